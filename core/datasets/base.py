@@ -1,0 +1,121 @@
+"""What every source of pictures gives: items, their bytes, and the protocols it can be judged by."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from core.errors import UserError
+from core.registry import Registry
+from core.types import Item, Protocol, Skipped
+
+datasets: Registry[Dataset] = Registry("dataset", "core.datasets")
+"""Data sets known by name (``catalogue``, ``cifar10`` ...). Anything else is a path, opened by :func:`open_path`."""
+
+GALLERY_SPLITS = ("gallery", "train", "database", "index")
+QUERY_SPLITS = ("query", "queries", "test", "validation", "valid", "val")
+
+
+class Dataset(ABC):
+    """A finite, ordered set of pictures.
+
+    A child sets ``name`` and writes :meth:`_list` and :meth:`read`. Listing is cheap (no picture is decoded); reading is
+    by item, and an object can be sent to a worker process before or after it has been listed.
+    """
+
+    name: str = ""
+    title: str = ""
+    kind: str = "photographs"
+    """What the pictures are, shown beside every figure: ``photographs``, ``rendered`` ..."""
+    note: str = ""
+
+    @abstractmethod
+    def _list(self) -> tuple[list[Item], list[Skipped]]:
+        """All items in a stable order, and what was passed over with the reason."""
+
+    @abstractmethod
+    def read(self, item: Item) -> bytes:
+        """The picture file's bytes. Raises UserError where they can't be had. Cheapest in the order of ``items``."""
+
+    @cached_property
+    def _listing(self) -> tuple[tuple[Item, ...], tuple[Skipped, ...]]:
+        items, skipped = self._list()
+        if not items:
+            reasons = f" {len(skipped)} were passed over; the first: {skipped[0].id}: {skipped[0].reason}" if skipped else ""
+            raise UserError(f"No picture was found in {self.title or self.name}.{reasons}", fix="Choose another source.")
+        _refuse_repeats(self.name, items)
+        return tuple(items), tuple(skipped)
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        return self._listing[0]
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """What listing passed over. What decoding passes over stands with the embeddings."""
+        return self._listing[1]
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        """Item id -> position in ``items``."""
+        return {item.id: row for row, item in enumerate(self.items)}
+
+    @property
+    def locator(self) -> str:
+        """What opens this dataset again: its name, or the path of its source."""
+        return self.name
+
+    def fingerprint(self) -> str:
+        """Changes whenever an item comes, goes or changes (id or bytes); labels and splits do not touch the vectors."""
+        hasher = hashlib.sha256()
+        for item in self.items:
+            hasher.update(f"{item.id}\0{item.stamp}\n".encode("utf-8", "surrogatepass"))
+        return hasher.hexdigest()[:20]
+
+    def protocols(self) -> tuple[Protocol, ...]:
+        """The ways this set can be judged, the usual one first; never empty (a set without labels can still be searched)."""
+        return usual_protocols(self.items)
+
+    def protocol(self, name: str | None = None) -> Protocol:
+        """A protocol by name; the usual one without."""
+        known = {p.name: p for p in self.protocols()}
+        if name is None:
+            return next(iter(known.values()))
+        if name not in known:
+            raise UserError(f"{self.title or self.name} has no protocol {name!r}.", f"It has: {', '.join(known)}.")
+        return known[name]
+
+
+def usual_protocols(items: Sequence[Item]) -> tuple[Protocol, ...]:
+    """Protocols that the items' splits and fields allow: instance, category, class; else plain search."""
+    splits = {item.split for item in items}
+    gallery = tuple(s for s in GALLERY_SPLITS if s in splits)
+    queries = next(((s,) for s in QUERY_SPLITS if s in splits), ())
+    if not gallery or not queries:
+        gallery, queries = (), ()
+    made = []
+    if any(item.instance is not None for item in items):
+        made.append(Protocol("instance", "instance", gallery, queries, note="relevant = same object"))
+        if any(item.category is not None for item in items):
+            made.append(Protocol("category", "category", gallery, queries, ignore="instance",
+                                 note="relevant = same category, another object; pictures of the query's own object are ignored"))
+    elif any(item.label is not None for item in items):
+        made.append(Protocol("class", "label", gallery, queries, note="relevant = same class"))
+    return tuple(made) or (Protocol("search", "label", gallery, queries, note="no labels: nothing can be judged"),)
+
+
+def _refuse_repeats(name: str, items: Sequence[Item]) -> None:
+    seen: set[str] = set()
+    for item in items:
+        if item.id in seen:
+            raise UserError(f"In {name} two pictures have the id {item.id!r}.", fix="Give each picture its own id.")
+        seen.add(item.id)
+
+
+def file_stamp(path: Path) -> str:
+    """Size and time of change: what tells a changed file without reading it."""
+    stat = path.stat()
+    return f"{stat.st_size}-{stat.st_mtime_ns}"

@@ -1,0 +1,1 @@
+"""Pictures to vectors: one file a family."""

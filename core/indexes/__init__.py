@@ -1,0 +1,1 @@
+"""Vectors to nearest neighbours: one row or one small file an index."""

@@ -1,0 +1,70 @@
+"""Things found by name: one file registers itself, nobody keeps a list."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
+
+from core.errors import UserError
+
+T = TypeVar("T")
+
+
+class UnknownName(UserError):
+    """A name that nothing answers to, with the nearest names that something does."""
+
+    def __init__(self, kind: str, name: str, known: list[str]) -> None:
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+        hint = f"Did you mean {' or '.join(near)}?" if near else ""
+        super().__init__(f"There is no {kind} named {name!r}.", f"Known: {', '.join(known)}.", hint)
+
+    def __reduce__(self) -> tuple:
+        return UserError, (self.given, self.allowed, self.fix)
+
+
+class Registry(Generic[T]):
+    """Names to makers. A *finder* answers names that can't be listed (``any timm name``, ``artifacts/models/*``)."""
+
+    def __init__(self, kind: str, package: str) -> None:
+        self.kind, self.package = kind, package
+        self._makers: dict[str, Callable[[], T]] = {}
+        self._finders: list[tuple[Callable[[], list[str]], Callable[[str], T | None]]] = []
+        self._imported = False
+
+    def add(self, name: str, maker: Callable[[], T]) -> None:
+        if name in self._makers:
+            raise ValueError(f"two {self.kind}s are named {name!r}")
+        self._makers[name] = maker
+
+    def add_finder(self, names: Callable[[], list[str]], find: Callable[[str], T | None]) -> None:
+        """``names()`` are the ones worth listing; ``find(name)`` makes one, or returns None if it is not its own."""
+        self._finders.append((names, find))
+
+    def names(self) -> list[str]:
+        self._import_siblings()
+        found = [name for names, _ in self._finders for name in names()]
+        return list(dict.fromkeys([*self._makers, *found]))
+
+    def get(self, name: str) -> T:
+        self._import_siblings()
+        if name in self._makers:
+            return self._makers[name]()
+        for _, find in self._finders:
+            made = find(name)
+            if made is not None:
+                return made
+        raise UnknownName(self.kind, name, self.names())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def _import_siblings(self) -> None:
+        if self._imported:
+            return
+        self._imported = True
+        package = importlib.import_module(self.package)
+        for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
+            importlib.import_module(f"{self.package}.{module.name}")

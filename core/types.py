@@ -1,0 +1,138 @@
+"""The types that every room speaks: frozen, numpy only, checked when they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+
+from core.errors import Cancelled
+
+Progress = Callable[[int, int], bool]
+"""``progress(done, total) -> bool``: called often; returning False means stop."""
+
+NO_ATTRIBUTES: Mapping[str, object] = MappingProxyType({})
+
+
+def report(progress: Progress | None, done: int, total: int) -> None:
+    """Call ``progress`` if there is one; raise :class:`Cancelled` when it says stop."""
+    if progress is not None and progress(done, total) is False:
+        raise Cancelled(f"stopped at {done} of {total}")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One picture of a dataset.
+
+    ``id`` is unique in its dataset and stable between runs. ``path`` is where the picture lies, for people (a file, or
+    ``archive.zip!/member.jpg``). ``stamp`` changes whenever the bytes of the picture change: together with ``id`` it is
+    what an embedding belongs to. ``label`` is the class that the source states, ``instance`` the one object shown,
+    ``category`` the kind of that object; each is None where the source does not say. ``split`` is the source's own word.
+    """
+
+    id: str
+    path: str
+    label: str | None = None
+    instance: str | None = None
+    category: str | None = None
+    split: str | None = None
+    stamp: str = ""
+    attributes: Mapping[str, object] = field(default=NO_ATTRIBUTES)
+
+    def value(self, name: str) -> object:
+        """A field or an attribute by name; None where it is missing."""
+        if name in ("label", "instance", "category", "split", "id", "path"):
+            return getattr(self, name)
+        return self.attributes.get(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A picture that could not be used, and the reason in words."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """Who searches whom, and what counts as right.
+
+    ``gallery`` and ``queries`` name splits (empty = every item); ``every`` keeps each n-th query, sorted by id.
+    A gallery item is *relevant* when its field ``relevant`` equals the query's, and *junk* (neither right nor wrong)
+    when its field ``ignore`` equals the query's. The query itself is always junk.
+    """
+
+    name: str
+    relevant: str
+    gallery: tuple[str, ...] = ()
+    queries: tuple[str, ...] = ()
+    ignore: str | None = None
+    every: int = 1
+    note: str = ""
+
+    def in_gallery(self, item: Item) -> bool:
+        return not self.gallery or item.split in self.gallery
+
+    def is_query(self, item: Item) -> bool:
+        return not self.queries or item.split in self.queries
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """Unit vectors of a dataset: ``ids`` (n), ``vectors`` float32 (n, dim), and the fingerprints of both causes."""
+
+    ids: tuple[str, ...]
+    vectors: np.ndarray
+    dataset: str
+    encoder: str
+    skipped: tuple[Skipped, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.vectors.ndim != 2 or len(self.ids) != len(self.vectors):
+            raise ValueError(f"{len(self.ids)} ids for vectors of shape {self.vectors.shape}")
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """Answers to q queries: ``ids`` int64 (q, k) row numbers, ``scores`` float32 (q, k).
+
+    Larger is more similar, best first, ties by id; id -1 and score -inf where fewer than k exist.
+    """
+
+    ids: np.ndarray
+    scores: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.ids.shape != self.scores.shape or self.ids.ndim != 2:
+            raise ValueError(f"ids {self.ids.shape} and scores {self.scores.shape} must share one (q, k) shape")
+        if np.any(self.scores[:, 1:] > self.scores[:, :-1]):
+            raise ValueError("scores must be sorted, best first")
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Whether something can be used now. ``kind`` is ``ready``, ``download`` or ``unavailable``.
+
+    ``detail`` says why and what to do; ``bytes`` is the size of a download where it is known, else 0.
+    """
+
+    kind: str
+    detail: str = ""
+    bytes: int = 0
+
+    def __str__(self) -> str:
+        size = f" ({self.bytes / 1e6:.0f} MB)" if self.bytes else ""
+        words = {"ready": "ready", "download": f"needs download{size}", "unavailable": "unavailable"}[self.kind]
+        return words
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an index costs: resident and stored bytes, and seconds to build."""
+
+    ram_bytes: int
+    disk_bytes: int
+    build_s: float
