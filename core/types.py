@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import numpy as np
 
@@ -12,8 +11,6 @@ from core.errors import Cancelled
 
 Progress = Callable[[int, int], bool]
 """``progress(done, total) -> bool``: called often; returning False means stop."""
-
-NO_ATTRIBUTES: Mapping[str, object] = MappingProxyType({})
 
 
 def report(progress: Progress | None, done: int, total: int) -> None:
@@ -39,7 +36,7 @@ class Item:
     category: str | None = None
     split: str | None = None
     stamp: str = ""
-    attributes: Mapping[str, object] = field(default=NO_ATTRIBUTES)
+    attributes: Mapping[str, object] = field(default_factory=dict)
 
     def value(self, name: str) -> object:
         """A field or an attribute by name; None where it is missing."""
