@@ -1,0 +1,37 @@
+"""The one place where faiss is imported: on first use, so that a search without it never pays for it.
+
+Two OpenMP run times in one process (faiss's and torch's) are known to clash on macOS, and a second import elsewhere
+would hide which came first. k-means codebooks and indexes both come through here.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from types import ModuleType
+
+from core.errors import UserError
+
+
+@cache
+def faiss() -> ModuleType:
+    """The faiss module, told to use no more threads than this process may run on.
+
+    Raises:
+        UserError: faiss is not installed, or does not load on this machine.
+    """
+    try:
+        import faiss as module
+    except ImportError as error:
+        raise UserError(
+            f"faiss can't be loaded here ({error}).", fix="Install it with: pip install faiss-cpu, or use the exact index."
+        ) from error
+    module.omp_set_num_threads(threads())
+    return module
+
+
+def threads() -> int:
+    """Cores that this process may use: a container or ``taskset`` often allows fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
