@@ -44,6 +44,11 @@ def fingerprint(causes: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
+def key(causes: dict) -> str:
+    """The name of the entry that ``causes`` lead to."""
+    return fingerprint({"version": VERSION, **causes})
+
+
 def digest(path: Path) -> str:
     """sha256 of a file, read in pieces."""
     with open(path, "rb") as file:
@@ -93,18 +98,18 @@ def get_or_build(
     kind: str, causes: dict, build: Callable[[Path], dict | None], progress: Progress | None = None
 ) -> Path:
     """The entry caused by ``causes``; ``build(folder)`` fills it when it is absent and may return more to note in its meta."""
-    key = fingerprint({"version": VERSION, **causes})
-    if (path := find(kind, key)) is not None:
+    name = key(causes)
+    if (path := find(kind, name)) is not None:
         return path
-    with lock(f"{kind}-{key}", progress):
-        if (path := find(kind, key)) is not None:
+    with lock(f"{kind}-{name}", progress):
+        if (path := find(kind, name)) is not None:
             return path
-        with new_folder(cache(kind) / key) as folder:
+        with new_folder(cache(kind) / name) as folder:
             started = time.time()
             noted = build(folder) or {}
             meta = {"causes": causes, "built": time.time(), "seconds": round(time.time() - started, 3), **noted}
             (folder / META).write_text(json.dumps(meta))
-    return cache(kind) / key
+    return cache(kind) / name
 
 
 @contextmanager

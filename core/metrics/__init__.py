@@ -1,0 +1,1 @@
+"""What a ranked list is worth: definitions, tables, certainty."""

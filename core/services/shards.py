@@ -1,0 +1,102 @@
+"""Finished parts of an unfinished embedding, on disk, so that a killed build goes on where it was.
+
+A part holds vectors by picture (id and stamp), not by position: it stays good when pictures come and go meanwhile.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from core import store
+from core.types import Item, Skipped
+
+log = logging.getLogger(__name__)
+FULL = 2048
+SECONDS = 10.0
+"""A part is written when it holds this many pictures or this many seconds of work, whichever comes first."""
+
+
+def key_of(item: Item) -> str:
+    """32 hex digits for one state of one picture."""
+    return hashlib.blake2b(f"{item.id}\0{item.stamp}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+class Shards:
+    """The parts of one (source, encoder) pair."""
+
+    def __init__(self, folder: Path, dim: int) -> None:
+        self.folder, self.dim = folder, dim
+        self._keys: list[str] = []
+        self._vectors: list[np.ndarray] = []
+        self._skipped: dict[str, str] = {}
+        self._since = time.monotonic()
+
+    def add(self, keys: Sequence[str], vectors: np.ndarray, skipped: dict[str, str]) -> None:
+        """Take a batch: ``keys`` of the rows of ``vectors``, and picture keys with the reason for being skipped."""
+        self._keys += keys
+        self._vectors.append(vectors)
+        self._skipped |= skipped
+        held = len(self._keys) + len(self._skipped)
+        if held >= FULL or time.monotonic() - self._since > SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is held as one part."""
+        if self._keys or self._skipped:
+            with store.new_folder(self.folder / f"part-{time.time_ns():020d}-{uuid.uuid4().hex[:6]}") as part:
+                empty = np.zeros((0, self.dim), np.float32)
+                np.save(part / "vectors.npy", np.concatenate([empty, *self._vectors]))
+                (part / "keys.json").write_text(json.dumps({"keys": self._keys, "skipped": self._skipped}))
+        self._keys, self._vectors, self._skipped, self._since = [], [], {}, time.monotonic()
+
+    def parts(self) -> list[tuple[Path, list[str], dict[str, str]]]:
+        """Every readable part: vectors file, keys of its rows, skipped pictures."""
+        found = []
+        for folder in sorted(self.folder.glob("part-*")):
+            try:
+                noted = json.loads((folder / "keys.json").read_text())
+                rows = np.load(folder / "vectors.npy", mmap_mode="r").shape
+                if rows == (len(noted["keys"]), self.dim):
+                    found.append((folder / "vectors.npy", noted["keys"], noted["skipped"]))
+            except (OSError, ValueError, KeyError) as error:
+                log.warning("ignoring unreadable part %s: %s", folder, error)
+        return found
+
+    def drop(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def assemble(
+    items: Sequence[Item], parts: list[tuple[Path, list[str], dict[str, str]]], dim: int, target: Path
+) -> tuple[list[str], list[Skipped]]:
+    """Write ``vectors.npy`` and ``ids.json`` of ``items`` into ``target`` from parts; returns the ids and what was skipped."""
+    where = {key: (number, row) for number, (_, keys, _) in enumerate(parts) for row, key in enumerate(keys)}
+    reasons = {key: reason for _, _, skipped in parts for key, reason in skipped.items()}
+    keys = [key_of(item) for item in items]
+    kept = [row for row, key in enumerate(keys) if key in where]
+    skipped = [Skipped(items[row].id, reasons[key]) for row, key in enumerate(keys) if key not in where and key in reasons]
+    ids = [items[row].id for row in kept]
+    _copy_rows([where[keys[row]] for row in kept], parts, dim, target / "vectors.npy")
+    (target / "ids.json").write_text(json.dumps(ids))
+    (target / "keys.json").write_text(json.dumps([keys[row] for row in kept]))
+    (target / "skipped.json").write_text(json.dumps({key: reasons[key] for key in keys if key not in where and key in reasons}))
+    return ids, skipped
+
+
+def _copy_rows(sources: list[tuple[int, int]], parts: list, dim: int, path: Path) -> None:
+    out = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=(len(sources), dim))
+    picks = np.array(sources, dtype=np.int64).reshape(-1, 2)
+    for number, (file, _, _) in enumerate(parts):
+        rows = np.flatnonzero(picks[:, 0] == number)
+        if len(rows):
+            out[rows] = np.load(file, mmap_mode="r")[picks[rows, 1]]
+    out.flush()
