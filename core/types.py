@@ -44,6 +44,10 @@ class Item:
             return getattr(self, name)
         return self.attributes.get(name)
 
+    def __reduce__(self) -> tuple:  # a mappingproxy can't be pickled, and worker processes get items
+        known = (self.id, self.path, self.label, self.instance, self.category, self.split, self.stamp)
+        return Item, (*known, dict(self.attributes)) if self.attributes else known
+
 
 @dataclass(frozen=True, slots=True)
 class Skipped:

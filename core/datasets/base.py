@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 from core.errors import UserError
 from core.registry import Registry
-from core.types import Item, Protocol, Skipped
+from core.types import Item, Progress, Protocol, Skipped, State
 
 datasets: Registry[Dataset] = Registry("dataset", "core.datasets")
-"""Data sets known by name (``catalogue``, ``cifar10`` ...). Anything else is a path, opened by :func:`open_path`."""
+"""Data sets known by name (``catalogue``, ``cifar10`` ...). Anything else is a path, opened by
+:func:`core.datasets.paths.open_dataset`."""
 
-GALLERY_SPLITS = ("gallery", "train", "database", "index")
-QUERY_SPLITS = ("query", "queries", "test", "validation", "valid", "val")
+READY = State("ready")
+GALLERY_SPLITS = ("gallery", "train", "trainval", "training", "database", "index")
+QUERY_SPLITS = ("query", "queries", "test", "testing", "validation", "valid", "val")
+EVERY = 4
+"""Where every picture searches all others, each protocol also comes in a quick form with each fourth picture as query."""
 
 
 class Dataset(ABC):
@@ -31,6 +37,13 @@ class Dataset(ABC):
     kind: str = "photographs"
     """What the pictures are, shown beside every figure: ``photographs``, ``rendered`` ..."""
     note: str = ""
+
+    def state(self) -> State:
+        """Whether the pictures are here, can be downloaded, or have to be put somewhere by hand."""
+        return READY
+
+    def download(self, progress: Progress | None = None) -> None:
+        """Fetch the pictures, where :meth:`state` says so. Raises UserError where they can't be had."""
 
     @abstractmethod
     def _list(self) -> tuple[list[Item], list[Skipped]]:
@@ -91,20 +104,34 @@ class Dataset(ABC):
 
 def usual_protocols(items: Sequence[Item]) -> tuple[Protocol, ...]:
     """Protocols that the items' splits and fields allow: instance, category, class; else plain search."""
-    splits = {item.split for item in items}
-    gallery = tuple(s for s in GALLERY_SPLITS if s in splits)
-    queries = next(((s,) for s in QUERY_SPLITS if s in splits), ())
-    if not gallery or not queries:
-        gallery, queries = (), ()
+    gallery, queries = _roles({item.split for item in items})
+    has = {name: any(getattr(item, name) is not None for item in items) for name in ("instance", "category")}
     made = []
-    if any(item.instance is not None for item in items):
+    if has["instance"]:
         made.append(Protocol("instance", "instance", gallery, queries, note="relevant = same object"))
-        if any(item.category is not None for item in items):
-            made.append(Protocol("category", "category", gallery, queries, ignore="instance",
-                                 note="relevant = same category, another object; pictures of the query's own object are ignored"))
-    elif any(item.label is not None for item in items):
+    if has["instance"] and has["category"]:
+        note = "relevant = same category, another object; pictures of the query's own object are ignored"
+        made.append(Protocol("category", "category", gallery, queries, ignore="instance", note=note))
+    if any(item.label is not None and item.label != item.category for item in items):
         made.append(Protocol("class", "label", gallery, queries, note="relevant = same class"))
-    return tuple(made) or (Protocol("search", "label", gallery, queries, note="no labels: nothing can be judged"),)
+    if has["category"] and not has["instance"]:
+        made.append(Protocol("category", "category", gallery, queries, note="relevant = same category"))
+    if not made:
+        return (Protocol("search", "label", gallery, queries, note="no labels: nothing can be judged"),)
+    return tuple(made) if queries else (*made, *map(_fewer, made))
+
+
+def _roles(splits: set[str | None]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The splits that are searched and the ones that search, in the source's own spelling; empty = every item in both."""
+    words = {split.lower(): split for split in sorted(s for s in splits if s is not None)}
+    gallery = tuple(words[s] for s in GALLERY_SPLITS if s in words)
+    queries = next(((words[s],) for s in QUERY_SPLITS if s in words), ())
+    return (gallery, queries) if gallery and queries else ((), ())
+
+
+def _fewer(protocol: Protocol) -> Protocol:
+    note = f"{protocol.note}; every {EVERY}th picture (sorted by id) is a query"
+    return replace(protocol, name=f"{protocol.name}-every-{EVERY}", every=EVERY, note=note)
 
 
 def _refuse_repeats(name: str, items: Sequence[Item]) -> None:
@@ -115,7 +142,11 @@ def _refuse_repeats(name: str, items: Sequence[Item]) -> None:
         seen.add(item.id)
 
 
-def file_stamp(path: Path) -> str:
+def file_stamp(path: Path | str) -> str:
     """Size and time of change: what tells a changed file without reading it."""
-    stat = path.stat()
+    return stat_stamp(os.stat(path))
+
+
+def stat_stamp(stat: os.stat_result) -> str:
+    """:func:`file_stamp` where the system has been asked already."""
     return f"{stat.st_size}-{stat.st_mtime_ns}"

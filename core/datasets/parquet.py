@@ -1,0 +1,163 @@
+"""Pictures in Parquet, laid out as on the Hugging Face hub: one row a picture, the file's bytes in one column."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from core.datasets.base import Dataset, file_stamp
+from core.datasets.handles import Handle
+from core.datasets.layout import SPLIT_WORDS
+from core.datasets.names import is_hidden, real, shown
+from core.datasets.parquet_columns import Columns
+from core.errors import UserError
+from core.images import MAX_BYTES, too_large
+from core.types import Item, Skipped
+
+BATCH = 128
+"""Pictures held in memory at once while reading; row groups can be far larger."""
+
+
+class Parquet(Dataset):
+    """One file, or a folder of ``train-00000-of-00004.parquet``, ``validation.parquet``, ``test/0000.parquet`` ...
+
+    The split is in the file's or its folder's name, or in a column ``split``. Ids are a column ``id``, else
+    ``file/row``. Columns other than the picture, label, category, instance and split become attributes.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = os.path.abspath(real(os.fspath(path)))
+        file_name = shown(os.path.basename(self.path)) or shown(self.path)
+        self.name = self.title = re.sub(r"(?i)\.(parquet|pq)$", "", file_name) or file_name
+        self._handle = Handle(self._open)
+
+    @property
+    def locator(self) -> str:
+        return shown(self.path)
+
+    def _open(self) -> Reader:
+        return Reader()
+
+    def _list(self) -> tuple[list[Item], list[Skipped]]:
+        items: dict[str, Item] = {}
+        skipped = []
+        for file in parquet_files(self.path):
+            try:
+                for item in self._items(file):
+                    if item.id in items:
+                        skipped.append(Skipped(item.id, "another row has this id"))
+                    items.setdefault(item.id, item)
+            except UserError as error:
+                skipped.append(Skipped(shown(file), str(error)))
+        return list(items.values()), skipped
+
+    def _items(self, file: str) -> Iterator[Item]:
+        stem = shown(os.path.relpath(file, self.path if os.path.isdir(self.path) else os.path.dirname(self.path)))
+        stem, split, stamp = stem.rpartition(".")[0], split_of(stem), file_stamp(file)
+        columns = Columns.of(open_parquet(file), shown(file))
+        for row, told in enumerate(_readable(columns.rows(), file)):
+            own_id = told.pop("id")
+            yield Item(
+                id=f"{stem}/{row:06d}" if own_id is None else own_id,
+                path=f"{shown(file)}!/{row}",
+                split=told.pop("split") or split,
+                stamp=f"{stamp}-{row}",
+                **told,
+            )
+
+    def read(self, item: Item) -> bytes:
+        file, _, row = item.path.rpartition("!/")
+        with self._handle.use() as reader:
+            data = reader.read(real(file), int(row))
+        if data is None:
+            raise UserError(f"The row of {item.id!r} holds no picture.", "Its bytes have to be in the Parquet file itself.")
+        if len(data) > MAX_BYTES:
+            raise too_large(len(data))
+        return data
+
+
+class Reader:
+    """Bytes by row, cheap in order: keeps its place in one file and the current batch of rows."""
+
+    def __init__(self) -> None:
+        self._file, self._parquet, self._starts = "", None, [0]
+        self._batches, self._first, self._batch = iter(()), 0, None
+
+    def read(self, file: str, row: int) -> bytes | None:
+        """The bytes in one row, None where there are none. Raises UserError where the file can't be read."""
+        try:
+            if file != self._file:
+                self._enter(file)
+            if not self._holds(row) and not self._next_holds(row):
+                self._jump(row)
+            value = self._batch.column(0)[row - self._first].as_py()
+        except (OSError, ValueError, LookupError, NotImplementedError, StopIteration) as error:
+            self.__init__()
+            raise UserError(f"Row {row} of {shown(file)!r} can't be read ({error}).", fix="Get the file again.") from error
+        return value.get("bytes") if isinstance(value, dict) else value
+
+    def _enter(self, file: str) -> None:
+        self.__init__()
+        parquet = open_parquet(file)
+        self._column = Columns.of(parquet, shown(file)).picture
+        counts = [parquet.metadata.row_group(g).num_rows for g in range(parquet.num_row_groups)]
+        self._starts = [sum(counts[:g]) for g in range(len(counts) + 1)]
+        self._parquet, self._file = parquet, file
+
+    def _holds(self, row: int) -> bool:
+        return self._batch is not None and self._first <= row < self._first + self._batch.num_rows
+
+    def _next_holds(self, row: int) -> bool:
+        if self._batch is None or row != self._first + self._batch.num_rows:
+            return False
+        self._first, self._batch = row, next(self._batches)
+        return self._holds(row)
+
+    def _jump(self, row: int) -> None:
+        """To the row group that holds the row, then through its batches; on to the next groups when read in order."""
+        group = max(g for g, start in enumerate(self._starts[:-1]) if start <= row)
+        self._batches = self._parquet.iter_batches(
+            BATCH, row_groups=range(group, len(self._starts) - 1), columns=[self._column], use_threads=False
+        )
+        self._first, self._batch = self._starts[group], next(self._batches)
+        while not self._holds(row):
+            self._first, self._batch = self._first + self._batch.num_rows, next(self._batches)
+
+
+def _readable(rows: Iterator[dict], file: str) -> Iterator[dict]:
+    try:
+        yield from rows
+    except (OSError, ValueError, NotImplementedError, KeyError) as error:  # pyarrow's errors are children of these
+        raise UserError(f"{shown(file)!r} is damaged ({error}).", fix="Get the file again.") from error
+
+
+def open_parquet(file: str):
+    """A ``pyarrow.parquet.ParquetFile`` that reads in pieces and holds little."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False)
+    except (OSError, pa.ArrowException) as error:
+        raise UserError(f"{shown(file)!r} is no Parquet file, or a damaged one.", fix="Get it again.") from error
+
+
+def parquet_files(path: str) -> list[str]:
+    """The Parquet files of a dataset, sorted by path: the file itself, or those at most three folders deep."""
+    if not os.path.isdir(path):
+        return [path]
+    found = []
+    for folder, folders, names in os.walk(path):
+        depth = os.path.relpath(folder, path).count(os.sep)
+        folders[:] = [] if depth >= 2 else [f for f in folders if not is_hidden(f)]
+        found += [os.path.join(folder, n) for n in names if n.lower().endswith((".parquet", ".pq")) and not is_hidden(n)]
+    return sorted(found)
+
+
+def split_of(relative: str) -> str | None:
+    """``train`` for ``data/train-00000-of-00004.parquet`` and ``train/0000.parquet``; None where no part is a split word."""
+    *folders, name = relative.replace(os.sep, "/").split("/")
+    words = [re.split(r"[-_.]", name)[0], *reversed(folders)]
+    return next((word for word in words if word.lower() in SPLIT_WORDS), None)
