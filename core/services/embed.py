@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -75,6 +76,7 @@ class _Work:
     shards: Shards
     reused: list[tuple[Path, list[str], dict[str, str]]]
     pending: set[str] = field(default_factory=set)
+    seconds: float = 0.0
 
 
 def embed(dataset: Dataset, encoders: Sequence[Encoder], progress: Progress | None = None) -> list[Path]:
@@ -134,7 +136,7 @@ def _same_source(dataset: Dataset, encoder: Encoder) -> list[Path]:
 def _encode(dataset: Dataset, works: list[_Work], progress: Progress | None) -> None:
     union = set().union(*(work.pending for work in works)) if works else set()
     items = [item for item in dataset.items if key_of(item) in union]
-    done = 0
+    done, started = 0, time.perf_counter()
     report(progress, 0, len(items))
     try:
         encoders = [work.encoder for work in works]
@@ -146,6 +148,7 @@ def _encode(dataset: Dataset, works: list[_Work], progress: Progress | None) -> 
     finally:
         for work in works:
             work.shards.flush()
+            work.seconds = time.perf_counter() - started
 
 
 def _take(work: _Work, position: int, batch: Sequence) -> None:
@@ -167,7 +170,8 @@ def _finish(dataset: Dataset, work: _Work) -> None:
         ids, skipped = assemble(dataset.items, parts, work.encoder.dim, folder)
         if not ids:
             raise _nothing_decoded(dataset, skipped)
-        return _meta(dataset, work.encoder, len(ids), len(skipped), len(work.pending))
+        noted = _meta(dataset, work.encoder, len(ids), len(skipped), len(work.pending))
+        return {**noted, "encode_s": round(work.seconds, 3)}
 
     new = store.get_or_build(KIND, causes(dataset, work.encoder), write)
     work.shards.drop()

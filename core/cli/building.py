@@ -1,0 +1,61 @@
+"""``build``: embeddings and index of a dataset."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import asdict
+
+from core.cli.output import Progress, command, emit, names, table
+from core.errors import Cancelled, UserError
+from core.services import build, library
+from core.services.estimate import Estimate, estimate
+
+
+def add_commands(commands: argparse._SubParsersAction) -> None:
+    made = command(
+        commands, "build", _build, "Embed a dataset and index it. Resumes where an earlier build stopped.",
+        "--dataset catalogue --encoders hsv.12x4x4,hog.8x8", "--dataset ~/Pictures --encoders tiny.16x16 --estimate",
+    )  # fmt: skip
+    made.add_argument("--dataset", required=True, metavar="PATH_OR_NAME")
+    made.add_argument("--encoders", "--encoder", required=True, metavar="NAMES", help="one or more, separated by commas")
+    made.add_argument("--index", default="exact", help="index to build over the gallery (default: exact)")
+    made.add_argument("--estimate", action="store_true", help="say what it would cost, and do nothing")
+    made.add_argument("--log", help=argparse.SUPPRESS)
+
+
+def _build(options: argparse.Namespace) -> None:
+    progress = Progress(f"encoding by {options.encoders}", options.log)
+    try:
+        dataset, wanted = library.open_dataset(options.dataset, fresh=True), names(options.encoders)
+        costs = {name: estimate(dataset, name) for name in wanted} if options.estimate else {}
+        if options.estimate:
+            return _show_estimates(costs, options.json)
+        built = build.build(dataset, wanted, options.index, progress)
+    except (KeyboardInterrupt, Cancelled):
+        progress.end("cancelled", "Stopped. What was finished is kept.")
+        raise
+    except Exception as error:
+        progress.end("failed", str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
+        raise
+    progress.end("done", "; ".join(f"{one.encoder}: {one.pictures} pictures, {one.skipped} skipped" for one in built))
+    rows = [{**asdict(one), "path": str(one.path), "seconds": round(one.seconds, 3)} for one in built]
+    if options.json:
+        return emit(rows)
+    table(rows, ["dataset", "encoder", "index", "pictures", "skipped", "encoded", "seconds"])
+    if any(one.skipped for one in built):
+        print(f"Skipped pictures with reasons: python -m core datasets --dataset {options.dataset}", file=sys.stderr)
+
+
+def _show_estimates(costs: dict[str, Estimate], as_json: bool) -> None:
+    if as_json:
+        return emit({name: asdict(cost) for name, cost in costs.items()})
+    table([_row(name, cost) for name, cost in costs.items()], ["encoder", "to encode", "time", "memory", "disk", "download", "missing"])
+
+
+def _row(name: str, cost: Estimate) -> dict:
+    return {
+        "encoder": name, "to encode": cost.to_encode, "time": "unknown" if cost.seconds is None else f"{cost.seconds:.0f} s",
+        "memory": f"{cost.ram_bytes / 1e6:.0f} MB", "disk": f"{cost.disk_bytes / 1e6:.1f} MB",
+        "download": f"{cost.download_bytes / 1e6:.0f} MB", "missing": "; ".join(cost.missing) or "nothing",
+    }  # fmt: skip

@@ -1,0 +1,61 @@
+"""``datasets``, ``encoders``, ``indexes``: what there is."""
+
+from __future__ import annotations
+
+import argparse
+
+from core.cli.output import command, emit, table
+from core.services import library
+
+
+def add_commands(commands: argparse._SubParsersAction) -> None:
+    made = command(commands, "datasets", _datasets, "List datasets, or look into one.", "", "--dataset ~/Pictures --json")
+    made.add_argument("--dataset", metavar="PATH_OR_NAME", help="show one dataset: its contents, protocols and skipped files")
+    made.add_argument("--add", metavar="PATH", help="add a folder, zip, CSV manifest or Parquet to the library")
+    made = command(commands, "encoders", _encoders, "List encoders and whether they can be used now.", "", "--json")
+    made.add_argument("--name", help="show one, listed or not (any timm name)")
+    command(commands, "indexes", _indexes, "List indexes with their knobs.", "", "--json")
+
+
+def _datasets(options: argparse.Namespace) -> None:
+    if options.add:
+        options.dataset = library.add_folder(options.add)
+    if options.dataset:
+        return _one_dataset(options)
+    rows = library.dataset_rows()
+    if options.json:
+        return emit(rows)
+    shown = [{**row, "state": row["state"] if row["state"] != "download" else "needs download"} for row in rows]
+    table(shown, ["name", "kind", "pictures", "labels", "state", "title"])
+
+
+def _one_dataset(options: argparse.Namespace) -> None:
+    row = library.dataset_row(options.dataset)
+    row["skipped_pictures"] = library.skipped_rows(options.dataset) if row["state"] == "ready" else []
+    if options.json:
+        return emit(row)
+    table([{"field": key, "value": value} for key, value in row.items() if key != "skipped_pictures"], ["field", "value"])
+    if row["skipped_pictures"]:
+        print(f"\nSkipped ({len(row['skipped_pictures'])}):")
+        table(row["skipped_pictures"], ["picture", "reason"])
+
+
+def _encoders(options: argparse.Namespace) -> None:
+    rows = [library.get_encoder_row(options.name)] if options.name else library.encoder_rows()
+    if options.json:
+        return emit(rows)
+    table([{**row, "state": _state(row)} for row in rows], ["name", "dim", "tier", "state", "title"])
+    if options.name and rows[0]["detail"]:
+        print(rows[0]["detail"])
+
+
+def _state(row: dict) -> str:
+    size = f" ({row['bytes'] / 1e6:.0f} MB)" if row["bytes"] else ""
+    return f"needs download{size}" if row["state"] == "download" else row["state"]
+
+
+def _indexes(options: argparse.Namespace) -> None:
+    rows = library.index_rows()
+    if options.json:
+        return emit(rows)
+    table([{**row, "knobs": ", ".join(f"{k}={v}" for k, v in row["knobs"].items())} for row in rows], ["name", "knobs", "title"])

@@ -1,0 +1,63 @@
+"""Arguments in, exit code out."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from core.cli import building, diagnosis, listing, searching
+from core.errors import Cancelled, UserError
+
+EPILOG = """\
+examples:
+  python -m core encoders
+  python -m core build --dataset catalogue --encoders hsv.12x4x4,hog.8x8
+  python -m core build --dataset ~/Pictures --encoders tiny.16x16
+  python -m core search --dataset catalogue --encoder hog.8x8 --query photo.jpg -k 5
+  python -m core compare --dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query photo.jpg --json
+
+exit codes:
+  0 done   1 it could not be done, and the message says why   2 the arguments are wrong   130 stopped
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands with their options."""
+    top = argparse.ArgumentParser(
+        prog="python -m core",
+        description="Image similarity search, side by side: many encoders, one query.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for module in (listing, building, searching, diagnosis):
+        module.add_commands(commands)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    signal.signal(signal.SIGTERM, _interrupt)
+    options = parser().parse_args(arguments)
+    try:
+        options.run(options)
+        sys.stdout.flush()
+        return 0
+    except UserError as error:
+        print(f"\n{error}" if sys.stderr.isatty() else str(error), file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, Cancelled):
+        print("\nStopped. What was finished is kept; the same command goes on from there.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,98 @@
+"""Printing: tables for people, JSON for programs, progress on standard error."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+
+from core.services import jobs
+
+
+def command(commands: argparse._SubParsersAction, name: str, run, about: str, *examples: str) -> argparse.ArgumentParser:
+    """A sub-command with ``--json`` and examples in its help."""
+    text = "examples:\n" + "\n".join(f"  python -m core {name} {example}".rstrip() for example in examples or ("",))
+    made = commands.add_parser(
+        name, help=about, description=about, epilog=text, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.add_argument("--json", action="store_true", help="print JSON on standard output")
+    made.set_defaults(run=run)
+    return made
+
+
+def names(text: str) -> list[str]:
+    """``a,b,c`` -> its parts. Commas inside options (``resnet50:pool=gem,size=288``) stay with their name."""
+    parts: list[str] = []
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        if parts and ":" in parts[-1] and "=" in part and ":" not in part and "." not in part.split("=")[0]:
+            parts[-1] += f",{part}"
+        else:
+            parts.append(part)
+    return parts
+
+
+def emit(value: object) -> None:
+    """JSON on standard output."""
+    json.dump(value, sys.stdout, default=_plain, ensure_ascii=True, indent=1, allow_nan=False)
+    print()
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value):
+        return asdict(value)
+    return str(value)
+
+
+def table(rows: Sequence[dict], columns: Sequence[str]) -> None:
+    """Aligned columns with a heading; control characters of names are shown, not obeyed."""
+    cells = [[_cell(row.get(column, "")) for column in columns] for row in rows]
+    widths = [max(len(column), *(len(line[i]) for line in cells), 0) if cells else len(column) for i, column in enumerate(columns)]
+    for line in [list(columns), *cells]:
+        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _cell(value: object) -> str:
+    text = f"{value:.4g}" if isinstance(value, float) else str("" if value is None else value)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+class Progress:
+    """``progress(done, total)`` on standard error, with rate and time left; and into a job's log where one is asked for."""
+
+    def __init__(self, what: str, log: str | None = None) -> None:
+        self.what, self.log = what, Path(log) if log else None
+        self.started: float | None = None
+        self.first, self.total, self.printed = 0, -1, 0.0
+
+    def __call__(self, done: int, total: int) -> bool:
+        now = time.monotonic()
+        if self.started is None or total != self.total or done < self.first:
+            self.started, self.first, self.total = now, done, total
+        if now - self.printed >= 0.25 or done >= total:
+            self.printed = now
+            self._show(done, total, now - self.started)
+        return True
+
+    def end(self, state: str, message: str) -> None:
+        """The last line of a job's log."""
+        if self.log:
+            jobs.write_line(self.log, state=state, message=message, done=max(self.total, 0), total=max(self.total, 0))
+        if sys.stderr.isatty():
+            print(file=sys.stderr)
+
+    def _show(self, done: int, total: int, seconds: float) -> None:
+        if self.log:
+            jobs.write_line(self.log, state="running", done=done, total=total, message=self.what)
+        rate = (done - self.first) / seconds if seconds > 0.5 else 0.0
+        left = f", {rate:.0f}/s, {(total - done) / rate:.0f} s left" if rate and done < total else ""
+        text = f"{self.what}: {done} of {total}{left}" if total else f"{self.what}: nothing to do, or waiting for another build"
+        if sys.stderr.isatty():
+            width = os.get_terminal_size(sys.stderr.fileno()).columns
+            print(f"\r{text[: width - 1]:<{width - 1}}", end="", file=sys.stderr, flush=True)
+        elif total and done >= total:
+            print(text, file=sys.stderr)

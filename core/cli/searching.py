@@ -1,0 +1,85 @@
+"""``search`` and ``compare``: one query through one encoder, or through several."""
+
+from __future__ import annotations
+
+import argparse
+
+from core.cli.output import Progress, command, emit, names, table
+from core.services import build, library
+from core.services.compare import Agreement, compare
+from core.services.search import Answer, query_from_file, search
+
+
+def add_commands(commands: argparse._SubParsersAction) -> None:
+    made = command(
+        commands, "search", _search, "Find the pictures most similar to one.",
+        "--dataset catalogue --encoder hog.8x8 --query photo.jpg -k 5", "--dataset ~/Pictures --encoder tiny.16x16 --query a.png --json",
+    )  # fmt: skip
+    made.add_argument("--encoder", required=True)
+    _shared(made)
+    made = command(
+        commands, "compare", _compare, "Find them with several encoders, and see how far these agree.",
+        "--dataset catalogue --encoders hsv.12x4x4,tiny.16x16,hog.8x8 --query photo.jpg",
+    )  # fmt: skip
+    made.add_argument("--encoders", required=True, metavar="NAMES", help="separated by commas")
+    _shared(made)
+
+
+def _shared(made: argparse.ArgumentParser) -> None:
+    made.add_argument("--dataset", required=True, metavar="PATH_OR_NAME")
+    made.add_argument("--index", default="exact", help="default: exact")
+    made.add_argument("--query", required=True, metavar="FILE", help="a picture file, or id:NAME for a picture of the dataset")
+    made.add_argument("-k", type=int, default=10, help="how many hits (default: 10)")
+    made.add_argument("--include-self", action="store_true", help="let a query that is in the gallery find itself")
+
+
+def _prepare(options: argparse.Namespace, wanted: list[str]):
+    """Open the dataset, build what is missing (said on standard error), and read the query."""
+    dataset = library.open_dataset(options.dataset)
+    query = query_from_file(dataset, options.query)
+    missing = [name for name in wanted if not build.is_built(dataset, name)]
+    if missing:
+        build.build(dataset, missing, options.index, Progress(f"building {', '.join(missing)}"))
+    return dataset, query
+
+
+def _search(options: argparse.Namespace) -> None:
+    dataset, query = _prepare(options, [options.encoder])
+    answer = search(query, dataset, options.encoder, options.index, options.k, include_self=options.include_self)
+    if options.json:
+        return emit({"query": options.query, **_answer(answer)})
+    _show(answer)
+
+
+def _compare(options: argparse.Namespace) -> None:
+    wanted = names(options.encoders)
+    dataset, query = _prepare(options, wanted)
+    found = compare(query, dataset, wanted, options.index, options.k, include_self=options.include_self)
+    if options.json:
+        answers = [_answer(answer) for answer in found.answers]
+        return emit({"query": options.query, "dataset": dataset.name, "answers": answers, "agreement": found.agreement})
+    for answer in found.answers:
+        print(f"\n{answer.encoder}")
+        _show(answer)
+    _show_agreement(found.agreement)
+
+
+def _answer(answer: Answer) -> dict:
+    hits = [{"rank": h.rank, "id": h.id, "path": h.path, "label": h.label, "score": h.score} for h in answer.hits]
+    return {"dataset": answer.dataset, "encoder": answer.encoder, "index": answer.index, "hits": hits, "timing_ms": answer.timing_ms}
+
+
+def _show(answer: Answer) -> None:
+    rows = [{"rank": h.rank, "score": f"{h.score:.4f}", "label": h.label, "id": h.id, "verdict": h.verdict} for h in answer.hits]
+    table(rows, ["rank", "score", "label", "verdict", "id"])
+    print("  ".join(f"{stage} {ms:.1f} ms" for stage, ms in answer.timing_ms.items()))
+
+
+def _show_agreement(agreement: Agreement) -> None:
+    for title, matrix in ((f"overlap of the top {agreement.k}", agreement.overlap), ("rank-biased overlap", agreement.rbo)):
+        print(f"\n{title}")
+        rows = [
+            {"": name, **{other: f"{value:.2f}" for other, value in zip(agreement.encoders, line, strict=True)}}
+            for name, line in zip(agreement.encoders, matrix, strict=True)
+        ]
+        table(rows, ["", *agreement.encoders])

@@ -1,0 +1,92 @@
+"""Checks of everything the product stands on, each with what to do when it fails."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+from collections import Counter
+from pathlib import Path
+
+from core import store
+from core.errors import UserError
+from core.services import jobs, library
+
+
+def examine() -> list[dict]:
+    """Rows with check, state (``fine``, ``note``, ``broken``), detail and fix."""
+    return [*_packages(), _disk(), _processor(), _catalogue(), *_encoders(), _caches(), _jobs()]
+
+
+def _row(check: str, state: str, detail: str, fix: str = "") -> dict:
+    return {"check": check, "state": state, "detail": detail, "fix": fix}
+
+
+def _packages() -> list[dict]:
+    wrong = []
+    for line in (Path(__file__).parents[2] / "requirements.txt").read_text().splitlines():
+        if match := re.match(r"([A-Za-z0-9_.-]+)==(\S+)", line):
+            wrong += _wrong_version(*match.groups())
+    if wrong:
+        return [_row("packages", "broken", "; ".join(wrong), "pip install -r requirements.txt")]
+    return [_row("packages", "fine", "all pinned versions are installed")]
+
+
+def _wrong_version(name: str, wanted: str) -> list[str]:
+    try:
+        have = importlib.metadata.version(name).split("+")[0]
+    except importlib.metadata.PackageNotFoundError:
+        return [f"{name} is missing (wanted {wanted})"]
+    return [] if have == wanted else [f"{name} is {have} (wanted {wanted})"]
+
+
+def _disk() -> dict:
+    try:
+        store.write_text(store.root() / "cache" / ".written", "")
+        free = shutil.disk_usage(store.root()).free
+    except OSError as error:
+        fix = "Give write permission, or set LOOKALIKE_ARTIFACTS to another folder."
+        return _row("disk", "broken", f"{store.root()} can't be written: {error.strerror}", fix)
+    return _row("disk", "fine" if free > 2 << 30 else "note", f"{free / 1e9:.1f} GB free for caches")
+
+
+def _processor() -> dict:
+    flags = _cpu_flags()
+    bf16 = [name for name in ("amx_bf16", "avx512_bf16") if name in flags]
+    return _row("processor", "fine", f"{os.cpu_count()} cores, {platform.machine()}, bf16: {', '.join(bf16) or 'no'}")
+
+
+def _cpu_flags() -> set[str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return set(next((line for line in lines if line.startswith("flags")), "").split())
+    except OSError:
+        return set()
+
+
+def _catalogue() -> dict:
+    try:
+        items = library.open_dataset("catalogue").items
+    except UserError as error:
+        return _row("embedded gallery", "broken", str(error), "Restore artifacts/catalogue from the repository.")
+    return _row("embedded gallery", "fine", f"{len(items)} pictures")
+
+
+def _encoders() -> list[dict]:
+    rows = library.encoder_rows()
+    counts = Counter(row["state"] for row in rows)
+    words = ", ".join(f"{count} {'need a download' if state == 'download' else state}" for state, count in counts.items())
+    lost = [_row(row["name"], "note", row["detail"]) for row in rows if row["state"] == "unavailable"]
+    return [_row("encoders", "fine" if counts["ready"] else "broken", words), *lost]
+
+
+def _caches() -> dict:
+    rows = library.cache_rows()
+    return _row("caches", "fine", f"{len(rows)} entries, {sum(row['bytes'] for row in rows) / 1e6:.0f} MB")
+
+
+def _jobs() -> dict:
+    active = jobs.listing(active_only=True)
+    return _row("jobs", "fine", f"{len(active)} running")

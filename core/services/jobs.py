@@ -1,0 +1,188 @@
+"""Long work in processes of their own, seen through a log file: it survives reruns, restarts and several readers.
+
+A job whose process is gone and whose log has no end has died.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from core import store
+from core.errors import UserError
+
+ENDS = ("done", "failed", "cancelled")
+ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
+GRACE_S = 3.0
+_children: list[subprocess.Popen] = []
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """``state``: starting, running, done, failed, cancelled. ``rate`` in units a second; ``seconds_left`` None = unknown."""
+
+    id: str
+    title: str
+    arguments: tuple[str, ...]
+    state: str
+    done: int
+    total: int
+    rate: float
+    seconds_left: float | None
+    message: str
+    started: float
+    updated: float
+
+    @property
+    def active(self) -> bool:
+        return self.state not in ENDS
+
+
+def start(title: str, arguments: Sequence[str]) -> str:
+    """Run ``python -m core <arguments>`` as a job; returns its id."""
+    job = f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}"
+    folder = _folder(job)
+    folder.mkdir(parents=True)
+    noted = {"title": title, "arguments": list(arguments), "started": time.time()}
+    store.write_text(folder / "job.json", json.dumps(noted))
+    with open(folder / "output.txt", "wb") as output:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "core", *arguments, "--log", str(folder / "log.jsonl")],
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            start_new_session=True, cwd=Path(__file__).parents[2],
+        )  # fmt: skip
+    store.write_text(folder / "pid", str(child.pid))
+    _children.append(child)
+    return job
+
+
+def status(job: str) -> JobStatus:
+    """Where a job stands.
+
+    Raises:
+        UserError: no such job.
+    """
+    noted = _noted(job)
+    dead = _is_dead(job, noted)  # before the log is read: a job that ends in between has written its end
+    lines = _lines(job)
+    last = lines[-1] if lines else {}
+    state = last.get("state", "running" if lines else "starting")
+    if state not in ENDS and dead:
+        state, last = "failed", {**last, "message": _last_words(job)}
+    done, total, rate = last.get("done", 0), last.get("total", 0), _rate(lines)
+    left = (total - done) / rate if rate > 0 and total > done else None
+    return JobStatus(
+        job, noted["title"], tuple(noted["arguments"]), state, done, total, rate, left if state == "running" else None,
+        last.get("message", ""), noted["started"], last.get("time", noted["started"]),
+    )  # fmt: skip
+
+
+def cancel(job: str) -> None:
+    """Stop a job and everything it started; finished parts of a build are kept."""
+    if not status(job).active:
+        return
+    pid = int((_folder(job) / "pid").read_text())
+    _signal(pid, signal.SIGTERM)
+    deadline = time.monotonic() + GRACE_S
+    while status(job).active and time.monotonic() < deadline:
+        time.sleep(0.05)
+    _signal(pid, signal.SIGKILL)
+    if status(job).state != "done":
+        write_line(_folder(job) / "log.jsonl", state="cancelled", message="Stopped. What was finished is kept.")
+
+
+def listing(active_only: bool = False) -> list[JobStatus]:
+    """Jobs, newest first."""
+    runs = store.root() / "runs"
+    names = sorted((p.name for p in runs.iterdir() if ID.fullmatch(p.name)), reverse=True) if runs.is_dir() else []
+    found = [status(name) for name in names if (runs / name / "job.json").exists()]
+    return [job for job in found if job.active or not active_only]
+
+
+def write_line(log: Path, **values: object) -> None:
+    """Append one line to a log; each line is whole because it is one write."""
+    with open(log, "a") as file:
+        file.write(json.dumps({"time": time.time(), **values}) + "\n")
+
+
+def _folder(job: str) -> Path:
+    if not ID.fullmatch(job):
+        raise UserError(f"There is no job {job!r}.")
+    return store.root() / "runs" / job
+
+
+def _noted(job: str) -> dict:
+    try:
+        return json.loads((_folder(job) / "job.json").read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"There is no job {job!r}.") from error
+
+
+def _lines(job: str) -> list[dict]:
+    found = []
+    try:
+        for line in (_folder(job) / "log.jsonl").read_text().splitlines():
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                continue  # a line that a full disk or a kill cut short
+    except OSError:
+        pass
+    return found
+
+
+def _rate(lines: list[dict], window_s: float = 20.0) -> float:
+    """Units a second over the last part of the log."""
+    steps = [line for line in lines if line.get("total")]
+    recent = [line for line in steps if steps[-1]["time"] - line["time"] <= window_s and line["total"] == steps[-1]["total"]]
+    if len(recent) < 2 or recent[-1]["time"] <= recent[0]["time"]:
+        return 0.0
+    return max(0.0, (recent[-1]["done"] - recent[0]["done"]) / (recent[-1]["time"] - recent[0]["time"]))
+
+
+def _is_dead(job: str, noted: dict) -> bool:
+    for child in [child for child in _children if child.poll() is not None]:
+        _children.remove(child)  # reaped: its process number may be given away again
+    try:
+        pid = int((_folder(job) / "pid").read_text())
+    except (OSError, ValueError):
+        return time.time() - noted["started"] > GRACE_S
+    return not _alive(pid, job)
+
+
+def _alive(pid: int, job: str) -> bool:
+    """Whether ``pid`` runs and is this job's process; a number given to another program is not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return False
+    try:
+        return job.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return True  # no /proc on this system: trust the number
+
+
+def _last_words(job: str) -> str:
+    try:
+        text = (_folder(job) / "output.txt").read_text(errors="replace").strip().splitlines()
+    except OSError:
+        text = []
+    return text[-1][:300] if text else "It ended without a word; perhaps the system ran out of memory."
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass

@@ -1,0 +1,197 @@
+"""What there is: datasets, encoders, indexes and caches, as rows for a page or a command."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+from core import store
+from core.datasets.base import Dataset, datasets
+from core.datasets.paths import open_dataset as open_source
+from core.encoders.base import Encoder, encoders
+from core.errors import UserError
+from core.indexes.base import indexes
+from core.services import embed
+
+FRESH_S = 5.0
+MAX_ARCHIVE = 1 << 30
+_open: dict[str, tuple[float, Dataset]] = {}
+_open_lock = threading.Lock()
+
+
+def open_dataset(locator: str, *, fresh: bool = False) -> Dataset:
+    """A dataset by name or path, listed at most a few seconds ago; ``fresh`` lists it again now.
+
+    Raises:
+        UserError: nothing there, or nothing in it.
+    """
+    with _open_lock:
+        at, known = _open.get(locator, (0.0, None))
+        if known is not None and not fresh and time.monotonic() - at < FRESH_S:
+            return known
+        found = open_source(locator)
+        if known is not None and found.fingerprint() == known.fingerprint():
+            found = known
+        _open[locator] = (time.monotonic(), found)
+        return found
+
+
+def dataset_rows() -> list[dict]:
+    """Every named and every added dataset: name, title, kind, locator, state, detail, pictures, labels, splits, protocols."""
+    return [dataset_row(locator) for locator in [*datasets.names(), *added()]]
+
+
+def dataset_row(locator: str) -> dict:
+    """The row of one dataset by name or path; what is wrong with it stands in ``detail``."""
+    row = {"name": locator, "title": locator, "kind": "", "locator": locator, "state": "unavailable", "detail": "", "note": ""}
+    row |= {"pictures": 0, "labels": 0, "splits": {}, "protocols": [], "skipped": 0, "added": locator in added()}
+    try:
+        dataset = open_source(locator) if locator in datasets.names() else open_dataset(locator)
+        state = dataset.state()
+        row |= {"name": dataset.name, "title": dataset.title or dataset.name, "kind": dataset.kind, "note": dataset.note}
+        row |= {"state": state.kind, "detail": state.detail, "bytes": state.bytes}
+        return row | (_contents(open_dataset(locator)) if state.kind == "ready" else {})
+    except UserError as error:
+        return row | {"detail": str(error)}
+
+
+def _contents(dataset: Dataset) -> dict:
+    items = dataset.items
+    return {
+        "pictures": len(items),
+        "labels": len({item.label for item in items if item.label is not None}),
+        "splits": dict(Counter(item.split for item in items if item.split is not None)),
+        "protocols": [protocol.name for protocol in dataset.protocols()],
+        "skipped": len(dataset.skipped),
+    }
+
+
+def encoder_rows() -> list[dict]:
+    """Every listed encoder: name, title, family, tier, dim, state, detail, bytes, about."""
+    return [encoder_row(encoders.get(name)) for name in encoders.names()]
+
+
+def encoder_row(encoder: Encoder) -> dict:
+    state = encoder.state()
+    return {
+        "name": encoder.name, "title": encoder.title or encoder.name, "family": encoder.family, "tier": encoder.tier,
+        "dim": encoder.dim, "state": state.kind, "detail": state.detail, "bytes": state.bytes, "about": encoder.about,
+    }  # fmt: skip
+
+
+def get_encoder_row(name: str) -> dict:
+    """The row of one encoder by name, listed or not (``any timm name``).
+
+    Raises:
+        UserError: unknown name.
+    """
+    return encoder_row(encoders.get(name))
+
+
+def index_rows() -> list[dict]:
+    """Every index: name, title, about, exact, and its knobs with defaults and values worth trying."""
+    made = [indexes.get(name) for name in indexes.names()]
+    knobs = [{**index.build_knobs, **index.search_knobs} for index in made]
+    return [
+        {"name": i.name, "title": i.title, "about": i.about, "exact": i.exact, "knobs": {n: knob.default for n, knob in k.items()}}
+        for i, k in zip(made, knobs, strict=True)
+    ]
+
+
+def cache_rows() -> list[dict]:
+    """Everything that can be deleted and built again: kind, key, dataset, encoder, index, bytes, built, used (epoch seconds)."""
+    return [
+        {
+            "kind": entry.kind, "key": entry.key, "bytes": entry.bytes, "built": entry.built, "used": entry.used,
+            "dataset": entry.meta.get("dataset_name", entry.meta.get("dataset", "")),
+            "encoder": entry.meta.get("encoder_name", entry.meta.get("encoder", "")),
+            "index": entry.meta.get("index_name", ""), "rows": entry.meta.get("pictures", entry.meta.get("rows", 0)),
+            "seconds": entry.meta.get("seconds", 0.0),
+        }
+        for entry in store.entries()
+    ]  # fmt: skip
+
+
+def delete_cache(kind: str, key: str) -> int:
+    """Delete one cache entry; returns the bytes freed (0 where there was none)."""
+    return store.delete(kind, key)
+
+
+def skipped_rows(locator: str, encoder: str | None = None) -> list[dict]:
+    """Pictures that were passed over, with the reason: in listing, and in decoding where embeddings exist."""
+    from core.services.ready import ready_encoder
+
+    dataset = open_dataset(locator)
+    found = list(dataset.skipped)
+    if encoder is not None:
+        found += embed.read(dataset, ready_encoder(dataset, encoder, may_fit=False, load=False)).skipped
+    return [{"picture": one.id, "reason": one.reason} for one in found]
+
+
+def _list_file() -> Path:
+    return store.root() / "library" / "datasets.json"
+
+
+def added() -> list[str]:
+    """Locators that a user added."""
+    try:
+        found = json.loads(_list_file().read_text())
+        return [one for one in found if isinstance(one, str)]
+    except (OSError, ValueError):
+        return []
+
+
+def add_folder(path: str) -> str:
+    """Add a folder, zip, CSV manifest or Parquet by its path; returns the locator.
+
+    Raises:
+        UserError: nothing usable there.
+    """
+    dataset = open_dataset(str(path).strip(), fresh=True)
+    _ = dataset.items
+    with store.lock("library"):
+        if dataset.locator not in added():
+            store.write_text(_list_file(), json.dumps([*added(), dataset.locator]))
+    return dataset.locator
+
+
+def add_archive(name: str, data: bytes) -> str:
+    """Keep an uploaded zip and add it; returns the locator.
+
+    Raises:
+        UserError: too large, no archive, or no pictures in it. Nothing is kept then.
+    """
+    if len(data) > MAX_ARCHIVE:
+        raise UserError(f"{name} has {len(data) / 1e6:.0f} MB.", f"At most {MAX_ARCHIVE / 1e6:.0f} MB.", "Add a folder instead.")
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(name).stem).strip("-.")[:60] or "pictures"
+    target = _uploads() / f"{stem}-{store.fingerprint([name, len(data), data[:4096].hex(), data[-4096:].hex()])[:6]}.zip"
+    store.check_space(store.root(), len(data) + (64 << 20))
+    store.write_bytes(target, data)
+    try:
+        return add_folder(str(target))
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def remove_dataset(locator: str) -> None:
+    """Forget an added dataset and delete its caches; an uploaded archive is deleted, a folder of the user's never."""
+    with store.lock("library"):
+        store.write_text(_list_file(), json.dumps([one for one in added() if one != locator]))
+    _open.pop(locator, None)
+    for entry in store.entries():
+        if entry.meta.get("source") == locator:
+            store.delete(entry.kind, entry.key)
+    path = Path(locator)
+    if path.parent == _uploads():
+        path.unlink(missing_ok=True)
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _uploads() -> Path:
+    return (store.root() / "library" / "uploads").absolute()
