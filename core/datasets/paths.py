@@ -11,6 +11,7 @@ from core.datasets.folder import Folder
 from core.datasets.manifest import Manifest
 from core.datasets.names import ARCHIVES, is_hidden, is_picture, real, shown
 from core.datasets.parquet import Parquet
+from core.datasets.public import Public
 from core.datasets.zipped import Zip
 from core.errors import UserError
 from core.registry import UnknownName
@@ -44,7 +45,14 @@ def open_path(path: Path | str) -> Dataset:
 
 
 def _open_folder(path: str) -> Dataset:
-    return Parquet(path) if _holds_parquet(path) else Folder(path)
+    return _recognised(path) or (Parquet(path) if _holds_parquet(path) else Folder(path))
+
+
+def _recognised(path: str) -> Dataset | None:
+    """A public set in its distributed form, known by the files it needs."""
+    made = (datasets.get(name) for name in datasets.names())
+    there = (public.at(path) for public in made if isinstance(public, Public))
+    return next((public for public in there if public.is_here()), None)
 
 
 def _open_file(path: str) -> Dataset:

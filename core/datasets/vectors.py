@@ -1,0 +1,157 @@
+"""Vectors that another program made: ``.npy`` with ids beside it, or Parquet with an id and a vector in each row."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+from core.datasets.manifest import read_table
+from core.datasets.names import real, shown
+from core.errors import UserError
+
+ACCEPTED = (
+    "A .npy of shape (n, dim) with ids beside it (ids.txt, ids.json or ids.csv, or the same name with that ending), "
+    "or Parquet with the columns 'id' and 'vector' (a list of numbers)."
+)
+ID_ENDINGS = (".txt", ".json", ".csv")
+VECTOR_COLUMNS = ("vector", "embedding", "embeddings", "vectors")
+ID_COLUMNS = ("id", "ids", "image_id", "path", "file", "file_name")
+MAX_DIM = 65_536
+ROWS = 65_536
+
+
+def read_vectors(path: Path | str) -> tuple[tuple[str, ...], np.ndarray]:
+    """Ids (n) and float32 vectors (n, dim), as given: not scaled to unit length, every number finite.
+
+    Args:
+        path: a ``.npy`` or Parquet file, or a folder that holds exactly one of them.
+
+    Raises:
+        UserError: nothing there, ids missing, wrong in number or repeated, vectors of different lengths, not numbers,
+            not finite, or Python objects (which are never unpickled).
+    """
+    file = _the_file(os.path.abspath(real(os.path.expanduser(os.fspath(path)))))
+    ids, vectors = _from_npy(file) if file.lower().endswith(".npy") else _from_parquet(file)
+    _check(file, ids, vectors)
+    return tuple(ids), np.ascontiguousarray(vectors, dtype=np.float32)
+
+
+def _the_file(path: str) -> str:
+    if os.path.isdir(path):
+        names = [name for name in sorted(os.listdir(path)) if _is_vectors(name)]
+        if len(names) != 1:
+            raise _wrong(path, f"holds {len(names)} files of vectors instead of one")
+        return os.path.join(path, names[0])
+    if not os.path.isfile(path):
+        raise _wrong(path, "is not there")
+    if not _is_vectors(path):
+        raise _wrong(path, "is no file of vectors")
+    return path
+
+
+def _is_vectors(name: str) -> bool:
+    return name.lower().endswith((".npy", ".parquet", ".pq")) and not os.path.basename(name).startswith(".")
+
+
+def _from_npy(file: str) -> tuple[list[str], np.ndarray]:
+    try:
+        vectors = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        what = "holds Python objects instead of numbers" if "pickle" in str(error).lower() else f"can't be read ({error})"
+        raise _wrong(file, what) from error
+    if not isinstance(vectors, np.ndarray) or vectors.ndim != 2:
+        raise _wrong(file, f"has the shape {getattr(vectors, 'shape', '?')} instead of (n, dim)")
+    return _ids_beside(file), vectors
+
+
+def _ids_beside(file: str) -> list[str]:
+    stem = file.rpartition(".")[0]
+    folder = os.path.dirname(file)
+    places = [base + end for base in (f"{stem}.ids", f"{stem}_ids", stem, os.path.join(folder, "ids")) for end in ID_ENDINGS]
+    beside = next((place for place in places if os.path.isfile(place)), None)
+    if beside is None:
+        raise _wrong(file, "has no file of ids beside it")
+    if beside.endswith(".csv"):
+        return _ids_of_csv(beside)
+    try:
+        with open(beside, encoding="utf-8-sig") as text:
+            if beside.endswith(".json"):
+                return _ids_of_json(beside, json.load(text))
+            return [line for line in text.read().split("\n") if line.strip()]
+    except (OSError, ValueError, RecursionError) as error:
+        raise _wrong(beside, f"can't be read as ids ({error})") from error
+
+
+def _ids_of_csv(file: str) -> list[str]:
+    rows = read_table(file)
+    column = next((name for name in ID_COLUMNS if rows and name in rows[0]), None)
+    if column is None:
+        raise _wrong(file, f"has no column {' or '.join(ID_COLUMNS)}")
+    return [row[column] for row in rows]
+
+
+def _ids_of_json(file: str, told: object) -> list[str]:
+    if not isinstance(told, list) or not all(isinstance(one, str | int) for one in told):
+        raise _wrong(file, "is no JSON list of words")
+    return [str(one) for one in told]
+
+
+def _from_parquet(file: str) -> tuple[list[str], np.ndarray]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        parquet = pq.ParquetFile(file)
+        names = parquet.schema_arrow.names
+        id_column = next((name for name in ID_COLUMNS if name in names), None)
+        column = next((name for name in VECTOR_COLUMNS if name in names), None)
+        if id_column is None or column is None:
+            raise _wrong(file, f"has the columns {', '.join(names)}")
+        ids: list[str] = []
+        blocks = []
+        for batch in parquet.iter_batches(ROWS, columns=[id_column, column]):
+            ids += [str(one) for one in batch.column(id_column).to_pylist()]
+            blocks.append(_block(file, batch.column(column), blocks[0].shape[1] if blocks else None))
+    except (OSError, pa.ArrowException) as error:
+        raise _wrong(file, f"can't be read ({error})") from error
+    return ids, np.concatenate(blocks) if blocks else np.empty((0, 0), np.float32)
+
+
+def _block(file: str, column, dim: int | None) -> np.ndarray:
+    """A column of lists of numbers -> (rows, dim)."""
+    import pyarrow as pa
+
+    nested = pa.types.is_list(column.type) or pa.types.is_large_list(column.type) or pa.types.is_fixed_size_list(column.type)
+    if not nested or column.null_count:
+        raise _wrong(file, f"has vectors of type {column.type}, or rows without one")
+    flat = column.flatten()
+    lengths = {len(one) for one in column}
+    if len(lengths) != 1 or (dim is not None and lengths != {dim}):
+        raise _wrong(file, f"has vectors of different lengths ({', '.join(map(str, sorted(lengths | {dim or 0} - {0})[:5]))})")
+    if flat.null_count or not (pa.types.is_floating(flat.type) or pa.types.is_integer(flat.type)):
+        raise _wrong(file, "has vectors with something in them that is no number")
+    return flat.to_numpy(zero_copy_only=False).astype(np.float32).reshape(len(column), -1)
+
+
+def _check(file: str, ids: list[str], vectors: np.ndarray) -> None:
+    if vectors.dtype.kind not in "fiu":
+        raise _wrong(file, f"holds {vectors.dtype} instead of real numbers")
+    rows, dim = vectors.shape
+    if not rows or not 0 < dim <= MAX_DIM:
+        raise _wrong(file, f"holds {rows} vectors of {dim} numbers (at most {MAX_DIM} are read)")
+    if len(ids) != rows:
+        raise _wrong(file, f"holds {rows} vectors, and there are {len(ids)} ids")
+    if len(set(ids)) != rows:
+        seen: set[str] = set()
+        twice = next(one for one in ids if one in seen or seen.add(one))
+        raise _wrong(file, f"has the id {twice!r} more than once")
+    for start in range(0, rows, ROWS):
+        if not np.isfinite(np.asarray(vectors[start : start + ROWS], dtype=np.float32)).all():
+            raise _wrong(file, f"holds numbers that are not finite (NaN or infinite) from row {start} on")
+
+
+def _wrong(path: str, what: str) -> UserError:
+    return UserError(f"{shown(path)!r} {what}.", f"Accepted: {ACCEPTED}")
