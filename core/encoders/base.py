@@ -51,11 +51,11 @@ class Encoder(ABC):
         return {"encoder": self.name, "dim": self.dim, "version": VERSION, "code": getattr(self, "version", 1)}
 
     def load(self, progress: Progress | None = None) -> None:
-        """Make ready to encode: read weights into memory, downloading them first where needed. Cheap the second time."""
+        """Make ready to encode: read weights into memory, downloading them first where needed. Cheap to repeat."""
 
     @abstractmethod
     def prepare(self, image: np.ndarray) -> np.ndarray:
-        """One RGB uint8 (h, w, 3) picture of any size -> what ``_encode`` takes. No weights needed, no batch, picklable."""
+        """One RGB uint8 (h, w, 3) picture of any size -> what ``_encode`` takes. Needs no weights; picklable."""
 
     @abstractmethod
     def _encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
@@ -78,7 +78,7 @@ class Encoder(ABC):
         return unit_rows(vectors, self.name)
 
     def fit(self, prepared: Iterable[np.ndarray], progress: Progress | None = None) -> dict[str, np.ndarray]:
-        """Learn from a sample of the gallery; returns the arrays that :meth:`with_fit` takes. Only where not ``fitted``."""
+        """Learn from a sample of the gallery; returns what :meth:`with_fit` takes. Only where not ``fitted``."""
         raise UserError(f"{self.name} has nothing to fit.")
 
     def with_fit(self, arrays: dict[str, np.ndarray]) -> Encoder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from PIL import Image
 
 from core.encoders.base import Encoder, register
 from core.images import resize
@@ -22,7 +23,7 @@ class TinyImage(Encoder):
     side = 64
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
-        return resize(resize(image, 64, 64), 16, 16)
+        return resize(resize(image, 64, 64), 16, 16, Image.Resampling.BICUBIC)
 
     def _encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
         return np.stack(batch).reshape(len(batch), -1).astype(np.float32) - 127.0
