@@ -1,0 +1,195 @@
+"""Writing to disk so that nothing is ever half there: names, atomic files, locks between processes, a full disk."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import re
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from core.errors import UserError
+from core.types import Progress, report
+
+log = logging.getLogger(__name__)
+NEW = ".new-"
+"""How a name begins until what bears it is whole."""
+SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@=-]{0,199}")
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+SHORT = re.compile(r"\d+ requested and \d+ written")
+"""How numpy says that the disk is full: without an error number."""
+CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
+
+
+def root() -> Path:
+    """The artifacts folder: ``LOOKALIKE_ARTIFACTS`` where set, else the project's own."""
+    return Path(os.environ.get("LOOKALIKE_ARTIFACTS") or Path(__file__).parent.parent / "artifacts")
+
+
+def shipped() -> Path:
+    """The project's own artifacts folder, which holds what came with the code."""
+    return Path(__file__).parent.parent / "artifacts"
+
+
+def safe(name: str) -> str:
+    """``name``, if it can only be a name of one file: no separator, no dot first. Raises UserError."""
+    if not SAFE.fullmatch(name):
+        raise UserError(f"{name[:80]!r} is not allowed as a name here.", "Letters, digits and . _ + @ = - are.")
+    return name
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that a reader finds the old text or the new, never half of it."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file so that a reader finds the old bytes or the new, never half of them."""
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=NEW, dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+        except BaseException:
+            with_suppressed_errors(os.unlink, name)
+            raise
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn a full disk or a closed folder into a UserError; every other error passes."""
+    try:
+        yield
+    except TimeoutError:
+        raise
+    except OSError as error:
+        if error.errno in FULL or SHORT.search(str(error)):
+            raise _too_full(folder, _free(folder), 0) from error
+        if error.errno in CLOSED and error.filename is not None and _related(error.filename, folder):
+            raise UserError(
+                f"The folder {folder} can't be written ({error.strerror}).",
+                fix="Change its permissions, or set LOOKALIKE_ARTIFACTS to a folder that you can write.",
+            ) from error
+        raise
+
+
+def _related(name: str | bytes, folder: Path) -> bool:
+    """Whether an error about ``name`` is about ``folder``: one lies in the other."""
+    name, folder = Path(os.path.abspath(os.fsdecode(name))), Path(os.path.abspath(folder))
+    return name.is_relative_to(folder) or folder.is_relative_to(name)
+
+
+@contextmanager
+def lock(
+    name: str, progress: Progress | None = None, poll_s: float = 0.2, wait_s: float = float("inf")
+) -> Iterator[None]:
+    """Hold a named lock between processes and threads. The system drops it when the holder dies, however it dies.
+
+    Raises:
+        Cancelled: ``progress`` said stop while waiting.
+        TimeoutError: another held it for ``wait_s`` seconds.
+    """
+    path = lock_file(name)
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        held = FileLock(path)
+        waited = time.monotonic()
+        while not _try_lock(held):
+            if time.monotonic() - waited >= wait_s:
+                raise TimeoutError(f"{name} is held by another")
+            report(progress, 0, 0)
+            time.sleep(poll_s)
+    try:
+        yield
+    finally:
+        held.release()
+
+
+def lock_file(name: str) -> Path:
+    """Where the lock of that name lies; the empty file stays when nobody holds it."""
+    return root() / "cache" / "locks" / f"{safe(name)}.lock"
+
+
+def _try_lock(held: FileLock) -> bool:
+    try:
+        held.acquire(blocking=False)
+        return True
+    except Timeout:
+        return False
+
+
+def check_space(folder: Path, needed: int = 64 << 20) -> None:
+    """Refuse to start writing where less than ``needed`` bytes are free."""
+    free = _free(folder)
+    if free < needed:
+        raise _too_full(folder, free, needed)
+
+
+def _free(folder: Path) -> int:
+    return shutil.disk_usage(next(p for p in (folder, *folder.absolute().parents) if p.exists())).free
+
+
+def _too_full(folder: Path, free: int, needed: int) -> UserError:
+    wants = f", and this needs {needed / 1e6:.0f} MB" if needed else ": writing there failed"
+    return UserError(
+        f"The disk that holds {folder} has {free / 1e6:.0f} MB free{wants}.",
+        fix="Delete caches on the Library page, or set LOOKALIKE_ARTIFACTS to a folder on a larger disk.",
+    )
+
+
+def files(path: Path) -> dict[str, int]:
+    """Files under a folder: relative name -> size. A file that vanishes meanwhile is left out."""
+    found = {}
+    for folder, _, names in os.walk(path):
+        for name in names:
+            file = Path(folder, name)
+            try:
+                found[file.relative_to(path).as_posix()] = file.stat().st_size
+            except OSError:
+                log.debug("%s vanished while it was measured", file)
+    return found
+
+
+def listed(path: Path) -> list[Path]:
+    """What a folder holds, sorted; nothing, where there is no such folder."""
+    try:
+        return sorted(path.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def changed(path: Path) -> float:
+    """Epoch seconds of the last change; now, where it is gone."""
+    try:
+        return path.lstat().st_mtime
+    except OSError:
+        return time.time()
+
+
+def remove(path: Path) -> None:
+    """Take a file or a folder away: first its name, so that nobody finds half of it."""
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    doomed = path.with_name(f"{NEW}{path.name.removeprefix(NEW)}-{uuid.uuid4().hex[:8]}")
+    os.replace(path, doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def with_suppressed_errors(call: Callable, *args: object) -> None:
+    """Call for a side effect that nothing depends on; a failing file system only gets logged."""
+    try:
+        call(*args)
+    except OSError as error:
+        log.debug("%s%s: %s", call.__name__, args, error)
