@@ -1,0 +1,50 @@
+# The one list of commands. `make demo` and `make test` do all the set-up themselves on a fresh machine.
+SHELL := /bin/bash
+PYTHON ?= python3
+PORT ?= 8501
+BIN := .venv/bin
+FIRST := hsv.12x4x4,tiny.16x16,hog.8x8
+WORKERS ?= 2
+
+.PHONY: demo test test-slow lint bench screenshots measure clean help
+
+help:            ## this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
+
+demo: .venv/run  ## environment, embedded gallery, app: ends with one address
+	@$(BIN)/python -m core build --dataset catalogue --encoders $(FIRST)
+	@echo "Lookalike is at http://localhost:$(PORT)   (stop with Ctrl-C)"
+	@$(BIN)/streamlit run streamlit_app.py --server.port $(PORT) --server.headless true
+
+test: .venv/dev lint  ## everything that must hold: linters, contracts, pages, browser
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow"
+
+test-slow: .venv/dev  ## the minutes-long ones: baselines on real photographs, large builds
+	@$(BIN)/python -m pytest -m slow
+
+lint: .venv/dev  ## ruff and the layers of the house
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports --no-cache >/tmp/lookalike-lint.$$$$ 2>&1 && rm -f /tmp/lookalike-lint.$$$$ || (cat /tmp/lookalike-lint.$$$$; exit 1)
+
+bench: .venv/dev  ## both sides in one run, with the ratio
+	@for file in tools/bench/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+measure: .venv/dev  ## measure the builds again, for docs/measured.md
+	@$(BIN)/python tools/measure_builds.py
+
+screenshots: .venv/dev  ## every page, wide and narrow, light and dark, into screenshots/
+	@$(BIN)/python tools/screenshots.py
+
+clean:           ## everything that can be built again
+	rm -rf .venv artifacts/cache artifacts/runs screenshots
+
+.venv/run: requirements.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing the packages (once, about two minutes)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/dev: .venv/run pyproject.toml tools/browser.sh
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check ".[dev]"
+	@bash tools/browser.sh
+	@touch $@

@@ -1,0 +1,43 @@
+"""What every test shares: an artifacts folder of its own, the real photographs where they are, small pictures."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def artifacts(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Nothing that a test writes lands in the project; what the project ships stays readable."""
+    folder = tmp_path_factory.mktemp("artifacts")
+    monkeypatch.setenv("LOOKALIKE_ARTIFACTS", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photographs() -> Path:
+    """The folder of real photographs: LOOKALIKE_DATA, or shared/data beside the project."""
+    folder = Path(os.environ.get("LOOKALIKE_DATA") or ROOT.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip("no real photographs here: set LOOKALIKE_DATA to their folder")
+    return folder
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder of 12 small pictures in two classes, each of its own colour."""
+    rng = np.random.default_rng(0)
+    for label, tint in (("cold", (40, 90, 220)), ("warm", (220, 90, 40))):
+        for number in range(6):
+            noise = rng.integers(0, 36, (48, 64, 3))
+            image = Image.fromarray((np.array(tint) + noise).clip(0, 255).astype(np.uint8))
+            path = tmp_path / "pictures" / label / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            image.save(path)
+    return tmp_path / "pictures"
