@@ -44,7 +44,7 @@ clean:           ## everything that can be built again
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-.venv/dev: .venv/run pyproject.toml tools/browser.sh
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check ".[dev]"
+.venv/dev: .venv/run tests/requirements.txt tools/browser.sh
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	@bash tools/browser.sh
 	@touch $@

@@ -12,10 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SOURCES = [
-    path for folder in ("core", "pages", "tests", "tools") for path in sorted((ROOT / folder).rglob("*.py")) if "__pycache__" not in path.parts
-] + [ROOT / "streamlit_app.py"]
-CODE = [path for path in SOURCES if path.relative_to(ROOT).parts[0] in ("core", "pages", "streamlit_app.py")]
+CODE = [*sorted((ROOT / "core").rglob("*.py")), *sorted((ROOT / "pages").rglob("*.py")), ROOT / "streamlit_app.py"]
 TOP = {
     "README.md", "requirements.txt", "streamlit_app.py", "pages", "core", "artifacts", "tests",
     "Makefile", "pyproject.toml", "LICENSE", "docs", "tools",
