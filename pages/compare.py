@@ -1,0 +1,85 @@
+"""Compare: one picture, several encoders, side by side."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.errors import UserError
+from core.services.compare import agreement
+from pages.parts import agreement as matrix
+from pages.parts import answers, cached, components, export, key, link, query, settings
+from pages.parts.answers import Gathered
+from pages.parts.link import View
+from pages.parts.shell import shell
+from pages.parts.words import note, trouble
+
+
+def main() -> None:
+    link.restore()
+    found = cached.dataset(st.session_state[link.DATASET])
+    actions = shell("Compare", f"One picture, several encoders, the nearest of {len(found.items):,} {purpose(found.kind)}")
+    frame = st.container(key="frame")
+    with frame:
+        asked, board, agreed, chosen = (st.container(key=k) for k in ("panel_query", "answer", "panel_agreement", "panel_settings"))
+    with chosen:
+        settings.panel()
+    with asked:
+        query.panel(link.current())
+    view = link.publish()
+    gathered = answers.gather(view)
+    with actions:
+        components.copy_link("copy")
+        export.button(view, gathered.answers)
+    with board:
+        _remarks()
+        st.fragment(_answer, run_every=1.0 if gathered.busy else None)(view)
+    with agreed:
+        _agreement(view, gathered)
+    if gathered.waiting:
+        answers.ask(view, gathered.waiting[0])
+        st.rerun()
+
+
+def purpose(kind: str) -> str:
+    return {"rendered": "rendered products", "photographs": "photographs"}.get(kind, "pictures")
+
+
+def _answer(view: View) -> None:
+    """The board; on its own while a build runs, so that its progress moves without the page."""
+    gathered = answers.gather(view)
+    if not view.encoders:
+        note("No encoder is chosen.", "Choose at least one under Encoders.")
+        return
+    picked, action = answers.draw(view, gathered, "board")
+    key.under_board(len(gathered.answers))
+    if picked and picked in cached.dataset(view.dataset).rows:
+        link.ask(f"item:{picked}")
+        st.rerun()
+    if action:
+        answers.act(view, action)
+        st.rerun()
+    if st.session_state.get("was_busy") and not gathered.busy:
+        st.session_state["was_busy"] = False
+        cached.built.clear()
+        st.rerun()
+    st.session_state["was_busy"] = gathered.busy
+
+
+def _remarks() -> None:
+    for remark in st.session_state.get(link.REMARKS, ()):
+        note(remark)
+
+
+def _agreement(view: View, gathered: Gathered) -> None:
+    shown = list(gathered.answers.values())
+    if len(shown) > 1:
+        titles = [cached.encoder_row(answer.encoder)["title"] or answer.encoder for answer in shown]
+        matrix.show(agreement(shown, view.k), titles)
+    else:
+        matrix.empty()
+
+
+try:
+    main()
+except UserError as error:
+    trouble(error)

@@ -1,0 +1,68 @@
+"""The agreement matrix: how far the encoders found the same pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+import streamlit as st
+
+from core.services.compare import Agreement
+from pages.parts.words import caption, quiet
+
+
+def show(agreement: Agreement, titles: Sequence[str]) -> None:
+    """Overlap@K above, rank-biased overlap on request, and one sentence that reads it."""
+    caption("Agreement")
+    measure = st.segmented_control(
+        "Measure", ("Overlap", "Rank-biased"), default="Overlap", key="measure", label_visibility="collapsed"
+    )
+    ranked = measure == "Rank-biased"
+    st.html(table(agreement.rbo if ranked else agreement.overlap, titles))
+    quiet(_explain(ranked, agreement.k) + " " + reading(agreement, titles))
+
+
+def empty() -> None:
+    """What stands here while fewer than two encoders have answered."""
+    caption("Agreement")
+    quiet("With two or more answers, this table says how many pictures they have in common.")
+
+
+def table(values: Sequence[Sequence[float]], titles: Sequence[str]) -> str:
+    """The matrix as a table; names are escaped, shades carry no news that the figures do not."""
+    head = "".join(f'<th scope="col" title="{escape(t)}">{escape(brief(t))}</th>' for t in titles)
+    rows = []
+    for i, title in enumerate(titles):
+        cells = "".join(
+            '<td class="self">·</td>' if i == j else f'<td style="--v:{values[i][j]:.2f}">{_figure(values[i][j])}</td>'
+            for j in range(len(titles))
+        )
+        rows.append(f'<tr><th scope="row" title="{escape(title)}">{escape(brief(title))}</th>{cells}</tr>')
+    return f'<table class="ll-matrix"><thead><tr><th></th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+
+
+def reading(agreement: Agreement, titles: Sequence[str]) -> str:
+    """Which two agree most, in words."""
+    pairs = [(agreement.overlap[i][j], i, j) for i in range(len(titles)) for j in range(i)]
+    if not pairs:
+        return ""
+    best, i, j = max(pairs)
+    if best == 0:
+        return "No picture was found by two encoders."
+    shared = round(best * agreement.k)
+    return f"{titles[j]} and {titles[i]} agree most: {shared} of {agreement.k} pictures in common."
+
+
+def brief(title: str) -> str:
+    """The first word of a name, for a narrow table."""
+    return title.split()[0].split(".")[0][:10]
+
+
+def _explain(ranked: bool, k: int) -> str:
+    if ranked:
+        return "Rank-biased overlap (p = 0.9): shared pictures count more the higher they stand."
+    return f"Share of the top {k} that two encoders have in common."
+
+
+def _figure(value: float) -> str:
+    return f"{value:.2f}".lstrip("0") if value < 1 else "1.0"

@@ -1,0 +1,78 @@
+"""Builds as a page sees them: started as jobs, found again by what they build, told in words."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.errors import UserError
+from core.services import jobs
+from core.services.jobs import JobStatus
+from pages.parts import cached
+from pages.parts.words import count, duration, size
+
+STARTED = "builds_started"
+"""Jobs that this session started: (locator, encoder) -> id, so that it can tell how they ended."""
+
+
+def start(locator: str, encoders: list[str], index: str = "exact") -> str:
+    """Start a build in a process of its own; one that runs already is joined."""
+    running = next((job for name in encoders if (job := active(locator, name))), None)
+    if running is not None:
+        return running.id
+    arguments = ["build", "--dataset", locator, "--encoders", ",".join(encoders), "--index", index]
+    job = jobs.start(f"Build {', '.join(encoders)} for {cached.dataset(locator).title or locator}", arguments)
+    for name in encoders:
+        st.session_state.setdefault(STARTED, {})[locator, name] = job
+    cached.active_jobs.clear()
+    return job
+
+
+def active(locator: str, encoder: str) -> JobStatus | None:
+    """The running job that builds this, whoever started it."""
+    return next((job for job in cached.active_jobs() if _builds(job, locator, encoder)), None)
+
+
+def ended(locator: str, encoder: str) -> JobStatus | None:
+    """How the last build that this session started for this ended; None where none did."""
+    job = st.session_state.get(STARTED, {}).get((locator, encoder))
+    try:
+        status = jobs.status(job) if job else None
+    except UserError:
+        return None
+    return status if status and not status.active else None
+
+
+def _builds(job: JobStatus, locator: str, encoder: str) -> bool:
+    given = dict(zip(job.arguments[1::2], job.arguments[2::2], strict=False))
+    return job.arguments[0] == "build" and given.get("--dataset") == locator and encoder in given.get("--encoders", "").split(",")
+
+
+def progress_words(job: JobStatus) -> str:
+    """``1,200 of 2,720 · 350 a second · 4 s left``."""
+    if not job.total:
+        return job.message or "Starting"
+    parts = [f"{job.done:,} of {job.total:,}"]
+    if job.rate:
+        parts.append(f"{job.rate:,.0f} a second" if job.rate >= 10 else f"{job.rate:.1f} a second")
+    if job.seconds_left is not None:
+        parts.append(f"{duration(job.seconds_left)} left")
+    return " · ".join(parts)
+
+
+def estimate_words(estimate) -> str:
+    """What a build would cost, in words."""
+    parts = [count(estimate.to_encode, "picture") + " to encode"]
+    if estimate.seconds is not None:
+        parts.append(f"about {duration(estimate.seconds)}")
+    parts.append(f"{size(estimate.disk_bytes)} on disk")
+    if estimate.ram_bytes:
+        parts.append(f"{size(estimate.ram_bytes)} of memory")
+    if estimate.download_bytes:
+        parts.append(f"{size(estimate.download_bytes)} to download first")
+    return " · ".join(parts)
+
+
+def stop(job: str) -> None:
+    """Cancel a job; finished parts are kept."""
+    jobs.cancel(job)
+    cached.active_jobs.clear()

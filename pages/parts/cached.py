@@ -1,0 +1,138 @@
+"""Every cache of the pages. Strings and numbers go in, what comes out is only read, and each cache has a bound."""
+
+from __future__ import annotations
+
+import base64
+
+import streamlit as st
+
+from core.errors import UserError
+from core.services import jobs, library, pictures, uploads
+from core.services.build import is_built
+from core.services.estimate import estimate as estimate_build
+from core.services.jobs import JobStatus
+from core.services.library import Dataset
+from core.services.search import Answer, Query, search
+
+SHORT = 5.0
+"""Seconds that a listing may be old."""
+
+
+@st.cache_data(max_entries=4, ttl=SHORT, show_spinner=False)
+def dataset_rows() -> list[dict]:
+    return library.dataset_rows()
+
+
+@st.cache_data(max_entries=4, ttl=SHORT, show_spinner=False)
+def encoder_rows() -> list[dict]:
+    return library.encoder_rows()
+
+
+@st.cache_data(max_entries=200, ttl=SHORT, show_spinner=False)
+def encoder_row(name: str) -> dict | None:
+    """One encoder, listed or not; None where nothing answers to the name."""
+    try:
+        return library.get_encoder_row(name)
+    except UserError:
+        return None
+
+
+@st.cache_data(max_entries=4, ttl=60.0, show_spinner=False)
+def index_rows() -> list[dict]:
+    return library.index_rows()
+
+
+@st.cache_resource(max_entries=12, ttl=30.0, show_spinner=False)
+def dataset(locator: str) -> Dataset:
+    """An open data set; read it, never change it. Raises UserError."""
+    return library.open_dataset(locator)
+
+
+@st.cache_data(max_entries=40, ttl=30.0, show_spinner=False)
+def version(locator: str) -> str:
+    """The fingerprint of a data set: part of every key that depends on its pictures."""
+    return dataset(locator).fingerprint()
+
+
+@st.cache_data(max_entries=200, ttl=SHORT, show_spinner=False)
+def built(locator: str, version: str, encoder: str) -> bool:
+    return is_built(dataset(locator), encoder)
+
+
+@st.cache_resource(max_entries=100, ttl=120.0, show_spinner=False)
+def estimate(locator: str, version: str, encoder: str):
+    """What a build would cost. Raises UserError."""
+    return estimate_build(dataset(locator), encoder)
+
+
+@st.cache_resource(max_entries=2, ttl=0.8, show_spinner=False)
+def active_jobs() -> list[JobStatus]:
+    return jobs.listing(active_only=True)
+
+
+@st.cache_data(max_entries=6000, show_spinner=False)
+def thumbnail(locator: str, version: str, item_id: str, side: int = 176) -> str:
+    """A picture of a data set as a data URI, at most ``side`` pixels long."""
+    return _uri(pictures.thumbnail(dataset(locator), item_id, side))
+
+
+@st.cache_data(max_entries=60, ttl=3600.0, show_spinner=False)
+def upload(token: str, side: int = 448) -> str:
+    """An uploaded picture as a data URI. Raises UserError."""
+    return _uri(pictures.thumbnail_of(uploads.read(token), side))
+
+
+@st.cache_resource(max_entries=600, ttl=3600.0, show_spinner=False)
+def answer(locator: str, version: str, query: str, encoder: str, index: str, k: int) -> Answer:
+    """The answer of one encoder to ``item:<id>`` or ``up:<token>``. Raises UserError."""
+    kind, _, name = query.partition(":")
+    asked = Query(item_id=name, name=name) if kind == "item" else Query(data=uploads.read(name), name="uploaded picture")
+    return search(asked, dataset(locator), encoder, index, k)
+
+
+@st.cache_data(max_entries=20, show_spinner=False)
+def examples(locator: str, version: str, wanted: int = 8) -> list[str]:
+    """Ids of a few varied pictures: one of each class, classes spread evenly; query splits first."""
+    found = dataset(locator)
+    protocol = found.protocol()
+    items = [item for item in found.items if protocol.is_query(item)] or list(found.items)
+    first: dict[str, str] = {}
+    for item in items:
+        first.setdefault(str(item.category or item.label or item.id), item.id)
+    ids = list(first.values())
+    step = max(len(ids) // wanted, 1)
+    return ids[::step][:wanted]
+
+
+@st.cache_data(max_entries=20, show_spinner=False)
+def one_of_each(locator: str, version: str) -> dict[str, str]:
+    """Category (else label) -> id of its first picture, sorted by category."""
+    first: dict[str, str] = {}
+    for item in dataset(locator).items:
+        first.setdefault(str(item.category or item.label or "pictures"), item.id)
+    return dict(sorted(first.items()))
+
+
+@st.cache_data(max_entries=20, show_spinner=False)
+def classes(locator: str, version: str) -> list[str]:
+    """The categories (else the labels) of a data set, sorted."""
+    return sorted({str(item.category or item.label) for item in dataset(locator).items if item.category or item.label})
+
+
+@st.cache_data(max_entries=60, show_spinner=False)
+def matching(locator: str, version: str, words: str, kind: str) -> list[str]:
+    """Ids whose id, label or attributes contain every word, in one class where ``kind`` names one."""
+    wanted = words.lower().split()
+    return [
+        item.id for item in dataset(locator).items
+        if (not kind or kind == str(item.category or item.label)) and all(word in _said(item) for word in wanted)
+    ]  # fmt: skip
+
+
+def _said(item) -> str:
+    values = [item.id, item.label, item.instance, item.category, item.split, *item.attributes.values()]
+    return " ".join(" ".join(map(str, v)) if isinstance(v, (tuple, list)) else str(v) for v in values if v is not None).lower()
+
+
+def _uri(webp: bytes) -> str:
+    return "data:image/webp;base64," + base64.b64encode(webp).decode()

@@ -1,0 +1,30 @@
+"""The Export button of Compare: the table and the picture of what is on the board. Both are made when they are asked for."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.services import export, uploads
+from core.services.search import Answer
+from pages.parts import cached
+from pages.parts.link import View
+
+
+def button(view: View, answers: dict[str, Answer]) -> None:
+    """A popover with CSV and PNG; the files are made on the click."""
+    with st.popover("Export", disabled=not answers):
+        st.download_button(
+            "Table (CSV)", lambda: export.to_csv(list(answers.values()), view.query), "lookalike.csv", "text/csv",
+            icon=":material/table:", width="stretch", on_click="ignore", key="csv",
+        )  # fmt: skip
+        st.download_button(
+            "Picture (PNG)", lambda: _png(view, answers), "lookalike.png", "image/png",
+            icon=":material/image:", width="stretch", on_click="ignore", key="png",
+        )  # fmt: skip
+
+
+def _png(view: View, answers: dict[str, Answer]) -> bytes:
+    kind, _, name = view.query.partition(":")
+    titles = [cached.encoder_row(encoder)["title"] or encoder for encoder in answers]
+    data = uploads.read(name) if kind == "up" else None
+    return export.to_png(cached.dataset(view.dataset), list(answers.values()), titles, name if kind == "item" else None, data)

@@ -1,0 +1,98 @@
+"""The first ten seconds: an example that is already answered, what it was found in, and where to go next."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.parts import answers, builds, cached, components, key, link
+from pages.parts.link import View
+from pages.parts.shell import MENU, there
+from pages.parts.words import heading, quiet, text
+
+ROWS = 5
+DOORS = {
+    "Compare": "Ask with your own picture, or any of the gallery, and choose the encoders.",
+    "Map": "See how each encoder arranges the gallery.",
+    "Metrics": "Which encoder is better, and is the difference certain?",
+    "Index lab": "What does a faster, approximate search lose?",
+    "Learn": "How each approach works, with live parts.",
+    "Arena": "Vote on hidden encoders, then see who they were.",
+    "Train": "Train an encoder of your own.",
+    "Library": "Data sets, encoders and caches: add your pictures, build, delete.",
+}
+
+
+def example() -> None:
+    """The example query, answered by three encoders; the first start on a machine builds them."""
+    version = cached.version(link.FIRST_DATASET)
+    known = [row["name"] for row in cached.encoder_rows()]
+    names = tuple(name for name in link.FIRST_ENCODERS if name in known) or tuple(known[:3])
+    view = View(link.FIRST_DATASET, link.first_query(link.FIRST_DATASET), names, link.FIRST_INDEX, ROWS)
+    missing = [name for name in names if not cached.built(view.dataset, version, name)]
+    if missing and not any(builds.ended(view.dataset, name) for name in missing):
+        builds.start(view.dataset, missing)
+    asked, board = st.columns((1, 3.3), gap="medium")
+    with asked, st.container(key="panel_example"):
+        _asked(view, version)
+    with board:
+        st.fragment(_answer, run_every=1.0 if missing else None)(view, bool(missing))
+    gathered = answers.gather(view)
+    if gathered.waiting:
+        answers.ask(view, gathered.waiting[0])
+        st.rerun()
+
+
+def _asked(view: View, version: str) -> None:
+    id = view.query[5:]
+    st.html(f'<figure class="ll-query"><img src="{cached.thumbnail(view.dataset, version, id, 448)}" alt="The example query"></figure>')
+    heading("Three ways to look at one shoe" if "sneaker" in id else "Three ways to look at one picture")
+    quiet(
+        "Each column is one encoder's answer to the picture above, nearest first. A solid edge is the same product seen "
+        "from another side, a dashed edge another product of its category. Click any picture to search with it."
+    )
+    if st.button("Compare with your own picture", type="primary", width="stretch", key="to_compare"):
+        st.switch_page("pages/compare.py")
+
+
+def _answer(view: View, was_missing: bool) -> None:
+    gathered = answers.gather(view)
+    picked, action = answers.draw(view, gathered, "example")
+    key.under_board(len(gathered.answers))
+    if picked:
+        st.switch_page("pages/compare.py", query_params={"dataset": view.dataset, "query": f"item:{picked}"})
+    if action:
+        answers.act(view, action)
+        st.rerun()
+    if was_missing and not gathered.busy:
+        cached.built.clear()
+        st.rerun()
+
+
+def gallery() -> None:
+    """What is in the embedded gallery: one picture a category, and the facts."""
+    found, version = cached.dataset(link.FIRST_DATASET), cached.version(link.FIRST_DATASET)
+    kinds = cached.classes(link.FIRST_DATASET, version)
+    heading("What is in the gallery")
+    products = len({item.instance for item in found.items})
+    text(f"{len(found.items):,} pictures of {products} invented products in {len(kinds)} categories, each seen from eight sides.")
+    quiet("They are rendered, not photographed: backgrounds are cleaner than in people's photographs, so scores are higher here.")
+    items = [
+        {"id": id, "uri": cached.thumbnail(link.FIRST_DATASET, version, id), "alt": f"Search with {id}", "caption": kind}
+        for kind, id in cached.one_of_each(link.FIRST_DATASET, version).items()
+    ]
+    picked = components.picture_grid(items, "One picture of each category", "home_gallery", side=92)
+    if picked and picked in found.rows:
+        st.switch_page("pages/compare.py", query_params={"dataset": found.name, "query": f"item:{picked}"})
+
+
+def doors() -> None:
+    """A way to every other page, with what it answers."""
+    heading("Where to go")
+    with st.container(key="doors"):
+        for name, path, icon in MENU:
+            if name in DOORS and there(path):
+                with st.container(key=f"panel_door_{name.lower().replace(' ', '_')}", gap=None):
+                    st.page_link(path, label=name, icon=icon)
+                    quiet(DOORS[name])
+
+

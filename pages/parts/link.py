@@ -1,0 +1,166 @@
+"""The view of Compare and its link: each restores the other. A forged link gives a remark and the default, never an error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import streamlit as st
+
+from core.errors import UserError
+from pages.parts import cached
+from pages.parts.words import short
+
+DATASET, ENCODERS, INDEX, K = "keep_dataset", "keep_encoders", "keep_index", "keep_k"
+QUERY, TRAIL, LINK, REMARKS = "query", "trail", "link", "remarks"
+FIRST_ENCODERS = ("hog.8x8", "tiny.16x16", "hsv.12x4x4")
+FIRST_DATASET, FIRST_INDEX, FIRST_K = "catalogue", "exact", 10
+MAX_ENCODERS, MAX_K, MAX_TRAIL = 8, 50, 50
+PARAMS = ("dataset", "query", "encoders", "index", "k")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Everything that a link holds. ``query`` is ``item:<id>`` or ``up:<token>``."""
+
+    dataset: str
+    query: str
+    encoders: tuple[str, ...]
+    index: str
+    k: int
+
+
+def restore() -> None:
+    """Put a link that was opened (or gone back to) into the session; keep what is there where there is no link."""
+    params = {name: st.query_params[name] for name in PARAMS if name in st.query_params}
+    if DATASET in st.session_state and (not params or params == st.session_state.get(LINK)):
+        return _heal()
+    remarks: list[str] = []
+    st.session_state[DATASET] = _dataset(params, remarks)
+    st.session_state[ENCODERS] = _encoders(params, remarks)
+    st.session_state[INDEX] = _index(params, remarks)
+    st.session_state[K] = _k(params, remarks)
+    st.session_state[QUERY] = _query(params, st.session_state[DATASET], remarks)
+    st.session_state.setdefault(TRAIL, [])
+    st.session_state[REMARKS] = remarks
+
+
+def _heal() -> None:
+    """What was chosen may be gone: a data set removed on the Library page, a name typed that nothing answers to."""
+    state, remarks = st.session_state, []
+    if state[DATASET] not in _ready():
+        state[DATASET] = _dataset({"dataset": state[DATASET]}, remarks)
+        dataset_changed()
+    chosen = _encoders({"encoders": ",".join(state[ENCODERS])}, remarks) if state[ENCODERS] else []
+    if chosen != list(state[ENCODERS]):
+        state[ENCODERS] = chosen
+    if remarks:
+        state[REMARKS] = remarks
+
+
+def current() -> View:
+    """The view as it is now."""
+    state = st.session_state
+    return View(state[DATASET], state[QUERY], tuple(state[ENCODERS]), state[INDEX], int(state[K]))
+
+
+def publish() -> View:
+    """The view as it is now; the address bar is made to say it."""
+    state, view = st.session_state, current()
+    params = {"dataset": view.dataset, "query": view.query, "encoders": ",".join(view.encoders), "index": view.index, "k": str(view.k)}
+    if params != {name: st.query_params.get(name) for name in PARAMS}:
+        st.query_params.from_dict(params)
+    state[LINK] = params
+    return view
+
+
+def ask(query: str) -> None:
+    """Make ``query`` the next one and remember the last for Back."""
+    state = st.session_state
+    if query != state[QUERY]:
+        state[TRAIL] = [*state[TRAIL], (state[DATASET], state[QUERY])][-MAX_TRAIL:]
+        state[QUERY] = query
+    state[REMARKS] = []
+
+
+def back() -> None:
+    """Return to the query before, and to the data set that it was asked in."""
+    state = st.session_state
+    if state[TRAIL]:
+        *state[TRAIL], (state[DATASET], state[QUERY]) = state[TRAIL]
+
+
+def dataset_changed() -> None:
+    """Another data set: a picture of the old one is no query in it; an uploaded one still is."""
+    state = st.session_state
+    if state[QUERY].startswith("item:"):
+        state[QUERY] = first_query(state[DATASET])
+    state[TRAIL] = []
+
+
+def first_query(locator: str) -> str:
+    """The example that a data set opens with."""
+    found = cached.examples(locator, cached.version(locator))
+    preferred = [id for id in found if "sneaker" in id]
+    return f"item:{(preferred or found)[0]}"
+
+
+def _dataset(params: Mapping[str, str], remarks: list[str]) -> str:
+    given = params.get("dataset", FIRST_DATASET)
+    if given in _ready():
+        return given
+    remarks.append(f"The data set {short(given)!r} is not ready in this library. Showing the catalogue.")
+    return FIRST_DATASET
+
+
+def _ready() -> list[str]:
+    return [row["locator"] for row in cached.dataset_rows() if row["state"] == "ready"]
+
+
+def _encoders(params: Mapping[str, str], remarks: list[str]) -> list[str]:
+    known = [row["name"] for row in cached.encoder_rows()]
+    default = [name for name in FIRST_ENCODERS if name in known] or known[:3]
+    if "encoders" not in params:
+        return default
+    given = list(dict.fromkeys(name for name in params["encoders"].split(",") if name))
+    unknown = [name for name in given if cached.encoder_row(name) is None]
+    if unknown:
+        remarks.append(f"There is no encoder named {short(', '.join(unknown))}. Left out.")
+    kept = [name for name in given if name not in unknown]
+    if len(kept) > MAX_ENCODERS:
+        remarks.append(f"{len(kept)} encoders were asked for; the first {MAX_ENCODERS} are shown.")
+    return kept[:MAX_ENCODERS] or default
+
+
+def _index(params: Mapping[str, str], remarks: list[str]) -> str:
+    known = [row["name"] for row in cached.index_rows()]
+    given = params.get("index", FIRST_INDEX)
+    if given in known:
+        return given
+    remarks.append(f"The link names the index {short(given)!r}, which does not exist here. Using exact search.")
+    return FIRST_INDEX
+
+
+def _k(params: Mapping[str, str], remarks: list[str]) -> int:
+    given = params.get("k", str(FIRST_K))
+    if given.isascii() and given.isdigit() and len(given) < 4 and 1 <= int(given) <= MAX_K:
+        return int(given)
+    remarks.append(f"The link asks for K = {short(given, 20)}; K is from 1 to {MAX_K}. Showing {FIRST_K}.")
+    return FIRST_K
+
+
+def _query(params: Mapping[str, str], locator: str, remarks: list[str]) -> str:
+    given = params.get("query")
+    if given is None:
+        return first_query(locator)
+    kind, _, name = given.partition(":")
+    try:
+        if kind == "up":
+            cached.upload(name)
+            return given
+        if kind == "item" and name in cached.dataset(locator).rows:
+            return given
+        remarks.append(f"The link's query {short(given)!r} is no picture of this data set. Showing an example instead.")
+    except UserError as error:
+        remarks.append(f"{error} Showing an example instead.")
+    return first_query(locator)

@@ -1,0 +1,44 @@
+"""What is compared: the data set, the encoders, how many hits, and the index."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.parts import cached, link
+from pages.parts.words import caption
+
+ORDER = {"bundled": 0, "trained": 1, "pretrained": 2, "imported": 3}
+WORDS = {"ready": "", "download": " · needs download", "unavailable": " · not available"}
+STEPS = (5, 10, 20, 50)
+
+
+def panel() -> None:
+    """The four controls of a comparison; their values live in the session and in the link."""
+    caption("What is compared")
+    rows = {row["locator"]: row for row in cached.dataset_rows() if row["state"] == "ready"}
+    st.selectbox(
+        "Gallery", list(rows), key=link.DATASET, on_change=link.dataset_changed,
+        format_func=lambda locator: f"{rows[locator]['title']} · {rows[locator]['pictures']:,}",
+    )  # fmt: skip
+    st.multiselect(
+        "Encoders", names(), key=link.ENCODERS, format_func=title, max_selections=link.MAX_ENCODERS,
+        accept_new_options=True, placeholder="Choose, or type a timm name",
+    )  # fmt: skip
+    left, right = st.columns(2)
+    k = st.session_state[link.K]
+    left.selectbox("Results", sorted({*STEPS, k}), key=link.K)
+    indexes = {row["name"]: row["title"] or row["name"] for row in cached.index_rows()}
+    right.selectbox("Index", list(indexes), key=link.INDEX, format_func=indexes.__getitem__)
+
+
+def names() -> list[str]:
+    """Encoders to choose from: what works offline first; then those named in the link that no list holds."""
+    rows = sorted(cached.encoder_rows(), key=lambda row: ORDER.get(row["tier"], 9))
+    listed = [row["name"] for row in rows]
+    return [*listed, *(name for name in st.session_state[link.ENCODERS] if name not in listed)]
+
+
+def title(name: str) -> str:
+    """``HOG``; ``ResNet-50 · needs download``."""
+    row = cached.encoder_row(name)
+    return f"{row['title'] or name}{WORDS.get(row['state'], '')}" if row else name

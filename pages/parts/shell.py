@@ -1,0 +1,63 @@
+"""What stands on every page: title, menu, style, one sentence of purpose; and widget values that outlive a page change."""
+
+from __future__ import annotations
+
+import os
+from html import escape
+from pathlib import Path
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+ROOT = Path(__file__).parent.parent.parent
+STYLE = Path(__file__).parent / "web" / "style.css"
+KEPT = "keep_"
+"""Widgets whose key starts so keep their value when another page was shown in between."""
+
+MENU = (
+    ("Home", "streamlit_app.py", ":material/home:"),
+    ("Compare", "pages/compare.py", ":material/view_week:"),
+    ("Map", "pages/map.py", ":material/bubble_chart:"),
+    ("Metrics", "pages/metrics.py", ":material/leaderboard:"),
+    ("Index lab", "pages/index_lab.py", ":material/speed:"),
+    ("Learn", "pages/learn.py", ":material/school:"),
+    ("Arena", "pages/arena.py", ":material/how_to_vote:"),
+    ("Train", "pages/train.py", ":material/model_training:"),
+    ("Library", "pages/library.py", ":material/photo_library:"),
+)
+
+
+def hosted() -> bool:
+    """Whether this is a public demo: no server paths, no deletion. ``LOOKALIKE_HOSTED=1`` says so."""
+    return os.environ.get("LOOKALIKE_HOSTED", "") not in ("", "0")
+
+
+def shell(page: str, purpose: str) -> DeltaGenerator:
+    """Begin a page. Returns the place right of the title, for the page's own buttons."""
+    st.set_page_config(page_title=f"{page} · Lookalike", layout="wide", initial_sidebar_state=216)
+    st.html(STYLE)
+    _keep_values()
+    _menu(page)
+    with st.container(horizontal=True, vertical_alignment="center", key="head"):
+        st.html(f'<div class="ll-head"><h1>{escape(page)}</h1><p>{escape(purpose)}</p></div>')
+        return st.container(horizontal=True, width="content", key="head_actions")
+
+
+def there(path: str) -> bool:
+    """Whether a page of the menu exists in this version."""
+    return (ROOT / path).is_file()
+
+
+def _keep_values() -> None:
+    for key in list(st.session_state):
+        if isinstance(key, str) and key.startswith(KEPT):
+            st.session_state[key] = st.session_state[key]
+
+
+def _menu(page: str) -> None:
+    with st.sidebar, st.container(gap=None, key="menu"):
+        st.html('<div class="ll-brand">Lookalike</div>')
+        for name, path, icon in MENU:
+            if there(path):
+                place = st.container(key="menu_here" if name == page else f"menu_{path}")
+                place.page_link(path, label=name, icon=icon, width="stretch")

@@ -1,0 +1,86 @@
+"""Small pieces of page made of words; whatever comes from people is escaped here and nowhere else."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from core.errors import UserError
+
+
+def heading(text: str) -> None:
+    """A heading inside a page."""
+    st.html(f'<h2 class="ll-h2">{escape(text)}</h2>')
+
+
+def caption(text: str) -> None:
+    """A small heading over a group of controls or a table."""
+    st.html(f'<h3 class="ll-h3">{escape(text)}</h3>')
+
+
+def text(words: str) -> None:
+    """A paragraph."""
+    st.html(f'<p class="ll-text">{escape(words)}</p>')
+
+
+def quiet(words: str) -> None:
+    """A paragraph in the small, muted size."""
+    st.html(f'<p class="ll-quiet" dir="auto">{escape(words)}</p>')
+
+
+def note(title: str, words: str = "", tone: str = "") -> None:
+    """A message. ``tone``: ``bad`` (something failed), ``good`` (something worked), else a remark."""
+    role = "alert" if tone == "bad" else "status"
+    st.html(
+        f'<div class="ll-note {tone}" role="{role}" dir="auto">{escape(title)}'
+        + (f" <span>{escape(words)}</span>" if words else "")
+        + "</div>"
+    )
+
+
+def trouble(error: UserError) -> None:
+    """A UserError as a message: what was given, what is allowed, what to do."""
+    note(error.given, " ".join(part for part in (error.allowed, error.fix) if part), tone="bad")
+
+
+def size(count: float) -> str:
+    """Bytes for people: 8.4 MB."""
+    for unit, step in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= step:
+            return f"{count / step:.1f} {unit}" if count < 100 * step else f"{count / step:,.0f} {unit}"
+    return f"{count:.0f} bytes"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds for people: 8 s, 3 min, 1 h 20 min; an empty string where it is not known."""
+    if seconds is None:
+        return ""
+    if seconds < 1:
+        return "under 1 s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:.0f} min"
+
+
+def ago(seconds: float) -> str:
+    """How long ago, for people."""
+    return "just now" if seconds < 60 else f"{duration(seconds)} ago" if seconds < 86400 else _days(seconds)
+
+
+def _days(seconds: float) -> str:
+    days = int(seconds // 86400)
+    return f"{days} day{'s' if days > 1 else ''} ago"
+
+
+def count(number: int, noun: str) -> str:
+    """``1 picture``, ``2,720 pictures``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def short(words: str, limit: int = 60) -> str:
+    """At most ``limit`` characters, for a message that repeats what a link or a file said."""
+    clean = "".join(c if c.isprintable() else " " for c in words)
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
