@@ -17,6 +17,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.encoders.imported import Imported
 from core.errors import UserError
+from core.services import shipped
 from core.services.feed import feed
 from core.services.shards import Shards, assemble, key_of
 from core.types import Embeddings, Item, Progress, Skipped, report
@@ -32,7 +33,8 @@ def causes(dataset: Dataset, encoder: Encoder) -> dict:
 
 def find(dataset: Dataset, encoder: Encoder) -> Path | None:
     """The folder of finished embeddings, or None."""
-    return store.find(KIND, store.key(causes(dataset, encoder)))
+    key = store.key(causes(dataset, encoder))
+    return store.find(KIND, key) or shipped.find(key, encoder.name)
 
 
 def read(dataset: Dataset, encoder: Encoder) -> Embeddings:
@@ -61,7 +63,7 @@ def read_folder(path: Path, dataset: Dataset, encoder: Encoder) -> Embeddings:
     names = {key_of(item): item.id for item in dataset.items} if skipped else {}
     return Embeddings(
         ids=tuple(ids),
-        vectors=np.load(path / "vectors.npy", mmap_mode="r"),
+        vectors=shipped.vectors(path),
         dataset=dataset.fingerprint(),
         encoder=store.fingerprint(encoder.fingerprint()),
         skipped=tuple(Skipped(names[key], reason) for key, reason in skipped.items() if key in names),
