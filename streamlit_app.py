@@ -7,7 +7,7 @@ from pages.parts import home
 from pages.parts.shell import shell
 from pages.parts.words import trouble
 
-shell("Lookalike", "Which encoder finds what you mean? One picture, many encoders, side by side.")
+shell("Home", "Which encoder finds what you mean? One picture, many encoders, side by side.", title="Lookalike")
 try:
     home.example()
     home.gallery()

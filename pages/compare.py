@@ -13,6 +13,8 @@ from pages.parts.link import View
 from pages.parts.shell import shell
 from pages.parts.words import note, trouble
 
+PLACES = ("panel_query", "panel_settings", "panel_agreement", "answer")
+
 
 def main() -> None:
     link.restore()
@@ -20,7 +22,7 @@ def main() -> None:
     actions = shell("Compare", f"One picture, several encoders, the nearest of {len(found.items):,} {purpose(found.kind)}")
     frame = st.container(key="frame")
     with frame:
-        asked, board, agreed, chosen = (st.container(key=k) for k in ("panel_query", "answer", "panel_agreement", "panel_settings"))
+        asked, chosen, agreed, board = (st.container(key=name) for name in PLACES)
     with chosen:
         settings.panel()
     with asked:
@@ -60,7 +62,7 @@ def _answer(view: View) -> None:
         st.rerun()
     if st.session_state.get("was_busy") and not gathered.busy:
         st.session_state["was_busy"] = False
-        cached.built.clear()
+        cached.forget_builds()
         st.rerun()
     st.session_state["was_busy"] = gathered.busy
 

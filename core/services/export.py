@@ -15,7 +15,10 @@ from core.services import pictures
 from core.services.compare import letters
 from core.services.search import Answer, Hit
 
-COLUMNS = ("query", "dataset", "encoder", "index", "rank", "id", "label", "instance", "category", "split", "score", "verdict", "letter", "path")
+COLUMNS = (
+    "query", "dataset", "encoder", "index", "rank", "id", "label", "instance", "category", "split", "score", "verdict",
+    "letter", "path",
+)  # fmt: skip
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 PAPER, INK, MUTED, LINE, RIGHT, NEAR = "#FAFAF7", "#1B1B1A", "#6B6A66", "#E6E4DD", "#0F6E66", "#B7791F"
 TILE, GAP, EDGE, HEAD, MAX_ROWS = 220, 24, 32, 76, 20
@@ -59,7 +62,8 @@ def to_png(
         _head(draw, left, title, answer)
         for row, hit in enumerate(answer.hits[:rows]):
             _hit(page, draw, dataset, hit, shared.get(hit.id), left, EDGE + HEAD + row * (TILE // 2 + 12))
-    _write(draw, (EDGE, page.height - EDGE), f"Lookalike · {dataset.title or dataset.name} ({dataset.kind}) · index {answers[0].index}", 13, MUTED)
+    source = f"Lookalike · {dataset.title or dataset.name} ({dataset.kind}) · index {answers[0].index}"
+    _write(draw, (EDGE, page.height - EDGE), _fit(source, 13, page.width - 2 * EDGE), 13, MUTED)
     out = io.BytesIO()
     page.save(out, "PNG")
     return out.getvalue()
@@ -87,14 +91,16 @@ def _head(draw: ImageDraw.ImageDraw, left: int, title: str, answer: Answer) -> N
     draw.line((left, EDGE + HEAD - 14, left + TILE, EDGE + HEAD - 14), fill=LINE)
 
 
-def _hit(page: Image.Image, draw: ImageDraw.ImageDraw, dataset: Dataset, hit: Hit, letter: str | None, left: int, top: int) -> None:
-    side = TILE // 2
+def _hit(
+    page: Image.Image, draw: ImageDraw.ImageDraw, dataset: Dataset, hit: Hit, letter: str | None, left: int, top: int
+) -> None:
+    side, tone = TILE // 2, {"same": RIGHT, "category": NEAR}.get(hit.verdict, MUTED)
     _paste(page, pictures.thumbnail(dataset, hit.id, side), (left, top), side)
     _edge(draw, hit.verdict, left, top, side)
     right, room = left + side + 10, TILE - side - 10
     _write(draw, (right, top + 4), f"{hit.rank}.  {hit.score:.3f}", 15, INK)
     _write(draw, (right, top + 28), _fit(hit.instance or hit.label or hit.id, 14, room), 14, MUTED)
-    _write(draw, (right, top + 50), _fit(WORDS[hit.verdict], 13, room), 13, {"same": RIGHT, "category": NEAR}.get(hit.verdict, MUTED))
+    _write(draw, (right, top + 50), _fit(WORDS[hit.verdict], 13, room), 13, tone)
     if letter:
         draw.ellipse((right, top + 76, right + 22, top + 98), fill=INK)
         draw.text((right + 11, top + 87), letter, font=_font(13), fill=PAPER, anchor="mm")
@@ -106,9 +112,10 @@ def _edge(draw: ImageDraw.ImageDraw, verdict: str | None, left: int, top: int, s
     if verdict == "same":
         draw.rectangle(box, outline=RIGHT, width=3)
     elif verdict == "category":
+        far = side - 3
         for at in range(0, side - 5, 11):
-            for x0, y0, x1, y1 in ((at, 0, at + 6, 2), (at, side - 3, at + 6, side - 1), (0, at, 2, at + 6), (side - 3, at, side - 1, at + 6)):
-                draw.rectangle((left + x0, top + y0, left + x1, top + y1), fill=NEAR)
+            for x, y, wide, high in ((at, 0, 6, 2), (at, far, 6, 2), (0, at, 2, 6), (far, at, 2, 6)):
+                draw.rectangle((left + x, top + y, left + x + wide, top + y + high), fill=NEAR)
 
 
 def _paste(page: Image.Image, webp: bytes, at: tuple[int, int], side: int) -> None:

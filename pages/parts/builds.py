@@ -23,7 +23,7 @@ def start(locator: str, encoders: list[str], index: str = "exact") -> str:
     job = jobs.start(f"Build {', '.join(encoders)} for {cached.dataset(locator).title or locator}", arguments)
     for name in encoders:
         st.session_state.setdefault(STARTED, {})[locator, name] = job
-    cached.active_jobs.clear()
+    cached.forget_builds()
     return job
 
 
@@ -75,4 +75,4 @@ def estimate_words(estimate) -> str:
 def stop(job: str) -> None:
     """Cancel a job; finished parts are kept."""
     jobs.cancel(job)
-    cached.active_jobs.clear()
+    cached.forget_builds()

@@ -70,6 +70,22 @@ def active_jobs() -> list[JobStatus]:
     return jobs.listing(active_only=True)
 
 
+@st.cache_resource(max_entries=2, ttl=2.0, show_spinner=False)
+def recent_jobs() -> list[JobStatus]:
+    return jobs.listing()[:20]
+
+
+@st.cache_data(max_entries=2, ttl=SHORT, show_spinner=False)
+def cache_rows() -> list[dict]:
+    return library.cache_rows()
+
+
+def forget_builds() -> None:
+    """After a build, a stop or a deletion: ask again what is built and what it would cost."""
+    for cache in (built, estimate, active_jobs, recent_jobs, cache_rows, encoder_rows, encoder_row, dataset_rows):
+        cache.clear()
+
+
 @st.cache_data(max_entries=6000, show_spinner=False)
 def thumbnail(locator: str, version: str, item_id: str, side: int = 176) -> str:
     """A picture of a data set as a data URI, at most ``side`` pixels long."""
@@ -100,8 +116,7 @@ def examples(locator: str, version: str, wanted: int = 8) -> list[str]:
     for item in items:
         first.setdefault(str(item.category or item.label or item.id), item.id)
     ids = list(first.values())
-    step = max(len(ids) // wanted, 1)
-    return ids[::step][:wanted]
+    return [ids[place * len(ids) // wanted] for place in range(wanted)] if len(ids) > wanted else ids
 
 
 @st.cache_data(max_entries=20, show_spinner=False)

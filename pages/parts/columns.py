@@ -11,12 +11,17 @@ from core.services.search import Answer, Hit
 NOUNS = {"rendered": "product"}
 
 
+def noun(dataset: Dataset) -> str:
+    """What an instance is in this data set."""
+    return NOUNS.get(dataset.kind, "object")
+
+
 def words(dataset: Dataset, hit: Hit) -> str:
     """What a verdict says: the finest thing that is known of query and hit."""
     if hit.verdict is None:
         return ""
     if hit.verdict == "same":
-        return f"same {NOUNS.get(dataset.kind, 'object')}" if hit.instance is not None else "same class"
+        return f"same {noun(dataset)}" if hit.instance is not None else "same class"
     return {"category": "same category", "other": "other"}[hit.verdict]
 
 
@@ -65,7 +70,8 @@ def stats(answer: Answer, dataset: Dataset) -> list[list[str]]:
         caption = words(dataset, same[0]) if same else _same_words(answer, dataset)
         figures.append([f"{len(same)}/{shown}", caption, f"{len(same)} of the {shown} shown"])
         if any(hit.category and hit.instance for hit in answer.hits):
-            figures.append([f"{len(near)}/{shown}", "same category", f"{len(near)} of the {shown} shown, the same product included"])
+            hint = f"{len(near)} of the {shown} shown, the same {noun(dataset)} included"
+            figures.append([f"{len(near)}/{shown}", "same category", hint])
     time = answer.timing_ms
     hint = " · ".join(f"{stage} {value:.1f} ms" for stage, value in time.items())
     figures.append([_ms(time.get("encode", 0.0) + time.get("preprocess", 0.0)), "encode", hint])
@@ -75,7 +81,7 @@ def stats(answer: Answer, dataset: Dataset) -> list[list[str]]:
 
 def _same_words(answer: Answer, dataset: Dataset) -> str:
     known = any(hit.instance is not None for hit in answer.hits)
-    return f"same {NOUNS.get(dataset.kind, 'object')}" if known else "same class"
+    return f"same {noun(dataset)}" if known else "same class"
 
 
 def _ms(value: float) -> str:

@@ -32,9 +32,10 @@ def choose(view: View) -> None:
         return
     page = _page(len(ids), f"{words}/{kind}")
     shown = ids[page * PAGE : (page + 1) * PAGE]
+    names = {id: name_of(found, id) for id in shown}
     items = [
-        {"id": id, "uri": cached.thumbnail(view.dataset, version, id), "alt": f"{name_of(found, id)} ({id})", "caption": name_of(found, id)}
-        for id in shown
+        {"id": id, "uri": cached.thumbnail(view.dataset, version, id), "alt": f"{name} ({id})", "caption": name}
+        for id, name in names.items()
     ]
     picked = components.picture_grid(items, "Pictures of the gallery", "gallery_grid", side=92, selected=view.query[5:])
     if picked and picked in found.rows:

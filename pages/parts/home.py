@@ -44,13 +44,14 @@ def example() -> None:
 
 def _asked(view: View, version: str) -> None:
     id = view.query[5:]
-    st.html(f'<figure class="ll-query"><img src="{cached.thumbnail(view.dataset, version, id, 448)}" alt="The example query"></figure>')
-    heading("Three ways to look at one shoe" if "sneaker" in id else "Three ways to look at one picture")
+    uri = cached.thumbnail(view.dataset, version, id, 448)
+    st.html(f'<figure class="ll-query"><img src="{uri}" alt="The example query"></figure>')
+    heading("One picture, three ways to look at it")
     quiet(
         "Each column is one encoder's answer to the picture above, nearest first. A solid edge is the same product seen "
         "from another side, a dashed edge another product of its category. Click any picture to search with it."
     )
-    if st.button("Compare with your own picture", type="primary", width="stretch", key="to_compare"):
+    if st.button("Try your own picture", type="primary", width="stretch", key="to_compare"):
         st.switch_page("pages/compare.py")
 
 
@@ -64,7 +65,7 @@ def _answer(view: View, was_missing: bool) -> None:
         answers.act(view, action)
         st.rerun()
     if was_missing and not gathered.busy:
-        cached.built.clear()
+        cached.forget_builds()
         st.rerun()
 
 
@@ -74,7 +75,8 @@ def gallery() -> None:
     kinds = cached.classes(link.FIRST_DATASET, version)
     heading("What is in the gallery")
     products = len({item.instance for item in found.items})
-    text(f"{len(found.items):,} pictures of {products} invented products in {len(kinds)} categories, each seen from eight sides.")
+    sides = len(found.items) // products
+    text(f"{len(found.items):,} pictures of {products} invented products in {len(kinds)} categories, each from {sides} sides.")
     quiet("They are rendered, not photographed: backgrounds are cleaner than in people's photographs, so scores are higher here.")
     items = [
         {"id": id, "uri": cached.thumbnail(link.FIRST_DATASET, version, id), "alt": f"Search with {id}", "caption": kind}

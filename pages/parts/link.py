@@ -15,6 +15,9 @@ DATASET, ENCODERS, INDEX, K = "keep_dataset", "keep_encoders", "keep_index", "ke
 QUERY, TRAIL, LINK, REMARKS = "query", "trail", "link", "remarks"
 FIRST_ENCODERS = ("hog.8x8", "tiny.16x16", "hsv.12x4x4")
 FIRST_DATASET, FIRST_INDEX, FIRST_K = "catalogue", "exact", 10
+FIRST_ITEM = "mug-15-0"
+"""A query of the catalogue that each of the first encoders answers in its own way."""
+EXAMPLE_TIMM = "convnext_nano.in12k_ft_in1k"
 MAX_ENCODERS, MAX_K, MAX_TRAIL = 8, 50, 50
 PARAMS = ("dataset", "query", "encoders", "index", "k")
 
@@ -67,7 +70,8 @@ def current() -> View:
 def publish() -> View:
     """The view as it is now; the address bar is made to say it."""
     state, view = st.session_state, current()
-    params = {"dataset": view.dataset, "query": view.query, "encoders": ",".join(view.encoders), "index": view.index, "k": str(view.k)}
+    values = (view.dataset, view.query, ",".join(view.encoders), view.index, str(view.k))
+    params = dict(zip(PARAMS, values, strict=True))
     if params != {name: st.query_params.get(name) for name in PARAMS}:
         st.query_params.from_dict(params)
     state[LINK] = params
@@ -101,8 +105,7 @@ def dataset_changed() -> None:
 def first_query(locator: str) -> str:
     """The example that a data set opens with."""
     found = cached.examples(locator, cached.version(locator))
-    preferred = [id for id in found if "sneaker" in id]
-    return f"item:{(preferred or found)[0]}"
+    return f"item:{FIRST_ITEM if FIRST_ITEM in cached.dataset(locator).rows else found[0]}"
 
 
 def _dataset(params: Mapping[str, str], remarks: list[str]) -> str:

@@ -24,7 +24,7 @@ def panel() -> None:
         "Encoders", names(), key=link.ENCODERS, format_func=title, max_selections=link.MAX_ENCODERS,
         accept_new_options=True, placeholder="Choose, or type a timm name",
     )  # fmt: skip
-    left, right = st.columns(2)
+    left, right = st.columns((2, 3))
     k = st.session_state[link.K]
     left.selectbox("Results", sorted({*STEPS, k}), key=link.K)
     indexes = {row["name"]: row["title"] or row["name"] for row in cached.index_rows()}
@@ -33,9 +33,13 @@ def panel() -> None:
 
 def names() -> list[str]:
     """Encoders to choose from: what works offline first; then those named in the link that no list holds."""
-    rows = sorted(cached.encoder_rows(), key=lambda row: ORDER.get(row["tier"], 9))
-    listed = [row["name"] for row in rows]
-    return [*listed, *(name for name in st.session_state[link.ENCODERS] if name not in listed)]
+    known = listed()
+    return [*known, *(name for name in st.session_state[link.ENCODERS] if name not in known)]
+
+
+def listed() -> list[str]:
+    """Every listed encoder, what works offline first."""
+    return [row["name"] for row in sorted(cached.encoder_rows(), key=lambda row: ORDER.get(row["tier"], 9))]
 
 
 def title(name: str) -> str:

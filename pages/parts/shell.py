@@ -32,14 +32,18 @@ def hosted() -> bool:
     return os.environ.get("LOOKALIKE_HOSTED", "") not in ("", "0")
 
 
-def shell(page: str, purpose: str) -> DeltaGenerator:
-    """Begin a page. Returns the place right of the title, for the page's own buttons."""
+def shell(page: str, purpose: str, title: str = "") -> DeltaGenerator:
+    """Begin a page, called ``page`` in the menu and ``title`` over its text.
+
+    Returns:
+        The place right of the title, for the page's own buttons.
+    """
     st.set_page_config(page_title=f"{page} · Lookalike", layout="wide", initial_sidebar_state=216)
     st.html(STYLE)
     _keep_values()
     _menu(page)
     with st.container(horizontal=True, vertical_alignment="center", key="head"):
-        st.html(f'<div class="ll-head"><h1>{escape(page)}</h1><p>{escape(purpose)}</p></div>')
+        st.html(f'<div class="ll-head"><h1>{escape(title or page)}</h1><p>{escape(purpose)}</p></div>')
         return st.container(horizontal=True, width="content", key="head_actions")
 
 

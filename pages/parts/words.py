@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 import streamlit as st
@@ -42,6 +43,30 @@ def note(title: str, words: str = "", tone: str = "") -> None:
 def trouble(error: UserError) -> None:
     """A UserError as a message: what was given, what is allowed, what to do."""
     note(error.given, " ".join(part for part in (error.allowed, error.fix) if part), tone="bad")
+
+
+def row_html(title: str, what: str, tag: str = "", tone: str = "", more: str = "", hint: str = "") -> None:
+    """One row of a list: a title with a tag, facts below it, and a sentence where there is one."""
+    mark = f' <span class="ll-tag {tone}">{escape(tag)}</span>' if tag else ""
+    extra = f'<p class="ll-quiet" dir="auto">{escape(more)}</p>' if more else ""
+    name = f'<b dir="auto" title="{escape(hint or title, quote=True)}">{escape(title)}</b>'
+    st.html(
+        f'<div class="ll-row"><div class="ll-row-title">{name}{mark}</div>'
+        f'<p class="ll-quiet" dir="auto">{escape(what)}</p>{extra}</div>'
+    )
+
+
+def facts(pairs: Sequence[tuple[str, str]]) -> None:
+    """Names at the left, values at the right."""
+    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in pairs)
+    st.html(f'<dl class="ll-facts">{rows}</dl>')
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A plain table of texts."""
+    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    body = "".join("<tr>" + "".join(f'<td dir="auto">{escape(cell)}</td>' for cell in row) + "</tr>" for row in rows)
+    st.html(f'<table class="ll-table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>')
 
 
 def size(count: float) -> str:

@@ -1,0 +1,45 @@
+"""What is at work: progress, rate, time left, cancel; and how the last jobs ended."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from core.services.jobs import JobStatus
+from pages.parts import builds, cached
+from pages.parts.words import ago, note, quiet, row_html
+
+RECENT = 3
+RECENT_S = 3600.0
+TONES = {"done": "good", "failed": "bad", "cancelled": ""}
+ENDS = {"done": "Done", "failed": "Failed", "cancelled": "Stopped"}
+
+
+def show() -> None:
+    """Jobs of this machine; asked again every second while one runs."""
+    running = bool(cached.active_jobs())
+    st.fragment(_jobs, run_every=1.0 if running else None)(running)
+
+
+def _jobs(was_running: bool) -> None:
+    active = cached.active_jobs()
+    if was_running and not active:
+        cached.forget_builds()
+        st.rerun()
+    for job in active:
+        with st.container(key=f"panel_job_{job.id}"):
+            _running(job)
+    for job in [job for job in cached.recent_jobs() if not job.active and time.time() - job.updated < RECENT_S][:RECENT]:
+        note(f"{ENDS[job.state]}: {job.title}.", f"{job.message} {ago(time.time() - job.updated)}.".strip(), TONES[job.state])
+
+
+def _running(job: JobStatus) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        row_html(job.title, builds.progress_words(job))
+        if st.button("Cancel", key=f"cancel_{job.id}"):
+            builds.stop(job.id)
+            st.rerun()
+    st.progress(job.done / job.total if job.total else 0.0)
+    if not job.total:
+        quiet("Counting what is to do. Finished parts of an earlier build are kept.")

@@ -1,0 +1,57 @@
+"""Adding pictures of one's own: a place on this machine, or a zip from the browser."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.errors import UserError
+from core.services import library
+from pages.parts import cached
+from pages.parts.shell import hosted
+from pages.parts.words import caption, count, note, quiet, trouble
+
+OUTCOME, ROUND = "add_outcome", "add_round"
+ZIP_MB, HOSTED_ZIP_MB = 1024, 200
+
+
+def panel() -> None:
+    """Two ways in. A hosted demo has only the zip: paths of its server are nobody's business."""
+    caption("Add pictures")
+    if not hosted():
+        path = st.text_input("A place on this machine", placeholder="/home/me/pictures", key="add_path")
+        quiet("A folder (class/, split/class/, category/instance/), a zip, a CSV manifest or Parquet. Nothing is copied.")
+        if st.button("Add", key="add", width="stretch", disabled=not path.strip()):
+            _add(lambda: library.add_folder(path))
+    field = f"add_zip_{st.session_state.setdefault(ROUND, 0)}"
+    limit = HOSTED_ZIP_MB if hosted() else ZIP_MB
+    st.file_uploader("A zip of such a folder", type=["zip"], key=field, max_upload_size=limit, on_change=_uploaded, args=(field,))
+    _outcome()
+
+
+def _uploaded(field: str) -> None:
+    file = st.session_state.get(field)
+    if file is not None:
+        st.session_state[ROUND] += 1
+        _add(lambda: library.add_archive(file.name, file.getvalue()))
+
+
+def _add(call) -> None:
+    try:
+        locator = call()
+        st.session_state[OUTCOME] = locator
+        cached.dataset_rows.clear()
+    except UserError as error:
+        st.session_state[OUTCOME] = error
+
+
+def _outcome() -> None:
+    """How the last adding went: what was found, or what was wrong."""
+    outcome = st.session_state.get(OUTCOME)
+    if isinstance(outcome, UserError):
+        trouble(outcome)
+    elif outcome:
+        row = next((row for row in cached.dataset_rows() if row["locator"] == outcome), None)
+        if row and row["state"] == "ready":
+            over = f", {row['skipped']:,} passed over" if row["skipped"] else ""
+            words = f"{count(row['pictures'], 'picture')}{over}. Build an encoder for it to search in it."
+            note(f"Added {row['title']}:", words, "good")

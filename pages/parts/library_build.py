@@ -1,0 +1,59 @@
+"""The build panel: choose, see what it would cost, start."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.errors import UserError
+from pages.parts import builds, cached, settings
+from pages.parts.words import caption, duration, facts, note, quiet, size
+
+DATASET, ENCODERS, INDEX = "keep_build_dataset", "keep_build_encoders", "keep_build_index"
+
+
+def panel() -> None:
+    """Data set, encoders and index of a build, its estimate, and the button."""
+    caption("Build")
+    sets = {row["locator"]: row for row in cached.dataset_rows() if row["state"] == "ready"}
+    if st.session_state.get(DATASET) not in sets:
+        st.session_state.pop(DATASET, None)
+    locator = st.selectbox("Data set", list(sets), key=DATASET, format_func=lambda one: sets[one]["title"])
+    listed = settings.listed()
+    st.session_state[ENCODERS] = [name for name in st.session_state.get(ENCODERS, []) if cached.encoder_row(name)]
+    typed = [name for name in st.session_state[ENCODERS] if name not in listed]
+    encoders = st.multiselect(
+        "Encoders", [*listed, *typed], key=ENCODERS, format_func=settings.title, accept_new_options=True,
+        placeholder="Choose, or type a timm name",
+    )  # fmt: skip
+    indexes = {row["name"]: row["title"] or row["name"] for row in cached.index_rows()}
+    index = st.selectbox("Index", list(indexes), key=INDEX, format_func=indexes.__getitem__)
+    if not encoders:
+        quiet("A build turns every picture of a data set into vectors, once. A search then takes milliseconds.")
+        return
+    _offer(locator, encoders, index)
+
+
+def _offer(locator: str, encoders: list[str], index: str) -> None:
+    costs = [cached.estimate(locator, cached.version(locator), name) for name in encoders]
+    missing = list(dict.fromkeys(words for cost in costs for words in cost.missing))
+    for words in missing:
+        note("Something is missing.", words, tone="bad")
+    running = [name for name in encoders if builds.active(locator, name)]
+    todo = max(cost.to_encode for cost in costs)
+    known = [cost.seconds for cost in costs if cost.seconds is not None]
+    facts(
+        [
+            ("To encode", f"{todo:,} of {costs[0].pictures:,}"),
+            ("Time", "about " + duration(sum(known)) if known and todo else "not known yet" if todo else "none"),
+            ("Memory", size(max(cost.ram_bytes for cost in costs))),
+            ("Disk", size(sum(cost.disk_bytes for cost in costs))),
+            ("Download", size(sum(cost.download_bytes for cost in costs)) if any(c.download_bytes for c in costs) else "none"),
+        ]
+    )
+    label = "Being built" if running else "Build" if todo else "Already built"
+    if st.button(label, type="primary", width="stretch", disabled=bool(missing or running or not todo), key="build"):
+        try:
+            builds.start(locator, encoders, index)
+        except UserError as error:
+            note(error.given, error.fix, tone="bad")
+        st.rerun()

@@ -1,0 +1,86 @@
+"""The lists of data sets and encoders."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.errors import UserError
+from core.services import library
+from pages.parts import cached, link, settings
+from pages.parts.shell import hosted
+from pages.parts.words import count, quiet, row_html, size, table
+
+STATES = {"ready": ("ready", ""), "download": ("needs download", "plain"), "unavailable": ("not here", "plain")}
+MAX_SKIPPED = 500
+
+
+def datasets() -> None:
+    """Ready ones first, with what is in them and what was passed over; then those that could be had."""
+    rows = cached.dataset_rows()
+    ready = [row for row in rows if row["state"] == "ready" or row["added"]]
+    for number, row in enumerate(ready):
+        _dataset(row, number)
+    others = [row for row in rows if row not in ready]
+    if others and not hosted():
+        with st.expander(f"{len(others)} public sets that you could add"):
+            for number, row in enumerate(others, start=len(ready)):
+                _dataset(row, number)
+
+
+def _dataset(row: dict, number: int) -> None:
+    with st.container(key=f"row_dataset_{number}", horizontal=True, vertical_alignment="center"):
+        tag, tone = (row["kind"], "") if row["state"] == "ready" else STATES[row["state"]]
+        row_html(row["title"], _contents(row), tag, tone, hint="" if hosted() else row["locator"])
+        _actions(row, number)
+
+
+def _actions(row: dict, number: int) -> None:
+    ready = row["state"] == "ready"
+    if row["skipped"] and st.button(f"{row['skipped']:,} passed over", key=f"skipped_{number}"):
+        _skipped(row)
+    if ready and st.button("Compare", key=f"open_{number}"):
+        st.switch_page("pages/compare.py", query_params={"dataset": row["locator"]})
+    if row["added"] and not hosted():
+        with st.popover("Remove"):
+            quiet("Its caches are deleted. Pictures in a folder of yours stay where they are.")
+            if st.button("Remove", key=f"remove_{number}", type="primary", width="stretch"):
+                library.remove_dataset(row["locator"])
+                cached.dataset_rows.clear()
+                st.rerun()
+
+
+def _contents(row: dict) -> str:
+    if row["state"] != "ready":
+        return row["detail"]
+    parts = [count(row["pictures"], "picture")]
+    if row["labels"]:
+        parts.append(f"{row['labels']:,} classes" if row["labels"] > 1 else "1 class")
+    parts += [f"{name} {number:,}" for name, number in list(row["splits"].items())[:4]]
+    return " · ".join(parts)
+
+
+@st.dialog("Passed over", width="large")
+def _skipped(row: dict) -> None:
+    """Every picture that could not be used, with the reason."""
+    try:
+        found = library.skipped_rows(row["locator"])
+    except UserError as error:
+        quiet(str(error))
+        return
+    quiet(f"{count(len(found), 'file')} of {row['title']} could not be used. Everything else is searched.")
+    table(["File", "Why"], [[one["picture"], one["reason"]] for one in found[:MAX_SKIPPED]])
+    if len(found) > MAX_SKIPPED:
+        quiet(f"The first {MAX_SKIPPED} of {len(found):,} are shown.")
+
+
+def encoders() -> None:
+    """Every encoder: what it looks at, whether it can be used now, and what to do where it can't."""
+    order = sorted(cached.encoder_rows(), key=lambda row: (row["state"] != "ready", settings.ORDER.get(row["tier"], 9)))
+    for number, row in enumerate(order):
+        with st.container(key=f"row_encoder_{number}"):
+            words, tone = STATES[row["state"]]
+            tag = f"{words} · {size(row['bytes'])}" if row["state"] == "download" and row["bytes"] else words
+            what = " · ".join(part for part in (row["family"], f"{row['dim']}-d" if row["dim"] else "", row["name"]) if part)
+            about = row["detail"] if row["state"] != "ready" and row["detail"] else row["about"]
+            row_html(row["title"], what, tag, tone, more=about)
+    quiet(f"Any other timm model works too: type its name where encoders are chosen, for example {link.EXAMPLE_TIMM}.")
