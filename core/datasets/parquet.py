@@ -17,7 +17,8 @@ from core.images import MAX_BYTES, too_large
 from core.types import Item, Skipped
 
 BATCH = 128
-"""Pictures held in memory at once while reading; row groups can be far larger."""
+BATCH_BYTES = 8 << 20
+"""Pictures, and their bytes, held in memory at once while reading; row groups can be far larger."""
 
 
 class Parquet(Dataset):
@@ -119,11 +120,16 @@ class Reader:
         """To the row group that holds the row, then through its batches; on to the next groups when read in order."""
         group = max(g for g, start in enumerate(self._starts[:-1]) if start <= row)
         self._batches = self._parquet.iter_batches(
-            BATCH, row_groups=range(group, len(self._starts) - 1), columns=[self._column], use_threads=False
+            self._rows_at_once(group), row_groups=range(group, len(self._starts) - 1), columns=[self._column], use_threads=False
         )
         self._first, self._batch = self._starts[group], next(self._batches)
         while not self._holds(row):
             self._first, self._batch = self._first + self._batch.num_rows, next(self._batches)
+
+    def _rows_at_once(self, group: int) -> int:
+        told = self._parquet.metadata.row_group(group)
+        mean = max(told.total_byte_size // max(told.num_rows, 1), 1)
+        return min(max(BATCH_BYTES // mean, 1), BATCH)
 
 
 def _readable(rows: Iterator[dict], file: str) -> Iterator[dict]:

@@ -9,7 +9,7 @@ from core import store
 from core.datasets.base import READY, Dataset
 from core.datasets.names import real, shown
 from core.errors import UserError
-from core.types import State
+from core.types import Progress, State
 
 
 class Public(Dataset):
@@ -56,6 +56,10 @@ class Public(Dataset):
             f"It comes from {self.source}{size}.",
             f"{'Download it on the Library page, or put' if self.can_download else 'Put'} its files there.",
         )
+
+    def download(self, progress: Progress | None = None) -> None:
+        """Nothing to do where the files are here. Raises UserError where they have to be put there by hand."""
+        self.check()
 
     def check(self) -> None:
         """Raise UserError with what to put where, unless the files are here."""

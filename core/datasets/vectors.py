@@ -59,7 +59,7 @@ def _is_vectors(name: str) -> bool:
 def _from_npy(file: str) -> tuple[list[str], np.ndarray]:
     try:
         vectors = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # numpy reads the header with Python's own parser, which raises nearly anything
         what = "holds Python objects instead of numbers" if "pickle" in str(error).lower() else f"can't be read ({error})"
         raise _wrong(file, what) from error
     if not isinstance(vectors, np.ndarray) or vectors.ndim != 2:
@@ -113,6 +113,8 @@ def _from_parquet(file: str) -> tuple[list[str], np.ndarray]:
         ids: list[str] = []
         blocks = []
         for batch in parquet.iter_batches(ROWS, columns=[id_column, column]):
+            if batch.column(id_column).null_count:
+                raise _wrong(file, "has rows without an id")
             ids += [str(one) for one in batch.column(id_column).to_pylist()]
             blocks.append(_block(file, batch.column(column), blocks[0].shape[1] if blocks else None))
     except (OSError, pa.ArrowException) as error:

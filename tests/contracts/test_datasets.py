@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 import pytest
+
 from core.datasets.base import Dataset, datasets
 from core.datasets.paths import open_dataset
 from core.errors import UserError

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -94,3 +96,10 @@ def every_path_layout(root: Path) -> dict[str, Path]:
     plain = {"image": [picture(f"plain{i}") for i in range(7)], "label": [f"l{i % 2}" for i in range(7)]}
     made["parquet_file"] = parquet(root / "plain.parquet", plain)
     return made
+
+
+def peak_memory(code: str) -> float:
+    """Peak resident MB of a new process that runs ``code``. (``ru_maxrss`` would count what its parent once used.)"""
+    code += "\nprint(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1])"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    return int(told) / 1024

@@ -64,7 +64,7 @@ def cifar(root: Path) -> None:
     for number, name in enumerate([*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]):
         data = np.random.default_rng(number).integers(0, 256, (4, 3072), np.uint8)
         (base / name).write_bytes(pickle.dumps({"data": data, "labels": [0, 1, 2, 9]}))
-    names = "airplane automobile bird cat deer dog frog horse ship truck".split()
+    names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
     (base / "batches.meta").write_bytes(pickle.dumps({"label_names": names}))
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+
 from core import store
 from core.datasets.catalogue import Catalogue
 from core.errors import UserError

@@ -5,12 +5,13 @@ import sys
 import unicodedata
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from core.datasets.folder import Folder
 from core.datasets.names import real, shown
 from core.errors import UserError
 from core.images import MAX_BYTES
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from tests.datasets.layouts import FOLDERS, folder, picture
 
 
@@ -126,7 +127,10 @@ def test_a_folder_opened_by_a_link_is_whole(tmp_path):
     assert len(Folder(tmp_path / "link").items) == 4
 
 
-HOSTILE = ["new\nline.png", "<script>alert(1)</script>.png", "\u202egnp.exe.png", "ü" * 125 + ".png", " .png", "a\\xffb.png", "%2e%2e.png"]
+HOSTILE = (
+    "new\nline.png", "<script>alert(1)</script>.png", "\u202egnp.exe.png", "ü" * 125 + ".png", " .png",
+    "a\\xffb.png", "%2e%2e.png",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=lambda name: name.encode("unicode_escape").decode()[:24])

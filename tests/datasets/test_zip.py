@@ -7,6 +7,7 @@ import threading
 import zipfile
 
 import pytest
+
 from core.datasets import zipped as module
 from core.datasets.folder import Folder
 from core.datasets.paths import open_path
@@ -116,9 +117,10 @@ def test_archives_that_claim_too_much_are_refused(tmp_path, monkeypatch):
 
 
 def test_two_members_of_one_name(tmp_path):
-    with zipfile.ZipFile(tmp_path / "z.zip", "w") as made, pytest.warns(UserWarning, match="Duplicate"):
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as made:
         made.writestr("a.png", picture(1))
-        made.writestr("a.png", picture(2))
+        with pytest.warns(UserWarning, match="Duplicate"):
+            made.writestr("a.png", picture(2))
     dataset = Zip(tmp_path / "z.zip")
     assert dataset.read(dataset.items[0]) == picture(1)
 
