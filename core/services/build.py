@@ -9,9 +9,10 @@ from pathlib import Path
 
 from core import store
 from core.datasets.base import Dataset
-from core.encoders.base import Encoder
+from core.encoders.base import Encoder, encoders
 from core.errors import UserError
-from core.services import embed, galleries
+from core.indexes.base import indexes
+from core.services import derive, embed, galleries
 from core.services.ready import ready_encoder
 from core.types import Progress
 
@@ -35,15 +36,23 @@ def build(
 ) -> list[Built]:
     """Embed ``dataset`` by each encoder (one pass over the pictures for all of them), then build ``index`` over its gallery.
 
+    A set that can be downloaded is downloaded first.
+
     Raises:
         UserError: an unknown name, weights that can't be had, pictures that can't be used.
         Cancelled: ``progress`` said stop; finished parts are kept.
     """
     started = time.perf_counter()
-    made = [ready_encoder(dataset, name, progress) for name in dict.fromkeys(names)]
-    before = {encoder.name: embed.pending(dataset, encoder) for encoder in made if _own(encoder)}
-    embed.embed(dataset, [encoder for encoder in made if _own(encoder)], progress)
-    return [_result(dataset, encoder, index, before.get(encoder.name, 0), started, knobs) for encoder in made]
+    indexes.get(index).fingerprint(**knobs)  # a wrong name is told now and not after hours of encoding
+    for name in names:
+        encoders.get(name)
+    if not names:
+        raise UserError("No encoder was named.", f"Known: {', '.join(encoders.names())}.")
+    if dataset.state().kind == "download":
+        dataset.download(progress)
+    made = [ready_encoder(dataset, name, progress, load=False) for name in dict.fromkeys(names)]
+    encoded = embed.embed(dataset, [encoder for encoder in made if _own(encoder)], progress)
+    return [_result(dataset, encoder, index, encoded.get(encoder.name, 0), started, knobs) for encoder in made]
 
 
 def is_built(dataset: Dataset, name: str) -> bool:
@@ -60,7 +69,7 @@ def _own(encoder: Encoder) -> bool:
 
 
 def _result(dataset: Dataset, encoder: Encoder, index: str, encoded: int, started: float, knobs: dict) -> Built:
-    path = _derived(dataset, encoder)
+    path = embed.find(dataset, encoder) or _derived(dataset, encoder)
     galleries.gallery_index(dataset, encoder, index, **knobs)
     meta = store.read_meta(path) or {}
     seconds = time.perf_counter() - started
@@ -68,13 +77,9 @@ def _result(dataset: Dataset, encoder: Encoder, index: str, encoded: int, starte
 
 
 def _derived(dataset: Dataset, encoder: Encoder) -> Path:
-    """The embeddings' folder; those that follow from others are made here."""
+    """The embeddings' folder of an encoder whose vectors follow from others."""
     if encoder.tier == "imported":
-        return embed.attach(dataset, encoder)
-    if encoder.base is None:
-        return embed.find(dataset, encoder)
-    base = ready_encoder(dataset, encoder.base)
+        return derive.attach(dataset, encoder)
+    base = ready_encoder(dataset, encoder.base, load=False)
     embed.embed(dataset, [base])
-    return embed.derive(dataset, encoder, embed.read(dataset, base), embed.find(dataset, base))
-
-
+    return derive.derive(dataset, encoder, embed.read(dataset, base), embed.find(dataset, base))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,14 +14,14 @@ import numpy as np
 from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder
-from core.encoders.imported import Imported
 from core.errors import UserError
 from core.services import shipped
-from core.services.feed import feed
+from core.services.feed import Prepared, feed
 from core.services.shards import Shards, assemble, key_of
 from core.types import Embeddings, Item, Progress, Skipped, report
 
 KIND = "embeddings"
+INDEXES = "indexes"
 PARTIAL = "partial"
 
 
@@ -81,20 +80,22 @@ class _Work:
     seconds: float = 0.0
 
 
-def embed(dataset: Dataset, encoders: Sequence[Encoder], progress: Progress | None = None) -> list[Path]:
-    """Embed a dataset by several fitted, loaded encoders in one pass over the pictures; folders in their order.
+def embed(dataset: Dataset, encoders: Sequence[Encoder], progress: Progress | None = None) -> dict[str, int]:
+    """Embed a dataset by several fitted encoders in one pass over the pictures; returns how many each encoded now.
 
-    Finished ones cost nothing. ``progress`` counts pictures to encode now. A stop or a kill loses at most one part
-    (ten seconds of work); the next call goes on from there.
+    Finished ones cost nothing, and only those with something to do are loaded. ``progress`` counts pictures to encode
+    now. A stop or a kill loses at most one part (ten seconds of work); the next call goes on from there.
     """
     wanted = [encoder for encoder in encoders if find(dataset, encoder) is None]
     with _locks([f"{PARTIAL}-{_partial_key(dataset, encoder)}" for encoder in wanted], progress):
-        wanted = [encoder for encoder in wanted if find(dataset, encoder) is None]
-        works = [_plan(dataset, encoder) for encoder in wanted]
+        works = [_plan(dataset, encoder) for encoder in wanted if find(dataset, encoder) is None]
+        for work in works:
+            if work.pending:
+                work.encoder.load(progress)
         _encode(dataset, works, progress)
         for work in works:
             _finish(dataset, work)
-    return [find(dataset, encoder) for encoder in encoders]
+    return {encoder.name: 0 for encoder in encoders} | {work.encoder.name: len(work.pending) for work in works}
 
 
 def pending(dataset: Dataset, encoder: Encoder) -> int:
@@ -108,7 +109,8 @@ def _partial_key(dataset: Dataset, encoder: Encoder) -> str:
 
 def _plan(dataset: Dataset, encoder: Encoder) -> _Work:
     """What an earlier build of this source left: its parts if it was stopped, its rows if it was finished."""
-    shards = Shards(store.cache(PARTIAL) / _partial_key(dataset, encoder), encoder.dim)
+    folder = store.cache(PARTIAL) / _partial_key(dataset, encoder)
+    shards = Shards(folder, encoder.dim, _owner(dataset, encoder))
     reused = [*_earlier(dataset, encoder), *shards.parts()]
     done = {key for _, keys, skipped in reused for key in (*keys, *skipped)}
     return _Work(encoder, shards, reused, {key_of(item) for item in dataset.items} - done)
@@ -117,32 +119,34 @@ def _plan(dataset: Dataset, encoder: Encoder) -> _Work:
 def _earlier(dataset: Dataset, encoder: Encoder) -> list[tuple[Path, list[str], dict[str, str]]]:
     """Finished embeddings of the same source by the same encoder, from when it held other pictures."""
     found = []
-    for path in _same_source(dataset, encoder):
+    key = store.fingerprint(encoder.fingerprint())
+    for path in [path for path, meta in _of_source(KIND, dataset, encoder) if meta.get("encoder_key") == key]:
         try:
             keys = json.loads((path / "keys.json").read_text())
             skipped = json.loads((path / "skipped.json").read_text())
             if np.load(path / "vectors.npy", mmap_mode="r").shape == (len(keys), encoder.dim):
                 found.append((path / "vectors.npy", keys, skipped))
-        except (OSError, ValueError):
+        except (OSError, ValueError, EOFError):
             continue
     return found
 
 
-def _same_source(dataset: Dataset, encoder: Encoder) -> list[Path]:
-    mark = {"source": dataset.locator, "encoder_key": store.fingerprint(encoder.fingerprint())}
-    paths = sorted(store.cache(KIND).glob("[!.]*")) if store.cache(KIND).is_dir() else []
-    metas = [(path, store.read_meta(path) or {}) for path in paths]
-    return [path for path, meta in metas if mark.items() <= meta.items()]
+def _of_source(kind: str, dataset: Dataset, encoder: Encoder) -> list[tuple[Path, dict]]:
+    """Entries of one kind that this source and an encoder of this name led to, whatever the pictures were then."""
+    mark = (dataset.locator, encoder.name)
+    found = [(path, store.read_meta(path) or {}) for path in store.listed(store.cache(kind)) if path.name[0] != "."]
+    return [(path, meta) for path, meta in found if (meta.get("source"), meta.get("encoder_name")) == mark]
 
 
 def _encode(dataset: Dataset, works: list[_Work], progress: Progress | None) -> None:
     union = set().union(*(work.pending for work in works)) if works else set()
     items = [item for item in dataset.items if key_of(item) in union]
+    works = [work for work in works if work.pending]
+    encoders = [work.encoder for work in works]
     done, started = 0, time.perf_counter()
     report(progress, 0, len(items))
     try:
-        encoders = [work.encoder for work in works]
-        for batch in feed(dataset, items, encoders, min((e.batch for e in encoders), default=1)) if items else ():
+        for batch in feed(dataset, items, encoders, min(e.batch for e in encoders)) if items else ():
             for position, work in enumerate(works):
                 _take(work, position, batch)
             done += len(batch)
@@ -153,45 +157,63 @@ def _encode(dataset: Dataset, works: list[_Work], progress: Progress | None) -> 
             work.seconds = time.perf_counter() - started
 
 
-def _take(work: _Work, position: int, batch: Sequence) -> None:
-    mine = [one for one in batch if key_of(one.item) in work.pending]
-    good = [one for one in mine if one.arrays]
-    vectors = np.zeros((0, work.encoder.dim), np.float32)
-    if good:
-        vectors = work.encoder.encode_prepared([one.arrays[position] for one in good])
-    skipped = {key_of(one.item): one.reason for one in mine if not one.arrays}
-    work.shards.add([key_of(one.item) for one in good], vectors, skipped)
+def _take(work: _Work, position: int, batch: Sequence[Prepared]) -> None:
+    """Encode what is this encoder's of a batch."""
+    keys, arrays, skipped = [], [], {}
+    for one in batch:
+        key, array = key_of(one.item), one.array(position)
+        if key not in work.pending:
+            continue
+        if array is None:
+            skipped[key] = one.outcomes[position]
+        else:
+            keys.append(key)
+            arrays.append(array)
+    vectors = work.encoder.encode_prepared(arrays) if arrays else np.zeros((0, work.encoder.dim), np.float32)
+    work.shards.add(keys, vectors, skipped)
 
 
 def _finish(dataset: Dataset, work: _Work) -> None:
     """Put the parts in the dataset's order under their final name, then drop the parts and what they replace."""
-    old = _same_source(dataset, work.encoder)
 
     def write(folder: Path) -> dict:
         parts = [*work.reused, *work.shards.parts()]
         ids, skipped = assemble(dataset.items, parts, work.encoder.dim, folder)
         if not ids:
             raise _nothing_decoded(dataset, skipped)
-        noted = _meta(dataset, work.encoder, len(ids), len(skipped), len(work.pending))
+        noted = meta_of(dataset, work.encoder, len(ids), len(skipped), len(work.pending))
         return {**noted, "encode_s": round(work.seconds, 3)}
 
-    new = store.get_or_build(KIND, causes(dataset, work.encoder), write)
+    store.get_or_build(KIND, causes(dataset, work.encoder), write)
     work.shards.drop()
-    for path in old:
-        if path != new:
-            store.delete(KIND, path.name)
+    drop_replaced(dataset, work.encoder)
 
 
-def _meta(dataset: Dataset, encoder: Encoder, pictures: int, skipped: int, encoded: int) -> dict:
+def drop_replaced(dataset: Dataset, encoder: Encoder) -> None:
+    """Delete what stood here for the same source and encoder before the pictures, the fit or the weights changed."""
+    now = store.key(causes(dataset, encoder))
+    old = [(KIND, path.name) for path, _ in _of_source(KIND, dataset, encoder) if path.name != now]
+    old += [(INDEXES, path.name) for path, meta in _of_source(INDEXES, dataset, encoder) if meta.get("embeddings") != now]
+    for kind, key in old:
+        with suppress(UserError):  # someone builds it just now: it goes the next time
+            store.delete(kind, key)
+
+
+def _owner(dataset: Dataset, encoder: Encoder) -> dict:
+    return {"source": dataset.locator, "dataset_name": dataset.name, "encoder_name": encoder.name}
+
+
+def meta_of(dataset: Dataset, encoder: Encoder, pictures: int, skipped: int, encoded: int) -> dict:
+    """What finished embeddings say of themselves."""
     return {
-        "source": dataset.locator, "dataset_name": dataset.name, "encoder_name": encoder.name, "dim": encoder.dim,
-        "encoder_key": store.fingerprint(encoder.fingerprint()), "pictures": pictures, "skipped": skipped, "encoded": encoded,
+        **_owner(dataset, encoder), "dim": encoder.dim, "encoder_key": store.fingerprint(encoder.fingerprint()),
+        "pictures": pictures, "skipped": skipped, "encoded": encoded,
     }  # fmt: skip
 
 
 def _nothing_decoded(dataset: Dataset, skipped: Sequence[Skipped]) -> UserError:
     first = f" The first: {skipped[0].id}: {skipped[0].reason}" if skipped else ""
-    return UserError(f"None of the {len(dataset.items)} pictures of {dataset.title or dataset.name} can be decoded.{first}")
+    return UserError(f"None of the {len(dataset.items)} pictures of {dataset.title or dataset.name} can be used.{first}")
 
 
 @contextmanager
@@ -203,46 +225,16 @@ def _locks(names: Sequence[str], progress: Progress | None) -> Iterator[None]:
         yield
 
 
-def derive(dataset: Dataset, encoder: Encoder, base: Embeddings, base_path: Path) -> Path:
-    """Embeddings of an encoder that transforms the finished vectors of another, a block at a time; no picture is read."""
-
-    def write(folder: Path) -> dict:
-        shape = (len(base.ids), encoder.dim)
-        out = np.lib.format.open_memmap(folder / "vectors.npy", mode="w+", dtype=np.float32, shape=shape)
-        for start in range(0, len(base.ids), 4096):
-            out[start : start + 4096] = encoder.transform(np.asarray(base.vectors[start : start + 4096]))
-        out.flush()
-        for name in ("ids.json", "keys.json", "skipped.json"):
-            shutil.copyfile(base_path / name, folder / name)
-        return _meta(dataset, encoder, len(base.ids), len(base.skipped), 0)
-
-    return store.get_or_build(KIND, causes(dataset, encoder), write)
-
-
-def attach(dataset: Dataset, encoder: Imported) -> Path:
-    """Embeddings from a user's own vectors, matched to the dataset's items by id; pictures without one are skipped.
-
-    Raises:
-        UserError: no id matches.
-    """
-
-    def write(folder: Path) -> dict:
-        ids, vectors = encoder.lookup()
-        row_of = {id: row for row, id in enumerate(ids)}
-        kept = [item for item in dataset.items if item.id in row_of]
-        if not kept:
-            raise UserError(
-                f"None of the {len(ids)} ids of {encoder.name} is a picture of {dataset.title or dataset.name}.",
-                f"Its ids look like {dataset.items[0].id!r}; yours like {ids[0]!r}.",
-            )
-        np.save(folder / "vectors.npy", vectors[[row_of[item.id] for item in kept]])
-        (folder / "ids.json").write_text(json.dumps([item.id for item in kept]))
-        (folder / "keys.json").write_text(json.dumps([key_of(item) for item in kept]))
-        missing = {key_of(item): "no vector was brought for it" for item in dataset.items if item.id not in row_of}
-        (folder / "skipped.json").write_text(json.dumps(missing))
-        return _meta(dataset, encoder, len(kept), len(missing), 0)
-
-    return store.get_or_build(KIND, causes(dataset, encoder), write)
+def skipped_in(dataset: Dataset) -> tuple[Skipped, ...]:
+    """What decoding and preparing passed over, in all finished embeddings of the dataset as it is now."""
+    names = {key_of(item): item.id for item in dataset.items}
+    found: dict[Skipped, None] = {}
+    for path in store.listed(store.cache(KIND)):
+        meta = store.read_meta(path) or {}
+        if meta.get("source") == dataset.locator and meta.get("causes", {}).get("dataset") == dataset.fingerprint():
+            for key, reason in json.loads((path / "skipped.json").read_text()).items():
+                found[Skipped(names[key], reason)] = None
+    return tuple(found)
 
 
 def item_rows(dataset: Dataset, found: Embeddings) -> list[Item]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 
@@ -12,12 +11,15 @@ from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder, encoders
 from core.errors import UserError
-from core.services import embed, fits
-from core.services.feed import prepare_one
+from core.faiss_door import threads
+from core.services import embed
+from core.services.feed import MAX_WORKERS, prepare_one
 from core.services.ready import ready_encoder
 
 PROBE = 8
 PROBE_S = 3.0
+COPIES = 3
+"""How often the vectors lie on disk at the end of a build: parts, embeddings, index."""
 BASE_RAM = 450 << 20
 """Resident bytes of the interpreter with the numerical libraries loaded, measured."""
 ITEM_RAM = 1200
@@ -48,58 +50,78 @@ def estimate(dataset: Dataset, name: str) -> Estimate:
     encoder = encoders.get(name)
     state = encoder.state()
     pictures, dim = len(dataset.items), max(encoder.dim, 1)
-    to_encode = pictures if state.kind != "ready" else _pending(dataset, encoder)
-    disk = 2 * 4 * dim * pictures
-    per_picture, basis = _seconds_each(dataset, encoder) if to_encode and state.kind == "ready" else (None, "")
+    source = encoders.get(encoder.base) if encoder.base else encoder
+    to_encode = _pending(dataset, source)
+    seconds, basis = _seconds(dataset, source, to_encode) if source.state().kind == "ready" else (None, "")
+    disk = 4 * dim * pictures * COPIES if to_encode or not _is_found(dataset, encoder) else 0
     return Estimate(
         pictures=pictures,
         to_encode=to_encode,
-        seconds=0.0 if not to_encode else (None if per_picture is None else per_picture * to_encode),
+        seconds=seconds,
         ram_bytes=BASE_RAM + 2 * state.bytes + ITEM_RAM * pictures + 4 * dim * pictures,
-        disk_bytes=disk if to_encode else 0,
+        disk_bytes=disk,
         download_bytes=state.bytes if state.kind == "download" else 0,
-        missing=_missing(state.kind, state.detail, disk + state.bytes if to_encode else 0),
+        missing=_missing(state.kind, state.detail, disk + state.bytes),
         basis=basis,
     )
 
 
-def _pending(dataset: Dataset, encoder: Encoder) -> int:
+def _found(dataset: Dataset, encoder: Encoder) -> Encoder | None:
+    """The encoder as a search would use it; None while weights or a fit are missing."""
     try:
-        found = ready_encoder(dataset, encoder.name, may_fit=False, load=False)
-        if found.base is not None:
-            base = encoders.get(found.base)
-            return 0 if embed.find(dataset, found) is not None else _pending(dataset, base)
-        return embed.pending(dataset, found)
+        return ready_encoder(dataset, encoder.name, may_fit=False, load=False) if encoder.state().kind == "ready" else None
     except UserError:
-        return len(dataset.items)
+        return None
 
 
-def _seconds_each(dataset: Dataset, encoder: Encoder) -> tuple[float | None, str]:
-    """Seconds a picture: from an earlier build by this encoder, else from encoding a few pictures now."""
+def _is_found(dataset: Dataset, encoder: Encoder) -> bool:
+    found = _found(dataset, encoder)
+    return found is not None and embed.find(dataset, found) is not None
+
+
+def _pending(dataset: Dataset, encoder: Encoder) -> int:
+    if encoder.tier == "imported":
+        return 0
+    found = _found(dataset, encoder)
+    return len(dataset.items) if found is None else embed.pending(dataset, found)
+
+
+def _seconds(dataset: Dataset, encoder: Encoder, to_encode: int) -> tuple[float | None, str]:
+    """Seconds to encode: by an earlier build with this encoder, else by encoding a few pictures now."""
+    if not to_encode:
+        return 0.0, "nothing to encode"
     for entry in store.entries(embed.KIND):
         meta = entry.meta
         if meta.get("encoder_name") == encoder.name and meta.get("encoded", 0) >= 200 and meta.get("encode_s"):
-            return meta["encode_s"] / meta["encoded"], f"an earlier build of {meta['encoded']} pictures"
+            return to_encode * meta["encode_s"] / meta["encoded"], f"an earlier build of {meta['encoded']} pictures"
     if not encoder.fitted:
         return None, "not known before it is fitted"
-    return _probe(dataset, encoder)
+    each, count = _probe(dataset, encoder)
+    if each is None:
+        return None, "none of the pictures tried could be used"
+    return each * to_encode, f"encoding {count} pictures just now"
 
 
-def _probe(dataset: Dataset, encoder: Encoder) -> tuple[float | None, str]:
+def _probe(dataset: Dataset, encoder: Encoder) -> tuple[float | None, int]:
+    """Seconds a picture, and of how many. Preparing is shared by the workers; a network has all cores already."""
     encoder.load()
     encoder.encode([np.full((64, 64, 3), 127, np.uint8)])
-    started, count = time.perf_counter(), 0
-    for item in fits.sample_items(dataset.items, PROBE):
-        one = prepare_one(dataset, item, [encoder])
-        if one.arrays:
-            encoder.encode_prepared([one.arrays[0]])
-            count += 1
+    # neighbours, as a build reads them: jumping about in an archive costs many times more
+    middle = max(0, len(dataset.items) // 2 - PROBE)
+    first, *items = dataset.items[middle : middle + PROBE + 1]
+    outcomes = [prepare_one(dataset, first, [encoder])]
+    started = time.perf_counter()
+    for item in items:
+        outcomes.append(prepare_one(dataset, item, [encoder]))
         if time.perf_counter() - started > PROBE_S:
             break
-    if not count:
-        return None, "none of the pictures tried could be decoded"
-    each = (time.perf_counter() - started) / count
-    return each / max(1.0, 0.75 * (os.cpu_count() or 1)), f"encoding {count} pictures just now"
+    preparing = (time.perf_counter() - started) / max(len(outcomes) - 1, 1) / min(threads(), MAX_WORKERS)
+    arrays = [array for one in outcomes if (array := one.array(0)) is not None]
+    if not arrays:
+        return None, 0
+    started = time.perf_counter()
+    encoder.encode_prepared(arrays)
+    return preparing + (time.perf_counter() - started) / len(arrays), len(arrays)
 
 
 def _missing(kind: str, detail: str, disk: int) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ themselves; when the gallery has halved or doubled it is made again. Its numbers
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,7 +32,7 @@ def known_fit(dataset: Dataset, encoder: Encoder) -> dict[str, np.ndarray] | Non
     """The arrays of an earlier fit that still suits this gallery, or None."""
     path = store.find(KIND, store.key(fit_causes(dataset, encoder)))
     meta = store.read_meta(path) if path else None
-    if meta is None or not 0.5 <= len(dataset.items) / max(meta.get("pictures", 0), 1) <= 2:
+    if meta is None or not 0.5 < len(dataset.items) / max(meta.get("pictures", 0), 1) < 2:
         return None
     return read_arrays(path)
 
@@ -41,19 +40,20 @@ def known_fit(dataset: Dataset, encoder: Encoder) -> dict[str, np.ndarray] | Non
 def remember_fit(dataset: Dataset, encoder: Encoder, arrays: dict[str, np.ndarray]) -> None:
     """Keep a fit, in place of an older one."""
     causes = fit_causes(dataset, encoder)
-    key = store.key(causes)
-    store.delete(KIND, key)
+    store.delete(KIND, store.key(causes))
 
     def write(folder: Path) -> dict:
         for name, array in arrays.items():
             np.save(folder / f"{name}.npy", array)
-        return {"pictures": len(dataset.items), "dataset": dataset.name, "encoder": encoder.name}
+        noted = {"source": dataset.locator, "dataset_name": dataset.name, "encoder_name": encoder.name}
+        return {**noted, "pictures": len(dataset.items)}
 
     store.get_or_build(KIND, causes, write)
 
 
 def sample_items(items: Sequence[Item], count: int = SAMPLE) -> list[Item]:
     """A choice of items that does not depend on their order and hardly changes when some come or go."""
+
     def draw(item: Item) -> bytes:
         return hashlib.blake2b(item.id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
@@ -66,10 +66,10 @@ def fit_on_pictures(dataset: Dataset, encoder: Encoder, progress: Progress | Non
     chosen = sample_items([item for item in dataset.items if protocol.in_gallery(item)])
     prepared: list[np.ndarray] = []
     for batch in feed(dataset, chosen, [encoder], encoder.batch):
-        prepared += [one.arrays[0] for one in batch if one.arrays]
+        prepared += [array for one in batch if (array := one.array(0)) is not None]
         report(progress, len(prepared), len(chosen))
     if not prepared:
-        raise UserError(f"No picture of {dataset.title or dataset.name} can be decoded, so {encoder.name} can't be fitted.")
+        raise UserError(f"No picture of {dataset.title or dataset.name} can be used, so {encoder.name} can't be fitted.")
     return encoder.fit(prepared, progress)
 
 
@@ -77,5 +77,5 @@ def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
     """All arrays of a folder; None where one is unreadable."""
     try:
         return {file.stem: np.load(file) for file in sorted(path.glob("*.npy"))}
-    except (OSError, ValueError, json.JSONDecodeError):
+    except (OSError, ValueError, EOFError):
         return None

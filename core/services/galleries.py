@@ -14,7 +14,7 @@ from core.indexes.base import Index, indexes
 from core.services import embed
 from core.types import Progress, Protocol
 
-KIND = "indexes"
+KIND = embed.INDEXES
 
 
 def gallery_rows(dataset: Dataset, found: embed.Embeddings, protocol: Protocol) -> np.ndarray:
@@ -59,5 +59,6 @@ def _write(path: Path, dataset: Dataset, encoder: Encoder, index: Index, knobs: 
     cost = index.cost()
     return {
         "source": dataset.locator, "dataset_name": dataset.name, "encoder_name": encoder.name, "index_name": index.name,
+        "embeddings": store.key(embed.causes(dataset, encoder)),
         "rows": len(rows), "ram_bytes": cost.ram_bytes, "disk_bytes": cost.disk_bytes, "build_s": cost.build_s,
     }  # fmt: skip

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+from weakref import WeakValueDictionary
+
 import numpy as np
 
+from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder, encoders
-from core.services import embed, fits
+from core.services import embed, fits, forms
 from core.types import Progress
+
+_loaded: WeakValueDictionary[str, Encoder] = WeakValueDictionary()
+_loading = threading.Lock()
 
 
 def ready_encoder(
@@ -17,29 +24,52 @@ def ready_encoder(
 
     Args:
         load: read the weights into memory; False where only the fingerprint is wanted.
-        may_fit: fit on the gallery where no earlier fit is kept (a build); otherwise that is an error (a search).
+        may_fit: this is for a build: download weights, measure precision and fit on the gallery where no earlier fit is
+            kept. Otherwise (a search) what is missing is an error.
 
     Raises:
         UserError: unknown name, weights that can't be had, or a missing fit.
     """
     encoder = encoders.get(name)
+    if may_fit and encoder.state().kind != "ready":
+        encoder.load(progress)  # before it is here nothing is known of the weights, the fingerprint included
+    forms.settle(dataset, encoder, progress, may_measure=may_fit)
     if load:
-        encoder.load(progress)
+        encoder = _shared(encoder, progress)
     if encoder.fitted:
         return encoder
     arrays = fits.known_fit(dataset, encoder)
-    if arrays is None:
-        if not may_fit:
-            raise embed.not_built(dataset, name)
-        arrays = _fit(dataset, encoder, progress)
-        fits.remember_fit(dataset, encoder, arrays)
-    return encoder.with_fit(arrays)
+    if arrays is None and not may_fit:
+        raise embed.not_built(dataset, name)
+    return encoder.with_fit(_fit(dataset, encoder, progress) if arrays is None else arrays)
+
+
+def _shared(encoder: Encoder, progress: Progress | None) -> Encoder:
+    """This encoder loaded, or the one like it that somebody in this process holds already: weights are large."""
+    key = store.fingerprint(encoder.fingerprint())
+    with _loading:
+        known = _loaded.get(key)
+        if known is None:
+            encoder.load(progress)
+            _loaded[key] = known = encoder
+        return known
 
 
 def _fit(dataset: Dataset, encoder: Encoder, progress: Progress | None) -> dict[str, np.ndarray]:
+    """Fit and keep; two builders that need the same fit make it once."""
+    with store.lock(f"fitting-{store.key(fits.fit_causes(dataset, encoder))}", progress):
+        arrays = fits.known_fit(dataset, encoder)
+        if arrays is None:
+            arrays = _fitted(dataset, encoder, progress)
+            fits.remember_fit(dataset, encoder, arrays)
+        return arrays
+
+
+def _fitted(dataset: Dataset, encoder: Encoder, progress: Progress | None) -> dict[str, np.ndarray]:
     if encoder.base is None:
+        encoder.load(progress)
         return fits.fit_on_pictures(dataset, encoder, progress)
-    base = ready_encoder(dataset, encoder.base, progress)
+    base = ready_encoder(dataset, encoder.base, progress, load=False)
     embed.embed(dataset, [base], progress)
     return encoder.fit(gallery_vectors(dataset, base), progress)
 

@@ -11,7 +11,7 @@ import logging
 import shutil
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,8 @@ from core import store
 from core.types import Item, Skipped
 
 log = logging.getLogger(__name__)
+BLOCK = 4096
+"""Rows copied at a time."""
 FULL = 2048
 SECONDS = 10.0
 """A part is written when it holds this many pictures or this many seconds of work, whichever comes first."""
@@ -33,8 +35,9 @@ def key_of(item: Item) -> str:
 class Shards:
     """The parts of one (source, encoder) pair."""
 
-    def __init__(self, folder: Path, dim: int) -> None:
-        self.folder, self.dim = folder, dim
+    def __init__(self, folder: Path, dim: int, meta: dict) -> None:
+        """``meta`` says whose parts these are, so that an abandoned build can be listed and deleted."""
+        self.folder, self.dim, self.meta = folder, dim, meta
         self._keys: list[str] = []
         self._vectors: list[np.ndarray] = []
         self._skipped: dict[str, str] = {}
@@ -52,6 +55,8 @@ class Shards:
     def flush(self) -> None:
         """Write what is held as one part."""
         if self._keys or self._skipped:
+            if not (self.folder / store.META).exists():
+                store.write_text(self.folder / store.META, json.dumps({**self.meta, "built": time.time()}))
             with store.new_folder(self.folder / f"part-{time.time_ns():020d}-{uuid.uuid4().hex[:6]}") as part:
                 empty = np.zeros((0, self.dim), np.float32)
                 np.save(part / "vectors.npy", np.concatenate([empty, *self._vectors]))
@@ -67,7 +72,7 @@ class Shards:
                 rows = np.load(folder / "vectors.npy", mmap_mode="r").shape
                 if rows == (len(noted["keys"]), self.dim):
                     found.append((folder / "vectors.npy", noted["keys"], noted["skipped"]))
-            except (OSError, ValueError, KeyError) as error:
+            except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
                 log.warning("ignoring unreadable part %s: %s", folder, error)
         return found
 
@@ -93,10 +98,25 @@ def assemble(
 
 
 def _copy_rows(sources: list[tuple[int, int]], parts: list, dim: int, path: Path) -> None:
-    out = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=(len(sources), dim))
     picks = np.array(sources, dtype=np.int64).reshape(-1, 2)
-    for number, (file, _, _) in enumerate(parts):
+    starts = range(0, len(picks), BLOCK)
+    write_matrix(path, (len(picks), dim), (_gather(picks[start : start + BLOCK], parts, dim) for start in starts))
+
+
+def _gather(picks: np.ndarray, parts: list, dim: int) -> np.ndarray:
+    block = np.empty((len(picks), dim), np.float32)
+    for number in np.unique(picks[:, 0]):
         rows = np.flatnonzero(picks[:, 0] == number)
-        if len(rows):
-            out[rows] = np.load(file, mmap_mode="r")[picks[rows, 1]]
-    out.flush()
+        block[rows] = np.load(parts[number][0], mmap_mode="r")[picks[rows, 1]]
+    return block
+
+
+def write_matrix(path: Path, shape: tuple[int, int], blocks: Iterable[np.ndarray]) -> None:
+    """A ``.npy`` of float32 from its consecutive blocks of rows, never whole in memory.
+
+    By plain writes: on a full disk these fail with an error, where a memory map ends the process.
+    """
+    with open(path, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+        for block in blocks:
+            file.write(np.ascontiguousarray(block, dtype="<f4").tobytes())

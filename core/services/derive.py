@@ -1,0 +1,62 @@
+"""Embeddings that need no picture: made from other embeddings, or brought by the user."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from core import store
+from core.datasets.base import Dataset
+from core.encoders.base import Encoder
+from core.encoders.imported import Imported
+from core.errors import UserError
+from core.services.embed import KIND, causes, drop_replaced, meta_of
+from core.services.shards import BLOCK, key_of, write_matrix
+from core.types import Embeddings
+
+
+def derive(dataset: Dataset, encoder: Encoder, base: Embeddings, base_path: Path) -> Path:
+    """Embeddings of an encoder that transforms the finished vectors of another, a block at a time; no picture is read."""
+
+    def write(folder: Path) -> dict:
+        starts = range(0, len(base.ids), BLOCK)
+        blocks = (encoder.transform(np.asarray(base.vectors[start : start + BLOCK])) for start in starts)
+        write_matrix(folder / "vectors.npy", (len(base.ids), encoder.dim), blocks)
+        for name in ("ids.json", "keys.json", "skipped.json"):
+            shutil.copyfile(base_path / name, folder / name)
+        return meta_of(dataset, encoder, len(base.ids), len(base.skipped), 0)
+
+    path = store.get_or_build(KIND, causes(dataset, encoder), write)
+    drop_replaced(dataset, encoder)
+    return path
+
+
+def attach(dataset: Dataset, encoder: Imported) -> Path:
+    """Embeddings from a user's own vectors, matched to the dataset's items by id; pictures without one are skipped.
+
+    Raises:
+        UserError: no id matches.
+    """
+
+    def write(folder: Path) -> dict:
+        ids, vectors = encoder.lookup()
+        row_of = {id: row for row, id in enumerate(ids)}
+        kept = [item for item in dataset.items if item.id in row_of]
+        if not kept:
+            raise UserError(
+                f"None of the {len(ids)} ids of {encoder.name} is a picture of {dataset.title or dataset.name}.",
+                f"Its ids look like {dataset.items[0].id!r}; yours like {ids[0]!r}.",
+            )
+        np.save(folder / "vectors.npy", vectors[[row_of[item.id] for item in kept]])
+        (folder / "ids.json").write_text(json.dumps([item.id for item in kept]))
+        (folder / "keys.json").write_text(json.dumps([key_of(item) for item in kept]))
+        missing = {key_of(item): "no vector was brought for it" for item in dataset.items if item.id not in row_of}
+        (folder / "skipped.json").write_text(json.dumps(missing))
+        return meta_of(dataset, encoder, len(kept), len(missing), 0)
+
+    path = store.get_or_build(KIND, causes(dataset, encoder), write)
+    drop_replaced(dataset, encoder)
+    return path
