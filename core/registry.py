@@ -16,8 +16,8 @@ T = TypeVar("T")
 class UnknownName(UserError):
     """A name that nothing answers to, with the nearest names that something does."""
 
-    def __init__(self, kind: str, name: str, known: list[str]) -> None:
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    def __init__(self, kind: str, name: str, known: list[str], more: list[str] | None = None) -> None:
+        near = list(dict.fromkeys([*(more or []), *difflib.get_close_matches(name, known, n=3, cutoff=0.4)]))[:4]
         hint = f"Did you mean {' or '.join(near)}?" if near else ""
         super().__init__(f"There is no {kind} named {name!r}.", f"Known: {', '.join(known)}.", hint)
 
@@ -32,6 +32,7 @@ class Registry(Generic[T]):
         self.kind, self.package = kind, package
         self._makers: dict[str, Callable[[], T]] = {}
         self._finders: list[tuple[Callable[[], list[str]], Callable[[str], T | None]]] = []
+        self._near: list[Callable[[str], list[str]]] = []
         self._imported = False
 
     def add(self, name: str, maker: Callable[[], T]) -> None:
@@ -39,9 +40,18 @@ class Registry(Generic[T]):
             raise ValueError(f"two {self.kind}s are named {name!r}")
         self._makers[name] = maker
 
-    def add_finder(self, names: Callable[[], list[str]], find: Callable[[str], T | None]) -> None:
-        """``names()`` are the ones worth listing; ``find(name)`` makes one, or returns None if it is not its own."""
+    def add_finder(
+        self,
+        names: Callable[[], list[str]],
+        find: Callable[[str], T | None],
+        near: Callable[[str], list[str]] | None = None,
+    ) -> None:
+        """``names()`` are the ones worth listing; ``find(name)`` makes one, or returns None if it is not its own.
+
+        ``near(name)`` gives names that it would answer to and that look like one that nothing answers to.
+        """
         self._finders.append((names, find))
+        self._near += [near] if near else []
 
     def names(self) -> list[str]:
         self._import_siblings()
@@ -56,7 +66,7 @@ class Registry(Generic[T]):
             made = find(name)
             if made is not None:
                 return made
-        raise UnknownName(self.kind, name, self.names())
+        raise UnknownName(self.kind, name, self.names(), [one for near in self._near for one in near(name)])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names())

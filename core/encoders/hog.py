@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
 
 from core.encoders.base import Encoder, register
 from core.images import resize
@@ -15,7 +14,8 @@ from core.images import resize
 class HOG(Encoder):
     """Histogram of oriented gradients (Dalal and Triggs 2005): 9 orientations in 8 x 8 cells of 8 x 8 pixels.
 
-    Normalised over the whole picture as one block, so that a cell with strong edges outweighs a flat one; then
+    The strongest of the three colour channels' gradients counts. The whole picture is one block: normalised together, so
+    that a cell with strong edges outweighs a flat one, under a Gaussian window, as things stand in the middle; then
     square-rooted (Hellinger kernel).
     """
 
@@ -29,9 +29,17 @@ class HOG(Encoder):
     def prepare(self, image: np.ndarray) -> np.ndarray:
         from skimage.feature import hog
 
-        grey = np.asarray(Image.fromarray(resize(image, 64, 64)).convert("L"))
-        cells = hog(grey, orientations=9, pixels_per_cell=(8, 8), cells_per_block=(8, 8), block_norm="L2")
+        small = resize(image, 64, 64)
+        cells = hog(
+            small, orientations=9, pixels_per_cell=(8, 8), cells_per_block=(8, 8), block_norm="L2", channel_axis=-1
+        )
         return cells.astype(np.float32)
 
     def _encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
-        return np.sqrt(np.stack(batch))
+        return np.sqrt(np.stack(batch) * _window())
+
+
+def _window(sigma: float = 0.8) -> np.ndarray:
+    """A Gaussian over the 8 x 8 cells, ``sigma`` in half widths of the picture, once for each orientation."""
+    at = (np.arange(8) - 3.5) / 4.0
+    return np.repeat(np.exp(-(at[:, None] ** 2 + at[None] ** 2) / (2 * sigma**2)).ravel(), 9).astype(np.float32)

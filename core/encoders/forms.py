@@ -1,0 +1,49 @@
+"""Running a network in one of the number formats of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+from core.encoders.precision import device_kind
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+
+def offered() -> tuple[str, ...]:
+    """The forms besides fp32 that this machine computes in hardware."""
+    import torch
+
+    if device_kind() == "cuda":
+        return ("fp16-autocast", "bf16-autocast") if torch.cuda.is_bf16_supported() else ("fp16-autocast",)
+    has = any(getattr(torch.cpu, ask, bool)() for ask in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return ("bf16-autocast", "bf16-weights") if has else ()
+
+
+def placed(model: torch.nn.Module) -> torch.nn.Module:
+    """On the device it will run on, channels last in memory (which convolutions here run faster on)."""
+    import torch
+
+    return model.to(device=device_kind(), memory_format=torch.channels_last)
+
+
+def converted(model: torch.nn.Module, form: str) -> torch.nn.Module:
+    """The model itself, its weights rounded where the form wants that."""
+    import torch
+
+    return model.to(torch.bfloat16) if form == "bf16-weights" else model
+
+
+def run(model: torch.nn.Module, features: Callable, pixels: torch.Tensor, form: str) -> np.ndarray:
+    """``features(model, pixels)`` in the given form -> float32 numpy."""
+    import torch
+
+    kind, _, how = form.partition("-")
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(kind, torch.float32)
+    auto = torch.autocast(pixels.device.type, dtype) if how == "autocast" else nullcontext()
+    whole = torch.backends.cudnn.flags(allow_tf32=False) if pixels.is_cuda and form == "fp32" else nullcontext()
+    with torch.inference_mode(), auto, whole:
+        return features(model, pixels.to(dtype) if how == "weights" else pixels).float().cpu().numpy()

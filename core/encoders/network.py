@@ -1,0 +1,175 @@
+"""What pretrained networks share, whichever library they come from: weights, pixels, options, precision."""
+
+from __future__ import annotations
+
+import threading
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.encoders import forms, precision, weights
+from core.encoders import options as opt
+from core.encoders.base import Encoder
+from core.encoders.pooling import ALL
+from core.encoders.preprocess import Preprocess
+from core.types import Progress, State
+
+if TYPE_CHECKING:
+    import torch
+
+HELD = ("_model", "_lock")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What is known of pretrained weights without importing torch: one row of a table, checked by tests."""
+
+    name: str
+    title: str
+    family: str
+    about: str
+    dim: int
+    megabytes: int
+    preprocess: Preprocess
+
+
+class Network(Encoder):
+    """A pretrained network without its classifier.
+
+    A child gives what its library knows: ``_library``, ``_preprocess`` and ``_dim`` for names off the table, ``_fetch``,
+    ``_build`` and ``_features``. Options of the name: ``pool`` and ``size``.
+    """
+
+    tier = "pretrained"
+    batch = 32
+    _library = ""
+
+    def __init__(self, weights_name: str, options: dict[str, str], listed: Listed | None = None) -> None:
+        self.weights_name, self.name = weights_name, opt.join(weights_name, options)
+        opt.refuse_unknown(weights_name, options, ("pool", "size", opt.LAST))
+        self.pool = opt.choice(weights_name, "pool", options["pool"], ALL) if "pool" in options else None
+        self.size = opt.whole(weights_name, "size", options["size"], 32, 1024) if "size" in options else None
+        self.listed = listed
+        self.title = (listed.title if listed else weights_name) + self.name.removeprefix(weights_name).replace(":", ", ", 1)
+        self.family = listed.family if listed else "network"
+        self.about = listed.about if listed else f"The network {weights_name} of {self._library}, named by you."
+        self._model: torch.nn.Module | None = None
+        self._lock = threading.RLock()
+
+    def __getstate__(self) -> dict:
+        """Worker processes only prepare pictures: they get no weights."""
+        return {key: None if key in HELD else value for key, value in self.__dict__.items()}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state, _lock=threading.RLock())
+
+    @cached_property
+    def dim(self) -> int:
+        """Length of the vectors; off the table the library is asked, without any weights."""
+        return self.listed.dim if self.listed and not self.pool else self._dim()
+
+    @cached_property
+    def preprocess(self) -> Preprocess:
+        return (self.listed.preprocess if self.listed else self._preprocess()).at(self.size)
+
+    @property
+    def side(self) -> int:
+        return self.preprocess.resize
+
+    @cached_property
+    def form(self) -> str:
+        """The number format it runs in: fixed for this object when first asked, so that its vectors stay of one kind."""
+        return precision.recorded(self)
+
+    @property
+    def ready(self) -> bool:
+        return weights.found(self.weights_name) is not None
+
+    def state(self) -> State:
+        for package in ("torch", self._library):
+            if find_spec(package) is None:
+                return State("unavailable", f"{package} is not installed: pip install -r requirements.txt")
+        return weights.state(self.weights_name, self.listed.megabytes * 10**6 if self.listed else 0)
+
+    def weights_digest(self) -> str | None:
+        """sha256 of the weights file, or None while there is none."""
+        path = weights.found(self.weights_name)
+        return weights.sha256(path) if path else None
+
+    def fingerprint(self) -> dict:
+        causes = {"weights": self.weights_digest(), "preprocess": self.preprocess.record(), "precision": self.form}
+        return {**super().fingerprint(), **causes}
+
+    def load(self, progress: Progress | None = None) -> None:
+        """Read the weights into memory, downloading them first where needed.
+
+        Raises:
+            UserError: offline, damaged or foreign weights, an option that this network can't take.
+            Cancelled: ``progress(done_bytes, total_bytes)`` said stop.
+        """
+        with self._lock:
+            if self._model is not None:
+                return
+            path = weights.found(self.weights_name) or self._fetch(progress)
+            model = self._build(weights.read(path), path).eval().requires_grad_(False)
+            self._model = forms.converted(forms.placed(model), self.form)
+
+    def use_form(self, form: str) -> None:
+        """Run in this number format from now on."""
+        with self._lock:
+            if self.form == "bf16-weights" != form:
+                self._model = None  # rounded weights can't be made whole again: read them anew
+            self.form = form
+            if self._model is not None:
+                self._model = forms.converted(self._model, form)
+
+    def run(self, batch: Sequence[np.ndarray], model: torch.nn.Module, form: str) -> np.ndarray:
+        """Prepared pictures through ``model`` in a given number format -> float32 (n, dim), not normalised."""
+        return forms.run(model, self._features, self._normalised(batch, model), form)
+
+    @property
+    def model(self) -> torch.nn.Module:
+        """The network itself, loaded."""
+        self.load()
+        return self._model
+
+    def prepare(self, image: np.ndarray) -> np.ndarray:
+        return self.preprocess.pixels(image)
+
+    def _encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
+        return self.run(batch, self.model, self.form)
+
+    def _normalised(self, batch: Sequence[np.ndarray], model: torch.nn.Module) -> torch.Tensor:
+        """uint8 (n, size, size, 3) -> float32 (n, 3, size, size), channels last in memory."""
+        import torch
+
+        device = next(model.parameters()).device
+        pixels = torch.from_numpy(np.stack(batch)).to(device).permute(0, 3, 1, 2).float() / 255.0
+        mean, std = (torch.tensor(values, device=device).view(1, -1, 1, 1) for values in (self.preprocess.mean, self.preprocess.std))
+        return (pixels - mean) / std
+
+    @abstractmethod
+    def _preprocess(self) -> Preprocess:
+        """The record of preprocessing that came with the weights."""
+
+    @abstractmethod
+    def _dim(self) -> int:
+        """Length of the vectors with the options given. Raises UserError where the network can't take them."""
+
+    @abstractmethod
+    def _fetch(self, progress: Progress | None) -> Path:
+        """Download the weights file."""
+
+    @abstractmethod
+    def _build(self, state: dict[str, torch.Tensor], path: Path) -> torch.nn.Module:
+        """The network with these weights; every tensor has to fit."""
+
+    @abstractmethod
+    def _features(self, model: torch.nn.Module, pixels: torch.Tensor) -> torch.Tensor:
+        """(n, 3, size, size) -> (n, dim)."""

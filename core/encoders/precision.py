@@ -1,0 +1,129 @@
+"""Number formats of a network: half the bits where that is faster here and changes nothing that matters.
+
+bf16 keeps 8 bits of a number. Some networks do not mind, others rank differently; some processors gain six times, others
+lose. So it is measured, for each network on each machine, on a sample of the gallery, and the figures are kept.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core import store
+from core.errors import UserError
+
+if TYPE_CHECKING:
+    from core.encoders.network import Network
+
+log = logging.getLogger(__name__)
+ENV = "LOOKALIKE_PRECISION"
+FP32 = "fp32"
+KNOWN = (FP32, "bf16-autocast", "bf16-weights", "fp16-autocast")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A decision and the measurements behind it. ``rates`` in pictures per second; overlap of the top 10 with fp32."""
+
+    form: str
+    reason: str
+    pictures: int = 0
+    rates: dict[str, float] = field(default_factory=dict)
+    overlap: dict[str, float] = field(default_factory=dict)
+    map_change: dict[str, float] = field(default_factory=dict)
+
+
+def decide(encoder, prepared: Sequence[np.ndarray], labels: Sequence | None = None) -> Record:
+    """Measure the number formats of this machine on a sample and keep the fastest that agrees with fp32.
+
+    The decision is recorded for these weights on this machine, and this object uses it from now on; other encoder
+    objects that already encoded keep theirs. Decided once, the record is returned without measuring again.
+
+    Args:
+        encoder: any encoder; one that is not a network has nothing to choose.
+        prepared: what ``prepare`` made of at least 40 pictures from the gallery; up to 256 are looked at.
+        labels: their labels where known; mean average precision within the sample then has to stay within 0.002.
+    """
+    from core.encoders import trial
+    from core.encoders.network import Network
+
+    if not isinstance(encoder, Network):
+        return Record(FP32, "not a network")
+    if (record := found(encoder)) is not None or (record := _forced()) is not None:
+        encoder.load()
+        encoder.use_form(record.form)
+        return record
+    record = trial.measure(encoder, prepared, labels)
+    encoder.use_form(record.form)
+    if record.pictures:
+        store.write_text(_path(encoder), json.dumps(asdict(record)))
+    return record
+
+
+def recorded(encoder: Network) -> str:
+    """The form to run in: forced by the environment, else as decided earlier, else fp32."""
+    record = _forced() or found(encoder)
+    return record.form if record else FP32
+
+
+def found(encoder: Network) -> Record | None:
+    """The record of an earlier decision for these weights on this machine, or None."""
+    if os.environ.get(ENV) or not encoder.ready:
+        return None
+    try:
+        record = Record(**json.loads(_path(encoder).read_text()))
+        return record if record.form in KNOWN else None
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        log.warning("ignoring an unreadable record of precision: %s", error)
+        return None
+
+
+def _forced() -> Record | None:
+    wish = os.environ.get(ENV, "")
+    if not wish:
+        return None
+    kinds = {FP32: FP32, "bf16": "bf16-autocast"}
+    if wish not in kinds:
+        raise UserError(f"{ENV}={wish} is set.", f"It may be: {', '.join(kinds)}.", "Unset it to have it measured.")
+    return Record(kinds[wish], f"forced by {ENV}")
+
+
+def _path(encoder: Network) -> Path:
+    key = store.fingerprint({"name": encoder.name, "weights": encoder.weights_digest(), "device": device_name()})
+    return store.root() / "cache" / "precision" / f"{key}.json"
+
+
+@cache
+def device_kind() -> str:
+    """``cuda`` where a GPU can be used, else ``cpu``. Reads the driver's list first, so that without one torch stays out."""
+    if not os.path.exists("/proc/driver/nvidia") and platform.system() == "Linux":
+        return "cpu"
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@cache
+def device_name() -> str:
+    """The processor's own name: records of one machine say nothing about another."""
+    if device_kind() == "cuda":
+        import torch
+
+        return torch.cuda.get_device_name()
+    try:
+        with open("/proc/cpuinfo") as file:
+            lines = [line.strip() for line in file if line.startswith(("model name", "flags"))][:2]
+    except OSError:
+        lines = []
+    return f"{platform.machine()} {platform.processor()} {store.fingerprint(lines)}"

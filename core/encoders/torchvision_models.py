@@ -1,0 +1,165 @@
+"""Pretrained networks of torchvision, with torchvision's own weights: ``architecture.weights``, in small letters."""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core import store
+from core.encoders import download, pooling, weights
+from core.encoders import options as opt
+from core.encoders.base import encoders
+from core.encoders.network import Listed, Network
+from core.encoders.preprocess import Preprocess
+from core.errors import UserError
+from core.types import Progress
+
+if TYPE_CHECKING:
+    import torch
+
+MIRROR = "LOOKALIKE_TORCHVISION_URL"
+"""Environment variable: where the files lie instead of the address that torchvision knows."""
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+CLASSES = "Trained to name 1,000 kinds of things"
+TABLE = {row.name: row for row in (
+    Listed("resnet50.imagenet1k_v2", "ResNet-50 (torchvision v2)", "convnet", f"{CLASSES}, with torchvision's newer recipe.",
+           2048, 103, Preprocess(224, 232, "bilinear", *IMAGENET)),
+    Listed("vgg16.imagenet1k_v1", "VGG-16 (torchvision)", "convnet", f"{CLASSES}, 2014: large, slow, strong on texture.",
+           4096, 553, Preprocess(224, 256, "bilinear", *IMAGENET)),
+    Listed("vit_b_16.imagenet1k_v1", "ViT-B/16 (torchvision)", "transformer", f"{CLASSES}: sees the whole picture at once.",
+           768, 346, Preprocess(224, 256, "bilinear", *IMAGENET)),
+)}  # fmt: skip
+SHAPE = re.compile(r"[a-z0-9_]+\.imagenet1k_[a-z0-9_]+")
+
+
+class TorchvisionNetwork(Network):
+    """A network of torchvision with its last linear layer taken off."""
+
+    _library = "torchvision"
+
+    def _preprocess(self) -> Preprocess:
+        return _record(self.weights_name)
+
+    def _dim(self) -> int:
+        return _dim(self.weights_name, self.pool, self.size)
+
+    def _fetch(self, progress: Progress | None) -> Path:
+        url = os.environ.get(MIRROR, "").rstrip("/")
+        own = _weights(self.weights_name).url
+        file = own.rsplit("/", 1)[1]
+        prefix = re.search(r"-([0-9a-f]{8,})\.", file)
+        target = weights.folder(self.weights_name) / file
+        with store.lock(f"model-{self.weights_name}", progress):
+            if (path := weights.found(self.weights_name)) is not None:
+                return path
+            source = download.Source(f"{url}/{file}" if url else own, sha256=prefix[1] if prefix else "")
+            weights.remember(target, download.fetch(download.reach(source, self.weights_name, target), target, progress))
+        return target
+
+    def _build(self, state: dict[str, torch.Tensor], path: Path) -> torch.nn.Module:
+        model = _create(self.weights_name, self.size)
+        try:
+            model.load_state_dict(state, strict=True)
+        except RuntimeError as error:
+            raise weights.misfit(path, self.weights_name, error) from error
+        _take_head_off(model)
+        return model
+
+    def _features(self, model: torch.nn.Module, pixels: torch.Tensor) -> torch.Tensor:
+        with self._lock:  # pooling listens inside the model, and another thread may be listening too
+            return _features(model, pixels, self.pool, self.weights_name)
+
+
+def _weights(name: str):
+    """torchvision's record of weights (an enum member). Raises UserError where there are none."""
+    from torchvision.models import get_model_weights
+
+    architecture, _, tag = name.partition(".")
+    return get_model_weights(architecture)[tag.upper()]
+
+
+@cache
+def _record(name: str) -> Preprocess:
+    """torchvision's own transforms, read out."""
+    recipe = _weights(name).transforms()
+    return Preprocess(
+        recipe.crop_size[0], recipe.resize_size[0], recipe.interpolation.value, tuple(recipe.mean), tuple(recipe.std)
+    )
+
+
+def _create(name: str, size: int | None) -> torch.nn.Module:
+    from torchvision.models import get_model
+
+    architecture = name.partition(".")[0]
+    if size and architecture.startswith("vit_") and size != _record(name).size:
+        raise UserError(f"{name} can't take pictures of {size} x {size}.", f"It takes {_record(name).size}.",
+                        "Leave size out, or take a ViT of timm, which can.")  # fmt: skip
+    return get_model(architecture, weights=None)
+
+
+def _take_head_off(model: torch.nn.Module) -> None:
+    import torch
+
+    last = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)][-1]
+    parent, _, child = last.rpartition(".")
+    setattr(model.get_submodule(parent), child, torch.nn.Identity())
+
+
+def _features(model: torch.nn.Module, pixels: torch.Tensor, pool: str | None, name: str) -> torch.Tensor:
+    """The model's vector; with ``pool``, what goes into its own pooling (or comes out of a ViT's encoder) instead."""
+    if pool is None:
+        return model(pixels)
+    heard: list[torch.Tensor] = []
+    if hasattr(model, "avgpool"):
+        handle = model.avgpool.register_forward_pre_hook(lambda _, given: heard.append(given[0]))
+    elif hasattr(model, "class_token"):
+        handle = model.encoder.register_forward_hook(lambda _, given, made: heard.append(made))
+    else:
+        raise UserError(f"{name} has no option 'pool'.", "Networks with a last feature map or tokens have it.")
+    try:
+        model(pixels)
+    finally:
+        handle.remove()
+    prefix = 1 if hasattr(model, "class_token") else 0
+    opt.choice(name, "pool", pool, pooling.allowed(heard[0].ndim, prefix))
+    return pooling.pool(heard[0], pool, prefix)
+
+
+@cache
+def _dim(name: str, pool: str | None, size: int | None) -> int:
+    import torch
+
+    with torch.device("meta"):
+        model = _create(name, size).eval()
+        _take_head_off(model)
+        side = size or _record(name).size
+        return _features(model, torch.empty(1, 3, side, side), pool, name).shape[-1]
+
+
+def _find(name: str) -> TorchvisionNetwork | None:
+    base, options = opt.split(name)
+    if opt.LAST in options or not SHAPE.fullmatch(base) or find_spec("torchvision") is None:
+        return None
+    if base in TABLE or _known(base):
+        return TorchvisionNetwork(base, options, TABLE.get(base))
+    return None
+
+
+@cache
+def _known(name: str) -> bool:
+    """Whether torchvision has these weights, for a network that ends in a linear layer."""
+    import torch
+    from torchvision.models import get_model_weights, list_models
+
+    architecture, _, tag = name.partition(".")
+    if architecture not in list_models() or tag.upper() not in get_model_weights(architecture).__members__:
+        return False
+    with torch.device("meta"):
+        return any(isinstance(module, torch.nn.Linear) for module in _create(name, None).modules())
+
+
+encoders.add_finder(lambda: list(TABLE), _find)

@@ -1,0 +1,226 @@
+"""The networks that we train: a backbone of any family with an embedding on top, and a convolutional autoencoder.
+
+A :class:`Blueprint` is all that is needed to build one again; it lies beside the weights. torch and timm are imported
+when a network is built, never before.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+from core.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, slots=True)
+class Slim:
+    """A small member of a family: the timm name whose architecture it is, and what is narrower in it."""
+
+    timm: str
+    options: dict
+    about: str
+
+
+SLIM = {
+    "resnet-slim": Slim(
+        "resnet18", {"channels": (32, 64, 128, 256), "stem_width": 32}, "ResNet-18 (He et al., 2015) at half width"
+    ),
+    "vgg-slim": Slim(
+        "vgg11_bn", {"cfg": (32, "M", 64, "M", 128, "M", 160, 160, "M", 256)}, "VGG (Simonyan, Zisserman, 2014), narrow, 6 layers"
+    ),
+    "vit-slim": Slim(
+        "vit_tiny_patch16_224", {"patch_size": 8, "embed_dim": 192, "depth": 5, "num_heads": 3, "mlp_ratio": 3.0},
+        "Vision Transformer (Dosovitskiy et al., 2020), 5 blocks of width 192 on 8 x 8-pixel patches",
+    ),
+}  # fmt: skip
+AUTOENCODER = "conv-autoencoder"
+KINDS = ("embedder", "siamese", "autoencoder")
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """How to build a network: ``backbone`` is a slim member, ``conv-autoencoder`` or any timm name.
+
+    ``size`` is the side of its square input in pixels, ``mean`` and ``std`` are per RGB channel of values 0..1.
+    """
+
+    kind: str
+    backbone: str
+    dim: int
+    size: int
+    mean: tuple[float, float, float] = MEAN
+    std: tuple[float, float, float] = STD
+    options: dict = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> Blueprint:
+        known = {**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])}
+        return cls(**known)
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+
+def build(blueprint: Blueprint) -> torch.nn.Module:
+    """A network with random weights (from torch's own generator).
+
+    Raises:
+        UserError: no such backbone, or one that can't take pictures of this size.
+    """
+    modules = _modules()
+    if blueprint.backbone == AUTOENCODER:
+        return modules.Autoencoder(blueprint.dim, blueprint.size)
+    return modules.Embedder(backbone(blueprint), blueprint.dim, blueprint.size)
+
+
+def backbone(blueprint: Blueprint) -> torch.nn.Module:
+    """The part below the embedding: a timm network without its classifier."""
+    import timm
+
+    slim = SLIM.get(blueprint.backbone)
+    name, options = (slim.timm, slim.options) if slim else (blueprint.backbone, {})
+    options = {**options, **blueprint.options}
+    if "cfg" in options:
+        return _slim_vgg(options["cfg"])
+    if not timm.is_model(name):
+        known = ", ".join([*SLIM, AUTOENCODER])
+        raise UserError(f"There is no backbone named {name!r}.", f"Known: {known}, and every name of timm.list_models().")
+    for sized in ({"img_size": blueprint.size}, {}):
+        try:
+            return _fitting(_without_classifier(timm.create_model(name, num_classes=0, **options, **sized)), blueprint)
+        except TypeError:
+            continue  # convolutional networks take any size and know no img_size
+        except (AssertionError, RuntimeError, ValueError) as error:
+            raise wrong_size(blueprint, str(error)) from error
+    raise wrong_size(blueprint, "it can't be built")
+
+
+def wrong_size(blueprint: Blueprint, why: str = "") -> UserError:
+    """The error for a picture size that a backbone can't take."""
+    return UserError(
+        f"{blueprint.backbone} can't take pictures of {blueprint.size} x {blueprint.size} pixels{f' ({why})' if why else ''}.",
+        "A vision transformer takes multiples of its patch (8, 14 or 16 pixels); a convolutional network 32 pixels and more.",
+        "Set another size, for example --set size=64 or --set size=224.",
+    )
+
+
+def _slim_vgg(cfg: tuple) -> torch.nn.Module:
+    import torch
+    from timm.models.vgg import VGG
+
+    return _without_classifier(VGG(list(cfg), num_classes=0, mlp_ratio=1 / 4096, norm_layer=torch.nn.BatchNorm2d))
+
+
+def _fitting(network: torch.nn.Module, blueprint: Blueprint) -> torch.nn.Module:
+    """Refuse a picture size that whole patches can't tile: timm would silently cut the edge off."""
+    patch = getattr(getattr(network, "patch_embed", None), "patch_size", None)
+    if patch and any(blueprint.size % side for side in patch):
+        raise wrong_size(blueprint, f"its patches are {patch[0]} x {patch[1]}")
+    return network
+
+
+def _without_classifier(network: torch.nn.Module) -> torch.nn.Module:
+    """VGG's hidden layers of 4096 go too: the embedding takes their place, as in retrieval with VGG."""
+    import torch
+
+    if hasattr(network, "pre_logits"):
+        network.pre_logits = torch.nn.Identity()
+    return network
+
+
+@functools.cache
+def _modules() -> type:
+    """The module classes; they need torch to be defined at all."""
+    import torch
+    from torch import nn
+
+    class Embedder(nn.Module):
+        """Picture -> embedding, float (n, dim), not normalised. ``towers`` share it: a siamese network calls it twice."""
+
+        def __init__(self, network: nn.Module, dim: int, size: int) -> None:
+            super().__init__()
+            self.backbone = network
+            self.power = nn.Parameter(torch.tensor(3.0))
+            with torch.no_grad():
+                wide = self.eval().features(torch.zeros(1, 3, size, size)).shape[1]
+            self.neck = nn.Sequential(nn.Linear(wide, dim, bias=False), nn.BatchNorm1d(dim))
+            nn.init.orthogonal_(self.neck[0].weight)
+            self.train()
+
+        def features(self, images: torch.Tensor) -> torch.Tensor:
+            """float (n, width): generalised mean pooling (Radenovic et al., 2018) of a map, else what the network pools."""
+            maps = self.backbone.forward_features(images)
+            if maps.ndim != 4 or not _channels_first(self.backbone):
+                return self.backbone.forward_head(maps, pre_logits=True).float()
+            power = self.power.clamp(1.0, 8.0)
+            return maps.float().clamp(min=1e-6).pow(power).mean(dim=(2, 3)).pow(1.0 / power)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.neck(self.features(images))
+
+        def distance(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+            """The learned distance of pairs, 0..2: Euclidean between unit embeddings of the two towers."""
+            normal = nn.functional.normalize
+            return (normal(self(left)) - normal(self(right))).norm(dim=1)
+
+    class Autoencoder(nn.Module):
+        """Squeeze a picture into ``dim`` numbers and draw it again from them (Hinton, Salakhutdinov, 2006)."""
+
+        widths = (32, 64, 128, 192)
+
+        def __init__(self, dim: int, size: int) -> None:
+            super().__init__()
+            self.cell = max(size // 2 ** len(self.widths), 1)
+            flat = self.widths[-1] * self.cell**2
+            self.encoder = nn.Sequential(*self._down(), nn.Flatten())
+            self.latent = nn.Sequential(nn.Linear(flat, dim, bias=False), nn.BatchNorm1d(dim, affine=False))
+            self.spread = nn.Linear(dim, flat)
+            self.decoder = nn.Sequential(*self._up())
+
+        def _down(self) -> list[nn.Module]:
+            layers: list[nn.Module] = []
+            for before, after in zip((3, *self.widths), self.widths, strict=False):
+                layers += [nn.Conv2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.LeakyReLU(0.1)]
+            return layers
+
+        def _up(self) -> list[nn.Module]:
+            layers: list[nn.Module] = []
+            for before, after in zip(self.widths[:0:-1], self.widths[-2::-1], strict=True):
+                layers += [nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+            return [*layers, nn.ConvTranspose2d(self.widths[0], 3, 4, 2, 1)]
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.latent(self.encoder(images).float())
+
+        def decode(self, latents: torch.Tensor) -> torch.Tensor:
+            """(n, dim) -> (n, 3, size, size) in the scale of the normalised input."""
+            return self.decoder(self.spread(latents).unflatten(1, (self.widths[-1], self.cell, self.cell)))
+
+    return type("Modules", (), {"Embedder": Embedder, "Autoencoder": Autoencoder})
+
+
+def _channels_first(network: torch.nn.Module) -> bool:
+    return getattr(network, "output_fmt", "NCHW") == "NCHW"
+
+
+def to_input(pictures: torch.Tensor, blueprint: Blueprint) -> torch.Tensor:
+    """uint8 (n, 3, size, size) -> normalised float32, channels last in memory (faster on every CPU that we measured)."""
+    import torch
+
+    mean = torch.tensor(blueprint.mean, device=pictures.device).view(1, 3, 1, 1)
+    std = torch.tensor(blueprint.std, device=pictures.device).view(1, 3, 1, 1)
+    return pictures.float().div(255).sub(mean).div(std).contiguous(memory_format=torch.channels_last)
+
+
+def from_output(drawn: torch.Tensor, blueprint: Blueprint) -> torch.Tensor:
+    """The way back: a decoder's output -> uint8 (n, 3, size, size)."""
+    import torch
+
+    mean, std = torch.tensor(blueprint.mean).view(1, 3, 1, 1), torch.tensor(blueprint.std).view(1, 3, 1, 1)
+    return (drawn.float().cpu() * std + mean).mul(255).round().clamp(0, 255).to(torch.uint8)

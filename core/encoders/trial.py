@@ -1,0 +1,101 @@
+"""Trying the number formats of this machine on a sample of pictures: how fast, and does it still rank the same."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.encoders import forms
+from core.encoders.base import unit_rows
+from core.encoders.precision import FP32, Record
+
+if TYPE_CHECKING:
+
+    from core.encoders.network import Network
+
+OVERLAP, MAP_CHANGE, TOP = 0.98, 0.002, 10
+FEWEST, MOST = 40, 256
+"""Pictures in the sample: with fewer the top 10 says nothing, more cost time."""
+
+
+def measure(encoder: Network, prepared: Sequence[np.ndarray], labels: Sequence | None = None) -> Record:
+    """Every form that the machine offers against fp32; the fastest of those that agree with it."""
+    sample = list(prepared)[:MOST]
+    offered = forms.offered()
+    if not offered:
+        return Record(FP32, "this processor has no bf16")
+    if len(sample) < FEWEST:
+        return Record(FP32, f"{len(sample)} pictures are too few to compare (at least {FEWEST} are needed)")
+    encoder.load()
+    whole, rates, overlap, change = None, {}, {}, {}
+    for form in (FP32, *offered):
+        vectors, rates[form] = _timed(encoder, sample, form)
+        if whole is None:
+            whole = vectors
+        elif vectors is not None:
+            overlap[form] = round(top_overlap(whole, vectors), 4)
+            change.update(_map_change(form, whole, vectors, labels))
+    good = [form for form in overlap if _agrees(form, overlap, change) and rates[form] > rates[FP32]]
+    best = max(good, key=rates.__getitem__, default=FP32)
+    return Record(best, _reason(best, rates, overlap), len(sample), rates, overlap, change)
+
+
+def _timed(encoder: Network, sample: list[np.ndarray], form: str) -> tuple[np.ndarray | None, float]:
+    """Unit vectors of the sample and pictures per second, the first batch not counted; no vectors if not finite."""
+    model = forms.converted(copy.deepcopy(encoder.model), form) if form.endswith("weights") else encoder.model
+    encoder.run(sample[: encoder.batch], model, form)
+    started = time.perf_counter()
+    starts = range(0, len(sample), encoder.batch)
+    found = np.concatenate([encoder.run(sample[at : at + encoder.batch], model, form) for at in starts])
+    rate = round(len(sample) / (time.perf_counter() - started), 1)
+    return (unit_rows(found) if np.isfinite(found).all() else None), rate
+
+
+def top_overlap(first: np.ndarray, second: np.ndarray, k: int = TOP) -> float:
+    """Mean share of the ``k`` nearest others (cosine) that two sets of unit vectors (n, dim) of the same things share."""
+    k = min(k, len(first) - 1)
+    tops = []
+    for vectors in (first, second):
+        scores = vectors @ vectors.T
+        np.fill_diagonal(scores, -np.inf)
+        tops.append(np.argsort(-scores, axis=1, kind="stable")[:, :k])
+    return float(np.mean([len(np.intersect1d(a, b)) / k for a, b in zip(*tops, strict=True)]))
+
+
+def _map_change(form: str, whole: np.ndarray, vectors: np.ndarray, labels: Sequence | None) -> dict[str, float]:
+    if labels is None:
+        return {}
+    before, after = (mean_average_precision(v, np.asarray(list(labels)[: len(v)], dtype=object)) for v in (whole, vectors))
+    return {} if np.isnan(before) else {form: round(after - before, 5)}
+
+
+def mean_average_precision(vectors: np.ndarray, labels: np.ndarray) -> float:
+    """mAP of each picture searching the others, relevant = same label; NaN where no label occurs twice."""
+    from sklearn.metrics import average_precision_score
+
+    scores, same = vectors @ vectors.T, labels[:, None] == labels[None]
+    found = []
+    for row in range(len(vectors)):
+        others = np.arange(len(vectors)) != row
+        if same[row, others].any() and labels[row] is not None:
+            found.append(average_precision_score(same[row, others].astype(int), scores[row, others]))
+    return float(np.mean(found)) if found else float("nan")
+
+
+def _agrees(form: str, overlap: dict[str, float], change: dict[str, float]) -> bool:
+    return overlap[form] >= OVERLAP and abs(change.get(form, 0.0)) <= MAP_CHANGE
+
+
+def _reason(best: str, rates: dict[str, float], overlap: dict[str, float]) -> str:
+    if best != FP32:
+        return f"{rates[best] / rates[FP32]:.1f} times as fast as fp32, {overlap[best]:.1%} of the top {TOP} the same"
+    if not overlap:
+        return "half precision gave vectors that are not finite"
+    near = max(overlap, key=overlap.__getitem__)
+    if overlap[near] < OVERLAP:
+        return f"{near} keeps only {overlap[near]:.1%} of the top {TOP} ({OVERLAP:.0%} are asked for)"
+    return "nothing faster ranks the same"

@@ -1,0 +1,121 @@
+"""A small model hub on the loopback interface, as the real one answers: HEAD and GET with checksums, ranges and redirects.
+
+It can be told to cut a connection midway, to answer slowly, to lie about a checksum or to fail, and it counts requests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@dataclass
+class Hub:
+    """What is served: ``files`` maps ``owner/repo/file.ext`` (or, for a plain mirror, ``file.ext``) to bytes."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    url: str = ""
+    cut_after: list[int] = field(default_factory=list)
+    """Bytes after which the next connections are dropped, one entry a connection."""
+    wrong_checksum: bool = False
+    fail_with: int = 0
+    piece_delay_s: float = 0.0
+    ranges: list[str | None] = field(default_factory=list)
+    """The Range header of every GET, in order."""
+    heads: int = 0
+
+    def put(self, repo: str, file: str, data: bytes) -> None:
+        self.files[f"{repo}/{file}"] = data
+
+    def find(self, path: str) -> bytes | None:
+        resolved = re.fullmatch(r"/(.+?)/resolve/[^/]+/(.+?)(\?.*)?", path)
+        return self.files.get(f"{resolved[1]}/{resolved[2]}" if resolved else path.strip("/"))
+
+
+@contextmanager
+def serving() -> Iterator[Hub]:
+    """A hub that answers at ``hub.url`` until the block ends."""
+    hub = Hub()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": hub}))
+    server.daemon_threads = True
+    hub.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield hub
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    hub: Hub
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self) -> None:
+        self.hub.heads += 1
+        data = self._start()
+        if data is not None:
+            self._send_headers(200, len(data), data)
+
+    def do_GET(self) -> None:
+        self.hub.ranges.append(self.headers.get("Range"))
+        data = self._start()
+        if data is None:
+            return
+        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or "")
+        first = int(wanted[1]) if wanted else 0
+        if first >= len(data) > 0 and wanted:
+            self._send_headers(416, 0, data)
+            return
+        extra = {"Content-Range": f"bytes {first}-{len(data) - 1}/{len(data)}"} if wanted else {}
+        self._send_headers(206 if wanted else 200, len(data) - first, data, extra)
+        self._send_body(data[first:])
+
+    def _start(self) -> bytes | None:
+        data = self.hub.find(self.path)
+        status = self.hub.fail_with or (404 if data is None else 0)
+        if not status:
+            return data
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        if status == 404:
+            self.send_header("X-Error-Code", "EntryNotFound")
+        self.end_headers()
+        return None
+
+    def _send_headers(self, status: int, length: int, data: bytes, extra: dict[str, str] | None = None) -> None:
+        checksum = "0" * 64 if self.hub.wrong_checksum else hashlib.sha256(data).hexdigest()
+        self.send_response(status)
+        for name, value in {"Content-Length": str(length), "ETag": f'"{checksum}"', "X-Linked-Etag": f'"{checksum}"',
+                            "X-Linked-Size": str(len(data)), "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes",
+                            **(extra or {})}.items():  # fmt: skip
+            self.send_header(name, value)
+        self.end_headers()
+
+    def _send_body(self, data: bytes) -> None:
+        limit = self.hub.cut_after.pop(0) if self.hub.cut_after else None
+        try:
+            for at in range(0, len(data), 1 << 16):
+                piece = data[at : at + (1 << 16)]
+                self.wfile.write(piece if limit is None else piece[: max(0, limit - at)])
+                self.wfile.flush()
+                if limit is not None and at + len(piece) >= limit:
+                    self.close_connection = True
+                    self.connection.close()
+                    return
+                time.sleep(self.hub.piece_delay_s)
+        except OSError:
+            self.close_connection = True
+
+    def log_message(self, *args: object) -> None:
+        """Stay quiet."""
