@@ -15,7 +15,8 @@ from core.services.estimate import Estimate, estimate
 def add_commands(commands: argparse._SubParsersAction) -> None:
     made = command(
         commands, "build", _build, "Embed a dataset and index it. Resumes where an earlier build stopped.",
-        "--dataset catalogue --encoders hsv.12x4x4,hog.8x8", "--dataset ~/Pictures --encoders tiny.16x16 --estimate",
+        "--dataset catalogue --encoders hsv.12x4x4,hog.8x8", "--dataset catalogue --encoders tiny.16x16 --estimate",
+        "--dataset ~/Pictures --encoders tiny.16x16 --json",
     )  # fmt: skip
     made.add_argument("--dataset", required=True, metavar="PATH_OR_NAME")
     made.add_argument("--encoders", "--encoder", required=True, metavar="NAMES", help="one or more, separated by commas")
@@ -50,7 +51,8 @@ def _build(options: argparse.Namespace) -> None:
 def _show_estimates(costs: dict[str, Estimate], as_json: bool) -> None:
     if as_json:
         return emit({name: asdict(cost) for name, cost in costs.items()})
-    table([_row(name, cost) for name, cost in costs.items()], ["encoder", "to encode", "time", "memory", "disk", "download", "missing"])
+    columns = ["encoder", "to encode", "time", "memory", "disk", "download", "missing"]
+    table([_row(name, cost) for name, cost in costs.items()], columns)
 
 
 def _row(name: str, cost: Estimate) -> dict:

@@ -21,4 +21,5 @@ def _doctor(options: argparse.Namespace) -> None:
         table(found, ["check", "state", "detail"])
     broken = [row for row in found if row["state"] == "broken"]
     if broken:
-        raise UserError(f"{len(broken)} of {len(found)} checks failed.", fix="; ".join(row["fix"] for row in broken if row["fix"]))
+        fixes = [row["fix"] for row in broken if row["fix"]]
+        raise UserError(f"{len(broken)} of {len(found)} checks failed.", fix="; ".join(fixes))

@@ -12,12 +12,15 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     made = command(commands, "datasets", _datasets, "List datasets, or look into one.", "", "--dataset ~/Pictures --json")
     made.add_argument("--dataset", metavar="PATH_OR_NAME", help="show one dataset: its contents, protocols and skipped files")
     made.add_argument("--add", metavar="PATH", help="add a folder, zip, CSV manifest or Parquet to the library")
+    made.add_argument("--remove", metavar="PATH", help="forget an added one and delete what was built for it; its files stay")
     made = command(commands, "encoders", _encoders, "List encoders and whether they can be used now.", "", "--json")
     made.add_argument("--name", help="show one, listed or not (any timm name)")
     command(commands, "indexes", _indexes, "List indexes with their knobs.", "", "--json")
 
 
 def _datasets(options: argparse.Namespace) -> None:
+    if options.remove:
+        library.remove_dataset(options.remove)
     if options.add:
         options.dataset = library.add_folder(options.add)
     if options.dataset:

@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from core.cli import building, diagnosis, listing, searching
+from core.cli import building, diagnosis, importing, listing, searching
 from core.errors import Cancelled, UserError
 
 EPILOG = """\
@@ -18,7 +18,7 @@ examples:
   python -m core build --dataset catalogue --encoders hsv.12x4x4,hog.8x8
   python -m core build --dataset ~/Pictures --encoders tiny.16x16
   python -m core search --dataset catalogue --encoder hog.8x8 --query photo.jpg -k 5
-  python -m core compare --dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query photo.jpg --json
+  python -m core compare --dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query id:backpack-00-0 --json
 
 exit codes:
   0 done   1 it could not be done, and the message says why   2 the arguments are wrong   130 stopped
@@ -34,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (listing, building, searching, diagnosis):
+    for module in (listing, building, searching, importing, diagnosis):
         module.add_commands(commands)
     return top
 
@@ -57,6 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        if os.environ.get("LOOKALIKE_DEBUG"):
+            raise
+        print(f"An error that nobody expected: {type(error).__name__}: {error}", file=sys.stderr)
+        print("Set LOOKALIKE_DEBUG=1 to see where it happened, and please report it.", file=sys.stderr)
+        return 1
 
 
 def _interrupt(number: int, frame: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -45,14 +45,17 @@ def emit(value: object) -> None:
 def _plain(value: object) -> object:
     if is_dataclass(value):
         return asdict(value)
-    return str(value)
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no place in JSON")
 
 
 def table(rows: Sequence[dict], columns: Sequence[str]) -> None:
     """Aligned columns with a heading; control characters of names are shown, not obeyed."""
     cells = [[_cell(row.get(column, "")) for column in columns] for row in rows]
-    widths = [max(len(column), *(len(line[i]) for line in cells), 0) if cells else len(column) for i, column in enumerate(columns)]
-    for line in [list(columns), *cells]:
+    lines = [list(columns), *cells]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(columns))]
+    for line in lines:
         print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
 
 
@@ -67,12 +70,13 @@ class Progress:
     def __init__(self, what: str, log: str | None = None) -> None:
         self.what, self.log = what, Path(log) if log else None
         self.started: float | None = None
-        self.first, self.total, self.printed = 0, -1, 0.0
+        self.first, self.done, self.total, self.printed = 0, 0, 0, 0.0
 
     def __call__(self, done: int, total: int) -> bool:
         now = time.monotonic()
-        if self.started is None or total != self.total or done < self.first:
+        if self.started is None or total != self.total or done < self.done:
             self.started, self.first, self.total = now, done, total
+        self.done = done
         if now - self.printed >= 0.25 or done >= total:
             self.printed = now
             self._show(done, total, now - self.started)
@@ -81,7 +85,7 @@ class Progress:
     def end(self, state: str, message: str) -> None:
         """The last line of a job's log."""
         if self.log:
-            jobs.write_line(self.log, state=state, message=message, done=max(self.total, 0), total=max(self.total, 0))
+            jobs.write_line(self.log, state=state, message=message, done=self.done, total=self.total)
         if sys.stderr.isatty():
             print(file=sys.stderr)
 
@@ -92,7 +96,7 @@ class Progress:
         left = f", {rate:.0f}/s, {(total - done) / rate:.0f} s left" if rate and done < total else ""
         text = f"{self.what}: {done} of {total}{left}" if total else f"{self.what}: nothing to do, or waiting for another build"
         if sys.stderr.isatty():
-            width = os.get_terminal_size(sys.stderr.fileno()).columns
+            width = max(shutil.get_terminal_size().columns, 20)
             print(f"\r{text[: width - 1]:<{width - 1}}", end="", file=sys.stderr, flush=True)
         elif total and done >= total:
             print(text, file=sys.stderr)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from core.cli.output import Progress, command, emit, names, table
+from core.datasets.names import shown
 from core.services import build, library
 from core.services.compare import Agreement, compare
 from core.services.search import Answer, query_from_file, search
@@ -13,13 +14,16 @@ from core.services.search import Answer, query_from_file, search
 def add_commands(commands: argparse._SubParsersAction) -> None:
     made = command(
         commands, "search", _search, "Find the pictures most similar to one.",
-        "--dataset catalogue --encoder hog.8x8 --query photo.jpg -k 5", "--dataset ~/Pictures --encoder tiny.16x16 --query a.png --json",
+        "--dataset catalogue --encoder hog.8x8 --query photo.jpg -k 5",
+        "--dataset catalogue --encoder hsv.12x4x4 --query id:backpack-00-0 --json",
+        "--dataset ~/Pictures --encoder tiny.16x16 --query a.png --json",
     )  # fmt: skip
     made.add_argument("--encoder", required=True)
     _shared(made)
     made = command(
         commands, "compare", _compare, "Find them with several encoders, and see how far these agree.",
         "--dataset catalogue --encoders hsv.12x4x4,tiny.16x16,hog.8x8 --query photo.jpg",
+        "--dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query id:backpack-00-0 -k 5 --json",
     )  # fmt: skip
     made.add_argument("--encoders", required=True, metavar="NAMES", help="separated by commas")
     _shared(made)
@@ -36,6 +40,8 @@ def _shared(made: argparse.ArgumentParser) -> None:
 def _prepare(options: argparse.Namespace, wanted: list[str]):
     """Open the dataset, build what is missing (said on standard error), and read the query."""
     dataset = library.open_dataset(options.dataset)
+    if dataset.state().kind == "download":
+        dataset.download(Progress(f"downloading {dataset.title}"))
     query = query_from_file(dataset, options.query)
     missing = [name for name in wanted if not build.is_built(dataset, name)]
     if missing:
@@ -47,7 +53,7 @@ def _search(options: argparse.Namespace) -> None:
     dataset, query = _prepare(options, [options.encoder])
     answer = search(query, dataset, options.encoder, options.index, options.k, include_self=options.include_self)
     if options.json:
-        return emit({"query": options.query, **_answer(answer)})
+        return emit({"query": shown(options.query), **_answer(answer)})
     _show(answer)
 
 
@@ -56,8 +62,8 @@ def _compare(options: argparse.Namespace) -> None:
     dataset, query = _prepare(options, wanted)
     found = compare(query, dataset, wanted, options.index, options.k, include_self=options.include_self)
     if options.json:
-        answers = [_answer(answer) for answer in found.answers]
-        return emit({"query": options.query, "dataset": dataset.name, "answers": answers, "agreement": found.agreement})
+        told = {"query": shown(options.query), "dataset": dataset.name, "index": options.index}
+        return emit({**told, "answers": [_answer(answer) for answer in found.answers], "agreement": found.agreement})
     for answer in found.answers:
         print(f"\n{answer.encoder}")
         _show(answer)
@@ -66,7 +72,8 @@ def _compare(options: argparse.Namespace) -> None:
 
 def _answer(answer: Answer) -> dict:
     hits = [{"rank": h.rank, "id": h.id, "path": h.path, "label": h.label, "score": h.score} for h in answer.hits]
-    return {"dataset": answer.dataset, "encoder": answer.encoder, "index": answer.index, "hits": hits, "timing_ms": answer.timing_ms}
+    told = {"dataset": answer.dataset, "encoder": answer.encoder, "index": answer.index}
+    return {**told, "hits": hits, "timing_ms": answer.timing_ms}
 
 
 def _show(answer: Answer) -> None:

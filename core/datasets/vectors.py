@@ -23,18 +23,19 @@ MAX_DIM = 65_536
 ROWS = 65_536
 
 
-def read_vectors(path: Path | str) -> tuple[tuple[str, ...], np.ndarray]:
+def read_vectors(path: Path | str, ids_path: Path | str | None = None) -> tuple[tuple[str, ...], np.ndarray]:
     """Ids (n) and float32 vectors (n, dim), as given: not scaled to unit length, every number finite.
 
     Args:
         path: a ``.npy`` or Parquet file, or a folder that holds exactly one of them.
+        ids_path: the ids of a ``.npy``, where they do not lie beside it.
 
     Raises:
         UserError: nothing there, ids missing, wrong in number or repeated, vectors of different lengths, not numbers,
             not finite, or Python objects (which are never unpickled).
     """
     file = _the_file(os.path.abspath(real(os.path.expanduser(os.fspath(path)))))
-    ids, vectors = _from_npy(file) if file.lower().endswith(".npy") else _from_parquet(file)
+    ids, vectors = _from_npy(file, ids_path) if file.lower().endswith(".npy") else _from_parquet(file)
     _check(file, ids, vectors)
     return tuple(ids), np.ascontiguousarray(vectors, dtype=np.float32)
 
@@ -56,7 +57,7 @@ def _is_vectors(name: str) -> bool:
     return name.lower().endswith((".npy", ".parquet", ".pq")) and not os.path.basename(name).startswith(".")
 
 
-def _from_npy(file: str) -> tuple[list[str], np.ndarray]:
+def _from_npy(file: str, ids_path: Path | str | None = None) -> tuple[list[str], np.ndarray]:
     try:
         vectors = np.load(file, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # numpy reads the header with Python's own parser, which raises nearly anything
@@ -64,16 +65,20 @@ def _from_npy(file: str) -> tuple[list[str], np.ndarray]:
         raise _wrong(file, what) from error
     if not isinstance(vectors, np.ndarray) or vectors.ndim != 2:
         raise _wrong(file, f"has the shape {getattr(vectors, 'shape', '?')} instead of (n, dim)")
-    return _ids_beside(file), vectors
+    return _read_ids(_beside(file) if ids_path is None else real(os.path.expanduser(os.fspath(ids_path)))), vectors
 
 
-def _ids_beside(file: str) -> list[str]:
+def _beside(file: str) -> str:
     stem = file.rpartition(".")[0]
     folder = os.path.dirname(file)
     places = [base + end for base in (f"{stem}.ids", f"{stem}_ids", stem, os.path.join(folder, "ids")) for end in ID_ENDINGS]
     beside = next((place for place in places if os.path.isfile(place)), None)
     if beside is None:
         raise _wrong(file, "has no file of ids beside it")
+    return beside
+
+
+def _read_ids(beside: str) -> list[str]:
     if beside.endswith(".csv"):
         return _ids_of_csv(beside)
     try:

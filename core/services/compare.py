@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.datasets.base import Dataset
+from core.errors import UserError
 from core.services.search import Answer, Query, search
 
 PERSISTENCE = 0.9
@@ -34,7 +35,13 @@ class Comparison:
 def compare(
     query: Query, dataset: Dataset, encoders: Sequence[str], index: str = "exact", k: int = 10, *, include_self: bool = False
 ) -> Comparison:
-    """One query through each encoder."""
+    """One query through each encoder.
+
+    Raises:
+        UserError: no encoder was named, or one of them can't answer.
+    """
+    if not encoders:
+        raise UserError("No encoder was named to compare.")
     answers = tuple(search(query, dataset, name, index, k, include_self=include_self) for name in dict.fromkeys(encoders))
     return Comparison(answers, agreement(answers, k))
 
@@ -66,13 +73,23 @@ def rank_biased_overlap(a: Sequence[str], b: Sequence[str], p: float = PERSISTEN
     s, depth = len(short), len(long)
     if not s:
         return 1.0 if not depth else 0.0
-    shared = np.array([len(set(short[:d]) & set(long[:d])) for d in range(1, depth + 1)], dtype=float)
+    shared = _shared(short, long)
     ranks = np.arange(1, depth + 1)
     weights = p**ranks
     body = (weights * shared / ranks).sum()
     tail = (weights[s:] * shared[s - 1] * (ranks[s:] - s) / (s * ranks[s:])).sum()
     end = ((shared[-1] - shared[s - 1]) / depth + shared[s - 1] / s) * p**depth
     return float((1 - p) / p * (body + tail) + end)
+
+
+def _shared(short: list[str], long: list[str]) -> np.ndarray:
+    """How many ids the first d of both lists share, for d = 1 ... len(long)."""
+    place = {id: rank for rank, id in enumerate(short)}
+    both = np.zeros(len(long))
+    for rank, id in enumerate(long):
+        if id in place:
+            both[max(rank, place[id])] += 1
+    return np.cumsum(both)
 
 
 def letters(answers: Sequence[Answer]) -> dict[str, str]:

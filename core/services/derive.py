@@ -38,8 +38,13 @@ def attach(dataset: Dataset, encoder: Imported) -> Path:
     """Embeddings from a user's own vectors, matched to the dataset's items by id; pictures without one are skipped.
 
     Raises:
-        UserError: no id matches.
+        UserError: they belong to another dataset, or no id matches.
     """
+    if encoder.source != dataset.locator:
+        raise UserError(
+            f"{encoder.name} are vectors for {encoder.source}, not for {dataset.title or dataset.name}.",
+            fix="Bring vectors for this dataset under another name.",
+        )
 
     def write(folder: Path) -> dict:
         ids, vectors = encoder.lookup()

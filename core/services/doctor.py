@@ -26,7 +26,11 @@ def _row(check: str, state: str, detail: str, fix: str = "") -> dict:
 
 def _packages() -> list[dict]:
     wrong = []
-    for line in (Path(__file__).parents[2] / "requirements.txt").read_text().splitlines():
+    try:
+        lines = (Path(__file__).parents[2] / "requirements.txt").read_text().splitlines()
+    except OSError as error:
+        return [_row("packages", "note", f"requirements.txt can't be read: {error.strerror}", "Get it from the repository.")]
+    for line in lines:
         if match := re.match(r"([A-Za-z0-9_.-]+)==(\S+)", line):
             wrong += _wrong_version(*match.groups())
     if wrong:
@@ -46,9 +50,11 @@ def _disk() -> dict:
     try:
         store.write_text(store.root() / "cache" / ".written", "")
         free = shutil.disk_usage(store.root()).free
+    except UserError as error:
+        return _row("disk", "broken", error.given, error.fix)
     except OSError as error:
-        fix = "Give write permission, or set LOOKALIKE_ARTIFACTS to another folder."
-        return _row("disk", "broken", f"{store.root()} can't be written: {error.strerror}", fix)
+        fix = "Set LOOKALIKE_ARTIFACTS to another folder."
+        return _row("disk", "broken", f"{store.root()} can't be written: {error.strerror or error}", fix)
     return _row("disk", "fine" if free > 2 << 30 else "note", f"{free / 1e9:.1f} GB free for caches")
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,12 +25,16 @@ from core.errors import UserError
 ENDS = ("done", "failed", "cancelled")
 ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
 GRACE_S = 3.0
+KEEP = 60
+"""So many jobs are remembered."""
+TAIL_BYTES = 64 << 10
 _children: list[subprocess.Popen] = []
 
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """``state``: starting, running, done, failed, cancelled. ``rate`` in units a second; ``seconds_left`` None = unknown."""
+    """``state``: starting, running, done, failed (also: died), cancelled. ``rate`` in units a second; ``seconds_left``
+    None = unknown."""
 
     id: str
     title: str
@@ -49,20 +55,36 @@ class JobStatus:
 
 def start(title: str, arguments: Sequence[str]) -> str:
     """Run ``python -m core <arguments>`` as a job; returns its id."""
+    _forget_old()
     job = f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}"
     folder = _folder(job)
-    folder.mkdir(parents=True)
-    noted = {"title": title, "arguments": list(arguments), "started": time.time()}
-    store.write_text(folder / "job.json", json.dumps(noted))
-    with open(folder / "output.txt", "wb") as output:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "core", *arguments, "--log", str(folder / "log.jsonl")],
-            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-            start_new_session=True, cwd=Path(__file__).parents[2],
-        )  # fmt: skip
-    store.write_text(folder / "pid", str(child.pid))
-    _children.append(child)
+    with store.writing(folder):
+        folder.mkdir(parents=True)
+        noted = {"title": title, "arguments": list(arguments), "started": time.time()}
+        store.write_text(folder / "job.json", json.dumps(noted))
+        with open(folder / "output.txt", "wb") as output:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "core", *arguments, "--log", str((folder / "log.jsonl").absolute())],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                start_new_session=True, cwd=Path(__file__).parents[2], env=_environment(),
+            )  # fmt: skip
+        _children.append(child)
+        store.write_text(folder / "pid", str(child.pid))
     return job
+
+
+def _environment() -> dict[str, str]:
+    """A relative artifacts folder means the same folder for the job, which runs elsewhere."""
+    return {**os.environ, "LOOKALIKE_ARTIFACTS": str(store.root().absolute())}
+
+
+def _forget_old() -> None:
+    """Keep the folders of the last jobs only."""
+    runs = [path for path in store.listed(store.root() / "runs") if ID.fullmatch(path.name)]
+    for path in runs[:-KEEP]:
+        with suppress(UserError):
+            if not status(path.name).active:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def status(job: str) -> JobStatus:
@@ -90,27 +112,32 @@ def cancel(job: str) -> None:
     """Stop a job and everything it started; finished parts of a build are kept."""
     if not status(job).active:
         return
-    pid = int((_folder(job) / "pid").read_text())
-    _signal(pid, signal.SIGTERM)
-    deadline = time.monotonic() + GRACE_S
-    while status(job).active and time.monotonic() < deadline:
-        time.sleep(0.05)
-    _signal(pid, signal.SIGKILL)
-    if status(job).state != "done":
-        write_line(_folder(job) / "log.jsonl", state="cancelled", message="Stopped. What was finished is kept.")
+    pid = _pid(job)
+    if pid is not None:
+        _signal(pid, signal.SIGTERM)
+        deadline = time.monotonic() + GRACE_S
+        while _alive(pid, job) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        _signal(pid, signal.SIGKILL)
+    last = _lines(job)[-1:]
+    if not last or last[0].get("state") not in ENDS:
+        counts = {key: last[0][key] for key in ("done", "total") if last and key in last[0]}
+        write_line(_folder(job) / "log.jsonl", state="cancelled", message="Stopped. What was finished is kept.", **counts)
 
 
 def listing(active_only: bool = False) -> list[JobStatus]:
     """Jobs, newest first."""
-    runs = store.root() / "runs"
-    names = sorted((p.name for p in runs.iterdir() if ID.fullmatch(p.name)), reverse=True) if runs.is_dir() else []
-    found = [status(name) for name in names if (runs / name / "job.json").exists()]
+    runs = [path for path in reversed(store.listed(store.root() / "runs")) if ID.fullmatch(path.name)]
+    found = []
+    for path in runs:
+        with suppress(UserError):  # just begun, or just forgotten
+            found.append(status(path.name))
     return [job for job in found if job.active or not active_only]
 
 
 def write_line(log: Path, **values: object) -> None:
-    """Append one line to a log; each line is whole because it is one write."""
-    with open(log, "a") as file:
+    """Append one line to a log; each line is whole because it is one write. On a full disk the work goes on without."""
+    with suppress(OSError), open(log, "a") as file:
         file.write(json.dumps({"time": time.time(), **values}) + "\n")
 
 
@@ -128,15 +155,21 @@ def _noted(job: str) -> dict:
 
 
 def _lines(job: str) -> list[dict]:
-    found = []
+    """The last lines of the log."""
     try:
-        for line in (_folder(job) / "log.jsonl").read_text().splitlines():
-            try:
-                found.append(json.loads(line))
-            except ValueError:
-                continue  # a line that a full disk or a kill cut short
+        with open(_folder(job) / "log.jsonl", "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
+            text = file.read()
     except OSError:
-        pass
+        return []
+    found = []
+    for line in text.splitlines():
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue  # a line that the tail, a full disk or a kill cut short
+        if isinstance(value, dict) and "time" in value:
+            found.append(value)
     return found
 
 
@@ -152,11 +185,16 @@ def _rate(lines: list[dict], window_s: float = 20.0) -> float:
 def _is_dead(job: str, noted: dict) -> bool:
     for child in [child for child in _children if child.poll() is not None]:
         _children.remove(child)  # reaped: its process number may be given away again
+    pid = _pid(job)
+    return time.time() - noted["started"] > GRACE_S if pid is None else not _alive(pid, job)
+
+
+def _pid(job: str) -> int | None:
+    """The process of a job; None before it is noted."""
     try:
-        pid = int((_folder(job) / "pid").read_text())
+        return int((_folder(job) / "pid").read_text())
     except (OSError, ValueError):
-        return time.time() - noted["started"] > GRACE_S
-    return not _alive(pid, job)
+        return None
 
 
 def _alive(pid: int, job: str) -> bool:
@@ -174,11 +212,13 @@ def _alive(pid: int, job: str) -> bool:
 
 
 def _last_words(job: str) -> str:
+    """What a job left that ended without saying how: killed from outside, or not even begun."""
     try:
         text = (_folder(job) / "output.txt").read_text(errors="replace").strip().splitlines()
     except OSError:
         text = []
-    return text[-1][:300] if text else "It ended without a word; perhaps the system ran out of memory."
+    said = f" Its last words: {text[-1][:300]}" if text else " Perhaps the system ran out of memory."
+    return f"It died before its end; what was finished is kept, and the same build goes on from there.{said}"
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

@@ -3,42 +3,52 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
-import threading
 import time
 from collections import Counter
 from pathlib import Path
 
 from core import store
 from core.datasets.base import Dataset, datasets
+from core.datasets.names import shown
 from core.datasets.paths import open_dataset as open_source
 from core.encoders.base import Encoder, encoders
 from core.errors import UserError
 from core.indexes.base import indexes
 from core.services import embed
+from core.services.ready import ready_encoder
 
 FRESH_S = 5.0
+LISTING_SHARE = 20
+"""A listing is good for so many times the seconds that it took."""
+MAX_OPEN = 64
 MAX_ARCHIVE = 1 << 30
 _open: dict[str, tuple[float, Dataset]] = {}
-_open_lock = threading.Lock()
 
 
 def open_dataset(locator: str, *, fresh: bool = False) -> Dataset:
-    """A dataset by name or path, listed at most a few seconds ago; ``fresh`` lists it again now.
+    """A dataset by name or path, listed a few seconds ago at most; ``fresh`` lists it again now.
+
+    What takes long to list is listed less often. While nothing has changed, the object stays the same.
 
     Raises:
         UserError: nothing there, or nothing in it.
     """
-    with _open_lock:
-        at, known = _open.get(locator, (0.0, None))
-        if known is not None and not fresh and time.monotonic() - at < FRESH_S:
-            return known
-        found = open_source(locator)
-        if known is not None and found.fingerprint() == known.fingerprint():
-            found = known
-        _open[locator] = (time.monotonic(), found)
-        return found
+    until, known = _open.get(locator, (0.0, None))
+    if known is not None and not fresh and time.monotonic() < until:
+        return known
+    started = time.monotonic()
+    found = open_source(locator)
+    if found.state().kind == "ready" and found.items and known is not None:
+        same = (found.items, found.skipped) == (known.items, known.skipped)
+        found = known if same else found
+    now = time.monotonic()
+    _open[locator] = (now + max(FRESH_S, LISTING_SHARE * (now - started)), found)
+    for old in list(_open)[:-MAX_OPEN]:
+        _open.pop(old, None)
+    return found
 
 
 def dataset_rows() -> list[dict]:
@@ -98,9 +108,12 @@ def index_rows() -> list[dict]:
     made = [indexes.get(name) for name in indexes.names()]
     knobs = [{**index.build_knobs, **index.search_knobs} for index in made]
     return [
-        {"name": i.name, "title": i.title, "about": i.about, "exact": i.exact, "knobs": {n: knob.default for n, knob in k.items()}}
-        for i, k in zip(made, knobs, strict=True)
-    ]
+        {
+            "name": index.name, "title": index.title, "about": index.about, "exact": index.exact,
+            "knobs": {name: knob.default for name, knob in table.items()},
+        }
+        for index, table in zip(made, knobs, strict=True)
+    ]  # fmt: skip
 
 
 def cache_rows() -> list[dict]:
@@ -123,14 +136,13 @@ def delete_cache(kind: str, key: str) -> int:
 
 
 def skipped_rows(locator: str, encoder: str | None = None) -> list[dict]:
-    """Pictures that were passed over, with the reason: in listing, and in decoding where embeddings exist."""
-    from core.services.ready import ready_encoder
-
+    """Pictures that were passed over, with the reason: in listing, and in finished builds (of one encoder, or of all)."""
     dataset = open_dataset(locator)
-    found = list(dataset.skipped)
-    if encoder is not None:
-        found += embed.read(dataset, ready_encoder(dataset, encoder, may_fit=False, load=False)).skipped
-    return [{"picture": one.id, "reason": one.reason} for one in found]
+    if encoder is None:
+        found = embed.skipped_in(dataset)
+    else:
+        found = embed.read(dataset, ready_encoder(dataset, encoder, may_fit=False, load=False)).skipped
+    return [{"picture": one.id, "reason": one.reason} for one in (*dataset.skipped, *found)]
 
 
 def _list_file() -> Path:
@@ -153,7 +165,8 @@ def add_folder(path: str) -> str:
         UserError: nothing usable there.
     """
     dataset = open_dataset(str(path).strip(), fresh=True)
-    _ = dataset.items
+    if not dataset.items or dataset.locator in datasets.names():  # it is listed by its name already
+        return dataset.locator
     with store.lock("library"):
         if dataset.locator not in added():
             store.write_text(_list_file(), json.dumps([*added(), dataset.locator]))
@@ -180,7 +193,15 @@ def add_archive(name: str, data: bytes) -> str:
 
 
 def remove_dataset(locator: str) -> None:
-    """Forget an added dataset and delete its caches; an uploaded archive is deleted, a folder of the user's never."""
+    """Forget an added dataset and delete its caches; an uploaded archive is deleted, a folder of the user's never.
+
+    Raises:
+        UserError: it was never added, or is being built now.
+    """
+    if locator not in added():
+        locator = shown(os.path.abspath(os.path.expanduser(locator)))
+    if locator not in added():
+        raise UserError(f"{locator!r} was not added to the library.", f"Added: {', '.join(added()) or 'none'}.")
     with store.lock("library"):
         store.write_text(_list_file(), json.dumps([one for one in added() if one != locator]))
     _open.pop(locator, None)

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import functools
 
+import numpy as np
+
 from core import images
 from core.datasets.base import Dataset
 from core.errors import UserError
+from core.services.search import item_of
 
 SIDE = 224
 
 
 def thumbnail(dataset: Dataset, item_id: str, side: int = SIDE) -> bytes:
-    """WebP bytes of an item, at most ``side`` pixels on the long side; a grey tile where the picture can't be decoded."""
-    item = dataset.items[dataset.rows[item_id]]
-    return _thumbnail(dataset.read(item), side)
+    """WebP bytes of an item, at most ``side`` pixels on the long side; a grey tile where the picture can't be shown.
+
+    Raises:
+        UserError: no such item.
+    """
+    item = item_of(dataset, item_id)
+    try:
+        return thumbnail_of(dataset.read(item), side)
+    except UserError:
+        return _blank(side)
 
 
 def thumbnail_of(data: bytes, side: int = 2 * SIDE) -> bytes:
@@ -26,15 +36,6 @@ def thumbnail_of(data: bytes, side: int = 2 * SIDE) -> bytes:
     return images.thumbnail(images.decode(data, side), side)
 
 
-def _thumbnail(data: bytes, side: int) -> bytes:
-    try:
-        return thumbnail_of(data, side)
-    except UserError:
-        return _blank(side)
-
-
-@functools.cache
+@functools.lru_cache(maxsize=8)
 def _blank(side: int) -> bytes:
-    import numpy as np
-
     return images.thumbnail(np.full((side, side, 3), 200, np.uint8), side)

@@ -54,10 +54,17 @@ def _path(token: str) -> Path:
 
 def _sweep() -> None:
     """Drop what is old, then the least recently used over the limits."""
-    files = [(path, path.stat()) for path in store.cache("uploads").iterdir() if TOKEN.fullmatch(path.name)]
-    files.sort(key=lambda pair: -pair[1].st_mtime)
     total, oldest = 0, time.time() - KEEP_DAYS * 86400
-    for place, (path, stat) in enumerate(files):
+    files = [(path, stat) for path in store.listed(store.cache("uploads")) if (stat := _stat(path)) is not None]
+    for place, (path, stat) in enumerate(sorted(files, key=lambda pair: -pair[1].st_mtime)):
         total += stat.st_size
         if place >= KEEP_FILES or total > KEEP_BYTES or stat.st_mtime < oldest:
             path.unlink(missing_ok=True)
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    """None where another sweep was faster."""
+    try:
+        return path.stat()
+    except OSError:
+        return None

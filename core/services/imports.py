@@ -1,0 +1,110 @@
+"""Vectors that a user brings, kept beside the library so that a model that is not ours can be compared too."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from core import store
+from core.datasets.base import Dataset
+from core.datasets.vectors import read_vectors
+from core.encoders.base import encoders
+from core.encoders.imported import PREFIX, home
+from core.errors import UserError
+from core.services import library
+from core.services.build import build
+
+MAX_NAME = 60
+
+
+def import_vectors(
+    dataset_locator: str, name: str, vectors_path: str, ids_path: str | None = None, *, replace: bool = False
+) -> str:
+    """Take vectors for the pictures of a dataset; returns the name of the encoder that they become, built.
+
+    Ids are item ids, or the paths of items. Bringing the same again changes nothing.
+
+    Raises:
+        UserError: a name that is none or is taken (unless ``replace``), files that can't be read, no id that matches.
+            Nothing is kept then.
+    """
+    folder, dataset = home() / _name(name), library.open_dataset(dataset_locator, fresh=True)
+    ids, vectors = read_vectors(vectors_path, ids_path)
+    ids = _as_item_ids(dataset, ids)
+    noted = {"source": dataset.locator, "dim": vectors.shape[1], "sha256": _digest(ids, vectors), "title": name}
+    with store.lock(f"vectors-{folder.name}"):
+        old = store.read_meta(folder)
+        if old is not None and not replace and old != noted:
+            raise UserError(f"There are vectors named {name!r} already.", fix="Choose another name, or say to replace them.")
+        if old != noted:
+            _keep(folder, ids, vectors, noted)
+            _drop_built(folder.name)
+    build(dataset, [PREFIX + folder.name])
+    return PREFIX + folder.name
+
+
+def remove_vectors(name: str) -> None:
+    """Forget brought vectors (``NAME`` or ``imported.NAME``) and what was built from them; the user's files stay.
+
+    Raises:
+        UserError: there are none of this name.
+    """
+    name = name.removeprefix(PREFIX)
+    known = [one.removeprefix(PREFIX) for one in encoders.names() if one.startswith(PREFIX)]
+    if name not in known:
+        raise UserError(f"There are no vectors named {name!r}.", f"There are: {', '.join(known) or 'none'}.")
+    with store.lock(f"vectors-{name}"), store.writing(home()):
+        shutil.rmtree(home() / name)
+        _drop_built(name)
+
+
+def vector_rows() -> list[dict]:
+    """Brought vectors: name, source (the dataset's locator), dim."""
+    rows = [(name, store.read_meta(home() / name.removeprefix(PREFIX))) for name in encoders.names() if name.startswith(PREFIX)]
+    return [{"name": name, "source": meta["source"], "dim": meta["dim"]} for name, meta in rows if meta]
+
+
+def _name(name: str) -> str:
+    if len(name) > MAX_NAME:
+        raise UserError(f"The name {name[:MAX_NAME]!r}... is too long.", f"At most {MAX_NAME} characters.")
+    return store.safe(name)
+
+
+def _as_item_ids(dataset: Dataset, ids: Sequence[str]) -> list[str]:
+    """Ids as items have them; a path of an item becomes its id. Raises UserError where none of them is known."""
+    by_path = {item.path: item.id for item in dataset.items}
+    found = [id if id in dataset.rows else by_path.get(id, id) for id in ids]
+    if not any(id in dataset.rows for id in found):
+        raise UserError(
+            f"None of the {len(ids)} ids is a picture of {dataset.title or dataset.name}.",
+            f"Its ids look like {dataset.items[0].id!r}; yours like {ids[0]!r}.",
+        )
+    if len(set(found)) < len(found):
+        raise UserError("Two of the vectors are for the same picture.", fix="Give each picture one vector.")
+    return found
+
+
+def _digest(ids: Sequence[str], vectors: np.ndarray) -> str:
+    hasher = hashlib.sha256(json.dumps(list(ids)).encode())
+    hasher.update(np.ascontiguousarray(vectors).data)
+    return hasher.hexdigest()
+
+
+def _keep(folder: Path, ids: Sequence[str], vectors: np.ndarray, noted: dict) -> None:
+    store.check_space(store.root(), 3 * vectors.nbytes + (64 << 20))
+    with store.new_folder(folder) as new:
+        np.save(new / "vectors.npy", vectors)
+        (new / "ids.json").write_text(json.dumps(list(ids)))
+        (new / store.META).write_text(json.dumps(noted))
+
+
+def _drop_built(name: str) -> None:
+    """Delete what was built from vectors of this name, for whatever dataset."""
+    for entry in store.entries():
+        if entry.meta.get("encoder_name") == PREFIX + name:
+            store.delete(entry.kind, entry.key)
