@@ -6,7 +6,6 @@ when a network is built, never before.
 
 from __future__ import annotations
 
-import functools
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
@@ -73,10 +72,12 @@ def build(blueprint: Blueprint) -> torch.nn.Module:
     Raises:
         UserError: no such backbone, or one that can't take pictures of this size.
     """
-    modules = _modules()
+    from core.encoders.nets.autoencoder import Autoencoder
+    from core.encoders.nets.embedder import Embedder
+
     if blueprint.backbone == AUTOENCODER:
-        return modules.Autoencoder(blueprint.dim, blueprint.size)
-    return modules.Embedder(backbone(blueprint), blueprint.dim, blueprint.size)
+        return Autoencoder(blueprint.dim, blueprint.size)
+    return Embedder(backbone(blueprint), blueprint.dim, blueprint.size)
 
 
 def backbone(blueprint: Blueprint) -> torch.nn.Module:
@@ -132,81 +133,6 @@ def _without_classifier(network: torch.nn.Module) -> torch.nn.Module:
     if hasattr(network, "pre_logits"):
         network.pre_logits = torch.nn.Identity()
     return network
-
-
-@functools.cache
-def _modules() -> type:
-    """The module classes; they need torch to be defined at all."""
-    import torch
-    from torch import nn
-
-    class Embedder(nn.Module):
-        """Picture -> embedding, float (n, dim), not normalised. ``towers`` share it: a siamese network calls it twice."""
-
-        def __init__(self, network: nn.Module, dim: int, size: int) -> None:
-            super().__init__()
-            self.backbone = network
-            self.power = nn.Parameter(torch.tensor(3.0))
-            with torch.no_grad():
-                wide = self.eval().features(torch.zeros(1, 3, size, size)).shape[1]
-            self.neck = nn.Sequential(nn.Linear(wide, dim, bias=False), nn.BatchNorm1d(dim))
-            nn.init.orthogonal_(self.neck[0].weight)
-            self.train()
-
-        def features(self, images: torch.Tensor) -> torch.Tensor:
-            """float (n, width): generalised mean pooling (Radenovic et al., 2018) of a map, else what the network pools."""
-            maps = self.backbone.forward_features(images)
-            if maps.ndim != 4 or not _channels_first(self.backbone):
-                return self.backbone.forward_head(maps, pre_logits=True).float()
-            power = self.power.clamp(1.0, 8.0)
-            return maps.float().clamp(min=1e-6).pow(power).mean(dim=(2, 3)).pow(1.0 / power)
-
-        def forward(self, images: torch.Tensor) -> torch.Tensor:
-            return self.neck(self.features(images))
-
-        def distance(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-            """The learned distance of pairs, 0..2: Euclidean between unit embeddings of the two towers."""
-            normal = nn.functional.normalize
-            return (normal(self(left)) - normal(self(right))).norm(dim=1)
-
-    class Autoencoder(nn.Module):
-        """Squeeze a picture into ``dim`` numbers and draw it again from them (Hinton, Salakhutdinov, 2006)."""
-
-        widths = (32, 64, 128, 192)
-
-        def __init__(self, dim: int, size: int) -> None:
-            super().__init__()
-            self.cell = max(size // 2 ** len(self.widths), 1)
-            flat = self.widths[-1] * self.cell**2
-            self.encoder = nn.Sequential(*self._down(), nn.Flatten())
-            self.latent = nn.Sequential(nn.Linear(flat, dim, bias=False), nn.BatchNorm1d(dim, affine=False))
-            self.spread = nn.Linear(dim, flat)
-            self.decoder = nn.Sequential(*self._up())
-
-        def _down(self) -> list[nn.Module]:
-            layers: list[nn.Module] = []
-            for before, after in zip((3, *self.widths), self.widths, strict=False):
-                layers += [nn.Conv2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.LeakyReLU(0.1)]
-            return layers
-
-        def _up(self) -> list[nn.Module]:
-            layers: list[nn.Module] = []
-            for before, after in zip(self.widths[:0:-1], self.widths[-2::-1], strict=True):
-                layers += [nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
-            return [*layers, nn.ConvTranspose2d(self.widths[0], 3, 4, 2, 1)]
-
-        def forward(self, images: torch.Tensor) -> torch.Tensor:
-            return self.latent(self.encoder(images).float())
-
-        def decode(self, latents: torch.Tensor) -> torch.Tensor:
-            """(n, dim) -> (n, 3, size, size) in the scale of the normalised input."""
-            return self.decoder(self.spread(latents).unflatten(1, (self.widths[-1], self.cell, self.cell)))
-
-    return type("Modules", (), {"Embedder": Embedder, "Autoencoder": Autoencoder})
-
-
-def _channels_first(network: torch.nn.Module) -> bool:
-    return getattr(network, "output_fmt", "NCHW") == "NCHW"
 
 
 def to_input(pictures: torch.Tensor, blueprint: Blueprint) -> torch.Tensor:

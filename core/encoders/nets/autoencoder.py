@@ -1,0 +1,40 @@
+"""A convolutional autoencoder."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class Autoencoder(nn.Module):
+    """Squeeze a picture into ``dim`` numbers and draw it again from them (Hinton, Salakhutdinov, 2006)."""
+
+    widths = (32, 64, 128, 192)
+
+    def __init__(self, dim: int, size: int) -> None:
+        super().__init__()
+        self.cell = max(size // 2 ** len(self.widths), 1)
+        flat = self.widths[-1] * self.cell**2
+        self.encoder = nn.Sequential(*self._down(), nn.Flatten())
+        self.latent = nn.Sequential(nn.Linear(flat, dim, bias=False), nn.BatchNorm1d(dim, affine=False))
+        self.spread = nn.Linear(dim, flat)
+        self.decoder = nn.Sequential(*self._up())
+
+    def _down(self) -> list[nn.Module]:
+        layers: list[nn.Module] = []
+        for before, after in zip((3, *self.widths), self.widths, strict=False):
+            layers += [nn.Conv2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.LeakyReLU(0.1)]
+        return layers
+
+    def _up(self) -> list[nn.Module]:
+        layers: list[nn.Module] = []
+        for before, after in zip(self.widths[:0:-1], self.widths[-2::-1], strict=True):
+            layers += [nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+        return [*layers, nn.ConvTranspose2d(self.widths[0], 3, 4, 2, 1)]
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.latent(self.encoder(images).float())
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """(n, dim) -> (n, 3, size, size) in the scale of the normalised input."""
+        return self.decoder(self.spread(latents).unflatten(1, (self.widths[-1], self.cell, self.cell)))

@@ -1,0 +1,171 @@
+"""Networks that were trained here: each folder ``models/<architecture.tag>`` with a card is an encoder."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core import store
+from core.encoders.base import Encoder, encoders
+from core.encoders.trained_networks import Blueprint, build, from_output, to_input
+from core.errors import UserError
+from core.images import resize
+from core.types import Progress
+
+if TYPE_CHECKING:
+    import torch
+
+log = logging.getLogger(__name__)
+CARD, WEIGHTS = "card.json", "weights.safetensors"
+VERSION = 1
+
+
+class Trained(Encoder):
+    """A network of ours with its card; the card alone is read until vectors are asked for."""
+
+    batch = 64
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.card = folder, read_card(folder)
+        self.blueprint = Blueprint.from_dict(self.card["network"])
+        self.name, self.title = folder.name, self.card.get("title") or folder.name
+        self.family, self.about = self.card.get("family", "network"), self.card.get("about", "")
+        self.tier = "bundled" if folder.parent.parent == store.shipped() else "trained"
+        self.dim, self.side = self.blueprint.dim, self.blueprint.size
+        self._network: torch.nn.Module | None = None
+
+    def __getstate__(self) -> dict:
+        """Worker processes only prepare pictures: they get no weights."""
+        return {**self.__dict__, "_network": None}
+
+    def fingerprint(self) -> dict:
+        return {**super().fingerprint(), "weights": self.card["sha256"], "network": self.card["network"], "trained": VERSION}
+
+    def load(self, progress: Progress | None = None) -> None:
+        """Read the weights. Raises UserError where they are missing, damaged or not the card's."""
+        if self._network is None:
+            self._network = load_network(self.folder, self.card["sha256"])
+
+    def prepare(self, image: np.ndarray) -> np.ndarray:
+        """uint8 (size, size, 3): the whole picture squeezed into the square, as in training."""
+        return resize(image, self.blueprint.size, self.blueprint.size)
+
+    def _encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
+        import torch
+
+        with torch.inference_mode():
+            return self._ready()(self._input(batch)).numpy()
+
+    def reconstruct(self, images: Sequence[np.ndarray]) -> np.ndarray:
+        """An autoencoder's drawing of RGB uint8 pictures from their vectors: uint8 (n, size, size, 3). Raises UserError."""
+        import torch
+
+        if self.card["network"]["kind"] != "autoencoder":
+            raise UserError(f"{self.name} can't draw pictures.", "Only an autoencoder can.")
+        with torch.inference_mode():
+            network = self._ready()
+            drawn = network.decode(network(self._input([self.prepare(image) for image in images])))
+        return from_output(drawn, self.blueprint).permute(0, 2, 3, 1).contiguous().numpy()
+
+    def distance(self, left: Sequence[np.ndarray], right: Sequence[np.ndarray]) -> np.ndarray:
+        """A siamese network's learned distance of pairs of RGB uint8 pictures: float32 (n,), 0 to 2. Raises UserError."""
+        import torch
+
+        if self.card["network"]["kind"] != "siamese":
+            raise UserError(f"{self.name} has learned no distance of pairs.", "Only a siamese network has.")
+        if len(left) != len(right):
+            raise UserError(f"{len(left)} and {len(right)} pictures make no pairs.")
+        one, two = ([self.prepare(image) for image in side] for side in (left, right))
+        with torch.inference_mode():
+            return self._ready().distance(self._input(one), self._input(two)).numpy()
+
+    @property
+    def threshold(self) -> float | None:
+        """The distance below which a siamese network calls a pair the same, chosen on its validation pairs."""
+        return self.card.get("threshold")
+
+    def _ready(self) -> torch.nn.Module:
+        self.load()
+        return self._network
+
+    def _input(self, prepared: Sequence[np.ndarray]) -> torch.Tensor:
+        import torch
+
+        return to_input(torch.from_numpy(np.stack(prepared)).permute(0, 3, 1, 2), self.blueprint)
+
+
+@functools.lru_cache(maxsize=8)
+def load_network(folder: Path, sha256: str) -> torch.nn.Module:
+    """The network of a model folder, ready to encode; read once. Raises UserError."""
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = folder / WEIGHTS
+    try:
+        if store.digest(path) != sha256:
+            raise UserError(f"The weights of {folder.name} are not the ones that its card describes.", fix="Get them again.")
+        with torch.random.fork_rng(devices=[]):
+            network = build(Blueprint.from_dict(read_card(folder)["network"]))
+        network.load_state_dict(load_file(path))  # copied into the network's own float32
+    except (OSError, SafetensorError, RuntimeError) as error:
+        reason = str(error)[:200]
+        raise UserError(f"The weights of {folder.name} can't be read ({reason}).", fix="Get or train them again.") from error
+    return network.eval().to(memory_format=torch.channels_last)
+
+
+def read_card(folder: Path) -> dict:
+    """What a model says of itself. Raises UserError where that can't be read."""
+    try:
+        card = json.loads((folder / CARD).read_text())
+        Blueprint.from_dict(card["network"])
+        card["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"The card of {folder.name} can't be read ({error!r}).", fix="Get or train the model again.") from error
+    return card
+
+
+def homes() -> list[Path]:
+    """Where models lie: a user's own first, then what came with the code."""
+    return list(dict.fromkeys([store.root() / "models", store.shipped() / "models"]))
+
+
+def find_model(name: str) -> Path | None:
+    """The folder of a model, or None."""
+    return next((home / name for home in homes() if (home / name / CARD).is_file()), None) if _plain(name) else None
+
+
+def _plain(name: str) -> bool:
+    return "/" not in name and "\\" not in name and not name.startswith(".")
+
+
+def _names() -> list[str]:
+    found = []
+    for home in homes():
+        for folder in sorted(home.iterdir()) if home.is_dir() else []:
+            if (folder / CARD).is_file() and _plain(folder.name):
+                found += [folder.name] if _readable(folder) else []
+    return list(dict.fromkeys(found))
+
+
+def _readable(folder: Path) -> bool:
+    try:
+        read_card(folder)
+        return True
+    except UserError as error:
+        log.warning("%s", error)
+        return False
+
+
+def _find(name: str) -> Trained | None:
+    folder = find_model(name)
+    return Trained(folder) if folder else None
+
+
+encoders.add_finder(_names, _find)

@@ -1,0 +1,54 @@
+"""Changes that a picture survives: crops, mirror images, light, blur (torchvision v2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+CHUNK = 8
+"""Pictures that share one random change of light: crops differ for each, but a colour change per picture costs too much."""
+
+
+def augmenter(kind: str, size: int) -> Callable[[Sequence[np.ndarray]], torch.Tensor]:
+    """A function: uint8 (h, w, 3) pictures -> uint8 (n, 3, size, size), by torch's own random generator.
+
+    ``light`` hardly crops; ``standard`` suits classes and products; ``strong`` is SimCLR's, for learning without labels.
+    """
+    import torch
+
+    shape, light = _changes(kind, size)
+
+    def change(pictures: Sequence[np.ndarray]) -> torch.Tensor:
+        cropped = torch.stack([shape(torch.from_numpy(np.array(one)).permute(2, 0, 1)) for one in pictures])
+        if light is None:
+            return cropped
+        mixed = torch.randperm(len(cropped))  # else neighbours of one class would always share their light
+        for start in range(0, len(mixed), CHUNK):
+            rows = mixed[start : start + CHUNK]
+            cropped[rows] = light(cropped[rows])
+        return cropped
+
+    return change
+
+
+def _changes(kind: str, size: int) -> tuple[Callable, Callable | None]:
+    """What is done to each picture, and to each few."""
+    from torchvision.transforms import v2
+
+    if kind == "none":
+        return v2.Resize((size, size), antialias=True), None
+    least, ratio = {"light": (0.7, 1.15), "standard": (0.35, 1.33), "strong": (0.25, 1.33)}[kind]
+    shape = v2.Compose([
+        v2.RandomResizedCrop((size, size), scale=(least, 1.0), ratio=(1 / ratio, ratio), antialias=True),
+        v2.RandomHorizontalFlip(),
+    ])  # fmt: skip
+    if kind == "strong":
+        jitter = v2.RandomApply([v2.ColorJitter(0.4, 0.4, 0.4, 0.08)], p=0.8)
+        return shape, v2.Compose([jitter, v2.RandomGrayscale(0.1), v2.RandomApply([v2.GaussianBlur(5, (0.1, 1.5))], p=0.3)])
+    amount = 0.3 if kind == "standard" else 0.1
+    return shape, v2.ColorJitter(amount, amount, amount)

@@ -1,0 +1,66 @@
+"""Which pictures stand in which batch. The order of an epoch follows from (seed, epoch) alone: a resumed run needs no memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from core.training.settings import Settings
+from core.training.sources import Source
+
+
+def quotas(sources: Sequence[Source], settings: Settings) -> list[int]:
+    """How many pictures of each batch come from each source; a multiple of ``per_class`` where that is set."""
+    weights = np.array(settings.shares or [len(source.train) ** 0.5 for source in sources], float)
+    unit = max(settings.per_class, 1)
+    wanted = np.maximum(np.floor(weights / weights.sum() * settings.batch / unit + 0.5), 2 if settings.per_class else 1)
+    return [int(count) * unit for count in wanted]
+
+
+def steps_per_epoch(sources: Sequence[Source], settings: Settings) -> int:
+    shown = settings.epoch_images or sum(len(source.train) for source in sources)
+    return max(1, shown // settings.batch)
+
+
+def epoch_batches(sources: Sequence[Source], settings: Settings, epoch: int) -> list[list[np.ndarray]]:
+    """``[step][source]`` -> int64 rows of that source."""
+    steps = steps_per_epoch(sources, settings)
+    streams = []
+    for position, (source, quota) in enumerate(zip(sources, quotas(sources, settings), strict=True)):
+        seed = np.random.SeedSequence([settings.seed, epoch, position]).generate_state(1)[0]
+        order = _by_class if settings.per_class and len(source.classes) else _shuffled
+        streams.append(order(source, steps * quota, settings.per_class, int(seed)).reshape(steps, quota))
+    return [[stream[step] for stream in streams] for step in range(steps)]
+
+
+def _shuffled(source: Source, count: int, per_class: int, seed: int) -> np.ndarray:
+    """Every picture once before any comes twice."""
+    rng = np.random.default_rng(seed)
+    rounds = -(-count // len(source.train))
+    return np.concatenate([rng.permutation(source.train) for _ in range(rounds)])[:count]
+
+
+def _by_class(source: Source, count: int, per_class: int, seed: int) -> np.ndarray:
+    """Classes in random order, ``per_class`` pictures of each (P x K)."""
+    from pytorch_metric_learning.samplers import MPerClassSampler
+
+    labels = source.labels[source.train]
+    one_pass = per_class * len(np.unique(labels))
+    with _random(seed):
+        order = list(MPerClassSampler(labels, per_class, length_before_new_iter=-(-count // one_pass) * one_pass))
+    return source.train[np.array(order[:count], np.int64)]
+
+
+@contextmanager
+def _random(seed: int):
+    """The sampler draws from a generator of the library's; for a moment that is one of our own."""
+    from pytorch_metric_learning.utils import common_functions
+
+    before = common_functions.NUMPY_RANDOM
+    common_functions.NUMPY_RANDOM = np.random.RandomState(seed)
+    try:
+        yield
+    finally:
+        common_functions.NUMPY_RANDOM = before

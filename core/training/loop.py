@@ -1,0 +1,185 @@
+"""The loop: batches in, better weights out; stopped and resumed anywhere with the same result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from core.encoders.trained_networks import Blueprint, to_input
+from core.errors import Cancelled, UserError
+from core.training import checkpoint, schedule
+from core.training.augment import augmenter
+from core.training.batches import epoch_batches, steps_per_epoch
+from core.training.losses import needs
+from core.training.runs import Run
+from core.training.settings import Settings
+from core.training.sources import Source
+from core.training.terms import Terms
+from core.training.validate import validate
+from core.types import Progress, report
+
+
+@dataclass
+class State:
+    """Where a run stands: ``step`` steps are done. JSON as it is."""
+
+    step: int = 0
+    best: float = float("-inf")
+    best_epoch: int = 0
+    worse: int = 0
+    seconds: float = 0.0
+    scores: dict = field(default_factory=dict)
+    finished: bool = False
+
+
+class Trainer:
+    """One run in this process.
+
+    Args:
+        network: what learns, with ``blueprint`` saying how its input is made.
+        teacher: another network and its blueprint, where the loss asks for one.
+    """
+
+    def __init__(
+        self, run: Run, settings: Settings, sources: Sequence[Source], network: torch.nn.Module, blueprint: Blueprint,
+        teacher: tuple[torch.nn.Module, Blueprint] | None = None,
+    ) -> None:  # fmt: skip
+        self.run, self.settings, self.sources, self.blueprint, self.teacher = run, settings, sources, blueprint, teacher
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.network = network.to(self.device, memory_format=torch.channels_last)
+        counts, taught = [len(source.classes) for source in sources], teacher[1].dim if teacher else 0
+        self.terms = Terms(settings, counts, taught).to(self.device)
+        self.optimiser = schedule.optimiser(self.network, self.terms, settings)
+        self.average = schedule.averaged(self.network, settings.ema) if settings.ema else None
+        self.augment = augmenter(settings.augment, settings.crop or settings.size)
+        self.state, self.epoch_steps = State(), steps_per_epoch(sources, settings)
+        self.total = self.epoch_steps * settings.epochs
+        self._saved = time.monotonic()
+
+    @property
+    def parts(self) -> dict[str, torch.nn.Module]:
+        return {"network": self.network, "terms": self.terms, **({"average": self.average} if self.average else {})}
+
+    @property
+    def kept(self) -> torch.nn.Module:
+        """The network that is validated and kept: the averaged one where there is one."""
+        return self.average.module if self.average else self.network
+
+    def fit(self, progress: Progress | None = None) -> State:
+        """Learn until the last epoch or until nothing gets better; goes on from the checkpoint where there is one.
+
+        Raises:
+            UserError: the loss is not a number any more, or the disk is full.
+            Cancelled: ``progress`` said stop; a checkpoint is written first.
+        """
+        if self.run.checkpoint.exists():
+            self.state = State(**checkpoint.load(self.run.checkpoint, self.parts, self.optimiser))
+            self.run.rewind(self.state.step)
+        try:
+            while not self.state.finished:
+                self._epoch(self.state.step // self.epoch_steps, progress)
+        except Cancelled:  # raised between two steps; anything else may come in the middle of one
+            self._save()
+            raise
+        return self.state
+
+    def _epoch(self, epoch: int, progress: Progress | None) -> None:
+        self.network.train()
+        schedule.freeze(self.network, epoch < self.settings.freeze_epochs)
+        batches = epoch_batches(self.sources, self.settings, epoch)
+        for rows in batches[self.state.step % self.epoch_steps :]:
+            report(progress, self.state.step, self.total)
+            started = time.monotonic()
+            loss = self._step(rows)
+            self.state.step += 1
+            self.state.seconds += time.monotonic() - started
+            self._note(loss, sum(map(len, rows)), time.monotonic() - started)
+        self._end_epoch(epoch + 1)
+        report(progress, self.state.step, self.total)
+
+    def _step(self, rows: Sequence[np.ndarray]) -> float:
+        torch.manual_seed(hash((self.settings.seed, self.state.step)) % 2**31)  # the step alone decides all chance in it
+        schedule.set_rates(self.optimiser, schedule.rate(self.state.step, self.total, self.settings.warmup))
+        embeddings, batch = self._forward(rows)
+        loss = self.terms(embeddings.float(), batch)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        learned = [p for group in self.optimiser.param_groups for p in group["params"] if p.grad is not None]
+        if self.settings.clip:
+            torch.nn.utils.clip_grad_norm_(learned, self.settings.clip)
+        self.optimiser.step()
+        if self.average:
+            self.average.update_parameters(self.network)
+        value = loss.item()
+        if not np.isfinite(value):
+            raise UserError(f"The loss became {value} at step {self.state.step}.", fix="Lower the learning rate: --set lr=...")
+        return value
+
+    def _forward(self, rows: Sequence[np.ndarray]) -> tuple[torch.Tensor, dict]:
+        """Embeddings of a batch, and all that the losses compare them with."""
+        pictures = [source.pictures[row] for source, own in zip(self.sources, rows, strict=True) for row in own]
+        labels = np.concatenate([source.labels[own] for source, own in zip(self.sources, rows, strict=True)])
+        batch = {
+            "labels": torch.from_numpy(labels).to(self.device),
+            "source": torch.tensor(np.repeat(range(len(rows)), [len(own) for own in rows]), device=self.device),
+        }
+        views = self.augment(pictures).to(self.device)
+        with self._autocast():
+            shown = to_input(views, self.blueprint)
+            embeddings = self.network(shown)
+            if needs(self.settings, "views"):
+                batch["second"] = self.network(to_input(self.augment(pictures).to(self.device), self.blueprint)).float()
+            if needs(self.settings, "draw"):
+                batch["drawn"], batch["target"] = self.network.decode(embeddings), shown
+            if self.teacher:
+                batch["taught"] = self._taught(views)
+        return embeddings, batch
+
+    def _taught(self, views: torch.Tensor) -> torch.Tensor:
+        network, blueprint = self.teacher
+        with torch.no_grad():
+            if blueprint.size != views.shape[-1]:
+                views = torch.nn.functional.interpolate(views, (blueprint.size, blueprint.size), mode="bilinear", antialias=True)
+            return network(to_input(views, blueprint)).float()
+
+    def _autocast(self):
+        return torch.autocast(self.device, torch.bfloat16, enabled=self.settings.precision == "bf16")
+
+    def embed(self, views: torch.Tensor) -> torch.Tensor:
+        """uint8 (n, 3, size, size) -> embeddings by the network that is kept."""
+        with torch.inference_mode(), self._autocast():
+            return self.kept.eval()(to_input(views.to(self.device), self.blueprint)).float()
+
+    def _end_epoch(self, epoch: int) -> None:
+        last = epoch >= self.settings.epochs
+        if last or epoch % self.settings.validate_every == 0:
+            scores = validate(self.embed, self.sources, self.settings.size)
+            self.run.write("validation", self.state.step, epoch=epoch, scores={k: round(v, 5) for k, v in scores.items()})
+            self._keep_best(epoch, scores)
+        stop = self.settings.patience and self.state.worse >= self.settings.patience
+        self.state.finished = bool(last or stop)
+        self._save()
+
+    def _keep_best(self, epoch: int, scores: dict[str, float]) -> None:
+        score = scores["mean"] if np.isfinite(scores["mean"]) else float(epoch)  # nothing kept back: the last is the best
+        if score <= self.state.best:
+            self.state.worse += 1
+            return
+        self.state.best, self.state.best_epoch, self.state.worse, self.state.scores = score, epoch, 0, scores
+        checkpoint.save(self.run.best, {"network": self.kept}, None, {"epoch": epoch, "scores": scores})
+
+    def _note(self, loss: float, count: int, seconds: float) -> None:
+        """Every step's loss is logged: the curve of a resumed run can be laid over the other to the last digit."""
+        rate = schedule.rate(self.state.step - 1, self.total, self.settings.warmup) * self.settings.lr
+        self.run.write("step", self.state.step, loss=loss, lr=rate, images_s=round(count / max(seconds, 1e-9), 1))
+        between = self.state.step % self.epoch_steps  # the end of an epoch is saved after its validation
+        if between and time.monotonic() - self._saved > self.settings.checkpoint_s:
+            self._save()
+
+    def _save(self) -> None:
+        checkpoint.save(self.run.checkpoint, self.parts, self.optimiser, dict(vars(self.state)))
+        self._saved = time.monotonic()

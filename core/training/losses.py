@@ -1,0 +1,123 @@
+"""The table of losses, and the sum of terms that a recipe asks for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from core.errors import UserError
+from core.training.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """``kind``: ``labels`` compares embeddings with classes of one dataset; ``views`` two views of each picture;
+    ``draw`` a drawing with its picture; ``teacher`` embeddings with those of another network."""
+
+    kind: str
+    about: str
+    make: Callable[[Settings, int], tuple]
+    """(settings, number of classes) -> (loss module, miner or None)."""
+    pairs: bool = False
+    """Whether it needs several pictures of a class in one batch."""
+
+
+def _cross_entropy(settings: Settings, classes: int) -> tuple:
+    from core.training.terms import CosineCrossEntropy
+
+    return CosineCrossEntropy(settings, classes), None
+
+
+def _arcface(settings: Settings, classes: int) -> tuple:
+    import math
+
+    from pytorch_metric_learning.losses import ArcFaceLoss
+
+    return ArcFaceLoss(classes, settings.dim, margin=math.degrees(settings.margin), scale=settings.scale), None
+
+
+def _proxy_anchor(settings: Settings, classes: int) -> tuple:
+    from pytorch_metric_learning.losses import ProxyAnchorLoss
+
+    return ProxyAnchorLoss(classes, settings.dim, margin=settings.margin, alpha=settings.scale), None
+
+
+def _contrastive(settings: Settings, classes: int) -> tuple:
+    from pytorch_metric_learning.losses import ContrastiveLoss
+    from pytorch_metric_learning.miners import PairMarginMiner
+
+    miner = PairMarginMiner(pos_margin=settings.margin / 2, neg_margin=2 * settings.margin)
+    return ContrastiveLoss(pos_margin=settings.margin / 2, neg_margin=2 * settings.margin), miner
+
+
+def _triplet(settings: Settings, classes: int) -> tuple:
+    from pytorch_metric_learning.losses import TripletMarginLoss
+    from pytorch_metric_learning.miners import TripletMarginMiner
+
+    return TripletMarginLoss(margin=settings.margin), TripletMarginMiner(settings.margin, type_of_triplets="semihard")
+
+
+def _multi_similarity(settings: Settings, classes: int) -> tuple:
+    from pytorch_metric_learning.losses import MultiSimilarityLoss
+    from pytorch_metric_learning.miners import MultiSimilarityMiner
+
+    return MultiSimilarityLoss(alpha=2.0, beta=40.0, base=0.5), MultiSimilarityMiner(epsilon=0.1)
+
+
+def _supcon(settings: Settings, classes: int) -> tuple:
+    from pytorch_metric_learning.losses import SupConLoss
+
+    return SupConLoss(temperature=1.0 / settings.scale), None
+
+
+def _simclr(settings: Settings, classes: int) -> tuple:
+    from pytorch_metric_learning.losses import NTXentLoss, SelfSupervisedLoss
+
+    return SelfSupervisedLoss(NTXentLoss(temperature=1.0 / settings.scale)), None
+
+
+def _vicreg(settings: Settings, classes: int) -> tuple:
+    from pytorch_metric_learning.losses import VICRegLoss
+
+    return VICRegLoss(), None
+
+
+def _none(settings: Settings, classes: int) -> tuple:
+    return None, None
+
+
+LOSSES = {
+    "cross-entropy": Loss("labels", "tell the classes apart", _cross_entropy),
+    "arcface": Loss("labels", "the same with an angular margin (Deng et al., 2019)", _arcface),
+    "proxy-anchor": Loss("labels", "pull to the proxy of the class (Kim et al., 2020)", _proxy_anchor),
+    "contrastive": Loss("labels", "same closer, others apart by a margin (Hadsell et al., 2006)", _contrastive, True),
+    "triplet": Loss("labels", "same closer than others, semi-hard triplets (Schroff et al., 2015)", _triplet, True),
+    "multi-similarity": Loss("labels", "weighted pairs (Wang et al., 2019)", _multi_similarity, True),
+    "supcon": Loss("labels", "supervised contrastive (Khosla et al., 2020)", _supcon, True),
+    "simclr": Loss("views", "two views of one picture belong together (Chen et al., 2020)", _simclr),
+    "vicreg": Loss("views", "two views alike, dimensions spread and uncorrelated (Bardes et al., 2022)", _vicreg),
+    "reconstruction": Loss("draw", "draw the picture again", _none),
+    "distill": Loss("teacher", "give the embeddings of another network (Hinton et al., 2015)", _none),
+}
+TERM = re.compile(r"(?:([0-9.]+)\s+)?([a-z-]+)")
+
+
+def parse_terms(text: str) -> list[tuple[float, str]]:
+    """``"cross-entropy + 0.5 triplet"`` -> ``[(1.0, "cross-entropy"), (0.5, "triplet")]``. Raises UserError."""
+    terms = []
+    for part in text.split("+"):
+        match = TERM.fullmatch(part.strip())
+        if match is None or match[2] not in LOSSES:
+            raise UserError(f"The loss {part.strip()!r} is unknown.", f"Losses: {', '.join(LOSSES)}.",
+                            "Join several with +, each with a weight in front where it is not 1.")  # fmt: skip
+        terms.append((float(match[1] or 1.0), match[2]))
+    return terms
+
+
+def needs_labels(settings: Settings) -> bool:
+    return any(LOSSES[name].kind == "labels" for _, name in parse_terms(settings.loss))
+
+
+def needs(settings: Settings, kind: str) -> bool:
+    return any(LOSSES[name].kind == kind for _, name in parse_terms(settings.loss))

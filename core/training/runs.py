@@ -1,0 +1,94 @@
+"""A run's own folder: what it was told, what it logged, where it stands. Whole after every kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from core import store
+from core.errors import UserError
+from core.training.settings import Settings, override
+
+ID = re.compile(r"train-[A-Za-z0-9_][A-Za-z0-9_.-]{0,80}")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """``config.json``, ``log.jsonl``, ``checkpoint.safetensors``, ``best.safetensors`` under ``artifacts/runs/<id>/``."""
+
+    id: str
+
+    @property
+    def folder(self) -> Path:
+        return store.root() / "runs" / self.id
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.safetensors"
+
+    @property
+    def best(self) -> Path:
+        return self.folder / "best.safetensors"
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / "log.jsonl"
+
+    def settings(self) -> Settings:
+        """What the run was told. Raises UserError where there is no such run."""
+        try:
+            told = json.loads((self.folder / "config.json").read_text())["settings"]
+            return override(Settings(recipe=told.pop("recipe")), told)
+        except (OSError, ValueError, KeyError) as error:
+            known = ", ".join(run.id for run in listing()[:5]) or "none"
+            raise UserError(f"There is no training run {self.id!r}.", f"Runs: {known}.") from error
+
+    def lines(self) -> list[dict]:
+        """The log; a line that a kill cut short is left out."""
+        found = []
+        for line in self._log.read_text().splitlines() if self._log.exists() else []:
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                continue
+        return found
+
+    def write(self, kind: str, step: int, **values: object) -> None:
+        """Append one line; it is whole because it is one write."""
+        with store.writing(self.folder), open(self._log, "a") as file:
+            file.write(json.dumps({"kind": kind, "step": step, "time": round(time.time(), 3), **values}) + "\n")
+
+    def rewind(self, step: int) -> None:
+        """Forget what was logged after ``step``: the resumed run says it again, the same."""
+        kept = [line for line in self.lines() if line["step"] <= step]
+        store.write_text(self._log, "".join(json.dumps(line) + "\n" for line in kept))
+
+
+def create(settings: Settings, name: str = "") -> Run:
+    """A new run's folder. Raises UserError where the name is taken or not allowed, or the disk is full."""
+    run = Run(name or new_id())
+    if not ID.fullmatch(run.id):
+        raise UserError(f"A run can't be named {run.id!r}.", "It begins with train- and goes on with letters, digits, _ . and -.")
+    if (run.folder / "config.json").exists():
+        raise UserError(f"The run {run.id} is there already.", fix=f"Go on with it: --resume {run.id}")
+    with store.writing(run.folder.parent):
+        run.folder.mkdir(parents=True, exist_ok=True)
+        store.check_space(run.folder)
+    store.write_text(run.folder / "config.json", json.dumps({"settings": settings.to_dict(), "created": time.time()}, indent=1))
+    return run
+
+
+def new_id() -> str:
+    return f"train-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}"
+
+
+def listing() -> list[Run]:
+    """All runs, newest first."""
+    home = store.root() / "runs"
+    found = [path for path in home.glob("train-*") if (path / "config.json").exists()] if home.is_dir() else []
+    return [Run(path.name) for path in sorted(found, key=lambda path: -os.stat(path / "config.json").st_mtime)]

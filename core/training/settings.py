@@ -1,0 +1,173 @@
+"""What a training run is told: a recipe file, overridden value by value, checked before anything starts."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+from core.disk import SAFE
+from core.errors import UserError
+from core.registry import UnknownName
+
+RECIPES = Path(__file__).parent / "recipes"
+PRECISIONS = ("auto", "fp32", "bf16")
+AUGMENTS = ("none", "light", "standard", "strong")
+KINDS = ("embedder", "siamese", "autoencoder")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One run. Every field can stand in a recipe file and on the command line as ``--set field=value``."""
+
+    recipe: str
+    title: str = ""
+    about: str = ""
+    kind: str = "embedder"
+    """What the network can do besides embedding: nothing, ``distance`` of pairs (siamese), or drawing (autoencoder)."""
+    family: str = "network"
+    datasets: tuple[str, ...] = ()
+    """Names or paths; several are learned from together, each with classes of its own."""
+    shares: tuple[float, ...] = ()
+    """Share of each batch that each dataset gets; empty = by the square root of their sizes."""
+    target: str = "auto"
+    """Which field tells the classes: ``instance``, ``category``, ``label``; auto = the usual protocol's."""
+    backbone: str = "resnet-slim"
+    pretrained: bool = False
+    """Start a timm backbone from its published weights (downloaded on first use)."""
+    start_from: str = ""
+    """Name of a trained model to start from; its backbone, size and dim are taken over."""
+    name: str = ""
+    dim: int = 192
+    size: int = 64
+    """Side of the square that the network sees when it encodes."""
+    crop: int = 0
+    """Side of the random crops that it learns from; 0 = ``size``. Smaller crops show things as large as they will be when
+    the whole picture is shown at ``size`` (Touvron et al., 2019), and cost less. Convolutional networks only."""
+    loss: str = "cross-entropy"
+    """Terms joined by +, each with an optional weight: ``cross-entropy + 0.5 triplet``."""
+    margin: float = 0.2
+    scale: float = 16.0
+    """Inverse temperature of losses that compare cosines."""
+    smoothing: float = 0.1
+    teacher: str = ""
+    """Name of a trained model whose embeddings the ``distill`` loss imitates."""
+    per_class: int = 0
+    """Pictures of each class in a batch (K of P x K); 0 = plain shuffling."""
+    batch: int = 128
+    epochs: int = 10
+    epoch_images: int = 0
+    """Pictures shown per epoch; 0 = as many as there are."""
+    lr: float = 1e-3
+    backbone_lr: float = 1.0
+    """Learning rate of the backbone, as a multiple of ``lr``."""
+    weight_decay: float = 0.05
+    warmup: float = 0.05
+    """Share of all steps in which the learning rate rises."""
+    freeze_epochs: int = 0
+    """Epochs at the start in which only the new layers learn."""
+    clip: float = 5.0
+    ema: float = 0.0
+    """Decay of the averaged weights that are validated and kept; 0 = the weights themselves."""
+    augment: str = "standard"
+    validation: float = 0.1
+    """Share of the training pictures (whole instances, where these are known) kept back to choose the best epoch."""
+    validate_every: int = 1
+    patience: int = 0
+    """Stop after so many validations without a better one; 0 = never."""
+    checkpoint_s: float = 60.0
+    precision: str = "auto"
+    seed: int = 0
+    licence: str = "Trained on your own pictures: their rights decide."
+
+    def to_dict(self) -> dict:
+        return json.loads(json.dumps(asdict(self)))
+
+
+HINTS = get_type_hints(Settings)
+LIMITS = {
+    "dim": (2, 4096), "size": (16, 1024), "crop": (0, 1024), "batch": (2, 8192), "per_class": (0, 512),
+    "epochs": (1, 10_000), "epoch_images": (0, 10**9), "freeze_epochs": (0, 10_000), "patience": (0, 10_000),
+    "lr": (1e-7, 10.0), "backbone_lr": (0.0, 10.0), "weight_decay": (0.0, 10.0), "warmup": (0.0, 0.9), "clip": (0.0, 1e6),
+    "ema": (0.0, 0.99999), "validation": (0.0, 0.5), "validate_every": (1, 10_000), "checkpoint_s": (0.0, 1e9),
+    "margin": (0.0, 10.0), "scale": (0.1, 1000.0), "smoothing": (0.0, 0.9), "seed": (0, 2**31 - 1),
+}  # fmt: skip
+WORDS = {"precision": PRECISIONS, "augment": AUGMENTS, "kind": KINDS, "target": ("auto", "instance", "category", "label")}
+
+
+def recipe_names() -> list[str]:
+    """Every recipe: general ones by their name, those of the shipped models as ``shipped/...``."""
+    found = (path.relative_to(RECIPES).with_suffix("").as_posix() for path in RECIPES.rglob("*.toml"))
+    return sorted(found, key=lambda name: ("/" in name, name))
+
+
+def read_recipe(name: str) -> Settings:
+    """A recipe's settings; ``extends`` names another recipe whose values hold where this one is silent.
+
+    Raises:
+        UserError: unknown recipe, unknown or malformed setting.
+    """
+    if name not in recipe_names():
+        raise UnknownName("recipe", name, recipe_names())
+    told = tomllib.loads((RECIPES / f"{name}.toml").read_text())
+    parent = told.pop("extends", None)
+    base = read_recipe(parent) if parent else Settings(recipe=name)
+    return override(replace(base, recipe=name), told)
+
+
+def override(settings: Settings, values: dict[str, object]) -> Settings:
+    """``settings`` with some values replaced; text is read as the type of its field. Raises UserError."""
+    unknown = [key for key in values if key not in HINTS or key == "recipe"]
+    if unknown:
+        raise UnknownName("setting", unknown[0], [field.name for field in fields(Settings) if field.name != "recipe"])
+    return check(replace(settings, **{key: _typed(key, value) for key, value in values.items()}))
+
+
+def parse_pairs(pairs: list[str]) -> dict[str, str]:
+    """``["lr=0.1", ...]`` -> ``{"lr": "0.1"}``. Raises UserError."""
+    bad = [pair for pair in pairs if "=" not in pair]
+    if bad:
+        raise UserError(f"{bad[0]!r} is no setting.", "A setting looks like key=value.", "For example: --set lr=0.0005")
+    return {key.strip().replace("-", "_"): value.strip() for key, _, value in (pair.partition("=") for pair in pairs)}
+
+
+def _typed(key: str, value: object) -> object:
+    wanted = HINTS[key]
+    try:
+        if wanted in (int, float, str) and not isinstance(value, bool | list):
+            return wanted(value)
+        if wanted is bool:
+            return value if isinstance(value, bool) else {"true": True, "false": False}[str(value).lower()]
+        parts = value if isinstance(value, list | tuple) else [part.strip() for part in str(value).split(",") if part.strip()]
+        return tuple(get_args(wanted)[0](part) for part in parts)
+    except (TypeError, ValueError, KeyError, IndexError) as error:
+        kind = {int: "a whole number", float: "a number", bool: "true or false"}.get(wanted, "a list, separated by commas")
+        raise UserError(f"{key} = {value!r} can't be read.", f"It is {kind}.") from error
+
+
+def check(settings: Settings) -> Settings:
+    """The settings, if each value is one that is allowed. Raises UserError."""
+    for key, (low, high) in LIMITS.items():
+        if not low <= getattr(settings, key) <= high:  # NaN fails too
+            raise UserError(f"{key} = {getattr(settings, key)} is out of range.", f"{key} is from {low:g} to {high:g}.")
+    for key, words in WORDS.items():
+        if getattr(settings, key) not in words:
+            raise UserError(f"{key} = {getattr(settings, key)!r} is unknown.", f"Allowed: {', '.join(words)}.")
+    if settings.name and ("." not in settings.name or not SAFE.fullmatch(settings.name)):
+        raise UserError(f"A model can't be named {settings.name!r}.", "A name is architecture.tag, of letters, digits, _ and -.",
+                        "For example: --name resnet.mine")  # fmt: skip
+    if settings.per_class == 1 or (settings.per_class and settings.batch < 2 * settings.per_class):
+        raise UserError(f"per_class = {settings.per_class} with batch = {settings.batch} makes no pairs.",
+                        "Per class 2 pictures and more, and room for two classes in a batch.")  # fmt: skip
+    return settings
+
+
+def expanded(locator: str) -> str:
+    """A dataset's locator with variables such as $LOOKALIKE_DATA filled in. Raises UserError where one is not set."""
+    found = os.path.expandvars(locator)
+    if "$" in found:
+        raise UserError(f"The dataset {locator!r} names a variable that is not set.", fix="Set it to the folder of the pictures.")
+    return found

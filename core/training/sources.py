@@ -1,0 +1,152 @@
+"""What is learned from: each dataset's training pictures, their classes, and the part kept back for validation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.datasets.base import Dataset
+from core.datasets.paths import open_dataset
+from core.errors import UserError
+from core.training.pictures import cached_pictures
+from core.training.settings import Settings, expanded
+from core.types import Item, Progress
+
+MOST_VALIDATION = 2000
+"""Pictures kept back at most: enough for a steady MAP@R, and every one of them is a comparison with all others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One dataset as training sees it.
+
+    ``pictures`` uint8 (n, side, side, 3); ``labels`` int64 (n,) positions in ``classes``, -1 without; ``train`` and
+    ``validation`` int64 rows, disjoint. ``field`` is what the classes are.
+    """
+
+    name: str
+    locator: str
+    field: str
+    classes: tuple[str, ...]
+    pictures: np.ndarray
+    labels: np.ndarray
+    train: np.ndarray
+    validation: np.ndarray
+    note: str
+
+
+def open_sources(settings: Settings, needs_labels: bool, progress: Progress | None = None) -> list[Source]:
+    """All sources of a run, decoded.
+
+    Raises:
+        UserError: no dataset, no labels where the loss needs them, a class with one picture, one class alone.
+    """
+    if not settings.datasets:
+        raise UserError("No dataset was named to learn from.", fix="Give one or more with --dataset.")
+    opened = [open_dataset(expanded(locator)) for locator in settings.datasets]
+    planned = [_plan(dataset, settings, needs_labels) for dataset in opened]  # all checked before the first is decoded
+    return [_open(dataset, *plan, settings, progress) for dataset, plan in zip(opened, planned, strict=True)]
+
+
+def training_items(dataset: Dataset) -> list[Item]:
+    """The pictures that may be learned from: the gallery of the usual protocol, never a query of a split of its own."""
+    protocol = dataset.protocol()
+    kept = [item for item in dataset.items if protocol.in_gallery(item)]
+    return [item for item in kept if not protocol.queries or not protocol.is_query(item)]
+
+
+def class_field(dataset: Dataset, items: Sequence[Item], target: str) -> str:
+    """Which field of the items tells their classes. Raises UserError where none does."""
+    wanted = [target] if target != "auto" else [dataset.protocol().relevant, "instance", "label", "category"]
+    for name in wanted:
+        if any(item.value(name) is not None for item in items):
+            return name
+    raise UserError(
+        f"The pictures of {dataset.title or dataset.name} have no {' or '.join(dict.fromkeys(wanted))}.",
+        "This recipe learns from labels.",
+        "Sort the pictures into one folder per class, or use the recipe selfsup or autoencoder.",
+    )  # fmt: skip
+
+
+def _plan(dataset: Dataset, settings: Settings, needs_labels: bool) -> tuple[list[Item], str]:
+    items = training_items(dataset)
+    if len(items) < 4:
+        raise UserError(f"{dataset.title or dataset.name} has {len(items)} pictures to learn from; that is too few.")
+    try:
+        name = class_field(dataset, items, settings.target)
+    except UserError:
+        if needs_labels:
+            raise
+        return items, ""
+    if needs_labels:
+        items = [item for item in items if item.value(name) is not None]
+        _check_classes(dataset, Counter(str(item.value(name)) for item in items), name)
+    return items, name
+
+
+def _check_classes(dataset: Dataset, counts: Counter, name: str) -> None:
+    if len(counts) < 2:
+        raise UserError(f"All pictures of {dataset.title or dataset.name} have the same {name}, {next(iter(counts))!r}.",
+                        "Learning to tell classes apart needs two.")  # fmt: skip
+    lonely = [word for word, count in counts.items() if count < 2]
+    if lonely:
+        shown = ", ".join(repr(word) for word in lonely[:3]) + (" ..." if len(lonely) > 3 else "")
+        raise UserError(
+            f"{len(lonely)} of {len(counts)} classes of {dataset.title or dataset.name} have one picture: {shown}.",
+            "Every class needs two pictures and more.", "Add pictures to them, or take these classes out.",
+        )  # fmt: skip
+
+
+def _open(dataset: Dataset, items: list[Item], name: str, settings: Settings, progress: Progress | None) -> Source:
+    pictures, rows = cached_pictures(dataset, items, settings.size, progress)
+    kept = [items[row] for row in rows]
+    words = [str(item.value(name)) if name and item.value(name) is not None else None for item in kept]
+    classes = tuple(sorted({word for word in words if word is not None}))
+    code = {word: position for position, word in enumerate(classes)}
+    labels = np.array([code.get(word, -1) for word in words], np.int64)
+    groups = [item.instance for item in kept]
+    train, held = split(labels, groups, settings.validation, settings.seed)
+    note = f"{len(train)} pictures, {len(classes)} classes by {name or 'none'}; {len(held)} more kept back for validation"
+    return Source(dataset.name, dataset.locator, name, classes, pictures, labels, train, held, note)
+
+
+def split(labels: np.ndarray, groups: Sequence[str | None], share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to learn from and rows kept back: whole groups (instances) where known, else the same share of every class.
+
+    A class or group always leaves two pictures or more on the side that it is on. Rows come sorted.
+    """
+    rng = np.random.default_rng(seed)
+    share = min(share, MOST_VALIDATION / max(len(labels), 1))
+    known = np.array([group is not None for group in groups])
+    held = _whole_groups(labels, groups, share, rng) if known.all() else _stratified(labels, share, rng)
+    held = np.sort(np.array(held, np.int64))
+    return np.setdiff1d(np.arange(len(labels)), held), held
+
+
+def _whole_groups(labels: np.ndarray, groups: Sequence[str | None], share: float, rng: np.random.Generator) -> list[int]:
+    """A share of the instances of every class; of the instances themselves, where these are the classes."""
+    members: dict[str, list[int]] = {}
+    for row, group in enumerate(groups):
+        members.setdefault(str(group), []).append(row)
+    same = len({(labels[row], group) for row, group in enumerate(groups)}) == len(members) == len(set(labels.tolist()))
+    by_class: dict[int, list[str]] = {}
+    for group, rows in members.items():
+        by_class.setdefault(0 if same else int(labels[rows[0]]), []).append(group)
+    held: list[int] = []
+    for names in by_class.values():
+        count = round(share * len(names))
+        chosen = rng.permutation(len(names))[: count if count >= 2 or not same else 2 if len(names) >= 8 and share else 0]
+        held += [row for position in chosen for row in members[names[position]]] if len(names) > len(chosen) else []
+    return held
+
+
+def _stratified(labels: np.ndarray, share: float, rng: np.random.Generator) -> list[int]:
+    held: list[int] = []
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        count = max(2, round(share * len(rows))) if share and len(rows) >= 4 else 0
+        held += rng.permutation(rows)[:count].tolist()
+    return held

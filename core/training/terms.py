@@ -1,0 +1,77 @@
+"""What a network learns from: the sum of the losses that a recipe names. Imports torch: import it where training starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from core.training.losses import LOSSES, needs, parse_terms
+from core.training.settings import Settings
+
+
+class CosineCrossEntropy(nn.Module):
+    """Cross-entropy of scaled cosines (Zhai, Wu, 2019), with smoothed labels."""
+
+    def __init__(self, settings: Settings, classes: int) -> None:
+        super().__init__()
+        self.scale, self.smoothing = settings.scale, settings.smoothing
+        self.weight = nn.Parameter(nn.init.orthogonal_(nn.Linear(settings.dim, classes).weight.detach()))
+
+    def forward(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        cosines = nn.functional.normalize(embeddings) @ nn.functional.normalize(self.weight).T
+        return nn.functional.cross_entropy(self.scale * cosines, labels, label_smoothing=self.smoothing)
+
+
+class Terms(nn.Module):
+    """The sum of all terms of a recipe, with the parameters that they learn themselves (proxies, projections)."""
+
+    def __init__(self, settings: Settings, class_counts: Sequence[int], teacher_dim: int) -> None:
+        super().__init__()
+        self.terms = parse_terms(settings.loss)
+        made = {name: [LOSSES[name].make(settings, count) for count in class_counts] for _, name in self.terms}
+        self.losses = nn.ModuleDict({
+            name: nn.ModuleList([loss for loss, _ in each]) for name, each in made.items() if LOSSES[name].kind == "labels"
+        })  # fmt: skip
+        self.miners = {name: [miner for _, miner in each] for name, each in made.items()}
+        self.between_views = {name: each[0][0] for name, each in made.items() if LOSSES[name].kind == "views"}
+        self.projector = _projector(settings) if needs(settings, "views") else None
+        self.to_teacher = nn.Linear(settings.dim, teacher_dim, bias=False) if teacher_dim not in (0, settings.dim) else None
+
+    def forward(self, embeddings: torch.Tensor, batch: dict) -> torch.Tensor:
+        """Weighted sum; ``batch`` holds ``labels`` and ``source`` (n,), and ``second``, ``drawn``, ``target``, ``taught``."""
+        total = embeddings.new_zeros(())
+        for weight, name in self.terms:
+            total = total + weight * getattr(self, "_" + LOSSES[name].kind)(name, embeddings, batch)
+        return total
+
+    def _labels(self, name: str, embeddings: torch.Tensor, batch: dict) -> torch.Tensor:
+        """Each dataset's pictures with one another only: a cat of one is no stranger to a cat of the other."""
+        total = embeddings.new_zeros(())
+        for position, loss in enumerate(self.losses[name]):
+            here = batch["source"] == position
+            miner, own, labels = self.miners[name][position], embeddings[here], batch["labels"][here]
+            value = loss(own, labels) if miner is None else loss(own, labels, miner(own, labels))
+            total = total + value * here.float().mean()
+        return total
+
+    def _views(self, name: str, embeddings: torch.Tensor, batch: dict) -> torch.Tensor:
+        loss, first, second = self.between_views[name], self.projector(embeddings), self.projector(batch["second"])
+        return loss(first, ref_emb=second) if name == "vicreg" else loss(first, second)
+
+    def _draw(self, name: str, embeddings: torch.Tensor, batch: dict) -> torch.Tensor:
+        return nn.functional.mse_loss(batch["drawn"].float(), batch["target"])
+
+    def _teacher(self, name: str, embeddings: torch.Tensor, batch: dict) -> torch.Tensor:
+        """1 - cosine, and the same for the batch's table of similarities, which is what a search sees."""
+        own = nn.functional.normalize(self.to_teacher(embeddings) if self.to_teacher is not None else embeddings)
+        taught = nn.functional.normalize(batch["taught"])
+        table = nn.functional.mse_loss(own @ own.T, taught @ taught.T)
+        return (1.0 - (own * taught).sum(dim=1)).mean() + table
+
+
+def _projector(settings: Settings) -> nn.Module:
+    """The head above the embedding that the two-view losses see; it is thrown away (Chen et al., 2020)."""
+    wide = 2 * settings.dim
+    return nn.Sequential(nn.Linear(settings.dim, wide), nn.BatchNorm1d(wide), nn.ReLU(), nn.Linear(wide, settings.dim))

@@ -1,0 +1,67 @@
+"""How good the embedding is on pictures that are not learned from: MAP@R (Musgrave et al., 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.training.augment import augmenter
+from core.training.sources import Source
+
+if TYPE_CHECKING:
+    import torch
+
+BATCH = 256
+SEED = 20_000
+
+
+def map_at_r(vectors: np.ndarray, labels: np.ndarray) -> float:
+    """Mean over all rows of 1/R * sum of P(i) rel_i for i <= R; rows alone in their class are left out.
+
+    Args:
+        vectors: float (n, dim), unit rows. labels: int (n,).
+    """
+    similar = vectors @ vectors.T
+    np.fill_diagonal(similar, -np.inf)
+    order = np.argsort(-similar, axis=1, kind="stable")[:, :-1]
+    right = labels[order] == labels[:, None]
+    found = right.sum(axis=1)
+    ranks = np.arange(1, right.shape[1] + 1)
+    right &= ranks <= found[:, None]
+    scores = (np.cumsum(right, axis=1) / ranks * right).sum(axis=1)[found > 0] / found[found > 0]
+    return float(scores.mean()) if len(scores) else float("nan")
+
+
+def embed_pictures(embed, pictures: Sequence[np.ndarray], size: int) -> np.ndarray:
+    """Unit embeddings, float32 (n, dim), of uint8 pictures; ``embed`` maps a uint8 (n, 3, size, size) tensor to embeddings."""
+    import torch
+
+    plain = augmenter("none", size)
+    rows = [embed(plain(pictures[start : start + BATCH])) for start in range(0, len(pictures), BATCH)]
+    return torch.nn.functional.normalize(torch.cat(rows)).float().cpu().numpy()
+
+
+def validate(embed, sources: Sequence[Source], size: int) -> dict[str, float]:
+    """MAP@R of each source among its held-back pictures; a source without labels is asked to find a picture by its crop."""
+    scores = {}
+    for source in sources:
+        if len(source.validation):
+            scores[source.name] = _score(embed, source, size)
+    known = [score for score in scores.values() if not np.isnan(score)]
+    return {**scores, "mean": float(np.mean(known)) if known else float("nan")}
+
+
+def _score(embed, source: Source, size: int) -> float:
+    import torch
+
+    pictures = [source.pictures[row] for row in source.validation]
+    vectors, labels = embed_pictures(embed, pictures, size), source.labels[source.validation]
+    if source.field and (labels >= 0).all():
+        return map_at_r(vectors, labels)
+    with torch.random.fork_rng():
+        torch.manual_seed(SEED)
+        crops: torch.Tensor = augmenter("standard", size)(pictures)
+    views = embed_pictures(embed, list(crops.permute(0, 2, 3, 1).numpy()), size)
+    return float((np.argmax(views @ vectors.T, axis=1) == np.arange(len(vectors))).mean())
