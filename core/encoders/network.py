@@ -151,7 +151,7 @@ class Network(Encoder):
 
         device = next(model.parameters()).device
         pixels = torch.from_numpy(np.stack(batch)).to(device).permute(0, 3, 1, 2).float() / 255.0
-        mean, std = (torch.tensor(values, device=device).view(1, -1, 1, 1) for values in (self.preprocess.mean, self.preprocess.std))
+        mean, std = (torch.tensor(v, device=device).view(1, -1, 1, 1) for v in (self.preprocess.mean, self.preprocess.std))
         return (pixels - mean) / std
 
     @abstractmethod

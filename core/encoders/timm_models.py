@@ -50,7 +50,8 @@ TABLE = {row.name: row for row in (
     Listed("mobilenetv3_large_100.ra_in1k", "MobileNetV3", "convnet", f"{CLASSES}: made for telephones.", 1280, 22,
            Preprocess(224, 256, "bicubic", *IMAGENET)),
 )}  # fmt: skip
-SHAPE = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)?")
+SHAPE = re.compile(r"[a-z0-9_]+(\.(?!imagenet1k_)[a-z0-9_]+)?")
+"""What a name of timm looks like; the tags that are excluded are torchvision's."""
 
 
 class TimmNetwork(Network):
