@@ -15,7 +15,7 @@ from core.errors import UserError
 MAX_BYTES = 25 << 20
 MAX_PIXELS = 64_000_000
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "MPO")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
 
 
 def decode(data: bytes, side: int | None = None) -> np.ndarray:

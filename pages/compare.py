@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.errors import UserError
 from core.services.compare import agreement
 from pages.parts import agreement as matrix
 from pages.parts import answers, cached, components, export, key, link, query, settings
 from pages.parts.answers import Gathered
+from pages.parts.guard import run
 from pages.parts.link import View
 from pages.parts.shell import shell
-from pages.parts.words import note, trouble
+from pages.parts.words import note
 
 PLACES = ("panel_query", "panel_settings", "panel_agreement", "answer")
 
@@ -53,7 +53,7 @@ def _answer(view: View) -> None:
         note("No encoder is chosen.", "Choose at least one under Encoders.")
         return
     picked, action = answers.draw(view, gathered, "board")
-    key.under_board(len(gathered.answers))
+    key.under_board(gathered.answers.values())
     if picked and picked in cached.dataset(view.dataset).rows:
         link.ask(f"item:{picked}")
         st.rerun()
@@ -68,8 +68,9 @@ def _answer(view: View) -> None:
 
 
 def _remarks() -> None:
-    for remark in st.session_state.get(link.REMARKS, ()):
-        note(remark)
+    remarks = st.session_state.get(link.REMARKS)
+    if remarks:
+        note("Not everything could be restored.", " ".join(remarks))
 
 
 def _agreement(view: View, gathered: Gathered) -> None:
@@ -81,7 +82,4 @@ def _agreement(view: View, gathered: Gathered) -> None:
         matrix.empty()
 
 
-try:
-    main()
-except UserError as error:
-    trouble(error)
+run(main, "Compare")

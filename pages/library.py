@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.errors import UserError
 from pages.parts import cached, jobs_view, library_add, library_build, library_caches, library_lists
+from pages.parts.guard import run
 from pages.parts.shell import hosted, shell
-from pages.parts.words import size, trouble
+from pages.parts.words import size
 
 PLACES = ("panel_build", "panel_add", "answer")
 
@@ -38,7 +38,4 @@ def _names() -> list[str]:
     return [f"Data sets · {sets} ready", f"Encoders · {ready} ready", f"Caches · {size(sum(row['bytes'] for row in rows))}"]
 
 
-try:
-    main()
-except UserError as error:
-    trouble(error)
+run(main, "Library")

@@ -11,6 +11,7 @@ from core.errors import UserError
 from core.services.compare import letters
 from core.services.search import Answer
 from pages.parts import builds, cached, columns, components
+from pages.parts.guard import guarded
 from pages.parts.link import View
 
 OUTCOMES = "outcomes"
@@ -60,7 +61,7 @@ def ask(view: View, name: str) -> str | UserError:
     """One encoder's answer, kept; returns how it went."""
     version = cached.version(view.dataset)
     try:
-        cached.answer(view.dataset, version, view.query, name, view.index, view.k)
+        guarded(lambda: cached.answer(view.dataset, version, view.query, name, view.index, view.k), name)
         outcome: str | UserError = "answered"
     except UserError as error:
         outcome = error
@@ -125,7 +126,7 @@ def _offer(view: View, version: str, row: dict) -> dict:
     """A column that offers a build, with what it would cost and how the last try ended."""
     title = cached.dataset(view.dataset).title or view.dataset
     try:
-        estimate = cached.estimate(view.dataset, version, row["name"])
+        estimate = guarded(lambda: cached.estimate(view.dataset, version, row["name"]), f"The estimate for {row['name']}")
     except UserError as error:
         return {"state": "failed", "headline": error.given, "message": f"{error.allowed} {error.fix}".strip()}
     if estimate.missing:

@@ -58,7 +58,7 @@ def _asked(view: View, version: str) -> None:
 def _answer(view: View, was_missing: bool) -> None:
     gathered = answers.gather(view)
     picked, action = answers.draw(view, gathered, "example")
-    key.under_board(len(gathered.answers))
+    key.under_board(gathered.answers.values())
     if picked:
         st.switch_page("pages/compare.py", query_params={"dataset": view.dataset, "query": f"item:{picked}"})
     if action:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import streamlit as st
+
+from core.services.search import Answer
 
 EDGES = (
     '<span><i></i>✓ same</span><span><i class="near"></i>~ same category</span><span><i class="none"></i>✕ other</span>'
@@ -10,6 +14,13 @@ EDGES = (
 LETTERS = "<span><b><span>A</span></b>found by several</span><span><u></u>found by one</span>"
 
 
-def under_board(columns: int) -> None:
-    """Edges, and letters where there are several columns to share a picture."""
-    st.html(f'<div class="ll-key">{EDGES}{LETTERS if columns > 1 else ""}<span>Bars: score, longer is more similar</span></div>')
+UNKNOWN = "<span>This query has no label, so right and wrong are not known.</span>"
+BARS = "<span>Bars: score, longer is more similar</span>"
+
+
+def under_board(answers: Collection[Answer]) -> None:
+    """Edges where something is known, letters where there are several columns to share a picture."""
+    if not answers:
+        return
+    judged = any(hit.verdict for answer in answers for hit in answer.hits)
+    st.html(f'<div class="ll-key">{EDGES if judged else UNKNOWN}{LETTERS if len(answers) > 1 else ""}{BARS}</div>')

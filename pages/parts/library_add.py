@@ -18,7 +18,7 @@ def panel() -> None:
     """Two ways in. A hosted demo has only the zip: paths of its server are nobody's business."""
     caption("Add pictures")
     if not hosted():
-        path = st.text_input("A place on this machine", placeholder="/home/me/pictures", key="add_path")
+        path = st.text_input("A place on this machine", placeholder="~/Pictures", key="add_path")
         quiet("A folder (class/, split/class/, category/instance/), a zip, a CSV manifest or Parquet. Nothing is copied.")
         if st.button("Add", key="add", width="stretch", disabled=not path.strip()):
             _add(lambda: library.add_folder(path))

@@ -6,7 +6,8 @@ import streamlit as st
 
 from core.errors import UserError
 from pages.parts import builds, cached, settings
-from pages.parts.words import caption, duration, facts, note, quiet, size
+from pages.parts.guard import guarded
+from pages.parts.words import caption, duration, facts, note, quiet, size, trouble
 
 DATASET, ENCODERS, INDEX = "keep_build_dataset", "keep_build_encoders", "keep_build_index"
 
@@ -34,7 +35,12 @@ def panel() -> None:
 
 
 def _offer(locator: str, encoders: list[str], index: str) -> None:
-    costs = [cached.estimate(locator, cached.version(locator), name) for name in encoders]
+    version = cached.version(locator)
+    try:
+        costs = [guarded(lambda n=name: cached.estimate(locator, version, n), f"The estimate for {name}") for name in encoders]
+    except UserError as error:
+        trouble(error)
+        return
     missing = list(dict.fromkeys(words for cost in costs for words in cost.missing))
     for words in missing:
         note("Something is missing.", words, tone="bad")
@@ -55,5 +61,6 @@ def _offer(locator: str, encoders: list[str], index: str) -> None:
         try:
             builds.start(locator, encoders, index)
         except UserError as error:
-            note(error.given, error.fix, tone="bad")
+            trouble(error)
+            return
         st.rerun()

@@ -59,10 +59,13 @@ function facts(hit) {
   const fill = make("i");
   fill.style.width = `${Math.round(100 * Math.min(Math.max(hit.bar, 0), 1))}%`;
   bar.append(fill);
-  const words = make("div", "words");
-  if (hit.verdict) words.append(make("span", "mark", MARKS[hit.verdict]), hit.words);
-  words.title = hit.words || "";
-  side.append(line, bar, words);
+  side.append(line, bar);
+  if (hit.verdict) {
+    const words = make("div", "words");
+    words.append(make("span", "mark", MARKS[hit.verdict]), hit.words);
+    words.title = hit.words;
+    side.append(words);
+  }
   return side;
 }
 

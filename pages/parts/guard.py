@@ -1,0 +1,38 @@
+"""The last line of defence: whatever goes wrong becomes a message on the page and a traceback in the server's log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
+from core.errors import UserError
+from pages.parts.words import trouble
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+def guarded(call: Callable[[], T], what: str) -> T:
+    """``call()``; an error that nobody foresaw (a bug, an encoder file of the user's) becomes a UserError that names it.
+
+    Streamlit's own stops and reruns are no errors and pass through.
+    """
+    try:
+        return call()
+    except UserError:
+        raise
+    except Exception as error:
+        log.exception("%s failed", what)
+        raise UserError(
+            f"{what} failed: {type(error).__name__}: {str(error)[:200] or 'no reason given'}.",
+            fix="The server's log has the details; run `python -m core doctor` to check the installation.",
+        ) from error
+
+
+def run(page: Callable[[], None], name: str) -> None:
+    """Draw a page; what can't be drawn is said where it would have stood."""
+    try:
+        guarded(page, f"The page {name}")
+    except UserError as error:
+        trouble(error)

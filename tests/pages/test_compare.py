@@ -1,0 +1,209 @@
+"""Compare: what the columns say, how the query changes, what a link restores and refuses."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.services import jobs, library, uploads
+from tests.pages.reading import columns, component, html, notes, param
+
+FIRST = ["hog.8x8", "tiny.16x16", "hsv.12x4x4"]
+
+
+def picture(colour=(200, 60, 40), form="PNG") -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (96, 64), colour).save(out, form)
+    return out.getvalue()
+
+
+def give(app, data: bytes, name: str = "mine.png"):
+    app.file_uploader[0].set_value((name, data, "image/png")).run()
+    return app
+
+
+def test_the_default_view_is_answered_and_its_link_says_everything(open_page):
+    app = open_page("compare")
+    shown = columns(app)
+    assert list(shown) == FIRST
+    query = param(app, "query").removeprefix("item:")
+    for column in shown.values():
+        assert column["state"] == "done"
+        assert [hit["rank"] for hit in column["hits"]] == list(range(1, 11))
+        assert query not in [hit["id"] for hit in column["hits"]]
+        assert [caption for _, caption, _ in column["stats"]] == ["same product", "same category", "encode", "search"]
+    assert [param(app, name) for name in ("dataset", "index", "k")] == ["catalogue", "exact", "10"]
+    assert param(app, "encoders") == ",".join(FIRST)
+
+
+def test_a_letter_stands_on_the_same_picture_in_every_column_and_only_on_shared_ones(open_page):
+    hits = [hit for column in columns(open_page("compare")).values() for hit in column["hits"]]
+    ids = [hit["id"] for hit in hits]
+    shared = {id for id in ids if ids.count(id) > 1}
+    assert shared
+    assert {hit["id"] for hit in hits if hit["letter"]} == shared
+    assert len({(hit["id"], hit["letter"]) for hit in hits if hit["letter"]}) == len(shared)
+    assert all(hit["only"] == (hit["id"] not in shared) for hit in hits)
+
+
+def test_every_picture_shown_was_sent_once_as_a_thumbnail(open_page):
+    board = component(open_page("compare"), "board")
+    ids = {hit["id"] for column in board["columns"] for hit in column["hits"]}
+    assert set(board["pictures"]) == ids
+    assert all(uri.startswith("data:image/webp;base64,") and len(uri) < 20_000 for uri in board["pictures"].values())
+
+
+def test_a_link_restores_everything(open_page):
+    link = {"dataset": "catalogue", "query": "item:ring-15-2", "encoders": "tiny.16x16,hog.8x8", "index": "exact", "k": "7"}
+    app = open_page("compare", **link)
+    assert {name: param(app, name) for name in link} == link
+    assert list(columns(app)) == ["tiny.16x16", "hog.8x8"]
+    assert [len(column["hits"]) for column in columns(app).values()] == [7, 7]
+    assert "ring-15" in html(app)
+
+
+FORGED = [
+    ("dataset", "/etc", "/etc"),
+    ("dataset", "../../x", "../../x"),
+    ("query", "item:<script>alert(1)</script>", "no picture"),
+    ("query", "up:../../../etc/passwd", "never writes"),
+    ("query", "up:" + "0" * 24, "no longer here"),
+    ("query", "zz", "no picture"),
+    ("encoders", "nonsense", "nonsense"),
+    ("encoders", "a" * 5000, "no encoder"),
+    ("index", "'; drop table", "index"),
+    *(("k", value, "K is from") for value in ("0", "-3", "1e9", "٣", "x" * 900)),
+]
+DEFAULT = {"dataset": "catalogue", "query": "item:mug-15-0", "encoders": ",".join(FIRST), "index": "exact", "k": "10"}
+
+
+@pytest.mark.parametrize(("name", "value", "said"), FORGED)
+def test_a_forged_link_gives_a_remark_and_the_default(open_page, name, value, said):
+    app = open_page("compare", **{name: value})
+    assert not app.exception
+    assert "Not everything could be restored." in html(app)
+    assert said in html(app)
+    assert "<script>" not in html(app)
+    assert len(html(app)) < 60_000
+    assert param(app, name) == DEFAULT[name]
+    assert all(column["state"] == "done" for column in columns(app).values())
+
+
+def test_more_encoders_than_fit_are_cut_with_a_remark(open_page):
+    names = [*FIRST, *(row["name"] for row in library.encoder_rows() if row["name"] not in FIRST)]
+    app = open_page("compare", encoders=",".join(names))
+    assert not app.exception
+    assert list(columns(app)) == names[:8]
+    assert ("the first 8 are shown" in html(app)) == (len(names) > 8)
+
+
+def test_an_upload_becomes_the_query_and_back_returns(open_page):
+    app = open_page("compare")
+    before = {name: [hit["id"] for hit in column["hits"]] for name, column in columns(app).items()}
+    give(app, picture())
+    assert param(app, "query").startswith("up:")
+    assert "Your picture" in html(app)
+    assert all(hit["verdict"] is None for column in columns(app).values() for hit in column["hits"])
+    assert before != {name: [hit["id"] for hit in column["hits"]] for name, column in columns(app).items()}
+    app.button(key="back").click().run()
+    assert param(app, "query") == "item:mug-15-0"
+    assert before == {name: [hit["id"] for hit in column["hits"]] for name, column in columns(app).items()}
+
+
+def test_the_link_of_an_upload_restores_it_in_another_session(open_page):
+    first = give(open_page("compare"), picture((20, 90, 200)))
+    second = open_page("compare", query=param(first, "query"))
+    assert "Not everything" not in html(second)
+    assert [c["hits"][0]["id"] for c in columns(first).values()] == [c["hits"][0]["id"] for c in columns(second).values()]
+
+
+def test_a_copy_of_a_gallery_picture_is_not_its_own_hit(open_page):
+    from core.services.library import open_dataset
+
+    dataset = open_dataset("catalogue")
+    data = dataset.read(dataset.items[dataset.rows["mug-15-0"]])
+    app = give(open_page("compare"), data, "copy.webp")
+    assert all("mug-15-0" not in [hit["id"] for hit in column["hits"]] for column in columns(app).values())
+
+
+NO_PICTURES = [
+    (b"", "empty"),
+    (b"not a picture at all", "not a picture"),
+    (b"<svg onload='alert(1)'/>", "not a picture"),
+    (picture()[:60], ""),
+    (picture(form="JPEG")[:200], ""),
+]
+
+
+@pytest.mark.parametrize(("data", "said"), NO_PICTURES)
+def test_a_file_that_is_no_picture_is_refused_in_words(open_page, data, said):
+    app = give(open_page("compare"), data)
+    assert not app.exception
+    assert 'role="alert"' in notes(app)
+    assert said in notes(app)
+    assert param(app, "query") == "item:mug-15-0"
+
+
+@pytest.mark.parametrize("size", [(1, 1), (20_000, 1), (1, 3000)])
+def test_pictures_of_odd_sizes_are_answered(open_page, size):
+    out = io.BytesIO()
+    Image.fromarray(np.zeros((size[1], size[0], 3), np.uint8)).save(out, "PNG")
+    app = give(open_page("compare"), out.getvalue())
+    assert not app.exception
+    assert all(column["state"] == "done" for column in columns(app).values())
+
+
+def test_an_encoder_that_is_not_built_offers_a_build_and_starts_none(open_page):
+    app = open_page("compare", encoders="hog.8x8,hsv.12x4x4,phash.16x16")
+    column = columns(app)["phash.16x16"]
+    assert column["state"] == "unbuilt"
+    assert column["actions"] == [["build", "Build"]]
+    assert "2,720 pictures to encode" in column["message"]
+    assert jobs.listing() == []
+
+
+def test_one_broken_encoder_leaves_the_others_standing(open_page, monkeypatch):
+    from core.encoders.tiny import TinyImage
+
+    monkeypatch.setattr(TinyImage, "_encode", lambda self, batch: 1 / 0)
+    shown = columns(open_page("compare"))
+    assert shown["tiny.16x16"]["state"] == "failed"
+    assert "ZeroDivisionError" in shown["tiny.16x16"]["headline"]
+    assert [shown[name]["state"] for name in ("hog.8x8", "hsv.12x4x4")] == ["done", "done"]
+
+
+def test_controls_change_columns_and_link(open_page):
+    app = open_page("compare")
+    app.multiselect(key="keep_encoders").set_value(["hsv.12x4x4", "hog.8x8"]).run()
+    app.selectbox(key="keep_k").set_value(20).run()
+    assert list(columns(app)) == ["hsv.12x4x4", "hog.8x8"]
+    assert {len(column["hits"]) for column in columns(app).values()} == {20}
+    assert (param(app, "encoders"), param(app, "k")) == ("hsv.12x4x4,hog.8x8", "20")
+
+
+def test_no_encoder_at_all_says_what_to_do(open_page):
+    app = open_page("compare")
+    app.multiselect(key="keep_encoders").set_value([]).run()
+    assert not app.exception
+    assert "Choose at least one" in html(app)
+
+
+def test_the_agreement_is_the_overlap_of_what_is_shown(open_page):
+    app = open_page("compare")
+    tops = [{hit["id"] for hit in column["hits"]} for column in columns(app).values()]
+    text = html(app)
+    for i, a in enumerate(tops):
+        for j, b in enumerate(tops):
+            share = len(a & b) / 10
+            assert i == j or f'<td style="--v:{share:.2f}">' in text
+    app.segmented_control(key="measure").set_value("Rank-biased").run()
+    assert "Rank-biased overlap (p = 0.9)" in html(app)
+
+
+def test_an_unlabelled_upload_is_kept_under_the_artifacts_and_nowhere_else(open_page, artifacts):
+    token = param(give(open_page("compare"), picture()), "query")[3:]
+    assert uploads.read(token) == picture()
+    assert [path.name for path in artifacts.rglob(token)] == [token]
