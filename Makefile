@@ -6,7 +6,7 @@ BIN := .venv/bin
 FIRST := hsv.12x4x4,tiny.16x16,hog.8x8
 WORKERS ?= 2
 
-.PHONY: demo test test-slow lint bench screenshots measure clean help
+.PHONY: demo test test-slow lint bench screenshots measure readme clean help
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -34,6 +34,9 @@ measure: .venv/dev  ## measure the builds again, for docs/measured.md
 
 screenshots: .venv/dev  ## every page, wide and narrow, light and dark, into screenshots/
 	@$(BIN)/python tools/screenshots.py
+
+readme: .venv/run  ## write the table of encoders into README.md
+	@$(BIN)/python tools/write_readme.py
 
 clean:           ## everything that can be built again
 	rm -rf .venv artifacts/cache artifacts/runs screenshots
