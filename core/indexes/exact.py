@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
 import numpy as np
 
-from core.indexes.base import Index, best_first, indexes
+from core.indexes.base import Index, indexes
+from core.indexes.ranking import cosines, slack, top
 from core.types import Cost, Hits, Progress
 
-BLOCK_BYTES = 64 << 20
+FIRST = 4096
+QUERIES = 1024
+BLOCK_BYTES = 16 << 20
 
 
 class Exact(Index):
@@ -31,38 +35,46 @@ class Exact(Index):
         self._seconds = time.perf_counter() - started
 
     def _search(self, queries: np.ndarray, k: int, **knobs: float) -> Hits:
-        rows = max(BLOCK_BYTES // (4 * len(queries)), k, 1)
-        best = best_first(np.zeros((len(queries), 0), np.int64), np.zeros((len(queries), 0), np.float32), k)
-        for start in range(0, self.size, rows):
-            best = _merge(best, queries @ self._vectors[start : start + rows].T, start, k)
+        parts = [self._some(queries[start : start + QUERIES], k) for start in range(0, len(queries), QUERIES)]
+        return Hits(np.concatenate([p.ids for p in parts]), np.concatenate([p.scores for p in parts]))
+
+    def _some(self, queries: np.ndarray, k: int) -> Hits:
+        best = Hits(np.zeros((len(queries), 0), np.int64), np.zeros((len(queries), 0), np.float32))
+        floor = np.full(len(queries), -np.inf, np.float32)
+        rows = max(BLOCK_BYTES // (4 * len(queries)), FIRST)
+        stops = [*range(max(FIRST, 2 * k), self.size, rows), self.size]
+        for start, stop in zip([0, *stops], stops, strict=False):
+            best = self._merge(best, queries, k, start, queries @ self._vectors[start:stop].T, floor)
+            floor = best.scores[:, -1] - slack(self.dim)
         return best
 
-    def add(self, vectors: np.ndarray) -> None:
-        self._check(vectors, self.dim)
-        self._vectors = np.concatenate([self._vectors, vectors.astype(np.float32)])
-        self.size = len(self._vectors)
+    def _merge(self, best: Hits, queries: np.ndarray, k: int, start: int, scores: np.ndarray, floor: np.ndarray) -> Hits:
+        """The best of what was best and of one block (q, rows) whose float32 score reaches ``floor``."""
+        passed = scores >= floor[:, None]
+        if scores.shape[1] > k and np.count_nonzero(passed) > 2 * k * len(queries):
+            kth = np.partition(scores, scores.shape[1] - k, axis=1)[:, scores.shape[1] - k]
+            passed = scores >= np.maximum(floor, kth - slack(self.dim))[:, None]
+        which, ids = np.nonzero(passed)
+        ids = ids + start
+        was, column = np.nonzero(best.ids >= 0)
+        fresh = cosines(queries, self._vectors.__getitem__, which, ids)
+        return top(len(queries), k, np.append(was, which), np.append(best.ids[was, column], ids),
+                   np.append(best.scores[was, column], fresh))  # fmt: skip
+
+    def _add(self, vectors: np.ndarray) -> None:
+        self._vectors = np.concatenate([self._vectors, vectors])
 
     def save(self, folder: Path) -> None:
         np.save(folder / "vectors.npy", self._vectors)
+        (folder / "built.json").write_text(json.dumps({"build_s": self._seconds}))
 
     def load(self, folder: Path) -> None:
         self._vectors = np.load(folder / "vectors.npy", mmap_mode="r")
+        self._seconds = json.loads((folder / "built.json").read_text())["build_s"]
         self.size, self.dim = self._vectors.shape
 
     def cost(self) -> Cost:
         return Cost(self._vectors.nbytes, self._vectors.nbytes, self._seconds)
-
-
-def _merge(best: Hits, scores: np.ndarray, start: int, k: int) -> Hits:
-    """The best k of what was best and of one block of scores (q, rows)."""
-    ids = np.broadcast_to(np.arange(start, start + scores.shape[1]), scores.shape)
-    if scores.shape[1] > 4 * k:
-        # Every score tied with the k-th stays a candidate, so that ties still fall by id.
-        threshold = -np.partition(-scores, k - 1, axis=1)[:, k - 1 : k]
-        keep = int((scores >= threshold).sum(axis=1).max())
-        part = np.argpartition(-scores, min(keep, scores.shape[1] - 1) - (keep == scores.shape[1]), axis=1)[:, :keep]
-        ids, scores = np.take_along_axis(ids, part, axis=1), np.take_along_axis(scores, part, axis=1)
-    return best_first(np.hstack([best.ids, ids]), np.hstack([best.scores, scores]), k)
 
 
 indexes.add(Exact.name, Exact)

@@ -1,0 +1,228 @@
+"""Indexes of the faiss library (Johnson, Douze, Jégou, Billion-scale similarity search with GPUs, 2017): a row each.
+
+To add one, add a :class:`Row`: a factory string with its build knobs in braces, and the knobs of its search.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from core.errors import UserError
+from core.faiss_door import faiss
+from core.indexes.base import Index, Knob, indexes
+from core.indexes.ranking import rank, slack
+from core.types import Cost, Hits, Progress, report
+
+BLOCK = 16_384
+TRAIN_MOST = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One faiss index.
+
+    ``factory`` is its factory string; names in braces are build knobs. ``auto(n, dim)`` gives the values of knobs that
+    stand at 0. ``needs(knobs)`` is the number of vectors that training takes. ``lossy`` ones keep codes instead of
+    vectors: they find candidates, and the vectors that lie beside them on disk give the order and the scores.
+    """
+
+    name: str
+    factory: str
+    title: str
+    about: str
+    build: Mapping[str, Knob] = field(default_factory=dict)
+    search: Mapping[str, Knob] = field(default_factory=dict)
+    auto: Callable[[int, int], dict[str, int]] = lambda n, dim: {}
+    needs: Callable[[dict], int] = lambda knobs: 1
+    exact: bool = False
+    lossy: bool = False
+
+
+def lists(n: int, dim: int) -> dict[str, int]:
+    """About 4 sqrt(n) lists, as faiss advises, and at least the 39 vectors in each that its training wants."""
+    return {"nlist": max(1, min(round(4 * math.sqrt(n)), n // 39))}
+
+
+def parts(n: int, dim: int) -> dict[str, int]:
+    """Sub-vectors of about 8 numbers: the largest divisor of ``dim`` that is at most dim / 8."""
+    return {"m": max((m for m in range(1, dim // 8 + 1) if dim % m == 0), default=1)}
+
+
+NLIST = Knob(0, (64, 256, 1024), "lists that the gallery is divided into; 0 = chosen by its size", 0, 65_536)
+NPROBE = Knob(8, (1, 4, 16, 64), "lists that are looked through: more finds more and takes longer")
+PARTS = Knob(0, (8, 16, 32, 64), "bytes a vector, one for each sub-vector; 0 = chosen by the dimension", 0, 4096)
+RERANK = Knob(10, (1, 4, 10, 40), "candidates for each hit wanted, compared exactly afterwards", 1, 1000)
+
+ROWS = (
+    Row("flat", "Flat", "Exact (faiss)", "Compares the query with every picture, in tuned C++.", exact=True),
+    Row(
+        "hnsw", "HNSW{M}", "HNSW graph", "Walks a graph of neighbours (Malkov and Yashunin, 2018): fast, large, slow to build.",
+        {"M": Knob(32, (16, 32, 64), "links of each picture", 2, 512),
+         "efConstruction": Knob(80, (40, 80, 200), "candidates looked at for each link", 1, 10_000)},
+        {"efSearch": Knob(64, (16, 64, 256), "candidates kept while walking", 1, 100_000)},
+    ),
+    Row(
+        "ivf_flat", "IVF{nlist},Flat", "Inverted lists", "Looks only into the lists whose centre is near the query.",
+        {"nlist": NLIST}, {"nprobe": NPROBE}, lists, lambda knobs: knobs["nlist"],
+    ),
+    Row(
+        "pq", "PQ{m}", "Product quantisation", "One byte for each sub-vector (Jégou et al., 2011): small; near hits blur.",
+        {"m": PARTS}, {"rerank": RERANK}, parts, lambda knobs: 256, lossy=True,
+    ),
+    Row(
+        "ivf_pq", "IVF{nlist},PQ{m}", "Inverted lists + PQ", "Looks into few lists, and compares codes of a few bytes.",
+        {"nlist": NLIST, "m": PARTS}, {"nprobe": NPROBE, "rerank": RERANK},
+        lambda n, dim: lists(n, dim) | parts(n, dim), lambda knobs: max(256, knobs["nlist"]), lossy=True,
+    ),
+    Row("sq8", "SQ8", "8 bits a number", "Every number rounded to 8 bits: a quarter of the memory.",
+        search={"rerank": RERANK}, lossy=True),
+    Row(
+        "lsh", "LSH{bits}r", "Locality-sensitive hash", "Compares bits: the sides of random planes (Charikar, 2002).",
+        {"bits": Knob(256, (64, 256, 1024), "random planes", 8, 8192)}, {"rerank": RERANK}, lossy=True,
+    ),
+)  # fmt: skip
+
+
+class FaissIndex(Index):
+    """A row of the table, built."""
+
+    def __init__(self, row: Row) -> None:
+        self._row = row
+        self.name, self.title, self.about, self.exact = row.name, row.title, row.about, row.exact
+        self.build_knobs, self.search_knobs = row.build, row.search
+        self._index = None
+        self._beside = np.zeros((0, 0), np.float32)
+        self._mapped: Path | None = None
+        self._seconds = 0.0
+
+    def fingerprint(self, **knobs: float) -> dict:
+        return {**super().fingerprint(**knobs), "factory": self._row.factory}
+
+    def _build(self, vectors: np.ndarray, progress: Progress | None, **knobs: float) -> None:
+        started = time.perf_counter()
+        n, dim = vectors.shape
+        chosen = {**knobs, **{name: value for name, value in self._row.auto(n, dim).items() if knobs[name] == 0}}
+        self._refuse(n, dim, chosen)
+        report(progress, 0, n)
+        index = self._new(dim, chosen)
+        if not index.is_trained:
+            index.train(_sample(vectors))
+        for start in range(0, n, BLOCK):
+            index.add(np.ascontiguousarray(vectors[start : start + BLOCK], dtype=np.float32))
+            report(progress, min(start + BLOCK, n), n)
+        self._beside = np.ascontiguousarray(vectors, dtype=np.float32) if self._row.lossy else self._beside
+        self._take(index, None, time.perf_counter() - started)
+
+    def _new(self, dim: int, knobs: dict) -> object:
+        metric = faiss().METRIC_L2 if self._row.name == "lsh" else faiss().METRIC_INNER_PRODUCT
+        index = faiss().index_factory(dim, self._row.factory.format(**knobs), metric)
+        if "efConstruction" in knobs:
+            index.hnsw.efConstruction = knobs["efConstruction"]
+        if hasattr(index, "do_polysemous_training"):
+            index.do_polysemous_training = False  # orders the codes for a filter that is not used, and takes minutes
+        return index
+
+    def _refuse(self, n: int, dim: int, knobs: dict) -> None:
+        if n < (needed := self._row.needs(knobs)):
+            raise UserError(f"The index {self.name} was given {n} vectors.", f"Its training needs {needed}.", "Use exact.")
+        if dim % knobs.get("m", 1):
+            fits = ", ".join(str(m) for m in range(1, dim + 1) if dim % m == 0)
+            raise UserError(f"m = {knobs['m']} does not divide {dim} dimensions.", f"These do: {fits}.")
+
+    def _take(self, index: object, mapped: Path | None, seconds: float) -> None:
+        if hasattr(index, "make_direct_map") and not self._row.lossy:
+            index.make_direct_map()
+        self._index, self._mapped, self._seconds = index, mapped, seconds
+
+    def _search(self, queries: np.ndarray, k: int, **knobs: float) -> Hits:
+        if self.exact:
+            return rank(queries, self._rows, _all_best(self._index, queries, min(k, self.size)), k)
+        wanted = min(k * int(knobs.get("rerank", 1)), self.size)
+        _, found = self._index.search(queries, wanted, params=_parameters(knobs))
+        return rank(queries, self._rows, found, k)
+
+    def _rows(self, ids: np.ndarray) -> np.ndarray:
+        return self._beside[ids] if self._row.lossy else self._index.reconstruct_batch(ids)
+
+    def _add(self, vectors: np.ndarray) -> None:
+        if self._mapped is not None:  # a mapped index can't grow: faiss would end the process
+            self._take(faiss().read_index(str(self._mapped)), None, self._seconds)
+        self._index.add(vectors)
+        if self._row.lossy:
+            self._beside = np.concatenate([self._beside, vectors])
+
+    def save(self, folder: Path) -> None:
+        try:
+            faiss().write_index(self._index, str(folder / "index.faiss"))
+        except RuntimeError as error:
+            raise _os_error(error, folder / "index.faiss") from error
+        if self._row.lossy:
+            np.save(folder / "vectors.npy", self._beside)
+        about = {"build_s": self._seconds, "size": self.size, "dim": self.dim}
+        (folder / "built.json").write_text(json.dumps(about))
+
+    def load(self, folder: Path) -> None:
+        built = json.loads((folder / "built.json").read_text())
+        try:
+            index = faiss().read_index(str(folder / "index.faiss"), faiss().IO_FLAG_MMAP_IFC)
+        except RuntimeError as error:
+            raise UserError(f"The index in {folder} can't be read.", fix="Delete it on the Library page.") from error
+        if self._row.lossy:
+            self._beside = np.load(folder / "vectors.npy", mmap_mode="r")
+        self._take(index, folder / "index.faiss", built["build_s"])
+        self.size, self.dim = index.ntotal, index.d
+
+    def cost(self) -> Cost:
+        written = 0
+
+        def count(data: bytes) -> None:
+            nonlocal written
+            written += len(data)
+
+        faiss().write_index(self._index, faiss().PyCallbackIOWriter(count))
+        return Cost(written, written + self._beside.nbytes, self._seconds)
+
+
+def _sample(vectors: np.ndarray) -> np.ndarray:
+    """At most ``TRAIN_MOST`` rows, evenly spread, to train on."""
+    return np.ascontiguousarray(vectors[:: -(-len(vectors) // TRAIN_MOST)], dtype=np.float32)
+
+
+def _parameters(knobs: dict) -> object:
+    """Search knobs as an object of one call: an index is shared by sessions, so it is never changed."""
+    if "efSearch" in knobs:
+        return faiss().SearchParametersHNSW(efSearch=knobs["efSearch"])
+    return faiss().SearchParametersIVF(nprobe=knobs["nprobe"]) if "nprobe" in knobs else None
+
+
+def _all_best(index: object, queries: np.ndarray, k: int) -> np.ndarray:
+    """Ids (q, m) that hold the k best of each query and all that float32 can't tell from the k-th; -1 = none."""
+    more = min(k + 16, index.ntotal)
+    scores, ids = index.search(queries, more)
+    floor = scores[:, k - 1] - slack(index.d)
+    wide = np.flatnonzero(scores[:, -1] >= floor) if more < index.ntotal else []
+    for row in wide:  # more equals than were fetched: one scan for everything above the floor
+        _, _, every = index.range_search(queries[row : row + 1], float(floor[row]))
+        ids = np.pad(ids, ((0, 0), (0, max(0, len(every) - ids.shape[1]))), constant_values=-1)
+        ids[row] = -1
+        ids[row, : len(every)] = every
+    return ids
+
+
+def _os_error(error: RuntimeError, path: Path) -> OSError:
+    """faiss's words for a failed write as the system error that it was."""
+    full = "No space left" in str(error) or "write error" in str(error)
+    return OSError(errno.ENOSPC if full else errno.EACCES, str(error)[-200:], str(path))
+
+
+for _row in ROWS:
+    indexes.add(_row.name, partial(FaissIndex, _row))

@@ -1,0 +1,52 @@
+"""One score and one order for every index: exact cosine, largest first, ties by id.
+
+A fast search scores in float32, and its last digits depend on the library, the block and the number of queries. So the
+last word is spoken here: candidates are scored again in float64 and rounded once, which gives equal vectors equal
+scores wherever they lie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from core.types import Hits
+
+BLOCK_BYTES = 32 << 20
+
+
+def slack(dim: int) -> float:
+    """How far two float32 scores of unit vectors may stand wrong: twice the bound dim * 2^-24 of one inner product."""
+    return dim * 2.0**-23
+
+
+def cosines(
+    queries: np.ndarray, rows_of: Callable[[np.ndarray], np.ndarray], which: np.ndarray, ids: np.ndarray
+) -> np.ndarray:
+    """Scores float32 (c) of the pairs (query ``which[i]``, row ``ids[i]``); ``rows_of(ids)`` gives float32 rows."""
+    scores = np.empty(len(ids), np.float32)
+    step = max(1, BLOCK_BYTES // (16 * queries.shape[1]))
+    for start in range(0, len(ids), step):
+        part = slice(start, start + step)
+        left, right = queries[which[part]].astype(np.float64), rows_of(ids[part]).astype(np.float64)
+        scores[part] = np.einsum("cd,cd->c", left, right)
+    return scores
+
+
+def top(count: int, k: int, which: np.ndarray, ids: np.ndarray, scores: np.ndarray) -> Hits:
+    """The best ``k`` of the candidates of each of ``count`` queries, sorted by (score, id); id -1 where fewer exist."""
+    order = np.lexsort((ids, -scores, which))
+    which, ids, scores = which[order], ids[order], scores[order]
+    place = np.arange(len(which)) - np.searchsorted(which, np.arange(count))[which]
+    kept = place < k
+    out_ids, out_scores = np.full((count, k), -1, np.int64), np.full((count, k), -np.inf, np.float32)
+    out_ids[which[kept], place[kept]], out_scores[which[kept], place[kept]] = ids[kept], scores[kept]
+    return Hits(out_ids, out_scores)
+
+
+def rank(queries: np.ndarray, rows_of: Callable[[np.ndarray], np.ndarray], found: np.ndarray, k: int) -> Hits:
+    """Candidates (q, m) of a fast search, -1 where it found fewer -> Hits (q, k)."""
+    which, column = np.nonzero(found >= 0)
+    ids = found[which, column]
+    return top(len(queries), k, which, ids, cosines(queries, rows_of, which, ids))
