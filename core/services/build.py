@@ -50,7 +50,8 @@ def build(
         raise UserError("No encoder was named.", f"Known: {', '.join(encoders.names())}.")
     if dataset.state().kind == "download":
         dataset.download(progress)
-    made = [ready_encoder(dataset, name, progress, load=False) for name in dict.fromkeys(names)]
+    made = [ready_encoder(dataset, name, progress, load=False) for name in names]
+    made = list({encoder.name: encoder for encoder in made}.values())  # one encoder may have been spelt in two ways
     encoded = embed.embed(dataset, [encoder for encoder in made if _own(encoder)], progress)
     return [_result(dataset, encoder, index, encoded.get(encoder.name, 0), started, knobs) for encoder in made]
 

@@ -1,46 +1,24 @@
-"""What an encoder is worth on a dataset: every query of a protocol against its whole gallery, exactly."""
+"""What encoders are worth: any datasets x encoders x indexes x protocols, from the cache where it is finished."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-
-import numpy as np
+import logging
+from collections.abc import Sequence
 
 from core.datasets.base import Dataset
-from core.metrics import retrieval
-from core.services import embed
-from core.services.ready import ready_encoder
-from core.types import Item, Progress, Protocol, report
+from core.errors import UserError
+from core.services import build, latency
+from core.services.cells import Cell, cell
+from core.services.reports import Report
+from core.services.specs import EXACT, IndexSpec, index_spec
+from core.types import Progress, report
 
-CELLS = 2_000_000
-"""Scores held at once (queries of a block x gallery): about 80 MB while they are ranked, however large the gallery is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Roles:
-    """A protocol laid over the rows of embeddings: who is searched, who searches, and the codes that decide what is right.
-
-    ``gallery`` and ``queries`` are int64 rows. ``relevant`` and ``ignore`` are int64 (n,) codes of the field of each row,
-    negative and different from each other where the field is unknown, so that nothing unknown ever equals anything.
-    """
-
-    gallery: np.ndarray
-    queries: np.ndarray
-    relevant: np.ndarray
-    ignore: np.ndarray
-
-    @classmethod
-    def of(cls, items: Sequence[Item], protocol: Protocol) -> Roles:
-        searched = [row for row, item in enumerate(items) if protocol.in_gallery(item)]
-        asking = sorted((row for row, item in enumerate(items) if protocol.is_query(item)), key=lambda row: items[row].id)
-        ignored = _codes([item.value(protocol.ignore) if protocol.ignore else None for item in items])
-        relevant = _codes([item.value(protocol.relevant) for item in items])
-        return cls(np.array(searched, np.int64), np.array(asking[:: protocol.every], np.int64), relevant, ignored)
+log = logging.getLogger(__name__)
+SHORT = ("mAP", "hit@1", "precision@10")
 
 
 def judge(dataset: Dataset, encoder_name: str, protocol_name: str | None = None, progress: Progress | None = None) -> dict:
-    """Means over the judged queries of a built dataset.
+    """Means over the judged queries of a built dataset, by exact search.
 
     Returns:
         ``queries`` (asked), ``unjudged`` (of these, without anything relevant in the gallery: left out of the means), and
@@ -49,44 +27,60 @@ def judge(dataset: Dataset, encoder_name: str, protocol_name: str | None = None,
     Raises:
         UserError: unknown names, or embeddings that are not built.
     """
-    found = embed.read(dataset, ready_encoder(dataset, encoder_name, may_fit=False, load=False))
-    roles = Roles.of(embed.item_rows(dataset, found), dataset.protocol(protocol_name))
-    scores = list(_scores(found.vectors, roles, progress))
-    table = {name: np.concatenate([block[name] for block in scores]) if scores else np.zeros(0) for name in METRICS}
-    judged = ~np.isnan(table["mAP"])
-    means = {name: float(values[judged].mean()) if judged.any() else None for name, values in table.items()}
-    return {"queries": len(roles.queries), "unjudged": int((~judged).sum()), **means}
+    made = cell(dataset, encoder_name, dataset.protocol(protocol_name), EXACT, progress)
+    means = made.means()
+    return {"queries": len(made.queries), "unjudged": int((~made.judged).sum()), **{name: means[name] for name in SHORT}}
 
 
-METRICS = {
-    "mAP": retrieval.average_precision,
-    "hit@1": lambda rel, found: retrieval.hit_at(rel, found, 1),
-    "precision@10": lambda rel, found: retrieval.precision_at(rel, found, 10),
-}
+def evaluate(
+    name: str,
+    datasets: Sequence[Dataset],
+    encoders: Sequence[str],
+    indexes: Sequence[str] = ("exact",),
+    protocols: Sequence[str] = (),
+    progress: Progress | None = None,
+    *,
+    timed: bool = True,
+) -> Report:
+    """Judge every combination; build the embeddings that are missing.
+
+    Args:
+        name: what the report is called.
+        protocols: names; without, each dataset's own full ones (the quick forms with fewer queries are left out).
+        timed: measure latency too, for each (dataset, encoder, index) once.
+        progress: counts finished cells.
+
+    Raises:
+        UserError: an unknown name; a dataset that none of the protocols belongs to.
+        Cancelled: ``progress`` said stop. Finished cells are kept; the same call goes on from there.
+    """
+    specs = [index_spec(text) for text in indexes]
+    plan = [(dataset, encoder, spec) for dataset in datasets for encoder in dict.fromkeys(encoders) for spec in specs]
+    wanted = {dataset.locator: _protocols(dataset, protocols) for dataset in datasets}
+    total = sum(len(wanted[dataset.locator]) for dataset, _, _ in plan)
+    found: list[Cell] = []
+    for dataset, encoder, spec in plan:
+        report(progress, len(found), total)
+        found += _cells(dataset, encoder, spec, wanted[dataset.locator], timed)
+    report(progress, total, total)
+    return Report.of(name, found)
 
 
-def _scores(vectors: np.ndarray, roles: Roles, progress: Progress | None) -> Iterator[dict[str, np.ndarray]]:
-    """Per-query metrics, a block of queries at a time."""
-    if not len(roles.gallery):
-        return
-    whole = len(roles.gallery) == len(vectors)
-    gallery = np.ascontiguousarray(vectors if whole else vectors[roles.gallery])
-    step = max(1, CELLS // len(roles.gallery))
-    for start in range(0, len(roles.queries), step):
-        report(progress, start, len(roles.queries))
-        rows = roles.queries[start : start + step]
-        ranked, found = _ranked(vectors[rows] @ gallery.T, rows, roles)
-        yield {name: metric(ranked, found) for name, metric in METRICS.items()}
-    report(progress, len(roles.queries), len(roles.queries))
+def _cells(dataset: Dataset, encoder: str, spec: IndexSpec, protocols: Sequence[str], timed: bool) -> list[Cell]:
+    if not build.is_built(dataset, encoder):
+        build.build(dataset, [encoder])
+    times = latency.measured(dataset, encoder, spec) if timed else {}
+    made = [cell(dataset, encoder, dataset.protocol(name), spec) for name in protocols]
+    return [latency.with_times(one, times) for one in made]
 
 
-def _ranked(scores: np.ndarray, rows: np.ndarray, roles: Roles) -> tuple[np.ndarray, np.ndarray]:
-    """Ranked relevance (q, n) and R (q,): the query itself and what the protocol ignores are junk."""
-    junk = (roles.gallery == rows[:, None]) | (roles.ignore[roles.gallery] == roles.ignore[rows][:, None])
-    relevant = (roles.relevant[roles.gallery] == roles.relevant[rows][:, None]) & ~junk
-    return retrieval.rank(scores, relevant, junk), relevant.sum(axis=1)
-
-
-def _codes(values: Sequence[object]) -> np.ndarray:
-    known = {value: code for code, value in enumerate(dict.fromkeys(v for v in values if v is not None))}
-    return np.array([-1 - row if value is None else known[value] for row, value in enumerate(values)], dtype=np.int64)
+def _protocols(dataset: Dataset, wanted: Sequence[str]) -> list[str]:
+    known = [protocol.name for protocol in dataset.protocols()]
+    if not wanted:
+        return [protocol.name for protocol in dataset.protocols() if protocol.every == 1]
+    chosen = [name for name in known if name in wanted]
+    if not chosen:
+        raise UserError(
+            f"{dataset.title or dataset.name} has none of the protocols {', '.join(wanted)}.", f"It has: {', '.join(known)}."
+        )
+    return chosen

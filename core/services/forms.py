@@ -26,7 +26,7 @@ def settle(dataset: Dataset, encoder: Encoder, progress: Progress | None = None,
     if forced or not hasattr(encoder, "use_form") or embed.find(dataset, encoder) is not None:
         return
     if (built := _built_form(dataset, encoder, by_parts=may_measure)) is not None:
-        encoder.form = built
+        encoder.use_form(built)
     elif may_measure and len(dataset.items) >= WORTH:
         _measure(dataset, encoder, progress)
 

@@ -31,17 +31,25 @@ def ready_encoder(
         UserError: unknown name, weights that can't be had, or a missing fit.
     """
     encoder = encoders.get(name)
-    if may_fit and encoder.state().kind != "ready":
-        encoder.load(progress)  # before it is here nothing is known of the weights, the fingerprint included
-    forms.settle(dataset, encoder, progress, may_measure=may_fit)
-    if load:
-        encoder = _shared(encoder, progress)
+    if encoder.base is not None:
+        base = ready_encoder(dataset, encoder.base, progress, may_fit=may_fit, load=load)
+        encoder = encoder.with_base(base)
+    else:
+        encoder = _own(dataset, encoder, progress, may_fit, load)
     if encoder.fitted:
         return encoder
     arrays = fits.known_fit(dataset, encoder)
     if arrays is None and not may_fit:
         raise embed.not_built(dataset, name)
     return encoder.with_fit(_fit(dataset, encoder, progress) if arrays is None else arrays)
+
+
+def _own(dataset: Dataset, encoder: Encoder, progress: Progress | None, may_fit: bool, load: bool) -> Encoder:
+    """An encoder that looks at pictures itself: downloaded, in its number format, loaded; not yet fitted."""
+    if may_fit and encoder.state().kind != "ready":
+        encoder.load(progress)  # before it is here nothing is known of the weights, the fingerprint included
+    forms.settle(dataset, encoder, progress, may_measure=may_fit)
+    return _shared(encoder, progress) if load else encoder
 
 
 def _shared(encoder: Encoder, progress: Progress | None) -> Encoder:

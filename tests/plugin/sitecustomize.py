@@ -1,0 +1,37 @@
+"""Loaded by Python itself in the processes that tests start with this folder on PYTHONPATH: a slow encoder that keeps a diary.
+
+``TEST_DIARY`` is a file that gets one line for each picture encoded; ``TEST_SLEEP`` seconds are spent on each, and
+``TEST_PREPARE_SLEEP`` on preparing it in a worker.
+"""
+
+import os
+import time
+
+import numpy as np
+from PIL import Image
+
+from core.encoders.base import Encoder, encoders
+from core.services import shards
+
+shards.SECONDS = float(os.environ.get("TEST_PART_SECONDS", "0.3"))
+
+
+class Slow(Encoder):
+    name = "slow.test"
+    title = "Slow"
+    dim = 48
+    batch = 4
+
+    def prepare(self, image):
+        time.sleep(float(os.environ.get("TEST_PREPARE_SLEEP", "0")))
+        return np.asarray(Image.fromarray(image).resize((4, 4), Image.Resampling.NEAREST)).reshape(-1)
+
+    def _encode(self, batch):
+        for one in batch:
+            time.sleep(float(os.environ.get("TEST_SLEEP", "0")))
+            with open(os.environ["TEST_DIARY"], "a") as diary:
+                diary.write(one.tobytes().hex() + "\n")
+        return np.stack(batch).astype(np.float32) + 1.0
+
+
+encoders.add(Slow.name, Slow)
