@@ -1,0 +1,57 @@
+"""Curves over a block of ranked lists: sums over the judged queries, so that blocks add up to means over all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from core.metrics.ranked import Ranked
+
+LEVELS = np.linspace(0.0, 1.0, 101)
+DEEPEST = 100
+
+
+def interpolated_precision(lists: Ranked, levels: np.ndarray = LEVELS) -> np.ndarray:
+    """Precision at recall levels, (q, levels): the best precision at any rank whose recall is at least the level.
+
+    NaN where R = 0, and 0 where the list ends before that recall.
+    """
+    most = int(max(lists.relevant.max(initial=0), lists.order.max(initial=0), 1))
+    best = np.zeros((len(lists), most))
+    best[lists.row, lists.order - 1] = lists.order / lists.rank
+    best = np.maximum.accumulate(best[:, ::-1], axis=1)[:, ::-1]
+    wanted = np.ceil(levels[None, :] * lists.relevant[:, None] - 1e-9).astype(np.int64)
+    found = np.take_along_axis(best, np.clip(wanted - 1, 0, most - 1), axis=1)
+    return np.where(lists.relevant[:, None] > 0, found, np.nan)
+
+
+def hits_within(lists: Ranked, deepest: int = DEEPEST) -> np.ndarray:
+    """Relevant items among the first 1, 2, ... ``deepest`` of each list, int64 (q, deepest)."""
+    near = lists.rank <= deepest
+    places = lists.row[near] * deepest + lists.rank[near] - 1
+    return np.bincount(places, minlength=len(lists) * deepest).reshape(len(lists), deepest).cumsum(axis=1)
+
+
+@dataclass
+class Curves:
+    """Means over judged queries of precision@K, recall@K and hit@K for K = 1..100, and of precision at 101 recall levels."""
+
+    judged: int = 0
+    sums: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def add(self, lists: Ranked) -> None:
+        use = lists.relevant > 0
+        within = hits_within(lists)[use].astype(np.float64)
+        self.judged += int(use.sum())
+        self._add("precision@K", within / np.arange(1, DEEPEST + 1))
+        self._add("recall@K", within / lists.relevant[use][:, None])
+        self._add("hit@K", np.minimum(within, 1.0))
+        self._add("precision_at_recall", interpolated_precision(lists)[use])
+
+    def _add(self, name: str, values: np.ndarray) -> None:
+        self.sums[name] = self.sums.get(name, 0.0) + values.sum(axis=0)
+
+    def means(self) -> dict[str, list[float]]:
+        """Curve name -> values; empty where no query could be judged."""
+        return {name: (sums / self.judged).tolist() for name, sums in self.sums.items()} if self.judged else {}

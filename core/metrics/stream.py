@@ -1,0 +1,104 @@
+"""From vectors to per-query scores, a block of queries at a time: memory stays flat whatever the gallery's size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.metrics import table
+from core.metrics.curves import Curves
+from core.metrics.ranked import Ranked, rank
+from core.types import Progress, report
+
+CELLS = 4_000_000
+"""Scores held at once (queries of a block x gallery): about 150 MB while they are ranked."""
+COLUMNS = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Who is searched, who searches, and the codes that decide what is right, laid over the n rows of vectors.
+
+    ``gallery`` and ``queries`` are int64 rows; the gallery is in the order that breaks ties. ``relevant`` and ``ignore``
+    are int64 (n,) codes of the field of each row, negative and different from each other where the field is unknown, so
+    that nothing unknown ever equals anything.
+    """
+
+    gallery: np.ndarray
+    queries: np.ndarray
+    relevant: np.ndarray
+    ignore: np.ndarray
+
+    def junk(self, rows: np.ndarray) -> np.ndarray:
+        """bool (q, gallery): the query itself, and what the protocol ignores."""
+        same = self.ignore[self.gallery] == self.ignore[rows][:, None]
+        return same | (self.gallery == rows[:, None])
+
+    def right(self, rows: np.ndarray) -> np.ndarray:
+        """bool (q, gallery): the field is equal. Junk is not taken out."""
+        return self.relevant[self.gallery] == self.relevant[rows][:, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Scores of q queries: ``scores`` name -> float64 (q,), NaN where R = 0; ``relevant`` R (q,); ``curves`` means."""
+
+    scores: dict[str, np.ndarray]
+    relevant: np.ndarray
+    curves: dict[str, list[float]]
+
+
+def cosines(queries: np.ndarray, vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """float32 (q, rows): inner products computed in float64 and rounded once, so that equal vectors get equal scores
+    whatever the block that they stand in."""
+    out = np.empty((len(queries), len(rows)), np.float32)
+    left = np.asarray(queries, np.float64)
+    for start in range(0, len(rows), COLUMNS):
+        part = rows[start : start + COLUMNS]
+        out[:, start : start + len(part)] = left @ np.asarray(vectors[part], np.float64).T
+    return out
+
+
+def blocks(vectors: np.ndarray, roles: Roles, top: int = 0, progress: Progress | None = None) -> Iterator[Ranked]:
+    """Ranked lists over the whole gallery, exactly, a block of queries at a time in the order of ``roles.queries``."""
+    step = max(1, CELLS // max(1, len(roles.gallery)))
+    labels = roles.relevant[roles.gallery]
+    for start in range(0, len(roles.queries), step):
+        report(progress, start, len(roles.queries))
+        rows = roles.queries[start : start + step]
+        junk = roles.junk(rows)
+        right = roles.right(rows) & ~junk
+        scores = cosines(vectors[rows], vectors, roles.gallery)
+        yield rank(scores, right, junk, top=top, labels=labels, own=roles.relevant[rows])
+    report(progress, len(roles.queries), len(roles.queries))
+
+
+def listed(hits: np.ndarray, rows: np.ndarray, roles: Roles, top: int = 0) -> Ranked:
+    """Ranked lists of an index's answers.
+
+    Args:
+        hits: int64 (q, k), positions in ``roles.gallery``, best first, -1 where fewer were found.
+        rows: int64 (q,), the queries' rows.
+    """
+    junk = roles.junk(rows)
+    everything = roles.right(rows) & ~junk
+    at = np.maximum(hits, 0)
+    out = np.take_along_axis(junk, at, axis=1) | (hits < 0)
+    right = np.take_along_axis(everything, at, axis=1) & ~out
+    places = np.broadcast_to(-np.arange(hits.shape[1], dtype=np.float32), hits.shape)
+    labels = roles.relevant[roles.gallery][at]
+    found = everything.sum(axis=1)
+    return rank(places, right, out, found=found, top=top, labels=labels, own=roles.relevant[rows])
+
+
+def judge(lists: Iterator[Ranked], names: Sequence[str] = table.DEFAULT) -> Judged:
+    """Every metric for every query, and the curves, of blocks of ranked lists."""
+    curves, parts, relevant = Curves(), [], []
+    for block in lists:
+        curves.add(block)
+        parts.append(table.scores(block, names))
+        relevant.append(block.relevant)
+    scores = {name: np.concatenate([part[name] for part in parts]) if parts else np.zeros(0) for name in names}
+    return Judged(scores, np.concatenate(relevant) if relevant else np.zeros(0, np.int64), curves.means())
