@@ -1,0 +1,39 @@
+"""What a measurement was made with: processor, cores, accelerator, versions."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import sys
+from pathlib import Path
+
+PACKAGES = ("numpy", "pillow", "opencv-python-headless", "scikit-image", "torch", "torchvision", "timm", "faiss-cpu")
+
+
+def hardware() -> str:
+    """``AMD EPYC, 2 cores`` and the accelerator, where torch is in use and has one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    torch = sys.modules.get("torch")
+    cuda = torch is not None and torch.cuda.is_available()
+    return f"{_processor()}, {cores} cores" + (f", {torch.cuda.get_device_name(0)}" if cuda else "")
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of what the figures depend on."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
+    except OSError:
+        name = ""
+    return name or platform.processor() or platform.machine()

@@ -1,0 +1,142 @@
+"""A report: cells of a comparison with their per-query scores, on disk in two files that any program can read.
+
+``report.json`` holds cards, means and curves; ``scores.npz`` the per-query scores (plain arrays, no pickle), in half
+precision where it ships. Reports lie in ``artifacts/reports/<name>/``.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from core import store
+from core.errors import UserError
+from core.metrics import table
+from core.services.cells import Cell
+
+FOLDER = "reports"
+KEPT = ("mAP", "MAP@R", "hit@1", "precision@10", "recall@10", "MRR", "nDCG@10", "accuracy@10")
+"""Metrics whose per-query scores ship; means of all metrics always do."""
+SHARED = ("queries", "groups", "clusters", "relevant")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Cells by (dataset, protocol, encoder, index), and their means over queries and over classes."""
+
+    name: str
+    made: float
+    cells: tuple[Cell, ...]
+    means: tuple[dict[str, float | None], ...]
+    class_means: tuple[dict[str, float | None], ...]
+
+    @classmethod
+    def of(cls, name: str, cells: Iterable[Cell]) -> Report:
+        """A report of cells. Raises UserError where a metric is unknown, or two cells bear the same four names."""
+        cells = tuple(cells)
+        if len({cell.name for cell in cells}) != len(cells):
+            raise UserError(f"The report {name!r} has two rows with the same dataset, protocol, encoder and index.")
+        for cell in cells:
+            _known(cell.scores)
+        return cls(name, time.time(), cells, tuple(cell.means() for cell in cells), tuple(cell.class_means() for cell in cells))
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a cell: the four names, counts, means of every metric, class-balanced means, milliseconds."""
+        rows = []
+        for cell, means, balanced in zip(self.cells, self.means, self.class_means, strict=True):
+            row = dict(zip(("dataset", "protocol", "encoder", "index"), cell.name, strict=True))
+            row |= {"queries": len(cell.queries), "unjudged": int((~cell.judged).sum()), "dim": cell.card["dimensions"]}
+            row |= means | {f"{name} by class": value for name, value in balanced.items()}
+            total = cell.latency.get("total", {}).get("single", {})
+            rows.append(row | {f"{p} ms": total.get(p) for p in ("p50", "p95", "p99")})
+        return pd.DataFrame(rows)
+
+    def save(self, folder: Path | None = None, *, small: bool = False) -> Path:
+        """Write it, whole or not at all; ``small`` keeps fewer per-query scores, in half precision."""
+        target = folder or store.root() / FOLDER / store.safe(self.name)
+        with store.new_folder(target) as new:
+            arrays, shared = {}, {}
+            for number, cell in enumerate(self.cells):
+                arrays |= _arrays(cell, f"{number}", shared, small)
+            np.savez_compressed(new / "scores.npz", **arrays)
+            rows = [
+                {**dict(zip(("dataset", "protocol", "encoder", "index"), cell.name, strict=True)), "means": means,
+                 "class_means": balanced, "curves": _rounded(cell.curves), "latency": cell.latency, "card": cell.card,
+                 "arrays": shared[_shared_key(cell)]}
+                for cell, means, balanced in zip(self.cells, self.means, self.class_means, strict=True)
+            ]  # fmt: skip
+            (new / "report.json").write_text(json.dumps({"name": self.name, "made": self.made, "version": 1, "rows": rows}))
+        return target
+
+    @classmethod
+    def load(cls, folder: Path) -> Report:
+        """Read what :meth:`save` wrote. Raises UserError where it is not there, or not whole."""
+        try:
+            noted = json.loads((folder / "report.json").read_text())
+            with np.load(folder / "scores.npz", allow_pickle=False) as arrays:
+                kept = {name: arrays[name] for name in arrays.files}
+            cells = tuple(_cell(row, number, kept) for number, row in enumerate(noted["rows"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"The report {folder.name!r} can't be read ({type(error).__name__}).", fix="Make it again: python -m core evaluate."
+            ) from error
+        means = [row["means"] for row in noted["rows"]]
+        return cls(noted["name"], noted["made"], cells, tuple(means), tuple(row["class_means"] for row in noted["rows"]))
+
+
+def listing() -> list[str]:
+    """Names of the reports there are: the user's own, newest first, then those that came with the code."""
+    own = {path.parent.name: path.stat().st_mtime for path in (store.root() / FOLDER).glob("[!.]*/report.json")}
+    came = [path.parent.name for path in sorted((store.shipped() / FOLDER).glob("[!.]*/report.json"))]
+    return list(dict.fromkeys([*sorted(own, key=own.__getitem__, reverse=True), *came]))
+
+
+def find(name: str) -> Path:
+    """The folder of a report. Raises UserError where there is none of that name."""
+    for base in (store.root(), store.shipped()):
+        if store.SAFE.fullmatch(name) and (base / FOLDER / name / "report.json").is_file():
+            return base / FOLDER / name
+    known = ", ".join(listing()) or "none yet"
+    raise UserError(f"There is no report named {name[:60]!r}.", f"There are: {known}.", "Make one: python -m core evaluate.")
+
+
+def _known(names: Iterable[str]) -> None:
+    for name in names:
+        if not name.startswith("index recall@"):
+            table.metric(name)
+
+
+def _shared_key(cell: Cell) -> tuple:
+    return cell.dataset, cell.protocol, store.fingerprint([cell.queries.tolist(), cell.clusters.tolist()])
+
+
+def _arrays(cell: Cell, prefix: str, shared: dict, small: bool) -> dict[str, np.ndarray]:
+    """Arrays of a cell; ids, groups and R are written once for all encoders that were asked the same."""
+    made = {}
+    if _shared_key(cell) not in shared:
+        shared[_shared_key(cell)] = f"q{len(shared)}"
+        made = {f"{shared[_shared_key(cell)]}/{part}": getattr(cell, part) for part in SHARED}
+    kept = [name for name in cell.scores if not small or name in KEPT or name not in table.DEFAULT]
+    kind = np.float16 if small else np.float32
+    return made | {f"{prefix}/{name}": cell.scores[name].astype(kind) for name in kept}
+
+
+def _cell(row: dict, number: int, kept: dict[str, np.ndarray]) -> Cell:
+    prefix = f"{number}/"
+    scores = {name.removeprefix(prefix): values.astype(np.float64) for name, values in kept.items() if name.startswith(prefix)}
+    _known(scores)
+    parts = {part: kept[f"{row['arrays']}/{part}"] for part in SHARED}
+    if any(len(values) != len(parts["queries"]) for values in [*scores.values(), *parts.values()]):
+        raise ValueError("arrays of different lengths")
+    names = {name: row[name] for name in ("dataset", "protocol", "encoder", "index")}
+    return Cell(**names, **parts, scores=scores, curves=row["curves"], card=row["card"], latency=row["latency"])
+
+
+def _rounded(curves: dict[str, Sequence[float]]) -> dict[str, list[float]]:
+    return {name: [round(float(value), 5) for value in values] for name, values in curves.items()}

@@ -1,0 +1,45 @@
+"""A protocol laid over the rows of embeddings: who searches whom, what is right, and which queries belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from core import store
+from core.metrics.stream import Roles
+from core.types import Item, Protocol
+
+
+def roles_of(items: Sequence[Item], protocol: Protocol) -> Roles:
+    """Rows of the gallery and of the queries, both in the order of ids, and the codes of the protocol's fields."""
+    order = sorted(range(len(items)), key=lambda row: items[row].id)
+    searched = [row for row in order if protocol.in_gallery(items[row])]
+    asking = [row for row in order if protocol.is_query(items[row])][:: protocol.every]
+    ignored = codes([item.value(protocol.ignore) if protocol.ignore else None for item in items])
+    relevant = codes([item.value(protocol.relevant) for item in items])
+    return Roles(np.array(searched, np.int64), np.array(asking, np.int64), relevant, ignored)
+
+
+def codes(values: Sequence[object]) -> np.ndarray:
+    """int64: equal values get equal codes from 0; each None gets a negative code of its own."""
+    known = {value: code for code, value in enumerate(dict.fromkeys(v for v in values if v is not None))}
+    return np.array([-1 - row if value is None else known[value] for row, value in enumerate(values)], dtype=np.int64)
+
+
+def digest(items: Sequence[Item], protocol: Protocol) -> str:
+    """Changes whenever who searches whom or what is right changes: labels and splits are no cause of the vectors."""
+    fields = [[item.id, protocol.in_gallery(item), protocol.is_query(item), str(item.value(protocol.relevant)),
+               str(item.value(protocol.ignore) if protocol.ignore else None)] for item in items]  # fmt: skip
+    return store.fingerprint([fields, protocol.every])
+
+
+def group_of(item: Item, protocol: Protocol) -> str:
+    """The class that a query is averaged in, for class-balanced means: its category or label, else what is relevant."""
+    value = item.category or item.label or item.value(protocol.relevant)
+    return "unknown" if value is None else str(value)
+
+
+def cluster_of(item: Item) -> str:
+    """Queries of one object are not independent: they are resampled together. Others stand alone."""
+    return item.id if item.instance is None else f"object {item.instance}"

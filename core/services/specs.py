@@ -1,0 +1,55 @@
+"""An index as a person writes it: ``exact``, ``hnsw``, ``hnsw:M=16,efSearch=64``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from core.errors import UserError
+from core.indexes.base import indexes
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSpec:
+    """An index with its knobs; ``exact`` says that it finds what a full comparison finds."""
+
+    text: str
+    name: str
+    build: Mapping[str, float]
+    search: Mapping[str, float]
+    exact: bool
+
+    def causes(self) -> dict:
+        """What its answers depend on; every exact index answers alike."""
+        return {"exact": True} if self.exact else {**indexes.get(self.name).fingerprint(**self.build), "search": dict(self.search)}
+
+
+EXACT = IndexSpec("exact", "exact", {}, {}, True)
+
+
+def index_spec(text: str) -> IndexSpec:
+    """Read ``name`` or ``name:knob=value,knob=value``.
+
+    Raises:
+        UserError: no such index or knob, or a value out of its range.
+    """
+    name, _, rest = text.strip().partition(":")
+    index = indexes.get(name)
+    given = dict(_pair(text, part) for part in rest.split(",") if part.strip())
+    known = {**index.build_knobs, **index.search_knobs}
+    settled = index.settle(known, given)
+    build = {knob: settled[knob] for knob in index.build_knobs}
+    search = {knob: settled[knob] for knob in index.search_knobs}
+    shown = ",".join(f"{knob}={settled[knob]:g}" for knob in given)
+    return IndexSpec(f"{name}:{shown}" if shown else name, name, build, search, bool(index.exact))
+
+
+def _pair(text: str, part: str) -> tuple[str, float]:
+    knob, sign, value = part.partition("=")
+    try:
+        number = float(value)
+    except ValueError:
+        number = float("nan")
+    if not sign or number != number:
+        raise UserError(f"{part.strip()!r} in the index {text!r} is no knob with a number.", fix="Write it as hnsw:efSearch=64.")
+    return knob.strip(), int(number) if number.is_integer() else number
