@@ -1,0 +1,101 @@
+"""Pictures of every page and state, wide and narrow, light and dark, into screenshots/. Look at them before a release.
+
+    python tools/screenshots.py            everything
+    python tools/screenshots.py compare    only names that contain a word
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tools.serve import chromium, serving, settle
+
+OUT = ROOT / "screenshots"
+WIDTHS = {"wide": 1280, "narrow": 390}
+SCHEMES = ("light", "dark")
+TALLEST = 3200
+EIGHT = "hog.8x8,tiny.16x16,hsv.12x4x4,phash.16x16,dhash.16x16"
+
+
+def states() -> dict[str, tuple[str, object]]:
+    """Name -> (address, what to do there before the picture is taken)."""
+    return {
+        "home": ("", None),
+        "compare": ("compare", None),
+        "compare-one": ("compare?encoders=hog.8x8&k=5", None),
+        "compare-many": (f"compare?encoders={EIGHT}&k=5", None),
+        "compare-forged": ("compare?query=item:nothing&k=9999&encoders=nonsense", None),
+        "compare-none": ("compare", _no_encoder),
+        "compare-lit": ("compare", _pin),
+        "compare-gallery": ("compare", _gallery),
+        "compare-upload": ("compare", _upload),
+        "library": ("library", None),
+        "library-encoders": ("library", _tab("Encoders")),
+        "library-caches": ("library", _tab("Caches")),
+        "library-build": ("library", _choose),
+    }
+
+
+def main() -> None:
+    wanted = sys.argv[1:]
+    OUT.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch, serving(Path(scratch)) as address, chromium() as browser:
+        for name, (path, act) in states().items():
+            if wanted and not any(word in name for word in wanted):
+                continue
+            for size, width in WIDTHS.items():
+                for scheme in SCHEMES:
+                    _shoot(browser, f"{address}/{path}", act, width, scheme, OUT / f"{name}-{size}-{scheme}.png")
+
+
+def _shoot(browser, url: str, act, width: int, scheme: str, to: Path) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page.goto(url)
+    settle(page, 700)
+    if act:
+        act(page)
+        settle(page, 500)
+    tall = page.evaluate("(document.querySelector('.stMain') || document.body).scrollHeight")
+    page.set_viewport_size({"width": width, "height": min(max(tall, 700), TALLEST)})
+    page.wait_for_timeout(400)
+    page.screenshot(path=to)
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    print(f"{to.name}{f'  WIDER THAN THE WINDOW: {wide}' if wide > width else ''}")
+    page.close()
+
+
+def _no_encoder(page) -> None:
+    page.get_by_role("button", name="Clear all").click()
+
+
+def _pin(page) -> None:
+    page.locator(".letter").first.click()
+
+
+def _gallery(page) -> None:
+    page.get_by_role("button", name="Gallery", exact=True).click()
+    page.locator("[role=dialog] .cell").first.wait_for()
+
+
+def _upload(page) -> None:
+    page.get_by_role("button", name="Upload").first.click()
+
+
+def _tab(name: str):
+    return lambda page: page.get_by_role("tab", name=name).click()
+
+
+def _choose(page) -> None:
+    page.get_by_label("Encoders", exact=True).first.click()
+    page.keyboard.type("phash")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+
+
+if __name__ == "__main__":
+    main()
