@@ -1,0 +1,126 @@
+"""Encoders that learn from the gallery first, and encoders made from others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core import store
+from core.encoders.base import encoders
+from core.errors import UserError
+from core.services import embed, library, search
+from core.services.build import build, is_built
+from core.services.ready import gallery_vectors, ready_encoder
+from tests.plugged import numbered, paint
+
+
+def built(folder, name="fitted.test"):
+    dataset = library.open_dataset(str(folder), fresh=True)
+    (row,) = build(dataset, [name])
+    return dataset, row
+
+
+def test_a_fit_is_made_once_and_queries_use_it(fitted, gallery):
+    dataset, row = built(gallery)
+    assert fitted.fits == [20]
+    assert row.encoded == 20
+    built(gallery)
+    answer = search.search(search.Query(item_id="00003.png"), dataset, "fitted.test", k=1, include_self=True)
+    assert answer.hits[0].id == "00003.png"
+    assert answer.hits[0].score == pytest.approx(1.0)
+    assert fitted.fits == [20]
+
+
+def test_a_fit_is_kept_while_the_gallery_grows_a_little(fitted, gallery):
+    built(gallery)
+    paint(gallery, ["new.png"])
+    fitted.seen.clear()
+    _, row = built(gallery)
+    assert fitted.fits == [20]
+    assert row.encoded == len(fitted.seen) == 1
+
+
+@pytest.mark.parametrize("count", [40, 10])
+def test_a_fit_is_made_again_when_the_gallery_has_doubled_or_halved(fitted, gallery, count):
+    built(gallery)
+    for path in sorted(gallery.iterdir())[count:]:
+        path.unlink()
+    paint(gallery, numbered(count))
+    dataset, row = built(gallery)
+    assert fitted.fits == [20, count]
+    assert row.encoded == count, "vectors of the old fit are of no use"
+    assert len(store.entries("fits")) == len(store.entries("embeddings")) == len(store.entries("indexes")) == 1
+    assert is_built(dataset, "fitted.test")
+
+
+def test_a_fit_looks_at_the_gallery_and_never_at_queries(fitted, tmp_path):
+    names = [f"train/a/{n}" for n in numbered(12)] + [f"test/a/{n}" for n in numbered(30, start=50)]
+    built(paint(tmp_path / "set", names))
+    assert fitted.fits == [12]
+
+
+def test_a_search_never_fits(fitted, gallery):
+    dataset = library.open_dataset(str(gallery))
+    assert not is_built(dataset, "fitted.test")
+    with pytest.raises(UserError, match="no embeddings"):
+        search.search(search.Query(item_id="00003.png"), dataset, "fitted.test")
+    assert fitted.fits == []
+
+
+def test_a_gallery_in_which_nothing_can_be_used_can_not_be_fitted(fitted, tmp_path):
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(b"x")
+    with pytest.raises(UserError, match="can't be fitted"):
+        built(folder)
+
+
+def test_a_whitened_encoder_encodes_no_picture_twice(counting, gallery):
+    built(gallery, "counting.test")
+    counting.seen.clear()
+    dataset, row = built(gallery, "counting.test:pca=8")
+    assert counting.seen == []
+    assert (row.pictures, row.encoded) == (20, 0)
+    encoder = ready_encoder(dataset, "counting.test:pca=8")
+    found = embed.read(dataset, encoder)
+    assert found.vectors.shape == (20, 8)
+    base = gallery_vectors(dataset, ready_encoder(dataset, "counting.test"))
+    fit = encoders.get("counting.test:pca=8").fit(base)
+    expected = (np.asarray(base) - fit["mean"]) @ fit["axes"].T
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(found.vectors, expected, atol=1e-5)
+
+
+def test_a_whitened_encoder_builds_its_base_and_answers(counting, gallery):
+    dataset, _ = built(gallery, "counting.test:pca=8")
+    assert len(counting.seen) == 20
+    assert is_built(dataset, "counting.test"), "the base is there as well"
+    query = search.Query(data=(gallery / "00003.png").read_bytes())
+    answer = search.search(query, dataset, "counting.test:pca=8", k=1, include_self=True)
+    assert answer.hits[0].id == "00003.png"
+    assert answer.hits[0].score == pytest.approx(1.0, abs=1e-5)
+
+
+def test_whitening_of_an_encoder_that_has_to_be_fitted_too(fitted, gallery):
+    dataset, row = built(gallery, "fitted.test:pca=4")
+    assert fitted.fits == [20]
+    assert row.pictures == 20
+    answer = search.search(search.Query(item_id="00003.png"), dataset, "fitted.test:pca=4", k=1, include_self=True)
+    assert answer.hits[0].score == pytest.approx(1.0, abs=1e-5)
+
+
+def test_new_pictures_pass_through_the_kept_whitening(counting, gallery):
+    built(gallery, "counting.test:pca=8")
+    paint(gallery, ["new.png"])
+    counting.seen.clear()
+    _, row = built(gallery, "counting.test:pca=8")
+    assert row.pictures == 21
+    assert len(counting.seen) == 1
+    assert len(store.entries("embeddings")) == 2, "one of the base, one whitened"
+
+
+def test_one_encoder_spelt_twice_is_built_once(counting, gallery):
+    dataset = library.open_dataset(str(gallery))
+    rows = build(dataset, ["counting.test", "counting.test", "counting.test:pca=8", "counting.test: pca=8"])
+    assert [row.encoder for row in rows] == ["counting.test", "counting.test:pca=8"]
+    assert len(counting.seen) == 20

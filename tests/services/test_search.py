@@ -1,0 +1,244 @@
+"""One query: what is hidden, what is refused, what a hit means, and what stays in memory."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.errors import UserError
+from core.images import decode_file
+from core.services import library, search
+from core.services.build import build
+from core.services.ready import ready_encoder
+from core.services.search import Query, query_from_file, verdict
+from core.types import Item
+from tests.plugged import numbered, paint
+
+
+def opened(folder):
+    dataset = library.open_dataset(str(folder), fresh=True)
+    build(dataset, ["counting.test"])
+    return dataset
+
+
+def ids(answer) -> list[str]:
+    return [hit.id for hit in answer.hits]
+
+
+@pytest.fixture
+def dataset(counting, gallery):
+    return opened(gallery)
+
+
+def test_hits_are_those_of_plain_cosine(dataset, gallery):
+    answer = search.search(Query(item_id="00004.png"), dataset, "counting.test", k=5)
+    encoder = ready_encoder(dataset, "counting.test")
+    names = [item.id for item in dataset.items]
+    vectors = encoder.encode([decode_file(gallery / name) for name in names])
+    scores = vectors @ vectors[4]
+    order = [row for row in np.argsort(-scores, kind="stable") if row != 4][:5]
+    assert ids(answer) == [names[row] for row in order]
+    np.testing.assert_allclose([hit.score for hit in answer.hits], scores[order], rtol=1e-5)
+    assert [hit.rank for hit in answer.hits] == [1, 2, 3, 4, 5]
+    assert set(answer.timing_ms) == {"decode", "preprocess", "encode", "search"}
+
+
+def test_a_picture_of_the_gallery_never_finds_itself_unless_asked(dataset):
+    for item in dataset.items:
+        query = Query(item_id=item.id)
+        answer = search.search(query, dataset, "counting.test", k=20)
+        assert item.id not in ids(answer)
+        assert (len(answer.hits), answer.hidden) == (19, 1)
+    answer = search.search(query, dataset, "counting.test", k=3, include_self=True)
+    assert answer.hits[0].id == item.id
+    assert answer.hits[0].score == pytest.approx(1.0)
+
+
+def test_the_same_file_brought_again_is_hidden_and_another_file_is_not(dataset, gallery):
+    data = (gallery / "00002.png").read_bytes()
+    answer = search.search(Query(data=data), dataset, "counting.test", k=5)
+    assert "00002.png" not in ids(answer)
+    assert answer.hidden == 1
+    assert ids(search.search(Query(data=data), dataset, "counting.test", k=5, include_self=True))[0] == "00002.png"
+    again = io.BytesIO()
+    Image.open(gallery / "00002.png").save(again, "PNG", compress_level=1)
+    assert again.getvalue() != data
+    assert ids(search.search(Query(data=again.getvalue()), dataset, "counting.test", k=5))[0] == "00002.png"
+
+
+def test_however_many_copies_there_are_all_are_hidden(counting, gallery):
+    data = (gallery / "00002.png").read_bytes()
+    for number in range(30):
+        (gallery / f"copy-{number}.png").write_bytes(data)
+    answer = search.search(Query(data=data), opened(gallery), "counting.test", k=10)
+    assert len(answer.hits) == 10
+    assert not [name for name in ids(answer) if name.startswith(("copy", "00002"))]
+    assert answer.hidden == 31
+
+
+def test_copies_are_hidden_behind_an_index_that_only_estimates_scores(counting, tmp_path):
+    folder = paint(tmp_path / "gallery", numbered(90))
+    dataset = opened(folder)
+    data = (folder / "00005.png").read_bytes()
+    answer = search.search(Query(data=data), dataset, "counting.test", "lsh", k=5)
+    assert "00005.png" not in ids(answer)
+
+
+def test_a_part_of_a_picture_is_searched_and_the_picture_itself_stays_hidden(counting, gallery, tmp_path):
+    whole = Image.open(gallery / "00003.png")
+    whole.crop((12, 12, 24, 24)).save(gallery / "corner.png")
+    dataset = opened(gallery)
+    box = (0.5, 0.5, 1.0, 1.0)
+    answer = search.search(Query(item_id="00003.png", box=box), dataset, "counting.test", k=20)
+    assert answer.hits[0].id == "corner.png"
+    assert answer.hits[0].score == pytest.approx(1.0)
+    assert "00003.png" not in ids(answer)
+    brought = search.search(Query(data=(gallery / "00003.png").read_bytes(), box=box), dataset, "counting.test", k=20)
+    assert ids(brought) == ids(answer)
+
+
+@pytest.mark.parametrize("box", [(0.1, 0.1, float("nan"), 1), (0, 0, float("inf"), 1), (0.1, 0.2)])
+def test_a_forged_box_is_refused(dataset, box):
+    with pytest.raises(UserError, match="box"):
+        search.search(Query(item_id="00003.png", box=box), dataset, "counting.test")
+
+
+@pytest.mark.parametrize("box", [(-5, -5, 9, 9), (1, 1, 0, 0), (0.5, 0.5, 0.5, 0.5), (1.0, 1.0, 1.0, 1.0)])
+def test_an_odd_box_is_brought_inside(dataset, box):
+    assert len(search.search(Query(item_id="00003.png", box=box), dataset, "counting.test").hits) == 10
+
+
+def test_k_may_be_larger_than_the_gallery(dataset):
+    assert len(search.search(Query(item_id="00000.png"), dataset, "counting.test", k=1000).hits) == 19
+
+
+@pytest.mark.parametrize("k", [0, -1, 10**9])
+def test_k_out_of_range_is_refused(dataset, k):
+    with pytest.raises(UserError, match="from 1 to 1000"):
+        search.search(Query(item_id="00000.png"), dataset, "counting.test", k=k)
+
+
+@pytest.mark.parametrize("name", ["00000", "../../etc/passwd", "", "<script>alert(1)</script>", "a\nb", "\u202egnp", "x" * 5000])
+def test_an_unknown_or_forged_item_is_refused(dataset, name):
+    with pytest.raises(UserError, match="no picture") as told:
+        search.search(Query(item_id=name), dataset, "counting.test")
+    assert len(str(told.value)) < 500
+
+
+def test_an_unknown_item_gets_a_suggestion(dataset):
+    with pytest.raises(UserError, match=r"Did you mean .*00004\.png"):
+        query_from_file(dataset, "id:00004.pgn")
+
+
+@pytest.mark.parametrize("name", ["countin.test", "../x", "", "imported.../../x", "counting.test:", "counting.test:pca=3x"])
+def test_an_unknown_or_forged_encoder_is_refused(dataset, name):
+    with pytest.raises(UserError):
+        search.search(Query(item_id="00000.png"), dataset, name)
+
+
+def test_without_a_picture_or_with_a_broken_one_the_query_is_refused(dataset):
+    for query in (Query(), Query(data=b""), Query(data=b"no picture")):
+        with pytest.raises(UserError):
+            search.search(query, dataset, "counting.test")
+
+
+def test_a_query_that_can_not_be_decoded_any_more_is_refused(dataset, gallery):
+    (gallery / "00001.png").write_bytes(b"gone bad")
+    with pytest.raises(UserError):
+        search.search(Query(item_id="00001.png"), dataset, "counting.test")
+    (gallery / "00001.png").unlink()
+    with pytest.raises(UserError, match="can't be read"):
+        search.search(Query(item_id="00001.png"), dataset, "counting.test")
+
+
+def test_what_is_not_built_is_said_with_the_command_that_builds_it(counting, gallery):
+    dataset = library.open_dataset(str(gallery))
+    with pytest.raises(UserError, match=r"python -m core build --dataset .*gallery.* --encoders counting\.test"):
+        search.search(Query(item_id="00000.png"), dataset, "counting.test")
+
+
+def test_files_of_the_dataset_are_recognised_however_they_are_spelt(dataset, gallery, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    link = tmp_path / "link"
+    link.symlink_to(gallery)
+    for spelling in (str(gallery / "00001.png"), "gallery/00001.png", "./gallery/../gallery/00001.png", str(link / "00001.png")):
+        assert query_from_file(dataset, spelling).item_id == "00001.png", spelling
+    assert query_from_file(dataset, "id:00001.png").item_id == "00001.png"
+    other = paint(tmp_path / "elsewhere", ["00001.png"], seed=5)
+    found = query_from_file(dataset, str(other / "00001.png"))
+    assert (found.item_id, found.name) == (None, "00001.png")
+    assert found.data == (other / "00001.png").read_bytes()
+
+
+@pytest.mark.parametrize("path", ["missing.png", "id:missing", ".", "a" * 400 + ".png"])
+def test_a_query_file_that_is_none_is_refused(dataset, path):
+    with pytest.raises(UserError):
+        query_from_file(dataset, path)
+
+
+def test_only_the_gallery_is_searched_where_there_are_splits(counting, tmp_path):
+    folder = paint(tmp_path / "set", [f"train/a/{n}" for n in numbered(8)] + [f"test/a/{n}" for n in numbered(4, start=50)])
+    dataset = opened(folder)
+    answer = search.search(Query(item_id="test/a/00050.png"), dataset, "counting.test", k=100)
+    assert {hit.split for hit in answer.hits} == {"train"}
+    assert (len(answer.hits), answer.hidden) == (8, 0)
+    assert answer.hits[0].verdict == "same"
+
+
+SAME = {"instance": "cup-1", "category": "cup"}
+KIN = {"instance": "cup-2", "category": "cup"}
+OTHER = {"instance": "dog-1", "category": "dog"}
+
+
+@pytest.mark.parametrize(
+    ("query", "hit", "expected"),
+    [
+        (SAME, SAME, "same"), (SAME, KIN, "category"), (SAME, OTHER, "other"),
+        ({"instance": "a"}, {"instance": "b"}, "other"), ({"instance": "a"}, {"instance": "a"}, "same"),
+        ({"label": "x"}, {"label": "x"}, "same"), ({"label": "x"}, {"label": "y"}, "other"),
+        ({"label": "x"}, {}, None), ({}, {"label": "x"}, None), ({}, {}, None), (None, {"label": "x"}, None),
+        ({"label": "x", "instance": "a"}, {"label": "x"}, "same"),
+    ],
+)  # fmt: skip
+def test_verdicts(query, hit, expected):
+    own = None if query is None else Item("q", "q", **query)
+    assert verdict(own, Item("h", "h", **hit)) == expected
+
+
+def test_an_engine_is_kept_while_nothing_changes_and_made_anew_when_something_does(dataset, gallery):
+    first = search.engine(dataset, "counting.test")
+    assert search.engine(dataset, "counting.test") is first
+    assert search.engine(library.open_dataset(str(gallery), fresh=True), "counting.test") is first
+    paint(gallery, ["new.png"])
+    changed = opened(gallery)
+    assert search.engine(changed, "counting.test") is not first
+    assert len(search.search(Query(item_id="00000.png"), changed, "counting.test", k=100).hits) == 20
+
+
+def test_labels_that_changed_without_their_pictures_are_seen(counting, gallery):
+    csv = gallery / "list.csv"
+    rows = [f"{name},{'ab'[place % 2]}" for place, name in enumerate(numbered(20))]
+    csv.write_text("path,label\n" + "\n".join(rows))
+    query = Query(item_id="00000.png")
+    assert {hit.verdict for hit in search.search(query, opened(csv), "counting.test", k=19).hits} == {"same", "other"}
+    csv.write_text("path,label\n" + "\n".join(f"{name},a" for name in numbered(20)))
+    assert {hit.verdict for hit in search.search(query, opened(csv), "counting.test", k=19).hits} == {"same"}
+
+
+def test_a_deleted_cache_is_not_answered_from_memory(dataset):
+    search.search(Query(item_id="00000.png"), dataset, "counting.test")
+    for row in library.cache_rows():
+        library.delete_cache(row["kind"], row["key"])
+    with pytest.raises(UserError, match="no embeddings"):
+        search.search(Query(item_id="00000.png"), dataset, "counting.test")
+
+
+def test_no_more_engines_are_held_than_allowed(counting, tmp_path, monkeypatch):
+    monkeypatch.setattr(search, "MAX_ENGINES", 2)
+    for number in range(4):
+        dataset = opened(paint(tmp_path / f"set-{number}", numbered(3)))
+        search.search(Query(item_id="00000.png"), dataset, "counting.test")
+    assert len(search._engines) == 2
