@@ -31,13 +31,19 @@ class Hub:
     ranges: list[str | None] = field(default_factory=list)
     """The Range header of every GET, in order."""
     heads: int = 0
+    moved: dict[str, str] = field(default_factory=dict)
+    """Old repository -> new one: answered by a redirect, as for a repository that was renamed."""
+    storage: bool = False
+    """Whether files are answered by a redirect to a storage address, as large files are."""
 
     def put(self, repo: str, file: str, data: bytes) -> None:
         self.files[f"{repo}/{file}"] = data
 
     def find(self, path: str) -> bytes | None:
         resolved = re.fullmatch(r"/(.+?)/resolve/[^/]+/(.+?)(\?.*)?", path)
-        return self.files.get(f"{resolved[1]}/{resolved[2]}" if resolved else path.strip("/"))
+        if resolved:
+            return self.files.get(f"{self.moved.get(resolved[1], resolved[1])}/{resolved[2]}")
+        return self.files.get(path.removeprefix("/storage").strip("/"))
 
 
 @contextmanager
@@ -64,13 +70,13 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self.hub.heads += 1
         data = self._start()
-        if data is not None:
+        if data is not None and not self._redirected(data):
             self._send_headers(200, len(data), data)
 
     def do_GET(self) -> None:
         self.hub.ranges.append(self.headers.get("Range"))
         data = self._start()
-        if data is None:
+        if data is None or self._redirected(data):
             return
         wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or "")
         first = int(wanted[1]) if wanted else 0
@@ -80,6 +86,18 @@ class _Handler(BaseHTTPRequestHandler):
         extra = {"Content-Range": f"bytes {first}-{len(data) - 1}/{len(data)}"} if wanted else {}
         self._send_headers(206 if wanted else 200, len(data) - first, data, extra)
         self._send_body(data[first:])
+
+    def _redirected(self, data: bytes) -> bool:
+        """Answer as the hub does for renamed repositories (relative) and for large files (to their storage)."""
+        old = next((old for old in self.hub.moved if self.path.startswith(f"/{old}/")), None)
+        if old is not None:
+            self._send_headers(307, 0, b"", {"Location": self.path.replace(old, self.hub.moved[old], 1)}, linked=False)
+            return True
+        if self.hub.storage and "/resolve/" in self.path:
+            name = re.sub(r"/resolve/[^/]+", "", self.path)
+            self._send_headers(302, 0, data, {"Location": f"{self.hub.url}/storage{name}"})
+            return True
+        return False
 
     def _start(self) -> bytes | None:
         data = self.hub.find(self.path)
@@ -93,12 +111,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         return None
 
-    def _send_headers(self, status: int, length: int, data: bytes, extra: dict[str, str] | None = None) -> None:
+    def _send_headers(
+        self, status: int, length: int, data: bytes, extra: dict[str, str] | None = None, linked: bool = True
+    ) -> None:
         checksum = "0" * 64 if self.hub.wrong_checksum else hashlib.sha256(data).hexdigest()
         self.send_response(status)
-        for name, value in {"Content-Length": str(length), "ETag": f'"{checksum}"', "X-Linked-Etag": f'"{checksum}"',
-                            "X-Linked-Size": str(len(data)), "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes",
-                            **(extra or {})}.items():  # fmt: skip
+        headers = {"Content-Length": str(length), "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes", **(extra or {})}
+        if linked:
+            headers |= {"ETag": f'"{checksum}"', "X-Linked-Etag": f'"{checksum}"', "X-Linked-Size": str(len(data))}
+        for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
 

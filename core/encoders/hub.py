@@ -1,10 +1,14 @@
-"""Weight files from the Hugging Face hub, or a mirror of it (``HF_ENDPOINT``), into the artifacts folder."""
+"""Weight files from the Hugging Face hub, or a mirror of it (``HF_ENDPOINT``), into the artifacts folder.
+
+The hub is asked directly: the hub library's own requests also send what program runs here, and write outside our folder.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 from pathlib import Path
+from urllib.parse import urljoin, urlsplit
 
 from core import store
 from core.encoders import download, weights
@@ -13,6 +17,7 @@ from core.types import Progress
 ENDPOINT = "https://huggingface.co"
 SHA256 = re.compile(r"[0-9a-f]{64}")
 USUAL = (weights.USUAL, "pytorch_model.bin")
+HOPS = 5
 
 
 def fetch(name: str, repo: str, file: str | None, progress: Progress | None = None) -> Path:
@@ -34,27 +39,46 @@ def fetch(name: str, repo: str, file: str | None, progress: Progress | None = No
 
 def _source(name: str, repo: str, file: str | None) -> download.Source:
     """Ask the hub for size and checksum of the first file that it has."""
-    from huggingface_hub import get_hf_file_metadata, get_token, hf_hub_url
-    from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, RepositoryNotFoundError
-    from huggingface_hub.utils import build_hf_headers
+    import requests
+    from huggingface_hub import get_token, hf_hub_url
 
     repo, _, revision = repo.removeprefix("hf-hub:").partition("@")
     endpoint = (os.environ.get("HF_ENDPOINT") or ENDPOINT).rstrip("/")
-    candidates = ((re.sub(r"\.(bin|pth|pt)$", ".safetensors", file).replace("pytorch_", ""), file) if file else USUAL)
+    candidates = (re.sub(r"\.(bin|pth|pt)$", ".safetensors", file).replace("pytorch_", ""), file) if file else USUAL
     urls = [hf_hub_url(repo, one, revision=revision or None, endpoint=endpoint) for one in dict.fromkeys(candidates)]
     target = weights.folder(name) / weights.USUAL
     if download.offline():
         raise download.by_hand(name, urls[0], target, "HF_HUB_OFFLINE is set, so nothing is downloaded")
-    token = get_token()
+    headers = {"Authorization": f"Bearer {token}"} if (token := get_token()) else {}
     for url in urls:
         try:
-            meta = get_hf_file_metadata(url, token=token, timeout=download.CONNECT_S, endpoint=endpoint)
-        except (GatedRepoError, RepositoryNotFoundError) as error:
-            raise download.by_hand(name, url, target, "the hub does not give it out") from error
-        except EntryNotFoundError:
-            continue
-        except Exception as error:  # sockets, proxies, certificates and servers fail in many ways: all mean "not now"
-            raise download.by_hand(name, url, target, f"the server can't be reached ({type(error).__name__})") from error
-        sha256 = meta.etag if meta.etag and SHA256.fullmatch(meta.etag) else ""
-        return download.Source(url, meta.size or 0, sha256, build_hf_headers(token=token))
+            answer = _head(url, headers)
+        except requests.RequestException as error:
+            why = f"the server can't be reached ({type(error).__name__})"
+            raise download.by_hand(name, url, target, why) from error
+        if answer.status_code < 400:
+            return _described(url, answer.headers, headers)
+        if answer.status_code != 404:
+            raise download.by_hand(name, url, target, f"the server answers {answer.status_code}")
     raise download.by_hand(name, urls[0], target, "the hub has no such file")
+
+
+def _head(url: str, headers: dict[str, str]):
+    """HEAD, following a moved repository on the same host; a redirect to the file's storage is the answer itself."""
+    import requests
+
+    for _ in range(HOPS):
+        asked = {**headers, "Accept-Encoding": "identity"}
+        answer = requests.head(url, headers=asked, timeout=(download.CONNECT_S, download.READ_S), allow_redirects=False)
+        onward = urljoin(url, answer.headers.get("Location", ""))
+        if not answer.is_redirect or urlsplit(onward).netloc != urlsplit(url).netloc or "X-Linked-Etag" in answer.headers:
+            return answer
+        url = onward
+    raise requests.TooManyRedirects(url)
+
+
+def _described(url: str, answer, headers: dict[str, str]) -> download.Source:
+    """What the hub says of a file: the linked headers describe the file itself, the plain ones maybe a redirect."""
+    etag = (answer.get("X-Linked-Etag") or answer.get("ETag") or "").removeprefix("W/").strip('"')
+    size = answer.get("X-Linked-Size") or ("0" if "Location" in answer else answer.get("Content-Length", "0"))
+    return download.Source(url, int(size), etag if SHA256.fullmatch(etag) else "", headers)

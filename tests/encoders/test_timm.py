@@ -8,10 +8,11 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from core.encoders.base import encoders
 from core.encoders.timm_models import TABLE
 from core.errors import UserError
-from PIL import Image
 
 SMALL = ["test_resnet.r160_in1k", "test_vit.r160_in1k", "test_efficientnet.r160_in1k", "test_convnext.r160_in1k"]
 
@@ -67,6 +68,7 @@ def test_table_agrees_with_timm():
     """What is listed without importing timm is what timm says."""
     import timm
     import torch
+
     from core.encoders import timm_models
 
     for name, row in TABLE.items():

@@ -7,10 +7,11 @@ import io
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from core.encoders.base import encoders
 from core.encoders.torchvision_models import TABLE
 from core.errors import UserError
-from PIL import Image
 
 
 @pytest.fixture
@@ -19,6 +20,7 @@ def published(hub):
 
     def put(name: str, *, honest: bool = True):
         import torch
+
         from core.encoders import torchvision_models as tv
 
         torch.manual_seed(0)
@@ -55,6 +57,7 @@ def renamed(monkeypatch):
 @pytest.mark.parametrize("name", ["resnet18.imagenet1k_v1", "mobilenet_v3_small.imagenet1k_v1", "shufflenet_v2_x0_5.imagenet1k_v1"])
 def test_vectors_equal_torchvisions_own_after_download(published, renamed, images, name):
     import torch
+
     from core.encoders import torchvision_models as tv
 
     recipe = tv._weights(name).transforms()
