@@ -114,11 +114,11 @@ def cancel(job: str) -> None:
         return
     pid = _pid(job)
     if pid is not None:
-        _signal(pid, signal.SIGTERM)
-        deadline = time.monotonic() + GRACE_S
-        while _alive(pid, job) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        _signal(pid, signal.SIGKILL)
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            _signal(pid, number)
+            deadline = time.monotonic() + GRACE_S
+            while _alive(pid, job) and time.monotonic() < deadline:
+                time.sleep(0.05)
     last = _lines(job)[-1:]
     if not last or last[0].get("state") not in ENDS:
         counts = {key: last[0][key] for key in ("done", "total") if last and key in last[0]}
@@ -206,9 +206,13 @@ def _alive(pid: int, job: str) -> bool:
     except PermissionError:
         return False
     try:
-        return job.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        if command:
+            return job.encode() in command
+        # empty in the instant in which it starts, and after its end until its parent has taken note
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
-        return True  # no /proc on this system: trust the number
+        return not Path("/proc/self").exists()  # without /proc on this system: trust the number
 
 
 def _last_words(job: str) -> str:

@@ -1,0 +1,94 @@
+"""An artifacts folder that can't be written, and a disk that is full: a message, and nothing half-written."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+from collections import namedtuple
+
+import pytest
+
+from core.errors import UserError
+from core.services import doctor, imports, jobs, library, search, uploads
+from core.services.build import build
+from tests.plugged import numbered, paint
+
+
+@pytest.fixture
+def closed(tmp_path, monkeypatch):
+    """A file lies where the folder should be: closed for root too."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("LOOKALIKE_ARTIFACTS", str(tmp_path / "file" / "artifacts"))
+
+
+def test_nothing_can_be_built_started_kept_or_added(closed, counting, gallery):
+    dataset = library.open_dataset(str(gallery))
+    picture = (gallery / "00000.png").read_bytes()
+    for action in (
+        lambda: build(dataset, ["counting.test"]),
+        lambda: jobs.start("Build", ["build"]),
+        lambda: uploads.keep(picture),
+        lambda: library.add_folder(str(gallery)),
+        lambda: library.add_archive("a.zip", b"PK"),
+    ):
+        with pytest.raises(UserError, match="can't be written") as told:
+            action()
+        assert "LOOKALIKE_ARTIFACTS" in told.value.fix
+
+
+def test_reading_goes_on(closed, counting, gallery):
+    dataset = library.open_dataset(str(gallery))
+    assert library.cache_rows() == []
+    assert jobs.listing() == []
+    assert library.added() == []
+    assert library.dataset_row(str(gallery))["pictures"] == 20
+    with pytest.raises(UserError, match="no embeddings"):
+        search.search(search.Query(item_id="00000.png"), dataset, "counting.test")
+    with pytest.raises(UserError, match="no longer"):
+        uploads.read("0" * 24)
+
+
+def test_the_doctor_sees_it(closed):
+    rows = {row["check"]: row for row in doctor.examine()}
+    assert rows["disk"]["state"] == "broken"
+    assert "LOOKALIKE_ARTIFACTS" in rows["disk"]["fix"]
+
+
+def test_a_full_disk_is_told_before_anything_is_written(counting, gallery, artifacts, monkeypatch):
+    dataset = library.open_dataset(str(gallery))
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1 << 40, 1 << 40, 1 << 20))
+    with pytest.raises(UserError, match="1 MB free"):
+        build(dataset, ["counting.test"])
+    assert not list(artifacts.glob("cache/embeddings/*"))
+
+
+def test_a_disk_that_fills_up_midway_ends_the_build_with_a_message_and_it_goes_on_later(plugged, tmp_path):
+    """No file may pass 40 kB: the parts fit, the assembled vectors (240 x 48 x 4 bytes) do not."""
+    folder = paint(tmp_path / "gallery", numbered(240))
+    command = ("build", "--dataset", str(folder), "--encoders", "slow.test")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, before[1]))
+    try:
+        child = plugged.start(*command, sleep=0.01)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    _, err = child.communicate(timeout=60)
+    assert child.returncode == 1
+    assert "disk" in err
+    assert "Traceback" not in err
+    assert plugged.finished() == 240
+    (row,) = plugged.json(*command)
+    assert (row["pictures"], row["encoded"]) == (240, 0)
+
+
+def test_vectors_that_do_not_fit_are_refused(gallery, tmp_path, monkeypatch, artifacts):
+    import numpy as np
+
+    np.save(tmp_path / "v.npy", np.eye(20, dtype=np.float32))
+    (tmp_path / "v.txt").write_text("\n".join(numbered(20)))
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1 << 40, 1 << 40, 1 << 20))
+    with pytest.raises(UserError, match="1 MB free"):
+        imports.import_vectors(str(gallery), "mine", str(tmp_path / "v.npy"))
+    assert not list(artifacts.glob("library/vectors/*"))
