@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from core.cli import building, diagnosis, importing, listing, searching
+from core.cli import building, diagnosis, evaluating, importing, listing, searching, training
 from core.errors import Cancelled, UserError
 
 EPILOG = """\
@@ -19,6 +19,7 @@ examples:
   python -m core build --dataset ~/Pictures --encoders tiny.16x16
   python -m core search --dataset catalogue --encoder hog.8x8 --query photo.jpg -k 5
   python -m core compare --dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query id:backpack-00-0 --json
+  python -m core evaluate --datasets catalogue --encoders ready
 
 exit codes:
   0 done   1 it could not be done, and the message says why   2 the arguments are wrong   130 stopped
@@ -34,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (listing, building, searching, importing, diagnosis):
+    for module in (listing, building, searching, importing, evaluating, training, diagnosis):
         module.add_commands(commands)
     return top
 

@@ -100,6 +100,26 @@ class Trained(Encoder):
         return to_input(torch.from_numpy(np.stack(prepared)).permute(0, 3, 1, 2), self.blueprint)
 
 
+class Untrained(Trained):
+    """The same network with random weights: what its training is measured against. Not listed anywhere."""
+
+    def __init__(self, card: dict, seed: int = 0) -> None:
+        self.folder, self.card, self.seed = Path(), {**card, "sha256": f"random-{seed}"}, seed
+        self.blueprint = Blueprint.from_dict(card["network"])
+        self.name, self.title, self.tier = f"{card['name']}-untrained", f"{card['name']}, untrained", "trained"
+        self.dim, self.side = self.blueprint.dim, self.blueprint.size
+        self._network = None
+
+    def load(self, progress: Progress | None = None) -> None:
+        """Draw the weights. torch's own generator is left as it was."""
+        import torch
+
+        if self._network is None:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(self.seed)
+                self._network = build(self.blueprint).eval().to(memory_format=torch.channels_last)
+
+
 @functools.lru_cache(maxsize=8)
 def load_network(folder: Path, sha256: str) -> torch.nn.Module:
     """The network of a model folder, ready to encode; read once. Raises UserError."""

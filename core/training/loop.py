@@ -65,6 +65,10 @@ class Trainer:
         return {"network": self.network, "terms": self.terms, **({"average": self.average} if self.average else {})}
 
     @property
+    def draws(self) -> bool:
+        return self.settings.kind == "autoencoder"
+
+    @property
     def kept(self) -> torch.nn.Module:
         """The network that is validated and kept: the averaged one where there is one."""
         return self.average.module if self.average else self.network
@@ -100,6 +104,16 @@ class Trainer:
             self._note(loss, sum(map(len, rows)), time.monotonic() - started)
         self._end_epoch(epoch + 1)
         report(progress, self.state.step, self.total)
+
+    def speed(self, count: int) -> float:
+        """Pictures a second over ``count`` steps that nobody keeps; the first, which sets things up, is not counted."""
+        self.network.train()
+        batches = epoch_batches(self.sources, self.settings, 0)
+        self._step(batches[0])
+        started = time.monotonic()
+        for number in range(count):
+            self._step(batches[number % len(batches)])
+        return count * self.settings.batch / max(time.monotonic() - started, 1e-9)
 
     def _step(self, rows: Sequence[np.ndarray]) -> float:
         torch.manual_seed(hash((self.settings.seed, self.state.step)) % 2**31)  # the step alone decides all chance in it
@@ -154,10 +168,18 @@ class Trainer:
         with torch.inference_mode(), self._autocast():
             return self.kept.eval()(to_input(views.to(self.device), self.blueprint)).float()
 
+    def explained(self, views: torch.Tensor) -> np.ndarray:
+        """uint8 (n, 3, size, size) -> share (n,) of each picture's own variance that its drawing explains."""
+        with torch.inference_mode(), self._autocast():
+            shown = to_input(views.to(self.device), self.blueprint)
+            drawn = self.kept.decode(self.kept.eval()(shown)).float()
+        around = (shown - shown.mean(dim=(2, 3), keepdim=True)).square().mean(dim=(1, 2, 3)).clamp(min=1e-6)
+        return (1 - (drawn - shown).square().mean(dim=(1, 2, 3)) / around).clamp(min=-1).cpu().numpy()
+
     def _end_epoch(self, epoch: int) -> None:
         last = epoch >= self.settings.epochs
         if last or epoch % self.settings.validate_every == 0:
-            scores = validate(self.embed, self.sources, self.settings.size)
+            scores = validate(self.embed, self.sources, self.settings.size, self.explained if self.draws else None)
             self.run.write("validation", self.state.step, epoch=epoch, scores={k: round(v, 5) for k, v in scores.items()})
             self._keep_best(epoch, scores)
         stop = self.settings.patience and self.state.worse >= self.settings.patience

@@ -12,7 +12,7 @@ from core import store
 from core.encoders.base import encoders
 from core.encoders.timm_models import TimmNetwork
 from core.encoders.trained import find_model, homes, load_network, read_card
-from core.encoders.trained_networks import AUTOENCODER, Blueprint, build
+from core.encoders.trained_networks import AUTOENCODER, SLIM, Blueprint, build
 from core.errors import UserError
 from core.registry import UnknownName
 from core.training import export, runs
@@ -23,6 +23,7 @@ from core.training.losses import LOSSES, needs, needs_labels, parse_terms
 from core.training.runs import Run
 from core.training.settings import Settings, override
 from core.training.sources import Source, open_sources
+from core.training.validate import DRAWING, RETRIEVAL
 from core.types import Progress
 
 if TYPE_CHECKING:
@@ -97,11 +98,25 @@ def model_card(name: str) -> dict:
 def begin(settings: Settings, name: str = "", progress: Progress | None = None) -> Run:
     """Check everything, decode the pictures, and make the run's folder; nothing is learned yet. Raises UserError."""
     settings = settle(settings)
-    sources = open_sources(settings, needs_labels(settings), progress)
-    network, _ = make_network(settings)
-    store.check_space(store.root(), BYTES_EACH * sum(p.numel() for p in network.parameters()) + (64 << 20))
-    _check_batch(settings, sources)
+    check(settings, progress)
     return runs.create(settings, name)
+
+
+def check(settings: Settings, progress: Progress | None = None) -> tuple[list[Source], int]:
+    """The decoded sources and the number of parameters of a settled run, if it can be done. Raises UserError."""
+    found = open_sources(settings, needs_labels(settings), progress)
+    network, _ = make_network(settings)
+    parameters = sum(p.numel() for p in network.parameters())
+    store.check_space(store.root(), BYTES_EACH * parameters + (64 << 20))
+    _check_batch(settings, found)
+    return found, parameters
+
+
+def probe(settings: Settings, found: Sequence[Source], count: int) -> tuple[float, int]:
+    """Pictures a second over a few steps on the side, and the steps of the whole run."""
+    network, blueprint = make_network(settings)
+    trainer = Trainer(Run("train-probe"), settings, found, network, blueprint, _teacher(settings))
+    return trainer.speed(count), trainer.total
 
 
 def _check_batch(settings: Settings, sources: Sequence[Source]) -> None:
@@ -129,7 +144,8 @@ def make_network(settings: Settings) -> tuple[torch.nn.Module, Blueprint]:
 
 def _pretrained(blueprint: Blueprint) -> tuple[torch.nn.Module, Blueprint]:
     """A timm backbone with its published weights and their normalisation, under a new embedding. Raises UserError."""
-    found = encoders.get(blueprint.backbone)
+    ours = blueprint.backbone in (*SLIM, AUTOENCODER)
+    found = None if ours else encoders.get(blueprint.backbone)
     if not isinstance(found, TimmNetwork):
         raise UserError(f"{blueprint.backbone} has no published weights.", "Pretrained backbones are names of timm.",
                         "For a model that was trained here use --start-from.")  # fmt: skip
@@ -185,7 +201,7 @@ def card(run: Run, settings: Settings, sources: Sequence[Source], state: State, 
         "epochs": settings.epochs, "best_epoch": state.best_epoch, "steps": state.step, "images": state.step * settings.batch,
         "epoch_steps": steps_per_epoch(sources, settings), "seconds": round(state.seconds), "device": trainer.device,
         "starts_from": settings.start_from, "teacher": settings.teacher,
-        "validation": {"metric": "MAP@R among held-back training pictures", **{k: round(v, 4) for k, v in state.scores.items()}},
+        "validation": {"metric": DRAWING if trainer.draws else RETRIEVAL, **{k: round(v, 4) for k, v in state.scores.items()}},
         "preprocessing": f"whole picture squeezed to {settings.size} x {settings.size}, bilinear; mean and std of the network",
         "licence": settings.licence,
     }  # fmt: skip

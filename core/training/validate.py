@@ -1,4 +1,4 @@
-"""How good the embedding is on pictures that are not learned from: MAP@R (Musgrave et al., 2020)."""
+"""How good a network is on pictures that are not learned from: MAP@R (Musgrave et al., 2020), or how well it draws them."""
 
 from __future__ import annotations
 
@@ -43,14 +43,25 @@ def embed_pictures(embed, pictures: Sequence[np.ndarray], size: int) -> np.ndarr
     return torch.nn.functional.normalize(torch.cat(rows)).float().cpu().numpy()
 
 
-def validate(embed, sources: Sequence[Source], size: int) -> dict[str, float]:
-    """MAP@R of each source among its held-back pictures; a source without labels is asked to find a picture by its crop."""
+RETRIEVAL = "MAP@R among pictures kept back; without labels, the share that is found by a crop of itself"
+DRAWING = "share of the variance of pictures kept back that their drawings explain"
+
+
+def validate(embed, sources: Sequence[Source], size: int, errors=None) -> dict[str, float]:
+    """``RETRIEVAL`` of each source, or ``DRAWING`` where ``errors`` maps uint8 (n, 3, size, size) to explained shares (n,)."""
     scores = {}
     for source in sources:
         if len(source.validation):
-            scores[source.name] = _score(embed, source, size)
+            scores[source.name] = _drawn(errors, source, size) if errors else _score(embed, source, size)
     known = [score for score in scores.values() if not np.isnan(score)]
     return {**scores, "mean": float(np.mean(known)) if known else float("nan")}
+
+
+def _drawn(errors, source: Source, size: int) -> float:
+    plain = augmenter("none", size)
+    pictures = [source.pictures[row] for row in source.validation]
+    shares = [errors(plain(pictures[start : start + BATCH])) for start in range(0, len(pictures), BATCH)]
+    return float(np.concatenate(shares).mean())
 
 
 def _score(embed, source: Source, size: int) -> float:

@@ -1,0 +1,123 @@
+"""``train``: an encoder from pictures; ``import-model``: an encoder from a user's own weights."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+from core.cli.output import Progress, command, emit, table
+from core.errors import Cancelled, UserError
+from core.services import train
+from core.training.runs import Run
+from core.training.settings import Settings, parse_pairs
+
+
+def add_commands(commands: argparse._SubParsersAction) -> None:
+    made = command(
+        commands, "train", _train, "Train an encoder on a dataset, or fine-tune one. A stopped run goes on with --resume.",
+        "--list-recipes", "--recipe triplet --backbone resnet-slim --dataset ~/Pictures --epochs 10 --name resnet.mine",
+        "--recipe classify --start-from resnet.lookalike --dataset ~/Pictures --set lr=0.0003 --estimate", "--list-runs",
+    )  # fmt: skip
+    made.add_argument("--recipe", help="how to learn: see --list-recipes")
+    made.add_argument("--dataset", action="append", default=[], metavar="PATH_OR_NAME", help="learn from this; repeatable")
+    made.add_argument("--backbone", help="resnet-slim, vgg-slim, vit-slim, or any timm name")
+    made.add_argument("--pretrained", action="store_true", help="start a timm backbone from its published weights")
+    made.add_argument("--start-from", metavar="NAME", help="start from a model that was trained here")
+    made.add_argument("--epochs", type=int)
+    made.add_argument("--name", metavar="ARCHITECTURE.TAG", help="what the result is called")
+    made.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting; repeatable")
+    made.add_argument("--run", dest="run_id", default="", metavar="ID", help="id of the run (train-...), resumed if it exists")
+    made.add_argument("--resume", metavar="ID", help="go on with a run")
+    made.add_argument("--estimate", action="store_true", help="say what it would cost, and do nothing")
+    made.add_argument("--threads", type=int, help="threads to compute with (default: torch's own choice)")
+    made.add_argument("--list-recipes", action="store_true")
+    made.add_argument("--list-runs", action="store_true")
+    made.add_argument("--log", help=argparse.SUPPRESS)
+    made = command(
+        commands, "import-model", _import, "Make an encoder from your own weights (.pth state dict or safetensors).",
+        "--file resnet18.pth --backbone resnet18 --name resnet.mine",
+    )  # fmt: skip
+    made.add_argument("--file", required=True, metavar="FILE")
+    made.add_argument("--backbone", required=True, help="the timm name of its architecture, or one of our slim ones")
+    made.add_argument("--name", required=True, metavar="ARCHITECTURE.TAG")
+    made.add_argument("--size", type=int, default=224, help="side of the square that it sees (default: 224)")
+    made.add_argument("--dim", type=int, default=512, help="length of the vectors (default: 512)")
+
+
+def _train(options: argparse.Namespace) -> None:
+    if options.list_recipes:
+        return _show(train.recipes(), ["name", "loss", "backbone", "about"], options.json)
+    if options.list_runs:
+        rows = [asdict(train.status(run)) for run in train.run_ids()]
+        return _show(rows, ["id", "state", "step", "steps", "model"], options.json)
+    if options.threads:
+        import torch
+
+        torch.set_num_threads(max(1, min(options.threads, os.cpu_count() or 1)))
+    progress = Progress("training", options.log)
+    try:
+        folder = _run(options, progress)
+    except (KeyboardInterrupt, Cancelled):
+        progress.end("cancelled", "Stopped. What was finished is kept.")
+        raise
+    except Exception as error:
+        progress.end("failed", str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
+        raise
+    if folder:
+        progress.end("done", f"{folder.name} is ready")
+        _report(folder, options.json)
+
+
+def _run(options: argparse.Namespace, progress: Progress) -> Path | None:
+    if options.resume:
+        return train.work(Run(options.resume), progress)
+    if options.run_id and (Run(options.run_id).folder / "config.json").exists():
+        return train.work(Run(options.run_id), progress)
+    settings = _settings(options)
+    if options.estimate:
+        _show_pairs(asdict(train.estimate(settings)), "estimate", options.json)
+        return None
+    run = train.begin(settings, options.run_id)
+    if not options.json:
+        print(f"Run {run.id}; stopped, it goes on with: python -m core train --resume {run.id}")
+    return train.work(run, progress)
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    if not options.recipe:
+        known = ", ".join(row["name"] for row in train.recipes())
+        raise UserError("No recipe was named.", f"Recipes: {known}.", "Name one with --recipe.")
+    values: dict[str, object] = dict(parse_pairs(options.set))
+    named = {key: getattr(options, key) for key in ("backbone", "start_from", "epochs", "name")}
+    values |= {key: value for key, value in named.items() if value is not None}
+    values |= {"datasets": tuple(options.dataset)} if options.dataset else {}
+    return train.configure(options.recipe, {**values, **({"pretrained": True} if options.pretrained else {})})
+
+
+def _report(folder: Path, as_json: bool) -> None:
+    card = json.loads((folder / "card.json").read_text())
+    if as_json:
+        return emit(card)
+    size = f"{card['parameters'] / 1e6:.1f} million parameters, {card['bytes'] / 1e6:.1f} MB"
+    print(f"{card['name']}: {size}, best epoch {card['best_epoch']}")
+    _show_pairs(card["validation"], "validation", False)
+    print(f"It is an encoder now: python -m core build --dataset ... --encoders {card['name']}")
+
+
+def _show_pairs(values: dict, title: str, as_json: bool) -> None:
+    return emit(values) if as_json else table([{title: key, "value": value} for key, value in values.items()], [title, "value"])
+
+
+def _show(rows, columns: list[str], as_json: bool) -> None:
+    return emit(rows) if as_json else table(rows, columns)
+
+
+def _import(options: argparse.Namespace) -> None:
+    folder, missing, unused = train.import_model(Path(options.file), options.name, options.backbone, options.size, options.dim)
+    if options.json:
+        return emit({"model": folder.name, "missing": missing, "unused": unused})
+    print(f"{folder.name} is an encoder now. Not in the file: {', '.join(missing) or 'nothing'}.")
+    print(f"In the file but not used: {', '.join(unused) or 'nothing'}.")
