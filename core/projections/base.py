@@ -1,0 +1,166 @@
+"""What every projection promises: vectors in, places on a plane out, and a place for something that came later."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from core.errors import UserError
+from core.registry import Registry
+from core.types import Progress
+
+projections: Registry[Projection] = Registry("projection", "core.projections")
+
+LEAST = 4
+BLOCK = 65536
+SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A parameter of a projection: its default, the range allowed, values worth trying, and what it changes."""
+
+    default: int | float
+    low: float
+    high: float
+    values: tuple[int | float, ...] = ()
+    about: str = ""
+
+    def check(self, name: str, value: object) -> int | float:
+        """``value`` as this setting's kind of number. Raises UserError where it is none, or out of range."""
+        whole = isinstance(self.default, int)
+        number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+        if not number or not self.low <= value <= self.high or (whole and int(value) != value):
+            kind = "a whole number" if whole else "a number"
+            raise UserError(f"{name} = {value!r} was given.", f"It is {kind} from {self.low:g} to {self.high:g}.")
+        return int(value) if whole else float(value)
+
+
+class Projection(ABC):
+    """Unit vectors to a plane.
+
+    A child writes ``_fit`` and ``_transform``. The base class refuses what can't be drawn and says why, keeps the
+    vectors that were fitted (by reference: a memory map stays one) and checks what comes out.
+    """
+
+    name: str = ""
+    title: str = ""
+    about: str = ""
+    reading: str = ""
+    """One sentence: what a distance on such a map means, and what it does not."""
+    settings: Mapping[str, Setting] = MappingProxyType({})
+    aligns: bool = False
+    """Whether :meth:`fit` takes ``anchor``: the places of the same pictures on another map, to stay comparable with."""
+    version: int = 1
+
+    def __init__(self) -> None:
+        self.positions = np.zeros((0, 2), np.float32)
+        self.params: dict[str, float] = {}
+        self._vectors = np.zeros((0, 0), np.float32)
+
+    def fingerprint(self, **params: float) -> dict:
+        """Every cause of the map but the vectors (and the anchor)."""
+        return {"projection": self.name, "params": self.settle(params), "seed": SEED, "version": self.version}
+
+    def fit(
+        self, vectors: np.ndarray, progress: Progress | None = None, anchor: np.ndarray | None = None, **params: float
+    ) -> np.ndarray:
+        """Places of float32 (n, dim) rows: float32 (n, 2), the same for the same vectors and parameters.
+
+        Raises:
+            UserError: fewer than four points, fewer than three different ones, NaN, or an unknown parameter.
+            Cancelled: ``progress`` said stop.
+        """
+        self.params = self.settle(params)
+        check(vectors)
+        if anchor is not None and (not self.aligns or anchor.shape != (len(vectors), 2)):
+            raise ValueError(f"{self.name} was given an anchor of shape {anchor.shape} for {len(vectors)} points")
+        self._vectors = vectors
+        found = self._fit(vectors, progress, anchor, **self.params)
+        self.positions = np.ascontiguousarray(found, dtype=np.float32)
+        if self.positions.shape != (len(vectors), 2) or not np.isfinite(self.positions).all():
+            raise ValueError(f"{self.name} gave positions of shape {self.positions.shape} that are not all finite")
+        return self.positions
+
+    def transform(self, vectors: np.ndarray) -> np.ndarray:
+        """Places of new float32 (q, dim) rows on the fitted map: float32 (q, 2). The map itself does not change."""
+        if not len(self.positions):
+            raise UserError(f"The projection {self.name} was asked for a place before it was fitted.")
+        if vectors.ndim != 2 or vectors.shape[1] != self._vectors.shape[1]:
+            raise UserError(f"A vector of shape {vectors.shape} was given.", f"The map has {self._vectors.shape[1]} dimensions.")
+        if not np.isfinite(vectors).all():
+            raise UserError("A vector holds NaN or infinity.", fix="Build the embeddings again.")
+        return self._transform(np.asarray(vectors, np.float32)).astype(np.float32)
+
+    @abstractmethod
+    def _fit(
+        self, vectors: np.ndarray, progress: Progress | None, anchor: np.ndarray | None, **params: float
+    ) -> np.ndarray: ...
+
+    @abstractmethod
+    def _transform(self, vectors: np.ndarray) -> np.ndarray: ...
+
+    def save(self, folder: Path) -> None:
+        """Write places and parameters into an existing folder; the vectors are not copied."""
+        np.save(folder / "positions.npy", self.positions)
+        (folder / "projection.json").write_text(json.dumps({"name": self.name, "params": self.params}))
+
+    def load(self, folder: Path, vectors: np.ndarray) -> None:
+        """Read what :meth:`save` wrote, for the vectors that it was fitted on."""
+        self.positions = np.load(folder / "positions.npy", allow_pickle=False).astype(np.float32)
+        self.params = json.loads((folder / "projection.json").read_text())["params"]
+        self._vectors = vectors
+        if len(vectors) != len(self.positions):
+            raise ValueError(f"{len(vectors)} vectors for {len(self.positions)} places")
+
+    def settle(self, given: Mapping[str, float]) -> dict[str, float]:
+        """Defaults, overridden by what was given; an unknown parameter is a UserError."""
+        for name in given:
+            if name not in self.settings:
+                allowed = f"It has: {', '.join(self.settings)}." if self.settings else "It has none."
+                raise UserError(f"The projection {self.name} has no parameter {name!r}.", allowed)
+        return {name: setting.check(name, given.get(name, setting.default)) for name, setting in self.settings.items()}
+
+
+def register(cls: type[Projection]) -> type[Projection]:
+    """Class decorator: make a projection known by its ``name``."""
+    projections.add(cls.name, cls)
+    return cls
+
+
+def check(vectors: np.ndarray) -> None:
+    """Refuse what no map can show. Raises UserError with the reason."""
+    if vectors.ndim != 2:
+        raise UserError(f"Vectors of shape {vectors.shape} were given.", "A map takes (n, dim).")
+    if len(vectors) < LEAST:
+        given = f"There {'is 1 picture' if len(vectors) == 1 else f'are {len(vectors)} pictures'}: too few for a map."
+        raise UserError(given, f"A map needs at least {LEAST}.", "Add pictures to the data set, or look at it on Compare.")
+    for start in range(0, len(vectors), BLOCK):
+        bad = ~np.isfinite(vectors[start : start + BLOCK]).all(axis=1)
+        if bad.any():
+            first = start + int(np.argmax(bad))
+            raise UserError(f"The vector of picture number {first + 1} holds NaN or infinity.", fix="Build the embeddings again.")
+    different = _different(vectors)
+    if different < 3:
+        words = "all have the same vector" if different == 1 else "have only two different vectors"
+        fix = "Choose another encoder: this one can't tell these pictures apart."
+        raise UserError(f"The {len(vectors):,} pictures {words}, so there is nothing to arrange.", fix=fix)
+
+
+def _different(vectors: np.ndarray) -> int:
+    """How many different rows there are, counted up to three."""
+    found = [np.asarray(vectors[0])]
+    for start in range(0, len(vectors), BLOCK):
+        block = np.asarray(vectors[start : start + BLOCK])
+        while len(found) < 3:
+            new = np.all([np.abs(block - one).max(axis=1) > 1e-7 for one in found], axis=0)
+            if not new.any():
+                break
+            found.append(block[np.argmax(new)])
+    return len(found)

@@ -1,0 +1,80 @@
+"""How far a map can be believed: trustworthiness and continuity, for the map and for each point.
+
+Venna and Kaski, 2001. A point is *trusted* where its neighbours on the map are near in the space too, and *continuous*
+where its neighbours in the space are near on the map. 1 = the map lies about none of them; 0.5 is about chance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.projections.neighbours import in_space, on_map, without_own
+from core.types import Progress, report
+
+NEIGHBOURS = 10
+ALL_UP_TO = 6_000
+SAMPLE = 3_000
+CELLS = 8_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Honesty:
+    """``trust`` and ``continuity`` float32 (n,), NaN where a point was not in the sample; their means; ``kept`` (n,), the
+    share of a point's ``k`` nearest in the space that are among its ``k`` nearest on the map, for every point;
+    ``measured``, how many points trust and continuity were measured for, each against all points."""
+
+    trust: np.ndarray
+    continuity: np.ndarray
+    kept: np.ndarray
+    k: int
+    measured: int
+
+    @property
+    def trustworthiness(self) -> float:
+        return float(np.nanmean(self.trust))
+
+    @property
+    def mean_continuity(self) -> float:
+        return float(np.nanmean(self.continuity))
+
+
+def judge(
+    vectors: np.ndarray, positions: np.ndarray, k: int = NEIGHBOURS, progress: Progress | None = None,
+    all_up_to: int = ALL_UP_TO, sample: int = SAMPLE,
+) -> Honesty:
+    """Judge a map (n, 2) of unit vectors (n, dim); above ``all_up_to`` points by a fixed sample, each against all others."""
+    count = len(positions)
+    k = max(1, min(k, (count - 1) // 2))
+    rows = np.arange(count)
+    asked = rows if count <= all_up_to else np.sort(np.random.default_rng(0).choice(count, sample, replace=False))
+    space = without_own(in_space(vectors, vectors, k + 1, progress, own=True)[0], rows)
+    plane = without_own(on_map(positions, positions, k + 1), rows)
+    kept = (space[:, :, None] == plane[:, None, :]).any(axis=2).mean(axis=1, dtype=np.float32)
+    trust, continuity = np.full((2, count), np.nan, np.float32)
+    step = max(1, CELLS // count)
+    for start in range(0, len(asked), step):
+        report(progress, start, len(asked))
+        part = asked[start : start + step]
+        far = 2.0 - 2.0 * (np.asarray(vectors[part]) @ np.asarray(vectors).T)
+        near = ((positions[part, None] - positions[None]) ** 2).sum(axis=2)
+        trust[part] = 1 - _surprise(far, part, plane[part], k) * _scale(count, k)
+        continuity[part] = 1 - _surprise(near, part, space[part], k) * _scale(count, k)
+    report(progress, len(asked), len(asked))
+    return Honesty(trust, continuity, kept, k, len(asked))
+
+
+def _scale(count: int, k: int) -> float:
+    return 2.0 / (k * (2.0 * count - 3.0 * k - 1.0))
+
+
+def _surprise(distances: np.ndarray, own: np.ndarray, neighbours: np.ndarray, k: int) -> np.ndarray:
+    """Sum over each row's neighbours of how far their rank lies beyond ``k``."""
+    distances[np.arange(len(own)), own] = -np.inf
+    found = np.zeros(len(own))
+    for column in range(neighbours.shape[1]):
+        limit = np.take_along_axis(distances, neighbours[:, column : column + 1], axis=1)
+        rank = (distances < limit).sum(axis=1)  # the row itself counts one: the nearest has rank 1
+        found += np.maximum(rank - k, 0)
+    return found
