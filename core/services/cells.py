@@ -128,9 +128,9 @@ def _write(
         clusters=np.array([cluster_of(item) for item in asked], dtype=np.str_),
         relevant=judged.relevant.astype(np.int32), **scores,
     )  # fmt: skip
-    noted = {"dataset": dataset.name, "protocol": protocol.name, "encoder": encoder.name, "index": index.text, "curves": judged.curves}
+    noted = {"dataset": dataset.name, "protocol": protocol.name, "encoder": encoder.name, "index": index.text}
     shown = card(dataset, encoder, protocol, index, roles, judged.relevant, DEPTH)
-    (folder / "cell.json").write_text(json.dumps({**noted, "card": shown}))
+    (folder / "cell.json").write_text(json.dumps({**noted, "curves": judged.curves, "card": shown}))
     return {"source": dataset.locator, "dataset_name": dataset.name, "encoder_name": encoder.name, "index_name": index.text,
             "rows": len(asked)}  # fmt: skip
 

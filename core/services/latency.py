@@ -100,7 +100,8 @@ def _measure(dataset: Dataset, encoder_name: str, spec: IndexSpec) -> dict:
         return _search_only(index, spec, np.asarray(found.vectors[: WARM + RUNS]))
     items = embed.item_rows(dataset, found)
     picked = [items[row] for row in np.linspace(0, len(items) - 1, min(len(items), WARM + RUNS)).astype(int)]
-    bench = _Bench(dataset, encoder, index, spec, picked * (1 if len(picked) > WARM + BATCH else 1 + (WARM + BATCH) // len(picked)))
+    repeats = 1 if len(picked) > WARM + BATCH else 1 + (WARM + BATCH) // len(picked)
+    bench = _Bench(dataset, encoder, index, spec, picked * repeats)
     single, batch = bench.one_by_one(), bench.in_batches()
     table = {stage: {"single": summary(times)} for stage, times in single.items()}
     table["total"] = {"single": summary(np.sum([single[stage] for stage in STAGES], axis=0))}

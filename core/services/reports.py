@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import time
+import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ from core.services.cells import Cell
 FOLDER = "reports"
 KEPT = ("mAP", "MAP@R", "hit@1", "precision@10", "recall@10", "MRR", "nDCG@10", "accuracy@10")
 """Metrics whose per-query scores ship; means of all metrics always do."""
+DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 SHARED = ("queries", "groups", "clusters", "relevant")
 
 
@@ -82,10 +85,9 @@ class Report:
             with np.load(folder / "scores.npz", allow_pickle=False) as arrays:
                 kept = {name: arrays[name] for name in arrays.files}
             cells = tuple(_cell(row, number, kept) for number, row in enumerate(noted["rows"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f"The report {folder.name!r} can't be read ({type(error).__name__}).", fix="Make it again: python -m core evaluate."
-            ) from error
+        except DAMAGE as error:
+            fix = "Make it again: python -m core evaluate."
+            raise UserError(f"The report {folder.name!r} can't be read ({type(error).__name__}).", fix=fix) from error
         means = [row["means"] for row in noted["rows"]]
         return cls(noted["name"], noted["made"], cells, tuple(means), tuple(row["class_means"] for row in noted["rows"]))
 

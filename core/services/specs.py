@@ -21,7 +21,9 @@ class IndexSpec:
 
     def causes(self) -> dict:
         """What its answers depend on; every exact index answers alike."""
-        return {"exact": True} if self.exact else {**indexes.get(self.name).fingerprint(**self.build), "search": dict(self.search)}
+        if self.exact:
+            return {"exact": True}
+        return {**indexes.get(self.name).fingerprint(**self.build), "search": dict(self.search)}
 
 
 EXACT = IndexSpec("exact", "exact", {}, {}, True)

@@ -73,7 +73,8 @@ def test_negative_zero_ties_with_zero():
 
 
 def test_nothing_relevant_is_left_out_of_means():
-    lists = rank(np.zeros((2, 4)), np.array([[0, 0, 0, 0], [1, 0, 0, 0]], bool), labels=np.zeros(4, int), own=np.zeros(2, int), top=4)
+    right = np.array([[0, 0, 0, 0], [1, 0, 0, 0]], bool)
+    lists = rank(np.zeros((2, 4)), right, labels=np.zeros(4, int), own=np.zeros(2, int), top=4)
     for name, values in table.scores(lists, table.DEFAULT).items():
         assert np.isnan(values[0]), name
         assert np.isfinite(values[1]), name

@@ -1,0 +1,201 @@
+"""Standings of one (dataset, protocol): means with intervals, shared ranks, and which queries separate two encoders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.errors import UserError
+from core.metrics import statistics, table
+from core.services.cells import Cell
+from core.services.reports import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One encoder: mean with its 95 % interval, mean over classes, shared rank, and adjusted p against the best mean."""
+
+    encoder: str
+    index: str
+    mean: float
+    low: float
+    high: float
+    class_mean: float
+    rank: int
+    p_to_best: float
+
+
+@dataclass(frozen=True, slots=True)
+class Leaderboard:
+    """Standings, best mean first. ``smallest``: the difference of the two best that so many queries could show (80 % power,
+    corrected for all pairs), inf where there is one encoder. ``adjusted`` p-values in the order of the standings."""
+
+    metric: str
+    queries: int
+    unjudged: int
+    clusters: int
+    standings: tuple[Standing, ...]
+    adjusted: np.ndarray
+    smallest: float
+
+
+def boards(report: Report) -> list[tuple[str, str]]:
+    """(dataset, protocol) pairs of a report, in its order."""
+    return list(dict.fromkeys((cell.dataset, cell.protocol) for cell in report.cells))
+
+
+def cells_of(report: Report, dataset: str, protocol: str) -> list[Cell]:
+    """Cells of one board. Raises UserError where there are none."""
+    found = [cell for cell in report.cells if (cell.dataset, cell.protocol) == (dataset, protocol)]
+    if not found:
+        known = ", ".join(f"{d} / {p}" for d, p in boards(report))
+        raise UserError(f"The report {report.name!r} has nothing on {dataset} / {protocol}.", f"It has: {known}.")
+    return found
+
+
+def aligned(
+    cells: Sequence[Cell], metric: str, group: str | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Scores (q, e) of the queries that every cell judged (of one class where asked), with ids, groups and clusters (q,).
+
+    Raises:
+        UserError: the metric's per-query scores are not in the report.
+    """
+    for cell in cells:
+        if metric not in cell.scores:
+            kept = ", ".join(name for name in cell.scores)
+            raise UserError(f"The report keeps no per-query scores of {metric}.", f"It keeps: {kept}.")
+    first, columns = cells[0], []
+    keep = first.judged if group is None else first.judged & (first.groups == group)
+    ids = first.queries[keep]
+    for cell in cells[1:]:
+        if not np.array_equal(cell.queries, first.queries):
+            ids = ids[np.isin(ids, cell.queries[cell.judged])]
+    for cell in cells:
+        order = np.argsort(cell.queries)
+        columns.append(cell.scores[metric][order[np.searchsorted(cell.queries, ids, sorter=order)]])
+    where = np.argsort(first.queries)[np.searchsorted(np.sort(first.queries), ids)]
+    scores = np.stack(columns, axis=1) if columns else np.zeros((0, 0))
+    return scores, ids, first.groups[where], first.clusters[where]
+
+
+def leaderboard(report: Report, dataset: str, protocol: str, metric: str = "mAP", group: str | None = None) -> Leaderboard:
+    """Standings under one metric, over all queries or those of one class.
+
+    Raises:
+        UserError: no such board, metric or class; or no query can be judged (and why).
+    """
+    cells = cells_of(report, dataset, protocol)
+    scores, ids, groups, clusters = aligned(cells, metric, group)
+    unjudged = int((~cells[0].judged).sum())
+    if not len(ids):
+        raise nothing_to_judge(cells[0], group)
+    low, high = statistics.interval(scores, clusters)
+    adjusted = statistics.holm(statistics.paired_p_values(scores, clusters))
+    means = scores.mean(axis=0)
+    ranks, order = statistics.shared_ranks(means, adjusted), np.argsort(-means, kind="stable")
+    class_means = _class_means(scores, groups)
+    standings = tuple(
+        Standing(cells[e].encoder, cells[e].index, float(means[e]), max(0.0, float(low[e])), min(1.0, float(high[e])),
+                 float(class_means[e]), int(ranks[e]), float(adjusted[e, order[0]]))
+        for e in order
+    )  # fmt: skip
+    smallest = _smallest(scores, order, clusters)
+    return Leaderboard(
+        metric, len(ids), unjudged, len(np.unique(clusters)), standings, adjusted[np.ix_(order, order)], smallest
+    )
+
+
+def _smallest(scores: np.ndarray, order: np.ndarray, clusters: np.ndarray) -> float:
+    if len(order) < 2:
+        return float("inf")
+    pairs = len(order) * (len(order) - 1) / 2
+    alpha = (1 - statistics.LEVEL) / pairs
+    return statistics.smallest_difference(scores[:, order[0]], scores[:, order[1]], clusters, alpha)
+
+
+def _class_means(scores: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    return by_class(scores, groups)[1].mean(axis=0)
+
+
+def by_class(scores: np.ndarray, groups: np.ndarray) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Class names, mean scores (classes, e), and queries of each class."""
+    names, which = np.unique(groups, return_inverse=True)
+    sizes = np.bincount(which)
+    means = np.stack([np.bincount(which, column) / sizes for column in scores.T], axis=1)
+    return names.tolist(), means, sizes
+
+
+def nothing_to_judge(cell: Cell, group: str | None = None) -> UserError:
+    """Why there is no number, and what to do."""
+    if group is not None and not (cell.groups == group).any():
+        return UserError(f"No query is of the class {group[:60]!r}.", fix="Choose another class.")
+    if not len(cell.queries):
+        given = f"No picture of {cell.dataset} is a query under the protocol {cell.protocol!r}."
+        return UserError(given, fix="Choose another protocol.")
+    return UserError(
+        f"None of the {len(cell.queries):,} queries of {cell.dataset} has anything relevant in the gallery "
+        f"({cell.card.get('relevant', cell.protocol)}).",
+        fix="Put pictures of one class into one folder, or add a label column: without labels, right and wrong are unknown.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Separation:
+    """Two encoders, query by query: ids by falling difference of ``one`` minus ``other``, and win / tie / loss counts."""
+
+    one: str
+    other: str
+    metric: str
+    ids: tuple[str, ...]
+    differences: np.ndarray
+    scores: np.ndarray
+    wins: int
+    ties: int
+    losses: int
+    p: float
+
+
+def separate(
+    report: Report, dataset: str, protocol: str, one: str, other: str, metric: str = "mAP", index: str | None = None
+) -> Separation:
+    """Which queries one encoder answers better than another (``p``: paired permutation test, not corrected).
+
+    Raises:
+        UserError: an encoder that this board does not hold, or no query that both judged.
+    """
+    cells = [_cell_of(cells_of(report, dataset, protocol), name, index) for name in (one, other)]
+    scores, ids, _, clusters = aligned(cells, metric)
+    if not len(ids):
+        raise nothing_to_judge(cells[0])
+    difference = scores[:, 0] - scores[:, 1]
+    order = np.lexsort((ids, -difference))
+    p = float(statistics.paired_p_values(scores, clusters)[0, 1])
+    won, lost = int((difference > 0).sum()), int((difference < 0).sum())
+    return Separation(one, other, metric, tuple(ids[order].tolist()), difference[order], scores[order], won,
+                      len(ids) - won - lost, lost, p)  # fmt: skip
+
+
+def worst(
+    report: Report, dataset: str, protocol: str, encoder: str, metric: str = "mAP", count: int = 12
+) -> list[tuple[str, float]]:
+    """(query id, score) of the queries that an encoder answers worst, worst first; ties by id."""
+    cell = _cell_of(cells_of(report, dataset, protocol), encoder, None)
+    scores, ids, _, _ = aligned([cell], metric)
+    order = np.lexsort((ids, scores[:, 0]))[:count]
+    return [(str(ids[at]), float(scores[at, 0])) for at in order]
+
+
+def _cell_of(cells: Sequence[Cell], encoder: str, index: str | None) -> Cell:
+    for cell in cells:
+        if cell.encoder == encoder and index in (None, cell.index):
+            return cell
+    raise UserError(f"This board has no {encoder[:60]!r}.", f"It has: {', '.join(dict.fromkeys(c.encoder for c in cells))}.")
+
+
+def metrics_of(report: Report) -> list[str]:
+    """Metrics whose per-query scores every cell of the report keeps, in the order of the table."""
+    kept = set.intersection(*(set(cell.scores) for cell in report.cells)) if report.cells else set()
+    return [name for name in table.DEFAULT if name in kept]

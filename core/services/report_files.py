@@ -1,0 +1,85 @@
+"""A report for other programs: CSV, LaTeX, and TREC run and qrels that trec_eval judges to the same figures."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from core.datasets.base import Dataset
+from core.metrics import stream, table
+from core.services import embed
+from core.services.leaderboard import leaderboard
+from core.services.ready import ready_encoder
+from core.services.reports import Report
+from core.services.roles import roles_of
+
+LATEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
+         "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "<": r"\textless{}", ">": r"\textgreater{}"}  # fmt: skip
+
+
+def csv(report: Report) -> str:
+    """Every cell with the means of every metric."""
+    out = io.StringIO()
+    report.to_frame().to_csv(out, index=False, float_format="%.6f", lineterminator="\n")
+    return out.getvalue()
+
+
+def latex(report: Report, dataset: str, protocol: str, metrics: Sequence[str] = ("mAP", "hit@1", "precision@10")) -> str:
+    """A booktabs table of one board: mean with the half width of its interval; the best and all that share its rank in bold."""
+    boards = [leaderboard(report, dataset, protocol, metric) for metric in metrics]
+    cells = [{(s.encoder, s.index): s for s in board.standings} for board in boards]
+    lines = [rf"\begin{{tabular}}{{l{'r' * len(metrics)}}}", r"\toprule"]
+    lines += [" & ".join(["Encoder", *(_tex(table.label(metric)) for metric in metrics)]) + r" \\", r"\midrule"]
+    for standing in boards[0].standings:
+        row = [column[standing.encoder, standing.index] for column in cells]
+        name = standing.encoder if standing.index == "exact" else f"{standing.encoder} ({standing.index})"
+        lines.append(" & ".join([_tex(name), *(_number(s) for s in row)]) + r" \\")
+    note = f"{boards[0].queries} queries, 95 % bootstrap intervals over {boards[0].clusters} independent groups; bold: rank 1."
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", f"% {dataset} / {protocol}: {note}", ""])
+
+
+def _number(standing) -> str:
+    text = f"{standing.mean:.3f}"
+    half = f" {{\\scriptsize $\\pm$ {(standing.high - standing.low) / 2:.3f}}}"
+    return (rf"\textbf{{{text}}}" if standing.rank == 1 else text) + half
+
+
+def _tex(text: str) -> str:
+    return "".join(LATEX.get(letter, letter) for letter in text)
+
+
+def trec_qrels(dataset: Dataset, encoder: str, protocol_name: str | None = None) -> Iterator[str]:
+    """Lines ``query 0 picture 1`` of everything relevant; queries without are left out, as they are here."""
+    roles, names = _roles(dataset, encoder, protocol_name)[1:]
+    gallery = np.array([names[row] for row in roles.gallery])
+    for row in roles.queries:
+        for name in gallery[(roles.right(row[None]) & ~roles.junk(row[None]))[0]]:
+            yield f"{names[row]} 0 {name} 1\n"
+
+
+def trec_run(dataset: Dataset, encoder: str, protocol_name: str | None = None, depth: int = 1000) -> Iterator[str]:
+    """Lines ``query Q0 picture rank score tag`` of the best ``depth``: self and junk removed.
+
+    The score falls strictly with the rank, because trec_eval breaks ties by name in its own way.
+    """
+    vectors, roles, names = _roles(dataset, encoder, protocol_name)
+    start = 0
+    for block in stream.blocks(vectors, roles, min(depth, len(roles.gallery))):
+        for row, columns in zip(roles.queries[start : start + len(block)], block.top, strict=True):
+            for rank, column in enumerate(columns[columns >= 0], start=1):
+                yield f"{names[row]} Q0 {names[roles.gallery[column]]} {rank} {depth - rank + 1} {encoder}\n"
+        start += len(block)
+
+
+def _roles(dataset: Dataset, encoder: str, protocol_name: str | None) -> tuple[np.ndarray, stream.Roles, list[str]]:
+    """Vectors, roles and names without spaces, by row of the embeddings."""
+    found = embed.read(dataset, ready_encoder(dataset, encoder, may_fit=False, load=False))
+    items = embed.item_rows(dataset, found)
+    return found.vectors, roles_of(items, dataset.protocol(protocol_name)), [_word(item.id) for item in items]
+
+
+def _word(name: str) -> str:
+    """TREC files are split at white space: it is percent-encoded, as is the sign itself."""
+    return "".join(f"%{ord(c):02X}" if c.isspace() or c == "%" or not c.isprintable() else c for c in name)
