@@ -51,12 +51,12 @@ def chromium() -> Iterator:
             browser.close()
 
 
-def settle(page, quiet_ms: int = 250) -> None:
-    """Wait until the script has run, every column has its answer and the pictures are drawn."""
+def settle(page, quiet_ms: int = 150) -> None:
+    """Wait until the script has run and nothing has started it again for a moment."""
     page.locator(".ll-head").wait_for()
-    page.wait_for_timeout(quiet_ms)
-    page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget]')")
-    page.wait_for_timeout(quiet_ms)
+    for _ in range(3):
+        page.wait_for_function("document.querySelector('.stApp')?.dataset.testScriptState === 'notRunning'")
+        page.wait_for_timeout(quiet_ms)
 
 
 def _free_port() -> int:

@@ -73,6 +73,12 @@ def _skipped(row: dict) -> None:
         quiet(f"The first {MAX_SKIPPED} of {len(found):,} are shown.")
 
 
+def _about(row: dict) -> str:
+    """What it does, and what has to be done first; places on the server are not for visitors."""
+    detail = row["detail"] if row["state"] != "ready" and not hosted() else ""
+    return f"{row['about']} {detail[:1].upper()}{detail[1:]}".strip()
+
+
 def encoders() -> None:
     """Every encoder: what it looks at, whether it can be used now, and what to do where it can't."""
     order = sorted(cached.encoder_rows(), key=lambda row: (row["state"] != "ready", settings.ORDER.get(row["tier"], 9)))
@@ -81,6 +87,5 @@ def encoders() -> None:
             words, tone = STATES[row["state"]]
             tag = f"{words} · {size(row['bytes'])}" if row["state"] == "download" and row["bytes"] else words
             what = " · ".join(part for part in (row["family"], f"{row['dim']}-d" if row["dim"] else "", row["name"]) if part)
-            about = row["detail"] if row["state"] != "ready" and row["detail"] else row["about"]
-            row_html(row["title"], what, tag, tone, more=about)
+            row_html(row["title"], what, tag, tone, more=_about(row))
     quiet(f"Any other timm model works too: type its name where encoders are chosen, for example {link.EXAMPLE_TIMM}.")

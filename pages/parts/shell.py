@@ -40,6 +40,7 @@ def shell(page: str, purpose: str, title: str = "") -> DeltaGenerator:
     """
     st.set_page_config(page_title=f"{page} · Lookalike", layout="wide", initial_sidebar_state=216)
     st.html(STYLE)
+    st.html(f"<style>:root {{ color-scheme: {st.context.theme.type or 'light'}; }}</style>")
     _keep_values()
     _menu(page)
     with st.container(horizontal=True, vertical_alignment="center", key="head"):
