@@ -1,21 +1,56 @@
-"""Bytes or path -> RGB array, safely: size and pixel limits, EXIF rotation, every colour mode, reduced decoding."""
+"""Bytes or path -> RGB array, safely: size and pixel limits, EXIF rotation, every colour mode, reduced decoding.
+
+Colour profiles (ICC) are not applied: the numbers are taken as sRGB, as the recipes of pretrained networks do. CMYK is
+converted by the plain formula. Of several frames or pages the first counts. Transparency is laid on white.
+
+Pillow's own size checks are the second line of defence inside its plug-ins (canvas, tile and frame sizes). They are set
+once for the process, and our own check of the header comes before a pixel is unpacked: neither depends on the warning
+filters, which threads share.
+"""
 
 from __future__ import annotations
 
 import io
+import math
 import os
-import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from core.errors import UserError
 
 MAX_BYTES = 25 << 20
-MAX_PIXELS = 64_000_000
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
+MAX_PIXELS = 50_000_000
+EXTENSIONS = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
+HEAVY = ("WEBP", "AVIF", "TIFF")
+"""Formats whose decoders hold several copies of the picture: half as many pixels are allowed."""
+MAX_READS = 50_000
+"""Pieces that a file may come in; an honest one has some thousands, a bomb of empty chunks has millions."""
+MAX_NOTES = 256
+"""Metadata segments of a JPEG; Pillow joins them in quadratic time."""
+MAX_SCAN_PIXELS = 2_000_000_000
+"""Scans times pixels of a progressive JPEG: every scan passes over the whole picture."""
+STRIP_PIXELS = 4_000_000
+
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow refuses above twice this, wherever a file hides the size
+
+_TURNS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
+"""EXIF orientation -> quarter turns to the left, then whether to mirror left and right."""
+
+
+class _Reader(io.BytesIO):
+    """The bytes of a file, refusing to be read in absurdly many pieces."""
+
+    reads = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.reads += 1
+        if self.reads > MAX_READS:
+            raise _damaged("it falls into too many pieces")
+        return super().read(size)
 
 
 def decode(data: bytes, side: int | None = None) -> np.ndarray:
@@ -27,20 +62,23 @@ def decode(data: bytes, side: int | None = None) -> np.ndarray:
             twice that many remain; other formats come whole. Nothing is ever enlarged or resampled here.
 
     Raises:
-        UserError: the bytes are no picture, are damaged, or pass a limit.
+        UserError: the bytes are no picture, are cut off or damaged, or pass a limit. What is there of a truncated
+            picture is never passed off as the picture.
     """
     _check_bytes(data)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                return np.asarray(_upright_rgb(image, side))
+        with Image.open(_Reader(data), formats=FORMATS) as image:
+            return _upright_rgb(image, data, side)
     except UserError:
         raise
-    except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _unreadable(data, error) from error
+    except UnidentifiedImageError as error:
+        readable = f"Readable: {', '.join(FORMATS)}."
+        raise UserError("This file is not a picture, or not one that can be read.", readable) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        allowed = f"At most {MAX_PIXELS / 1e6:.0f} million are decoded."
+        raise UserError("This picture would unpack to too many pixels.", allowed, "Save a smaller copy.") from error
     except Exception as error:  # Pillow's plug-ins raise nearly anything on damaged bytes
-        raise _damaged(error) from error
+        raise _damaged(str(error).split("\n")[0][:120] or type(error).__name__) from error
 
 
 def decode_file(path: Path | str, side: int | None = None) -> np.ndarray:
@@ -55,8 +93,8 @@ def read_file(path: Path | str) -> bytes:
         if size > MAX_BYTES:
             raise too_large(size)
         return Path(path).read_bytes()
-    except OSError as error:
-        raise UserError(f"The file {str(path)!r} can't be read: {error.strerror or error}.") from error
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+        raise UserError(f"The file {str(path)!r} can't be read: {getattr(error, 'strerror', '') or error}.") from error
 
 
 def too_large(size: int) -> UserError:
@@ -73,6 +111,8 @@ def resize(image: np.ndarray, width: int, height: int, resample: Image.Resamplin
 
 def crop(image: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
     """The part inside ``box`` = (x0, y0, x1, y1), fractions of the picture, origin top left; at least one pixel."""
+    if not all(math.isfinite(edge) for edge in box):
+        raise UserError(f"The box {box} is not made of numbers.", "It is x0, y0, x1, y1, each from 0 to 1.")
     height, width = image.shape[:2]
     x0, x1 = sorted((min(max(box[0], 0.0), 1.0), min(max(box[2], 0.0), 1.0)))
     y0, y1 = sorted((min(max(box[1], 0.0), 1.0), min(max(box[3], 0.0), 1.0)))
@@ -97,49 +137,89 @@ def _check_bytes(data: bytes) -> None:
         raise too_large(len(data))
 
 
-def _upright_rgb(image: Image.Image, side: int | None) -> Image.Image:
+    if data.startswith(b"\xff\xd8") and data.count(b"\xff\xe1") > MAX_NOTES:
+        raise _damaged(f"it has more than {MAX_NOTES} blocks of metadata")
+
+
+def _check_pixels(image: Image.Image, data: bytes) -> None:
     width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise _too_many_pixels(width, height)
-    if side and image.format == "JPEG":
-        image.draft("RGB" if image.mode != "CMYK" else None, (2 * side, 2 * side))
-    image.seek(0)
+    progressive = "progressive" in image.info
+    heavy = image.format in HEAVY or (progressive and image.mode == "CMYK")
+    limit = MAX_PIXELS // 2 if heavy else MAX_PIXELS
+    tile = getattr(image, "tag_v2", {})  # a TIFF is unpacked in tiles that may be larger than the picture
+    largest = max(width * height, int(tile.get(322) or 0) * int(tile.get(323) or 0))
+    if largest > limit:
+        raise UserError(
+            f"This picture has {width} x {height} pixels{' in larger tiles' if largest > width * height else ''}.",
+            f"At most {limit / 1e6:.0f} million pixels are decoded{f' from {image.format}' if heavy else ''}.",
+            "Save a smaller copy.",
+        )
+    if progressive and data.count(b"\xff\xda") * width * height > MAX_SCAN_PIXELS:
+        raise _damaged("it has too many scans")
+
+
+def _upright_rgb(image: Image.Image, data: bytes, side: int | None) -> np.ndarray:
+    _check_pixels(image, data)
+    if side and image.format in ("JPEG", "MPO"):
+        image.draft(None, (2 * side, 2 * side))
     image.load()
-    return _to_rgb(ImageOps.exif_transpose(image))
+    rgb = np.empty((image.height, image.width, 3), np.uint8)
+    white = _white(image)
+    for top, strip in _strips(image):
+        rgb[top : top + strip.height] = np.asarray(_to_rgb(strip, image.info.get("transparency"), *white))
+    turns, mirrored = _TURNS.get(_orientation(image), (0, False))
+    rgb = np.rot90(rgb, turns)
+    return np.ascontiguousarray(rgb[:, ::-1] if mirrored else rgb)
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return _grey_from_deep(image)
-    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
+def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """The picture in full-width pieces with their top row: colours are converted with memory for one piece."""
+    rows = max(1, STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(0x0112, 1))
+    except Exception:  # damaged EXIF does not damage the picture
+        return 1
+
+
+def _is_deep(image: Image.Image) -> bool:
+    return image.mode in ("I", "F") or image.mode.startswith("I;16")
+
+
+def _to_rgb(image: Image.Image, transparency: object, low: float, high: float) -> Image.Image:
+    if _is_deep(image):
+        deep = np.nan_to_num(np.asarray(image, dtype=np.float32), nan=low, posinf=high, neginf=low)
+        grey = np.clip((deep - low) * (255.0 / (high - low)), 0, 255).round().astype(np.uint8)
+        if isinstance(transparency, int):
+            grey[deep == transparency] = 255
+        return Image.fromarray(grey).convert("RGB")
+    if transparency is not None or image.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
         image = image.convert("RGBA")
-        paper = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(paper, image).convert("RGB")
-    return image if image.mode == "RGB" else image.convert("RGB")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image.convert("RGB")
 
 
-def _grey_from_deep(image: Image.Image) -> Image.Image:
-    """16-bit and float pictures scaled to 8 bits: 16-bit by 1/257, anything else by its own range."""
-    deep = np.nan_to_num(np.asarray(image, dtype=np.float64))
-    low, high = (0.0, 65535.0) if deep.min() >= 0 and 255 < deep.max() <= 65535 else (deep.min(), max(deep.max(), 255.0))
-    grey = np.clip((deep - low) * (255.0 / (high - low)), 0, 255).round().astype(np.uint8)
-    return Image.fromarray(grey).convert("RGB")
+def _white(image: Image.Image) -> tuple[float, float]:
+    """The values that are black and white: by the depth for 16 bits, by the usual ranges or its own for the others."""
+    if not _is_deep(image):
+        return 0.0, 255.0
+    if image.mode.startswith("I;16"):
+        bits = getattr(image, "tag_v2", {}).get(258, (16,))
+        return 0.0, float(2 ** (bits[0] if isinstance(bits, tuple) else bits) - 1)
+    low, high = math.inf, -math.inf
+    for _, strip in _strips(image):
+        values = np.asarray(strip)
+        values = values[np.isfinite(values)]
+        if values.size:
+            low, high = min(low, float(values.min())), max(high, float(values.max()))
+    usual = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
+    fitting = [white for white in usual if low >= 0 and high <= white]
+    return (0.0, fitting[0]) if fitting else (low, high if high > low else low + max(1.0, abs(low)))
 
 
-def _too_many_pixels(width: int, height: int) -> UserError:
-    return UserError(
-        f"This picture has {width} x {height} pixels.",
-        f"At most {MAX_PIXELS / 1e6:.0f} million pixels are decoded.",
-        "Save a smaller copy.",
-    )
-
-
-def _unreadable(data: bytes, error: Exception) -> UserError:
-    if isinstance(error, UnidentifiedImageError):
-        return UserError("This file is not a picture, or not one that can be read.", f"Readable: {', '.join(FORMATS)}.")
-    return UserError("This picture would unpack to too many pixels.", f"At most {MAX_PIXELS / 1e6:.0f} million are decoded.")
-
-
-def _damaged(error: Exception) -> UserError:
-    reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+def _damaged(reason: str) -> UserError:
     return UserError(f"This picture file is damaged and can't be decoded ({reason}).", fix="Save or download it again.")
