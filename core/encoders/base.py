@@ -72,6 +72,8 @@ class Encoder(ABC):
             ValueError: wrong shape or not finite: the encoder is at fault. A picture in which it finds nothing
                 (a zero vector) becomes the constant unit vector, so that it is far from everything and never NaN.
         """
+        if not len(batch):
+            return np.zeros((0, self.dim), np.float32)
         vectors = np.asarray(self._encode(batch), dtype=np.float32)
         if vectors.shape != (len(batch), self.dim):
             raise ValueError(f"{self.name} gave {vectors.shape}, promised {(len(batch), self.dim)}")

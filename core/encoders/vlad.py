@@ -58,7 +58,7 @@ class SiftVlad(Encoder):
     def _encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
         if not self.fitted:
             raise UserError(f"{self.name} has to be fitted on the gallery first.", fix="Build it.")
-        return np.stack([self._vlad(descriptors) for descriptors in batch]) if len(batch) else np.zeros((0, self.dim))
+        return np.stack([self._vlad(descriptors) for descriptors in batch])
 
     def _vlad(self, descriptors: np.ndarray) -> np.ndarray:
         words = self._arrays["words"]

@@ -54,7 +54,10 @@ def renamed(monkeypatch):
     return rename
 
 
-@pytest.mark.parametrize("name", ["resnet18.imagenet1k_v1", "mobilenet_v3_small.imagenet1k_v1", "shufflenet_v2_x0_5.imagenet1k_v1"])
+SMALL = ["resnet18.imagenet1k_v1", "mobilenet_v3_small.imagenet1k_v1", "shufflenet_v2_x0_5.imagenet1k_v1"]
+
+
+@pytest.mark.parametrize("name", SMALL)
 def test_vectors_equal_torchvisions_own_after_download(published, renamed, images, name):
     import torch
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from core.encoders.base import encoders
-from core.errors import UserError
 from PIL import Image
 
+from core.encoders.base import encoders
+from core.errors import UserError
 from tests.encoders.conftest import smooth
 
 
