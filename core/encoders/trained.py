@@ -36,7 +36,8 @@ class Trained(Encoder):
         self.blueprint = Blueprint.from_dict(self.card["network"])
         self.name, self.title = folder.name, self.card.get("title") or folder.name
         self.family, self.about = self.card.get("family", "network"), self.card.get("about", "")
-        self.tier = "bundled" if folder.parent.parent == store.shipped() else "trained"
+        came_with_the_code = folder.parent.parent == store.shipped() and str(self.card.get("recipe")).startswith("shipped/")
+        self.tier = "bundled" if came_with_the_code else "trained"
         self.dim, self.side = self.blueprint.dim, self.blueprint.size
         self._network: torch.nn.Module | None = None
 

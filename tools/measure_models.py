@@ -1,0 +1,95 @@
+"""Measure every shipped model, its untrained twin and the classical encoders on four sets; write cards and the report.
+
+    LOOKALIKE_DATA=folder/of/photographs python tools/measure_models.py [--threads 2] [name ...]
+
+Embeddings come from the cache where they exist. Writes ``artifacts/models/*/card.json`` and
+``artifacts/reports/encoders.json`` and ``encoders.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from core import store
+from core.datasets.paths import open_dataset
+from core.encoders.base import encoders
+from core.encoders.trained import Untrained, read_card
+from core.services import embed
+from core.services.effect import per_query
+from core.training.export import update_card
+from core.training.settings import expanded
+
+SETS = (
+    ("clothing", "$LOOKALIKE_DATA/clothing", "class"), ("cats_dogs", "$LOOKALIKE_DATA/cats_dogs", "class"),
+    ("eth80 instance", "$LOOKALIKE_DATA/eth80", "instance-every-4"),
+    ("eth80 category", "$LOOKALIKE_DATA/eth80", "category-every-4"),
+    ("catalogue instance", "catalogue", "instance"), ("catalogue category", "catalogue", "category"),
+)  # fmt: skip
+CLASSICAL = ("hsv.12x4x4", "tiny.16x16", "hog.8x8")
+METRICS = ("mAP", "hit@1", "precision@10")
+
+
+def main() -> int:
+    told = argparse.ArgumentParser(description=__doc__)
+    told.add_argument("names", nargs="*")
+    told.add_argument("--threads", type=int, default=0)
+    options = told.parse_args()
+    if options.threads:
+        import torch
+
+        torch.set_num_threads(options.threads)
+    models = [name for name in options.names or shipped() if (store.shipped() / "models" / name / "card.json").exists()]
+    cards = {name: read_card(store.shipped() / "models" / name) for name in models}
+    tried = [encoders.get(name) for name in (*CLASSICAL, *models)] + [Untrained(card) for card in cards.values()]
+    figures = measure(tried)
+    for name in models:
+        note = {"protocol": "exact cosine search; see docs/training.md", "date": time.strftime("%Y-%m-%d")}
+        update_card(name, metrics={**note, **figures[name]}, untrained=figures[f"{name}-untrained"])
+    write_report(figures)
+    return 0
+
+
+def shipped() -> list[str]:
+    home = store.shipped() / "models"
+    return sorted(path.name for path in home.iterdir() if path.name.endswith(".lookalike"))
+
+
+def measure(tried: list) -> dict[str, dict]:
+    """{encoder: {set: {metric: mean}}}; the pictures of each set are decoded once for all encoders."""
+    figures: dict[str, dict] = {encoder.name: {} for encoder in tried}
+    for encoder in tried:
+        encoder.load()
+    for title, locator, protocol in SETS:
+        dataset = open_dataset(expanded(locator))
+        embed.embed(dataset, tried)
+        for encoder in tried:
+            found = per_query(dataset, encoder, protocol, METRICS)
+            means = {name: round(float(found.scores[name].mean()), 4) for name in METRICS}
+            figures[encoder.name][title] = {**means, "queries": len(found.ids)}
+    return figures
+
+
+def write_report(figures: dict[str, dict]) -> None:
+    folder = store.shipped() / "reports"
+    held = folder / "encoders.json"
+    merged = {**(json.loads(held.read_text()) if held.exists() else {}), **figures}
+    store.write_text(held, json.dumps(merged, indent=1) + "\n")
+    lines = ["| encoder | " + " | ".join(title for title, _, _ in SETS) + " |", "|---|" + "---|" * len(SETS)]
+    for name, sets in merged.items():
+        lines.append(f"| `{name}` | " + " | ".join(cell(sets[title]) for title, _, _ in SETS) + " |")
+    store.write_text(folder / "encoders.md", "mAP / hit@1 / P@10, exact cosine search.\n\n" + "\n".join(lines) + "\n")
+
+
+def cell(means: dict) -> str:
+    return " / ".join(f"{means[name]:.3f}".lstrip("0") for name in METRICS)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
