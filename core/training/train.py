@@ -23,7 +23,7 @@ from core.training.losses import LOSSES, needs, needs_labels, parse_terms
 from core.training.runs import Run
 from core.training.settings import Settings, override
 from core.training.sources import Source, open_sources
-from core.training.validate import DRAWING, RETRIEVAL
+from core.training.validate import DRAWING, RETRIEVAL, embed_pictures, pair_threshold
 from core.types import Progress
 
 if TYPE_CHECKING:
@@ -180,9 +180,21 @@ def work(run: Run, progress: Progress | None = None) -> Path:
               sources=[source.note for source in sources])  # fmt: skip
     state = trainer.fit(progress)
     load(run.best, {"network": trainer.kept})
-    folder = export.write_model(settings.name, trainer.kept, blueprint, card(run, settings, sources, state, trainer))
+    told = card(run, settings, sources, state, trainer)
+    if settings.kind == "siamese":
+        told["threshold"] = threshold(trainer, sources)
+    folder = export.write_model(settings.name, trainer.kept, blueprint, told)
     run.write("end", state.step, model=settings.name, best_epoch=state.best_epoch)
     return folder
+
+
+def threshold(trainer: Trainer, sources: Sequence[Source]) -> float | None:
+    """Where a siamese network draws the line between the same and another, by the pairs kept back of its last source."""
+    source = next((s for s in reversed(sources) if len(s.validation)), None)
+    if source is None:
+        return None
+    pictures = [source.pictures[row] for row in source.validation]
+    return pair_threshold(embed_pictures(trainer.embed, pictures, trainer.settings.size), source.labels[source.validation])
 
 
 def _teacher(settings: Settings) -> tuple[torch.nn.Module, Blueprint] | None:

@@ -43,6 +43,23 @@ def embed_pictures(embed, pictures: Sequence[np.ndarray], size: int) -> np.ndarr
     return torch.nn.functional.normalize(torch.cat(rows)).float().cpu().numpy()
 
 
+def pair_threshold(vectors: np.ndarray, labels: np.ndarray) -> float | None:
+    """The Euclidean distance at which as many equal pairs are called different as different ones equal (equal error rate).
+
+    Args:
+        vectors: float (n, dim), unit rows. labels: int (n,). None where there are no pairs of both kinds.
+    """
+    rows, columns = np.triu_indices(len(vectors), 1)
+    distances = np.sqrt(np.maximum(2 - 2 * (vectors @ vectors.T)[rows, columns], 0))
+    same = labels[rows] == labels[columns]
+    if not same.any() or same.all():
+        return None
+    order = np.argsort(distances, kind="stable")
+    missed = 1 - np.cumsum(same[order]) / same.sum()
+    taken = np.cumsum(~same[order]) / (~same).sum()
+    return float(distances[order][np.argmin(np.abs(missed - taken))])
+
+
 RETRIEVAL = "MAP@R among pictures kept back; without labels, the share that is found by a crop of itself"
 DRAWING = "share of the variance of pictures kept back that their drawings explain"
 

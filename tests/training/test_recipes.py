@@ -79,6 +79,8 @@ def test_an_autoencoder_draws_and_a_siamese_network_tells_distances(tiny):
     assert apart[1] == 0
     assert apart[0] == pytest.approx(apart[2])
     assert 0 <= apart.min() <= apart.max() <= 2
+    assert 0 < pair.threshold < 2
+    assert drawer.threshold is None
     vectors = pair.encode(pictures)
     assert apart[0] == pytest.approx(np.linalg.norm(vectors[0] - vectors[2]), abs=1e-4)
     with pytest.raises(UserError, match="can't draw"):
