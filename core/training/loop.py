@@ -156,7 +156,8 @@ class Trainer:
     def _taught(self, views: torch.Tensor) -> torch.Tensor:
         network, blueprint = self.teacher
         with torch.no_grad():
-            if blueprint.size != views.shape[-1]:
+            fixed = hasattr(network.backbone, "pos_embed")  # a convolutional teacher takes the crop as it is
+            if fixed and blueprint.size != views.shape[-1]:
                 views = torch.nn.functional.interpolate(views, (blueprint.size, blueprint.size), mode="bilinear", antialias=True)
             return network(to_input(views, blueprint)).float()
 
