@@ -21,13 +21,18 @@ CELLS = 8_000_000
 
 @dataclass(frozen=True, slots=True)
 class Honesty:
-    """``trust`` and ``continuity`` float32 (n,), NaN where a point was not in the sample; their means; ``kept`` (n,), the
-    share of a point's ``k`` nearest in the space that are among its ``k`` nearest on the map, for every point;
-    ``measured``, how many points trust and continuity were measured for, each against all points."""
+    """``trust`` and ``continuity`` float32 (n,), NaN where a point was not in the sample; and their means.
+
+    ``kept`` float32 (n,) is, for every point, the share of its ``k`` nearest in the space that are among its ``k`` nearest
+    on the map;
+    ``nearest`` int32 (n,) is the row nearest to it in the space; ``measured``, for how many points trust and continuity
+    were measured, each against all points.
+    """
 
     trust: np.ndarray
     continuity: np.ndarray
     kept: np.ndarray
+    nearest: np.ndarray
     k: int
     measured: int
 
@@ -62,7 +67,7 @@ def judge(
         trust[part] = 1 - _surprise(far, part, plane[part], k) * _scale(count, k)
         continuity[part] = 1 - _surprise(near, part, space[part], k) * _scale(count, k)
     report(progress, len(asked), len(asked))
-    return Honesty(trust, continuity, kept, k, len(asked))
+    return Honesty(trust, continuity, kept, space[:, 0].astype(np.int32), k, len(asked))
 
 
 def _scale(count: int, k: int) -> float:

@@ -1,0 +1,134 @@
+"""What a page asks of finished maps: places of queries, neighbourhoods, what a lasso holds, what moves between two maps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.datasets.base import Dataset
+from core.errors import UserError
+from core.images import decode
+from core.projections.neighbours import on_map, without_own
+from core.services import embed, maps
+from core.services.maps import Map
+from core.services.ready import ready_encoder
+from core.services.search import Query
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbourhood:
+    """One picture's nearest in the space and on the map: rows, nearest first; ``shared`` are in both."""
+
+    space: tuple[int, ...]
+    plane: tuple[int, ...]
+
+    @property
+    def shared(self) -> set[int]:
+        return set(self.space) & set(self.plane)
+
+
+@dataclass(frozen=True, slots=True)
+class Mover:
+    """A picture that stands elsewhere on the second map: rows on both, ``shift`` in map radii, ``kept`` of ``k`` neighbours."""
+
+    id: str
+    shift: float
+    kept: int
+    k: int
+
+
+def place(dataset: Dataset, found: Map, query: Query) -> tuple[float, float]:
+    """Where a query stands on a map: a picture of the map at its own place, any other where its vector belongs.
+
+    Raises:
+        UserError: a picture that can't be read, or vectors that a new picture can't be compared with.
+    """
+    if query.item_id is not None and query.item_id in found.ids:
+        x, y = found.positions[found.ids.index(query.item_id)]
+        return float(x), float(y)
+    encoder = ready_encoder(dataset, found.wanted.encoder, may_fit=False)
+    if encoder.tier == "imported":
+        raise UserError(f"{encoder.name} are vectors that you brought: a new picture has no place on their map.")
+    data = query.data if query.item_id is None else dataset.read(dataset.items[dataset.rows[query.item_id]])
+    if data is None:
+        raise UserError("No query picture was given.")
+    vector = encoder.encode([decode(data, encoder.side)])
+    x, y = maps.projection_of(found, embed.read(dataset, encoder).vectors).transform(vector)[0]
+    return float(x), float(y)
+
+
+def neighbourhood(dataset: Dataset, found: Map, row: int, k: int = 10) -> Neighbourhood:
+    """The nearest ``k`` of one picture in the space and on its map."""
+    vectors = embed.read(dataset, ready_encoder(dataset, found.wanted.encoder, may_fit=False, load=False)).vectors
+    near = np.asarray(vectors @ np.asarray(vectors[row]))
+    near[row] = -np.inf
+    far = ((found.positions - found.positions[row]) ** 2).sum(axis=1)
+    far[row] = np.inf
+    k = min(k, len(far) - 1)
+    return Neighbourhood(_least(-near, k), _least(far, k))
+
+
+def _least(values: np.ndarray, k: int) -> tuple[int, ...]:
+    rows = np.argpartition(values, k - 1)[:k]
+    return tuple(int(row) for row in rows[np.lexsort((rows, values[rows]))])
+
+
+def nearest(found: Map, x: float, y: float) -> int:
+    """The row whose place is nearest to a point of the map."""
+    return int(((found.positions - np.float32([x, y])) ** 2).sum(axis=1).argmin())
+
+
+def inside(positions: np.ndarray, polygon: Sequence[Sequence[float]]) -> np.ndarray:
+    """Rows of (n, 2) places inside a closed polygon (even-odd rule), ascending."""
+    corners = np.asarray(polygon, np.float64).reshape(-1, 2)
+    if len(corners) < 3 or not np.isfinite(corners).all():
+        return np.zeros(0, np.int64)
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    near = np.flatnonzero(((positions >= low) & (positions <= high)).all(axis=1))
+    x, y = positions[near].astype(np.float64).T
+    odd = np.zeros(len(near), bool)
+    for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        if y0 != y1:
+            odd ^= ((y0 > y) != (y1 > y)) & (x < (x1 - x0) * (y - y0) / (y1 - y0) + x0)
+    return near[odd]
+
+
+def movers(first: Map, second: Map, count: int = 24, k: int = 10) -> list[Mover]:
+    """Pictures that stand farthest from their place on the first map, farthest first.
+
+    The second map is turned and shifted onto the first, and both are measured in their own radius (root mean square
+    distance from the middle), so that size does not count as movement.
+    """
+    from core.projections.aligned import turned_onto
+
+    other = {id: row for row, id in enumerate(second.ids)}
+    rows = np.array([(row, other[id]) for row, id in enumerate(first.ids) if id in other], np.int64)
+    if len(rows) < 3:
+        return []
+    a, b = _scaled(first.positions[rows[:, 0]]), _scaled(second.positions[rows[:, 1]])
+    shift = np.linalg.norm(turned_onto(b, a) - a, axis=1)
+    k = min(k, len(rows) - 1)
+    own = np.arange(len(rows))
+    lists = [without_own(on_map(side, side, k + 1), own) for side in (a, b)]
+    kept = (lists[0][:, :, None] == lists[1][:, None, :]).any(axis=2).sum(axis=1)
+    order = np.lexsort((own, kept, -np.round(shift, 3)))[:count]
+    return [Mover(first.ids[rows[at, 0]], float(shift[at]), int(kept[at]), k) for at in order]
+
+
+def _scaled(places: np.ndarray) -> np.ndarray:
+    """Places around their middle, in units of their root mean square radius."""
+    centred = places - places.mean(axis=0)
+    return centred / max(float(np.sqrt((centred**2).sum(axis=1).mean())), 1e-12)
+
+
+def density(positions: np.ndarray, k: int = 10) -> np.ndarray:
+    """How crowded each place is, float32 (n,) from 0 (thinnest) to 1: the rank of the distance to the k-th neighbour."""
+    from scipy.spatial import cKDTree
+
+    k = min(k, len(positions) - 1)
+    far = cKDTree(positions).query(positions, k=[k + 1], workers=-1)[0][:, 0]
+    ranks = np.empty(len(far), np.float32)
+    ranks[np.argsort(-far, kind="stable")] = np.linspace(0, 1, len(far), dtype=np.float32)
+    return ranks

@@ -1,0 +1,243 @@
+"""Maps of a dataset by an encoder: built once, kept like everything else, with what they hide measured beside them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from core import store
+from core.datasets.base import Dataset
+from core.encoders.base import encoders
+from core.errors import UserError
+from core.projections import clusters, honesty
+from core.projections.base import Projection, projections
+from core.services import embed, shipped_maps
+from core.services.ready import ready_encoder
+from core.types import Embeddings, Progress, report
+
+KIND = "maps"
+VERSION = 1
+FIT_UP_TO = 60_000
+SAMPLE = 50_000
+"""Larger sets are arranged by a fixed sample of this size; every other picture is placed among it, and the map says so."""
+LAYERS = ("trust", "continuity", "kept", "nearest", "clusters")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A map by its causes: ``anchor`` is the encoder whose map it is drawn towards (aligned maps), else empty."""
+
+    encoder: str
+    projection: str = "umap"
+    anchor: str = ""
+    params: Mapping[str, float] = field(default_factory=dict)
+
+    def settled(self) -> Wanted:
+        """The same map in one spelling: an aligned map without another encoder to align to is a plain UMAP."""
+        if projections.get(self.projection).aligns and self.anchor in ("", self.encoder):
+            plain = {name: value for name, value in self.params.items() if name in projections.get("umap").settings}
+            return Wanted(self.encoder, "umap", "", plain)
+        return self if projections.get(self.projection).aligns else Wanted(self.encoder, self.projection, "", self.params)
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """``ids`` (n), ``positions`` float32 (n, 2), and for each point: ``trust`` and ``continuity`` (NaN where not measured),
+    ``kept`` float32 (n,); ``nearest``, the row nearest in the space, and ``clusters``, -1 = none, int32 (n,).
+
+    ``medoids`` are the rows of each cluster's most typical picture, ``facts`` the figures of the whole.
+    """
+
+    wanted: Wanted
+    ids: tuple[str, ...]
+    positions: np.ndarray
+    trust: np.ndarray
+    continuity: np.ndarray
+    kept: np.ndarray
+    nearest: np.ndarray
+    clusters: np.ndarray
+    medoids: np.ndarray
+    facts: dict
+    path: Path
+
+
+def projection_rows() -> list[dict]:
+    """Every projection: name, title, about, reading, aligns, and its settings."""
+    made = [projections.get(name) for name in projections.names()]
+    return [
+        {
+            "name": p.name, "title": p.title, "about": p.about, "reading": p.reading, "aligns": p.aligns,
+            "settings": dict(p.settings),
+        }
+        for p in made
+    ]  # fmt: skip
+
+
+def causes(dataset: Dataset, wanted: Wanted) -> dict:
+    """What a map depends on. Raises UserError: unknown names or parameters, or a fit that is not there yet."""
+    wanted = wanted.settled()
+    made = projections.get(wanted.projection).fingerprint(**wanted.params)
+    anchor = _embeddings_key(dataset, wanted.anchor) if wanted.anchor else None
+    return {"embeddings": _embeddings_key(dataset, wanted.encoder), "anchor": anchor, "maps": VERSION, **made}
+
+
+def _embeddings_key(dataset: Dataset, name: str) -> str:
+    return store.key(embed.causes(dataset, ready_encoder(dataset, name, may_fit=False, load=False)))
+
+
+def find(dataset: Dataset, wanted: Wanted) -> Path | None:
+    """The folder of a finished map, or None; None too where its embeddings are missing."""
+    try:
+        key = store.key(causes(dataset, wanted))
+        return store.find(KIND, key) or shipped_maps.find(key, shipped_name(wanted))
+    except UserError:
+        return None
+
+
+def shipped_name(wanted: Wanted) -> str:
+    wanted = wanted.settled()
+    return "--".join(filter(None, (wanted.encoder, wanted.projection, wanted.anchor)))
+
+
+def build(dataset: Dataset, wanted: Wanted, progress: Progress | None = None) -> Path:
+    """The map's folder, made when it is not there; an aligned map makes its anchor's first.
+
+    Raises:
+        UserError: the embeddings are not built, or these vectors can't be drawn (and why).
+        Cancelled: ``progress`` said stop.
+    """
+    wanted = wanted.settled()
+    if (path := find(dataset, wanted)) is not None:
+        return path
+    found, steps = _embeddings(dataset, wanted.encoder), _Steps(progress)
+    anchor = _anchor(dataset, wanted, found, steps) if wanted.anchor else None
+    return store.get_or_build(
+        KIND, causes(dataset, wanted), lambda folder: _write(folder, dataset, wanted, found, anchor, steps), progress
+    )
+
+
+def _embeddings(dataset: Dataset, name: str) -> Embeddings:
+    return embed.read(dataset, ready_encoder(dataset, name, may_fit=False, load=False))
+
+
+def _anchor(dataset: Dataset, wanted: Wanted, found: Embeddings, progress: Progress | None) -> np.ndarray:
+    """Where the anchor's map shows the same pictures; one that it lacks is drawn to its middle."""
+    other = Wanted(wanted.anchor, wanted.projection, "", wanted.params)
+    own = read(dataset, other, build(dataset, other, progress))
+    row_of = {id: row for row, id in enumerate(own.ids)}
+    middle = own.positions.mean(axis=0)
+    return np.array([own.positions[row_of[id]] if id in row_of else middle for id in found.ids], np.float32)
+
+
+def _write(
+    folder: Path, dataset: Dataset, wanted: Wanted, found: Embeddings, anchor: np.ndarray | None, progress: Progress
+) -> dict:
+    started = time.perf_counter()
+    made, fitted_on = _project(wanted, found.vectors, anchor, progress)
+    made.save(folder)
+    judged = honesty.judge(found.vectors, made.positions, progress=progress)
+    groups = clusters.find(made.positions)
+    layers = (judged.trust, judged.continuity, judged.kept, judged.nearest, groups)
+    for name, layer in zip(LAYERS, layers, strict=True):
+        np.save(folder / f"{name}.npy", layer)
+    np.save(folder / "medoids.npy", clusters.medoids(found.vectors, groups))
+    (folder / "ids.json").write_text(json.dumps(list(found.ids)))
+    facts = {
+        "points": len(found.ids), "fitted_on": fitted_on, "k": judged.k, "measured": judged.measured,
+        "trustworthiness": judged.trustworthiness, "continuity": judged.mean_continuity, "kept": float(judged.kept.mean()),
+        "clusters": int(groups.max(initial=-1)) + 1, "smallest_cluster": clusters.usual_size(len(groups)),
+        "fit_s": round(time.perf_counter() - started, 2), **({"share": made.share.tolist()} if hasattr(made, "share") else {}),
+    }  # fmt: skip
+    return {"facts": facts, **_noted(dataset, wanted)}
+
+
+def _noted(dataset: Dataset, wanted: Wanted) -> dict:
+    index = wanted.projection + (f" to {wanted.anchor}" if wanted.anchor else "")
+    return {"source": dataset.locator, "dataset_name": dataset.name, "encoder_name": wanted.encoder, "index_name": index}
+
+
+def _project(wanted: Wanted, vectors: np.ndarray, anchor: np.ndarray | None, progress: Progress) -> tuple[Projection, int]:
+    """A fitted projection whose places are those of all rows, and how many it was fitted on."""
+    made, count = projections.get(wanted.projection), len(vectors)
+    if count <= FIT_UP_TO:
+        made.fit(vectors, progress, anchor, **wanted.params)
+        return made, count
+    chosen = np.sort(np.random.default_rng(0).choice(count, SAMPLE, replace=False))
+    made.fit(np.asarray(vectors[chosen]), progress, None if anchor is None else anchor[chosen], **wanted.params)
+    places = np.concatenate([made.transform(np.asarray(vectors[at : at + 8192])) for at in _watched(count, 8192, progress)])
+    places[chosen] = made.positions
+    made.positions = places
+    return made, SAMPLE
+
+
+def _watched(count: int, step: int, progress: Progress) -> Iterator[int]:
+    for start in range(0, count, step):
+        report(progress, start, count)
+        yield start
+
+
+def read(dataset: Dataset, wanted: Wanted, path: Path | None = None) -> Map:
+    """A finished map.
+
+    Raises:
+        UserError: it is not built.
+    """
+    wanted, path = wanted.settled(), path or find(dataset, wanted)
+    if path is None:
+        title = projections.get(wanted.projection).title
+        raise UserError(
+            f"{dataset.title or dataset.name} has no {title} map by {wanted.encoder} yet.",
+            fix=f"Make it on the Map page, or with: python -m core map --dataset {dataset.locator} --encoders {wanted.encoder}",
+        )
+    layers = {name: np.load(path / f"{name}.npy", allow_pickle=False) for name in (*LAYERS, "medoids")}
+    shown = {name: layer.astype(np.float32 if layer.dtype.kind == "f" else np.int32) for name, layer in layers.items()}
+    ids = tuple(json.loads((path / "ids.json").read_text())) if (path / "ids.json").exists() else tuple(
+        embed.read(dataset, ready_encoder(dataset, wanted.encoder, may_fit=False, load=False)).ids)  # fmt: skip
+    positions = np.load(path / "positions.npy", allow_pickle=False).astype(np.float32)
+    facts = (store.read_meta(path) or {})["facts"]
+    return Map(wanted, ids, positions, facts=facts, path=path, **shown)
+
+
+def projection_of(found: Map, vectors: np.ndarray) -> Projection:
+    """The fitted projection of a map, ready to place something new."""
+    made = projections.get(found.wanted.projection)
+    made.load(found.path, vectors)
+    return made
+
+
+def row_dict(found: Map) -> dict:
+    """A map's figures as one flat row."""
+    made = found.wanted
+    causes = {"encoder": made.encoder, "projection": made.projection, "anchor": made.anchor, "params": dict(made.params)}
+    return {**causes, **found.facts}
+
+
+def title(name: str) -> str:
+    """What an encoder is called."""
+    return encoders.get(name).title or name
+
+
+def drawn_together(names: Sequence[str], projection: str = "umap", params: Mapping[str, float] | None = None) -> list[Wanted]:
+    """What a page of several maps wants: the first encoder is the anchor of the others where the projection aligns."""
+    names = list(dict.fromkeys(names))
+    return [Wanted(name, projection, names[0], dict(params or {})).settled() for name in names]
+
+
+class _Steps:
+    """Several phases as one progress: each counts from nothing to its end, and they follow one another."""
+
+    def __init__(self, progress: Progress | None, parts: int = 4) -> None:
+        self.progress, self.parts, self.at, self.share = progress, parts, 0, 0.0
+
+    def __call__(self, done: int, total: int) -> bool:
+        share = done / total if total else 1.0
+        if share < self.share:
+            self.at = min(self.at + 1, self.parts - 1)
+        self.share = share
+        whole = round(1000 * (self.at + share) / self.parts)
+        return self.progress is None or self.progress(min(whole, 1000), 1000)
