@@ -10,7 +10,7 @@ from core.cli.output import Progress, command, emit, names, table
 from core.errors import UserError
 from core.services import library, report_files, reports
 from core.services.evaluate import evaluate
-from core.services.leaderboard import Leaderboard, boards, leaderboard
+from core.services.leaderboard import Leaderboard, boards, leaderboard, metrics_of
 
 METRICS = ("mAP", "hit@1", "precision@10")
 
@@ -25,7 +25,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     made.add_argument("--encoders", default="ready", metavar="NAMES", help="names, or 'ready': those that need no download")
     made.add_argument("--indexes", default="exact", metavar="NAMES", help="with knobs as hnsw:efSearch=64 (default: exact)")
     made.add_argument("--protocols", default="", metavar="NAMES", help="default: every full protocol of each data set")
-    made.add_argument("--metric", default="mAP", help="what the printed ranks are by (default: mAP)")
+    made.add_argument("--metric", help="what the printed ranks are by (default: mAP, or hit@1 with approximate indexes)")
     made.add_argument("--name", default="latest", help="what the report is called (default: latest)")
     made.add_argument("--out", metavar="FOLDER", help="where to write it (default: the artifacts folder)")
     made.add_argument("--small", action="store_true", help="keep fewer per-query scores, in half precision")
@@ -41,7 +41,7 @@ def _add_report(commands: argparse._SubParsersAction) -> None:
         "--trec-run catalogue --encoder hog.8x8 > run.txt", "--trec-qrels catalogue --encoder hog.8x8 > qrels.txt",
     )  # fmt: skip
     made.add_argument("--name", help="a report; without, all are listed")
-    made.add_argument("--metric", default="mAP")
+    made.add_argument("--metric", help="what the ranks are by")
     made.add_argument("--csv", action="store_true", help="every figure as CSV")
     made.add_argument("--latex", metavar="DATASET/PROTOCOL", help="one board as a LaTeX table")
     made.add_argument("--trec-run", metavar="DATASET", help="ranked lists of --encoder in the form of trec_eval")
@@ -97,8 +97,8 @@ def _trec(options: argparse.Namespace) -> None:
         sys.stdout.write(line)
 
 
-def _boards(report: reports.Report, metric: str) -> list[tuple[str, str, Leaderboard | UserError]]:
-    found = []
+def _boards(report: reports.Report, metric: str | None) -> list[tuple[str, str, Leaderboard | UserError]]:
+    found, metric = [], metric or next(iter(metrics_of(report)), "mAP")
     for dataset, protocol in boards(report):
         try:
             found.append((dataset, protocol, leaderboard(report, dataset, protocol, metric)))
@@ -121,7 +121,7 @@ def _print(found: tuple[str, str, Leaderboard | UserError]) -> None:
     print(f" Differences under {board.smallest:.3f} can't be shown." if len(board.standings) > 1 else "")
 
 
-def _json(report: reports.Report, metric: str) -> dict:
+def _json(report: reports.Report, metric: str | None) -> dict:
     frame = report.to_frame()
     rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
     shown = [_board_json(*found) for found in _boards(report, metric)]

@@ -9,6 +9,7 @@ import numpy as np
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.metrics.stream import Roles
+from core.services.content import content_hash
 from core.services.hardware import hardware, versions
 from core.services.specs import IndexSpec
 from core.types import Protocol
@@ -25,7 +26,7 @@ def card(
     return {
         "dataset": dataset.title or dataset.name,
         "kind": dataset.kind,
-        "dataset hash": dataset.fingerprint(),
+        "dataset hash": content_hash(dataset),
         "protocol": protocol.name,
         "relevant": protocol.note or f"same {protocol.relevant}",
         "gallery": f"{len(roles.gallery):,} pictures ({_splits(protocol.gallery)})",

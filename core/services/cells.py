@@ -17,14 +17,17 @@ from core.services.card import card
 from core.services.ready import ready_encoder
 from core.services.roles import cluster_of, digest, group_of, roles_of
 from core.services.specs import IndexSpec
-from core.types import Progress, Protocol, report
+from core.types import Hits, Progress, Protocol, report
 
 KIND = "scores"
 VERSION = 1
-DEPTH = 1000
-"""How much of an approximate index's answer is judged; exact search is judged to the end of the gallery."""
+DEPTH = 100
+"""How many hits an approximate index is asked for, and so how far its answers can be judged: asked for more it would search
+harder than it does for a person. Exact search is judged to the end of the gallery."""
 BATCH = 256
 RECALL_K = 10
+SHALLOW = tuple(name for name in table.DEFAULT if (table.metric(name)[1] or DEPTH + 1) <= DEPTH)
+"""Metrics that need no more than those hits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,9 @@ def _write(
         scores = judged.scores
     else:
         hits, overlap = _answers(dataset, encoder, index, roles, found.vectors, progress)
-        judged = stream.judge(stream.listed(hits[part], roles.queries[part], roles, top) for part in _parts(len(hits)))
+        lists = (stream.listed(hits[part], roles.queries[part], roles, top) for part in _parts(len(hits)))
+        judged = stream.judge(lists, SHALLOW)
+        judged.curves.pop("precision_at_recall", None)
         scores = {**judged.scores, f"index recall@{RECALL_K}": np.where(judged.relevant > 0, overlap, np.nan)}
     asked = [items[row] for row in roles.queries]
     np.savez_compressed(
@@ -142,7 +147,7 @@ def _parts(count: int) -> list[slice]:
 def _answers(
     dataset: Dataset, encoder: Encoder, index: IndexSpec, roles: stream.Roles, vectors: np.ndarray, progress: Progress | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Hits of every query as positions in the roles' gallery, int64 (q, depth), and index recall@10 (q,)."""
+    """Hits of every query as positions in the roles' gallery, int64 (q, depth), and index recall@10 without the query (q,)."""
     made, rows = galleries.gallery_index(dataset, encoder, index.name, progress, **index.build)
     exact, _ = galleries.gallery_index(dataset, encoder, "exact", progress)
     place = np.full(len(vectors) + 1, -1, np.int64)
@@ -152,10 +157,18 @@ def _answers(
         report(progress, part.start, len(roles.queries))
         queries = np.ascontiguousarray(vectors[roles.queries[part]])
         answer = made.search(queries, depth, **index.search)
-        true = exact.search(queries, min(RECALL_K, exact.size))
-        overlap.append(retrieval.index_recall(answer.scores[:, :RECALL_K], true.scores))
+        near = min(RECALL_K + 1, made.size)
+        pair = (made.search(queries, near, **index.search), exact.search(queries, near))
+        overlap.append(retrieval.index_recall(*(_without_self(a, np.asarray(rows), roles.queries[part]) for a in pair)))
         hits.append(place[np.where(answer.ids >= 0, np.asarray(rows)[answer.ids], len(vectors))])
     report(progress, len(roles.queries), len(roles.queries))
     if not hits:
         return np.zeros((0, depth), np.int64), np.zeros(0)
     return np.concatenate(hits), np.concatenate(overlap)
+
+
+def _without_self(answer: Hits, rows: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Scores of the best 10 other than the query, best first; -inf where there are fewer."""
+    own = np.where(answer.ids >= 0, rows[answer.ids], -1) == asked[:, None]
+    scores = np.where(own | (answer.ids < 0), -np.inf, answer.scores)
+    return -np.sort(-scores, axis=1)[:, :RECALL_K]

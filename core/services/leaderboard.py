@@ -144,7 +144,10 @@ def nothing_to_judge(cell: Cell, group: str | None = None) -> UserError:
 
 @dataclass(frozen=True, slots=True)
 class Separation:
-    """Two encoders, query by query: ids by falling difference of ``one`` minus ``other``, and win / tie / loss counts."""
+    """Two encoders, query by query: ids by falling difference of ``one`` minus ``other``, and win / tie / loss counts.
+
+    ``best`` and ``least`` are places in ``ids``: the largest differences for and against ``one``, one of each object.
+    """
 
     one: str
     other: str
@@ -152,6 +155,8 @@ class Separation:
     ids: tuple[str, ...]
     differences: np.ndarray
     scores: np.ndarray
+    best: tuple[int, ...]
+    least: tuple[int, ...]
     wins: int
     ties: int
     losses: int
@@ -174,18 +179,27 @@ def separate(
     order = np.lexsort((ids, -difference))
     p = float(statistics.paired_p_values(scores, clusters)[0, 1])
     won, lost = int((difference > 0).sum()), int((difference < 0).sum())
-    return Separation(one, other, metric, tuple(ids[order].tolist()), difference[order], scores[order], won,
-                      len(ids) - won - lost, lost, p)  # fmt: skip
+    groups, sorted_by = clusters[order], difference[order]
+    best = [int(at) for at in one_of_each(np.arange(len(ids)), groups) if sorted_by[at] > 0]
+    least = [int(at) for at in one_of_each(np.arange(len(ids))[::-1], groups) if sorted_by[at] < 0]
+    return Separation(one, other, metric, tuple(ids[order].tolist()), sorted_by, scores[order], tuple(best), tuple(least),
+                      won, len(ids) - won - lost, lost, p)  # fmt: skip
 
 
 def worst(
     report: Report, dataset: str, protocol: str, encoder: str, metric: str = "mAP", count: int = 12
 ) -> list[tuple[str, float]]:
-    """(query id, score) of the queries that an encoder answers worst, worst first; ties by id."""
+    """(query id, score) of the queries that an encoder answers worst, worst first, one of each object; ties by id."""
     cell = _cell_of(cells_of(report, dataset, protocol), encoder, None)
-    scores, ids, _, _ = aligned([cell], metric)
-    order = np.lexsort((ids, scores[:, 0]))[:count]
-    return [(str(ids[at]), float(scores[at, 0])) for at in order]
+    scores, ids, _, clusters = aligned([cell], metric)
+    order = np.lexsort((ids, scores[:, 0]))
+    return [(str(ids[at]), float(scores[at, 0])) for at in one_of_each(order, clusters)[:count]]
+
+
+def one_of_each(order: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+    """``order`` with only the first of each cluster left."""
+    _, first = np.unique(clusters[order], return_index=True)
+    return order[np.sort(first)]
 
 
 def _cell_of(cells: Sequence[Cell], encoder: str, index: str | None) -> Cell:

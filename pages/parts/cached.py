@@ -7,7 +7,8 @@ import base64
 import streamlit as st
 
 from core.errors import UserError
-from core.services import jobs, library, pictures, uploads
+from core.services import jobs, library, pictures, report_files, reports, uploads
+from core.services import leaderboard as leaderboards
 from core.services.build import is_built
 from core.services.estimate import estimate as estimate_build
 from core.services.jobs import JobStatus
@@ -16,9 +17,11 @@ from core.services.search import Answer, Query, search
 
 SHORT = 5.0
 """Seconds that a listing may be old."""
+LONG = 60.0
+"""The same where listing walks through folders: half a second for 60,000 files."""
 
 
-@st.cache_data(max_entries=4, ttl=SHORT, show_spinner=False)
+@st.cache_data(max_entries=4, ttl=LONG, show_spinner=False)
 def dataset_rows() -> list[dict]:
     return library.dataset_rows()
 
@@ -42,13 +45,13 @@ def index_rows() -> list[dict]:
     return library.index_rows()
 
 
-@st.cache_resource(max_entries=12, ttl=30.0, show_spinner=False)
+@st.cache_resource(max_entries=12, ttl=LONG, show_spinner=False)
 def dataset(locator: str) -> Dataset:
     """An open data set; read it, never change it. Raises UserError."""
     return library.open_dataset(locator)
 
 
-@st.cache_data(max_entries=40, ttl=30.0, show_spinner=False)
+@st.cache_data(max_entries=40, ttl=LONG, show_spinner=False)
 def version(locator: str) -> str:
     """The fingerprint of a data set: part of every key that depends on its pictures."""
     return dataset(locator).fingerprint()
@@ -82,7 +85,7 @@ def cache_rows() -> list[dict]:
 
 def forget_builds() -> None:
     """After a build, a stop or a deletion: ask again what is built and what it would cost."""
-    for cache in (built, estimate, active_jobs, recent_jobs, cache_rows, encoder_rows, encoder_row, dataset_rows):
+    for cache in (built, estimate, active_jobs, recent_jobs, cache_rows, encoder_rows, encoder_row):
         cache.clear()
 
 
@@ -151,3 +154,71 @@ def _said(item) -> str:
 
 def _uri(webp: bytes) -> str:
     return "data:image/webp;base64," + base64.b64encode(webp).decode()
+
+
+@st.cache_data(max_entries=2, ttl=SHORT, show_spinner=False)
+def report_rows() -> list[tuple[str, float]]:
+    """Names of the reports with the time of their last change."""
+    return [(name, (reports.find(name) / "report.json").stat().st_mtime) for name in reports.listing()]
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def report(name: str, stamp: float) -> reports.Report:
+    """A saved report. Raises UserError."""
+    return reports.Report.load(reports.find(name))
+
+
+@st.cache_resource(max_entries=300, show_spinner=False)
+def standings(
+    name: str, stamp: float, dataset: str, protocol: str, metric: str, group: str | None
+) -> leaderboards.Leaderboard:
+    """The leaderboard of one board under one metric. Raises UserError."""
+    return leaderboards.leaderboard(report(name, stamp), dataset, protocol, metric, group)
+
+
+@st.cache_resource(max_entries=100, show_spinner=False)
+def class_table(name: str, stamp: float, dataset: str, protocol: str, metric: str) -> tuple:
+    """Class names, means (classes, encoders) and queries of each class. Raises UserError."""
+    cells = leaderboards.cells_of(report(name, stamp), dataset, protocol)
+    scores, ids, groups, _ = leaderboards.aligned(cells, metric)
+    if not len(ids):
+        raise leaderboards.nothing_to_judge(cells[0])
+    return leaderboards.by_class(scores, groups)
+
+
+@st.cache_resource(max_entries=100, show_spinner=False)
+def separation(
+    name: str, stamp: float, dataset: str, protocol: str, one: str, other: str, metric: str
+) -> leaderboards.Separation:
+    """The queries that two encoders answer differently. Raises UserError."""
+    return leaderboards.separate(report(name, stamp), dataset, protocol, one, other, metric)
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def worst_queries(
+    name: str, stamp: float, dataset: str, protocol: str, encoder: str, metric: str, count: int
+) -> list[tuple[str, float]]:
+    return leaderboards.worst(report(name, stamp), dataset, protocol, encoder, metric, count)
+
+
+@st.cache_data(max_entries=6, show_spinner=False)
+def report_csv(name: str, stamp: float) -> str:
+    return report_files.csv(report(name, stamp))
+
+
+@st.cache_data(max_entries=40, show_spinner=False)
+def report_latex(name: str, stamp: float, dataset: str, protocol: str) -> str:
+    """A board as LaTeX; empty where nothing could be judged."""
+    try:
+        return report_files.latex(report(name, stamp), dataset, protocol)
+    except UserError as error:
+        return f"% {error}\n"
+
+
+@st.cache_data(max_entries=60, ttl=30.0, show_spinner=False)
+def locator_of(name: str, item_id: str) -> str | None:
+    """Where the pictures of a report's data set are in this library: the same name, and a picture of that id."""
+    for row in dataset_rows():
+        if row["state"] == "ready" and row["name"] == name and item_id in dataset(row["locator"]).rows:
+            return row["locator"]
+    return None

@@ -1,0 +1,61 @@
+"""Metrics: which encoder is better, and is it certain?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from core.errors import UserError
+from core.services.cells import Cell
+from core.services.leaderboard import cells_of, nothing_to_judge
+from pages.parts import cached
+from pages.parts.guard import guarded, run
+from pages.parts.metrics import board, choice, classes, cost, curves, export, panel, queries
+from pages.parts.metrics.choice import Choice
+from pages.parts.shell import shell
+from pages.parts.words import note, trouble
+
+STYLE = Path(__file__).parent / "parts" / "web" / "metrics.css"
+VIEWS = {
+    "Leaderboard": board.show,
+    "Cost": cost.show,
+    "Curves": curves.show,
+    "Classes": classes.show,
+    "Queries": queries.show,
+}
+
+
+def main() -> None:
+    actions = shell("Metrics", "Which encoder is better, and is it certain?")
+    st.html(STYLE)
+    choice.restore()
+    if not choice.reports():
+        note("Nothing has been judged yet.", "Make a report: python -m core evaluate --datasets catalogue --encoders ready")
+        return
+    with st.container(key="frame"):
+        settings, card, answer = (st.container(key=name) for name in ("panel_settings", "panel_card", "answer"))
+    with settings:
+        chosen = panel.panel()
+    cells = cells_of(cached.report(chosen.report, chosen.stamp), chosen.dataset, chosen.protocol)
+    with answer:
+        _view(chosen, cells)
+    with card:
+        panel.protocol_card(cells)
+    with actions:
+        export.buttons(chosen)
+    choice.publish()
+
+
+def _view(chosen: Choice, cells: list[Cell]) -> None:
+    choice.heal(choice.VIEW, list(VIEWS))
+    name = st.segmented_control("View", list(VIEWS), key=choice.VIEW, required=True, label_visibility="collapsed")
+    try:
+        if not cells[0].judged.any():
+            raise nothing_to_judge(cells[0])
+        guarded(lambda: VIEWS[name](chosen, cells), f"The view {name}")
+    except UserError as error:
+        trouble(error)
+
+
+run(main, "Metrics")

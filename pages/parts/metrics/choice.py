@@ -1,0 +1,76 @@
+"""What the Metrics page shows, and its link: each restores the other; a forged link gives the default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from core.services.leaderboard import boards, metrics_of
+from core.services.reports import Report
+from pages.parts import cached
+
+EVERY = "All classes"
+FIRST_REPORT = "leaderboard"
+REPORT, DATASET, PROTOCOL, METRIC, GROUP, VIEW = (
+    f"keep_metrics_{name}" for name in ("report", "dataset", "protocol", "metric", "group", "view")
+)
+PARAMS = {"report": REPORT, "dataset": DATASET, "protocol": PROTOCOL, "metric": METRIC, "class": GROUP, "view": VIEW}
+LINK = "metrics_link"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One board of a report under one metric; ``group`` is a class, or None for all. ``stamp`` tells states of the report."""
+
+    report: str
+    stamp: float
+    dataset: str
+    protocol: str
+    metric: str
+    group: str | None
+
+    @property
+    def key(self) -> tuple[str, float, str, str]:
+        return self.report, self.stamp, self.dataset, self.protocol
+
+
+def restore() -> None:
+    """A link that was opened, into the session."""
+    params = {name: st.query_params[name] for name in PARAMS if name in st.query_params}
+    if params and params != st.session_state.get(LINK):
+        for name, value in params.items():
+            st.session_state[PARAMS[name]] = value
+
+
+def publish() -> None:
+    """The address bar says what is shown."""
+    params = {name: str(st.session_state[key]) for name, key in PARAMS.items() if st.session_state.get(key)}
+    if params != dict(st.query_params):
+        st.query_params.from_dict(params)
+    st.session_state[LINK] = params
+
+
+def heal(key: str, options: list[str], first: str | None = None) -> list[str]:
+    """What is chosen is one of the options, whatever a link or another report said before."""
+    if options and st.session_state.get(key) not in options:
+        st.session_state[key] = first if first in options else options[0]
+    return options
+
+
+def reports() -> list[tuple[str, float]]:
+    """Names and stamps, the shipped leaderboard first."""
+    found = cached.report_rows()
+    return sorted(found, key=lambda row: row[0] != FIRST_REPORT)
+
+
+def datasets_of(report: Report) -> list[str]:
+    return list(dict.fromkeys(dataset for dataset, _ in boards(report)))
+
+
+def protocols_of(report: Report, dataset: str) -> list[str]:
+    return [protocol for name, protocol in boards(report) if name == dataset]
+
+
+def metrics(report: Report) -> list[str]:
+    return metrics_of(report)

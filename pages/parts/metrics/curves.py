@@ -1,0 +1,84 @@
+"""Precision and recall as the list grows longer, and precision against recall."""
+
+from __future__ import annotations
+
+from html import escape
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from core.services.cells import Cell
+from pages.parts import palette
+from pages.parts.metrics.board import name_of
+from pages.parts.metrics.choice import Choice
+from pages.parts.words import caption, note, quiet
+
+CHARTS = (
+    ("precision@K", "Precision@K", "K, length of the list", "share of the top K that is relevant"),
+    ("recall@K", "Recall@K (information retrieval)", "K, length of the list", "share of all relevant that is in the top K"),
+    ("hit@K", "Hit@K (metric learning's Recall@K)", "K, length of the list", "share of queries with a hit in the top K"),
+    ("precision_at_recall", "Precision against recall", "recall", "best precision at that recall or beyond"),
+)
+
+
+def show(choice: Choice, cells: list[Cell]) -> None:
+    """Four charts on the same colours; all are means over every judged query of the board."""
+    drawn = [cell for cell in cells if cell.curves]
+    if not drawn:
+        note("There are no curves.", "None of the queries has anything relevant in the gallery, so nothing is right or wrong.")
+        return
+    st.html(legend(drawn))
+    for row in (CHARTS[:2], CHARTS[2:]):
+        for column, (curve, title, across, up) in zip(st.columns(2, gap="medium"), row, strict=True):
+            whole = [cell for cell in drawn if curve in cell.curves]
+            with column:
+                caption(title)
+                if whole:
+                    _chart(whole, curve, across, up, title)
+                    quiet(_reading(whole, curve))
+                else:
+                    quiet("Approximate indexes answer with a short list, which has no precision at every recall.")
+    if choice.group:
+        quiet("Curves are over all classes: a report keeps them as means.")
+
+
+def _chart(cells: list[Cell], curve: str, across: str, up: str, title: str) -> None:
+    chart, many = palette.figure(280), len(next(cell.curves[curve] for cell in cells))
+    recall = curve == "precision_at_recall"
+    x = [i / (many - 1) for i in range(many)] if recall else list(range(1, many + 1))
+    lines(chart, cells, curve, x)
+    ticks = {} if recall else {"type": "log", "tickvals": [1, 2, 5, 10, 20, 50, 100]}
+    chart.update_xaxes(title={"text": across}, **ticks)
+    chart.update_yaxes(title={"text": up}, rangemode="tozero")
+    palette.draw(chart, f"metrics_{curve}", f"{title}, one line an encoder")
+
+
+def _reading(cells: list[Cell], curve: str) -> str:
+    at = {"precision@K": 9, "recall@K": 99, "hit@K": 0, "precision_at_recall": 50}[curve]
+    best = max(cells, key=lambda cell: cell.curves[curve][at])
+    name, value = name_of(best.encoder, best.index), best.curves[curve][at]
+    return {
+        "precision@K": f"Of ten hits {name} gets {10 * value:.1f} right, the most of all.",
+        "recall@K": f"{name} has {value:.0%} of all relevant pictures among its first 100.",
+        "hit@K": f"{name} puts a relevant picture first in {value:.0%} of queries.",
+        "precision_at_recall": f"When half of the relevant pictures are found, {value:.0%} of what {name} showed is relevant.",
+    }[curve]
+
+
+def legend(cells: list[Cell]) -> str:
+    """Names with their colours, where labels do not fit."""
+    parts = dict.fromkeys((cell.encoder, cell.index) for cell in cells)
+    marks = (f'<span><i style="--c:{palette.colour(e)}"></i>{escape(name_of(e, i))}</span>' for e, i in parts)
+    return f'<div class="ll-names">{"".join(marks)}</div>'
+
+
+def lines(chart: go.Figure, cells: list[Cell], curve: str, x: list[float]) -> None:
+    """One line an encoder, with its name on hover."""
+    indexes = list(dict.fromkeys(cell.index for cell in cells))
+    for cell in cells:
+        dash = palette.dash(cell.encoder, indexes.index(cell.index))
+        chart.add_scatter(
+            x=x, y=cell.curves[curve], mode="lines", name=name_of(cell.encoder, cell.index),
+            line={"color": palette.colour(cell.encoder), "dash": dash, "width": 2},
+            hovertemplate=f"{name_of(cell.encoder, cell.index)}<br>%{{x}}: %{{y:.3f}}<extra></extra>",
+        )  # fmt: skip

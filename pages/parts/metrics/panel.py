@@ -1,0 +1,51 @@
+"""The controls of the Metrics page, and the protocol card of what they show."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.metrics import table
+from core.services.cells import Cell
+from core.services.leaderboard import cells_of
+from pages.parts import cached
+from pages.parts.metrics import choice
+from pages.parts.metrics.choice import Choice
+from pages.parts.words import caption, facts, quiet
+
+HIDDEN = ("encoder causes", "versions", "encoder", "dimensions", "image size", "pooling", "index")
+
+
+def panel() -> Choice:
+    """Report, data set, protocol, metric, class; every choice is one of what the report holds."""
+    rows = dict(choice.reports())
+    names = choice.heal(choice.REPORT, list(rows), choice.FIRST_REPORT)
+    if len(names) > 1:
+        st.selectbox("Report", names, key=choice.REPORT)
+    name = st.session_state[choice.REPORT]
+    report = cached.report(name, rows[name])
+    st.selectbox("Data set", choice.heal(choice.DATASET, choice.datasets_of(report)), key=choice.DATASET)
+    dataset = st.session_state[choice.DATASET]
+    protocols = choice.heal(choice.PROTOCOL, choice.protocols_of(report, dataset))
+    st.segmented_control(
+        "Relevant: the same", protocols, key=choice.PROTOCOL, required=True, help="The protocol card says it in full."
+    )
+    protocol = st.session_state[choice.PROTOCOL]
+    metrics = choice.heal(choice.METRIC, choice.metrics(report), "mAP")
+    st.selectbox("Metric", metrics, key=choice.METRIC, format_func=table.label)
+    groups = [choice.EVERY, *sorted(set(cells_of(report, dataset, protocol)[0].groups.tolist()))]
+    st.selectbox("Queries of", choice.heal(choice.GROUP, groups), key=choice.GROUP)
+    group = st.session_state[choice.GROUP]
+    shown = st.session_state[choice.METRIC]
+    quiet(f"{table.label(shown)}: {table.metric(shown)[0].about}.")
+    return Choice(name, rows[name], dataset, protocol, shown, None if group == choice.EVERY else group)
+
+
+def protocol_card(cells: list[Cell]) -> None:
+    """What has to stand beside a number so that somebody else can get it again."""
+    card = cells[0].card
+    caption("Protocol card")
+    facts([(name, str(value)) for name, value in card.items() if name not in HIDDEN])
+    with st.expander("Encoders and versions"):
+        for cell in cells:
+            facts([(cell.encoder, f"{cell.card['dimensions']}-d · {cell.card['image size']} · pooling: {cell.card['pooling']}")])
+        facts(list(card["versions"].items()))

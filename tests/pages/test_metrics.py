@@ -1,0 +1,107 @@
+"""The Metrics page on reports of its own: every view, links, what can't be judged, and how fast a filter is."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from html import unescape
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.services import library
+from core.services.evaluate import evaluate
+from pages.metrics import VIEWS
+from tests.pages.reading import component, html, param
+
+ENCODERS = ["hsv.12x4x4", "tiny.16x16", "hog.8x8"]
+
+
+@pytest.fixture
+def report(pictures):
+    """Twelve pictures of two classes, known to the library."""
+    dataset = library.open_dataset(library.add_folder(str(pictures)))
+    evaluate("ours", [dataset], ENCODERS).save()
+    return "ours"
+
+
+@pytest.fixture
+def opened(open_page, report):
+    def open_view(view: str, **params: str) -> AppTest:
+        return open_page("metrics", report=report, view=view, **params)
+
+    return open_view
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_opens(opened, view):
+    app = opened(view)
+    assert not app.exception
+    assert 'role="alert"' not in html(app)
+    assert app.get("button_group")[0].value is not None
+    assert param(app, "view") == view
+
+
+def test_the_leaderboard_holds_every_encoder_with_interval_and_protocol(opened):
+    said = html(opened("Leaderboard"))
+    for encoder in ENCODERS:
+        assert f"<small dir=\"auto\">{encoder}</small>" in said
+    assert said.count('class="ll-span"') == len(ENCODERS)
+    assert "95 % interval" in said
+    for part in ("dataset hash", "ties", "self", "hardware", "normalisation", "same class"):
+        assert part in said
+
+
+def test_a_click_on_a_separating_query_opens_compare(opened):
+    app = opened("Queries")
+    said = html(app)
+    assert "won by" in said or "tied" in said
+    ids = [item["id"] for item in component(app, "grid")["items"]]
+    assert ids
+    assert all(id.startswith(("cold/", "warm/")) for id in ids)
+
+
+def test_filters_are_fast_and_change_the_figures(opened):
+    app = opened("Leaderboard")
+    before = html(app)
+    app.selectbox(key="keep_metrics_metric").set_value("hit@1").run()
+    app.selectbox(key="keep_metrics_group").set_value("cold").run()
+    assert "6 queries" in html(app)
+    app.selectbox(key="keep_metrics_group").set_value("All classes").run()
+    started = time.perf_counter()
+    app.selectbox(key="keep_metrics_metric").set_value("mAP").run()
+    seconds = time.perf_counter() - started
+    assert html(app).count("ll-span") == before.count("ll-span")
+    assert seconds < 1.5  # 0.3 s on an idle machine; tests share theirs
+
+
+@pytest.mark.parametrize("params", [{"dataset": "nope"}, {"protocol": "<script>"}, {"metric": "x" * 300}, {"class": "nobody"}])
+def test_a_forged_link_shows_the_default(opened, params):
+    app = opened("Leaderboard", **params)
+    assert not app.exception
+    assert 'role="alert"' not in html(app)
+    assert "<script>" not in html(app)
+
+
+def test_an_unlabelled_set_says_why_nothing_can_be_judged(open_page, pictures, tmp_path):
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for path in pictures.rglob("*.png"):
+        shutil.copy(path, flat / f"{path.parent.name}-{path.name}")
+    evaluate("bare", [library.open_dataset(str(flat), fresh=True)], ENCODERS[:1], timed=False).save()
+    for view in VIEWS:
+        app = open_page("metrics", report="bare", view=view)
+        assert not app.exception
+        assert "without labels, right and wrong are unknown" in html(app), view
+
+
+def test_no_report_at_all_says_how_to_make_one(open_page, monkeypatch):
+    from core.services import reports
+
+    monkeypatch.setattr(reports, "listing", list)
+    assert "python -m core evaluate" in html(open_page("metrics"))
+
+
+def test_a_damaged_report_is_a_message(open_page, report, artifacts):
+    (artifacts / "reports" / report / "scores.npz").write_bytes(b"PK")
+    assert "can't be read" in unescape(html(open_page("metrics", report=report)))
