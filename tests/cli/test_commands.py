@@ -1,0 +1,240 @@
+"""Every command: JSON alone on standard output, exit codes that mean something, hostile arguments.
+
+What depends on being a process of its own (signals, pipes, what stands on which stream) runs as one; the rest calls main.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from core.cli.main import main
+from core.services import library
+from core.services.search import Query, search
+from tests.plugged import numbered, paint, wait_for
+
+SEARCH = ("search", "--dataset", "catalogue", "--encoder", "hsv.12x4x4")
+
+
+@pytest.fixture
+def gallery(tmp_path):
+    names = [f"{label}/{name}" for label in ("cold", "warm") for name in numbered(6)]
+    return paint(tmp_path / "gallery", names)
+
+
+@pytest.fixture
+def here(capsys):
+    """``here(*arguments)`` -> exit code, standard output, standard error, without a process of its own."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        before = signal.getsignal(signal.SIGTERM)
+        try:
+            code = main(arguments)
+        except SystemExit as left:
+            code = left.code
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return run
+
+
+def asked(gallery, *rest: str) -> tuple[str, ...]:
+    return "--dataset", str(gallery), "--query", str(gallery / "cold" / "00002.png"), *rest
+
+
+def test_datasets(plugged, gallery):
+    rows = {row["name"]: row for row in plugged.json("datasets")}
+    assert rows["catalogue"]["state"] == "ready"
+    assert rows["catalogue"]["pictures"] == 2720
+    (gallery / "warm" / "bad.png").write_bytes(b"x")
+    plugged.run("build", "--dataset", str(gallery), "--encoders", "slow.test")
+    one = plugged.json("datasets", "--dataset", str(gallery))
+    assert (one["pictures"], one["labels"], one["protocols"][0]) == (13, 2, "class")
+    assert [row["picture"] for row in one["skipped_pictures"]] == ["warm/bad.png"]
+    assert "warm/bad.png" in plugged.run("datasets", "--dataset", str(gallery)).stdout
+
+
+def test_datasets_are_added_and_removed(plugged, gallery):
+    assert plugged.json("datasets", "--add", str(gallery))["added"] is True
+    assert str(gallery) in [row["locator"] for row in plugged.json("datasets")]
+    assert str(gallery) not in [row["locator"] for row in plugged.json("datasets", "--remove", str(gallery))]
+    assert plugged.run("datasets", "--remove", str(gallery)).returncode == 1
+    assert (gallery / "cold" / "00000.png").exists()
+
+
+def test_encoders(plugged):
+    rows = {row["name"]: row for row in plugged.json("encoders")}
+    assert {"name", "dim", "state"} <= rows["hsv.12x4x4"].keys()
+    assert (rows["hsv.12x4x4"]["dim"], rows["hsv.12x4x4"]["state"]) == (192, "ready")
+    assert {row["state"] for row in rows.values()} <= {"ready", "download", "unavailable"}
+    (one,) = plugged.json("encoders", "--name", "hsv.12x4x4:pca=16")
+    assert one["dim"] == 16
+
+
+def test_indexes(plugged):
+    rows = {row["name"]: row for row in plugged.json("indexes")}
+    assert rows["exact"]["exact"] is True
+
+
+def test_build(plugged, gallery):
+    (row,) = plugged.json("build", "--dataset", str(gallery), "--encoders", "slow.test")
+    assert {"dataset", "encoder", "index", "pictures", "skipped", "encoded", "seconds", "path"} == row.keys()
+    assert (row["pictures"], row["encoded"]) == (12, 12)
+    estimate = plugged.json("build", "--dataset", str(gallery), "--encoders", "tiny.16x16,slow.test", "--estimate")
+    assert estimate.keys() == {"tiny.16x16", "slow.test"}
+    assert estimate["slow.test"]["to_encode"] == 0
+    assert estimate["tiny.16x16"]["to_encode"] == 12
+    assert len(plugged.encoded()) == 12
+
+
+def test_search_prints_exactly_what_is_promised(plugged, gallery):
+    command = ("search", *asked(gallery, "--encoder", "slow.test", "--index", "exact", "-k", "3"))
+    found = plugged.json(*command)  # builds what is missing, and says so on standard error alone
+    assert list(found) == ["query", "dataset", "encoder", "index", "hits", "timing_ms"]
+    assert (found["dataset"], found["encoder"], found["index"]) == ("gallery", "slow.test", "exact")
+    assert found["query"] == str(gallery / "cold" / "00002.png")
+    assert [list(hit) for hit in found["hits"]] == [["rank", "id", "path", "label", "score"]] * 3
+    assert list(found["timing_ms"]) == ["decode", "preprocess", "encode", "search"]
+    assert [hit["rank"] for hit in found["hits"]] == [1, 2, 3]
+    assert all(os.path.exists(hit["path"]) for hit in found["hits"])
+    scores = [hit["score"] for hit in found["hits"]]
+    assert scores == sorted(scores, reverse=True)
+    assert "cold/00002.png" not in [hit["id"] for hit in found["hits"]]
+    found = plugged.json(*command, "--include-self")
+    assert (found["hits"][0]["id"], found["hits"][0]["score"]) == ("cold/00002.png", pytest.approx(1.0))
+
+
+def test_compare_adds_the_agreement(plugged, gallery):
+    found = plugged.json("compare", *asked(gallery, "--encoders", "slow.test,tiny.16x16,hsv.12x4x4", "-k", "4"))
+    assert list(found) == ["query", "dataset", "index", "answers", "agreement"]
+    assert [one["encoder"] for one in found["answers"]] == ["slow.test", "tiny.16x16", "hsv.12x4x4"]
+    for one in found["answers"]:
+        assert list(one) == ["dataset", "encoder", "index", "hits", "timing_ms"]
+        assert len(one["hits"]) == 4
+    agreement = found["agreement"]
+    assert agreement["encoders"] == ["slow.test", "tiny.16x16", "hsv.12x4x4"]
+    assert agreement["k"] == 4
+    for name in ("overlap", "rbo"):
+        table = np.array(agreement[name])
+        assert table.shape == (3, 3)
+        np.testing.assert_allclose(np.diag(table), 1.0)
+        np.testing.assert_allclose(table, table.T)
+    alone = plugged.json("search", *asked(gallery, "--encoder", "tiny.16x16", "-k", "4"))
+    assert alone["hits"] == found["answers"][1]["hits"]
+
+
+def test_the_command_line_and_the_services_give_the_same_hits(plugged, gallery):
+    found = plugged.json("search", *asked(gallery, "--encoder", "hsv.12x4x4", "-k", "11"))
+    answer = search(Query(item_id="cold/00002.png"), library.open_dataset(str(gallery)), "hsv.12x4x4", k=11)
+    assert [(hit["id"], hit["score"]) for hit in found["hits"]] == [(hit.id, hit.score) for hit in answer.hits]
+
+
+def test_doctor(plugged):
+    rows = plugged.json("doctor")
+    assert {"check", "state", "detail", "fix"} == rows[0].keys()
+    (plugged.diary.parent / "file").write_text("")
+    done = plugged.run("doctor", "--json", artifacts=plugged.diary.parent / "file")
+    assert done.returncode == 1
+    assert "broken" in [row["state"] for row in json.loads(done.stdout)]
+    assert "checks failed" in done.stderr
+
+
+def test_vectors(plugged, gallery, tmp_path):
+    names = [f"{label}/{name}" for label in ("cold", "warm") for name in numbered(6)]
+    np.save(tmp_path / "mine.npy", np.random.default_rng(0).normal(size=(12, 4)).astype(np.float32))
+    (tmp_path / "ids.json").write_text(json.dumps(names))
+    bring = ("vectors", "--dataset", str(gallery), "--name", "mine", "--file", str(tmp_path / "mine.npy"))
+    assert plugged.json(*bring) == [{"name": "imported.mine", "source": str(gallery), "dim": 4}]
+    found = plugged.json("compare", *asked(gallery, "--encoders", "imported.mine,tiny.16x16", "-k", "3"))
+    assert len(found["answers"][0]["hits"]) == 3
+    assert plugged.run("vectors", "--name", "mine").returncode == 1
+    assert plugged.json("vectors", "--remove", "mine") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ((), 2, "COMMAND"),
+        (("fly",), 2, "invalid choice"),
+        (("search", "--dataset", "catalogue"), 2, "required"),
+        ((*SEARCH, "--query", "id:x", "-k", "many"), 2, "invalid int"),
+        (("search", "--dataset", "catalog", "--encoder", "hsv.12x4x4", "--query", "x.png"), 1, "Did you mean catalogue"),
+        (("search", "--dataset", "./nowhere", "--encoder", "hsv.12x4x4", "--query", "x.png"), 1, "nothing at"),
+        ((*SEARCH, "--query", "nowhere.png"), 1, "can't be read"),
+        ((*SEARCH, "--query", "/dev/null"), 1, ""),
+        ((*SEARCH, "--query", "tests"), 1, ""),
+        ((*SEARCH, "--query", "id:backpack-00-8"), 1, "Did you mean"),
+        ((*SEARCH, "--query", "id:mug-00-0", "--index", "exat"), 1, "exact"),
+        ((*SEARCH, "--query", "id:mug-00-0", "-k", "0"), 1, "from 1 to"),
+        ((*SEARCH, "--query", "id:mug-00-0", "-k", "1000000000"), 1, "from 1 to"),
+        ((*SEARCH[:-1], "hvs.12x4x4", "--query", "id:mug-00-0"), 1, "Did you mean hsv.12x4x4"),
+        (("compare", "--dataset", "catalogue", "--encoders", ",", "--query", "id:mug-00-0"), 1, "No encoder"),
+        (("build", "--dataset", "catalogue", "--encoders", ""), 1, "No encoder"),
+        (("build", "--dataset", "catalogue", "--encoders", "hsv.12x4x4", "--index", "nearest"), 1, "index"),
+        (("build", "--dataset", "README.md", "--encoders", "hsv.12x4x4"), 1, "is no dataset"),
+        (("encoders", "--name", "../../etc/passwd"), 1, "no encoder"),
+        (("vectors", "--dataset", "catalogue", "--name", "../x", "--file", "x.npy"), 1, "not allowed"),
+        (("datasets", "--add", "/nowhere"), 1, "nothing at"),
+    ],
+)
+def test_what_can_not_be_done_is_said_in_words(here, arguments, code, words):
+    found, out, err = here(*arguments)
+    assert (found, out) == (code, ""), err
+    assert words in err
+    assert "Traceback" not in err
+
+
+ODD = ["with space.png", "-k.png", "a\nb.png", "<script>.png", "\u202egnp.png", "é" * 100 + ".png", "id:x.png"]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_query_files_with_odd_names(here, gallery, tmp_path, name):
+    path = paint(tmp_path / "odd", [name]) / name
+    told = ("--encoder", "tiny.16x16", "--query", str(path))
+    code, out, _ = here("search", "--dataset", str(gallery), *told, "-k", "2", "--json")
+    assert (code, len(json.loads(out)["hits"])) == (0, 2)
+    code, out, _ = here("search", "--dataset", str(tmp_path / "odd"), *told, "--include-self")
+    assert code == 0
+    assert len(out.splitlines()) == 3, "a heading, one hit on one line, the times"
+
+
+def test_a_file_name_that_is_no_unicode(plugged, gallery, tmp_path):
+    good = paint(tmp_path / "odd", ["a.png"]) / "a.png"
+    path = os.fsdecode(os.fsencode(good.parent) + b"/caf\xe9.png")
+    os.rename(good, path)
+    found = plugged.json("search", "--dataset", str(gallery), "--encoder", "slow.test", "--query", path, "-k", "2")
+    assert found["query"].endswith("caf\\xe9.png")
+    found = plugged.json("search", "--dataset", str(tmp_path / "odd"), "--encoder", "slow.test", "--query", path)
+    assert found["hits"] == [], "it is the only picture there, and it is the query"
+
+
+def test_an_interrupted_search_stops_with_130(plugged, gallery):
+    child = plugged.start("search", *asked(gallery, "--encoder", "slow.test"), sleep=1.0)
+    wait_for(lambda: plugged.encoded())
+    os.killpg(child.pid, signal.SIGINT)
+    out, err = child.communicate(timeout=20)
+    assert (child.returncode, out) == (130, "")
+    assert "Traceback" not in err
+
+
+def test_a_reader_that_goes_away_is_no_error(plugged):
+    child = plugged.start("encoders", "--json")
+    child.stdout.close()
+    assert child.wait(timeout=60) == 0
+    assert "Traceback" not in child.stderr.read()
+
+
+def test_an_error_that_nobody_expected_is_one_line(plugged, gallery):
+    plugged.env["TEST_DIARY"] = str(gallery)  # the encoder can't write its diary: a fault of its own
+    done = plugged.run("build", "--dataset", str(gallery), "--encoders", "slow.test")
+    assert done.returncode == 1
+    assert "IsADirectoryError" in done.stderr
+    assert "Traceback" not in done.stderr
+    plugged.env["LOOKALIKE_DEBUG"] = "1"
+    assert "Traceback" in plugged.run("build", "--dataset", str(gallery), "--encoders", "slow.test").stderr
