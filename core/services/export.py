@@ -7,7 +7,7 @@ import functools
 import io
 from collections.abc import Sequence
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from core.datasets.base import Dataset
 from core.errors import UserError
@@ -120,8 +120,7 @@ def _edge(draw: ImageDraw.ImageDraw, verdict: str | None, left: int, top: int, s
 
 def _paste(page: Image.Image, webp: bytes, at: tuple[int, int], side: int) -> None:
     with Image.open(io.BytesIO(webp), formats=("WEBP",)) as image:
-        fitted = image.convert("RGB")
-        fitted.thumbnail((side, side))
+        fitted = ImageOps.contain(image.convert("RGB"), (side, side))
         page.paste(fitted, (at[0] + (side - fitted.width) // 2, at[1] + (side - fitted.height) // 2))
 
 

@@ -8,9 +8,11 @@ import streamlit as st
 
 from core.services.search import Answer
 
-EDGES = (
-    '<span><i></i>✓ same</span><span><i class="near"></i>~ same category</span><span><i class="none"></i>✕ other</span>'
-)
+EDGES = {
+    "same": "<span><i></i>✓ same</span>",
+    "category": '<span><i class="near"></i>~ same category</span>',
+    "other": '<span><i class="none"></i>✕ other</span>',
+}
 LETTERS = "<span><b><span>A</span></b>found by several</span><span><u></u>found by one</span>"
 
 
@@ -22,5 +24,6 @@ def under_board(answers: Collection[Answer]) -> None:
     """Edges where something is known, letters where there are several columns to share a picture."""
     if not answers:
         return
-    judged = any(hit.verdict for answer in answers for hit in answer.hits)
-    st.html(f'<div class="ll-key">{EDGES if judged else UNKNOWN}{LETTERS if len(answers) > 1 else ""}{BARS}</div>')
+    seen = {hit.verdict for answer in answers for hit in answer.hits}
+    edges = "".join(words for verdict, words in EDGES.items() if verdict in seen) or UNKNOWN
+    st.html(f'<div class="ll-key">{edges}{LETTERS if len(answers) > 1 else ""}{BARS}</div>')

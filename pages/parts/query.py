@@ -25,10 +25,10 @@ def panel(view: View) -> None:
     kind, _, name = view.query.partition(":")
     uri = cached.thumbnail(view.dataset, version, name, 448) if kind == "item" else cached.upload(name)
     title, detail = _names(view)
-    safe = escape(title, quote=True)
+    safe, more = escape(title, quote=True), escape(detail, quote=True)
+    name_row = f'<b dir="auto" title="{safe}">{safe}</b><span dir="auto" title="{more}">{more.rsplit("/", 1)[-1]}</span>'
     st.html(
-        f'<figure class="ll-query"><img src="{uri}" alt="Query: {safe}"></figure>'
-        f'<div class="ll-asked"><b dir="auto" title="{safe}">{safe}</b><span>{escape(detail)}</span></div>'
+        f'<figure class="ll-query"><img src="{uri}" alt="Query: {safe}"></figure><div class="ll-asked">{name_row}</div>'
     )
     if st.session_state[link.TRAIL]:
         st.button("Back to the last query", icon=":material/arrow_back:", key="back", on_click=link.back, width="stretch")

@@ -1,0 +1,61 @@
+"""The table and the picture of a comparison."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.errors import UserError
+from core.services import export
+from core.services.build import build
+from core.services.library import open_dataset
+from core.services.search import Answer, Query, search
+
+
+@pytest.fixture
+def compared(pictures):
+    dataset = open_dataset(str(pictures))
+    names = ["hsv.12x4x4", "tiny.16x16"]
+    build(dataset, names)
+    item = dataset.items[0]
+    return dataset, item.id, [search(Query(item_id=item.id), dataset, name, "exact", 4) for name in names]
+
+
+def test_the_table_has_a_row_for_each_hit_and_reads_back(compared):
+    _, item_id, answers = compared
+    rows = list(csv.DictReader(io.StringIO(export.to_csv(answers, f"item:{item_id}").decode("utf-8-sig"))))
+    assert [(row["encoder"], int(row["rank"]), row["id"]) for row in rows] == [
+        (answer.encoder, hit.rank, hit.id) for answer in answers for hit in answer.hits
+    ]
+    assert {row["query"] for row in rows} == {f"item:{item_id}"}
+    scores = [hit.score for answer in answers for hit in answer.hits]
+    assert [float(row["score"]) for row in rows] == pytest.approx(scores, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", "\t=1"])
+def test_a_name_is_never_a_formula(compared, name):
+    _, _, answers = compared
+    assert export.to_csv(answers, name).decode("utf-8-sig").splitlines()[1].lstrip('"').startswith("'")
+
+
+def test_the_picture_shows_query_and_hits(compared):
+    dataset, item_id, answers = compared
+    with Image.open(io.BytesIO(export.to_png(dataset, answers, ["HSV", "Tiny \u202e <b> " + "x" * 300], item_id))) as image:
+        assert image.width == 2 * export.EDGE + 3 * export.TILE + 2 * export.GAP
+        pixels = np.asarray(image.convert("RGB"), dtype=int)
+    left = export.EDGE + export.TILE + export.GAP
+    query = pixels[export.EDGE + export.HEAD + 60 :, export.EDGE : export.EDGE + export.TILE]
+    hits = pixels[export.EDGE + export.HEAD :, left : left + export.TILE // 2]
+    for part in (query, hits):
+        assert (np.abs(part - np.array([250, 250, 247])).sum(axis=2) > 60).mean() > 0.2
+
+
+def test_nothing_to_show_is_said(compared):
+    dataset, item_id, answers = compared
+    empty = Answer(answers[0].dataset, answers[0].encoder, "exact", 4, (), {})
+    with pytest.raises(UserError, match="no answer to export"):
+        export.to_png(dataset, [empty], ["HSV"], item_id)
