@@ -21,7 +21,7 @@ COLUMNS = (
 )  # fmt: skip
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 PAPER, INK, MUTED, LINE, RIGHT, NEAR = "#FAFAF7", "#1B1B1A", "#6B6A66", "#E6E4DD", "#0F6E66", "#B7791F"
-TILE, GAP, EDGE, HEAD, MAX_ROWS = 220, 24, 32, 76, 20
+TILE, GAP, EDGE, HEAD, MAX_ROWS = 252, 24, 32, 76, 20
 WORDS = {"same": "✓ same", "category": "~ same category", "other": "× other", None: ""}
 FONTS = ("DejaVuSans.ttf", "Arial.ttf", "Helvetica.ttc", "LiberationSans-Regular.ttf")
 
