@@ -54,7 +54,18 @@ def interval(
     Clusters are drawn with replacement and the mean is over the queries drawn. A single cluster says nothing about
     others: its interval is all of 0 to 1 for scores in that range, given as (-inf, inf).
     """
-    data = Clustered.of(scores, clusters)
+    return _interval(Clustered.of(scores, clusters), level, seed, resamples)
+
+
+def ratio_interval(
+    above: np.ndarray, below: np.ndarray, clusters: np.ndarray | None = None, level: float = LEVEL, seed: int = SEED
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same for sum(above) / sum(below): ``above`` (q, e), ``below`` (q,), both of the same queries."""
+    data = Clustered.of(above, clusters)
+    return _interval(Clustered(data.sums, Clustered.of(below, clusters).sums[:, 0]), level, seed, RESAMPLES)
+
+
+def _interval(data: Clustered, level: float, seed: int, resamples: int) -> tuple[np.ndarray, np.ndarray]:
     count, width = len(data), data.sums.shape[1]
     if count < 2:
         return np.full(width, -np.inf), np.full(width, np.inf)
