@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from core.indexes.base import Index, indexes
 from core.services import embed
 from core.types import Progress, Protocol
 
+log = logging.getLogger(__name__)
 KIND = embed.INDEXES
 
 
@@ -37,10 +39,23 @@ def gallery_index(
     causes = {**embed.causes(dataset, encoder), **index.fingerprint(**knobs), "gallery": list(protocol.gallery)}
     if protocol.gallery:
         causes["splits"] = _split_digest(dataset)
-    folder = store.get_or_build(KIND, causes, lambda path: _write(path, dataset, encoder, index, knobs, progress), progress)
-    fresh = indexes.get(name)
-    fresh.load(folder)
-    return fresh, np.load(folder / "rows.npy", mmap_mode="r")
+
+    def write(path: Path) -> dict:
+        return _write(path, dataset, encoder, index, knobs, progress)
+
+    folder = store.get_or_build(KIND, causes, write, progress)
+    try:
+        return _load(name, folder)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        log.warning("building the index %s again, its cache entry can't be read: %s", folder, error)
+        store.delete(KIND, folder.name)
+        return _load(name, store.get_or_build(KIND, causes, write, progress))
+
+
+def _load(name: str, folder: Path) -> tuple[Index, np.ndarray]:
+    index = indexes.get(name)
+    index.load(folder)
+    return index, np.load(folder / "rows.npy", mmap_mode="r")
 
 
 def _split_digest(dataset: Dataset) -> str:
