@@ -6,10 +6,10 @@ import argparse
 import sys
 from dataclasses import asdict
 
-from core.cli.output import Progress, command, emit, names, table
-from core.errors import Cancelled, UserError
+from core.cli.output import Progress, command, emit, table
 from core.services import build, library
 from core.services.estimate import Estimate, estimate
+from core.services.naming import split_names
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -27,18 +27,11 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 def _build(options: argparse.Namespace) -> None:
     progress = Progress(f"encoding by {options.encoders}", options.log)
-    try:
-        dataset, wanted = library.open_dataset(options.dataset, fresh=True), names(options.encoders)
-        costs = {name: estimate(dataset, name) for name in wanted} if options.estimate else {}
+    with progress.ending():
+        dataset, wanted = library.open_dataset(options.dataset, fresh=True), split_names(options.encoders)
         if options.estimate:
-            return _show_estimates(costs, options.json)
+            return _show_estimates({name: estimate(dataset, name) for name in wanted}, options.json)
         built = build.build(dataset, wanted, options.index, progress)
-    except (KeyboardInterrupt, Cancelled):
-        progress.end("cancelled", "Stopped. What was finished is kept.")
-        raise
-    except Exception as error:
-        progress.end("failed", str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
-        raise
     progress.end("done", "; ".join(f"{one.encoder}: {one.pictures} pictures, {one.skipped} skipped" for one in built))
     rows = [{**asdict(one), "path": str(one.path), "seconds": round(one.seconds, 3)} for one in built]
     if options.json:

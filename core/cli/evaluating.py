@@ -6,11 +6,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from core.cli.output import Progress, command, emit, names, table
+from core.cli.output import Progress, command, emit, table
 from core.errors import UserError
 from core.services import library, report_files, reports
 from core.services.evaluate import evaluate
 from core.services.leaderboard import Leaderboard, boards, leaderboard, metrics_of
+from core.services.naming import split_names
 
 METRICS = ("mAP", "hit@1", "precision@10")
 
@@ -51,13 +52,13 @@ def _add_report(commands: argparse._SubParsersAction) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    datasets = [library.open_dataset(name) for name in names(options.datasets)]
-    wanted = names(options.encoders)
+    datasets = [library.open_dataset(name) for name in split_names(options.datasets)]
+    wanted = split_names(options.encoders)
     if wanted == ["ready"]:
         wanted = [row["name"] for row in library.encoder_rows() if row["state"] == "ready"]
     progress = Progress("judging", options.log)
     try:
-        report = evaluate(options.name, datasets, wanted, names(options.indexes), names(options.protocols), progress,
+        report = evaluate(options.name, datasets, wanted, split_names(options.indexes), split_names(options.protocols), progress,
                           timed=not options.no_latency)  # fmt: skip
         folder = report.save(Path(options.out).expanduser() if options.out else None, small=options.small)
     except BaseException as error:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from core.cli.output import Progress, command, emit, names, table
+from core.cli.output import Progress, command, emit, table
 from core.errors import Cancelled, UserError
 from core.services import atlas, build, library, map_page, maps
+from core.services.naming import split_names
 
 COLUMNS = ["encoder", "projection", "points", "fitted_on", "trustworthiness", "continuity", "kept", "clusters"]
 
@@ -46,7 +47,7 @@ def _map(options: argparse.Namespace) -> None:
 
 
 def _make(options: argparse.Namespace, progress: Progress) -> list[dict]:
-    dataset, wanted = library.open_dataset(options.dataset, fresh=True), names(options.encoders)
+    dataset, wanted = library.open_dataset(options.dataset, fresh=True), split_names(options.encoders)
     if not 1 <= len(wanted) <= map_page.MOST_MAPS:
         raise UserError(f"{len(wanted)} encoders were named.", f"One to {map_page.MOST_MAPS} maps can be drawn together.")
     together = maps.drawn_together(wanted, options.projection, _parameters(options.set))

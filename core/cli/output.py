@@ -7,10 +7,12 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 
+from core.errors import Cancelled, UserError
 from core.services import jobs
 
 
@@ -23,17 +25,6 @@ def command(commands: argparse._SubParsersAction, name: str, run, about: str, *e
     made.add_argument("--json", action="store_true", help="print JSON on standard output")
     made.set_defaults(run=run)
     return made
-
-
-def names(text: str) -> list[str]:
-    """``a,b,c`` -> its parts. Commas inside options (``resnet50:pool=gem,size=288``) stay with their name."""
-    parts: list[str] = []
-    for part in filter(None, (piece.strip() for piece in text.split(","))):
-        if parts and ":" in parts[-1] and "=" in part and ":" not in part and "." not in part.split("=")[0]:
-            parts[-1] += f",{part}"
-        else:
-            parts.append(part)
-    return parts
 
 
 def emit(value: object) -> None:
@@ -88,6 +79,18 @@ class Progress:
             jobs.write_line(self.log, state=state, message=message, done=self.done, total=self.total)
         if sys.stderr.isatty():
             print(file=sys.stderr)
+
+    @contextmanager
+    def ending(self) -> Iterator[None]:
+        """A block whose stop or failure becomes the last line of a job's log."""
+        try:
+            yield
+        except (KeyboardInterrupt, Cancelled):
+            self.end("cancelled", "Stopped. What was finished is kept.")
+            raise
+        except Exception as error:
+            self.end("failed", str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
+            raise
 
     def _show(self, done: int, total: int, seconds: float) -> None:
         if self.log:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from core.cli.output import Progress, command, emit, names, table
+from core.cli.output import Progress, command, emit, table
 from core.datasets.names import shown
 from core.services import build, library
 from core.services.compare import Agreement, compare
+from core.services.naming import split_names
 from core.services.search import Answer, query_from_file, search
 
 
@@ -58,7 +59,7 @@ def _search(options: argparse.Namespace) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
-    wanted = names(options.encoders)
+    wanted = split_names(options.encoders)
     dataset, query = _prepare(options, wanted)
     found = compare(query, dataset, wanted, options.index, options.k, include_self=options.include_self)
     if options.json:

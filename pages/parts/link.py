@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.errors import UserError
+from core.services.naming import split_names
 from pages.parts import cached
 from pages.parts.words import short
 
@@ -125,7 +126,7 @@ def _encoders(params: Mapping[str, str], remarks: list[str]) -> list[str]:
     default = [name for name in FIRST_ENCODERS if name in known] or known[:3]
     if "encoders" not in params:
         return default
-    given = list(dict.fromkeys(name for name in params["encoders"].split(",") if name))
+    given = list(dict.fromkeys(split_names(params["encoders"])))
     unknown = [name for name in given if cached.encoder_row(name) is None]
     if unknown:
         remarks.append(f"There is no encoder named {short(', '.join(unknown))}. Left out.")

@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from core.cli.main import main, parser
-from core.cli.output import names
+from core.services.naming import split_names
 
 
 def commands() -> dict:
@@ -77,4 +77,4 @@ def test_examples_that_need_no_file_run(example, capsys):
     ],
 )  # fmt: skip
 def test_names_separated_by_commas(text, expected):
-    assert names(text) == expected
+    assert split_names(text) == expected

@@ -1,0 +1,31 @@
+"""The embeddings that come with the code are those that a build would make now."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core import store
+from core.images import decode
+from core.services import embed, library, shipped
+from core.services.ready import ready_encoder
+
+NAMES = sorted(path.name for path in (store.shipped() / shipped.NAME).iterdir())
+
+
+def test_the_first_page_is_shipped():
+    from pages.parts.link import FIRST_ENCODERS
+
+    assert set(FIRST_ENCODERS) <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shipped_embeddings_are_current(name):
+    dataset = library.open_dataset("catalogue")
+    encoder = ready_encoder(dataset, name)
+    assert embed.find(dataset, encoder) == store.shipped() / shipped.NAME / name, "stale: run tools/ship_embeddings.py"
+    found = embed.read(dataset, encoder)
+    assert list(found.ids) == [item.id for item in dataset.items]
+    rows = np.random.default_rng(0).choice(len(found.ids), 12, replace=False)
+    fresh = encoder.encode([decode(dataset.read(dataset.items[row]), encoder.side) for row in rows])
+    np.testing.assert_allclose(np.sum(fresh * found.vectors[rows], axis=1), 1, atol=1e-5)
