@@ -139,8 +139,7 @@ def check(vectors: np.ndarray) -> None:
     if vectors.ndim != 2:
         raise UserError(f"Vectors of shape {vectors.shape} were given.", "A map takes (n, dim).")
     if len(vectors) < LEAST:
-        given = f"There {'is 1 picture' if len(vectors) == 1 else f'are {len(vectors)} pictures'}: too few for a map."
-        raise UserError(given, f"A map needs at least {LEAST}.", "Add pictures to the data set, or look at it on Compare.")
+        raise too_few(len(vectors))
     for start in range(0, len(vectors), BLOCK):
         bad = ~np.isfinite(vectors[start : start + BLOCK]).all(axis=1)
         if bad.any():
@@ -151,6 +150,12 @@ def check(vectors: np.ndarray) -> None:
         words = "all have the same vector" if different == 1 else "have only two different vectors"
         fix = "Choose another encoder: this one can't tell these pictures apart."
         raise UserError(f"The {len(vectors):,} pictures {words}, so there is nothing to arrange.", fix=fix)
+
+
+def too_few(count: int) -> UserError:
+    """The error for a set that is too small."""
+    given = f"There {'is 1 picture' if count == 1 else f'are {count} pictures'}: too few for a map."
+    return UserError(given, f"A map needs at least {LEAST}.", "Add pictures to the data set, or look at it on Compare.")
 
 
 def _different(vectors: np.ndarray) -> int:

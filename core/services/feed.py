@@ -105,17 +105,19 @@ def _workers(dataset: Dataset, stretches: list, preparers: Sequence[Encoder], ba
     try:
         for stretch in stretches:
             ours, theirs = context.Pipe(duplex=False)
-            process = context.Process(target=_work, args=(theirs, dataset, stretch, preparers, batch), daemon=True)
+            pipes.append(ours)
+            arguments = (theirs, list(pipes), dataset, stretch, preparers, batch)
+            process = context.Process(target=_work, args=arguments, daemon=True)
             process.start()
             theirs.close()  # so that the end of the worker is the end of the pipe
-            pipes.append(ours)
             processes.append(process)
         yield list(pipes)
     finally:
         for process in processes:
             process.kill()
-        for process, pipe in zip(processes, pipes, strict=True):
+        for process in processes:
             process.join()
+        for pipe in pipes:
             pipe.close()
 
 
@@ -130,8 +132,13 @@ def _receive(pipe: Connection) -> list[Prepared] | None:
         ) from error
 
 
-def _work(pipe: Connection, dataset: Dataset, items: Sequence[Item], preparers: Sequence[Encoder], batch: int) -> None:
+def _work(
+    pipe: Connection, readers: Sequence[Connection], dataset: Dataset, items: Sequence[Item],
+    preparers: Sequence[Encoder], batch: int,
+) -> None:  # fmt: skip
     """The life of a worker. It waits in ``send`` until its batch is taken; when the reader is gone, that fails."""
+    for reader in readers:
+        reader.close()  # a reading end held here would keep this worker waiting for ever after its parent was killed
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _one_thread_each()

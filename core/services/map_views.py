@@ -14,7 +14,7 @@ from core.projections.neighbours import on_map, without_own
 from core.services import embed, maps
 from core.services.maps import Map
 from core.services.ready import ready_encoder
-from core.services.search import Query
+from core.services.search import Query, search
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Neighbourhood:
 
 @dataclass(frozen=True, slots=True)
 class Mover:
-    """A picture that stands elsewhere on the second map: rows on both, ``shift`` in map radii, ``kept`` of ``k`` neighbours."""
+    """A picture that stands ``shift`` map radii away on the second map, and has ``kept`` of its ``k`` neighbours there."""
 
     id: str
     shift: float
@@ -75,6 +75,32 @@ def _least(values: np.ndarray, k: int) -> tuple[int, ...]:
     return tuple(int(row) for row in rows[np.lexsort((rows, values[rows]))])
 
 
+def hits(dataset: Dataset, found: Map, query: Query, k: int) -> list[str]:
+    """Ids of the ``k`` nearest of the gallery: what a search finds. A picture of the map needs no encoder for it.
+
+    Raises:
+        UserError: a picture that can't be read.
+    """
+    own = query.item_id
+    if own is None or own not in found.ids:
+        return [hit.id for hit in search(query, dataset, found.wanted.encoder, k=k).hits]
+    vectors = embed.read(dataset, ready_encoder(dataset, found.wanted.encoder, may_fit=False, load=False)).vectors
+    protocol, row = dataset.protocol(), found.ids.index(own)
+    near = np.asarray(vectors @ np.asarray(vectors[row]))
+    near[row] = -np.inf
+    if protocol.gallery:
+        near[[not protocol.in_gallery(dataset.items[dataset.rows[id]]) for id in found.ids]] = -np.inf
+    k = min(k, int(np.isfinite(near).sum()))
+    return [found.ids[at] for at in _least(-near, k)] if k else []
+
+
+def most_typical(dataset: Dataset, found: Map, rows: Sequence[int]) -> str:
+    """The id of the picture that is nearest to all the others of ``rows`` in the space."""
+    vectors = embed.read(dataset, ready_encoder(dataset, found.wanted.encoder, may_fit=False, load=False)).vectors
+    own = np.asarray(vectors[np.asarray(rows)])
+    return found.ids[int(rows[int((own @ own.mean(axis=0)).argmax())])]
+
+
 def nearest(found: Map, x: float, y: float) -> int:
     """The row whose place is nearest to a point of the map."""
     return int(((found.positions - np.float32([x, y])) ** 2).sum(axis=1).argmin())
@@ -101,20 +127,26 @@ def movers(first: Map, second: Map, count: int = 24, k: int = 10) -> list[Mover]
     The second map is turned and shifted onto the first, and both are measured in their own radius (root mean square
     distance from the middle), so that size does not count as movement.
     """
-    from core.projections.aligned import turned_onto
-
-    other = {id: row for row, id in enumerate(second.ids)}
-    rows = np.array([(row, other[id]) for row, id in enumerate(first.ids) if id in other], np.int64)
-    if len(rows) < 3:
+    ids, a, b = comparable(first, second)
+    if len(ids) < 3:
         return []
-    a, b = _scaled(first.positions[rows[:, 0]]), _scaled(second.positions[rows[:, 1]])
-    shift = np.linalg.norm(turned_onto(b, a) - a, axis=1)
-    k = min(k, len(rows) - 1)
-    own = np.arange(len(rows))
+    shift = np.linalg.norm(b - a, axis=1)
+    k = min(k, len(ids) - 1)
+    own = np.arange(len(ids))
     lists = [without_own(on_map(side, side, k + 1), own) for side in (a, b)]
     kept = (lists[0][:, :, None] == lists[1][:, None, :]).any(axis=2).sum(axis=1)
     order = np.lexsort((own, kept, -np.round(shift, 3)))[:count]
-    return [Mover(first.ids[rows[at, 0]], float(shift[at]), int(kept[at]), k) for at in order]
+    return [Mover(ids[at], float(shift[at]), int(kept[at]), k) for at in order]
+
+
+def comparable(first: Map, second: Map) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Ids on both maps, and their places (n, 2) on each in map radii, the second map turned and mirrored onto the first."""
+    from core.projections.aligned import turned_onto
+
+    other = {id: row for row, id in enumerate(second.ids)}
+    rows = np.array([(row, other[id]) for row, id in enumerate(first.ids) if id in other], np.int64).reshape(-1, 2)
+    a, b = _scaled(first.positions[rows[:, 0]]), _scaled(second.positions[rows[:, 1]])
+    return [first.ids[row] for row in rows[:, 0]], a, turned_onto(b, a).astype(np.float32)
 
 
 def _scaled(places: np.ndarray) -> np.ndarray:

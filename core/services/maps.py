@@ -15,7 +15,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import encoders
 from core.errors import UserError
 from core.projections import clusters, honesty
-from core.projections.base import Projection, projections
+from core.projections.base import LEAST, Projection, check, projections, too_few
 from core.services import embed, shipped_maps
 from core.services.ready import ready_encoder
 from core.types import Embeddings, Progress, report
@@ -181,6 +181,21 @@ def _watched(count: int, step: int, progress: Progress) -> Iterator[int]:
         yield start
 
 
+def refusal(dataset: Dataset, encoder: str) -> UserError | None:
+    """Why these vectors can't be drawn; None where they can, or are not there yet."""
+    if len(dataset.items) < LEAST:
+        return too_few(len(dataset.items))
+    try:
+        found = _embeddings(dataset, encoder)
+    except UserError:
+        return None
+    try:
+        check(found.vectors)
+    except UserError as error:
+        return error
+    return None
+
+
 def read(dataset: Dataset, wanted: Wanted, path: Path | None = None) -> Map:
     """A finished map.
 
@@ -215,6 +230,11 @@ def row_dict(found: Map) -> dict:
     made = found.wanted
     causes = {"encoder": made.encoder, "projection": made.projection, "anchor": made.anchor, "params": dict(made.params)}
     return {**causes, **found.facts}
+
+
+def against_labels(found: Map, labels: Sequence[object]) -> clusters.Agreement | None:
+    """How far a map's clusters are the classes; None where nothing can be compared."""
+    return clusters.against_labels(found.clusters, labels)
 
 
 def title(name: str) -> str:

@@ -204,13 +204,25 @@ function lookalikeMaps(root) {
     const pen = canvas.getContext("2d");
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.clearRect(0, 0, bounds.width, bounds.height);
-    const look = getComputedStyle(box), at = fit(view);
-    const ink = { accent: look.getPropertyValue("--ll-accent").trim() || "#0F6E66", text: look.color, panel: look.getPropertyValue("--ll-panel").trim() || "#fff" };
+    const at = fit(view), ink = inks();
     rasters(view, pen, at);
     dots(view, pen, at, bounds);
     if (state.data.pictures) pictures(view, pen, at, bounds);
     marks(view, pen, at, ink);
     outline(view, pen, at, ink);
+  }
+
+  // A canvas can't read var() or light-dark(): an element that wears the colour says what it is now.
+  function inks() {
+    const probe = make("span");
+    box.append(probe);
+    const found = {};
+    for (const [name, colour] of [["accent", "var(--ll-accent, #0F6E66)"], ["text", "var(--ll-ink, currentColor)"], ["panel", "var(--ll-panel, #fff)"]]) {
+      probe.style.color = colour;
+      found[name] = getComputedStyle(probe).color;
+    }
+    probe.remove();
+    return found;
   }
 
   function rasters(view, pen, at) {

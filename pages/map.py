@@ -1,0 +1,90 @@
+"""Map: how each encoder arranges the gallery, and when the map lies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from core.errors import UserError
+from core.services import map_views
+from pages.parts import components, link, query
+from pages.parts.guard import guarded, run
+from pages.parts.map import board, component, controls, groups, making, morph, point, readings, selection, shown, view
+from pages.parts.map.shown import Shown
+from pages.parts.map.view import MapView
+from pages.parts.shell import shell
+from pages.parts.words import note, quiet, trouble
+
+STYLE = Path(__file__).parent / "parts" / "web" / "map_page.css"
+
+
+def main() -> None:
+    view.restore()
+    actions = shell("Map", "How each encoder arranges the gallery, and when the map lies")
+    st.html(STYLE)
+    with st.container(key="frame"):
+        asked, chosen, answer = (st.container(key=name) for name in ("panel_query", "panel_settings", "answer"))
+    with chosen:
+        controls.panel()
+    with asked:
+        query.panel(link.current())
+    now = view.current()
+    view.publish(now)
+    with actions:
+        components.copy_link("copy")
+    with answer:
+        for remark in st.session_state.get(link.REMARKS, ()):
+            note(remark)
+        _answer(now)
+
+
+def _answer(now: MapView) -> None:
+    if not now.encoders:
+        note("No encoder is chosen.", "Choose one to four under Encoders: each has a map of its own.")
+        return
+    if len(now.base.encoders) > view.MOST:
+        note(f"{len(now.base.encoders)} encoders are chosen; the first {view.MOST} have a map here.")
+    if making.refused(now):
+        return
+    paths = making.paths(now)
+    if None in paths:
+        making.panel(now)
+        return
+    maps, ids = shown.gather(now, paths)
+    st.segmented_control("View", view.MODES, key=view.MODE, required=True, label_visibility="collapsed")
+    drawn = {
+        "Maps": lambda: _maps(now, maps, ids),
+        "Morph": lambda: morph.show(now, maps),
+        "Clusters": lambda: groups.show(now, maps),
+    }
+    try:
+        guarded(drawn[now.mode], f"The view {now.mode}")
+    except UserError as error:
+        trouble(error)
+
+
+def _maps(now: MapView, maps: Sequence[Shown], ids: Sequence[str]) -> None:
+    rows = shown.selected(now, maps)
+    quiet(readings.of_maps(now, maps))
+    said = component.draw(board.data(now, maps, ids, rows), "maps")
+    if said["selected"] is not None:
+        place = int(said["selected"]["map"])
+        view.select(maps[place].encoder if 0 <= place < len(maps) else "", said["selected"]["polygon"])
+        st.session_state["map_page"] = 0
+        st.rerun()
+    if said["picked"] is not None:
+        view.pick(_picked(said["picked"], maps, ids))
+        st.rerun()
+    point.panel(now, maps)
+    selection.panel(now, maps, ids, rows)
+
+
+def _picked(said: dict, maps: Sequence[Shown], ids: Sequence[str]) -> str:
+    """The picture nearest to where the click went."""
+    own = maps[min(max(int(said["map"]), 0), len(maps) - 1)]
+    return own.found.ids[map_views.nearest(own.found, float(said["x"]), float(said["y"]))]
+
+
+run(main, "Map")

@@ -1,0 +1,135 @@
+"""The caches of the Map page; like :mod:`pages.parts.cached`: strings and numbers go in, what comes out is only read.
+
+``spec`` says which map: ``encoder|projection|anchor|parameters as JSON``.
+"""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import streamlit as st
+
+from core.errors import UserError
+from core.services import atlas, map_colours, map_data, map_views, maps, uploads
+from core.services.map_colours import Colouring
+from core.services.map_views import Mover, Neighbourhood
+from core.services.maps import Map, Wanted
+from core.services.search import Query
+from pages.parts import cached
+
+SHORT = 5.0
+
+
+def spec_of(wanted: Wanted) -> str:
+    settled = wanted.settled()
+    return "|".join((settled.encoder, settled.projection, settled.anchor, json.dumps(dict(settled.params), sort_keys=True)))
+
+
+def _wanted(spec: str) -> Wanted:
+    encoder, projection, anchor, params = spec.split("|", 3)
+    return Wanted(encoder, projection, anchor, json.loads(params))
+
+
+@st.cache_data(max_entries=2, show_spinner=False)
+def projection_rows() -> list[dict]:
+    return maps.projection_rows()
+
+
+@st.cache_data(max_entries=200, ttl=SHORT, show_spinner=False)
+def path(locator: str, version: str, spec: str) -> str | None:
+    """The folder of a finished map; None where it has to be made."""
+    found = maps.find(cached.dataset(locator), _wanted(spec))
+    return str(found) if found else None
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def read(locator: str, version: str, spec: str, path: str) -> Map:
+    """A finished map. Raises UserError."""
+    return maps.read(cached.dataset(locator), _wanted(spec))
+
+
+@st.cache_data(max_entries=20, show_spinner=False)
+def fields(locator: str, version: str) -> dict[str, str]:
+    return map_colours.fields(cached.dataset(locator))
+
+
+@st.cache_data(max_entries=20, show_spinner=False)
+def classes(locator: str, version: str, field: str) -> list[str]:
+    """The values of a field, sorted, for choosing which have a colour; none for what only a map knows."""
+    if field in map_colours.OF_MAP:
+        return []
+    found = {map_colours.words(item.value(field)) for item in cached.dataset(locator).items}
+    return sorted(name for name in found if name is not None)
+
+
+@st.cache_resource(max_entries=60, show_spinner=False)
+def colours(locator: str, version: str, spec: str, path: str, field: str, chosen: str) -> Colouring:
+    """The colours of one map; ``chosen`` are names, one a line. Raises UserError."""
+    return map_colours.colour(cached.dataset(locator), read(locator, version, spec, path), field, chosen.splitlines())
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def sheet(locator: str, version: str) -> atlas.Atlas | None:
+    """The small pictures of a set, where they have been made; those of a small set are made now."""
+    found = cached.dataset(locator)
+    return atlas.get(found, may_build=len(found.items) <= 200)
+
+
+@st.cache_data(max_entries=12, show_spinner=False)
+def sheet_uri(locator: str, version: str) -> str:
+    return map_data.webp_uri(sheet(locator, version).sheets[0])
+
+
+@st.cache_data(max_entries=60, show_spinner=False)
+def raster(locator: str, version: str, spec: str, path: str, field: str, chosen: str, frame: tuple) -> str:
+    """All dots of a large map as one picture."""
+    found = read(locator, version, spec, path)
+    return map_data.raster(found.positions, colours(locator, version, spec, path, field, chosen), frame)
+
+
+@st.cache_data(max_entries=60, ttl=3600.0, show_spinner=False)
+def place(locator: str, version: str, spec: str, path: str, query: str) -> tuple[float, float]:
+    """Where a query stands on a map. Raises UserError."""
+    return map_views.place(cached.dataset(locator), read(locator, version, spec, path), _query(query))
+
+
+@st.cache_data(max_entries=200, ttl=3600.0, show_spinner=False)
+def hits(locator: str, version: str, spec: str, path: str, query: str, k: int) -> list[str]:
+    """Ids of the query's nearest in the space of a map's encoder. Raises UserError."""
+    return map_views.hits(cached.dataset(locator), read(locator, version, spec, path), _query(query), k)
+
+
+@st.cache_resource(max_entries=200, show_spinner=False)
+def neighbourhood(locator: str, version: str, spec: str, path: str, row: int, k: int) -> Neighbourhood:
+    return map_views.neighbourhood(cached.dataset(locator), read(locator, version, spec, path), row, k)
+
+
+@st.cache_resource(max_entries=20, show_spinner=False)
+def movers(locator: str, version: str, first: str, first_path: str, second: str, second_path: str) -> list[Mover]:
+    return map_views.movers(read(locator, version, first, first_path), read(locator, version, second, second_path))
+
+
+@st.cache_resource(max_entries=20, show_spinner=False)
+def comparable(
+    locator: str, version: str, first: str, first_path: str, second: str, second_path: str
+) -> tuple[list[str], np.ndarray, np.ndarray]:
+    return map_views.comparable(read(locator, version, first, first_path), read(locator, version, second, second_path))
+
+
+@st.cache_data(max_entries=40, show_spinner=False)
+def refusal(locator: str, version: str, encoder: str) -> UserError | None:
+    """Why no map of a small set can be drawn, known without trying; None where nothing is known against it."""
+    found = cached.dataset(locator)
+    return maps.refusal(found, encoder) if len(found.items) <= 2000 else None
+
+
+def forget() -> None:
+    """After a job: look again which maps there are."""
+    for cache in (path, sheet, refusal):
+        cache.clear()
+
+
+def _query(query: str) -> Query:
+    kind, _, name = query.partition(":")
+    return Query(item_id=name, name=name) if kind == "item" else Query(data=uploads.read(name), name="uploaded picture")

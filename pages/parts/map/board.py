@@ -1,0 +1,120 @@
+"""From maps to what the component draws: places, colours, the query with its lines, the selection, small pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from core.errors import UserError
+from core.services import map_data, map_page
+from core.services.map_colours import Colouring
+from pages.parts import cached, cached_maps
+from pages.parts.map.shown import Shown, name_of, title
+from pages.parts.map.view import MapView
+
+HINT = "Trust: how many neighbours on the map are real ones. Continuity: how many real neighbours are near on the map. 1 is best."
+NO_SLOT = 65535
+
+
+def colours(view: MapView, one: Shown) -> Colouring:
+    return cached_maps.colours(*one.key, view.colour, "\n".join(view.classes))
+
+
+def data(view: MapView, maps: Sequence[Shown], ids: Sequence[str], selection: np.ndarray) -> dict:
+    """The whole view of one to four linked maps."""
+    together = any(one.found.wanted.anchor for one in maps)
+    frame = map_data.box([one.found for one in maps])
+    frames = [frame if together else map_data.box([one.found]) for one in maps]
+    large = len(ids) > map_data.VECTOR_UP_TO
+    rows = overlay(view, ids) if large else np.arange(len(ids))
+    hues = [colours(view, one) for one in maps]
+    drawn = [_map(view, one, hue, frame, rows, selection, large) for one, hue, frame in zip(maps, hues, frames, strict=True)]
+    chosen = np.flatnonzero(np.isin(rows, selection)) if len(selection) else None
+    return {
+        "layout": f"{len(maps)}-{view.base.dataset}", "linked": together, "pictures": view.pictures,
+        "overlay": large, "maps": drawn,
+        "palette": hues[0].palette, "legend": hues[0].legend, "scale": hues[0].scale, "atlas": atlas(view, ids, rows),
+        "selection": map_data.bits(chosen, len(rows)) if chosen is not None else "", **labels(view, [ids[row] for row in rows]),
+    }  # fmt: skip
+
+
+def overlay(view: MapView, ids: Sequence[str]) -> np.ndarray:
+    """Of a large set, the pictures that have a small picture: these stay dots that can be hovered."""
+    sheet = cached_maps.sheet(view.base.dataset, cached.version(view.base.dataset))
+    known = set(sheet.ids) if sheet else set(ids[:: max(1, len(ids) // 3000)])
+    return np.array([row for row, id in enumerate(ids) if id in known], np.int64)
+
+
+def labels(view: MapView, ids: Sequence[str]) -> dict:
+    """What each dot is called, as numbers into a list of names."""
+    names = [name_of(view, id) for id in ids]
+    known = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    return {
+        "labels": list(known)[:NO_SLOT],
+        "label": map_data.b64(np.array([min(known[name], NO_SLOT - 1) for name in names], "<u2")),
+    }
+
+
+def _map(
+    view: MapView, one: Shown, hue: Colouring, frame: map_data.Box, rows: np.ndarray, selection: np.ndarray, large: bool
+) -> dict:
+    positions = one.positions
+    index = hue.index if one.rows is None else hue.index[one.rows]
+    made = {
+        "title": title(one.encoder), "figures": map_page.figures(one.found), "hint": HINT, "note": map_page.note(one.found),
+        "box": frame, "xy": map_data.places(positions[rows], frame), "colour": map_data.b64(index[rows]),
+        **_query(view, one), **_point(view, one),
+    }  # fmt: skip
+    if view.lasso and view.lasso[0] == one.encoder:
+        made["lasso"] = view.lasso[1]
+    if large:
+        made["raster"] = cached_maps.raster(*one.key, view.colour, "\n".join(view.classes), frame)
+        made["note"] += f" · drawn as a picture, {len(rows):,} of them as dots"
+        if len(selection):
+            made["chosen"] = map_data.raster(positions[selection], Colouring(index[selection], hue.palette), frame)
+    return made
+
+
+def _query(view: MapView, one: Shown) -> dict:
+    """Where the query stands and the places of its nearest; nothing where it can't be placed."""
+    try:
+        at = cached_maps.place(*one.key, view.base.query)
+        found = cached_maps.hits(*one.key, view.base.query, view.base.k)
+    except UserError:
+        return {}
+    return {"query": at, "lines": _places(one, found)}
+
+
+def _point(view: MapView, one: Shown) -> dict:
+    """The picked picture and its nearest in the space of this encoder."""
+    row = row_of(one, view.picked)
+    if row is None:
+        return {}
+    near = cached_maps.neighbourhood(*one.key, row, 10)
+    x, y = one.found.positions[row]
+    return {"chosenAt": (float(x), float(y)), "near": [tuple(map(float, one.found.positions[other])) for other in near.space]}
+
+
+def row_of(one: Shown, id: str) -> int | None:
+    """The row of a picture on a map."""
+    return one.found.ids.index(id) if id in one.found.ids else None
+
+
+def _places(one: Shown, ids: Sequence[str]) -> list[tuple[float, float]]:
+    rows = [row for id in ids if (row := row_of(one, id)) is not None]
+    return [tuple(map(float, one.found.positions[row])) for row in rows]
+
+
+def atlas(view: MapView, ids: Sequence[str], rows: np.ndarray) -> dict | None:
+    """The sheet of small pictures, and which of it belongs to each dot."""
+    version = cached.version(view.base.dataset)
+    sheet = cached_maps.sheet(view.base.dataset, version)
+    if sheet is None:
+        return None
+    place = {id: number for number, id in enumerate(sheet.ids)}
+    slots = np.array([place.get(ids[row], NO_SLOT) for row in rows], "<u2")
+    return {
+        "key": version, "side": sheet.side, "columns": sheet.columns, "per": sheet.per_sheet, "slot": map_data.b64(slots),
+        "sheets": [cached_maps.sheet_uri(view.base.dataset, version)],
+    }  # fmt: skip

@@ -1,0 +1,78 @@
+"""What is mapped and how it is drawn; the values live in the session and in the link."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.parts import cached, cached_maps, link, settings
+from pages.parts.map import view as views
+from pages.parts.words import caption, quiet
+
+KNOB_TITLES = {"neighbours": "Neighbours", "min_dist": "Least distance", "epochs": "Rounds (0 = usual)", "pull": "Hold together"}
+
+
+def panel() -> None:
+    """Data set, encoders, projection with its parameters; colour, classes and pictures."""
+    caption("What is mapped")
+    rows = {row["locator"]: row for row in cached.dataset_rows() if row["state"] == "ready"}
+    st.selectbox(
+        "Gallery", list(rows), key=link.DATASET, on_change=_other_dataset,
+        format_func=lambda locator: f"{rows[locator]['title']} · {rows[locator]['pictures']:,}",
+    )  # fmt: skip
+    st.multiselect(
+        "Encoders, one map each", settings.names(), key=link.ENCODERS, format_func=settings.title,
+        max_selections=max(views.MOST, len(st.session_state[link.ENCODERS])), on_change=_clear, placeholder="Choose one to four",
+    )  # fmt: skip
+    known = {row["name"]: row for row in cached_maps.projection_rows()}
+    st.selectbox(
+        "Arranged by", list(known), key=views.PROJECTION, format_func=lambda name: known[name]["title"], on_change=_clear
+    )
+    quiet(known[st.session_state[views.PROJECTION]]["about"])
+    _parameters(known[st.session_state[views.PROJECTION]])
+    _look()
+
+
+def _parameters(row: dict) -> None:
+    if not row["settings"]:
+        return
+    with st.expander("Parameters"):
+        for name, setting in row["settings"].items():
+            whole = isinstance(setting.default, int)
+            low, high, step = (int(setting.low), int(setting.high), 1) if whole else (setting.low, setting.high, 0.05)
+            about = setting.about[0].upper() + setting.about[1:]
+            st.number_input(
+                KNOB_TITLES.get(name, name), low, high, key=views.SETTING + name, step=step, help=about, on_change=_clear,
+            )  # fmt: skip
+
+
+def _look() -> None:
+    locator, state = st.session_state[link.DATASET], st.session_state
+    version = cached.version(locator)
+    fields = cached_maps.fields(locator, version)
+    if state.get(views.COLOUR) not in fields:
+        state[views.COLOUR] = next(iter(fields))
+    st.selectbox("Colour by", list(fields), key=views.COLOUR, format_func=fields.__getitem__, on_change=_other_colour)
+    names = cached_maps.classes(locator, version, state[views.COLOUR])
+    state[views.CLASSES] = [name for name in state[views.CLASSES] if name in names]
+    if len(names) > 12:
+        st.multiselect(
+            f"Show of the {len(names):,}", names, key=views.CLASSES, max_selections=12, placeholder="Search; empty = the largest",
+        )  # fmt: skip
+    st.toggle("Pictures instead of dots", key=views.PICTURES)
+    k = state[link.K]
+    st.selectbox("Lines to the nearest", sorted({*settings.STEPS, k}), key=link.K)
+
+
+def _other_dataset() -> None:
+    link.dataset_changed()
+    st.session_state[views.CLASSES] = []
+    _clear()
+
+
+def _other_colour() -> None:
+    st.session_state[views.CLASSES] = []
+
+
+def _clear() -> None:
+    """Another map: a polygon drawn on the old one encloses nothing that was meant."""
+    st.session_state[views.LASSO] = None

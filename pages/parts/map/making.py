@@ -1,0 +1,124 @@
+"""Maps that are not there yet: made as a job, watched, and what went wrong said."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.errors import UserError
+from core.services import jobs
+from core.services.jobs import JobStatus
+from pages.parts import builds, cached, cached_maps
+from pages.parts.map.view import MapView
+from pages.parts.words import count, note, row_html, trouble
+
+AT_ONCE = 6_000
+"""Sets up to this size are arranged without asking: it takes seconds."""
+STARTED = "map_jobs"
+
+
+def paths(view: MapView) -> list[str | None]:
+    """Where each map of a view is; None for one that has to be made."""
+    version = cached.version(view.base.dataset)
+    return [cached_maps.path(view.base.dataset, version, cached_maps.spec_of(one)) for one in view.wanted()]
+
+
+def refused(view: MapView) -> bool:
+    """Say why these pictures can't be drawn, where that is known without trying."""
+    version = cached.version(view.base.dataset)
+    found = {name: cached_maps.refusal(view.base.dataset, version, name) for name in view.encoders}
+    first = next((error for error in found.values() if error), None)
+    if first is not None:
+        trouble(first)
+    return first is not None
+
+
+def panel(view: MapView) -> None:
+    """Offer, show or explain the making of what is missing."""
+    arguments = _arguments(view)
+    job = _active(arguments)
+    last = _ended(arguments) if job is None else None
+    if job is not None:
+        st.fragment(_watch, run_every=0.7)(job.id)
+    elif last is not None and last.state == "failed":
+        trouble(UserError("The maps could not be made.", last.message))
+        _button(view, arguments, "Try again")
+    elif last is None and _small(view):
+        _start(view, arguments)
+    else:
+        stopped = " The last try was stopped." if last else ""
+        pictures = count(len(cached.dataset(view.base.dataset).items), "picture")
+        wait = "Embedding comes first where it is missing; then arranging takes a minute or two for every 50,000 pictures."
+        note(f"There is no such map of these {pictures} yet.{stopped}", wait)
+        _button(view, arguments, "Make the maps")
+
+
+def _small(view: MapView) -> bool:
+    version = cached.version(view.base.dataset)
+    if len(cached.dataset(view.base.dataset).items) > AT_ONCE:
+        return False
+    rows = [cached.encoder_row(name) or {} for name in view.encoders]
+    return all(row.get("tier") == "bundled" or cached.built(view.base.dataset, version, row.get("name", "")) for row in rows)
+
+
+def _button(view: MapView, arguments: list[str], label: str) -> None:
+    if st.button(label, type="primary", key="make_maps"):
+        _start(view, arguments)
+
+
+def _start(view: MapView, arguments: list[str]) -> None:
+    title = cached.dataset(view.base.dataset).title or view.base.dataset
+    job = jobs.start(f"Maps of {title} by {', '.join(view.encoders)}", arguments)
+    st.session_state.setdefault(STARTED, {})[" ".join(arguments)] = job
+    cached.forget_builds()
+    st.rerun()
+
+
+def _arguments(view: MapView) -> list[str]:
+    chosen = [f"--set={name}={value:g}" for name, value in sorted(view.params.items())]
+    return [
+        "map",
+        "--dataset",
+        view.base.dataset,
+        "--encoders",
+        ",".join(view.encoders),
+        "--projection",
+        view.projection,
+        *chosen,
+    ]
+
+
+def _active(arguments: list[str]) -> JobStatus | None:
+    return next((job for job in cached.active_jobs() if list(job.arguments) == arguments), None)
+
+
+def _ended(arguments: list[str]) -> JobStatus | None:
+    job = st.session_state.get(STARTED, {}).get(" ".join(arguments))
+    try:
+        status = jobs.status(job) if job else None
+    except UserError:
+        return None
+    return status if status and not status.active else None
+
+
+def _watch(job_id: str) -> None:
+    """Progress until the end; then the page draws what was made."""
+    job = jobs.status(job_id)
+    if not job.active:
+        cached.forget_builds()
+        cached_maps.forget()
+        st.rerun()
+    with st.container(key="panel_job_map"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            row_html(job.title, _words(job))
+            if st.button("Cancel", key="cancel_map"):
+                builds.stop(job.id)
+                st.rerun()
+        st.progress(job.done / job.total if job.total else 0.0)
+
+
+def _words(job: JobStatus) -> str:
+    if job.state == "starting" or not job.total:
+        return "Starting"
+    if job.total == 1000:
+        return f"Arranging · {job.done / 10:.0f} %"
+    return builds.progress_words(job)

@@ -1,0 +1,112 @@
+"""What the lasso holds: how many of which class, the pictures, and what to do with them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from core.services import map_colours, map_views
+from pages.parts import cached, components, link
+from pages.parts.map import view as views
+from pages.parts.map.shown import Shown, name_of, title
+from pages.parts.map.view import MapView
+from pages.parts.words import count, heading, quiet
+
+PAGE = 48
+NAMED = 8
+
+
+def panel(view: MapView, maps: Sequence[Shown], ids: Sequence[str], rows: np.ndarray) -> None:
+    """The pictures of a selection, most typical first query of it, export; nothing where nothing is selected."""
+    if view.lasso is None:
+        return
+    chosen = [ids[row] for row in rows]
+    heading(count(len(chosen), "picture") + f" selected on the map by {title(view.lasso[0])}")
+    if not chosen:
+        quiet("The lasso holds no picture. Draw it around some dots.")
+        return
+    quiet(counts(view, chosen))
+    _actions(view, maps, rows, chosen)
+    _grid(view, chosen)
+
+
+def counts(view: MapView, chosen: Sequence[str]) -> str:
+    """``mug 80 · bowl 12 · 4 other classes 9``, by the field that decides what is right, or the class."""
+    found = cached.dataset(view.base.dataset)
+    items = [found.items[found.rows[id]] for id in chosen]
+    field = next(
+        (name for name in ("category", "label", "instance") if any(item.value(name) is not None for item in items)), "label"
+    )
+    sizes = Counter(map_colours.words(item.value(field)) or "no class" for item in items)
+    parts = [f"{name} {number:,}" for name, number in sizes.most_common(NAMED)]
+    if len(sizes) > NAMED:
+        parts.append(f"{len(sizes) - NAMED} other classes {sum(sizes.values()) - sum(n for _, n in sizes.most_common(NAMED)):,}")
+    return " · ".join(parts)
+
+
+def _actions(view: MapView, maps: Sequence[Shown], rows: np.ndarray, chosen: Sequence[str]) -> None:
+    with st.container(horizontal=True):
+        if st.button("Use the most typical as query", key="map_use", type="primary"):
+            own = next(one for one in maps if one.encoder == view.lasso[0])
+            middle = map_views.most_typical(cached.dataset(view.base.dataset), own.found, [own.row(int(row)) for row in rows])
+            to_compare(view, f"item:{middle}")
+        st.download_button(
+            "Export (CSV)", lambda: to_csv(view, maps, rows, chosen), "selection.csv", "text/csv",
+            on_click="ignore", key="map_csv",
+        )  # fmt: skip
+        if st.button("Clear", key="map_clear"):
+            views.select("", [])
+            st.rerun()
+
+
+def _grid(view: MapView, chosen: Sequence[str]) -> None:
+    version = cached.version(view.base.dataset)
+    last = (len(chosen) - 1) // PAGE
+    page = min(st.session_state.get("map_page", 0), last)
+    shown = chosen[page * PAGE : (page + 1) * PAGE]
+    items = [
+        {"id": id, "uri": cached.thumbnail(view.base.dataset, version, id, 112), "alt": f"{name_of(view, id)} ({id})"}
+        for id in shown
+    ]
+    picked = components.picture_grid(items, "Selected pictures", "map_selection", side=72, selected=view.picked)
+    if picked and picked in chosen and picked != view.picked:
+        views.pick(picked)
+        st.rerun()
+    if last:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            quiet(f"{page * PAGE + 1:,} to {page * PAGE + len(shown):,} of {len(chosen):,}")
+            for label, step, off in (("Earlier", -1, page == 0), ("Later", 1, page == last)):
+                if st.button(label, disabled=off, key=f"map_{label}"):
+                    st.session_state["map_page"] = page + step
+                    st.rerun()
+
+
+def to_csv(view: MapView, maps: Sequence[Shown], rows: np.ndarray, chosen: Sequence[str]) -> str:
+    """The selection as a table: id, path, class, object, and the place on each map."""
+    found, out = cached.dataset(view.base.dataset), io.StringIO()
+    table = csv.writer(out)
+    axes = [f"{one.encoder} {axis}" for one in maps for axis in "xy"]
+    table.writerow(["id", "path", "label", "instance", "category", *axes])
+    for row, id in zip(rows, chosen, strict=True):
+        item = found.items[found.rows[id]]
+        places = [f"{value:.5g}" for one in maps for value in one.found.positions[one.row(int(row))]]
+        table.writerow([_plain(cell) for cell in (id, item.path, item.label, item.instance, item.category)] + places)
+    return out.getvalue()
+
+
+def _plain(cell: str | None) -> str:
+    """A cell that a spreadsheet does not take for a formula."""
+    return "" if cell is None else f"'{cell}" if cell[:1] in "=+-@\t\r" else cell
+
+
+def to_compare(view: MapView, query: str) -> None:
+    """Ask with a picture, on Compare."""
+    link.ask(query)
+    st.switch_page("pages/compare.py", query_params={
+        "dataset": view.base.dataset, "query": query, "encoders": ",".join(view.base.encoders),
+        "k": str(view.base.k)})  # fmt: skip
