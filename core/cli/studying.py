@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from core.cli.output import Progress, command, emit, names, table
+from core.cli.output import Progress, command, emit, table
 from core.services import audit, build, health, library, perturb, probes
+from core.services.naming import split_names
 
 DATASET = {"required": True, "metavar": "PATH_OR_NAME"}
 
@@ -48,7 +49,7 @@ def _ready(options: argparse.Namespace, wanted: list[str]):
 
 
 def _probe(options: argparse.Namespace) -> None:
-    wanted = names(options.encoders)
+    wanted = split_names(options.encoders)
     dataset = _ready(options, wanted)
     found = {name: probes.probe(dataset, name, options.k, Progress(f"probing {name}")) for name in wanted}
     if options.json:
@@ -61,9 +62,9 @@ def _probe(options: argparse.Namespace) -> None:
 
 
 def _perturb(options: argparse.Namespace) -> None:
-    wanted = names(options.encoders)
+    wanted = split_names(options.encoders)
     dataset = _ready(options, wanted)
-    chosen = names(options.distortions)
+    chosen = split_names(options.distortions)
     found = {
         name: perturb.robustness(dataset, name, options.sample, chosen, Progress(f"distorting for {name}")) for name in wanted
     }
@@ -77,7 +78,7 @@ def _perturb(options: argparse.Namespace) -> None:
 
 
 def _health(options: argparse.Namespace) -> None:
-    wanted = names(options.encoders)
+    wanted = split_names(options.encoders)
     dataset = _ready(options, wanted)
     found = {name: health.health(dataset, name, options.protocol, Progress(f"examining {name}")) for name in wanted}
     if options.json:

@@ -118,20 +118,25 @@ def _ndcg_found(given: List, k: int) -> tuple[float, str]:
 
 
 DEFINITIONS = (
-    Definition("AP", "1/R * sum of P(i) rel_i over the whole list", "trec_eval map, scikit-learn average_precision_score", _whole),
+    Definition("AP", "1/R * sum of P(i) rel_i over the whole list",
+               "trec_eval map, scikit-learn average_precision_score", _whole),
     Definition("AP@K, divided by R", "1/R * sum over i <= K of P(i) rel_i", "trec_eval map_cut, ranx map@k", _cut),
-    Definition("AP@K, divided by min(K, R)", "1/min(K, R) * sum over i <= K of P(i) rel_i", "Kaggle's MAP@K, torchmetrics top_k", _cut_min),
-    Definition("AP@K, divided by hits found", "1/hits * sum over i <= K of P(i) rel_i", "Open Metric Learning map@k, Towhee", _cut_found),
+    Definition("AP@K, divided by min(K, R)", "1/min(K, R) * sum over i <= K of P(i) rel_i",
+               "Kaggle's MAP@K, torchmetrics top_k", _cut_min),
+    Definition("AP@K, divided by hits found", "1/hits * sum over i <= K of P(i) rel_i",
+               "Open Metric Learning map@k, Towhee", _cut_found),
     Definition("MAP@R", "1/R * sum over i <= R of P(i) rel_i", "pytorch-metric-learning (Musgrave et al., 2020)", _at_r),
     Definition("AP, trapezoid", "area of trapezoids under precision-recall", "revisited Oxford / Paris, GPR1200", _trapezoid),
     Definition("Precision@K", "hits in the top K / K", "trec_eval P_K, ranx precision@k", _precision),
     Definition("Precision@K, divided by min(K, R)", "hits in the top K / min(K, R)", "some retrieval toolkits", _precision_min),
     Definition("Recall@K (retrieval)", "hits in the top K / R", "trec_eval recall_K, ranx recall@k", _recall),
-    Definition("Recall@K (metric learning), CMC@K", "1 if any of the top K is relevant", "metric learning papers, ranx hit_rate@k", _hit),
+    Definition("Recall@K (metric learning), CMC@K", "1 if any of the top K is relevant",
+               "metric learning papers, ranx hit_rate@k", _hit),
     Definition("R-precision", "hits in the top R / R", "trec_eval Rprec, pytorch-metric-learning r_precision", _r_precision),
     Definition("Reciprocal rank", "1 / rank of the first hit", "trec_eval recip_rank, ranx mrr", _reciprocal),
     Definition("nDCG@K", "DCG@K / DCG of min(K, R) hits in front", "trec_eval ndcg_cut, scikit-learn ndcg_score", _ndcg),
-    Definition("nDCG@K, ideal of what was found", "DCG@K / DCG of the same hits in front", "toolkits that never see R", _ndcg_found),
+    Definition("nDCG@K, ideal of what was found", "DCG@K / DCG of the same hits in front",
+               "toolkits that never see R", _ndcg_found),
 )  # fmt: skip
 
 

@@ -21,9 +21,12 @@ HAND = {  # R, hits -> AP@10 of trec_eval and ranx, OML map@10, MAP@R, revisitop
     (3, (1, 2, 3)): (1.0, 1.0, 1.0, 1.0, 1.0),
 }
 NAMED = ("AP@K, divided by R", "AP@K, divided by hits found", "MAP@R", "AP, trapezoid", "nDCG@K")
-OURS = {"AP": "mAP", "AP@K, divided by R": "mAP@{k}", "MAP@R": "MAP@R", "AP, trapezoid": "revisited-AP", "Precision@K": "precision@{k}",
-        "Recall@K (retrieval)": "recall@{k}", "Recall@K (metric learning), CMC@K": "hit@{k}", "R-precision": "R-precision",
-        "Reciprocal rank": "MRR", "nDCG@K": "nDCG@{k}"}  # fmt: skip
+OURS = {
+    "AP": "mAP", "AP@K, divided by R": "mAP@{k}", "MAP@R": "MAP@R", "AP, trapezoid": "revisited-AP",
+    "Precision@K": "precision@{k}", "Recall@K (retrieval)": "recall@{k}", "Recall@K (metric learning), CMC@K": "hit@{k}",
+    "R-precision": "R-precision",
+    "Reciprocal rank": "MRR", "nDCG@K": "nDCG@{k}",
+}  # fmt: skip
 
 
 def values(made: List, k: int = 10) -> dict[str, float]:
