@@ -24,9 +24,11 @@ class Slow(Encoder):
 
     def prepare(self, image):
         time.sleep(float(os.environ.get("TEST_PREPARE_SLEEP", "0")))
-        return np.asarray(Image.fromarray(image).resize((4, 4), Image.Resampling.NEAREST)).reshape(-1)
+        # large enough that a batch does not fit into a pipe: workers wait for their reader
+        return np.asarray(Image.fromarray(image).resize((4, 4), Image.Resampling.NEAREST)).repeat(24, 0).repeat(24, 1)
 
     def _encode(self, batch):
+        batch = [one[::24, ::24].reshape(-1) for one in batch]
         for one in batch:
             time.sleep(float(os.environ.get("TEST_SLEEP", "0")))
             with open(os.environ["TEST_DIARY"], "a") as diary:
