@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,9 +90,11 @@ def decode_file(path: Path | str, side: int | None = None) -> np.ndarray:
 def read_file(path: Path | str) -> bytes:
     """The bytes of a picture file, refused before reading where they pass ``MAX_BYTES``."""
     try:
-        size = os.stat(path).st_size
-        if size > MAX_BYTES:
-            raise too_large(size)
+        told = os.stat(path)
+        if not stat.S_ISREG(told.st_mode):  # a pipe or a device may have no end
+            raise UserError(f"{str(path)!r} is no ordinary file.", fix="Choose a picture file.")
+        if told.st_size > MAX_BYTES:
+            raise too_large(told.st_size)
         return Path(path).read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         raise UserError(f"The file {str(path)!r} can't be read: {getattr(error, 'strerror', '') or error}.") from error

@@ -49,9 +49,12 @@ def _built_form(dataset: Dataset, encoder: Encoder, *, by_parts: bool) -> str | 
 def _measure(dataset: Dataset, encoder: Encoder, progress: Progress | None) -> None:
     protocol = dataset.protocol()
     sample = fits.sample_items([item for item in dataset.items if protocol.in_gallery(item)], SAMPLE)
-    report(progress, 0, 0)
-    outcomes = [(prepare_one(dataset, item, [encoder]).array(0), item.value(protocol.relevant)) for item in sample]
-    usable = [(array, label) for array, label in outcomes if array is not None]
+    usable = []
+    for item in sample:
+        report(progress, 0, 0)
+        array = prepare_one(dataset, item, [encoder]).array(0)
+        if array is not None:
+            usable.append((array, item.value(protocol.relevant)))
     labels = [label for _, label in usable]
     known = labels if all(label is not None for label in labels) else None
     precision.decide(encoder, [array for array, _ in usable], known)

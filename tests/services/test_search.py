@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 
 import numpy as np
 import pytest
@@ -171,6 +172,14 @@ def test_files_of_the_dataset_are_recognised_however_they_are_spelt(dataset, gal
     found = query_from_file(dataset, str(other / "00001.png"))
     assert (found.item_id, found.name) == (None, "00001.png")
     assert found.data == (other / "00001.png").read_bytes()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_query_that_never_ends_is_refused(dataset, tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    for path in (str(tmp_path / "pipe.png"), "/dev/zero"):
+        with pytest.raises(UserError, match="no ordinary file"):
+            query_from_file(dataset, path)
 
 
 @pytest.mark.parametrize("path", ["missing.png", "id:missing", ".", "a" * 400 + ".png"])
