@@ -20,8 +20,10 @@ PROBE = 8
 PROBE_S = 3.0
 COPIES = 3
 """How often the vectors lie on disk at the end of a build: parts, embeddings, index."""
-BASE_RAM = 450 << 20
-"""Resident bytes of the interpreter with the numerical libraries loaded, measured."""
+BASE_RAM = 200 << 20
+"""Bytes that a build of a handful of pictures holds with its workers, measured (tools/measure_builds.py)."""
+TORCH_RAM = 400 << 20
+"""What torch adds to that, measured."""
 ITEM_RAM = 1200
 """Resident bytes of one listed picture, measured."""
 
@@ -58,12 +60,20 @@ def estimate(dataset: Dataset, name: str) -> Estimate:
         pictures=pictures,
         to_encode=to_encode,
         seconds=seconds,
-        ram_bytes=BASE_RAM + 2 * state.bytes + ITEM_RAM * pictures + 4 * dim * pictures,
+        ram_bytes=BASE_RAM + _network_ram(source, state.bytes) + (ITEM_RAM + 2 * 4 * dim) * pictures,
         disk_bytes=disk,
         download_bytes=state.bytes if state.kind == "download" else 0,
         missing=_missing(state.kind, state.detail, disk + state.bytes),
         basis=basis,
     )
+
+
+def _network_ram(encoder: Encoder, download: int) -> int:
+    """Bytes for torch, the weights and as much again for what flows through them; none for the classical encoders."""
+    if not hasattr(encoder, "use_form"):
+        return 0
+    listed = getattr(encoder, "listed", None)
+    return TORCH_RAM + 2 * (download or (listed.megabytes * 10**6 if listed else 0))
 
 
 def _found(dataset: Dataset, encoder: Encoder) -> Encoder | None:
