@@ -22,8 +22,8 @@ COPIES = 3
 """How often the vectors lie on disk at the end of a build: parts, embeddings, index."""
 BASE_RAM = 200 << 20
 """Bytes that a build of a handful of pictures holds with its workers, measured (tools/measure_builds.py)."""
-TORCH_RAM = 400 << 20
-"""What torch adds to that, measured."""
+TORCH_RAM = 500 << 20
+"""What torch, timm and a batch through a small network add to that, measured."""
 ITEM_RAM = 1200
 """Resident bytes of one listed picture, measured."""
 
