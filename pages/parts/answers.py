@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import streamlit as st
 
 from core.errors import UserError
-from core.services.compare import letters
 from core.services.search import Answer
 from pages.parts import builds, cached, columns, components
 from pages.parts.guard import guarded
@@ -101,11 +100,9 @@ def _outcome(view: View, version: str, name: str) -> str | UserError | None:
 
 
 def _columns(view: View, answers: dict[str, Answer], states: dict[str, dict | None]) -> list[dict]:
-    shared, low = letters(list(answers.values())), columns.floor(list(answers.values()))
-    dataset, alone = cached.dataset(view.dataset), len(answers) < 2
+    common, dataset = columns.Common.of(list(answers.values())), cached.dataset(view.dataset)
     return [
-        state or columns.done(cached.encoder_row(name), answers[name], dataset, shared, low, alone)
-        for name, state in states.items()
+        state or columns.done(cached.encoder_row(name), answers[name], dataset, common) for name, state in states.items()
     ]
 
 

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from core.errors import UserError
+from core.services.compare import letters
 from core.services.library import Dataset
 from core.services.search import Answer, Hit
 
 NOUNS = {"rendered": "product"}
+STAGES = ("decode", "preprocess", "encode", "search")
+
+
+@dataclass(frozen=True)
+class Common:
+    """What columns share, so that they can be compared by eye: letters of shared hits, where score bars begin, and the
+    total of the slowest encoder in milliseconds, which is a full time bar."""
+
+    letters: Mapping[str, str]
+    low: float
+    slowest: float
+    alone: bool
+
+    @classmethod
+    def of(cls, answers: Sequence[Answer]) -> Common:
+        return cls(letters(answers), floor(answers), max((total(one) for one in answers), default=0.0), len(answers) < 2)
 
 
 def noun(dataset: Dataset) -> str:
@@ -37,10 +55,10 @@ def floor(answers: Sequence[Answer]) -> float:
     return max(low - 0.25 * (1.0 - low), -1.0)
 
 
-def done(row: dict, answer: Answer, dataset: Dataset, letters: dict[str, str], low: float, alone: bool) -> dict:
+def done(row: dict, answer: Answer, dataset: Dataset, common: Common) -> dict:
     """A column that has its answer."""
-    hits = [_card(hit, dataset, letters, low, alone) for hit in answer.hits]
-    return {**head(row), "state": "done", "stats": stats(answer, dataset), "hits": hits}
+    hits = [_card(hit, dataset, common) for hit in answer.hits]
+    return {**head(row), "state": "done", "stats": stats(answer, dataset), "times": times(answer, common.slowest), "hits": hits}
 
 
 def head(row: dict) -> dict:
@@ -61,22 +79,32 @@ def failed(row: dict, error: UserError) -> dict:
 
 
 def stats(answer: Answer, dataset: Dataset) -> list[list[str]]:
-    """``[value, caption, hint]`` for each figure under a column's head."""
+    """``[value, caption, hint]`` for each figure under a column's head; none where nothing is known of the hits."""
     shown = len(answer.hits)
+    if not any(hit.verdict for hit in answer.hits):
+        return []
     same = [hit for hit in answer.hits if hit.verdict == "same"]
     near = [hit for hit in answer.hits if hit.verdict in ("same", "category")]
-    figures = []
-    if any(hit.verdict for hit in answer.hits):
-        caption = words(dataset, same[0]) if same else _same_words(answer, dataset)
-        figures.append([f"{len(same)}/{shown}", caption, f"{len(same)} of the {shown} shown"])
-        if any(hit.category and hit.instance for hit in answer.hits):
-            hint = f"{len(near)} of the {shown} shown, the same {noun(dataset)} included"
-            figures.append([f"{len(near)}/{shown}", "same category", hint])
-    time = answer.timing_ms
-    hint = " · ".join(f"{stage} {value:.1f} ms" for stage, value in time.items())
-    figures.append([_ms(time.get("encode", 0.0) + time.get("preprocess", 0.0)), "encode", hint])
-    figures.append([_ms(time.get("search", 0.0)), "search", hint])
+    caption = words(dataset, same[0]) if same else _same_words(answer, dataset)
+    figures = [[f"{len(same)}/{shown}", caption, f"{len(same)} of the {shown} shown"]]
+    if any(hit.category and hit.instance for hit in answer.hits):
+        hint = f"{len(near)} of the {shown} shown, the same {noun(dataset)} included"
+        figures.append([f"{len(near)}/{shown}", "same category", hint])
     return figures
+
+
+def total(answer: Answer) -> float:
+    """Milliseconds of all stages."""
+    return sum(answer.timing_ms.get(stage, 0.0) for stage in STAGES)
+
+
+def times(answer: Answer, slowest: float) -> dict:
+    """The total in words, and ``[stage, words, share of the slowest encoder's total]`` for each stage."""
+    spent = {stage: answer.timing_ms.get(stage, 0.0) for stage in STAGES}
+    return {
+        "total": _ms(total(answer)),
+        "stages": [[stage, _ms(value), round(value / slowest, 4) if slowest else 0.0] for stage, value in spent.items()],
+    }
 
 
 def _same_words(answer: Answer, dataset: Dataset) -> str:
@@ -85,12 +113,14 @@ def _same_words(answer: Answer, dataset: Dataset) -> str:
 
 
 def _ms(value: float) -> str:
-    return f"{value:.1f} ms" if value < 100 else f"{value:,.0f} ms"
+    return f"{value:.1f} ms" if value < 99.95 else f"{value:,.0f} ms"
 
 
-def _card(hit: Hit, dataset: Dataset, letters: dict[str, str], low: float, alone: bool) -> dict:
+def _card(hit: Hit, dataset: Dataset, common: Common) -> dict:
+    letter = common.letters.get(hit.id)
     return {
-        "id": hit.id, "rank": hit.rank, "score": f"{hit.score:.3f}", "bar": (hit.score - low) / max(1.0 - low, 1e-6),
+        "id": hit.id, "rank": hit.rank, "score": f"{hit.score:.3f}",
+        "bar": (hit.score - common.low) / max(1.0 - common.low, 1e-6),
         "label": name_of(hit), "alt": f"{name_of(hit)} ({hit.id})", "verdict": hit.verdict, "words": words(dataset, hit),
-        "letter": letters.get(hit.id), "only": not alone and hit.id not in letters,
+        "letter": letter, "only": not common.alone and letter is None,
     }  # fmt: skip

@@ -6,6 +6,7 @@ messages) is sent as data and only ever set as text.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def board(
     """Draw all columns of a comparison.
 
     Args:
-        columns: one dict an encoder, as :func:`pages.parts.columns.column` makes them.
+        columns: one dict an encoder, as :func:`pages.parts.columns.done` makes them.
         pictures: item id -> data URI; sent once even where several columns show the same picture.
         rows: how many places a column that is still working keeps.
         still: True shows hits without making them clickable.
@@ -42,7 +43,7 @@ def board(
     Returns:
         ``(item id clicked, "action:encoder" pressed)``; each None where nothing happened in this run.
     """
-    data = {"columns": list(columns), "pictures": pictures, "rows": rows, "still": still}
+    data = {"columns": list(columns), "pictures": pictures, "rows": rows, "still": still, "at": time.time()}
     result = _board(key=key, data=data, on_picked_change=_nothing, on_acted_change=_nothing)
     return result.picked, result.acted
 

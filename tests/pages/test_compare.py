@@ -34,9 +34,25 @@ def test_the_default_view_is_answered_and_its_link_says_everything(open_page):
         assert column["state"] == "done"
         assert [hit["rank"] for hit in column["hits"]] == list(range(1, 11))
         assert query not in [hit["id"] for hit in column["hits"]]
-        assert [caption for _, caption, _ in column["stats"]] == ["same product", "same category", "encode", "search"]
+        assert [caption for _, caption, _ in column["stats"]] == ["same product", "same category"]
     assert [param(app, name) for name in ("dataset", "index", "k")] == ["catalogue", "exact", "10"]
     assert param(app, "encoders") == ",".join(FIRST)
+
+
+def test_every_column_shows_the_time_of_each_stage_on_one_scale(open_page):
+    shown = columns(open_page("compare", encoders=",".join(FIRST)))
+    totals = {}
+    for name, column in shown.items():
+        stages = column["times"]["stages"]
+        assert [stage for stage, _, _ in stages] == ["decode", "preprocess", "encode", "search"]
+        assert all(words.endswith(" ms") for _, words, _ in stages)
+        spent = [float(words.removesuffix(" ms").replace(",", "")) for _, words, _ in stages]
+        totals[name] = float(column["times"]["total"].removesuffix(" ms").replace(",", ""))
+        assert totals[name] == pytest.approx(sum(spent), abs=1.1)
+    widths = {name: sum(share for _, _, share in column["times"]["stages"]) for name, column in shown.items()}
+    slowest = max(totals, key=totals.get)
+    assert widths[slowest] == pytest.approx(1.0, abs=0.001)
+    assert all(widths[name] == pytest.approx(totals[name] / totals[slowest], abs=0.05) for name in shown)
 
 
 def test_a_letter_stands_on_the_same_picture_in_every_column_and_only_on_shared_ones(open_page):

@@ -35,6 +35,28 @@ function stats(column) {
   return row;
 }
 
+// One bar on one scale for all columns: its whole width is the slowest encoder. The figures below say the same.
+function times(column) {
+  const box = make("div", "times");
+  if (!column.times) return box;
+  const bar = make("div", "spent");
+  bar.setAttribute("aria-hidden", "true");
+  const figures = make("dl", "stages");
+  for (const [stage, words, share] of column.times.stages) {
+    const part = make("i", stage);
+    part.style.width = `${100 * share}%`;
+    bar.append(part);
+    const cell = make("div", stage);
+    cell.append(make("dt", "", stage), make("dd", "", words));
+    figures.append(cell);
+  }
+  const line = make("div", "total");
+  line.append(bar, make("b", "", column.times.total));
+  line.title = `${column.times.total} for this query; the longest bar is the slowest encoder shown`;
+  box.append(line, figures);
+  return box;
+}
+
 function picture(hit, uri) {
   const frame = make("div", "frame");
   if (uri) {
@@ -161,7 +183,7 @@ function build(column, state, rows) {
   box.dataset.key = column.key;
   box.setAttribute("aria-label", column.title);
   box.setAttribute("aria-busy", String(column.state === "pending" || column.state === "busy"));
-  box.append(header(column), stats(column));
+  box.append(header(column), stats(column), times(column));
   if (column.state === "done") {
     const list = make("ol");
     for (const hit of column.hits) list.append(card(hit, column, state));
@@ -210,6 +232,8 @@ export default function (component) {
     state.board.setAttribute("role", "group");
     state.board.addEventListener("keydown", (event) => move(state, event));
   }
+  if (data.at < state.at) return;  // while the browser still loads this script, an earlier board may be handed over last
+  state.at = data.at;
   state.send = setTriggerValue;
   state.pictures = data.pictures || {};
   state.still = Boolean(data.still);
