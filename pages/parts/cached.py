@@ -7,8 +7,9 @@ import base64
 import streamlit as st
 
 from core.errors import UserError
-from core.services import jobs, library, pictures, report_files, reports, uploads
+from core.services import audit, jobs, library, perturb, pictures, report_files, reports, uploads
 from core.services import leaderboard as leaderboards
+from core.services import studies as closer
 from core.services.build import is_built
 from core.services.estimate import estimate as estimate_build
 from core.services.jobs import JobStatus
@@ -87,6 +88,12 @@ def forget_builds() -> None:
     """After a build, a stop or a deletion: ask again what is built and what it would cost."""
     for cache in (built, estimate, active_jobs, recent_jobs, cache_rows, encoder_rows, encoder_row):
         cache.clear()
+
+
+def forget_downloads() -> None:
+    """After a download: what was not here may be here now."""
+    forget_builds()
+    dataset_rows.clear()
 
 
 @st.cache_data(max_entries=6000, show_spinner=False)
@@ -222,3 +229,26 @@ def locator_of(name: str, item_id: str) -> str | None:
         if row["state"] == "ready" and row["name"] == name and item_id in dataset(row["locator"]).rows:
             return row["locator"]
     return None
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _all_studies(name: str, stamp: float) -> list[dict]:
+    return closer.read(reports.find(name))
+
+
+def studies(name: str, stamp: float, dataset: str, protocol: str, kind: str) -> dict[str, dict]:
+    """Encoder -> its study of one kind (probes, robustness, health) on one board. Raises UserError."""
+    return closer.of_board(_all_studies(name, stamp), kind, dataset, protocol)
+
+
+@st.cache_resource(max_entries=60, ttl=600.0, show_spinner="Searching with the distorted picture")
+def distorted(locator: str, version: str, item_id: str, kind: str, strength: float, encoders: tuple[str, ...]) -> tuple:
+    """The distorted picture as a data URI, and what became of its answer by each encoder. Raises UserError."""
+    picture, outcomes = perturb.live(dataset(locator), item_id, kind, strength, encoders)
+    return _uri(picture), outcomes
+
+
+@st.cache_resource(max_entries=60, ttl=600.0, show_spinner=False)
+def audited(locator: str, version: str, encoder: str, query: str, protocol: str, k: int) -> audit.Audited:
+    """One query under every published definition. Raises UserError."""
+    return audit.audit(dataset(locator), encoder, query, protocol, k)

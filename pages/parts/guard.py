@@ -6,7 +6,9 @@ import logging
 from collections.abc import Callable
 from typing import TypeVar
 
+from core import store
 from core.errors import UserError
+from pages.parts.shell import hosted
 from pages.parts.words import trouble
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,13 @@ def guarded(call: Callable[[], T], what: str) -> T:
             f"{what} failed: {type(error).__name__}: {str(error)[:200] or 'no reason given'}.",
             fix="The server's log has the details; run `python -m core doctor` to check the installation.",
         ) from error
+
+
+def public(words: str) -> str:
+    """``words`` as visitors may read them: a hosted demo keeps the places on its server to itself."""
+    if not hosted():
+        return words
+    return words.replace(f" ({store.root()})", "").replace(str(store.root().absolute()), "the artifacts folder")
 
 
 def run(page: Callable[[], None], name: str) -> None:

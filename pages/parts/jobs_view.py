@@ -7,7 +7,7 @@ import time
 import streamlit as st
 
 from core.services.jobs import JobStatus
-from pages.parts import builds, cached
+from pages.parts import builds, cached, guard
 from pages.parts.words import ago, note, quiet, row_html
 
 RECENT = 3
@@ -25,13 +25,14 @@ def show() -> None:
 def _jobs(was_running: bool) -> None:
     active = cached.active_jobs()
     if was_running and not active:
-        cached.forget_builds()
+        cached.forget_downloads()
         st.rerun()
     for job in active:
         with st.container(key=f"panel_job_{job.id}"):
             _running(job)
     for job in [job for job in cached.recent_jobs() if not job.active and time.time() - job.updated < RECENT_S][:RECENT]:
-        note(f"{ENDS[job.state]}: {job.title}.", f"{job.message} {ago(time.time() - job.updated)}.".strip(), TONES[job.state])
+        words = f"{guard.public(job.message)} {ago(time.time() - job.updated)}."
+        note(f"{ENDS[job.state]}: {job.title}.", words.strip(), TONES[job.state])
 
 
 def _running(job: JobStatus) -> None:
@@ -41,5 +42,5 @@ def _running(job: JobStatus) -> None:
             builds.stop(job.id)
             st.rerun()
     st.progress(job.done / job.total if job.total else 0.0)
-    if not job.total:
+    if not job.total and job.arguments[0] == "build":
         quiet("Counting what is to do. Finished parts of an earlier build are kept.")

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services import library
-from pages.parts import cached, link, settings
+from pages.parts import cached, downloads, link, settings
 from pages.parts.shell import hosted
 from pages.parts.words import count, quiet, row_html, size, table
 
@@ -29,9 +29,12 @@ def datasets() -> None:
 
 def _dataset(row: dict, number: int) -> None:
     with st.container(key=f"row_dataset_{number}", horizontal=True, vertical_alignment="center"):
-        tag, tone = (row["kind"], "") if row["state"] == "ready" else STATES[row["state"]]
+        tag, tone = (row["kind"], "") if row["state"] == "ready" else _state(row)
         row_html(row["title"], _contents(row), tag, tone, hint="" if hosted() else row["locator"])
         _actions(row, number)
+        if row["state"] == "download" and not hosted():
+            with st.container(key=f"fetch_dataset_{number}"):
+                downloads.offer("dataset", row)
 
 
 def _actions(row: dict, number: int) -> None:
@@ -51,7 +54,7 @@ def _actions(row: dict, number: int) -> None:
 
 def _contents(row: dict) -> str:
     if row["state"] != "ready":
-        return row["detail"]
+        return row["detail"].replace("Download it on the Library page", "Download it here")
     parts = [count(row["pictures"], "picture")]
     if row["labels"]:
         parts.append(f"{row['labels']:,} classes" if row["labels"] > 1 else "1 class")
@@ -73,9 +76,15 @@ def _skipped(row: dict) -> None:
         quiet(f"The first {MAX_SKIPPED} of {len(found):,} are shown.")
 
 
+def _state(row: dict) -> tuple[str, str]:
+    """The tag of a row with its size where it has to be fetched, and the tag's tone."""
+    words, tone = STATES[row["state"]]
+    return (f"{words} · {size(row['bytes'])}" if row["state"] == "download" and row.get("bytes") else words), tone
+
+
 def _about(row: dict) -> str:
-    """What it does, and what has to be done first; places on the server are not for visitors."""
-    detail = row["detail"] if row["state"] != "ready" and not hosted() else ""
+    """What it does, and why it can't be used where it can't; places on the server are not for visitors."""
+    detail = row["detail"] if row["state"] == "unavailable" and not hosted() else ""
     return f"{row['about']} {detail[:1].upper()}{detail[1:]}".strip()
 
 
@@ -83,9 +92,12 @@ def encoders() -> None:
     """Every encoder: what it looks at, whether it can be used now, and what to do where it can't."""
     order = sorted(cached.encoder_rows(), key=lambda row: (row["state"] != "ready", settings.ORDER.get(row["tier"], 9)))
     for number, row in enumerate(order):
-        with st.container(key=f"row_encoder_{number}"):
-            words, tone = STATES[row["state"]]
-            tag = f"{words} · {size(row['bytes'])}" if row["state"] == "download" and row["bytes"] else words
+        with st.container(key=f"row_encoder_{number}", horizontal=True, vertical_alignment="center"):
             what = " · ".join(part for part in (row["family"], f"{row['dim']}-d" if row["dim"] else "", row["name"]) if part)
-            row_html(row["title"], what, tag, tone, more=_about(row))
+            row_html(row["title"], what, *_state(row), more=_about(row))
+            if row["state"] == "download":
+                with st.container(key=f"fetch_encoder_{number}"):
+                    downloads.offer("encoder", row)
     quiet(f"Any other timm model works too: type its name where encoders are chosen, for example {link.EXAMPLE_TIMM}.")
+    if any(row["state"] == "download" for row in order) and not hosted():
+        quiet("Without a network, Download says which file to put where.")

@@ -1,0 +1,82 @@
+"""Downloads as the Library page sees them: a button beside what is not here, its progress in the same place, and how it ended."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.errors import UserError
+from core.services import jobs
+from core.services.jobs import JobStatus
+from pages.parts import builds, cached
+from pages.parts.guard import public
+from pages.parts.words import note, quiet, trouble
+
+STARTED = "downloads_started"
+"""Jobs that this session started: (kind, name) -> id, so that it can tell how they ended."""
+MAX_AT_ONCE = 3
+
+
+def start(kind: str, name: str, title: str) -> str:
+    """Fetch a ``dataset`` or the weights of an ``encoder`` in a process of its own; one that runs already is joined.
+
+    Raises:
+        UserError: enough downloads run already.
+    """
+    running = active(kind, name)
+    if running is None and len([job for job in cached.active_jobs() if job.arguments[0] == "download"]) >= MAX_AT_ONCE:
+        raise UserError(f"{MAX_AT_ONCE} downloads run already.", fix="Wait for one to end, or cancel one.")
+    job = running.id if running else jobs.start(f"Download {title}", ["download", f"--{kind}", name])
+    st.session_state.setdefault(STARTED, {})[kind, name] = job
+    cached.forget_builds()
+    return job
+
+
+def active(kind: str, name: str) -> JobStatus | None:
+    """The running job that downloads this, whoever started it."""
+    return next((job for job in cached.active_jobs() if job.arguments == ("download", f"--{kind}", name)), None)
+
+
+def ended(kind: str, name: str) -> JobStatus | None:
+    """How the last download that this session started of this ended; None where none did."""
+    job = st.session_state.get(STARTED, {}).get((kind, name))
+    try:
+        status = jobs.status(job) if job else None
+    except UserError:
+        return None
+    return status if status and not status.active else None
+
+
+def offer(kind: str, row: dict) -> None:
+    """What stands beside a row that is in state ``download``: the button, or progress with Cancel, or why it failed."""
+    working = active(kind, row["name"]) is not None
+    st.fragment(_offer, run_every=1.0 if working else None)(kind, row["name"], row["title"], working)
+
+
+def _offer(kind: str, name: str, title: str, was_working: bool) -> None:
+    job = active(kind, name)
+    if job is not None:
+        _running(job, title)
+        return
+    if was_working:
+        cached.forget_downloads()
+        st.rerun()
+    if st.button("Download", key=f"download_{kind}_{name}", icon=":material/download:"):
+        try:
+            start(kind, name, title)
+        except UserError as error:
+            trouble(error)
+            return
+        st.rerun()
+    last = ended(kind, name)
+    if last is not None and last.state != "done":
+        headline = "The download failed." if last.state == "failed" else "The download was stopped."
+        note(headline, public(last.message), "bad" if last.state == "failed" else "")
+
+
+def _running(job: JobStatus, title: str) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        quiet(builds.progress_words(job) if job.total else "Connecting")
+        if st.button("Cancel", key=f"cancel_row_{job.id}", help=f"Stop the download of {title}; what has come is kept"):
+            builds.stop(job.id)
+            st.rerun()
+    st.progress(job.done / job.total if job.total else 0.0)
