@@ -43,13 +43,18 @@ class Atlas:
 
 def get(dataset: Dataset, progress: Progress | None = None, *, may_build: bool = True) -> Atlas | None:
     """The sheet of a page, from the cache; None where it is not there and may not be made now."""
-    causes = {"atlas": dataset.fingerprint(), "side": SIDE, "most": MOST, "version": 1}
-    path = store.find("maps", store.key(causes)) or shipped_maps.find(store.key(causes), "atlas")
+    key = store.key(causes(dataset))
+    path = store.find("maps", key) or shipped_maps.find(key, "atlas")
     if path is None and not may_build:
         return None
-    path = path or store.get_or_build("maps", causes, lambda folder: _write(folder, dataset, progress), progress)
+    path = path or store.get_or_build("maps", causes(dataset), lambda folder: _write(folder, dataset, progress), progress)
     noted = json.loads((path / "atlas.json").read_text())
     return Atlas(tuple(noted["ids"]), ((path / "atlas.webp").read_bytes(),), SIDE, noted["columns"], len(noted["ids"]))
+
+
+def causes(dataset: Dataset) -> dict:
+    """What the sheet of a page depends on."""
+    return {"atlas": dataset.fingerprint(), "side": SIDE, "most": MOST, "version": 1}
 
 
 def _write(folder: Path, dataset: Dataset, progress: Progress | None) -> dict:

@@ -28,6 +28,8 @@ RIGHT, WRONG = "#1F9E89", "#D55E00"
 RAMP = ("#5B3FA0", "#3A6FA8", "#21918C", "#5DB85A", "#D8BE2A")
 STEPS = 64
 FEW = 12
+CHANCE = 0.5
+"""Trustworthiness of a map that knows nothing: the scale begins there on every map, so that maps can be compared."""
 FIELDS = {"category": "Category", "label": "Class", "instance": "Instance", "split": "Split"}
 OF_MAP = {
     "cluster": "Cluster of this map", "verdict": "Right or wrong", "density": "Density on the map",
@@ -168,7 +170,7 @@ _MAP_FIELDS: dict[str, Callable[[Dataset, Map, Sequence[str]], Colouring]] = {
     "cluster": _cluster,
     "verdict": _verdict,
     "density": lambda dataset, found, chosen: scaled(map_views.density(found.positions), "Density on the map, by rank", 0.0, 1.0),
-    "trust": lambda dataset, found, chosen: scaled(found.trust, "Trustworthiness", None, 1.0, "not measured"),
-    "continuity": lambda dataset, found, chosen: scaled(found.continuity, "Continuity", None, 1.0, "not measured"),
+    "trust": lambda dataset, found, chosen: scaled(found.trust, "Trustworthiness", CHANCE, 1.0, "not measured"),
+    "continuity": lambda dataset, found, chosen: scaled(found.continuity, "Continuity", CHANCE, 1.0, "not measured"),
     "kept": lambda dataset, found, chosen: scaled(found.kept, f"Share of {found.facts['k']} neighbours kept", 0.0, 1.0),
 }

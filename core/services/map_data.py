@@ -50,22 +50,30 @@ def bits(rows: np.ndarray, count: int) -> str:
     return b64(np.packbits(flags, bitorder="little"))
 
 
-def raster(positions: np.ndarray, colours: Colouring, frame: Box, pixels: int = PIXELS) -> str:
-    """All dots as one PNG (data URI), ``pixels`` a side: the mean colour of what falls on a pixel, denser = more solid."""
+def raster(positions: np.ndarray, colours: Colouring, frame: Box, pixels: int = PIXELS, solid: bool = False) -> str:
+    """All dots as one PNG (data URI), ``pixels`` a side: the mean colour of what falls on a pixel, denser = more solid.
+
+    The grey of the rest, the last of the palette, shows only where nothing else stands. ``solid``: every dot is opaque.
+    """
     from PIL import Image
 
     share = (positions - np.float32(frame[:2])) / np.float32(frame[2])
     at = np.clip((share * (pixels - 1)).round().astype(np.int64), 0, pixels - 1)
     flat = (pixels - 1 - at[:, 1]) * pixels + at[:, 0]
-    counts = np.bincount(flat, minlength=pixels * pixels)
+    cells = pixels * pixels
+    counts, seen = np.bincount(flat, minlength=cells), colours.index < len(colours.palette) - 1
+    grey = np.bincount(flat[seen], minlength=cells)[flat] == 0
+    shown = seen | grey
+    flat, index = flat[shown], colours.index[shown]
+    parts = np.maximum(np.bincount(flat, minlength=cells), 1)
     table = np.array([[int(one[i : i + 2], 16) for i in (1, 3, 5)] for one in colours.palette], np.float64)
-    out = np.zeros((pixels * pixels, 4), np.uint8)
+    out = np.zeros((cells, 4), np.uint8)
     full = counts > 0
     for channel in range(3):
-        total = np.bincount(flat, weights=table[colours.index, channel], minlength=pixels * pixels)
-        out[full, channel] = (total[full] / counts[full]).round()
+        total = np.bincount(flat, weights=table[index, channel], minlength=cells)
+        out[full, channel] = (total[full] / parts[full]).round()
     usual = max(float(np.percentile(counts[full], 90)), 1.0)
-    out[full, 3] = (255 * (0.35 + 0.65 * np.minimum(counts[full] / usual, 1.0) ** 0.5)).round()
+    out[full, 3] = 255 if solid else (255 * (0.35 + 0.65 * np.minimum(counts[full] / usual, 1.0) ** 0.5)).round()
     file = io.BytesIO()
     Image.fromarray(out.reshape(pixels, pixels, 4)).quantize(255, Image.Quantize.FASTOCTREE).save(file, "PNG", compress_level=6)
     return "data:image/png;base64," + b64(file.getvalue())

@@ -15,7 +15,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import encoders
 from core.errors import UserError
 from core.projections import clusters, honesty
-from core.projections.base import LEAST, Projection, check, projections, too_few
+from core.projections.base import LEAST, Projection, Setting, check, projections, too_few
 from core.services import embed, shipped_maps
 from core.services.ready import ready_encoder
 from core.types import Embeddings, Progress, report
@@ -76,6 +76,11 @@ def projection_rows() -> list[dict]:
         }
         for p in made
     ]  # fmt: skip
+
+
+def settings_of(projection: str) -> Mapping[str, Setting]:
+    """The parameters of a projection."""
+    return projections.get(projection).settings
 
 
 def causes(dataset: Dataset, wanted: Wanted) -> dict:

@@ -10,7 +10,9 @@ function lookalikeMaps(root) {
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   const box = make("div", "maps");
   root.append(box);
-  const state = { tool: "lasso", views: [], hover: -1, only: -1, t: 0, send: () => {}, data: null, sheets: [], tip: null };
+  // With a finger, dragging scrolls the page until a tool is chosen; with a mouse, dragging selects.
+  const finger = window.matchMedia("(pointer: coarse)").matches;
+  const state = { tool: finger ? "move" : "lasso", views: [], hover: -1, only: -1, t: 0, send: () => {}, data: null, sheets: [], tip: null };
 
   // ---- data -------------------------------------------------------------------------------------------------------
   function load(data) {
@@ -118,7 +120,7 @@ function lookalikeMaps(root) {
     const row = make("div", "maps-morph");
     const input = make("input");
     Object.assign(input, { type: "range", min: 0, max: 1, step: 0.01, value: state.t });
-    const [from, to] = state.data.maps.map((map) => map.title);
+    const [from, to] = state.data.morph.names;
     input.setAttribute("aria-label", `From the map of ${from} to the map of ${to}`);
     input.oninput = () => { state.t = Number(input.value); drawAll(); };
     input.onchange = () => state.send("morphed", state.t);
@@ -164,7 +166,7 @@ function lookalikeMaps(root) {
       dot.style.background = data.palette[index];
       const text = make("span", "", name);
       text.dir = "auto";
-      button.append(dot, text, make("b", "", count.toLocaleString("en")));
+      button.append(dot, text, make("b", "", count === null ? "" : count.toLocaleString("en")));
       button.onclick = () => {
         state.only = state.only === index ? -1 : index;
         for (const other of state.legend.children) other.setAttribute("aria-pressed", String(other === button && state.only === index));
@@ -226,12 +228,13 @@ function lookalikeMaps(root) {
   }
 
   function rasters(view, pen, at) {
-    const [x0, y0, span] = view.map.box;
+    const [x0, y0, span] = view.map.box, ratio = window.devicePixelRatio || 1;
     for (const [image, dim] of [[view.raster, view.chosen ? 0.22 : 1], [view.chosen, 1]]) {
       if (!image || !image.complete || !image.naturalWidth) continue;
       const [left, bottom] = toScreen(at, x0, y0);
       pen.globalAlpha = dim;
-      pen.imageSmoothingEnabled = false;
+      pen.imageSmoothingEnabled = image !== view.chosen && span * at.scale * ratio < 2 * image.naturalWidth;
+      pen.imageSmoothingQuality = "high";
       pen.drawImage(image, left, bottom - span * at.scale, span * at.scale, span * at.scale);
       pen.globalAlpha = 1;
     }
@@ -263,7 +266,7 @@ function lookalikeMaps(root) {
       pen.fill();
     };
     for (const c of order) paint(faint[c], palette[c], 0.13, 0.9);
-    for (const c of order) paint(groups[c], palette[c], c === rest && !state.data.scale ? base * 0.55 : base, 1);
+    for (const c of order) paint(groups[c], palette[c], c === rest && !state.data.scale && !state.picked ? base * 0.55 : base, 1);
     pen.globalAlpha = 1;
   }
 

@@ -7,14 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.errors import UserError
-from core.services import map_data, map_page
+from core.services import map_colours, map_data, map_page
 from core.services.map_colours import Colouring
+from core.services.maps import Map
 from pages.parts import cached, cached_maps
 from pages.parts.map.shown import Shown, name_of, title
 from pages.parts.map.view import MapView
 
 HINT = "Trust: how many neighbours on the map are real ones. Continuity: how many real neighbours are near on the map. 1 is best."
 NO_SLOT = 65535
+CHOSEN = "#1F9E89"
+"""What has no colour of its own is selected in this one."""
 
 
 def colours(view: MapView, one: Shown) -> Colouring:
@@ -34,9 +37,26 @@ def data(view: MapView, maps: Sequence[Shown], ids: Sequence[str], selection: np
     return {
         "layout": f"{len(maps)}-{view.base.dataset}", "linked": together, "pictures": view.pictures,
         "overlay": large, "maps": drawn,
-        "palette": hues[0].palette, "legend": hues[0].legend, "scale": hues[0].scale, "atlas": atlas(view, ids, rows),
+        "palette": hues[0].palette, "legend": _legend(view, hues), "scale": hues[0].scale, "atlas": atlas(view, ids, rows),
         "selection": map_data.bits(chosen, len(rows)) if chosen is not None else "", **labels(view, [ids[row] for row in rows]),
     }  # fmt: skip
+
+
+def _legend(view: MapView, hues: Sequence[Colouring]) -> list:
+    """The legend of all maps; where each map has its own counts these stand under it."""
+    if len(hues) == 1 or view.colour not in map_colours.OF_MAP:
+        return list(hues[0].legend)
+    return [(index, name, None) for index, name, _ in max((hue.legend for hue in hues), key=len)]
+
+
+def _own_counts(view: MapView, hue: Colouring, found: Map) -> str:
+    """``right 566 of 2,720``, ``48 clusters``: what a map says for itself."""
+    if view.colour == "cluster":
+        return f" · {found.facts['clusters']} clusters"
+    if view.colour != "verdict":
+        return ""
+    counts = {index: count for index, _, count in hue.legend}
+    return f" · right {counts.get(0, 0):,} of {counts.get(0, 0) + counts.get(1, 0):,}"
 
 
 def overlay(view: MapView, ids: Sequence[str]) -> np.ndarray:
@@ -62,7 +82,8 @@ def _map(
     positions = one.positions
     index = hue.index if one.rows is None else hue.index[one.rows]
     made = {
-        "title": title(one.encoder), "figures": map_page.figures(one.found), "hint": HINT, "note": map_page.note(one.found),
+        "title": title(one.encoder), "figures": map_page.figures(one.found), "hint": HINT,
+        "note": map_page.note(one.found) + _own_counts(view, hue, one.found),
         "box": frame, "xy": map_data.places(positions[rows], frame), "colour": map_data.b64(index[rows]),
         **_query(view, one), **_point(view, one),
     }  # fmt: skip
@@ -72,7 +93,8 @@ def _map(
         made["raster"] = cached_maps.raster(*one.key, view.colour, "\n".join(view.classes), frame)
         made["note"] += f" · drawn as a picture, {len(rows):,} of them as dots"
         if len(selection):
-            made["chosen"] = map_data.raster(positions[selection], Colouring(index[selection], hue.palette), frame)
+            vivid = Colouring(index[selection], (*hue.palette[:-1], CHOSEN))
+            made["chosen"] = map_data.raster(positions[selection], vivid, frame, map_data.PIXELS // 4, solid=True)
     return made
 
 

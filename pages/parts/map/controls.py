@@ -56,7 +56,8 @@ def _look() -> None:
     state[views.CLASSES] = [name for name in state[views.CLASSES] if name in names]
     if len(names) > 12:
         st.multiselect(
-            f"Show of the {len(names):,}", names, key=views.CLASSES, max_selections=12, placeholder="Search; empty = the largest",
+            f"Classes in colour, of {len(names):,}", names, key=views.CLASSES, max_selections=12,
+            placeholder="Search; empty = the largest",
         )  # fmt: skip
     st.toggle("Pictures instead of dots", key=views.PICTURES)
     k = state[link.K]

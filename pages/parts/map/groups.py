@@ -12,17 +12,19 @@ from core.services import map_colours, maps
 from pages.parts import cached, components
 from pages.parts.map import readings
 from pages.parts.map import view as views
-from pages.parts.map.shown import Shown
+from pages.parts.map.shown import Shown, title
 from pages.parts.map.view import MapView
-from pages.parts.words import quiet, text
+from pages.parts.words import caption, quiet
 
 MOST = 40
+MIXED = 0.3
+"""Where the most frequent class is a smaller share than this, a cluster is called mixed."""
 PURE = 0.9
 
 
 def show(view: MapView, shown: Sequence[Shown]) -> None:
     """One row of medoids for each map."""
-    text(
+    quiet(
         "A cluster is a dense region of one map, found by HDBSCAN; its picture is the one nearest to its others in the space."
     )
     for one in shown:
@@ -37,6 +39,7 @@ def _of(view: MapView, one: Shown) -> None:
     )
     names = [map_colours.words(found.items[found.rows[id]].value(field)) for id in one.found.ids]
     agreement = maps.against_labels(one.found, names)
+    caption(title(one.encoder))
     quiet(readings.of_clusters(one, agreement, field))
     if not len(one.found.medoids):
         return
@@ -45,7 +48,7 @@ def _of(view: MapView, one: Shown) -> None:
         {"id": id, "uri": cached.thumbnail(view.base.dataset, version, id, 112), **_said(one, number, names)}
         for number, id in enumerate(one.found.ids[row] for row in one.found.medoids[:MOST])
     ]  # fmt: skip
-    picked = components.picture_grid(items, "The most typical picture of each cluster", f"clusters_{one.encoder}", side=92)
+    picked = components.picture_grid(items, "The most typical picture of each cluster", f"clusters_{one.encoder}", side=116)
     if len(one.found.medoids) > MOST:
         quiet(f"The {MOST} largest of {len(one.found.medoids)} clusters.")
     if picked and picked in {item["id"] for item in items}:
@@ -65,7 +68,6 @@ def _said(one: Shown, number: int, names: Sequence[str | None]) -> dict:
     if not sizes:
         return {"caption": f"{len(rows):,}", "alt": f"Cluster {number + 1}: {len(rows):,} pictures"}
     name, most = sizes.most_common(1)[0]
-    return {
-        "caption": f"{len(rows):,} · {name} {most / len(rows):.0%}",
-        "alt": f"Cluster {number + 1}: {len(rows):,} pictures, {most / len(rows):.0%} of them {name}",
-    }
+    share = most / len(rows)
+    caption = f"{len(rows):,} · {f'{name} {share:.0%}' if share >= MIXED else 'mixed'}"
+    return {"caption": caption, "alt": f"Cluster {number + 1}: {len(rows):,} pictures, {share:.0%} of them {name}"}

@@ -50,20 +50,22 @@ def _data(view: MapView, first: Shown, second: Shown) -> dict:
     index = hue.index[[place[ids[row]] for row in rows]]
     chosen = [np.isin([ids[row] for row in rows], [one.id for one in cached_maps.movers(*first.key, *second.key[2:])])]
     note = f"{len(rows):,} of {len(ids):,} pictures" if len(rows) < len(ids) else f"{len(ids):,} pictures"
+    both = f"{title(first.encoder)} → {title(second.encoder)}"
     shared = {
         "box": frame,
         "colour": map_data.b64(index),
         "note": f"{note} · the {int(chosen[0].sum())} that go farthest stand out",
     }
     return {
-        "layout": f"morph-{first.encoder}-{second.encoder}", "morph": {"t": view.morph}, "linked": True,
+        "morph": {"t": view.morph, "names": [title(first.encoder), title(second.encoder)]},
+        "layout": f"morph-{first.encoder}-{second.encoder}", "linked": True,
         "pictures": view.pictures, "palette": hue.palette, "legend": hue.legend, "scale": hue.scale,
         "atlas": board.atlas(view, ids, rows),
         "selection": map_data.bits(np.flatnonzero(chosen[0]), len(rows)), **board.labels(view, [ids[row] for row in rows]),
         "hint": "Move the slider, or press Play. Drag and scroll as on the maps.",
         "maps": [
-            {**shared, "title": title(one.encoder), "xy": map_data.places(side[rows], frame)}
-            for one, side in ((first, a), (second, b))
+            {**shared, "title": both, "xy": map_data.places(side[rows], frame)}
+            for side in (a, b)
         ],
     }  # fmt: skip
 

@@ -65,7 +65,7 @@ def _pictures(view: MapView, one: Shown, name: str, rows: Sequence[int], shared:
         for id, both in ids.items()
     ]  # fmt: skip
     quiet(name)
-    picked = components.picture_grid(items, f"{name}, {title(one.encoder)}", f"near_{one.encoder}_{name}", side=60)
+    picked = components.picture_grid(items, f"{name}, {title(one.encoder)}", f"near_{one.encoder}_{name}", side=48)
     if picked and picked in ids:
         views.pick(picked)
         st.rerun()

@@ -144,6 +144,7 @@ def select(encoder: str, corners: list) -> None:
     state = st.session_state
     points = [(float(x), float(y)) for x, y in corners[:MOST_CORNERS]]
     state[LASSO] = (encoder, tuple(points)) if len(points) > 2 else None
+    state[PICKED] = ""
 
 
 def pick(item_id: str) -> None:
