@@ -11,7 +11,7 @@ from core.services.cells import Cell
 from core.services.leaderboard import cells_of, nothing_to_judge
 from pages.parts import cached
 from pages.parts.guard import guarded, run
-from pages.parts.metrics import board, choice, classes, cost, curves, export, panel, queries
+from pages.parts.metrics import audit, board, choice, classes, cost, curves, export, health, meaning, panel, queries, robustness
 from pages.parts.metrics.choice import Choice
 from pages.parts.shell import shell
 from pages.parts.words import note, trouble
@@ -23,6 +23,10 @@ VIEWS = {
     "Curves": curves.show,
     "Classes": classes.show,
     "Queries": queries.show,
+    "Meaning": meaning.show,
+    "Robustness": robustness.show,
+    "Data health": health.show,
+    "Metric audit": audit.show,
 }
 
 

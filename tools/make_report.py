@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT))
 
 from core import store
 from core.cli.output import Progress
-from core.services import library
+from core.services import library, studies
 from core.services.evaluate import evaluate
 
 NAME = "leaderboard"
@@ -34,6 +34,7 @@ def main() -> None:
     wanted = sys.argv[1:] or [row["name"] for row in library.encoder_rows() if row["state"] == "ready"]
     report = evaluate(NAME, datasets, wanted, progress=Progress("judging"))
     folder = report.save(store.shipped() / "reports" / NAME, small=True)
+    studies.make(folder, report, datasets[:1], progress=Progress("studying"))
     size = store.folder_bytes(folder)
     print(report.to_frame()[["dataset", "protocol", "encoder", "mAP", "hit@1", "precision@10"]].round(3).to_string(index=False))
     print(f"{folder.relative_to(ROOT)}: {len(report.cells)} cells, {size / 1e6:.2f} MB")

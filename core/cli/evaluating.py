@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core.cli.output import Progress, command, emit, table
 from core.errors import UserError
-from core.services import library, report_files, reports
+from core.services import library, report_files, reports, studies
 from core.services.evaluate import evaluate
 from core.services.leaderboard import Leaderboard, boards, leaderboard, metrics_of
 from core.services.naming import split_names
@@ -30,6 +30,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     made.add_argument("--name", default="latest", help="what the report is called (default: latest)")
     made.add_argument("--out", metavar="FOLDER", help="where to write it (default: the artifacts folder)")
     made.add_argument("--small", action="store_true", help="keep fewer per-query scores, in half precision")
+    made.add_argument("--studies", action="store_true", help="add probes, robustness and data health, for the Metrics page")
     made.add_argument("--no-latency", action="store_true", help="measure no times")
     made.add_argument("--log", help=argparse.SUPPRESS)
     _add_report(commands)
@@ -61,6 +62,8 @@ def _evaluate(options: argparse.Namespace) -> None:
         report = evaluate(options.name, datasets, wanted, split_names(options.indexes), split_names(options.protocols), progress,
                           timed=not options.no_latency)  # fmt: skip
         folder = report.save(Path(options.out).expanduser() if options.out else None, small=options.small)
+        if options.studies:
+            studies.make(folder, report, datasets, progress=Progress("studying", options.log))
     except BaseException as error:
         progress.end("failed" if isinstance(error, UserError) else "cancelled", str(error))
         raise

@@ -23,7 +23,7 @@ from core.metrics import table
 from core.services.cells import Cell
 
 FOLDER = "reports"
-KEPT = ("mAP", "MAP@R", "hit@1", "precision@10", "recall@10", "MRR", "nDCG@10", "accuracy@10")
+KEPT = ("mAP", "MAP@R", "hit@1", "precision@10", "MRR", "nDCG@10", "accuracy@10")
 """Metrics whose per-query scores ship; means of all metrics always do."""
 DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 SHARED = ("queries", "groups", "clusters", "relevant")
@@ -141,4 +141,4 @@ def _cell(row: dict, number: int, kept: dict[str, np.ndarray]) -> Cell:
 
 
 def _rounded(curves: dict[str, Sequence[float]]) -> dict[str, list[float]]:
-    return {name: [round(float(value), 5) for value in values] for name, values in curves.items()}
+    return {name: [round(float(value), 4) for value in values] for name, values in curves.items()}

@@ -5,11 +5,14 @@ from __future__ import annotations
 import shutil
 import time
 from html import unescape
+from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from core.services import library
+from core.services import latency, library, perturb, studies
 from core.services.evaluate import evaluate
 from pages.metrics import VIEWS
 from tests.pages.reading import component, html, param
@@ -17,11 +20,29 @@ from tests.pages.reading import component, html, param
 ENCODERS = ["hsv.12x4x4", "tiny.16x16", "hog.8x8"]
 
 
+@pytest.fixture(scope="session")
+def judged(tmp_path_factory) -> Path:
+    """An artifacts folder with twelve pictures of two classes, judged and studied once for all tests here."""
+    home, rng = tmp_path_factory.mktemp("judged"), np.random.default_rng(0)
+    for label, tint in (("cold", (40, 90, 220)), ("warm", (220, 90, 40))):
+        (home / "pictures" / label).mkdir(parents=True)
+        for number in range(6):
+            noise = rng.integers(0, 36, (48, 64, 3))
+            picture = Image.fromarray((np.array(tint) + noise).clip(0, 255).astype(np.uint8))
+            picture.save(home / "pictures" / label / f"{number}.png")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOOKALIKE_ARTIFACTS", str(home / "artifacts"))
+        patch.setattr(latency, "RUNS", 6)
+        patch.setattr(perturb, "sampled", lambda items, count: [0, 6])
+        dataset = library.open_dataset(library.add_folder(str(home / "pictures")))
+        made = evaluate("ours", [dataset], ENCODERS)
+        studies.make(made.save(), made, [dataset])
+    return home / "artifacts"
+
+
 @pytest.fixture
-def report(pictures):
-    """Twelve pictures of two classes, known to the library."""
-    dataset = library.open_dataset(library.add_folder(str(pictures)))
-    evaluate("ours", [dataset], ENCODERS).save()
+def report(judged, artifacts):
+    shutil.copytree(judged, artifacts, dirs_exist_ok=True)
     return "ours"
 
 
@@ -93,6 +114,27 @@ def test_an_unlabelled_set_says_why_nothing_can_be_judged(open_page, pictures, t
         app = open_page("metrics", report="bare", view=view)
         assert not app.exception
         assert "without labels, right and wrong are unknown" in html(app), view
+
+
+def test_every_closer_look_shows_what_was_studied(opened):
+    assert "HSV histogram goes by" in html(opened("Meaning"))
+    said = html(opened("Robustness"))
+    assert "keeps most" in said
+    assert "Rank of the original" in said
+    said = html(opened("Data health"))
+    assert "Hub skew" in said
+    assert "pairs are the same" in said
+    said = html(opened("Metric audit"))
+    assert "AP@K, divided by hits found" in said
+    assert "R = 5 of 11" in said
+
+
+def test_a_report_without_studies_says_how_to_get_them(open_page, report, artifacts):
+    (artifacts / "reports" / report / "studies.json").unlink()
+    for view in ("Meaning", "Robustness", "Data health"):
+        app = open_page("metrics", report=report, view=view)
+        assert not app.exception
+        assert "--studies" in html(app)
 
 
 def test_no_report_at_all_says_how_to_make_one(open_page, monkeypatch):

@@ -9,6 +9,7 @@ import streamlit as st
 from core.metrics import table
 from core.services.cells import Cell
 from pages.parts import cached, palette
+from pages.parts.metrics import labels
 from pages.parts.metrics.board import milliseconds, name_of
 from pages.parts.metrics.choice import Choice
 from pages.parts.words import heading, note, quiet, size
@@ -51,27 +52,33 @@ def _pareto(choice: Choice, cells: list[Cell], means: dict) -> None:
     best = front(points)
     chart.add_scatter(x=[points[i][0] for i in best], y=[points[i][1] for i in best], mode="lines",
                       line={"color": tone["muted"], "width": 1, "dash": "dot", "shape": "hv"}, hoverinfo="skip")  # fmt: skip
-    for cell, (x, y) in zip(cells, points, strict=True):
+    low, high = min(x for x, _ in points) / 1.8, max(milliseconds(cell, "p95") for cell in cells) * 1.5
+    top = max(s.high for s in means.values()) * 1.1 or 1.0
+    names = [name_of(cell.encoder, cell.index) for cell in cells]
+    wide = math.log(high / low)
+    where = labels.places([(math.log(x / low) / wide, y / top) for x, y in points], names)
+    for cell, (x, y), name, place in zip(cells, points, names, where, strict=True):
         s, late = means[cell.encoder, cell.index], milliseconds(cell, "p95")
         chart.add_scatter(
-            x=[x], y=[y], mode="markers+text", text=[name_of(cell.encoder, cell.index)], textposition="top center",
+            x=[x], y=[y], mode="markers+text", text=[name], textposition=place,
             textfont={"color": tone["ink"], "size": 12}, cliponaxis=False,
             marker={"color": palette.colour(cell.encoder), "symbol": palette.symbol(cell.encoder), "size": 11,
                     "line": {"color": tone["ink"], "width": 1}},
             error_x={"array": [late - x], "arrayminus": [0], "thickness": 1, "width": 3, "color": tone["muted"]},
             error_y={"array": [s.high - y], "arrayminus": [y - s.low], "thickness": 1, "width": 3, "color": tone["muted"]},
-            hovertemplate=f"{name_of(cell.encoder, cell.index)}<br>{y:.3f}<br>p50 {x:.1f} ms, p95 {late:.1f} ms<extra></extra>",
+            hovertemplate=f"{name}<br>{y:.3f}<br>p50 {x:.1f} ms, p95 {late:.1f} ms<extra></extra>",
         )  # fmt: skip
-    low, high = min(x for x, _ in points), max(milliseconds(cell, "p95") for cell in cells)
     chart.update_xaxes(type="log", title={"text": "milliseconds for one search, p50 (whisker: p95)"}, minor={"showgrid": False},
-                       range=[math.log10(low / 1.8), math.log10(high * 1.5)], tickvals=TICKS)  # fmt: skip
-    chart.update_yaxes(title={"text": table.label(choice.metric).split(" (")[0]}, rangemode="tozero")
+                       range=[math.log10(low), math.log10(high)], tickvals=TICKS)  # fmt: skip
+    chart.update_yaxes(title={"text": table.label(choice.metric).split(" (")[0]}, range=[0, top])
     palette.draw(
         chart, "metrics_pareto", "Quality against time of one search; a dotted line joins encoders that none beats on both"
     )
-    names = ", ".join(name_of(cells[i].encoder, cells[i].index) for i in best)
     verb = "is" if len(best) == 1 else "are"
-    quiet(f"{names} {verb} on the dotted front: no other encoder is both faster and better. Up and left is better.")
+    quiet(
+        f"{', '.join(names[i] for i in best)} {verb} on the dotted front: no other encoder is both faster and better. "
+        "Up and left is better."
+    )
 
 
 def _stages(cells: list[Cell]) -> None:

@@ -1,0 +1,64 @@
+"""The metric audit: one query's list under every published definition."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from core.services.cells import Cell
+from pages.parts import cached, palette
+from pages.parts.metrics.choice import Choice
+from pages.parts.words import caption, note, quiet, table
+
+KS = (1, 3, 5, 10, 20, 50)
+
+
+def show(choice: Choice, cells: list[Cell]) -> None:
+    judged = cells[0].queries[cells[0].judged].tolist()
+    locator = cached.locator_of(choice.dataset, str(judged[0]))
+    version = cached.version(locator) if locator else ""
+    encoders = [e for e in dict.fromkeys(cell.encoder for cell in cells) if locator and cached.built(locator, version, e)]
+    if not encoders:
+        note(f"The pictures or vectors of {choice.dataset} are not in this library.",
+             "An audit ranks the whole gallery: add the data set and build an encoder on the Library page.")  # fmt: skip
+        return
+    with st.container(horizontal=True):
+        query = st.selectbox("Query", judged, key="metrics_audit_query", index=_middle(cells, judged))
+        encoder = st.selectbox("Encoder", encoders, key="metrics_audit_encoder", format_func=palette.title)
+        k = st.selectbox("K", KS, key="metrics_audit_k", index=KS.index(10))
+    found = cached.audited(locator, version, encoder, query, choice.protocol, k)
+    caption(f"R = {found.relevant} of {found.length:,} pictures are relevant; the first {len(found.shown)} ranks")
+    st.html(_strip(found.shown))
+    values = [row["value"] for row in found.rows if row["definition"].startswith("AP")]
+    quiet(f"One list, and its average precision is {min(values):.2f} or {max(values):.2f}, depending on who is asked.")
+    rows = [
+        [row["definition"], f"{row['value']:.4f}", _theirs(row), row["steps"], row["formula"], row["who"]] for row in found.rows
+    ]
+    table(["Definition", "Value", "Other package", "Steps", "Formula", "Used by"], rows)
+    quiet("Other packages are asked where they are installed; the tests compare with all of them on thousands of random lists.")
+
+
+def _middle(cells: list[Cell], judged: list[str]) -> int:
+    """A query of middling score says more than one that is all right or all wrong."""
+    scores = cells[0].scores.get("mAP")
+    if scores is None:
+        return 0
+    use = scores[cells[0].judged]
+    return int(abs(use - 0.4).argmin())
+
+
+def _theirs(row: dict) -> str:
+    if not row["package"]:
+        return ""
+    return f"{row['package']}: not installed" if row["theirs"] is None else f"{row['package']}: {row['theirs']:.4f}"
+
+
+def _strip(shown: tuple[tuple[str, bool], ...]) -> str:
+    """Ranks as squares: relevant ones filled and ticked."""
+    cells = "".join(
+        f'<span class="{"yes" if right else ""}" title="{escape(id, quote=True)}">{"✓" if right else ""}'
+        f"<small>{rank}</small></span>"
+        for rank, (id, right) in enumerate(shown, start=1)
+    )
+    return f'<div class="ll-strip">{cells}</div>'

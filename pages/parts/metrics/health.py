@@ -1,0 +1,120 @@
+"""Data health: leaks between query and gallery, hubs, crowding, and what a similarity is worth."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import streamlit as st
+
+from core.services.cells import Cell
+from pages.parts import cached, palette
+from pages.parts.metrics import missing
+from pages.parts.metrics.choice import Choice
+from pages.parts.words import caption, heading, quiet, table
+
+SAME, DIFFERENT = "#0072B2", "#E69F00"
+
+
+def show(choice: Choice, cells: list[Cell]) -> None:
+    found = cached.studies(*choice.key, "health")
+    known = {encoder: row["result"] for encoder, row in found.items() if row.get("result")}
+    if not known:
+        missing.say(found, "health")
+        return
+    heading("Near-duplicates between query and gallery")
+    _duplicates(known)
+    heading("Hubs and crowding")
+    _space(known)
+    encoders = [encoder for encoder in dict.fromkeys(cell.encoder for cell in cells) if encoder in known]
+    heading("What a similarity is worth")
+    chosen = st.selectbox("Encoder", encoders, key="metrics_health_encoder", format_func=palette.title)
+    _similarity(chosen, known[chosen]["similarity"])
+
+
+def _duplicates(known: dict[str, dict]) -> None:
+    twins = next(iter(known.values()))["duplicates"]
+    if not twins["pairs"]:
+        quiet(
+            "No query has a near-duplicate in the gallery (difference hash, at most 10 of 256 bits apart): "
+            "no score is inflated by leaks."
+        )
+        return
+    rows = []
+    for encoder, made in known.items():
+        one = made["duplicates"]
+        low, high = one["low"], one["high"]
+        span = "" if low is None else f"{low:+.4f} to {high:+.4f}"
+        rows.append([palette.title(encoder), f"{one['mAP with']:.4f}", f"{one['mAP without']:.4f}", span])
+    table(["Encoder", "mAP with them", "mAP without", "Change, 95 % interval"], rows)
+    quiet(
+        f"{twins['pairs']:,} pairs (difference hash, at most 10 of 256 bits apart) touch {twins['queries']:,} queries; "
+        f"{twins['across classes']:,} of them have different labels. Without = the twin counts as neither right nor wrong."
+    )
+    with st.expander("The pairs"):
+        table(["Query", "Gallery", "Cosine"], [[q, g, f"{s:.3f}"] for q, g, s in twins["shown"]])
+
+
+def _space(known: dict[str, dict]) -> None:
+    rows = []
+    for encoder, made in known.items():
+        hubs, space = made["hubness"], made["space"]
+        rows.append([
+            palette.title(encoder), f"{hubs['skewness']:.1f}", f"{hubs['largest']:,} of {hubs['queries']:,}",
+            f"{hubs['never found']:.0%}", f"{space['mean cosine']:.2f}",
+            f"{space['effective dimensions']:.0f} of {space['dimensions']:,}",
+        ])  # fmt: skip
+    table(["Encoder", "Hub skew", "Largest hub is in", "Never found", "Mean cosine", "Directions used"], rows)
+    worst = max(known, key=lambda encoder: known[encoder]["hubness"]["skewness"])
+    tight = max(known, key=lambda encoder: known[encoder]["space"]["mean cosine"])
+    quiet(
+        f"{palette.title(worst)} has the strongest hubs: few pictures stand in many top tens, others in none. "
+        f"In {palette.title(tight)} any two pictures look alike (mean cosine {known[tight]['space']['mean cosine']:.2f}), "
+        "so its scores say little by themselves."
+    )
+
+
+def _similarity(encoder: str, pairs: dict) -> None:
+    left, right = st.columns(2, gap="medium")
+    with left:
+        caption("Similarity of same and different pairs")
+        _histogram(pairs)
+    with right:
+        caption("Chance that a pair is the same, by its similarity")
+        _calibration(pairs)
+    if pairs["thresholds"]:
+        rows = [[f"{t['wanted']:.0%}", f"{t['threshold']:.3f}", f"{t['precision']:.1%}", f"{t['recall']:.1%}", f"{t['pairs']:,}"]
+                for t in pairs["thresholds"]]  # fmt: skip
+        table(["Wanted precision", "Threshold", "Precision on other queries", "Same pairs above it", "Pairs above it"], rows)
+    else:
+        quiet(f"No threshold on {palette.title(encoder)} separates same from different with 50 % precision or more.")
+    share = f"{pairs['share same']:.2%} of {pairs['pairs']:,} pairs are the same"
+    error = pairs.get("calibration") or {}
+    said = f" The curve is off by {error['error']:.1%} on average on queries that it was not fitted on." if error else ""
+    quiet(f"{share}. Thresholds are chosen on half of the queries and checked on the other half.{said}")
+
+
+def _histogram(pairs: dict) -> None:
+    chart = palette.figure(240, barmode="overlay", bargap=0, showlegend=True)
+    edges = pairs["edges"]
+    middle = [(a + b) / 2 for a, b in pairwise(edges)]
+    for name, colour in (("different", DIFFERENT), ("same", SAME)):
+        total = sum(pairs[name]) or 1
+        chart.add_bar(x=middle, y=[count / total for count in pairs[name]], name=name, opacity=0.6,
+                      marker={"color": colour, "line": {"width": 0}},
+                      hovertemplate=f"{name}, around %{{x:.2f}}: %{{y:.1%}}<extra></extra>")  # fmt: skip
+    chart.update_layout(legend={"y": 1.0, "yanchor": "bottom", "x": 0}, margin={"t": 28})
+    chart.update_xaxes(title={"text": "cosine similarity"})
+    chart.update_yaxes(title={"text": "share of such pairs"}, tickformat=".0%")
+    palette.draw(chart, "metrics_pairs", "Histograms of similarity for same and different pairs")
+
+
+def _calibration(pairs: dict) -> None:
+    if not pairs.get("calibration"):
+        quiet("There are too few queries to fit and check a curve.")
+        return
+    tone, chart = palette.ink(), palette.figure(240)
+    chart.add_scatter(x=pairs["calibration"]["similarity"], y=pairs["calibration"]["probability"], mode="lines",
+                      line={"color": tone["accent"], "width": 2}, hovertemplate="%{x:.2f}: %{y:.1%}<extra></extra>")  # fmt: skip
+    chart.update_xaxes(title={"text": "cosine similarity"})
+    chart.update_yaxes(title={"text": "chance of the same"}, tickformat=".0%", rangemode="tozero")
+    palette.draw(chart, "metrics_calibration", "Probability that a pair is the same by its similarity")

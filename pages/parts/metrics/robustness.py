@@ -1,0 +1,112 @@
+"""The perturbation lab: curves over growing distortion for every encoder, and one picture live."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.services.cells import Cell
+from core.services.distortions import DISTORTIONS
+from pages.parts import cached, link, palette
+from pages.parts.metrics import missing
+from pages.parts.metrics.choice import Choice
+from pages.parts.metrics.curves import legend
+from pages.parts.words import caption, heading, note, quiet, table
+
+MEASURES = {
+    "Original first": ("recall@1", "share of distorted pictures that find their original first"),
+    "Original in ten": ("recall@10", "share that find their original among ten"),
+    "Same answer": ("overlap", "share of the usual top ten that is left"),
+    "Same ranks": ("rbo", "rank-biased overlap with the usual answer"),
+}
+LIVE_MOST = 6
+
+
+def show(choice: Choice, cells: list[Cell]) -> None:
+    found = cached.studies(*choice.key, "robustness")
+    known = {encoder: row["result"] for encoder, row in found.items() if row.get("result")}
+    if known:
+        _curves(known, [cell for cell in cells if cell.encoder in known and cell.index == "exact"])
+    else:
+        missing.say(found, "robustness")
+    heading("One picture, live")
+    _live(choice, cells)
+
+
+def _curves(known: dict[str, dict], cells: list[Cell]) -> None:
+    measure = st.segmented_control("What is left", list(MEASURES), default="Original first", key="metrics_measure", required=True)
+    name, about = MEASURES[measure]
+    st.html(legend(cells))
+    kinds = [kind for kind in DISTORTIONS if all(kind in made["curves"] for made in known.values())]
+    for start in range(0, len(kinds), 3):
+        for column, kind in zip(st.columns(3, gap="medium"), kinds[start : start + 3], strict=False):
+            with column:
+                _chart(kind, {encoder: made["curves"][kind] for encoder, made in known.items()}, name)
+    sample = next(iter(known.values()))["sample"]
+    quiet(f"Up: {about}; across: strength. {sample} pictures, always the same. {_reading(known, name)}")
+
+
+def _chart(kind: str, curves: dict[str, list[dict]], name: str) -> None:
+    row, chart = DISTORTIONS[kind], palette.figure(190)
+    caption(row.title)
+    for encoder, rows in curves.items():
+        chart.add_scatter(
+            x=[abs(step["strength"]) for step in rows], y=[step[name] for step in rows], mode="lines+markers",
+            line={"color": palette.colour(encoder), "dash": palette.dash(encoder), "width": 2},
+            marker={"size": 5, "symbol": palette.symbol(encoder)},
+            hovertemplate=f"{palette.title(encoder)}<br>%{{x:g}}: %{{y:.2f}}<extra></extra>",
+        )  # fmt: skip
+    chart.update_yaxes(range=[-0.03, 1.05], tickvals=[0, 0.5, 1])
+    chart.update_xaxes(title={"text": row.unit})
+    palette.draw(chart, f"metrics_robust_{kind}", f"{row.title}: one line an encoder over growing strength")
+
+
+def _reading(known: dict[str, dict], name: str) -> str:
+    """Which encoder keeps most on average, and what hurts most."""
+    kept = {
+        encoder: _mean([step[name] for rows in made["curves"].values() for step in rows[1:]]) for encoder, made in known.items()
+    }
+    hurt = {
+        kind: _mean([step[name] for made in known.values() for step in made["curves"].get(kind, [])[1:]]) for kind in DISTORTIONS
+    }
+    best, worst = max(kept, key=kept.__getitem__), min(hurt, key=hurt.__getitem__)
+    return f"{palette.title(best)} keeps most ({kept[best]:.0%} on average); {DISTORTIONS[worst].title.lower()} hurts most."
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values) if values else 1.0
+
+
+def _live(choice: Choice, cells: list[Cell]) -> None:
+    """A slider, the distorted picture, and where its original stands now."""
+    locator = cached.locator_of(choice.dataset, str(cells[0].queries[0])) if len(cells[0].queries) else None
+    if locator is None:
+        note(f"The pictures of {choice.dataset} are not in this library.", "Add the data set on the Library page.")
+        return
+    version = cached.version(locator)
+    ready = [e for e in dict.fromkeys(cell.encoder for cell in cells) if cached.built(locator, version, e)][:LIVE_MOST]
+    left, right = st.columns((1, 2), gap="medium")
+    with left:
+        names = list(DISTORTIONS)
+        kind = st.selectbox("Distortion", names, key="metrics_distortion", format_func=lambda name: DISTORTIONS[name].title)
+        row = DISTORTIONS[kind]
+        steps = [row.none, *row.strengths]
+        strength = st.select_slider(f"Strength, {row.unit}", steps, value=row.strengths[1], key=f"metrics_strength_{kind}")
+        ids = cached.examples(locator, version, 12)
+        item = st.selectbox("Picture", ids, key="metrics_live_item", index=_first(ids))
+    picture, outcomes = cached.distorted(locator, version, item, kind, float(strength), tuple(ready))
+    with left:
+        st.html(f'<figure class="ll-query"><img src="{picture}" alt="{row.title}, strength {strength:g}"></figure>')
+    with right:
+        rows = [
+            [palette.title(o.encoder), f"{o.rank:,}", f"{o.cosine:.3f}", f"{o.overlap:.0%}", f"{o.rbo:.2f}"] for o in outcomes
+        ]
+        table(["Encoder", "Rank of the original", "Cosine to it", "Usual top ten left", "Rank-biased overlap"], rows)
+        lost = [palette.title(o.encoder) for o in outcomes if o.rank > 1]
+        if not outcomes:
+            note("No encoder is built for this data set.", "Build one on the Library page.")
+        else:
+            quiet(f"{', '.join(lost)} lost the original." if lost else "Every encoder still finds the original first.")
+
+
+def _first(ids: list[str]) -> int:
+    return ids.index(link.FIRST_ITEM) if link.FIRST_ITEM in ids else 0
