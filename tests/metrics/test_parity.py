@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from lists import Case, cases, trec, untied
+from tests.metrics.lists import Case, cases, trec, untied
 
 from core.metrics import curves, table
 from core.metrics.ranked import rank

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from lists import Case, cases
+from tests.metrics.lists import Case, cases
 
 from core.errors import UserError
 from core.metrics import curves, retrieval, table
