@@ -28,6 +28,7 @@ def write_model(name: str, network: torch.nn.Module, blueprint: Blueprint, card:
     final = store.root() / "models" / name
     with store.new_folder(final) as folder:
         save_file({key: _small(value) for key, value in network.state_dict().items()}, folder / WEIGHTS)
+        (folder / WEIGHTS).chmod(0o644)
         told = {
             **card, "name": name, "network": blueprint.to_dict(), "sha256": store.digest(folder / WEIGHTS),
             "bytes": (folder / WEIGHTS).stat().st_size, "parameters": sum(p.numel() for p in network.parameters()),
