@@ -126,8 +126,7 @@ class State:
 
     def __str__(self) -> str:
         size = f" ({self.bytes / 1e6:.0f} MB)" if self.bytes else ""
-        words = {"ready": "ready", "download": f"needs download{size}", "unavailable": "unavailable"}[self.kind]
-        return words
+        return {"ready": "ready", "download": f"needs download{size}", "unavailable": "unavailable"}[self.kind]
 
 
 @dataclass(frozen=True, slots=True)

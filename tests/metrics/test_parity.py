@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from tests.metrics.lists import Case, cases, trec, untied
 
 from core.metrics import curves, table
 from core.metrics.ranked import rank
+from tests.metrics.lists import Case, cases, trec, untied
 
 KS = (1, 3, 10, 40)
 CLOSE = {"rtol": 0, "atol": 1e-9}
