@@ -128,9 +128,10 @@ def _offer(view: View, version: str, row: dict) -> dict:
         return {"state": "failed", "headline": error.given, "message": f"{error.allowed} {error.fix}".strip()}
     if estimate.missing:
         return {"state": "failed", "headline": "Something is missing", "message": " ".join(estimate.missing)}
-    label = "Download and build" if estimate.download_bytes else "Build"
+    absent = row["state"] == "download"
+    label = "Download and build" if absent else "Build"
     last = builds.ended(view.dataset, row["name"])
-    headline, message = f"Not built for {title} yet", builds.estimate_words(estimate)
+    headline, message = f"Not built for {title} yet", builds.estimate_words(estimate, absent)
     if last is not None and last.state in ("failed", "cancelled"):
         headline = "The build failed" if last.state == "failed" else "The build was stopped"
         message = f"{last.message} Left to do: {message}"

@@ -61,16 +61,23 @@ def progress_words(job: JobStatus) -> str:
     return " · ".join(parts)
 
 
-def estimate_words(estimate) -> str:
-    """What a build would cost, in words."""
+def about(seconds: float) -> str:
+    """``about 8 s``, ``under 1 s``."""
+    return duration(seconds) if seconds < 1 else f"about {duration(seconds)}"
+
+
+def estimate_words(estimate, absent: bool = False) -> str:
+    """What a build would cost, in words; ``absent``: the weights are not here, whether or not their size is known."""
     parts = [count(estimate.to_encode, "picture") + " to encode"]
     if estimate.seconds is not None:
-        parts.append(f"about {duration(estimate.seconds)}")
+        parts.append(about(estimate.seconds))
     parts.append(f"{size(estimate.disk_bytes)} on disk")
     if estimate.ram_bytes:
         parts.append(f"{size(estimate.ram_bytes)} of memory")
     if estimate.download_bytes:
         parts.append(f"{size(estimate.download_bytes)} to download first")
+    elif absent:
+        parts.append("weights to download first")
     return " · ".join(parts)
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 from core.errors import UserError
 from pages.parts import builds, cached, settings
 from pages.parts.guard import guarded
-from pages.parts.words import caption, duration, facts, note, quiet, size, trouble
+from pages.parts.words import caption, facts, note, quiet, size, trouble
 
 DATASET, ENCODERS, INDEX = "keep_build_dataset", "keep_build_encoders", "keep_build_index"
 
@@ -50,7 +50,7 @@ def _offer(locator: str, encoders: list[str], index: str) -> None:
     facts(
         [
             ("To encode", f"{todo:,} of {costs[0].pictures:,}"),
-            ("Time", "about " + duration(sum(known)) if known and todo else "not known yet" if todo else "none"),
+            ("Time", builds.about(sum(known)) if known and todo else "not known yet" if todo else "none"),
             ("Memory", size(max(cost.ram_bytes for cost in costs))),
             ("Disk", size(sum(cost.disk_bytes for cost in costs))),
             ("Download", size(sum(cost.download_bytes for cost in costs)) if any(c.download_bytes for c in costs) else "none"),
