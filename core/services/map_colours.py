@@ -51,12 +51,12 @@ class Colouring:
 def fields(dataset: Dataset) -> dict[str, str]:
     """What this set can be coloured by, before a map is known: key -> title, the most useful first."""
     items = dataset.items
-    found = {name: title for name, title in FIELDS.items() if 1 < _distinct(items, name) < len(items)}
+    found = {name: title for name, title in FIELDS.items() if 1 < len(_values(items, name)) < len(items)}
     if "label" in found and "category" in found and all(item.label == item.category for item in items):
         del found["label"]
-    keys = dict.fromkeys(key for item in items for key in item.attributes)
-    for key in keys:
-        if key not in found and _distinct(items, key) > 1 and (_numeric(items, key) or _distinct(items, key) < 0.9 * len(items)):
+    for key in dict.fromkeys(key for item in items for key in item.attributes):
+        values = _values(items, key) if key not in found else set()
+        if len(values) > 1 and (_numeric(values) or len(values) < 0.9 * len(items)):
             found[key] = key.replace("_", " ").capitalize()
     known = {key: title for key, title in OF_MAP.items() if key != "verdict" or _judged(dataset)}
     return {**found, **known}
@@ -66,14 +66,15 @@ def _judged(dataset: Dataset) -> bool:
     return any(item.value(dataset.protocol().relevant) is not None for item in dataset.items)
 
 
-def _distinct(items: Sequence[Item], name: str) -> int:
-    return len({str(value) for item in items if (value := item.value(name)) is not None})
+def _values(items: Sequence[Item], name: str) -> set:
+    """The different values of a field; a value of several parts counts as its words."""
+    found = (item.value(name) for item in items)
+    return {value if isinstance(value, (str, numbers.Real)) else str(value) for value in found if value is not None}
 
 
-def _numeric(items: Sequence[Item], name: str) -> bool:
-    values = [value for item in items if (value := item.value(name)) is not None]
-    right = all(isinstance(value, numbers.Real) and not isinstance(value, bool) for value in values)
-    return right and len(set(values)) > FEW
+def _numeric(values: set) -> bool:
+    """Whether these values are a scale: numbers, and more than a few."""
+    return len(values) > FEW and all(isinstance(value, numbers.Real) and not isinstance(value, bool) for value in values)
 
 
 def words(value: object) -> str | None:
@@ -91,13 +92,13 @@ def colour(dataset: Dataset, found: Map, field: str, chosen: Sequence[str] = ())
     """
     if field in _MAP_FIELDS:
         return _MAP_FIELDS[field](dataset, found, chosen)
-    known = fields(dataset)
-    if field not in known:
-        raise UserError(f"There is nothing called {field!r} to colour by.", f"There is: {', '.join(known)}.")
     items = [dataset.items[dataset.rows[id]] for id in found.ids]
-    if field not in FIELDS and _numeric(items, field):
+    if field not in FIELDS and not any(field in item.attributes for item in items):
+        raise UserError(f"There is nothing called {field!r} to colour by.", f"There is: {', '.join(fields(dataset))}.")
+    if field not in FIELDS and _numeric(_values(items, field)):
         values = [item.value(field) for item in items]
-        return scaled(np.array([np.nan if value is None else float(value) for value in values]), known[field])
+        numbered = np.array([np.nan if value is None else float(value) for value in values])
+        return scaled(numbered, field.replace("_", " ").capitalize())
     return named([words(item.value(field)) for item in items], chosen)
 
 

@@ -10,8 +10,8 @@ from core.errors import UserError
 from core.services import map_colours, map_data, map_page
 from core.services.map_colours import Colouring
 from core.services.maps import Map
-from pages.parts import cached, cached_maps
-from pages.parts.map.shown import Shown, name_of, title
+from pages.parts import cached, cached_maps, gallery
+from pages.parts.map.shown import Shown, title
 from pages.parts.map.view import MapView
 
 HINT = "Trust: how many neighbours on the map are real ones. Continuity: how many real neighbours are near on the map. 1 is best."
@@ -68,7 +68,8 @@ def overlay(view: MapView, ids: Sequence[str]) -> np.ndarray:
 
 def labels(view: MapView, ids: Sequence[str]) -> dict:
     """What each dot is called, as numbers into a list of names."""
-    names = [name_of(view, id) for id in ids]
+    found = cached.dataset(view.base.dataset)
+    names = [gallery.name_of(found, id) for id in ids]
     known = {name: number for number, name in enumerate(dict.fromkeys(names))}
     return {
         "labels": list(known)[:NO_SLOT],

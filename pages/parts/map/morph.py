@@ -35,6 +35,7 @@ def show(view: MapView, maps: Sequence[Shown]) -> None:
     said = component.draw(_data(view, first, second), "maps_morph")
     if said["morphed"] is not None:
         st.session_state[views.MORPH] = round(float(said["morphed"]), 3)
+        views.publish(views.current())
     _movers(view, first, second)
 
 

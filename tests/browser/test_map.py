@@ -1,0 +1,141 @@
+"""The maps as a person uses them: draw a lasso on one of two, see its pictures, click, hover, morph, and send the link."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from core.services import library, map_views, maps
+from core.services.maps import Wanted
+from tools.serve import settle
+
+pytestmark = pytest.mark.browser
+PAIR = "map?encoders=hog.8x8,hsv.12x4x4"
+
+
+def open_maps(open_at, path: str = PAIR, **options):
+    page = open_at(path, **options)
+    page.locator(".maps-place canvas").first.wait_for()
+    settle(page)
+    return page
+
+
+def drag(page, place: int, corners) -> None:
+    """Draw with the pressed mouse on one map; corners are shares of its width and height."""
+    box = page.locator(".maps-place canvas").nth(place).bounding_box()
+    points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    for x, y in points[1:]:
+        page.mouse.move(x, y, steps=6)
+    page.mouse.up()
+
+
+def selected_ids(page) -> list[str]:
+    page.get_by_text(re.compile(r"pictures? selected on the map by")).wait_for()
+    settle(page)
+    return page.locator(".st-key-map_selection .cell").evaluate_all("nodes => nodes.map(node => node.dataset.id)")
+
+
+def flags(page) -> int:
+    """How many dots of the page's selection each map shows as selected (one set for all maps)."""
+    return page.evaluate(
+        "() => { const inner = (n) => [...n.children, ...(n.shadowRoot ? [n.shadowRoot] : [])];"
+        " const find = (n) => n.__maps || inner(n).map(find).find(Boolean);"
+        " const picked = find(document.body).state.picked;"
+        " const ones = (byte) => byte.toString(2).replaceAll('0', '').length;"
+        " return picked ? [...picked].reduce((sum, byte) => sum + ones(byte), 0) : 0; }"
+    )
+
+
+@pytest.mark.parametrize(("place", "encoder"), [(0, "HOG"), (1, "HSV histogram")])
+def test_a_lasso_on_either_map_shows_its_pictures(open_at, place, encoder):
+    page = open_maps(open_at)
+    drag(page, place, [(0.35, 0.35), (0.6, 0.35), (0.6, 0.6), (0.35, 0.6)])
+    shown = selected_ids(page)
+    heading = page.get_by_text(re.compile("selected on the map by")).inner_text()
+    assert heading.endswith(encoder)
+    name, *pairs = re.search(r"lasso=([^&]*)", page.evaluate("decodeURIComponent(location.search)"))[1].split(";")
+    dataset = library.open_dataset("catalogue")
+    wanted = {"hog.8x8": Wanted("hog.8x8"), "hsv.12x4x4": Wanted("hsv.12x4x4", "aligned", "hog.8x8")}[name]
+    found = maps.read(dataset, wanted)
+    inside = map_views.inside(found.positions, [tuple(map(float, pair.split(","))) for pair in pairs])
+    assert int(heading.split()[0].replace(",", "")) == len(inside) > 20
+    assert shown == [found.ids[row] for row in inside[: len(shown)]]
+    assert flags(page) == len(inside)
+    assert page.locator(".st-key-map_selection .cell img").first.evaluate("image => image.naturalWidth") > 40
+
+
+def test_a_box_a_clear_and_the_link(open_at):
+    page = open_maps(open_at)
+    page.locator(".maps-tools button", has_text="Box").click()
+    drag(page, 0, [(0.4, 0.4), (0.6, 0.6)])
+    shown = selected_ids(page)
+    assert shown
+    again = open_maps(open_at, page.url.split("/", 3)[3])
+    assert selected_ids(again) == shown
+    again.get_by_role("button", name="Clear", exact=True).click()
+    again.get_by_text("selected on the map").wait_for(state="detached")
+    settle(again)
+    assert flags(again) == 0
+    assert "lasso=" not in again.url
+
+
+def test_hover_shows_the_picture_and_a_click_leads_to_compare(open_at):
+    page = open_maps(open_at, f"{PAIR}&query=item:mug-15-0")
+    box = page.locator(".maps-place canvas").first.bounding_box()
+    tip = page.locator(".maps-tip")
+    for step in range(60):
+        x, y = box["x"] + box["width"] * (0.3 + step * 0.006), box["y"] + box["height"] * 0.5
+        page.mouse.move(x, y)
+        if tip.count():
+            break
+    assert tip.locator("canvas").evaluate("c => new Set(c.getContext('2d').getImageData(0, 0, 236, 236).data).size") > 30
+    name = tip.locator("div").inner_text()
+    page.mouse.click(x, y)
+    page.get_by_text(f"{name}: neighbours in the space").wait_for()
+    settle(page)
+    page.get_by_role("button", name="Compare with it").click()
+    page.locator(".column").first.wait_for()
+    settle(page)
+    assert page.locator(".ll-asked b").inner_text() == name
+
+
+def test_the_morph_moves_and_is_kept_in_the_link(open_at):
+    page = open_maps(open_at, f"{PAIR}&view=Morph")
+    look = "c => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let s = 0;" \
+           " for (let i = 3; i < d.length; i += 4) s = (s * 31 + d[i]) % 1000003; return s; }"  # fmt: skip
+    canvas = page.locator(".maps-place canvas")
+    before = canvas.evaluate(look)
+    page.locator(".maps-morph input").fill("0.6")
+    page.locator(".maps-morph input").dispatch_event("change")
+    settle(page)
+    assert canvas.evaluate(look) != before
+    assert "morph=0.6" in page.url
+    assert page.get_by_text("These change neighbourhoods").is_visible()
+
+
+def test_keys_move_and_zoom_and_pictures_can_be_switched_off(open_at):
+    page = open_maps(open_at, f"{PAIR}&pictures=1")
+    canvas = page.locator(".maps-place canvas").first
+    dots = "c => new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size"
+    with_pictures = canvas.evaluate(dots)
+    canvas.focus()
+    before = canvas.evaluate("c => c.toDataURL().length")
+    for key in ("+", "+", "ArrowLeft"):
+        page.keyboard.press(key)
+    assert canvas.evaluate("c => c.toDataURL().length") != before
+    page.locator(".maps-tools button", has_text="Whole map").click()
+    assert canvas.evaluate("c => c.toDataURL().length") == before
+    page.get_by_text("Pictures instead of dots").click()
+    page.wait_for_url(re.compile("^(?!.*pictures=1)"))
+    settle(page)
+    assert with_pictures >= canvas.evaluate(dots)
+
+
+def test_the_page_fits_a_phone(open_at):
+    page = open_maps(open_at, width=390, height=844, has_touch=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for place in page.locator(".maps-card").all():
+        assert place.bounding_box()["width"] <= 390
