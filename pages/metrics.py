@@ -38,7 +38,7 @@ def main() -> None:
         note("Nothing has been judged yet.", "Make a report: python -m core evaluate --datasets catalogue --encoders ready")
         return
     with st.container(key="frame"):
-        settings, card, answer = (st.container(key=name) for name in ("panel_settings", "panel_card", "answer"))
+        settings, card, answer = (st.container(key=name) for name in ("panel_choice", "panel_card", "answer"))
     with settings:
         chosen = panel.panel()
     cells = cells_of(cached.report(chosen.report, chosen.stamp), chosen.dataset, chosen.protocol)

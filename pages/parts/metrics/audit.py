@@ -35,7 +35,8 @@ def show(choice: Choice, cells: list[Cell]) -> None:
     rows = [
         [row["definition"], f"{row['value']:.4f}", _theirs(row), row["steps"], row["formula"], row["who"]] for row in found.rows
     ]
-    table(["Definition", "Value", "Other package", "Steps", "Formula", "Used by"], rows)
+    with st.container(key="metrics_audit_table"):
+        table(["Definition", "Value", "Other package", "Steps", "Formula", "Used by"], rows)
     quiet("Other packages are asked where they are installed; the tests compare with all of them on thousands of random lists.")
 
 

@@ -89,8 +89,12 @@ def _similarity(encoder: str, pairs: dict) -> None:
         quiet(f"No threshold on {palette.title(encoder)} separates same from different with 50 % precision or more.")
     share = f"{pairs['share same']:.2%} of {pairs['pairs']:,} pairs are the same"
     error = pairs.get("calibration") or {}
-    said = f" The curve is off by {error['error']:.1%} on average on queries that it was not fitted on." if error else ""
+    said = f" The curve is off by {_small(error['error'])} on average on queries that it was not fitted on." if error else ""
     quiet(f"{share}. Thresholds are chosen on half of the queries and checked on the other half.{said}")
+
+
+def _small(share: float) -> str:
+    return "less than 0.1 %" if share < 0.001 else f"{share:.1%}"
 
 
 def _histogram(pairs: dict) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import streamlit as st
+
 from core.services.cells import Cell
 from pages.parts import cached, palette
 from pages.parts.metrics import missing
@@ -24,8 +26,9 @@ def show(choice: Choice, cells: list[Cell]) -> None:
         {f for rows in lifts.values() for f in rows}, key=lambda f: -max(r[f]["lift"] for r in lifts.values() if f in r)
     )
     _chart(encoders, factors, lifts)
-    for encoder in encoders:
-        quiet(reading(encoder, lifts[encoder]))
+    with st.container(gap="small"):
+        for encoder in encoders:
+            quiet(reading(encoder, lifts[encoder]))
     quiet(
         "Pictures of the query's own object are left out, except for the factor instance; intervals (on hover) are over objects."
     )
@@ -36,7 +39,8 @@ def _chart(encoders: list[str], factors: list[str], lifts: dict[str, dict[str, d
     rows = [[lifts[encoder].get(factor) for factor in factors] for encoder in encoders]
     chart.add_heatmap(
         z=[[math.log2(max(cell["lift"], 0.25)) if cell else None for cell in line] for line in rows],
-        x=factors, y=[palette.title(encoder) for encoder in encoders], xgap=1, ygap=1, zmin=0, zmax=4,
+        x=[spoken(factor) for factor in factors],
+        y=[palette.title(encoder) for encoder in encoders], xgap=1, ygap=1, zmin=0, zmax=4,
         colorscale=[[0, tone["panel"]], [1, tone["accent"]]], showscale=False, textfont={"size": 12},
         text=[[f"{cell['lift']:.1f}×" if cell else "" for cell in line] for line in rows], texttemplate="%{text}",
         customdata=[[_hint(cell) for cell in line] for line in rows], hovertemplate="%{y}, %{x}<br>%{customdata}<extra></extra>",
@@ -44,6 +48,11 @@ def _chart(encoders: list[str], factors: list[str], lifts: dict[str, dict[str, d
     chart.update_xaxes(showgrid=False, side="top", tickangle=-35 if len(factors) > 6 else 0)
     chart.update_yaxes(showgrid=False, autorange="reversed")
     palette.draw(chart, "metrics_lift", "Lift over chance for each encoder and factor")
+
+
+def spoken(factor: str) -> str:
+    """A column's name as words: ``lens_mm`` -> ``lens mm``."""
+    return factor.replace("_", " ")
 
 
 def _hint(cell: dict | None) -> str:
@@ -57,8 +66,8 @@ def reading(encoder: str, rows: dict[str, dict]) -> str:
     """The factors that an encoder goes by, strongest first, and those that it ignores."""
     kinds = {name: row for name, row in rows.items() if name not in ("instance", "category", "label")}
     sure = sorted((row for row in kinds.values() if row["low"] > 1.1), key=lambda row: -row["lift"])[:3]
-    blind = [row["factor"] for row in kinds.values() if row["low"] <= 1 <= row["high"]]
+    blind = [spoken(row["factor"]) for row in kinds.values() if row["low"] <= 1 <= row["high"]]
     said = palette.title(encoder)
-    strongest = ", ".join(f"{row['factor']} ({row['lift']:.1f}×)" for row in sure)
+    strongest = ", ".join(f"{spoken(row['factor'])} ({row['lift']:.1f}×)" for row in sure)
     said += f" goes by {strongest}" if sure else " goes by none of these"
     return said + (f"; blind to {', '.join(blind)}." if blind else ".")

@@ -75,7 +75,7 @@ def _counts(found: Separation) -> str:
     )
     spans = "".join(
         f'<span class="{kind}" style="flex:{number};--c:{colour}" title="{escape(text, quote=True)}">'
-        f"{escape(text) if number / total > 0.12 else number}</span>"
+        f"{escape(text) if number / total > 0.3 else number}</span>"
         for number, text, kind, colour in parts if number
     )  # fmt: skip
     return f'<div class="ll-wtl" role="img" aria-label="{escape("; ".join(p[1] for p in parts), quote=True)}">{spans}</div>'
