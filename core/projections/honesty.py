@@ -16,6 +16,8 @@ from core.types import Progress, report
 NEIGHBOURS = 10
 ALL_UP_TO = 6_000
 SAMPLE = 3_000
+LISTS_UP_TO = 100_000
+"""Above this the neighbours kept, too, are counted for the sample alone."""
 CELLS = 8_000_000
 
 
@@ -23,10 +25,9 @@ CELLS = 8_000_000
 class Honesty:
     """``trust`` and ``continuity`` float32 (n,), NaN where a point was not in the sample; and their means.
 
-    ``kept`` float32 (n,) is, for every point, the share of its ``k`` nearest in the space that are among its ``k`` nearest
-    on the map;
-    ``nearest`` int32 (n,) is the row nearest to it in the space; ``measured``, for how many points trust and continuity
-    were measured, each against all points.
+    ``kept`` float32 (n,) is the share of a point's ``k`` nearest in the space that are among its ``k`` nearest on the map;
+    ``nearest`` int32 (n,) is the row nearest to it in the space; NaN and -1 where they were not asked for. ``measured`` says
+    for how many points trust and continuity were measured, each against all points.
     """
 
     trust: np.ndarray
@@ -52,11 +53,11 @@ def judge(
     """Judge a map (n, 2) of unit vectors (n, dim); above ``all_up_to`` points by a fixed sample, each against all others."""
     count = len(positions)
     k = max(1, min(k, (count - 1) // 2))
-    rows = np.arange(count)
-    asked = rows if count <= all_up_to else np.sort(np.random.default_rng(0).choice(count, sample, replace=False))
-    space = without_own(in_space(vectors, vectors, k + 1, progress, own=True)[0], rows)
-    plane = without_own(on_map(positions, positions, k + 1), rows)
-    kept = (space[:, :, None] == plane[:, None, :]).any(axis=2).mean(axis=1, dtype=np.float32)
+    asked = np.arange(count)
+    if count > all_up_to:
+        asked = np.sort(np.random.default_rng(0).choice(count, sample, replace=False))
+    space, plane = _lists(vectors, positions, k, np.arange(count) if count <= LISTS_UP_TO else asked, progress)
+    kept = np.where(space[:, :1] >= 0, (space[:, :, None] == plane[:, None, :]).any(axis=2).mean(axis=1)[:, None], np.nan)
     trust, continuity = np.full((2, count), np.nan, np.float32)
     step = max(1, CELLS // count)
     for start in range(0, len(asked), step):
@@ -67,7 +68,18 @@ def judge(
         trust[part] = 1 - _surprise(far, part, plane[part], k) * _scale(count, k)
         continuity[part] = 1 - _surprise(near, part, space[part], k) * _scale(count, k)
     report(progress, len(asked), len(asked))
-    return Honesty(trust, continuity, kept, space[:, 0].astype(np.int32), k, len(asked))
+    return Honesty(trust, continuity, kept[:, 0].astype(np.float32), space[:, 0].astype(np.int32), k, len(asked))
+
+
+def _lists(
+    vectors: np.ndarray, positions: np.ndarray, k: int, rows: np.ndarray, progress: Progress | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The ``k`` nearest of ``rows`` in the space and on the map, int64 (n, k) each; -1 for the rows not asked for."""
+    space, plane = np.full((2, len(positions), k), -1, np.int64)
+    found, _ = in_space(np.asarray(vectors[rows]), vectors, k + 1, progress)
+    space[rows] = without_own(found, rows)
+    plane[rows] = without_own(on_map(positions[rows], positions, k + 1), rows)
+    return space, plane
 
 
 def _scale(count: int, k: int) -> float:

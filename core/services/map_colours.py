@@ -161,7 +161,7 @@ def _verdict(dataset: Dataset, found: Map, chosen: Sequence[str]) -> Colouring:
     field = dataset.protocol().relevant
     own = [dataset.items[dataset.rows[id]].value(field) for id in found.ids]
     pairs = zip(own, found.nearest, strict=True)
-    index = np.array([2 if value is None else 0 if own[near] == value else 1 for value, near in pairs], np.uint8)
+    index = np.array([2 if value is None or near < 0 else 0 if own[near] == value else 1 for value, near in pairs], np.uint8)
     counts = np.bincount(index, minlength=3)
     said = (f"right: nearest picture has the same {field}", f"wrong: another {field}", "not known")
     return Colouring(index, (RIGHT, WRONG, GREY), tuple((i, said[i], int(counts[i])) for i in range(3) if counts[i]))
@@ -173,5 +173,7 @@ _MAP_FIELDS: dict[str, Callable[[Dataset, Map, Sequence[str]], Colouring]] = {
     "density": lambda dataset, found, chosen: scaled(map_views.density(found.positions), "Density on the map, by rank", 0.0, 1.0),
     "trust": lambda dataset, found, chosen: scaled(found.trust, "Trustworthiness", CHANCE, 1.0, "not measured"),
     "continuity": lambda dataset, found, chosen: scaled(found.continuity, "Continuity", CHANCE, 1.0, "not measured"),
-    "kept": lambda dataset, found, chosen: scaled(found.kept, f"Share of {found.facts['k']} neighbours kept", 0.0, 1.0),
+    "kept": lambda dataset, found, chosen: scaled(
+        found.kept, f"Share of {found.facts['k']} neighbours kept", 0.0, 1.0, "not measured"
+    ),
 }

@@ -154,7 +154,7 @@ def _write(
     (folder / "ids.json").write_text(json.dumps(list(found.ids)))
     facts = {
         "points": len(found.ids), "fitted_on": fitted_on, "k": judged.k, "measured": judged.measured,
-        "trustworthiness": judged.trustworthiness, "continuity": judged.mean_continuity, "kept": float(judged.kept.mean()),
+        "trustworthiness": judged.trustworthiness, "continuity": judged.mean_continuity, "kept": float(np.nanmean(judged.kept)),
         "clusters": int(groups.max(initial=-1)) + 1, "smallest_cluster": clusters.usual_size(len(groups)),
         "fit_s": round(time.perf_counter() - started, 2), **({"share": made.share.tolist()} if hasattr(made, "share") else {}),
     }  # fmt: skip
