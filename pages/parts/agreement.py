@@ -10,6 +10,9 @@ import streamlit as st
 from core.services.compare import Agreement
 from pages.parts.words import caption, quiet
 
+FEW = 5
+"""More encoders than this get narrow columns with their names on end."""
+
 
 def show(agreement: Agreement, titles: Sequence[str]) -> None:
     """Overlap@K above, rank-biased overlap on request, and one sentence that reads it."""
@@ -30,7 +33,7 @@ def empty() -> None:
 
 def table(values: Sequence[Sequence[float]], titles: Sequence[str]) -> str:
     """The matrix as a table; names are escaped, shades carry no news that the figures do not."""
-    head = "".join(f'<th scope="col" title="{escape(t)}">{escape(brief(t))}</th>' for t in titles)
+    head = "".join(f'<th scope="col" title="{escape(t)}"><span>{escape(brief(t))}</span></th>' for t in titles)
     rows = []
     for i, title in enumerate(titles):
         cells = "".join(
@@ -38,7 +41,8 @@ def table(values: Sequence[Sequence[float]], titles: Sequence[str]) -> str:
             for j in range(len(titles))
         )
         rows.append(f'<tr><th scope="row" title="{escape(title)}">{escape(brief(title))}</th>{cells}</tr>')
-    return f'<table class="ll-matrix"><thead><tr><th></th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+    crowded = " many" if len(titles) > FEW else ""
+    return f'<table class="ll-matrix{crowded}"><thead><tr><th></th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
 
 
 def reading(agreement: Agreement, titles: Sequence[str]) -> str:

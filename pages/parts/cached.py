@@ -15,16 +15,22 @@ from core.services.estimate import estimate as estimate_build
 from core.services.jobs import JobStatus
 from core.services.library import Dataset
 from core.services.search import Answer, Query, search
+from pages.parts.fresh import Fresh
 
 SHORT = 5.0
 """Seconds that a listing may be old."""
 LONG = 60.0
-"""The same where listing walks through folders: half a second for 60,000 files."""
+"""The same where listing walks through folders: seconds for 60,000 files, so it is done in the background."""
 
 
-@st.cache_data(max_entries=4, ttl=LONG, show_spinner=False)
 def dataset_rows() -> list[dict]:
-    return library.dataset_rows()
+    """Every data set, listed a minute ago at most; read the rows, never change them."""
+    return _dataset_rows().get()
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def _dataset_rows() -> Fresh[list[dict]]:
+    return Fresh(library.dataset_rows, LONG)
 
 
 @st.cache_data(max_entries=4, ttl=SHORT, show_spinner=False)
@@ -46,16 +52,23 @@ def index_rows() -> list[dict]:
     return library.index_rows()
 
 
-@st.cache_resource(max_entries=12, ttl=LONG, show_spinner=False)
 def dataset(locator: str) -> Dataset:
     """An open data set; read it, never change it. Raises UserError."""
-    return library.open_dataset(locator)
+    return _opened(locator).get()[0]
 
 
-@st.cache_data(max_entries=40, ttl=LONG, show_spinner=False)
 def version(locator: str) -> str:
     """The fingerprint of a data set: part of every key that depends on its pictures."""
-    return dataset(locator).fingerprint()
+    return _opened(locator).get()[1]
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def _opened(locator: str) -> Fresh[tuple[Dataset, str]]:
+    def both() -> tuple[Dataset, str]:
+        found = library.open_dataset(locator)
+        return found, found.fingerprint()
+
+    return Fresh(both, LONG)
 
 
 @st.cache_data(max_entries=200, ttl=SHORT, show_spinner=False)
@@ -84,16 +97,31 @@ def cache_rows() -> list[dict]:
     return library.cache_rows()
 
 
+@st.cache_data(max_entries=100, ttl=10 * LONG, show_spinner=False)
+def skipped(locator: str) -> int:
+    """How many pictures were passed over, in listing and in builds."""
+    try:
+        return len(library.skipped_rows(locator))
+    except UserError:
+        return 0
+
+
 def forget_builds() -> None:
     """After a build, a stop or a deletion: ask again what is built and what it would cost."""
-    for cache in (built, estimate, active_jobs, recent_jobs, cache_rows, encoder_rows, encoder_row):
+    for cache in (built, skipped, estimate, active_jobs, recent_jobs, cache_rows, encoder_rows, encoder_row):
         cache.clear()
 
 
 def forget_downloads() -> None:
     """After a download: what was not here may be here now."""
     forget_builds()
-    dataset_rows.clear()
+    forget_datasets()
+
+
+def forget_datasets() -> None:
+    """After a data set came or went: list them again."""
+    _dataset_rows.clear()
+    _opened.clear()
 
 
 @st.cache_data(max_entries=6000, show_spinner=False)

@@ -39,7 +39,7 @@ def _add(call) -> None:
     try:
         locator = call()
         st.session_state[OUTCOME] = locator
-        cached.dataset_rows.clear()
+        cached.forget_datasets()
     except UserError as error:
         st.session_state[OUTCOME] = error
 

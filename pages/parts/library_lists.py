@@ -39,7 +39,8 @@ def _dataset(row: dict, number: int) -> None:
 
 def _actions(row: dict, number: int) -> None:
     ready = row["state"] == "ready"
-    if row["skipped"] and st.button(f"{row['skipped']:,} passed over", key=f"skipped_{number}"):
+    skipped = cached.skipped(row["locator"]) if ready else row["skipped"]
+    if skipped and st.button(f"{skipped:,} passed over", key=f"skipped_{number}"):
         _skipped(row)
     if ready and st.button("Compare", key=f"open_{number}"):
         st.switch_page("pages/compare.py", query_params={"dataset": row["locator"]})
@@ -48,7 +49,7 @@ def _actions(row: dict, number: int) -> None:
             quiet("Its caches are deleted. Pictures in a folder of yours stay where they are.")
             if st.button("Remove", key=f"remove_{number}", type="primary", width="stretch"):
                 library.remove_dataset(row["locator"])
-                cached.dataset_rows.clear()
+                cached.forget_datasets()
                 st.rerun()
 
 
