@@ -62,7 +62,8 @@ class Registry(Generic[T]):
         self._import_siblings()
         if name in self._makers:
             return self._makers[name]()
-        for _, find in self._finders:
+        # one that lists the name goes first: asking the others may load a library only to hear no
+        for _, find in sorted(self._finders, key=lambda finder: name not in finder[0]()):
             made = find(name)
             if made is not None:
                 return made
