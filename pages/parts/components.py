@@ -20,7 +20,8 @@ def _read(name: str) -> str:
 
 
 _board = st.components.v2.component("lookalike_board", css=_read("board.css"), js=_read("board.js"))
-_grid = st.components.v2.component("lookalike_grid", css=_read("grid.css"), js=_read("grid.js"))
+_grid = st.components.v2.component("lookalike_grid", css=_read("grid.css"), js=_read("grid.js"), isolate_styles=False)
+"""Not isolated: a dialog keeps the keyboard inside itself and passes over what lies in a shadow root."""
 _copy = st.components.v2.component("lookalike_copy", css=_read("button.css"), js=_read("copy.js"))
 _paste = st.components.v2.component("lookalike_paste", css=_read("button.css"), js=_read("paste.js"))
 

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 QUICK_S = 0.1
-"""What is made within this is made on the spot: it is then never older than it should be."""
+"""So long a caller waits for the next value: what is made within this is never older than it should be."""
 
 
 class Fresh(Generic[T]):
@@ -26,26 +26,22 @@ class Fresh(Generic[T]):
 
     def get(self) -> T:
         """The value; an old one that takes long to make is returned once more while a thread makes the next."""
+        if not self._failed and time.monotonic() - self._made > self._ttl and self._lock.acquire(blocking=False):
+            worker = threading.Thread(target=self._in_background, daemon=True)
+            worker.start()
+            worker.join(QUICK_S)
         if self._failed:
             self._remake()
-        elif time.monotonic() - self._made > self._ttl and self._lock.acquire(blocking=False):
-            if self._took < QUICK_S:
-                self._lock.release()
-                self._remake()
-            else:
-                threading.Thread(target=self._in_background, daemon=True).start()
         return self._value
 
     def _remake(self) -> None:
-        started = time.monotonic()
         self._value = self._make()
         self._made, self._failed = time.monotonic(), False
-        self._took = self._made - started
 
     def _in_background(self) -> None:
         try:
             self._remake()
-        except Exception:  # the next caller tries again, and meets the error itself
+        except Exception:  # the caller tries again, and meets the error itself
             self._failed = True
         finally:
             self._lock.release()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -146,6 +147,76 @@ def test_a_picture_is_chosen_from_the_gallery(open_at):
     wait_for_query(page, name)
     assert asked(page).startswith("teapot")
     assert page.locator("[role=dialog]").count() == 0
+
+
+FOCUSED = """(() => { let at = document.activeElement; while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+    return at; })()"""
+
+
+def test_a_picture_is_chosen_from_the_gallery_with_the_keyboard_alone(open_at):
+    page = open_at("compare")
+    name = asked(page)
+    page.get_by_role("button", name="Gallery", exact=True).focus()
+    page.keyboard.press("Enter")
+    page.locator("[role=dialog] .cell").first.wait_for()
+    settle(page)
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if page.evaluate(f"{FOCUSED}.className") == "cell":
+            break
+    assert page.evaluate(f"{FOCUSED}.closest('[role=dialog]') !== null && {FOCUSED}.className === 'cell'")
+    page.keyboard.press("ArrowRight")
+    assert "px" in page.evaluate(f"getComputedStyle({FOCUSED}.querySelector('img')).boxShadow"), "focus can't be seen"
+    chosen = page.evaluate(f"{FOCUSED}.dataset.id")
+    page.keyboard.press("Enter")
+    wait_for_query(page, name)
+    assert f"item%3A{chosen}" in page.url or f"item:{chosen}" in page.url
+
+
+LOOK = """async () => {
+    const settled = () => new Promise((done) => setTimeout(() => requestAnimationFrame(done), 80));
+    const look = (node) => { const s = getComputedStyle(node); return [s.outlineStyle, s.boxShadow, s.borderColor].join(); };
+    let at = document.activeElement;
+    while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+    if (['BODY', 'MAIN', 'SECTION'].includes(at.tagName)) return ['the page', true];
+    const nodes = [at, ...at.querySelectorAll('img')];
+    for (let up = at.parentElement; up && nodes.length < 12; up = up.parentElement) nodes.push(up);
+    await settled();
+    const lit = nodes.map(look).join('|');
+    at.blur();
+    await settled();
+    const dark = nodes.map(look).join('|');
+    at.focus();
+    const said = at.getAttribute('aria-label') || at.innerText || at.title || at.labels?.[0]?.innerText || at.alt || '';
+    return [said.trim(), lit !== dark];
+}"""
+
+
+@pytest.mark.parametrize("path", ["", "compare", "library"])
+def test_whatever_the_tab_key_reaches_has_a_name_and_shows_its_focus(open_at, path):
+    page = open_at(path)
+    for _ in range(24):
+        page.keyboard.press("Tab")
+        said, shown = page.evaluate(LOOK)
+        assert said
+        assert shown, said
+
+
+def test_an_older_board_that_arrives_late_is_not_drawn(open_at):
+    script = (Path(__file__).parents[2] / "pages" / "parts" / "web" / "board.js").read_text()
+    drawn = open_at("library").evaluate(
+        """async (code) => {
+            const board = await import(URL.createObjectURL(new Blob([code], { type: 'text/javascript' })));
+            const parentElement = document.body.appendChild(document.createElement('div'));
+            const draw = (at, title) => board.default({ parentElement, setTriggerValue: () => {},
+                data: { at, rows: 1, pictures: {}, columns: [{ key: 'a', title, family: '', state: 'pending' }] } });
+            draw(2, 'newer'); draw(1, 'older');
+            return parentElement.innerText;
+        }""",
+        script,
+    )
+    assert "newer" in drawn
+    assert "older" not in drawn
 
 
 def test_a_file_that_is_no_picture_is_refused_in_words(open_at):

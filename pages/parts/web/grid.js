@@ -47,7 +47,7 @@ export default function (component) {
   let state = parentElement.__grid;
   if (!state) {
     state = parentElement.__grid = { grid: document.createElement("div"), text: "" };
-    state.grid.className = "grid";
+    state.grid.className = "ll-grid";
     state.grid.setAttribute("role", "group");
     state.grid.addEventListener("keydown", (event) => move(state, event));
     parentElement.append(state.grid);
