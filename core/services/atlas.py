@@ -18,11 +18,11 @@ from core.services import shipped_maps
 from core.services.fits import sample_items
 from core.types import Item, Progress, report
 
-SIDE = 40
+SIDE = 48
 MOST = 2_800
 """Pictures on the sheet of a page; of a larger set a fixed sample, spread over it."""
 SHEET = 4096
-SIDES = (64, 48, 40, 32, 24)
+SIDES = (64, 48, 32, 24)
 PIXELS = 32_000_000
 GREY = 200
 

@@ -91,7 +91,7 @@ def test_hover_shows_the_picture_and_a_click_leads_to_compare(open_at):
         page.mouse.move(x, y)
         if tip.count():
             break
-    assert tip.locator("canvas").evaluate("c => new Set(c.getContext('2d').getImageData(0, 0, 236, 236).data).size") > 30
+    assert tip.locator("canvas").evaluate("c => new Set(c.getContext('2d').getImageData(0, 0, 216, 216).data).size") > 30
     name = tip.locator("div").inner_text()
     page.mouse.click(x, y)
     page.get_by_text(f"{name}: neighbours in the space").wait_for()

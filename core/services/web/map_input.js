@@ -28,17 +28,17 @@ function lookalikeListen(view, kit) {
     const part = sprite(row);
     if (part) {
       const paper = make("canvas");
-      paper.width = paper.height = 236;
+      paper.width = paper.height = 216;
       const pen = paper.getContext("2d");
       pen.imageSmoothingQuality = "high";
-      pen.drawImage(...part, 0, 0, 236, 236);
+      pen.drawImage(...part, 0, 0, 216, 216);
       tip.append(paper);
     }
     const name = state.label ? state.data.labels[state.label[row]] : "";
     if (name) { const line = make("div", "", name); line.dir = "auto"; tip.append(line); }
     if (!part) tip.append(make("small", "", "Click to see it"));
     box.append(tip);
-    const wide = 132, high = part ? 158 : 60;
+    const wide = 122, high = part ? 148 : 60;
     tip.style.left = `${Math.max(4, Math.min(event.clientX + 16, window.innerWidth - wide - 8))}px`;
     tip.style.top = `${Math.max(4, event.clientY + 16 + high > window.innerHeight ? event.clientY - high - 12 : event.clientY + 16)}px`;
     state.sharp?.(row, tip);
