@@ -11,7 +11,21 @@ from core.services.cells import Cell
 from core.services.leaderboard import cells_of, nothing_to_judge
 from pages.parts import cached
 from pages.parts.guard import guarded, run
-from pages.parts.metrics import audit, board, choice, classes, cost, curves, export, health, meaning, panel, queries, robustness
+from pages.parts.metrics import (
+    audit,
+    board,
+    choice,
+    classes,
+    cost,
+    curves,
+    export,
+    health,
+    judge,
+    meaning,
+    panel,
+    queries,
+    robustness,
+)
 from pages.parts.metrics.choice import Choice
 from pages.parts.shell import shell
 from pages.parts.words import note, trouble
@@ -41,6 +55,7 @@ def main() -> None:
         settings, card, answer = (st.container(key=name) for name in ("panel_choice", "panel_card", "answer"))
     with settings:
         chosen = panel.panel()
+        judge.panel()
     cells = cells_of(cached.report(chosen.report, chosen.stamp), chosen.dataset, chosen.protocol)
     with answer:
         _view(chosen, cells)

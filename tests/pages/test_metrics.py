@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from core.services import latency, library, perturb, studies
+from core.services import jobs, latency, library, perturb, reports, studies
 from core.services.evaluate import evaluate
 from pages.metrics import VIEWS
 from tests.pages.reading import component, html, param
@@ -137,9 +137,30 @@ def test_a_report_without_studies_says_how_to_get_them(open_page, report, artifa
         assert "--studies" in html(app)
 
 
-def test_no_report_at_all_says_how_to_make_one(open_page, monkeypatch):
-    from core.services import reports
+def test_other_pictures_are_judged_by_a_job(opened, judged):
+    app = opened("Leaderboard")
+    assert app.button(key="metrics_judge").disabled
+    locator = str(judged.parent / "pictures")
+    app.multiselect(key="metrics_judge_sets").set_value([locator]).run()
+    app.multiselect(key="metrics_judge_encoders").set_value(["hsv.12x4x4"]).run()
+    app.text_input(key="metrics_judge_name").set_value("../up").run()
+    assert app.button(key="metrics_judge").disabled
+    app.text_input(key="metrics_judge_name").set_value("second").run()
+    app.button(key="metrics_judge").click().run()
+    assert not app.exception
+    deadline = time.monotonic() + 120
+    while (job := jobs.listing()[0]).active and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert job.state == "done", job.message
+    assert "second" in reports.listing()
 
+
+def test_a_hosted_page_judges_nothing(opened, monkeypatch):
+    monkeypatch.setenv("LOOKALIKE_HOSTED", "1")
+    assert "metrics_judge" not in [button.key for button in opened("Leaderboard").button]
+
+
+def test_no_report_at_all_says_how_to_make_one(open_page, monkeypatch):
     monkeypatch.setattr(reports, "listing", list)
     assert "python -m core evaluate" in html(open_page("metrics"))
 

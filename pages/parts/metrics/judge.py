@@ -1,0 +1,54 @@
+"""Judging other pictures from the page: a job like any other, seen at work here and on the Library page."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import streamlit as st
+
+from core.services import jobs
+from pages.parts import cached, jobs_view, link
+from pages.parts.shell import hosted
+from pages.parts.words import quiet
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,59}")
+OPENED = "metrics_judged"
+
+
+def panel() -> None:
+    """Choose data sets and encoders, start; what is built and judged already is taken as it is."""
+    if hosted():
+        return
+    with st.expander("Judge other pictures"):
+        ready = {row["locator"]: row["title"] for row in cached.dataset_rows() if row["state"] == "ready"}
+        known = {row["name"]: row["title"] for row in cached.encoder_rows() if row["state"] == "ready"}
+        chosen = st.multiselect("Data sets", list(ready), key="metrics_judge_sets", format_func=lambda one: ready.get(one, one))
+        first = [name for name in link.FIRST_ENCODERS if name in known]
+        encoders = st.multiselect(
+            "Encoders", list(known), first, key="metrics_judge_encoders", format_func=lambda one: known.get(one) or one
+        )
+        name = st.text_input("Name of the report", "mine", key="metrics_judge_name", max_chars=60)
+        closer = st.toggle("Closer looks too (slower)", key="metrics_judge_studies")
+        fine = bool(NAME.fullmatch(name))
+        if not fine:
+            quiet("A name has letters, digits and . _ - only.")
+        if st.button("Judge", type="primary", width="stretch", disabled=not (chosen and encoders and fine), key="metrics_judge"):
+            _start(chosen, encoders, name, closer)
+            st.rerun()
+    if cached.active_jobs() or _recent():
+        jobs_view.show()
+
+
+def _start(datasets: list[str], encoders: list[str], name: str, closer: bool) -> None:
+    arguments = ["evaluate", "--datasets", ",".join(datasets), "--encoders", ",".join(encoders), "--name", name]
+    titles = ", ".join(cached.dataset(one).title or one for one in datasets)
+    jobs.start(f"Judge {len(encoders)} encoders on {titles}", [*arguments, *(["--studies"] if closer else [])])
+    st.session_state[OPENED] = time.time()
+    cached.active_jobs.clear()
+    cached.report_rows.clear()
+
+
+def _recent() -> bool:
+    """Whether this session started one lately, so that its end is told."""
+    return time.time() - st.session_state.get(OPENED, 0.0) < jobs_view.RECENT_S
