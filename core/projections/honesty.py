@@ -19,6 +19,8 @@ SAMPLE = 3_000
 LISTS_UP_TO = 100_000
 """Above this the neighbours kept, too, are counted for the sample alone."""
 CELLS = 8_000_000
+LEAST_SAMPLE, PAIRS = 500, 300_000_000
+"""The sample shrinks where the set is huge: pairs of points to rank, about a minute on one core."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ def judge(
     k = max(1, min(k, (count - 1) // 2))
     asked = np.arange(count)
     if count > all_up_to:
+        sample = max(LEAST_SAMPLE, min(sample, PAIRS // count))
         asked = np.sort(np.random.default_rng(0).choice(count, sample, replace=False))
     space, plane = _lists(vectors, positions, k, np.arange(count) if count <= LISTS_UP_TO else asked, progress)
     kept = np.where(space[:, :1] >= 0, (space[:, :, None] == plane[:, None, :]).any(axis=2).mean(axis=1)[:, None], np.nan)
@@ -64,7 +67,7 @@ def judge(
         report(progress, start, len(asked))
         part = asked[start : start + step]
         far = 2.0 - 2.0 * (np.asarray(vectors[part]) @ np.asarray(vectors).T)
-        near = ((positions[part, None] - positions[None]) ** 2).sum(axis=2)
+        near = (positions[part, :1] - positions[:, 0]) ** 2 + (positions[part, 1:] - positions[:, 1]) ** 2
         trust[part] = 1 - _surprise(far, part, plane[part], k) * _scale(count, k)
         continuity[part] = 1 - _surprise(near, part, space[part], k) * _scale(count, k)
     report(progress, len(asked), len(asked))
