@@ -34,8 +34,8 @@ SLIM = {
         "vgg11_bn", {"cfg": (32, "M", 64, "M", 128, "M", 160, 160, "M", 256)}, "VGG (Simonyan, Zisserman, 2014), narrow, 6 layers"
     ),
     "vit-slim": Slim(
-        "vit_tiny_patch16_224", {"patch_size": 8, "embed_dim": 192, "depth": 5, "num_heads": 3, "mlp_ratio": 3.0},
-        "Vision Transformer (Dosovitskiy et al., 2020), 5 blocks of width 192 on 8 x 8-pixel patches",
+        "vit_tiny_patch16_224", {"patch_size": 16, "embed_dim": 192, "depth": 5, "num_heads": 3, "mlp_ratio": 3.0},
+        "Vision Transformer (Dosovitskiy et al., 2020), 5 blocks of width 192 on 16 x 16-pixel patches",
     ),
 }  # fmt: skip
 AUTOENCODER = "conv-autoencoder"
