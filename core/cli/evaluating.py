@@ -25,7 +25,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     made.add_argument("--datasets", required=True, metavar="NAMES", help="names or paths, separated by commas")
     made.add_argument("--encoders", default="ready", metavar="NAMES", help="names, or 'ready': those that need no download")
     made.add_argument("--indexes", default="exact", metavar="NAMES", help="with knobs as hnsw:efSearch=64 (default: exact)")
-    made.add_argument("--protocols", default="", metavar="NAMES", help="default: every full protocol of each data set")
+    made.add_argument("--protocols", default="", metavar="NAMES", help="names, or by:ATTRIBUTE; default: every full protocol")
     made.add_argument("--metric", help="what the printed ranks are by (default: mAP, or hit@1 with approximate indexes)")
     made.add_argument("--name", default="latest", help="what the report is called (default: latest)")
     made.add_argument("--out", metavar="FOLDER", help="where to write it (default: the artifacts folder)")

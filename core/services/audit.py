@@ -14,7 +14,7 @@ from core.errors import UserError
 from core.metrics import definitions, stream
 from core.services import embed
 from core.services.ready import ready_encoder
-from core.services.roles import roles_of
+from core.services.roles import protocol_named, roles_of
 
 FIRST = 20
 
@@ -48,7 +48,7 @@ def audit(dataset: Dataset, encoder_name: str, query: str, protocol_name: str | 
         raise UserError(f"K = {k} was asked for.", "K is from 1 to 1000.")
     found = embed.read(dataset, ready_encoder(dataset, encoder_name, may_fit=False, load=False))
     items = embed.item_rows(dataset, found)
-    protocol = dataset.protocol(protocol_name)
+    protocol = protocol_named(dataset, protocol_name)
     roles = roles_of(items, protocol)
     row = next((row for row in roles.queries if items[row].id == query), None)
     if row is None:

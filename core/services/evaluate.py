@@ -10,6 +10,7 @@ from core.errors import UserError
 from core.services import build, latency
 from core.services.cells import Cell, cell
 from core.services.reports import Report
+from core.services.roles import BY, protocol_named
 from core.services.specs import EXACT, IndexSpec, index_spec
 from core.types import Progress, report
 
@@ -27,7 +28,7 @@ def judge(dataset: Dataset, encoder_name: str, protocol_name: str | None = None,
     Raises:
         UserError: unknown names, or embeddings that are not built.
     """
-    made = cell(dataset, encoder_name, dataset.protocol(protocol_name), EXACT, progress)
+    made = cell(dataset, encoder_name, protocol_named(dataset, protocol_name), EXACT, progress)
     means = made.means()
     return {"queries": len(made.queries), "unjudged": int((~made.judged).sum()), **{name: means[name] for name in SHORT}}
 
@@ -46,7 +47,7 @@ def evaluate(
 
     Args:
         name: what the report is called.
-        protocols: names; without, each dataset's own full ones (the quick forms with fewer queries are left out).
+        protocols: names, or ``by:ATTRIBUTE``; without, each dataset's own full ones (quick forms with fewer queries left out).
         timed: measure latency too, for each (dataset, encoder, index) once.
         progress: counts finished cells.
 
@@ -70,7 +71,7 @@ def _cells(dataset: Dataset, encoder: str, spec: IndexSpec, protocols: Sequence[
     if not build.is_built(dataset, encoder):
         build.build(dataset, [encoder])
     times = latency.measured(dataset, encoder, spec) if timed else {}
-    made = [cell(dataset, encoder, dataset.protocol(name), spec) for name in protocols]
+    made = [cell(dataset, encoder, protocol_named(dataset, name), spec) for name in protocols]
     return [latency.with_times(one, times) for one in made]
 
 
@@ -78,7 +79,8 @@ def _protocols(dataset: Dataset, wanted: Sequence[str]) -> list[str]:
     known = [protocol.name for protocol in dataset.protocols()]
     if not wanted:
         return [protocol.name for protocol in dataset.protocols() if protocol.every == 1]
-    chosen = [name for name in known if name in wanted]
+    made = [protocol_named(dataset, name).name for name in wanted if name.startswith(BY)]
+    chosen = [name for name in known if name in wanted] + made
     if not chosen:
         raise UserError(
             f"{dataset.title or dataset.name} has none of the protocols {', '.join(wanted)}.", f"It has: {', '.join(known)}."

@@ -16,7 +16,7 @@ from core.services import build, embed
 from core.services.cells import cell
 from core.services.leaderboard import nothing_to_judge
 from core.services.ready import ready_encoder
-from core.services.roles import cluster_of, digest, roles_of
+from core.services.roles import cluster_of, digest, protocol_named, roles_of
 from core.services.specs import EXACT
 from core.types import Item, Progress, report
 
@@ -46,7 +46,7 @@ def health(dataset: Dataset, encoder_name: str, protocol_name: str | None = None
         UserError: the embeddings are not built, or nothing can be judged.
     """
     encoder = ready_encoder(dataset, encoder_name, may_fit=False, load=False)
-    protocol = dataset.protocol(protocol_name)
+    protocol = protocol_named(dataset, protocol_name)
     found = embed.read(dataset, encoder)
     items = embed.item_rows(dataset, found)
     causes = {**embed.causes(dataset, encoder), "roles": digest(items, protocol), "version": VERSION}

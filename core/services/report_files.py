@@ -13,7 +13,7 @@ from core.services import embed
 from core.services.leaderboard import leaderboard
 from core.services.ready import ready_encoder
 from core.services.reports import Report
-from core.services.roles import roles_of
+from core.services.roles import protocol_named, roles_of
 
 LATEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
          "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "<": r"\textless{}", ">": r"\textgreater{}"}  # fmt: skip
@@ -77,7 +77,7 @@ def _roles(dataset: Dataset, encoder: str, protocol_name: str | None) -> tuple[n
     """Vectors, roles and names without spaces, by row of the embeddings."""
     found = embed.read(dataset, ready_encoder(dataset, encoder, may_fit=False, load=False))
     items = embed.item_rows(dataset, found)
-    return found.vectors, roles_of(items, dataset.protocol(protocol_name)), [_word(item.id) for item in items]
+    return found.vectors, roles_of(items, protocol_named(dataset, protocol_name)), [_word(item.id) for item in items]
 
 
 def _word(name: str) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from core import store
+from core.datasets.base import Dataset
+from core.errors import UserError
 from core.metrics.stream import Roles
 from core.types import Item, Protocol
 
@@ -19,6 +22,30 @@ def roles_of(items: Sequence[Item], protocol: Protocol) -> Roles:
     ignored = codes([item.value(protocol.ignore) if protocol.ignore else None for item in items])
     relevant = codes([item.value(protocol.relevant) for item in items])
     return Roles(np.array(searched, np.int64), np.array(asking, np.int64), relevant, ignored)
+
+
+BY = "by:"
+"""How a protocol over any attribute is asked for: ``by:pattern``."""
+
+
+def protocol_named(dataset: Dataset, name: str | None = None) -> Protocol:
+    """A protocol of the dataset by name, or one made for an attribute: ``by:pattern`` judges pictures of the same pattern.
+
+    The usual one's gallery and queries serve; pictures of the query's own object are then neither right nor wrong.
+
+    Raises:
+        UserError: no such protocol or attribute.
+    """
+    if name is None or not name.startswith(BY):
+        return dataset.protocol(name)
+    attribute = name.removeprefix(BY)
+    known = sorted({key for item in dataset.items for key in item.attributes} | {"label", "category", "instance"})
+    if all(item.value(attribute) is None for item in dataset.items):
+        raise UserError(f"No picture of {dataset.title or dataset.name} has {attribute[:60]!r}.", f"Known: {', '.join(known)}.")
+    objects = attribute != "instance" and any(item.instance is not None for item in dataset.items)
+    apart = ", another object; pictures of the query's own object are ignored" if objects else ""
+    note = f"relevant = same {attribute}{apart}"
+    return replace(dataset.protocol(), name=name, relevant=attribute, ignore="instance" if objects else None, note=note)
 
 
 def codes(values: Sequence[object]) -> np.ndarray:

@@ -150,6 +150,21 @@ def test_without_labels_it_says_why(tmp_path, pictures):
     assert Report.load(report.save()).means[0]["mAP"] is None
 
 
+def test_any_attribute_can_be_what_is_relevant(tmp_path, pictures):
+    rows = ["path,shade,who"]
+    for number, path in enumerate(sorted(pictures.rglob("*.png"))):
+        rows.append(f"{path},{'dark' if number % 3 else 'light'},{number // 2}")
+    (tmp_path / "list.csv").write_text("\n".join(rows))
+    dataset = library.open_dataset(str(tmp_path / "list.csv"), fresh=True)
+    report = evaluate("shades", [dataset], ["tiny.16x16"], protocols=["by:shade"], timed=False)
+    (cell,) = report.cells
+    assert cell.protocol == "by:shade"
+    assert sorted(cell.relevant.tolist()) == [3] * 4 + [7] * 8
+    assert "same shade" in cell.card["relevant"]
+    with pytest.raises(UserError, match="shade"):
+        evaluate("shades", [dataset], ["tiny.16x16"], protocols=["by:nothing"], timed=False)
+
+
 def test_separating_and_worst_queries(report):
     dataset, protocol = report.cells[0].name[:2]
     found = separate(report, dataset, protocol, *ENCODERS)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from tests.metrics.lists import Case, cases
 
 from core.errors import UserError
 from core.metrics import curves, retrieval, table
 from core.metrics.ranked import rank
+from tests.metrics.lists import Case, cases
 
 HAND = {  # R, hits: trec_eval = ranx AP@10, pytorch-metric-learning MAP@R, revisitop AP, nDCG@10 of trec_eval
     "a": (4, (1, 3, 6), 0.5417, 0.4167, 0.5083, 0.7246),
