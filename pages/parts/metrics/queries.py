@@ -45,7 +45,7 @@ def _separating(choice: Choice, encoders: list[str], locator: str | None) -> Non
         return
     found = cached.separation(*choice.key, one, other, choice.metric)
     st.html(_counts(found))
-    quiet(reading(found))
+    quiet(reading(found) + (" A click opens a query in Compare." if locator else ""))
     better, worse = ([(found.ids[at], found.differences[at]) for at in places[:SHOWN]] for places in (found.best, found.least))
     for name, rows in ((one, better), (other, worse)):
         caption(
@@ -63,7 +63,7 @@ def reading(found: Separation) -> str:
     p = "< 0.001" if found.p < 0.001 else f"= {found.p:.3f}"
     sure = "more than chance" if found.p < 0.05 else "within chance"
     said = f"{one} answers {found.wins / total:.0%} of {total:,} queries better, {other} {found.losses / total:.0%}."
-    return f"{said} The difference of the means is {sure} (paired permutation test, p {p}). A click opens a query in Compare."
+    return f"{said} The difference of the means is {sure} (paired permutation test, p {p})."
 
 
 def _counts(found: Separation) -> str:
