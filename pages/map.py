@@ -52,6 +52,7 @@ def _answer(now: MapView) -> None:
     if None in paths:
         making.panel(now)
         return
+    making.pictures(now)
     maps, ids = shown.gather(now, paths)
     st.segmented_control("View", view.MODES, key=view.MODE, required=True, label_visibility="collapsed")
     drawn = {

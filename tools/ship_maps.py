@@ -1,6 +1,6 @@
 """Make the maps of the embedded gallery that are shipped with the code: the Map page then opens without a job.
 
-Run it after ``tools/ship_embeddings.py``: a map belongs to its embeddings. Every shipped encoder gets its PCA and its UMAP,
+Run it after ``tools/ship_embeddings.py``: a map belongs to its embeddings. Every shipped encoder gets its PCA, t-SNE and UMAP,
 and its UMAP aligned to each other one, so that any of them can be chosen in any order.
 """
 
@@ -25,7 +25,7 @@ DATASET = "catalogue"
 def wanted() -> list[Wanted]:
     """Every map worth shipping, with the usual parameters."""
     names = sorted(path.name for path in (store.shipped() / "embeddings").iterdir() if path.is_dir())
-    alone = [Wanted(name, projection) for projection in ("umap", "pca") for name in names]
+    alone = [Wanted(name, projection) for projection in ("umap", "pca", "tsne") for name in names]
     usual = {name: setting.default for name, setting in maps.settings_of("aligned").items()}
     return [*(_usual(one) for one in alone), *(Wanted(a, "aligned", b, usual) for b, a in permutations(names, 2))]
 

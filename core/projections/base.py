@@ -57,6 +57,8 @@ class Projection(ABC):
     settings: Mapping[str, Setting] = MappingProxyType({})
     aligns: bool = False
     """Whether :meth:`fit` takes ``anchor``: the places of the same pictures on another map, to stay comparable with."""
+    fit_up_to: int = 60_000
+    """Larger sets are arranged by a sample, and the rest is placed among it."""
     version: int = 1
 
     def __init__(self) -> None:

@@ -22,9 +22,9 @@ from core.types import Embeddings, Progress, report
 
 KIND = "maps"
 VERSION = 1
-FIT_UP_TO = 60_000
 SAMPLE = 50_000
-"""Larger sets are arranged by a fixed sample of this size; every other picture is placed among it, and the map says so."""
+"""What a projection can't arrange at once is arranged by a fixed sample of at most this size; every other picture is placed
+among it, and the map says so."""
 LAYERS = ("trust", "continuity", "kept", "nearest", "clusters")
 
 
@@ -169,15 +169,16 @@ def _noted(dataset: Dataset, wanted: Wanted) -> dict:
 def _project(wanted: Wanted, vectors: np.ndarray, anchor: np.ndarray | None, progress: Progress) -> tuple[Projection, int]:
     """A fitted projection whose places are those of all rows, and how many it was fitted on."""
     made, count = projections.get(wanted.projection), len(vectors)
-    if count <= FIT_UP_TO:
+    if count <= made.fit_up_to:
         made.fit(vectors, progress, anchor, **wanted.params)
         return made, count
-    chosen = np.sort(np.random.default_rng(0).choice(count, SAMPLE, replace=False))
+    sample = min(SAMPLE, made.fit_up_to)
+    chosen = np.sort(np.random.default_rng(0).choice(count, sample, replace=False))
     made.fit(np.asarray(vectors[chosen]), progress, None if anchor is None else anchor[chosen], **wanted.params)
     places = np.concatenate([made.transform(np.asarray(vectors[at : at + 8192])) for at in _watched(count, 8192, progress)])
     places[chosen] = made.positions
     made.positions = places
-    return made, SAMPLE
+    return made, sample
 
 
 def _watched(count: int, step: int, progress: Progress) -> Iterator[int]:

@@ -69,11 +69,21 @@ def colours(locator: str, version: str, spec: str, path: str, field: str, chosen
     return map_colours.colour(cached.dataset(locator), read(locator, version, spec, path), field, chosen.splitlines())
 
 
-@st.cache_resource(max_entries=12, show_spinner=False)
 def sheet(locator: str, version: str) -> atlas.Atlas | None:
     """The small pictures of a set, where they have been made; those of a small set are made now."""
+    try:
+        return _sheet(locator, version)
+    except LookupError:
+        return None
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def _sheet(locator: str, version: str) -> atlas.Atlas:
     found = cached.dataset(locator)
-    return atlas.get(found, may_build=len(found.items) <= 200)
+    made = atlas.get(found, may_build=len(found.items) <= 200)
+    if made is None:
+        raise LookupError("not made yet")  # an error is not kept: the next run looks again
+    return made
 
 
 @st.cache_data(max_entries=12, show_spinner=False)
@@ -126,7 +136,7 @@ def refusal(locator: str, version: str, encoder: str) -> UserError | None:
 
 def forget() -> None:
     """After a job: look again which maps there are."""
-    for cache in (path, sheet, refusal):
+    for cache in (path, _sheet, refusal):
         cache.clear()
 
 

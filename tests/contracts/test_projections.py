@@ -36,7 +36,7 @@ def fitted(request) -> Projection:
 
 
 def test_the_known_ones_are_there():
-    assert {"pca", "umap", "aligned"} <= set(NAMES)
+    assert {"pca", "umap", "aligned", "tsne"} <= set(NAMES)
     with pytest.raises(UnknownName, match="umap"):
         projections.get("umpa")
 

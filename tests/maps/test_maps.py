@@ -12,6 +12,7 @@ import pytest
 
 from core.cli.main import main
 from core.errors import Cancelled, UserError
+from core.projections.umap import Umap
 from core.services import atlas, build, library, map_colours, map_data, map_page, map_views, maps
 from core.services.maps import Map, Wanted
 from core.services.search import Query
@@ -83,7 +84,7 @@ def test_building_counts_up_and_stops(small):
 
 
 def test_a_large_set_is_arranged_by_a_sample_that_is_said(small, monkeypatch):
-    monkeypatch.setattr(maps, "FIT_UP_TO", 10)
+    monkeypatch.setattr(Umap, "fit_up_to", 10)
     monkeypatch.setattr(maps, "SAMPLE", 8)
     wanted = Wanted(FIRST, "umap", "", {"epochs": 33})
     found = maps.read(small, wanted, maps.build(small, wanted))

@@ -8,7 +8,10 @@ from pages.parts import cached, cached_maps, link, settings
 from pages.parts.map import view as views
 from pages.parts.words import caption, quiet
 
-KNOB_TITLES = {"neighbours": "Neighbours", "min_dist": "Least distance", "epochs": "Rounds (0 = usual)", "pull": "Hold together"}
+KNOB_TITLES = {
+    "neighbours": "Neighbours", "min_dist": "Least distance", "epochs": "Rounds (0 = usual)",
+    "pull": "Hold together", "perplexity": "Perplexity",
+}  # fmt: skip
 
 
 def panel() -> None:

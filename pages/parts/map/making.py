@@ -52,6 +52,17 @@ def panel(view: MapView) -> None:
         _button(view, arguments, "Make the maps")
 
 
+def pictures(view: MapView) -> None:
+    """Where maps are there without their small pictures (somebody deleted them), make these in passing, once."""
+    version, arguments = cached.version(view.base.dataset), _arguments(view)
+    known = st.session_state.setdefault(STARTED, {})
+    if " ".join(arguments) in known or cached_maps.sheet(view.base.dataset, version) is not None:
+        return
+    if _active(arguments) is None:
+        title = cached.dataset(view.base.dataset).title or view.base.dataset
+        known[" ".join(arguments)] = jobs.start(f"Small pictures for the maps of {title}", arguments)
+
+
 def _small(view: MapView) -> bool:
     version = cached.version(view.base.dataset)
     if len(cached.dataset(view.base.dataset).items) > AT_ONCE:
