@@ -6,6 +6,24 @@ import torch
 from torch import nn
 
 
+class Centre(nn.Module):
+    """Take the mean away, the batch's while learning and the usual one afterwards. Scales stay: what matters most for the
+    drawing keeps the most weight in the embedding, where batch normalisation would make noise as loud."""
+
+    def __init__(self, dim: int, momentum: float = 0.1) -> None:
+        super().__init__()
+        self.momentum = momentum
+        self.register_buffer("mean", torch.zeros(dim))
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        if not self.training:
+            return values - self.mean
+        own = values.mean(dim=0)
+        with torch.no_grad():
+            self.mean.lerp_(own.detach().float(), self.momentum)
+        return values - own
+
+
 class Autoencoder(nn.Module):
     """Squeeze a picture into ``dim`` numbers and draw it again from them (Hinton, Salakhutdinov, 2006)."""
 
@@ -16,7 +34,7 @@ class Autoencoder(nn.Module):
         self.cell = max(size // 2 ** len(self.widths), 1)
         flat = self.widths[-1] * self.cell**2
         self.encoder = nn.Sequential(*self._down(), nn.Flatten())
-        self.latent = nn.Sequential(nn.Linear(flat, dim, bias=False), nn.BatchNorm1d(dim, affine=False))
+        self.latent = nn.Sequential(nn.Linear(flat, dim, bias=False), Centre(dim))
         self.spread = nn.Linear(dim, flat)
         self.decoder = nn.Sequential(*self._up())
 
