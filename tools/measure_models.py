@@ -1,4 +1,4 @@
-"""Measure every shipped model, its untrained twin and the classical encoders on four sets; write cards and the report.
+"""Measure every shipped model and its untrained twin on four sets (``--classical``: others too); write cards and report.
 
     LOOKALIKE_DATA=folder/of/photographs python tools/measure_models.py [--threads 2] [name ...]
 
@@ -40,6 +40,7 @@ def main() -> int:
     told = argparse.ArgumentParser(description=__doc__)
     told.add_argument("names", nargs="*")
     told.add_argument("--threads", type=int, default=0)
+    told.add_argument("--classical", action="store_true", help="measure the classical encoders again too")
     options = told.parse_args()
     if options.threads:
         import torch
@@ -47,11 +48,13 @@ def main() -> int:
         torch.set_num_threads(options.threads)
     models = [name for name in options.names or shipped() if (store.shipped() / "models" / name / "card.json").exists()]
     cards = {name: read_card(store.shipped() / "models" / name) for name in models}
-    tried = [encoders.get(name) for name in (*CLASSICAL, *models)] + [Untrained(card) for card in cards.values()]
-    figures = measure(tried)
-    for name in models:
+    twins = {card["network"]["backbone"]: Untrained({**card, "name": card["network"]["backbone"]}) for card in cards.values()}
+    classical = [encoders.get(name) for name in CLASSICAL if options.classical]
+    figures = measure([*classical, *(encoders.get(name) for name in models), *twins.values()])
+    for name, card in cards.items():
         note = {"protocol": "exact cosine search; see docs/training.md", "date": time.strftime("%Y-%m-%d")}
-        update_card(name, metrics={**note, **figures[name]}, untrained=figures[f"{name}-untrained"])
+        twin = twins[card["network"]["backbone"]].name
+        update_card(name, metrics={**note, **figures[name]}, untrained=figures[twin])
     write_report(figures)
     return 0
 
