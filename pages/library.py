@@ -7,9 +7,11 @@ import streamlit as st
 from pages.parts import cached, jobs_view, library_add, library_build, library_caches, library_lists
 from pages.parts.guard import run
 from pages.parts.shell import hosted, shell
-from pages.parts.words import size
+from pages.parts.words import quiet
 
 PLACES = ("panel_build", "panel_add", "answer")
+TABS = ("Data sets", "Encoders", "Caches")
+"""Words that never change: a tab whose name changes is another tab, and the page would jump back to the first."""
 
 
 def main() -> None:
@@ -22,20 +24,19 @@ def main() -> None:
         library_add.panel()
     with lists:
         jobs_view.show()
-        tabs = st.tabs(_names())
+        tabs = st.tabs(TABS)
         with tabs[0]:
+            quiet(_ready(cached.dataset_rows()))
             library_lists.datasets()
         with tabs[1]:
+            quiet(_ready(cached.encoder_rows()))
             library_lists.encoders()
         with tabs[2]:
             library_caches.show(may_delete=not hosted())
 
 
-def _names() -> list[str]:
-    rows = cached.cache_rows()
-    sets = sum(row["state"] == "ready" for row in cached.dataset_rows())
-    ready = sum(row["state"] == "ready" for row in cached.encoder_rows())
-    return [f"Data sets · {sets} ready", f"Encoders · {ready} ready", f"Caches · {size(sum(row['bytes'] for row in rows))}"]
+def _ready(rows: list[dict]) -> str:
+    return f"{sum(row['state'] == 'ready' for row in rows)} of {len(rows)} ready"
 
 
 run(main, "Library")

@@ -18,7 +18,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 
 
 @contextmanager
-def serving(artifacts: Path, timeout_s: float = 60.0, **environment: str) -> Iterator[str]:
+def serving(artifacts: Path, timeout_s: float = 120.0, **environment: str) -> Iterator[str]:
     """Run the app with its own artifacts folder; gives its address. Ends the process that it started, whatever happens."""
     port = _free_port()
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.port", str(port)]
@@ -34,7 +34,11 @@ def serving(artifacts: Path, timeout_s: float = 60.0, **environment: str) -> Ite
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(10)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
 
 
 @contextmanager

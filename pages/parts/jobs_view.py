@@ -30,7 +30,9 @@ def _jobs(was_running: bool) -> None:
     for job in active:
         with st.container(key=f"panel_job_{job.id}"):
             _running(job)
-    for job in [job for job in cached.recent_jobs() if not job.active and time.time() - job.updated < RECENT_S][:RECENT]:
+    latest = {job.title: job for job in reversed(cached.recent_jobs())}  # of one thing tried several times, the last try
+    over = [job for job in latest.values() if not job.active and time.time() - job.updated < RECENT_S]
+    for job in sorted(over, key=lambda job: -job.updated)[:RECENT]:
         words = f"{guard.public(job.message)} {ago(time.time() - job.updated)}."
         note(f"{ENDS[job.state]}: {job.title}.", words.strip(), TONES[job.state])
 

@@ -6,6 +6,9 @@ import pytest
 
 from tools.serve import chromium, serving, settle
 
+PATIENCE_MS = 120_000
+"""Longest wait for anything on a page: a machine that does other things too is slow, not broken."""
+
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
@@ -26,6 +29,7 @@ def open_at(browser, address):
 
     def opened(path: str = "", width: int = 1280, height: int = 900, **options):
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("request", lambda request: asked.append(request.url))
