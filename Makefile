@@ -5,8 +5,9 @@ PORT ?= 8501
 BIN := .venv/bin
 FIRST := hsv.12x4x4,tiny.16x16,hog.8x8
 WORKERS ?= 2
+RECIPES := resnet-base resnet siamese triplet vgg vit autoencoder
 
-.PHONY: demo test test-slow lint bench screenshots measure readme clean help
+.PHONY: demo test test-slow lint bench screenshots measure train report shipped readme clean help
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -30,10 +31,21 @@ bench: .venv/dev  ## both sides in one run, with the ratio
 	@for file in tools/bench/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 measure: .venv/dev  ## measure the builds again, for docs/measured.md
-	@$(BIN)/python tools/measure_builds.py
+	@$(BIN)/python tools/measure_builds.py $(DATASET)
 
 screenshots: .venv/dev  ## every page, wide and narrow, light and dark, into screenshots/
 	@$(BIN)/python tools/screenshots.py
+
+train: .venv/run  ## every shipped weight again from its recipe (hours; resumes); LOOKALIKE_DATA names the photographs
+	@for r in $(RECIPES); do $(BIN)/python -m core train --recipe shipped/$$r --run train-shipped-$$r || exit 1; done
+	@$(BIN)/python tools/measure_models.py
+
+report: .venv/run  ## the shipped leaderboard again; LOOKALIKE_DATA names the photographs
+	@$(BIN)/python tools/make_report.py
+
+shipped: .venv/run  ## embeddings and maps of the embedded gallery that come with the code
+	@$(BIN)/python tools/ship_embeddings.py
+	@$(BIN)/python tools/ship_maps.py
 
 readme: .venv/run  ## write the table of encoders into README.md
 	@$(BIN)/python tools/write_readme.py

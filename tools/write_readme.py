@@ -20,7 +20,7 @@ def table() -> str:
     """The listed encoders that everyone has, as Markdown."""
     with tempfile.TemporaryDirectory() as empty:  # as on a fresh machine: nothing downloaded, nothing trained
         os.environ["LOOKALIKE_ARTIFACTS"] = empty
-        rows = library.encoder_rows()
+        rows = sorted(library.encoder_rows(), key=lambda row: row["state"] != "ready")
     lines = ["| name | what it is | family | numbers | |", "|---|---|---|---|---|"]
     for row in rows:
         tier = "bundled" if row["state"] == "ready" else f"download, {row['bytes'] / 1e6:.0f} MB"
