@@ -49,6 +49,12 @@ def read(locator: str, version: str, spec: str, path: str) -> Map:
     return maps.read(cached.dataset(locator), _wanted(spec))
 
 
+@st.cache_resource(max_entries=24, show_spinner=False)
+def row_numbers(locator: str, version: str, spec: str, path: str) -> dict[str, int]:
+    """Item id -> row of a map."""
+    return {id: row for row, id in enumerate(read(locator, version, spec, path).ids)}
+
+
 @st.cache_data(max_entries=20, show_spinner=False)
 def fields(locator: str, version: str) -> dict[str, str]:
     return map_colours.fields(cached.dataset(locator))

@@ -121,7 +121,7 @@ def _point(view: MapView, one: Shown) -> dict:
 
 def row_of(one: Shown, id: str) -> int | None:
     """The row of a picture on a map."""
-    return one.found.ids.index(id) if id in one.found.ids else None
+    return cached_maps.row_numbers(*one.key).get(id)
 
 
 def _places(one: Shown, ids: Sequence[str]) -> list[tuple[float, float]]:
