@@ -152,6 +152,6 @@ def by_hand(name: str, url: str, target: Path, why: str) -> UserError:
     where = target.relative_to(store.root()).as_posix()
     return UserError(
         f"{name} needs its weights file, and {why}.",
-        f"The file: {url}",
+        f"The file is {url} on the hub.",
         f"Connect to the network and try again, or put the file by hand at {where} in the artifacts folder ({store.root()}).",
     )
