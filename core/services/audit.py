@@ -116,19 +116,6 @@ def _trec(measure: str) -> Callable[[definitions.List, int], float]:
     return ask
 
 
-def _metric_learning(name: str) -> Callable[[definitions.List, int], float]:
-    def ask(made: definitions.List, k: int) -> float:
-        import torch
-        from pytorch_metric_learning.utils import accuracy_calculator as theirs
-
-        relevant = torch.from_numpy(_arrays(made)[0])[None, :]
-        counts = (torch.tensor([[1]]), [made.relevant])
-        return getattr(theirs, name)(relevant, torch.tensor([[1]]), False, counts, False, False, torch.eq, **(
-            {"at_r": True} if name == "mean_average_precision" else {}))  # fmt: skip
-
-    return ask
-
-
 OUTSIDE: dict[str, tuple[str, Callable[[definitions.List, int], float]]] = {
     "AP": ("sklearn", _sklearn_ap),
     "nDCG@K": ("sklearn", _sklearn_ndcg),
@@ -137,6 +124,6 @@ OUTSIDE: dict[str, tuple[str, Callable[[definitions.List, int], float]]] = {
     "Recall@K (retrieval)": ("pytrec_eval", _trec("recall")),
     "Recall@K (metric learning), CMC@K": ("pytrec_eval", _trec("success")),
     "Reciprocal rank": ("pytrec_eval", _trec("recip_rank")),
-    "MAP@R": ("pytorch_metric_learning", _metric_learning("mean_average_precision")),
-    "R-precision": ("pytorch_metric_learning", _metric_learning("r_precision")),
+    # MAP@R is compared in the tests alone: pytorch-metric-learning replaces faiss's search when it is imported
+    "R-precision": ("pytrec_eval", _trec("Rprec")),
 }

@@ -19,6 +19,11 @@ def hardware() -> str:
     return f"{_processor()}, {cores} cores" + (f", {torch.cuda.get_device_name(0)}" if cuda else "")
 
 
+def busy() -> float | None:
+    """Programs that wanted to run, for each core, over the last minute; None where the system does not say."""
+    return round(os.getloadavg()[0] / (os.cpu_count() or 1), 2) if hasattr(os, "getloadavg") else None
+
+
 def versions() -> dict[str, str]:
     """Installed versions of what the figures depend on."""
     found = {"python": platform.python_version()}

@@ -18,7 +18,7 @@ from core.indexes.base import Index
 from core.metrics.latency import summary
 from core.services import embed, galleries
 from core.services.cells import Cell
-from core.services.hardware import hardware
+from core.services.hardware import busy, hardware
 from core.services.ready import ready_encoder
 from core.services.specs import IndexSpec
 from core.types import Item
@@ -72,14 +72,15 @@ def measured(dataset: Dataset, encoder_name: str, spec: IndexSpec) -> dict:
     """Stage -> ``single`` and ``batch`` -> p50, p95, p99 in ms a picture, and runs; measured once on this hardware.
 
     Vectors that a user brought are only searched with. ``total`` is the sum of all stages of each single run. What was
-    spent once stands apart, under ``build``: seconds of encoding and of the index, pictures encoded, bytes of both.
+    spent once stands apart, under ``build``: seconds of encoding and of the index, pictures encoded, bytes of both. ``busy``
+    is how many programs wanted each core when it began: above 1 the times are those of a shared machine.
 
     Raises:
         UserError: the embeddings are not built, or a picture can't be read.
     """
     encoder = ready_encoder(dataset, encoder_name, may_fit=False, load=False)
     index = {"index": spec.name, "build": dict(spec.build), "search": dict(spec.search)}
-    causes = {**embed.causes(dataset, encoder), **index, "hardware": hardware(), "version": 2}
+    causes = {**embed.causes(dataset, encoder), **index, "hardware": hardware(), "version": 3}
 
     def write(folder: Path) -> dict:
         (folder / "times.json").write_text(json.dumps(_measure(dataset, encoder_name, spec)))
@@ -97,7 +98,7 @@ def _measure(dataset: Dataset, encoder_name: str, spec: IndexSpec) -> dict:
     encoder = ready_encoder(dataset, encoder_name, may_fit=False)
     index, _ = galleries.gallery_index(dataset, encoder, spec.name, **spec.build)
     found = embed.read(dataset, encoder)
-    once = {"build": _build(dataset, encoder, index)}
+    once = {"build": _build(dataset, encoder, index), "busy": busy()}
     if encoder.tier == "imported":
         return once | _search_only(index, spec, np.asarray(found.vectors[: WARM + RUNS]))
     items = embed.item_rows(dataset, found)

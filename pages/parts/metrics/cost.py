@@ -32,6 +32,9 @@ def show(choice: Choice, cells: list[Cell]) -> None:
     _stages(timed)
     heading("Size, and what was spent once")
     _once(timed)
+    busy = max((cell.latency.get("busy") or 0.0 for cell in timed), default=0.0)
+    if busy > 1.5:
+        note("Times of a busy machine.", f"Up to {busy:.0f} programs wanted each core meanwhile: compare with care.")
     runs = timed[0].latency["total"]["single"]["runs"]
     quiet(f"Measured after warm-up on {timed[0].card['hardware']}, {runs} searches of one picture each; batches of 32 beside it.")
 
