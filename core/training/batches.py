@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from core.training.metric_learning import leave_faiss_alone
 from core.training.settings import Settings
 from core.training.sources import Source
 
@@ -44,6 +45,7 @@ def _shuffled(source: Source, count: int, per_class: int, seed: int) -> np.ndarr
 
 def _by_class(source: Source, count: int, per_class: int, seed: int) -> np.ndarray:
     """Classes in random order, ``per_class`` pictures of each (P x K)."""
+    leave_faiss_alone()
     from pytorch_metric_learning.samplers import MPerClassSampler
 
     labels = source.labels[source.train]
@@ -56,6 +58,7 @@ def _by_class(source: Source, count: int, per_class: int, seed: int) -> np.ndarr
 @contextmanager
 def _random(seed: int):
     """The sampler draws from a generator of the library's; for a moment that is one of our own."""
+    leave_faiss_alone()
     from pytorch_metric_learning.utils import common_functions
 
     before = common_functions.NUMPY_RANDOM

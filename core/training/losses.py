@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.errors import UserError
+from core.training.metric_learning import leave_faiss_alone
 from core.training.settings import Settings
 
 
@@ -32,18 +33,21 @@ def _cross_entropy(settings: Settings, classes: int) -> tuple:
 def _arcface(settings: Settings, classes: int) -> tuple:
     import math
 
+    leave_faiss_alone()
     from pytorch_metric_learning.losses import ArcFaceLoss
 
     return ArcFaceLoss(classes, settings.dim, margin=math.degrees(settings.margin), scale=settings.scale), None
 
 
 def _proxy_anchor(settings: Settings, classes: int) -> tuple:
+    leave_faiss_alone()
     from pytorch_metric_learning.losses import ProxyAnchorLoss
 
     return ProxyAnchorLoss(classes, settings.dim, margin=settings.margin, alpha=settings.scale), None
 
 
 def _contrastive(settings: Settings, classes: int) -> tuple:
+    leave_faiss_alone()
     from pytorch_metric_learning.losses import ContrastiveLoss
     from pytorch_metric_learning.miners import PairMarginMiner
 
@@ -52,6 +56,7 @@ def _contrastive(settings: Settings, classes: int) -> tuple:
 
 
 def _triplet(settings: Settings, classes: int) -> tuple:
+    leave_faiss_alone()
     from pytorch_metric_learning.losses import TripletMarginLoss
     from pytorch_metric_learning.miners import TripletMarginMiner
 
@@ -59,6 +64,7 @@ def _triplet(settings: Settings, classes: int) -> tuple:
 
 
 def _multi_similarity(settings: Settings, classes: int) -> tuple:
+    leave_faiss_alone()
     from pytorch_metric_learning.losses import MultiSimilarityLoss
     from pytorch_metric_learning.miners import MultiSimilarityMiner
 
@@ -66,18 +72,21 @@ def _multi_similarity(settings: Settings, classes: int) -> tuple:
 
 
 def _supcon(settings: Settings, classes: int) -> tuple:
+    leave_faiss_alone()
     from pytorch_metric_learning.losses import SupConLoss
 
     return SupConLoss(temperature=1.0 / settings.scale), None
 
 
 def _simclr(settings: Settings, classes: int) -> tuple:
+    leave_faiss_alone()
     from pytorch_metric_learning.losses import NTXentLoss, SelfSupervisedLoss
 
     return SelfSupervisedLoss(NTXentLoss(temperature=1.0 / settings.scale)), None
 
 
 def _vicreg(settings: Settings, classes: int) -> tuple:
+    leave_faiss_alone()
     from pytorch_metric_learning.losses import VICRegLoss
 
     return VICRegLoss(), None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -103,3 +106,20 @@ def test_the_threshold_of_pairs_lies_between_equal_and_different():
     at = pair_threshold(vectors, np.array([0, 0, 0, 1, 1]))
     assert 2 * np.sin(np.radians(2)) <= at < 2 * np.sin(np.radians(28))
     assert pair_threshold(vectors, np.zeros(5, int)) is None
+
+
+def test_training_leaves_the_search_of_faiss_as_it_is():
+    """pytorch-metric-learning replaces it in the whole process unless it is kept from that."""
+    code = (
+        "import numpy as np\n"
+        "from core.indexes.base import indexes\n"
+        "from core.training import metric_learning\n"
+        "metric_learning.leave_faiss_alone()\n"
+        "import pytorch_metric_learning.losses\n"
+        "vectors = np.eye(64, dtype=np.float32)\n"
+        "index = indexes.get('hnsw'); index.build(vectors)\n"
+        "assert index.search(vectors[:1], 3, efSearch=64).ids[0, 0] == 0\n"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
