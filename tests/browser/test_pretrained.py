@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.test_compare import ids
 from tests.hub import serving as serving_hub
@@ -91,4 +92,4 @@ def test_weights_are_fetched_on_the_library_page_stopped_and_fetched_again(open_
     row.get_by_role("button", name="Download").click()
     row.get_by_text("ready", exact=True).wait_for(timeout=SLOW_MS)
     assert hub.ranges[before] is not None, "it did not go on where it had stopped"
-    assert row.get_by_role("button", name="Download").count() == 0
+    expect(row.get_by_role("button", name="Download")).to_have_count(0, timeout=60_000)
