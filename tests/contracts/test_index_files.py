@@ -1,0 +1,86 @@
+"""What every registered index keeps on disk: a faithful copy that costs what it says, grows, is mapped, refused when damaged."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.errors import UserError
+from core.indexes.base import Index, indexes
+from tests.contracts.indexed import DIM, NAMES, N, clustered
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_saved_and_loaded_is_the_same_and_costs_the_same(name, built, truth, tmp_path):
+    index, copy = built(name), indexes.get(name)
+    index.save(tmp_path)
+    copy.load(tmp_path)
+    assert (copy.size, copy.dim) == (N, DIM)
+    before, after = index.search(truth[0], 10), copy.search(truth[0], 10)
+    np.testing.assert_array_equal(before.ids, after.ids)
+    np.testing.assert_array_equal(before.scores, after.scores)
+    assert copy.cost() == index.cost()
+    on_disk = sum(f.stat().st_size for f in tmp_path.iterdir() if f.suffix != ".json")
+    assert abs(on_disk - copy.cost().disk_bytes) <= 4096, "the cost is what lies on disk"
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("loaded", [False, True])
+def test_added_rows_are_found_or_the_index_says_that_it_cannot_grow(name, loaded, tmp_path):
+    index, new = indexes.get(name), clustered(50, seed=9)
+    index.build(clustered())
+    if loaded:
+        index.save(tmp_path)
+        index = indexes.get(name)
+        index.load(tmp_path)
+    if type(index)._add is Index._add:
+        with pytest.raises(UserError, match="Build it again"):
+            index.add(new)
+        return
+    index.add(new)
+    hits = index.search(new[20:21], 2)
+    assert index.size == N + 50
+    assert N + 20 in hits.ids
+    with pytest.raises(UserError):
+        index.add(new[:, :5])
+    assert index.size == N + 50
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_cost_is_measured(name, built):
+    cost = built(name).cost()
+    assert cost.ram_bytes >= N
+    assert cost.disk_bytes >= cost.ram_bytes
+    assert cost.build_s > 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_loading_maps_the_file_instead_of_reading_it(name, tmp_path):
+    psutil = pytest.importorskip("psutil")
+    vectors = clustered(20_000, 256) if name in ("exact", "flat", "sq8") else clustered(2000, 64)
+    index = indexes.get(name)
+    index.build(vectors)
+    index.save(tmp_path)
+    size = sum(f.stat().st_size for f in tmp_path.iterdir())
+    del index
+    copy, process = indexes.get(name), psutil.Process()
+    before = process.memory_info().rss
+    copy.load(tmp_path)
+    grown = process.memory_info().rss - before
+    assert grown < max(size / 4, 2 << 20), f"{grown} of {size} bytes became resident"
+    assert copy.search(vectors[:1], 1).scores[0, 0] > 0.99
+
+
+def test_full_disk_while_saving_is_a_system_error(built, tmp_path):
+    (tmp_path / "index.faiss").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left"):
+        built("flat").save(tmp_path)
+
+
+def test_unreadable_file_is_refused(built, tmp_path):
+    built("flat").save(tmp_path)
+    data = (tmp_path / "index.faiss").read_bytes()
+    for broken in (b"", data[:20], b"junk" + data[4:], data[: len(data) // 2]):
+        (tmp_path / "index.faiss").write_bytes(broken)
+        with pytest.raises(UserError, match="can't be read"):
+            indexes.get("flat").load(tmp_path)

@@ -1,0 +1,102 @@
+"""What every registered index refuses, and how it says so: bad vectors, bad knobs, too few rows; and how a build is stopped."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.errors import Cancelled, UserError
+from core.indexes.base import indexes
+from core.registry import UnknownName
+from tests.contracts.indexed import NAMES, N, clustered
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_vector_is_indexed_or_the_number_needed_is_said(name):
+    index = indexes.get(name)
+    if index.name in ("pq", "ivf_pq"):
+        with pytest.raises(UserError, match="needs 256"):
+            index.build(clustered(1))
+        return
+    index.build(clustered(1))
+    assert index.search(clustered(1), 2).ids.tolist() == [[0, -1]]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_refusals_are_for_people_and_leave_the_index_usable(name, built):
+    with pytest.raises(UserError, match="before it was built"):
+        indexes.get(name).search(clustered(1), 1)
+    with pytest.raises(UserError, match="before it was built"):
+        indexes.get(name).add(clustered(1))
+    index, good = built(name), clustered(2)
+    bad = good.copy()
+    bad[1, 3] = np.nan
+    refused = [
+        lambda: index.search(good[:, :-1], 3),
+        lambda: index.search(good[0], 3),
+        lambda: index.search(good[:0], 3),
+        lambda: index.search(bad, 3),
+        lambda: index.search(bad * np.inf, 3),
+        lambda: index.search(good, 0),
+        lambda: index.search(good, 10**9),
+        lambda: index.search(good, 3, knob_that_nobody_has=1),
+        lambda: index.add(bad),
+        lambda: indexes.get(name).build(np.zeros((0, 4), np.float32)),
+        lambda: indexes.get(name).build(bad),
+        lambda: indexes.get(name).build(good, knob_that_nobody_has=1),
+        lambda: index.fingerprint(knob_that_nobody_has=1),
+    ]
+    for call in refused:
+        with pytest.raises(UserError):
+            call()
+    assert index.search(good[:1], 1).ids.shape == (1, 1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("value", [-5, 1e12, "abc", None, float("nan"), True, 1.5, [1]])
+def test_forged_knob_values_are_refused(name, value, built):
+    index = built(name)
+    for knob in index.search_knobs:
+        with pytest.raises(UserError, match="from"):
+            index.search(clustered(1), 1, **{knob: value})
+    for knob in index.build_knobs:
+        with pytest.raises(UserError, match="from"):
+            index.fingerprint(**{knob: value})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_build_knobs_are_causes_and_search_knobs_are_not(name):
+    index = indexes.get(name)
+    for knob, about in index.build_knobs.items():
+        other = next(v for v in about.values if v != about.default)
+        assert index.fingerprint(**{knob: other}) != index.fingerprint()
+        assert index.fingerprint(**{knob: about.default}) == index.fingerprint()
+    for knob in index.search_knobs:
+        with pytest.raises(UserError):
+            index.fingerprint(**{knob: index.search_knobs[knob].default})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_build_reports_and_stops(name):
+    seen = []
+    index = indexes.get(name)
+    index.build(clustered(), lambda done, total: seen.append((done, total)) or True)
+    assert all(0 <= done <= total == N for done, total in seen)
+    if seen:
+        assert seen[-1] == (N, N)
+        with pytest.raises(Cancelled):
+            indexes.get(name).build(clustered(), lambda done, total: False)
+        with pytest.raises(Cancelled):
+            index.build(clustered(), lambda done, total: False)
+        with pytest.raises(UserError, match="before it was built"):
+            index.search(clustered(1), 1)
+
+
+def test_unknown_index_is_answered_with_the_nearest_name():
+    with pytest.raises(UnknownName, match="flat"):
+        indexes.get("flatt")
+
+
+def test_product_quantisation_says_which_parts_fit():
+    with pytest.raises(UserError, match="These do: 1, 2, 4"):
+        indexes.get("pq").build(clustered(300), m=7)
