@@ -1,0 +1,1 @@
+"""What approximation costs: recall against time and memory, what a setting loses, and why."""
