@@ -3,77 +3,99 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 
 from core.errors import UserError
+from core.indexes.knobs import Knob
+from core.indexes.ranking import join, nothing, scan, top
 from core.registry import Registry
-from core.types import Cost, Hits, Progress
+from core.types import Cost, Hits, Progress, State
 
+__all__ = ["MOST_HITS", "Index", "Knob", "indexes"]
 indexes: Registry[Index] = Registry("index", "core.indexes")
 
 
 MOST_HITS = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Knob:
-    """A setting of an index: its default, the values worth trying and those allowed; ``about`` says what it trades."""
-
-    default: int | float
-    values: tuple[int | float, ...] = ()
-    about: str = ""
-    low: float = 1
-    high: float = 1_000_000
-
-    def check(self, name: str, value: object) -> int | float:
-        """``value`` as this knob's kind of number. Raises UserError where it is none, or outside ``low`` to ``high``."""
-        whole = isinstance(self.default, int)
-        right = isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and self.low <= value <= self.high
-        if not right or (whole and int(value) != value):
-            kind = "a whole number" if whole else "a number"
-            raise UserError(f"{name} = {value!r} was given.", f"It is {kind} from {self.low:g} to {self.high:g}.")
-        return int(value) if whole else float(value)
+REMOVED = "removed.npy"
+FEW = 2000
+"""So few allowed rows are compared one by one: quicker than any index, and exact."""
 
 
 class Index(ABC):
     """Nearest neighbours by cosine over unit vectors.
 
     Build knobs are given to :meth:`build` and belong to the cache key; search knobs are given to :meth:`search` and do
-    not. Ids are row numbers of what was built, then of what was added.
+    not. Ids are row numbers of what was built, then of what was added; removing rows does not renumber the others.
 
     Whatever finds the hits, a score is the exact cosine of query and row (:mod:`core.indexes.ranking`), and equal
     scores fall by id: so two indexes that find the same rows give the same answer, and approximation shows in what is
-    missing alone.
+    missing alone. Where ``score`` is not ``cosine`` it says what is ranked by instead.
     """
 
     name: str = ""
     title: str = ""
     about: str = ""
     exact: bool = False
+    score: str = "cosine"
+    package: str = ""
+    """What has to be installed besides the product's own packages, by its name of import."""
+    selects: bool = False
+    """Whether a filter goes into the search itself; otherwise more is fetched until enough is left."""
+    partial: bool = False
+    """Whether rows that share nothing with the query are never answered, however many are asked for."""
+    mapped: bool = True
+    """Whether a saved index is read by memory map; False: all of it is read into memory."""
     build_knobs: Mapping[str, Knob] = MappingProxyType({})
     search_knobs: Mapping[str, Knob] = MappingProxyType({})
     size: int = 0
     dim: int = 0
+    _gone: np.ndarray | None = None
+
+    @property
+    def grows(self) -> bool:
+        """Whether :meth:`add` works; otherwise more vectors need another build."""
+        return type(self)._add is not Index._add
+
+    def state(self) -> State:
+        """Whether it can be used here; ``detail`` says what to do where not."""
+        if self.package and find_spec(self.package) is None:
+            return State("unavailable", f"{self.title} needs the package {self.package}. {self.install}")
+        return State("ready")
+
+    @property
+    def install(self) -> str:
+        """What to do where the package is not installed."""
+        return f"Install it with: pip install {self.package}"
 
     def fingerprint(self, **knobs: float) -> dict:
         """Every cause of the built index but the vectors."""
         return {"index": self.name, "knobs": self.settle(self.build_knobs, knobs), "version": getattr(self, "version", 1)}
 
     def build(self, vectors: np.ndarray, progress: Progress | None = None, **knobs: float) -> None:
-        """Index float32 (n, dim) unit rows."""
+        """Index float32 (n, dim) unit rows.
+
+        Raises:
+            UserError: too few vectors to train on, a wrong knob, a package that is not installed.
+            Cancelled: ``progress`` said stop.
+        """
         settled = self.settle(self.build_knobs, knobs)
         self._check(vectors)
+        self._need_package()
         self.size = self.dim = 0
         self._build(vectors, progress, **settled)
         self.size, self.dim = vectors.shape
+        self._gone = None
 
-    def search(self, queries: np.ndarray, k: int, **knobs: float) -> Hits:
+    def search(self, queries: np.ndarray, k: int, *, allowed: np.ndarray | None = None, **knobs: float) -> Hits:
         """The ``k`` most similar rows for each of float32 (q, dim); -1 where fewer exist.
+
+        Args:
+            allowed: bool (size,): which rows may be answered; None = all.
 
         Raises:
             UserError: nothing was built, a knob is unknown, the dimension is wrong or a value is not finite.
@@ -84,7 +106,8 @@ class Index(ABC):
             raise UserError(f"k = {k} was asked for.", f"k is 1 to {most}.")
         settled = self.settle(self.search_knobs, knobs)
         self._check(queries, self.dim)
-        return self._search(np.ascontiguousarray(queries, dtype=np.float32), k, **settled)
+        queries, mask = np.ascontiguousarray(queries, dtype=np.float32), self._mask(allowed)
+        return self._search(queries, k, **settled) if mask is None else self._filtered(queries, k, mask, settled)
 
     @abstractmethod
     def _build(self, vectors: np.ndarray, progress: Progress | None, **knobs: float) -> None: ...
@@ -92,23 +115,105 @@ class Index(ABC):
     @abstractmethod
     def _search(self, queries: np.ndarray, k: int, **knobs: float) -> Hits: ...
 
+    @abstractmethod
+    def rows(self, ids: np.ndarray) -> np.ndarray:
+        """The vectors of these rows as scores are made from them, float32 (len(ids), dim)."""
+
+    def _mask(self, allowed: np.ndarray | None) -> np.ndarray | None:
+        """Rows that may be answered, bool (size,); None where that is every one."""
+        if allowed is None:
+            return None if self._gone is None else ~self._gone
+        allowed = np.asarray(allowed)
+        if allowed.dtype != np.bool_ or allowed.shape != (self.size,):
+            given = f"A filter of {allowed.dtype} {allowed.shape} was given."
+            raise UserError(given, f"It is True or False for each of {self.size} rows.")
+        mask = allowed if self._gone is None else allowed & ~self._gone
+        return None if mask.all() else mask
+
+    def _filtered(self, queries: np.ndarray, k: int, mask: np.ndarray, knobs: dict[str, float]) -> Hits:
+        """Only what ``mask`` allows: as many as there are, unless the index is a ``partial`` one."""
+        left = np.flatnonzero(mask)
+        if not len(left):
+            return nothing(len(queries), k)
+        compares = self.score == "cosine" and not self.partial
+        if compares and len(left) <= max(FEW, k):
+            return scan(queries, self.rows, left, k)
+        hits = self._select(queries, k, mask, **knobs) if self.selects else self._overfetch(queries, k, mask, knobs)
+        short = np.flatnonzero((hits.ids >= 0).sum(axis=1) < min(k, len(left)))
+        return join(hits, short, scan(queries[short], self.rows, left, k)) if compares and len(short) else hits
+
+    def _select(self, queries: np.ndarray, k: int, mask: np.ndarray, **knobs: float) -> Hits:
+        """A search that looks at the allowed rows alone, where ``selects``."""
+        raise NotImplementedError
+
+    def _overfetch(self, queries: np.ndarray, k: int, mask: np.ndarray, knobs: dict[str, float]) -> Hits:
+        """Fetch more, four times as many each time, until ``k`` allowed ones are among them or all were seen."""
+        count = int(np.count_nonzero(mask))
+        wanted = min(self.size, int(1.5 * k * self.size / count) + 16)
+        while True:
+            hits = self._search(queries, wanted, **knobs)
+            which, column = np.nonzero((hits.ids >= 0) & mask[hits.ids])
+            if wanted == self.size or np.bincount(which, minlength=len(queries)).min() >= min(k, count):
+                return top(len(queries), k, which, hits.ids[which, column], hits.scores[which, column])
+            wanted = min(self.size, 4 * wanted)
+
     def add(self, vectors: np.ndarray) -> None:
         """Append rows; their ids go on from ``size``. An index that can't grow says so with a UserError."""
         self._need_built("added to")
         self._check(vectors, self.dim)
         self._add(np.ascontiguousarray(vectors, dtype=np.float32))
         self.size += len(vectors)
+        if self._gone is not None:
+            self._gone = np.append(self._gone, np.zeros(len(vectors), bool))
 
     def _add(self, vectors: np.ndarray) -> None:
         raise UserError(f"The index {self.name} can't grow.", fix="Build it again with all vectors.")
 
-    @abstractmethod
+    def remove(self, ids: Sequence[int] | np.ndarray) -> None:
+        """Never answer these rows again. The others keep their ids; the bytes come free with the next build.
+
+        Raises:
+            UserError: nothing was built, or no such row.
+        """
+        self._need_built("removed from")
+        rows = np.asarray(ids)
+        if rows.ndim != 1 or (rows.size and not np.issubdtype(rows.dtype, np.integer)):
+            raise UserError(f"Rows to remove were given as {rows.dtype} {rows.shape}.", "They are a list of row numbers.")
+        if rows.size and not (rows.min() >= 0 and rows.max() < self.size):
+            wrong = rows.max() if rows.min() >= 0 else rows.min()
+            raise UserError(f"There is no row {wrong}.", f"Rows are 0 to {self.size - 1}.")
+        gone = np.zeros(self.size, bool) if self._gone is None else self._gone.copy()
+        gone[rows.astype(np.int64)] = True
+        self._gone = gone if gone.any() else None
+
+    @property
+    def removed(self) -> int:
+        """How many rows are still held but never answered."""
+        return 0 if self._gone is None else int(np.count_nonzero(self._gone))
+
     def save(self, folder: Path) -> None:
         """Write into an existing, empty folder."""
+        self._save(folder)
+        if self._gone is not None:
+            np.save(folder / REMOVED, self._gone)
+
+    def load(self, folder: Path) -> None:
+        """Read what :meth:`save` wrote, by memory map where possible.
+
+        Raises:
+            UserError: a file can't be read, or a package is not installed.
+        """
+        self._need_package()
+        self._load(folder)
+        self._gone = np.load(folder / REMOVED) if (folder / REMOVED).exists() else None
+        if self._gone is not None and (self._gone.dtype != np.bool_ or self._gone.shape != (self.size,)):
+            raise UserError(f"The index in {folder} can't be read.", fix="Delete it on the Library page.")
 
     @abstractmethod
-    def load(self, folder: Path) -> None:
-        """Read what :meth:`save` wrote, by memory map where possible."""
+    def _save(self, folder: Path) -> None: ...
+
+    @abstractmethod
+    def _load(self, folder: Path) -> None: ...
 
     @abstractmethod
     def cost(self) -> Cost:
@@ -121,6 +226,10 @@ class Index(ABC):
                 allowed = f"It has: {', '.join(known)}." if known else "It has none here."
                 raise UserError(f"The index {self.name} has no knob {knob!r}.", allowed)
         return {name: knob.check(name, given.get(name, knob.default)) for name, knob in known.items()}
+
+    def _need_package(self) -> None:
+        if (state := self.state()).kind != "ready":
+            raise UserError(f"The index {self.name} can't be used here.", fix=state.detail)
 
     def _need_built(self, what: str) -> None:
         if not self.dim:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from core.indexes.base import Index, indexes
-from core.indexes.ranking import cosines, slack, top
+from core.indexes.ranking import cosines, scan, slack, top
 from core.types import Cost, Hits, Progress
 
 FIRST = 4096
@@ -24,6 +24,7 @@ class Exact(Index):
     title = "Exact (numpy)"
     about = "Compares the query with every picture: slow for millions, never wrong."
     exact = True
+    selects = True
 
     def __init__(self) -> None:
         self._vectors = np.zeros((0, 0), dtype=np.float32)
@@ -61,14 +62,20 @@ class Exact(Index):
         return top(len(queries), k, np.append(was, which), np.append(best.ids[was, column], ids),
                    np.append(best.scores[was, column], fresh))  # fmt: skip
 
+    def _select(self, queries: np.ndarray, k: int, mask: np.ndarray, **knobs: float) -> Hits:
+        return scan(queries, self.rows, np.flatnonzero(mask), k)
+
+    def rows(self, ids: np.ndarray) -> np.ndarray:
+        return self._vectors[ids]
+
     def _add(self, vectors: np.ndarray) -> None:
         self._vectors = np.concatenate([self._vectors, vectors])
 
-    def save(self, folder: Path) -> None:
+    def _save(self, folder: Path) -> None:
         np.save(folder / "vectors.npy", self._vectors)
         (folder / "built.json").write_text(json.dumps({"build_s": self._seconds}))
 
-    def load(self, folder: Path) -> None:
+    def _load(self, folder: Path) -> None:
         self._vectors = np.load(folder / "vectors.npy", mmap_mode="r")
         self._seconds = json.loads((folder / "built.json").read_text())["build_s"]
         self.size, self.dim = self._vectors.shape

@@ -145,12 +145,12 @@ class FaissIndex(Index):
 
     def _search(self, queries: np.ndarray, k: int, **knobs: float) -> Hits:
         if self.exact:
-            return rank(queries, self._rows, _all_best(self._index, queries, min(k, self.size)), k)
+            return rank(queries, self.rows, _all_best(self._index, queries, min(k, self.size)), k)
         wanted = min(k * int(knobs.get("rerank", 1)), self.size)
         _, found = self._index.search(queries, wanted, params=_parameters(knobs))
-        return rank(queries, self._rows, found, k)
+        return rank(queries, self.rows, found, k)
 
-    def _rows(self, ids: np.ndarray) -> np.ndarray:
+    def rows(self, ids: np.ndarray) -> np.ndarray:
         return self._beside[ids] if self._row.lossy else self._index.reconstruct_batch(ids)
 
     def _add(self, vectors: np.ndarray) -> None:
@@ -160,7 +160,7 @@ class FaissIndex(Index):
         if self._row.lossy:
             self._beside = np.concatenate([self._beside, vectors])
 
-    def save(self, folder: Path) -> None:
+    def _save(self, folder: Path) -> None:
         try:
             faiss().write_index(self._index, str(folder / "index.faiss"))
         except RuntimeError as error:
@@ -170,7 +170,7 @@ class FaissIndex(Index):
         about = {"build_s": self._seconds, "size": self.size, "dim": self.dim}
         (folder / "built.json").write_text(json.dumps(about))
 
-    def load(self, folder: Path) -> None:
+    def _load(self, folder: Path) -> None:
         built = json.loads((folder / "built.json").read_text())
         try:
             index = faiss().read_index(str(folder / "index.faiss"), faiss().IO_FLAG_MMAP_IFC)

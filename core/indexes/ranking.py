@@ -14,6 +14,8 @@ import numpy as np
 from core.types import Hits
 
 BLOCK_BYTES = 32 << 20
+SCANNED = 256
+"""So many queries are compared with every row at a time."""
 
 
 def slack(dim: int) -> float:
@@ -50,3 +52,37 @@ def rank(queries: np.ndarray, rows_of: Callable[[np.ndarray], np.ndarray], found
     which, column = np.nonzero(found >= 0)
     ids = found[which, column]
     return top(len(queries), k, which, ids, cosines(queries, rows_of, which, ids))
+
+
+def nothing(count: int, k: int) -> Hits:
+    """No hit for any of ``count`` queries."""
+    return Hits(np.full((count, k), -1, np.int64), np.full((count, k), -np.inf, np.float32))
+
+
+def join(hits: Hits, which: np.ndarray, better: Hits) -> Hits:
+    """``hits`` with the rows of the queries ``which`` replaced by those of ``better``."""
+    ids, scores = hits.ids.copy(), hits.scores.copy()
+    ids[which], scores[which] = better.ids, better.scores
+    return Hits(ids, scores)
+
+
+def scan(queries: np.ndarray, rows_of: Callable[[np.ndarray], np.ndarray], ids: np.ndarray, k: int) -> Hits:
+    """The best ``k`` of the rows ``ids`` (c), all of them compared, for each of queries (q, dim)."""
+    parts = [_scan(queries[start : start + SCANNED], rows_of, ids, k) for start in range(0, len(queries), SCANNED)]
+    return Hits(np.concatenate([part.ids for part in parts]), np.concatenate([part.scores for part in parts]))
+
+
+def _scan(queries: np.ndarray, rows_of: Callable[[np.ndarray], np.ndarray], ids: np.ndarray, k: int) -> Hits:
+    best, step = nothing(len(queries), k), max(1, BLOCK_BYTES // (8 * max(queries.shape[1], len(queries))))
+    for start in range(0, len(ids), step):
+        part = ids[start : start + step]
+        rough = queries @ rows_of(part).T
+        floor = best.scores[:, -1] - slack(queries.shape[1])
+        if len(part) > k:
+            floor = np.maximum(floor, np.partition(rough, -k, axis=1)[:, -k] - slack(queries.shape[1]))
+        which, column = np.nonzero(rough >= floor[:, None])
+        was, place = np.nonzero(best.ids >= 0)
+        fresh = cosines(queries, rows_of, which, part[column])
+        best = top(len(queries), k, np.append(was, which), np.append(best.ids[was, place], part[column]),
+                   np.append(best.scores[was, place], fresh))  # fmt: skip
+    return best

@@ -8,6 +8,7 @@ import re
 import shutil
 import time
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
 from core import store
@@ -16,7 +17,7 @@ from core.datasets.names import shown
 from core.datasets.paths import open_dataset as open_source
 from core.encoders.base import Encoder, encoders
 from core.errors import UserError
-from core.indexes.base import indexes
+from core.indexes.base import Index, indexes
 from core.services import embed
 from core.services.ready import ready_encoder
 
@@ -104,16 +105,26 @@ def get_encoder_row(name: str) -> dict:
 
 
 def index_rows() -> list[dict]:
-    """Every index: name, title, about, exact, and its knobs with defaults and values worth trying."""
-    made = [indexes.get(name) for name in indexes.names()]
-    knobs = [{**index.build_knobs, **index.search_knobs} for index in made]
-    return [
-        {
-            "name": index.name, "title": index.title, "about": index.about, "exact": index.exact,
-            "knobs": {name: knob.default for name, knob in table.items()},
-        }
-        for index, table in zip(made, knobs, strict=True)
-    ]  # fmt: skip
+    """Every index: name, title, about, what it can do, and its knobs (see :func:`index_row`)."""
+    return [index_row(indexes.get(name)) for name in indexes.names()]
+
+
+def index_row(index: Index) -> dict:
+    """One index as a row.
+
+    ``knobs`` are the defaults; ``build_knobs`` and ``search_knobs`` name -> default, low, high, values (worth trying), about.
+    ``add`` and ``remove`` say in words what becomes of new and of removed pictures, ``filter`` how a filter is kept.
+    """
+    state = index.state()
+    return {
+        "name": index.name, "title": index.title, "about": index.about, "exact": index.exact, "score": index.score,
+        "state": state.kind, "detail": state.detail,
+        "knobs": {name: knob.default for name, knob in {**index.build_knobs, **index.search_knobs}.items()},
+        "build_knobs": {name: asdict(knob) for name, knob in index.build_knobs.items()},
+        "search_knobs": {name: asdict(knob) for name, knob in index.search_knobs.items()},
+        "add": "yes" if index.grows else "rebuild needed", "remove": "hidden at once, freed by a rebuild",
+        "filter": "in the search" if index.selects else "fetches more", "partial": index.partial, "mapped": index.mapped,
+    }  # fmt: skip
 
 
 def cache_rows() -> list[dict]:
