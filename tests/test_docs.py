@@ -4,23 +4,42 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from core.cli.main import parser
+from core.services import library
+from tools import write_readme
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+VERDICTS = write_readme.verdicts(README)
 
 
-def test_readme_lists_every_encoder():
-    command = [sys.executable, "tools/write_readme.py", "--check"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+@pytest.mark.parametrize("name", VERDICTS)
+def test_readme_and_code_say_the_same_of(name: str):
+    """Every encoder is a row here: one without a line in the README is new, and one that is wrong fails."""
+    verdict, why = VERDICTS[name]
+    assert verdict in ("right", "new"), f"{name}: {why}"
+
+
+def test_readme_check_finds_what_is_wrong_and_what_is_new():
+    row = next(line for line in README.splitlines() if line.startswith("| `hog.8x8`"))
+    broken = README.replace(row, row.replace("HOG", "Hedgehog") + "\n" + row.replace("hog.8x8", "gone.1x1"))
+    broken = "".join(line for line in broken.splitlines(keepends=True) if "`tiny.16x16` |" not in line)
+    found = {name: verdict for name, (verdict, _) in write_readme.verdicts(broken).items()}
+    assert (found["hog.8x8"], found["gone.1x1"], found["tiny.16x16"]) == ("wrong", "wrong", "new")
+    assert set(found.values()) == {"right", "wrong", "new"}
+    repaired = write_readme.claimed(write_readme.written(broken))
+    assert repaired == write_readme.known(), "make readme repairs it"
+
+
+def test_readme_check_refuses_an_encoder_that_makes_no_line(monkeypatch: pytest.MonkeyPatch):
+    rows = [row | {"title": "a | b\nc"} if row["name"] == "hog.8x8" else row for row in library.encoder_rows()]
+    monkeypatch.setattr(library, "encoder_rows", lambda: rows)
+    assert write_readme.verdicts(README)["hog.8x8"][0] == "wrong"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)

@@ -1,4 +1,9 @@
-"""Write the table of encoders into README.md from the registry; with ``--check``, only say whether it is up to date."""
+"""Write the table of encoders into README.md from the registry; with ``--check``, hold the table against the registry.
+
+The check goes encoder by encoder. A row that says something else than the code, or that no code answers to, fails. An
+encoder that has just been added has no row yet: it is named as new, with the row that ``make readme`` would write, and
+fails only where no row can be made of what it says about itself.
+"""
 
 from __future__ import annotations
 
@@ -13,37 +18,69 @@ sys.path.insert(0, str(ROOT))
 
 from core.services import library
 
+README = ROOT / "README.md"
 BEGIN, END = "<!-- encoders:begin (written by tools/write_readme.py) -->", "<!-- encoders:end -->"
+HEAD = ["| name | what it is | family | numbers | |", "|---|---|---|---|---|"]
 
 
-def table() -> str:
-    """The listed encoders that everyone has, as Markdown."""
-    with tempfile.TemporaryDirectory() as empty:  # as on a fresh machine: nothing downloaded, nothing trained
+def known() -> dict[str, str]:
+    """Name -> line of the table, for the listed encoders that everyone has: as if nothing were downloaded or trained here."""
+    before = os.environ.get("LOOKALIKE_ARTIFACTS")
+    with tempfile.TemporaryDirectory() as empty:
         os.environ["LOOKALIKE_ARTIFACTS"] = empty
-        rows = sorted(library.encoder_rows(), key=lambda row: row["state"] != "ready")
-    lines = ["| name | what it is | family | numbers | |", "|---|---|---|---|---|"]
-    for row in rows:
-        tier = "bundled" if row["state"] == "ready" else f"download, {row['bytes'] / 1e6:.0f} MB"
-        lines.append(f"| `{row['name']}` | {row['title']} | {row['family']} | {row['dim']} | {tier} |")
-    return "\n".join(lines)
+        try:
+            rows = sorted(library.encoder_rows(), key=lambda row: row["state"] != "ready")
+        finally:
+            os.environ.pop("LOOKALIKE_ARTIFACTS") if before is None else os.environ.update(LOOKALIKE_ARTIFACTS=before)
+    return {row["name"]: line(row) for row in rows}
+
+
+def line(row: dict) -> str:
+    """One encoder as a line of Markdown."""
+    tier = "bundled" if row["state"] == "ready" else f"download, {row['bytes'] / 1e6:.0f} MB"
+    return f"| `{row['name']}` | {row['title']} | {row['family']} | {row['dim']} | {tier} |"
+
+
+def claimed(text: str) -> dict[str, str]:
+    """Name -> line of the table as it stands in a README."""
+    table = text.partition(BEGIN)[2].partition(END)[0]
+    return {name: whole for whole, name in re.findall(r"^(\| `([^`]+)` .*)$", table, re.M)}
+
+
+def verdicts(text: str) -> dict[str, tuple[str, str]]:
+    """Name -> (``right``, ``new`` or ``wrong``; what to say of it), for every encoder of the README or of the code."""
+    says, is_so, found = claimed(text), known(), {}
+    for name in dict.fromkeys([*says, *is_so]):
+        if name not in is_so:
+            found[name] = "wrong", "stands in README.md, and no code answers to it"
+        elif not re.fullmatch(r"\| `[^`|\s]+` \| [^|\n]*\w[^|\n]* \| [^|\n]*\w[^|\n]* \| [1-9]\d* \| [^|\n]+ \|", is_so[name]):
+            found[name] = "wrong", f"its name, title, family or dim makes no line of a table: {is_so[name]!r}"
+        elif name not in says:
+            found[name] = "new", f"make readme adds: {is_so[name]}"
+        elif says[name] != is_so[name]:
+            found[name] = "wrong", f"README.md says {says[name]}; the code says {is_so[name]}"
+        else:
+            found[name] = "right", ""
+    return found
 
 
 def written(text: str) -> str:
     """README text with the table in its place."""
-    return re.sub(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: f"{BEGIN}\n{table()}\n{END}", text, flags=re.DOTALL)
+    table = "\n".join([*HEAD, *known().values()])
+    return re.sub(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: f"{BEGIN}\n{table}\n{END}", text, flags=re.DOTALL)
 
 
 def main() -> int:
-    """Write, or check: exit code 1 where the table is stale."""
-    path = ROOT / "README.md"
-    old = path.read_text()
-    new = written(old)
-    if "--check" in sys.argv:
-        lost = sorted(set(new.splitlines()) ^ set(old.splitlines()))
-        print("README.md is up to date" if old == new else "README.md is stale (make readme writes it anew):\n" + "\n".join(lost))
-        return int(old != new)
-    path.write_text(new)
-    return 0
+    """Write, or check: exit code 1 where the README says something untrue."""
+    if "--check" not in sys.argv:
+        README.write_text(written(README.read_text()))
+        return 0
+    found = verdicts(README.read_text())
+    for name, (verdict, why) in found.items():
+        print(f"{verdict:5}  {name}{f': {why}' if why else ''}")
+    wrong = [name for name, (verdict, _) in found.items() if verdict == "wrong"]
+    print(f"{len(found)} encoders, {len(wrong)} wrong{' (make readme writes the table anew)' if wrong else ''}")
+    return int(bool(wrong))
 
 
 if __name__ == "__main__":

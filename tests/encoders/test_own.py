@@ -1,32 +1,97 @@
-"""An encoder of one file: the example in the documentation, dropped into a copy of the project."""
+"""An encoder of one file: the example in the documentation, dropped into a copy of the project, with no other edit."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
+NAME = "brightness.8x8"
+PRODUCT = ("core", "pages", "tests", "tools", "docs", ".streamlit")
+FILES = ("README.md", "Makefile", "pyproject.toml", "streamlit_app.py", "requirements.txt", "LICENSE")
+PAGES = """
+import json, sys
+from core.services import library
+from streamlit.testing.v1 import AppTest
+from tests.pages.reading import columns, html
+
+def page(name, **params):
+    app = AppTest.from_file("streamlit_app.py", default_timeout=60)
+    app.switch_page(f"pages/{name}.py")
+    for key, value in params.items():
+        app.query_params[key] = value
+    app.run()
+    assert not app.exception, app.exception
+    return app
+
+library.add_folder(sys.argv[1])
+compare = page("compare", dataset=sys.argv[1], encoders="NAME,tiny.16x16", query="item:warm/0.png", k="5")
+offered = [option for box in compare.multiselect for option in box.options]
+print(json.dumps({"column": columns(compare)["NAME"], "offered": offered, "library": html(page("library"))}))
+""".replace("NAME", NAME)
 
 
 def example() -> str:
     return re.search(r"```python\n(.*?)```", (ROOT / "docs" / "add_an_encoder.md").read_text(), re.DOTALL)[1]
 
 
-def test_the_documented_file_is_short_and_all_that_is_needed(tmp_path):
-    """It appears in the registry and passes the contract tests, with no other edit."""
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    """A copy of the project with one more file in it."""
+    home = tmp_path_factory.mktemp("project")
+    for folder in PRODUCT:
+        shutil.copytree(ROOT / folder, home / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in FILES:
+        shutil.copy(ROOT / file, home)
+    (home / "artifacts").symlink_to(ROOT / "artifacts")
+    (home / "core" / "encoders" / "brightness.py").write_text(example())
+    return home
+
+
+def ran(project: Path, *arguments: str) -> str:
+    """Standard output of a Python command in the copy."""
+    env = {**os.environ, "PYTHONPATH": str(project), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run([sys.executable, *arguments], cwd=project, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+def test_the_documented_file_is_short():
     assert len([line for line in example().splitlines() if line.strip()]) <= 15
-    shutil.copytree(ROOT / "core", tmp_path / "core", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    (tmp_path / "core" / "encoders" / "brightness.py").write_text(example())
-    code = "import json; from core.encoders.base import encoders; print(json.dumps(encoders.names()))"
-    listed = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True)
-    assert "brightness.8x8" in json.loads(listed.stdout)
-    contract = [sys.executable, "-m", "pytest", "-n0", "tests/contracts/test_encoders.py", "-k", "brightness"]
-    ran = subprocess.run(contract, cwd=tmp_path, capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stdout[-3000:]
-    assert int(re.search(r"(\d+) passed", ran.stdout)[1]) >= 10
+
+
+def test_it_passes_the_contract_tests(project):
+    out = ran(project, "-m", "pytest", "-n0", "tests/contracts/test_encoders.py", "-k", "brightness")
+    assert int(re.search(r"(\d+) passed", out)[1]) >= 10
+
+
+def test_the_readme_check_has_a_row_for_it_and_passes(project):
+    checked = ran(project, "tools/write_readme.py", "--check")
+    assert re.search(rf"^new +{re.escape(NAME)}: make readme adds: \| `{NAME}`", checked, re.M)
+    out = ran(project, "-m", "pytest", "-n0", "-vv", "tests/test_docs.py", "-k", "readme")
+    assert f"test_readme_and_code_say_the_same_of[{NAME}] PASSED" in out
+
+
+def test_the_linter_has_nothing_against_it(project):
+    ran(project, "-m", "ruff", "check", "--no-cache", "core/encoders")
+
+
+def test_the_command_line_and_the_pages_have_it(project, pictures):
+    rows = {row["name"]: row for row in json.loads(ran(project, "-m", "core", "encoders", "--json"))}
+    assert (rows[NAME]["dim"], rows[NAME]["state"]) == (64, "ready")
+    ran(project, "-m", "core", "build", "--dataset", str(pictures), "--encoders", f"{NAME},tiny.16x16")
+    query = ("search", "--dataset", str(pictures), "--encoder", NAME, "--query", "id:warm/0.png", "-k", "5", "--json")
+    hits = [hit["id"] for hit in json.loads(ran(project, "-m", "core", *query))["hits"]]
+    shown = json.loads(ran(project, "-c", PAGES, str(pictures)))
+    assert [hit["id"] for hit in shown["column"]["hits"]] == hits
+    assert shown["column"]["title"] == "Brightness"
+    assert "Brightness" in shown["offered"]
+    assert NAME in shown["library"]
+    assert "How light each of 8 x 8 fields is" in shown["library"]
