@@ -7,6 +7,7 @@ import re
 import statistics
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,11 @@ def test_pages_are_short():
     lengths = {path.name: len(path.read_text().splitlines()) for path in (ROOT / "pages").glob("*.py")}
     assert {name: n for name, n in lengths.items() if n > 120} == {}
     assert len((ROOT / "streamlit_app.py").read_text().splitlines()) <= 40
+
+
+def test_streamlit_draws_no_string_that_merely_stands_in_a_page():
+    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
+    assert config["runner"]["magicEnabled"] is False
 
 
 def test_top_level_is_the_agreed_one():
