@@ -16,7 +16,7 @@ from core.indexes.ranking import join, nothing, scan, top
 from core.registry import Registry
 from core.types import Cost, Hits, Progress, State
 
-__all__ = ["MOST_HITS", "Index", "Knob", "indexes"]
+__all__ = ["MOST_HITS", "Index", "Knob", "Unreadable", "indexes"]
 indexes: Registry[Index] = Registry("index", "core.indexes")
 
 
@@ -24,6 +24,16 @@ MOST_HITS = 10_000
 REMOVED = "removed.npy"
 FEW = 2000
 """So few allowed rows are compared one by one: quicker than any index, and exact."""
+
+
+class Unreadable(UserError):
+    """A saved index that is damaged: it can be built again."""
+
+    def __init__(self, folder: Path | str, *more: str) -> None:
+        super().__init__(f"The index in {folder} can't be read.", "", "Delete it on the Library page.")
+
+    def __reduce__(self) -> tuple:
+        return UserError, (self.given, self.allowed, self.fix)
 
 
 class Index(ABC):
@@ -201,13 +211,14 @@ class Index(ABC):
         """Read what :meth:`save` wrote, by memory map where possible.
 
         Raises:
-            UserError: a file can't be read, or a package is not installed.
+            Unreadable: a file is damaged.
+            UserError: a package is not installed.
         """
         self._need_package()
         self._load(folder)
         self._gone = np.load(folder / REMOVED) if (folder / REMOVED).exists() else None
         if self._gone is not None and (self._gone.dtype != np.bool_ or self._gone.shape != (self.size,)):
-            raise UserError(f"The index in {folder} can't be read.", fix="Delete it on the Library page.")
+            raise Unreadable(folder)
 
     @abstractmethod
     def _save(self, folder: Path) -> None: ...

@@ -5,7 +5,6 @@ To add one, add a :class:`Row`: a factory string with its build knobs in braces,
 
 from __future__ import annotations
 
-import errno
 import json
 import math
 import time
@@ -19,11 +18,11 @@ import numpy as np
 from core.errors import UserError
 from core.faiss_door import faiss
 from core.indexes.base import Index, Knob, indexes
-from core.indexes.ranking import rank, slack
+from core.indexes.faiss_calls import all_best, parameters, read, sample, write, written_bytes
+from core.indexes.ranking import rank, scan
 from core.types import Cost, Hits, Progress, report
 
 BLOCK = 16_384
-TRAIN_MOST = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,8 @@ class Row:
 
     ``factory`` is its factory string; names in braces are build knobs. ``auto(n, dim)`` gives the values of knobs that
     stand at 0. ``needs(knobs)`` is the number of vectors that training takes. ``lossy`` ones keep codes instead of
-    vectors: they find candidates, and the vectors that lie beside them on disk give the order and the scores.
+    vectors: they find candidates, and the vectors that lie beside them on disk give the order and the scores. ``selects``
+    says whether faiss takes a filter into this search.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Row:
     needs: Callable[[dict], int] = lambda knobs: 1
     exact: bool = False
     lossy: bool = False
+    selects: bool = True
 
 
 def lists(n: int, dim: int) -> dict[str, int]:
@@ -76,7 +77,7 @@ ROWS = (
     ),
     Row(
         "pq", "PQ{m}", "Product quantisation", "One byte for each sub-vector (Jégou et al., 2011): small; near hits blur.",
-        {"m": PARTS}, {"rerank": RERANK}, parts, lambda knobs: 256, lossy=True,
+        {"m": PARTS}, {"rerank": RERANK}, parts, lambda knobs: 256, lossy=True, selects=False,
     ),
     Row(
         "ivf_pq", "IVF{nlist},PQ{m}", "Inverted lists + PQ", "Looks into few lists, and compares codes of a few bytes.",
@@ -87,7 +88,7 @@ ROWS = (
         search={"rerank": RERANK}, lossy=True),
     Row(
         "lsh", "LSH{bits}r", "Locality-sensitive hash", "Compares bits: the sides of random planes (Charikar, 2002).",
-        {"bits": Knob(256, (64, 256, 1024), "random planes", 8, 8192)}, {"rerank": RERANK}, lossy=True,
+        {"bits": Knob(256, (64, 256, 1024), "random planes", 8, 8192)}, {"rerank": RERANK}, lossy=True, selects=False,
     ),
 )  # fmt: skip
 
@@ -98,7 +99,7 @@ class FaissIndex(Index):
     def __init__(self, row: Row) -> None:
         self._row = row
         self.name, self.title, self.about, self.exact = row.name, row.title, row.about, row.exact
-        self.build_knobs, self.search_knobs = row.build, row.search
+        self.build_knobs, self.search_knobs, self.selects = row.build, row.search, row.selects
         self._index = None
         self._beside = np.zeros((0, 0), np.float32)
         self._mapped: Path | None = None
@@ -115,7 +116,7 @@ class FaissIndex(Index):
         report(progress, 0, n)
         index = self._new(dim, chosen)
         if not index.is_trained:
-            index.train(_sample(vectors))
+            index.train(sample(vectors))
         for start in range(0, n, BLOCK):
             index.add(np.ascontiguousarray(vectors[start : start + BLOCK], dtype=np.float32))
             report(progress, min(start + BLOCK, n), n)
@@ -145,10 +146,18 @@ class FaissIndex(Index):
 
     def _search(self, queries: np.ndarray, k: int, **knobs: float) -> Hits:
         if self.exact:
-            return rank(queries, self.rows, _all_best(self._index, queries, min(k, self.size)), k)
+            return rank(queries, self.rows, all_best(self._index, queries, min(k, self.size)), k)
+        return self._candidates(queries, k, knobs, None)
+
+    def _candidates(self, queries: np.ndarray, k: int, knobs: dict, mask: np.ndarray | None) -> Hits:
         wanted = min(k * int(knobs.get("rerank", 1)), self.size)
-        _, found = self._index.search(queries, wanted, params=_parameters(knobs))
+        _, found = self._index.search(queries, wanted, params=parameters(knobs, mask))
         return rank(queries, self.rows, found, k)
+
+    def _select(self, queries: np.ndarray, k: int, mask: np.ndarray, **knobs: float) -> Hits:
+        if self.exact:
+            return scan(queries, self.rows, np.flatnonzero(mask), k)
+        return self._candidates(queries, k, knobs, mask)
 
     def rows(self, ids: np.ndarray) -> np.ndarray:
         return self._beside[ids] if self._row.lossy else self._index.reconstruct_batch(ids)
@@ -161,10 +170,7 @@ class FaissIndex(Index):
             self._beside = np.concatenate([self._beside, vectors])
 
     def _save(self, folder: Path) -> None:
-        try:
-            faiss().write_index(self._index, str(folder / "index.faiss"))
-        except RuntimeError as error:
-            raise _os_error(error, folder / "index.faiss") from error
+        write(self._index, folder / "index.faiss")
         if self._row.lossy:
             np.save(folder / "vectors.npy", self._beside)
         about = {"build_s": self._seconds, "size": self.size, "dim": self.dim}
@@ -172,56 +178,15 @@ class FaissIndex(Index):
 
     def _load(self, folder: Path) -> None:
         built = json.loads((folder / "built.json").read_text())
-        try:
-            index = faiss().read_index(str(folder / "index.faiss"), faiss().IO_FLAG_MMAP_IFC)
-        except RuntimeError as error:
-            raise UserError(f"The index in {folder} can't be read.", fix="Delete it on the Library page.") from error
+        index = read(folder / "index.faiss")
         if self._row.lossy:
             self._beside = np.load(folder / "vectors.npy", mmap_mode="r")
         self._take(index, folder / "index.faiss", built["build_s"])
         self.size, self.dim = index.ntotal, index.d
 
     def cost(self) -> Cost:
-        written = 0
-
-        def count(data: bytes) -> None:
-            nonlocal written
-            written += len(data)
-
-        faiss().write_index(self._index, faiss().PyCallbackIOWriter(count))
+        written = written_bytes(self._index)
         return Cost(written, written + self._beside.nbytes, self._seconds)
-
-
-def _sample(vectors: np.ndarray) -> np.ndarray:
-    """At most ``TRAIN_MOST`` rows, evenly spread, to train on."""
-    return np.ascontiguousarray(vectors[:: -(-len(vectors) // TRAIN_MOST)], dtype=np.float32)
-
-
-def _parameters(knobs: dict) -> object:
-    """Search knobs as an object of one call: an index is shared by sessions, so it is never changed."""
-    if "efSearch" in knobs:
-        return faiss().SearchParametersHNSW(efSearch=knobs["efSearch"])
-    return faiss().SearchParametersIVF(nprobe=knobs["nprobe"]) if "nprobe" in knobs else None
-
-
-def _all_best(index: object, queries: np.ndarray, k: int) -> np.ndarray:
-    """Ids (q, m) that hold the k best of each query and all that float32 can't tell from the k-th; -1 = none."""
-    more = min(k + 16, index.ntotal)
-    scores, ids = index.search(queries, more)
-    floor = scores[:, k - 1] - slack(index.d)
-    wide = np.flatnonzero(scores[:, -1] >= floor) if more < index.ntotal else []
-    for row in wide:  # more equals than were fetched: one scan for everything above the floor
-        _, _, every = index.range_search(queries[row : row + 1], float(floor[row]))
-        ids = np.pad(ids, ((0, 0), (0, max(0, len(every) - ids.shape[1]))), constant_values=-1)
-        ids[row] = -1
-        ids[row, : len(every)] = every
-    return ids
-
-
-def _os_error(error: RuntimeError, path: Path) -> OSError:
-    """faiss's words for a failed write as the system error that it was."""
-    full = "No space left" in str(error) or "write error" in str(error)
-    return OSError(errno.ENOSPC if full else errno.EACCES, str(error)[-200:], str(path))
 
 
 for _row in ROWS:

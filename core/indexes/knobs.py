@@ -11,13 +11,18 @@ from core.errors import UserError
 
 @dataclass(frozen=True, slots=True)
 class Knob:
-    """A setting of an index: its default, the values worth trying and those allowed; ``about`` says what it trades."""
+    """A setting of an index: its default, the values worth trying and those allowed; ``about`` says what it trades.
+
+    ``more`` is 1 where a larger value finds more (and takes longer or more room), -1 where a smaller one does, 0 where
+    it is no question of effort.
+    """
 
     default: int | float
     values: tuple[int | float, ...] = ()
     about: str = ""
     low: float = 1
     high: float = 1_000_000
+    more: int = 1
 
     def check(self, name: str, value: object) -> int | float:
         """``value`` as this knob's kind of number. Raises UserError where it is none, or outside ``low`` to ``high``."""

@@ -11,7 +11,7 @@ from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
-from core.indexes.base import Index, indexes
+from core.indexes.base import Index, Unreadable, indexes
 from core.services import embed
 from core.types import Progress, Protocol
 
@@ -46,7 +46,7 @@ def gallery_index(
     folder = store.get_or_build(KIND, causes, write, progress)
     try:
         return _load(name, folder)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, Unreadable) as error:
         log.warning("building the index %s again, its cache entry can't be read: %s", folder, error)
         store.delete(KIND, folder.name)
         return _load(name, store.get_or_build(KIND, causes, write, progress))

@@ -1,0 +1,83 @@
+"""How the rows of :mod:`core.indexes.faiss` speak to the library: training, parameters of one search, files, errors."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from core.faiss_door import faiss
+from core.indexes.base import Unreadable
+from core.indexes.ranking import slack
+
+TRAIN_MOST = 65_536
+
+
+def sample(vectors: np.ndarray) -> np.ndarray:
+    """At most ``TRAIN_MOST`` rows, evenly spread, to train on."""
+    return np.ascontiguousarray(vectors[:: -(-len(vectors) // TRAIN_MOST)], dtype=np.float32)
+
+
+def selector(mask: np.ndarray | None) -> object:
+    """A mask bool (n,) as what faiss takes to look at these rows alone; None for none."""
+    return None if mask is None else faiss().IDSelectorBitmap(np.packbits(mask, bitorder="little"))
+
+
+def parameters(knobs: Mapping[str, float], mask: np.ndarray | None = None) -> object:
+    """Search knobs and a mask as an object of one call: an index is shared by sessions, so it is never changed."""
+    chosen = {} if mask is None else {"sel": selector(mask)}
+    if "efSearch" in knobs:
+        return faiss().SearchParametersHNSW(efSearch=knobs["efSearch"], **chosen)
+    if "nprobe" in knobs:
+        return faiss().SearchParametersIVF(nprobe=knobs["nprobe"], **chosen)
+    return faiss().SearchParameters(**chosen) if chosen else None
+
+
+def all_best(index: object, queries: np.ndarray, k: int) -> np.ndarray:
+    """Ids (q, m) that hold the k best of each query and all that float32 can't tell from the k-th; -1 = none."""
+    more = min(k + 16, index.ntotal)
+    scores, ids = index.search(queries, more)
+    floor = scores[:, k - 1] - slack(index.d)
+    wide = np.flatnonzero(scores[:, -1] >= floor) if more < index.ntotal else []
+    for row in wide:  # more equals than were fetched: one scan for everything above the floor
+        _, _, every = index.range_search(queries[row : row + 1], float(floor[row]))
+        ids = np.pad(ids, ((0, 0), (0, max(0, len(every) - ids.shape[1]))), constant_values=-1)
+        ids[row] = -1
+        ids[row, : len(every)] = every
+    return ids
+
+
+def write(index: object, path: Path, how: str = "write_index") -> None:
+    """Write an index. Raises OSError where the disk is full or forbidden."""
+    try:
+        getattr(faiss(), how)(index, str(path))
+    except RuntimeError as error:
+        raise os_error(error, path) from error
+
+
+def read(path: Path, how: str = "read_index") -> object:
+    """An index by memory map. Raises Unreadable."""
+    try:
+        return getattr(faiss(), how)(str(path), faiss().IO_FLAG_MMAP_IFC)
+    except RuntimeError as error:
+        raise Unreadable(path.parent) from error
+
+
+def written_bytes(index: object, how: str = "write_index") -> int:
+    """How many bytes the index takes in a file, counted without writing one."""
+    written = 0
+
+    def count(data: bytes) -> None:
+        nonlocal written
+        written += len(data)
+
+    getattr(faiss(), how)(index, faiss().PyCallbackIOWriter(count))
+    return written
+
+
+def os_error(error: RuntimeError, path: Path) -> OSError:
+    """faiss's words for a failed write as the system error that it was."""
+    full = "No space left" in str(error) or "write error" in str(error)
+    return OSError(errno.ENOSPC if full else errno.EACCES, str(error)[-200:], str(path))
