@@ -4,51 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
+import numpy as np
+
+from core import store
 from core.datasets.base import Dataset
+from core.errors import UserError
+from core.indexes.base import Index, indexes
+from core.services import embed, galleries
+from core.services.lab import answers, costs, memory, point
+from core.services.lab.grid import grid, settings
+from core.services.lab.measure import measured
+from core.services.lab.point import KIND, Point
+from core.services.lab.space import QUERIES, Space, causes, checked_size, open_space
+from core.services.ready import ready_encoder
 from core.services.specs import IndexSpec
-from core.types import Progress
+from core.types import Cost, Progress, report
 
-KIND = "lab"
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One setting of one index, measured.
-
-    ``recall``: mean over queries of the share of the exact top ``k`` that was found, equal distances counted as hits;
-    ``worst``: what 95 of 100 queries reach at least. Times in ms: ``p50``, ``p95`` one query at a time; ``batch_p50``,
-    ``batch_p95`` a query, in batches. Bytes and seconds are those of the index. ``busy`` is the load of each core meanwhile.
-    ``real`` of its ``size`` vectors are the user's own, the others synthetic.
-    """
-
-    index: str
-    title: str
-    text: str
-    build: Mapping[str, float]
-    search: Mapping[str, float]
-    exact: bool
-    size: int
-    real: int
-    dim: int
-    k: int
-    queries: int
-    recall: float
-    worst: float
-    p50: float
-    p95: float
-    batch_p50: float
-    batch_p95: float
-    ram_bytes: int
-    disk_bytes: int
-    build_s: float
-    busy: float | None = None
+__all__ = ["KIND", "Plan", "Point", "curves", "grid", "job_arguments", "plan"]
+MOST_K = 100
+GROW_S = 30e-6
+"""Seconds to draw one synthetic vector, and for fitting them once (measured on 2 cores)."""
+FIT_S = 60.0
+BASIS = "small builds on a sample of these vectors, grown to the size; expect it within a factor of three"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is to be measured, before it is: ``settings`` in order, ``found`` those that are there already, ``refused``
-    (index -> why it can't hold this gallery). ``seconds`` for what is left (None = unknown) and its ``basis`` in words;
+    (setting -> why it can't hold this gallery). ``seconds`` for what is left (None = unknown) and its ``basis`` in words;
     ``ram_bytes`` needed at the most, ``free_bytes`` that are free (None = unknown)."""
 
     dataset: str
@@ -66,12 +51,7 @@ class Plan:
     @property
     def left(self) -> int:
         """Settings still to be measured."""
-        return len(self.settings) - len(self.found)
-
-
-def grid(index: str, *, full: bool = False) -> tuple[IndexSpec, ...]:
-    """Settings along each search knob at the default build; ``full`` adds those along each build knob."""
-    raise NotImplementedError
+        return len(self.settings) - len(self.found) - len(self.refused)
 
 
 def plan(
@@ -88,7 +68,35 @@ def plan(
     Raises:
         UserError: unknown index or knob, embeddings not built, size out of range.
     """
-    raise NotImplementedError
+    _check_k(k)
+    specs, ready = settings(indexes, full=full), ready_encoder(dataset, encoder, may_fit=False, load=False)
+    vectors = embed.read(dataset, ready)
+    rows = galleries.gallery_rows(dataset, vectors, dataset.protocol())
+    real, size = len(rows), checked_size(size, len(rows))
+    about = causes(dataset, ready, QUERIES, size if size > real else 0)
+    known = [(spec, point.find(about, spec, k)) for spec in specs]
+    found = tuple(one for _, one in known if isinstance(one, Point))
+    refused = {spec.text: one for spec, one in known if isinstance(one, str)}
+    seconds, ram = None, 0
+    if timed:
+        left = [spec for spec, one in known if one is None]
+        seconds, ram = _estimate(left, vectors.vectors[rows[: max(costs.SAMPLES)]], size, real)
+    basis = BASIS if timed else ""
+    return Plan(dataset.name, encoder, k, size, specs, found, refused, seconds, basis, ram, memory.free_bytes())
+
+
+def _estimate(left: Sequence[IndexSpec], sample: np.ndarray, size: int, real: int) -> tuple[float, int]:
+    """Seconds and bytes of measuring what is left."""
+    seconds, most = 0.0, 0
+    for _, group in groupby(left, key=_build):
+        specs = list(group)
+        tried = costs.pilot(specs[0], sample)
+        seconds += tried.build_seconds(size) + len(specs) * tried.point_seconds(size, QUERIES)
+        most = max(most, tried.ram_bytes(size))
+    vectors = 4 * size * sample.shape[1] if size > real else 0
+    if left and size > real:
+        seconds += GROW_S * size + (FIT_S if real > costs.SAMPLES[-1] else FIT_S / 5)
+    return seconds, most + vectors
 
 
 def curves(
@@ -97,17 +105,104 @@ def curves(
 ) -> Iterator[Point]:  # fmt: skip
     """Measure, and give each point as soon as it is there; what was measured before comes from the store.
 
-    ``progress`` counts settings. Stopped, the points so far are kept, and the same call goes on from there.
+    ``progress`` counts settings. Stopped, the points so far are kept, and the same call goes on from there. What can't hold
+    this gallery is passed over; :func:`plan` says why afterwards.
 
     Raises:
         UserError: as :func:`plan`, or memory that does not suffice (with the number needed).
         Cancelled: ``progress`` said stop.
     """
-    raise NotImplementedError
+    planned = plan(dataset, encoder, indexes, k, size, full=full, timed=False)
+    count = _Count(progress, len(planned.settings))
+    ready = ready_encoder(dataset, encoder, may_fit=False, load=False)
+    lab = _Lab(dataset, encoder, k, planned.size, count)
+    for _, group in groupby(planned.settings, key=_build):
+        specs = list(group)
+        about = causes(dataset, ready, QUERIES, planned.size if planned.size > lab.real else 0)
+        known = [point.find(about, spec, k) for spec in specs]
+        fresh = lab.measure([spec for spec, one in zip(specs, known, strict=True) if not isinstance(one, Point)])
+        for one in known:
+            found = one if isinstance(one, Point) else next(fresh)
+            count.step()
+            if isinstance(found, Point):
+                yield found
+
+
+class _Count:
+    """Progress in settings; what works inside a setting only asks whether to stop."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self.progress, self.done, self.total = progress, 0, total
+        report(progress, 0, total)
+
+    def __call__(self, done: int, total: int) -> bool:
+        return self.progress is None or self.progress(self.done, self.total) is not False
+
+    def step(self) -> None:
+        self.done += 1
+        report(self.progress, self.done, self.total)
+
+
+class _Lab:
+    """The space of a run, opened when the first setting needs it, with the exact answers."""
+
+    def __init__(self, dataset: Dataset, encoder: str, k: int, size: int, progress: Progress) -> None:
+        self.dataset, self.encoder, self.k, self.size, self.progress = dataset, encoder, k, size, progress
+        ready = ready_encoder(dataset, encoder, may_fit=False, load=False)
+        self.ready, self.real = ready, len(galleries.gallery_rows(dataset, embed.read(dataset, ready), dataset.protocol()))
+        self._space: Space | None = None
+
+    def measure(self, specs: Sequence[IndexSpec]) -> Iterator[Point | str]:
+        """One point, or reason why there is none, for each setting; all share one build."""
+        if not specs:
+            return
+        space, truth = self._opened()
+        source = {"source": self.dataset.locator, "dataset_name": self.dataset.name, "encoder_name": self.encoder,
+                  "embeddings": store.key(embed.causes(self.dataset, self.ready))}  # fmt: skip
+        built: tuple[Index, Cost] | str
+        try:
+            built = self._built(space, specs[0])
+        except UserError as error:
+            built = str(error)
+        for spec in specs:
+            found = built if isinstance(built, str) else measured(space, spec, *built, truth, self.k, self.progress)
+            point.keep(space.causes, spec, self.k, found, source)
+            yield found
+
+    def _opened(self) -> tuple[Space, object]:
+        if self._space is None:
+            self._space = open_space(self.dataset, self.encoder, QUERIES, self.size, self.progress)
+            exact = indexes.get("exact")
+            exact.build(np.asarray(self._space.vectors))
+            self._truth = answers.answers(exact, self._space, self.k, {})
+        return self._space, self._truth
+
+    def _built(self, space: Space, spec: IndexSpec) -> tuple[Index, Cost]:
+        """The index over the space: from the store where the vectors are the user's own."""
+        if space.size == space.real:
+            index, _ = galleries.gallery_index(self.dataset, self.ready, spec.name, self.progress, **spec.build)
+            return index, index.cost()
+        pilot = costs.pilot(spec, space.vectors[: max(costs.SAMPLES)])
+        memory.need(pilot.ram_bytes(space.size), f"{spec.name} over {space.size:,} vectors", "Choose a smaller size.")
+        index = indexes.get(spec.name)
+        index.build(space.vectors, self.progress, **spec.build)
+        return index, index.cost()
 
 
 def job_arguments(
     dataset: Dataset, encoder: str, indexes: Sequence[str] = (), k: int = 10, size: int = 0, *, full: bool = False
 ) -> list[str]:
     """What ``jobs.start`` is given to measure in the background; the page polls :func:`plan` (``timed=False``) for points."""
-    raise NotImplementedError
+    given = ["tune", "--dataset", dataset.locator, "--encoder", encoder, "-k", str(k)]
+    given += ["--indexes", ",".join(indexes)] if indexes else []
+    given += ["--size", str(size)] if size else []
+    return given + (["--full"] if full else [])
+
+
+def _build(spec: IndexSpec) -> tuple:
+    return spec.name, *spec.build.items()
+
+
+def _check_k(k: int) -> None:
+    if not 1 <= k <= MOST_K:
+        raise UserError(f"k = {k} was asked for.", f"k is 1 to {MOST_K}.")

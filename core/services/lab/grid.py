@@ -1,0 +1,45 @@
+"""Which settings of an index are worth measuring: the values that its knobs declare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from core.indexes.base import Index, Knob, indexes
+from core.services.specs import IndexSpec, index_spec
+
+
+def grid(index: str, *, full: bool = False) -> tuple[IndexSpec, ...]:
+    """Settings along each search knob at the default build; ``full`` adds those along each build knob.
+
+    Raises:
+        UserError: no such index.
+    """
+    made = indexes.get(index)
+    builds = along(made.build_knobs) if full else [{}]
+    return tuple(_spec(index, made, build | search) for build in builds for search in along(made.search_knobs))
+
+
+def settings(wanted: Sequence[str], *, full: bool = False) -> tuple[IndexSpec, ...]:
+    """The settings of indexes by name, or of one setting as ``hnsw:efSearch=64``; of all indexes where none is named.
+
+    Raises:
+        UserError: unknown index or knob, or a value out of its range.
+    """
+    found: dict[tuple, IndexSpec] = {}
+    for text in wanted or [name for name in indexes.names() if indexes.get(name).state().kind == "ready"]:
+        for spec in [index_spec(text)] if ":" in text else grid(text.strip(), full=full):
+            found.setdefault((spec.name, *spec.build.items(), *spec.search.items()), spec)
+    return tuple(found.values())
+
+
+def along(knobs: Mapping[str, Knob]) -> list[dict[str, float]]:
+    """Each knob's values in turn, the others at their defaults; rising, each combination once."""
+    lines = [{name: value} for name, knob in knobs.items() for value in sorted({knob.default, *knob.values})]
+    defaults = {name: knob.default for name, knob in knobs.items()}
+    found = {tuple((defaults | line).items()): line for line in lines}
+    return [{name: value for name, value in key if value != defaults[name]} for key in found] or [{}]
+
+
+def _spec(name: str, index: Index, given: Mapping[str, float]) -> IndexSpec:
+    shown = ",".join(f"{knob}={value:g}" for knob, value in given.items())
+    return index_spec(f"{name}:{shown}" if shown else name)
