@@ -116,6 +116,21 @@ def lock(
         held.release()
 
 
+def is_locked(name: str) -> bool:
+    """Whether somebody holds the lock of that name now; nothing is left behind by asking."""
+    path = lock_file(name)
+    if not path.exists():
+        return False
+    held = FileLock(path)
+    try:
+        free = _try_lock(held)
+    except OSError:
+        return False
+    if free:
+        held.release()
+    return not free
+
+
 def lock_file(name: str) -> Path:
     """Where the lock of that name lies; the empty file stays when nobody holds it."""
     return root() / "cache" / "locks" / f"{safe(name)}.lock"

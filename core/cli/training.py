@@ -8,9 +8,10 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
+from core.cli import effects
 from core.cli.output import Progress, command, emit, table
 from core.errors import Cancelled, UserError
-from core.services import train
+from core.services import models, runs, train
 from core.training.runs import Run
 from core.training.settings import Settings, parse_pairs
 
@@ -45,13 +46,14 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     made.add_argument("--name", required=True, metavar="ARCHITECTURE.TAG")
     made.add_argument("--size", type=int, default=224, help="side of the square that it sees (default: 224)")
     made.add_argument("--dim", type=int, default=512, help="length of the vectors (default: 512)")
+    effects.add_commands(commands)
 
 
 def _train(options: argparse.Namespace) -> None:
     if options.list_recipes:
         return _show(train.recipes(), ["name", "loss", "backbone", "about"], options.json)
     if options.list_runs:
-        rows = [asdict(train.status(run)) for run in train.run_ids()]
+        rows = [asdict(runs.status(run)) for run in runs.run_ids()]
         return _show(rows, ["id", "state", "step", "steps", "model"], options.json)
     if options.threads:
         import torch
@@ -78,7 +80,9 @@ def _run(options: argparse.Namespace, progress: Progress) -> Path | None:
         return train.work(Run(options.run_id), progress)
     settings = _settings(options)
     if options.estimate:
-        _show_pairs(asdict(train.estimate(settings)), "estimate", options.json)
+        found = train.estimate(settings, progress)
+        progress.end("done", f"About {found.seconds:.0f} s at {found.images_s:g} pictures a second.")
+        _show_pairs(asdict(found), "estimate", options.json)
         return None
     run = train.begin(settings, options.run_id)
     if not options.json:
@@ -105,6 +109,7 @@ def _report(folder: Path, as_json: bool) -> None:
     print(f"{card['name']}: {size}, best epoch {card['best_epoch']}")
     _show_pairs(card["validation"], "validation", False)
     print(f"It is an encoder now: python -m core build --dataset ... --encoders {card['name']}")
+    print(f"What it changed: python -m core effect --run {card['run']}")
 
 
 def _show_pairs(values: dict, title: str, as_json: bool) -> None:
@@ -116,7 +121,7 @@ def _show(rows, columns: list[str], as_json: bool) -> None:
 
 
 def _import(options: argparse.Namespace) -> None:
-    folder, missing, unused = train.import_model(Path(options.file), options.name, options.backbone, options.size, options.dim)
+    folder, missing, unused = models.import_model(Path(options.file), options.name, options.backbone, options.size, options.dim)
     if options.json:
         return emit({"model": folder.name, "missing": missing, "unused": unused})
     print(f"{folder.name} is an encoder now. Not in the file: {', '.join(missing) or 'nothing'}.")

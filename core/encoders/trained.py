@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 CARD, WEIGHTS = "card.json", "weights.safetensors"
 OURS = ".lookalike"
 """The tag of the models that come with the code."""
+UNTRAINED = "-untrained"
+"""Behind a model's name: the network that it began as, where it was trained from scratch."""
 VERSION = 1
 
 
@@ -104,12 +106,13 @@ class Trained(Encoder):
 
 
 class Untrained(Trained):
-    """The same network with random weights: what its training is measured against. Not listed anywhere."""
+    """The same network with random weights: what its training is measured against. Known by its name, and listed nowhere."""
 
     def __init__(self, card: dict, seed: int = 0) -> None:
         self.folder, self.card, self.seed = Path(), {**card, "sha256": f"random-{seed}"}, seed
         self.blueprint = Blueprint.from_dict(card["network"])
-        self.name, self.title, self.tier = f"{card['name']}-untrained", f"{card['name']}, untrained", "trained"
+        self.name, self.title, self.tier = card["name"] + UNTRAINED, f"{card['name']}, untrained", "trained"
+        self.family, self.about = card.get("family", "network"), "The same network with random weights, before its training."
         self.dim, self.side = self.blueprint.dim, self.blueprint.size
         self._network = None
 
@@ -188,6 +191,9 @@ def _readable(folder: Path) -> bool:
 
 def _find(name: str) -> Trained | None:
     folder = find_model(name)
+    if folder is None and name.endswith(UNTRAINED) and (folder := find_model(name.removesuffix(UNTRAINED))):
+        card = read_card(folder)
+        return Untrained(card, card.get("seed", 0))
     return Trained(folder) if folder else None
 
 

@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
+from core import store
 from core.datasets.base import Dataset
 from core.datasets.paths import open_dataset
 from core.encoders.base import Encoder, encoders
-from core.encoders.trained import Trained, Untrained
+from core.encoders.trained import UNTRAINED, find_model, read_card
+from core.errors import UserError
 from core.metrics import stream
 from core.metrics.statistics import interval
 from core.services import embed
+from core.services.build import build
+from core.services.ready import ready_encoder
 from core.services.roles import cluster_of, roles_of
 from core.training.runs import Run
 from core.training.settings import Settings, expanded
 from core.types import Progress
 
+FILE = "effect.json"
+LISTED = 6
+"""Hits of each list that is kept for looking at."""
+
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """One query whose average precision changed."""
+    """One query whose average precision changed, with the heads of both lists: (id, whether it is relevant)."""
 
     id: str
     before: float
     after: float
+    hits_before: tuple[tuple[str, bool], ...] = ()
+    hits_after: tuple[tuple[str, bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """Before and after on one protocol of one dataset.
+    """Before and after on one protocol of one dataset, in mAP.
 
-    ``low`` and ``high`` bound the change of the mean with 95 % confidence (paired bootstrap over queries,
-    those of one object together).
+    ``low`` and ``high`` bound the change of the mean with 95 % confidence (paired bootstrap over queries, those of one
+    object together). ``better`` and ``poorer`` count queries. ``learned``: whether the run learned from this dataset.
     """
 
     dataset: str
@@ -46,57 +57,121 @@ class Effect:
     high: float
     improved: tuple[Moved, ...]
     worse: tuple[Moved, ...]
+    better: int = 0
+    poorer: int = 0
+    locator: str = ""
+    learned: bool = True
+    encoders: tuple[str, str] = ("", "")
 
     @property
     def change(self) -> float:
         return self.after - self.before
 
+    @property
+    def sure(self) -> bool:
+        """Whether the interval leaves no change out."""
+        return self.low > 0 or self.high < 0
+
 
 def before_after(run: str, also: Sequence[str] = (), most: int = 12, progress: Progress | None = None) -> list[Effect]:
     """What a finished run changed, on each of its datasets and on ``also`` (where it shows what was forgotten).
 
-    Before is the model that it started from: another of ours, published weights, or the same network untrained.
+    Before is the model that it started from: another of ours, published weights, or the same network untrained. What is
+    found is kept in the run's folder; embeddings that are missing are built, and both encoders can be searched with then.
 
     Raises:
-        UserError: no such run, or it is not finished.
+        UserError: no such run, or it is not finished; a dataset without labels; weights that can't be had.
+        Cancelled: ``progress`` said stop; finished parts of the embeddings are kept.
     """
     settings = Run(run).settings()
-    after = encoders.get(settings.name)
-    before = starting_point(settings, after)
-    locators = dict.fromkeys([*map(expanded, settings.datasets), *also])
-    return [
-        compare(dataset, before, after, protocol.name, most, progress)
-        for dataset in map(open_dataset, locators)
-        for protocol in dataset.protocols()
-        if not protocol.every > 1 and protocol.name != "search"
-    ]
+    names = starting_point(run), settings.name
+    own = list(map(expanded, settings.datasets))
+    found = []
+    for locator in dict.fromkeys([*own, *also]):
+        dataset = open_dataset(locator)
+        made = on_dataset(dataset, names, most, progress)
+        if not made and locator in also:
+            raise UserError(f"{dataset.title or dataset.name} has no labels: right and wrong are unknown.",
+                            fix="Choose a dataset with labels.")  # fmt: skip
+        found += [replace(one, learned=locator in own) for one in made]
+        keep(run, found)
+    return found
 
 
-def starting_point(settings: Settings, after: Trained) -> Encoder:
-    """The encoder that a run began as."""
+def starting_point(run: str) -> str:
+    """The name of the encoder that a finished run began as. Raises UserError where it is not finished, or its model is gone."""
+    settings = Run(run).settings()
+    folder = find_model(settings.name)
+    if folder is None or read_card(folder).get("run") != run:
+        raise UserError(f"The run {run} has made no model, or another one took its place.", fix="Let it finish: --resume " + run)
+    return _before(settings)
+
+
+def _before(settings: Settings) -> str:
     if settings.start_from:
-        return encoders.get(settings.start_from)
+        return settings.start_from
     if settings.pretrained:
-        return encoders.get(settings.backbone)
-    return Untrained(after.card, settings.seed)
+        return encoders.get(settings.backbone).name
+    return settings.name + UNTRAINED
 
 
-def compare(
-    dataset: Dataset, before: Encoder, after: Encoder, protocol: str, most: int = 12, progress: Progress | None = None
-) -> Effect:
-    """Two encoders on the same queries; the ``most`` that moved furthest either way, furthest first."""
-    for encoder in (before, after):
-        encoder.load()
-    embed.embed(dataset, [before, after], progress)
+def on_dataset(dataset: Dataset, names: Sequence[str], most: int = 12, progress: Progress | None = None) -> list[Effect]:
+    """Two encoders by name on every protocol of a dataset; embeddings and indexes that are missing are built."""
+    protocols = [one.name for one in dataset.protocols() if one.every == 1 and one.name != "search"]
+    if not protocols:
+        return []
+    build(dataset, names, progress=progress)
+    before, after = (ready_encoder(dataset, name, load=False) for name in names)
+    return [compare(dataset, before, after, protocol, most) for protocol in protocols]
+
+
+def compare(dataset: Dataset, before: Encoder, after: Encoder, protocol: str, most: int = 12) -> Effect:
+    """Two encoders on the same queries; the ``most`` that moved furthest either way, furthest first, one of each object.
+
+    Raises:
+        UserError: the embeddings of one are not built.
+    """
     one, two = (per_query(dataset, encoder, protocol) for encoder in (before, after))
     change = two.scores["mAP"] - one.scores["mAP"]
-    order = np.argsort(change, kind="stable")
-    moved = [Moved(one.ids[row], float(one.scores["mAP"][row]), float(two.scores["mAP"][row])) for row in order]
     low, high = (float(bound[0]) for bound in interval(change, np.array(one.clusters)))
+    order = np.argsort(change, kind="stable")
+    up, down = (_furthest(rows, one.clusters, most) for rows in (order[::-1][: (change > 0).sum()], order[: (change < 0).sum()]))
+    heads = [_heads(dataset, encoder, protocol, [one.ids[row] for row in (*up, *down)]) for encoder in (before, after)]
+    scores = [float(found.scores["mAP"][row]) for row in (*up, *down) for found in (one, two)]
+    moved = {
+        row: Moved(one.ids[row], *scores[2 * place : 2 * place + 2], *(head[one.ids[row]] for head in heads))
+        for place, row in enumerate((*up, *down))
+    }
     return Effect(
         dataset.name, protocol, len(one.ids), float(one.scores["mAP"].mean()), float(two.scores["mAP"].mean()), low, high,
-        tuple(m for m in moved[::-1][:most] if m.after > m.before), tuple(m for m in moved[:most] if m.after < m.before),
+        tuple(moved[row] for row in up), tuple(moved[row] for row in down), int((change > 0).sum()), int((change < 0).sum()),
+        dataset.locator, encoders=(before.name, after.name),
     )  # fmt: skip
+
+
+def _furthest(rows: Sequence[int], clusters: Sequence[str], most: int) -> list[int]:
+    """The first ``most`` rows, one of each object."""
+    first: dict[str, int] = {}
+    for row in rows:
+        first.setdefault(clusters[row], int(row))
+        if len(first) == most:
+            break
+    return list(first.values())
+
+
+def _heads(dataset: Dataset, encoder: Encoder, protocol: str, ids: Sequence[str]) -> dict[str, tuple[tuple[str, bool], ...]]:
+    """Query id -> the first hits of its list."""
+    found = embed.read(dataset, encoder)
+    items = embed.item_rows(dataset, found)
+    roles = roles_of(items, dataset.protocol(protocol))
+    rows = {item.id: row for row, item in enumerate(items)}
+    asked = replace(roles, queries=np.array([rows[id] for id in ids], np.int64))
+    tops = [top for block in stream.blocks(found.vectors, asked, top=LISTED) for top in block.top]
+    heads = {}
+    for id, top in zip(ids, tops, strict=True):
+        hits = roles.gallery[top[top >= 0]]
+        heads[id] = tuple((items[hit].id, bool(roles.relevant[hit] == roles.relevant[rows[id]])) for hit in hits)
+    return heads
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +194,28 @@ def per_query(dataset: Dataset, encoder: Encoder, protocol: str, names: Sequence
     return PerQuery(
         [item.id for item in asked], [cluster_of(item) for item in asked], {name: judged.scores[name][use] for name in names}
     )
+
+
+def keep(run: str, effects: Sequence[Effect]) -> None:
+    """Write effects into the run's folder; those of the same dataset and protocol are replaced."""
+    made = {(one.locator, one.protocol): one for one in [*kept(run), *effects]}
+    store.write_text(Run(run).folder / FILE, json.dumps([asdict(one) for one in made.values()]))
+
+
+def kept(run: str) -> list[Effect]:
+    """What was measured of a run so far; empty where nothing was, or where it can't be read."""
+    try:
+        rows = json.loads((Run(run).folder / FILE).read_text())
+        return [_effect(row) for row in rows]
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
+
+
+def _effect(row: dict) -> Effect:
+    moved = {name: tuple(_moved(one) for one in row.pop(name)) for name in ("improved", "worse")}
+    return Effect(**{**row, **moved, "encoders": tuple(row["encoders"])})
+
+
+def _moved(row: dict) -> Moved:
+    heads = {name: tuple((id, right) for id, right in row.pop(name)) for name in ("hits_before", "hits_after")}
+    return Moved(**row, **heads)

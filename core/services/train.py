@@ -1,4 +1,4 @@
-"""Training for pages and the command line: recipes, estimates, runs as jobs, and what a run has reached."""
+"""Training for pages and the command line: recipes, estimates, and runs as jobs. How they stand: :mod:`core.services.runs`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core import store
-from core.datasets.paths import open_dataset
-from core.services import jobs
-from core.training import runs, sources
-from core.training.losses import LOSSES
+from core.errors import Cancelled, UserError
+from core.services import jobs, pace
+from core.services.runs import is_running, job_of
+from core.training import runs
+from core.training.losses import LOSSES, needs_labels
 from core.training.runs import Run
-from core.training.settings import Settings, expanded, override, read_recipe, recipe_names
+from core.training.settings import Settings, in_words, override, read_recipe, recipe_names
+from core.training.settle import refuse_taken, settle
 from core.types import Progress
 
 PROBE_STEPS = 3
@@ -24,6 +26,7 @@ class TrainingEstimate:
     """A run before it starts. ``seconds`` come from a few real steps, on a machine that may get busier."""
 
     pictures: int
+    kept_back: int
     classes: int
     steps: int
     parameters: int
@@ -33,28 +36,20 @@ class TrainingEstimate:
     basis: str
 
 
-@dataclass(frozen=True, slots=True)
-class RunStatus:
-    """Where a run stands. ``state``: new, running, stopped, done. Curves are lists of (step, value)."""
+def recipes(shipped: bool = True) -> list[dict]:
+    """Every recipe: name, title, about, ``words`` (how it learns), kind, loss, backbone, epochs, and whether it needs ``labels``.
 
-    id: str
-    state: str
-    step: int
-    steps: int
-    model: str
-    loss: list[tuple[int, float]]
-    rate: list[tuple[int, float]]
-    images_s: float
-    validation: list[dict]
-    seconds_left: float | None
-    job: str | None
-
-
-def recipes() -> list[dict]:
-    """Every recipe: name, title, about, kind, loss, backbone."""
-    told = [read_recipe(name).to_dict() for name in recipe_names()]
+    ``shipped`` False leaves out those of the models that come with the code.
+    """
+    told = [read_recipe(name) for name in recipe_names() if shipped or "/" not in name]
     shown = ("title", "about", "kind", "loss", "backbone", "epochs")
-    return [{"name": one["recipe"], **{key: one[key] for key in shown}} for one in told]
+    return [
+        {
+            "name": one.recipe, **{key: getattr(one, key) for key in shown},
+            "words": in_words(one.recipe), "labels": needs_labels(one),
+        }
+        for one in told
+    ]  # fmt: skip
 
 
 def losses() -> dict[str, str]:
@@ -64,8 +59,6 @@ def losses() -> dict[str, str]:
 
 def configure(recipe: str, values: dict[str, object]) -> Settings:
     """A recipe with some of its settings replaced, everything left open decided. Raises UserError."""
-    from core.training.train import settle
-
     return settle(override(read_recipe(recipe), values))
 
 
@@ -73,20 +66,21 @@ def estimate(settings: Settings, progress: Progress | None = None) -> TrainingEs
     """What a run would cost, from a few steps of it. Raises UserError for all that :func:`begin` would refuse."""
     from core.training.train import check, probe
 
+    refuse_taken(settings)
     found, parameters = check(settings, progress)
     images_s, steps = probe(settings, found, PROBE_STEPS)
-    seen = steps * settings.batch
+    pace.remember(settings, images_s)
     return TrainingEstimate(
-        pictures=sum(len(source.train) for source in found), classes=sum(len(source.classes) for source in found),
-        steps=steps, parameters=parameters, images_s=round(images_s, 1), seconds=seen / images_s,
+        pictures=sum(len(source.train) for source in found), kept_back=sum(len(source.validation) for source in found),
+        classes=sum(len(source.classes) for source in found), steps=steps, parameters=parameters,
+        images_s=round(images_s, 1), seconds=steps * settings.batch / images_s,
         disk_bytes=disk_bytes(parameters), basis=f"{PROBE_STEPS} steps just now",
     )  # fmt: skip
 
 
 def disk_bytes(parameters: int) -> int:
-    from core.training.train import BYTES_EACH
-
-    return BYTES_EACH * parameters
+    """What a run of so many parameters writes."""
+    return runs.BYTES_EACH * parameters
 
 
 def begin(settings: Settings, name: str = "", progress: Progress | None = None) -> Run:
@@ -97,80 +91,90 @@ def begin(settings: Settings, name: str = "", progress: Progress | None = None) 
 
 
 def work(run: Run, progress: Progress | None = None) -> Path:
-    """Train in this process, from the start or from the checkpoint; returns the model's folder. Raises UserError, Cancelled."""
+    """Train in this process, from the start or from the checkpoint; returns the model's folder. What fails stands in its log.
+
+    Raises:
+        UserError: the run, its data or its checkpoint can't be used, or the loss blew up.
+        Cancelled: stopped; the run can be resumed.
+    """
     from core.training.train import work
 
+    run.settings()  # a run that is none is told before anything is written
     with store.lock(f"training-{run.id}", progress):
-        return work(run, progress)
+        try:
+            folder = work(run, progress)
+        except (Cancelled, KeyboardInterrupt):
+            raise
+        except Exception as error:
+            said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            run.write("failed", run.last().get("step", 0), message=said[:2000])
+            raise
+        _remember_pace(run)
+        return folder
+
+
+def _remember_pace(run: Run) -> None:
+    """Whole steps with everything between them: what the next estimate of such a run goes by."""
+    steps = [line for line in run.lines() if line["kind"] == "step"][-200:]
+    seconds = steps[-1]["time"] - steps[0]["time"] if len(steps) > 1 else 0.0
+    if seconds > 0:
+        settings = run.settings()
+        pace.remember(settings, (len(steps) - 1) * settings.batch / seconds)
 
 
 def start(settings: Settings) -> tuple[str, str]:
-    """Begin a run and train it as a job of its own; returns (job, run). Raises UserError before anything is started."""
-    run = begin(settings)
+    """Make a run and train it as a job of its own; returns (job, run).
+
+    Pictures are decoded and weights fetched by the job. Raises UserError for what is known before that.
+    """
+    settings = settle(settings)
+    refuse_taken(settings)
+    run = runs.create(settings)
     return resume(run.id), run.id
 
 
 def resume(run: str) -> str:
-    """Go on with a run that was stopped, as a job; returns the job. Raises UserError where there is no such run."""
-    told = Run(run).settings()
+    """Go on with a run that was stopped, as a job; one that is at work is joined. Raises UserError where there is none."""
+    told, job = Run(run).settings(), job_of(run)
+    if job is not None and job.active:
+        return job.id
+    if is_running(run):
+        raise UserError(f"The run {run} is being trained by a command line.", fix="Stop it there first.")
     return jobs.start(f"Training {told.name}", ["train", "--resume", run])
 
 
-def stop(run: str) -> None:
-    """Stop the job that trains a run; what was learned up to the last checkpoint stays."""
+def stop(run: str, wait_s: float = 10.0) -> None:
+    """Stop the job that trains a run; what was learned stays.
+
+    Raises:
+        UserError: no job trains it, but a command line does.
+    """
     job = job_of(run)
-    if job:
-        jobs.cancel(job)
+    if job is not None and job.active:
+        jobs.cancel(job.id)
+        end = time.monotonic() + wait_s
+        while is_running(run) and time.monotonic() < end:  # the lock goes with the process, a moment later
+            time.sleep(0.05)
+    elif is_running(run):
+        raise UserError(f"The run {run} is being trained by a command line.", fix="Press Ctrl-C there.")
 
 
-def job_of(run: str) -> str | None:
-    """The latest job that trained a run."""
-    return next((job.id for job in jobs.listing() if job.arguments[:3] == ("train", "--resume", run)), None)
+def arguments(recipe: str, values: dict[str, object]) -> list[str]:
+    """What follows ``python -m core`` to train with these settings."""
+    told = ["train", "--recipe", recipe]
+    for key, value in values.items():
+        if key == "datasets":
+            told += [word for one in value for word in ("--dataset", str(one))]
+        elif key == "pretrained":
+            told += ["--pretrained"] if value else []
+        elif key in ("backbone", "start_from", "epochs", "name"):
+            told += [f"--{key.replace('_', '-')}", str(value)]
+        else:
+            told += ["--set", f"{key}={_said(value)}"]
+    return told
 
 
-def run_ids() -> list[str]:
-    return [run.id for run in runs.listing()]
-
-
-def status(run: str) -> RunStatus:
-    """Where a run stands and its curves so far. Raises UserError where there is no such run."""
-    told, lines = Run(run).settings(), Run(run).lines()
-    kinds = {kind: [line for line in lines if line["kind"] == kind] for kind in ("start", "step", "validation", "end")}
-    steps = kinds["start"][-1]["steps"] if kinds["start"] else 0
-    job = job_of(run)
-    active = job is not None and jobs.status(job).active
-    here = kinds["step"][-1]["step"] if kinds["step"] else 0
-    state = "done" if kinds["end"] else "running" if active else "stopped" if here else "new"
-    return RunStatus(
-        id=run, state=state, step=here, steps=steps, model=told.name, job=job,
-        loss=[(line["step"], line["loss"]) for line in kinds["step"]],
-        rate=[(line["step"], line["lr"]) for line in kinds["step"]],
-        images_s=kinds["step"][-1]["images_s"] if here else 0.0,
-        validation=[{"step": line["step"], "epoch": line["epoch"], **line["scores"]} for line in kinds["validation"]],
-        seconds_left=_left(kinds["step"], steps) if state == "running" else None,
-    )  # fmt: skip
-
-
-def _left(steps: Sequence[dict], total: int, window: int = 50) -> float | None:
-    """Seconds to the end at the pace of the last steps."""
-    recent = steps[-window:]
-    if len(recent) < 2 or time.time() - recent[-1]["time"] > 600:
-        return None
-    return (recent[-1]["time"] - recent[0]["time"]) / (len(recent) - 1) * (total - recent[-1]["step"])
-
-
-def import_model(file: Path, name: str, backbone: str, size: int, dim: int) -> tuple[Path, list[str], list[str]]:
-    """A user's own weights as an encoder: its folder, the keys that were missing, and those left over. Raises UserError."""
-    from core.encoders.trained_networks import Blueprint
-    from core.training.export import import_weights
-
-    told = override(Settings(recipe="import"), {"name": name, "size": size, "dim": dim})
-    return import_weights(file, told.name, Blueprint("embedder", backbone, told.dim, told.size))
-
-
-def pictures_of(locator: str, target: str = "auto") -> dict:
-    """What a dataset offers to learn from, undecoded: ``pictures``, ``field``, ``classes``. Raises UserError."""
-    dataset = open_dataset(expanded(locator))
-    items = sources.training_items(dataset)
-    field = sources.class_field(dataset, items, target)
-    return {"pictures": len(items), "field": field, "classes": len({item.value(field) for item in items})}
+def _said(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else f"{value}"

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from core.errors import UserError
 from core.training.metric_learning import leave_faiss_alone
 from core.training.settings import Settings
 from core.training.sources import Source
@@ -14,15 +15,32 @@ from core.training.sources import Source
 
 def quotas(sources: Sequence[Source], settings: Settings) -> list[int]:
     """How many pictures of each batch come from each source; a multiple of ``per_class`` where that is set."""
-    weights = np.array(settings.shares or [len(source.train) ** 0.5 for source in sources], float)
+    return shared_out([len(source.train) for source in sources], settings)
+
+
+def shared_out(counts: Sequence[int], settings: Settings) -> list[int]:
+    """:func:`quotas` of sources that have so many pictures to learn from."""
+    weights = np.array(settings.shares or [count**0.5 for count in counts], float)
     unit = max(settings.per_class, 1)
     wanted = np.maximum(np.floor(weights / weights.sum() * settings.batch / unit + 0.5), 2 if settings.per_class else 1)
     return [int(count) * unit for count in wanted]
 
 
+def check_batch(names: Sequence[str], counts: Sequence[int], settings: Settings) -> None:
+    """Refuse a batch that would show the same few pictures again and again. Raises UserError."""
+    for name, count, quota in zip(names, counts, shared_out(counts, settings), strict=True):
+        if quota > count * 4:
+            raise UserError(f"A batch would take {quota} pictures of {name}, which has {count}.",
+                            fix="Make the batch smaller: --set batch=...")  # fmt: skip
+
+
 def steps_per_epoch(sources: Sequence[Source], settings: Settings) -> int:
-    shown = settings.epoch_images or sum(len(source.train) for source in sources)
-    return max(1, shown // settings.batch)
+    return steps_of(sum(len(source.train) for source in sources), settings)
+
+
+def steps_of(pictures: int, settings: Settings) -> int:
+    """Steps of an epoch over so many pictures."""
+    return max(1, (settings.epoch_images or pictures) // settings.batch)
 
 
 def epoch_batches(sources: Sequence[Source], settings: Settings, epoch: int) -> list[list[np.ndarray]]:

@@ -14,6 +14,9 @@ from core import store
 from core.errors import UserError
 from core.training.settings import Settings, override
 
+TAIL_BYTES = 4096
+BYTES_EACH = 22
+"""Disk that a run needs for each parameter: checkpoint (weights, two moments, average), the best so far, and the result."""
 ID = re.compile(r"train-[A-Za-z0-9_][A-Za-z0-9_.-]{0,80}")
 
 
@@ -36,37 +39,67 @@ class Run:
         return self.folder / "best.safetensors"
 
     @property
-    def _log(self) -> Path:
+    def log(self) -> Path:
         return self.folder / "log.jsonl"
+
+    @property
+    def created(self) -> float:
+        """When it was begun, in epoch seconds; 0 where that is not known."""
+        try:
+            return float(json.loads((self.folder / "config.json").read_text())["created"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return 0.0
 
     def settings(self) -> Settings:
         """What the run was told. Raises UserError where there is no such run."""
         try:
+            if not ID.fullmatch(self.id):
+                raise ValueError("no id")
             told = json.loads((self.folder / "config.json").read_text())["settings"]
             return override(Settings(recipe=told.pop("recipe")), told)
         except (OSError, ValueError, KeyError) as error:
             known = ", ".join(run.id for run in listing()[:5]) or "none"
-            raise UserError(f"There is no training run {self.id!r}.", f"Runs: {known}.") from error
+            raise UserError(f"There is no training run {self.id[:100]!r}.", f"Runs: {known}.") from error
 
     def lines(self) -> list[dict]:
         """The log; a line that a kill cut short is left out."""
-        found = []
-        for line in self._log.read_text().splitlines() if self._log.exists() else []:
-            try:
-                found.append(json.loads(line))
-            except ValueError:
-                continue
-        return found
+        text = self.log.read_bytes() if self.log.exists() else b""
+        return [line for line in map(parsed, text.splitlines()) if line]
+
+    def last(self) -> dict:
+        """The last whole line of the log; empty where there is none. Cheap, however long the log."""
+        try:
+            with open(self.log, "rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
+                tail = file.read().splitlines()
+        except OSError:
+            return {}
+        return next((line for line in map(parsed, reversed(tail)) if line), {})
 
     def write(self, kind: str, step: int, **values: object) -> None:
         """Append one line; it is whole because it is one write."""
-        with store.writing(self.folder), open(self._log, "a") as file:
+        with store.writing(self.folder), open(self.log, "a") as file:
             file.write(json.dumps({"kind": kind, "step": step, "time": round(time.time(), 3), **values}) + "\n")
+
+    def mend(self) -> None:
+        """End a line that a kill cut short, so that the next is not lost with it."""
+        if self.log.exists() and self.log.read_bytes()[-1:] not in (b"", b"\n"):
+            with store.writing(self.folder), open(self.log, "a") as file:
+                file.write("\n")
 
     def rewind(self, step: int) -> None:
         """Forget what was logged after ``step``: the resumed run says it again, the same."""
         kept = [line for line in self.lines() if line["step"] <= step]
-        store.write_text(self._log, "".join(json.dumps(line) + "\n" for line in kept))
+        store.write_text(self.log, "".join(json.dumps(line) + "\n" for line in kept))
+
+
+def parsed(line: bytes) -> dict | None:
+    """A line of a log; None for one that a kill cut short."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and "kind" in found else None
 
 
 def create(settings: Settings, name: str = "") -> Run:
@@ -92,3 +125,8 @@ def listing() -> list[Run]:
     home = store.root() / "runs"
     found = [path for path in home.glob("train-*") if (path / "config.json").exists()] if home.is_dir() else []
     return [Run(path.name) for path in sorted(found, key=lambda path: -os.stat(path / "config.json").st_mtime)]
+
+
+def unfinished() -> list[Run]:
+    """Runs that may still become a model: begun and not at their end, newest first."""
+    return [run for run in listing() if run.last().get("kind") != "end"]

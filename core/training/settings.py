@@ -15,7 +15,7 @@ from core.registry import UnknownName
 
 RECIPES = Path(__file__).parent / "recipes"
 PRECISIONS = ("auto", "fp32", "bf16")
-AUGMENTS = ("none", "light", "standard", "strong")
+AUGMENTS = ("none", "light", "medium", "standard", "strong")
 KINDS = ("embedder", "siamese", "autoencoder")
 
 
@@ -41,46 +41,64 @@ class Settings:
     start_from: str = ""
     """Name of a trained model to start from; its backbone, size and dim are taken over."""
     name: str = ""
+    """What the result is called, architecture.tag; empty = a free name."""
     dim: int = 192
-    size: int = 64
-    """Side of the square that the network sees when it encodes."""
+    """Length of the vectors."""
+    levels: int = 1
+    """How many of a convolutional backbone's last stages the embedding sees; 1 = the last alone."""
+    resize: int = 0
+    """Side of the input with which a network goes on that starts from another; 0 = as large as it was."""
+    size: int = 0
+    """Side in pixels of the square that the network sees when it encodes; 0 = as the weights that it starts from, else 64."""
     crop: int = 0
     """Side of the random crops that it learns from; 0 = ``size``. Smaller crops show things as large as they will be when
     the whole picture is shown at ``size`` (Touvron et al., 2019), and cost less. Convolutional networks only."""
     loss: str = "cross-entropy"
     """Terms joined by +, each with an optional weight: ``cross-entropy + 0.5 triplet``."""
     margin: float = 0.2
+    """By how much others have to be further away than the same, for losses that compare."""
     scale: float = 16.0
     """Inverse temperature of losses that compare cosines."""
     smoothing: float = 0.1
+    """Share of the certainty of a label that is given to all other classes."""
     teacher: str = ""
     """Name of a trained model whose embeddings the ``distill`` loss imitates."""
     per_class: int = 0
     """Pictures of each class in a batch (K of P x K); 0 = plain shuffling."""
     batch: int = 128
+    """Pictures that one step learns from."""
     epochs: int = 10
+    """How often all pictures are shown."""
     epoch_images: int = 0
     """Pictures shown per epoch; 0 = as many as there are."""
     lr: float = 1e-3
+    """Learning rate at its peak."""
     backbone_lr: float = 1.0
     """Learning rate of the backbone, as a multiple of ``lr``."""
     weight_decay: float = 0.05
+    """How strongly large weights are pulled back to zero (AdamW)."""
     warmup: float = 0.05
     """Share of all steps in which the learning rate rises."""
     freeze_epochs: int = 0
     """Epochs at the start in which only the new layers learn."""
     clip: float = 5.0
+    """Longest gradient of a step; 0 = any length."""
     ema: float = 0.0
     """Decay of the averaged weights that are validated and kept; 0 = the weights themselves."""
     augment: str = "standard"
+    """How pictures are changed before they are shown: ``light`` hardly crops, ``strong`` is for learning without labels."""
     validation: float = 0.1
     """Share of the training pictures (whole instances, where these are known) kept back to choose the best epoch."""
     validate_every: int = 1
+    """Epochs between two validations."""
     patience: int = 0
     """Stop after so many validations without a better one; 0 = never."""
     checkpoint_s: float = 60.0
+    """Seconds between two checkpoints within an epoch: so much is lost by a kill."""
     precision: str = "auto"
+    """Number format: bf16 where the hardware computes in it."""
     seed: int = 0
+    """Decides all chance: the same seed gives the same curve."""
     licence: str = "Trained on your own pictures: their rights decide."
 
     def to_dict(self) -> dict:
@@ -89,7 +107,8 @@ class Settings:
 
 HINTS = get_type_hints(Settings)
 LIMITS = {
-    "dim": (2, 4096), "size": (16, 1024), "crop": (0, 1024), "batch": (2, 8192), "per_class": (0, 512),
+    "dim": (2, 4096), "levels": (1, 4), "size": (0, 1024), "resize": (0, 1024), "crop": (0, 1024), "batch": (2, 8192),
+    "per_class": (0, 512),
     "epochs": (1, 10_000), "epoch_images": (0, 10**9), "freeze_epochs": (0, 10_000), "patience": (0, 10_000),
     "lr": (1e-7, 10.0), "backbone_lr": (0.0, 10.0), "weight_decay": (0.0, 10.0), "warmup": (0.0, 0.9), "clip": (0.0, 1e6),
     "ema": (0.0, 0.99999), "validation": (0.0, 0.5), "validate_every": (1, 10_000), "checkpoint_s": (0.0, 1e9),
@@ -116,6 +135,16 @@ def read_recipe(name: str) -> Settings:
     parent = told.pop("extends", None)
     base = read_recipe(parent) if parent else Settings(recipe=name)
     return override(replace(base, recipe=name), told)
+
+
+def in_words(name: str) -> str:
+    """What a recipe does, in plain words: the comment that its file begins with, up to the first empty one."""
+    words = []
+    for line in (RECIPES / f"{name}.toml").read_text().splitlines():
+        if not line.startswith("# "):
+            break
+        words.append(line[2:])
+    return " ".join(words)
 
 
 def override(settings: Settings, values: dict[str, object]) -> Settings:
@@ -153,6 +182,8 @@ def check(settings: Settings) -> Settings:
     for key, (low, high) in LIMITS.items():
         if not low <= getattr(settings, key) <= high:  # NaN fails too
             raise UserError(f"{key} = {getattr(settings, key)} is out of range.", f"{key} is from {low:g} to {high:g}.")
+    if 0 < settings.size < 16:
+        raise UserError(f"size = {settings.size} is out of range.", "size is from 16 to 1024, or 0: as usual for the weights.")
     for key, words in WORDS.items():
         if getattr(settings, key) not in words:
             raise UserError(f"{key} = {getattr(settings, key)!r} is unknown.", f"Allowed: {', '.join(words)}.")

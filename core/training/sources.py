@@ -102,15 +102,50 @@ def _check_classes(dataset: Dataset, counts: Counter, name: str) -> None:
 
 def _open(dataset: Dataset, items: list[Item], name: str, settings: Settings, progress: Progress | None) -> Source:
     pictures, rows = cached_pictures(dataset, items, settings.size, progress)
-    kept = [items[row] for row in rows]
-    words = [str(item.value(name)) if name and item.value(name) is not None else None for item in kept]
+    classes, labels, train, held = _divided([items[row] for row in rows], name, settings)
+    note = f"{len(train)} pictures, {len(classes)} classes by {name or 'none'}; {len(held)} more kept back for validation"
+    return Source(dataset.name, dataset.locator, name, classes, pictures, labels, train, held, note)
+
+
+def _divided(items: Sequence[Item], name: str, settings: Settings) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, np.ndarray]:
+    """Classes, the code of each item, and the rows to learn from and kept back."""
+    words = [str(item.value(name)) if name and item.value(name) is not None else None for item in items]
     classes = tuple(sorted({word for word in words if word is not None}))
     code = {word: position for position, word in enumerate(classes)}
     labels = np.array([code.get(word, -1) for word in words], np.int64)
-    groups = [item.instance for item in kept]
-    train, held = split(labels, groups, settings.validation, settings.seed)
-    note = f"{len(train)} pictures, {len(classes)} classes by {name or 'none'}; {len(held)} more kept back for validation"
-    return Source(dataset.name, dataset.locator, name, classes, pictures, labels, train, held, note)
+    return classes, labels, *split(labels, [item.instance for item in items], settings.validation, settings.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """One dataset of a run before any picture is decoded: how many are learned from and kept back (unreadable ones are
+    still counted), and the sizes of the classes, pictures kept back included; ``field`` is "" without labels."""
+
+    name: str
+    title: str
+    field: str
+    classes: int
+    smallest: int
+    largest: int
+    learned: int
+    kept_back: int
+    kept_whole: bool
+
+
+def outline(settings: Settings, needs_labels: bool) -> list[Outline]:
+    """What a run would learn from. Raises UserError for everything in it that :func:`open_sources` refuses undecoded."""
+    if not settings.datasets:
+        raise UserError("No dataset was named to learn from.", fix="Give one or more with --dataset.")
+    opened = [open_dataset(expanded(locator)) for locator in settings.datasets]
+    return [_outline(dataset, *_plan(dataset, settings, needs_labels), settings) for dataset in opened]
+
+
+def _outline(dataset: Dataset, items: list[Item], name: str, settings: Settings) -> Outline:
+    classes, labels, train, held = _divided(items, name, settings)
+    counts = np.bincount(labels[labels >= 0]) if len(classes) else np.zeros(1, np.int64)
+    whole = bool(len(held)) and all(item.instance is not None for item in items)
+    return Outline(dataset.name, dataset.title or dataset.name, name, len(classes), int(counts.min()), int(counts.max()),
+                   len(train), len(held), whole)  # fmt: skip
 
 
 def split(labels: np.ndarray, groups: Sequence[str | None], share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

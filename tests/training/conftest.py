@@ -29,6 +29,10 @@ def one_thread():
 
 @pytest.fixture
 def textures(tmp_path: Path) -> Path:
+    return paint_textures(tmp_path / "textures")
+
+
+def paint_textures(folder: Path) -> Path:
     """4 classes x 12 pictures: stripes along or across, in two colours, at random places."""
     rng = np.random.default_rng(0)
     for label, (axis, tint) in {"a": (0, 0), "b": (1, 0), "c": (0, 2), "d": (1, 2)}.items():
@@ -36,10 +40,10 @@ def textures(tmp_path: Path) -> Path:
             image = rng.integers(0, 60, (40, 40, 3)).astype(np.uint8)
             stripes = (np.arange(40) + rng.integers(8)) % 8 < 4
             np.moveaxis(image, axis, 0)[stripes, ..., tint] += 150
-            path = tmp_path / "textures" / label / f"{number}.png"
+            path = folder / label / f"{number}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image).save(path)
-    return tmp_path / "textures"
+    return folder
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from core.cli.main import main
 from core.encoders.base import encoders
-from core.services import jobs, train
+from core.services import jobs, runs, train
 from core.training.train import settle
 
 SMALL = ("size=32", "dim=16", "batch=16", "precision=fp32")
@@ -54,16 +54,16 @@ def test_a_job_is_stopped_and_resumed(tiny):
     settings = settle(tiny("classify", epochs=400, checkpoint_s=0.2, name="resnet.job"))
     job, run = train.start(settings)
     try:
-        wait_for(lambda: train.status(run).step > 5)
-        assert train.status(run).state == "running"
-        assert train.job_of(run) == job
+        wait_for(lambda: runs.status(run).step > 5)
+        assert runs.status(run).state == "running"
+        assert runs.job_of(run).id == job
         train.stop(run)
-        stopped = train.status(run)
+        stopped = runs.status(run)
         assert stopped.state == "stopped"
         assert stopped.step < stopped.steps
         again = train.resume(run)
-        wait_for(lambda: train.status(run).step > stopped.step)
-        assert train.job_of(run) == again
+        wait_for(lambda: runs.status(run).step > stopped.step)
+        assert runs.job_of(run).id == again
     finally:
         train.stop(run)
     assert jobs.status(job).state == "cancelled"

@@ -11,7 +11,7 @@ import pytest
 
 from core.encoders.base import encoders
 from core.errors import UserError
-from core.services import train
+from core.services import models
 from core.training.train import begin, make_network, settle, work
 from tests.encoders.conftest import hub, publish  # noqa: F401  (fixtures)
 
@@ -29,7 +29,7 @@ def test_a_pth_state_dict_becomes_an_encoder(wrap, tmp_path):
     import torch
 
     torch.save(wrap(state_dict()), tmp_path / "mine.pth")
-    folder, missing, unused = train.import_model(tmp_path / "mine.pth", "resnet.mine", "test_resnet", 64, 32)
+    folder, missing, unused = models.import_model(tmp_path / "mine.pth", "resnet.mine", "test_resnet", 64, 32)
     assert unused == ["fc.bias", "fc.weight"]
     assert all(not key.startswith("backbone.") for key in missing)
     made = encoders.get("resnet.mine")
@@ -45,7 +45,7 @@ def test_weights_of_another_architecture_are_refused_with_their_keys(tmp_path):
     del found["conv1.0.weight"]
     torch.save(found, tmp_path / "mine.pth")
     with pytest.raises(UserError, match=r"lacks 2 weights of test_resnet.*backbone\.conv1\.0\.weight.*layer1\.0\.conv1\.weight"):
-        train.import_model(tmp_path / "mine.pth", "resnet.mine", "test_resnet", 64, 32)
+        models.import_model(tmp_path / "mine.pth", "resnet.mine", "test_resnet", 64, 32)
     assert "resnet.mine" not in encoders.names()
 
 
@@ -59,7 +59,7 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path, monkeypatch):
     for name, data in {"trap.pth": pickle.dumps({"a": Trap()}), "text.pth": b"hello", "empty.pth": b""}.items():
         (tmp_path / name).write_bytes(data)
         with pytest.raises(UserError):
-            train.import_model(tmp_path / name, "resnet.mine", "test_resnet", 64, 32)
+            models.import_model(tmp_path / name, "resnet.mine", "test_resnet", 64, 32)
     assert not (tmp_path / "sprung").exists()
 
 

@@ -12,7 +12,7 @@ from core.encoders.base import encoders
 from core.encoders.trained import Trained, Untrained
 from core.encoders.trained_networks import SLIM, Blueprint, build
 from core.errors import UserError
-from core.services import train
+from core.services import runs
 from core.training.settings import read_recipe, recipe_names
 from core.training.train import begin, work
 
@@ -163,8 +163,8 @@ def test_several_datasets_are_learned_together(tiny, textures, tmp_path, picture
 
 def test_runs_have_a_state(tiny):
     run = begin(tiny("classify"))
-    assert train.status(run.id).state == "new"
+    assert runs.status(run.id).state == "new"
     work(run)
-    told = train.status(run.id)
+    told = runs.status(run.id)
     assert (told.state, told.step, told.steps, len(told.loss), len(told.validation)) == ("done", 12, 12, 12, 2)
-    assert train.run_ids() == [run.id]
+    assert runs.run_ids() == [run.id]

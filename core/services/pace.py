@@ -1,0 +1,46 @@
+"""How fast this machine trains what, as last measured: an estimate takes it up instead of measuring again."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from core import store
+from core.services.hardware import hardware
+from core.training.settings import Settings
+
+CAUSES = (
+    "kind", "backbone", "levels", "dim", "size", "crop", "loss", "teacher", "batch", "augment", "ema", "freeze_epochs",
+)  # fmt: skip
+"""The settings that decide how long a step takes."""
+KEEP = 200
+
+
+def remember(settings: Settings, images_s: float) -> None:
+    """Note pictures a second; the newest figure of a kind is the one that counts."""
+    with store.lock("pace"):
+        noted = {**_noted(), _key(settings): [round(images_s, 2), time.time()]}
+        newest = dict(sorted(noted.items(), key=lambda pair: pair[1][1])[-KEEP:])
+        store.write_text(_file(), json.dumps(newest))
+
+
+def recall(settings: Settings) -> float | None:
+    """Pictures a second of steps like these on this machine; None where none were measured."""
+    found = _noted().get(_key(settings))
+    return found[0] if found and found[0] > 0 else None
+
+
+def _key(settings: Settings) -> str:
+    return store.fingerprint([hardware().split(",")[0], {name: getattr(settings, name) for name in CAUSES}])
+
+
+def _file():
+    return store.root() / "cache" / "pace.json"
+
+
+def _noted() -> dict[str, list[float]]:
+    try:
+        found = json.loads(_file().read_text())
+        return {key: value for key, value in found.items() if len(value) == 2}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}

@@ -1,0 +1,145 @@
+"""What a run leaves open, decided; and what can't work, refused before any picture is read. Does without torch where it can."""
+
+from __future__ import annotations
+
+import math
+
+from core import store
+from core.encoders.base import encoders
+from core.encoders.timm_models import TimmNetwork
+from core.encoders.trained import find_model, homes, read_card
+from core.encoders.trained_networks import AUTOENCODER, SLIM, Blueprint, build
+from core.errors import UserError
+from core.registry import UnknownName
+from core.training import runs
+from core.training.losses import LOSSES, needs, parse_terms
+from core.training.settings import Settings, override
+
+USUAL_SIZE = 64
+OURS = (*SLIM, AUTOENCODER)
+
+
+def settle(settings: Settings) -> Settings:
+    """The settings with everything decided that was left open, and checked as far as that goes without pictures.
+
+    Raises:
+        UserError: what can't work, before anything is read or written.
+    """
+    settings = draft(settings)
+    if settings.precision == "auto":
+        settings = override(settings, {"precision": "bf16" if _has_bf16() else "fp32"})
+    return settings
+
+
+def draft(settings: Settings) -> Settings:
+    """:func:`settle` without the number format, which only torch knows. Raises UserError."""
+    if settings.start_from:
+        settings = _taken_over(settings)
+    if settings.kind == "autoencoder":
+        settings = override(settings, {"backbone": AUTOENCODER})
+    if not settings.size:
+        settings = override(settings, {"size": usual_size(settings)})
+    if not settings.name:
+        settings = override(settings, {"name": _free_name(settings)})
+    _check_loss(settings)
+    _check_shares(settings)
+    return settings
+
+
+def _taken_over(settings: Settings) -> Settings:
+    """With the shape of the network that it starts from."""
+    network = model_card(settings.start_from)["network"]
+    if (settings.kind == "autoencoder") != (network["kind"] == "autoencoder"):
+        raise UserError(
+            f"{settings.start_from} is {_a(network['kind'])}, and the recipe makes {_a(settings.kind)}.",
+            "An autoencoder can only go on from an autoencoder.", "Start from another model, or from scratch.",
+        )  # fmt: skip
+    taken = {"backbone": network["backbone"], "dim": network["dim"], "levels": network.get("levels", 1)}
+    return override(settings, {**taken, "size": settings.resize or network["size"], "pretrained": False})
+
+
+def _a(kind: str) -> str:
+    return {"autoencoder": "an autoencoder", "siamese": "a siamese network"}.get(kind, "an embedding network")
+
+
+def usual_size(settings: Settings) -> int:
+    """Side of the input where nobody said: that of the published weights' own record, else small enough for any machine."""
+    found = published(settings.backbone) if settings.pretrained else None
+    return found.preprocess.size if found else USUAL_SIZE
+
+
+def published(backbone: str) -> TimmNetwork:
+    """The encoder that a timm backbone's published weights make. Raises UserError where there are none."""
+    found = None if backbone in OURS else encoders.get(backbone)
+    if not isinstance(found, TimmNetwork):
+        raise UserError(f"{backbone} has no published weights.", "Pretrained backbones are names of timm.",
+                        "For a model that was trained here use --start-from.")  # fmt: skip
+    return found
+
+
+def _check_loss(settings: Settings) -> None:
+    terms = [LOSSES[name] for _, name in parse_terms(settings.loss)]
+    if any(loss.pairs for loss in terms) and not settings.per_class:
+        raise UserError(f"The loss {settings.loss!r} compares pictures of one class.",
+                        fix="Set per_class, for example --set per_class=4.")  # fmt: skip
+    if needs(settings, "draw") != (settings.kind == "autoencoder"):
+        raise UserError(f"The loss {settings.loss!r} and the kind {settings.kind!r} do not go together.",
+                        "An autoencoder learns by reconstruction, and nothing else does.")  # fmt: skip
+    if settings.teacher:
+        model_card(settings.teacher)
+    if needs(settings, "teacher") != bool(settings.teacher):
+        raise UserError("The loss distill and a teacher go together.", fix="Name a trained model: --set teacher=resnet.lookalike")
+    if settings.backbone == AUTOENCODER and settings.size % 16:
+        raise UserError(f"The autoencoder can't take pictures of {settings.size} pixels.", "Its size is a multiple of 16.")
+
+
+def _check_shares(settings: Settings) -> None:
+    if settings.shares and (len(settings.shares) != len(settings.datasets) or not all(0 < s < math.inf for s in settings.shares)):
+        raise UserError(f"{len(settings.shares)} shares for {len(settings.datasets)} datasets.", "One positive number for each.")
+
+
+def _has_bf16() -> bool:
+    """Whether bfloat16 is done by the hardware; elsewhere it would be slower than float32."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported()
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def refuse_taken(settings: Settings) -> None:
+    """Raise UserError where the result would take the place of something else; the shipped recipes do so on purpose."""
+    if settings.recipe.startswith("shipped/"):
+        return
+    if (store.root() / "models" / settings.name).exists() or settings.name in encoders.names():
+        raise UserError(f"There is an encoder named {settings.name} already.", fix="Choose another name for the result.")
+    other = next((run for run in runs.unfinished() if run.settings().name == settings.name), None)
+    if other:
+        raise UserError(f"The run {other.id} is going to be called {settings.name} too.",
+                        fix=f"Choose another name, or go on with that one: --resume {other.id}")  # fmt: skip
+
+
+def _free_name(settings: Settings) -> str:
+    base = f"{settings.backbone.split('.')[0]}.{settings.recipe.split('/')[-1]}"
+    taken = {path.name for home in homes() if home.is_dir() for path in home.iterdir()}
+    taken |= {run.settings().name for run in runs.unfinished()}
+    return next(name for name in [base, *(f"{base}-{n}" for n in range(2, 10_000))] if name not in taken)
+
+
+def model_card(name: str) -> dict:
+    """The card of a trained model. Raises UnknownName."""
+    folder = find_model(name)
+    if folder is None:
+        raise UnknownName("trained model", name, [path.name for home in homes() if home.is_dir() for path in home.iterdir()])
+    return read_card(folder)
+
+
+def parameters_of(settings: Settings) -> int:
+    """The number of parameters that a drafted run learns, without any memory for them. Raises UserError as :func:`build` does."""
+    if settings.start_from and "parameters" in (card := model_card(settings.start_from)) and not settings.resize:
+        return card["parameters"]
+    import torch
+
+    with torch.device("meta"):
+        network = build(Blueprint(settings.kind, settings.backbone, settings.dim, settings.size, levels=settings.levels))
+    return sum(p.numel() for p in network.parameters())

@@ -1,0 +1,95 @@
+"""Caches of the Train page. As everywhere: strings and numbers go in, what comes out is only read, each has a bound."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import streamlit as st
+
+from core.services import effect, jobs, models, plan, runs, train
+from core.services.jobs import JobStatus
+from core.services.runs import RunStatus
+from pages.parts import cached
+
+
+@st.cache_data(max_entries=2, show_spinner=False)
+def recipes() -> list[dict]:
+    return train.recipes(shipped=False)
+
+
+@st.cache_data(max_entries=4, ttl=cached.SHORT, show_spinner=False)
+def starts(kind: str) -> list[dict]:
+    return plan.starts(kind)
+
+
+@st.cache_resource(max_entries=40, ttl=30.0, show_spinner="Checking the network")
+def planned(recipe: str, values: str, versions: tuple[str, ...]) -> plan.Plan:
+    """What a run with these settings (JSON) would be. Raises UserError."""
+    return plan.plan(recipe, json.loads(values))
+
+
+@st.cache_data(max_entries=40, show_spinner=False)
+def setting_rows(recipe: str, values: str) -> list[dict]:
+    return plan.setting_rows(recipe, json.loads(values))
+
+
+@st.cache_resource(max_entries=2, ttl=0.8, show_spinner=False)
+def all_jobs() -> list[JobStatus]:
+    return jobs.listing()
+
+
+@st.cache_resource(max_entries=60, show_spinner=False)
+def _follower(run: str) -> runs.Follower:
+    return runs.Follower(runs.Run(run))
+
+
+@st.cache_resource(max_entries=60, ttl=0.8, show_spinner=False)
+def status(run: str) -> RunStatus:
+    """Where a run stands; its log is read on from where the last reader stopped. Raises UserError."""
+    return runs.status(run, _follower(run), all_jobs())
+
+
+@st.cache_data(max_entries=2, ttl=2.0, show_spinner=False)
+def run_ids() -> list[str]:
+    return runs.run_ids()
+
+
+@st.cache_data(max_entries=100, show_spinner=False)
+def told(run: str) -> dict:
+    """The settings of a run. Raises UserError."""
+    return runs.settings_of(run)
+
+
+@st.cache_data(max_entries=4, ttl=cached.SHORT, show_spinner=False)
+def cards() -> list[dict]:
+    return models.cards()
+
+
+@st.cache_resource(max_entries=20, ttl=2.0, show_spinner=False)
+def effects(run: str) -> list[effect.Effect]:
+    return effect.kept(run)
+
+
+@st.cache_resource(max_entries=20, ttl=600.0, show_spinner="Drawing")
+def drawn(locator: str, version: str, model: str, ids: tuple[str, ...]) -> list[tuple[str, str, str, float]]:
+    """Of each picture: id, what the autoencoder saw, what it drew, the share that it explains. Raises UserError."""
+    found = models.reconstructions(cached.dataset(locator), model, ids)
+    return [(one.id, _uri(one.seen), _uri(one.drawn), one.explained) for one in found]
+
+
+@st.cache_resource(max_entries=60, ttl=600.0, show_spinner="Looking at pairs")
+def distances(locator: str, version: str, model: str, left: str, right: tuple[str, ...]) -> list[models.Pair]:
+    """One picture with each of others, by a siamese network. Raises UserError."""
+    return models.distances(cached.dataset(locator), model, left, right)
+
+
+def _uri(webp: bytes) -> str:
+    return "data:image/webp;base64," + base64.b64encode(webp).decode()
+
+
+def forget() -> None:
+    """After a start, a stop, an end, an import or a deletion: ask again what there is."""
+    for cache in (starts, planned, status, all_jobs, run_ids, told, cards, effects):
+        cache.clear()
+    cached.forget_builds()

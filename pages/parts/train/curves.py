@@ -1,0 +1,102 @@
+"""The live curves of a run: loss, validation, learning rate, pictures a second."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from core.services.runs import RunStatus, thinned
+from pages.parts import cached_train, palette
+from pages.parts.words import caption, quiet
+
+SMOOTH = 0.9
+HEIGHT, LOW = 260, 190
+
+
+def show(run: str) -> None:
+    """Four charts over the same steps."""
+    found = cached_train.status(run)
+    if not found.loss:
+        quiet("The curves begin with the first step.")
+        return
+    left, right = st.columns(2, gap="medium")
+    with left:
+        caption("Loss")
+        _loss(found)
+        quiet(_loss_words(found))
+    with right:
+        caption("Validation, on pictures kept back")
+        _validation(found)
+        quiet(_validation_words(found))
+    left, right = st.columns(2, gap="medium")
+    with left:
+        caption("Learning rate")
+        _line(found, found.rate, "train_rate", "learning rate", LOW)
+    with right:
+        caption("Pictures a second")
+        _line(found, found.speed, "train_speed", "pictures a second", LOW, "tozero")
+
+
+def smoothed(values: Sequence[float], weight: float = SMOOTH) -> list[float]:
+    """A running mean that starts without bias."""
+    mean, out = 0.0, []
+    for place, value in enumerate(values, 1):
+        mean = weight * mean + (1 - weight) * value
+        out.append(mean / (1 - weight**place))
+    return out
+
+
+def _loss(found: RunStatus) -> None:
+    chart, tone, points = palette.figure(HEIGHT), palette.ink(), thinned(found.loss)
+    steps, values = zip(*points, strict=True)
+    chart.add_scatter(x=steps, y=values, mode="lines", line={"color": tone["muted"], "width": 1}, opacity=0.45, hoverinfo="skip")
+    chart.add_scatter(x=steps, y=smoothed(values), mode="lines", line={"color": tone["accent"], "width": 2.2},
+                      hovertemplate="step %{x:.0f}<br>loss %{y:.3f}, smoothed<extra></extra>")  # fmt: skip
+    _finish(chart, found, "train_loss", f"Loss over {found.step} steps")
+
+
+def _line(found: RunStatus, curve, key: str, what: str, height: int, mode: str = "normal") -> None:
+    chart, points = palette.figure(height), thinned(curve)
+    steps, values = zip(*points, strict=True)
+    chart.add_scatter(x=steps, y=values, mode="lines", line={"color": palette.ink()["accent"], "width": 2},
+                      hovertemplate=f"step %{{x:.0f}}<br>%{{y:.4g}} {what}<extra></extra>")  # fmt: skip
+    chart.update_yaxes(rangemode=mode)
+    _finish(chart, found, key, what)
+
+
+def _validation(found: RunStatus) -> None:
+    if not found.validation:
+        st.html('<div class="ll-wait">After the first epoch</div>')
+        return
+    chart, tone = palette.figure(HEIGHT), palette.ink()
+    names = [name for name in found.validation[0] if name not in ("step", "epoch", "mean")]
+    for place, name in enumerate(["mean", *(names if len(names) > 1 else [])]):
+        colour = tone["accent"] if name == "mean" else palette.COLOURS[(place - 1) % len(palette.COLOURS)]
+        chart.add_scatter(
+            x=[row["step"] for row in found.validation], y=[row.get(name) for row in found.validation], name=name,
+            mode="lines+markers", line={"color": colour, "width": 2.2 if name == "mean" else 1.4}, marker={"size": 7},
+            customdata=[row["epoch"] for row in found.validation],
+            hovertemplate=f"epoch %{{customdata}}<br>{name} %{{y:.3f}}<extra></extra>",
+        )  # fmt: skip
+    chart.update_layout(showlegend=len(names) > 1)
+    _finish(chart, found, "train_validation", "Validation after each epoch")
+
+
+def _finish(chart, found: RunStatus, key: str, alt: str) -> None:
+    """The same steps on every chart, from the first to the last that is planned."""
+    chart.update_xaxes(range=[0, max(found.steps, found.step, 1)], title={"text": "step"})
+    palette.draw(chart, key, alt)
+
+
+def _loss_words(found: RunStatus) -> str:
+    first, last = (sum(v for _, v in part) / len(part) for part in (found.loss[:10], found.loss[-10:]))
+    way = "fell" if last < first else "did not fall: it went"
+    return f"The loss {way} from {first:.3f} to {last:.3f} (means of ten steps). Thin: every step; thick: smoothed."
+
+
+def _validation_words(found: RunStatus) -> str:
+    if not found.validation or found.best is None:
+        return "MAP@R: how much of what is most similar is of the same class. 1 is perfect."
+    epoch, score = found.best
+    return f"Best: {score:.3f} after epoch {epoch}; that epoch is the one that is kept. These pictures are never learned from."

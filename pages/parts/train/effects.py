@@ -1,0 +1,140 @@
+"""Before and after: what a run changed on its own pictures, and what was forgotten elsewhere."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from core.services import jobs
+from core.services.effect import Effect
+from core.services.jobs import JobStatus
+from pages.parts import builds, cached, cached_train, guard, palette
+from pages.parts.shell import hosted
+from pages.parts.train import moved
+from pages.parts.words import caption, heading, note, quiet, row_html
+
+FOOT = (
+    "Brackets: 95 % interval of the change (paired bootstrap over queries, those of one object together). Where a data set has a "
+    "query split, its queries were never learned from; elsewhere they are the training pictures themselves, which flatters."
+)
+ALSO, CHOSEN = "keep_train_also", "keep_train_effect"
+
+
+def show(run: str) -> None:
+    """What was measured, a way to measure more, and the queries that moved."""
+    found = cached_train.effects(run)
+    job = _job(run)
+    if found:
+        _summary(found)
+    st.fragment(_measure, run_every=1.0 if job and job.active else None)(run, job is not None and job.active)
+    if found:
+        _queries(run, found)
+
+
+def _summary(found: list[Effect]) -> None:
+    before, after = found[0].encoders
+    for learned, title in ((True, "On the pictures that it learned from"), (False, "On other pictures: what was forgotten")):
+        rows = [one for one in found if one.learned is learned]
+        if rows:
+            heading(title)
+            st.html(f'<div class="ll-shifts">{"".join(map(_row, rows))}</div>')
+    quiet(f"mAP of exact search. Before: {palette.title(before)} ({before}). After: {after}. " + FOOT)
+
+
+def _row(one: Effect) -> str:
+    """A track from 0 to 1 with both means, and the change in words."""
+    low, high = sorted((one.before, one.after))
+    tone = ("up" if one.change > 0 else "down") if one.sure else "even"
+    track = (
+        f'<div class="track {tone}" role="img" aria-label="{escape(reading(one), quote=True)}">'
+        f'<u style="left:{low:.1%};width:{high - low:.1%}"></u>'
+        f'<i class="before" style="left:{one.before:.1%}"></i><i class="after" style="left:{one.after:.1%}"></i></div>'
+    )
+    figures = (
+        f'<b>{one.before:.3f} → {one.after:.3f}</b> <span class="{tone}">{one.change:+.3f}</span> '
+        f"<small>[{one.low:+.3f}, {one.high:+.3f}]</small>"
+    )
+    name = f'<b dir="auto">{escape(_title(one))}</b><small>same {escape(one.protocol)} · {one.queries:,} queries</small>'
+    return (
+        f'<div class="name">{name}</div>{track}<div class="figures">{figures}</div><p class="ll-quiet">{escape(reading(one))}</p>'
+    )
+
+
+def _title(one: Effect) -> str:
+    row = next((row for row in cached.dataset_rows() if row["locator"] == one.locator), None)
+    return row["title"] if row else one.dataset
+
+
+def reading(one: Effect) -> str:
+    """The change in a sentence."""
+    if not one.sure:
+        way = f"The difference of {one.change:+.3f} is within chance"
+    else:
+        way = f"mAP {'rose' if one.change > 0 else 'fell'} by {abs(one.change):.3f}, more than chance"
+    return f"{way}: {one.better:,} of {one.queries:,} queries got better, {one.poorer:,} got worse."
+
+
+def _measure(run: str, was_running: bool) -> None:
+    """Measuring as a job: choose what else to look at, progress, how it ended."""
+    job = _job(run)
+    if was_running and (job is None or not job.active):
+        cached_train.forget()
+        st.rerun()
+    if job is not None and job.active:
+        _running(job)
+        return
+    if hosted():
+        return
+    found, told = cached_train.effects(run), cached_train.told(run)
+    rows = {row["locator"]: row for row in cached.dataset_rows() if row["state"] == "ready" and row["protocols"] != ["search"]}
+    others = [one for one in rows if one not in told["datasets"]]
+    if not found:
+        note("Not measured yet.", "Every query is searched with the encoder as it was before and as it is now. Both encode the "
+             "pictures once; that takes about as long as a build.")  # fmt: skip
+    st.session_state[ALSO] = [one for one in st.session_state.get(ALSO, []) if one in others]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        also = st.multiselect(
+            "What was forgotten: measure on other pictures too", others, key=ALSO, placeholder="Choose data sets",
+            format_func=lambda one: f"{rows[one]['title']} · {rows[one]['pictures']:,}",
+        )  # fmt: skip
+        label = "Measure before and after" if not found else "Measure"
+        if st.button(label, type="primary", key="train_effect", disabled=bool(found) and not also):
+            arguments = ["effect", "--run", run, *(word for one in also for word in ("--also", one))]
+            jobs.start(f"Before and after of {told['name']}", arguments)
+            cached_train.forget()
+            st.rerun()
+    if job is not None and job.state == "failed":
+        note("It could not be measured.", guard.public(job.message), "bad")
+
+
+def _running(job: JobStatus) -> None:
+    with st.container(key="panel_job_effect"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            row_html(job.title, builds.progress_words(job) if job.total else "Starting")
+            if st.button("Cancel", key="cancel_effect"):
+                builds.stop(job.id)
+                cached_train.forget()
+                st.rerun()
+        st.progress(min(job.done / job.total, 1.0) if job.total else 0.0)
+
+
+def _job(run: str) -> JobStatus | None:
+    """The last job that measured this run."""
+    return next((job for job in cached_train.all_jobs() if job.arguments[:3] == ("effect", "--run", run)), None)
+
+
+def _queries(run: str, found: list[Effect]) -> None:
+    """The queries of one comparison that moved furthest."""
+    heading("Queries that moved")
+    names = {f"{place}": f"{_title(one)} · same {one.protocol}" for place, one in enumerate(found)}
+    if st.session_state.get(CHOSEN) not in names:
+        st.session_state[CHOSEN] = "0"
+    if len(names) > 1:
+        st.selectbox("On", list(names), key=CHOSEN, format_func=names.__getitem__)
+    one = found[int(st.session_state[CHOSEN])]
+    if st.button("Compare both encoders", icon=":material/view_week:", key="train_compare"):
+        moved.to_compare(one, None)
+    for rows, title in ((one.improved, "Improved most"), (one.worse, "Got worse most")):
+        caption(f"{title}, one query of each object" if rows else f"{title}: none")
+        moved.rows(one, rows, title.split()[0].lower())

@@ -1,0 +1,103 @@
+"""The runs so far with their state, and the models that were trained here or brought."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from core.errors import UserError
+from core.services.runs import RunStatus
+from pages.parts import cached_train
+from pages.parts.train import state
+from pages.parts.words import ago, duration, heading, note, quiet, row_html
+
+STATES = {
+    "running": ("running", ""), "done": ("finished", "plain"), "stopped": ("stopped", "plain"), "failed": ("failed", "bad"),
+    "new": ("not begun", "plain"),
+}  # fmt: skip
+FIRST = 12
+
+
+def show() -> None:
+    """Both lists; asked again while a run is at work."""
+    working = any(_status(run) and _status(run).state == "running" for run in cached_train.run_ids()[:FIRST])
+    st.fragment(_runs, run_every=3.0 if working else None)()
+    _models()
+
+
+def _status(run: str) -> RunStatus | None:
+    try:
+        return cached_train.status(run)
+    except UserError:
+        return None
+
+
+def _runs() -> None:
+    heading("Runs")
+    runs = cached_train.run_ids()
+    if not runs:
+        note("Nothing has been trained here yet.", "Choose at the left how a network learns and from which pictures, then start. "
+             "A run goes on when you close this page, and when the server starts again.")  # fmt: skip
+        return
+    for run in runs[:FIRST]:
+        _row(run)
+    if len(runs) > FIRST:
+        with st.expander(f"{len(runs) - FIRST} earlier runs"):
+            for run in runs[FIRST:]:
+                _row(run)
+
+
+def _row(run: str) -> None:
+    found = _status(run)
+    if found is None:
+        return
+    with st.container(key=f"row_run_{run}", horizontal=True, vertical_alignment="center"):
+        row_html(found.model, words(found), *STATES[found.state], more=found.message[:200], hint=run)
+        if st.button("Open", key=f"open_{run}"):
+            state.show(run=run)
+            st.rerun()
+
+
+def words(found: RunStatus) -> str:
+    """``Classifier · from resnet.lookalike · clothing · epoch 3 of 5 · best .712 · 12 min ago``"""
+    told = cached_train.told(found.id)
+    begins = told["start_from"] or told["backbone"] + (", pretrained" if told["pretrained"] else "")
+    parts = [
+        told["title"] or told["recipe"],
+        f"from {begins}",
+        ", ".join(one.rstrip("/").split("/")[-1] for one in told["datasets"]),
+    ]
+    if found.steps:
+        parts.append(f"step {found.step:,} of {found.steps:,}")
+    if found.best:
+        parts.append(f"best validation {found.best[1]:.3f}")
+    if found.seconds_left is not None:
+        parts.append(f"{duration(found.seconds_left)} left")
+    elif told["created"]:
+        parts.append(f"begun {ago(time.time() - told['created'])}")
+    return " · ".join(parts)
+
+
+def _models() -> None:
+    runs = set(cached_train.run_ids())
+    others = [card for card in cached_train.cards() if card.get("run") not in runs]
+    if not others:
+        return
+    heading("Models")
+    quiet("Networks that came with the code or that you brought: what they were trained on, and what they can do.")
+    for card in others:
+        with st.container(key=f"row_model_{card['name']}", horizontal=True, vertical_alignment="center"):
+            learned = ", ".join(one["name"] for one in card.get("data", []))
+            what = " · ".join(part for part in (card["name"], f"{card['parameters'] / 1e6:.1f} M numbers", learned) if part)
+            row_html(card["title"], what, "ours" if card["tier"] == "bundled" else "yours", "plain")
+            if st.button("Open", key=f"open_{card['name']}"):
+                state.show(model=card["name"])
+                st.rerun()
+
+
+def back() -> None:
+    """The way back to the lists."""
+    if st.button("All runs", icon=":material/arrow_back:", key="train_back"):
+        state.show()
+        st.rerun()

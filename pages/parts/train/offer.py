@@ -1,0 +1,116 @@
+"""What a run would be, before it starts: its cost, what speaks against it, and the two buttons."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+import streamlit as st
+
+from core.errors import UserError
+from core.services import jobs, train
+from core.services.jobs import JobStatus
+from core.services.plan import Plan
+from pages.parts import builds, cached, cached_train, guard
+from pages.parts.train import state
+from pages.parts.words import duration, facts, note, quiet, size, trouble
+
+
+def panel(recipe: str, values: dict) -> None:
+    """Facts and buttons of a run with these settings, or why it can't be."""
+    if not values["datasets"]:
+        quiet("Choose pictures to learn from.")
+        return
+    try:
+        found = guard.guarded(lambda: _planned(recipe, values), "The plan of this run")
+    except UserError as error:
+        trouble(error)
+        return
+    job = _measuring(recipe, values)
+    facts(_facts(found, job))
+    for source in found.sources:
+        quiet(_source(source))
+    _buttons(recipe, values, found, job)
+    with st.expander("The same from the command line"):
+        st.code(shlex.join(["python", "-m", "core", *train.arguments(recipe, values)]), language="sh", wrap_lines=True)
+
+
+def _planned(recipe: str, values: dict) -> Plan:
+    versions = tuple(cached.version(locator) for locator in values["datasets"])
+    return cached_train.planned(recipe, json.dumps(values, sort_keys=True), versions)
+
+
+def _facts(found: Plan, job: JobStatus | None) -> list[tuple[str, str]]:
+    time = f"{builds.about(found.seconds)}" if found.seconds else "being measured" if job and job.active else "not measured yet"
+    rows = [
+        ("Becomes", found.settings.name),
+        ("Pictures", f"{found.learned:,} + {found.kept_back:,} kept back"),
+        ("Steps", f"{found.steps:,} of {found.settings.batch}"),
+        ("Picture side", f"{found.settings.size} px"),
+        ("Network", f"{found.parameters / 1e6:.1f} M numbers"),
+        ("Disk", size(found.disk_bytes)),
+        ("Time", time),
+    ]
+    if found.images_s:
+        rows.append(("Speed", f"{found.images_s:.0f} pictures a second"))
+    return rows + ([("Download first", size(found.download_bytes))] if found.download_bytes else [])
+
+
+def _source(source) -> str:
+    """``Clothing: 10 classes by label of 87 to 900 pictures; 307 are kept back ...``"""
+    if not source.field:
+        return f"{source.title}: no labels. {source.kept_back:,} pictures are kept back to choose the best epoch."
+    sizes = f"{source.smallest:,}" if source.smallest == source.largest else f"{source.smallest:,} to {source.largest:,}"
+    held = "whole objects" if source.kept_whole else "the same share of every class"
+    kept = f"{source.kept_back:,} ({held}) are kept back to choose the best epoch" if source.kept_back else "none are kept back"
+    return f"{source.title}: {source.classes:,} classes by {source.field}, {sizes} pictures each; {kept}."
+
+
+def _buttons(recipe: str, values: dict, found: Plan, job: JobStatus | None) -> None:
+    if st.button("Start training", type="primary", width="stretch", key="train_start"):
+        _start(recipe, values)
+    if job is not None and job.active:
+        st.fragment(_watch, run_every=1.0)(recipe, values)
+    elif found.seconds is None:
+        again = "Measure the time again" if job else "Measure the time first"
+        if st.button(again, width="stretch", key="train_measure", help="Takes a few real steps; nothing is kept of them."):
+            jobs.start(f"Estimate {found.settings.name}", [*train.arguments(recipe, values), "--estimate"])
+            cached_train.forget()
+            st.rerun()
+        if job is not None and job.state == "failed":
+            note("The time could not be measured.", guard.public(job.message), "bad")
+
+
+def _start(recipe: str, values: dict) -> None:
+    with st.spinner("Starting"):
+        try:
+            _, run = guard.guarded(lambda: train.start(train.configure(recipe, values)), "The start")
+        except UserError as error:
+            trouble(error)
+            return
+    st.session_state["keep_train_name"] = None
+    cached_train.forget()
+    state.show(run=run)
+    st.rerun()
+
+
+def _measuring(recipe: str, values: dict) -> JobStatus | None:
+    """The last job that measured such a run."""
+    wanted = (*train.arguments(recipe, values), "--estimate")
+    return next((job for job in cached_train.all_jobs() if job.arguments == wanted), None)
+
+
+def _watch(recipe: str, values: dict) -> None:
+    job = _measuring(recipe, values)
+    if job is None or not job.active:
+        cached_train.forget()
+        st.rerun()
+    quiet(f"Taking a few steps to see how fast it goes. {_reading(job)}")
+    if st.button("Stop measuring", width="stretch", key="train_unmeasure"):
+        builds.stop(job.id)
+        st.rerun()
+
+
+def _reading(job: JobStatus) -> str:
+    left = f", {duration(job.seconds_left)} left" if job.seconds_left else ""
+    return f"Pictures read: {job.done:,} of {job.total:,}{left}." if job.total and job.done < job.total else ""

@@ -1,0 +1,128 @@
+"""One run: where it stands, stop, resume, delete; its curves while it learns, and what it reached once it is done."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.errors import UserError
+from core.services import runs, train
+from core.services.runs import RunStatus
+from pages.parts import cached_train, guard
+from pages.parts.shell import hosted
+from pages.parts.train import curves, effects, facts, listing, state, talents
+from pages.parts.words import duration, heading, note, quiet, trouble
+
+WORDS = {"running": "Learning", "done": "Finished", "stopped": "Stopped", "failed": "Failed", "new": "Not begun"}
+ERROR = "train_error"
+
+
+def show(run: str) -> None:
+    """The run, drawn again by itself every second while it is at work."""
+    try:
+        found = cached_train.status(run)
+    except UserError as error:
+        trouble(error)
+        return
+    listing.back()
+    heading(found.model)
+    quiet(f"{listing.words(found)} · {run}")
+    st.fragment(_progress, run_every=1.0 if found.state == "running" else None)(run, found.state)
+    views = {state.CURVES: lambda: _curves(found), state.FACTS: lambda: facts.of_run(run)}
+    if found.state == "done":
+        talent = {state.TALENT: lambda: talents.show(found.model)} if talents.has(found.model) else {}
+        views = {
+            state.CURVES: views[state.CURVES],
+            state.EFFECT: lambda: effects.show(run),
+            **talent,
+            state.FACTS: views[state.FACTS],
+        }
+    if st.session_state.get(state.VIEW) not in views:
+        st.session_state[state.VIEW] = state.EFFECT if cached_train.effects(run) and found.state == "done" else state.CURVES
+    name = st.segmented_control("View", list(views), key=state.VIEW, required=True, label_visibility="collapsed")
+    guard.guarded(views[name], f"The view {name}")
+
+
+def show_model(name: str) -> None:
+    """A model without a run: what its card says, and what it can do."""
+    listing.back()
+    heading(next(card["title"] for card in cached_train.cards() if card["name"] == name))
+    if talents.has(name):
+        talents.show(name)
+    facts.of_model(name)
+
+
+def _progress(run: str, was: str) -> None:
+    """State, progress bar and buttons. When the run begins or ends the whole page is drawn again."""
+    found = cached_train.status(run)
+    if found.state != was:
+        cached_train.forget()
+        st.rerun()
+    with st.container(key="panel_train_progress"):
+        with st.container(horizontal=True, vertical_alignment="center", key="train_state"):
+            st.html(f'<div class="ll-row"><div class="ll-row-title"><b>{WORDS[found.state]}</b></div></div>')
+            _buttons(found)
+        if found.state != "done":
+            st.progress(_share(found))
+        quiet(_reading(found))
+    if found.state == "failed":
+        note("The run failed.", guard.public(found.message) or "Its log does not say why.", "bad")
+    if error := st.session_state.pop(ERROR, None):
+        trouble(error)
+
+
+def _share(found: RunStatus) -> float:
+    if found.phase:
+        return found.done / found.total if found.total else 0.0
+    return min(found.step / found.steps, 1.0) if found.steps else 0.0
+
+
+def _reading(found: RunStatus) -> str:
+    """``Step 120 of 600 · epoch 2 of 10 · 97 pictures a second · 4 min left``"""
+    if found.phase:
+        of = f" · {found.done:,} of {found.total:,}" if found.total else ""
+        return f"{found.phase}{of}"
+    parts = [f"Step {found.step:,} of {found.steps:,}" if found.steps else "Waiting to begin"]
+    if found.epoch_steps:
+        epoch = min(found.step // found.epoch_steps + 1, found.steps // found.epoch_steps)
+        parts.append(f"epoch {epoch} of {found.steps // found.epoch_steps}")
+    if found.state == "running" and found.images_s:
+        parts.append(f"{found.images_s:,.0f} pictures a second{' on the GPU' if found.device == 'cuda' else ''}")
+    if found.state == "running" and found.seconds_left is not None:
+        parts.append(f"{duration(found.seconds_left)} left")
+    if found.state in ("stopped", "failed") and found.step:
+        parts.append("Resume goes on from the last checkpoint")
+    if found.best:
+        parts.append(f"best validation {found.best[1]:.3f} in epoch {found.best[0]}")
+    return " · ".join(parts)
+
+
+def _buttons(found: RunStatus) -> None:
+    if hosted():
+        return
+    if found.state == "running":
+        _button("Stop", "train_stop", lambda: train.stop(found.id), "What was learned is kept: Resume goes on from there.")
+        return
+    if found.state != "done":
+        _button("Resume" if found.step else "Start", "train_resume", lambda: train.resume(found.id))
+    with st.popover("Delete"):
+        quiet("The run, its curves and its checkpoint are deleted.")
+        both = found.state == "done" and st.toggle(f"The encoder {found.model} too", key="train_delete_model")
+        if st.button("Delete", type="primary", width="stretch", key="train_delete"):
+            runs.delete(found.id, model=both)
+            cached_train.forget()
+            state.show()
+            st.rerun(scope="app")
+
+
+def _button(label: str, key: str, act, tip: str = "") -> None:
+    if st.button(label, key=key, type="primary" if label != "Stop" else "secondary", help=tip or None):
+        try:
+            act()
+        except UserError as error:
+            st.session_state[ERROR] = error
+        cached_train.forget()
+        st.rerun(scope="app")
+
+
+def _curves(found: RunStatus) -> None:
+    st.fragment(curves.show, run_every=2.0 if found.state == "running" else None)(found.id)

@@ -1,0 +1,93 @@
+"""Choosing a run: how it learns, where it starts, what it learns from, and the settings that matter."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.services.plan import ADVICE
+from pages.parts import cached, cached_train
+from pages.parts.train import more
+from pages.parts.words import caption, quiet
+
+RECIPE, DATA = "keep_train_recipe", "keep_train_data"
+FIRST_RECIPE, FIRST_START = "classify", "model:resnet.lookalike"
+NEW = {"scratch": "from scratch", "model": "go on with it", "published": "published weights"}
+MAIN = ("epochs", "lr", "size", "batch")
+LABELS = {"epochs": "Epochs", "lr": "Learning rate", "size": "Picture side, pixels", "batch": "Pictures a step"}
+
+
+def panel() -> tuple[str, dict]:
+    """The controls; returns the recipe and the values that differ from it."""
+    caption("A new run")
+    table = {row["name"]: row for row in cached_train.recipes()}
+    _first(RECIPE, FIRST_RECIPE, list(table))
+    recipe = st.selectbox("How it learns", list(table), key=RECIPE, format_func=lambda one: table[one]["title"])
+    quiet(table[recipe]["words"] + ("" if table[recipe]["labels"] else " It needs no labels."))
+    how, name = _start(recipe, table[recipe]["kind"])
+    values = {"datasets": _data(), **_network(how, name)}
+    st.text_input("Name of the result", key="keep_train_name", placeholder="chosen for you", max_chars=80)
+    if given := st.session_state["keep_train_name"].strip():
+        values["name"] = given
+    return recipe, {**values, **_settings(recipe, how, values)}
+
+
+def _first(key: str, value: str, options: list[str]) -> None:
+    """What is chosen is one of the options, whatever was chosen before."""
+    if st.session_state.get(key) not in options:
+        st.session_state[key] = value if value in options else options[0]
+
+
+def _start(recipe: str, kind: str) -> tuple[str, str]:
+    """Where the network starts: (scratch, model or published; name)."""
+    rows = {f"{row['how']}:{row['name']}": row for row in cached_train.starts(kind)}
+    key = f"keep_train_start_{kind == 'autoencoder'}"
+    typed = st.session_state.get(key)
+    if not typed or (typed not in rows and ":" in typed):
+        st.session_state[key] = FIRST_START if FIRST_START in rows else next(iter(rows))
+    options = [*rows, *([typed] if typed and typed not in rows and ":" not in typed else [])]
+    chosen = st.selectbox(
+        "It starts as", options, key=key, accept_new_options=kind != "autoencoder",
+        format_func=lambda one: f"{rows[one]['title']} · {NEW[rows[one]['how']]}" if one in rows else one,
+        help="Or type any name of timm, for example resnet18.a1_in1k.",
+    )  # fmt: skip
+    how, _, name = chosen.partition(":") if chosen in rows else ("published", "", chosen.strip())
+    if how == "published" and not st.toggle("With its published weights", True, key="keep_train_published"):
+        how = "scratch"
+    if chosen in rows and how != "published":
+        quiet(rows[chosen]["about"])
+    return how, name
+
+
+def _network(how: str, name: str) -> dict:
+    if how == "model":
+        return {"start_from": name}
+    return {**({"backbone": name} if name else {}), **({"pretrained": True} if how == "published" else {})}
+
+
+def _data() -> list[str]:
+    """Data sets to learn from; at first the last one that was added, else the catalogue."""
+    rows = {row["locator"]: row for row in cached.dataset_rows() if row["state"] == "ready"}
+    if DATA not in st.session_state:
+        own = [row["locator"] for row in rows.values() if row["added"]]
+        st.session_state[DATA] = [own[-1] if own else next(iter(rows))]
+    st.session_state[DATA] = [one for one in st.session_state[DATA] if one in rows]
+    return st.multiselect(
+        "It learns from", list(rows), key=DATA, format_func=lambda one: f"{rows[one]['title']} · {rows[one]['pictures']:,}",
+        placeholder="Choose data sets", help="Add your own pictures on the Library page. Query splits are never learned from.",
+    )  # fmt: skip
+
+
+def _settings(recipe: str, how: str, values: dict) -> dict:
+    """The few settings that matter, and behind a fold all others; only what differs from the recipe is returned."""
+    advice = ADVICE[how]
+    rows = {row["name"]: row for row in more.rows(recipe, advice)}
+    usual = {row["name"]: row["value"] for row in more.rows(recipe, {})}
+    shown = [name for name in MAIN if not (how == "model" and name == "size")]
+    given: dict = {}
+    for pair in (shown[:2], shown[2:]):
+        for column, name in zip(st.columns(2), pair, strict=False):
+            with column:
+                given[name] = more.field(rows[name], f"{recipe}_{how}", LABELS[name])
+    with st.expander("All settings"):
+        given |= more.fields([row for name, row in rows.items() if name not in (*MAIN, *more.HIDDEN)], f"{recipe}_{how}")
+    return {name: value for name, value in given.items() if value != usual[name]}

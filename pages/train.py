@@ -1,0 +1,54 @@
+"""Train: can I make a better one?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from pages.parts import components
+from pages.parts.guard import run
+from pages.parts.shell import hosted, shell
+from pages.parts.train import bring, listing, offer, setup, state
+from pages.parts.train import run as one_run
+from pages.parts.words import quiet
+
+STYLE = Path(__file__).parent / "parts" / "web" / "train.css"
+
+
+def main() -> None:
+    actions = shell("Train", "Make an encoder from your own pictures, and see what it changed")
+    st.html(STYLE)
+    state.restore()
+    with st.container(key="frame"):
+        new, own, answer = (st.container(key=name) for name in ("panel_new", "panel_bring", "answer"))
+    with new:
+        _new()
+    if not hosted():
+        with own:
+            bring.panel()
+    with answer:
+        _answer()
+    if state.run() or state.model():
+        with actions:
+            components.copy_link("train_copy")
+    state.publish()
+
+
+def _new() -> None:
+    if hosted():
+        quiet("This is a public demo: nothing is trained on it. Run the app on your own machine to train with your pictures.")
+        return
+    offer.panel(*setup.panel())
+
+
+def _answer() -> None:
+    if state.run():
+        one_run.show(state.run())
+    elif state.model():
+        one_run.show_model(state.model())
+    else:
+        listing.show()
+
+
+run(main, "Train")
