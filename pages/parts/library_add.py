@@ -6,11 +6,11 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services import library
-from pages.parts import cached
+from pages.parts import cached, library_build
 from pages.parts.shell import hosted
 from pages.parts.words import caption, count, note, quiet, trouble
 
-OUTCOME, ROUND = "add_outcome", "add_round"
+OUTCOME, ROUND, PATH = "add_outcome", "add_round", "add_path"
 ZIP_MB, HOSTED_ZIP_MB = 1024, 200
 
 
@@ -18,14 +18,23 @@ def panel() -> None:
     """Two ways in. A hosted demo has only the zip: paths of its server are nobody's business."""
     caption("Add pictures")
     if not hosted():
-        path = st.text_input("A place on this machine", placeholder="~/Pictures", key="add_path")
-        quiet("A folder (class/, split/class/, category/instance/), a zip, a CSV manifest or Parquet. Nothing is copied.")
-        if st.button("Add", key="add", width="stretch", disabled=not path.strip()):
-            _add(lambda: library.add_folder(path))
+        with st.form("add_place", border=False):
+            st.text_input("A place on this machine", placeholder="~/Pictures", key=PATH)
+            quiet("A folder (class/, split/class/, category/instance/), a zip, a CSV manifest or Parquet. Nothing is copied.")
+            st.form_submit_button("Add", key="add", width="stretch", on_click=_typed)
     field = f"add_zip_{st.session_state.setdefault(ROUND, 0)}"
     limit = HOSTED_ZIP_MB if hosted() else ZIP_MB
     st.file_uploader("A zip of such a folder", type=["zip"], key=field, max_upload_size=limit, on_change=_uploaded, args=(field,))
     _outcome()
+
+
+def _typed() -> None:
+    place = st.session_state[PATH].strip()
+    if place:
+        _add(lambda: library.add_folder(place))
+    else:
+        fix = "Type where the pictures lie, for example ~/Pictures."
+        st.session_state[OUTCOME] = UserError("No place was given.", fix=fix)
 
 
 def _uploaded(field: str) -> None:
@@ -36,9 +45,10 @@ def _uploaded(field: str) -> None:
 
 
 def _add(call) -> None:
+    """What was added is what the panel above offers to build next."""
     try:
         locator = call()
-        st.session_state[OUTCOME] = locator
+        st.session_state[OUTCOME] = st.session_state[library_build.DATASET] = locator
         cached.forget_datasets()
     except UserError as error:
         st.session_state[OUTCOME] = error

@@ -18,7 +18,7 @@ HOSTILE = ["<img src=x onerror=alert(1)>.png", "\u202egnp.exe.png", "a" * 200 + 
 
 
 def add(app, path):
-    app.text_input(key="add_path").set_value(str(path)).run()
+    app.text_input(key="add_path").set_value(str(path))
     return app.button(key="add").click().run()
 
 
@@ -38,6 +38,8 @@ def test_a_folder_is_added_and_opens_in_compare(open_page, pictures):
     assert "Added" in html(app)
     assert "12 pictures" in html(app)
     locator = library.added()[0]
+    assert app.selectbox(key="keep_build_dataset").value == locator, "what was added is what is built next"
+    assert app.selectbox(key="keep_build_index").value == "exact"
     build(library.open_dataset(locator), ["hsv.12x4x4", "tiny.16x16"])
     compare = open_page("compare", dataset=locator, encoders="hsv.12x4x4,tiny.16x16", k="5")
     assert param(compare, "dataset") == locator
@@ -53,6 +55,11 @@ def test_a_path_that_leads_nowhere_is_said_in_words(open_page, path):
     assert 'role="alert"' in html(app)
     assert "<script>" not in html(app)
     assert library.added() == []
+
+
+def test_no_path_at_all_is_said_in_words(open_page):
+    app = add(open_page("library"), "  ")
+    assert "No place was given." in html(app)
 
 
 def test_a_zip_is_added(open_page, pictures):
