@@ -1,11 +1,14 @@
-"""From measured points to a choice: the fastest at a wanted recall, and one sentence of advice."""
+"""From measured points to a choice: the fastest at a wanted recall."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from core.services.lab.curves import Point
+from core.services.lab.advice import Advice, recommend
+from core.services.lab.point import Point
+
+__all__ = ["Advice", "Equal", "equal_recall", "frontier", "recommend"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,33 +24,38 @@ class Equal:
 
 def equal_recall(points: Sequence[Point], recall: float = 0.95, *, batch: bool = False) -> Equal:
     """Compare indexes at equal recall, by p50 of one query at a time, or of batches."""
-    raise NotImplementedError
+    known = {point.index: [one for one in points if one.index == point.index] for point in points}
+    good = {name: [one for one in some if one.recall >= recall] for name, some in known.items()}
+    best = sorted((min(some, key=lambda one: _ms(one, batch)) for some in good.values() if some), key=lambda one: _ms(one, batch))
+    short = {name: max(one.recall for one in some) for name, some in known.items() if not good[name]}
+    return Equal(recall, tuple(best), short, _sentence(points, best, recall, batch))
+
+
+def _sentence(points: Sequence[Point], best: Sequence[Point], recall: float, batch: bool) -> str:
+    if not points:
+        return "Nothing is measured yet."
+    wanted = f"recall@{points[0].k} of at least {recall:.3g}"
+    if not best:
+        most = max(points, key=lambda one: one.recall)
+        return f"No setting reaches {wanted}; {most.text} comes nearest with {most.recall:.3f}."
+    first = best[0]
+    mode = "in batches" if batch else "one query at a time"
+    text = f"At {wanted} the fastest is {first.title} ({first.text}): {_ms(first, batch):.3g} ms a query, {mode}"
+    plain = [one for one in points if one.exact]
+    base = min(plain, key=lambda one: _ms(one, batch)) if plain else None
+    if base is None or first.exact:
+        return f"{text}." if base is None else f"{text}; no approximation is faster here."
+    return f"{text}, {_ms(base, batch) / _ms(first, batch):.3g} times as fast as comparing with every picture ({base.text})."
 
 
 def frontier(points: Sequence[Point], *, batch: bool = False) -> tuple[Point, ...]:
     """The points that no other beats in both recall and time, by rising recall."""
-    raise NotImplementedError
+    kept: list[Point] = []
+    for point in sorted(points, key=lambda one: (-one.recall, _ms(one, batch))):
+        if not kept or _ms(point, batch) < _ms(kept[-1], batch):
+            kept.append(point)
+    return tuple(reversed(kept))
 
 
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """``sentence`` with its reason; ``source`` is ``measured`` or ``rule`` (then ``rule`` says which and where it comes from)."""
-
-    sentence: str
-    index: str
-    text: str
-    source: str
-    rule: str
-    bytes: int
-    point: Point | None
-
-
-def recommend(size: int, dim: int, memory_bytes: int, recall: float = 0.95, points: Sequence[Point] = (), k: int = 10) -> Advice:
-    """One sentence for a gallery of ``size`` vectors of ``dim`` numbers.
-
-    From the points where some were measured at about this size (a factor of 2) and dimension, else from documented rules.
-
-    Raises:
-        UserError: a size, a memory or a recall that makes no sense; or nothing fits into the memory (with what would).
-    """
-    raise NotImplementedError
+def _ms(point: Point, batch: bool) -> float:
+    return max(point.batch_p50 if batch else point.p50, 1e-6)

@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
+from core import store
 from core.datasets.base import Dataset
+from core.encoders.base import Encoder
+from core.errors import UserError
+from core.indexes.base import Index
+from core.indexes.ranking import cosines
+from core.metrics.latency import summary
+from core.services import embed, galleries
+from core.services.ready import ready_encoder
+from core.services.search import item_of, verdict
+from core.services.specs import IndexSpec, index_spec
+
+MOST_K = 100
+RUNS, LIMIT_S = 15, 0.4
+MAX_HELD = 8
+_held: OrderedDict[tuple, tuple[Index, np.ndarray]] = OrderedDict()
+_holding = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +51,8 @@ class Shown:
 @dataclass(frozen=True, slots=True)
 class QueryView:
     """``hits``: the index's answer, best first. ``exact``: the exact answer, each ``found`` or ``ghost``. ``merged``: both in one
-    row: every true hit and every wrong extra in the order of their scores. ``ghosts``: the lost alone.
+    row: every true hit and every wrong extra in the order of their scores. ``ghosts``: the lost alone. Of pictures as similar
+    as the k-th, those that the index found count as the true ones.
 
     ``recall`` of this query (equal scores count as hits); ``p50``, ``p95`` ms of this query over ``runs`` searches,
     ``exact_p50`` of the exact search taken in turn; bytes and seconds of the index.
@@ -64,4 +86,111 @@ def query_view(
     Raises:
         UserError: unknown names or knobs, a value out of range, embeddings not built.
     """
-    raise NotImplementedError
+    if not 1 <= k <= MOST_K:
+        raise UserError(f"k = {k} was asked for.", f"k is 1 to {MOST_K}.")
+    spec = overridden(index, knobs or {})
+    ready = ready_encoder(dataset, encoder, may_fit=False, load=False)
+    own = item_of(dataset, query)
+    asked = _Asked(dataset, ready, own.id)
+    made, plain = held(dataset, ready, spec)[0], held(dataset, ready, index_spec("exact"))[0]
+    wanted = min(k + (asked.row >= 0), made.size)
+    found = asked.answer(made.search(asked.vector, wanted, **spec.search).ids[0], k)
+    true = _true(asked.answer(plain.search(asked.vector, min(k + 1, plain.size)).ids[0], k), found, k)
+    times = _in_turn([lambda: made.search(asked.vector, wanted, **spec.search), lambda: plain.search(asked.vector, wanted)])
+    shown = [asked.shown(row, score, found, true) for row, score in _together(found, true)]
+    kept = tuple(sorted((one for one in shown if one.rank), key=lambda one: one.rank))
+    exact = tuple(sorted((one for one in shown if one.true_rank), key=lambda one: one.true_rank))
+    ghosts = tuple(one for one in exact if one.state == "ghost")
+    cost, one, other = made.cost(), summary(times[0]), summary(times[1])
+    return QueryView(
+        spec.name, spec.text, own.id, k, kept, exact, tuple(shown), ghosts,
+        recall=round(1 - len(ghosts) / max(len(true), 1), 6), p50=one["p50"], p95=one["p95"], exact_p50=other["p50"],
+        runs=one["runs"], ram_bytes=cost.ram_bytes, disk_bytes=cost.disk_bytes, build_s=cost.build_s,
+    )  # fmt: skip
+
+
+def overridden(index: str, knobs: Mapping[str, float]) -> IndexSpec:
+    """An index as a person writes it, with other knobs. Raises UserError."""
+    spec = index_spec(index)
+    if not knobs:
+        return spec
+    known = dict(part.split("=", 1) for part in spec.text.partition(":")[2].split(",") if part)
+    given = ",".join(f"{name}={value}" for name, value in {**known, **knobs}.items())
+    return index_spec(f"{spec.name}:{given}")
+
+
+def held(dataset: Dataset, encoder: Encoder, spec: IndexSpec) -> tuple[Index, np.ndarray]:
+    """The index over the gallery and the embedding row of each of its rows; the last few stay in memory."""
+    key = (store.key(embed.causes(dataset, encoder)), dataset.locator, spec.name, *spec.build.items())
+    with _holding:
+        known = _held.get(key)
+    made = known or galleries.gallery_index(dataset, encoder, spec.name, **spec.build)
+    with _holding:
+        _held[key] = made
+        _held.move_to_end(key)
+        while len(_held) > MAX_HELD:
+            _held.popitem(last=False)
+    return made
+
+
+class _Asked:
+    """A query of the gallery's data set, with what turns rows into pictures."""
+
+    def __init__(self, dataset: Dataset, encoder: Encoder, query: str) -> None:
+        self.dataset, self.found = dataset, embed.read(dataset, encoder)
+        at = {id: row for row, id in enumerate(self.found.ids)}.get(query)
+        if at is None:
+            raise UserError(f"{encoder.name} holds no vector for {query!r}.", fix="Choose another query.")
+        self.item, self.vector = item_of(dataset, query), np.ascontiguousarray(self.found.vectors[at : at + 1])
+        self.rows = np.asarray(held(dataset, encoder, index_spec("exact"))[1])
+        place = np.flatnonzero(self.rows == at)
+        self.row = int(place[0]) if len(place) else -1
+
+    def answer(self, ids: np.ndarray, k: int) -> list[tuple[int, float]]:
+        """Rows with exact cosines, best first, ties by row, without the query."""
+        ids = ids[(ids >= 0) & (ids != self.row)]
+        scores = cosines(self.vector, lambda rows: self.found.vectors[self.rows[rows]], np.zeros(len(ids), int), ids)
+        return sorted(zip(ids.tolist(), scores.tolist(), strict=True), key=_best)[:k]
+
+    def shown(self, row: int, score: float, found: list, true: list) -> Shown:
+        item = item_of(self.dataset, self.found.ids[int(self.rows[row])])
+        rank, true_rank = _place(found, row), _place(true, row)
+        state = "extra" if not true_rank else "found" if rank else "ghost"
+        label = item.label if item.label is not None else item.category
+        return Shown(item.id, item.path, label, verdict(self.item, item), score, state, rank, true_rank)
+
+
+def _best(pair: tuple[int, float]) -> tuple[float, int]:
+    return -pair[1], pair[0]
+
+
+def _place(pairs: list[tuple[int, float]], row: int) -> int:
+    return next((place for place, (one, _) in enumerate(pairs, start=1) if one == row), 0)
+
+
+def _together(found: list, true: list) -> list[tuple[int, float]]:
+    return sorted({*found, *true}, key=_best)
+
+
+def _true(exact: list[tuple[int, float]], found: list[tuple[int, float]], k: int) -> list[tuple[int, float]]:
+    """The exact top k, in which equals of the k-th that the index found take the places of those that it did not."""
+    last = exact[-1][1] if len(exact) == k else -np.inf
+    seen = {row for row, _ in found}
+    ties = sorted({pair for pair in [*exact, *found] if pair[1] == last}, key=lambda pair: (pair[0] not in seen, pair[0]))
+    sure = [pair for pair in exact if pair[1] > last]
+    return sorted([*sure, *ties[: k - len(sure)]], key=_best)
+
+
+def _in_turn(calls: list[Callable[[], object]]) -> list[list[float]]:
+    """Milliseconds of each call, taken in turn so that whatever else the machine does falls on all."""
+    times: list[list[float]] = [[] for _ in calls]
+    began = time.perf_counter()
+    for run in range(RUNS + 1):  # the first warms up
+        for place, call in enumerate(calls):
+            started = time.perf_counter()
+            call()
+            if run:
+                times[place].append((time.perf_counter() - started) * 1000)
+        if run > 2 and time.perf_counter() - began > LIMIT_S:
+            break
+    return times
