@@ -9,7 +9,19 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from core.cli import building, diagnosis, downloading, evaluating, importing, listing, mapping, searching, studying, training
+from core.cli import (
+    building,
+    diagnosis,
+    downloading,
+    evaluating,
+    importing,
+    listing,
+    mapping,
+    searching,
+    studying,
+    training,
+    tuning,
+)
 from core.errors import Cancelled, UserError
 
 EPILOG = """\
@@ -35,7 +47,8 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (listing, downloading, building, searching, importing, evaluating, studying, mapping, training, diagnosis):
+    for module in (listing, downloading, building, searching, importing, evaluating, studying, mapping, tuning, training,
+                   diagnosis):  # fmt: skip
         module.add_commands(commands)
     return top
 

@@ -1,0 +1,137 @@
+"""``tune``, ``waterfall`` and ``buckets``: what approximation costs, where it is lost, and why."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from core.cli.output import Progress, command, emit, table
+from core.datasets.base import Dataset
+from core.errors import UserError
+from core.services import build, library
+from core.services.lab import choose, memory
+from core.services.lab.curves import Plan, curves, plan
+from core.services.lab.point import Point
+from core.services.lab.space import likeness_of
+from core.services.naming import split_names
+
+COLUMNS = ["index", "recall", "worst 5 %", "p50 ms", "p95 ms", "batch ms", "memory", "disk", "build"]
+
+
+def add_commands(commands: argparse._SubParsersAction) -> None:
+    made = command(
+        commands, "tune", _tune, "Measure recall against latency, size and build time of indexes on your own vectors.",
+        "--dataset catalogue --encoder hog.8x8", "--dataset ~/Pictures --encoder tiny.16x16 --indexes hnsw,ivf_flat --full",
+        "--dataset catalogue --encoder hsv.12x4x4 --indexes exact,hnsw:efSearch=64 --recall .99 --csv points.csv",
+        "--dataset catalogue --encoder hsv.12x4x4 --indexes hnsw --size 1000000 --estimate",
+    )  # fmt: skip
+    made.add_argument("--dataset", required=True, metavar="PATH_OR_NAME")
+    made.add_argument("--encoder", required=True, metavar="NAME")
+    made.add_argument("--indexes", default="", metavar="NAMES", help="names, or one setting as hnsw:efSearch=64 (default: all)")
+    made.add_argument("--recall", type=float, default=0.95, help="compare indexes at this recall (default: .95)")
+    made.add_argument("-k", type=int, default=10, help="hits that count (default: 10)")
+    made.add_argument("--size", type=int, default=0, help="enlarge the gallery to so many vectors, like its own")
+    made.add_argument("--full", action="store_true", help="points along the build knobs too: one build for each value")
+    made.add_argument("--memory", type=float, metavar="GB", help="memory that the index may take (default: what is free)")
+    made.add_argument("--estimate", action="store_true", help="say how long it would take, and do nothing")
+    made.add_argument("--csv", metavar="FILE", help="write the points")
+    made.add_argument("--log", help=argparse.SUPPRESS)
+
+
+def ready(locator: str, encoder: str) -> Dataset:
+    """An open dataset whose embeddings are built (said on standard error where they are not yet)."""
+    dataset = library.open_dataset(locator)
+    if not build.is_built(dataset, encoder):
+        build.build(dataset, [encoder], progress=Progress(f"building {encoder}"))
+    return dataset
+
+
+def _tune(options: argparse.Namespace) -> None:
+    if not 0 < options.recall <= 1:
+        raise UserError(f"A recall of {options.recall:g} was asked for.", "It is above 0 and at most 1.")
+    if options.csv:
+        _writable(options.csv)
+    progress = Progress(f"measuring {options.indexes or 'all indexes'}", options.log)
+    with progress.ending():
+        dataset = ready(options.dataset, options.encoder)
+        wanted = (dataset, options.encoder, split_names(options.indexes), options.k, options.size)
+        if options.estimate:
+            return _show_plan(plan(*wanted, full=options.full), options.json)
+        points = []
+        for point in curves(*wanted, progress=progress, full=options.full):
+            points.append(point)
+            if not options.json:
+                print(f"{point.text}: recall {point.recall:.3f}, {point.p50:.3g} ms", file=sys.stderr)
+    progress.end("done", f"{len(points)} points")
+    _report(options, dataset, points, plan(*wanted, full=options.full, timed=False))
+
+
+def _report(options: argparse.Namespace, dataset: Dataset, points: list[Point], planned: Plan) -> None:
+    equal = choose.equal_recall(points, options.recall)
+    free = options.memory * 1e9 if options.memory else memory.free_bytes() or 4e9
+    size, dim = planned.size, points[0].dim if points else 1
+    advice = choose.recommend(size, dim, int(free), options.recall, points, options.k) if points else None
+    like = likeness_of(dataset, options.encoder) if points and points[0].real < points[0].size else None
+    if options.csv:
+        _write(options.csv, points)
+    if options.json:
+        return emit({"dataset": dataset.name, "encoder": options.encoder, "k": options.k, "size": size, "points": points,
+                     "refused": dict(planned.refused), "equal_recall": equal, "advice": advice, "likeness": like})  # fmt: skip
+    table([_row(point) for point in points], COLUMNS)
+    for text, why in planned.refused.items():
+        print(f"{text}: not measured. {why}", file=sys.stderr)
+    print(f"\n{equal.sentence}")
+    if any((point.busy or 0) > 1 for point in points):
+        print("Other programs wanted the processor too while this was measured: its times are longer than they need be.")
+    if advice:
+        print(advice.sentence)
+    if like:
+        rows = [
+            {"": name, "real": real, "synthetic": made, "kept": "yes" if kept else "no"}
+            for name, real, made, _, kept in like.rows
+        ]
+        print(f"\n{size - points[0].real:,} of {size:,} vectors are synthetic. {like.about}")
+        table(rows, ["", "real", "synthetic", "kept"])
+
+
+def _row(point: Point) -> dict:
+    return {
+        "index": point.text, "recall": f"{point.recall:.4f}", "worst 5 %": f"{point.worst:.2f}", "p50 ms": f"{point.p50:.3g}",
+        "p95 ms": f"{point.p95:.3g}", "batch ms": f"{point.batch_p50:.3g}", "memory": f"{point.ram_bytes / 1e6:.1f} MB",
+        "disk": f"{point.disk_bytes / 1e6:.1f} MB", "build": f"{point.build_s:.2f} s",
+    }  # fmt: skip
+
+
+def _show_plan(planned: Plan, as_json: bool) -> None:
+    if as_json:
+        return emit({**asdict(planned), "settings": [spec.text for spec in planned.settings], "left": planned.left})
+    seconds = "unknown" if planned.seconds is None else f"about {planned.seconds:.0f} s"
+    free = "unknown" if planned.free_bytes is None else f"{planned.free_bytes / 1e9:.1f} GB"
+    rows = [("vectors", f"{planned.size:,}"), ("settings", len(planned.settings)), ("measured before", len(planned.found)),
+            ("time for the others", seconds), ("from", planned.basis), ("memory", f"{planned.ram_bytes / 1e9:.2f} GB"),
+            ("free", free)]  # fmt: skip
+    table([{"what": what, "value": value} for what, value in rows], ["what", "value"])
+
+
+def _writable(name: str) -> None:
+    """Raises UserError before hours of work, not after them."""
+    path = Path(name).expanduser()
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise UserError(f"{name} can't be written.", fix="Choose a file in a folder that exists.")
+
+
+def _write(name: str, points: list[Point]) -> None:
+    try:
+        with open(Path(name).expanduser(), "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(field.name for field in fields(Point))
+            writer.writerows([_flat(value) for value in asdict(point).values()] for point in points)
+    except OSError as error:
+        raise UserError(f"{name} can't be written ({error.strerror}).", fix="Choose another file name.") from error
+
+
+def _flat(value: object) -> object:
+    return ";".join(f"{name}={number:g}" for name, number in value.items()) if isinstance(value, dict) else value
