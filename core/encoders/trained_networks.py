@@ -56,6 +56,8 @@ class Blueprint:
     mean: tuple[float, float, float] = MEAN
     std: tuple[float, float, float] = STD
     options: dict = field(default_factory=dict)
+    levels: int = 1
+    """How many of a convolutional network's last stages the embedding sees; earlier ones keep colour and texture."""
 
     @classmethod
     def from_dict(cls, values: dict) -> Blueprint:
@@ -77,7 +79,7 @@ def build(blueprint: Blueprint) -> torch.nn.Module:
 
     if blueprint.backbone == AUTOENCODER:
         return Autoencoder(blueprint.dim, blueprint.size)
-    return Embedder(backbone(blueprint), blueprint.dim, blueprint.size)
+    return Embedder(backbone(blueprint), blueprint.dim, blueprint.size, blueprint.levels)
 
 
 def backbone(blueprint: Blueprint) -> torch.nn.Module:

@@ -17,7 +17,8 @@ CHUNK = 8
 def augmenter(kind: str, size: int) -> Callable[[Sequence[np.ndarray]], torch.Tensor]:
     """A function: uint8 (h, w, 3) pictures -> uint8 (n, 3, size, size), by torch's own random generator.
 
-    ``light`` hardly crops; ``standard`` suits classes and products; ``strong`` is SimCLR's, for learning without labels.
+    ``light`` hardly crops, ``medium`` somewhat; ``standard`` suits classes and products; ``strong`` is SimCLR's, for learning
+    without labels.
     """
     import torch
 
@@ -42,7 +43,7 @@ def _changes(kind: str, size: int) -> tuple[Callable, Callable | None]:
 
     if kind == "none":
         return v2.Resize((size, size), antialias=True), None
-    least, ratio = {"light": (0.7, 1.15), "standard": (0.35, 1.33), "strong": (0.25, 1.33)}[kind]
+    least, ratio = {"light": (0.7, 1.15), "medium": (0.5, 1.25), "standard": (0.35, 1.33), "strong": (0.25, 1.33)}[kind]
     shape = v2.Compose([
         v2.RandomResizedCrop((size, size), scale=(least, 1.0), ratio=(1 / ratio, ratio), antialias=True),
         v2.RandomHorizontalFlip(),
@@ -50,5 +51,5 @@ def _changes(kind: str, size: int) -> tuple[Callable, Callable | None]:
     if kind == "strong":
         jitter = v2.RandomApply([v2.ColorJitter(0.4, 0.4, 0.4, 0.08)], p=0.8)
         return shape, v2.Compose([jitter, v2.RandomGrayscale(0.1), v2.RandomApply([v2.GaussianBlur(5, (0.1, 1.5))], p=0.3)])
-    amount = 0.3 if kind == "standard" else 0.1
+    amount = {"light": 0.1, "medium": 0.2, "standard": 0.3}[kind]
     return shape, v2.ColorJitter(amount, amount, amount)

@@ -155,10 +155,11 @@ class Trainer:
 
     def _taught(self, views: torch.Tensor) -> torch.Tensor:
         network, blueprint = self.teacher
+        fixed = hasattr(network.backbone, "pos_embed")  # a convolutional teacher takes a crop in proportion to its own input
+        side = blueprint.size if fixed else round(views.shape[-1] * blueprint.size / self.settings.size)
         with torch.no_grad():
-            fixed = hasattr(network.backbone, "pos_embed")  # a convolutional teacher takes the crop as it is
-            if fixed and blueprint.size != views.shape[-1]:
-                views = torch.nn.functional.interpolate(views, (blueprint.size, blueprint.size), mode="bilinear", antialias=True)
+            if side != views.shape[-1]:
+                views = torch.nn.functional.interpolate(views, (side, side), mode="bilinear", antialias=True)
             return network(to_input(views, blueprint)).float()
 
     def _autocast(self):

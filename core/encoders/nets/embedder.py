@@ -7,25 +7,42 @@ from torch import nn
 
 
 class Embedder(nn.Module):
-    """Picture -> embedding, float (n, dim), not normalised. ``towers`` share it: a siamese network calls it twice."""
+    """Picture -> embedding, float (n, dim), not normalised. ``towers`` share it: a siamese network calls it twice.
 
-    def __init__(self, network: nn.Module, dim: int, size: int) -> None:
+    With ``levels`` > 1 the embedding is made of the last stages of a convolutional network together (Hariharan et al.,
+    2015): colours and textures, which tell one thing from another of its kind, are found in the earlier ones.
+    """
+
+    def __init__(self, network: nn.Module, dim: int, size: int, levels: int = 1) -> None:
         super().__init__()
-        self.backbone = network
+        self.backbone, self.levels = network, levels
         self.power = nn.Parameter(torch.tensor(3.0))
         with torch.no_grad():
-            wide = self.eval().features(torch.zeros(1, 3, size, size)).shape[1]
-        self.neck = nn.Sequential(nn.Linear(wide, dim, bias=False), nn.BatchNorm1d(dim))
+            widths = [pooled.shape[1] for pooled in self.eval().stages(torch.zeros(1, 3, size, size))]
+        self.even = nn.BatchNorm1d(sum(widths), affine=False) if len(widths) > 1 else nn.Identity()
+        self.neck = nn.Sequential(nn.Linear(sum(widths), dim, bias=False), nn.BatchNorm1d(dim))
         nn.init.orthogonal_(self.neck[0].weight)
         self.train()
 
-    def features(self, images: torch.Tensor) -> torch.Tensor:
-        """float (n, width): generalised mean pooling (Radenovic et al., 2018) of a map, else what the network pools."""
+    def stages(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """float (n, width) of each stage that is used, the last stage last."""
+        if self.levels > 1 and hasattr(self.backbone, "forward_intermediates"):
+            maps = self.backbone.forward_intermediates(images, indices=self.levels, intermediates_only=True)
+            if all(one.ndim == 4 for one in maps) and _channels_first(self.backbone):
+                return [self._pool(one) for one in maps]
         maps = self.backbone.forward_features(images)
         if maps.ndim != 4 or not _channels_first(self.backbone):
-            return self.backbone.forward_head(maps, pre_logits=True).float()
+            return [self.backbone.forward_head(maps, pre_logits=True).float()]
+        return [self._pool(maps)]
+
+    def _pool(self, maps: torch.Tensor) -> torch.Tensor:
+        """Generalised mean pooling (Radenovic et al., 2018)."""
         power = self.power.clamp(1.0, 8.0)
         return maps.float().clamp(min=1e-6).pow(power).mean(dim=(2, 3)).pow(1.0 / power)
+
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        """float (n, width): what the stages pool, side by side."""
+        return self.even(torch.cat(self.stages(images), dim=1))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.neck(self.features(images))
