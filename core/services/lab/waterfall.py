@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
+from core import store
 from core.datasets.base import Dataset
+from core.errors import UserError
+from core.indexes.base import indexes
+from core.services import embed
+from core.services.hardware import hardware
+from core.services.lab.space import QUERIES, causes, open_space
+from core.services.lab.stages import CODES
+from core.services.ready import ready_encoder
+from core.services.roles import digest, protocol_named
+from core.services.specs import index_spec
 from core.types import Progress
 
-CODES = ("float32", "float16", "int8", "pq")
+__all__ = ["CODES", "Chain", "Loss", "Stage", "Waterfall", "waterfall"]
+KIND = "waterfalls"
+VERSION = 1
+MOST_K = 100
+MOST_RERANK = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +42,8 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A true hit that this stage was the first to lose: the ``query`` and the picture ``lost`` (ids), its ``rank`` in the exact
-    answer, and whether it is ``relevant`` (None where nothing is known)."""
+    """A true hit that this stage lost and the one before had: the ``query`` and the picture ``lost`` (ids), its ``rank`` in the
+    exact answer, and whether it is ``relevant`` (None where nothing is known)."""
 
     query: str
     lost: str
@@ -82,4 +98,37 @@ def waterfall(
         UserError: unknown names, a stage that these vectors can't pass (with the number needed), embeddings not built.
         Cancelled: ``progress`` said stop.
     """
-    raise NotImplementedError
+    from core.services.lab.stage_run import run  # it speaks of what is defined here
+
+    chain = chain or Chain()
+    _check(chain, k)
+    spec, ready = index_spec(chain.index), ready_encoder(dataset, encoder, may_fit=False, load=False)
+    judged = protocol_named(dataset, protocol)
+    items = embed.item_rows(dataset, embed.read(dataset, ready))
+    made = {**asdict(chain), "index": indexes.get(spec.name).fingerprint(**spec.build), "search": dict(spec.search)}
+    about = {**causes(dataset, ready), "chain": made, "k": k, "roles": digest(items, judged), "protocol": judged.name,
+             "hardware": hardware(), "waterfall": VERSION}  # fmt: skip
+
+    def write(folder: Path) -> dict:
+        space = open_space(dataset, encoder, QUERIES, progress=progress)
+        (folder / "waterfall.json").write_text(json.dumps(asdict(run(space, items, judged, chain, spec, k, progress))))
+        return {"source": dataset.locator, "dataset_name": dataset.name, "encoder_name": encoder, "index_name": chain.index}
+
+    return _read(store.get_or_build(KIND, about, write, progress))
+
+
+def _check(chain: Chain, k: int) -> None:
+    if not 1 <= k <= MOST_K:
+        raise UserError(f"k = {k} was asked for.", f"k is 1 to {MOST_K}.")
+    if not 0 <= chain.rerank <= MOST_RERANK:
+        raise UserError(f"rerank = {chain.rerank} was given.", f"It is 0 (none) to {MOST_RERANK} candidates for each hit.")
+    if chain.code not in CODES:
+        raise UserError(f"There is no code {chain.code!r}.", f"Known: {', '.join(CODES)}.")
+    if chain.pca < 0 or chain.pq_bytes < 0:
+        raise UserError(f"pca = {chain.pca} and pq_bytes = {chain.pq_bytes} were given.", "They are 0 or more.")
+
+
+def _read(folder: Path) -> Waterfall:
+    noted = json.loads((folder / "waterfall.json").read_text())
+    stages = tuple(Stage(**{**one, "lost": tuple(Loss(**lost) for lost in one["lost"])}) for one in noted.pop("stages"))
+    return Waterfall(**{**noted, "chain": Chain(**noted["chain"])}, stages=stages)
