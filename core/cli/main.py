@@ -16,6 +16,7 @@ from core.cli import (
     evaluating,
     importing,
     listing,
+    losing,
     mapping,
     searching,
     studying,
@@ -47,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (listing, downloading, building, searching, importing, evaluating, studying, mapping, tuning, training,
+    for module in (listing, downloading, building, searching, importing, evaluating, studying, mapping, tuning, losing, training,
                    diagnosis):  # fmt: skip
         module.add_commands(commands)
     return top

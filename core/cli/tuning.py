@@ -1,4 +1,4 @@
-"""``tune``, ``waterfall`` and ``buckets``: what approximation costs, where it is lost, and why."""
+"""``tune``: what approximation costs."""
 
 from __future__ import annotations
 
