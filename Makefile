@@ -44,8 +44,7 @@ report: .venv/run  ## the shipped leaderboard again; LOOKALIKE_DATA names the ph
 	@$(BIN)/python tools/make_report.py
 
 shipped: .venv/run  ## embeddings and maps of the embedded gallery that come with the code
-	@$(BIN)/python tools/ship_embeddings.py
-	@$(BIN)/python tools/ship_maps.py
+	@$(BIN)/python tools/ship_gallery.py
 
 readme: .venv/run  ## write the table of encoders into README.md
 	@$(BIN)/python tools/write_readme.py

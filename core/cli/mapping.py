@@ -50,8 +50,9 @@ def _make(options: argparse.Namespace, progress: Progress) -> list[dict]:
     dataset, wanted = library.open_dataset(options.dataset, fresh=True), split_names(options.encoders)
     if not 1 <= len(wanted) <= map_page.MOST_MAPS:
         raise UserError(f"{len(wanted)} encoders were named.", f"One to {map_page.MOST_MAPS} maps can be drawn together.")
-    together = maps.drawn_together(wanted, options.projection, _parameters(options.set))
-    missing = [name for name in wanted if not build.is_built(dataset, name)]
+    together = maps.drawn_together(wanted, options.projection, _parameters(options.set), dataset)
+    needed = {name for one in together if maps.find(dataset, one) is None for name in (one.encoder, one.anchor) if name}
+    missing = [name for name in wanted if name in needed and not build.is_built(dataset, name)]
     if missing:
         build.build(dataset, missing, progress=progress)
     found = [maps.read(dataset, one, maps.build(dataset, one, progress)) for one in together]

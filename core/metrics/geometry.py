@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import skew
 
 PAIRS = 200_000
 SEED = 0
@@ -19,6 +18,8 @@ def hubness(counts: np.ndarray) -> dict[str, float]:
 
     Skewness 0: every item is found about equally often. Large: a few hubs stand in everyone's answer.
     """
+    from scipy.stats import skew  # half a second of every first page, were it read with the file
+
     mean = counts.mean() if len(counts) else 0.0
     flat = len(counts) < 2 or counts.std() == 0
     return {

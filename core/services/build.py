@@ -83,4 +83,4 @@ def _derived(dataset: Dataset, encoder: Encoder) -> Path:
         return derive.attach(dataset, encoder)
     base = ready_encoder(dataset, encoder.base, load=False)
     embed.embed(dataset, [base])
-    return derive.derive(dataset, encoder, embed.read(dataset, base), embed.find(dataset, base))
+    return derive.derive(dataset, encoder, embed.read(dataset, base))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,18 +15,19 @@ from core.encoders.imported import Imported
 from core.errors import UserError
 from core.services.embed import KIND, causes, drop_replaced, meta_of
 from core.services.shards import BLOCK, key_of, write_matrix
-from core.types import Embeddings
+from core.types import Embeddings, Item
 
 
-def derive(dataset: Dataset, encoder: Encoder, base: Embeddings, base_path: Path) -> Path:
+def derive(dataset: Dataset, encoder: Encoder, base: Embeddings) -> Path:
     """Embeddings of an encoder that transforms the finished vectors of another, a block at a time; no picture is read."""
 
     def write(folder: Path) -> dict:
         starts = range(0, len(base.ids), BLOCK)
         blocks = (encoder.transform(np.asarray(base.vectors[start : start + BLOCK])) for start in starts)
         write_matrix(folder / "vectors.npy", (len(base.ids), encoder.dim), blocks)
-        for name in ("ids.json", "keys.json", "skipped.json"):
-            shutil.copyfile(base_path / name, folder / name)
+        rows = [dataset.items[dataset.rows[id]] for id in base.ids]
+        missing = {key_of(dataset.items[dataset.rows[one.id]]): one.reason for one in base.skipped}
+        _note_rows(folder, rows, missing)
         return meta_of(dataset, encoder, len(base.ids), len(base.skipped), 0)
 
     path = store.get_or_build(KIND, causes(dataset, encoder), write)
@@ -56,12 +57,17 @@ def attach(dataset: Dataset, encoder: Imported) -> Path:
                 f"Its ids look like {dataset.items[0].id!r}; yours like {ids[0]!r}.",
             )
         np.save(folder / "vectors.npy", vectors[[row_of[item.id] for item in kept]])
-        (folder / "ids.json").write_text(json.dumps([item.id for item in kept]))
-        (folder / "keys.json").write_text(json.dumps([key_of(item) for item in kept]))
         missing = {key_of(item): "no vector was brought for it" for item in dataset.items if item.id not in row_of}
-        (folder / "skipped.json").write_text(json.dumps(missing))
+        _note_rows(folder, kept, missing)
         return meta_of(dataset, encoder, len(kept), len(missing), 0)
 
     path = store.get_or_build(KIND, causes(dataset, encoder), write)
     drop_replaced(dataset, encoder)
     return path
+
+
+def _note_rows(folder: Path, rows: Sequence[Item], skipped: dict[str, str]) -> None:
+    """Say whose the rows are, and what has none."""
+    (folder / "ids.json").write_text(json.dumps([item.id for item in rows]))
+    (folder / "keys.json").write_text(json.dumps([key_of(item) for item in rows]))
+    (folder / "skipped.json").write_text(json.dumps(skipped))

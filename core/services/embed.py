@@ -57,11 +57,10 @@ def not_built(dataset: Dataset, name: str) -> UserError:
 
 
 def read_folder(path: Path, dataset: Dataset, encoder: Encoder) -> Embeddings:
-    ids = json.loads((path / "ids.json").read_text())
-    skipped = json.loads((path / "skipped.json").read_text())
+    skipped = shipped.skipped(path)
     names = {key_of(item): item.id for item in dataset.items} if skipped else {}
     return Embeddings(
-        ids=tuple(ids),
+        ids=shipped.ids(path, dataset),
         vectors=shipped.vectors(path),
         dataset=dataset.fingerprint(),
         encoder=store.fingerprint(encoder.fingerprint()),

@@ -16,6 +16,7 @@ from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
+from core.services import shipped
 from core.services.feed import feed
 from core.types import Item, Progress, report
 
@@ -30,7 +31,8 @@ def fit_causes(dataset: Dataset, encoder: Encoder) -> dict:
 
 def known_fit(dataset: Dataset, encoder: Encoder) -> dict[str, np.ndarray] | None:
     """The arrays of an earlier fit that still suits this gallery, or None."""
-    path = store.find(KIND, store.key(fit_causes(dataset, encoder)))
+    key = store.key(fit_causes(dataset, encoder))
+    path = store.find(KIND, key) or shipped.find_fit(key, encoder.name)
     meta = store.read_meta(path) if path else None
     if meta is None or not 0.5 < len(dataset.items) / max(meta.get("pictures", 0), 1) < 2:
         return None

@@ -16,7 +16,7 @@ from core.encoders.base import encoders
 from core.errors import UserError
 from core.projections import clusters, honesty
 from core.projections.base import LEAST, Projection, Setting, check, projections, too_few
-from core.services import embed, shipped_maps
+from core.services import embed, shipped, shipped_maps
 from core.services.ready import ready_encoder
 from core.types import Embeddings, Progress, report
 
@@ -215,10 +215,9 @@ def read(dataset: Dataset, wanted: Wanted, path: Path | None = None) -> Map:
             f"{dataset.title or dataset.name} has no {title} map by {wanted.encoder} yet.",
             fix=f"Make it on the Map page, or with: python -m core map --dataset {dataset.locator} --encoders {wanted.encoder}",
         )
-    layers = {name: np.load(path / f"{name}.npy", allow_pickle=False) for name in (*LAYERS, "medoids")}
+    layers = shipped_maps.layers(path, (*LAYERS, "medoids"))
     shown = {name: layer.astype(np.float32 if layer.dtype.kind == "f" else np.int32) for name, layer in layers.items()}
-    ids = tuple(json.loads((path / "ids.json").read_text())) if (path / "ids.json").exists() else tuple(
-        embed.read(dataset, ready_encoder(dataset, wanted.encoder, may_fit=False, load=False)).ids)  # fmt: skip
+    ids = shipped.ids(path, dataset)
     positions = np.load(path / "positions.npy", allow_pickle=False).astype(np.float32)
     facts = (store.read_meta(path) or {})["facts"]
     return Map(wanted, ids, positions, facts=facts, path=path, **shown)
@@ -248,10 +247,28 @@ def title(name: str) -> str:
     return encoders.get(name).title or name
 
 
-def drawn_together(names: Sequence[str], projection: str = "umap", params: Mapping[str, float] | None = None) -> list[Wanted]:
-    """What a page of several maps wants: the first encoder is the anchor of the others where the projection aligns."""
-    names = list(dict.fromkeys(names))
-    return [Wanted(name, projection, names[0], dict(params or {})).settled() for name in names]
+def drawn_together(
+    names: Sequence[str], projection: str = "umap", params: Mapping[str, float] | None = None, dataset: Dataset | None = None
+) -> list[Wanted]:
+    """What a page of several maps wants: where the projection aligns, all are drawn towards the first encoder's map.
+
+    If ``dataset`` lacks one of these but each encoder has a map towards one common other, that came with the code, these are
+    taken: maps drawn towards the same one are comparable, and nobody has to wait.
+    """
+    names, params = list(dict.fromkeys(names)), dict(params or {})
+    first = _towards(names, projection, names[0], params) if names else []
+    if dataset is None or len(names) < 2 or not projections.get(projection).aligns or _all_there(dataset, first):
+        return first
+    others = (_towards(names, projection, anchor, params) for anchor in shipped_maps.anchors(projection))
+    return next((some for some in others if _all_there(dataset, some)), first)
+
+
+def _towards(names: Sequence[str], projection: str, anchor: str, params: dict) -> list[Wanted]:
+    return [Wanted(name, projection, anchor, params).settled() for name in names]
+
+
+def _all_there(dataset: Dataset, wanted: Sequence[Wanted]) -> bool:
+    return all(find(dataset, one) is not None for one in wanted)
 
 
 class _Steps:

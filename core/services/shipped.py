@@ -1,42 +1,95 @@
-"""Embeddings of the embedded gallery that come with the code, so that the first page answers at once.
+"""What comes with the code for the embedded gallery, so that its pages answer at once: embeddings, and what was fitted on it.
 
-They are ordinary embeddings kept in half precision, named by their encoder; one whose causes have changed is ignored.
+They are ordinary cache entries, named by their encoder: vectors in half precision and packed, without the ids, which are
+those of the gallery. One whose causes have changed is ignored.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from core import store
+from core.datasets.base import Dataset
 from core.encoders.base import unit_rows
+from core.errors import UserError
 
 NAME = "embeddings"
+FITS = "fits"
+PACKED = "vectors.npz"
+IN_MEMORY = 6
+"""Unpacked embeddings that are kept: a few MB each."""
 
 
 def find(key: str, encoder: str) -> Path | None:
     """The folder of shipped embeddings with this cache key, or None."""
-    path = store.shipped() / NAME / encoder
+    return _with_key(store.shipped() / NAME / encoder, key)
+
+
+def find_fit(key: str, encoder: str) -> Path | None:
+    """The folder of a shipped fit with this cache key, or None."""
+    return _with_key(store.shipped() / FITS / encoder, key)
+
+
+def _with_key(path: Path, key: str) -> Path | None:
     meta = (store.read_meta(path) or {}) if path.is_dir() else {}
     return path if meta.get("key") == key else None
 
 
 def vectors(path: Path) -> np.ndarray:
-    """The vectors of an entry, float32 (n, dim) unit rows: memory-mapped, or widened where they were kept in half precision."""
-    found = np.load(path / "vectors.npy", mmap_mode="r")
-    return found if found.dtype == np.float32 else unit_rows(found.astype(np.float32), path.name)
+    """The vectors of an entry, float32 (n, dim) unit rows: memory-mapped, or unpacked where it is a shipped one."""
+    if (path / PACKED).exists():
+        return _unpacked(path, (path / PACKED).stat().st_mtime_ns)
+    return np.load(path / "vectors.npy", mmap_mode="r")
 
 
-def ship(path: Path, encoder: str) -> Path:
-    """Copy a finished cache entry to the shipped ones; returns its folder. For maintainers."""
+@lru_cache(maxsize=IN_MEMORY)
+def _unpacked(path: Path, changed: int) -> np.ndarray:
+    with np.load(path / PACKED) as packed:
+        found = unit_rows(packed["vectors"].astype(np.float32), path.name)
+    found.flags.writeable = False
+    return found
+
+
+def ids(path: Path, dataset: Dataset) -> tuple[str, ...]:
+    """The ids of an entry's rows; those of every item where it does not say."""
+    if (path / "ids.json").exists():
+        return tuple(json.loads((path / "ids.json").read_text()))
+    return tuple(item.id for item in dataset.items)
+
+
+def skipped(path: Path) -> dict[str, str]:
+    """Picture keys with the reason for being skipped; shipped embeddings skip none."""
+    return json.loads((path / "skipped.json").read_text()) if (path / "skipped.json").exists() else {}
+
+
+def ship(path: Path, dataset: Dataset, encoder: str) -> Path:
+    """Copy finished embeddings of the embedded gallery to the shipped ones; returns the folder. For maintainers.
+
+    Raises:
+        UserError: a picture of the gallery has no vector.
+    """
+    if ids(path, dataset) != tuple(item.id for item in dataset.items):
+        raise UserError(f"{encoder} has no vector for some pictures of {dataset.name}.", fix="Build its embeddings again.")
     target, meta = store.shipped() / NAME / encoder, store.read_meta(path) or {}
     noted = {name: meta[name] for name in ("source", "dataset_name", "encoder_name", "encoder_key", "dim", "pictures", "skipped")}
+    half = np.asarray(vectors(path)).astype(np.float16)
     with store.new_folder(target) as folder:
-        np.save(folder / "vectors.npy", np.load(path / "vectors.npy").astype(np.float16))
-        for name in ("ids.json", "keys.json", "skipped.json"):
-            shutil.copyfile(path / name, folder / name)
-        (folder / "meta.json").write_text(json.dumps({"key": path.name, **noted}))
+        np.savez_compressed(folder / PACKED, vectors=half)
+        (folder / "meta.json").write_text(json.dumps({"key": meta.get("key", path.name), **noted}))
+    return target
+
+
+def ship_fit(path: Path, encoder: str) -> Path:
+    """Copy what was fitted on the embedded gallery to the shipped ones; returns the folder. For maintainers."""
+    target, meta = store.shipped() / FITS / encoder, store.read_meta(path) or {}
+    with store.new_folder(target) as folder:
+        for file in path.glob("*.npy"):
+            shutil.copyfile(file, folder / file.name)
+        noted = {name: meta[name] for name in ("source", "dataset_name", "encoder_name", "pictures") if name in meta}
+        (folder / "meta.json").write_text(json.dumps({"key": meta.get("key", path.name), **noted}))
     return target

@@ -10,7 +10,7 @@ from core.images import decode
 from core.services import embed, library, shipped
 from core.services.ready import ready_encoder
 
-NAMES = sorted(path.name for path in (store.shipped() / shipped.NAME).iterdir())
+NAMES = [path.name for path in store.listed(store.shipped() / shipped.NAME)]
 
 
 def test_the_first_page_is_shipped():
@@ -23,7 +23,7 @@ def test_the_first_page_is_shipped():
 def test_shipped_embeddings_are_current(name):
     dataset = library.open_dataset("catalogue")
     encoder = ready_encoder(dataset, name)
-    assert embed.find(dataset, encoder) == store.shipped() / shipped.NAME / name, "stale: run tools/ship_embeddings.py"
+    assert embed.find(dataset, encoder) == store.shipped() / shipped.NAME / name, "stale: run make shipped"
     found = embed.read(dataset, encoder)
     assert list(found.ids) == [item.id for item in dataset.items]
     rows = np.random.default_rng(0).choice(len(found.ids), 12, replace=False)
