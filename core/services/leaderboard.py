@@ -164,17 +164,18 @@ class Separation:
 
 
 def separate(
-    report: Report, dataset: str, protocol: str, one: str, other: str, metric: str = "mAP", index: str | None = None
+    report: Report, dataset: str, protocol: str, one: str, other: str, metric: str = "mAP", group: str | None = None
 ) -> Separation:
-    """Which queries one encoder answers better than another (``p``: paired permutation test, not corrected).
+    """Which queries (of one class where asked) one encoder answers better than another (``p``: paired permutation test, not
+    corrected).
 
     Raises:
         UserError: an encoder that this board does not hold, or no query that both judged.
     """
-    cells = [_cell_of(cells_of(report, dataset, protocol), name, index) for name in (one, other)]
-    scores, ids, _, clusters = aligned(cells, metric)
+    cells = [_cell_of(cells_of(report, dataset, protocol), name) for name in (one, other)]
+    scores, ids, _, clusters = aligned(cells, metric, group)
     if not len(ids):
-        raise nothing_to_judge(cells[0])
+        raise nothing_to_judge(cells[0], group)
     difference = scores[:, 0] - scores[:, 1]
     order = np.lexsort((ids, -difference))
     p = float(statistics.paired_p_values(scores, clusters)[0, 1])
@@ -187,11 +188,11 @@ def separate(
 
 
 def worst(
-    report: Report, dataset: str, protocol: str, encoder: str, metric: str = "mAP", count: int = 12
+    report: Report, dataset: str, protocol: str, encoder: str, metric: str = "mAP", count: int = 12, group: str | None = None
 ) -> list[tuple[str, float]]:
     """(query id, score) of the queries that an encoder answers worst, worst first, one of each object; ties by id."""
-    cell = _cell_of(cells_of(report, dataset, protocol), encoder, None)
-    scores, ids, _, clusters = aligned([cell], metric)
+    cell = _cell_of(cells_of(report, dataset, protocol), encoder)
+    scores, ids, _, clusters = aligned([cell], metric, group)
     order = np.lexsort((ids, scores[:, 0]))
     return [(str(ids[at]), float(scores[at, 0])) for at in one_of_each(order, clusters)[:count]]
 
@@ -202,9 +203,9 @@ def one_of_each(order: np.ndarray, clusters: np.ndarray) -> np.ndarray:
     return order[np.sort(first)]
 
 
-def _cell_of(cells: Sequence[Cell], encoder: str, index: str | None) -> Cell:
+def _cell_of(cells: Sequence[Cell], encoder: str) -> Cell:
     for cell in cells:
-        if cell.encoder == encoder and index in (None, cell.index):
+        if cell.encoder == encoder:
             return cell
     raise UserError(f"This board has no {encoder[:60]!r}.", f"It has: {', '.join(dict.fromkeys(c.encoder for c in cells))}.")
 

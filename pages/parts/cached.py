@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services import audit, jobs, library, perturb, pictures, report_files, reports, uploads
+from core.services import first_hits as lists
 from core.services import leaderboard as leaderboards
 from core.services import studies as closer
 from core.services.build import is_built
@@ -223,17 +224,23 @@ def class_table(name: str, stamp: float, dataset: str, protocol: str, metric: st
 
 @st.cache_resource(max_entries=100, show_spinner=False)
 def separation(
-    name: str, stamp: float, dataset: str, protocol: str, one: str, other: str, metric: str
+    name: str, stamp: float, dataset: str, protocol: str, one: str, other: str, metric: str, group: str | None
 ) -> leaderboards.Separation:
     """The queries that two encoders answer differently. Raises UserError."""
-    return leaderboards.separate(report(name, stamp), dataset, protocol, one, other, metric)
+    return leaderboards.separate(report(name, stamp), dataset, protocol, one, other, metric, group)
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
 def worst_queries(
-    name: str, stamp: float, dataset: str, protocol: str, encoder: str, metric: str, count: int
+    name: str, stamp: float, dataset: str, protocol: str, encoder: str, metric: str, count: int, group: str | None
 ) -> list[tuple[str, float]]:
-    return leaderboards.worst(report(name, stamp), dataset, protocol, encoder, metric, count)
+    return leaderboards.worst(report(name, stamp), dataset, protocol, encoder, metric, count, group)
+
+
+@st.cache_resource(max_entries=200, show_spinner=False)
+def first_hits(locator: str, version: str, encoder: str, protocol: str, ids: tuple[str, ...], k: int) -> dict:
+    """What an encoder found first for some queries. Raises UserError."""
+    return lists.first_hits(dataset(locator), encoder, protocol, ids, k)
 
 
 @st.cache_data(max_entries=6, show_spinner=False)

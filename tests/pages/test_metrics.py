@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from html import unescape
@@ -73,13 +74,39 @@ def test_the_leaderboard_holds_every_encoder_with_interval_and_protocol(opened):
         assert part in said
 
 
-def test_a_click_on_a_separating_query_opens_compare(opened):
+def test_the_queries_that_separate_two_encoders_stand_beside_what_each_found(opened):
     app = opened("Queries")
-    said = html(app)
-    assert "won by" in said or "tied" in said
-    ids = [item["id"] for item in component(app, "grid")["items"]]
-    assert ids
-    assert all(id.startswith(("cold/", "warm/")) for id in ids)
+    assert "12 tied" in html(app)
+    app.selectbox(key="keep_metrics_other").set_value("hog.8x8").run()
+    assert "won by HSV histogram" in html(app)
+    assert [side["title"] for side in component(app, "duels")["sides"]] == ["HSV histogram", "HOG"]
+    boards = [json.loads(one.proto.json) for one in app.get("bidi_component") if one.proto.component_name == "lookalike_duels"]
+    for board in boards:
+        differences = [float(row["difference"]) for row in board["rows"]]
+        assert differences == sorted(differences, reverse=True)
+        for row in board["rows"]:
+            assert row["id"].startswith(("cold/", "warm/"))
+            for side in row["sides"]:
+                right = [hit["id"].split("/")[0] == row["id"].split("/")[0] for hit in side["hits"]]
+                assert [hit["right"] for hit in side["hits"]] == right
+                assert len(right) == 5
+                assert row["id"] not in [hit["id"] for hit in side["hits"]]
+                assert {row["id"], *(hit["id"] for hit in side["hits"])} <= set(board["pictures"])
+
+
+def test_the_class_filter_holds_for_the_queries_too(opened):
+    app = opened("Queries", **{"class": "warm"})
+    assert "of 6 queries" in html(app)
+    assert all(item["id"].startswith("warm/") for item in component(app, "grid")["items"])
+
+
+def test_hits_of_an_encoder_that_is_not_built_are_missed_in_words(opened, judged, artifacts):
+    shutil.rmtree(artifacts / "cache" / "embeddings")
+    app = opened("Queries")
+    app.selectbox(key="keep_metrics_other").set_value("hog.8x8").run()
+    assert not app.exception
+    sides = [side for row in component(app, "duels")["rows"] for side in row["sides"]]
+    assert all("once it is built" in side["why"] and not side["hits"] for side in sides)
 
 
 def test_filters_are_fast_and_change_the_figures(opened):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 import streamlit as st
@@ -9,10 +10,11 @@ import streamlit as st
 from core.services.cells import Cell
 from core.services.leaderboard import Separation
 from pages.parts import cached, components, palette
+from pages.parts.metrics import duels
 from pages.parts.metrics.choice import Choice
 from pages.parts.words import caption, heading, note, quiet
 
-SHOWN = 12
+SHOWN, ROWS, MOST = 12, 4, 40
 ONE, OTHER = "keep_metrics_one", "keep_metrics_other"
 
 
@@ -27,7 +29,7 @@ def show(choice: Choice, cells: list[Cell]) -> None:
     heading("Worst queries")
     names = [one for one in (st.session_state.get(ONE), st.session_state.get(OTHER)) if one in encoders] or encoders[:1]
     for encoder in names:
-        worst = cached.worst_queries(*choice.key, encoder, choice.metric, SHOWN)
+        worst = cached.worst_queries(*choice.key, encoder, choice.metric, SHOWN, choice.group)
         caption(f"{palette.title(encoder)} finds least for these")
         _grid([(id, f"{value:.2f}") for id, value in worst], locator, names, f"worst_{encoder}")
 
@@ -43,17 +45,28 @@ def _separating(choice: Choice, encoders: list[str], locator: str | None) -> Non
     if one == other:
         note("Both are the same encoder.", "Choose another one to compare with.")
         return
-    found = cached.separation(*choice.key, one, other, choice.metric)
+    found = cached.separation(*choice.key, one, other, choice.metric, choice.group)
     st.html(_counts(found))
     quiet(reading(found) + (" A click opens a query in Compare." if locator else ""))
-    better, worse = ([(found.ids[at], found.differences[at]) for at in places[:SHOWN]] for places in (found.best, found.least))
-    for name, rows in ((one, better), (other, worse)):
-        caption(
-            f"{palette.title(name)} is better: the largest differences, one query of each object"
-            if rows
-            else f"{palette.title(name)} is never better"
-        )
-        _grid([(id, f"{abs(d):+.2f}") for id, d in rows], locator, [one, other], f"apart_{name}")
+    for name, places in ((one, found.best), (other, found.least)):
+        if not places:
+            caption(f"{palette.title(name)} is never better")
+            continue
+        caption(f"{palette.title(name)} is better: the largest differences first, one query of each object")
+        _rows(choice, found, places, locator, f"apart_{'one' if name == one else 'other'}")
+
+
+def _rows(choice: Choice, found: Separation, places: tuple[int, ...], locator: str | None, key: str) -> None:
+    """The first few, and a button for more of them."""
+    names, wanted = (found.one, found.other), st.session_state.get(f"metrics_more_{key}", ROWS)
+    shown = [(found.ids[at], float(found.differences[at]), tuple(map(float, found.scores[at]))) for at in places[:wanted]]
+    if locator is None:
+        quiet(", ".join(f"{id} ({abs(difference):.2f})" for id, difference, _ in shown))
+        return
+    _open(duels.show(locator, choice.protocol, names, shown, f"metrics_{key}"), [row[0] for row in shown], locator, names)
+    if wanted < min(len(places), MOST) and st.button("More", key=f"metrics_button_{key}"):
+        st.session_state[f"metrics_more_{key}"] = wanted + 2 * ROWS
+        st.rerun()
 
 
 def reading(found: Separation) -> str:
@@ -81,7 +94,7 @@ def _counts(found: Separation) -> str:
     return f'<div class="ll-wtl" role="img" aria-label="{escape("; ".join(p[1] for p in parts), quote=True)}">{spans}</div>'
 
 
-def _grid(rows: list[tuple[str, str]], locator: str | None, encoders: list[str], key: str) -> None:
+def _grid(rows: list[tuple[str, str]], locator: str | None, encoders: Sequence[str], key: str) -> None:
     if locator is None:
         quiet(", ".join(f"{id} ({value})" for id, value in rows))
         return
@@ -93,6 +106,11 @@ def _grid(rows: list[tuple[str, str]], locator: str | None, encoders: list[str],
         for id, value in rows
     ]
     picked = components.picture_grid(items, "Queries", f"metrics_{key}", side=92)
-    if picked and picked in {id for id, _ in rows}:
+    _open(picked, [id for id, _ in rows], locator, encoders)
+
+
+def _open(picked: str | None, shown: list[str], locator: str, encoders: Sequence[str]) -> None:
+    """A query that was clicked, in Compare."""
+    if picked in shown:
         params = {"dataset": locator, "query": f"item:{picked}", "encoders": ",".join(dict.fromkeys(encoders))}
         st.switch_page("pages/compare.py", query_params=params)

@@ -1,0 +1,64 @@
+"""The lists that are shown are the lists that were judged."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.errors import UserError
+from core.services import library
+from core.services.build import build
+from core.services.cells import cell
+from core.services.first_hits import first_hits
+from core.services.leaderboard import separate, worst
+from core.services.reports import Report
+from core.services.specs import index_spec
+
+ENCODER = "hsv.12x4x4"
+
+
+@pytest.fixture
+def dataset():
+    """The embedded gallery: its category protocol ignores the query's own product."""
+    made = library.open_dataset("catalogue")
+    build(made, [ENCODER])
+    return made
+
+
+@pytest.mark.parametrize("protocol", ["instance", "category"])
+def test_what_is_shown_gives_the_figures_of_the_report(dataset, protocol):
+    judged = cell(dataset, ENCODER, dataset.protocol(protocol), index_spec("exact"))
+    places = np.arange(0, len(judged.queries), 40)
+    asked = judged.queries[places].tolist()
+    found = first_hits(dataset, ENCODER, protocol, asked, 10)
+    assert set(found) == set(asked)
+    for place, id in zip(places, asked, strict=True):
+        begun, item = found[id], dataset.items[dataset.rows[id]]
+        assert len(begun.hits) == 10
+        assert np.mean([right for _, right in begun.hits]) == pytest.approx(judged.scores["precision@10"][place])
+        assert 1 / begun.first == pytest.approx(judged.scores["MRR"][place])
+        shown = [dataset.items[dataset.rows[hit]] for hit, _ in begun.hits]
+        assert id not in [one.id for one in shown]
+        assert [right for _, right in begun.hits] == [getattr(one, protocol) == getattr(item, protocol) for one in shown]
+        assert protocol == "instance" or all(one.instance != item.instance for one in shown)
+
+
+def test_what_is_no_query_is_left_out_and_what_is_not_built_is_said(dataset, pictures):
+    training = next(item.id for item in dataset.items if item.split == "train")
+    assert first_hits(dataset, ENCODER, "instance", [training, "nobody"], 5) == {}
+    with pytest.raises(UserError, match="no embeddings"):
+        first_hits(library.open_dataset(str(pictures)), ENCODER, None, ["warm/0.png"], 5)
+    with pytest.raises(UserError, match="no protocol"):
+        first_hits(dataset, ENCODER, "nonsense", [training], 5)
+
+
+def test_separating_and_worst_queries_of_one_class(dataset):
+    build(dataset, [ENCODER, "hog.8x8"])
+    cells = [cell(dataset, name, dataset.protocol("instance"), index_spec("exact")) for name in (ENCODER, "hog.8x8")]
+    report, group = Report.of("two", cells), "vase"
+    found = separate(report, "catalogue", "instance", ENCODER, "hog.8x8", group=group)
+    assert found.wins + found.ties + found.losses == len(found.ids) == int((cells[0].groups == group).sum())
+    assert all(dataset.items[dataset.rows[id]].category == group for id in found.ids)
+    assert all(id.startswith(group) for id, _ in worst(report, "catalogue", "instance", ENCODER, group=group))
+    with pytest.raises(UserError, match="No query is of the class"):
+        separate(report, "catalogue", "instance", ENCODER, "hog.8x8", group="spaceship")
