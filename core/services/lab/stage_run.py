@@ -12,9 +12,9 @@ from core.indexes.base import Index, indexes
 from core.metrics import statistics, stream, table
 from core.metrics.latency import summary
 from core.services.lab import answers, stages
+from core.services.lab.chain import Chain, Loss, Stage, Waterfall
 from core.services.lab.measure import timed
 from core.services.lab.space import Space
-from core.services.lab.waterfall import Chain, Loss, Stage, Waterfall
 from core.services.roles import cluster_of, roles_of
 from core.services.specs import IndexSpec
 from core.types import Hits, Item, Progress, Protocol, report

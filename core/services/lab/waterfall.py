@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from core import store
@@ -13,7 +12,9 @@ from core.errors import UserError
 from core.indexes.base import indexes
 from core.services import embed
 from core.services.hardware import hardware
+from core.services.lab.chain import Chain, Loss, Stage, Waterfall
 from core.services.lab.space import QUERIES, causes, open_space
+from core.services.lab.stage_run import run
 from core.services.lab.stages import CODES
 from core.services.ready import ready_encoder
 from core.services.roles import digest, protocol_named
@@ -27,67 +28,6 @@ MOST_K = 100
 MOST_RERANK = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """The stages: PCA to ``pca`` dimensions (0 = none), ``code`` (one of ``CODES``; ``pq`` keeps ``pq_bytes`` bytes a vector, 0 =
-    chosen by the dimension), ``index`` by name or with knobs, and ``rerank`` * k candidates compared by their full vectors
-    (0 = none)."""
-
-    pca: int = 64
-    code: str = "int8"
-    pq_bytes: int = 0
-    index: str = "hnsw"
-    rerank: int = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """A true hit that this stage lost and the one before had: the ``query`` and the picture ``lost`` (ids), its ``rank`` in the
-    exact answer, and whether it is ``relevant`` (None where nothing is known)."""
-
-    query: str
-    lost: str
-    rank: int
-    relevant: bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """``recall``: index recall@k against exact search with the full vectors. ``quality``: metric -> mean over the judged queries
-    (empty where the pictures have no labels); ``low``, ``high``: 95 % interval of the paired difference to the stage before, for
-    the first metric. ``bytes``: of a vector in memory. ``lost``: a sample of what this stage lost; ``lost_count``: all of it;
-    ``won_back``: how many earlier losses it found again."""
-
-    name: str
-    title: str
-    about: str
-    recall: float
-    quality: Mapping[str, float]
-    low: float | None
-    high: float | None
-    bytes: float
-    ms: float
-    lost: tuple[Loss, ...]
-    lost_count: int
-    won_back: int
-
-
-@dataclass(frozen=True, slots=True)
-class Waterfall:
-    """``stages`` in order, the first being the full vectors. ``sentence`` says where most is lost."""
-
-    dataset: str
-    encoder: str
-    chain: Chain
-    k: int
-    queries: int
-    judged: int
-    size: int
-    protocol: str
-    stages: tuple[Stage, ...]
-    sentence: str
-
-
 def waterfall(
     dataset: Dataset, encoder: str, chain: Chain | None = None, k: int = 10, protocol: str | None = None,
     progress: Progress | None = None,
@@ -98,8 +38,6 @@ def waterfall(
         UserError: unknown names, a stage that these vectors can't pass (with the number needed), embeddings not built.
         Cancelled: ``progress`` said stop.
     """
-    from core.services.lab.stage_run import run  # it speaks of what is defined here
-
     chain = chain or Chain()
     _check(chain, k)
     spec, ready = index_spec(chain.index), ready_encoder(dataset, encoder, may_fit=False, load=False)

@@ -1,0 +1,24 @@
+"""A gallery whose embeddings are there: the catalogue, by an encoder whose vectors come with the code."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.services import library
+from core.services.lab import measure, view
+
+ENCODER = "hsv.12x4x4"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Few timed runs: what a test looks at is no time. Nothing stays in memory between tests."""
+    monkeypatch.setattr(measure, "LIMIT_S", 0.02)
+    monkeypatch.setattr(view, "LIMIT_S", 0.02)
+    yield
+    view._held.clear()
+
+
+@pytest.fixture(scope="session")
+def catalogue():
+    return library.open_dataset("catalogue")
