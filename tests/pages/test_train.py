@@ -53,6 +53,19 @@ def added(tmp_path) -> Path:
 
 
 @pytest.fixture
+def open_at(open_page):
+    """The page by its link."""
+
+    def opened(**params: str) -> AppTest:
+        app = open_page("train", run=False)
+        for name, value in params.items():
+            app.query_params[name] = value
+        return app.run()
+
+    return opened
+
+
+@pytest.fixture
 def choose(open_page):
     """The page with some of its fields set."""
 
@@ -157,8 +170,8 @@ def test_past_runs_and_models_are_listed(open_page, learned):
     assert "resnet.lookalike" in said
 
 
-def test_before_and_after_of_a_finished_run(open_page, learned):
-    app = open_page("train", run="train-classify", view="Before and after")
+def test_before_and_after_of_a_finished_run(open_at, learned):
+    app = open_at(run="train-classify", view="Before and after")
     said = html(app)
     assert not app.exception
     assert "On the pictures that it learned from" in said
@@ -170,8 +183,8 @@ def test_before_and_after_of_a_finished_run(open_page, learned):
     assert "average precision" in said
 
 
-def test_both_encoders_open_in_compare(open_page, learned):
-    app = open_page("train", run="train-classify", view="Before and after")
+def test_both_encoders_open_in_compare(open_at, learned):
+    app = open_at(run="train-classify", view="Before and after")
     app.button(key="train_compare").click().run()
     assert not app.exception
     shown = columns(app)
@@ -179,20 +192,20 @@ def test_both_encoders_open_in_compare(open_page, learned):
     assert all(column["state"] == "done" for column in shown.values())
 
 
-def test_curves_and_settings_of_a_finished_run(open_page, learned):
-    app = open_page("train", run="train-siamese", view="Curves")
+def test_curves_and_settings_of_a_finished_run(open_at, learned):
+    app = open_at(run="train-siamese", view="Curves")
     assert len(app.get("plotly_chart")) == 4
     assert "The loss" in html(app)
-    said = html(open_page("train", run="train-siamese", view="Settings"))
+    said = html(open_at(run="train-siamese", view="Settings"))
     assert "siamese.tiny" in said
     assert "sha256" in said
 
 
-def test_an_autoencoder_draws_and_a_siamese_network_tells_distances(open_page, learned):
-    drawn = html(open_page("train", run="train-autoencoder", view="What it can do"))
+def test_an_autoencoder_draws_and_a_siamese_network_tells_distances(open_at, learned):
+    drawn = html(open_at(run="train-autoencoder", view="What it can do"))
     assert "Drawn again from its vector" in drawn
     assert drawn.count('drawn again">') == 4
-    app = open_page("train", run="train-siamese", view="What it can do")
+    app = open_at(run="train-siamese", view="What it can do")
     assert "this network calls a pair the same" in html(app)
     assert [item["id"] for item in component(app, "grid")["items"]]
 
@@ -201,24 +214,24 @@ def test_an_autoencoder_draws_and_a_siamese_network_tells_distances(open_page, l
     {"run": "train-nothing"}, {"run": "../../etc"}, {"run": "<script>alert(1)</script>"}, {"model": "nobody.here"},
     {"run": "train-classify", "view": "nonsense"},
 ])  # fmt: skip
-def test_a_forged_link_is_told_and_shows_the_lists(open_page, learned, params):
-    app = open_page("train", **params)
+def test_a_forged_link_is_told_and_shows_the_lists(open_at, learned, params):
+    app = open_at(**params)
     assert not app.exception
     assert 'role="alert"' not in html(app)
     assert "<script>" not in html(app)
     assert ("There is no" in notes(app)) == ("view" not in params)
 
 
-def test_a_run_that_failed_says_why_and_can_be_resumed(open_page, learned):
+def test_a_run_that_failed_says_why_and_can_be_resumed(open_at, learned):
     run = Run("train-classify")
     run.write("failed", 6, message="The loss became nan at step 6.")
-    app = open_page("train", run=run.id)
+    app = open_at(run=run.id)
     assert "The loss became nan at step 6." in notes(app)
     assert "Resume" in labels(app)
 
 
-def test_a_run_is_deleted_with_what_it_made(open_page, learned, artifacts):
-    app = open_page("train", run="train-siamese")
+def test_a_run_is_deleted_with_what_it_made(open_at, learned, artifacts):
+    app = open_at(run="train-siamese")
     app.toggle(key="train_delete_model").set_value(True).run()
     app.button(key="train_delete").click().run()
     assert not app.exception
@@ -227,9 +240,9 @@ def test_a_run_is_deleted_with_what_it_made(open_page, learned, artifacts):
     assert "classify.tiny" in encoders.names()
 
 
-def test_nothing_is_trained_on_a_public_demo(open_page, learned, monkeypatch):
+def test_nothing_is_trained_on_a_public_demo(open_at, learned, monkeypatch):
     monkeypatch.setenv("LOOKALIKE_HOSTED", "1")
-    app = open_page("train", run="train-classify")
+    app = open_at(run="train-classify")
     assert not {"Start training", "Delete", "Bring", "Measure"} & set(labels(app))
     assert "public demo" in html(app)
 

@@ -1,4 +1,4 @@
-"""A user's own weights, and published ones, through their doors."""
+"""A user's own weights through their door; weights that were damaged."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import pytest
 from core.encoders.base import encoders
 from core.errors import UserError
 from core.services import models
-from core.training.train import begin, make_network, settle, work
-from tests.encoders.conftest import hub, publish  # noqa: F401  (fixtures)
+from core.training.train import begin, work
 
 
 def state_dict() -> dict:
@@ -61,25 +60,6 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path, monkeypatch):
         with pytest.raises(UserError):
             models.import_model(tmp_path / name, "resnet.mine", "test_resnet", 64, 32)
     assert not (tmp_path / "sprung").exists()
-
-
-def test_published_weights_are_fine_tuned_and_compared_with_before(publish, tiny, textures):  # noqa: F811
-    """From the hub to a better encoder: the start is the published network, and the effect says what changed."""
-    from core.services.effect import before_after
-
-    whole = publish("test_resnet.r160_in1k")
-    changes = {"pretrained": True, "dim": 32, "epochs": 6, "freeze_epochs": 1, "backbone_lr": 0.3, "name": "resnet.tuned"}
-    settings = settle(tiny("classify", backbone="test_resnet.r160_in1k", **changes))
-    network, blueprint = make_network(settings)
-    assert np.allclose(network.backbone.conv1[0].weight.detach(), whole.conv1[0].weight.detach())
-    assert blueprint.mean == pytest.approx((0.5, 0.5, 0.5), abs=0.1)
-    run = begin(settings)
-    work(run)
-    (effect,) = before_after(run.id)
-    assert (effect.dataset, effect.protocol, effect.queries) == ("textures", "class", 48)
-    assert effect.after > effect.before
-    assert effect.low <= effect.change <= effect.high
-    assert all(moved.after > moved.before for moved in effect.improved)
 
 
 def test_a_damaged_model_is_told_and_not_listed(tiny, artifacts, caplog):

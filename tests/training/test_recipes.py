@@ -3,20 +3,43 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from core import store
 from core.encoders.base import encoders
-from core.encoders.trained import Trained, Untrained
+from core.encoders.trained import Trained, Untrained, find_model
 from core.encoders.trained_networks import SLIM, Blueprint, build
 from core.errors import UserError
 from core.services import runs
-from core.training.settings import read_recipe, recipe_names
+from core.training.runs import Run
+from core.training.settings import override, read_recipe, recipe_names
 from core.training.train import begin, work
+from tests.training.conftest import TINY, paint_textures
 
 GENERAL = [name for name in recipe_names() if "/" not in name]
+
+
+@pytest.fixture(scope="session")
+def classifier(tmp_path_factory) -> tuple[Run, Path]:
+    """A finished run and the artifacts folder that it is in; learned once for all tests here."""
+    home = tmp_path_factory.mktemp("classifier")
+    told = {**TINY, "datasets": (str(paint_textures(home / "textures")),), "name": "resnet.first", "epochs": 8, "seed": 3}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOOKALIKE_ARTIFACTS", str(home / "artifacts"))
+        run = begin(override(read_recipe("classify"), told))
+        work(run)
+    return run, home / "artifacts"
+
+
+@pytest.fixture
+def finished(classifier, artifacts) -> Run:
+    """That run, in this test's own artifacts folder."""
+    shutil.copytree(classifier[1], artifacts, dirs_exist_ok=True)
+    return classifier[0]
 
 
 def losses(run) -> list[float]:
@@ -40,26 +63,22 @@ def test_every_recipe_learns_and_becomes_an_encoder(recipe, tiny):
     assert [line["kind"] for line in run.lines()][-1] == "end"
 
 
-def test_labels_are_learned(tiny):
+def test_labels_are_learned(finished):
     """Not only does the loss fall: pictures that were kept back find their class."""
-    run = begin(tiny("classify", epochs=8))
-    work(run)
-    scores = [line["scores"]["mean"] for line in run.lines() if line["kind"] == "validation"]
+    scores = [line["scores"]["mean"] for line in finished.lines() if line["kind"] == "validation"]
     assert max(scores) > 0.8
     assert max(scores) >= scores[0]
 
 
-def test_saved_and_loaded_vectors_are_those_of_the_network_in_memory(tiny):
+def test_saved_and_loaded_vectors_are_those_of_the_network_in_memory(finished):
     from core.training import train as training
 
-    run = begin(tiny("triplet"))
-    folder = work(run)
-    settings = run.settings()
-    network, blueprint = training.make_network(settings)
-    training.load(run.best, {"network": network})
+    network, blueprint = training.make_network(finished.settings())
+    training.load(finished.best, {"network": network})
     from core.encoders.base import unit_rows
     from core.encoders.trained_networks import to_input
 
+    folder = find_model("resnet.first")
     made = Trained(folder)
     picture = np.random.default_rng(7).integers(0, 255, (32, 32, 3), np.uint8)
     import torch
@@ -128,16 +147,15 @@ def test_the_slim_members_of_each_family(backbone):
     assert network(torch.zeros(2, 3, 64, 64)).shape == (2, 192)
 
 
-def test_a_model_imitates_another(tiny):
-    work(begin(tiny("classify", name="resnet.teacher")))
-    told = tiny("classify", loss="distill", teacher="resnet.teacher", backbone="vgg-slim", name="vgg.pupil", dim=24, epochs=4)
+def test_a_model_imitates_another(finished, tiny):
+    told = tiny("classify", loss="distill", teacher="resnet.first", backbone="vgg-slim", name="vgg.pupil", dim=24, epochs=4)
     run = begin(told)
     work(run)
     assert np.mean(losses(run)[-4:]) < np.mean(losses(run)[:4])
 
 
-def test_fine_tuning_starts_from_the_other_model(tiny):
-    first = work(begin(tiny("classify", name="resnet.first")))
+def test_fine_tuning_starts_from_the_other_model(finished, tiny):
+    first = find_model("resnet.first")
     second = work(begin(tiny("triplet", start_from="resnet.first", name="resnet.second", lr=1e-7, epochs=1, dim=99, size=64)))
     card = json.loads((second / "card.json").read_text())
     assert (card["starts_from"], card["network"]["dim"], card["network"]["size"]) == ("resnet.first", 16, 32)
@@ -146,11 +164,11 @@ def test_fine_tuning_starts_from_the_other_model(tiny):
     assert (one * two).sum() > 0.8 > (one * other).sum()
 
 
-def test_the_card_tells_where_the_weights_come_from(tiny):
-    folder = work(begin(tiny("classify", seed=3)))
+def test_the_card_tells_where_the_weights_come_from(finished):
+    folder = find_model("resnet.first")
     card = json.loads((folder / "card.json").read_text())
     assert card["sha256"] == store.digest(folder / "weights.safetensors")
-    assert (card["seed"], card["recipe"], card["epochs"], card["data"][0]["classes"]) == (3, "classify", 2, 4)
+    assert (card["seed"], card["recipe"], card["epochs"], card["data"][0]["classes"]) == (3, "classify", 8, 4)
     assert card["licence"]
     assert {"metric", "mean"} <= set(card["validation"])
 
@@ -161,10 +179,10 @@ def test_several_datasets_are_learned_together(tiny, textures, tmp_path, picture
     assert [one["classes"] for one in card["data"]] == [4, 2]
 
 
-def test_runs_have_a_state(tiny):
-    run = begin(tiny("classify"))
-    assert runs.status(run.id).state == "new"
-    work(run)
-    told = runs.status(run.id)
-    assert (told.state, told.step, told.steps, len(told.loss), len(told.validation)) == ("done", 12, 12, 12, 2)
-    assert runs.run_ids() == [run.id]
+def test_runs_have_a_state(finished, tiny):
+    told = runs.status(finished.id)
+    assert (told.state, told.step, told.steps, len(told.loss), len(told.validation)) == ("done", 48, 48, 48, 8)
+    assert told.best[1] == max(row["mean"] for row in told.validation)
+    new = begin(tiny("classify", name="resnet.new"))
+    assert runs.status(new.id).state == "new"
+    assert runs.run_ids() == [new.id, finished.id]

@@ -10,7 +10,8 @@ from core.services.runs import RunStatus, thinned
 from pages.parts import cached_train, palette
 from pages.parts.words import caption, quiet
 
-SMOOTH = 0.9
+SMOOTH = 12
+"""The loss is smoothed over a twelfth of the curve, and over ten points at most."""
 HEIGHT, LOW = 260, 190
 
 
@@ -38,8 +39,9 @@ def show(run: str) -> None:
         _line(found, found.speed, "train_speed", "pictures a second", LOW, "tozero")
 
 
-def smoothed(values: Sequence[float], weight: float = SMOOTH) -> list[float]:
+def smoothed(values: Sequence[float]) -> list[float]:
     """A running mean that starts without bias."""
+    weight = 1 - 1 / min(max(len(values) / SMOOTH, 2), 10)
     mean, out = 0.0, []
     for place, value in enumerate(values, 1):
         mean = weight * mean + (1 - weight) * value
@@ -61,7 +63,7 @@ def _line(found: RunStatus, curve, key: str, what: str, height: int, mode: str =
     steps, values = zip(*points, strict=True)
     chart.add_scatter(x=steps, y=values, mode="lines", line={"color": palette.ink()["accent"], "width": 2},
                       hovertemplate=f"step %{{x:.0f}}<br>%{{y:.4g}} {what}<extra></extra>")  # fmt: skip
-    chart.update_yaxes(rangemode=mode)
+    chart.update_yaxes(rangemode=mode, tickformat="~g")
     _finish(chart, found, key, what)
 
 
@@ -73,9 +75,10 @@ def _validation(found: RunStatus) -> None:
     names = [name for name in found.validation[0] if name not in ("step", "epoch", "mean")]
     for place, name in enumerate(["mean", *(names if len(names) > 1 else [])]):
         colour = tone["accent"] if name == "mean" else palette.COLOURS[(place - 1) % len(palette.COLOURS)]
+        line = {"color": colour, "width": 2.2 if name == "mean" else 1.4}
         chart.add_scatter(
             x=[row["step"] for row in found.validation], y=[row.get(name) for row in found.validation], name=name,
-            mode="lines+markers", line={"color": colour, "width": 2.2 if name == "mean" else 1.4}, marker={"size": 7},
+            mode="lines+markers", cliponaxis=False, line=line, marker={"size": 7},
             customdata=[row["epoch"] for row in found.validation],
             hovertemplate=f"epoch %{{customdata}}<br>{name} %{{y:.3f}}<extra></extra>",
         )  # fmt: skip
@@ -85,7 +88,7 @@ def _validation(found: RunStatus) -> None:
 
 def _finish(chart, found: RunStatus, key: str, alt: str) -> None:
     """The same steps on every chart, from the first to the last that is planned."""
-    chart.update_xaxes(range=[0, max(found.steps, found.step, 1)], title={"text": "step"})
+    chart.update_xaxes(range=[0, 1.02 * max(found.steps, found.step, 1)], title={"text": "step"})
     palette.draw(chart, key, alt)
 
 

@@ -37,4 +37,4 @@ def field(row: dict, group: str, label: str) -> object:
         step = max(abs(float(row["value"])) / 2, 1e-6)
         return st.number_input(label, float(row["low"]), float(row["high"]), key=key, help=told, step=step, format="%g")
     value = st.text_input(label, key=key, help=told)
-    return [part.strip() for part in value.split(",") if part.strip()] if row["kind"] == "tuple" else value.strip()
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if row["kind"] == "tuple" else value.strip()

@@ -12,7 +12,7 @@ from core.services import jobs, train
 from core.services.jobs import JobStatus
 from core.services.plan import Plan
 from pages.parts import builds, cached, cached_train, guard
-from pages.parts.train import state
+from pages.parts.train import setup, state
 from pages.parts.words import duration, facts, note, quiet, size, trouble
 
 
@@ -88,7 +88,7 @@ def _start(recipe: str, values: dict) -> None:
         except UserError as error:
             trouble(error)
             return
-    st.session_state["keep_train_name"] = None
+    st.session_state[setup.TAKEN] = True
     cached_train.forget()
     state.show(run=run)
     st.rerun()

@@ -25,7 +25,7 @@ def show(run: str) -> None:
         return
     listing.back()
     heading(found.model)
-    quiet(f"{listing.words(found)} · {run}")
+    quiet(f"{listing.words(found, alone=True)} · {run}")
     st.fragment(_progress, run_every=1.0 if found.state == "running" else None)(run, found.state)
     views = {state.CURVES: lambda: _curves(found), state.FACTS: lambda: facts.of_run(run)}
     if found.state == "done":

@@ -10,8 +10,10 @@ from pages.parts.train import more
 from pages.parts.words import caption, quiet
 
 RECIPE, DATA = "keep_train_recipe", "keep_train_data"
+NAME, TAKEN = "keep_train_name", "train_name_taken"
+"""``TAKEN``: a run was started with that name, so the next one needs another."""
 FIRST_RECIPE, FIRST_START = "classify", "model:resnet.lookalike"
-NEW = {"scratch": "from scratch", "model": "go on with it", "published": "published weights"}
+NEW = {"scratch": "from scratch", "model": "go on", "published": "published weights"}
 MAIN = ("epochs", "lr", "size", "batch")
 LABELS = {"epochs": "Epochs", "lr": "Learning rate", "size": "Picture side, pixels", "batch": "Pictures a step"}
 
@@ -25,8 +27,10 @@ def panel() -> tuple[str, dict]:
     quiet(table[recipe]["words"] + ("" if table[recipe]["labels"] else " It needs no labels."))
     how, name = _start(recipe, table[recipe]["kind"])
     values = {"datasets": _data(), **_network(how, name)}
-    st.text_input("Name of the result", key="keep_train_name", placeholder="chosen for you", max_chars=80)
-    if given := st.session_state["keep_train_name"].strip():
+    if st.session_state.pop(TAKEN, False):
+        st.session_state[NAME] = ""
+    st.text_input("Name of the result", key=NAME, placeholder="chosen for you", max_chars=80)
+    if given := (st.session_state[NAME] or "").strip():
         values["name"] = given
     return recipe, {**values, **_settings(recipe, how, values)}
 

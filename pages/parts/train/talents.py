@@ -27,7 +27,8 @@ def show(model: str) -> None:
     """Drawings or distances, on pictures of any data set."""
     rows = {row["locator"]: row["title"] for row in cached.dataset_rows() if row["state"] == "ready"}
     if st.session_state.get(DATA) not in rows:
-        st.session_state[DATA] = next(iter(rows))
+        learned = next(card for card in cached_train.cards() if card["name"] == model).get("settings", {}).get("datasets", [])
+        st.session_state[DATA] = next((one for one in reversed(learned) if one in rows), next(iter(rows)))
     locator = st.selectbox("Pictures of", list(rows), key=DATA, format_func=rows.__getitem__)
     ids = cached.examples(locator, cached.version(locator), SHOWN)[:SHOWN]
     (_drawings if _kind(model) == "autoencoder" else _pairs)(model, locator, ids)

@@ -1,0 +1,75 @@
+"""A run on the Train page from its start to what it changed, in a real browser: it outlives reloads, stops and goes on."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.training.conftest import paint_textures
+from tools.serve import settle
+
+pytestmark = pytest.mark.browser
+SLOW_MS = 150_000
+"""Longest wait for a process that imports torch on a machine that has other things to do."""
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """The app with four kinds of stripes in its library."""
+    from core.services import library
+    from tools.serve import serving
+
+    home = tmp_path_factory.mktemp("learning")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOOKALIKE_ARTIFACTS", str(home / "artifacts"))
+        library.add_folder(str(paint_textures(home / "stripes")))
+    with serving(home / "artifacts", OMP_NUM_THREADS="1") as url:
+        yield url
+
+
+def fill(page, label: str, value: str) -> None:
+    field = page.get_by_label(label, exact=True)
+    field.fill(value)
+    field.press("Enter")
+    settle(page)
+
+
+def steps(page) -> int:
+    """How many steps the page says are done."""
+    words = page.get_by_text("Step ").first.inner_text()
+    return int(words.split("Step ")[1].split(" of ")[0].replace(",", ""))
+
+
+def test_from_start_to_before_and_after(open_at):
+    page = open_at("train")
+    page.get_by_label("It starts as", exact=True).click()
+    page.keyboard.type("test_resnet")
+    page.keyboard.press("Enter")
+    settle(page)
+    page.get_by_text("With its published weights").click()
+    settle(page)
+    for label, value in (("Picture side, pixels", "32"), ("Pictures a step", "16"), ("Epochs", "200")):
+        fill(page, label, value)
+    page.get_by_text("36 + 12 kept back").wait_for()
+    page.get_by_role("button", name="Start training").click()
+    page.locator(".js-plotly-plot").nth(3).wait_for(timeout=SLOW_MS)
+    page.get_by_role("button", name="Stop", exact=True).click()
+    resume = page.get_by_role("button", name="Resume", exact=True)
+    resume.wait_for(timeout=SLOW_MS)
+    settle(page)
+    stopped, link = steps(page), page.url
+    assert 0 < stopped < 400
+    page.reload()
+    settle(page)
+    assert page.url == link
+    assert steps(page) == stopped
+    resume.click()
+    page.get_by_role("button", name="Stop", exact=True).wait_for(timeout=SLOW_MS)
+    page.get_by_role("radio", name="Before and after").click(timeout=SLOW_MS)
+    page.get_by_role("button", name="Measure before and after").click()
+    page.locator(".ll-shifts .track").first.wait_for(timeout=SLOW_MS)
+    settle(page)
+    assert page.locator(".ll-moved").count() > 0
+    page.get_by_role("button", name="Compare both encoders").click()
+    expect(page.locator(".column")).to_have_count(2, timeout=SLOW_MS)
+    page.locator(".column .hit").nth(10).wait_for(timeout=SLOW_MS)
