@@ -6,7 +6,9 @@ import numpy as np
 
 from core.indexes.base import indexes
 
-NAMES = indexes.names()
+NAMES = [name for name in indexes.names() if indexes.get(name).state().kind == "ready"]
+COSINE = [name for name in NAMES if indexes.get(name).score == "cosine"]
+"""Those that rank by cosine, the others having an order of their own."""
 EXACT = [name for name in NAMES if indexes.get(name).exact]
 N, DIM = 2000, 32
 

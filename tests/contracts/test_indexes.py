@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.indexes.base import Knob, indexes
-from tests.contracts.indexed import EXACT, NAMES, brute, clustered, unit
+from tests.contracts.indexed import COSINE, EXACT, NAMES, brute, clustered, unit
 
 RECALL = {"lsh": 0.6}
 """Recall@10 at default knobs that an approximate index must reach on the clustered set; 0.9 where not said."""
@@ -25,7 +25,7 @@ def test_exact_equals_the_definition(name, built, truth):
     np.testing.assert_array_equal(hits.scores, scores)
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n not in EXACT])
+@pytest.mark.parametrize("name", [n for n in COSINE if n not in EXACT])
 def test_approximate_finds_most(name, built, truth):
     queries, ids, _ = truth
     hits = built(name).search(queries, 10)
@@ -33,7 +33,7 @@ def test_approximate_finds_most(name, built, truth):
     assert recall >= RECALL.get(name, 0.9), f"{name}: recall@10 = {recall:.3f}"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", COSINE)
 def test_score_is_the_cosine_of_the_hit_best_first_ties_by_id(name, built, truth):
     queries = truth[0]
     hits = built(name).search(queries, 10)
@@ -113,7 +113,7 @@ def test_every_value_worth_trying_is_allowed_and_more_effort_never_finds_less(na
     index, (queries, ids, _) = built(name), truth
     for knob, about in index.search_knobs.items():
         found = [np.isin(index.search(queries, 10, **{knob: v}).ids, ids).mean() for v in _rising(about)]
-        assert found[-1] >= found[0]
+        assert found[-1] >= found[0] or not about.more
     for knob, about in index.build_knobs.items():
         for value in about.values:
             about.check(knob, value)

@@ -1,0 +1,128 @@
+"""Diffusion: what is near the query's neighbours, and near theirs, counts as near the query too.
+
+Donoser and Bischof, Diffusion processes for retrieval revisited (2013); for a query that is not in the gallery, and cut to
+the rows nearest to it, Iscen et al., Efficient diffusion on region manifolds (2017): with S the normalised affinities of a
+graph of mutual neighbours and y the query's own neighbours, the scores are f = (I - alpha S)^-1 y, found by conjugate
+gradients.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from core.indexes.base import Knob, Unreadable, indexes
+from core.indexes.beside import Beside
+from core.indexes.neighbours import knn
+from core.indexes.ranking import top
+from core.types import Cost, Hits, Progress
+
+PARTS = ("weights", "columns", "starts")
+"""The matrix S by rows: its values, their columns, and where each row starts."""
+QUERIES = 64
+TOLERANCE = 1e-4
+ROUNDS = 50
+LEAST = 1e-6
+"""A row with less than this share of the best score was not reached."""
+
+
+class Diffusion(Beside):
+    """Scores are no cosines: above 0 how much of the query's weight arrived at a row, by which the reached rows are ranked.
+
+    The others follow, by cosine, with their cosine less 1 as score.
+    """
+
+    name = "diffusion"
+    title = "Diffusion on a kNN graph"
+    about = "Lets the query's weight spread over the graph: finds chains of similar pictures. Its scores are no cosines."
+    score = "diffusion"
+    build_knobs = {
+        "degree": Knob(50, (20, 50, 100), "nearest pictures that each may be linked with, where both have each other", 2, 500,
+                       more=0),
+        "gamma": Knob(3, (1, 3, 5), "power of the cosine that a link weighs: higher trusts near ones more", 1, 20, more=0),
+    }  # fmt: skip
+    search_knobs = {
+        "alpha": Knob(0.99, (0.5, 0.9, 0.99), "share that goes on at each step: 0 stays at the query's neighbours", 0, 0.999,
+                      more=0),
+        "start": Knob(10, (5, 10, 50), "neighbours of the query that the weight starts from", 1, 1000, more=0),
+        "truncate": Knob(1000, (200, 1000, 5000), "rows nearest to the query that it spreads over", 10, 100_000, more=0),
+    }  # fmt: skip
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._graph, self._gamma = None, 1
+
+    def _build(self, vectors: np.ndarray, progress: Progress | None, **knobs: float) -> None:
+        started = time.perf_counter()
+        self._graph = _normalised(*knn(vectors, knobs["degree"], progress), knobs["gamma"])
+        self._gamma = knobs["gamma"]
+        self._keep(vectors, started)
+
+    def _search(self, queries: np.ndarray, k: int, **knobs: float) -> Hits:
+        kept = min(self.size, max(int(knobs["truncate"]), k))
+        parts = [self._some(queries[start : start + QUERIES], kept, knobs) for start in range(0, len(queries), QUERIES)]
+        ids, scores = (np.concatenate(values) for values in zip(*parts, strict=True))
+        which = np.repeat(np.arange(len(queries)), kept)
+        return top(len(queries), k, which, ids.reshape(-1), scores.reshape(-1))
+
+    def _some(self, queries: np.ndarray, kept: int, knobs: dict) -> tuple[np.ndarray, np.ndarray]:
+        """The ``kept`` rows nearest to each query, best first, and their scores: int64 and float32 (q, kept)."""
+        cosine = queries @ self._vectors.T
+        near = np.argpartition(-cosine, kept - 1, axis=1)[:, :kept].astype(np.int64)
+        cosine = np.take_along_axis(cosine, near, axis=1)
+        order = np.argsort(-cosine, axis=1, kind="stable")
+        near, cosine = np.take_along_axis(near, order, axis=1), np.take_along_axis(cosine, order, axis=1)
+        return near, np.stack([self._spread(*pair, knobs) for pair in zip(near, cosine, strict=True)])
+
+    def _spread(self, rows: np.ndarray, cosine: np.ndarray, knobs: dict) -> np.ndarray:
+        """Scores float32 (c) of rows sorted by their cosine with the query."""
+        from scipy.sparse import identity
+        from scipy.sparse.linalg import cg
+
+        source = np.where(np.arange(len(rows)) < int(knobs["start"]), np.maximum(cosine, 0.0) ** self._gamma, 0.0)
+        inside = self._graph[rows][:, rows]
+        flow, _ = cg(identity(len(rows), format="csr") - knobs["alpha"] * inside, source, rtol=TOLERANCE, maxiter=ROUNDS)
+        reached = flow > LEAST * max(float(flow.max()), LEAST)
+        return np.where(reached, flow, np.minimum(cosine - 1.0, 0.0)).astype(np.float32)
+
+    def _save(self, folder: Path) -> None:
+        for name, values in zip(PARTS, (self._graph.data, self._graph.indices, self._graph.indptr), strict=True):
+            np.save(folder / f"{name}.npy", values)
+        self._save_vectors(folder, gamma=self._gamma)
+
+    def _load(self, folder: Path) -> None:
+        from scipy.sparse import csr_matrix
+
+        self._gamma = self._load_vectors(folder)["gamma"]
+        parts = [np.load(folder / f"{name}.npy", mmap_mode="r") for name in PARTS]
+        try:
+            self._graph = csr_matrix(tuple(parts), shape=(self.size, self.size))
+            self._graph.check_format(full_check=True)
+        except ValueError as error:
+            raise Unreadable(folder) from error
+
+    def cost(self) -> Cost:
+        """In memory the vectors count too: every one is compared with the query first."""
+        held = self._graph.data.nbytes + self._graph.indices.nbytes + self._graph.indptr.nbytes + self._vectors.nbytes
+        return Cost(held, held, self._seconds)
+
+
+def _normalised(ids: np.ndarray, cosine: np.ndarray, gamma: float) -> object:
+    """D^-1/2 W D^-1/2 with W = cosine^gamma between rows that are among each other's neighbours; float32 CSR (n, n)."""
+    from scipy.sparse import csr_matrix
+
+    count, degree = ids.shape
+    start, end, weight = np.repeat(np.arange(count), degree), ids.reshape(-1), np.maximum(cosine, 0.0).reshape(-1) ** gamma
+    real = (end >= 0) & (weight > 0)
+    one_way = csr_matrix((weight[real].astype(np.float32), (start[real], end[real])), shape=(count, count))
+    mutual = one_way.minimum(one_way.T).tocsr()
+    spread = np.asarray(mutual.sum(axis=1)).reshape(-1)
+    scale = np.divide(1.0, np.sqrt(spread), out=np.zeros(count), where=spread > 0).astype(np.float32)
+    made = mutual.multiply(scale[:, None]).multiply(scale[None, :]).tocsr().astype(np.float32)
+    made.sort_indices()
+    return made
+
+
+indexes.add(Diffusion.name, Diffusion)
