@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from core.services import library
+from core.services import build, library
 from core.services.lab import measure, view
+from tests.plugged import numbered, paint
 
 ENCODER = "hsv.12x4x4"
 
@@ -22,3 +23,11 @@ def quick(monkeypatch):
 @pytest.fixture(scope="session")
 def catalogue():
     return library.open_dataset("catalogue")
+
+
+@pytest.fixture
+def counting_gallery(tmp_path):
+    """Twelve pictures of noise in one folder, which says nothing of any class, embedded."""
+    folder = paint(tmp_path / "gallery", numbered(12))
+    build.build(library.open_dataset(str(folder)), [ENCODER])
+    return folder

@@ -1,0 +1,96 @@
+"""Each stage against the full exact search: nothing lost first, every loss counted once, losses that are losses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.errors import UserError
+from core.services import library
+from core.services.lab import stages
+from core.services.lab.chain import Chain
+from core.services.lab.waterfall import waterfall
+from tests.lab.conftest import ENCODER
+
+ROUGH = Chain(pca=16, code="pq", index="ivf_flat:nprobe=1", rerank=4)
+
+
+@pytest.mark.parametrize("chain", [ROUGH, Chain(pca=0, code="float16", index="hnsw", rerank=0)])
+def test_every_loss_is_counted_once(catalogue, chain):
+    found = waterfall(catalogue, ENCODER, chain)
+    full = found.stages[0]
+    assert (full.name, full.recall, full.lost_count, full.won_back, full.low) == ("full", 1.0, 0, 0, None)
+    missing = 0
+    for stage in found.stages:
+        missing += stage.lost_count - stage.won_back
+        assert stage.recall == pytest.approx(1 - missing / (10 * found.queries), abs=1e-6)
+        assert set(stage.quality) == {"mAP@100", "precision@10"}
+        assert len(stage.lost) == min(stage.lost_count, 24)
+        assert all(1 <= loss.rank <= 10 and loss.query != loss.lost for loss in stage.lost)
+    assert waterfall(catalogue, ENCODER, chain) == found
+
+
+def test_a_rough_chain_loses_and_wins_back(catalogue):
+    found = waterfall(catalogue, ENCODER, ROUGH)
+    names = [stage.name for stage in found.stages]
+    assert names == ["full", "pca", "pq", "index", "rerank"]
+    by = dict(zip(names, found.stages, strict=True))
+    assert by["pca"].recall > by["pq"].recall > by["index"].recall < by["rerank"].recall
+    assert by["rerank"].won_back > 0
+    assert by["rerank"].lost_count == 0  # comparing candidates exactly can't lose one that was shown before
+    assert by["full"].bytes == 4 * 192
+    assert by["pca"].bytes == 4 * 16
+    assert by["pq"].bytes == 2
+    assert "recall@10 falls from" in found.sentence
+
+
+def test_an_exact_chain_loses_nothing(catalogue):
+    found = waterfall(catalogue, ENCODER, Chain(pca=192, code="float32", index="exact", rerank=2))
+    assert [stage.recall for stage in found.stages] == [1.0, 1.0, 1.0]
+    assert found.stages[-1].quality == pytest.approx(dict(found.stages[0].quality), abs=1e-6)
+    assert found.sentence == "No stage loses any of the true 10 nearest."
+
+
+def test_quality_is_that_of_the_report(catalogue):
+    """The first stage is exact search, so its precision is what the evaluation says of the same queries."""
+    from core.services.cells import cell
+    from core.services.lab.space import open_space
+    from core.services.roles import protocol_named
+    from core.services.specs import EXACT
+
+    asked = open_space(catalogue, ENCODER).asked
+    judged = cell(catalogue, ENCODER, protocol_named(catalogue), EXACT)
+    wanted = {catalogue.items[row].id for row in asked}
+    use = np.isin(judged.queries, sorted(wanted))
+    found = waterfall(catalogue, ENCODER, Chain(0, "float32", 0, "exact", 0))
+    assert use.sum() == found.queries
+    assert found.stages[0].quality["precision@10"] == pytest.approx(judged.scores["precision@10"][use].mean(), abs=1e-6)
+
+
+def test_without_labels_there_is_recall_alone(tmp_path, counting_gallery):
+    dataset = library.open_dataset(str(counting_gallery))
+    found = waterfall(dataset, ENCODER, Chain(pca=2, code="int8", index="exact", rerank=0), k=3)
+    assert all(stage.quality == {} and stage.low is None for stage in found.stages)
+    assert found.judged == 0
+    assert all(loss.relevant is None for stage in found.stages for loss in stage.lost)
+
+
+@pytest.mark.parametrize(("code", "closeness"), [("float32", 1e-7), ("float16", 1e-3), ("int8", 2e-2), ("pq", 0.6)])
+def test_codes_come_back_as_the_vectors_nearly(code, closeness):
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((600, 32)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    change, size = stages.coder(vectors, code)
+    made = change(vectors)
+    np.testing.assert_allclose(np.linalg.norm(made, axis=1), 1, atol=1e-5)
+    assert np.abs(made - vectors).max() < closeness
+    assert size == {"float32": 128, "float16": 64, "int8": 32, "pq": 4}[code]
+
+
+@pytest.mark.parametrize(
+    "chain",
+    [Chain(pca=193), Chain(pca=-1), Chain(code="int4"), Chain(code="pq", pq_bytes=7), Chain(index="nothing"), Chain(rerank=1000)],
+)
+def test_nonsense_is_refused(catalogue, chain):
+    with pytest.raises(UserError):
+        waterfall(catalogue, ENCODER, chain)
