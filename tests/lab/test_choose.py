@@ -1,0 +1,68 @@
+"""From points to one sentence."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.errors import UserError
+from core.services.lab.choose import equal_recall, frontier, recommend
+from core.services.lab.point import Point
+
+
+def point(index: str, recall: float, p50: float, ram: int = 1000, size: int = 1000, batch: float = 1.0) -> Point:
+    return Point(index, index.upper(), f"{index}:x={p50:g}", {}, {}, index == "exact", size, size, 8, 10, 50, recall, recall, p50,
+                 2 * p50, batch, batch, ram, ram, 1.0)  # fmt: skip
+
+
+POINTS = [
+    point("exact", 1.0, 4.0, batch=0.5), point("hnsw", 0.9, 0.5), point("hnsw", 0.97, 1.0, 5000), point("hnsw", 0.99, 2.0, 5000),
+    point("pq", 0.96, 2.0, 100), point("lsh", 0.7, 0.4, 50),
+]  # fmt: skip
+
+
+def test_equal_recall():
+    found = equal_recall(POINTS, 0.95)
+    assert [(p.index, p.p50) for p in found.best] == [("hnsw", 1.0), ("pq", 2.0), ("exact", 4.0)]
+    assert dict(found.short) == {"lsh": 0.7}
+    assert found.sentence.startswith("At recall@10 of at least 0.95 the fastest is HNSW (hnsw:x=1): 1 ms a query")
+    assert "4 times as fast as comparing with every picture" in found.sentence
+    assert equal_recall(POINTS, 0.995).sentence.endswith("no approximation is faster here.")
+    assert equal_recall(POINTS, 0.95, batch=True).best[0].index == "exact"
+    assert "lsh:x=0.4 comes nearest with 0.700" in equal_recall(POINTS[-1:], 0.95).sentence
+    assert equal_recall([]).sentence == "Nothing is measured yet."
+
+
+def test_the_frontier_is_not_beaten():
+    assert [p.recall for p in frontier(POINTS)] == [0.7, 0.9, 0.97, 0.99, 1.0]
+    assert frontier([POINTS[2], POINTS[4]]) == (POINTS[2],)
+
+
+def test_measured_advice():
+    found = recommend(1000, 8, 10_000, 0.95, POINTS)
+    assert (found.index, found.source, found.bytes) == ("hnsw", "measured", 5000)
+    small = recommend(1000, 8, 500, 0.95, POINTS)
+    assert small.index == "pq"
+    assert recommend(2000, 8, 200, 0.95, POINTS).bytes == 200
+    least = recommend(1000, 8, 60, 0.95, POINTS)
+    assert least.index == "lsh"
+    assert "no measured setting reaches 0.95" in least.sentence
+
+
+@pytest.mark.parametrize(
+    ("size", "memory", "recall", "index"),
+    [(5000, 10**9, 0.95, "exact"), (10**6, 4 * 10**9, 0.95, "hnsw"), (10**6, 5 * 10**8, 0.95, "sq8"),
+     (10**6, 10**8, 0.95, "ivf_pq"), (10**6, 25 * 10**6, 0.95, "pq"), (10**6, 10**9, 1.0, "exact")],
+)  # fmt: skip
+def test_advice_by_rule(size, memory, recall, index):
+    found = recommend(size, 192, memory, recall, POINTS)
+    assert (found.index, found.source, found.point) == (index, "rule", None)
+    assert found.bytes <= memory
+    assert "rule" in found.sentence
+
+
+def test_nonsense_and_the_impossible():
+    for given in [(0, 8, 1, 0.9), (10, 8, 0, 0.9), (10, 8, 10, 0.0), (10, 8, 10, 1.1)]:
+        with pytest.raises(UserError):
+            recommend(*given)
+    with pytest.raises(UserError, match=r"At least 24\.2 MB are needed"):
+        recommend(10**6, 192, 10**6, 0.9)
