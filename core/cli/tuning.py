@@ -14,9 +14,9 @@ from core.errors import UserError
 from core.services import build, library
 from core.services.lab import choose, memory
 from core.services.lab.curves import Plan, curves, plan
+from core.services.lab.grid import split
 from core.services.lab.point import Point
 from core.services.lab.space import likeness_of
-from core.services.naming import split_names
 
 COLUMNS = ["index", "recall", "worst 5 %", "p50 ms", "p95 ms", "batch ms", "memory", "disk", "build"]
 
@@ -30,7 +30,9 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     )  # fmt: skip
     made.add_argument("--dataset", required=True, metavar="PATH_OR_NAME")
     made.add_argument("--encoder", required=True, metavar="NAME")
-    made.add_argument("--indexes", default="", metavar="NAMES", help="names, or one setting as hnsw:efSearch=64 (default: all)")
+    made.add_argument(
+        "--indexes", default="", metavar="NAMES", help="names, or one setting as hnsw:efSearch=64; apart by , or ; (default: all)"
+    )
     made.add_argument("--recall", type=float, default=0.95, help="compare indexes at this recall (default: .95)")
     made.add_argument("-k", type=int, default=10, help="hits that count (default: 10)")
     made.add_argument("--size", type=int, default=0, help="enlarge the gallery to so many vectors, like its own")
@@ -57,7 +59,7 @@ def _tune(options: argparse.Namespace) -> None:
     progress = Progress(f"measuring {options.indexes or 'all indexes'}", options.log)
     with progress.ending():
         dataset = ready(options.dataset, options.encoder)
-        wanted = (dataset, options.encoder, split_names(options.indexes), options.k, options.size)
+        wanted = (dataset, options.encoder, split(options.indexes), options.k, options.size)
         if options.estimate:
             return _show_plan(plan(*wanted, full=options.full), options.json)
         points = []

@@ -123,7 +123,7 @@ class MinHashIndex(Beside):
     search_knobs = {
         "threshold": Knob(0.4, (0.3, 0.4, 0.6), "Jaccard similarity from which most pairs meet: lower compares more", 0.05, 0.95,
                           more=-1),
-        "num_results": Knob(0, (5, 20, 100), "answers at most; 0 = as many as were asked for", 0, 10_000),
+        "num_results": Knob(0, (5, 20, 100), "answers at most; 0 = as many as were asked for", 0, 10_000, more=0),
     }  # fmt: skip
 
     def __init__(self) -> None:

@@ -97,7 +97,8 @@ def test_the_grid_follows_the_declared_knobs():
         index = indexes.get(name)
         usual, full = grid.grid(name), grid.grid(name, full=True)
         shown = {knob: {spec.search[knob] for spec in usual} for knob in index.search_knobs}
-        assert shown == {knob: {made.default, *made.values} for knob, made in index.search_knobs.items()}
+        tried = {knob: made.values if made.more else () for knob, made in index.search_knobs.items()}
+        assert shown == {knob: {made.default, *tried[knob]} for knob, made in index.search_knobs.items()}
         assert {tuple(spec.build.items()) for spec in usual} == {tuple((k, v.default) for k, v in index.build_knobs.items())}
         built = {knob: {spec.build[knob] for spec in full} for knob in index.build_knobs}
         assert built == {knob: {made.default, *made.values} for knob, made in index.build_knobs.items()}
@@ -132,3 +133,13 @@ def test_memory_is_looked_at_first(catalogue, monkeypatch):
 def test_nonsense_is_refused(catalogue, indexes_named, k):
     with pytest.raises(UserError):
         curves.plan(catalogue, ENCODER, indexes_named, k)
+
+
+def test_indexes_in_one_line():
+    assert grid.split("exact,hnsw:efSearch=64,M=16,lsh") == ["exact", "hnsw:efSearch=64,M=16", "lsh"]
+    many = ["exact", "factory:IVF16,PQ16", "hnsw:M=16,efSearch=4"]
+    assert grid.split(grid.written(many)) == many
+    assert grid.split(grid.written(["exact", "hnsw"])) == ["exact", "hnsw"]
+    typed = grid.settings(["factory:IVF16,Flat"])
+    assert {spec.name for spec in typed} == {"factory:IVF16,Flat"}
+    assert {spec.search["nprobe"] for spec in typed} == {1, 4, 8, 16, 64}

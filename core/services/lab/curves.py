@@ -14,7 +14,7 @@ from core.errors import UserError
 from core.indexes.base import Index, indexes
 from core.services import embed, galleries
 from core.services.lab import answers, costs, memory, point
-from core.services.lab.grid import grid, settings
+from core.services.lab.grid import grid, settings, written
 from core.services.lab.measure import measured
 from core.services.lab.point import KIND, Point
 from core.services.lab.space import QUERIES, Space, causes, checked_size, open_space
@@ -194,7 +194,7 @@ def job_arguments(
 ) -> list[str]:
     """What ``jobs.start`` is given to measure in the background; the page polls :func:`plan` (``timed=False``) for points."""
     given = ["tune", "--dataset", dataset.locator, "--encoder", encoder, "-k", str(k)]
-    given += ["--indexes", ",".join(indexes)] if indexes else []
+    given += ["--indexes", written(indexes)] if indexes else []
     given += ["--size", str(size)] if size else []
     return given + (["--full"] if full else [])
 

@@ -19,7 +19,7 @@ from core.indexes.ranking import cosines
 from core.metrics.latency import summary
 from core.services import embed, galleries
 from core.services.ready import ready_encoder
-from core.services.search import item_of, verdict
+from core.services.search import Query, engine, item_of, verdict
 from core.services.specs import IndexSpec, index_spec
 
 MOST_K = 100
@@ -77,25 +77,26 @@ class QueryView:
 
 
 def query_view(
-    dataset: Dataset, encoder: str, index: str, query: str, k: int = 10, knobs: Mapping[str, float] | None = None
-) -> QueryView:
+    dataset: Dataset, encoder: str, index: str, query: str, k: int = 10, knobs: Mapping[str, float] | None = None,
+    data: bytes | None = None,
+) -> QueryView:  # fmt: skip
     """Ask picture ``query`` (an id) of an index by name or with knobs (``hnsw:M=16``); ``knobs`` (build or search) override.
+    With ``data``, the bytes of any picture, that is asked, and ``query`` is what it is called.
 
-    A build knob that was not built before builds the index (kept); the query itself is never a hit.
+    A build knob that was not built before builds the index (kept); a query of the gallery itself is never a hit.
 
     Raises:
-        UserError: unknown names or knobs, a value out of range, embeddings not built.
+        UserError: unknown names or knobs, a value out of range, embeddings not built, a picture that can't be read.
     """
     if not 1 <= k <= MOST_K:
         raise UserError(f"k = {k} was asked for.", f"k is 1 to {MOST_K}.")
     spec = overridden(index, knobs or {})
     ready = ready_encoder(dataset, encoder, may_fit=False, load=False)
-    own = item_of(dataset, query)
-    asked = _Asked(dataset, ready, own.id)
+    asked = _Asked(dataset, ready, query, data)
     made, plain = held(dataset, ready, spec)[0], held(dataset, ready, index_spec("exact"))[0]
     wanted = min(k + (asked.row >= 0), made.size)
     found = asked.answer(made.search(asked.vector, wanted, **spec.search).ids[0], k)
-    true = _true(asked.answer(plain.search(asked.vector, min(k + 1, plain.size)).ids[0], k), found, k)
+    true = _true(sorted(asked.answer(plain.search(asked.vector, min(k + 1, plain.size)).ids[0], k), key=_best), found, k)
     times = _in_turn([lambda: made.search(asked.vector, wanted, **spec.search), lambda: plain.search(asked.vector, wanted)])
     shown = [asked.shown(row, score, found, true) for row, score in _together(found, true)]
     kept = tuple(sorted((one for one in shown if one.rank), key=lambda one: one.rank))
@@ -103,7 +104,7 @@ def query_view(
     ghosts = tuple(one for one in exact if one.state == "ghost")
     cost, one, other = made.cost(), summary(times[0]), summary(times[1])
     return QueryView(
-        spec.name, spec.text, own.id, k, kept, exact, tuple(shown), ghosts,
+        spec.name, spec.text, query, k, kept, exact, tuple(shown), ghosts,
         recall=round(1 - len(ghosts) / max(len(true), 1), 6), p50=one["p50"], p95=one["p95"], exact_p50=other["p50"],
         runs=one["runs"], ram_bytes=cost.ram_bytes, disk_bytes=cost.disk_bytes, build_s=cost.build_s,
     )  # fmt: skip
@@ -114,9 +115,9 @@ def overridden(index: str, knobs: Mapping[str, float]) -> IndexSpec:
     spec = index_spec(index)
     if not knobs:
         return spec
-    known = dict(part.split("=", 1) for part in spec.text.partition(":")[2].split(",") if part)
+    known = dict(part.split("=", 1) for part in spec.text.removeprefix(spec.name)[1:].split(",") if part)
     given = ",".join(f"{name}={value}" for name, value in {**known, **knobs}.items())
-    return index_spec(f"{spec.name}:{given}")
+    return index_spec(f"{spec.name}{',' if ':' in spec.name else ':'}{given}")
 
 
 def held(dataset: Dataset, encoder: Encoder, spec: IndexSpec) -> tuple[Index, np.ndarray]:
@@ -134,23 +135,27 @@ def held(dataset: Dataset, encoder: Encoder, spec: IndexSpec) -> tuple[Index, np
 
 
 class _Asked:
-    """A query of the gallery's data set, with what turns rows into pictures."""
+    """A query, of the gallery's data set or brought along, with what turns rows into pictures."""
 
-    def __init__(self, dataset: Dataset, encoder: Encoder, query: str) -> None:
-        self.dataset, self.found = dataset, embed.read(dataset, encoder)
+    def __init__(self, dataset: Dataset, encoder: Encoder, query: str, data: bytes | None) -> None:
+        self.dataset, self.found, self.row = dataset, embed.read(dataset, encoder), -1
+        self.rows = np.asarray(held(dataset, encoder, index_spec("exact"))[1])
+        if data is not None:
+            self.item, self.vector = None, engine(dataset, encoder.name).vector(Query(data=data, name=query))
+            return
+        self.item = item_of(dataset, query)
         at = {id: row for row, id in enumerate(self.found.ids)}.get(query)
         if at is None:
             raise UserError(f"{encoder.name} holds no vector for {query!r}.", fix="Choose another query.")
-        self.item, self.vector = item_of(dataset, query), np.ascontiguousarray(self.found.vectors[at : at + 1])
-        self.rows = np.asarray(held(dataset, encoder, index_spec("exact"))[1])
+        self.vector = np.ascontiguousarray(self.found.vectors[at : at + 1])
         place = np.flatnonzero(self.rows == at)
         self.row = int(place[0]) if len(place) else -1
 
     def answer(self, ids: np.ndarray, k: int) -> list[tuple[int, float]]:
-        """Rows with exact cosines, best first, ties by row, without the query."""
+        """The first k rows with their exact cosines, in the order of the answer, without the query."""
         ids = ids[(ids >= 0) & (ids != self.row)]
         scores = cosines(self.vector, lambda rows: self.found.vectors[self.rows[rows]], np.zeros(len(ids), int), ids)
-        return sorted(zip(ids.tolist(), scores.tolist(), strict=True), key=_best)[:k]
+        return list(zip(ids.tolist(), scores.tolist(), strict=True))[:k]
 
     def shown(self, row: int, score: float, found: list, true: list) -> Shown:
         item = item_of(self.dataset, self.found.ids[int(self.rows[row])])
