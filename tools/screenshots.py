@@ -38,6 +38,8 @@ def states() -> dict[str, tuple[str, object]]:
         "compare-lit": ("compare", _pin),
         "compare-gallery": ("compare", _gallery),
         "compare-upload": ("compare", _upload),
+        "train": ("train", None),
+        "train-model": ("train?model=siamese.lookalike", None),
         "library": ("library", None),
         "library-encoders": ("library", _tab("Encoders")),
         "library-caches": ("library", _tab("Caches")),

@@ -59,7 +59,7 @@ def _train(options: argparse.Namespace) -> None:
         import torch
 
         torch.set_num_threads(max(1, min(options.threads, os.cpu_count() or 1)))
-    progress = Progress("training", options.log)
+    progress = Progress("Training", options.log)
     try:
         folder = _run(options, progress)
     except (KeyboardInterrupt, Cancelled):

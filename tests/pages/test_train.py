@@ -16,9 +16,11 @@ from core.services import effect, jobs, library, runs, train
 from core.training.runs import Run
 from core.training.settings import override, read_recipe
 from core.training.train import begin, work
-from tests.pages.reading import columns, component, html, notes
+from tests.pages.reading import columns, component, html, notes, param
 from tests.training.conftest import TINY, one_thread, paint_textures  # noqa: F401  (fixture)
 
+SLOW_S = 300
+"""Longest wait for a page that imports torch on a machine that has other things to do."""
 START, PUBLISHED, NAME = "keep_train_start_False", "keep_train_published", "keep_train_name"
 
 
@@ -58,6 +60,7 @@ def open_at(open_page):
 
     def opened(**params: str) -> AppTest:
         app = open_page("train", run=False)
+        app.default_timeout = SLOW_S
         for name, value in params.items():
             app.query_params[name] = value
         return app.run()
@@ -71,6 +74,7 @@ def choose(open_page):
 
     def chosen(recipe: str = "classify", start: str = "test_resnet", **fields: object) -> AppTest:
         app = open_page("train", run=False)
+        app.default_timeout = SLOW_S
         app.session_state["keep_train_recipe"], app.session_state[START] = recipe, start
         app.session_state[PUBLISHED] = False
         how = start.split(":")[0] if ":" in start else "scratch"
@@ -145,7 +149,7 @@ def test_start_makes_a_run_and_shows_it(choose, added, monkeypatch):
     assert started == [["train", "--resume", run]]
     told = Run(run).settings()
     assert (told.name, told.epochs, told.backbone, told.size, told.batch) == ("resnet.mine", 3, "test_resnet", 32, 16)
-    assert app.query_params["run"] == [run]
+    assert param(app, "run") == run
     assert "resnet.mine" in html(app)
     assert "Start" in labels(app)  # no job runs it here
 

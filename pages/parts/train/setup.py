@@ -9,7 +9,7 @@ from pages.parts import cached, cached_train
 from pages.parts.train import more
 from pages.parts.words import caption, quiet
 
-RECIPE, DATA = "keep_train_recipe", "keep_train_data"
+RECIPE, DATA, PUBLISHED = "keep_train_recipe", "keep_train_data", "keep_train_published"
 NAME, TAKEN = "keep_train_name", "train_name_taken"
 """``TAKEN``: a run was started with that name, so the next one needs another."""
 FIRST_RECIPE, FIRST_START = "classify", "model:resnet.lookalike"
@@ -55,8 +55,9 @@ def _start(recipe: str, kind: str) -> tuple[str, str]:
         help="Or type any name of timm, for example resnet18.a1_in1k.",
     )  # fmt: skip
     how, _, name = chosen.partition(":") if chosen in rows else ("published", "", chosen.strip())
-    if how == "published" and not st.toggle("With its published weights", True, key="keep_train_published"):
-        how = "scratch"
+    if how == "published":
+        st.session_state.setdefault(PUBLISHED, True)
+        how = how if st.toggle("With its published weights", key=PUBLISHED) else "scratch"
     if chosen in rows and how != "published":
         quiet(rows[chosen]["about"])
     return how, name
