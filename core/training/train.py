@@ -28,8 +28,14 @@ from core.types import Progress
 if TYPE_CHECKING:
     import torch
 
-PICTURES, WEIGHTS = "Reading the pictures", "Getting the network"
-"""What a run does before it learns, as its log says it."""
+PICTURES, WEIGHTS, LEARNING = "Reading the pictures", "Getting the network", "Training"
+"""What a run does, as its log and its progress say it."""
+
+
+def tell(progress: Progress | None, what: str) -> None:
+    """Say what is counted from now on, to a progress that can show it."""
+    if hasattr(progress, "what"):
+        progress.what = what
 
 
 def begin(settings: Settings, name: str = "", progress: Progress | None = None) -> Run:
@@ -42,8 +48,11 @@ def begin(settings: Settings, name: str = "", progress: Progress | None = None) 
 
 def check(settings: Settings, progress: Progress | None = None) -> tuple[list[Source], int]:
     """The decoded sources and the number of parameters of a settled run, if it can be done. Raises UserError."""
+    tell(progress, PICTURES)
     found = open_sources(settings, needs_labels(settings), progress)
+    tell(progress, WEIGHTS)
     network, _ = make_network(settings, progress)
+    tell(progress, LEARNING)
     check_batch([source.name for source in found], [len(source.train) for source in found], settings)
     return found, check_disk(network)
 
@@ -108,14 +117,17 @@ def work(run: Run, progress: Progress | None = None) -> Path:
     settings = run.settings()
     run.mend()
     run.write("phase", 0, what=PICTURES)
+    tell(progress, PICTURES)
     sources = open_sources(settings, needs_labels(settings), progress)
     check_batch([source.name for source in sources], [len(source.train) for source in sources], settings)
     run.write("phase", 0, what=WEIGHTS)
+    tell(progress, WEIGHTS)
     network, blueprint = make_network(settings, progress)
     check_disk(network)
     trainer = Trainer(run, settings, sources, network, blueprint, _teacher(settings))
     run.write("start", 0, steps=trainer.total, epoch_steps=trainer.epoch_steps, device=trainer.device,
               sources=[source.note for source in sources])  # fmt: skip
+    tell(progress, LEARNING)
     state = trainer.fit(progress)
     load(run.best, {"network": trainer.kept})
     told = card(run, settings, sources, state, trainer)
