@@ -137,6 +137,10 @@ class Engine:
         shown_hits = tuple(self._hit(rank, row, score, own) for rank, (row, score) in enumerate(kept[:k], start=1))
         return Answer(self.dataset.name, self.encoder.name, self.index_name, k, shown_hits, timing, len(hidden))
 
+    def vector(self, query: Query) -> np.ndarray:
+        """The query as its encoder sees it, float32 (1, dim). Raises UserError."""
+        return self._vector(query, {})[0]
+
     def _warm_up(self) -> None:
         """The first call of a decoder, a network or a memory-mapped index is slow for reasons that are not theirs."""
         with suppress(UserError):

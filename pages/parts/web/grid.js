@@ -1,5 +1,11 @@
 // A grid of pictures that can be clicked or chosen with the arrow keys. Captions are data: only ever textContent.
 function cell(item, state, index) {
+  if (item.blank) {
+    const empty = document.createElement("span");
+    empty.className = "cell blank";
+    empty.tabIndex = -1;
+    return empty;
+  }
   const button = document.createElement("button");
   button.type = "button";
   button.className = "cell";
@@ -18,6 +24,14 @@ function cell(item, state, index) {
     picture.textContent = "no preview";
   }
   button.append(picture);
+  if (item.mark) button.classList.add(item.mark);
+  for (const name of ["rank", "badge"]) {
+    if (!item[name]) continue;
+    const tag = document.createElement("span");
+    tag.className = name;
+    tag.textContent = item[name];
+    button.append(tag);
+  }
   if (item.caption) {
     const caption = document.createElement("div");
     caption.className = "caption";
@@ -30,7 +44,7 @@ function cell(item, state, index) {
 }
 
 function move(state, event) {
-  const cells = [...state.grid.children];
+  const cells = [...state.grid.children].filter((c) => !c.classList.contains("blank"));
   const at = cells.indexOf(event.target.closest(".cell"));
   if (at < 0) return;
   const wide = cells.filter((c) => c.offsetTop === cells[0].offsetTop).length || 1;
@@ -57,7 +71,8 @@ export default function (component) {
   if (text === state.text) return;
   state.text = text;
   state.selected = data.selected;
-  state.at = Math.max(data.items.findIndex((item) => item.id === data.selected), 0);
+  const at = data.items.findIndex((item) => !item.blank && item.id === data.selected);
+  state.at = at < 0 ? data.items.findIndex((item) => !item.blank) : at;
   state.grid.style.setProperty("--side", `${data.side}px`);
   state.grid.setAttribute("aria-label", data.label);
   state.grid.replaceChildren(...data.items.map((item, index) => cell(item, state, index)));

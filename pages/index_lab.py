@@ -1,0 +1,59 @@
+"""Index lab: what does approximation cost?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from core.errors import UserError
+from pages.parts import components, link, query
+from pages.parts.guard import guarded, run
+from pages.parts.lab import advice, curves, hashing, loss, making, one_query, panel, state
+from pages.parts.shell import shell
+from pages.parts.words import note, trouble
+
+WEB = Path(__file__).parent / "parts" / "web"
+VIEWS = {
+    "Recall and time": curves.show,
+    "One query": one_query.show,
+    "Where it is lost": loss.show,
+    "Buckets": hashing.show,
+    "Advice": advice.show,
+}
+
+
+def main() -> None:
+    state.restore()
+    actions = shell("Index lab", "What approximation costs: what an index loses, and what it saves")
+    st.html(WEB / "metrics.css")
+    st.html(WEB / "lab.css")
+    with st.container(key="frame"):
+        chosen = st.container(key="panel_settings")
+        asked = st.container(key="panel_query") if state.value("view") in state.ASKING else None
+        answer = st.container(key="answer")
+    with chosen:
+        panel.panel()
+    if asked is not None:
+        with asked:
+            query.panel(link.current())
+    state.publish()
+    with actions:
+        components.copy_link("copy")
+    with answer:
+        _answer()
+
+
+def _answer() -> None:
+    for remark in st.session_state.get(link.REMARKS, ()):
+        note(remark)
+    st.segmented_control("View", state.VIEWS, key=state.key("view"), required=True, label_visibility="collapsed")
+    now = state.current()
+    try:
+        if making.ready(now):
+            guarded(lambda: VIEWS[now.mode](now), f"The view {now.mode}")
+    except UserError as error:
+        trouble(error)
+
+
+run(main, "Index lab")

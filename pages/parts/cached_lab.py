@@ -1,0 +1,84 @@
+"""The caches of the Index lab page; like :mod:`pages.parts.cached`: strings and numbers go in, what comes out is only read.
+
+Indexes are given as one text, joined by ``;``; knobs as ``name=value``, joined by ``,``.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.services import uploads
+from core.services.lab import buckets, choose, curves, space, view, waterfall
+from core.services.lab.choose import Advice
+from core.services.lab.curves import Plan
+from core.services.lab.enlarge import Likeness
+from core.services.lab.view import QueryView
+from core.services.lab.waterfall import Chain, Waterfall
+from pages.parts import cached
+
+SHOWN_NEAR = 5
+"""So many nearest pictures, and as many far ones, show their bits."""
+
+
+@st.cache_resource(max_entries=40, ttl=0.9, show_spinner=False)
+def found(locator: str, version: str, encoder: str, indexes: str, k: int, size: int, full: bool) -> Plan:
+    """What is to be measured and what was; asks nothing that takes time. Raises UserError."""
+    return curves.plan(cached.dataset(locator), encoder, _split(indexes), k, size, full=full, timed=False)
+
+
+@st.cache_resource(max_entries=40, ttl=300.0, show_spinner="Estimating: small builds on a sample of your vectors")
+def estimated(locator: str, version: str, encoder: str, indexes: str, k: int, size: int, full: bool, left: int) -> Plan:
+    """The same with time and memory for the ``left`` settings that are not measured yet. Raises UserError."""
+    return curves.plan(cached.dataset(locator), encoder, _split(indexes), k, size, full=full)
+
+
+@st.cache_resource(max_entries=20, show_spinner="Comparing synthetic vectors with yours")
+def likeness(locator: str, version: str, encoder: str) -> Likeness:
+    return space.likeness_of(cached.dataset(locator), encoder)
+
+
+@st.cache_resource(max_entries=200, ttl=3600.0, show_spinner="Asking the index; one that is new is built first")
+def one_query(locator: str, version: str, encoder: str, index: str, query: str, k: int) -> QueryView:
+    """One query (``item:<id>`` or ``up:<token>``) under one setting, as ``hnsw:efSearch=16``. Raises UserError."""
+    kind, _, name = query.partition(":")
+    data = uploads.read(name) if kind == "up" else None
+    return view.query_view(cached.dataset(locator), encoder, index, name if data is None else "your picture", k, data=data)
+
+
+@st.cache_resource(max_entries=60, show_spinner=False)
+def losses(locator: str, version: str, encoder: str, pca: int, code: str, index: str, rerank: int, k: int) -> Waterfall:
+    """The stages of a chain; measured before, or now. Raises UserError."""
+    return waterfall.waterfall(cached.dataset(locator), encoder, Chain(pca, code, 0, index, rerank), k)
+
+
+@st.cache_resource(max_entries=60, show_spinner="Hashing the gallery")
+def hashed(
+    locator: str, version: str, encoder: str, method: str, query: str, bits: int, rows: int, threshold: float, hash_dim: int
+) -> buckets.Buckets:
+    """Bits and bands of a query and its nearest. Raises UserError."""
+    return buckets.buckets(
+        cached.dataset(locator),
+        encoder,
+        method,
+        query,
+        bits=bits,
+        rows=rows,
+        threshold=threshold,
+        hash_dim=hash_dim,
+        hits=SHOWN_NEAR,
+    )
+
+
+def advice(size: int, dim: int, memory: int, recall: float, points: tuple, k: int) -> Advice:
+    """One sentence; quick, so not kept. Raises UserError."""
+    return choose.recommend(size, dim, memory, recall, points, k)
+
+
+def forget() -> None:
+    """After a measurement: look again what is there."""
+    for cache in (found, estimated):
+        cache.clear()
+
+
+def _split(indexes: str) -> list[str]:
+    return [one for one in indexes.split(";") if one]

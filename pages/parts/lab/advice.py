@@ -1,0 +1,65 @@
+"""One sentence of advice for a gallery, its memory and the recall that is wanted."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from core.services.lab.choose import Advice
+from pages.parts import cached, cached_lab
+from pages.parts.guard import guarded
+from pages.parts.lab import chart, hues, state
+from pages.parts.lab.state import LabView
+from pages.parts.words import caption, facts, quiet, size
+
+SIZES = (1_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
+MEMORY = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
+RECALLS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0)
+
+
+def show(now: LabView) -> None:
+    st.fragment(_live)(now)
+
+
+def _live(now: LabView) -> None:
+    own = len(cached.dataset(now.base.dataset).items)
+    with st.container(key="panel_lab_advice"), st.container(horizontal=True, key="lab_advice"):
+        count = st.select_slider(
+            "Gallery", sorted({0, *SIZES, state.value("gallery")}), key=state.key("gallery"), width=260,
+            format_func=lambda n: f"{n:,} vectors" if n else f"this one, {own:,}",
+        )  # fmt: skip
+        memory = st.select_slider(
+            "Memory for it", sorted({*MEMORY, state.value("memory")}), key=state.key("memory"), width=260,
+            format_func=lambda gigabytes: f"{gigabytes:g} GB",
+        )  # fmt: skip
+        recall = st.select_slider(
+            "Wanted recall", sorted({*RECALLS, state.value("recall")}), key=state.key("recall"), width=260,
+            format_func=lambda share: f"{share:g}",
+        )  # fmt: skip
+    state.publish()
+    plan = guarded(lambda: cached_lab.found(*now.key, "", now.base.k, int(state.value("size")), False), "Reading measurements")
+    dim = int((cached.encoder_row(now.encoder) or {}).get("dim") or (plan.found[0].dim if plan.found else 0))
+    said = guarded(
+        lambda: cached_lab.advice(int(count) or own, dim, int(memory * 1e9), recall, plan.found, now.base.k), "The advice"
+    )
+    _draw(said, int(count) or own, dim)
+
+
+def _draw(said: Advice, count: int, dim: int) -> None:
+    st.html(f'<p class="lab-advice">{escape(said.sentence)}</p>')
+    known = "measured here on your vectors" if said.source == "measured" else f"a rule: {said.rule}"
+    pairs = [
+        ("Index", f"{hues.title(said.index)} ({said.text})" if said.text != hues.title(said.index) else said.text),
+        ("Known from", known),
+        ("Memory that it takes", f"{size(said.bytes)} for {count:,} vectors of {dim} numbers"),
+        ("Exact search would take", size(4.0 * count * dim)),
+    ]
+    if said.point is not None:
+        point = said.point
+        pairs.append(("Measured", f"recall {point.recall:.3f}, {chart.ms(point.p50)} a query, over {point.size:,} vectors"))
+    caption("Why")
+    with st.container(key="lab_why"):
+        facts(pairs)
+    if said.source != "measured":
+        quiet("Measure under Recall and time, with a gallery of about this size, and the advice follows your own vectors.")

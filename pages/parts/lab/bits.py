@@ -1,0 +1,69 @@
+"""Signatures drawn as squares in bands, large enough for the back row: the query above, a picture a line below."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+
+from core.services.lab.buckets import Buckets, Pair
+from pages.parts import cached, gallery
+
+MOST_SQUARES = 256
+"""More than these are cut off, and the line says so."""
+
+
+def how_to_read(found: Buckets) -> str:
+    part = "bit" if found.method == "lsh" else "number"
+    return (
+        f"A filled square is a {part} that agrees with the query, a hollow one differs. {found.rows} squares are a band. A band "
+        f"that agrees as a whole is framed and ticked: there the two pictures fall into the same bucket and meet."
+    )
+
+
+def draw(found: Buckets, locator: str, version: str) -> str:
+    """HTML of the whole table of signatures."""
+    shown = bands_shown(found)
+    cut = f'<p class="ll-quiet">The first {shown} of {found.bands} bands are drawn.</p>' if shown < found.bands else ""
+    lines = [_query(found, locator, version, shown), *(_pair(found, pair, locator, version, shown) for pair in found.pairs)]
+    return f'<div class="lab-bits">{"".join(lines)}</div>{cut}'
+
+
+def bands_shown(found: Buckets) -> int:
+    return max(1, min(found.bands, MOST_SQUARES // max(found.rows, 1)))
+
+
+def _query(found: Buckets, locator: str, version: str, shown: int) -> str:
+    """The query's own code: bits as 0 and 1; numbers of a MinHash say nothing to the eye and stay blank."""
+    cells = []
+    for band in range(shown):
+        part = found.code[band * found.rows : (band + 1) * found.rows]
+        squares = "".join(f"<i>{int(value)}</i>" if found.method == "lsh" else "<i></i>" for value in part)
+        cells.append(f'<span class="band">{squares}</span>')
+    name = gallery.name_of(cached.dataset(locator), found.query)
+    return _line(cached.thumbnail(locator, version, found.query, 112), name, "the query", "".join(cells), "asked")
+
+
+def _pair(found: Buckets, pair: Pair, locator: str, version: str, shown: int) -> str:
+    cells = []
+    for band in range(shown):
+        equal = pair.equal[band * found.rows : (band + 1) * found.rows]
+        met = bool(pair.bands[band])
+        squares = "".join(f'<i class="{"on" if one else "off"}"></i>' for one in equal)
+        cells.append(f'<span class="band{" met" if met else ""}">{squares}{"<b>✓</b>" if met else ""}</span>')
+    agree, bands = int(np.count_nonzero(pair.equal)), int(np.count_nonzero(pair.bands))
+    word = "cosine" if found.method == "lsh" else "Jaccard"
+    said = (
+        f"{word} {pair.similarity:.2f} · {agree} of {len(pair.equal)} agree · "
+        + (f"meets in {bands} of {found.bands} bands" if pair.met else "never meets")
+        + f" · {pair.expected:.0%} of such pairs do"
+    )
+    name = gallery.name_of(cached.dataset(locator), pair.id)
+    return _line(cached.thumbnail(locator, version, pair.id, 112), name, said, "".join(cells), "yes" if pair.met else "no")
+
+
+def _line(uri: str, name: str, said: str, cells: str, kind: str) -> str:
+    mark = {"yes": "✓ ", "no": "✕ ", "asked": ""}[kind]
+    told = f'<div class="told"><b dir="auto">{mark}{escape(name)}</b><span>{escape(said)}</span></div>'
+    code = f'<div class="code" role="img" aria-label="{escape(said, quote=True)}">{cells}</div>'
+    return f'<div class="row {kind}"><img src="{uri}" alt="">{told}{code}</div>'

@@ -1,0 +1,96 @@
+"""Recall against time as a chart: a line for each way to build an index, a dot for each setting."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from html import escape
+from itertools import groupby
+
+from core.services.lab.curves import Point
+from pages.parts import palette
+from pages.parts.lab import hues
+from pages.parts.words import size
+
+TICKS = [base * 10.0**power for power in range(-5, 5) for base in (1, 2, 5)]
+
+
+def milliseconds(point: Point, time: str, batch: bool) -> float:
+    """The time of a point: ``p50`` or ``p95``, of one query at a time or of a query in a batch."""
+    return getattr(point, f"batch_{time}" if batch else time)
+
+
+def settings(point: Point) -> str:
+    """``efSearch=64``: what was set beside the defaults; the defaults where nothing was."""
+    return point.text.partition(":")[2].replace(",", ", ") or "as it comes"
+
+
+def lines(points: Sequence[Point], time: str, batch: bool) -> Iterator[tuple[str, list[Point]]]:
+    """The points of each index, each build apart, by rising recall."""
+
+    def build(point: Point) -> tuple:
+        return point.index, *sorted(point.build.items())
+
+    for (index, *_), group in groupby(sorted(points, key=build), key=build):
+        yield index, sorted(group, key=lambda p: (p.recall, milliseconds(p, time, batch)))
+
+
+def draw(points: Sequence[Point], time: str, batch: bool, wanted: float, best: Point | None) -> None:
+    tone, chart = palette.ink(), palette.figure(400)
+    values = [milliseconds(point, time, batch) for point in points]
+    low, high = min(values) / 1.6, max(values) * 1.6
+    floor = min(min(point.recall for point in points), wanted)
+    bottom = max(0.0, floor - 0.06 * (1.06 - floor))
+    chart.add_hline(y=wanted, line={"color": tone["muted"], "width": 1, "dash": "dot"})
+    chart.add_annotation(x=1, xref="paper", y=wanted, yanchor="top", xanchor="right", showarrow=False, text=f"wanted: {wanted:g}",
+                         font={"color": tone["muted"], "size": 12})  # fmt: skip
+    for index, group in lines(points, time, batch):
+        hue = hues.colour(index)
+        chart.add_scatter(
+            x=[milliseconds(point, time, batch) for point in group], y=[point.recall for point in group], mode="lines+markers",
+            line={"color": hue, "dash": hues.dash(index), "width": 2}, cliponaxis=False,
+            marker={"size": 8, "symbol": hues.symbol(index), "color": hue}, customdata=[hint(point) for point in group],
+            hovertemplate="%{customdata}<extra></extra>",
+        )  # fmt: skip
+    if best is not None:
+        chart.add_scatter(
+            x=[milliseconds(best, time, batch)], y=[best.recall], mode="markers", hoverinfo="skip", cliponaxis=False,
+            marker={"size": 18, "symbol": "circle-open", "color": tone["ink"], "line": {"width": 2}},
+        )  # fmt: skip
+    each = "a query in a batch" if batch else "one query"
+    chart.update_xaxes(type="log", range=[math.log10(low), math.log10(high)], tickvals=_ticks(low, high),
+                       title={"text": f"milliseconds for {each}, {time}"}, minor={"showgrid": False})  # fmt: skip
+    chart.update_yaxes(range=[bottom, 1 + 0.03 * (1.03 - bottom)], title={"text": f"recall@{points[0].k}"})
+    palette.draw(
+        chart, "lab_chart", f"Recall at {points[0].k} against milliseconds of {each}: one line an index, one dot a setting"
+    )
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Round numbers; over many powers of ten only the powers, so that they stay apart on a phone."""
+    inside = [tick for tick in TICKS if low <= tick <= high]
+    return inside if len(inside) <= 6 else [tick for tick in inside if abs(math.log10(tick) % 1) < 1e-9]
+
+
+def hint(point: Point) -> str:
+    """All that is known of a point, for people who rest on it."""
+    return (
+        f"<b>{escape(point.title)}</b>  {escape(settings(point))}<br>recall {point.recall:.3f}, "
+        f"95 of 100 queries at least {point.worst:.2f}<br>one query: p50 {ms(point.p50)}, p95 {ms(point.p95)}"
+        f"<br>in a batch: p50 {ms(point.batch_p50)}<br>{size(point.ram_bytes)} in memory, {size(point.disk_bytes)} on disk"
+    )
+
+
+def ms(value: float) -> str:
+    """``0.021 ms``, ``3.4 ms``: three digits or so."""
+    return f"{value:.3f} ms" if value < 0.1 else f"{value:.2f} ms" if value < 10 else f"{value:,.0f} ms"
+
+
+def legend(points: Sequence[Point]) -> str:
+    """Names with the colours and lines of their indexes."""
+    names = dict.fromkeys(point.index for point in points)
+    marks = [
+        f'<span><i class="{hues.dash(name)}" style="--c:{hues.colour(name)}"></i>{escape(hues.title(name))}</span>'
+        for name in names
+    ]
+    return f'<div class="ll-names">{"".join(marks)}</div>'

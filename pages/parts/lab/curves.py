@@ -1,0 +1,144 @@
+"""Recall against time for the chosen indexes on the user's own vectors, and what each costs at equal recall."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import streamlit as st
+
+from core.services.lab import choose
+from core.services.lab.choose import Equal
+from core.services.lab.curves import Plan, Point
+from pages.parts import cached, cached_lab, link
+from pages.parts.guard import guarded
+from pages.parts.lab import chart, measuring, state
+from pages.parts.lab.chart import ms, settings
+from pages.parts.lab.state import LabView
+from pages.parts.lab.words import said
+from pages.parts.words import caption, count, heading, note, quiet, size, table
+
+WAS_BUSY = "lab_was_busy"
+TIMES = {"p50": "Typical (p50)", "p95": "Slow ones (p95)"}
+ASKED = {"one": "One query", "batch": "In a batch"}
+HEAD = ["Index", "Setting", "Recall", "One query p50 / p95", "In a batch p50", "Memory", "Disk", "Build"]
+
+
+def show(now: LabView) -> None:
+    """Everything; drawn again every second while a measurement runs."""
+    indexes = state.wanted_indexes()
+    if not indexes:
+        note("No index is chosen.", "Choose some under Indexes.")
+        return
+    size, full = int(state.value("size")), bool(state.value("full"))
+    wanted = measuring.arguments(now, tuple(indexes), size, full)
+    busy = measuring.active(wanted) is not None
+    st.fragment(_live, run_every=1.0 if busy else None)(now, (*now.key, ";".join(indexes), now.base.k, size, full), wanted)
+
+
+def _live(now: LabView, key: tuple, wanted: list[str]) -> None:
+    busy = measuring.active(wanted) is not None
+    if st.session_state.get(WAS_BUSY) and not busy:
+        st.session_state[WAS_BUSY] = False
+        cached.forget_builds()
+        cached_lab.forget()
+        st.rerun()
+    st.session_state[WAS_BUSY] = busy
+    plan = guarded(lambda: cached_lab.found(*key), "Reading what was measured")
+    place = st.container()
+    if plan.found:
+        _measured(plan)
+    with place:
+        measuring.panel(now, plan, key, wanted)
+
+
+def _measured(plan: Plan) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom", key="lab_switches"):
+        time = st.segmented_control("Time", list(TIMES), key=state.key("time"), format_func=TIMES.get, required=True)
+        asked = st.segmented_control("Asked", list(ASKED), key=state.key("asked"), format_func=ASKED.get, required=True)
+        wanted = st.select_slider(
+            "Wanted recall", sorted({0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0, state.value("recall")}), key=state.key("recall"),
+            format_func=lambda share: f"{share:g}", width=200,
+        )  # fmt: skip
+    state.publish()
+    batch = asked == "batch"
+    equal = choose.equal_recall(plan.found, wanted, batch=batch)
+    st.html(chart.legend(plan.found))
+    chart.draw(plan.found, time, batch, wanted, equal.best[0] if equal.best else None)
+    said(equal.sentence)
+    _facts(plan)
+    _tables(plan, equal)
+
+
+def _facts(plan: Plan) -> None:
+    one = plan.found[0]
+    made = f"{one.real:,} of your own and {one.size - one.real:,} synthetic vectors" if one.size > one.real else (
+        f"{one.size:,} of your own vectors")  # fmt: skip
+    quiet(
+        f"{made} of {one.dim} numbers; {count(one.queries, 'query').replace('querys', 'queries')}. Recall@{one.k}: the share of "
+        f"the exact {one.k} nearest that was found; equal distances count as found. Up and left is better."
+    )
+    load = max((point.busy or 0.0 for point in plan.found), default=0.0)
+    if load > 1.5:
+        note("Times of a busy machine.", f"Up to {load:.0f} programs wanted each core meanwhile: compare with care.")
+
+
+def _tables(plan: Plan, equal: Equal) -> None:
+    heading(f"At a recall of at least {equal.recall:g}")
+    with st.container(key="lab_table"):
+        table(HEAD, [row(point) for point in equal.best] + _short(plan, equal))
+    with st.container(horizontal=True):
+        st.download_button(
+            "Every setting as CSV", as_csv(plan.found), f"indexes-{plan.dataset}-{plan.encoder}-{plan.size}.csv", "text/csv",
+            key="lab_csv", on_click="ignore",
+        )  # fmt: skip
+    with st.expander(f"Every setting: {len(plan.found)} measured"), st.container(key="lab_all_table"):
+        table(HEAD, [row(point) for point in sorted(plan.found, key=lambda p: (p.title, p.recall))])
+    if plan.found[0].size > plan.found[0].real:
+        _likeness(plan)
+
+
+def _short(plan: Plan, equal: Equal) -> list[list[str]]:
+    """Indexes that stay below the wanted recall, with the best that they reach."""
+    found = []
+    for index, best in equal.short.items():
+        own = [point for point in plan.found if point.index == index and point.recall >= best - 1e-9]
+        if own:
+            cells = row(own[0])
+            found.append([*cells[:2], f"{cells[2]} at most", *cells[3:]])
+    return found
+
+
+def row(point: Point) -> list[str]:
+    return [
+        point.title, settings(point), f"{point.recall:.3f}", f"{ms(point.p50)} / {ms(point.p95)}", ms(point.batch_p50),
+        size(point.ram_bytes), size(point.disk_bytes), f"{point.build_s:.2f} s",
+    ]  # fmt: skip
+
+
+def as_csv(points: Sequence[Point]) -> str:
+    """Every figure of every point, one line each; settings as ``name=value``."""
+    rows = [asdict(point) for point in points]
+    for one in rows:
+        one |= {name: " ".join(f"{knob}={number:g}" for knob, number in one[name].items()) for name in ("build", "search")}
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _likeness(plan: Plan) -> None:
+    """How like the real vectors the synthetic ones are: measured, not promised."""
+    locator = st.session_state[link.DATASET]
+    with st.expander("How like yours are the synthetic vectors?"):
+        like = guarded(lambda: cached_lab.likeness(locator, cached.version(locator), plan.encoder), "The comparison")
+        caption("Alike in all of these" if like.alike else "Not alike in all of these: read the times with care")
+        rows = [
+            [name, f"{real:.3f}", f"{made:.3f}", f"± {allowed:.0%}", "yes" if kept else "no"]
+            for name, real, made, allowed, kept in like.rows
+        ]
+        table(["Statistic", "Yours", "Synthetic", "Allowed", "Kept"], rows)
+        quiet(like.about)

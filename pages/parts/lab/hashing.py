@@ -1,0 +1,109 @@
+"""Hash buckets made visible: which bits of two pictures agree, which bands therefore meet, and how probable that was."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.services.lab.buckets import Buckets
+from pages.parts import cached_lab, palette
+from pages.parts.guard import guarded
+from pages.parts.lab import bits, state
+from pages.parts.lab.state import LabView
+from pages.parts.lab.words import said
+from pages.parts.words import heading, note, quiet
+
+METHODS = {"lsh": "Random planes (LSH)", "minhash": "MinHash"}
+BITS = (16, 32, 64, 128, 256, 512)
+ROWS = (1, 2, 4, 8, 16, 32)
+HASH_DIMS = (16, 32, 64, 128, 256)
+
+
+def show(now: LabView) -> None:
+    st.fragment(_live)(now)
+
+
+def _live(now: LabView) -> None:
+    method, many, rows, threshold, hash_dim = _controls()
+    state.publish()
+    kind, _, query = now.base.query.partition(":")
+    if kind != "item":
+        note("Your own picture is not in the gallery.", "Choose a query from the gallery to look into its buckets.")
+        return
+    found = guarded(lambda: cached_lab.hashed(*now.key, method, query, many, rows, threshold, hash_dim), "Hashing")
+    _said(found)
+    heading("The bits" if found.method == "lsh" else "The signatures")
+    quiet(bits.how_to_read(found))
+    st.html(bits.draw(found, *now.key[:2]))
+    heading("The collision curve")
+    _chart(found)
+    quiet(f"{found.formula} ({found.source}).")
+    quiet(found.about)
+
+
+def _controls() -> tuple[str, int, int, float, int]:
+    with st.container(key="panel_lab_hash"), st.container(horizontal=True, key="lab_hash"):
+        method = st.segmented_control("Method", list(METHODS), key=state.key("hash"), format_func=METHODS.get, required=True)
+        lsh = method == "lsh"
+        many = st.select_slider(
+            "Bits" if lsh else "Permutations", sorted({*BITS, state.value("bits")}), key=state.key("bits"), width=220,
+            help="Random planes: a bit says on which side a picture lies." if lsh else "Numbers in a signature.",
+        )  # fmt: skip
+        rows, hash_dim = int(state.value("rows")), int(state.value("hashdim"))
+        if lsh:
+            options = sorted({one for one in ROWS if one <= many} | {rows})
+            rows = st.select_slider(
+                "Bits in a band", options, key=state.key("rows"), width=220,
+                help="Two pictures meet where all bits of a band agree: more bits, fewer meetings.",
+            )  # fmt: skip
+        else:
+            options = sorted({*HASH_DIMS, hash_dim})
+            hash_dim = st.select_slider(
+                "Bits of the set", options, key=state.key("hashdim"), width=220,
+                help="A vector becomes a set: the numbers of the planes on whose positive side it lies.",
+            )  # fmt: skip
+        threshold = st.slider(
+            "Similar from",
+            0.05,
+            0.95,
+            step=0.05,
+            key=state.key("threshold"),
+            width=220,
+            help="Pairs at least this similar should meet. MinHash chooses its bands by it.",
+        )
+    return method, int(many), int(rows), float(threshold), int(hash_dim)
+
+
+def _said(found: Buckets) -> None:
+    met = sum(pair.met for pair in found.pairs)
+    said(
+        f"{met} of the {len(found.pairs)} pictures below meet the query in some band; of the whole gallery about "
+        f"{found.shares:.1%}. Only these are compared exactly, the others are never looked at."
+    )
+
+
+def _chart(found: Buckets) -> None:
+    tone, chart = palette.ink(), palette.figure(320)
+    chart.add_scatter(x=found.similarity, y=found.probability, mode="lines", line={"color": "#0072B2", "width": 3},
+                      hovertemplate="similarity %{x:.2f}: %{y:.1%} meet<extra></extra>")  # fmt: skip
+    if found.measured:
+        x, y, n = zip(*found.measured, strict=True)
+        chart.add_scatter(x=x, y=y, mode="markers", customdata=n, marker={"color": "#E69F00", "size": 9, "symbol": "diamond",
+                          "line": {"color": tone["ink"], "width": 1}},
+                          hovertemplate="%{customdata:,} real pairs near %{x:.2f}: %{y:.1%} met<extra></extra>")  # fmt: skip
+    chart.add_vline(x=found.threshold, line={"color": tone["ink"], "width": 2, "dash": "dash"})
+    left = found.threshold > 0.6
+    chart.add_annotation(
+        x=found.threshold, y=1.1, xanchor="right" if left else "left", showarrow=False,
+        text=f" your threshold {found.threshold:.2f}: {found.at_threshold:.0%} meet ", font={"color": tone["ink"], "size": 13},
+    )  # fmt: skip
+    met = found.pairs
+    chart.add_scatter(
+        x=[pair.similarity for pair in met], y=[1.0 if pair.met else 0.0 for pair in met], mode="markers",
+        marker={"symbol": "line-ns", "size": 12, "color": tone["muted"], "line": {"width": 2, "color": tone["muted"]}},
+        text=[pair.id for pair in met], hovertemplate="%{text}: similarity %{x:.2f}<extra></extra>",
+    )  # fmt: skip
+    name = "cosine" if found.method == "lsh" else "Jaccard similarity of the sets"
+    chart.update_xaxes(title={"text": f"similarity of a pair: {name}"}, range=[min(0.0, min(found.similarity)), 1.0])
+    chart.update_yaxes(title={"text": "probability to meet"}, range=[-0.04, 1.16], tickvals=[0, 0.5, 1], tickformat=".0%")
+    palette.draw(chart, "lab_collisions", f"Probability to meet against similarity; {found.at_threshold:.0%} at the threshold")
+    quiet(f"Line: what the formula says. Diamonds: pairs of this gallery. The curve rises most at {found.steepest:.2f}.")

@@ -1,0 +1,29 @@
+"""Colours of indexes: Okabe and Ito's palette; beyond eight the line is dashed and the marker another one."""
+
+from __future__ import annotations
+
+from pages.parts import cached, palette
+
+SYMBOLS = ("circle", "diamond-open", "square", "triangle-up-open")
+
+
+def _place(index: str) -> int:
+    names = [row["name"] for row in cached.index_rows()]
+    return names.index(index) if index in names else len(names)
+
+
+def colour(index: str) -> str:
+    return palette.COLOURS[_place(index) % len(palette.COLOURS)]
+
+
+def dash(index: str) -> str:
+    return palette.DASHES[_place(index) // len(palette.COLOURS) % len(palette.DASHES)]
+
+
+def symbol(index: str) -> str:
+    return SYMBOLS[_place(index) // len(palette.COLOURS) % len(SYMBOLS)]
+
+
+def title(index: str) -> str:
+    """What people call an index."""
+    return next((row["title"] or row["name"] for row in cached.index_rows() if row["name"] == index), index)

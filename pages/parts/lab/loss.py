@@ -1,0 +1,152 @@
+"""Where quality goes: one encoder's vectors made smaller and searched faster, a stage at a time."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.metrics import table as metrics
+from core.services.lab.waterfall import CODES, Stage, Waterfall
+from pages.parts import cached, cached_lab, components, gallery, link, palette
+from pages.parts.guard import guarded
+from pages.parts.lab import hues, state
+from pages.parts.lab.chart import ms
+from pages.parts.lab.state import LabView
+from pages.parts.lab.words import said
+from pages.parts.words import caption, count, heading, note, quiet, table
+
+DIMS = (0, 8, 16, 32, 64, 128, 256, 512, 1024)
+RERANKS = (0, 1, 2, 4, 8, 16, 32)
+AT_ONCE = 20_000
+"""Galleries up to this size are measured without asking: it takes seconds."""
+SHOWN_QUERIES, SHOWN_LOST = 4, 5
+KNOWN = "lab_losses"
+CODE_NAMES = {"float32": "32 bits", "float16": "16 bits", "int8": "8 bits", "pq": "Product codes"}
+
+
+def show(now: LabView) -> None:
+    chain = _controls(now)
+    state.publish()
+    key = (*now.key, *chain, now.base.k)
+    known = st.session_state.setdefault(KNOWN, {})
+    large = len(cached.dataset(now.base.dataset).items) > AT_ONCE
+    if large and key not in known:
+        note("Each stage is measured on the same queries.", "With a gallery of this size that may take a minute.")
+        if not st.button("Measure the stages", type="primary", key="lab_losses_measure"):
+            return
+    with st.spinner("Measuring the stages"):
+        found = guarded(lambda: cached_lab.losses(*key), "The measurement of the stages")
+    known[key] = True
+    _chart(found)
+    said(found.sentence)
+    _table(found)
+    _pictures(now, found)
+
+
+def _controls(now: LabView) -> tuple[int, str, str, int]:
+    """The stages, in the order in which a vector passes them."""
+    dim = int((cached.encoder_row(now.encoder) or {}).get("dim") or 0)
+    with st.container(key="panel_lab_chain"), st.container(horizontal=True, key="lab_chain"):
+        dims = sorted({one for one in DIMS if not dim or one < dim} | {state.value("pca")})
+        pca = st.select_slider(
+            "PCA to", dims, key=state.key("pca"), format_func=lambda one: f"{one} numbers" if one else "no PCA", width=240
+        )
+        code = st.segmented_control("Each number in", CODES, key=state.key("code"), format_func=CODE_NAMES.get, required=True)
+        names = list(state.index_rows())
+        names = names if state.value("through") in names else [*names, state.value("through")]
+        index = st.selectbox("Searched by", names, key=state.key("through"), format_func=hues.title, width=220)
+        again = sorted({*RERANKS, state.value("rerank")})
+        rerank = st.select_slider(
+            "Compared again by full vectors", again, key=state.key("rerank"), width=240,
+            format_func=lambda one: f"{one} for each hit" if one else "none",
+        )  # fmt: skip
+    return int(pca), code, index, int(rerank)
+
+
+def _chart(found: Waterfall) -> None:
+    """Recall of each stage as a bar; what the stage lost is hatched, what it won back is solid."""
+    tone, chart = palette.ink(), palette.figure(60 + 52 * len(found.stages), barmode="overlay")
+    before = [found.stages[0].recall, *(stage.recall for stage in found.stages[:-1])]
+    names = [stage.title for stage in found.stages]
+    kept = [min(stage.recall, last) for stage, last in zip(found.stages, before, strict=True)]
+    lost = [max(last - stage.recall, 0.0) for stage, last in zip(found.stages, before, strict=True)]
+    won = [max(stage.recall - last, 0.0) for stage, last in zip(found.stages, before, strict=True)]
+    for width, base, colour, shape in (
+        (kept, None, tone["muted"], ""), (lost, kept, "#D55E00", "/"), (won, kept, "#009E73", "")
+    ):  # fmt: skip
+        chart.add_bar(
+            y=names, x=width, base=base, orientation="h", width=0.5, hoverinfo="skip",
+            marker={"color": colour, "opacity": 0.55 if base is None else 0.95, "line": {"width": 0},
+                    "pattern": {"shape": shape, "solidity": 0.5, "fgcolor": colour, "size": 7}},
+        )  # fmt: skip
+    for stage, last in zip(found.stages, before, strict=True):
+        change = stage.recall - last
+        text = f"<b>{stage.recall:.3f}</b>" + (f"  {change:+.3f}" if abs(change) >= 0.0005 else "")
+        chart.add_annotation(y=stage.title, x=0.012, xanchor="left", text=text, showarrow=False,
+                             font={"color": tone["ink"], "size": 13})  # fmt: skip
+    chart.update_xaxes(range=[0, 1.02], title={"text": f"recall@{found.k} against exact search with the full vectors"})
+    chart.update_yaxes(autorange="reversed", tickfont={"color": tone["ink"], "size": 13}, showgrid=False)
+    palette.draw(chart, "lab_losses", "Recall after each stage: " + ", ".join(f"{s.title} {s.recall:.3f}" for s in found.stages))
+
+
+def _table(found: Waterfall) -> None:
+    heading("What each stage costs and saves")
+    shown = list(found.stages[0].quality)[:2]
+    names = [metrics.label(name).split(" (")[0] for name in shown]
+    change = [f"{names[0]} against the stage before"] if shown else []
+    rows = [_row(stage, shown) for stage in found.stages]
+    with st.container(key="lab_stages"):
+        table(["Stage", "Recall", *names, *change, "Bytes a vector", "One query", "Lost", "Won back"], rows)
+    if not shown:
+        quiet("These pictures have no labels, so only what the index finds again can be judged, not what is right.")
+    else:
+        quiet(
+            f"{found.judged:,} of {found.queries:,} queries are judged; right is the same {found.protocol}. "
+            "Intervals: 95 %, of the difference on the same queries."
+        )
+
+
+def _row(stage: Stage, shown: list[str]) -> list[str]:
+    quality = [f"{stage.quality[name]:.3f}" if name in stage.quality else "" for name in shown]
+    change = "" if stage.low is None or stage.high is None else f"{stage.low:+.3f} to {stage.high:+.3f}"
+    return [
+        stage.title, f"{stage.recall:.3f}", *quality, *([change] if shown else []), f"{stage.bytes:,.0f}", ms(stage.ms),
+        f"{stage.lost_count:,}", f"{stage.won_back:,}",
+    ]  # fmt: skip
+
+
+def _pictures(now: LabView, found: Waterfall) -> None:
+    """Of each stage that lost something a few queries, each followed by what it does not find any more."""
+    losing = [stage for stage in found.stages if stage.lost]
+    if not losing:
+        return
+    heading("Pictures that each stage lost")
+    quiet("A query, framed, then the pictures that it lost here for the first time, with their rank in the exact answer.")
+    for stage in losing:
+        caption(f"{stage.title}: {count(stage.lost_count, 'hit')} lost. {stage.about}")
+        items = _items(now, stage)
+        picked = components.picture_grid(items, f"Lost by {stage.title}", f"lab_lost_{stage.name}", side=84)
+        if picked and picked in cached.dataset(now.base.dataset).rows:
+            link.ask(f"item:{picked}")
+            st.session_state[state.key("view")] = "One query"
+            st.rerun()
+
+
+def _items(now: LabView, stage: Stage) -> list[dict]:
+    by_query: dict[str, list] = {}
+    for loss in stage.lost:
+        by_query.setdefault(loss.query, []).append(loss)
+    items = []
+    for query, lost in list(by_query.items())[:SHOWN_QUERIES]:
+        items.append(_item(now, query, "query", "query", "", "Query"))
+        for loss in sorted(lost, key=lambda one: one.rank)[:SHOWN_LOST]:
+            right = {True: "✓ right", False: "✕ other", None: ""}[loss.relevant]
+            items.append(_item(now, loss.lost, "lost", "lost", str(loss.rank), right or "Lost"))
+    return items
+
+
+def _item(now: LabView, id: str, mark: str, badge: str, rank: str, words: str) -> dict:
+    locator, version, _ = now.key
+    name = gallery.name_of(cached.dataset(locator), id)
+    said = f"lost, exact rank {rank}" if rank else "the query"
+    return {"id": id, "uri": cached.thumbnail(locator, version, id), "mark": mark, "badge": badge, "rank": rank,
+            "alt": f"{name}, {said}. Look at it under One query.", "caption": f"{words}  {name}"}  # fmt: skip

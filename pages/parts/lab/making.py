@@ -1,0 +1,61 @@
+"""An encoder whose vectors are not there yet: offered, watched, and what went wrong said."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.services.jobs import JobStatus
+from pages.parts import builds, cached, cached_lab, palette
+from pages.parts.guard import guarded, public
+from pages.parts.lab.state import LabView
+from pages.parts.words import note, row_html
+
+
+def ready(now: LabView) -> bool:
+    """Whether the vectors are there; where not, the page offers to make them."""
+    row = cached.encoder_row(now.encoder) or {}
+    if cached.built(*now.key):
+        return True
+    if job := builds.active(now.base.dataset, now.encoder):
+        st.fragment(_watch, run_every=0.8)(job.id)
+    elif row.get("state") == "unavailable":
+        note("This encoder is not available here.", row.get("detail", ""), tone="bad")
+    else:
+        _offer(now, absent=row.get("state") == "download")
+    return False
+
+
+def _offer(now: LabView, absent: bool) -> None:
+    title = cached.dataset(now.base.dataset).title or now.base.dataset
+    cost = guarded(lambda: cached.estimate(*now.key), f"The estimate for {now.encoder}")
+    if cost.missing:
+        note("Something is missing.", " ".join(cost.missing), tone="bad")
+        return
+    last = builds.ended(now.base.dataset, now.encoder)
+    if last is not None and last.state in ("failed", "cancelled"):
+        note("The build failed." if last.state == "failed" else "The build was stopped.", public(last.message), tone="bad")
+    note(f"{palette.title(now.encoder)} has no vectors of {title} yet.", f"Building them: {builds.estimate_words(cost, absent)}.")
+    if st.button("Download and build" if absent else "Build", type="primary", key="lab_build"):
+        builds.start(now.base.dataset, [now.encoder])
+        st.rerun()
+
+
+def _watch(job_id: str) -> None:
+    job = next((one for one in cached.active_jobs() if one.id == job_id), None)
+    if job is None:
+        cached.forget_builds()
+        cached_lab.forget()
+        st.rerun()
+    progress(job)
+
+
+def progress(job: JobStatus) -> None:
+    """A job at work: how far, how long still, and a button to stop it."""
+    with st.container(key="panel_job_lab"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            row_html(job.title, builds.progress_words(job))
+            if st.button("Cancel", key="cancel_lab"):
+                builds.stop(job.id)
+                cached_lab.forget()
+                st.rerun()
+        st.progress(job.done / job.total if job.total else 0.0)

@@ -1,0 +1,124 @@
+"""One query through one index: sliders that move its recall, its time and its pictures."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from core.services.lab.curves import Point
+from core.services.lab.view import QueryView
+from pages.parts import builds, cached, cached_lab
+from pages.parts.guard import guarded
+from pages.parts.lab import hues, knobs, measuring, rows, state
+from pages.parts.lab.chart import ms
+from pages.parts.lab.state import LabView
+from pages.parts.words import caption, note, quiet, size
+
+MOST_SHOWN = 20
+
+
+def show(now: LabView) -> None:
+    st.fragment(_live)(now)
+
+
+def _live(now: LabView) -> None:
+    """On its own: a slider moves this part of the page alone."""
+    names = list(state.index_rows())
+    chosen = state.value("try")
+    with st.container(key="panel_lab_knobs"):
+        known = names if chosen in names else [*names, chosen]
+        left, right = st.columns((4, 7), gap="medium")
+        with left:
+            index = st.selectbox("Index", known, key=state.key("try"), format_func=hues.title)
+            quiet(state.index_rows().get(index, {}).get("about", ""))
+        with right:
+            knobs.panel(index)
+    state.publish()
+    row = state.index_rows().get(index, {})
+    if row.get("state", "ready") != "ready":
+        note(f"{hues.title(index)} can't be used here.", row.get("detail", ""), tone="bad")
+        return
+    spec = state.spec(index)
+    view = guarded(lambda: cached_lab.one_query(*now.key, spec, now.base.query, min(now.base.k, MOST_SHOWN)), "The search")
+    _figures(now, view, _mean(now, spec))
+    _pictures(now, view)
+
+
+def _figures(now: LabView, view: QueryView, mean: Point | None) -> None:
+    found = sum(one.state == "found" for one in view.exact)
+    faster = view.exact_p50 / view.p50 if view.p50 else 0.0
+    speed = (
+        f"{faster:.1f} times faster than exact" if faster >= 1 else f"{1 / faster:.1f} times slower than exact" if faster else ""
+    )
+    pairs = [
+        (f"{view.recall:.0%}", f"recall of this query: {found} of {len(view.exact)}"),
+        (f"{mean.recall:.1%}", f"mean recall of {mean.queries} queries") if mean else ("–", "mean recall: not measured"),
+        (ms(view.p50), f"this query, p50 of {view.runs} runs (p95 {ms(view.p95)})"),
+        (ms(view.exact_p50), f"exact search, in turn; {speed}"),
+        (size(view.ram_bytes), f"in memory; {size(view.disk_bytes)} on disk; built in {view.build_s:.2f} s"),
+    ]  # fmt: skip
+    cells = "".join(f"<div><b>{escape(value)}</b><span>{escape(words)}</span></div>" for value, words in pairs)
+    st.html(f'<div class="lab-figures">{cells}</div>')
+    if mean is None:
+        _offer(now, view.text)
+
+
+def _mean(now: LabView, spec: str) -> Point | None:
+    """This setting over all queries, where it was measured."""
+    plan = cached_lab.found(*now.key, spec if ":" in spec else _at_defaults(spec), now.base.k, 0, False)
+    return plan.found[0] if plan.found else None
+
+
+def _at_defaults(index: str) -> str:
+    """A name alone means every setting of an index; with one knob said, even at its default, it is this one."""
+    first = next(iter(state.knob_rows(index).items()), None)
+    return f"{index}:{first[0]}={first[1]['default']:g}" if first else index
+
+
+def _offer(now: LabView, spec: str) -> None:
+    wanted = measuring.arguments(now, (spec if ":" in spec else _at_defaults(spec),), 0, False)
+    job = measuring.active(wanted)
+    if job is not None:
+        st.fragment(_watch, run_every=0.8)(wanted)
+    elif last := _failed(wanted):
+        note("The mean could not be measured.", last, tone="bad")
+    elif st.button("Measure the mean over all queries", key="lab_mean"):
+        measuring.start(f"Mean recall of {spec}", wanted)
+        st.rerun()
+
+
+def _failed(wanted: list[str]) -> str:
+    last = measuring.ended(wanted)
+    return last.message if last is not None and last.state == "failed" else ""
+
+
+def _watch(wanted: list[str]) -> None:
+    job = measuring.active(wanted)
+    if job is None:
+        cached.forget_builds()
+        cached_lab.forget()
+        st.rerun()
+    quiet(f"Measuring: {builds.progress_words(job)}")
+
+
+def _pictures(now: LabView, view: QueryView) -> None:
+    locator, version, _ = now.key
+    caption(f"Exact: the {len(view.exact)} nearest by the full vectors")
+    rows.grid(locator, version, view.merged, "Exact answer", "lab_exact", exact=True)
+    caption(f"{hues.title(view.index)}: what it brought, and what it lost")
+    rows.grid(locator, version, view.merged, "Answer of the index", "lab_merged")
+    st.html(rows.KEY)
+    quiet(reading(view))
+
+
+def reading(view: QueryView) -> str:
+    """The two rows in a sentence."""
+    lost = [one.true_rank for one in view.ghosts]
+    extra = sum(one.state == "extra" for one in view.merged)
+    if not lost:
+        return "Nothing is lost: this setting answers this query as exact search does."
+    ranks = ", ".join(str(rank) for rank in lost[:8]) + ("…" if len(lost) > 8 else "")
+    first = " The best hit is among them." if 1 in lost else ""
+    instead = f"; {extra} other{'s' if extra > 1 else ''} took {'their places' if extra > 1 else 'its place'}" if extra else ""
+    return f"{len(lost)} of {len(view.exact)} lost, at exact rank {ranks}{instead}.{first}"

@@ -1,0 +1,213 @@
+"""What the Index lab shows, and its link: each restores the other. A forged link gives a remark and the default."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from core.services.naming import split_names
+from pages.parts import cached, link
+from pages.parts.words import short
+
+VIEWS = ("Recall and time", "One query", "Where it is lost", "Buckets", "Advice")
+ASKING = ("One query", "Buckets")
+"""Views that look at one query."""
+FIRST_INDEXES = ("exact", "hnsw", "ivf_flat", "ivf_pq", "sq8", "lsh", "voyager", "annoy")
+SEEN = "lab_seen"
+KEEP = "keep_lab_"
+SETTING = "keep_lab_set_"
+MOST_SETTINGS, MOST_INDEXES = 12, 24
+
+
+def _choice(*allowed: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(text)
+        return text
+
+    return read
+
+
+def _number(low: float, high: float, whole: bool = True) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        value = float(text)
+        if not low <= value <= high or (whole and value != int(value)):
+            raise ValueError(text)
+        return int(value) if whole else value
+
+    return read
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One choice: its name in the link, its default, and how a link's text is read (ValueError: it says nothing allowed)."""
+
+    param: str
+    first: object
+    read: Callable[[str], object]
+
+    @property
+    def key(self) -> str:
+        return KEEP + self.param
+
+    def written(self, value: object) -> str:
+        if isinstance(value, (list, tuple)):
+            return ";".join(value)
+        return f"{value:g}" if isinstance(value, float) else str(int(value) if isinstance(value, bool) else value)
+
+
+def _names(text: str) -> list[str]:
+    return list(dict.fromkeys(one for one in text.split(";") if one))[:MOST_INDEXES]
+
+
+def _flag(text: str) -> bool:
+    return _choice("0", "1")(text) == "1"
+
+
+FIELDS = {
+    field.param: field
+    for field in (
+        Field("view", VIEWS[0], _choice(*VIEWS)), Field("encoder", "", str),
+        Field("indexes", list(FIRST_INDEXES), _names), Field("size", 0, _number(0, 1_000_000)), Field("full", False, _flag),
+        Field("time", "p50", _choice("p50", "p95")), Field("asked", "one", _choice("one", "batch")),
+        Field("recall", 0.95, _number(0.5, 1, whole=False)), Field("try", "hnsw", str),
+        Field("pca", 64, _number(0, 4096)), Field("code", "int8", _choice("float32", "float16", "int8", "pq")),
+        Field("through", "hnsw", str), Field("rerank", 4, _number(0, 100)),
+        Field("hash", "lsh", _choice("lsh", "minhash")), Field("bits", 64, _number(8, 1024)), Field("rows", 8, _number(1, 64)),
+        Field("threshold", 0.5, _number(0.05, 0.95, whole=False)), Field("hashdim", 64, _number(8, 1024)),
+        Field("gallery", 0, _number(0, 10**10)), Field("memory", 4.0, _number(0.01, 4096, whole=False)),
+    )
+}  # fmt: skip
+
+
+def key(param: str) -> str:
+    """The session's name of a choice."""
+    return FIELDS[param].key
+
+
+def value(param: str):
+    """What is chosen now."""
+    return st.session_state[FIELDS[param].key]
+
+
+@dataclass(frozen=True, slots=True)
+class LabView:
+    """What every view of the page needs; the rest each view asks for by :func:`value`."""
+
+    base: link.View
+    encoder: str
+    mode: str
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What opens the caches: locator, version, encoder."""
+        return self.base.dataset, cached.version(self.base.dataset), self.encoder
+
+
+def restore() -> None:
+    """Put a link that was opened into the session; then everything that is missing gets its default."""
+    link.restore()
+    state, params = st.session_state, dict(st.query_params)
+    if params and params != state.get(SEEN):
+        remarks = state.setdefault(link.REMARKS, [])
+        for field in FIELDS.values():
+            state[field.key] = _taken(field, params.get(field.param), remarks)
+        _take_settings(params.get("set", ""), remarks)
+    for field in FIELDS.values():
+        state.setdefault(field.key, field.first)
+    state[SEEN] = params
+    heal()
+
+
+def _taken(field: Field, given: str | None, remarks: list[str]) -> object:
+    if given is None:
+        return field.first
+    try:
+        return field.read(given)
+    except (ValueError, OverflowError):
+        remarks.append(f"The link says {field.param} = {short(given)}, which is not possible here. The usual value is used.")
+        return field.first
+
+
+def _take_settings(text: str, remarks: list[str]) -> None:
+    """``nprobe=8,M=32``: settings of the index that is tried; what it does not know is left out."""
+    name = value("try")
+    known = knob_rows(name)
+    for part in split_names(text)[:MOST_SETTINGS]:
+        knob, _, said = part.partition("=")
+        try:
+            row = known[knob]
+            number = _number(row["low"], row["high"], isinstance(row["default"], int))(said)
+        except (KeyError, ValueError, OverflowError):
+            remarks.append(f"The link sets {short(part)}, which this index does not allow. Left out.")
+            continue
+        st.session_state[setting_key(name, knob)] = number
+
+
+def heal() -> None:
+    """What is chosen exists, whatever a link said or another page removed."""
+    state, rows = st.session_state, index_rows()
+    known = [row["name"] for row in cached.encoder_rows()]
+    if cached.encoder_row(value("encoder")) is None:
+        state[key("encoder")] = next((one for one in state[link.ENCODERS] if cached.encoder_row(one)), known[0])
+    state[key("indexes")] = [name for name in value("indexes") if name.partition(":")[0] in rows]
+    for param in ("try", "through"):
+        if value(param).partition(":")[0] not in rows:
+            state[key(param)] = FIELDS[param].first
+
+
+def index_rows() -> dict[str, dict]:
+    return {row["name"]: row for row in cached.index_rows()}
+
+
+def knob_rows(index: str) -> dict[str, dict]:
+    """Search knobs first, then build knobs; empty where nothing answers to the name."""
+    row = index_rows().get(index, {})
+    return {**row.get("search_knobs", {}), **row.get("build_knobs", {})}
+
+
+def setting_key(index: str, knob: str) -> str:
+    return f"{SETTING}{index}_{knob}"
+
+
+def chosen_settings(index: str) -> dict[str, float]:
+    """Knobs of an index that stand elsewhere than at their defaults."""
+    return {
+        name: st.session_state[setting_key(index, name)]
+        for name, row in knob_rows(index).items()
+        if st.session_state.get(setting_key(index, name), row["default"]) != row["default"]
+    }
+
+
+def current() -> LabView:
+    return LabView(link.current(), value("encoder"), value("view"))
+
+
+def publish() -> None:
+    """The address bar says the view."""
+    base, state = link.current(), st.session_state
+    own = dict(zip(link.PARAMS, (base.dataset, base.query, ",".join(base.encoders), base.index, str(base.k)), strict=True))
+    params = {**own, "encoder": value("encoder"), "view": value("view")}
+    params |= {name: one.written(value(name)) for name, one in FIELDS.items() if value(name) != one.first}
+    if set_to := _written(chosen_settings(value("try"))):
+        params["set"] = set_to
+    if params != dict(st.query_params):
+        st.query_params.from_dict(params)
+    state[link.LINK], state[SEEN] = own, params
+
+
+def _written(settings: dict[str, float]) -> str:
+    return ",".join(f"{name}={number:g}" for name, number in settings.items())
+
+
+def spec(index: str) -> str:
+    """``hnsw:efSearch=16``: an index with what is chosen of it."""
+    said = _written(chosen_settings(index))
+    return f"{index}:{said}" if said else index
+
+
+def wanted_indexes() -> Sequence[str]:
+    """The indexes that are compared; what can't be used here stays chosen, and is said where it matters."""
+    return tuple(value("indexes"))
