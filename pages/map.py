@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
 from core.errors import UserError
-from core.services import map_views
 from pages.parts import components, link, query
 from pages.parts.guard import guarded, run
-from pages.parts.map import board, component, controls, groups, making, morph, point, readings, selection, shown, view
+from pages.parts.map import (
+    acts,
+    board,
+    component,
+    controls,
+    groups,
+    making,
+    morph,
+    point,
+    readings,
+    selection,
+    shown,
+    vectors,
+    view,
+)
 from pages.parts.map.shown import Shown
 from pages.parts.map.view import MapView
 from pages.parts.shell import shell
@@ -67,25 +81,13 @@ def _answer(now: MapView) -> None:
 
 
 def _maps(now: MapView, maps: Sequence[Shown], ids: Sequence[str]) -> None:
+    acts.follow(now)
     rows = shown.selected(now, maps)
     quiet(readings.of_maps(now, maps))
-    said = component.draw(board.data(now, maps, ids, rows), "maps")
-    if said["selected"] is not None:
-        place = int(said["selected"]["map"])
-        view.select(maps[place].encoder if 0 <= place < len(maps) else "", said["selected"]["polygon"])
-        st.session_state["map_page"] = 0
-        st.rerun()
-    if said["picked"] is not None:
-        view.pick(_picked(said["picked"], maps, ids))
-        st.rerun()
+    vectors.panel(now)
+    component.draw(board.data(now, maps, ids, rows), "maps", partial(acts.obey, now, maps), partial(acts.look, now, maps))
     point.panel(now, maps)
     selection.panel(now, maps, ids, rows)
-
-
-def _picked(said: dict, maps: Sequence[Shown], ids: Sequence[str]) -> str:
-    """The picture nearest to where the click went."""
-    own = maps[min(max(int(said["map"]), 0), len(maps) - 1)]
-    return own.found.ids[map_views.nearest(own.found, float(said["x"]), float(said["y"]))]
 
 
 run(main, "Map")

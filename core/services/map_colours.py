@@ -51,11 +51,12 @@ class Colouring:
 def fields(dataset: Dataset) -> dict[str, str]:
     """What this set can be coloured by, before a map is known: key -> title, the most useful first."""
     items = dataset.items
-    found = {name: title for name, title in FIELDS.items() if 1 < len(_values(items, name)) < len(items)}
+    held = {name: _values(items, name) for name in FIELDS}
+    found = {name: title for name, title in FIELDS.items() if 1 < len(held[name]) < len(items)}
     if "label" in found and "category" in found and all(item.label == item.category for item in items):
         del found["label"]
     for key in dict.fromkeys(key for item in items for key in item.attributes):
-        values = _values(items, key) if key not in found else set()
+        values = set() if key in found else held[key] if key in held else _values(items, key)
         if len(values) > 1 and (_numeric(values) or len(values) < 0.9 * len(items)):
             found[key] = key.replace("_", " ").capitalize()
     known = {key: title for key, title in OF_MAP.items() if key != "verdict" or _judged(dataset)}

@@ -15,14 +15,16 @@ from core.services.maps import Map
 VECTOR_UP_TO = 20_000
 """More dots than this come as one picture, with a few thousand real dots over it that can be hovered."""
 PIXELS = 1000
+WORTH_A_LOOK = 1.15
+"""A map opens without its outliers where that lets the rest grow so much."""
 WEB = Path(__file__).parent / "web"
 Box = tuple[float, float, float, float, float]
 
 
 def engine() -> tuple[str, str]:
     """The script and the style that draw maps: the same on the page and in the exported file."""
-    input, drawing, style = ((WEB / name).read_text(encoding="utf-8") for name in ("map_input.js", "map.js", "map.css"))
-    return f"{input}\n{drawing}", style
+    *scripts, style = ((WEB / name).read_text(encoding="utf-8") for name in ("map_input.js", "map_pin.js", "map.js", "map.css"))
+    return "\n".join(scripts), style
 
 
 def box(found: Sequence[Map]) -> Box:
@@ -31,6 +33,26 @@ def box(found: Sequence[Map]) -> Box:
     high = np.max([one.positions.max(axis=0) for one in found], axis=0)
     size = np.maximum(high - low, 1e-6)
     return float(low[0]), float(low[1]), float(size.max()), float(size[0]), float(size[1])
+
+
+def focus(found: Sequence[Map]) -> Box:
+    """The part of :func:`box` that a map opens with: all of it, or what holds 99 % of each axis where a few dots lie far out."""
+    whole = box(found)
+    ends = np.array([np.percentile(one.positions, (0.5, 99.5), axis=0) for one in found])
+    low, high = ends[:, 0].min(axis=0), ends[:, 1].max(axis=0)
+    low, high = low - 0.06 * (high - low), high + 0.06 * (high - low)
+    corner, far = np.array(whole[:2]), np.array(whole[:2]) + whole[3:]
+    low, high = np.maximum(low, corner), np.minimum(high, far)
+    size = np.maximum(high - low, 1e-6)
+    if (size > np.array(whole[3:]) / WORTH_A_LOOK).all():
+        return whole
+    return float(low[0]), float(low[1]), float(size.max()), float(size[0]), float(size[1])
+
+
+def outside(positions: np.ndarray, frame: Box) -> int:
+    """How many places (n, 2) lie outside a frame."""
+    share = positions - np.float32(frame[:2])
+    return int(((share < 0) | (share > np.float32(frame[3:]))).any(axis=1).sum())
 
 
 def places(positions: np.ndarray, frame: Box) -> str:

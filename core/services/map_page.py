@@ -61,18 +61,21 @@ def _data(dataset: Dataset, found: Sequence[Map], field: str) -> dict:
     place = {name: number for number, name in enumerate(labels)}
     colours = [map_colours.colour(dataset, one, field) for one in found]
     together = found[-1].wanted.anchor != ""
-    frame = map_data.box(found)
+    groups = [found if together else [one] for one in found]
     return {
         "layout": "file", "count": len(found[0].ids), "linked": together, "names": list(found[0].ids), "labels": labels,
         "label": map_data.b64(np.array([place.get(name, 0) for name in names], "<u2")), "palette": colours[0].palette,
         "legend": colours[0].legend, "scale": colours[0].scale,
-        "maps": [_map(one, hue, frame if together else map_data.box([one])) for one, hue in zip(found, colours, strict=True)],
+        "maps": [_map(one, hue, group) for one, hue, group in zip(found, colours, groups, strict=True)],
     }  # fmt: skip
 
 
-def _map(found: Map, colours: map_colours.Colouring, frame: map_data.Box) -> dict:
+def _map(found: Map, colours: map_colours.Colouring, group: Sequence[Map]) -> dict:
+    frame, focus = map_data.box(group), map_data.focus(group)
+    far = map_data.outside(found.positions, focus)
     return {
-        "title": maps.title(found.wanted.encoder), "figures": figures(found), "note": note(found), "hint": "", "box": frame,
+        "title": maps.title(found.wanted.encoder), "figures": figures(found), "hint": "", "box": frame, "focus": focus,
+        "note": note(found) + (f" · {far:,} far out, press Whole map" if far else ""),
         "xy": map_data.places(found.positions, frame), "colour": map_data.b64(colours.index),
     }  # fmt: skip
 

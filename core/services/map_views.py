@@ -101,6 +101,12 @@ def most_typical(dataset: Dataset, found: Map, rows: Sequence[int]) -> str:
     return found.ids[int(rows[int((own @ own.mean(axis=0)).argmax())])]
 
 
+def middle(found: Map, rows: Sequence[int]) -> str:
+    """The id of the picture nearest to the middle of ``rows`` on the map."""
+    own = found.positions[np.asarray(rows)]
+    return found.ids[int(rows[int(((own - own.mean(axis=0)) ** 2).sum(axis=1).argmin())])]
+
+
 def nearest(found: Map, x: float, y: float) -> int:
     """The row whose place is nearest to a point of the map."""
     return int(((found.positions - np.float32([x, y])) ** 2).sum(axis=1).argmin())

@@ -13,14 +13,17 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from core import store
 from core.errors import UserError
 from core.metrics import table
 from core.services.cells import Cell
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FOLDER = "reports"
 KEPT = ("mAP", "MAP@R", "hit@1", "precision@10", "MRR", "nDCG@10", "accuracy@10")
@@ -51,6 +54,8 @@ class Report:
 
     def to_frame(self) -> pd.DataFrame:
         """One row a cell: the four names, counts, means of every metric, class-balanced means, milliseconds."""
+        import pandas as pd  # here, so that pages that show no table open without it
+
         rows = []
         for cell, means, balanced in zip(self.cells, self.means, self.class_means, strict=True):
             row = dict(zip(("dataset", "protocol", "encoder", "index"), cell.name, strict=True))

@@ -43,6 +43,12 @@ def path(locator: str, version: str, spec: str) -> str | None:
     return str(found) if found else None
 
 
+@st.cache_resource(max_entries=200, ttl=SHORT, show_spinner=False)
+def together(locator: str, version: str, encoders: tuple[str, ...], projection: str, params: str) -> list[Wanted]:
+    """The maps of a view; ``params`` as JSON."""
+    return maps.drawn_together(encoders, projection, json.loads(params), cached.dataset(locator))
+
+
 @st.cache_resource(max_entries=24, show_spinner=False)
 def read(locator: str, version: str, spec: str, path: str) -> Map:
     """A finished map. Raises UserError."""
@@ -142,7 +148,7 @@ def refusal(locator: str, version: str, encoder: str) -> UserError | None:
 
 def forget() -> None:
     """After a job: look again which maps there are."""
-    for cache in (path, _sheet, refusal):
+    for cache in (path, together, _sheet, refusal):
         cache.clear()
 
 

@@ -32,6 +32,17 @@ def drag(page, place: int, corners) -> None:
     page.mouse.up()
 
 
+def a_dot(page) -> tuple[float, float]:
+    """Move the mouse over the first map until a picture hovers; where that was."""
+    box = page.locator(".maps-place canvas").first.bounding_box()
+    for step in range(60):
+        x, y = box["x"] + box["width"] * (0.3 + step * 0.006), box["y"] + box["height"] * 0.5
+        page.mouse.move(x, y)
+        if page.locator(".maps-tip").count():
+            return x, y
+    raise AssertionError("no dot on this line of the map")
+
+
 def selected_ids(page) -> list[str]:
     page.get_by_text(re.compile(r"pictures? selected on the map by")).wait_for()
     settle(page)
@@ -84,19 +95,29 @@ def test_a_box_a_clear_and_the_link(open_at):
 
 def test_hover_shows_the_picture_and_a_click_leads_to_compare(open_at):
     page = open_maps(open_at, f"{PAIR}&query=item:mug-15-0")
-    box = page.locator(".maps-place canvas").first.bounding_box()
+    x, y = a_dot(page)
     tip = page.locator(".maps-tip")
-    for step in range(60):
-        x, y = box["x"] + box["width"] * (0.3 + step * 0.006), box["y"] + box["height"] * 0.5
-        page.mouse.move(x, y)
-        if tip.count():
-            break
     assert tip.locator("canvas").evaluate("c => new Set(c.getContext('2d').getImageData(0, 0, 216, 216).data).size") > 30
     name = tip.locator("div").inner_text()
     page.mouse.click(x, y)
     page.get_by_text(f"{name}: neighbours in the space").wait_for()
     settle(page)
-    page.get_by_role("button", name="Compare with it").click()
+    card = page.locator(".maps-pin")
+    assert card.locator("div").inner_text() == name
+    assert card.locator("img").evaluate("image => image.naturalWidth") > 40
+    card.get_by_role("button", name="Compare with it").click()
+    assert_compares(page, name)
+
+
+def test_a_double_click_goes_straight_to_compare(open_at):
+    page = open_maps(open_at, f"{PAIR}&query=item:mug-15-0")
+    x, y = a_dot(page)
+    name = page.locator(".maps-tip div").inner_text()
+    page.mouse.dblclick(x, y)
+    assert_compares(page, name)
+
+
+def assert_compares(page, name: str) -> None:
     page.locator(".column").first.wait_for()
     settle(page)
     assert page.locator(".ll-asked b").inner_text() == name

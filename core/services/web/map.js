@@ -41,6 +41,7 @@ function lookalikeMaps(root) {
     });
     legend();
     drawAll();
+    kit.pin.show();
   }
 
   function unpack(map) {
@@ -94,9 +95,9 @@ function lookalikeMaps(root) {
     const whole = make("div", "maps-tools");
     const reset = make("button", "", "Whole map");
     reset.type = "button";
-    reset.onclick = () => { state.views.forEach((view) => { view.zoom = 1; view.dx = view.dy = 0; }); drawAll(); };
+    reset.onclick = () => { state.whole = true; state.views.forEach((view) => { view.zoom = 1; view.dx = view.dy = 0; }); drawAll(); };
     whole.append(reset);
-    row.append(tools, whole, make("span", "maps-hint", state.data.hint || "Drag to select pictures, scroll to zoom, click a dot to open it."));
+    row.append(tools, whole, make("span", "maps-hint", state.data.hint || "Drag to select pictures, scroll to zoom, click a dot to see it, double-click to compare with it."));
     return row;
   }
 
@@ -179,7 +180,7 @@ function lookalikeMaps(root) {
   // ---- places -----------------------------------------------------------------------------------------------------
   function fit(view) {
     const { width, height } = view.size, margin = 14;
-    const [x0, y0, span, w, h] = view.map.box;
+    const [x0, y0, span, w, h] = state.whole ? view.map.box : view.map.focus || view.map.box;
     const scale = Math.min((width - 2 * margin) / (w || span), (height - 2 * margin) / (h || span)) * view.zoom;
     return { scale, left: width / 2 - (x0 + (w || span) / 2) * scale + view.dx, top: height / 2 + (y0 + (h || span) / 2) * scale + view.dy };
   }
@@ -212,6 +213,7 @@ function lookalikeMaps(root) {
     if (state.data.pictures) pictures(view, pen, at, bounds);
     marks(view, pen, at, ink);
     outline(view, pen, at, ink);
+    kit.pin.follow(view);
   }
 
   // A canvas can't read var() or light-dark(): an element that wears the colour says what it is now.
@@ -319,6 +321,7 @@ function lookalikeMaps(root) {
     }
     for (const end of map.near || []) ring(end, 6.5, ink.text, 1.5);
     if (map.chosenAt) { ring(map.chosenAt, 8, ink.panel, 5); ring(map.chosenAt, 8, ink.text, 2.5); }
+    if (view.far) ring(view.far, 7, ink.text, 2);
     if (state.hover >= 0 && state.hover < view.points.n) ring(spot(view, state.hover), 7, ink.text, 2);
   }
 
@@ -332,5 +335,6 @@ function lookalikeMaps(root) {
     pen.strokeStyle = ink.accent; pen.lineWidth = 1.5; pen.setLineDash([5, 4]); pen.stroke(); pen.setLineDash([]);
   }
   const kit = { state, load, draw, drawAll, fit, toMap, toScreen, spot, sprite, make, box };
+  kit.pin = lookalikePin(kit);
   return kit;
 }

@@ -1,6 +1,6 @@
 // What hands do on a map: pointers, wheel, keys; and the picture that hovers beside the pointer.
 function lookalikeListen(view, kit) {
-  const { state, draw, drawAll, fit, toMap, toScreen, spot, sprite, make, box } = kit;
+  const { state, draw, drawAll, fit, toMap, toScreen, spot, sprite, make } = kit;
   const { canvas } = view;
   const pointers = new Map();
   let down = null, pinch = 0;
@@ -24,24 +24,23 @@ function lookalikeListen(view, kit) {
     state.tip?.remove();
     state.tip = null;
     if (row < 0) return;
-    const tip = (state.tip = make("div", "maps-tip"));
     const part = sprite(row);
-    if (part) {
+    const paint = (tip) => {
       const paper = make("canvas");
       paper.width = paper.height = 216;
       const pen = paper.getContext("2d");
       pen.imageSmoothingQuality = "high";
       pen.drawImage(...part, 0, 0, 216, 216);
       tip.append(paper);
-    }
-    const name = state.label ? state.data.labels[state.label[row]] : "";
-    if (name) { const line = make("div", "", name); line.dir = "auto"; tip.append(line); }
-    if (!part) tip.append(make("small", "", "Click to see it"));
-    box.append(tip);
-    const wide = 122, high = part ? 148 : 60;
-    tip.style.left = `${Math.max(4, Math.min(event.clientX + 16, window.innerWidth - wide - 8))}px`;
-    tip.style.top = `${Math.max(4, event.clientY + 16 + high > window.innerHeight ? event.clientY - high - 12 : event.clientY + 16)}px`;
-    state.sharp?.(row, tip);
+    };
+    kit.pin.tip(event, state.label ? state.data.labels[state.label[row]] : "", paint, Boolean(part));
+  }
+
+  function rest(x, y, event) {
+    const row = nearest(x, y, view.raster ? 3 : 12);
+    if (view.far) { view.far = null; draw(view); }
+    hover(row, event);
+    if (row < 0) kit.pin.ask(view, x, y, event); else kit.pin.forget();
   }
 
   function zoomAt(x, y, factor) {
@@ -69,6 +68,7 @@ function lookalikeListen(view, kit) {
 
   canvas.addEventListener("pointerdown", (event) => {
     if (event.button) return;
+    kit.pin.forget();
     canvas.setPointerCapture(event.pointerId);
     pointers.set(event.pointerId, local(event));
     down = { at: local(event), moved: false, tool: event.shiftKey ? "lasso" : state.tool };
@@ -76,7 +76,7 @@ function lookalikeListen(view, kit) {
   });
   canvas.addEventListener("pointermove", (event) => {
     const [x, y] = local(event);
-    if (!down) return hover(nearest(x, y, 12), event);
+    if (!down) return rest(x, y, event);
     const was = pointers.get(event.pointerId);
     if (!was) return;
     pointers.set(event.pointerId, [x, y]);
@@ -100,7 +100,8 @@ function lookalikeListen(view, kit) {
     const was = down;
     down = null;
     if (was.moved) return finish();
-    const [x, y] = local(event), row = nearest(x, y, event.pointerType === "touch" ? 22 : 12);
+    hover(-1, event);
+    const [x, y] = local(event), row = nearest(x, y, view.raster ? 3 : event.pointerType === "touch" ? 22 : 12);
     if (event.type === "pointerup" && (row >= 0 || view.raster)) {
       const [mx, my] = row >= 0 ? spot(view, row) : toMap(fit(view), x, y);
       state.send("picked", { map: view.i, x: mx, y: my, row, t: state.t });
@@ -108,7 +109,13 @@ function lookalikeListen(view, kit) {
   };
   canvas.addEventListener("pointerup", up);
   canvas.addEventListener("pointercancel", up);
-  canvas.addEventListener("pointerleave", (event) => { if (!down) hover(-1, event); });
+  canvas.addEventListener("dblclick", (event) => {
+    const [x, y] = local(event), row = nearest(x, y, view.raster ? 3 : 12);
+    if (row < 0 && !view.raster) return;
+    const [mx, my] = row >= 0 ? spot(view, row) : toMap(fit(view), x, y);
+    state.send("opened", { map: view.i, x: mx, y: my });
+  });
+  canvas.addEventListener("pointerleave", (event) => { kit.pin.forget(); view.far = null; if (!down) hover(-1, event); });
   canvas.addEventListener("wheel", (event) => {
     event.preventDefault();
     zoomAt(...local(event), Math.exp(-Math.max(-60, Math.min(60, event.deltaY)) / 240));

@@ -11,6 +11,7 @@ from core.services import map_colours, map_data, map_page
 from core.services.map_colours import Colouring
 from core.services.maps import Map
 from pages.parts import cached, cached_maps, gallery
+from pages.parts.map import acts
 from pages.parts.map.shown import Shown, title
 from pages.parts.map.view import MapView
 
@@ -27,16 +28,16 @@ def colours(view: MapView, one: Shown) -> Colouring:
 def data(view: MapView, maps: Sequence[Shown], ids: Sequence[str], selection: np.ndarray) -> dict:
     """The whole view of one to four linked maps."""
     together = any(one.found.wanted.anchor for one in maps)
-    frame = map_data.box([one.found for one in maps])
-    frames = [frame if together else map_data.box([one.found]) for one in maps]
+    groups = [[one.found for one in maps] if together else [one.found] for one in maps]
+    frames = [(map_data.box(group), map_data.focus(group)) for group in groups]
     large = len(ids) > map_data.VECTOR_UP_TO
     rows = overlay(view, ids) if large else np.arange(len(ids))
     hues = [colours(view, one) for one in maps]
-    drawn = [_map(view, one, hue, frame, rows, selection, large) for one, hue, frame in zip(maps, hues, frames, strict=True)]
+    drawn = [_map(view, one, hue, both, rows, selection, large) for one, hue, both in zip(maps, hues, frames, strict=True)]
     chosen = np.flatnonzero(np.isin(rows, selection)) if len(selection) else None
     return {
         "layout": f"{len(maps)}-{view.base.dataset}", "linked": together, "pictures": view.pictures,
-        "overlay": large, "maps": drawn,
+        "overlay": large, "maps": drawn, "card": acts.card(view, maps),
         "palette": hues[0].palette, "legend": _legend(view, hues), "scale": hues[0].scale, "atlas": atlas(view, ids, rows),
         "selection": map_data.bits(chosen, len(rows)) if chosen is not None else "", **labels(view, [ids[row] for row in rows]),
     }  # fmt: skip
@@ -78,16 +79,19 @@ def labels(view: MapView, ids: Sequence[str]) -> dict:
 
 
 def _map(
-    view: MapView, one: Shown, hue: Colouring, frame: map_data.Box, rows: np.ndarray, selection: np.ndarray, large: bool
+    view: MapView, one: Shown, hue: Colouring, frames: tuple[map_data.Box, map_data.Box], rows: np.ndarray,
+    selection: np.ndarray, large: bool,
 ) -> dict:
-    positions = one.positions
+    positions, (frame, focus) = one.positions, frames
     index = hue.index if one.rows is None else hue.index[one.rows]
     made = {
         "title": title(one.encoder), "figures": map_page.figures(one.found), "hint": HINT,
         "note": map_page.note(one.found) + _own_counts(view, hue, one.found),
-        "box": frame, "xy": map_data.places(positions[rows], frame), "colour": map_data.b64(index[rows]),
+        "box": frame, "focus": focus, "xy": map_data.places(positions[rows], frame), "colour": map_data.b64(index[rows]),
         **_query(view, one), **_point(view, one),
     }  # fmt: skip
+    if far := map_data.outside(positions, focus):
+        made["note"] += f" · {far:,} far out, press Whole map"
     if view.lasso and view.lasso[0] == one.encoder:
         made["lasso"] = view.lasso[1]
     if large:
@@ -100,13 +104,15 @@ def _map(
 
 
 def _query(view: MapView, one: Shown) -> dict:
-    """Where the query stands and the places of its nearest; nothing where it can't be placed."""
+    """Where the query stands and the places of its nearest: as much of it as can be known without building something."""
     try:
         at = cached_maps.place(*one.key, view.base.query)
-        found = cached_maps.hits(*one.key, view.base.query, view.base.k)
     except UserError:
         return {}
-    return {"query": at, "lines": _places(one, found)}
+    try:
+        return {"query": at, "lines": _places(one, cached_maps.hits(*one.key, view.base.query, view.base.k))}
+    except UserError:
+        return {"query": at, "lines": []}
 
 
 def _point(view: MapView, one: Shown) -> dict:
@@ -114,9 +120,12 @@ def _point(view: MapView, one: Shown) -> dict:
     row = row_of(one, view.picked)
     if row is None:
         return {}
-    near = cached_maps.neighbourhood(*one.key, row, 10)
-    x, y = one.found.positions[row]
-    return {"chosenAt": (float(x), float(y)), "near": [tuple(map(float, one.found.positions[other])) for other in near.space]}
+    at = tuple(map(float, one.found.positions[row]))
+    try:
+        near = cached_maps.neighbourhood(*one.key, row, 10).space
+    except UserError:  # its embeddings are not here
+        near = ()
+    return {"chosenAt": at, "near": [tuple(map(float, one.found.positions[other])) for other in near]}
 
 
 def row_of(one: Shown, id: str) -> int | None:
@@ -125,7 +134,8 @@ def row_of(one: Shown, id: str) -> int | None:
 
 
 def _places(one: Shown, ids: Sequence[str]) -> list[tuple[float, float]]:
-    rows = [row for id in ids if (row := row_of(one, id)) is not None]
+    known = cached_maps.row_numbers(*one.key)
+    rows = [known[id] for id in ids if id in known]
     return [tuple(map(float, one.found.positions[row])) for row in rows]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
@@ -14,26 +15,31 @@ SENT = "map_pieces_sent"
 SIZE = "map_message_bytes"
 LARGE = 600
 MOST = 80
+EVENTS = ("selected", "picked", "opened", "morphed", "hovered", "needed")
 _script, _style = map_data.engine()
 _maps = st.components.v2.component(
     "lookalike_maps", css=_style, js=f"{_script}\n{Path(WEB, 'map_adapter.js').read_text(encoding='utf-8')}"
 )
 
 
-def draw(view: dict, key: str) -> dict:
-    """Draw maps; returns what happened in this run: ``selected``, ``picked``, ``morphed``, each None or a dict or number.
+def draw(view: dict, key: str, obey: Callable[[dict], None], look: Callable[[dict], dict] | None = None) -> None:
+    """Draw maps. ``obey`` is given what a person did: ``selected``, ``picked``, ``opened``, ``morphed``, where not None.
 
     Long texts (places, colours, pictures) go once in a session and are then known by their key; a browser that has lost
-    one asks for it.
+    one asks for it. ``look`` answers where the pointer rests on a map of very many dots (``map``, ``x``, ``y``, ``reach``);
+    only the maps are then sent again, and the rest of the page does not run.
     """
     pieces: dict[str, str] = {}
     slim = _slim(view, pieces)
+    st.fragment(_draw)(slim, pieces, key, obey, look)
+
+
+def _draw(slim: dict, pieces: dict[str, str], key: str, obey: Callable, look: Callable | None) -> None:
     sent = st.session_state.setdefault(SENT, {})
     new = {name: text for name, text in pieces.items() if name not in sent}
-    result = _maps(
-        key=key, data={"view": slim, "pieces": new},
-        on_selected_change=_nothing, on_picked_change=_nothing, on_morphed_change=_nothing, on_needed_change=_nothing,
-    )  # fmt: skip
+    under = st.session_state.get(key, {}).get("hovered")
+    data = {"view": slim, "pieces": new, "under": look(under) if look and under else None}
+    result = _maps(key=key, data=data, **{f"on_{name}_change": _nothing for name in EVENTS})
     st.session_state[SIZE] = sum(map(len, new.values())) + len(str(slim))
     sent.update(dict.fromkeys(pieces))
     while len(sent) > MOST:
@@ -41,7 +47,9 @@ def draw(view: dict, key: str) -> dict:
     if result.needed:
         sent.clear()
         st.rerun()
-    return {"selected": result.selected, "picked": result.picked, "morphed": result.morphed}
+    said = {name: result[name] for name in ("selected", "picked", "opened", "morphed") if result[name] is not None}
+    if said:
+        obey(said)
 
 
 def _slim(value, pieces: dict[str, str]):

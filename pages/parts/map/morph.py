@@ -32,11 +32,15 @@ def show(view: MapView, maps: Sequence[Shown]) -> None:
     names = st.session_state[PAIR].split(" → ")
     first, second = (next(one for one in maps if one.encoder == name) for name in names)
     quiet(f"Each dot goes from its place on the map by {title(names[0])} to its place on the map by {title(names[1])}.")
-    said = component.draw(_data(view, first, second), "maps_morph")
-    if said["morphed"] is not None:
+    component.draw(_data(view, first, second), "maps_morph", _keep)
+    _movers(view, first, second)
+
+
+def _keep(said: dict) -> None:
+    """How far the morph has gone stands in the link."""
+    if said.get("morphed") is not None:
         st.session_state[views.MORPH] = round(float(said["morphed"]), 3)
         views.publish(views.current())
-    _movers(view, first, second)
 
 
 def _titles(pair: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from core.errors import UserError
 from pages.parts import cached, cached_maps, components, link
 from pages.parts.map import view as views
 from pages.parts.map.board import row_of
@@ -47,8 +48,12 @@ def _buttons(view: MapView) -> None:
 
 
 def _lists(view: MapView, one: Shown, row: int) -> None:
-    near = cached_maps.neighbourhood(*one.key, row, K)
     caption(title(one.encoder))
+    try:
+        near = cached_maps.neighbourhood(*one.key, row, K)
+    except UserError:
+        quiet("Its neighbours are shown as soon as the embeddings are there.")
+        return
     quiet(f"{len(near.shared)} of {len(near.space)} neighbours are the same in the space and on the map.")
     left, right = st.columns(2)
     for place, name, rows in ((left, "In the space", near.space), (right, "On the map", near.plane)):

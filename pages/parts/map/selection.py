@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
+from core.errors import UserError
 from core.services import map_colours, map_views
 from pages.parts import cached, components, link
 from pages.parts.map import view as views
@@ -53,8 +54,7 @@ def _actions(view: MapView, maps: Sequence[Shown], rows: np.ndarray, chosen: Seq
     with st.container(horizontal=True):
         if st.button("Use the most typical as query", key="map_use", type="primary"):
             own = next(one for one in maps if one.encoder == view.lasso[0])
-            middle = map_views.most_typical(cached.dataset(view.base.dataset), own.found, [own.row(int(row)) for row in rows])
-            to_compare(view, f"item:{middle}")
+            to_compare(view, f"item:{_middle(view, own, [own.row(int(row)) for row in rows])}")
         st.download_button(
             "Export (CSV)", lambda: to_csv(view, maps, rows, chosen), "selection.csv", "text/csv",
             on_click="ignore", key="map_csv",
@@ -62,6 +62,14 @@ def _actions(view: MapView, maps: Sequence[Shown], rows: np.ndarray, chosen: Seq
         if st.button("Clear", key="map_clear"):
             views.select("", [])
             st.rerun()
+
+
+def _middle(view: MapView, own: Shown, rows: Sequence[int]) -> str:
+    """The most typical picture: in the space, or on the map where the embeddings are not here."""
+    try:
+        return map_views.most_typical(cached.dataset(view.base.dataset), own.found, rows)
+    except UserError:
+        return map_views.middle(own.found, rows)
 
 
 def _grid(view: MapView, chosen: Sequence[str]) -> None:

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.errors import UserError
-from core.services import maps
 from core.services.maps import Wanted
-from pages.parts import cached_maps, link
+from pages.parts import cached, cached_maps, link
 from pages.parts.words import short
 
 MOST = 4
@@ -42,7 +41,8 @@ class MapView:
     morph: float
 
     def wanted(self) -> list[Wanted]:
-        return maps.drawn_together(self.encoders, self.projection, self.params)
+        dataset = self.base.dataset
+        return cached_maps.together(dataset, cached.version(dataset), self.encoders, self.projection, said(self.params))
 
 
 def projection_row(name: str) -> dict:

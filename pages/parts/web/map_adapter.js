@@ -21,6 +21,7 @@ export default function (component) {
   if (!maps) maps = parentElement.__maps = lookalikeMaps(parentElement);
   maps.state.send = setTriggerValue;
   const text = JSON.stringify(data.view);
+  if (data.under) maps.pin.answer(data.under);
   if (maps.text === text) return;
   const missing = [], view = whole(data.view, missing);
   if (missing.length) { setTriggerValue("needed", missing[0]); return; }
