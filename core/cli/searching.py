@@ -17,6 +17,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         commands, "search", _search, "Find the pictures most similar to one.",
         "--dataset catalogue --encoder hog.8x8 --query photo.jpg -k 5",
         "--dataset catalogue --encoder hsv.12x4x4 --query id:backpack-00-0 --json",
+        "--dataset catalogue --encoder hog.8x8 --query photo.jpg --index hnsw:efSearch=16 --where category=mug",
         "--dataset ~/Pictures --encoder tiny.16x16 --query a.png --json",
     )  # fmt: skip
     made.add_argument("--encoder", required=True)
@@ -32,7 +33,9 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 def _shared(made: argparse.ArgumentParser) -> None:
     made.add_argument("--dataset", required=True, metavar="PATH_OR_NAME")
-    made.add_argument("--index", default="exact", help="default: exact")
+    made.add_argument("--index", default="exact", help="with knobs as hnsw:efSearch=64 (default: exact)")
+    made.add_argument("--where", action="append", default=[], metavar="FIELD=VALUE",
+                      help="only pictures with this category, label, split or attribute; several must all hold")  # fmt: skip
     made.add_argument("--query", required=True, metavar="FILE", help="a picture file, or id:NAME for a picture of the dataset")
     made.add_argument("-k", type=int, default=10, help="how many hits (default: 10)")
     made.add_argument("--include-self", action="store_true", help="let a query that is in the gallery find itself")
@@ -52,7 +55,8 @@ def _prepare(options: argparse.Namespace, wanted: list[str]):
 
 def _search(options: argparse.Namespace) -> None:
     dataset, query = _prepare(options, [options.encoder])
-    answer = search(query, dataset, options.encoder, options.index, options.k, include_self=options.include_self)
+    answer = search(query, dataset, options.encoder, options.index, options.k, include_self=options.include_self,
+                    where=options.where)  # fmt: skip
     if options.json:
         return emit({"query": shown(options.query), **_answer(answer)})
     _show(answer)
@@ -61,7 +65,7 @@ def _search(options: argparse.Namespace) -> None:
 def _compare(options: argparse.Namespace) -> None:
     wanted = split_names(options.encoders)
     dataset, query = _prepare(options, wanted)
-    found = compare(query, dataset, wanted, options.index, options.k, include_self=options.include_self)
+    found = compare(query, dataset, wanted, options.index, options.k, include_self=options.include_self, where=options.where)
     if options.json:
         told = {"query": shown(options.query), "dataset": dataset.name, "index": options.index}
         return emit({**told, "answers": [_answer(answer) for answer in found.answers], "agreement": found.agreement})
@@ -80,6 +84,8 @@ def _answer(answer: Answer) -> dict:
 def _show(answer: Answer) -> None:
     rows = [{"rank": h.rank, "score": f"{h.score:.4f}", "label": h.label, "id": h.id, "verdict": h.verdict} for h in answer.hits]
     table(rows, ["rank", "score", "label", "verdict", "id"])
+    if answer.score != "cosine":
+        print(f"The scores are {answer.score} scores, not cosines.")
     print("  ".join(f"{stage} {ms:.1f} ms" for stage, ms in answer.timing_ms.items()))
 
 

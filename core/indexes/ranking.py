@@ -54,6 +54,11 @@ def rank(queries: np.ndarray, rows_of: Callable[[np.ndarray], np.ndarray], found
     return top(len(queries), k, which, ids, cosines(queries, rows_of, which, ids))
 
 
+def with_cosines(queries: np.ndarray, rows_of: Callable[[np.ndarray], np.ndarray], hits: Hits) -> Hits:
+    """The same rows ordered and scored by cosine, for hits whose scores are something else."""
+    return rank(queries, rows_of, hits.ids, hits.ids.shape[1])
+
+
 def nothing(count: int, k: int) -> Hits:
     """No hit for any of ``count`` queries."""
     return Hits(np.full((count, k), -1, np.int64), np.full((count, k), -np.inf, np.float32))

@@ -14,6 +14,7 @@ from core.errors import UserError
 from core.indexes.base import indexes
 from core.services import derive, embed, galleries
 from core.services.ready import ready_encoder
+from core.services.specs import index_spec
 from core.types import Progress
 
 
@@ -43,7 +44,9 @@ def build(
         Cancelled: ``progress`` said stop; finished parts are kept.
     """
     started = time.perf_counter()
-    indexes.get(index).fingerprint(**knobs)  # a wrong name is told now and not after hours of encoding
+    spec = index_spec(index)
+    knobs = {**spec.build, **knobs}
+    indexes.get(spec.name).fingerprint(**knobs)  # a wrong name is told now and not after hours of encoding
     for name in names:
         encoders.get(name)
     if not names:
@@ -53,7 +56,7 @@ def build(
     made = [ready_encoder(dataset, name, progress, load=False) for name in names]
     made = list({encoder.name: encoder for encoder in made}.values())  # one encoder may have been spelt in two ways
     encoded = embed.embed(dataset, [encoder for encoder in made if _own(encoder)], progress)
-    return [_result(dataset, encoder, index, encoded.get(encoder.name, 0), started, knobs) for encoder in made]
+    return [_result(dataset, encoder, spec.name, encoded.get(encoder.name, 0), started, knobs) for encoder in made]
 
 
 def is_built(dataset: Dataset, name: str) -> bool:

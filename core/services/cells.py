@@ -11,6 +11,7 @@ import numpy as np
 from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder
+from core.indexes.ranking import with_cosines
 from core.metrics import retrieval, stream, table
 from core.services import embed, galleries
 from core.services.card import card
@@ -158,7 +159,9 @@ def _answers(
         queries = np.ascontiguousarray(vectors[roles.queries[part]])
         answer = made.search(queries, depth, **index.search)
         near = min(RECALL_K + 1, made.size)
-        pair = (made.search(queries, near, **index.search), exact.search(queries, near))
+        found = made.search(queries, near, **index.search)
+        found = found if made.score == "cosine" else with_cosines(queries, made.rows, found)
+        pair = (found, exact.search(queries, near))
         overlap.append(retrieval.index_recall(*(_without_self(a, np.asarray(rows), roles.queries[part]) for a in pair)))
         hits.append(place[np.where(answer.ids >= 0, np.asarray(rows)[answer.ids], len(vectors))])
     report(progress, len(roles.queries), len(roles.queries))

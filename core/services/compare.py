@@ -33,16 +33,18 @@ class Comparison:
 
 
 def compare(
-    query: Query, dataset: Dataset, encoders: Sequence[str], index: str = "exact", k: int = 10, *, include_self: bool = False
-) -> Comparison:
-    """One query through each encoder.
+    query: Query, dataset: Dataset, encoders: Sequence[str], index: str = "exact", k: int = 10, *,
+    include_self: bool = False, where: Sequence[str] = (),
+) -> Comparison:  # fmt: skip
+    """One query through each encoder; ``where`` as in :func:`core.services.search.search`.
 
     Raises:
         UserError: no encoder was named, or one of them can't answer.
     """
     if not encoders:
         raise UserError("No encoder was named to compare.")
-    answers = tuple(search(query, dataset, name, index, k, include_self=include_self) for name in dict.fromkeys(encoders))
+    names = dict.fromkeys(encoders)
+    answers = tuple(search(query, dataset, name, index, k, include_self=include_self, where=where) for name in names)
     return Comparison(answers, agreement(answers, k))
 
 

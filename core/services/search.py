@@ -7,19 +7,21 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
+from core import store
 from core.datasets.base import Dataset
 from core.datasets.names import shown
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.images import crop, decode, read_file
-from core.services import embed, galleries
+from core.services import embed, filters, galleries
 from core.services.ready import ready_encoder
+from core.services.specs import IndexSpec, index_spec
 from core.types import Item
 
 MAX_K = 1000
@@ -67,6 +69,8 @@ class Answer:
     timing_ms: Mapping[str, float]
     hidden: int = 0
     """How many copies of the query itself were left out."""
+    score: str = "cosine"
+    """What the scores are; ``diffusion`` scores, for one, are no cosines."""
 
 
 def query_from_file(dataset: Dataset, path: str) -> Query:
@@ -98,11 +102,11 @@ def item_of(dataset: Dataset, item_id: str) -> Item:
 class Engine:
     """Everything that one (dataset, encoder, index) needs to answer, held in memory."""
 
-    def __init__(self, dataset: Dataset, encoder: Encoder, index: str) -> None:
-        self.dataset, self.encoder, self.index_name = dataset, encoder, index
+    def __init__(self, dataset: Dataset, encoder: Encoder, index: IndexSpec) -> None:
+        self.dataset, self.encoder = dataset, encoder
         self.path = embed.find(dataset, encoder)
         self.found = embed.read(dataset, encoder)
-        self.index, self.rows = galleries.gallery_index(dataset, encoder, index)
+        self.index, self.rows = galleries.gallery_index(dataset, encoder, index.name, **index.build)
         self._row_of = {id: row for row, id in enumerate(self.found.ids)}
         self._warm_up()
 
@@ -111,31 +115,38 @@ class Engine:
         same = self.dataset is dataset or self.dataset.items == dataset.items
         return same and self.path is not None and self.path.exists()
 
-    def search(self, query: Query, k: int, *, include_self: bool = False, **knobs: float) -> Answer:
-        """The ``k`` nearest pictures of the gallery.
+    def search(
+        self, query: Query, k: int, *, include_self: bool = False, index: str = "", where: Sequence[str] = (), **knobs: float
+    ) -> Answer:
+        """The ``k`` nearest pictures of the gallery, of those that meet every condition of ``where``.
+
+        ``index`` is how the index was named, for the answer.
 
         Raises:
-            UserError: k out of range, a picture that can't be read, an unknown item, an unknown knob.
+            UserError: k out of range, a picture that can't be read, an unknown item, knob, field or value.
         """
         _check(query, k)
         timing: dict[str, float] = {}
         vector, data = self._vector(query, timing)
         hidden: set[int] = set()
+        allowed = filters.allowed([self._gallery_item(row) for row in range(len(self.rows))], where) if where else None
+        most = self.index.size if allowed is None else max(1, int(np.count_nonzero(allowed)))
         more = 0 if include_self else (1 if query.item_id is not None else TWINS)
         while True:
-            wanted = min(k + more, self.index.size)
+            wanted = min(k + more, most)
             with _stage(timing, "search"):
-                hits = self.index.search(vector, wanted, **knobs)
+                hits = self.index.search(vector, wanted, allowed=allowed, **knobs)
             pairs = [(int(row), float(score)) for row, score in zip(hits.ids[0], hits.scores[0], strict=True) if row >= 0]
             if not include_self:
                 hidden |= self._own_rows(query, data, vector, [row for row, _ in pairs if row not in hidden])
             kept = [(row, score) for row, score in pairs if row not in hidden]
-            if len(kept) >= k or wanted == self.index.size:
+            if len(kept) >= k or wanted == most or len(pairs) < wanted:
                 break
             more = max(2 * more, 1)  # more copies of the query than expected stand in front
         own = item_of(self.dataset, query.item_id) if query.item_id is not None else None
         shown_hits = tuple(self._hit(rank, row, score, own) for rank, (row, score) in enumerate(kept[:k], start=1))
-        return Answer(self.dataset.name, self.encoder.name, self.index_name, k, shown_hits, timing, len(hidden))
+        names = self.dataset.name, self.encoder.name, index or self.index.name
+        return Answer(*names, k, shown_hits, timing, len(hidden), self.index.score)
 
     def vector(self, query: Query) -> np.ndarray:
         """The query as its encoder sees it, float32 (1, dim). Raises UserError."""
@@ -246,7 +257,8 @@ def engine(dataset: Dataset, encoder: str, index: str = "exact") -> Engine:
     Raises:
         UserError: unknown names, or embeddings that are not built.
     """
-    key = (dataset.locator, encoder, index)
+    spec = index_spec(index)
+    key = (dataset.locator, encoder, store.fingerprint({"name": spec.name, "build": dict(spec.build)}))
     with _engines_lock:
         known = _engines.get(key)
         making = _making.setdefault(key, threading.Lock())
@@ -258,7 +270,7 @@ def engine(dataset: Dataset, encoder: str, index: str = "exact") -> Engine:
         with making:  # two visitors of one gallery load it once
             known = _engines.get(key)
             if known is None or not known.serves(dataset):
-                known = Engine(dataset, ready_encoder(dataset, encoder, may_fit=False), index)
+                known = Engine(dataset, ready_encoder(dataset, encoder, may_fit=False), spec)
             with _engines_lock:
                 _engines[key] = known
                 while len(_engines) > MAX_ENGINES:
@@ -269,7 +281,10 @@ def engine(dataset: Dataset, encoder: str, index: str = "exact") -> Engine:
 
 
 def search(
-    query: Query, dataset: Dataset, encoder: str, index: str = "exact", k: int = 10, *, include_self: bool = False, **knobs: float
-) -> Answer:
-    """One query through one encoder and index; see :class:`Engine`."""
-    return engine(dataset, encoder, index).search(query, k, include_self=include_self, **knobs)
+    query: Query, dataset: Dataset, encoder: str, index: str = "exact", k: int = 10, *,
+    include_self: bool = False, where: Sequence[str] = (), **knobs: float,
+) -> Answer:  # fmt: skip
+    """One query through one encoder and index (``hnsw:efSearch=16`` sets its knobs); see :meth:`Engine.search`."""
+    spec = index_spec(index)
+    made = engine(dataset, encoder, index)
+    return made.search(query, k, include_self=include_self, index=spec.text, where=where, **{**spec.search, **knobs})

@@ -35,7 +35,7 @@ def index_spec(text: str) -> IndexSpec:
     Raises:
         UserError: no such index or knob, or a value out of its range.
     """
-    name, _, rest = text.strip().partition(":")
+    name, rest = _parts(text.strip())
     index = indexes.get(name)
     given = dict(_pair(text, part) for part in rest.split(",") if part.strip())
     known = {**index.build_knobs, **index.search_knobs}
@@ -43,7 +43,17 @@ def index_spec(text: str) -> IndexSpec:
     build = {knob: settled[knob] for knob in index.build_knobs}
     search = {knob: settled[knob] for knob in index.search_knobs}
     shown = ",".join(f"{knob}={settled[knob]:g}" for knob in given)
-    return IndexSpec(f"{name}:{shown}" if shown else name, name, build, search, bool(index.exact))
+    joint = "," if ":" in name else ":"
+    return IndexSpec(f"{name}{joint}{shown}" if shown else name, name, build, search, bool(index.exact))
+
+
+def _parts(text: str) -> tuple[str, str]:
+    """Name and knobs; the parts of ``factory:IVF64,PQ16,nprobe=4`` without ``=`` belong to the name."""
+    head, _, rest = text.partition(":")
+    if head != "factory":
+        return head, rest
+    parts = rest.split(",")
+    return f"{head}:{','.join(part for part in parts if '=' not in part)}", ",".join(part for part in parts if "=" in part)
 
 
 def _pair(text: str, part: str) -> tuple[str, float]:
