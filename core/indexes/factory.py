@@ -154,8 +154,10 @@ class FactoryIndex(Beside):
             raise UserError(hours, "At most one.", "Use fewer lists.")
 
     def _made(self, dim: int) -> object:
+        hashed = self._plan.code.startswith("LSH")  # compares bits, which faiss calls no inner product
+        metric = faiss().METRIC_L2 if hashed else faiss().METRIC_INNER_PRODUCT
         try:
-            index = faiss().index_factory(dim, self._plan.text, faiss().METRIC_INNER_PRODUCT)
+            index = faiss().index_factory(dim, self._plan.text, metric)
         except (RuntimeError, AssertionError) as error:
             raise self._said(error) from error
         inner = self._inner(index)
