@@ -84,7 +84,7 @@ def _run(options: argparse.Namespace, progress: Progress) -> Path | None:
         progress.end("done", f"About {found.seconds:.0f} s at {found.images_s:g} pictures a second.")
         _show_pairs(asdict(found), "estimate", options.json)
         return None
-    run = train.begin(settings, options.run_id)
+    run = train.begin(settings, options.run_id, progress)
     if not options.json:
         print(f"Run {run.id}; stopped, it goes on with: python -m core train --resume {run.id}")
     return train.work(run, progress)

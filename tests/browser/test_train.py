@@ -50,7 +50,7 @@ def test_from_start_to_before_and_after(open_at):
     settle(page)
     for label, value in (("Picture side, pixels", "32"), ("Pictures a step", "16"), ("Epochs", "200")):
         fill(page, label, value)
-    page.get_by_text("36 + 12 kept back").wait_for()
+    page.get_by_text("40 + 8 kept back").wait_for()
     page.get_by_role("button", name="Start training").click()
     page.locator(".js-plotly-plot").nth(3).wait_for(timeout=SLOW_MS)
     page.get_by_role("button", name="Stop", exact=True).click()

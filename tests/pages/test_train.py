@@ -93,7 +93,7 @@ def test_a_plan_says_what_a_run_would_be(choose, added):
     app = choose()
     said = html(app)
     assert not app.exception
-    assert "36 + 12 kept back" in said
+    assert "40 + 8 kept back" in said
     assert "4 classes by label, 12 pictures each" in said
     assert "not measured yet" in said
     assert "test_resnet.classify" in said
