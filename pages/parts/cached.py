@@ -34,14 +34,15 @@ def _dataset_rows() -> Fresh[list[dict]]:
     return Fresh(library.dataset_rows, LONG)
 
 
-@st.cache_data(max_entries=4, ttl=SHORT, show_spinner=False)
+@st.cache_resource(max_entries=4, ttl=SHORT, show_spinner=False)
 def encoder_rows() -> list[dict]:
+    """Every listed encoder. Read the rows, never change them: copies for hundreds of calls took longer than all else."""
     return library.encoder_rows()
 
 
-@st.cache_data(max_entries=200, ttl=SHORT, show_spinner=False)
+@st.cache_resource(max_entries=200, ttl=SHORT, show_spinner=False)
 def encoder_row(name: str) -> dict | None:
-    """One encoder, listed or not; None where nothing answers to the name."""
+    """One encoder, listed or not; None where nothing answers to the name. Read it, never change it."""
     try:
         return library.get_encoder_row(name)
     except UserError:

@@ -18,24 +18,13 @@ _duels = st.components.v2.component(
 )
 
 
-def show(
-    locator: str, protocol: str, encoders: Sequence[str], rows: Sequence[tuple[str, float, Sequence[float]]], key: str
-) -> str | None:
-    """Draw ``rows`` of (query id, difference, the score by each encoder); returns the id of the query clicked."""
-    version, ids = cached.version(locator), tuple(id for id, _, _ in rows)
-    lists = [_lists(locator, version, name, protocol, ids) for name in encoders]
-    shown = {id for found in lists if not isinstance(found, str) for begun in found.values() for id, _ in begun.hits}
-    data = {
-        "sides": [{"title": palette.title(name), "colour": palette.colour(name)} for name in encoders],
-        "rows": [_row(locator, one, lists, encoders) for one in rows],
-        "pictures": {id: cached.thumbnail(locator, version, id, 112) for id in sorted({*ids, *shown})},
-        "places": HITS,
-    }
-    return _duels(key=key, data=data, on_picked_change=_nothing).picked
+def found_by(locator: str, protocol: str, encoders: Sequence[str], ids: Sequence[str]) -> list[dict[str, Beginning] | str]:
+    """What each encoder found for some queries, or why that can't be shown."""
+    version = cached.version(locator)
+    return [_found(locator, version, name, protocol, tuple(ids)) for name in encoders]
 
 
-def _lists(locator: str, version: str, encoder: str, protocol: str, ids: tuple[str, ...]) -> dict[str, Beginning] | str:
-    """What an encoder found, or why that can't be shown."""
+def _found(locator: str, version: str, encoder: str, protocol: str, ids: tuple[str, ...]) -> dict[str, Beginning] | str:
     if not cached.built(locator, version, encoder):
         return "Its hits can be shown once it is built for this data set, on the Library page."
     try:
@@ -44,7 +33,25 @@ def _lists(locator: str, version: str, encoder: str, protocol: str, ids: tuple[s
         return str(error)
 
 
-def _row(locator: str, row: tuple, lists: list, encoders: Sequence[str]) -> dict:
+def show(
+    locator: str, encoders: Sequence[str], lists: Sequence[dict[str, Beginning] | str],
+    rows: Sequence[tuple[str, float, Sequence[float]]], key: str,
+) -> str | None:  # fmt: skip
+    """Draw ``rows`` of (query id, difference, the score by each encoder) with what :func:`found_by` gave; returns the id of
+    the query clicked."""
+    version, ids = cached.version(locator), [id for id, _, _ in rows]
+    begun = [found[id] for found in lists if not isinstance(found, str) for id in ids if id in found]
+    shown = {*ids, *(hit for one in begun for hit, _ in one.hits)}
+    data = {
+        "sides": [{"title": palette.title(name), "colour": palette.colour(name)} for name in encoders],
+        "rows": [_row(locator, one, lists, encoders) for one in rows],
+        "pictures": {id: cached.thumbnail(locator, version, id, 112) for id in sorted(shown)},
+        "places": HITS,
+    }
+    return _duels(key=key, data=data, on_picked_change=_nothing).picked
+
+
+def _row(locator: str, row: tuple, lists: Sequence, encoders: Sequence[str]) -> dict:
     id, difference, scores = row
     name = gallery.name_of(cached.dataset(locator), id)
     said = ", ".join(f"{palette.title(one)} {score:.2f}" for one, score in zip(encoders, scores, strict=True))

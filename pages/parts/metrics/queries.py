@@ -14,7 +14,7 @@ from pages.parts.metrics import duels
 from pages.parts.metrics.choice import Choice
 from pages.parts.words import caption, heading, note, quiet
 
-SHOWN, ROWS, MOST = 12, 4, 40
+SHOWN, ROWS, MOST = 8, 3, 40
 ONE, OTHER = "keep_metrics_one", "keep_metrics_other"
 
 
@@ -48,24 +48,31 @@ def _separating(choice: Choice, encoders: list[str], locator: str | None) -> Non
     found = cached.separation(*choice.key, one, other, choice.metric, choice.group)
     st.html(_counts(found))
     quiet(reading(found) + (" A click opens a query in Compare." if locator else ""))
-    for name, places in ((one, found.best), (other, found.least)):
-        if not places:
-            caption(f"{palette.title(name)} is never better")
-            continue
-        caption(f"{palette.title(name)} is better: the largest differences first, one query of each object")
-        _rows(choice, found, places, locator, f"apart_{'one' if name == one else 'other'}")
+    keys = ("metrics_apart_one", "metrics_apart_other")
+    parts = [_shown(found, places, key) for key, places in zip(keys, (found.best, found.least), strict=True)]
+    lists = duels.found_by(locator, choice.protocol, (one, other), [row[0] for rows in parts for row in rows]) if locator else []
+    for name, key, rows, places in zip((one, other), keys, parts, (found.best, found.least), strict=True):
+        caption(
+            f"{palette.title(name)} is better: the largest differences first, one query of each object"
+            if rows
+            else f"{palette.title(name)} is never better"
+        )
+        if locator is None:
+            quiet(", ".join(f"{id} ({abs(difference):.2f})" for id, difference, _ in rows))
+        elif rows:
+            _open(duels.show(locator, (one, other), lists, rows, key), [row[0] for row in rows], locator, (one, other))
+            _more(key, len(rows), len(places))
 
 
-def _rows(choice: Choice, found: Separation, places: tuple[int, ...], locator: str | None, key: str) -> None:
-    """The first few, and a button for more of them."""
-    names, wanted = (found.one, found.other), st.session_state.get(f"metrics_more_{key}", ROWS)
-    shown = [(found.ids[at], float(found.differences[at]), tuple(map(float, found.scores[at]))) for at in places[:wanted]]
-    if locator is None:
-        quiet(", ".join(f"{id} ({abs(difference):.2f})" for id, difference, _ in shown))
-        return
-    _open(duels.show(locator, choice.protocol, names, shown, f"metrics_{key}"), [row[0] for row in shown], locator, names)
-    if wanted < min(len(places), MOST) and st.button("More", key=f"metrics_button_{key}"):
-        st.session_state[f"metrics_more_{key}"] = wanted + 2 * ROWS
+def _shown(found: Separation, places: tuple[int, ...], key: str) -> list[tuple[str, float, tuple[float, ...]]]:
+    """The first few queries: id, difference, both scores."""
+    wanted = places[: st.session_state.get(f"{key}_count", ROWS)]
+    return [(found.ids[at], float(found.differences[at]), tuple(map(float, found.scores[at]))) for at in wanted]
+
+
+def _more(key: str, shown: int, all_there_are: int) -> None:
+    if shown < min(all_there_are, MOST) and st.button("More", key=f"{key}_more"):
+        st.session_state[f"{key}_count"] = shown + 2 * ROWS
         st.rerun()
 
 
