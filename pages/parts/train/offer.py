@@ -31,7 +31,7 @@ def panel(recipe: str, values: dict) -> None:
     for source in found.sources:
         quiet(_source(source))
     _buttons(recipe, values, found, job)
-    with st.expander("The same from the command line"):
+    with st.expander("As a command"):
         st.code(shlex.join(["python", "-m", "core", *train.arguments(recipe, values)]), language="sh", wrap_lines=True)
 
 

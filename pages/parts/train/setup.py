@@ -15,7 +15,7 @@ NAME, TAKEN = "keep_train_name", "train_name_taken"
 FIRST_RECIPE, FIRST_START = "classify", "model:resnet.lookalike"
 NEW = {"scratch": "from scratch", "model": "go on", "published": "published weights"}
 MAIN = ("epochs", "lr", "size", "batch")
-LABELS = {"epochs": "Epochs", "lr": "Learning rate", "size": "Picture side, pixels", "batch": "Pictures a step"}
+LABELS = {"epochs": "Epochs", "lr": "Learning rate", "size": "Side, pixels", "batch": "Pictures a step"}
 
 
 def panel() -> tuple[str, dict]:
