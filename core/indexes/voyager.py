@@ -44,14 +44,14 @@ class Voyager(Beside):
             random_seed=1, max_elements=len(vectors),
         )  # fmt: skip
         for part in blocks(len(vectors), BLOCK, progress):
-            _insert(graph, np.asarray(vectors[part], np.float32), part.start)
+            _insert(graph, vectors[part], part.start)
         self._graph, self._bytes = graph, len(graph.as_bytes())
         self._keep(vectors, started)
 
     def _search(self, queries: np.ndarray, k: int, **knobs: float) -> Hits:
         wanted = min(k, self.size)
         found = np.full((len(queries), wanted), -1, np.int64)
-        for row, query in enumerate(queries):
+        for row, query in enumerate(np.array(queries)):  # a copy: see _insert
             ids = self._reached(query, wanted, int(knobs["query_ef"]))
             found[row, : len(ids)] = ids
         return rank(queries, self.rows, found, k)
@@ -95,6 +95,7 @@ class Voyager(Beside):
 
 
 def _insert(graph: object, vectors: np.ndarray, first: int) -> None:
+    vectors = np.array(vectors, dtype=np.float32)  # a copy: the library takes no array that is read only, as mapped ones are
     graph.add_items(vectors, np.arange(first, first + len(vectors)), num_threads=threads())
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.naming import split_names
+from core.services.specs import index_spec
 from pages.parts import cached
 from pages.parts.words import short
 
@@ -58,6 +59,7 @@ def _heal() -> None:
     chosen = _encoders({"encoders": ",".join(state[ENCODERS])}, remarks) if state[ENCODERS] else []
     if chosen != list(state[ENCODERS]):
         state[ENCODERS] = chosen
+    state[INDEX] = _index({"index": state[INDEX]}, remarks)
     if remarks:
         state[REMARKS] = remarks
 
@@ -137,12 +139,13 @@ def _encoders(params: Mapping[str, str], remarks: list[str]) -> list[str]:
 
 
 def _index(params: Mapping[str, str], remarks: list[str]) -> str:
-    known = [row["name"] for row in cached.index_rows()]
+    """An index by its name, with knobs (``hnsw:efSearch=16``) or as a faiss factory string (``factory:IVF64,PQ16``)."""
     given = params.get("index", FIRST_INDEX)
-    if given in known:
-        return given
-    remarks.append(f"The link names the index {short(given)!r}, which does not exist here. Using exact search.")
-    return FIRST_INDEX
+    try:
+        return index_spec(given).text
+    except UserError as error:
+        remarks.append(f"The index {short(given)!r} does not exist here. {short(error.given, 160)} Using exact search.")
+        return FIRST_INDEX
 
 
 def _k(params: Mapping[str, str], remarks: list[str]) -> int:

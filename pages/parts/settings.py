@@ -27,8 +27,12 @@ def panel() -> None:
     left, right = st.columns((2, 3))
     k = st.session_state[link.K]
     left.selectbox("Results", sorted({*STEPS, k}), key=link.K)
-    indexes = {row["name"]: row["title"] or row["name"] for row in cached.index_rows()}
-    right.selectbox("Index", list(indexes), key=link.INDEX, format_func=indexes.__getitem__)
+    indexes = {row["name"]: f"{row['title'] or row['name']}{WORDS[row['state']]}" for row in cached.index_rows()}
+    right.selectbox(
+        "Index", list(dict.fromkeys([*indexes, st.session_state[link.INDEX]])), key=link.INDEX, accept_new_options=True,
+        format_func=lambda name: indexes.get(name, name),
+        help="Or type one with its knobs, as hnsw:efSearch=16, or a faiss factory string, as factory:IVF64,PQ16.",
+    )  # fmt: skip
 
 
 def names() -> list[str]:

@@ -100,3 +100,16 @@ def test_removed_rows_are_never_answered_again(name, truth, tmp_path):
             index.remove(wrong)
     index.remove(left)
     assert (index.search(truth[0], 2).ids == -1).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_vectors_that_are_read_only_are_taken_as_memory_maps_are(name, truth):
+    vectors, queries = clustered(600), truth[0].copy()
+    vectors.setflags(write=False)
+    queries.setflags(write=False)
+    index = indexes.get(name)
+    index.build(vectors)
+    assert index.search(queries, 3).ids.shape == (len(queries), 3)
+    if index.grows:
+        index.add(vectors[:5])
+        assert index.size == 605
