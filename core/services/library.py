@@ -127,6 +127,15 @@ def index_row(index: Index) -> dict:
     }  # fmt: skip
 
 
+def get_index_row(name: str) -> dict:
+    """The row of one index by name, listed or not (``factory:IVF64,PQ16``).
+
+    Raises:
+        UserError: no such index.
+    """
+    return index_row(indexes.get(name))
+
+
 def cache_rows() -> list[dict]:
     """Everything that can be deleted and built again: kind, key, dataset, encoder, index, bytes, built, used (epoch seconds)."""
     return [

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.services import uploads
+from core.services import library, uploads
 from core.services.lab import buckets, choose, curves, space, view, waterfall
 from core.services.lab.choose import Advice
 from core.services.lab.curves import Plan
@@ -18,6 +18,12 @@ from pages.parts import cached
 
 SHOWN_NEAR = 5
 """So many nearest pictures, and as many far ones, show their bits."""
+
+
+@st.cache_data(max_entries=200, ttl=60.0, show_spinner=False)
+def index_row(name: str) -> dict:
+    """One index, listed or a faiss factory string (``factory:IVF64,PQ16``). Raises UserError."""
+    return library.get_index_row(name)
 
 
 @st.cache_resource(max_entries=40, ttl=0.9, show_spinner=False)

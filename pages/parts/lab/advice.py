@@ -10,6 +10,7 @@ from core.services.lab.choose import Advice
 from pages.parts import cached, cached_lab
 from pages.parts.guard import guarded
 from pages.parts.lab import chart, hues, state
+from pages.parts.lab.live import live
 from pages.parts.lab.state import LabView
 from pages.parts.words import caption, facts, quiet, size
 
@@ -19,7 +20,7 @@ RECALLS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0)
 
 
 def show(now: LabView) -> None:
-    st.fragment(_live)(now)
+    live(_live, now)
 
 
 def _live(now: LabView) -> None:

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from core.services.lab.curves import Point
 from pages.parts import palette
-from pages.parts.lab import hues
+from pages.parts.lab import hues, state
 from pages.parts.words import size
 
 TICKS = [base * 10.0**power for power in range(-5, 5) for base in (1, 2, 5)]
@@ -25,14 +25,32 @@ def settings(point: Point) -> str:
     return point.text.partition(":")[2].replace(",", ", ") or "as it comes"
 
 
-def lines(points: Sequence[Point], time: str, batch: bool) -> Iterator[tuple[str, list[Point]]]:
-    """The points of each index, each build apart, by rising recall."""
+def lines(points: Sequence[Point]) -> Iterator[tuple[str, int, list[Point]]]:
+    """``(index, number, points)``: for each index and each way to build it one line along every knob, the others at default."""
 
     def build(point: Point) -> tuple:
         return point.index, *sorted(point.build.items())
 
     for (index, *_), group in groupby(sorted(points, key=build), key=build):
-        yield index, sorted(group, key=lambda p: (p.recall, milliseconds(p, time, batch)))
+        own, drawn = list(group), set()
+        for number, along in enumerate(_along(index, own)):
+            drawn |= {point.text for point in along}
+            yield index, number, along
+        for point in own:
+            if point.text not in drawn:
+                yield index, 0, [point]
+
+
+def _along(index: str, points: Sequence[Point]) -> list[list[Point]]:
+    """The points along each search knob, by its value; a knob with one value alone is no line."""
+    usual = {name: row["default"] for name, row in state.knob_rows(index).items()}
+    found = []
+    for knob in points[0].search:
+        others = [name for name in points[0].search if name != knob]
+        along = [point for point in points if all(point.search[name] == usual.get(name) for name in others)]
+        if len(along) > 1:
+            found.append(sorted(along, key=lambda point: point.search[knob] or float("inf")))
+    return found
 
 
 def draw(points: Sequence[Point], time: str, batch: bool, wanted: float, best: Point | None) -> None:
@@ -44,11 +62,11 @@ def draw(points: Sequence[Point], time: str, batch: bool, wanted: float, best: P
     chart.add_hline(y=wanted, line={"color": tone["muted"], "width": 1, "dash": "dot"})
     chart.add_annotation(x=1, xref="paper", y=wanted, yanchor="top", xanchor="right", showarrow=False, text=f"wanted: {wanted:g}",
                          font={"color": tone["muted"], "size": 12})  # fmt: skip
-    for index, group in lines(points, time, batch):
+    for index, number, group in lines(points):
         hue = hues.colour(index)
         chart.add_scatter(
             x=[milliseconds(point, time, batch) for point in group], y=[point.recall for point in group], mode="lines+markers",
-            line={"color": hue, "dash": hues.dash(index), "width": 2}, cliponaxis=False,
+            line={"color": hue, "dash": "dot" if number else hues.dash(index), "width": 2}, cliponaxis=False,
             marker={"size": 8, "symbol": hues.symbol(index), "color": hue}, customdata=[hint(point) for point in group],
             hovertemplate="%{customdata}<extra></extra>",
         )  # fmt: skip

@@ -16,6 +16,7 @@ from pages.parts import cached, cached_lab, link
 from pages.parts.guard import guarded
 from pages.parts.lab import chart, measuring, state
 from pages.parts.lab.chart import ms, settings
+from pages.parts.lab.live import live
 from pages.parts.lab.state import LabView
 from pages.parts.lab.words import said
 from pages.parts.words import caption, count, heading, note, quiet, size, table
@@ -35,7 +36,7 @@ def show(now: LabView) -> None:
     size, full = int(state.value("size")), bool(state.value("full"))
     wanted = measuring.arguments(now, tuple(indexes), size, full)
     busy = measuring.active(wanted) is not None
-    st.fragment(_live, run_every=1.0 if busy else None)(now, (*now.key, ";".join(indexes), now.base.k, size, full), wanted)
+    live(_live, now, (*now.key, ";".join(indexes), now.base.k, size, full), wanted, every=1.0 if busy else None)
 
 
 def _live(now: LabView, key: tuple, wanted: list[str]) -> None:

@@ -8,6 +8,7 @@ from core.services.lab.buckets import Buckets
 from pages.parts import cached_lab, palette
 from pages.parts.guard import guarded
 from pages.parts.lab import bits, state
+from pages.parts.lab.live import live
 from pages.parts.lab.state import LabView
 from pages.parts.lab.words import said
 from pages.parts.words import heading, note, quiet
@@ -19,7 +20,7 @@ HASH_DIMS = (16, 32, 64, 128, 256)
 
 
 def show(now: LabView) -> None:
-    st.fragment(_live)(now)
+    live(_live, now)
 
 
 def _live(now: LabView) -> None:
@@ -106,4 +107,7 @@ def _chart(found: Buckets) -> None:
     chart.update_xaxes(title={"text": f"similarity of a pair: {name}"}, range=[min(0.0, min(found.similarity)), 1.0])
     chart.update_yaxes(title={"text": "probability to meet"}, range=[-0.04, 1.16], tickvals=[0, 0.5, 1], tickformat=".0%")
     palette.draw(chart, "lab_collisions", f"Probability to meet against similarity; {found.at_threshold:.0%} at the threshold")
-    quiet(f"Line: what the formula says. Diamonds: pairs of this gallery. The curve rises most at {found.steepest:.2f}.")
+    quiet(
+        "Line: what the formula says. Diamonds: pairs of this gallery. Strokes: the pictures above, at the top those that meet. "
+        f"The curve rises most at {found.steepest:.2f}."
+    )

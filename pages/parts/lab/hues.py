@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import zlib
+
 from pages.parts import cached, palette
+from pages.parts.lab import state
 
 SYMBOLS = ("circle", "diamond-open", "square", "triangle-up-open")
 
 
 def _place(index: str) -> int:
     names = [row["name"] for row in cached.index_rows()]
-    return names.index(index) if index in names else len(names)
+    return names.index(index) if index in names else len(names) + zlib.crc32(index.encode()) % len(palette.COLOURS)
 
 
 def colour(index: str) -> str:
@@ -26,4 +29,4 @@ def symbol(index: str) -> str:
 
 def title(index: str) -> str:
     """What people call an index."""
-    return next((row["title"] or row["name"] for row in cached.index_rows() if row["name"] == index), index)
+    return state.index_row(index).get("title") or index

@@ -12,7 +12,7 @@ STEPS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
 
 def panel(index: str) -> None:
     """Search knobs, free at query time, then build knobs, each of which makes another index."""
-    row = state.index_rows().get(index, {})
+    row = state.index_row(index)
     groups = (
         ("search_knobs", "When it is asked"),
         ("build_knobs", "When it is built: another value builds it again"),

@@ -51,8 +51,7 @@ def _controls(now: LabView) -> tuple[int, str, str, int]:
             "PCA to", dims, key=state.key("pca"), format_func=lambda one: f"{one} numbers" if one else "no PCA", width=240
         )
         code = st.segmented_control("Each number in", CODES, key=state.key("code"), format_func=CODE_NAMES.get, required=True)
-        names = list(state.index_rows())
-        names = names if state.value("through") in names else [*names, state.value("through")]
+        names = state.index_names(*state.value("indexes"), state.value("through"))
         index = st.selectbox("Searched by", names, key=state.key("through"), format_func=hues.title, width=220)
         again = sorted({*RERANKS, state.value("rerank")})
         rerank = st.select_slider(

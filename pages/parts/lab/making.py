@@ -7,6 +7,7 @@ import streamlit as st
 from core.services.jobs import JobStatus
 from pages.parts import builds, cached, cached_lab, palette
 from pages.parts.guard import guarded, public
+from pages.parts.lab.live import live
 from pages.parts.lab.state import LabView
 from pages.parts.words import note, row_html
 
@@ -17,7 +18,7 @@ def ready(now: LabView) -> bool:
     if cached.built(*now.key):
         return True
     if job := builds.active(now.base.dataset, now.encoder):
-        st.fragment(_watch, run_every=0.8)(job.id)
+        live(_watch, job.id, every=0.8)
     elif row.get("state") == "unavailable":
         note("This encoder is not available here.", row.get("detail", ""), tone="bad")
     else:

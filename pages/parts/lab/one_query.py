@@ -10,8 +10,9 @@ from core.services.lab.curves import Point
 from core.services.lab.view import QueryView
 from pages.parts import builds, cached, cached_lab
 from pages.parts.guard import guarded
-from pages.parts.lab import hues, knobs, measuring, rows, state
+from pages.parts.lab import custom, hues, knobs, measuring, rows, state
 from pages.parts.lab.chart import ms
+from pages.parts.lab.live import live
 from pages.parts.lab.state import LabView
 from pages.parts.words import caption, note, quiet, size
 
@@ -19,23 +20,22 @@ MOST_SHOWN = 20
 
 
 def show(now: LabView) -> None:
-    st.fragment(_live)(now)
+    live(_live, now)
 
 
 def _live(now: LabView) -> None:
     """On its own: a slider moves this part of the page alone."""
-    names = list(state.index_rows())
-    chosen = state.value("try")
+    names = state.index_names(*state.value("indexes"), state.value("try"))
     with st.container(key="panel_lab_knobs"):
-        known = names if chosen in names else [*names, chosen]
         left, right = st.columns((4, 7), gap="medium")
         with left:
-            index = st.selectbox("Index", known, key=state.key("try"), format_func=hues.title)
-            quiet(state.index_rows().get(index, {}).get("about", ""))
+            index = st.selectbox("Index", names, key=state.key("try"), format_func=hues.title)
+            quiet(state.index_row(index).get("about", ""))
+            custom.field("try")
         with right:
             knobs.panel(index)
     state.publish()
-    row = state.index_rows().get(index, {})
+    row = state.index_row(index)
     if row.get("state", "ready") != "ready":
         note(f"{hues.title(index)} can't be used here.", row.get("detail", ""), tone="bad")
         return
@@ -66,21 +66,21 @@ def _figures(now: LabView, view: QueryView, mean: Point | None) -> None:
 
 def _mean(now: LabView, spec: str) -> Point | None:
     """This setting over all queries, where it was measured."""
-    plan = cached_lab.found(*now.key, spec if ":" in spec else _at_defaults(spec), now.base.k, 0, False)
+    plan = cached_lab.found(*now.key, spec if "=" in spec else _at_defaults(spec), now.base.k, 0, False)
     return plan.found[0] if plan.found else None
 
 
 def _at_defaults(index: str) -> str:
     """A name alone means every setting of an index; with one knob said, even at its default, it is this one."""
     first = next(iter(state.knob_rows(index).items()), None)
-    return f"{index}:{first[0]}={first[1]['default']:g}" if first else index
+    return state.joined(index, f"{first[0]}={first[1]['default']:g}") if first else index
 
 
 def _offer(now: LabView, spec: str) -> None:
-    wanted = measuring.arguments(now, (spec if ":" in spec else _at_defaults(spec),), 0, False)
+    wanted = measuring.arguments(now, (spec if "=" in spec else _at_defaults(spec),), 0, False)
     job = measuring.active(wanted)
     if job is not None:
-        st.fragment(_watch, run_every=0.8)(wanted)
+        live(_watch, wanted, every=0.8)
     elif last := _failed(wanted):
         note("The mean could not be measured.", last, tone="bad")
     elif st.button("Measure the mean over all queries", key="lab_mean"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.parts import cached, link, settings
-from pages.parts.lab import hues, state
+from pages.parts.lab import custom, hues, state
 from pages.parts.shell import hosted
 from pages.parts.words import caption, quiet
 
@@ -19,41 +19,34 @@ def panel() -> None:
         "Gallery", list(rows), key=link.DATASET, on_change=link.dataset_changed,
         format_func=lambda locator: f"{rows[locator]['title']} · {rows[locator]['pictures']:,}",
     )  # fmt: skip
-    st.selectbox("Encoder", _encoders(), key=state.key("encoder"), format_func=_encoder)
+    encoders = _encoders()
+    st.selectbox("Encoder", list(encoders), key=state.key("encoder"), format_func=encoders.__getitem__)
     k = st.session_state[link.K]
     st.selectbox("K, hits wanted", sorted({*settings.STEPS, k}), key=link.K)
     if state.value("view") == state.VIEWS[0]:
         _curves()
 
 
-def _encoders() -> list[str]:
-    """Those whose vectors are there first, then the rest, which can be built from here."""
-    names = settings.listed()
-    chosen = state.value("encoder")
-    names = names if chosen in names else [*names, chosen]
-    return sorted(names, key=lambda name: not _built(name))
-
-
-def _built(name: str) -> bool:
-    locator = st.session_state[link.DATASET]
-    return cached.built(locator, cached.version(locator), name)
-
-
-def _encoder(name: str) -> str:
-    return settings.title(name) if _built(name) else f"{settings.title(name)} · not built"
+def _encoders() -> dict[str, str]:
+    """Names with titles: those whose vectors are there first, then the rest, which can be built from here."""
+    listed, chosen, locator = settings.listed(), state.value("encoder"), st.session_state[link.DATASET]
+    names = listed if chosen in listed else [*listed, chosen]
+    there = {name: cached.built(locator, cached.version(locator), name) for name in names}
+    titles = {name: settings.title(name) + ("" if there[name] else " · not built") for name in names}
+    return {name: titles[name] for name in sorted(names, key=lambda name: not there[name])}
 
 
 def _curves() -> None:
-    rows = state.index_rows()
-    known = list(rows)
-    typed = [name for name in state.value("indexes") if name not in known]
+    names = state.index_names(*state.value("indexes"))
+    rows = {name: state.index_row(name) for name in names}
     st.multiselect(
-        "Indexes", [*known, *typed], key=state.key("indexes"), max_selections=state.MOST_INDEXES, placeholder="Choose some",
-        format_func=lambda name: hues.title(name) + ("" if rows.get(name, {}).get("state", "ready") == "ready" else " · missing"),
+        "Indexes", names, key=state.key("indexes"), max_selections=state.MOST_INDEXES, placeholder="Choose some",
+        format_func=lambda name: hues.title(name) + ("" if rows[name]["state"] == "ready" else " · missing"),
     )  # fmt: skip
     left, right = st.columns(2)
-    left.button("All", key="lab_all", on_click=_choose, args=(known,), width="stretch")
+    left.button("All", key="lab_all", on_click=_choose, args=(state.index_names(),), width="stretch")
     right.button("Usual", key="lab_usual", on_click=_choose, args=(list(state.FIRST_INDEXES),), width="stretch")
+    custom.field("indexes")
     if not hosted():
         real = len(cached.dataset(st.session_state[link.DATASET]).items)
         sizes = [0, *(size for size in SIZES if size > real)]
@@ -64,10 +57,12 @@ def _curves() -> None:
         )  # fmt: skip
     st.toggle("Vary how they are built, too", key=state.key("full"), help="More settings, each with a build of its own.")
     for name in state.value("indexes"):
-        if rows.get(name, {}).get("state", "ready") != "ready":
+        if rows[name]["state"] != "ready":
             quiet(rows[name]["detail"])
 
 
 def _choose(names: list[str]) -> None:
-    rows = state.index_rows()
-    st.session_state[state.key("indexes")] = [name for name in names if rows.get(name, {}).get("state") == "ready"]
+    """Of these, what can be used here and ranks by cosine: of anything else recall says nothing."""
+    rows = [state.index_row(name) for name in names]
+    usable = [row["name"] for row in rows if row and row["state"] == "ready" and row["score"] == "cosine"]
+    st.session_state[state.key("indexes")] = usable

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from core.errors import UserError
 from core.services.naming import split_names
-from pages.parts import cached, link
+from pages.parts import cached, cached_lab, link
 from pages.parts.words import short
 
 VIEWS = ("Recall and time", "One query", "Where it is lost", "Buckets", "Advice")
@@ -148,23 +149,33 @@ def _take_settings(text: str, remarks: list[str]) -> None:
 
 def heal() -> None:
     """What is chosen exists, whatever a link said or another page removed."""
-    state, rows = st.session_state, index_rows()
+    state = st.session_state
     known = [row["name"] for row in cached.encoder_rows()]
     if cached.encoder_row(value("encoder")) is None:
         state[key("encoder")] = next((one for one in state[link.ENCODERS] if cached.encoder_row(one)), known[0])
-    state[key("indexes")] = [name for name in value("indexes") if name.partition(":")[0] in rows]
+    state[key("indexes")] = [name for name in value("indexes") if index_row(name)]
     for param in ("try", "through"):
-        if value(param).partition(":")[0] not in rows:
+        if not index_row(value(param)):
             state[key(param)] = FIELDS[param].first
 
 
-def index_rows() -> dict[str, dict]:
-    return {row["name"]: row for row in cached.index_rows()}
+def index_names(*more: str) -> list[str]:
+    """Every index that is listed, then those of ``more`` that a person typed."""
+    listed = [row["name"] for row in cached.index_rows()]
+    return [*listed, *(name for name in dict.fromkeys(more) if name not in listed)]
+
+
+def index_row(name: str) -> dict:
+    """What is known of an index, listed or typed; empty where nothing answers to the name."""
+    try:
+        return cached_lab.index_row(name)
+    except UserError:
+        return {}
 
 
 def knob_rows(index: str) -> dict[str, dict]:
     """Search knobs first, then build knobs; empty where nothing answers to the name."""
-    row = index_rows().get(index, {})
+    row = index_row(index)
     return {**row.get("search_knobs", {}), **row.get("build_knobs", {})}
 
 
@@ -205,7 +216,12 @@ def _written(settings: dict[str, float]) -> str:
 def spec(index: str) -> str:
     """``hnsw:efSearch=16``: an index with what is chosen of it."""
     said = _written(chosen_settings(index))
-    return f"{index}:{said}" if said else index
+    return joined(index, said) if said else index
+
+
+def joined(index: str, said: str) -> str:
+    """An index with knobs, as services read it; the name of a factory string holds a colon of its own."""
+    return f"{index}{',' if ':' in index else ':'}{said}"
 
 
 def wanted_indexes() -> Sequence[str]:

@@ -1,0 +1,23 @@
+"""A part of the page that runs again on its own: when a slider in it moves, or every second while something is at work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from core.errors import UserError
+from pages.parts.guard import guarded
+from pages.parts.words import trouble
+
+
+def live(draw: Callable[..., None], *given: object, every: float | None = None) -> None:
+    """Draw now and again later. An error stays inside: beyond a fragment nobody could say it where it belongs."""
+    st.fragment(_safely, run_every=every)(draw, given)
+
+
+def _safely(draw: Callable[..., None], given: tuple) -> None:
+    try:
+        guarded(lambda: draw(*given), "This view")
+    except UserError as error:
+        trouble(error)
