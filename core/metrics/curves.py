@@ -35,23 +35,36 @@ def hits_within(lists: Ranked, deepest: int = DEEPEST) -> np.ndarray:
 
 @dataclass
 class Curves:
-    """Means over judged queries of precision@K, recall@K and hit@K for K = 1..100, and of precision at 101 recall levels."""
+    """Means over judged queries of precision@K, recall@K and hit@K for K = 1..100, and of precision at 101 recall levels.
 
-    judged: int = 0
+    With ``groups`` > 1 the same for each class of queries.
+    """
+
+    groups: int = 1
+    judged: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     sums: dict[str, np.ndarray] = field(default_factory=dict)
 
-    def add(self, lists: Ranked) -> None:
+    def add(self, lists: Ranked, codes: np.ndarray | None = None) -> None:
+        """Take in a block; ``codes`` int64 (q,) say which class each query is of, from 0 to ``groups`` - 1."""
         use = lists.relevant > 0
         within = hits_within(lists)[use].astype(np.float64)
-        self.judged += int(use.sum())
-        self._add("precision@K", within / np.arange(1, DEEPEST + 1))
-        self._add("recall@K", within / lists.relevant[use][:, None])
-        self._add("hit@K", np.minimum(within, 1.0))
-        self._add("precision_at_recall", interpolated_precision(lists)[use])
+        codes = np.zeros(len(lists), np.int64) if codes is None else codes
+        of = (codes[use] == np.arange(self.groups)[:, None]).astype(np.float64)
+        self.judged = np.bincount(codes[use], minlength=self.groups) + (self.judged if len(self.judged) else 0)
+        self._add("precision@K", of @ (within / np.arange(1, DEEPEST + 1)))
+        self._add("recall@K", of @ (within / lists.relevant[use][:, None]))
+        self._add("hit@K", of @ np.minimum(within, 1.0))
+        self._add("precision_at_recall", of @ interpolated_precision(lists)[use])
 
-    def _add(self, name: str, values: np.ndarray) -> None:
-        self.sums[name] = self.sums.get(name, 0.0) + values.sum(axis=0)
+    def _add(self, name: str, sums: np.ndarray) -> None:
+        self.sums[name] = self.sums.get(name, 0.0) + sums
 
     def means(self) -> dict[str, list[float]]:
         """Curve name -> values; empty where no query could be judged."""
-        return {name: (sums / self.judged).tolist() for name, sums in self.sums.items()} if self.judged else {}
+        total = int(self.judged.sum())
+        return {name: (sums.sum(axis=0) / total).tolist() for name, sums in self.sums.items()} if total else {}
+
+    def class_means(self) -> dict[str, np.ndarray]:
+        """Curve name -> float64 (groups, values); NaN where no query of a class could be judged."""
+        judged = np.where(self.judged > 0, self.judged, np.nan)[:, None]
+        return {name: sums / judged for name, sums in self.sums.items()}

@@ -43,11 +43,13 @@ class Roles:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Scores of q queries: ``scores`` name -> float64 (q,), NaN where R = 0; ``relevant`` R (q,); ``curves`` means."""
+    """Scores of q queries: ``scores`` name -> float64 (q,), NaN where R = 0; ``relevant`` R (q,); ``curves`` means, and
+    ``class_curves`` the same for each class, (classes, values)."""
 
     scores: dict[str, np.ndarray]
     relevant: np.ndarray
     curves: dict[str, list[float]]
+    class_curves: dict[str, np.ndarray]
 
 
 def cosines(queries: np.ndarray, vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -93,12 +95,18 @@ def listed(hits: np.ndarray, rows: np.ndarray, roles: Roles, top: int = 0) -> Ra
     return rank(places, right, out, found=found, top=top, labels=labels, own=roles.relevant[rows])
 
 
-def judge(lists: Iterator[Ranked], names: Sequence[str] = table.DEFAULT) -> Judged:
-    """Every metric for every query, and the curves, of blocks of ranked lists."""
-    curves, parts, relevant = Curves(), [], []
+def judge(lists: Iterator[Ranked], names: Sequence[str] = table.DEFAULT, codes: np.ndarray | None = None) -> Judged:
+    """Every metric for every query, and the curves, of blocks of ranked lists.
+
+    Args:
+        codes: int64, the class of each query in the order of the lists, from 0; without, all are of one class.
+    """
+    curves, parts, relevant, seen = Curves(1 if codes is None or not len(codes) else int(codes.max()) + 1), [], [], 0
     for block in lists:
-        curves.add(block)
+        curves.add(block, None if codes is None else codes[seen : seen + len(block)])
+        seen += len(block)
         parts.append(table.scores(block, names))
         relevant.append(block.relevant)
     scores = {name: np.concatenate([part[name] for part in parts]) if parts else np.zeros(0) for name in names}
-    return Judged(scores, np.concatenate(relevant) if relevant else np.zeros(0, np.int64), curves.means())
+    return Judged(scores, np.concatenate(relevant) if relevant else np.zeros(0, np.int64), curves.means(),
+                  curves.class_means())  # fmt: skip

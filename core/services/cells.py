@@ -21,7 +21,8 @@ from core.services.specs import IndexSpec
 from core.types import Hits, Progress, Protocol, report
 
 KIND = "scores"
-VERSION = 1
+VERSION = 2
+CURVE = "curve/"
 DEPTH = 100
 """How many hits an approximate index is asked for, and so how far its answers can be judged: asked for more it would search
 harder than it does for a person. Exact search is judged to the end of the gallery."""
@@ -52,6 +53,9 @@ class Cell:
     curves: dict[str, list[float]]
     card: dict
     latency: dict = field(default_factory=dict)
+    class_curves: dict[str, np.ndarray] = field(default_factory=dict)
+    """Curve -> (classes, values), classes as in :meth:`classes`, NaN where none of a class could be judged; empty in reports
+    of before they were kept."""
 
     @property
     def judged(self) -> np.ndarray:
@@ -61,6 +65,16 @@ class Cell:
     @property
     def name(self) -> tuple[str, str, str, str]:
         return self.dataset, self.protocol, self.encoder, self.index
+
+    def classes(self) -> list[str]:
+        """The classes of the queries, sorted."""
+        return np.unique(self.groups).tolist()
+
+    def curves_of(self, group: str) -> dict[str, list[float]]:
+        """The curves over the queries of one class; empty where there are none."""
+        known = self.classes()
+        rows = {name: values[known.index(group)] for name, values in self.class_curves.items()} if group in known else {}
+        return {name: row.tolist() for name, row in rows.items() if np.isfinite(row).all()}
 
     def means(self) -> dict[str, float | None]:
         """Metric -> mean over the judged queries; None where none could be judged."""
@@ -106,6 +120,7 @@ def read(folder: Path) -> Cell:
     with np.load(folder / "scores.npz", allow_pickle=False) as arrays:
         kept = {name: arrays[name] for name in arrays.files}
     parts = {name: kept.pop(name) for name in ("queries", "groups", "clusters", "relevant")}
+    parts["class_curves"] = {name.removeprefix(CURVE): kept.pop(name) for name in list(kept) if name.startswith(CURVE)}
     return Cell(**{name: meta[name] for name in ("dataset", "protocol", "encoder", "index", "curves", "card")}, **parts,
                 scores={name: values.astype(np.float64) for name, values in kept.items()})  # fmt: skip
 
@@ -117,22 +132,25 @@ def _write(
     items = embed.item_rows(dataset, found)
     roles = roles_of(items, protocol)
     top = table.deepest(table.DEFAULT)
+    asked = [items[row] for row in roles.queries]
+    groups = np.array([group_of(item, protocol) for item in asked], dtype=np.str_)
+    codes = np.unique(groups, return_inverse=True)[1]
     if index.exact:
-        judged = stream.judge(stream.blocks(found.vectors, roles, top, progress))
+        judged = stream.judge(stream.blocks(found.vectors, roles, top, progress), codes=codes)
         scores = judged.scores
     else:
         hits, overlap = _answers(dataset, encoder, index, roles, found.vectors, progress)
         lists = (stream.listed(hits[part], roles.queries[part], roles, top) for part in _parts(len(hits)))
-        judged = stream.judge(lists, SHALLOW)
-        judged.curves.pop("precision_at_recall", None)
+        judged = stream.judge(lists, SHALLOW, codes)
+        for curves in (judged.curves, judged.class_curves):
+            curves.pop("precision_at_recall", None)
         scores = {**judged.scores, f"index recall@{RECALL_K}": np.where(judged.relevant > 0, overlap, np.nan)}
-    asked = [items[row] for row in roles.queries]
     np.savez_compressed(
         folder / "scores.npz",
         queries=np.array([item.id for item in asked], dtype=np.str_),
-        groups=np.array([group_of(item, protocol) for item in asked], dtype=np.str_),
+        groups=groups,
         clusters=np.array([cluster_of(item) for item in asked], dtype=np.str_),
-        relevant=judged.relevant.astype(np.int32), **scores,
+        relevant=judged.relevant.astype(np.int32), **scores, **{CURVE + name: rows for name, rows in judged.class_curves.items()},
     )  # fmt: skip
     noted = {"dataset": dataset.name, "protocol": protocol.name, "encoder": encoder.name, "index": index.text}
     shown = card(dataset, encoder, protocol, index, roles, judged.relevant, DEPTH)

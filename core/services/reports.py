@@ -20,7 +20,7 @@ import numpy as np
 from core import store
 from core.errors import UserError
 from core.metrics import table
-from core.services.cells import Cell
+from core.services.cells import CURVE, Cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +29,7 @@ FOLDER = "reports"
 KEPT = ("mAP", "MAP@R", "hit@1", "precision@10", "MRR", "nDCG@10", "accuracy@10")
 """Metrics whose per-query scores ship; means of all metrics always do."""
 DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
+MISSING = 65_535
 SHARED = ("queries", "groups", "clusters", "relevant")
 
 
@@ -131,18 +132,33 @@ def _arrays(cell: Cell, prefix: str, shared: dict, small: bool) -> dict[str, np.
         made = {f"{shared[_shared_key(cell)]}/{part}": getattr(cell, part) for part in SHARED}
     kept = [name for name in cell.scores if not small or name in KEPT or name not in table.DEFAULT]
     kind = np.float16 if small else np.float32
+    made |= {f"{prefix}/{CURVE}{name}": _packed(rows) for name, rows in cell.class_curves.items()}
     return made | {f"{prefix}/{name}": cell.scores[name].astype(kind) for name in kept}
+
+
+def _packed(values: np.ndarray) -> np.ndarray:
+    """Shares in thousandths, uint16, which take little room in the file; NaN is the largest number."""
+    return np.where(np.isfinite(values), np.round(np.nan_to_num(values) * 1000), MISSING).astype(np.uint16)
+
+
+def _unpacked(values: np.ndarray) -> np.ndarray:
+    return np.where(values == MISSING, np.nan, values / 1000)
 
 
 def _cell(row: dict, number: int, kept: dict[str, np.ndarray]) -> Cell:
     prefix = f"{number}/"
-    scores = {name.removeprefix(prefix): values.astype(np.float64) for name, values in kept.items() if name.startswith(prefix)}
+    own = {name.removeprefix(prefix): values for name, values in kept.items() if name.startswith(prefix)}
+    curves = {name.removeprefix(CURVE): _unpacked(values) for name, values in own.items() if name.startswith(CURVE)}
+    scores = {name: values.astype(np.float64) for name, values in own.items() if not name.startswith(CURVE)}
     _known(scores)
     parts = {part: kept[f"{row['arrays']}/{part}"] for part in SHARED}
     if any(len(values) != len(parts["queries"]) for values in [*scores.values(), *parts.values()]):
         raise ValueError("arrays of different lengths")
     names = {name: row[name] for name in ("dataset", "protocol", "encoder", "index")}
-    return Cell(**names, **parts, scores=scores, curves=row["curves"], card=row["card"], latency=row["latency"])
+    if any(rows.shape[:1] != (len(np.unique(parts["groups"])),) for rows in curves.values()):
+        raise ValueError("curves of other classes")
+    return Cell(**names, **parts, scores=scores, curves=row["curves"], card=row["card"], latency=row["latency"],
+                class_curves=curves)  # fmt: skip
 
 
 def _rounded(curves: dict[str, Sequence[float]]) -> dict[str, list[float]]:

@@ -79,7 +79,7 @@ def test_names_with_spaces_stay_one_word():
 
 
 def test_what_is_judged_is_not_judged_again(dataset, report, monkeypatch):
-    monkeypatch.setattr(stream, "judge", lambda *a: pytest.fail("judged again"))
+    monkeypatch.setattr(stream, "judge", lambda *a, **b: pytest.fail("judged again"))
     again = evaluate("small", [dataset], ENCODERS, timed=False)
     assert again.means == report.means
 
@@ -89,7 +89,7 @@ def test_a_stopped_evaluation_goes_on(dataset, monkeypatch):
         evaluate("small", [dataset], ENCODERS, timed=False, progress=lambda done, total: done < 1)
     judged = []
     real = stream.judge
-    monkeypatch.setattr(stream, "judge", lambda *a: judged.append(1) or real(*a))
+    monkeypatch.setattr(stream, "judge", lambda *a, **b: judged.append(1) or real(*a, **b))
     evaluate("small", [dataset], ENCODERS, timed=False)
     assert len(judged) == 1
 
@@ -110,6 +110,10 @@ def test_save_and_load_are_one(report, tmp_path):
         assert after.queries.tolist() == before.queries.tolist()
         for name, values in before.scores.items():
             np.testing.assert_allclose(after.scores[name], values, rtol=1e-6)
+        for group in before.classes():
+            ten = before.scores["precision@10"][before.groups == group].mean()
+            assert before.curves_of(group)["precision@K"][9] == pytest.approx(ten)
+            np.testing.assert_allclose(after.curves_of(group)["recall@K"], before.curves_of(group)["recall@K"], atol=6e-4)
     small = Report.load(report.save(tmp_path / "small", small=True))
     assert small.means == report.means
     np.testing.assert_allclose(small.cells[0].scores["mAP"].mean(), report.means[0]["mAP"], atol=5e-4)

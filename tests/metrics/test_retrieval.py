@@ -133,6 +133,22 @@ def test_curves_add_up_over_blocks():
     assert curves.Curves().means() == {}
 
 
+def test_curves_of_a_class_are_those_of_its_queries_alone():
+    rng = np.random.default_rng(1)
+    scores, relevant = rng.random((12, 30)), rng.random((12, 30)) < 0.2
+    codes = np.arange(12) % 3
+    relevant[codes == 2] = False
+    both = curves.Curves(3)
+    for part in (slice(0, 5), slice(5, 12)):
+        both.add(rank(scores[part], relevant[part]), codes[part])
+    for code in (0, 1):
+        alone = curves.Curves()
+        alone.add(rank(scores[codes == code], relevant[codes == code]))
+        for name, values in both.class_means().items():
+            np.testing.assert_allclose(values[code], alone.means()[name], rtol=1e-12)
+    assert all(np.isnan(values[2]).all() for values in both.class_means().values()), "none of its queries can be judged"
+
+
 def test_bad_scores_and_shapes_are_refused():
     with pytest.raises(ValueError, match="NaN"):
         rank(np.array([[np.nan]]), np.array([[True]]))

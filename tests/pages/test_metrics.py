@@ -100,6 +100,19 @@ def test_the_class_filter_holds_for_the_queries_too(opened):
     assert all(item["id"].startswith("warm/") for item in component(app, "grid")["items"])
 
 
+def test_the_class_filter_holds_for_the_curves_too(opened):
+    drawn = {}
+    for group in ("cold", "warm"):
+        app = opened("Curves", **{"class": group})
+        assert "all classes" not in html(app)
+        charts = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+        drawn[group] = {line["name"]: line["y"] for line in charts[0]["data"]}
+    hog = next(cell for cell in reports.Report.load(reports.find("ours")).cells if cell.encoder == "hog.8x8")
+    for group, lines in drawn.items():
+        assert lines["HOG"] == pytest.approx(hog.curves_of(group)["precision@K"])
+    assert drawn["cold"] != drawn["warm"]
+
+
 def test_hits_of_an_encoder_that_is_not_built_are_missed_in_words(opened, judged, artifacts):
     shutil.rmtree(artifacts / "cache" / "embeddings")
     app = opened("Queries")

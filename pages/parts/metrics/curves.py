@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html import escape
 
 import plotly.graph_objects as go
@@ -22,8 +23,13 @@ CHARTS = (
 
 
 def show(choice: Choice, cells: list[Cell]) -> None:
-    """Four charts on the same colours; all are means over every judged query of the board."""
-    drawn = [cell for cell in cells if cell.curves]
+    """Four charts on the same colours: means over the judged queries of the board, or of one class."""
+    whole_board = [cell for cell in cells if cell.curves]
+    drawn = [cell for cell in _of_class(whole_board, choice.group) if cell.curves]
+    if whole_board and not drawn:
+        note(f"This report keeps no curves of {choice.group} alone.", "These are over all classes. Judge again to get them: "
+             "python -m core evaluate.")  # fmt: skip
+        drawn = whole_board
     if not drawn:
         note("There are no curves.", "None of the queries has anything relevant in the gallery, so nothing is right or wrong.")
         return
@@ -38,8 +44,10 @@ def show(choice: Choice, cells: list[Cell]) -> None:
                     quiet(_reading(whole, curve))
                 else:
                     quiet("Approximate indexes answer with a short list, which has no precision at every recall.")
-    if choice.group:
-        quiet("Curves are over all classes: a report keeps them as means.")
+
+
+def _of_class(cells: list[Cell], group: str | None) -> list[Cell]:
+    return cells if group is None else [replace(cell, curves=cell.curves_of(group)) for cell in cells]
 
 
 def _chart(cells: list[Cell], curve: str, across: str, up: str, title: str) -> None:
