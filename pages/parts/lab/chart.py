@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import groupby
 
+import streamlit as st
+
 from core.services.lab.curves import Point
 from pages.parts import palette
 from pages.parts.lab import hues, state
@@ -53,7 +55,8 @@ def _along(index: str, points: Sequence[Point]) -> list[list[Point]]:
     return found
 
 
-def draw(points: Sequence[Point], time: str, batch: bool, wanted: float, best: Point | None) -> None:
+def draw(points: Sequence[Point], time: str, batch: bool, wanted: float, best: Point | None) -> Point | None:
+    """The chart; returns the point that was clicked."""
     tone, chart = palette.ink(), palette.figure(400)
     values = [milliseconds(point, time, batch) for point in points]
     low, high = min(values) / 1.6, max(values) * 1.6
@@ -62,7 +65,8 @@ def draw(points: Sequence[Point], time: str, batch: bool, wanted: float, best: P
     chart.add_hline(y=wanted, line={"color": tone["muted"], "width": 1, "dash": "dot"})
     chart.add_annotation(x=1, xref="paper", y=wanted, yanchor="top", xanchor="right", showarrow=False, text=f"wanted: {wanted:g}",
                          font={"color": tone["muted"], "size": 12})  # fmt: skip
-    for index, number, group in lines(points):
+    drawn = list(lines(points))
+    for index, number, group in drawn:
         hue = hues.colour(index)
         chart.add_scatter(
             x=[milliseconds(point, time, batch) for point in group], y=[point.recall for point in group], mode="lines+markers",
@@ -79,9 +83,21 @@ def draw(points: Sequence[Point], time: str, batch: bool, wanted: float, best: P
     chart.update_xaxes(type="log", range=[math.log10(low), math.log10(high)], tickvals=_ticks(low, high),
                        title={"text": f"milliseconds for {each}, {time}"}, minor={"showgrid": False})  # fmt: skip
     chart.update_yaxes(range=[bottom, 1 + 0.03 * (1.03 - bottom)], title={"text": f"recall@{points[0].k}"})
-    palette.draw(
-        chart, "lab_chart", f"Recall at {points[0].k} against milliseconds of {each}: one line an index, one dot a setting"
-    )
+    alt = f"Recall at {points[0].k} against milliseconds of {each}: one line an index, one dot a setting"
+    said = st.plotly_chart(
+        chart, theme=None, key="lab_chart", alt=alt, config={"displayModeBar": False, "responsive": True}, on_select="rerun",
+        selection_mode="points",
+    )  # fmt: skip
+    return _clicked(said, drawn)
+
+
+def _clicked(said: dict, drawn: list[tuple[str, int, list[Point]]]) -> Point | None:
+    """The setting whose dot was clicked; the ring around the best one is none."""
+    for one in said["selection"]["points"]:
+        line, place = one["curve_number"], one["point_index"]
+        if line < len(drawn) and place < len(drawn[line][2]):
+            return drawn[line][2][place]
+    return None
 
 
 def _ticks(low: float, high: float) -> list[float]:

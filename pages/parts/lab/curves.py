@@ -67,7 +67,9 @@ def _measured(plan: Plan) -> None:
     batch = asked == "batch"
     equal = choose.equal_recall(plan.found, wanted, batch=batch)
     st.html(chart.legend(plan.found))
-    chart.draw(plan.found, time, batch, wanted, equal.best[0] if equal.best else None)
+    clicked = chart.draw(plan.found, time, batch, wanted, equal.best[0] if equal.best else None)
+    if clicked is not None:
+        state.go(state.VIEWS[1], clicked.index, {**clicked.build, **clicked.search})
     said(equal.sentence)
     _facts(plan)
     _tables(plan, equal)
@@ -79,7 +81,8 @@ def _facts(plan: Plan) -> None:
         f"{one.size:,} of your own vectors")  # fmt: skip
     quiet(
         f"{made} of {one.dim} numbers; {count(one.queries, 'query').replace('querys', 'queries')}. Recall@{one.k}: the share of "
-        f"the exact {one.k} nearest that was found; equal distances count as found. Up and left is better."
+        f"the exact {one.k} nearest that was found; equal distances count as found. "
+        f"Up and left is better; a click on a dot opens it under {state.VIEWS[1]}."
     )
     load = max((point.busy or 0.0 for point in plan.found), default=0.0)
     if load > 1.5:

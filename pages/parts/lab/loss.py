@@ -126,8 +126,7 @@ def _pictures(now: LabView, found: Waterfall) -> None:
         picked = components.picture_grid(items, f"Lost by {stage.title}", f"lab_lost_{stage.name}", side=84)
         if picked and picked in cached.dataset(now.base.dataset).rows:
             link.ask(f"item:{picked}")
-            st.session_state[state.key("view")] = "One query"
-            st.rerun()
+            state.go(state.VIEWS[1])
 
 
 def _items(now: LabView, stage: Stage) -> list[dict]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -16,7 +16,7 @@ VIEWS = ("Recall and time", "One query", "Where it is lost", "Buckets", "Advice"
 ASKING = ("One query", "Buckets")
 """Views that look at one query."""
 FIRST_INDEXES = ("exact", "hnsw", "ivf_flat", "ivf_pq", "sq8", "lsh", "voyager", "annoy")
-SEEN = "lab_seen"
+SEEN, GO = "lab_seen", "lab_go"
 KEEP = "keep_lab_"
 SETTING = "keep_lab_set_"
 MOST_SETTINGS, MOST_INDEXES = 12, 24
@@ -119,6 +119,8 @@ def restore() -> None:
     for field in FIELDS.values():
         state.setdefault(field.key, field.first)
     state[SEEN] = params
+    for name, chosen in state.pop(GO, {}).items():
+        state[name] = chosen
     heal()
 
 
@@ -157,6 +159,17 @@ def heal() -> None:
     for param in ("try", "through"):
         if not index_row(value(param)):
             state[key(param)] = FIELDS[param].first
+
+
+def go(view: str, index: str = "", settings: Mapping[str, float] | None = None) -> None:
+    """Run again with another view, and an index with its settings to try: what widgets hold can't be changed once they stand."""
+    chosen: dict[str, object] = {key("view"): view}
+    if index:
+        known = knob_rows(index)
+        chosen[key("try")] = index
+        chosen |= {setting_key(index, name): (settings or {}).get(name, row["default"]) for name, row in known.items()}
+    st.session_state[GO] = chosen
+    st.rerun()
 
 
 def index_names(*more: str) -> list[str]:
