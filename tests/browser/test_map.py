@@ -133,7 +133,7 @@ def test_the_morph_moves_and_is_kept_in_the_link(open_at):
     page.locator(".maps-morph input").dispatch_event("change")
     settle(page)
     assert canvas.evaluate(look) != before
-    assert "morph=0.6" in page.url
+    page.wait_for_url(re.compile("morph=0.6"))
     assert page.get_by_text("These change neighbourhoods").is_visible()
 
 

@@ -63,7 +63,8 @@ def test_the_first_view_needs_no_job(open_page):
         assert raw(one["xy"], "<u2").reshape(-1, 2).shape == (2720, 2)
         assert len(one["lines"]) == 10
         assert [name for _, name in one["figures"]] == ["trust", "continuity"]
-    assert view["atlas"]["sheets"][0].startswith("data:image/webp")
+    assert view["atlas"]["sheets"][0].startswith("@")  # sent when the browser has drawn the maps and asks
+    assert app.session_state["map_message_bytes"] < 150_000
     assert (raw(view["atlas"]["slot"], "<u2") == np.arange(2720)).all()
     assert "mean little" in html(app)
 

@@ -23,7 +23,7 @@ function lookalikeMaps(root) {
     state.label = data.label ? new Uint16Array(bytes(data.label).buffer) : null;
     state.slot = data.atlas ? new Uint16Array(bytes(data.atlas.slot).buffer) : null;
     state.picked = data.selection ? bytes(data.selection) : null;
-    if (data.atlas && state.atlasKey !== data.atlas.key) {
+    if (data.atlas && data.atlas.sheets[0] && state.atlasKey !== data.atlas.key) {
       state.atlasKey = data.atlas.key;
       state.sheets = data.atlas.sheets.map((uri) => { const image = new Image(); image.onload = drawAll; image.src = uri; return image; });
     }

@@ -79,8 +79,13 @@ def labels(view: MapView, ids: Sequence[str]) -> dict:
 
 
 def _map(
-    view: MapView, one: Shown, hue: Colouring, frames: tuple[map_data.Box, map_data.Box], rows: np.ndarray,
-    selection: np.ndarray, large: bool,
+    view: MapView,
+    one: Shown,
+    hue: Colouring,
+    frames: tuple[map_data.Box, map_data.Box],
+    rows: np.ndarray,
+    selection: np.ndarray,
+    large: bool,
 ) -> dict:
     positions, (frame, focus) = one.positions, frames
     index = hue.index if one.rows is None else hue.index[one.rows]

@@ -13,6 +13,13 @@ function whole(value, missing) {
   return value;
 }
 
+// A piece is asked for a few times and no more, so that one that can't be had never makes a circle.
+function ask(maps, name) {
+  const asked = (maps.asked ??= new Map());
+  asked.set(name, (asked.get(name) ?? 0) + 1);
+  return asked.get(name) <= 3;
+}
+
 export default function (component) {
   const { data, parentElement, setTriggerValue } = component;
   for (const [key, text] of Object.entries(data.pieces)) { store.delete(key); store.set(key, text); }
@@ -23,8 +30,11 @@ export default function (component) {
   const text = JSON.stringify(data.view);
   if (data.under) maps.pin.answer(data.under);
   if (maps.text === text) return;
-  const missing = [], view = whole(data.view, missing);
-  if (missing.length) { setTriggerValue("needed", missing[0]); return; }
-  maps.text = text;
+  const missing = [], view = whole(data.view, missing), late = data.view.atlas?.sheets ?? [];
+  // The small pictures come last: the dots need not wait for them.
+  const drawable = missing.every((name) => late.includes(name));
+  if (missing.length && ask(maps, missing[0])) setTimeout(() => setTriggerValue("needed", missing[0]), drawable ? 60 : 0);
+  if (!drawable) return;
+  maps.text = missing.length ? "" : text;
   maps.load(view);
 }
