@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from core.encoders.precision import device_kind
@@ -37,6 +37,13 @@ def converted(model: torch.nn.Module, form: str) -> torch.nn.Module:
     return model.to(torch.bfloat16) if form == "bf16-weights" else model
 
 
+def whole(on_gpu: bool) -> AbstractContextManager:
+    """All 32 bits of fp32: a GPU would round the factors of convolutions to 10 bits (TF32) unless it is told not to."""
+    import torch
+
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if on_gpu else nullcontext()
+
+
 def run(model: torch.nn.Module, features: Callable, pixels: torch.Tensor, form: str) -> np.ndarray:
     """``features(model, pixels)`` in the given form -> float32 numpy."""
     import torch
@@ -44,6 +51,5 @@ def run(model: torch.nn.Module, features: Callable, pixels: torch.Tensor, form: 
     kind, _, how = form.partition("-")
     dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(kind, torch.float32)
     auto = torch.autocast(pixels.device.type, dtype) if how == "autocast" else nullcontext()
-    whole = torch.backends.cudnn.flags(allow_tf32=False) if pixels.is_cuda and form == "fp32" else nullcontext()
-    with torch.inference_mode(), auto, whole:
+    with torch.inference_mode(), auto, whole(pixels.is_cuda and form == "fp32"):
         return features(model, pixels.to(dtype) if how == "weights" else pixels).float().cpu().numpy()

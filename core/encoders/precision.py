@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 ENV = "LOOKALIKE_PRECISION"
 FP32 = "fp32"
+DRIVERS = ("/proc/driver/nvidia", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")
+"""What a driver leaves on Linux: NVIDIA's own, in a container, under Windows, and AMD's (torch calls that cuda too)."""
 KNOWN = (FP32, "bf16-autocast", "bf16-weights", "fp16-autocast")
 
 
@@ -106,8 +108,8 @@ def _path(encoder: Network) -> Path:
 
 @cache
 def device_kind() -> str:
-    """``cuda`` where a GPU can be used, else ``cpu``. Reads the driver's list first, so that without one torch stays out."""
-    if not os.path.exists("/proc/driver/nvidia") and platform.system() == "Linux":
+    """``cuda`` where a GPU can be used, else ``cpu``. Looks for a driver first, so that without one torch stays out."""
+    if platform.system() == "Linux" and not any(map(os.path.exists, DRIVERS)):
         return "cpu"
     import torch
 

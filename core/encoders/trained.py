@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core import store
+from core.encoders import forms
 from core.encoders.base import Encoder, encoders
 from core.encoders.trained_networks import Blueprint, build, from_output, to_input
 from core.errors import UserError
@@ -64,8 +65,9 @@ class Trained(Encoder):
     def _encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
         import torch
 
-        with torch.inference_mode():
-            return self._ready()(self._input(batch)).numpy()
+        pixels = self._input(batch)
+        with torch.inference_mode(), forms.whole(pixels.is_cuda):
+            return self._ready()(pixels).cpu().numpy()
 
     def reconstruct(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """An autoencoder's drawing of RGB uint8 pictures from their vectors: uint8 (n, size, size, 3). Raises UserError."""
@@ -76,7 +78,7 @@ class Trained(Encoder):
         with torch.inference_mode():
             network = self._ready()
             drawn = network.decode(network(self._input([self.prepare(image) for image in images])))
-        return from_output(drawn, self.blueprint).permute(0, 2, 3, 1).contiguous().numpy()
+        return from_output(drawn, self.blueprint).permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
     def distance(self, left: Sequence[np.ndarray], right: Sequence[np.ndarray]) -> np.ndarray:
         """A siamese network's learned distance of pairs of RGB uint8 pictures: float32 (n,), 0 to 2. Raises UserError."""
@@ -88,7 +90,7 @@ class Trained(Encoder):
             raise UserError(f"{len(left)} and {len(right)} pictures make no pairs.")
         one, two = ([self.prepare(image) for image in side] for side in (left, right))
         with torch.inference_mode():
-            return self._ready().distance(self._input(one), self._input(two)).numpy()
+            return self._ready().distance(self._input(one), self._input(two)).cpu().numpy()
 
     @property
     def threshold(self) -> float | None:
@@ -102,7 +104,8 @@ class Trained(Encoder):
     def _input(self, prepared: Sequence[np.ndarray]) -> torch.Tensor:
         import torch
 
-        return to_input(torch.from_numpy(np.stack(prepared)).permute(0, 3, 1, 2), self.blueprint)
+        pixels = torch.from_numpy(np.stack(prepared)).to(next(self._ready().parameters()).device)
+        return to_input(pixels.permute(0, 3, 1, 2), self.blueprint)
 
 
 class Untrained(Trained):
@@ -123,7 +126,7 @@ class Untrained(Trained):
         if self._network is None:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self.seed)
-                self._network = build(self.blueprint).eval().to(memory_format=torch.channels_last)
+                self._network = forms.placed(build(self.blueprint).eval())
 
 
 @functools.lru_cache(maxsize=8)
@@ -143,7 +146,7 @@ def load_network(folder: Path, sha256: str) -> torch.nn.Module:
     except (OSError, SafetensorError, RuntimeError) as error:
         reason = str(error)[:200]
         raise UserError(f"The weights of {folder.name} can't be read ({reason}).", fix="Get or train them again.") from error
-    return network.eval().to(memory_format=torch.channels_last)
+    return forms.placed(network.eval())
 
 
 def read_card(folder: Path) -> dict:
