@@ -1,0 +1,92 @@
+"""Every index at its default knobs, on the catalogue and on 50,000 photographs: recall, times, sizes; nothing from the cache.
+
+    python tools/bench/indexes.py [--encoder resnet.lookalike] [--only hnsw,sq8]
+
+LOOKALIKE_DATA names the photographs (default: shared/data beside the project); without them the catalogue alone is measured.
+``x exact`` is p50 of exact search (numpy) divided by p50 of the index, both taken in this run. Recall counts equals of the
+10th as hits. ``python -m core tune`` measures along the knobs, and keeps what it measures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from core.cli.output import Progress, table
+from core.errors import UserError
+from core.indexes.base import indexes
+from core.services import build, library
+from core.services.hardware import busy, hardware
+from core.services.lab import answers
+from core.services.lab.grid import usual
+from core.services.lab.measure import measured
+from core.services.lab.point import Point
+from core.services.lab.space import Space, open_space
+from core.services.specs import index_spec
+
+K = 10
+COLUMNS = ["index", "recall@10", "p50 ms", "p95 ms", "x exact", "batch ms", "memory MB", "disk MB", "build s"]
+
+
+def galleries() -> list[str]:
+    data = Path(os.environ.get("LOOKALIKE_DATA") or ROOT.parent / "shared" / "data") / "tiny_imagenet"
+    return ["catalogue", *([str(data)] if data.is_dir() else [])]
+
+
+def opened(locator: str, encoder: str) -> Space:
+    dataset = library.open_dataset(locator)
+    if not build.is_built(dataset, encoder):
+        build.build(dataset, [encoder], progress=Progress(f"embedding {dataset.name} by {encoder}"))
+    return open_space(dataset, encoder)
+
+
+def measure(space: Space, names: list[str]) -> list[Point]:
+    exact = indexes.get("exact")
+    exact.build(np.asarray(space.vectors))
+    truth, found = answers.answers(exact, space, K, {}), []
+    for name in names:
+        index, spec, started = indexes.get(name), index_spec(name), time.perf_counter()
+        try:
+            index.build(np.asarray(space.vectors), **spec.build)
+        except UserError as error:
+            print(f"{name}: {error}", file=sys.stderr)
+            continue
+        found.append(measured(space, spec, index, index.cost(), truth, K))
+        print(f"{space.dataset}: {name}, {time.perf_counter() - started:.0f} s", file=sys.stderr)
+    return found
+
+
+def show(space: Space, points: list[Point]) -> None:
+    base = next(point.p50 for point in points if point.index == "exact")
+    print(f"\n{space.dataset}: {space.size:,} x {space.vectors.shape[1]} ({space.encoder}), {len(space.queries)} queries")
+    rows = [
+        {"index": one.text, "recall@10": f"{one.recall:.3f}", "p50 ms": f"{one.p50:.3f}", "p95 ms": f"{one.p95:.3f}",
+         "x exact": f"{base / one.p50:.2f}", "batch ms": f"{one.batch_p50:.3f}", "memory MB": f"{one.ram_bytes / 1e6:.1f}",
+         "disk MB": f"{one.disk_bytes / 1e6:.1f}", "build s": f"{one.build_s:.2f}"}
+        for one in points
+    ]  # fmt: skip
+    table(rows, COLUMNS)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--encoder", default="resnet.lookalike")
+    parser.add_argument("--only", default="", help="indexes, separated by commas (default: all); exact is always among them")
+    chosen = parser.parse_args()
+    names = ["exact", *[name for name in (chosen.only.split(",") if chosen.only else usual()) if name != "exact"]]
+    print(f"{hardware()}; programs that want each core: {busy()}")
+    for locator in galleries():
+        space = opened(locator, chosen.encoder)
+        show(space, measure(space, names))
+
+
+if __name__ == "__main__":
+    main()
