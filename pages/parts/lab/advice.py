@@ -7,10 +7,12 @@ from html import escape
 import streamlit as st
 
 from core.services.lab.choose import Advice
+from core.services.lab.curves import Point
 from pages.parts import cached, cached_lab
 from pages.parts.guard import guarded
 from pages.parts.lab import chart, hues, state
 from pages.parts.lab.live import live
+from pages.parts.lab.panel import SIZES as ENLARGED
 from pages.parts.lab.state import LabView
 from pages.parts.words import caption, facts, quiet, size
 
@@ -39,12 +41,17 @@ def _live(now: LabView) -> None:
             format_func=lambda share: f"{share:g}",
         )  # fmt: skip
     state.publish()
-    plan = guarded(lambda: cached_lab.found(*now.key, "", now.base.k, int(state.value("size")), False), "Reading measurements")
-    dim = int((cached.encoder_row(now.encoder) or {}).get("dim") or (plan.found[0].dim if plan.found else 0))
-    said = guarded(
-        lambda: cached_lab.advice(int(count) or own, dim, int(memory * 1e9), recall, plan.found, now.base.k), "The advice"
-    )
-    _draw(said, int(count) or own, dim)
+    wanted = int(count) or own
+    points = guarded(lambda: _measured(now, own, wanted), "Reading measurements")
+    dim = int((cached.encoder_row(now.encoder) or {}).get("dim") or (points[0].dim if points else 0))
+    said = guarded(lambda: cached_lab.advice(wanted, dim, int(memory * 1e9), recall, points, now.base.k), "The advice")
+    _draw(said, wanted, dim)
+
+
+def _measured(now: LabView, own: int, wanted: int) -> tuple[Point, ...]:
+    """What was measured of a gallery of about this size: as it is, or enlarged."""
+    about = {size for size in (*ENLARGED, int(state.value("size"))) if size > own and wanted / 2 <= size <= 2 * wanted}
+    return tuple(point for size in {0, *about} for point in cached_lab.found(*now.key, "", now.base.k, size, False).found)
 
 
 def _draw(said: Advice, count: int, dim: int) -> None:

@@ -34,12 +34,11 @@ def bands_shown(found: Buckets) -> int:
 
 
 def _query(found: Buckets, locator: str, version: str, shown: int) -> str:
-    """The query's own code: bits as 0 and 1; numbers of a MinHash say nothing to the eye and stay blank."""
+    """The query's own code: bits as 0 and 1; numbers of a MinHash say nothing to the eye and are left out."""
     cells = []
-    for band in range(shown):
+    for band in range(shown if found.method == "lsh" else 0):
         part = found.code[band * found.rows : (band + 1) * found.rows]
-        squares = "".join(f"<i>{int(value)}</i>" if found.method == "lsh" else "<i></i>" for value in part)
-        cells.append(f'<span class="band">{squares}</span>')
+        cells.append(f'<span class="band">{"".join(f"<i>{int(value)}</i>" for value in part)}</span>')
     name = gallery.name_of(cached.dataset(locator), found.query)
     return _line(cached.thumbnail(locator, version, found.query, 112), name, "the query", "".join(cells), "asked")
 

@@ -82,7 +82,7 @@ def _chart(found: Waterfall) -> None:
         text = f"<b>{stage.recall:.3f}</b>" + (f"  {change:+.3f}" if abs(change) >= 0.0005 else "")
         chart.add_annotation(y=stage.title, x=0.012, xanchor="left", text=text, showarrow=False,
                              font={"color": tone["ink"], "size": 13})  # fmt: skip
-    chart.update_xaxes(range=[0, 1.02], title={"text": f"recall@{found.k} against exact search with the full vectors"})
+    chart.update_xaxes(range=[0, 1.02], title={"text": f"recall@{found.k} against exact search"})
     chart.update_yaxes(autorange="reversed", tickfont={"color": tone["ink"], "size": 13}, showgrid=False)
     palette.draw(chart, "lab_losses", "Recall after each stage: " + ", ".join(f"{s.title} {s.recall:.3f}" for s in found.stages))
 

@@ -9,7 +9,7 @@ from pages.parts import builds, cached, cached_lab, palette
 from pages.parts.guard import guarded, public
 from pages.parts.lab.live import live
 from pages.parts.lab.state import LabView
-from pages.parts.words import note, row_html
+from pages.parts.words import note, quiet, row_html
 
 
 def ready(now: LabView) -> bool:
@@ -60,3 +60,5 @@ def progress(job: JobStatus) -> None:
                 cached_lab.forget()
                 st.rerun()
         st.progress(job.done / job.total if job.total else 0.0)
+        if not job.done and job.arguments[0] == "tune":
+            quiet("The first point takes longest: vectors are read, synthetic ones drawn, exact answers found, an index built.")

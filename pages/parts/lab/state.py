@@ -10,6 +10,7 @@ import streamlit as st
 from core.errors import UserError
 from core.services.naming import split_names
 from pages.parts import cached, cached_lab, link
+from pages.parts.shell import hosted
 from pages.parts.words import short
 
 VIEWS = ("Recall and time", "One query", "Where it is lost", "Buckets", "Advice")
@@ -155,6 +156,8 @@ def heal() -> None:
     known = [row["name"] for row in cached.encoder_rows()]
     if cached.encoder_row(value("encoder")) is None:
         state[key("encoder")] = next((one for one in state[link.ENCODERS] if cached.encoder_row(one)), known[0])
+    if hosted():  # no visitor of a public demo fills its memory
+        state[key("size")] = 0
     state[key("indexes")] = [name for name in value("indexes") if index_row(name)]
     for param in ("try", "through"):
         if not index_row(value(param)):
