@@ -209,6 +209,23 @@ def test_a_damaged_index_is_built_again(opened, artifacts):
     assert 'role="alert"' not in html(opened(ONE, **{"try": "hnsw"}))
 
 
+def test_damaged_measurements_are_made_again(opened, artifacts):
+    said = html(opened(LOSS))
+    for path in (artifacts / "cache" / "waterfalls").rglob("*.json"):
+        path.write_text("{")
+    st.cache_resource.clear()
+    app = opened(LOSS)
+    assert 'role="alert"' not in html(app)
+    assert said.count("<tr>") == html(app).count("<tr>") > 4
+
+
+def test_a_hosted_page_enlarges_no_gallery(opened, monkeypatch):
+    monkeypatch.setenv("LOOKALIKE_HOSTED", "1")
+    app = opened(CURVES, size="1000000")
+    assert "size" not in app.query_params
+    assert "keep_lab_size" not in [slider.key for slider in app.select_slider]
+
+
 def test_buckets_show_bits_and_the_threshold(opened):
     app = opened(BUCKETS, threshold="0.8", rows="2")
     said = html(app)

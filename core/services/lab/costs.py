@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from core import store
 from core.errors import UserError
 from core.indexes.base import indexes
 from core.services.hardware import hardware
+from core.services.lab.kept import kept
 from core.services.lab.measure import LIMIT_S
 from core.services.specs import IndexSpec
 
@@ -61,7 +61,11 @@ def pilot(spec: IndexSpec, vectors: np.ndarray) -> Pilot:
         (folder / "pilot.json").write_text(json.dumps(rows))
         return {"index_name": spec.text}
 
-    rows = json.loads((store.get_or_build(KIND, causes, write) / "pilot.json").read_text())
+    return kept(KIND, causes, write, _read)
+
+
+def _read(folder: Path) -> Pilot:
+    rows = json.loads((folder / "pilot.json").read_text())
     return Pilot(*(tuple(column) for column in zip(*rows, strict=True))) if rows else Pilot((), (), (), ())
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from core import store
 from core.indexes.base import indexes
 from core.services.hardware import hardware
+from core.services.lab.kept import UNREADABLE, forget
 from core.services.specs import IndexSpec
 
 KIND = "lab"
@@ -60,8 +61,12 @@ def find(space: dict, spec: IndexSpec, k: int) -> Point | str | None:
     path = store.find(KIND, store.key(causes(space, spec, k)))
     if path is None:
         return None
-    noted = json.loads((path / "point.json").read_text())
-    return noted["refused"] if "refused" in noted else Point(**{**noted, "text": spec.text})
+    try:
+        noted = json.loads((path / "point.json").read_text())
+        return noted["refused"] if "refused" in noted else Point(**{**noted, "text": spec.text})
+    except UNREADABLE as error:
+        forget(KIND, path, error)
+        return None
 
 
 def keep(space: dict, spec: IndexSpec, k: int, found: Point | str, source: dict) -> None:
