@@ -58,7 +58,7 @@ def _tune(options: argparse.Namespace) -> None:
         _writable(options.csv)
     progress = Progress(f"measuring {options.indexes or 'all indexes'}", options.log)
     with progress.ending():
-        dataset = ready(options.dataset, options.encoder)
+        dataset = library.open_dataset(options.dataset) if options.estimate else ready(options.dataset, options.encoder)
         wanted = (dataset, options.encoder, split(options.indexes), options.k, options.size)
         if options.estimate:
             return _show_plan(plan(*wanted, full=options.full), options.json)
@@ -86,8 +86,6 @@ def _report(options: argparse.Namespace, dataset: Dataset, points: list[Point], 
     for text, why in planned.refused.items():
         print(f"{text}: not measured. {why}", file=sys.stderr)
     print(f"\n{equal.sentence}")
-    if any((point.busy or 0) > 1 for point in points):
-        print("Other programs wanted the processor too while this was measured: its times are longer than they need be.")
     if advice:
         print(advice.sentence)
     if like:

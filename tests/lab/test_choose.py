@@ -9,9 +9,11 @@ from core.services.lab.choose import equal_recall, frontier, recommend
 from core.services.lab.point import Point
 
 
-def point(index: str, recall: float, p50: float, ram: int = 1000, size: int = 1000, batch: float = 1.0) -> Point:
+def point(
+    index: str, recall: float, p50: float, ram: int = 1000, size: int = 1000, batch: float = 1.0, busy: float = 0.2
+) -> Point:
     return Point(index, index.upper(), f"{index}:x={p50:g}", {}, {}, index == "exact", size, size, 8, 10, 50, recall, recall, p50,
-                 2 * p50, batch, batch, ram, ram, 1.0)  # fmt: skip
+                 2 * p50, batch, batch, ram, ram, 1.0, busy)  # fmt: skip
 
 
 POINTS = [
@@ -30,6 +32,8 @@ def test_equal_recall():
     assert equal_recall(POINTS, 0.95, batch=True).best[0].index == "exact"
     assert "lsh:x=0.4 comes nearest with 0.700" in equal_recall(POINTS[-1:], 0.95).sentence
     assert equal_recall([]).sentence == "Nothing is measured yet."
+    assert "care" not in found.sentence
+    assert "with care" in equal_recall([POINTS[0], point("hnsw", 0.97, 1.0, busy=7.0)], 0.95).sentence
 
 
 def test_the_frontier_is_not_beaten():
