@@ -58,6 +58,8 @@ class Blueprint:
     options: dict = field(default_factory=dict)
     levels: int = 1
     """How many of a convolutional network's last stages the embedding sees; earlier ones keep colour and texture."""
+    mirror: bool = False
+    """Whether the embedding is the mean of the picture's and its mirror image's, as is usual in retrieval."""
 
     @classmethod
     def from_dict(cls, values: dict) -> Blueprint:
@@ -79,7 +81,7 @@ def build(blueprint: Blueprint) -> torch.nn.Module:
 
     if blueprint.backbone == AUTOENCODER:
         return Autoencoder(blueprint.dim, blueprint.size)
-    return Embedder(backbone(blueprint), blueprint.dim, blueprint.size, blueprint.levels)
+    return Embedder(backbone(blueprint), blueprint.dim, blueprint.size, blueprint.levels, blueprint.mirror)
 
 
 def backbone(blueprint: Blueprint) -> torch.nn.Module:

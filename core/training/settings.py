@@ -46,6 +46,8 @@ class Settings:
     """Length of the vectors."""
     levels: int = 1
     """How many of a convolutional backbone's last stages the embedding sees; 1 = the last alone."""
+    mirror: bool = False
+    """Whether a picture is encoded as the mean of itself and its mirror image: twice the work, and better."""
     resize: int = 0
     """Side of the input with which a network goes on that starts from another; 0 = as large as it was."""
     size: int = 0

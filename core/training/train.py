@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,11 +77,11 @@ def make_network(settings: Settings, progress: Progress | None = None) -> tuple[
     import torch
 
     torch.manual_seed(settings.seed)
-    blueprint = Blueprint(settings.kind, settings.backbone, settings.dim, settings.size, levels=settings.levels)
+    blueprint = Blueprint(settings.kind, settings.backbone, settings.dim, settings.size, levels=settings.levels, mirror=settings.mirror)
     if settings.start_from:
         folder, card = find_model(settings.start_from), model_card(settings.start_from)
         told = Blueprint.from_dict(card["network"])
-        blueprint = replace(told, kind=settings.kind, size=settings.size)
+        blueprint = replace(told, kind=settings.kind, size=settings.size, mirror=settings.mirror or told.mirror)
         network = build(blueprint)
         network.load_state_dict(load_network(folder, card["sha256"]).state_dict())
         return network, blueprint
@@ -151,7 +152,9 @@ def _teacher(settings: Settings) -> tuple[torch.nn.Module, Blueprint] | None:
     if not settings.teacher:
         return None
     told = model_card(settings.teacher)
-    return load_network(find_model(settings.teacher), told["sha256"]), Blueprint.from_dict(told["network"])
+    network = copy(load_network(find_model(settings.teacher), told["sha256"]))
+    network.mirror = False  # every picture comes mirrored half of the time anyhow: no need to do all the work twice
+    return network, Blueprint.from_dict(told["network"])
 
 
 def card(run: Run, settings: Settings, sources: Sequence[Source], state: State, trainer: Trainer) -> dict:

@@ -13,9 +13,9 @@ class Embedder(nn.Module):
     2015): colours and textures, which tell one thing from another of its kind, are found in the earlier ones.
     """
 
-    def __init__(self, network: nn.Module, dim: int, size: int, levels: int = 1) -> None:
+    def __init__(self, network: nn.Module, dim: int, size: int, levels: int = 1, mirror: bool = False) -> None:
         super().__init__()
-        self.backbone, self.levels = network, levels
+        self.backbone, self.levels, self.mirror = network, levels, mirror
         self.power = nn.Parameter(torch.tensor(3.0))
         with torch.no_grad():
             widths = [pooled.shape[1] for pooled in self.eval().stages(torch.zeros(1, 3, size, size))]
@@ -45,7 +45,11 @@ class Embedder(nn.Module):
         return self.even(torch.cat(self.stages(images), dim=1))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.neck(self.features(images))
+        made = self.neck(self.features(images))
+        if self.training or not self.mirror:
+            return made
+        normal = nn.functional.normalize
+        return normal(made) + normal(self.neck(self.features(images.flip(3))))
 
     def distance(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
         """The learned distance of pairs, 0..2: Euclidean between unit embeddings of the two towers."""
