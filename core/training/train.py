@@ -77,7 +77,9 @@ def make_network(settings: Settings, progress: Progress | None = None) -> tuple[
     import torch
 
     torch.manual_seed(settings.seed)
-    blueprint = Blueprint(settings.kind, settings.backbone, settings.dim, settings.size, levels=settings.levels, mirror=settings.mirror)
+    blueprint = Blueprint(
+        settings.kind, settings.backbone, settings.dim, settings.size, levels=settings.levels, mirror=settings.mirror
+    )
     if settings.start_from:
         folder, card = find_model(settings.start_from), model_card(settings.start_from)
         told = Blueprint.from_dict(card["network"])
