@@ -83,8 +83,9 @@ def _report(options: argparse.Namespace, dataset: Dataset, points: list[Point], 
         return emit({"dataset": dataset.name, "encoder": options.encoder, "k": options.k, "size": size, "points": points,
                      "refused": dict(planned.refused), "equal_recall": equal, "advice": advice, "likeness": like})  # fmt: skip
     table([_row(point) for point in points], COLUMNS)
-    for text, why in planned.refused.items():
-        print(f"{text}: not measured. {why}", file=sys.stderr)
+    for why in dict.fromkeys(planned.refused.values()):  # the settings of one build share their reason
+        texts = [text for text, other in planned.refused.items() if other == why]
+        print(f"Not measured: {', '.join(texts)}. {why}", file=sys.stderr)
     print(f"\n{equal.sentence}")
     if advice:
         print(advice.sentence)
