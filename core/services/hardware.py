@@ -13,10 +13,17 @@ PACKAGES = ("numpy", "pillow", "opencv-python-headless", "scikit-image", "torch"
 
 def hardware() -> str:
     """``AMD EPYC, 2 cores`` and the accelerator, where torch is in use and has one."""
+    try:
+        cuda = sys.modules["torch"].cuda
+        return processor() + (f", {cuda.get_device_name(0)}" if cuda.is_available() else "")
+    except (KeyError, AttributeError):  # not in use, or another thread is still importing it
+        return processor()
+
+
+def processor() -> str:
+    """``AMD EPYC, 2 cores``: all that an index uses, whether or not torch is in use beside it."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    torch = sys.modules.get("torch")
-    cuda = torch is not None and torch.cuda.is_available()
-    return f"{_processor()}, {cores} cores" + (f", {torch.cuda.get_device_name(0)}" if cuda else "")
+    return f"{_processor()}, {cores} cores"
 
 
 def busy() -> float | None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from core.errors import UserError
 from core.indexes.base import indexes
-from core.services.hardware import hardware
+from core.services.hardware import processor
 from core.services.lab.kept import kept
 from core.services.lab.measure import LIMIT_S
 from core.services.specs import IndexSpec
@@ -54,7 +54,7 @@ def pilot(spec: IndexSpec, vectors: np.ndarray) -> Pilot:
     """Build on samples of the first vectors, and ask with the default knobs; kept for this build, dimension and machine."""
     sizes = tuple(dict.fromkeys(min(size, len(vectors)) for size in SAMPLES))
     causes = {**indexes.get(spec.name).fingerprint(**spec.build), "sizes": list(sizes),
-              "dim": int(vectors.shape[1]), "hardware": hardware(), "pilot": VERSION}  # fmt: skip
+              "dim": int(vectors.shape[1]), "hardware": processor(), "pilot": VERSION}  # fmt: skip
 
     def write(folder: Path) -> dict:
         rows = [row for size in sizes if (row := _try(spec, np.ascontiguousarray(vectors[:size]))) is not None]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core import store
 from core.indexes.base import indexes
-from core.services.hardware import hardware
+from core.services.hardware import processor
 from core.services.lab.kept import UNREADABLE, forget
 from core.services.specs import IndexSpec
 
@@ -53,7 +53,7 @@ class Point:
 def causes(space: dict, spec: IndexSpec, k: int) -> dict:
     """What a point follows from; times belong to a machine."""
     made = indexes.get(spec.name).fingerprint(**spec.build)
-    return {"space": space, **made, "search": dict(spec.search), "k": k, "hardware": hardware(), "point": VERSION}
+    return {"space": space, **made, "search": dict(spec.search), "k": k, "hardware": processor(), "point": VERSION}
 
 
 def find(space: dict, spec: IndexSpec, k: int) -> Point | str | None:

@@ -10,7 +10,7 @@ from core.datasets.base import Dataset
 from core.errors import UserError
 from core.indexes.base import indexes
 from core.services import embed
-from core.services.hardware import hardware
+from core.services.hardware import processor
 from core.services.lab.chain import Chain, Loss, Stage, Waterfall
 from core.services.lab.kept import kept
 from core.services.lab.space import QUERIES, causes, open_space
@@ -45,7 +45,7 @@ def waterfall(
     items = embed.item_rows(dataset, embed.read(dataset, ready))
     made = {**asdict(chain), "index": indexes.get(spec.name).fingerprint(**spec.build), "search": dict(spec.search)}
     about = {**causes(dataset, ready), "chain": made, "k": k, "roles": digest(items, judged), "protocol": judged.name,
-             "hardware": hardware(), "waterfall": VERSION}  # fmt: skip
+             "hardware": processor(), "waterfall": VERSION}  # fmt: skip
 
     def write(folder: Path) -> dict:
         space = open_space(dataset, encoder, QUERIES, progress=progress)
