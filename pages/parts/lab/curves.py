@@ -23,7 +23,7 @@ from pages.parts.words import caption, count, heading, note, quiet, size, table
 
 WAS_BUSY = "lab_was_busy"
 TIMES = {"p50": "Typical (p50)", "p95": "Slow ones (p95)"}
-ASKED = {"one": "One query", "batch": "In a batch"}
+ASKED = {"one": "One at a time", "batch": "In batches"}
 HEAD = ["Index", "Setting", "Recall", "One query p50 / p95", "In a batch p50", "Memory", "Disk", "Build"]
 
 
@@ -71,11 +71,11 @@ def _measured(plan: Plan) -> None:
     if clicked is not None:
         state.go(state.VIEWS[1], clicked.index, {**clicked.build, **clicked.search})
     said(equal.sentence)
-    _facts(plan)
+    _facts(plan, equal.sentence)
     _tables(plan, equal)
 
 
-def _facts(plan: Plan) -> None:
+def _facts(plan: Plan, sentence: str) -> None:
     one = plan.found[0]
     made = f"{one.real:,} of your own and {one.size - one.real:,} synthetic vectors" if one.size > one.real else (
         f"{one.size:,} of your own vectors")  # fmt: skip
@@ -85,7 +85,7 @@ def _facts(plan: Plan) -> None:
         f"Up and left is better; a click on a dot opens it under {state.VIEWS[1]}."
     )
     load = max((point.busy or 0.0 for point in plan.found), default=0.0)
-    if load > 1.5:
+    if load > 1.5 and "Other programs" not in sentence:
         note("Times of a busy machine.", f"Up to {load:.0f} programs wanted each core meanwhile: compare with care.")
 
 
