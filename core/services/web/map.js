@@ -97,7 +97,9 @@ function lookalikeMaps(root) {
     reset.type = "button";
     reset.onclick = () => { state.whole = true; state.views.forEach((view) => { view.zoom = 1; view.dx = view.dy = 0; }); drawAll(); };
     whole.append(reset);
-    row.append(tools, whole, make("span", "maps-hint", state.data.hint || "Drag to select pictures, scroll to zoom, click a dot to see it, double-click to compare with it."));
+    const hands = finger ? "Tap a dot to see it, zoom with two fingers; choose Lasso or Box, then drag to select pictures."
+      : "Drag to select pictures, scroll to zoom, click a dot to see it, double-click to compare with it.";
+    row.append(tools, whole, make("span", "maps-hint", state.data.hint || hands));
     return row;
   }
 
@@ -282,9 +284,11 @@ function lookalikeMaps(root) {
   }
 
   function pictures(view, pen, at, bounds) {
-    const side = bounds.width < 420 ? 24 : 32, taken = new Set();
+    const side = bounds.width < 420 ? 24 : 32, taken = new Set(), { n } = view.points, stride = n % 7919 ? 7919 : 7907;
     pen.imageSmoothingEnabled = true;
-    for (let row = 0; row < view.points.n; row += 1) {
+    // In a mixed but fixed order: rows stand class by class, and the first of a cell is the one that shows.
+    for (let turn = 0; turn < n; turn += 1) {
+      const row = (turn * stride) % n;
       if (state.picked && !(state.picked[row >> 3] & (1 << (row & 7)))) continue;
       if (state.only >= 0 && view.points.colour[row] !== state.only) continue;
       const [x, y] = toScreen(at, ...spot(view, row));
