@@ -42,7 +42,7 @@ def test_resumed_equals_never_stopped_bit_for_bit(recipe, changes, tiny):
     whole = begin(tiny(recipe, name="net.whole", **changes))
     first = work(whole)
     parts = begin(tiny(recipe, name="net.parts", **changes))
-    for step in (1, 4, 6, 9):  # in the middle of an epoch, at its end, in the next
+    for step in (4, 6, 9):  # in the middle of an epoch, at its end, in the next
         with pytest.raises(Cancelled):
             work(parts, stop_at(step))
     second = work(parts)
