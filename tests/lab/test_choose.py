@@ -52,6 +52,16 @@ def test_measured_advice():
     assert "no measured setting reaches 0.95" in least.sentence
 
 
+def test_advice_says_when_the_processor_was_shared():
+    assert "Other programs" not in recommend(1000, 8, 10_000, 0.95, POINTS).sentence
+    crowded = point("hnsw", 0.97, 0.9, 5000, busy=3.0)
+    assert "take the ratio with care" in recommend(1000, 8, 10_000, 0.95, [POINTS[0], crowded]).sentence
+    assert "take the ratio with care" in recommend(1000, 8, 10_000, 0.95, [point("exact", 1, 4, busy=3.0), POINTS[2]]).sentence
+    alone = recommend(1000, 8, 10_000, 0.95, [crowded]).sentence
+    assert alone.endswith("it is faster alone.")
+    assert "ratio" not in alone
+
+
 @pytest.mark.parametrize(
     ("size", "memory", "recall", "index"),
     [(5000, 10**9, 0.95, "exact"), (10**6, 4 * 10**9, 0.95, "hnsw"), (10**6, 5 * 10**8, 0.95, "sq8"),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.errors import UserError
-from core.services.lab.point import Point
+from core.services.lab.point import BUSY, Point
 
 FEW = 20_000
 NEAR = 2.0
@@ -60,12 +60,20 @@ def _measured(
     faster = base is not None and not best.exact
     against = f", {base.p50 / max(best.p50, 1e-6):.3g} times as fast as comparing with every one" if faster else ""
     figures = f"it finds {best.recall:.3f} of the true {best.k} in {best.p50:.3g} ms{against}, with {_bytes(taken)} of memory"
+    care = _care(best, base if faster else None)
     if good:
         reason = f"of the {len(good)} measured settings that reach {recall:g} in {_bytes(memory)} it is the fastest"
     else:
         reason = f"no measured setting reaches {recall:g} in {_bytes(memory)}, and this one comes nearest"
-    sentence = f"For {size:,} vectors of {dim} numbers take {best.title} ({best.text}): {figures}; {reason}."
+    sentence = f"For {size:,} vectors of {dim} numbers take {best.title} ({best.text}): {figures}; {reason}.{care}"
     return Advice(sentence, best.index, best.text, "measured", "", taken, best)
+
+
+def _care(best: Point, base: Point | None) -> str:
+    """What to say of times that were taken while other programs ran."""
+    if base is not None and (best.crowded or base.crowded):
+        return BUSY
+    return " Other programs wanted the processor while this was measured: it is faster alone." if best.crowded else ""
 
 
 def _ruled(size: int, dim: int, memory: int, recall: float) -> Advice:

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from core.services.lab.advice import Advice, recommend
-from core.services.lab.point import Point
+from core.services.lab.point import BUSY, Point
 
 __all__ = ["Advice", "Equal", "equal_recall", "frontier", "recommend"]
-BUSY = " Other programs wanted the processor meanwhile, which lengthens long searches most: take the ratio with care."
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ def _sentence(points: Sequence[Point], best: Sequence[Point], recall: float, bat
     base = min(plain, key=lambda one: _ms(one, batch)) if plain else None
     if base is None or first.exact:
         return f"{text}." if base is None else f"{text}; no approximation is faster here."
-    care = BUSY if max(first.busy or 0, base.busy or 0) > 1 else ""
+    care = BUSY if first.crowded or base.crowded else ""
     return (
         f"{text}, {_ms(base, batch) / _ms(first, batch):.3g} times as fast as comparing with every picture ({base.text}).{care}"
     )

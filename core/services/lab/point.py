@@ -15,6 +15,7 @@ from core.services.specs import IndexSpec
 
 KIND = "lab"
 VERSION = 1
+BUSY = " Other programs wanted the processor meanwhile, which lengthens long searches most: take the ratio with care."
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,11 @@ class Point:
     disk_bytes: int
     build_s: float
     busy: float | None = None
+
+    @property
+    def crowded(self) -> bool:
+        """Whether other programs had to share the processor while this was timed."""
+        return (self.busy or 0.0) > 1.0
 
 
 def causes(space: dict, spec: IndexSpec, k: int) -> dict:
