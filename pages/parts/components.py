@@ -54,7 +54,10 @@ def picture_grid(
     on_pick: Callable[[], None] | None = None,
 ) -> str | None:
     """Thumbnails to choose from; each item has ``id``, ``uri``, ``alt`` and may have ``caption``, ``rank`` and ``badge`` (words
-    over the picture) and ``mark`` (``ghost``, ``lost``, ``extra``, ``query``: its look); ``blank`` ones are empty places. Returns the id clicked."""
+    over the picture) and ``mark`` (``ghost``, ``lost``, ``extra``, ``query``: its look); ``blank`` ones are empty places.
+
+    Returns the id clicked.
+    """
     data = {"items": list(items), "label": label, "side": side, "selected": selected}
     return _grid(key=key, data=data, on_picked_change=on_pick or _nothing).picked
 
