@@ -28,8 +28,8 @@ class UnknownName(UserError):
 class Registry(Generic[T]):
     """Names to makers. A *finder* answers names that can't be listed (``any timm name``, ``artifacts/models/*``)."""
 
-    def __init__(self, kind: str, package: str) -> None:
-        self.kind, self.package = kind, package
+    def __init__(self, kind: str, package: str, first: str = "") -> None:
+        self.kind, self.package, self.first = kind, package, first
         self._makers: dict[str, Callable[[], T]] = {}
         self._finders: list[tuple[Callable[[], list[str]], Callable[[str], T | None]]] = []
         self._near: list[Callable[[str], list[str]]] = []
@@ -54,9 +54,10 @@ class Registry(Generic[T]):
         self._near += [near] if near else []
 
     def names(self) -> list[str]:
+        """All that are listed, in the order of their registration; the one named ``first`` before them."""
         self._import_siblings()
         found = [name for names, _ in self._finders for name in names()]
-        return list(dict.fromkeys([*self._makers, *found]))
+        return sorted(dict.fromkeys([*self._makers, *found]), key=lambda name: name != self.first)
 
     def get(self, name: str) -> T:
         self._import_siblings()

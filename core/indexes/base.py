@@ -17,7 +17,7 @@ from core.registry import Registry
 from core.types import Cost, Hits, Progress, State
 
 __all__ = ["MOST_HITS", "Index", "Knob", "Unreadable", "indexes"]
-indexes: Registry[Index] = Registry("index", "core.indexes")
+indexes: Registry[Index] = Registry("index", "core.indexes", first="exact")
 
 
 MOST_HITS = 10_000

@@ -18,7 +18,7 @@ from core.errors import UserError
 from core.faiss_door import faiss
 from core.indexes.base import Knob, indexes
 from core.indexes.beside import Beside, blocks
-from core.indexes.faiss_calls import parameters, read, sample, write, written_bytes
+from core.indexes.faiss_calls import parameters, quiet, read, sample, write, written_bytes
 from core.indexes.ranking import rank
 from core.types import Cost, Hits, Progress
 
@@ -113,6 +113,7 @@ class FactoryIndex(Beside):
     def __init__(self, text: str) -> None:
         super().__init__()
         self._plan = made = plan(text)
+        self._codes = None
         self.name, self.title = PREFIX + text, f"faiss {text}"
         self.about = "A faiss factory string as typed, inner product on unit vectors."
         self.search_knobs = {"rerank": Knob(10, (1, 4, 10, 40), "candidates for each hit wanted, compared exactly", 1, 1000)}
@@ -166,6 +167,9 @@ class FactoryIndex(Beside):
         if self._plan.parts:  # as often as helps: faiss's own 50 rounds of it take minutes
             turn = faiss().downcast_VectorTransform(index.chain.at(0))
             turn.niter, turn.niter_pq, turn.niter_pq_0 = OPQ_ROUNDS, 2, 10
+            self._codes = turn.pq = faiss().ProductQuantizer(turn.d_out, turn.M, 8)  # faiss keeps no reference to it
+            quiet(turn)
+        quiet(inner)
         return index
 
     def _said(self, error: Exception) -> UserError:

@@ -18,7 +18,7 @@ import numpy as np
 from core.errors import UserError
 from core.faiss_door import faiss
 from core.indexes.base import Index, Knob, indexes
-from core.indexes.faiss_calls import all_best, parameters, read, sample, write, written_bytes
+from core.indexes.faiss_calls import all_best, parameters, quiet, read, sample, write, written_bytes
 from core.indexes.ranking import rank, scan
 from core.types import Cost, Hits, Progress, report
 
@@ -130,6 +130,7 @@ class FaissIndex(Index):
             index.hnsw.efConstruction = knobs["efConstruction"]
         if hasattr(index, "do_polysemous_training"):
             index.do_polysemous_training = False  # orders the codes for a filter that is not used, and takes minutes
+        quiet(index)
         return index
 
     def _refuse(self, n: int, dim: int, knobs: dict) -> None:

@@ -20,6 +20,13 @@ def sample(vectors: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(vectors[:: -(-len(vectors) // TRAIN_MOST)], dtype=np.float32)
 
 
+def quiet(index: object) -> None:
+    """Let k-means take as few points as its caller has checked: faiss prints a warning below 39 for each centroid."""
+    for trained in (index, getattr(index, "pq", None)):
+        if hasattr(trained, "cp"):
+            trained.cp.min_points_per_centroid = 1
+
+
 def selector(mask: np.ndarray | None) -> object:
     """A mask bool (n,) as what faiss takes to look at these rows alone; None for none."""
     return None if mask is None else faiss().IDSelectorBitmap(np.packbits(mask, bitorder="little"))

@@ -17,6 +17,12 @@ RECALL = {"lsh": 0.6}
 """Recall@10 at default knobs that an approximate index must reach on the clustered set; 0.9 where not said."""
 
 
+def test_exact_search_is_listed_first():
+    """Whatever was imported before: what is compared with stands over what is compared."""
+    assert indexes.names()[0] == "exact"
+    assert len(set(indexes.names())) == len(indexes.names())
+
+
 @pytest.mark.parametrize("name", EXACT)
 def test_exact_equals_the_definition(name, built, truth):
     queries, ids, scores = truth
