@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.services.compare import agreement
 from pages.parts import agreement as matrix
-from pages.parts import answers, cached, components, export, key, link, query, settings
+from pages.parts import answers, cached, cached_part, components, export, key, link, part, query, settings
 from pages.parts.answers import Gathered
 from pages.parts.guard import run
 from pages.parts.link import View
@@ -19,7 +19,7 @@ PLACES = ("panel_query", "panel_settings", "panel_agreement", "answer")
 def main() -> None:
     link.restore()
     found = cached.dataset(st.session_state[link.DATASET])
-    actions = shell("Compare", f"One picture, several encoders, the nearest of {len(found.items):,} {purpose(found.kind)}")
+    actions = shell("Compare", f"One picture, several encoders, the nearest of {searched():,} {purpose(found.kind)}")
     frame = st.container(key="frame")
     with frame:
         asked, chosen, agreed, board = (st.container(key=name) for name in PLACES)
@@ -40,6 +40,12 @@ def main() -> None:
     if gathered.waiting:
         answers.ask(view, gathered.waiting[0])
         st.rerun()
+
+
+def searched() -> int:
+    """How many pictures are searched."""
+    locator = st.session_state[link.DATASET]
+    return cached_part.left(locator, cached.version(locator), part.where())[0]
 
 
 def purpose(kind: str) -> str:

@@ -50,7 +50,7 @@ def gather(view: View) -> Gathered:
         elif isinstance(outcome, UserError):
             states[name] = columns.failed(row, outcome)
         else:
-            found.answers[name] = cached.answer(view.dataset, version, view.query, name, view.index, view.k)
+            found.answers[name] = _answer(view, version, name)
             states[name] = None
     found.columns = _columns(view, found.answers, states)
     return found
@@ -60,7 +60,7 @@ def ask(view: View, name: str) -> str | UserError:
     """One encoder's answer, kept; returns how it went."""
     version = cached.version(view.dataset)
     try:
-        guarded(lambda: cached.answer(view.dataset, version, view.query, name, view.index, view.k), name)
+        guarded(lambda: _answer(view, version, name), name)
         outcome: str | UserError = "answered"
     except UserError as error:
         outcome = error
@@ -92,7 +92,11 @@ def act(view: View, action: str) -> None:
 
 
 def _key(view: View, version: str, name: str) -> tuple:
-    return view.dataset, version, view.query, name, view.index, view.k
+    return view.dataset, version, view.query, name, view.index, view.k, view.where
+
+
+def _answer(view: View, version: str, name: str) -> Answer:
+    return cached.answer(view.dataset, version, view.query, name, view.index, view.k, view.where)
 
 
 def _outcome(view: View, version: str, name: str) -> str | UserError | None:

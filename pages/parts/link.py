@@ -10,7 +10,7 @@ import streamlit as st
 from core.errors import UserError
 from core.services.naming import split_names
 from core.services.specs import index_spec
-from pages.parts import cached
+from pages.parts import cached, part
 from pages.parts.words import short
 
 DATASET, ENCODERS, INDEX, K = "keep_dataset", "keep_encoders", "keep_index", "keep_k"
@@ -21,18 +21,19 @@ FIRST_ITEM = "mug-15-0"
 """A query of the catalogue that each of the first encoders answers in its own way."""
 EXAMPLE_TIMM = "convnext_nano.in12k_ft_in1k"
 MAX_ENCODERS, MAX_K, MAX_TRAIL = 8, 50, 50
-PARAMS = ("dataset", "query", "encoders", "index", "k")
+PARAMS = ("dataset", "query", "encoders", "index", "k", part.PARAM)
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Everything that a link holds. ``query`` is ``item:<id>`` or ``up:<token>``."""
+    """Everything that a link holds. ``query`` is ``item:<id>`` or ``up:<token>``; ``where`` the part that is searched."""
 
     dataset: str
     query: str
     encoders: tuple[str, ...]
     index: str
     k: int
+    where: tuple[str, ...] = ()
 
 
 def restore() -> None:
@@ -45,6 +46,7 @@ def restore() -> None:
     st.session_state[ENCODERS] = _encoders(params, remarks)
     st.session_state[INDEX] = _index(params, remarks)
     st.session_state[K] = _k(params, remarks)
+    part.restore(params, st.session_state[DATASET], remarks)
     st.session_state[QUERY] = _query(params, st.session_state[DATASET], remarks)
     st.session_state.setdefault(TRAIL, [])
     st.session_state[REMARKS] = remarks
@@ -60,6 +62,7 @@ def _heal() -> None:
     if chosen != list(state[ENCODERS]):
         state[ENCODERS] = chosen
     state[INDEX] = _index({"index": state[INDEX]}, remarks)
+    part.heal(state[DATASET])
     if remarks:
         state[REMARKS] = remarks
 
@@ -67,15 +70,20 @@ def _heal() -> None:
 def current() -> View:
     """The view as it is now."""
     state = st.session_state
-    return View(state[DATASET], state[QUERY], tuple(state[ENCODERS]), state[INDEX], int(state[K]))
+    return View(state[DATASET], state[QUERY], tuple(state[ENCODERS]), state[INDEX], int(state[K]), part.where())
+
+
+def written(view: View) -> dict[str, str]:
+    """A view as parameters of a link; where the whole gallery is searched, the part is not among them."""
+    values = (view.dataset, view.query, ",".join(view.encoders), view.index, str(view.k), *view.where)
+    return dict(zip(PARAMS, values, strict=False))
 
 
 def publish() -> View:
     """The view as it is now; the address bar is made to say it."""
     state, view = st.session_state, current()
-    values = (view.dataset, view.query, ",".join(view.encoders), view.index, str(view.k))
-    params = dict(zip(PARAMS, values, strict=True))
-    if params != {name: st.query_params.get(name) for name in PARAMS}:
+    params = written(view)
+    if params != {name: st.query_params[name] for name in PARAMS if name in st.query_params}:
         st.query_params.from_dict(params)
     state[LINK] = params
     return view
@@ -103,6 +111,7 @@ def dataset_changed() -> None:
     if state[QUERY].startswith("item:"):
         state[QUERY] = first_query(state[DATASET])
     state[TRAIL] = []
+    part.clear()
 
 
 def first_query(locator: str) -> str:

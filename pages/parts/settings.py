@@ -1,10 +1,10 @@
-"""What is compared: the data set, the encoders, how many hits, and the index."""
+"""What is compared: the data set or a part of it, the encoders, how many hits, and the index."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import cached, link
+from pages.parts import cached, link, part
 from pages.parts.words import caption
 
 ORDER = {"bundled": 0, "trained": 1, "pretrained": 2, "imported": 3}
@@ -13,7 +13,7 @@ STEPS = (5, 10, 20, 50)
 
 
 def panel() -> None:
-    """The four controls of a comparison; their values live in the session and in the link."""
+    """The controls of a comparison; their values live in the session and in the link."""
     caption("What is compared")
     rows = {row["locator"]: row for row in cached.dataset_rows() if row["state"] == "ready"}
     st.selectbox(
@@ -33,6 +33,7 @@ def panel() -> None:
         format_func=lambda name: indexes.get(name, name),
         help="Or type one with its knobs, as hnsw:efSearch=16, or a faiss factory string, as factory:IVF64,PQ16.",
     )  # fmt: skip
+    part.control(st.session_state[link.DATASET])
 
 
 def names() -> list[str]:

@@ -215,7 +215,7 @@ def current() -> LabView:
 def publish() -> None:
     """The address bar says the view."""
     base, state = link.current(), st.session_state
-    own = dict(zip(link.PARAMS, (base.dataset, base.query, ",".join(base.encoders), base.index, str(base.k)), strict=True))
+    own = link.written(base)
     params = {**own, "encoder": value("encoder"), "view": value("view")}
     params |= {name: one.written(value(name)) for name, one in FIELDS.items() if value(name) != one.first}
     if set_to := _written(chosen_settings(value("try"))):

@@ -124,7 +124,7 @@ def current() -> MapView:
 def publish(view: MapView) -> None:
     """The address bar says the view."""
     base, state = view.base, st.session_state
-    own = dict(zip(link.PARAMS, (base.dataset, base.query, ",".join(base.encoders), base.index, str(base.k)), strict=True))
+    own = link.written(base)
     params = {**own, "map": view.projection, "colour": view.colour, "view": view.mode}
     defaults = projection_row(view.projection)["settings"]
     params |= {name: f"{value:g}" for name, value in view.params.items() if value != defaults[name].default}

@@ -1,0 +1,77 @@
+"""A part of the gallery: the filter of Compare, one field and those of its values that are searched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from pages.parts import cached, cached_part
+from pages.parts.words import quiet, short
+
+FIELD, VALUES = "keep_part", "keep_part_values"
+PARAM = "where"
+WHOLE = ""
+MOST_CHOSEN = 20
+
+
+def where() -> tuple[str, ...]:
+    """The condition as a search takes it; empty where the whole gallery is searched."""
+    field, values = st.session_state.get(FIELD, WHOLE), st.session_state.get(VALUES, [])
+    return (f"{field}={'|'.join(values)}",) if field and values else ()
+
+
+def clear() -> None:
+    """Search the whole gallery."""
+    st.session_state[FIELD], st.session_state[VALUES] = WHOLE, []
+
+
+def heal(locator: str) -> None:
+    """Search the whole gallery where it holds no longer what was chosen."""
+    known = cached_part.choices(locator, cached.version(locator)).get(st.session_state.get(FIELD, WHOLE), [])
+    if not known or not set(st.session_state[VALUES]) <= set(known):
+        clear()
+
+
+def restore(params: Mapping[str, str], locator: str, remarks: list[str]) -> None:
+    """Put a link's ``category=mug|ring`` into the session; what the gallery does not hold gives a remark."""
+    clear()
+    if not (given := params.get(PARAM, "")):
+        return
+    field, _, wanted = given.partition("=")
+    values = list(dict.fromkeys(wanted.split("|")))
+    known = cached_part.choices(locator, cached.version(locator)).get(field, [])
+    kept = [value for value in values if value in known][:MOST_CHOSEN]
+    if kept:
+        st.session_state[FIELD], st.session_state[VALUES] = field, kept
+    if len(kept) < len(values):
+        searched = "Searching the rest of it." if kept else "Searching the whole gallery."
+        remarks.append(f"Not all of the part {short(given)!r} can be searched here. {searched}")
+
+
+def control(locator: str) -> None:
+    """The fold in which a part is chosen, and under it how many pictures that leaves."""
+    version, state = cached.version(locator), st.session_state
+    known = cached_part.choices(locator, version)
+    if not known:
+        return
+    with st.expander("Part of the gallery", expanded=bool(where())):
+        st.selectbox("Search in", [WHOLE, *known], key=FIELD, format_func=_title, on_change=_field_changed)
+        if state[FIELD]:
+            st.multiselect(
+                f"{_title(state[FIELD])} is", known[state[FIELD]], key=VALUES, max_selections=MOST_CHOSEN,
+                placeholder="Choose one or more",
+            )  # fmt: skip
+    if asked := where():
+        some, every = cached_part.left(locator, version, asked)
+        quiet(f"{some:,} of {every:,} pictures remain.")
+
+
+def _title(field: str) -> str:
+    """``category`` -> ``Category``; an attribute's underscores are spaces."""
+    words = field.replace("_", " ")
+    return words[:1].upper() + words[1:] if field else "The whole gallery"
+
+
+def _field_changed() -> None:
+    st.session_state[VALUES] = []
