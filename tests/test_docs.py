@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -36,6 +37,15 @@ def test_readme_check_finds_what_is_wrong_and_what_is_new():
     assert repaired == write_readme.known(), "make readme repairs it"
 
 
+def test_readme_shows_the_scores_that_were_measured():
+    shown = README.partition(write_readme.SCORES_BEGIN)[2].partition(write_readme.SCORES_END)[0]
+    assert shown.strip() == write_readme.scores()
+    measured = json.loads((ROOT / "artifacts" / "reports" / "encoders.json").read_text())
+    assert {name for name in measured if name.endswith(".lookalike")} == {
+        path.parent.name for path in (ROOT / "artifacts" / "models").glob("*.lookalike/card.json")
+    }
+
+
 def test_readme_check_refuses_an_encoder_that_makes_no_line(monkeypatch: pytest.MonkeyPatch):
     rows = [row | {"title": "a | b\nc"} if row["name"] == "hog.8x8" else row for row in library.encoder_rows()]
     monkeypatch.setattr(library, "encoder_rows", lambda: rows)
@@ -56,8 +66,9 @@ def test_links_lead_somewhere(page: Path):
 
 def test_make_targets_in_the_docs_exist():
     known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = {name for page in PAGES for name in re.findall(r"`?make ([a-z-]+)", page.read_text())}
-    assert named - known - {"sure"} == set()
+    named = {name for page in PAGES for name in re.findall(r"(?:`|^)make ([a-z-]+)", page.read_text(), re.MULTILINE)}
+    assert {"demo", "test"} <= named
+    assert named - known == set()
 
 
 def test_the_example_encoder_of_the_readme_works(monkeypatch: pytest.MonkeyPatch):

@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT))
 from core import store
 from core.datasets.paths import open_dataset
 from core.encoders.base import encoders
-from core.encoders.trained import Untrained, read_card
+from core.encoders.trained import UNTRAINED, Untrained, read_card
 from core.services import embed
 from core.services.effect import per_query
 from core.training.export import update_card
@@ -82,7 +82,10 @@ def measure(tried: list) -> dict[str, dict]:
 def write_report(figures: dict[str, dict]) -> None:
     folder = store.shipped() / "reports"
     held = folder / "encoders.json"
-    merged = {**(json.loads(held.read_text()) if held.exists() else {}), **figures}
+    before = json.loads(held.read_text()) if held.exists() else {}
+    cards = [read_card(store.shipped() / "models" / name) for name in shipped()]
+    wanted = [*CLASSICAL, *shipped(), *dict.fromkeys(card["network"]["backbone"] + UNTRAINED for card in cards)]
+    merged = {name: {**before, **figures}[name] for name in wanted if name in {**before, **figures}}
     store.write_text(held, json.dumps(merged, indent=1) + "\n")
     lines = ["| encoder | " + " | ".join(title for title, _, _ in SETS) + " |", "|---|" + "---|" * len(SETS)]
     for name, sets in merged.items():

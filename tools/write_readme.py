@@ -1,4 +1,5 @@
-"""Write the table of encoders into README.md from the registry; with ``--check``, hold the table against the registry.
+"""Write README.md's tables: encoders from the registry, scores from ``artifacts/reports/encoders.md``. ``--check``: hold the
+table of encoders against the registry.
 
 The check goes encoder by encoder. A row that says something else than the code, or that no code answers to, fails. An
 encoder that has just been added has no row yet: it is named as new, with the row that ``make readme`` would write, and
@@ -20,6 +21,8 @@ from core.services import library
 
 README = ROOT / "README.md"
 BEGIN, END = "<!-- encoders:begin (written by tools/write_readme.py) -->", "<!-- encoders:end -->"
+SCORES = ROOT / "artifacts" / "reports" / "encoders.md"
+SCORES_BEGIN, SCORES_END = "<!-- scores:begin (from artifacts/reports/encoders.md) -->", "<!-- scores:end -->"
 HEAD = ["| name | what it is | family | numbers | |", "|---|---|---|---|---|"]
 
 
@@ -65,9 +68,17 @@ def verdicts(text: str) -> dict[str, tuple[str, str]]:
 
 
 def written(text: str) -> str:
-    """README text with the table in its place."""
-    table = "\n".join([*HEAD, *known().values()])
-    return re.sub(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: f"{BEGIN}\n{table}\n{END}", text, flags=re.DOTALL)
+    """README text with both tables in their places."""
+    return _between(_between(text, BEGIN, END, "\n".join([*HEAD, *known().values()])), SCORES_BEGIN, SCORES_END, scores())
+
+
+def scores() -> str:
+    """The table that ``tools/measure_models.py`` made."""
+    return SCORES.read_text().strip()
+
+
+def _between(text: str, begin: str, end: str, table: str) -> str:
+    return re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: f"{begin}\n{table}\n{end}", text, flags=re.DOTALL)
 
 
 def main() -> int:
