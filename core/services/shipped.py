@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from functools import lru_cache
 from pathlib import Path
 
@@ -79,9 +80,15 @@ def ship(path: Path, dataset: Dataset, encoder: str) -> Path:
     noted = {name: meta[name] for name in ("source", "dataset_name", "encoder_name", "encoder_key", "dim", "pictures", "skipped")}
     half = np.asarray(vectors(path)).astype(np.float16)
     with store.new_folder(target) as folder:
-        np.savez_compressed(folder / PACKED, vectors=half)
+        _pack(folder / PACKED, half)
         (folder / "meta.json").write_text(json.dumps({"key": meta.get("key", path.name), **noted}))
     return target
+
+
+def _pack(path: Path, vectors: np.ndarray) -> None:
+    """An ``.npz`` that numpy reads like any other, by a compression that saves a tenth more than numpy's own."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as packed, packed.open("vectors.npy", "w", force_zip64=True) as file:
+        np.lib.format.write_array(file, vectors, allow_pickle=False)
 
 
 def ship_fit(path: Path, encoder: str) -> Path:
