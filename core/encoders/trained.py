@@ -171,7 +171,8 @@ def find_model(name: str) -> Path | None:
 
 
 def _plain(name: str) -> bool:
-    return "/" not in name and "\\" not in name and not name.startswith(".")
+    """Whether a name can be a folder's: no path, and no longer than file systems allow."""
+    return "/" not in name and "\\" not in name and not name.startswith(".") and "\0" not in name and len(name.encode()) <= 200
 
 
 def _names() -> list[str]:
