@@ -34,7 +34,11 @@ def active(locator: str, encoder: str) -> JobStatus | None:
 
 def ended(locator: str, encoder: str) -> JobStatus | None:
     """How the last build that this session started for this ended; None where none did."""
-    job = st.session_state.get(STARTED, {}).get((locator, encoder))
+    return over(st.session_state.get(STARTED, {}).get((locator, encoder)))
+
+
+def over(job: str | None) -> JobStatus | None:
+    """How a job ended; None while it runs, and where nothing is known of it."""
     try:
         status = jobs.status(job) if job else None
     except UserError:

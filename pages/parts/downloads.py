@@ -38,12 +38,7 @@ def active(kind: str, name: str) -> JobStatus | None:
 
 def ended(kind: str, name: str) -> JobStatus | None:
     """How the last download that this session started of this ended; None where none did."""
-    job = st.session_state.get(STARTED, {}).get((kind, name))
-    try:
-        status = jobs.status(job) if job else None
-    except UserError:
-        return None
-    return status if status and not status.active else None
+    return builds.over(st.session_state.get(STARTED, {}).get((kind, name)))
 
 
 def offer(kind: str, row: dict) -> None:

@@ -6,9 +6,8 @@ import time
 
 import streamlit as st
 
-from core.services.jobs import JobStatus
-from pages.parts import builds, cached, guard
-from pages.parts.words import ago, note, quiet, row_html
+from pages.parts import cached, guard, watching
+from pages.parts.words import ago, note
 
 RECENT = 3
 RECENT_S = 3600.0
@@ -28,21 +27,11 @@ def _jobs(was_running: bool) -> None:
         cached.forget_downloads()
         st.rerun()
     for job in active:
-        with st.container(key=f"panel_job_{job.id}"):
-            _running(job)
+        counting = not job.total and job.arguments[0] == "build"
+        about = "Counting what is to do. Finished parts of an earlier build are kept." if counting else ""
+        watching.bar(job, job.id, about=about)
     latest = {job.title: job for job in reversed(cached.recent_jobs())}  # of one thing tried several times, the last try
     over = [job for job in latest.values() if not job.active and time.time() - job.updated < RECENT_S]
     for job in sorted(over, key=lambda job: -job.updated)[:RECENT]:
         words = f"{guard.public(job.message)} {ago(time.time() - job.updated)}."
         note(f"{ENDS[job.state]}: {job.title}.", words.strip(), TONES[job.state])
-
-
-def _running(job: JobStatus) -> None:
-    with st.container(horizontal=True, vertical_alignment="center"):
-        row_html(job.title, builds.progress_words(job))
-        if st.button("Cancel", key=f"cancel_{job.id}"):
-            builds.stop(job.id)
-            st.rerun()
-    st.progress(job.done / job.total if job.total else 0.0)
-    if not job.total and job.arguments[0] == "build":
-        quiet("Counting what is to do. Finished parts of an earlier build are kept.")

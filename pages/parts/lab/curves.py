@@ -12,7 +12,7 @@ import streamlit as st
 from core.services.lab import choose
 from core.services.lab.choose import Equal
 from core.services.lab.curves import Plan, Point
-from pages.parts import cached, cached_lab, link
+from pages.parts import cached, cached_lab, link, watching
 from pages.parts.guard import guarded
 from pages.parts.lab import chart, measuring, state
 from pages.parts.lab.chart import ms, settings
@@ -35,12 +35,12 @@ def show(now: LabView) -> None:
         return
     size, full = int(state.value("size")), bool(state.value("full"))
     wanted = measuring.arguments(now, tuple(indexes), size, full)
-    busy = measuring.active(wanted) is not None
+    busy = watching.active(wanted) is not None
     live(_live, now, (*now.key, ";".join(indexes), now.base.k, size, full), wanted, every=1.0 if busy else None)
 
 
 def _live(now: LabView, key: tuple, wanted: list[str]) -> None:
-    busy = measuring.active(wanted) is not None
+    busy = watching.active(wanted) is not None
     if st.session_state.get(WAS_BUSY) and not busy:
         st.session_state[WAS_BUSY] = False
         cached.forget_builds()

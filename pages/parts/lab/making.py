@@ -5,11 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from core.services.jobs import JobStatus
-from pages.parts import builds, cached, cached_lab, palette
+from pages.parts import builds, cached, cached_lab, palette, watching
 from pages.parts.guard import guarded, public
 from pages.parts.lab.live import live
 from pages.parts.lab.state import LabView
-from pages.parts.words import note, quiet, row_html
+from pages.parts.words import note
 
 
 def ready(now: LabView) -> bool:
@@ -42,23 +42,11 @@ def _offer(now: LabView, absent: bool) -> None:
 
 
 def _watch(job_id: str) -> None:
-    job = next((one for one in cached.active_jobs() if one.id == job_id), None)
-    if job is None:
-        cached.forget_builds()
-        cached_lab.forget()
-        st.rerun()
-    progress(job)
+    progress(watching.until_over(job_id, cached_lab.forget))
 
 
 def progress(job: JobStatus) -> None:
     """A job at work: how far, how long still, and a button to stop it."""
-    with st.container(key="panel_job_lab"):
-        with st.container(horizontal=True, vertical_alignment="center"):
-            row_html(job.title, builds.progress_words(job))
-            if st.button("Cancel", key="cancel_lab"):
-                builds.stop(job.id)
-                cached_lab.forget()
-                st.rerun()
-        st.progress(job.done / job.total if job.total else 0.0)
-        if not job.done and job.arguments[0] == "tune":
-            quiet("The first point takes longest: vectors are read, synthetic ones drawn, exact answers found, an index built.")
+    first = "The first point takes longest: vectors are read, synthetic ones drawn, exact answers found, an index built."
+    about = first if not job.done and job.arguments[0] == "tune" else ""
+    watching.bar(job, "lab", about=about, then=cached_lab.forget)

@@ -5,17 +5,15 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import UserError
-from core.services import jobs
-from core.services.jobs import JobStatus
 from core.services.lab import curves
 from core.services.lab.curves import Plan
-from pages.parts import builds, cached, cached_lab
+from pages.parts import builds, cached, cached_lab, watching
 from pages.parts.guard import guarded, public
 from pages.parts.lab import making
 from pages.parts.lab.state import LabView
 from pages.parts.words import count, note, quiet, size, trouble
 
-STARTED, ESTIMATED = "lab_jobs", "lab_estimated"
+ESTIMATED = "lab_estimated"
 COMMAND = "tune"
 
 
@@ -23,35 +21,19 @@ def arguments(now: LabView, indexes: tuple[str, ...], size: int, full: bool) -> 
     return curves.job_arguments(cached.dataset(now.base.dataset), now.encoder, indexes, now.base.k, size, full=full)
 
 
-def active(wanted: list[str]) -> JobStatus | None:
-    """The job that measures this, whoever started it."""
-    return next((job for job in cached.active_jobs() if list(job.arguments) == wanted), None)
-
-
-def ended(wanted: list[str]) -> JobStatus | None:
-    """How the last one that this session started ended; None where none did."""
-    job = st.session_state.get(STARTED, {}).get(" ".join(wanted))
-    try:
-        status = jobs.status(job) if job else None
-    except UserError:
-        return None
-    return status if status and not status.active else None
-
-
 def start(title: str, wanted: list[str]) -> None:
-    st.session_state.setdefault(STARTED, {})[" ".join(wanted)] = jobs.start(title, wanted)
-    cached.forget_builds()
+    watching.start(title, wanted)
     cached_lab.forget()
 
 
 def panel(now: LabView, plan: Plan, key: tuple, wanted: list[str]) -> None:
     """What is left to measure: at work, or what it would take and a button."""
-    if job := active(wanted):
+    if job := watching.active(wanted):
         making.progress(job)
         return
     for name, why in plan.refused.items():
         quiet(f"{name} is left out: {why}")
-    last = ended(wanted)
+    last = watching.ended(wanted)
     if last is not None and last.state == "failed":
         trouble(UserError("The measurement did not reach its end.", public(last.message)))
     if not plan.left:

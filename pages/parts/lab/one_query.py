@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.services.lab.curves import Point
 from core.services.lab.view import QueryView
-from pages.parts import builds, cached, cached_lab
+from pages.parts import builds, cached, cached_lab, watching
 from pages.parts.guard import guarded
 from pages.parts.lab import custom, hues, knobs, measuring, rows, state
 from pages.parts.lab.chart import ms
@@ -78,7 +78,7 @@ def _at_defaults(index: str) -> str:
 
 def _offer(now: LabView, spec: str) -> None:
     wanted = measuring.arguments(now, (spec if "=" in spec else _at_defaults(spec),), 0, False)
-    job = measuring.active(wanted)
+    job = watching.active(wanted)
     if job is not None:
         live(_watch, wanted, every=0.8)
     elif last := _failed(wanted):
@@ -89,12 +89,12 @@ def _offer(now: LabView, spec: str) -> None:
 
 
 def _failed(wanted: list[str]) -> str:
-    last = measuring.ended(wanted)
+    last = watching.ended(wanted)
     return last.message if last is not None and last.state == "failed" else ""
 
 
 def _watch(wanted: list[str]) -> None:
-    job = measuring.active(wanted)
+    job = watching.active(wanted)
     if job is None:
         cached.forget_builds()
         cached_lab.forget()

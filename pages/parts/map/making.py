@@ -5,15 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import UserError
-from core.services import jobs
 from core.services.jobs import JobStatus
-from pages.parts import builds, cached, cached_maps
+from pages.parts import builds, cached, cached_maps, watching
 from pages.parts.map.view import MapView
-from pages.parts.words import count, note, row_html, trouble
+from pages.parts.words import count, note, trouble
 
 AT_ONCE = 6_000
 """Sets up to this size are arranged without asking: it takes seconds."""
-STARTED = "map_jobs"
 
 
 def paths(view: MapView) -> list[str | None]:
@@ -35,8 +33,8 @@ def refused(view: MapView) -> bool:
 def panel(view: MapView) -> None:
     """Offer, show or explain the making of what is missing."""
     arguments = _arguments(view)
-    job = _active(arguments)
-    last = _ended(arguments) if job is None else None
+    job = watching.active(arguments)
+    last = watching.ended(arguments) if job is None else None
     if job is not None:
         st.fragment(_watch, run_every=0.7)(job.id)
     elif last is not None and last.state == "failed":
@@ -55,12 +53,11 @@ def panel(view: MapView) -> None:
 def pictures(view: MapView) -> None:
     """Where maps are there without their small pictures (somebody deleted them), make these in passing, once."""
     version, arguments = cached.version(view.base.dataset), _arguments(view)
-    known = st.session_state.setdefault(STARTED, {})
-    if " ".join(arguments) in known or cached_maps.sheet(view.base.dataset, version) is not None:
+    if watching.started(arguments) or cached_maps.sheet(view.base.dataset, version) is not None:
         return
-    if _active(arguments) is None:
+    if watching.active(arguments) is None:
         title = cached.dataset(view.base.dataset).title or view.base.dataset
-        known[" ".join(arguments)] = jobs.start(f"Small pictures for the maps of {title}", arguments)
+        watching.start(f"Small pictures for the maps of {title}", arguments)
 
 
 def _small(view: MapView) -> bool:
@@ -78,9 +75,7 @@ def _button(view: MapView, arguments: list[str], label: str) -> None:
 
 def _start(view: MapView, arguments: list[str]) -> None:
     title = cached.dataset(view.base.dataset).title or view.base.dataset
-    job = jobs.start(f"Maps of {title} by {', '.join(view.encoders)}", arguments)
-    st.session_state.setdefault(STARTED, {})[" ".join(arguments)] = job
-    cached.forget_builds()
+    watching.start(f"Maps of {title} by {', '.join(view.encoders)}", arguments)
     st.rerun()
 
 
@@ -98,33 +93,10 @@ def _arguments(view: MapView) -> list[str]:
     ]
 
 
-def _active(arguments: list[str]) -> JobStatus | None:
-    return next((job for job in cached.active_jobs() if list(job.arguments) == arguments), None)
-
-
-def _ended(arguments: list[str]) -> JobStatus | None:
-    job = st.session_state.get(STARTED, {}).get(" ".join(arguments))
-    try:
-        status = jobs.status(job) if job else None
-    except UserError:
-        return None
-    return status if status and not status.active else None
-
-
 def _watch(job_id: str) -> None:
     """Progress until the end; then the page draws what was made."""
-    job = jobs.status(job_id)
-    if not job.active:
-        cached.forget_builds()
-        cached_maps.forget()
-        st.rerun()
-    with st.container(key="panel_job_map"):
-        with st.container(horizontal=True, vertical_alignment="center"):
-            row_html(job.title, _words(job))
-            if st.button("Cancel", key="cancel_map"):
-                builds.stop(job.id)
-                st.rerun()
-        st.progress(job.done / job.total if job.total else 0.0)
+    job = watching.until_over(job_id, cached_maps.forget)
+    watching.bar(job, "map", _words(job))
 
 
 def _words(job: JobStatus) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.services import jobs
-from pages.parts import builds, cached, cached_maps
+from pages.parts import builds, cached, cached_maps, watching
 from pages.parts.map.shown import title
 from pages.parts.map.view import MapView
-from pages.parts.words import note, quiet, row_html
+from pages.parts.words import note, quiet
 
 TRIED = "map_vectors_tried"
 NEEDS = "lines to the nearest, neighbours in the space and the place of a new picture"
@@ -53,16 +52,5 @@ def _first_time(locator: str, names: list[str]) -> bool:
 
 def _watch(job_id: str) -> None:
     """Progress until the end; then the page shows what was missing."""
-    job = jobs.status(job_id)
-    if not job.active:
-        cached.forget_builds()
-        cached_maps.forget()
-        st.rerun()
-    with st.container(key="panel_job_map"):
-        with st.container(horizontal=True, vertical_alignment="center"):
-            row_html(job.title, builds.progress_words(job))
-            if st.button("Cancel", key="cancel_map_build"):
-                builds.stop(job.id)
-                st.rerun()
-        st.progress(job.done / job.total if job.total else 0.0)
-        quiet(f"Then follow {NEEDS}.")
+    job = watching.until_over(job_id, cached_maps.forget)
+    watching.bar(job, "map_build", about=f"Then follow {NEEDS}.")

@@ -1,0 +1,73 @@
+"""A job wherever a page shows one: found again by its arguments, its progress with a button, and the page once it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from core.errors import UserError
+from core.services import jobs
+from core.services.jobs import JobStatus
+from pages.parts import builds, cached
+from pages.parts.words import quiet, row_html
+
+STARTED = "jobs_started"
+"""Jobs that this session started, by their arguments, so that it can tell how they ended."""
+
+
+def _nothing() -> None:
+    pass
+
+
+def start(title: str, arguments: Sequence[str]) -> str:
+    """Start a job and note it for :func:`ended`."""
+    job = jobs.start(title, list(arguments))
+    st.session_state.setdefault(STARTED, {})[tuple(arguments)] = job
+    cached.forget_builds()
+    return job
+
+
+def started(arguments: Sequence[str]) -> str | None:
+    """The id of the last job that this session started with these arguments."""
+    return st.session_state.get(STARTED, {}).get(tuple(arguments))
+
+
+def active(arguments: Sequence[str]) -> JobStatus | None:
+    """The running job with these arguments, whoever started it."""
+    return next((job for job in cached.active_jobs() if tuple(job.arguments) == tuple(arguments)), None)
+
+
+def ended(arguments: Sequence[str]) -> JobStatus | None:
+    """How the last one that this session started ended; None where none did."""
+    return builds.over(started(arguments))
+
+
+def bar(job: JobStatus, name: str, said: str = "", about: str = "", then: Callable[[], None] = _nothing) -> None:
+    """Title, how far (``said``), a button that stops the job, and a line ``about`` it; ``then`` is called after a stop.
+
+    ``name`` tells the bars of one page apart.
+    """
+    with st.container(key=f"panel_job_{name}"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            row_html(job.title, said or builds.progress_words(job))
+            if st.button("Cancel", key=f"cancel_{name}"):
+                builds.stop(job.id)
+                then()
+                st.rerun()
+        st.progress(min(job.done / job.total, 1.0) if job.total else 0.0)
+        if about:
+            quiet(about)
+
+
+def until_over(job_id: str, then: Callable[[], None]) -> JobStatus:
+    """The job while it is at work; once it is over ``then`` is called and the page runs again. For a fragment that repeats."""
+    try:
+        job = jobs.status(job_id)
+    except UserError:  # somebody cleared it away
+        job = None
+    if job is None or not job.active:
+        cached.forget_builds()
+        then()
+        st.rerun()
+    return job
