@@ -15,6 +15,7 @@ from core.training import checkpoint, schedule
 from core.training.augment import augmenter
 from core.training.batches import epoch_batches, steps_per_epoch
 from core.training.losses import needs
+from core.training.recolour import recoloured
 from core.training.runs import Run
 from core.training.settings import Settings
 from core.training.sources import Source
@@ -141,7 +142,7 @@ class Trainer:
             "labels": torch.from_numpy(labels).to(self.device),
             "source": torch.tensor(np.repeat(range(len(rows)), [len(own) for own in rows]), device=self.device),
         }
-        views = self.augment(pictures).to(self.device)
+        views = self._recoloured(self.augment(pictures).to(self.device), batch)
         with self._autocast():
             shown = to_input(views, self.blueprint)
             embeddings = self.network(shown)
@@ -152,6 +153,15 @@ class Trainer:
             if self.teacher:
                 batch["taught"] = self._taught(views)
         return embeddings, batch
+
+    def _recoloured(self, views: torch.Tensor, batch: dict) -> torch.Tensor:
+        """The views; where a recipe asks for it some of them in other colours, their ``labels`` those of new classes."""
+        if self.settings.recolour:
+            for position, source in enumerate(self.sources):
+                if source.field == "instance":
+                    single = batch["source"] == position
+                    views, batch["labels"] = recoloured(views, batch["labels"], single, len(source.classes))
+        return views
 
     def _taught(self, views: torch.Tensor) -> torch.Tensor:
         network, blueprint = self.teacher

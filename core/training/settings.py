@@ -67,6 +67,9 @@ class Settings:
     """Name of a trained model whose embeddings the ``distill`` loss imitates."""
     per_class: int = 0
     """Pictures of each class in a batch (K of P x K); 0 = plain shuffling."""
+    recolour: bool = False
+    """Whether half the pictures of each instance in a batch are shown in other colours, and count as another instance. Then
+    colour tells single things apart; losses that compare see them, classifiers do not. ``per_class`` is 4 or more."""
     batch: int = 128
     """Pictures that one step learns from."""
     epochs: int = 10
@@ -195,6 +198,9 @@ def check(settings: Settings) -> Settings:
     if settings.per_class == 1 or (settings.per_class and settings.batch < 2 * settings.per_class):
         raise UserError(f"per_class = {settings.per_class} with batch = {settings.batch} makes no pairs.",
                         "Per class 2 pictures and more, and room for two classes in a batch.")  # fmt: skip
+    if settings.recolour and settings.per_class < 4:
+        raise UserError(f"recolour with per_class = {settings.per_class} leaves no pairs of one colour.",
+                        "per_class is 4 or more.")  # fmt: skip
     return settings
 
 

@@ -29,7 +29,7 @@ class Terms(nn.Module):
 
     def __init__(self, settings: Settings, class_counts: Sequence[int], teacher_dim: int) -> None:
         super().__init__()
-        self.terms = parse_terms(settings.loss)
+        self.terms, self.class_counts = parse_terms(settings.loss), tuple(class_counts)
         made = {name: [LOSSES[name].make(settings, count) for count in class_counts] for _, name in self.terms}
         self.losses = nn.ModuleDict({
             name: nn.ModuleList([loss for loss, _ in each]) for name, each in made.items() if LOSSES[name].kind == "labels"
@@ -51,6 +51,8 @@ class Terms(nn.Module):
         total = embeddings.new_zeros(())
         for position, loss in enumerate(self.losses[name]):
             here = batch["source"] == position
+            if not LOSSES[name].pairs:  # a classifier knows no recoloured classes
+                here = here & (batch["labels"] < self.class_counts[position])
             miner, own, labels = self.miners[name][position], embeddings[here], batch["labels"][here]
             value = loss(own, labels) if miner is None else loss(own, labels, miner(own, labels))
             total = total + value * here.float().mean()
