@@ -83,6 +83,10 @@ class Dataset(ABC):
 
     def fingerprint(self) -> str:
         """Changes whenever an item comes, goes or changes (id or bytes); labels and splits do not touch the vectors."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
         hasher = hashlib.sha256()
         for item in self.items:
             hasher.update(f"{item.id}\0{item.stamp}\n".encode("utf-8", "surrogatepass"))
@@ -90,6 +94,10 @@ class Dataset(ABC):
 
     def protocols(self) -> tuple[Protocol, ...]:
         """The ways this set can be judged, the usual one first; never empty (a set without labels can still be searched)."""
+        return self._usual_protocols
+
+    @cached_property
+    def _usual_protocols(self) -> tuple[Protocol, ...]:
         return usual_protocols(self.items)
 
     def protocol(self, name: str | None = None) -> Protocol:
