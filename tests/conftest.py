@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,25 @@ def photographs() -> Path:
     if not folder.is_dir():
         pytest.skip("no real photographs here: set LOOKALIKE_DATA to their folder")
     return folder
+
+
+@pytest.fixture
+def here(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """``here(*arguments)`` -> exit code, standard output and standard error of a command, without a process of its own."""
+    from core.cli.main import main
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        before = signal.getsignal(signal.SIGTERM)
+        try:
+            code = main(arguments)
+        except SystemExit as left:
+            code = left.code
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return run
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import signal
 import numpy as np
 import pytest
 
-from core.cli.main import main
 from core.services import library
 from core.services.search import Query, search
 from tests.plugged import numbered, paint, wait_for
@@ -24,24 +23,6 @@ SEARCH = ("search", "--dataset", "catalogue", "--encoder", "hsv.12x4x4")
 def gallery(tmp_path):
     names = [f"{label}/{name}" for label in ("cold", "warm") for name in numbered(6)]
     return paint(tmp_path / "gallery", names)
-
-
-@pytest.fixture
-def here(capsys):
-    """``here(*arguments)`` -> exit code, standard output, standard error, without a process of its own."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        before = signal.getsignal(signal.SIGTERM)
-        try:
-            code = main(arguments)
-        except SystemExit as left:
-            code = left.code
-        finally:
-            signal.signal(signal.SIGTERM, before)
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return run
 
 
 def asked(gallery, *rest: str) -> tuple[str, ...]:

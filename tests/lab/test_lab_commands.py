@@ -4,33 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import signal
 
 import pytest
 
-from core.cli.main import main
 from core.services.lab import curves
 from tests.lab.conftest import ENCODER
 
 AT = ("--dataset", "catalogue", "--encoder", ENCODER)
-
-
-@pytest.fixture
-def here(capsys):
-    """``here(*arguments)`` -> exit code, standard output, standard error."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        before = signal.getsignal(signal.SIGTERM)
-        try:
-            code = main(arguments)
-        except SystemExit as left:
-            code = left.code
-        finally:
-            signal.signal(signal.SIGTERM, before)
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return run
 
 
 def test_tune(here, tmp_path):
