@@ -9,7 +9,7 @@ import streamlit as st
 from core.errors import UserError
 from core.services.cells import Cell
 from core.services.leaderboard import cells_of, nothing_to_judge
-from pages.parts import cached
+from pages.parts import cached_metrics
 from pages.parts.guard import guarded, run
 from pages.parts.metrics import (
     audit,
@@ -56,7 +56,7 @@ def main() -> None:
     with settings:
         chosen = panel.panel()
         judge.panel()
-    cells = cells_of(cached.report(chosen.report, chosen.stamp), chosen.dataset, chosen.protocol)
+    cells = cells_of(cached_metrics.report(chosen.report, chosen.stamp), chosen.dataset, chosen.protocol)
     with answer:
         _view(chosen, cells)
     with card:

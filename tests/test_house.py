@@ -98,7 +98,7 @@ def test_importing_core_does_nothing():
 
 def test_cached_functions_live_together_and_are_bounded():
     with_cache = {str(path.relative_to(ROOT)) for path in CODE if re.search(r"st\.cache_(data|resource)", path.read_text())}
-    homes = {f"pages/parts/cached{of}.py" for of in ("", "_maps", "_train", "_lab", "_part")}
+    homes = {f"pages/parts/cached{of}.py" for of in ("", "_maps", "_metrics", "_train", "_lab", "_part")}
     assert with_cache <= homes
     for match in [one for home in homes for one in re.finditer(r"@st\.cache_\w+(\([^)]*\))?", (ROOT / home).read_text())]:
         assert "max_entries" in (match.group(1) or ""), match.group(0)

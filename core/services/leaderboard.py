@@ -108,6 +108,21 @@ def leaderboard(report: Report, dataset: str, protocol: str, metric: str = "mAP"
     )
 
 
+def means_of(
+    report: Report, dataset: str, protocol: str, metric: str, group: str | None = None
+) -> dict[tuple[str, str], float]:
+    """(encoder, index) -> mean over the queries that every encoder judged, as in :func:`leaderboard`.
+
+    Raises:
+        UserError: no such board or metric, or no query can be judged.
+    """
+    cells = cells_of(report, dataset, protocol)
+    scores, ids, _, _ = aligned(cells, metric, group)
+    if not len(ids):
+        raise nothing_to_judge(cells[0], group)
+    return {(cell.encoder, cell.index): float(mean) for cell, mean in zip(cells, scores.mean(axis=0), strict=True)}
+
+
 def _smallest(scores: np.ndarray, order: np.ndarray, clusters: np.ndarray) -> float:
     if len(order) < 2:
         return float("inf")

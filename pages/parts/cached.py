@@ -7,10 +7,7 @@ import base64
 import streamlit as st
 
 from core.errors import UserError
-from core.services import audit, jobs, library, perturb, pictures, report_files, reports, uploads
-from core.services import first_hits as lists
-from core.services import leaderboard as leaderboards
-from core.services import studies as closer
+from core.services import jobs, library, pictures, uploads
 from core.services.build import is_built
 from core.services.estimate import estimate as estimate_build
 from core.services.jobs import JobStatus
@@ -129,13 +126,13 @@ def forget_datasets() -> None:
 @st.cache_data(max_entries=6000, show_spinner=False)
 def thumbnail(locator: str, version: str, item_id: str, side: int = 176) -> str:
     """A picture of a data set as a data URI, at most ``side`` pixels long."""
-    return _uri(pictures.thumbnail(dataset(locator), item_id, side))
+    return data_uri(pictures.thumbnail(dataset(locator), item_id, side))
 
 
 @st.cache_data(max_entries=60, ttl=3600.0, show_spinner=False)
 def upload(token: str, side: int = 448) -> str:
     """An uploaded picture as a data URI. Raises UserError."""
-    return _uri(pictures.thumbnail_of(uploads.read(token), side))
+    return data_uri(pictures.thumbnail_of(uploads.read(token), side))
 
 
 @st.cache_resource(max_entries=600, ttl=3600.0, show_spinner=False)
@@ -191,102 +188,6 @@ def _said(item) -> str:
     return " ".join(" ".join(map(str, v)) if isinstance(v, (tuple, list)) else str(v) for v in values if v is not None).lower()
 
 
-def _uri(webp: bytes) -> str:
+def data_uri(webp: bytes) -> str:
+    """A WebP picture as the address of itself."""
     return "data:image/webp;base64," + base64.b64encode(webp).decode()
-
-
-@st.cache_data(max_entries=2, ttl=SHORT, show_spinner=False)
-def report_rows() -> list[tuple[str, float]]:
-    """Names of the reports with the time of their last change."""
-    return [(name, (reports.find(name) / "report.json").stat().st_mtime) for name in reports.listing()]
-
-
-@st.cache_resource(max_entries=6, show_spinner=False)
-def report(name: str, stamp: float) -> reports.Report:
-    """A saved report. Raises UserError."""
-    return reports.Report.load(reports.find(name))
-
-
-@st.cache_resource(max_entries=300, show_spinner=False)
-def standings(
-    name: str, stamp: float, dataset: str, protocol: str, metric: str, group: str | None
-) -> leaderboards.Leaderboard:
-    """The leaderboard of one board under one metric. Raises UserError."""
-    return leaderboards.leaderboard(report(name, stamp), dataset, protocol, metric, group)
-
-
-@st.cache_resource(max_entries=100, show_spinner=False)
-def class_table(name: str, stamp: float, dataset: str, protocol: str, metric: str) -> tuple:
-    """Class names, means (classes, encoders) and queries of each class. Raises UserError."""
-    cells = leaderboards.cells_of(report(name, stamp), dataset, protocol)
-    scores, ids, groups, _ = leaderboards.aligned(cells, metric)
-    if not len(ids):
-        raise leaderboards.nothing_to_judge(cells[0])
-    return leaderboards.by_class(scores, groups)
-
-
-@st.cache_resource(max_entries=100, show_spinner=False)
-def separation(
-    name: str, stamp: float, dataset: str, protocol: str, one: str, other: str, metric: str, group: str | None
-) -> leaderboards.Separation:
-    """The queries that two encoders answer differently. Raises UserError."""
-    return leaderboards.separate(report(name, stamp), dataset, protocol, one, other, metric, group)
-
-
-@st.cache_data(max_entries=200, show_spinner=False)
-def worst_queries(
-    name: str, stamp: float, dataset: str, protocol: str, encoder: str, metric: str, count: int, group: str | None
-) -> list[tuple[str, float]]:
-    return leaderboards.worst(report(name, stamp), dataset, protocol, encoder, metric, count, group)
-
-
-@st.cache_resource(max_entries=200, show_spinner=False)
-def first_hits(locator: str, version: str, encoder: str, protocol: str, ids: tuple[str, ...], k: int) -> dict:
-    """What an encoder found first for some queries. Raises UserError."""
-    return lists.first_hits(dataset(locator), encoder, protocol, ids, k)
-
-
-@st.cache_data(max_entries=6, show_spinner=False)
-def report_csv(name: str, stamp: float) -> str:
-    return report_files.csv(report(name, stamp))
-
-
-@st.cache_data(max_entries=40, show_spinner=False)
-def report_latex(name: str, stamp: float, dataset: str, protocol: str) -> str:
-    """A board as LaTeX; empty where nothing could be judged."""
-    try:
-        return report_files.latex(report(name, stamp), dataset, protocol)
-    except UserError as error:
-        return f"% {error}\n"
-
-
-@st.cache_data(max_entries=60, ttl=30.0, show_spinner=False)
-def locator_of(name: str, item_id: str) -> str | None:
-    """Where the pictures of a report's data set are in this library: the same name, and a picture of that id."""
-    for row in dataset_rows():
-        if row["state"] == "ready" and row["name"] == name and item_id in dataset(row["locator"]).rows:
-            return row["locator"]
-    return None
-
-
-@st.cache_resource(max_entries=6, show_spinner=False)
-def _all_studies(name: str, stamp: float) -> list[dict]:
-    return closer.read(reports.find(name))
-
-
-def studies(name: str, stamp: float, dataset: str, protocol: str, kind: str) -> dict[str, dict]:
-    """Encoder -> its study of one kind (probes, robustness, health) on one board. Raises UserError."""
-    return closer.of_board(_all_studies(name, stamp), kind, dataset, protocol)
-
-
-@st.cache_resource(max_entries=60, ttl=600.0, show_spinner="Searching with the distorted picture")
-def distorted(locator: str, version: str, item_id: str, kind: str, strength: float, encoders: tuple[str, ...]) -> tuple:
-    """The distorted picture as a data URI, and what became of its answer by each encoder. Raises UserError."""
-    picture, outcomes = perturb.live(dataset(locator), item_id, kind, strength, encoders)
-    return _uri(picture), outcomes
-
-
-@st.cache_resource(max_entries=60, ttl=600.0, show_spinner=False)
-def audited(locator: str, version: str, encoder: str, query: str, protocol: str, k: int) -> audit.Audited:
-    """One query under every published definition. Raises UserError."""
-    return audit.audit(dataset(locator), encoder, query, protocol, k)

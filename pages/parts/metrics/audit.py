@@ -7,27 +7,28 @@ from html import escape
 import streamlit as st
 
 from core.services.cells import Cell
-from pages.parts import cached, palette
+from pages.parts import cached, cached_metrics, palette
+from pages.parts.metrics import choice
 from pages.parts.metrics.choice import Choice
 from pages.parts.words import caption, note, quiet, table
 
-KS = (1, 3, 5, 10, 20, 50)
+KS = ("1", "3", "5", "10", "20", "50")
 
 
-def show(choice: Choice, cells: list[Cell]) -> None:
+def show(shown: Choice, cells: list[Cell]) -> None:
     judged = cells[0].queries[cells[0].judged].tolist()
-    locator = cached.locator_of(choice.dataset, str(judged[0]))
+    locator = cached_metrics.locator_of(shown.dataset, str(judged[0]))
     version = cached.version(locator) if locator else ""
     encoders = [e for e in dict.fromkeys(cell.encoder for cell in cells) if locator and cached.built(locator, version, e)]
     if not encoders:
-        note(f"The pictures or vectors of {choice.dataset} are not in this library.",
+        note(f"The pictures or vectors of {shown.dataset} are not in this library.",
              "An audit ranks the whole gallery: add the data set and build an encoder on the Library page.")  # fmt: skip
         return
     with st.container(horizontal=True):
-        query = st.selectbox("Query", judged, key="metrics_audit_query", index=_middle(cells, judged))
-        encoder = st.selectbox("Encoder", encoders, key="metrics_audit_encoder", format_func=palette.title)
-        k = st.selectbox("K", KS, key="metrics_audit_k", index=KS.index(10))
-    found = cached.audited(locator, version, encoder, query, choice.protocol, k)
+        query = st.selectbox("Query", choice.heal(choice.QUERY, judged, judged[_middle(cells, judged)]), key=choice.QUERY)
+        encoder = st.selectbox("Encoder", choice.heal(choice.ENCODER, encoders), key=choice.ENCODER, format_func=palette.title)
+        k = int(st.selectbox("K", choice.heal(choice.K, KS, "10"), key=choice.K))
+    found = cached_metrics.audited(locator, version, encoder, query, shown.protocol, k)
     caption(f"R = {found.relevant} of {found.length:,} pictures are relevant; the first {len(found.shown)} ranks")
     st.html(_strip(found.shown))
     values = [row["value"] for row in found.rows if row["definition"].startswith("AP")]

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
 
 from core.services.leaderboard import boards, metrics_of
 from core.services.reports import Report
-from pages.parts import cached
+from pages.parts import cached_metrics
 
 EVERY = "All classes"
 FIRST_REPORT = "leaderboard"
 REPORT, DATASET, PROTOCOL, METRIC, GROUP, VIEW = (
     f"keep_metrics_{name}" for name in ("report", "dataset", "protocol", "metric", "group", "view")
 )
+SORT, AGAINST, ONE, OTHER, ENCODER, QUERY, K = (
+    f"keep_metrics_{name}" for name in ("sort", "against", "one", "other", "encoder", "query", "k")
+)
+MEASURE, DISTORTION, STRENGTH, PICTURE = (
+    f"keep_metrics_{name}" for name in ("measure", "distortion", "strength", "picture")
+)
 PARAMS = {"report": REPORT, "dataset": DATASET, "protocol": PROTOCOL, "metric": METRIC, "class": GROUP, "view": VIEW}
+OF_VIEW = {
+    "Leaderboard": {"sort": SORT},
+    "Cost": {"against": AGAINST},
+    "Queries": {"one": ONE, "other": OTHER},
+    "Robustness": {"measure": MEASURE, "distortion": DISTORTION, "strength": STRENGTH, "picture": PICTURE},
+    "Data health": {"encoder": ENCODER},
+    "Metric audit": {"query": QUERY, "encoder": ENCODER, "k": K},
+}
+"""What the link of one view says besides."""
+EVERY_PARAM = {**PARAMS, **{name: key for one in OF_VIEW.values() for name, key in one.items()}}
 LINK = "metrics_link"
 
 
@@ -37,21 +54,22 @@ class Choice:
 
 def restore() -> None:
     """A link that was opened, into the session."""
-    params = {name: st.query_params[name] for name in PARAMS if name in st.query_params}
+    params = {name: st.query_params[name] for name in EVERY_PARAM if name in st.query_params}
     if params and params != st.session_state.get(LINK):
         for name, value in params.items():
-            st.session_state[PARAMS[name]] = value
+            st.session_state[EVERY_PARAM[name]] = value
 
 
 def publish() -> None:
     """The address bar says what is shown."""
-    params = {name: str(st.session_state[key]) for name, key in PARAMS.items() if st.session_state.get(key)}
+    wanted = PARAMS | OF_VIEW.get(st.session_state.get(VIEW), {})
+    params = {name: str(st.session_state[key]) for name, key in wanted.items() if st.session_state.get(key)}
     if params != dict(st.query_params):
         st.query_params.from_dict(params)
     st.session_state[LINK] = params
 
 
-def heal(key: str, options: list[str], first: str | None = None) -> list[str]:
+def heal(key: str, options: Sequence[str], first: str | None = None) -> Sequence[str]:
     """What is chosen is one of the options, whatever a link or another report said before."""
     if options and st.session_state.get(key) not in options:
         st.session_state[key] = first if first in options else options[0]
@@ -60,7 +78,7 @@ def heal(key: str, options: list[str], first: str | None = None) -> list[str]:
 
 def reports() -> list[tuple[str, float]]:
     """Names and stamps, the shipped leaderboard first."""
-    found = cached.report_rows()
+    found = cached_metrics.report_rows()
     return sorted(found, key=lambda row: row[0] != FIRST_REPORT)
 
 

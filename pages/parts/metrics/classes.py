@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from core.metrics import table
 from core.services.cells import Cell
-from pages.parts import cached, palette
-from pages.parts.metrics.board import name_of
+from pages.parts import cached_metrics, palette
 from pages.parts.metrics.choice import Choice
+from pages.parts.metrics.naming import name_of, short
 from pages.parts.words import caption, note, quiet
 
 TEXT_UP_TO = 24
 
 
 def show(choice: Choice, cells: list[Cell]) -> None:
-    names, means, sizes = cached.class_table(*choice.key, choice.metric)
+    names, means, sizes = cached_metrics.class_table(*choice.key, choice.metric)
     if len(names) < 2:
         note("There is only one class.", "A heat map compares classes: this data set names no more than one.")
         return
@@ -21,7 +20,7 @@ def show(choice: Choice, cells: list[Cell]) -> None:
     values = means[order].T.tolist()
     rows = [name_of(cell.encoder, cell.index) for cell in cells]
     tone = palette.ink()
-    label = table.label(choice.metric).split(" (")[0]
+    label = short(choice.metric)
     caption(f"{label} by class, the hardest at the left")
     chart = palette.figure(120 + 28 * len(rows))
     chart.add_heatmap(

@@ -6,12 +6,11 @@ import math
 
 import streamlit as st
 
-from core.metrics import table
 from core.services.cells import Cell
-from pages.parts import cached, palette
+from pages.parts import cached_metrics, palette
 from pages.parts.metrics import labels
-from pages.parts.metrics.board import milliseconds, name_of
 from pages.parts.metrics.choice import Choice
+from pages.parts.metrics.naming import milliseconds, name_of, short
 from pages.parts.words import heading, note, quiet, size
 from pages.parts.words import table as words_table
 
@@ -25,7 +24,7 @@ def show(choice: Choice, cells: list[Cell]) -> None:
     if not timed:
         note("No times were measured for this report.", "Make it again without --no-latency: python -m core evaluate.")
         return
-    means = {(s.encoder, s.index): s for s in cached.standings(*choice.key, choice.metric, choice.group).standings}
+    means = {(s.encoder, s.index): s for s in cached_metrics.standings(*choice.key, choice.metric, choice.group).standings}
     heading("Quality against time")
     _pareto(choice, timed, means)
     heading("Where the time goes")
@@ -73,7 +72,7 @@ def _pareto(choice: Choice, cells: list[Cell], means: dict) -> None:
         )  # fmt: skip
     chart.update_xaxes(type="log", title={"text": "milliseconds for one search, p50 (whisker: p95)"}, minor={"showgrid": False},
                        range=[math.log10(low), math.log10(high)], tickvals=TICKS)  # fmt: skip
-    chart.update_yaxes(title={"text": table.label(choice.metric).split(" (")[0]}, range=[0, top])
+    chart.update_yaxes(title={"text": short(choice.metric)}, range=[0, top])
     palette.draw(
         chart, "metrics_pareto", "Quality against time of one search; a dotted line joins encoders that none beats on both"
     )

@@ -10,8 +10,8 @@ import streamlit as st
 
 from core.services.cells import Cell
 from pages.parts import palette
-from pages.parts.metrics.board import name_of
 from pages.parts.metrics.choice import Choice
+from pages.parts.metrics.naming import name_of
 from pages.parts.words import caption, note, quiet
 
 CHARTS = (

@@ -1,4 +1,4 @@
-"""Rows of pictures: a query, and what two encoders found for it, side by side; a click opens it in Compare."""
+"""Rows of pictures: a query, and what one encoder or two found for it; a click opens it in Compare."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.first_hits import Beginning
-from pages.parts import cached, gallery, palette
+from pages.parts import cached, cached_metrics, gallery, palette
 from pages.parts.components import WEB, _nothing
 from pages.parts.guard import guarded
 
@@ -18,27 +18,29 @@ _duels = st.components.v2.component(
 )
 
 
-def found_by(locator: str, protocol: str, encoders: Sequence[str], ids: Sequence[str]) -> list[dict[str, Beginning] | str]:
-    """What each encoder found for some queries, or why that can't be shown."""
+def found_by(
+    locator: str, protocol: str, encoders: Sequence[str], ids: Sequence[str], k: int = HITS
+) -> list[dict[str, Beginning] | str]:
+    """The first ``k`` that each encoder found for some queries, or why that can't be shown."""
     version = cached.version(locator)
-    return [_found(locator, version, name, protocol, tuple(ids)) for name in encoders]
+    return [_found(locator, version, name, protocol, tuple(ids), k) for name in encoders]
 
 
-def _found(locator: str, version: str, encoder: str, protocol: str, ids: tuple[str, ...]) -> dict[str, Beginning] | str:
+def _found(locator: str, version: str, encoder: str, protocol: str, ids: tuple[str, ...], k: int) -> dict[str, Beginning] | str:
     if not cached.built(locator, version, encoder):
         return "Its hits can be shown once it is built for this data set, on the Library page."
     try:
-        return guarded(lambda: cached.first_hits(locator, version, encoder, protocol, ids, HITS), f"The hits of {encoder}")
+        return guarded(lambda: cached_metrics.first_hits(locator, version, encoder, protocol, ids, k), f"The hits of {encoder}")
     except UserError as error:
         return str(error)
 
 
 def show(
     locator: str, encoders: Sequence[str], lists: Sequence[dict[str, Beginning] | str],
-    rows: Sequence[tuple[str, float, Sequence[float]]], key: str,
+    rows: Sequence[tuple[str, str, Sequence[float]]], key: str, places: int = HITS,
 ) -> str | None:  # fmt: skip
-    """Draw ``rows`` of (query id, difference, the score by each encoder) with what :func:`found_by` gave; returns the id of
-    the query clicked."""
+    """Draw ``rows`` of (query id, words under its name, the score by each encoder) with what :func:`found_by` gave; returns
+    the id of the query clicked."""
     version, ids = cached.version(locator), [id for id, _, _ in rows]
     begun = [found[id] for found in lists if not isinstance(found, str) for id in ids if id in found]
     shown = {*ids, *(hit for one in begun for hit, _ in one.hits)}
@@ -46,18 +48,18 @@ def show(
         "sides": [{"title": palette.title(name), "colour": palette.colour(name)} for name in encoders],
         "rows": [_row(locator, one, lists, encoders) for one in rows],
         "pictures": {id: cached.thumbnail(locator, version, id, 112) for id in sorted(shown)},
-        "places": HITS,
+        "places": places,
     }
     return _duels(key=key, data=data, on_picked_change=_nothing).picked
 
 
 def _row(locator: str, row: tuple, lists: Sequence, encoders: Sequence[str]) -> dict:
-    id, difference, scores = row
+    id, words, scores = row
     name = gallery.name_of(cached.dataset(locator), id)
     said = ", ".join(f"{palette.title(one)} {score:.2f}" for one, score in zip(encoders, scores, strict=True))
     sides = [_side(found, id, score) for found, score in zip(lists, scores, strict=True)]
     label = f"Open {name} in Compare. {said}."
-    return {"id": id, "name": name, "difference": f"{abs(difference):.2f}", "label": label, "sides": sides}
+    return {"id": id, "name": name, "words": words, "label": label, "sides": sides}
 
 
 def _side(found: dict[str, Beginning] | str, id: str, score: float) -> dict:

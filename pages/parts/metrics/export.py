@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import cached, components
+from pages.parts import cached_metrics, components
 from pages.parts.metrics.choice import Choice
 
 
@@ -13,7 +13,7 @@ def buttons(choice: Choice) -> None:
     components.copy_link("metrics_copy")
     with st.popover("Export"):
         name = f"{choice.report}-{choice.dataset}-{choice.protocol}"
-        st.download_button("Every figure as CSV", cached.report_csv(choice.report, choice.stamp), f"{choice.report}.csv",
+        st.download_button("Every figure as CSV", cached_metrics.report_csv(choice.report, choice.stamp), f"{choice.report}.csv",
                            "text/csv", key="metrics_csv", width="stretch", on_click="ignore")  # fmt: skip
-        st.download_button("This board as LaTeX", cached.report_latex(*choice.key), f"{name}.tex", "text/x-tex",
+        st.download_button("This board as LaTeX", cached_metrics.report_latex(*choice.key), f"{name}.tex", "text/x-tex",
                            key="metrics_latex", width="stretch", on_click="ignore")  # fmt: skip

@@ -7,16 +7,16 @@ from itertools import pairwise
 import streamlit as st
 
 from core.services.cells import Cell
-from pages.parts import cached, palette
-from pages.parts.metrics import missing
+from pages.parts import cached_metrics, palette
+from pages.parts.metrics import choice, missing
 from pages.parts.metrics.choice import Choice
 from pages.parts.words import caption, heading, quiet, table
 
 SAME, DIFFERENT = "#0072B2", "#E69F00"
 
 
-def show(choice: Choice, cells: list[Cell]) -> None:
-    found = cached.studies(*choice.key, "health")
+def show(shown: Choice, cells: list[Cell]) -> None:
+    found = cached_metrics.studies(*shown.key, "health")
     known = {encoder: row["result"] for encoder, row in found.items() if row.get("result")}
     if not known:
         missing.say(found, "health")
@@ -27,7 +27,7 @@ def show(choice: Choice, cells: list[Cell]) -> None:
     _space(known)
     encoders = [encoder for encoder in dict.fromkeys(cell.encoder for cell in cells) if encoder in known]
     heading("What a similarity is worth")
-    chosen = st.selectbox("Encoder", encoders, key="metrics_health_encoder", format_func=palette.title)
+    chosen = st.selectbox("Encoder", choice.heal(choice.ENCODER, encoders), key=choice.ENCODER, format_func=palette.title)
     _similarity(chosen, known[chosen]["similarity"])
 
 

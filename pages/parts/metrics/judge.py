@@ -8,7 +8,7 @@ import time
 import streamlit as st
 
 from core.services import jobs
-from pages.parts import cached, jobs_view, link
+from pages.parts import cached, cached_metrics, jobs_view, link
 from pages.parts.shell import hosted
 from pages.parts.words import quiet
 
@@ -46,7 +46,7 @@ def _start(datasets: list[str], encoders: list[str], name: str, closer: bool) ->
     jobs.start(f"Judge {len(encoders)} encoders on {titles}", [*arguments, *(["--studies"] if closer else [])])
     st.session_state[OPENED] = time.time()
     cached.active_jobs.clear()
-    cached.report_rows.clear()
+    cached_metrics.report_rows.clear()
 
 
 def _recent() -> bool:

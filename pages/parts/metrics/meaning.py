@@ -7,14 +7,14 @@ import math
 import streamlit as st
 
 from core.services.cells import Cell
-from pages.parts import cached, palette
+from pages.parts import cached_metrics, palette
 from pages.parts.metrics import missing
 from pages.parts.metrics.choice import Choice
 from pages.parts.words import caption, quiet
 
 
 def show(choice: Choice, cells: list[Cell]) -> None:
-    found = cached.studies(*choice.key, "probes")
+    found = cached_metrics.studies(*choice.key, "probes")
     known = {encoder: row["result"] for encoder, row in found.items() if row.get("result")}
     if not known:
         missing.say(found, "probes")

@@ -7,7 +7,7 @@ import streamlit as st
 from core.metrics import table
 from core.services.cells import Cell
 from core.services.leaderboard import cells_of
-from pages.parts import cached
+from pages.parts import cached_metrics
 from pages.parts.metrics import choice
 from pages.parts.metrics.choice import Choice
 from pages.parts.words import caption, facts, quiet
@@ -22,7 +22,7 @@ def panel() -> Choice:
     if len(names) > 1:
         st.selectbox("Report", names, key=choice.REPORT)
     name = st.session_state[choice.REPORT]
-    report = cached.report(name, rows[name])
+    report = cached_metrics.report(name, rows[name])
     st.selectbox("Data set", choice.heal(choice.DATASET, choice.datasets_of(report)), key=choice.DATASET)
     dataset = st.session_state[choice.DATASET]
     protocols = choice.heal(choice.PROTOCOL, choice.protocols_of(report, dataset))

@@ -1,4 +1,4 @@
-"""The queries that separate two encoders, and the worst of each; a click opens one in Compare."""
+"""The queries that separate two encoders, and the worst of each, with what was found; a click opens one in Compare."""
 
 from __future__ import annotations
 
@@ -9,48 +9,60 @@ import streamlit as st
 
 from core.services.cells import Cell
 from core.services.leaderboard import Separation
-from pages.parts import cached, components, palette
-from pages.parts.metrics import duels
-from pages.parts.metrics.choice import Choice
+from pages.parts import cached_metrics, palette
+from pages.parts.metrics import choice, duels
+from pages.parts.metrics.choice import ONE, OTHER, Choice
 from pages.parts.words import caption, heading, note, quiet
 
-SHOWN, ROWS, MOST = 8, 3, 40
-ONE, OTHER = "keep_metrics_one", "keep_metrics_other"
+ROWS, MOST, WORST_HITS = 3, 40, 10
 
 
-def show(choice: Choice, cells: list[Cell]) -> None:
+def show(shown: Choice, cells: list[Cell]) -> None:
     encoders = list(dict.fromkeys(cell.encoder for cell in cells))
-    locator = cached.locator_of(choice.dataset, str(cells[0].queries[0]) if len(cells[0].queries) else "")
+    locator = cached_metrics.locator_of(shown.dataset, str(cells[0].queries[0]) if len(cells[0].queries) else "")
     if locator is None:
-        note(f"The pictures of {choice.dataset} are not in this library.", "Figures come from the report; add the data set on "
+        note(f"The pictures of {shown.dataset} are not in this library.", "Figures come from the report; add the data set on "
              "the Library page to see its queries.")  # fmt: skip
     if len(encoders) > 1:
-        _separating(choice, encoders, locator)
+        _separating(shown, encoders, locator)
     heading("Worst queries")
-    names = [one for one in (st.session_state.get(ONE), st.session_state.get(OTHER)) if one in encoders] or encoders[:1]
-    for encoder in names:
-        worst = cached.worst_queries(*choice.key, encoder, choice.metric, SHOWN, choice.group)
-        caption(f"{palette.title(encoder)} finds least for these")
-        _grid([(id, f"{value:.2f}") for id, value in worst], locator, names, f"worst_{encoder}")
+    names = [one for one in dict.fromkeys((st.session_state.get(ONE), st.session_state.get(OTHER))) if one in encoders]
+    for encoder in names or encoders[:1]:
+        _worst(shown, next(cell for cell in cells if cell.encoder == encoder), locator)
 
 
-def _separating(choice: Choice, encoders: list[str], locator: str | None) -> None:
+def _worst(shown: Choice, cell: Cell, locator: str | None) -> None:
+    """The queries that an encoder answers worst, each with the beginning of its list."""
+    encoder, key = cell.encoder, f"metrics_worst_{cell.encoder}"
+    worst = cached_metrics.worst_queries(*shown.key, encoder, shown.metric, MOST, shown.group)
+    wanted = worst[: st.session_state.get(f"{key}_count", ROWS)]
+    caption(f"{palette.title(encoder)} answers these worst: its first {WORST_HITS} hits, one query of each object")
+    if locator is None:
+        quiet(", ".join(f"{id} ({value:.2f})" for id, value in wanted))
+        return
+    ids = [id for id, _ in wanted]
+    lists = duels.found_by(locator, shown.protocol, (encoder,), ids, WORST_HITS)
+    rows = [(id, f"{int(cell.relevant[cell.queries == id][0]):,} to find", (value,)) for id, value in wanted]
+    _open(duels.show(locator, (encoder,), lists, rows, key, WORST_HITS), ids, locator, (encoder,))
+    _more(key, len(wanted), len(worst))
+
+
+def _separating(shown: Choice, encoders: list[str], locator: str | None) -> None:
     heading("Queries that separate two encoders")
     with st.container(horizontal=True):
         for key, first in ((ONE, encoders[0]), (OTHER, encoders[1])):
-            if st.session_state.get(key) not in encoders:
-                st.session_state[key] = first
+            choice.heal(key, encoders, first)
         one = st.selectbox("One encoder", encoders, key=ONE, format_func=palette.title)
         other = st.selectbox("and another", encoders, key=OTHER, format_func=palette.title)
     if one == other:
         note("Both are the same encoder.", "Choose another one to compare with.")
         return
-    found = cached.separation(*choice.key, one, other, choice.metric, choice.group)
+    found = cached_metrics.separation(*shown.key, one, other, shown.metric, shown.group)
     st.html(_counts(found))
     quiet(reading(found) + (" A click opens a query in Compare." if locator else ""))
     keys = ("metrics_apart_one", "metrics_apart_other")
     parts = [_shown(found, places, key) for key, places in zip(keys, (found.best, found.least), strict=True)]
-    lists = duels.found_by(locator, choice.protocol, (one, other), [row[0] for rows in parts for row in rows]) if locator else []
+    lists = duels.found_by(locator, shown.protocol, (one, other), [row[0] for rows in parts for row in rows]) if locator else []
     for name, key, rows, places in zip((one, other), keys, parts, (found.best, found.least), strict=True):
         caption(
             f"{palette.title(name)} is better: the largest differences first, one query of each object"
@@ -58,16 +70,18 @@ def _separating(choice: Choice, encoders: list[str], locator: str | None) -> Non
             else f"{palette.title(name)} is never better"
         )
         if locator is None:
-            quiet(", ".join(f"{id} ({abs(difference):.2f})" for id, difference, _ in rows))
+            quiet(", ".join(f"{id} ({words})" for id, words, _ in rows))
         elif rows:
             _open(duels.show(locator, (one, other), lists, rows, key), [row[0] for row in rows], locator, (one, other))
             _more(key, len(rows), len(places))
 
 
-def _shown(found: Separation, places: tuple[int, ...], key: str) -> list[tuple[str, float, tuple[float, ...]]]:
-    """The first few queries: id, difference, both scores."""
+def _shown(found: Separation, places: tuple[int, ...], key: str) -> list[tuple[str, str, tuple[float, ...]]]:
+    """The first few queries: id, the difference in words, both scores."""
     wanted = places[: st.session_state.get(f"{key}_count", ROWS)]
-    return [(found.ids[at], float(found.differences[at]), tuple(map(float, found.scores[at]))) for at in wanted]
+    return [
+        (found.ids[at], f"difference {abs(found.differences[at]):.2f}", tuple(map(float, found.scores[at]))) for at in wanted
+    ]
 
 
 def _more(key: str, shown: int, all_there_are: int) -> None:
@@ -99,21 +113,6 @@ def _counts(found: Separation) -> str:
         for number, text, kind, colour in parts if number
     )  # fmt: skip
     return f'<div class="ll-wtl" role="img" aria-label="{escape("; ".join(p[1] for p in parts), quote=True)}">{spans}</div>'
-
-
-def _grid(rows: list[tuple[str, str]], locator: str | None, encoders: Sequence[str], key: str) -> None:
-    if locator is None:
-        quiet(", ".join(f"{id} ({value})" for id, value in rows))
-        return
-    if not rows:
-        return
-    version = cached.version(locator)
-    items = [
-        {"id": id, "uri": cached.thumbnail(locator, version, id), "alt": f"Open {id} in Compare", "caption": f"{value}  {id}"}
-        for id, value in rows
-    ]
-    picked = components.picture_grid(items, "Queries", f"metrics_{key}", side=92)
-    _open(picked, [id for id, _ in rows], locator, encoders)
 
 
 def _open(picked: str | None, shown: list[str], locator: str, encoders: Sequence[str]) -> None:

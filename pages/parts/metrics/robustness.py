@@ -6,8 +6,8 @@ import streamlit as st
 
 from core.services.cells import Cell
 from core.services.distortions import DISTORTIONS
-from pages.parts import cached, link, palette
-from pages.parts.metrics import missing
+from pages.parts import cached, cached_metrics, link, palette
+from pages.parts.metrics import choice, missing
 from pages.parts.metrics.choice import Choice
 from pages.parts.metrics.curves import legend
 from pages.parts.words import caption, heading, note, quiet, table
@@ -21,19 +21,21 @@ MEASURES = {
 LIVE_MOST = 6
 
 
-def show(choice: Choice, cells: list[Cell]) -> None:
-    found = cached.studies(*choice.key, "robustness")
+def show(shown: Choice, cells: list[Cell]) -> None:
+    found = cached_metrics.studies(*shown.key, "robustness")
     known = {encoder: row["result"] for encoder, row in found.items() if row.get("result")}
     if known:
         _curves(known, [cell for cell in cells if cell.encoder in known and cell.index == "exact"])
     else:
         missing.say(found, "robustness")
     heading("One picture, live")
-    _live(choice, cells)
+    _live(shown, cells)
 
 
 def _curves(known: dict[str, dict], cells: list[Cell]) -> None:
-    measure = st.segmented_control("What is left", list(MEASURES), default="Original first", key="metrics_measure", required=True)
+    measure = st.segmented_control(
+        "What is left", choice.heal(choice.MEASURE, list(MEASURES)), key=choice.MEASURE, required=True
+    )
     name, about = MEASURES[measure]
     st.html(legend(cells))
     kinds = [kind for kind in DISTORTIONS if all(kind in made["curves"] for made in known.values())]
@@ -76,24 +78,25 @@ def _mean(values: list[float]) -> float:
     return sum(values) / len(values) if values else 1.0
 
 
-def _live(choice: Choice, cells: list[Cell]) -> None:
+def _live(shown: Choice, cells: list[Cell]) -> None:
     """A slider, the distorted picture, and where its original stands now."""
-    locator = cached.locator_of(choice.dataset, str(cells[0].queries[0])) if len(cells[0].queries) else None
+    locator = cached_metrics.locator_of(shown.dataset, str(cells[0].queries[0])) if len(cells[0].queries) else None
     if locator is None:
-        note(f"The pictures of {choice.dataset} are not in this library.", "Add the data set on the Library page.")
+        note(f"The pictures of {shown.dataset} are not in this library.", "Add the data set on the Library page.")
         return
     version = cached.version(locator)
     ready = [e for e in dict.fromkeys(cell.encoder for cell in cells) if cached.built(locator, version, e)][:LIVE_MOST]
     left, right = st.columns((1, 2), gap="medium")
     with left:
-        names = list(DISTORTIONS)
-        kind = st.selectbox("Distortion", names, key="metrics_distortion", format_func=lambda name: DISTORTIONS[name].title)
+        names = choice.heal(choice.DISTORTION, list(DISTORTIONS))
+        kind = st.selectbox("Distortion", names, key=choice.DISTORTION, format_func=lambda name: DISTORTIONS[name].title)
         row = DISTORTIONS[kind]
-        steps = [row.none, *row.strengths]
-        strength = st.select_slider(f"Strength, {row.unit}", steps, value=row.strengths[1], key=f"metrics_strength_{kind}")
+        steps = choice.heal(choice.STRENGTH, [f"{one:g}" for one in (row.none, *row.strengths)], f"{row.strengths[1]:g}")
+        strength = float(st.select_slider(f"Strength, {row.unit}", steps, key=choice.STRENGTH))
         ids = cached.examples(locator, version, 12)
-        item = st.selectbox("Picture", ids, key="metrics_live_item", index=_first(ids))
-    picture, outcomes = cached.distorted(locator, version, item, kind, float(strength), tuple(ready))
+        first = link.FIRST_ITEM if link.FIRST_ITEM in ids else ids[0]
+        item = st.selectbox("Picture", choice.heal(choice.PICTURE, ids, first), key=choice.PICTURE)
+    picture, outcomes = cached_metrics.distorted(locator, version, item, kind, strength, tuple(ready))
     with left:
         st.html(f'<figure class="ll-query"><img src="{picture}" alt="{row.title}, strength {strength:g}"></figure>')
     with right:
@@ -107,6 +110,3 @@ def _live(choice: Choice, cells: list[Cell]) -> None:
         else:
             quiet(f"{', '.join(lost)} lost the original." if lost else "Every encoder still finds the original first.")
 
-
-def _first(ids: list[str]) -> int:
-    return ids.index(link.FIRST_ITEM) if link.FIRST_ITEM in ids else 0

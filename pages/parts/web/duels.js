@@ -1,4 +1,4 @@
-// Rows of a query and what two encoders found for it. Names are data: only ever textContent.
+// Rows of a query and what one encoder or two found for it. Names are data: only ever textContent.
 function make(tag, name, text) {
   const node = document.createElement(tag);
   node.className = name;
@@ -40,7 +40,7 @@ function side(one, about, pictures, places) {
 }
 
 function row(one, data, state) {
-  const node = make("div", "duel");
+  const node = make("div", data.sides.length === 1 ? "duel alone" : "duel");
   node.dataset.id = one.id;
   const ask = make("button", "ask");
   ask.type = "button";
@@ -48,7 +48,7 @@ function row(one, data, state) {
   ask.title = one.label;
   const name = make("span", "what", one.name);
   name.dir = "auto";
-  ask.append(picture(data.pictures[one.id], ""), name, make("small", "", `difference ${one.difference}`));
+  ask.append(picture(data.pictures[one.id], ""), name, make("small", "", one.words));
   ask.addEventListener("click", (event) => { event.stopPropagation(); state.send("picked", one.id); });
   node.addEventListener("click", () => state.send("picked", one.id));
   node.append(ask, ...one.sides.map((found, index) => side(found, data.sides[index], data.pictures, data.places)));
