@@ -102,6 +102,13 @@ def test_a_plan_says_what_a_run_would_be(choose, added):
     assert "Nothing has been trained here yet." in said
 
 
+@pytest.mark.parametrize("typed", ["resnet.lookalike", " resnet.lookalike"])
+def test_a_model_can_be_typed_by_its_name(choose, added, typed):
+    app = choose(start=typed)
+    assert not app.exception
+    assert "--start-from resnet.lookalike" in app.code[0].value
+
+
 @pytest.mark.parametrize(("fields", "says"), [
     ({"start": "vit_tiny_patch16_224", "size": 40}, "its patches are 16 x 16"),
     ({"start": "resnet19"}, "no backbone named 'resnet19'"),

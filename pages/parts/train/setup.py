@@ -46,6 +46,8 @@ def _start(recipe: str, kind: str) -> tuple[str, str]:
     rows = {f"{row['how']}:{row['name']}": row for row in cached_train.starts(kind)}
     key = f"keep_train_start_{kind == 'autoencoder'}"
     typed = st.session_state.get(key)
+    if typed and typed not in rows:  # somebody typed a name that is in the list under its title
+        typed = st.session_state[key] = next((one for one, row in rows.items() if row["name"] == typed.strip()), typed)
     if not typed or (typed not in rows and ":" in typed):
         st.session_state[key] = FIRST_START if FIRST_START in rows else next(iter(rows))
     options = [*rows, *([typed] if typed and typed not in rows and ":" not in typed else [])]
