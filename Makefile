@@ -14,8 +14,7 @@ help:            ## this list
 
 demo: .venv/run  ## environment, embedded gallery, app: ends with one address
 	@$(BIN)/python -m core build --dataset catalogue --encoders $(FIRST)
-	@echo "Lookalike is at http://localhost:$(PORT)   (stop with Ctrl-C)"
-	@$(BIN)/streamlit run streamlit_app.py --server.port $(PORT) --server.headless true
+	@$(BIN)/python tools/demo.py $(PORT)
 
 test: .venv/dev lint  ## everything that must hold: linters, contracts, pages, browser
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow"

@@ -15,6 +15,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+NEVER_QUIET_MS = 15_000
+WATCH = """() => {
+    const app = document.querySelector('.stApp');
+    const watch = (window.__settling = { began: performance.now(), moved: performance.now() });
+    const moved = (_, seen) => { if (window.__settling === watch) watch.moved = performance.now(); else seen.disconnect(); };
+    new MutationObserver(moved).observe(app, { attributeFilter: ['data-test-script-state'] });
+}"""
+QUIET = """([quiet, enough]) => {
+    const watch = window.__settling, now = performance.now();
+    if (document.querySelector('.stApp')?.dataset.testScriptState !== 'notRunning') { watch.moved = now; return false; }
+    return now - watch.moved >= quiet || now - watch.began >= enough;
+}"""
 
 
 @contextmanager
@@ -30,7 +42,7 @@ def serving(artifacts: Path, timeout_s: float = 120.0, **environment: str) -> It
             cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
     try:
-        _wait(f"http://127.0.0.1:{port}/_stcore/health", process, timeout_s)
+        wait_until_up(f"http://127.0.0.1:{port}/_stcore/health", process, timeout_s)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
@@ -55,12 +67,15 @@ def chromium() -> Iterator:
             browser.close()
 
 
-def settle(page, quiet_ms: int = 150) -> None:
-    """Wait until the script has run and nothing has started it again for a moment."""
+def settle(page, quiet_ms: int = 400) -> None:
+    """Wait until the script has run and nothing has started it again for a moment.
+
+    A page that runs its script every second (a build's progress) may never be quiet for long: it counts as settled after
+    ``NEVER_QUIET_MS``. What an action is to change has to be waited for by itself: the run that it causes may begin late.
+    """
     page.locator(".ll-head").wait_for()
-    for _ in range(3):
-        page.wait_for_function("document.querySelector('.stApp')?.dataset.testScriptState === 'notRunning'")
-        page.wait_for_timeout(quiet_ms)
+    page.evaluate(WATCH)
+    page.wait_for_function(QUIET, arg=[quiet_ms, NEVER_QUIET_MS], polling=50)
 
 
 def _free_port() -> int:
@@ -69,11 +84,12 @@ def _free_port() -> int:
         return probe.getsockname()[1]
 
 
-def _wait(url: str, process: subprocess.Popen, timeout_s: float) -> None:
+def wait_until_up(url: str, process: subprocess.Popen, timeout_s: float) -> None:
+    """Until the server answers. Raises RuntimeError where its process ends before, or the time is over."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise RuntimeError("the app ended before it answered; its log is server.log in the artifacts folder")
+            raise RuntimeError("the app ended before it answered; what it said last (tests: server.log) says why")
         try:
             with urllib.request.urlopen(url, timeout=2):
                 return

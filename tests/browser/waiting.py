@@ -1,0 +1,48 @@
+"""Looking at a page that changes: whatever a test compares is waited for, never read once and hoped for.
+
+Two rules keep these tests true on a slow machine. What stood before an action is read before the action; and after it the
+test waits *for* what must come, by name, not for the absence of what was there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import expect
+
+PATIENCE_MS = 120_000
+"""Longest wait for anything on a page: a machine that does other things too is slow, not broken."""
+STEP_MS = 50
+IDS = "nodes => nodes.map(node => node.dataset.id)"
+
+
+def asked(page) -> str:
+    """The name of the query."""
+    return page.locator(".ll-asked b").inner_text()
+
+
+def ids(page) -> list[str]:
+    """The hits of every column, in the order of the columns."""
+    return page.locator(".hit").evaluate_all(IDS)
+
+
+def answered(page, hits: int = 30) -> list[str]:
+    """The hits, once there are as many as the columns will hold."""
+    expect(page.locator(".hit")).to_have_count(hits)
+    return ids(page)
+
+
+def eventually(page, read: Callable[[], Any], good: Callable[[Any], bool]) -> Any:
+    """Read until it is good, and return that; fails with what was read last."""
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while not good(found := read()):
+        assert time.monotonic() < deadline, f"after {PATIENCE_MS / 1000:.0f} s it still was {found!r}"
+        page.wait_for_timeout(STEP_MS)
+    return found
+
+
+def becomes(page, read: Callable[[], Any], wanted: Any) -> None:
+    """Read until it is ``wanted``."""
+    eventually(page, read, lambda found: found == wanted)
