@@ -39,6 +39,16 @@ class Mover:
     k: int
 
 
+def common(found: Sequence[Map]) -> tuple[list[str], list[np.ndarray] | None]:
+    """Ids that stand on every map, in the order of the first, and each map's rows of them; no rows where all ids are the same."""
+    first, others = found[0].ids, found[1:]
+    if all(one.ids == first for one in others):
+        return list(first), None
+    places = [{id: row for row, id in enumerate(one.ids)} for one in found]
+    ids = [id for id in first if all(id in known for known in places[1:])]
+    return ids, [np.array([known[id] for id in ids], np.int64) for known in places]
+
+
 def place(dataset: Dataset, found: Map, query: Query) -> tuple[float, float]:
     """Where a query stands on a map: a picture of the map at its own place, any other where its vector belongs.
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import numpy as np
 import streamlit as st
@@ -19,6 +20,8 @@ from core.services.search import Query
 from pages.parts import cached
 
 SHORT = 5.0
+SAMPLE = 3000
+"""Dots that a large map keeps while its small pictures are not made."""
 
 
 def spec_of(wanted: Wanted) -> str:
@@ -59,6 +62,36 @@ def read(locator: str, version: str, spec: str, path: str) -> Map:
 def row_numbers(locator: str, version: str, spec: str, path: str) -> dict[str, int]:
     """Item id -> row of a map."""
     return {id: row for row, id in enumerate(read(locator, version, spec, path).ids)}
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def common(keys: tuple[tuple[str, str, str, str], ...]) -> tuple[list[str], list[np.ndarray] | None]:
+    """Ids on all of these maps, and the rows of each; no rows where the ids are the same. Read them, never change them."""
+    return map_views.common([read(*key) for key in keys])
+
+
+@st.cache_resource(max_entries=60, show_spinner=False)
+def frames(keys: tuple[tuple[str, str, str, str], ...]) -> tuple[map_data.Box, map_data.Box]:
+    """The square that holds these maps, and the part of it that they open with."""
+    found = [read(*key) for key in keys]
+    return map_data.box(found), map_data.focus(found)
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def overlay(locator: str, version: str, sheet: str, keys: tuple, _ids: Sequence[str]) -> np.ndarray:
+    """Of the ``_ids`` that maps show, rows of those with a small picture; a fixed sample while there is no ``sheet``."""
+    known = set(_sheet(locator, version).ids if sheet else _ids[:: max(1, len(_ids) // SAMPLE)])
+    return np.array([row for row, id in enumerate(_ids) if id in known], np.int64)
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def coded(locator: str, version: str, spec: str, path: str, field: str) -> tuple[np.ndarray, list[str]]:
+    """Each row's value of a field as a number into a list of names, int32 (n,); -1 where it has none."""
+    found = cached.dataset(locator)
+    values = (map_colours.words(found.items[found.rows[id]].value(field)) for id in read(locator, version, spec, path).ids)
+    names: dict[str, int] = {}
+    codes = [-1 if value is None else names.setdefault(value, len(names)) for value in values]
+    return np.array(codes, np.int32), list(names)
 
 
 @st.cache_data(max_entries=20, show_spinner=False)

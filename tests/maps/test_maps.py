@@ -128,6 +128,14 @@ def test_a_lasso_holds_what_lies_in_it():
     assert len(map_views.inside(points, [(0, 0), (float("nan"), 1), (1, 1)])) == 0
 
 
+def test_maps_of_different_pictures_share_what_is_on_all_of_them():
+    maps_ = [replace(made_up(np.zeros((len(ids), 2))), ids=tuple(ids)) for ids in ("abcde", "ecab", "xbae")]
+    ids, rows = map_views.common(maps_)
+    assert ids == ["a", "b", "e"]
+    assert [[one.ids[row] for row in own] for one, own in zip(maps_, rows, strict=True)] == [ids] * 3
+    assert map_views.common([maps_[0], maps_[0]]) == (list("abcde"), None)
+
+
 def test_what_moves_most_is_listed_first():
     rng = np.random.default_rng(1)
     places = rng.uniform(0, 1, (80, 2))

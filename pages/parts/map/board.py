@@ -28,10 +28,10 @@ def colours(view: MapView, one: Shown) -> Colouring:
 def data(view: MapView, maps: Sequence[Shown], ids: Sequence[str], selection: np.ndarray) -> dict:
     """The whole view of one to four linked maps."""
     together = any(one.found.wanted.anchor for one in maps)
-    groups = [[one.found for one in maps] if together else [one.found] for one in maps]
-    frames = [(map_data.box(group), map_data.focus(group)) for group in groups]
+    groups = [maps if together else [one] for one in maps]
+    frames = [cached_maps.frames(tuple(one.key for one in group)) for group in groups]
     large = len(ids) > map_data.VECTOR_UP_TO
-    rows = overlay(view, ids) if large else np.arange(len(ids))
+    rows = overlay(view, maps, ids) if large else np.arange(len(ids))
     hues = [colours(view, one) for one in maps]
     drawn = [_map(view, one, hue, both, rows, selection, large) for one, hue, both in zip(maps, hues, frames, strict=True)]
     chosen = np.flatnonzero(np.isin(rows, selection)) if len(selection) else None
@@ -60,11 +60,11 @@ def _own_counts(view: MapView, hue: Colouring, found: Map) -> str:
     return f" · right {counts.get(0, 0):,} of {counts.get(0, 0) + counts.get(1, 0):,}"
 
 
-def overlay(view: MapView, ids: Sequence[str]) -> np.ndarray:
+def overlay(view: MapView, maps: Sequence[Shown], ids: Sequence[str]) -> np.ndarray:
     """Of a large set, the pictures that have a small picture: these stay dots that can be hovered."""
-    sheet = cached_maps.sheet(view.base.dataset, cached.version(view.base.dataset))
-    known = set(sheet.ids) if sheet else set(ids[:: max(1, len(ids) // 3000)])
-    return np.array([row for row, id in enumerate(ids) if id in known], np.int64)
+    locator, version = view.base.dataset, cached.version(view.base.dataset)
+    sheet = "" if cached_maps.sheet(locator, version) is None else version
+    return cached_maps.overlay(locator, version, sheet, tuple(one.key for one in maps), ids)
 
 
 def labels(view: MapView, ids: Sequence[str]) -> dict:

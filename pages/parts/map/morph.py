@@ -49,7 +49,7 @@ def _titles(pair: str) -> str:
 
 def _data(view: MapView, first: Shown, second: Shown) -> dict:
     ids, a, b = cached_maps.comparable(*first.key, *second.key[2:])
-    rows = board.overlay(view, ids) if len(ids) > map_data.VECTOR_UP_TO else np.arange(len(ids))
+    rows = board.overlay(view, [first, second], ids) if len(ids) > map_data.VECTOR_UP_TO else np.arange(len(ids))
     frame = map_data.box([SimpleNamespace(positions=a[rows]), SimpleNamespace(positions=b[rows])])
     hue, place = board.colours(view, first), {id: row for row, id in enumerate(first.found.ids)}
     index = hue.index[[place[ids[row]] for row in rows]]

@@ -11,8 +11,8 @@ import numpy as np
 import streamlit as st
 
 from core.errors import UserError
-from core.services import map_colours, map_views
-from pages.parts import cached, components, link
+from core.services import map_views
+from pages.parts import cached, cached_maps, components, link
 from pages.parts.map import view as views
 from pages.parts.map.shown import Shown, name_of, title
 from pages.parts.map.view import MapView
@@ -31,19 +31,18 @@ def panel(view: MapView, maps: Sequence[Shown], ids: Sequence[str], rows: np.nda
     if not chosen:
         quiet("The lasso holds no picture. Draw it around some dots.")
         return
-    quiet(counts(view, chosen))
+    quiet(counts(maps[0], rows))
     _actions(view, maps, rows, chosen)
     _grid(view, chosen)
 
 
-def counts(view: MapView, chosen: Sequence[str]) -> str:
+def counts(one: Shown, rows: np.ndarray) -> str:
     """``mug 80 · bowl 12 · 4 other classes 9``, by the field that decides what is right, or the class."""
-    found = cached.dataset(view.base.dataset)
-    items = [found.items[found.rows[id]] for id in chosen]
-    field = next(
-        (name for name in ("category", "label", "instance") if any(item.value(name) is not None for item in items)), "label"
-    )
-    sizes = Counter(map_colours.words(item.value(field)) or "no class" for item in items)
+    own = rows if one.rows is None else one.rows[rows]
+    fields = (cached_maps.coded(*one.key, field) for field in ("category", "label", "instance"))
+    codes, names = next((pair for pair in fields if (pair[0][own] >= 0).any()), cached_maps.coded(*one.key, "label"))
+    held = np.bincount(codes[own] + 1, minlength=len(names) + 1)
+    sizes = Counter({name: int(held[at]) for at, name in enumerate(["no class", *names]) if held[at]})
     parts = [f"{name} {number:,}" for name, number in sizes.most_common(NAMED)]
     if len(sizes) > NAMED:
         parts.append(f"{len(sizes) - NAMED} other classes {sum(sizes.values()) - sum(n for _, n in sizes.most_common(NAMED)):,}")

@@ -39,14 +39,8 @@ def gather(view: MapView, paths: Sequence[str]) -> tuple[list[Shown], list[str]]
     version = cached.version(view.base.dataset)
     keys = [(view.base.dataset, version, cached_maps.spec_of(one), path) for one, path in zip(view.wanted(), paths, strict=True)]
     found = [cached_maps.read(*key) for key in keys]
-    if all(one.ids == found[0].ids for one in found[1:]):
-        return [Shown(key, one, None) for key, one in zip(keys, found, strict=True)], list(found[0].ids)
-    ids = [id for id in found[0].ids if all(id in set(one.ids) for one in found[1:])]
-    places = [{id: row for row, id in enumerate(one.ids)} for one in found]
-    return [
-        Shown(key, one, np.array([place[id] for id in ids], np.int64))
-        for key, one, place in zip(keys, found, places, strict=True)
-    ], ids
+    ids, rows = cached_maps.common(tuple(keys))
+    return [Shown(key, one, rows and rows[at]) for at, (key, one) in enumerate(zip(keys, found, strict=True))], ids
 
 
 def selected(view: MapView, maps: Sequence[Shown]) -> np.ndarray:
