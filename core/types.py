@@ -109,7 +109,7 @@ class Hits:
     def __post_init__(self) -> None:
         if self.ids.shape != self.scores.shape or self.ids.ndim != 2:
             raise ValueError(f"ids {self.ids.shape} and scores {self.scores.shape} must share one (q, k) shape")
-        if np.any(self.scores[:, 1:] > self.scores[:, :-1]):
+        if (self.scores[:, 1:] > self.scores[:, :-1]).any():
             raise ValueError("scores must be sorted, best first")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
@@ -22,6 +23,8 @@ indexes: Registry[Index] = Registry("index", "core.indexes", first="exact")
 
 MOST_HITS = 10_000
 REMOVED = "removed.npy"
+CHECKED = 65_536
+"""So many rows are looked through for NaN at a time."""
 FEW = 2000
 """So few allowed rows are compared one by one: quicker than any index, and exact."""
 
@@ -153,8 +156,8 @@ class Index(ABC):
         return join(hits, short, scan(queries[short], self.rows, left, k)) if compares and len(short) else hits
 
     def _select(self, queries: np.ndarray, k: int, mask: np.ndarray, **knobs: float) -> Hits:
-        """A search that looks at the allowed rows alone, where ``selects``."""
-        raise NotImplementedError
+        """A search that looks at the allowed rows alone, where ``selects``: here by comparing every one of them."""
+        return scan(queries, self.rows, np.flatnonzero(mask), k)
 
     def _overfetch(self, queries: np.ndarray, k: int, mask: np.ndarray, knobs: dict[str, float]) -> Hits:
         """Fetch more, four times as many each time, until ``k`` allowed ones are among them or all were seen."""
@@ -251,5 +254,12 @@ class Index(ABC):
             raise UserError(f"The index {self.name} was given vectors of shape {vectors.shape}.", "It takes (n, dim), n >= 1.")
         if dim is not None and vectors.shape[1] != dim:
             raise UserError(f"A vector has {vectors.shape[1]} dimensions.", f"The index holds {dim}.")
-        if not all(np.isfinite(vectors[start : start + 65536]).all() for start in range(0, len(vectors), 65536)):
+        if not _finite(vectors):
             raise UserError("A vector holds NaN or infinity.", fix="Build the embeddings again.")
+
+
+def _finite(vectors: np.ndarray) -> bool:
+    """Whether no number is NaN or infinite. Of one vector its square says so quicker; unless that grows too large."""
+    if len(vectors) == 1 and math.isfinite(np.dot(vectors[0], vectors[0])):
+        return True
+    return all(np.isfinite(vectors[start : start + CHECKED]).all() for start in range(0, len(vectors), CHECKED))

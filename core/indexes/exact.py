@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from core.indexes.base import Index, indexes
-from core.indexes.ranking import cosines, scan, slack, top
+from core.indexes.ranking import cosines, slack, top
 from core.types import Cost, Hits, Progress
 
 FIRST = 4096
@@ -61,9 +61,6 @@ class Exact(Index):
         fresh = cosines(queries, self._vectors.__getitem__, which, ids)
         return top(len(queries), k, np.append(was, which), np.append(best.ids[was, column], ids),
                    np.append(best.scores[was, column], fresh))  # fmt: skip
-
-    def _select(self, queries: np.ndarray, k: int, mask: np.ndarray, **knobs: float) -> Hits:
-        return scan(queries, self.rows, np.flatnonzero(mask), k)
 
     def rows(self, ids: np.ndarray) -> np.ndarray:
         return self._vectors[ids]

@@ -19,7 +19,7 @@ from core.errors import UserError
 from core.faiss_door import faiss
 from core.indexes.base import Index, Knob, indexes
 from core.indexes.faiss_calls import all_best, parameters, quiet, read, sample, write, written_bytes
-from core.indexes.ranking import rank, scan
+from core.indexes.ranking import rank
 from core.types import Cost, Hits, Progress, report
 
 BLOCK = 16_384
@@ -156,9 +156,7 @@ class FaissIndex(Index):
         return rank(queries, self.rows, found, k)
 
     def _select(self, queries: np.ndarray, k: int, mask: np.ndarray, **knobs: float) -> Hits:
-        if self.exact:
-            return scan(queries, self.rows, np.flatnonzero(mask), k)
-        return self._candidates(queries, k, knobs, mask)
+        return super()._select(queries, k, mask) if self.exact else self._candidates(queries, k, knobs, mask)
 
     def rows(self, ids: np.ndarray) -> np.ndarray:
         return self._beside[ids] if self._row.lossy else self._index.reconstruct_batch(ids)

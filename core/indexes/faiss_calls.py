@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from core.indexes.base import Unreadable
 from core.indexes.ranking import slack
 
 TRAIN_MOST = 65_536
+KINDS = {"efSearch": "SearchParametersHNSW", "nprobe": "SearchParametersIVF"}
+"""Which parameters of faiss hold a search knob."""
 
 
 def sample(vectors: np.ndarray) -> np.ndarray:
@@ -34,12 +37,17 @@ def selector(mask: np.ndarray | None) -> object:
 
 def parameters(knobs: Mapping[str, float], mask: np.ndarray | None = None) -> object:
     """Search knobs and a mask as an object of one call: an index is shared by sessions, so it is never changed."""
-    chosen = {} if mask is None else {"sel": selector(mask)}
-    if "efSearch" in knobs:
-        return faiss().SearchParametersHNSW(efSearch=knobs["efSearch"], **chosen)
-    if "nprobe" in knobs:
-        return faiss().SearchParametersIVF(nprobe=knobs["nprobe"], **chosen)
-    return faiss().SearchParameters(**chosen) if chosen else None
+    knob = next((name for name in KINDS if name in knobs), "")
+    if mask is None:
+        return _unmasked(knob, knobs[knob]) if knob else None
+    chosen = {knob: knobs[knob]} if knob else {}
+    return getattr(faiss(), KINDS.get(knob, "SearchParameters"))(**chosen, sel=selector(mask))
+
+
+@lru_cache(maxsize=64)
+def _unmasked(knob: str, value: int) -> object:
+    """The object for one knob: a search only reads it, so calls may share it."""
+    return getattr(faiss(), KINDS[knob])(**{knob: value})
 
 
 def all_best(index: object, queries: np.ndarray, k: int) -> np.ndarray:

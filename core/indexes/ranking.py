@@ -14,6 +14,9 @@ import numpy as np
 from core.types import Hits
 
 BLOCK_BYTES = 32 << 20
+CACHED_BYTES = 4 << 20
+"""Candidates are compared in blocks that stay in the processor's cache."""
+LAST = np.iinfo(np.int64).max
 SCANNED = 256
 """So many queries are compared with every row at a time."""
 
@@ -31,9 +34,25 @@ def cosines(
     step = max(1, BLOCK_BYTES // (16 * queries.shape[1]))
     for start in range(0, len(ids), step):
         part = slice(start, start + step)
-        left, right = queries[which[part]].astype(np.float64), rows_of(ids[part]).astype(np.float64)
-        scores[part] = np.einsum("cd,cd->c", left, right)
+        scores[part] = _dots(queries[which[part]], rows_of(ids[part]))
     return scores
+
+
+def _dots(queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Inner products along the last axis, one row at a time: what lies around a row leaves its score alone."""
+    return np.vecdot(queries.astype(np.float64), rows.astype(np.float64)).astype(np.float32)
+
+
+def _all_cosines(queries: np.ndarray, rows_of: Callable[[np.ndarray], np.ndarray], ids: np.ndarray) -> np.ndarray:
+    """Scores float32 (q, m) of each query with each of its rows ``ids`` (q, m)."""
+    (count, wide), dim = ids.shape, queries.shape[1]
+    step = CACHED_BYTES // (12 * wide * dim)
+    if step >= count:
+        return _dots(queries[:, None], rows_of(ids.reshape(-1)).reshape(count, wide, dim))
+    if step < 1:
+        return cosines(queries, rows_of, np.repeat(np.arange(count), wide), ids.reshape(-1)).reshape(count, wide)
+    parts = [slice(start, start + step) for start in range(0, count, step)]
+    return np.concatenate([_all_cosines(queries[part], rows_of, ids[part]) for part in parts])
 
 
 def top(count: int, k: int, which: np.ndarray, ids: np.ndarray, scores: np.ndarray) -> Hits:
@@ -48,10 +67,36 @@ def top(count: int, k: int, which: np.ndarray, ids: np.ndarray, scores: np.ndarr
 
 
 def rank(queries: np.ndarray, rows_of: Callable[[np.ndarray], np.ndarray], found: np.ndarray, k: int) -> Hits:
-    """Candidates (q, m) of a fast search, -1 where it found fewer -> Hits (q, k)."""
-    which, column = np.nonzero(found >= 0)
-    ids = found[which, column]
-    return top(len(queries), k, which, ids, cosines(queries, rows_of, which, ids))
+    """Candidates (q, m) of a fast search, -1 at the end where it found fewer -> Hits (q, k)."""
+    if len(found) == 1:
+        return _rank_one(queries, rows_of, found[0], k)
+    none = found < 0
+    if none.any():
+        scores, keys = _all_cosines(queries, rows_of, np.where(none, 0, found)), np.where(none, LAST, found)
+        scores[none] = -np.inf
+    else:
+        scores, keys = _all_cosines(queries, rows_of, found), found
+    order, line = np.lexsort((keys, -scores))[:, :k], np.arange(len(found))[:, None]
+    ids, scores = found[line, order], scores[line, order]
+    return _filled(ids, scores, k)
+
+
+def _rank_one(query: np.ndarray, rows_of: Callable[[np.ndarray], np.ndarray], ids: np.ndarray, k: int) -> Hits:
+    """The same for one query (1, dim) with few steps: a search of a large index may take no longer than ten of them."""
+    if ids[-1] < 0:
+        ids = ids[ids >= 0]
+    few = 16 * len(ids) * query.shape[1] <= BLOCK_BYTES
+    scores = _dots(query, rows_of(ids)) if few else cosines(query, rows_of, np.zeros(len(ids), np.intp), ids)
+    order = np.lexsort((ids, -scores))[:k]
+    return _filled(ids[order][None], scores[order][None], k)
+
+
+def _filled(ids: np.ndarray, scores: np.ndarray, k: int) -> Hits:
+    """Hits of ``k`` columns."""
+    if (short := k - ids.shape[1]) > 0:
+        none = nothing(len(ids), short)
+        ids, scores = np.append(ids, none.ids, axis=1), np.append(scores, none.scores, axis=1)
+    return Hits(ids, scores)
 
 
 def with_cosines(queries: np.ndarray, rows_of: Callable[[np.ndarray], np.ndarray], hits: Hits) -> Hits:
