@@ -16,9 +16,10 @@ from core.services.compare import letters
 from core.services.search import Answer, Hit
 
 COLUMNS = (
-    "query", "dataset", "encoder", "index", "rank", "id", "label", "instance", "category", "split", "score", "verdict",
+    "query", "dataset", "part", "encoder", "index", "rank", "id", "label", "instance", "category", "split", "score", "verdict",
     "letter", "path",
 )  # fmt: skip
+WHOLE = "all"
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 PAPER, INK, MUTED, LINE, RIGHT, NEAR = "#FAFAF7", "#1B1B1A", "#6B6A66", "#E6E4DD", "#0F6E66", "#B7791F"
 TILE, GAP, EDGE, HEAD, MAX_ROWS = 252, 24, 32, 76, 20
@@ -26,25 +27,26 @@ WORDS = {"same": "✓ same", "category": "~ same category", "other": "× other",
 FONTS = ("DejaVuSans.ttf", "Arial.ttf", "Helvetica.ttc", "LiberationSans-Regular.ttf")
 
 
-def to_csv(answers: Sequence[Answer], query: str) -> bytes:
-    """One row a hit, UTF-8 with a byte order mark so that spreadsheets read it right."""
-    out, shared = io.StringIO(), letters(answers)
+def to_csv(answers: Sequence[Answer], query: str, where: Sequence[str] = ()) -> bytes:
+    """One row a hit, UTF-8 with a byte order mark so that spreadsheets read it right; ``where`` is the part that was searched."""
+    out, shared, part = io.StringIO(), letters(answers), "; ".join(where) or WHOLE
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
     for answer in answers:
         for hit in answer.hits:
             row = (
-                query, answer.dataset, answer.encoder, answer.index, hit.rank, hit.id, hit.label, hit.instance, hit.category,
-                hit.split, f"{hit.score:.6f}", hit.verdict, shared.get(hit.id), hit.path,
+                query, answer.dataset, part, answer.encoder, answer.index, hit.rank, hit.id, hit.label, hit.instance,
+                hit.category, hit.split, f"{hit.score:.6f}", hit.verdict, shared.get(hit.id), hit.path,
             )  # fmt: skip
             writer.writerow([_cell(value) for value in row])
     return ("\ufeff" + out.getvalue()).encode("utf-8", "replace")
 
 
 def to_png(
-    dataset: Dataset, answers: Sequence[Answer], titles: Sequence[str], item_id: str | None = None, data: bytes | None = None
-) -> bytes:
-    """The board as a PNG: the query at the left, one column an encoder, at most ``MAX_ROWS`` ranks.
+    dataset: Dataset, answers: Sequence[Answer], titles: Sequence[str], item_id: str | None = None, data: bytes | None = None,
+    where: Sequence[str] = (),
+) -> bytes:  # fmt: skip
+    """The board as a PNG: the query at the left, one column an encoder, at most ``MAX_ROWS`` ranks; below, what was searched.
 
     Raises:
         UserError: nothing has been answered.
@@ -62,11 +64,18 @@ def to_png(
         _head(draw, left, title, answer)
         for row, hit in enumerate(answer.hits[:rows]):
             _hit(page, draw, dataset, hit, shared.get(hit.id), left, EDGE + HEAD + row * (TILE // 2 + 12))
-    source = f"Lookalike · {dataset.title or dataset.name} ({dataset.kind}) · index {answers[0].index}"
+    source = f"Lookalike · {dataset.title or dataset.name} ({dataset.kind}) · {part_words(where)}index {answers[0].index}"
     _write(draw, (EDGE, page.height - EDGE), _fit(source, 13, page.width - 2 * EDGE), 13, MUTED)
     out = io.BytesIO()
     page.save(out, "PNG")
     return out.getvalue()
+
+
+def part_words(where: Sequence[str]) -> str:
+    """``only category mug or ring · ``; empty for the whole gallery."""
+    pairs = [condition.partition("=") for condition in where]
+    said = " and ".join(f"{field} {values.replace('|', ' or ')}" for field, _, values in pairs)
+    return f"only {said} · " if said else ""
 
 
 def _cell(value: object) -> object:

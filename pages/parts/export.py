@@ -14,7 +14,7 @@ def button(view: View, answers: dict[str, Answer]) -> None:
     """A popover with CSV and PNG; the files are made on the click."""
     with st.popover("Export", disabled=not answers):
         st.download_button(
-            "Table (CSV)", lambda: export.to_csv(list(answers.values()), view.query), "lookalike.csv", "text/csv",
+            "Table (CSV)", lambda: export.to_csv(list(answers.values()), view.query, view.where), "lookalike.csv", "text/csv",
             icon=":material/table:", width="stretch", on_click="ignore", key="csv",
         )  # fmt: skip
         st.download_button(
@@ -27,4 +27,5 @@ def _png(view: View, answers: dict[str, Answer]) -> bytes:
     kind, _, name = view.query.partition(":")
     titles = [cached.encoder_row(encoder)["title"] or encoder for encoder in answers]
     data = uploads.read(name) if kind == "up" else None
-    return export.to_png(cached.dataset(view.dataset), list(answers.values()), titles, name if kind == "item" else None, data)
+    item = name if kind == "item" else None
+    return export.to_png(cached.dataset(view.dataset), list(answers.values()), titles, item, data, view.where)

@@ -36,6 +36,13 @@ def test_the_table_has_a_row_for_each_hit_and_reads_back(compared):
     assert [float(row["score"]) for row in rows] == pytest.approx(scores, abs=1e-5)
 
 
+def test_the_table_says_which_part_was_searched(compared):
+    _, item_id, answers = compared
+    for where, part in (((), "all"), (("label=mug|cup", "split=train"), "label=mug|cup; split=train")):
+        rows = csv.DictReader(io.StringIO(export.to_csv(answers, item_id, where).decode("utf-8-sig")))
+        assert {row["part"] for row in rows} == {part}
+
+
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", "\t=1"])
 def test_a_name_is_never_a_formula(compared, name):
     _, _, answers = compared
@@ -52,6 +59,18 @@ def test_the_picture_shows_query_and_hits(compared):
     hits = pixels[export.EDGE + export.HEAD :, left : left + export.TILE // 2]
     for part in (query, hits):
         assert (np.abs(part - np.array([250, 250, 247])).sum(axis=2) > 60).mean() > 0.2
+
+
+def test_the_picture_says_which_part_was_searched(compared):
+    dataset, item_id, answers = compared
+    assert export.part_words(("label=mug|cup", "split=train")) == "only label mug or cup and split train · "
+    assert export.part_words(()) == ""
+    whole = export.to_png(dataset, answers, ["HSV", "Tiny"], item_id)
+    part = export.to_png(dataset, answers, ["HSV", "Tiny"], item_id, where=("label=mug",))
+    with Image.open(io.BytesIO(whole)) as one, Image.open(io.BytesIO(part)) as other:
+        rows = np.flatnonzero((np.asarray(one) != np.asarray(other)).any(axis=(1, 2)))
+        assert rows.size, "the part is said"
+        assert rows.min() >= one.height - export.EDGE - 4, "at the foot, and nothing else differs"
 
 
 def test_nothing_to_show_is_said(compared):
