@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import expect
 
+from tests.browser.waiting import PATIENCE_MS
 from tools.serve import chromium, serving, settle
 
-PATIENCE_MS = 120_000
-"""Longest wait for anything on a page: a machine that does other things too is slow, not broken."""
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
+from tests.browser.waiting import answered, asked, becomes, eventually, ids
 from tools.serve import settle
 
 pytestmark = pytest.mark.browser
+FOCUSED = """(() => { let at = document.activeElement; while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+    return at; })()"""
 
 
 def picture(colour=(190, 40, 60)) -> bytes:
@@ -20,16 +24,10 @@ def picture(colour=(190, 40, 60)) -> bytes:
     return out.getvalue()
 
 
-def asked(page) -> str:
-    return page.locator(".ll-asked b").inner_text()
-
-
-def ids(page) -> list[str]:
-    return page.locator(".hit").evaluate_all("nodes => nodes.map(node => node.dataset.id)")
-
-
-def wait_for_query(page, other_than: str) -> None:
-    page.wait_for_function("before => document.querySelector('.ll-asked b').innerText !== before", arg=other_than)
+def is_asked(page, item_id: str) -> None:
+    """Until this picture of the gallery is the query: the address says so, and it is no longer among the hits."""
+    expect(page).to_have_url(re.compile(f"query=item(%3A|:){re.escape(item_id)}(&|$)"))
+    eventually(page, lambda: ids(page), lambda found: found and item_id not in found)
     settle(page)
 
 
@@ -40,68 +38,78 @@ def upload(page, data: bytes, name: str = "mine.jpg") -> None:
 
 def test_upload_columns_click_back_link(open_at):
     page = open_at("compare")
-    assert page.locator(".column").count() == 3
-    assert page.locator(".hit").count() == 30
+    expect(page.locator(".column")).to_have_count(3)
+    examples = answered(page)
     upload(page, picture())
-    wait_for_query(page, asked(page) if asked(page) != "Your picture" else "")
-    page.get_by_text("Your picture").wait_for()
-    settle(page)
-    uploaded = ids(page)
-    page.locator(".open").nth(4).click()
-    wait_for_query(page, "Your picture")
-    assert uploaded[4] not in ids(page)
-    clicked, link = ids(page), page.url
-    page.get_by_role("button", name="Back to the last query").click()
-    page.get_by_text("Your picture").wait_for()
+    expect(page.locator(".ll-asked b")).to_have_text("Your picture")
+    uploaded = eventually(page, lambda: ids(page), lambda found: len(found) == 30 and found != examples)
     settle(page)
     assert ids(page) == uploaded
-    assert ids(open_at(link.split("/", 3)[3])) == clicked
-    assert ids(open_at(page.url.split("/", 3)[3])) == uploaded
+    page.locator(".open").nth(4).click()
+    is_asked(page, uploaded[4])
+    clicked, link = answered(page), page.url
+    page.get_by_role("button", name="Back to the last query").click()
+    expect(page.locator(".ll-asked b")).to_have_text("Your picture")
+    becomes(page, lambda: ids(page), uploaded)
+    settle(page)
+    back = open_at(page.url.split("/", 3)[3])
+    becomes(back, lambda: ids(back), uploaded)
+    restored = open_at(link.split("/", 3)[3])
+    becomes(restored, lambda: ids(restored), clicked)
 
 
 def test_the_browsers_own_back_returns_to_the_query_before(open_at):
     page = open_at("compare")
-    before, name = ids(page), asked(page)
-    page.locator(".column").nth(2).locator(".open").nth(1).click()
-    wait_for_query(page, name)
+    before, name, address = answered(page), asked(page), page.url
+    hit = page.locator(".column").nth(2).locator(".hit").nth(1)
+    clicked = hit.get_attribute("data-id")
+    hit.locator(".open").click()
+    is_asked(page, clicked)
+    after = answered(page)
     page.go_back()
-    wait_for_query(page, asked(page) if asked(page) != name else "")
-    assert (asked(page), ids(page)) == (name, before)
+    expect(page.locator(".ll-asked b")).to_have_text(name)
+    becomes(page, lambda: ids(page), before)
+    expect(page).to_have_url(address)
+    page.go_forward()
+    is_asked(page, clicked)
+    becomes(page, lambda: ids(page), after)
 
 
 def test_keys_move_between_ranks_and_encoders_and_enter_asks(open_at):
     page = open_at("compare")
-    name = asked(page)
+    answered(page)
     page.locator(".open[tabindex='0']").focus()
     for key in ("ArrowDown", "ArrowRight", "ArrowDown"):
         page.keyboard.press(key)
-    focused = "(() => { let at = document.activeElement; while (at.shadowRoot) at = at.shadowRoot.activeElement; return at; })()"
-    assert page.evaluate(f"{focused}.getAttribute('aria-label')").startswith("Rank 3,")
-    assert page.evaluate(f"{focused}.closest('.column').dataset.key") == "tiny.16x16"
+    assert page.evaluate(f"{FOCUSED}.getAttribute('aria-label')").startswith("Rank 3,")
+    assert page.evaluate(f"{FOCUSED}.closest('.column').dataset.key") == "tiny.16x16"
+    chosen = page.evaluate(f"{FOCUSED}.closest('.hit').dataset.id")
     page.keyboard.press("Enter")
-    wait_for_query(page, name)
-    assert page.locator(".open[tabindex='0']").count() == 1
+    is_asked(page, chosen)
+    expect(page.locator(".open[tabindex='0']")).to_have_count(1)
 
 
 def test_the_same_picture_lights_up_in_every_column_and_can_be_pinned(open_at):
     page = open_at("compare")
+    answered(page)
     letter = page.locator(".letter").first
     shared = letter.get_attribute("data-pin")
     page.locator(f'.hit[data-id="{shared}"]').first.hover()
-    lit = page.locator(".hit.lit").evaluate_all("nodes => nodes.map(node => node.dataset.id)")
-    assert len(lit) >= 2
-    assert set(lit) == {shared}
+    same = page.locator(f'.hit[data-id="{shared}"]').count()
+    assert same >= 2
+    expect(page.locator(".hit.lit")).to_have_count(same)
+    expect(page.locator(f'.hit.lit[data-id="{shared}"]')).to_have_count(same)
     page.mouse.move(5, 5)
-    assert page.locator(".hit.lit").count() == 0
+    expect(page.locator(".hit.lit")).to_have_count(0)
     letter.click()
     page.mouse.move(5, 5)
-    assert page.locator(".hit.lit").count() == len(lit)
-    assert letter.get_attribute("aria-pressed") == "true"
+    expect(page.locator(".hit.lit")).to_have_count(same)
+    expect(letter).to_have_attribute("aria-pressed", "true")
 
 
 def test_a_picture_is_pasted_anywhere_on_the_page(open_at):
     page = open_at("compare")
-    name = asked(page)
+    expect(page.get_by_role("button", name="Paste")).to_be_visible()
     page.evaluate(
         """async () => {
             const canvas = Object.assign(document.createElement('canvas'), { width: 3000, height: 1500 });
@@ -112,8 +120,8 @@ def test_a_picture_is_pasted_anywhere_on_the_page(open_at):
             document.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, composed: true }));
         }"""
     )
-    wait_for_query(page, name)
-    assert asked(page) == "Your picture"
+    expect(page.locator(".ll-asked b")).to_have_text("Your picture")
+    settle(page)
     page.evaluate(
         """() => {
             const data = new DataTransfer();
@@ -121,7 +129,7 @@ def test_a_picture_is_pasted_anywhere_on_the_page(open_at):
             document.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, composed: true }));
         }"""
     )
-    assert "no picture" in page.locator(".said").all_inner_texts()[-1]
+    expect(page.locator(".said", has_text="no picture")).to_be_visible()
 
 
 def test_copy_link_gives_the_address_or_shows_it(open_at, address):
@@ -137,25 +145,21 @@ def test_copy_link_gives_the_address_or_shows_it(open_at, address):
 
 def test_a_picture_is_chosen_from_the_gallery(open_at):
     page = open_at("compare")
-    name = asked(page)
     page.get_by_role("button", name="Gallery", exact=True).click()
     page.locator("[role=dialog] .cell").first.wait_for()
     page.get_by_placeholder("A word of the name").fill("teapot stripes")
     page.keyboard.press("Enter")
-    page.locator("[role=dialog] .caption", has_text=re.compile("^teapot")).first.wait_for()
-    page.locator("[role=dialog] .cell").first.click()
-    wait_for_query(page, name)
-    assert asked(page).startswith("teapot")
-    assert page.locator("[role=dialog]").count() == 0
-
-
-FOCUSED = """(() => { let at = document.activeElement; while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
-    return at; })()"""
+    first = page.locator("[role=dialog] .cell").first
+    expect(first.locator(".caption")).to_have_text(re.compile("^teapot"))
+    chosen = first.get_attribute("data-id")
+    first.click()
+    is_asked(page, chosen)
+    expect(page.locator(".ll-asked b")).to_have_text(re.compile("^teapot"))
+    expect(page.locator("[role=dialog]")).to_have_count(0)
 
 
 def test_a_picture_is_chosen_from_the_gallery_with_the_keyboard_alone(open_at):
     page = open_at("compare")
-    name = asked(page)
     page.get_by_role("button", name="Gallery", exact=True).focus()
     page.keyboard.press("Enter")
     page.locator("[role=dialog] .cell").first.wait_for()
@@ -169,8 +173,7 @@ def test_a_picture_is_chosen_from_the_gallery_with_the_keyboard_alone(open_at):
     assert "px" in page.evaluate(f"getComputedStyle({FOCUSED}.querySelector('img')).boxShadow"), "focus can't be seen"
     chosen = page.evaluate(f"{FOCUSED}.dataset.id")
     page.keyboard.press("Enter")
-    wait_for_query(page, name)
-    assert f"item%3A{chosen}" in page.url or f"item:{chosen}" in page.url
+    is_asked(page, chosen)
 
 
 LOOK = """async () => {
@@ -221,10 +224,10 @@ def test_an_older_board_that_arrives_late_is_not_drawn(open_at):
 
 def test_a_file_that_is_no_picture_is_refused_in_words(open_at):
     page = open_at("compare")
-    before = ids(page)
+    before = answered(page)
     upload(page, b"<script>alert(1)</script>", "evil.jpg")
-    page.locator(".ll-note.bad").wait_for()
-    assert "not a picture" in page.locator(".ll-note.bad").inner_text()
+    expect(page.locator(".ll-note.bad")).to_contain_text("not a picture")
+    settle(page)
     assert ids(page) == before
 
 
@@ -233,12 +236,12 @@ def test_a_missing_encoder_is_built_from_its_column(open_at):
     column = page.locator('.column[data-key="dhash.16x16"]')
     column.get_by_role("button", name="Build").click()
     column.get_by_role("progressbar").wait_for()
-    column.locator(".hit").first.wait_for(timeout=90_000)
-    assert column.locator(".hit").count() == 5
+    expect(column.locator(".hit")).to_have_count(5)
 
 
 def test_export_gives_a_table_and_a_picture(open_at):
     page = open_at("compare")
+    answered(page)
     page.get_by_role("button", name="Export").click()
     with page.expect_download() as table:
         page.get_by_role("button", name="Table (CSV)").click()
@@ -266,6 +269,8 @@ def test_a_phone_shows_every_page_without_scrolling_sideways(open_at, path, sche
 
 def test_every_picture_says_what_it_is(open_at):
     page = open_at("compare")
+    answered(page)
     assert page.locator("img:not([alt])").count() == 0
-    assert page.locator(".hit img").count() == 30
-    assert page.locator(".hit img").evaluate_all("all => all.every(one => one.complete && one.naturalWidth > 0 && one.alt)")
+    expect(page.locator(".hit img")).to_have_count(30)
+    drawn = "all => all.every(one => one.complete && one.naturalWidth > 0 && one.alt)"
+    becomes(page, lambda: page.locator(".hit img").evaluate_all(drawn), True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
+from playwright.sync_api import expect
 
 from core.services import library, map_views, maps
 from core.services.maps import Wanted
+from tests.browser.waiting import becomes, eventually
 from tools.serve import settle
 
 pytestmark = pytest.mark.browser
@@ -33,18 +35,23 @@ def drag(page, place: int, corners) -> None:
 
 
 def a_dot(page) -> tuple[float, float]:
-    """Move the mouse over the first map until a picture hovers; where that was."""
-    box = page.locator(".maps-place canvas").first.bounding_box()
-    for step in range(60):
-        x, y = box["x"] + box["width"] * (0.3 + step * 0.006), box["y"] + box["height"] * 0.5
-        page.mouse.move(x, y)
-        if page.locator(".maps-tip").count():
-            return x, y
-    raise AssertionError("no dot on this line of the map")
+    """Move the mouse over the first map until a picture hovers; where that was. The small pictures come after the dots."""
+
+    def picture() -> tuple[float, float] | None:
+        box = page.locator(".maps-place canvas").first.bounding_box()
+        for step in range(60):
+            x, y = box["x"] + box["width"] * (0.3 + step * 0.006), box["y"] + box["height"] * 0.5
+            page.mouse.move(x, y)
+            if page.locator(".maps-tip canvas").count():
+                return x, y
+        return None
+
+    return eventually(page, picture, lambda found: found is not None)
 
 
 def selected_ids(page) -> list[str]:
     page.get_by_text(re.compile(r"pictures? selected on the map by")).wait_for()
+    page.locator(".st-key-map_selection .cell").first.wait_for()
     settle(page)
     return page.locator(".st-key-map_selection .cell").evaluate_all("nodes => nodes.map(node => node.dataset.id)")
 
@@ -74,8 +81,9 @@ def test_a_lasso_on_either_map_shows_its_pictures(open_at, place, encoder):
     inside = map_views.inside(found.positions, [tuple(map(float, pair.split(","))) for pair in pairs])
     assert int(heading.split()[0].replace(",", "")) == len(inside) > 20
     assert shown == [found.ids[row] for row in inside[: len(shown)]]
-    assert flags(page) == len(inside)
-    assert page.locator(".st-key-map_selection .cell img").first.evaluate("image => image.naturalWidth") > 40
+    becomes(page, lambda: flags(page), len(inside))
+    image = page.locator(".st-key-map_selection .cell img").first
+    eventually(page, lambda: image.evaluate("image => image.naturalWidth"), lambda wide: wide > 40)
 
 
 def test_a_box_a_clear_and_the_link(open_at):
@@ -88,9 +96,8 @@ def test_a_box_a_clear_and_the_link(open_at):
     assert selected_ids(again) == shown
     again.get_by_role("button", name="Clear", exact=True).click()
     again.get_by_text("selected on the map").wait_for(state="detached")
-    settle(again)
-    assert flags(again) == 0
-    assert "lasso=" not in again.url
+    expect(again).to_have_url(re.compile("^(?!.*lasso=)"))
+    becomes(again, lambda: flags(again), 0)
 
 
 def test_hover_shows_the_picture_and_a_click_leads_to_compare(open_at):
@@ -103,8 +110,8 @@ def test_hover_shows_the_picture_and_a_click_leads_to_compare(open_at):
     page.get_by_text(f"{name}: neighbours in the space").wait_for()
     settle(page)
     card = page.locator(".maps-pin")
-    assert card.locator("div").inner_text() == name
-    assert card.locator("img").evaluate("image => image.naturalWidth") > 40
+    expect(card.locator("div")).to_have_text(name)
+    eventually(page, lambda: card.locator("img").evaluate("image => image.naturalWidth"), lambda wide: wide > 40)
     card.get_by_role("button", name="Compare with it").click()
     assert_compares(page, name)
 
@@ -119,8 +126,7 @@ def test_a_double_click_goes_straight_to_compare(open_at):
 
 def assert_compares(page, name: str) -> None:
     page.locator(".column").first.wait_for()
-    settle(page)
-    assert page.locator(".ll-asked b").inner_text() == name
+    expect(page.locator(".ll-asked b")).to_have_text(name)
 
 
 def test_the_morph_moves_and_is_kept_in_the_link(open_at):
@@ -131,10 +137,9 @@ def test_the_morph_moves_and_is_kept_in_the_link(open_at):
     before = canvas.evaluate(look)
     page.locator(".maps-morph input").fill("0.6")
     page.locator(".maps-morph input").dispatch_event("change")
-    settle(page)
-    assert canvas.evaluate(look) != before
-    page.wait_for_url(re.compile("morph=0.6"))
-    assert page.get_by_text("These change neighbourhoods").is_visible()
+    expect(page).to_have_url(re.compile("morph=0.6"))
+    eventually(page, lambda: canvas.evaluate(look), lambda now: now != before)
+    expect(page.get_by_text("These change neighbourhoods")).to_be_visible()
 
 
 def test_keys_move_and_zoom_and_pictures_can_be_switched_off(open_at):

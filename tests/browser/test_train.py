@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
+from playwright.sync_api import expect
 
+from tests.browser.waiting import becomes
 from tests.training.conftest import paint_textures
 from tools.serve import settle
 
@@ -45,6 +47,7 @@ def test_from_start_to_before_and_after(open_at):
     page = open_at("train")
     page.get_by_label("It starts as", exact=True).click()
     page.keyboard.type("test_resnet")
+    page.get_by_role("option", name="test_resnet").first.wait_for()
     page.keyboard.press("Enter")
     settle(page)
     page.get_by_text("With its published weights").click()
@@ -61,14 +64,13 @@ def test_from_start_to_before_and_after(open_at):
     stopped, link = steps(page), page.url
     assert 0 < stopped < 400
     page.reload()
-    settle(page)
-    assert page.url == link
-    assert steps(page) == stopped
+    resume.wait_for()
+    expect(page).to_have_url(link)
+    becomes(page, lambda: steps(page), stopped)
     resume.click()
     page.get_by_role("button", name="Stop", exact=True).wait_for(timeout=SLOW_MS)
     page.get_by_role("radio", name="Before and after").click(timeout=SLOW_MS)
     page.get_by_role("button", name="Measure before and after").click()
     page.locator(".ll-shifts .track").first.wait_for(timeout=SLOW_MS)
-    settle(page)
-    assert page.locator(".ll-moved").count() > 0
-    assert page.get_by_role("button", name="Compare both encoders").is_enabled()
+    page.locator(".ll-moved").first.wait_for()
+    expect(page.get_by_role("button", name="Compare both encoders")).to_be_enabled()
