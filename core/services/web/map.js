@@ -97,8 +97,9 @@ function lookalikeMaps(root) {
     reset.type = "button";
     reset.onclick = () => { state.whole = true; state.views.forEach((view) => { view.zoom = 1; view.dx = view.dy = 0; }); drawAll(); };
     whole.append(reset);
+    const leads = state.data.layout === "file" ? "" : ", double-click to compare with it";
     const hands = finger ? "Tap a dot to see it, zoom with two fingers; choose Lasso or Box, then drag to select pictures."
-      : "Drag to select pictures, scroll to zoom, click a dot to see it, double-click to compare with it.";
+      : `Drag to select pictures, scroll to zoom, click a dot to see it${leads}.`;
     row.append(tools, whole, make("span", "maps-hint", state.data.hint || hands));
     return row;
   }
@@ -270,7 +271,9 @@ function lookalikeMaps(root) {
       pen.fill();
     };
     for (const c of order) paint(faint[c], palette[c], 0.13, 0.9);
-    for (const c of order) paint(groups[c], palette[c], c === rest && !state.data.scale && !state.picked ? base * 0.55 : base, 1);
+    // Over a picture of all dots the quiet ones stay faint, so that they do not cover the colours of the others.
+    const quiet = view.raster ? 0.16 : 0.55;
+    for (const c of order) paint(groups[c], palette[c], c === rest && !state.data.scale && !state.picked ? base * quiet : base, 1);
     pen.globalAlpha = 1;
   }
 

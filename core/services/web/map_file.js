@@ -8,7 +8,7 @@ const show = (rows) => {
   const names = {};
   for (const row of rows) { const name = data.labels[maps.state.label[row]]; names[name] = (names[name] || 0) + 1; }
   const most = Object.entries(names).sort((a, b) => b[1] - a[1]).slice(0, 8).map(([name, n]) => `${name} ${n}`).join(", ");
-  document.getElementById("said").textContent = rows.length ? `${rows.length.toLocaleString("en")} pictures selected: ${most}` : "";
+  document.getElementById("said").textContent = rows.length ? `${rows.length.toLocaleString("en")} picture${rows.length > 1 ? "s" : ""} selected: ${most}` : "";
   document.getElementById("picked").replaceChildren(...rows.slice(0, 240).flatMap((row) => {
     const part = maps.sprite(row);
     if (!part) return [];
@@ -19,7 +19,7 @@ const show = (rows) => {
     return [paper]; }));
 };
 maps.state.send = (what, value) => {
-  if (what === "morphed") return;
+  if (what === "morphed" || what === "opened") return; // there is no other page to open a picture on
   const view = maps.state.views[value.map];
   let rows = [];
   if (what === "picked") rows = value.row >= 0 ? [value.row] : [];
