@@ -156,8 +156,10 @@ def _check(file: str, ids: list[str], vectors: np.ndarray) -> None:
         twice = next(one for one in ids if one in seen or seen.add(one))
         raise _wrong(file, f"has the id {twice!r} more than once")
     for start in range(0, rows, ROWS):
-        if not np.isfinite(np.asarray(vectors[start : start + ROWS], dtype=np.float32)).all():
-            raise _wrong(file, f"holds numbers that are not finite (NaN or infinite) from row {start} on")
+        fine = np.isfinite(np.asarray(vectors[start : start + ROWS], dtype=np.float32)).all(axis=1)
+        if not fine.all():
+            first = start + int(np.argmin(fine))
+            raise _wrong(file, f"holds numbers that are not finite (NaN or infinite), first in the vector of {ids[first]!r}")
 
 
 def _wrong(path: str, what: str) -> UserError:
