@@ -10,7 +10,7 @@ from core.cli.output import Progress, command, emit, table
 from core.errors import UserError
 from core.services import library, report_files, reports, studies
 from core.services.evaluate import evaluate
-from core.services.leaderboard import Leaderboard, boards, leaderboard, metrics_of
+from core.services.leaderboard import Leaderboard, boards, leaderboard, method, metrics_of, pairs_of
 from core.services.naming import split_names
 
 METRICS = ("mAP", "hit@1", "precision@10")
@@ -40,12 +40,14 @@ def _add_report(commands: argparse._SubParsersAction) -> None:
     made = command(
         commands, "report", _report, "Show a saved report, or write it for other programs.",
         "--name leaderboard", "--name leaderboard --csv", "--name latest --latex catalogue/instance",
+        "--name leaderboard --scores catalogue/instance",
         "--trec-run catalogue --encoder hog.8x8 > run.txt", "--trec-qrels catalogue --encoder hog.8x8 > qrels.txt",
     )  # fmt: skip
     made.add_argument("--name", help="a report; without, all are listed")
     made.add_argument("--metric", help="what the ranks are by")
     made.add_argument("--csv", action="store_true", help="every figure as CSV")
     made.add_argument("--latex", metavar="DATASET/PROTOCOL", help="one board as a LaTeX table")
+    made.add_argument("--scores", metavar="DATASET/PROTOCOL", help="every query's scores on one board as CSV")
     made.add_argument("--trec-run", metavar="DATASET", help="ranked lists of --encoder in the form of trec_eval")
     made.add_argument("--trec-qrels", metavar="DATASET", help="what is relevant, in the form of trec_eval")
     made.add_argument("--encoder", help="for the TREC forms")
@@ -67,7 +69,9 @@ def _evaluate(options: argparse.Namespace) -> None:
     except BaseException as error:
         progress.end("failed" if isinstance(error, UserError) else "cancelled", str(error))
         raise
-    progress.end("done", f"saved as {folder.name}")
+    progress.end("done", f"saved as {folder.name}" + (f"; {len(report.left_out)} left out" if report.left_out else ""))
+    for line in report.left_out:
+        print(f"Left out: {line}", file=sys.stderr)
     if options.json:
         return emit(_json(report, options.metric))
     for board in _boards(report, options.metric):
@@ -86,6 +90,9 @@ def _report(options: argparse.Namespace) -> None:
     elif options.latex:
         dataset, _, protocol = options.latex.rpartition("/")
         sys.stdout.write(report_files.latex(report, dataset, protocol))
+    elif options.scores:
+        dataset, _, protocol = options.scores.rpartition("/")
+        sys.stdout.write(report_files.scores_csv(report, dataset, protocol))
     elif options.json:
         emit(_json(report, options.metric))
     else:
@@ -129,7 +136,8 @@ def _json(report: reports.Report, metric: str | None) -> dict:
     frame = report.to_frame()
     rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
     shown = [_board_json(*found) for found in _boards(report, metric)]
-    return {"name": report.name, "rows": rows, "leaderboards": shown, "cards": [cell.card for cell in report.cells]}
+    cards = [cell.card for cell in report.cells]
+    return {"name": report.name, "rows": rows, "leaderboards": shown, "left_out": list(report.left_out), "cards": cards}
 
 
 def _board_json(dataset: str, protocol: str, board: Leaderboard | UserError) -> dict:
@@ -138,4 +146,5 @@ def _board_json(dataset: str, protocol: str, board: Leaderboard | UserError) -> 
         return head | {"standings": [], "why": str(board)}
     smallest = board.smallest if board.smallest != float("inf") else None
     return head | {"metric": board.metric, "queries": board.queries, "unjudged": board.unjudged, "clusters": board.clusters,
-                   "smallest_difference": smallest, "standings": list(board.standings)}  # fmt: skip
+                   "smallest_difference": smallest, "statistics": method(board),
+                   "standings": list(board.standings), "pairs": pairs_of(board)}  # fmt: skip

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from core.datasets.base import Dataset
+from core.encoders.base import encoders as registry
 from core.errors import UserError
 from core.services import build, latency
 from core.services.cells import Cell, cell
@@ -52,19 +53,31 @@ def evaluate(
         progress: counts finished cells.
 
     Raises:
-        UserError: an unknown name; a dataset that none of the protocols belongs to.
+        UserError: an unknown name; a dataset that none of the protocols belongs to; or nothing at all could be judged. What
+            can't be judged beside others that can (vectors brought for another dataset, a download that failed) is left out
+            and named in the report.
         Cancelled: ``progress`` said stop. Finished cells are kept; the same call goes on from there.
     """
     specs = [index_spec(text) for text in indexes]
     plan = [(dataset, encoder, spec) for dataset in datasets for encoder in dict.fromkeys(encoders) for spec in specs]
     wanted = {dataset.locator: _protocols(dataset, protocols) for dataset in datasets}
-    total = sum(len(wanted[dataset.locator]) for dataset, _, _ in plan)
+    for encoder in dict.fromkeys(encoders):
+        registry.get(encoder)  # an unknown name is told before anything is judged
+    total, done = sum(len(wanted[dataset.locator]) for dataset, _, _ in plan), 0
     found: list[Cell] = []
+    left_out: dict[str, UserError] = {}
     for dataset, encoder, spec in plan:
-        report(progress, len(found), total)
-        found += _cells(dataset, encoder, spec, wanted[dataset.locator], timed)
+        report(progress, done, total)
+        try:
+            found += _cells(dataset, encoder, spec, wanted[dataset.locator], timed)
+        except UserError as error:
+            left_out[f"{encoder} on {dataset.title or dataset.name}" + ("" if spec.exact else f" by {spec.text}")] = error
+            log.warning("%s on %s is left out: %s", encoder, dataset.name, error)
+        done += len(wanted[dataset.locator])
+    if left_out and not found:
+        raise next(iter(left_out.values()))
     report(progress, total, total)
-    return Report.of(name, found)
+    return Report.of(name, found, [f"{what}: {why}" for what, why in left_out.items()])
 
 
 def _cells(dataset: Dataset, encoder: str, spec: IndexSpec, protocols: Sequence[str], timed: bool) -> list[Cell]:

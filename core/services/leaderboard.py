@@ -108,6 +108,31 @@ def leaderboard(report: Report, dataset: str, protocol: str, metric: str = "mAP"
     )
 
 
+def method(board: Leaderboard) -> dict[str, str]:
+    """How intervals and ranks were made, in words, for the protocol card."""
+    count = len(board.standings)
+    groups = f"{board.clusters:,} objects" if board.clusters < board.queries else f"{board.queries:,} queries"
+    made = {"intervals": f"{statistics.LEVEL:.0%} BCa bootstrap, {statistics.RESAMPLES:,} resamples of {groups}"}
+    if count > 1:
+        few = board.clusters <= statistics.EXACT_UP_TO
+        signs = f"all 2^{board.clusters}" if few else f"{statistics.FLIPS:,}"
+        made["ranks"] = (
+            f"paired permutation test, {signs} sign patterns, Holm over all {count * (count - 1) // 2} pairs, "
+            f"shared where p is {1 - statistics.LEVEL:.2f} or more"
+        )
+    return made
+
+
+def pairs_of(board: Leaderboard) -> list[dict]:
+    """Every pair, the better one first: both as (encoder, index), the difference of the means, and the adjusted p-value."""
+    rows = board.standings
+    return [
+        {"one": [rows[a].encoder, rows[a].index], "other": [rows[b].encoder, rows[b].index],
+         "difference": rows[a].mean - rows[b].mean, "p": float(board.adjusted[a, b])}
+        for a in range(len(rows)) for b in range(a + 1, len(rows))
+    ]  # fmt: skip
+
+
 def means_of(
     report: Report, dataset: str, protocol: str, metric: str, group: str | None = None
 ) -> dict[tuple[str, str], float]:

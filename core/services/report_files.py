@@ -10,7 +10,7 @@ import numpy as np
 from core.datasets.base import Dataset
 from core.metrics import stream, table
 from core.services import embed
-from core.services.leaderboard import leaderboard
+from core.services.leaderboard import cells_of, leaderboard
 from core.services.ready import ready_encoder
 from core.services.reports import Report
 from core.services.roles import protocol_named, roles_of
@@ -23,6 +23,24 @@ def csv(report: Report) -> str:
     """Every cell with the means of every metric."""
     out = io.StringIO()
     report.to_frame().to_csv(out, index=False, float_format="%.6f", lineterminator="\n")
+    return out.getvalue()
+
+
+def scores_csv(report: Report, dataset: str, protocol: str) -> str:
+    """One row a query and encoder of one board: its class, what it was resampled with, R, and every score that was kept.
+
+    Raises:
+        UserError: no such board.
+    """
+    import pandas as pd
+
+    frames = [
+        pd.DataFrame({"query": cell.queries, "encoder": cell.encoder, "index": cell.index, "class": cell.groups,
+                      "resampled with": cell.clusters, "relevant": cell.relevant, **cell.scores})
+        for cell in cells_of(report, dataset, protocol)
+    ]  # fmt: skip
+    out = io.StringIO()
+    pd.concat(frames).to_csv(out, index=False, float_format="%.6g", lineterminator="\n")
     return out.getvalue()
 
 

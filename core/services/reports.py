@@ -35,23 +35,26 @@ SHARED = ("queries", "groups", "clusters", "relevant")
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Cells by (dataset, protocol, encoder, index), and their means over queries and over classes."""
+    """Cells by (dataset, protocol, encoder, index), and their means over queries and over classes; ``left_out`` says what could
+    not be judged, and why."""
 
     name: str
     made: float
     cells: tuple[Cell, ...]
     means: tuple[dict[str, float | None], ...]
     class_means: tuple[dict[str, float | None], ...]
+    left_out: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, name: str, cells: Iterable[Cell]) -> Report:
+    def of(cls, name: str, cells: Iterable[Cell], left_out: Sequence[str] = ()) -> Report:
         """A report of cells. Raises UserError where a metric is unknown, or two cells bear the same four names."""
         cells = tuple(cells)
         if len({cell.name for cell in cells}) != len(cells):
             raise UserError(f"The report {name!r} has two rows with the same dataset, protocol, encoder and index.")
         for cell in cells:
             _known(cell.scores)
-        return cls(name, time.time(), cells, tuple(cell.means() for cell in cells), tuple(cell.class_means() for cell in cells))
+        means, balanced = tuple(cell.means() for cell in cells), tuple(cell.class_means() for cell in cells)
+        return cls(name, time.time(), cells, means, balanced, tuple(left_out))
 
     def to_frame(self) -> pd.DataFrame:
         """One row a cell: the four names, counts, means of every metric, class-balanced means, milliseconds."""
@@ -61,6 +64,7 @@ class Report:
         for cell, means, balanced in zip(self.cells, self.means, self.class_means, strict=True):
             row = dict(zip(("dataset", "protocol", "encoder", "index"), cell.name, strict=True))
             row |= {"queries": len(cell.queries), "unjudged": int((~cell.judged).sum()), "dim": cell.card["dimensions"]}
+            row |= {name: cell.card[name] for name in ("dataset hash", "gallery", "relevant")}
             row |= means | {f"{name} by class": value for name, value in balanced.items()}
             total = cell.latency.get("total", {}).get("single", {})
             rows.append(row | {f"{p} ms": total.get(p) for p in ("p50", "p95", "p99")})
@@ -80,7 +84,8 @@ class Report:
                  "arrays": shared[_shared_key(cell)]}
                 for cell, means, balanced in zip(self.cells, self.means, self.class_means, strict=True)
             ]  # fmt: skip
-            (new / "report.json").write_text(json.dumps({"name": self.name, "made": self.made, "version": 1, "rows": rows}))
+            noted = {"name": self.name, "made": self.made, "version": 1, "rows": rows, "left_out": list(self.left_out)}
+            (new / "report.json").write_text(json.dumps(noted))
         return target
 
     @classmethod
@@ -95,7 +100,8 @@ class Report:
             fix = "Make it again: python -m core evaluate."
             raise UserError(f"The report {folder.name!r} can't be read ({type(error).__name__}).", fix=fix) from error
         means = [row["means"] for row in noted["rows"]]
-        return cls(noted["name"], noted["made"], cells, tuple(means), tuple(row["class_means"] for row in noted["rows"]))
+        balanced = tuple(row["class_means"] for row in noted["rows"])
+        return cls(noted["name"], noted["made"], cells, tuple(means), balanced, tuple(noted.get("left_out", ())))
 
 
 def listing() -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import shutil
 import tracemalloc
@@ -13,8 +15,9 @@ from core.cli.main import main
 from core.errors import Cancelled, UserError
 from core.metrics import stream
 from core.services import cells, library, report_files
+from core.services import evaluate as evaluation
 from core.services.evaluate import evaluate, judge
-from core.services.leaderboard import leaderboard, separate, worst
+from core.services.leaderboard import leaderboard, means_of, method, pairs_of, separate, worst
 from core.services.reports import Report
 from core.services.specs import index_spec
 
@@ -94,6 +97,25 @@ def test_a_stopped_evaluation_goes_on(dataset, monkeypatch):
     assert len(judged) == 1
 
 
+def test_what_cannot_be_judged_is_left_out_and_named(dataset, monkeypatch, tmp_path):
+    real = evaluation.build.build
+
+    def broken(of, encoders, **more):
+        if "tiny.16x16" in encoders:
+            raise UserError("No vectors for this.")
+        return real(of, encoders, **more)
+
+    monkeypatch.setattr(evaluation.build, "build", broken)
+    report = evaluate("small", [dataset], ENCODERS, timed=False)
+    assert [cell.encoder for cell in report.cells] == ["hsv.12x4x4"]
+    assert report.left_out == ("tiny.16x16 on pictures: No vectors for this.",)
+    assert Report.load(report.save(tmp_path / "kept")).left_out == report.left_out
+    with pytest.raises(UserError, match="No vectors for this"):
+        evaluate("small", [dataset], ["tiny.16x16"], timed=False)
+    with pytest.raises(UserError, match="nobody"):
+        evaluate("small", [dataset], [*ENCODERS, "nobody"], timed=False)
+
+
 def test_other_labels_are_another_cell(pictures, dataset, report):
     shutil.move(pictures / "warm" / "0.png", pictures / "cold" / "9.png")
     changed = evaluate("small", [library.open_dataset(str(pictures), fresh=True)], ENCODERS, timed=False)
@@ -152,6 +174,20 @@ def test_without_labels_it_says_why(tmp_path, pictures):
     with pytest.raises(UserError, match=r"(?s)None of the 12 queries.*without labels"):
         leaderboard(report, *report.cells[0].name[:2])
     assert Report.load(report.save()).means[0]["mAP"] is None
+
+
+def test_every_pair_is_reported_with_how_it_was_tested(report):
+    board = leaderboard(report, *report.cells[0].name[:2])
+    (pair,) = pairs_of(board)
+    best, other = board.standings
+    assert pair["one"] == [best.encoder, "exact"]
+    assert pair["difference"] == best.mean - other.mean >= 0
+    assert pair["p"] == board.adjusted[0, 1] == other.p_to_best
+    said = method(board)
+    assert "4,000 resamples of 12 queries" in said["intervals"]
+    assert "all 2^12 sign patterns" in said["ranks"]
+    assert "Holm over all 1 pairs" in said["ranks"]
+    assert means_of(report, *report.cells[0].name[:2], "mAP") == {(s.encoder, s.index): s.mean for s in board.standings}
 
 
 def test_any_attribute_can_be_what_is_relevant(tmp_path, pictures):
@@ -237,6 +273,12 @@ def test_command_line(pictures, capsys):
     assert r"\toprule" in capsys.readouterr().out
     assert main(["report", "--name", "latest", "--csv"]) == 0
     assert capsys.readouterr().out.splitlines()[0].startswith("dataset,protocol,encoder,index,queries,unjudged")
+    assert main(["report", "--name", "latest", "--scores", f"{pictures.name}/class"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert len(rows) == 12 * len(ENCODERS)
+    for made in said["rows"]:
+        own = [float(row["mAP"]) for row in rows if row["encoder"] == made["encoder"]]
+        assert np.mean(own) == pytest.approx(made["mAP"], abs=1e-5)
     assert main(["report", "--name", "no-such"]) == 1
     assert "latest" in capsys.readouterr().err
     assert main(["evaluate", "--datasets", str(pictures), "--encoders", "tiny.16x16", "--protocols", "nope"]) == 1
