@@ -60,9 +60,9 @@ def main() -> None:
     with answer:
         _view(chosen, cells)
     with card:
-        panel.protocol_card(cells)
+        panel.protocol_card(chosen, cells)
     with actions:
-        export.buttons(chosen)
+        export.buttons(chosen, cells)
     choice.publish()
 
 

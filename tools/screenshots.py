@@ -38,6 +38,18 @@ def states() -> dict[str, tuple[str, object]]:
         "compare-lit": ("compare", _pin),
         "compare-gallery": ("compare", _gallery),
         "compare-upload": ("compare", _upload),
+        "metrics": ("metrics", None),
+        "metrics-sorted": ("metrics?sort=p50+up", None),
+        "metrics-pairs": ("metrics", _pairs),
+        "metrics-cost": ("metrics?view=Cost", None),
+        "metrics-size": ("metrics?view=Cost&against=Vector+size", None),
+        "metrics-curves": ("metrics?view=Curves", None),
+        "metrics-classes": ("metrics?view=Classes", None),
+        "metrics-queries": ("metrics?view=Queries&one=hog.8x8&other=tiny.16x16", None),
+        "metrics-meaning": ("metrics?view=Meaning", None),
+        "metrics-robustness": ("metrics?view=Robustness", None),
+        "metrics-health": ("metrics?view=Data+health&encoder=triplet.lookalike", None),
+        "metrics-audit": ("metrics?view=Metric+audit", None),
         "train": ("train", None),
         "train-model": ("train?model=siamese.lookalike", None),
         "lab": ("index_lab?encoder=hog.8x8", None),
@@ -119,6 +131,10 @@ def _upload(page) -> None:
 
 def _tab(name: str):
     return lambda page: page.get_by_role("tab", name=name).click()
+
+
+def _pairs(page) -> None:
+    page.get_by_text("Which differences are certain").click()
 
 
 def _choose(page) -> None:

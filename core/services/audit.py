@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
+from types import ModuleType
 
 import numpy as np
 
@@ -39,7 +42,7 @@ class Audited:
 def audit(dataset: Dataset, encoder_name: str, query: str, protocol_name: str | None = None, k: int = 10) -> Audited:
     """Judge one query's whole list.
 
-    Packages are asked where they are installed (the test tools; scikit-learn always is).
+    Packages are asked where they are installed (all but trec_eval always are).
 
     Raises:
         UserError: the embeddings are not built, no such query under the protocol, or nothing relevant to find.
@@ -88,17 +91,50 @@ def _arrays(made: definitions.List) -> tuple[np.ndarray, np.ndarray]:
     return relevant, -np.arange(made.length, dtype=float)
 
 
+def _first(made: definitions.List, k: int) -> definitions.List:
+    """The beginning of a list, as a package that never sees the rest gets it."""
+    hits = made.within(k)
+    return definitions.List(hits, len(hits), min(k, made.length))
+
+
 def _sklearn_ap(made: definitions.List, k: int) -> float:
     from sklearn.metrics import average_precision_score
 
-    return average_precision_score(*_arrays(made))
+    return average_precision_score(*_arrays(made)) if made.hits else 0.0
 
 
 def _sklearn_ndcg(made: definitions.List, k: int) -> float:
     from sklearn.metrics import ndcg_score
 
     relevant, scores = _arrays(made)
-    return ndcg_score(relevant[None], scores[None], k=k) if made.length > 1 else 1.0
+    return ndcg_score(relevant[None], scores[None], k=k) if made.length > 1 else float(bool(made.hits))
+
+
+def _map_at_r(made: definitions.List, k: int) -> float:
+    import torch
+
+    relevant = torch.from_numpy(_arrays(made)[0])
+    order = torch.arange(made.length)[None]
+    judge = _metric_learning()(include=("mean_average_precision_at_r",), k=made.length, device=torch.device("cpu"),
+                               knn_func=lambda *_: (order.float(), order))  # fmt: skip
+    vectors = torch.zeros(made.length, 1)
+    answer = judge.get_accuracy(vectors[:1], torch.ones(1, dtype=relevant.dtype), vectors, relevant, False)
+    return float(answer["mean_average_precision_at_r"])
+
+
+@functools.cache
+def _metric_learning() -> type:
+    """pytorch-metric-learning's judge. On import it would replace faiss's search in the whole process by one without knobs:
+    the module that does so is empty meanwhile."""
+    name = "faiss.contrib.torch_utils"
+    empty = ModuleType(name)
+    known = sys.modules.setdefault(name, empty)
+    try:
+        from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
+    finally:
+        if known is empty:
+            del sys.modules[name]
+    return AccuracyCalculator
 
 
 def _trec(measure: str) -> Callable[[definitions.List, int], float]:
@@ -124,6 +160,8 @@ OUTSIDE: dict[str, tuple[str, Callable[[definitions.List, int], float]]] = {
     "Recall@K (retrieval)": ("pytrec_eval", _trec("recall")),
     "Recall@K (metric learning), CMC@K": ("pytrec_eval", _trec("success")),
     "Reciprocal rank": ("pytrec_eval", _trec("recip_rank")),
-    # MAP@R is compared in the tests alone: pytorch-metric-learning replaces faiss's search when it is imported
+    "AP@K, divided by hits found": ("sklearn", lambda made, k: _sklearn_ap(_first(made, k), k)),
+    "nDCG@K, ideal of what was found": ("sklearn", lambda made, k: _sklearn_ndcg(_first(made, k), k)),
+    "MAP@R": ("pytorch_metric_learning", _map_at_r),
     "R-precision": ("pytrec_eval", _trec("Rprec")),
 }

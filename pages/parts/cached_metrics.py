@@ -111,7 +111,7 @@ def distorted(locator: str, version: str, item_id: str, kind: str, strength: flo
     return data_uri(picture), outcomes
 
 
-@st.cache_resource(max_entries=60, ttl=600.0, show_spinner=False)
+@st.cache_resource(max_entries=60, ttl=600.0, show_spinner="Asking the other packages")
 def audited(locator: str, version: str, encoder: str, query: str, protocol: str, k: int) -> audit.Audited:
     """One query under every published definition. Raises UserError."""
     return audit.audit(dataset(locator), encoder, query, protocol, k)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import streamlit as st
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from core.services import latency, library, perturb, studies
+from core.services.evaluate import evaluate
+
 ROOT = Path(__file__).parent.parent.parent
+ENCODERS = ["hsv.12x4x4", "tiny.16x16", "hog.8x8"]
 
 
 @pytest.fixture(autouse=True)
@@ -30,3 +37,37 @@ def open_page() -> Callable[..., AppTest]:
         return app.run() if run else app
 
     return opened
+
+
+@pytest.fixture(scope="session")
+def judged(tmp_path_factory) -> Path:
+    """An artifacts folder with twelve pictures of two classes, judged and studied once for all tests here."""
+    home, rng = tmp_path_factory.mktemp("judged"), np.random.default_rng(0)
+    for label, tint in (("cold", (40, 90, 220)), ("warm", (220, 90, 40))):
+        (home / "pictures" / label).mkdir(parents=True)
+        for number in range(6):
+            noise = rng.integers(0, 36, (48, 64, 3))
+            picture = Image.fromarray((np.array(tint) + noise).clip(0, 255).astype(np.uint8))
+            picture.save(home / "pictures" / label / f"{number}.png")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOOKALIKE_ARTIFACTS", str(home / "artifacts"))
+        patch.setattr(latency, "RUNS", 6)
+        patch.setattr(perturb, "sampled", lambda items, count: [0, 6])
+        dataset = library.open_dataset(library.add_folder(str(home / "pictures")))
+        made = evaluate("ours", [dataset], ENCODERS)
+        studies.make(made.save(), made, [dataset])
+    return home / "artifacts"
+
+
+@pytest.fixture
+def report(judged, artifacts):
+    shutil.copytree(judged, artifacts, dirs_exist_ok=True)
+    return "ours"
+
+
+@pytest.fixture
+def opened(open_page, report):
+    def open_view(view: str, **params: str) -> AppTest:
+        return open_page("metrics", report=report, view=view, **params)
+
+    return open_view

@@ -6,53 +6,16 @@ import json
 import shutil
 import time
 from html import unescape
-from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from core.services import jobs, latency, leaderboard, library, perturb, reports, studies
+from core.services import jobs, library, reports
 from core.services.evaluate import evaluate
 from pages.metrics import VIEWS
+from tests.pages.conftest import ENCODERS
 from tests.pages.reading import component, html, param
-
-ENCODERS = ["hsv.12x4x4", "tiny.16x16", "hog.8x8"]
-
-
-@pytest.fixture(scope="session")
-def judged(tmp_path_factory) -> Path:
-    """An artifacts folder with twelve pictures of two classes, judged and studied once for all tests here."""
-    home, rng = tmp_path_factory.mktemp("judged"), np.random.default_rng(0)
-    for label, tint in (("cold", (40, 90, 220)), ("warm", (220, 90, 40))):
-        (home / "pictures" / label).mkdir(parents=True)
-        for number in range(6):
-            noise = rng.integers(0, 36, (48, 64, 3))
-            picture = Image.fromarray((np.array(tint) + noise).clip(0, 255).astype(np.uint8))
-            picture.save(home / "pictures" / label / f"{number}.png")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOOKALIKE_ARTIFACTS", str(home / "artifacts"))
-        patch.setattr(latency, "RUNS", 6)
-        patch.setattr(perturb, "sampled", lambda items, count: [0, 6])
-        dataset = library.open_dataset(library.add_folder(str(home / "pictures")))
-        made = evaluate("ours", [dataset], ENCODERS)
-        studies.make(made.save(), made, [dataset])
-    return home / "artifacts"
-
-
-@pytest.fixture
-def report(judged, artifacts):
-    shutil.copytree(judged, artifacts, dirs_exist_ok=True)
-    return "ours"
-
-
-@pytest.fixture
-def opened(open_page, report):
-    def open_view(view: str, **params: str) -> AppTest:
-        return open_page("metrics", report=report, view=view, **params)
-
-    return open_view
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -72,40 +35,9 @@ def test_the_leaderboard_holds_every_encoder_with_interval_and_protocol(opened):
         assert "95 % interval" in row["bar"]["said"]
         assert 0 <= row["bar"]["low"] <= row["bar"]["mean"] <= row["bar"]["high"] <= 1
         assert all(row["texts"].values())
-    for part in ("dataset hash", "ties", "self", "hardware", "normalisation", "same class"):
+    facts = ("dataset hash", "ties", "self", "hardware", "normalisation", "same class", "BCa bootstrap", "Holm over all 3 pairs")
+    for part in facts:
         assert part in said
-
-
-def test_every_column_of_the_leaderboard_sorts_and_the_link_remembers(opened):
-    shown = component(opened("Leaderboard"), "standings")
-    assert shown["sort"] == "mean down"
-    for column in shown["columns"]:
-        assert all(column["key"] in row["values"] for row in shown["rows"])
-        assert "Sort by" in column["hint"]
-    app = opened("Leaderboard", sort="p50 up")
-    assert component(app, "standings")["sort"] == "p50 up"
-    assert param(app, "sort") == "p50 up"
-    app = opened("Leaderboard", sort="<b>x</b> up")
-    assert component(app, "standings")["sort"] == param(app, "sort") == "mean down"
-
-
-def test_a_sort_computes_nothing_again(opened, monkeypatch):
-    app = opened("Leaderboard")
-    for name in ("leaderboard", "means_of", "aligned"):
-        monkeypatch.setattr(leaderboard, name, lambda *a, **b: pytest.fail("computed again"))
-    app.session_state["keep_metrics_sort"] = "name down"
-    app.run()
-    assert not app.exception
-    assert component(app, "standings")["sort"] == param(app, "sort") == "name down"
-
-
-def test_every_pair_is_shown_with_its_adjusted_p(opened):
-    said = html(opened("Leaderboard"))
-    table = said[said.index("ll-pairs") :]
-    assert table.count(" differs by ") == 3
-    assert table.count(">≈ ") == table.count(": within chance") > 0
-    assert "Holm" in unescape(said)
-    assert "all 3 pairs" in said
 
 
 def test_the_queries_that_separate_two_encoders_stand_beside_what_each_found(opened):
@@ -147,7 +79,7 @@ def test_the_worst_queries_of_each_stand_beside_what_it_found(opened):
     assert [[side["title"] for side in board["sides"]] for board in worst] == [["Tiny image"], ["HOG"]]
     cells = {cell.encoder: cell for cell in reports.Report.load(reports.find("ours")).cells}
     for board, encoder in zip(worst, ("tiny.16x16", "hog.8x8"), strict=True):
-        check_rows(board, 10)
+        check_rows(board, 6)
         scores = [float(row["sides"][0]["score"]) for row in board["rows"]]
         assert scores == [round(value, 2) for value in np.sort(cells[encoder].scores["mAP"])[:3]]
         assert all(row["words"] == "5 to find" for row in board["rows"])

@@ -12,6 +12,7 @@ from pages.parts.metrics import choice
 from pages.parts.metrics.choice import Choice
 from pages.parts.words import caption, note, quiet, table
 
+PACKAGES = {"sklearn": "scikit-learn", "pytrec_eval": "trec_eval", "pytorch_metric_learning": "pytorch-metric-learning"}
 KS = ("1", "3", "5", "10", "20", "50")
 
 
@@ -53,7 +54,8 @@ def _middle(cells: list[Cell], judged: list[str]) -> int:
 def _theirs(row: dict) -> str:
     if not row["package"]:
         return ""
-    return f"{row['package']}: not installed" if row["theirs"] is None else f"{row['package']}: {row['theirs']:.4f}"
+    name = PACKAGES.get(row["package"], row["package"])
+    return f"{name}: not installed" if row["theirs"] is None else f"{row['theirs']:.4f} {name}"
 
 
 def _strip(shown: tuple[tuple[str, bool], ...]) -> str:

@@ -16,8 +16,8 @@ FIRST_REPORT = "leaderboard"
 REPORT, DATASET, PROTOCOL, METRIC, GROUP, VIEW = (
     f"keep_metrics_{name}" for name in ("report", "dataset", "protocol", "metric", "group", "view")
 )
-SORT, AGAINST, ONE, OTHER, ENCODER, QUERY, K = (
-    f"keep_metrics_{name}" for name in ("sort", "against", "one", "other", "encoder", "query", "k")
+SORT, AGAINST, ONE, OTHER, ENCODER, WANTED, QUERY, K = (
+    f"keep_metrics_{name}" for name in ("sort", "against", "one", "other", "encoder", "wanted", "query", "k")
 )
 MEASURE, DISTORTION, STRENGTH, PICTURE = (
     f"keep_metrics_{name}" for name in ("measure", "distortion", "strength", "picture")
@@ -28,7 +28,7 @@ OF_VIEW = {
     "Cost": {"against": AGAINST},
     "Queries": {"one": ONE, "other": OTHER},
     "Robustness": {"measure": MEASURE, "distortion": DISTORTION, "strength": STRENGTH, "picture": PICTURE},
-    "Data health": {"encoder": ENCODER},
+    "Data health": {"encoder": ENCODER, "precision": WANTED},
     "Metric audit": {"query": QUERY, "encoder": ENCODER, "k": K},
 }
 """What the link of one view says besides."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from core.services.cells import Cell
@@ -74,17 +75,28 @@ def _space(known: dict[str, dict]) -> None:
 
 
 def _similarity(encoder: str, pairs: dict) -> None:
+    kept = {f"{t['wanted']:.0%}": t for t in pairs["thresholds"]}
+    wanted = None
+    if kept:
+        options = choice.heal(choice.WANTED, list(kept), list(kept)[-1])
+        wanted = kept[st.segmented_control("Of the pairs above the threshold, the same should be", options, key=choice.WANTED,
+                                           required=True)]  # fmt: skip
     left, right = st.columns(2, gap="medium")
     with left:
         caption("Similarity of same and different pairs")
-        _histogram(pairs)
+        _histogram(pairs, wanted)
     with right:
         caption("Chance that a pair is the same, by its similarity")
-        _calibration(pairs)
-    if pairs["thresholds"]:
+        _calibration(pairs, wanted)
+    if wanted:
+        quiet(
+            f"From a similarity of {wanted['threshold']:.3f} on, {wanted['precision']:.1%} of the pairs of other queries are the "
+            f"same, and {wanted['recall']:.1%} of all same pairs are found."
+        )
         rows = [[f"{t['wanted']:.0%}", f"{t['threshold']:.3f}", f"{t['precision']:.1%}", f"{t['recall']:.1%}", f"{t['pairs']:,}"]
                 for t in pairs["thresholds"]]  # fmt: skip
-        table(["Wanted precision", "Threshold", "Precision on other queries", "Same pairs above it", "Pairs above it"], rows)
+        with st.expander("Every threshold"):
+            table(["Wanted precision", "Threshold", "Precision on other queries", "Same pairs above it", "Pairs above it"], rows)
     else:
         quiet(f"No threshold on {palette.title(encoder)} separates same from different with 50 % precision or more.")
     share = f"{pairs['share same']:.2%} of {pairs['pairs']:,} pairs are the same"
@@ -97,7 +109,7 @@ def _small(share: float) -> str:
     return "less than 0.1 %" if share < 0.001 else f"{share:.1%}"
 
 
-def _histogram(pairs: dict) -> None:
+def _histogram(pairs: dict, wanted: dict | None) -> None:
     chart = palette.figure(240, barmode="overlay", bargap=0, showlegend=True)
     edges = pairs["edges"]
     middle = [(a + b) / 2 for a, b in pairwise(edges)]
@@ -109,10 +121,19 @@ def _histogram(pairs: dict) -> None:
     chart.update_layout(legend={"y": 1.0, "yanchor": "bottom", "x": 0}, margin={"t": 28})
     chart.update_xaxes(title={"text": "cosine similarity"})
     chart.update_yaxes(title={"text": "share of such pairs"}, tickformat=".0%")
+    _line(chart, wanted)
     palette.draw(chart, "metrics_pairs", "Histograms of similarity for same and different pairs")
 
 
-def _calibration(pairs: dict) -> None:
+def _line(chart: go.Figure, wanted: dict | None) -> None:
+    """The threshold that was chosen, across the whole chart."""
+    if wanted:
+        tone, at = palette.ink(), wanted["threshold"]
+        said = {"text": f"{at:.3f}", "font": {"color": tone["ink"]}, "xanchor": "right"}
+        chart.add_vline(x=at, line={"color": tone["ink"], "width": 1.5, "dash": "dash"}, annotation=said)
+
+
+def _calibration(pairs: dict, wanted: dict | None) -> None:
     if not pairs.get("calibration"):
         quiet("There are too few queries to fit and check a curve.")
         return
@@ -121,4 +142,5 @@ def _calibration(pairs: dict) -> None:
                       line={"color": tone["accent"], "width": 2}, hovertemplate="%{x:.2f}: %{y:.1%}<extra></extra>")  # fmt: skip
     chart.update_xaxes(title={"text": "cosine similarity"})
     chart.update_yaxes(title={"text": "chance of the same"}, tickformat=".0%", rangemode="tozero")
+    _line(chart, wanted)
     palette.draw(chart, "metrics_calibration", "Probability that a pair is the same by its similarity")

@@ -10,11 +10,13 @@ LETTER, LINE, GAP = 6.4, 15.0, 10.0
 PLACES = ("top center", "bottom center", "middle right", "middle left", "top right", "bottom right", "top left", "bottom left")
 
 
-def places(points: Sequence[tuple[float, float]], names: Sequence[str]) -> list[str]:
-    """A plotly text position for each point. ``points`` are shares of the plot, 0..1 from left and from below."""
-    taken = [_box(x, y, 0.0, "dot") for x, y in points]
+def places(points: Sequence[tuple[float, float, float]], names: Sequence[str]) -> list[str]:
+    """A plotly text position for each point. ``points`` are (x, y, end of its whisker to the right) as shares of the plot,
+    0..1 from left and from below."""
+    taken = [_box(x, y, 0.0, "dot") for x, y, _ in points]
+    taken += [(x * WIDTH, y * HEIGHT - 4, end * WIDTH, y * HEIGHT + 4) for x, y, end in points if end > x]
     found = []
-    for (x, y), name in zip(points, names, strict=True):
+    for (x, y, _), name in zip(points, names, strict=True):
         costs = []
         for rank, place in enumerate(PLACES):
             box = _box(x, y, LETTER * len(name), place)

@@ -30,19 +30,20 @@ def show(choice: Choice, cells: list[Cell]) -> None:
         for encoder in encoders:
             quiet(reading(encoder, lifts[encoder]))
     quiet(
-        "Pictures of the query's own object are left out, except for the factor instance; intervals (on hover) are over objects."
+        "Small figures: 95 % intervals over objects. 1 is chance. Pictures of the query's own object are left out, except for "
+        "the factor instance."
     )
 
 
 def _chart(encoders: list[str], factors: list[str], lifts: dict[str, dict[str, dict]]) -> None:
-    tone, chart = palette.ink(), palette.figure(110 + 30 * len(encoders))
+    tone, chart = palette.ink(), palette.figure(110 + 38 * len(encoders))
     rows = [[lifts[encoder].get(factor) for factor in factors] for encoder in encoders]
     chart.add_heatmap(
         z=[[math.log2(max(cell["lift"], 0.25)) if cell else None for cell in line] for line in rows],
         x=[spoken(factor) for factor in factors],
         y=[palette.title(encoder) for encoder in encoders], xgap=1, ygap=1, zmin=0, zmax=4,
         colorscale=[[0, tone["panel"]], [1, tone["accent"]]], showscale=False, textfont={"size": 12},
-        text=[[f"{cell['lift']:.1f}×" if cell else "" for cell in line] for line in rows], texttemplate="%{text}",
+        text=[[_figure(cell) for cell in line] for line in rows], texttemplate="%{text}",
         customdata=[[_hint(cell) for cell in line] for line in rows], hovertemplate="%{y}, %{x}<br>%{customdata}<extra></extra>",
     )  # fmt: skip
     chart.update_xaxes(showgrid=False, side="top", tickangle=-35 if len(factors) > 6 else 0)
@@ -53,6 +54,15 @@ def _chart(encoders: list[str], factors: list[str], lifts: dict[str, dict[str, d
 def spoken(factor: str) -> str:
     """A column's name as words: ``lens_mm`` -> ``lens mm``."""
     return factor.replace("_", " ")
+
+
+def _figure(cell: dict | None) -> str:
+    """The lift, and its interval small below it."""
+    if cell is None:
+        return ""
+    digits = 0 if cell["high"] >= 9.95 else 1
+    span = f"{cell['low']:.{digits}f}–{cell['high']:.{digits}f}"
+    return f"{cell['lift']:.{0 if cell['lift'] >= 99.5 else 1}f}×<br><span style='font-size:9px'>{span}</span>"
 
 
 def _hint(cell: dict | None) -> str:
@@ -68,6 +78,8 @@ def reading(encoder: str, rows: dict[str, dict]) -> str:
     sure = sorted((row for row in kinds.values() if row["low"] > 1.1), key=lambda row: -row["lift"])[:3]
     blind = [spoken(row["factor"]) for row in kinds.values() if row["low"] <= 1 <= row["high"]]
     said = palette.title(encoder)
-    strongest = ", ".join(f"{spoken(row['factor'])} ({row['lift']:.1f}×)" for row in sure)
+    strongest = ", ".join(
+        f"{spoken(row['factor'])} ({row['lift']:.1f}×, {row['low']:.2f} to {row['high']:.2f})" for row in sure
+    )
     said += f" goes by {strongest}" if sure else " goes by none of these"
     return said + (f"; blind to {', '.join(blind)}." if blind else ".")

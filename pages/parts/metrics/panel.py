@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.errors import UserError
 from core.metrics import table
 from core.services.cells import Cell
-from core.services.leaderboard import cells_of
+from core.services.leaderboard import cells_of, method
 from pages.parts import cached_metrics
 from pages.parts.metrics import choice
 from pages.parts.metrics.choice import Choice
@@ -40,12 +41,26 @@ def panel() -> Choice:
     return Choice(name, rows[name], dataset, protocol, shown, None if group == choice.EVERY else group)
 
 
-def protocol_card(cells: list[Cell]) -> None:
+def protocol_card(shown: Choice, cells: list[Cell]) -> None:
     """What has to stand beside a number so that somebody else can get it again."""
     card = cells[0].card
     caption("Protocol card")
-    facts([(name, str(value)) for name, value in card.items() if name not in HIDDEN])
+    facts_of = {name: str(value) for name, value in card.items() if name not in HIDDEN}
+    facts(list((facts_of | _statistics(shown)).items()))
+    left_out = cached_metrics.report(shown.report, shown.stamp).left_out
+    if left_out:
+        with st.expander(f"Left out: {len(left_out)}"):
+            for line in left_out:
+                quiet(line)
     with st.expander("Encoders and versions"):
         for cell in cells:
             facts([(cell.encoder, f"{cell.card['dimensions']}-d · {cell.card['image size']} · pooling: {cell.card['pooling']}")])
         facts(list(card["versions"].items()))
+
+
+def _statistics(shown: Choice) -> dict[str, str]:
+    """How intervals and ranks were made; nothing where nothing can be judged, which the view says."""
+    try:
+        return method(cached_metrics.standings(*shown.key, shown.metric, shown.group))
+    except UserError:
+        return {}

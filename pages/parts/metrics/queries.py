@@ -14,7 +14,7 @@ from pages.parts.metrics import choice, duels
 from pages.parts.metrics.choice import ONE, OTHER, Choice
 from pages.parts.words import caption, heading, note, quiet
 
-ROWS, MOST, WORST_HITS = 3, 40, 10
+ROWS, MOST, WORST_HITS = 3, 40, 6
 
 
 def show(shown: Choice, cells: list[Cell]) -> None:
@@ -102,10 +102,11 @@ def reading(found: Separation) -> str:
 
 def _counts(found: Separation) -> str:
     total = found.wins + found.ties + found.losses
+    again = "again" if palette.colour(found.one) == palette.colour(found.other) else ""
     parts = (
         (found.wins, f"{found.wins:,} won by {palette.title(found.one)}", "", palette.colour(found.one)),
         (found.ties, f"{found.ties:,} tied", "tie", ""),
-        (found.losses, f"{found.losses:,} won by {palette.title(found.other)}", "", palette.colour(found.other)),
+        (found.losses, f"{found.losses:,} won by {palette.title(found.other)}", again, palette.colour(found.other)),
     )
     spans = "".join(
         f'<span class="{kind}" style="flex:{number};--c:{colour}" title="{escape(text, quote=True)}">'
