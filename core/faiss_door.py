@@ -15,7 +15,7 @@ from core.errors import UserError
 
 @cache
 def faiss() -> ModuleType:
-    """The faiss module, told to use no more threads than this process may run on.
+    """The faiss module, told to use no more threads than this process may run on, or was allowed.
 
     Raises:
         UserError: faiss is not installed, or does not load on this machine.
@@ -26,7 +26,7 @@ def faiss() -> ModuleType:
         raise UserError(
             f"faiss can't be loaded here ({error}).", fix="Install it with: pip install faiss-cpu, or use the exact index."
         ) from error
-    module.omp_set_num_threads(threads())
+    module.omp_set_num_threads(team())
     return module
 
 
@@ -35,3 +35,10 @@ def threads() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def team() -> int:
+    """Threads of one faiss call: as many as cores, or fewer where ``OMP_NUM_THREADS`` asks for it. On a machine that others
+    use, too, one is much the quickest: each step waits for the slowest thread of the team."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return min(threads(), int(asked)) if asked.isdecimal() and int(asked) else threads()

@@ -1,0 +1,57 @@
+"""The chart of the Index lab in a real browser: measured from the page, and a dot opens its setting under One query."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import expect
+
+from tools.serve import settle
+
+pytestmark = pytest.mark.browser
+LAB = "index_lab?encoder=hog.8x8&indexes=exact%3Bivf_flat"
+DOTS = ".scatterlayer .trace .points path.point"
+MEASURED_MS = 180_000
+
+
+def measure(page) -> None:
+    """First how long it takes and how much memory, then the measurement."""
+    page.get_by_role("button", name="Measure", exact=True).click()
+    page.get_by_text(re.compile(r"settings to measure: .* of memory")).first.wait_for()
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.get_by_role("button", name="Every setting as CSV")).to_be_visible(timeout=MEASURED_MS)
+    expect(page.get_by_role("button", name=re.compile("^(Cancel|Measure)"))).to_have_count(0, timeout=MEASURED_MS)
+    settle(page)
+
+
+def dots(page) -> list[tuple[float, float]]:
+    """The middle of each dot, from left to right."""
+    middle = "all => all.map(one => one.getBoundingClientRect()).map(box => [box.x + box.width / 2, box.y + box.height / 2])"
+    return sorted(map(tuple, page.locator(DOTS).evaluate_all(middle)))
+
+
+def test_a_dot_opens_its_setting(open_at):
+    page = open_at(LAB)
+    measure(page)
+    expect(page.locator(DOTS)).not_to_have_count(0)
+    page.locator(DOTS).first.scroll_into_view_if_needed()
+    settle(page)
+    lowest = max(dots(page), key=lambda place: place[1])
+    page.mouse.move(*lowest)
+    hint = page.locator(".hoverlayer .hovertext")
+    expect(hint.first).to_contain_text("Inverted lists")
+    probes = re.search(r"nprobe=(\d+)", hint.first.text_content() or "")
+    assert probes, "the dot with the least recall says its setting"
+    page.mouse.click(*lowest)
+    page.locator('[aria-label="Answer of the index"] button.cell').first.wait_for()
+    settle(page)
+    said = parse_qs(urlsplit(page.url).query)
+    assert (said["view"], said["try"], said["set"]) == (["One query"], ["ivf_flat"], [f"nprobe={probes[1]}"])
+    assert page.locator(".lab-figures").inner_text().count("%") >= 2, "its mean is known: it was measured"
+    page.get_by_role("radio", name="Recall and time").click()
+    expect(page.locator(DOTS)).not_to_have_count(0)
+    settle(page)
+    assert "try" in parse_qs(urlsplit(page.url).query)
+    assert "One+query" not in page.url, "the dot that was clicked once opens nothing again"
