@@ -1,6 +1,7 @@
 """Measure the Map page in a real browser: seconds until maps are drawn, seconds from a lasso to its pictures, bytes sent.
 
 ``python tools/measure_maps.py ARTIFACTS LOCATOR ENCODERS [PROJECTION]``: a data set of the library whose maps are made.
+The bytes are those of the messages that the server sent over its socket: the page, the maps and their small pictures.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from tools.serve import chromium, serving, settle
 
-STORE = "() => [...window.__lookalikeStore.values()].reduce((sum, text) => sum + text.length, 0)"
+PAINTED = """canvases => canvases.every((c) => {
+    const { data } = c.getContext("2d").getImageData(0, 0, c.width, c.height);
+    for (let i = 3; i < data.length; i += 4) if (data[i]) return true;
+    return false; })"""
 BOXES = [(0.40, 0.40, 0.50, 0.50), (0.50, 0.52, 0.56, 0.58), (0.44, 0.56, 0.60, 0.62)]
 
 
@@ -23,14 +27,27 @@ def main(artifacts: str, locator: str, encoders: str, projection: str = "aligned
     with serving(Path(artifacts), timeout_s=120) as url, chromium() as browser:
         for name in ("first page of a cold server", "new visitor, same server", "again"):
             page = browser.new_context(viewport={"width": 1280, "height": 1000}).new_page()
+            page.set_default_timeout(180_000)
+            sent = counted(page)
             started = time.perf_counter()
-            page.goto(f"{url}/{path}", timeout=120_000)
-            page.locator(".maps-place canvas").first.wait_for(timeout=180_000)
+            page.goto(f"{url}/{path}")
+            page.locator(".maps-place canvas").first.wait_for()
             page.wait_for_function("document.querySelector('.stApp')?.dataset.testScriptState === 'notRunning'")
-            print(f"{name}: drawn after {time.perf_counter() - started:.2f} s, {page.evaluate(STORE) / 1e6:.2f} MB of pieces")
+            while not page.locator(".maps-place canvas").evaluate_all(PAINTED):
+                page.wait_for_timeout(20)
+            print(f"{name}: drawn after {time.perf_counter() - started:.2f} s, {sum(sent) / 1e6:.2f} MB until then", flush=True)
         settle(page)
+        print(f"with the small pictures, which follow: {sum(sent) / 1e6:.2f} MB")
         for box in BOXES:
-            print(f"lasso: {lasso(page, box):.2f} s, {page.evaluate(STORE) / 1e6:.2f} MB of pieces in all")
+            sent.clear()
+            print(f"lasso: pictures after {lasso(page, box):.2f} s, {sum(sent) / 1e6:.2f} MB", flush=True)
+
+
+def counted(page) -> list[int]:
+    """Sizes of the messages that the server sends to a page, as they come."""
+    sizes: list[int] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: sizes.append(len(frame))))
+    return sizes
 
 
 def lasso(page, box: tuple[float, float, float, float]) -> float:

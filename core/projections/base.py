@@ -146,7 +146,8 @@ def check(vectors: np.ndarray) -> None:
         bad = ~np.isfinite(vectors[start : start + BLOCK]).all(axis=1)
         if bad.any():
             first = start + int(np.argmax(bad))
-            raise UserError(f"The vector of picture number {first + 1} holds NaN or infinity.", fix="Build the embeddings again.")
+            fix = "Delete these embeddings on the Library page, then build them again."
+            raise UserError(f"The vector of picture number {first + 1} holds NaN or infinity.", fix=fix)
     different = _different(vectors)
     if different < 3:
         words = "all have the same vector" if different == 1 else "have only two different vectors"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.services import atlas, build, jobs, library, map_views, maps, uploads
+from core.services import atlas, build, imports, jobs, library, map_views, maps, uploads
 from core.services.maps import Wanted
 from tests.pages.reading import component, html, notes, param
 
@@ -213,6 +213,18 @@ def test_what_cannot_be_drawn_says_why(open_page, tmp_path, count, step, why):
     app = open_page("map", dataset=locator, encoders="hsv.12x4x4")
     assert why in notes(app)
     assert jobs.listing() == []
+
+
+def test_the_encoder_that_cannot_be_drawn_is_named(open_page, pictures, tmp_path):
+    locator = library.add_folder(str(pictures))
+    found = library.open_dataset(locator)
+    build.build(found, ["tiny.16x16"])
+    np.save(tmp_path / "same.npy", np.ones((len(found.items), 5), np.float32))
+    (tmp_path / "same.txt").write_text("\n".join(item.id for item in found.items))
+    build.build(found, [imports.import_vectors(locator, "same", str(tmp_path / "same.npy"))])
+    said = notes(open_page("map", dataset=locator, encoders="tiny.16x16,imported.same"))
+    assert "same: The 12 pictures all have the same vector" in said
+    assert "Traceback" not in said
 
 
 def test_a_large_set_is_drawn_as_a_picture_that_says_so(open_page, monkeypatch, catalogue):

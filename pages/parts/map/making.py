@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.jobs import JobStatus
-from pages.parts import builds, cached, cached_maps, watching
+from pages.parts import builds, cached, cached_maps, settings, watching
 from pages.parts.map.view import MapView
 from pages.parts.words import count, note, trouble
 
@@ -24,10 +24,13 @@ def refused(view: MapView) -> bool:
     """Say why these pictures can't be drawn, where that is known without trying."""
     version = cached.version(view.base.dataset)
     found = {name: cached_maps.refusal(view.base.dataset, version, name) for name in view.encoders}
-    first = next((error for error in found.values() if error), None)
-    if first is not None:
-        trouble(first)
-    return first is not None
+    named = len(set(map(str, found.values()))) > 1  # not what is wrong with the data set itself
+    for name, error in found.items():
+        if error is not None:
+            trouble(UserError(f"{settings.title(name)}: {error.given}", error.allowed, error.fix) if named else error)
+            if not named:
+                break
+    return any(found.values())
 
 
 def panel(view: MapView) -> None:
