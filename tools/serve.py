@@ -15,6 +15,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = [
+    "--no-sandbox", "--disable-dev-shm-usage",
+    "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",  # a camera that shows a test picture
+]  # fmt: skip
 NEVER_QUIET_MS = 15_000
 WATCH = """() => {
     const app = document.querySelector('.stApp');
@@ -60,7 +64,7 @@ def chromium() -> Iterator:
 
     found = next((path for name in NAMES if (path := shutil.which(name))), None)
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        browser = play.chromium.launch(executable_path=found, args=FLAGS)
         try:
             yield browser
         finally:

@@ -52,7 +52,7 @@ def _ways(view: View) -> None:
         with st.popover("Camera", key=CAMERA_OPEN, on_change="rerun", width="stretch") as camera:
             if camera.open:
                 field = f"camera_{turn}"
-                st.camera_input("Take a photograph", key=field, on_change=_uploaded, args=(field,))
+                st.camera_input("Take a photograph", key=field, on_change=_uploaded, args=(field,), width=360)
         if st.button("Gallery", key="open_gallery", width="stretch"):
             gallery.choose(view)
 

@@ -1,7 +1,8 @@
 """Loaded by Python itself in the processes that tests start with this folder on PYTHONPATH: a slow encoder that keeps a diary.
 
 ``TEST_DIARY`` is a file that gets one line for each picture encoded; ``TEST_SLEEP`` seconds are spent on each, and
-``TEST_PREPARE_SLEEP`` on preparing it in a worker.
+``TEST_PREPARE_SLEEP`` on preparing it in a worker. It waits until the file ``TEST_GATE`` is there, where one is named, and says
+that it is of the tier ``TEST_TIER``.
 """
 
 import os
@@ -21,6 +22,7 @@ class Slow(Encoder):
     title = "Slow"
     dim = 48
     batch = 4
+    tier = os.environ.get("TEST_TIER", Encoder.tier)
 
     def prepare(self, image):
         time.sleep(float(os.environ.get("TEST_PREPARE_SLEEP", "0")))
@@ -28,6 +30,9 @@ class Slow(Encoder):
         return np.asarray(Image.fromarray(image).resize((4, 4), Image.Resampling.NEAREST)).repeat(24, 0).repeat(24, 1)
 
     def _encode(self, batch):
+        gate = os.environ.get("TEST_GATE")
+        while gate and not os.path.exists(gate):
+            time.sleep(0.05)
         batch = [one[::24, ::24].reshape(-1) for one in batch]
         for one in batch:
             time.sleep(float(os.environ.get("TEST_SLEEP", "0")))
