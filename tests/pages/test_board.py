@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from html import unescape
 
+import numpy as np
 import pytest
 
 from core.services import leaderboard, library, reports
@@ -92,3 +95,27 @@ def test_a_threshold_is_drawn_into_both_charts(opened, artifacts):
 def test_lifts_are_shown_with_their_intervals(opened):
     (chart,) = [json.loads(one.proto.spec) for one in opened("Meaning").get("plotly_chart")]
     assert all("×<br>" in text and "–" in text for line in chart["data"][0]["text"] for text in line if text)
+
+
+def test_two_hundred_classes_are_a_list_that_names_each(open_page, report):
+    cells = reports.Report.load(reports.find("ours")).cells
+    count = 400
+    ids, groups = np.array([f"q{i:03d}" for i in range(count)]), np.array([f"kind {i % 200:03d} <b>" for i in range(count)])
+    rng = np.random.default_rng(0)
+    wide = [
+        replace(cell, queries=ids, groups=groups, clusters=ids, relevant=np.ones(count, np.int32), class_curves={},
+                scores={"mAP": rng.random(count)})
+        for cell in cells
+    ]  # fmt: skip
+    reports.Report.of("wide", wide).save()
+    app = open_page("metrics", report="wide", view="Classes")
+    assert not app.exception
+    said = html(app)
+    assert "mAP by class, the hardest first" in said
+    assert said.count('<th scope="row"') == 200
+    assert said.count('<td style="--v:') == 200 * len(ENCODERS)
+    assert "kind 007 &lt;b&gt;" in said
+    assert "<b>" not in said[said.index("ll-heat") :]
+    means = [float(value) for value in re.findall(r'">([01]\.\d\d)</td>', said)]
+    of_classes = np.reshape(means, (200, len(ENCODERS))).mean(axis=1)
+    assert (np.diff(of_classes) > -0.01).all()
