@@ -1,0 +1,40 @@
+"""An evaluation whose process was killed goes on where it was."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from core.metrics import stream
+from core.services import library, reports
+from core.services.evaluate import evaluate
+
+ROOT = Path(__file__).parent.parent.parent
+ENCODERS = ["hsv.12x4x4", "tiny.16x16", "hog.8x8"]
+DIES = """
+import os, signal, sys
+from core.cli.main import main
+from core.metrics import stream
+real, calls = stream.judge, []
+def judge(*given, **named):
+    calls.append(1)
+    if len(calls) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*given, **named)
+stream.judge = judge
+main(sys.argv[1:])
+"""
+
+
+def test_only_what_was_not_finished_is_judged_again(pictures, monkeypatch):
+    asked = ["evaluate", "--datasets", str(pictures), "--encoders", ",".join(ENCODERS), "--no-latency", "--name", "broken"]
+    done = subprocess.run([sys.executable, "-c", DIES, *asked], cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert "broken" not in reports.listing(), "a report is there whole or not at all"
+    judged, real = [], stream.judge
+    monkeypatch.setattr(stream, "judge", lambda *a, **b: judged.append(1) or real(*a, **b))
+    report = evaluate("broken", [library.open_dataset(str(pictures), fresh=True)], ENCODERS, timed=False)
+    assert len(judged) == 2
+    assert [cell.encoder for cell in report.cells] == ENCODERS
