@@ -115,3 +115,16 @@ def distorted(locator: str, version: str, item_id: str, kind: str, strength: flo
 def audited(locator: str, version: str, encoder: str, query: str, protocol: str, k: int) -> audit.Audited:
     """One query under every published definition. Raises UserError."""
     return audit.audit(dataset(locator), encoder, query, protocol, k)
+
+
+@st.cache_data(max_entries=60, show_spinner=False)
+def protocols(locator: str, version: str) -> list[str]:
+    """What a data set can be judged by: its own protocols, then ``by:ATTRIBUTE`` of every attribute that groups pictures."""
+    found = dataset(locator)
+    kinds: dict[str, set[str]] = {}
+    for item in found.items:
+        for key, value in item.attributes.items():
+            if isinstance(value, str):
+                kinds.setdefault(key, set()).add(value)
+    shared = [f"by:{key}" for key, values in kinds.items() if 1 < len(values) <= len(found.items) // 2]
+    return [protocol.name for protocol in found.protocols()] + sorted(shared)

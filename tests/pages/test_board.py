@@ -12,7 +12,7 @@ import pytest
 
 from core.services import leaderboard, library, reports
 from pages.parts import cached_metrics
-from pages.parts.metrics import export
+from pages.parts.metrics import export, judge
 from pages.parts.metrics.choice import Choice
 from tests.pages.conftest import ENCODERS
 from tests.pages.reading import component, html, param
@@ -119,3 +119,17 @@ def test_two_hundred_classes_are_a_list_that_names_each(open_page, report):
     means = [float(value) for value in re.findall(r'">([01]\.\d\d)</td>', said)]
     of_classes = np.reshape(means, (200, len(ENCODERS))).mean(axis=1)
     assert (np.diff(of_classes) > -0.01).all()
+
+
+def test_pictures_can_be_judged_by_any_attribute(opened, monkeypatch):
+    started = []
+    monkeypatch.setattr(judge.jobs, "start", lambda title, arguments: started.append(arguments))
+    app = opened("Leaderboard")
+    app.multiselect(key="metrics_judge_sets").set_value(["catalogue"]).run()
+    options = app.multiselect(key="metrics_judge_by").options
+    assert {"instance", "category", "pattern (attribute)"} <= set(options)
+    app.multiselect(key="metrics_judge_by").set_value(["by:pattern"]).run()
+    app.button(key="metrics_judge").click().run()
+    assert not app.exception
+    ((*_, flag, value),) = started
+    assert (flag, value) == ("--protocols", "by:pattern")

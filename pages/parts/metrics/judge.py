@@ -8,6 +8,7 @@ import time
 import streamlit as st
 
 from core.services import jobs
+from core.services.roles import BY
 from pages.parts import cached, cached_metrics, jobs_view, link
 from pages.parts.shell import hosted
 from pages.parts.words import quiet
@@ -28,20 +29,34 @@ def panel() -> None:
         encoders = st.multiselect(
             "Encoders", list(known), first, key="metrics_judge_encoders", format_func=lambda one: known.get(one) or one
         )
+        by = st.multiselect(
+            "Relevant: the same", _shared(chosen), key="metrics_judge_by", placeholder="Every full protocol", format_func=_spoken
+        )
         name = st.text_input("Name of the report", "mine", key="metrics_judge_name", max_chars=60)
         closer = st.toggle("Closer looks too (slower)", key="metrics_judge_studies")
         fine = bool(NAME.fullmatch(name))
         if not fine:
             quiet("A name has letters, digits and . _ - only.")
         if st.button("Judge", type="primary", width="stretch", disabled=not (chosen and encoders and fine), key="metrics_judge"):
-            _start(chosen, encoders, name, closer)
+            _start(chosen, encoders, name, by, closer)
             st.rerun()
     if cached.active_jobs() or _recent():
         jobs_view.show()
 
 
-def _start(datasets: list[str], encoders: list[str], name: str, closer: bool) -> None:
+def _shared(datasets: list[str]) -> list[str]:
+    """Protocols and attributes that every chosen data set has."""
+    lists = [cached_metrics.protocols(one, cached.version(one)) for one in datasets]
+    return [name for name in lists[0] if all(name in other for other in lists)] if lists else []
+
+
+def _spoken(protocol: str) -> str:
+    return f"{protocol.removeprefix(BY).replace('_', ' ')} (attribute)" if protocol.startswith(BY) else protocol
+
+
+def _start(datasets: list[str], encoders: list[str], name: str, by: list[str], closer: bool) -> None:
     arguments = ["evaluate", "--datasets", ",".join(datasets), "--encoders", ",".join(encoders), "--name", name]
+    arguments += ["--protocols", ",".join(by)] if by else []
     titles = ", ".join(cached.dataset(one).title or one for one in datasets)
     jobs.start(f"Judge {len(encoders)} encoders on {titles}", [*arguments, *(["--studies"] if closer else [])])
     st.session_state[OPENED] = time.time()
