@@ -1,4 +1,4 @@
-"""An evaluation whose process was killed goes on where it was."""
+"""What an evaluation keeps: all that was finished when it was killed, and the times of a calm machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from core.metrics import stream
-from core.services import library, reports
+from core.services import latency, library, reports
 from core.services.evaluate import evaluate
 
 ROOT = Path(__file__).parent.parent.parent
@@ -38,3 +38,12 @@ def test_only_what_was_not_finished_is_judged_again(pictures, monkeypatch):
     report = evaluate("broken", [library.open_dataset(str(pictures), fresh=True)], ENCODERS, timed=False)
     assert len(judged) == 2
     assert [cell.encoder for cell in report.cells] == ENCODERS
+
+
+def test_times_of_a_busy_machine_are_taken_again_on_a_calm_one(pictures, monkeypatch):
+    dataset, found = library.open_dataset(str(pictures), fresh=True), []
+    for now in (4.0, 3.0, 0.4, 0.2, 3.0):
+        monkeypatch.setattr(latency, "busy", lambda now=now: now)
+        found.append(evaluate("timed", [dataset], ENCODERS[:1]).cells[0].latency)
+    assert [times["busy"] for times in found] == [4.0, 4.0, 0.4, 0.4, 0.4]
+    assert found[0] == found[1] != found[2] == found[3] == found[4]

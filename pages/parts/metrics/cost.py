@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.services.cells import Cell
+from core.services.latency import BUSY
 from pages.parts import cached_metrics, palette
 from pages.parts.metrics import worth
 from pages.parts.metrics.choice import Choice
@@ -28,7 +29,7 @@ def show(shown: Choice, cells: list[Cell]) -> None:
     heading("Size, and what was spent once")
     _once(timed)
     busy = max((cell.latency.get("busy") or 0.0 for cell in timed), default=0.0)
-    if busy > 1.5:
+    if busy > BUSY:
         note("Times of a busy machine.", f"Up to {busy:.0f} programs wanted each core meanwhile: compare with care.")
     runs = timed[0].latency["total"]["single"]["runs"]
     quiet(f"Measured after warm-up on {timed[0].card['hardware']}, {runs} searches of one picture each; batches of 32 beside it.")
