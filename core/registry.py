@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
+import threading
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
@@ -33,7 +34,8 @@ class Registry(Generic[T]):
         self._makers: dict[str, Callable[[], T]] = {}
         self._finders: list[tuple[Callable[[], list[str]], Callable[[str], T | None]]] = []
         self._near: list[Callable[[str], list[str]]] = []
-        self._imported = False
+        self._imported = self._importing = False
+        self._import = threading.RLock()
 
     def add(self, name: str, maker: Callable[[], T]) -> None:
         if name in self._makers:
@@ -74,9 +76,16 @@ class Registry(Generic[T]):
         return iter(self.names())
 
     def _import_siblings(self) -> None:
+        """Once; a second thread waits for the whole list: two visitors of an app just started both see all of it."""
         if self._imported:
             return
-        self._imported = True
-        package = importlib.import_module(self.package)
-        for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
-            importlib.import_module(f"{self.package}.{module.name}")
+        with self._import:
+            if self._imported or self._importing:
+                return  # done meanwhile; or a sibling asks while it is imported, by this same thread
+            self._importing = True
+            try:
+                package = importlib.import_module(self.package)
+                for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
+                    importlib.import_module(f"{self.package}.{module.name}")
+            finally:
+                self._imported, self._importing = True, False

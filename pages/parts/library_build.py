@@ -6,6 +6,7 @@ import streamlit as st
 
 from core.errors import UserError
 from pages.parts import builds, cached, link, settings
+from pages.parts.encoder_names import meant
 from pages.parts.guard import guarded
 from pages.parts.words import caption, facts, note, quiet, size, trouble
 
@@ -20,7 +21,7 @@ def panel() -> None:
         st.session_state.pop(DATASET, None)
     locator = st.selectbox("Data set", list(sets), key=DATASET, format_func=lambda one: sets[one]["title"])
     listed = settings.listed()
-    st.session_state[ENCODERS] = [name for name in st.session_state.get(ENCODERS, []) if cached.encoder_row(name)]
+    st.session_state[ENCODERS] = [name for name in meant(st.session_state.get(ENCODERS, [])) if cached.encoder_row(name)]
     typed = [name for name in st.session_state[ENCODERS] if name not in listed]
     encoders = st.multiselect(
         "Encoders", [*listed, *typed], key=ENCODERS, format_func=settings.title, accept_new_options=True,

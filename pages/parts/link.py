@@ -11,6 +11,7 @@ from core.errors import UserError
 from core.services.naming import split_names
 from core.services.specs import index_spec
 from pages.parts import cached, part
+from pages.parts.encoder_names import meant
 from pages.parts.words import short
 
 DATASET, ENCODERS, INDEX, K = "keep_dataset", "keep_encoders", "keep_index", "keep_k"
@@ -58,7 +59,7 @@ def _heal() -> None:
     if state[DATASET] not in _ready():
         state[DATASET] = _dataset({"dataset": state[DATASET]}, remarks)
         dataset_changed()
-    chosen = _encoders({"encoders": ",".join(state[ENCODERS])}, remarks) if state[ENCODERS] else []
+    chosen = _encoders({"encoders": ",".join(meant(state[ENCODERS]))}, remarks) if state[ENCODERS] else []
     if chosen != list(state[ENCODERS]):
         state[ENCODERS] = chosen
     state[INDEX] = _index({"index": state[INDEX]}, remarks)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.parts import cached, link, part
+from pages.parts.encoder_names import WORDS, title
 from pages.parts.words import caption
 
 ORDER = {"bundled": 0, "trained": 1, "pretrained": 2, "imported": 3}
-WORDS = {"ready": "", "download": " · needs download", "unavailable": " · not available"}
 STEPS = (5, 10, 20, 50)
 
 
@@ -45,9 +45,3 @@ def names() -> list[str]:
 def listed() -> list[str]:
     """Every listed encoder, what works offline first."""
     return [row["name"] for row in sorted(cached.encoder_rows(), key=lambda row: ORDER.get(row["tier"], 9))]
-
-
-def title(name: str) -> str:
-    """``HOG``; ``ResNet-50 · needs download``."""
-    row = cached.encoder_row(name)
-    return f"{row['title'] or name}{WORDS.get(row['state'], '')}" if row else name
