@@ -111,13 +111,16 @@ def main() -> None:
 
 
 def _run(chosen: argparse.Namespace) -> None:
+    names = chosen.only.split(",") if chosen.only else indexes.names()
+    for name in names:
+        indexes.get(name)  # a name typed wrong is said before hours of work
     dataset = library.open_dataset(chosen.dataset)
     if not build.is_built(dataset, chosen.encoder):
         build.build(dataset, [chosen.encoder], progress=Progress(f"embedding {dataset.name} by {chosen.encoder}"))
     if chosen.again:
         forget(dataset)
     lines = []
-    for name in chosen.only.split(",") if chosen.only else indexes.names():
+    for name in names:
         planned, said = measure(dataset, chosen.encoder, name, chosen.limit)
         if not lines:
             lines = [f"{dataset.name}, {planned.size:,} vectors, `{chosen.encoder}`, {hardware()}:\n",
