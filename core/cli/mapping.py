@@ -21,7 +21,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     )  # fmt: skip
     made.add_argument("--dataset", required=True, metavar="PATH_OR_NAME")
     made.add_argument("--encoders", "--encoder", required=True, metavar="NAMES", help="one to four, separated by commas")
-    made.add_argument("--projection", default="aligned", help="aligned (default), umap or pca")
+    made.add_argument("--projection", default="aligned", help="aligned (default), umap, pca or tsne")
     made.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the projection")
     made.add_argument("--out", metavar="FILE", help="write one self-contained HTML page with hover pictures")
     made.add_argument("--colour", default="", metavar="FIELD", help="label, instance, category or an attribute")

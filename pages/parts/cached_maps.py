@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from operator import attrgetter
 
 import numpy as np
 import streamlit as st
@@ -17,6 +18,7 @@ from core.services.map_colours import Colouring
 from core.services.map_views import Mover, Neighbourhood
 from core.services.maps import Map, Wanted
 from core.services.search import Query
+from core.types import Item
 from pages.parts import cached
 
 SHORT = 5.0
@@ -86,12 +88,19 @@ def overlay(locator: str, version: str, sheet: str, keys: tuple, _ids: Sequence[
 
 @st.cache_resource(max_entries=12, show_spinner=False)
 def coded(locator: str, version: str, spec: str, path: str, field: str) -> tuple[np.ndarray, list[str]]:
-    """Each row's value of a field as a number into a list of names, int32 (n,); -1 where it has none."""
+    """Each row's class, category or instance as a number into a list of names, int32 (n,); -1 where it has none."""
+    values = list(map(attrgetter(field), _items(locator, version, spec, path)))
+    names = [name for name in dict.fromkeys(values) if name]
+    place = {None: -1, "": -1, **{name: number for number, name in enumerate(names)}}
+    return np.fromiter(map(place.__getitem__, values), np.int32, len(values)), names
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def _items(locator: str, version: str, spec: str, path: str) -> list[Item]:
+    """The pictures of a map, row by row."""
     found = cached.dataset(locator)
-    values = (map_colours.words(found.items[found.rows[id]].value(field)) for id in read(locator, version, spec, path).ids)
-    names: dict[str, int] = {}
-    codes = [-1 if value is None else names.setdefault(value, len(names)) for value in values]
-    return np.array(codes, np.int32), list(names)
+    rows = map(found.rows.__getitem__, read(locator, version, spec, path).ids)
+    return list(map(found.items.__getitem__, rows))
 
 
 @st.cache_data(max_entries=20, show_spinner=False)

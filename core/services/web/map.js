@@ -272,7 +272,7 @@ function lookalikeMaps(root) {
     };
     for (const c of order) paint(faint[c], palette[c], 0.13, 0.9);
     // Over a picture of all dots the quiet ones stay faint, so that they do not cover the colours of the others.
-    const quiet = view.raster ? 0.16 : 0.55;
+    const quiet = view.raster ? 0.28 : 0.55;
     for (const c of order) paint(groups[c], palette[c], c === rest && !state.data.scale && !state.picked ? base * quiet : base, 1);
     pen.globalAlpha = 1;
   }
