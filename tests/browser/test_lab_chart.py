@@ -14,6 +14,8 @@ pytestmark = pytest.mark.browser
 LAB = "index_lab?encoder=hog.8x8&indexes=exact%3Bivf_flat"
 DOTS = ".scatterlayer .trace .points path.point"
 MEASURED_MS = 180_000
+WORKS_MS, STOPS_MS = 3000, 30_000
+"""So long the work goes on before it is stopped, and so soon it has to be."""
 
 
 def measure(page) -> None:
@@ -55,3 +57,16 @@ def test_a_dot_opens_its_setting(open_at):
     settle(page)
     assert "try" in parse_qs(urlsplit(page.url).query)
     assert "One+query" not in page.url, "the dot that was clicked once opens nothing again"
+
+
+def test_a_million_vectors_are_estimated_first_and_can_be_stopped(open_at):
+    page = open_at("index_lab?encoder=hsv.12x4x4&indexes=hnsw&size=1000000")
+    page.get_by_role("button", name="Measure", exact=True).click()
+    page.get_by_text(re.compile(r"settings to measure: about .* of memory, .* free")).first.wait_for()
+    page.get_by_role("button", name="Start", exact=True).click()
+    cancel = page.get_by_role("button", name="Cancel")
+    cancel.wait_for()
+    page.wait_for_timeout(WORKS_MS)
+    cancel.click()
+    expect(page.get_by_role("button", name="Start", exact=True)).to_be_visible(timeout=STOPS_MS)
+    expect(cancel).to_have_count(0)
