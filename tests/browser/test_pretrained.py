@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_compare import ids
+from tests.browser.waiting import IDS, becomes
 from tests.hub import serving as serving_hub
 from tools.serve import serving, settle
 
@@ -56,27 +56,23 @@ def test_a_typed_timm_name_is_downloaded_built_and_answers(open_at, folder):
     page.get_by_label("A place on this machine").fill(str(folder))
     page.keyboard.press("Tab")
     page.get_by_role("button", name="Add", exact=True).click()
-    page.get_by_text("40 pictures").first.wait_for()
     row = page.locator("[class*=st-key-row_dataset_]", has_text="40 pictures")
     row.get_by_role("button", name="Compare").click()
     page.locator(".column").first.wait_for()
     settle(page)
     page.get_by_label("Encoders", exact=True).first.click()
     page.keyboard.type(NAME)
+    page.get_by_role("option", name=NAME).first.wait_for()
     page.keyboard.press("Enter")
     page.keyboard.press("Escape")
     column = page.locator(f'.column[data-key="{NAME}"]')
     column.get_by_role("button", name="Download and build").click(timeout=SLOW_MS)
     column.get_by_role("progressbar").wait_for()
-    column.locator(".hit").first.wait_for(timeout=SLOW_MS)
-    settle(page)
-    assert column.locator(".hit").count() == 10
-    assert column.locator(".stages dt").all_inner_texts() == ["decode", "preprocess", "encode", "search"]
-    first = ids(page)
+    expect(column.locator(".hit")).to_have_count(10, timeout=SLOW_MS)
+    expect(column.locator(".stages dt")).to_have_text(["decode", "preprocess", "encode", "search"])
+    found = column.locator(".hit").evaluate_all(IDS)
     page.reload()
-    column.locator(".hit").first.wait_for(timeout=SLOW_MS)
-    settle(page)
-    assert ids(page) == first
+    becomes(page, lambda: column.locator(".hit").evaluate_all(IDS), found)
 
 
 def test_weights_are_fetched_on_the_library_page_stopped_and_fetched_again(open_at, hub):
