@@ -26,7 +26,7 @@ def show(now: LabView) -> None:
 
 
 def _live(now: LabView) -> None:
-    own = len(cached.dataset(now.base.dataset).items)
+    own = guarded(lambda: cached_lab.found(*now.key, "", now.base.k, 0, False), "Reading measurements").size
     with st.container(key="panel_lab_advice"), st.container(horizontal=True, key="lab_advice"):
         count = st.select_slider(
             "Gallery", sorted({0, *SIZES, state.value("gallery")}), key=state.key("gallery"), width=260,
