@@ -18,7 +18,7 @@ import numpy as np
 from core.errors import UserError
 from core.faiss_door import faiss
 from core.indexes.base import Index, Knob, indexes
-from core.indexes.faiss_calls import all_best, parameters, quiet, read, sample, write, written_bytes
+from core.indexes.faiss_calls import all_best, nearest, parameters, quiet, read, sample, write, written_bytes
 from core.indexes.ranking import rank
 from core.types import Cost, Hits, Progress, report
 
@@ -153,6 +153,8 @@ class FaissIndex(Index):
     def _candidates(self, queries: np.ndarray, k: int, knobs: dict, mask: np.ndarray | None) -> Hits:
         wanted = min(k * int(knobs.get("rerank", 1)), self.size)
         _, found = self._index.search(queries, wanted, params=parameters(knobs, mask))
+        if self._row.lossy and len(queries) > 1 and wanted > k:
+            found = nearest(queries, self._beside, found, k)
         return rank(queries, self.rows, found, k)
 
     def _select(self, queries: np.ndarray, k: int, mask: np.ndarray, **knobs: float) -> Hits:
