@@ -36,10 +36,6 @@ def example() -> None:
         _asked(view, version)
     with board:
         st.fragment(_answer, run_every=1.0 if missing else None)(view, bool(missing))
-    gathered = answers.gather(view)
-    if gathered.waiting:
-        answers.ask(view, gathered.waiting[0])
-        st.rerun()
 
 
 def _asked(view: View, version: str) -> None:
@@ -63,6 +59,9 @@ def _answer(view: View, was_missing: bool) -> None:
         st.switch_page("pages/compare.py", query_params={"dataset": view.dataset, "query": f"item:{picked}"})
     if action:
         answers.act(view, action)
+        st.rerun()
+    if gathered.waiting:  # as they were drawn: gathered once more, they might have answered, and nobody would draw them
+        answers.ask(view, gathered.waiting[0])
         st.rerun()
     if was_missing and not gathered.busy:
         cached.forget_builds()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.services import jobs
+from pages.parts import answers
 from pages.parts.shell import MENU, there
 from tests.pages.reading import columns, component, html
 
@@ -34,6 +35,19 @@ def test_home_is_answered_by_three_encoders_without_a_build(open_page):
     assert jobs.listing() == []
     assert "rendered" in html(app)
     assert len(component(app, "grid")["items"]) == 17
+
+
+def test_home_shows_the_answers_that_came_just_after_it_was_drawn(open_page, monkeypatch):
+    real = answers.draw
+
+    def then_quick(*given, **named):
+        drawn = real(*given, **named)
+        monkeypatch.setattr(answers, "AT_ONCE_S", 60.0)
+        return drawn
+
+    monkeypatch.setattr(answers, "AT_ONCE_S", -1.0)
+    monkeypatch.setattr(answers, "draw", then_quick)
+    assert [column["state"] for column in columns(open_page()).values()] == ["done"] * 3
 
 
 def test_values_outlive_another_page(open_page):
