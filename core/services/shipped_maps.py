@@ -56,6 +56,8 @@ def ship(path: Path, name: str, ids: Sequence[str]) -> Path:
         for file in sorted(path.iterdir()):
             if file.suffix == ".npy" and file.stem not in KEPT:
                 packed[file.stem] = _small(np.load(file, allow_pickle=False))
+            elif file.name == "positions.npy":  # read as float32 again: at worst a thousandth of the map, less than a dot
+                np.save(folder / file.name, _small(np.load(file, allow_pickle=False)))
             elif file.name not in ("meta.json", LAYERS) and not _same_ids(file, ids):
                 shutil.copyfile(file, folder / file.name)
         if packed:
