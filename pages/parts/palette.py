@@ -16,8 +16,11 @@ from pages.parts import cached
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#B5A300", "#8A8A86")
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "star")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-LIGHT = {"ink": "#1B1B1A", "muted": "#6B6A66", "line": "#E6E4DD", "panel": "#FFFFFF", "accent": "#0F6E66", "paper": "#FAFAF7"}
-DARK = {"ink": "#F1F0EB", "muted": "#9C9B95", "line": "#2F3230", "panel": "#1D1F1E", "accent": "#5CC4B8", "paper": "#141514"}
+LIGHT = {"ink": "#1B1B1A", "muted": "#6B6A66", "line": "#E6E4DD", "panel": "#FFFFFF", "accent": "#0F6E66", "paper": "#FAFAF7",
+         "full": "#0F6E66"}  # fmt: skip
+DARK = {"ink": "#F1F0EB", "muted": "#9C9B95", "line": "#2F3230", "panel": "#1D1F1E", "accent": "#5CC4B8", "paper": "#141514",
+        "full": "#1F8177"}  # fmt: skip
+"""``full`` is the fullest cell of a heat map: white figures can be read on it in both."""
 FONT = "-apple-system, BlinkMacSystemFont, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
 
 

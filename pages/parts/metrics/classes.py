@@ -35,7 +35,7 @@ def _chart(label: str, classes: list[str], encoders: list[str], means: np.ndarra
     tone, chart = palette.ink(), palette.figure(120 + 28 * len(encoders))
     chart.add_heatmap(
         z=means.T.tolist(), x=classes, y=encoders, xgap=1, ygap=1, zmin=0, zmax=float(means.max()) or 1,
-        colorscale=[[0, tone["panel"]], [1, tone["accent"]]], customdata=[sizes.tolist()] * len(encoders),
+        colorscale=[[0, tone["panel"]], [1, tone["full"]]], customdata=[sizes.tolist()] * len(encoders),
         hovertemplate="%{y}<br>%{x}: %{z:.3f}<br>%{customdata} queries<extra></extra>",
         texttemplate="%{z:.2f}", textfont={"size": 11},
         colorbar={"thickness": 8, "outlinewidth": 0, "tickfont": {"color": tone["muted"]}, "nticks": 4},

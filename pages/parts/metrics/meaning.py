@@ -42,7 +42,7 @@ def _chart(encoders: list[str], factors: list[str], lifts: dict[str, dict[str, d
         z=[[math.log2(max(cell["lift"], 0.25)) if cell else None for cell in line] for line in rows],
         x=[spoken(factor) for factor in factors],
         y=[palette.title(encoder) for encoder in encoders], xgap=1, ygap=1, zmin=0, zmax=4,
-        colorscale=[[0, tone["panel"]], [1, tone["accent"]]], showscale=False, textfont={"size": 12},
+        colorscale=[[0, tone["panel"]], [1, tone["full"]]], showscale=False, textfont={"size": 12},
         text=[[_figure(cell) for cell in line] for line in rows], texttemplate="%{text}",
         customdata=[[_hint(cell) for cell in line] for line in rows], hovertemplate="%{y}, %{x}<br>%{customdata}<extra></extra>",
     )  # fmt: skip
