@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from core.errors import UserError
-from tools.serve import ROOT, wait_until_up
+from tools.serve import ROOT, end, wait_until_up
 
 TRIES = 50
 START_S = 300.0
@@ -39,7 +39,7 @@ def main(wanted: int) -> int:
     except KeyboardInterrupt:
         return 0
     finally:
-        _end(app)
+        end(app)
 
 
 def free_port(wanted: int) -> int:
@@ -57,15 +57,6 @@ def free_port(wanted: int) -> int:
                 probe.bind(("0.0.0.0", port))
                 return port
     raise UserError(f"Port {wanted} can't be used.", "A free port from 1 to 65535.", "Say another: make demo PORT=8600")
-
-
-def _end(app: subprocess.Popen) -> None:
-    app.terminate()
-    try:
-        app.wait(10)
-    except subprocess.TimeoutExpired:
-        app.kill()
-        app.wait(10)
 
 
 if __name__ == "__main__":

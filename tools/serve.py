@@ -49,12 +49,17 @@ def serving(artifacts: Path, timeout_s: float = 120.0, **environment: str) -> It
         wait_until_up(f"http://127.0.0.1:{port}/_stcore/health", process, timeout_s)
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(10)
+        end(process)
+
+
+def end(process: subprocess.Popen) -> None:
+    """End a process: asked first, then killed."""
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(10)
 
 
 @contextmanager

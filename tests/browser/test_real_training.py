@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.waiting import eventually
+from tests.browser.waiting import eventually, fill
 from tools.serve import settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -24,13 +24,6 @@ def address(tmp_path_factory, photographs):
         library.add_folder(str(photographs / "clothing"))
     with serving(home, OMP_NUM_THREADS="1") as url:
         yield url
-
-
-def fill(page, label: str, value: str) -> None:
-    field = page.get_by_label(label, exact=True)
-    field.fill(value)
-    field.press("Enter")
-    settle(page)
 
 
 def test_a_resnet_is_fine_tuned_and_before_and_after_are_seen(open_at):

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.waiting import becomes
+from tests.browser.waiting import becomes, fill
 from tests.training.conftest import paint_textures
 from tools.serve import settle
 
@@ -28,13 +28,6 @@ def address(tmp_path_factory):
         library.add_folder(str(paint_textures(home / "stripes")))
     with serving(home / "artifacts", OMP_NUM_THREADS="1") as url:
         yield url
-
-
-def fill(page, label: str, value: str) -> None:
-    field = page.get_by_label(label, exact=True)
-    field.fill(value)
-    field.press("Enter")
-    settle(page)
 
 
 def steps(page) -> int:

@@ -12,6 +12,8 @@ from typing import Any
 
 from playwright.sync_api import expect
 
+from tools.serve import settle
+
 PATIENCE_MS = 120_000
 """Longest wait for anything on a page: a machine that does other things too is slow, not broken."""
 STEP_MS = 50
@@ -46,3 +48,11 @@ def eventually(page, read: Callable[[], Any], good: Callable[[Any], bool]) -> An
 def becomes(page, read: Callable[[], Any], wanted: Any) -> None:
     """Read until it is ``wanted``."""
     eventually(page, read, lambda found: found == wanted)
+
+
+def fill(page, label: str, value: str) -> None:
+    """Type into a field, and wait until the page has taken it."""
+    field = page.get_by_label(label, exact=True)
+    field.fill(value)
+    field.press("Enter")
+    settle(page)
