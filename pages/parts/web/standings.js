@@ -70,6 +70,13 @@ function arrange(state) {
   }
 }
 
+// A click that falls into a run of the page can get lost on its way: it is said again until the page answers with it.
+function tell(state, tries = 10) {
+  state.send("sorted", state.asked);
+  clearTimeout(state.timer);
+  if (tries) state.timer = setTimeout(() => { if (state.asked !== null) tell(state, tries - 1); }, 1000);
+}
+
 function head(column, state) {
   const node = make("th", `${column.kind} ${column.key}`);
   node.scope = "col";
@@ -85,7 +92,7 @@ function head(column, state) {
     state.sort = [column.key, state.sort[0] === column.key ? OTHER[state.sort[1]] : column.first];
     state.asked = state.sort.join(" ");
     arrange(state);
-    state.send("sorted", state.asked);
+    tell(state);
   });
   node.append(button);
   return node;
