@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
-from types import ModuleType
 
 import numpy as np
 
@@ -18,6 +15,7 @@ from core.metrics import definitions, stream
 from core.services import embed
 from core.services.ready import ready_encoder
 from core.services.roles import protocol_named, roles_of
+from core.training.metric_learning import leave_faiss_alone
 
 FIRST = 20
 
@@ -111,30 +109,17 @@ def _sklearn_ndcg(made: definitions.List, k: int) -> float:
 
 
 def _map_at_r(made: definitions.List, k: int) -> float:
+    leave_faiss_alone()
     import torch
+    from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
 
     relevant = torch.from_numpy(_arrays(made)[0])
     order = torch.arange(made.length)[None]
-    judge = _metric_learning()(include=("mean_average_precision_at_r",), k=made.length, device=torch.device("cpu"),
+    judge = AccuracyCalculator(include=("mean_average_precision_at_r",), k=made.length, device=torch.device("cpu"),
                                knn_func=lambda *_: (order.float(), order))  # fmt: skip
     vectors = torch.zeros(made.length, 1)
     answer = judge.get_accuracy(vectors[:1], torch.ones(1, dtype=relevant.dtype), vectors, relevant, False)
     return float(answer["mean_average_precision_at_r"])
-
-
-@functools.cache
-def _metric_learning() -> type:
-    """pytorch-metric-learning's judge. On import it would replace faiss's search in the whole process by one without knobs:
-    the module that does so is empty meanwhile."""
-    name = "faiss.contrib.torch_utils"
-    empty = ModuleType(name)
-    known = sys.modules.setdefault(name, empty)
-    try:
-        from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
-    finally:
-        if known is empty:
-            del sys.modules[name]
-    return AccuracyCalculator
 
 
 def _trec(measure: str) -> Callable[[definitions.List, int], float]:

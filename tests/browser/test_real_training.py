@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.waiting import eventually, fill
-from tools.serve import settle
+from tests.browser.waiting import choose_typed, eventually, fill
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 LEARN_MS = 900_000
@@ -28,11 +27,7 @@ def address(tmp_path_factory, photographs):
 
 def test_a_resnet_is_fine_tuned_and_before_and_after_are_seen(open_at):
     page = open_at("train")
-    page.get_by_label("It starts as", exact=True).click()
-    page.keyboard.type("resnet.lookalike")
-    page.get_by_role("option", name="resnet.lookalike").first.wait_for()
-    page.keyboard.press("Enter")
-    settle(page)
+    choose_typed(page, "It starts as", "resnet.lookalike")
     fill(page, "Epochs", "2")
     page.get_by_text("kept back", exact=False).first.wait_for()
     page.get_by_role("button", name="Start training").click()

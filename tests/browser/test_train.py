@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.waiting import becomes, fill
+from tests.browser.waiting import becomes, choose_typed, fill
 from tests.training.conftest import paint_textures
 from tools.serve import settle
 
@@ -38,11 +38,7 @@ def steps(page) -> int:
 
 def test_from_start_to_before_and_after(open_at):
     page = open_at("train")
-    page.get_by_label("It starts as", exact=True).click()
-    page.keyboard.type("test_resnet")
-    page.get_by_role("option", name="test_resnet").first.wait_for()
-    page.keyboard.press("Enter")
-    settle(page)
+    choose_typed(page, "It starts as", "test_resnet")
     page.get_by_text("With its published weights").click()
     settle(page)
     for label, value in (("Side, pixels", "32"), ("Pictures a step", "16"), ("Epochs", "200")):

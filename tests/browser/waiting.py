@@ -56,3 +56,12 @@ def fill(page, label: str, value: str) -> None:
     field.fill(value)
     field.press("Enter")
     settle(page)
+
+
+def choose_typed(page, label: str, words: str) -> None:
+    """Type into a list to choose from, and take what it offers for these words."""
+    page.get_by_label(label, exact=True).click()
+    page.keyboard.type(words)
+    page.get_by_role("option", name=words).first.wait_for()
+    page.keyboard.press("Enter")
+    settle(page)
