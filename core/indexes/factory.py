@@ -18,7 +18,8 @@ from core.errors import UserError
 from core.faiss_door import faiss
 from core.indexes.base import Knob, indexes
 from core.indexes.beside import Beside, blocks
-from core.indexes.faiss_calls import parameters, quiet, read, sample, write, written_bytes
+from core.indexes.faiss_calls import nearest, parameters, quiet, read, sample, write, written_bytes
+from core.indexes.one_query import Ask, OneQuery, by_codes
 from core.indexes.ranking import rank
 from core.types import Cost, Hits, Progress
 
@@ -107,7 +108,7 @@ def _check_numbers(made: Plan) -> None:
         raise UserError(f"{made.text!r} asks for 1 link of each picture.", "At least 2.")
 
 
-class FactoryIndex(Beside):
+class FactoryIndex(OneQuery, Beside):
     """The index that a line describes, built."""
 
     def __init__(self, text: str) -> None:
@@ -180,11 +181,18 @@ class FactoryIndex(Beside):
     def _inner(index: object) -> object:
         return faiss().downcast_index(index.index) if hasattr(index, "chain") else index
 
+    def _parameters(self, knobs: dict[str, float]) -> object:
+        params = parameters(knobs)
+        wrapped = params is not None and hasattr(self._index, "chain")
+        return faiss().SearchParametersPreTransform(index_params=params) if wrapped else params
+
+    def _prepare(self, k: int, **knobs: float) -> Ask | None:
+        return by_codes(self._index, k, min(k * int(knobs["rerank"]), self.size), self._parameters(knobs), self._vectors)
+
     def _search(self, queries: np.ndarray, k: int, **knobs: float) -> Hits:
-        wanted, params = min(k * int(knobs["rerank"]), self.size), parameters(knobs)
-        if params is not None and hasattr(self._index, "chain"):
-            params = faiss().SearchParametersPreTransform(index_params=params)
-        _, found = self._index.search(queries, wanted, params=params)
+        wanted = min(k * int(knobs["rerank"]), self.size)
+        _, found = self._index.search(queries, wanted, params=self._parameters(knobs))
+        found = nearest(queries, self._vectors, found, k) if wanted > k else found
         return rank(queries, self.rows, found, k)
 
     def _add(self, vectors: np.ndarray) -> None:

@@ -17,8 +17,9 @@ import numpy as np
 
 from core.errors import UserError
 from core.faiss_door import faiss
-from core.indexes.base import Index, Knob, indexes
+from core.indexes.base import Knob, indexes
 from core.indexes.faiss_calls import all_best, nearest, parameters, quiet, read, sample, write, written_bytes
+from core.indexes.one_query import Ask, OneQuery, by_codes, whole
 from core.indexes.ranking import rank
 from core.types import Cost, Hits, Progress, report
 
@@ -93,7 +94,7 @@ ROWS = (
 )  # fmt: skip
 
 
-class FaissIndex(Index):
+class FaissIndex(OneQuery):
     """A row of the table, built."""
 
     def __init__(self, row: Row) -> None:
@@ -150,10 +151,17 @@ class FaissIndex(Index):
             return rank(queries, self.rows, all_best(self._index, queries, min(k, self.size)), k)
         return self._candidates(queries, k, knobs, None)
 
+    def _prepare(self, k: int, **knobs: float) -> Ask | None:
+        if self.exact:
+            return None
+        if not self._row.lossy:
+            return whole(self._index, k, parameters(knobs), self.rows)
+        return by_codes(self._index, k, min(k * int(knobs["rerank"]), self.size), parameters(knobs), self._beside)
+
     def _candidates(self, queries: np.ndarray, k: int, knobs: dict, mask: np.ndarray | None) -> Hits:
         wanted = min(k * int(knobs.get("rerank", 1)), self.size)
         _, found = self._index.search(queries, wanted, params=parameters(knobs, mask))
-        if self._row.lossy and len(queries) > 1 and wanted > k:
+        if self._row.lossy and wanted > k:
             found = nearest(queries, self._beside, found, k)
         return rank(queries, self.rows, found, k)
 
@@ -181,7 +189,7 @@ class FaissIndex(Index):
         built = json.loads((folder / "built.json").read_text())
         index = read(folder / "index.faiss")
         if self._row.lossy:
-            self._beside = np.load(folder / "vectors.npy", mmap_mode="r")
+            self._beside = np.asarray(np.load(folder / "vectors.npy", mmap_mode="r"))  # of a memmap rows are slow to take
         self._take(index, folder / "index.faiss", built["build_s"])
         self.size, self.dim = index.ntotal, index.d
 

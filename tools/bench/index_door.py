@@ -1,14 +1,16 @@
 """What the door to faiss costs: a search through it against the direct call, in the same run.
 
-    python tools/bench/index_door.py [--rows 50000] [--dim 384] [--kinds flat,pq] [--rounds 15]
+    python tools/bench/index_door.py [--rows 50000] [--dim 384] [--kinds flat,pq] [--rounds 15] [--same]
 
 Through the door an answer has exact cosines in one order, whatever index found it. So ``like`` is the direct call that
 does the same work: where vectors are kept whole, faiss's plain search, whose scores are inner products already; where codes
 are kept (sq8, pq, ivf_pq), faiss's own refinement, which compares ten candidates for each hit with their vectors, as the door
 does. ``plain`` is faiss's search of the codes alone: less work, and a worse answer.
 
-All calls are made in turn, so that whatever else the machine does falls on all; each time is a median, in ms. The last columns
-are door / like by the clock and of processor time, which a busy machine disturbs less, and door / plain.
+``like`` and ``door`` have an index each and are asked in turn, each first in every other round, so that whatever else the machine
+does falls on both; each round asks what was not asked before, as people do. ``--same`` asks the same again and again: what it
+takes lies in the processor's cache then, and the steps of the door show more than they do in use. Each time is a median, in ms.
+The last columns are door / like by the clock and of processor time, which a busy machine disturbs less, and door / plain.
 """
 
 from __future__ import annotations
@@ -29,9 +31,12 @@ from core.indexes.base import indexes
 from core.indexes.faiss_calls import quiet
 from core.services.hardware import busy, hardware
 
+Call = Callable[[np.ndarray], object]
 K, CANDIDATES = 10, 10
 COUNTS = (1, 100)
-ENOUGH_S, MOST_ROUNDS = 2.0, 1000
+ASKED = 2000
+"""So many different queries, which the gallery does not hold."""
+ENOUGH_S, MOST_ROUNDS = 2.0, 3000
 """Quick searches are repeated for so long, up to so many rounds."""
 
 
@@ -76,25 +81,26 @@ def direct(kind: Kind, vectors: np.ndarray) -> dict[str, object]:
         index.nprobe = kind.search["nprobe"]
     if not kind.codes:
         index.add(vectors)
-        return {"like": index, "plain": index}
+        return {"like": index}
     refined = faiss().IndexRefineFlat(index)
     refined.k_factor = CANDIDATES
     refined.add(vectors)
     return {"like": refined, "plain": index}
 
 
-def in_turn(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, np.ndarray]:
+def in_turn(calls: dict[str, Call], questions: list[np.ndarray], rounds: int) -> dict[str, np.ndarray]:
     """Median milliseconds of each call: by the clock, and of the processor."""
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
     for call in calls.values():
-        call()
+        call(questions[-1])
     ends = time.perf_counter() + ENOUGH_S
     for number in range(max(rounds, MOST_ROUNDS)):
         if number >= rounds and time.perf_counter() > ends:
             break
-        for name, call in calls.items():
+        asked = questions[number % len(questions)]
+        for name in calls if number % 2 else reversed(calls):
             began = time.perf_counter(), time.process_time()
-            call()
+            calls[name](asked)
             taken[name].append(((time.perf_counter() - began[0]) * 1e3, (time.process_time() - began[1]) * 1e3))
     return {name: np.median(values, axis=0) for name, values in taken.items()}
 
@@ -102,9 +108,9 @@ def in_turn(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, np
 def line(name: str, count: int, ms: dict[str, np.ndarray]) -> str:
     """A row of the table; without codes ``plain`` is ``like``, and not said twice."""
     clock, spent = ms["door"] / ms["like"]
-    plain, ratio = f"{ms['plain'][0]:8.3f}", f"{ms['door'][0] / ms['plain'][0]:.2f}"
-    if not KINDS[name].codes:
-        plain, ratio = " " * 8, ""
+    plain, ratio = " " * 8, ""
+    if "plain" in ms:
+        plain, ratio = f"{ms['plain'][0]:8.3f}", f"{ms['door'][0] / ms['plain'][0]:.2f}"
     times = f"{plain} | {ms['like'][0]:8.3f} | {ms['door'][0]:8.3f}"
     return f"{name:8} | {count:7} | {times} | {clock:11.2f} | {spent:9.2f} | {ratio}"
 
@@ -115,20 +121,27 @@ def main() -> None:
     parser.add_argument("--dim", type=int, default=384, help="a multiple of 48 (default: 384)")
     parser.add_argument("--rounds", type=int, default=15, help="at least so many, in turn (default: 15)")
     parser.add_argument("--kinds", default=",".join(KINDS), help="separated by commas (default: all)")
+    parser.add_argument("--same", action="store_true", help="ask the same again and again")
     chosen = parser.parse_args()
-    vectors = clustered(chosen.rows, chosen.dim)
+    vectors, queries = np.split(clustered(chosen.rows + ASKED, chosen.dim), [chosen.rows])
     print(f"{hardware()}; programs that want each core: {busy()}")
-    print(f"{chosen.rows:,} x {chosen.dim}, k = {K}; median ms a search, at least {chosen.rounds} rounds in turn")
+    print(f"{chosen.rows:,} x {chosen.dim}, k = {K}; median ms a search, at least {chosen.rounds} rounds in turn, "
+          f"{'the same' if chosen.same else 'something else'} asked each time")
     print("index    | queries | plain    | like     | door     | door / like | processor | door / plain")
     for name in chosen.kinds.split(","):
         kind, door = KINDS[name], indexes.get(name)
         door.build(vectors, **kind.build)
         without = direct(kind, vectors)
         for count in COUNTS:
-            queries = vectors[:count].copy()
-            calls = {which: lambda q=queries, index=index: index.search(q, K) for which, index in without.items()}
-            calls["door"] = lambda q=queries, index=door, knobs=kind.search: index.search(q, K, **knobs)
-            print(line(name, count, in_turn(calls, chosen.rounds)), flush=True)
+            questions = np.split(queries, ASKED // count)[: 1 if chosen.same else None]
+            calls: dict[str, Call] = {
+                "like": lambda asked, index=without["like"]: index.search(asked, K),
+                "door": lambda asked, index=door, knobs=kind.search: index.search(asked, K, **knobs),
+            }
+            ms = in_turn(calls, questions, chosen.rounds)
+            if kind.codes:  # alone: ``like`` holds the same codes, and one would warm the cache for the other
+                ms |= in_turn({"plain": lambda asked, index=without["plain"]: index.search(asked, K)}, questions, chosen.rounds)
+            print(line(name, count, ms), flush=True)
 
 
 if __name__ == "__main__":
