@@ -16,7 +16,7 @@ from operator import gt
 
 import numpy as np
 
-from core.faiss_door import faiss
+from core.faiss_door import faiss, team
 from core.indexes.base import Index
 from core.indexes.ranking import rank, slack
 from core.types import Hits
@@ -92,14 +92,17 @@ def by_codes(index: object, k: int, wanted: int, params: object, vectors: np.nda
     """One for the best ``k`` of the ``wanted`` candidates of an index of codes, by the ``vectors`` (n, dim) beside it."""
     search, norm, dim, spare = index.search_c, faiss().fvec_norm_L2sqr, vectors.shape[1], []
     compare, vectors_at, unsure = faiss().fvec_inner_products_by_idx, faiss().swig_ptr(vectors), slack(dim)
+    use, every = faiss().omp_set_num_threads, team()
 
     def ask(asked: np.ndarray) -> Hits | None:
         found, found_at, rough, rough_at, query, query_at, rows, _, *wide = mine = _taken(spare, wanted, k, dim)
         query[...] = asked
         if not isfinite(norm(query_at, dim)):
             return None
+        use(1)  # to wake a second thread takes longer than these steps
         search(1, query_at, wanted, rough_at, found_at, params)
         compare(rough_at, query_at, vectors_at, found_at, dim, 1, wanted)  # no candidate (-1): -inf
+        use(every)
         order, hits = rough.argsort()[:, ::-1], None
         kth, after = rough.take(order[:, k - 1 : k + 1]).tolist()[0]
         if after < kth - unsure:
