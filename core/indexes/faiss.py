@@ -136,7 +136,7 @@ class FaissIndex(OneQuery):
 
     def _refuse(self, n: int, dim: int, knobs: dict) -> None:
         if n < (needed := self._row.needs(knobs)):
-            raise UserError(f"The index {self.name} was given {n} vectors.", f"Its training needs {needed}.", "Use exact.")
+            raise UserError(f"The index {self.name} was given {n:,} vectors.", f"Its training needs {needed:,}.", "Use exact.")
         if dim % knobs.get("m", 1):
             fits = ", ".join(str(m) for m in range(1, dim + 1) if dim % m == 0)
             raise UserError(f"m = {knobs['m']} does not divide {dim} dimensions.", f"These do: {fits}.")

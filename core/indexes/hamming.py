@@ -75,7 +75,7 @@ class Hamming(Beside):
         nlist = nlist or max(1, min(round(np.sqrt(len(vectors))), len(vectors) // 39))
         if self._row.lists and len(vectors) < nlist:
             given = f"The index {self.name} was given {len(vectors)} vectors."
-            raise UserError(given, f"Its training needs {nlist}.", "Use exact.")
+            raise UserError(given, f"Its training needs {nlist:,}.", "Use exact.")
         own = bits in (0, vectors.shape[1]) and are_bits(vectors)
         self._own = float(abs(vectors[0, 0])) if own else 0.0
         self._planes = self._made(vectors, bits or 256, bool(knobs["learned"]))

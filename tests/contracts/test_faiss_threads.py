@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from core import faiss_door
@@ -25,3 +29,14 @@ def test_faiss_is_told(monkeypatch):
         monkeypatch.undo()
         faiss_door.faiss.cache_clear()
         faiss_door.faiss()
+
+
+@pytest.mark.parametrize("wish", [None, "ACTIVE"])
+def test_threads_sleep_between_calls_unless_the_user_says_otherwise(wish):
+    """The run time says what it read when it was loaded; what is started later from here must not hear of it."""
+    env = {name: value for name, value in os.environ.items() if name != faiss_door.WAIT} | {"OMP_DISPLAY_ENV": "true"}
+    env |= {faiss_door.WAIT: wish} if wish else {}
+    asked = f"import os; from core.faiss_door import faiss; faiss(); print(os.environ.get('{faiss_door.WAIT}'))"
+    told = subprocess.run([sys.executable, "-c", asked], env=env, capture_output=True, text=True, check=True, timeout=120)
+    assert f"OMP_WAIT_POLICY='{wish or 'PASSIVE'}'" in told.stderr.replace(" ", "")
+    assert told.stdout.strip() == str(wish)
