@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import csv
+import math
+import shlex
 import sys
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -27,6 +29,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--dataset catalogue --encoder hog.8x8", "--dataset ~/Pictures --encoder tiny.16x16 --indexes hnsw,ivf_flat --full",
         "--dataset catalogue --encoder hsv.12x4x4 --indexes exact,hnsw:efSearch=64 --recall .99 --csv points.csv",
         "--dataset catalogue --encoder hsv.12x4x4 --indexes hnsw --size 1000000 --estimate",
+        "--dataset catalogue --encoder hog.8x8 --indexes exact,hnsw --again",
     )  # fmt: skip
     made.add_argument("--dataset", required=True, metavar="PATH_OR_NAME")
     made.add_argument("--encoder", required=True, metavar="NAME")
@@ -39,6 +42,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     made.add_argument("--full", action="store_true", help="points along the build knobs too: one build for each value")
     made.add_argument("--memory", type=float, metavar="GB", help="memory that the index may take (default: what is free)")
     made.add_argument("--estimate", action="store_true", help="say how long it would take, and do nothing")
+    made.add_argument("--again", action="store_true", help="measure anew what was measured before, as on a busy machine")
     made.add_argument("--csv", metavar="FILE", help="write the points")
     made.add_argument("--log", help=argparse.SUPPRESS)
 
@@ -54,6 +58,8 @@ def ready(locator: str, encoder: str) -> Dataset:
 def _tune(options: argparse.Namespace) -> None:
     if not 0 < options.recall <= 1:
         raise UserError(f"A recall of {options.recall:g} was asked for.", "It is above 0 and at most 1.")
+    if options.memory is not None and not (math.isfinite(options.memory) and options.memory * 1e9 >= 1):
+        raise UserError(f"A memory of {options.memory:g} GB was given.", "It is a number of gigabytes above 0.")
     if options.csv:
         _writable(options.csv)
     progress = Progress(f"measuring {options.indexes or 'all indexes'}", options.log)
@@ -61,41 +67,56 @@ def _tune(options: argparse.Namespace) -> None:
         dataset = library.open_dataset(options.dataset) if options.estimate else ready(options.dataset, options.encoder)
         wanted = (dataset, options.encoder, split(options.indexes), options.k, options.size)
         if options.estimate:
-            return _show_plan(plan(*wanted, full=options.full), options.json)
+            trials = Progress("trial builds")
+            return _show_plan(plan(*wanted, full=options.full, again=options.again, progress=trials), options)
         points = []
-        for point in curves(*wanted, progress=progress, full=options.full):
+        for point in curves(*wanted, progress=progress, full=options.full, again=options.again):
             points.append(point)
             if not options.json:
                 print(f"{point.text}: recall {point.recall:.3f}, {point.p50:.3g} ms", file=sys.stderr)
     progress.end("done", f"{len(points)} points")
-    _report(options, dataset, points, plan(*wanted, full=options.full, timed=False))
+    planned = plan(*wanted, full=options.full, timed=False)
+    if not points:
+        raise _nothing(planned)
+    _report(options, dataset, points, planned)
+
+
+def _nothing(planned: Plan) -> UserError:
+    texts = [spec.text for spec in planned.settings]
+    given = f"{texts[0]} can't be measured." if len(texts) == 1 else f"None of the {len(texts)} settings can be measured."
+    return UserError(given, " ".join(dict.fromkeys(planned.refused.values())))
 
 
 def _report(options: argparse.Namespace, dataset: Dataset, points: list[Point], planned: Plan) -> None:
     equal = choose.equal_recall(points, options.recall)
     free = options.memory * 1e9 if options.memory else memory.free_bytes() or 4e9
-    size, dim = planned.size, points[0].dim if points else 1
-    advice = choose.recommend(size, dim, int(free), options.recall, points, options.k) if points else None
-    like = likeness_of(dataset, options.encoder) if points and points[0].real < points[0].size else None
+    advice = choose.recommend(planned.size, points[0].dim, int(free), options.recall, points, options.k)
+    like = likeness_of(dataset, options.encoder) if points[0].real < points[0].size else None
     if options.csv:
         _write(options.csv, points)
     if options.json:
-        return emit({"dataset": dataset.name, "encoder": options.encoder, "k": options.k, "size": size, "points": points,
+        return emit({"dataset": dataset.name, "encoder": options.encoder, "k": options.k, "size": planned.size, "points": points,
                      "refused": dict(planned.refused), "equal_recall": equal, "advice": advice, "likeness": like})  # fmt: skip
     table([_row(point) for point in points], COLUMNS)
     for why in dict.fromkeys(planned.refused.values()):  # the settings of one build share their reason
         texts = [text for text, other in planned.refused.items() if other == why]
         print(f"Not measured: {', '.join(texts)}. {why}", file=sys.stderr)
     print(f"\n{equal.sentence}")
-    if advice:
-        print(advice.sentence)
+    print(advice.sentence)
+    if advice.source == "rule":
+        print(f"Measure it with: {_command(options, advice.text)}")
     if like:
         rows = [
             {"": name, "real": real, "synthetic": made, "kept": "yes" if kept else "no"}
             for name, real, made, _, kept in like.rows
         ]
-        print(f"\n{size - points[0].real:,} of {size:,} vectors are synthetic. {like.about}")
+        print(f"\n{planned.size - points[0].real:,} of {planned.size:,} vectors are synthetic. {like.about}")
         table(rows, ["", "real", "synthetic", "kept"])
+
+
+def _command(options: argparse.Namespace, index: str) -> str:
+    given = ["tune", "--dataset", options.dataset, "--encoder", options.encoder, "--indexes", index]
+    return shlex.join(["python", "-m", "core", *given, *(["--size", str(options.size)] if options.size else [])])
 
 
 def _row(point: Point) -> dict:
@@ -106,12 +127,13 @@ def _row(point: Point) -> dict:
     }  # fmt: skip
 
 
-def _show_plan(planned: Plan, as_json: bool) -> None:
-    if as_json:
+def _show_plan(planned: Plan, options: argparse.Namespace) -> None:
+    if options.json:
         return emit({**asdict(planned), "settings": [spec.text for spec in planned.settings], "left": planned.left})
     seconds = "unknown" if planned.seconds is None else f"about {planned.seconds:.0f} s"
     free = "unknown" if planned.free_bytes is None else f"{planned.free_bytes / 1e9:.1f} GB"
-    rows = [("vectors", f"{planned.size:,}"), ("settings", len(planned.settings)), ("measured before", len(planned.found)),
+    before = ("to measure again", planned.left) if options.again else ("measured before", len(planned.found))
+    rows = [("vectors", f"{planned.size:,}"), ("settings", len(planned.settings)), before,
             ("time for the others", seconds), ("from", planned.basis), ("memory", f"{planned.ram_bytes / 1e9:.2f} GB"),
             ("free", free)]  # fmt: skip
     table([{"what": what, "value": value} for what, value in rows], ["what", "value"])

@@ -1,6 +1,6 @@
 """What the waiting threads of faiss cost numpy: the same searches in turn with threads that ask for work, and that sleep.
 
-    python tools/bench/threads.py [--rows 2720] [--dim 192] [--rounds 100]
+    python tools/bench/threads.py [--rows 20000] [--dim 192] [--rounds 60]
 
 A page asks several indexes one after the other, of faiss and of numpy. Each side is a process of its own, since the run time
 reads once how its threads wait: ``asking`` is its usual way, ``asleep`` that of :mod:`core.faiss_door`. Both are started in turn,
@@ -56,9 +56,9 @@ def side(wishes: dict[str, str], given: list[str]) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rows", type=int, default=2720)
+    parser.add_argument("--rows", type=int, default=20_000, help="(default: 20000)")
     parser.add_argument("--dim", type=int, default=192, help="(default: 192)")
-    parser.add_argument("--rounds", type=int, default=100, help="(default: 100)")
+    parser.add_argument("--rounds", type=int, default=60, help="(default: 60)")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.child:

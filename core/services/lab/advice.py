@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.errors import UserError
-from core.services.lab.point import BUSY, Point
+from core.services.lab.point import BUSY, Point, speed
+from core.services.specs import index_spec
 
 FEW = 20_000
 NEAR = 2.0
@@ -42,7 +43,9 @@ def recommend(size: int, dim: int, memory_bytes: int, recall: float = 0.95, poin
         raise UserError(given, "All are above 0, and a recall is at most 1.")
     near = [p for p in points if p.dim == dim and p.k == k and p.size / NEAR <= size <= p.size * NEAR]
     fitting = [p for p in near if _grown(p, size) <= memory_bytes]
-    return _measured(size, dim, memory_bytes, recall, near, fitting) if fitting else _ruled(size, dim, memory_bytes, recall)
+    if fitting:
+        return _measured(size, dim, memory_bytes, recall, near, fitting)
+    return _ruled(size, dim, memory_bytes, recall, near)
 
 
 def _grown(point: Point, size: int) -> int:
@@ -58,49 +61,98 @@ def _measured(
     taken = _grown(best, size)
     base = min((p for p in near if p.exact), key=lambda p: p.p50, default=None)
     faster = base is not None and not best.exact
-    against = f", {base.p50 / max(best.p50, 1e-6):.3g} times as fast as comparing with every one" if faster else ""
+    against = f", {speed(base.p50, best.p50)} comparing with every one" if faster else ""
     figures = f"it finds {best.recall:.3f} of the true {best.k} in {best.p50:.3g} ms{against}, with {_bytes(taken)} of memory"
     care = _care(best, base if faster else None)
-    if good:
-        reason = f"of the {len(good)} measured settings that reach {recall:g} in {_bytes(memory)} it is the fastest"
-    else:
-        reason = f"no measured setting reaches {recall:g} in {_bytes(memory)}, and this one comes nearest"
-    sentence = f"For {size:,} vectors of {dim} numbers take {best.title} ({best.text}): {figures}; {reason}.{care}"
-    return Advice(sentence, best.index, best.text, "measured", "", taken, best)
+    sentence = f"For {size:,} vectors of {dim} numbers take {best.title} ({best.text}): {figures}; "
+    return Advice(f"{sentence}{_reason(len(good), recall, memory)}.{care}", best.index, best.text, "measured", "", taken, best)
+
+
+def _reason(good: int, recall: float, memory: int) -> str:
+    """Why this one, of ``good`` settings that do what is wanted."""
+    wanted = f"{recall:g} in {_bytes(memory)}"
+    if not good:
+        return f"no measured setting reaches {wanted}, and this one comes nearest"
+    if good == 1:
+        return f"no other measured setting reaches {wanted}"
+    return f"of the {good} measured settings that reach {wanted} it is the fastest"
 
 
 def _care(best: Point, base: Point | None) -> str:
     """What to say of times that were taken while other programs ran."""
     if base is not None and (best.crowded or base.crowded):
         return BUSY
-    return " Other programs wanted the processor while this was measured: it is faster alone." if best.crowded else ""
+    alone = " Other programs wanted the processor while this was measured: alone it is faster; measure again when it is quiet."
+    return alone if best.crowded else ""
 
 
-def _ruled(size: int, dim: int, memory: int, recall: float) -> Advice:
-    """Sizes and manners by the formulas of the faiss wiki; which of them a recall needs, by its guidelines."""
-    plain, graph = 4 * size * dim, size * (4 * dim + 8 * HNSW_LINKS)
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """An index as it is typed, its bytes for the gallery in question, why it is taken, and whether the size is one for it."""
+
+    text: str
+    bytes: int
+    why: str
+    suits: bool
+
+    @property
+    def index(self) -> str:
+        return self.text.partition(":")[0]
+
+
+def _rules(size: int, dim: int, memory: int, recall: float) -> list[_Rule]:
+    """Sizes and manners by the formulas of the faiss wiki, the most wanted first; which a recall needs, by its guidelines."""
+    plain, graph, short = 4 * size * dim, size * (4 * dim + 8 * HNSW_LINKS), size * dim
     pieces = max(m for m in range(1, max(dim // 8, 1) + 1) if dim % m == 0)
-    coded = size * (pieces + 8) + 4 * dim * 256
     effort = 16 if recall <= 0.9 else 64 if recall <= 0.97 else 256
     probes, again = (8, 10) if recall <= 0.9 else (32, 20) if recall <= 0.97 else (64, 40)
-    rules = [
-        ("exact", "exact", plain, f"so few are compared in milliseconds (up to {FEW:,})", size <= FEW or recall == 1),
-        ("hnsw", f"hnsw:M={HNSW_LINKS},efSearch={effort}", graph, "a graph is the fastest where it fits into memory", recall < 1),
-        ("sq8", "sq8", size * dim, "8 bits a number lose next to nothing and are a quarter of the memory", FEW < size <= 10**6),
-        ("ivf_pq", f"ivf_pq:nprobe={probes},rerank={again}", coded, "only codes of a few bytes fit into memory", size >= 10_000),
-        ("pq", f"pq:rerank={again}", size * pieces + 4 * dim * 256, "only codes of a few bytes fit into memory", size >= 256),
+    few = "only codes of a few bytes fit into memory" if short > memory else "so many 8-bit codes take long to compare one by one"
+    rough = recall < 1
+    return [
+        _Rule("exact", plain, f"so few are compared in milliseconds (up to {FEW:,})", size <= FEW or not rough),
+        _Rule(f"hnsw:M={HNSW_LINKS},efSearch={effort}", graph, "a graph is the fastest where it fits into memory", rough),
+        _Rule("sq8", short, "8 bits a number lose next to nothing and are a quarter of the memory", rough and size <= 10**6),
+        _Rule(f"ivf_pq:nprobe={probes},rerank={again}", size * (pieces + 8) + 4 * dim * 256, few, rough and size >= 10_000),
+        _Rule(f"pq:rerank={again}", size * pieces + 4 * dim * 256, few, rough and size >= 256),
     ]
-    fitting = [rule for rule in rules if rule[-1] and rule[2] <= memory and (rule[0] == "exact" or recall < 1)]
+
+
+def _ruled(size: int, dim: int, memory: int, recall: float, near: Sequence[Point]) -> Advice:
+    """By the first rule that fits; what was measured and does not fit (``near``) is no longer up to a rule."""
+    rules = [rule for rule in _rules(size, dim, memory, recall) if rule.suits and not _measured_as(rule.text, near)]
+    fitting = [rule for rule in rules if rule.bytes <= memory]
     if not fitting:
-        least = min((rule[2] for rule in rules if rule[-1] and (rule[0] == "exact" or recall < 1)), default=plain)
+        least = min([*(rule.bytes for rule in rules), *(_grown(point, size) for point in near)], default=4 * size * dim)
         given = f"Nothing holds {size:,} vectors of {dim} numbers in {_bytes(memory)}."
         raise UserError(given, f"At least {_bytes(least)} are needed.", "Give more memory, or reduce the vectors (pca=).")
-    index, text, taken, why, _ = fitting[0]
+    rule = fitting[0]
     sentence = (
-        f"For {size:,} vectors of {dim} numbers take {text}, about {_bytes(taken)} of memory: {why}. Nothing of this size was "
-        f"measured here, so this is a rule ({SOURCE}); measure it with: python -m core tune"
+        f"For {size:,} vectors of {dim} numbers take {rule.text}, about {_bytes(rule.bytes)} of memory: {rule.why}."
+        f"{_slow(rule, size, dim)} {_unmeasured(near, memory)}, so this is a rule ({SOURCE})."
     )
-    return Advice(sentence, index, text, "rule", f"{why} ({SOURCE})", taken, None)
+    return Advice(sentence, rule.index, rule.text, "rule", f"{rule.why} ({SOURCE})", rule.bytes, None)
+
+
+def _measured_as(text: str, near: Sequence[Point]) -> bool:
+    """Whether the build of a setting is among the points."""
+    spec = index_spec(text)
+    return any(point.index == spec.name and dict(point.build) == dict(spec.build) for point in near)
+
+
+def _slow(rule: _Rule, size: int, dim: int) -> str:
+    """What a large gallery pays for codes."""
+    if size <= FEW or rule.index not in ("sq8", "pq", "ivf_pq"):
+        return ""
+    every = "" if rule.index == "ivf_pq" else "It compares every code, so that its time grows with the gallery. "
+    return f" {every}Re-ranking reads full vectors from disk, where they take {_bytes(4 * size * dim)}."
+
+
+def _unmeasured(near: Sequence[Point], memory: int) -> str:
+    if not near:
+        return "Nothing of this size was measured here"
+    if len(near) == 1:
+        return f"The one setting measured here does not fit into {_bytes(memory)}"
+    return f"None of the {len(near)} settings measured here fits into {_bytes(memory)}"
 
 
 def _bytes(count: int) -> str:

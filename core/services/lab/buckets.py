@@ -49,8 +49,8 @@ class Buckets:
     """``code`` (bits or permutations,): the query's own signature. ``pairs``: the exact nearest, and some far ones, by falling
     similarity. ``similarity``, ``probability`` (m,): the collision curve. ``measured``: rows of (similarity, share of real pairs
     that met, pairs), binned. ``threshold`` and the ``at_threshold`` probability there; ``steepest``: where the curve rises most.
-    ``shares``: of the gallery, how much the query meets (what has to be compared exactly). ``formula``, ``source`` and ``about``
-    (curve against dots) in words."""
+    ``shares``: of the gallery, how much the query meets (what has to be compared exactly). ``formula``, ``source``,
+    ``about`` (curve against measured pairs) and ``search`` (what a search makes of those that meet) in words."""
 
     method: str
     query: str
@@ -70,6 +70,7 @@ class Buckets:
     source: str
     knobs: Mapping[str, float]
     about: str = ""
+    search: str = ""
 
 
 def buckets(
@@ -108,7 +109,7 @@ def buckets(
         hashed.measured(sample), threshold, float(collisions.meet(method, np.array(threshold), hashed.rows, hashed.bands)),
         steepest, hashed.share(at, sample), collisions.FORMULA[method], collisions.SOURCE[method],
         {"bits": bits, "threshold": threshold, **({"rows": rows} if method == "lsh" else {"hash_dim": hash_dim})},
-        collisions.ABOUT[method],
+        collisions.ABOUT[method], collisions.SEARCH[method],
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from core.services.lab.advice import Advice, recommend
-from core.services.lab.point import BUSY, Point
+from core.services.lab.point import BUSY, Point, speed
 
 __all__ = ["Advice", "Equal", "equal_recall", "frontier", "recommend"]
 
@@ -46,9 +46,8 @@ def _sentence(points: Sequence[Point], best: Sequence[Point], recall: float, bat
     if base is None or first.exact:
         return f"{text}." if base is None else f"{text}; no approximation is faster here."
     care = BUSY if first.crowded or base.crowded else ""
-    return (
-        f"{text}, {_ms(base, batch) / _ms(first, batch):.3g} times as fast as comparing with every picture ({base.text}).{care}"
-    )
+    faster = speed(_ms(base, batch), _ms(first, batch))
+    return f"{text}, {faster} comparing with every picture ({base.text}).{care}"
 
 
 def frontier(points: Sequence[Point], *, batch: bool = False) -> tuple[Point, ...]:

@@ -16,11 +16,14 @@ from core.indexes.base import indexes
 from core.services.hardware import processor
 from core.services.lab.kept import kept
 from core.services.lab.measure import LIMIT_S
+from core.services.lab.point import Point
 from core.services.specs import IndexSpec
 
 KIND = "pilots"
 VERSION = 1
 SAMPLES = (500, 2000)
+SMALL = 5000
+"""Up to this size the smaller sample alone is built: more would take as long as what is estimated."""
 ASKED = 10
 BUILD_GROWTH, SEARCH_GROWTH = (1.0, 1.5), (0.0, 1.0)
 """Bounds of the exponent with which seconds grow with the number of vectors."""
@@ -50,9 +53,17 @@ class Pilot:
         return int(self.ram[0] + max(slope, 0.0) * (size - self.sizes[0]))
 
 
-def pilot(spec: IndexSpec, vectors: np.ndarray) -> Pilot:
-    """Build on samples of the first vectors, and ask with the default knobs; kept for this build, dimension and machine."""
-    sizes = tuple(dict.fromkeys(min(size, len(vectors)) for size in SAMPLES))
+def measured_before(point: Point) -> Pilot:
+    """What a setting of the same build took. An index over a gallery as it is lies in the store, and is not built again."""
+    build_s = 0.0 if point.size == point.real else point.build_s
+    return Pilot((point.size,), (build_s,), (point.p50 / 1000,), (point.ram_bytes,))
+
+
+def pilot(spec: IndexSpec, vectors: np.ndarray, size: int) -> Pilot:
+    """Build on samples of the first vectors, for an index over ``size`` of them, and ask with the default knobs; kept for this
+    build, dimension and machine."""
+    samples = SAMPLES[:1] if size <= SMALL else SAMPLES
+    sizes = tuple(dict.fromkeys(min(sample, len(vectors)) for sample in samples))
     causes = {**indexes.get(spec.name).fingerprint(**spec.build), "sizes": list(sizes),
               "dim": int(vectors.shape[1]), "hardware": processor(), "pilot": VERSION}  # fmt: skip
 
@@ -86,10 +97,10 @@ def _try(spec: IndexSpec, vectors: np.ndarray) -> tuple[int, float, float, int] 
 
 
 def _grown(sizes: Sequence[int], seconds: Sequence[float], size: int, bounds: tuple[float, float]) -> float:
-    """Seconds at ``size``, from the largest sample and the growth between the two, within ``bounds``."""
+    """Seconds at ``size``, from the largest sample and the growth between the two, within ``bounds``; of one, amid these."""
     if not sizes:
         return 0.0
-    power = bounds[0]
+    power = sum(bounds) / 2
     if len(sizes) > 1 and min(seconds) > 0:
         power = math.log(seconds[-1] / seconds[0]) / math.log(sizes[-1] / sizes[0])
     return seconds[-1] * (size / sizes[-1]) ** min(max(power, bounds[0]), bounds[1])

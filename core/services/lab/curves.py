@@ -56,7 +56,7 @@ class Plan:
 
 def plan(
     dataset: Dataset, encoder: str, indexes: Sequence[str] = (), k: int = 10, size: int = 0, *, full: bool = False,
-    timed: bool = True,
+    timed: bool = True, again: bool = False, progress: Progress | None = None,
 ) -> Plan:  # fmt: skip
     """What :func:`curves` would do with the same arguments, what is there already, and what the rest takes.
 
@@ -64,9 +64,12 @@ def plan(
         indexes: names, or with knobs as ``hnsw:efSearch=64`` (that one setting); empty = all.
         size: vectors in the gallery; 0 = the user's own alone, more = enlarged with synthetic ones.
         timed: estimate seconds and memory (the first time a few builds on a sample: seconds); False = only what is found.
+        again: as if nothing were there yet.
+        progress: counts builds that are estimated.
 
     Raises:
         UserError: unknown index or knob, embeddings not built, size out of range.
+        Cancelled: ``progress`` said stop.
     """
     _check_k(k)
     specs, ready = settings(indexes, full=full), ready_encoder(dataset, encoder, may_fit=False, load=False)
@@ -75,24 +78,30 @@ def plan(
     real, size = len(rows), checked_size(size, len(rows))
     about = causes(dataset, ready, QUERIES, size if size > real else 0)
     known = [(spec, point.find(about, spec, k)) for spec in specs]
-    found = tuple(one for _, one in known if isinstance(one, Point))
-    refused = {spec.text: one for spec, one in known if isinstance(one, str)}
+    points = [one for _, one in known if isinstance(one, Point)]
+    found = () if again else tuple(points)
+    refused = {spec.text: one for spec, one in known if isinstance(one, str) and not again}
     seconds, ram = None, 0
     if timed:
-        left = [spec for spec, one in known if one is None]
-        seconds, ram = _estimate(left, vectors.vectors[rows[: max(costs.SAMPLES)]], size, real)
+        left = [spec for spec, one in known if one is None or again]
+        seconds, ram = _estimate(left, points, vectors.vectors[rows[: max(costs.SAMPLES)]], size, real, progress)
     basis = BASIS if timed else ""
     return Plan(dataset.name, encoder, k, size, specs, found, refused, seconds, basis, ram, memory.free_bytes())
 
 
-def _estimate(left: Sequence[IndexSpec], sample: np.ndarray, size: int, real: int) -> tuple[float, int]:
-    """Seconds and bytes of measuring what is left."""
+def _estimate(
+    left: Sequence[IndexSpec], points: Sequence[Point], sample: np.ndarray, size: int, real: int, progress: Progress | None
+) -> tuple[float, int]:
+    """Seconds and bytes of measuring what is left; a build of which ``points`` tell is not tried on the sample."""
     seconds, most = 0.0, 0
-    for _, group in groupby(left, key=_build):
-        specs = list(group)
-        tried = costs.pilot(specs[0], sample)
+    groups = [(build, list(group)) for build, group in groupby(left, key=_build)]
+    known = {(one.index, *one.build.items()): costs.measured_before(one) for one in points}
+    report(progress, 0, len(groups))
+    for done, (build, specs) in enumerate(groups, start=1):
+        tried = known.get(build) or costs.pilot(specs[0], sample, size)
         seconds += tried.build_seconds(size) + len(specs) * tried.point_seconds(size, QUERIES)
         most = max(most, tried.ram_bytes(size))
+        report(progress, done, len(groups))
     vectors = 4 * size * sample.shape[1] if size > real else 0
     if left and size > real:
         seconds += GROW_S * size + (FIT_S if real > costs.SAMPLES[-1] else FIT_S / 5)
@@ -101,12 +110,14 @@ def _estimate(left: Sequence[IndexSpec], sample: np.ndarray, size: int, real: in
 
 def curves(
     dataset: Dataset, encoder: str, indexes: Sequence[str] = (), k: int = 10, size: int = 0,
-    progress: Progress | None = None, *, full: bool = False,
+    progress: Progress | None = None, *, full: bool = False, again: bool = False,
 ) -> Iterator[Point]:  # fmt: skip
-    """Measure, and give each point as soon as it is there; what was measured before comes from the store.
+    """Measure, and give each point as soon as it is there; what was measured before comes from the store, or with
+    ``again`` gives way to what is measured now.
 
-    ``progress`` counts settings. Stopped, the points so far are kept, and the same call goes on from there. What can't hold
-    this gallery is passed over; :func:`plan` says why afterwards.
+    ``progress`` counts settings. Stopped, the points so far are kept, and the same call goes on from there (with ``again``: from
+    the first; those not reached stay as they were). What can't hold this gallery is passed over; :func:`plan` says why
+    afterwards.
 
     Raises:
         UserError: as :func:`plan`, or memory that does not suffice (with the number needed).
@@ -119,7 +130,7 @@ def curves(
     for _, group in groupby(planned.settings, key=_build):
         specs = list(group)
         about = causes(dataset, ready, QUERIES, planned.size if planned.size > lab.real else 0)
-        known = [point.find(about, spec, k) for spec in specs]
+        known = [None if again else point.find(about, spec, k) for spec in specs]
         fresh = lab.measure([spec for spec, one in zip(specs, known, strict=True) if not isinstance(one, Point)])
         for one in known:
             found = one if isinstance(one, Point) else next(fresh)
@@ -182,7 +193,7 @@ class _Lab:
         if space.size == space.real:
             index, _ = galleries.gallery_index(self.dataset, self.ready, spec.name, self.progress, **spec.build)
             return index, index.cost()
-        pilot = costs.pilot(spec, space.vectors[: max(costs.SAMPLES)])
+        pilot = costs.pilot(spec, space.vectors[: max(costs.SAMPLES)], space.size)
         memory.need(pilot.ram_bytes(space.size), f"{spec.name} over {space.size:,} vectors", "Choose a smaller size.")
         index = indexes.get(spec.name)
         index.build(space.vectors, self.progress, **spec.build)
@@ -190,13 +201,14 @@ class _Lab:
 
 
 def job_arguments(
-    dataset: Dataset, encoder: str, indexes: Sequence[str] = (), k: int = 10, size: int = 0, *, full: bool = False
-) -> list[str]:
+    dataset: Dataset, encoder: str, indexes: Sequence[str] = (), k: int = 10, size: int = 0, *, full: bool = False,
+    again: bool = False,
+) -> list[str]:  # fmt: skip
     """What ``jobs.start`` is given to measure in the background; the page polls :func:`plan` (``timed=False``) for points."""
     given = ["tune", "--dataset", dataset.locator, "--encoder", encoder, "-k", str(k)]
     given += ["--indexes", written(indexes)] if indexes else []
     given += ["--size", str(size)] if size else []
-    return given + (["--full"] if full else [])
+    return given + (["--full"] if full else []) + (["--again"] if again else [])
 
 
 def _build(spec: IndexSpec) -> tuple:

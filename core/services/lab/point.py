@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,8 +15,12 @@ from core.services.lab.kept import UNREADABLE, forget
 from core.services.specs import IndexSpec
 
 KIND = "lab"
-VERSION = 1
-BUSY = " Other programs wanted the processor meanwhile, which lengthens long searches most: take the ratio with care."
+VERSION = 2
+BUSY = (
+    " Other programs wanted the processor meanwhile, which lengthens long searches most: take the ratio with care, and measure "
+    "again when the machine is quiet."
+)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,14 @@ def find(space: dict, spec: IndexSpec, k: int) -> Point | str | None:
 
 
 def keep(space: dict, spec: IndexSpec, k: int, found: Point | str, source: dict) -> None:
-    """Write what was measured, or the reason why it could not be; ``source`` goes to the meta. An older reason gives way."""
+    """Write what was measured, or the reason why it could not be, in place of what was kept; ``source`` goes to the meta.
+
+    A reason never takes the place of a point: what stood in the way today, as too little memory, does not make it untrue.
+    """
+    old = find(space, spec, k)
+    if isinstance(old, Point) and isinstance(found, str):
+        log.warning("%s keeps what was measured before: %s", spec.text, found)
+        return
     made = causes(space, spec, k)
     noted = {"refused": found} if isinstance(found, str) else asdict(found)
 
@@ -84,6 +96,12 @@ def keep(space: dict, spec: IndexSpec, k: int, found: Point | str, source: dict)
         (folder / "point.json").write_text(json.dumps(noted))
         return {**source, "index_name": spec.text}
 
-    if isinstance(find(space, spec, k), str):
+    if old is not None:
         store.delete(KIND, store.key(made))
     store.get_or_build(KIND, made, write)
+
+
+def speed(base: float, ms: float) -> str:
+    """``160 times as fast as``: two digits, for a third would change with the next run."""
+    ratio = float(f"{base / max(ms, 1e-6):.2g}")
+    return "as fast as" if ratio == 1 else f"{ratio:,.10g} times as fast as"

@@ -54,8 +54,8 @@ def _pair(found: Buckets, pair: Pair, locator: str, version: str, shown: int) ->
     word = "cosine" if found.method == "lsh" else "Jaccard"
     said = (
         f"{word} {pair.similarity:.2f} · {agree} of {len(pair.equal)} agree · "
-        + (f"meets in {bands} of {found.bands} bands" if pair.met else "never meets")
-        + f" · {pair.expected:.0%} of such pairs do"
+        + (f"meets in {bands} of {found.bands} bands" if pair.met else "does not meet here")
+        + f" · {pair.expected:.0%} of pairs this similar {'do' if pair.met else 'would'}"
     )
     name = gallery.name_of(cached.dataset(locator), pair.id)
     return _line(cached.thumbnail(locator, version, pair.id, 112), name, said, "".join(cells), "yes" if pair.met else "no")

@@ -58,10 +58,7 @@ def _along(index: str, points: Sequence[Point]) -> list[list[Point]]:
 def draw(points: Sequence[Point], time: str, batch: bool, wanted: float, best: Point | None) -> Point | None:
     """The chart; returns the point that was clicked."""
     tone, chart = palette.ink(), palette.figure(400)
-    values = [milliseconds(point, time, batch) for point in points]
-    low, high = min(values) / 1.6, max(values) * 1.6
-    floor = min(min(point.recall for point in points), wanted)
-    bottom = max(0.0, floor - 0.06 * (1.06 - floor))
+    low, high, bottom, top = window(points, time, batch, wanted)
     chart.add_hline(y=wanted, line={"color": tone["muted"], "width": 1, "dash": "dot"})
     chart.add_annotation(x=1, xref="paper", y=wanted, yanchor="top", xanchor="right", showarrow=False, text=f"wanted: {wanted:g}",
                          font={"color": tone["muted"], "size": 12})  # fmt: skip
@@ -79,16 +76,32 @@ def draw(points: Sequence[Point], time: str, batch: bool, wanted: float, best: P
             x=[milliseconds(best, time, batch)], y=[best.recall], mode="markers", hoverinfo="skip", cliponaxis=False,
             marker={"size": 18, "symbol": "circle-open", "color": tone["ink"], "line": {"width": 2}},
         )  # fmt: skip
-    each = "a query in a batch" if batch else "one query"
-    chart.update_xaxes(type="log", range=[math.log10(low), math.log10(high)], tickvals=_ticks(low, high),
-                       title={"text": f"milliseconds for {each}, {time}"}, minor={"showgrid": False})  # fmt: skip
-    chart.update_yaxes(range=[bottom, 1 + 0.03 * (1.03 - bottom)], title={"text": f"recall@{points[0].k}"})
-    alt = f"Recall at {points[0].k} against milliseconds of {each}: one line an index, one dot a setting"
+    chart.update_xaxes(type="log", range=[math.log10(low), math.log10(high)], tickvals=ticks(low, high),
+                       title={"text": across(time, batch)}, minor={"showgrid": False})  # fmt: skip
+    chart.update_yaxes(range=[bottom, top], title={"text": f"recall@{points[0].k}"})
     said = st.plotly_chart(
-        chart, theme=None, key="lab_chart", alt=alt, config={"displayModeBar": False, "responsive": True}, on_select="rerun",
-        selection_mode="points",
+        chart, theme=None, key="lab_chart", alt=alt(points, batch), config={"displayModeBar": False, "responsive": True},
+        on_select="rerun", selection_mode="points",
     )  # fmt: skip
     return _clicked(said, drawn)
+
+
+def window(points: Sequence[Point], time: str, batch: bool, wanted: float) -> tuple[float, float, float, float]:
+    """What the axes show: milliseconds from and to, recall from and to."""
+    values = [milliseconds(point, time, batch) for point in points]
+    floor = min(min(point.recall for point in points), wanted)
+    bottom = max(0.0, floor - 0.06 * (1.06 - floor))
+    return min(values) / 1.6, max(values) * 1.6, bottom, 1 + 0.03 * (1.03 - bottom)
+
+
+def across(time: str, batch: bool) -> str:
+    return f"milliseconds for {'a query in a batch' if batch else 'one query'}, {time}"
+
+
+def alt(points: Sequence[Point], batch: bool) -> str:
+    """The chart in words."""
+    each = "a query in a batch" if batch else "one query"
+    return f"Recall at {points[0].k} against milliseconds of {each}: one line an index, one dot a setting"
 
 
 def _clicked(said: dict, drawn: list[tuple[str, int, list[Point]]]) -> Point | None:
@@ -100,7 +113,7 @@ def _clicked(said: dict, drawn: list[tuple[str, int, list[Point]]]) -> Point | N
     return None
 
 
-def _ticks(low: float, high: float) -> list[float]:
+def ticks(low: float, high: float) -> list[float]:
     """Round numbers; over many powers of ten only the powers, so that they stay apart on a phone."""
     inside = [tick for tick in TICKS if low <= tick <= high]
     return inside if len(inside) <= 6 else [tick for tick in inside if abs(math.log10(tick) % 1) < 1e-9]

@@ -12,9 +12,9 @@ import streamlit as st
 from core.services.lab import choose
 from core.services.lab.choose import Equal
 from core.services.lab.curves import Plan, Point
-from pages.parts import cached, cached_lab, link, watching
+from pages.parts import cached, cached_lab, link
 from pages.parts.guard import guarded
-from pages.parts.lab import chart, measuring, state
+from pages.parts.lab import chart, growing, measuring, state
 from pages.parts.lab.chart import ms, settings
 from pages.parts.lab.live import live
 from pages.parts.lab.state import LabView
@@ -35,12 +35,12 @@ def show(now: LabView) -> None:
         return
     size, full = int(state.value("size")), bool(state.value("full"))
     wanted = measuring.arguments(now, tuple(indexes), size, full)
-    busy = watching.active(wanted) is not None
+    busy = measuring.active(wanted) is not None
     live(_live, now, (*now.key, ";".join(indexes), now.base.k, size, full), wanted, every=1.0 if busy else None)
 
 
 def _live(now: LabView, key: tuple, wanted: list[str]) -> None:
-    busy = watching.active(wanted) is not None
+    busy = measuring.active(wanted) is not None
     if st.session_state.get(WAS_BUSY) and not busy:
         st.session_state[WAS_BUSY] = False
         cached.forget_builds()
@@ -50,12 +50,16 @@ def _live(now: LabView, key: tuple, wanted: list[str]) -> None:
     plan = guarded(lambda: cached_lab.found(*key), "Reading what was measured")
     place = st.container()
     if plan.found:
-        _measured(plan)
+        _measured(plan, busy)
+        if not busy:
+            measuring.again(now, plan, key)
+        _tables(plan)
     with place:
         measuring.panel(now, plan, key, wanted)
 
 
-def _measured(plan: Plan) -> None:
+def _measured(plan: Plan, busy: bool) -> None:
+    """The chart and what it says. While a measurement runs it is one that grows in place, without clicks."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="lab_switches"):
         time = st.segmented_control("Time", list(TIMES), key=state.key("time"), format_func=TIMES.get, required=True)
         asked = st.segmented_control("Asked", list(ASKED), key=state.key("asked"), format_func=ASKED.get, required=True)
@@ -67,29 +71,27 @@ def _measured(plan: Plan) -> None:
     batch = asked == "batch"
     equal = choose.equal_recall(plan.found, wanted, batch=batch)
     st.html(chart.legend(plan.found))
-    clicked = chart.draw(plan.found, time, batch, wanted, equal.best[0] if equal.best else None)
+    draw = growing.draw if busy else chart.draw
+    clicked = draw(plan.found, time, batch, wanted, equal.best[0] if equal.best else None)
     if clicked is not None:
         state.go(state.VIEWS[1], clicked.index, {**clicked.build, **clicked.search})
     said(equal.sentence)
-    _facts(plan, equal.sentence)
-    _tables(plan, equal)
+    _facts(plan, busy)
 
 
-def _facts(plan: Plan, sentence: str) -> None:
+def _facts(plan: Plan, busy: bool) -> None:
     one = plan.found[0]
     made = f"{one.real:,} of your own and {one.size - one.real:,} synthetic vectors" if one.size > one.real else (
         f"{one.size:,} of your own vectors")  # fmt: skip
     quiet(
         f"{made} of {one.dim} numbers; {count(one.queries, 'query').replace('querys', 'queries')}. Recall@{one.k}: the share of "
         f"the exact {one.k} nearest that was found; equal distances count as found. "
-        f"Up and left is better; a click on a dot opens it under {state.VIEWS[1]}."
+        "Up and left is better" + ("." if busy else f"; a click on a dot opens it under {state.VIEWS[1]}.")
     )
-    load = max((point.busy or 0.0 for point in plan.found), default=0.0)
-    if load > 1.5 and "Other programs" not in sentence:
-        note("Times of a busy machine.", f"Up to {load:.0f} programs wanted each core meanwhile: compare with care.")
 
 
-def _tables(plan: Plan, equal: Equal) -> None:
+def _tables(plan: Plan) -> None:
+    equal = choose.equal_recall(plan.found, state.value("recall"), batch=state.value("asked") == "batch")
     heading(f"At a recall of at least {equal.recall:g}")
     with st.container(key="lab_table"):
         table(HEAD, [row(point) for point in equal.best] + _short(plan, equal))

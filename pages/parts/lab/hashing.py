@@ -17,6 +17,10 @@ METHODS = {"lsh": "Random planes (LSH)", "minhash": "MinHash"}
 BITS = (16, 32, 64, 128, 256, 512)
 ROWS = (1, 2, 4, 8, 16, 32)
 HASH_DIMS = (16, 32, 64, 128, 256)
+SIMILAR = {
+    "lsh": "The similarity that the dashed line marks. It changes no bands: how alike pairs have to be follows from the bits.",
+    "minhash": "Pairs at least this similar should meet. MinHash chooses its bands by it.",
+}
 
 
 def show(now: LabView) -> None:
@@ -32,6 +36,7 @@ def _live(now: LabView) -> None:
         return
     found = guarded(lambda: cached_lab.hashed(*now.key, method, query, many, rows, threshold, hash_dim), "Hashing")
     _said(found)
+    quiet(found.search)
     heading("The bits" if found.method == "lsh" else "The signatures")
     quiet(bits.how_to_read(found))
     st.html(bits.draw(found, *now.key[:2]))
@@ -45,8 +50,9 @@ def _controls() -> tuple[str, int, int, float, int]:
     with st.container(key="panel_lab_hash"), st.container(horizontal=True, key="lab_hash"):
         method = st.segmented_control("Method", list(METHODS), key=state.key("hash"), format_func=METHODS.get, required=True)
         lsh = method == "lsh"
+        name = "bits" if lsh else "perms"
         many = st.select_slider(
-            "Bits" if lsh else "Permutations", sorted({*BITS, state.value("bits")}), key=state.key("bits"), width=220,
+            "Bits" if lsh else "Permutations", sorted({*BITS, state.value(name)}), key=state.key(name), width=220,
             help="Random planes: a bit says on which side a picture lies." if lsh else "Numbers in a signature.",
         )  # fmt: skip
         rows, hash_dim = int(state.value("rows")), int(state.value("hashdim"))
@@ -69,7 +75,7 @@ def _controls() -> tuple[str, int, int, float, int]:
             step=0.05,
             key=state.key("threshold"),
             width=220,
-            help="Pairs at least this similar should meet. MinHash chooses its bands by it.",
+            help=SIMILAR[method],
         )
     return method, int(many), int(rows), float(threshold), int(hash_dim)
 
@@ -78,7 +84,7 @@ def _said(found: Buckets) -> None:
     met = sum(pair.met for pair in found.pairs)
     said(
         f"{met} of the {len(found.pairs)} pictures below meet the query in some band; of the whole gallery about "
-        f"{found.shares:.1%}. Only these are compared exactly, the others are never looked at."
+        f"{found.shares:.1%}."
     )
 
 

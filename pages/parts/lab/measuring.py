@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from core.errors import UserError
+from core.services.jobs import JobStatus
 from core.services.lab import curves
 from core.services.lab.curves import Plan
 from pages.parts import builds, cached, cached_lab, watching
 from pages.parts.guard import guarded, public
-from pages.parts.lab import making
+from pages.parts.lab import hues, making, state
 from pages.parts.lab.state import LabView
 from pages.parts.words import count, note, quiet, size, trouble
 
 ESTIMATED = "lab_estimated"
-COMMAND = "tune"
+COMMAND, AGAIN = "tune", "--again"
 
 
-def arguments(now: LabView, indexes: tuple[str, ...], size: int, full: bool) -> list[str]:
-    return curves.job_arguments(cached.dataset(now.base.dataset), now.encoder, indexes, now.base.k, size, full=full)
+def arguments(now: LabView, indexes: Sequence[str], size: int, full: bool, **more: bool) -> list[str]:
+    return curves.job_arguments(cached.dataset(now.base.dataset), now.encoder, indexes, now.base.k, size, full=full, **more)
+
+
+def _same(wanted: Sequence[str], given: Sequence[str]) -> bool:
+    """Whether a job measures what is wanted, for the first time or again."""
+    return [one for one in given if one != AGAIN] == list(wanted)
+
+
+def active(wanted: Sequence[str]) -> JobStatus | None:
+    """The running job that measures this, whoever started it."""
+    return next((job for job in cached.active_jobs() if _same(wanted, job.arguments)), None)
+
+
+def ended(wanted: Sequence[str]) -> JobStatus | None:
+    """How the last one that this session started ended."""
+    known = [job for given, job in st.session_state.get(watching.STARTED, {}).items() if _same(wanted, given)]
+    return builds.over(max(known, default=None))  # an id begins with its time
 
 
 def start(title: str, wanted: list[str]) -> None:
@@ -28,26 +47,71 @@ def start(title: str, wanted: list[str]) -> None:
 
 def panel(now: LabView, plan: Plan, key: tuple, wanted: list[str]) -> None:
     """What is left to measure: at work, or what it would take and a button."""
-    if job := watching.active(wanted):
+    if job := active(wanted):
         making.progress(job)
         return
-    for name, why in plan.refused.items():
-        quiet(f"{name} is left out: {why}")
-    last = watching.ended(wanted)
+    for line in left_out(plan):
+        quiet(line)
+    last = ended(wanted)
     if last is not None and last.state == "failed":
         trouble(UserError("The measurement did not reach its end.", public(last.message)))
-    if not plan.left:
-        return
-    _offer(now, plan, key, wanted)
+    stopped = last is not None and last.state == "cancelled"
+    if plan.left:
+        _offer(now, plan, key, wanted, _there(plan, stopped))
+    elif stopped:
+        note(_there(plan, stopped), "What was not measured again keeps its older times.")
 
 
-def _offer(now: LabView, plan: Plan, key: tuple, wanted: list[str]) -> None:
+def left_out(plan: Plan) -> list[str]:
+    """What can't hold this gallery: a line for each reason, since the settings of one build share theirs."""
+    lines = []
+    for why in dict.fromkeys(plan.refused.values()):
+        own = [spec for spec in plan.settings if plan.refused.get(spec.text) == why]
+        names = list(dict.fromkeys(hues.title(spec.name) for spec in own))
+        many = f" ({len(own)} settings)" if len(own) > 1 else ""
+        lines.append(f"{', '.join(names)}{many} {'is' if len(names) == 1 else 'are'} left out: {why}")
+    return lines
+
+
+def _there(plan: Plan, stopped: bool) -> str:
+    many = f"{len(plan.found)} of {count(len(plan.settings), 'setting')}"
+    if stopped:
+        return f"Stopped: {many} {'is' if len(plan.settings) == 1 else 'are'} measured and kept."
+    return f"{many} are measured." if plan.found else "Nothing is measured yet."
+
+
+def _spoiling() -> bool:
+    """Whether another measurement runs; then the page says so."""
     others = [job for job in cached.active_jobs() if job.arguments[0] == COMMAND]
     if others:
         note("Another measurement runs.", f"Two at once would spoil each other's times: {others[0].title}, "
              f"{builds.progress_words(others[0])}.")  # fmt: skip
+    return bool(others)
+
+
+def again(now: LabView, plan: Plan, key: tuple) -> None:
+    """Where the machine was busy while times were taken: how many they are, and a button that takes them anew."""
+    crowded = sum(point.crowded for point in plan.found)
+    if not crowded:
         return
-    there = "Nothing is measured yet." if not plan.found else f"{len(plan.found)} of {len(plan.settings)} settings are measured."
+    load = max(point.busy or 0.0 for point in plan.found)
+    with st.container(horizontal=True, vertical_alignment="center", key="lab_crowded"):
+        note(f"{crowded} of {count(len(plan.found), 'setting')} {'was' if crowded == 1 else 'were'} timed on a busy machine.",
+             f"Up to {load:.1f} programs wanted each core at once: compare with care.")  # fmt: skip
+        if st.button("Measure again", key="lab_again", help="Times them anew. Wait until nothing else runs."):
+            indexes, _, size, full = key[3:]
+            start(f"{_title(now, plan)}, again", arguments(now, indexes.split(";"), size, full, again=True))
+            st.rerun()
+
+
+def _title(now: LabView, plan: Plan) -> str:
+    larger = f", {plan.size:,} vectors" if state.value("size") else ""
+    return f"Indexes over {cached.dataset(now.base.dataset).title or now.base.dataset}{larger}"
+
+
+def _offer(now: LabView, plan: Plan, key: tuple, wanted: list[str], there: str) -> None:
+    if _spoiling():
+        return
     if st.session_state.get(ESTIMATED) != wanted:
         note(there, f"{count(plan.left, 'setting')} to measure; first you see how long that takes, and how much memory.")
         if st.button("Measure" if not plan.found else "Measure the rest", type="primary", key="lab_estimate"):
@@ -55,15 +119,14 @@ def _offer(now: LabView, plan: Plan, key: tuple, wanted: list[str]) -> None:
             st.rerun()
         return
     cost = guarded(lambda: cached_lab.estimated(*key, plan.left), "The estimate")
-    note(f"{count(plan.left, 'setting')} to measure: {words(cost)}.", cost.basis[:1].upper() + cost.basis[1:] + ".")
+    before = f"{there} " if there.startswith("Stopped") else ""
+    note(f"{before}{count(plan.left, 'setting')} to measure: {words(cost)}.", cost.basis[:1].upper() + cost.basis[1:] + ".")
     short = cost.free_bytes is not None and cost.ram_bytes > 0.9 * cost.free_bytes
     if short:
         note("Memory will not suffice.", "Choose a smaller gallery, or fewer indexes.", tone="bad")
     with st.container(horizontal=True):
         if st.button("Start", type="primary", key="lab_measure", disabled=short):
-            title = cached.dataset(now.base.dataset).title or now.base.dataset
-            larger = f", {plan.size:,} vectors" if "--size" in wanted else ""
-            start(f"Indexes over {title}{larger}", wanted)
+            start(_title(now, plan), wanted)
             st.rerun()
         if st.button("Not now", key="lab_not_now"):
             st.session_state.pop(ESTIMATED)

@@ -44,11 +44,16 @@ def _number(low: float, high: float, whole: bool = True) -> Callable[[str], floa
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One choice: its name in the link, its default, and how a link's text is read (ValueError: it says nothing allowed)."""
+    """One choice: its name in the link, its default (or how that is found out), and how a link's text is read (ValueError: it
+    says nothing allowed)."""
 
     param: str
-    first: object
+    default: object
     read: Callable[[str], object]
+
+    @property
+    def first(self) -> object:
+        return self.default() if callable(self.default) else self.default
 
     @property
     def key(self) -> str:
@@ -62,6 +67,11 @@ class Field:
 
 def _names(text: str) -> list[str]:
     return list(dict.fromkeys(one for one in text.split(";") if one))[:MOST_INDEXES]
+
+
+def _minhash(knob: str) -> Callable[[], float]:
+    """What the index itself starts with, so that picture and search agree."""
+    return lambda: cached_lab.index_row("minhash")["knobs"][knob]
 
 
 def _flag(text: str) -> bool:
@@ -78,7 +88,8 @@ FIELDS = {
         Field("pca", 64, _number(0, 4096)), Field("code", "int8", _choice("float32", "float16", "int8", "pq")),
         Field("through", "hnsw", str), Field("rerank", 4, _number(0, 100)),
         Field("hash", "lsh", _choice("lsh", "minhash")), Field("bits", 64, _number(8, 1024)), Field("rows", 8, _number(1, 64)),
-        Field("threshold", 0.5, _number(0.05, 0.95, whole=False)), Field("hashdim", 64, _number(8, 1024)),
+        Field("perms", _minhash("num_perm"), _number(8, 512)), Field("hashdim", _minhash("hash_dim"), _number(8, 1024)),
+        Field("threshold", _minhash("threshold"), _number(0.05, 0.95, whole=False)),
         Field("gallery", 0, _number(0, 10**10)), Field("memory", 4.0, _number(0.01, 4096, whole=False)),
     )
 }  # fmt: skip

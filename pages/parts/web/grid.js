@@ -1,4 +1,11 @@
 // A grid of pictures that can be clicked or chosen with the arrow keys. Captions are data: only ever textContent.
+function pair(item, state, index) {
+  const both = document.createElement("div");
+  both.className = "pair";
+  both.append(cell(item, state, index), cell(item.below, state, index + 0.5));
+  return both;
+}
+
 function cell(item, state, index) {
   if (item.blank) {
     const empty = document.createElement("span");
@@ -37,21 +44,37 @@ function cell(item, state, index) {
     caption.className = "caption";
     caption.dir = "auto";
     caption.textContent = item.caption;
+    if (item.caption.includes("\n")) caption.classList.add("lines");
     button.append(caption);
   }
   button.addEventListener("click", () => state.send("picked", item.id));
   return button;
 }
 
+// Where an arrow leads: the nearest cell on its side, within the line for left and right before any other.
+const SIDES = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
+function beside(cells, at, key) {
+  if (!SIDES[key]) return undefined;
+  const [right, down] = SIDES[key];
+  const middle = (c) => { const box = c.querySelector("img, .gone").getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]; };
+  const [x, y] = middle(cells[at]);
+  let next = at, least = Infinity;
+  cells.forEach((c, i) => {
+    const [dx, dy] = middle(c).map((value, axis) => value - [x, y][axis]);
+    const along = dx * right + dy * down, off = Math.abs(dx * down) + Math.abs(dy * right);
+    if (along > 1 && along + 3 * off < least) [next, least] = [i, along + 3 * off];
+  });
+  if (next === at && down === 0) next = Math.min(Math.max(at + right, 0), cells.length - 1);
+  return next;
+}
+
 function move(state, event) {
-  const cells = [...state.grid.children].filter((c) => !c.classList.contains("blank"));
+  const cells = [...state.grid.querySelectorAll(".cell:not(.blank)")];
   const at = cells.indexOf(event.target.closest(".cell"));
   if (at < 0) return;
-  const wide = cells.filter((c) => c.offsetTop === cells[0].offsetTop).length || 1;
-  const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: wide, ArrowUp: -wide, Home: -at, End: cells.length - 1 - at }[event.key];
-  if (step === undefined) return;
+  const next = { Home: 0, End: cells.length - 1 }[event.key] ?? beside(cells, at, event.key);
+  if (next === undefined) return;
   event.preventDefault();
-  const next = Math.min(Math.max(at + step, 0), cells.length - 1);
   cells.forEach((c, i) => { c.tabIndex = i === next ? 0 : -1; });
   cells[next].focus();
 }
