@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import math
+import os
 from dataclasses import asdict
 
 from core.cli.output import Progress, command, emit, table
 from core.cli.tuning import ready
+from core.datasets.base import Dataset
+from core.errors import UserError
+from core.services import library
 from core.services.lab.buckets import METHODS, Buckets, buckets
 from core.services.lab.view import query_view
-from core.services.lab.waterfall import CODES, Chain, Waterfall, waterfall
+from core.services.lab.waterfall import CODES, Chain, Stage, Waterfall, waterfall
+from core.services.search import Query, item_of, query_from_file
+
+HASHED = {"lsh": {"bits": 64, "threshold": 0.5, "hash_dim": 64}}
+"""What bands of bits begin with: no index has them. The others begin as their indexes do."""
+DIGITS = 6
+"""So many decimals of a mean are kept."""
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -37,26 +48,30 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 def _add_ghosts(commands: argparse._SubParsersAction) -> None:
     made = command(
         commands, "ghosts", _ghosts, "One query through an index and through exact search: found, lost, and wrong extras.",
-        "--dataset catalogue --encoder hog.8x8 --query mug-15-0 --index sq8:rerank=1",
+        "--dataset catalogue --encoder hog.8x8 --query id:mug-15-0 --index sq8:rerank=1",
+        "--dataset catalogue --encoder hog.8x8 --query photo.jpg --index lsh:bits=64,rerank=1",
     )  # fmt: skip
     _shared(made)
-    made.add_argument("--query", required=True, metavar="ID", help="id of a picture")
+    made.add_argument("--query", required=True, metavar="FILE", help="a picture file, or id:NAME for a picture of the dataset")
     made.add_argument("--index", default="hnsw:efSearch=16", help="with knobs (default: hnsw:efSearch=16)")
 
 
 def _add_buckets(commands: argparse._SubParsersAction) -> None:
     made = command(
         commands, "buckets", _buckets, "Which bits and bands of a query and other pictures collide, and how probable that was.",
-        "--dataset catalogue --encoder hog.8x8 --query mug-15-0",
-        "--dataset catalogue --encoder hog.8x8 --query mug-15-0 --method minhash --bits 128 --threshold .5",
+        "--dataset catalogue --encoder hog.8x8 --query id:mug-15-0",
+        "--dataset catalogue --encoder hog.8x8 --query id:mug-15-0 --method minhash --bits 64 --threshold .5",
     )  # fmt: skip
     _shared(made)
-    made.add_argument("--query", required=True, metavar="ID", help="id of a picture")
+    made.add_argument("--query", required=True, metavar="id:NAME", help="a picture of the dataset")
     made.add_argument("--method", choices=METHODS, default="lsh")
-    made.add_argument("--bits", type=int, default=64, help="bits, or permutations of minhash (default: 64)")
+    usual, own = HASHED["lsh"], "for minhash that of the index"
+    made.add_argument("--bits", type=int, help=f"bits, or permutations of minhash (default: {usual['bits']}; {own})")
     made.add_argument("--rows", type=int, default=8, help="bits in a band of lsh (default: 8)")
-    made.add_argument("--threshold", type=float, default=0.5, help="similarity from which pairs should meet (default: .5)")
-    made.add_argument("--hash-dim", type=int, default=64, help="bits that minhash makes a set of (default: 64)")
+    made.add_argument(
+        "--threshold", type=float, help=f"similarity from which pairs should meet (default: {usual['threshold']:g}; {own})"
+    )
+    made.add_argument("--hash-dim", type=int, help="bits that minhash makes a set of (default: that of the index)")
 
 
 def _shared(made: argparse.ArgumentParser) -> None:
@@ -79,19 +94,47 @@ def _waterfall(options: argparse.Namespace) -> None:
 def _show_stages(found: Waterfall) -> None:
     rows = [
         {
-            "stage": one.title, f"recall@{found.k}": f"{one.recall:.4f}", **{m: f"{v:.4f}" for m, v in one.quality.items()},
-            "change, 95 %": "" if one.low is None else f"{one.low:+.4f} to {one.high:+.4f}", "bytes": f"{one.bytes:.0f}",
-            "ms": f"{one.ms:.3g}", "lost": one.lost_count, "won back": one.won_back,
+            "stage": one.title, f"recall@{found.k}": f"{one.recall:.4f}", **{m: f"{v:#.3g}" for m, v in one.quality.items()},
+            **{f"{metric.partition('@')[0]} change, 95 %": _change(one) for metric in list(one.quality)[:1]},
+            "bytes": f"{one.bytes:.0f}", "ms": f"{one.ms:.3g}", "lost": one.lost_count, "won back": one.won_back,
         }
         for one in found.stages
     ]  # fmt: skip
     table(rows, list(rows[0]))
+    print()
+    for one in found.stages:
+        print(f"{one.title}: {one.about}")
+    print()
     print(f"{found.queries} queries, {found.judged} of them judged by {found.protocol}; {found.size:,} pictures.")
     print(found.sentence)
 
 
+def _change(stage: Stage) -> str:
+    """The interval of the difference to the stage before."""
+    if stage.low is None or stage.high is None:
+        return ""
+    low, high = _signed(stage.low), _signed(stage.high)
+    return "no change" if low == high == "0" else f"{low} to {high}"
+
+
+def _signed(value: float) -> str:
+    """Two digits that count, wherever they stand: ``-0.00034``; 0 where that is too little to be kept."""
+    if abs(value) < 0.5 * 10.0**-DIGITS:
+        return "0"
+    return f"{value:+.{min(DIGITS, max(0, 1 - math.floor(math.log10(abs(value)))))}f}"
+
+
+def _asked(dataset: Dataset, text: str) -> Query:
+    """A picture file, ``id:NAME``, or the bare id of a picture."""
+    if text in dataset.rows or not (text.startswith("id:") or os.path.exists(text)):
+        return Query(item_id=item_of(dataset, text).id, name=text)
+    return query_from_file(dataset, text)
+
+
 def _ghosts(options: argparse.Namespace) -> None:
-    found = query_view(ready(options.dataset, options.encoder), options.encoder, options.index, options.query, options.k)
+    dataset = ready(options.dataset, options.encoder)
+    asked = _asked(dataset, options.query)
+    found = query_view(dataset, options.encoder, options.index, asked.item_id or asked.name, options.k, data=asked.data)
     if options.json:
         return emit(found)
     rows = [{"place": one.rank or "-", "belongs at": one.true_rank or "-", "state": one.state, "score": f"{one.score:.4f}",
@@ -104,19 +147,39 @@ def _ghosts(options: argparse.Namespace) -> None:
 
 def _buckets(options: argparse.Namespace) -> None:
     dataset = ready(options.dataset, options.encoder)
-    found = buckets(dataset, options.encoder, options.method, options.query, bits=options.bits, rows=options.rows,
-                    threshold=options.threshold, hash_dim=options.hash_dim, hits=options.k)  # fmt: skip
+    asked = _asked(dataset, options.query)
+    if asked.item_id is None:
+        raise UserError(f"{options.query} is no picture of {dataset.title or dataset.name}.", "Buckets hold those alone.")
+    given = {name: getattr(options, name) for name in ("bits", "threshold", "hash_dim") if getattr(options, name) is not None}
+    found = buckets(dataset, options.encoder, options.method, asked.item_id, rows=options.rows, hits=options.k,
+                    **{**_usual(options.method), **given})  # fmt: skip
     if options.json:
         return emit(_plain(found))
-    rows = [{"similarity": f"{p.similarity:.3f}", "cosine": f"{p.cosine:.3f}", "equal": f"{int(p.equal.sum())} of {found.bits}",
-             "bands": f"{int(p.bands.sum())} of {found.bands}", "expected to meet": f"{p.expected:.2f}",
-             "met": "yes" if p.met else "no", "label": p.label, "id": p.id} for p in found.pairs]  # fmt: skip
+    _show_buckets(found)
+
+
+def _usual(method: str) -> dict[str, float]:
+    """What hashing begins with: the defaults of its index where it has one."""
+    if method in HASHED:
+        return HASHED[method]
+    row = library.get_index_row(method)
+    knobs = {**row["build_knobs"], **row["search_knobs"]}
+    return {name: knobs[knob]["default"] for name, knob in
+            (("bits", "num_perm"), ("threshold", "threshold"), ("hash_dim", "hash_dim"))}  # fmt: skip
+
+
+def _show_buckets(found: Buckets) -> None:
+    apart = found.method != "lsh"  # random planes hash the cosine itself
+    rows = [{**({"similarity": f"{p.similarity:.3f}"} if apart else {}), "cosine": f"{p.cosine:.3f}",
+             "equal": f"{int(p.equal.sum())} of {found.bits}", "bands": f"{int(p.bands.sum())} of {found.bands}",
+             "expected to meet, %": f"{100 * p.expected:.1f}", "met": "yes" if p.met else "no", "label": p.label, "id": p.id}
+            for p in found.pairs]  # fmt: skip
     table(rows, list(rows[0]))
     print(f"\n{found.bands} bands of {found.rows}: {found.formula}")
-    print(f"At a similarity of {found.threshold:g} a pair meets with {found.at_threshold:.2f}; steepest at {found.steepest:.2f}.")
+    print(f"At a similarity of {found.threshold:g} a pair meets with {found.at_threshold:.1%}; steepest at {found.steepest:.2f}.")
     print(f"The query meets {found.shares:.1%} of the gallery. Source: {found.source}. {found.about}")
-    rows = [{"similarity": f"{at:.3f}", "met": f"{share:.3f}", "pairs": pairs} for at, share, pairs in found.measured]
-    table(rows, ["similarity", "met", "pairs"])
+    rows = [{"similarity": f"{at:.3f}", "met, %": f"{100 * share:.1f}", "pairs": pairs} for at, share, pairs in found.measured]
+    table(rows, ["similarity", "met, %", "pairs"])
 
 
 def _plain(found: Buckets) -> dict:

@@ -16,6 +16,7 @@ from core.errors import UserError
 from core.services import build, library
 from core.services.lab import choose, memory
 from core.services.lab.curves import Plan, curves, plan
+from core.services.lab.enlarge import Likeness
 from core.services.lab.grid import split
 from core.services.lab.point import Point
 from core.services.lab.space import likeness_of
@@ -89,29 +90,36 @@ def _nothing(planned: Plan) -> UserError:
 
 def _report(options: argparse.Namespace, dataset: Dataset, points: list[Point], planned: Plan) -> None:
     equal = choose.equal_recall(points, options.recall)
-    free = options.memory * 1e9 if options.memory else memory.free_bytes() or 4e9
-    advice = choose.recommend(planned.size, points[0].dim, int(free), options.recall, points, options.k)
     like = likeness_of(dataset, options.encoder) if points[0].real < points[0].size else None
     if options.csv:
         _write(options.csv, points)
     if options.json:
         return emit({"dataset": dataset.name, "encoder": options.encoder, "k": options.k, "size": planned.size, "points": points,
-                     "refused": dict(planned.refused), "equal_recall": equal, "advice": advice, "likeness": like})  # fmt: skip
+                     "refused": dict(planned.refused), "equal_recall": equal, "advice": _advice(options, points, planned.size),
+                     "likeness": like})  # fmt: skip
     table([_row(point) for point in points], COLUMNS)
     for why in dict.fromkeys(planned.refused.values()):  # the settings of one build share their reason
         texts = [text for text, other in planned.refused.items() if other == why]
         print(f"Not measured: {', '.join(texts)}. {why}", file=sys.stderr)
     print(f"\n{equal.sentence}")
+    if like:
+        _show_likeness(like, planned.size, points[0].real)
+    advice = _advice(options, points, planned.size)  # last: where nothing fits, it fails
     print(advice.sentence)
     if advice.source == "rule":
         print(f"Measure it with: {_command(options, advice.text)}")
-    if like:
-        rows = [
-            {"": name, "real": real, "synthetic": made, "kept": "yes" if kept else "no"}
-            for name, real, made, _, kept in like.rows
-        ]
-        print(f"\n{planned.size - points[0].real:,} of {planned.size:,} vectors are synthetic. {like.about}")
-        table(rows, ["", "real", "synthetic", "kept"])
+
+
+def _show_likeness(like: Likeness, size: int, real: int) -> None:
+    rows = [{"": name, "real": own, "synthetic": made, "kept": "yes" if kept else "no"} for name, own, made, _, kept in like.rows]
+    print(f"\n{size - real:,} of {size:,} vectors are synthetic. {like.about}")
+    table(rows, ["", "real", "synthetic", "kept"])
+    print()
+
+
+def _advice(options: argparse.Namespace, points: list[Point], size: int) -> choose.Advice:
+    free = options.memory * 1e9 if options.memory else memory.free_bytes() or 4e9
+    return choose.recommend(size, points[0].dim, int(free), options.recall, points, options.k)
 
 
 def _command(options: argparse.Namespace, index: str) -> str:

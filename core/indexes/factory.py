@@ -142,7 +142,8 @@ class FactoryIndex(OneQuery, Beside):
         """What faiss would fail at after minutes, or not survive."""
         made, text = self._plan, self._plan.text
         if count < made.needed():
-            raise UserError(f"{text!r} was given {count:,} vectors.", f"Its training needs {made.needed():,}.", "Use fewer lists.")
+            given = f"{text!r} was given {count:,} vectors."
+            raise UserError(given, f"Its training needs {made.needed():,}.", "Use fewer lists.")
         wide = made.dims(dim)
         if made.width > dim and not text.startswith("Pad"):
             raise UserError(f"{text!r} asks for {made.width} dimensions.", f"The vectors have {dim}.")

@@ -54,7 +54,8 @@ def picture_grid(
     on_pick: Callable[[], None] | None = None,
 ) -> str | None:
     """Thumbnails to choose from; each item has ``id``, ``uri``, ``alt`` and may have ``caption``, ``rank`` and ``badge`` (words
-    over the picture) and ``mark`` (``ghost``, ``lost``, ``extra``, ``query``: its look); ``blank`` ones are empty places.
+    over the picture), ``mark`` (``ghost``, ``lost``, ``extra``, ``query``: its look) and ``below`` (another item that stays under
+    it, however the grid wraps); ``blank`` ones are empty places. A caption of several lines wraps, one of a single line is cut.
 
     Returns the id clicked.
     """

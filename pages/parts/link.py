@@ -123,14 +123,18 @@ def first_query(locator: str) -> str:
 
 def _dataset(params: Mapping[str, str], remarks: list[str]) -> str:
     given = params.get("dataset", FIRST_DATASET)
-    if given in _ready():
+    ready = _ready()
+    if given in ready:
         return given
+    if len(named := [locator for locator, name in ready.items() if name == given]) == 1:  # as the command line lists it
+        return named[0]
     remarks.append(f"The data set {short(given)!r} is not ready in this library. Showing the catalogue.")
     return FIRST_DATASET
 
 
-def _ready() -> list[str]:
-    return [row["locator"] for row in cached.dataset_rows() if row["state"] == "ready"]
+def _ready() -> dict[str, str]:
+    """Locators of the data sets that can be shown, with their names."""
+    return {row["locator"]: row["name"] for row in cached.dataset_rows() if row["state"] == "ready"}
 
 
 def _encoders(params: Mapping[str, str], remarks: list[str]) -> list[str]:

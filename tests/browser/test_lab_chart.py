@@ -24,7 +24,9 @@ def measure(page) -> None:
     page.get_by_text(re.compile(r"settings to measure: .* of memory")).first.wait_for()
     page.get_by_role("button", name="Start", exact=True).click()
     expect(page.get_by_role("button", name="Every setting as CSV")).to_be_visible(timeout=MEASURED_MS)
-    expect(page.get_by_role("button", name=re.compile("^(Cancel|Measure)"))).to_have_count(0, timeout=MEASURED_MS)
+    expect(page.get_by_role("button", name=re.compile("^(Cancel|Measure|Measure the rest)$"))).to_have_count(
+        0, timeout=MEASURED_MS
+    )
     settle(page)
 
 
@@ -47,7 +49,7 @@ def test_a_dot_opens_its_setting(open_at):
     probes = re.search(r"nprobe=(\d+)", hint.first.text_content() or "")
     assert probes, "the dot with the least recall says its setting"
     page.mouse.click(*lowest)
-    page.locator('[aria-label="Answer of the index"] button.cell').first.wait_for()
+    page.locator(".pair > button.cell:last-child").first.wait_for()
     settle(page)
     said = parse_qs(urlsplit(page.url).query)
     assert (said["view"], said["try"], said["set"]) == (["One query"], ["ivf_flat"], [f"nprobe={probes[1]}"])
@@ -57,6 +59,22 @@ def test_a_dot_opens_its_setting(open_at):
     settle(page)
     assert "try" in parse_qs(urlsplit(page.url).query)
     assert "One+query" not in page.url, "the dot that was clicked once opens nothing again"
+
+
+def test_while_measuring_one_chart_grows_in_place(open_at):
+    page = open_at("index_lab?encoder=hsv.12x4x4&k=20")
+    page.get_by_role("button", name="Measure", exact=True).click()
+    page.get_by_role("button", name="Start", exact=True).click()
+    first = page.locator(".growing circle[fill]").first
+    first.wait_for(timeout=MEASURED_MS)
+    page.locator(".growing").evaluate("chart => { chart.same = true; }")
+    few = page.locator(".growing circle[fill]").count()
+    expect(page.locator(".growing circle[fill]").nth(few + 1)).to_be_attached(timeout=MEASURED_MS)
+    assert page.locator(".growing").evaluate("chart => chart.same"), "another chart took its place"
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text(re.compile(r"^Stopped: \d+ of \d+ settings are measured and kept"))).to_be_visible(timeout=STOPS_MS)
+    expect(page.locator(".growing")).to_have_count(0)
+    expect(page.locator(DOTS)).not_to_have_count(0)
 
 
 def test_a_million_vectors_are_estimated_first_and_can_be_stopped(open_at):

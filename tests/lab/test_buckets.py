@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from core.errors import UserError
+from core.indexes import planes
 from core.indexes.base import indexes
 from core.services import embed
 from core.services.lab import collisions
@@ -43,6 +44,20 @@ def test_jaccard_is_that_of_the_sets():
     for a, b, value in zip(one, other, collisions.jaccard(one, other), strict=True):
         left, right = set(enumerate(a.tolist())), set(enumerate(b.tolist()))
         assert value == pytest.approx(len(left & right) / len(left | right))
+
+
+def test_pairs_lie_beside_the_curve_together_because_they_share_a_draw(catalogue, monkeypatch):
+    """As the page says: one draw bends all of them one way, the mean of many draws is the curve."""
+    far = []
+    for seed in range(1, 9):
+        monkeypatch.setattr(planes, "SEED", seed)
+        found = buckets(catalogue, ENCODER, "lsh", QUERY, bits=64, rows=8, hits=1)
+        at, share, _ = map(np.array, zip(*found.measured, strict=True))
+        far.append(share - collisions.meet("lsh", at, 8, 8))
+    assert np.abs(np.mean(far, axis=0)).max() < 0.06
+    assert max(min((one > 0).mean(), (one < 0).mean()) for one in far) < 0.5
+    assert "share this draw" in found.about
+    assert "have no bands" in found.search
 
 
 def test_minhash_meets_whom_the_index_answers(catalogue):

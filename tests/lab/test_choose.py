@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from core.errors import UserError
 from core.services.lab.choose import equal_recall, frontier, recommend
-from core.services.lab.point import Point
+from core.services.lab.point import Point, speed
 
 
 def point(
@@ -33,7 +35,23 @@ def test_equal_recall():
     assert "lsh:x=0.4 comes nearest with 0.700" in equal_recall(POINTS[-1:], 0.95).sentence
     assert equal_recall([]).sentence == "Nothing is measured yet."
     assert "care" not in found.sentence
-    assert "with care" in equal_recall([POINTS[0], point("hnsw", 0.97, 1.0, busy=7.0)], 0.95).sentence
+    crowded = equal_recall([POINTS[0], point("hnsw", 0.97, 1.0, busy=7.0)], 0.95).sentence
+    assert "with care" in crowded
+    assert "measure again when the machine is quiet" in crowded
+
+
+@pytest.mark.parametrize(
+    ("base", "ms", "words"),
+    [(43.01, 1.0, "43 times as fast as"), (157.3, 1.0, "160 times as fast as"), (4.32, 1.0, "4.3 times as fast as"),
+     (1234.0, 1.0, "1,200 times as fast as"), (1.0, 4.0, "0.25 times as fast as"), (1.01, 1.0, "as fast as"),
+     (1e6, 0.0, "1,000,000,000,000 times as fast as")],
+)  # fmt: skip
+def test_ratios_have_two_digits(base, ms, words):
+    assert speed(base, ms) == words
+    found = [point("exact", 1.0, base), point("hnsw", 0.97, ms)]
+    if 0 < ms < base:
+        assert f"{words} comparing with every picture" in equal_recall(found, 0.95).sentence
+        assert f"{words} comparing with every one" in recommend(1000, 8, 10_000, 0.95, found).sentence
 
 
 def test_the_frontier_is_not_beaten():
@@ -50,6 +68,36 @@ def test_measured_advice():
     least = recommend(1000, 8, 60, 0.95, POINTS)
     assert least.index == "lsh"
     assert "no measured setting reaches 0.95" in least.sentence
+    assert "of the 4 measured settings that reach 0.95" in found.sentence
+    assert "no other measured setting reaches 0.95" in small.sentence
+
+
+def test_what_was_measured_and_does_not_fit():
+    """A rule takes over, and says why: not that nothing was measured."""
+    few = [point("hnsw", 0.97, 1.0, 5_000_000, 2720), point("hnsw", 0.99, 2.0, 5_000_000, 2720)]
+    few = [replace(one, dim=192) for one in few]
+    found = recommend(2720, 192, 10**6, 0.95, few)
+    assert (found.text, found.source, found.bytes) == ("sq8", "rule", 2720 * 192)
+    assert "None of the 2 settings measured here fits into 1 MB" in found.sentence
+    assert "few bytes" not in found.sentence
+    assert "The one setting measured here does not fit into 1 MB" in recommend(2720, 192, 10**6, 0.95, few[:1]).sentence
+    assert "Nothing of this size was measured here" in recommend(2720, 192, 10**6, 0.95).sentence
+    measured = replace(few[0], index="sq8", ram_bytes=2_000_000)
+    assert recommend(2720, 192, 10**6, 0.95, [measured]).index == "pq"
+
+
+def test_the_advice_names_no_command():
+    assert "python" not in recommend(10**6, 192, 5 * 10**8, 0.95).sentence
+
+
+def test_codes_of_a_large_gallery_have_a_price():
+    for memory, index, every in [(5 * 10**8, "sq8", True), (25 * 10**6, "pq", True), (10**8, "ivf_pq", False)]:
+        found = recommend(10**6, 192, memory, 0.95)
+        assert found.index == index
+        assert "reads full vectors from disk, where they take 768 MB" in found.sentence
+        assert ("compares every code" in found.sentence) == every
+    assert "from disk" not in recommend(5000, 192, 10**6, 0.95).sentence
+    assert "only codes of a few bytes" not in recommend(2 * 10**6, 192, 5 * 10**8, 0.95).sentence
 
 
 def test_advice_says_when_the_processor_was_shared():
@@ -58,7 +106,7 @@ def test_advice_says_when_the_processor_was_shared():
     assert "take the ratio with care" in recommend(1000, 8, 10_000, 0.95, [POINTS[0], crowded]).sentence
     assert "take the ratio with care" in recommend(1000, 8, 10_000, 0.95, [point("exact", 1, 4, busy=3.0), POINTS[2]]).sentence
     alone = recommend(1000, 8, 10_000, 0.95, [crowded]).sentence
-    assert alone.endswith("it is faster alone.")
+    assert alone.endswith("alone it is faster; measure again when it is quiet.")
     assert "ratio" not in alone
 
 

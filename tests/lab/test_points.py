@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from core.errors import Cancelled, UserError
 from core.indexes.base import indexes
-from core.services.lab import answers, curves, grid, memory, space
+from core.services import galleries
+from core.services.lab import answers, costs, curves, grid, memory, space
 from tests.lab.conftest import ENCODER
 
 FEW = ("exact", "sq8:rerank=1", "lsh:bits=64,rerank=1")
@@ -78,6 +81,24 @@ def test_measured_once_and_resumed(catalogue, monkeypatch):
     assert curves.plan(catalogue, ENCODER, FEW, k=3, timed=False).left == 3
 
 
+def test_measured_again(catalogue, monkeypatch):
+    """What is reached is new, the rest stays; nothing is built again, and a reason never takes a point's place."""
+    first = list(curves.curves(catalogue, ENCODER, FEW))
+    monkeypatch.setattr(galleries, "_write", None)  # building again would fail
+    real, clock = curves.measured, iter([111.0, 222.0, 333.0, 444.0])
+    monkeypatch.setattr(curves, "measured", lambda *given: replace(real(*given), p50=next(clock)))
+    with pytest.raises(Cancelled):
+        list(curves.curves(catalogue, ENCODER, FEW, progress=lambda done, total: done < 1, again=True))
+    kept = curves.plan(catalogue, ENCODER, FEW, timed=False).found
+    assert [point.p50 for point in kept] == [111.0, first[1].p50, first[2].p50]
+    whole = list(curves.curves(catalogue, ENCODER, FEW, again=True))
+    assert [point.p50 for point in whole] == [222.0, 333.0, 444.0]
+    assert list(curves.plan(catalogue, ENCODER, FEW, timed=False).found) == whole
+    monkeypatch.setattr(curves._Lab, "_built", lambda self, made, spec: (_ for _ in ()).throw(UserError("no memory today")))
+    assert list(curves.curves(catalogue, ENCODER, FEW, again=True)) == []
+    assert list(curves.plan(catalogue, ENCODER, FEW, timed=False).found) == whole
+
+
 def test_what_can_not_be_built_is_told_and_tried_again(catalogue, monkeypatch):
     wanted = ("exact", "pq:m=7")
     assert [point.text for point in curves.curves(catalogue, ENCODER, wanted)] == ["exact"]
@@ -112,6 +133,23 @@ def test_an_estimate_comes_before(catalogue):
     larger = curves.plan(catalogue, ENCODER, ["flat", "sq8"], size=100_000)
     assert larger.seconds > planned.seconds
     assert larger.ram_bytes > 2 * 4 * 192 * 100_000
+
+
+def test_an_estimate_builds_little(catalogue, monkeypatch):
+    """A small gallery is tried at the smaller sample alone; what was measured before needs no trial; progress counts builds."""
+    tried, real, told = [], costs._try, []
+    monkeypatch.setattr(costs, "_try", lambda spec, rows: tried.append((spec.name, len(rows))) or real(spec, rows))
+    curves.plan(catalogue, ENCODER, ["flat", "sq8"], progress=lambda done, total: not told.append((done, total)))
+    assert tried == [("flat", 500), ("sq8", 500)]
+    assert told == [(0, 2), (1, 2), (2, 2)]
+    (point,) = curves.curves(catalogue, ENCODER, ["exact"])
+    tried.clear()
+    planned = curves.plan(catalogue, ENCODER, ["exact"], again=True)
+    assert (tried, planned.found, planned.left) == ([], (), 1)
+    assert planned.ram_bytes == point.ram_bytes
+    assert 0 < planned.seconds < 60
+    with pytest.raises(Cancelled):
+        curves.plan(catalogue, ENCODER, ["flat"], progress=lambda done, total: False)
 
 
 @pytest.mark.parametrize("size", [100, -1, 2_000_000])

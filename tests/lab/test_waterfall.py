@@ -7,7 +7,7 @@ import pytest
 
 from core.errors import UserError
 from core.services import library
-from core.services.lab import stages
+from core.services.lab import stage_run, stages
 from core.services.lab.chain import Chain
 from core.services.lab.waterfall import waterfall
 from tests.lab.conftest import ENCODER
@@ -42,6 +42,24 @@ def test_a_rough_chain_loses_and_wins_back(catalogue):
     assert by["pca"].bytes == 4 * 16
     assert by["pq"].bytes == 2
     assert "recall@10 falls from" in found.sentence
+
+
+def test_what_the_bytes_leave_out_is_said(catalogue):
+    chain = Chain(pca=0, code="int8", index="hnsw", rerank=4)
+    by = {stage.name: stage for stage in waterfall(catalogue, ENCODER, chain).stages}
+    assert by["index"].bytes < 4 * 192 + 8 * 32
+    assert "as if it kept the codes" in by["index"].about
+    assert by["rerank"].bytes == by["index"].bytes
+    assert "768 more bytes for each picture, on disk and not counted" in by["rerank"].about
+    plain = waterfall(catalogue, ENCODER, Chain(pca=0, code="float32", index="hnsw", rerank=4)).stages
+    assert ("codes" in plain[1].about, "more bytes" in plain[2].about) == (False, False)
+    coded = waterfall(catalogue, ENCODER, Chain(pca=0, code="float32", index="sq8", rerank=4)).stages
+    assert ("codes of its own" in coded[1].about, "more bytes" in coded[2].about) == (True, True)
+
+
+def test_three_digits_show_a_difference():
+    assert stage_run._moved(0.09612, 0.09587) == "goes from 0.0961 (full vectors) to 0.0959"
+    assert stage_run._moved(0.09612, 0.09613) == "stays at 0.0961"
 
 
 def test_an_exact_chain_loses_nothing(catalogue):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 from html import unescape
@@ -55,10 +56,15 @@ def opened(open_page, gallery, artifacts):
 
 def ids(app: AppTest, mark: str | None = None) -> list[str]:
     """Pictures of the index's row, or those of one mark."""
+    return [item["below"]["id"] for item in places(app) if mark is None or item["below"]["mark"] == mark]
+
+
+def places(app: AppTest) -> list[dict]:
+    """The exact answer, each picture with that of the index below it."""
     found = [one.proto for one in app.get("bidi_component") if one.proto.component_name == "lookalike_grid"]
-    rows = [one.json for one in found if "Answer of the index" in one.json]
+    rows = [one.json for one in found if "answer of the index below" in one.json]
     assert rows, "no row of the index"
-    return [item["id"] for item in json.loads(rows[0])["items"] if mark is None or item["mark"] == mark]
+    return json.loads(rows[0])["items"]
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -72,11 +78,8 @@ def test_every_view_opens(opened, view):
 def test_a_measurement_is_a_job_whose_points_outlive_a_reload(opened):
     app = opened(CURVES, indexes="exact;ivf_flat")
     assert "Nothing is measured yet" in notes(app)
-    app.button(key="lab_estimate").click().run()
-    assert "of memory" in notes(app)
-    app.button(key="lab_measure").click().run()
+    measure(app)
     assert jobs.listing()[0].arguments[0] == "tune"
-    assert ended().state == "done"
     again = opened(CURVES, indexes="exact;ivf_flat", recall="0.8")
     said = html(again)
     assert "Nothing is measured yet" not in said
@@ -95,8 +98,46 @@ def test_a_measurement_can_be_stopped(opened):
     assert "Another measurement runs" in notes(other)
     app.button(key="cancel_lab").click().run()
     assert ended().state == "cancelled"
+    app.run()
     assert not app.exception
+    assert re.search(r"Stopped: \d of \d settings are measured and kept", notes(app))
     assert app.button(key="lab_measure") or app.button(key="lab_estimate")
+    assert "Stopped" not in notes(opened(CURVES, indexes="exact"))
+
+
+def measure(app: AppTest) -> None:
+    app.button(key="lab_estimate").click().run()
+    assert "of memory" in notes(app)
+    app.button(key="lab_measure").click().run()
+    assert ended().state == "done"
+
+
+def test_what_can_not_hold_a_gallery_is_a_line_for_each_reason(opened):
+    measure(opened(CURVES, indexes="factory:IVF5000,Flat;exact"))
+    said = unescape(html(opened(CURVES, indexes="factory:IVF5000,Flat;exact")))
+    assert said.count("left out") == 1
+    assert re.search(r"faiss IVF5000,Flat \(\d+ settings\) is left out: .*5,000", said)
+
+
+def test_times_of_a_busy_machine_can_be_measured_again(opened, artifacts):
+    measure(opened(CURVES, indexes="exact"))
+    point = next((artifacts / "cache" / "lab").rglob("point.json"))
+    noted = point.read_text()
+    point.write_text(json.dumps({**json.loads(noted), "busy": 2.5}).ljust(len(noted)))  # the store knows its size
+    st.cache_resource.clear()
+    app = opened(CURVES, indexes="exact")
+    assert "1 of 1 setting was timed on a busy machine" in notes(app)
+    app.button(key="lab_again").click().run()
+    assert not app.exception
+    assert jobs.listing()[0].arguments[-1] == "--again"
+    assert ended().state == "done"
+    assert json.loads(next((artifacts / "cache" / "lab").rglob("point.json")).read_text())["busy"] != 2.5
+
+
+def test_a_name_in_a_link_opens_the_set_that_has_it(opened, gallery):
+    app = opened(CURVES, dataset="pictures")
+    assert param(app, "dataset") == str(gallery / "pictures")
+    assert "not ready in this library" in notes(opened(CURVES, dataset="nothing"))
 
 
 def ended(patience_s: float = 120.0) -> jobs.JobStatus:
@@ -122,15 +163,18 @@ def test_a_slider_moves_recall_and_pictures(opened):
 
 def test_ghosts_stand_where_they_belong(opened):
     app = opened(ONE, **{"try": "ivf_flat", "set": "nprobe=1"})
-    rows = [json.loads(one.proto.json)["items"] for one in app.get("bidi_component")
-            if one.proto.component_name == "lookalike_grid" and "nswer" in one.proto.json]  # fmt: skip
-    exact, merged = rows
-    assert len(exact) == len(merged)
-    for above, below in zip(exact, merged, strict=True):
+    for above in places(app):
+        below = above["below"]
         assert above.get("blank") == (True if below["mark"] == "extra" else None)
         assert above["id"] in ("", below["id"])
-        assert (below["badge"] == "lost") == (below["mark"] == "ghost")
-    assert [item["rank"] for item in exact if item["id"]] == [str(rank) for rank in range(1, 11)]
+        if below["mark"] == "ghost":
+            assert (below["badge"], below["rank"]) == (f"lost {above['rank']}", ""), "its number is no rank of the index"
+    assert [item["rank"] for item in places(app) if item["id"]] == [str(rank) for rank in range(1, 11)]
+
+
+def test_captions_tell_pictures_apart(opened):
+    captions = [item["below"]["caption"].partition("\n")[2] for item in places(opened(ONE))]
+    assert len(captions) == len(set(captions)) == 10
 
 
 def test_a_picture_brought_along_is_asked(opened, gallery):
@@ -232,9 +276,20 @@ def test_buckets_show_bits_and_the_threshold(opened):
     assert said.count('class="row') == 11
     assert 'class="band met"' in said
     assert "meets in" in said
+    assert "have no bands" in said
+    assert "never looks at" not in said
     app.segmented_control(key="keep_lab_hash").set_value("minhash").run()
     assert "Jaccard" in html(app)
+    assert "never looks at" in html(app)
     assert param(app, "hash") == "minhash"
+
+
+def test_minhash_starts_as_the_index_does(opened):
+    app = opened(BUCKETS, hash="minhash")
+    knobs = library.get_index_row("minhash")["knobs"]
+    sliders = {one.key.removeprefix("keep_lab_"): one.value for one in (*app.select_slider, *app.slider)}
+    assert {"perms": knobs["num_perm"], "hashdim": knobs["hash_dim"], "threshold": knobs["threshold"]}.items() <= sliders.items()
+    assert not {"perms", "threshold", "hashdim"} & set(app.query_params)
 
 
 def test_advice_follows_memory(opened):

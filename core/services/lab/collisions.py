@@ -19,14 +19,14 @@ SOURCE = {
 }
 ABOUT = {
     "lsh": "The curve is the mean over all random planes. The diamonds are real pairs under the one draw that is shown, that of "
-    "the index hamming without learning. All pairs share this draw, so the diamonds move together, above the curve or below it.",
+    "the index hamming without learning. All pairs share this draw, so where they leave the curve they leave it together.",
     "minhash": "The curve is the mean over all permutations. The diamonds are real pairs under the one draw of the index "
-    "minhash. All pairs share this draw, so the diamonds move together, above the curve or below it.",
+    "minhash. All pairs share this draw, so where they leave the curve they leave it together.",
 }
 SEARCH = {
     "lsh": "Bands are the textbook scheme (Indyk and Motwani, Approximate nearest neighbors, STOC 1998): a search by them "
-    "compares only the pictures that meet the query. The indexes lsh and hamming here have no bands: they compare the code of every "
-    "picture, so nothing is lost to an empty bucket.",
+    "compares only the pictures that meet the query. The indexes lsh and hamming here have no bands: they compare the code of "
+    "every picture, so nothing is lost to an empty bucket.",
     "minhash": "The index minhash compares only the pictures that meet the query, and never looks at the others.",
 }
 """What a search makes of those that meet."""

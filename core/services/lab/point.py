@@ -104,4 +104,5 @@ def keep(space: dict, spec: IndexSpec, k: int, found: Point | str, source: dict)
 def speed(base: float, ms: float) -> str:
     """``160 times as fast as``: two digits, for a third would change with the next run."""
     ratio = float(f"{base / max(ms, 1e-6):.2g}")
-    return "as fast as" if ratio == 1 else f"{ratio:,.10g} times as fast as"
+    shown = f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:g}"
+    return "as fast as" if ratio == 1 else f"{shown} times as fast as"

@@ -22,6 +22,8 @@ from core.types import Hits, Item, Progress, Protocol, report
 DEPTH = 100
 SHOWN = 24
 TIMED = 20
+_KEPT = " Bytes as if it kept the codes; found and timed with vectors read from them."
+_OWN = " It keeps codes of its own."
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +73,20 @@ def _steps(space: Space, chain: Chain, spec: IndexSpec, k: int) -> Iterator[_Ste
         vectors = change(vectors)
         about = f"{each:.0f} bytes a vector; the query stays as it is."
         yield _Step(chain.code, _coded(chain.code, each), about, each, _ask(space, _exact(vectors), queries, k, k))
-    index, step = _exact(vectors), None
+    index, step, whole = _exact(vectors), None, not chain.pca and chain.code == "float32"
     if spec.name != "exact":
         index = indexes.get(spec.name)
         index.build(vectors, **spec.build)
         held, plain = index.cost().ram_bytes / space.size, 4.0 * vectors.shape[1]
-        each = held if held < plain else each + held - plain
+        each, about = (held, _OWN) if held < plain else (each + held - plain, _KEPT if chain.code != "float32" else "")
+        whole = whole and held >= plain
         step = _ask(space, index, queries, k, k, spec)
-        yield _Step("index", index.title, f"{spec.text} over these codes.", each, step)
+        yield _Step("index", index.title, f"{spec.text}.{about}", each, step)
     if chain.rerank:
         wide = min(k * chain.rerank, space.size)
         made = _reranked(space, _ask(space, index, queries, wide, k, spec if step else None), k, wide)
-        about = f"The {wide} best compared again by their full vectors, which may lie on disk ({4 * dim} bytes each)."
+        more = "" if whole else f": {4 * dim:,} more bytes for each picture, on disk and not counted here"
+        about = f"The {wide} best compared again by their full vectors{more}. The time is that of finding the {wide}."
         yield _Step("rerank", f"Re-ranking {wide}", about, each, made)
 
 
@@ -201,4 +205,10 @@ def _sentence(done: Sequence[Stage], k: int) -> str:
     end = f"; at the end it is {last.recall:.3f}" if last is not stage else ""
     if metric is None:
         return f"{text}{end}."
-    return f"{text}{end}, and {metric} goes from {done[0].quality[metric]:.3f} (full vectors) to {last.quality[metric]:.3f}."
+    return f"{text}{end}, and {metric} {_moved(done[0].quality[metric], last.quality[metric])}."
+
+
+def _moved(first: float, last: float) -> str:
+    """Three digits tell a small mean apart from another; what they don't is no change to speak of."""
+    before, after = f"{first:#.3g}", f"{last:#.3g}"
+    return f"stays at {after}" if before == after else f"goes from {before} (full vectors) to {after}"

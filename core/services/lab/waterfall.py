@@ -23,7 +23,7 @@ from core.types import Progress
 
 __all__ = ["CODES", "Chain", "Loss", "Stage", "Waterfall", "waterfall"]
 KIND = "waterfalls"
-VERSION = 1
+VERSION = 2
 MOST_K = 100
 MOST_RERANK = 100
 

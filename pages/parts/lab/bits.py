@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 
 import numpy as np
 
 from core.services.lab.buckets import Buckets, Pair
-from pages.parts import cached, gallery
+from pages.parts import cached
+from pages.parts.lab import rows
 
 MOST_SQUARES = 256
 """More than these are cut off, and the line says so."""
@@ -25,7 +27,9 @@ def draw(found: Buckets, locator: str, version: str) -> str:
     """HTML of the whole table of signatures."""
     shown = bands_shown(found)
     cut = f'<p class="ll-quiet">The first {shown} of {found.bands} bands are drawn.</p>' if shown < found.bands else ""
-    lines = [_query(found, locator, version, shown), *(_pair(found, pair, locator, version, shown) for pair in found.pairs)]
+    names = rows.names(cached.dataset(locator), [found.query, *(pair.id for pair in found.pairs)])
+    pictures = {id: (cached.thumbnail(locator, version, id, 112), name) for id, name in names.items()}
+    lines = [_query(found, pictures, shown), *(_pair(found, pair, pictures, shown) for pair in found.pairs)]
     return f'<div class="lab-bits">{"".join(lines)}</div>{cut}'
 
 
@@ -33,17 +37,16 @@ def bands_shown(found: Buckets) -> int:
     return max(1, min(found.bands, MOST_SQUARES // max(found.rows, 1)))
 
 
-def _query(found: Buckets, locator: str, version: str, shown: int) -> str:
+def _query(found: Buckets, pictures: Mapping[str, tuple[str, str]], shown: int) -> str:
     """The query's own code: bits as 0 and 1; numbers of a MinHash say nothing to the eye and are left out."""
     cells = []
     for band in range(shown if found.method == "lsh" else 0):
         part = found.code[band * found.rows : (band + 1) * found.rows]
         cells.append(f'<span class="band">{"".join(f"<i>{int(value)}</i>" for value in part)}</span>')
-    name = gallery.name_of(cached.dataset(locator), found.query)
-    return _line(cached.thumbnail(locator, version, found.query, 112), name, "the query", "".join(cells), "asked")
+    return _line(*pictures[found.query], "the query", "".join(cells), "asked")
 
 
-def _pair(found: Buckets, pair: Pair, locator: str, version: str, shown: int) -> str:
+def _pair(found: Buckets, pair: Pair, pictures: Mapping[str, tuple[str, str]], shown: int) -> str:
     cells = []
     for band in range(shown):
         equal = pair.equal[band * found.rows : (band + 1) * found.rows]
@@ -57,8 +60,7 @@ def _pair(found: Buckets, pair: Pair, locator: str, version: str, shown: int) ->
         + (f"meets in {bands} of {found.bands} bands" if pair.met else "does not meet here")
         + f" · {pair.expected:.0%} of pairs this similar {'do' if pair.met else 'would'}"
     )
-    name = gallery.name_of(cached.dataset(locator), pair.id)
-    return _line(cached.thumbnail(locator, version, pair.id, 112), name, said, "".join(cells), "yes" if pair.met else "no")
+    return _line(*pictures[pair.id], said, "".join(cells), "yes" if pair.met else "no")
 
 
 def _line(uri: str, name: str, said: str, cells: str, kind: str) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from core.metrics import table as metrics
 from core.services.lab.waterfall import CODES, Stage, Waterfall
 from pages.parts import cached, cached_lab, components, gallery, link, palette
 from pages.parts.guard import guarded
-from pages.parts.lab import hues, state
+from pages.parts.lab import hues, rows, state
 from pages.parts.lab.chart import ms
 from pages.parts.lab.state import LabView
 from pages.parts.lab.words import said
-from pages.parts.words import caption, count, heading, note, quiet, table
+from pages.parts.words import caption, count, facts, heading, note, quiet, table
 
 DIMS = (0, 8, 16, 32, 64, 128, 256, 512, 1024)
 RERANKS = (0, 1, 2, 4, 8, 16, 32)
@@ -92,9 +94,12 @@ def _table(found: Waterfall) -> None:
     shown = list(found.stages[0].quality)[:2]
     names = [metrics.label(name).split(" (")[0] for name in shown]
     change = [f"{names[0]} against the stage before"] if shown else []
-    rows = [_row(stage, shown) for stage in found.stages]
+    digits = [_digits([stage.quality[name] for stage in found.stages if name in stage.quality]) for name in shown]
+    cells = [_row(stage, dict(zip(shown, digits, strict=True))) for stage in found.stages]
     with st.container(key="lab_stages"):
-        table(["Stage", "Recall", *names, *change, "Bytes a vector", "One query", "Lost", "Won back"], rows)
+        table(["Stage", "Recall", *names, *change, "Bytes a vector", "One query", "Lost", "Won back"], cells)
+    with st.container(key="lab_stage_notes"):
+        facts([(stage.title, stage.about) for stage in found.stages])
     if not shown:
         quiet("These pictures have no labels, so only what the index finds again can be judged, not what is right.")
     else:
@@ -104,13 +109,29 @@ def _table(found: Waterfall) -> None:
         )
 
 
-def _row(stage: Stage, shown: list[str]) -> list[str]:
-    quality = [f"{stage.quality[name]:.3f}" if name in stage.quality else "" for name in shown]
-    change = "" if stage.low is None or stage.high is None else f"{stage.low:+.3f} to {stage.high:+.3f}"
+def _row(stage: Stage, shown: Mapping[str, int]) -> list[str]:
+    """``shown``: metrics, each with how many digits it takes."""
+    quality = [f"{stage.quality[name]:.{digits}f}" if name in stage.quality else "" for name, digits in shown.items()]
+    change = "" if stage.low is None or stage.high is None else between(stage.low, stage.high)
     return [
         stage.title, f"{stage.recall:.3f}", *quality, *([change] if shown else []), f"{stage.bytes:,.0f}", ms(stage.ms),
         f"{stage.lost_count:,}", f"{stage.won_back:,}",
     ]  # fmt: skip
+
+
+def _digits(values: list[float]) -> int:
+    """Three, or four where three would hide a difference."""
+    apart = {round(value, 5) for value in values}
+    return 3 if len({round(value, 3) for value in apart}) == len(apart) else 4
+
+
+def between(low: float, high: float) -> str:
+    """``-0.006 to +0.008``: with as many digits as it takes to see that something changed, or "no change"."""
+    for digits in (3, 4, 5):
+        ends = [round(value, digits) + 0.0 for value in (low, high)]
+        if any(ends):
+            return " to ".join(f"{end:+.{digits}f}" if end else "0" for end in ends)
+    return "no change"
 
 
 def _pictures(now: LabView, found: Waterfall) -> None:
@@ -121,7 +142,7 @@ def _pictures(now: LabView, found: Waterfall) -> None:
     heading("Pictures that each stage lost")
     quiet("A query, framed, then the pictures that it lost here for the first time, with their rank in the exact answer.")
     for stage in losing:
-        caption(f"{stage.title}: {count(stage.lost_count, 'hit')} lost. {stage.about}")
+        caption(f"{stage.title}: {count(stage.lost_count, 'hit')} lost")
         items = _items(now, stage)
         picked = components.picture_grid(items, f"Lost by {stage.title}", f"lab_lost_{stage.name}", side=84)
         if picked and picked in cached.dataset(now.base.dataset).rows:
@@ -138,13 +159,14 @@ def _items(now: LabView, stage: Stage) -> list[dict]:
         items.append(_item(now, query, "query", "query", "", "Query"))
         for loss in sorted(lost, key=lambda one: one.rank)[:SHOWN_LOST]:
             right = {True: "✓ right", False: "✕ other", None: ""}[loss.relevant]
-            items.append(_item(now, loss.lost, "lost", "lost", str(loss.rank), right or "Lost"))
-    return items
+            items.append(_item(now, loss.lost, "lost", f"lost {loss.rank}", str(loss.rank), right or "Lost"))
+    called = rows.names(cached.dataset(now.base.dataset), dict.fromkeys(item["id"] for item in items))
+    return [{**item, "caption": f"{item['caption']}\n{called[item['id']]}"} for item in items]
 
 
 def _item(now: LabView, id: str, mark: str, badge: str, rank: str, words: str) -> dict:
     locator, version, _ = now.key
     name = gallery.name_of(cached.dataset(locator), id)
     said = f"lost, exact rank {rank}" if rank else "the query"
-    return {"id": id, "uri": cached.thumbnail(locator, version, id), "mark": mark, "badge": badge, "rank": rank,
-            "alt": f"{name}, {said}. Look at it under One query.", "caption": f"{words}  {name}"}  # fmt: skip
+    return {"id": id, "uri": cached.thumbnail(locator, version, id), "mark": mark, "badge": badge, "rank": "",
+            "alt": f"{name}, {said}. Look at it under One query.", "caption": words}  # fmt: skip

@@ -98,7 +98,7 @@ def again(now: LabView, plan: Plan, key: tuple) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="lab_crowded"):
         note(f"{crowded} of {count(len(plan.found), 'setting')} {'was' if crowded == 1 else 'were'} timed on a busy machine.",
              f"Up to {load:.1f} programs wanted each core at once: compare with care.")  # fmt: skip
-        if st.button("Measure again", key="lab_again", help="Times them anew. Wait until nothing else runs."):
+        if st.button("Measure again", key="lab_again", help="Times every chosen setting anew. Wait until nothing else runs."):
             indexes, _, size, full = key[3:]
             start(f"{_title(now, plan)}, again", arguments(now, indexes.split(";"), size, full, again=True))
             st.rerun()

@@ -1,53 +1,67 @@
-"""Pictures of an answer in a row: what was found, what was lost (a ghost at the place where it belongs), what is too much."""
+"""The exact answer above that of an index: what was found, what was lost (a ghost where it belongs), and what is too much."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import streamlit as st
 
 from core.services.lab.view import Shown
+from core.services.library import Dataset
 from pages.parts import cached, components, gallery, link
 
-SIDE = 80
+SIDE = 64
+"""Ten of them stand in one row on a screen of 1280."""
 MARKS = {"found": "", "ghost": "ghost", "extra": "extra"}
-BADGES = {"ghost": "lost", "extra": "extra"}
 KEY = (
-    '<div class="ll-key lab-key"><span><i class="ghost"></i>lost: belongs here, the index missed it</span>'
-    '<span><i class="extra"></i>extra: in its place, the index brought this</span></div>'
+    '<div class="ll-key lab-key"><span><i class="ghost"></i>lost 7: rank 7 of the exact answer, which the index missed</span>'
+    '<span><i class="extra"></i>9 extra: rank 9 of the index, not among the exact nearest</span></div>'
 )
 
 
-def item(locator: str, version: str, shown: Shown) -> dict:
+def names(dataset: Dataset, ids: Iterable[str]) -> dict[str, str]:
+    """What pictures are called; by their id where several share a name, and its last part where that tells them apart."""
+    called = {id: gallery.name_of(dataset, id) for id in ids}
+    many, short = Counter(called.values()), Counter(_last(id) for id in called)
+    return {id: name if many[name] == 1 else _last(id) if short[_last(id)] == 1 else id for id, name in called.items()}
+
+
+def _last(id: str) -> str:
+    return id.rstrip("/").rpartition("/")[2]
+
+
+def item(locator: str, version: str, shown: Shown, name: str) -> dict:
     """A picture of the index's answer for the grid; a ghost says its rank in the exact one."""
-    name = gallery.name_of(cached.dataset(locator), shown.id)
-    rank = shown.rank or shown.true_rank
-    said = {
-        "found": f"rank {rank}",
-        "ghost": f"lost, belongs at rank {shown.true_rank}",
-        "extra": f"extra at rank {shown.rank}, not among the exact nearest",
+    rank, badge, said = {
+        "found": (str(shown.rank), "", f"rank {shown.rank}"),
+        "ghost": ("", f"lost {shown.true_rank}", f"lost, belongs at rank {shown.true_rank}"),
+        "extra": ("", f"{shown.rank} extra", f"extra at rank {shown.rank}, not among the exact nearest"),
     }[shown.state]
     return {
-        "id": shown.id, "uri": cached.thumbnail(locator, version, shown.id), "mark": MARKS[shown.state],
-        "badge": BADGES.get(shown.state, ""), "rank": str(rank),
-        "alt": f"{name}, {said}, cosine {shown.score:.3f}. Search with this picture.", "caption": f"{shown.score:.3f}  {name}",
+        "id": shown.id, "uri": cached.thumbnail(locator, version, shown.id), "mark": MARKS[shown.state], "badge": badge,
+        "rank": rank, "alt": f"{name}, {said}, cosine {shown.score:.3f}. Search with this picture.",
+        "caption": f"{shown.score:.3f}\n{name}",
     }  # fmt: skip
 
 
-def plain(locator: str, version: str, shown: Shown) -> dict:
+def plain(locator: str, version: str, shown: Shown, name: str) -> dict:
     """The same picture in the exact answer; an empty place where only the index has one, so that the two rows align."""
     if not shown.true_rank:
         return {"id": "", "blank": True}
-    made = item(locator, version, shown)
-    name = gallery.name_of(cached.dataset(locator), shown.id)
-    return {**made, "mark": "", "badge": "", "rank": str(shown.true_rank),
+    made = item(locator, version, shown, name)
+    return {**made, "mark": "", "badge": "", "rank": str(shown.true_rank), "caption": "",
             "alt": f"{name}, exact rank {shown.true_rank}, cosine {shown.score:.3f}. Search with this picture."}  # fmt: skip
 
 
-def grid(locator: str, version: str, hits: Sequence[Shown], label: str, key: str, exact: bool = False) -> None:
-    """Draw them; a click makes a picture the next query."""
-    items = [(plain if exact else item)(locator, version, one) for one in hits]
-    picked = components.picture_grid(items, label, key, side=SIDE)
-    if picked and picked in cached.dataset(locator).rows:
+def grid(locator: str, version: str, hits: Sequence[Shown]) -> None:
+    """Draw both answers, one place of the exact one above the same of the index; a click makes a picture the next query."""
+    found = cached.dataset(locator)
+    called = names(found, [one.id for one in hits])
+    items = [
+        {**plain(locator, version, one, called[one.id]), "below": item(locator, version, one, called[one.id])} for one in hits
+    ]
+    picked = components.picture_grid(items, "Exact answer above, answer of the index below", "lab_pairs", side=SIDE)
+    if picked and picked in found.rows:
         link.ask(f"item:{picked}")
         st.rerun()

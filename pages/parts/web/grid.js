@@ -2,7 +2,7 @@
 function pair(item, state, index) {
   const both = document.createElement("div");
   both.className = "pair";
-  both.append(cell(item, state, index), cell(item.below, state, index + 0.5));
+  both.append(cell(item, state, index), cell(item.below, state, item.blank ? index : -1));
   return both;
 }
 
@@ -51,32 +51,30 @@ function cell(item, state, index) {
   return button;
 }
 
-// Where an arrow leads: the nearest cell on its side, within the line for left and right before any other.
-const SIDES = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
-function beside(cells, at, key) {
-  if (!SIDES[key]) return undefined;
-  const [right, down] = SIDES[key];
-  const middle = (c) => { const box = c.querySelector("img, .gone").getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]; };
-  const [x, y] = middle(cells[at]);
-  let next = at, least = Infinity;
-  cells.forEach((c, i) => {
-    const [dx, dy] = middle(c).map((value, axis) => value - [x, y][axis]);
-    const along = dx * right + dy * down, off = Math.abs(dx * down) + Math.abs(dy * right);
-    if (along > 1 && along + 3 * off < least) [next, least] = [i, along + 3 * off];
-  });
-  if (next === at && down === 0) next = Math.min(Math.max(at + right, 0), cells.length - 1);
-  return next;
+// Where an arrow leads, past empty places: left and right along the row, up and down to the cell of the same column.
+function beside(state, cell, key) {
+  const columns = [...state.grid.children], at = columns.findIndex((column) => column.contains(cell));
+  const deep = columns[at] === cell ? 1 : 2, own = columns[at].lastChild === cell && deep === 2 ? 1 : 0;
+  const place = (column, row) => (deep === 1 ? columns[column] : columns[column].children[row]);
+  const wide = columns.filter((column) => column.offsetTop === columns[0].offsetTop).length;
+  const side = { ArrowRight: 1, ArrowLeft: -1 }[key], down = { ArrowDown: 1, ArrowUp: -1 }[key];
+  const found = [];
+  for (let column = at + side; side && column in columns; column += side) found.push(place(column, own));
+  const rows = Math.ceil(columns.length / wide) * deep;
+  for (let row = Math.floor(at / wide) * deep + own + down; down && row >= 0 && row < rows; row += down) {
+    found.push(place(Math.min(Math.floor(row / deep) * wide + (at % wide), columns.length - 1), row % deep));
+  }
+  return found.find((other) => !other.classList.contains("blank")) ?? cell;
 }
 
 function move(state, event) {
-  const cells = [...state.grid.querySelectorAll(".cell:not(.blank)")];
-  const at = cells.indexOf(event.target.closest(".cell"));
-  if (at < 0) return;
-  const next = { Home: 0, End: cells.length - 1 }[event.key] ?? beside(cells, at, event.key);
-  if (next === undefined) return;
+  const cells = [...state.grid.querySelectorAll(".cell:not(.blank)")], cell = event.target.closest(".cell");
+  if (!cells.includes(cell)) return;
+  const next = { Home: cells[0], End: cells.at(-1) }[event.key] ?? (event.key.startsWith("Arrow") ? beside(state, cell, event.key) : null);
+  if (!next) return;
   event.preventDefault();
-  cells.forEach((c, i) => { c.tabIndex = i === next ? 0 : -1; });
-  cells[next].focus();
+  cells.forEach((c) => { c.tabIndex = c === next ? 0 : -1; });
+  next.focus();
 }
 
 export default function (component) {
@@ -95,8 +93,8 @@ export default function (component) {
   state.text = text;
   state.selected = data.selected;
   const at = data.items.findIndex((item) => !item.blank && item.id === data.selected);
-  state.at = at < 0 ? data.items.findIndex((item) => !item.blank) : at;
+  state.at = at < 0 ? data.items.findIndex((item) => !item.blank || item.below) : at;
   state.grid.style.setProperty("--side", `${data.side}px`);
   state.grid.setAttribute("aria-label", data.label);
-  state.grid.replaceChildren(...data.items.map((item, index) => cell(item, state, index)));
+  state.grid.replaceChildren(...data.items.map((item, index) => (item.below ? pair : cell)(item, state, index)));
 }
