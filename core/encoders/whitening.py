@@ -55,7 +55,7 @@ class Whitened(Encoder):
         return self._encoder.prepare(image)
 
     def _encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
-        return self.transform(self._encoder.encode_prepared(batch))
+        return self._moved(self._encoder.encode_prepared(batch))  # whoever asks scales it, once: twice is another last digit
 
     def with_base(self, encoder: Encoder) -> Whitened:
         """The same on this object for its base: one that is loaded, or fitted."""
@@ -98,10 +98,12 @@ class Whitened(Encoder):
         Raises:
             UserError: not fitted yet.
         """
+        return unit_rows(self._moved(vectors), self.name)
+
+    def _moved(self, vectors: np.ndarray) -> np.ndarray:
         if not self.fitted:
             raise UserError(f"{self.name} has to be fitted on the gallery first.", fix="Build it.")
-        moved = np.asarray(vectors, dtype=np.float32) - self._arrays["mean"]
-        return unit_rows(moved @ self._arrays["axes"].T, self.name)
+        return (np.asarray(vectors, dtype=np.float32) - self._arrays["mean"]) @ self._arrays["axes"].T
 
     def _refuse(self, count: int, width: int) -> None:
         most = min(count, width)

@@ -63,10 +63,12 @@ def test_loading_maps_the_file_instead_of_reading_it(name, tmp_path):
     index.save(tmp_path)
     size = sum(f.stat().st_size for f in tmp_path.iterdir())
     del index
-    copy, process = indexes.get(name), psutil.Process()
-    before = process.memory_info().rss
-    copy.load(tmp_path)
-    grown = process.memory_info().rss - before
+    copies, process, grew = [indexes.get(name) for _ in range(3)], psutil.Process(), []
+    for copy in copies:  # what the allocator takes once is no reading of the file; that would come each time
+        before = process.memory_info().rss
+        copy.load(tmp_path)
+        grew.append(process.memory_info().rss - before)
+    grown = min(grew)
     assert grown < max(size / 4, 2 << 20), f"{grown} of {size} bytes became resident"
     assert copy.search(vectors[:1], 1).scores[0, 0] > 0.99
 
