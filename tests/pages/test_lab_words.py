@@ -4,15 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pages.parts.lab import loss, one_query
-
-
-@pytest.mark.parametrize(
-    ("own", "exact", "said"),
-    [(0.18, 7.78, "43 times faster"), (0.05, 7.85, "160 times faster"), (3.0, 2.0, "1.5 times slower"), (2.0, 2.01, "as fast")],
-)
-def test_how_much_faster_is_said_in_two_digits(own, exact, said):
-    assert one_query.speed(own, exact) == said
+from pages.parts.lab import loss
 
 
 @pytest.mark.parametrize(

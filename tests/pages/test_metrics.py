@@ -122,11 +122,11 @@ def test_filters_are_fast_and_change_the_figures(opened):
     app.selectbox(key="keep_metrics_group").set_value("cold").run()
     assert "6 queries" in html(app)
     app.selectbox(key="keep_metrics_group").set_value("All classes").run()
-    started = time.perf_counter()
+    started = time.process_time()
     app.selectbox(key="keep_metrics_metric").set_value("mAP").run()
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     assert component(app, "standings")["rows"] == before
-    assert seconds < 1.5  # 0.3 s on an idle machine; tests share theirs
+    assert seconds < 1.5, "of computing; 0.3 s on an idle machine"
 
 
 FORGED = (

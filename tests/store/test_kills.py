@@ -13,6 +13,8 @@ from core.errors import Cancelled, UserError
 from tests.store.conftest import wait_for
 
 CAUSES = {"dataset": "d", "encoder": "e"}
+PROMPT_S = 20
+"""Soon, for a machine that others use too; what hangs does so for 60 s."""
 
 HANGING = """
 import time
@@ -66,7 +68,7 @@ def test_killed_builder_leaves_no_entry_and_no_lock(artifacts, start):
     assert store.entries() == []
     began = time.monotonic()
     path = store.get_or_build("embeddings", CAUSES, whole)
-    assert time.monotonic() - began < 1, "the lock died with its holder"
+    assert time.monotonic() - began < PROMPT_S, "the lock died with its holder"
     assert (path / "vectors.bin").read_bytes() == b"whole"
     assert temporary(artifacts) == [], "what the dead builder left is swept by the next"
 
@@ -80,7 +82,7 @@ def test_worker_forked_during_a_build_does_not_keep_its_lock(artifacts, start):
         os.waitpid(child.pid, 0)
         began = time.monotonic()
         store.get_or_build("embeddings", CAUSES, whole)
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < PROMPT_S
     finally:
         os.killpg(child.pid, signal.SIGKILL)
 
@@ -119,7 +121,7 @@ def test_waiting_for_another_builder_can_be_cancelled(artifacts, start):
     with pytest.raises(Cancelled):
         store.get_or_build("embeddings", CAUSES, whole, lambda done, total: asked.append(done) or len(asked) < 3)
     assert len(asked) == 3
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < PROMPT_S
 
 
 def test_entry_that_is_being_built_is_not_deleted(artifacts, start):

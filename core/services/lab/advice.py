@@ -61,7 +61,7 @@ def _measured(
     taken = _grown(best, size)
     base = min((p for p in near if p.exact), key=lambda p: p.p50, default=None)
     faster = base is not None and not best.exact
-    against = f", {speed(base.p50, best.p50)} comparing with every one" if faster else ""
+    against = f", {speed(best.p50, base.p50)} comparing with every one" if faster else ""
     figures = f"it finds {best.recall:.3f} of the true {best.k} in {best.p50:.3g} ms{against}, with {_bytes(taken)} of memory"
     care = _care(best, base if faster else None)
     sentence = f"For {size:,} vectors of {dim} numbers take {best.title} ({best.text}): {figures}; "

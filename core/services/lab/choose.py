@@ -46,7 +46,7 @@ def _sentence(points: Sequence[Point], best: Sequence[Point], recall: float, bat
     if base is None or first.exact:
         return f"{text}." if base is None else f"{text}; no approximation is faster here."
     care = BUSY if first.crowded or base.crowded else ""
-    faster = speed(_ms(base, batch), _ms(first, batch))
+    faster = speed(_ms(first, batch), _ms(base, batch))
     return f"{text}, {faster} comparing with every picture ({base.text}).{care}"
 
 

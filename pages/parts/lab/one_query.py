@@ -6,7 +6,7 @@ from html import escape
 
 import streamlit as st
 
-from core.services.lab.curves import Point
+from core.services.lab.point import Point, speed
 from core.services.lab.view import QueryView
 from pages.parts import builds, cached, cached_lab, watching
 from pages.parts.guard import guarded
@@ -51,21 +51,13 @@ def _figures(now: LabView, view: QueryView, mean: Point | None) -> None:
         (f"{view.recall:.0%}", f"recall of this query: {found} of {len(view.exact)}"),
         (f"{mean.recall:.1%}", f"mean recall of {mean.queries} queries") if mean else ("–", "mean recall: not measured"),
         (ms(view.p50), f"this query, p50 of {view.runs} runs (p95 {ms(view.p95)})"),
-        (ms(view.exact_p50), f"exact search, in turn; the index is {speed(view.p50, view.exact_p50)}"),
+        (ms(view.exact_p50), f"exact search, in turn; the index is {speed(view.p50, view.exact_p50)} that"),
         (size(view.ram_bytes), f"in memory; {size(view.disk_bytes)} on disk; built in {view.build_s:.2f} s"),
     ]  # fmt: skip
     cells = "".join(f"<div><b>{escape(value)}</b><span>{escape(words)}</span></div>" for value, words in pairs)
     st.html(f'<div class="lab-figures">{cells}</div>')
     if mean is None:
         _offer(now, view.text)
-
-
-def speed(own: float, exact: float) -> str:
-    """``43 times faster``: two digits, as much as timings say."""
-    if not own or not exact:
-        return "too fast to compare"
-    ratio = float(f"{max(own, exact) / min(own, exact):.2g}")
-    return "as fast" if ratio == 1 else f"{ratio:,g} times {'faster' if own < exact else 'slower'}"
 
 
 def _mean(now: LabView, spec: str) -> Point | None:
