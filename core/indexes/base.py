@@ -99,10 +99,22 @@ class Index(ABC):
         settled = self.settle(self.build_knobs, knobs)
         self._check(vectors)
         self._need_package()
+        self._fits(*vectors.shape, **settled)
         self.size = self.dim = 0
         self._build(vectors, progress, **settled)
         self.size, self.dim = vectors.shape
         self._gone = None
+
+    def fits(self, count: int, dim: int, **knobs: float) -> None:
+        """Whether :meth:`build` takes ``count`` vectors of ``dim`` numbers; asked before hours are spent on them.
+
+        Raises:
+            UserError: too few vectors to train on (with the number needed), a wrong knob, more memory or time than is allowed.
+        """
+        self._fits(count, dim, **self.settle(self.build_knobs, knobs))
+
+    def _fits(self, count: int, dim: int, **knobs: float) -> None:
+        """Nothing is asked of the vectors, unless an index says more."""
 
     def search(self, queries: np.ndarray, k: int, *, allowed: np.ndarray | None = None, **knobs: float) -> Hits:
         """The ``k`` most similar rows for each of float32 (q, dim); -1 where fewer exist.

@@ -126,7 +126,6 @@ class FactoryIndex(OneQuery, Beside):
 
     def _build(self, vectors: np.ndarray, progress: Progress | None, **knobs: float) -> None:
         started = time.perf_counter()
-        self._refuse(*vectors.shape)
         index = self._made(vectors.shape[1])
         try:
             if not index.is_trained:
@@ -138,7 +137,7 @@ class FactoryIndex(OneQuery, Beside):
         self._index, self._mapped = index, None
         self._keep(vectors, started)
 
-    def _refuse(self, count: int, dim: int) -> None:
+    def _fits(self, count: int, dim: int, **knobs: float) -> None:
         """What faiss would fail at after minutes, or not survive."""
         made, text = self._plan, self._plan.text
         if count < made.needed():

@@ -112,10 +112,8 @@ class FaissIndex(OneQuery):
     def _build(self, vectors: np.ndarray, progress: Progress | None, **knobs: float) -> None:
         started = time.perf_counter()
         n, dim = vectors.shape
-        chosen = {**knobs, **{name: value for name, value in self._row.auto(n, dim).items() if knobs[name] == 0}}
-        self._refuse(n, dim, chosen)
         report(progress, 0, n)
-        index = self._new(dim, chosen)
+        index = self._new(dim, self._chosen(n, dim, knobs))
         if not index.is_trained:
             index.train(sample(vectors))
         for start in range(0, n, BLOCK):
@@ -134,12 +132,17 @@ class FaissIndex(OneQuery):
         quiet(index)
         return index
 
-    def _refuse(self, n: int, dim: int, knobs: dict) -> None:
-        if n < (needed := self._row.needs(knobs)):
-            raise UserError(f"The index {self.name} was given {n:,} vectors.", f"Its training needs {needed:,}.", "Use exact.")
-        if dim % knobs.get("m", 1):
+    def _chosen(self, count: int, dim: int, knobs: dict) -> dict:
+        """The knobs with those that were left to the index."""
+        return {**knobs, **{name: value for name, value in self._row.auto(count, dim).items() if knobs[name] == 0}}
+
+    def _fits(self, count: int, dim: int, **knobs: float) -> None:
+        chosen = self._chosen(count, dim, knobs)
+        if count < (needed := self._row.needs(chosen)):
+            raise UserError(f"The index {self.name} was given {count:,} vectors.", f"Its training needs {needed:,}.", "Use exact.")
+        if dim % chosen.get("m", 1):
             fits = ", ".join(str(m) for m in range(1, dim + 1) if dim % m == 0)
-            raise UserError(f"m = {knobs['m']} does not divide {dim} dimensions.", f"These do: {fits}.")
+            raise UserError(f"m = {chosen['m']} does not divide {dim} dimensions.", f"These do: {fits}.")
 
     def _take(self, index: object, mapped: Path | None, seconds: float) -> None:
         if hasattr(index, "make_direct_map") and not self._row.lossy:

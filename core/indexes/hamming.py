@@ -70,12 +70,7 @@ class Hamming(Beside):
     def _build(self, vectors: np.ndarray, progress: Progress | None, **knobs: float) -> None:
         started = time.perf_counter()
         bits, nlist = int(knobs["bits"]), int(knobs.get("nlist", 0))
-        if bits % 8:
-            raise UserError(f"bits = {bits} was given.", "Codes have whole bytes: 8, 16, 24 ... bits.")
         nlist = nlist or max(1, min(round(np.sqrt(len(vectors))), len(vectors) // 39))
-        if self._row.lists and len(vectors) < nlist:
-            given = f"The index {self.name} was given {len(vectors)} vectors."
-            raise UserError(given, f"Its training needs {nlist:,}.", "Use exact.")
         own = bits in (0, vectors.shape[1]) and are_bits(vectors)
         self._own = float(abs(vectors[0, 0])) if own else 0.0
         self._planes = self._made(vectors, bits or 256, bool(knobs["learned"]))
@@ -86,6 +81,12 @@ class Hamming(Beside):
             index.add(self._planes.codes(vectors[part]))
         self._take(index, None)
         self._keep(np.zeros((0, vectors.shape[1]), np.float32) if own else vectors, started)
+
+    def _fits(self, count: int, dim: int, **knobs: float) -> None:
+        if (bits := int(knobs["bits"])) % 8:
+            raise UserError(f"bits = {bits} was given.", "Codes have whole bytes: 8, 16, 24 ... bits.")
+        if count < (nlist := int(knobs.get("nlist", 0))):
+            raise UserError(f"The index {self.name} was given {count:,} vectors.", f"Its training needs {nlist:,}.", "Use exact.")
 
     def _made(self, vectors: np.ndarray, bits: int, learned: bool) -> Planes:
         if self._own:

@@ -65,9 +65,9 @@ def test_vectors_that_do_not_fit_are_refused_with_the_number_needed(text, rows, 
 
 def test_absurd_memory_and_time_are_refused_by_their_estimate():
     with pytest.raises(UserError, match="GB"):
-        indexes.get("factory:HNSW512")._refuse(2_000_000, 2048)
+        indexes.get("factory:HNSW512").fits(2_000_000, 2048)
     with pytest.raises(UserError, match="hours"):
-        indexes.get("factory:IVF65536,Flat")._refuse(1_000_000, 1024)
+        indexes.get("factory:IVF65536,Flat").fits(1_000_000, 1024)
 
 
 def test_it_is_named_in_lists_of_indexes_with_its_commas_and_knobs():

@@ -99,8 +99,12 @@ def test_measured_again(catalogue, monkeypatch):
     assert list(curves.plan(catalogue, ENCODER, FEW, timed=False).found) == whole
 
 
-def test_what_can_not_be_built_is_told_and_tried_again(catalogue, monkeypatch):
+def test_what_can_not_be_built_is_told_before_and_after_and_tried_again(catalogue, monkeypatch):
     wanted = ("exact", "pq:m=7")
+    assert "7 does not divide 192" in curves.plan(catalogue, ENCODER, wanted, timed=False).refused["pq:m=7"]
+    crowd = curves.plan(catalogue, ENCODER, ["factory:IVF5000,Flat"])
+    assert all("Its training needs 5,000" in why for why in crowd.refused.values())
+    assert (crowd.left, crowd.seconds, crowd.ram_bytes) == (0, 0.0, 0)
     assert [point.text for point in curves.curves(catalogue, ENCODER, wanted)] == ["exact"]
     planned = curves.plan(catalogue, ENCODER, wanted, timed=False)
     assert "7 does not divide 192" in planned.refused["pq:m=7"]

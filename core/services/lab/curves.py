@@ -27,7 +27,7 @@ MOST_K = 100
 GROW_S = 30e-6
 """Seconds to draw one synthetic vector, and for fitting them once (measured on 2 cores)."""
 FIT_S = 60.0
-BASIS = "small builds on a sample of these vectors, grown to the size; expect it within a factor of three"
+BASIS = "small builds on a sample, or what the same build took before, grown to the size; expect it within a factor of three"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +81,10 @@ def plan(
     points = [one for _, one in known if isinstance(one, Point)]
     found = () if again else tuple(points)
     refused = {spec.text: one for spec, one in known if isinstance(one, str) and not again}
+    refused |= {spec.text: why for spec in specs if (why := _too_few(spec, size, vectors.vectors.shape[1]))}
     seconds, ram = None, 0
     if timed:
-        left = [spec for spec, one in known if one is None or again]
+        left = [spec for spec, one in known if (one is None or again) and spec.text not in refused]
         seconds, ram = _estimate(left, points, vectors.vectors[rows[: max(costs.SAMPLES)]], size, real, progress)
     basis = BASIS if timed else ""
     return Plan(dataset.name, encoder, k, size, specs, found, refused, seconds, basis, ram, memory.free_bytes())
@@ -209,6 +210,15 @@ def job_arguments(
     given += ["--indexes", written(indexes)] if indexes else []
     given += ["--size", str(size)] if size else []
     return given + (["--full"] if full else []) + (["--again"] if again else [])
+
+
+def _too_few(spec: IndexSpec, size: int, dim: int) -> str:
+    """Why such a gallery can't be indexed this way, whatever its vectors are; empty where it can."""
+    try:
+        indexes.get(spec.name).fits(size, dim, **spec.build)
+    except UserError as error:
+        return str(error)
+    return ""
 
 
 def _build(spec: IndexSpec) -> tuple:
