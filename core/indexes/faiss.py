@@ -139,7 +139,8 @@ class FaissIndex(OneQuery):
     def _fits(self, count: int, dim: int, **knobs: float) -> None:
         chosen = self._chosen(count, dim, knobs)
         if count < (needed := self._row.needs(chosen)):
-            raise UserError(f"The index {self.name} was given {count:,} vectors.", f"Its training needs {needed:,}.", "Use exact.")
+            given = f"The index {self.name} was given {count:,} vectors."
+            raise UserError(given, f"Its training needs {needed:,}.", "Use exact.")
         if dim % chosen.get("m", 1):
             fits = ", ".join(str(m) for m in range(1, dim + 1) if dim % m == 0)
             raise UserError(f"m = {chosen['m']} does not divide {dim} dimensions.", f"These do: {fits}.")

@@ -124,7 +124,10 @@ def _ruled(size: int, dim: int, memory: int, recall: float, near: Sequence[Point
     if not fitting:
         least = min([*(rule.bytes for rule in rules), *(_grown(point, size) for point in near)], default=4 * size * dim)
         given = f"Nothing holds {size:,} vectors of {dim} numbers in {_bytes(memory)}."
-        raise UserError(given, f"At least {_bytes(least)} are needed.", "Give more memory, or an encoder with fewer numbers: :pca=64 behind its name makes 64.")
+        raise UserError(
+            given, f"At least {_bytes(least)} are needed.",
+            "Give more memory, or an encoder with fewer numbers: :pca=64 behind its name makes 64.",
+        )  # fmt: skip
     rule = fitting[0]
     sentence = (
         f"For {size:,} vectors of {dim} numbers take {rule.text}, about {_bytes(rule.bytes)} of memory: {rule.why}."
