@@ -18,10 +18,11 @@ SOURCE = {
     "minhash": "Broder, On the resemblance and containment of documents, 1997; bands: Mining of Massive Datasets, ch. 3",
 }
 ABOUT = {
-    "lsh": "The curve is the mean over all random planes. The measured points (diamonds) are real pairs under the one draw that is "
-    "shown, that of the index hamming without learning. All pairs share this draw, so where they leave the curve they leave it together.",
-    "minhash": "The curve is the mean over all permutations. The measured points (diamonds) are real pairs under the one draw "
-    "of the index minhash. All pairs share this draw, so where they leave the curve they leave it together.",
+    "lsh": "The curve is the mean over all random planes. The measured points (diamonds) are real pairs under the one draw "
+    "that is shown, that of the index hamming without learning. All pairs share this draw, so where they leave the "
+    "curve they leave it together.",
+    "minhash": "The curve is the mean over all permutations. The measured points (diamonds) are real pairs under the one draw of "
+    "the index minhash. All pairs share this draw, so where they leave the curve they leave it together.",
 }
 SEARCH = {
     "lsh": "Bands are the textbook scheme (Indyk and Motwani, Approximate nearest neighbors, STOC 1998): a search by them "
