@@ -6,6 +6,7 @@ that it is of the tier ``TEST_TIER``.
 """
 
 import os
+import signal
 import time
 
 import numpy as np
@@ -13,6 +14,9 @@ from PIL import Image
 
 from core.encoders.base import Encoder, encoders
 from core.services import shards
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # tests that run in the background of a shell: children inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 shards.SECONDS = float(os.environ.get("TEST_PART_SECONDS", "0.3"))
 
