@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from pages.parts.lab import loss
+from core.services.lab.point import Point
+from pages.parts.lab import chart, loss
 
 
 @pytest.mark.parametrize(
@@ -14,3 +17,15 @@ from pages.parts.lab import loss
 )  # fmt: skip
 def test_a_change_takes_as_many_digits_as_it_needs(low, high, said):
     assert loss.between(low, high) == said
+
+
+def test_a_line_has_the_automatic_value_where_its_recall_belongs(monkeypatch):
+    usual = Point(
+        "annoy", "Annoy", "annoy", {"trees": 32}, {"search_k": 0}, False, 100, 100, 8, 10, 20, 0.9, 0.8, *[1.0] * 4, 1, 1, 1.0
+    )
+    recalls = {100: 0.8, 1000: 0.95, 10_000: 1.0}
+    others = [replace(usual, text=f"annoy:search_k={k}", search={"search_k": k}, recall=r) for k, r in recalls.items()]
+    monkeypatch.setattr(chart.state, "knob_rows", lambda index: {"search_k": {"default": 0}})
+    [(index, number, drawn)] = chart.lines([usual, *others])
+    assert (index, number) == ("annoy", 0)
+    assert [point.search["search_k"] for point in drawn] == [100, 0, 1000, 10_000]

@@ -44,14 +44,15 @@ def lines(points: Sequence[Point]) -> Iterator[tuple[str, int, list[Point]]]:
 
 
 def _along(index: str, points: Sequence[Point]) -> list[list[Point]]:
-    """The points along each search knob, by its value; a knob with one value alone is no line."""
+    """The points along each search knob, by rising recall: 0, which leaves a value to the index, has its place among the others.
+    A knob with one value alone is no line."""
     usual = {name: row["default"] for name, row in state.knob_rows(index).items()}
     found = []
     for knob in points[0].search:
         others = [name for name in points[0].search if name != knob]
         along = [point for point in points if all(point.search[name] == usual.get(name) for name in others)]
         if len(along) > 1:
-            found.append(sorted(along, key=lambda point: point.search[knob] or float("inf")))
+            found.append(sorted(along, key=lambda point: (point.recall, point.search[knob] or float("inf"))))
     return found
 
 
