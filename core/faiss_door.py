@@ -7,14 +7,10 @@ would hide which came first. k-means codebooks and indexes both come through her
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from types import ModuleType
 
 from core.errors import UserError
-
-WAIT = "OMP_WAIT_POLICY"
 
 
 @cache
@@ -25,32 +21,13 @@ def faiss() -> ModuleType:
         UserError: faiss is not installed, or does not load on this machine.
     """
     try:
-        with _waiting_asleep():
-            import faiss as module
+        import faiss as module
     except ImportError as error:
         raise UserError(
             f"faiss can't be loaded here ({error}).", fix="Install it with: pip install faiss-cpu, or use the exact index."
         ) from error
     module.omp_set_num_threads(team())
     return module
-
-
-@contextmanager
-def _waiting_asleep() -> Iterator[None]:
-    """Let the threads of what is loaded here sleep between their calls, unless the user said how they wait.
-
-    By default they go on asking for work for milliseconds, on the cores that numpy's own threads need: a product of 0.2 ms
-    behind a search took 4 ms on two cores. The run time reads this once, when it is loaded; torch, which has a run time of
-    its own, and programs that are started later are left as they are.
-    """
-    if WAIT in os.environ:
-        yield
-        return
-    os.environ[WAIT] = "PASSIVE"
-    try:
-        yield
-    finally:
-        os.environ.pop(WAIT, None)
 
 
 def threads() -> int:

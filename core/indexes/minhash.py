@@ -23,6 +23,7 @@ import numpy as np
 from core.errors import UserError
 from core.indexes.base import Knob, Unreadable, indexes
 from core.indexes.beside import Beside, blocks
+from core.indexes.faiss_calls import nearest
 from core.indexes.planes import Planes, learned_planes, random_planes
 from core.indexes.ranking import cosines, top
 from core.types import Cost, Hits, Progress
@@ -50,11 +51,11 @@ class Tables:
     def meeting(self, signature: np.ndarray) -> np.ndarray:
         """Rows that share a whole band with one signature (num_perm), int64, ascending."""
         wanted = banded(signature[None], self.b, self.r)[:, 0]
-        found = []
+        met = np.zeros(self.rows.shape[1], bool)
         for band, key in enumerate(wanted):
             first, last = np.searchsorted(self.keys[band], key, "left"), np.searchsorted(self.keys[band], key, "right")
-            found.append(self.rows[band, first:last])
-        return np.unique(np.concatenate(found)).astype(np.int64)
+            met[self.rows[band, first:last]] = True
+        return np.flatnonzero(met)
 
 
 def banded(signatures: np.ndarray, b: int, r: int) -> np.ndarray:
@@ -181,9 +182,13 @@ class MinHashIndex(Beside):
     def _select(self, queries: np.ndarray, k: int, mask: np.ndarray | None, **knobs: float) -> Hits:
         tables = self.tables(knobs["threshold"])
         met = [tables.meeting(signature) for signature in self.signatures(queries)]
-        met = met if mask is None else [rows[mask[rows]] for rows in met]
-        which, ids = np.repeat(np.arange(len(met)), [len(rows) for rows in met]), np.concatenate(met)
         most = min(k, int(knobs["num_results"]) or k)
+        met = met if mask is None else [rows[mask[rows]] for rows in met]
+        met = [
+            rows if len(rows) <= most else nearest(query, self._vectors, rows[None], most)[0]
+            for query, rows in zip(queries[:, None], met, strict=True)
+        ]
+        which, ids = np.repeat(np.arange(len(met)), [len(rows) for rows in met]), np.concatenate(met)
         hits = top(len(queries), most, which, ids, cosines(queries, self.rows, which, ids))
         pad = ((0, 0), (0, k - most))
         return Hits(np.pad(hits.ids, pad, constant_values=-1), np.pad(hits.scores, pad, constant_values=-np.inf))

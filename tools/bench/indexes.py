@@ -16,13 +16,15 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
-
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
+from core.errors import UserError  # before numpy: it says how numpy's threads wait
+
+# isort: split
+import numpy as np
+
 from core.cli.output import Progress, table
-from core.errors import UserError
 from core.indexes.base import indexes
 from core.services import build, library
 from core.services.hardware import busy, hardware

@@ -1,10 +1,11 @@
-"""What the waiting threads of faiss cost numpy: the same searches in turn with threads that ask for work, and that sleep.
+"""What the waiting threads of numpy cost faiss, and the other way round: searches in turn with threads that ask for work, and
+that sleep.
 
     python tools/bench/threads.py [--rows 20000] [--dim 192] [--rounds 60]
 
-A page asks several indexes one after the other, of faiss and of numpy. Each side is a process of its own, since the run time
-reads once how its threads wait: ``asking`` is its usual way, ``asleep`` that of :mod:`core.faiss_door`. Both are started in turn,
-three times; the figures are medians in ms of one query, and the last column is asking / asleep.
+A page asks several indexes one after the other, of faiss and of numpy, and some use both. Each side is a process of its own, for
+numpy reads once how its threads wait: ``asking`` is its usual way, ``asleep`` that of :mod:`core`. Both are started in turn,
+three times; the figures are medians in ms, and the last column is asking / asleep.
 """
 
 from __future__ import annotations
@@ -17,39 +18,45 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
-
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from core.faiss_door import WAIT
+from core import BLAS_WAIT  # before numpy: it says how numpy's threads wait
+
+# isort: split
+import numpy as np
+
 from core.indexes.base import indexes
 from core.services.hardware import busy, hardware
 
-NAMES = ("exact", "flat", "hnsw", "ivf_pq", "pq", "sq8")
-SIDES = {"asking": {WAIT: "ACTIVE"}, "asleep": {}}
+NAMES = ("exact", "flat", "hnsw", "ivf_pq", "pq", "sq8", "hamming")
+SIDES = {"asking": {BLAS_WAIT: "26"}, "asleep": {}}
+"""26 is what numpy's wheels are built with."""
+COUNTS = (1, 32)
 TIMES = 3
 
 
 def searched(rows: int, dim: int, rounds: int) -> dict[str, float]:
-    """Median ms of one query for each index, asked in turn, behind a batch of faiss's as another visitor would send it."""
+    """Median ms of a search for each index and number of queries, asked in turn, behind a batch of faiss's as another visitor
+    would send it."""
     vectors = np.random.default_rng(0).standard_normal((rows, dim), dtype=np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     made = {name: indexes.get(name) for name in NAMES}
     for index in made.values():
         index.build(vectors)
-    taken: dict[str, list[float]] = {name: [] for name in NAMES}
-    for number in range(rounds):
-        query = vectors[number % rows][None]
-        for name, index in made.items():
-            made["flat"].search(vectors[:8], 10)
-            began = time.perf_counter()
-            index.search(query, 10)
-            taken[name].append((time.perf_counter() - began) * 1e3)
+    taken: dict[str, list[float]] = {}
+    for count in COUNTS:
+        for number in range(rounds):
+            queries = vectors[np.arange(number * count, (number + 1) * count) % rows]
+            for name, index in made.items():
+                made["flat"].search(vectors[:8], 10)
+                began = time.perf_counter()
+                index.search(queries, 10)
+                taken.setdefault(f"{name} {count}", []).append((time.perf_counter() - began) * 1e3)
     return {name: float(np.median(ms)) for name, ms in taken.items()}
 
 
 def side(wishes: dict[str, str], given: list[str]) -> dict[str, float]:
-    env = {name: value for name, value in os.environ.items() if name != WAIT} | wishes
+    env = {name: value for name, value in os.environ.items() if name != BLAS_WAIT} | wishes
     out = subprocess.run([sys.executable, __file__, "--child", *given], env=env, capture_output=True, text=True, check=True)
     return json.loads(out.stdout)
 
@@ -69,11 +76,12 @@ def main() -> None:
         for name, wishes in SIDES.items():
             found[name].append(side(wishes, given))
     print(f"{hardware()}; programs that want each core: {busy()}")
-    print(f"{chosen.rows:,} x {chosen.dim}, k = 10; median ms of one query, each behind a batch of 8")
-    print("index    | asking   | asleep   | asking / asleep")
-    for index in NAMES:
-        asking, asleep = (float(np.median([run[index] for run in found[name]])) for name in SIDES)
-        print(f"{index:8} | {asking:8.3f} | {asleep:8.3f} | {asking / asleep:.2f}")
+    print(f"{chosen.rows:,} x {chosen.dim}, k = 10; median ms of a search, each behind a batch of 8")
+    print("index    | queries | asking   | asleep   | asking / asleep")
+    for name in found["asking"][0]:
+        index, count = name.split()
+        asking, asleep = (float(np.median([run[name] for run in found[side]])) for side in SIDES)
+        print(f"{index:8} | {count:>7} | {asking:8.3f} | {asleep:8.3f} | {asking / asleep:.2f}")
 
 
 if __name__ == "__main__":
