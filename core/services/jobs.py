@@ -56,11 +56,12 @@ class JobStatus:
 def start(title: str, arguments: Sequence[str]) -> str:
     """Run ``python -m core <arguments>`` as a job; returns its id."""
     _forget_old()
-    job = f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}"
+    now = time.time()
+    job = f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}-{int(now % 1 * 16**4):04x}{uuid.uuid4().hex[:2]}"
     folder = _folder(job)
     with store.writing(folder):
         folder.mkdir(parents=True)
-        noted = {"title": title, "arguments": list(arguments), "started": time.time()}
+        noted = {"title": title, "arguments": list(arguments), "started": now}
         store.write_text(folder / "job.json", json.dumps(noted))
         with open(folder / "output.txt", "wb") as output:
             child = subprocess.Popen(

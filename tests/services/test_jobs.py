@@ -59,6 +59,13 @@ def test_a_job_goes_from_starting_through_running_to_done(slow, tmp_path):
     assert jobs.listing(active_only=True) == []
 
 
+def test_jobs_of_one_second_are_listed_by_their_start(artifacts):
+    started = [jobs.start(f"Number {number}", ["indexes"]) for number in range(5)]
+    assert [job.id for job in jobs.listing()] == started[::-1]
+    for job in started:
+        ended(job)
+
+
 @pytest.mark.parametrize(
     ("encoder", "folder", "words"),
     [
