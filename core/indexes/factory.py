@@ -31,9 +31,12 @@ MOST_WORK = 2e13
 """Multiplications that training and adding may take: about an hour of one core."""
 KMEANS, OPQ_ROUNDS = 25, 10
 FORMS = "IVF64,Flat; IVF64,PQ16; OPQ16_64,IVF256,PQ16x4fs; PCA64,SQ8; HNSW32; IVF256_HNSW32,SQ8; ITQ64,LSHt; PQ16"
-TRANSFORM = re.compile(r"(PCAR?|OPQ|ITQ|RR|Pad)(\d+)(?:_(\d+))?|L2norm")
+TRANSFORM = re.compile(r"(PCAR?|ITQ|RR|Pad)(\d+)|(OPQ)(\d+)(?:_(\d+))?|L2norm")
 LISTS = re.compile(r"IVF(\d+)(?:_HNSW(\d+)?)?")
-CODE = re.compile(r"Flat|PQ(\d+)(?:x(4|6|8))?(fs|np)?|SQ(4|6|8|fp16|bf16)|LSH(r|t|rt)?|RaBitQ|HNSW(\d+)(?:,(?:Flat|SQ8))?")
+CODE = re.compile(
+    r"Flat|PQ(?P<m>\d+)(?:x(?P<bits>[468]))?(?:(?<=x4)fs|np)?|SQ(4|6|8|fp16|bf16)|(?P<lsh>LSH(r|t|rt)?)|RaBitQ|"
+    r"HNSW(?P<links>\d+)(?:,(?:Flat|SQ8))?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,8 @@ class Plan:
     parts: int = 0
     """Sub-vectors of an OPQ before the code."""
     lists: int = 0
-    walks: bool = False
-    """Whether the lists are found by an HNSW graph."""
+    walks: int = 0
+    """Links of each list, where they are found by an HNSW graph."""
     m: int = 0
     bits: int = 8
     links: int = 0
@@ -83,29 +86,28 @@ def plan(text: str) -> Plan:
     parts = text.split(",") if len(text) <= LONGEST else []
     found: dict = {"text": text}
     if len(parts) > 1 and (match := TRANSFORM.fullmatch(parts[0])):
-        kind, first, second = match.groups()
-        wide = second if kind == "OPQ" else first
-        found |= {"transform": parts.pop(0), "width": int(wide or 0), "parts": int(first) if kind == "OPQ" else 0}
+        _, width, _, pieces, kept = match.groups()
+        found |= {"transform": parts.pop(0), "width": int(width or kept or 0), "parts": int(pieces or 0)}
     if len(parts) > 1 and (match := LISTS.fullmatch(parts[0])):
-        found |= {"lists": int(match[1]), "walks": "HNSW" in parts.pop(0)}
+        found |= {"lists": int(match[1]), "walks": int(match[2] or 32) if "HNSW" in parts.pop(0) else 0}
     rest = ",".join(parts)
     match = CODE.fullmatch(rest)
-    if not match or (found.get("lists") and match[6]):
+    if not match or (found.get("lists") and (match["links"] or match["lsh"])):
         raise UserError(f"{text[:LONGEST]!r} is no faiss factory string that works here.", f"Such as: {FORMS}.")
-    made = Plan(**found, m=int(match[1] or 0), bits=int(match[2] or 8), links=int(match[6] or 0), code=rest)
+    made = Plan(**found, m=int(match["m"] or 0), bits=int(match["bits"] or 8), links=int(match["links"] or 0), code=rest)
     _check_numbers(made)
     return made
 
 
 def _check_numbers(made: Plan) -> None:
     for what, value, most in (("dimensions", made.width, 8192), ("lists", made.lists, 1 << 20), ("sub-vectors", made.m, 4096),
-                              ("OPQ sub-vectors", made.parts, 4096), ("links", made.links, 512)):  # fmt: skip
+                              ("OPQ sub-vectors", made.parts, 4096), ("links", max(made.links, made.walks), 512)):  # fmt: skip
         if value > most:
             raise UserError(f"{made.text!r} asks for {value} {what}.", f"At most {most}.")
     if any(int(number) == 0 for number in re.findall(r"(?<![a-zA-Z])\d+|(?<=[a-zA-Z])\d+", made.text)):
         raise UserError(f"{made.text!r} asks for none of something.", "Every number is at least 1.")
-    if made.links == 1:
-        raise UserError(f"{made.text!r} asks for 1 link of each picture.", "At least 2.")
+    if 1 in (made.links, made.walks):  # one ends the process
+        raise UserError(f"{made.text!r} asks for 1 link of each {'picture' if made.links else 'list'}.", "At least 2.")
 
 
 class FactoryIndex(OneQuery, Beside):
@@ -149,7 +151,7 @@ class FactoryIndex(OneQuery, Beside):
         if (made.m and wide % made.m) or (made.parts and wide % made.parts):
             fits = ", ".join(str(m) for m in range(1, wide + 1) if wide % m == 0)
             raise UserError(f"{text!r}: the sub-vectors do not divide {wide} dimensions.", f"These do: {fits}.")
-        if (size := count * made.row_bytes(dim)) > MOST_BYTES:
+        if (size := count * made.row_bytes(dim) + made.lists * (4 * wide + 8 * made.walks)) > MOST_BYTES:
             raise UserError(f"{text!r} would take {size / 1e9:.0f} GB of memory.", f"At most {MOST_BYTES / 1e9:.0f} GB.")
         if (work := made.work(count, dim)) > MOST_WORK:
             hours = f"{text!r} would take about {work / MOST_WORK:.1f} hours to build."
@@ -174,7 +176,7 @@ class FactoryIndex(OneQuery, Beside):
         return index
 
     def _said(self, error: Exception) -> UserError:
-        reason = str(error).split("Error: ")[-1].split("failed: ")[-1].strip()[-160:]
+        reason = re.split(r"Error: |failed: |\.(?:cpp|h):\d+: ", str(error))[-1].strip().rstrip(".")[-160:]
         return UserError(f"faiss can't make {self._plan.text!r} of these vectors: {reason}.", f"Such as: {FORMS}.")
 
     @staticmethod
@@ -215,7 +217,7 @@ class FactoryIndex(OneQuery, Beside):
 
 
 def _find(name: str) -> FactoryIndex | None:
-    return FactoryIndex(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else None
+    return FactoryIndex("".join(name.removeprefix(PREFIX).split())) if name.startswith(PREFIX) else None
 
 
 indexes.add_finder(list, _find)

@@ -38,7 +38,8 @@ def test_what_works_keeps_the_contract(text, truth, tmp_path):
 
 WRONG = ("", ",", "flat", "IVF", "IVF0,Flat", "IVF16,", "PQ0", "HNSW1", "IVF16", "PQ8+16", "IMI2x8,Flat", "IVF99999999999,Flat",
          "HNSW100000", "PCA999999,Flat", "Flat" * 50, "IVF16,Flat,RFlat", "IVF-4,Flat", "PQ8x16", "../../x", "IVF16,HNSW32",
-         "ＰＱ8", "LSQ8x8", "PQ\x008", "IVF16 ,Flat")  # fmt: skip
+         "ＰＱ8", "LSQ8x8", "PQ\x008", "IVF16_HNSW1,Flat", "IVF16_HNSW0,Flat", "IVF16_HNSW100000000,Flat",
+         "PCA16,IVF16_HNSW1,SQ8", "PQ16x8fs", "PQ16x6fs", "IVF16,LSH", "PCA48_16,Flat")  # fmt: skip
 
 
 @pytest.mark.parametrize("text", WRONG)
@@ -61,6 +62,10 @@ def test_what_is_no_factory_string_is_refused_before_faiss_sees_it(text, monkeyp
 def test_vectors_that_do_not_fit_are_refused_with_the_number_needed(text, rows, said):
     with pytest.raises(UserError, match=said):
         indexes.get(f"factory:{text}").build(clustered(rows))
+
+
+def test_blanks_say_nothing():
+    assert indexes.get("factory: IVF16, Flat ").name == "factory:IVF16,Flat"
 
 
 def test_absurd_memory_and_time_are_refused_by_their_estimate():
