@@ -14,10 +14,11 @@ from core.errors import UserError
 from core.services import library
 from core.services.lab.buckets import METHODS, Buckets, buckets
 from core.services.lab.view import query_view
-from core.services.lab.waterfall import CODES, Chain, Stage, Waterfall, waterfall
+from core.services.lab.waterfall import CODES, Chain, Stage, Waterfall, most_pca, waterfall
 from core.services.search import Query, item_of, query_from_file
 
-HASHED = {"lsh": {"bits": 64, "threshold": 0.5, "hash_dim": 64}}
+HASHED = {"lsh": {"bits": 64, "threshold": 0.4, "hash_dim": 64}}
+ROWS = 8
 """What bands of bits begin with: no index has them. The others begin as their indexes do."""
 DIGITS = 6
 """So many decimals of a mean are kept."""
@@ -32,7 +33,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     )  # fmt: skip
     _shared(made)
     usual = Chain()
-    made.add_argument("--pca", type=int, default=usual.pca, help=f"numbers that are kept; 0 = all (default: {usual.pca})")
+    made.add_argument("--pca", type=int, help=f"numbers that are kept; 0 = all (default: {usual.pca}, or as many as there are)")
     made.add_argument("--code", choices=CODES, default=usual.code, help=f"how a number is kept (default: {usual.code})")
     made.add_argument("--pq-bytes", type=int, default=0, help="bytes of a PQ code; 0 = by the dimension")
     made.add_argument("--index", default=usual.index, help=f"index over the codes; exact = none (default: {usual.index})")
@@ -67,7 +68,7 @@ def _add_buckets(commands: argparse._SubParsersAction) -> None:
     made.add_argument("--method", choices=METHODS, default="lsh")
     usual, own = HASHED["lsh"], "for minhash that of the index"
     made.add_argument("--bits", type=int, help=f"bits, or permutations of minhash (default: {usual['bits']}; {own})")
-    made.add_argument("--rows", type=int, default=8, help="bits in a band of lsh (default: 8)")
+    made.add_argument("--rows", type=int, help=f"bits in a band of lsh (default: {ROWS})")
     made.add_argument(
         "--threshold", type=float, help=f"similarity from which pairs should meet (default: {usual['threshold']:g}; {own})"
     )
@@ -81,10 +82,12 @@ def _shared(made: argparse.ArgumentParser) -> None:
 
 
 def _waterfall(options: argparse.Namespace) -> None:
-    chain = Chain(options.pca, options.code, options.pq_bytes, options.index, options.rerank)
     progress = Progress("stages", options.log)
     with progress.ending():
-        found = waterfall(ready(options.dataset, options.encoder), options.encoder, chain, options.k, options.protocol, progress)
+        dataset = ready(options.dataset, options.encoder)
+        pca = min(Chain.pca, most_pca(dataset, options.encoder)) if options.pca is None else options.pca
+        chain = Chain(pca, options.code, options.pq_bytes, options.index, options.rerank)
+        found = waterfall(dataset, options.encoder, chain, options.k, options.protocol, progress)
     progress.end("done", found.sentence)
     if options.json:
         return emit(found)
@@ -126,7 +129,7 @@ def _signed(value: float) -> str:
 
 def _asked(dataset: Dataset, text: str) -> Query:
     """A picture file, ``id:NAME``, or the bare id of a picture."""
-    if text in dataset.rows or not (text.startswith("id:") or os.path.exists(text)):
+    if text in dataset.rows or not (text.startswith("id:") or os.path.exists(text) or os.sep in text):
         return Query(item_id=item_of(dataset, text).id, name=text)
     return query_from_file(dataset, text)
 
@@ -150,8 +153,12 @@ def _buckets(options: argparse.Namespace) -> None:
     asked = _asked(dataset, options.query)
     if asked.item_id is None:
         raise UserError(f"{options.query} is no picture of {dataset.title or dataset.name}.", "Buckets hold those alone.")
+    other = "hash_dim" if options.method == "lsh" else "rows"
+    if getattr(options, other) is not None:
+        raise UserError(f"--{other.replace('_', '-')} was given.", f"{options.method} has none.", "Leave it out.")
     given = {name: getattr(options, name) for name in ("bits", "threshold", "hash_dim") if getattr(options, name) is not None}
-    found = buckets(dataset, options.encoder, options.method, asked.item_id, rows=options.rows, hits=options.k,
+    rows = ROWS if options.rows is None else options.rows
+    found = buckets(dataset, options.encoder, options.method, asked.item_id, rows=rows, hits=options.k,
                     **{**_usual(options.method), **given})  # fmt: skip
     if options.json:
         return emit(_plain(found))

@@ -66,7 +66,10 @@ def _tune(options: argparse.Namespace) -> None:
     progress = Progress(f"measuring {options.indexes or 'all indexes'}", options.log)
     with progress.ending():
         dataset = library.open_dataset(options.dataset) if options.estimate else ready(options.dataset, options.encoder)
-        wanted = (dataset, options.encoder, split(options.indexes), options.k, options.size)
+        named = split(options.indexes)
+        if options.indexes and not named:
+            raise UserError(f"--indexes {options.indexes!r} names none.", "Known: python -m core indexes.")
+        wanted = (dataset, options.encoder, named, options.k, options.size)
         if options.estimate:
             trials = Progress("trial builds")
             return _show_plan(plan(*wanted, full=options.full, again=options.again, progress=trials), options)

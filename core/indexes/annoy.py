@@ -11,6 +11,7 @@ import numpy as np
 from core.faiss_door import threads
 from core.indexes.base import Knob, Unreadable, indexes
 from core.indexes.beside import Beside, blocks
+from core.indexes.faiss_calls import os_error
 from core.indexes.ranking import rank
 from core.types import Cost, Hits, Progress
 
@@ -53,7 +54,7 @@ class Annoy(Beside):
                 forest.add_item(row, vectors[row])
         forest.build(knobs["trees"], n_jobs=threads())
         with tempfile.TemporaryDirectory() as folder:  # saved and mapped; the file lives on without its name
-            forest.save(str(Path(folder) / FILE))
+            _write(forest, Path(folder) / FILE)
             self._bytes = (Path(folder) / FILE).stat().st_size
         self._forest = forest
         self._keep(vectors, started)
@@ -67,7 +68,7 @@ class Annoy(Beside):
         return rank(queries, self.rows, found, k)
 
     def _save(self, folder: Path) -> None:
-        self._forest.save(str(folder / FILE))
+        _write(self._forest, folder / FILE)
         self._save_vectors(folder)
 
     def _load(self, folder: Path) -> None:
@@ -86,6 +87,14 @@ class Annoy(Beside):
 
     def cost(self) -> Cost:
         return Cost(self._bytes, self._bytes + self._vectors.nbytes, self._seconds)
+
+
+def _write(forest: object, path: Path) -> None:
+    """Raises OSError with its number, which the library leaves out, where the disk is full or forbidden."""
+    try:
+        forest.save(str(path))
+    except OSError as error:
+        raise os_error(error, path) from error
 
 
 indexes.add(Annoy.name, Annoy)

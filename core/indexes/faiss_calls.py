@@ -106,7 +106,7 @@ def written_bytes(index: object, how: str = "write_index") -> int:
     return written
 
 
-def os_error(error: RuntimeError, path: Path) -> OSError:
-    """faiss's words for a failed write as the system error that it was."""
+def os_error(error: Exception, path: Path) -> OSError:
+    """A library's words for a failed write as the system error that it was."""
     full = "No space left" in str(error) or "write error" in str(error)
     return OSError(errno.ENOSPC if full else errno.EACCES, str(error)[-200:], str(path))

@@ -73,7 +73,7 @@ class Hamming(Beside):
         nlist = nlist or max(1, min(round(np.sqrt(len(vectors))), len(vectors) // 39))
         own = bits in (0, vectors.shape[1]) and are_bits(vectors)
         self._own = float(abs(vectors[0, 0])) if own else 0.0
-        self._planes = self._made(vectors, bits or 256, bool(knobs["learned"]))
+        self._planes = self._made(vectors, bits or 256, bool(knobs["learned"]), progress)
         index = self._new(nlist)
         if self._row.lists:
             index.train(self._planes.codes(sample(vectors)))
@@ -88,10 +88,10 @@ class Hamming(Beside):
         if count < (nlist := int(knobs.get("nlist", 0))):
             raise UserError(f"The index {self.name} was given {count:,} vectors.", f"Its training needs {nlist:,}.", "Use exact.")
 
-    def _made(self, vectors: np.ndarray, bits: int, learned: bool) -> Planes:
+    def _made(self, vectors: np.ndarray, bits: int, learned: bool, progress: Progress | None) -> Planes:
         if self._own:
             return own_planes(vectors.shape[1])
-        return learned_planes(vectors, bits) if learned else random_planes(vectors.shape[1], bits)
+        return learned_planes(vectors, bits, progress) if learned else random_planes(vectors.shape[1], bits)
 
     def _new(self, nlist: int) -> object:
         flat = faiss().IndexBinaryFlat(self._planes.count)

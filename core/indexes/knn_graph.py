@@ -24,6 +24,8 @@ STEP = 4
 """So many of the beam are looked around from at a time: fewer and larger steps, the same beam at the end."""
 SEEN_BYTES = 64 << 20
 """Memory of one batch of queries for which rows it has seen."""
+NEAR_BYTES = 128 << 20
+"""Memory of one batch for the vectors that are compared in a step."""
 
 
 class KnnGraph(Beside):
@@ -54,7 +56,8 @@ class KnnGraph(Beside):
         beam = max(int(knobs["beam"]), min(k, self.size))
         entries = int(knobs["entries"]) or 4 * math.isqrt(self.size)
         spread = _shuffled(self.size)[: max(entries, 1)]
-        many = max(1, SEEN_BYTES // max(self.size, 1))
+        near = 4 * self.dim * STEP * self._links.shape[1]
+        many = max(1, min(SEEN_BYTES // max(self.size, 1), NEAR_BYTES // near))
         found = [self._walk(queries[start : start + many], beam, spread) for start in range(0, len(queries), many)]
         return rank(queries, self.rows, np.concatenate(found), k)
 

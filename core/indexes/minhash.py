@@ -136,7 +136,7 @@ class MinHashIndex(Beside):
     def _build(self, vectors: np.ndarray, progress: Progress | None, **knobs: float) -> None:
         started = time.perf_counter()
         bits = knobs["hash_dim"]
-        made = learned_planes(vectors, bits) if knobs["learned"] else random_planes(vectors.shape[1], bits)
+        made = learned_planes(vectors, bits, progress) if knobs["learned"] else random_planes(vectors.shape[1], bits)
         signatures = np.empty((len(vectors), knobs["num_perm"]), np.uint32)
         for part in blocks(len(vectors), BLOCK, progress):
             signatures[part] = signatures_of(made.bits(vectors[part]), knobs["num_perm"])

@@ -10,8 +10,10 @@ as there are axes; more bits come from further rotations with another start.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -47,8 +49,11 @@ class Planes:
 
     @staticmethod
     def load(folder: Path, dim: int) -> Planes:
-        with np.load(folder / "planes.npz", allow_pickle=False) as arrays:
-            planes = Planes(arrays["normals"], arrays["centre"])
+        try:
+            with np.load(folder / "planes.npz", allow_pickle=False) as arrays:
+                planes = Planes(arrays["normals"], arrays["centre"])
+        except (BadZipFile, EOFError, KeyError, ValueError) as error:
+            raise Unreadable(folder) from error
         if planes.normals.ndim != 2 or planes.normals.shape[0] != dim or planes.centre.shape != (dim,):
             raise Unreadable(folder)
         return planes
@@ -70,7 +75,8 @@ def own_planes(dim: int) -> Planes:
 
 
 def learned_planes(vectors: np.ndarray, bits: int, progress: Progress | None = None) -> Planes:
-    """Planes fitted to unit vectors (n, dim), by at most ``SAMPLE`` of them; ``progress`` counts rotations."""
+    """Planes fitted to unit vectors (n, dim), by at most ``SAMPLE`` of them. It takes seconds: ``progress`` is asked all the time
+    whether to stop, and counts none of the vectors as done."""
     sample = np.asarray(vectors[:: -(-len(vectors) // SAMPLE)], np.float64)
     centre = sample.mean(axis=0)
     centred = sample - centre
@@ -80,16 +86,16 @@ def learned_planes(vectors: np.ndarray, bits: int, progress: Progress | None = N
     projected, random = centred @ axes, np.random.default_rng(SEED)
     turns, left = [], bits
     while left > 0:
-        report(progress, bits - left, bits)
-        turns.append(_rotation(projected, random)[:, :left])
+        turns.append(_rotation(projected, random, lambda: report(progress, 0, len(vectors)))[:, :left])
         left -= turns[-1].shape[1]
     return Planes((axes @ np.concatenate(turns, axis=1)).astype(np.float32), centre.astype(np.float32))
 
 
-def _rotation(projected: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def _rotation(projected: np.ndarray, random: np.random.Generator, step: Callable[[], None]) -> np.ndarray:
     """The rotation (c, c) of rows (n, c) that brings them near the corners of a cube, from a random start."""
     turn, _ = np.linalg.qr(random.standard_normal((projected.shape[1], projected.shape[1])))
     for _ in range(ROUNDS):
+        step()
         corners = np.where(projected @ turn > 0, 1.0, -1.0)
         left, _, right = np.linalg.svd(projected.T @ corners, full_matrices=False)
         turn = left @ right

@@ -46,7 +46,7 @@ def gallery_index(
     folder = store.get_or_build(KIND, causes, write, progress)
     try:
         return _load(name, folder)
-    except (OSError, ValueError, KeyError, RuntimeError, Unreadable) as error:
+    except (OSError, EOFError, ValueError, KeyError, RuntimeError, Unreadable) as error:
         log.warning("building the index %s again, its cache entry can't be read: %s", folder, error)
         store.delete(KIND, folder.name)
         return _load(name, store.get_or_build(KIND, causes, write, progress))

@@ -51,6 +51,12 @@ def one_query(locator: str, version: str, encoder: str, index: str, query: str, 
     return view.query_view(cached.dataset(locator), encoder, index, name if data is None else "your picture", k, data=data)
 
 
+@st.cache_data(max_entries=60, show_spinner=False)
+def most_pca(locator: str, version: str, encoder: str) -> int:
+    """To how many numbers the vectors of a gallery can be reduced. Raises UserError."""
+    return waterfall.most_pca(cached.dataset(locator), encoder)
+
+
 @st.cache_resource(max_entries=60, show_spinner=False)
 def losses(locator: str, version: str, encoder: str, pca: int, code: str, index: str, rerank: int, k: int) -> Waterfall:
     """The stages of a chain; measured before, or now. Raises UserError."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from core.errors import UserError
+from core.indexes import annoy
 from core.indexes.base import Index, indexes
 from tests.contracts.indexed import DIM, NAMES, N, clustered
 
@@ -91,6 +93,26 @@ def test_full_disk_while_saving_is_a_system_error(built, tmp_path):
     (tmp_path / "index.faiss").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left"):
         built("flat").save(tmp_path)
+
+
+def test_annoy_on_a_full_disk_is_a_system_error_with_its_number(tmp_path):
+    class Full:
+        def save(self, path: str) -> None:
+            raise OSError("Unable to write: No space left on device")
+
+    with pytest.raises(OSError, match="No space left") as told:
+        annoy._write(Full(), tmp_path / "index.ann")
+    assert told.value.errno == errno.ENOSPC
+
+
+@pytest.mark.parametrize("name", ["hamming", "minhash"])
+def test_damaged_planes_are_refused(name, built, tmp_path):
+    built(name).save(tmp_path)
+    whole = (tmp_path / "planes.npz").read_bytes()
+    for broken in (b"", b"PK", whole[:100], whole[: len(whole) // 2].ljust(len(whole), b"\0")):
+        (tmp_path / "planes.npz").write_bytes(broken)
+        with pytest.raises(UserError, match="can't be read"):
+            indexes.get(name).load(tmp_path)
 
 
 def test_unreadable_file_is_refused(built, tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from core.errors import Cancelled, UserError
+from core.indexes import planes
 from core.indexes.base import indexes
 from core.registry import UnknownName
 from tests.contracts.indexed import NAMES, N, clustered
@@ -97,6 +98,17 @@ def test_build_reports_and_stops(name):
             index.build(clustered(), lambda done, total: False)
         with pytest.raises(UserError, match="before it was built"):
             index.search(clustered(1), 1)
+
+
+@pytest.mark.parametrize(("name", "knobs"), [("hamming", {"bits": 64}), ("minhash", {"hash_dim": 64, "learned": 1})])
+def test_planes_that_are_learned_can_be_stopped_meanwhile(name, knobs, monkeypatch):
+    asked, rotated = [], []
+    svd = np.linalg.svd
+    monkeypatch.setattr(planes.np.linalg, "svd", lambda *given, **more: rotated.append(1) or svd(*given, **more))
+    with pytest.raises(Cancelled):
+        indexes.get(name).build(clustered(), lambda done, total: asked.append((done, total)) or len(asked) < 5, **knobs)
+    assert len(rotated) < 6, "of the fifty steps of a rotation"
+    assert set(asked) == {(0, N)}
 
 
 def test_unknown_index_is_answered_with_the_nearest_name():

@@ -78,12 +78,23 @@ def test_what_was_measured_and_does_not_fit():
     few = [replace(one, dim=192) for one in few]
     found = recommend(2720, 192, 10**6, 0.95, few)
     assert (found.text, found.source, found.bytes) == ("sq8", "rule", 2720 * 192)
-    assert "None of the 2 settings measured here fits into 1 MB" in found.sentence
+    assert "none of the 2 settings measured here fits into 1 MB" in found.sentence
     assert "few bytes" not in found.sentence
-    assert "The one setting measured here does not fit into 1 MB" in recommend(2720, 192, 10**6, 0.95, few[:1]).sentence
-    assert "Nothing of this size was measured here" in recommend(2720, 192, 10**6, 0.95).sentence
+    assert "the one setting measured here does not fit into 1 MB" in recommend(2720, 192, 10**6, 0.95, few[:1]).sentence
+    assert "nothing of this size was measured here" in recommend(2720, 192, 10**6, 0.95).sentence
     measured = replace(few[0], index="sq8", ram_bytes=2_000_000)
     assert recommend(2720, 192, 10**6, 0.95, [measured]).index == "pq"
+
+
+def test_where_nothing_measured_finds_enough_a_rule_may():
+    found = recommend(1000, 8, 100_000, 0.95, [POINTS[1], POINTS[5]])
+    assert (found.source, found.text) == ("rule", "exact")
+    assert "none of the 2 settings measured here reaches 0.95 in 0.1 MB" in found.sentence
+    found = recommend(1000, 8, 100_000, 1.0, [point("hnsw", 0.98, 0.5)])
+    assert found.text == "exact"
+    assert "the one setting measured here does not reach 1" in found.sentence
+    found = recommend(1000, 8, 5000, 0.95, [POINTS[1], POINTS[5]])
+    assert (found.source, found.index) == ("measured", "hnsw"), "no rule fits, and this comes nearest"
 
 
 def test_the_advice_names_no_command():

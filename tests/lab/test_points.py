@@ -9,9 +9,10 @@ import pytest
 
 from core.errors import Cancelled, UserError
 from core.indexes.base import indexes
-from core.services import galleries
-from core.services.lab import answers, costs, curves, grid, memory, space
+from core.services import build, galleries, library
+from core.services.lab import answers, costs, curves, grid, memory, space, view, waterfall
 from tests.lab.conftest import ENCODER
+from tests.plugged import numbered, paint
 
 FEW = ("exact", "sq8:rerank=1", "lsh:bits=64,rerank=1")
 
@@ -185,3 +186,23 @@ def test_indexes_in_one_line():
     typed = grid.settings(["factory:IVF16,Flat"])
     assert {spec.name for spec in typed} == {"factory:IVF16,Flat"}
     assert {spec.search["nprobe"] for spec in typed} == {1, 4, 8, 16, 64}
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_galleries_of_a_few_pictures_are_measured_or_say_what_they_need(tmp_path, count):
+    few = library.open_dataset(str(paint(tmp_path / "few", numbered(count))))
+    build.build(few, [ENCODER])
+    with pytest.raises(UserError, match="At least 2 are" if count == 1 else "At least 72 are"):
+        curves.plan(few, ENCODER, ["exact"], size=1000)
+    if count == 1:
+        for asked in (
+            lambda: curves.plan(few, ENCODER, ["exact"]),
+            lambda: list(curves.curves(few, ENCODER, ["exact"])),
+            lambda: waterfall.waterfall(few, ENCODER, waterfall.Chain(1, "float16", 0, "exact", 0)),
+            lambda: view.query_view(few, ENCODER, "exact", "00000.png"),
+        ):
+            with pytest.raises(UserError, match="At least 2"):
+                asked()
+        return
+    assert [point.recall for point in curves.curves(few, ENCODER, ["exact"])] == [1.0]
+    assert waterfall.most_pca(few, ENCODER) == 3

@@ -43,8 +43,10 @@ def recommend(size: int, dim: int, memory_bytes: int, recall: float = 0.95, poin
         raise UserError(given, "All are above 0, and a recall is at most 1.")
     near = [p for p in points if p.dim == dim and p.k == k and p.size / NEAR <= size <= p.size * NEAR]
     fitting = [p for p in near if _grown(p, size) <= memory_bytes]
-    if fitting:
-        return _measured(size, dim, memory_bytes, recall, near, fitting)
+    good = [p for p in fitting if p.recall >= recall]
+    open_ = [rule for rule in _left(size, dim, memory_bytes, recall, near) if rule.bytes <= memory_bytes]
+    if good or (fitting and not open_):
+        return _measured(size, dim, memory_bytes, recall, near, good, fitting)
     return _ruled(size, dim, memory_bytes, recall, near)
 
 
@@ -54,9 +56,8 @@ def _grown(point: Point, size: int) -> int:
 
 
 def _measured(
-    size: int, dim: int, memory: int, recall: float, near: Sequence[Point], fitting: Sequence[Point]
+    size: int, dim: int, memory: int, recall: float, near: Sequence[Point], good: Sequence[Point], fitting: Sequence[Point]
 ) -> Advice:  # fmt: skip
-    good = [p for p in fitting if p.recall >= recall]
     best = min(good, key=lambda p: (p.p50, p.ram_bytes)) if good else max(fitting, key=lambda p: (p.recall, -p.p50))
     taken = _grown(best, size)
     base = min((p for p in near if p.exact), key=lambda p: p.p50, default=None)
@@ -118,8 +119,8 @@ def _rules(size: int, dim: int, memory: int, recall: float) -> list[_Rule]:
 
 
 def _ruled(size: int, dim: int, memory: int, recall: float, near: Sequence[Point]) -> Advice:
-    """By the first rule that fits; what was measured and does not fit (``near``) is no longer up to a rule."""
-    rules = [rule for rule in _rules(size, dim, memory, recall) if rule.suits and not _measured_as(rule.text, near)]
+    """By the first rule that fits; of what was measured (``near``) nothing does, or nothing finds enough."""
+    rules = _left(size, dim, memory, recall, near)
     fitting = [rule for rule in rules if rule.bytes <= memory]
     if not fitting:
         least = min([*(rule.bytes for rule in rules), *(_grown(point, size) for point in near)], default=4 * size * dim)
@@ -130,10 +131,15 @@ def _ruled(size: int, dim: int, memory: int, recall: float, near: Sequence[Point
         )  # fmt: skip
     rule = fitting[0]
     sentence = (
-        f"For {size:,} vectors of {dim} numbers take {rule.text}, about {_bytes(rule.bytes)} of memory: {rule.why}."
-        f"{_slow(rule, size, dim)} {_unmeasured(near, memory)}, so this is a rule ({SOURCE})."
+        f"For {size:,} vectors of {dim} numbers take {rule.text}, about {_bytes(rule.bytes)} of memory: {rule.why}"
+        f"{_slow(rule, size, dim)}; {_unmeasured(near, size, memory, recall)}, so this is a rule ({SOURCE})."
     )
     return Advice(sentence, rule.index, rule.text, "rule", f"{rule.why} ({SOURCE})", rule.bytes, None)
+
+
+def _left(size: int, dim: int, memory: int, recall: float, near: Sequence[Point]) -> list[_Rule]:
+    """The rules that suit, without those that were measured: these are no longer up to a rule."""
+    return [rule for rule in _rules(size, dim, memory, recall) if rule.suits and not _measured_as(rule.text, near)]
 
 
 def _measured_as(text: str, near: Sequence[Point]) -> bool:
@@ -146,16 +152,18 @@ def _slow(rule: _Rule, size: int, dim: int) -> str:
     """What a large gallery pays for codes."""
     if size <= FEW or rule.index not in ("sq8", "pq", "ivf_pq"):
         return ""
-    every = "" if rule.index == "ivf_pq" else "It compares every code, so that its time grows with the gallery. "
-    return f" {every}Re-ranking reads full vectors from disk, where they take {_bytes(4 * size * dim)}."
+    every = "" if rule.index == "ivf_pq" else "; it compares every code, so that its time grows with the gallery"
+    return f"{every}; re-ranking reads full vectors from disk, where they take {_bytes(4 * size * dim)}"
 
 
-def _unmeasured(near: Sequence[Point], memory: int) -> str:
+def _unmeasured(near: Sequence[Point], size: int, memory: int, recall: float) -> str:
     if not near:
-        return "Nothing of this size was measured here"
+        return "nothing of this size was measured here"
+    some = "the one setting" if len(near) == 1 else f"none of the {len(near)} settings"
+    fits = any(_grown(point, size) <= memory for point in near)
     if len(near) == 1:
-        return f"The one setting measured here does not fit into {_bytes(memory)}"
-    return f"None of the {len(near)} settings measured here fits into {_bytes(memory)}"
+        return f"{some} measured here does not {f'reach {recall:g}' if fits else f'fit into {_bytes(memory)}'}"
+    return f"{some} measured here {f'reaches {recall:g} in' if fits else 'fits into'} {_bytes(memory)}"
 
 
 def _bytes(count: int) -> str:

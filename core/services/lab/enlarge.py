@@ -72,8 +72,7 @@ def fit(vectors: np.ndarray, progress: Progress | None = None) -> tuple[Kernel, 
         UserError: fewer vectors than a neighbourhood needs.
         Cancelled: ``progress`` said stop.
     """
-    if len(vectors) < LEAST:
-        raise UserError(f"{len(vectors)} vectors can't be enlarged.", f"At least {LEAST} are needed to see their structure.")
+    check(len(vectors))
     rng = np.random.default_rng(SEED)
     whole = np.ascontiguousarray(vectors[np.sort(rng.permutation(len(vectors))[:FITTED_ON])], np.float32)
     part = whole[np.sort(rng.permutation(len(whole))[: len(whole) // PART])]
@@ -85,6 +84,12 @@ def fit(vectors: np.ndarray, progress: Progress | None = None) -> tuple[Kernel, 
         made = _statistics(_grown(part, Kernel(near, width), len(whole)))
         low, high = (width, high) if made[0] < real[0] else (low, width)
     return Kernel(neighbours(vectors, NEAR, progress), width), _compared(real, made)
+
+
+def check(count: int) -> None:
+    """Raises UserError: fewer vectors than a neighbourhood needs."""
+    if count < LEAST:
+        raise UserError(f"{count} vectors can't be enlarged.", f"At least {LEAST} are needed to see their structure.")
 
 
 def enlarge(vectors: np.ndarray, kernel: Kernel, size: int, progress: Progress | None = None) -> np.ndarray:

@@ -97,6 +97,8 @@ def query_view(
     wanted = min(k + (asked.row >= 0), made.size)
     found = asked.answer(made.search(asked.vector, wanted, **spec.search).ids[0], k)
     true = _true(sorted(asked.answer(plain.search(asked.vector, min(k + 1, plain.size)).ids[0], k), key=_best), found, k)
+    if not true:
+        raise UserError(f"{dataset.title or dataset.name} has no other picture to be found.", "At least 2 pictures are needed.")
     times = _in_turn([lambda: made.search(asked.vector, wanted, **spec.search), lambda: plain.search(asked.vector, wanted)])
     shown = [asked.shown(row, score, found, true) for row, score in _together(found, true)]
     kept = tuple(sorted((one for one in shown if one.rank), key=lambda one: one.rank))

@@ -9,7 +9,7 @@ from pathlib import Path
 from core.datasets.base import Dataset
 from core.errors import UserError
 from core.indexes.base import indexes
-from core.services import embed
+from core.services import embed, galleries
 from core.services.hardware import processor
 from core.services.lab.chain import Chain, Loss, Stage, Waterfall
 from core.services.lab.kept import kept
@@ -53,6 +53,16 @@ def waterfall(
         return {"source": dataset.locator, "dataset_name": dataset.name, "encoder_name": encoder, "index_name": chain.index}
 
     return kept(KIND, about, write, _read, progress)
+
+
+def most_pca(dataset: Dataset, encoder: str) -> int:
+    """To how many numbers PCA can reduce the vectors of a gallery: as many as they have, or as there are pictures.
+
+    Raises:
+        UserError: the embeddings are not built.
+    """
+    found = embed.read(dataset, ready_encoder(dataset, encoder, may_fit=False, load=False))
+    return min(len(galleries.gallery_rows(dataset, found, dataset.protocol())), int(found.vectors.shape[1]))
 
 
 def _check(chain: Chain, k: int) -> None:

@@ -66,7 +66,7 @@ def _controls() -> tuple[str, int, int, float, int]:
             options = sorted({*HASH_DIMS, hash_dim})
             hash_dim = st.select_slider(
                 "Bits of the set", options, key=state.key("hashdim"), width=220,
-                help="A vector becomes a set: the numbers of the planes on whose positive side it lies.",
+                help="A vector becomes a set: for each of so many planes, the side on which it lies.",
             )  # fmt: skip
         threshold = st.slider(
             "Similar from",

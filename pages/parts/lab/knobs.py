@@ -10,7 +10,7 @@ from pages.parts.words import caption, quiet
 STEPS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
 
 
-def panel(index: str) -> None:
+def panel(index: str, dim: int) -> None:
     """Search knobs, free at query time, then build knobs, each of which makes another index."""
     row = state.index_row(index)
     groups = (
@@ -22,15 +22,17 @@ def panel(index: str) -> None:
             caption(words)
             with st.container(horizontal=True, key=f"lab_{group}"):
                 for name, knob in row[group].items():
-                    _slider(index, name, knob)
+                    _slider(index, name, knob, dim)
     if not row.get("search_knobs") and not row.get("build_knobs"):
         quiet("This index has nothing to set: it compares the query with every vector.")
 
 
-def _slider(index: str, name: str, knob: dict) -> None:
+def _slider(index: str, name: str, knob: dict, dim: int) -> None:
     key = state.setting_key(index, name)
     st.session_state.setdefault(key, knob["default"])
     options = values(knob, st.session_state[key])
+    if name == "m" and dim:  # sub-vectors divide the numbers
+        options = [one for one in options if one == st.session_state[key] or not one or dim % one == 0]
     about = knob["about"][0].upper() + knob["about"][1:] if knob["about"] else None
     if len(options) > 1:
         st.select_slider(name, options, key=key, help=about, width=190, format_func=lambda one: _said(one, knob))

@@ -46,9 +46,10 @@ def show(now: LabView) -> None:
 
 def _controls(now: LabView) -> tuple[int, str, str, int]:
     """The stages, in the order in which a vector passes them."""
-    dim = int((cached.encoder_row(now.encoder) or {}).get("dim") or 0)
+    most = guarded(lambda: cached_lab.most_pca(*now.key), "Reading the vectors")
     with st.container(key="panel_lab_chain"), st.container(horizontal=True, key="lab_chain"):
-        dims = sorted({one for one in DIMS if not dim or one < dim} | {state.value("pca")})
+        dims = sorted({one for one in DIMS if one < most} | {min(int(state.value("pca")), most)})
+        st.session_state[state.key("pca")] = min(int(state.value("pca")), most)
         pca = st.select_slider(
             "PCA to", dims, key=state.key("pca"), format_func=lambda one: f"{one} numbers" if one else "no PCA", width=240
         )

@@ -33,7 +33,7 @@ def _live(now: LabView) -> None:
             quiet(state.index_row(index).get("about", ""))
             custom.field("try")
         with right:
-            knobs.panel(index)
+            knobs.panel(index, int((cached.encoder_row(now.encoder) or {}).get("dim") or 0))
     state.publish()
     row = state.index_row(index)
     if row.get("state", "ready") != "ready":

@@ -169,10 +169,14 @@ def heal() -> None:
         state[key("encoder")] = next((one for one in state[link.ENCODERS] if cached.encoder_row(one)), known[0])
     if hosted():  # no visitor of a public demo fills its memory
         state[key("size")] = 0
-    state[key("indexes")] = [name for name in value("indexes") if index_row(name)]
+    unknown = [name for name in value("indexes") if not index_row(name)]
+    state[key("indexes")] = [name for name in value("indexes") if name not in unknown]
     for param in ("try", "through"):
         if not index_row(value(param)):
+            unknown.append(value(param))
             state[key(param)] = FIELDS[param].first
+    for name in dict.fromkeys(unknown):
+        state.setdefault(link.REMARKS, []).append(f"There is no index {short(name)}, or it is written otherwise. Left out.")
 
 
 def go(view: str, index: str = "", settings: Mapping[str, float] | None = None) -> None:
