@@ -35,10 +35,8 @@ def gallery_index(
     Raises:
         UserError: the embeddings are not built, the index is unknown or can't hold this gallery.
     """
-    index, protocol = indexes.get(name), dataset.protocol()
-    causes = {**embed.causes(dataset, encoder), **index.fingerprint(**knobs), "gallery": list(protocol.gallery)}
-    if protocol.gallery:
-        causes["splits"] = _split_digest(dataset)
+    index = indexes.get(name)
+    causes = _causes(dataset, encoder, index, knobs)
 
     def write(path: Path) -> dict:
         return _write(path, dataset, encoder, index, knobs, progress)
@@ -50,6 +48,17 @@ def gallery_index(
         log.warning("building the index %s again, its cache entry can't be read: %s", folder, error)
         store.delete(KIND, folder.name)
         return _load(name, store.get_or_build(KIND, causes, write, progress))
+
+
+def is_built(dataset: Dataset, encoder: Encoder, name: str, **knobs: float) -> bool:
+    """Whether :func:`gallery_index` would only read. Raises UserError: the index or a knob is unknown."""
+    return store.find(KIND, store.key(_causes(dataset, encoder, indexes.get(name), knobs))) is not None
+
+
+def _causes(dataset: Dataset, encoder: Encoder, index: Index, knobs: dict) -> dict:
+    protocol = dataset.protocol()
+    splits = {"splits": _split_digest(dataset)} if protocol.gallery else {}
+    return {**embed.causes(dataset, encoder), **index.fingerprint(**knobs), "gallery": list(protocol.gallery), **splits}
 
 
 def _load(name: str, folder: Path) -> tuple[Index, np.ndarray]:

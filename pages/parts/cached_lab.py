@@ -43,6 +43,12 @@ def likeness(locator: str, version: str, encoder: str) -> Likeness:
     return space.likeness_of(cached.dataset(locator), encoder)
 
 
+@st.cache_data(max_entries=200, ttl=0.9, show_spinner=False)
+def index_built(locator: str, version: str, encoder: str, index: str) -> bool:
+    """Whether a setting can be asked at once. Raises UserError."""
+    return view.is_built(cached.dataset(locator), encoder, index)
+
+
 @st.cache_resource(max_entries=200, ttl=3600.0, show_spinner="Asking the index; one that is new is built first")
 def one_query(locator: str, version: str, encoder: str, index: str, query: str, k: int) -> QueryView:
     """One query (``item:<id>`` or ``up:<token>``) under one setting, as ``hnsw:efSearch=16``. Raises UserError."""

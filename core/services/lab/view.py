@@ -112,6 +112,12 @@ def query_view(
     )  # fmt: skip
 
 
+def is_built(dataset: Dataset, encoder: str, index: str) -> bool:
+    """Whether :func:`query_view` can ask this index without building it first. Raises UserError as that does."""
+    spec = index_spec(index)
+    return galleries.is_built(dataset, ready_encoder(dataset, encoder, may_fit=False, load=False), spec.name, **spec.build)
+
+
 def overridden(index: str, knobs: Mapping[str, float]) -> IndexSpec:
     """An index as a person writes it, with other knobs. Raises UserError."""
     spec = index_spec(index)

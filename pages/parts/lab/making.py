@@ -1,4 +1,4 @@
-"""An encoder whose vectors are not there yet: offered, watched, and what went wrong said."""
+"""Vectors and large indexes that are not there yet: offered, watched, and what went wrong said."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from pages.parts.guard import guarded, public
 from pages.parts.lab.live import live
 from pages.parts.lab.state import LabView
 from pages.parts.words import note
+
+AT_ONCE = 20_000
+"""In galleries up to this size an index is built when it is asked: it takes seconds."""
 
 
 def ready(now: LabView) -> bool:
@@ -39,6 +42,24 @@ def _offer(now: LabView, absent: bool) -> None:
     if st.button("Download and build" if absent else "Build", type="primary", key="lab_build"):
         builds.start(now.base.dataset, [now.encoder])
         st.rerun()
+
+
+def index_ready(now: LabView, spec: str) -> bool:
+    """Whether a setting of an index can be asked, or built meanwhile; in a large gallery the page offers to build it."""
+    if len(cached.dataset(now.base.dataset).items) <= AT_ONCE or cached_lab.index_built(*now.key, spec):
+        return True
+    wanted = ["build", "--dataset", now.base.dataset, "--encoders", now.encoder, "--index", spec]
+    if job := watching.active(wanted):
+        live(_watch, job.id, every=0.8)
+        return False
+    last = watching.ended(wanted)
+    if last is not None and last.state in ("failed", "cancelled"):
+        note("The build failed." if last.state == "failed" else "The build was stopped.", public(last.message), tone="bad")
+    note("This setting is not built yet.", "In a gallery this large it takes seconds to minutes, can be stopped, and is kept.")
+    if st.button("Build the index", type="primary", key="lab_build_index"):
+        watching.start(f"Build {spec}", wanted)
+        st.rerun()
+    return False
 
 
 def _watch(job_id: str) -> None:

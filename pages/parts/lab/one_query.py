@@ -10,7 +10,7 @@ from core.services.lab.point import Point, speed
 from core.services.lab.view import QueryView
 from pages.parts import builds, cached, cached_lab, watching
 from pages.parts.guard import guarded
-from pages.parts.lab import custom, hues, knobs, measuring, rows, state
+from pages.parts.lab import custom, hues, knobs, making, measuring, rows, state
 from pages.parts.lab.chart import ms
 from pages.parts.lab.live import live
 from pages.parts.lab.state import LabView
@@ -40,6 +40,8 @@ def _live(now: LabView) -> None:
         note(f"{hues.title(index)} can't be used here.", row.get("detail", ""), tone="bad")
         return
     spec = state.spec(index)
+    if not guarded(lambda: making.index_ready(now, spec), "Looking for the index"):
+        return
     view = guarded(lambda: cached_lab.one_query(*now.key, spec, now.base.query, min(now.base.k, MOST_SHOWN)), "The search")
     _figures(now, view, _mean(now, spec))
     _pictures(now, view)
