@@ -26,6 +26,8 @@ SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@=-]{0,199}")
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SHORT = re.compile(r"\d+ requested and \d+ written")
 """How numpy says that the disk is full: without an error number."""
+ROOM = "Delete caches on the Library page, or set LOOKALIKE_ARTIFACTS to a folder on a larger disk."
+ELSEWHERE = "Make room there, or set TMPDIR to another folder."
 CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 
 
@@ -75,13 +77,21 @@ def writing(folder: Path) -> Iterator[None]:
         raise
     except OSError as error:
         if error.errno in FULL or SHORT.search(str(error)):
-            raise _too_full(folder, _free(folder), 0) from error
+            elsewhere = error.filename is not None and not _related(error.filename, folder)  # the system's temporary files, say
+            place = Path(os.fsdecode(error.filename)).parent if elsewhere else folder
+            raise _too_full(place, _free(place), 0, ELSEWHERE if elsewhere else ROOM) from error
         if error.errno in CLOSED and error.filename is not None and _related(error.filename, folder):
             raise UserError(
                 f"The folder {folder} can't be written ({error.strerror}).",
                 fix="Change its permissions, or set LOOKALIKE_ARTIFACTS to a folder that you can write.",
             ) from error
         raise
+
+
+def os_error(error: Exception, path: Path) -> OSError:
+    """A library's words for a failed write as the system error that it was."""
+    full = "No space left" in str(error) or "write error" in str(error)
+    return OSError(errno.ENOSPC if full else errno.EACCES, str(error)[-200:], str(path))
 
 
 def _related(name: str | bytes, folder: Path) -> bool:
@@ -155,12 +165,9 @@ def _free(folder: Path) -> int:
     return shutil.disk_usage(next(p for p in (folder, *folder.absolute().parents) if p.exists())).free
 
 
-def _too_full(folder: Path, free: int, needed: int) -> UserError:
+def _too_full(folder: Path, free: int, needed: int, fix: str = ROOM) -> UserError:
     wants = f", and this needs {needed / 1e6:.0f} MB" if needed else ": writing there failed"
-    return UserError(
-        f"The disk that holds {folder} has {free / 1e6:.0f} MB free{wants}.",
-        fix="Delete caches on the Library page, or set LOOKALIKE_ARTIFACTS to a folder on a larger disk.",
-    )
+    return UserError(f"The disk that holds {folder} has {free / 1e6:.0f} MB free{wants}.", fix=fix)
 
 
 def files(path: Path) -> dict[str, int]:

@@ -26,7 +26,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def _build(options: argparse.Namespace) -> None:
-    progress = Progress(f"encoding by {options.encoders}", options.log)
+    progress = Progress(f"building {options.encoders}", options.log)
     with progress.ending():
         dataset, wanted = library.open_dataset(options.dataset, fresh=True), split_names(options.encoders)
         if options.estimate:

@@ -18,8 +18,9 @@ from core.services.lab.waterfall import CODES, Chain, Stage, Waterfall, most_pca
 from core.services.search import Query, item_of, query_from_file
 
 HASHED = {"lsh": {"bits": 64, "threshold": 0.4, "hash_dim": 64}}
-ROWS = 8
 """What bands of bits begin with: no index has them. The others begin as their indexes do."""
+ROWS = 8
+"""Bits in a band of lsh."""
 DIGITS = 6
 """So many decimals of a mean are kept."""
 

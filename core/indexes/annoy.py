@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from core.disk import os_error
 from core.faiss_door import threads
 from core.indexes.base import Knob, Unreadable, indexes
 from core.indexes.beside import Beside, blocks
-from core.indexes.faiss_calls import os_error
 from core.indexes.ranking import rank
 from core.types import Cost, Hits, Progress
 

@@ -50,7 +50,7 @@ class Plan:
     parts: int = 0
     """Sub-vectors of an OPQ before the code."""
     lists: int = 0
-    walks: int = 0
+    list_links: int = 0
     """Links of each list, where they are found by an HNSW graph."""
     m: int = 0
     bits: int = 8
@@ -75,7 +75,7 @@ class Plan:
     def work(self, count: int, dim: int) -> float:
         """Multiplications of training and adding, roughly."""
         trained, wide = min(count, 65_536), self.dims(dim)
-        lists = self.lists * wide * (KMEANS * trained + (count if not self.walks else 0))
+        lists = self.lists * wide * (KMEANS * trained + (count if not self.list_links else 0))
         codes = (1 << self.bits) * wide * (KMEANS * trained + count) if self.m else 0
         return lists + codes * (3 if self.parts else 1) + 80 * self.links * wide * count + dim * wide * count * bool(self.width)
 
@@ -89,7 +89,7 @@ def plan(text: str) -> Plan:
         _, width, _, pieces, kept = match.groups()
         found |= {"transform": parts.pop(0), "width": int(width or kept or 0), "parts": int(pieces or 0)}
     if len(parts) > 1 and (match := LISTS.fullmatch(parts[0])):
-        found |= {"lists": int(match[1]), "walks": int(match[2] or 32) if "HNSW" in parts.pop(0) else 0}
+        found |= {"lists": int(match[1]), "list_links": int(match[2] or 32) if "HNSW" in parts.pop(0) else 0}
     rest = ",".join(parts)
     match = CODE.fullmatch(rest)
     if not match or (found.get("lists") and (match["links"] or match["lsh"])):
@@ -100,13 +100,15 @@ def plan(text: str) -> Plan:
 
 
 def _check_numbers(made: Plan) -> None:
-    for what, value, most in (("dimensions", made.width, 8192), ("lists", made.lists, 1 << 20), ("sub-vectors", made.m, 4096),
-                              ("OPQ sub-vectors", made.parts, 4096), ("links", max(made.links, made.walks), 512)):  # fmt: skip
+    for what, value, most in (
+        ("dimensions", made.width, 8192), ("lists", made.lists, 1 << 20), ("sub-vectors", made.m, 4096),
+        ("OPQ sub-vectors", made.parts, 4096), ("links", made.links, 512), ("links", made.list_links, 512),
+    ):  # fmt: skip
         if value > most:
             raise UserError(f"{made.text!r} asks for {value} {what}.", f"At most {most}.")
     if any(int(number) == 0 for number in re.findall(r"(?<![a-zA-Z])\d+|(?<=[a-zA-Z])\d+", made.text)):
         raise UserError(f"{made.text!r} asks for none of something.", "Every number is at least 1.")
-    if 1 in (made.links, made.walks):  # one ends the process
+    if 1 in (made.links, made.list_links):  # one ends the process
         raise UserError(f"{made.text!r} asks for 1 link of each {'picture' if made.links else 'list'}.", "At least 2.")
 
 
@@ -151,7 +153,7 @@ class FactoryIndex(OneQuery, Beside):
         if (made.m and wide % made.m) or (made.parts and wide % made.parts):
             fits = ", ".join(str(m) for m in range(1, wide + 1) if wide % m == 0)
             raise UserError(f"{text!r}: the sub-vectors do not divide {wide} dimensions.", f"These do: {fits}.")
-        if (size := count * made.row_bytes(dim) + made.lists * (4 * wide + 8 * made.walks)) > MOST_BYTES:
+        if (size := count * made.row_bytes(dim) + made.lists * (4 * wide + 8 * made.list_links)) > MOST_BYTES:
             raise UserError(f"{text!r} would take {size / 1e9:.0f} GB of memory.", f"At most {MOST_BYTES / 1e9:.0f} GB.")
         if (work := made.work(count, dim)) > MOST_WORK:
             hours = f"{text!r} would take about {work / MOST_WORK:.1f} hours to build."

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
+from core.disk import os_error
 from core.faiss_door import faiss
 from core.indexes.base import Unreadable
 from core.indexes.ranking import slack
@@ -104,9 +104,3 @@ def written_bytes(index: object, how: str = "write_index") -> int:
 
     getattr(faiss(), how)(index, faiss().PyCallbackIOWriter(count))
     return written
-
-
-def os_error(error: Exception, path: Path) -> OSError:
-    """A library's words for a failed write as the system error that it was."""
-    full = "No space left" in str(error) or "write error" in str(error)
-    return OSError(errno.ENOSPC if full else errno.EACCES, str(error)[-200:], str(path))

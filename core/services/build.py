@@ -36,6 +36,7 @@ def build(
     dataset: Dataset, names: Sequence[str], index: str = "exact", progress: Progress | None = None, **knobs: float
 ) -> list[Built]:
     """Embed ``dataset`` by each encoder (one pass over the pictures for all of them), then build ``index`` over its gallery.
+    ``progress`` counts pictures, then vectors.
 
     A set that can be downloaded is downloaded first.
 
@@ -56,7 +57,7 @@ def build(
     made = [ready_encoder(dataset, name, progress, load=False) for name in names]
     made = list({encoder.name: encoder for encoder in made}.values())  # one encoder may have been spelt in two ways
     encoded = embed.embed(dataset, [encoder for encoder in made if _own(encoder)], progress)
-    return [_result(dataset, encoder, spec.name, encoded.get(encoder.name, 0), started, knobs) for encoder in made]
+    return [_result(dataset, encoder, spec.name, encoded.get(encoder.name, 0), started, knobs, progress) for encoder in made]
 
 
 def is_built(dataset: Dataset, name: str) -> bool:
@@ -72,9 +73,11 @@ def _own(encoder: Encoder) -> bool:
     return encoder.base is None and encoder.tier != "imported"
 
 
-def _result(dataset: Dataset, encoder: Encoder, index: str, encoded: int, started: float, knobs: dict) -> Built:
+def _result(
+    dataset: Dataset, encoder: Encoder, index: str, encoded: int, started: float, knobs: dict, progress: Progress | None
+) -> Built:  # fmt: skip
     path = embed.find(dataset, encoder) or _derived(dataset, encoder)
-    galleries.gallery_index(dataset, encoder, index, **knobs)
+    galleries.gallery_index(dataset, encoder, index, progress, **knobs)
     meta = store.read_meta(path) or {}
     seconds = time.perf_counter() - started
     return Built(dataset.name, encoder.name, index, meta["pictures"], meta["skipped"], encoded, seconds, path)

@@ -207,7 +207,7 @@ def test_a_forged_link_shows_the_usual(opened, params):
     assert not app.exception
     assert 'role="alert"' not in html(app)
     assert "<script>" not in html(app)
-    assert params.get("indexes") is None or "There is no index nothing" in notes(app)
+    assert params.get("indexes") is None or "names the index nothing" in notes(app)
 
 
 def test_an_encoder_that_is_not_built_is_offered(opened):

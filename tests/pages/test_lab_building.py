@@ -25,6 +25,7 @@ def test_an_index_of_a_large_gallery_is_offered_built_and_asked(open_page, pictu
     while (job := jobs.listing()[0]).active and time.monotonic() < deadline:
         time.sleep(0.2)
     assert (job.state, job.arguments[-1]) == ("done", "hnsw:M=8")
+    assert (job.done, job.total) == (12, 12), "the vectors of the index are counted"
     st.cache_data.clear()
     app = open_page("index_lab", **link)
     assert not app.exception

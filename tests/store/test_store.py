@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import store
+from core import disk, store
 from core.errors import UserError
 
 JSON = st.recursive(
@@ -149,6 +149,13 @@ def test_deleting_a_link_keeps_what_it_points_to(artifacts, tmp_path):
     store.delete("maps", "link")
     assert (tmp_path / "mine" / "photo.jpg").exists()
     assert not (artifacts / "cache" / "maps" / "link").is_symlink()
+
+
+def test_a_full_disk_elsewhere_is_named(artifacts, tmp_path, monkeypatch):
+    """Such as the system's folder of temporary files, which a library writes to."""
+    monkeypatch.setattr(disk, "_free", lambda folder: 0)
+    with pytest.raises(UserError, match=r"other has 0 MB free.*TMPDIR"), store.writing(artifacts):
+        raise disk.os_error(RuntimeError("Unable to write: No space left on device"), tmp_path / "other" / "index.ann")
 
 
 def test_too_little_space_is_said_before_the_build_starts(monkeypatch, artifacts):

@@ -81,7 +81,7 @@ def plan(
     points = [one for _, one in known if isinstance(one, Point)]
     found = () if again else tuple(points)
     refused = {spec.text: one for spec, one in known if isinstance(one, str) and not again}
-    refused |= {spec.text: why for spec in specs if (why := _too_few(spec, size, vectors.vectors.shape[1]))}
+    refused |= {spec.text: why for spec in specs if (why := _unfit(spec, size, vectors.vectors.shape[1]))}
     seconds, ram = None, 0
     if timed:
         left = [spec for spec, one in known if (one is None or again) and spec.text not in refused]
@@ -212,7 +212,7 @@ def job_arguments(
     return given + (["--full"] if full else []) + (["--again"] if again else [])
 
 
-def _too_few(spec: IndexSpec, size: int, dim: int) -> str:
+def _unfit(spec: IndexSpec, size: int, dim: int) -> str:
     """Why such a gallery can't be indexed this way, whatever its vectors are; empty where it can."""
     try:
         indexes.get(spec.name).fits(size, dim, **spec.build)

@@ -72,7 +72,7 @@ def fit(vectors: np.ndarray, progress: Progress | None = None) -> tuple[Kernel, 
         UserError: fewer vectors than a neighbourhood needs.
         Cancelled: ``progress`` said stop.
     """
-    check(len(vectors))
+    check_enough(len(vectors))
     rng = np.random.default_rng(SEED)
     whole = np.ascontiguousarray(vectors[np.sort(rng.permutation(len(vectors))[:FITTED_ON])], np.float32)
     part = whole[np.sort(rng.permutation(len(whole))[: len(whole) // PART])]
@@ -86,7 +86,7 @@ def fit(vectors: np.ndarray, progress: Progress | None = None) -> tuple[Kernel, 
     return Kernel(neighbours(vectors, NEAR, progress), width), _compared(real, made)
 
 
-def check(count: int) -> None:
+def check_enough(count: int) -> None:
     """Raises UserError: fewer vectors than a neighbourhood needs."""
     if count < LEAST:
         raise UserError(f"{count} vectors can't be enlarged.", f"At least {LEAST} are needed to see their structure.")

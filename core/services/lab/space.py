@@ -82,12 +82,12 @@ def checked_size(size: int, real: int) -> int:
         UserError: fewer than there are, more than ``MOST``, or too few real ones to compare, or to be enlarged.
     """
     if real < 2:
-        raise UserError(f"The gallery has {real} pictures to search.", "At least 2 are needed to compare what is found.")
+        raise UserError("The gallery has one picture, or none, to search.", "At least 2 are needed to compare what is found.")
     if size in (0, real):
         return real
     if not real < size <= max(MOST, real):
         raise UserError(f"A gallery of {size:,} vectors was asked for.", f"It has {real:,}, and can be enlarged to {MOST:,}.")
-    enlarge.check(real)
+    enlarge.check_enough(real)
     return size
 
 

@@ -10,7 +10,7 @@ from core.metrics import table as metrics
 from core.services.lab.waterfall import CODES, Stage, Waterfall
 from pages.parts import cached, cached_lab, components, gallery, link, palette
 from pages.parts.guard import guarded
-from pages.parts.lab import hues, rows, state
+from pages.parts.lab import hues, making, rows, state
 from pages.parts.lab.chart import ms
 from pages.parts.lab.state import LabView
 from pages.parts.lab.words import said
@@ -18,8 +18,6 @@ from pages.parts.words import caption, count, facts, heading, note, quiet, table
 
 DIMS = (0, 8, 16, 32, 64, 128, 256, 512, 1024)
 RERANKS = (0, 1, 2, 4, 8, 16, 32)
-AT_ONCE = 20_000
-"""Galleries up to this size are measured without asking: it takes seconds."""
 SHOWN_QUERIES, SHOWN_LOST = 4, 5
 KNOWN = "lab_losses"
 CODE_NAMES = {"float32": "32 bits", "float16": "16 bits", "int8": "8 bits", "pq": "Product codes"}
@@ -30,7 +28,7 @@ def show(now: LabView) -> None:
     state.publish()
     key = (*now.key, *chain, now.base.k)
     known = st.session_state.setdefault(KNOWN, {})
-    large = len(cached.dataset(now.base.dataset).items) > AT_ONCE
+    large = len(cached.dataset(now.base.dataset).items) > making.AT_ONCE
     if large and key not in known:
         note("Each stage is measured on the same queries.", "With a gallery of this size that may take a minute.")
         if not st.button("Measure the stages", type="primary", key="lab_losses_measure"):

@@ -12,7 +12,7 @@ from pages.parts.lab.state import LabView
 from pages.parts.words import note
 
 AT_ONCE = 20_000
-"""In galleries up to this size an index is built when it is asked: it takes seconds."""
+"""In galleries up to this size indexes are built, and stages measured, without asking: it takes seconds."""
 
 
 def ready(now: LabView) -> bool:

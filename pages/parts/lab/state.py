@@ -176,7 +176,7 @@ def heal() -> None:
             unknown.append(value(param))
             state[key(param)] = FIELDS[param].first
     for name in dict.fromkeys(unknown):
-        state.setdefault(link.REMARKS, []).append(f"There is no index {short(name)}, or it is written otherwise. Left out.")
+        state.setdefault(link.REMARKS, []).append(f"The link names the index {short(name)}, which is not known here. Left out.")
 
 
 def go(view: str, index: str = "", settings: Mapping[str, float] | None = None) -> None:
