@@ -18,10 +18,9 @@ from core.errors import UserError
 from core.faiss_door import faiss
 from core.indexes.base import Knob, indexes
 from core.indexes.beside import Beside, blocks
-from core.indexes.faiss_calls import nearest, parameters, quiet, read, sample, write, written_bytes
-from core.indexes.one_query import Ask, OneQuery, by_codes
-from core.indexes.ranking import rank
-from core.types import Cost, Hits, Progress
+from core.indexes.faiss_calls import parameters, quiet, read, refined, sample, write, written_bytes
+from core.indexes.faiss_search import FaissSearch, Wish, of_codes
+from core.types import Cost, Progress
 
 PREFIX = "factory:"
 BLOCK, LONGEST = 16_384, 80
@@ -112,7 +111,7 @@ def _check_numbers(made: Plan) -> None:
         raise UserError(f"{made.text!r} asks for 1 link of each {'picture' if made.links else 'list'}.", "At least 2.")
 
 
-class FactoryIndex(OneQuery, Beside):
+class FactoryIndex(FaissSearch, Beside):
     """The index that a line describes, built."""
 
     def __init__(self, text: str) -> None:
@@ -138,8 +137,8 @@ class FactoryIndex(OneQuery, Beside):
                 index.add(np.ascontiguousarray(vectors[part], dtype=np.float32))
         except RuntimeError as error:
             raise self._said(error) from error
-        self._index, self._mapped = index, None
         self._keep(vectors, started)
+        self._take(index, None)
 
     def _fits(self, count: int, dim: int, **knobs: float) -> None:
         """What faiss would fail at after minutes, or not survive."""
@@ -190,20 +189,18 @@ class FactoryIndex(OneQuery, Beside):
         wrapped = params is not None and hasattr(self._index, "chain")
         return faiss().SearchParametersPreTransform(index_params=params) if wrapped else params
 
-    def _prepare(self, k: int, **knobs: float) -> Ask | None:
-        return by_codes(self._index, k, min(k * int(knobs["rerank"]), self.size), self._parameters(knobs), self._vectors)
+    def _take(self, index: object, mapped: Path | None) -> None:
+        self._index, self._mapped, self._asked = index, mapped, refined(index, self._vectors)
 
-    def _search(self, queries: np.ndarray, k: int, **knobs: float) -> Hits:
-        wanted = min(k * int(knobs["rerank"]), self.size)
-        _, found = self._index.search(queries, wanted, params=self._parameters(knobs))
-        found = nearest(queries, self._vectors, found, k) if wanted > k else found
-        return rank(queries, self.rows, found, k)
+    def _wish(self, k: int, mask: np.ndarray | None = None, **knobs: float) -> Wish:
+        return of_codes(self._index, self._vectors, k, int(knobs["rerank"]), self._parameters(knobs))
 
     def _add(self, vectors: np.ndarray) -> None:
         if self._mapped is not None:  # a mapped index can't grow: faiss would end the process
-            self._index, self._mapped = faiss().read_index(str(self._mapped)), None
+            self._index = faiss().read_index(str(self._mapped))
         self._index.add(vectors)
         self._vectors = np.concatenate([self._vectors, vectors])
+        self._take(self._index, None)
 
     def _save(self, folder: Path) -> None:
         write(self._index, folder / FILE)
@@ -211,7 +208,7 @@ class FactoryIndex(OneQuery, Beside):
 
     def _load(self, folder: Path) -> None:
         self._load_vectors(folder)
-        self._index, self._mapped = read(folder / FILE), folder / FILE
+        self._take(read(folder / FILE), folder / FILE)
 
     def cost(self) -> Cost:
         written = written_bytes(self._index)

@@ -18,9 +18,8 @@ import numpy as np
 from core.errors import UserError
 from core.faiss_door import faiss
 from core.indexes.base import Knob, indexes
-from core.indexes.faiss_calls import all_best, nearest, parameters, quiet, read, sample, write, written_bytes
-from core.indexes.one_query import Ask, OneQuery, by_codes, whole
-from core.indexes.ranking import rank
+from core.indexes.faiss_calls import all_best, parameters, quiet, read, refined, sample, write, written_bytes
+from core.indexes.faiss_search import MORE, FaissSearch, Wish, of_codes
 from core.types import Cost, Hits, Progress, report
 
 BLOCK = 16_384
@@ -94,7 +93,7 @@ ROWS = (
 )  # fmt: skip
 
 
-class FaissIndex(OneQuery):
+class FaissIndex(FaissSearch):
     """A row of the table, built."""
 
     def __init__(self, row: Row) -> None:
@@ -149,38 +148,28 @@ class FaissIndex(OneQuery):
         if hasattr(index, "make_direct_map") and not self._row.lossy:
             index.make_direct_map()
         self._index, self._mapped, self._seconds = index, mapped, seconds
+        self._asked = refined(index, self._beside) if self._row.lossy else index
 
-    def _search(self, queries: np.ndarray, k: int, **knobs: float) -> Hits:
-        if self.exact:
-            return rank(queries, self.rows, all_best(self._index, queries, min(k, self.size)), k)
-        return self._candidates(queries, k, knobs, None)
-
-    def _prepare(self, k: int, **knobs: float) -> Ask | None:
-        if self.exact:
-            return None
-        if not self._row.lossy:
-            return whole(self._index, k, parameters(knobs), self.rows)
-        return by_codes(self._index, k, min(k * int(knobs["rerank"]), self.size), parameters(knobs), self._beside)
-
-    def _candidates(self, queries: np.ndarray, k: int, knobs: dict, mask: np.ndarray | None) -> Hits:
-        wanted = min(k * int(knobs.get("rerank", 1)), self.size)
-        _, found = self._index.search(queries, wanted, params=parameters(knobs, mask))
-        if self._row.lossy and wanted > k:
-            found = nearest(queries, self._beside, found, k)
-        return rank(queries, self.rows, found, k)
+    def _wish(self, k: int, mask: np.ndarray | None = None, **knobs: float) -> Wish:
+        params, most = parameters(knobs, mask), self._index.ntotal
+        if self._row.lossy:
+            return of_codes(self._index, self._beside, k, int(knobs["rerank"]), params)
+        fetched = min(k + MORE if self.exact else k, most)
+        return Wish(fetched, params, lambda queries: all_best(self._index, queries, k))
 
     def _select(self, queries: np.ndarray, k: int, mask: np.ndarray, **knobs: float) -> Hits:
-        return super()._select(queries, k, mask) if self.exact else self._candidates(queries, k, knobs, mask)
+        return super()._select(queries, k, mask) if self.exact else self._found(queries, k, self._wish(k, mask, **knobs))
 
     def rows(self, ids: np.ndarray) -> np.ndarray:
         return self._beside[ids] if self._row.lossy else self._index.reconstruct_batch(ids)
 
     def _add(self, vectors: np.ndarray) -> None:
         if self._mapped is not None:  # a mapped index can't grow: faiss would end the process
-            self._take(faiss().read_index(str(self._mapped)), None, self._seconds)
+            self._index = faiss().read_index(str(self._mapped))
         self._index.add(vectors)
         if self._row.lossy:
             self._beside = np.concatenate([self._beside, vectors])
+        self._take(self._index, None, self._seconds)
 
     def _save(self, folder: Path) -> None:
         write(self._index, folder / "index.faiss")

@@ -44,6 +44,27 @@ def parameters(knobs: Mapping[str, float], mask: np.ndarray | None = None) -> ob
     return getattr(faiss(), KINDS.get(knob, "SearchParameters"))(**chosen, sel=selector(mask))
 
 
+def refined(index: object, vectors: np.ndarray) -> object:
+    """An ``index`` of codes as one that compares its candidates with their ``vectors`` (n, dim), which stay where they lie:
+    faiss's own way copies them."""
+    flat = faiss().IndexFlatIP(vectors.shape[1])
+    codes, place = flat.codes, faiss().swig_ptr(vectors.reshape(-1).view(np.uint8))
+    codes.is_owned, codes.view_data, codes.view_size = False, place, vectors.nbytes
+    codes.c_ptr, codes.c_size, flat.ntotal = place, vectors.nbytes, len(vectors)
+    flat.metric_type = index.metric_type  # bits have another, and it takes none but alike
+    both = faiss().IndexRefine(index, flat)
+    both.metric_type = flat.metric_type = faiss().METRIC_INNER_PRODUCT
+    both.referenced_objects.append(vectors)  # for as long as it is in use
+    return both
+
+
+def refining(fetched: int, wanted: int, params: object) -> object:
+    """Parameters to get the best ``fetched`` of ``wanted`` candidates that ``params`` find."""
+    factor = (wanted + 0.5) / fetched  # times ``fetched``, rounded down
+    chosen = {"base_index_params": params} if params else {}
+    return faiss().IndexRefineSearchParameters(k_factor=factor, **chosen)
+
+
 @lru_cache(maxsize=64)
 def _unmasked(knob: str, value: int) -> object:
     """The object for one knob: a search only reads it, so calls may share it."""

@@ -14,8 +14,8 @@ import numpy as np
 from core.types import Hits
 
 BLOCK_BYTES = 32 << 20
-CACHED_BYTES = 4 << 20
-"""Candidates are compared in blocks that stay in the processor's cache."""
+CACHED_BYTES = 1 << 19
+"""Candidates are compared in blocks that stay in the processor's cache, and behind a search in memory that is at hand."""
 LAST = np.iinfo(np.int64).max
 SCANNED = 256
 """So many queries are compared with every row at a time."""
@@ -46,13 +46,16 @@ def _dots(queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
 def _all_cosines(queries: np.ndarray, rows_of: Callable[[np.ndarray], np.ndarray], ids: np.ndarray) -> np.ndarray:
     """Scores float32 (q, m) of each query with each of its rows ``ids`` (q, m)."""
     (count, wide), dim = ids.shape, queries.shape[1]
-    step = CACHED_BYTES // (12 * wide * dim)
-    if step >= count:
-        return _dots(queries[:, None], rows_of(ids.reshape(-1)).reshape(count, wide, dim))
+    step = min(count, CACHED_BYTES // (12 * max(1, wide * dim)))
     if step < 1:
         return cosines(queries, rows_of, np.repeat(np.arange(count), wide), ids.reshape(-1)).reshape(count, wide)
-    parts = [slice(start, start + step) for start in range(0, count, step)]
-    return np.concatenate([_all_cosines(queries[part], rows_of, ids[part]) for part in parts])
+    scores, asked, rows = np.empty((count, wide)), queries.astype(np.float64)[:, None], np.empty((step, wide, dim))
+    for start in range(0, count, step):
+        part = ids[start : start + step]
+        block = rows[: len(part)]
+        block[...] = rows_of(part.reshape(-1)).reshape(block.shape)
+        np.vecdot(asked[start : start + step], block, out=scores[start : start + step])
+    return scores.astype(np.float32)
 
 
 def top(count: int, k: int, which: np.ndarray, ids: np.ndarray, scores: np.ndarray) -> Hits:
@@ -71,14 +74,15 @@ def rank(queries: np.ndarray, rows_of: Callable[[np.ndarray], np.ndarray], found
     if len(found) == 1:
         return _rank_one(queries, rows_of, found[0], k)
     none = found < 0
-    if none.any():
-        scores, keys = _all_cosines(queries, rows_of, np.where(none, 0, found)), np.where(none, LAST, found)
+    scores = _all_cosines(queries, rows_of, np.where(none, 0, found) if (any_none := none.any()) else found)
+    if any_none:
         scores[none] = -np.inf
-    else:
-        scores, keys = _all_cosines(queries, rows_of, found), found
-    order, line = np.lexsort((keys, -scores))[:, :k], np.arange(len(found))[:, None]
-    ids, scores = found[line, order], scores[line, order]
-    return _filled(ids, scores, k)
+    ids, unsorted = found, np.flatnonzero(~(scores[:, :-1] > scores[:, 1:]).all(axis=1))
+    if len(unsorted):
+        few, their = found[unsorted], scores[unsorted]
+        order, ids = np.lexsort((np.where(few < 0, LAST, few), -their)), found.copy()
+        ids[unsorted], scores[unsorted] = np.take_along_axis(few, order, axis=1), np.take_along_axis(their, order, axis=1)
+    return _filled(np.ascontiguousarray(ids[:, :k]), np.ascontiguousarray(scores[:, :k]), k)
 
 
 def _rank_one(query: np.ndarray, rows_of: Callable[[np.ndarray], np.ndarray], ids: np.ndarray, k: int) -> Hits:
@@ -92,11 +96,11 @@ def _rank_one(query: np.ndarray, rows_of: Callable[[np.ndarray], np.ndarray], id
 
 
 def _filled(ids: np.ndarray, scores: np.ndarray, k: int) -> Hits:
-    """Hits of ``k`` columns."""
+    """Hits of ``k`` columns, of what has just been sorted."""
     if (short := k - ids.shape[1]) > 0:
         none = nothing(len(ids), short)
         ids, scores = np.append(ids, none.ids, axis=1), np.append(scores, none.scores, axis=1)
-    return Hits(ids, scores)
+    return Hits.unchecked(ids, scores)
 
 
 def with_cosines(queries: np.ndarray, rows_of: Callable[[np.ndarray], np.ndarray], hits: Hits) -> Hits:

@@ -69,6 +69,23 @@ def test_exact_with_many_copies_falls_by_id(name, data):
     np.testing.assert_array_equal(hits.scores, scores)
 
 
+@pytest.mark.parametrize("copies", [1, 3, 30])
+@pytest.mark.parametrize("k", [2, 7, 40])
+@pytest.mark.parametrize("name", ["sq8", "pq", "lsh", "ivf_pq", "factory:PCA16,SQ8"])
+def test_codes_whose_candidates_are_all_compared_find_what_exact_does(name, k, copies):
+    """Copies stand on both sides of the last hit, more of them than are fetched beyond it."""
+    rng, index = np.random.default_rng(copies), indexes.get(name)
+    vectors = np.repeat(clustered(1200 // copies), copies, axis=0)[rng.permutation(1200)]
+    queries = unit(vectors[:30] + 0.02 * rng.standard_normal((30, vectors.shape[1])))
+    index.build(vectors)
+    ids, scores = brute(vectors, queries, k)
+    every = {"rerank": 1000} | ({"nprobe": 64} if "nprobe" in index.search_knobs else {})
+    for asked in (slice(None), slice(0, 1)):
+        hits = index.search(queries[asked], k, **every)
+        np.testing.assert_array_equal(hits.ids, ids[asked])
+        np.testing.assert_array_equal(hits.scores, scores[asked])
+
+
 @pytest.mark.parametrize("name", EXACT)
 @pytest.mark.parametrize("order", ["copies", "rising", "falling"])
 def test_exact_when_every_row_ties_or_the_best_come_last(name, order):

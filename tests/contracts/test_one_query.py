@@ -9,15 +9,15 @@ import pytest
 
 from core.errors import UserError
 from core.indexes.base import Index, indexes
-from core.indexes.one_query import OneQuery
+from core.indexes.faiss_search import FaissSearch
 from tests.contracts.indexed import DIM, NAMES, clustered, unit
 
-QUICK = [name for name in NAMES if isinstance(indexes.get(name), OneQuery) and not indexes.get(name).exact]
+QUICK = [name for name in NAMES if isinstance(indexes.get(name), FaissSearch)]
 QUICK += ["factory:IVF16,PQ8", "factory:PCA16,IVF16,SQ8", "factory:HNSW16"]
-HOLDS_ALL = [name for name in QUICK if name.startswith(("hnsw", "sq8", "lsh"))]
+HOLDS_ALL = [name for name in QUICK if name.startswith(("flat", "hnsw", "sq8", "lsh"))]
 
 
-def same(index: OneQuery, queries: np.ndarray, k: int, **knobs: float) -> None:
+def same(index: FaissSearch, queries: np.ndarray, k: int, **knobs: float) -> None:
     """Each query alone, the quick way, against the long one."""
     for row in range(len(queries)):
         quick, right = index.search(queries[row : row + 1], k, **knobs), Index.search(index, queries[row : row + 1], k, **knobs)
@@ -27,7 +27,7 @@ def same(index: OneQuery, queries: np.ndarray, k: int, **knobs: float) -> None:
 
 
 def test_every_index_of_faiss_is_looked_at():
-    assert {"hnsw", "ivf_flat", "ivf_pq", "pq", "sq8", "lsh"} <= set(QUICK)
+    assert {"flat", "hnsw", "ivf_flat", "ivf_pq", "pq", "sq8", "lsh"} <= set(QUICK)
 
 
 @pytest.mark.parametrize("k", [1, 2, 10, 150, 2000])
