@@ -198,8 +198,9 @@ class FactoryIndex(FaissSearch, Beside):
     def _add(self, vectors: np.ndarray) -> None:
         if self._mapped is not None:  # a mapped index can't grow: faiss would end the process
             self._index = faiss().read_index(str(self._mapped))
+        together = np.concatenate([self._vectors, vectors])  # before: it may find no memory
         self._index.add(vectors)
-        self._vectors = np.concatenate([self._vectors, vectors])
+        self._vectors = together
         self._take(self._index, None)
 
     def _save(self, folder: Path) -> None:

@@ -166,9 +166,9 @@ class FaissIndex(FaissSearch):
     def _add(self, vectors: np.ndarray) -> None:
         if self._mapped is not None:  # a mapped index can't grow: faiss would end the process
             self._index = faiss().read_index(str(self._mapped))
+        beside = np.concatenate([self._beside, vectors]) if self._row.lossy else self._beside  # before: it may find no memory
         self._index.add(vectors)
-        if self._row.lossy:
-            self._beside = np.concatenate([self._beside, vectors])
+        self._beside = beside
         self._take(self._index, None, self._seconds)
 
     def _save(self, folder: Path) -> None:
