@@ -160,9 +160,6 @@ class FaissIndex(FaissSearch):
     def _select(self, queries: np.ndarray, k: int, mask: np.ndarray, **knobs: float) -> Hits:
         return super()._select(queries, k, mask) if self.exact else self._found(queries, k, self._wish(k, mask, **knobs))
 
-    def rows(self, ids: np.ndarray) -> np.ndarray:
-        return self._beside[ids] if self._row.lossy else self._index.reconstruct_batch(ids)
-
     def _add(self, vectors: np.ndarray) -> None:
         if self._mapped is not None:  # a mapped index can't grow: faiss would end the process
             self._index = faiss().read_index(str(self._mapped))

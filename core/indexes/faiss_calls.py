@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from core.indexes.base import Unreadable
 from core.indexes.ranking import slack
 
 TRAIN_MOST = 65_536
+ALMOST, ALONE = 800, 1000
+"""Faiss reads more rows than ``ALONE`` with all its threads, fewer with one; so where it is ``ALMOST`` as many, a few more."""
 KINDS = {"efSearch": "SearchParametersHNSW", "nprobe": "SearchParametersIVF"}
 """Which parameters of faiss hold a search knob."""
 
@@ -42,6 +45,33 @@ def parameters(knobs: Mapping[str, float], mask: np.ndarray | None = None) -> ob
         return _unmasked(knob, knobs[knob]) if knob else None
     chosen = {knob: knobs[knob]} if knob else {}
     return getattr(faiss(), KINDS.get(knob, "SearchParameters"))(**chosen, sel=selector(mask))
+
+
+def usable(queries: np.ndarray, dim: int) -> bool:
+    """Whether these can be asked as they are; where not, :class:`core.indexes.base.Index` says why, or makes them so."""
+    fits = queries.ndim == 2 and queries.shape[1] == dim and queries.dtype == np.float32 and queries.flags.c_contiguous
+    return fits and queries.size > 0 and isfinite(faiss().fvec_norm_L2sqr(faiss().swig_ptr(queries), queries.size))
+
+
+def best(index: object, queries: np.ndarray, k: int, params: object) -> tuple[np.ndarray, np.ndarray]:
+    """Scores (q, k) and ids of a search by queries that were checked: faiss's wrapper does so once more."""
+    scores, ids = np.empty((len(queries), k), np.float32), np.empty((len(queries), k), np.int64)
+    own = faiss().swig_ptr
+    index.search_c(len(queries), own(queries), k, own(scores), own(ids), params)
+    return scores, ids
+
+
+def read_rows(index: object, ids: np.ndarray) -> np.ndarray:
+    """The vectors (n, dim) that an index holds of these rows (n)."""
+    count, own = len(ids), faiss().swig_ptr
+    if ALMOST < count <= ALONE:
+        read = np.zeros(ALONE + 1, np.int64)
+        read[:count] = ids
+    else:
+        read = np.ascontiguousarray(ids, np.int64)
+    rows = np.empty((len(read), index.d), np.float32)
+    index.reconstruct_batch_c(len(read), own(read), own(rows))
+    return rows[:count]
 
 
 def refined(index: object, vectors: np.ndarray) -> object:

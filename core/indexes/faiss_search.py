@@ -20,7 +20,7 @@ import numpy as np
 
 from core.faiss_door import faiss
 from core.indexes.base import Index
-from core.indexes.faiss_calls import nearest, refining
+from core.indexes.faiss_calls import best, nearest, read_rows, refining, usable
 from core.indexes.ranking import join, rank, slack
 from core.types import Hits
 
@@ -69,28 +69,34 @@ class FaissSearch(Index):
         """What is asked for ``k`` hits, of rows that ``mask`` allows."""
 
     def search(self, queries: np.ndarray, k: int, *, allowed: np.ndarray | None = None, **knobs: float) -> Hits:
-        if allowed is None and queries.shape == self._one and self._gone is None:
+        if allowed is None and self._gone is None:
             try:
-                ask = self._prepared(k, **knobs)
+                prepared = self._prepared(k, **knobs)
             except TypeError:  # a knob that is a list, say, can't be remembered; it is refused below
-                ask = None
-            if ask is not None and (hits := ask(queries)) is not None:
-                return hits
+                prepared = None
+            if prepared is not None:
+                wish, ask = prepared
+                if queries.shape == self._one:
+                    hits = ask(queries)
+                else:
+                    hits = self._found(queries, k, wish) if usable(queries, self.dim) else None
+                if hits is not None:
+                    return hits
         return super().search(queries, k, allowed=allowed, **knobs)
+
+    def rows(self, ids: np.ndarray) -> np.ndarray:
+        return read_rows(self._asked, ids)
 
     def _search(self, queries: np.ndarray, k: int, **knobs: float) -> Hits:
         return self._found(queries, k, self._wish(k, **knobs))
 
     def _found(self, queries: np.ndarray, k: int, wish: Wish) -> Hits:
-        rough, found = self._asked.search(queries, wish.fetched, params=wish.params)
-        hits = rank(queries, self.rows, found[:, :k], k)
-        if wish.fetched > k:
-            close = (rough >= rough[:, k - 1 : k] - slack(self.dim)) & (found >= 0)
-            if len(doubtful := np.flatnonzero(close[:, k])):
-                hits = join(hits, doubtful, rank(queries[doubtful], self.rows, found[doubtful], k))
-            if len(doubtful := np.flatnonzero(close[:, -1])):
-                few = queries[doubtful]
-                hits = join(hits, doubtful, rank(few, self.rows, wish.again(few), k))
+        rough, found = best(self._asked, queries, wish.fetched, wish.params)
+        hits = rank(queries, self.rows, found, k)
+        if wish.fetched > k and (close := rough[:, -1] >= rough[:, k - 1] - slack(self.dim)).any():
+            doubtful = np.flatnonzero(close & (found[:, -1] >= 0))
+            few = queries[doubtful]
+            hits = join(hits, doubtful, rank(few, self.rows, wish.again(few), k)) if len(few) else hits
         return hits
 
     @cached_property
@@ -99,14 +105,16 @@ class FaissSearch(Index):
         return 1, self.dim
 
     @cached_property
-    def _prepared(self) -> Callable[..., Ask | None]:
-        """The quick way, remembered; None where there is none."""
+    def _prepared(self) -> Callable[..., tuple[Wish, Ask] | None]:
+        """The quick way for many queries and for one, remembered; None where there is none."""
 
         @lru_cache(maxsize=64, typed=True)
-        def prepared(k: int, **knobs: float) -> Ask | None:
+        def prepared(k: int, **knobs: float) -> tuple[Wish, Ask] | None:
             settled = self.settle(self.search_knobs, knobs)
-            small = 1 <= k <= self.size and k * self.dim <= MOST_NUMBERS
-            return one_query(self._asked, k, self._wish(k, **settled), self.rows) if small else None
+            if not 1 <= k <= self.size or k * self.dim > MOST_NUMBERS:
+                return None
+            wish = self._wish(k, **settled)
+            return wish, one_query(self._asked, k, wish, self.rows)
 
         return prepared
 

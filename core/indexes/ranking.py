@@ -14,7 +14,7 @@ import numpy as np
 from core.types import Hits
 
 BLOCK_BYTES = 32 << 20
-CACHED_BYTES = 1 << 19
+CACHED_BYTES = 1 << 20
 """Candidates are compared in blocks that stay in the processor's cache, and behind a search in memory that is at hand."""
 LAST = np.iinfo(np.int64).max
 SCANNED = 256
@@ -46,15 +46,17 @@ def _dots(queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
 def _all_cosines(queries: np.ndarray, rows_of: Callable[[np.ndarray], np.ndarray], ids: np.ndarray) -> np.ndarray:
     """Scores float32 (q, m) of each query with each of its rows ``ids`` (q, m)."""
     (count, wide), dim = ids.shape, queries.shape[1]
-    step = min(count, CACHED_BYTES // (12 * max(1, wide * dim)))
+    together, step = (size // (8 * max(1, wide * dim)) for size in (BLOCK_BYTES, CACHED_BYTES))
     if step < 1:
         return cosines(queries, rows_of, np.repeat(np.arange(count), wide), ids.reshape(-1)).reshape(count, wide)
-    scores, asked, rows = np.empty((count, wide)), queries.astype(np.float64)[:, None], np.empty((step, wide, dim))
-    for start in range(0, count, step):
-        part = ids[start : start + step]
-        block = rows[: len(part)]
-        block[...] = rows_of(part.reshape(-1)).reshape(block.shape)
-        np.vecdot(asked[start : start + step], block, out=scores[start : start + step])
+    scores, asked, block = np.empty((count, wide)), queries.astype(np.float64)[:, None], np.empty((min(step, count), wide, dim))
+    for first in range(0, count, together):
+        rows = rows_of(ids[first : first + together].reshape(-1)).reshape(-1, wide, dim)
+        for start in range(0, len(rows), step):
+            part = rows[start : start + step]
+            place, wider = slice(first + start, first + start + len(part)), block[: len(part)]
+            wider[...] = part
+            np.vecdot(asked[place], wider, out=scores[place])
     return scores.astype(np.float32)
 
 
@@ -73,12 +75,13 @@ def rank(queries: np.ndarray, rows_of: Callable[[np.ndarray], np.ndarray], found
     """Candidates (q, m) of a fast search, -1 at the end where it found fewer -> Hits (q, k)."""
     if len(found) == 1:
         return _rank_one(queries, rows_of, found[0], k)
-    none = found < 0
-    scores = _all_cosines(queries, rows_of, np.where(none, 0, found) if (any_none := none.any()) else found)
-    if any_none:
-        scores[none] = -np.inf
-    ids, unsorted = found, np.flatnonzero(~(scores[:, :-1] > scores[:, 1:]).all(axis=1))
-    if len(unsorted):
+    missing = (found[:, -1] < 0).any()
+    scores = _all_cosines(queries, rows_of, np.maximum(found, 0) if missing else found)
+    if missing:
+        scores[found < 0] = -np.inf
+    ids, sorted_ = found, scores[:, :-1] > scores[:, 1:]
+    if not sorted_.all():
+        unsorted = np.flatnonzero(~sorted_.all(axis=1))
         few, their = found[unsorted], scores[unsorted]
         order, ids = np.lexsort((np.where(few < 0, LAST, few), -their)), found.copy()
         ids[unsorted], scores[unsorted] = np.take_along_axis(few, order, axis=1), np.take_along_axis(their, order, axis=1)

@@ -49,6 +49,30 @@ def test_a_list_that_holds_nothing_answers_nothing(k):
     same(index, queries, k, nprobe=1)
 
 
+@pytest.mark.parametrize("count", [0, 1, 800, 801, 1000, 1001])
+@pytest.mark.parametrize("name", QUICK)
+def test_rows_are_the_vectors_however_many_are_read(name, count, built):
+    """Faiss reads them with all its threads from some number on."""
+    ids = np.random.default_rng(count).integers(0, len(clustered()), count)
+    for asked in (ids, ids.astype(np.int32), np.repeat(ids, 2)[::2]):
+        np.testing.assert_array_equal(built(name).rows(asked), clustered()[ids])
+
+
+@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("many", [2, 90])
+def test_many_queries_the_quick_way_answer_as_one_alone(name, many, built, truth):
+    index, queries = built(name), np.tile(truth[0], (3, 1))[:many]
+    assert len(queries) == many
+    for k in (1, 10):
+        hits = index.search(queries, k)
+        for row, query in enumerate(queries):
+            np.testing.assert_array_equal(hits.ids[row : row + 1], Index.search(index, query[None], k).ids)
+        for odd in (queries.astype(np.float64), np.asfortranarray(queries), np.repeat(queries, 2, axis=1)[:, ::2]):
+            np.testing.assert_array_equal(index.search(odd, k).ids, hits.ids)
+    with pytest.raises(UserError, match="dimensions"):
+        index.search(np.ascontiguousarray(queries[:, 1:]), 10)
+
+
 @pytest.mark.parametrize("name", QUICK)
 def test_queries_lie_in_memory_as_they_like(name, built, truth):
     wide, index = np.repeat(truth[0], 2, axis=1), built(name)

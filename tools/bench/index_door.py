@@ -53,11 +53,11 @@ class Kind:
 
 KINDS = {
     "flat": Kind(),
-    "ivf_flat": Kind({"nlist": 256}, {"nprobe": 8}),
+    "ivf_flat": Kind({}, {"nprobe": 8}),
     "hnsw": Kind({"M": 32, "efConstruction": 80}, {"efSearch": 64}),
     "sq8": Kind({}, {"rerank": CANDIDATES}, codes=True),
     "pq": Kind({"m": 48}, {"rerank": CANDIDATES}, codes=True),
-    "ivf_pq": Kind({"nlist": 256, "m": 48}, {"nprobe": 8, "rerank": CANDIDATES}, codes=True),
+    "ivf_pq": Kind({"m": 48}, {"nprobe": 8, "rerank": CANDIDATES}, codes=True),
 }
 
 
