@@ -40,7 +40,7 @@ def known() -> dict[str, str]:
 
 def line(row: dict) -> str:
     """One encoder as a line of Markdown."""
-    tier = "bundled" if row["state"] == "ready" else f"download, {row['bytes'] / 1e6:.0f} MB"
+    tier = row["tier"] if row["state"] == "ready" else f"download, {row['bytes'] / 1e6:.0f} MB"
     return f"| `{row['name']}` | {row['title']} | {row['family']} | {row['dim']} | {tier} |"
 
 

@@ -32,7 +32,8 @@ class Encoder(ABC):
     family: str = ""
     """One word on what it looks at: ``colour``, ``gradients``, ``network`` ..."""
     tier: str = "bundled"
-    """``bundled`` works offline, ``pretrained`` downloads on first use, ``imported`` are a user's own vectors."""
+    """``bundled`` and ``packaged`` (weights in a pip package) work offline, ``pretrained`` downloads on first use, ``imported``
+    are a user's own vectors."""
     about: str = ""
     dim: int = 0
     side: int | None = None

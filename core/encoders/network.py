@@ -89,18 +89,28 @@ class Network(Encoder):
 
     @property
     def ready(self) -> bool:
-        return weights.found(self.weights_name) is not None
+        return self._file() is not None
 
     def state(self) -> State:
         for package in ("torch", self._library):
             if find_spec(package) is None:
                 return State("unavailable", f"{package} is not installed: pip install -r requirements.txt")
+        if self.ready:
+            return State("ready")
         return weights.state(self.weights_name, self.listed.megabytes * 10**6 if self.listed else 0)
 
     def weights_digest(self) -> str | None:
         """sha256 of the weights file, or None while there is none."""
         path = weights.found(self.weights_name)
         return weights.sha256(path) if path else None
+
+    def _file(self) -> Path | None:
+        """The weights file on this machine, or None."""
+        return weights.found(self.weights_name)
+
+    def _tensors(self, path: Path) -> dict[str, torch.Tensor]:
+        """What the weights file holds, under the names of the library. Raises UserError where it is damaged."""
+        return weights.read(path)
 
     def fingerprint(self) -> dict:
         causes = {"weights": self.weights_digest(), "preprocess": self.preprocess.record(), "precision": self.form}
@@ -116,8 +126,8 @@ class Network(Encoder):
         with self._lock:
             if self._model is not None:
                 return
-            path = weights.found(self.weights_name) or self._fetch(progress)
-            model = self._build(weights.read(path), path).eval().requires_grad_(False)
+            path = self._file() or self._fetch(progress)
+            model = self._build(self._tensors(path), path).eval().requires_grad_(False)
             self._model = forms.converted(forms.placed(model), self.form)
 
     def use_form(self, form: str) -> None:

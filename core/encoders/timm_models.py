@@ -10,13 +10,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.encoders import hub, pooling, weights
+from core.encoders import hub, packaged, pooling, weights
 from core.encoders import options as opt
 from core.encoders.base import encoders
 from core.encoders.network import Listed, Network
 from core.encoders.preprocess import Preprocess, from_timm
 from core.errors import UserError
-from core.types import Progress
+from core.types import Progress, State
 
 if TYPE_CHECKING:
     import torch
@@ -82,6 +82,55 @@ class TimmNetwork(Network):
 
     def _features(self, model: torch.nn.Module, pixels: torch.Tensor) -> torch.Tensor:
         return _features(model, pixels, self.pool, self.weights_name)
+
+
+class PackagedNetwork(TimmNetwork):
+    """A network of timm whose weights a package brings: ready offline. Without the package it downloads like any other."""
+
+    def __init__(self, row: packaged.Package, options: dict[str, str]) -> None:
+        listed = Listed(row.model, row.title, "convnet", f"{CLASSES}. Its weights come with the installation.", row.dim,
+                        round(row.bytes / 1e6), row.preprocess)  # fmt: skip
+        super().__init__(row.model, options, listed)
+        self.row = row
+
+    @property
+    def tier(self) -> str:
+        return "packaged" if packaged.installed(self.row) else "pretrained"
+
+    @property
+    def card(self) -> dict:
+        """Where the weights come from, and what they may be used for."""
+        row = self.row
+        return {"name": row.model, "title": row.title, "data": [{"name": row.trained_on}], "source": row.source,
+                "package": row.requirement, "file": row.file, "sha256": row.sha256, "licence": row.licence}  # fmt: skip
+
+    def state(self) -> State:
+        found = super().state()
+        if found.kind != "download":
+            return found
+        return State(found.kind, f"{packaged.missing(self.row)}; {found.detail}", found.bytes)
+
+    def weights_digest(self) -> str | None:
+        return self.row.sha256 if packaged.installed(self.row) else super().weights_digest()
+
+    def _file(self) -> Path | None:
+        return packaged.installed(self.row) or super()._file()
+
+    def _tensors(self, path: Path) -> dict[str, torch.Tensor]:
+        if path != packaged.installed(self.row):
+            return super()._tensors(path)
+        held = weights.read(packaged.verified(self.row, path))
+        return packaged.renamed(self.row, held, _shapes(self.weights_name))
+
+
+@cache
+def _shapes(name: str) -> tuple[tuple[str, torch.Size], ...]:
+    """timm's names and shapes of a network's tensors, in its order."""
+    import timm
+    import torch
+
+    with torch.device("meta"):
+        return tuple((key, value.shape) for key, value in timm.create_model(name).state_dict().items())
 
 
 def _create(name: str, size: int | None, state: dict | None = None, path: Path | None = None) -> torch.nn.Module:
@@ -155,18 +204,22 @@ def _record(name: str) -> Preprocess:
 
 
 def _names() -> list[str]:
-    return [*TABLE, "vit_small_patch14_dinov2.lvd142m:size=224"]
+    return [*packaged.PACKAGES, *TABLE, "vit_small_patch14_dinov2.lvd142m:size=224"]
 
 
 def _find(name: str) -> TimmNetwork | None:
     base, options = opt.split(name)
     if opt.LAST in options:
         return None
+    if base in packaged.PACKAGES:
+        return PackagedNetwork(packaged.PACKAGES[base], options)
     if base in TABLE:
         return TimmNetwork(base, options, TABLE[base])
     if not SHAPE.fullmatch(base) or find_spec("timm") is None or (weights.folder(base) / "card.json").exists():
         return None
     full = _full_name(base)
+    if full in packaged.PACKAGES:
+        return PackagedNetwork(packaged.PACKAGES[full], options)
     return TimmNetwork(full, options, TABLE.get(full)) if full else None
 
 

@@ -42,7 +42,7 @@ def gather(view: View) -> Gathered:
             states[name] = blocked
             found.busy |= blocked["state"] == "busy"
             continue
-        if outcome is None and row["tier"] == "bundled" and time.monotonic() < deadline:
+        if outcome is None and row["tier"] in ("bundled", "packaged") and time.monotonic() < deadline:
             outcome = ask(view, name)
         if outcome is None:
             found.waiting.append(name)

@@ -8,7 +8,7 @@ from pages.parts import cached, link, part
 from pages.parts.encoder_names import WORDS, title
 from pages.parts.words import caption
 
-ORDER = {"bundled": 0, "trained": 1, "pretrained": 2, "imported": 3}
+ORDER = {"packaged": 0, "bundled": 1, "trained": 2, "pretrained": 3, "imported": 4}
 STEPS = (5, 10, 20, 50)
 
 

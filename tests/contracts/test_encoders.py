@@ -86,7 +86,7 @@ def test_description_is_complete(name):
     assert encoder.family
     assert len(encoder.about) > 20
     assert encoder.about.endswith(".")
-    assert encoder.tier in ("bundled", "pretrained", "trained", "imported")
+    assert encoder.tier in ("bundled", "packaged", "pretrained", "trained", "imported")
     assert encoder.dim > 1
     state = encoder.state()
     assert state.kind in ("ready", "download", "unavailable")

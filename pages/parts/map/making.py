@@ -68,7 +68,7 @@ def _small(view: MapView) -> bool:
     if len(cached.dataset(view.base.dataset).items) > AT_ONCE:
         return False
     rows = [cached.encoder_row(name) or {} for name in view.encoders]
-    return all(row.get("tier") == "bundled" or cached.built(view.base.dataset, version, row.get("name", "")) for row in rows)
+    return all(_offline(row) or cached.built(view.base.dataset, version, row.get("name", "")) for row in rows)
 
 
 def _button(view: MapView, arguments: list[str], label: str) -> None:
@@ -108,3 +108,8 @@ def _words(job: JobStatus) -> str:
     if job.total == 1000:
         return f"Arranging · {job.done / 10:.0f} %"
     return builds.progress_words(job)
+
+
+def _offline(row: dict) -> bool:
+    """Whether an encoder came with the installation, weights and all."""
+    return row.get("tier") in ("bundled", "packaged")
