@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core import store
-from core.encoders import forms
+from core.encoders import forms, quantised
 from core.encoders.base import Encoder, encoders
 from core.encoders.trained_networks import Blueprint, build, from_output, to_input
 from core.errors import UserError
@@ -142,7 +142,7 @@ def load_network(folder: Path, sha256: str) -> torch.nn.Module:
             raise UserError(f"The weights of {folder.name} are not the ones that its card describes.", fix="Get them again.")
         with torch.random.fork_rng(devices=[]):
             network = build(Blueprint.from_dict(read_card(folder)["network"]))
-        network.load_state_dict(load_file(path))  # copied into the network's own float32
+        network.load_state_dict(quantised.unpack(load_file(path)))  # copied into the network's own float32
     except (OSError, SafetensorError, RuntimeError) as error:
         reason = str(error)[:200]
         raise UserError(f"The weights of {folder.name} can't be read ({reason}).", fix="Get or train them again.") from error

@@ -14,11 +14,11 @@ CHUNK = 8
 """Pictures that share one random change of light: crops differ for each, but a colour change per picture costs too much."""
 
 
-def augmenter(kind: str, size: int) -> Callable[[Sequence[np.ndarray]], torch.Tensor]:
+def augmenter(kind: str, size: int, paste: float = 0.0) -> Callable[[Sequence[np.ndarray]], torch.Tensor]:
     """A function: uint8 (h, w, 3) pictures -> uint8 (n, 3, size, size), by torch's own random generator.
 
     ``light`` hardly crops, ``medium`` somewhat; ``standard`` suits classes and products; ``strong`` is SimCLR's, for learning
-    without labels.
+    without labels. ``paste`` is the share of pictures that are shown smaller, on top of another one.
     """
     import torch
 
@@ -26,6 +26,7 @@ def augmenter(kind: str, size: int) -> Callable[[Sequence[np.ndarray]], torch.Te
 
     def change(pictures: Sequence[np.ndarray]) -> torch.Tensor:
         cropped = torch.stack([shape(torch.from_numpy(np.array(one)).permute(2, 0, 1)) for one in pictures])
+        cropped = pasted(cropped, paste) if paste else cropped
         if light is None:
             return cropped
         mixed = torch.randperm(len(cropped))  # else neighbours of one class would always share their light
@@ -35,6 +36,24 @@ def augmenter(kind: str, size: int) -> Callable[[Sequence[np.ndarray]], torch.Te
         return cropped
 
     return change
+
+
+def pasted(views: torch.Tensor, share: float) -> torch.Tensor:
+    """Some pictures shrunk to 45 to 90 % of the side and laid on another picture of the batch, at a random place.
+
+    uint8 (n, 3, size, size) -> the same; chance is torch's own.
+    """
+    import torch
+    from torchvision.transforms.v2 import functional
+
+    size, below = views.shape[-1], views[torch.randperm(len(views))]
+    made = views.clone()
+    for row in torch.nonzero(torch.rand(len(views)) < share).flatten().tolist():
+        side = int(size * (0.45 + 0.45 * torch.rand(()).item()))
+        top, left = (int(torch.randint(size - side + 1, ())) for _ in range(2))
+        made[row] = below[row]
+        made[row, :, top : top + side, left : left + side] = functional.resize(views[row], [side, side], antialias=True)
+    return made
 
 
 def _changes(kind: str, size: int) -> tuple[Callable, Callable | None]:

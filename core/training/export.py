@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core import store
-from core.encoders import weights
+from core.encoders import quantised, weights
 from core.encoders.trained import CARD, WEIGHTS
 from core.encoders.trained_networks import Blueprint, build
 from core.errors import UserError
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     import torch
 
 
-def write_model(name: str, network: torch.nn.Module, blueprint: Blueprint, card: dict) -> Path:
-    """``models/<name>/weights.safetensors`` (matrices in half precision) and ``card.json``, there whole or not at all.
+def write_model(name: str, network: torch.nn.Module, blueprint: Blueprint, card: dict, stored: str = "half") -> Path:
+    """``models/<name>/weights.safetensors`` and ``card.json``, there whole or not at all.
+
+    ``stored`` is ``half`` (matrices in half precision) or ``int8`` (matrices in 8 bits with a scale a row).
 
     Raises:
         UserError: the disk is full, or the name is not allowed.
@@ -27,12 +29,14 @@ def write_model(name: str, network: torch.nn.Module, blueprint: Blueprint, card:
 
     final = store.root() / "models" / name
     with store.new_folder(final) as folder:
-        save_file({key: _small(value) for key, value in network.state_dict().items()}, folder / WEIGHTS)
+        state = network.state_dict()
+        packed = quantised.pack(state) if stored == "int8" else {key: _small(one) for key, one in state.items()}
+        save_file(packed, folder / WEIGHTS)
         (folder / WEIGHTS).chmod(0o644)
         told = {
             **card, "name": name, "network": blueprint.to_dict(), "sha256": store.digest(folder / WEIGHTS),
             "bytes": (folder / WEIGHTS).stat().st_size, "parameters": sum(p.numel() for p in network.parameters()),
-            "created": time.strftime("%Y-%m-%d"),
+            "created": time.strftime("%Y-%m-%d"), "stored": stored,
         }  # fmt: skip
         (folder / CARD).write_text(json.dumps(told, indent=1))
     return final

@@ -14,6 +14,7 @@ from core.errors import Cancelled, UserError
 from core.training import checkpoint, schedule
 from core.training.augment import augmenter
 from core.training.batches import epoch_batches, steps_per_epoch
+from core.training.depthwise import keep_whole
 from core.training.losses import needs
 from core.training.recolour import recoloured
 from core.training.runs import Run
@@ -52,11 +53,13 @@ class Trainer:
         self.run, self.settings, self.sources, self.blueprint, self.teacher = run, settings, sources, blueprint, teacher
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.network = network.to(self.device, memory_format=torch.channels_last)
+        if self.device == "cpu":
+            keep_whole(self.network)
         counts, taught = [len(source.classes) for source in sources], teacher[1].dim if teacher else 0
         self.terms = Terms(settings, counts, taught).to(self.device)
         self.optimiser = schedule.optimiser(self.network, self.terms, settings)
         self.average = schedule.averaged(self.network, settings.ema) if settings.ema else None
-        self.augment = augmenter(settings.augment, settings.crop or settings.size)
+        self.augment = augmenter(settings.augment, settings.crop or settings.size, settings.paste)
         self.state, self.epoch_steps = State(), steps_per_epoch(sources, settings)
         self.total = self.epoch_steps * settings.epochs
         self._saved = time.monotonic()
@@ -94,7 +97,7 @@ class Trainer:
 
     def _epoch(self, epoch: int, progress: Progress | None) -> None:
         self.network.train()
-        schedule.freeze(self.network, epoch < self.settings.freeze_epochs)
+        self._freeze(epoch)
         batches = epoch_batches(self.sources, self.settings, epoch)
         for rows in batches[self.state.step % self.epoch_steps :]:
             report(progress, self.state.step, self.total)
@@ -106,9 +109,14 @@ class Trainer:
         self._end_epoch(epoch + 1)
         report(progress, self.state.step, self.total)
 
+    def _freeze(self, epoch: int) -> None:
+        settings = self.settings
+        schedule.freeze(self.network, epoch < settings.freeze_epochs, settings.frozen_stages, settings.freeze_norm)
+
     def speed(self, count: int) -> float:
         """Pictures a second over ``count`` steps that nobody keeps; the first, which sets things up, is not counted."""
         self.network.train()
+        self._freeze(self.settings.freeze_epochs)
         batches = epoch_batches(self.sources, self.settings, 0)
         self._step(batches[0])
         started = time.monotonic()
@@ -165,8 +173,10 @@ class Trainer:
 
     def _taught(self, views: torch.Tensor) -> torch.Tensor:
         network, blueprint = self.teacher
-        fixed = hasattr(network.backbone, "pos_embed")  # a convolutional teacher takes a crop in proportion to its own input
-        side = blueprint.size if fixed else round(views.shape[-1] * blueprint.size / self.settings.size)
+        # a convolutional teacher takes a crop in proportion to its own input
+        fixed = hasattr(getattr(network, "backbone", network), "pos_embed")
+        whole = self.settings.teacher_size or blueprint.size
+        side = blueprint.size if fixed else round(views.shape[-1] * whole / self.settings.size)
         with torch.no_grad():
             if side != views.shape[-1]:
                 views = torch.nn.functional.interpolate(views, (side, side), mode="bilinear", antialias=True)

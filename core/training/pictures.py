@@ -15,7 +15,8 @@ from core.types import Item, Progress, report
 
 KIND = "pictures"
 SLACK = 1.5
-"""Kept larger than the network's input by this factor where the source allows, so that crops stay sharp."""
+"""Kept larger than the network's input by this factor where the source allows, so that crops stay sharp; never larger than
+the pictures are: a crop is stretched when it is shown."""
 STEP = 16
 
 
@@ -24,7 +25,7 @@ def kept_side(dataset: Dataset, items: Sequence[Item], size: int) -> int:
     wanted = int(size * SLACK)
     for item in items[:20]:
         try:
-            return max(16, min(wanted, max(min(decode(dataset.read(item)).shape[:2]), size)))
+            return max(16, min(wanted, min(decode(dataset.read(item)).shape[:2])))
         except UserError:
             continue
     return wanted

@@ -45,14 +45,48 @@ def set_rates(chosen: torch.optim.Optimizer, share: float) -> None:
         group["lr"] = group["peak"] * share
 
 
-def freeze(network: torch.nn.Module, frozen: bool) -> None:
-    """Stop or start learning below the embedding. A frozen backbone also keeps its batch statistics."""
+def freeze(network: torch.nn.Module, frozen: bool, stages: int = 0, norm: bool = False) -> None:
+    """Stop or start learning below the embedding. What is frozen also keeps its batch statistics.
+
+    Args:
+        frozen: the whole backbone. stages: its stem and so many of its stages. norm: the statistics of all its norms.
+    """
     below = getattr(network, "backbone", None)
     if below is None:
         return
-    for parameter in below.parameters():
-        parameter.requires_grad_(not frozen)
-    below.train(not frozen)
+    _learn(below, not frozen)
+    if stages:
+        for part in early_parts(below, stages):
+            _learn(part, False)
+    if norm:
+        for part in below.modules():
+            if hasattr(part, "running_mean"):
+                part.eval()
+
+
+def _learn(part: torch.nn.Module, learning: bool) -> None:
+    for parameter in part.parameters():
+        parameter.requires_grad_(learning)
+    part.train(learning)
+
+
+def early_parts(backbone: torch.nn.Module, stages: int) -> list[torch.nn.Module]:
+    """The stem of a timm network and its first ``stages`` stages (blocks of a transformer), in the order of the forward."""
+    found: list[torch.nn.Module] = []
+    left = stages
+    for name, part in backbone.named_children():
+        several = name in ("blocks", "stages", "layers")
+        steps = list(part.children()) if several else [part]
+        if not (several or name.startswith("layer")):
+            if left < stages:  # behind the first stage nothing else is early
+                break
+            found.append(part)
+            continue
+        found += steps[:left]
+        left -= min(left, len(steps))
+        if not left:
+            break
+    return found
 
 
 def averaged(network: torch.nn.Module, decay: float) -> torch.nn.Module:

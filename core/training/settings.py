@@ -64,7 +64,9 @@ class Settings:
     smoothing: float = 0.1
     """Share of the certainty of a label that is given to all other classes."""
     teacher: str = ""
-    """Name of a trained model whose embeddings the ``distill`` loss imitates."""
+    """Name of a trained model, or of a pretrained network that is ready, whose embeddings the ``distill`` loss imitates."""
+    teacher_size: int = 0
+    """Side at which the teacher sees whole pictures; 0 = its own. Crops are shown to it in proportion."""
     per_class: int = 0
     """Pictures of each class in a batch (K of P x K); 0 = plain shuffling."""
     recolour: bool = False
@@ -86,10 +88,17 @@ class Settings:
     """Share of all steps in which the learning rate rises."""
     freeze_epochs: int = 0
     """Epochs at the start in which only the new layers learn."""
+    frozen_stages: int = 0
+    """The stem and so many stages of the backbone keep the weights that they start with: edges and textures are the same
+    everywhere, and the early stages cost the most time."""
+    freeze_norm: bool = False
+    """Whether batch normalisation in the backbone keeps its statistics: right for pretrained weights and small batches."""
     clip: float = 5.0
     """Longest gradient of a step; 0 = any length."""
     ema: float = 0.0
     """Decay of the averaged weights that are validated and kept; 0 = the weights themselves."""
+    paste: float = 0.0
+    """Share of the pictures that are shown smaller, on top of another picture of the batch: surroundings then count less."""
     augment: str = "standard"
     """How pictures are changed before they are shown: ``light`` hardly crops, ``strong`` is for learning without labels."""
     validation: float = 0.1
@@ -102,6 +111,8 @@ class Settings:
     """Seconds between two checkpoints within an epoch: so much is lost by a kill."""
     precision: str = "auto"
     """Number format: bf16 where the hardware computes in it."""
+    stored: str = "half"
+    """How the weights are stored: half precision, or ``int8`` with a scale for each output channel, at half the size."""
     seed: int = 0
     """Decides all chance: the same seed gives the same curve."""
     licence: str = "Trained on your own pictures: their rights decide."
@@ -114,12 +125,16 @@ HINTS = get_type_hints(Settings)
 LIMITS = {
     "dim": (2, 4096), "levels": (1, 4), "size": (0, 1024), "resize": (0, 1024), "crop": (0, 1024), "batch": (2, 8192),
     "per_class": (0, 512),
-    "epochs": (1, 10_000), "epoch_images": (0, 10**9), "freeze_epochs": (0, 10_000), "patience": (0, 10_000),
+    "epochs": (1, 10_000), "epoch_images": (0, 10**9), "freeze_epochs": (0, 10_000), "frozen_stages": (0, 64),
+    "teacher_size": (0, 1024), "paste": (0.0, 1.0), "patience": (0, 10_000),
     "lr": (1e-7, 10.0), "backbone_lr": (0.0, 10.0), "weight_decay": (0.0, 10.0), "warmup": (0.0, 0.9), "clip": (0.0, 1e6),
     "ema": (0.0, 0.99999), "validation": (0.0, 0.5), "validate_every": (1, 10_000), "checkpoint_s": (0.0, 1e9),
     "margin": (0.0, 10.0), "scale": (0.1, 1000.0), "smoothing": (0.0, 0.9), "seed": (0, 2**31 - 1),
 }  # fmt: skip
-WORDS = {"precision": PRECISIONS, "augment": AUGMENTS, "kind": KINDS, "target": ("auto", "instance", "category", "label")}
+WORDS = {
+    "precision": PRECISIONS, "augment": AUGMENTS, "kind": KINDS, "target": ("auto", "instance", "category", "label"),
+    "stored": ("half", "int8"),
+}  # fmt: skip
 
 
 def recipe_names() -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from core import store
 from core.encoders.base import encoders
@@ -14,6 +15,9 @@ from core.registry import UnknownName
 from core.training import runs
 from core.training.losses import LOSSES, needs, parse_terms
 from core.training.settings import Settings, override
+
+if TYPE_CHECKING:
+    import torch
 
 USUAL_SIZE = 64
 OURS = (*SLIM, AUTOENCODER)
@@ -85,12 +89,32 @@ def _check_loss(settings: Settings) -> None:
     if needs(settings, "draw") != (settings.kind == "autoencoder"):
         raise UserError(f"The loss {settings.loss!r} and the kind {settings.kind!r} do not go together.",
                         "An autoencoder learns by reconstruction, and nothing else does.")  # fmt: skip
-    if settings.teacher:
+    if settings.teacher and not isinstance(_network(settings.teacher), TimmNetwork):
         model_card(settings.teacher)
     if needs(settings, "teacher") != bool(settings.teacher):
         raise UserError("The loss distill and a teacher go together.", fix="Name a trained model: --set teacher=resnet.lookalike")
     if settings.backbone == AUTOENCODER and settings.size % 16:
         raise UserError(f"The autoencoder can't take pictures of {settings.size} pixels.", "Its size is a multiple of 16.")
+
+
+def _network(name: str) -> TimmNetwork | None:
+    """The pretrained network of this name, if it is one and its weights are here."""
+    try:
+        found = encoders.get(name)
+    except UserError:
+        return None
+    return found if isinstance(found, TimmNetwork) and found.ready else None
+
+
+def published_teacher(name: str) -> tuple[torch.nn.Module, Blueprint]:
+    """A pretrained network that is ready, and how its input is made. Raises UserError where there is none."""
+    found = _network(name)
+    if found is None:
+        raise UserError(f"{name} can't teach: it is no network whose weights are here.", fix="Download it first.")
+    found.use_form("fp32")
+    record = found.preprocess
+    told = Blueprint("embedder", found.weights_name, found.dim, record.size, tuple(record.mean), tuple(record.std))
+    return found.model, told
 
 
 def _check_shares(settings: Settings) -> None:

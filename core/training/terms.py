@@ -10,6 +10,9 @@ from torch import nn
 from core.training.losses import LOSSES, needs, parse_terms
 from core.training.settings import Settings
 
+TEMPERATURE = 0.1
+"""Of the similarities that a pupil takes over: at this, a picture's nearest third of a batch carries nearly all weight."""
+
 
 class CosineCrossEntropy(nn.Module):
     """Cross-entropy of scaled cosines (Zhai, Wu, 2019), with smoothed labels."""
@@ -38,6 +41,8 @@ class Terms(nn.Module):
         self.between_views = {name: each[0][0] for name, each in made.items() if LOSSES[name].kind == "views"}
         self.projector = _projector(settings) if needs(settings, "views") else None
         self.to_teacher = nn.Linear(settings.dim, teacher_dim, bias=False) if teacher_dim not in (0, settings.dim) else None
+        self.register_buffer("taught_mean", torch.zeros(teacher_dim) if teacher_dim else None)
+        self.register_buffer("taught_steps", torch.zeros((), dtype=torch.int64) if teacher_dim else None)
 
     def forward(self, embeddings: torch.Tensor, batch: dict) -> torch.Tensor:
         """Weighted sum; ``batch`` holds ``labels`` and ``source`` (n,), and ``second``, ``drawn``, ``target``, ``taught``."""
@@ -66,11 +71,36 @@ class Terms(nn.Module):
         return nn.functional.mse_loss(batch["drawn"].float(), batch["target"])
 
     def _teacher(self, name: str, embeddings: torch.Tensor, batch: dict) -> torch.Tensor:
-        """1 - cosine, and the same for the batch's table of similarities, which is what a search sees."""
-        own = nn.functional.normalize(self.to_teacher(embeddings) if self.to_teacher is not None else embeddings)
-        taught = nn.functional.normalize(batch["taught"])
-        table = nn.functional.mse_loss(own @ own.T, taught @ taught.T)
-        return (1.0 - (own * taught).sum(dim=1)).mean() + table
+        """1 - cosine to the teacher's vector, and how unlike the two rank the rest of the batch (:func:`ranked_unlike`).
+
+        The teacher's mean is taken away first: what all pictures share says nothing, and fills most of a cosine.
+        """
+        own = self.to_teacher(embeddings) if self.to_teacher is not None else embeddings
+        taught = nn.functional.normalize(self._centred(batch["taught"]))
+        near = 1.0 - (nn.functional.normalize(own) * taught).sum(dim=1)
+        return near.mean() + ranked_unlike(nn.functional.normalize(embeddings), taught)
+
+    @torch.no_grad()
+    def _centred(self, taught: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            self.taught_steps += 1
+            self.taught_mean.lerp_(taught.mean(dim=0), max(0.01, 1.0 / float(self.taught_steps)))
+        return taught - self.taught_mean
+
+
+def ranked_unlike(own: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
+    """Kullback-Leibler divergence between two softmaxes over the similarities to all others of the batch.
+
+    What a search sees is who is near whom; a teacher passes that on without any head in between (Koohpayegani et al., 2020).
+
+    Args:
+        own, taught: unit rows, (n, dim) each with its own dim; n >= 2.
+    """
+    alone = torch.eye(len(own), dtype=torch.bool, device=own.device)
+    mine, wanted = (
+        nn.functional.log_softmax((one @ one.T / TEMPERATURE).masked_fill(alone, -1e4), dim=1) for one in (own, taught)
+    )
+    return nn.functional.kl_div(mine, wanted, reduction="batchmean", log_target=True)
 
 
 def _projector(settings: Settings) -> nn.Module:

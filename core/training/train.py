@@ -21,7 +21,7 @@ from core.training.loop import State, Trainer
 from core.training.losses import needs_labels
 from core.training.runs import Run
 from core.training.settings import Settings
-from core.training.settle import model_card, published, refuse_taken, settle
+from core.training.settle import model_card, published, published_teacher, refuse_taken, settle
 from core.training.sources import Source, open_sources
 from core.training.validate import DRAWING, RETRIEVAL, embed_pictures, pair_threshold
 from core.types import Progress
@@ -136,7 +136,7 @@ def work(run: Run, progress: Progress | None = None) -> Path:
     told = card(run, settings, sources, state, trainer)
     if settings.kind == "siamese":
         told["threshold"] = threshold(trainer, sources)
-    folder = export.write_model(settings.name, trainer.kept, blueprint, told)
+    folder = export.write_model(settings.name, trainer.kept, blueprint, told, settings.stored)
     run.write("end", state.step, model=settings.name, best_epoch=state.best_epoch)
     return folder
 
@@ -153,6 +153,8 @@ def threshold(trainer: Trainer, sources: Sequence[Source]) -> float | None:
 def _teacher(settings: Settings) -> tuple[torch.nn.Module, Blueprint] | None:
     if not settings.teacher:
         return None
+    if find_model(settings.teacher) is None:
+        return published_teacher(settings.teacher)
     told = model_card(settings.teacher)
     network = copy(load_network(find_model(settings.teacher), told["sha256"]))
     network.mirror = False  # every picture comes mirrored half of the time anyhow: no need to do all the work twice

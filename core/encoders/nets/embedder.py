@@ -27,7 +27,9 @@ class Embedder(nn.Module):
     def stages(self, images: torch.Tensor) -> list[torch.Tensor]:
         """float (n, width) of each stage that is used, the last stage last."""
         if self.levels > 1 and hasattr(self.backbone, "forward_intermediates"):
-            maps = self.backbone.forward_intermediates(images, indices=self.levels, intermediates_only=True)
+            last, maps = self.backbone.forward_intermediates(images, indices=self.levels)
+            if hasattr(self.backbone, "conv_head"):  # EfficientNet and its kin go on behind the last stage
+                return [*(one.float().mean(dim=(2, 3)) for one in maps[:-1]), self._pool(last)]  # stages end without a ReLU
             if all(one.ndim == 4 for one in maps) and _channels_first(self.backbone):
                 return [self._pool(one) for one in maps]
         maps = self.backbone.forward_features(images)
