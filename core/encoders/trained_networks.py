@@ -19,11 +19,15 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True, slots=True)
 class Slim:
-    """A small member of a family: the timm name whose architecture it is, and what is narrower in it."""
+    """A small member of a family: the timm name whose architecture it is, and what is narrower in it.
+
+    ``front`` names a packaged network whose early stages make the patches of a hybrid, with their weights.
+    """
 
     timm: str
     options: dict
     about: str
+    front: str = ""
 
 
 SLIM = {
@@ -36,6 +40,12 @@ SLIM = {
     "vit-slim": Slim(
         "vit_tiny_patch16_224", {"patch_size": 16, "embed_dim": 192, "depth": 5, "num_heads": 3, "mlp_ratio": 3.0},
         "Vision Transformer (Dosovitskiy et al., 2020), 5 blocks of width 192 on 16 x 16-pixel patches",
+    ),
+    "vit-hybrid": Slim(
+        "vit_tiny_patch16_224",
+        {"embed_dim": 192, "depth": 4, "num_heads": 3, "mlp_ratio": 3.0, "class_token": False, "global_pool": "avg"},
+        "Hybrid Vision Transformer (Dosovitskiy et al., 2020, section 3.1), 4 blocks of width 192 on the feature map of "
+        "EfficientNet-Lite0's first five stages", "tf_efficientnet_lite0.in1k",
     ),
 }  # fmt: skip
 AUTOENCODER = "conv-autoencoder"
@@ -93,6 +103,8 @@ def backbone(blueprint: Blueprint) -> torch.nn.Module:
     options = {**options, **blueprint.options}
     if "cfg" in options:
         return _slim_vgg(options["cfg"])
+    if slim and slim.front:
+        return _hybrid(slim, blueprint)
     if not timm.is_model(name):
         known = ", ".join([*SLIM, AUTOENCODER])
         raise UserError(f"There is no backbone named {name!r}.", f"Known: {known}, and every name of timm.list_models().")
@@ -120,6 +132,21 @@ def _slim_vgg(cfg: tuple) -> torch.nn.Module:
     from timm.models.vgg import VGG
 
     return _without_classifier(VGG(list(cfg), num_classes=0, mlp_ratio=1 / 4096, norm_layer=torch.nn.BatchNorm2d))
+
+
+def _hybrid(slim: Slim, blueprint: Blueprint) -> torch.nn.Module:
+    from functools import partial
+
+    import timm
+    from timm.layers import HybridEmbed
+
+    from core.encoders.nets.front import Front
+
+    if blueprint.size % Front.stride:
+        raise wrong_size(blueprint, f"its patches are {Front.stride} x {Front.stride}")
+    made = partial(HybridEmbed, backbone=Front(slim.front))
+    options = {"img_size": blueprint.size, "patch_size": 1, "embed_layer": made, "num_classes": 0, **slim.options}
+    return timm.create_model(slim.timm, **options)
 
 
 def _fitting(network: torch.nn.Module, blueprint: Blueprint) -> torch.nn.Module:

@@ -86,7 +86,8 @@ def starts(kind: str) -> list[dict]:
 
     return [
         *(_row("model", one.name, one.title, one.about) for one in models if one.card["network"]["kind"] != "autoencoder"),
-        *(_row("scratch", name, f"{slim.about.split(' (')[0]}, slim", slim.about) for name, slim in SLIM.items()),
+        *(_row("scratch", name, f"{slim.about.split(' (')[0]}, slim", slim.about) for name, slim in SLIM.items()
+          if not slim.front),
         *(_row("published", row.name, row.title, f"{row.megabytes} MB to download") for row in TABLE.values()),
     ]
 

@@ -39,6 +39,8 @@ def draft(settings: Settings) -> Settings:
     """:func:`settle` without the number format, which only torch knows. Raises UserError."""
     if settings.start_from:
         settings = _taken_over(settings)
+    elif settings.backbone in SLIM and SLIM[settings.backbone].front:
+        settings = override(settings, {"pretrained": True})  # its front never learns: random it would stay
     if settings.kind == "autoencoder":
         settings = override(settings, {"backbone": AUTOENCODER})
     if not settings.size:
@@ -74,7 +76,8 @@ def usual_size(settings: Settings) -> int:
 
 def published(backbone: str) -> TimmNetwork:
     """The encoder that a timm backbone's published weights make. Raises UserError where there are none."""
-    found = None if backbone in OURS else encoders.get(backbone)
+    front = SLIM[backbone].front if backbone in SLIM else ""
+    found = encoders.get(front or backbone) if front or backbone not in OURS else None
     if not isinstance(found, TimmNetwork):
         raise UserError(f"{backbone} has no published weights.", "Pretrained backbones are names of timm.",
                         "For a model that was trained here use --start-from.")  # fmt: skip

@@ -12,7 +12,7 @@ from core import store
 from core.encoders.base import encoders
 from core.encoders.timm_models import TimmNetwork
 from core.encoders.trained import find_model, load_network
-from core.encoders.trained_networks import Blueprint, build
+from core.encoders.trained_networks import SLIM, Blueprint, build
 from core.errors import UserError
 from core.training import export, runs
 from core.training.batches import check_batch, steps_per_epoch
@@ -94,11 +94,15 @@ def _pretrained(blueprint: Blueprint, progress: Progress | None) -> tuple[torch.
     """A timm backbone with its published weights and their normalisation, under a new embedding. Raises UserError."""
     found = published(blueprint.backbone)
     found.load(progress)
-    if found.preprocess.size != blueprint.size and _fixed_size(found):
+    if found.preprocess.size != blueprint.size and blueprint.backbone not in SLIM and _fixed_size(found):
         found = encoders.get(f"{blueprint.backbone}:size={blueprint.size}")
     found.use_form("fp32")
     blueprint = replace(blueprint, mean=tuple(found.preprocess.mean), std=tuple(found.preprocess.std))
     network = build(blueprint)
+    if blueprint.backbone in SLIM:  # a hybrid: its front alone has published weights
+        front = network.backbone.patch_embed.backbone
+        front.load_state_dict({key: found.model.state_dict()[key] for key in front.state_dict()})
+        return network, blueprint
     fitted = network.backbone.load_state_dict(found.model.state_dict(), strict=False)
     if fitted.missing_keys:
         raise UserError(f"The published weights of {blueprint.backbone} lack {', '.join(fitted.missing_keys[:5])}.")

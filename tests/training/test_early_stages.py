@@ -134,3 +134,22 @@ def test_a_teacher_that_is_none_is_refused():
         published_teacher("hog.8x8")
     with pytest.raises(UserError):
         settle(override(read_recipe("classify"), {"loss": "distill", "teacher": "resnet50.tv_in1k", "datasets": ("x",)}))
+
+
+def test_a_hybrid_starts_with_the_early_stages_of_a_packaged_network_and_keeps_them():
+    from core.training.train import make_network
+
+    settings = override(read_recipe("shipped/vit"), {"size": 32, "datasets": ("x",)})
+    network, blueprint = make_network(settings)
+    front = network.backbone.patch_embed.backbone
+    whole = encoders.get(LITE0).model.state_dict()
+    assert blueprint.mean == (0.5, 0.5, 0.5)
+    assert all(torch.equal(value, whole[name]) for name, value in front.state_dict().items())
+    network.train()
+    schedule.freeze(network, False)
+    network(torch.randn(4, 3, 32, 32)).square().mean().backward()
+    assert all(parameter.grad is None for parameter in front.parameters())
+    assert all(p.grad is not None for name, p in network.named_parameters() if ".blocks." in name and "patch_embed" not in name)
+    assert not any(part.training for part in front.modules())
+    with pytest.raises(UserError, match="16 x 16"):
+        build(Blueprint("embedder", "vit-hybrid", 16, 40))
