@@ -34,7 +34,9 @@ def converted(model: torch.nn.Module, form: str) -> torch.nn.Module:
     """The model itself, its weights rounded where the form wants that."""
     import torch
 
-    return model.to(torch.bfloat16) if form == "bf16-weights" else model
+    if form != "bf16-weights":
+        return model
+    return model.rounded() if hasattr(model, "rounded") else model.to(torch.bfloat16)
 
 
 def whole(on_gpu: bool) -> AbstractContextManager:

@@ -56,9 +56,8 @@ def decide(encoder, prepared: Sequence[np.ndarray], labels: Sequence | None = No
         labels: their labels where known; mean average precision within the sample then has to stay within 0.002.
     """
     from core.encoders import trial
-    from core.encoders.network import Network
 
-    if not isinstance(encoder, Network):
+    if not hasattr(encoder, "use_form"):
         return Record(FP32, "not a network")
     if (record := found(encoder)) is not None or (record := _forced()) is not None:
         encoder.load()

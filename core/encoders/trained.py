@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
 import logging
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core import store
-from core.encoders import forms, quantised
+from core.encoders import forms, precision, quantised
 from core.encoders.base import Encoder, encoders
 from core.encoders.trained_networks import Blueprint, build, from_output, to_input
 from core.errors import UserError
@@ -45,29 +47,55 @@ class Trained(Encoder):
         self.tier = "bundled" if came_with_the_code else "trained"
         self.dim, self.side = self.blueprint.dim, self.blueprint.size
         self._network: torch.nn.Module | None = None
+        self._rounded: torch.nn.Module | None = None
 
     def __getstate__(self) -> dict:
         """Worker processes only prepare pictures: they get no weights."""
-        return {**self.__dict__, "_network": None}
+        return {**self.__dict__, "_network": None, "_rounded": None}
+
+    ready = True
+
+    @cached_property
+    def form(self) -> str:
+        """The number format it encodes in: fixed for this object when first asked, so that its vectors stay of one kind."""
+        return precision.recorded(self)
+
+    def weights_digest(self) -> str:
+        return self.card["sha256"]
 
     def fingerprint(self) -> dict:
-        return {**super().fingerprint(), "weights": self.card["sha256"], "network": self.card["network"], "trained": VERSION}
+        causes = {"weights": self.card["sha256"], "network": self.card["network"], "trained": VERSION}
+        form = {"precision": self.form} if self.form != precision.FP32 else {}
+        return {**super().fingerprint(), **causes, **form}
 
     def load(self, progress: Progress | None = None) -> None:
         """Read the weights. Raises UserError where they are missing, damaged or not the card's."""
         if self._network is None:
             self._network = load_network(self.folder, self.card["sha256"])
 
+    def use_form(self, form: str) -> None:
+        """Encode in this number format from now on; drawings and distances stay in fp32."""
+        self.form = form
+
+    @property
+    def model(self) -> torch.nn.Module:
+        """The network as it encodes, loaded. The one in fp32 is shared, so weights are rounded in a copy."""
+        if not self.form.endswith("weights"):
+            return self._ready()
+        if self._rounded is None:
+            self._rounded = forms.converted(copy.deepcopy(self._ready()), self.form)
+        return self._rounded
+
+    def run(self, batch: Sequence[np.ndarray], model: torch.nn.Module, form: str) -> np.ndarray:
+        """Prepared pictures through ``model`` in a given number format -> float32 (n, dim), not normalised."""
+        return forms.run(model, lambda network, pixels: network(pixels), self._input(batch), form)
+
     def prepare(self, image: np.ndarray) -> np.ndarray:
         """uint8 (size, size, 3): the whole picture squeezed into the square, as in training."""
         return resize(image, self.blueprint.size, self.blueprint.size)
 
     def _encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
-        import torch
-
-        pixels = self._input(batch)
-        with torch.inference_mode(), forms.whole(pixels.is_cuda):
-            return self._ready()(pixels).cpu().numpy()
+        return self.run(batch, self.model, self.form)
 
     def reconstruct(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """An autoencoder's drawing of RGB uint8 pictures from their vectors: uint8 (n, size, size, 3). Raises UserError."""
@@ -117,7 +145,7 @@ class Untrained(Trained):
         self.name, self.title, self.tier = card["name"] + UNTRAINED, f"{card['name']}, untrained", "trained"
         self.family, self.about = card.get("family", "network"), "The same network with random weights, before its training."
         self.dim, self.side = self.blueprint.dim, self.blueprint.size
-        self._network = None
+        self._network = self._rounded = None
 
     def load(self, progress: Progress | None = None) -> None:
         """Draw the weights. torch's own generator is left as it was."""

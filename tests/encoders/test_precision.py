@@ -145,3 +145,20 @@ def test_map_of_a_hand_made_case():
     vectors = np.array([[1, 0], [0.9, 0.4], [0.4, 0.9], [0, 1]], dtype=float)
     assert trial.mean_average_precision(vectors, np.array(["a", "a", "b", "b"], dtype=object)) == 1.0
     assert trial.mean_average_precision(vectors, np.array(["a", "b", "a", "b"], dtype=object)) == pytest.approx(5 / 12)
+
+
+@pytest.mark.parametrize("name", ["resnet.lookalike", "vit.lookalike", "autoencoder.lookalike"])
+def test_half_precision_ranks_the_same_and_leaves_the_shared_network_whole(name):
+    whole, prepared = encoders.get(name), [encoders.get(name).prepare(smooth(120, 100, seed)) for seed in range(40)]
+    wanted = whole.encode_prepared(prepared)
+    for form in ("bf16-autocast", "bf16-weights"):
+        other = encoders.get(name)
+        other.use_form(form)
+        assert other.fingerprint() != whole.fingerprint()
+        assert trial.top_overlap(wanted, other.encode_prepared(prepared)) > 0.8, form
+    np.testing.assert_array_equal(whole.encode_prepared(prepared), wanted)
+    assert "precision" not in whole.fingerprint()
+    if forms.offered():
+        record = precision.decide(encoders.get(name), prepared)
+        assert record.pictures == 40
+        assert encoders.get(name).form == record.form

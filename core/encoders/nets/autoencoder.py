@@ -53,6 +53,11 @@ class Autoencoder(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.latent(self.encoder(images).float())
 
+    def rounded(self) -> Autoencoder:
+        """Itself with the convolutions of the encoder in bf16."""
+        self.encoder.to(torch.bfloat16)
+        return self
+
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """(n, dim) -> (n, 3, size, size) in the scale of the normalised input."""
         return self.decoder(self.spread(latents).unflatten(1, (self.widths[-1], self.cell, self.cell)))

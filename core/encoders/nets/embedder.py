@@ -53,6 +53,11 @@ class Embedder(nn.Module):
         normal = nn.functional.normalize
         return normal(made) + normal(self.neck(self.features(images.flip(3))))
 
+    def rounded(self) -> Embedder:
+        """Itself with the backbone's weights in bf16; what stands above it is small, and stays whole."""
+        self.backbone.to(torch.bfloat16)
+        return self
+
     def distance(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
         """The learned distance of pairs, 0..2: Euclidean between unit embeddings of the two towers."""
         normal = nn.functional.normalize
