@@ -101,6 +101,8 @@ def _report(options: argparse.Namespace, dataset: Dataset, points: list[Point], 
                      "refused": dict(planned.refused), "equal_recall": equal, "advice": _advice(options, points, planned.size),
                      "likeness": like})  # fmt: skip
     table([_row(point) for point in points], COLUMNS)
+    if machine := next((point.machine for point in points if point.machine), ""):
+        print(f"Times that came with the code are those of {machine}: --again measures here.", file=sys.stderr)
     for why in dict.fromkeys(planned.refused.values()):  # the settings of one build share their reason
         texts = [text for text, other in planned.refused.items() if other == why]
         print(f"Not measured: {', '.join(texts)}. {why}", file=sys.stderr)

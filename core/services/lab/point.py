@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from core import store
@@ -54,6 +55,8 @@ class Point:
     disk_bytes: int
     build_s: float
     busy: float | None = None
+    machine: str = ""
+    """Processor that it was timed on, where it came with the code; empty = this one."""
 
     @property
     def crowded(self) -> bool:
@@ -61,23 +64,68 @@ class Point:
         return (self.busy or 0.0) > 1.0
 
 
-def causes(space: dict, spec: IndexSpec, k: int) -> dict:
-    """What a point follows from; times belong to a machine."""
+def causes(space: dict, spec: IndexSpec, k: int, machine: str | None = None) -> dict:
+    """What a point follows from; times belong to a machine, this one if none is named."""
     made = indexes.get(spec.name).fingerprint(**spec.build)
-    return {"space": space, **made, "search": dict(spec.search), "k": k, "hardware": processor(), "point": VERSION}
+    hardware = processor() if machine is None else machine
+    return {"space": space, **made, "search": dict(spec.search), "k": k, "hardware": hardware, "point": VERSION}
 
 
 def find(space: dict, spec: IndexSpec, k: int) -> Point | str | None:
-    """A point that was measured, the reason why it could not be, or None."""
+    """A point that was measured here, else one that came with the code; the reason why it could not be; or None."""
+    return measured_here(space, spec, k) or _shipped(space, spec, k)
+
+
+def measured_here(space: dict, spec: IndexSpec, k: int) -> Point | str | None:
+    """A point of this machine, the reason why there can be none, or None."""
     path = store.find(KIND, store.key(causes(space, spec, k)))
     if path is None:
         return None
     try:
-        noted = json.loads((path / "point.json").read_text())
-        return noted["refused"] if "refused" in noted else Point(**{**noted, "text": spec.text})
+        return _point(json.loads((path / "point.json").read_text()), spec)
     except UNREADABLE as error:
         forget(KIND, path, error)
         return None
+
+
+def _point(noted: dict, spec: IndexSpec) -> Point | str:
+    return noted["refused"] if "refused" in noted else Point(**{**noted, "text": spec.text})
+
+
+def _shipped(space: dict, spec: IndexSpec, k: int) -> Point | str | None:
+    """Recall, bytes and the order of times are the same everywhere; the times are those of the machine that is named."""
+    noted = shipped_points().get(store.key(causes(space, spec, k, "")))
+    return _point(noted, spec) if noted else None
+
+
+def shipped_points() -> dict[str, dict]:
+    """What came with the code, by the key of its causes without a machine."""
+    home = store.shipped() / KIND
+    return _read(home, home.stat().st_mtime_ns) if home.is_dir() else {}
+
+
+@lru_cache(maxsize=1)
+def _read(home: Path, changed: int) -> dict[str, dict]:
+    found: dict[str, dict] = {}
+    for file in sorted(home.glob("*.json")):
+        try:
+            found |= json.loads(file.read_text())
+        except UNREADABLE as error:
+            log.warning("ignoring %s: %s", file, error)
+    return found
+
+
+def ship(encoder: str, space: dict, specs: Sequence[IndexSpec], k: int) -> Path:
+    """Write the points that this machine measured for the settings into the files that come with the code. For maintainers."""
+    made = {}
+    for spec in specs:
+        found = measured_here(space, spec, k)
+        if found is not None:
+            noted = {"refused": found} if isinstance(found, str) else {**asdict(found), "machine": processor()}
+            made[store.key(causes(space, spec, k, ""))] = noted
+    path = store.shipped() / KIND / f"{encoder}.json"
+    store.write_text(path, json.dumps(made, separators=(",", ":")))
+    return path
 
 
 def keep(space: dict, spec: IndexSpec, k: int, found: Point | str, source: dict) -> None:
@@ -85,7 +133,7 @@ def keep(space: dict, spec: IndexSpec, k: int, found: Point | str, source: dict)
 
     A reason never takes the place of a point: what stood in the way today, as too little memory, does not make it untrue.
     """
-    old = find(space, spec, k)
+    old = measured_here(space, spec, k)
     if isinstance(old, Point) and isinstance(found, str):
         log.warning("%s keeps what was measured before: %s", spec.text, found)
         return

@@ -90,18 +90,30 @@ def _spoiling() -> bool:
 
 
 def again(now: LabView, plan: Plan, key: tuple) -> None:
-    """Where the machine was busy while times were taken: how many they are, and a button that takes them anew."""
-    crowded = sum(point.crowded for point in plan.found)
-    if not crowded:
+    """Where times are another machine's, or this one's when it was busy: how many, and a button that takes them anew."""
+    doubt = _doubt(plan)
+    if not doubt:
         return
-    load = max(point.busy or 0.0 for point in plan.found)
     with st.container(horizontal=True, vertical_alignment="center", key="lab_crowded"):
-        note(f"{crowded} of {count(len(plan.found), 'setting')} {'was' if crowded == 1 else 'were'} timed on a busy machine.",
-             f"Up to {load:.1f} programs wanted each core at once: compare with care.")  # fmt: skip
+        note(*doubt)
         if st.button("Measure again", key="lab_again", help="Times every chosen setting anew. Wait until nothing else runs."):
             indexes, _, size, full = key[3:]
             start(f"{_title(now, plan)}, again", arguments(now, indexes.split(";"), size, full, again=True))
             st.rerun()
+
+
+def _doubt(plan: Plan) -> tuple[str, str] | None:
+    """What speaks against the times of a plan's points, and how to take them."""
+    total = count(len(plan.found), "setting")
+    if elsewhere := [point.machine for point in plan.found if point.machine]:
+        many = f"{len(elsewhere)} of {total} {'was' if len(elsewhere) == 1 else 'were'}"
+        return f"{many} timed on another machine ({elsewhere[0]}).", "Recall and sizes are the same here; times are not."
+    crowded = sum(point.crowded for point in plan.found)
+    if not crowded:
+        return None
+    load = max(point.busy or 0.0 for point in plan.found)
+    return (f"{crowded} of {total} {'was' if crowded == 1 else 'were'} timed on a busy machine.",
+            f"Up to {load:.1f} programs wanted each core at once: compare with care.")  # fmt: skip
 
 
 def _title(now: LabView, plan: Plan) -> str:
