@@ -67,6 +67,9 @@ class Settings:
     """Name of a trained model, or of a pretrained network that is ready, whose embeddings the ``distill`` loss imitates."""
     teacher_size: int = 0
     """Side at which the teacher sees whole pictures; 0 = its own. Crops are shown to it in proportion."""
+    taught: tuple[float, ...] = ()
+    """Weight of the ``distill`` loss on the pictures of each dataset; empty = 1 on all. A teacher that does not tell the
+    classes of a dataset apart holds its pupil back there."""
     per_class: int = 0
     """Pictures of each class in a batch (K of P x K); 0 = plain shuffling."""
     recolour: bool = False

@@ -49,6 +49,7 @@ def draft(settings: Settings) -> Settings:
         settings = override(settings, {"name": _free_name(settings)})
     _check_loss(settings)
     _check_shares(settings)
+    _check_taught(settings)
     return settings
 
 
@@ -123,6 +124,13 @@ def published_teacher(name: str) -> tuple[torch.nn.Module, Blueprint]:
 def _check_shares(settings: Settings) -> None:
     if settings.shares and (len(settings.shares) != len(settings.datasets) or not all(0 < s < math.inf for s in settings.shares)):
         raise UserError(f"{len(settings.shares)} shares for {len(settings.datasets)} datasets.", "One positive number for each.")
+
+
+def _check_taught(settings: Settings) -> None:
+    fits = len(settings.taught) == len(settings.datasets) and all(0 <= weight < math.inf for weight in settings.taught)
+    if settings.taught and not fits:
+        raise UserError(f"{len(settings.taught)} weights (taught) for {len(settings.datasets)} datasets.",
+                        "One number for each, 0 or above.")  # fmt: skip
 
 
 def _has_bf16() -> bool:

@@ -41,6 +41,8 @@ class Terms(nn.Module):
         self.between_views = {name: each[0][0] for name, each in made.items() if LOSSES[name].kind == "views"}
         self.projector = _projector(settings) if needs(settings, "views") else None
         self.to_teacher = nn.Linear(settings.dim, teacher_dim, bias=False) if teacher_dim not in (0, settings.dim) else None
+        weights = torch.tensor(settings.taught) if settings.taught and teacher_dim else None
+        self.register_buffer("taught", weights, persistent=False)
         self.register_buffer("taught_mean", torch.zeros(teacher_dim) if teacher_dim else None)
         self.register_buffer("taught_steps", torch.zeros((), dtype=torch.int64) if teacher_dim else None)
 
@@ -78,7 +80,8 @@ class Terms(nn.Module):
         own = self.to_teacher(embeddings) if self.to_teacher is not None else embeddings
         taught = nn.functional.normalize(self._centred(batch["taught"]))
         near = 1.0 - (nn.functional.normalize(own) * taught).sum(dim=1)
-        return near.mean() + ranked_unlike(nn.functional.normalize(embeddings), taught)
+        each = near + ranked_unlike(nn.functional.normalize(embeddings), taught)
+        return (each * self.taught[batch["source"]]).mean() if self.taught is not None else each.mean()
 
     @torch.no_grad()
     def _centred(self, taught: torch.Tensor) -> torch.Tensor:
@@ -89,7 +92,7 @@ class Terms(nn.Module):
 
 
 def ranked_unlike(own: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
-    """Kullback-Leibler divergence between two softmaxes over the similarities to all others of the batch.
+    """Kullback-Leibler divergence (n,) between two softmaxes over the similarities of each row to all others of the batch.
 
     What a search sees is who is near whom; a teacher passes that on without any head in between (Koohpayegani et al., 2020).
 
@@ -100,7 +103,7 @@ def ranked_unlike(own: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
     mine, wanted = (
         nn.functional.log_softmax((one @ one.T / TEMPERATURE).masked_fill(alone, -1e4), dim=1) for one in (own, taught)
     )
-    return nn.functional.kl_div(mine, wanted, reduction="batchmean", log_target=True)
+    return nn.functional.kl_div(mine, wanted, reduction="none", log_target=True).sum(dim=1)
 
 
 def _projector(settings: Settings) -> nn.Module:

@@ -114,8 +114,23 @@ def test_pasted_pictures_lie_whole_on_another():
 def test_ranked_unlike_is_zero_for_the_same_ranking_alone():
     rows = torch.nn.functional.normalize(torch.randn(8, 5), dim=1)
     turned = rows @ torch.linalg.qr(torch.randn(5, 5))[0]
-    assert float(ranked_unlike(turned, rows)) == pytest.approx(0.0, abs=1e-4)
-    assert float(ranked_unlike(rows.flip(0), rows)) > 0.1
+    assert ranked_unlike(turned, rows).tolist() == pytest.approx([0.0] * 8, abs=1e-4)
+    assert float(ranked_unlike(rows.flip(0), rows).mean()) > 0.1
+
+
+def test_a_teacher_is_heard_where_it_is_wanted(tiny):
+    from core.training.terms import Terms
+
+    settings = override(tiny("classify"), {"loss": "distill", "teacher": LITE0, "dim": 4, "taught": (1.0, 0.0)})
+    terms = Terms(settings, [2, 2], 6)
+    embeddings, source = torch.randn(6, 4, requires_grad=True), torch.tensor([0, 0, 0, 1, 1, 1])
+    terms(embeddings, {"labels": source, "source": source, "taught": torch.randn(6, 6)}).backward()
+    own = terms.to_teacher.weight.grad
+    assert own.abs().sum() > 0
+    other = Terms(override(settings, {"taught": (0.0, 0.0)}), [2, 2], 6)
+    assert float(other(embeddings.detach(), {"labels": source, "source": source, "taught": torch.randn(6, 6)})) == 0.0
+    with pytest.raises(UserError, match="2 weights"):
+        settle(override(read_recipe("classify"), {"datasets": ("x",), "taught": (1.0, 1.0), "size": 32}))
 
 
 def test_a_packaged_network_teaches(tiny, artifacts):
