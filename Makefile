@@ -5,7 +5,7 @@ PORT ?= 8501
 BIN := .venv/bin
 FIRST := hsv.12x4x4,tiny.16x16,hog.8x8
 WORKERS ?= 2
-RECIPES := lite-base siamese triplet resnet-base resnet-classes resnet vgg-classes vgg vit autoencoder
+RECIPES := lite-base siamese triplet resnet-base resnet-classes resnet-taught resnet vgg-classes vgg vit autoencoder
 
 .PHONY: demo test test-slow lint bench screenshots measure train report shipped readme clean help
 
