@@ -140,7 +140,7 @@ def _trec(options: argparse.Namespace) -> None:
 def _boards(report: reports.Report, metric: str | None) -> list[tuple[str, str, Leaderboard | UserError]]:
     found, usual = [], next(iter(metrics_of(report)), "mAP")
     for dataset, protocol in boards(report):
-        by = metric or ("hit@1" if protocol == CROSS_DOMAIN and "hit@1" in metrics_of(report) else usual)
+        by = metric or ("hit@1" if protocol.startswith(CROSS_DOMAIN) and "hit@1" in metrics_of(report) else usual)
         try:
             found.append((dataset, protocol, leaderboard(report, dataset, protocol, by)))
         except UserError as error:

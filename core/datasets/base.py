@@ -67,8 +67,8 @@ class Dataset(ABC):
         """Where a picture comes from: of which of ``members``, and what it is there; this set itself, for most."""
         return self, item
 
-    def told(self) -> dict[str, str]:
-        """What a protocol card says of this set beyond what it says of every one, or in its place."""
+    def told(self, protocol: Protocol) -> dict[str, str]:
+        """What the card of one of its protocols says of this set beyond what it says of every one, or in its place."""
         return {}
 
     @cached_property

@@ -36,7 +36,7 @@ class Joined(Dataset):
     The gallery is what the usual protocol of its data set searches, whole: classes without a counterpart stay in it. Queries
     are the queries of the usual protocol of theirs (the test split, where there is one) whose class is joined. Ids are
     ``name/id`` of the data set that a picture comes from; ``label`` is the class of the gallery; queries keep their own class
-    as the attribute ``query_class``.
+    as the attribute ``query_class``. Where several data sets ask, there is a protocol for the queries of each, too.
     """
 
     def __init__(self, name: str, title: str, gallery: Dataset, sides: Sequence[Side], path: str = "") -> None:
@@ -45,7 +45,6 @@ class Joined(Dataset):
         self.kind = f"{', '.join(kinds)} (queries), {gallery.kind} (gallery)"
         self.note = gallery.note
         self._origin: dict[str, tuple[Dataset, Item]] = {}
-        self._asked: list[int] = []
         _check(self)
 
     @property
@@ -70,26 +69,31 @@ class Joined(Dataset):
 
     def protocols(self) -> tuple[Protocol, ...]:
         note = f"relevant = the class of {self.gallery.title or self.gallery.name} that the query's class is joined to"
-        return (Protocol(PROTOCOL, "label", (GALLERY,), (QUERY,), note=note),)
+        whole = Protocol(PROTOCOL, "label", (GALLERY,), self._splits, note=note)
+        parts = [replace(whole, name=f"{PROTOCOL}-{split.removeprefix(f'{QUERY} ')}", queries=(split,)) for split in self._splits]
+        return (whole, *parts) if len(parts) > 1 else (whole,)
 
-    def told(self) -> dict[str, str]:
-        searched = len(self.items) - sum(self._asked)
-        queries = ", ".join(_counted(side, number) for side, number in zip(self.sides, self._asked, strict=True))
-        return {"queries": f"{sum(self._asked):,}: {queries}",
-                "gallery": f"{searched:,} pictures of {self.gallery.title or self.gallery.name}, every class of it",
-                "joined classes": "; ".join(map(_arrows, self.sides))}  # fmt: skip
+    @property
+    def _splits(self) -> tuple[str, ...]:
+        """The split of each side's queries."""
+        return tuple(f"{QUERY} {name}" for name in _names(self.members)[1:])
+
+    def told(self, protocol: Protocol) -> dict[str, str]:
+        asked = Counter(item.split for item in self.items)
+        sides = [(side, asked[split]) for side, split in zip(self.sides, self._splits, strict=True) if split in protocol.queries]
+        return {"queries": f"{sum(count for _, count in sides):,}: {', '.join(_counted(side, count) for side, count in sides)}",
+                "gallery": f"{asked[GALLERY]:,} pictures of {self.gallery.title or self.gallery.name}, every class of it",
+                "joined classes": "; ".join(_arrows(side) for side, _ in sides)}  # fmt: skip
 
     def _list(self) -> tuple[list[Item], list[Skipped]]:
         names = _names(self.members)
         items = [self._taken(names[0], self.gallery, item, class_of(item), GALLERY)
                  for item in self.gallery.items if self.gallery.protocol().in_gallery(item)]  # fmt: skip
-        self._asked = []
-        for name, side in zip(names[1:], self.sides, strict=True):
-            asking = [self._taken(name, side.dataset, item, side.classes[class_of(item)], QUERY)
+        searched = len(items)
+        for name, split, side in zip(names[1:], self._splits, self.sides, strict=True):
+            items += [self._taken(name, side.dataset, item, side.classes[class_of(item)], split)
                       for item in queries_of(side.dataset) if class_of(item) in side.classes]  # fmt: skip
-            self._asked.append(len(asking))
-            items += asking
-        if not any(self._asked):
+        if len(items) == searched:
             joined = ", ".join(sorted({name for side in self.sides for name in side.classes})[:LISTED])
             raise UserError(f"No picture of {' or '.join(names[1:])} is a query of a joined class.", f"Joined: {joined}.",
                             "Queries are the test pictures, where a data set has some.")  # fmt: skip
@@ -97,7 +101,7 @@ class Joined(Dataset):
 
     def _taken(self, name: str, dataset: Dataset, item: Item, label: str | None, split: str) -> Item:
         made = replace(item, id=f"{name}/{item.id}", label=label, split=split)
-        if split == QUERY:
+        if split != GALLERY:
             told = {**item.attributes, "query_class": class_of(item), "query_set": dataset.name}
             made = replace(made, category=None, instance=None if item.instance is None else f"{name}/{item.instance}",
                            attributes=told)  # fmt: skip

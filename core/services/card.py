@@ -32,7 +32,7 @@ def card(
         "relevant": protocol.note or f"same {protocol.relevant}",
         "gallery": f"{len(roles.gallery):,} pictures ({_splits(protocol.gallery)})",
         "queries": f"{len(roles.queries):,} ({_splits(protocol.queries)}{_every(protocol)})",
-        **dataset.told(),
+        **dataset.told(protocol),
         "queries without anything relevant": int((relevant == 0).sum()),
         "self": SELF,
         "junk": f"pictures of the same {protocol.ignore} are neither right nor wrong" if protocol.ignore else "none",

@@ -120,8 +120,8 @@ def audited(locator: str, version: str, encoder: str, query: str, protocol: str,
 @st.cache_data(max_entries=20, ttl=60.0, show_spinner="Joining the classes")
 def crossed(queries: tuple[str, ...], gallery: str, join: str) -> dict[str, str]:
     """Queries, gallery and joined classes of a cross-domain evaluation, in words. Raises UserError."""
-    opened = [dataset(one) for one in queries]
-    return crossing.joined(opened, dataset(gallery), crossing.table(join)).told()
+    made = crossing.joined([dataset(one) for one in queries], dataset(gallery), crossing.table(join))
+    return made.told(made.protocol())
 
 
 @st.cache_data(max_entries=60, show_spinner=False)
