@@ -58,6 +58,10 @@ class Dataset(ABC):
         """The data sets that this one is put together from, the one that is searched first; none for most."""
         return ()
 
+    def members_of(self, protocol: Protocol) -> tuple[Dataset, ...]:
+        """Those of ``members`` that take part in one of its protocols, in the same order."""
+        return self.members
+
     @property
     def home(self) -> Dataset:
         """The data set that encoders are fitted and their number format is chosen for: this one, for most."""

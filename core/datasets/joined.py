@@ -55,6 +55,10 @@ class Joined(Dataset):
     def members(self) -> tuple[Dataset, ...]:
         return (self.gallery, *(side.dataset for side in self.sides))
 
+    def members_of(self, protocol: Protocol) -> tuple[Dataset, ...]:
+        asking = [side.dataset for side, split in zip(self.sides, self._splits, strict=True) if split in protocol.queries]
+        return (self.gallery, *asking)
+
     @property
     def home(self) -> Dataset:
         return self.gallery

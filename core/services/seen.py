@@ -26,7 +26,7 @@ from core.errors import UserError
 from core.services import content
 from core.training.settings import expanded
 from core.training.sources import training_items
-from core.types import Item
+from core.types import Item, Protocol
 
 NONE, UNKNOWN, PART, ALL = KINDS = ("none", "unknown", "training part", "these pictures")
 """From least to most."""
@@ -68,19 +68,21 @@ class Source:
     of: int = 0
 
 
-def seen(encoder: Encoder, dataset: Dataset) -> Seen:
+def seen(encoder: Encoder, dataset: Dataset, protocol: Protocol | None = None) -> Seen:
     """Whether an encoder was trained on pictures of a data set.
 
-    Of a cross-domain set each part is asked for itself; having learned from the gallery counts as its training part.
+    Of a cross-domain set each part is asked for itself, under ``protocol`` (the usual one without) those that take part;
+    having learned from the gallery counts as its training part.
     """
-    if not dataset.members:
+    members = dataset.members_of(protocol or dataset.protocol())
+    if not members:
         return _one(encoder, dataset)
-    parts = [_one(encoder, member) for member in dataset.members]
+    parts = [_one(encoder, member) for member in members]
     kinds = [PART if row == 0 and part.kind == ALL else part.kind for row, part in enumerate(parts)]
     kind = max(kinds, key=KINDS.index)
     if len({part.words for part in parts}) == 1:
         return Seen(kind, parts[0].words)
-    told = [f"{member.title or member.name}: {part.words}" for member, part in zip(dataset.members, parts, strict=True)]
+    told = [f"{member.title or member.name}: {part.words}" for member, part in zip(members, parts, strict=True)]
     return Seen(kind, "; ".join(told[1:] + told[:1]))
 
 

@@ -166,7 +166,15 @@ def test_tiny_imagenet_is_known_by_its_pictures(photographs):
 
 def test_of_a_cross_domain_set_each_part_is_told(model, pets, synsets, tmp_path):
     model()
+    (tmp_path / "both.csv").write_text("query_class,gallery_class\nn02123045,cold\nwarm,warm\n")
     (tmp_path / "join.csv").write_text("query_class,gallery_class\nn02123045,cold\n")
+    shutil.copytree(pets, tmp_path / "zoo")
+    for path in (tmp_path / "zoo").rglob("*.png"):
+        Image.fromarray(255 - np.array(Image.open(path))).save(path)
+    both = crossing.opened([str(synsets), str(tmp_path / "zoo")], str(pets), str(tmp_path / "both.csv"))
+    zoo = both.protocol("cross-domain-zoo")
+    assert seen.seen(encoders.get("tf_efficientnet_lite0.in1k"), both, zoo).kind == seen.NONE
+    assert seen.seen(encoders.get("tf_efficientnet_lite0.in1k"), both).kind == seen.ALL
     joined = crossing.opened([str(synsets)], str(pets), str(tmp_path / "join.csv"))
     said = seen.seen(encoders.get("resnet.mine"), joined)
     assert said == seen.Seen(seen.PART, "mine: none; pets: trained on its training part")
