@@ -11,7 +11,7 @@ import pytest
 
 from core.cli.main import parser
 from core.services import library
-from tools import write_readme
+from tools import measure_models, write_readme
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -41,6 +41,7 @@ def test_readme_shows_the_scores_that_were_measured():
     shown = README.partition(write_readme.SCORES_BEGIN)[2].partition(write_readme.SCORES_END)[0]
     assert shown.strip() == write_readme.scores()
     measured = json.loads((ROOT / "artifacts" / "reports" / "encoders.json").read_text())
+    assert shown.strip() == measure_models.table(measured).strip(), "make readme writes what tools/measure_models.py measured"
     assert {name for name in measured if name.endswith(".lookalike")} == {
         path.parent.name for path in (ROOT / "artifacts" / "models").glob("*.lookalike/card.json")
     }

@@ -1,9 +1,10 @@
-"""Measure every shipped model and its untrained twin on four sets (``--classical``: others too); write cards and report.
+"""Measure the packaged encoders, every shipped model and its untrained twin; write cards, report and its table.
 
-    LOOKALIKE_DATA=folder/of/photographs python tools/measure_models.py [--threads 2] [name ...]
+    LOOKALIKE_DATA=folder/of/photographs python tools/measure_models.py [--threads 2] [--classical] [name ...]
 
-Embeddings come from the cache where they exist. Writes ``artifacts/models/*/card.json`` and
-``artifacts/reports/encoders.json`` and ``encoders.md``.
+With names only these encoders are measured, and their rows replaced; the others stay as they were. Embeddings come from the
+cache where they exist. Writes ``artifacts/models/*/card.json`` and ``artifacts/reports/encoders.json`` and ``encoders.md``;
+``make readme`` puts the table into README.md. What bf16 changes: ``tools/measure_precision.py``.
 """
 
 from __future__ import annotations
@@ -18,22 +19,31 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from core import store
+from core.datasets.base import Dataset
 from core.datasets.paths import open_dataset
-from core.encoders.base import encoders
-from core.encoders.trained import UNTRAINED, Untrained, read_card
-from core.services import embed
+from core.encoders.base import Encoder, encoders
+from core.encoders.packaged import PACKAGES
+from core.encoders.trained import CARD, UNTRAINED, Untrained, read_card
+from core.services import crossing, embed, seen
 from core.services.effect import per_query
-from core.training.export import update_card
+from core.services.ready import ready_encoder
 from core.training.settings import expanded
 
+PHOTO = "photo to catalogue"
 SETS = (
     ("clothing", "$LOOKALIKE_DATA/clothing", "class"), ("cats_dogs", "$LOOKALIKE_DATA/cats_dogs", "class"),
     ("eth80 instance", "$LOOKALIKE_DATA/eth80", "instance-every-4"),
     ("eth80 category", "$LOOKALIKE_DATA/eth80", "category-every-4"),
     ("catalogue instance", "catalogue", "instance"), ("catalogue category", "catalogue", "category"),
+    (PHOTO, "photo-to-catalogue", "cross-domain"),
 )  # fmt: skip
+QUERIES = {"photo-to-catalogue": ("$LOOKALIKE_DATA/tiny_imagenet", "$LOOKALIKE_DATA/clothing")}
+"""Join -> where the data sets of its queries lie."""
 CLASSICAL = ("hsv.12x4x4", "tiny.16x16", "hog.8x8")
+PACKAGED = tuple(PACKAGES)
 METRICS = ("mAP", "hit@1", "precision@10")
+SHOWN = {PHOTO: ("hit@1",)}
+"""What of a set stands in the table, where it is not every metric."""
 
 
 def main() -> int:
@@ -46,17 +56,23 @@ def main() -> int:
         import torch
 
         torch.set_num_threads(options.threads)
-    models = [name for name in options.names or shipped() if (store.shipped() / "models" / name / "card.json").exists()]
-    cards = {name: read_card(store.shipped() / "models" / name) for name in models}
+    wanted = options.names or [*(CLASSICAL if options.classical else ()), *PACKAGED, *shipped()]
+    cards = {name: read_card(folder(name)) for name in wanted if (folder(name) / CARD).exists()}
     twins = {card["network"]["backbone"]: Untrained({**card, "name": card["network"]["backbone"]}) for card in cards.values()}
-    classical = [encoders.get(name) for name in CLASSICAL if options.classical]
-    figures = measure([*classical, *(encoders.get(name) for name in models), *twins.values()])
+    for name in cards:
+        seen.remember(folder(name))
+    figures = measure([*map(encoders.get, wanted), *twins.values()])
     for name, card in cards.items():
         note = {"protocol": "exact cosine search; see docs/training.md", "date": time.strftime("%Y-%m-%d")}
-        twin = twins[card["network"]["backbone"]].name
-        update_card(name, metrics={**note, **figures[name]}, untrained=figures[twin])
+        measured = {"metrics": {**note, **figures[name]}, "untrained": figures[twins[card["network"]["backbone"]].name]}
+        store.write_text(folder(name) / CARD, json.dumps({**read_card(folder(name)), **measured}, indent=1))
     write_report(figures)
     return 0
+
+
+def folder(name: str) -> Path:
+    """Where a model that comes with the code lies."""
+    return store.shipped() / "models" / name
 
 
 def shipped() -> list[str]:
@@ -64,37 +80,62 @@ def shipped() -> list[str]:
     return sorted(path.name for path in home.iterdir() if path.name.endswith(".lookalike"))
 
 
-def measure(tried: list) -> dict[str, dict]:
-    """{encoder: {set: {metric: mean}}}; the pictures of each set are decoded once for all encoders."""
+def opened(locator: str) -> Dataset:
+    """One of :data:`SETS`."""
+    if locator not in QUERIES:
+        return open_dataset(expanded(locator))
+    join = crossing.table(locator)
+    return crossing.joined([open_dataset(expanded(one)) for one in QUERIES[locator]], open_dataset(join.gallery), join)
+
+
+def measure(tried: list[Encoder]) -> dict[str, dict]:
+    """{encoder: {set: {metric: mean, queries, seen}}}; the pictures of each set are decoded once for all encoders."""
     figures: dict[str, dict] = {encoder.name: {} for encoder in tried}
-    for encoder in tried:
-        encoder.load()
     for title, locator, protocol in SETS:
-        dataset = open_dataset(expanded(locator))
-        embed.embed(dataset, tried)
-        for encoder in tried:
-            found = per_query(dataset, encoder, protocol, METRICS)
-            means = {name: round(float(found.scores[name].mean()), 4) for name in METRICS}
-            figures[encoder.name][title] = {**means, "queries": len(found.ids)}
+        dataset = opened(locator)
+        ready = [encoder if isinstance(encoder, Untrained) else ready_encoder(dataset, encoder.name) for encoder in tried]
+        embed.embed(dataset, ready)
+        for encoder in ready:
+            figures[encoder.name][title] = figures_of(dataset, encoder, protocol)
+            print(f"{title}: {encoder.name} {figures[encoder.name][title]}", flush=True)
     return figures
 
 
+def figures_of(dataset: Dataset, encoder: Encoder, protocol: str) -> dict:
+    """Means over the judged queries, how many these are, and whether the encoder has seen them in training."""
+    found = per_query(dataset, encoder, protocol, METRICS)
+    means = {name: round(float(found.scores[name].mean()), 4) for name in METRICS}
+    return {**means, "queries": len(found.ids), "seen": seen.seen(encoder, dataset).kind}
+
+
 def write_report(figures: dict[str, dict]) -> None:
-    folder = store.shipped() / "reports"
-    held = folder / "encoders.json"
+    home = store.shipped() / "reports"
+    held = home / "encoders.json"
     before = json.loads(held.read_text()) if held.exists() else {}
-    cards = [read_card(store.shipped() / "models" / name) for name in shipped()]
-    wanted = [*CLASSICAL, *shipped(), *dict.fromkeys(card["network"]["backbone"] + UNTRAINED for card in cards)]
-    merged = {name: {**before, **figures}[name] for name in wanted if name in {**before, **figures}}
+    cards = [read_card(folder(name)) for name in shipped()]
+    wanted = [*CLASSICAL, *PACKAGED, *shipped(), *dict.fromkeys(card["network"]["backbone"] + UNTRAINED for card in cards)]
+    known = {**before, **figures}
+    merged = {name: known[name] for name in wanted if name in known}
     store.write_text(held, json.dumps(merged, indent=1) + "\n")
+    store.write_text(home / "encoders.md", table(merged))
+
+
+def table(measured: dict[str, dict]) -> str:
+    """The figures as Markdown; a set that an encoder was not measured on stays empty."""
     lines = ["| encoder | " + " | ".join(title for title, _, _ in SETS) + " |", "|---|" + "---|" * len(SETS)]
-    for name, sets in merged.items():
-        lines.append(f"| `{name}` | " + " | ".join(cell(sets[title]) for title, _, _ in SETS) + " |")
-    store.write_text(folder / "encoders.md", "mAP / hit@1 / P@10, exact cosine search.\n\n" + "\n".join(lines) + "\n")
+    for name, sets in measured.items():
+        lines.append(f"| `{name}` | " + " | ".join(cell(title, sets.get(title)) for title, _, _ in SETS) + " |")
+    head = f"mAP / hit@1 / P@10, exact cosine search; {PHOTO}: hit@1 (the first hit is of the right category)."
+    saw = any(one.get("seen") == seen.ALL for sets in measured.values() for one in sets.values())
+    foot = "\n\n† Queries among them were seen in training: Tiny ImageNet's pictures come from ImageNet." if saw else ""
+    return f"{head}\n\n" + "\n".join(lines) + foot + "\n"
 
 
-def cell(means: dict) -> str:
-    return " / ".join(f"{means[name]:.3f}".lstrip("0") for name in METRICS)
+def cell(title: str, means: dict | None) -> str:
+    if means is None:
+        return ""
+    said = " / ".join(f"{means[name]:.3f}".lstrip("0") for name in SHOWN.get(title, METRICS))
+    return said + (" †" if means.get("seen") == seen.ALL else "")
 
 
 if __name__ == "__main__":

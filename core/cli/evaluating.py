@@ -8,10 +8,23 @@ from pathlib import Path
 
 from core.cli.output import Progress, command, emit, table
 from core.errors import UserError
-from core.services import library, report_files, reports, studies
+from core.services import crossing, library, report_files, reports, studies
 from core.services.evaluate import evaluate
-from core.services.leaderboard import Leaderboard, boards, leaderboard, method, metrics_of, pairs_of
+from core.services.leaderboard import (
+    Leaderboard,
+    boards,
+    cells_of,
+    classes_of,
+    leaderboard,
+    means_of,
+    method,
+    metrics_of,
+    pairs_of,
+    seen_in_words,
+)
+from core.services.library import Dataset
 from core.services.naming import split_names
+from core.services.roles import CROSS_DOMAIN
 
 METRICS = ("mAP", "hit@1", "precision@10")
 
@@ -21,12 +34,19 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         commands, "evaluate", _evaluate, "Judge encoders and indexes on data sets, with intervals and ranks.",
         "--datasets catalogue --encoders hsv.12x4x4,hog.8x8",
         "--datasets catalogue,~/Pictures --encoders ready --indexes exact,hnsw:efSearch=64 --json",
+        "--queries ~/Pictures/tiny_imagenet,~/Pictures/clothing --gallery catalogue --join photo-to-catalogue --encoders hog.8x8",
     )  # fmt: skip
-    made.add_argument("--datasets", required=True, metavar="NAMES", help="names or paths, separated by commas")
+    made.add_argument("--datasets", default="", metavar="NAMES", help="names or paths, separated by commas")
+    made.add_argument("--queries", default="", metavar="NAMES",
+                      help="cross-domain: data sets whose queries search the gallery of another")  # fmt: skip
+    made.add_argument("--gallery", default="", metavar="NAME", help="the data set that is searched (default: what --join names)")
+    made.add_argument("--join", default="", metavar="NAME", help="which class is which: a CSV with the columns "
+                      f"query_class,gallery_class, or {', '.join(crossing.names())} (default: {crossing.SAME})")  # fmt: skip
     made.add_argument("--encoders", default="ready", metavar="NAMES", help="names, or 'ready': those that need no download")
     made.add_argument("--indexes", default="exact", metavar="NAMES", help="with knobs as hnsw:efSearch=64 (default: exact)")
     made.add_argument("--protocols", default="", metavar="NAMES", help="names, or by:ATTRIBUTE; default: every full protocol")
-    made.add_argument("--metric", help="what the printed ranks are by (default: mAP, or hit@1 with approximate indexes)")
+    made.add_argument("--metric", help="what the printed ranks are by (default: mAP; hit@1 with approximate indexes and "
+                      "cross-domain)")  # fmt: skip
     made.add_argument("--name", default="latest", help="what the report is called (default: latest)")
     made.add_argument("--out", metavar="FOLDER", help="where to write it (default: the artifacts folder)")
     made.add_argument("--small", action="store_true", help="keep fewer per-query scores, in half precision")
@@ -55,7 +75,7 @@ def _add_report(commands: argparse._SubParsersAction) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    datasets = [library.open_dataset(name) for name in split_names(options.datasets)]
+    datasets = _datasets(options)
     wanted = split_names(options.encoders)
     if wanted == ["ready"]:
         wanted = [row["name"] for row in library.encoder_rows() if row["state"] == "ready"]
@@ -74,8 +94,18 @@ def _evaluate(options: argparse.Namespace) -> None:
         print(f"Left out: {line}", file=sys.stderr)
     if options.json:
         return emit(_json(report, options.metric))
-    for board in _boards(report, options.metric):
-        _print(board)
+    _print(report, options.metric)
+
+
+def _datasets(options: argparse.Namespace) -> list[Dataset]:
+    """What is evaluated: the named data sets, and the cross-domain one. Raises UserError where nothing is named."""
+    datasets = [library.open_dataset(name) for name in split_names(options.datasets)]
+    queries = split_names(options.queries)
+    if queries or options.gallery or options.join:
+        datasets.append(crossing.opened(queries, options.gallery, options.join))
+    if not datasets:
+        raise UserError("No data set was named.", "--datasets NAMES, or --queries NAMES --gallery NAME for cross-domain.")
+    return datasets
 
 
 def _report(options: argparse.Namespace) -> None:
@@ -96,8 +126,7 @@ def _report(options: argparse.Namespace) -> None:
     elif options.json:
         emit(_json(report, options.metric))
     else:
-        for board in _boards(report, options.metric):
-            _print(board)
+        _print(report, options.metric)
 
 
 def _trec(options: argparse.Namespace) -> None:
@@ -109,42 +138,69 @@ def _trec(options: argparse.Namespace) -> None:
 
 
 def _boards(report: reports.Report, metric: str | None) -> list[tuple[str, str, Leaderboard | UserError]]:
-    found, metric = [], metric or next(iter(metrics_of(report)), "mAP")
+    found, usual = [], next(iter(metrics_of(report)), "mAP")
     for dataset, protocol in boards(report):
+        by = metric or ("hit@1" if protocol.startswith(CROSS_DOMAIN) and "hit@1" in metrics_of(report) else usual)
         try:
-            found.append((dataset, protocol, leaderboard(report, dataset, protocol, metric)))
+            found.append((dataset, protocol, leaderboard(report, dataset, protocol, by)))
         except UserError as error:
             found.append((dataset, protocol, error))
     return found
 
 
-def _print(found: tuple[str, str, Leaderboard | UserError]) -> None:
-    dataset, protocol, board = found
-    print(f"\n{dataset} / {protocol}")
-    if isinstance(board, UserError):
-        print(board)
-        return
+def _print(report: reports.Report, metric: str | None) -> None:
+    for dataset, protocol, board in _boards(report, metric):
+        print(f"\n{dataset} / {protocol}")
+        if isinstance(board, UserError):
+            print(board)
+        else:
+            _print_board(report, dataset, protocol, board)
+
+
+def _print_board(report: reports.Report, dataset: str, protocol: str, board: Leaderboard) -> None:
+    cells = {(cell.encoder, cell.index): cell for cell in cells_of(report, dataset, protocol)}
+    others = [name for name in METRICS if name != board.metric and name in metrics_of(report)]
+    beside = {name: means_of(report, dataset, protocol, name) for name in others}
     rows = [{"rank": s.rank, "encoder": s.encoder, "index": s.index, board.metric: f"{s.mean:.4f}",
-             "95 %": f"{s.low:.3f} to {s.high:.3f}", "by class": f"{s.class_mean:.4f}"} for s in board.standings]  # fmt: skip
-    table(rows, ["rank", "encoder", "index", board.metric, "95 %", "by class"])
+             "95 %": f"{s.low:.3f} to {s.high:.3f}", "by class": f"{s.class_mean:.4f}",
+             **{name: f"{means[s.encoder, s.index]:.4f}" for name, means in beside.items()},
+             "seen": cells[s.encoder, s.index].card.get("seen", "")} for s in board.standings]  # fmt: skip
+    table(rows, ["rank", "encoder", "index", board.metric, "95 %", "by class", *others, "seen"])
     more = f"; {board.unjudged} without anything relevant are left out" if board.unjudged else ""
     print(f"{board.queries} queries in {board.clusters} independent groups{more}.", end="")
     print(f" Differences under {board.smallest:.3f} can't be shown." if len(board.standings) > 1 else "")
+    for words, names in seen_in_words(cells.values()).items():
+        print(f"Seen by {', '.join(names)}: {words}.")
+    if protocol == CROSS_DOMAIN:
+        _print_classes(report, dataset, board)
+
+
+def _print_classes(report: reports.Report, dataset: str, board: Leaderboard) -> None:
+    """What is joined, and every class by itself."""
+    print(f"Joined: {next(cell.card.get('joined classes', '') for cell in cells_of(report, dataset, CROSS_DOMAIN))}.\n")
+    rows = []
+    for one in classes_of(report, dataset, CROSS_DOMAIN, board.metric):
+        means = {f"{row['encoder']} {row['index']}".removesuffix(" exact"): f"{row['mean']:.4f}" for row in one["means"]}
+        rows.append({f"{board.metric} of": one["class"], "queries": one["queries"], **means})
+    table(rows, list(rows[0]) if rows else [])
 
 
 def _json(report: reports.Report, metric: str | None) -> dict:
     frame = report.to_frame()
     rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    shown = [_board_json(*found) for found in _boards(report, metric)]
+    shown = [_board_json(report, *found) for found in _boards(report, metric)]
     cards = [cell.card for cell in report.cells]
     return {"name": report.name, "rows": rows, "leaderboards": shown, "left_out": list(report.left_out), "cards": cards}
 
 
-def _board_json(dataset: str, protocol: str, board: Leaderboard | UserError) -> dict:
+def _board_json(report: reports.Report, dataset: str, protocol: str, board: Leaderboard | UserError) -> dict:
     head = {"dataset": dataset, "protocol": protocol}
     if isinstance(board, UserError):
         return head | {"standings": [], "why": str(board)}
     smallest = board.smallest if board.smallest != float("inf") else None
     return head | {"metric": board.metric, "queries": board.queries, "unjudged": board.unjudged, "clusters": board.clusters,
                    "smallest_difference": smallest, "statistics": method(board),
-                   "standings": list(board.standings), "pairs": pairs_of(board)}  # fmt: skip
+                   "standings": list(board.standings), "pairs": pairs_of(board),
+                   "seen": [{"encoder": cell.encoder, "index": cell.index, "seen": cell.card.get("seen", ""),
+                             "in_words": cell.card.get("seen in words", "")} for cell in cells_of(report, dataset, protocol)],
+                   "classes": classes_of(report, dataset, protocol, board.metric)}  # fmt: skip

@@ -53,6 +53,28 @@ class Dataset(ABC):
     def read(self, item: Item) -> bytes:
         """The picture file's bytes. Raises UserError where they can't be had. Cheapest in the order of ``items``."""
 
+    @property
+    def members(self) -> tuple[Dataset, ...]:
+        """The data sets that this one is put together from, the one that is searched first; none for most."""
+        return ()
+
+    def members_of(self, protocol: Protocol) -> tuple[Dataset, ...]:
+        """Those of ``members`` that take part in one of its protocols, in the same order."""
+        return self.members
+
+    @property
+    def home(self) -> Dataset:
+        """The data set that encoders are fitted and their number format is chosen for: this one, for most."""
+        return self
+
+    def origin(self, item: Item) -> tuple[Dataset, Item]:
+        """Where a picture comes from: of which of ``members``, and what it is there; this set itself, for most."""
+        return self, item
+
+    def told(self, protocol: Protocol) -> dict[str, str]:
+        """What the card of one of its protocols says of this set beyond what it says of every one, or in its place."""
+        return {}
+
     @cached_property
     def _listing(self) -> tuple[tuple[Item, ...], tuple[Skipped, ...]]:
         items, skipped = self._list()

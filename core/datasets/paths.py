@@ -8,6 +8,7 @@ from pathlib import Path
 
 from core.datasets.base import Dataset, datasets
 from core.datasets.folder import Folder
+from core.datasets.joined import SUFFIX, read_definition
 from core.datasets.manifest import Manifest
 from core.datasets.names import ARCHIVES, is_hidden, is_picture, real, shown
 from core.datasets.parquet import Parquet
@@ -59,6 +60,8 @@ def _open_file(path: str) -> Dataset:
     lower = path.lower()
     if not os.path.isfile(path):
         raise UserError(f"{shown(path)!r} is no ordinary file.", f"Accepted: {ACCEPTED}")
+    if lower.endswith(SUFFIX):
+        return read_definition(path, open_dataset)
     if lower.endswith((".parquet", ".pq")):
         return Parquet(path)
     if lower.endswith((".csv", ".tsv")):

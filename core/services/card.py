@@ -22,7 +22,8 @@ SELF = "the query itself is never its own hit"
 def card(
     dataset: Dataset, encoder: Encoder, protocol: Protocol, index: IndexSpec, roles: Roles, relevant: np.ndarray, depth: int
 ) -> dict:
-    """Plain texts and numbers, in the order in which they are read."""
+    """Plain texts and numbers, in the order in which they are read. Whether the encoder has *seen* the pictures is added to it
+    by :func:`core.services.cells.cell`."""
     return {
         "dataset": dataset.title or dataset.name,
         "kind": dataset.kind,
@@ -31,13 +32,14 @@ def card(
         "relevant": protocol.note or f"same {protocol.relevant}",
         "gallery": f"{len(roles.gallery):,} pictures ({_splits(protocol.gallery)})",
         "queries": f"{len(roles.queries):,} ({_splits(protocol.queries)}{_every(protocol)})",
+        **dataset.told(protocol),
         "queries without anything relevant": int((relevant == 0).sum()),
         "self": SELF,
         "junk": f"pictures of the same {protocol.ignore} are neither right nor wrong" if protocol.ignore else "none",
         "ties": TIES,
         "encoder": encoder.name,
         "dimensions": encoder.dim,
-        **_seen(encoder),
+        **_input(encoder),
         "normalisation": "vectors of length 1, cosine similarity",
         "index": f"{index.text} (exact, whole gallery ranked)" if index.exact else f"{index.text} (first {depth:,} hits judged)",
         "seed": SEED,
@@ -56,7 +58,7 @@ def _every(protocol: Protocol) -> str:
     return f", every {protocol.every}th by id" if protocol.every > 1 else ""
 
 
-def _seen(encoder: Encoder) -> dict[str, str]:
+def _input(encoder: Encoder) -> dict[str, str]:
     """Image size and pooling, as far as the encoder states them."""
     record = encoder.fingerprint().get("preprocess")
     made = ", ".join(f"{key} {value}" for key, value in record.items()) if isinstance(record, dict) else ""

@@ -17,6 +17,7 @@ from core.services import embed, galleries
 from core.services.card import card
 from core.services.ready import ready_encoder
 from core.services.roles import cluster_of, digest, group_of, roles_of
+from core.services.seen import seen
 from core.services.specs import IndexSpec
 from core.types import Hits, Progress, Protocol, report
 
@@ -111,7 +112,9 @@ def cell(
         return _write(folder, dataset, encoder, protocol, index, progress)
 
     made = read(store.get_or_build(KIND, causes, write, progress))
-    return replace(made, index=index.text)  # every exact index shares one entry
+    has_seen = seen(encoder, dataset, protocol)  # not part of the entry: cards learn more about their data later
+    shown = {**made.card, "seen": has_seen.kind, "seen in words": has_seen.words}
+    return replace(made, index=index.text, card=shown)  # every exact index shares one entry
 
 
 def read(folder: Path) -> Cell:

@@ -1,37 +1,76 @@
-"""A hash of what the pictures are, that another person with the same files gets too (times and places do not count)."""
+"""What the pictures of a data set are, whatever its files are called: a hash that another person with the same files gets too,
+and marks by which some of them are known again (times and places do not count)."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from core import store
 from core.datasets.base import Dataset
 from core.errors import UserError
-from core.types import Progress, report
+from core.types import Item, Progress, report
 
 KIND = "hashes"
+DIGESTS = "digests.npy"
+MARKS = 64
+"""So many pictures stand for a set: those whose digests are the smallest, which is a fixed choice without any order."""
 
 
 def content_hash(dataset: Dataset, progress: Progress | None = None) -> str:
     """20 hex digits over ids and bytes of all pictures in the order of ids; read once for each state of the dataset."""
+    return json.loads((_folder(dataset, progress) / "content.json").read_text())
 
+
+def digests(dataset: Dataset, progress: Progress | None = None) -> np.ndarray:
+    """uint64 (n,): the beginning of each picture's sha256, in the order of the items; 0 where it can't be read."""
+    return np.load(_folder(dataset, progress) / DIGESTS)
+
+
+def marks(dataset: Dataset, items: Sequence[Item]) -> list[str]:
+    """The smallest :data:`MARKS` digests among some pictures of a dataset as hex, ascending."""
+    found = np.unique(digests(dataset)[[dataset.rows[item.id] for item in items]])
+    return [f"{int(value):016x}" for value in found[found > 0][:MARKS]]
+
+
+def share_of(values: np.ndarray, known: Sequence[str], pictures: int) -> float:
+    """Which share of pictures belongs to the set that marks stand for, as far as these tell; 0 where they tell nothing.
+
+    Args:
+        values: digests of the pictures.
+        known: marks of a set of ``pictures``.
+    """
+    limit = int(known[-1], 16) if pictures > len(known) else 2**64 - 1
+    low = values[(values > 0) & (values <= np.uint64(limit))]
+    return float(np.isin(low, np.array([int(mark, 16) for mark in known], np.uint64)).mean()) if len(low) else 0.0
+
+
+def _folder(dataset: Dataset, progress: Progress | None) -> Path:
     def write(folder: Path) -> dict:
-        (folder / "content.json").write_text(json.dumps(_hash(dataset, progress)))
+        found = _read(dataset, progress)
+        np.save(folder / DIGESTS, np.array([int(found[item.id][:16] or "0", 16) for item in dataset.items], np.uint64))
+        (folder / "content.json").write_text(json.dumps(_hash(found)))
         return {"source": dataset.locator, "dataset_name": dataset.name}
 
-    folder = store.get_or_build(KIND, {"dataset": dataset.fingerprint(), "version": 1}, write)
-    return json.loads((folder / "content.json").read_text())
+    return store.get_or_build(KIND, {"dataset": dataset.fingerprint(), "version": 2}, write)
 
 
-def _hash(dataset: Dataset, progress: Progress | None) -> str:
-    digests = {}
+def _read(dataset: Dataset, progress: Progress | None) -> dict[str, str]:
+    """Id -> sha256 of the picture, empty where it can't be read."""
+    found = {}
     for done, item in enumerate(dataset.items):
         report(progress, done, len(dataset.items))
         try:
-            digests[item.id] = hashlib.sha256(dataset.read(item)).hexdigest()
+            found[item.id] = hashlib.sha256(dataset.read(item)).hexdigest()
         except UserError:
-            digests[item.id] = "unreadable"
-    lines = "".join(f"{id}\0{digests[id]}\n" for id in sorted(digests))
+            found[item.id] = ""
+    return found
+
+
+def _hash(found: dict[str, str]) -> str:
+    lines = "".join(f"{id}\0{found[id] or 'unreadable'}\n" for id in sorted(found))
     return hashlib.sha256(lines.encode("utf-8", "surrogatepass")).hexdigest()[:20]

@@ -87,6 +87,8 @@ def embed(dataset: Dataset, encoders: Sequence[Encoder], progress: Progress | No
     """
     wanted = [encoder for encoder in encoders if find(dataset, encoder) is None]
     with _locks([f"{PARTIAL}-{_partial_key(dataset, encoder)}" for encoder in wanted], progress):
+        for encoder in wanted:
+            _borrow(dataset, encoder)
         works = [_plan(dataset, encoder) for encoder in wanted if find(dataset, encoder) is None]
         for work in works:
             if work.pending:
@@ -113,6 +115,29 @@ def _plan(dataset: Dataset, encoder: Encoder) -> _Work:
     reused = [*_earlier(dataset, encoder), *shards.parts()]
     done = {key for _, keys, skipped in reused for key in (*keys, *skipped)}
     return _Work(encoder, shards, reused, {key_of(item) for item in dataset.items} - done)
+
+
+def _borrow(dataset: Dataset, encoder: Encoder) -> None:
+    """For a set put together from others: the rows that these have already, as a part of this build."""
+    rows: dict[Dataset, tuple[np.ndarray, dict[str, int]]] = {}
+    for member in dataset.members:
+        path = find(member, encoder)
+        if path is not None:
+            rows[member] = shipped.vectors(path), {id: row for row, id in enumerate(shipped.ids(path, member))}
+    if not rows:
+        return
+    done = {key for _, keys, _ in _plan(dataset, encoder).reused for key in keys}
+    keys, vectors = [], []
+    for item in dataset.items:
+        member, own = dataset.origin(item)
+        held, places = rows.get(member, (None, {}))
+        if own.id in places and key_of(item) not in done:
+            keys.append(key_of(item))
+            vectors.append(held[places[own.id]])
+    if keys:
+        shards = Shards(store.cache(PARTIAL) / _partial_key(dataset, encoder), encoder.dim, _owner(dataset, encoder))
+        shards.add(keys, np.stack(vectors), {})
+        shards.flush()
 
 
 def _earlier(dataset: Dataset, encoder: Encoder) -> list[tuple[Path, list[str], dict[str, str]]]:

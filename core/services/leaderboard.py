@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from core.errors import UserError
 from core.metrics import statistics, table
 from core.services.cells import Cell
 from core.services.reports import Report
+from core.services.seen import NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +167,35 @@ def by_class(scores: np.ndarray, groups: np.ndarray) -> tuple[list[str], np.ndar
     sizes = np.bincount(which)
     means = np.stack([np.bincount(which, column) / sizes for column in scores.T], axis=1)
     return names.tolist(), means, sizes
+
+
+def seen_in_words(cells: Iterable[Cell]) -> dict[str, list[str]]:
+    """What encoders have seen of the pictures, in words -> the encoders of which that is true; without those that saw none.
+
+    Empty for reports of before it was noted.
+    """
+    found: dict[str, list[str]] = {}
+    for cell in cells:
+        if cell.card.get("seen", NONE) != NONE and cell.encoder not in found.setdefault(cell.card["seen in words"], []):
+            found[cell.card["seen in words"]].append(cell.encoder)
+    return found
+
+
+def classes_of(report: Report, dataset: str, protocol: str, metric: str) -> list[dict]:
+    """Each class of a board's queries: ``class``, ``queries`` and ``means``, one (encoder, index, mean) for each cell.
+
+    Raises:
+        UserError: no such board or metric.
+    """
+    cells = cells_of(report, dataset, protocol)
+    scores, ids, groups, _ = aligned(cells, metric)
+    if not len(ids):
+        return []
+    names = [{"encoder": cell.encoder, "index": cell.index} for cell in cells]
+    return [
+        {"class": group, "queries": int(size), "means": [who | {"mean": float(m)} for who, m in zip(names, row, strict=True)]}
+        for group, row, size in zip(*by_class(scores, groups), strict=True)
+    ]
 
 
 def nothing_to_judge(cell: Cell, group: str | None = None) -> UserError:

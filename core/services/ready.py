@@ -30,7 +30,7 @@ def ready_encoder(
     Raises:
         UserError: unknown name, weights that can't be had, or a missing fit.
     """
-    encoder = encoders.get(name)
+    encoder, dataset = encoders.get(name), dataset.home
     if encoder.base is not None:
         base = ready_encoder(dataset, encoder.base, progress, may_fit=may_fit, load=load)
         encoder = encoder.with_base(base)

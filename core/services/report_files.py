@@ -10,10 +10,11 @@ import numpy as np
 from core.datasets.base import Dataset
 from core.metrics import stream, table
 from core.services import embed
-from core.services.leaderboard import cells_of, leaderboard
+from core.services.leaderboard import cells_of, leaderboard, seen_in_words
 from core.services.ready import ready_encoder
 from core.services.reports import Report
 from core.services.roles import protocol_named, roles_of
+from core.services.seen import NONE
 
 LATEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
          "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "<": r"\textless{}", ">": r"\textgreater{}"}  # fmt: skip
@@ -45,17 +46,22 @@ def scores_csv(report: Report, dataset: str, protocol: str) -> str:
 
 
 def latex(report: Report, dataset: str, protocol: str, metrics: Sequence[str] = ("mAP", "hit@1", "precision@10")) -> str:
-    """A booktabs table of one board: mean with the half width of its interval; the best and all that share its rank in bold."""
+    """A booktabs table of one board: mean with the half width of its interval; the best and all that share its rank in bold.
+    A dagger marks encoders that have seen the pictures in training; comments say which."""
     boards = [leaderboard(report, dataset, protocol, metric) for metric in metrics]
     cells = [{(s.encoder, s.index): s for s in board.standings} for board in boards]
+    of_board = cells_of(report, dataset, protocol)
+    seen = {(cell.encoder, cell.index): cell.card.get("seen", "") for cell in of_board}
     lines = [rf"\begin{{tabular}}{{l{'r' * len(metrics)}}}", r"\toprule"]
     lines += [" & ".join(["Encoder", *(_tex(table.label(metric)) for metric in metrics)]) + r" \\", r"\midrule"]
     for standing in boards[0].standings:
         row = [column[standing.encoder, standing.index] for column in cells]
         name = standing.encoder if standing.index == "exact" else f"{standing.encoder} ({standing.index})"
-        lines.append(" & ".join([_tex(name), *(_number(s) for s in row)]) + r" \\")
+        saw = seen[standing.encoder, standing.index] not in ("", NONE)
+        lines.append(" & ".join([_tex(name) + (r"$^\dagger$" if saw else ""), *(_number(s) for s in row)]) + r" \\")
     note = f"{boards[0].queries} queries, 95 % bootstrap intervals over {boards[0].clusters} independent groups; bold: rank 1."
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", f"% {dataset} / {protocol}: {note}", ""])
+    told = [f"% dagger: {', '.join(names)}: {words}" for words, names in seen_in_words(of_board).items()]
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", f"% {dataset} / {protocol}: {note}", *told, ""])
 
 
 def _number(standing) -> str:

@@ -64,7 +64,7 @@ class Report:
         for cell, means, balanced in zip(self.cells, self.means, self.class_means, strict=True):
             row = dict(zip(("dataset", "protocol", "encoder", "index"), cell.name, strict=True))
             row |= {"queries": len(cell.queries), "unjudged": int((~cell.judged).sum()), "dim": cell.card["dimensions"]}
-            row |= {name: cell.card[name] for name in ("dataset hash", "gallery", "relevant")}
+            row |= {name: cell.card[name] for name in ("dataset hash", "gallery", "relevant")} | {"seen": seen_by(cell)}
             row |= means | {f"{name} by class": value for name, value in balanced.items()}
             total = cell.latency.get("total", {}).get("single", {})
             rows.append(row | {f"{p} ms": total.get(p) for p in ("p50", "p95", "p99")})
@@ -118,6 +118,11 @@ def find(name: str) -> Path:
             return base / FOLDER / name
     known = ", ".join(listing()) or "none yet"
     raise UserError(f"There is no report named {name[:60]!r}.", f"There are: {known}.", "Make one: python -m core evaluate.")
+
+
+def seen_by(cell: Cell) -> str:
+    """In words, whether the encoder was trained on the pictures; empty in reports of before it was noted."""
+    return cell.card.get("seen in words", "")
 
 
 def _known(names: Iterable[str]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from core import store
 from core.datasets.base import Dataset
+from core.datasets.joined import PROTOCOL as CROSS_DOMAIN
 from core.errors import UserError
 from core.metrics.stream import Roles
 from core.types import Item, Protocol
@@ -24,6 +25,7 @@ def roles_of(items: Sequence[Item], protocol: Protocol) -> Roles:
     return Roles(np.array(searched, np.int64), np.array(asking, np.int64), relevant, ignored)
 
 
+__all__ = ["BY", "CROSS_DOMAIN", "cluster_of", "codes", "digest", "group_of", "protocol_named", "roles_of"]
 BY = "by:"
 """How a protocol over any attribute is asked for: ``by:pattern``."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core import store
 from core.errors import Cancelled, UserError
-from core.services import jobs, pace
+from core.services import jobs, pace, seen
 from core.services.runs import is_running, job_of
 from core.training import runs
 from core.training.losses import LOSSES, needs_labels
@@ -110,6 +110,7 @@ def work(run: Run, progress: Progress | None = None) -> Path:
             run.write("failed", run.last().get("step", 0), message=said[:2000])
             raise
         _remember_pace(run)
+        seen.remember(folder)
         return folder
 
 

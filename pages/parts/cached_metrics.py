@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import UserError
-from core.services import audit, perturb, report_files, reports
+from core.services import audit, crossing, perturb, report_files, reports
 from core.services import first_hits as lists
 from core.services import leaderboard as leaderboards
 from core.services import studies as closer
@@ -115,6 +115,13 @@ def distorted(locator: str, version: str, item_id: str, kind: str, strength: flo
 def audited(locator: str, version: str, encoder: str, query: str, protocol: str, k: int) -> audit.Audited:
     """One query under every published definition. Raises UserError."""
     return audit.audit(dataset(locator), encoder, query, protocol, k)
+
+
+@st.cache_data(max_entries=20, ttl=60.0, show_spinner="Joining the classes")
+def crossed(queries: tuple[str, ...], gallery: str, join: str) -> dict[str, str]:
+    """Queries, gallery and joined classes of a cross-domain evaluation, in words. Raises UserError."""
+    made = crossing.joined([dataset(one) for one in queries], dataset(gallery), crossing.table(join))
+    return made.told(made.protocol())
 
 
 @st.cache_data(max_entries=60, show_spinner=False)

@@ -9,9 +9,10 @@ from html import unescape
 
 import numpy as np
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from core.services import jobs, library, reports
+from core.services import crossing, jobs, library, reports
 from core.services.evaluate import evaluate
 from pages.metrics import VIEWS
 from tests.pages.conftest import ENCODERS
@@ -212,3 +213,78 @@ def test_no_report_at_all_says_how_to_make_one(open_page, monkeypatch):
 def test_a_damaged_report_is_a_message(open_page, report, artifacts):
     (artifacts / "reports" / report / "scores.npz").write_bytes(b"PK")
     assert "can't be read" in unescape(html(open_page("metrics", report=report)))
+
+
+@pytest.fixture
+def street(tmp_path):
+    """Photographs of two classes, to search the twelve pictures with."""
+    rng = np.random.default_rng(5)
+    for label, tint in (("sky", (60, 100, 200)), ("brick", (200, 90, 60))):
+        (tmp_path / "street" / label).mkdir(parents=True)
+        for number in range(3):
+            picture = (np.array(tint) + rng.integers(0, 36, (40, 40, 3))).clip(0, 255).astype(np.uint8)
+            Image.fromarray(picture).save(tmp_path / "street" / label / f"{number}.png")
+    (tmp_path / "wall.csv").write_text("query_class,gallery_class\nsky,cold\nbrick,warm\n")
+    return tmp_path / "street"
+
+
+@pytest.fixture
+def shop(report, judged, artifacts):
+    """The twelve pictures, in the library of this test."""
+    return library.add_folder(str(judged.parent / "pictures"))
+
+
+def test_a_cross_domain_report_is_shown_like_any_other(open_page, shop, street):
+    joined = crossing.opened([str(street)], shop, str(street.parent / "wall.csv"))
+    evaluate("crossed", [joined], ENCODERS, timed=False).save()
+    app = open_page("metrics", report="crossed", view="Leaderboard")
+    assert not app.exception
+    assert (param(app, "dataset"), param(app, "protocol")) == ("wall", "cross-domain")
+    said = html(app)
+    for part in ("6: 6 of street", "12 pictures of pictures", "sky → cold", "by none of these encoders"):
+        assert part in said
+    app = open_page("metrics", report="crossed", view="Queries", one="hsv.12x4x4", other="hog.8x8")
+    assert not app.exception
+    worst = duels(app)[-1]
+    assert all(row["id"].startswith("street/") for row in worst["rows"])
+    assert all(hit["id"].startswith("pictures/") for row in worst["rows"] for side in row["sides"] for hit in side["hits"])
+
+
+def test_what_encoders_have_seen_stands_beside_their_figures(open_page, report, artifacts):
+    folder = artifacts / "reports" / report
+    told = json.loads((folder / "report.json").read_text())
+    told["rows"][1]["card"] |= {"seen": "training part", "seen in words": "trained on its training part"}
+    (folder / "report.json").write_text(json.dumps(told))
+    app = open_page("metrics", report=report, view="Leaderboard")
+    shown = {row["name"]: row["seen"] for row in component(app, "standings")["rows"]}
+    assert shown == {"hsv.12x4x4": None, "hog.8x8": None,
+                     "tiny.16x16": {"text": "saw the training part", "hint": "trained on its training part"}}  # fmt: skip
+    assert "Tiny image: trained on its training part" in html(app)
+
+
+def test_a_cross_domain_evaluation_is_chosen_and_started(open_page, shop, street, monkeypatch):
+    other = library.add_folder(str(street))
+    started = []
+    monkeypatch.setattr(jobs, "start", lambda title, arguments: started.append((title, arguments)))
+    app = open_page("metrics", report="ours", view="Leaderboard")
+    app.toggle(key="metrics_judge_cross").set_value(True).run()
+    app.multiselect(key="metrics_cross_queries").set_value([shop]).run()
+    app.selectbox(key="metrics_cross_gallery").set_value(shop).run()
+    assert "pictures is on both sides" in html(app)
+    assert app.button(key="metrics_judge").disabled
+    app.multiselect(key="metrics_cross_queries").set_value([other]).run()
+    assert "joins no class of street to one of pictures" in html(app)
+    app.selectbox(key="metrics_cross_join").set_value("A table of my own").run()
+    assert app.button(key="metrics_judge").disabled
+    app.file_uploader(key="metrics_cross_file").set_value(("wall.csv", b"from,to\na,b\n", "text/csv")).run()
+    assert "no column query_class" in html(app)
+    table = (street.parent / "wall.csv").read_bytes()
+    app.file_uploader(key="metrics_cross_file").set_value(("wall.csv", table, "text/csv")).run()
+    assert "6 of street. Joined: street: sky → cold, brick → warm." in unescape(html(app))
+    app.multiselect(key="metrics_judge_encoders").set_value(["hsv.12x4x4"]).run()
+    app.button(key="metrics_judge").click().run()
+    assert not app.exception
+    ((title, arguments),) = started
+    assert title == "Judge 1 encoder on queries of 1 data set against pictures"
+    assert arguments[:5] == ["evaluate", "--queries", other, "--gallery", shop]
+    assert crossing.table(arguments[6]).name == "wall"

@@ -8,10 +8,12 @@ import time
 import streamlit as st
 
 from core.services import jobs
+from core.services.crossing import SUFFIX
 from core.services.roles import BY
 from pages.parts import cached, cached_metrics, jobs_view, link
+from pages.parts.metrics import cross
 from pages.parts.shell import hosted
-from pages.parts.words import quiet
+from pages.parts.words import count, quiet
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,59}")
 OPENED = "metrics_judged"
@@ -24,24 +26,45 @@ def panel() -> None:
     with st.expander("Judge other pictures"):
         ready = {row["locator"]: row["title"] for row in cached.dataset_rows() if row["state"] == "ready"}
         known = {row["name"]: row["title"] for row in cached.encoder_rows() if row["state"] == "ready"}
-        chosen = st.multiselect("Data sets", list(ready), key="metrics_judge_sets", format_func=lambda one: ready.get(one, one))
+        other = st.toggle(
+            "Cross-domain", key="metrics_judge_cross", help="Queries of one data set, the gallery of another: photographs "
+            "against a catalogue, for instance. A table joins their classes.",
+        )  # fmt: skip
+        what, titles, by = _crossed(ready) if other else _sets(ready)
         first = [name for name in link.FIRST_ENCODERS if name in known]
         encoders = st.multiselect(
             "Encoders", list(known), first, key="metrics_judge_encoders", format_func=lambda one: known.get(one) or one
-        )
-        by = st.multiselect(
-            "Relevant: the same", _shared(chosen), key="metrics_judge_by", placeholder="Every full protocol", format_func=_spoken
         )
         name = st.text_input("Name of the report", "mine", key="metrics_judge_name", max_chars=60)
         closer = st.toggle("Closer looks too (slower)", key="metrics_judge_studies")
         fine = bool(NAME.fullmatch(name))
         if not fine:
             quiet("A name has letters, digits and . _ - only.")
-        if st.button("Judge", type="primary", width="stretch", disabled=not (chosen and encoders and fine), key="metrics_judge"):
-            _start(chosen, encoders, name, by, closer)
+        if st.button("Judge", type="primary", width="stretch", disabled=not (what and encoders and fine), key="metrics_judge"):
+            asked = [*what, "--encoders", ",".join(encoders), "--name", name, *by]
+            _start(asked, f"{count(len(encoders), 'encoder')} on {titles}", closer)
             st.rerun()
     if cached.active_jobs() or _recent():
         jobs_view.show()
+
+
+def _sets(ready: dict[str, str]) -> tuple[list[str], str, list[str]]:
+    """Ordinary evaluations: arguments for the data sets (empty until one is chosen), their titles, arguments for protocols."""
+    chosen = st.multiselect("Data sets", list(ready), key="metrics_judge_sets", format_func=lambda one: ready.get(one, one))
+    by = st.multiselect(
+        "Relevant: the same", _shared(chosen), key="metrics_judge_by", placeholder="Every full protocol", format_func=_spoken
+    )
+    titles = ", ".join(ready.get(one, one) for one in chosen)
+    return ["--datasets", ",".join(chosen)] if chosen else [], titles, ["--protocols", ",".join(by)] if by else []
+
+
+def _crossed(ready: dict[str, str]) -> tuple[list[str], str, list[str]]:
+    """The same for a cross-domain one."""
+    simple = {locator: title for locator, title in ready.items() if not locator.endswith(SUFFIX)}
+    what = cross.panel(simple)
+    if not what:
+        return [], "", []
+    return what, f"queries of {count(what[1].count(',') + 1, 'data set')} against {ready.get(what[3], what[3])}", []
 
 
 def _shared(datasets: list[str]) -> list[str]:
@@ -54,11 +77,8 @@ def _spoken(protocol: str) -> str:
     return f"{protocol.removeprefix(BY).replace('_', ' ')} (attribute)" if protocol.startswith(BY) else protocol
 
 
-def _start(datasets: list[str], encoders: list[str], name: str, by: list[str], closer: bool) -> None:
-    arguments = ["evaluate", "--datasets", ",".join(datasets), "--encoders", ",".join(encoders), "--name", name]
-    arguments += ["--protocols", ",".join(by)] if by else []
-    titles = ", ".join(cached.dataset(one).title or one for one in datasets)
-    jobs.start(f"Judge {len(encoders)} encoders on {titles}", [*arguments, *(["--studies"] if closer else [])])
+def _start(arguments: list[str], what: str, closer: bool) -> None:
+    jobs.start(f"Judge {what}", ["evaluate", *arguments, *(["--studies"] if closer else [])])
     st.session_state[OPENED] = time.time()
     cached.active_jobs.clear()
     cached_metrics.report_rows.clear()

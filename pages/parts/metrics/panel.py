@@ -7,13 +7,14 @@ import streamlit as st
 from core.errors import UserError
 from core.metrics import table
 from core.services.cells import Cell
-from core.services.leaderboard import cells_of, method
-from pages.parts import cached_metrics
+from core.services.leaderboard import cells_of, method, seen_in_words
+from core.services.roles import CROSS_DOMAIN
+from pages.parts import cached_metrics, palette
 from pages.parts.metrics import choice
 from pages.parts.metrics.choice import Choice
 from pages.parts.words import caption, facts, quiet
 
-HIDDEN = ("encoder causes", "versions", "encoder", "dimensions", "image size", "pooling", "index")
+HIDDEN = ("encoder causes", "versions", "encoder", "dimensions", "image size", "pooling", "index", "seen", "seen in words")
 
 
 def panel() -> Choice:
@@ -28,7 +29,8 @@ def panel() -> Choice:
     dataset = st.session_state[choice.DATASET]
     protocols = choice.heal(choice.PROTOCOL, choice.protocols_of(report, dataset))
     st.segmented_control(
-        "Relevant: the same", protocols, key=choice.PROTOCOL, required=True, help="The protocol card says it in full."
+        "Protocol" if CROSS_DOMAIN in protocols else "Relevant: the same", protocols, key=choice.PROTOCOL, required=True,
+        help="The protocol card says it in full.",
     )
     protocol = st.session_state[choice.PROTOCOL]
     metrics = choice.heal(choice.METRIC, choice.metrics(report), "mAP")
@@ -46,7 +48,7 @@ def protocol_card(shown: Choice, cells: list[Cell]) -> None:
     card = cells[0].card
     caption("Protocol card")
     facts_of = {name: str(value) for name, value in card.items() if name not in HIDDEN}
-    facts(list((facts_of | _statistics(shown)).items()))
+    facts(list((facts_of | _seen(cells) | _statistics(shown)).items()))
     left_out = cached_metrics.report(shown.report, shown.stamp).left_out
     if left_out:
         with st.expander(f"Left out: {len(left_out)}"):
@@ -56,6 +58,14 @@ def protocol_card(shown: Choice, cells: list[Cell]) -> None:
         for cell in cells:
             facts([(cell.encoder, f"{cell.card['dimensions']}-d · {cell.card['image size']} · pooling: {cell.card['pooling']}")])
         facts(list(card["versions"].items()))
+
+
+def _seen(cells: list[Cell]) -> dict[str, str]:
+    """Which encoders were trained on the pictures; nothing in reports of before it was noted."""
+    if not any(cell.card.get("seen") for cell in cells):
+        return {}
+    told = [f"{', '.join(map(palette.title, names))}: {words}" for words, names in seen_in_words(cells).items()]
+    return {"pictures seen in training": ". ".join(told) or "by none of these encoders"}
 
 
 def _statistics(shown: Choice) -> dict[str, str]:

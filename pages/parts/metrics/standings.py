@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.services.cells import Cell
 from core.services.leaderboard import Leaderboard, Standing
+from core.services.seen import ALL, PART
 from pages.parts import palette
 from pages.parts.components import WEB
 from pages.parts.metrics import choice
@@ -16,6 +17,7 @@ from pages.parts.metrics.naming import milliseconds, name_of, short
 
 KEY = "metrics_standings"
 FIRST = "mean down"
+SEEN = {PART: "saw the training part", ALL: "saw these pictures"}
 _standings = st.components.v2.component(
     "lookalike_standings", css=(WEB / "standings.css").read_text("utf-8"), js=(WEB / "standings.js").read_text("utf-8")
 )
@@ -78,7 +80,7 @@ def _row(s: Standing, shared: bool, cell: Cell, top: float, others: dict[str, fl
     ms, size = milliseconds(cell), cell.card["dimensions"]
     title = name_of(s.encoder, s.index)
     return {
-        "key": f"{s.encoder} {s.index}", "title": title, "name": s.encoder, "bar": _bar(s, top),
+        "key": f"{s.encoder} {s.index}", "title": title, "seen": _seen(cell), "name": s.encoder, "bar": _bar(s, top),
         "hint": f"rank {s.rank}, shared: the difference is within chance" if shared else f"rank {s.rank}",
         "texts": {
             "rank": f"{s.rank}=" if shared else str(s.rank), "mean": f"{s.mean:.3f}", "class": f"{s.class_mean:.3f}",
@@ -88,6 +90,12 @@ def _row(s: Standing, shared: bool, cell: Cell, top: float, others: dict[str, fl
         "values": {"rank": s.rank, "name": title.lower(), "low": s.low, "mean": s.mean, "class": s.class_mean, **others,
                    "p50": ms, "size": size},
     }  # fmt: skip
+
+
+def _seen(cell: Cell) -> dict | None:
+    """What the encoder was trained on of these very pictures, where there is something to say."""
+    said = SEEN.get(cell.card.get("seen", ""))
+    return {"text": said, "hint": cell.card["seen in words"]} if said else None
 
 
 def _bar(s: Standing, top: float) -> dict:

@@ -40,6 +40,11 @@ function row(one, columns) {
     const cell = make("td", `${column.kind} ${column.key}`);
     if (column.kind === "who") {
       cell.append(name("span", one.title), name("small", one.name));
+      if (one.seen) {
+        const seen = make("small", "seen", one.seen.text);
+        seen.title = one.seen.hint;
+        cell.append(seen);
+      }
       cell.title = one.name;
     } else if (column.kind === "bar") cell.append(bar(one.bar));
     else cell.textContent = one.texts[column.key] ?? "";
