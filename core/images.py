@@ -82,6 +82,19 @@ def decode(data: bytes, side: int | None = None) -> np.ndarray:
         raise _damaged(str(error).split("\n")[0][:120] or type(error).__name__) from error
 
 
+def decoded_size(data: bytes, side: int | None = None) -> tuple[int, int] | None:
+    """Width and height, as stored, of what :func:`decode` gives: two ``side`` with one size get the same pixels.
+
+    None where the header can't be read; :func:`decode` then says why.
+    """
+    try:
+        with Image.open(_Reader(data), formats=FORMATS) as image:
+            _drafted(image, side)
+            return image.size
+    except Exception:
+        return None
+
+
 def decode_file(path: Path | str, side: int | None = None) -> np.ndarray:
     """:func:`decode` for a file; the error names the file."""
     return decode(read_file(path), side)
@@ -163,8 +176,7 @@ def _check_pixels(image: Image.Image, data: bytes) -> None:
 
 def _upright_rgb(image: Image.Image, data: bytes, side: int | None) -> np.ndarray:
     _check_pixels(image, data)
-    if side and image.format in ("JPEG", "MPO"):
-        image.draft(None, (2 * side, 2 * side))
+    _drafted(image, side)
     image.load()
     rgb = np.empty((image.height, image.width, 3), np.uint8)
     white = _white(image)
@@ -173,6 +185,12 @@ def _upright_rgb(image: Image.Image, data: bytes, side: int | None) -> np.ndarra
     turns, mirrored = _TURNS.get(_orientation(image), (0, False))
     rgb = np.rot90(rgb, turns)
     return np.ascontiguousarray(rgb[:, ::-1] if mirrored else rgb)
+
+
+def _drafted(image: Image.Image, side: int | None) -> None:
+    """A JPEG is told to be decoded smaller where that leaves enough."""
+    if side and image.format in ("JPEG", "MPO"):
+        image.draft(None, (2 * side, 2 * side))
 
 
 def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:

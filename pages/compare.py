@@ -37,9 +37,7 @@ def main() -> None:
         st.fragment(_answer, run_every=1.0 if gathered.busy else None)(view)
     with agreed:
         _agreement(view, gathered)
-    if gathered.waiting:
-        answers.ask(view, gathered.waiting[0])
-        st.rerun()
+    answers.finish(view, gathered)
 
 
 def searched() -> int:
@@ -65,6 +63,9 @@ def _answer(view: View) -> None:
         st.rerun()
     if action:
         answers.act(view, action)
+        st.rerun()
+    if gathered.busy and gathered.waiting:  # one that has loaded meanwhile
+        answers.ask(view, gathered.waiting[0])
         st.rerun()
     if st.session_state.get("was_busy") and not gathered.busy:
         st.session_state["was_busy"] = False

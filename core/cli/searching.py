@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 from core.cli.output import Progress, command, emit, table
 from core.datasets.names import shown
 from core.services import build, library
-from core.services.compare import Agreement, compare
+from core.services.compare import Agreement, compare, decode_ms
 from core.services.naming import split_names
-from core.services.search import Answer, query_from_file, search
+from core.services.search import RUNS, Answer, query_from_file, search
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -56,7 +57,7 @@ def _prepare(options: argparse.Namespace, wanted: list[str]):
 def _search(options: argparse.Namespace) -> None:
     dataset, query = _prepare(options, [options.encoder])
     answer = search(query, dataset, options.encoder, options.index, options.k, include_self=options.include_self,
-                    where=options.where)  # fmt: skip
+                    where=options.where, runs=RUNS)  # fmt: skip
     if options.json:
         return emit({"query": shown(options.query), **_answer(answer)})
     _show(answer)
@@ -65,28 +66,37 @@ def _search(options: argparse.Namespace) -> None:
 def _compare(options: argparse.Namespace) -> None:
     wanted = split_names(options.encoders)
     dataset, query = _prepare(options, wanted)
-    found = compare(query, dataset, wanted, options.index, options.k, include_self=options.include_self, where=options.where)
+    found = compare(query, dataset, wanted, options.index, options.k, include_self=options.include_self, where=options.where,
+                    runs=RUNS)  # fmt: skip
+    decoded = decode_ms(found.answers)
     if options.json:
         told = {"query": shown(options.query), "dataset": dataset.name, "index": options.index}
-        return emit({**told, "answers": [_answer(answer) for answer in found.answers], "agreement": found.agreement})
+        answers = [_answer(answer) for answer in found.answers]
+        return emit({**told, "answers": answers, "agreement": found.agreement, "decode_ms": decoded})
     for answer in found.answers:
         print(f"\n{answer.encoder}")
-        _show(answer)
+        _show(answer, ("preprocess", "encode", "search"))
+    if decoded:
+        print(f"\ndecoded once for all: {' + '.join(f'{ms:.1f}' for ms in decoded)} ms (first run)")
     _show_agreement(found.agreement)
 
 
 def _answer(answer: Answer) -> dict:
     hits = [{"rank": h.rank, "id": h.id, "path": h.path, "label": h.label, "score": h.score} for h in answer.hits]
     told = {"dataset": answer.dataset, "encoder": answer.encoder, "index": answer.index}
-    return {**told, "hits": hits, "timing_ms": answer.timing_ms}
+    return {**told, "hits": hits, "timing_ms": answer.timing_ms, "runs": answer.runs, "usual": answer.usual, "far": answer.far}
 
 
-def _show(answer: Answer) -> None:
+def _show(answer: Answer, stages: Sequence[str] = ("decode", "preprocess", "encode", "search")) -> None:
     rows = [{"rank": h.rank, "score": f"{h.score:.4f}", "label": h.label, "id": h.id, "verdict": h.verdict} for h in answer.hits]
     table(rows, ["rank", "score", "label", "verdict", "id"])
     if answer.score != "cosine":
         print(f"The scores are {answer.score} scores, not cosines.")
-    print("  ".join(f"{stage} {ms:.1f} ms" for stage, ms in answer.timing_ms.items()))
+    if answer.notice:
+        headline, why = answer.notice
+        print(f"{headline}. {why}")
+    runs = f"median of {answer.runs} runs" if answer.runs > 1 else "first run"
+    print("  ".join(f"{stage} {answer.timing_ms[stage]:.1f} ms" for stage in stages) + f"  ({runs})")
 
 
 def _show_agreement(agreement: Agreement) -> None:

@@ -34,9 +34,11 @@ class Comparison:
 
 def compare(
     query: Query, dataset: Dataset, encoders: Sequence[str], index: str = "exact", k: int = 10, *,
-    include_self: bool = False, where: Sequence[str] = (),
+    include_self: bool = False, where: Sequence[str] = (), runs: int = 1,
 ) -> Comparison:  # fmt: skip
-    """One query through each encoder; ``where`` as in :func:`core.services.search.search`.
+    """One query through each encoder; ``where`` and ``runs`` as in :meth:`core.services.engines.Engine.search`.
+
+    The picture is decoded once; see :mod:`core.services.decoded`.
 
     Raises:
         UserError: no encoder was named, or one of them can't answer.
@@ -44,8 +46,16 @@ def compare(
     if not encoders:
         raise UserError("No encoder was named to compare.")
     names = dict.fromkeys(encoders)
-    answers = tuple(search(query, dataset, name, index, k, include_self=include_self, where=where) for name in names)
+    answers = tuple(
+        search(query, dataset, name, index, k, include_self=include_self, where=where, runs=runs) for name in names
+    )
     return Comparison(answers, agreement(answers, k))
+
+
+def decode_ms(answers: Sequence[Answer]) -> tuple[float, ...]:
+    """Milliseconds of each decoding of the query that these answers share: one, or one for each size that a large JPEG was
+    decoded to; none where only stored vectors were searched."""
+    return tuple(sorted({answer.timing_ms.get("decode", 0.0) for answer in answers} - {0.0}, reverse=True))
 
 
 def agreement(answers: Sequence[Answer], k: int) -> Agreement:

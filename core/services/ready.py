@@ -14,7 +14,7 @@ from core.services import embed, fits, forms
 from core.types import Progress
 
 _loaded: WeakValueDictionary[str, Encoder] = WeakValueDictionary()
-_loading = threading.Lock()
+_loading: dict[str, threading.Lock] = {}
 
 
 def ready_encoder(
@@ -55,7 +55,7 @@ def _own(dataset: Dataset, encoder: Encoder, progress: Progress | None, may_fit:
 def _shared(encoder: Encoder, progress: Progress | None) -> Encoder:
     """This encoder loaded, or the one like it that somebody in this process holds already: weights are large."""
     key = store.fingerprint(encoder.fingerprint())
-    with _loading:
+    with _loading.setdefault(key, threading.Lock()):  # one that loads for seconds holds up no other
         known = _loaded.get(key)
         if known is None:
             encoder.load(progress)

@@ -1,59 +1,72 @@
-"""The answer side of Compare: asks each encoder in turn and draws what is there while the rest is at work."""
+"""The answer side of Compare: asks each encoder in turn and draws what is there while others load or are at work."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import streamlit as st
 
 from core.errors import UserError
-from core.services.search import Answer
+from core.services import loading
+from core.services.search import RUNS, Answer, quick
 from pages.parts import builds, cached, columns, components
 from pages.parts.guard import guarded
 from pages.parts.link import View
 
 OUTCOMES = "outcomes"
-"""What this session knows of each question: "answered", or the UserError that it ended in."""
+"""What this session knows of each question: ANSWERED, TIMED, or the UserError that it ended in."""
+ANSWERED, TIMED = "answered", "timed"
 MAX_OUTCOMES = 300
 AT_ONCE_S = 0.25
 """Bundled encoders answer within this before the first drawing; the others after it, one by one."""
+AT_ONCE = ("bundled", "packaged")
+LOOK_S = 0.1
+"""A page that waits for encoders to load looks so often for them, and for what the person does meanwhile."""
 
 
 @dataclass
 class Gathered:
-    """Columns in the order asked; those that have answered; those that still have to; and whether a build runs."""
+    """Columns in the order asked; those that have answered; those that still have to, and of these the ones that are not in
+    memory yet (``loading``); and whether a build runs."""
 
     columns: list[dict] = field(default_factory=list)
     answers: dict[str, Answer] = field(default_factory=dict)
     waiting: list[str] = field(default_factory=list)
+    loading: list[str] = field(default_factory=list)
     busy: bool = False
 
 
 def gather(view: View) -> Gathered:
-    """Every column's state now."""
+    """Every column's state now. What is not in memory begins to load in the background."""
     version, found = cached.version(view.dataset), Gathered()
-    deadline = time.monotonic() + AT_ONCE_S
-    states: dict[str, dict | None] = {}
+    blocked: dict[str, dict] = {}
     for name in view.encoders:
-        row = cached.encoder_row(name) or {}
-        outcome = _outcome(view, version, name)
-        if outcome is None and (blocked := _blocked(view, version, row)) is not None:
-            states[name] = blocked
-            found.busy |= blocked["state"] == "busy"
-            continue
-        if outcome is None and row["tier"] in ("bundled", "packaged") and time.monotonic() < deadline:
-            outcome = ask(view, name)
-        if outcome is None:
-            found.waiting.append(name)
-            states[name] = columns.waiting(row)
-        elif isinstance(outcome, UserError):
-            states[name] = columns.failed(row, outcome)
-        else:
-            found.answers[name] = _answer(view, version, name)
-            states[name] = None
+        if _outcome(view, version, name) is None and (state := _blocked(view, version, _row(name))) is not None:
+            blocked[name] = state
+            found.busy |= state["state"] == "busy"
+    _ask_at_once(view, [name for name in view.encoders if name not in blocked and _outcome(view, version, name) is None])
+    states = {name: blocked.get(name) or _settled(view, version, name, found) for name in view.encoders}
     found.columns = _columns(view, found.answers, states)
     return found
+
+
+def finish(view: View, found: Gathered) -> None:
+    """The last call of a page: ask whom its drawing did not wait for, and draw again whenever there is something new.
+
+    Nothing of a page is held up meanwhile: whatever the person does interrupts it.
+    """
+    if found.waiting:
+        ask(view, found.waiting[0])
+        st.rerun()
+    if found.busy:  # the board looks by itself for what has changed
+        return
+    if found.loading:
+        _wait(view, found.loading)
+        st.rerun()
+    if _time_again(view, found):
+        st.rerun()
 
 
 def ask(view: View, name: str) -> str | UserError:
@@ -61,13 +74,10 @@ def ask(view: View, name: str) -> str | UserError:
     version = cached.version(view.dataset)
     try:
         guarded(lambda: _answer(view, version, name), name)
-        outcome: str | UserError = "answered"
+        outcome: str | UserError = ANSWERED
     except UserError as error:
         outcome = error
-    known = st.session_state.setdefault(OUTCOMES, {})
-    known[_key(view, version, name)] = outcome
-    while len(known) > MAX_OUTCOMES:
-        known.pop(next(iter(known)))
+    _keep(view, version, name, outcome)
     return outcome
 
 
@@ -91,23 +101,89 @@ def act(view: View, action: str) -> None:
         builds.stop(job.id)
 
 
+def _ask_at_once(view: View, names: Sequence[str]) -> None:
+    """Let those load that are not in memory, and ask those that answer without delay, before anything is drawn."""
+    deadline, dataset = time.monotonic() + AT_ONCE_S, cached.dataset(view.dataset)
+    for name in names:
+        loading.begin(dataset, name, view.index)
+    left = [name for name in names if _row(name).get("tier") in AT_ONCE]
+    while left and time.monotonic() < deadline:
+        name = next((one for one in left if _state(view, one) != "loading"), None)
+        if name is None:
+            loading.wait(dataset, left, view.index, deadline - time.monotonic())
+            continue
+        left.remove(name)
+        if time.monotonic() + loading.query_ms(dataset, name, view.index) / 1000 < deadline:
+            ask(view, name)  # a slow one is asked when the board stands: nothing greys behind it
+
+
+def _settled(view: View, version: str, name: str, found: Gathered) -> dict | None:
+    """Note where an encoder stands that nothing blocks; its column, or None where its answer is drawn."""
+    outcome = _outcome(view, version, name)
+    if isinstance(outcome, UserError):
+        return columns.failed(_row(name), outcome)
+    if outcome is not None:
+        found.answers[name] = _answer(view, version, name)
+        return None
+    if _state(view, name) == "loading":
+        found.loading.append(name)
+        return columns.loading(_row(name))
+    found.waiting.append(name)
+    return columns.waiting(_row(name))
+
+
+def _wait(view: View, names: Sequence[str]) -> None:
+    """Until one of these encoders is in memory, or failed to load."""
+    dataset, place = cached.dataset(view.dataset), st.empty()
+    while not loading.wait(dataset, names, view.index, LOOK_S):
+        place.empty()  # drawing is what lets a click or another run in
+
+
+def _time_again(view: View, found: Gathered) -> bool:
+    """Replace the times of first runs by medians where that is quick; whether there are new ones."""
+    version, place, news = cached.version(view.dataset), st.empty(), False
+    for name, answer in found.answers.items():
+        place.empty()
+        if _outcome(view, version, name) == ANSWERED and answer.runs == 1 and quick(answer.timing_ms):
+            _keep(view, version, name, TIMED)
+            try:
+                news |= guarded(lambda name=name: _answer(view, version, name), name).runs > 1
+            except UserError:  # what is drawn stays
+                _keep(view, version, name, ANSWERED)
+    return news
+
+
+def _row(name: str) -> dict:
+    return cached.encoder_row(name) or {}
+
+
+def _state(view: View, name: str) -> str:
+    return loading.state(cached.dataset(view.dataset), name, view.index)
+
+
 def _key(view: View, version: str, name: str) -> tuple:
     return view.dataset, version, view.query, name, view.index, view.k, view.where
 
 
 def _answer(view: View, version: str, name: str) -> Answer:
-    return cached.answer(view.dataset, version, view.query, name, view.index, view.k, view.where)
+    runs = RUNS if _outcome(view, version, name) == TIMED else 1
+    return cached.answer(view.dataset, version, view.query, name, view.index, view.k, view.where, runs)
 
 
 def _outcome(view: View, version: str, name: str) -> str | UserError | None:
     return st.session_state.get(OUTCOMES, {}).get(_key(view, version, name))
 
 
+def _keep(view: View, version: str, name: str, outcome: str | UserError) -> None:
+    known = st.session_state.setdefault(OUTCOMES, {})
+    known[_key(view, version, name)] = outcome
+    while len(known) > MAX_OUTCOMES:
+        known.pop(next(iter(known)))
+
+
 def _columns(view: View, answers: dict[str, Answer], states: dict[str, dict | None]) -> list[dict]:
     common, dataset = columns.Common.of(list(answers.values())), cached.dataset(view.dataset)
-    return [
-        state or columns.done(cached.encoder_row(name), answers[name], dataset, common) for name, state in states.items()
-    ]
+    return [state or columns.done(_row(name), answers[name], dataset, common) for name, state in states.items()]
 
 
 def _blocked(view: View, version: str, row: dict) -> dict | None:

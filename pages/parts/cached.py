@@ -137,12 +137,12 @@ def upload(token: str, side: int = 448) -> str:
 
 @st.cache_resource(max_entries=600, ttl=3600.0, show_spinner=False)
 def answer(
-    locator: str, version: str, query: str, encoder: str, index: str, k: int, where: tuple[str, ...] = ()
+    locator: str, version: str, query: str, encoder: str, index: str, k: int, where: tuple[str, ...] = (), runs: int = 1
 ) -> Answer:
-    """The answer of one encoder to ``item:<id>`` or ``up:<token>``. Raises UserError."""
+    """The answer of one encoder to ``item:<id>`` or ``up:<token>``; times are medians of ``runs``. Raises UserError."""
     kind, _, name = query.partition(":")
     asked = Query(item_id=name, name=name) if kind == "item" else Query(data=uploads.read(name), name="uploaded picture")
-    return search(asked, dataset(locator), encoder, index, k, where=where)
+    return search(asked, dataset(locator), encoder, index, k, where=where, runs=runs)
 
 
 @st.cache_data(max_entries=20, show_spinner=False)

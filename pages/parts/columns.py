@@ -11,7 +11,8 @@ from core.services.library import Dataset
 from core.services.search import Answer, Hit
 
 NOUNS = {"rendered": "product"}
-STAGES = ("decode", "preprocess", "encode", "search")
+STAGES = {"preprocess": "prepare", "encode": "encode", "search": "search"}
+"""The stages of each encoder by itself, and what they are called in its column; decoding is shared."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ def floor(answers: Sequence[Answer]) -> float:
 def done(row: dict, answer: Answer, dataset: Dataset, common: Common) -> dict:
     """A column that has its answer."""
     hits = [_card(hit, dataset, common) for hit in answer.hits]
-    return {**head(row), "state": "done", "stats": stats(answer, dataset), "times": times(answer, common.slowest), "hits": hits}
+    figures = {"stats": stats(answer, dataset), "times": times(answer, common.slowest), "notice": list(answer.notice or ())}
+    return {**head(row), "state": "done", **figures, "hits": hits}
 
 
 def head(row: dict) -> dict:
@@ -70,6 +72,11 @@ def head(row: dict) -> dict:
 def waiting(row: dict) -> dict:
     """A column whose encoder is at work."""
     return {**head(row), "state": "pending"}
+
+
+def loading(row: dict) -> dict:
+    """A column whose encoder is not in memory yet."""
+    return {**head(row), "state": "loading", "headline": f"Loading {row['title'] or row['name']}\u00a0…"}
 
 
 def failed(row: dict, error: UserError) -> dict:
@@ -94,17 +101,18 @@ def stats(answer: Answer, dataset: Dataset) -> list[list[str]]:
 
 
 def total(answer: Answer) -> float:
-    """Milliseconds of all stages."""
+    """Milliseconds of all stages but decoding."""
     return sum(answer.timing_ms.get(stage, 0.0) for stage in STAGES)
 
 
 def times(answer: Answer, slowest: float) -> dict:
-    """The total in words, and ``[stage, words, share of the slowest encoder's total]`` for each stage."""
-    spent = {stage: answer.timing_ms.get(stage, 0.0) for stage in STAGES}
+    """The total in words, what kind of time it is, and ``[stage, words, share of the slowest encoder's total]`` of each stage."""
+    spent = {name: answer.timing_ms.get(stage, 0.0) for stage, name in STAGES.items()}
     return {
-        "total": _ms(total(answer)),
-        "stages": [[stage, _ms(value), round(value / slowest, 4) if slowest else 0.0] for stage, value in spent.items()],
-    }
+        "total": milliseconds(total(answer)), "runs": "first run" if answer.runs == 1 else "",
+        "hint": f"median of {answer.runs} runs" if answer.runs > 1 else "the first run of this query",
+        "stages": [[stage, milliseconds(value), round(value / slowest, 4) if slowest else 0.0] for stage, value in spent.items()],
+    }  # fmt: skip
 
 
 def _same_words(answer: Answer, dataset: Dataset) -> str:
@@ -112,7 +120,7 @@ def _same_words(answer: Answer, dataset: Dataset) -> str:
     return f"same {noun(dataset)}" if known else "same class"
 
 
-def _ms(value: float) -> str:
+def milliseconds(value: float) -> str:
     return f"{value:.1f} ms" if value < 99.95 else f"{value:,.0f} ms"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.parts import answers, builds, cached, components, key, link
+from pages.parts.answers import Gathered
 from pages.parts.link import View
 from pages.parts.shell import MENU, there
 from pages.parts.words import heading, quiet, text
@@ -22,8 +23,13 @@ DOORS = {
 }
 
 
-def example() -> None:
-    """The example query, answered by three encoders; the first start on a machine builds them."""
+def example() -> tuple[View, Gathered]:
+    """The example query, answered by three encoders; the first start on a machine builds them.
+
+    Returns:
+        What :func:`pages.parts.answers.finish` takes, as it was before the board was drawn: who has answered since is asked
+        once more and drawn.
+    """
     version = cached.version(link.FIRST_DATASET)
     known = [row["name"] for row in cached.encoder_rows()]
     names = tuple(name for name in link.FIRST_ENCODERS if name in known) or tuple(known[:3])
@@ -31,11 +37,13 @@ def example() -> None:
     missing = [name for name in names if not cached.built(view.dataset, version, name)]
     if missing and not any(builds.ended(view.dataset, name) for name in missing):
         builds.start(view.dataset, missing)
+    gathered = answers.gather(view)
     asked, board = st.columns((1, 3.3), gap="medium")
     with asked, st.container(key="panel_example"):
         _asked(view, version)
     with board:
-        st.fragment(_answer, run_every=1.0 if missing else None)(view, bool(missing))
+        st.fragment(_answer, run_every=1.0 if missing or gathered.busy else None)(view, bool(missing))
+    return view, gathered
 
 
 def _asked(view: View, version: str) -> None:
@@ -60,7 +68,7 @@ def _answer(view: View, was_missing: bool) -> None:
     if action:
         answers.act(view, action)
         st.rerun()
-    if gathered.waiting:  # as they were drawn: gathered once more, they might have answered, and nobody would draw them
+    if gathered.busy and gathered.waiting:  # one that has loaded meanwhile
         answers.ask(view, gathered.waiting[0])
         st.rerun()
     if was_missing and not gathered.busy:

@@ -6,7 +6,9 @@ from collections.abc import Collection
 
 import streamlit as st
 
+from core.services.compare import decode_ms
 from core.services.search import Answer
+from pages.parts.columns import milliseconds
 
 EDGES = {
     "same": "<span><i></i>✓ same</span>",
@@ -26,4 +28,13 @@ def under_board(answers: Collection[Answer]) -> None:
         return
     seen = {hit.verdict for answer in answers for hit in answer.hits}
     edges = "".join(words for verdict, words in EDGES.items() if verdict in seen) or UNKNOWN
-    st.html(f'<div class="ll-key">{edges}{LETTERS if len(answers) > 1 else ""}{BARS}</div>')
+    st.html(f'<div class="ll-key">{edges}{LETTERS if len(answers) > 1 else ""}{BARS}{times(answers)}</div>')
+
+
+def times(answers: Collection[Answer]) -> str:
+    """How the times in the columns were taken, and the one that they share: the picture is decoded once for all of them."""
+    runs = {answer.runs for answer in answers}
+    medians = f"Times: median of {max(runs)} runs{' unless marked' if 1 in runs else ''}"
+    decoded = " + ".join(milliseconds(spent) for spent in decode_ms(list(answers)))
+    shared = f"Picture decoded once for all: {decoded} (first run)" if decoded else ""
+    return "".join(f"<span>{words}</span>" for words in ("Times: first run" if runs == {1} else medians, shared) if words)

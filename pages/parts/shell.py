@@ -9,6 +9,9 @@ from pathlib import Path
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.services import warm
+from pages.parts import link
+
 ROOT = Path(__file__).parent.parent.parent
 STYLE = Path(__file__).parent / "web" / "style.css"
 KEPT = "keep_"
@@ -33,11 +36,13 @@ def hosted() -> bool:
 
 
 def shell(page: str, purpose: str, title: str = "") -> DeltaGenerator:
-    """Begin a page, called ``page`` in the menu and ``title`` over its text.
+    """Begin a page, called ``page`` in the menu and ``title`` over its text; the first page of a server also begins to load the
+    encoders that pages open with.
 
     Returns:
         The place right of the title, for the page's own buttons.
     """
+    warm.start(link.FIRST_DATASET, link.FIRST_ENCODERS, link.FIRST_INDEX)
     st.set_page_config(page_title=f"{page} · Lookalike", layout="wide", initial_sidebar_state=216)
     st.html(STYLE)
     st.html(f"<style>:root {{ color-scheme: {st.context.theme.type or 'light'}; }}</style>")

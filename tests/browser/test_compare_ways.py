@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.waiting import IDS, answered, becomes, eventually, ids
+from tests.browser.waiting import IDS, PATIENCE_MS, answered, becomes, eventually, ids
 from tests.plugged import Plugged, numbered, paint
 from tools.serve import serving
 
@@ -48,18 +48,29 @@ def slow_address(tmp_path_factory, gate):
         yield url, str(pictures)
 
 
-def test_columns_fill_as_each_encoder_answers(browser, slow_address, gate):
+def test_columns_fill_as_each_encoder_answers_and_only_the_one_that_loads_says_so(browser, slow_address, gate):
     url, pictures = slow_address
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
     page.goto(f"{url}/compare?dataset={pictures}&encoders=slow.test,hog.8x8&k=5")
     slow, quick = (page.locator(f'.column[data-key="{name}"]') for name in ("slow.test", "hog.8x8"))
     expect(quick.locator(".hit")).to_have_count(5)
+    expect(quick).to_have_attribute("aria-busy", "false")
     expect(slow).to_have_attribute("aria-busy", "true")
+    expect(slow.get_by_role("status")).to_have_text("Loading Slow\u00a0…")
+    expect(page.get_by_role("status").filter(has_text="Loading")).to_have_count(1)
     expect(slow.locator(".hit")).to_have_count(0)
+    clicked = quick.locator(".hit").nth(2).get_attribute("data-id")
+    quick.locator(".hit").nth(2).locator(".open").click()  # what is there can be used while the other one loads
+    expect(page).to_have_url(re.compile(f"query=item(%3A|:){re.escape(clicked).replace('/', '(%2F|/)')}(&|$)"))
+    expect(quick.locator(".hit")).to_have_count(5)
+    expect(quick.locator(f'.hit[data-id="{clicked}"]')).to_have_count(0)
+    expect(slow.get_by_role("status")).to_have_text("Loading Slow\u00a0…")
     found = quick.locator(".hit").evaluate_all(IDS)
     gate.touch()
     expect(slow.locator(".hit")).to_have_count(5)
     expect(slow).to_have_attribute("aria-busy", "false")
+    expect(page.get_by_role("status").filter(has_text="Loading")).to_have_count(0)
     assert quick.locator(".hit").evaluate_all(IDS) == found
     context.close()

@@ -69,7 +69,7 @@ def test_a_typed_timm_name_is_downloaded_built_and_answers(open_at, folder):
     column.get_by_role("button", name="Download and build").click(timeout=SLOW_MS)
     column.get_by_role("progressbar").wait_for()
     expect(column.locator(".hit")).to_have_count(10, timeout=SLOW_MS)
-    expect(column.locator(".stages dt")).to_have_text(["decode", "preprocess", "encode", "search"])
+    expect(column.locator(".stages dt")).to_have_text(["prepare", "encode", "search"])
     found = column.locator(".hit").evaluate_all(IDS)
     page.reload()
     becomes(page, lambda: column.locator(".hit").evaluate_all(IDS), found)

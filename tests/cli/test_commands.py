@@ -11,6 +11,7 @@ import signal
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from core.services import library
 from core.services.search import Query, search
@@ -77,7 +78,8 @@ def test_build(plugged, gallery):
 def test_search_prints_exactly_what_is_promised(plugged, gallery):
     command = ("search", *asked(gallery, "--encoder", "slow.test", "--index", "exact", "-k", "3"))
     found = plugged.json(*command)  # builds what is missing, and says so on standard error alone
-    assert list(found) == ["query", "dataset", "encoder", "index", "hits", "timing_ms"]
+    assert list(found) == ["query", "dataset", "encoder", "index", "hits", "timing_ms", "runs", "usual", "far"]
+    assert (found["usual"], found["far"]) == (None, False), "twelve pictures do not say what is usual"
     assert (found["dataset"], found["encoder"], found["index"]) == ("gallery", "slow.test", "exact")
     assert found["query"] == str(gallery / "cold" / "00002.png")
     assert [list(hit) for hit in found["hits"]] == [["rank", "id", "path", "label", "score"]] * 3
@@ -93,11 +95,12 @@ def test_search_prints_exactly_what_is_promised(plugged, gallery):
 
 def test_compare_adds_the_agreement(plugged, gallery):
     found = plugged.json("compare", *asked(gallery, "--encoders", "slow.test,tiny.16x16,hsv.12x4x4", "-k", "4"))
-    assert list(found) == ["query", "dataset", "index", "answers", "agreement"]
+    assert list(found) == ["query", "dataset", "index", "answers", "agreement", "decode_ms"]
     assert [one["encoder"] for one in found["answers"]] == ["slow.test", "tiny.16x16", "hsv.12x4x4"]
     for one in found["answers"]:
-        assert list(one) == ["dataset", "encoder", "index", "hits", "timing_ms"]
+        assert list(one) == ["dataset", "encoder", "index", "hits", "timing_ms", "runs", "usual", "far"]
         assert len(one["hits"]) == 4
+        assert found["decode_ms"] == [one["timing_ms"]["decode"]]
     agreement = found["agreement"]
     assert agreement["encoders"] == ["slow.test", "tiny.16x16", "hsv.12x4x4"]
     assert agreement["k"] == 4
@@ -108,6 +111,23 @@ def test_compare_adds_the_agreement(plugged, gallery):
         np.testing.assert_allclose(table, table.T)
     alone = plugged.json("search", *asked(gallery, "--encoder", "tiny.16x16", "-k", "4"))
     assert alone["hits"] == found["answers"][1]["hits"]
+
+
+def test_a_query_that_is_far_from_everything_is_told_so(here, tmp_path):
+    Image.fromarray(np.random.default_rng(0).integers(0, 2, (64, 64, 3), np.uint8) * 255).save(tmp_path / "noise.png")
+    query = ("--dataset", "catalogue", "--query", str(tmp_path / "noise.png"), "-k", "2")
+    code, out, _ = here("search", *query, "--encoder", "hsv.12x4x4", "--json")
+    found = json.loads(out)
+    assert (code, found["far"]) == (0, True)
+    assert found["hits"][0]["score"] < found["usual"] < 1
+    _, said, _ = here("compare", *query, "--encoders", "hsv.12x4x4,tiny.16x16")
+    assert f"Nothing in this gallery is close. The best score is {found['hits'][0]['score']:.3f}; even pictures of " in said
+    assert "decoded once for all: " in said
+    near = ("search", "--dataset", "catalogue", "--query", "id:mug-15-0", "--encoder", "hsv.12x4x4")
+    assert json.loads(here(*near, "--json")[1])["far"] is False
+    said = here(*near)[1]
+    assert "close" not in said
+    assert "  (median of 3 runs)" in said or "  (first run)" in said
 
 
 def test_the_command_line_and_the_services_give_the_same_hits(plugged, gallery):

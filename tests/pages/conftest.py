@@ -16,6 +16,8 @@ from core.services import latency, library, perturb, studies
 from core.services.evaluate import evaluate
 
 ROOT = Path(__file__).parent.parent.parent
+PATIENCE_S = 600
+"""A ceiling for a machine that does other things too, not what a page may take."""
 ENCODERS = ["hsv.12x4x4", "tiny.16x16", "hog.8x8"]
 
 
@@ -26,10 +28,16 @@ def fresh_caches(artifacts: Path) -> None:
     st.cache_resource.clear()
 
 
+@pytest.fixture(autouse=True)
+def cold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a server loads beforehand would be loaded for the first test of a process and no other."""
+    monkeypatch.setenv("LOOKALIKE_WARM", "0")
+
+
 @pytest.fixture
 def open_page() -> Callable[..., AppTest]:
     def opened(page: str = "", run: bool = True, **params: str) -> AppTest:
-        app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
+        app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=PATIENCE_S)
         if page:
             app.switch_page(f"pages/{page}.py")
         for name, value in params.items():

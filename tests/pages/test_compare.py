@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import io
+import re
+import threading
 
 import numpy as np
 import pytest
+import streamlit as st
 from PIL import Image
 
 from core.encoders.base import encoders
 from core.encoders.tiny import TinyImage
-from core.services import jobs, library, uploads
+from core.services import engines, jobs, library, loading, uploads
+from pages.parts import answers, cached
 from tests.pages.reading import columns, component, html, notes, param
+from tests.plugged import wait_for
 
 FIRST = ["hog.8x8", "tiny.16x16", "hsv.12x4x4"]
 
@@ -46,7 +51,7 @@ def test_every_column_shows_the_time_of_each_stage_on_one_scale(open_page):
     totals = {}
     for name, column in shown.items():
         stages = column["times"]["stages"]
-        assert [stage for stage, _, _ in stages] == ["decode", "preprocess", "encode", "search"]
+        assert [stage for stage, _, _ in stages] == ["prepare", "encode", "search"]
         assert all(words.endswith(" ms") for _, words, _ in stages)
         spent = [float(words.removesuffix(" ms").replace(",", "")) for _, words, _ in stages]
         totals[name] = float(column["times"]["total"].removesuffix(" ms").replace(",", ""))
@@ -55,6 +60,61 @@ def test_every_column_shows_the_time_of_each_stage_on_one_scale(open_page):
     slowest = max(totals, key=totals.get)
     assert widths[slowest] == pytest.approx(1.0, abs=0.001)
     assert all(widths[name] == pytest.approx(totals[name] / totals[slowest], abs=0.05) for name in shown)
+
+
+def test_times_of_quick_encoders_are_medians_and_those_of_slow_ones_first_runs(open_page, monkeypatch):
+    monkeypatch.setattr(engines, "QUICK_MS", 1e6)
+    app = open_page("compare")
+    assert [(one["times"]["runs"], one["times"]["hint"]) for one in columns(app).values()] == [("", "median of 3 runs")] * 3
+    assert "Times: median of 3 runs" in html(app)
+    assert html(app).count("Picture decoded once for all: ") == 1
+    monkeypatch.setattr(engines, "QUICK_MS", -1.0)
+    app = open_page("compare", query="item:mug-16-0")
+    assert [one["times"]["runs"] for one in columns(app).values()] == ["first run"] * 3
+    assert "Times: first run" in html(app)
+
+
+def test_the_first_answer_is_drawn_before_anything_is_repeated(open_page, monkeypatch):
+    monkeypatch.setattr(engines, "QUICK_MS", 1e6)
+    monkeypatch.setattr(answers, "_time_again", lambda *given: False)
+    app = open_page("compare")
+    assert [one["times"]["runs"] for one in columns(app).values()] == ["first run"] * 3
+
+
+def test_a_picture_like_nothing_in_the_gallery_gets_a_notice_in_the_columns_that_say_so(open_page):
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 2, (64, 64, 3), np.uint8) * 255)
+    out = io.BytesIO()
+    noise.save(out, "PNG")
+    app = open_page("compare")
+    assert all(column["notice"] == [] for column in columns(app).values())
+    headline, why = columns(give(app, out.getvalue()))["hsv.12x4x4"]["notice"]
+    assert headline == "Nothing in this gallery is close"
+    assert re.fullmatch(
+        r"The best score is 0\.\d{3}; even pictures of different categories in the gallery usually reach 0\.\d{3}\.", why
+    )
+
+
+class Gated(TinyImage):
+    """A tiny image whose loading waits at a gate."""
+
+    name, title = "gated.test", "Gated"
+    gate = threading.Event()
+
+    def load(self, progress=None):
+        assert self.gate.wait(60)
+
+
+def test_while_an_encoder_loads_its_column_alone_says_so(open_page, monkeypatch):
+    encoders.names()
+    monkeypatch.setitem(encoders._makers, Gated.name, Gated)
+    monkeypatch.setattr(cached, "built", lambda locator, version, name: True)
+    monkeypatch.setattr(answers, "_wait", lambda *given: st.stop())
+    app = open_page("compare", encoders=f"hog.8x8,{Gated.name},hsv.12x4x4")
+    shown = columns(app)
+    assert [shown[name]["state"] for name in shown] == ["done", "loading", "done"]
+    assert shown[Gated.name]["headline"] == "Loading Gated\u00a0…"
+    Gated.gate.set()
+    wait_for(lambda: not loading._loads, 60)
 
 
 def test_a_letter_stands_on_the_same_picture_in_every_column_and_only_on_shared_ones(open_page):

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from core.encoders.base import Encoder, encoders
-from core.services import library, search
+from core.services import decoded, library, loading
 from tests.plugged import Plugged, numbered, paint
 
 
@@ -78,7 +78,9 @@ def fitted(monkeypatch) -> type[Fitted]:
 def nothing_held() -> Iterator[None]:
     """What is kept in memory between searches belongs to one test."""
     yield
-    search._engines.clear()
+    loading._engines.clear()
+    loading._failures.clear()
+    decoded._pictures.clear()
     library._open.clear()
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from core.encoders import precision
 from core.encoders.base import encoders
-from core.services import forms, library, search
+from core.services import forms, library, loading, search
 from core.services.build import build, is_built
 from tests.plugged import numbered, paint
 from tests.services.conftest import Counting
@@ -80,7 +80,7 @@ def test_a_decision_for_another_gallery_leaves_what_is_built_alone(choosing, gal
     build(library.open_dataset(str(paint(tmp_path / "large", numbered(40)))), ["choosing.test"])
     assert choosing.decided == "bf16-autocast"
     assert is_built(small, "choosing.test")
-    search._engines.clear()
+    loading._engines.clear()
     assert own_score(small) == pytest.approx(1.0)
     choosing.seen.clear()
     paint(gallery, ["new.png"])

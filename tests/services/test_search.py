@@ -11,7 +11,7 @@ from PIL import Image
 
 from core.errors import UserError
 from core.images import decode_file
-from core.services import library, search
+from core.services import library, loading, search
 from core.services.build import build
 from core.services.ready import ready_encoder
 from core.services.search import Query, query_from_file, verdict
@@ -246,8 +246,8 @@ def test_a_deleted_cache_is_not_answered_from_memory(dataset):
 
 
 def test_no_more_engines_are_held_than_allowed(counting, tmp_path, monkeypatch):
-    monkeypatch.setattr(search, "MAX_ENGINES", 2)
+    monkeypatch.setattr(loading, "MAX_ENGINES", 2)
     for number in range(4):
         dataset = opened(paint(tmp_path / f"set-{number}", numbered(3)))
         search.search(Query(item_id="00000.png"), dataset, "counting.test")
-    assert len(search._engines) == 2
+    assert len(loading._engines) == 2

@@ -26,6 +26,7 @@ function header(column) {
 
 function stats(column) {
   const row = make("div", "stats");
+  if (column.state === "loading") row.append(loading(column));
   for (const [value, caption, hint] of column.stats || []) {
     const cell = make("div", "stat");
     if (hint) cell.title = hint;
@@ -52,7 +53,8 @@ function times(column) {
   }
   const line = make("div", "total");
   line.append(bar, make("b", "", column.times.total));
-  line.title = `${column.times.total} for this query; the longest bar is the slowest encoder shown`;
+  if (column.times.runs) line.append(make("span", "runs", column.times.runs));
+  line.title = `${column.times.total} for this query (${column.times.hint}), decoding aside; the longest bar is the slowest encoder shown`;
   box.append(line, figures);
   return box;
 }
@@ -171,6 +173,23 @@ function note(column, state) {
   return box;
 }
 
+// An answer that is far from everything says so. Columns that do not say it keep the same room, so that ranks stay in line.
+function notice(column, state) {
+  const told = (column.notice || []).length ? column.notice : null;
+  const [headline, why] = told || state.notice;
+  const box = make("div", told ? "notice" : "notice room");
+  if (told) box.setAttribute("role", "note");
+  else box.setAttribute("aria-hidden", "true");
+  box.append(make("strong", "", headline), make("span", "", why));
+  return box;
+}
+
+function loading(column) {
+  const line = make("div", "loading", column.headline);
+  line.setAttribute("role", "status");
+  return line;
+}
+
 function skeleton(rows) {
   const list = make("ol");
   for (let i = 0; i < rows; i += 1) list.append(make("li", "bone"));
@@ -182,13 +201,14 @@ function build(column, state, rows) {
   const box = make("section", "column");
   box.dataset.key = column.key;
   box.setAttribute("aria-label", column.title);
-  box.setAttribute("aria-busy", String(column.state === "pending" || column.state === "busy"));
+  box.setAttribute("aria-busy", String(["pending", "loading", "busy"].includes(column.state)));
   box.append(header(column), stats(column), times(column));
   if (column.state === "done") {
+    if (state.notice) box.append(notice(column, state));
     const list = make("ol");
     for (const hit of column.hits) list.append(card(hit, column, state));
     box.append(list);
-  } else if (column.state === "pending") {
+  } else if (column.state === "pending" || column.state === "loading") {
     box.append(skeleton(Math.min(rows, 6)));
   } else {
     box.append(note(column, state));
@@ -240,6 +260,7 @@ export default function (component) {
   const counts = new Map();
   for (const column of data.columns) for (const hit of column.hits || []) counts.set(hit.id, (counts.get(hit.id) || 0) + 1);
   state.shared = new Set([...counts].filter(([, n]) => n > 1).map(([id]) => id));
+  state.notice = data.columns.map((column) => column.notice || []).find((told) => told.length) || null;
   const { board } = state;
   board.setAttribute("aria-label", `Answers of ${data.columns.length} encoders side by side`);
   board.classList.toggle("many", data.columns.length > 4);
@@ -248,9 +269,13 @@ export default function (component) {
   const focused = (parentElement.activeElement || document.activeElement)?.closest?.(".column")?.dataset.key;
   const fresh = new Map();
   const nodes = data.columns.map((column) => {
-    const text = JSON.stringify([column, state.still, data.rows, (column.hits || []).map((h) => h.id in state.pictures)]);
+    const { times: _, ...rest } = column;
+    const seen = (column.hits || []).map((h) => h.id in state.pictures);
+    const text = JSON.stringify([rest, state.still, data.rows, seen, Boolean(state.notice)]);
     fresh.set(column.key, text);
-    return state.seen.get(column.key) === text && before.has(column.key) ? before.get(column.key) : build(column, state, data.rows);
+    if (state.seen.get(column.key) !== text || !before.has(column.key)) return build(column, state, data.rows);
+    before.get(column.key).querySelector(".times").replaceWith(times(column));  // new times leave the pictures as they are
+    return before.get(column.key);
   });
   const same = nodes.length === board.children.length && nodes.every((node, i) => node === board.children[i]);
   if (!same) board.replaceChildren(...nodes);

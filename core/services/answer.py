@@ -1,0 +1,108 @@
+"""What is asked and what comes back: a query, hits with their meaning, and how far away the best of them is."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from core.datasets.base import Dataset
+from core.errors import UserError
+from core.types import Item
+
+KINDS = {"category": "categories", "label": "classes"}
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is asked: a picture of the dataset (``item_id``), or any picture's bytes; ``box`` = (x0, y0, x1, y1) fractions."""
+
+    item_id: str | None = None
+    data: bytes | None = None
+    name: str = ""
+    box: tuple[float, float, float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One answer. ``verdict``: ``same`` (object; class where no objects are known), ``category``, ``other``; None = unknown."""
+
+    rank: int
+    id: str
+    path: str
+    label: str | None
+    instance: str | None
+    category: str | None
+    split: str | None
+    score: float
+    verdict: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Hits, best first, and milliseconds by stage: decode, preprocess, encode, search.
+
+    Reading and decoding the picture happens once for all encoders that are asked with it: its time is that one run's in
+    every answer. The other stages are medians of ``runs`` runs, or those of the first run where ``runs`` is 1.
+    """
+
+    dataset: str
+    encoder: str
+    index: str
+    k: int
+    hits: tuple[Hit, ...]
+    timing_ms: Mapping[str, float]
+    hidden: int = 0
+    """How many copies of the query itself were left out."""
+    score: str = "cosine"
+    """What the scores are; ``diffusion`` scores, for one, are no cosines."""
+    runs: int = 1
+    where: tuple[str, ...] = ()
+    """The conditions that narrowed the search."""
+    best: float | None = None
+    """Cosine of the most similar hit, by the stored vectors whatever the index estimates; None without hits."""
+    usual: float | None = None
+    """The cosine below which nothing counts as close, see :mod:`core.services.usual`; None where nothing says what is usual."""
+    apart: str = ""
+    """The field (``category``, ``label``) whose other values ``usual`` was measured on; empty: on all other pictures."""
+
+    @property
+    def far(self) -> bool:
+        """Whether even the best hit is farther away than is usual in this gallery."""
+        return self.best is not None and self.usual is not None and self.best < self.usual
+
+    @property
+    def notice(self) -> tuple[str, str] | None:
+        """A headline and a sentence where the answer is far from everything, else None."""
+        if not self.far:
+            return None
+        searched = "part of the gallery" if self.where else "gallery"
+        score = "score" if self.score == "cosine" else "cosine"
+        if self.apart:
+            usual = f"even pictures of different {KINDS[self.apart]} in the gallery usually reach {self.usual:.3f}."
+        else:
+            usual = f"pictures of the gallery usually find one at {self.usual:.3f} or more."
+        return f"Nothing in this {searched} is close", f"The best {score} is {self.best:.3f}; {usual}"
+
+
+def item_of(dataset: Dataset, item_id: str) -> Item:
+    """The item with this id. Raises UserError where there is none."""
+    if item_id in dataset.rows:
+        return dataset.items[dataset.rows[item_id]]
+    near = difflib.get_close_matches(item_id[:200], dataset.rows, n=3) if len(dataset.rows) <= 20_000 else []
+    given = f"{dataset.title or dataset.name} has no picture {item_id[:200]!r}."
+    raise UserError(given, fix=f"Did you mean {' or '.join(near)}?" if near else "")
+
+
+def verdict(query: Item | None, hit: Item) -> str | None:
+    """``same``, ``category`` or ``other``, by the finest field that both have; None where nothing is known."""
+    if query is None:
+        return None
+    if query.instance is not None and hit.instance is not None:
+        if query.instance == hit.instance:
+            return "same"
+        known = query.category is not None and hit.category is not None
+        return "category" if known and query.category == hit.category else "other"
+    if query.label is None or hit.label is None:
+        return None
+    return "same" if query.label == hit.label else "other"

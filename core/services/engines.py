@@ -1,0 +1,199 @@
+"""What answers queries: the vectors, the index and the encoder of one (dataset, encoder, index), in memory."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+import numpy as np
+
+from core.datasets.base import Dataset
+from core.encoders.base import Encoder
+from core.errors import UserError
+from core.images import decode
+from core.services import decoded, embed, filters, galleries
+from core.services.answer import Answer, Hit, Query, item_of, verdict
+from core.services.decoded import Picture
+from core.services.specs import IndexSpec
+from core.services.usual import usual
+from core.types import Item
+
+MAX_K = 1000
+TWIN = 0.999
+"""A hit at least this similar is compared with the query byte for byte."""
+TWINS = 8
+CANDIDATES = 60
+"""So many hits for a part of a picture are compared with it byte for byte."""
+RUNS, QUICK_MS = 3, 60.0
+"""An answer that took at most so many milliseconds after decoding may be repeated so often, for the median of its times."""
+REPEATED = ("preprocess", "encode", "search")
+
+
+class Engine:
+    """Everything that one (dataset, encoder, index) needs to answer, held in memory."""
+
+    def __init__(self, dataset: Dataset, encoder: Encoder, index: IndexSpec) -> None:
+        self.dataset, self.encoder = dataset, encoder
+        self.path = embed.find(dataset, encoder)
+        self.found = embed.read(dataset, encoder)
+        self.index, self.rows = galleries.gallery_index(dataset, encoder, index.name, **index.build)
+        self.usual = usual(dataset, encoder, self.found, self.rows)
+        self._row_of = {id: row for row, id in enumerate(self.found.ids)}
+        self.query_ms = self._warm_up()
+        """About how long a query takes once it is decoded."""
+
+    def serves(self, dataset: Dataset) -> bool:
+        """Whether the pictures, what is known of them, and the embeddings are still those that this was made of."""
+        same = self.dataset is dataset or self.dataset.items == dataset.items
+        return same and self.path is not None and self.path.exists()
+
+    def search(
+        self, query: Query, k: int, *, include_self: bool = False, index: str = "", where: Sequence[str] = (), runs: int = 1,
+        **knobs: float,
+    ) -> Answer:  # fmt: skip
+        """The ``k`` nearest pictures of the gallery, of those that meet every condition of ``where``.
+
+        ``index`` is how the index was named, for the answer. With ``runs`` above 1 a quick answer is repeated so often, and its
+        times are the medians of the repetitions; a slow one keeps those of its first run.
+
+        Raises:
+            UserError: k out of range, a picture that can't be read, an unknown item, knob, field or value.
+        """
+        _check(query, k)
+        timing: dict[str, float] = {}
+        picture = None if self.encoder.tier == "imported" else decoded.picture(query, self.dataset)
+        vector = self._vector(query, picture, timing)
+        allowed = filters.allowed([self._gallery_item(row) for row in range(len(self.rows))], where) if where else None
+        most = self.index.size if allowed is None else max(1, int(np.count_nonzero(allowed)))
+        hidden: set[int] = set()
+        more = 0 if include_self else (1 if query.item_id is not None else TWINS)
+        while True:
+            wanted = min(k + more, most)
+            with _stage(timing, "search"):
+                hits = self.index.search(vector, wanted, allowed=allowed, **knobs)
+            pairs = [(int(row), float(score)) for row, score in zip(hits.ids[0], hits.scores[0], strict=True) if row >= 0]
+            if not include_self:
+                hidden |= self._own_rows(query, picture, vector, [row for row, _ in pairs if row not in hidden])
+            kept = [(row, score) for row, score in pairs if row not in hidden]
+            if len(kept) >= k or wanted == most or len(pairs) < wanted:
+                break
+            more = max(2 * more, 1)  # more copies of the query than expected stand in front
+        if runs > 1 and quick(timing):
+            again = [self._again(query, picture, wanted, allowed, knobs) for _ in range(runs)]
+            timing |= {stage: round(statistics.median(one[stage] for one in again), 3) for stage in REPEATED}
+        else:
+            runs = 1
+        return self._answer(query, k, kept[:k], vector, timing, len(hidden), index, runs, tuple(where))
+
+    def vector(self, query: Query) -> np.ndarray:
+        """The query as its encoder sees it, float32 (1, dim). Raises UserError."""
+        picture = None if self.encoder.tier == "imported" else decoded.picture(query, self.dataset)
+        return self._vector(query, picture, {})
+
+    def _warm_up(self) -> float:
+        """The first call of a decoder, a network or a memory-mapped index is slow for reasons that are not theirs. Returns the
+        milliseconds of the second."""
+        with suppress(UserError):
+            decode(self.dataset.read(self._gallery_item(0)), self.encoder.side)
+        grey = np.full((self.encoder.side or 224, self.encoder.side or 224, 3), 127, np.uint8)
+        for _ in range(2):
+            started = time.perf_counter()
+            self.index.search(np.asarray(self.found.vectors[:1]), 1)
+            if self.encoder.tier != "imported":
+                self.encoder.encode([grey])
+        return (time.perf_counter() - started) * 1000
+
+    def _vector(self, query: Query, picture: Picture | None, timing: dict[str, float]) -> np.ndarray:
+        if picture is None:
+            timing |= {"decode": 0.0, "preprocess": 0.0, "encode": 0.0}
+            return self._stored(query)
+        image, timing["decode"] = picture.image(self.encoder.side)
+        with _stage(timing, "preprocess"):
+            prepared = self.encoder.prepare(image)
+        with _stage(timing, "encode"):
+            return self.encoder.encode_prepared([prepared])
+
+    def _again(
+        self, query: Query, picture: Picture | None, wanted: int, allowed: np.ndarray | None, knobs: dict
+    ) -> dict[str, float]:
+        """The times of one more run, from the decoded picture to the hits."""
+        timing: dict[str, float] = {}
+        vector = self._vector(query, picture, timing)
+        with _stage(timing, "search"):
+            self.index.search(vector, wanted, allowed=allowed, **knobs)
+        return timing
+
+    def _answer(
+        self, query: Query, k: int, kept: list[tuple[int, float]], vector: np.ndarray, timing: dict[str, float], hidden: int,
+        index: str, runs: int, where: tuple[str, ...],
+    ) -> Answer:  # fmt: skip
+        own = item_of(self.dataset, query.item_id) if query.item_id is not None else None
+        hits = tuple(self._hit(rank, row, score, own) for rank, (row, score) in enumerate(kept, start=1))
+        # by the stored vectors: an index may only estimate scores, and some are no cosines
+        near = np.asarray(self.found.vectors[self.rows[[row for row, _ in kept]]]) @ vector[0] if kept else None
+        return Answer(
+            self.dataset.name, self.encoder.name, index or self.index.name, k, hits, timing, hidden, self.index.score, runs,
+            where, None if near is None else float(near.max()), self.usual.score, self.usual.apart,
+        )  # fmt: skip
+
+    def _stored(self, query: Query) -> np.ndarray:
+        if query.item_id is None or query.box:
+            raise UserError(
+                f"{self.encoder.name} are vectors that you brought: a new picture can't be encoded with them.",
+                fix="Choose a query from the gallery.",
+            )
+        row = self._row_of.get(item_of(self.dataset, query.item_id).id)
+        if row is None:
+            raise UserError(f"{self.encoder.name} holds no vector for {query.item_id!r}.", fix="Choose another query.")
+        return np.asarray(self.found.vectors[row : row + 1])
+
+    def _gallery_item(self, row: int) -> Item:
+        return item_of(self.dataset, self.found.ids[int(self.rows[row])])
+
+    def _own_rows(self, query: Query, picture: Picture | None, vector: np.ndarray, rows: list[int]) -> set[int]:
+        """Which rows of the gallery are the query itself: the same item, or the same file brought again."""
+        if query.item_id is not None or picture is None:
+            return {row for row in rows if self._gallery_item(row).id == query.item_id}
+        if query.box:  # a part of a picture need not resemble the whole
+            return {row for row in rows[:CANDIDATES] if self._has_bytes(row, picture.data)}
+        # by the stored vectors: an index may only estimate scores
+        alike = np.asarray(self.found.vectors[self.rows[rows]]) @ vector[0] >= TWIN
+        return {row for row, near in zip(rows, alike, strict=True) if near and self._has_bytes(row, picture.data)}
+
+    def _has_bytes(self, row: int, data: bytes) -> bool:
+        try:
+            return self.dataset.read(self._gallery_item(row)) == data
+        except UserError:  # it can't be read any more, so nobody will see it twice
+            return False
+
+    def _hit(self, rank: int, row: int, score: float, own: Item | None) -> Hit:
+        item = self._gallery_item(row)
+        return Hit(rank, item.id, item.path, item.label, item.instance, item.category, item.split, score, verdict(own, item))
+
+
+def quick(timing: dict[str, float]) -> bool:
+    """Whether an answer with these times may be repeated without anybody waiting for it."""
+    return sum(timing.get(stage, 0.0) for stage in REPEATED) <= QUICK_MS
+
+
+def _check(query: Query, k: int) -> None:
+    if not 1 <= k <= MAX_K:
+        raise UserError(f"K = {k} was asked for.", f"K is from 1 to {MAX_K}.")
+    if query.box is not None and (len(query.box) != 4 or not np.isfinite(query.box).all()):
+        raise UserError(f"The box {query.box} is none.", "x0, y0, x1, y1 in fractions of the picture.")
+
+
+class _stage:
+    """Adds the milliseconds of a block to a dict."""
+
+    def __init__(self, timing: dict[str, float], name: str) -> None:
+        self.timing, self.name = timing, name
+
+    def __enter__(self) -> None:
+        self.started = time.perf_counter()
+
+    def __exit__(self, *error: object) -> None:
+        spent = (time.perf_counter() - self.started) * 1000
+        self.timing[self.name] = round(self.timing.get(self.name, 0.0) + spent, 3)

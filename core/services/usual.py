@@ -1,0 +1,110 @@
+"""How close is usual in a gallery, so that an answer can say when nothing in it is close to the query.
+
+Every picture of the gallery asks the rest of it, with its own class taken out: such a query is one of a thing that the
+gallery does not hold, in the gallery's own style. The 1st percentile of the best scores is the usual score. A query whose best
+hit scores less finds less than 99 of 100 pictures find after all that is like them is gone.
+
+The class is the category, or the label where no category is known; where there is no class (or only one), each picture asks
+all others, and the 1st percentile of plain nearest neighbours is used. That one is far stricter: with networks, pictures of
+another style (a photograph against a rendered gallery) nearly always score below it, whether or not the gallery holds the
+thing. docs/measured.md has both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from core import store
+from core.datasets.base import Dataset
+from core.encoders.base import Encoder
+from core.errors import UserError
+from core.services import embed
+from core.services.roles import codes
+from core.types import Embeddings, Item
+
+log = logging.getLogger(__name__)
+KIND = "usual"
+VERSION = 1
+PERCENTILE = 1.0
+MIN_PICTURES = 100
+"""Fewer have no 1st percentile."""
+ASKED, MIN_ASKED, PAIRS = 4096, 256, 20_000_000
+"""Up to so many pictures ask; in a large gallery a sample, so that about so many pairs are compared, but never fewer."""
+BLOCK = 2048
+CLASSES = ("category", "label")
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """``score``: the cosine below which nothing is close, None where too few pictures say; ``apart``: the field whose equal
+    values were taken out (``category``, ``label``, or empty)."""
+
+    score: float | None
+    apart: str = ""
+
+
+def usual(dataset: Dataset, encoder: Encoder, found: Embeddings, rows: np.ndarray) -> Usual:
+    """What is usual in the gallery ``rows`` (int64) of embeddings, computed once for its pictures, their classes, the encoder.
+
+    A cache that can't be written is no reason not to answer: then nothing is known.
+    """
+    items = [dataset.items[dataset.rows[found.ids[row]]] for row in rows]
+    apart = class_field(items)
+    causes = {**embed.causes(dataset, encoder), "classes": _digest(items, apart), "version": VERSION}
+
+    def write(folder: Path) -> dict:
+        score = usual_score(found.vectors, rows, codes([item.value(apart) if apart else None for item in items]))
+        (folder / "usual.json").write_text(json.dumps({"score": score, "apart": apart}))
+        return {"source": dataset.locator, "dataset_name": dataset.name, "encoder_name": encoder.name, "rows": len(rows)}
+
+    try:
+        told = json.loads((store.get_or_build(KIND, causes, write) / "usual.json").read_text())
+        return Usual(told["score"], told["apart"])
+    except (UserError, OSError, ValueError, KeyError) as error:
+        log.warning("not known what is usual for %s by %s: %s", dataset.name, encoder.name, error)
+        return Usual(None)
+
+
+def usual_score(vectors: np.ndarray, rows: np.ndarray, groups: np.ndarray) -> float | None:
+    """The 1st percentile of each picture's best cosine with a picture of another group.
+
+    Args:
+        vectors: float32 (n, dim) unit rows, memory-mapped or not.
+        rows: int64 (g,), the rows of the gallery.
+        groups: int64 (g,), equal for pictures of one class; unknown classes are each a group of their own.
+
+    Returns:
+        A cosine; None where fewer than ``MIN_PICTURES`` pictures can ask.
+    """
+    if len(rows) < MIN_PICTURES:
+        return None
+    count = min(len(rows), ASKED, max(MIN_ASKED, PAIRS // len(rows)))
+    asking = np.sort(np.random.default_rng(0).choice(len(rows), count, replace=False))
+    queries, best = np.asarray(vectors[rows[asking]], np.float32), np.full(count, -np.inf, np.float32)
+    for start in range(0, len(rows), BLOCK):
+        part = slice(start, start + BLOCK)
+        scores = queries @ np.asarray(vectors[rows[part]], np.float32).T
+        scores[groups[asking][:, None] == groups[part][None]] = -np.inf
+        np.maximum(best, scores.max(axis=1), out=best)
+    best = best[np.isfinite(best)]
+    return round(float(np.percentile(best, PERCENTILE)), 6) if len(best) >= MIN_PICTURES else None
+
+
+def class_field(items: Sequence[Item]) -> str:
+    """The field that says what the pictures show, where it tells at least two classes apart; else empty."""
+    return next((name for name in CLASSES if len({item.value(name) for item in items} - {None}) > 1), "")
+
+
+def _digest(items: Sequence[Item], apart: str) -> str:
+    """Changes with the gallery's pictures and their classes: neither splits nor labels are causes of the vectors."""
+    hasher = hashlib.sha256(apart.encode())
+    for item in items:
+        hasher.update(f"{item.id}\0{item.value(apart) if apart else ''}\n".encode("utf-8", "surrogatepass"))
+    return hasher.hexdigest()[:20]

@@ -1,0 +1,45 @@
+"""Load what most visitors ask first before anybody asks: once a process, in the background, never at import."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Sequence
+
+from core.errors import UserError
+from core.services import library, loading
+from core.services.build import is_built
+
+log = logging.getLogger(__name__)
+SWITCH = "LOOKALIKE_WARM"
+"""``0`` in the environment: nothing is loaded before it is asked for."""
+_started = threading.Lock()
+
+
+def start(locator: str, encoders: Sequence[str], index: str = "exact") -> threading.Thread | None:
+    """Load the engines of these encoders for one data set, one after another; what is not built there is passed over, and
+    nothing is built or downloaded.
+
+    Returns:
+        The thread, a daemon that the end of the process does not wait for; None where this was called before, or is switched off.
+    """
+    if os.environ.get(SWITCH) == "0" or not _started.acquire(blocking=False):
+        return None
+    thread = threading.Thread(target=_warm, args=(locator, tuple(encoders), index), name="warm up", daemon=True)
+    thread.start()
+    return thread
+
+
+def _warm(locator: str, encoders: Sequence[str], index: str) -> None:
+    for name in encoders:
+        try:
+            dataset = library.open_dataset(locator)
+            if is_built(dataset, name):
+                loading.begin(dataset, name, index)
+                while loading.state(dataset, name, index) == "loading":
+                    loading.wait(dataset, [name], index, 1.0)
+        except UserError as error:
+            log.info("%s was not loaded beforehand: %s", name, error)
+        except Exception:
+            log.exception("%s was not loaded beforehand", name)

@@ -1,0 +1,152 @@
+"""The times of an answer: decoded once for all encoders, medians of what is quick, first runs that say so."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.images import decode, decoded_size
+from core.services import compare, decoded, engines, library, loading, search
+from core.services.build import build
+from core.services.search import Query
+
+NAMES = ["counting.test", "tiny.16x16", "hog.8x8", "hsv.12x4x4"]
+
+
+@pytest.fixture
+def dataset(counting, gallery):
+    found = library.open_dataset(str(gallery), fresh=True)
+    build(found, NAMES)
+    for name in NAMES:
+        loading.engine(found, name)
+    return found
+
+
+@pytest.fixture
+def decodings(monkeypatch) -> list[int | None]:
+    """The side of each decoding of a query."""
+    seen: list[int | None] = []
+
+    def counted(data, side=None):
+        seen.append(side)
+        return decode(data, side)
+
+    monkeypatch.setattr(decoded, "decode", counted)
+    return seen
+
+
+def jpeg(width: int, height: int) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)).save(out, "JPEG")
+    return out.getvalue()
+
+
+def test_a_picture_is_decoded_once_for_all_encoders(dataset, decodings):
+    found = compare.compare(Query(item_id="00003.png"), dataset, NAMES, k=3, runs=3)
+    assert len(decodings) == 1
+    assert len({answer.timing_ms["decode"] for answer in found.answers}) == 1
+    assert compare.decode_ms(found.answers) == (found.answers[0].timing_ms["decode"],)
+    search.search(Query(item_id="00004.png"), dataset, "tiny.16x16")
+    search.search(Query(item_id="00004.png"), dataset, "counting.test")
+    assert len(decodings) == 2
+    box = (0.0, 0.0, 0.5, 0.5)
+    for name in NAMES:
+        search.search(Query(item_id="00004.png", box=box), dataset, name)
+    assert len(decodings) == 3
+
+
+def test_a_large_jpeg_is_decoded_once_for_each_size_and_every_encoder_sees_its_own_pixels(dataset, decodings, monkeypatch):
+    data = jpeg(1200, 900)
+    sides = {name: loading.engine(dataset, name).encoder.side for name in NAMES}
+    sizes = {decoded_size(data, side) for side in sides.values()}
+    seen: dict[str, np.ndarray] = {}
+    for name in NAMES:
+        encoder = loading.engine(dataset, name).encoder
+        prepare = encoder.prepare
+        monkeypatch.setattr(
+            encoder, "prepare", lambda image, name=name, prepare=prepare: prepare(seen.setdefault(name, image.copy()))
+        )
+    compare.compare(Query(data=data), dataset, NAMES, k=3)
+    assert len(decodings) == len(sizes) > 1
+    for name, side in sides.items():
+        np.testing.assert_array_equal(seen[name], decode(data, side))
+
+
+def test_an_encoder_that_writes_into_its_picture_spoils_no_other(dataset, monkeypatch):
+    before = search.search(Query(item_id="00003.png"), dataset, "tiny.16x16", k=5)
+    encoder = loading.engine(dataset, "counting.test").encoder
+    prepare = encoder.prepare
+
+    def spoil(image):
+        image[:] = 0
+        return prepare(image)
+
+    monkeypatch.setattr(encoder, "prepare", spoil)
+    search.search(Query(item_id="00003.png"), dataset, "counting.test", k=5)
+    after = search.search(Query(item_id="00003.png"), dataset, "tiny.16x16", k=5)
+    assert [(hit.id, hit.score) for hit in after.hits] == [(hit.id, hit.score) for hit in before.hits]
+
+
+def test_what_is_kept_of_decoded_pictures_is_bounded(dataset, monkeypatch):
+    for number in range(12):
+        search.search(Query(item_id=f"{number:05d}.png"), dataset, "tiny.16x16")
+    assert len(decoded._pictures) == decoded.KEPT
+    monkeypatch.setattr(decoded, "KEPT_BYTES", 1)
+    search.search(Query(item_id="00015.png"), dataset, "tiny.16x16")
+    assert len(decoded._pictures) == 1
+    monkeypatch.setattr(decoded, "KEPT_BYTES", 1 << 20)
+    monkeypatch.setattr(decoded, "KEPT_S", -1.0)
+    search.search(Query(item_id="00016.png"), dataset, "tiny.16x16")
+    assert len(decoded._pictures) == 1
+
+
+class Clock:
+    """A clock that goes on by what the encoder is told to take."""
+
+    def __init__(self) -> None:
+        self.now, self.next = 0.0, []
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(dataset, monkeypatch):
+    made, encoder = Clock(), loading.engine(dataset, "counting.test").encoder
+    real = encoder._encode
+
+    def timed(batch):
+        made.now += made.next.pop(0) / 1000
+        return real(batch)
+
+    monkeypatch.setattr(encoder, "_encode", timed)
+    monkeypatch.setattr(engines, "time", made)
+    return made
+
+
+def test_a_quick_answer_is_repeated_for_the_median(dataset, clock):
+    clock.next = [50.0, 31.0, 9.0, 20.0]
+    found = search.search(Query(item_id="00003.png"), dataset, "counting.test", runs=3)
+    assert (found.runs, found.timing_ms["encode"]) == (3, pytest.approx(20.0))
+    assert list(found.timing_ms) == ["decode", "preprocess", "encode", "search"]
+    assert clock.next == []
+
+
+def test_a_slow_answer_keeps_its_first_run(dataset, clock):
+    clock.next = [engines.QUICK_MS + 1]
+    found = search.search(Query(item_id="00003.png"), dataset, "counting.test", runs=3)
+    assert (found.runs, found.timing_ms["encode"]) == (1, pytest.approx(engines.QUICK_MS + 1))
+
+
+def test_without_being_told_nothing_is_repeated(dataset, clock):
+    clock.next = [5.0]
+    found = search.search(Query(item_id="00003.png"), dataset, "counting.test")
+    assert (found.runs, found.timing_ms["encode"], clock.next) == (1, pytest.approx(5.0), [])
+
+
+def test_the_same_hits_whether_repeated_or_not(dataset):
+    once, often = (search.search(Query(item_id="00003.png"), dataset, "hog.8x8", k=5, runs=runs) for runs in (1, 3))
+    assert once.hits == often.hits
