@@ -21,8 +21,21 @@ def content_hash(dataset: Dataset, progress: Progress | None = None) -> str:
         (folder / "content.json").write_text(json.dumps(_hash(dataset, progress)))
         return {"source": dataset.locator, "dataset_name": dataset.name}
 
-    folder = store.get_or_build(KIND, {"dataset": dataset.fingerprint(), "version": 1}, write)
+    folder = store.get_or_build(KIND, _causes(dataset), write)
     return json.loads((folder / "content.json").read_text())
+
+
+def known_hash(dataset: Dataset) -> str | None:
+    """The same where it was read before for this state of the dataset; None where that would have to be done now."""
+    folder = store.find(KIND, store.key(_causes(dataset)))
+    try:
+        return json.loads((folder / "content.json").read_text()) if folder else None
+    except (OSError, ValueError):
+        return None
+
+
+def _causes(dataset: Dataset) -> dict:
+    return {"dataset": dataset.fingerprint(), "version": 1}
 
 
 def _hash(dataset: Dataset, progress: Progress | None) -> str:
