@@ -29,7 +29,7 @@ def fresh_caches(artifacts: Path) -> None:
 @pytest.fixture
 def open_page() -> Callable[..., AppTest]:
     def opened(page: str = "", run: bool = True, **params: str) -> AppTest:
-        app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
+        app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=240)
         if page:
             app.switch_page(f"pages/{page}.py")
         for name, value in params.items():

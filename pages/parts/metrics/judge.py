@@ -7,14 +7,15 @@ import time
 
 import streamlit as st
 
-from core.services import jobs
+from core.services import jobs, opening
 from core.services.roles import BY
-from pages.parts import cached, cached_metrics, jobs_view, link
+from pages.parts import cached, cached_metrics, jobs_view, settings
+from pages.parts.encoder_names import meant
 from pages.parts.shell import hosted
 from pages.parts.words import quiet
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,59}")
-OPENED = "metrics_judged"
+OPENED, ENCODERS = "metrics_judged", "metrics_judge_encoders"
 
 
 def panel() -> None:
@@ -23,15 +24,18 @@ def panel() -> None:
         return
     with st.expander("Judge other pictures"):
         ready = {row["locator"]: row["title"] for row in cached.dataset_rows() if row["state"] == "ready"}
-        known = {row["name"]: row["title"] for row in cached.encoder_rows() if row["state"] == "ready"}
-        chosen = st.multiselect("Data sets", list(ready), key="metrics_judge_sets", format_func=lambda one: ready.get(one, one))
-        first = [name for name in link.FIRST_ENCODERS if name in known]
-        encoders = st.multiselect(
-            "Encoders", list(known), first, key="metrics_judge_encoders", format_func=lambda one: known.get(one) or one
+        known = {row["name"] for row in cached.encoder_rows() if row["state"] == "ready"}
+        chosen = st.multiselect(
+            "Data sets", list(ready), key="metrics_judge_sets", format_func=lambda one: ready.get(one, one), select_all=False
         )
+        st.session_state.setdefault(ENCODERS, [name for name in opening.FIRST_ENCODERS if name in known])
+        st.session_state[ENCODERS] = [name for name in meant(st.session_state[ENCODERS]) if name in known]
+        options = [name for name in settings.listed(chosen) if name in known]
+        encoders = settings.encoders("Encoders", options, ENCODERS, chosen, typed=False)
         by = st.multiselect(
-            "Relevant: the same", _shared(chosen), key="metrics_judge_by", placeholder="Every full protocol", format_func=_spoken
-        )
+            "Relevant: the same", _shared(chosen), key="metrics_judge_by", placeholder="Every full protocol",
+            format_func=_spoken, select_all=False,
+        )  # fmt: skip
         name = st.text_input("Name of the report", "mine", key="metrics_judge_name", max_chars=60)
         closer = st.toggle("Closer looks too (slower)", key="metrics_judge_studies")
         fine = bool(NAME.fullmatch(name))
