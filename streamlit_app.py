@@ -9,6 +9,7 @@ from pages.parts.shell import shell
 
 def main() -> None:
     shell("Home", "Which encoder finds what you mean? One picture, many encoders, side by side.", title="Lookalike")
+    home.own()
     view, gathered = home.example()
     home.gallery()
     home.doors()

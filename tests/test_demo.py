@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import UserError
+from core.services.opening import FIRST_ENCODERS
 from tools.demo import free_port
 
 ROOT = Path(__file__).parent.parent
@@ -43,6 +45,27 @@ def free_of(line: str) -> int:
     """The port of the one address in a line."""
     assert line.startswith("Lookalike is at http://localhost:")
     return int(line.removeprefix("Lookalike is at http://localhost:").split()[0])
+
+
+def test_what_it_builds_is_what_the_first_page_opens_with():
+    first = next(line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith("FIRST :="))
+    assert first.removeprefix("FIRST :=").strip().split(",") == list(FIRST_ENCODERS)
+
+
+CODE = """
+import sys
+from core.cli.main import main
+code = main(["build", "--dataset", "catalogue", "--encoders", sys.argv[1], "--json"])
+print(code, sorted({"torch", "timm", "faiss", "sklearn", "pandas", "streamlit"} & set(sys.modules)))
+"""
+
+
+def test_a_fresh_clone_has_nothing_to_build_and_loads_no_network_to_find_that_out(artifacts):
+    asked = [sys.executable, "-c", CODE, ",".join(FIRST_ENCODERS)]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True)
+    *rows, last = done.stdout.splitlines()
+    assert last == "0 []", "exit code, and what takes seconds to import"
+    assert [row["encoded"] for row in json.loads("\n".join(rows))] == [0] * len(FIRST_ENCODERS), "run make shipped"
 
 
 @pytest.mark.parametrize("wanted", [0, -1, 70_000])

@@ -1,6 +1,6 @@
 """What the embedded gallery brings along, made again: ``python tools/ship_gallery.py [ENCODER ...]``.
 
-Without names every encoder of the shipped leaderboard gets its UMAP, its PCA and its UMAP drawn towards the first page's
+Without names every encoder that works offline gets its UMAP, its PCA and its UMAP drawn towards the first page's
 first encoder, so that any of them stand side by side at once; those of the first page are drawn towards one another too,
 have a t-SNE, and their embeddings are shipped. The room that is left holds the embeddings of others, the smallest first.
 What was fitted on the gallery is shipped always: without it nobody could tell whether a map still belongs to its encoder.
@@ -8,7 +8,6 @@ What was fitted on the gallery is shipped always: without it nobody could tell w
 
 from __future__ import annotations
 
-import logging
 import shutil
 import subprocess
 import sys
@@ -17,26 +16,25 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
-logging.disable(logging.WARNING)  # streamlit remarks that nobody serves these pages
 
 from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import encoders
-from core.services import atlas, embed, fits, library, maps, reports, shipped, shipped_maps
+from core.services import atlas, embed, fits, library, maps, shipped, shipped_maps
 from core.services.build import build
 from core.services.maps import Wanted
+from core.services.opening import FIRST_ENCODERS
 from core.services.ready import ready_encoder
-from pages.parts.link import FIRST_ENCODERS
 
-DATASET, REPORT = "catalogue", "leaderboard"
-LIMIT = 48_000_000
+DATASET = "catalogue"
+LIMIT = 58_000_000
 """Bytes of all files that come with the code."""
 SPARE = 400_000
 
 
 def main(given: list[str]) -> None:
     dataset = library.open_dataset(DATASET)
-    names = list(dict.fromkeys([*FIRST_ENCODERS, *(given or of_report())]))
+    names = list(dict.fromkeys([*FIRST_ENCODERS, *(given or offline())]))
     build(dataset, names)
     for folder in (shipped.NAME, shipped.FITS):
         keep_only(folder, names)
@@ -52,10 +50,9 @@ def main(given: list[str]) -> None:
     print(f"All files together: {tracked_bytes() / 1e6:.1f} of {LIMIT / 1e6:.0f} MB")
 
 
-def of_report() -> list[str]:
-    """The encoders that the shipped leaderboard judges on the embedded gallery, if they are still known."""
-    cells, known = reports.Report.load(reports.find(REPORT)).cells, set(encoders.names())
-    return [name for name in dict.fromkeys(cell.encoder for cell in cells if cell.dataset == DATASET) if name in known]
+def offline() -> list[str]:
+    """Every listed encoder that comes with the code or with its packages, the user's own models aside."""
+    return [row["name"] for row in library.encoder_rows() if row["tier"] in ("bundled", "packaged")]
 
 
 def ship_embeddings(dataset: Dataset, name: str) -> None:

@@ -56,7 +56,20 @@ def _folder(dataset: Dataset, progress: Progress | None) -> Path:
         (folder / "content.json").write_text(json.dumps(_hash(found)))
         return {"source": dataset.locator, "dataset_name": dataset.name}
 
-    return store.get_or_build(KIND, {"dataset": dataset.fingerprint(), "version": 2}, write)
+    return store.get_or_build(KIND, _causes(dataset), write)
+
+
+def known_hash(dataset: Dataset) -> str | None:
+    """The same where it was read before for this state of the dataset; None where that would have to be done now."""
+    folder = store.find(KIND, store.key(_causes(dataset)))
+    try:
+        return json.loads((folder / "content.json").read_text()) if folder else None
+    except (OSError, ValueError):
+        return None
+
+
+def _causes(dataset: Dataset) -> dict:
+    return {"dataset": dataset.fingerprint(), "version": 2}
 
 
 def _read(dataset: Dataset, progress: Progress | None) -> dict[str, str]:

@@ -12,7 +12,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder, encoders
 from core.errors import UserError
 from core.faiss_door import threads
-from core.services import embed
+from core.services import embed, opening
 from core.services.feed import MAX_WORKERS, prepare_one
 from core.services.ready import ready_encoder
 
@@ -43,8 +43,12 @@ class Estimate:
     """Where ``seconds`` comes from."""
 
 
-def estimate(dataset: Dataset, name: str) -> Estimate:
+def estimate(dataset: Dataset, name: str, *, probe: bool = True) -> Estimate:
     """Time, memory, disk and download of building ``name`` on ``dataset``.
+
+    Args:
+        probe: encode a few pictures where no earlier build tells the time; it may load a network, which takes seconds.
+            Otherwise the latencies of a report tell it, measured perhaps on another machine, or nothing does.
 
     Raises:
         UserError: unknown name.
@@ -54,7 +58,7 @@ def estimate(dataset: Dataset, name: str) -> Estimate:
     pictures, dim = len(dataset.items), max(encoder.dim, 1)
     source = encoders.get(encoder.base) if encoder.base else encoder
     to_encode = _pending(dataset, source)
-    seconds, basis = _seconds(dataset, source, to_encode) if source.state().kind == "ready" else (None, "")
+    seconds, basis = _seconds(dataset, source, to_encode, probe) if source.state().kind == "ready" else (None, "")
     disk = 4 * dim * pictures * COPIES if to_encode or not _is_found(dataset, encoder) else 0
     return Estimate(
         pictures=pictures,
@@ -96,8 +100,8 @@ def _pending(dataset: Dataset, encoder: Encoder) -> int:
     return len(dataset.items) if found is None else embed.pending(dataset, found)
 
 
-def _seconds(dataset: Dataset, encoder: Encoder, to_encode: int) -> tuple[float | None, str]:
-    """Seconds to encode: by an earlier build with this encoder, else by encoding a few pictures now."""
+def _seconds(dataset: Dataset, encoder: Encoder, to_encode: int, probe: bool) -> tuple[float | None, str]:
+    """Seconds to encode: by an earlier build with this encoder, else by encoding a few pictures now or by a report."""
     if not to_encode:
         return 0.0, "nothing to encode"
     for entry in store.entries(embed.KIND):
@@ -106,6 +110,9 @@ def _seconds(dataset: Dataset, encoder: Encoder, to_encode: int) -> tuple[float 
             return to_encode * meta["encode_s"] / meta["encoded"], f"an earlier build of {meta['encoded']} pictures"
     if not encoder.fitted:
         return None, "not known before it is fitted"
+    if not probe:
+        each = opening.build_times().each.get(encoder.name)
+        return (None, "") if each is None else (each * to_encode, "the latencies of a report")
     each, count = _probe(dataset, encoder)
     if each is None:
         return None, "none of the pictures tried could be used"

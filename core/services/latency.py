@@ -129,7 +129,7 @@ def _measure(dataset: Dataset, encoder_name: str, spec: IndexSpec) -> dict:
 
 
 def _build(dataset: Dataset, encoder: Encoder, index: Index) -> dict:
-    """``encode_s`` is None where the embeddings came with the code; encoders built in one pass share its seconds."""
+    """``encode_s`` is None where the embeddings came with the code; encoders built in one pass share the time of reading."""
     meta, cost = store.read_meta(embed.find(dataset, encoder)) or {}, index.cost()
     return {"encode_s": meta.get("encode_s"), "pictures": meta.get("encoded"), "vector_bytes": 4 * encoder.dim,
             "index_s": round(cost.build_s, 4), "index_bytes": cost.disk_bytes}  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import streamlit as st
 
 from core.errors import UserError
@@ -10,8 +12,12 @@ from core.services.jobs import JobStatus
 from pages.parts import cached
 from pages.parts.words import count, duration, size
 
-STARTED = "builds_started"
-"""Jobs that this session started: (locator, encoder) -> id, so that it can tell how they ended."""
+STARTED, UNSEEN = "builds_started", "builds_unseen"
+"""Jobs that this session started: (locator, encoder) -> id, so that it can tell how they ended; and the ids of those whose
+result no page has opened with yet, in the order of their start."""
+
+JUST_S = 3600.0
+"""So long a build has only just ended."""
 
 
 def start(locator: str, encoders: list[str], index: str = "exact") -> str:
@@ -23,6 +29,7 @@ def start(locator: str, encoders: list[str], index: str = "exact") -> str:
     job = jobs.start(f"Build {', '.join(encoders)} for {cached.dataset(locator).title or locator}", arguments)
     for name in encoders:
         st.session_state.setdefault(STARTED, {})[locator, name] = job
+    st.session_state.setdefault(UNSEEN, []).append(job)
     cached.forget_builds()
     return job
 
@@ -47,8 +54,32 @@ def over(job: str | None) -> JobStatus | None:
 
 
 def _builds(job: JobStatus, locator: str, encoder: str) -> bool:
+    made = what(job)
+    return bool(made) and made["dataset"] == locator and encoder in made["encoders"].split(",")
+
+
+def what(job: JobStatus) -> dict[str, str]:
+    """What a build makes, as parameters of a link to Compare: data set, encoders, index; empty where it is no build."""
     given = dict(zip(job.arguments[1::2], job.arguments[2::2], strict=False))
-    return job.arguments[0] == "build" and given.get("--dataset") == locator and encoder in given.get("--encoders", "").split(",")
+    names = {"dataset": "--dataset", "encoders": "--encoders", "index": "--index"}
+    return {name: given[option] for name, option in names.items() if option in given} if job.arguments[0] == "build" else {}
+
+
+def just_built() -> dict[str, str]:
+    """What the last build that this session started has made, once: it has ended well and no page opened with it yet."""
+    waiting: list[str] = st.session_state.get(UNSEEN, [])
+    ends = {id: status for id in waiting if (status := over(id)) is not None}
+    st.session_state[UNSEEN] = [id for id in waiting if id not in ends]
+    done = [status for status in ends.values() if status.state == "done"]
+    return what(done[-1]) if done else {}
+
+
+def last_of(locator: str) -> dict[str, str]:
+    """What the newest build for a data set made; empty where none ended well in the last hour."""
+    since = time.time() - JUST_S
+    ended = [job for job in cached.recent_jobs() if job.state == "done" and job.updated > since]
+    done = [job for job in ended if what(job).get("dataset") == locator]
+    return what(max(done, key=lambda job: job.updated)) if done else {}
 
 
 def progress_words(job: JobStatus) -> str:

@@ -7,7 +7,7 @@ import base64
 import streamlit as st
 
 from core.errors import UserError
-from core.services import jobs, library, pictures, uploads
+from core.services import jobs, library, opening, pictures, uploads
 from core.services.build import is_built
 from core.services.estimate import estimate as estimate_build
 from core.services.jobs import JobStatus
@@ -75,10 +75,24 @@ def built(locator: str, version: str, encoder: str) -> bool:
     return is_built(dataset(locator), encoder)
 
 
+@st.cache_resource(max_entries=2, ttl=LONG, show_spinner=False)
+def build_times() -> opening.BuildTimes:
+    """How fast encoders were here, or where the code comes from."""
+    return opening.build_times()
+
+
+@st.cache_data(max_entries=100, ttl=SHORT, show_spinner=False)
+def built_best_first(locator: str, version: str) -> list[str]:
+    """Every encoder that is built for a data set, listed or not, the best one first."""
+    names = dict.fromkeys([*(row["name"] for row in encoder_rows()), *build_times().built_of(locator)])
+    there = [encoder_row(name) for name in names if built(locator, version, name)]
+    return opening.best_first(dataset(locator), [row for row in there if row])
+
+
 @st.cache_resource(max_entries=100, ttl=120.0, show_spinner=False)
-def estimate(locator: str, version: str, encoder: str):
-    """What a build would cost. Raises UserError."""
-    return estimate_build(dataset(locator), encoder)
+def estimate(locator: str, version: str, encoder: str, probe: bool = False):
+    """What a build would cost; ``probe`` may load the network to find out how long it takes. Raises UserError."""
+    return estimate_build(dataset(locator), encoder, probe=probe)
 
 
 @st.cache_resource(max_entries=2, ttl=0.8, show_spinner=False)
@@ -107,7 +121,8 @@ def skipped(locator: str) -> int:
 
 def forget_builds() -> None:
     """After a build, a stop or a deletion: ask again what is built and what it would cost."""
-    for cache in (built, skipped, estimate, active_jobs, recent_jobs, cache_rows, encoder_rows, encoder_row):
+    known = (built, built_best_first, build_times, skipped, estimate, active_jobs, recent_jobs, cache_rows)
+    for cache in (*known, encoder_rows, encoder_row):
         cache.clear()
 
 

@@ -1,32 +1,70 @@
-"""What an encoder is called in a list to choose from, and which one such words mean."""
+"""What an encoder is called in a list to choose from, what it costs to choose it, and which one such words mean."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 
-from pages.parts import cached
+from pages.parts import builds, cached
+from pages.parts.words import size
 
 WORDS = {"ready": "", "download": " · needs download", "unavailable": " · not available"}
-"""What stands after a title, by the state of what has it."""
+"""What stands after the title of an index, by its state."""
+BEFORE_STATE = " · "
 
 
 def title(name: str) -> str:
-    """``HOG``; ``ResNet-50 · needs download``."""
+    """``HOG``; a name that no list holds is its own title."""
     row = cached.encoder_row(name)
-    return f"{row['title'] or name}{WORDS.get(row['state'], '')}" if row else name
+    return (row["title"] or name) if row else name
+
+
+def labels(locators: Sequence[str], chosen: Container[str] = ()) -> Callable[[str], str]:
+    """How a list to choose from shows each encoder: ``HOG · ready``, ``SIFT + VLAD · builds in about 16 s``.
+
+    What is chosen already stands in a small label of its own, by its title alone.
+    """
+
+    def label(name: str) -> str:
+        state = "" if name in chosen else state_words(name, locators)
+        return f"{title(name)}{BEFORE_STATE}{state}" if state else title(name)
+
+    return label
+
+
+def state_words(name: str, locators: Sequence[str]) -> str:
+    """``ready`` where it is built for every data set; else what stands in the way: a build, a download. Loads nothing.
+
+    Without a data set only what has to be downloaded is said.
+    """
+    row = cached.encoder_row(name)
+    if row is None:
+        return ""
+    if row["state"] == "unavailable":
+        return "not available"
+    if row["state"] == "download":
+        return f"download {size(row['bytes'])}" if row["bytes"] else "needs download"
+    missing = [one for one in locators if not cached.built(one, cached.version(one), name)]
+    if not missing:
+        return "ready" if locators else ""
+    seconds = [cached.build_times().seconds(cached.dataset(one), name) for one in missing]
+    return "not built" if None in seconds else f"builds in {builds.about(sum(seconds))}"
 
 
 def meant(chosen: Iterable[str]) -> list[str]:
     """The names of what was chosen, each once.
 
-    A browser sends the words that it shows. Where they have changed since (a download has ended), Streamlit takes the old
+    A browser sends the words that it shows. Where they have changed since (a build has ended), Streamlit takes the old
     words for something newly typed.
     """
     return list(dict.fromkeys(_name(one) for one in chosen))
 
 
 def _name(words: str) -> str:
-    if cached.encoder_row(words) is not None:
-        return words
-    bare = next((words.removesuffix(tail) for tail in WORDS.values() if tail and words.endswith(tail)), words)
-    return next((row["name"] for row in cached.encoder_rows() if row["title"] == bare), bare)
+    titles = {row["title"].lower(): row["name"] for row in reversed(cached.encoder_rows())}
+    bare = words.rpartition(BEFORE_STATE)[0] or words
+    for said in (words, bare):
+        if cached.encoder_row(said) is not None:
+            return said
+        if said.lower() in titles:
+            return titles[said.lower()]
+    return bare

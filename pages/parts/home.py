@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.errors import UserError
+from core.images import EXTENSIONS
+from core.services import uploads
 from pages.parts import answers, builds, cached, components, key, link
 from pages.parts.answers import Gathered
 from pages.parts.link import View
 from pages.parts.shell import MENU, there
-from pages.parts.words import heading, quiet, text
+from pages.parts.words import heading, quiet, text, trouble
 
 ROWS = 5
+OWN = "home_own"
 DOORS = {
     "Compare": "Ask with your own picture, or any of the gallery, and choose the encoders.",
     "Map": "See how each encoder arranges the gallery.",
@@ -23,6 +27,23 @@ DOORS = {
 }
 
 
+def own() -> None:
+    """A wide place for a photograph of one's own; it is answered on Compare, in the embedded gallery."""
+    with st.container(key="drop"):
+        file = st.file_uploader(
+            "Drop your own photograph here: a shoe, a cup, a watch, a chair",
+            type=[ending.lstrip(".") for ending in EXTENSIONS], key=OWN,
+        )  # fmt: skip
+    if file is None:
+        return
+    try:
+        query = f"up:{uploads.keep(file.getvalue())}"
+    except UserError as error:
+        trouble(error)
+        return
+    st.switch_page("pages/compare.py", query_params={"dataset": link.FIRST_DATASET, "query": query})
+
+
 def example() -> tuple[View, Gathered]:
     """The example query, answered by three encoders; the first start on a machine builds them.
 
@@ -31,19 +52,24 @@ def example() -> tuple[View, Gathered]:
         once more and drawn.
     """
     version = cached.version(link.FIRST_DATASET)
-    known = [row["name"] for row in cached.encoder_rows()]
-    names = tuple(name for name in link.FIRST_ENCODERS if name in known) or tuple(known[:3])
+    names = tuple(link.opening(link.FIRST_DATASET))
     view = View(link.FIRST_DATASET, link.first_query(link.FIRST_DATASET), names, link.FIRST_INDEX, ROWS)
-    missing = [name for name in names if not cached.built(view.dataset, version, name)]
+    missing = [name for name in names if not cached.built(view.dataset, version, name) and _offline(name)]
     if missing and not any(builds.ended(view.dataset, name) for name in missing):
         builds.start(view.dataset, missing)
     gathered = answers.gather(view)
-    asked, board = st.columns((1, 3.3), gap="medium")
-    with asked, st.container(key="panel_example"):
+    with st.container(key="home_frame"):
+        asked, board = st.container(key="panel_example"), st.container(key="example_board")
+    with asked:
         _asked(view, version)
     with board:
         st.fragment(_answer, run_every=1.0 if missing or gathered.busy else None)(view, bool(missing))
     return view, gathered
+
+
+def _offline(name: str) -> bool:
+    """Whether an encoder can be built without a download, which nobody asked for."""
+    return (cached.encoder_row(name) or {}).get("state") == "ready"
 
 
 def _asked(view: View, version: str) -> None:
@@ -55,8 +81,8 @@ def _asked(view: View, version: str) -> None:
         "Each column is one encoder's answer to the picture above, nearest first. A solid edge is the same product seen "
         "from another side, a dashed edge another product of its category. Click any picture to search with it."
     )
-    if st.button("Try your own picture", type="primary", width="stretch", key="to_compare"):
-        st.switch_page("pages/compare.py")
+    if st.button("Open in Compare", width="stretch", key="to_compare"):
+        st.switch_page("pages/compare.py", query_params={"dataset": view.dataset, "query": view.query})
 
 
 def _answer(view: View, was_missing: bool) -> None:

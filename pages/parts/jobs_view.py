@@ -6,7 +6,8 @@ import time
 
 import streamlit as st
 
-from pages.parts import cached, guard, watching
+from core.services.jobs import JobStatus
+from pages.parts import builds, cached, guard, watching
 from pages.parts.words import ago, note
 
 RECENT = 3
@@ -33,5 +34,15 @@ def _jobs(was_running: bool) -> None:
     latest = {job.title: job for job in reversed(cached.recent_jobs())}  # of one thing tried several times, the last try
     over = [job for job in latest.values() if not job.active and time.time() - job.updated < RECENT_S]
     for job in sorted(over, key=lambda job: -job.updated)[:RECENT]:
-        words = f"{guard.public(job.message)} {ago(time.time() - job.updated)}."
+        _ended(job)
+
+
+def _ended(job: JobStatus) -> None:
+    """How a job ended; a build that ended well leads to what it made."""
+    words = f"{guard.public(job.message)} {ago(time.time() - job.updated)}."
+    made = builds.what(job) if job.state == "done" else {}
+    with st.container(key=f"job_over_{job.id}", horizontal=True, vertical_alignment="center"):
         note(f"{ENDS[job.state]}: {job.title}.", words.strip(), TONES[job.state])
+        ready = made and any(row["locator"] == made["dataset"] for row in cached.dataset_rows() if row["state"] == "ready")
+        if ready and st.button("Compare", key=f"compare_{job.id}", help="Search with what was built"):
+            st.switch_page("pages/compare.py", query_params=made)

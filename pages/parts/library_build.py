@@ -20,13 +20,9 @@ def panel() -> None:
     if st.session_state.get(DATASET) not in sets:
         st.session_state.pop(DATASET, None)
     locator = st.selectbox("Data set", list(sets), key=DATASET, format_func=lambda one: sets[one]["title"])
-    listed = settings.listed()
-    st.session_state[ENCODERS] = [name for name in meant(st.session_state.get(ENCODERS, [])) if cached.encoder_row(name)]
-    typed = [name for name in st.session_state[ENCODERS] if name not in listed]
-    encoders = st.multiselect(
-        "Encoders", [*listed, *typed], key=ENCODERS, format_func=settings.title, accept_new_options=True,
-        placeholder="Choose, or type a timm name",
-    )  # fmt: skip
+    chosen = [name for name in meant(st.session_state.get(ENCODERS, [])) if cached.encoder_row(name)]
+    st.session_state[ENCODERS] = chosen
+    encoders = settings.encoders("Encoders", settings.with_chosen(settings.listed(), chosen), ENCODERS, [locator])
     indexes = {row["name"]: row["title"] or row["name"] for row in cached.index_rows()}
     if st.session_state.get(INDEX) not in indexes:
         st.session_state[INDEX] = link.FIRST_INDEX
@@ -40,7 +36,10 @@ def panel() -> None:
 def _offer(locator: str, encoders: list[str], index: str) -> None:
     version = cached.version(locator)
     try:
-        costs = [guarded(lambda n=name: cached.estimate(locator, version, n), f"The estimate for {name}") for name in encoders]
+        costs = [
+            guarded(lambda n=name: cached.estimate(locator, version, n, probe=True), f"The estimate for {name}")
+            for name in encoders
+        ]
     except UserError as error:
         trouble(error)
         return

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services import library
-from pages.parts import cached, downloads, link, settings
+from pages.parts import builds, cached, downloads, link, settings
 from pages.parts.shell import hosted
 from pages.parts.words import count, quiet, row_html, size, table
 
@@ -43,7 +43,8 @@ def _actions(row: dict, number: int) -> None:
     if skipped and st.button(f"{skipped:,} passed over", key=f"skipped_{number}"):
         _skipped(row)
     if ready and st.button("Compare", key=f"open_{number}"):
-        st.switch_page("pages/compare.py", query_params={"dataset": row["locator"]})
+        made = builds.last_of(row["locator"])
+        st.switch_page("pages/compare.py", query_params=made or {"dataset": row["locator"]})
     if row["added"] and not hosted():
         with st.popover("Remove"):
             quiet("Its caches are deleted. Pictures in a folder of yours stay where they are.")

@@ -9,19 +9,21 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.naming import split_names
+from core.services.opening import FIRST_ENCODERS
 from core.services.specs import index_spec
-from pages.parts import cached, part
+from pages.parts import builds, cached, part
 from pages.parts.encoder_names import meant
 from pages.parts.words import short
 
 DATASET, ENCODERS, INDEX, K = "keep_dataset", "keep_encoders", "keep_index", "keep_k"
 QUERY, TRAIL, LINK, REMARKS = "query", "trail", "link", "remarks"
-FIRST_ENCODERS = ("hog.8x8", "tiny.16x16", "hsv.12x4x4")
 FIRST_DATASET, FIRST_INDEX, FIRST_K = "catalogue", "exact", 10
 FIRST_ITEM = "mug-15-0"
 """A query of the catalogue that each of the first encoders answers in its own way."""
 EXAMPLE_TIMM = "convnext_nano.in12k_ft_in1k"
 MAX_ENCODERS, MAX_K, MAX_TRAIL = 8, 50, 50
+MAX_OPENING = 4
+"""Columns that a gallery opens with: as many as can be taken in at a glance."""
 PARAMS = ("dataset", "query", "encoders", "index", "k", part.PARAM)
 
 
@@ -38,13 +40,18 @@ class View:
 
 
 def restore() -> None:
-    """Put a link that was opened (or gone back to) into the session; keep what is there where there is no link."""
+    """Put a link that was opened (or gone back to) into the session; keep what is there where there is no link.
+
+    Without a link a page opens with what this session has just built, where the view does not hold that already.
+    """
     params = {name: st.query_params[name] for name in PARAMS if name in st.query_params}
+    if not params:
+        params = _not_shown(builds.just_built())
     if DATASET in st.session_state and (not params or params == st.session_state.get(LINK)):
         return _heal()
     remarks: list[str] = []
     st.session_state[DATASET] = _dataset(params, remarks)
-    st.session_state[ENCODERS] = _encoders(params, remarks)
+    st.session_state[ENCODERS] = _encoders(params, st.session_state[DATASET], remarks)
     st.session_state[INDEX] = _index(params, remarks)
     st.session_state[K] = _k(params, remarks)
     part.restore(params, st.session_state[DATASET], remarks)
@@ -53,13 +60,27 @@ def restore() -> None:
     st.session_state[REMARKS] = remarks
 
 
+def _not_shown(built: Mapping[str, str]) -> dict[str, str]:
+    """``built`` where the view lacks any of it; a query that suits the data set stays."""
+    state = st.session_state
+    if not built or built["dataset"] not in _ready():
+        return {}
+    same = state.get(DATASET) == built["dataset"]
+    if same and set(built["encoders"].split(",")) <= set(state[ENCODERS]):
+        return {}
+    query = state.get(QUERY, "")
+    kept = {"query": query} if query.startswith("up:") or (same and query) else {}
+    return {**built, **kept, **({"k": str(state[K])} if K in state else {})}
+
+
 def _heal() -> None:
     """What was chosen may be gone: a data set removed on the Library page, a name typed that nothing answers to."""
     state, remarks = st.session_state, []
     if state[DATASET] not in _ready():
         state[DATASET] = _dataset({"dataset": state[DATASET]}, remarks)
         dataset_changed()
-    chosen = _encoders({"encoders": ",".join(meant(state[ENCODERS]))}, remarks) if state[ENCODERS] else []
+    named = {"encoders": ",".join(meant(state[ENCODERS]))}
+    chosen = _encoders(named, state[DATASET], remarks) if state[ENCODERS] else []
     if chosen != list(state[ENCODERS]):
         state[ENCODERS] = chosen
     state[INDEX] = _index({"index": state[INDEX]}, remarks)
@@ -107,8 +128,9 @@ def back() -> None:
 
 
 def dataset_changed() -> None:
-    """Another data set: a picture of the old one is no query in it; an uploaded one still is."""
+    """Another data set opens with its own encoders. A picture of the old one is no query in it; an uploaded one still is."""
     state = st.session_state
+    state[ENCODERS] = opening(state[DATASET])
     if state[QUERY].startswith("item:"):
         state[QUERY] = first_query(state[DATASET])
     state[TRAIL] = []
@@ -119,6 +141,18 @@ def first_query(locator: str) -> str:
     """The example that a data set opens with."""
     found = cached.examples(locator, cached.version(locator))
     return f"item:{FIRST_ITEM if FIRST_ITEM in cached.dataset(locator).rows else found[0]}"
+
+
+def opening(locator: str) -> list[str]:
+    """The encoders that a data set opens with: those that are built for it, the best first.
+
+    The embedded gallery has three that tell most beside one another; they also stand, with an offer to build them, where
+    nothing is built yet.
+    """
+    known = [row["name"] for row in cached.encoder_rows()]
+    first = [name for name in FIRST_ENCODERS if name in known] or known[:3]
+    built = [] if locator == FIRST_DATASET else cached.built_best_first(locator, cached.version(locator))
+    return built[:MAX_OPENING] or first
 
 
 def _dataset(params: Mapping[str, str], remarks: list[str]) -> str:
@@ -137,11 +171,9 @@ def _ready() -> dict[str, str]:
     return {row["locator"]: row["name"] for row in cached.dataset_rows() if row["state"] == "ready"}
 
 
-def _encoders(params: Mapping[str, str], remarks: list[str]) -> list[str]:
-    known = [row["name"] for row in cached.encoder_rows()]
-    default = [name for name in FIRST_ENCODERS if name in known] or known[:3]
+def _encoders(params: Mapping[str, str], locator: str, remarks: list[str]) -> list[str]:
     if "encoders" not in params:
-        return default
+        return opening(locator)
     given = list(dict.fromkeys(split_names(params["encoders"])))
     unknown = [name for name in given if cached.encoder_row(name) is None]
     if unknown:
@@ -149,7 +181,7 @@ def _encoders(params: Mapping[str, str], remarks: list[str]) -> list[str]:
     kept = [name for name in given if name not in unknown]
     if len(kept) > MAX_ENCODERS:
         remarks.append(f"{len(kept)} encoders were asked for; the first {MAX_ENCODERS} are shown.")
-    return kept[:MAX_ENCODERS] or default
+    return kept[:MAX_ENCODERS] or opening(locator)
 
 
 def _index(params: Mapping[str, str], remarks: list[str]) -> str:

@@ -60,7 +60,7 @@ def control(locator: str) -> None:
         if state[FIELD]:
             st.multiselect(
                 f"{_title(state[FIELD])} is", known[state[FIELD]], key=VALUES, max_selections=MOST_CHOSEN,
-                placeholder="Choose one or more",
+                placeholder="Choose one or more", select_all=False,
             )  # fmt: skip
     if asked := where():
         some, every = cached_part.left(locator, version, asked)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import cached, link, part
-from pages.parts.encoder_names import WORDS, title
+from pages.parts import cached, encoder_names, link, part
+from pages.parts.encoder_names import WORDS
 from pages.parts.words import caption
 
 ORDER = {"packaged": 0, "bundled": 1, "trained": 2, "pretrained": 3, "imported": 4}
@@ -20,10 +20,7 @@ def panel() -> None:
         "Gallery", list(rows), key=link.DATASET, on_change=link.dataset_changed,
         format_func=lambda locator: f"{rows[locator]['title']} · {rows[locator]['pictures']:,}",
     )  # fmt: skip
-    st.multiselect(
-        "Encoders", names(), key=link.ENCODERS, format_func=title, max_selections=link.MAX_ENCODERS,
-        accept_new_options=True, placeholder="Choose, or type a timm name",
-    )  # fmt: skip
+    encoders("Encoders", names(), link.ENCODERS, [st.session_state[link.DATASET]], max_selections=link.MAX_ENCODERS)
     left, right = st.columns((2, 3))
     k = st.session_state[link.K]
     left.selectbox("Results", sorted({*STEPS, k}), key=link.K)
@@ -36,12 +33,36 @@ def panel() -> None:
     part.control(st.session_state[link.DATASET])
 
 
+def encoders(label: str, options: list[str], key: str, locators: list[str], *, typed: bool = True, **more) -> list[str]:
+    """The list to choose encoders from, the same on every page; each says whether it is ready for these data sets.
+
+    Enter takes the first that holds what was typed: no line for all matches, no match of scattered letters.
+
+    Args:
+        typed: names that the list does not hold may be typed.
+        more: whatever else ``st.multiselect`` takes.
+    """
+    usual = {"placeholder": "Choose, or type a timm name" if typed else "Choose"}
+    return st.multiselect(
+        label, options, key=key, format_func=encoder_names.labels(locators, st.session_state.get(key) or ()),
+        accept_new_options=typed, select_all=False, filter_mode="contains", **{**usual, **more},
+    )  # fmt: skip
+
+
 def names() -> list[str]:
-    """Encoders to choose from: what works offline first; then those named in the link that no list holds."""
-    known = listed()
-    return [*known, *(name for name in st.session_state[link.ENCODERS] if name not in known)]
+    """Encoders to choose from: what is built for the gallery first, then as listed; then what the link names beside them."""
+    return with_chosen(listed([st.session_state[link.DATASET]]), st.session_state[link.ENCODERS])
 
 
-def listed() -> list[str]:
-    """Every listed encoder, what works offline first."""
-    return [row["name"] for row in sorted(cached.encoder_rows(), key=lambda row: ORDER.get(row["tier"], 9))]
+def with_chosen(known: list[str], chosen: list[str]) -> list[str]:
+    """``known`` and, after it, what is chosen that no list holds."""
+    return [*known, *(name for name in chosen if name not in known)]
+
+
+def listed(locators: list[str] | None = None) -> list[str]:
+    """Every listed encoder: those that are built for these data sets, the best first; then what works offline."""
+    rows = cached.encoder_rows()
+    names = [row["name"] for row in sorted(rows, key=lambda row: (ORDER.get(row["tier"], 9), row["state"] != "ready"))]
+    there = [cached.built_best_first(one, cached.version(one)) for one in locators or ()]
+    first = [name for name in there[0] if all(name in other for other in there)] if there else []
+    return list(dict.fromkeys([name for name in first if name in names] + names))

@@ -14,6 +14,8 @@ from tests.browser.waiting import answered, asked, becomes, eventually, ids
 from tools.serve import settle
 
 pytestmark = pytest.mark.browser
+COMPARE = "compare?encoders=hog.8x8,tiny.16x16,hsv.12x4x4"
+"""Three that load no network: what is tested here does not depend on the encoders."""
 FOCUSED = """(() => { let at = document.activeElement; while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
     return at; })()"""
 
@@ -37,7 +39,7 @@ def upload(page, data: bytes, name: str = "mine.jpg") -> None:
 
 
 def test_upload_columns_click_back_link(open_at):
-    page = open_at("compare")
+    page = open_at(COMPARE)
     expect(page.locator(".column")).to_have_count(3)
     examples = answered(page)
     upload(page, picture())
@@ -59,7 +61,7 @@ def test_upload_columns_click_back_link(open_at):
 
 
 def test_the_browsers_own_back_returns_to_the_query_before(open_at):
-    page = open_at("compare")
+    page = open_at(COMPARE)
     before, name, address = answered(page), asked(page), page.url
     hit = page.locator(".column").nth(2).locator(".hit").nth(1)
     clicked = hit.get_attribute("data-id")
@@ -76,7 +78,7 @@ def test_the_browsers_own_back_returns_to_the_query_before(open_at):
 
 
 def test_keys_move_between_ranks_and_encoders_and_enter_asks(open_at):
-    page = open_at("compare")
+    page = open_at(COMPARE)
     answered(page)
     page.locator(".open[tabindex='0']").focus()
     for key in ("ArrowDown", "ArrowRight", "ArrowDown"):
@@ -90,7 +92,7 @@ def test_keys_move_between_ranks_and_encoders_and_enter_asks(open_at):
 
 
 def test_the_same_picture_lights_up_in_every_column_and_can_be_pinned(open_at):
-    page = open_at("compare")
+    page = open_at(COMPARE)
     answered(page)
     letter = page.locator(".letter").first
     shared = letter.get_attribute("data-pin")
@@ -108,7 +110,7 @@ def test_the_same_picture_lights_up_in_every_column_and_can_be_pinned(open_at):
 
 
 def test_a_picture_is_pasted_anywhere_on_the_page(open_at):
-    page = open_at("compare")
+    page = open_at(COMPARE)
     expect(page.get_by_role("button", name="Paste")).to_be_visible()
     page.evaluate(
         """async () => {
@@ -133,18 +135,18 @@ def test_a_picture_is_pasted_anywhere_on_the_page(open_at):
 
 
 def test_copy_link_gives_the_address_or_shows_it(open_at, address):
-    page = open_at("compare", permissions=["clipboard-read", "clipboard-write"])
+    page = open_at(COMPARE, permissions=["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy link").click()
     page.get_by_role("button", name="Copied").wait_for()
     assert page.evaluate("navigator.clipboard.readText()") == page.url
-    blocked = open_at("compare")
+    blocked = open_at(COMPARE)
     blocked.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
     blocked.get_by_role("button", name="Copy link").click()
     assert blocked.get_by_label("Address of this view").input_value() == blocked.url
 
 
 def test_a_picture_is_chosen_from_the_gallery(open_at):
-    page = open_at("compare")
+    page = open_at(COMPARE)
     page.get_by_role("button", name="Gallery", exact=True).click()
     page.locator("[role=dialog] .cell").first.wait_for()
     page.get_by_placeholder("A word of the name").fill("teapot stripes")
@@ -159,7 +161,7 @@ def test_a_picture_is_chosen_from_the_gallery(open_at):
 
 
 def test_a_picture_is_chosen_from_the_gallery_with_the_keyboard_alone(open_at):
-    page = open_at("compare")
+    page = open_at(COMPARE)
     page.get_by_role("button", name="Gallery", exact=True).focus()
     page.keyboard.press("Enter")
     page.locator("[role=dialog] .cell").first.wait_for()
@@ -223,7 +225,7 @@ def test_an_older_board_that_arrives_late_is_not_drawn(open_at):
 
 
 def test_a_file_that_is_no_picture_is_refused_in_words(open_at):
-    page = open_at("compare")
+    page = open_at(COMPARE)
     before = answered(page)
     upload(page, b"<script>alert(1)</script>", "evil.jpg")
     expect(page.locator(".ll-note.bad")).to_contain_text("not a picture")
@@ -240,7 +242,7 @@ def test_a_missing_encoder_is_built_from_its_column(open_at):
 
 
 def test_export_gives_a_table_and_a_picture(open_at):
-    page = open_at("compare")
+    page = open_at(COMPARE)
     answered(page)
     page.get_by_role("button", name="Export").click()
     with page.expect_download() as table:
@@ -268,7 +270,7 @@ def test_a_phone_shows_every_page_without_scrolling_sideways(open_at, path, sche
 
 
 def test_every_picture_says_what_it_is(open_at):
-    page = open_at("compare")
+    page = open_at(COMPARE)
     answered(page)
     assert page.locator("img:not([alt])").count() == 0
     expect(page.locator(".hit img")).to_have_count(30)

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 
 
 def test_a_photograph_taken_with_the_camera_is_the_query(open_at):
-    page = open_at("compare", permissions=["camera"])
+    page = open_at("compare?encoders=hog.8x8,tiny.16x16,hsv.12x4x4", permissions=["camera"])
     before = answered(page)
     page.get_by_role("button", name="Camera").click()
     page.get_by_role("button", name="Take Photo").wait_for()

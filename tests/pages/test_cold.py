@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from core.services import jobs
+from core.services.opening import FIRST_ENCODERS
 from pages.parts import answers
 from pages.parts.shell import MENU, there
 from tests.pages.reading import columns, component, html
 
 PAGES = [(name, "" if path == "streamlit_app.py" else path[6:-3]) for name, path, _ in MENU if there(path)]
-FIRST = ["hog.8x8", "tiny.16x16", "hsv.12x4x4"]
+FIRST = list(FIRST_ENCODERS)
 
 
 @pytest.mark.parametrize(("name", "page"), PAGES)

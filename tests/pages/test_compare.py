@@ -14,11 +14,21 @@ from PIL import Image
 from core.encoders.base import encoders
 from core.encoders.tiny import TinyImage
 from core.services import engines, jobs, library, loading, uploads
+from core.services.opening import FIRST_ENCODERS
 from pages.parts import answers, cached
 from tests.pages.reading import columns, component, html, notes, param
 from tests.plugged import wait_for
 
 FIRST = ["hog.8x8", "tiny.16x16", "hsv.12x4x4"]
+"""Three that load no network: what is tested here does not depend on the encoders."""
+
+
+@pytest.fixture
+def compare(open_page):
+    def opened(**params: str):
+        return open_page("compare", **{"encoders": ",".join(FIRST), **params})
+
+    return opened
 
 
 def picture(colour=(200, 60, 40), form="PNG") -> bytes:
@@ -32,8 +42,8 @@ def give(app, data: bytes, name: str = "mine.png"):
     return app
 
 
-def test_the_default_view_is_answered_and_its_link_says_everything(open_page):
-    app = open_page("compare")
+def test_the_default_view_is_answered_and_its_link_says_everything(compare):
+    app = compare()
     shown = columns(app)
     assert list(shown) == FIRST
     query = param(app, "query").removeprefix("item:")
@@ -46,8 +56,8 @@ def test_the_default_view_is_answered_and_its_link_says_everything(open_page):
     assert param(app, "encoders") == ",".join(FIRST)
 
 
-def test_every_column_shows_the_time_of_each_stage_on_one_scale(open_page):
-    shown = columns(open_page("compare", encoders=",".join(FIRST)))
+def test_every_column_shows_the_time_of_each_stage_on_one_scale(compare):
+    shown = columns(compare(encoders=",".join(FIRST)))
     totals = {}
     for name, column in shown.items():
         stages = column["times"]["stages"]
@@ -62,30 +72,30 @@ def test_every_column_shows_the_time_of_each_stage_on_one_scale(open_page):
     assert all(widths[name] == pytest.approx(totals[name] / totals[slowest], abs=0.05) for name in shown)
 
 
-def test_times_of_quick_encoders_are_medians_and_those_of_slow_ones_first_runs(open_page, monkeypatch):
+def test_times_of_quick_encoders_are_medians_and_those_of_slow_ones_first_runs(compare, monkeypatch):
     monkeypatch.setattr(engines, "QUICK_MS", 1e6)
-    app = open_page("compare")
+    app = compare()
     assert [(one["times"]["runs"], one["times"]["hint"]) for one in columns(app).values()] == [("", "median of 3 runs")] * 3
     assert "Times: median of 3 runs" in html(app)
     assert html(app).count("Picture decoded once for all: ") == 1
     monkeypatch.setattr(engines, "QUICK_MS", -1.0)
-    app = open_page("compare", query="item:mug-16-0")
+    app = compare(query="item:mug-16-0")
     assert [one["times"]["runs"] for one in columns(app).values()] == ["first run"] * 3
     assert "Times: first run" in html(app)
 
 
-def test_the_first_answer_is_drawn_before_anything_is_repeated(open_page, monkeypatch):
+def test_the_first_answer_is_drawn_before_anything_is_repeated(compare, monkeypatch):
     monkeypatch.setattr(engines, "QUICK_MS", 1e6)
     monkeypatch.setattr(answers, "_time_again", lambda *given: False)
-    app = open_page("compare")
+    app = compare()
     assert [one["times"]["runs"] for one in columns(app).values()] == ["first run"] * 3
 
 
-def test_a_picture_like_nothing_in_the_gallery_gets_a_notice_in_the_columns_that_say_so(open_page):
+def test_a_picture_like_nothing_in_the_gallery_gets_a_notice_in_the_columns_that_say_so(compare):
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 2, (64, 64, 3), np.uint8) * 255)
     out = io.BytesIO()
     noise.save(out, "PNG")
-    app = open_page("compare")
+    app = compare()
     assert all(column["notice"] == [] for column in columns(app).values())
     headline, why = columns(give(app, out.getvalue()))["hsv.12x4x4"]["notice"]
     assert headline == "Nothing in this gallery is close"
@@ -104,12 +114,12 @@ class Gated(TinyImage):
         assert self.gate.wait(60)
 
 
-def test_while_an_encoder_loads_its_column_alone_says_so(open_page, monkeypatch):
+def test_while_an_encoder_loads_its_column_alone_says_so(compare, monkeypatch):
     encoders.names()
     monkeypatch.setitem(encoders._makers, Gated.name, Gated)
     monkeypatch.setattr(cached, "built", lambda locator, version, name: True)
     monkeypatch.setattr(answers, "_wait", lambda *given: st.stop())
-    app = open_page("compare", encoders=f"hog.8x8,{Gated.name},hsv.12x4x4")
+    app = compare(encoders=f"hog.8x8,{Gated.name},hsv.12x4x4")
     shown = columns(app)
     assert [shown[name]["state"] for name in shown] == ["done", "loading", "done"]
     assert shown[Gated.name]["headline"] == "Loading Gated\u00a0…"
@@ -117,8 +127,8 @@ def test_while_an_encoder_loads_its_column_alone_says_so(open_page, monkeypatch)
     wait_for(lambda: not loading._loads, 60)
 
 
-def test_a_letter_stands_on_the_same_picture_in_every_column_and_only_on_shared_ones(open_page):
-    hits = [hit for column in columns(open_page("compare")).values() for hit in column["hits"]]
+def test_a_letter_stands_on_the_same_picture_in_every_column_and_only_on_shared_ones(compare):
+    hits = [hit for column in columns(compare()).values() for hit in column["hits"]]
     ids = [hit["id"] for hit in hits]
     shared = {id for id in ids if ids.count(id) > 1}
     assert shared
@@ -127,16 +137,16 @@ def test_a_letter_stands_on_the_same_picture_in_every_column_and_only_on_shared_
     assert all(hit["only"] == (hit["id"] not in shared) for hit in hits)
 
 
-def test_every_picture_shown_was_sent_once_as_a_thumbnail(open_page):
-    board = component(open_page("compare"), "board")
+def test_every_picture_shown_was_sent_once_as_a_thumbnail(compare):
+    board = component(compare(), "board")
     ids = {hit["id"] for column in board["columns"] for hit in column["hits"]}
     assert set(board["pictures"]) == ids
     assert all(uri.startswith("data:image/webp;base64,") and len(uri) < 20_000 for uri in board["pictures"].values())
 
 
-def test_a_link_restores_everything(open_page):
+def test_a_link_restores_everything(compare):
     link = {"dataset": "catalogue", "query": "item:ring-15-2", "encoders": "tiny.16x16,hog.8x8", "index": "exact", "k": "7"}
-    app = open_page("compare", **link)
+    app = compare(**link)
     assert {name: param(app, name) for name in link} == link
     assert list(columns(app)) == ["tiny.16x16", "hog.8x8"]
     assert [len(column["hits"]) for column in columns(app).values()] == [7, 7]
@@ -155,12 +165,12 @@ FORGED = [
     ("index", "'; drop table", "index"),
     *(("k", value, "K is from") for value in ("0", "-3", "1e9", "٣", "x" * 900)),
 ]
-DEFAULT = {"dataset": "catalogue", "query": "item:mug-15-0", "encoders": ",".join(FIRST), "index": "exact", "k": "10"}
+DEFAULT = {"dataset": "catalogue", "query": "item:mug-15-0", "encoders": ",".join(FIRST_ENCODERS), "index": "exact", "k": "10"}
 
 
 @pytest.mark.parametrize(("name", "value", "said"), FORGED)
-def test_a_forged_link_gives_a_remark_and_the_default(open_page, name, value, said):
-    app = open_page("compare", **{name: value})
+def test_a_forged_link_gives_a_remark_and_the_default(compare, name, value, said):
+    app = compare(**{name: value})
     assert not app.exception
     assert "Not everything could be restored." in html(app)
     assert said in html(app)
@@ -170,16 +180,16 @@ def test_a_forged_link_gives_a_remark_and_the_default(open_page, name, value, sa
     assert all(column["state"] == "done" for column in columns(app).values())
 
 
-def test_more_encoders_than_fit_are_cut_with_a_remark(open_page):
+def test_more_encoders_than_fit_are_cut_with_a_remark(compare):
     names = [*FIRST, *(row["name"] for row in library.encoder_rows() if row["name"] not in FIRST)]
-    app = open_page("compare", encoders=",".join(names))
+    app = compare(encoders=",".join(names))
     assert not app.exception
     assert list(columns(app)) == names[:8]
     assert ("the first 8 are shown" in html(app)) == (len(names) > 8)
 
 
-def test_an_upload_becomes_the_query_and_back_returns(open_page):
-    app = open_page("compare")
+def test_an_upload_becomes_the_query_and_back_returns(compare):
+    app = compare()
     before = {name: [hit["id"] for hit in column["hits"]] for name, column in columns(app).items()}
     give(app, picture())
     assert param(app, "query").startswith("up:")
@@ -191,19 +201,19 @@ def test_an_upload_becomes_the_query_and_back_returns(open_page):
     assert before == {name: [hit["id"] for hit in column["hits"]] for name, column in columns(app).items()}
 
 
-def test_the_link_of_an_upload_restores_it_in_another_session(open_page):
-    first = give(open_page("compare"), picture((20, 90, 200)))
-    second = open_page("compare", query=param(first, "query"))
+def test_the_link_of_an_upload_restores_it_in_another_session(compare):
+    first = give(compare(), picture((20, 90, 200)))
+    second = compare(query=param(first, "query"))
     assert "Not everything" not in html(second)
     assert [c["hits"][0]["id"] for c in columns(first).values()] == [c["hits"][0]["id"] for c in columns(second).values()]
 
 
-def test_a_copy_of_a_gallery_picture_is_not_its_own_hit(open_page):
+def test_a_copy_of_a_gallery_picture_is_not_its_own_hit(compare):
     from core.services.library import open_dataset
 
     dataset = open_dataset("catalogue")
     data = dataset.read(dataset.items[dataset.rows["mug-15-0"]])
-    app = give(open_page("compare"), data, "copy.webp")
+    app = give(compare(), data, "copy.webp")
     assert all("mug-15-0" not in [hit["id"] for hit in column["hits"]] for column in columns(app).values())
 
 
@@ -217,8 +227,8 @@ NO_PICTURES = [
 
 
 @pytest.mark.parametrize(("data", "said"), NO_PICTURES)
-def test_a_file_that_is_no_picture_is_refused_in_words(open_page, data, said):
-    app = give(open_page("compare"), data)
+def test_a_file_that_is_no_picture_is_refused_in_words(compare, data, said):
+    app = give(compare(), data)
     assert not app.exception
     assert 'role="alert"' in notes(app)
     assert said in notes(app)
@@ -226,10 +236,10 @@ def test_a_file_that_is_no_picture_is_refused_in_words(open_page, data, said):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (20_000, 1), (1, 3000)])
-def test_pictures_of_odd_sizes_are_answered(open_page, size):
+def test_pictures_of_odd_sizes_are_answered(compare, size):
     out = io.BytesIO()
     Image.fromarray(np.zeros((size[1], size[0], 3), np.uint8)).save(out, "PNG")
-    app = give(open_page("compare"), out.getvalue())
+    app = give(compare(), out.getvalue())
     assert not app.exception
     assert all(column["state"] == "done" for column in columns(app).values())
 
@@ -240,26 +250,26 @@ class Unbuilt(TinyImage):
     name = "unbuilt.test"
 
 
-def test_an_encoder_that_is_not_built_offers_a_build_and_starts_none(open_page, monkeypatch):
+def test_an_encoder_that_is_not_built_offers_a_build_and_starts_none(compare, monkeypatch):
     encoders.names()
     monkeypatch.setitem(encoders._makers, Unbuilt.name, Unbuilt)
-    column = columns(open_page("compare", encoders=f"hog.8x8,hsv.12x4x4,{Unbuilt.name}"))[Unbuilt.name]
+    column = columns(compare(encoders=f"hog.8x8,hsv.12x4x4,{Unbuilt.name}"))[Unbuilt.name]
     assert column["state"] == "unbuilt"
     assert column["actions"] == [["build", "Build"]]
     assert "2,720 pictures to encode" in column["message"]
     assert jobs.listing() == []
 
 
-def test_one_broken_encoder_leaves_the_others_standing(open_page, monkeypatch):
+def test_one_broken_encoder_leaves_the_others_standing(compare, monkeypatch):
     monkeypatch.setattr(TinyImage, "_encode", lambda self, batch: 1 / 0)
-    shown = columns(open_page("compare"))
+    shown = columns(compare())
     assert shown["tiny.16x16"]["state"] == "failed"
     assert "ZeroDivisionError" in shown["tiny.16x16"]["headline"]
     assert [shown[name]["state"] for name in ("hog.8x8", "hsv.12x4x4")] == ["done", "done"]
 
 
-def test_controls_change_columns_and_link(open_page):
-    app = open_page("compare")
+def test_controls_change_columns_and_link(compare):
+    app = compare()
     app.multiselect(key="keep_encoders").set_value(["hsv.12x4x4", "hog.8x8"]).run()
     app.selectbox(key="keep_k").set_value(20).run()
     assert list(columns(app)) == ["hsv.12x4x4", "hog.8x8"]
@@ -267,15 +277,15 @@ def test_controls_change_columns_and_link(open_page):
     assert (param(app, "encoders"), param(app, "k")) == ("hsv.12x4x4,hog.8x8", "20")
 
 
-def test_no_encoder_at_all_says_what_to_do(open_page):
-    app = open_page("compare")
+def test_no_encoder_at_all_says_what_to_do(compare):
+    app = compare()
     app.multiselect(key="keep_encoders").set_value([]).run()
     assert not app.exception
     assert "Choose at least one" in html(app)
 
 
-def test_the_agreement_is_the_overlap_of_what_is_shown(open_page):
-    app = open_page("compare")
+def test_the_agreement_is_the_overlap_of_what_is_shown(compare):
+    app = compare()
     tops = [{hit["id"] for hit in column["hits"]} for column in columns(app).values()]
     text = html(app)
     for i, a in enumerate(tops):
@@ -286,15 +296,15 @@ def test_the_agreement_is_the_overlap_of_what_is_shown(open_page):
     assert "Rank-biased overlap (p = 0.9)" in html(app)
 
 
-def test_an_unlabelled_upload_is_kept_under_the_artifacts_and_nowhere_else(open_page, artifacts):
-    token = param(give(open_page("compare"), picture()), "query")[3:]
+def test_an_unlabelled_upload_is_kept_under_the_artifacts_and_nowhere_else(compare, artifacts):
+    token = param(give(compare(), picture()), "query")[3:]
     assert uploads.read(token) == picture()
     assert [path.name for path in artifacts.rglob(token)] == [token]
 
 
 @pytest.mark.parametrize("index", ["hamming:rerank=4", "factory:IVF16,SQ8", "voyager"])
-def test_an_index_with_knobs_or_a_factory_string_is_kept_in_the_link(open_page, index):
-    app = open_page("compare", index=index)
+def test_an_index_with_knobs_or_a_factory_string_is_kept_in_the_link(compare, index):
+    app = compare(index=index)
     assert not app.exception
     assert param(app, "index") == index
     assert app.session_state["keep_index"] == index

@@ -7,13 +7,14 @@ import pytest
 from pages.parts.encoder_names import meant
 from tests.pages.reading import columns, notes, param
 
-CHOSEN = ["HOG · needs download", "resnet50.tv_in1k", "ResNet-50", "vgg19.tv_in1k · needs download"]
+CHOSEN = ["HOG · builds in about 3 s", "resnet50.tv_in1k", "ResNet-50", "vgg19.tv_in1k · download 575 MB"]
 NAMES = ["hog.8x8", "resnet50.tv_in1k", "vgg19.tv_in1k"]
 
 
 def test_titles_and_names_with_an_old_state_are_understood():
     assert meant(CHOSEN) == NAMES
     assert meant(["no such encoder"]) == ["no such encoder"]
+    assert meant(["hog", "tiny image · ready"]) == ["hog.8x8", "tiny.16x16"]
 
 
 @pytest.mark.parametrize("page", ["compare", "map"])
@@ -30,6 +31,6 @@ def test_a_choice_outlives_a_change_of_its_words(open_page, page):
 
 def test_a_choice_to_build_outlives_it_too(open_page):
     app = open_page("library")
-    app.session_state["keep_build_encoders"] = ["Tiny image · needs download", "nothing.of_this_name"]
+    app.session_state["keep_build_encoders"] = ["Tiny image · not built", "nothing.of_this_name"]
     app.run()
     assert list(app.session_state["keep_build_encoders"]) == ["tiny.16x16"]

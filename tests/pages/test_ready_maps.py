@@ -10,8 +10,8 @@ from core import store
 from core.cli.main import main
 from core.services import jobs, library, maps, reports, shipped
 from core.services.maps import Wanted
+from core.services.opening import FIRST_ENCODERS
 from pages.parts import builds
-from pages.parts.link import FIRST_ENCODERS
 from tests.pages.reading import component, html
 
 PAIR = "phash.16x16,dhash.16x16"

@@ -14,7 +14,7 @@ NAMES = [path.name for path in store.listed(store.shipped() / shipped.NAME)]
 
 
 def test_the_first_page_is_shipped():
-    from pages.parts.link import FIRST_ENCODERS
+    from core.services.opening import FIRST_ENCODERS
 
     assert set(FIRST_ENCODERS) <= set(NAMES)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import cached, link, settings
+from pages.parts import cached, encoder_names, link, settings
 from pages.parts.lab import custom, hues, state
 from pages.parts.shell import hosted
 from pages.parts.words import caption, quiet
@@ -20,7 +20,9 @@ def panel() -> None:
         format_func=lambda locator: f"{rows[locator]['title']} · {rows[locator]['pictures']:,}",
     )  # fmt: skip
     encoders = _encoders()
-    st.selectbox("Encoder", list(encoders), key=state.key("encoder"), format_func=encoders.__getitem__)
+    st.selectbox(
+        "Encoder", list(encoders), key=state.key("encoder"), format_func=encoders.__getitem__, filter_mode="contains"
+    )
     k = st.session_state[link.K]
     st.selectbox("K, hits wanted", sorted({*settings.STEPS, k}), key=link.K)
     if state.value("view") == state.VIEWS[0]:
@@ -29,11 +31,9 @@ def panel() -> None:
 
 def _encoders() -> dict[str, str]:
     """Names with titles: those whose vectors are there first, then the rest, which can be built from here."""
-    listed, chosen, locator = settings.listed(), state.value("encoder"), st.session_state[link.DATASET]
-    names = listed if chosen in listed else [*listed, chosen]
-    there = {name: cached.built(locator, cached.version(locator), name) for name in names}
-    titles = {name: settings.title(name) + ("" if there[name] else " · not built") for name in names}
-    return {name: titles[name] for name in sorted(names, key=lambda name: not there[name])}
+    locator = st.session_state[link.DATASET]
+    label = encoder_names.labels([locator])
+    return {name: label(name) for name in settings.with_chosen(settings.listed([locator]), [state.value("encoder")])}
 
 
 def _curves() -> None:
@@ -41,6 +41,7 @@ def _curves() -> None:
     rows = {name: state.index_row(name) for name in names}
     st.multiselect(
         "Indexes", names, key=state.key("indexes"), max_selections=state.MOST_INDEXES, placeholder="Choose some",
+        select_all=False,
         format_func=lambda name: hues.title(name) + ("" if rows[name]["state"] == "ready" else " · missing"),
     )  # fmt: skip
     left, right = st.columns(2)

@@ -22,9 +22,10 @@ def panel() -> None:
         "Gallery", list(rows), key=link.DATASET, on_change=_other_dataset,
         format_func=lambda locator: f"{rows[locator]['title']} · {rows[locator]['pictures']:,}",
     )  # fmt: skip
-    st.multiselect(
-        "Encoders, one map each", settings.names(), key=link.ENCODERS, format_func=settings.title,
-        max_selections=max(views.MOST, len(st.session_state[link.ENCODERS])), on_change=_clear, placeholder="Choose one to four",
+    most = max(views.MOST, len(st.session_state[link.ENCODERS]))
+    settings.encoders(
+        "Encoders, one map each", settings.names(), link.ENCODERS, [st.session_state[link.DATASET]], typed=False,
+        max_selections=most, on_change=_clear, placeholder="Choose one to four",
     )  # fmt: skip
     known = {row["name"]: row for row in cached_maps.projection_rows()}
     st.selectbox(
@@ -60,7 +61,7 @@ def _look() -> None:
     if len(names) > 12:
         st.multiselect(
             f"Classes in colour, of {len(names):,}", names, key=views.CLASSES, max_selections=12,
-            placeholder="Search; empty = the largest",
+            placeholder="Search; empty = the largest", select_all=False,
         )  # fmt: skip
     st.toggle("Pictures instead of dots", key=views.PICTURES)
     k = state[link.K]

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.jobs import JobStatus
-from pages.parts import builds, cached, cached_maps, settings, watching
+from pages.parts import builds, cached, cached_maps, encoder_names, watching
 from pages.parts.map.view import MapView
 from pages.parts.words import count, note, trouble
 
@@ -27,7 +27,7 @@ def refused(view: MapView) -> bool:
     named = len(set(map(str, found.values()))) > 1  # not what is wrong with the data set itself
     for name, error in found.items():
         if error is not None:
-            trouble(UserError(f"{settings.title(name)}: {error.given}", error.allowed, error.fix) if named else error)
+            trouble(UserError(f"{encoder_names.title(name)}: {error.given}", error.allowed, error.fix) if named else error)
             if not named:
                 break
     return any(found.values())

@@ -7,16 +7,17 @@ import time
 
 import streamlit as st
 
-from core.services import jobs
+from core.services import jobs, opening
 from core.services.crossing import SUFFIX
 from core.services.roles import BY
-from pages.parts import cached, cached_metrics, jobs_view, link
+from pages.parts import cached, cached_metrics, jobs_view, settings
+from pages.parts.encoder_names import meant
 from pages.parts.metrics import cross
 from pages.parts.shell import hosted
 from pages.parts.words import count, quiet
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,59}")
-OPENED = "metrics_judged"
+OPENED, ENCODERS, SETS = "metrics_judged", "metrics_judge_encoders", "metrics_judge_sets"
 
 
 def panel() -> None:
@@ -25,16 +26,17 @@ def panel() -> None:
         return
     with st.expander("Judge other pictures"):
         ready = {row["locator"]: row["title"] for row in cached.dataset_rows() if row["state"] == "ready"}
-        known = {row["name"]: row["title"] for row in cached.encoder_rows() if row["state"] == "ready"}
+        known = {row["name"] for row in cached.encoder_rows() if row["state"] == "ready"}
         other = st.toggle(
             "Cross-domain", key="metrics_judge_cross", help="Queries of one data set, the gallery of another: photographs "
             "against a catalogue, for instance. A table joins their classes.",
         )  # fmt: skip
         what, titles, by = _crossed(ready) if other else _sets(ready)
-        first = [name for name in link.FIRST_ENCODERS if name in known]
-        encoders = st.multiselect(
-            "Encoders", list(known), first, key="metrics_judge_encoders", format_func=lambda one: known.get(one) or one
-        )
+        chosen = st.session_state.get(SETS, []) if not other else []
+        st.session_state.setdefault(ENCODERS, [name for name in opening.FIRST_ENCODERS if name in known])
+        st.session_state[ENCODERS] = [name for name in meant(st.session_state[ENCODERS]) if name in known]
+        options = [name for name in settings.listed(chosen) if name in known]
+        encoders = settings.encoders("Encoders", options, ENCODERS, chosen, typed=False)
         name = st.text_input("Name of the report", "mine", key="metrics_judge_name", max_chars=60)
         closer = st.toggle("Closer looks too (slower)", key="metrics_judge_studies")
         fine = bool(NAME.fullmatch(name))
@@ -50,10 +52,11 @@ def panel() -> None:
 
 def _sets(ready: dict[str, str]) -> tuple[list[str], str, list[str]]:
     """Ordinary evaluations: arguments for the data sets (empty until one is chosen), their titles, arguments for protocols."""
-    chosen = st.multiselect("Data sets", list(ready), key="metrics_judge_sets", format_func=lambda one: ready.get(one, one))
+    chosen = st.multiselect("Data sets", list(ready), key=SETS, format_func=lambda one: ready.get(one, one), select_all=False)
     by = st.multiselect(
-        "Relevant: the same", _shared(chosen), key="metrics_judge_by", placeholder="Every full protocol", format_func=_spoken
-    )
+        "Relevant: the same", _shared(chosen), key="metrics_judge_by", placeholder="Every full protocol",
+        format_func=_spoken, select_all=False,
+    )  # fmt: skip
     titles = ", ".join(ready.get(one, one) for one in chosen)
     return ["--datasets", ",".join(chosen)] if chosen else [], titles, ["--protocols", ",".join(by)] if by else []
 
