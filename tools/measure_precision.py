@@ -58,7 +58,7 @@ def chosen(dataset: Dataset, most: int) -> list[Item]:
     """Gallery and queries of the usual protocol; evenly spread where only some are wanted."""
     protocol = dataset.protocol()
     parts = [[item for item in dataset.items if inside(item)] for inside in (protocol.in_gallery, protocol.is_query)]
-    parts = [part[:: max(1, len(part) // most)][:most] if most else part for part in parts]
+    parts = [[part[at] for at in np.unique(np.linspace(0, len(part) - 1, most or len(part)).astype(int))] for part in parts]
     return list({item.id: item for part in parts for item in part}.values())
 
 

@@ -239,7 +239,7 @@ def test_a_cross_domain_report_is_shown_like_any_other(open_page, shop, street):
     evaluate("crossed", [joined], ENCODERS, timed=False).save()
     app = open_page("metrics", report="crossed", view="Leaderboard")
     assert not app.exception
-    assert (param(app, "dataset"), param(app, "protocol")) == ("wall", "cross-domain")
+    assert (param(app, "dataset"), param(app, "protocol"), param(app, "metric")) == ("wall", "cross-domain", "hit@1")
     said = html(app)
     for part in ("6: 6 of street", "12 pictures of pictures", "sky → cold", "by none of these encoders"):
         assert part in said

@@ -20,6 +20,8 @@ from statistics import median
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
+import numpy as np
+
 from core import store
 from core.datasets.folder import Folder
 from core.encoders.base import Encoder
@@ -40,7 +42,7 @@ class Some(Folder):
 
     def _list(self):
         items, skipped = super()._list()
-        return items[:: max(1, len(items) // self.most)][: self.most], skipped
+        return [items[at] for at in np.unique(np.linspace(0, len(items) - 1, self.most).astype(int))], skipped
 
 
 def main() -> None:

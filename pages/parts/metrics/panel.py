@@ -16,6 +16,8 @@ from pages.parts.words import caption, facts, quiet
 
 HIDDEN = ("encoder causes", "versions", "encoder", "dimensions", "image size", "pooling", "index", "seen", "seen in words")
 
+HELP = "The protocol card says it in full."
+
 
 def panel() -> Choice:
     """Report, data set, protocol, metric, class; every choice is one of what the report holds."""
@@ -28,12 +30,13 @@ def panel() -> Choice:
     st.selectbox("Data set", choice.heal(choice.DATASET, choice.datasets_of(report)), key=choice.DATASET)
     dataset = st.session_state[choice.DATASET]
     protocols = choice.heal(choice.PROTOCOL, choice.protocols_of(report, dataset))
-    st.segmented_control(
-        "Protocol" if CROSS_DOMAIN in protocols else "Relevant: the same", protocols, key=choice.PROTOCOL, required=True,
-        help="The protocol card says it in full.",
-    )
+    crossed = CROSS_DOMAIN in protocols
+    if crossed:
+        st.selectbox("Cross-domain", protocols, key=choice.PROTOCOL, format_func=_asking, help=HELP)
+    else:
+        st.segmented_control("Relevant: the same", protocols, key=choice.PROTOCOL, required=True, help=HELP)
     protocol = st.session_state[choice.PROTOCOL]
-    metrics = choice.heal(choice.METRIC, choice.metrics(report), "mAP")
+    metrics = choice.heal(choice.METRIC, choice.metrics(report), "hit@1" if crossed else "mAP")
     st.selectbox("Metric", metrics, key=choice.METRIC, format_func=table.label)
     groups = [choice.EVERY, *sorted(set(cells_of(report, dataset, protocol)[0].groups.tolist()))]
     st.selectbox("Queries of", choice.heal(choice.GROUP, groups), key=choice.GROUP)
@@ -41,6 +44,12 @@ def panel() -> Choice:
     shown = st.session_state[choice.METRIC]
     quiet(f"{table.label(shown)}: {table.metric(shown)[0].about}.")
     return Choice(name, rows[name], dataset, protocol, shown, None if group == choice.EVERY else group)
+
+
+def _asking(protocol: str) -> str:
+    """A cross-domain protocol by whose queries it takes."""
+    name = protocol.removeprefix(CROSS_DOMAIN).removeprefix("-")
+    return f"queries of {name}" if name else "all queries"
 
 
 def protocol_card(shown: Choice, cells: list[Cell]) -> None:
