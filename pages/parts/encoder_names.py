@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Sequence
+from functools import cache
 
 from pages.parts import builds, cached
 from pages.parts.words import size
@@ -24,6 +25,7 @@ def labels(locators: Sequence[str], chosen: Container[str] = ()) -> Callable[[st
     What is chosen already stands in a small label of its own, by its title alone.
     """
 
+    @cache  # Streamlit asks several times for each
     def label(name: str) -> str:
         state = "" if name in chosen else state_words(name, locators)
         return f"{title(name)}{BEFORE_STATE}{state}" if state else title(name)
