@@ -22,6 +22,7 @@ from core.types import Embeddings, Item, Progress, Skipped, report
 
 KIND = "embeddings"
 INDEXES = "indexes"
+USUAL = "usual"
 PARTIAL = "partial"
 
 
@@ -221,7 +222,8 @@ def drop_replaced(dataset: Dataset, encoder: Encoder) -> None:
     """Delete what stood here for the same source and encoder before the pictures, the fit or the weights changed."""
     now = store.key(causes(dataset, encoder))
     old = [(KIND, path.name) for path, _ in _of_source(KIND, dataset, encoder) if path.name != now]
-    old += [(INDEXES, path.name) for path, meta in _of_source(INDEXES, dataset, encoder) if meta.get("embeddings") != now]
+    for kind in (INDEXES, USUAL):
+        old += [(kind, path.name) for path, meta in _of_source(kind, dataset, encoder) if meta.get("embeddings") != now]
     for kind, key in old:
         with suppress(UserError):  # someone builds it just now: it goes the next time
             store.delete(kind, key)

@@ -9,11 +9,11 @@ from core.datasets.base import Dataset
 from core.datasets.names import shown
 from core.images import read_file
 from core.services.answer import Answer, Hit, Query, item_of, verdict
-from core.services.engines import RUNS, quick
+from core.services.engines import RUNS, may_repeat
 from core.services.loading import engine
 from core.services.specs import index_spec
 
-__all__ = ["RUNS", "Answer", "Hit", "Query", "engine", "item_of", "query_from_file", "quick", "search", "verdict"]
+__all__ = ["RUNS", "Answer", "Hit", "Query", "engine", "item_of", "may_repeat", "query_from_file", "search", "verdict"]
 
 
 def query_from_file(dataset: Dataset, path: str) -> Query:

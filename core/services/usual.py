@@ -30,7 +30,7 @@ from core.services.roles import codes
 from core.types import Embeddings, Item
 
 log = logging.getLogger(__name__)
-KIND = "usual"
+KIND = embed.USUAL
 VERSION = 1
 PERCENTILE = 1.0
 MIN_PICTURES = 100
@@ -62,7 +62,8 @@ def usual(dataset: Dataset, encoder: Encoder, found: Embeddings, rows: np.ndarra
     def write(folder: Path) -> dict:
         score = usual_score(found.vectors, rows, codes([item.value(apart) if apart else None for item in items]))
         (folder / "usual.json").write_text(json.dumps({"score": score, "apart": apart}))
-        return {"source": dataset.locator, "dataset_name": dataset.name, "encoder_name": encoder.name, "rows": len(rows)}
+        owner = {"source": dataset.locator, "dataset_name": dataset.name, "encoder_name": encoder.name}
+        return {**owner, "embeddings": store.key(embed.causes(dataset, encoder)), "rows": len(rows)}
 
     try:
         told = json.loads((store.get_or_build(KIND, causes, write) / "usual.json").read_text())

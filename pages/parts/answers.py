@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services import loading
-from core.services.search import RUNS, Answer, quick
+from core.services.search import RUNS, Answer, may_repeat
 from pages.parts import builds, cached, columns, components
 from pages.parts.guard import guarded
 from pages.parts.link import View
@@ -140,11 +140,11 @@ def _wait(view: View, names: Sequence[str]) -> None:
 
 
 def _time_again(view: View, found: Gathered) -> bool:
-    """Replace the times of first runs by medians where that is quick; whether there are new ones."""
+    """Replace the times of first runs by medians where runs are quick; whether there are new ones."""
     version, place, news = cached.version(view.dataset), st.empty(), False
     for name, answer in found.answers.items():
         place.empty()
-        if _outcome(view, version, name) == ANSWERED and answer.runs == 1 and quick(answer.timing_ms):
+        if _outcome(view, version, name) == ANSWERED and answer.runs == 1 and may_repeat(answer.timing_ms):
             _keep(view, version, name, TIMED)
             try:
                 news |= guarded(lambda name=name: _answer(view, version, name), name).runs > 1

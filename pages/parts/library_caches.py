@@ -11,7 +11,10 @@ from pages.parts import cached
 from pages.parts.words import ago, note, quiet, row_html, size
 
 FIRST = 20
-KINDS = {"embeddings": "vectors", "indexes": "index", "partial": "unfinished build", "maps": "map", "fits": "fit"}
+KINDS = {
+    "embeddings": "vectors", "indexes": "index", "partial": "unfinished build", "maps": "map", "fits": "fit",
+    "usual": "usual score",
+}  # fmt: skip
 
 
 def show(may_delete: bool) -> None:

@@ -124,8 +124,13 @@ def test_it_is_computed_once_and_again_when_classes_change(dataset, gallery, art
         patch.setattr(usual, "usual_score", lambda *given: pytest.fail("computed again"))
         assert search.search(Query(item_id="cold/00003.png"), dataset, "counting.test").usual == first
         assert search.search(Query(item_id="cold/00003.png"), dataset, "counting.test", "hamming").usual == first
+    (gallery / "warm" / "00000.png").unlink()
+    fewer = library.open_dataset(str(gallery), fresh=True)
+    build(fewer, ["counting.test"])
+    assert not entry.exists(), "what it was measured on is gone"
+    assert search.search(Query(item_id="cold/00003.png"), fewer, "counting.test").usual is not None
     csv = gallery / "list.csv"
-    rows = [f"{label}/{name},{place % 2}" for label in ("cold", "warm") for place, name in enumerate(numbered(60))]
+    rows = [f"{label}/{name},{place % 2}" for label in ("cold", "warm") for place, name in enumerate(numbered(60)[1:])]
     csv.write_text("path,label\n" + "\n".join(rows))
     relabelled = library.open_dataset(str(csv), fresh=True)
     build(relabelled, ["counting.test"])
