@@ -41,6 +41,7 @@ def test_a_folder_is_added_and_opens_in_compare(open_page, pictures):
     assert app.selectbox(key="keep_build_dataset").value == locator, "what was added is what is built next"
     assert app.selectbox(key="keep_build_index").value == "exact"
     build(library.open_dataset(locator), ["hsv.12x4x4", "tiny.16x16"])
+    cached.forget_builds()
     compare = open_page("compare", dataset=locator, encoders="hsv.12x4x4,tiny.16x16", k="5")
     assert param(compare, "dataset") == locator
     for column in columns(compare).values():
