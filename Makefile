@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
-FIRST := tf_efficientnet_lite0.in1k,triplet.lookalike,hog.8x8
+FIRST := tf_efficientnet_lite0.in1k,siamese.lookalike,hog.8x8
 WORKERS ?= 2
 RECIPES := lite-base siamese triplet resnet-base resnet-classes resnet-taught resnet vgg-classes vgg vit autoencoder
 

@@ -16,7 +16,7 @@ from core.services import embed, reports
 from core.services.content import known_hash
 from core.services.feed import MAX_WORKERS
 
-BEST_LEARNED = "triplet.lookalike"
+BEST_LEARNED = "siamese.lookalike"
 """The best of our metric-learned networks, by the shipped leaderboard."""
 FIRST_ENCODERS = ("tf_efficientnet_lite0.in1k", BEST_LEARNED, "hog.8x8")
 """What the embedded gallery opens with: a pretrained network, the best one of our own, a classical one as contrast."""
