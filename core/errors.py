@@ -9,15 +9,21 @@ class UserError(Exception):
     Args:
         given: what was given and what is wrong with it, as a full sentence.
         allowed: what is allowed (generated from the table that knows it, never typed twice).
-        fix: what to do now.
+        fix: what to do now, in words that hold on a page too: no command to type.
+        command: what the command line says in place of ``fix``, where it can name an option.
     """
 
-    def __init__(self, given: str, allowed: str = "", fix: str = "") -> None:
-        self.given, self.allowed, self.fix = given, allowed, fix
-        super().__init__(" ".join(part for part in (given, allowed, fix) if part))
+    def __init__(self, given: str, allowed: str = "", fix: str = "", command: str = "") -> None:
+        self.given, self.allowed, self.fix, self.command = given, allowed, fix, command
+        super().__init__(" ".join(part for part in (given, allowed, command or fix) if part))
 
     def __reduce__(self) -> tuple:
-        return type(self), (self.given, self.allowed, self.fix)
+        return type(self), (self.given, self.allowed, self.fix, self.command)
+
+    @property
+    def plain(self) -> str:
+        """The whole message as a page says it; ``str`` is the command line's."""
+        return " ".join(part for part in (self.given, self.allowed, self.fix) if part)
 
 
 class Cancelled(Exception):

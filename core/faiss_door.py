@@ -24,7 +24,8 @@ def faiss() -> ModuleType:
         import faiss as module
     except ImportError as error:
         raise UserError(
-            f"faiss can't be loaded here ({error}).", fix="Install it with: pip install faiss-cpu, or use the exact index."
+            f"faiss can't be loaded here ({error}).", fix="Install the package faiss-cpu, or use the exact index.",
+            command="Install it with: pip install faiss-cpu, or use the exact index.",
         ) from error
     module.omp_set_num_threads(team())
     return module

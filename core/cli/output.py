@@ -80,6 +80,10 @@ class Progress:
         if sys.stderr.isatty():
             print(file=sys.stderr)
 
+    def fail(self, error: Exception) -> None:
+        """The last line of a job's log after an error. Pages read it, so it is worded for them, without commands."""
+        self.end("failed", error.plain if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
+
     @contextmanager
     def ending(self) -> Iterator[None]:
         """A block whose stop or failure becomes the last line of a job's log."""
@@ -89,7 +93,7 @@ class Progress:
             self.end("cancelled", "Stopped. What was finished is kept.")
             raise
         except Exception as error:
-            self.end("failed", str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
+            self.fail(error)
             raise
 
     def _show(self, done: int, total: int, seconds: float) -> None:

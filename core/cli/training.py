@@ -66,7 +66,7 @@ def _train(options: argparse.Namespace) -> None:
         progress.end("cancelled", "Stopped. What was finished is kept.")
         raise
     except Exception as error:
-        progress.end("failed", str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
+        progress.fail(error)
         raise
     if folder:
         progress.end("done", f"{folder.name} is ready")

@@ -143,7 +143,8 @@ def read_definition(path: str, opened: Callable[[str], Dataset]) -> Joined:
         return Joined(str(told["name"]), str(told["title"]), opened(told["gallery"]), sides, shown(os.fspath(path)))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{os.path.basename(path)} describes no cross-domain set ({type(error).__name__}).",
-                        fix="Make it again: evaluate with --queries, --gallery and --join.") from error  # fmt: skip
+                        fix="Make it again.",
+                        command="Make it again: evaluate with --queries, --gallery and --join.") from error  # fmt: skip
 
 
 def _check(joined: Joined) -> None:

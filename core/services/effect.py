@@ -103,7 +103,8 @@ def starting_point(run: str) -> str:
     settings = Run(run).settings()
     folder = find_model(settings.name)
     if folder is None or read_card(folder).get("run") != run:
-        raise UserError(f"The run {run} has made no model, or another one took its place.", fix="Let it finish: --resume " + run)
+        raise UserError(f"The run {run} has made no model, or another one took its place.", fix="Resume it and let it finish.",
+                        command=f"Let it finish: --resume {run}")  # fmt: skip
     return _before(settings)
 
 

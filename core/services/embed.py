@@ -53,7 +53,8 @@ def not_built(dataset: Dataset, name: str) -> UserError:
     """The error for a search in what has not been built."""
     return UserError(
         f"{dataset.title or dataset.name} has no embeddings by {name} yet.",
-        fix=f"Build them on the Library page, or with: python -m core build --dataset {dataset.locator} --encoders {name}",
+        fix="Build them on the Library page.",
+        command=f"Build them on the Library page, or with: python -m core build --dataset {dataset.locator} --encoders {name}",
     )
 
 

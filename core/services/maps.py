@@ -213,7 +213,8 @@ def read(dataset: Dataset, wanted: Wanted, path: Path | None = None) -> Map:
         title = projections.get(wanted.projection).title
         raise UserError(
             f"{dataset.title or dataset.name} has no {title} map by {wanted.encoder} yet.",
-            fix=f"Make it on the Map page, or with: python -m core map --dataset {dataset.locator} --encoders {wanted.encoder}",
+            fix="Make it on the Map page.",
+            command=f"Make it on the Map page, or: python -m core map --dataset {dataset.locator} --encoders {wanted.encoder}",
         )
     layers = shipped_maps.layers(path, (*LAYERS, "medoids"))
     shown = {name: layer.astype(np.float32 if layer.dtype.kind == "f" else np.int32) for name, layer in layers.items()}

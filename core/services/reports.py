@@ -97,8 +97,8 @@ class Report:
                 kept = {name: arrays[name] for name in arrays.files}
             cells = tuple(_cell(row, number, kept) for number, row in enumerate(noted["rows"]))
         except DAMAGE as error:
-            fix = "Make it again: python -m core evaluate."
-            raise UserError(f"The report {folder.name!r} can't be read ({type(error).__name__}).", fix=fix) from error
+            raise UserError(f"The report {folder.name!r} can't be read ({type(error).__name__}).", fix="Make it again.",
+                            command="Make it again: python -m core evaluate.") from error  # fmt: skip
         means = [row["means"] for row in noted["rows"]]
         balanced = tuple(row["class_means"] for row in noted["rows"])
         return cls(noted["name"], noted["made"], cells, tuple(means), balanced, tuple(noted.get("left_out", ())))
@@ -117,7 +117,8 @@ def find(name: str) -> Path:
         if store.SAFE.fullmatch(name) and (base / FOLDER / name / "report.json").is_file():
             return base / FOLDER / name
     known = ", ".join(listing()) or "none yet"
-    raise UserError(f"There is no report named {name[:60]!r}.", f"There are: {known}.", "Make one: python -m core evaluate.")
+    raise UserError(f"There is no report named {name[:60]!r}.", f"There are: {known}.", "Make one on the Metrics page.",
+                    "Make one: python -m core evaluate.")  # fmt: skip
 
 
 def seen_by(cell: Cell) -> str:

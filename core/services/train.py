@@ -106,7 +106,7 @@ def work(run: Run, progress: Progress | None = None) -> Path:
         except (Cancelled, KeyboardInterrupt):
             raise
         except Exception as error:
-            said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            said = error.plain if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
             run.write("failed", run.last().get("step", 0), message=said[:2000])
             raise
         _remember_pace(run)
@@ -157,7 +157,8 @@ def stop(run: str, wait_s: float = 10.0) -> None:
         while is_running(run) and time.monotonic() < end:  # the lock goes with the process, a moment later
             time.sleep(0.05)
     elif is_running(run):
-        raise UserError(f"The run {run} is being trained by a command line.", fix="Press Ctrl-C there.")
+        raise UserError(f"The run {run} is being trained by a command line.", fix="Stop it where it was started.",
+                        command="Press Ctrl-C there.")  # fmt: skip
 
 
 def arguments(recipe: str, values: dict[str, object]) -> list[str]:

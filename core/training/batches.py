@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from core.errors import UserError
 from core.training.metric_learning import leave_faiss_alone
 from core.training.settings import Settings
 from core.training.sources import Source
+
+MAX_REPEATS = 4
+"""How often a batch may hold each picture of a dataset, on average."""
 
 
 def quotas(sources: Sequence[Source], settings: Settings) -> list[int]:
@@ -29,9 +33,36 @@ def shared_out(counts: Sequence[int], settings: Settings) -> list[int]:
 def check_batch(names: Sequence[str], counts: Sequence[int], settings: Settings) -> None:
     """Refuse a batch that would show the same few pictures again and again. Raises UserError."""
     for name, count, quota in zip(names, counts, shared_out(counts, settings), strict=True):
-        if quota > count * 4:
+        if quota > count * MAX_REPEATS:
             raise UserError(f"A batch would take {quota} pictures of {name}, which has {count}.",
-                            fix="Make the batch smaller: --set batch=...")  # fmt: skip
+                            fix="Choose a smaller batch size.", command="Make the batch smaller: --set batch=...")  # fmt: skip
+
+
+def fit_batch(settings: Settings, counts: Sequence[int], largest: int) -> tuple[Settings, list[str]]:
+    """The settings with ``batch`` and ``per_class`` as large as the data allow, and what was changed, in sentences.
+
+    At most half of all pictures stand in a batch, so that an epoch is two steps and more.
+
+    Args:
+        counts: pictures to learn from of each dataset. largest: pictures of the largest class.
+    """
+    total, batch, each = sum(counts), settings.batch, settings.per_class
+    if each and not settings.recolour:  # recoloured halves need four
+        each = max(2, min(each, largest, total // 4))
+    least = max(2, 2 * each)
+    batch = max(least, min(batch, total // 2))
+    while batch > least and _repeats(replace(settings, batch=batch, per_class=each), counts):
+        batch = max(least, batch * 3 // 4)
+    notes = []
+    if batch != settings.batch:
+        notes.append(f"The batch size is {batch} instead of {settings.batch}: there are {total:,} pictures to learn from.")
+    if each != settings.per_class:
+        notes.append(f"A batch holds {each} pictures of a class instead of {settings.per_class}: there are too few for more.")
+    return replace(settings, batch=batch, per_class=each), notes
+
+
+def _repeats(settings: Settings, counts: Sequence[int]) -> bool:
+    return any(quota > count * MAX_REPEATS for count, quota in zip(counts, shared_out(counts, settings), strict=True))
 
 
 def steps_per_epoch(sources: Sequence[Source], settings: Settings) -> int:

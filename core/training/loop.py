@@ -139,7 +139,8 @@ class Trainer:
             self.average.update_parameters(self.network)
         value = loss.item()
         if not np.isfinite(value):
-            raise UserError(f"The loss became {value} at step {self.state.step}.", fix="Lower the learning rate: --set lr=...")
+            raise UserError(f"The loss became {value} at step {self.state.step}.", fix="Start again with a lower learning rate.",
+                            command="Lower the learning rate: --set lr=...")  # fmt: skip
         return value
 
     def _forward(self, rows: Sequence[np.ndarray]) -> tuple[torch.Tensor, dict]:

@@ -108,7 +108,7 @@ def create(settings: Settings, name: str = "") -> Run:
     if not ID.fullmatch(run.id):
         raise UserError(f"A run can't be named {run.id!r}.", "It begins with train- and goes on with letters, digits, _ . and -.")
     if (run.folder / "config.json").exists():
-        raise UserError(f"The run {run.id} is there already.", fix=f"Go on with it: --resume {run.id}")
+        raise UserError(f"The run {run.id} is there already.", fix="Go on with it.", command=f"Go on with it: --resume {run.id}")
     with store.writing(run.folder.parent):
         run.folder.mkdir(parents=True, exist_ok=True)
         store.check_space(run.folder)

@@ -182,7 +182,7 @@ def parse_pairs(pairs: list[str]) -> dict[str, str]:
     """``["lr=0.1", ...]`` -> ``{"lr": "0.1"}``. Raises UserError."""
     bad = [pair for pair in pairs if "=" not in pair]
     if bad:
-        raise UserError(f"{bad[0]!r} is no setting.", "A setting looks like key=value.", "For example: --set lr=0.0005")
+        raise UserError(f"{bad[0]!r} is no setting.", "A setting looks like key=value.", "For example: lr=0.0005")
     return {key.strip().replace("-", "_"): value.strip() for key, _, value in (pair.partition("=") for pair in pairs)}
 
 
@@ -212,7 +212,7 @@ def check(settings: Settings) -> Settings:
             raise UserError(f"{key} = {getattr(settings, key)!r} is unknown.", f"Allowed: {', '.join(words)}.")
     if settings.name and ("." not in settings.name or not SAFE.fullmatch(settings.name)):
         raise UserError(f"A model can't be named {settings.name!r}.", "A name is architecture.tag, of letters, digits, _ and -.",
-                        "For example: --name resnet.mine")  # fmt: skip
+                        "For example: resnet.mine", "For example: --name resnet.mine")  # fmt: skip
     if settings.per_class == 1 or (settings.per_class and settings.batch < 2 * settings.per_class):
         raise UserError(f"per_class = {settings.per_class} with batch = {settings.batch} makes no pairs.",
                         "Per class 2 pictures and more, and room for two classes in a batch.")  # fmt: skip

@@ -81,6 +81,7 @@ def published(backbone: str) -> TimmNetwork:
     found = encoders.get(front or backbone) if front or backbone not in OURS else None
     if not isinstance(found, TimmNetwork):
         raise UserError(f"{backbone} has no published weights.", "Pretrained backbones are names of timm.",
+                        "Switch its published weights off, or start from a model that was trained here.",
                         "For a model that was trained here use --start-from.")  # fmt: skip
     return found
 
@@ -89,14 +90,16 @@ def _check_loss(settings: Settings) -> None:
     terms = [LOSSES[name] for _, name in parse_terms(settings.loss)]
     if any(loss.pairs for loss in terms) and not settings.per_class:
         raise UserError(f"The loss {settings.loss!r} compares pictures of one class.",
-                        fix="Set per_class, for example --set per_class=4.")  # fmt: skip
+                        fix="Set the pictures of each class in a batch, per_class, to 2 or more.",
+                        command="Set per_class, for example --set per_class=4.")  # fmt: skip
     if needs(settings, "draw") != (settings.kind == "autoencoder"):
         raise UserError(f"The loss {settings.loss!r} and the kind {settings.kind!r} do not go together.",
                         "An autoencoder learns by reconstruction, and nothing else does.")  # fmt: skip
     if settings.teacher and not isinstance(_network(settings.teacher), TimmNetwork):
         model_card(settings.teacher)
     if needs(settings, "teacher") != bool(settings.teacher):
-        raise UserError("The loss distill and a teacher go together.", fix="Name a trained model: --set teacher=resnet.lookalike")
+        raise UserError("The loss distill and a teacher go together.", fix="Name a trained model as the teacher.",
+                        command="Name a trained model: --set teacher=resnet.lookalike")  # fmt: skip
     if settings.backbone == AUTOENCODER and settings.size % 16:
         raise UserError(f"The autoencoder can't take pictures of {settings.size} pixels.", "Its size is a multiple of 16.")
 
@@ -151,7 +154,8 @@ def refuse_taken(settings: Settings) -> None:
     other = next((run for run in runs.unfinished() if run.settings().name == settings.name), None)
     if other:
         raise UserError(f"The run {other.id} is going to be called {settings.name} too.",
-                        fix=f"Choose another name, or go on with that one: --resume {other.id}")  # fmt: skip
+                        fix="Choose another name, or go on with that one.",
+                        command=f"Choose another name, or go on with that one: --resume {other.id}")  # fmt: skip
 
 
 def _free_name(settings: Settings) -> str:

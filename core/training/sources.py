@@ -44,11 +44,17 @@ def open_sources(settings: Settings, needs_labels: bool, progress: Progress | No
     Raises:
         UserError: no dataset, no labels where the loss needs them, a class with one picture, one class alone.
     """
-    if not settings.datasets:
-        raise UserError("No dataset was named to learn from.", fix="Give one or more with --dataset.")
-    opened = [open_dataset(expanded(locator)) for locator in settings.datasets]
+    opened = opened_datasets(settings)
     planned = [_plan(dataset, settings, needs_labels) for dataset in opened]  # all checked before the first is decoded
     return [_open(dataset, *plan, settings, progress) for dataset, plan in zip(opened, planned, strict=True)]
+
+
+def opened_datasets(settings: Settings) -> list[Dataset]:
+    """The datasets that a run names, listed and not decoded. Raises UserError where there is none."""
+    if not settings.datasets:
+        raise UserError("No dataset was named to learn from.", fix="Choose one or more.",
+                        command="Give one or more with --dataset.")  # fmt: skip
+    return [open_dataset(expanded(locator)) for locator in settings.datasets]
 
 
 def training_items(dataset: Dataset) -> list[Item]:
@@ -134,9 +140,7 @@ class Outline:
 
 def outline(settings: Settings, needs_labels: bool) -> list[Outline]:
     """What a run would learn from. Raises UserError for everything in it that :func:`open_sources` refuses undecoded."""
-    if not settings.datasets:
-        raise UserError("No dataset was named to learn from.", fix="Give one or more with --dataset.")
-    opened = [open_dataset(expanded(locator)) for locator in settings.datasets]
+    opened = opened_datasets(settings)
     return [_outline(dataset, *_plan(dataset, settings, needs_labels), settings) for dataset in opened]
 
 

@@ -28,7 +28,7 @@ def guarded(call: Callable[[], T], what: str) -> T:
         log.exception("%s failed", what)
         raise UserError(
             f"{what} failed: {type(error).__name__}: {str(error)[:200] or 'no reason given'}.",
-            fix="The server's log has the details; run `python -m core doctor` to check the installation.",
+            fix="The server's log has the details.",
         ) from error
 
 
