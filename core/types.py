@@ -19,6 +19,12 @@ def report(progress: Progress | None, done: int, total: int) -> None:
         raise Cancelled(f"stopped at {done} of {total}")
 
 
+def tell(progress: Progress | None, what: str) -> None:
+    """Say what is counted from now on, to a progress that can show it."""
+    if hasattr(progress, "what"):
+        progress.what = what
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One picture of a dataset.

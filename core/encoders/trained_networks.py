@@ -70,6 +70,8 @@ class Blueprint:
     """How many of a convolutional network's last stages the embedding sees; earlier ones keep colour and texture."""
     mirror: bool = False
     """Whether the embedding is the mean of the picture's and its mirror image's, as is usual in retrieval."""
+    neck: bool = True
+    """Whether a linear layer with batch normalisation makes the embedding; without it ``dim`` is the backbone's own."""
 
     @classmethod
     def from_dict(cls, values: dict) -> Blueprint:
@@ -91,7 +93,7 @@ def build(blueprint: Blueprint) -> torch.nn.Module:
 
     if blueprint.backbone == AUTOENCODER:
         return Autoencoder(blueprint.dim, blueprint.size)
-    return Embedder(backbone(blueprint), blueprint.dim, blueprint.size, blueprint.levels, blueprint.mirror)
+    return Embedder(backbone(blueprint), blueprint.dim, blueprint.size, blueprint.levels, blueprint.mirror, blueprint.neck)
 
 
 def backbone(blueprint: Blueprint) -> torch.nn.Module:

@@ -87,6 +87,8 @@ class Trainer:
         if self.run.checkpoint.exists():
             self.state = State(**checkpoint.load(self.run.checkpoint, self.parts, self.optimiser))
             self.run.rewind(self.state.step)
+        elif self.settings.start_from or not self.settings.neck:  # an encoder already: training has to beat it
+            self._validate(0)
         try:
             while not self.state.finished:
                 self._epoch(self.state.step // self.epoch_steps, progress)
@@ -202,12 +204,15 @@ class Trainer:
     def _end_epoch(self, epoch: int) -> None:
         last = epoch >= self.settings.epochs
         if last or epoch % self.settings.validate_every == 0:
-            scores = validate(self.embed, self.sources, self.settings.size, self.explained if self.draws else None)
-            self.run.write("validation", self.state.step, epoch=epoch, scores={k: round(v, 5) for k, v in scores.items()})
-            self._keep_best(epoch, scores)
+            self._validate(epoch)
         stop = self.settings.patience and self.state.worse >= self.settings.patience
         self.state.finished = bool(last or stop)
         self._save()
+
+    def _validate(self, epoch: int) -> None:
+        scores = validate(self.embed, self.sources, self.settings.size, self.explained if self.draws else None)
+        self.run.write("validation", self.state.step, epoch=epoch, scores={k: round(v, 5) for k, v in scores.items()})
+        self._keep_best(epoch, scores)
 
     def _keep_best(self, epoch: int, scores: dict[str, float]) -> None:
         score = scores["mean"] if np.isfinite(scores["mean"]) else float(epoch)  # nothing kept back: the last is the best

@@ -7,6 +7,7 @@ import os
 import re
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +16,17 @@ from core.errors import UserError
 from core.training.settings import Settings, override
 
 TAIL_BYTES = 4096
+HELD = "held.json"
+MARKS = ("start", "step", "validation", "failed", "end")
+"""Lines of a log that say how far the training is; others say what is done before and after it."""
 BYTES_EACH = 22
 """Disk that a run needs for each parameter: checkpoint (weights, two moments, average), the best so far, and the result."""
+PACE, PICTURES, WEIGHTS, LEARNING, COMPARING = (
+    "Measuring the pace", "Reading pictures", "Loading weights", "Learning", "Comparing before and after"
+)  # fmt: skip
+"""What a run does, one after the other, as its log and its progress say it."""
+SPARE = 64 << 20
+"""Disk that is left free."""
 ID = re.compile(r"train-[A-Za-z0-9_][A-Za-z0-9_.-]{0,80}")
 
 
@@ -41,6 +51,24 @@ class Run:
     @property
     def log(self) -> Path:
         return self.folder / "log.jsonl"
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has made its model; what is compared later does not count."""
+        return next((one["kind"] for one in reversed(self._tail()) if one["kind"] in MARKS), "") == "end"
+
+    @property
+    def held(self) -> dict[str, list[str]]:
+        """Locator of each dataset -> ids of the pictures that were kept back; empty where that was not noted."""
+        try:
+            found = json.loads((self.folder / HELD).read_text())
+            return {locator: list(map(str, ids)) for locator, ids in found.items()}
+        except (OSError, ValueError, AttributeError, TypeError):
+            return {}
+
+    def keep_held(self, ids: dict[str, Sequence[str]]) -> None:
+        """Note which pictures are never learned from: what is measured later goes by it."""
+        store.write_text(self.folder / HELD, json.dumps(ids))
 
     @property
     def created(self) -> float:
@@ -68,13 +96,16 @@ class Run:
 
     def last(self) -> dict:
         """The last whole line of the log; empty where there is none. Cheap, however long the log."""
+        return next(iter(self._tail()[::-1]), {})
+
+    def _tail(self) -> list[dict]:
+        """The last whole lines of the log."""
         try:
             with open(self.log, "rb") as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
-                tail = file.read().splitlines()
+                return [line for line in map(parsed, file.read().splitlines()) if line]
         except OSError:
-            return {}
-        return next((line for line in map(parsed, reversed(tail)) if line), {})
+            return []
 
     def write(self, kind: str, step: int, **values: object) -> None:
         """Append one line; it is whole because it is one write."""
@@ -100,6 +131,11 @@ def parsed(line: bytes) -> dict | None:
     except ValueError:
         return None
     return found if isinstance(found, dict) and "kind" in found else None
+
+
+def settle_on(run: Run, settings: Settings) -> None:
+    """Replace what a run was told before its first step: open settings are decided on the machine that trains."""
+    store.write_text(run.folder / "config.json", json.dumps({"settings": settings.to_dict(), "created": run.created}, indent=1))
 
 
 def create(settings: Settings, name: str = "") -> Run:
@@ -129,4 +165,4 @@ def listing() -> list[Run]:
 
 def unfinished() -> list[Run]:
     """Runs that may still become a model: begun and not at their end, newest first."""
-    return [run for run in listing() if run.last().get("kind") != "end"]
+    return [run for run in listing() if not run.ended]

@@ -46,6 +46,9 @@ class Settings:
     """Length of the vectors."""
     levels: int = 1
     """How many of a convolutional backbone's last stages the embedding sees; 1 = the last alone."""
+    neck: bool = True
+    """Whether a new linear layer makes the embedding, of length ``dim``. Without it the embedding is what the backbone pools,
+    as in its published encoder: fine-tuning then starts exactly where that encoder is."""
     mirror: bool = False
     """Whether a picture is encoded as the mean of itself and its mirror image: twice the work, and better."""
     resize: int = 0
@@ -79,6 +82,9 @@ class Settings:
     """Pictures that one step learns from."""
     epochs: int = 10
     """How often all pictures are shown."""
+    minutes: float = 0.0
+    """Minutes that the whole run may take on this machine: epochs, crops and validations are fitted to them and to the number
+    of pictures; 0 = as the other settings say."""
     epoch_images: int = 0
     """Pictures shown per epoch; 0 = as many as there are."""
     lr: float = 1e-3
@@ -132,7 +138,7 @@ LIMITS = {
     "teacher_size": (0, 1024), "paste": (0.0, 1.0), "patience": (0, 10_000),
     "lr": (1e-7, 10.0), "backbone_lr": (0.0, 10.0), "weight_decay": (0.0, 10.0), "warmup": (0.0, 0.9), "clip": (0.0, 1e6),
     "ema": (0.0, 0.99999), "validation": (0.0, 0.5), "validate_every": (1, 10_000), "checkpoint_s": (0.0, 1e9),
-    "margin": (0.0, 10.0), "scale": (0.1, 1000.0), "smoothing": (0.0, 0.9), "seed": (0, 2**31 - 1),
+    "minutes": (0.0, 10_000.0), "margin": (0.0, 10.0), "scale": (0.1, 1000.0), "smoothing": (0.0, 0.9), "seed": (0, 2**31 - 1),
 }  # fmt: skip
 WORDS = {
     "precision": PRECISIONS, "augment": AUGMENTS, "kind": KINDS, "target": ("auto", "instance", "category", "label"),

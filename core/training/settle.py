@@ -45,6 +45,7 @@ def draft(settings: Settings) -> Settings:
         settings = override(settings, {"backbone": AUTOENCODER})
     if not settings.size:
         settings = override(settings, {"size": usual_size(settings)})
+    settings = _fitting_network(settings)
     if not settings.name:
         settings = override(settings, {"name": _free_name(settings)})
     _check_loss(settings)
@@ -61,8 +62,29 @@ def _taken_over(settings: Settings) -> Settings:
             f"{settings.start_from} is {_a(network['kind'])}, and the recipe makes {_a(settings.kind)}.",
             "An autoencoder can only go on from an autoencoder.", "Start from another model, or from scratch.",
         )  # fmt: skip
-    taken = {"backbone": network["backbone"], "dim": network["dim"], "levels": network.get("levels", 1)}
+    taken = {"backbone": network["backbone"], "dim": network["dim"], "levels": network.get("levels", 1),
+             "neck": network.get("neck", True)}  # fmt: skip
     return override(settings, {**taken, "size": settings.resize or network["size"], "pretrained": False})
+
+
+def _fitting_network(settings: Settings) -> Settings:
+    """What the chosen network decides: the length of a vector without a neck, and crops no larger than its input."""
+    values: dict[str, object] = {}
+    if not settings.pretrained and not settings.start_from:  # nothing is known yet that could be kept
+        values |= {"neck": True, "frozen_stages": 0, "freeze_norm": False}
+    elif not settings.neck and not settings.start_from:
+        values |= {"dim": published(settings.backbone).dim, "levels": 1}
+    if settings.crop and (settings.crop > settings.size or _fixed_input(settings.backbone)):
+        values["crop"] = 0
+    return override(settings, values)
+
+
+def _fixed_input(backbone: str) -> bool:
+    """Whether a network takes pictures of one size alone, as vision transformers do."""
+    from timm.models import get_pretrained_cfg
+
+    found = get_pretrained_cfg(SLIM[backbone].timm if backbone in SLIM else backbone)
+    return bool(found and found.fixed_input_size)
 
 
 def _a(kind: str) -> str:
@@ -173,6 +195,12 @@ def model_card(name: str) -> dict:
     return read_card(folder)
 
 
+def blueprint_of(settings: Settings) -> Blueprint:
+    """The network that a drafted run learns, where it does not start from another of ours."""
+    return Blueprint(settings.kind, settings.backbone, settings.dim, settings.size, levels=settings.levels,
+                     mirror=settings.mirror, neck=settings.neck)  # fmt: skip
+
+
 def parameters_of(settings: Settings) -> int:
     """The number of parameters that a drafted run learns, without any memory for them. Raises UserError as :func:`build` does."""
     if settings.start_from and "parameters" in (card := model_card(settings.start_from)) and not settings.resize:
@@ -180,5 +208,5 @@ def parameters_of(settings: Settings) -> int:
     import torch
 
     with torch.device("meta"):
-        network = build(Blueprint(settings.kind, settings.backbone, settings.dim, settings.size, levels=settings.levels))
+        network = build(blueprint_of(settings))
     return sum(p.numel() for p in network.parameters())

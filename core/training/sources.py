@@ -24,7 +24,7 @@ class Source:
     """One dataset as training sees it.
 
     ``pictures`` uint8 (n, side, side, 3); ``labels`` int64 (n,) positions in ``classes``, -1 without; ``train`` and
-    ``validation`` int64 rows, disjoint. ``field`` is what the classes are.
+    ``validation`` int64 rows, disjoint. ``field`` is what the classes are, ``held`` the ids of the pictures kept back.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Source:
     train: np.ndarray
     validation: np.ndarray
     note: str
+    held: tuple[str, ...] = ()
 
 
 def open_sources(settings: Settings, needs_labels: bool, progress: Progress | None = None) -> list[Source]:
@@ -110,7 +111,8 @@ def _open(dataset: Dataset, items: list[Item], name: str, settings: Settings, pr
     pictures, rows = cached_pictures(dataset, items, settings.size, progress)
     classes, labels, train, held = _divided([items[row] for row in rows], name, settings)
     note = f"{len(train)} pictures, {len(classes)} classes by {name or 'none'}; {len(held)} more kept back for validation"
-    return Source(dataset.name, dataset.locator, name, classes, pictures, labels, train, held, note)
+    ids = tuple(items[rows[row]].id for row in held)
+    return Source(dataset.name, dataset.locator, name, classes, pictures, labels, train, held, note, ids)
 
 
 def _divided(items: Sequence[Item], name: str, settings: Settings) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, np.ndarray]:
@@ -125,7 +127,8 @@ def _divided(items: Sequence[Item], name: str, settings: Settings) -> tuple[tupl
 @dataclass(frozen=True, slots=True)
 class Outline:
     """One dataset of a run before any picture is decoded: how many are learned from and kept back (unreadable ones are
-    still counted), and the sizes of the classes, pictures kept back included; ``field`` is "" without labels."""
+    still counted), and the sizes of the classes, pictures kept back included; ``field`` is "" without labels. ``pictures``
+    counts all of the dataset, queries included."""
 
     name: str
     title: str
@@ -136,6 +139,7 @@ class Outline:
     learned: int
     kept_back: int
     kept_whole: bool
+    pictures: int = 0
 
 
 def outline(settings: Settings, needs_labels: bool) -> list[Outline]:
@@ -149,7 +153,19 @@ def _outline(dataset: Dataset, items: list[Item], name: str, settings: Settings)
     counts = np.bincount(labels[labels >= 0]) if len(classes) else np.zeros(1, np.int64)
     whole = bool(len(held)) and all(item.instance is not None for item in items)
     return Outline(dataset.name, dataset.title or dataset.name, name, len(classes), int(counts.min()), int(counts.max()),
-                   len(train), len(held), whole)  # fmt: skip
+                   len(train), len(held), whole, len(dataset.items))  # fmt: skip
+
+
+def made_up(settings: Settings, found: Sequence[Outline]) -> list[Source]:
+    """Sources of noise with as many classes as the real ones: what a step costs does not depend on what is in a picture."""
+    rng, count = np.random.default_rng(0), max(settings.batch, 8)
+    rows, sources = np.arange(count), []
+    for one in found:
+        pictures = rng.integers(0, 256, (count, settings.size, settings.size, 3), np.uint8)
+        classes = tuple(map(str, range(one.classes)))
+        labels = rows // 2 % len(classes) if classes else np.full(count, -1)
+        sources.append(Source(one.name, one.name, one.field, classes, pictures, labels, rows, rows[:0], ""))
+    return sources
 
 
 def split(labels: np.ndarray, groups: Sequence[str | None], share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -19,24 +19,15 @@ from core.training.batches import check_batch, steps_per_epoch
 from core.training.checkpoint import load
 from core.training.loop import State, Trainer
 from core.training.losses import needs_labels
-from core.training.runs import Run
+from core.training.runs import LEARNING, PICTURES, WEIGHTS, Run
 from core.training.settings import Settings
-from core.training.settle import model_card, published, published_teacher, refuse_taken, settle
+from core.training.settle import blueprint_of, model_card, published, published_teacher, refuse_taken, settle
 from core.training.sources import Source, open_sources
 from core.training.validate import DRAWING, RETRIEVAL, embed_pictures, pair_threshold
-from core.types import Progress
+from core.types import Progress, tell
 
 if TYPE_CHECKING:
     import torch
-
-PICTURES, WEIGHTS, LEARNING = "Reading the pictures", "Getting the network", "Training"
-"""What a run does, as its log and its progress say it."""
-
-
-def tell(progress: Progress | None, what: str) -> None:
-    """Say what is counted from now on, to a progress that can show it."""
-    if hasattr(progress, "what"):
-        progress.what = what
 
 
 def begin(settings: Settings, name: str = "", progress: Progress | None = None) -> Run:
@@ -65,11 +56,10 @@ def check_disk(network: torch.nn.Module) -> int:
     return parameters
 
 
-def probe(settings: Settings, found: Sequence[Source], count: int) -> tuple[float, int]:
-    """Pictures a second over a few steps on the side, and the steps of the whole run."""
+def probe(settings: Settings, found: Sequence[Source], count: int) -> float:
+    """Pictures a second over a few steps on the side. Raises UserError where the network can't be had."""
     network, blueprint = make_network(settings)
-    trainer = Trainer(Run("train-probe"), settings, found, network, blueprint, _teacher(settings))
-    return trainer.speed(count), trainer.total
+    return Trainer(Run("train-probe"), settings, found, network, blueprint, _teacher(settings)).speed(count)
 
 
 def make_network(settings: Settings, progress: Progress | None = None) -> tuple[torch.nn.Module, Blueprint]:
@@ -77,9 +67,7 @@ def make_network(settings: Settings, progress: Progress | None = None) -> tuple[
     import torch
 
     torch.manual_seed(settings.seed)
-    blueprint = Blueprint(
-        settings.kind, settings.backbone, settings.dim, settings.size, levels=settings.levels, mirror=settings.mirror
-    )
+    blueprint = blueprint_of(settings)
     if settings.start_from:
         folder, card = find_model(settings.start_from), model_card(settings.start_from)
         told = Blueprint.from_dict(card["network"])
@@ -127,6 +115,7 @@ def work(run: Run, progress: Progress | None = None) -> Path:
     tell(progress, PICTURES)
     sources = open_sources(settings, needs_labels(settings), progress)
     check_batch([source.name for source in sources], [len(source.train) for source in sources], settings)
+    run.keep_held({source.locator: source.held for source in sources})
     run.write("phase", 0, what=WEIGHTS)
     tell(progress, WEIGHTS)
     network, blueprint = make_network(settings, progress)

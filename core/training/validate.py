@@ -17,16 +17,16 @@ BATCH = 256
 SEED = 20_000
 
 
-def map_at_r(vectors: np.ndarray, labels: np.ndarray) -> float:
+def map_at_r(vectors: np.ndarray, labels: np.ndarray, queries: int | None = None) -> float:
     """Mean over all rows of 1/R * sum of P(i) rel_i for i <= R; rows alone in their class are left out.
 
     Args:
-        vectors: float (n, dim), unit rows. labels: int (n,).
+        vectors: float (n, dim), unit rows. labels: int (n,). queries: so many first rows ask, all are searched; None = all ask.
     """
-    similar = vectors @ vectors.T
+    similar = vectors[:queries] @ vectors.T
     np.fill_diagonal(similar, -np.inf)
     order = np.argsort(-similar, axis=1, kind="stable")[:, :-1]
-    right = labels[order] == labels[:, None]
+    right = labels[order] == labels[:queries, None]
     found = right.sum(axis=1)
     ranks = np.arange(1, right.shape[1] + 1)
     right &= ranks <= found[:, None]
@@ -60,7 +60,12 @@ def pair_threshold(vectors: np.ndarray, labels: np.ndarray) -> float | None:
     return float(distances[order][np.argmin(np.abs(missed - taken))])
 
 
-RETRIEVAL = "MAP@R among pictures kept back; without labels, the share that is found by a crop of itself"
+RETRIEVAL = (
+    "MAP@R of pictures kept back, among themselves and, where they are few, learned ones; without labels, the share that is "
+    "found by a crop of itself"
+)
+GALLERY = 400
+"""Pictures to search among at least, where there are so many: a handful kept back would be found by chance."""
 DRAWING = "share of the variance of pictures kept back that their drawings explain"
 
 
@@ -81,13 +86,21 @@ def _drawn(errors, source: Source, size: int) -> float:
     return float(np.concatenate(shares).mean())
 
 
+def _joined(source: Source) -> np.ndarray:
+    """Rows of learned pictures that are searched too, the same ones each time."""
+    missing = GALLERY - len(source.validation)
+    return np.random.default_rng(SEED).permutation(source.train)[: max(missing, 0)]
+
+
 def _score(embed, source: Source, size: int) -> float:
     import torch
 
+    rows = np.concatenate([source.validation, _joined(source)])
+    if source.field and (source.labels[rows] >= 0).all():
+        vectors = embed_pictures(embed, [source.pictures[row] for row in rows], size)
+        return map_at_r(vectors, source.labels[rows], len(source.validation))
     pictures = [source.pictures[row] for row in source.validation]
-    vectors, labels = embed_pictures(embed, pictures, size), source.labels[source.validation]
-    if source.field and (labels >= 0).all():
-        return map_at_r(vectors, labels)
+    vectors = embed_pictures(embed, pictures, size)
     with torch.random.fork_rng():
         torch.manual_seed(SEED)
         crops: torch.Tensor = augmenter("standard", size)(pictures)

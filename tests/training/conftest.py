@@ -13,6 +13,7 @@ from core.training.settings import Settings, override, read_recipe
 TINY = {
     "size": 32, "dim": 16, "batch": 16, "epochs": 2, "epoch_images": 96, "validation": 0.25, "precision": "fp32", "lr": 3e-3,
     "warmup": 0.1, "checkpoint_s": 1e6, "backbone": "test_resnet",
+    "pretrained": False,
 }  # fmt: skip
 
 
@@ -32,14 +33,15 @@ def textures(tmp_path: Path) -> Path:
     return paint_textures(tmp_path / "textures")
 
 
-def paint_textures(folder: Path) -> Path:
-    """4 classes x 12 pictures: stripes along or across, in two colours, at random places."""
+def paint_textures(folder: Path, noise: int = 60) -> Path:
+    """4 classes x 12 pictures: stripes along or across, in two colours, at random places, over more or less noise."""
     rng = np.random.default_rng(0)
     for label, (axis, tint) in {"a": (0, 0), "b": (1, 0), "c": (0, 2), "d": (1, 2)}.items():
         for number in range(12):
-            image = rng.integers(0, 60, (40, 40, 3)).astype(np.uint8)
+            image = rng.integers(0, noise, (40, 40, 3)).astype(np.uint8)
             stripes = (np.arange(40) + rng.integers(8)) % 8 < 4
-            np.moveaxis(image, axis, 0)[stripes, ..., tint] += 150
+            bright = np.moveaxis(image, axis, 0)
+            bright[stripes, ..., tint] += np.minimum(150, 255 - bright[stripes, ..., tint])
             path = folder / label / f"{number}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image).save(path)

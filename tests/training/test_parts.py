@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from core.training.batches import epoch_batches, quotas
 from core.training.schedule import FLOOR, rate
 from core.training.settings import override, read_recipe
 from core.training.sources import Source, split
-from core.training.validate import map_at_r, pair_threshold
+from core.training.validate import _joined, map_at_r, pair_threshold
 
 
 def source(counts: dict[int, int], name: str = "s") -> Source:
@@ -98,6 +99,19 @@ def test_map_at_r_of_a_hand_checked_list():
     # from 0: 10 (hit), 20 | from 10: 0 (hit; the tie with 20 goes to the first), 20 | from 30: 20, 10 (hit at 2)
     # from 20 (R = 1): 10 | from 180 (R = 1): 30
     assert map_at_r(vectors, labels) == pytest.approx((0.5 + 0.5 + 0.25 + 0 + 0) / 5, abs=1e-9)
+
+
+def test_only_the_first_rows_ask_where_learned_pictures_are_searched_too():
+    vectors, labels = np.stack([np.cos(a := np.radians([0, 1, 50, 2])), np.sin(a)], axis=1), np.array([0, 1, 0, 0])
+    # the first: 1 (wrong), 2 (right at 2), R = 2: 1/2 * 1/2
+    assert map_at_r(vectors, labels, 1) == pytest.approx(0.25)
+    found = source({0: 20, 1: 20})
+    found = replace(found, train=np.arange(8, 40), validation=np.arange(8))
+    assert sorted(_joined(found)) == list(range(8, 40))
+    assert np.array_equal(_joined(found), _joined(found))
+    many = source({0: 500, 1: 500})
+    assert len(_joined(replace(many, train=np.arange(300, 1000), validation=np.arange(300)))) == 100
+    assert len(_joined(replace(many, train=np.arange(600, 1000), validation=np.arange(600)))) == 0
 
 
 def test_the_threshold_of_pairs_lies_between_equal_and_different():

@@ -10,18 +10,23 @@ class Embedder(nn.Module):
     """Picture -> embedding, float (n, dim), not normalised. ``towers`` share it: a siamese network calls it twice.
 
     With ``levels`` > 1 the embedding is made of the last stages of a convolutional network together (Hariharan et al.,
-    2015): colours and textures, which tell one thing from another of its kind, are found in the earlier ones.
+    2015): colours and textures, which tell one thing from another of its kind, are found in the earlier ones. Without a
+    ``neck`` the embedding is what is pooled, and ``dim`` its length.
     """
 
-    def __init__(self, network: nn.Module, dim: int, size: int, levels: int = 1, mirror: bool = False) -> None:
+    def __init__(
+        self, network: nn.Module, dim: int, size: int, levels: int = 1, mirror: bool = False, neck: bool = True
+    ) -> None:  # fmt: skip
         super().__init__()
         self.backbone, self.levels, self.mirror = network, levels, mirror
-        self.power = nn.Parameter(torch.tensor(3.0))
+        self.power = nn.Parameter(torch.tensor(3.0 if neck else 1.0))  # 1 is the plain mean, as in published networks
         with torch.no_grad():
             widths = [pooled.shape[1] for pooled in self.eval().stages(torch.zeros(1, 3, size, size))]
         self.even = nn.BatchNorm1d(sum(widths), affine=False) if len(widths) > 1 else nn.Identity()
-        self.neck = nn.Sequential(nn.Linear(sum(widths), dim, bias=False), nn.BatchNorm1d(dim))
-        nn.init.orthogonal_(self.neck[0].weight)
+        self.neck = nn.Identity()
+        if neck:
+            self.neck = nn.Sequential(nn.Linear(sum(widths), dim, bias=False), nn.BatchNorm1d(dim))
+            nn.init.orthogonal_(self.neck[0].weight)
         self.train()
 
     def stages(self, images: torch.Tensor) -> list[torch.Tensor]:
