@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from core.cli.output import Progress, command, emit, table
 from core.services import effect
 
+ASKED = {"split": "of the query split", "held": "kept back", "other": "", "all": "learned from"}
+"""Which pictures the queries are, as the table says it."""
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
     made = command(
@@ -25,13 +28,30 @@ def _effect(options: argparse.Namespace) -> None:
         found = effect.before_after(options.run_id, options.also, progress=progress)
         progress.end("done", f"{len(found)} comparisons.")
     if options.json:
-        return emit([{**asdict(one), "change": one.change} for one in found])
+        return emit([row(one) for one in found])
+    show(found)
+
+
+def row(one: effect.Effect) -> dict:
+    """An effect for programs."""
+    return {**asdict(one), "change": one.change}
+
+
+def show(found: Sequence[effect.Effect]) -> None:
+    """Before and after, for people."""
     rows = [
         {
-            "dataset": one.dataset, "relevant": one.protocol, "queries": one.queries, "before": one.before, "after": one.after,
-            "change": f"{one.change:+.4f}", "95 % interval": f"{one.low:+.4f} to {one.high:+.4f}",
-            "better": one.better, "worse": one.poorer, "learned from": "yes" if one.learned else "no",
+            "dataset": one.dataset, "relevant": one.protocol, "queries": f"{one.queries} {ASKED[one.asked]}",
+            "mAP": _pair((one.before, one.after)), "change": f"{one.change:+.3f}",
+            "95 % interval": f"{one.low:+.3f} to {one.high:+.3f}", "hit@1": _pair(one.hit1), "P@10": _pair(one.p10),
+            "better": one.better, "worse": one.poorer,
         }
         for one in found
     ]  # fmt: skip
+    if found:
+        print(f"Before: {found[0].encoders[0]}. After: {found[0].encoders[1]}.")
     table(rows, list(rows[0]) if rows else ["dataset"])
+
+
+def _pair(values: tuple[float, float] | None) -> str:
+    return f"{values[0]:.3f} > {values[1]:.3f}" if values else ""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from core.cli import effects
 from core.cli.output import Progress, command, emit, table
-from core.errors import Cancelled, UserError
+from core.errors import Cancelled
 from core.services import models, runs, train
 from core.training.runs import Run
 from core.training.settings import Settings, parse_pairs
@@ -19,10 +19,10 @@ from core.training.settings import Settings, parse_pairs
 def add_commands(commands: argparse._SubParsersAction) -> None:
     made = command(
         commands, "train", _train, "Train an encoder on a dataset, or fine-tune one. A stopped run goes on with --resume.",
-        "--list-recipes", "--recipe triplet --backbone resnet-slim --dataset ~/Pictures --epochs 10 --name resnet.mine",
-        "--recipe classify --start-from resnet.lookalike --dataset ~/Pictures --set lr=0.0003 --estimate", "--list-runs",
+        "--dataset ~/Pictures", "--dataset ~/Pictures --estimate", "--list-recipes", "--list-runs",
+        "--recipe triplet --backbone resnet-slim --dataset ~/Pictures --epochs 10 --name resnet.mine",
     )  # fmt: skip
-    made.add_argument("--recipe", help="how to learn: see --list-recipes")
+    made.add_argument("--recipe", help=f"how to learn: see --list-recipes (default: {train.DEFAULT})")
     made.add_argument("--dataset", action="append", default=[], metavar="PATH_OR_NAME", help="learn from this; repeatable")
     made.add_argument("--backbone", help="resnet-slim, vgg-slim, vit-slim, or any timm name")
     made.add_argument("--pretrained", action="store_true", help="start a timm backbone from its published weights")
@@ -33,6 +33,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     made.add_argument("--run", dest="run_id", default="", metavar="ID", help="id of the run (train-...), resumed if it exists")
     made.add_argument("--resume", metavar="ID", help="go on with a run")
     made.add_argument("--estimate", action="store_true", help="say what it would cost, and do nothing")
+    made.add_argument("--no-compare", action="store_true", help="do not measure before and after when the training ends")
     made.add_argument("--threads", type=int, help="threads to compute with (default: torch's own choice)")
     made.add_argument("--list-recipes", action="store_true")
     made.add_argument("--list-runs", action="store_true")
@@ -74,42 +75,60 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace, progress: Progress) -> Path | None:
-    if options.resume:
-        return train.work(Run(options.resume), progress)
-    if options.run_id and (Run(options.run_id).folder / "config.json").exists():
-        return train.work(Run(options.run_id), progress)
+    known = options.resume or options.run_id
+    if options.resume or (known and (Run(known).folder / "config.json").exists()):
+        return _work(Run(known), options, progress)
     settings = _settings(options)
     if options.estimate:
         found = train.estimate(settings, progress)
         progress.end("done", f"About {found.seconds:.0f} s at {found.images_s:g} pictures a second.")
         _show_pairs(asdict(found), "estimate", options.json)
         return None
-    run = train.begin(settings, options.run_id, progress)
+    run, found = train.begin(settings, options.run_id, progress)
     if not options.json:
-        print(f"Run {run.id}; stopped, it goes on with: python -m core train --resume {run.id}")
-    return train.work(run, progress)
+        _announce(run, found)
+    return _work(run, options, progress)
+
+
+def _work(run: Run, options: argparse.Namespace, progress: Progress) -> Path:
+    return train.work(run, progress, compare=not options.no_compare and train.compares(run))
+
+
+def _announce(run: Run, found: train.Fitted) -> None:
+    for note in found.notes:
+        print(note)
+    settings = found.settings
+    print(f"{settings.name}: {found.steps} steps of {settings.batch} pictures, {settings.epochs} epochs")
+    if found.total is not None:
+        parts = ", ".join(f"{phase.lower()} {seconds:.0f} s" for phase, seconds in found.seconds.items())
+        print(f"About {found.total / 60:.0f} minutes at {found.images_s:.0f} pictures a second: {parts}")
+    print(f"Run {run.id}; stopped, it goes on with: python -m core train --resume {run.id}")
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    if not options.recipe:
-        known = ", ".join(row["name"] for row in train.recipes())
-        raise UserError("No recipe was named.", f"Recipes: {known}.", "Name one with --recipe.")
     values: dict[str, object] = dict(parse_pairs(options.set))
     named = {key: getattr(options, key) for key in ("backbone", "start_from", "epochs", "name")}
     values |= {key: value for key, value in named.items() if value is not None}
     values |= {"datasets": tuple(options.dataset)} if options.dataset else {}
-    return train.configure(options.recipe, {**values, **({"pretrained": True} if options.pretrained else {})})
+    if options.pretrained or options.backbone or options.start_from:  # another start than the recipe's own
+        values.setdefault("pretrained", options.pretrained)
+    return train.configure(options.recipe or train.DEFAULT, values)
 
 
 def _report(folder: Path, as_json: bool) -> None:
     card = json.loads((folder / "card.json").read_text())
+    found, why = train.compared(Run(card["run"]))
     if as_json:
-        return emit(card)
+        return emit({**card, "effect": [effects.row(one) for one in found]})
     size = f"{card['parameters'] / 1e6:.1f} million parameters, {card['bytes'] / 1e6:.1f} MB"
     print(f"{card['name']}: {size}, best epoch {card['best_epoch']}")
     _show_pairs(card["validation"], "validation", False)
     print(f"It is an encoder now: python -m core build --dataset ... --encoders {card['name']}")
-    print(f"What it changed: python -m core effect --run {card['run']}")
+    if found:
+        effects.show(found)
+        print(f"On other pictures: python -m core effect --run {card['run']} --also DATASET")
+    else:
+        print(f"What it changed was not measured{': ' + why if why else ''}. python -m core effect --run {card['run']}")
 
 
 def _show_pairs(values: dict, title: str, as_json: bool) -> None:

@@ -22,9 +22,11 @@ from core.services.ready import ready_encoder
 from core.services.roles import cluster_of, roles_of
 from core.training.runs import Run
 from core.training.settings import Settings, expanded
-from core.types import Progress
+from core.types import Progress, Protocol
 
 FILE = "effect.json"
+METRICS = {"mAP": "mAP", "hit@1": "hit1", "precision@10": "p10"}
+"""Name of each metric that is told -> its field of an Effect."""
 LISTED = 6
 """Hits of each list that is kept for looking at."""
 
@@ -46,6 +48,9 @@ class Effect:
 
     ``low`` and ``high`` bound the change of the mean with 95 % confidence (paired bootstrap over queries, those of one
     object together). ``better`` and ``poorer`` count queries. ``learned``: whether the run learned from this dataset.
+    ``asked`` says which pictures were the queries: ``split`` (the dataset's own), ``held`` (the ones that training kept
+    back), ``other`` (every picture of a dataset that was not learned from) or ``all`` (learned ones among them).
+    ``hit1`` and ``p10`` are hit@1 and P@10 before and after.
     """
 
     dataset: str
@@ -62,6 +67,9 @@ class Effect:
     locator: str = ""
     learned: bool = True
     encoders: tuple[str, str] = ("", "")
+    asked: str = "all"
+    hit1: tuple[float, float] | None = None
+    p10: tuple[float, float] | None = None
 
     @property
     def change(self) -> float:
@@ -76,7 +84,8 @@ class Effect:
 def before_after(run: str, also: Sequence[str] = (), most: int = 12, progress: Progress | None = None) -> list[Effect]:
     """What a finished run changed, on each of its datasets and on ``also`` (where it shows what was forgotten).
 
-    Before is the model that it started from: another of ours, published weights, or the same network untrained. What is
+    Before is the model that it started from: another of ours, published weights, or the same network untrained. Queries are
+    those of the dataset's query split, else the pictures that were kept back: never pictures that were learned from. What is
     found is kept in the run's folder; embeddings that are missing are built, and both encoders can be searched with then.
 
     Raises:
@@ -85,17 +94,37 @@ def before_after(run: str, also: Sequence[str] = (), most: int = 12, progress: P
     """
     settings = Run(run).settings()
     names = starting_point(run), settings.name
-    own = list(map(expanded, settings.datasets))
+    own, noted = list(map(expanded, settings.datasets)), Run(run).held
     found = []
     for locator in dict.fromkeys([*own, *also]):
         dataset = open_dataset(locator)
-        made = on_dataset(dataset, names, most, progress)
+        made = on_dataset(dataset, names, most, progress, noted.get(dataset.locator) if locator in own else None)
         if not made and locator in also:
             raise UserError(f"{dataset.title or dataset.name} has no labels: right and wrong are unknown.",
                             fix="Choose a dataset with labels.")  # fmt: skip
-        found += [replace(one, learned=locator in own) for one in made]
+        found += [replace(one, learned=locator in own, asked=_asked(dataset, one, locator in own)) for one in made]
         keep(run, found)
     return found
+
+
+def _asked(dataset: Dataset, one: Effect, learned: bool) -> str:
+    if dataset.protocol(one.protocol).queries:
+        return "split"
+    return one.asked if learned else "other"
+
+
+def obstacle(run: str) -> str:
+    """Why nothing can be compared fairly on the pictures of a run, in a sentence; empty where it can. Raises UserError."""
+    noted = Run(run).held
+    for locator in map(expanded, Run(run).settings().datasets):
+        dataset = open_dataset(locator)
+        if _protocols(dataset) and (dataset.protocol().queries or noted.get(dataset.locator) != []):
+            return ""
+    return "No picture has a label, or none was kept back: there is no query that the network has not learned from."
+
+
+def _protocols(dataset: Dataset) -> list[Protocol]:
+    return [one for one in dataset.protocols() if one.every == 1 and one.name != "search"]
 
 
 def starting_point(run: str) -> str:
@@ -116,25 +145,36 @@ def _before(settings: Settings) -> str:
     return settings.name + UNTRAINED
 
 
-def on_dataset(dataset: Dataset, names: Sequence[str], most: int = 12, progress: Progress | None = None) -> list[Effect]:
-    """Two encoders by name on every protocol of a dataset; embeddings and indexes that are missing are built."""
-    protocols = [one.name for one in dataset.protocols() if one.every == 1 and one.name != "search"]
-    if not protocols:
+def on_dataset(
+    dataset: Dataset, names: Sequence[str], most: int = 12, progress: Progress | None = None, held: Sequence[str] | None = None
+) -> list[Effect]:
+    """Two encoders by name on every protocol of a dataset; embeddings and indexes that are missing are built.
+
+    ``held``: the pictures that training kept back, which are the queries where the dataset has none of its own.
+    """
+    protocols = _protocols(dataset)
+    asking = {one.name: None if one.queries or held is None else frozenset(held) for one in protocols}
+    if all(ids is not None and not ids for ids in asking.values()):
         return []
     build(dataset, names, progress=progress)
     before, after = (ready_encoder(dataset, name, load=False) for name in names)
-    return [compare(dataset, before, after, protocol, most) for protocol in protocols]
+    found = [compare(dataset, before, after, name, most, ids) for name, ids in asking.items()]
+    return [one for one in found if one.queries]
 
 
-def compare(dataset: Dataset, before: Encoder, after: Encoder, protocol: str, most: int = 12) -> Effect:
+def compare(
+    dataset: Dataset, before: Encoder, after: Encoder, protocol: str, most: int = 12, only: frozenset[str] | None = None
+) -> Effect:
     """Two encoders on the same queries; the ``most`` that moved furthest either way, furthest first, one of each object.
+
+    ``only``: ids of the queries to ask, all others are left out.
 
     Raises:
         UserError: the embeddings of one are not built.
     """
-    one, two = (per_query(dataset, encoder, protocol) for encoder in (before, after))
+    one, two = (per_query(dataset, encoder, protocol, tuple(METRICS), only) for encoder in (before, after))
     change = two.scores["mAP"] - one.scores["mAP"]
-    low, high = (float(bound[0]) for bound in interval(change, np.array(one.clusters)))
+    low, high = (float(bound[0]) for bound in interval(change, np.array(one.clusters))) if len(change) else (0.0, 0.0)
     order = np.argsort(change, kind="stable")
     up, down = (_furthest(rows, one.clusters, most) for rows in (order[::-1][: (change > 0).sum()], order[: (change < 0).sum()]))
     heads = [_heads(dataset, encoder, protocol, [one.ids[row] for row in (*up, *down)]) for encoder in (before, after)]
@@ -143,10 +183,12 @@ def compare(dataset: Dataset, before: Encoder, after: Encoder, protocol: str, mo
         row: Moved(one.ids[row], *scores[2 * place : 2 * place + 2], *(head[one.ids[row]] for head in heads))
         for place, row in enumerate((*up, *down))
     }
+    pairs = {METRICS[name]: tuple(float(found.scores[name].mean()) for found in (one, two)) for name in METRICS if len(change)}
+    first, last = pairs.pop("mAP", (0.0, 0.0))
     return Effect(
-        dataset.name, protocol, len(one.ids), float(one.scores["mAP"].mean()), float(two.scores["mAP"].mean()), low, high,
+        dataset.name, protocol, len(one.ids), first, last, low, high,
         tuple(moved[row] for row in up), tuple(moved[row] for row in down), int((change > 0).sum()), int((change < 0).sum()),
-        dataset.locator, encoders=(before.name, after.name),
+        dataset.locator, encoders=(before.name, after.name), asked="all" if only is None else "held", **pairs,
     )  # fmt: skip
 
 
@@ -184,11 +226,15 @@ class PerQuery:
     scores: dict[str, np.ndarray]
 
 
-def per_query(dataset: Dataset, encoder: Encoder, protocol: str, names: Sequence[str] = ("mAP",)) -> PerQuery:
+def per_query(
+    dataset: Dataset, encoder: Encoder, protocol: str, names: Sequence[str] = ("mAP",), only: frozenset[str] | None = None
+) -> PerQuery:
     """Exact search over the whole gallery, query by query. Raises UserError where the embeddings are not built."""
     found = embed.read(dataset, encoder)
     items = embed.item_rows(dataset, found)
     roles = roles_of(items, dataset.protocol(protocol))
+    if only is not None:
+        roles = replace(roles, queries=np.array([row for row in roles.queries if items[row].id in only], np.int64))
     judged = stream.judge(stream.blocks(found.vectors, roles), names)
     use = judged.relevant > 0
     asked = [items[row] for row in roles.queries[use]]
@@ -214,7 +260,8 @@ def kept(run: str) -> list[Effect]:
 
 def _effect(row: dict) -> Effect:
     moved = {name: tuple(_moved(one) for one in row.pop(name)) for name in ("improved", "worse")}
-    return Effect(**{**row, **moved, "encoders": tuple(row["encoders"])})
+    pairs = {name: tuple(row[name]) for name in ("encoders", "hit1", "p10") if row.get(name)}
+    return Effect(**{**row, **moved, **pairs})
 
 
 def _moved(row: dict) -> Moved:

@@ -11,6 +11,7 @@ from core.training.settings import Settings
 
 CAUSES = (
     "kind", "backbone", "levels", "dim", "size", "crop", "loss", "teacher", "batch", "augment", "ema", "freeze_epochs",
+    "neck", "freeze_norm", "frozen_stages", "paste", "teacher_size",
 )  # fmt: skip
 """The settings that decide how long a step takes."""
 KEEP = 200
@@ -28,6 +29,12 @@ def recall(settings: Settings) -> float | None:
     """Pictures a second of steps like these on this machine; None where none were measured."""
     found = _noted().get(_key(settings))
     return found[0] if found and found[0] > 0 else None
+
+
+def forget(settings: Settings) -> None:
+    """Measure steps like these anew."""
+    with store.lock("pace"):
+        store.write_text(_file(), json.dumps({key: value for key, value in _noted().items() if key != _key(settings)}))
 
 
 def _key(settings: Settings) -> str:

@@ -15,27 +15,30 @@ from core import store
 from core.encoders.base import encoders
 from core.encoders.trained import Trained
 from core.encoders.trained_networks import SLIM
-from core.services import pace
-from core.services.train import disk_bytes
+from core.services.budget import fitted
+from core.services.train import DEFAULT, chosen, disk_bytes
+from core.training import runs
 from core.training import settings as table
-from core.training.batches import check_batch, steps_of
-from core.training.losses import needs_labels
 from core.training.settings import Settings, override, read_recipe
 from core.training.settle import draft, parameters_of, published, refuse_taken
-from core.training.sources import Outline, outline
+from core.training.sources import Outline
 
 ADVICE = {
     "scratch": {},
     "model": {"lr": 5e-4, "backbone_lr": 0.5, "augment": "light", "warmup": 0.1, "epochs": 5},
-    "published": {"backbone_lr": 0.1, "freeze_epochs": 1, "augment": "light", "warmup": 0.1, "epochs": 5, "batch": 32},
-}
+    "published": {
+        "lr": 3e-3, "backbone_lr": 0.1, "freeze_norm": True, "augment": "light", "warmup": 0.1, "epochs": 5, "batch": 32,
+    },
+}  # fmt: skip
 """What suits each place to start from: a network that knows something already learns slowly."""
-SPARE = 64 << 20
+UNTAUGHT = {"lr": 1e-3, "backbone_lr": 1.0, "neck": True, "freeze_norm": False}
+"""What fine-tuning becomes without weights to start from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``images_s`` and ``seconds`` are None where this machine has not yet measured such a run."""
+    """``images_s`` and ``seconds`` are None where this machine has not yet measured such a run. ``phases`` are the seconds of
+    each phase, and ``notes`` say what was fitted to the pictures."""
 
     settings: Settings
     sources: tuple[Outline, ...]
@@ -45,6 +48,8 @@ class Plan:
     download_bytes: int
     images_s: float | None
     seconds: float | None
+    phases: dict[str, float | None]
+    notes: tuple[str, ...]
 
     @property
     def learned(self) -> int:
@@ -60,20 +65,25 @@ def plan(recipe: str, values: dict[str, object]) -> Plan:
 
     Raises:
         UserError: a setting that is none, a class with one picture, no labels, a size that the network can't take, a name
-            that is taken, a full disk, a batch that is too large: everything that can be known before a picture is read.
+            that is taken, a full disk: everything that can be known before a picture is read.
     """
-    settings = draft(override(read_recipe(recipe), values))
+    settings = draft(override(read_recipe(recipe), chosen(values)))
     refuse_taken(settings)
-    found = outline(settings, needs_labels(settings))
-    check_batch([source.name for source in found], [source.learned for source in found], settings)
+    found = fitted(settings)
+    settings = found.settings
     source = published(settings.backbone).state() if settings.pretrained else None
     parameters = parameters_of(settings)
-    store.check_space(store.root(), disk_bytes(parameters) + SPARE)
-    steps = steps_of(sum(one.learned for one in found), settings) * settings.epochs
+    store.check_space(store.root(), disk_bytes(parameters) + runs.SPARE)
     fetched = source.bytes if source and source.kind == "download" else 0
-    images_s = pace.recall(settings)
-    seconds = steps * settings.batch / images_s if images_s else None
-    return Plan(settings, tuple(found), steps, parameters, disk_bytes(parameters), fetched, images_s, seconds)
+    return Plan(settings, found.sources, found.steps, parameters, disk_bytes(parameters), fetched, found.images_s, found.total,
+                found.seconds, found.notes)  # fmt: skip
+
+
+def advice(recipe: str, how: str) -> dict[str, object]:
+    """Settings that suit a recipe on a network that starts in this way (a key of ADVICE), where they are not the recipe's."""
+    if recipe == DEFAULT:  # made for weights that know something
+        return UNTAUGHT if how == "scratch" else {}
+    return ADVICE[how]
 
 
 def starts(kind: str) -> list[dict]:
@@ -82,9 +92,13 @@ def starts(kind: str) -> list[dict]:
     if kind == "autoencoder":
         own = [_row("model", one.name, one.title, one.about) for one in models if one.card["network"]["kind"] == kind]
         return [_row("scratch", "", "Autoencoder", "A small convolutional network that draws"), *own]
+    from core.encoders.packaged import PACKAGES, installed
     from core.encoders.timm_models import TABLE
 
+    here = "pretrained, ready without a network"
     return [
+        *(_row("published", row.model, row.title, here if installed(row) else f"{row.bytes / 1e6:.0f} MB to download")
+          for row in PACKAGES.values()),
         *(_row("model", one.name, one.title, one.about) for one in models if one.card["network"]["kind"] != "autoencoder"),
         *(_row("scratch", name, f"{slim.about.split(' (')[0]}, slim", slim.about) for name, slim in SLIM.items()
           if not slim.front),

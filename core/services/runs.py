@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from core import store
 from core.disk import is_locked
 from core.encoders.trained import find_model, read_card
@@ -15,18 +17,35 @@ from core.services import jobs
 from core.services.jobs import JobStatus
 from core.training import runs
 from core.training.follow import Follower
-from core.training.runs import Run
+from core.training.runs import COMPARING, LEARNING, MARKS, PACE, PICTURES, WEIGHTS, Run
 
+MIN_STEPS = 50
+"""Steps before a loss is said to fall or to rise: a fifth of them is ten."""
+SURE = 3.0
+"""Standard errors that make a difference of two means a trend."""
 QUIET_S = 600.0
 """A run that said nothing for so long has no pace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One thing that a run does after another. ``state``: done, now, next. ``done`` of ``total`` are pictures or steps (0 where
+    they are not counted), ``seconds`` the time that it will still take, None where that is not known."""
+
+    name: str
+    state: str
+    done: int = 0
+    total: int = 0
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
     """Where a run stands. ``state``: new, running, stopped, failed, done. Curves are lists of (step, value).
 
-    ``phase`` is what a running one does before it learns (``done`` of ``total``), and ``message`` why one failed.
-    ``seconds`` is the time spent in steps; ``best`` the epoch and score of the best validation so far.
+    ``phase`` is what a running one does besides learning (``done`` of ``total``), and ``phases`` are all of them.
+    ``message`` says why one failed, or why before and after of a finished one were not compared. ``best`` is the epoch and
+    score of the best validation so far; epoch 0 is the start. ``notes`` say what was fitted to the pictures.
     """
 
     id: str
@@ -49,6 +68,8 @@ class RunStatus:
     sources: tuple[str, ...] = ()
     device: str = ""
     best: tuple[int, float] | None = None
+    phases: tuple[Phase, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def run_ids() -> list[str]:
@@ -83,19 +104,21 @@ def status(run: str, follower: Follower | None = None, known: Sequence[JobStatus
     lines = (follower or Follower(Run(run))).lines()
     kinds = {kind: [line for line in lines if line["kind"] == kind] for kind in ("start", "step", "validation")}
     start, steps = kinds["start"][-1] if kinds["start"] else {}, kinds["step"]
+    plan = next((line for line in reversed(lines) if line["kind"] == "plan"), {})
+    phases = _phases(lines, plan.get("seconds", {}), job, start.get("steps", 0)) if running else ()
     found = RunStatus(
         id=run, state=_state(lines, running, job), step=steps[-1]["step"] if steps else 0, steps=start.get("steps", 0),
         model=told.name, job=job.id if job else None, device=start.get("device", ""), sources=tuple(start.get("sources", ())),
         loss=_curve(steps, "loss"), rate=_curve(steps, "lr"), speed=_curve(steps, "images_s"),
         images_s=steps[-1]["images_s"] if steps else 0.0, epoch_steps=start.get("epoch_steps", 0),
         validation=[{"step": line["step"], "epoch": line["epoch"], **line["scores"]} for line in kinds["validation"]],
-        seconds_left=_left(steps, start.get("steps", 0)) if running else None, best=_best(kinds["validation"]),
+        seconds_left=_all_left(phases), best=_best(kinds["validation"]), phases=phases, notes=tuple(plan.get("notes", ())),
     )  # fmt: skip
     return _with_words(found, lines, job)
 
 
 def _state(lines: Sequence[dict], running: bool, job: JobStatus | None) -> str:
-    last = lines[-1]["kind"] if lines else ""
+    last = next((line["kind"] for line in reversed(lines) if line["kind"] in MARKS), "")
     if running:
         return "running"
     if last == "end":
@@ -106,14 +129,60 @@ def _state(lines: Sequence[dict], running: bool, job: JobStatus | None) -> str:
 
 
 def _with_words(found: RunStatus, lines: Sequence[dict], job: JobStatus | None) -> RunStatus:
-    """With what it does now, or why it failed."""
+    """With what it does now, or why something failed."""
     last = lines[-1] if lines else {}
     if found.state == "failed":
         return replace(found, message=last.get("message") or (job.message if job else ""))
-    if found.state != "running" or last.get("kind") in ("step", "validation", "start"):
+    if found.state == "done" and last.get("kind") == "compared":
+        return replace(found, message=last.get("message", ""))
+    now = next((phase for phase in found.phases if phase.state == "now"), None)
+    if found.state != "running" or (now and now.name == LEARNING):
         return found
-    counted = (job.done, job.total) if job else (0, 0)
-    return replace(found, phase=last.get("what", "Starting"), done=counted[0], total=counted[1])
+    return replace(found, phase=now.name if now else "Starting", done=now.done if now else 0, total=now.total if now else 0)
+
+
+def _phases(lines: Sequence[dict], seconds: dict, job: JobStatus | None, steps: int) -> tuple[Phase, ...]:
+    """Everything that a running run does, in its order; ``seconds`` is what was planned for each."""
+    past = [line.get("what", "") if line["kind"] == "phase" else LEARNING for line in lines if line["kind"] in ("phase", *MARKS)]
+    begun = _since_resumed(past)
+    now = begun[-1] if begun else ""
+    names = [PACE] * (PACE in begun) + [PICTURES, WEIGHTS, LEARNING] + [COMPARING] * bool({COMPARING} & {*seconds, *begun})
+    found = []
+    for name in names:
+        if name == now:
+            found.append(_now(name, lines, seconds.get(name), job, steps))
+        else:
+            done = name in begun and names.index(name) < names.index(now) if now in names else False
+            found.append(Phase(name, "done" if done else "next", seconds=0.0 if done else seconds.get(name)))
+    return tuple(found)
+
+
+def _since_resumed(past: Sequence[str]) -> list[str]:
+    """The phases of the process that is at work: each begins with reading the pictures, or with what comes before that."""
+    starts = [place for place, name in enumerate(past) if name == PICTURES]
+    later = past[starts[-1] :] if starts else past
+    fitted = [name for name in past[max(0, starts[-1] - 2) : starts[-1]] if name in (PACE, WEIGHTS)] if starts else []
+    return [*fitted, *later]
+
+
+def _now(name: str, lines: Sequence[dict], planned: float | None, job: JobStatus | None, steps: int) -> Phase:
+    """What is being done: counted by the steps of the log, or by the job that says that it does this."""
+    if name == LEARNING:
+        made = [line for line in lines if line["kind"] == "step"]
+        done, left = made[-1]["step"] if made else 0, _left(made, steps)
+        if left is None and planned is not None:
+            left = planned * (1 - done / steps) if steps else planned
+        return Phase(name, "now", done, steps, left)
+    if job is None or job.message != name or not job.total:
+        return Phase(name, "now", seconds=planned)
+    left = job.seconds_left if job.seconds_left is not None else planned and planned * (1 - job.done / job.total)
+    return Phase(name, "now", job.done, job.total, left)
+
+
+def _all_left(phases: Sequence[Phase]) -> float | None:
+    """Seconds to the end of the last phase; None where one of them is not known."""
+    known = [phase.seconds for phase in phases]
+    return sum(known) if known and None not in known else None
 
 
 def _curve(steps: Sequence[dict], name: str) -> list[tuple[int, float]]:
@@ -131,6 +200,18 @@ def _left(steps: Sequence[dict], total: int, window: int = 50) -> float | None:
     if len(recent) < 2 or time.time() - recent[-1]["time"] > QUIET_S:
         return None
     return (recent[-1]["time"] - recent[0]["time"]) / (len(recent) - 1) * (total - recent[-1]["step"])
+
+
+def trend(losses: Sequence[float]) -> str:
+    """Whether a loss "fell" or "rose", by its first and last fifth; "flat" where the difference is within their scatter, and
+    "" while there are too few steps to tell."""
+    if len(losses) < MIN_STEPS:
+        return ""
+    count = len(losses) // 5
+    first, last = np.array(losses[:count]), np.array(losses[-count:])
+    scatter = np.sqrt((first.var(ddof=1) + last.var(ddof=1)) / count)
+    change = last.mean() - first.mean()
+    return "flat" if abs(change) <= SURE * scatter else "rose" if change > 0 else "fell"
 
 
 def thinned(curve: Sequence[tuple[int, float]], most: int = 400) -> list[tuple[float, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,31 +10,39 @@ from pathlib import Path
 
 from core import store
 from core.errors import Cancelled, UserError
-from core.services import jobs, pace, seen
+from core.services import effect, jobs, pace, seen
+from core.services.budget import PROBE_STEPS, Fitted, fitted, measured
 from core.services.runs import is_running, job_of
 from core.training import runs
 from core.training.losses import LOSSES, needs_labels
-from core.training.runs import Run
+from core.training.runs import COMPARING, PACE, WEIGHTS, Run
 from core.training.settings import Settings, in_words, override, read_recipe, recipe_names
 from core.training.settle import refuse_taken, settle
-from core.types import Progress
+from core.types import Progress, tell
 
-PROBE_STEPS = 3
+log = logging.getLogger(__name__)
+DEFAULT = "finetune"
+"""The recipe where none is named."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingEstimate:
-    """A run before it starts. ``seconds`` come from a few real steps, on a machine that may get busier."""
+    """A run before it starts. ``seconds``, from reading to comparing, come from a few real steps, on a machine that may get
+    busier. ``notes`` say what was fitted to the pictures."""
 
     pictures: int
     kept_back: int
     classes: int
     steps: int
+    epochs: int
+    batch: int
+    crop: int
     parameters: int
     images_s: float
     seconds: float
     disk_bytes: int
     basis: str
+    notes: tuple[str, ...] = ()
 
 
 def recipes(shipped: bool = True) -> list[dict]:
@@ -59,22 +68,32 @@ def losses() -> dict[str, str]:
 
 def configure(recipe: str, values: dict[str, object]) -> Settings:
     """A recipe with some of its settings replaced, everything left open decided. Raises UserError."""
-    return settle(override(read_recipe(recipe), values))
+    return settle(override(read_recipe(recipe), chosen(values)))
+
+
+def chosen(values: dict[str, object]) -> dict[str, object]:
+    """What was given, with all that follows from it: who names the epochs wants them, however long they take."""
+    return {"minutes": 0.0, **values} if "epochs" in values else values
 
 
 def estimate(settings: Settings, progress: Progress | None = None) -> TrainingEstimate:
-    """What a run would cost, from a few steps of it. Raises UserError for all that :func:`begin` would refuse."""
-    from core.training.train import check, probe
+    """What a run would cost, from a few steps of it on made-up pictures. Raises UserError for all that :func:`begin` refuses
+    before it reads a picture."""
+    from core.training.train import make_network
 
     refuse_taken(settings)
-    found, parameters = check(settings, progress)
-    images_s, steps = probe(settings, found, PROBE_STEPS)
-    pace.remember(settings, images_s)
+    tell(progress, WEIGHTS)
+    parameters = sum(one.numel() for one in make_network(settings, progress)[0].parameters())
+    tell(progress, PACE)
+    pace.forget(settings)  # measured anew, whatever is remembered
+    found = fitted(settings, measured)
+    store.check_space(store.root(), disk_bytes(parameters) + runs.SPARE)
     return TrainingEstimate(
-        pictures=sum(len(source.train) for source in found), kept_back=sum(len(source.validation) for source in found),
-        classes=sum(len(source.classes) for source in found), steps=steps, parameters=parameters,
-        images_s=round(images_s, 1), seconds=steps * settings.batch / images_s,
-        disk_bytes=disk_bytes(parameters), basis=f"{PROBE_STEPS} steps just now",
+        pictures=sum(source.learned for source in found.sources), kept_back=sum(source.kept_back for source in found.sources),
+        classes=sum(source.classes for source in found.sources), steps=found.steps, epochs=found.settings.epochs,
+        batch=found.settings.batch, crop=found.settings.crop or found.settings.size, parameters=parameters,
+        images_s=round(found.images_s, 1), seconds=found.total, disk_bytes=disk_bytes(parameters),
+        basis=f"{PROBE_STEPS} steps just now", notes=found.notes,
     )  # fmt: skip
 
 
@@ -83,15 +102,40 @@ def disk_bytes(parameters: int) -> int:
     return runs.BYTES_EACH * parameters
 
 
-def begin(settings: Settings, name: str = "", progress: Progress | None = None) -> Run:
-    """A new run, all of it checked; nothing is learned yet. Raises UserError."""
+def begin(settings: Settings, name: str = "", progress: Progress | None = None) -> tuple[Run, Fitted]:
+    """A new run, fitted and checked, its pictures decoded; nothing is learned yet. Raises UserError."""
     from core.training.train import begin
 
-    return begin(settings, name, progress)
+    refuse_taken(settings)
+    tell(progress, PACE)
+    found = fitted(settings, measured if settings.minutes else None)
+    run = begin(found.settings, name, progress)
+    _note_plan(run, found)
+    return run, found
 
 
-def work(run: Run, progress: Progress | None = None) -> Path:
+def compares(run: Run) -> bool:
+    """Whether before and after of a run are measured at its end: not for the models that come with the code, which have a
+    report of their own."""
+    return not run.settings().recipe.startswith("shipped/")
+
+
+def compared(run: Run) -> tuple[list[effect.Effect], str]:
+    """What was measured of a finished run, and why nothing was where nothing was."""
+    last = run.last()
+    return effect.kept(run.id), last.get("message", "") if last.get("kind") == "compared" else ""
+
+
+def _note_plan(run: Run, found: Fitted) -> None:
+    """Into the log: what was fitted, and how long each phase should take."""
+    run.write("plan", 0, seconds=found.seconds, images_s=found.images_s, notes=list(found.notes))
+
+
+def work(run: Run, progress: Progress | None = None, compare: bool = False) -> Path:
     """Train in this process, from the start or from the checkpoint; returns the model's folder. What fails stands in its log.
+
+    ``compare``: before and after are measured when the training ends. Where that fails the model is there all the same, and
+    the log says why.
 
     Raises:
         UserError: the run, its data or its checkpoint can't be used, or the loss blew up.
@@ -102,16 +146,59 @@ def work(run: Run, progress: Progress | None = None) -> Path:
     run.settings()  # a run that is none is told before anything is written
     with store.lock(f"training-{run.id}", progress):
         try:
+            _fit_here(run, progress)
             folder = work(run, progress)
         except (Cancelled, KeyboardInterrupt):
             raise
         except Exception as error:
-            said = error.plain if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-            run.write("failed", run.last().get("step", 0), message=said[:2000])
+            run.write("failed", run.last().get("step", 0), message=_told(error))
             raise
         _remember_pace(run)
         seen.remember(folder)
+        if compare:
+            _compare(run, progress)
         return folder
+
+
+def _told(error: Exception) -> str:
+    """An error as a page says it."""
+    return (error.plain if isinstance(error, UserError) else f"{type(error).__name__}: {error}")[:2000]
+
+
+def _fit_here(run: Run, progress: Progress | None) -> None:
+    """Decide what a run left open for the machine that trains it, once and before its first step."""
+    from core.training.train import make_network
+
+    if run.checkpoint.exists() or any(line["kind"] == "plan" and line["images_s"] for line in run.lines()):
+        return
+    settings = settle(run.settings())
+    run.write("phase", 0, what=WEIGHTS)
+    tell(progress, WEIGHTS)
+    make_network(settings, progress)  # what has to be downloaded is seen to be downloaded
+    run.write("phase", 0, what=PACE)
+    tell(progress, PACE)
+    found = fitted(settings, measured)
+    runs.settle_on(run, found.settings)
+    _note_plan(run, found)
+
+
+def _compare(run: Run, progress: Progress | None) -> None:
+    """Before and after, into the run's folder."""
+    step = run.last().get("step", 0)
+    run.write("phase", step, what=COMPARING)
+    tell(progress, COMPARING)
+    message = ""
+    try:
+        effect.before_after(run.id, progress=progress)
+        message = "" if effect.kept(run.id) else effect.obstacle(run.id)
+    except (Cancelled, KeyboardInterrupt):
+        message = "It was stopped."
+        raise
+    except Exception as error:
+        log.exception("before and after of %s", run.id)
+        message = _told(error)
+    finally:
+        run.write("compared", step, message=message)
 
 
 def _remember_pace(run: Run) -> None:
@@ -124,13 +211,16 @@ def _remember_pace(run: Run) -> None:
 
 
 def start(settings: Settings) -> tuple[str, str]:
-    """Make a run and train it as a job of its own; returns (job, run).
+    """Make a run and train it as a job of its own, then compare before and after; returns (job, run).
 
-    Pictures are decoded and weights fetched by the job. Raises UserError for what is known before that.
+    Pictures are decoded, weights fetched and an unknown pace measured by the job. Raises UserError for what is known before.
     """
     settings = settle(settings)
     refuse_taken(settings)
-    run = runs.create(settings)
+    found = fitted(settings)
+    run = runs.create(found.settings)
+    if found.images_s:
+        _note_plan(run, found)
     return resume(run.id), run.id
 
 

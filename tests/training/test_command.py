@@ -69,7 +69,7 @@ def test_a_job_is_stopped_and_what_it_learned_is_kept(tiny):
     assert jobs.status(job).state == "cancelled"
 
 
-def wait_for(condition, seconds: float = 90.0) -> None:
+def wait_for(condition, seconds: float = 300.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"

@@ -27,7 +27,7 @@ def test_they_are_fine_tuned_and_compared_with_before(publish, tiny):  # noqa: F
     run = begin(settings)
     work(run)
     (found,) = effect.before_after(run.id)
-    assert (found.dataset, found.protocol, found.queries) == ("textures", "class", 48)
+    assert (found.dataset, found.protocol, found.queries) == ("textures", "class", 12)  # those kept back
     assert found.encoders == (NAME, "resnet.tuned")
     assert found.after > found.before
     assert found.low <= found.change <= found.high
