@@ -1,14 +1,17 @@
-"""Our slim ResNet goes on with real photographs of clothes from the Train page, until the page says what that changed."""
+"""The default run on real photographs of clothes from the Train page, until the page says by itself what that changed."""
 
 from __future__ import annotations
+
+import re
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.waiting import choose_typed, eventually, fill
+from tests.browser.waiting import eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-LEARN_MS = 900_000
+LEARN_MS = 1_800_000
+"""The run fits itself to 8 minutes; comparing comes on top, and a machine may do other things too."""
 
 
 @pytest.fixture(scope="module")
@@ -25,16 +28,16 @@ def address(tmp_path_factory, photographs):
         yield url
 
 
-def test_a_resnet_is_fine_tuned_and_before_and_after_are_seen(open_at):
+def test_the_default_run_finds_clothes_far_better_and_says_so_by_itself(open_at):
     page = open_at("train")
-    choose_typed(page, "It starts as", "resnet.lookalike")
-    fill(page, "Epochs", "2")
     page.get_by_text("kept back", exact=False).first.wait_for()
+    page.get_by_text("min", exact=False).first.wait_for()  # the estimate
     page.get_by_role("button", name="Start training").click()
-    page.get_by_role("radio", name="Before and after").click(timeout=LEARN_MS)
-    page.get_by_role("button", name="Measure before and after").click()
+    expect(page.locator(".ll-phases .now")).to_be_visible()
     page.locator(".ll-shifts .track").first.wait_for(timeout=LEARN_MS)
     said = eventually(page, lambda: page.locator(".ll-shifts").first.inner_text(), lambda text: "372" in text)
-    assert "resnet.lookalike" in page.locator("body").inner_text(), said
+    before, after = map(float, re.search(r"(\d\.\d+) → (\d\.\d+)", said).groups())
+    assert after > before + 0.2, said
+    assert "tf_efficientnet_lite0.in1k" in page.locator("body").inner_text()
     expect(page.locator(".ll-moved").first).to_be_visible()
     expect(page.get_by_role("button", name="Compare both encoders")).to_be_enabled()

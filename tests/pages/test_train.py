@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import shutil
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
@@ -12,12 +14,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.encoders.base import encoders
-from core.services import effect, jobs, library, runs, train
+from core.services import effect, jobs, library, plan, runs, train
 from core.training.runs import Run
 from core.training.settings import override, read_recipe
 from core.training.train import begin, work
+from pages.parts import cached_train
 from tests.pages.reading import columns, component, html, notes, param
 from tests.training.conftest import TINY, one_thread, paint_textures  # noqa: F401  (fixture)
+from tests.training.test_messages import COMMAND
 
 SLOW_S = 300
 """Longest wait for a page that imports torch on a machine that has other things to do."""
@@ -35,7 +39,8 @@ def trained(tmp_path_factory) -> Path:
             told = {**TINY, "datasets": (locator,), "name": f"{recipe}.tiny", "epochs": 1}
             run = begin(override(read_recipe(recipe), told), f"train-{recipe}")
             work(run)
-        effect.before_after("train-classify")
+        noisy = library.add_folder(str(paint_textures(home / "noisy", 240)))  # where an untrained network errs too
+        effect.before_after("train-classify", [noisy])
     return home
 
 
@@ -114,7 +119,6 @@ def test_a_model_can_be_typed_by_its_name(choose, added, typed):
     ({"start": "resnet19"}, "no backbone named 'resnet19'"),
     ({"name": "resnet.lookalike"}, "an encoder named resnet.lookalike already"),
     ({"name": "mine"}, "architecture.tag"),
-    ({"batch": 4096}, "Make the batch smaller"),
     ({"loss": "triplets"}, "The loss 'triplets' is unknown"),
     ({"recipe": "triplet", "per_class": 1}, "makes no pairs"),
     ({"target": "instance"}, "have no instance"),
@@ -124,8 +128,55 @@ def test_what_can_not_work_is_said_before_the_start(choose, added, fields, says)
     app = choose(**fields)
     assert not app.exception
     assert says in unescape(notes(app))
+    assert not COMMAND.search(unescape(notes(app))), "a page tells nobody to type a command"
     assert "Start training" not in labels(app)
     assert runs.run_ids() == []
+
+
+@pytest.mark.parametrize(("fields", "says"), [
+    ({"batch": 4096}, "The batch size is 20 instead of 4096"),
+    ({"recipe": "triplet", "batch": 64, "per_class": 16}, "A batch holds 10"),
+])  # fmt: skip
+def test_a_batch_that_is_too_large_is_fitted_and_the_page_says_so(choose, added, fields, says):
+    app = choose(**fields)
+    assert "Fitted to your pictures" in notes(app)
+    assert says in notes(app)
+    assert 'role="alert"' not in html(app)
+    assert "Start training" in labels(app)
+
+
+@pytest.mark.parametrize("counts", [{"a": 8, "b": 8, "c": 8}, {"a": 12, "b": 12}, {"a": 12, "b": 2}])
+def test_a_handful_of_pictures_meets_a_start_button_and_no_error(open_page, added, counts):
+    for folder in added.iterdir():
+        for path in sorted(folder.iterdir())[counts.get(folder.name, 0) :]:
+            path.unlink()
+    app = open_page("train", run=False)
+    app.default_timeout = SLOW_S
+    app.run()
+    said = html(app)
+    assert not app.exception
+    assert 'role="alert"' not in said
+    assert "Start training" in labels(app)
+    assert "The batch size is" in notes(app)
+    assert "tf_efficientnet_lite0.finetune" in said
+    assert "at most 8 min" in said  # the estimate, before the pace of this machine is known
+    assert "measured when it starts" in said
+
+
+def test_words_of_the_page_name_no_command():
+    """Strings of the pages themselves; arguments of jobs are lists of their own, whose options stand alone."""
+    pages = Path(__file__).parents[2] / "pages"
+    shared = [pages / "train.py", pages / "parts" / "guard.py", pages / "parts" / "words.py"]
+    for path in [*shared, *(pages / "parts" / "train").glob("*.py")]:
+        tree = ast.parse(path.read_text())
+        words = [one.value for one in ast.walk(tree) if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+        assert [word for word in words if " " in word and COMMAND.search(word)] == [], path.name
+
+
+def test_help_texts_and_recipes_name_no_command():
+    for row in train.recipes():
+        assert not COMMAND.search(row["words"] + row["about"])
+        assert not [one["name"] for one in plan.setting_rows(row["name"], {}) if COMMAND.search(one["about"])]
 
 
 def test_a_class_with_one_picture_and_a_full_disk(choose, added, monkeypatch):
@@ -185,13 +236,55 @@ def test_before_and_after_of_a_finished_run(open_at, learned):
     app = open_at(run="train-classify", view="Before and after")
     said = html(app)
     assert not app.exception
-    assert "On the pictures that it learned from" in said
-    assert "48 queries" in said
-    (found,) = effect.kept("train-classify")
-    assert f"{found.before:.3f} → {found.after:.3f}" in said
+    assert "On the data that it learned from" in said
+    assert "12 pictures kept back as queries, never learned from" in said
+    assert "hit@1" in said
+    own, found = effect.kept("train-classify")
+    for one in (own, found):
+        assert f"{one.before:.3f} → {one.after:.3f}" in said
+    assert "On other pictures: what was forgotten" in said
     assert f"{found.better:,} of 48 queries got better" in said
     assert said.count('class="ll-moved"') == len(found.improved) + len(found.worse) > 0
     assert "average precision" in said
+
+
+def test_a_finished_run_opens_on_what_it_changed(open_at, learned):
+    app = open_at(run="train-classify")
+    assert app.session_state["keep_train_view"] == "Before and after"
+    assert "mAP of exact search" in html(app)
+
+
+def test_a_run_that_ends_while_it_is_watched_opens_on_what_it_changed(open_at, learned, monkeypatch):
+    whole, run = runs.status("train-classify"), Run("train-classify")
+    phases = (runs.Phase("Reading pictures", "done", seconds=0.0), runs.Phase("Learning", "now", 3, 6, 65.0),
+              runs.Phase("Comparing before and after", "next", seconds=30.0))  # fmt: skip
+    now = {"status": replace(whole, state="running", phases=phases, seconds_left=95.0)}
+    monkeypatch.setattr(cached_train, "status", lambda run: now["status"])
+    app = open_at(run=run.id)
+    said = html(app)
+    assert app.session_state["keep_train_view"] == "Curves"
+    assert 'class="now" aria-current="step"><b>Learning</b><small>3 of 6 · 65 s left</small>' in said
+    assert 'class="done"><b>Reading pictures</b><small>done</small>' in said
+    assert "2 min left in all" in said
+    now["status"] = whole
+    app.run()
+    assert app.session_state["keep_train_view"] == "Before and after"
+
+
+def test_where_before_and_after_were_not_compared_the_page_says_why(open_at, learned):
+    run = Run("train-siamese")
+    run.write("compared", 6, message="No picture has a label.")
+    said = notes(open_at(run=run.id))
+    assert "Before and after were not compared." in said
+    assert "No picture has a label." in said
+
+
+def test_a_run_that_brought_nothing_says_so(open_at, learned):
+    run = Run("train-classify")
+    lines = [line if line["kind"] != "validation" else {**line, "epoch": 0} for line in run.lines()]
+    run.log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    app = open_at(run=run.id)
+    assert "No epoch was better than the start." in notes(app)
 
 
 def test_both_encoders_open_in_compare(open_at, learned):
@@ -206,7 +299,7 @@ def test_both_encoders_open_in_compare(open_at, learned):
 def test_curves_and_settings_of_a_finished_run(open_at, learned):
     app = open_at(run="train-siamese", view="Curves")
     assert len(app.get("plotly_chart")) == 4
-    assert "The loss" in html(app)
+    assert "Too few steps so far to say whether it falls." in html(app)  # six
     said = html(open_at(run="train-siamese", view="Settings"))
     assert "siamese.tiny" in said
     assert "sha256" in said

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from core.services.runs import RunStatus, thinned
+from core.services.runs import RunStatus, thinned, trend
 from pages.parts import cached_train, palette
 from pages.parts.words import caption, quiet
 
@@ -93,13 +93,20 @@ def _finish(chart, found: RunStatus, key: str, alt: str) -> None:
 
 
 def _loss_words(found: RunStatus) -> str:
-    first, last = (sum(v for _, v in part) / len(part) for part in (found.loss[:10], found.loss[-10:]))
-    way = "fell" if last < first else "did not fall: it went"
-    return f"The loss {way} from {first:.3f} to {last:.3f} (means of ten steps). Thin: every step; thick: smoothed."
+    values = [value for _, value in found.loss]
+    way, lines = trend(values), "Thin: every step; thick: smoothed."
+    if not way:
+        return f"Too few steps so far to say whether it falls. {lines}"
+    part = len(values) // 5
+    first, last = sum(values[:part]) / part, sum(values[-part:]) / part
+    said = {"fell": "falls", "rose": "rises", "flat": "does not change more than it scatters"}[way]
+    return f"The loss {said}: {first:.3f} in the first fifth of the steps, {last:.3f} in the last. {lines}"
 
 
 def _validation_words(found: RunStatus) -> str:
     if not found.validation or found.best is None:
         return "MAP@R: how much of what is most similar is of the same class. 1 is perfect."
     epoch, score = found.best
+    if not epoch:
+        return f"Best: {score:.3f}, at the start; no epoch was better so far. These pictures are never learned from."
     return f"Best: {score:.3f} after epoch {epoch}; that epoch is the one that is kept. These pictures are never learned from."

@@ -14,10 +14,12 @@ from pages.parts.shell import hosted
 from pages.parts.train import moved
 from pages.parts.words import caption, heading, note, quiet, row_html
 
-FOOT = (
-    "Brackets: 95 % interval of the change (paired bootstrap over queries, those of one object together). Where a data set has a "
-    "query split, its queries were never learned from; elsewhere they are the training pictures themselves, which flatters."
-)
+FOOT = "Brackets: 95 % interval of the change (paired bootstrap over queries, those of one object together)."
+ASKED = {
+    "split": "queries of its query split, never learned from", "held": "pictures kept back as queries, never learned from",
+    "other": "queries, none of them learned from", "all": "queries, learned pictures among them, which flatters",
+}  # fmt: skip
+"""Which pictures the queries are."""
 ALSO, CHOSEN = "keep_train_also", "keep_train_effect"
 
 
@@ -27,6 +29,7 @@ def show(run: str) -> None:
     job = _job(run)
     if found:
         _summary(found)
+        _best(run)
     st.fragment(_measure, run_every=1.0 if job and job.active else None)(run, job is not None and job.active)
     if found:
         _queries(run, found)
@@ -34,7 +37,7 @@ def show(run: str) -> None:
 
 def _summary(found: list[Effect]) -> None:
     before, after = found[0].encoders
-    for learned, title in ((True, "On the pictures that it learned from"), (False, "On other pictures: what was forgotten")):
+    for learned, title in ((True, "On the data that it learned from"), (False, "On other pictures: what was forgotten")):
         rows = [one for one in found if one.learned is learned]
         if rows:
             heading(title)
@@ -55,10 +58,25 @@ def _row(one: Effect) -> str:
         f'<b>{one.before:.3f} → {one.after:.3f}</b> <span class="{tone}">{one.change:+.3f}</span> '
         f"<small>[{one.low:+.3f}, {one.high:+.3f}]</small>"
     )
-    name = f'<b dir="auto">{escape(_title(one))}</b><small>same {escape(one.protocol)} · {one.queries:,} queries</small>'
+    name = f'<b dir="auto">{escape(_title(one))}</b><small>same {escape(one.protocol)}</small>'
     return (
-        f'<div class="name">{name}</div>{track}<div class="figures">{figures}</div><p class="ll-quiet">{escape(reading(one))}</p>'
+        f'<div class="name">{name}</div>{track}<div class="figures">{figures}</div><p class="ll-quiet">{escape(reading(one))}'
+        f"<br>{escape(_small(one))}</p>"
     )
+
+
+def _small(one: Effect) -> str:
+    """``372 queries of its query split, never learned from · hit@1 .801 → .919 · P@10 .747 → .899``"""
+    pairs = [f"{name} {two[0]:.3f} → {two[1]:.3f}" for name, two in (("hit@1", one.hit1), ("P@10", one.p10)) if two]
+    return " · ".join([f"{one.queries:,} {ASKED[one.asked]}", *pairs])
+
+
+def _best(run: str) -> None:
+    """Said where training brought nothing: then the model is what it started from."""
+    best = cached_train.status(run).best
+    if best and best[0] == 0:
+        note("No epoch was better than the start.", "On the pictures kept back the initial weights found most, so they are the "
+             "ones that were kept. More pictures, more time or a lower learning rate may help.")  # fmt: skip
 
 
 def _title(one: Effect) -> str:
@@ -89,7 +107,10 @@ def _measure(run: str, was_running: bool) -> None:
     found, told = cached_train.effects(run), cached_train.told(run)
     rows = {row["locator"]: row for row in cached.dataset_rows() if row["state"] == "ready" and row["protocols"] != ["search"]}
     others = [one for one in rows if one not in told["datasets"]]
-    if not found:
+    why = "" if found else cached_train.status(run).message
+    if why:
+        note("Before and after were not compared.", guard.public(why))
+    elif not found:
         note("Not measured yet.", "Every query is searched with the encoder as it was before and as it is now. Both encode the "
              "pictures once; that takes about as long as a build.")  # fmt: skip
     st.session_state[ALSO] = [one for one in st.session_state.get(ALSO, []) if one in others]
@@ -129,7 +150,7 @@ def _queries(run: str, found: list[Effect]) -> None:
     heading("Queries that moved")
     names = {f"{place}": f"{_title(one)} · same {one.protocol}" for place, one in enumerate(found)}
     if st.session_state.get(CHOSEN) not in names:
-        st.session_state[CHOSEN] = "0"
+        st.session_state[CHOSEN] = next((place for place, one in zip(names, found, strict=True) if one.better or one.poorer), "0")
     if len(names) > 1:
         st.selectbox("On", list(names), key=CHOSEN, format_func=names.__getitem__)
     one = found[int(st.session_state[CHOSEN])]

@@ -44,10 +44,10 @@ def _card(card: dict) -> list[tuple[str, str]]:
     return [
         ("Name", card["name"]),
         ("Network", f"{network['backbone']}, {network['size']} px, vectors of {network['dim']}"),
-        ("Numbers", f"{card['parameters']:,} in {size(card['bytes'])}"),
+        ("Parameters", f"{card['parameters']:,} in {size(card['bytes'])}"),
         ("Starts from", card.get("starts_from", "")),
         ("Teacher", card.get("teacher", "")),
-        ("Trained", f"{card['epochs']} epochs, the best was {card['best_epoch']}" if "epochs" in card else ""),
+        ("Trained", f"{card['epochs']} epochs, the best was {card['best_epoch'] or 'the start'}" if "epochs" in card else ""),
         ("Validation", f"{scores['mean']:.3f}: {scores['metric']}" if "mean" in scores else ""),
         ("Not in the file", str(len(card["missing"])) if card.get("missing") else ""),
         ("Of the file not used", str(len(card["unused"])) if card.get("unused") else ""),

@@ -37,8 +37,8 @@ def _runs() -> None:
     heading("Runs")
     runs = cached_train.run_ids()
     if not runs:
-        note("Nothing has been trained here yet.", "Choose at the left how a network learns and from which pictures, then start. "
-             "A run goes on when you close this page, and when the server starts again.")  # fmt: skip
+        note("Nothing has been trained here yet.", "Choose your pictures at the left, then start. A run goes on when you close "
+             "this page, and when the server starts again; when it ends, this page shows what it changed.")  # fmt: skip
         return
     for run in runs[:FIRST]:
         _row(run)
@@ -60,7 +60,8 @@ def _row(run: str) -> None:
 
 
 def words(found: RunStatus, alone: bool = False) -> str:
-    """``Classifier · from resnet.lookalike · clothing · step 63 of 315 · 4 min left``; ``alone`` leaves out where it stands."""
+    """``Classifier · from resnet.lookalike · clothing · learning, step 63 of 315 · 4 min left``; ``alone`` leaves out where it
+    stands."""
     told = cached_train.told(found.id)
     begins = told["start_from"] or told["backbone"] + (", pretrained" if told["pretrained"] else "")
     parts = [
@@ -68,15 +69,20 @@ def words(found: RunStatus, alone: bool = False) -> str:
         f"from {begins}",
         ", ".join(one.rstrip("/").split("/")[-1] for one in told["datasets"]),
     ]
-    if found.steps and not alone:
-        parts.append(f"step {found.step:,} of {found.steps:,}")
-    if found.best and not alone:
-        parts.append(f"best validation {found.best[1]:.3f}")
-    if found.seconds_left is not None and not alone:
-        parts.append(f"{duration(found.seconds_left)} left")
-    elif told["created"]:
+    if not alone:
+        parts += _stands(found)
+    if told["created"] and (alone or found.seconds_left is None):
         parts.append(f"begun {ago(time.time() - told['created'])}")
     return " · ".join(parts)
+
+
+def _stands(found: RunStatus) -> list[str]:
+    if found.phase:
+        parts = [found.phase.lower() + (f" {found.done:,} of {found.total:,}" if found.total else "")]
+    else:
+        parts = [f"step {found.step:,} of {found.steps:,}"] if found.steps else []
+        parts += [f"best validation {found.best[1]:.3f}"] if found.best else []
+    return parts + ([f"{duration(found.seconds_left)} left"] if found.seconds_left is not None else [])
 
 
 def _models() -> None:
@@ -89,7 +95,7 @@ def _models() -> None:
     for card in others:
         with st.container(key=f"row_model_{card['name']}", horizontal=True, vertical_alignment="center"):
             learned = ", ".join(one["name"] for one in card.get("data", []))
-            what = " · ".join(part for part in (card["name"], f"{card['parameters'] / 1e6:.1f} M numbers", learned) if part)
+            what = " · ".join(part for part in (card["name"], f"{card['parameters'] / 1e6:.1f} M parameters", learned) if part)
             row_html(card["title"], what, "ours" if card["tier"] == "bundled" else "yours", "plain")
             if st.button("Open", key=f"open_{card['name']}"):
                 state.show(model=card["name"])

@@ -13,7 +13,7 @@ from core.services.jobs import JobStatus
 from core.services.plan import Plan
 from pages.parts import builds, cached, cached_train, guard
 from pages.parts.train import setup, state
-from pages.parts.words import duration, facts, note, quiet, size, trouble
+from pages.parts.words import count, duration, facts, note, quiet, size, trouble
 
 
 def panel(recipe: str, values: dict) -> None:
@@ -27,7 +27,10 @@ def panel(recipe: str, values: dict) -> None:
         trouble(error)
         return
     job = _measuring(recipe, values)
+    for words in found.notes:
+        note("Fitted to your pictures.", words)
     facts(_facts(found, job))
+    quiet(_phases(found))
     for source in found.sources:
         quiet(_source(source))
     _buttons(recipe, values, found, job)
@@ -41,19 +44,37 @@ def _planned(recipe: str, values: dict) -> Plan:
 
 
 def _facts(found: Plan, job: JobStatus | None) -> list[tuple[str, str]]:
-    time = f"{builds.about(found.seconds)}" if found.seconds else "being measured" if job and job.active else "not measured yet"
+    time = "being measured" if job and job.active else "not measured yet"
+    if found.seconds:
+        time = builds.about(found.seconds) if _fitted(found) else f"at most {duration(found.seconds)}"
     rows = [
         ("Becomes", found.settings.name),
         ("Pictures", f"{found.learned:,} + {found.kept_back:,} kept back"),
-        ("Steps", f"{found.steps:,} of {found.settings.batch}"),
-        ("Picture side", f"{found.settings.size} px"),
-        ("Network", f"{found.parameters / 1e6:.1f} M numbers"),
+        ("Steps", f"{found.steps:,} in {count(found.settings.epochs, 'epoch')}" if _fitted(found) else "fitted when it starts"),
+        ("Batch size", str(found.settings.batch)),
+        ("Image size", f"{found.settings.size} px" + (f", crops of {found.settings.crop}" if found.settings.crop else "")),
+        ("Network", f"{found.parameters / 1e6:.1f} M parameters"),
         ("Disk", size(found.disk_bytes)),
         ("Time", time),
     ]
     if found.images_s:
         rows.append(("Speed", f"{found.images_s:.0f} pictures a second"))
     return rows + ([("Download first", size(found.download_bytes))] if found.download_bytes else [])
+
+
+def _fitted(found: Plan) -> bool:
+    """Whether the number of steps is known: a time limit waits for the pace of this machine."""
+    return bool(found.images_s or not found.settings.minutes)
+
+
+def _phases(found: Plan) -> str:
+    """``Reading pictures 20 s, learning 6 min, comparing before and after 2 min.``"""
+    if not _fitted(found):
+        return "How fast this machine learns is measured when it starts, and the steps are fitted to the time."
+    if found.seconds is None:
+        return "When it ends, before and after are compared by themselves."
+    parts = [f"{name.lower()} {duration(seconds)}" for name, seconds in found.phases.items() if seconds >= 1]
+    return f"{', '.join(parts).capitalize()}."
 
 
 def _source(source) -> str:
@@ -71,7 +92,7 @@ def _buttons(recipe: str, values: dict, found: Plan, job: JobStatus | None) -> N
         _start(recipe, values)
     if job is not None and job.active:
         st.fragment(_watch, run_every=1.0)(recipe, values)
-    elif found.seconds is None:
+    elif found.images_s is None:
         again = "Measure the time again" if job else "Measure the time first"
         if st.button(again, width="stretch", key="train_measure", help="Takes a few real steps; nothing is kept of them."):
             jobs.start(f"Estimate {found.settings.name}", [*train.arguments(recipe, values), "--estimate"])
@@ -105,12 +126,8 @@ def _watch(recipe: str, values: dict) -> None:
     if job is None or not job.active:
         cached_train.forget()
         st.rerun()
-    quiet(f"Taking a few steps to see how fast it goes. {_reading(job)}")
+    quiet("Taking a few steps to see how fast it goes.")
     if st.button("Stop measuring", width="stretch", key="train_unmeasure"):
         builds.stop(job.id)
         st.rerun()
 
-
-def _reading(job: JobStatus) -> str:
-    left = f", {duration(job.seconds_left)} left" if job.seconds_left else ""
-    return f"Pictures read: {job.done:,} of {job.total:,}{left}." if job.total and job.done < job.total else ""

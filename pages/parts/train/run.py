@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import streamlit as st
 
 from core.errors import UserError
@@ -12,8 +14,9 @@ from pages.parts.shell import hosted
 from pages.parts.train import curves, effects, facts, listing, state, talents
 from pages.parts.words import duration, heading, note, quiet, trouble
 
-WORDS = {"running": "Learning", "done": "Finished", "stopped": "Stopped", "failed": "Failed", "new": "Not begun"}
-ERROR = "train_error"
+WORDS = {"running": "Running", "done": "Finished", "stopped": "Stopped", "failed": "Failed", "new": "Not begun"}
+ERROR, SEEN = "train_error", "train_seen"
+"""``SEEN``: the run that was drawn last and its state; one that has ended since opens on what it changed."""
 
 
 def show(run: str) -> None:
@@ -25,7 +28,6 @@ def show(run: str) -> None:
         return
     listing.back()
     heading(found.model)
-    quiet(f"{listing.words(found, alone=True)} · {run}")
     st.fragment(_progress, run_every=1.0 if found.state == "running" else None)(run, found.state)
     views = {state.CURVES: lambda: _curves(found), state.FACTS: lambda: facts.of_run(run)}
     if found.state == "done":
@@ -36,8 +38,10 @@ def show(run: str) -> None:
             **talent,
             state.FACTS: views[state.FACTS],
         }
-    if st.session_state.get(state.VIEW) not in views:
-        st.session_state[state.VIEW] = state.EFFECT if cached_train.effects(run) and found.state == "done" else state.CURVES
+    ended = found.state == "done" and st.session_state.get(SEEN) == (run, "running")
+    st.session_state[SEEN] = run, found.state
+    if ended or st.session_state.get(state.VIEW) not in views:
+        st.session_state[state.VIEW] = state.EFFECT if found.state == "done" else state.CURVES
     name = st.segmented_control("View", list(views), key=state.VIEW, required=True, label_visibility="collapsed")
     guard.guarded(views[name], f"The view {name}")
 
@@ -57,13 +61,18 @@ def _progress(run: str, was: str) -> None:
     if found.state != was:
         cached_train.forget()
         st.rerun()
+    quiet(f"{listing.words(found, alone=True)} · {run}")
     with st.container(key="panel_train_progress"):
         with st.container(horizontal=True, vertical_alignment="center", key="train_state"):
             st.html(f'<div class="ll-row"><div class="ll-row-title"><b>{WORDS[found.state]}</b></div></div>')
             _buttons(found)
         if found.state != "done":
             st.progress(_share(found))
+        if found.phases:
+            _phases(found)
         quiet(_reading(found))
+        for words in found.notes:
+            quiet(words)
     if found.state == "failed":
         note("The run failed.", guard.public(found.message) or "Its log does not say why.", "bad")
     if error := st.session_state.pop(ERROR, None):
@@ -72,15 +81,29 @@ def _progress(run: str, was: str) -> None:
 
 def _share(found: RunStatus) -> float:
     if found.phase:
-        return found.done / found.total if found.total else 0.0
+        return min(found.done / found.total, 1.0) if found.total else 0.0
     return min(found.step / found.steps, 1.0) if found.steps else 0.0
+
+
+def _phases(found: RunStatus) -> None:
+    """What a run does one after another: what is done, what it does now with its count, and how long the rest takes."""
+    cells = []
+    for phase in found.phases:
+        counted = f"{phase.done:,} of {phase.total:,}" if phase.total else ""
+        left = f"{duration(phase.seconds)}{' left' if phase.state == 'now' else ''}" if phase.seconds else ""
+        said = "done" if phase.state == "done" else " · ".join(part for part in (counted, left) if part)
+        mark = ' aria-current="step"' if phase.state == "now" else ""
+        words = f"<b>{escape(phase.name)}</b><small>{escape(said)}</small>"
+        cells.append(f'<div role="listitem" class="{phase.state}"{mark}>{words}</div>')
+    st.html(f'<div role="list" class="ll-phases">{"".join(cells)}</div>')
 
 
 def _reading(found: RunStatus) -> str:
     """``Step 120 of 600 · epoch 2 of 10 · 97 pictures a second · 4 min left``"""
     if found.phase:
-        of = f" · {found.done:,} of {found.total:,}" if found.total else ""
-        return f"{found.phase}{of}"
+        of = [f"{found.done:,} of {found.total:,}"] if found.total else []
+        left = [f"{duration(found.seconds_left)} left in all"] if found.seconds_left is not None else []
+        return " · ".join([found.phase, *of, *left])
     parts = [f"Step {found.step:,} of {found.steps:,}" if found.steps else "Waiting to begin"]
     if found.epoch_steps:
         epoch = min(found.step // found.epoch_steps + 1, found.steps // found.epoch_steps)
@@ -88,11 +111,11 @@ def _reading(found: RunStatus) -> str:
     if found.state == "running" and found.images_s:
         parts.append(f"{found.images_s:,.0f} pictures a second{' on the GPU' if found.device == 'cuda' else ''}")
     if found.state == "running" and found.seconds_left is not None:
-        parts.append(f"{duration(found.seconds_left)} left")
+        parts.append(f"{duration(found.seconds_left)} left in all")
     if found.state in ("stopped", "failed") and found.step:
         parts.append("Resume goes on from the last checkpoint")
     if found.best:
-        parts.append(f"best validation {found.best[1]:.3f} in epoch {found.best[0]}")
+        parts.append(f"best validation {found.best[1]:.3f} {f'in epoch {found.best[0]}' if found.best[0] else 'at the start'}")
     return " · ".join(parts)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.services.plan import ADVICE
+from core.services.plan import advice
 from pages.parts import cached, cached_train
 from pages.parts.train import more
 from pages.parts.words import caption, quiet
@@ -12,10 +12,12 @@ from pages.parts.words import caption, quiet
 RECIPE, DATA, PUBLISHED = "keep_train_recipe", "keep_train_data", "keep_train_published"
 NAME, TAKEN = "keep_train_name", "train_name_taken"
 """``TAKEN``: a run was started with that name, so the next one needs another."""
-FIRST_RECIPE, FIRST_START = "classify", "model:resnet.lookalike"
-NEW = {"scratch": "from scratch", "model": "go on", "published": "published weights"}
-MAIN = ("epochs", "lr", "size", "batch")
-LABELS = {"epochs": "Epochs", "lr": "Learning rate", "size": "Side, pixels", "batch": "Pictures a step"}
+FIRST_RECIPE, FIRST_START = "finetune", "published:tf_efficientnet_lite0.in1k"
+NEW = {"scratch": "from scratch", "model": "continue training", "published": "pretrained"}
+LABELS = {
+    "minutes": "Minutes at most", "epochs": "Epochs", "lr": "Learning rate", "size": "Image size, pixels", "batch": "Batch size",
+}  # fmt: skip
+"""The settings that are seen at once; all others are behind a fold."""
 
 
 def panel() -> tuple[str, dict]:
@@ -23,7 +25,7 @@ def panel() -> tuple[str, dict]:
     caption("A new run")
     table = {row["name"]: row for row in cached_train.recipes()}
     _first(RECIPE, FIRST_RECIPE, list(table))
-    recipe = st.selectbox("How it learns", list(table), key=RECIPE, format_func=lambda one: table[one]["title"])
+    recipe = st.selectbox("Recipe", list(table), key=RECIPE, format_func=lambda one: table[one]["title"])
     quiet(table[recipe]["words"] + ("" if table[recipe]["labels"] else " It needs no labels."))
     how, name = _start(recipe, table[recipe]["kind"])
     values = {"datasets": _data(), **_network(how, name)}
@@ -52,7 +54,7 @@ def _start(recipe: str, kind: str) -> tuple[str, str]:
         st.session_state[key] = FIRST_START if FIRST_START in rows else next(iter(rows))
     options = [*rows, *([typed] if typed and typed not in rows and ":" not in typed else [])]
     chosen = st.selectbox(
-        "It starts as", options, key=key, accept_new_options=kind != "autoencoder",
+        "Initial weights", options, key=key, accept_new_options=kind != "autoencoder",
         format_func=lambda one: f"{rows[one]['title']} · {NEW[rows[one]['how']]}" if one in rows else one,
         help="Or type any name of timm, for example resnet18.a1_in1k.",
     )  # fmt: skip
@@ -72,29 +74,29 @@ def _network(how: str, name: str) -> dict:
 
 
 def _data() -> list[str]:
-    """Data sets to learn from; at first the last one that was added, else the catalogue."""
+    """Data sets to learn from; at first the last one that was added and can be learned from, else the catalogue."""
     rows = {row["locator"]: row for row in cached.dataset_rows() if row["state"] == "ready"}
     if DATA not in st.session_state:
         own = [row["locator"] for row in rows.values() if row["added"]]
         st.session_state[DATA] = [own[-1] if own else next(iter(rows))]
     st.session_state[DATA] = [one for one in st.session_state[DATA] if one in rows]
     return st.multiselect(
-        "It learns from", list(rows), key=DATA, format_func=lambda one: f"{rows[one]['title']} · {rows[one]['pictures']:,}",
+        "Training data", list(rows), key=DATA, format_func=lambda one: f"{rows[one]['title']} · {rows[one]['pictures']:,}",
         placeholder="Choose data sets", help="Add your own pictures on the Library page. Query splits are never learned from.",
     )  # fmt: skip
 
 
 def _settings(recipe: str, how: str, values: dict) -> dict:
     """The few settings that matter, and behind a fold all others; only what differs from the recipe is returned."""
-    advice = ADVICE[how]
-    rows = {row["name"]: row for row in more.rows(recipe, advice)}
+    rows = {row["name"]: row for row in more.rows(recipe, advice(recipe, how))}
     usual = {row["name"]: row["value"] for row in more.rows(recipe, {})}
-    shown = [name for name in MAIN if not (how == "model" and name == "size")]
+    length = "minutes" if usual["minutes"] else "epochs"
+    shown = [length, "lr", *([] if how == "model" else ["size"]), "batch"]
     given: dict = {}
     for pair in (shown[:2], shown[2:]):
         for column, name in zip(st.columns(2), pair, strict=False):
             with column:
                 given[name] = more.field(rows[name], f"{recipe}_{how}", LABELS[name])
     with st.expander("All settings"):
-        given |= more.fields([row for name, row in rows.items() if name not in (*MAIN, *more.HIDDEN)], f"{recipe}_{how}")
+        given |= more.fields([row for name, row in rows.items() if name not in (*shown, *more.HIDDEN)], f"{recipe}_{how}")
     return {name: value for name, value in given.items() if value != usual[name]}
