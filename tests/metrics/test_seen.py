@@ -92,6 +92,8 @@ def test_training_leaves_marks(model, pets, monkeypatch):
         settings = lines = staticmethod(list)
 
     monkeypatch.setattr("core.training.train.work", lambda run, progress: folder)
+    monkeypatch.setattr(train, "_fit_here", lambda run, progress: None)
+    monkeypatch.setattr(train, "_remember_pace", lambda run: None)
     assert train.work(Finished()) == folder
     assert json.loads((folder / "card.json").read_text())["data"][0]["marks"]
 

@@ -15,7 +15,9 @@ from core.services import atlas, build, imports, jobs, library, map_views, maps,
 from core.services.maps import Wanted
 from tests.pages.reading import component, html, notes, param
 
-PAIR = "hog.8x8,hsv.12x4x4"
+ANCHOR, TITLE = "tf_efficientnet_lite0.in1k", "EfficientNet-Lite0, ImageNet"
+"""The encoder to whose map the shipped ones are drawn."""
+PAIR = f"{ANCHOR},hog.8x8"
 
 
 def drawn(app) -> dict:
@@ -57,7 +59,7 @@ def corners(found, share: float = 0.25) -> str:
 def test_the_first_view_needs_no_job(open_page):
     app = open_page("map")
     view = drawn(app)
-    assert [one["title"] for one in view["maps"]] == ["HOG", "Tiny image", "HSV histogram"]
+    assert [one["title"] for one in view["maps"]] == [TITLE, "Siamese network (ours)", "HOG"]
     assert view["linked"]
     assert jobs.listing() == []
     for one in view["maps"]:
@@ -71,10 +73,10 @@ def test_the_first_view_needs_no_job(open_page):
 
 
 def test_a_link_restores_the_view(open_page, catalogue):
-    found = maps.read(catalogue, Wanted("hog.8x8"))
+    found = maps.read(catalogue, Wanted(ANCHOR))
     params = {
         "encoders": PAIR, "query": "item:chair-04-0", "map": "umap", "colour": "instance", "classes": "chair-04\nmug-01",
-        "pictures": "1", "picked": "chair-04-0", "lasso": f"hog.8x8;{corners(found)}", "k": "5",
+        "pictures": "1", "picked": "chair-04-0", "lasso": f"{ANCHOR};{corners(found)}", "k": "5",
     }  # fmt: skip
     app = open_page("map", **params)
     view = drawn(app)
@@ -87,15 +89,15 @@ def test_a_link_restores_the_view(open_page, catalogue):
 
 
 def test_a_lasso_holds_the_same_pictures_on_every_map(open_page, catalogue):
-    found = maps.read(catalogue, Wanted("hog.8x8"))
+    found = maps.read(catalogue, Wanted(ANCHOR))
     text = corners(found)
     polygon = [tuple(map(float, pair.split(","))) for pair in text.split(";")]
     inside = [found.ids[row] for row in map_views.inside(found.positions, polygon)]
     assert len(inside) > 100
-    app = open_page("map", encoders=PAIR, lasso=f"hog.8x8;{text}")
+    app = open_page("map", encoders=PAIR, lasso=f"{ANCHOR};{text}")
     flags = np.unpackbits(raw(drawn(app)["selection"], np.uint8), bitorder="little")[: len(found.ids)]
     assert [found.ids[row] for row in np.flatnonzero(flags)] == inside
-    assert f"{len(inside):,} pictures selected on the map by HOG" in html(app)
+    assert f"{len(inside):,} pictures selected on the map by {TITLE}" in html(app)
     pictures = next(grid for grid in grids(app) if grid["label"] == "Selected pictures")
     assert [item["id"] for item in pictures["items"]] == inside[: len(pictures["items"])]
     categories = Counter(catalogue.items[catalogue.rows[id]].category for id in inside)
@@ -118,8 +120,8 @@ def test_the_selection_exports_as_a_table(catalogue):
 
 
 def test_the_most_typical_picture_of_a_selection_is_asked_on_compare(open_page, catalogue):
-    found = maps.read(catalogue, Wanted("hog.8x8"))
-    app = open_page("map", encoders=PAIR, lasso=f"hog.8x8;{corners(found, 0.1)}")
+    found = maps.read(catalogue, Wanted(ANCHOR))
+    app = open_page("map", encoders=PAIR, lasso=f"{ANCHOR};{corners(found, 0.1)}")
     app.button(key="map_use").click().run()
     assert not app.exception
     assert "<h1>Compare</h1>" in html(app)
@@ -128,10 +130,10 @@ def test_the_most_typical_picture_of_a_selection_is_asked_on_compare(open_page, 
 
 def test_a_picked_picture_shows_both_neighbourhoods(open_page, catalogue):
     app = open_page("map", encoders=PAIR, picked="mug-15-0")
-    found = maps.read(catalogue, Wanted("hog.8x8"))
+    found = maps.read(catalogue, Wanted(ANCHOR))
     near = map_views.neighbourhood(catalogue, found, found.ids.index("mug-15-0"), 8)
     lists = {grid["label"]: grid["items"] for grid in grids(app)}
-    space, plane = lists["In the space, HOG"], lists["On the map, HOG"]
+    space, plane = lists[f"In the space, {TITLE}"], lists[f"On the map, {TITLE}"]
     assert [item["id"] for item in space] == [found.ids[row] for row in near.space]
     both = [{item["id"] for item in side if item["caption"] == "✓ both"} for side in (space, plane)]
     assert both[0] == both[1] == {found.ids[row] for row in near.shared}
@@ -170,7 +172,7 @@ def test_every_colour_can_be_chosen(open_page, field):
 def test_the_morph_lists_what_moves_most(open_page, catalogue):
     app = open_page("map", encoders=PAIR, view="Morph")
     view = drawn(app)
-    assert view["morph"]["names"] == ["HOG", "HSV histogram"]
+    assert view["morph"]["names"] == [TITLE, "HOG"]
     pair = [maps.read(catalogue, one) for one in maps.drawn_together(PAIR.split(","), "aligned")]
     most = [one.id for one in map_views.movers(*pair)]
     listed = next(grid for grid in grids(app) if grid["label"] == "Pictures that move most")
@@ -182,7 +184,7 @@ def test_the_morph_lists_what_moves_most(open_page, catalogue):
 
 def test_clusters_have_their_pictures_and_their_agreement(open_page, catalogue):
     app = open_page("map", encoders=PAIR, view="Clusters")
-    found = maps.read(catalogue, Wanted("hog.8x8"))
+    found = maps.read(catalogue, Wanted(ANCHOR))
     shown = [grid for grid in grids(app) if grid["label"] == "The most typical picture of each cluster"]
     assert [item["id"] for item in shown[0]["items"]] == [found.ids[row] for row in found.medoids[:40]]
     assert html(app).count("adjusted Rand index") == 2
@@ -191,7 +193,7 @@ def test_clusters_have_their_pictures_and_their_agreement(open_page, catalogue):
 @pytest.mark.parametrize(
     "params",
     [
-        {"lasso": "hog.8x8;1,2;nan,3;4,5"}, {"lasso": "<script>;1,1;2,2;3,3"}, {"lasso": ";;;"}, {"picked": "../../etc/passwd"},
+        {"lasso": f"{ANCHOR};1,2;nan,3;4,5"}, {"lasso": "<script>;1,1;2,2;3,3"}, {"lasso": ";;;"}, {"picked": "../../etc/passwd"},
         {"map": "umpa"}, {"colour": "__class__"}, {"classes": "no such\nclass"}, {"view": "All"},
         {"morph": "inf", "view": "Morph"},
         {"neighbours": "1e9"}, {"neighbours": "many"}, {"min_dist": "-3"}, {"pictures": "yes"},
@@ -234,8 +236,8 @@ def test_a_large_set_is_drawn_as_a_picture_that_says_so(open_page, monkeypatch, 
     sheet = atlas.get(catalogue)
     some = atlas.Atlas(sheet.ids[::10], sheet.sheets, sheet.side, sheet.columns, 272)
     monkeypatch.setattr(atlas, "get", lambda dataset, **options: some)
-    found = maps.read(catalogue, Wanted("hog.8x8"))
-    view = drawn(open_page("map", encoders=PAIR, lasso=f"hog.8x8;{corners(found)}"))
+    found = maps.read(catalogue, Wanted(ANCHOR))
+    view = drawn(open_page("map", encoders=PAIR, lasso=f"{ANCHOR};{corners(found)}"))
     for one in view["maps"]:
         assert one["raster"].startswith("data:image/png")
         assert one["chosen"].startswith("data:image/png")
