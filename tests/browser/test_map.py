@@ -13,7 +13,8 @@ from tests.browser.waiting import becomes, eventually
 from tools.serve import settle
 
 pytestmark = pytest.mark.browser
-PAIR = "map?encoders=hog.8x8,hsv.12x4x4"
+ANCHOR = "tf_efficientnet_lite0.in1k"
+PAIR = f"map?encoders={ANCHOR},hog.8x8"
 
 
 def open_maps(open_at, path: str = PAIR, **options):
@@ -67,7 +68,7 @@ def flags(page) -> int:
     )
 
 
-@pytest.mark.parametrize(("place", "encoder"), [(0, "HOG"), (1, "HSV histogram")])
+@pytest.mark.parametrize(("place", "encoder"), [(0, "EfficientNet-Lite0, ImageNet"), (1, "HOG")])
 def test_a_lasso_on_either_map_shows_its_pictures(open_at, place, encoder):
     page = open_maps(open_at)
     drag(page, place, [(0.35, 0.35), (0.6, 0.35), (0.6, 0.6), (0.35, 0.6)])
@@ -76,7 +77,7 @@ def test_a_lasso_on_either_map_shows_its_pictures(open_at, place, encoder):
     assert heading.endswith(encoder)
     name, *pairs = re.search(r"lasso=([^&]*)", page.evaluate("decodeURIComponent(location.search)"))[1].split(";")
     dataset = library.open_dataset("catalogue")
-    wanted = {"hog.8x8": Wanted("hog.8x8"), "hsv.12x4x4": Wanted("hsv.12x4x4", "aligned", "hog.8x8")}[name]
+    wanted = {ANCHOR: Wanted(ANCHOR), "hog.8x8": Wanted("hog.8x8", "aligned", ANCHOR)}[name]
     found = maps.read(dataset, wanted)
     inside = map_views.inside(found.positions, [tuple(map(float, pair.split(","))) for pair in pairs])
     assert int(heading.split()[0].replace(",", "")) == len(inside) > 20
