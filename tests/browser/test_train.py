@@ -36,6 +36,7 @@ def steps(page) -> int:
     return int(words.split("Step ")[1].split(" of ")[0].replace(",", ""))
 
 
+@pytest.mark.slow  # 200 epochs, stopped, resumed and compared: minutes
 def test_from_start_to_before_and_after(open_at):
     page = open_at("train")
     choose_typed(page, "Recipe", "Classifier")
