@@ -34,7 +34,8 @@ def main() -> None:
         export.button(view, gathered.answers)
     with board:
         _remarks()
-        st.fragment(_answer, run_every=1.0 if gathered.busy else None)(view)
+        # Streamlit lets a click inside a fragment wait for the running page, which may be waiting for an encoder to load.
+        (st.fragment(_answer, run_every=1.0) if gathered.busy else _answer)(view)
     with agreed:
         _agreement(view, gathered)
     answers.finish(view, gathered)

@@ -234,8 +234,8 @@ def test_a_file_that_is_no_picture_is_refused_in_words(open_at):
 
 
 def test_a_missing_encoder_is_built_from_its_column(open_at):
-    page = open_at("compare?encoders=hog.8x8,dhash.16x16&k=5")
-    column = page.locator('.column[data-key="dhash.16x16"]')
+    page = open_at("compare?encoders=hog.8x8,hog.8x8:pca%3D16&k=5")
+    column = page.locator('.column[data-key="hog.8x8:pca=16"]')
     column.get_by_role("button", name="Build").click()
     column.get_by_role("progressbar").wait_for()
     expect(column.locator(".hit")).to_have_count(5)
