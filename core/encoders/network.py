@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.encoders import forms, precision, weights
+from core.encoders import folding, forms, precision, weights
 from core.encoders import options as opt
 from core.encoders.base import Encoder
 from core.encoders.pooling import ALL
@@ -126,9 +126,16 @@ class Network(Encoder):
         with self._lock:
             if self._model is not None:
                 return
-            path = self._file() or self._fetch(progress)
-            model = self._build(self._tensors(path), path).eval().requires_grad_(False)
-            self._model = forms.converted(forms.placed(model), self.form)
+            self._model = forms.converted(forms.placed(self._folded(self.published(progress))), self.form)
+
+    def published(self, progress: Progress | None = None) -> torch.nn.Module:
+        """A new network with the weights as they were published, in fp32: what training starts from. Raises as ``load``."""
+        path = self._file() or self._fetch(progress)
+        return self._build(self._tensors(path), path).eval().requires_grad_(False)
+
+    def _folded(self, model: torch.nn.Module) -> torch.nn.Module:
+        noise = np.random.default_rng(0).integers(0, 256, (1, self.side, self.side, 3), dtype=np.uint8)
+        return folding.folded(model, self._features, self._normalised(noise, model))
 
     def use_form(self, form: str) -> None:
         """Run in this number format from now on."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from core import store
 from core.encoders.base import encoders
-from core.encoders.timm_models import TimmNetwork
 from core.encoders.trained import find_model, load_network
 from core.encoders.trained_networks import SLIM, Blueprint, build
 from core.errors import UserError
@@ -81,25 +80,25 @@ def make_network(settings: Settings, progress: Progress | None = None) -> tuple[
 def _pretrained(blueprint: Blueprint, progress: Progress | None) -> tuple[torch.nn.Module, Blueprint]:
     """A timm backbone with its published weights and their normalisation, under a new embedding. Raises UserError."""
     found = published(blueprint.backbone)
-    found.load(progress)
-    if found.preprocess.size != blueprint.size and blueprint.backbone not in SLIM and _fixed_size(found):
+    weights = found.published(progress)
+    if found.preprocess.size != blueprint.size and blueprint.backbone not in SLIM and _fixed_size(weights):
         found = encoders.get(f"{blueprint.backbone}:size={blueprint.size}")
-    found.use_form("fp32")
+        weights = found.published()
     blueprint = replace(blueprint, mean=tuple(found.preprocess.mean), std=tuple(found.preprocess.std))
     network = build(blueprint)
     if blueprint.backbone in SLIM:  # a hybrid: its front alone has published weights
         front = network.backbone.patch_embed.backbone
-        front.load_state_dict({key: found.model.state_dict()[key] for key in front.state_dict()})
+        front.load_state_dict({key: weights.state_dict()[key] for key in front.state_dict()})
         return network, blueprint
-    fitted = network.backbone.load_state_dict(found.model.state_dict(), strict=False)
+    fitted = network.backbone.load_state_dict(weights.state_dict(), strict=False)
     if fitted.missing_keys:
         raise UserError(f"The published weights of {blueprint.backbone} lack {', '.join(fitted.missing_keys[:5])}.")
     return network, blueprint
 
 
-def _fixed_size(found: TimmNetwork) -> bool:
+def _fixed_size(network: torch.nn.Module) -> bool:
     """A transformer's position table belongs to one picture size; timm stretches it when told."""
-    return any("pos_embed" in name for name, _ in found.model.named_parameters())
+    return any("pos_embed" in name for name, _ in network.named_parameters())
 
 
 def work(run: Run, progress: Progress | None = None) -> Path:

@@ -8,7 +8,7 @@ import torch
 
 from core.encoders import forms, precision
 from core.encoders.base import encoders
-from core.encoders.trained import load_network
+from core.encoders.trained import encoding_network
 
 NAME, OWN = "test_resnet.r160_in1k", "resnet.lookalike"
 PICTURES = [np.full((50, 60, 3), shade, np.uint8) for shade in (10, 200)]
@@ -17,10 +17,10 @@ PICTURES = [np.full((50, 60, 3), shade, np.uint8) for shade in (10, 200)]
 @pytest.fixture
 def elsewhere(monkeypatch):
     """Networks are placed on another device than the processor's memory."""
-    load_network.cache_clear()
+    encoding_network.cache_clear()
     monkeypatch.setattr(forms, "device_kind", lambda: "meta")
     yield "meta"
-    load_network.cache_clear()
+    encoding_network.cache_clear()
 
 
 def test_a_pretrained_network_and_its_pictures_go_to_the_device(publish, elsewhere):

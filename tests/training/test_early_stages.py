@@ -157,7 +157,7 @@ def test_a_hybrid_starts_with_the_early_stages_of_a_packaged_network_and_keeps_t
     settings = override(read_recipe("shipped/vit"), {"size": 32, "datasets": ("x",)})
     network, blueprint = make_network(settings)
     front = network.backbone.patch_embed.backbone
-    whole = encoders.get(LITE0).model.state_dict()
+    whole = encoders.get(LITE0).published().state_dict()
     assert blueprint.mean == (0.5, 0.5, 0.5)
     assert all(torch.equal(value, whole[name]) for name, value in front.state_dict().items())
     network.train()
