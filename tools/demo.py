@@ -27,7 +27,7 @@ def main(wanted: int) -> int:
     port = free_port(wanted)
     if port != wanted:
         print(f"Port {wanted} is taken; using {port}.")
-    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.headless", "true"]
+    command = [sys.executable, "tools/app.py", "--server.headless", "true"]
     address = f"http://localhost:{port}"
     app = subprocess.Popen(
         [*command, "--server.port", str(port), "--browser.serverAddress", "localhost"], cwd=ROOT, stdout=subprocess.DEVNULL

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.encoders import hub, packaged, pooling, weights
+from core.encoders import hub, lean, packaged, pooling, weights
 from core.encoders import options as opt
 from core.encoders.base import encoders
 from core.encoders.network import Listed, Network
@@ -126,15 +126,17 @@ class PackagedNetwork(TimmNetwork):
 @cache
 def _shapes(name: str) -> tuple[tuple[str, torch.Size], ...]:
     """timm's names and shapes of a network's tensors, in its order."""
+    lean.load()
     import timm
     import torch
 
-    with torch.device("meta"):
+    with torch.random.fork_rng(devices=[]):  # on the meta device the first weights would import torch's compiler
         return tuple((key, value.shape) for key, value in timm.create_model(name).state_dict().items())
 
 
 def _create(name: str, size: int | None, state: dict | None = None, path: Path | None = None) -> torch.nn.Module:
     """timm's network, with every weight from ``state`` (strictly: one that is missing would be random)."""
+    lean.load()
     import timm
 
     wish = {"img_size": size} if size and _config(name).fixed_input_size else {}
@@ -191,6 +193,7 @@ def _other_size(name: str) -> str:
 
 @cache
 def _config(name: str):
+    lean.load()
     from timm.models import get_pretrained_cfg
 
     return get_pretrained_cfg(name)
@@ -198,6 +201,7 @@ def _config(name: str):
 
 @cache
 def _record(name: str) -> Preprocess:
+    lean.load()
     from timm.data import resolve_data_config
 
     return from_timm(resolve_data_config({}, pretrained_cfg=_config(name).to_dict()), name)
@@ -226,6 +230,7 @@ def _find(name: str) -> TimmNetwork | None:
 @cache
 def _full_name(base: str) -> str | None:
     """``architecture.tag`` of a name that timm has weights for; a bare architecture means its usual tag."""
+    lean.load()
     import timm
 
     if base in timm.list_pretrained():
@@ -240,6 +245,7 @@ def _near(name: str) -> list[str]:
     """timm's names that look like an unknown one."""
     if find_spec("timm") is None:
         return []
+    lean.load()
     import timm
 
     return difflib.get_close_matches(opt.split(name)[0], timm.list_pretrained(), n=3, cutoff=0.6)

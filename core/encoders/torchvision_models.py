@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core import store
-from core.encoders import download, pooling, weights
+from core.encoders import download, lean, pooling, weights
 from core.encoders import options as opt
 from core.encoders.base import encoders
 from core.encoders.network import Listed, Network
@@ -76,6 +76,7 @@ class TorchvisionNetwork(Network):
 
 def _weights(name: str):
     """torchvision's record of weights (an enum member). Raises UserError where there are none."""
+    lean.load()
     from torchvision.models import get_model_weights
 
     architecture, _, tag = name.partition(".")
@@ -92,6 +93,7 @@ def _record(name: str) -> Preprocess:
 
 
 def _create(name: str, size: int | None) -> torch.nn.Module:
+    lean.load()
     from torchvision.models import get_model
 
     architecture = name.partition(".")[0]
@@ -153,6 +155,7 @@ def _find(name: str) -> TorchvisionNetwork | None:
 def _known(name: str) -> bool:
     """Whether torchvision has these weights, for a network that ends in a linear layer."""
     import torch
+    lean.load()
     from torchvision.models import get_model_weights, list_models
 
     architecture, _, tag = name.partition(".")

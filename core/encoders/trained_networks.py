@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+from core.encoders import lean
 from core.errors import UserError
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ def build(blueprint: Blueprint) -> torch.nn.Module:
 
 def backbone(blueprint: Blueprint) -> torch.nn.Module:
     """The part below the embedding: a timm network without its classifier."""
+    lean.load()
     import timm
 
     slim = SLIM.get(blueprint.backbone)
@@ -132,6 +134,7 @@ def wrong_size(blueprint: Blueprint, why: str = "") -> UserError:
 
 def _slim_vgg(cfg: tuple) -> torch.nn.Module:
     import torch
+    lean.load()
     from timm.models.vgg import VGG
 
     return _without_classifier(VGG(list(cfg), num_classes=0, mlp_ratio=1 / 4096, norm_layer=torch.nn.BatchNorm2d))
@@ -140,6 +143,7 @@ def _slim_vgg(cfg: tuple) -> torch.nn.Module:
 def _hybrid(slim: Slim, blueprint: Blueprint) -> torch.nn.Module:
     from functools import partial
 
+    lean.load()
     import timm
     from timm.layers import HybridEmbed
 

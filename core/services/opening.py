@@ -18,6 +18,7 @@ from core.services.feed import MAX_WORKERS
 
 BEST_LEARNED = "siamese.lookalike"
 """The best of our metric-learned networks, by the shipped leaderboard."""
+FIRST_DATASET, FIRST_INDEX = "catalogue", "exact"
 FIRST_ENCODERS = ("tf_efficientnet_lite0.in1k", BEST_LEARNED, "hog.8x8")
 """What the embedded gallery opens with: a pretrained network, the best one of our own, a classical one as contrast."""
 LEARNED = ("siamese", "triplet")

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.naming import split_names
-from core.services.opening import FIRST_ENCODERS
+from core.services.opening import FIRST_DATASET, FIRST_ENCODERS, FIRST_INDEX
 from core.services.specs import index_spec
 from pages.parts import builds, cached, part
 from pages.parts.encoder_names import meant
@@ -17,7 +17,7 @@ from pages.parts.words import short
 
 DATASET, ENCODERS, INDEX, K = "keep_dataset", "keep_encoders", "keep_index", "keep_k"
 QUERY, TRAIL, LINK, REMARKS = "query", "trail", "link", "remarks"
-FIRST_DATASET, FIRST_INDEX, FIRST_K = "catalogue", "exact", 10
+FIRST_K = 10
 FIRST_ITEM = "mug-15-0"
 """A query of the catalogue that each of the first encoders answers in its own way."""
 EXAMPLE_TIMM = "convnext_nano.in12k_ft_in1k"

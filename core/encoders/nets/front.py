@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from core.encoders import lean
+
 
 class Front(nn.Module):
     """Pixels (n, 3, h, w) -> feature map (n, 112, h / 16, w / 16) of a network's stem and first five stages.
@@ -17,6 +19,7 @@ class Front(nn.Module):
 
     def __init__(self, name: str) -> None:
         super().__init__()
+        lean.load()
         import timm
 
         whole = timm.create_model(name)
