@@ -14,17 +14,19 @@ import io
 import math
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from core.colours import low_bytes, on_white
 from core.errors import UserError
+from core.fileformats import PADDING, end_of, endings, exif_segments, scans
 
 MAX_BYTES = 25 << 20
+"""Of the picture itself: what lies behind its end (a video, a second picture, padding) does not count."""
 MAX_PIXELS = 50_000_000
-EXTENSIONS = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
+EXTENSIONS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
 HEAVY = ("WEBP", "AVIF", "TIFF")
 """Formats whose decoders hold several copies of the picture: half as many pixels are allowed."""
@@ -34,7 +36,6 @@ MAX_NOTES = 256
 """Metadata segments of a JPEG; Pillow joins them in quadratic time."""
 MAX_SCAN_PIXELS = 2_000_000_000
 """Scans times pixels of a progressive JPEG: every scan passes over the whole picture."""
-STRIP_PIXELS = 4_000_000
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow refuses above twice this, wherever a file hides the size
 
@@ -62,14 +63,19 @@ def decode(data: bytes, side: int | None = None) -> np.ndarray:
         side: where only this many pixels on the short side are needed, a JPEG is decoded at 1/2, 1/4 or 1/8 as long as
             twice that many remain; other formats come whole. Nothing is ever enlarged or resampled here.
 
+    What lies behind the picture's end is ignored, and a picture that lacks nothing but its end mark is read.
+
     Raises:
         UserError: the bytes are no picture, are cut off or damaged, or pass a limit. What is there of a truncated
             picture is never passed off as the picture.
     """
-    _check_bytes(data)
+    if not data:
+        raise UserError("The picture file is empty (0 bytes).", fix="Choose another file, or save this one again.")
+    data = only_picture(data, len(data))
     try:
-        with Image.open(_Reader(data), formats=FORMATS) as image:
-            return _upright_rgb(image, data, side)
+        if data.startswith(b"\xff\xd8") and data.endswith(PADDING) and end_of(data) is None:
+            raise OSError("zeros take the place of its end")  # Pillow would decode them to grey
+        return _pixels(data, side)
     except UserError:
         raise
     except UnidentifiedImageError as error:
@@ -79,7 +85,36 @@ def decode(data: bytes, side: int | None = None) -> np.ndarray:
         allowed = f"At most {MAX_PIXELS / 1e6:.0f} million are decoded."
         raise UserError("This picture would unpack to too many pixels.", allowed, "Save a smaller copy.") from error
     except Exception as error:  # Pillow's plug-ins raise nearly anything on damaged bytes
+        if (picture := _without_end_mark(data, side)) is not None:
+            return picture
         raise _damaged(str(error).split("\n")[0][:120] or type(error).__name__) from error
+
+
+def _pixels(data: bytes, side: int | None) -> np.ndarray:
+    if data.startswith(b"\xff\xd8") and _more_exif_than_allowed(data):
+        raise _damaged(f"it has more than {MAX_NOTES} blocks of metadata")
+    with Image.open(_Reader(data), formats=FORMATS) as image:
+        return _upright_rgb(image, data, side)
+
+
+def _more_exif_than_allowed(data: bytes) -> bool:
+    # counting bytes is quick, and nearly always enough; it counts too many where a video lies behind the picture
+    return data.count(b"\xff\xe1") > MAX_NOTES and exif_segments(data, MAX_NOTES + 1) > MAX_NOTES
+
+
+def _without_end_mark(data: bytes, side: int | None) -> np.ndarray | None:
+    """The pixels of a file that lacks nothing but its end; None where it lacks more, or something else is wrong."""
+    if data.startswith(b"RIFF"):
+        whole = [data + b"\0"] if len(data) % 2 and end_of(data) == len(data) + 1 else []
+    else:
+        whole = endings(data) if data.startswith(b"\xff\xd8") else []
+    try:
+        first, *others = [_pixels(one, None) for one in whole]
+        if all(np.array_equal(first, other) for other in others):
+            return _pixels(whole[0], side)
+    except Exception:  # no ending fits, then: what was wrong at first is told
+        return None
+    return None
 
 
 def decoded_size(data: bytes, side: int | None = None) -> tuple[int, int] | None:
@@ -101,16 +136,38 @@ def decode_file(path: Path | str, side: int | None = None) -> np.ndarray:
 
 
 def read_file(path: Path | str) -> bytes:
-    """The bytes of a picture file, refused before reading where they pass ``MAX_BYTES``."""
+    """The bytes of a picture file; of one larger than ``MAX_BYTES``, those of the picture alone (:func:`only_picture`)."""
     try:
         told = os.stat(path)
         if not stat.S_ISREG(told.st_mode):  # a pipe or a device may have no end
             raise UserError(f"{str(path)!r} is no ordinary file.", fix="Choose a picture file.")
-        if told.st_size > MAX_BYTES:
-            raise too_large(told.st_size)
-        return Path(path).read_bytes()
+        with open(path, "rb") as file:
+            return only_picture(file.read(MAX_BYTES + 1), told.st_size)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         raise UserError(f"The file {str(path)!r} can't be read: {getattr(error, 'strerror', '') or error}.") from error
+
+
+def only_picture(head: bytes, size: int) -> bytes:
+    """What belongs to the picture of a file whose limit has to be looked at.
+
+    Args:
+        head: all of the file, or its first ``MAX_BYTES`` at least.
+        size: the whole file's bytes.
+
+    Returns:
+        ``head`` where the file is within ``MAX_BYTES``, else as much of it as the picture takes.
+
+    Raises:
+        UserError: the picture itself is larger than ``MAX_BYTES``, or where it ends can't be told.
+    """
+    size = max(size, len(head))  # a file may grow while it is read
+    if size <= MAX_BYTES:
+        return head
+    head = head[:MAX_BYTES]
+    end = end_of(head)
+    if end is None or end > MAX_BYTES:
+        raise too_large(size if end is None else end)
+    return head[:end]
 
 
 def too_large(size: int) -> UserError:
@@ -146,17 +203,6 @@ def thumbnail(image: np.ndarray, side: int = 224) -> bytes:
     return out.getvalue()
 
 
-def _check_bytes(data: bytes) -> None:
-    if not data:
-        raise UserError("The picture file is empty (0 bytes).", fix="Choose another file, or save this one again.")
-    if len(data) > MAX_BYTES:
-        raise too_large(len(data))
-
-
-    if data.startswith(b"\xff\xd8") and data.count(b"\xff\xe1") > MAX_NOTES:
-        raise _damaged(f"it has more than {MAX_NOTES} blocks of metadata")
-
-
 def _check_pixels(image: Image.Image, data: bytes) -> None:
     width, height = image.size
     progressive = "progressive" in image.info
@@ -170,18 +216,17 @@ def _check_pixels(image: Image.Image, data: bytes) -> None:
             f"At most {limit / 1e6:.0f} million pixels are decoded{f' from {image.format}' if heavy else ''}.",
             "Save a smaller copy.",
         )
-    if progressive and data.count(b"\xff\xda") * width * height > MAX_SCAN_PIXELS:
+    most = MAX_SCAN_PIXELS // (width * height)
+    if progressive and data.count(b"\xff\xda") > most and scans(data) > most:
         raise _damaged("it has too many scans")
 
 
 def _upright_rgb(image: Image.Image, data: bytes, side: int | None) -> np.ndarray:
     _check_pixels(image, data)
     _drafted(image, side)
+    clear = low_bytes(image, lambda: Image.open(_Reader(data), formats=FORMATS))
     image.load()
-    rgb = np.empty((image.height, image.width, 3), np.uint8)
-    white = _white(image)
-    for top, strip in _strips(image):
-        rgb[top : top + strip.height] = np.asarray(_to_rgb(strip, image.info.get("transparency"), *white))
+    rgb = on_white(image, clear)
     turns, mirrored = _TURNS.get(_orientation(image), (0, False))
     rgb = np.rot90(rgb, turns)
     return np.ascontiguousarray(rgb[:, ::-1] if mirrored else rgb)
@@ -193,53 +238,11 @@ def _drafted(image: Image.Image, side: int | None) -> None:
         image.draft(None, (2 * side, 2 * side))
 
 
-def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
-    """The picture in full-width pieces with their top row: colours are converted with memory for one piece."""
-    rows = max(1, STRIP_PIXELS // image.width)
-    for top in range(0, image.height, rows):
-        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
-
-
 def _orientation(image: Image.Image) -> int:
     try:
         return int(image.getexif().get(0x0112, 1))
     except Exception:  # damaged EXIF does not damage the picture
         return 1
-
-
-def _is_deep(image: Image.Image) -> bool:
-    return image.mode in ("I", "F") or image.mode.startswith("I;16")
-
-
-def _to_rgb(image: Image.Image, transparency: object, low: float, high: float) -> Image.Image:
-    if _is_deep(image):
-        deep = np.nan_to_num(np.asarray(image, dtype=np.float32), nan=low, posinf=high, neginf=low)
-        grey = np.clip((deep - low) * (255.0 / (high - low)), 0, 255).round().astype(np.uint8)
-        if isinstance(transparency, int):
-            grey[deep == transparency] = 255
-        return Image.fromarray(grey).convert("RGB")
-    if transparency is not None or image.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return image.convert("RGB")
-
-
-def _white(image: Image.Image) -> tuple[float, float]:
-    """The values that are black and white: by the depth for 16 bits, by the usual ranges or its own for the others."""
-    if not _is_deep(image):
-        return 0.0, 255.0
-    if image.mode.startswith("I;16"):
-        bits = getattr(image, "tag_v2", {}).get(258, (16,))
-        return 0.0, float(2 ** (bits[0] if isinstance(bits, tuple) else bits) - 1)
-    low, high = math.inf, -math.inf
-    for _, strip in _strips(image):
-        values = np.asarray(strip)
-        values = values[np.isfinite(values)]
-        if values.size:
-            low, high = min(low, float(values.min())), max(high, float(values.max()))
-    usual = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
-    fitting = [white for white in usual if low >= 0 and high <= white]
-    return (0.0, fitting[0]) if fitting else (low, high if high > low else low + max(1.0, abs(low)))
 
 
 def _damaged(reason: str) -> UserError:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import argparse
 
 from core.cli.output import command, emit, table
-from core.services import library
+from core.errors import UserError
+from core.services import layouts, library
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
     made = command(commands, "datasets", _datasets, "List datasets, or look into one.", "", "--dataset ~/Pictures --json")
     made.add_argument("--dataset", metavar="PATH_OR_NAME", help="show one dataset: its contents, protocols and skipped files")
     made.add_argument("--add", metavar="PATH", help="add a folder, zip, CSV manifest or Parquet to the library")
+    made.add_argument(
+        "--layout", metavar="LEVELS",
+        help="with --dataset or --add: what its folders mean, as split/class, category/instance or */class (* says nothing); "
+        "'found' goes back to what is found",
+    )
     made.add_argument("--remove", metavar="PATH", help="forget an added one and delete what was built for it; its files stay")
     made = command(commands, "encoders", _encoders, "List encoders and whether they can be used now.", "", "--json")
     made.add_argument("--name", help="show one, listed or not (any timm name)")
@@ -23,6 +29,10 @@ def _datasets(options: argparse.Namespace) -> None:
         library.remove_dataset(options.remove)
     if options.add:
         options.dataset = library.add_folder(options.add)
+    if options.layout:
+        if not options.dataset:
+            raise UserError("--layout is for one dataset.", fix="Name it.", command="Name it with --dataset.")
+        layouts.choose_layout(options.dataset, options.layout)
     if options.dataset:
         return _one_dataset(options)
     rows = library.dataset_rows()
@@ -35,9 +45,14 @@ def _datasets(options: argparse.Namespace) -> None:
 def _one_dataset(options: argparse.Namespace) -> None:
     row = library.dataset_row(options.dataset)
     row["skipped_pictures"] = library.skipped_rows(options.dataset) if row["state"] == "ready" else []
+    row["labels_from"] = layouts.layout_row(options.dataset)["examples"] if row["layout"] else []
     if options.json:
         return emit(row)
-    table([{"field": key, "value": value} for key, value in row.items() if key != "skipped_pictures"], ["field", "value"])
+    lists = ("skipped_pictures", "labels_from")
+    table([{"field": key, "value": value} for key, value in row.items() if key not in lists], ["field", "value"])
+    if row["labels_from"]:
+        print(f"\nFolders are read as {row['layout']} (correct it with --layout):")
+        table(row["labels_from"], ["picture", "label", "split", "category", "instance"])
     if row["skipped_pictures"]:
         print(f"\nSkipped ({len(row['skipped_pictures'])}):")
         table(row["skipped_pictures"], ["picture", "reason"])

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
+from core.datasets.names import nfc
 from core.errors import UserError
 from core.registry import Registry
 from core.types import Item, Progress, Protocol, Skipped, State
@@ -21,6 +22,7 @@ datasets: Registry[Dataset] = Registry("dataset", "core.datasets")
 READY = State("ready")
 GALLERY_SPLITS = ("gallery", "train", "trainval", "training", "database", "index")
 QUERY_SPLITS = ("query", "queries", "test", "testing", "validation", "valid", "val")
+WORDS = ("id", "label", "instance", "category", "split")
 EVERY = 4
 """Where every picture searches all others, each protocol also comes in a quick form with each fourth picture as query."""
 
@@ -82,7 +84,8 @@ class Dataset(ABC):
             reasons = f" {len(skipped)} were passed over; the first: {skipped[0].id}: {skipped[0].reason}" if skipped else ""
             raise UserError(f"No picture was found in {self.title or self.name}.{reasons}", fix="Choose another source.")
         _refuse_repeats(self.name, items)
-        return tuple(items), tuple(skipped)
+        items, repeated = _in_one_form(items)
+        return tuple(items), (*skipped, *repeated)
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -92,6 +95,11 @@ class Dataset(ABC):
     def skipped(self) -> tuple[Skipped, ...]:
         """What listing passed over. What decoding passes over stands with the embeddings."""
         return self._listing[1]
+
+    @property
+    def seen(self) -> int:
+        """How many things listing met (files, members, rows, links, folders not entered): each is an item or skipped."""
+        return len(self.items) + len(self.skipped)
 
     @cached_property
     def rows(self) -> dict[str, int]:
@@ -142,7 +150,7 @@ def usual_protocols(items: Sequence[Item]) -> tuple[Protocol, ...]:
     if has["instance"] and has["category"]:
         note = "relevant = same category, another object; pictures of the query's own object are ignored"
         made.append(Protocol("category", "category", gallery, queries, ignore="instance", note=note))
-    if any(item.label is not None and item.label != item.category for item in items):
+    if any(item.label is not None and item.label != item.category for item in items) and len({item.label for item in items}) > 1:
         made.append(Protocol("class", "label", gallery, queries, note="relevant = same class"))
     if has["category"] and not has["instance"]:
         made.append(Protocol("category", "category", gallery, queries, note="relevant = same category"))
@@ -170,6 +178,36 @@ def _refuse_repeats(name: str, items: Sequence[Item]) -> None:
         if item.id in seen:
             raise UserError(f"In {name} two pictures have the id {item.id!r}.", fix="Give each picture its own id.")
         seen.add(item.id)
+
+
+def _in_one_form(items: Sequence[Item]) -> tuple[list[Item], list[Skipped]]:
+    """Items with ids and words in one Unicode form; where two ids then are one, the later item is passed over.
+
+    ``path`` keeps the form in which the picture is stored, for opening it.
+    """
+    kept: dict[str, Item] = {}
+    repeated = []
+    for item in items:
+        made = composed(item)
+        if made.id in kept:
+            repeated.append(Skipped(item.id, "another picture has this name, in another Unicode form"))
+        else:
+            kept[made.id] = made
+    return list(kept.values()), repeated
+
+
+def composed(item: Item) -> Item:
+    """An item whose id, label, instance, category, split and attributes are in the Unicode form that names are compared in."""
+    words = {name: nfc(value) for name in WORDS if (value := getattr(item, name)) is not None}
+    attributes = {nfc(name): _composed(value) for name, value in item.attributes.items()}
+    same = attributes == item.attributes and all(getattr(item, name) == value for name, value in words.items())
+    return item if same else replace(item, **words, attributes=attributes)
+
+
+def _composed(value: object) -> object:
+    if isinstance(value, str):
+        return nfc(value)
+    return tuple(map(_composed, value)) if isinstance(value, tuple) else value
 
 
 def file_stamp(path: Path | str) -> str:

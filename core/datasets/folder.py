@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from core.datasets.base import Dataset, stat_stamp
-from core.datasets.layout import places
-from core.datasets.names import is_hidden, is_picture, real, shown, why_not
+from core.datasets.base import Dataset
+from core.datasets.layout import chosen, found_roles, places
+from core.datasets.names import nfc, real, shown
+from core.datasets.walk import Walk
 from core.images import read_file
 from core.types import Item, Skipped
 
@@ -17,12 +18,13 @@ from core.types import Item, Skipped
 class Folder(Dataset):
     """All pictures below a folder; see :mod:`core.datasets.layout` for what its folders mean. Ids are relative paths.
 
-    Links are followed where they stay inside the folder. Hidden files and other kinds of files are passed over.
+    A file without a known ending is a picture where its content is one. Links are followed, out of the folder too; what
+    several names lead to is one item. Everything else is listed as passed over.
     """
 
     def __init__(self, path: Path | str) -> None:
         self.path = os.path.abspath(real(os.fspath(path)))
-        self.name = self.title = shown(os.path.basename(self.path) or self.path)
+        self.name = self.title = nfc(shown(os.path.basename(self.path) or self.path))
 
     @property
     def locator(self) -> str:
@@ -32,75 +34,47 @@ class Folder(Dataset):
         return read_file(real(item.path))
 
     def _list(self) -> tuple[list[Item], list[Skipped]]:
-        found: dict[str, str] = {}
-        skipped = []
-        for relative, outcome in _walk(self.path):
+        walk = Walk(self.path)
+        stamps: dict[str, str] = {}
+        skipped = walk.skipped
+        for relative, stamp in walk.stamps.items():
             name = shown(relative)
-            if isinstance(outcome, Skipped):
-                skipped.append(outcome)
-            elif name in found:
+            if name in stamps:
                 skipped.append(Skipped(name, "another file's name reads the same"))
             else:
-                found[name] = outcome
-        return items_of(found, lambda name: os.path.join(self.locator, name)), sorted(skipped, key=lambda s: s.id)
+                stamps[name] = stamp
+        items = items_of(stamps, lambda name: os.path.join(self.locator, name), self.locator)
+        return items, sorted(skipped, key=lambda s: s.id)
 
 
-def items_of(stamps: dict[str, str], path_of) -> list[Item]:
-    """Items for relative names (``/`` between folders) with stamps; the folders say label, split and so on."""
-    folder_of = {name: tuple(name.split("/")[:-1]) for name in stamps}
-    meaning = places(Counter(folder_of.values()))
+def items_of(stamps: Mapping[str, str], path_of: Callable[[str], str], locator: str, around: str = "") -> list[Item]:
+    """Items for relative names (``/`` between folders) with stamps.
+
+    The folders say label, split and so on, by the layout that was chosen for ``locator`` or else by the one that is found.
+    Ids are the names without ``around``, which all of them begin with.
+    """
+    folder_of = {name: _folder(name) for name in stamps}
+    counts = Counter(folder_of.values())
+    roles = chosen(locator)
+    meaning = places(counts, found_roles(counts) if roles is None else roles)
     items = []
-    for name in sorted(stamps):
+    for name in sorted(stamps, key=lambda name: (nfc(name), name != nfc(name))):  # of two forms of a name, the usual one first
         place = meaning[folder_of[name]]
         items.append(
-            Item(name, path_of(name), place.label, place.instance, place.category, place.split, stamps[name])
+            Item(name[len(around) :], path_of(name), place.label, place.instance, place.category, place.split, stamps[name])
         )
     return items
 
 
-def _walk(root: str) -> Iterator[tuple[str, str | Skipped]]:
-    """(relative name, stamp) of every picture below ``root``, or what was passed over with the reason."""
-    top = os.path.realpath(root)
-    entered: set[str] = set()  # targets of links, so that links in circles end
-    waiting = [""]
-    while waiting:
-        below = waiting.pop()
-        try:
-            with os.scandir(os.path.join(root, below)) as entries:
-                for entry in entries:
-                    if is_hidden(entry.name):
-                        continue
-                    relative = f"{below}/{entry.name}" if below else entry.name
-                    if entry.is_symlink() and not _stays_inside(entry, top, entered):
-                        if is_picture(entry.name):
-                            reason = "a link that leads nowhere, in a circle or out of the folder is not followed"
-                            yield relative, Skipped(shown(relative), reason)
-                    elif entry.is_dir():
-                        waiting.append(relative)
-                    else:
-                        yield from _outcome(entry, relative)
-        except OSError as error:
-            yield below, Skipped(shown(below or root), f"this folder can't be read: {error.strerror}")
+def layout_of(dataset: Dataset) -> tuple[str, ...]:
+    """The layout that is found for the folders of a folder or a zip."""
+    return found_roles(Counter(_folder(place_of(dataset, item)) for item in dataset.items))
 
 
-def _outcome(entry: os.DirEntry, relative: str) -> Iterator[tuple[str, str | Skipped]]:
-    if not is_picture(entry.name):
-        if reason := why_not(entry.name):
-            yield relative, Skipped(shown(relative), reason)
-    elif not entry.is_file():
-        yield relative, Skipped(shown(relative), "this is no ordinary file")
-    else:
-        yield relative, stat_stamp(entry.stat())
+def place_of(dataset: Dataset, item: Item) -> str:
+    """The relative name of a picture of a folder or a zip, with all folders in front of it."""
+    return item.path.removeprefix(dataset.locator).lstrip(f"!/{os.sep}").replace(os.sep, "/")
 
 
-def _stays_inside(entry: os.DirEntry, top: str, entered: set[str]) -> bool:
-    target = os.path.realpath(entry.path)
-    if os.path.commonpath((top, target)) != top or not os.path.exists(target):
-        return False
-    if not os.path.isdir(target):
-        return True
-    around = os.path.commonpath((target, os.path.realpath(os.path.dirname(entry.path)))) == target
-    if around or target in entered:
-        return False
-    entered.add(target)
-    return True
+def _folder(name: str) -> tuple[str, ...]:
+    return tuple(nfc(name).split("/")[:-1])

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from core.datasets.base import Dataset
-from core.datasets.names import real, shown
+from core.datasets.names import nfc, real, shown
 from core.errors import UserError
 from core.types import Item, Protocol, Skipped
 
@@ -28,6 +28,9 @@ class Side:
 
     dataset: Dataset
     classes: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", {nfc(own): nfc(other) for own, other in self.classes.items()})
 
 
 class Joined(Dataset):
@@ -109,7 +112,7 @@ class Joined(Dataset):
             told = {**item.attributes, "query_class": class_of(item), "query_set": dataset.name}
             made = replace(made, category=None, instance=None if item.instance is None else f"{name}/{item.instance}",
                            attributes=told)  # fmt: skip
-        self._origin[made.id] = dataset, item
+        self._origin[nfc(made.id)] = dataset, item
         return made
 
 

@@ -64,8 +64,7 @@ class Zip(Dataset):
             else:
                 stamps[info.filename] = f"{info.CRC:08x}-{info.file_size}"
         around = _around(stamps)
-        ids = {name[len(around) :]: stamp for name, stamp in stamps.items()}
-        return items_of(ids, lambda name: f"{self.locator}!/{around}{name}"), sorted(skipped, key=lambda s: s.id)
+        return items_of(stamps, lambda name: f"{self.locator}!/{name}", self.locator, around), sorted(skipped, key=lambda s: s.id)
 
     def read(self, item: Item) -> bytes:
         member = item.path.removeprefix(f"{self.locator}!/")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.datasets.base import Dataset
+from core.datasets.names import nfc
 from core.errors import UserError
 from core.types import Item
 
@@ -86,7 +87,8 @@ class Answer:
 
 
 def item_of(dataset: Dataset, item_id: str) -> Item:
-    """The item with this id. Raises UserError where there is none."""
+    """The item with this id, in whatever Unicode form it is given. Raises UserError where there is none."""
+    item_id = nfc(item_id)
     if item_id in dataset.rows:
         return dataset.items[dataset.rows[item_id]]
     near = difflib.get_close_matches(item_id[:200], dataset.rows, n=3) if len(dataset.rows) <= 20_000 else []

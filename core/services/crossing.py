@@ -17,6 +17,7 @@ from pathlib import Path
 from core import store
 from core.datasets.base import Dataset
 from core.datasets.joined import SUFFIX, Joined, Side, classes_of, definition, refuse_unknown
+from core.datasets.names import nfc
 from core.errors import UserError
 from core.services import library
 from core.services.content import content_hash
@@ -38,6 +39,10 @@ class Row:
     gallery_class: str
     query_set: str = ""
     gallery_set: str = ""
+
+    def __post_init__(self) -> None:
+        for name in (*COLUMNS, *OPTIONAL):
+            object.__setattr__(self, name, nfc(getattr(self, name)))
 
 
 @dataclass(frozen=True, slots=True)

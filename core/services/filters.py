@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from core.datasets.names import nfc
 from core.errors import UserError
 from core.types import Item
 
@@ -25,7 +26,7 @@ def allowed(items: Sequence[Item], conditions: Sequence[str]) -> np.ndarray | No
     mask = np.ones(len(items), bool)
     for condition in conditions:
         field, sign, wanted = condition.partition("=")
-        field, values = field.strip(), {value.strip() for value in wanted.split("|") if value.strip()}
+        field, values = nfc(field.strip()), {nfc(value.strip()) for value in wanted.split("|") if value.strip()}
         if not sign or not values:
             raise UserError(f"{condition[:80]!r} is no filter.", fix="Write it as category=shoe, or label=mug|cup.")
         mask &= _meets(items, field, values)

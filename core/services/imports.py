@@ -12,6 +12,7 @@ import numpy as np
 
 from core import store
 from core.datasets.base import Dataset
+from core.datasets.names import nfc
 from core.datasets.vectors import read_vectors
 from core.encoders.base import encoders
 from core.encoders.imported import PREFIX, home
@@ -78,7 +79,7 @@ def _name(name: str) -> str:
 def _as_item_ids(dataset: Dataset, ids: Sequence[str]) -> list[str]:
     """Ids as items have them; a path of an item becomes its id. Raises UserError where none of them is known."""
     by_path = {item.path: item.id for item in dataset.items}
-    found = [id if id in dataset.rows else by_path.get(id, id) for id in ids]
+    found = [by_path.get(id, id) if (form := nfc(id)) not in dataset.rows else form for id in ids]
     if not any(id in dataset.rows for id in found):
         raise UserError(
             f"None of the {len(ids)} ids is a picture of {dataset.title or dataset.name}.",

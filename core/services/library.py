@@ -12,9 +12,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from core import store
+from core.datasets import layout
 from core.datasets.base import Dataset, datasets
-from core.datasets.names import shown
+from core.datasets.folder import Folder, layout_of
+from core.datasets.names import real, shown
 from core.datasets.paths import open_dataset as open_source
+from core.datasets.zipped import Zip
 from core.encoders.base import Encoder, encoders
 from core.errors import UserError
 from core.indexes.base import Index, indexes
@@ -60,7 +63,8 @@ def dataset_rows() -> list[dict]:
 def dataset_row(locator: str) -> dict:
     """The row of one dataset by name or path; what is wrong with it stands in ``detail``."""
     row = {"name": locator, "title": locator, "kind": "", "locator": locator, "state": "unavailable", "detail": "", "note": ""}
-    row |= {"pictures": 0, "labels": 0, "splits": {}, "protocols": [], "skipped": 0, "added": locator in added()}
+    row |= {"pictures": 0, "labels": 0, "splits": {}, "protocols": [], "skipped": 0, "seen": 0, "layout": ""}
+    row["added"] = locator in added()
     try:
         dataset = open_source(locator) if locator in datasets.names() else open_dataset(locator)
         state = dataset.state()
@@ -79,7 +83,17 @@ def _contents(dataset: Dataset) -> dict:
         "splits": dict(Counter(item.split for item in items if item.split is not None)),
         "protocols": [protocol.name for protocol in dataset.protocols()],
         "skipped": len(dataset.skipped),
+        "seen": dataset.seen,
+        "layout": _layout(dataset),
     }
+
+
+def _layout(dataset: Dataset) -> str:
+    """How the folders were understood, in words of :mod:`core.datasets.layout`; empty where labels come from elsewhere."""
+    if not isinstance(dataset, Folder | Zip):
+        return ""
+    chosen = layout.chosen(dataset.locator)
+    return layout.written(layout_of(dataset) if chosen is None else chosen)
 
 
 def encoder_rows() -> list[dict]:
@@ -219,7 +233,7 @@ def remove_dataset(locator: str) -> None:
         UserError: it was never added, or is being built now.
     """
     if locator not in added():
-        locator = shown(os.path.abspath(os.path.expanduser(locator)))
+        locator = shown(os.path.abspath(real(os.path.expanduser(locator))))
     if locator not in added():
         raise UserError(f"{locator!r} was not added to the library.", f"Added: {', '.join(added()) or 'none'}.")
     with store.lock("library"):

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services import library
-from pages.parts import builds, cached, downloads, link, settings
+from pages.parts import builds, cached, downloads, library_layout, link, settings
 from pages.parts.shell import hosted
 from pages.parts.words import count, quiet, row_html, size, table
 
@@ -42,6 +42,8 @@ def _actions(row: dict, number: int) -> None:
     skipped = cached.skipped(row["locator"]) if ready else row["skipped"]
     if skipped and st.button(f"{skipped:,} passed over", key=f"skipped_{number}"):
         _skipped(row)
+    if ready:
+        library_layout.offer(row, number)
     if ready and st.button("Compare", key=f"open_{number}"):
         made = builds.last_of(row["locator"])
         st.switch_page("pages/compare.py", query_params=made or {"dataset": row["locator"]})

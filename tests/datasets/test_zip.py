@@ -35,7 +35,8 @@ def test_a_zip_says_what_its_folder_says(tmp_path, name, around):
     expected = Folder(folder(tmp_path / "folder", [kept + one for one in FOLDERS[name]])).items
     dataset = Zip(zipped(tmp_path / "z.zip", FOLDERS[name], around))
     told = [(i.id, i.split, i.label, i.category, i.instance) for i in dataset.items]
-    assert told == [(i.id, i.split, i.label, i.category, i.instance) for i in expected]
+    only = around.rstrip("/") if name == "flat" and not kept and around else None  # a folder of pictures alone is their class
+    assert told == [(i.id, i.split, i.label or only, i.category, i.instance) for i in expected]
     for item in dataset.items:
         member = item.id.removeprefix(kept)
         assert dataset.read(item) == picture(member, kind=kind_of(member))

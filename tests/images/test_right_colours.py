@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core import colours
 from core.images import decode
 from tests.images.painted import BLUE, RED, WHITE, assert_quarters, corners, encoded, near, png, quarters, tiff
 
@@ -93,6 +94,42 @@ def test_sixteen_bit_rgb_rgba_grey_alpha_and_transparent_level_png():
     assert decode(png(2, 1, 16, 4, grey)).tolist() == [[[64, 64, 64], [255, 255, 255]]]
     level = png(2, 1, 16, 0, b"\0" + struct.pack(">2H", 0x4000, 0x4001), (b"tRNS", struct.pack(">H", 0x4000)))
     assert decode(level).tolist() == [[[255] * 3, [64] * 3]]
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
+def test_one_transparent_grey_of_every_depth(depth):
+    """A level of few bits is scaled like the pixels are; levels beside it stay."""
+    highest = 2**depth - 1
+    levels = sorted({0, highest // 3, highest // 3 + 1, highest})
+    bits = "".join(f"{level:0{depth}b}" for level in levels)
+    row = int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8), "big")
+    for clear in levels:
+        data = png(len(levels), 1, depth, 0, b"\0" + row, (b"tRNS", struct.pack(">H", clear)))
+        expected = [255 if level == clear else round(level * 255 / highest) for level in levels]
+        assert decode(data)[0, :, 1].tolist() == expected
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_one_transparent_colour_of_every_depth(depth):
+    row = [(10, 20, 30), (10, 20, 31), (11, 20, 30), (30, 20, 10)]
+    if depth == 16:
+        row += [(0x0A01, 0x1401, 0x1E01), (0x0A01, 0x1401, 0x1E02), (0x0A02, 0x1401, 0x1E01)]
+    word = "B" if depth == 8 else "H"
+    stored = b"".join(struct.pack(f">3{word}", *colour) for colour in row)
+    for clear in row:
+        data = png(len(row), 1, depth, 2, b"\0" + stored, (b"tRNS", struct.pack(">3H", *clear)))
+        expected = [[255] * 3 if colour == clear else [level >> (depth - 8) for level in colour] for colour in row]
+        assert decode(data)[0].tolist() == expected
+
+
+def test_the_transparent_colour_of_an_picture_in_many_strips(monkeypatch):
+    monkeypatch.setattr(colours, "STRIP_PIXELS", 20)
+    rng = np.random.default_rng(3)
+    deep = rng.integers(0, 3, (16, 9, 3)).astype(">u2") * 0x0101
+    rows = b"".join(b"\0" + row.tobytes() for row in deep)
+    data = png(9, 16, 16, 2, rows, (b"tRNS", deep[4, 5].tobytes()))
+    clear = (deep == deep[4, 5]).all(axis=2)
+    np.testing.assert_array_equal(decode(data), np.where(clear[..., None], 255, deep >> 8))
 
 
 def test_sixteen_bit_rgb_tiff():

@@ -237,3 +237,16 @@ def test_command_line(sets, table, capsys):
     assert r"\dagger" not in latex(reports.Report.load(reports.find("latest")), "goods", "cross-domain")
     assert main(["evaluate", "--encoders", "tiny.16x16"]) == 1
     assert "--queries" in capsys.readouterr().err
+
+
+def test_classes_are_joined_whatever_unicode_form_their_names_have(tmp_path):
+    paint(tmp_path / "shop", "cafe\u0301", "red", 2, 0)
+    paint(tmp_path / "shop", "tea", "blue", 2, 1)
+    paint(tmp_path / "phone", "thé", "blue", 2, 2)
+    paint(tmp_path / "phone", "ro\u0302ti", "red", 2, 3)
+    (tmp_path / "j.csv").write_text("query_class,gallery_class\nthe\u0301,tea\nrôti,café\n", "utf-8")
+    made = crossing.opened([str(tmp_path / "phone")], str(tmp_path / "shop"), str(tmp_path / "j.csv"))
+    asked = [item for item in made.items if item.split != "gallery"]
+    assert {item.label for item in asked} == {"café", "tea"}
+    assert len(asked) == 4
+    assert all(made.read(item) for item in made.items)

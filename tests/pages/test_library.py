@@ -147,6 +147,23 @@ def test_pictures_that_a_build_passed_over_are_listed_with_the_reason(open_page,
     assert "broken.png" in html(app)
 
 
+def test_labels_from_folders_are_shown_and_corrected(open_page, tmp_path):
+    for number, name in enumerate(("shop/cups", "shop/plants", "home/plants")):
+        (tmp_path / "places" / name).mkdir(parents=True)
+        Image.new("RGB", (40, 40), (60 * number, 90, 200)).save(tmp_path / "places" / name / "1.png")
+    locator = library.add_folder(str(tmp_path / "places"))
+    app = open_page("library")
+    next(button for button in app.button if button.label == "Labels").click().run()
+    assert not app.exception
+    assert "read as category/instance" in html(app)
+    assert "shop/cups/1.png" in html(app)
+    app.selectbox(key="layout_choice").set_value("*/class")
+    app.button(key="layout_use").click().run()
+    assert not app.exception
+    assert {item.label for item in library.open_dataset(locator).items} == {"cups", "plants"}
+    assert "2 classes" in html(open_page("library"))
+
+
 def test_a_hosted_demo_shows_no_paths_and_deletes_nothing(open_page, pictures, monkeypatch):
     library.add_folder(str(pictures))
     build(library.open_dataset(str(pictures)), ["tiny.16x16"])

@@ -17,7 +17,7 @@ from core.types import Item
 ITEMS = [
     Item("a", "a.png", label="mug", category="cup", split="train", attributes={"colour": "red", "tags": ("old", "small")}),
     Item("b", "b.png", label="shoe", category="shoe", split="train", attributes={"colour": "blue", "size": 42}),
-    Item("c", "c.png", label="mug", split="test"),
+    Item("c", "c.png", label="mug", split="test", attributes={"größe": "café"}),
 ]
 
 
@@ -25,6 +25,7 @@ ITEMS = [
     ("conditions", "mask"),
     [
         ([], None), (["label=mug"], "101"), (["label=mug|shoe"], "111"), (["label=mug", "split=train"], "100"),
+        (["größe=cafe\u0301"], "001"), (["gro\u0308ße=café"], "001"),
         (["colour=blue"], "010"), (["tags=old"], "100"), (["size=42"], "010"), ([" label = mug "], "101"),
     ],
 )  # fmt: skip

@@ -137,3 +137,14 @@ def test_removal_takes_what_was_built_too(gallery, brought, artifacts):
     for forged in ("mine", "", "..", "../../x"):
         with pytest.raises(UserError, match="no vectors"):
             imports.remove_vectors(forged)
+
+
+def test_ids_in_another_unicode_form_are_the_same_pictures(tmp_path):
+    paint(tmp_path / "set", ["cafe\u0301/1.png", "tea/2.png"])
+    np.save(tmp_path / "mine.npy", np.eye(2, 3, dtype=np.float32))
+    (tmp_path / "mine.txt").write_text("café/1.png\ntea/2.png", "utf-8")
+    name = imports.import_vectors(str(tmp_path / "set"), "mine", str(tmp_path / "mine.npy"))
+    dataset = library.open_dataset(str(tmp_path / "set"))
+    hits = search(Query(item_id="cafe\u0301/1.png"), dataset, name, k=2, include_self=True).hits
+    assert hits[0].id == "café/1.png"
+    assert hits[0].path.endswith("cafe\u0301/1.png"), "the stored form is kept"
