@@ -12,6 +12,7 @@ import numpy as np
 from core.encoders import forms
 from core.encoders.base import unit_rows
 from core.encoders.precision import FP32, Record
+from core.neighbours import cosine_matrix, nearest, rows_without_own
 
 if TYPE_CHECKING:
 
@@ -58,11 +59,9 @@ def _timed(encoder: Network, sample: list[np.ndarray], form: str) -> tuple[np.nd
 def top_overlap(first: np.ndarray, second: np.ndarray, k: int = TOP) -> float:
     """Mean share of the ``k`` nearest others (cosine) that two sets of unit vectors (n, dim) of the same things share."""
     k = min(k, len(first) - 1)
-    tops = []
-    for vectors in (first, second):
-        scores = vectors @ vectors.T
-        np.fill_diagonal(scores, -np.inf)
-        tops.append(np.argsort(-scores, axis=1, kind="stable")[:, :k])
+    rows = np.arange(len(first))
+    lists = (nearest(vectors, vectors.__getitem__, range(len(vectors)), k + 1) for vectors in (first, second))
+    tops = [rows_without_own(hits.ids, rows, k) for hits in lists]
     return float(np.mean([len(np.intersect1d(a, b)) / k for a, b in zip(*tops, strict=True)]))
 
 
@@ -77,7 +76,7 @@ def mean_average_precision(vectors: np.ndarray, labels: np.ndarray) -> float:
     """mAP of each picture searching the others, relevant = same label; NaN where no label occurs twice."""
     from sklearn.metrics import average_precision_score
 
-    scores, same = vectors @ vectors.T, labels[:, None] == labels[None]
+    scores, same = cosine_matrix(vectors, vectors), labels[:, None] == labels[None]
     found = []
     for row in range(len(vectors)):
         others = np.arange(len(vectors)) != row

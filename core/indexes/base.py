@@ -13,7 +13,7 @@ import numpy as np
 
 from core.errors import UserError
 from core.indexes.knobs import Knob
-from core.indexes.ranking import join, nothing, scan, top
+from core.neighbours import best, join, nearest, nothing
 from core.registry import Registry
 from core.types import Cost, Hits, Progress, State
 
@@ -45,7 +45,7 @@ class Index(ABC):
     Build knobs are given to :meth:`build` and belong to the cache key; search knobs are given to :meth:`search` and do
     not. Ids are row numbers of what was built, then of what was added; removing rows does not renumber the others.
 
-    Whatever finds the hits, a score is the exact cosine of query and row (:mod:`core.indexes.ranking`), and equal
+    Whatever finds the hits, a score is the exact cosine of query and row (:mod:`core.neighbours`), and equal
     scores fall by id: so two indexes that find the same rows give the same answer, and approximation shows in what is
     missing alone. Where ``score`` is not ``cosine`` it says what is ranked by instead.
     """
@@ -162,14 +162,14 @@ class Index(ABC):
             return nothing(len(queries), k)
         compares = self.score == "cosine" and not self.partial
         if compares and len(left) <= max(FEW, k):
-            return scan(queries, self.rows, left, k)
+            return nearest(queries, self.rows, left, k)
         hits = self._select(queries, k, mask, **knobs) if self.selects else self._overfetch(queries, k, mask, knobs)
         short = np.flatnonzero((hits.ids >= 0).sum(axis=1) < min(k, len(left)))
-        return join(hits, short, scan(queries[short], self.rows, left, k)) if compares and len(short) else hits
+        return join(hits, short, nearest(queries[short], self.rows, left, k)) if compares and len(short) else hits
 
     def _select(self, queries: np.ndarray, k: int, mask: np.ndarray, **knobs: float) -> Hits:
         """A search that looks at the allowed rows alone, where ``selects``: here by comparing every one of them."""
-        return scan(queries, self.rows, np.flatnonzero(mask), k)
+        return nearest(queries, self.rows, np.flatnonzero(mask), k)
 
     def _overfetch(self, queries: np.ndarray, k: int, mask: np.ndarray, knobs: dict[str, float]) -> Hits:
         """Fetch more, four times as many each time, until ``k`` allowed ones are among them or all were seen."""
@@ -179,7 +179,7 @@ class Index(ABC):
             hits = self._search(queries, wanted, **knobs)
             which, column = np.nonzero((hits.ids >= 0) & mask[hits.ids])
             if wanted == self.size or np.bincount(which, minlength=len(queries)).min() >= min(k, count):
-                return top(len(queries), k, which, hits.ids[which, column], hits.scores[which, column])
+                return best(len(queries), k, which, hits.ids[which, column], hits.scores[which, column])
             wanted = min(self.size, 4 * wanted)
 
     def add(self, vectors: np.ndarray) -> None:

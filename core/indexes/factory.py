@@ -18,9 +18,8 @@ from core.errors import UserError
 from core.faiss_door import faiss
 from core.indexes.base import Knob, indexes
 from core.indexes.beside import Beside, blocks
-from core.indexes.faiss_calls import parameters, quiet, read, refined, sample, write, written_bytes
-from core.indexes.faiss_search import FaissSearch, Wish, of_codes
-from core.types import Cost, Progress
+from core.indexes.faiss_calls import best_of_codes, parameters, quiet, read, sample, write, written_bytes
+from core.types import Cost, Hits, Progress
 
 PREFIX = "factory:"
 BLOCK, LONGEST = 16_384, 80
@@ -111,7 +110,7 @@ def _check_numbers(made: Plan) -> None:
         raise UserError(f"{made.text!r} asks for 1 link of each {'picture' if made.links else 'list'}.", "At least 2.")
 
 
-class FactoryIndex(FaissSearch, Beside):
+class FactoryIndex(Beside):
     """The index that a line describes, built."""
 
     def __init__(self, text: str) -> None:
@@ -190,10 +189,10 @@ class FactoryIndex(FaissSearch, Beside):
         return faiss().SearchParametersPreTransform(index_params=params) if wrapped else params
 
     def _take(self, index: object, mapped: Path | None) -> None:
-        self._index, self._mapped, self._asked = index, mapped, refined(index, self._vectors)
+        self._index, self._mapped = index, mapped
 
-    def _wish(self, k: int, mask: np.ndarray | None = None, **knobs: float) -> Wish:
-        return of_codes(self._index, self._vectors, k, int(knobs["rerank"]), self._parameters(knobs))
+    def _search(self, queries: np.ndarray, k: int, **knobs: float) -> Hits:
+        return best_of_codes(self._index, self._vectors, queries, k, int(knobs["rerank"]), self._parameters(knobs))
 
     def _add(self, vectors: np.ndarray) -> None:
         if self._mapped is not None:  # a mapped index can't grow: faiss would end the process

@@ -17,9 +17,9 @@ import numpy as np
 
 from core.errors import UserError
 from core.faiss_door import faiss
-from core.indexes.base import Knob, indexes
-from core.indexes.faiss_calls import all_best, parameters, quiet, read, refined, sample, write, written_bytes
-from core.indexes.faiss_search import MORE, FaissSearch, Wish, of_codes
+from core.indexes.base import Index, Knob, indexes
+from core.indexes.faiss_calls import all_best, best_of_codes, parameters, quiet, read, sample, write, written_bytes
+from core.neighbours import rank
 from core.types import Cost, Hits, Progress, report
 
 BLOCK = 16_384
@@ -93,7 +93,7 @@ ROWS = (
 )  # fmt: skip
 
 
-class FaissIndex(FaissSearch):
+class FaissIndex(Index):
     """A row of the table, built."""
 
     def __init__(self, row: Row) -> None:
@@ -148,17 +148,22 @@ class FaissIndex(FaissSearch):
         if hasattr(index, "make_direct_map") and not self._row.lossy:
             index.make_direct_map()
         self._index, self._mapped, self._seconds = index, mapped, seconds
-        self._asked = refined(index, self._beside) if self._row.lossy else index
 
-    def _wish(self, k: int, mask: np.ndarray | None = None, **knobs: float) -> Wish:
-        params, most = parameters(knobs, mask), self._index.ntotal
-        if self._row.lossy:
-            return of_codes(self._index, self._beside, k, int(knobs["rerank"]), params)
-        fetched = min(k + MORE if self.exact else k, most)
-        return Wish(fetched, params, lambda queries: all_best(self._index, queries, k))
+    def rows(self, ids: np.ndarray) -> np.ndarray:
+        return self._beside[ids] if self._row.lossy else self._index.reconstruct_batch(ids)
+
+    def _search(self, queries: np.ndarray, k: int, **knobs: float) -> Hits:
+        return self._found(queries, k, parameters(knobs), knobs)
 
     def _select(self, queries: np.ndarray, k: int, mask: np.ndarray, **knobs: float) -> Hits:
-        return super()._select(queries, k, mask) if self.exact else self._found(queries, k, self._wish(k, mask, **knobs))
+        return super()._select(queries, k, mask) if self.exact else self._found(queries, k, parameters(knobs, mask), knobs)
+
+    def _found(self, queries: np.ndarray, k: int, params: object, knobs: dict) -> Hits:
+        if self._row.lossy:
+            return best_of_codes(self._index, self._beside, queries, k, int(knobs["rerank"]), params)
+        if self.exact:
+            return rank(queries, self.rows, all_best(self._index, queries, min(k, self.size)), k)
+        return rank(queries, self.rows, self._index.search(queries, min(k, self.size), params=params)[1], k)
 
     def _add(self, vectors: np.ndarray) -> None:
         if self._mapped is not None:  # a mapped index can't grow: faiss would end the process

@@ -19,7 +19,7 @@ from core.indexes.base import Knob, indexes
 from core.indexes.beside import Beside, blocks
 from core.indexes.faiss_calls import parameters, read, sample, write, written_bytes
 from core.indexes.planes import Planes, are_bits, learned_planes, own_planes, random_planes
-from core.indexes.ranking import rank, top
+from core.neighbours import best, rank
 from core.types import Cost, Hits, Progress
 
 BLOCK = 16_384
@@ -120,7 +120,7 @@ class Hamming(Beside):
             return rank(queries, self.rows, found, k)
         which, column = np.nonzero(found >= 0)
         scores = (1.0 - 2.0 * distances[which, column] / self._planes.count).astype(np.float32)
-        return top(len(queries), k, which, found[which, column], scores)
+        return best(len(queries), k, which, found[which, column], scores)
 
     def rows(self, ids: np.ndarray) -> np.ndarray:
         if not self._own:
