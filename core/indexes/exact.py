@@ -37,9 +37,6 @@ class Exact(Index):
     def rows(self, ids: np.ndarray | slice) -> np.ndarray:
         return self._vectors[ids]
 
-    def _add(self, vectors: np.ndarray) -> None:
-        self._vectors = np.concatenate([self._vectors, vectors])
-
     def _save(self, folder: Path) -> None:
         np.save(folder / "vectors.npy", self._vectors)
         (folder / "built.json").write_text(json.dumps({"build_s": self._seconds}))

@@ -102,7 +102,6 @@ class FaissIndex(Index):
         self.build_knobs, self.search_knobs, self.selects = row.build, row.search, row.selects
         self._index = None
         self._beside = np.zeros((0, 0), np.float32)
-        self._mapped: Path | None = None
         self._seconds = 0.0
 
     def fingerprint(self, **knobs: float) -> dict:
@@ -119,7 +118,7 @@ class FaissIndex(Index):
             index.add(np.ascontiguousarray(vectors[start : start + BLOCK], dtype=np.float32))
             report(progress, min(start + BLOCK, n), n)
         self._beside = np.ascontiguousarray(vectors, dtype=np.float32) if self._row.lossy else self._beside
-        self._take(index, None, time.perf_counter() - started)
+        self._take(index, time.perf_counter() - started)
 
     def _new(self, dim: int, knobs: dict) -> object:
         metric = faiss().METRIC_L2 if self._row.name == "lsh" else faiss().METRIC_INNER_PRODUCT
@@ -144,10 +143,10 @@ class FaissIndex(Index):
             fits = ", ".join(str(m) for m in range(1, dim + 1) if dim % m == 0)
             raise UserError(f"m = {chosen['m']} does not divide {dim} dimensions.", f"These do: {fits}.")
 
-    def _take(self, index: object, mapped: Path | None, seconds: float) -> None:
+    def _take(self, index: object, seconds: float) -> None:
         if hasattr(index, "make_direct_map") and not self._row.lossy:
             index.make_direct_map()
-        self._index, self._mapped, self._seconds = index, mapped, seconds
+        self._index, self._seconds = index, seconds
 
     def rows(self, ids: np.ndarray) -> np.ndarray:
         return self._beside[ids] if self._row.lossy else self._index.reconstruct_batch(ids)
@@ -165,14 +164,6 @@ class FaissIndex(Index):
             return rank(queries, self.rows, all_best(self._index, queries, min(k, self.size)), k)
         return rank(queries, self.rows, self._index.search(queries, min(k, self.size), params=params)[1], k)
 
-    def _add(self, vectors: np.ndarray) -> None:
-        if self._mapped is not None:  # a mapped index can't grow: faiss would end the process
-            self._index = faiss().read_index(str(self._mapped))
-        beside = np.concatenate([self._beside, vectors]) if self._row.lossy else self._beside  # before: it may find no memory
-        self._index.add(vectors)
-        self._beside = beside
-        self._take(self._index, None, self._seconds)
-
     def _save(self, folder: Path) -> None:
         write(self._index, folder / "index.faiss")
         if self._row.lossy:
@@ -185,7 +176,7 @@ class FaissIndex(Index):
         index = read(folder / "index.faiss")
         if self._row.lossy:
             self._beside = np.asarray(np.load(folder / "vectors.npy", mmap_mode="r"))  # of a memmap rows are slow to take
-        self._take(index, folder / "index.faiss", built["build_s"])
+        self._take(index, built["build_s"])
         self.size, self.dim = index.ntotal, index.d
 
     def cost(self) -> Cost:

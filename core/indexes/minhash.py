@@ -154,12 +154,6 @@ class MinHashIndex(Beside):
         """The minima of each vector's set, uint32 (n, num_perm)."""
         return signatures_of(self.bits(vectors), self._signatures.shape[1])
 
-    def shared_bands(self, query: np.ndarray, row: int, threshold: float) -> list[int]:
-        """In which bands (0 to b - 1) one vector (dim) and a row meet."""
-        b, r = self.bands(threshold)
-        pair = np.stack([self.signatures(query[None])[0], self._signatures[row]])[:, : b * r].reshape(2, b, r)
-        return np.flatnonzero((pair[0] == pair[1]).all(axis=1)).tolist()
-
     def bands(self, threshold: float) -> tuple[int, int]:
         """Bands and minima in each at a threshold."""
         return bands(round(float(threshold), 4), self._signatures.shape[1])
@@ -188,10 +182,6 @@ class MinHashIndex(Beside):
             found = nearest(queries[row : row + 1], self.rows, ids, most)
             hits.ids[row, :most], hits.scores[row, :most] = found.ids[0], found.scores[0]
         return hits
-
-    def _add(self, vectors: np.ndarray) -> None:
-        self._take(np.concatenate([self._signatures, self.signatures(vectors)]), self._planes)
-        self._vectors = np.concatenate([self._vectors, vectors])
 
     def _save(self, folder: Path) -> None:
         np.save(folder / FILE, self._signatures)

@@ -69,11 +69,6 @@ class Voyager(Beside):
                 if not wanted:
                     return np.zeros(0, np.int64)
 
-    def _add(self, vectors: np.ndarray) -> None:
-        self._graph.resize(self.size + len(vectors))
-        _insert(self._graph, vectors, self.size)
-        self._vectors, self._bytes = np.concatenate([self._vectors, vectors]), len(self._graph.as_bytes())
-
     def _save(self, folder: Path) -> None:
         (folder / FILE).write_bytes(self._graph.as_bytes())
         self._save_vectors(folder)
