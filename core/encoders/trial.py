@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.encoders import forms
-from core.encoders.base import unit_rows
+from core.encoders import forms, precision
+from core.encoders.base import Encoder, unit_rows
 from core.encoders.precision import FP32, Record
 from core.neighbours import cosine_matrix, nearest, rows_without_own
 
@@ -21,6 +21,30 @@ if TYPE_CHECKING:
 OVERLAP, MAP_CHANGE, TOP = 0.98, 0.002, 10
 FEWEST, MOST = 40, 256
 """Pictures in the sample: with fewer the top 10 says nothing, more cost time."""
+
+
+def decide(encoder: Encoder, prepared: Sequence[np.ndarray], labels: Sequence | None = None) -> Record:
+    """Measure the number formats of this machine on a sample and keep the fastest that agrees with fp32.
+
+    The decision is recorded for these weights on this machine, and this object uses it from now on; other encoder
+    objects that already encoded keep theirs. Decided once, the record is returned without measuring again.
+
+    Args:
+        encoder: any encoder; one that is not a network has nothing to choose.
+        prepared: what ``prepare`` made of at least 40 pictures from the gallery; up to 256 are looked at.
+        labels: their labels where known; mean average precision within the sample then has to stay within 0.002.
+    """
+    if not hasattr(encoder, "use_form"):
+        return Record(FP32, "not a network")
+    if (record := precision.found(encoder)) is not None or (record := precision.forced()) is not None:
+        encoder.load()
+        encoder.use_form(record.form)
+        return record
+    record = measure(encoder, prepared, labels)
+    encoder.use_form(record.form)
+    if record.pictures:
+        precision.keep(encoder, record)
+    return record
 
 
 def measure(encoder: Network, prepared: Sequence[np.ndarray], labels: Sequence | None = None) -> Record:
