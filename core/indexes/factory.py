@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import UserError
-from core.faiss_door import faiss
+from core.faiss_loader import faiss
 from core.indexes.base import Knob, indexes
 from core.indexes.beside import Beside, blocks
 from core.indexes.faiss_calls import best_of_codes, parameters, quiet, read, sample, write, written_bytes

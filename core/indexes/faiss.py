@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import UserError
-from core.faiss_door import faiss
+from core.faiss_loader import faiss
 from core.indexes.base import Index, Knob, indexes
 from core.indexes.faiss_calls import all_best, best_of_codes, parameters, quiet, read, sample, write, written_bytes
 from core.neighbours import rank

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from core.disk import os_error
-from core.faiss_door import faiss
+from core.faiss_loader import faiss
 from core.indexes.base import Unreadable
 from core.neighbours import rank, slack
 from core.types import Hits
@@ -56,10 +56,11 @@ def _unmasked(knob: str, value: int) -> object:
 def all_best(index: object, queries: np.ndarray, k: int) -> np.ndarray:
     """Ids (q, m) that hold the k best of each query and all that float32 can't tell from the k-th; -1 = none."""
     more = min(k + MORE, index.ntotal)
-    scores, ids = index.search(queries, more)
+    scores, found = index.search(queries, more)
+    floor = scores[:, k - 1] - slack(index.d)
+    ids = np.where(scores >= floor[:, None], found, -1)
     if more == index.ntotal:
         return ids
-    floor = scores[:, k - 1] - slack(index.d)
     for row in np.flatnonzero(scores[:, -1] >= floor):  # more equals than were fetched: one scan for everything above the floor
         _, _, every = index.range_search(queries[row : row + 1], float(floor[row]))
         ids = np.pad(ids, ((0, 0), (0, max(0, len(every) - ids.shape[1]))), constant_values=-1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.faiss_door import faiss
+from core.faiss_loader import faiss
 from core.indexes.beside import blocks
 from core.neighbours import nearest, rank, without_own
 from core.types import Hits, Progress, report

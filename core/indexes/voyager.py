@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.faiss_door import threads
+from core.faiss_loader import threads
 from core.indexes.base import Knob, Unreadable, indexes
 from core.indexes.beside import Beside, blocks
 from core.neighbours import rank
