@@ -48,7 +48,7 @@ def pair_threshold(vectors: np.ndarray, labels: np.ndarray) -> float | None:
         vectors: float (n, dim), unit rows. labels: int (n,). None where there are no pairs of both kinds.
     """
     rows, columns = np.triu_indices(len(vectors), 1)
-    distances = np.sqrt(np.maximum(2 - 2 * cosine_matrix(vectors, vectors)[rows, columns], 0))
+    distances = np.sqrt(np.maximum(2 - 2 * (vectors @ vectors.T)[rows, columns], 0))
     same = labels[rows] == labels[columns]
     if not same.any() or same.all():
         return None
