@@ -118,18 +118,6 @@ class Hits:
         if (self.scores[:, 1:] > self.scores[:, :-1]).any():
             raise ValueError("scores must be sorted, best first")
 
-    @classmethod
-    def unchecked(cls, ids: np.ndarray, scores: np.ndarray) -> Hits:
-        """Hits whose maker has just seen to their shape and order: a quick search would feel a second look."""
-        hits = object.__new__(cls)
-        _set_ids(hits, ids)
-        _set_scores(hits, scores)
-        return hits
-
-
-_set_ids, _set_scores = Hits.ids.__set__, Hits.scores.__set__
-"""As frozen as the class is, its slots can be written to: half the time of ``object.__setattr__``."""
-
 
 @dataclass(frozen=True, slots=True)
 class State:

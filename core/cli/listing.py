@@ -77,7 +77,7 @@ def _indexes(options: argparse.Namespace) -> None:
     if options.json:
         return emit(rows)
     shown = [{**row, "knobs": ", ".join(f"{k}={v}" for k, v in row["knobs"].items())} for row in rows]
-    table(shown, ["name", "state", "score", "knobs", "add", "remove", "title"])
+    table(shown, ["name", "state", "score", "knobs", "title"])
     for row in (row for row in rows if row["detail"]):
         print(f"{row['name']}: {row['detail']}")
     print("Also any faiss factory string, as factory:IVF64,PQ16. Knobs with ranges and meaning: python -m core indexes --json")

@@ -10,19 +10,13 @@ import json
 import logging
 import os
 import platform
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
+from typing import Protocol
 
 from core import store
 from core.errors import UserError
-
-if TYPE_CHECKING:
-    from core.encoders.network import Network
 
 log = logging.getLogger(__name__)
 ENV = "LOOKALIKE_PRECISION"
@@ -44,39 +38,24 @@ class Record:
     map_change: dict[str, float] = field(default_factory=dict)
 
 
-def decide(encoder, prepared: Sequence[np.ndarray], labels: Sequence | None = None) -> Record:
-    """Measure the number formats of this machine on a sample and keep the fastest that agrees with fp32.
+class Measured(Protocol):
+    """What a record belongs to: a network, by its name and the digest of its weights."""
 
-    The decision is recorded for these weights on this machine, and this object uses it from now on; other encoder
-    objects that already encoded keep theirs. Decided once, the record is returned without measuring again.
+    name: str
 
-    Args:
-        encoder: any encoder; one that is not a network has nothing to choose.
-        prepared: what ``prepare`` made of at least 40 pictures from the gallery; up to 256 are looked at.
-        labels: their labels where known; mean average precision within the sample then has to stay within 0.002.
-    """
-    from core.encoders import trial
+    @property
+    def ready(self) -> bool: ...
 
-    if not hasattr(encoder, "use_form"):
-        return Record(FP32, "not a network")
-    if (record := found(encoder)) is not None or (record := _forced()) is not None:
-        encoder.load()
-        encoder.use_form(record.form)
-        return record
-    record = trial.measure(encoder, prepared, labels)
-    encoder.use_form(record.form)
-    if record.pictures:
-        store.write_text(_path(encoder), json.dumps(asdict(record)))
-    return record
+    def weights_digest(self) -> str | None: ...
 
 
-def recorded(encoder: Network) -> str:
+def recorded(encoder: Measured) -> str:
     """The form to run in: forced by the environment, else as decided earlier, else fp32."""
-    record = _forced() or found(encoder)
+    record = forced() or found(encoder)
     return record.form if record else FP32
 
 
-def found(encoder: Network) -> Record | None:
+def found(encoder: Measured) -> Record | None:
     """The record of an earlier decision for these weights on this machine, or None."""
     if os.environ.get(ENV) or not encoder.ready:
         return None
@@ -90,7 +69,13 @@ def found(encoder: Network) -> Record | None:
         return None
 
 
-def _forced() -> Record | None:
+def keep(encoder: Measured, record: Record) -> None:
+    """Write a decision down for these weights on this machine. Raises OSError."""
+    store.write_text(_path(encoder), json.dumps(asdict(record)))
+
+
+def forced() -> Record | None:
+    """What the environment asks for, or None. Raises UserError where it asks for nothing known."""
     wish = os.environ.get(ENV, "")
     if not wish:
         return None
@@ -100,7 +85,7 @@ def _forced() -> Record | None:
     return Record(kinds[wish], f"forced by {ENV}")
 
 
-def _path(encoder: Network) -> Path:
+def _path(encoder: Measured) -> Path:
     key = store.fingerprint({"name": encoder.name, "weights": encoder.weights_digest(), "device": device_name()})
     return store.root() / "cache" / "precision" / f"{key}.json"
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.encoders import forms
-from core.encoders.base import unit_rows
+from core.encoders import forms, precision
+from core.encoders.base import Encoder, unit_rows
 from core.encoders.precision import FP32, Record
+from core.neighbours import cosine_matrix, nearest, rows_without_own
 
 if TYPE_CHECKING:
 
@@ -20,6 +21,30 @@ if TYPE_CHECKING:
 OVERLAP, MAP_CHANGE, TOP = 0.98, 0.002, 10
 FEWEST, MOST = 40, 256
 """Pictures in the sample: with fewer the top 10 says nothing, more cost time."""
+
+
+def decide(encoder: Encoder, prepared: Sequence[np.ndarray], labels: Sequence | None = None) -> Record:
+    """Measure the number formats of this machine on a sample and keep the fastest that agrees with fp32.
+
+    The decision is recorded for these weights on this machine, and this object uses it from now on; other encoder
+    objects that already encoded keep theirs. Decided once, the record is returned without measuring again.
+
+    Args:
+        encoder: any encoder; one that is not a network has nothing to choose.
+        prepared: what ``prepare`` made of at least 40 pictures from the gallery; up to 256 are looked at.
+        labels: their labels where known; mean average precision within the sample then has to stay within 0.002.
+    """
+    if not hasattr(encoder, "use_form"):
+        return Record(FP32, "not a network")
+    if (record := precision.found(encoder)) is not None or (record := precision.forced()) is not None:
+        encoder.load()
+        encoder.use_form(record.form)
+        return record
+    record = measure(encoder, prepared, labels)
+    encoder.use_form(record.form)
+    if record.pictures:
+        precision.keep(encoder, record)
+    return record
 
 
 def measure(encoder: Network, prepared: Sequence[np.ndarray], labels: Sequence | None = None) -> Record:
@@ -58,11 +83,9 @@ def _timed(encoder: Network, sample: list[np.ndarray], form: str) -> tuple[np.nd
 def top_overlap(first: np.ndarray, second: np.ndarray, k: int = TOP) -> float:
     """Mean share of the ``k`` nearest others (cosine) that two sets of unit vectors (n, dim) of the same things share."""
     k = min(k, len(first) - 1)
-    tops = []
-    for vectors in (first, second):
-        scores = vectors @ vectors.T
-        np.fill_diagonal(scores, -np.inf)
-        tops.append(np.argsort(-scores, axis=1, kind="stable")[:, :k])
+    rows = np.arange(len(first))
+    lists = (nearest(vectors, vectors.__getitem__, range(len(vectors)), k + 1) for vectors in (first, second))
+    tops = [rows_without_own(hits.ids, rows, k) for hits in lists]
     return float(np.mean([len(np.intersect1d(a, b)) / k for a, b in zip(*tops, strict=True)]))
 
 
@@ -77,7 +100,7 @@ def mean_average_precision(vectors: np.ndarray, labels: np.ndarray) -> float:
     """mAP of each picture searching the others, relevant = same label; NaN where no label occurs twice."""
     from sklearn.metrics import average_precision_score
 
-    scores, same = vectors @ vectors.T, labels[:, None] == labels[None]
+    scores, same = cosine_matrix(vectors, vectors), labels[:, None] == labels[None]
     found = []
     for row in range(len(vectors)):
         others = np.arange(len(vectors)) != row

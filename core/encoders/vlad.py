@@ -11,7 +11,7 @@ from PIL import Image
 from core.encoders.base import Encoder, register
 from core.encoders.whitening import hashed
 from core.errors import UserError
-from core.faiss_door import faiss
+from core.faiss_loader import faiss
 from core.images import resize
 from core.types import Progress, report
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from core.disk import os_error
-from core.faiss_door import threads
+from core.faiss_loader import threads
 from core.indexes.base import Knob, Unreadable, indexes
 from core.indexes.beside import Beside, blocks
-from core.indexes.ranking import rank
+from core.neighbours import rank
 from core.types import Cost, Hits, Progress
 
 BLOCK = 1024

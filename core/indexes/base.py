@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
@@ -13,7 +13,7 @@ import numpy as np
 
 from core.errors import UserError
 from core.indexes.knobs import Knob
-from core.indexes.ranking import join, nothing, scan, top
+from core.neighbours import best, join, nearest, nothing
 from core.registry import Registry
 from core.types import Cost, Hits, Progress, State
 
@@ -22,7 +22,6 @@ indexes: Registry[Index] = Registry("index", "core.indexes", first="exact")
 
 
 MOST_HITS = 10_000
-REMOVED = "removed.npy"
 CHECKED = 65_536
 """So many rows are looked through for NaN at a time."""
 FEW = 2000
@@ -43,9 +42,9 @@ class Index(ABC):
     """Nearest neighbours by cosine over unit vectors.
 
     Build knobs are given to :meth:`build` and belong to the cache key; search knobs are given to :meth:`search` and do
-    not. Ids are row numbers of what was built, then of what was added; removing rows does not renumber the others.
+    not. Ids are row numbers of what was built.
 
-    Whatever finds the hits, a score is the exact cosine of query and row (:mod:`core.indexes.ranking`), and equal
+    Whatever finds the hits, a score is the exact cosine of query and row (:mod:`core.neighbours`), and equal
     scores fall by id: so two indexes that find the same rows give the same answer, and approximation shows in what is
     missing alone. Where ``score`` is not ``cosine`` it says what is ranked by instead.
     """
@@ -67,12 +66,6 @@ class Index(ABC):
     search_knobs: Mapping[str, Knob] = MappingProxyType({})
     size: int = 0
     dim: int = 0
-    _gone: np.ndarray | None = None
-
-    @property
-    def grows(self) -> bool:
-        """Whether :meth:`add` works; otherwise more vectors need another build."""
-        return type(self)._add is not Index._add
 
     def state(self) -> State:
         """Whether it can be used here; ``detail`` says what to do where not."""
@@ -103,7 +96,6 @@ class Index(ABC):
         self.size = self.dim = 0
         self._build(vectors, progress, **settled)
         self.size, self.dim = vectors.shape
-        self._gone = None
 
     def fits(self, count: int, dim: int, **knobs: float) -> None:
         """Whether :meth:`build` takes ``count`` vectors of ``dim`` numbers; asked before hours are spent on them.
@@ -147,13 +139,12 @@ class Index(ABC):
     def _mask(self, allowed: np.ndarray | None) -> np.ndarray | None:
         """Rows that may be answered, bool (size,); None where that is every one."""
         if allowed is None:
-            return None if self._gone is None else ~self._gone
+            return None
         allowed = np.asarray(allowed)
         if allowed.dtype != np.bool_ or allowed.shape != (self.size,):
             given = f"A filter of {allowed.dtype} {allowed.shape} was given."
             raise UserError(given, f"It is True or False for each of {self.size} rows.")
-        mask = allowed if self._gone is None else allowed & ~self._gone
-        return None if mask.all() else mask
+        return None if allowed.all() else allowed
 
     def _filtered(self, queries: np.ndarray, k: int, mask: np.ndarray, knobs: dict[str, float]) -> Hits:
         """Only what ``mask`` allows: as many as there are, unless the index is a ``partial`` one."""
@@ -162,14 +153,14 @@ class Index(ABC):
             return nothing(len(queries), k)
         compares = self.score == "cosine" and not self.partial
         if compares and len(left) <= max(FEW, k):
-            return scan(queries, self.rows, left, k)
+            return nearest(queries, self.rows, left, k)
         hits = self._select(queries, k, mask, **knobs) if self.selects else self._overfetch(queries, k, mask, knobs)
         short = np.flatnonzero((hits.ids >= 0).sum(axis=1) < min(k, len(left)))
-        return join(hits, short, scan(queries[short], self.rows, left, k)) if compares and len(short) else hits
+        return join(hits, short, nearest(queries[short], self.rows, left, k)) if compares and len(short) else hits
 
     def _select(self, queries: np.ndarray, k: int, mask: np.ndarray, **knobs: float) -> Hits:
         """A search that looks at the allowed rows alone, where ``selects``: here by comparing every one of them."""
-        return scan(queries, self.rows, np.flatnonzero(mask), k)
+        return nearest(queries, self.rows, np.flatnonzero(mask), k)
 
     def _overfetch(self, queries: np.ndarray, k: int, mask: np.ndarray, knobs: dict[str, float]) -> Hits:
         """Fetch more, four times as many each time, until ``k`` allowed ones are among them or all were seen."""
@@ -179,48 +170,12 @@ class Index(ABC):
             hits = self._search(queries, wanted, **knobs)
             which, column = np.nonzero((hits.ids >= 0) & mask[hits.ids])
             if wanted == self.size or np.bincount(which, minlength=len(queries)).min() >= min(k, count):
-                return top(len(queries), k, which, hits.ids[which, column], hits.scores[which, column])
+                return best(len(queries), k, which, hits.ids[which, column], hits.scores[which, column])
             wanted = min(self.size, 4 * wanted)
-
-    def add(self, vectors: np.ndarray) -> None:
-        """Append rows; their ids go on from ``size``. An index that can't grow says so with a UserError."""
-        self._need_built("added to")
-        self._check(vectors, self.dim)
-        self._add(np.ascontiguousarray(vectors, dtype=np.float32))
-        self.size += len(vectors)
-        if self._gone is not None:
-            self._gone = np.append(self._gone, np.zeros(len(vectors), bool))
-
-    def _add(self, vectors: np.ndarray) -> None:
-        raise UserError(f"The index {self.name} can't grow.", fix="Build it again with all vectors.")
-
-    def remove(self, ids: Sequence[int] | np.ndarray) -> None:
-        """Never answer these rows again. The others keep their ids; the bytes come free with the next build.
-
-        Raises:
-            UserError: nothing was built, or no such row.
-        """
-        self._need_built("removed from")
-        rows = np.asarray(ids)
-        if rows.ndim != 1 or (rows.size and not np.issubdtype(rows.dtype, np.integer)):
-            raise UserError(f"Rows to remove were given as {rows.dtype} {rows.shape}.", "They are a list of row numbers.")
-        if rows.size and not (rows.min() >= 0 and rows.max() < self.size):
-            wrong = rows.max() if rows.min() >= 0 else rows.min()
-            raise UserError(f"There is no row {wrong}.", f"Rows are 0 to {self.size - 1}.")
-        gone = np.zeros(self.size, bool) if self._gone is None else self._gone.copy()
-        gone[rows.astype(np.int64)] = True
-        self._gone = gone if gone.any() else None
-
-    @property
-    def removed(self) -> int:
-        """How many rows are still held but never answered."""
-        return 0 if self._gone is None else int(np.count_nonzero(self._gone))
 
     def save(self, folder: Path) -> None:
         """Write into an existing, empty folder."""
         self._save(folder)
-        if self._gone is not None:
-            np.save(folder / REMOVED, self._gone)
 
     def load(self, folder: Path) -> None:
         """Read what :meth:`save` wrote, by memory map where possible.
@@ -231,9 +186,6 @@ class Index(ABC):
         """
         self._need_package()
         self._load(folder)
-        self._gone = np.load(folder / REMOVED) if (folder / REMOVED).exists() else None
-        if self._gone is not None and (self._gone.dtype != np.bool_ or self._gone.shape != (self.size,)):
-            raise Unreadable(folder)
 
     @abstractmethod
     def _save(self, folder: Path) -> None: ...

@@ -22,7 +22,7 @@ class Beside(Index):
         self._vectors = np.zeros((0, 0), np.float32)
         self._seconds = 0.0
 
-    def rows(self, ids: np.ndarray) -> np.ndarray:
+    def rows(self, ids: np.ndarray | slice) -> np.ndarray:
         return self._vectors[ids]
 
     def _keep(self, vectors: np.ndarray, started: float) -> None:

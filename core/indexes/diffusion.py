@@ -15,8 +15,8 @@ import numpy as np
 
 from core.indexes.base import Knob, Unreadable, indexes
 from core.indexes.beside import Beside
-from core.indexes.neighbours import knn
-from core.indexes.ranking import top
+from core.indexes.graph import knn
+from core.neighbours import best, nearest
 from core.types import Cost, Hits, Progress
 
 PARTS = ("weights", "columns", "starts")
@@ -56,7 +56,7 @@ class Diffusion(Beside):
 
     def _build(self, vectors: np.ndarray, progress: Progress | None, **knobs: float) -> None:
         started = time.perf_counter()
-        self._graph = _normalised(*knn(vectors, knobs["degree"], progress), knobs["gamma"])
+        self._graph = _normalised(knn(vectors, knobs["degree"], progress), knobs["gamma"])
         self._gamma = knobs["gamma"]
         self._keep(vectors, started)
 
@@ -65,16 +65,12 @@ class Diffusion(Beside):
         parts = [self._some(queries[start : start + QUERIES], kept, knobs) for start in range(0, len(queries), QUERIES)]
         ids, scores = (np.concatenate(values) for values in zip(*parts, strict=True))
         which = np.repeat(np.arange(len(queries)), kept)
-        return top(len(queries), k, which, ids.reshape(-1), scores.reshape(-1))
+        return best(len(queries), k, which, ids.reshape(-1), scores.reshape(-1))
 
     def _some(self, queries: np.ndarray, kept: int, knobs: dict) -> tuple[np.ndarray, np.ndarray]:
         """The ``kept`` rows nearest to each query, best first, and their scores: int64 and float32 (q, kept)."""
-        cosine = queries @ self._vectors.T
-        near = np.argpartition(-cosine, kept - 1, axis=1)[:, :kept].astype(np.int64)
-        cosine = np.take_along_axis(cosine, near, axis=1)
-        order = np.argsort(-cosine, axis=1, kind="stable")
-        near, cosine = np.take_along_axis(near, order, axis=1), np.take_along_axis(cosine, order, axis=1)
-        return near, np.stack([self._spread(*pair, knobs) for pair in zip(near, cosine, strict=True)])
+        found = nearest(queries, self.rows, range(self.size), kept)
+        return found.ids, np.stack([self._spread(*pair, knobs) for pair in zip(found.ids, found.scores, strict=True)])
 
     def _spread(self, rows: np.ndarray, cosine: np.ndarray, knobs: dict) -> np.ndarray:
         """Scores float32 (c) of rows sorted by their cosine with the query."""
@@ -109,12 +105,13 @@ class Diffusion(Beside):
         return Cost(held, held, self._seconds)
 
 
-def _normalised(ids: np.ndarray, cosine: np.ndarray, gamma: float) -> object:
+def _normalised(near: Hits, gamma: float) -> object:
     """D^-1/2 W D^-1/2 with W = cosine^gamma between rows that are among each other's neighbours; float32 CSR (n, n)."""
     from scipy.sparse import csr_matrix
 
-    count, degree = ids.shape
-    start, end, weight = np.repeat(np.arange(count), degree), ids.reshape(-1), np.maximum(cosine, 0.0).reshape(-1) ** gamma
+    count, degree = near.ids.shape
+    start, end = np.repeat(np.arange(count), degree), near.ids.reshape(-1)
+    weight = np.maximum(near.scores, 0.0).reshape(-1) ** gamma
     real = (end >= 0) & (weight > 0)
     one_way = csr_matrix((weight[real].astype(np.float32), (start[real], end[real])), shape=(count, count))
     mutual = one_way.minimum(one_way.T).tocsr()

@@ -15,12 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import UserError
-from core.faiss_door import faiss
+from core.faiss_loader import faiss
 from core.indexes.base import Knob, indexes
 from core.indexes.beside import Beside, blocks
-from core.indexes.faiss_calls import parameters, quiet, read, refined, sample, write, written_bytes
-from core.indexes.faiss_search import FaissSearch, Wish, of_codes
-from core.types import Cost, Progress
+from core.indexes.faiss_calls import best_of_codes, parameters, quiet, read, sample, write, written_bytes
+from core.types import Cost, Hits, Progress
 
 PREFIX = "factory:"
 BLOCK, LONGEST = 16_384, 80
@@ -111,7 +110,7 @@ def _check_numbers(made: Plan) -> None:
         raise UserError(f"{made.text!r} asks for 1 link of each {'picture' if made.links else 'list'}.", "At least 2.")
 
 
-class FactoryIndex(FaissSearch, Beside):
+class FactoryIndex(Beside):
     """The index that a line describes, built."""
 
     def __init__(self, text: str) -> None:
@@ -125,7 +124,7 @@ class FactoryIndex(FaissSearch, Beside):
             self.search_knobs["nprobe"] = Knob(8, (1, 4, 16, 64), "lists that are looked through")
         if made.links:
             self.search_knobs["efSearch"] = Knob(64, (16, 64, 256), "candidates kept while walking", 1, 100_000)
-        self._index, self._mapped = None, None
+        self._index = None
 
     def _build(self, vectors: np.ndarray, progress: Progress | None, **knobs: float) -> None:
         started = time.perf_counter()
@@ -138,7 +137,7 @@ class FactoryIndex(FaissSearch, Beside):
         except RuntimeError as error:
             raise self._said(error) from error
         self._keep(vectors, started)
-        self._take(index, None)
+        self._index = index
 
     def _fits(self, count: int, dim: int, **knobs: float) -> None:
         """What faiss would fail at after minutes, or not survive."""
@@ -189,19 +188,8 @@ class FactoryIndex(FaissSearch, Beside):
         wrapped = params is not None and hasattr(self._index, "chain")
         return faiss().SearchParametersPreTransform(index_params=params) if wrapped else params
 
-    def _take(self, index: object, mapped: Path | None) -> None:
-        self._index, self._mapped, self._asked = index, mapped, refined(index, self._vectors)
-
-    def _wish(self, k: int, mask: np.ndarray | None = None, **knobs: float) -> Wish:
-        return of_codes(self._index, self._vectors, k, int(knobs["rerank"]), self._parameters(knobs))
-
-    def _add(self, vectors: np.ndarray) -> None:
-        if self._mapped is not None:  # a mapped index can't grow: faiss would end the process
-            self._index = faiss().read_index(str(self._mapped))
-        together = np.concatenate([self._vectors, vectors])  # before: it may find no memory
-        self._index.add(vectors)
-        self._vectors = together
-        self._take(self._index, None)
+    def _search(self, queries: np.ndarray, k: int, **knobs: float) -> Hits:
+        return best_of_codes(self._index, self._vectors, queries, k, int(knobs["rerank"]), self._parameters(knobs))
 
     def _save(self, folder: Path) -> None:
         write(self._index, folder / FILE)
@@ -209,7 +197,7 @@ class FactoryIndex(FaissSearch, Beside):
 
     def _load(self, folder: Path) -> None:
         self._load_vectors(folder)
-        self._take(read(folder / FILE), folder / FILE)
+        self._index = read(folder / FILE)
 
     def cost(self) -> Cost:
         written = written_bytes(self._index)

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import UserError
-from core.faiss_door import faiss
-from core.indexes.base import Knob, indexes
-from core.indexes.faiss_calls import all_best, parameters, quiet, read, refined, sample, write, written_bytes
-from core.indexes.faiss_search import MORE, FaissSearch, Wish, of_codes
+from core.faiss_loader import faiss
+from core.indexes.base import Index, Knob, indexes
+from core.indexes.faiss_calls import all_best, best_of_codes, parameters, quiet, read, sample, write, written_bytes
+from core.neighbours import rank
 from core.types import Cost, Hits, Progress, report
 
 BLOCK = 16_384
@@ -93,7 +93,7 @@ ROWS = (
 )  # fmt: skip
 
 
-class FaissIndex(FaissSearch):
+class FaissIndex(Index):
     """A row of the table, built."""
 
     def __init__(self, row: Row) -> None:
@@ -102,7 +102,6 @@ class FaissIndex(FaissSearch):
         self.build_knobs, self.search_knobs, self.selects = row.build, row.search, row.selects
         self._index = None
         self._beside = np.zeros((0, 0), np.float32)
-        self._mapped: Path | None = None
         self._seconds = 0.0
 
     def fingerprint(self, **knobs: float) -> dict:
@@ -119,7 +118,7 @@ class FaissIndex(FaissSearch):
             index.add(np.ascontiguousarray(vectors[start : start + BLOCK], dtype=np.float32))
             report(progress, min(start + BLOCK, n), n)
         self._beside = np.ascontiguousarray(vectors, dtype=np.float32) if self._row.lossy else self._beside
-        self._take(index, None, time.perf_counter() - started)
+        self._take(index, time.perf_counter() - started)
 
     def _new(self, dim: int, knobs: dict) -> object:
         metric = faiss().METRIC_L2 if self._row.name == "lsh" else faiss().METRIC_INNER_PRODUCT
@@ -144,29 +143,26 @@ class FaissIndex(FaissSearch):
             fits = ", ".join(str(m) for m in range(1, dim + 1) if dim % m == 0)
             raise UserError(f"m = {chosen['m']} does not divide {dim} dimensions.", f"These do: {fits}.")
 
-    def _take(self, index: object, mapped: Path | None, seconds: float) -> None:
+    def _take(self, index: object, seconds: float) -> None:
         if hasattr(index, "make_direct_map") and not self._row.lossy:
             index.make_direct_map()
-        self._index, self._mapped, self._seconds = index, mapped, seconds
-        self._asked = refined(index, self._beside) if self._row.lossy else index
+        self._index, self._seconds = index, seconds
 
-    def _wish(self, k: int, mask: np.ndarray | None = None, **knobs: float) -> Wish:
-        params, most = parameters(knobs, mask), self._index.ntotal
-        if self._row.lossy:
-            return of_codes(self._index, self._beside, k, int(knobs["rerank"]), params)
-        fetched = min(k + MORE if self.exact else k, most)
-        return Wish(fetched, params, lambda queries: all_best(self._index, queries, k))
+    def rows(self, ids: np.ndarray) -> np.ndarray:
+        return self._beside[ids] if self._row.lossy else self._index.reconstruct_batch(ids)
+
+    def _search(self, queries: np.ndarray, k: int, **knobs: float) -> Hits:
+        return self._found(queries, k, parameters(knobs), knobs)
 
     def _select(self, queries: np.ndarray, k: int, mask: np.ndarray, **knobs: float) -> Hits:
-        return super()._select(queries, k, mask) if self.exact else self._found(queries, k, self._wish(k, mask, **knobs))
+        return super()._select(queries, k, mask) if self.exact else self._found(queries, k, parameters(knobs, mask), knobs)
 
-    def _add(self, vectors: np.ndarray) -> None:
-        if self._mapped is not None:  # a mapped index can't grow: faiss would end the process
-            self._index = faiss().read_index(str(self._mapped))
-        beside = np.concatenate([self._beside, vectors]) if self._row.lossy else self._beside  # before: it may find no memory
-        self._index.add(vectors)
-        self._beside = beside
-        self._take(self._index, None, self._seconds)
+    def _found(self, queries: np.ndarray, k: int, params: object, knobs: dict) -> Hits:
+        if self._row.lossy:
+            return best_of_codes(self._index, self._beside, queries, k, int(knobs["rerank"]), params)
+        if self.exact:
+            return rank(queries, self.rows, all_best(self._index, queries, min(k, self.size)), k)
+        return rank(queries, self.rows, self._index.search(queries, min(k, self.size), params=params)[1], k)
 
     def _save(self, folder: Path) -> None:
         write(self._index, folder / "index.faiss")
@@ -180,7 +176,7 @@ class FaissIndex(FaissSearch):
         index = read(folder / "index.faiss")
         if self._row.lossy:
             self._beside = np.asarray(np.load(folder / "vectors.npy", mmap_mode="r"))  # of a memmap rows are slow to take
-        self._take(index, folder / "index.faiss", built["build_s"])
+        self._take(index, built["build_s"])
         self.size, self.dim = index.ntotal, index.d
 
     def cost(self) -> Cost:

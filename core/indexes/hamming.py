@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import UserError
-from core.faiss_door import faiss
+from core.faiss_loader import faiss
 from core.indexes.base import Knob, indexes
 from core.indexes.beside import Beside, blocks
 from core.indexes.faiss_calls import parameters, read, sample, write, written_bytes
 from core.indexes.planes import Planes, are_bits, learned_planes, own_planes, random_planes
-from core.indexes.ranking import rank, top
+from core.neighbours import best, rank
 from core.types import Cost, Hits, Progress
 
 BLOCK = 16_384
@@ -63,7 +63,7 @@ class Hamming(Beside):
         self._row = row
         self.name, self.title, self.about = row.name, row.title, row.about
         self.build_knobs, self.search_knobs, self.selects = row.build, row.search, not row.lists
-        self._index, self._planes, self._mapped = None, None, None
+        self._index, self._planes = None, None
         self._own = 0.0
         """The size c of the numbers +c and -c where the vectors are bits; else 0."""
 
@@ -79,7 +79,7 @@ class Hamming(Beside):
             index.train(self._planes.codes(sample(vectors)))
         for part in blocks(len(vectors), BLOCK, progress):
             index.add(self._planes.codes(vectors[part]))
-        self._take(index, None)
+        self._take(index)
         self._keep(np.zeros((0, vectors.shape[1]), np.float32) if own else vectors, started)
 
     def _fits(self, count: int, dim: int, **knobs: float) -> None:
@@ -101,10 +101,10 @@ class Hamming(Beside):
         index.cp.min_points_per_centroid = 1  # few are enough here, and faiss would warn on standard output
         return index
 
-    def _take(self, index: object, mapped: Path | None) -> None:
+    def _take(self, index: object) -> None:
         if self._row.lists:
             index.make_direct_map()
-        self._index, self._mapped = index, mapped
+        self._index = index
 
     def _search(self, queries: np.ndarray, k: int, **knobs: float) -> Hits:
         return self._candidates(queries, k, None, knobs)
@@ -120,7 +120,7 @@ class Hamming(Beside):
             return rank(queries, self.rows, found, k)
         which, column = np.nonzero(found >= 0)
         scores = (1.0 - 2.0 * distances[which, column] / self._planes.count).astype(np.float32)
-        return top(len(queries), k, which, found[which, column], scores)
+        return best(len(queries), k, which, found[which, column], scores)
 
     def rows(self, ids: np.ndarray) -> np.ndarray:
         if not self._own:
@@ -133,14 +133,6 @@ class Hamming(Beside):
             return np.zeros((0, self._planes.count // 8), np.uint8)
         return np.stack([self._index.reconstruct(int(row)) for row in ids])
 
-    def _add(self, vectors: np.ndarray) -> None:
-        if self._own and not (np.abs(vectors) == np.float32(self._own)).all():
-            raise UserError("The new vectors are not bits, as those of this index are.", fix="Build it again with all vectors.")
-        if self._mapped is not None:  # a mapped index can't grow
-            self._take(faiss().read_index_binary(str(self._mapped)), None)
-        self._index.add(self._planes.codes(vectors))
-        self._vectors = self._vectors if self._own else np.concatenate([self._vectors, vectors])
-
     def _save(self, folder: Path) -> None:
         write(self._index, folder / FILE, "write_index_binary")
         self._planes.save(folder)
@@ -149,7 +141,7 @@ class Hamming(Beside):
     def _load(self, folder: Path) -> None:
         built = self._load_vectors(folder)
         self._own, self._planes = built["own"], Planes.load(folder, self.dim)
-        self._take(read(folder / FILE, "read_index_binary"), folder / FILE)
+        self._take(read(folder / FILE, "read_index_binary"))
         self.size = self._index.ntotal
 
     def cost(self) -> Cost:

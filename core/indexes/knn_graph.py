@@ -15,8 +15,8 @@ import numpy as np
 
 from core.indexes.base import Knob, Unreadable, indexes
 from core.indexes.beside import Beside
-from core.indexes.neighbours import knn
-from core.indexes.ranking import rank
+from core.indexes.graph import knn
+from core.neighbours import rank
 from core.types import Cost, Hits, Progress
 
 FILE = "links.npy"
@@ -48,7 +48,7 @@ class KnnGraph(Beside):
 
     def _build(self, vectors: np.ndarray, progress: Progress | None, **knobs: float) -> None:
         started = time.perf_counter()
-        ids, _ = knn(vectors, knobs["degree"], progress)
+        ids = knn(vectors, knobs["degree"], progress).ids.astype(np.int32)
         self._links = np.concatenate([ids, backward(ids)], axis=1)
         self._keep(vectors, started)
 

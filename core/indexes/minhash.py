@@ -23,9 +23,8 @@ import numpy as np
 from core.errors import UserError
 from core.indexes.base import Knob, Unreadable, indexes
 from core.indexes.beside import Beside, blocks
-from core.indexes.faiss_calls import nearest
 from core.indexes.planes import Planes, learned_planes, random_planes
-from core.indexes.ranking import cosines, top
+from core.neighbours import nearest, nothing
 from core.types import Cost, Hits, Progress
 
 BLOCK = 2048
@@ -155,12 +154,6 @@ class MinHashIndex(Beside):
         """The minima of each vector's set, uint32 (n, num_perm)."""
         return signatures_of(self.bits(vectors), self._signatures.shape[1])
 
-    def shared_bands(self, query: np.ndarray, row: int, threshold: float) -> list[int]:
-        """In which bands (0 to b - 1) one vector (dim) and a row meet."""
-        b, r = self.bands(threshold)
-        pair = np.stack([self.signatures(query[None])[0], self._signatures[row]])[:, : b * r].reshape(2, b, r)
-        return np.flatnonzero((pair[0] == pair[1]).all(axis=1)).tolist()
-
     def bands(self, threshold: float) -> tuple[int, int]:
         """Bands and minima in each at a threshold."""
         return bands(round(float(threshold), 4), self._signatures.shape[1])
@@ -184,18 +177,11 @@ class MinHashIndex(Beside):
         met = [tables.meeting(signature) for signature in self.signatures(queries)]
         most = min(k, int(knobs["num_results"]) or k)
         met = met if mask is None else [rows[mask[rows]] for rows in met]
-        met = [
-            rows if len(rows) <= most else nearest(query, self._vectors, rows[None], most)[0]
-            for query, rows in zip(queries[:, None], met, strict=True)
-        ]
-        which, ids = np.repeat(np.arange(len(met)), [len(rows) for rows in met]), np.concatenate(met)
-        hits = top(len(queries), most, which, ids, cosines(queries, self.rows, which, ids))
-        pad = ((0, 0), (0, k - most))
-        return Hits(np.pad(hits.ids, pad, constant_values=-1), np.pad(hits.scores, pad, constant_values=-np.inf))
-
-    def _add(self, vectors: np.ndarray) -> None:
-        self._take(np.concatenate([self._signatures, self.signatures(vectors)]), self._planes)
-        self._vectors = np.concatenate([self._vectors, vectors])
+        hits = nothing(len(queries), k)
+        for row, ids in enumerate(met):
+            found = nearest(queries[row : row + 1], self.rows, ids, most)
+            hits.ids[row, :most], hits.scores[row, :most] = found.ids[0], found.scores[0]
+        return hits
 
     def _save(self, folder: Path) -> None:
         np.save(folder / FILE, self._signatures)

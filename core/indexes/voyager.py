@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from core.faiss_door import threads
+from core.faiss_loader import threads
 from core.indexes.base import Knob, Unreadable, indexes
 from core.indexes.beside import Beside, blocks
-from core.indexes.ranking import rank
+from core.neighbours import rank
 from core.types import Cost, Hits, Progress
 
 BLOCK = 1024
@@ -68,11 +68,6 @@ class Voyager(Beside):
                 wanted //= 2
                 if not wanted:
                     return np.zeros(0, np.int64)
-
-    def _add(self, vectors: np.ndarray) -> None:
-        self._graph.resize(self.size + len(vectors))
-        _insert(self._graph, vectors, self.size)
-        self._vectors, self._bytes = np.concatenate([self._vectors, vectors]), len(self._graph.as_bytes())
 
     def _save(self, folder: Path) -> None:
         (folder / FILE).write_bytes(self._graph.as_bytes())

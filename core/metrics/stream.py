@@ -10,11 +10,11 @@ import numpy as np
 from core.metrics import table
 from core.metrics.curves import Curves
 from core.metrics.ranked import Ranked, rank
+from core.neighbours import cosine_matrix
 from core.types import Progress, report
 
 CELLS = 4_000_000
 """Scores held at once (queries of a block x gallery): about 150 MB while they are ranked."""
-COLUMNS = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +52,6 @@ class Judged:
     class_curves: dict[str, np.ndarray]
 
 
-def cosines(queries: np.ndarray, vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """float32 (q, rows): inner products computed in float64 and rounded once, so that equal vectors get equal scores
-    whatever the block that they stand in."""
-    out = np.empty((len(queries), len(rows)), np.float32)
-    left = np.asarray(queries, np.float64)
-    for start in range(0, len(rows), COLUMNS):
-        part = rows[start : start + COLUMNS]
-        out[:, start : start + len(part)] = left @ np.asarray(vectors[part], np.float64).T
-    return out
-
-
 def blocks(vectors: np.ndarray, roles: Roles, top: int = 0, progress: Progress | None = None) -> Iterator[Ranked]:
     """Ranked lists over the whole gallery, exactly, a block of queries at a time in the order of ``roles.queries``."""
     step = max(1, CELLS // max(1, len(roles.gallery)))
@@ -72,7 +61,7 @@ def blocks(vectors: np.ndarray, roles: Roles, top: int = 0, progress: Progress |
         rows = roles.queries[start : start + step]
         junk = roles.junk(rows)
         right = roles.right(rows) & ~junk
-        scores = cosines(vectors[rows], vectors, roles.gallery)
+        scores = cosine_matrix(vectors[rows], vectors, roles.gallery)
         yield rank(scores, right, junk, top=top, labels=labels, own=roles.relevant[rows])
     report(progress, len(roles.queries), len(roles.queries))
 

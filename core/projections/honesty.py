@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.projections.neighbours import in_space, on_map, without_own
+from core.neighbours import cosine_matrix, rows_without_own
+from core.projections.neighbours import in_space, on_map
 from core.types import Progress, report
 
 NEIGHBOURS = 10
@@ -66,7 +67,7 @@ def judge(
     for start in range(0, len(asked), step):
         report(progress, start, len(asked))
         part = asked[start : start + step]
-        far = 2.0 - 2.0 * (np.asarray(vectors[part]) @ np.asarray(vectors).T)
+        far = -cosine_matrix(vectors[part], vectors)  # in the order of the distances
         near = (positions[part, :1] - positions[:, 0]) ** 2 + (positions[part, 1:] - positions[:, 1]) ** 2
         trust[part] = 1 - _surprise(far, part, plane[part], k) * _scale(count, k)
         continuity[part] = 1 - _surprise(near, part, space[part], k) * _scale(count, k)
@@ -80,8 +81,8 @@ def _lists(
     """The ``k`` nearest of ``rows`` in the space and on the map, int64 (n, k) each; -1 for the rows not asked for."""
     space, plane = np.full((2, len(positions), k), -1, np.int64)
     found, _ = in_space(np.asarray(vectors[rows]), vectors, k + 1, progress)
-    space[rows] = without_own(found, rows)
-    plane[rows] = without_own(on_map(positions[rows], positions, k + 1), rows)
+    space[rows] = rows_without_own(found, rows, k)
+    plane[rows] = rows_without_own(on_map(positions[rows], positions, k + 1), rows, k)
     return space, plane
 
 

@@ -11,15 +11,15 @@ import numpy as np
 from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder
-from core.indexes.ranking import with_cosines
 from core.metrics import retrieval, stream, table
+from core.neighbours import rank, without_own
 from core.services import embed, galleries
 from core.services.card import card
 from core.services.ready import ready_encoder
 from core.services.roles import cluster_of, digest, group_of, roles_of
 from core.services.seen import seen
 from core.services.specs import IndexSpec
-from core.types import Hits, Progress, Protocol, report
+from core.types import Progress, Protocol, report
 
 KIND = "scores"
 VERSION = 2
@@ -174,6 +174,8 @@ def _answers(
     exact, _ = galleries.gallery_index(dataset, encoder, "exact", progress)
     place = np.full(len(vectors) + 1, -1, np.int64)
     place[roles.gallery] = np.arange(len(roles.gallery))
+    own_rows = np.full(len(vectors), -1, np.int64)
+    own_rows[np.asarray(rows)] = np.arange(len(rows))
     depth, hits, overlap = min(DEPTH, made.size), [], []
     for part in _parts(len(roles.queries)):
         report(progress, part.start, len(roles.queries))
@@ -181,18 +183,11 @@ def _answers(
         answer = made.search(queries, depth, **index.search)
         near = min(RECALL_K + 1, made.size)
         found = made.search(queries, near, **index.search)
-        found = found if made.score == "cosine" else with_cosines(queries, made.rows, found)
-        pair = (found, exact.search(queries, near))
-        overlap.append(retrieval.index_recall(*(_without_self(a, np.asarray(rows), roles.queries[part]) for a in pair)))
+        found = found if made.score == "cosine" else rank(queries, made.rows, found.ids, near)
+        pair, own = (found, exact.search(queries, near)), own_rows[roles.queries[part]]
+        overlap.append(retrieval.index_recall(*(without_own(hits, own, RECALL_K).scores for hits in pair)))
         hits.append(place[np.where(answer.ids >= 0, np.asarray(rows)[answer.ids], len(vectors))])
     report(progress, len(roles.queries), len(roles.queries))
     if not hits:
         return np.zeros((0, depth), np.int64), np.zeros(0)
     return np.concatenate(hits), np.concatenate(overlap)
-
-
-def _without_self(answer: Hits, rows: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    """Scores of the best 10 other than the query, best first; -inf where there are fewer."""
-    own = np.where(answer.ids >= 0, rows[answer.ids], -1) == asked[:, None]
-    scores = np.where(own | (answer.ids < 0), -np.inf, answer.scores)
-    return -np.sort(-scores, axis=1)[:, :RECALL_K]

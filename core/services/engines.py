@@ -13,6 +13,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.images import decode
+from core.neighbours import dots
 from core.services import decoded, embed, filters, galleries
 from core.services.answer import Answer, Hit, Query, item_of, verdict
 from core.services.decoded import Picture
@@ -131,7 +132,7 @@ class Engine:
         own = item_of(self.dataset, query.item_id) if query.item_id is not None else None
         hits = tuple(self._hit(rank, row, score, own) for rank, (row, score) in enumerate(kept, start=1))
         # by the stored vectors: an index may only estimate scores, and some are no cosines
-        near = np.asarray(self.found.vectors[self.rows[[row for row, _ in kept]]]) @ vector[0] if kept else None
+        near = dots(self.found.vectors[self.rows[[row for row, _ in kept]]], vector[0]) if kept else None
         return Answer(
             self.dataset.name, self.encoder.name, index or self.index.name, k, hits, timing, hidden, self.index.score, runs,
             where, None if near is None else float(near.max()), self.usual.score, self.usual.apart,
@@ -158,7 +159,7 @@ class Engine:
         if query.box:  # a part of a picture need not resemble the whole
             return {row for row in rows[:CANDIDATES] if self._has_bytes(row, picture.data)}
         # by the stored vectors: an index may only estimate scores
-        alike = np.asarray(self.found.vectors[self.rows[rows]]) @ vector[0] >= TWIN
+        alike = dots(self.found.vectors[self.rows[rows]], vector[0]) >= TWIN
         return {row for row, near in zip(rows, alike, strict=True) if near and self._has_bytes(row, picture.data)}
 
     def _has_bytes(self, row: int, data: bytes) -> bool:

@@ -11,7 +11,7 @@ from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder, encoders
 from core.errors import UserError
-from core.faiss_door import threads
+from core.faiss_loader import threads
 from core.services import embed, opening
 from core.services.feed import MAX_WORKERS, prepare_one
 from core.services.ready import ready_encoder

@@ -16,7 +16,7 @@ import numpy as np
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
-from core.faiss_door import threads
+from core.faiss_loader import threads
 from core.images import decode
 from core.types import Item
 

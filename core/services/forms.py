@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from core.datasets.base import Dataset
-from core.encoders import precision
+from core.encoders import precision, trial
 from core.encoders.base import Encoder
 from core.services import embed, fits
 from core.services.feed import prepare_one
@@ -57,4 +57,4 @@ def _measure(dataset: Dataset, encoder: Encoder, progress: Progress | None) -> N
             usable.append((array, item.value(protocol.relevant)))
     labels = [label for _, label in usable]
     known = labels if all(label is not None for label in labels) else None
-    precision.decide(encoder, [array for array, _ in usable], known)
+    trial.decide(encoder, [array for array, _ in usable], known)

@@ -12,6 +12,7 @@ from core import store
 from core.datasets.base import Dataset
 from core.metrics import geometry, retrieval, statistics, stream
 from core.metrics.ranked import Ranked, rank
+from core.neighbours import cosine_matrix
 from core.services import build, embed
 from core.services.cells import cell
 from core.services.leaderboard import nothing_to_judge
@@ -83,7 +84,7 @@ def _examine(
     for start in range(0, len(roles.queries), BLOCK):
         report(progress, start, len(roles.queries))
         rows = roles.queries[start : start + BLOCK]
-        similar = stream.cosines(vectors[rows], vectors, roles.gallery)
+        similar = cosine_matrix(vectors[rows], vectors, roles.gallery)
         junk = roles.junk(rows)
         relevant = roles.right(rows) & ~junk
         twins = _distances(bits[rows], bits[roles.gallery]) <= SAME_BITS

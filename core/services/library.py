@@ -127,7 +127,7 @@ def index_row(index: Index) -> dict:
     """One index as a row.
 
     ``knobs`` are the defaults; ``build_knobs`` and ``search_knobs`` name -> default, low, high, values (worth trying), about.
-    ``add`` and ``remove`` say in words what becomes of new and of removed pictures, ``filter`` how a filter is kept.
+    ``filter`` says in words how a filter is kept.
     """
     state = index.state()
     return {
@@ -136,7 +136,6 @@ def index_row(index: Index) -> dict:
         "knobs": {name: knob.default for name, knob in {**index.build_knobs, **index.search_knobs}.items()},
         "build_knobs": {name: asdict(knob) for name, knob in index.build_knobs.items()},
         "search_knobs": {name: asdict(knob) for name, knob in index.search_knobs.items()},
-        "add": "yes" if index.grows else "rebuild needed", "remove": "hidden at once, freed by a rebuild",
         "filter": "in the search" if index.selects else "fetches more", "partial": index.partial, "mapped": index.mapped,
     }  # fmt: skip
 

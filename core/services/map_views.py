@@ -10,7 +10,9 @@ import numpy as np
 from core.datasets.base import Dataset
 from core.errors import UserError
 from core.images import decode
-from core.projections.neighbours import on_map, without_own
+from core.neighbours import nearest as nearest_rows
+from core.neighbours import rows_without_own
+from core.projections.neighbours import on_map
 from core.services import embed, maps
 from core.services.maps import Map
 from core.services.ready import ready_encoder
@@ -72,12 +74,17 @@ def place(dataset: Dataset, found: Map, query: Query) -> tuple[float, float]:
 def neighbourhood(dataset: Dataset, found: Map, row: int, k: int = 10) -> Neighbourhood:
     """The nearest ``k`` of one picture in the space and on its map."""
     vectors = embed.read(dataset, ready_encoder(dataset, found.wanted.encoder, may_fit=False, load=False)).vectors
-    near = np.asarray(vectors @ np.asarray(vectors[row]))
-    near[row] = -np.inf
     far = ((found.positions - found.positions[row]) ** 2).sum(axis=1)
     far[row] = np.inf
     k = min(k, len(far) - 1)
-    return Neighbourhood(_least(-near, k), _least(far, k))
+    return Neighbourhood(_others(vectors, row, range(len(vectors)), k), _least(far, k))
+
+
+def _others(vectors: np.ndarray, row: int, rows: np.ndarray | range, k: int) -> tuple[int, ...]:
+    """The ``k`` of ``rows`` that are most similar to ``row``, without itself."""
+    found = nearest_rows(np.asarray(vectors[row : row + 1]), np.asarray(vectors).__getitem__, rows, k + 1)
+    others = rows_without_own(found.ids, np.array([row]), k)[0]
+    return tuple(others[others >= 0].tolist())
 
 
 def _least(values: np.ndarray, k: int) -> tuple[int, ...]:
@@ -96,12 +103,10 @@ def hits(dataset: Dataset, found: Map, query: Query, k: int) -> list[str]:
         return [hit.id for hit in search(query, dataset, found.wanted.encoder, k=k).hits]
     vectors = embed.read(dataset, ready_encoder(dataset, found.wanted.encoder, may_fit=False, load=False)).vectors
     protocol, row = dataset.protocol(), found.ids.index(own)
-    near = np.asarray(vectors @ np.asarray(vectors[row]))
-    near[row] = -np.inf
+    rows: np.ndarray | range = range(len(vectors))
     if protocol.gallery:
-        near[[not protocol.in_gallery(dataset.items[dataset.rows[id]]) for id in found.ids]] = -np.inf
-    k = min(k, int(np.isfinite(near).sum()))
-    return [found.ids[at] for at in _least(-near, k)] if k else []
+        rows = np.flatnonzero([protocol.in_gallery(dataset.items[dataset.rows[id]]) for id in found.ids])
+    return [found.ids[at] for at in _others(vectors, row, rows, k)]
 
 
 def most_typical(dataset: Dataset, found: Map, rows: Sequence[int]) -> str:
@@ -149,7 +154,7 @@ def movers(first: Map, second: Map, count: int = 24, k: int = 10) -> list[Mover]
     shift = np.linalg.norm(b - a, axis=1)
     k = min(k, len(ids) - 1)
     own = np.arange(len(ids))
-    lists = [without_own(on_map(side, side, k + 1), own) for side in (a, b)]
+    lists = [rows_without_own(on_map(side, side, k + 1), own, k) for side in (a, b)]
     kept = (lists[0][:, :, None] == lists[1][:, None, :]).any(axis=2).sum(axis=1)
     order = np.lexsort((own, kept, -np.round(shift, 3)))[:count]
     return [Mover(ids[at], float(shift[at]), int(kept[at]), k) for at in order]

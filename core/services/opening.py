@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from core import store
 from core.datasets.base import Dataset
 from core.errors import UserError
-from core.faiss_door import threads
+from core.faiss_loader import threads
 from core.services import embed, reports
 from core.services.content import known_hash
 from core.services.feed import MAX_WORKERS

@@ -13,7 +13,7 @@ from core import images, store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
-from core.metrics import stream
+from core.neighbours import cosine_matrix, rows_without_own
 from core.services import embed
 from core.services.compare import overlap, rank_biased_overlap
 from core.services.distortions import DISTORTIONS, distort
@@ -102,7 +102,7 @@ def _ranking(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cosines (q, n), and columns from best to worst (q, n), ties by row."""
     parts = [encoder.encode(pictures[start : start + encoder.batch]) for start in range(0, len(pictures), encoder.batch)]
-    similar = stream.cosines(np.concatenate(parts), vectors, rows)
+    similar = cosine_matrix(np.concatenate(parts), vectors, rows)
     return similar, np.argsort(-similar, axis=1, kind="stable")
 
 
@@ -110,10 +110,8 @@ def _row(strength: float, changed: tuple, usual: tuple, rows: Sequence[int]) -> 
     own = np.array(rows)
     similar, order = changed
     at = (order == own[:, None]).argmax(axis=1) + 1
-    pairs = [
-        ([row for row in one.tolist() if row != self][:K], [row for row in two.tolist() if row != self][:K])
-        for one, two, self in zip(order[:, : K + 1], usual[1][:, : K + 1], own, strict=True)
-    ]
+    shown = (rows_without_own(found[:, : K + 1], own, K) for found in (order, usual[1]))
+    pairs = [tuple(row[row >= 0].tolist() for row in pair) for pair in zip(*shown, strict=True)]
     return {
         "strength": strength, "recall@1": float((at == 1).mean()), "recall@10": float((at <= 10).mean()),
         "overlap": float(np.mean([overlap(a, b, K) for a, b in pairs])),
@@ -140,7 +138,7 @@ def _outcome(dataset: Dataset, encoder_name: str, item: Item, image: np.ndarray,
     found = embed.read(dataset, encoder)
     row = found.ids.index(item.id)
     similar, order = _ranking(encoder, [changed, image], found.vectors, np.arange(len(found.ids)))
-    now, before = ([int(at) for at in line if at != row][:K] for line in order)
+    now, before = (one[one >= 0].tolist() for one in rows_without_own(order, np.array([row, row]), K))
     rank = int((order[0] == row).argmax()) + 1
     return Outcome(encoder_name, rank, float(similar[0, row]), overlap(now, before, K), rank_biased_overlap(now, before),
                    tuple(found.ids[at] for at in order[0][:K]))  # fmt: skip

@@ -50,16 +50,6 @@ def _small(value: torch.Tensor) -> torch.Tensor:
     return value.to(torch.float16) if value.is_floating_point() and value.ndim > 1 else value
 
 
-def update_card(name: str, **values: object) -> None:
-    """Add to a model's card, for example what was measured."""
-    path = store.root() / "models" / name / CARD
-    try:
-        card = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(f"There is no model {name!r} of your own.") from error
-    store.write_text(path, json.dumps({**card, **values}, indent=1))
-
-
 def import_weights(path: Path, name: str, blueprint: Blueprint, title: str = "") -> tuple[Path, list[str], list[str]]:
     """A user's ``.pth`` or ``.safetensors`` state dict as a model.
 

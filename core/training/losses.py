@@ -25,7 +25,7 @@ class Loss:
 
 
 def _cross_entropy(settings: Settings, classes: int) -> tuple:
-    from core.training.terms import CosineCrossEntropy
+    from core.training.cross_entropy import CosineCrossEntropy
 
     return CosineCrossEntropy(settings, classes), None
 

@@ -14,19 +14,6 @@ TEMPERATURE = 0.1
 """Of the similarities that a pupil takes over: at this, a picture's nearest third of a batch carries nearly all weight."""
 
 
-class CosineCrossEntropy(nn.Module):
-    """Cross-entropy of scaled cosines (Zhai, Wu, 2019), with smoothed labels."""
-
-    def __init__(self, settings: Settings, classes: int) -> None:
-        super().__init__()
-        self.scale, self.smoothing = settings.scale, settings.smoothing
-        self.weight = nn.Parameter(nn.init.orthogonal_(nn.Linear(settings.dim, classes).weight.detach()))
-
-    def forward(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        cosines = nn.functional.normalize(embeddings) @ nn.functional.normalize(self.weight).T
-        return nn.functional.cross_entropy(self.scale * cosines, labels, label_smoothing=self.smoothing)
-
-
 class Terms(nn.Module):
     """The sum of all terms of a recipe, with the parameters that they learn themselves (proxies, projections)."""
 

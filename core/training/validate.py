@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.metrics import retrieval
+from core.metrics.ranked import rank
+from core.neighbours import cosine_matrix
 from core.training.augment import augmenter
 from core.training.sources import Source
 
@@ -23,15 +26,10 @@ def map_at_r(vectors: np.ndarray, labels: np.ndarray, queries: int | None = None
     Args:
         vectors: float (n, dim), unit rows. labels: int (n,). queries: so many first rows ask, all are searched; None = all ask.
     """
-    similar = vectors[:queries] @ vectors.T
-    np.fill_diagonal(similar, -np.inf)
-    order = np.argsort(-similar, axis=1, kind="stable")[:, :-1]
-    right = labels[order] == labels[:queries, None]
-    found = right.sum(axis=1)
-    ranks = np.arange(1, right.shape[1] + 1)
-    right &= ranks <= found[:, None]
-    scores = (np.cumsum(right, axis=1) / ranks * right).sum(axis=1)[found > 0] / found[found > 0]
-    return float(scores.mean()) if len(scores) else float("nan")
+    scores = cosine_matrix(vectors[:queries], vectors)
+    lists = rank(scores, labels[:queries, None] == labels, np.eye(*scores.shape, dtype=bool))
+    found = retrieval.map_at_r(lists)
+    return float(np.nanmean(found)) if np.isfinite(found).any() else float("nan")
 
 
 def embed_pictures(embed, pictures: Sequence[np.ndarray], size: int) -> np.ndarray:
@@ -105,4 +103,4 @@ def _score(embed, source: Source, size: int) -> float:
         torch.manual_seed(SEED)
         crops: torch.Tensor = augmenter("standard", size)(pictures)
     views = embed_pictures(embed, list(crops.permute(0, 2, 3, 1).numpy()), size)
-    return float((np.argmax(views @ vectors.T, axis=1) == np.arange(len(vectors))).mean())
+    return float((np.argmax(cosine_matrix(views, vectors), axis=1) == np.arange(len(vectors))).mean())

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import core
-from core import faiss_door
+from core import faiss_loader
 
 
 @pytest.mark.parametrize(
@@ -17,19 +17,19 @@ from core import faiss_door
 )
 def test_a_wish_for_fewer_threads_is_heard(monkeypatch, asked, taken):
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
-    monkeypatch.setattr(faiss_door, "threads", lambda: 4)
-    assert faiss_door.team() == taken
+    monkeypatch.setattr(faiss_loader, "threads", lambda: 4)
+    assert faiss_loader.team() == taken
 
 
 def test_faiss_is_told(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    faiss_door.faiss.cache_clear()
+    faiss_loader.faiss.cache_clear()
     try:
-        assert faiss_door.faiss().omp_get_max_threads() == 1
+        assert faiss_loader.faiss().omp_get_max_threads() == 1
     finally:
         monkeypatch.undo()
-        faiss_door.faiss.cache_clear()
-        faiss_door.faiss()
+        faiss_loader.faiss.cache_clear()
+        faiss_loader.faiss()
 
 
 WAITING = """

@@ -1,4 +1,4 @@
-"""What every registered index keeps on disk: a faithful copy that costs what it says, grows, is mapped, refused when damaged."""
+"""What every registered index keeps on disk: a faithful copy that costs what it says, is mapped, refused when damaged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from core.errors import UserError
 from core.indexes import annoy
-from core.indexes.base import Index, indexes
+from core.indexes.base import indexes
 from tests.contracts.indexed import DIM, NAMES, N, clustered
 
 
@@ -26,28 +26,6 @@ def test_saved_and_loaded_is_the_same_and_costs_the_same(name, built, truth, tmp
     assert copy.cost() == index.cost()
     on_disk = sum(f.stat().st_size for f in tmp_path.iterdir() if f.suffix != ".json")
     assert abs(on_disk - copy.cost().disk_bytes) <= 4096, "the cost is what lies on disk"
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("loaded", [False, True])
-def test_added_rows_are_found_or_the_index_says_that_it_cannot_grow(name, loaded, tmp_path):
-    index, new = indexes.get(name), clustered(50, seed=9)
-    index.build(clustered())
-    if loaded:
-        index.save(tmp_path)
-        index = indexes.get(name)
-        index.load(tmp_path)
-    if type(index)._add is Index._add:
-        with pytest.raises(UserError, match="Build it again"):
-            index.add(new)
-        return
-    index.add(new)
-    hits = index.search(new[20:21], 2)
-    assert index.size == N + 50
-    assert N + 20 in hits.ids
-    with pytest.raises(UserError):
-        index.add(new[:, :5])
-    assert index.size == N + 50
 
 
 @pytest.mark.parametrize("name", NAMES)

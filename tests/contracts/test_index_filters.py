@@ -1,4 +1,4 @@
-"""Filters and removal: only what is allowed, as many as there are, by the same rule of score and ties; bad ones refused."""
+"""Filters: only what is allowed, as many as there are, by the same rule of score and ties; bad ones refused."""
 
 from __future__ import annotations
 
@@ -79,30 +79,6 @@ def test_wrong_filters_are_refused(name, mask, built, truth):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_removed_rows_are_never_answered_again(name, truth, tmp_path):
-    index = indexes.get(name)
-    index.build(clustered())
-    gone = np.unique(index.search(truth[0], 3).ids)
-    gone = gone[gone >= 0]
-    index.remove(gone[:-1])
-    index.remove(gone[-1:])
-    assert index.removed == len(gone)
-    left = np.setdiff1d(np.arange(N), gone)
-    index.save(tmp_path)
-    copy = indexes.get(name)
-    copy.load(tmp_path)
-    for one in (index, copy):
-        hits = one.search(truth[0], 10)
-        assert np.isin(hits.ids[hits.ids >= 0], left).all()
-        assert one.size == N, "the others keep their numbers"
-    for wrong in ([N], [-1], [0.5], [[1]], ["a"]):
-        with pytest.raises(UserError):
-            index.remove(wrong)
-    index.remove(left)
-    assert (index.search(truth[0], 2).ids == -1).all()
-
-
-@pytest.mark.parametrize("name", NAMES)
 def test_vectors_that_are_read_only_are_taken_as_memory_maps_are(name, truth):
     vectors, queries = clustered(600), truth[0].copy()
     vectors.setflags(write=False)
@@ -110,6 +86,3 @@ def test_vectors_that_are_read_only_are_taken_as_memory_maps_are(name, truth):
     index = indexes.get(name)
     index.build(vectors)
     assert index.search(queries, 3).ids.shape == (len(queries), 3)
-    if index.grows:
-        index.add(vectors[:5])
-        assert index.size == 605

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.indexes import neighbours
+from core.indexes import graph
 from core.indexes.base import indexes
 from core.indexes.diffusion import TOLERANCE
 from tests.contracts.indexed import brute, clustered, unit
@@ -48,11 +48,12 @@ def test_diffusion_is_its_closed_form(alpha):
 
 def test_nn_descent_finds_most_neighbours(monkeypatch):
     vectors = clustered(1000)
-    _, right = neighbours.knn(vectors, 16)
-    monkeypatch.setattr(neighbours, "EXACT_MOST", 300)
-    monkeypatch.setattr(neighbours, "blocks", lambda *given: 1 / 0)  # the way that compares all pairs is not taken
+    right = graph.knn(vectors, 16).scores
+    monkeypatch.setattr(graph, "EXACT_MOST", 300)
+    monkeypatch.setattr(graph, "nearest", lambda *given: 1 / 0)  # the way that compares all pairs is not taken
     seen = []
-    ids, found = neighbours.knn(vectors, 16, lambda done, total: seen.append((done, total)) or True)
+    hits = graph.knn(vectors, 16, lambda done, total: seen.append((done, total)) or True)
+    ids, found = hits.ids, hits.scores
     assert seen[-1] == (1000, 1000)
     assert (ids != np.arange(1000)[:, None]).all(), "no row is its own neighbour"
     assert all(len(set(row)) == 16 for row in ids.tolist())
@@ -62,7 +63,7 @@ def test_nn_descent_finds_most_neighbours(monkeypatch):
 
 
 def test_a_walk_on_a_graph_by_nn_descent_finds_most(monkeypatch):
-    monkeypatch.setattr(neighbours, "EXACT_MOST", 300)
+    monkeypatch.setattr(graph, "EXACT_MOST", 300)
     vectors, queries = clustered(1000), clustered(40, seed=7)
     index = indexes.get("knn_graph")
     index.build(vectors)

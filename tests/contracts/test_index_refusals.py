@@ -34,8 +34,6 @@ def test_a_small_gallery_is_trained_on_without_a_word(name, capfd):
 def test_refusals_are_for_people_and_leave_the_index_usable(name, built):
     with pytest.raises(UserError, match="before it was built"):
         indexes.get(name).search(clustered(1), 1)
-    with pytest.raises(UserError, match="before it was built"):
-        indexes.get(name).add(clustered(1))
     index, good = built(name), clustered(2)
     bad = good.copy()
     bad[1, 3] = np.nan
@@ -48,7 +46,6 @@ def test_refusals_are_for_people_and_leave_the_index_usable(name, built):
         lambda: index.search(good, 0),
         lambda: index.search(good, 10**9),
         lambda: index.search(good, 3, knob_that_nobody_has=1),
-        lambda: index.add(bad),
         lambda: indexes.get(name).build(np.zeros((0, 4), np.float32)),
         lambda: indexes.get(name).build(bad),
         lambda: indexes.get(name).build(good, knob_that_nobody_has=1),

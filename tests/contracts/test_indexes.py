@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.indexes import ranking
 from core.indexes.base import Knob, indexes
-from tests.contracts.indexed import COSINE, DIM, EXACT, NAMES, brute, clustered, unit
+from tests.contracts.indexed import COSINE, EXACT, NAMES, brute, clustered, unit
 
 RECALL = {"lsh": 0.6}
 """Recall@10 at default knobs that an approximate index must reach on the clustered set; 0.9 where not said."""
@@ -52,24 +51,6 @@ def test_score_is_the_cosine_of_the_hit_best_first_ties_by_id(name, built, truth
     assert same.any(), "the set holds copies, so there are ties"
     assert (hits.ids[:, 1:] > hits.ids[:, :-1])[same].all()
     assert all(len(set(row)) == 10 for row in hits.ids), "no row twice"
-
-
-@pytest.mark.parametrize(("block", "cached"), [(100, 100), (7, 7), (10, 4), (9, 4), (4, 1), (1, 0.9)])
-@pytest.mark.parametrize("count", [2, 61, 100])
-def test_scores_are_the_same_in_blocks_of_any_size(count, block, cached, monkeypatch):
-    """Blocks that hold all queries, some or none, and that fit into each other or do not."""
-    wide, vectors, rng = 17, clustered(), np.random.default_rng(count)
-    monkeypatch.setattr(ranking, "BLOCK_BYTES", int(block * 8 * wide * DIM))
-    monkeypatch.setattr(ranking, "CACHED_BYTES", int(cached * 8 * wide * DIM))
-    queries = unit(rng.standard_normal((count, DIM)))
-    found = np.stack([rng.choice(len(vectors), wide, replace=False) for _ in queries])
-    found[1, 9:] = -1
-    hits = ranking.rank(queries, lambda ids: vectors[ids], found, 12)
-    for row, (query, own) in enumerate(zip(queries, found, strict=True)):
-        own = np.sort(own[own >= 0])
-        ids, scores = brute(vectors[own], query[None], 12)
-        np.testing.assert_array_equal(hits.ids[row], np.where(ids[0] < 0, -1, own[ids[0]]))
-        np.testing.assert_array_equal(hits.scores[row], scores[0])
 
 
 @settings(max_examples=60, deadline=None)

@@ -46,7 +46,7 @@ def collapse(hub, amount: float) -> None:
 def test_well_spread_vectors_keep_the_fastest_form(publish, sample, fast, artifacts):
     publish(NAME)
     encoder = encoders.get(NAME)
-    record = precision.decide(encoder, sample)
+    record = trial.decide(encoder, sample)
     assert record.form == "bf16-autocast", record
     assert record.overlap["bf16-autocast"] >= 0.98
     assert encoder.form == "bf16-autocast"
@@ -58,7 +58,7 @@ def test_well_spread_vectors_keep_the_fastest_form(publish, sample, fast, artifa
 def test_collapsed_vectors_fall_back(hub, sample, fast):
     collapse(hub, 0.002)
     encoder = encoders.get(NAME)
-    record = precision.decide(encoder, sample)
+    record = trial.decide(encoder, sample)
     assert record.form == "fp32"
     assert max(record.overlap.values()) < 0.98
     assert "top 10" in record.reason
@@ -70,35 +70,35 @@ def test_a_slower_form_is_not_kept(publish, sample, monkeypatch):
     monkeypatch.setattr(forms, "offered", lambda: ("bf16-autocast",))
     real, ticks = trial._timed, {"fp32": 30.0, "bf16-autocast": 10.0}
     monkeypatch.setattr(trial, "_timed", lambda encoder, sample, form: (real(encoder, sample, form)[0], ticks[form]))
-    assert precision.decide(encoders.get(NAME), sample).reason == "nothing faster ranks the same"
+    assert trial.decide(encoders.get(NAME), sample).reason == "nothing faster ranks the same"
 
 
 def test_a_change_of_map_is_not_kept(publish, sample, fast, monkeypatch):
     publish(NAME)
     values = iter([0.5, 0.51, 0.5, 0.4985])
     monkeypatch.setattr(trial, "mean_average_precision", lambda vectors, labels: next(values))
-    record = precision.decide(encoders.get(NAME), sample, labels=[row % 4 for row in range(48)])
+    record = trial.decide(encoders.get(NAME), sample, labels=[row % 4 for row in range(48)])
     assert record.map_change == {"bf16-autocast": 0.01, "bf16-weights": -0.0015}
     assert record.form == "bf16-weights"
 
 
 def test_it_is_measured_once(publish, sample, fast, monkeypatch):
     publish(NAME)
-    first = precision.decide(encoders.get(NAME), sample)
+    first = trial.decide(encoders.get(NAME), sample)
     monkeypatch.setattr(trial, "measure", lambda *_: pytest.fail("measured again"))
-    assert precision.decide(encoders.get(NAME), sample) == first
+    assert trial.decide(encoders.get(NAME), sample) == first
 
 
 def test_few_pictures_decide_nothing(publish, sample, fast):
     publish(NAME)
-    record = precision.decide(encoders.get(NAME), sample[:20])
+    record = trial.decide(encoders.get(NAME), sample[:20])
     assert (record.form, record.pictures) == ("fp32", 0)
     assert precision.found(encoders.get(NAME)) is None
 
 
 def test_encoders_without_a_network_have_nothing_to_choose():
     encoder = encoders.get("hsv.12x4x4")
-    assert precision.decide(encoder, []).form == "fp32"
+    assert trial.decide(encoder, []).form == "fp32"
 
 
 def test_the_environment_forces_and_is_checked(publish, monkeypatch, images):
@@ -128,7 +128,7 @@ def test_rounded_weights_are_read_anew_for_fp32(publish, images):
 
 def test_a_damaged_record_counts_as_none(publish, sample, fast, artifacts):
     publish(NAME)
-    precision.decide(encoders.get(NAME), sample)
+    trial.decide(encoders.get(NAME), sample)
     (kept,) = (artifacts / "cache" / "precision").glob("*.json")
     kept.write_text('{"form": "int4"')
     assert encoders.get(NAME).form == "fp32"
@@ -159,6 +159,6 @@ def test_half_precision_ranks_the_same_and_leaves_the_shared_network_whole(name)
     np.testing.assert_array_equal(whole.encode_prepared(prepared), wanted)
     assert "precision" not in whole.fingerprint()
     if forms.offered():
-        record = precision.decide(encoders.get(name), prepared)
+        record = trial.decide(encoders.get(name), prepared)
         assert record.pictures == 40
         assert encoders.get(name).form == record.form

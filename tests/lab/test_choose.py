@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from core.errors import UserError
-from core.services.lab.choose import equal_recall, frontier, recommend
+from core.services.lab.choose import equal_recall, recommend
 from core.services.lab.point import Point, speed
 
 
@@ -52,11 +52,6 @@ def test_ratios_have_two_digits(base, ms, words):
     if 0 < ms < base:
         assert f"{words} comparing with every picture" in equal_recall(found, 0.95).sentence
         assert f"{words} comparing with every one" in recommend(1000, 8, 10_000, 0.95, found).sentence
-
-
-def test_the_frontier_is_not_beaten():
-    assert [p.recall for p in frontier(POINTS)] == [0.7, 0.9, 0.97, 0.99, 1.0]
-    assert frontier([POINTS[2], POINTS[4]]) == (POINTS[2],)
 
 
 def test_measured_advice():

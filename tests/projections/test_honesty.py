@@ -7,9 +7,10 @@ import pytest
 from sklearn.manifold import trustworthiness
 
 from core.errors import Cancelled
+from core.neighbours import rows_without_own
 from core.projections import clusters
 from core.projections.honesty import judge
-from core.projections.neighbours import in_space, on_map, without_own
+from core.projections.neighbours import in_space, on_map
 
 
 def cloud(n: int = 400, dim: int = 16, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -84,10 +85,10 @@ def test_judging_can_be_stopped():
 def test_copies_keep_a_row_out_of_its_own_neighbours():
     vectors = np.tile(cloud(1)[0], (30, 1))
     rows, _ = in_space(vectors, vectors, 6, own=True)
-    others = without_own(rows, np.arange(30))
+    others = rows_without_own(rows, np.arange(30), 5)
     assert others.shape == (30, 5)
     assert not (others == np.arange(30)[:, None]).any()
-    same = without_own(on_map(np.zeros((30, 2)), np.zeros((30, 2)), 6), np.arange(30))
+    same = rows_without_own(on_map(np.zeros((30, 2)), np.zeros((30, 2)), 6), np.arange(30), 5)
     assert not (same == np.arange(30)[:, None]).any()
 
 

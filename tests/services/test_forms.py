@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.encoders import precision
+from core.encoders import precision, trial
 from core.encoders.base import encoders
 from core.services import forms, library, loading, search
 from core.services.build import build, is_built
@@ -48,7 +48,7 @@ def choosing(monkeypatch):
         Choosing.decided = "bf16-autocast"
         encoder.use_form("bf16-autocast")
 
-    monkeypatch.setattr(precision, "decide", decide)
+    monkeypatch.setattr(trial, "decide", decide)
     return Choosing
 
 

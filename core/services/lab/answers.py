@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from core.indexes.base import Index
-from core.indexes.ranking import cosines
 from core.metrics import retrieval
+from core.neighbours import rank, rows_without_own
 from core.services.lab.space import Space
 from core.types import Hits
 
@@ -20,7 +20,7 @@ def answers(index: Index, space: Space, k: int, knobs: Mapping[str, float]) -> H
     index, which may score by codes or bits, can be compared."""
     wanted = depth(space, k)
     found = [index.search(space.queries[at : at + STEP], wanted, **knobs).ids for at in range(0, len(space.queries), STEP)]
-    return scored(space, without(np.concatenate(found), space.own, k))
+    return scored(space, rows_without_own(np.concatenate(found), space.own, k))
 
 
 def depth(space: Space, k: int) -> int:
@@ -28,21 +28,9 @@ def depth(space: Space, k: int) -> int:
     return min(k + int((space.own >= 0).any()), space.size)
 
 
-def without(ids: np.ndarray, own: np.ndarray, k: int) -> np.ndarray:
-    """int64 (q, k): the hits (q, m) in their order, without the row that is the query itself; padded with -1."""
-    out = (ids == own[:, None]) | (ids < 0)
-    order = np.argsort(out, axis=1, kind="stable")
-    kept = np.where(np.take_along_axis(out, order, axis=1), -1, np.take_along_axis(ids, order, axis=1))[:, :k]
-    return np.pad(kept, ((0, 0), (0, k - kept.shape[1])), constant_values=-1)
-
-
 def scored(space: Space, ids: np.ndarray) -> Hits:
     """Rows (q, k) as hits in the one order: by exact cosine, ties by id."""
-    which, column = np.nonzero(ids >= 0)
-    scores = np.full(ids.shape, -np.inf, np.float32)
-    scores[which, column] = cosines(space.queries, space.vectors.__getitem__, which, ids[which, column])
-    order = np.lexsort((np.where(ids < 0, np.iinfo(np.int64).max, ids), -scores), axis=1)
-    return Hits(np.take_along_axis(ids, order, axis=1), np.take_along_axis(scores, order, axis=1))
+    return rank(space.queries, space.vectors.__getitem__, ids, ids.shape[1])
 
 
 def recall(found: Hits, truth: Hits) -> np.ndarray:

@@ -12,6 +12,7 @@ from core.errors import UserError
 from core.indexes.minhash import bands as fitted_bands
 from core.indexes.minhash import signatures_of
 from core.indexes.planes import random_planes
+from core.neighbours import cosine_matrix, dots
 from core.services import embed, galleries
 from core.services.lab import collisions
 from core.services.ready import ready_encoder
@@ -127,9 +128,7 @@ def _check(method: str, **given: float) -> None:
 
 def _neighbours(vectors: np.ndarray, at: int, gallery: np.ndarray, hits: int) -> list[int]:
     """The nearest, and then others spread over the whole order to its far end."""
-    step = 65_536
-    near = [np.asarray(vectors[gallery[start : start + step]]) @ vectors[at] for start in range(0, len(gallery), step)]
-    order = gallery[np.argsort(-np.concatenate(near), kind="stable")]
+    order = gallery[np.argsort(-cosine_matrix(vectors[at : at + 1], vectors, gallery)[0], kind="stable")]
     far = order[np.unique(np.linspace(min(hits, len(order) - 1), len(order) - 1, hits).astype(int))]
     return list(dict.fromkeys([*order[:hits].tolist(), *far.tolist()]))
 
@@ -150,14 +149,14 @@ class _Hashed:
     def similarity(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
         """What the method hashes, for rows (n) against rows (n)."""
         if self.method == "lsh":
-            return np.einsum("nd,nd->n", np.asarray(self.vectors[one], float), np.asarray(self.vectors[other], float))
+            return dots(self.vectors[one], self.vectors[other])
         return collisions.jaccard(self.planes.bits(self.vectors[one]), self.planes.bits(self.vectors[other]))
 
     def pair(self, at: int, row: int, item) -> Pair:
         mine, theirs = self.codes(np.array([at, row]))
         bands = collisions.in_bands(mine, theirs, self.rows, self.bands)
         similar = float(self.similarity(np.array([at]), np.array([row]))[0])
-        cosine = float(np.dot(np.asarray(self.vectors[at], float), np.asarray(self.vectors[row], float)))
+        cosine = float(dots(self.vectors[at], self.vectors[row]))
         expected = float(collisions.meet(self.method, np.array(similar), self.rows, self.bands))
         label = item.label if item.label is not None else item.category
         return Pair(item.id, item.path, label, cosine, similar, mine == theirs, bands, expected, bool(bands.any()))

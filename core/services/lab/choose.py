@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from core.services.lab.advice import Advice, recommend
 from core.services.lab.point import BUSY, Point, speed
 
-__all__ = ["Advice", "Equal", "equal_recall", "frontier", "recommend"]
+__all__ = ["Advice", "Equal", "equal_recall", "recommend"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +48,6 @@ def _sentence(points: Sequence[Point], best: Sequence[Point], recall: float, bat
     care = BUSY if first.crowded or base.crowded else ""
     faster = speed(_ms(first, batch), _ms(base, batch))
     return f"{text}, {faster} comparing with every picture ({base.text}).{care}"
-
-
-def frontier(points: Sequence[Point], *, batch: bool = False) -> tuple[Point, ...]:
-    """The points that no other beats in both recall and time, by rising recall."""
-    kept: list[Point] = []
-    for point in sorted(points, key=lambda one: (-one.recall, _ms(one, batch))):
-        if not kept or _ms(point, batch) < _ms(kept[-1], batch):
-            kept.append(point)
-    return tuple(reversed(kept))
 
 
 def _ms(point: Point, batch: bool) -> float:

@@ -16,6 +16,7 @@ import numpy as np
 from core.errors import UserError
 from core.indexes.base import indexes
 from core.metrics import geometry
+from core.neighbours import nearest, rows_without_own, without_own
 from core.types import Progress, report
 
 VERSION = 1
@@ -105,9 +106,7 @@ def neighbours(vectors: np.ndarray, count: int, progress: Progress | None = None
     for start in range(0, len(vectors), BLOCK):
         report(progress, start, len(vectors))
         hits = index.search(np.asarray(vectors[start : start + BLOCK]), count + 1, **knobs).ids
-        own = hits == np.arange(start, start + len(hits))[:, None]
-        own[~own.any(axis=1), -1] = True  # copies of it stand before it: one of them is left out instead
-        found.append(hits[~own].reshape(len(hits), count))
+        found.append(rows_without_own(hits, np.arange(start, start + len(hits)), count))
     return np.concatenate(found)
 
 
@@ -130,13 +129,9 @@ def _grown(vectors: np.ndarray, kernel: Kernel, size: int, progress: Progress | 
 def _statistics(vectors: np.ndarray) -> np.ndarray:
     """The values of ``STATISTICS``, on a fixed sample of rows against all."""
     rows = np.sort(np.random.default_rng(SEED).permutation(len(vectors))[:LOOKED_AT])
-    index = indexes.get("exact")
-    index.build(vectors)
-    hits = index.search(vectors[rows], K + 1)
-    others = hits.ids != rows[:, None]
-    others[others.all(axis=1), -1] = False
-    distances = np.sqrt(np.maximum(2 - 2 * hits.scores[others].reshape(len(rows), K).astype(float), 0))
-    counts = geometry.occurrences(hits.ids[others], len(vectors))
+    hits = without_own(nearest(vectors[rows], vectors.__getitem__, range(len(vectors)), K + 1), rows, K)
+    distances = np.sqrt(np.maximum(2 - 2 * hits.scores.astype(float), 0))
+    counts = geometry.occurrences(hits.ids, len(vectors))
     quantiles = np.quantile(distances[:, 0], (0.5, 0.1, 0.9))
     return np.array([*quantiles, np.median(distances[:, -1]), geometry.hubness(counts)["skewness"]])
 

@@ -11,6 +11,7 @@ import numpy as np
 from core.indexes.base import Index, indexes
 from core.metrics import statistics, stream, table
 from core.metrics.latency import summary
+from core.neighbours import rows_without_own
 from core.services.lab import answers, stages
 from core.services.lab.chain import Chain, Loss, Stage, Waterfall
 from core.services.lab.measure import timed
@@ -111,8 +112,8 @@ def _ask(space: Space, index: Index, queries: np.ndarray, wide: int, k: int, spe
 
     ones = [queries[row : row + 1] for row in range(len(queries))]
     spent = timed(lambda query: search(query, wide), ones, 2, 5, TIMED)
-    top = answers.without(_all(search, queries, wide), space.own, wide)
-    return _Answer(top, answers.without(_all(search, queries, deep), space.own, deep), summary(spent)["p50"])
+    top = rows_without_own(_all(search, queries, wide), space.own, wide)
+    return _Answer(top, rows_without_own(_all(search, queries, deep), space.own, deep), summary(spent)["p50"])
 
 
 def _all(search: Callable[[np.ndarray, int], np.ndarray], queries: np.ndarray, count: int) -> np.ndarray:
@@ -124,7 +125,7 @@ def _reranked(space: Space, found: _Answer, k: int, wide: int) -> _Answer:
     """The candidates by their full vectors; what stands behind them keeps its place."""
     best = answers.scored(space, found.top).ids
     rest = np.where((found.deep[:, :, None] == best[:, None, :]).any(axis=2), -1, found.deep)
-    behind = answers.without(np.concatenate([best, rest], axis=1), np.full(len(best), -2), found.deep.shape[1])
+    behind = rows_without_own(np.concatenate([best, rest], axis=1), np.full(len(best), -2), found.deep.shape[1])
     return _Answer(best[:, :k], behind, found.ms)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from core.encoders.base import unit_rows
 from core.errors import UserError
-from core.faiss_door import faiss
+from core.faiss_loader import faiss
 
 CODES = ("float32", "float16", "int8", "pq")
 SAMPLE = 100_000

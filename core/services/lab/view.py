@@ -15,8 +15,8 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.indexes.base import Index
-from core.indexes.ranking import cosines
 from core.metrics.latency import summary
+from core.neighbours import cosines, rows_without_own
 from core.services import embed, galleries
 from core.services.ready import ready_encoder
 from core.services.search import Query, engine, item_of, verdict
@@ -161,9 +161,10 @@ class _Asked:
 
     def answer(self, ids: np.ndarray, k: int) -> list[tuple[int, float]]:
         """The first k rows with their exact cosines, in the order of the answer, without the query."""
-        ids = ids[(ids >= 0) & (ids != self.row)]
+        ids = rows_without_own(ids[None], np.array([self.row]), k)[0]
+        ids = ids[ids >= 0]
         scores = cosines(self.vector, lambda rows: self.found.vectors[self.rows[rows]], np.zeros(len(ids), int), ids)
-        return list(zip(ids.tolist(), scores.tolist(), strict=True))[:k]
+        return list(zip(ids.tolist(), scores.tolist(), strict=True))
 
     def shown(self, row: int, score: float, found: list, true: list) -> Shown:
         item = item_of(self.dataset, self.found.ids[int(self.rows[row])])

@@ -19,7 +19,6 @@ from pages.parts.words import caption, quiet
 MOST = 40
 MIXED = 0.3
 """Where the most frequent class is a smaller share than this, a cluster is called mixed."""
-PURE = 0.9
 
 
 def show(view: MapView, shown: Sequence[Shown]) -> None:

@@ -1,17 +1,17 @@
-"""What the door to faiss costs: a search through it against the direct call, in the same run.
+"""What exact scores cost: a search of our index against faiss's direct call, in the same run.
 
-    python tools/bench/index_door.py [--rows 50000] [--dim 384] [--kinds flat,pq] [--rounds 15] [--same]
+    python tools/bench/direct_calls.py [--rows 50000] [--dim 384] [--kinds flat,pq] [--rounds 15] [--same]
 
-Through the door an answer has exact cosines in one order, whatever index found it. So ``like`` is the direct call that
-does the same work: where vectors are kept whole, faiss's plain search, whose scores are inner products already; where codes
-are kept (sq8, pq, ivf_pq), faiss's own refinement, which compares ten candidates for each hit with their vectors, as the door
-does. ``plain`` is faiss's search of the codes alone: less work, and a worse answer.
+Our answer has exact cosines in one order, whatever index found it. So ``like`` is the direct call that does the same work:
+where vectors are kept whole, faiss's plain search, whose scores are inner products already; where codes are kept (sq8, pq,
+ivf_pq), faiss's own refinement, which compares ten candidates for each hit with their vectors, as ours does. ``plain`` is
+faiss's search of the codes alone: less work, and a worse answer.
 
-``like`` and ``door`` ask one and the same index: where its memory happens to lie alone makes up to a third of the time. They
+``like`` and ``ours`` ask one and the same index: where its memory happens to lie alone makes up to a third of the time. They
 take turns, each first in every other round, so that whatever else the machine does falls on both, and each call asks something
 that was not asked before, as people do. ``--same`` asks the same again and again: what it takes lies in the processor's cache
-then, and the steps of the door show more than they do in use. Each time is a median, in ms. The last columns are door / like by
-the clock and of processor time, which a busy machine disturbs less, and door / plain.
+then, and our steps show more than they do in use. Each time is a median, in ms. The last columns are ours / like by the clock
+and of processor time, which a busy machine disturbs less, and ours / plain.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from core.faiss_door import faiss  # before numpy: it says how numpy's threads wait
+from core.faiss_loader import faiss  # before numpy: it says how numpy's threads wait
 
 # isort: split
 import numpy as np
@@ -70,7 +70,7 @@ def clustered(rows: int, dim: int) -> np.ndarray:
 
 
 def direct(kind: Kind, index: object, vectors: np.ndarray) -> dict[str, object]:
-    """An index of ours without the door, with the same settings: ``like`` it, and ``plain``."""
+    """An index of ours called directly, with the same settings: ``like`` it, and ``plain``."""
     if "efSearch" in kind.search:
         index.hnsw.efSearch = kind.search["efSearch"]
     if "nprobe" in kind.search:
@@ -101,11 +101,11 @@ def in_turn(calls: dict[str, Call], questions: list[np.ndarray], rounds: int) ->
 
 def line(name: str, count: int, ms: dict[str, np.ndarray]) -> str:
     """A row of the table; without codes ``plain`` is ``like``, and not said twice."""
-    clock, spent = ms["door"] / ms["like"]
+    clock, spent = ms["ours"] / ms["like"]
     plain, ratio = " " * 8, ""
     if "plain" in ms:
-        plain, ratio = f"{ms['plain'][0]:8.3f}", f"{ms['door'][0] / ms['plain'][0]:.2f}"
-    times = f"{plain} | {ms['like'][0]:8.3f} | {ms['door'][0]:8.3f}"
+        plain, ratio = f"{ms['plain'][0]:8.3f}", f"{ms['ours'][0] / ms['plain'][0]:.2f}"
+    times = f"{plain} | {ms['like'][0]:8.3f} | {ms['ours'][0]:8.3f}"
     return f"{name:8} | {count:7} | {times} | {clock:11.2f} | {spent:9.2f} | {ratio}"
 
 
@@ -121,16 +121,16 @@ def main() -> None:
     print(f"{hardware()}; programs that want each core: {busy()}")
     print(f"{chosen.rows:,} x {chosen.dim}, k = {K}; median ms a search, at least {chosen.rounds} rounds in turn, "
           f"{'the same' if chosen.same else 'something else'} asked each time")
-    print("index    | queries | plain    | like     | door     | door / like | processor | door / plain")
+    print("index    | queries | plain    | like     | ours     | ours / like | processor | ours / plain")
     for name in chosen.kinds.split(","):
-        kind, door = KINDS[name], indexes.get(name)
-        door.build(vectors, **kind.build)
-        without = direct(kind, door._index, vectors)
+        kind, ours = KINDS[name], indexes.get(name)
+        ours.build(vectors, **kind.build)
+        without = direct(kind, ours._index, vectors)
         for count in COUNTS:
             questions = np.split(queries, ASKED // count)[: 1 if chosen.same else None]
             calls: dict[str, Call] = {
                 "like": lambda asked, index=without["like"]: index.search(asked, K),
-                "door": lambda asked, index=door, knobs=kind.search: index.search(asked, K, **knobs),
+                "ours": lambda asked, index=ours, knobs=kind.search: index.search(asked, K, **knobs),
             }
             ms = in_turn(calls, questions, chosen.rounds)
             if kind.codes:  # alone: ``like`` holds the same codes, and one would warm the cache for the other
