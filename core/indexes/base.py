@@ -167,6 +167,13 @@ class Index(ABC):
         short = np.flatnonzero((hits.ids >= 0).sum(axis=1) < min(k, len(left)))
         return join(hits, short, scan(queries[short], self.rows, left, k)) if compares and len(short) else hits
 
+    def _completed(self, queries: np.ndarray, k: int, hits: Hits) -> Hits:
+        """Hits (q, k) of a walk, which ends where its graph does: where it saw too few rows, all are compared."""
+        if hits.ids[:, min(k, self.size) - 1].min() >= 0:
+            return hits
+        short = np.flatnonzero(hits.ids[:, min(k, self.size) - 1] < 0)
+        return join(hits, short, scan(queries[short], self.rows, np.arange(self.size), k))
+
     def _select(self, queries: np.ndarray, k: int, mask: np.ndarray, **knobs: float) -> Hits:
         """A search that looks at the allowed rows alone, where ``selects``: here by comparing every one of them."""
         return scan(queries, self.rows, np.flatnonzero(mask), k)

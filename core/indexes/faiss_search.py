@@ -63,6 +63,8 @@ class FaissSearch(Index):
     """An index that ``_asked``, one of faiss's, answers: one query the quick way, to the same hits."""
 
     _asked: object = None
+    walks: bool = False
+    """Whether it walks a graph, which need not lead to every row."""
 
     @abstractmethod
     def _wish(self, k: int, mask: np.ndarray | None = None, **knobs: float) -> Wish:
@@ -81,14 +83,15 @@ class FaissSearch(Index):
                 else:
                     hits = self._found(queries, k, wish) if usable(queries, self.dim) else None
                 if hits is not None:
-                    return hits
+                    return self._completed(queries, k, hits) if self.walks else hits
         return super().search(queries, k, allowed=allowed, **knobs)
 
     def rows(self, ids: np.ndarray) -> np.ndarray:
         return read_rows(self._asked, ids)
 
     def _search(self, queries: np.ndarray, k: int, **knobs: float) -> Hits:
-        return self._found(queries, k, self._wish(k, **knobs))
+        hits = self._found(queries, k, self._wish(k, **knobs))
+        return self._completed(queries, k, hits) if self.walks else hits
 
     def _found(self, queries: np.ndarray, k: int, wish: Wish) -> Hits:
         rough, found = best(self._asked, queries, wish.fetched, wish.params)
