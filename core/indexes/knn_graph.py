@@ -116,8 +116,9 @@ class KnnGraph(Beside):
     def _load(self, folder: Path) -> None:
         self._load_vectors(folder)
         self._links = np.load(folder / FILE, mmap_mode="r")
-        self._copies = np.load(folder / COPIES)
+        self._copies = np.load(folder / COPIES, mmap_mode="r")
         inside = self._links.ndim == 2 and len(self._links) == self.size and self._links.dtype == np.int32
+        inside &= self._copies.ndim == 2 and self._copies.shape[1] == 2 and self._copies.dtype == np.int64
         if not inside:
             raise Unreadable(folder)
 
