@@ -15,14 +15,13 @@ from core.errors import UserError
 from core.images import decode
 from core.services import decoded, embed, filters, galleries
 from core.services.answer import Answer, Hit, Query, item_of, verdict
+from core.services.copies import NEAR, same_file
 from core.services.decoded import Picture
 from core.services.specs import IndexSpec
 from core.services.usual import usual
 from core.types import Item
 
 MAX_K = 1000
-TWIN = 0.999
-"""A hit at least this similar is compared with the query byte for byte; every hit where only a part of the query was asked."""
 RUNS, QUICK_MS, TRIED_MS = 3, 60.0, 600.0
 """An answer that takes at most QUICK_MS after decoding is repeated so often for the median of its times. A first run may be slow
 for what else the machine did just then: up to TRIED_MS it is tried once more."""
@@ -163,17 +162,11 @@ class Engine:
     def _copies(self, query: Query, picture: Picture | None, vector: np.ndarray, rows: list[int]) -> set[int]:
         """Which of these rows hold the very file of the query; a part of a picture need not resemble the whole."""
         if not query.box:
-            rows = [row for row, near in zip(rows, self._cosines(rows, vector) >= TWIN, strict=True) if near] if rows else []
+            rows = [row for row, near in zip(rows, self._cosines(rows, vector) >= NEAR, strict=True) if near] if rows else []
         if not rows:
             return set()
         data = picture.data if picture is not None else self.dataset.read(item_of(self.dataset, query.item_id or ""))
-        return {row for row in rows if self._has_bytes(row, data)}
-
-    def _has_bytes(self, row: int, data: bytes) -> bool:
-        try:
-            return self.dataset.read(self._gallery_item(row)) == data
-        except UserError:  # it can't be read any more, so nothing is known of its file
-            return False
+        return {row for row in rows if same_file(self.dataset, self._gallery_item(row), data)}
 
 
 def may_repeat(timing: Mapping[str, float]) -> bool:
