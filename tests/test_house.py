@@ -73,6 +73,22 @@ def test_tracked_files_fit():
     assert sum(path.stat().st_size for path in tracked()) < MAX_TRACKED
 
 
+MADE = (
+    "cache/embeddings/k/meta.json", "runs/train-x/config.json", "library/datasets.json", "datasets/cifar10/x",
+    "models/net.mine/card.json", "models/net.mine/weights.part", "reports/latest/report.json", "reports/ours/scores.npz",
+)  # fmt: skip
+"""What a person's own work leaves in the artifacts folder."""
+
+
+def test_what_people_make_is_ignored_and_what_ships_is_not():
+    tracked()
+    made = [f"artifacts/{name}" for name in MADE]
+    said = subprocess.run(["git", "check-ignore", "--", *made], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert said.stdout.split() == made
+    asked = ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"]
+    assert subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout == ""
+
+
 def test_the_project_speaks_of_itself_alone():
     forbidden = re.compile("|".join(["/ro" + "ot/", "/ho" + "me/[a-z]", "/wo" + "rk/", "py" + "pi.org", "npm" + "js.org"]))
     texts = [path for path in tracked() if path.suffix in (".py", ".md", ".toml", ".txt", ".sh", ".json", ".csv", "")]

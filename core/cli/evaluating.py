@@ -99,7 +99,8 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 def _datasets(options: argparse.Namespace) -> list[Dataset]:
     """What is evaluated: the named data sets, and the cross-domain one. Raises UserError where nothing is named."""
-    datasets = [library.open_dataset(name) for name in split_names(options.datasets)]
+    named = [library.open_dataset(name) for name in split_names(options.datasets)]
+    datasets = list({one.locator: one for one in named}.values())
     queries = split_names(options.queries)
     if queries or options.gallery or options.join:
         datasets.append(crossing.opened(queries, options.gallery, options.join))

@@ -7,7 +7,7 @@ import math
 import os
 from dataclasses import asdict
 
-from core.cli.output import Progress, command, emit, table
+from core.cli.output import Progress, command, emit, say, table
 from core.cli.tuning import ready
 from core.datasets.base import Dataset
 from core.errors import UserError
@@ -15,7 +15,7 @@ from core.services import library
 from core.services.lab.buckets import METHODS, Buckets, buckets
 from core.services.lab.view import query_view
 from core.services.lab.waterfall import CODES, Chain, Stage, Waterfall, most_pca, waterfall
-from core.services.search import Query, item_of, query_from_file
+from core.services.search import IDENTICAL, Query, item_of, query_from_file
 
 HASHED = {"lsh": {"bits": 64, "threshold": 0.4, "hash_dim": 64}}
 """What bands of bits begin with: no index has them. The others begin as their indexes do."""
@@ -86,7 +86,7 @@ def _waterfall(options: argparse.Namespace) -> None:
     progress = Progress("stages", options.log)
     with progress.ending():
         dataset = ready(options.dataset, options.encoder)
-        pca = min(Chain.pca, most_pca(dataset, options.encoder)) if options.pca is None else options.pca
+        pca = min(Chain().pca, most_pca(dataset, options.encoder)) if options.pca is None else options.pca
         chain = Chain(pca, options.code, options.pq_bytes, options.index, options.rerank)
         found = waterfall(dataset, options.encoder, chain, options.k, options.protocol, progress)
     progress.end("done", found.sentence)
@@ -142,8 +142,11 @@ def _ghosts(options: argparse.Namespace) -> None:
     if options.json:
         return emit(found)
     rows = [{"place": one.rank or "-", "belongs at": one.true_rank or "-", "state": one.state, "score": f"{one.score:.4f}",
-             "label": one.label, "id": one.id} for one in found.merged]  # fmt: skip
-    table(rows, ["place", "belongs at", "state", "score", "label", "id"])
+             "label": one.label, "file": IDENTICAL if one.identical else "", "id": one.id} for one in found.merged]  # fmt: skip
+    file = ["file"] if any(one.identical for one in found.merged) else []
+    table(rows, ["place", "belongs at", "state", "score", "label", *file, "id"])
+    if found.left_out is not None:
+        say(f"Left out: {found.left_out}, the query itself.")
     print(
         f"{found.text}: recall {found.recall:.2f}, {found.p50:.3g} ms (exact {found.exact_p50:.3g} ms), {len(found.ghosts)} lost"
     )

@@ -23,6 +23,7 @@ from core.cli import (
     training,
     tuning,
 )
+from core.cli.output import Unwritable, streams
 from core.errors import Cancelled, UserError
 
 EPILOG = """\
@@ -56,22 +57,33 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     signal.signal(signal.SIGTERM, _interrupt)
-    options = parser().parse_args(arguments)
     try:
+        with streams():
+            logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+            return _run(arguments)
+    except Unwritable as error:
+        if isinstance(error.__cause__, BrokenPipeError):  # the reader has left, as head does
+            return 0
+        print(f"The output can't be written: {error}.", file=sys.stderr)
+        return 1
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        options = parser().parse_args(arguments)
         options.run(options)
-        sys.stdout.flush()
         return 0
+    except SystemExit as left:  # the help, or arguments that are wrong
+        return int(left.code or 0)
     except UserError as error:
         print(f"\n{error}" if sys.stderr.isatty() else str(error), file=sys.stderr)
         return 1
     except (KeyboardInterrupt, Cancelled):
         print("\nStopped. What was finished is kept; the same command goes on from there.", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except Unwritable:
+        raise
     except Exception as error:
         if os.environ.get("LOOKALIKE_DEBUG"):
             raise

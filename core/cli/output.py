@@ -1,16 +1,23 @@
-"""Printing: tables for people, JSON for programs, progress on standard error."""
+"""Printing: tables for people, JSON for programs, progress on standard error.
+
+What can't be printed is never a reason to fail: characters that the terminal does not know are written as escapes, and a
+standard error that nobody reads any more does not stop the work.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
+from typing import TextIO
 
 from core.errors import Cancelled, UserError
 from core.services import jobs
@@ -45,21 +52,104 @@ def table(rows: Sequence[dict], columns: Sequence[str]) -> None:
     """Aligned columns with a heading; control characters of names are shown, not obeyed."""
     cells = [[_cell(row.get(column, "")) for column in columns] for row in rows]
     lines = [list(columns), *cells]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(columns))]
+    widths = [max(cells_wide(line[place]) for line in lines) for place in range(len(columns))]
     for line in lines:
-        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+        print("  ".join(_filled(text, width) for text, width in zip(line, widths, strict=True)).rstrip())
 
 
 def _cell(value: object) -> str:
-    text = f"{value:.4g}" if isinstance(value, float) else str("" if value is None else value)
+    return printable(f"{value:.4g}" if isinstance(value, float) else str("" if value is None else value))
+
+
+def say(text: str) -> None:
+    """A line on standard output that may hold names from anywhere."""
+    print(printable(text))
+
+
+def printable(text: str) -> str:
+    """One line, with characters that would move the cursor or turn the text around written as escapes."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def cells_wide(text: str) -> int:
+    """How many cells of a terminal a line takes: two for an East Asian wide character or an emoji, none for a mark on another."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _filled(text: str, width: int) -> str:
+    return text + " " * (width - cells_wide(text))
+
+
+def _cut(text: str, width: int) -> str:
+    """As much of a line as fits into ``width`` cells."""
+    while cells_wide(text) > width:
+        text = text[:-1]
+    return text
+
+
+class Unwritable(Exception):
+    """Standard output can't be written; its cause says why."""
+
+
+class _Stream:
+    """Standard output or standard error, for every character and for a reader that leaves."""
+
+    def __init__(self, stream: TextIO, needed: bool) -> None:
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+        self._stream, self._needed = stream, needed
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        return self._tried(self._stream.write, text) or 0
+
+    def flush(self) -> None:
+        self._tried(self._stream.flush)
+
+    def _tried(self, call: Callable[..., int | None], *given: str) -> int | None:
+        try:
+            return call(*given)
+        except OSError as error:
+            self._abandon()
+            if self._needed:
+                raise Unwritable(error.strerror or str(error)) from error
+            return None
+
+    def _abandon(self) -> None:
+        """Send what is left and all that follows nowhere: it would fail again when the process ends."""
+        with suppress(OSError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
+
+
+@contextmanager
+def streams() -> Iterator[None]:
+    """Standard streams as they are needed: they take every character, whatever the terminal knows, are there even where the
+    caller closed them, and an error stream that nobody reads any more does not stop the work.
+
+    Raises:
+        Unwritable: standard output can't be written.
+    """
+    with ExitStack() as stack:
+        for name, redirect in (("stdout", redirect_stdout), ("stderr", redirect_stderr)):
+            stream = getattr(sys, name)
+            if stream is None:
+                stream = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
+            stack.enter_context(redirect(_Stream(stream, name == "stdout")))
+        yield
+        sys.stdout.flush()
 
 
 class Progress:
     """``progress(done, total)`` on standard error, with rate and time left; and into a job's log where one is asked for."""
 
     def __init__(self, what: str, log: str | None = None) -> None:
-        self.what, self.log = what, Path(log) if log else None
+        self.what, self.log = printable(what), Path(log) if log else None
         self.started: float | None = None
         self.first, self.done, self.total, self.printed = 0, 0, 0, 0.0
 
@@ -103,7 +193,7 @@ class Progress:
         left = f", {rate:.0f}/s, {(total - done) / rate:.0f} s left" if rate and done < total else ""
         text = f"{self.what}: {done} of {total}{left}" if total else f"{self.what}: nothing to do, or waiting for another build"
         if sys.stderr.isatty():
-            width = max(shutil.get_terminal_size().columns, 20)
-            print(f"\r{text[: width - 1]:<{width - 1}}", end="", file=sys.stderr, flush=True)
+            room = max(shutil.get_terminal_size().columns, 20) - 1
+            print(f"\r{_filled(_cut(text, room), room)}", end="", file=sys.stderr, flush=True)
         elif total and done >= total:
             print(text, file=sys.stderr)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from core.cli.output import Progress, command, emit, table
+from core.cli.output import Progress, command, emit, say, table
 from core.datasets.names import shown
 from core.services import build, library
 from core.services.compare import Agreement, compare, decode_ms
 from core.services.naming import split_names
-from core.services.search import RUNS, Answer, query_from_file, search
+from core.services.search import IDENTICAL, RUNS, Answer, Hit, query_from_file, search
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -82,19 +82,28 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 def _answer(answer: Answer) -> dict:
-    hits = [{"rank": h.rank, "id": h.id, "path": h.path, "label": h.label, "score": h.score} for h in answer.hits]
-    told = {"dataset": answer.dataset, "encoder": answer.encoder, "index": answer.index}
-    return {**told, "hits": hits, "timing_ms": answer.timing_ms, "runs": answer.runs, "usual": answer.usual, "far": answer.far}
+    told = {"dataset": answer.dataset, "encoder": answer.encoder, "index": answer.index, "hits": [_hit(h) for h in answer.hits]}
+    times = {"timing_ms": answer.timing_ms, "runs": answer.runs, "usual": answer.usual, "far": answer.far}
+    return {**told, **times, "left_out": answer.left_out, "remarks": list(answer.remarks)}
+
+
+def _hit(hit: Hit) -> dict:
+    named = {"rank": hit.rank, "id": hit.id, "path": hit.path, "label": hit.label}
+    return {**named, "score": hit.score, "identical": hit.identical}
 
 
 def _show(answer: Answer, stages: Sequence[str] = ("decode", "preprocess", "encode", "search")) -> None:
-    rows = [{"rank": h.rank, "score": f"{h.score:.4f}", "label": h.label, "id": h.id, "verdict": h.verdict} for h in answer.hits]
-    table(rows, ["rank", "score", "label", "verdict", "id"])
+    rows = [
+        {"rank": h.rank, "score": f"{h.score:.4f}", "label": h.label, "id": h.id, "verdict": h.verdict,
+         "file": IDENTICAL if h.identical else ""}
+        for h in answer.hits
+    ]  # fmt: skip
+    if rows:
+        table(rows, ["rank", "score", "label", "verdict", *(["file"] if any(row["file"] for row in rows) else []), "id"])
     if answer.score != "cosine":
         print(f"The scores are {answer.score} scores, not cosines.")
-    if answer.notice:
-        headline, why = answer.notice
-        print(f"{headline}. {why}")
+    for remark in answer.remarks:
+        say(remark)
     runs = f"median of {answer.runs} runs" if answer.runs > 1 else "first run"
     print("  ".join(f"{stage} {answer.timing_ms[stage]:.1f} ms" for stage in stages) + f"  ({runs})")
 

@@ -30,7 +30,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
                    "--dataset catalogue --encoder hog.8x8 --query mug-15-0")  # fmt: skip
     made.add_argument("--dataset", **DATASET)
     made.add_argument("--encoder", required=True)
-    made.add_argument("--query", required=True, metavar="ID", help="id of a query picture")
+    made.add_argument("--query", required=True, metavar="ID", help="id of a query picture, as NAME or id:NAME")
     made.add_argument("--protocol", help="default: the data set's usual one")
     made.add_argument("-k", type=int, default=10)
 
@@ -99,7 +99,8 @@ def _health(options: argparse.Namespace) -> None:
 
 def _audit(options: argparse.Namespace) -> None:
     dataset = _ready(options, [options.encoder])
-    found = audit.audit(dataset, options.encoder, options.query, options.protocol, options.k)
+    query = options.query if options.query in dataset.rows else options.query.removeprefix("id:")
+    found = audit.audit(dataset, options.encoder, query, options.protocol, options.k)
     if options.json:
         return emit(found)
     ranks = ", ".join(map(str, found.hits[:20])) + (" ..." if len(found.hits) > 20 else "")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from core.cli import effects
 from core.cli.output import Progress, command, emit, table
-from core.errors import Cancelled
+from core.errors import Cancelled, UserError
 from core.services import models, runs, train
-from core.training.runs import Run
+from core.training.runs import Run, refuse_changes
 from core.training.settings import Settings, parse_pairs
 
 
@@ -75,19 +75,41 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace, progress: Progress) -> Path | None:
-    known = options.resume or options.run_id
-    if options.resume or (known and (Run(known).folder / "config.json").exists()):
-        return _work(Run(known), options, progress)
-    settings = _settings(options)
+    known = Run(options.resume or options.run_id)
+    if options.resume or (options.run_id and (known.folder / "config.json").exists()):
+        _refuse_changes(known, options)
+        if not options.json:
+            print(_going_on(known))
+        return _work(known, options, progress)
+    asked = _asked(options)
+    settings = _settings(options, asked)
     if options.estimate:
         found = train.estimate(settings, progress)
         progress.end("done", f"About {found.seconds:.0f} s at {found.images_s:g} pictures a second.")
         _show_pairs(asdict(found), "estimate", options.json)
         return None
-    run, found = train.begin(settings, options.run_id, progress)
+    run, found = train.begin(settings, options.run_id, progress, asked)
     if not options.json:
         _announce(run, found)
     return _work(run, options, progress)
+
+
+def _refuse_changes(run: Run, options: argparse.Namespace) -> None:
+    """Raise UserError where what was given does not fit a run that is there already."""
+    if options.resume and options.run_id not in ("", options.resume):
+        raise UserError(f"--resume {options.resume} and --run {options.run_id} were given.", "They name one run.")
+    if options.estimate:
+        raise UserError(f"The run {run.id} is begun: an estimate is for one that is not.", fix="Leave --estimate or the run out.")
+    asked = _asked(options)
+    named = options.recipe or ("" if options.resume or not asked else train.DEFAULT)  # --run may begin one: it names all of it
+    refuse_changes(run, named, asked)
+
+
+def _going_on(run: Run) -> str:
+    told = run.settings()
+    if run.ended:
+        return f"The run {run.id} is finished: {told.name} is written out again."
+    return f"Going on with {run.id}: {told.recipe} on {', '.join(told.datasets)}, {told.epochs} epochs, {told.name}"
 
 
 def _work(run: Run, options: argparse.Namespace, progress: Progress) -> Path:
@@ -105,13 +127,24 @@ def _announce(run: Run, found: train.Fitted) -> None:
     print(f"Run {run.id}; stopped, it goes on with: python -m core train --resume {run.id}")
 
 
-def _settings(options: argparse.Namespace) -> Settings:
-    values: dict[str, object] = dict(parse_pairs(options.set))
+def _asked(options: argparse.Namespace) -> dict[str, object]:
+    """Every setting that was given."""
     named = {key: getattr(options, key) for key in ("backbone", "start_from", "epochs", "name")}
-    values |= {key: value for key, value in named.items() if value is not None}
-    values |= {"datasets": tuple(options.dataset)} if options.dataset else {}
-    if options.pretrained or options.backbone or options.start_from:  # another start than the recipe's own
-        values.setdefault("pretrained", options.pretrained)
+    told = {key: value for key, value in named.items() if value is not None}
+    told |= {"datasets": tuple(map(_place, options.dataset))} if options.dataset else {}
+    return {**parse_pairs(options.set), **told, **({"pretrained": True} if options.pretrained else {})}
+
+
+def _place(locator: str) -> str:
+    """A path from the root, where it is one: a run may go on in another folder."""
+    path = os.path.expanduser(locator)
+    return os.path.abspath(path) if os.path.exists(path) else locator
+
+
+def _settings(options: argparse.Namespace, asked: dict[str, object]) -> Settings:
+    values = dict(asked)
+    if options.backbone or options.start_from:  # another start than the recipe's own
+        values.setdefault("pretrained", False)
     return train.configure(options.recipe or train.DEFAULT, values)
 
 

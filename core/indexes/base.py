@@ -60,6 +60,8 @@ class Index(ABC):
     """Whether a filter goes into the search itself; otherwise more is fetched until enough is left."""
     partial: bool = False
     """Whether rows that share nothing with the query are never answered, however many are asked for."""
+    walks: bool = False
+    """Whether it walks a graph, which need not lead to every row: where too few were seen, all are compared."""
     mapped: bool = True
     """Whether a saved index is read by memory map; False: all of it is read into memory."""
     build_knobs: Mapping[str, Knob] = MappingProxyType({})
@@ -124,7 +126,10 @@ class Index(ABC):
         settled = self.settle(self.search_knobs, knobs)
         self._check(queries, self.dim)
         queries, mask = np.ascontiguousarray(queries, dtype=np.float32), self._mask(allowed)
-        return self._search(queries, k, **settled) if mask is None else self._filtered(queries, k, mask, settled)
+        if mask is not None:
+            return self._filtered(queries, k, mask, settled)
+        hits = self._search(queries, k, **settled)
+        return self._completed(queries, k, hits) if self.walks else hits
 
     @abstractmethod
     def _build(self, vectors: np.ndarray, progress: Progress | None, **knobs: float) -> None: ...
@@ -157,6 +162,13 @@ class Index(ABC):
         hits = self._select(queries, k, mask, **knobs) if self.selects else self._overfetch(queries, k, mask, knobs)
         short = np.flatnonzero((hits.ids >= 0).sum(axis=1) < min(k, len(left)))
         return join(hits, short, nearest(queries[short], self.rows, left, k)) if compares and len(short) else hits
+
+    def _completed(self, queries: np.ndarray, k: int, hits: Hits) -> Hits:
+        """Hits (q, k) of a walk, which ends where its graph does: where it saw too few rows, all are compared."""
+        if hits.ids[:, min(k, self.size) - 1].min() >= 0:
+            return hits
+        short = np.flatnonzero(hits.ids[:, min(k, self.size) - 1] < 0)
+        return join(hits, short, nearest(queries[short], self.rows, range(self.size), k))
 
     def _select(self, queries: np.ndarray, k: int, mask: np.ndarray, **knobs: float) -> Hits:
         """A search that looks at the allowed rows alone, where ``selects``: here by comparing every one of them."""

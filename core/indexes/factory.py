@@ -124,6 +124,7 @@ class FactoryIndex(Beside):
             self.search_knobs["nprobe"] = Knob(8, (1, 4, 16, 64), "lists that are looked through")
         if made.links:
             self.search_knobs["efSearch"] = Knob(64, (16, 64, 256), "candidates kept while walking", 1, 100_000)
+        self.walks = bool(made.links)
         self._index = None
 
     def _build(self, vectors: np.ndarray, progress: Progress | None, **knobs: float) -> None:

@@ -100,6 +100,7 @@ class FaissIndex(Index):
         self._row = row
         self.name, self.title, self.about, self.exact = row.name, row.title, row.about, row.exact
         self.build_knobs, self.search_knobs, self.selects = row.build, row.search, row.selects
+        self.walks = row.factory.startswith("HNSW")
         self._index = None
         self._beside = np.zeros((0, 0), np.float32)
         self._seconds = 0.0

@@ -23,6 +23,25 @@ def knn(vectors: np.ndarray, degree: int, progress: Progress | None = None) -> H
     return without_own(found, np.arange(len(vectors)), degree)
 
 
+def copies_of(vectors: np.ndarray) -> np.ndarray:
+    """Pairs (first, copy) of equal rows of float32 (n, dim): int64 (c, 2), sorted. Each copy stands once, beside the first of its
+    kind; rows without a copy stand nowhere."""
+    words = np.ascontiguousarray(vectors, dtype=np.float32).view(np.uint32)
+    weights = np.random.default_rng(0).integers(1, 2**63, words.shape[1], dtype=np.uint64) | np.uint64(1)
+    sums = np.concatenate([_sums(words[part], weights) for part in blocks(len(words), BLOCK, None)])
+    _, first, kind = np.unique(sums, return_index=True, return_inverse=True)
+    other = np.flatnonzero(first[kind] != np.arange(len(kind)))
+    pairs = np.stack([first[kind[other]], other], axis=1)
+    same = np.array([(words[one] == words[copy]).all() for one, copy in pairs], bool)
+    pairs = pairs[same]
+    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+
+
+def _sums(words: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """A number for each row, uint64 (n): equal for equal rows, by whole numbers, so that no order of adding changes it."""
+    return (words.astype(np.uint64) * weights).sum(axis=1, dtype=np.uint64)
+
+
 def _descended(vectors: np.ndarray, degree: int, progress: Progress | None) -> Hits:
     report(progress, 0, len(vectors))
     index = faiss().IndexNNDescentFlat(vectors.shape[1], degree)

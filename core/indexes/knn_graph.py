@@ -1,7 +1,8 @@
 """Search by walking: from some pictures near the query to their nearest pictures, and on, as long as it gets nearer.
 
 Greedy search with a beam on a graph of nearest neighbours (Hajebi et al., Fast approximate nearest-neighbor search with
-k-nearest neighbor graph, 2011). Such a graph need not hang together, so the walk starts at the best of some entries.
+k-nearest neighbor graph, 2011). Such a graph need not hang together, so the walk starts at the best of some entries. Copies of
+one vector would be each other's neighbours and nobody else's: the first alone is linked, and brings the others along.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ import numpy as np
 
 from core.indexes.base import Knob, Unreadable, indexes
 from core.indexes.beside import Beside
-from core.indexes.graph import knn
+from core.indexes.graph import copies_of, knn
 from core.neighbours import rank
 from core.types import Cost, Hits, Progress
 
-FILE = "links.npy"
+FILE, COPIES = "links.npy", "copies.npy"
 STEP = 4
 """So many of the beam are looked around from at a time: fewer and larger steps, the same beam at the end."""
 SEEN_BYTES = 64 << 20
@@ -29,10 +30,12 @@ NEAR_BYTES = 128 << 20
 
 
 class KnnGraph(Beside):
-    """Links of each row to its nearest rows and from those it is nearest to, int32 (n, 2 x degree), -1 = none."""
+    """Links of each row to its nearest rows and from those it is nearest to, int32 (n, 2 x degree), -1 = none: copies have none.
+    ``_copies`` are pairs (first, copy), sorted."""
 
     name = "knn_graph"
     title = "Walk on a kNN graph"
+    walks = True
     about = "Steps from picture to nearest pictures, towards the query: each step can be looked at. Building compares all pairs."
     build_knobs = {
         "degree": Knob(16, (8, 16, 32), "nearest pictures that each links to, and as many links back at most", 2, 256)
@@ -44,22 +47,42 @@ class KnnGraph(Beside):
 
     def __init__(self) -> None:
         super().__init__()
-        self._links = np.zeros((0, 0), np.int32)
+        self._links, self._copies = np.zeros((0, 0), np.int32), np.zeros((0, 2), np.int64)
 
     def _build(self, vectors: np.ndarray, progress: Progress | None, **knobs: float) -> None:
         started = time.perf_counter()
-        ids = knn(vectors, knobs["degree"], progress).ids.astype(np.int32)
-        self._links = np.concatenate([ids, backward(ids)], axis=1)
+        self._copies = copies_of(vectors)
+        first = np.delete(np.arange(len(vectors)), self._copies[:, 1])
+        ids = knn(vectors[first], knobs["degree"], progress).ids.astype(np.int32)
+        near = np.concatenate([ids, backward(ids)], axis=1)
+        self._links = np.full((len(vectors), near.shape[1]), -1, np.int32)
+        self._links[first] = np.where(near >= 0, first[near], -1)
         self._keep(vectors, started)
 
     def _search(self, queries: np.ndarray, k: int, **knobs: float) -> Hits:
         beam = max(int(knobs["beam"]), min(k, self.size))
         entries = int(knobs["entries"]) or 4 * math.isqrt(self.size)
-        spread = _shuffled(self.size)[: max(entries, 1)]
+        spread = self._entries(max(entries, 1))
         near = 4 * self.dim * STEP * self._links.shape[1]
         many = max(1, min(SEEN_BYTES // max(self.size, 1), NEAR_BYTES // near))
         found = [self._walk(queries[start : start + many], beam, spread) for start in range(0, len(queries), many)]
-        return rank(queries, self.rows, np.concatenate(found), k)
+        found = self._with_copies(np.concatenate(found)) if len(self._copies) else np.concatenate(found)
+        return rank(queries, self.rows, found, k)
+
+    def _entries(self, count: int) -> np.ndarray:
+        """Rows to start from, int64: some that have links."""
+        order = _shuffled(self.size)
+        return order[~np.isin(order, self._copies[:, 1])][:count] if len(self._copies) else order[:count]
+
+    def _with_copies(self, found: np.ndarray) -> np.ndarray:
+        """Rows (q, beam) and after them the copies of each, -1 = none, at the end."""
+        lists = []
+        for rows in found:
+            rows = rows[rows >= 0]
+            begin, end = (np.searchsorted(self._copies[:, 0], rows, side) for side in ("left", "right"))
+            lists.append(np.concatenate([rows, *(self._copies[a:b, 1] for a, b in zip(begin, end, strict=True) if b > a)]))
+        wide = max(map(len, lists))
+        return np.stack([np.pad(rows, (0, wide - len(rows)), constant_values=-1) for rows in lists])
 
     def _walk(self, queries: np.ndarray, beam: int, entries: np.ndarray) -> np.ndarray:
         """Rows of the beam of each query when no look around improves it: int64 (q, beam), -1 = none."""
@@ -88,18 +111,21 @@ class KnnGraph(Beside):
 
     def _save(self, folder: Path) -> None:
         np.save(folder / FILE, self._links)
+        np.save(folder / COPIES, self._copies)
         self._save_vectors(folder)
 
     def _load(self, folder: Path) -> None:
         self._load_vectors(folder)
         self._links = np.load(folder / FILE, mmap_mode="r")
+        self._copies = np.load(folder / COPIES, mmap_mode="r")
         inside = self._links.ndim == 2 and len(self._links) == self.size and self._links.dtype == np.int32
+        inside &= self._copies.ndim == 2 and self._copies.shape[1] == 2 and self._copies.dtype == np.int64
         if not inside:
             raise Unreadable(folder)
 
     def cost(self) -> Cost:
         """In memory the vectors count too: a walk jumps about among them."""
-        held = self._links.nbytes + self._vectors.nbytes
+        held = self._links.nbytes + self._copies.nbytes + self._vectors.nbytes
         return Cost(held, held, self._seconds)
 
 

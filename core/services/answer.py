@@ -11,6 +11,8 @@ from core.datasets.names import nfc
 from core.errors import UserError
 from core.types import Item
 
+IDENTICAL = "identical file"
+"""What is said of a hit whose file is the query's."""
 KINDS = {"category": "categories", "label": "classes"}
 
 
@@ -26,7 +28,8 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One answer. ``verdict``: ``same`` (object; class where no objects are known), ``category``, ``other``; None = unknown."""
+    """One answer. ``verdict``: ``same`` (object; class where no objects are known), ``category``, ``other``; None = unknown.
+    ``identical``: its file is the query's, byte for byte."""
 
     rank: int
     id: str
@@ -37,6 +40,7 @@ class Hit:
     split: str | None
     score: float
     verdict: str | None
+    identical: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +57,10 @@ class Answer:
     k: int
     hits: tuple[Hit, ...]
     timing_ms: Mapping[str, float]
-    hidden: int = 0
-    """How many copies of the query itself were left out."""
+    left_out: str | None = None
+    """Id of the query, where it was chosen from the gallery that was searched and therefore left out of the answer."""
+    searched: int = 0
+    """How many pictures were searched, the one left out not counted."""
     score: str = "cosine"
     """What the scores are; ``diffusion`` scores, for one, are no cosines."""
     runs: int = 1
@@ -73,8 +79,28 @@ class Answer:
         return self.best is not None and self.usual is not None and self.best < self.usual
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is to be said beside the hits, in sentences: what was left out of them, and the notice."""
+        told = [] if self.left_out is None else [f"Left out: {self.left_out}, the query itself."]
+        return (*told, *([". ".join(self.notice)] if self.notice else []))
+
+    @property
+    def _shortfall(self) -> tuple[str, str] | None:
+        """A headline and a sentence where there are fewer hits than were asked for and could be there."""
+        wanted = min(self.k, self.searched)
+        if not wanted:
+            part, alone = "part of the gallery" if self.where else "gallery", self.left_out is not None
+            return f"There is no {'other ' * alone}picture", f"This {part} holds {'the query alone' if alone else 'none'}."
+        if len(self.hits) < wanted:
+            found = f"{len(self.hits):,} of {wanted:,} pictures were found"
+            return found, f"The index {self.index} did not reach the others; exact search does."
+        return None
+
+    @property
     def notice(self) -> tuple[str, str] | None:
-        """A headline and a sentence where the answer is far from everything, else None."""
+        """A headline and a sentence where hits are missing, or the answer is far from everything, else None."""
+        if (short := self._shortfall) is not None:
+            return short
         if not self.far:
             return None
         searched = "part of the gallery" if self.where else "gallery"

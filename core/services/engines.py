@@ -16,17 +16,13 @@ from core.images import decode
 from core.neighbours import dots
 from core.services import decoded, embed, filters, galleries
 from core.services.answer import Answer, Hit, Query, item_of, verdict
+from core.services.copies import NEAR, same_file
 from core.services.decoded import Picture
 from core.services.specs import IndexSpec
 from core.services.usual import usual
 from core.types import Item
 
 MAX_K = 1000
-TWIN = 0.999
-"""A hit at least this similar is compared with the query byte for byte."""
-TWINS = 8
-CANDIDATES = 60
-"""So many hits for a part of a picture are compared with it byte for byte."""
 RUNS, QUICK_MS, TRIED_MS = 3, 60.0, 600.0
 """An answer that takes at most QUICK_MS after decoding is repeated so often for the median of its times. A first run may be slow
 for what else the machine did just then: up to TRIED_MS it is tried once more."""
@@ -68,24 +64,22 @@ class Engine:
         picture = None if self.encoder.tier == "imported" else decoded.picture(query, self.dataset)
         vector = self._vector(query, picture, timing)
         allowed = filters.allowed([self._gallery_item(row) for row in range(len(self.rows))], where) if where else None
-        most = self.index.size if allowed is None else max(1, int(np.count_nonzero(allowed)))
-        hidden: set[int] = set()
-        more = 0 if include_self else (1 if query.item_id is not None else TWINS)
-        while True:
-            wanted = min(k + more, most)
-            with _stage(timing, "search"):
-                hits = self.index.search(vector, wanted, allowed=allowed, **knobs)
-            pairs = [(int(row), float(score)) for row, score in zip(hits.ids[0], hits.scores[0], strict=True) if row >= 0]
-            if not include_self:
-                hidden |= self._own_rows(query, picture, vector, [row for row, _ in pairs if row not in hidden])
-            kept = [(row, score) for row, score in pairs if row not in hidden]
-            if len(kept) >= k or wanted == most or len(pairs) < wanted:
-                break
-            more = max(2 * more, 1)  # more copies of the query than expected stand in front
+        own = None if include_self else self._own_row(query, allowed)
+        most = self.index.size if allowed is None else int(np.count_nonzero(allowed))
+        wanted = max(1, min(k + (own is not None), most))
+        with _stage(timing, "search"):
+            hits = self.index.search(vector, wanted, allowed=allowed, **knobs)
+        pairs = [(int(row), float(score)) for row, score in zip(hits.ids[0], hits.scores[0], strict=True) if row >= 0]
+        kept = [(row, score) for row, score in pairs if row != own][:k]
         again = _medians(lambda: self._run(query, picture, wanted, allowed, knobs), runs) if may_repeat(timing) else {}
         timing |= again
         runs = runs if again else 1
-        return self._answer(query, k, kept[:k], vector, timing, len(hidden), index, runs, tuple(where))
+        hits = self._hits(query, picture, vector, kept)
+        return Answer(
+            self.dataset.name, self.encoder.name, index or self.index.name, k, hits, timing,
+            None if own is None else query.item_id, most - (own is not None), self.index.score, runs, tuple(where),
+            self._best(kept, vector), self.usual.score, self.usual.apart,
+        )  # fmt: skip
 
     def vector(self, query: Query) -> np.ndarray:
         """The query as its encoder sees it, float32 (1, dim). Raises UserError."""
@@ -125,18 +119,23 @@ class Engine:
             self.index.search(vector, wanted, allowed=allowed, **knobs)
         return timing
 
-    def _answer(
-        self, query: Query, k: int, kept: list[tuple[int, float]], vector: np.ndarray, timing: dict[str, float], hidden: int,
-        index: str, runs: int, where: tuple[str, ...],
-    ) -> Answer:  # fmt: skip
+    def _hits(
+        self, query: Query, picture: Picture | None, vector: np.ndarray, kept: list[tuple[int, float]]
+    ) -> tuple[Hit, ...]:
         own = item_of(self.dataset, query.item_id) if query.item_id is not None else None
-        hits = tuple(self._hit(rank, row, score, own) for rank, (row, score) in enumerate(kept, start=1))
-        # by the stored vectors: an index may only estimate scores, and some are no cosines
-        near = dots(self.found.vectors[self.rows[[row for row, _ in kept]]], vector[0]) if kept else None
-        return Answer(
-            self.dataset.name, self.encoder.name, index or self.index.name, k, hits, timing, hidden, self.index.score, runs,
-            where, None if near is None else float(near.max()), self.usual.score, self.usual.apart,
+        copies = self._copies(query, picture, vector, [row for row, _ in kept])
+        return tuple(
+            Hit(rank, item.id, item.path, item.label, item.instance, item.category, item.split, score, verdict(own, item),
+                row in copies)
+            for rank, (row, score) in enumerate(kept, start=1) for item in [self._gallery_item(row)]
         )  # fmt: skip
+
+    def _cosines(self, rows: Sequence[int], vector: np.ndarray) -> np.ndarray:
+        """By the stored vectors, float32 (len(rows)): an index may only estimate scores, and some are no cosines."""
+        return dots(self.found.vectors[self.rows[list(rows)]], vector[0])
+
+    def _best(self, kept: list[tuple[int, float]], vector: np.ndarray) -> float | None:
+        return float(self._cosines([row for row, _ in kept], vector).max()) if kept else None
 
     def _stored(self, query: Query) -> np.ndarray:
         if query.item_id is None or query.box:
@@ -152,25 +151,23 @@ class Engine:
     def _gallery_item(self, row: int) -> Item:
         return item_of(self.dataset, self.found.ids[int(self.rows[row])])
 
-    def _own_rows(self, query: Query, picture: Picture | None, vector: np.ndarray, rows: list[int]) -> set[int]:
-        """Which rows of the gallery are the query itself: the same item, or the same file brought again."""
-        if query.item_id is not None or picture is None:
-            return {row for row in rows if self._gallery_item(row).id == query.item_id}
-        if query.box:  # a part of a picture need not resemble the whole
-            return {row for row in rows[:CANDIDATES] if self._has_bytes(row, picture.data)}
-        # by the stored vectors: an index may only estimate scores
-        alike = dots(self.found.vectors[self.rows[rows]], vector[0]) >= TWIN
-        return {row for row, near in zip(rows, alike, strict=True) if near and self._has_bytes(row, picture.data)}
+    def _own_row(self, query: Query, allowed: np.ndarray | None) -> int | None:
+        """The row of a query that was chosen from the gallery; None where it is not among what is searched."""
+        at = None if query.item_id is None else self._row_of.get(query.item_id)
+        if at is None:
+            return None
+        row = int(np.searchsorted(self.rows, at))
+        there = row < len(self.rows) and self.rows[row] == at
+        return row if there and (allowed is None or allowed[row]) else None
 
-    def _has_bytes(self, row: int, data: bytes) -> bool:
-        try:
-            return self.dataset.read(self._gallery_item(row)) == data
-        except UserError:  # it can't be read any more, so nobody will see it twice
-            return False
-
-    def _hit(self, rank: int, row: int, score: float, own: Item | None) -> Hit:
-        item = self._gallery_item(row)
-        return Hit(rank, item.id, item.path, item.label, item.instance, item.category, item.split, score, verdict(own, item))
+    def _copies(self, query: Query, picture: Picture | None, vector: np.ndarray, rows: list[int]) -> set[int]:
+        """Which of these rows hold the very file of the query; a part of a picture need not resemble the whole."""
+        if not query.box:
+            rows = [row for row, near in zip(rows, self._cosines(rows, vector) >= NEAR, strict=True) if near] if rows else []
+        if not rows:
+            return set()
+        data = picture.data if picture is not None else self.dataset.read(item_of(self.dataset, query.item_id or ""))
+        return {row for row in rows if same_file(self.dataset, self._gallery_item(row), data)}
 
 
 def may_repeat(timing: Mapping[str, float]) -> bool:

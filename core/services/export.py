@@ -13,11 +13,11 @@ from core.datasets.base import Dataset
 from core.errors import UserError
 from core.services import pictures
 from core.services.compare import letters
-from core.services.search import Answer, Hit
+from core.services.search import IDENTICAL, Answer, Hit
 
 COLUMNS = (
     "query", "dataset", "part", "encoder", "index", "rank", "id", "label", "instance", "category", "split", "score", "verdict",
-    "letter", "path",
+    "file", "letter", "path",
 )  # fmt: skip
 WHOLE = "all"
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -36,7 +36,8 @@ def to_csv(answers: Sequence[Answer], query: str, where: Sequence[str] = ()) -> 
         for hit in answer.hits:
             row = (
                 query, answer.dataset, part, answer.encoder, answer.index, hit.rank, hit.id, hit.label, hit.instance,
-                hit.category, hit.split, f"{hit.score:.6f}", hit.verdict, shared.get(hit.id), hit.path,
+                hit.category, hit.split, f"{hit.score:.6f}", hit.verdict,
+                IDENTICAL if hit.identical else "", shared.get(hit.id), hit.path,
             )  # fmt: skip
             writer.writerow([_cell(value) for value in row])
     return ("\ufeff" + out.getvalue()).encode("utf-8", "replace")
@@ -65,6 +66,7 @@ def to_png(
         for row, hit in enumerate(answer.hits[:rows]):
             _hit(page, draw, dataset, hit, shared.get(hit.id), left, EDGE + HEAD + row * (TILE // 2 + 12))
     source = f"Lookalike · {dataset.title or dataset.name} ({dataset.kind}) · {part_words(where)}index {answers[0].index}"
+    source += " · the query is left out" if any(answer.left_out is not None for answer in answers) else ""
     _write(draw, (EDGE, page.height - EDGE), _fit(source, 13, page.width - 2 * EDGE), 13, MUTED)
     out = io.BytesIO()
     page.save(out, "PNG")
@@ -110,6 +112,8 @@ def _hit(
     _write(draw, (right, top + 4), f"{hit.rank}.  {hit.score:.3f}", 15, INK)
     _write(draw, (right, top + 28), _fit(hit.instance or hit.label or hit.id, 14, room), 14, MUTED)
     _write(draw, (right, top + 50), _fit(WORDS[hit.verdict], 13, room), 13, tone)
+    if hit.identical:
+        _write(draw, (right, top + 106), _fit(IDENTICAL, 13, room), 13, INK)
     if letter:
         draw.ellipse((right, top + 76, right + 22, top + 98), fill=INK)
         draw.text((right + 11, top + 87), letter, font=_font(13), fill=PAPER, anchor="mm")

@@ -8,18 +8,20 @@ from collections.abc import Sequence
 from core.datasets.base import Dataset
 from core.datasets.names import shown
 from core.images import read_file
-from core.services.answer import Answer, Hit, Query, item_of, verdict
+from core.services.answer import IDENTICAL, Answer, Hit, Query, item_of, verdict
 from core.services.engines import RUNS, may_repeat
 from core.services.loading import engine
 from core.services.specs import index_spec
 
-__all__ = ["RUNS", "Answer", "Hit", "Query", "engine", "item_of", "may_repeat", "query_from_file", "search", "verdict"]
+__all__ = [
+    "IDENTICAL", "RUNS", "Answer", "Hit", "Query", "engine", "item_of", "may_repeat", "query_from_file", "search", "verdict",
+]  # fmt: skip
 
 
 def query_from_file(dataset: Dataset, path: str) -> Query:
     """A picture file, or ``id:NAME`` for a picture of the dataset, as a query.
 
-    A file that is part of the dataset is recognised, and then never its own hit.
+    A file of the dataset is that picture of it, as if chosen there: it leaves itself out, and copies of it are shown.
 
     Raises:
         UserError: no such file, no such id.

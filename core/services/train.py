@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,14 +102,17 @@ def disk_bytes(parameters: int) -> int:
     return runs.BYTES_EACH * parameters
 
 
-def begin(settings: Settings, name: str = "", progress: Progress | None = None) -> tuple[Run, Fitted]:
-    """A new run, fitted and checked, its pictures decoded; nothing is learned yet. Raises UserError."""
+def begin(
+    settings: Settings, name: str = "", progress: Progress | None = None, asked: Mapping[str, object] | None = None
+) -> tuple[Run, Fitted]:
+    """A new run, fitted and checked, its pictures decoded; nothing is learned yet. ``asked`` are the settings that somebody
+    chose: :func:`core.training.runs.refuse_changes` goes by them later. Raises UserError."""
     from core.training.train import begin
 
     refuse_taken(settings)
     tell(progress, PACE)
     found = fitted(settings, measured if settings.minutes else None)
-    run = begin(found.settings, name, progress)
+    run = begin(found.settings, name, progress, asked)
     _note_plan(run, found)
     return run, found
 

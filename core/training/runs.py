@@ -7,13 +7,13 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from core import store
 from core.errors import UserError
-from core.training.settings import Settings, override
+from core.training.settings import Settings, override, typed
 
 TAIL_BYTES = 4096
 HELD = "held.json"
@@ -89,6 +89,14 @@ class Run:
             known = ", ".join(run.id for run in listing()[:5]) or "none"
             raise UserError(f"There is no training run {self.id[:100]!r}.", f"Runs: {known}.") from error
 
+    @property
+    def asked(self) -> dict[str, object]:
+        """What was asked for when it was begun, before anything was decided or fitted; empty where that was not noted."""
+        try:
+            return typed(json.loads((self.folder / "config.json").read_text())["asked"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError):
+            return {}
+
     def lines(self) -> list[dict]:
         """The log; a line that a kill cut short is left out."""
         text = self.log.read_bytes() if self.log.exists() else b""
@@ -135,11 +143,20 @@ def parsed(line: bytes) -> dict | None:
 
 def settle_on(run: Run, settings: Settings) -> None:
     """Replace what a run was told before its first step: open settings are decided on the machine that trains."""
-    store.write_text(run.folder / "config.json", json.dumps({"settings": settings.to_dict(), "created": run.created}, indent=1))
+    _note(run, settings, run.created, run.asked)
 
 
-def create(settings: Settings, name: str = "") -> Run:
-    """A new run's folder. Raises UserError where the name is taken or not allowed, or the disk is full."""
+def _note(run: Run, settings: Settings, created: float, asked: Mapping[str, object]) -> None:
+    told = {"settings": settings.to_dict(), "asked": dict(asked), "created": created}
+    store.write_text(run.folder / "config.json", json.dumps(told, indent=1))
+
+
+def create(settings: Settings, name: str = "", asked: Mapping[str, object] | None = None) -> Run:
+    """A new run's folder; ``asked`` are the settings that somebody chose, before others were decided.
+
+    Raises:
+        UserError: the name is taken or not allowed, or the disk is full.
+    """
     run = Run(name or new_id())
     if not ID.fullmatch(run.id):
         raise UserError(f"A run can't be named {run.id!r}.", "It begins with train- and goes on with letters, digits, _ . and -.")
@@ -148,8 +165,43 @@ def create(settings: Settings, name: str = "") -> Run:
     with store.writing(run.folder.parent):
         run.folder.mkdir(parents=True, exist_ok=True)
         store.check_space(run.folder)
-    store.write_text(run.folder / "config.json", json.dumps({"settings": settings.to_dict(), "created": time.time()}, indent=1))
+    _note(run, settings, time.time(), typed(asked or {}))
     return run
+
+
+def refuse_changes(run: Run, recipe: str, values: Mapping[str, object]) -> None:
+    """Raise UserError where a run is to go on in another way than it was begun: its schedule, its pictures and what is kept back
+    follow from its settings, so that a stopped run gives the weights of one that was never stopped.
+
+    Args:
+        recipe: the one that was named, empty = none.
+        values: settings that were given; they may repeat what the run was asked for, or what was decided for it.
+    """
+    told, asked = run.settings(), run.asked
+    given = {"recipe": recipe} if recipe else {}
+    for key, value in {**given, **typed(values)}.items():
+        known = [getattr(told, key), *([asked[key]] if key in asked else [])]
+        if _same(key, value) not in [_same(key, one) for one in known]:
+            what = "dataset" if key == "datasets" else key
+            raise UserError(
+                f"The run {run.id} has {what} {_said(known[-1])}, and {what} {_said(value)} was given.",
+                "A run goes on as it was begun.", "Leave that out, or begin another run.",
+                f"Leave that out, or begin another run: under another --run, or from its model with --start-from {told.name}.",
+            )  # fmt: skip
+
+
+def _same(key: str, value: object) -> object:
+    """Equal for values that mean the same: a dataset may be named by any path that leads to it."""
+    return tuple(_place(one) for one in value) if key == "datasets" else value
+
+
+def _place(locator: str) -> str:
+    path = os.path.expanduser(os.path.expandvars(locator))
+    return os.path.realpath(path) if os.path.exists(path) else locator
+
+
+def _said(value: object) -> str:
+    return (", ".join(map(str, value)) or "none") if isinstance(value, tuple) else f"{value}" or "none"
 
 
 def new_id() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import get_args, get_type_hints
@@ -178,10 +179,15 @@ def in_words(name: str) -> str:
 
 def override(settings: Settings, values: dict[str, object]) -> Settings:
     """``settings`` with some values replaced; text is read as the type of its field. Raises UserError."""
+    return check(replace(settings, **typed(values)))
+
+
+def typed(values: Mapping[str, object]) -> dict[str, object]:
+    """Values of settings as the types of their fields. Raises UserError: an unknown setting, a value that can't be read."""
     unknown = [key for key in values if key not in HINTS or key == "recipe"]
     if unknown:
         raise UnknownName("setting", unknown[0], [field.name for field in fields(Settings) if field.name != "recipe"])
-    return check(replace(settings, **{key: _typed(key, value) for key, value in values.items()}))
+    return {key: _typed(key, value) for key, value in values.items()}
 
 
 def parse_pairs(pairs: list[str]) -> dict[str, str]:

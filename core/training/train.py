@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -29,12 +29,14 @@ if TYPE_CHECKING:
     import torch
 
 
-def begin(settings: Settings, name: str = "", progress: Progress | None = None) -> Run:
+def begin(
+    settings: Settings, name: str = "", progress: Progress | None = None, asked: Mapping[str, object] | None = None
+) -> Run:
     """Check everything, decode the pictures, and make the run's folder; nothing is learned yet. Raises UserError."""
     settings = settle(settings)
     refuse_taken(settings)
     check(settings, progress)
-    return runs.create(settings, name)
+    return runs.create(settings, name, asked)
 
 
 def check(settings: Settings, progress: Progress | None = None) -> tuple[list[Source], int]:

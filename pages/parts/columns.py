@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from core.errors import UserError
 from core.services.compare import letters
 from core.services.library import Dataset
-from core.services.search import Answer, Hit
+from core.services.search import IDENTICAL, Answer, Hit
 
 NOUNS = {"rendered": "product"}
 STAGES = {"preprocess": "prepare", "encode": "encode", "search": "search"}
@@ -130,5 +130,5 @@ def _card(hit: Hit, dataset: Dataset, common: Common) -> dict:
         "id": hit.id, "rank": hit.rank, "score": f"{hit.score:.3f}",
         "bar": (hit.score - common.low) / max(1.0 - common.low, 1e-6),
         "label": name_of(hit), "alt": f"{name_of(hit)} ({hit.id})", "verdict": hit.verdict, "words": words(dataset, hit),
-        "letter": letter, "only": not common.alone and letter is None,
+        "file": IDENTICAL if hit.identical else "", "letter": letter, "only": not common.alone and letter is None,
     }  # fmt: skip

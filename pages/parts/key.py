@@ -19,6 +19,7 @@ LETTERS = "<span><b><span>A</span></b>found by several</span><span><u></u>found 
 
 
 UNKNOWN = "<span>This query has no label, so right and wrong are not known.</span>"
+LEFT_OUT = "<span>The query, chosen from this gallery, is left out of its own answer</span>"
 BARS = "<span>Bars: score, longer is more similar</span>"
 
 
@@ -28,7 +29,8 @@ def under_board(answers: Collection[Answer]) -> None:
         return
     seen = {hit.verdict for answer in answers for hit in answer.hits}
     edges = "".join(words for verdict, words in EDGES.items() if verdict in seen) or UNKNOWN
-    st.html(f'<div class="ll-key">{edges}{LETTERS if len(answers) > 1 else ""}{BARS}{times(answers)}</div>')
+    left_out = LEFT_OUT if any(answer.left_out is not None for answer in answers) else ""
+    st.html(f'<div class="ll-key">{edges}{LETTERS if len(answers) > 1 else ""}{left_out}{BARS}{times(answers)}</div>')
 
 
 def times(answers: Collection[Answer]) -> str:

@@ -78,17 +78,19 @@ def test_build(plugged, gallery):
 def test_search_prints_exactly_what_is_promised(plugged, gallery):
     command = ("search", *asked(gallery, "--encoder", "slow.test", "--index", "exact", "-k", "3"))
     found = plugged.json(*command)  # builds what is missing, and says so on standard error alone
-    assert list(found) == ["query", "dataset", "encoder", "index", "hits", "timing_ms", "runs", "usual", "far"]
+    assert list(found) == ["query", "dataset", "encoder", "index", "hits", "timing_ms", "runs", "usual", "far",
+                           "left_out", "remarks"]  # fmt: skip
     assert (found["usual"], found["far"]) == (None, False), "twelve pictures do not say what is usual"
     assert (found["dataset"], found["encoder"], found["index"]) == ("gallery", "slow.test", "exact")
     assert found["query"] == str(gallery / "cold" / "00002.png")
-    assert [list(hit) for hit in found["hits"]] == [["rank", "id", "path", "label", "score"]] * 3
+    assert [list(hit) for hit in found["hits"]] == [["rank", "id", "path", "label", "score", "identical"]] * 3
     assert list(found["timing_ms"]) == ["decode", "preprocess", "encode", "search"]
     assert [hit["rank"] for hit in found["hits"]] == [1, 2, 3]
     assert all(os.path.exists(hit["path"]) for hit in found["hits"])
     scores = [hit["score"] for hit in found["hits"]]
     assert scores == sorted(scores, reverse=True)
     assert "cold/00002.png" not in [hit["id"] for hit in found["hits"]]
+    assert (found["left_out"], found["remarks"]) == ("cold/00002.png", ["Left out: cold/00002.png, the query itself."])
     found = plugged.json(*command, "--include-self")
     assert (found["hits"][0]["id"], found["hits"][0]["score"]) == ("cold/00002.png", pytest.approx(1.0))
 
@@ -98,7 +100,8 @@ def test_compare_adds_the_agreement(plugged, gallery):
     assert list(found) == ["query", "dataset", "index", "answers", "agreement", "decode_ms"]
     assert [one["encoder"] for one in found["answers"]] == ["slow.test", "tiny.16x16", "hsv.12x4x4"]
     for one in found["answers"]:
-        assert list(one) == ["dataset", "encoder", "index", "hits", "timing_ms", "runs", "usual", "far"]
+        assert list(one)[:7] == ["dataset", "encoder", "index", "hits", "timing_ms", "runs", "usual"]
+        assert one["left_out"] == "cold/00002.png"
         assert len(one["hits"]) == 4
         assert found["decode_ms"] == [one["timing_ms"]["decode"]]
     agreement = found["agreement"]
@@ -111,6 +114,34 @@ def test_compare_adds_the_agreement(plugged, gallery):
         np.testing.assert_allclose(table, table.T)
     alone = plugged.json("search", *asked(gallery, "--encoder", "tiny.16x16", "-k", "4"))
     assert alone["hits"] == found["answers"][1]["hits"]
+
+
+def test_copies_of_a_given_picture_come_first_and_are_marked(here, gallery, tmp_path):
+    """Two copies in the gallery of a file from elsewhere; then one of them is the query, and leaves itself out alone."""
+    data = (gallery / "cold" / "00002.png").read_bytes()
+    for path in (gallery / "warm" / "copy.png", tmp_path / "incoming.png"):
+        path.write_bytes(data)
+    told = ("search", "--dataset", str(gallery), "--encoder", "tiny.16x16", "-k", "3")
+    code, out, _ = here(*told, "--query", str(tmp_path / "incoming.png"))
+    heading, *rows = out.splitlines()
+    assert (code, heading.split()) == (0, ["rank", "score", "label", "verdict", "file", "id"])
+    assert [("identical file" in row, row.split()[-1]) for row in rows[:2]] == [(True, "cold/00002.png"), (True, "warm/copy.png")]
+    assert ("identical file" in rows[2], "Left out" in out) == (False, False)
+    found = json.loads(here(*told, "--query", str(tmp_path / "incoming.png"), "--json")[1])
+    assert [hit["identical"] for hit in found["hits"]] == [True, True, False]
+    assert (found["left_out"], found["remarks"]) == (None, [])
+    _, out, _ = here(*told, "--query", "id:cold/00002.png")
+    assert [("identical file" in row, row.split()[-1]) for row in out.splitlines()[1:2]] == [(True, "warm/copy.png")]
+    assert "\nLeft out: cold/00002.png, the query itself.\n" in out
+
+
+def test_a_query_without_any_other_picture_is_answered_by_a_sentence(here, tmp_path):
+    folder = paint(tmp_path / "one", ["only.png"])
+    code, out, _ = here("search", "--dataset", str(folder), "--encoder", "tiny.16x16", "--query", "id:only.png")
+    assert code == 0
+    assert out.splitlines()[:2] == [
+        "Left out: only.png, the query itself.", "There is no other picture. This gallery holds the query alone.",
+    ]  # fmt: skip
 
 
 def test_a_query_that_is_far_from_everything_is_told_so(here, tmp_path):
@@ -213,6 +244,7 @@ def test_a_file_name_that_is_no_unicode(plugged, gallery, tmp_path):
     assert found["query"].endswith("caf\\xe9.png")
     found = plugged.json("search", "--dataset", str(tmp_path / "odd"), "--encoder", "slow.test", "--query", path)
     assert found["hits"] == [], "it is the only picture there, and it is the query"
+    assert found["remarks"][1] == "There is no other picture. This gallery holds the query alone."
 
 
 def test_an_interrupted_search_stops_with_130(plugged, gallery):

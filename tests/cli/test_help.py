@@ -1,10 +1,9 @@
-"""The help of every command: its examples are real."""
+"""The help of every command: its examples are well formed. That they run is in test_examples.py."""
 
 from __future__ import annotations
 
 import re
 import shlex
-import signal
 
 import pytest
 
@@ -24,11 +23,8 @@ def examples() -> list[str]:
 
 
 def test_every_command_has_help_with_examples_and_json(capsys):
-    assert set(QUICK) <= commands().keys()
-    with pytest.raises(SystemExit) as left:
-        main(["--help"])
+    assert main(["--help"]) == 0
     top = capsys.readouterr().out
-    assert left.value.code == 0
     assert "exit codes" in top
     for name, made in commands().items():
         text = made.format_help()
@@ -47,25 +43,6 @@ def test_examples_are_well_formed(example):
     """With all their options known to the parser."""
     words = words_of(example)
     assert parser().parse_args(words).command == words[0]
-
-
-QUICK = ("datasets", "encoders", "indexes", "build", "search", "compare", "vectors", "doctor")
-"""The examples of the other commands take minutes or need what was made before: their own tests run them on less."""
-NEEDS_A_FILE = ("photo.jpg", "a.png", "~/", ".npy", "--remove")
-
-
-def runnable() -> list[str]:
-    return [one for one in examples() if words_of(one)[0] in QUICK and not any(word in one for word in NEEDS_A_FILE)]
-
-
-@pytest.mark.parametrize("example", runnable())
-def test_examples_that_need_no_file_run(example, capsys):
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        assert main(words_of(example)) == 0
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    assert capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -70,3 +70,46 @@ def test_a_walk_on_a_graph_by_nn_descent_finds_most(monkeypatch):
     _, right = brute(vectors, queries, 10)
     hits = index.search(queries, 10)
     assert (hits.scores >= right[:, -1:] - 1e-6).mean() >= 0.9
+
+
+GRAPHS = ["knn_graph", "hnsw", "voyager", "factory:HNSW16"]
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize(("kinds", "copies"), [(1, 40), (1, 300), (6, 60), (300, 1)])
+def test_a_walk_answers_with_as_many_as_there_are(name, kinds, copies):
+    """One vector many times over, a few kinds, no copies: a graph of them falls apart, and what is asked for is there."""
+    rng, index = np.random.default_rng(kinds), indexes.get(name)
+    vectors = np.repeat(unit(rng.standard_normal((kinds, 16))), copies, axis=0)[rng.permutation(kinds * copies)]
+    index.build(vectors)
+    for k in (len(vectors) // 2, len(vectors), len(vectors) + 7):
+        for queries in (vectors[:3], vectors[:1]):
+            hits = index.search(queries, k)
+            assert ((hits.ids >= 0).sum(axis=1) == min(k, len(vectors))).all()
+            assert all(len(set(row[row >= 0])) == min(k, len(vectors)) for row in hits.ids)
+        if k >= len(vectors):
+            ids = brute(vectors, vectors[:3], k)[0]
+            np.testing.assert_array_equal(index.search(vectors[:3], k).ids, ids)
+
+
+@pytest.mark.parametrize("copies", [5, 40, 200])
+def test_copies_lie_beside_each_other_in_a_graph_however_many(copies, tmp_path):
+    vectors = np.concatenate([clustered(400), np.repeat(clustered(40, seed=9)[:8], copies, axis=0)])
+    index, queries = indexes.get("knn_graph"), clustered(40, seed=9)[:8]
+    index.build(vectors)
+    _, right = brute(vectors, queries, copies)
+    assert (index.search(queries, copies).scores == right).all()
+    index.save(tmp_path)
+    again = indexes.get("knn_graph")
+    again.load(tmp_path)
+    np.testing.assert_array_equal(again.search(queries, copies + 9).ids, index.search(queries, copies + 9).ids)
+
+
+def test_copies_are_equal_rows_and_no_others():
+    vectors = np.repeat(unit(np.random.default_rng(1).standard_normal((5, 4))), [1, 3, 1, 2, 1], axis=0)
+    assert neighbours.copies_of(vectors).tolist() == [[1, 2], [1, 3], [5, 6]]
+    order = np.random.default_rng(0).permutation(len(vectors))
+    pairs = neighbours.copies_of(vectors[order])
+    assert len(pairs) == 3
+    assert (vectors[order][pairs[:, 0]] == vectors[order][pairs[:, 1]]).all()
+    assert neighbours.copies_of(vectors[:1]).shape == (0, 2)

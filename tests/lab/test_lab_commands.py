@@ -12,6 +12,7 @@ from core.cli import losing
 from core.services.lab import curves
 from core.services.lab.chain import Stage
 from tests.lab.conftest import ENCODER
+from tests.plugged import numbered, paint
 
 AT = ("--dataset", "catalogue", "--encoder", ENCODER)
 
@@ -122,6 +123,20 @@ def test_a_query_is_named_as_elsewhere(here, tmp_path):
     assert here("buckets", *AT, "--query", "id:mug-15-0", "--json")[1] == here("buckets", *AT, "--query", "mug-15-0", "--json")[1]
     code, _, err = here("buckets", *AT, "--query", str(own))
     assert (code, "no picture of" in err) == (1, True)
+
+
+def test_ghosts_mark_copies_and_say_what_is_left_out(here, tmp_path):
+    gallery = paint(tmp_path / "copied", numbered(12))
+    for path in (gallery / "copy.png", tmp_path / "given.png"):
+        path.write_bytes((gallery / "00003.png").read_bytes())
+    told = ("ghosts", "--dataset", str(gallery), "--encoder", ENCODER, "--index", "sq8", "-k", "4")
+    code, out, _ = here(*told, "--query", str(tmp_path / "given.png"))
+    assert (code, [("identical file" in line, line.split()[-1]) for line in out.splitlines()[1:3]]) == (
+        0, [(True, "00003.png"), (True, "copy.png")],
+    )  # fmt: skip
+    assert "Left out" not in out
+    _, out, _ = here(*told, "--query", "id:00003.png")
+    assert ("identical file" in out.splitlines()[1], "\nLeft out: 00003.png, the query itself.\n" in out) == (True, True)
 
 
 def test_buckets_print_each_number_once(here):

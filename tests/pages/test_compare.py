@@ -14,10 +14,11 @@ from PIL import Image
 from core.encoders.base import encoders
 from core.encoders.tiny import TinyImage
 from core.services import engines, jobs, library, loading, uploads
+from core.services.build import build
 from core.services.opening import FIRST_ENCODERS
 from pages.parts import answers, cached
 from tests.pages.reading import columns, component, html, notes, param
-from tests.plugged import wait_for
+from tests.plugged import paint, wait_for
 
 FIRST = ["hog.8x8", "tiny.16x16", "hsv.12x4x4"]
 """Three that load no network: what is tested here does not depend on the encoders."""
@@ -209,13 +210,29 @@ def test_the_link_of_an_upload_restores_it_in_another_session(compare):
     assert [c["hits"][0]["id"] for c in columns(first).values()] == [c["hits"][0]["id"] for c in columns(second).values()]
 
 
-def test_a_copy_of_a_gallery_picture_is_not_its_own_hit(compare):
-    from core.services.library import open_dataset
+LEFT_OUT = "The query, chosen from this gallery, is left out of its own answer"
 
-    dataset = open_dataset("catalogue")
+
+def test_a_copy_of_a_gallery_picture_is_shown_and_marked_and_a_chosen_one_is_left_out_which_is_said(compare):
+    dataset = library.open_dataset("catalogue")
     data = dataset.read(dataset.items[dataset.rows["mug-15-0"]])
-    app = give(compare(), data, "copy.webp")
+    app = compare()
+    assert LEFT_OUT in html(app)
     assert all("mug-15-0" not in [hit["id"] for hit in column["hits"]] for column in columns(app).values())
+    assert all(hit["file"] == "" for column in columns(app).values() for hit in column["hits"])
+    give(app, data, "copy.webp")
+    assert LEFT_OUT not in html(app)
+    for column in columns(app).values():
+        assert [(hit["id"], hit["file"]) for hit in column["hits"] if hit["file"]] == [("mug-15-0", "identical file")]
+        assert column["hits"][0]["id"] == "mug-15-0"
+
+
+def test_a_gallery_of_one_picture_says_why_there_is_no_answer(compare, tmp_path):
+    locator = library.add_folder(str(paint(tmp_path / "one", ["only.png"])))
+    build(library.open_dataset(locator), FIRST)
+    app = compare(dataset=locator, query="item:only.png")
+    assert [column["hits"] for column in columns(app).values()] == [[], [], []]
+    assert columns(app)["hog.8x8"]["notice"] == ["There is no other picture", "This gallery holds the query alone."]
 
 
 NO_PICTURES = [

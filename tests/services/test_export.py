@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -34,6 +35,21 @@ def test_the_table_has_a_row_for_each_hit_and_reads_back(compared):
     assert {row["query"] for row in rows} == {f"item:{item_id}"}
     scores = [hit.score for answer in answers for hit in answer.hits]
     assert [float(row["score"]) for row in rows] == pytest.approx(scores, abs=1e-5)
+
+
+def test_the_table_and_the_picture_say_what_is_an_identical_file(pictures):
+    dataset, name = open_dataset(str(pictures)), "tiny.16x16"
+    build(dataset, [name])
+    data = dataset.read(dataset.items[0])
+    answers = [search(Query(data=data), dataset, name, "exact", 3)]
+    rows = list(csv.DictReader(io.StringIO(export.to_csv(answers, "upload").decode("utf-8-sig"))))
+    assert [row["file"] for row in rows] == ["identical file", "", ""]
+    plain = [replace(answers[0], hits=tuple(replace(hit, identical=False) for hit in answers[0].hits))]
+    drawn = [np.asarray(Image.open(io.BytesIO(export.to_png(dataset, one, ["Tiny"], data=data)))) for one in (answers, plain)]
+    changed = np.flatnonzero((drawn[0] != drawn[1]).any(axis=(1, 2)))
+    top = export.EDGE + export.HEAD
+    assert changed.size
+    assert top < changed.min() <= changed.max() < top + export.TILE // 2, "beside the first hit alone"
 
 
 def test_the_table_says_which_part_was_searched(compared):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from core.errors import UserError
 from core.services import library, loading, search, usual
-from core.services.answer import Answer
+from core.services.answer import Answer, Hit
 from core.services.build import build
 from core.services.search import Query
 from core.types import Item
@@ -152,9 +152,12 @@ def test_a_cache_that_can_not_be_written_costs_the_notice_and_not_the_answer(dat
 
 
 def test_words():
-    told = Answer("d", "e", "exact", 1, (), {}, best=0.3, usual=0.4)
+    hits = (Hit(1, "a", "a", None, None, None, None, 0.3, None),)
+    told = Answer("d", "e", "exact", 1, hits, {}, searched=9, best=0.3, usual=0.4)
     assert told.notice[1] == "The best score is 0.300; pictures of the gallery usually find one at 0.400 or more."
-    other = Answer("d", "e", "diffusion", 1, (), {}, score="diffusion", best=0.3, usual=0.4)
+    other = Answer("d", "e", "diffusion", 1, hits, {}, searched=9, score="diffusion", best=0.3, usual=0.4)
     assert other.notice[1].startswith("The best cosine is 0.300; ")
     for best, score in ((None, 0.4), (0.4, 0.4), (0.3, None)):
-        assert Answer("d", "e", "exact", 1, (), {}, best=best, usual=score).notice is None
+        assert Answer("d", "e", "exact", 1, hits, {}, searched=9, best=best, usual=score).notice is None
+    few = Answer("d", "e", "exact", 3, hits, {}, searched=9, best=0.3, usual=0.4)
+    assert few.notice[0] == "1 of 3 pictures were found"

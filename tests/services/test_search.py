@@ -1,4 +1,4 @@
-"""One query: what is hidden, what is refused, what a hit means, and what stays in memory."""
+"""One query: what is left out, which copies are marked, what is refused, what a hit means, and what stays in memory."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from core.errors import UserError
 from core.images import decode_file
 from core.services import library, loading, search
 from core.services.build import build
+from core.services.imports import import_vectors
 from core.services.ready import ready_encoder
 from core.services.search import Query, query_from_file, verdict
 from core.types import Item
@@ -52,43 +53,50 @@ def test_a_picture_of_the_gallery_never_finds_itself_unless_asked(dataset):
         query = Query(item_id=item.id)
         answer = search.search(query, dataset, "counting.test", k=20)
         assert item.id not in ids(answer)
-        assert (len(answer.hits), answer.hidden) == (19, 1)
+        assert (len(answer.hits), answer.left_out, answer.searched) == (19, item.id, 19)
+        assert answer.remarks == (f"Left out: {item.id}, the query itself.",)
     answer = search.search(query, dataset, "counting.test", k=3, include_self=True)
     assert answer.hits[0].id == item.id
     assert answer.hits[0].score == pytest.approx(1.0)
 
 
-def test_the_same_file_brought_again_is_hidden_and_another_file_is_not(dataset, gallery):
+def marked(answer) -> list[str]:
+    return [hit.id for hit in answer.hits if hit.identical]
+
+
+def test_a_file_brought_from_elsewhere_finds_its_copies_and_they_are_marked(dataset, gallery):
     data = (gallery / "00002.png").read_bytes()
     answer = search.search(Query(data=data), dataset, "counting.test", k=5)
-    assert "00002.png" not in ids(answer)
-    assert answer.hidden == 1
-    assert ids(search.search(Query(data=data), dataset, "counting.test", k=5, include_self=True))[0] == "00002.png"
+    assert (ids(answer)[0], marked(answer)) == ("00002.png", ["00002.png"])
+    assert (answer.left_out, answer.remarks, answer.searched) == (None, (), 20)
     again = io.BytesIO()
     Image.open(gallery / "00002.png").save(again, "PNG", compress_level=1)
     assert again.getvalue() != data
-    assert ids(search.search(Query(data=again.getvalue()), dataset, "counting.test", k=5))[0] == "00002.png"
+    answer = search.search(Query(data=again.getvalue()), dataset, "counting.test", k=5)
+    assert (ids(answer)[0], marked(answer)) == ("00002.png", []), "the same picture in another file is no identical file"
 
 
-def test_however_many_copies_there_are_all_are_hidden(counting, gallery):
-    data = (gallery / "00002.png").read_bytes()
-    for number in range(30):
-        (gallery / f"copy-{number}.png").write_bytes(data)
-    answer = search.search(Query(data=data), opened(gallery), "counting.test", k=10)
-    assert len(answer.hits) == 10
-    assert not [name for name in ids(answer) if name.startswith(("copy", "00002"))]
-    assert answer.hidden == 31
+def copied(gallery, count: int) -> list[str]:
+    """Copies of 00002.png in the gallery; their names and its."""
+    names = [f"copy-{number:02d}.png" for number in range(count)]
+    for name in names:
+        (gallery / name).write_bytes((gallery / "00002.png").read_bytes())
+    return ["00002.png", *names]
 
 
-def test_copies_are_hidden_behind_an_index_that_only_estimates_scores(counting, tmp_path):
-    folder = paint(tmp_path / "gallery", numbered(90))
-    dataset = opened(folder)
-    data = (folder / "00005.png").read_bytes()
-    answer = search.search(Query(data=data), dataset, "counting.test", "lsh", k=5)
-    assert "00005.png" not in ids(answer)
+@pytest.mark.parametrize("index", ["exact", "lsh", "hnsw", "knn_graph"])
+def test_however_many_copies_there_are_all_are_shown(counting, gallery, index):
+    names = copied(gallery, 30)
+    dataset = opened(gallery)
+    brought = search.search(Query(data=(gallery / names[0]).read_bytes()), dataset, "counting.test", index, k=40)
+    assert (sorted(ids(brought)[:31]), sorted(marked(brought)), len(brought.hits)) == (names, names, 40)
+    chosen = search.search(Query(item_id="copy-07.png"), dataset, "counting.test", index, k=40)
+    others = [name for name in names if name != "copy-07.png"]
+    assert (sorted(marked(chosen)), chosen.left_out) == (others, "copy-07.png")
+    assert "copy-07.png" not in ids(chosen)
 
 
-def test_a_part_of_a_picture_is_searched_and_the_picture_itself_stays_hidden(counting, gallery, tmp_path):
+def test_a_part_of_a_picture_is_searched_and_the_picture_itself_is_marked(counting, gallery):
     whole = Image.open(gallery / "00003.png")
     whole.crop((12, 12, 24, 24)).save(gallery / "corner.png")
     dataset = opened(gallery)
@@ -96,9 +104,54 @@ def test_a_part_of_a_picture_is_searched_and_the_picture_itself_stays_hidden(cou
     answer = search.search(Query(item_id="00003.png", box=box), dataset, "counting.test", k=20)
     assert answer.hits[0].id == "corner.png"
     assert answer.hits[0].score == pytest.approx(1.0)
-    assert "00003.png" not in ids(answer)
-    brought = search.search(Query(data=(gallery / "00003.png").read_bytes(), box=box), dataset, "counting.test", k=20)
-    assert ids(brought) == ids(answer)
+    assert (answer.left_out, marked(answer)) == ("00003.png", [])
+    brought = search.search(Query(data=(gallery / "00003.png").read_bytes(), box=box), dataset, "counting.test", k=21)
+    assert marked(brought) == ["00003.png"]
+    assert [name for name in ids(brought) if name != "00003.png"] == ids(answer)
+
+
+def test_a_copy_that_can_not_be_read_any_more_is_an_answer_without_a_mark(dataset, gallery):
+    data = (gallery / "00002.png").read_bytes()
+    (gallery / "00002.png").unlink()
+    answer = search.search(Query(data=data), dataset, "counting.test", k=5)
+    assert (ids(answer)[0], marked(answer)) == ("00002.png", [])
+
+
+def test_own_vectors_mark_copies_too(counting, gallery, tmp_path):
+    names = copied(gallery, 2)
+    dataset = opened(gallery)
+    rows = np.random.default_rng(0).normal(size=(22, 4)).astype(np.float32)
+    rows[[2, 20, 21]] = rows[2]
+    np.save(tmp_path / "mine.npy", rows)
+    (tmp_path / "mine.txt").write_text("\n".join([*numbered(20), *names[1:]]))
+    imported = import_vectors(dataset.locator, "mine", str(tmp_path / "mine.npy"), str(tmp_path / "mine.txt"))
+    answer = search.search(Query(item_id=names[0]), dataset, imported, k=5)
+    assert (sorted(marked(answer)), answer.left_out) == (names[1:], names[0])
+
+
+def test_a_gallery_of_one_picture_says_that_there_is_no_other(counting, tmp_path):
+    folder = paint(tmp_path / "one", ["only.png"])
+    dataset = opened(folder)
+    answer = search.search(Query(item_id="only.png"), dataset, "counting.test")
+    assert (answer.hits, answer.left_out, answer.searched) == ((), "only.png", 0)
+    assert answer.notice == ("There is no other picture", "This gallery holds the query alone.")
+    brought = search.search(Query(data=(folder / "only.png").read_bytes()), dataset, "counting.test")
+    assert (marked(brought), brought.remarks) == (["only.png"], ())
+
+
+def test_a_part_of_the_gallery_that_holds_the_query_alone_says_so(counting, tmp_path):
+    dataset = opened(paint(tmp_path / "set", ["a/1.png", "b/2.png", "b/3.png"]))
+    answer = search.search(Query(item_id="a/1.png"), dataset, "counting.test", where=["label=a"])
+    assert answer.notice == ("There is no other picture", "This part of the gallery holds the query alone.")
+    other = search.search(Query(item_id="a/1.png"), dataset, "counting.test", where=["label=b"])
+    assert (len(other.hits), other.left_out, other.remarks) == (2, None, ()), "it is not of the part: nothing was left out"
+
+
+def test_an_index_that_reaches_a_part_alone_says_how_much(counting, tmp_path):
+    dataset = opened(paint(tmp_path / "many", numbered(160)))
+    answer = search.search(Query(item_id="00000.png"), dataset, "counting.test", "ivf_flat:nlist=4,nprobe=1", k=159)
+    assert 0 < len(answer.hits) < 159
+    assert answer.remarks[1].startswith(f"{len(answer.hits)} of 159 pictures were found. The index ivf_flat:nlist=4,nprobe=1 ")
 
 
 @pytest.mark.parametrize("box", [(0.1, 0.1, float("nan"), 1), (0, 0, float("inf"), 1), (0.1, 0.2)])
@@ -193,7 +246,7 @@ def test_only_the_gallery_is_searched_where_there_are_splits(counting, tmp_path)
     dataset = opened(folder)
     answer = search.search(Query(item_id="test/a/00050.png"), dataset, "counting.test", k=100)
     assert {hit.split for hit in answer.hits} == {"train"}
-    assert (len(answer.hits), answer.hidden) == (8, 0)
+    assert (len(answer.hits), answer.left_out, answer.searched) == (8, None, 8)
     assert answer.hits[0].verdict == "same"
 
 

@@ -18,6 +18,7 @@ from core.indexes.base import Index
 from core.metrics.latency import summary
 from core.neighbours import cosines, rows_without_own
 from core.services import embed, galleries
+from core.services.copies import NEAR, same_file
 from core.services.ready import ready_encoder
 from core.services.search import Query, engine, item_of, verdict
 from core.services.specs import IndexSpec, index_spec
@@ -46,6 +47,8 @@ class Shown:
     state: str
     rank: int
     true_rank: int
+    identical: bool = False
+    """Whether its file is the query's, byte for byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,8 @@ class QueryView:
     as the k-th, those that the index found count as the true ones.
 
     ``recall`` of this query (equal scores count as hits); ``p50``, ``p95`` ms of this query over ``runs`` searches,
-    ``exact_p50`` of the exact search taken in turn; bytes and seconds of the index.
+    ``exact_p50`` of the exact search taken in turn; bytes and seconds of the index. ``left_out``: the id of the query, where it
+    was chosen from the gallery and therefore is no hit.
     """
 
     index: str
@@ -74,6 +78,7 @@ class QueryView:
     ram_bytes: int
     disk_bytes: int
     build_s: float
+    left_out: str | None = None
 
 
 def query_view(
@@ -109,6 +114,7 @@ def query_view(
         spec.name, spec.text, query, k, kept, exact, tuple(shown), ghosts,
         recall=round(1 - len(ghosts) / max(len(true), 1), 6), p50=one["p50"], p95=one["p95"], exact_p50=other["p50"],
         runs=one["runs"], ram_bytes=cost.ram_bytes, disk_bytes=cost.disk_bytes, build_s=cost.build_s,
+        left_out=query if asked.row >= 0 else None,
     )  # fmt: skip
 
 
@@ -146,7 +152,7 @@ class _Asked:
     """A query, of the gallery's data set or brought along, with what turns rows into pictures."""
 
     def __init__(self, dataset: Dataset, encoder: Encoder, query: str, data: bytes | None) -> None:
-        self.dataset, self.found, self.row = dataset, embed.read(dataset, encoder), -1
+        self.dataset, self.found, self.row, self.data = dataset, embed.read(dataset, encoder), -1, data
         self.rows = np.asarray(held(dataset, encoder, index_spec("exact"))[1])
         if data is not None:
             self.item, self.vector = None, engine(dataset, encoder.name).vector(Query(data=data, name=query))
@@ -171,7 +177,13 @@ class _Asked:
         rank, true_rank = _place(found, row), _place(true, row)
         state = "extra" if not true_rank else "found" if rank else "ghost"
         label = item.label if item.label is not None else item.category
-        return Shown(item.id, item.path, label, verdict(self.item, item), score, state, rank, true_rank)
+        copy = score >= NEAR and same_file(self.dataset, item, self._bytes())
+        return Shown(item.id, item.path, label, verdict(self.item, item), score, state, rank, true_rank, copy)
+
+    def _bytes(self) -> bytes:
+        if self.data is None:
+            self.data = self.dataset.read(self.item)
+        return self.data
 
 
 def _best(pair: tuple[int, float]) -> tuple[float, int]:

@@ -112,9 +112,10 @@ def reading(view: QueryView) -> str:
     """The two rows in a sentence."""
     lost = [one.true_rank for one in view.ghosts]
     extra = sum(one.state == "extra" for one in view.merged)
+    own = " The query itself is left out of both." if view.left_out is not None else ""
     if not lost:
-        return "Nothing is lost: this setting answers this query as exact search does."
+        return f"Nothing is lost: this setting answers this query as exact search does.{own}"
     ranks = ", ".join(str(rank) for rank in lost[:8]) + ("…" if len(lost) > 8 else "")
     first = " The best hit is among them." if 1 in lost else ""
     instead = f"; {extra} other{'s' if extra > 1 else ''} took {'their places' if extra > 1 else 'its place'}" if extra else ""
-    return f"{len(lost)} of {len(view.exact)} lost, at exact rank {ranks}{instead}.{first}"
+    return f"{len(lost)} of {len(view.exact)} lost, at exact rank {ranks}{instead}.{first}{own}"

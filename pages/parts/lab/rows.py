@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.services.lab.view import Shown
 from core.services.library import Dataset
+from core.services.search import IDENTICAL
 from pages.parts import cached, components, gallery, link
 
 SIDE = 64
@@ -40,9 +41,13 @@ def item(locator: str, version: str, shown: Shown, name: str) -> dict:
     }[shown.state]
     return {
         "id": shown.id, "uri": cached.thumbnail(locator, version, shown.id), "mark": MARKS[shown.state], "badge": badge,
-        "rank": rank, "alt": f"{name}, {said}, cosine {shown.score:.3f}. Search with this picture.",
-        "caption": f"{shown.score:.3f}\n{name}",
+        "rank": rank, "alt": f"{name}, {said}, cosine {shown.score:.3f}{_file(shown)}. Search with this picture.",
+        "caption": f"{shown.score:.3f}{_file(shown)}\n{name}",
     }  # fmt: skip
+
+
+def _file(shown: Shown) -> str:
+    return f", {IDENTICAL}" if shown.identical else ""
 
 
 def plain(locator: str, version: str, shown: Shown, name: str) -> dict:

@@ -90,6 +90,7 @@ function facts(hit) {
     words.title = hit.words;
     side.append(words);
   }
+  if (hit.file) side.append(named("words file", hit.file));
   return side;
 }
 
@@ -101,7 +102,7 @@ function card(hit, column, state) {
   open.tabIndex = -1;
   const found = hit.letter ? `, also found by another encoder as ${hit.letter}` : hit.only ? ", only this encoder found it" : "";
   open.setAttribute("aria-label",
-    `Rank ${hit.rank}, score ${hit.score}, ${hit.label || hit.alt}${hit.words ? ", " + hit.words : ""}${found}.`
+    `Rank ${hit.rank}, score ${hit.score}, ${hit.label || hit.alt}${hit.words ? ", " + hit.words : ""}${hit.file ? ", " + hit.file : ""}${found}.`
     + (state.still ? "" : " Search with this picture."));
   if (!state.still) open.title = "Search with this picture";
   open.append(picture(hit, state.pictures[hit.id]), facts(hit));
