@@ -168,7 +168,7 @@ class Index(ABC):
         if hits.ids[:, min(k, self.size) - 1].min() >= 0:
             return hits
         short = np.flatnonzero(hits.ids[:, min(k, self.size) - 1] < 0)
-        return join(hits, short, nearest(queries[short], self.rows, range(self.size), k))
+        return join(hits, short, nearest(queries[short], self.rows, np.arange(self.size), k))
 
     def _select(self, queries: np.ndarray, k: int, mask: np.ndarray, **knobs: float) -> Hits:
         """A search that looks at the allowed rows alone, where ``selects``: here by comparing every one of them."""

@@ -107,9 +107,9 @@ def test_copies_lie_beside_each_other_in_a_graph_however_many(copies, tmp_path):
 
 def test_copies_are_equal_rows_and_no_others():
     vectors = np.repeat(unit(np.random.default_rng(1).standard_normal((5, 4))), [1, 3, 1, 2, 1], axis=0)
-    assert neighbours.copies_of(vectors).tolist() == [[1, 2], [1, 3], [5, 6]]
+    assert graph.copies_of(vectors).tolist() == [[1, 2], [1, 3], [5, 6]]
     order = np.random.default_rng(0).permutation(len(vectors))
-    pairs = neighbours.copies_of(vectors[order])
+    pairs = graph.copies_of(vectors[order])
     assert len(pairs) == 3
     assert (vectors[order][pairs[:, 0]] == vectors[order][pairs[:, 1]]).all()
-    assert neighbours.copies_of(vectors[:1]).shape == (0, 2)
+    assert graph.copies_of(vectors[:1]).shape == (0, 2)
