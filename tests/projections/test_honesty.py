@@ -82,6 +82,15 @@ def test_judging_can_be_stopped():
         judge(*cloud(), progress=lambda done, total: False)
 
 
+def test_a_row_is_at_distance_0_from_itself_whatever_float32_makes_of_its_length():
+    """UMAP measures from the first distance above 0: one of rounding alone would take the place of the nearest neighbour's."""
+    vectors, _ = cloud(500, 64)
+    rows, distances = in_space(vectors, vectors, 4, own=True)
+    np.testing.assert_array_equal(rows[:, 0], np.arange(500))
+    assert (distances[:, 0] == 0).all()
+    assert (distances[:, 1] > 0.1).all()
+
+
 def test_copies_keep_a_row_out_of_its_own_neighbours():
     vectors = np.tile(cloud(1)[0], (30, 1))
     rows, _ = in_space(vectors, vectors, 6, own=True)
