@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 from core.errors import UserError
 from core.registry import Registry
-from core.types import Item, Progress, Protocol, Skipped, State
+from core.types import Item, Progress, Protocol, Remark, Skipped, State
 
 datasets: Registry[Dataset] = Registry("dataset", "core.datasets")
 """Data sets known by name (``catalogue``, ``cifar10`` ...). Anything else is a path, opened by
@@ -37,6 +37,7 @@ class Dataset(ABC):
     kind: str = "photographs"
     """What the pictures are, shown beside every figure: ``photographs``, ``rendered`` ..."""
     note: str = ""
+    _remarks: tuple[Remark, ...] = ()
 
     def state(self) -> State:
         """Whether the pictures are here, can be downloaded, or have to be put somewhere by hand."""
@@ -47,7 +48,10 @@ class Dataset(ABC):
 
     @abstractmethod
     def _list(self) -> tuple[list[Item], list[Skipped]]:
-        """All items in a stable order, and what was passed over with the reason."""
+        """All items in a stable order, and what was passed over with the reason: each thing that was met is one or the other.
+
+        What was used, but not as it stands, goes into ``_remarks``.
+        """
 
     @abstractmethod
     def read(self, item: Item) -> bytes:
@@ -92,6 +96,12 @@ class Dataset(ABC):
     def skipped(self) -> tuple[Skipped, ...]:
         """What listing passed over. What decoding passes over stands with the embeddings."""
         return self._listing[1]
+
+    @property
+    def remarks(self) -> tuple[Remark, ...]:
+        """What listing used, but not as it stands."""
+        self._listing  # noqa: B018 (listing finds them)
+        return self._remarks
 
     @cached_property
     def rows(self) -> dict[str, int]:
@@ -170,6 +180,19 @@ def _refuse_repeats(name: str, items: Sequence[Item]) -> None:
         if item.id in seen:
             raise UserError(f"In {name} two pictures have the id {item.id!r}.", fix="Give each picture its own id.")
         seen.add(item.id)
+
+
+def gathered(found: Iterable[tuple[str, str]], named: int = 5) -> tuple[Remark, ...]:
+    """One remark for each text, from pairs of where and text: the first few places, and how many more there are."""
+    places: dict[str, list[str]] = {}
+    for where, text in found:
+        places.setdefault(text, []).append(where)
+    return tuple(Remark(_some(where, named), text) for text, where in places.items())
+
+
+def _some(places: Sequence[str], named: int) -> str:
+    more = len(places) - named
+    return ", ".join(places[:named]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def file_stamp(path: Path | str) -> str:
