@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from core.datasets.manifest import read_table
 from core.datasets.names import real, shown
+from core.datasets.tables import decoded, read_bytes, read_table
 from core.errors import UserError
 
 ACCEPTED = (
@@ -82,20 +82,22 @@ def _read_ids(beside: str) -> list[str]:
     if beside.endswith(".csv"):
         return _ids_of_csv(beside)
     try:
-        with open(beside, encoding="utf-8-sig") as text:
-            if beside.endswith(".json"):
-                return _ids_of_json(beside, json.load(text))
-            return [line for line in text.read().split("\n") if line.strip()]
-    except (OSError, ValueError, RecursionError) as error:
+        text, _ = decoded(read_bytes(beside))  # an id that was read wrongly is no picture's, and listed as such
+        if beside.endswith(".json"):
+            return _ids_of_json(beside, json.loads(text))
+        return [line for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n") if line.strip()]
+    except (ValueError, RecursionError) as error:
         raise _wrong(beside, f"can't be read as ids ({error})") from error
 
 
 def _ids_of_csv(file: str) -> list[str]:
-    rows = read_table(file)
-    column = next((name for name in ID_COLUMNS if rows and name in rows[0]), None)
+    table = read_table(file)
+    column = next((name for name in ID_COLUMNS if name in table.header), None)
     if column is None:
         raise _wrong(file, f"has no column {' or '.join(ID_COLUMNS)}")
-    return [row[column] for row in rows]
+    if table.skipped:  # a row that is left out would give all vectors behind it to other pictures
+        raise _wrong(file, f"has a row that can't be read: {table.skipped[0].id}: {table.skipped[0].reason}")
+    return [row[column] for _, row in table.rows]
 
 
 def _ids_of_json(file: str, told: object) -> list[str]:
