@@ -83,8 +83,7 @@ class Dataset(ABC):
     def _listing(self) -> tuple[tuple[Item, ...], tuple[Skipped, ...]]:
         items, skipped = self._list()
         if not items:
-            reasons = f" {len(skipped)} were passed over; the first: {skipped[0].id}: {skipped[0].reason}" if skipped else ""
-            raise UserError(f"No picture was found in {self.title or self.name}.{reasons}", fix="Choose another source.")
+            raise UserError(f"No picture was found in {self.title or self.name}.{_why(skipped)}", fix="Choose another source.")
         _refuse_repeats(self.name, items)
         return tuple(items), tuple(skipped)
 
@@ -172,6 +171,15 @@ def _roles(splits: set[str | None]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def _fewer(protocol: Protocol) -> Protocol:
     note = f"{protocol.note}; every {EVERY}th picture (sorted by id) is a query"
     return replace(protocol, name=f"{protocol.name}-every-{EVERY}", every=EVERY, note=note)
+
+
+def _why(skipped: Sequence[Skipped], shown: int = 3) -> str:
+    """Why nothing is left: an example of each of the first few reasons."""
+    if not skipped:
+        return ""
+    examples = {one.reason: one.id for one in reversed(skipped)}
+    told = "; ".join(f"{id}: {reason}" for reason, id in list(examples.items())[:shown])
+    return f" {len(skipped):,} {'was' if len(skipped) == 1 else 'were'} passed over: {told}."
 
 
 def _refuse_repeats(name: str, items: Sequence[Item]) -> None:

@@ -63,7 +63,7 @@ class Manifest(Dataset):
             if name in items:
                 found = "another row has the same id"
             if isinstance(found, str):
-                skipped.append(Skipped(name, f"line {line}: {found}"))
+                skipped.append(Skipped(f"line {line}: {name}" if name else f"line {line}", found))
             else:
                 items[name] = _item(name, *found, row)
                 mended += [(f"line {line}", BACKSLASHES)] if where.turned else []

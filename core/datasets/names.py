@@ -10,6 +10,7 @@ from core.images import EXTENSIONS
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 UNREAD = (".heic", ".heif", ".svg", ".psd", ".raw", ".cr2", ".nef", ".arw", ".dng", ".jp2", ".jxl", ".ico", ".tga", ".exr")
 JUNK_FOLDERS = ("__MACOSX", "@eaDir", "$RECYCLE.BIN")
+HIDDEN = "hidden, or left behind by a system"
 _ESCAPED = re.compile(r"\\x([89a-f][0-9a-f])")
 
 

@@ -17,7 +17,7 @@ from core.datasets.encodings import TITLES
 from core.datasets.folder import items_of
 from core.datasets.handles import Handle
 from core.datasets.layout import SPLIT_WORDS
-from core.datasets.names import is_hidden, is_picture, real, shown, why_not
+from core.datasets.names import HIDDEN, is_hidden, is_picture, real, shown, why_not
 from core.datasets.zip_directory import Archive, Member, place
 from core.errors import UserError
 from core.images import MAX_BYTES, too_large
@@ -29,7 +29,6 @@ SMALL = 1 << 30
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError, ValueError)
 OUTSIDE = "its name points outside the archive"
-HIDDEN = "hidden, or left behind by a system"
 OTHER_KIND = "its name has no ending of a picture"
 
 

@@ -147,10 +147,10 @@ def test_paths_of_windows(read):
     dataset = read("path,label\n" + "".join(f"{path},{label}\n" for path, label in zip(paths, "abcdef", strict=True)))
     assert [(item.id, item.label) for item in dataset.items] == [("./in/1.png", "b"), ("in/0.png", "a")]
     reasons = {one.id: one.reason for one in dataset.skipped}
-    assert "line 4: this is a path of Windows" in reasons["C:\\Users\\me\\2.png"]
-    assert "line 5: this is a path of Windows" in reasons["\\\\host\\share\\3.png"]
-    assert "line 6: the file can't be opened" in reasons["in/9.png"]
-    assert "below the folder" in reasons["../../x.png"]
+    assert "a path of Windows" in reasons[r"line 4: C:\Users\me\2.png"]
+    assert "a path of Windows" in reasons[r"line 5: \\host\share\3.png"]
+    assert "can't be opened" in reasons["line 6: in/9.png"]
+    assert "below the folder" in reasons["line 7: ../../x.png"]
     assert list(remarks(dataset)) == ["line 2, line 3"]
 
 
