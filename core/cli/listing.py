@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from core.cli.output import command, emit, table
+from core.cli.output import command, emit, listed, table
 from core.services import library
 
 
@@ -37,10 +37,12 @@ def _one_dataset(options: argparse.Namespace) -> None:
     row["skipped_pictures"] = library.skipped_rows(options.dataset) if row["state"] == "ready" else []
     if options.json:
         return emit(row)
-    table([{"field": key, "value": value} for key, value in row.items() if key != "skipped_pictures"], ["field", "value"])
-    if row["skipped_pictures"]:
-        print(f"\nSkipped ({len(row['skipped_pictures'])}):")
-        table(row["skipped_pictures"], ["picture", "reason"])
+    lists = ("skipped_pictures", "remarks")
+    table([{"field": key, "value": value} for key, value in row.items() if key not in lists], ["field", "value"])
+    if row["remarks"]:
+        print(f"\nRemarks ({len(row['remarks'])}):")
+        table(row["remarks"], ["where", "remark"])
+    listed("Passed over", row["skipped_pictures"], "picture")
 
 
 def _encoders(options: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from core.datasets.names import real, shown
 from core.datasets.tables import decoded, read_bytes, read_table
 from core.errors import UserError
+from core.types import Remark
 
 ACCEPTED = (
     "A .npy of shape (n, dim) with ids beside it (ids.txt, ids.json or ids.csv, or the same name with that ending), "
@@ -38,6 +39,21 @@ def read_vectors(path: Path | str, ids_path: Path | str | None = None) -> tuple[
     ids, vectors = _from_npy(file, ids_path) if file.lower().endswith(".npy") else _from_parquet(file)
     _check(file, ids, vectors)
     return tuple(ids), np.ascontiguousarray(vectors, dtype=np.float32)
+
+
+def remarks_on(vectors: np.ndarray) -> tuple[Remark, ...]:
+    """What makes vectors (n, dim) of one's own worth a look before they are taken: columns and rows that say nothing."""
+    rows, dim = vectors.shape
+    if rows < 2:
+        return ()
+    constant = int((vectors.min(axis=0) == vectors.max(axis=0)).sum())
+    copies = rows - len({row.tobytes() for row in vectors})
+    found = []
+    if constant:
+        found.append(Remark(f"{constant:,} of {dim:,} columns", "have the same value in every row: they tell no pictures apart"))
+    if copies:
+        found.append(Remark(f"{copies:,} of {rows:,} rows", "are exact copies of another row: their pictures look identical"))
+    return tuple(found)
 
 
 def _the_file(path: str) -> str:
