@@ -29,7 +29,7 @@ def _datasets(options: argparse.Namespace) -> None:
     if options.json:
         return emit(rows)
     shown = [{**row, "state": row["state"] if row["state"] != "download" else "needs download"} for row in rows]
-    table(shown, ["name", "kind", "pictures", "labels", "state", "title"])
+    table(shown, ["name", "kind", "pictures", "skipped", "labels", "state", "title"])
 
 
 def _one_dataset(options: argparse.Namespace) -> None:
