@@ -61,6 +61,8 @@ def _weight(before: str, char: str, after: str, encoding: str) -> float:
     if kind == "Mn":
         return 1.0 if before.isalpha() else 0.0
     if kind[0] != "L":
+        if before.isalpha() and after.isalpha() and char not in "’–—":
+            return 0.0
         misplaced = (char in OPENING and before.isalpha()) or (char in "€£" and after.isalpha())
         return 0.7 if char in SIGNS and not misplaced else 0.5 if kind == "No" else 0.2
     return _letter(before, char, after, encoding)

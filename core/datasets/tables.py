@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from core.datasets.base import gathered
-from core.datasets.encodings import TABLES, TITLES, likeliest
+from core.datasets.encodings import JUDGED, TABLES, TITLES, ZIP_NAMES, likeliest, likeliness
 from core.datasets.names import shown
 from core.errors import UserError
 from core.types import Remark, Skipped
@@ -23,12 +23,16 @@ MARKS = (
 OTHER_FILES = {b"PK\x03\x04": "a zip or an Excel workbook", b"\xd0\xcf\x11\xe0": "an old Excel workbook",
                b"PAR1": "Parquet", b"%PDF": "a PDF", b"\x1f\x8b": "a compressed file"}  # fmt: skip
 HEAD = 4096
+DOUBTFUL = 0.45
+CERTAIN = 0.9
+"""Letters that are valid UTF-8 stand together by chance where they are less likely than the first, and another encoding
+gives something at least as likely as the second."""
 SEPARATORS = (",", ";", "\t")
 OPEN_QUOTE = "a quote is opened and never closed"
 CLOSED = f"{OPEN_QUOTE}: the cell ends with the line"
 STRAY_QUOTE = "a quote stands where none belongs: write it twice inside a quoted cell"
 SURPLUS = "there are more cells than columns, and those at the end were left out: put quotes around text with a separator in it"
-GUESSED = "this is no UTF-8 and was read as"
+GUESSED = "this is no UTF-8, or only by chance, and was read as"
 IsRow = Callable[[Sequence[str], Sequence[str]], bool]
 _STRAY = re.compile("[\udc80-\udcff]")
 _TOLD = re.compile(r'(?i)"?sep=(.)"?\s*')
@@ -93,12 +97,27 @@ def decoded(data: bytes) -> tuple[str, list[tuple[str, str]]]:
         lost = [(f"line {line}", f"a character that is no {TITLES[encoding[:6]]} was lost") for line in _lines_of(text, "\ufffd")]
         return text, lost
     text = data.decode("utf-8", "surrogateescape")
+    return (text, []) if text.isascii() else _unmarked(data, text, bool(mark))
+
+
+def _unmarked(data: bytes, text: str, is_utf8: bool) -> tuple[str, list[tuple[str, str]]]:
+    """The better reading of bytes that are not ASCII: as UTF-8 (``text``, stray bytes mended), or in an old encoding."""
+    mended, remarks = _mended(text) if _STRAY.search(text) else (text, [])
+    as_utf8 = likeliness([line for line in io.StringIO(mended, newline="") if not line.isascii()][:JUDGED], "utf-8")
+    if is_utf8 or (not remarks and as_utf8 >= DOUBTFUL):
+        return mended, remarks
+    lines = data.splitlines()
+    odd = [number for number, line in enumerate(lines) if not line.isascii()]
+    encoding = likeliest([lines[number] for number in odd], TABLES)
+    if encoding is None:
+        return mended, remarks
+    old = likeliness([lines[number].decode(encoding) for number in odd[:JUDGED]], encoding)
     stray = len(_STRAY.findall(text))
-    if not stray:
-        return text, []
-    if mark or sum(not char.isascii() for char in text) >= 2 * stray:
-        return _mended(text)
-    return _guessed(data)
+    mostly = sum(not char.isascii() for char in text) >= 2 * stray
+    if mostly and (as_utf8 + ZIP_NAMES["utf-8"] >= old + TABLES[encoding] or (not stray and old < CERTAIN)):
+        return mended, remarks
+    remark = f"{GUESSED} {TITLES[encoding]}. If that is wrong, save the file as UTF-8"
+    return data.decode(encoding), [(f"line {number + 1}", remark) for number in odd]
 
 
 def _wide(data: bytes) -> str | None:
@@ -122,17 +141,6 @@ def _mended(text: str) -> tuple[str, list[tuple[str, str]]]:
         if not line.isascii() and _STRAY.search(line)
     ]
     return _STRAY.sub(mend, text), remarks
-
-
-def _guessed(data: bytes) -> tuple[str, list[tuple[str, str]]]:
-    """Bytes of an encoding that the file does not name."""
-    lines = data.splitlines()
-    odd = [number for number, line in enumerate(lines) if not line.isascii()]
-    encoding = likeliest([lines[number] for number in odd], TABLES)
-    if encoding is None:  # no table has all these bytes
-        return _mended(data.decode("ascii", "surrogateescape"))
-    text = f"{GUESSED} {TITLES[encoding]}. If that is wrong, save the file as UTF-8"
-    return data.decode(encoding), [(f"line {number + 1}", text) for number in odd]
 
 
 def _lines_of(text: str, char: str) -> list[int]:

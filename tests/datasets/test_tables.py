@@ -69,6 +69,11 @@ def test_encodings_that_the_file_does_not_name(read, encoding, words):
     assert "no UTF-8" in dataset.remarks[0].text
 
 
+def test_bytes_that_are_utf8_by_chance(read):
+    assert labels(read("path,label\n0.png,图片\n".encode("gbk"))) == ["图片"]
+    assert labels(read("path,label\n0.png,é\n1.png,ü\n".encode())) == ["é", "ü"]
+
+
 @pytest.mark.parametrize("bad", [0x80, 0x81, 0xE8, 0xFF])
 def test_one_bad_byte_changes_no_other_label(read, bad):
     dataset = read("path,label\n0.png,café\n1.png,dog\n2.png,ch".encode() + bytes([bad]) + "vre\n3.png,猫\n".encode())

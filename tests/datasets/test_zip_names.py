@@ -12,6 +12,7 @@ from core.datasets.encodings import TITLES
 from core.datasets.zip_directory import place
 from core.datasets.zipped import OUTSIDE, Zip
 from tests.datasets.layouts import picture
+from tests.datasets.odd_inputs import Entry, write_zip
 
 UTF8_FLAG = 0x800
 WORDS = {
@@ -24,19 +25,9 @@ WORDS = {
 }
 
 
-def raw_zip(path, names: list[bytes], flags: int = 0, system: int = 0, extra: bytes = b"", header_name: bytes | None = None):
-    """A zip whose names are exactly these bytes, in the directory and (unless ``header_name``) in the members' headers."""
-    body, directory = b"", b""
-    for name in names:
-        data, offset = picture(name.decode("latin-1")), len(body)
-        told = struct.pack("<HHHHLLL", flags, 0, 0, 33, zlib.crc32(data), len(data), len(data))
-        own = name if header_name is None else header_name
-        body += b"PK\x03\x04" + struct.pack("<H", 20) + told + struct.pack("<HH", len(own), 0) + own + data
-        directory += b"PK\x01\x02" + bytes((20, system, 20, 0)) + told
-        directory += struct.pack("<HHHHHLL", len(name), len(extra), 0, 0, 0, 0, offset) + name + extra
-    end = struct.pack("<HHHHLLH", 0, 0, len(names), len(names), len(directory), len(body), 0)
-    path.write_bytes(body + directory + b"PK\x05\x06" + end)
-    return path
+def raw_zip(path, names: list[bytes], flags: int = 0, system: int = 0, extra: bytes = b"", header: bytes | None = None):
+    """A zip of a picture for each of these names."""
+    return write_zip(path, [Entry(name, flags=flags, system=system, extra=extra, header=header) for name in names])
 
 
 def ids(dataset: Zip) -> list[str]:
@@ -99,7 +90,7 @@ def test_a_damaged_field_costs_nobody_the_archive(tmp_path, extra):
 
 @pytest.mark.parametrize("header", [b"a/b.png", b"", b"\xff\xfe"])
 def test_a_header_that_spells_the_name_differently(tmp_path, header):
-    dataset = Zip(raw_zip(tmp_path / "z.zip", [b"a\\b.png"], UTF8_FLAG, header_name=header))
+    dataset = Zip(raw_zip(tmp_path / "z.zip", [b"a\\b.png"], UTF8_FLAG, header=header))
     assert dataset.read(dataset.items[0]) == picture("a\\b.png")
 
 
