@@ -11,6 +11,7 @@ import pytest
 from core.datasets.encodings import TITLES
 from core.datasets.zip_directory import place
 from core.datasets.zipped import OUTSIDE, Zip
+from core.errors import UserError
 from tests.datasets.layouts import picture
 from tests.datasets.odd_inputs import Entry, write_zip
 
@@ -140,3 +141,34 @@ def test_a_member_of_a_later_version_and_one_of_no_name(tmp_path):
     dataset = Zip(path)
     assert ids(dataset) == ["a.png", "c.png"]
     assert {one.id for one in dataset.skipped} == {"", "b\0.png"}
+
+
+@pytest.mark.parametrize("before", [b"", b"#!/bin/sh\nexit\n" * 9])
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_every_kind_of_directory_that_python_writes(tmp_path, monkeypatch, before, wide, method):
+    """Sizes and offsets of 64 bits, and something before the zip."""
+    if wide:
+        monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 10)
+    names = [f"ü/{number}.png" for number in range(3)]
+    with zipfile.ZipFile(tmp_path / "z.zip", "w", method) as made:
+        for name in names:
+            made.writestr(name, picture(name))
+    (tmp_path / "z.zip").write_bytes(before + (tmp_path / "z.zip").read_bytes())
+    dataset = Zip(tmp_path / "z.zip")
+    assert [dataset.read(item) for item in dataset.items] == [picture(name) for name in names]
+    assert dataset.remarks == ()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damaged_members_are_an_answer(tmp_path, method):
+    with zipfile.ZipFile(tmp_path / "z.zip", "w", method) as made:
+        made.writestr("a.png", picture(1))
+    whole = (tmp_path / "z.zip").read_bytes()
+    for place_of in range(30, len(picture(1)), 11):
+        (tmp_path / "z.zip").write_bytes(whole[:place_of] + bytes([whole[place_of] ^ 0xFF]) + whole[place_of + 1 :])
+        dataset = Zip(tmp_path / "z.zip")
+        try:
+            assert dataset.read(dataset.items[0]) == picture(1)
+        except UserError:
+            continue
