@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from core.datasets.base import gathered
 from core.datasets.encodings import JUDGED, TABLES, TITLES, ZIP_NAMES, likeliest, likeliness
@@ -103,7 +104,8 @@ def decoded(data: bytes) -> tuple[str, list[tuple[str, str]]]:
 def _unmarked(data: bytes, text: str, is_utf8: bool) -> tuple[str, list[tuple[str, str]]]:
     """The better reading of bytes that are not ASCII: as UTF-8 (``text``, stray bytes mended), or in an old encoding."""
     mended, remarks = _mended(text) if _STRAY.search(text) else (text, [])
-    as_utf8 = likeliness([line for line in io.StringIO(mended, newline="") if not line.isascii()][:JUDGED], "utf-8")
+    odd_text = (line for line in io.StringIO(mended, newline="") if not line.isascii())
+    as_utf8 = likeliness(list(islice(odd_text, JUDGED)), "utf-8")
     if is_utf8 or (not remarks and as_utf8 >= DOUBTFUL):
         return mended, remarks
     lines = data.splitlines()
