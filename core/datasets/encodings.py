@@ -60,6 +60,8 @@ def _weight(before: str, char: str, after: str, encoding: str) -> float:
         return 1.0  # three or four bytes that fit one another by chance are rare
     if kind == "Mn":
         return 1.0 if before.isalpha() else 0.0
+    if encoding == "utf-8" and (0xA1 <= code <= 0xBF or char == "μ"):
+        return 0.8  # degrees, fractions, powers, millionths: signs that any text may have
     if kind[0] != "L":
         if before.isalpha() and after.isalpha() and char not in "’–—":
             return 0.0
@@ -84,7 +86,8 @@ def _letter(before: str, char: str, after: str, encoding: str) -> float:
     if 0x4E00 <= code <= 0x9FFF:
         inside_a_word = _is_ascii_letter(before) and _is_ascii_letter(after)
         return (1.0 if _is_common(char, encoding) else 0.4) * (0.3 if inside_a_word else 1.0)
-    return 0.9 if encoding == "utf-8" and 0x530 <= code < 0x800 else 0.2
+    rare_latin = code < 0x2B0 and (_is_ascii_letter(before) or _is_ascii_letter(after))
+    return 0.9 if encoding == "utf-8" and (rare_latin or 0x530 <= code < 0x800) else 0.2
 
 
 def _is_ascii_letter(char: str) -> bool:

@@ -24,7 +24,7 @@ MARKS = (
 OTHER_FILES = {b"PK\x03\x04": "a zip or an Excel workbook", b"\xd0\xcf\x11\xe0": "an old Excel workbook",
                b"PAR1": "Parquet", b"%PDF": "a PDF", b"\x1f\x8b": "a compressed file"}  # fmt: skip
 HEAD = 4096
-DOUBTFUL = 0.45
+DOUBTFUL = 0.3
 CERTAIN = 0.9
 """Letters that are valid UTF-8 stand together by chance where they are less likely than the first, and another encoding
 gives something at least as likely as the second."""
@@ -106,7 +106,8 @@ def _unmarked(data: bytes, text: str, is_utf8: bool) -> tuple[str, list[tuple[st
     mended, remarks = _mended(text) if _STRAY.search(text) else (text, [])
     odd_text = (line for line in io.StringIO(mended, newline="") if not line.isascii())
     as_utf8 = likeliness(list(islice(odd_text, JUDGED)), "utf-8")
-    if is_utf8 or (not remarks and as_utf8 >= DOUBTFUL):
+    odd_characters = sum(not char.isascii() for char in text)
+    if is_utf8 or (not remarks and (as_utf8 >= DOUBTFUL or odd_characters < 2)):
         return mended, remarks
     lines = data.splitlines()
     odd = [number for number, line in enumerate(lines) if not line.isascii()]
@@ -115,7 +116,7 @@ def _unmarked(data: bytes, text: str, is_utf8: bool) -> tuple[str, list[tuple[st
         return mended, remarks
     old = likeliness([lines[number].decode(encoding) for number in odd[:JUDGED]], encoding)
     stray = len(_STRAY.findall(text))
-    mostly = sum(not char.isascii() for char in text) >= 2 * stray
+    mostly = odd_characters >= 2 * stray
     if mostly and (as_utf8 + ZIP_NAMES["utf-8"] >= old + TABLES[encoding] or (not stray and old < CERTAIN)):
         return mended, remarks
     remark = f"{GUESSED} {TITLES[encoding]}. If that is wrong, save the file as UTF-8"

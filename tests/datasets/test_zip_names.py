@@ -17,7 +17,7 @@ from tests.datasets.odd_inputs import Entry, write_zip
 
 UTF8_FLAG = 0x800
 WORDS = {
-    "utf-8": ["München/größe", "猫/日本", "кот/собака", "Ελλάδα/γάτα"],
+    "utf-8": ["München/größe", "猫/日本", "кот/собака", "Ελλάδα/γάτα", "a/30 °C", "a/5 μm", "a/thư", "a/Łódź"],
     "cp437": ["München/größe", "café/Käse"],
     "cp932": ["猫/写真", "犬/ねこ", "表/カタカナ"],
     "gbk": ["猫/图片", "狗/中文"],
