@@ -32,6 +32,12 @@ _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 _HEADER_MARKER = re.compile(rb"\xff[\xc0-\xfe]")
 
 
+def beginning(path: str) -> bytes:
+    """The first :data:`HEAD` bytes of a file: enough for :func:`format_of`. Raises OSError."""
+    with open(path, "rb") as file:
+        return file.read(HEAD)
+
+
 def format_of(head: bytes) -> str | None:
     """The format that a file's first :data:`HEAD` bytes announce, in Pillow's word; None where no picture begins so."""
     if head.startswith(b"\xff\xd8\xff"):

@@ -64,6 +64,14 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """Something that was used, but not as it stands: ``id`` says where, ``text`` what was done and why."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Protocol:
     """Who searches whom, and what counts as right.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from core.cli.output import command, emit, table
+from core.cli.output import command, emit, listed, table
 from core.errors import UserError
 from core.services import imports
 
@@ -13,12 +13,14 @@ from core.services import imports
 def add_commands(commands: argparse._SubParsersAction) -> None:
     made = command(
         commands, "vectors", _vectors, "Bring own vectors for the pictures of a dataset, list them, or remove them.",
-        "", "--dataset ~/Pictures --name mymodel --file vectors.npy --ids ids.txt", "--remove mymodel",
+        "", "--dataset ~/Pictures --name mymodel --file vectors.npy --ids ids.txt",
+        "--dataset ~/Pictures --file vectors.npy --check", "--remove mymodel",
     )  # fmt: skip
     made.add_argument("--dataset", metavar="PATH_OR_NAME", help="whose pictures the vectors belong to")
     made.add_argument("--name", help="what to call them: they become the encoder imported.NAME")
     made.add_argument("--file", help=".npy of shape (n, dim), or Parquet with columns 'id' and 'vector'")
     made.add_argument("--ids", metavar="FILE", help="ids of the rows of a .npy: .txt, .json, .csv (default: beside it)")
+    made.add_argument("--check", action="store_true", help="count what could be used, and take nothing")
     made.add_argument("--replace", action="store_true", help="take the place of vectors of the same name")
     made.add_argument("--remove", metavar="NAME", help="forget vectors; your files stay")
 
@@ -27,12 +29,33 @@ def _vectors(options: argparse.Namespace) -> None:
     if options.remove:
         imports.remove_vectors(options.remove)
     elif options.dataset or options.name or options.file:
-        lacking = [f"--{part}" for part in ("dataset", "name", "file") if not getattr(options, part)]
-        if lacking:
+        parts = ("dataset", "file") if options.check else ("dataset", "name", "file")
+        if lacking := [f"--{part}" for part in parts if not getattr(options, part)]:
             raise UserError(f"To bring vectors, give {' and '.join(lacking)} too.")
-        name = imports.import_vectors(options.dataset, options.name, options.file, options.ids, replace=options.replace)
+        if options.check:
+            return _told(imports.check_vectors(options.dataset, options.file, options.ids), options.json)
+        name = imports.import_vectors(
+            options.dataset, options.name, options.file, options.ids, replace=options.replace, told=_counted
+        )
         print(f"Ready: search with --encoder {name}", file=sys.stderr)
     rows = imports.vector_rows()
     if options.json:
         return emit(rows)
-    table(rows, ["name", "dim", "source"])
+    table(rows, ["name", "dim", "vectors", "used", "skipped", "source"])
+    for row in rows:
+        listed(f"Passed over in {row['name']}", row["passed_over"], "id")
+
+
+def _told(check: imports.Check, as_json: bool) -> None:
+    """What a file holds, and that nothing was taken of it."""
+    if as_json:
+        return emit(check)
+    _counted(check)
+    listed("Passed over", [{"id": one.id, "reason": one.reason} for one in check.skipped], "id")
+
+
+def _counted(check: imports.Check) -> None:
+    """The counts, said before anything is taken."""
+    print(check, file=sys.stderr)
+    for remark in check.remarks:
+        print(f"{remark.id} {remark.text}.", file=sys.stderr)

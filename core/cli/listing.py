@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from core.cli.output import command, emit, table
+from core.cli.output import command, emit, listed, table
 from core.errors import UserError
 from core.services import layouts, library
 
@@ -39,7 +39,7 @@ def _datasets(options: argparse.Namespace) -> None:
     if options.json:
         return emit(rows)
     shown = [{**row, "state": row["state"] if row["state"] != "download" else "needs download"} for row in rows]
-    table(shown, ["name", "kind", "pictures", "labels", "state", "title"])
+    table(shown, ["name", "kind", "pictures", "skipped", "labels", "state", "title"])
 
 
 def _one_dataset(options: argparse.Namespace) -> None:
@@ -48,14 +48,15 @@ def _one_dataset(options: argparse.Namespace) -> None:
     row["labels_from"] = layouts.layout_row(options.dataset)["examples"] if row["layout"] else []
     if options.json:
         return emit(row)
-    lists = ("skipped_pictures", "labels_from")
+    lists = ("skipped_pictures", "labels_from", "remarks")
     table([{"field": key, "value": value} for key, value in row.items() if key not in lists], ["field", "value"])
     if row["labels_from"]:
         print(f"\nFolders are read as {row['layout']} (correct it with --layout):")
         table(row["labels_from"], ["picture", "label", "split", "category", "instance"])
-    if row["skipped_pictures"]:
-        print(f"\nSkipped ({len(row['skipped_pictures'])}):")
-        table(row["skipped_pictures"], ["picture", "reason"])
+    if row["remarks"]:
+        print(f"\nRemarks ({len(row['remarks'])}):")
+        table(row["remarks"], ["where", "remark"])
+    listed("Passed over", row["skipped_pictures"], "picture")
 
 
 def _encoders(options: argparse.Namespace) -> None:

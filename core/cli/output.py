@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TextIO
 
 from core.errors import Cancelled, UserError
-from core.services import jobs
+from core.services import jobs, passed_over
 
 
 def command(commands: argparse._SubParsersAction, name: str, run, about: str, *examples: str) -> argparse.ArgumentParser:
@@ -55,6 +55,18 @@ def table(rows: Sequence[dict], columns: Sequence[str]) -> None:
     widths = [max(cells_wide(line[place]) for line in lines) for place in range(len(columns))]
     for line in lines:
         print("  ".join(_filled(text, width) for text, width in zip(line, widths, strict=True)).rstrip())
+
+
+def listed(title: str, rows: Sequence[dict], what: str) -> None:
+    """Rows of ``what`` and ``reason`` below their number, and how often each reason is given where there are several."""
+    if not rows:
+        return
+    print(f"\n{title} ({len(rows):,}):")
+    counts = passed_over.reasons(rows)
+    if 1 < len(counts) < len(rows):
+        table([{"count": count, "reason": reason} for reason, count in counts], ["count", "reason"])
+        print()
+    table(rows, [what, "reason"])
 
 
 def _cell(value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from pathlib import Path
 from core.datasets.names import nfc
 from core.errors import UserError
 from core.registry import Registry
-from core.types import Item, Progress, Protocol, Skipped, State
+from core.types import Item, Progress, Protocol, Remark, Skipped, State
 
 datasets: Registry[Dataset] = Registry("dataset", "core.datasets")
 """Data sets known by name (``catalogue``, ``cifar10`` ...). Anything else is a path, opened by
@@ -39,6 +39,7 @@ class Dataset(ABC):
     kind: str = "photographs"
     """What the pictures are, shown beside every figure: ``photographs``, ``rendered`` ..."""
     note: str = ""
+    _remarks: tuple[Remark, ...] = ()
 
     def state(self) -> State:
         """Whether the pictures are here, can be downloaded, or have to be put somewhere by hand."""
@@ -49,7 +50,10 @@ class Dataset(ABC):
 
     @abstractmethod
     def _list(self) -> tuple[list[Item], list[Skipped]]:
-        """All items in a stable order, and what was passed over with the reason."""
+        """All items in a stable order, and what was passed over with the reason: each thing that was met is one or the other.
+
+        What was used, but not as it stands, goes into ``_remarks``.
+        """
 
     @abstractmethod
     def read(self, item: Item) -> bytes:
@@ -81,8 +85,7 @@ class Dataset(ABC):
     def _listing(self) -> tuple[tuple[Item, ...], tuple[Skipped, ...]]:
         items, skipped = self._list()
         if not items:
-            reasons = f" {len(skipped)} were passed over; the first: {skipped[0].id}: {skipped[0].reason}" if skipped else ""
-            raise UserError(f"No picture was found in {self.title or self.name}.{reasons}", fix="Choose another source.")
+            raise UserError(f"No picture was found in {self.title or self.name}.{_why(skipped)}", fix="Choose another source.")
         _refuse_repeats(self.name, items)
         items, repeated = _in_one_form(items)
         return tuple(items), (*skipped, *repeated)
@@ -100,6 +103,12 @@ class Dataset(ABC):
     def seen(self) -> int:
         """How many things listing met (files, members, rows, links, folders not entered): each is an item or skipped."""
         return len(self.items) + len(self.skipped)
+
+    @property
+    def remarks(self) -> tuple[Remark, ...]:
+        """What listing used, but not as it stands."""
+        self._listing  # noqa: B018 (listing finds them)
+        return self._remarks
 
     @cached_property
     def rows(self) -> dict[str, int]:
@@ -172,6 +181,15 @@ def _fewer(protocol: Protocol) -> Protocol:
     return replace(protocol, name=f"{protocol.name}-every-{EVERY}", every=EVERY, note=note)
 
 
+def _why(skipped: Sequence[Skipped], shown: int = 3) -> str:
+    """Why nothing is left: an example of each of the first few reasons."""
+    if not skipped:
+        return ""
+    examples = {one.reason: one.id for one in reversed(skipped)}
+    told = "; ".join(f"{id}: {reason}" for reason, id in list(examples.items())[:shown])
+    return f" {len(skipped):,} {'was' if len(skipped) == 1 else 'were'} passed over: {told}."
+
+
 def _refuse_repeats(name: str, items: Sequence[Item]) -> None:
     seen: set[str] = set()
     for item in items:
@@ -208,6 +226,19 @@ def _composed(value: object) -> object:
     if isinstance(value, str):
         return nfc(value)
     return tuple(map(_composed, value)) if isinstance(value, tuple) else value
+
+
+def gathered(found: Iterable[tuple[str, str]], named: int = 5) -> tuple[Remark, ...]:
+    """One remark for each text, from pairs of where and text: the first few places, and how many more there are."""
+    places: dict[str, list[str]] = {}
+    for where, text in found:
+        places.setdefault(text, []).append(where)
+    return tuple(Remark(_some(where, named), text) for text, where in places.items())
+
+
+def _some(places: Sequence[str], named: int) -> str:
+    more = len(places) - named
+    return ", ".join(places[:named]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def file_stamp(path: Path | str) -> str:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 import re
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
-from core.datasets.base import Dataset, stat_stamp
-from core.datasets.names import is_picture, real, shown
+from core.datasets.base import Dataset, gathered, stat_stamp
+from core.datasets.names import is_picture, passed_over, real, shown
+from core.datasets.tables import read_table
 from core.errors import UserError
+from core.fileformats import beginning
 from core.images import read_file
 from core.types import Item, Skipped
 
 PATHS = ("path", "file", "filename", "file_name", "image", "image_path")
 FIELDS = ("id", "label", "instance", "category", "split")
-ENCODINGS = ("utf-8-sig", "latin-1")
-MAX_CELL = 1 << 20
+BACKSLASHES = "the backslashes in the path were read as slashes"
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _ADDRESS = re.compile(r"(?i)^[a-z][a-z0-9+.-]+://|^data:")
 _WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})")
 
@@ -27,7 +29,7 @@ class Manifest(Dataset):
     """A CSV (or TSV) with a header row: ``path`` and any of ``id, label, split, instance, category``; others are attributes.
 
     A relative path starts at the CSV's folder and stays below it; an absolute path is taken as it is. A column in
-    which every word is a number becomes numbers. Rows without a usable picture are listed as skipped.
+    which every word is a number becomes numbers. Every row becomes an item or is listed as passed over, with its line.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -42,29 +44,42 @@ class Manifest(Dataset):
         return read_file(real(item.path))
 
     def _list(self) -> tuple[list[Item], list[Skipped]]:
-        rows = read_table(self.path)
-        header = rows[0] if rows else {}
-        column = next((name for name in PATHS if name in header), None)
-        if column is None:
+        table = read_table(self.path, _is_row)
+        column = _path_column(table.header)
+        if column is None or not table.seen:
             raise UserError(
-                f"{shown(self.path)!r} has no column 'path'; its columns: {', '.join(header) or 'none, or no rows'}.",
+                f"{shown(self.path)!r} has no column 'path'; its columns: {', '.join(table.header) or 'none'}."
+                if column is None
+                else f"{shown(self.path)!r} has no rows below its column names.",
                 f"A first row of column names with one of {', '.join(PATHS)}, and any of {', '.join(FIELDS)}.",
             )
-        _numbers(rows, {*FIELDS, column})
+        _numbers([row for _, row in table.rows], {*FIELDS, column})
         where = Where(os.path.dirname(self.path))
         items: dict[str, Item] = {}
-        skipped = []
-        for row in rows:
+        skipped, mended = list(table.skipped), []
+        for line, row in table.rows:
             given = row.pop(column)
-            name = row.pop("id", "") or given
             found = where.find(given)
+            name = row.pop("id", "") or (given.replace("\\", "/") if where.turned else given)
             if name in items:
                 found = "another row has the same id"
             if isinstance(found, str):
-                skipped.append(Skipped(name, found))
+                skipped.append(Skipped(f"line {line}: {name}" if name else f"line {line}", found))
             else:
                 items[name] = _item(name, *found, row)
+                mended += [(f"line {line}", BACKSLASHES)] if where.turned else []
+        self._remarks = (*table.remarks, *gathered(mended))
         return [items[name] for name in sorted(items)], skipped
+
+
+def _path_column(header: Sequence[str]) -> str | None:
+    return next((name for name in PATHS if name in header), None)
+
+
+def _is_row(header: Sequence[str], cells: Sequence[str]) -> bool:
+    """Whether the cells of a line are a row: as many as there are columns, with a picture in the column of paths."""
+    column = _path_column(header)
+    return column is not None and len(cells) == len(header) and is_picture(cells[header.index(column)].strip().strip('"'))
 
 
 def _item(name: str, path: str, stamp: str, row: dict) -> Item:
@@ -78,24 +93,32 @@ class Where:
 
     def __init__(self, folder: str) -> None:
         self.folder, self.top = folder, os.path.realpath(folder)
+        self.turned = False
+        """Whether the backslashes of the last path were read as slashes."""
         self._inside: dict[str, bool] = {}
 
     def find(self, given: str) -> tuple[str, str] | str:
         """(path, stamp), or the reason why there is none."""
+        self.turned = False
         if _ADDRESS.match(given):
             return "web addresses are not opened: download the picture and give its path"
         if not given or "\0" in given:
             return "the row has no path"
-        if not is_picture(given):
-            return "its name has no ending of a picture"
         path = real(os.path.join(self.folder, given))
+        if "\\" in given and not os.path.lexists(path):
+            if _DRIVE.match(given):
+                return "this is a path of Windows on another machine: write paths that start at the folder of the CSV"
+            given, self.turned = given.replace("\\", "/"), True
+            path = real(os.path.join(self.folder, given))
         try:
             if not os.path.isabs(given) and not self._stays(path):
                 return "a relative path has to stay below the folder of the CSV"
             told = os.stat(path)
+            if not stat.S_ISREG(told.st_mode):
+                return "this is no ordinary file"
+            return passed_over(given, lambda: beginning(path)) or (path, stat_stamp(told))
         except OSError as error:
             return f"the file can't be opened: {error.strerror}"
-        return (path, stat_stamp(told)) if stat.S_ISREG(told.st_mode) else "this is no ordinary file"
 
     def _stays(self, path: str) -> bool:
         if os.path.islink(path):
@@ -109,40 +132,9 @@ class Where:
         return os.path.commonpath((self.top, path)) == self.top
 
 
-def read_table(path: str) -> list[dict[str, str]]:
-    """The rows of a CSV, TSV or ;-separated file as column -> stripped text. Raises UserError where it is none."""
-    for encoding in ENCODINGS:
-        try:
-            with open(path, newline="", encoding=encoding) as file:
-                return _rows(file)
-        except UnicodeDecodeError:
-            continue
-        except (csv.Error, ValueError) as error:
-            raise UserError(f"{shown(path)!r} can't be read as CSV: {error}.", fix="Save it as UTF-8 CSV.") from error
-        except OSError as error:
-            raise UserError(f"{shown(path)!r} can't be read: {error.strerror}.") from error
-    raise UserError(f"{shown(path)!r} is no text.", fix="Save it as UTF-8 CSV.")
-
-
-def _rows(file) -> list[dict[str, str]]:
-    first = file.readline(MAX_CELL)
-    separator = max((",", ";", "\t"), key=first.count)
-    file.seek(0)
-    rows = csv.reader(file, delimiter=separator)
-    header = [name.strip().lower() for name in next(rows, [])]
-    if len(set(header)) < len(header):
-        raise ValueError(f"two columns have the same name ({', '.join(header)})")
-    return [_row(header, cells) for cells in rows if any(cell.strip() for cell in cells)]
-
-
-def _row(header: list[str], cells: list[str]) -> dict[str, str]:
-    padded = [cell.strip() for cell in cells] + [""] * (len(header) - len(cells))
-    return dict(zip(header, padded, strict=False))
-
-
 def _numbers(rows: list[dict], words: set[str]) -> None:
     """Turn columns of numbers into numbers, in place; a column with one word in it stays words."""
-    for name in rows[0]:
+    for name in rows[0] if rows else ():
         if name in words:
             continue
         values = [number(row[name]) if row[name] else None for row in rows]

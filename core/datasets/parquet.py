@@ -10,7 +10,7 @@ from pathlib import Path
 from core.datasets.base import Dataset, file_stamp
 from core.datasets.handles import Handle
 from core.datasets.layout import SPLIT_WORDS
-from core.datasets.names import is_hidden, real, shown
+from core.datasets.names import HIDDEN, is_hidden, real, shown
 from core.datasets.parquet_columns import Columns
 from core.errors import UserError
 from core.images import MAX_BYTES, too_large
@@ -25,7 +25,8 @@ class Parquet(Dataset):
     """One file, or a folder of ``train-00000-of-00004.parquet``, ``validation.parquet``, ``test/0000.parquet`` ...
 
     The split is in the file's or its folder's name, or in a column ``split``. Ids are a column ``id``, else
-    ``file/row``. Columns other than the picture, label, category, instance and split become attributes.
+    ``file/row``. Columns other than the picture, label, category, instance and split become attributes. Every row becomes an
+    item or is listed as passed over, and so is every other file that lies there.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -43,30 +44,40 @@ class Parquet(Dataset):
 
     def _list(self) -> tuple[list[Item], list[Skipped]]:
         items: dict[str, Item] = {}
-        skipped = []
-        for file in parquet_files(self.path):
+        files, skipped = parquet_files(self.path)
+        for file in files:
             try:
-                for item in self._items(file):
-                    if item.id in items:
-                        skipped.append(Skipped(item.id, "another row has this id"))
-                    items.setdefault(item.id, item)
+                columns = Columns.of(open_parquet(file), shown(file))
             except UserError as error:
                 skipped.append(Skipped(shown(file), str(error)))
+                continue
+            for item in self._items(file, columns):
+                if isinstance(item, Skipped):
+                    skipped.append(item)
+                elif item.id in items:
+                    skipped.append(Skipped(item.id, "another row has this id"))
+                else:
+                    items[item.id] = item
         return list(items.values()), skipped
 
-    def _items(self, file: str) -> Iterator[Item]:
+    def _items(self, file: str, columns: Columns) -> Iterator[Item | Skipped]:
+        """An item for each row; where the rest of a file can't be read, what is wrong for each row of the rest."""
         stem = shown(os.path.relpath(file, self.path if os.path.isdir(self.path) else os.path.dirname(self.path)))
         stem, split, stamp = stem.rpartition(".")[0], split_of(stem), file_stamp(file)
-        columns = Columns.of(open_parquet(file), shown(file))
-        for row, told in enumerate(_readable(columns.rows(), file)):
-            own_id = told.pop("id")
-            yield Item(
-                id=f"{stem}/{row:06d}" if own_id is None else own_id,
-                path=f"{shown(file)}!/{row}",
-                split=told.pop("split") or split,
-                stamp=f"{stamp}-{row}",
-                **told,
-            )
+        row = 0
+        try:
+            for told in _readable(columns.rows(), file):
+                own_id = told.pop("id")
+                yield Item(
+                    id=f"{stem}/{row:06d}" if own_id is None else own_id,
+                    path=f"{shown(file)}!/{row}",
+                    split=told.pop("split") or split,
+                    stamp=f"{stamp}-{row}",
+                    **told,
+                )
+                row += 1
+        except UserError as error:
+            yield from (Skipped(f"{stem}/{lost:06d}", str(error)) for lost in range(row, columns.parquet.metadata.num_rows))
 
     def read(self, item: Item) -> bytes:
         file, _, row = item.path.rpartition("!/")
@@ -150,16 +161,38 @@ def open_parquet(file: str):
         raise UserError(f"{shown(file)!r} is no Parquet file, or a damaged one.", fix="Get it again.") from error
 
 
-def parquet_files(path: str) -> list[str]:
-    """The Parquet files of a dataset, sorted by path: the file itself, or those at most three folders deep."""
+def parquet_files(path: str) -> tuple[list[str], list[Skipped]]:
+    """The Parquet files of a dataset, sorted by path (the file itself, or those at most three folders deep), and what else
+    lies there: a folder that is not entered is one thing."""
     if not os.path.isdir(path):
-        return [path]
-    found = []
-    for folder, folders, names in os.walk(path):
-        depth = os.path.relpath(folder, path).count(os.sep)
-        folders[:] = [] if depth >= 2 else [f for f in folders if not is_hidden(f)]
-        found += [os.path.join(folder, n) for n in names if n.lower().endswith((".parquet", ".pq")) and not is_hidden(n)]
-    return sorted(found)
+        return [path], []
+    found, skipped = [], []
+
+    def unreadable(error: OSError) -> None:
+        skipped.append(Skipped(shown(error.filename), f"this folder can't be read: {error.strerror}"))
+
+    for folder, folders, names in os.walk(path, onerror=unreadable):
+        deep = os.path.relpath(folder, path).count(os.sep) >= 2
+        closed = {one: reason for one in folders if (reason := _why_closed(os.path.join(folder, one), deep))}
+        folders[:] = [one for one in folders if one not in closed]
+        others = {one: reason for one in names if (reason := _why_no_parquet(one))}
+        found += [os.path.join(folder, one) for one in names if one not in others]
+        skipped += [Skipped(shown(os.path.join(folder, one)), reason) for one, reason in (closed | others).items()]
+    return sorted(found), sorted(skipped, key=lambda one: one.id)
+
+
+def _why_closed(folder: str, deep: bool) -> str | None:
+    if is_hidden(os.path.basename(folder)):
+        return HIDDEN
+    if os.path.islink(folder):
+        return "a link to a folder is not followed among Parquet files"
+    return "Parquet is looked for three folders deep" if deep else None
+
+
+def _why_no_parquet(name: str) -> str | None:
+    if is_hidden(name):
+        return HIDDEN
+    return None if name.lower().endswith((".parquet", ".pq")) else "this is no Parquet, as the files beside it are"
 
 
 def split_of(relative: str) -> str | None:

@@ -33,18 +33,20 @@ class StanfordProducts(Public):
         items: dict[str, Item] = {}
         skipped = []
         for split, name in LISTS.items():
-            for number, line in enumerate(self._lines(name), 2):
+            for number, line in self._lines(name):
                 found = self._item(line, split)
                 if isinstance(found, str):
                     skipped.append(Skipped(f"{name}, line {number}", found))
+                elif found.id in items:
+                    skipped.append(Skipped(f"{name}, line {number}", "another line has this picture"))
                 else:
                     items[found.id] = found
         return [items[name] for name in sorted(items)], skipped
 
-    def _lines(self, name: str) -> list[str]:
+    def _lines(self, name: str) -> list[tuple[int, str]]:
         try:
             with open(os.path.join(self.folder, name), encoding="utf-8", errors="replace") as file:
-                return [line for line in file.read().splitlines()[1:] if line.strip()]
+                return [(number, line) for number, line in enumerate(file, 1) if number > 1 and line.strip()]
         except OSError as error:
             raise UserError(f"{name} of {self.title} can't be read: {error.strerror}.") from error
 

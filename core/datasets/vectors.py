@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from core.datasets.manifest import read_table
 from core.datasets.names import real, shown
+from core.datasets.tables import decoded, read_bytes, read_table
 from core.errors import UserError
+from core.types import Remark
 
 ACCEPTED = (
     "A .npy of shape (n, dim) with ids beside it (ids.txt, ids.json or ids.csv, or the same name with that ending), "
@@ -38,6 +39,21 @@ def read_vectors(path: Path | str, ids_path: Path | str | None = None) -> tuple[
     ids, vectors = _from_npy(file, ids_path) if file.lower().endswith(".npy") else _from_parquet(file)
     _check(file, ids, vectors)
     return tuple(ids), np.ascontiguousarray(vectors, dtype=np.float32)
+
+
+def remarks_on(vectors: np.ndarray) -> tuple[Remark, ...]:
+    """What makes vectors (n, dim) of one's own worth a look before they are taken: columns and rows that say nothing."""
+    rows, dim = vectors.shape
+    if rows < 2:
+        return ()
+    constant = int((vectors.min(axis=0) == vectors.max(axis=0)).sum())
+    copies = rows - len({row.tobytes() for row in vectors})
+    found = []
+    if constant:
+        found.append(Remark(f"{constant:,} of {dim:,} columns", "have the same value in every row: they tell no pictures apart"))
+    if copies:
+        found.append(Remark(f"{copies:,} of {rows:,} rows", "are exact copies of another row: their pictures look identical"))
+    return tuple(found)
 
 
 def _the_file(path: str) -> str:
@@ -82,20 +98,22 @@ def _read_ids(beside: str) -> list[str]:
     if beside.endswith(".csv"):
         return _ids_of_csv(beside)
     try:
-        with open(beside, encoding="utf-8-sig") as text:
-            if beside.endswith(".json"):
-                return _ids_of_json(beside, json.load(text))
-            return [line for line in text.read().split("\n") if line.strip()]
-    except (OSError, ValueError, RecursionError) as error:
+        text, _ = decoded(read_bytes(beside))  # an id that was read wrongly is no picture's, and listed as such
+        if beside.endswith(".json"):
+            return _ids_of_json(beside, json.loads(text))
+        return [line for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n") if line.strip()]
+    except (ValueError, RecursionError) as error:
         raise _wrong(beside, f"can't be read as ids ({error})") from error
 
 
 def _ids_of_csv(file: str) -> list[str]:
-    rows = read_table(file)
-    column = next((name for name in ID_COLUMNS if rows and name in rows[0]), None)
+    table = read_table(file)
+    column = next((name for name in ID_COLUMNS if name in table.header), None)
     if column is None:
         raise _wrong(file, f"has no column {' or '.join(ID_COLUMNS)}")
-    return [row[column] for row in rows]
+    if table.skipped:  # a row that is left out would give all vectors behind it to other pictures
+        raise _wrong(file, f"has a row that can't be read: {table.skipped[0].id}: {table.skipped[0].reason}")
+    return [row[column] for _, row in table.rows]
 
 
 def _ids_of_json(file: str, told: object) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from core.datasets.base import stat_stamp
 from core.datasets.names import HIDDEN, is_hidden, passed_over, shown
-from core.fileformats import HEAD
+from core.fileformats import beginning
 from core.types import Skipped
 
 Identity = tuple[int, int]
@@ -92,7 +92,7 @@ class Walk:
     def _file(self, relative: str, ordinary: bool) -> None:
         path = self._path(relative)
         try:
-            reason = passed_over(relative, lambda: _head(path)) if ordinary else "this is no ordinary file"
+            reason = passed_over(relative, lambda: beginning(path)) if ordinary else "this is no ordinary file"
             if reason is None:
                 self.stamps[relative] = stat_stamp(os.stat(path))
                 return
@@ -144,8 +144,3 @@ def _holds(folder: str, path: str) -> bool:
         return os.path.commonpath((folder, path)) == folder
     except ValueError:  # two drives
         return False
-
-
-def _head(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read(HEAD)

@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import re
 import stat
+import struct
 import zipfile
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
-from core.datasets.base import Dataset
+from core.datasets.base import Dataset, gathered
+from core.datasets.encodings import TITLES
 from core.datasets.folder import items_of
 from core.datasets.handles import Handle
 from core.datasets.layout import SPLIT_WORDS
-from core.datasets.names import is_hidden, is_picture, real, shown, why_not
+from core.datasets.names import HIDDEN, is_hidden, passed_over, real, shown
+from core.datasets.zip_directory import Archive, Member, place
 from core.errors import UserError
-from core.images import MAX_BYTES, too_large
+from core.fileformats import HEAD
+from core.images import MAX_BYTES, only_picture
 from core.types import Item, Skipped
 
-MAX_MEMBERS = 500_000
-MAX_DIRECTORY = 48 << 20
 MAX_RATIO = 200
 SMALL = 1 << 30
 """Archives that unpack to less than this may pack as well as they like."""
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError, ValueError)
+OUTSIDE = "its name points outside the archive"
 
 
 class Zip(Dataset):
     """All pictures in a zip, with folders as in :class:`core.datasets.folder.Folder`. Ids are member names.
 
-    One folder around everything is taken off the ids. Members that point outside, links, encrypted ones, archives and
-    pictures that are too large are listed as skipped.
+    One folder around everything is taken off the ids. Every member that is no folder becomes an item or is listed as passed
+    over: those that point outside, links, encrypted ones, archives, other kinds of files, pictures that are too large. Names
+    that were read in a guessed encoding, or with backslashes between folders, are remarks.
 
     Raises:
         UserError: the file is no zip, or one made to harm (too many members, too much in too little).
@@ -46,115 +53,116 @@ class Zip(Dataset):
     def locator(self) -> str:
         return shown(self.path)
 
-    def _open(self) -> dict[str, tuple[zipfile.ZipFile, zipfile.ZipInfo]]:
-        archive = open_zip(self.path)
-        members: dict[str, tuple[zipfile.ZipFile, zipfile.ZipInfo]] = {}
-        for info in archive.infolist():
-            members.setdefault(info.filename, (archive, info))
-        return members
+    def _open(self) -> Opened:
+        return Opened(self.path)
 
     def _list(self) -> tuple[list[Item], list[Skipped]]:
-        stamps: dict[str, str] = {}
-        skipped = []
-        with self._handle.use() as members:
-            wanted = [info for _, info in members.values() if _is_wanted(info)]
-        for info in wanted:
-            if reason := _refusal(info):
-                skipped.append(Skipped(info.filename, reason))
-            else:
-                stamps[info.filename] = f"{info.CRC:08x}-{info.file_size}"
-        around = _around(stamps)
-        return items_of(stamps, lambda name: f"{self.locator}!/{name}", self.locator, around), sorted(skipped, key=lambda s: s.id)
+        with self._handle.use() as opened:
+            used, skipped = opened.used, opened.skipped
+        self._remarks = _remarks(used)
+        stamps = {name: f"{member.crc:08x}-{member.size}" for name, member in used.items()}
+        found = items_of(stamps, lambda name: f"{self.locator}!/{name}", self.locator, _around(stamps))
+        return found, sorted(skipped, key=lambda s: s.id)
 
     def read(self, item: Item) -> bytes:
-        member = item.path.removeprefix(f"{self.locator}!/")
-        with self._handle.use() as members:
-            if member not in members:
+        name = item.path.removeprefix(f"{self.locator}!/")
+        with self._handle.use() as opened:
+            if name not in opened.used:
                 raise UserError(f"{self.title} holds no picture {item.id!r} any more.", fix="Open the zip again.")
-            archive, info = members[member]
-            return _read(archive, info)
+            return opened.read(name)
 
 
-def open_zip(path: str) -> zipfile.ZipFile:
-    """Open a zip whose table of contents is not absurd."""
-    try:
-        _check_directory(path)
-        archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise UserError(f"{shown(path)!r} is no zip, or a damaged one ({error}).", fix="Make or download it again.") from error
-    except OSError as error:
-        raise UserError(f"{shown(path)!r} can't be read: {error.strerror or error}.") from error
-    _refuse_bombs(archive)
-    return archive
+class Opened:
+    """An archive with the members that are used, by their place in it, and what was passed over."""
+
+    def __init__(self, path: str) -> None:
+        self._archive = Archive(path)
+        _refuse_bombs(self._archive)
+        self.used: dict[str, Member] = {}
+        self.skipped: list[Skipped] = []
+        for member in self._archive.members:
+            if not member.is_folder:
+                self._take(member)
+
+    def _take(self, member: Member) -> None:
+        name = place(member.name)
+        reason = self._refusal(member, name)
+        if reason is None and name in self.used:
+            reason = "another member has this name"
+        if reason is None:
+            self.used[name] = member
+        else:
+            self.skipped.append(Skipped(member.name, reason))
+
+    def read(self, name: str) -> bytes:
+        """A used member's bytes. Raises UserError where they are damaged."""
+        try:
+            data = self._archive.read(self.used[name], MAX_BYTES + 1)
+        except DAMAGE as error:
+            raise UserError(f"{name!r} in the zip is damaged ({error}).", fix="Make the zip again.") from error
+        return only_picture(data, self.used[name].size)
+
+    def _refusal(self, member: Member, name: str | None) -> str | None:
+        """Why a member is not used; None where it is. ``name`` is its place in the archive, None for one outside."""
+        if name is None:
+            return OUTSIDE
+        if not name or "\0" in name:
+            return "its name is empty, or holds a null character"
+        if any(is_hidden(part) for part in name.split("/")):
+            return HIDDEN
+        if stat.S_ISLNK(member.attributes >> 16):
+            return "it is a link"
+        if reason := passed_over(name, lambda: self._begin(member)):
+            return reason
+        if member.is_encrypted:
+            return "it is encrypted"
+        if member.method not in METHODS:
+            return f"its compression method ({member.method}) is not read"
+        return self._too_large(member) if member.size > MAX_BYTES else None
+
+    def _begin(self, member: Member) -> bytes:
+        """The first bytes of a member; none where they can't be read."""
+        if member.is_encrypted or member.method not in METHODS:
+            return b""
+        try:
+            return self._archive.read(member, HEAD)
+        except DAMAGE:
+            return b""
+
+    def _too_large(self, member: Member) -> str | None:
+        """Why a member with more bytes than a picture may have is not used; None where its picture ends before."""
+        try:
+            only_picture(self._archive.read(member, MAX_BYTES), member.size)
+        except DAMAGE as error:
+            return f"it is damaged ({error})"
+        except UserError as error:
+            return error.given
+        return None
 
 
-def _check_directory(path: str) -> None:
-    """Python reads the whole table of contents into memory: look at its size first (the record at the zip's end)."""
-    with open(path, "rb") as file:
-        end = zipfile._EndRecData(file)
-    if not end:
-        raise zipfile.BadZipFile("it has no table of contents")
-    if end[zipfile._ECD_SIZE] > MAX_DIRECTORY:
-        raise _too_many()
-
-
-def _refuse_bombs(archive: zipfile.ZipFile) -> None:
-    infos = archive.infolist()
-    if len(infos) > MAX_MEMBERS:
-        raise _too_many()
-    unpacked = sum(info.file_size for info in infos)
-    if unpacked > SMALL and unpacked > MAX_RATIO * os.path.getsize(archive.filename):
+def _refuse_bombs(archive: Archive) -> None:
+    unpacked = sum(member.size for member in archive.members)
+    if unpacked > SMALL and unpacked > MAX_RATIO * archive.size:
         raise UserError(
             f"This zip claims to unpack to {unpacked / 1e9:.0f} GB, {MAX_RATIO} times its size or more.",
             fix="Zip the pictures again.",
         )
 
 
-def _too_many() -> UserError:
-    return UserError("This zip has too many members.", f"At most {MAX_MEMBERS:,} are read.", "Open a folder or Parquet instead.")
+def _remarks(used: dict[str, Member]) -> tuple:
+    guessed = ((name, _guess(member.encoding)) for name, member in used.items() if member.encoding)
+    slashes = ((name, "its folders are set apart by backslashes, which were read as slashes")
+               for name, member in used.items() if "\\" in member.name)  # fmt: skip
+    return gathered((*guessed, *slashes))
 
 
-def _parts(name: str) -> list[str]:
-    return re.split(r"[/\\]", name)
+def _guess(encoding: str) -> str:
+    fix = "" if encoding == "utf-8" else " If that is wrong, zip the pictures again with a program that writes UTF-8 names."
+    return f"the zip does not say how its name is written; it was read as {TITLES[encoding]}.{fix}"
 
 
-def _is_wanted(info: zipfile.ZipInfo) -> bool:
-    """Pictures, and what people may miss; not folders, hidden files and other kinds."""
-    if info.is_dir() or any(is_hidden(part) and part not in ("..", ".") for part in _parts(info.filename)):
-        return False
-    return is_picture(info.filename) or why_not(info.filename) is not None
-
-
-def _refusal(info: zipfile.ZipInfo) -> str | None:
-    parts = _parts(info.filename)
-    if parts[0] in ("", "~") or parts[0].endswith(":") or ".." in parts or "\\" in info.filename:
-        return "its name points outside the archive"
-    if stat.S_ISLNK(info.external_attr >> 16):
-        return "it is a link"
-    if info.flag_bits & 0x1:
-        return "it is encrypted"
-    if reason := why_not(info.filename):
-        return reason
-    if info.compress_type not in METHODS:
-        return f"its compression method ({info.compress_type}) is not read"
-    if info.file_size > MAX_BYTES:
-        return too_large(info.file_size).given
-    return None
-
-
-def _around(names) -> str:
+def _around(names: Iterable[str]) -> str:
     """``folder/`` where everything lies in one folder that is no split, else the empty string."""
     tops = {name.partition("/")[0] if "/" in name else "" for name in names}
     top = next(iter(tops)) if len(tops) == 1 else ""
     return "" if not top or top.lower() in SPLIT_WORDS else f"{top}/"
-
-
-def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    try:
-        with archive.open(info) as member:
-            data = member.read(MAX_BYTES + 1)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
-        raise UserError(f"{info.filename!r} in the zip is damaged ({error}).", fix="Make the zip again.") from error
-    if len(data) > MAX_BYTES:
-        raise too_large(len(data))
-    return data

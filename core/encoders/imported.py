@@ -19,6 +19,7 @@ PREFIX = "imported."
 class Imported(Encoder):
     """Vectors of a named source, as ``vectors.npy`` and ``ids.json`` in a folder of the library."""
 
+    version = 2
     tier = "imported"
     family = "vectors"
     about = "Vectors that you brought. They search the gallery; a new picture can't be encoded with them."
@@ -43,9 +44,20 @@ class Imported(Encoder):
         raise UserError(f"{self.name} are imported vectors: a new picture can't be encoded with them.")
 
     def lookup(self) -> tuple[list[str], np.ndarray]:
-        """Ids, and float32 (n, dim) with unit rows."""
-        ids = json.loads((self.folder / "ids.json").read_text())
-        return ids, unit_rows(np.load(self.folder / "vectors.npy").astype(np.float32), self.name)
+        """Ids, and float32 (n, dim): unit rows, and rows of zeros where a vector has no direction."""
+        vectors = np.load(self.folder / "vectors.npy").astype(np.float32)
+        largest = np.abs(vectors).max(axis=1, keepdims=True)  # so that no square is too large or too small for 32 bits
+        vectors = np.divide(vectors, largest, out=np.zeros_like(vectors), where=largest > 0)
+        return self.ids(), np.where(largest > 0, unit_rows(vectors, self.name), np.float32(0))
+
+    def ids(self) -> list[str]:
+        """The ids of all rows, as they were brought; some may be no picture's."""
+        return json.loads((self.folder / "ids.json").read_text())
+
+    def zero_ids(self) -> set[str]:
+        """The ids of vectors without direction."""
+        ids, vectors = self.ids(), np.load(self.folder / "vectors.npy", mmap_mode="r")
+        return {ids[row] for row in np.flatnonzero(~vectors.any(axis=1))}
 
 
 def home() -> Path:

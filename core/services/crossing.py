@@ -7,8 +7,6 @@ Tables that come with the code lie in ``core/services/joins``, and are asked for
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from core import store
 from core.datasets.base import Dataset
 from core.datasets.joined import SUFFIX, Joined, Side, classes_of, definition, refuse_unknown
 from core.datasets.names import nfc
+from core.datasets.tables import GUESSED, parse_table
 from core.errors import UserError
 from core.services import library
 from core.services.content import content_hash
@@ -74,26 +73,28 @@ def table(name: str) -> Table:
     if name == SAME:
         return Table(SAME)
     if name in names():
-        return parsed(name, (HOME / f"{name}.csv").read_text("utf-8"))
+        return parsed(name, (HOME / f"{name}.csv").read_bytes())
     path = Path(name).expanduser()
     try:
         if path.stat().st_size > MAX_BYTES:
             raise UserError(f"{path.name} is too large for a join.", f"At most {MAX_BYTES / 1e6:.0f} MB.")
-        return parsed(path.stem, path.read_text("utf-8-sig"))
+        return parsed(path.stem, path.read_bytes())
     except (OSError, ValueError) as error:
         known = f"Known: {', '.join(names())}; or the path of a CSV with the columns {','.join(COLUMNS)}."
         raise UserError(f"There is no join {name[:200]!r} that can be read.", known) from error
 
 
-def parsed(name: str, text: str) -> Table:
-    """The rows of a CSV. Raises UserError: a column that is missing, an empty cell, no rows, one class joined to two."""
-    reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
-    head = [column.strip() for column in reader.fieldnames or ()]
-    if missing := [column for column in COLUMNS if column not in head]:
+def parsed(name: str, data: bytes) -> Table:
+    """The rows of a CSV. Raises UserError: a column that is missing, an empty cell, no rows, one class joined to two, a line
+    that is not as it should be."""
+    found = parse_table(name, data, lambda header, cells: True)  # no class has a line break in its name
+    if missing := [column for column in COLUMNS if column not in found.header]:
         lacks = f"The join {name!r} has no column {' and no column '.join(missing)}"
-        raise UserError(f"{lacks}; its columns: {', '.join(head) or 'none'}.", f"Needed: {','.join(COLUMNS)}.")
-    reader.fieldnames = head
-    rows = [Row(**{key: (line.get(key) or "").strip() for key in (*COLUMNS, *OPTIONAL)}) for line in reader]
+        raise UserError(f"{lacks}; its columns: {', '.join(found.header) or 'none'}.", f"Needed: {','.join(COLUMNS)}.")
+    odd = [*((one.id, one.reason) for one in found.skipped), *((one.id, one.text) for one in found.remarks)]
+    if odd := [f"{where}: {what}" for where, what in odd if not what.startswith(GUESSED)]:
+        raise UserError(f"The join {name!r} can't be read as it stands: {odd[0]}.", fix="Correct the line.")
+    rows = [Row(**{key: row.get(key, "") for key in (*COLUMNS, *OPTIONAL)}) for _, row in found.rows]
     if not rows:
         raise UserError(f"The join {name!r} has no rows.", fix=f"One for each class that has a counterpart: {','.join(COLUMNS)}.")
     counterpart: dict[tuple[str, str], str] = {}
@@ -152,13 +153,9 @@ def keep_table(file: str, data: bytes) -> str:
     if len(data) > MAX_BYTES:
         raise UserError(f"{file[:100]} is too large for a join.", f"At most {MAX_BYTES / 1e6:.0f} MB.")
     name = _plain(Path(file).stem)
-    try:
-        text = data.decode("utf-8-sig")
-    except ValueError as error:
-        raise UserError(f"{file[:100]} is no text.", f"A join is a CSV with the columns {','.join(COLUMNS)}.") from error
-    parsed(name, text)
-    path = store.root() / "library" / FOLDER / store.fingerprint(text)[:6] / f"{name}.csv"
-    store.write_text(path, text)
+    parsed(name, data)
+    path = store.root() / "library" / FOLDER / store.fingerprint(data.hex())[:6] / f"{name}.csv"
+    store.write_bytes(path, data)
     return str(path)
 
 

@@ -17,6 +17,9 @@ from core.services.embed import KIND, causes, drop_replaced, meta_of
 from core.services.shards import BLOCK, key_of, write_matrix
 from core.types import Embeddings, Item
 
+NO_VECTOR = "no vector was brought for it"
+NO_DIRECTION = "its vector has no direction: every number in it is zero"
+
 
 def derive(dataset: Dataset, encoder: Encoder, base: Embeddings) -> Path:
     """Embeddings of an encoder that transforms the finished vectors of another, a block at a time; no picture is read."""
@@ -36,7 +39,8 @@ def derive(dataset: Dataset, encoder: Encoder, base: Embeddings) -> Path:
 
 
 def attach(dataset: Dataset, encoder: Imported) -> Path:
-    """Embeddings from a user's own vectors, matched to the dataset's items by id; pictures without one are skipped.
+    """Embeddings from a user's own vectors, matched to the dataset's items by id; pictures without one, and those whose vector
+    has no direction, are passed over.
 
     Raises:
         UserError: they belong to another dataset, or no id matches.
@@ -49,15 +53,18 @@ def attach(dataset: Dataset, encoder: Imported) -> Path:
 
     def write(folder: Path) -> dict:
         ids, vectors = encoder.lookup()
-        row_of = {id: row for row, id in enumerate(ids)}
+        known = set(ids)
+        row_of = {ids[row]: int(row) for row in np.flatnonzero(vectors.any(axis=1))}
         kept = [item for item in dataset.items if item.id in row_of]
         if not kept:
             raise UserError(
-                f"None of the {len(ids)} ids of {encoder.name} is a picture of {dataset.title or dataset.name}.",
+                f"No vector of {encoder.name} has a direction and belongs to a picture of {dataset.title or dataset.name}.",
                 f"Its ids look like {dataset.items[0].id!r}; yours like {ids[0]!r}.",
             )
         np.save(folder / "vectors.npy", vectors[[row_of[item.id] for item in kept]])
-        missing = {key_of(item): "no vector was brought for it" for item in dataset.items if item.id not in row_of}
+        missing = {
+            key_of(item): NO_DIRECTION if item.id in known else NO_VECTOR for item in dataset.items if item.id not in row_of
+        }
         _note_rows(folder, kept, missing)
         return meta_of(dataset, encoder, len(kept), len(missing), 0)
 

@@ -143,9 +143,10 @@ class Engine:
                 f"{self.encoder.name} are vectors that you brought: a new picture can't be encoded with them.",
                 fix="Choose a query from the gallery.",
             )
-        row = self._row_of.get(item_of(self.dataset, query.item_id).id)
+        own = item_of(self.dataset, query.item_id).id
+        row = self._row_of.get(own)
         if row is None:
-            raise UserError(f"{self.encoder.name} holds no vector for {query.item_id!r}.", fix="Choose another query.")
+            raise embed.lacks_vector(self.found, self.encoder.name, own)
         return np.asarray(self.found.vectors[row : row + 1])
 
     def _gallery_item(self, row: int) -> Item:

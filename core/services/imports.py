@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,30 +14,61 @@ import numpy as np
 from core import store
 from core.datasets.base import Dataset
 from core.datasets.names import nfc
-from core.datasets.vectors import read_vectors
+from core.datasets.vectors import read_vectors, remarks_on
 from core.encoders.base import encoders
-from core.encoders.imported import PREFIX, home
+from core.encoders.imported import PREFIX, Imported, home
 from core.errors import UserError
-from core.services import library
+from core.services import library, passed_over
 from core.services.build import build
+from core.types import Remark, Skipped
 
 MAX_NAME = 60
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What a file of vectors holds for a dataset, counted before any of it is taken: ``rows`` = ``used`` + ``skipped``."""
+
+    dim: int
+    rows: int
+    used: int
+    skipped: tuple[Skipped, ...]
+    pictures: int
+    remarks: tuple[Remark, ...]
+
+    def __str__(self) -> str:
+        told = f"{self.rows:,} vectors of {self.dim:,} dimensions: {self.used:,} used, {len(self.skipped):,} passed over."
+        bare = self.pictures - self.used
+        return told + (f" {bare:,} of {self.pictures:,} pictures have none." if bare else "")
+
+
+def check_vectors(dataset_locator: str, vectors_path: str, ids_path: str | None = None) -> Check:
+    """Read vectors for the pictures of a dataset and count what can be used; nothing is kept.
+
+    Raises:
+        UserError: files that can't be read, or nothing in them that can be used.
+    """
+    dataset = library.open_dataset(dataset_locator, fresh=True)
+    return _read(dataset, vectors_path, ids_path)[2]
+
+
 def import_vectors(
-    dataset_locator: str, name: str, vectors_path: str, ids_path: str | None = None, *, replace: bool = False
+    dataset_locator: str, name: str, vectors_path: str, ids_path: str | None = None, *, replace: bool = False,
+    told: Callable[[Check], None] | None = None,
 ) -> str:
     """Take vectors for the pictures of a dataset; returns the name of the encoder that they become, built.
 
-    Ids are item ids, or the paths of items. Bringing the same again changes nothing.
+    Ids are item ids, or the paths of items. Bringing the same again changes nothing. ``told`` is called with what was counted
+    before anything is kept.
 
     Raises:
-        UserError: a name that is none or is taken (unless ``replace``), files that can't be read, no id that matches.
-            Nothing is kept then.
+        UserError: a name that is none or is taken (unless ``replace``), files that can't be read, no id that matches, no vector
+            with a direction. Nothing is kept then.
     """
     folder, dataset = home() / _name(name), library.open_dataset(dataset_locator, fresh=True)
-    ids, vectors = read_vectors(vectors_path, ids_path)
-    ids = _as_item_ids(dataset, ids)
+    ids, vectors, check = _read(dataset, vectors_path, ids_path)
+    if told is not None:
+        told(check)
     noted = {"source": dataset.locator, "dim": vectors.shape[1], "sha256": _digest(ids, vectors), "title": name}
     with store.lock(f"vectors-{folder.name}"):
         old = store.read_meta(folder)
@@ -47,6 +79,19 @@ def import_vectors(
             _drop_built(folder.name)
     build(dataset, [PREFIX + folder.name])
     return PREFIX + folder.name
+
+
+def _read(dataset: Dataset, vectors_path: str, ids_path: str | None) -> tuple[list[str], np.ndarray, Check]:
+    given, vectors = read_vectors(vectors_path, ids_path)
+    ids = _as_item_ids(dataset, given)
+    directed = vectors.any(axis=1)
+    zeros = {ids[row] for row in np.flatnonzero(~directed)}
+    skipped = passed_over.vectors(dataset, ids, zeros)
+    if len(skipped) == len(ids):
+        raise UserError(f"None of the {len(ids)} vectors can be used.", f"The first: {skipped[0].id}: {skipped[0].reason}.",
+                        "Make them again where all numbers are zero.")  # fmt: skip
+    check = Check(vectors.shape[1], len(ids), len(ids) - len(skipped), skipped, len(dataset.items), remarks_on(vectors[directed]))
+    return ids, vectors, check
 
 
 def remove_vectors(name: str) -> None:
@@ -65,9 +110,19 @@ def remove_vectors(name: str) -> None:
 
 
 def vector_rows() -> list[dict]:
-    """Brought vectors: name, source (the dataset's locator), dim."""
-    rows = [(name, store.read_meta(home() / name.removeprefix(PREFIX))) for name in encoders.names() if name.startswith(PREFIX)]
-    return [{"name": name, "source": meta["source"], "dim": meta["dim"]} for name, meta in rows if meta]
+    """Brought vectors: name, source (the dataset's locator), dim, and how many vectors were seen, used and passed over (None
+    where the dataset is gone), with ``passed_over`` as rows of id and reason."""
+    return [{"name": one.name, "source": one.source, "dim": one.dim, **_counts(one)} for one in passed_over.brought()]
+
+
+def _counts(encoder: Imported) -> dict:
+    ids = encoder.ids()
+    try:
+        skipped = passed_over.vectors(library.open_dataset(encoder.source), ids, encoder.zero_ids())
+    except UserError:
+        return {"vectors": len(ids), "used": None, "skipped": None, "passed_over": []}
+    listed = [{"id": one.id, "reason": one.reason} for one in skipped]
+    return {"vectors": len(ids), "used": len(ids) - len(skipped), "skipped": len(skipped), "passed_over": listed}
 
 
 def _name(name: str) -> str:

@@ -21,8 +21,7 @@ from core.datasets.zipped import Zip
 from core.encoders.base import Encoder, encoders
 from core.errors import UserError
 from core.indexes.base import Index, indexes
-from core.services import embed
-from core.services.ready import ready_encoder
+from core.services import passed_over
 
 FRESH_S = 5.0
 LISTING_SHARE = 20
@@ -46,7 +45,7 @@ def open_dataset(locator: str, *, fresh: bool = False) -> Dataset:
     started = time.monotonic()
     found = open_source(locator)
     if found.state().kind == "ready" and found.items and known is not None:
-        same = (found.items, found.skipped) == (known.items, known.skipped)
+        same = (found.items, found.skipped, found.remarks) == (known.items, known.skipped, known.remarks)
         found = known if same else found
     now = time.monotonic()
     _open[locator] = (now + max(FRESH_S, LISTING_SHARE * (now - started)), found)
@@ -56,14 +55,15 @@ def open_dataset(locator: str, *, fresh: bool = False) -> Dataset:
 
 
 def dataset_rows() -> list[dict]:
-    """Every named and every added dataset: name, title, kind, locator, state, detail, pictures, labels, splits, protocols."""
+    """Every named and every added dataset: name, title, kind, locator, state, detail, pictures, labels, splits, protocols,
+    what was seen and passed over in listing, and remarks on what was used, but not as it stands."""
     return [dataset_row(locator) for locator in [*datasets.names(), *added()]]
 
 
 def dataset_row(locator: str) -> dict:
     """The row of one dataset by name or path; what is wrong with it stands in ``detail``."""
     row = {"name": locator, "title": locator, "kind": "", "locator": locator, "state": "unavailable", "detail": "", "note": ""}
-    row |= {"pictures": 0, "labels": 0, "splits": {}, "protocols": [], "skipped": 0, "seen": 0, "layout": ""}
+    row |= {"pictures": 0, "labels": 0, "splits": {}, "protocols": [], "seen": 0, "skipped": 0, "remarks": [], "layout": ""}
     row["added"] = locator in added()
     try:
         dataset = open_source(locator) if locator in datasets.names() else open_dataset(locator)
@@ -82,8 +82,8 @@ def _contents(dataset: Dataset) -> dict:
         "labels": len({item.label for item in items if item.label is not None}),
         "splits": dict(Counter(item.split for item in items if item.split is not None)),
         "protocols": [protocol.name for protocol in dataset.protocols()],
-        "skipped": len(dataset.skipped),
-        "seen": dataset.seen,
+        "seen": dataset.seen, "skipped": len(dataset.skipped),
+        "remarks": [{"where": one.id, "remark": one.text} for one in dataset.remarks],
         "layout": _layout(dataset),
     }
 
@@ -169,13 +169,8 @@ def delete_cache(kind: str, key: str) -> int:
 
 
 def skipped_rows(locator: str, encoder: str | None = None) -> list[dict]:
-    """Pictures that were passed over, with the reason: in listing, and in finished builds (of one encoder, or of all)."""
-    dataset = open_dataset(locator)
-    if encoder is None:
-        found = embed.skipped_in(dataset)
-    else:
-        found = embed.read(dataset, ready_encoder(dataset, encoder, may_fit=False, load=False)).skipped
-    return [{"picture": one.id, "reason": one.reason} for one in (*dataset.skipped, *found)]
+    """What was passed over in a dataset, with the reason: see :func:`core.services.passed_over.rows`."""
+    return passed_over.rows(open_dataset(locator), encoder)
 
 
 def _list_file() -> Path:

@@ -7,7 +7,7 @@ import base64
 import streamlit as st
 
 from core.errors import UserError
-from core.services import jobs, library, opening, pictures, uploads
+from core.services import imports, jobs, library, opening, pictures, uploads
 from core.services.build import is_built
 from core.services.estimate import estimate as estimate_build
 from core.services.jobs import JobStatus
@@ -119,9 +119,19 @@ def skipped(locator: str) -> int:
         return 0
 
 
+@st.cache_data(max_entries=2, ttl=LONG, show_spinner=False)
+def own_vectors() -> dict[str, str]:
+    """For the encoder of each file of vectors that was brought: how many of them are used."""
+    return {
+        row["name"]: f"{row['used']:,} of {row['vectors']:,} vectors are used, {row['skipped']:,} passed over."
+        for row in imports.vector_rows()
+        if row["used"] is not None
+    }
+
+
 def forget_builds() -> None:
     """After a build, a stop or a deletion: ask again what is built and what it would cost."""
-    known = (built, built_best_first, build_times, skipped, estimate, active_jobs, recent_jobs, cache_rows)
+    known = (built, built_best_first, build_times, skipped, estimate, active_jobs, recent_jobs, cache_rows, own_vectors)
     for cache in (*known, encoder_rows, encoder_row):
         cache.clear()
 

@@ -63,5 +63,6 @@ def _outcome() -> None:
         row = next((row for row in cached.dataset_rows() if row["locator"] == outcome), None)
         if row and row["state"] == "ready":
             over = f", {row['skipped']:,} passed over" if row["skipped"] else ""
+            over += f", {count(len(row['remarks']), 'remark')}" if row["remarks"] else ""
             words = f"{count(row['pictures'], 'picture')}{over}. Build an encoder for it to search in it."
             note(f"Added {row['title']}:", words, "good")

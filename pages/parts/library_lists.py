@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import UserError
-from core.services import library
+from core.services import library, passed_over
 from pages.parts import builds, cached, downloads, library_layout, link, settings
 from pages.parts.shell import hosted
 from pages.parts.words import count, quiet, row_html, size, table
@@ -39,8 +39,9 @@ def _dataset(row: dict, number: int) -> None:
 
 def _actions(row: dict, number: int) -> None:
     ready = row["state"] == "ready"
-    skipped = cached.skipped(row["locator"]) if ready else row["skipped"]
-    if skipped and st.button(f"{skipped:,} passed over", key=f"skipped_{number}"):
+    skipped, remarks = cached.skipped(row["locator"]) if ready else row["skipped"], len(row["remarks"])
+    told = [f"{skipped:,} passed over"] * bool(skipped) + [count(remarks, "remark")] * bool(remarks)
+    if told and st.button(", ".join(told), key=f"skipped_{number}"):
         _skipped(row)
     if ready:
         library_layout.offer(row, number)
@@ -68,16 +69,27 @@ def _contents(row: dict) -> str:
 
 @st.dialog("Passed over", width="large")
 def _skipped(row: dict) -> None:
-    """Every picture that could not be used, with the reason."""
+    """Everything that could not be used, with the reason, and what was used, but not as it stands."""
     try:
         found = library.skipped_rows(row["locator"])
     except UserError as error:
         quiet(str(error))
         return
-    quiet(f"{count(len(found), 'file')} of {row['title']} could not be used. Everything else is searched.")
+    if row["remarks"]:
+        quiet(f"Used in {row['title']}, but not as it stands:")
+        table(["Where", "What was done"], [[one["where"], one["remark"]] for one in row["remarks"]])
+    if found:
+        _passed_over(row["title"], found)
+
+
+def _passed_over(title: str, found: list[dict]) -> None:
+    quiet(f"{count(len(found), 'file')} of {title} could not be used. Everything else is searched.")
+    reasons = passed_over.reasons(found)
+    if 1 < len(reasons) < len(found):
+        table(["How often", "Why"], [[f"{number:,}", reason] for reason, number in reasons[:MAX_SKIPPED]])
     table(["File", "Why"], [[one["picture"], one["reason"]] for one in found[:MAX_SKIPPED]])
     if len(found) > MAX_SKIPPED:
-        quiet(f"The first {MAX_SKIPPED} of {len(found):,} are shown.")
+        quiet(f"The first {MAX_SKIPPED} of {len(found):,} are shown, rare reasons first.")
 
 
 def _state(row: dict) -> tuple[str, str]:
@@ -89,6 +101,8 @@ def _state(row: dict) -> tuple[str, str]:
 def _about(row: dict) -> str:
     """What it does, and why it can't be used where it can't; places on the server are not for visitors."""
     detail = row["detail"] if row["state"] == "unavailable" and not hosted() else ""
+    if own := cached.own_vectors().get(row["name"]):
+        return f"{row['about']} {own}"
     return f"{row['about']} {detail[:1].upper()}{detail[1:]}".strip()
 
 

@@ -182,7 +182,9 @@ def test_vectors(plugged, gallery, tmp_path):
     np.save(tmp_path / "mine.npy", np.random.default_rng(0).normal(size=(12, 4)).astype(np.float32))
     (tmp_path / "ids.json").write_text(json.dumps(names))
     bring = ("vectors", "--dataset", str(gallery), "--name", "mine", "--file", str(tmp_path / "mine.npy"))
-    assert plugged.json(*bring) == [{"name": "imported.mine", "source": str(gallery), "dim": 4}]
+    (row,) = plugged.json(*bring)
+    assert (row["name"], row["source"], row["dim"]) == ("imported.mine", str(gallery), 4)
+    assert (row["vectors"], row["used"], row["skipped"]) == (12, 12, 0)
     found = plugged.json("compare", *asked(gallery, "--encoders", "imported.mine,tiny.16x16", "-k", "3"))
     assert len(found["answers"][0]["hits"]) == 3
     assert plugged.run("vectors", "--name", "mine").returncode == 1

@@ -69,9 +69,10 @@ def test_what_is_passed_over(tmp_path):
     dataset = text(tmp_path / "in" / "m.csv", "path,label\n" + "".join(f'"{name}",x\n' for name in names) + ",x\n")
     assert [item.id for item in dataset.items] == ["inside.png", "ok.png"]
     reasons = {one.id: one.reason for one in dataset.skipped}
-    assert all(why in reasons[name] for name, why in bad.items())
-    assert reasons["ok.png"] == "another row has the same id"
-    assert reasons[""] == "the row has no path"
+    assert all(why in reasons[f"line {line}: {name}"] for line, (name, why) in enumerate(bad.items(), 4))
+    assert reasons["line 13: ok.png"] == "another row has the same id"
+    assert reasons["line 14"] == "the row has no path"
+    assert dataset.remarks == ()
 
 
 def test_absolute_paths_are_the_owners_choice(tmp_path):
@@ -86,9 +87,9 @@ def test_absolute_paths_are_the_owners_choice(tmp_path):
     [
         ("", "no column 'path'"),
         ("a,b\n1,2\n", "no column 'path'"),
-        ("path,label\n", "no column 'path'"),
+        ("path,label\n", "no rows below"),
         ("path,path\na.png,b.png\n", "same name"),
-        ('path\n"' + "x" * 200_000 + "\n", "can't be read as CSV"),
+        ('path\n"' + "x" * 200_000 + "\n", "line 2: the line can't be read"),
         ("path\na\0.png\n", "No picture"),
     ],
 )

@@ -8,7 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from core.datasets.names import HIDDEN
 from core.datasets.parquet import BATCH, Parquet, split_of
+from core.datasets.parquet_columns import Columns
 from core.datasets.paths import open_path
 from core.errors import UserError
 from core.images import MAX_BYTES
@@ -105,6 +107,36 @@ def test_a_damaged_file_does_not_hide_the_others(tmp_path):
     dataset = open_path(tmp_path)
     assert len(dataset.items) == 8
     assert len(dataset.skipped) == 2
+
+
+def test_what_lies_beside_parquet_is_listed(tmp_path):
+    hub_parquet(tmp_path / "set")
+    expected = {".hidden.parquet": HIDDEN, ".git": HIDDEN, "README.md": "no Parquet", "a/b/c/d": "three folders"}
+    expected["away"] = "link"
+    for name in ("README.md", ".hidden.parquet", ".git/x.parquet", "a/b/c/d/deep.parquet"):
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "set" / name).write_bytes(b"")
+    (tmp_path / "set" / "away").symlink_to(tmp_path)
+    found = {os.path.relpath(one.id, tmp_path / "set"): one.reason for one in Parquet(tmp_path / "set").skipped}
+    assert found.keys() == expected.keys()
+    assert all(why in found[name] for name, why in expected.items())
+
+
+def test_rows_behind_damage_are_listed_one_by_one(tmp_path, monkeypatch):
+    path = parquet(tmp_path / "p.parquet", {"image": [picture(i) for i in range(6)], "label": list("abcdef")})
+    rows = Columns.rows
+
+    def broken(self):
+        for number, row in enumerate(rows(self)):
+            if number == 2:
+                raise OSError("a page is damaged")
+            yield row
+
+    monkeypatch.setattr(Columns, "rows", broken)
+    dataset = Parquet(path)
+    assert [item.label for item in dataset.items] == ["a", "b"]
+    assert [one.id for one in dataset.skipped] == [f"p/{row:06d}" for row in range(2, 6)]
+    assert all("a page is damaged" in one.reason for one in dataset.skipped)
 
 
 def test_damaged_pages_are_an_answer(tmp_path):

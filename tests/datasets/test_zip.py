@@ -8,6 +8,7 @@ import zipfile
 
 import pytest
 
+from core.datasets import zip_directory
 from core.datasets import zipped as module
 from core.datasets.folder import Folder
 from core.datasets.paths import open_path
@@ -43,7 +44,8 @@ def test_a_zip_says_what_its_folder_says(tmp_path, name, around):
 
 
 def test_members_that_mean_harm_are_listed_and_nothing_is_written(tmp_path):
-    harm = ["../up.png", "a/../../up.png", "/etc/abs.png", "C:/win.png", "..\\up.png", "a\\b.png", "nested.zip", "x/scan.heic"]
+    harm = ["../up.png", "a/../../up.png", "/etc/abs.png", "C:/win.png", "..\\up.png", "a\\..\\..\\up.png"]
+    harm += ["nested.zip", "x/scan.heic"]
     path = archive(tmp_path / "z.zip", {"ok/1.png": picture(1), **dict.fromkeys(harm, picture(2))})
     before = sorted(os.listdir(tmp_path))
     dataset = Zip(path)
@@ -54,11 +56,13 @@ def test_members_that_mean_harm_are_listed_and_nothing_is_written(tmp_path):
     assert sorted(os.listdir(tmp_path)) == before
 
 
-def test_hidden_members_are_ignored(tmp_path):
-    names = ["a/1.png", "__MACOSX/a/._1.png", "a/.DS_Store", ".hidden/2.png", "a/Thumbs.db", "empty/"]
-    dataset = Zip(archive(tmp_path / "z.zip", dict.fromkeys(names, picture(1))))
+def test_hidden_members_and_other_kinds_are_listed(tmp_path):
+    hidden, others = ["__MACOSX/a/._1.png", "a/.DS_Store", ".hidden/2.png"], ["a/list.txt", "a/README"]
+    members = dict.fromkeys(["a/1.png", *hidden, *others], picture(1)) | {"empty/": b"", "empty\\": b""}
+    dataset = Zip(archive(tmp_path / "z.zip", members))
     assert [item.id for item in dataset.items] == ["1.png"]
-    assert not dataset.skipped
+    reasons = {one.id: one.reason for one in dataset.skipped}
+    assert reasons == dict.fromkeys(hidden, module.HIDDEN) | dict.fromkeys(others, OTHER)
 
 
 def test_links_in_zips_are_not_followed(tmp_path):
@@ -108,11 +112,11 @@ def test_archives_that_claim_too_much_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "SMALL", 1 << 20)
     with pytest.raises(UserError, match="unpack"):
         _ = Zip(path).items
-    monkeypatch.setattr(module, "MAX_MEMBERS", 3)
+    monkeypatch.setattr(zip_directory, "MAX_MEMBERS", 3)
     with pytest.raises(UserError, match="too many members"):
         _ = Zip(path).items
-    monkeypatch.setattr(module, "MAX_DIRECTORY", 10)
-    monkeypatch.setattr(module.zipfile, "ZipFile", None)
+    monkeypatch.setattr(zip_directory, "MAX_DIRECTORY", 10)
+    monkeypatch.setattr(zip_directory, "_entries", None)
     with pytest.raises(UserError, match="too many members"):
         _ = Zip(path).items
 
@@ -124,6 +128,7 @@ def test_two_members_of_one_name(tmp_path):
             made.writestr("a.png", picture(2))
     dataset = Zip(tmp_path / "z.zip")
     assert dataset.read(dataset.items[0]) == picture(1)
+    assert [(one.id, one.reason) for one in dataset.skipped] == [("a.png", "another member has this name")]
 
 
 @pytest.mark.parametrize("data", [b"", b"no zip", b"PK\x05\x06" + bytes(18), b"PK\x03\x04" + bytes(60)])

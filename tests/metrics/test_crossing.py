@@ -145,6 +145,12 @@ def test_a_table_without_sets_and_one_for_folders_of_another_name(sets):
     assert dict(other.sides[0].classes) == {"mug": "cup"}
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "cp1252"])
+def test_a_table_in_another_encoding(encoding):
+    told = crossing.parsed("goods", "query_class;gallery_class\nBücher;café\n".encode(encoding))
+    assert [(row.query_class, row.gallery_class) for row in told.rows] == [("Bücher", "café")]
+
+
 def test_without_a_table_classes_of_the_same_name_are_joined(sets):
     paint(sets / "yard", "car", "blue", 4, 50)
     paint(sets / "yard", "boat", "blue", 4, 51)
@@ -169,6 +175,8 @@ BAD = {
     "query_class,gallery_class\nmug,cup\nmug,car": r"leads 'mug' to 'cup' and to 'car'",
     "from,to\nmug,cup": r"no column query_class and no column gallery_class; its columns: from, to",
     "query_set,query_class,gallery_class\nelsewhere,boat,car": r"joins no class of phone to one of shop",
+    "query_class,gallery_class\nmug,cup, large\n": r"line 2: there are more cells than columns",
+    'query_class,gallery_class\nmug,"cup\nfern,plant\n': r"line 2: a quote is opened and never closed",
 }
 
 

@@ -6,10 +6,11 @@ import io
 import time
 import zipfile
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from core.services import jobs, library
+from core.services import imports, jobs, library
 from core.services.build import build
 from pages.parts import cached
 from tests.pages.reading import columns, html, param
@@ -73,6 +74,33 @@ def test_a_zip_is_added(open_page, pictures):
     assert not app.exception
     assert "12 pictures" in html(app)
     assert len(library.added()) == 1
+
+
+def test_what_was_passed_over_and_what_was_not_taken_as_it_stands_is_listed(open_page, pictures):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for file in sorted(pictures.rglob("*.png"))[:3]:
+            archive.write(file, f"dog\\{file.name}")
+        for name in ("../outside.png", "notes.txt", "__MACOSX/._1.png", "__MACOSX/._2.png"):
+            archive.writestr(name, b"no picture")
+    app = open_page("library")
+    app.file_uploader[0].set_value(("mine.zip", out.getvalue(), "application/zip")).run()
+    assert "3 pictures, 4 passed over, 1 remark" in html(app)
+    (button,) = [one for one in app.button if one.label == "4 passed over, 1 remark"]
+    words = html(button.click().run())
+    for expected in ("points outside the archive", "no ending of a picture", "left behind by a system", "backslashes"):
+        assert expected in words
+    assert words.index("../outside.png") < words.index("__MACOSX/._1.png"), "rare reasons first"
+
+
+def test_own_vectors_say_how_many_of_them_are_used(open_page, pictures, tmp_path):
+    locator = library.add_folder(str(pictures))
+    ids = [item.id for item in library.open_dataset(locator).items]
+    np.save(tmp_path / "v.npy", np.eye(len(ids) + 1)[:, :5])
+    (tmp_path / "v.txt").write_text("\n".join([*ids, "unknown.png"]))
+    imports.import_vectors(locator, "mine", str(tmp_path / "v.npy"))
+    app = open_page("library")
+    assert "5 of 13 vectors are used, 8 passed over." in html(app)
 
 
 def test_a_zip_that_is_none_is_refused(open_page):

@@ -12,7 +12,7 @@ import pytest
 from core import store
 from core.encoders.base import encoders
 from core.errors import UserError
-from core.services import imports, library
+from core.services import imports, library, passed_over
 from core.services.build import build, is_built
 from core.services.compare import compare
 from core.services.search import Query, search
@@ -68,8 +68,8 @@ def test_pictures_without_a_vector_are_skipped_and_vectors_without_a_picture_ign
     dataset = library.open_dataset(str(gallery))
     assert [hit.id for hit in search(Query(item_id="00001.png"), dataset, name).hits] == ["00002.png", "00003.png"]
     rows = library.skipped_rows(dataset.locator, name)
-    assert len(rows) == 17
-    assert rows[0]["reason"] == "no vector was brought for it"
+    assert rows[0] == {"picture": "unknown.png", "reason": f"{passed_over.NO_PICTURE} ({name})"}
+    assert [row["reason"] for row in rows[1:]] == 17 * ["no vector was brought for it"]
     with pytest.raises(UserError, match="no vector"):
         search(Query(item_id="00000.png"), dataset, name)
 
@@ -126,10 +126,104 @@ def test_vectors_of_one_dataset_are_not_taken_for_another(gallery, brought, tmp_
         build(other, [name])
 
 
+def bring(folder, vectors, ids=None, name="v") -> str:
+    np.save(folder / f"{name}.npy", vectors)
+    (folder / f"{name}.txt").write_text("\n".join(ids or numbered(len(vectors))))
+    return str(folder / f"{name}.npy")
+
+
+def normal(rows: int, dim: int = 6) -> np.ndarray:
+    return np.random.default_rng(3).normal(size=(rows, dim)).astype(np.float32)
+
+
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+def test_a_vector_without_direction_is_similar_to_nothing(gallery, tmp_path, zero):
+    vectors = normal(20)
+    vectors[[2, 5]] = zero
+    name = imports.import_vectors(str(gallery), "z", bring(tmp_path, vectors))
+    dataset = library.open_dataset(str(gallery))
+    hits = search(Query(item_id="00000.png"), dataset, name, k=50).hits
+    assert {hit.id for hit in hits} == set(numbered(20)) - {"00000.png", "00002.png", "00005.png"}
+    with pytest.raises(UserError, match="no direction"):
+        search(Query(item_id="00002.png"), dataset, name)
+    listed = {row["picture"]: row["reason"] for row in library.skipped_rows(dataset.locator, name)}
+    assert listed.keys() == {"00002.png", "00005.png"}
+    assert all("no direction" in reason for reason in listed.values())
+    (row,) = imports.vector_rows()
+    assert (row["vectors"], row["used"], row["skipped"]) == (20, 18, 2)
+
+
+def test_vectors_without_any_direction_are_refused_and_leave_nothing(gallery, tmp_path, artifacts):
+    with pytest.raises(UserError, match=r"None of the 20 vectors can be used.*no direction"):
+        imports.import_vectors(str(gallery), "z", bring(tmp_path, np.zeros((20, 4))))
+    assert not list(artifacts.glob("library/vectors/*"))
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_tiny_and_huge_vectors_keep_their_direction(gallery, tmp_path, scale):
+    vectors = normal(20).astype(np.float64)
+    dataset = library.open_dataset(str(gallery))
+    plain = imports.import_vectors(str(gallery), "plain", bring(tmp_path, vectors, name="p"))
+    scaled = imports.import_vectors(str(gallery), "scaled", bring(tmp_path, vectors * scale, name="s"))
+    first, second = (search(Query(item_id="00000.png"), dataset, name).hits for name in (plain, scaled))
+    assert [hit.id for hit in first] == [hit.id for hit in second]
+    np.testing.assert_allclose([hit.score for hit in first], [hit.score for hit in second], atol=1e-6)
+
+
+def test_what_can_be_used_is_counted_and_told_before_it_is_taken(gallery, tmp_path, artifacts):
+    vectors = normal(20)
+    vectors[:, 4] = 7.0
+    vectors[3] = 0.0
+    vectors[8] = vectors[9]
+    file = bring(tmp_path, vectors, [*numbered(15), *(f"other-{n}" for n in range(5))])
+    told = imports.check_vectors(str(gallery), file)
+    assert not list(artifacts.glob("library/vectors/*"))
+    assert (told.rows, told.used, len(told.skipped), told.pictures) == (20, 14, 6, 20)
+    assert str(told) == "20 vectors of 6 dimensions: 14 used, 6 passed over. 6 of 20 pictures have none."
+    assert {one.id: one.reason for one in told.skipped} == {
+        "00003.png": passed_over.NO_DIRECTION, **{f"other-{n}": passed_over.NO_PICTURE for n in range(5)},
+    }  # fmt: skip
+    assert [one.id for one in told.remarks] == ["1 of 6 columns", "1 of 19 rows"]
+    heard = []
+
+    def hear(check):
+        heard.append((check, list(artifacts.glob("library/vectors/*"))))
+
+    imports.import_vectors(str(gallery), "half", file, told=hear)
+    assert heard == [(told, [])]
+
+
+def test_constant_columns_and_copies_are_told(gallery, tmp_path):
+    vectors = normal(20)
+    vectors[:, [1, 4]] = 7.0
+    vectors[5:8] = vectors[9]
+    remarks = imports.check_vectors(str(gallery), bring(tmp_path, vectors)).remarks
+    assert [one.id for one in remarks] == ["2 of 6 columns", "3 of 20 rows"]
+    assert imports.check_vectors(str(gallery), bring(tmp_path, normal(20))).remarks == ()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "utf-16-le"])
+def test_ids_in_any_encoding(gallery, tmp_path, encoding):
+    file = bring(tmp_path, normal(20))
+    (tmp_path / "v.txt").write_bytes("\r\n".join(numbered(20)).encode(encoding))
+    assert imports.check_vectors(str(gallery), file).used == 20
+
+
+def test_a_row_of_ids_that_can_not_be_read_shifts_no_other(gallery, tmp_path):
+    file = bring(tmp_path, normal(20))
+    (tmp_path / "v.txt").unlink()
+    lines = [f"{name},x" for name in numbered(20)]
+    lines[4] = '00004.png,"x,y'
+    (tmp_path / "v.csv").write_text("id,label\n" + "\n".join(lines))
+    with pytest.raises(UserError, match="line 6"):
+        imports.check_vectors(str(gallery), file)
+
+
 def test_removal_takes_what_was_built_too(gallery, brought, artifacts):
     name = imports.import_vectors(str(gallery), "mine", str(brought))
     search(Query(item_id="00000.png"), library.open_dataset(str(gallery)), name)
-    assert imports.vector_rows() == [{"name": name, "source": str(gallery), "dim": 6}]
+    (row,) = imports.vector_rows()
+    assert row == {"name": name, "source": str(gallery), "dim": 6, "vectors": 20, "used": 20, "skipped": 0, "passed_over": []}
     imports.remove_vectors("imported.mine")
     assert imports.vector_rows() == store.entries() == []
     assert name not in encoders.names()

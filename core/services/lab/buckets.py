@@ -96,7 +96,7 @@ def buckets(
     own = item_of(dataset, query)
     at = {id: row for row, id in enumerate(found.ids)}.get(own.id)
     if at is None:
-        raise UserError(f"{encoder} holds no vector for {query!r}.", fix="Choose another query.")
+        raise embed.lacks_vector(found, encoder, own.id)
     gallery = galleries.gallery_rows(dataset, found, dataset.protocol())
     gallery = gallery[gallery != at]
     if not len(gallery):

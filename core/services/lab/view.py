@@ -160,7 +160,7 @@ class _Asked:
         self.item = item_of(dataset, query)
         at = {id: row for row, id in enumerate(self.found.ids)}.get(query)
         if at is None:
-            raise UserError(f"{encoder.name} holds no vector for {query!r}.", fix="Choose another query.")
+            raise embed.lacks_vector(self.found, encoder.name, query)
         self.vector = np.ascontiguousarray(self.found.vectors[at : at + 1])
         place = np.flatnonzero(self.rows == at)
         self.row = int(place[0]) if len(place) else -1
