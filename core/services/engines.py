@@ -14,7 +14,7 @@ from core.encoders.base import Encoder
 from core.errors import UserError
 from core.images import decode
 from core.services import decoded, embed, filters, galleries
-from core.services.answer import Answer, Hit, Query, item_of, verdict
+from core.services.answer import Answer, Hit, Place, Query, item_of, verdict
 from core.services.decoded import Picture
 from core.services.specs import IndexSpec
 from core.services.usual import usual
@@ -91,6 +91,29 @@ class Engine:
         picture = None if self.encoder.tier == "imported" else decoded.picture(query, self.dataset)
         return self._vector(query, picture, {})
 
+    def place(self, query: Query, item_id: str, where: Sequence[str] = ()) -> Place:
+        """Where a picture of the gallery stands for a query when the whole gallery is ranked by exact cosines; the query's own
+        copies, and what ``where`` leaves out, take no rank.
+
+        Raises:
+            UserError: the picture is not in the gallery, or the query can't be read.
+        """
+        picture = None if self.encoder.tier == "imported" else decoded.picture(query, self.dataset)
+        vector = self._vector(query, picture, {})
+        scores = np.asarray(self.found.vectors[self.rows], np.float32) @ vector[0]
+        wanted = np.flatnonzero(self.rows == self._row_of.get(item_of(self.dataset, item_id).id, -1))
+        if where:
+            scores[~filters.allowed([self._gallery_item(row) for row in range(len(self.rows))], where)] = -np.inf
+        if not len(wanted) or not np.isfinite(cosine := scores[wanted[0]]):
+            raise UserError(f"{item_id!r} is not in what is searched.")
+        before = np.flatnonzero((scores > cosine) | ((scores == cosine) & (np.arange(len(scores)) < wanted[0])))
+        if query.item_id is not None:
+            near = before[self.rows[before] == self._row_of.get(query.item_id, -1)]
+        else:
+            near = before[scores[before] >= TWIN]
+        own = self._own_rows(query, picture, vector, near.tolist())
+        return Place(1 + len(before) - len(own), float(cosine))
+
     def _warm_up(self) -> float:
         """The first call of a decoder, a network or a memory-mapped index is slow for reasons that are not theirs. Returns the
         milliseconds of the second."""
@@ -129,12 +152,13 @@ class Engine:
         index: str, runs: int, where: tuple[str, ...],
     ) -> Answer:  # fmt: skip
         own = item_of(self.dataset, query.item_id) if query.item_id is not None else None
-        hits = tuple(self._hit(rank, row, score, own) for rank, (row, score) in enumerate(kept, start=1))
         # by the stored vectors: an index may only estimate scores, and some are no cosines
-        near = np.asarray(self.found.vectors[self.rows[[row for row, _ in kept]]]) @ vector[0] if kept else None
+        near = (np.asarray(self.found.vectors[self.rows[[row for row, _ in kept]]]) @ vector[0]).tolist() if kept else []
+        ranked = enumerate(zip(kept, near, strict=True), start=1)
+        hits = tuple(self._hit(rank, row, score, cosine, own) for rank, ((row, score), cosine) in ranked)
         return Answer(
             self.dataset.name, self.encoder.name, index or self.index.name, k, hits, timing, hidden, self.index.score, runs,
-            where, None if near is None else float(near.max()), self.usual.score, self.usual.apart,
+            where, max(near, default=None), self.usual.score, self.usual.apart, self.usual.calibration,
         )  # fmt: skip
 
     def _stored(self, query: Query) -> np.ndarray:
@@ -167,9 +191,11 @@ class Engine:
         except UserError:  # it can't be read any more, so nobody will see it twice
             return False
 
-    def _hit(self, rank: int, row: int, score: float, own: Item | None) -> Hit:
+    def _hit(self, rank: int, row: int, score: float, cosine: float, own: Item | None) -> Hit:
         item = self._gallery_item(row)
-        return Hit(rank, item.id, item.path, item.label, item.instance, item.category, item.split, score, verdict(own, item))
+        return Hit(
+            rank, item.id, item.path, item.label, item.instance, item.category, item.split, score, verdict(own, item), cosine
+        )
 
 
 def may_repeat(timing: Mapping[str, float]) -> bool:
