@@ -76,11 +76,12 @@ def random_scores(vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
     rng = np.random.default_rng(1)
     one = rng.integers(0, len(rows), PAIRS)
     other = (one + rng.integers(1, len(rows), PAIRS)) % len(rows)
-    parts = [slice(start, start + BLOCK) for start in range(0, PAIRS, BLOCK)]
-    return np.concatenate([
-        np.einsum("nd,nd->n", np.asarray(vectors[rows[one[part]]], np.float32), np.asarray(vectors[rows[other[part]]], np.float32))
-        for part in parts
-    ])  # fmt: skip
+    starts = range(0, PAIRS, BLOCK)
+    return np.concatenate([_cosines(vectors, rows[one[at : at + BLOCK]], rows[other[at : at + BLOCK]]) for at in starts])
+
+
+def _cosines(vectors: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    return np.einsum("nd,nd->n", np.asarray(vectors[left], np.float32), np.asarray(vectors[right], np.float32))
 
 
 def true_field(items: Sequence[Item]) -> str:
