@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from core.services.compare import agreement
 from pages.parts import agreement as matrix
-from pages.parts import answers, cached, cached_part, components, export, key, link, part, query, settings
+from pages.parts import answers, cached, cached_part, components, detail, export, key, link, palette, part, query, settings
 from pages.parts.answers import Gathered
 from pages.parts.guard import run
 from pages.parts.link import View
 from pages.parts.shell import shell
 from pages.parts.words import note
 
+BOARD = "board"
 PLACES = ("panel_query", "panel_settings", "panel_agreement", "answer")
 
 
@@ -55,15 +58,20 @@ def _answer(view: View) -> None:
     """The board; on its own while a build runs, so that its progress moves without the page."""
     gathered = answers.gather(view)
     if not view.encoders:
-        note("No encoder is chosen.", "Choose at least one under Encoders.")
+        note("No encoder is chosen.", "Choose at least one under Encoders, or begin with those that tell most.")
+        st.button("Show the usual encoders", on_click=_usual, key="usual_encoders")
         return
-    picked, action = answers.draw(view, gathered, "board")
+    picked, action = answers.draw(
+        view, gathered, BOARD, on_opened=partial(detail.remember, BOARD), **detail.tools(view, gathered)
+    )
     key.under_board(gathered.answers.values())
     if picked and picked in cached.dataset(view.dataset).rows:
         link.ask(f"item:{picked}")
         st.rerun()
     if action:
-        answers.act(view, action)
+        detail.follow(view, action)
+        if not link.wish(action):
+            answers.act(view, action)
         st.rerun()
     if gathered.busy and gathered.waiting:  # one that has loaded meanwhile
         answers.ask(view, gathered.waiting[0])
@@ -73,6 +81,11 @@ def _answer(view: View) -> None:
         cached.forget_builds()
         st.rerun()
     st.session_state["was_busy"] = gathered.busy
+
+
+def _usual() -> None:
+    """The encoders that the data set opens with."""
+    st.session_state[link.ENCODERS] = link.opening(st.session_state[link.DATASET])
 
 
 def _remarks() -> None:
@@ -85,7 +98,7 @@ def _agreement(view: View, gathered: Gathered) -> None:
     shown = list(gathered.answers.values())
     if len(shown) > 1:
         titles = [cached.encoder_row(answer.encoder)["title"] or answer.encoder for answer in shown]
-        matrix.show(agreement(shown, view.k), titles)
+        matrix.show(agreement(shown, view.k), titles, [palette.mark_html(answer.encoder) for answer in shown])
     else:
         matrix.empty()
 

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import tempfile
 from pathlib import Path
@@ -20,9 +21,12 @@ from tools.serve import chromium, serving, settle
 
 OUT = ROOT / "screenshots"
 WIDTHS = {"wide": 1280, "narrow": 390}
+BOARD_WIDTHS = {"large": 1920, "wide": 1280, "tablet": 820, "narrow": 390}
+"""Of Compare, whose columns have to be seen everywhere."""
 SCHEMES = ("light", "dark")
 TALLEST = 3200
 README_HEIGHT = 880
+CLASSICAL = ("hog.8x8", "tiny.16x16", "hsv.12x4x4", "phash.16x16", "dhash.16x16", "sift.vlad32")
 MANY = "hog.8x8,tiny.16x16,hsv.12x4x4,phash.16x16,dhash.16x16,sift.vlad32,mobilenetv3_large_100.ra_in1k,resnet50.tv_in1k"
 
 
@@ -32,12 +36,19 @@ def states() -> dict[str, tuple[str, object]]:
         "home": ("", None),
         "compare": ("compare", None),
         "compare-one": ("compare?encoders=hog.8x8&k=5", None),
+        **{f"compare-{n}": (f"compare?encoders={','.join(CLASSICAL[:n])}", None) for n in (2, 3, 4, 6)},
         "compare-many": (f"compare?encoders={MANY}&k=5", None),
+        "compare-small": (f"compare?encoders={','.join(CLASSICAL)}&size=S", None),
+        "compare-large": (f"compare?encoders={','.join(CLASSICAL[:3])}&size=L", None),
+        "compare-hit": (f"compare?encoders={','.join(CLASSICAL)}", _hit),
+        "compare-menu": (f"compare?encoders={','.join(CLASSICAL)}", _menu),
+        "compare-keys": (f"compare?encoders={','.join(CLASSICAL)}", lambda page: page.keyboard.press("?")),
+        "compare-far": (f"compare?encoders={','.join(CLASSICAL[:4])}", _far),
+        "compare-unbuilt": (f"compare?encoders={','.join(CLASSICAL[:2])},resnet50.tv_in1k", None),
         "compare-forged": ("compare?query=item:nothing&k=9999&encoders=nonsense", None),
         "compare-none": ("compare", _no_encoder),
         "compare-lit": ("compare", _pin),
         "compare-gallery": ("compare", _gallery),
-        "compare-upload": ("compare", _upload),
         "metrics": ("metrics", None),
         "metrics-sorted": ("metrics?sort=p50+up", None),
         "metrics-pairs": ("metrics", _pairs),
@@ -78,7 +89,7 @@ def main() -> None:
         for name, (path, act) in states().items():
             if wanted and not any(word in name for word in wanted):
                 continue
-            for size, width in WIDTHS.items():
+            for size, width in (BOARD_WIDTHS if name.startswith("compare") else WIDTHS).items():
                 for scheme in SCHEMES:
                     _shoot(browser, f"{address}/{path}", act, width, scheme, OUT / f"{name}-{size}-{scheme}.png")
 
@@ -130,8 +141,23 @@ def _gallery(page) -> None:
     page.locator("[role=dialog] .cell").first.wait_for()
 
 
-def _upload(page) -> None:
-    page.get_by_role("button", name="Upload").first.click()
+def _hit(page) -> None:
+    page.locator(".column").nth(1).locator(".open").nth(2).click()
+    page.locator(".detail .pairs").wait_for()
+
+
+def _menu(page) -> None:
+    page.locator(".more").nth(1).click()
+
+
+def _far(page) -> None:
+    """A query that is like nothing in the gallery: noise."""
+    noise = Image.effect_noise((96, 96), 220).convert("RGB")
+    out = io.BytesIO()
+    noise.save(out, "PNG")
+    given = {"name": "noise.png", "mimeType": "image/png", "buffer": out.getvalue()}
+    page.locator(".st-key-panel_query input[type=file]").set_input_files(given)
+    page.locator(".notice").first.wait_for()
 
 
 def _tab(name: str):

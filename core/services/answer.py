@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from core.datasets.base import Dataset
 from core.datasets.names import nfc
 from core.errors import UserError
+from core.services.calibration import Calibration
 from core.types import Item
 
 IDENTICAL = "identical file"
@@ -41,6 +42,16 @@ class Hit:
     score: float
     verdict: str | None
     identical: bool = False
+    cosine: float | None = None
+    """By the stored vectors, whatever the index estimates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a picture of the gallery stands in one encoder's full order of it: rank from 1, and cosine to the query."""
+
+    rank: int
+    cosine: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +83,8 @@ class Answer:
     """The cosine below which nothing counts as close, see :mod:`core.services.usual`; None where nothing says what is usual."""
     apart: str = ""
     """The field (``category``, ``label``) whose other values ``usual`` was measured on; empty: on all other pictures."""
+    calibration: Calibration | None = None
+    """What a cosine of this encoder is worth in this gallery; None where too few pictures say."""
 
     @property
     def far(self) -> bool:

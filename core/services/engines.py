@@ -15,7 +15,7 @@ from core.errors import UserError
 from core.images import decode
 from core.neighbours import dots
 from core.services import decoded, embed, filters, galleries
-from core.services.answer import Answer, Hit, Query, item_of, verdict
+from core.services.answer import Answer, Hit, Place, Query, item_of, verdict
 from core.services.copies import NEAR, same_file
 from core.services.decoded import Picture
 from core.services.specs import IndexSpec
@@ -78,13 +78,34 @@ class Engine:
         return Answer(
             self.dataset.name, self.encoder.name, index or self.index.name, k, hits, timing,
             None if own is None else query.item_id, most - (own is not None), self.index.score, runs, tuple(where),
-            self._best(kept, vector), self.usual.score, self.usual.apart,
+            max((hit.cosine for hit in hits), default=None), self.usual.score, self.usual.apart, self.usual.calibration,
         )  # fmt: skip
 
     def vector(self, query: Query) -> np.ndarray:
         """The query as its encoder sees it, float32 (1, dim). Raises UserError."""
         picture = None if self.encoder.tier == "imported" else decoded.picture(query, self.dataset)
         return self._vector(query, picture, {})
+
+    def place(self, query: Query, item_id: str, where: Sequence[str] = ()) -> Place:
+        """Where a picture of the gallery stands for a query when the whole gallery is ranked by exact cosines; a query from
+        the gallery, and what ``where`` leaves out, take no rank.
+
+        Raises:
+            UserError: the picture is not in the gallery, or the query can't be read.
+        """
+        picture = None if self.encoder.tier == "imported" else decoded.picture(query, self.dataset)
+        vector = self._vector(query, picture, {})
+        scores = np.asarray(self.found.vectors[self.rows], np.float32) @ vector[0]
+        wanted = np.flatnonzero(self.rows == self._row_of.get(item_of(self.dataset, item_id).id, -1))
+        if where:
+            scores[~filters.allowed([self._gallery_item(row) for row in range(len(self.rows))], where)] = -np.inf
+        if not len(wanted) or not np.isfinite(cosine := scores[wanted[0]]):
+            raise UserError(f"{item_id!r} is not in what is searched.")
+        own = self._own_row(query, None)
+        if own is not None:
+            scores[own] = -np.inf
+        before = (scores > cosine) | ((scores == cosine) & (np.arange(len(scores)) < wanted[0]))
+        return Place(1 + int(before.sum()), float(cosine))
 
     def _warm_up(self) -> float:
         """The first call of a decoder, a network or a memory-mapped index is slow for reasons that are not theirs. Returns the
@@ -123,19 +144,18 @@ class Engine:
         self, query: Query, picture: Picture | None, vector: np.ndarray, kept: list[tuple[int, float]]
     ) -> tuple[Hit, ...]:
         own = item_of(self.dataset, query.item_id) if query.item_id is not None else None
-        copies = self._copies(query, picture, vector, [row for row, _ in kept])
+        rows = [row for row, _ in kept]
+        copies, near = self._copies(query, picture, vector, rows), self._cosines(rows, vector).tolist() if kept else []
         return tuple(
             Hit(rank, item.id, item.path, item.label, item.instance, item.category, item.split, score, verdict(own, item),
-                row in copies)
-            for rank, (row, score) in enumerate(kept, start=1) for item in [self._gallery_item(row)]
+                row in copies, cosine)
+            for rank, ((row, score), cosine) in enumerate(zip(kept, near, strict=True), start=1)
+            for item in [self._gallery_item(row)]
         )  # fmt: skip
 
     def _cosines(self, rows: Sequence[int], vector: np.ndarray) -> np.ndarray:
         """By the stored vectors, float32 (len(rows)): an index may only estimate scores, and some are no cosines."""
         return dots(self.found.vectors[self.rows[list(rows)]], vector[0])
-
-    def _best(self, kept: list[tuple[int, float]], vector: np.ndarray) -> float | None:
-        return float(self._cosines([row for row, _ in kept], vector).max()) if kept else None
 
     def _stored(self, query: Query) -> np.ndarray:
         if query.item_id is None or query.box:

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from core.datasets.base import Dataset
 from core.datasets.names import shown
 from core.images import read_file
-from core.services.answer import IDENTICAL, Answer, Hit, Query, item_of, verdict
+from core.services.answer import IDENTICAL, Answer, Hit, Place, Query, item_of, verdict
 from core.services.engines import RUNS, may_repeat
 from core.services.loading import engine
 from core.services.specs import index_spec
 
 __all__ = [
-    "IDENTICAL", "RUNS", "Answer", "Hit", "Query", "engine", "item_of", "may_repeat", "query_from_file", "search", "verdict",
+    "IDENTICAL", "RUNS", "Answer", "Hit", "Place", "Query", "engine", "item_of", "may_repeat", "place", "query_from_file",
+    "search", "verdict",
 ]  # fmt: skip
 
 
@@ -46,3 +47,8 @@ def search(
     spec = index_spec(index)
     made, set_knobs = engine(dataset, encoder, index), {**spec.search, **knobs}
     return made.search(query, k, include_self=include_self, index=spec.text, where=where, runs=runs, **set_knobs)
+
+
+def place(query: Query, dataset: Dataset, encoder: str, item_id: str, where: Sequence[str] = ()) -> Place:
+    """Where a picture stands in an encoder's full, exact order of the gallery; see :meth:`core.services.engines.Engine.place`."""
+    return engine(dataset, encoder, "exact").place(query, item_id, where)

@@ -10,18 +10,15 @@ import streamlit as st
 from core.services.compare import Agreement
 from pages.parts.words import caption, quiet
 
-FEW = 5
-"""More encoders than this get narrow columns with their names on end."""
 
-
-def show(agreement: Agreement, titles: Sequence[str]) -> None:
-    """Overlap@K above, rank-biased overlap on request, and one sentence that reads it."""
+def show(agreement: Agreement, titles: Sequence[str], marks: Sequence[str]) -> None:
+    """Overlap@K above, rank-biased overlap on request, and one sentence that reads it; ``marks``: of the encoders, as HTML."""
     caption("Agreement")
     measure = st.segmented_control(
         "Measure", ("Overlap", "Rank-biased"), default="Overlap", key="measure", label_visibility="collapsed"
     )
     ranked = measure == "Rank-biased"
-    st.html(table(agreement.rbo if ranked else agreement.overlap, titles))
+    st.html(table(agreement.rbo if ranked else agreement.overlap, titles, marks))
     quiet(_explain(ranked, agreement.k) + " " + reading(agreement, titles))
 
 
@@ -31,18 +28,20 @@ def empty() -> None:
     quiet("With two or more answers, this table says how many pictures they have in common.")
 
 
-def table(values: Sequence[Sequence[float]], titles: Sequence[str]) -> str:
-    """The matrix as a table; names are escaped, shades carry no news that the figures do not."""
-    head = "".join(f'<th scope="col" title="{escape(t)}"><span>{escape(brief(t))}</span></th>' for t in titles)
+def table(values: Sequence[Sequence[float]], titles: Sequence[str], marks: Sequence[str]) -> str:
+    """The matrix as a table: names in the rows, their marks over the columns; shades carry no news that the figures do not."""
+    head = "".join(
+        f'<th scope="col" title="{escape(t)}">{mark}<span class="ll-unseen">{escape(t)}</span></th>'
+        for t, mark in zip(titles, marks, strict=True)
+    )
     rows = []
-    for i, title in enumerate(titles):
+    for i, (title, mark) in enumerate(zip(titles, marks, strict=True)):
         cells = "".join(
             '<td class="self">·</td>' if i == j else f'<td style="--v:{values[i][j]:.2f}">{_figure(values[i][j])}</td>'
             for j in range(len(titles))
         )
-        rows.append(f'<tr><th scope="row" title="{escape(title)}">{escape(brief(title))}</th>{cells}</tr>')
-    crowded = " many" if len(titles) > FEW else ""
-    return f'<table class="ll-matrix{crowded}"><thead><tr><th></th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+        rows.append(f'<tr><th scope="row" title="{escape(title)}">{mark}<span>{escape(title)}</span></th>{cells}</tr>')
+    return f'<table class="ll-matrix"><thead><tr><th></th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
 
 
 def reading(agreement: Agreement, titles: Sequence[str]) -> str:
@@ -55,11 +54,6 @@ def reading(agreement: Agreement, titles: Sequence[str]) -> str:
         return "No picture was found by two encoders."
     shared = round(best * agreement.k)
     return f"{titles[j]} and {titles[i]} agree most: {shared} of {agreement.k} pictures in common."
-
-
-def brief(title: str) -> str:
-    """The first word of a name, for a narrow table."""
-    return title.split()[0].split(".")[0][:10]
 
 
 def _explain(ranked: bool, k: int) -> str:

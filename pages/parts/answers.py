@@ -22,6 +22,8 @@ MAX_OUTCOMES = 300
 AT_ONCE_S = 0.25
 """Bundled encoders answer within this before the first drawing; the others after it, one by one."""
 AT_ONCE = ("bundled", "packaged")
+SIDES = {"S": 176, "M": 256, "L": 400}
+"""Longest side of the pictures that are sent, in pixels, by the size that they are shown in."""
 LOOK_S = 0.1
 """A page that waits for encoders to load looks so often for them, and for what the person does meanwhile."""
 
@@ -42,12 +44,12 @@ def gather(view: View) -> Gathered:
     """Every column's state now. What is not in memory begins to load in the background."""
     version, found = cached.version(view.dataset), Gathered()
     blocked: dict[str, dict] = {}
-    for name in view.encoders:
+    for name in view.shown:
         if _outcome(view, version, name) is None and (state := _blocked(view, version, _row(name))) is not None:
             blocked[name] = state
             found.busy |= state["state"] == "busy"
-    _ask_at_once(view, [name for name in view.encoders if name not in blocked and _outcome(view, version, name) is None])
-    states = {name: blocked.get(name) or _settled(view, version, name, found) for name in view.encoders}
+    _ask_at_once(view, [name for name in view.shown if name not in blocked and _outcome(view, version, name) is None])
+    states = {name: blocked.get(name) or _settled(view, version, name, found) for name in view.shown}
     found.columns = _columns(view, found.answers, states)
     return found
 
@@ -81,12 +83,12 @@ def ask(view: View, name: str) -> str | UserError:
     return outcome
 
 
-def draw(view: View, found: Gathered, key: str, still: bool = False) -> tuple[str | None, str | None]:
-    """The board; returns the picture clicked and the action pressed."""
+def draw(view: View, found: Gathered, key: str, **more: object) -> tuple[str | None, str | None]:
+    """The board; returns the picture to search with and the action pressed. ``more``: as :func:`components.board` takes it."""
     version = cached.version(view.dataset)
     shown = dict.fromkeys(hit.id for answer in found.answers.values() for hit in answer.hits)
-    pictures = {id: cached.thumbnail(view.dataset, version, id) for id in shown}
-    return components.board(found.columns, pictures, view.k, key, still)
+    pictures = {id: cached.thumbnail(view.dataset, version, id, SIDES[view.size]) for id in shown}
+    return components.board(found.columns, pictures, view.k, key, **more)
 
 
 def act(view: View, action: str) -> None:

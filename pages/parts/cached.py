@@ -12,7 +12,8 @@ from core.services.build import is_built
 from core.services.estimate import estimate as estimate_build
 from core.services.jobs import JobStatus
 from core.services.library import Dataset
-from core.services.search import Answer, Query, search
+from core.services.search import Answer, Place, Query, search
+from core.services.search import place as place_of
 from pages.parts.fresh import Fresh
 
 SHORT = 5.0
@@ -165,9 +166,24 @@ def answer(
     locator: str, version: str, query: str, encoder: str, index: str, k: int, where: tuple[str, ...] = (), runs: int = 1
 ) -> Answer:
     """The answer of one encoder to ``item:<id>`` or ``up:<token>``; times are medians of ``runs``. Raises UserError."""
+    return search(_query(query), dataset(locator), encoder, index, k, where=where, runs=runs)
+
+
+@st.cache_resource(max_entries=3000, ttl=3600.0, show_spinner=False)
+def place(locator: str, version: str, query: str, encoder: str, item_id: str, where: tuple[str, ...] = ()) -> Place:
+    """Where a picture stands in an encoder's full order. Raises UserError."""
+    return place_of(_query(query), dataset(locator), encoder, item_id, where)
+
+
+def _query(query: str) -> Query:
     kind, _, name = query.partition(":")
-    asked = Query(item_id=name, name=name) if kind == "item" else Query(data=uploads.read(name), name="uploaded picture")
-    return search(asked, dataset(locator), encoder, index, k, where=where, runs=runs)
+    return Query(item_id=name, name=name) if kind == "item" else Query(data=uploads.read(name), name="uploaded picture")
+
+
+@st.cache_data(max_entries=40, ttl=LONG, show_spinner=False)
+def evaluated(locator: str, version: str) -> dict[str, float]:
+    """Encoder -> mAP on a data set, from the newest report that holds it."""
+    return opening.evaluated(dataset(locator))
 
 
 @st.cache_data(max_entries=20, show_spinner=False)

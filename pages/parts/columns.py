@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from core.errors import UserError
+from core.services.calibration import Calibration
 from core.services.compare import letters
 from core.services.library import Dataset
 from core.services.search import IDENTICAL, Answer, Hit
+from pages.parts import palette
 
 NOUNS = {"rendered": "product"}
 STAGES = {"preprocess": "prepare", "encode": "encode", "search": "search"}
@@ -17,17 +19,16 @@ STAGES = {"preprocess": "prepare", "encode": "encode", "search": "search"}
 
 @dataclass(frozen=True)
 class Common:
-    """What columns share, so that they can be compared by eye: letters of shared hits, where score bars begin, and the
-    total of the slowest encoder in milliseconds, which is a full time bar."""
+    """What columns share, so that they can be compared by eye: letters of shared hits, and the total of the slowest encoder in
+    milliseconds, which is a full time bar. Scores share nothing: each encoder has a scale of its own."""
 
     letters: Mapping[str, str]
-    low: float
     slowest: float
     alone: bool
 
     @classmethod
     def of(cls, answers: Sequence[Answer]) -> Common:
-        return cls(letters(answers), floor(answers), max((total(one) for one in answers), default=0.0), len(answers) < 2)
+        return cls(letters(answers), max((total(one) for one in answers), default=0.0), len(answers) < 2)
 
 
 def noun(dataset: Dataset) -> str:
@@ -49,24 +50,42 @@ def name_of(hit: Hit) -> str:
     return hit.instance or hit.label or hit.id
 
 
-def floor(answers: Sequence[Answer]) -> float:
-    """Where the score bars begin: a little under the lowest score shown, one for all columns, so that bars differ visibly."""
-    scores = [hit.score for answer in answers for hit in answer.hits]
-    low = min(scores, default=0.0)
-    return max(low - 0.25 * (1.0 - low), -1.0)
+def worth(dataset: Dataset, known: Calibration | None, cosine: float | None) -> str:
+    """What a score says for its encoder, against what is usual in this gallery; empty where nothing is known."""
+    if known is None or cosine is None:
+        return ""
+    near = {"instance": f"same {noun(dataset)}", "label": "same class", "category": "same category"}.get(known.by)
+    others = f"nearest picture of the {near}" if near else "nearest picture"
+    return (
+        f"Closer than {_percent(known.above_random(cosine))} of random pairs, and than {_percent(known.above_near(cosine))} of "
+        f"pictures are to their {others}."
+    )
+
+
+def share(known: Calibration | None, cosine: float | None) -> float | None:
+    """How full the bar of a score is, 0 to 1; None where nothing says what is usual."""
+    return None if known is None or cosine is None else round(known.share(cosine), 4)
+
+
+def _percent(value: float) -> str:
+    return f"{value:.1f}\u00a0%" if 99 < value < 100 else f"{value:.0f}\u00a0%"
 
 
 def done(row: dict, answer: Answer, dataset: Dataset, common: Common) -> dict:
     """A column that has its answer."""
-    hits = [_card(hit, dataset, common) for hit in answer.hits]
+    hits = [_card(hit, answer.calibration, dataset, common) for hit in answer.hits]
     figures = {"stats": stats(answer, dataset), "times": times(answer, common.slowest), "notice": list(answer.notice or ())}
-    return {**head(row), "state": "done", **figures, "hits": hits}
+    known = answer.calibration
+    return {**head(row), "state": "done", **figures, "usual": None if known is None else round(known.usual, 4), "hits": hits}
 
 
 def head(row: dict) -> dict:
     """What stands over every column, whatever its state."""
     family = " · ".join(part for part in (row["family"], f"{row['dim']}-d" if row["dim"] else "") if part)
-    return {"key": row["name"], "title": row["title"] or row["name"], "family": family, "tier": row["tier"], "stats": []}
+    return {
+        "key": row["name"], "title": row["title"] or row["name"], "family": family, "tier": row["tier"], "stats": [],
+        "mark": palette.mark(row["name"]),
+    }  # fmt: skip
 
 
 def waiting(row: dict) -> dict:
@@ -82,7 +101,7 @@ def loading(row: dict) -> dict:
 def failed(row: dict, error: UserError) -> dict:
     """A column that can't answer, with the reason and what to do."""
     message = " ".join(part for part in (error.allowed, error.fix) if part)
-    return {**head(row), "state": "failed", "headline": error.given, "message": message}
+    return {**head(row), "state": "failed", "headline": error.given, "message": message, "actions": [["again", "Try again"]]}
 
 
 def stats(answer: Answer, dataset: Dataset) -> list[list[str]]:
@@ -124,11 +143,11 @@ def milliseconds(value: float) -> str:
     return f"{value:.1f} ms" if value < 99.95 else f"{value:,.0f} ms"
 
 
-def _card(hit: Hit, dataset: Dataset, common: Common) -> dict:
+def _card(hit: Hit, known: Calibration | None, dataset: Dataset, common: Common) -> dict:
     letter = common.letters.get(hit.id)
     return {
-        "id": hit.id, "rank": hit.rank, "score": f"{hit.score:.3f}",
-        "bar": (hit.score - common.low) / max(1.0 - common.low, 1e-6),
+        "id": hit.id, "rank": hit.rank, "score": f"{hit.score:.3f}", "bar": share(known, hit.cosine),
+        "worth": worth(dataset, known, hit.cosine),
         "label": name_of(hit), "alt": f"{name_of(hit)} ({hit.id})", "verdict": hit.verdict, "words": words(dataset, hit),
         "file": IDENTICAL if hit.identical else "", "letter": letter, "only": not common.alone and letter is None,
     }  # fmt: skip

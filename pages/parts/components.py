@@ -1,4 +1,4 @@
-"""The four things Streamlit has no widget for: the compare board, a picture grid, paste, copy link.
+"""The four things Streamlit has no widget for: the compare board, the query picture, a picture grid, copy link.
 
 Each is a ``st.components.v2`` component: a function of its data, no iframe, no network. What comes from people (names,
 messages) is sent as data and only ever set as text.
@@ -19,11 +19,12 @@ def _read(name: str) -> str:
     return (WEB / name).read_text(encoding="utf-8")
 
 
-_board = st.components.v2.component("lookalike_board", css=_read("board.css"), js=_read("board.js"))
+BOARD_JS = "\n".join(map(_read, ("mark.js", "board_parts.js", "board_over.js", "board.js")))
+_board = st.components.v2.component("lookalike_board", css=_read("board.css") + _read("board_over.css"), js=BOARD_JS)
+_query = st.components.v2.component("lookalike_query", css=_read("button.css") + _read("query.css"), js=_read("query.js"))
 _grid = st.components.v2.component("lookalike_grid", css=_read("grid.css"), js=_read("grid.js"), isolate_styles=False)
 """Not isolated: a dialog keeps the keyboard inside itself and passes over what lies in a shadow root."""
 _copy = st.components.v2.component("lookalike_copy", css=_read("button.css"), js=_read("copy.js"))
-_paste = st.components.v2.component("lookalike_paste", css=_read("button.css"), js=_read("paste.js"))
 
 
 def _nothing() -> None:
@@ -31,22 +32,43 @@ def _nothing() -> None:
 
 
 def board(
-    columns: Sequence[dict], pictures: dict[str, str], rows: int, key: str, still: bool = False
-) -> tuple[str | None, str | None]:
+    columns: Sequence[dict], pictures: dict[str, str], rows: int, key: str, *, on_opened: Callable[[], None] | None = None,
+    **more: object,
+) -> tuple[str | None, str | None]:  # fmt: skip
     """Draw all columns of a comparison.
 
     Args:
         columns: one dict an encoder, as :func:`pages.parts.columns.done` makes them.
         pictures: item id -> data URI; sent once even where several columns show the same picture.
         rows: how many places a column that is still working keeps.
-        still: True shows hits without making them clickable.
+        on_opened: called when a hit is opened large; its id is ``st.session_state[key]["opened"]``.
+        more: ``tools`` (sizes, menus, keys and a hit opened large; without them a click searches), ``look`` (``size``,
+            ``pinned``, ``hidden``), ``query`` (``key``, ``title``, ``uri``), ``detail`` (as :mod:`pages.parts.detail` makes it).
 
     Returns:
-        ``(item id clicked, "action:encoder" pressed)``; each None where nothing happened in this run.
+        ``(item id to search with, "action:encoder" pressed)``; each None where nothing happened in this run.
     """
-    data = {"columns": list(columns), "pictures": pictures, "rows": rows, "still": still, "at": time.time()}
-    result = _board(key=key, data=data, on_picked_change=_nothing, on_acted_change=_nothing)
+    plain = {"tools": False, "look": {"size": "M", "pinned": "", "hidden": []}, "query": None, "detail": None}
+    data = {**plain, **more, "columns": list(columns), "pictures": pictures, "rows": rows, "at": time.time()}
+    result = _board(
+        key=key, data=data, on_picked_change=_nothing, on_acted_change=_nothing, on_opened_change=on_opened or _nothing
+    )
     return result.picked, result.acted
+
+
+def query_picture(uri: str, title: str, detail: str, types: Sequence[str], key: str, turn: int = 0) -> str | None:
+    """The query, large: a picture can be dropped on it, pasted anywhere on the page, or chosen by a click.
+
+    Args:
+        uri: the picture as a data URI; ``title`` and ``detail`` stand under it.
+        types: endings of files that may be chosen, as ``.png``.
+        turn: another number takes away what the component last said.
+
+    Returns:
+        A data URL of the file given, or ``item:<id>`` of a hit that was dragged here; None where nothing happened.
+    """
+    data = {"uri": uri, "title": title, "detail": detail, "types": list(types), "turn": turn}
+    return _query(key=key, data=data, on_given_change=_nothing).given
 
 
 def picture_grid(
@@ -67,7 +89,3 @@ def copy_link(key: str, label: str = "Copy link") -> None:
     """A button that copies the address of the view."""
     _copy(key=key, data={"label": label}, width=104)
 
-
-def paste(key: str, label: str = "Paste") -> str | None:
-    """A button, and Ctrl+V anywhere on the page: returns the pasted picture as a data URL, at most 1600 px long."""
-    return _paste(key=key, data={"label": label}, on_pasted_change=_nothing).pasted

@@ -15,12 +15,15 @@ EDGES = {
     "category": '<span><i class="near"></i>~ same category</span>',
     "other": '<span><i class="none"></i>✕ other</span>',
 }
-LETTERS = "<span><b><span>A</span></b>found by several</span><span><u></u>found by one</span>"
+LETTERS = "<span><b><span>A</span></b>found by several</span>"
 
 
 UNKNOWN = "<span>This query has no label, so right and wrong are not known.</span>"
 LEFT_OUT = "<span>The query, chosen from this gallery, is left out of its own answer</span>"
-BARS = "<span>Bars: score, longer is more similar</span>"
+BARS = (
+    "<span>Bars: how close for this encoder, from random pairs (empty) to true neighbours (full); the notch is where true "
+    "neighbours usually lie. Scores of different encoders can\u2019t be compared.</span>"
+)
 
 
 def under_board(answers: Collection[Answer]) -> None:

@@ -17,6 +17,8 @@ from pages.parts.words import short
 
 DATASET, ENCODERS, INDEX, K = "keep_dataset", "keep_encoders", "keep_index", "keep_k"
 QUERY, TRAIL, LINK, REMARKS = "query", "trail", "link", "remarks"
+SIZE, HIDDEN, PINNED, WISH = "board_size", "board_hidden", "board_pinned", "board_wish"
+SIZES, FIRST_SIZE = ("S", "M", "L"), "M"
 FIRST_K = 10
 FIRST_ITEM = "mug-15-0"
 """A query of the catalogue that each of the first encoders answers in its own way."""
@@ -24,12 +26,13 @@ EXAMPLE_TIMM = "convnext_nano.in12k_ft_in1k"
 MAX_ENCODERS, MAX_K, MAX_TRAIL = 8, 50, 50
 MAX_OPENING = 4
 """Columns that a gallery opens with: as many as can be taken in at a glance."""
-PARAMS = ("dataset", "query", "encoders", "index", "k", part.PARAM)
+PARAMS = ("dataset", "query", "encoders", "index", "k", part.PARAM, "size", "hide", "pin")
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Everything that a link holds. ``query`` is ``item:<id>`` or ``up:<token>``; ``where`` the part that is searched."""
+    """Everything that a link holds. ``query`` is ``item:<id>`` or ``up:<token>``; ``where`` the part that is searched; ``size``
+    that of the pictures; of the encoders some may be ``hidden`` and one ``pinned`` at the left."""
 
     dataset: str
     query: str
@@ -37,6 +40,15 @@ class View:
     index: str
     k: int
     where: tuple[str, ...] = ()
+    size: str = FIRST_SIZE
+    hidden: tuple[str, ...] = ()
+    pinned: str = ""
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The encoders that have a column, in the order of the columns."""
+        left = [name for name in self.encoders if name not in self.hidden]
+        return tuple(sorted(left, key=lambda name: name != self.pinned))
 
 
 def restore() -> None:
@@ -48,6 +60,7 @@ def restore() -> None:
     if not params:
         params = _not_shown(builds.just_built())
     if DATASET in st.session_state and (not params or params == st.session_state.get(LINK)):
+        _rearrange()
         return _heal()
     remarks: list[str] = []
     st.session_state[DATASET] = _dataset(params, remarks)
@@ -56,8 +69,10 @@ def restore() -> None:
     st.session_state[K] = _k(params, remarks)
     part.restore(params, st.session_state[DATASET], remarks)
     st.session_state[QUERY] = _query(params, st.session_state[DATASET], remarks)
+    _look(params, remarks)
     st.session_state.setdefault(TRAIL, [])
     st.session_state[REMARKS] = remarks
+    st.session_state.pop(WISH, None)
 
 
 def _not_shown(built: Mapping[str, str]) -> dict[str, str]:
@@ -92,13 +107,75 @@ def _heal() -> None:
 def current() -> View:
     """The view as it is now."""
     state = st.session_state
-    return View(state[DATASET], state[QUERY], tuple(state[ENCODERS]), state[INDEX], int(state[K]), part.where())
+    chosen = tuple(state[ENCODERS])
+    hidden = tuple(name for name in chosen if name in state[HIDDEN])
+    pinned = state[PINNED] if state[PINNED] in chosen else ""
+    return View(
+        state[DATASET], state[QUERY], chosen, state[INDEX], int(state[K]), part.where(), state[SIZE],
+        hidden if len(hidden) < len(chosen) else (), pinned,
+    )  # fmt: skip
 
 
 def written(view: View) -> dict[str, str]:
-    """A view as parameters of a link; where the whole gallery is searched, the part is not among them."""
-    values = (view.dataset, view.query, ",".join(view.encoders), view.index, str(view.k), *view.where)
-    return dict(zip(PARAMS, values, strict=False))
+    """A view as parameters of a link: a part of the gallery and the looks of the board only where they were chosen."""
+    params = {
+        "dataset": view.dataset, "query": view.query, "encoders": ",".join(view.encoders), "index": view.index, "k": str(view.k),
+    }  # fmt: skip
+    size = "" if view.size == FIRST_SIZE else view.size
+    chosen = {part.PARAM: "".join(view.where), "size": size, "hide": ",".join(view.hidden), "pin": view.pinned}
+    return params | {name: value for name, value in chosen.items() if value}
+
+
+def wish(action: str) -> bool:
+    """Note what the board asks of the view (``size:L``, ``hide:NAME``, ``show:NAME``, ``pin:NAME``, ``order:NAME,NAME``) for the
+    next run: the list of encoders has been drawn in this one. Returns whether it was such a wish."""
+    verb = action.partition(":")[0]
+    if verb in _WISHES:
+        st.session_state[WISH] = [*st.session_state.get(WISH, []), action]
+    return verb in _WISHES
+
+
+def _rearrange() -> None:
+    for action in st.session_state.pop(WISH, []):
+        verb, _, value = action.partition(":")
+        _WISHES[verb](value)
+
+
+def _order(names: str) -> None:
+    """The columns in this order, those that are hidden after them."""
+    state, wanted = st.session_state, split_names(names)
+    state[ENCODERS] = sorted(state[ENCODERS], key=lambda name: wanted.index(name) if name in wanted else len(wanted))
+    if wanted and wanted[0] != state[PINNED]:
+        state[PINNED] = ""
+
+
+def _resize(size: str) -> None:
+    st.session_state[SIZE] = size if size in SIZES else FIRST_SIZE
+
+
+def _hide(name: str) -> None:
+    st.session_state[HIDDEN] = [*st.session_state[HIDDEN], name]
+
+
+def _show(name: str) -> None:
+    st.session_state[HIDDEN] = [one for one in st.session_state[HIDDEN] if one != name]
+
+
+def _pin(name: str) -> None:
+    st.session_state[PINNED] = name
+
+
+_WISHES = {"order": _order, "size": _resize, "hide": _hide, "show": _show, "pin": _pin}
+
+
+def _look(params: Mapping[str, str], remarks: list[str]) -> None:
+    """Size, hidden and pinned columns of a link."""
+    state, given = st.session_state, params.get("size", FIRST_SIZE)
+    if given not in SIZES:
+        remarks.append(f"Pictures are shown in the sizes {', '.join(SIZES)}; the link asks for {short(given, 20)}.")
+    _resize(given)
+    state[HIDDEN] = [name for name in split_names(params.get("hide", "")) if name in state[ENCODERS]]
+    state[PINNED] = params.get("pin", "") if params.get("pin", "") in state[ENCODERS] else ""
 
 
 def publish() -> View:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-from html import escape
 
 import streamlit as st
 
@@ -13,48 +12,53 @@ from core.images import EXTENSIONS
 from core.services import uploads
 from pages.parts import cached, components, gallery, link
 from pages.parts.link import View
-from pages.parts.words import caption, trouble
+from pages.parts.words import trouble
 
 TROUBLE, ROUND = "query_trouble", "query_round"
-UPLOAD_OPEN, CAMERA_OPEN = "upload_open", "camera_open"
+CAMERA_OPEN = "camera_open"
 
 
 def panel(view: View) -> None:
-    """The query's picture, its name, Back, and the four ways to another one; examples below."""
-    version = cached.version(view.dataset)
-    kind, _, name = view.query.partition(":")
-    uri = cached.thumbnail(view.dataset, version, name, 448) if kind == "item" else cached.upload(name)
-    title, detail = _names(view)
-    safe, more = escape(title, quote=True), escape(detail, quote=True)
-    name_row = f'<b dir="auto" title="{safe}">{safe}</b><span dir="auto" title="{more}">{more.rsplit("/", 1)[-1]}</span>'
-    st.html(
-        f'<figure class="ll-query"><img src="{uri}" alt="Query: {safe}"></figure><div class="ll-asked">{name_row}</div>'
-    )
-    if st.session_state[link.TRAIL]:
-        st.button("Back to the last query", icon=":material/arrow_back:", key="back", on_click=link.back, width="stretch")
+    """The query's picture, which takes another one however it comes; Back, camera and gallery; examples below."""
+    version, turn = cached.version(view.dataset), st.session_state.setdefault(ROUND, 0)
+    title, detail = names(view)
+    given = components.query_picture(picture(view), title, detail, EXTENSIONS, "query_picture", turn)
+    if given:
+        take(view, given)
+        st.rerun()
     if error := st.session_state.get(TROUBLE):
         trouble(error)
-    caption("Change the query")
-    _ways(view)
-    _examples(view, version)
-
-
-def _ways(view: View) -> None:
-    turn = st.session_state.setdefault(ROUND, 0)
     with st.container(key="chips"):
-        with st.popover("Upload", key=UPLOAD_OPEN, on_change="rerun", width="stretch"):
-            field = f"upload_{turn}"
-            types = [ending.lstrip(".") for ending in EXTENSIONS]
-            st.file_uploader("A picture from your computer", type=types, key=field, on_change=_uploaded, args=(field,))
-        if pasted := components.paste("paste"):
-            _take_url(pasted)
-            st.rerun()
         with st.popover("Camera", key=CAMERA_OPEN, on_change="rerun", width="stretch") as camera:
             if camera.open:
                 field = f"camera_{turn}"
-                st.camera_input("Take a photograph", key=field, on_change=_uploaded, args=(field,), width=360)
+                st.camera_input("Take a photograph", key=field, on_change=_photographed, args=(field,), width=360)
         if st.button("Gallery", key="open_gallery", width="stretch"):
             gallery.choose(view)
+    if st.session_state[link.TRAIL]:
+        st.button("Back to the last query", icon=":material/arrow_back:", key="back", on_click=link.back, width="stretch")
+    _examples(view, version)
+
+
+def picture(view: View, side: int = 448) -> str:
+    """The query as a data URI, at most ``side`` pixels long."""
+    kind, _, name = view.query.partition(":")
+    if kind == "up":
+        return cached.upload(name, side)
+    return cached.thumbnail(view.dataset, cached.version(view.dataset), name, side)
+
+
+def take(view: View, given: str) -> None:
+    """Make the next query of what the picture was given: ``item:<id>`` of a hit, or the data URL of a file."""
+    st.session_state[ROUND] += 1
+    if given.startswith("item:"):
+        if given[5:] in cached.dataset(view.dataset).rows:
+            _take(given)
+        return
+    try:
+        _keep(base64.b64decode(given.partition(",")[2], validate=True))
+    except (binascii.Error, ValueError):
+        st.session_state[TROUBLE] = UserError("What was given is no picture.", fix="Copy a picture first, or choose a file.")
 
 
 def _examples(view: View, version: str) -> None:
@@ -69,7 +73,8 @@ def _examples(view: View, version: str) -> None:
         st.rerun()
 
 
-def _names(view: View) -> tuple[str, str]:
+def names(view: View) -> tuple[str, str]:
+    """What the query is called, and what else is known of it."""
     kind, _, name = view.query.partition(":")
     if kind == "up":
         return "Your picture", "kept for 14 days"
@@ -79,20 +84,12 @@ def _names(view: View) -> tuple[str, str]:
     return title, (item.category or item.label or "") if title != (item.category or item.label) else item.id
 
 
-def _uploaded(field: str) -> None:
+def _photographed(field: str) -> None:
     file = st.session_state.get(field)
     if file is not None:
         _keep(file.getvalue())
-        st.session_state[UPLOAD_OPEN] = st.session_state[CAMERA_OPEN] = False
+        st.session_state[CAMERA_OPEN] = False
         st.session_state[ROUND] += 1
-
-
-def _take_url(url: str) -> None:
-    """A pasted picture; anything that is not a base64 data URL is refused like any other bad file."""
-    try:
-        _keep(base64.b64decode(url.partition(",")[2], validate=True))
-    except (binascii.Error, ValueError):
-        st.session_state[TROUBLE] = UserError("What was pasted is no picture.", fix="Copy a picture first, or upload a file.")
 
 
 def _keep(data: bytes) -> None:

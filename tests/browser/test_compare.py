@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import re
-from pathlib import Path
 
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from pages.parts import components
 from tests.browser.waiting import answered, asked, becomes, eventually, ids
 from tools.serve import settle
 
@@ -34,8 +34,7 @@ def is_asked(page, item_id: str) -> None:
 
 
 def upload(page, data: bytes, name: str = "mine.jpg") -> None:
-    page.get_by_role("button", name="Upload").first.click()
-    page.locator("input[type=file]").first.set_input_files({"name": name, "mimeType": "image/jpeg", "buffer": data})
+    page.locator(".st-key-panel_query input[type=file]").set_input_files({"name": name, "mimeType": "image/jpeg", "buffer": data})
 
 
 def test_upload_columns_click_back_link(open_at):
@@ -47,7 +46,7 @@ def test_upload_columns_click_back_link(open_at):
     uploaded = eventually(page, lambda: ids(page), lambda found: len(found) == 30 and found != examples)
     settle(page)
     assert ids(page) == uploaded
-    page.locator(".open").nth(4).click()
+    page.locator(".open").nth(4).press("Enter")
     is_asked(page, uploaded[4])
     clicked, link = answered(page), page.url
     page.get_by_role("button", name="Back to the last query").click()
@@ -65,7 +64,7 @@ def test_the_browsers_own_back_returns_to_the_query_before(open_at):
     before, name, address = answered(page), asked(page), page.url
     hit = page.locator(".column").nth(2).locator(".hit").nth(1)
     clicked = hit.get_attribute("data-id")
-    hit.locator(".open").click()
+    hit.locator(".open").press("Enter")
     is_asked(page, clicked)
     after = answered(page)
     page.go_back()
@@ -208,17 +207,17 @@ def test_whatever_the_tab_key_reaches_has_a_name_and_shows_its_focus(open_at, pa
 
 
 def test_an_older_board_that_arrives_late_is_not_drawn(open_at):
-    script = (Path(__file__).parents[2] / "pages" / "parts" / "web" / "board.js").read_text()
     drawn = open_at("library").evaluate(
         """async (code) => {
             const board = await import(URL.createObjectURL(new Blob([code], { type: 'text/javascript' })));
             const parentElement = document.body.appendChild(document.createElement('div'));
             const draw = (at, title) => board.default({ parentElement, setTriggerValue: () => {},
-                data: { at, rows: 1, pictures: {}, columns: [{ key: 'a', title, family: '', state: 'pending' }] } });
+                data: { at, rows: 1, pictures: {}, look: { size: 'M', pinned: '', hidden: [] },
+                    columns: [{ key: 'a', title, family: '', state: 'pending', mark: { path: '', colour: '' } }] } });
             draw(2, 'newer'); draw(1, 'older');
             return parentElement.innerText;
         }""",
-        script,
+        components.BOARD_JS,
     )
     assert "newer" in drawn
     assert "older" not in drawn

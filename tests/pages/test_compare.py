@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 import threading
@@ -16,7 +17,7 @@ from core.encoders.tiny import TinyImage
 from core.services import engines, jobs, library, loading, uploads
 from core.services.build import build
 from core.services.opening import FIRST_ENCODERS
-from pages.parts import answers, cached
+from pages.parts import answers, cached, components
 from tests.pages.reading import columns, component, html, notes, param
 from tests.plugged import paint, wait_for
 
@@ -38,9 +39,22 @@ def picture(colour=(200, 60, 40), form="PNG") -> bytes:
     return out.getvalue()
 
 
-def give(app, data: bytes, name: str = "mine.png"):
-    app.file_uploader[0].set_value((name, data, "image/png")).run()
-    return app
+def give(app, data: bytes):
+    """Run the page as it runs when a picture was dropped on the query."""
+    drawn, given = components.query_picture, ["data:image/png;base64," + base64.b64encode(data).decode()]
+
+    def dropped(*arguments, **named):
+        drawn(*arguments, **named)
+        return given.pop() if given else None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(components, "query_picture", dropped)
+        return app.run()
+
+
+def asked(app) -> str:
+    """What the query is called."""
+    return component(app, "query")["title"]
 
 
 def test_the_default_view_is_answered_and_its_link_says_everything(compare):
@@ -152,10 +166,108 @@ def test_a_link_restores_everything(compare):
     assert {name: param(app, name) for name in link} == link
     assert list(columns(app)) == ["tiny.16x16", "hog.8x8"]
     assert [len(column["hits"]) for column in columns(app).values()] == [7, 7]
-    assert "ring-15" in html(app)
+    assert asked(app) == "ring-15"
+
+
+LOOK = {"size": "L", "hide": "tiny.16x16", "pin": "hsv.12x4x4"}
+
+
+def test_a_link_restores_how_the_board_looks(compare):
+    app = compare(**LOOK)
+    assert {name: param(app, name) for name in LOOK} == LOOK
+    assert list(columns(app)) == ["hsv.12x4x4", "hog.8x8"]
+    look = component(app, "board")["look"]
+    assert (look["size"], look["pinned"]) == ("L", "hsv.12x4x4")
+    assert [(one["key"], one["title"]) for one in look["hidden"]] == [("tiny.16x16", "Tiny image")]
+    plain = compare()
+    assert not set(LOOK) & set(plain.query_params)
+
+
+def test_what_the_board_asks_of_the_view_is_done_and_stands_in_the_link(compare):
+    app = compare()
+    for wish, expected in (
+        ("order:hsv.12x4x4,hog.8x8,tiny.16x16", ["hsv.12x4x4", "hog.8x8", "tiny.16x16"]),
+        ("hide:hog.8x8", ["hsv.12x4x4", "tiny.16x16"]),
+        ("pin:tiny.16x16", ["tiny.16x16", "hsv.12x4x4"]),
+        ("size:S", ["tiny.16x16", "hsv.12x4x4"]),
+        ("show:hog.8x8", ["tiny.16x16", "hsv.12x4x4", "hog.8x8"]),
+        ("pin:", ["hsv.12x4x4", "hog.8x8", "tiny.16x16"]),
+    ):
+        app.session_state["board_wish"] = [wish]
+        app.run()
+        assert list(columns(app)) == expected, wish
+    assert param(app, "size") == "S"
+    assert param(app, "encoders") == "hsv.12x4x4,hog.8x8,tiny.16x16"
+    assert not {"hide", "pin"} & set(app.query_params)
+
+
+def test_hiding_every_column_hides_none(compare):
+    assert list(columns(compare(hide=",".join(FIRST)))) == FIRST
+
+
+def test_a_bar_says_how_close_for_its_encoder_and_adding_a_column_changes_no_other(compare):
+    alone, beside = columns(compare(encoders="hog.8x8")), columns(compare(encoders="hog.8x8,hsv.12x4x4,tiny.16x16"))
+    bars = {name: [hit["bar"] for hit in column["hits"]] for name, column in beside.items()}
+    assert bars["hog.8x8"] == [hit["bar"] for hit in alone["hog.8x8"]["hits"]]
+    assert alone["hog.8x8"]["usual"] == beside["hog.8x8"]["usual"]
+    assert all(0 <= bar <= 1 for one in bars.values() for bar in one)
+    assert all(one == sorted(one, reverse=True) for one in bars.values())
+    first = {name: column["hits"][0] for name, column in beside.items()}
+    assert float(first["tiny.16x16"]["score"]) > float(first["hog.8x8"]["score"])
+    assert first["tiny.16x16"]["bar"] < first["hog.8x8"]["bar"], "a high cosine is nothing special for this encoder"
+    assert re.fullmatch(
+        r"Closer than [\d.]+\u00a0% of random pairs, and than [\d.]+\u00a0% of pictures are to their nearest picture of the same "
+        r"product\.", first["hog.8x8"]["worth"],
+    )  # fmt: skip
+
+
+def test_a_hit_is_opened_with_all_that_is_known_and_its_place_in_every_column(compare):
+    app = compare()
+    ids = {name: [hit["id"] for hit in column["hits"]] for name, column in columns(app).items()}
+    opened = next(id for id in ids["tiny.16x16"] if id not in ids["hog.8x8"])
+    assert component(app, "board")["detail"] is None
+    app.session_state["opened_hit"] = opened
+    app.run()
+    detail = component(app, "board")["detail"]
+    assert detail["id"] == opened
+    assert detail["uri"].startswith("data:image/webp;base64,")
+    facts = dict(detail["facts"])
+    assert (facts["Picture"], facts["Category"]) == (opened, opened.rsplit("-", 2)[0])
+    assert {"Pattern", "Materials"} <= set(facts)
+    assert set(detail["places"]) == set(FIRST)
+    shown = next(hit for hit in columns(app)["tiny.16x16"]["hits"] if hit["id"] == opened)
+    expected = {"rank": shown["rank"], "score": shown["score"], "share": shown["bar"], "worth": shown["worth"]}
+    assert detail["places"]["tiny.16x16"] == expected
+    assert detail["places"]["hog.8x8"]["rank"] > 10
+    last = float(columns(app)["hog.8x8"]["hits"][-1]["score"])
+    assert float(detail["places"]["hog.8x8"]["score"]) < last
+    app.run()
+    assert component(app, "board")["detail"] is None
+
+
+def test_a_menu_says_what_an_encoder_is_and_where_it_stands(compare):
+    column = columns(compare())["hog.8x8"]
+    facts = dict(column["facts"])
+    assert column["about"].startswith("Compares outlines")
+    assert (facts["Name"], facts["Vector"]) == ("hog.8x8", "576 dimensions")
+    assert re.fullmatch(r"\d+ of \d+ on this gallery, mAP 0\.\d{3}", facts["Leaderboard"])
+    assert [name for name, _ in column["links"]] == ["map", "board"]
+
+
+def test_a_hit_dragged_on_the_query_and_a_picture_that_is_none(compare):
+    app = compare()
+    hit = columns(app)["hog.8x8"]["hits"][3]["id"]
+    for given, expected in ((f"item:{hit}", f"item:{hit}"), ("item:nothing", f"item:{hit}"), ("data:,zz", f"item:{hit}")):
+        once = [given]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(components, "query_picture", lambda *a, once=once, **b: once.pop() if once else None)
+            app.run()
+        assert param(app, "query") == expected
+    assert "What was given is no picture." in notes(app)
 
 
 FORGED = [
+    ("size", "XXL", "sizes S, M, L"),
     ("dataset", "/etc", "/etc"),
     ("dataset", "../../x", "../../x"),
     ("query", "item:<script>alert(1)</script>", "no picture"),
@@ -168,6 +280,8 @@ FORGED = [
     *(("k", value, "K is from") for value in ("0", "-3", "1e9", "٣", "x" * 900)),
 ]
 DEFAULT = {"dataset": "catalogue", "query": "item:mug-15-0", "encoders": ",".join(FIRST_ENCODERS), "index": "exact", "k": "10"}
+NOT_SAID = {"size"}
+"""A link says these only where they are not the default."""
 
 
 @pytest.mark.parametrize(("name", "value", "said"), FORGED)
@@ -178,7 +292,7 @@ def test_a_forged_link_gives_a_remark_and_the_default(compare, name, value, said
     assert said in html(app)
     assert "<script>" not in html(app)
     assert len(html(app)) < 60_000
-    assert param(app, name) == DEFAULT[name]
+    assert name not in app.query_params if name in NOT_SAID else param(app, name) == DEFAULT[name]
     assert all(column["state"] in ("done", "loading") for column in columns(app).values())
 
 
@@ -195,7 +309,7 @@ def test_an_upload_becomes_the_query_and_back_returns(compare):
     before = {name: [hit["id"] for hit in column["hits"]] for name, column in columns(app).items()}
     give(app, picture())
     assert param(app, "query").startswith("up:")
-    assert "Your picture" in html(app)
+    assert asked(app) == "Your picture"
     assert all(hit["verdict"] is None for column in columns(app).values() for hit in column["hits"])
     assert before != {name: [hit["id"] for hit in column["hits"]] for name, column in columns(app).items()}
     app.button(key="back").click().run()
@@ -283,6 +397,7 @@ def test_one_broken_encoder_leaves_the_others_standing(compare, monkeypatch):
     shown = columns(compare())
     assert shown["tiny.16x16"]["state"] == "failed"
     assert "ZeroDivisionError" in shown["tiny.16x16"]["headline"]
+    assert shown["tiny.16x16"]["actions"] == [["again", "Try again"]]
     assert [shown[name]["state"] for name in ("hog.8x8", "hsv.12x4x4")] == ["done", "done"]
 
 
@@ -300,6 +415,8 @@ def test_no_encoder_at_all_says_what_to_do(compare):
     app.multiselect(key="keep_encoders").set_value([]).run()
     assert not app.exception
     assert "Choose at least one" in html(app)
+    app.button(key="usual_encoders").click().run()
+    assert list(columns(app)) == list(FIRST_ENCODERS)
 
 
 def test_the_agreement_is_the_overlap_of_what_is_shown(compare):

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from core.errors import UserError
-from core.services import library, loading, search, usual
+from core.services import calibration, library, loading, search, usual
 from core.services.answer import Answer, Hit
 from core.services.build import build
 from core.services.search import Query
@@ -117,11 +117,13 @@ def test_the_best_hit_is_compared_by_its_cosine_whatever_the_index_says(dataset,
 def test_it_is_computed_once_and_again_when_classes_change(dataset, gallery, artifacts, monkeypatch):
     first = search.search(Query(item_id="cold/00003.png"), dataset, "counting.test").usual
     (entry,) = (artifacts / "cache" / "usual").iterdir()
-    assert json.loads((entry / "usual.json").read_text()) == {"score": first, "apart": "label"}
+    told = json.loads((entry / "usual.json").read_text())
+    assert (told["score"], told["apart"], told["by"]) == (first, "label", "label")
+    assert len(told["random"]) == len(told["near"]) == len(calibration.LEVELS)
     assert [row["encoder"] for row in library.cache_rows() if row["kind"] == "usual"] == ["counting.test"]
     loading._engines.clear()
     with monkeypatch.context() as patch:
-        patch.setattr(usual, "usual_score", lambda *given: pytest.fail("computed again"))
+        patch.setattr(usual, "measure", lambda *given: pytest.fail("computed again"))
         assert search.search(Query(item_id="cold/00003.png"), dataset, "counting.test").usual == first
         assert search.search(Query(item_id="cold/00003.png"), dataset, "counting.test", "hamming").usual == first
     (gallery / "warm" / "00000.png").unlink()

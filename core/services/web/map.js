@@ -7,6 +7,13 @@ function lookalikeMaps(root) {
     if (text !== undefined && text !== null) node.textContent = text;
     return node;
   };
+  const shape = (mark) => {  // the mark of an encoder, a square of 12 pixels with an outline
+    const node = make("i");
+    node.style.cssText = "display: inline-block; width: 12px; height: 12px; margin-right: 6px; vertical-align: -1px";
+    node.style.background = mark.colour;
+    node.style.clipPath = `path("${mark.path}")`;
+    return node;
+  };
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   const box = make("div", "maps");
   root.append(box);
@@ -34,6 +41,7 @@ function lookalikeMaps(root) {
       if (data.morph && i === 1) { view.other = points; view.otherMap = map; return; }
       Object.assign(view, { map, points, other: null, raster: picture(view, "raster", map.raster), chosen: picture(view, "chosen", map.chosen) });
       view.title.textContent = map.title; view.title.title = map.title;
+      if (map.mark) view.title.prepend(shape(map.mark));
       view.figures.replaceChildren(...(map.figures || []).flatMap(([value, name]) => [make("b", "", value), ` ${name} `]));
       view.figures.title = map.hint || "";
       view.note.textContent = map.note || "";

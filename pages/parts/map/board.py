@@ -10,7 +10,7 @@ from core.errors import UserError
 from core.services import map_colours, map_data, map_page
 from core.services.map_colours import Colouring
 from core.services.maps import Map
-from pages.parts import cached, cached_maps, gallery
+from pages.parts import cached, cached_maps, gallery, palette
 from pages.parts.map import acts
 from pages.parts.map.shown import Shown, title
 from pages.parts.map.view import MapView
@@ -90,7 +90,7 @@ def _map(
     positions, (frame, focus) = one.positions, frames
     index = hue.index if one.rows is None else hue.index[one.rows]
     made = {
-        "title": title(one.encoder), "figures": map_page.figures(one.found), "hint": HINT,
+        "title": title(one.encoder), "mark": palette.mark(one.encoder), "figures": map_page.figures(one.found), "hint": HINT,
         "note": map_page.note(one.found) + _own_counts(view, hue, one.found),
         "box": frame, "focus": focus, "xy": map_data.places(positions[rows], frame), "colour": map_data.b64(index[rows]),
         **_query(view, one), **_point(view, one),

@@ -14,8 +14,9 @@ from pages.parts.guard import guarded
 
 HITS = 5
 _duels = st.components.v2.component(
-    "lookalike_duels", css=(WEB / "duels.css").read_text("utf-8"), js=(WEB / "duels.js").read_text("utf-8")
-)
+    "lookalike_duels", css=(WEB / "duels.css").read_text("utf-8"),
+    js=(WEB / "mark.js").read_text("utf-8") + (WEB / "duels.js").read_text("utf-8"),
+)  # fmt: skip
 
 
 def found_by(
@@ -45,7 +46,7 @@ def show(
     begun = [found[id] for found in lists if not isinstance(found, str) for id in ids if id in found]
     shown = {*ids, *(hit for one in begun for hit, _ in one.hits)}
     data = {
-        "sides": [{"title": palette.title(name), "colour": palette.colour(name)} for name in encoders],
+        "sides": [{"title": palette.title(name), "mark": palette.mark(name)} for name in encoders],
         "rows": [_row(locator, one, lists, encoders) for one in rows],
         "pictures": {id: cached.thumbnail(locator, version, id, 112) for id in sorted(shown)},
         "places": places,

@@ -19,8 +19,9 @@ KEY = "metrics_standings"
 FIRST = "mean down"
 SEEN = {PART: "saw the training part", ALL: "saw these pictures"}
 _standings = st.components.v2.component(
-    "lookalike_standings", css=(WEB / "standings.css").read_text("utf-8"), js=(WEB / "standings.js").read_text("utf-8")
-)
+    "lookalike_standings", css=(WEB / "standings.css").read_text("utf-8"),
+    js=(WEB / "mark.js").read_text("utf-8") + (WEB / "standings.js").read_text("utf-8"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,8 @@ def _row(s: Standing, shared: bool, cell: Cell, top: float, others: dict[str, fl
     ms, size = milliseconds(cell), cell.card["dimensions"]
     title = name_of(s.encoder, s.index)
     return {
-        "key": f"{s.encoder} {s.index}", "title": title, "seen": _seen(cell), "name": s.encoder, "bar": _bar(s, top),
+        "key": f"{s.encoder} {s.index}", "title": title, "mark": palette.mark(s.encoder), "seen": _seen(cell),
+        "name": s.encoder, "bar": _bar(s, top),
         "hint": f"rank {s.rank}, shared: the difference is within chance" if shared else f"rank {s.rank}",
         "texts": {
             "rank": f"{s.rank}=" if shared else str(s.rank), "mean": f"{s.mean:.3f}", "class": f"{s.class_mean:.3f}",

@@ -1,227 +1,215 @@
-// The compare board: one column an encoder, one card a hit. Names and messages are data: they only ever become textContent.
-const MARKS = { same: "✓", category: "~", other: "✕" };
+// The compare board: one column an encoder, laid out so that every column is seen, or a strip says which are not.
+const NARROWEST = 104;
+const NARROWEST_PHONE = 150;
+const PHONE = 480;
+const PEEK = 28;
+const SIZES = { S: "Small: a list", M: "Medium", L: "Large pictures" };
 
-function make(tag, className, text) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined && text !== null) node.textContent = text;
-  return node;
+// How many pictures stand side by side in a column of this width.
+function abreast(size, width) {
+  if (size === "S") return Math.max(1, Math.floor((width + 10) / 220));
+  if (size === "L") return Math.max(1, Math.floor((width + 10) / 230));
+  return width < 215 ? 1 : Math.max(2, Math.floor((width + 8) / 158));
 }
 
-function named(className, text) {
-  const node = make("div", className, text);
-  node.title = text;
-  node.dir = "auto";
-  return node;
+// Columns shrink to fit; where even narrow ones can't, as many as are readable stand whole and the edge shows there are more.
+function layout(state) {
+  const wide = state.root.clientWidth;
+  const count = state.data?.columns.length;
+  if (!wide || !count) return;
+  const gap = count > 4 || wide < PHONE ? 10 : 16;
+  const least = wide < PHONE ? NARROWEST_PHONE : NARROWEST;
+  let width = (wide - gap * (count - 1)) / count;
+  const strip = width < least && count > 1;
+  let whole = count;
+  if (strip) {
+    const held = state.pinned && wide < PHONE ? 2 : 1;
+    whole = wide < PHONE ? held : Math.max(2, Math.floor((wide - PEEK) / (150 + gap)));
+    whole = Math.min(whole, count - 1);
+    width = (wide - PEEK - gap * whole) / whole;
+  }
+  const { board } = state;
+  board.classList.toggle("strip", strip);
+  board.classList.toggle("phone", wide < PHONE);
+  board.classList.toggle("slim", width < 170);
+  board.classList.toggle("roomy", width >= 215);
+  board.classList.toggle("ample", width >= 290);
+  board.dataset.size = state.size;
+  board.style.setProperty("--count", count);
+  board.style.setProperty("--width", `${Math.floor(width)}px`);
+  board.style.setProperty("--gap", `${gap}px`);
+  board.style.setProperty("--abreast", abreast(state.size, width));
+  state.whole = whole;
+  place(state, strip);
+  edges(state);
 }
 
-function header(column) {
-  const head = make("div", "head");
+// Where all columns are seen their heads stick together at the top; in a strip each column keeps its own.
+function place(state, strip) {
+  for (const column of state.columns.children) {
+    const top = state.heads.querySelector(`.head[data-key="${CSS.escape(column.dataset.key)}"]`);
+    const own = column.querySelector(":scope > .head");
+    if (strip) { if (top) column.prepend(top); } else if (own) state.heads.append(own);
+  }
+  const keys = [...state.columns.children].map((column) => column.dataset.key);
+  for (const one of [...state.heads.querySelectorAll(".head")]) if (!keys.includes(one.dataset.key)) one.remove();
+  for (const key of keys) {
+    const top = state.heads.querySelector(`.head[data-key="${CSS.escape(key)}"]`);
+    if (top) state.heads.append(top);
+  }
+}
+
+function drawStrip(state) {
+  const asked = press("asked", "", `The query, ${state.data.query?.title}: go to it`, () => toQuery());
+  if (state.data.query) asked.append(picture(state.data.query.uri, ""));
   const names = make("div", "names");
-  names.append(named("title", column.title), named("family", column.family));
-  head.append(names);
-  if (column.tier) head.append(make("span", column.tier === "bundled" ? "tier" : "tier plain", column.tier));
-  return head;
-}
-
-function stats(column) {
-  const row = make("div", "stats");
-  if (column.state === "loading") row.append(loading(column));
-  for (const [value, caption, hint] of column.stats || []) {
-    const cell = make("div", "stat");
-    if (hint) cell.title = hint;
-    cell.append(make("b", "", value), caption);
-    row.append(cell);
-  }
-  return row;
-}
-
-// One bar on one scale for all columns: its whole width is the slowest encoder. The figures below say the same.
-function times(column) {
-  const box = make("div", "times");
-  if (!column.times) return box;
-  const bar = make("div", "spent");
-  bar.setAttribute("aria-hidden", "true");
-  const figures = make("dl", "stages");
-  for (const [stage, words, share] of column.times.stages) {
-    const part = make("i", stage);
-    part.style.width = `${100 * share}%`;
-    bar.append(part);
-    const cell = make("div", stage);
-    cell.append(make("dt", "", stage), make("dd", "", words));
-    figures.append(cell);
-  }
-  const line = make("div", "total");
-  line.append(bar, make("b", "", column.times.total));
-  if (column.times.runs) line.append(make("span", "runs", column.times.runs));
-  line.title = `${column.times.total} for this query (${column.times.hint}), decoding aside; the longest bar is the slowest encoder shown`;
-  box.append(line, figures);
-  return box;
-}
-
-function picture(hit, uri) {
-  const frame = make("div", "frame");
-  if (uri) {
-    const image = make("img");
-    image.src = uri;
-    image.alt = hit.alt;
-    image.decoding = "async";
-    frame.append(image);
-  } else {
-    frame.append(make("span", "gone", "no preview"));
-  }
-  frame.append(make("span", "rank", hit.rank));
-  return frame;
-}
-
-function facts(hit) {
-  const side = make("div");
-  side.style.minWidth = 0;
-  const line = make("div", "line");
-  line.append(make("span", "score", hit.score), named("label", hit.label || ""));
-  const bar = make("div", "bar");
-  const fill = make("i");
-  fill.style.width = `${Math.round(100 * Math.min(Math.max(hit.bar, 0), 1))}%`;
-  bar.append(fill);
-  side.append(line, bar);
-  if (hit.verdict) {
-    const words = make("div", "words");
-    words.append(make("span", "mark", MARKS[hit.verdict]), hit.words);
-    words.title = hit.words;
-    side.append(words);
-  }
-  if (hit.file) side.append(named("words file", hit.file));
-  return side;
-}
-
-function card(hit, column, state) {
-  const item = make("li", `hit ${hit.verdict || ""}`);
-  item.dataset.id = hit.id;
-  const open = make(state.still ? "div" : "button", "open");
-  if (!state.still) open.type = "button";
-  open.tabIndex = -1;
-  const found = hit.letter ? `, also found by another encoder as ${hit.letter}` : hit.only ? ", only this encoder found it" : "";
-  open.setAttribute("aria-label",
-    `Rank ${hit.rank}, score ${hit.score}, ${hit.label || hit.alt}${hit.words ? ", " + hit.words : ""}${hit.file ? ", " + hit.file : ""}${found}.`
-    + (state.still ? "" : " Search with this picture."));
-  if (!state.still) open.title = "Search with this picture";
-  open.append(picture(hit, state.pictures[hit.id]), facts(hit));
-  open.addEventListener("click", () => { if (!state.still) state.send("picked", hit.id); });
-  for (const event of ["mouseenter", "focusin"]) item.addEventListener(event, () => light(state, hit.id));
-  for (const event of ["mouseleave", "focusout"]) item.addEventListener(event, () => light(state, null));
-  item.append(open);
-  if (hit.letter) item.append(letter(hit, state));
-  else if (hit.only) {
-    const ring = make("span", "only");
-    ring.title = "Only this encoder found it";
-    item.append(ring);
-  }
-  return item;
-}
-
-function letter(hit, state) {
-  const badge = make("button", "letter", hit.letter);
-  badge.type = "button";
-  badge.tabIndex = -1;
-  badge.dataset.pin = hit.id;
-  badge.title = `${hit.letter}: found by several encoders. Click to keep it lit in every column.`;
-  badge.setAttribute("aria-label", `Keep ${hit.letter} lit in every column`);
-  badge.addEventListener("click", () => {
-    state.pinned = state.pinned === hit.id ? null : hit.id;
-    light(state, null);
+  state.data.columns.forEach((column) => {
+    const chip = press("chip", "", "", () => toColumn(state, column.key));
+    chip.dataset.key = column.key;
+    chip.append(drawMark(column.mark), make("span", "", column.title));
+    names.append(chip);
   });
-  return badge;
+  state.strip.replaceChildren(...(state.data.query && state.tools ? [asked] : []), names, state.before, state.after);
 }
 
-function light(state, id) {
-  const shown = id ?? state.pinned;
-  for (const item of state.board.querySelectorAll(".hit")) {
-    const others = shown !== null && state.shared.has(shown);
-    item.classList.toggle("lit", others && item.dataset.id === shown);
+function toQuery() {
+  const panel = document.querySelector(".st-key-panel_query");
+  panel?.scrollIntoView({ behavior: "smooth", block: "start" });
+  panel?.querySelector("button, [tabindex]")?.focus({ preventScroll: true });
+}
+
+function toColumn(state, key) {
+  const column = columnOf(state, key);
+  if (!column) return;
+  const held = state.columns.querySelector(".column.held");
+  const room = held && held !== column ? held.offsetWidth + 10 : 0;
+  state.columns.scrollTo({ left: column.offsetLeft - state.columns.offsetLeft - room, behavior: "smooth" });
+}
+
+function columnOf(state, key) {
+  return [...state.columns.children].find((one) => one.dataset.key === key);
+}
+
+// Which columns are in view: their names are marked in the strip, and how many are hidden at either side is said.
+function edges(state) {
+  if (!state.board.classList.contains("strip")) return;
+  const view = state.columns.getBoundingClientRect();
+  const pinned = state.columns.querySelector(".column.held");
+  const left = pinned ? pinned.getBoundingClientRect().right : view.left;
+  let before = 0;
+  let after = 0;
+  for (const column of state.columns.children) {
+    const box = column.getBoundingClientRect();
+    const held = column === pinned;
+    const seen = held || Math.min(box.right, view.right) - Math.max(box.left, left) > box.width * 0.6;
+    if (!seen) { if (box.left < left) before += 1; else after += 1; }
+    const chip = [...state.strip.querySelectorAll(".chip")].find((one) => one.dataset.key === column.dataset.key);
+    if (chip) chip.setAttribute("aria-current", String(seen));
   }
-  for (const badge of state.board.querySelectorAll(".letter")) {
-    badge.setAttribute("aria-pressed", String(badge.dataset.pin === state.pinned));
+  for (const [button, count, way] of [[state.before, before, "left"], [state.after, after, "right"]]) {
+    button.hidden = count === 0;
+    button.textContent = way === "left" ? `‹ +${count}` : `+${count} ›`;
+    button.setAttribute("aria-label", `${count} more to the ${way}: show the next`);
   }
-  state.board.classList.toggle("pinned", state.pinned !== null && state.shared.has(state.pinned));
+  state.board.classList.toggle("more-left", before > 0);
+  state.board.classList.toggle("more-right", after > 0);
+  const seen = [...state.strip.querySelectorAll('.chip[aria-current="true"]')];
+  const first = seen.find((chip) => chip.dataset.key !== pinned?.dataset.key) ?? seen[0];
+  const names = state.strip.querySelector(".names");
+  if (first && names) names.scrollTo({ left: first.offsetLeft - names.offsetLeft - 8, behavior: "smooth" });
 }
 
-function note(column, state) {
-  const box = make("div", `note ${column.state}`);
-  if (column.state === "failed") box.setAttribute("role", "alert");
-  const title = make("strong", "", column.headline || "");
-  title.dir = "auto";
-  const text = make("span", "", column.message || "");
-  text.dir = "auto";
-  box.append(title, text);
-  if (column.state === "busy") {
-    const track = make("div", column.progress == null ? "track busy" : "track");
-    const fill = make("i");
-    if (column.progress != null) fill.style.width = `${Math.round(100 * column.progress)}%`;
-    track.append(fill);
-    track.setAttribute("role", "progressbar");
-    track.setAttribute("aria-label", `${column.title}: ${column.headline || "working"}`);
-    if (column.progress != null) track.setAttribute("aria-valuenow", Math.round(100 * column.progress));
-    box.append(track);
+function page(state, step) {
+  const wide = state.columns.firstElementChild?.offsetWidth + 10;
+  state.columns.scrollBy({ left: step * wide * Math.max(state.whole, 1), behavior: "smooth" });
+}
+
+function drawTools(state) {
+  const hint = make("div", "hint");
+  for (const [key, text] of [["arrows", "move"], ["Enter", "searches"], ["Space", "opens"], ["P", "pins"]]) hint.append(make("kbd", "", key), ` ${text}  `);
+  const keys = press("quietly", "? all keys", "All keys", () => showKeys(state));
+  const away = make("div", "away");
+  for (const one of state.data.look.hidden) {
+    const chip = press("chip", "", `Show ${one.title} again`, () => state.send("acted", `show:${one.key}`));
+    chip.append(drawMark(one.mark), make("span", "", `${one.title} hidden`), make("b", "", "show"));
+    away.append(chip);
   }
-  const row = make("div");
-  for (const [name, text] of column.actions || []) {
-    const button = make("button", name === "cancel" ? "action quiet" : "action", text);
-    button.type = "button";
-    button.addEventListener("click", () => state.send("acted", `${name}:${column.key}`));
-    row.append(button);
+  const sizes = make("div", "sizes");
+  sizes.setAttribute("role", "radiogroup");
+  sizes.setAttribute("aria-label", "Size of the pictures");
+  for (const [name, words] of Object.entries(SIZES)) {
+    const choice = press("size", name, words, () => setSize(state, name));
+    choice.setAttribute("role", "radio");
+    choice.setAttribute("aria-checked", String(state.size === name));
+    sizes.append(choice);
   }
-  box.append(row);
-  return box;
+  state.toolbar.replaceChildren(hint, keys, away, sizes);
 }
 
-// An answer that is far from everything says so. Columns that do not say it keep the same room, so that ranks stay in line.
-function notice(column, state) {
-  const told = (column.notice || []).length ? column.notice : null;
-  const [headline, why] = told || state.notice;
-  const box = make("div", told ? "notice" : "notice room");
-  if (told) box.setAttribute("role", "note");
-  else box.setAttribute("aria-hidden", "true");
-  box.append(make("strong", "", headline), make("span", "", why));
-  return box;
+function setSize(state, name) {
+  if (name === state.size) return;
+  state.size = name;
+  drawTools(state);
+  layout(state);
+  state.send("acted", `size:${name}`);
 }
 
-function loading(column) {
-  const line = make("div", "loading", column.headline);
-  line.setAttribute("role", "status");
-  return line;
+function reorder(state, key, to) {
+  const columns = state.data.columns.slice();
+  const from = columns.findIndex((one) => one.key === key);
+  const [moved] = columns.splice(from, 1);
+  columns.splice(to, 0, moved);
+  if (state.pinned && columns[0].key !== state.pinned) state.pinned = "";
+  redraw(state, { ...state.data, columns });
+  state.send("acted", `order:${columns.map((one) => one.key).join(",")}`);
 }
 
-function skeleton(rows) {
-  const list = make("ol");
-  for (let i = 0; i < rows; i += 1) list.append(make("li", "bone"));
-  list.setAttribute("aria-hidden", "true");
-  return list;
+function pinColumn(state, key) {
+  state.pinned = key;
+  const columns = state.data.columns.slice().sort((a, b) => (b.key === key) - (a.key === key));
+  redraw(state, { ...state.data, columns });
+  state.send("acted", `pin:${key}`);
 }
 
-function build(column, state, rows) {
-  const box = make("section", "column");
-  box.dataset.key = column.key;
-  box.setAttribute("aria-label", column.title);
-  box.setAttribute("aria-busy", String(["pending", "loading", "busy"].includes(column.state)));
-  box.append(header(column), stats(column), times(column));
-  if (column.state === "done") {
-    if (state.notice) box.append(notice(column, state));
-    const list = make("ol");
-    for (const hit of column.hits) list.append(card(hit, column, state));
-    box.append(list);
-  } else if (column.state === "pending" || column.state === "loading") {
-    box.append(skeleton(Math.min(rows, 6)));
-  } else {
-    box.append(note(column, state));
-  }
-  return box;
+function hideColumn(state, key) {
+  const gone = state.data.columns.find((one) => one.key === key);
+  const columns = state.data.columns.filter((one) => one !== gone);
+  const look = { ...state.data.look, hidden: [...state.data.look.hidden, gone] };
+  redraw(state, { ...state.data, columns, look });
+  state.send("acted", `hide:${key}`);
 }
 
-// One card is in the tab order; arrows move between ranks (up, down) and encoders (left, right).
+// A head that is dragged onto another takes its place.
+function dragging(state) {
+  const clear = () => { for (const one of state.board.querySelectorAll(".drop")) one.classList.remove("drop"); };
+  state.board.addEventListener("dragstart", (event) => {
+    const from = event.target.closest?.(".head");
+    if (!from) return;
+    state.dragged = from.dataset.key;
+    event.dataTransfer.effectAllowed = "move";
+    event.dataTransfer.setData("text/plain", from.dataset.key);
+  });
+  state.board.addEventListener("dragover", (event) => {
+    const over = event.target.closest?.(".head");
+    if (!state.dragged || !over) return;
+    event.preventDefault();
+    clear();
+    if (over.dataset.key !== state.dragged) over.classList.add("drop");
+  });
+  state.board.addEventListener("drop", (event) => {
+    const over = event.target.closest?.(".head");
+    if (!state.dragged || !over || over.dataset.key === state.dragged) return;
+    event.preventDefault();
+    reorder(state, state.dragged, state.data.columns.findIndex((one) => one.key === over.dataset.key));
+  });
+  state.board.addEventListener("dragend", () => { clear(); state.dragged = null; });
+}
+
+// One card is in the tab order; arrows move between ranks (up, down; in a grid also along it) and encoders (left, right).
 function move(state, event) {
-  const at = event.target.closest(".hit");
+  const at = event.target.closest?.(".hit");
   if (!at || event.altKey || event.ctrlKey || event.metaKey) return;
-  const columns = [...state.board.querySelectorAll("ol")].map((list) => [...list.querySelectorAll(".hit")]).filter((c) => c.length);
+  const columns = [...state.columns.querySelectorAll("ol")].map((list) => [...list.querySelectorAll(".hit")]).filter((c) => c.length);
   let x = columns.findIndex((c) => c.includes(at));
   let y = columns[x].indexOf(at);
   if (event.key === "ArrowDown") y += 1;
@@ -230,6 +218,7 @@ function move(state, event) {
   else if (event.key === "ArrowLeft") x -= 1;
   else if (event.key === "Home") y = 0;
   else if (event.key === "End") y = Infinity;
+  else if (event.key === "Enter" && event.target.closest(".open")) { event.preventDefault(); state.send("picked", at.dataset.id); return; }
   else if (event.key === "p" || event.key === "P") { at.querySelector(".letter")?.click(); return; }
   else return;
   event.preventDefault();
@@ -244,46 +233,78 @@ function focusCard(state, item) {
   open.focus();
 }
 
-export default function (component) {
-  const { data, parentElement, setTriggerValue } = component;
-  let state = parentElement.__board;
-  if (!state) {
-    state = parentElement.__board = { board: make("div", "board"), seen: new Map(), pinned: null };
-    parentElement.append(state.board);
-    state.board.setAttribute("role", "group");
-    state.board.addEventListener("keydown", (event) => move(state, event));
-  }
-  if (data.at < state.at) return;  // while the browser still loads this script, an earlier board may be handed over last
-  state.at = data.at;
-  state.send = setTriggerValue;
-  state.pictures = data.pictures || {};
-  state.still = Boolean(data.still);
-  const counts = new Map();
-  for (const column of data.columns) for (const hit of column.hits || []) counts.set(hit.id, (counts.get(hit.id) || 0) + 1);
-  state.shared = new Set([...counts].filter(([, n]) => n > 1).map(([id]) => id));
-  state.notice = data.columns.map((column) => column.notice || []).find((told) => told.length) || null;
-  const { board } = state;
-  board.setAttribute("aria-label", `Answers of ${data.columns.length} encoders side by side`);
-  board.classList.toggle("many", data.columns.length > 4);
-  board.classList.toggle("still", state.still);
-  const before = new Map([...board.children].map((node) => [node.dataset.key, node]));
-  const focused = (parentElement.activeElement || document.activeElement)?.closest?.(".column")?.dataset.key;
+// Keys that work wherever the page is, unless somebody types or a window is open.
+function anywhere(state, event) {
+  const at = event.composedPath()[0];
+  const busy = at instanceof Element && at.closest("input, textarea, select, [contenteditable=true], [role=dialog], dialog, [role=combobox], [role=listbox]");
+  if (busy || event.altKey || event.ctrlKey || event.metaKey) return;
+  const size = event.key.toUpperCase();
+  if (event.key === "?") showKeys(state);
+  else if (size in SIZES) setSize(state, size);
+  else if (event.key >= "1" && event.key <= "8") {
+    const column = state.columns.children[Number(event.key) - 1];
+    if (column) { toColumn(state, column.dataset.key); const first = column.querySelector(".hit"); if (first) focusCard(state, first); }
+  } else return;
+  event.preventDefault();
+}
+
+function stick(state) {
+  const box = state.board.getBoundingClientRect();
+  const top = (state.board.classList.contains("strip") ? state.strip : state.heads).getBoundingClientRect().top;
+  state.board.classList.toggle("stuck", box.top < -40 && top < 2);
+  state.board.classList.toggle("cornered", box.left < 48);
+}
+
+function begin(parentElement) {
+  const state = { root: make("div", "root"), board: make("div", "board"), toolbar: make("div", "toolbar"), strip: make("div", "tabs"),
+    heads: make("div", "heads"), columns: make("div", "columns"), seen: new Map(), details: new Map(), lit: null, pinned: "", size: "M" };
+  state.board.append(state.toolbar, state.strip, state.heads, state.columns);
+  state.root.append(state.board);
+  parentElement.append(state.root);
+  state.columns.setAttribute("role", "group");
+  state.before = press("extra", "", "", () => page(state, -1));
+  state.after = press("extra", "", "", () => page(state, 1));
+  state.board.addEventListener("keydown", (event) => move(state, event));
+  state.columns.addEventListener("scroll", () => edges(state), { passive: true });
+  dragging(state);
+  new ResizeObserver(() => layout(state)).observe(state.root);
+  return state;
+}
+
+function redraw(state, data) {
+  state.data = data;
+  state.shared = new Set();
+  const once = new Set();
+  for (const column of data.columns) for (const { id } of column.hits || []) (once.has(id) ? state.shared : once).add(id);
+  const { columns } = state;
+  columns.setAttribute("aria-label", `Answers of ${data.columns.length} encoders side by side`);
+  const before = new Map([...columns.children].map((node) => [node.dataset.key, node]));
+  const at = state.root.getRootNode().activeElement ?? document.activeElement;
+  const focused = at?.closest?.(".column")?.dataset.key;
   const fresh = new Map();
   const nodes = data.columns.map((column) => {
     const { times: _, ...rest } = column;
-    const seen = (column.hits || []).map((h) => h.id in state.pictures);
-    const text = JSON.stringify([rest, state.still, data.rows, seen, Boolean(state.notice)]);
+    const text = JSON.stringify([rest, data.rows, (column.hits || []).map((h) => h.id in state.pictures), state.pinned === column.key]);
     fresh.set(column.key, text);
-    if (state.seen.get(column.key) !== text || !before.has(column.key)) return build(column, state, data.rows);
-    before.get(column.key).querySelector(".times").replaceWith(times(column));  // new times leave the pictures as they are
-    return before.get(column.key);
+    const node = before.get(column.key);
+    if (state.seen.get(column.key) !== text || !node) {
+      state.heads.querySelector(`.head[data-key="${CSS.escape(column.key)}"]`)?.remove();
+      return build(column, state, data.rows);
+    }
+    node.querySelector(".times").replaceWith(times(column));  // new times leave the pictures as they are
+    refresh(node, state);
+    return node;
   });
-  const same = nodes.length === board.children.length && nodes.every((node, i) => node === board.children[i]);
-  if (!same) board.replaceChildren(...nodes);
+  for (const node of nodes) node.classList.toggle("held", node.dataset.key === state.pinned);
+  const same = nodes.length === columns.children.length && nodes.every((node, i) => node === columns.children[i]);
+  if (!same) columns.replaceChildren(...nodes);
   state.seen = fresh;
-  if (state.pinned !== null && !state.shared.has(state.pinned)) state.pinned = null;
-  if (!board.querySelector('.open[tabindex="0"]')) {
-    const first = board.querySelector(".open");
+  if (state.lit !== null && !state.shared.has(state.lit)) state.lit = null;
+  if (state.tools) drawTools(state);
+  drawStrip(state);
+  layout(state);
+  if (!columns.querySelector('.open[tabindex="0"]')) {
+    const first = columns.querySelector(".open");
     if (first) first.tabIndex = 0;
   }
   if (focused && !same) {
@@ -291,4 +312,45 @@ export default function (component) {
     if (again) focusCard(state, again);
   }
   light(state, null);
+  if (state.opened) drawDetail(state);
+}
+
+// Another size sends the same pictures larger or smaller.
+function refresh(column, state) {
+  for (const hit of column.querySelectorAll(".hit")) {
+    const image = hit.querySelector(".frame img");
+    const uri = state.pictures[hit.dataset.id];
+    if (image && uri && image.src !== uri) image.src = uri;
+  }
+}
+
+// What was changed here and is on its way to the page stays until the page says something new.
+function follow(state, look) {
+  const given = JSON.stringify([look.size, look.pinned]);
+  if (given === state.given) return;
+  state.given = given;
+  state.size = look.size;
+  state.pinned = look.pinned;
+}
+
+export default function (component) {
+  const { data, parentElement, setTriggerValue } = component;
+  const state = (parentElement.__board ??= begin(parentElement));
+  if (!(data.at < state.at)) {  // while the browser still loads this script, an earlier board may be handed over last
+    state.at = data.at;
+    state.send = setTriggerValue;
+    state.pictures = data.pictures || {};
+    state.tools = Boolean(data.tools);
+    if (state.asked !== data.query?.key) state.details.clear();
+    state.asked = data.query?.key;
+    if (data.detail) state.details.set(data.detail.id, data.detail);
+    follow(state, data.look);
+    redraw(state, data);
+  }
+  state.bound?.abort();  // every update comes here; listeners of the document are not to pile up
+  state.bound = new AbortController();
+  const { signal } = state.bound;
+  document.addEventListener("scroll", () => stick(state), { passive: true, capture: true, signal });
+  if (state.tools) document.addEventListener("keydown", (event) => anywhere(state, event), { signal });
+  return () => state.bound.abort();
 }

@@ -29,7 +29,7 @@ function side(one, about, pictures, places) {
   const node = make("div", "side");
   const head = make("div", "head");
   const name = make("span", "name", about.title);
-  name.style.setProperty("--c", about.colour);
+  name.prepend(drawMark(about.mark));
   head.append(name, make("b", "", one.score), make("small", "", one.note || ""));
   const strip = make("div", "strip");
   strip.style.setProperty("--places", places);

@@ -39,7 +39,9 @@ function row(one, columns) {
   for (const column of columns) {
     const cell = make("td", `${column.kind} ${column.key}`);
     if (column.kind === "who") {
-      cell.append(name("span", one.title), name("small", one.name));
+      const title = name("span", one.title);
+      title.prepend(drawMark(one.mark));
+      cell.append(title, name("small", one.name));
       if (one.seen) {
         const seen = make("small", "seen", one.seen.text);
         seen.title = one.seen.hint;

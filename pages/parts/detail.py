@@ -1,0 +1,106 @@
+"""What the board says beyond its columns: of an encoder in its menu, and of a hit that is opened large beside the query."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.errors import UserError
+from core.services.search import Answer
+from pages.parts import cached, cached_train, columns, palette, query
+from pages.parts.answers import Gathered
+from pages.parts.guard import guarded
+from pages.parts.link import View
+from pages.parts.shell import there
+
+SIDE = 640
+OPENED = "opened_hit"
+KINDS = {
+    "bundled": "comes with the code", "packaged": "its weights come with the installation", "trained": "trained here",
+    "pretrained": "downloaded on first use", "imported": "vectors that you brought",
+}  # fmt: skip
+NAMES = {"label": "Class", "category": "Category", "instance": "Object", "split": "Split"}
+
+
+def remember(key: str) -> None:
+    """Called when a hit is opened, before the page runs."""
+    st.session_state[OPENED] = st.session_state[key]["opened"]
+
+
+def asked(view: View) -> dict:
+    """The query, for the window in which a hit is opened beside it."""
+    return {"key": f"{view.dataset} {view.query} {view.where}", "title": query.names(view)[0], "uri": query.picture(view)}
+
+
+def tools(view: View, found: Gathered) -> dict:
+    """What the board needs beside its columns."""
+    hidden = [{"key": name, "title": palette.title(name), "mark": palette.mark(name)} for name in view.hidden]
+    look = {"size": view.size, "pinned": view.pinned, "hidden": hidden}
+    for column in found.columns:
+        column |= menu(view, column["key"])
+    opened = st.session_state.pop(OPENED, None)
+    return {"tools": True, "look": look, "query": asked(view), "detail": of_hit(view, found, opened) if opened else None}
+
+
+def menu(view: View, name: str) -> dict:
+    """What an encoder is, where it stands, and the doors to its pages."""
+    row = cached.encoder_row(name) or {}
+    size = f"{row['dim']} dimensions" if row.get("dim") else ""
+    facts = [("Name", name), ("Weights", KINDS.get(row.get("tier", ""), "")), ("Vector", size)]
+    place = cached.evaluated(view.dataset, cached.version(view.dataset))
+    if name in place:
+        rank = 1 + sum(score > place[name] for score in place.values())
+        facts.append(("Leaderboard", f"{rank} of {len(place)} on this gallery, mAP {place[name]:.3f}"))
+    links = [["map", "Open its map"]]
+    if name in place and there("pages/metrics.py"):
+        links.append(["board", "Open the leaderboard"])
+    if name in {card["name"] for card in cached_train.cards()}:
+        links.append(["card", "Open its model card"])
+    return {"about": row.get("about", ""), "facts": [pair for pair in facts if pair[1]], "links": links}
+
+
+def follow(view: View, action: str) -> None:
+    """Go where a menu leads; comes back only where it leads nowhere."""
+    verb, _, name = action.partition(":")
+    if name not in view.encoders:
+        return
+    if verb == "map":
+        first = [name, *(one for one in view.encoders if one != name)]
+        st.switch_page("pages/map.py", query_params={"dataset": view.dataset, "query": view.query, "encoders": ",".join(first)})
+    if verb == "board":
+        st.switch_page("pages/metrics.py", query_params={"view": "Leaderboard"})
+    if verb == "card":
+        st.switch_page("pages/train.py", query_params={"model": name})
+
+
+def of_hit(view: View, found: Gathered, id: str) -> dict | None:
+    """A picture of the gallery, large, with all that is known of it, and its rank and score in every column that has answered."""
+    dataset, version = cached.dataset(view.dataset), cached.version(view.dataset)
+    if id not in dataset.rows:
+        return None
+    item = dataset.items[dataset.rows[id]]
+    known = [(NAMES[name], item.value(name)) for name in NAMES]
+    known += [(name.replace("_", " ").capitalize(), value) for name, value in item.attributes.items()]
+    return {
+        "id": id, "uri": cached.thumbnail(view.dataset, version, id, SIDE), "query": query.picture(view, SIDE),
+        "facts": [("Picture", id), *((name, _text(value)) for name, value in known if value is not None)],
+        "places": {name: _place(view, version, name, answer, id) for name, answer in found.answers.items()},
+    }  # fmt: skip
+
+
+def _place(view: View, version: str, name: str, answer: Answer, id: str) -> dict:
+    """Rank and score of a picture in one encoder's full order of what is searched."""
+    dataset, known = cached.dataset(view.dataset), answer.calibration
+    shown = next((hit for hit in answer.hits if hit.id == id), None)
+    try:
+        place = None if shown else guarded(lambda: cached.place(view.dataset, version, view.query, name, id, view.where), name)
+    except UserError as error:
+        return {"missing": error.given}
+    cosine = shown.cosine if shown else place.cosine
+    return {
+        "rank": shown.rank if shown else place.rank, "score": f"{shown.score if shown else cosine:.3f}",
+        "share": columns.share(known, cosine), "worth": columns.worth(dataset, known, cosine),
+    }  # fmt: skip
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
