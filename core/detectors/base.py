@@ -54,6 +54,10 @@ class Box:
 WHOLE = Box(0.0, 0.0, 1.0, 1.0)
 
 
+class NothingToFind(UserError):
+    """A picture in which no detector can find anything."""
+
+
 class Detector(ABC):
     """RGB picture -> boxes, best first.
 
@@ -86,7 +90,8 @@ class Detector(ABC):
         """Boxes of an RGB uint8 (h, w, 3) picture, best first, ties from left to right; at most MAX_BOXES, perhaps none.
 
         Raises:
-            UserError: the picture is too small or of one colour (:func:`refuse_empty`), or the detector can't be used here.
+            NothingToFind: the picture is too small or of one colour.
+            UserError: the detector can't be used here.
             ValueError: a box that is not made of finite numbers: the detector is at fault.
         """
         refuse_empty(image)
@@ -98,14 +103,14 @@ class Detector(ABC):
 
 
 def refuse_empty(image: np.ndarray) -> None:
-    """Raise a UserError for a picture in which no detector can find anything."""
+    """Raise :class:`NothingToFind` for a picture that is too small or of one colour."""
     height, width = image.shape[:2]
     if min(height, width) < MIN_SIDE:
-        raise UserError(f"The picture has {width} x {height} pixels: too few to find a part of it.",
-                        f"At least {MIN_SIDE} x {MIN_SIDE}.")  # fmt: skip
+        raise NothingToFind(f"The picture has {width} x {height} pixels: too few to find a part of it.",
+                            f"A detector needs {MIN_SIDE} x {MIN_SIDE}.")  # fmt: skip
     lows, highs = image.min(axis=(0, 1)).astype(int), image.max(axis=(0, 1)).astype(int)
     if (highs - lows <= EVEN).all():
-        raise UserError("The picture is of one colour: there is nothing to find in it.")
+        raise NothingToFind("The picture is of one colour: there is nothing to find in it.")
 
 
 def checked(boxes: Iterable[Box], name: str = "detector") -> tuple[Box, ...]:

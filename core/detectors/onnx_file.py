@@ -73,6 +73,7 @@ def _opened(path: Path):
     options = onnxruntime.SessionOptions()
     options.log_severity_level = QUIET
     options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # other programs want the cores, too
     # a worker process shares the machine with its like, one for each core
     options.intra_op_num_threads = 1 if multiprocessing.parent_process() is not None else team()
     try:

@@ -66,7 +66,9 @@ class Saliency(Detector):
             raise UserError(f"The detector {self.name} can't be used here: {state.detail}.",
                             fix=f"Install the packages onnxruntime and {ROW.distribution}, or {OTHERWISE}.",
                             command=f"Install it, or {OTHERWISE}.")  # fmt: skip
-        self._file = OnnxFile(packages.verified(ROW, packages.installed(ROW), OTHERWISE))
+        file = OnnxFile(packages.verified(ROW, packages.installed(ROW), OTHERWISE))
+        _ = file.session  # opening takes seconds on a busy machine: it is no part of a detection
+        self._file = file
 
     def importance(self, image: np.ndarray) -> np.ndarray:
         """RGB uint8 (h, w, 3) -> float32 map of the same shape of sides, 224 pixels on the longer: 0 to 1."""

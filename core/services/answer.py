@@ -65,6 +65,12 @@ class Answer:
     """The cosine below which nothing counts as close, see :mod:`core.services.usual`; None where nothing says what is usual."""
     apart: str = ""
     """The field (``category``, ``label``) whose other values ``usual`` was measured on; empty: on all other pictures."""
+    box: tuple[float, float, float, float] | None = None
+    """The part of the picture that was searched with, in fractions; None = all of it."""
+    crop: str = ""
+    """The detector that chose the part; empty where none was asked."""
+    note: str = ""
+    """Why the whole picture was searched where a part was asked for."""
 
     @property
     def far(self) -> bool:

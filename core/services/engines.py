@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.images import decode
-from core.services import decoded, embed, filters, galleries
+from core.services import decoded, embed, filters, galleries, subject
 from core.services.answer import Answer, Hit, Query, item_of, verdict
 from core.services.decoded import Picture
 from core.services.specs import IndexSpec
@@ -60,9 +61,11 @@ class Engine:
         times are the medians of the repetitions; a slow one keeps the times of its first run.
 
         Raises:
-            UserError: k out of range, a picture that can't be read, an unknown item, knob, field or value.
+            UserError: k out of range, a box that is none, a picture that can't be read, an unknown item, knob, field or value.
         """
-        _check(query, k)
+        if not 1 <= k <= MAX_K:
+            raise UserError(f"K = {k} was asked for.", f"K is from 1 to {MAX_K}.")
+        query, note = subject.settled(query)
         timing: dict[str, float] = {}
         picture = None if self.encoder.tier == "imported" else decoded.picture(query, self.dataset)
         vector = self._vector(query, picture, timing)
@@ -84,10 +87,12 @@ class Engine:
         again = _medians(lambda: self._run(query, picture, wanted, allowed, knobs), runs) if may_repeat(timing) else {}
         timing |= again
         runs = runs if again else 1
-        return self._answer(query, k, kept[:k], vector, timing, len(hidden), index, runs, tuple(where))
+        answer = self._answer(query, k, kept[:k], vector, timing, len(hidden), index, runs, tuple(where))
+        return replace(answer, box=query.box, note=note) if query.box or note else answer
 
     def vector(self, query: Query) -> np.ndarray:
         """The query as its encoder sees it, float32 (1, dim). Raises UserError."""
+        query, _ = subject.settled(query)
         picture = None if self.encoder.tier == "imported" else decoded.picture(query, self.dataset)
         return self._vector(query, picture, {})
 
@@ -189,13 +194,6 @@ def _medians(run: Callable[[], dict[str, float]], runs: int) -> dict[str, float]
 
 def _spent(timing: Mapping[str, float]) -> float:
     return sum(timing.get(stage, 0.0) for stage in REPEATED)
-
-
-def _check(query: Query, k: int) -> None:
-    if not 1 <= k <= MAX_K:
-        raise UserError(f"K = {k} was asked for.", f"K is from 1 to {MAX_K}.")
-    if query.box is not None and (len(query.box) != 4 or not np.isfinite(query.box).all()):
-        raise UserError(f"The box {query.box} is none.", "x0, y0, x1, y1 in fractions of the picture.")
 
 
 class _stage:
