@@ -16,6 +16,7 @@ from core.errors import UserError
 from core.images import decode
 from core.services import decoded, embed, filters, galleries, subject
 from core.services.answer import Answer, Hit, Query, item_of, verdict
+from core.services.crops import Cropped
 from core.services.decoded import Picture
 from core.services.specs import IndexSpec
 from core.services.usual import usual
@@ -67,7 +68,10 @@ class Engine:
             raise UserError(f"K = {k} was asked for.", f"K is from 1 to {MAX_K}.")
         query, note = subject.settled(query)
         timing: dict[str, float] = {}
-        picture = None if self.encoder.tier == "imported" else decoded.picture(query, self.dataset)
+        picture = self._picture(query)
+        if picture is not None and query.box is None and isinstance(self.encoder, Cropped):
+            query = self._cropped(query, picture, timing)
+            picture = self._picture(query)
         vector = self._vector(query, picture, timing)
         allowed = filters.allowed([self._gallery_item(row) for row in range(len(self.rows))], where) if where else None
         most = self.index.size if allowed is None else max(1, int(np.count_nonzero(allowed)))
@@ -88,12 +92,13 @@ class Engine:
         timing |= again
         runs = runs if again else 1
         answer = self._answer(query, k, kept[:k], vector, timing, len(hidden), index, runs, tuple(where))
-        return replace(answer, box=query.box, note=note) if query.box or note else answer
+        by = self.encoder.detector.name if "detect" in timing else ""
+        return replace(answer, box=query.box, note=note, crop=by) if query.box or note or by else answer
 
     def vector(self, query: Query) -> np.ndarray:
         """The query as its encoder sees it, float32 (1, dim). Raises UserError."""
         query, _ = subject.settled(query)
-        picture = None if self.encoder.tier == "imported" else decoded.picture(query, self.dataset)
+        picture = self._picture(query)
         return self._vector(query, picture, {})
 
     def _warm_up(self) -> float:
@@ -109,13 +114,23 @@ class Engine:
                 self.encoder.encode([grey])
         return (time.perf_counter() - started) * 1000
 
+    def _picture(self, query: Query) -> Picture | None:
+        return None if self.encoder.tier == "imported" else decoded.picture(query, self.dataset)
+
+    def _cropped(self, query: Query, picture: Picture, timing: dict[str, float]) -> Query:
+        """The query of a gallery of crops with the part that is encoded."""
+        image, timing["decode"] = picture.image(None)
+        with _stage(timing, "detect"):
+            return replace(query, box=self.encoder.part(image))
+
     def _vector(self, query: Query, picture: Picture | None, timing: dict[str, float]) -> np.ndarray:
         if picture is None:
             timing |= {"decode": 0.0, "preprocess": 0.0, "encode": 0.0}
             return self._stored(query)
         image, timing["decode"] = picture.image(self.encoder.side)
         with _stage(timing, "preprocess"):
-            prepared = self.encoder.prepare(image)
+            drawn = query.box is not None and isinstance(self.encoder, Cropped)  # it is not looked for a part of the part
+            prepared = (self.encoder.inner if drawn else self.encoder).prepare(image)
         with _stage(timing, "encode"):
             return self.encoder.encode_prepared([prepared])
 

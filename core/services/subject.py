@@ -103,6 +103,8 @@ def told(answer: Answer, found: Subject | None) -> Answer:
     """The answer with the detector, its time and its note."""
     if found is None:
         return answer
+    if "detect" in answer.timing_ms:  # a gallery of crops, which found the part itself
+        return answer
     timing = {"decode": answer.timing_ms.get("decode", 0.0), "detect": found.ms, **answer.timing_ms}
     return replace(answer, timing_ms=timing, crop=found.detector, note=answer.note or found.note)
 

@@ -6,89 +6,46 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.detectors.base import Box, Detector, detectors
 from core.errors import UserError
-from core.services import build, compare, detecting, search, subject
-from core.services.library import open_dataset
+from core.services import compare, detecting, search, subject
 from core.services.search import Query
-from core.types import State
 
-
-class Corner(Detector):
-    """Finds the lower right quarter; ``seen`` counts how often it looked, ``finds`` is what it finds."""
-
-    name, title, about = "corner.test", "Corner", "The lower right quarter."
-    finds: tuple[Box, ...] = (Box(0.1, 0.1, 0.2, 0.2, 0.4), Box(0.55, 0.55, 0.95, 0.95, 0.9, "thing"))
-    seen: list[int] = []
-    missing = ""
-
-    def state(self) -> State:
-        return State("unavailable", self.missing) if self.missing else State("ready")
-
-    def load(self, progress=None) -> None:
-        if self.missing:
-            raise UserError(f"{self.missing}.")
-
-    def _detect(self, image):
-        self.seen.append(image.shape[0])
-        return self.finds
-
-
-@pytest.fixture(autouse=True)
-def corner(monkeypatch) -> type[Corner]:
-    detectors.names()
-    monkeypatch.setitem(detectors._makers, Corner.name, Corner)
-    monkeypatch.setattr(Corner, "seen", [])
-    detecting._loaded.clear()
-    return Corner
+pytestmark = pytest.mark.usefixtures("corner")
 
 
 @pytest.fixture
-def large(tmp_path):
-    """Eight pictures of four coloured quarters each, 64 x 64."""
-    folder, draw = tmp_path / "large", np.random.default_rng(3)
-    folder.mkdir()
-    for number in range(8):
-        quarters = draw.integers(0, 256, (2, 2, 3), dtype=np.uint8).repeat(32, 0).repeat(32, 1)
-        Image.fromarray(quarters).save(folder / f"{number}.png")
-    return folder
-
-
-@pytest.fixture
-def dataset(counting, large):
-    made = open_dataset(str(large))
-    build.build(made, ["counting.test", "tiny.16x16"])
-    return made
+def dataset(quarters):
+    return quarters
 
 
 CROP = pytest.approx((0.51, 0.51, 0.99, 0.99))
 
 
 def test_a_crop_finds_what_the_same_box_finds(dataset):
-    found = search.search(Query(item_id="3.png"), dataset, "counting.test", k=5, crop="corner.test")
+    found = search.search(Query(item_id="odd/3.png"), dataset, "counting.test", k=5, crop="corner.test")
     assert (found.box, found.crop, found.note) == (CROP, "corner.test", "")
     assert list(found.timing_ms) == ["decode", "detect", "preprocess", "encode", "search"]
-    drawn = search.search(Query(item_id="3.png", box=found.box), dataset, "counting.test", k=5)
+    drawn = search.search(Query(item_id="odd/3.png", box=found.box), dataset, "counting.test", k=5)
     assert drawn.hits == found.hits
     assert (drawn.box, drawn.crop) == (found.box, "")
     assert "detect" not in drawn.timing_ms
-    assert search.search(Query(item_id="3.png"), dataset, "counting.test", k=5).box is None
+    assert search.search(Query(item_id="odd/3.png"), dataset, "counting.test", k=5).box is None
 
 
 def test_all_encoders_share_one_look(dataset, corner):
-    found = compare.compare(Query(item_id="3.png"), dataset, ["counting.test", "tiny.16x16"], k=3, crop="corner.test")
+    found = compare.compare(Query(item_id="odd/3.png"), dataset, ["counting.test", "tiny.16x16"], k=3, crop="corner.test")
     assert len(corner.seen) == 1
     assert {answer.crop for answer in found.answers} == {"corner.test"}
     assert [answer.box for answer in found.answers] == [CROP, CROP]
 
 
 def test_a_drawn_box_goes_before_a_detector(dataset, corner):
-    found = search.search(Query(item_id="3.png", box=(0, 0, 0.5, 0.5)), dataset, "counting.test", crop="corner.test")
+    found = search.search(Query(item_id="odd/3.png", box=(0, 0, 0.5, 0.5)), dataset, "counting.test", crop="corner.test")
     assert (found.box, found.crop, corner.seen) == ((0, 0, 0.5, 0.5), "", [])
 
 
 def test_the_picture_is_looked_at_whole_and_its_boxes_told(dataset):
-    found = subject.detect(Query(item_id="3.png", box=(0, 0, 0.1, 0.1)), "corner.test", dataset)
+    found = subject.detect(Query(item_id="odd/3.png", box=(0, 0, 0.1, 0.1)), "corner.test", dataset)
     assert [box.label for box in found.boxes] == ["thing", None]
     assert found.main.label == "thing"
     assert found.crop == CROP
@@ -106,14 +63,14 @@ def whole(dataset, query: Query, crop: str = "corner.test"):
 
 def test_a_detector_that_finds_nothing(dataset, corner, monkeypatch):
     monkeypatch.setattr(corner, "finds", ())
-    assert "Corner found nothing" in whole(dataset, Query(item_id="3.png"))
+    assert "Corner found nothing" in whole(dataset, Query(item_id="odd/3.png"))
 
 
 def test_a_detector_that_can_not_be_used(dataset, corner, monkeypatch):
     monkeypatch.setattr(corner, "missing", "onnxruntime is not installed")
-    assert "onnxruntime is not installed" in whole(dataset, Query(item_id="3.png"))
+    assert "onnxruntime is not installed" in whole(dataset, Query(item_id="odd/3.png"))
     with pytest.raises(UserError, match="onnxruntime"):
-        subject.detect(Query(item_id="3.png"), "corner.test", dataset)
+        subject.detect(Query(item_id="odd/3.png"), "corner.test", dataset)
 
 
 def test_a_detector_that_fails_on_a_picture(dataset, corner, monkeypatch):
@@ -121,11 +78,11 @@ def test_a_detector_that_fails_on_a_picture(dataset, corner, monkeypatch):
         raise UserError("The network failed.")
 
     monkeypatch.setattr(corner, "_detect", fail)
-    assert "The network failed." in whole(dataset, Query(item_id="3.png"))
+    assert "The network failed." in whole(dataset, Query(item_id="odd/3.png"))
 
 
 def test_weights_that_are_not_here_are_not_waited_for(dataset, hub_is_silent):
-    assert "needs its weights first (14 MB)" in whole(dataset, Query(item_id="3.png"), "ssdlite")
+    assert "needs its weights first (14 MB)" in whole(dataset, Query(item_id="odd/3.png"), "ssdlite")
 
 
 @pytest.fixture
@@ -152,21 +109,21 @@ def test_pictures_with_nothing_to_find(dataset, tmp_path, picture, why):
     ((-2, -2, -1, 0), "outside the picture"), ((1, 1, 1, 1), "has no area"),
 ])  # fmt: skip
 def test_boxes_that_hold_nothing(dataset, box, why):
-    assert why in whole(dataset, Query(item_id="3.png", box=box), "")
+    assert why in whole(dataset, Query(item_id="odd/3.png", box=box), "")
 
 
 def test_a_box_is_cut_at_the_edge_of_the_picture(dataset):
-    assert search.search(Query(item_id="3.png", box=(0.5, -1, 7, 0.5)), dataset, "counting.test").box == (0.5, 0, 1, 0.5)
+    assert search.search(Query(item_id="odd/3.png", box=(0.5, -1, 7, 0.5)), dataset, "counting.test").box == (0.5, 0, 1, 0.5)
 
 
 def test_the_whole_picture_is_no_part(dataset):
-    found = search.search(Query(item_id="3.png"), dataset, "counting.test", crop="whole")
+    found = search.search(Query(item_id="odd/3.png"), dataset, "counting.test", crop="whole")
     assert (found.box, found.crop, found.note) == (None, "whole", "")
 
 
 def test_an_unknown_detector_is_an_error(dataset):
     with pytest.raises(UserError, match=r"no detector named 'corner'.*corner\.test"):
-        search.search(Query(item_id="3.png"), dataset, "counting.test", crop="corner")
+        search.search(Query(item_id="odd/3.png"), dataset, "counting.test", crop="corner")
 
 
 def test_a_loaded_detector_is_kept(corner):
