@@ -110,7 +110,7 @@ def named(encoder: str, detector: str) -> str:
     """The name of ``encoder`` on the crops of ``detector``. Raises UserError where a name is unknown."""
     detectors.get(detector)
     made = encoders.get(encoder)
-    return made.name if isinstance(made, Cropped) else Cropped(made, detectors.get(detector)).name
+    return Cropped(made.inner if isinstance(made, Cropped) else made, detectors.get(detector)).name
 
 
 def remember(names: Iterable[str]) -> None:

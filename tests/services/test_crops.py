@@ -9,6 +9,9 @@ from PIL import Image
 from core.encoders.base import encoders
 from core.errors import UserError
 from core.services import build, crops, embed, library, search
+from core.services.audit import audit
+from core.services.evaluate import evaluate
+from core.services.first_hits import first_hits
 from core.services.ready import ready_encoder
 from core.services.search import Query
 
@@ -104,3 +107,53 @@ def test_names(quarters):
         encoders.get("tiny.16x16@nothing")
     with pytest.raises(UserError, match=r"sees no pictures: its vectors are made from those of hsv\.12x4x4"):
         encoders.get("hsv.12x4x4:pca=16@corner.test")
+
+
+def by_hand(dataset, asking: np.ndarray, gallery: np.ndarray) -> float:
+    """mAP of the protocol class: every picture asks all others, relevant = same class."""
+    labels, found = np.array([item.label for item in dataset.items]), []
+    for row, vector in enumerate(asking):
+        others = np.delete(np.arange(len(labels)), row)
+        order = others[np.argsort(-(gallery[others] @ vector), kind="stable")]
+        right = labels[order] == labels[row]
+        found.append((np.cumsum(right) / np.arange(1, len(right) + 1))[right].mean())
+    return float(np.mean(found))
+
+
+def test_evaluation_asks_with_crops_and_searches_whole_pictures(dataset):
+    names = ["tiny.16x16", NAME]
+    cropped = evaluate("test", [dataset], names, crop="corner.test", timed=False)
+    whole = evaluate("test", [dataset], names, timed=False)
+    means = {(cell.protocol, cell.encoder): cell.means()["mAP"] for cell in (*cropped.cells, *whole.cells)}
+    plain, crop = rows(dataset, "tiny.16x16"), rows(dataset, NAME)
+    assert means == {
+        ("class@corner.test", "tiny.16x16"): pytest.approx(by_hand(dataset, crop, plain)),
+        ("class@corner.test", NAME): pytest.approx(by_hand(dataset, crop, crop)),
+        ("class", "tiny.16x16"): pytest.approx(by_hand(dataset, plain, plain)),
+        ("class", NAME): pytest.approx(by_hand(dataset, crop, crop)),
+    }
+    assert len(set(means.values())) == 3
+    assert "the main box is asked with (Corner)" in cropped.cells[0].card["relevant"]
+
+
+def test_approximate_indexes_are_asked_with_crops_too(dataset):
+    exact, approximate = evaluate("test", [dataset], ["tiny.16x16"], ["exact", "hnsw"], crop="corner.test", timed=False).cells
+    assert approximate.means()["hit@1"] == exact.means()["hit@1"]
+    np.testing.assert_array_equal(approximate.scores["hit@1"], exact.scores["hit@1"])
+
+
+def test_what_is_shown_beside_the_figures_is_of_crops(dataset):
+    whole, cropped = (first_hits(dataset, "tiny.16x16", name, ["odd/3.png"], 7)["odd/3.png"]
+                      for name in ("class", "class@corner.test"))  # fmt: skip
+    order = np.argsort(-(rows(dataset, "tiny.16x16") @ rows(dataset, NAME)[dataset.rows["odd/3.png"]]), kind="stable")
+    assert [id for id, _ in cropped.hits] == [dataset.items[row].id for row in order if dataset.items[row].id != "odd/3.png"]
+    assert whole.hits != cropped.hits
+    assert audit(dataset, "tiny.16x16", "odd/3.png", "class@corner.test").shown[0][0] == cropped.hits[0][0]
+
+
+def test_encoders_that_can_not_see_are_left_out(dataset):
+    report = evaluate("test", [dataset], ["tiny.16x16", "hsv.12x4x4:pca=4"], crop="corner.test", timed=False)
+    assert [cell.encoder for cell in report.cells] == ["tiny.16x16"]
+    assert "sees no pictures" in report.left_out[0]
+    with pytest.raises(UserError, match="no detector named 'nothing'"):
+        evaluate("test", [dataset], ["tiny.16x16"], crop="nothing", timed=False)
