@@ -55,9 +55,9 @@ clean:           ## everything that can be built again
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing the packages (once, about two minutes)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	@for package in $$(sed -n 's/^# optional: //p' requirements.txt); do \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check $$package >/dev/null 2>&1 || \
-	  echo "$$package could not be installed (it needs a C++ compiler); everything else works without it"; done
+	@sed -n 's/^# optional: //p' requirements.txt | while read -r package; do \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check $$package </dev/null >/dev/null 2>&1 || \
+	  echo "$$package could not be installed; everything that needs it says so, and the rest works without it"; done
 	@touch $@
 
 .venv/dev: .venv/run tests/requirements.txt tools/browser.sh

@@ -47,12 +47,15 @@ class Registry(Generic[T]):
         names: Callable[[], list[str]],
         find: Callable[[str], T | None],
         near: Callable[[str], list[str]] | None = None,
+        *,
+        first: bool = False,
     ) -> None:
         """``names()`` are the ones worth listing; ``find(name)`` makes one, or returns None if it is not its own.
 
-        ``near(name)`` gives names that it would answer to and that look like one that nothing answers to.
+        ``near(name)`` gives names that it would answer to and that look like one that nothing answers to. ``first``: it is
+        asked before the others, which might take its names for misspelt ones of their own.
         """
-        self._finders.append((names, find))
+        self._finders.insert(0 if first else len(self._finders), (names, find))
         self._near += [near] if near else []
 
     def names(self) -> list[str]:

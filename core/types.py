@@ -87,6 +87,8 @@ class Protocol:
     ignore: str | None = None
     every: int = 1
     note: str = ""
+    crop: str = ""
+    """The detector whose main box of a query is asked with; empty: all of the query."""
 
     def in_gallery(self, item: Item) -> bool:
         return not self.gallery or item.split in self.gallery

@@ -7,7 +7,7 @@ import sys
 from dataclasses import asdict
 
 from core.cli.output import Progress, command, emit, table
-from core.services import build, library
+from core.services import build, crops, library
 from core.services.estimate import Estimate, estimate
 from core.services.naming import split_names
 
@@ -17,9 +17,12 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         commands, "build", _build, "Embed a dataset and index it. Resumes where an earlier build stopped.",
         "--dataset catalogue --encoders hsv.12x4x4,hog.8x8", "--dataset catalogue --encoders tiny.16x16 --estimate",
         "--dataset ~/Pictures --encoders tiny.16x16 --json",
+        "--dataset ~/Pictures --encoders tiny.16x16 --crop saliency",
     )  # fmt: skip
     made.add_argument("--dataset", required=True, metavar="PATH_OR_NAME")
     made.add_argument("--encoders", "--encoder", required=True, metavar="NAMES", help="one or more, separated by commas")
+    made.add_argument("--crop", metavar="DETECTOR",
+                      help="encode what this detector finds in each picture: the encoder is NAME@DETECTOR then")  # fmt: skip
     made.add_argument("--index", default="exact", help="index to build over the gallery (default: exact)")
     made.add_argument("--estimate", action="store_true", help="say what it would cost, and do nothing")
     made.add_argument("--log", help=argparse.SUPPRESS)
@@ -29,6 +32,8 @@ def _build(options: argparse.Namespace) -> None:
     progress = Progress(f"building {options.encoders}", options.log)
     with progress.ending():
         dataset, wanted = library.open_dataset(options.dataset, fresh=True), split_names(options.encoders)
+        if options.crop:
+            wanted = [crops.named(name, options.crop) for name in wanted]
         if options.estimate:
             return _show_estimates({name: estimate(dataset, name) for name in wanted}, options.json)
         built = build.build(dataset, wanted, options.index, progress)

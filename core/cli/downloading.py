@@ -1,4 +1,4 @@
-"""``download``: fetch a public dataset or the weights of an encoder before they are needed."""
+"""``download``: fetch a public dataset, or the weights of an encoder or a detector, before they are needed."""
 
 from __future__ import annotations
 
@@ -11,22 +11,27 @@ from core.services import downloads
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
     made = command(
-        commands, "download", _download, "Fetch a public dataset, or the weights of an encoder. Goes on where it stopped.",
-        "--encoder resnet50.tv_in1k", "--dataset flowers102",
+        commands, "download", _download,
+        "Fetch a public dataset, or the weights of an encoder or a detector. Goes on where it stopped.",
+        "--encoder resnet50.tv_in1k", "--detector ssdlite", "--dataset flowers102",
     )  # fmt: skip
     made.add_argument("--dataset", metavar="NAME")
     made.add_argument("--encoder", metavar="NAME")
+    made.add_argument("--detector", metavar="NAME")
     made.add_argument("--log", help=argparse.SUPPRESS)
 
 
+FETCH = {"dataset": downloads.fetch_dataset, "encoder": downloads.fetch_encoder, "detector": downloads.fetch_detector}
+
+
 def _download(options: argparse.Namespace) -> None:
-    if bool(options.dataset) == bool(options.encoder):
-        raise UserError("Name one thing to download.", "Either --dataset NAME or --encoder NAME.")
-    name = options.dataset or options.encoder
+    asked = [(kind, name) for kind in FETCH if (name := getattr(options, kind))]
+    if len(asked) != 1:
+        raise UserError("Name one thing to download.", "Either --dataset NAME, --encoder NAME or --detector NAME.")
+    ((kind, name),) = asked
     progress = Progress(f"downloading {name}", options.log)
     with progress.ending():
-        fetch = downloads.fetch_dataset if options.dataset else downloads.fetch_encoder
-        row = fetch(name, progress)
+        row = FETCH[kind](name, progress)
         progress.end("done", f"{row['title']} is {row['state']}.")
     if options.json:
         return emit(row)

@@ -34,6 +34,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         commands, "evaluate", _evaluate, "Judge encoders and indexes on data sets, with intervals and ranks.",
         "--datasets catalogue --encoders hsv.12x4x4,hog.8x8",
         "--datasets catalogue,~/Pictures --encoders ready --indexes exact,hnsw:efSearch=64 --json",
+        "--datasets catalogue --encoders hog.8x8,hog.8x8@saliency --crop saliency",
         "--queries ~/Pictures/tiny_imagenet,~/Pictures/clothing --gallery catalogue --join photo-to-catalogue --encoders hog.8x8",
     )  # fmt: skip
     made.add_argument("--datasets", default="", metavar="NAMES", help="names or paths, separated by commas")
@@ -45,6 +46,8 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     made.add_argument("--encoders", default="ready", metavar="NAMES", help="names, or 'ready': those that need no download")
     made.add_argument("--indexes", default="exact", metavar="NAMES", help="with knobs as hnsw:efSearch=64 (default: exact)")
     made.add_argument("--protocols", default="", metavar="NAMES", help="names, or by:ATTRIBUTE; default: every full protocol")
+    made.add_argument("--crop", default="", metavar="DETECTOR", help="ask with the main box that this detector finds in each "
+                      "query; for galleries of crops too, name encoders as NAME@DETECTOR")  # fmt: skip
     made.add_argument("--metric", help="what the printed ranks are by (default: mAP; hit@1 with approximate indexes and "
                       "cross-domain)")  # fmt: skip
     made.add_argument("--name", default="latest", help="what the report is called (default: latest)")
@@ -82,7 +85,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     progress = Progress("judging", options.log)
     try:
         report = evaluate(options.name, datasets, wanted, split_names(options.indexes), split_names(options.protocols), progress,
-                          timed=not options.no_latency)  # fmt: skip
+                          timed=not options.no_latency, crop=options.crop)  # fmt: skip
         folder = report.save(Path(options.out).expanduser() if options.out else None, small=options.small)
         if options.studies:
             studies.make(folder, report, datasets, progress=Progress("studying", options.log))

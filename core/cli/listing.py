@@ -63,12 +63,13 @@ def _encoders(options: argparse.Namespace) -> None:
     rows = [library.get_encoder_row(options.name)] if options.name else library.encoder_rows()
     if options.json:
         return emit(rows)
-    table([{**row, "state": _state(row)} for row in rows], ["name", "dim", "tier", "state", "title"])
+    table([{**row, "state": state_of(row)} for row in rows], ["name", "dim", "tier", "state", "title"])
     if options.name and rows[0]["detail"]:
         print(rows[0]["detail"])
 
 
-def _state(row: dict) -> str:
+def state_of(row: dict) -> str:
+    """The state of an encoder or a detector, as a table shows it."""
     size = f" ({row['bytes'] / 1e6:.0f} MB)" if row["bytes"] else ""
     return f"needs download{size}" if row["state"] == "download" else row["state"]
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from core.cli import (
     building,
+    detecting,
     diagnosis,
     downloading,
     evaluating,
@@ -33,6 +34,7 @@ examples:
   python -m core build --dataset ~/Pictures --encoders tiny.16x16
   python -m core search --dataset catalogue --encoder hog.8x8 --query photo.jpg -k 5
   python -m core compare --dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query id:backpack-00-0 --json
+  python -m core detect --image photo.jpg --json
   python -m core evaluate --datasets catalogue --encoders ready
 
 exit codes:
@@ -49,8 +51,8 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (listing, downloading, building, searching, importing, evaluating, studying, mapping, tuning, losing, training,
-                   diagnosis):  # fmt: skip
+    for module in (listing, downloading, building, searching, detecting, importing, evaluating, studying, mapping, tuning, losing,
+                   training, diagnosis):  # fmt: skip
         module.add_commands(commands)
     return top
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
+from core.cli.detecting import add_choice, fetched
 from core.cli.output import Progress, command, emit, say, table
 from core.datasets.names import shown
 from core.services import build, library
@@ -20,6 +23,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--dataset catalogue --encoder hsv.12x4x4 --query id:backpack-00-0 --json",
         "--dataset catalogue --encoder hog.8x8 --query photo.jpg --index hnsw:efSearch=16 --where category=mug",
         "--dataset ~/Pictures --encoder tiny.16x16 --query a.png --json",
+        "--dataset catalogue --encoder hog.8x8 --query photo.jpg --box 0.2,0.1,0.8,0.9",
     )  # fmt: skip
     made.add_argument("--encoder", required=True)
     _shared(made)
@@ -27,6 +31,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         commands, "compare", _compare, "Find them with several encoders, and see how far these agree.",
         "--dataset catalogue --encoders hsv.12x4x4,tiny.16x16,hog.8x8 --query photo.jpg",
         "--dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query id:backpack-00-0 -k 5 --json",
+        "--dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query photo.jpg --crop saliency",
     )  # fmt: skip
     made.add_argument("--encoders", required=True, metavar="NAMES", help="separated by commas")
     _shared(made)
@@ -38,6 +43,7 @@ def _shared(made: argparse.ArgumentParser) -> None:
     made.add_argument("--where", action="append", default=[], metavar="FIELD=VALUE",
                       help="only pictures with this category, label, split or attribute; several must all hold")  # fmt: skip
     made.add_argument("--query", required=True, metavar="FILE", help="a picture file, or id:NAME for a picture of the dataset")
+    add_choice(made)
     made.add_argument("-k", type=int, default=10, help="how many hits (default: 10)")
     made.add_argument("--include-self", action="store_true", help="let a query that is in the gallery find itself")
 
@@ -47,7 +53,8 @@ def _prepare(options: argparse.Namespace, wanted: list[str]):
     dataset = library.open_dataset(options.dataset)
     if dataset.state().kind == "download":
         dataset.download(Progress(f"downloading {dataset.title}"))
-    query = query_from_file(dataset, options.query)
+    query = replace(query_from_file(dataset, options.query), box=options.box)
+    fetched(options.crop)
     missing = [name for name in wanted if not build.is_built(dataset, name)]
     if missing:
         build.build(dataset, missing, options.index, Progress(f"building {', '.join(missing)}"))
@@ -57,25 +64,28 @@ def _prepare(options: argparse.Namespace, wanted: list[str]):
 def _search(options: argparse.Namespace) -> None:
     dataset, query = _prepare(options, [options.encoder])
     answer = search(query, dataset, options.encoder, options.index, options.k, include_self=options.include_self,
-                    where=options.where, runs=RUNS)  # fmt: skip
+                    where=options.where, runs=RUNS, crop=options.crop)  # fmt: skip
     if options.json:
-        return emit({"query": shown(options.query), **_answer(answer)})
+        return emit({"query": shown(options.query), **_answer(answer), **_part(options, answer)})
     _show(answer)
+    _show_part(answer)
 
 
 def _compare(options: argparse.Namespace) -> None:
     wanted = split_names(options.encoders)
     dataset, query = _prepare(options, wanted)
     found = compare(query, dataset, wanted, options.index, options.k, include_self=options.include_self, where=options.where,
-                    runs=RUNS)  # fmt: skip
+                    runs=RUNS, crop=options.crop)  # fmt: skip
     decoded = decode_ms(found.answers)
     if options.json:
         told = {"query": shown(options.query), "dataset": dataset.name, "index": options.index}
         answers = [_answer(answer) for answer in found.answers]
-        return emit({**told, "answers": answers, "agreement": found.agreement, "decode_ms": decoded})
+        whole = {"answers": answers, "agreement": found.agreement, "decode_ms": decoded}
+        return emit({**told, **whole, **_part(options, found.answers[0])})
     for answer in found.answers:
         print(f"\n{answer.encoder}")
         _show(answer, ("preprocess", "encode", "search"))
+    _show_part(found.answers[0])
     if decoded:
         print(f"\ndecoded once for all: {' + '.join(f'{ms:.1f}' for ms in decoded)} ms (first run)")
     _show_agreement(found.agreement)
@@ -90,6 +100,23 @@ def _answer(answer: Answer) -> dict:
 def _hit(hit: Hit) -> dict:
     named = {"rank": hit.rank, "id": hit.id, "path": hit.path, "label": hit.label}
     return {**named, "score": hit.score, "identical": hit.identical}
+
+
+def _part(options: argparse.Namespace, answer: Answer) -> dict:
+    """What was searched with, where a part was asked for; a part that came to nothing is told on standard error too."""
+    if not (options.box or options.crop):
+        return {}
+    if answer.note:
+        print(answer.note, file=sys.stderr)
+    return {"box": answer.box, "crop": answer.crop or None, "note": answer.note}
+
+
+def _show_part(answer: Answer) -> None:
+    if answer.box:
+        by = f", found by {answer.crop} in {answer.timing_ms['detect']:.1f} ms" if answer.crop else ""
+        print(f"Searched with the part {', '.join(f'{edge:.3f}' for edge in answer.box)} of the picture{by}.")
+    if answer.note:
+        print(answer.note, file=sys.stderr)
 
 
 def _show(answer: Answer, stages: Sequence[str] = ("decode", "preprocess", "encode", "search")) -> None:

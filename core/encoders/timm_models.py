@@ -10,13 +10,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.encoders import hub, lean, packaged, pooling, weights
+from core.encoders import hub, packaged, pooling
 from core.encoders import options as opt
 from core.encoders.base import encoders
 from core.encoders.network import Listed, Network
 from core.encoders.preprocess import Preprocess, from_timm
 from core.errors import UserError
 from core.types import Progress, State
+from core.weights import files as weights
+from core.weights import lean
 
 if TYPE_CHECKING:
     import torch

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import re
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core import store
-from core.encoders import download, lean, pooling, weights
 from core.encoders import options as opt
+from core.encoders import pooling
 from core.encoders.base import encoders
 from core.encoders.network import Listed, Network
 from core.encoders.preprocess import Preprocess
 from core.errors import UserError
 from core.types import Progress
+from core.weights import files as weights
+from core.weights import lean, torchvision_files
 
 if TYPE_CHECKING:
     import torch
 
-MIRROR = "LOOKALIKE_TORCHVISION_URL"
-"""Environment variable: where the files lie instead of the address that torchvision knows."""
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 CLASSES = "Trained to name 1,000 kinds of things"
 TABLE = {row.name: row for row in (
@@ -48,17 +46,7 @@ class TorchvisionNetwork(Network):
         return _dim(self.weights_name, self.pool, self.size)
 
     def _fetch(self, progress: Progress | None) -> Path:
-        url = os.environ.get(MIRROR, "").rstrip("/")
-        own = _weights(self.weights_name).url
-        file = own.rsplit("/", 1)[1]
-        prefix = re.search(r"-([0-9a-f]{8,})\.", file)
-        target = weights.folder(self.weights_name) / file
-        with store.lock(f"model-{self.weights_name}", progress):
-            if (path := weights.found(self.weights_name)) is not None:
-                return path
-            source = download.Source(f"{url}/{file}" if url else own, sha256=prefix[1] if prefix else "")
-            weights.remember(target, download.fetch(download.reach(source, self.weights_name, target), target, progress))
-        return target
+        return torchvision_files.fetch(self.weights_name, _weights(self.weights_name).url, progress)
 
     def _build(self, state: dict[str, torch.Tensor], path: Path) -> torch.nn.Module:
         model = _create(self.weights_name, self.size)

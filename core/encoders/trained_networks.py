@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
-from core.encoders import lean
 from core.errors import UserError
+from core.weights import lean
 
 if TYPE_CHECKING:
     import torch

@@ -23,13 +23,15 @@ class Roles:
 
     ``gallery`` and ``queries`` are int64 rows; the gallery is in the order that breaks ties. ``relevant`` and ``ignore``
     are int64 (n,) codes of the field of each row, negative and different from each other where the field is unknown, so
-    that nothing unknown ever equals anything.
+    that nothing unknown ever equals anything. ``asking`` (n, dim) are the vectors that rows ask with where these are not
+    those by which they are found, None where they are.
     """
 
     gallery: np.ndarray
     queries: np.ndarray
     relevant: np.ndarray
     ignore: np.ndarray
+    asking: np.ndarray | None = None
 
     def junk(self, rows: np.ndarray) -> np.ndarray:
         """bool (q, gallery): the query itself, and what the protocol ignores."""
@@ -55,13 +57,13 @@ class Judged:
 def blocks(vectors: np.ndarray, roles: Roles, top: int = 0, progress: Progress | None = None) -> Iterator[Ranked]:
     """Ranked lists over the whole gallery, exactly, a block of queries at a time in the order of ``roles.queries``."""
     step = max(1, CELLS // max(1, len(roles.gallery)))
-    labels = roles.relevant[roles.gallery]
+    labels, asking = roles.relevant[roles.gallery], vectors if roles.asking is None else roles.asking
     for start in range(0, len(roles.queries), step):
         report(progress, start, len(roles.queries))
         rows = roles.queries[start : start + step]
         junk = roles.junk(rows)
         right = roles.right(rows) & ~junk
-        scores = cosine_matrix(vectors[rows], vectors, roles.gallery)
+        scores = cosine_matrix(asking[rows], vectors, roles.gallery)
         yield rank(scores, right, junk, top=top, labels=labels, own=roles.relevant[rows])
     report(progress, len(roles.queries), len(roles.queries))
 

@@ -85,6 +85,12 @@ class Answer:
     """The field (``category``, ``label``) whose other values ``usual`` was measured on; empty: on all other pictures."""
     calibration: Calibration | None = None
     """What a cosine of this encoder is worth in this gallery; None where too few pictures say."""
+    box: tuple[float, float, float, float] | None = None
+    """The part of the picture that was searched with, in fractions; None = all of it."""
+    crop: str = ""
+    """The detector that chose the part; empty where none was asked."""
+    note: str = ""
+    """Why the whole picture was searched where a part was asked for."""
 
     @property
     def far(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -13,8 +13,9 @@ from core.datasets.base import Dataset
 from core.errors import UserError
 from core.metrics import definitions, stream
 from core.services import embed
+from core.services.asking import roles_for
 from core.services.ready import ready_encoder
-from core.services.roles import protocol_named, roles_of
+from core.services.roles import protocol_named
 from core.training.metric_learning import leave_faiss_alone
 
 FIRST = 20
@@ -47,16 +48,17 @@ def audit(dataset: Dataset, encoder_name: str, query: str, protocol_name: str | 
     """
     if not 1 <= k <= 1000:
         raise UserError(f"K = {k} was asked for.", "K is from 1 to 1000.")
-    found = embed.read(dataset, ready_encoder(dataset, encoder_name, may_fit=False, load=False))
+    encoder = ready_encoder(dataset, encoder_name, may_fit=False, load=False)
+    found = embed.read(dataset, encoder)
     items = embed.item_rows(dataset, found)
     protocol = protocol_named(dataset, protocol_name)
-    roles = roles_of(items, protocol)
+    roles = roles_for(dataset, encoder, found, protocol)
     row = next((row for row in roles.queries if items[row].id == query), None)
     if row is None:
         example = items[roles.queries[0]].id if len(roles.queries) else "none"
         given = f"{query[:80]!r} is no query of {dataset.title or dataset.name} under {protocol.name!r}."
         raise UserError(given, f"A query is, for example, {example}.")
-    one = stream.Roles(roles.gallery, np.array([row]), roles.relevant, roles.ignore)
+    one = replace(roles, queries=np.array([row]))
     lists = next(stream.blocks(found.vectors, one, len(roles.gallery)))
     if not lists.relevant[0]:
         raise UserError(f"Nothing in the gallery is relevant to {query!r}.", fix="Choose another query.")

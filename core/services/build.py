@@ -12,7 +12,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder, encoders
 from core.errors import UserError
 from core.indexes.base import indexes
-from core.services import derive, embed, galleries
+from core.services import crops, derive, embed, galleries
 from core.services.ready import ready_encoder
 from core.services.specs import index_spec
 from core.types import Progress
@@ -56,6 +56,7 @@ def build(
         dataset.download(progress)
     made = [ready_encoder(dataset, name, progress, load=False) for name in names]
     made = list({encoder.name: encoder for encoder in made}.values())  # one encoder may have been spelt in two ways
+    crops.remember(encoder.name for encoder in made)
     encoded = embed.embed(dataset, [encoder for encoder in made if _own(encoder)], progress)
     return [_result(dataset, encoder, spec.name, encoded.get(encoder.name, 0), started, knobs, progress) for encoder in made]
 

@@ -14,9 +14,10 @@ from core.encoders.base import Encoder
 from core.metrics import retrieval, stream, table
 from core.neighbours import rank, without_own
 from core.services import embed, galleries
+from core.services.asking import asking_encoder, roles_for
 from core.services.card import card
 from core.services.ready import ready_encoder
-from core.services.roles import cluster_of, digest, group_of, roles_of
+from core.services.roles import cluster_of, digest, group_of
 from core.services.seen import seen
 from core.services.specs import IndexSpec
 from core.types import Progress, Protocol, report
@@ -102,10 +103,11 @@ def cell(
     """
     encoder = ready_encoder(dataset, encoder_name, may_fit=False, load=False)
     found = embed.read(dataset, encoder)
-    items = embed.item_rows(dataset, found)
+    items, by = embed.item_rows(dataset, found), asking_encoder(dataset, encoder, protocol)
+    asking = {} if by is encoder else {"asking": by.fingerprint()}
     causes = {
-        **embed.causes(dataset, encoder), "roles": digest(items, protocol), "metrics": list(table.DEFAULT), "version": VERSION,
-        **index.causes(), "depth": None if index.exact else DEPTH,
+        **embed.causes(dataset, encoder), **asking, "roles": digest(items, protocol), "metrics": list(table.DEFAULT),
+        "version": VERSION, **index.causes(), "depth": None if index.exact else DEPTH,
     }  # fmt: skip
 
     def write(folder: Path) -> dict:
@@ -133,7 +135,7 @@ def _write(
 ) -> dict:
     found = embed.read(dataset, encoder)
     items = embed.item_rows(dataset, found)
-    roles = roles_of(items, protocol)
+    roles = roles_for(dataset, encoder, found, protocol)
     top = table.deepest(table.DEFAULT)
     asked = [items[row] for row in roles.queries]
     groups = np.array([group_of(item, protocol) for item in asked], dtype=np.str_)
@@ -179,7 +181,8 @@ def _answers(
     depth, hits, overlap = min(DEPTH, made.size), [], []
     for part in _parts(len(roles.queries)):
         report(progress, part.start, len(roles.queries))
-        queries = np.ascontiguousarray(vectors[roles.queries[part]])
+        asking = vectors if roles.asking is None else roles.asking
+        queries = np.ascontiguousarray(asking[roles.queries[part]])
         answer = made.search(queries, depth, **index.search)
         near = min(RECALL_K + 1, made.size)
         found = made.search(queries, near, **index.search)

@@ -9,6 +9,7 @@ import numpy as np
 
 from core.datasets.base import Dataset
 from core.errors import UserError
+from core.services import subject
 from core.services.search import Answer, Query, search
 
 PERSISTENCE = 0.9
@@ -34,11 +35,11 @@ class Comparison:
 
 def compare(
     query: Query, dataset: Dataset, encoders: Sequence[str], index: str = "exact", k: int = 10, *,
-    include_self: bool = False, where: Sequence[str] = (), runs: int = 1,
+    include_self: bool = False, where: Sequence[str] = (), runs: int = 1, crop: str = "",
 ) -> Comparison:  # fmt: skip
     """One query through each encoder; ``where`` and ``runs`` as in :meth:`core.services.engines.Engine.search`.
 
-    The picture is decoded once; see :mod:`core.services.decoded`.
+    The picture is decoded once, see :mod:`core.services.decoded`, and the detector ``crop`` looks at it once.
 
     Raises:
         UserError: no encoder was named, or one of them can't answer.
@@ -46,10 +47,11 @@ def compare(
     if not encoders:
         raise UserError("No encoder was named to compare.")
     names = dict.fromkeys(encoders)
+    query, found = subject.cropped(query, dataset, crop)
     answers = tuple(
         search(query, dataset, name, index, k, include_self=include_self, where=where, runs=runs) for name in names
     )
-    return Comparison(answers, agreement(answers, k))
+    return Comparison(tuple(subject.told(answer, found) for answer in answers), agreement(answers, k))
 
 
 def decode_ms(answers: Sequence[Answer]) -> tuple[float, ...]:

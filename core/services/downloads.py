@@ -1,10 +1,11 @@
-"""Fetching what is public and not here yet: datasets, and weights of encoders."""
+"""Fetching what is public and not here yet: datasets, and weights of encoders and detectors."""
 
 from __future__ import annotations
 
 from core.datasets.base import datasets
+from core.detectors.base import detectors
 from core.encoders.base import encoders
-from core.services import library
+from core.services import detecting, library
 from core.types import Progress
 
 
@@ -30,3 +31,15 @@ def fetch_encoder(name: str, progress: Progress | None = None) -> dict:
     if encoder.state().kind != "ready":
         encoder.load(progress)
     return library.encoder_row(encoder)
+
+
+def fetch_detector(name: str, progress: Progress | None = None) -> dict:
+    """Download the weights of a detector; returns its row.
+
+    Raises:
+        UserError: unknown name, no network (the message says which file to put where), or damaged weights.
+    """
+    detector = detectors.get(name)
+    if detector.state().kind == "download":
+        detector.load(progress)
+    return detecting.detector_row(detector)

@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,9 +15,10 @@ from core.encoders.base import Encoder
 from core.errors import UserError
 from core.images import decode
 from core.neighbours import dots
-from core.services import decoded, embed, filters, galleries
+from core.services import decoded, embed, filters, galleries, subject
 from core.services.answer import Answer, Hit, Place, Query, item_of, verdict
 from core.services.copies import NEAR, same_file
+from core.services.crops import Cropped
 from core.services.decoded import Picture
 from core.services.specs import IndexSpec
 from core.services.usual import usual
@@ -57,11 +59,16 @@ class Engine:
         times are the medians of the repetitions; a slow one keeps the times of its first run.
 
         Raises:
-            UserError: k out of range, a picture that can't be read, an unknown item, knob, field or value.
+            UserError: k out of range, a box that is none, a picture that can't be read, an unknown item, knob, field or value.
         """
-        _check(query, k)
+        if not 1 <= k <= MAX_K:
+            raise UserError(f"K = {k} was asked for.", f"K is from 1 to {MAX_K}.")
+        query, note = subject.settled(query)
         timing: dict[str, float] = {}
-        picture = None if self.encoder.tier == "imported" else decoded.picture(query, self.dataset)
+        picture = self._picture(query)
+        if picture is not None and query.box is None and isinstance(self.encoder, Cropped):
+            query = self._cropped(query, picture, timing)
+            picture = self._picture(query)
         vector = self._vector(query, picture, timing)
         allowed = filters.allowed([self._gallery_item(row) for row in range(len(self.rows))], where) if where else None
         own = None if include_self else self._own_row(query, allowed)
@@ -75,15 +82,18 @@ class Engine:
         timing |= again
         runs = runs if again else 1
         hits = self._hits(query, picture, vector, kept)
+        by = self.encoder.detector.name if "detect" in timing else ""
         return Answer(
             self.dataset.name, self.encoder.name, index or self.index.name, k, hits, timing,
             None if own is None else query.item_id, most - (own is not None), self.index.score, runs, tuple(where),
             max((hit.cosine for hit in hits), default=None), self.usual.score, self.usual.apart, self.usual.calibration,
+            query.box, by, note,
         )  # fmt: skip
 
     def vector(self, query: Query) -> np.ndarray:
         """The query as its encoder sees it, float32 (1, dim). Raises UserError."""
-        picture = None if self.encoder.tier == "imported" else decoded.picture(query, self.dataset)
+        query, _ = subject.settled(query)
+        picture = self._picture(query)
         return self._vector(query, picture, {})
 
     def place(self, query: Query, item_id: str, where: Sequence[str] = ()) -> Place:
@@ -93,8 +103,7 @@ class Engine:
         Raises:
             UserError: the picture is not in the gallery, or the query can't be read.
         """
-        picture = None if self.encoder.tier == "imported" else decoded.picture(query, self.dataset)
-        vector = self._vector(query, picture, {})
+        vector = self.vector(query)
         scores = np.asarray(self.found.vectors[self.rows], np.float32) @ vector[0]
         wanted = np.flatnonzero(self.rows == self._row_of.get(item_of(self.dataset, item_id).id, -1))
         if where:
@@ -120,13 +129,23 @@ class Engine:
                 self.encoder.encode([grey])
         return (time.perf_counter() - started) * 1000
 
+    def _picture(self, query: Query) -> Picture | None:
+        return None if self.encoder.tier == "imported" else decoded.picture(query, self.dataset)
+
+    def _cropped(self, query: Query, picture: Picture, timing: dict[str, float]) -> Query:
+        """The query of a gallery of crops with the part that is encoded."""
+        image, timing["decode"] = picture.image(None)
+        with _stage(timing, "detect"):
+            return replace(query, box=self.encoder.part(image))
+
     def _vector(self, query: Query, picture: Picture | None, timing: dict[str, float]) -> np.ndarray:
         if picture is None:
             timing |= {"decode": 0.0, "preprocess": 0.0, "encode": 0.0}
             return self._stored(query)
         image, timing["decode"] = picture.image(self.encoder.side)
         with _stage(timing, "preprocess"):
-            prepared = self.encoder.prepare(image)
+            drawn = query.box is not None and isinstance(self.encoder, Cropped)  # it is not looked for a part of the part
+            prepared = (self.encoder.inner if drawn else self.encoder).prepare(image)
         with _stage(timing, "encode"):
             return self.encoder.encode_prepared([prepared])
 
@@ -208,13 +227,6 @@ def _medians(run: Callable[[], dict[str, float]], runs: int) -> dict[str, float]
 
 def _spent(timing: Mapping[str, float]) -> float:
     return sum(timing.get(stage, 0.0) for stage in REPEATED)
-
-
-def _check(query: Query, k: int) -> None:
-    if not 1 <= k <= MAX_K:
-        raise UserError(f"K = {k} was asked for.", f"K is from 1 to {MAX_K}.")
-    if query.box is not None and (len(query.box) != 4 or not np.isfinite(query.box).all()):
-        raise UserError(f"The box {query.box} is none.", "x0, y0, x1, y1 in fractions of the picture.")
 
 
 class _stage:

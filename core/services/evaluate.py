@@ -6,12 +6,13 @@ import logging
 from collections.abc import Sequence
 
 from core.datasets.base import Dataset
+from core.detectors.base import detectors
 from core.encoders.base import encoders as registry
 from core.errors import UserError
-from core.services import build, latency
+from core.services import build, crops, latency
 from core.services.cells import Cell, cell
 from core.services.reports import Report
-from core.services.roles import BY, protocol_named
+from core.services.roles import BY, CROP, protocol_named
 from core.services.specs import EXACT, IndexSpec, index_spec
 from core.types import Progress, report
 
@@ -43,6 +44,7 @@ def evaluate(
     progress: Progress | None = None,
     *,
     timed: bool = True,
+    crop: str = "",
 ) -> Report:
     """Judge every combination; build the embeddings that are missing.
 
@@ -50,6 +52,8 @@ def evaluate(
         name: what the report is called.
         protocols: names, or ``by:ATTRIBUTE``; without, each dataset's own full ones (quick forms with fewer queries left out).
         timed: measure latency too, for each (dataset, encoder, index) once.
+        crop: a detector, whose main box of each query is asked with; the galleries stay whole. An encoder ``NAME@DETECTOR``
+            has galleries of crops, and then both are.
         progress: counts finished cells.
 
     Raises:
@@ -59,8 +63,10 @@ def evaluate(
         Cancelled: ``progress`` said stop. Finished cells are kept; the same call goes on from there.
     """
     specs = [index_spec(text) for text in indexes]
+    if crop:
+        detectors.get(crop)
     plan = [(dataset, encoder, spec) for dataset in datasets for encoder in dict.fromkeys(encoders) for spec in specs]
-    wanted = {dataset.locator: _protocols(dataset, protocols) for dataset in datasets}
+    wanted = {dataset.locator: _protocols(dataset, protocols, crop) for dataset in datasets}
     for encoder in dict.fromkeys(encoders):
         registry.get(encoder)  # an unknown name is told before anything is judged
     total, done = sum(len(wanted[dataset.locator]) for dataset, _, _ in plan), 0
@@ -83,19 +89,25 @@ def evaluate(
 def _cells(dataset: Dataset, encoder: str, spec: IndexSpec, protocols: Sequence[str], timed: bool) -> list[Cell]:
     if not build.is_built(dataset, encoder):
         build.build(dataset, [encoder])
+    named = [protocol_named(dataset, name) for name in protocols]
+    for by in dict.fromkeys(crops.named(encoder, one.crop) for one in named if one.crop):
+        if not build.is_built(dataset, by):
+            build.build(dataset, [by])
     times = latency.measured(dataset, encoder, spec) if timed else {}
-    made = [cell(dataset, encoder, protocol_named(dataset, name), spec) for name in protocols]
+    made = [cell(dataset, encoder, protocol, spec) for protocol in named]
     return [latency.with_times(one, times) for one in made]
 
 
-def _protocols(dataset: Dataset, wanted: Sequence[str]) -> list[str]:
+def _protocols(dataset: Dataset, wanted: Sequence[str], crop: str = "") -> list[str]:
     known = [protocol.name for protocol in dataset.protocols()]
-    if not wanted:
-        return [protocol.name for protocol in dataset.protocols() if protocol.every == 1]
-    made = [protocol_named(dataset, name).name for name in wanted if name.startswith(BY)]
-    chosen = [name for name in known if name in wanted] + made
-    if not chosen:
+    if wanted:
+        made = [protocol_named(dataset, name).name for name in wanted if name.startswith(BY)]
+        cropped = [protocol_named(dataset, name).name for name in wanted if name.rpartition(CROP)[0] in known]
+        chosen = [name for name in known if name in wanted] + made + cropped
+    else:
+        chosen = [protocol.name for protocol in dataset.protocols() if protocol.every == 1]
+    if wanted and not chosen:
         raise UserError(
             f"{dataset.title or dataset.name} has none of the protocols {', '.join(wanted)}.", f"It has: {', '.join(known)}."
         )
-    return chosen
+    return [protocol_named(dataset, f"{name}{CROP}{crop}").name if crop and CROP not in name else name for name in chosen]

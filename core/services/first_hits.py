@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from core.datasets.base import Dataset
 from core.metrics import stream
 from core.services import embed
+from core.services.asking import roles_for
 from core.services.ready import ready_encoder
-from core.services.roles import protocol_named, roles_of
+from core.services.roles import protocol_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +34,13 @@ def first_hits(
     Raises:
         UserError: the embeddings are not built, or an unknown encoder or protocol.
     """
-    found = embed.read(dataset, ready_encoder(dataset, encoder_name, may_fit=False, load=False))
+    encoder = ready_encoder(dataset, encoder_name, may_fit=False, load=False)
+    found = embed.read(dataset, encoder)
     items = embed.item_rows(dataset, found)
-    roles = roles_of(items, protocol_named(dataset, protocol_name))
+    roles = roles_for(dataset, encoder, found, protocol_named(dataset, protocol_name))
     wanted = set(queries)
     asked = np.array([row for row in roles.queries if items[row].id in wanted], np.int64)
-    some = stream.Roles(roles.gallery, asked, roles.relevant, roles.ignore)
+    some = replace(roles, queries=asked)
     made: dict[str, Beginning] = {}
     for lists in stream.blocks(found.vectors, some, k):
         for number in range(len(lists)):

@@ -10,9 +10,10 @@ import numpy as np
 from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder, encoders
-from core.services import embed, fits, forms
+from core.services import crops, embed, fits, forms
 from core.types import Progress
 
+__all__ = ["crops", "gallery_vectors", "ready_encoder"]  # crops: names of the form NAME@DETECTOR are found from now on
 _loaded: WeakValueDictionary[str, Encoder] = WeakValueDictionary()
 _loading: dict[str, threading.Lock] = {}
 

@@ -10,10 +10,11 @@ import numpy as np
 from core.datasets.base import Dataset
 from core.metrics import stream, table
 from core.services import embed
+from core.services.asking import roles_for
 from core.services.leaderboard import cells_of, leaderboard, seen_in_words
 from core.services.ready import ready_encoder
 from core.services.reports import Report
-from core.services.roles import protocol_named, roles_of
+from core.services.roles import protocol_named
 from core.services.seen import NONE
 
 LATEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
@@ -99,9 +100,10 @@ def trec_run(dataset: Dataset, encoder: str, protocol_name: str | None = None, d
 
 def _roles(dataset: Dataset, encoder: str, protocol_name: str | None) -> tuple[np.ndarray, stream.Roles, list[str]]:
     """Vectors, roles and names without spaces, by row of the embeddings."""
-    found = embed.read(dataset, ready_encoder(dataset, encoder, may_fit=False, load=False))
-    items = embed.item_rows(dataset, found)
-    return found.vectors, roles_of(items, protocol_named(dataset, protocol_name)), [_word(item.id) for item in items]
+    made = ready_encoder(dataset, encoder, may_fit=False, load=False)
+    found = embed.read(dataset, made)
+    roles = roles_for(dataset, made, found, protocol_named(dataset, protocol_name))
+    return found.vectors, roles, [_word(item.id) for item in embed.item_rows(dataset, found)]
 
 
 def _word(name: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from core import store
 from core.datasets.base import Dataset
 from core.datasets.joined import PROTOCOL as CROSS_DOMAIN
+from core.detectors.base import detectors
 from core.errors import UserError
 from core.metrics.stream import Roles
 from core.types import Item, Protocol
@@ -25,19 +26,24 @@ def roles_of(items: Sequence[Item], protocol: Protocol) -> Roles:
     return Roles(np.array(searched, np.int64), np.array(asking, np.int64), relevant, ignored)
 
 
-__all__ = ["BY", "CROSS_DOMAIN", "cluster_of", "codes", "digest", "group_of", "protocol_named", "roles_of"]
+__all__ = ["BY", "CROP", "CROSS_DOMAIN", "cluster_of", "codes", "digest", "group_of", "protocol_named", "roles_of"]
 BY = "by:"
 """How a protocol over any attribute is asked for: ``by:pattern``."""
+CROP = "@"
+"""What stands before the detector of a protocol whose queries are cropped: ``instance@saliency``."""
 
 
 def protocol_named(dataset: Dataset, name: str | None = None) -> Protocol:
     """A protocol of the dataset by name, or one made for an attribute: ``by:pattern`` judges pictures of the same pattern.
 
     The usual one's gallery and queries serve; pictures of the query's own object are then neither right nor wrong.
+    ``NAME@DETECTOR`` is a protocol of the dataset whose queries are cropped.
 
     Raises:
-        UserError: no such protocol or attribute.
+        UserError: no such protocol, attribute or detector.
     """
+    if name is not None and (split := name.rpartition(CROP))[2] in detectors.names():
+        return _cropped(protocol_named(dataset, split[0]), split[2])
     if name is None or not name.startswith(BY):
         return dataset.protocol(name)
     attribute = name.removeprefix(BY)
@@ -48,6 +54,13 @@ def protocol_named(dataset: Dataset, name: str | None = None) -> Protocol:
     apart = ", another object; pictures of the query's own object are ignored" if objects else ""
     note = f"relevant = same {attribute}{apart}"
     return replace(dataset.protocol(), name=name, relevant=attribute, ignore="instance" if objects else None, note=note)
+
+
+def _cropped(protocol: Protocol, detector: str) -> Protocol:
+    """The protocol whose queries are the main boxes of a detector. Raises UserError where there is none of that name."""
+    title = detectors.get(detector).title
+    note = f"{protocol.note or f'relevant = same {protocol.relevant}'}; of each query the main box is asked with ({title})"
+    return replace(protocol, name=f"{protocol.name}{CROP}{detector}", crop=detector, note=note)
 
 
 def codes(values: Sequence[object]) -> np.ndarray:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from core.datasets.base import Dataset
 from core.datasets.names import shown
 from core.images import read_file
+from core.services import subject
 from core.services.answer import IDENTICAL, Answer, Hit, Place, Query, item_of, verdict
 from core.services.engines import RUNS, may_repeat
 from core.services.loading import engine
@@ -38,15 +39,18 @@ def query_from_file(dataset: Dataset, path: str) -> Query:
 
 def search(
     query: Query, dataset: Dataset, encoder: str, index: str = "exact", k: int = 10, *,
-    include_self: bool = False, where: Sequence[str] = (), runs: int = 1, **knobs: float,
+    include_self: bool = False, where: Sequence[str] = (), runs: int = 1, crop: str = "", **knobs: float,
 ) -> Answer:  # fmt: skip
     """One query through one encoder and index (``hnsw:efSearch=16`` sets its knobs).
 
-    See :meth:`core.services.engines.Engine.search`.
+    See :meth:`core.services.engines.Engine.search`. ``crop`` names the detector whose main box is searched with, unless the
+    query has a box; where it finds none, all of the picture is, and ``note`` says why.
     """
     spec = index_spec(index)
     made, set_knobs = engine(dataset, encoder, index), {**spec.search, **knobs}
-    return made.search(query, k, include_self=include_self, index=spec.text, where=where, runs=runs, **set_knobs)
+    query, found = subject.cropped(query, dataset, crop)
+    answer = made.search(query, k, include_self=include_self, index=spec.text, where=where, runs=runs, **set_knobs)
+    return subject.told(answer, found)
 
 
 def place(query: Query, dataset: Dataset, encoder: str, item_id: str, where: Sequence[str] = ()) -> Place:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core import store
-from core.encoders import quantised, weights
+from core.encoders import quantised
 from core.encoders.trained import CARD, WEIGHTS
 from core.encoders.trained_networks import Blueprint, build
 from core.errors import UserError
+from core.weights import files as weights
 
 if TYPE_CHECKING:
     import torch

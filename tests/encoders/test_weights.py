@@ -9,9 +9,9 @@ import threading
 import numpy as np
 import pytest
 
-from core.encoders import weights
 from core.encoders.base import encoders
 from core.errors import Cancelled, UserError
+from core.weights import files as weights
 
 NAME = "test_resnet.r160_in1k"
 

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.detectors.base import Box, Detector, detectors
 from core.encoders.base import Encoder, encoders
-from core.services import decoded, library, loading
+from core.errors import UserError
+from core.services import build, decoded, detecting, library, loading
+from core.types import State
 from tests.plugged import Plugged, numbered, paint
 
 
@@ -55,6 +58,26 @@ class Fitted(Counting):
         return super()._encode(batch) - self.mean
 
 
+class Corner(Detector):
+    """Finds the lower right quarter; ``seen`` counts how often it looked, ``finds`` is what it finds."""
+
+    name, title, about = "corner.test", "Corner", "The lower right quarter."
+    finds: tuple[Box, ...] = (Box(0.1, 0.1, 0.2, 0.2, 0.4), Box(0.55, 0.55, 0.95, 0.95, 0.9, "thing"))
+    seen: list[int] = []
+    missing = ""
+
+    def state(self) -> State:
+        return State("unavailable", self.missing) if self.missing else State("ready")
+
+    def load(self, progress=None) -> None:
+        if self.missing:
+            raise UserError(f"{self.missing}.")
+
+    def _detect(self, image):
+        self.seen.append(image.shape[0])
+        return self.finds
+
+
 def _known(cls: type[Encoder], monkeypatch: pytest.MonkeyPatch) -> type[Encoder]:
     encoders.names()
     monkeypatch.setitem(encoders._makers, cls.name, cls)
@@ -82,6 +105,29 @@ def nothing_held() -> Iterator[None]:
     loading._failures.clear()
     decoded._pictures.clear()
     library._open.clear()
+
+
+@pytest.fixture
+def corner(monkeypatch) -> type[Corner]:
+    detectors.names()
+    monkeypatch.setitem(detectors._makers, Corner.name, Corner)
+    monkeypatch.setattr(Corner, "seen", [])
+    detecting._loaded.clear()
+    return Corner
+
+
+@pytest.fixture
+def quarters(counting, tmp_path):
+    """Eight pictures of four coloured quarters each, 64 x 64, in two classes, built by two encoders."""
+    draw = np.random.default_rng(3)
+    for number in range(8):
+        folder = tmp_path / "quarters" / ("even", "odd")[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        blocks = draw.integers(0, 256, (2, 2, 3), dtype=np.uint8).repeat(32, 0).repeat(32, 1)
+        Image.fromarray(blocks).save(folder / f"{number}.png")
+    made = library.open_dataset(str(tmp_path / "quarters"))
+    build.build(made, ["counting.test", "tiny.16x16"])
+    return made
 
 
 @pytest.fixture

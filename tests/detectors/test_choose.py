@@ -1,0 +1,37 @@
+"""Which box is the subject."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.detectors.base import Box, iou
+from core.detectors.choose import main_box, rule, weight, with_margin
+
+
+def test_size_place_and_score_each_decide_alone():
+    middle, corner = Box(0.3, 0.3, 0.7, 0.7, 0.8), Box(0.0, 0.0, 0.4, 0.4, 0.8)
+    small, unsure = Box(0.45, 0.45, 0.55, 0.55, 0.8), Box(0.3, 0.3, 0.7, 0.7, 0.4)
+    for other in (corner, small, unsure):
+        assert main_box([other, middle]) == middle
+    assert main_box([]) is None
+    assert main_box([middle, Box(0.3, 0.3, 0.7, 0.7, 0.8, "second")]) == middle
+
+
+def test_the_weight_is_what_the_rule_says():
+    assert weight(Box(0.25, 0.25, 0.75, 0.75, 0.5)) == pytest.approx(0.5 * 1.0 * 0.5)
+    assert weight(Box(0.0, 0.0, 0.02, 0.02)) == pytest.approx(0.02 * (1 - 0.98 / 2))
+    assert "√area × (1 − ½ · distance) × score" in rule()
+    assert "`" not in rule()
+    assert "\n" not in rule()
+
+
+def test_a_margin_ends_at_the_edge_of_the_picture():
+    assert with_margin(Box(0.4, 0.2, 0.6, 0.4, 0.5, "cup"), 0.1) == Box(
+        pytest.approx(0.38), pytest.approx(0.18), pytest.approx(0.62), pytest.approx(0.42), 0.5, "cup"
+    )
+    assert with_margin(Box(0.0, 0.0, 1.0, 1.0)).edges == (0, 0, 1, 1)
+
+
+def test_intersection_over_union_by_hand():
+    assert iou(Box(0, 0, 0.5, 1), Box(0.25, 0, 0.75, 1)) == pytest.approx(1 / 3)
+    assert iou(Box(0, 0, 0.4, 0.4), Box(0.5, 0.5, 1, 1)) == 0.0
