@@ -27,7 +27,7 @@ def project(tmp_path_factory) -> Path:
     row, file = examples("add_an_index.md")
     before_end(home / "core" / "indexes" / "faiss.py", "\nROWS = (", row)
     (home / "core" / "indexes" / f"{FILE}.py").write_text(file)
-    page, line = examples("add_a_page.md")
+    page, line, _ = examples("add_a_page.md")
     (home / "pages" / "classes.py").write_text(page)
     before_end(home / "pages" / "parts" / "shell.py", "\nMENU = (", line)
     return home
@@ -49,6 +49,12 @@ def test_both_indexes_answer_as_exact_search_does_on_the_command_line(project, p
 def test_the_page_opens_cold_and_stands_in_the_menu(project):
     out = ran(project, "-m", "pytest", "-n0", "tests/pages/test_cold.py", "-k", "classes")
     assert "2 passed" in out
+
+
+def test_a_page_asks_as_the_documentation_does(project):
+    asked = examples("add_a_page.md")[2]
+    checked = "assert len(found.hits) == 5; assert all(one.startswith('data:image') for one in pictures)"
+    ran(project, "-c", f"from pages.parts import cached\n{asked}\n{checked}")
 
 
 def test_the_linters_have_nothing_against_them(project):
