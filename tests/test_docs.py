@@ -1,10 +1,13 @@
-"""What the README says is true: its table of encoders, its commands, its links, its example."""
+"""What the README and docs say is true: tables, commands, links, examples, and every file and name that they mention."""
 
 from __future__ import annotations
 
+import ast
 import json
+import keyword
 import re
 import shlex
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,10 @@ from tools import measure_models, write_readme
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+GUIDES = [page for page in PAGES if page.name.startswith("add_") or page.name in ("architecture.md", "contributing.md")]
+"""Pages for those who change the code: every name in them is one of the code."""
+FOLDERS = ("core", "pages", "tests", "tools", "docs", "artifacts")
+IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 VERDICTS = write_readme.verdicts(README)
 
 
@@ -57,6 +64,76 @@ def test_readme_check_refuses_an_encoder_that_makes_no_line(monkeypatch: pytest.
 def test_commands_in_the_docs_parse(page: Path):
     for line in re.findall(r"^(?:\.venv/bin/)?python -m core (.*)$", page.read_text(), re.MULTILINE):
         assert parser().parse_args(shlex.split(line.split(" #")[0])).run
+
+
+def inline(page: Path) -> list[str]:
+    """What stands between backticks in the text, without blocks of code."""
+    return re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_commands_within_sentences_exist(page: Path):
+    subcommands = set(next(action for action in parser()._actions if action.choices).choices)
+    missing = [f"core {name}" for code in inline(page) for name in re.findall(r"python -m core ([\w-]+)", code)
+               if name not in subcommands]  # fmt: skip
+    files = [file for code in [*inline(page), *page.read_text().splitlines()]
+             for file in re.findall(r"(?:python|-n 0|pytest) ((?:tools|tests)/[\w./-]+)", code)]  # fmt: skip
+    assert missing + [file for file in files if not (ROOT / file).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_files_in_the_docs_exist(page: Path):
+    """But for those that an example tells people to make, and what building makes on each machine."""
+    made = re.findall(r"Save this as\s+`([^`]+)`", page.read_text())
+    kept_out = ("artifacts/runs", "artifacts/cache", "artifacts/library", "artifacts/datasets", "artifacts/lab")
+    paths = [code for code in inline(page) if re.fullmatch(rf"({'|'.join(FOLDERS)})/[\w./*-]*", code)]
+    assert [path for path in paths if path not in made and not path.startswith(kept_out) and not [*ROOT.glob(path)]] == []
+
+
+def names_of_the_code() -> set[str]:
+    """Whatever the code calls by a name: modules, classes, functions, arguments, variables, and strings that are one word."""
+    names = set(keyword.kwlist) | {"True", "False", "None"}
+    for path in [file for folder in ("core", "pages", "tests", "tools") for file in (ROOT / folder).rglob("*.py")]:
+        if path == Path(__file__):
+            continue
+        names.add(path.stem)
+        for node in ast.walk(ast.parse(path.read_text())):
+            words = (getattr(node, kind, None) for kind in ("name", "id", "arg", "attr", "value"))
+            names.update(word for word in words if isinstance(word, str) and IDENTIFIER.fullmatch(word))
+    return names
+
+
+def test_guides_name_what_the_code_has():
+    """Classes, functions, attributes, constants; ``core.errors.UserError`` is imported to see."""
+    blocks = [block for page in GUIDES for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)]
+    known = names_of_the_code() | {name for block in blocks for name in IDENTIFIER.findall(block)}
+    known |= {"ruff", "python", "numpy"}  # programs of the environment
+    words = {code for page in GUIDES for code in inline(page) if IDENTIFIER.fullmatch(code.removesuffix("()"))}
+    assert len(words) > 60
+    assert sorted(word for word in words if word.removesuffix("()") not in known) == []
+    for dotted in {code for page in GUIDES for code in inline(page) if re.fullmatch(r"(core|pages)(\.\w+)+", code)}:
+        try:
+            import_module(dotted)
+        except ModuleNotFoundError:
+            module, _, name = dotted.rpartition(".")
+            assert hasattr(import_module(module), name), dotted
+
+
+def test_guides_are_reached_from_the_readme():
+    reached, waiting = set(), [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        reached.add(page)
+        linked = {(page.parent / target).resolve() for target in re.findall(r"\]\(([^):#]+\.md)", page.read_text())}
+        waiting += [one for one in linked if one not in reached]
+    assert {page.resolve() for page in PAGES} <= {page.resolve() for page in reached}
+
+
+def test_what_the_documented_contract_names_is_tested():
+    """Each file of contract tests of indexes is named on the page, and the page names no other."""
+    named = set(re.findall(r"test_index\w*\.py", (ROOT / "docs" / "add_an_index.md").read_text()))
+    own = {"test_index_factory.py", "test_index_graphs.py"}  # of some indexes, by their names
+    assert named | own == {path.name for path in (ROOT / "tests" / "contracts").glob("test_index*.py")}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)

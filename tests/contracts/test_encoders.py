@@ -73,8 +73,8 @@ def made(name: str) -> Encoder:
     if encoder.base:
         base = made(encoder.base)
         encoder = encoder.with_base(base)
-        return encoder.with_fit(encoder.fit(base.encode(SCENES)))
-    return encoder.with_fit(encoder.fit([encoder.prepare(one) for one in SCENES]))
+        return encoder.with_fit(encoder.fit(base.encode(SCENES), None))
+    return encoder.with_fit(encoder.fit([encoder.prepare(one) for one in SCENES], None))
 
 
 @pytest.mark.parametrize("name", LISTED)

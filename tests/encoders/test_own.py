@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.copied import copy, examples, ran
+
 NAME = "brightness.8x8"
-PRODUCT = ("core", "pages", "tests", "tools", "docs", ".streamlit")
-FILES = ("README.md", "Makefile", "pyproject.toml", "streamlit_app.py", "requirements.txt", "LICENSE")
 PAGES = """
 import json, sys
 from core.services import library
@@ -38,29 +33,16 @@ print(json.dumps({"column": columns(compare)["NAME"], "offered": offered, "libra
 """.replace("NAME", NAME)
 
 
-def example() -> str:
-    return re.search(r"```python\n(.*?)```", (ROOT / "docs" / "add_an_encoder.md").read_text(), re.DOTALL)[1]
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Path:
     """A copy of the project with one more file in it."""
-    home = tmp_path_factory.mktemp("project")
-    for folder in PRODUCT:
-        shutil.copytree(ROOT / folder, home / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in FILES:
-        shutil.copy(ROOT / file, home)
-    (home / "artifacts").symlink_to(ROOT / "artifacts")
+    home = copy(tmp_path_factory.mktemp("project"))
     (home / "core" / "encoders" / "brightness.py").write_text(example())
     return home
 
 
-def ran(project: Path, *arguments: str) -> str:
-    """Standard output of a Python command in the copy."""
-    env = {**os.environ, "PYTHONPATH": str(project), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run([sys.executable, *arguments], cwd=project, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout
+def example() -> str:
+    return examples("add_an_encoder.md")[0]
 
 
 def test_the_documented_file_is_short():
