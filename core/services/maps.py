@@ -68,13 +68,12 @@ class Map:
 
 def projection_rows() -> list[dict]:
     """Every projection: name, title, about, reading, aligns, and its settings."""
-    made = [projections.get(name) for name in projections.names()]
     return [
         {
             "name": p.name, "title": p.title, "about": p.about, "reading": p.reading, "aligns": p.aligns,
             "settings": dict(p.settings),
         }
-        for p in made
+        for p in map(projections.get, projections.names())
     ]  # fmt: skip
 
 
@@ -105,8 +104,8 @@ def find(dataset: Dataset, wanted: Wanted) -> Path | None:
 
 
 def shipped_name(wanted: Wanted) -> str:
-    wanted = wanted.settled()
-    return "--".join(filter(None, (wanted.encoder, wanted.projection, wanted.anchor)))
+    made = wanted.settled()
+    return "--".join(filter(None, (made.encoder, made.projection, made.anchor)))
 
 
 def build(dataset: Dataset, wanted: Wanted, progress: Progress | None = None) -> Path:
@@ -117,8 +116,8 @@ def build(dataset: Dataset, wanted: Wanted, progress: Progress | None = None) ->
         Cancelled: ``progress`` said stop.
     """
     wanted = wanted.settled()
-    if (path := find(dataset, wanted)) is not None:
-        return path
+    if (found := _readable(dataset, wanted)) is not None:
+        return found.path
     found, steps = _embeddings(dataset, wanted.encoder), _Steps(progress)
     anchor = _anchor(dataset, wanted, found, steps) if wanted.anchor else None
     return store.get_or_build(
@@ -208,19 +207,37 @@ def read(dataset: Dataset, wanted: Wanted, path: Path | None = None) -> Map:
     Raises:
         UserError: it is not built.
     """
-    wanted, path = wanted.settled(), path or find(dataset, wanted)
-    if path is None:
+    found = _readable(dataset, wanted.settled(), path)
+    if found is None:
         title = projections.get(wanted.projection).title
         raise UserError(
             f"{dataset.title or dataset.name} has no {title} map by {wanted.encoder} yet.",
             fix="Make it on the Map page.",
             command=f"Make it on the Map page, or: python -m core map --dataset {dataset.locator} --encoders {wanted.encoder}",
         )
+    return found
+
+
+def _readable(dataset: Dataset, wanted: Wanted, path: Path | None = None) -> Map | None:
+    """A finished map; one that can't be read counts as absent."""
+    while (path := path or find(dataset, wanted)) is not None:
+        try:
+            return _load(dataset, wanted, path)
+        except store.UNREADABLE as error:
+            store.drop(path, error)
+            path = None
+    return None
+
+
+def _load(dataset: Dataset, wanted: Wanted, path: Path) -> Map:
     layers = shipped_maps.layers(path, (*LAYERS, "medoids"))
     shown = {name: layer.astype(np.float32 if layer.dtype.kind == "f" else np.int32) for name, layer in layers.items()}
     ids = shipped.ids(path, dataset)
     positions = np.load(path / "positions.npy", allow_pickle=False).astype(np.float32)
     facts = (store.read_meta(path) or {})["facts"]
+    lengths = {len(rows) for rows in (ids, positions, *(layers[name] for name in LAYERS))}
+    if lengths != {facts["points"]}:
+        raise ValueError(f"a map of {facts['points']} points with layers of {sorted(lengths)}")
     return Map(wanted, ids, positions, facts=facts, path=path, **shown)
 
 
@@ -258,18 +275,14 @@ def drawn_together(
     """
     names, params = list(dict.fromkeys(names)), dict(params or {})
     first = _towards(names, projection, names[0], params) if names else []
-    if dataset is None or len(names) < 2 or not projections.get(projection).aligns or _all_there(dataset, first):
+    if dataset is None or len(names) < 2 or not projections.get(projection).aligns or all(find(dataset, one) for one in first):
         return first
     others = (_towards(names, projection, anchor, params) for anchor in shipped_maps.anchors(projection))
-    return next((some for some in others if _all_there(dataset, some)), first)
+    return next((some for some in others if all(find(dataset, one) for one in some)), first)
 
 
 def _towards(names: Sequence[str], projection: str, anchor: str, params: dict) -> list[Wanted]:
     return [Wanted(name, projection, anchor, params).settled() for name in names]
-
-
-def _all_there(dataset: Dataset, wanted: Sequence[Wanted]) -> bool:
-    return all(find(dataset, one) is not None for one in wanted)
 
 
 class _Steps:

@@ -66,11 +66,15 @@ def usual(dataset: Dataset, encoder: Encoder, found: Embeddings, rows: np.ndarra
         return {**owner, "embeddings": store.key(embed.causes(dataset, encoder)), "rows": len(rows)}
 
     try:
-        told = json.loads((store.get_or_build(KIND, causes, write) / "usual.json").read_text())
-        return Usual(told["score"], told["apart"])
-    except (UserError, OSError, ValueError, KeyError) as error:
+        return store.kept(KIND, causes, write, _read)
+    except (UserError, *store.UNREADABLE) as error:
         log.warning("not known what is usual for %s by %s: %s", dataset.name, encoder.name, error)
         return Usual(None)
+
+
+def _read(folder: Path) -> Usual:
+    told = json.loads((folder / "usual.json").read_text())
+    return Usual(told["score"], told["apart"])
 
 
 def usual_score(vectors: np.ndarray, rows: np.ndarray, groups: np.ndarray) -> float | None:
