@@ -31,6 +31,8 @@ ELSEWHERE = "Make room there, or set TMPDIR to another folder."
 UNFLUSHED = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
 """How file systems say that they have nothing to wait for."""
 CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
+ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+UNUSABLE = (*CLOSED, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO, errno.ENODEV, errno.ENXIO)
 
 
 def root() -> Path:
@@ -85,10 +87,21 @@ def make_folder(path: Path) -> None:
     except OSError as error:
         if error.errno in FULL:
             raise
-        raise UserError(
-            f"The folder {path} can't be written ({error.strerror}).",
-            fix="Change its permissions, or set LOOKALIKE_ARTIFACTS to a folder that you can write.",
-        ) from error
+        raise _closed(path, error) from error
+
+
+def refusal(error: Exception) -> UserError | None:
+    """What to say of an error of the system about the artifacts folder itself, such as a name that can't be; None for others."""
+    if isinstance(error, OSError) and error.errno in UNUSABLE and error.filename is not None and _related(error.filename, root()):
+        return _closed(root(), error)
+    return None
+
+
+def _closed(folder: Path, error: OSError) -> UserError:
+    return UserError(
+        f"The folder {folder} can't be written ({error.strerror}).",
+        fix="Change its permissions, or set LOOKALIKE_ARTIFACTS to a folder that you can write.",
+    )
 
 
 def flush_tree(folder: Path) -> None:
@@ -134,10 +147,7 @@ def writing(folder: Path) -> Iterator[None]:
             place = Path(os.fsdecode(error.filename)).parent if elsewhere else folder
             raise _too_full(place, _free(place), 0, ELSEWHERE if elsewhere else ROOM) from error
         if error.errno in CLOSED and error.filename is not None and _related(error.filename, folder):
-            raise UserError(
-                f"The folder {folder} can't be written ({error.strerror}).",
-                fix="Change its permissions, or set LOOKALIKE_ARTIFACTS to a folder that you can write.",
-            ) from error
+            raise _closed(folder, error) from error
         raise
 
 
@@ -182,7 +192,7 @@ def lock(
 def is_locked(name: str) -> bool:
     """Whether somebody holds the lock of that name now; nothing is left behind by asking."""
     path = lock_file(name)
-    if not path.exists():
+    if not os.path.exists(path):
         return False
     held = FileLock(path)
     try:
@@ -215,7 +225,7 @@ def check_space(folder: Path, needed: int = 64 << 20) -> None:
 
 
 def _free(folder: Path) -> int:
-    return shutil.disk_usage(next(p for p in (folder, *folder.absolute().parents) if p.exists())).free
+    return shutil.disk_usage(next(p for p in (folder, *folder.absolute().parents) if os.path.exists(p))).free
 
 
 def _too_full(folder: Path, free: int, needed: int, fix: str = ROOM) -> UserError:
@@ -227,7 +237,9 @@ def listed(path: Path) -> list[Path]:
     """What a folder holds, sorted; nothing, where there is no such folder."""
     try:
         return sorted(path.iterdir())
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError as error:
+        if error.errno not in ABSENT:
+            raise
         return []
 
 

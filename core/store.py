@@ -38,6 +38,7 @@ from core.disk import (
     lock_file,
     make_folder,
     put_aside,
+    refusal,
     remove,
     root,
     safe,
@@ -52,8 +53,8 @@ from core.types import Progress
 
 __all__ = [
     "META", "UNREADABLE", "Entry", "cache", "check_space", "delete", "digest", "drop", "entries", "faults", "find",
-    "fingerprint", "folder_bytes", "get_or_build", "kept", "key", "lock", "make_folder", "new_folder", "read_meta", "root",
-    "shipped", "sound", "sweep", "write_bytes", "write_meta", "write_text", "writing",
+    "fingerprint", "folder_bytes", "get_or_build", "kept", "key", "lock", "make_folder", "new_folder", "read_meta", "refusal",
+    "root", "shipped", "sound", "sweep", "write_bytes", "write_meta", "write_text", "writing",
 ]  # fmt: skip
 log = logging.getLogger(__name__)
 VERSION = 1
@@ -89,7 +90,7 @@ def _canonical(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def key(causes: dict) -> str:
+def key(causes: dict | None) -> str:
     """The name of the entry that ``causes`` lead to."""
     return fingerprint({"store": VERSION, "causes": causes})
 
@@ -118,13 +119,22 @@ def cache(kind: str) -> Path:
     return root() / "cache" / safe(kind)
 
 
-def find(kind: str, key: str) -> Path | None:
-    """The folder of a finished entry, or None. Reading marks it as used."""
-    path = cache(kind) / safe(key)
-    if not sound(path):
+def find(kind: str, name: str) -> Path | None:
+    """The folder of a finished entry by its key, or None. Reading marks it as used."""
+    path = cache(kind) / safe(name)
+    meta = read_meta(path)
+    if meta is None or _is_foreign(path, meta) or faults(path, meta):
         return None
     with_suppressed_errors(os.utime, path)
     return path
+
+
+def _is_foreign(path: Path, meta: dict) -> bool:
+    """Whether an entry says that its name follows from other causes: another version wrote it, or its name was changed."""
+    foreign = key(meta.get("causes")) != path.name
+    if foreign:
+        log.warning("ignoring %s: its causes are not those of its name", path)
+    return foreign
 
 
 def sound(path: Path) -> bool:
@@ -242,7 +252,7 @@ def _remove_if_free(path: Path, name: str) -> None:
 
 
 def entries(kind: str | None = None) -> list[Entry]:
-    """Finished entries, newest first."""
+    """Finished entries, newest first. One that can't be read is among them, with nothing but a time in its ``meta``."""
     kinds = [kind] if kind else [p.name for p in listed(root() / "cache") if SAFE.fullmatch(p.name)]
     kinds = [k for k in kinds if k not in ("locks", "uploads")]
     found = [_entry(k, path) for k in kinds for path in listed(cache(k)) if SAFE.fullmatch(path.name)]
@@ -274,6 +284,7 @@ def folder_bytes(path: Path) -> int:
 
 def _entry(kind: str, path: Path) -> Entry | None:
     meta = read_meta(path)
-    if meta is None:
+    if meta is None and not (path / META).is_file():
         return None
+    meta = meta or {"built": changed(path)}  # unreadable: it takes room, so it is listed and can be deleted
     return Entry(kind, path.name, path, meta, folder_bytes(path), float(meta.get("built") or 0.0), changed(path))

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from core import store
 from core.cli import (
     building,
     diagnosis,
@@ -73,6 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
+        if told := store.refusal(error):
+            print(told, file=sys.stderr)
+            return 1
         if os.environ.get("LOOKALIKE_DEBUG"):
             raise
         print(f"An error that nobody expected: {type(error).__name__}: {error}", file=sys.stderr)

@@ -43,9 +43,17 @@ class Imported(Encoder):
         raise UserError(f"{self.name} are imported vectors: a new picture can't be encoded with them.")
 
     def lookup(self) -> tuple[list[str], np.ndarray]:
-        """Ids, and float32 (n, dim) with unit rows."""
-        ids = json.loads((self.folder / "ids.json").read_text())
-        return ids, unit_rows(np.load(self.folder / "vectors.npy").astype(np.float32), self.name)
+        """Ids, and float32 (n, dim) with unit rows. Raises UserError where the files are damaged."""
+        try:
+            if wrong := store.faults(self.folder, store.read_meta(self.folder)):
+                raise ValueError("; ".join(f"{name}: {fault}" for name, fault in wrong.items()))
+            ids = json.loads((self.folder / "ids.json").read_text())
+            vectors = np.load(self.folder / "vectors.npy").astype(np.float32)
+            if vectors.shape != (len(ids), self.dim):
+                raise ValueError(f"vectors of shape {vectors.shape} for {len(ids)} ids")
+        except store.UNREADABLE as error:
+            raise UserError(f"The vectors {self.name} can't be read ({error}).", fix="Import them again.") from error
+        return ids, unit_rows(vectors, self.name)
 
 
 def home() -> Path:
@@ -54,8 +62,7 @@ def home() -> Path:
 
 
 def _names() -> list[str]:
-    folders = sorted(home().iterdir()) if home().is_dir() else []
-    return [PREFIX + folder.name for folder in folders if store.read_meta(folder) is not None]
+    return [PREFIX + folder.name for folder in store.listed(home()) if store.read_meta(folder) is not None]
 
 
 def _find(name: str) -> Imported | None:

@@ -25,7 +25,7 @@ MARKS = 64
 
 def content_hash(dataset: Dataset, progress: Progress | None = None) -> str:
     """20 hex digits over ids and bytes of all pictures in the order of ids; read once for each state of the dataset."""
-    return _kept(dataset, lambda folder: str(json.loads((folder / "content.json").read_text())), progress)
+    return _kept(dataset, _hash_in, progress)
 
 
 def digests(dataset: Dataset, progress: Progress | None = None) -> np.ndarray:
@@ -71,9 +71,16 @@ def known_hash(dataset: Dataset) -> str | None:
     """The same where it was read before for this state of the dataset; None where that would have to be done now."""
     folder = store.find(KIND, store.key(_causes(dataset)))
     try:
-        return str(json.loads((folder / "content.json").read_text())) if folder else None
+        return _hash_in(folder) if folder else None
     except store.UNREADABLE:
         return None
+
+
+def _hash_in(folder: Path) -> str:
+    found = json.loads((folder / "content.json").read_text())
+    if not isinstance(found, str):
+        raise ValueError("it is no hash")
+    return found
 
 
 def _causes(dataset: Dataset) -> dict:

@@ -18,6 +18,7 @@ from core.projections import clusters, honesty
 from core.projections.base import LEAST, Projection, Setting, check, projections, too_few
 from core.services import embed, shipped, shipped_maps
 from core.services.ready import ready_encoder
+from core.services.steps import Steps
 from core.types import Embeddings, Progress, report
 
 KIND = "maps"
@@ -118,7 +119,7 @@ def build(dataset: Dataset, wanted: Wanted, progress: Progress | None = None) ->
     wanted = wanted.settled()
     if (found := _readable(dataset, wanted)) is not None:
         return found.path
-    found, steps = _embeddings(dataset, wanted.encoder), _Steps(progress)
+    found, steps = _embeddings(dataset, wanted.encoder), Steps(progress)
     anchor = _anchor(dataset, wanted, found, steps) if wanted.anchor else None
     return store.get_or_build(
         KIND, causes(dataset, wanted), lambda folder: _write(folder, dataset, wanted, found, anchor, steps), progress
@@ -236,15 +237,19 @@ def _load(dataset: Dataset, wanted: Wanted, path: Path) -> Map:
     positions = np.load(path / "positions.npy", allow_pickle=False).astype(np.float32)
     facts = (store.read_meta(path) or {})["facts"]
     lengths = {len(rows) for rows in (ids, positions, *(layers[name] for name in LAYERS))}
-    if lengths != {facts["points"]}:
+    if lengths != {facts["points"]} or any(layer.ndim != 1 for layer in layers.values()):
         raise ValueError(f"a map of {facts['points']} points with layers of {sorted(lengths)}")
     return Map(wanted, ids, positions, facts=facts, path=path, **shown)
 
 
 def projection_of(found: Map, vectors: np.ndarray) -> Projection:
-    """The fitted projection of a map, ready to place something new."""
+    """The fitted projection of a map, ready to place something new. Raises UserError where it can't be read."""
     made = projections.get(found.wanted.projection)
-    made.load(found.path, vectors)
+    try:
+        made.load(found.path, vectors)
+    except store.UNREADABLE as error:
+        store.drop(found.path, error)
+        raise UserError("This map can't be read any more.", fix="Make it again on the Map page.") from error
     return made
 
 
@@ -283,18 +288,3 @@ def drawn_together(
 
 def _towards(names: Sequence[str], projection: str, anchor: str, params: dict) -> list[Wanted]:
     return [Wanted(name, projection, anchor, params).settled() for name in names]
-
-
-class _Steps:
-    """Several phases as one progress: each counts from nothing to its end, and they follow one another."""
-
-    def __init__(self, progress: Progress | None, parts: int = 4) -> None:
-        self.progress, self.parts, self.at, self.share = progress, parts, 0, 0.0
-
-    def __call__(self, done: int, total: int) -> bool:
-        share = done / total if total else 1.0
-        if share < self.share:
-            self.at = min(self.at + 1, self.parts - 1)
-        self.share = share
-        whole = round(1000 * (self.at + share) / self.parts)
-        return self.progress is None or self.progress(min(whole, 1000), 1000)

@@ -127,4 +127,7 @@ def kernel(
 def _kernel(path: Path) -> tuple[enlarge.Kernel, enlarge.Likeness]:
     noted = json.loads((path / "kernel.json").read_text())
     like = enlarge.Likeness(tuple(tuple(row) for row in noted["likeness"]["rows"]), noted["likeness"]["alike"])
-    return enlarge.Kernel(np.load(path / "near.npy").astype(np.int64), noted["width"]), like
+    near = np.load(path / "near.npy").astype(np.int64)
+    if near.ndim != 2:
+        raise ValueError(f"neighbours of shape {near.shape}")
+    return enlarge.Kernel(near, noted["width"]), like
