@@ -144,9 +144,13 @@ def sound(path: Path) -> bool:
 
 
 def faults(path: Path, meta: dict | None = None) -> dict[str, str]:
-    """File -> what is wrong with it, in a finished folder that need not say what it is; logged, empty where all is well."""
+    """File -> what is wrong with it, in a finished folder that need not say what it is (``meta``: what it said, where that was
+    read already); logged, empty where all is well."""
     if _refused.get(path) == states(path):
         return {META: "it could not be read"}
+    meta = read_meta(path) if meta is None else meta
+    if meta is None and os.path.isfile(path / META):
+        return {META: "it can't be read"}
     wrong = damaged(path, meta or {})
     if wrong:
         log.warning("ignoring %s: %s", path, "; ".join(f"{name}: {fault}" for name, fault in list(wrong.items())[:3]))

@@ -7,7 +7,7 @@ import sys
 from dataclasses import asdict
 
 from core.cli.output import Progress, command, emit, table
-from core.services import build, library
+from core.services import build, content_check, library
 from core.services.estimate import Estimate, estimate
 from core.services.naming import split_names
 
@@ -21,6 +21,10 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     made.add_argument("--dataset", required=True, metavar="PATH_OR_NAME")
     made.add_argument("--encoders", "--encoder", required=True, metavar="NAMES", help="one or more, separated by commas")
     made.add_argument("--index", default="exact", help="index to build over the gallery (default: exact)")
+    made.add_argument(
+        "--check-content", action="store_true",
+        help="read every picture first: one that was changed in place, with the same size and time, is encoded again",
+    )  # fmt: skip
     made.add_argument("--estimate", action="store_true", help="say what it would cost, and do nothing")
     made.add_argument("--log", help=argparse.SUPPRESS)
 
@@ -31,6 +35,9 @@ def _build(options: argparse.Namespace) -> None:
         dataset, wanted = library.open_dataset(options.dataset, fresh=True), split_names(options.encoders)
         if options.estimate:
             return _show_estimates({name: estimate(dataset, name) for name in wanted}, options.json)
+        if options.check_content:
+            dataset, checked = content_check.checked(dataset, progress)
+            print(f"Content check: {checked.words}.", file=sys.stderr)
         built = build.build(dataset, wanted, options.index, progress)
     progress.end("done", "; ".join(f"{one.encoder}: {one.pictures} pictures, {one.skipped} skipped" for one in built))
     rows = [{**asdict(one), "path": str(one.path), "seconds": round(one.seconds, 3)} for one in built]

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
+from core.datasets.marks import marked
 from core.errors import UserError
 from core.registry import Registry
 from core.types import Item, Progress, Protocol, Skipped, State
@@ -37,6 +38,8 @@ class Dataset(ABC):
     kind: str = "photographs"
     """What the pictures are, shown beside every figure: ``photographs``, ``rendered`` ..."""
     note: str = ""
+    stamps_tell_content: bool = False
+    """Whether the stamp of a picture follows from its bytes; otherwise from its file's size and time."""
 
     def state(self) -> State:
         """Whether the pictures are here, can be downloaded, or have to be put somewhere by hand."""
@@ -82,7 +85,7 @@ class Dataset(ABC):
             reasons = f" {len(skipped)} were passed over; the first: {skipped[0].id}: {skipped[0].reason}" if skipped else ""
             raise UserError(f"No picture was found in {self.title or self.name}.{reasons}", fix="Choose another source.")
         _refuse_repeats(self.name, items)
-        return tuple(items), tuple(skipped)
+        return tuple(items if self.stamps_tell_content else marked(self.locator, items)), tuple(skipped)
 
     @property
     def items(self) -> tuple[Item, ...]:

@@ -45,7 +45,7 @@ class Imported(Encoder):
     def lookup(self) -> tuple[list[str], np.ndarray]:
         """Ids, and float32 (n, dim) with unit rows. Raises UserError where the files are damaged."""
         try:
-            if wrong := store.faults(self.folder, store.read_meta(self.folder)):
+            if wrong := store.faults(self.folder):
                 raise ValueError("; ".join(f"{name}: {fault}" for name, fault in wrong.items()))
             ids = json.loads((self.folder / "ids.json").read_text())
             vectors = np.load(self.folder / "vectors.npy").astype(np.float32)

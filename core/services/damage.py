@@ -53,16 +53,21 @@ def entries() -> Iterator[Damage]:
 
 def _entry(path: Path) -> Iterator[Damage]:
     meta = store.read_meta(path)
-    if fault := f"{META} can't be read" if meta is None else _fault(path, meta):
+    if fault := _fault(path):
         yield Damage(_name(path), fault, AGAIN)
     elif "causes" in meta and store.key(meta["causes"]) != path.name:
         yield Damage(_name(path), "it was built by another version", FOREIGN)
     for part in path.glob("part-*"):
-        if fault := _fault(part, store.read_meta(part) or {}):
+        if fault := _fault(part):
             yield Damage(_name(part), fault, AGAIN)
 
 
-def _fault(folder: Path, meta: dict) -> str:
+def _fault(folder: Path) -> str:
+    """What is wrong with the files of a folder, whether or not it says what they are."""
+    meta = store.read_meta(folder)
+    if meta is None and (folder / META).is_file():
+        return f"{META} can't be read"
+    meta = meta or {}
     return "; ".join(f"{name}: {fault}" for name, fault in damaged(folder, meta, whole=True).items())
 
 
@@ -102,14 +107,13 @@ def _library() -> Iterator[Damage]:
             yield Damage(_name(path), "it is no whole zip", "Remove this data set and upload it again.", False)
     for folder in store.listed(vectors_home()):
         if store.SAFE.fullmatch(folder.name) and folder.is_dir():
-            meta = store.read_meta(folder)
-            if fault := f"{META} can't be read" if meta is None else _fault(folder, meta):
+            if fault := _fault(folder):
                 yield Damage(_name(folder), fault, "Import these vectors again.", False)
 
 
 def _reports() -> Iterator[Damage]:
     for folder in store.listed(store.root() / reports.FOLDER):
-        if folder.is_dir() and store.SAFE.fullmatch(folder.name) and (fault := _fault(folder, store.read_meta(folder) or {})):
+        if folder.is_dir() and store.SAFE.fullmatch(folder.name) and (fault := _fault(folder)):
             yield Damage(_name(folder), fault, "It is not listed any more. Make the report again.", False)
 
 
@@ -141,6 +145,6 @@ def _runs() -> Iterator[Damage]:
 def _shipped() -> list[Damage]:
     """What came with the code, and is read only where the cache has nothing."""
     folders = [path for kind in SHIPPED for path in store.listed(store.shipped() / kind) if path.is_dir()]
-    wrong = [(path, fault) for path in folders if (fault := _fault(path, store.read_meta(path) or {}))]
+    wrong = [(path, fault) for path in folders if (fault := _fault(path))]
     files = [one for path in sorted((store.shipped() / point.KIND).glob("*.json")) for one in _text(path, RESTORE, False)]
     return [Damage(_name(path), fault, RESTORE, False) for path, fault in wrong] + files

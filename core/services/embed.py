@@ -16,6 +16,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.services import shipped
+from core.services.contents import Notes
 from core.services.feed import Prepared, feed
 from core.services.shards import Shards, assemble, key_of
 from core.types import Embeddings, Item, Progress, Skipped, report
@@ -183,12 +184,14 @@ def _encode(dataset: Dataset, works: list[_Work], progress: Progress | None) -> 
     items = [item for item in dataset.items if key_of(item) in union]
     works = [work for work in works if work.pending]
     encoders = [work.encoder for work in works]
-    done, started = 0, time.perf_counter()
+    done, started, notes = 0, time.perf_counter(), Notes()
     report(progress, 0, len(items))
     try:
         for batch in feed(dataset, items, encoders, min(e.batch for e in encoders)) if items else ():
             for position, work in enumerate(works):
                 _take(work, position, batch)
+            for one in batch:
+                notes.add(dataset, one.item, one.content)
             done += len(batch)
             report(progress, done, len(items))
     finally:
@@ -196,6 +199,7 @@ def _encode(dataset: Dataset, works: list[_Work], progress: Progress | None) -> 
         for work in works:
             work.shards.flush()
             work.seconds += shared
+        notes.keep()
 
 
 def _take(work: _Work, position: int, batch: Sequence[Prepared]) -> None:

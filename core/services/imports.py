@@ -42,7 +42,7 @@ def import_vectors(
         same = old is not None and {key: old.get(key) for key in noted} == noted
         if old is not None and not replace and not same:
             raise UserError(f"There are vectors named {name!r} already.", fix="Choose another name, or say to replace them.")
-        if not same or store.faults(folder, old):
+        if not same or store.faults(folder):
             _keep(folder, ids, vectors, noted)
             _drop_built(folder.name)
     build(dataset, [PREFIX + folder.name])

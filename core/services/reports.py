@@ -91,7 +91,7 @@ class Report:
     def load(cls, folder: Path) -> Report:
         """Read what :meth:`save` wrote. Raises UserError where it is not there, or not whole."""
         try:
-            if wrong := store.faults(folder, store.read_meta(folder)):
+            if wrong := store.faults(folder):
                 raise ValueError("; ".join(f"{name}: {fault}" for name, fault in wrong.items()))
             noted = json.loads((folder / "report.json").read_text())
             with np.load(folder / "scores.npz", allow_pickle=False) as arrays:
@@ -116,14 +116,14 @@ def listing() -> list[str]:
 def _whole(home: Path) -> list[Path]:
     """Folders of reports whose files are what was written."""
     found = [path for path in store.listed(home / FOLDER) if path.name[0] != "." and (path / "report.json").is_file()]
-    return [path for path in found if not store.faults(path, store.read_meta(path))]
+    return [path for path in found if not store.faults(path)]
 
 
 def find(name: str) -> Path:
     """The folder of a report, a damaged one only where there is no other. Raises UserError where there is none of that name."""
     there = [base / FOLDER / name for base in (store.root(), store.shipped()) if store.SAFE.fullmatch(name)]
     there = [path for path in there if os.path.isfile(path / "report.json")]
-    for path in sorted(there, key=lambda path: bool(store.faults(path, store.read_meta(path)))):
+    for path in sorted(there, key=lambda path: bool(store.faults(path))):
         return path
     known = ", ".join(listing()) or "none yet"
     raise UserError(f"There is no report named {name[:60]!r}.", f"There are: {known}.", "Make one on the Metrics page.",

@@ -70,7 +70,7 @@ class Shards:
         """Every readable part: vectors file, keys of its rows, skipped pictures."""
         found = []
         for folder in sorted(self.folder.glob("part-*")):
-            if store.faults(folder, store.read_meta(folder)):
+            if store.faults(folder):
                 continue
             try:
                 noted = json.loads((folder / "keys.json").read_text())

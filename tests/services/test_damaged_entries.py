@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
 import shutil
 from collections.abc import Callable
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 
 from core import store
+from core.encoders import weights
 from core.errors import UserError
 from core.indexes.base import indexes
 from core.services import (
@@ -25,22 +27,28 @@ from core.services import (
     cells,
     content,
     damage,
+    doctor,
     embed,
     galleries,
     health,
+    jobs,
     latency,
     library,
     loading,
     maps,
     perturb,
     probes,
+    reports,
     shipped,
+    uploads,
     usual,
 )
 from core.services.lab import costs, point, space, waterfall
 from core.services.ready import ready_encoder
+from core.services.shards import Shards
 from core.services.specs import EXACT, index_spec
 from core.training.pictures import cached_pictures
+from core.training.runs import Run
 from tests.plugged import paint
 
 NAME, SEED = "counting.test", 20
@@ -280,3 +288,109 @@ def test_rows_of_damaged_embeddings_are_not_taken_over_when_pictures_come(name, 
     shutil.rmtree(store.root())
     build.build(library.open_dataset(str(folder), fresh=True), [NAME])
     assert np.array_equal(found.vectors, embed.read(library.open_dataset(str(folder)), counting()).vectors)
+
+
+def _list() -> Path:
+    library._keep_list(["somewhere"])
+    return store.root() / "library" / "datasets.json"
+
+
+def _report() -> Path:
+    return reports.Report("mine", 0.0, (), (), ()).save() / "report.json"
+
+
+def _job() -> Path:
+    store.write_text(store.root() / "runs" / JOB / "job.json", json.dumps({"title": "t", "arguments": [], "started": 1.0}))
+    return store.root() / "runs" / JOB / "job.json"
+
+
+def _config() -> Path:
+    store.write_text(store.root() / "runs" / "train-mine" / "config.json", json.dumps({"settings": {}, "created": 1.0}))
+    return store.root() / "runs" / "train-mine" / "config.json"
+
+
+def _weights() -> Path:
+    store.write_bytes(weights.folder("net.mine") / weights.USUAL, b"weights" * 9)
+    return weights.folder("net.mine") / weights.USUAL
+
+
+JOB = "20260101-000000-000000"
+FILES: dict[str, tuple[Callable[[], Path], Callable[[], object], object]] = {
+    "list of data sets": (_list, library.added, []), "report": (_report, lambda: "mine" in reports.listing(), False),
+    "job": (_job, jobs.listing, []), "run": (_config, lambda: Run("train-mine").created, 0.0),
+    "weights": (_weights, lambda: weights.found("net.mine"), None),
+}  # fmt: skip
+"""A file that nothing can build again: written, asked for, and the answer where it is blank."""
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_doctor_names_blank_files_and_they_count_as_absent(name, artifacts):
+    written, ask, absent = FILES[name]
+    path = written()
+    assert ask() != absent
+    assert damage.examine() == []
+    put(path, bytes(path.stat().st_size))
+    assert ask() == absent
+    (found,) = damage.examine()
+    assert path.relative_to(artifacts).as_posix().startswith(found.where)
+    row = next(row for row in doctor.examine() if found.where in row["detail"])
+    assert row["state"] == ("note" if found.rebuilt else "broken")
+
+
+@pytest.mark.parametrize("harm", [b"", bytes(40), b"{", b"null", b'{"a": 1}'])
+def test_a_list_that_cannot_be_read_is_put_aside_and_not_written_over(harm, tmp_path):
+    put(_list(), harm)
+    folder = paint(tmp_path / "gallery", PICTURES[:2])
+    library.add_folder(str(folder))
+    assert library.added() == [str(folder)]
+    (aside,) = (store.root() / "library").glob("datasets-damaged-*.json")
+    assert aside.read_bytes() == harm
+
+
+@pytest.mark.parametrize("harm", HARMS.values(), ids=HARMS)
+@pytest.mark.parametrize("name", ["vectors.npy", "keys.json", "meta.json"])
+def test_a_damaged_part_of_an_unfinished_build_is_passed_over(name, harm, tmp_path):
+    parts = Shards(tmp_path / "parts", 3, {})
+    for key in ("a", "b"):
+        parts.add([key], np.ones((1, 3), np.float32), {})
+        parts.flush()
+    first = parts.parts()[0][0].parent
+    put(first / name, harm((first / name).read_bytes(), random.Random(SEED)))
+    assert [keys for _, keys, _ in parts.parts()] == [["b"]]
+
+
+@pytest.mark.parametrize("harm", HARMS.values(), ids=HARMS)
+def test_a_damaged_upload_is_no_longer_there(harm, world):
+    token = uploads.keep((world.folder / PICTURES[0]).read_bytes())
+    path = store.cache("uploads") / token
+    put(path, harm(path.read_bytes(), random.Random(SEED)))
+    with pytest.raises(UserError, match="no longer"):
+        uploads.read(token)
+    assert uploads.keep((world.folder / PICTURES[0]).read_bytes()) == token
+    assert uploads.read(token)
+
+
+def test_files_are_on_the_disk_before_they_get_their_names(artifacts, monkeypatch):
+    """In the order of the calls: content, folder, name, and the folder that holds the name."""
+    calls: list[tuple[str, str]] = []
+    sync, replace = os.fsync, os.replace
+
+    def noted_sync(handle):
+        calls.append(("sync", Path(os.readlink(f"/proc/self/fd/{handle}")).name.split("-")[0]))
+        sync(handle)
+
+    def noted_replace(source, target):
+        calls.append(("name", Path(target).name.split("-")[0]))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", noted_sync)
+    monkeypatch.setattr(os, "replace", noted_replace)
+    folder = store.get_or_build("maps", {"a": 1}, lambda path: (path / "b.bin").write_bytes(b"1") and None)
+    assert sorted(calls[:2]) == [("sync", "b.bin"), ("sync", "meta.json")]
+    assert calls[2:] == [("sync", ".new"), ("name", folder.name), ("sync", "maps")]
+    calls.clear()
+    store.write_text(artifacts / "note.json", "{}")
+    assert [kind for kind, _ in calls] == ["sync", "name", "sync"]
+    calls.clear()
+    store.write_text(artifacts / "note.json", "{}", durable=False)
+    assert [kind for kind, _ in calls] == ["name"]
