@@ -28,7 +28,11 @@ SHORT = re.compile(r"\d+ requested and \d+ written")
 """How numpy says that the disk is full: without an error number."""
 ROOM = "Delete caches on the Library page, or set LOOKALIKE_ARTIFACTS to a folder on a larger disk."
 ELSEWHERE = "Make room there, or set TMPDIR to another folder."
+UNFLUSHED = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
+"""How file systems say that they have nothing to wait for."""
 CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
+ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+UNUSABLE = (*CLOSED, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO, errno.ENODEV, errno.ENXIO)
 
 
 def root() -> Path:
@@ -48,24 +52,86 @@ def safe(name: str) -> str:
     return name
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, *, durable: bool = True) -> None:
     """Write a file so that a reader finds the old text or the new, never half of it."""
-    write_bytes(path, text.encode())
+    write_bytes(path, text.encode(), durable=durable)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file so that a reader finds the old bytes or the new, never half of them."""
+def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Write a file so that a reader finds the old bytes or the new, never half of them.
+
+    ``durable``: after a power cut too. What is easily had again, and read with a check, can save the wait for the disk.
+    """
     with writing(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         handle, name = tempfile.mkstemp(prefix=NEW, dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
             os.chmod(name, 0o644)
             os.replace(name, path)
+            if durable:
+                flush_folder(path.parent)
         except BaseException:
             with_suppressed_errors(os.unlink, name)
             raise
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it. Raises UserError where it can't be made; on a full disk that one says so."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno in FULL:
+            raise
+        raise _closed(path, error) from error
+
+
+def refusal(error: Exception) -> UserError | None:
+    """What to say of an error of the system about the artifacts folder itself, such as a name that can't be; None for others."""
+    if isinstance(error, OSError) and error.errno in UNUSABLE and error.filename is not None and _related(error.filename, root()):
+        return _closed(root(), error)
+    return None
+
+
+def _closed(folder: Path, error: OSError) -> UserError:
+    return UserError(
+        f"The folder {folder} can't be written ({error.strerror}).",
+        fix="Change its permissions, or set LOOKALIKE_ARTIFACTS to a folder that you can write.",
+    )
+
+
+def flush_tree(folder: Path) -> None:
+    """Wait until every file under a folder is on the disk, and so are the folders with their names."""
+    for inner, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            flush_file(Path(inner, name))
+        flush_folder(Path(inner))
+
+
+def flush_file(path: Path) -> None:
+    """Wait until a file's content is on the disk: a rename alone can outlive a power cut that the content does not."""
+    _flush(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
+
+
+def flush_folder(path: Path) -> None:
+    """Wait until the names in a folder are on the disk, where the system can be asked for that."""
+    if os.name == "posix":
+        _flush(path, os.O_RDONLY)
+
+
+def _flush(path: Path, how: int) -> None:
+    handle = os.open(path, how)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in UNFLUSHED:
+            raise
+    finally:
+        os.close(handle)
 
 
 @contextmanager
@@ -81,10 +147,7 @@ def writing(folder: Path) -> Iterator[None]:
             place = Path(os.fsdecode(error.filename)).parent if elsewhere else folder
             raise _too_full(place, _free(place), 0, ELSEWHERE if elsewhere else ROOM) from error
         if error.errno in CLOSED and error.filename is not None and _related(error.filename, folder):
-            raise UserError(
-                f"The folder {folder} can't be written ({error.strerror}).",
-                fix="Change its permissions, or set LOOKALIKE_ARTIFACTS to a folder that you can write.",
-            ) from error
+            raise _closed(folder, error) from error
         raise
 
 
@@ -112,7 +175,7 @@ def lock(
     """
     path = lock_file(name)
     with writing(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         held = FileLock(path)
         waited = time.monotonic()
         while not _try_lock(held):
@@ -129,7 +192,7 @@ def lock(
 def is_locked(name: str) -> bool:
     """Whether somebody holds the lock of that name now; nothing is left behind by asking."""
     path = lock_file(name)
-    if not path.exists():
+    if not os.path.exists(path):
         return False
     held = FileLock(path)
     try:
@@ -162,7 +225,7 @@ def check_space(folder: Path, needed: int = 64 << 20) -> None:
 
 
 def _free(folder: Path) -> int:
-    return shutil.disk_usage(next(p for p in (folder, *folder.absolute().parents) if p.exists())).free
+    return shutil.disk_usage(next(p for p in (folder, *folder.absolute().parents) if os.path.exists(p))).free
 
 
 def _too_full(folder: Path, free: int, needed: int, fix: str = ROOM) -> UserError:
@@ -170,24 +233,13 @@ def _too_full(folder: Path, free: int, needed: int, fix: str = ROOM) -> UserErro
     return UserError(f"The disk that holds {folder} has {free / 1e6:.0f} MB free{wants}.", fix=fix)
 
 
-def files(path: Path) -> dict[str, int]:
-    """Files under a folder: relative name -> size. A file that vanishes meanwhile is left out."""
-    found = {}
-    for folder, _, names in os.walk(path):
-        for name in names:
-            file = Path(folder, name)
-            try:
-                found[file.relative_to(path).as_posix()] = file.stat().st_size
-            except OSError:
-                log.debug("%s vanished while it was measured", file)
-    return found
-
-
 def listed(path: Path) -> list[Path]:
     """What a folder holds, sorted; nothing, where there is no such folder."""
     try:
         return sorted(path.iterdir())
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError as error:
+        if error.errno not in ABSENT:
+            raise
         return []
 
 
@@ -201,12 +253,19 @@ def changed(path: Path) -> float:
 
 def remove(path: Path) -> None:
     """Take a file or a folder away: first its name, so that nobody finds half of it."""
+    doomed = put_aside(path)
+    if doomed is not None:
+        shutil.rmtree(doomed, ignore_errors=True)
+
+
+def put_aside(path: Path) -> Path | None:
+    """Take a folder's name away and return where it lies now, to be deleted; a file or a link is deleted at once."""
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
-        return
+        return None
     doomed = path.with_name(f"{NEW}{path.name.removeprefix(NEW)}-{uuid.uuid4().hex[:8]}")
     os.replace(path, doomed)
-    shutil.rmtree(doomed, ignore_errors=True)
+    return doomed
 
 
 def with_suppressed_errors(call: Callable, *args: object) -> None:

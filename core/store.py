@@ -1,9 +1,9 @@
 """Where things lie on disk, and how they get there without ever being half there.
 
 An entry is a folder named by the fingerprint of everything that caused it. It is written under another name and
-renamed when whole, so a reader sees all of it or none; an entry that can't be read, or lacks a file, counts as absent.
-Two builders of one entry take turns, and the second finds the work done. What a killed builder left is swept by the
-next one.
+renamed when whole and on the disk, so a reader sees all of it or none, after a power cut too; an entry that can't be read,
+lacks a file, or holds another content than was written counts as absent and is built again. Two builders of one entry
+take turns, and the second finds the work done. What a killed builder left is swept by the next one.
 """
 
 from __future__ import annotations
@@ -13,22 +13,32 @@ import json
 import logging
 import os
 import shutil
+import struct
 import tempfile
 import time
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from lzma import LZMAError
 from pathlib import Path
+from typing import TypeVar
 
+from core.checksums import META, damaged, parse_meta, states, write_meta
 from core.disk import (
     NEW,
     SAFE,
     changed,
     check_space,
-    files,
+    flush_folder,
+    flush_tree,
     listed,
     lock,
     lock_file,
+    make_folder,
+    put_aside,
+    refusal,
     remove,
     root,
     safe,
@@ -42,14 +52,21 @@ from core.errors import UserError
 from core.types import Progress
 
 __all__ = [
-    "Entry", "cache", "check_space", "delete", "digest", "entries", "find", "fingerprint", "folder_bytes",
-    "get_or_build", "key", "lock", "new_folder", "read_meta", "root", "shipped", "sweep", "write_bytes",
-    "write_text", "writing",
+    "META", "UNREADABLE", "Entry", "cache", "check_space", "delete", "digest", "drop", "entries", "faults", "find",
+    "fingerprint", "folder_bytes", "get_or_build", "kept", "key", "lock", "make_folder", "new_folder", "read_meta", "refusal",
+    "root", "shipped", "sound", "sweep", "write_bytes", "write_meta", "write_text", "writing",
 ]  # fmt: skip
 log = logging.getLogger(__name__)
 VERSION = 1
-META = "meta.json"
 OLD_S = 24 * 3600
+UNREADABLE = (
+    OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, RecursionError,
+    zipfile.BadZipFile, zlib.error, LZMAError, struct.error,
+)  # fmt: skip
+"""What readers of files raise for a content that is not theirs: cut, of another version, or something else altogether."""
+T = TypeVar("T")
+_refused: dict[Path, dict] = {}
+"""Folders that a reader failed on -> the state of their files then."""
 
 
 def fingerprint(causes: object) -> str:
@@ -73,7 +90,7 @@ def _canonical(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def key(causes: dict) -> str:
+def key(causes: dict | None) -> str:
     """The name of the entry that ``causes`` lead to."""
     return fingerprint({"store": VERSION, "causes": causes})
 
@@ -102,23 +119,48 @@ def cache(kind: str) -> Path:
     return root() / "cache" / safe(kind)
 
 
-def find(kind: str, key: str) -> Path | None:
-    """The folder of a finished entry, or None. Reading marks it as used."""
-    path = cache(kind) / safe(key)
+def find(kind: str, name: str) -> Path | None:
+    """The folder of a finished entry by its key, or None. Reading marks it as used."""
+    path = cache(kind) / safe(name)
     meta = read_meta(path)
-    if meta is None or not _whole(path, meta):
+    if meta is None or _is_foreign(path, meta) or faults(path, meta):
         return None
     with_suppressed_errors(os.utime, path)
     return path
 
 
+def _is_foreign(path: Path, meta: dict) -> bool:
+    """Whether an entry says that its name follows from other causes: another version wrote it, or its name was changed."""
+    foreign = key(meta.get("causes")) != path.name
+    if foreign:
+        log.warning("ignoring %s: its causes are not those of its name", path)
+    return foreign
+
+
+def sound(path: Path) -> bool:
+    """Whether a finished folder says what it is and its files are those that were written; logged where not."""
+    meta = read_meta(path)
+    return meta is not None and not faults(path, meta)
+
+
+def faults(path: Path, meta: dict | None = None) -> dict[str, str]:
+    """File -> what is wrong with it, in a finished folder that need not say what it is (``meta``: what it said, where that was
+    read already); logged, empty where all is well."""
+    if _refused.get(path) == states(path):
+        return {META: "it could not be read"}
+    meta = read_meta(path) if meta is None else meta
+    if meta is None and os.path.isfile(path / META):
+        return {META: "it can't be read"}
+    wrong = damaged(path, meta or {})
+    if wrong:
+        log.warning("ignoring %s: %s", path, "; ".join(f"{name}: {fault}" for name, fault in list(wrong.items())[:3]))
+    return wrong
+
+
 def read_meta(path: Path) -> dict | None:
     """What an entry says of itself; None (logged) where it is missing or unreadable."""
     try:
-        meta = json.loads((path / META).read_text())
-        if isinstance(meta, dict):
-            return meta
-        log.warning("ignoring cache entry %s: its %s is not an object", path, META)
+        return parse_meta((path / META).read_text())
     except (FileNotFoundError, NotADirectoryError):
         pass
     except (OSError, ValueError, RecursionError) as error:
@@ -126,14 +168,26 @@ def read_meta(path: Path) -> dict | None:
     return None
 
 
-def _whole(path: Path, meta: dict) -> bool:
-    """Whether every file that was there when the entry was finished still is, with its size."""
-    known = meta.get("files")
-    found = files(path) if isinstance(known, dict) else {}
-    lost = [name for name, size in (known.items() if isinstance(known, dict) else ()) if found.get(name) != size]
-    if lost:
-        log.warning("ignoring cache entry %s: %s is missing or has another size", path, ", ".join(sorted(lost)[:3]))
-    return not lost
+def kept(
+    kind: str, causes: dict, build: Callable[[Path], dict | None], read: Callable[[Path], T], progress: Progress | None = None,
+    also: tuple[type[Exception], ...] = (),
+) -> T:  # fmt: skip
+    """What ``read`` makes of an entry; one that it can't read (``UNREADABLE``, or ``also``) is built again, once."""
+    folder = get_or_build(kind, causes, build, progress)
+    try:
+        return read(folder)
+    except (*UNREADABLE, *also) as error:
+        drop(folder, error)
+        return read(get_or_build(kind, causes, build, progress))
+
+
+def drop(path: Path, error: Exception) -> None:
+    """Count a folder that can't be read as absent from now on, and delete it where it is an entry of the cache."""
+    log.warning("%s can't be read: %s: %s", path, type(error).__name__, error)
+    _refused[path] = states(path)
+    if path.parent.parent == root() / "cache":
+        with suppress(UserError):  # it can't be deleted here and now: it is passed over, then
+            delete(path.parent.name, path.name)
 
 
 def get_or_build(
@@ -156,24 +210,28 @@ def get_or_build(
             started = time.time()
             noted = build(folder) or {}
             meta = {"causes": causes, "built": time.time(), "seconds": round(time.time() - started, 3), **noted}
-            (folder / META).write_text(json.dumps({**meta, "files": files(folder)}))
+            write_meta(folder, meta)
     return cache(kind) / name
 
 
 @contextmanager
 def new_folder(final: Path) -> Iterator[Path]:
-    """A temporary folder that takes the name ``final`` when the block ends well, and vanishes when it does not."""
+    """A temporary folder that takes the name ``final`` when the block ends well, once its files are on the disk, and vanishes
+    when it does not."""
     with writing(final.parent):
-        final.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(final.parent)
         check_space(final.parent)
-        folder = Path(tempfile.mkdtemp(prefix=f"{NEW}{final.name}-", dir=final.parent))
+        folder, old = Path(tempfile.mkdtemp(prefix=f"{NEW}{final.name}-", dir=final.parent)), None
         try:
             yield folder
             os.chmod(folder, 0o755)
-            remove(final)
+            flush_tree(folder)
+            old = put_aside(final)
             os.replace(folder, final)
+            flush_folder(final.parent)
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            for path in (folder, old) if old else (folder,):
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def sweep(kind: str, held: str = "") -> None:
@@ -198,7 +256,7 @@ def _remove_if_free(path: Path, name: str) -> None:
 
 
 def entries(kind: str | None = None) -> list[Entry]:
-    """Finished entries, newest first."""
+    """Finished entries, newest first. One that can't be read is among them, with nothing but a time in its ``meta``."""
     kinds = [kind] if kind else [p.name for p in listed(root() / "cache") if SAFE.fullmatch(p.name)]
     kinds = [k for k in kinds if k not in ("locks", "uploads")]
     found = [_entry(k, path) for k in kinds for path in listed(cache(k)) if SAFE.fullmatch(path.name)]
@@ -225,11 +283,12 @@ def delete(kind: str, key: str) -> int:
 
 def folder_bytes(path: Path) -> int:
     """Bytes of the files under a folder; a file that vanishes meanwhile counts nothing."""
-    return sum(files(path).values())
+    return sum(state[0] for state in states(path).values())
 
 
 def _entry(kind: str, path: Path) -> Entry | None:
     meta = read_meta(path)
-    if meta is None:
+    if meta is None and not (path / META).is_file():
         return None
+    meta = meta or {"built": changed(path)}  # unreadable: it takes room, so it is listed and can be deleted
     return Entry(kind, path.name, path, meta, folder_bytes(path), float(meta.get("built") or 0.0), changed(path))

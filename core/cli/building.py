@@ -7,7 +7,7 @@ import sys
 from dataclasses import asdict
 
 from core.cli.output import Progress, command, emit, table
-from core.services import build, crops, library
+from core.services import build, content_check, crops, library
 from core.services.estimate import Estimate, estimate
 from core.services.naming import split_names
 
@@ -24,6 +24,10 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     made.add_argument("--crop", metavar="DETECTOR",
                       help="encode what this detector finds in each picture: the encoder is NAME@DETECTOR then")  # fmt: skip
     made.add_argument("--index", default="exact", help="index to build over the gallery (default: exact)")
+    made.add_argument(
+        "--check-content", action="store_true",
+        help="read every picture first: one that was changed in place, with the same size and time, is encoded again",
+    )  # fmt: skip
     made.add_argument("--estimate", action="store_true", help="say what it would cost, and do nothing")
     made.add_argument("--log", help=argparse.SUPPRESS)
 
@@ -36,6 +40,9 @@ def _build(options: argparse.Namespace) -> None:
             wanted = [crops.named(name, options.crop) for name in wanted]
         if options.estimate:
             return _show_estimates({name: estimate(dataset, name) for name in wanted}, options.json)
+        if options.check_content:
+            dataset, checked = content_check.checked(dataset, progress)
+            print(f"Content check: {checked.words}.", file=sys.stderr)
         built = build.build(dataset, wanted, options.index, progress)
     progress.end("done", "; ".join(f"{one.encoder}: {one.pictures} pictures, {one.skipped} skipped" for one in built))
     rows = [{**asdict(one), "path": str(one.path), "seconds": round(one.seconds, 3)} for one in built]

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from core import store
 from core.cli import (
     building,
     detecting,
@@ -87,6 +88,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     except Unwritable:
         raise
     except Exception as error:
+        if told := store.refusal(error):
+            print(told, file=sys.stderr)
+            return 1
         if os.environ.get("LOOKALIKE_DEBUG"):
             raise
         print(f"An error that nobody expected: {type(error).__name__}: {error}", file=sys.stderr)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
+from core.datasets.marks import marked
 from core.datasets.names import nfc
 from core.errors import UserError
 from core.registry import Registry
@@ -40,6 +41,8 @@ class Dataset(ABC):
     """What the pictures are, shown beside every figure: ``photographs``, ``rendered`` ..."""
     note: str = ""
     _remarks: tuple[Remark, ...] = ()
+    stamps_tell_content: bool = False
+    """Whether the stamp of a picture follows from its bytes; otherwise from its file's size and time."""
 
     def state(self) -> State:
         """Whether the pictures are here, can be downloaded, or have to be put somewhere by hand."""
@@ -87,7 +90,7 @@ class Dataset(ABC):
         if not items:
             raise UserError(f"No picture was found in {self.title or self.name}.{_why(skipped)}", fix="Choose another source.")
         _refuse_repeats(self.name, items)
-        items, repeated = _in_one_form(items)
+        items, repeated = _in_one_form(items if self.stamps_tell_content else marked(self.locator, items))
         return tuple(items), (*skipped, *repeated)
 
     @property

@@ -25,6 +25,8 @@ class Catalogue(Dataset):
     of the product in fractions of the picture.
     """
 
+    stamps_tell_content = True
+
     name = "catalogue"
     title = "Catalogue"
     kind = "rendered"

@@ -43,6 +43,8 @@ class Zip(Dataset):
         UserError: the file is no zip, or one made to harm (too many members, too much in too little).
     """
 
+    stamps_tell_content = True
+
     def __init__(self, path: Path | str) -> None:
         self.path = os.path.abspath(real(os.fspath(path)))
         file_name = shown(os.path.basename(self.path))

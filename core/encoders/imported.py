@@ -44,20 +44,33 @@ class Imported(Encoder):
         raise UserError(f"{self.name} are imported vectors: a new picture can't be encoded with them.")
 
     def lookup(self) -> tuple[list[str], np.ndarray]:
-        """Ids, and float32 (n, dim): unit rows, and rows of zeros where a vector has no direction."""
-        vectors = np.load(self.folder / "vectors.npy").astype(np.float32)
+        """Ids, and float32 (n, dim): unit rows, and rows of zeros where a vector has no direction. Raises UserError where the
+        files are damaged."""
+        ids, vectors = self._stored()
         largest = np.abs(vectors).max(axis=1, keepdims=True)  # so that no square is too large or too small for 32 bits
         vectors = np.divide(vectors, largest, out=np.zeros_like(vectors), where=largest > 0)
-        return self.ids(), np.where(largest > 0, unit_rows(vectors, self.name), np.float32(0))
+        return ids, np.where(largest > 0, unit_rows(vectors, self.name), np.float32(0))
 
     def ids(self) -> list[str]:
-        """The ids of all rows, as they were brought; some may be no picture's."""
-        return json.loads((self.folder / "ids.json").read_text())
+        """The ids of all rows, as they were brought; some may be no picture's. Raises UserError."""
+        return self._stored()[0]
 
     def zero_ids(self) -> set[str]:
-        """The ids of vectors without direction."""
-        ids, vectors = self.ids(), np.load(self.folder / "vectors.npy", mmap_mode="r")
+        """The ids of vectors without direction. Raises UserError."""
+        ids, vectors = self._stored()
         return {ids[row] for row in np.flatnonzero(~vectors.any(axis=1))}
+
+    def _stored(self) -> tuple[list[str], np.ndarray]:
+        try:
+            if wrong := store.faults(self.folder):
+                raise ValueError("; ".join(f"{name}: {fault}" for name, fault in wrong.items()))
+            ids = json.loads((self.folder / "ids.json").read_text())
+            vectors = np.load(self.folder / "vectors.npy").astype(np.float32)
+            if vectors.shape != (len(ids), self.dim):
+                raise ValueError(f"vectors of shape {vectors.shape} for {len(ids)} ids")
+        except store.UNREADABLE as error:
+            raise UserError(f"The vectors {self.name} can't be read ({error}).", fix="Import them again.") from error
+        return ids, vectors
 
 
 def home() -> Path:
@@ -66,8 +79,7 @@ def home() -> Path:
 
 
 def _names() -> list[str]:
-    folders = sorted(home().iterdir()) if home().is_dir() else []
-    return [PREFIX + folder.name for folder in folders if store.read_meta(folder) is not None]
+    return [PREFIX + folder.name for folder in store.listed(home()) if store.read_meta(folder) is not None]
 
 
 def _find(name: str) -> Imported | None:

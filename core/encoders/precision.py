@@ -64,7 +64,7 @@ def found(encoder: Measured) -> Record | None:
         return record if record.form in KNOWN else None
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError) as error:
+    except store.UNREADABLE as error:
         log.warning("ignoring an unreadable record of precision: %s", error)
         return None
 

@@ -6,6 +6,7 @@ import copy
 import functools
 import json
 import logging
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -210,7 +211,7 @@ def homes() -> list[Path]:
 
 def find_model(name: str) -> Path | None:
     """The folder of a model, or None."""
-    return next((home / name for home in homes() if (home / name / CARD).is_file()), None) if _plain(name) else None
+    return next((home / name for home in homes() if os.path.isfile(home / name / CARD)), None) if _plain(name) else None
 
 
 def _plain(name: str) -> bool:
@@ -221,7 +222,7 @@ def _plain(name: str) -> bool:
 def _names() -> list[str]:
     found = []
     for home in homes():
-        for folder in sorted(home.iterdir()) if home.is_dir() else []:
+        for folder in store.listed(home):
             if (folder / CARD).is_file() and _plain(folder.name):
                 found += [folder.name] if _readable(folder) else []
     return list(dict.fromkeys(found))

@@ -56,4 +56,6 @@ class Pca(Projection):
     def load(self, folder: Path, vectors: np.ndarray) -> None:
         super().load(folder, vectors)
         rows = np.load(folder / "axes.npy", allow_pickle=False)
+        if rows.shape != (3, vectors.shape[1]):
+            raise ValueError(f"axes of shape {rows.shape} for vectors of {vectors.shape[1]} dimensions")
         self.mean, self.axes = rows[0], rows[1:].T

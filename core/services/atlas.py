@@ -45,9 +45,18 @@ def get(dataset: Dataset, progress: Progress | None = None, *, may_build: bool =
     """The sheet of a page, from the cache; None where it is not there and may not be made now."""
     key = store.key(causes(dataset))
     path = store.find("maps", key) or shipped_maps.find(key, "atlas")
-    if path is None and not may_build:
+    try:
+        if path is not None:
+            return _read(path)
+    except store.UNREADABLE as error:
+        store.drop(path, error)
+        return get(dataset, progress, may_build=may_build)
+    if not may_build:
         return None
-    path = path or store.get_or_build("maps", causes(dataset), lambda folder: _write(folder, dataset, progress), progress)
+    return _read(store.get_or_build("maps", causes(dataset), lambda folder: _write(folder, dataset, progress), progress))
+
+
+def _read(path: Path) -> Atlas:
     noted = json.loads((path / "atlas.json").read_text())
     return Atlas(tuple(noted["ids"]), ((path / "atlas.webp").read_bytes(),), SIDE, noted["columns"], len(noted["ids"]))
 

@@ -12,7 +12,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder, encoders
 from core.errors import UserError
 from core.indexes.base import indexes
-from core.services import crops, derive, embed, galleries
+from core.services import crops, derive, embed, estimate, galleries
 from core.services.ready import ready_encoder
 from core.services.specs import index_spec
 from core.types import Progress
@@ -54,11 +54,20 @@ def build(
         raise UserError("No encoder was named.", f"Known: {', '.join(encoders.names())}.")
     if dataset.state().kind == "download":
         dataset.download(progress)
+    check_disk(dataset, names)
     made = [ready_encoder(dataset, name, progress, load=False) for name in names]
     made = list({encoder.name: encoder for encoder in made}.values())  # one encoder may have been spelt in two ways
     crops.remember(encoder.name for encoder in made)
     encoded = embed.embed(dataset, [encoder for encoder in made if _own(encoder)], progress)
     return [_result(dataset, encoder, spec.name, encoded.get(encoder.name, 0), started, knobs, progress) for encoder in made]
+
+
+def check_disk(dataset: Dataset, names: Sequence[str]) -> None:
+    """Refuse what the disk can't hold before any picture is read. Raises UserError with the bytes needed and free."""
+    store.make_folder(store.root())
+    needed = sum(estimate.disk_bytes(dataset, encoders.get(name)) for name in names)
+    if needed:
+        store.check_space(store.root(), needed + (64 << 20))
 
 
 def is_built(dataset: Dataset, name: str) -> bool:

@@ -113,7 +113,7 @@ def cell(
     def write(folder: Path) -> dict:
         return _write(folder, dataset, encoder, protocol, index, progress)
 
-    made = read(store.get_or_build(KIND, causes, write, progress))
+    made = store.kept(KIND, causes, write, read, progress)
     has_seen = seen(encoder, dataset, protocol)  # not part of the entry: cards learn more about their data later
     shown = {**made.card, "seen": has_seen.kind, "seen in words": has_seen.words}
     return replace(made, index=index.text, card=shown)  # every exact index shares one entry

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from core.datasets.base import Dataset
 from core.errors import UserError
 from core.types import Item, Progress, report
 
+T = TypeVar("T")
 KIND = "hashes"
 DIGESTS = "digests.npy"
 MARKS = 64
@@ -23,12 +25,18 @@ MARKS = 64
 
 def content_hash(dataset: Dataset, progress: Progress | None = None) -> str:
     """20 hex digits over ids and bytes of all pictures in the order of ids; read once for each state of the dataset."""
-    return json.loads((_folder(dataset, progress) / "content.json").read_text())
+    return _kept(dataset, _hash_in, progress)
 
 
 def digests(dataset: Dataset, progress: Progress | None = None) -> np.ndarray:
     """uint64 (n,): the beginning of each picture's sha256, in the order of the items; 0 where it can't be read."""
-    return np.load(_folder(dataset, progress) / DIGESTS)
+    def read(folder: Path) -> np.ndarray:
+        found = np.load(folder / DIGESTS)
+        if found.shape != (len(dataset.items),):
+            raise ValueError(f"{found.shape} digests of {len(dataset.items)} pictures")
+        return found
+
+    return _kept(dataset, read, progress)
 
 
 def marks(dataset: Dataset, items: Sequence[Item]) -> list[str]:
@@ -49,23 +57,30 @@ def share_of(values: np.ndarray, known: Sequence[str], pictures: int) -> float:
     return float(np.isin(low, np.array([int(mark, 16) for mark in known], np.uint64)).mean()) if len(low) else 0.0
 
 
-def _folder(dataset: Dataset, progress: Progress | None) -> Path:
+def _kept(dataset: Dataset, read: Callable[[Path], T], progress: Progress | None) -> T:
     def write(folder: Path) -> dict:
         found = _read(dataset, progress)
         np.save(folder / DIGESTS, np.array([int(found[item.id][:16] or "0", 16) for item in dataset.items], np.uint64))
         (folder / "content.json").write_text(json.dumps(_hash(found)))
         return {"source": dataset.locator, "dataset_name": dataset.name}
 
-    return store.get_or_build(KIND, _causes(dataset), write)
+    return store.kept(KIND, _causes(dataset), write, read)
 
 
 def known_hash(dataset: Dataset) -> str | None:
     """The same where it was read before for this state of the dataset; None where that would have to be done now."""
     folder = store.find(KIND, store.key(_causes(dataset)))
     try:
-        return json.loads((folder / "content.json").read_text()) if folder else None
-    except (OSError, ValueError):
+        return _hash_in(folder) if folder else None
+    except store.UNREADABLE:
         return None
+
+
+def _hash_in(folder: Path) -> str:
+    found = json.loads((folder / "content.json").read_text())
+    if not isinstance(found, str):
+        raise ValueError("it is no hash")
+    return found
 
 
 def _causes(dataset: Dataset) -> dict:

@@ -128,9 +128,16 @@ def joined(queries: Sequence[Dataset], gallery: Dataset, join: Table) -> Joined:
     text = definition(made)
     made.items  # noqa: B018 (nothing is kept of a set without queries)
     made.path = str(store.root() / "library" / FOLDER / f"{store.safe(_plain(join.name))}-{store.fingerprint(text)[:6]}{SUFFIX}")
-    if not Path(made.path).is_file():
+    if not _says(Path(made.path), text):
         store.write_text(Path(made.path), text)
     return made
+
+
+def _says(path: Path, text: str) -> bool:
+    try:
+        return path.read_bytes() == text.encode()
+    except OSError:
+        return False
 
 
 def opened(queries: Sequence[str], gallery: str, join: str) -> Joined:

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from core import store
 from core.errors import UserError
-from core.services import jobs, library
+from core.services import damage, jobs, library
 
 
 def examine() -> list[dict]:
     """Rows with check, state (``fine``, ``note``, ``broken``), detail and fix."""
-    return [*_packages(), _disk(), _processor(), _catalogue(), *_encoders(), _caches(), _jobs()]
+    return [*_packages(), _disk(), _processor(), _catalogue(), *_encoders(), _caches(), *_damaged(), _jobs()]
 
 
 def _row(check: str, state: str, detail: str, fix: str = "") -> dict:
@@ -91,6 +91,14 @@ def _encoders() -> list[dict]:
 def _caches() -> dict:
     rows = library.cache_rows()
     return _row("caches", "fine", f"{len(rows)} entries, {sum(row['bytes'] for row in rows) / 1e6:.0f} MB")
+
+
+def _damaged() -> list[dict]:
+    """Everything kept that is not what was written, file by file; all of it is read."""
+    found = damage.examine()
+    rows = [_row("damaged files", "note" if one.rebuilt else "broken", f"{one.where}: {one.fault}. {one.what}",
+                 "" if one.rebuilt else f"{one.where}: {one.what}") for one in found]  # fmt: skip
+    return rows or [_row("damaged files", "fine", "none: all that is kept is what was written")]
 
 
 def _jobs() -> dict:

@@ -254,7 +254,7 @@ def kept(run: str) -> list[Effect]:
     try:
         rows = json.loads((Run(run).folder / FILE).read_text())
         return [_effect(row) for row in rows]
-    except (OSError, ValueError, TypeError, KeyError):
+    except store.UNREADABLE:
         return []
 
 

@@ -16,6 +16,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.services import shipped
+from core.services.contents import Notes
 from core.services.feed import Prepared, feed
 from core.services.shards import Shards, assemble, key_of
 from core.types import Embeddings, Item, Progress, Skipped, report
@@ -38,15 +39,24 @@ def find(dataset: Dataset, encoder: Encoder) -> Path | None:
 
 
 def read(dataset: Dataset, encoder: Encoder) -> Embeddings:
-    """Finished embeddings, vectors memory-mapped.
+    """Finished embeddings, vectors memory-mapped. Some that can't be read count as absent.
 
     Raises:
         UserError: they are not built.
     """
-    path = find(dataset, encoder)
-    if path is None:
-        raise not_built(dataset, encoder.name)
-    return read_folder(path, dataset, encoder)
+    while (path := find(dataset, encoder)) is not None:
+        try:
+            return read_folder(path, dataset, encoder)
+        except store.UNREADABLE as error:
+            store.drop(path, error)
+    raise not_built(dataset, encoder.name)
+
+
+def _is_readable(dataset: Dataset, encoder: Encoder) -> bool:
+    try:
+        return read(dataset, encoder) is not None
+    except UserError:
+        return False
 
 
 def not_built(dataset: Dataset, name: str) -> UserError:
@@ -59,11 +69,13 @@ def not_built(dataset: Dataset, name: str) -> UserError:
 
 
 def read_folder(path: Path, dataset: Dataset, encoder: Encoder) -> Embeddings:
-    skipped = shipped.skipped(path)
+    skipped, vectors = shipped.skipped(path), shipped.vectors(path)
     names = {key_of(item): item.id for item in dataset.items} if skipped else {}
+    if vectors.shape[1:] != (encoder.dim,):
+        raise ValueError(f"vectors of shape {vectors.shape} by {encoder.name} of {encoder.dim} dimensions")
     return Embeddings(
         ids=shipped.ids(path, dataset),
-        vectors=shipped.vectors(path),
+        vectors=vectors,
         dataset=dataset.fingerprint(),
         encoder=store.fingerprint(encoder.fingerprint()),
         skipped=tuple(Skipped(names[key], reason) for key, reason in skipped.items() if key in names),
@@ -94,7 +106,7 @@ def embed(dataset: Dataset, encoders: Sequence[Encoder], progress: Progress | No
     Finished ones cost nothing, and only those with something to do are loaded. ``progress`` counts pictures to encode
     now. A stop or a kill loses at most one part (ten seconds of work); the next call goes on from there.
     """
-    wanted = [encoder for encoder in encoders if find(dataset, encoder) is None]
+    wanted = [encoder for encoder in encoders if not _is_readable(dataset, encoder)]
     with _locks([f"{PARTIAL}-{_partial_key(dataset, encoder)}" for encoder in wanted], progress):
         for encoder in wanted:
             _borrow(dataset, encoder)
@@ -154,12 +166,14 @@ def _earlier(dataset: Dataset, encoder: Encoder) -> list[tuple[Path, list[str], 
     found = []
     key = store.fingerprint(encoder.fingerprint())
     for path in [path for path, meta in _of_source(KIND, dataset, encoder) if meta.get("encoder_key") == key]:
+        if not store.sound(path):
+            continue
         try:
             keys = json.loads((path / "keys.json").read_text())
             skipped = json.loads((path / "skipped.json").read_text())
             if np.load(path / "vectors.npy", mmap_mode="r").shape == (len(keys), encoder.dim):
                 found.append((path / "vectors.npy", keys, skipped))
-        except (OSError, ValueError, EOFError):
+        except store.UNREADABLE:
             continue
     return found
 
@@ -176,12 +190,14 @@ def _encode(dataset: Dataset, works: list[_Work], progress: Progress | None) -> 
     items = [item for item in dataset.items if key_of(item) in union]
     works = [work for work in works if work.pending]
     encoders = [work.encoder for work in works]
-    done, started = 0, time.perf_counter()
+    done, started, notes = 0, time.perf_counter(), Notes()
     report(progress, 0, len(items))
     try:
         for batch in feed(dataset, items, encoders, min(e.batch for e in encoders)) if items else ():
             for position, work in enumerate(works):
                 _take(work, position, batch)
+            for one in batch:
+                notes.add(dataset, one.item, one.content)
             done += len(batch)
             report(progress, done, len(items))
     finally:
@@ -189,6 +205,7 @@ def _encode(dataset: Dataset, works: list[_Work], progress: Progress | None) -> 
         for work in works:
             work.shards.flush()
             work.seconds += shared
+        notes.keep()
 
 
 def _take(work: _Work, position: int, batch: Sequence[Prepared]) -> None:
@@ -269,8 +286,8 @@ def skipped_in(dataset: Dataset) -> tuple[Skipped, ...]:
     for path in store.listed(store.cache(KIND)):
         meta = store.read_meta(path) or {}
         if meta.get("source") == dataset.locator and meta.get("causes", {}).get("dataset") == dataset.fingerprint():
-            for key, reason in json.loads((path / "skipped.json").read_text()).items():
-                found[Skipped(names[key], reason)] = None
+            with suppress(*store.UNREADABLE):  # it counts as absent
+                found |= {Skipped(names[key], reason): None for key, reason in shipped.skipped(path).items()}
     return tuple(found)
 
 

@@ -59,7 +59,7 @@ def estimate(dataset: Dataset, name: str, *, probe: bool = True) -> Estimate:
     source = encoders.get(encoder.base) if encoder.base else encoder
     to_encode = _pending(dataset, source)
     seconds, basis = _seconds(dataset, source, to_encode, probe) if source.state().kind == "ready" else (None, "")
-    disk = 4 * dim * pictures * COPIES if to_encode or not _is_found(dataset, encoder) else 0
+    disk = disk_bytes(dataset, encoder)
     return Estimate(
         pictures=pictures,
         to_encode=to_encode,
@@ -70,6 +70,15 @@ def estimate(dataset: Dataset, name: str, *, probe: bool = True) -> Estimate:
         missing=_missing(state.kind, state.detail, disk + state.bytes),
         basis=basis,
     )
+
+
+def disk_bytes(dataset: Dataset, encoder: Encoder) -> int:
+    """What a build will write; 0 where its embeddings are there. Of an encoder that is not here yet the dimension may be
+    unknown: then too little is said."""
+    if _is_found(dataset, encoder):
+        return 0
+    base = disk_bytes(dataset, encoders.get(encoder.base)) if encoder.base else 0
+    return base + 4 * max(encoder.dim, 1) * len(dataset.items) * COPIES
 
 
 def _network_ram(encoder: Encoder, download: int) -> int:
@@ -147,7 +156,7 @@ def _missing(kind: str, detail: str, disk: int) -> tuple[str, ...]:
         found.append(detail)
     try:
         root = store.root()
-        root.mkdir(parents=True, exist_ok=True)
+        store.make_folder(root)
         store.check_space(root, disk + (64 << 20))
     except (UserError, OSError) as error:
         found.append(str(error))

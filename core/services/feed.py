@@ -18,6 +18,7 @@ from core.encoders.base import Encoder
 from core.errors import UserError
 from core.faiss_loader import threads
 from core.images import decode
+from core.services.contents import digest
 from core.types import Item
 
 SMALL = 96
@@ -31,6 +32,8 @@ class Prepared:
 
     item: Item
     outcomes: tuple[np.ndarray | str, ...]
+    content: int | None = None
+    """Digest of the file, where the picture's stamp does not tell its content."""
 
     def array(self, position: int) -> np.ndarray | None:
         found = self.outcomes[position]
@@ -45,7 +48,8 @@ def prepare_one(dataset: Dataset, item: Item, preparers: Sequence[Encoder]) -> P
         return Prepared(item, (_reason(error),) * len(preparers))
     # An encoder must see the same pixels whichever others share the pass: one decoding for each wanted size.
     decoded = {side: _decoded(data, side) for side in {encoder.side for encoder in preparers}}
-    return Prepared(item, tuple(_prepared(decoded[encoder.side], encoder) for encoder in preparers))
+    content = None if dataset.stamps_tell_content else digest(data)
+    return Prepared(item, tuple(_prepared(decoded[encoder.side], encoder) for encoder in preparers), content)
 
 
 def _decoded(data: bytes, side: int | None) -> np.ndarray | str:

@@ -36,7 +36,11 @@ def known_fit(dataset: Dataset, encoder: Encoder) -> dict[str, np.ndarray] | Non
     meta = store.read_meta(path) if path else None
     if meta is None or not 0.5 < len(dataset.items) / max(meta.get("pictures", 0), 1) < 2:
         return None
-    return read_arrays(path)
+    try:
+        return read_arrays(path)
+    except store.UNREADABLE as error:
+        store.drop(path, error)
+        return known_fit(dataset, encoder)
 
 
 def remember_fit(dataset: Dataset, encoder: Encoder, arrays: dict[str, np.ndarray]) -> None:
@@ -75,9 +79,9 @@ def fit_on_pictures(dataset: Dataset, encoder: Encoder, progress: Progress | Non
     return encoder.fit(prepared, progress)
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
-    """All arrays of a folder; None where one is unreadable."""
-    try:
-        return {file.stem: np.load(file) for file in sorted(path.glob("*.npy"))}
-    except (OSError, ValueError, EOFError):
-        return None
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of a folder. Raises ValueError and the like where one is unreadable, or there is none."""
+    found = {file.stem: np.load(file) for file in sorted(path.glob("*.npy"))}
+    if not found:
+        raise ValueError("there is no array")
+    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,6 @@ from core.indexes.base import Index, Unreadable, indexes
 from core.services import embed
 from core.types import Progress, Protocol
 
-log = logging.getLogger(__name__)
 KIND = embed.INDEXES
 
 
@@ -41,13 +39,7 @@ def gallery_index(
     def write(path: Path) -> dict:
         return _write(path, dataset, encoder, index, knobs, progress)
 
-    folder = store.get_or_build(KIND, causes, write, progress)
-    try:
-        return _load(name, folder)
-    except (OSError, EOFError, ValueError, KeyError, RuntimeError, Unreadable) as error:
-        log.warning("building the index %s again, its cache entry can't be read: %s", folder, error)
-        store.delete(KIND, folder.name)
-        return _load(name, store.get_or_build(KIND, causes, write, progress))
+    return store.kept(KIND, causes, write, lambda folder: _load(name, folder), progress, (RuntimeError, Unreadable))
 
 
 def is_built(dataset: Dataset, encoder: Encoder, name: str, **knobs: float) -> bool:
@@ -64,7 +56,10 @@ def _causes(dataset: Dataset, encoder: Encoder, index: Index, knobs: dict) -> di
 def _load(name: str, folder: Path) -> tuple[Index, np.ndarray]:
     index = indexes.get(name)
     index.load(folder)
-    return index, np.load(folder / "rows.npy", mmap_mode="r")
+    rows = np.load(folder / "rows.npy", mmap_mode="r")
+    if rows.shape != (index.size,):
+        raise ValueError(f"{rows.shape} rows for an index of {index.size}")
+    return index, rows
 
 
 def _split_digest(dataset: Dataset) -> str:

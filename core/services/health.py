@@ -58,10 +58,15 @@ def health(dataset: Dataset, encoder_name: str, protocol_name: str | None = None
         (folder / "health.json").write_text(json.dumps(made))
         return {"source": dataset.locator, "dataset_name": dataset.name, "encoder_name": encoder.name}
 
-    made = json.loads((store.get_or_build(KIND, causes, write, progress) / "health.json").read_text())
+    made = store.kept(KIND, causes, write, _read, progress)
     if not made["judged"]:
         raise nothing_to_judge(cell(dataset, encoder_name, protocol, EXACT))
     return made
+
+
+def _read(folder: Path) -> dict:
+    made = json.loads((folder / "health.json").read_text())
+    return {"judged": made["judged"], **made}
 
 
 def _bits(dataset: Dataset, items: Sequence[Item]) -> np.ndarray:

@@ -72,9 +72,10 @@ def import_vectors(
     noted = {"source": dataset.locator, "dim": vectors.shape[1], "sha256": _digest(ids, vectors), "title": name}
     with store.lock(f"vectors-{folder.name}"):
         old = store.read_meta(folder)
-        if old is not None and not replace and old != noted:
+        same = old is not None and {key: old.get(key) for key in noted} == noted
+        if old is not None and not replace and not same:
             raise UserError(f"There are vectors named {name!r} already.", fix="Choose another name, or say to replace them.")
-        if old != noted:
+        if not same or store.faults(folder):
             _keep(folder, ids, vectors, noted)
             _drop_built(folder.name)
     build(dataset, [PREFIX + folder.name])
@@ -156,7 +157,7 @@ def _keep(folder: Path, ids: Sequence[str], vectors: np.ndarray, noted: dict) ->
     with store.new_folder(folder) as new:
         np.save(new / "vectors.npy", vectors)
         (new / "ids.json").write_text(json.dumps(list(ids)))
-        (new / store.META).write_text(json.dumps(noted))
+        store.write_meta(new, noted)
 
 
 def _drop_built(name: str) -> None:

@@ -60,7 +60,7 @@ def start(title: str, arguments: Sequence[str]) -> str:
     job = f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}-{int(now % 1 * 16**4):04x}{uuid.uuid4().hex[:2]}"
     folder = _folder(job)
     with store.writing(folder):
-        folder.mkdir(parents=True)
+        store.make_folder(folder)
         noted = {"title": title, "arguments": list(arguments), "started": now}
         store.write_text(folder / "job.json", json.dumps(noted))
         with open(folder / "output.txt", "wb") as output:
@@ -150,8 +150,9 @@ def _folder(job: str) -> Path:
 
 def _noted(job: str) -> dict:
     try:
-        return json.loads((_folder(job) / "job.json").read_text())
-    except (OSError, ValueError) as error:
+        noted = json.loads((_folder(job) / "job.json").read_text())
+        return {"title": str(noted["title"]), "arguments": list(noted["arguments"]), "started": float(noted["started"])}
+    except store.UNREADABLE as error:
         raise UserError(f"There is no job {job!r}.") from error
 
 

@@ -89,14 +89,16 @@ def measured(dataset: Dataset, encoder_name: str, spec: IndexSpec) -> dict:
         (folder / "times.json").write_text(json.dumps(_measure(dataset, encoder_name, spec)))
         return {"source": dataset.locator, "dataset_name": dataset.name, "encoder_name": encoder_name, "index_name": spec.text}
 
-    def read() -> dict:
-        return json.loads((store.get_or_build(KIND, causes, write) / "times.json").read_text())
-
-    made = read()
-    if _disturbed(made.get("busy"), busy()):
+    made = store.kept(KIND, causes, write, _read)
+    if _disturbed(made["busy"], busy()):
         store.delete(KIND, store.key(causes))
-        made = read()
+        made = store.kept(KIND, causes, write, _read)
     return made
+
+
+def _read(folder: Path) -> dict:
+    made = json.loads((folder / "times.json").read_text())
+    return {"total": made["total"], "busy": made["busy"], **made}
 
 
 def _disturbed(then: float | None, now: float | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -23,6 +24,7 @@ from core.errors import UserError
 from core.indexes.base import Index, indexes
 from core.services import passed_over
 
+log = logging.getLogger(__name__)
 FRESH_S = 5.0
 LISTING_SHARE = 20
 """A listing is good for so many times the seconds that it took."""
@@ -180,10 +182,32 @@ def _list_file() -> Path:
 def added() -> list[str]:
     """Locators that a user added."""
     try:
-        found = json.loads(_list_file().read_text())
-        return [one for one in found if isinstance(one, str)]
-    except (OSError, ValueError):
+        return read_list(_list_file())
+    except FileNotFoundError:
         return []
+    except store.UNREADABLE as error:
+        log.warning("the list of added data sets can't be read: %s", error)
+        return []
+
+
+def read_list(file: Path) -> list[str]:
+    """The locators in a list of added data sets. Raises ValueError and the like where it is none."""
+    found = json.loads(file.read_text())
+    if not isinstance(found, list):
+        raise ValueError("it is no list")
+    return [one for one in found if isinstance(one, str)]
+
+
+def _keep_list(locators: list[str]) -> None:
+    """Write the list. One that can't be read is put aside before: a person may still find names in it."""
+    file = _list_file()
+    try:
+        read_list(file)
+    except FileNotFoundError:
+        pass
+    except store.UNREADABLE:
+        os.replace(file, file.with_name(f"{file.stem}-damaged-{time.strftime('%Y%m%d-%H%M%S')}.json"))
+    store.write_text(file, json.dumps(locators))
 
 
 def add_folder(path: str) -> str:
@@ -197,7 +221,7 @@ def add_folder(path: str) -> str:
         return dataset.locator
     with store.lock("library"):
         if dataset.locator not in added():
-            store.write_text(_list_file(), json.dumps([*added(), dataset.locator]))
+            _keep_list([*added(), dataset.locator])
     return dataset.locator
 
 
@@ -231,7 +255,7 @@ def remove_dataset(locator: str) -> None:
     if locator not in added():
         raise UserError(f"{locator!r} was not added to the library.", f"Added: {', '.join(added()) or 'none'}.")
     with store.lock("library"):
-        store.write_text(_list_file(), json.dumps([one for one in added() if one != locator]))
+        _keep_list([one for one in added() if one != locator])
     _open.pop(locator, None)
     for entry in store.entries():
         if entry.meta.get("source") == locator:

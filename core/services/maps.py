@@ -18,6 +18,7 @@ from core.projections import clusters, honesty
 from core.projections.base import LEAST, Projection, Setting, check, projections, too_few
 from core.services import embed, shipped, shipped_maps
 from core.services.ready import ready_encoder
+from core.services.steps import Steps
 from core.types import Embeddings, Progress, report
 
 KIND = "maps"
@@ -68,13 +69,12 @@ class Map:
 
 def projection_rows() -> list[dict]:
     """Every projection: name, title, about, reading, aligns, and its settings."""
-    made = [projections.get(name) for name in projections.names()]
     return [
         {
             "name": p.name, "title": p.title, "about": p.about, "reading": p.reading, "aligns": p.aligns,
             "settings": dict(p.settings),
         }
-        for p in made
+        for p in map(projections.get, projections.names())
     ]  # fmt: skip
 
 
@@ -105,8 +105,8 @@ def find(dataset: Dataset, wanted: Wanted) -> Path | None:
 
 
 def shipped_name(wanted: Wanted) -> str:
-    wanted = wanted.settled()
-    return "--".join(filter(None, (wanted.encoder, wanted.projection, wanted.anchor)))
+    made = wanted.settled()
+    return "--".join(filter(None, (made.encoder, made.projection, made.anchor)))
 
 
 def build(dataset: Dataset, wanted: Wanted, progress: Progress | None = None) -> Path:
@@ -117,9 +117,9 @@ def build(dataset: Dataset, wanted: Wanted, progress: Progress | None = None) ->
         Cancelled: ``progress`` said stop.
     """
     wanted = wanted.settled()
-    if (path := find(dataset, wanted)) is not None:
-        return path
-    found, steps = _embeddings(dataset, wanted.encoder), _Steps(progress)
+    if (found := _readable(dataset, wanted)) is not None:
+        return found.path
+    found, steps = _embeddings(dataset, wanted.encoder), Steps(progress)
     anchor = _anchor(dataset, wanted, found, steps) if wanted.anchor else None
     return store.get_or_build(
         KIND, causes(dataset, wanted), lambda folder: _write(folder, dataset, wanted, found, anchor, steps), progress
@@ -208,26 +208,48 @@ def read(dataset: Dataset, wanted: Wanted, path: Path | None = None) -> Map:
     Raises:
         UserError: it is not built.
     """
-    wanted, path = wanted.settled(), path or find(dataset, wanted)
-    if path is None:
+    found = _readable(dataset, wanted.settled(), path)
+    if found is None:
         title = projections.get(wanted.projection).title
         raise UserError(
             f"{dataset.title or dataset.name} has no {title} map by {wanted.encoder} yet.",
             fix="Make it on the Map page.",
             command=f"Make it on the Map page, or: python -m core map --dataset {dataset.locator} --encoders {wanted.encoder}",
         )
+    return found
+
+
+def _readable(dataset: Dataset, wanted: Wanted, path: Path | None = None) -> Map | None:
+    """A finished map; one that can't be read counts as absent."""
+    while (path := path or find(dataset, wanted)) is not None:
+        try:
+            return _load(dataset, wanted, path)
+        except store.UNREADABLE as error:
+            store.drop(path, error)
+            path = None
+    return None
+
+
+def _load(dataset: Dataset, wanted: Wanted, path: Path) -> Map:
     layers = shipped_maps.layers(path, (*LAYERS, "medoids"))
     shown = {name: layer.astype(np.float32 if layer.dtype.kind == "f" else np.int32) for name, layer in layers.items()}
     ids = shipped.ids(path, dataset)
     positions = np.load(path / "positions.npy", allow_pickle=False).astype(np.float32)
     facts = (store.read_meta(path) or {})["facts"]
+    lengths = {len(rows) for rows in (ids, positions, *(layers[name] for name in LAYERS))}
+    if lengths != {facts["points"]} or any(layer.ndim != 1 for layer in layers.values()):
+        raise ValueError(f"a map of {facts['points']} points with layers of {sorted(lengths)}")
     return Map(wanted, ids, positions, facts=facts, path=path, **shown)
 
 
 def projection_of(found: Map, vectors: np.ndarray) -> Projection:
-    """The fitted projection of a map, ready to place something new."""
+    """The fitted projection of a map, ready to place something new. Raises UserError where it can't be read."""
     made = projections.get(found.wanted.projection)
-    made.load(found.path, vectors)
+    try:
+        made.load(found.path, vectors)
+    except store.UNREADABLE as error:
+        store.drop(found.path, error)
+        raise UserError("This map can't be read any more.", fix="Make it again on the Map page.") from error
     return made
 
 
@@ -258,30 +280,11 @@ def drawn_together(
     """
     names, params = list(dict.fromkeys(names)), dict(params or {})
     first = _towards(names, projection, names[0], params) if names else []
-    if dataset is None or len(names) < 2 or not projections.get(projection).aligns or _all_there(dataset, first):
+    if dataset is None or len(names) < 2 or not projections.get(projection).aligns or all(find(dataset, one) for one in first):
         return first
     others = (_towards(names, projection, anchor, params) for anchor in shipped_maps.anchors(projection))
-    return next((some for some in others if _all_there(dataset, some)), first)
+    return next((some for some in others if all(find(dataset, one) for one in some)), first)
 
 
 def _towards(names: Sequence[str], projection: str, anchor: str, params: dict) -> list[Wanted]:
     return [Wanted(name, projection, anchor, params).settled() for name in names]
-
-
-def _all_there(dataset: Dataset, wanted: Sequence[Wanted]) -> bool:
-    return all(find(dataset, one) is not None for one in wanted)
-
-
-class _Steps:
-    """Several phases as one progress: each counts from nothing to its end, and they follow one another."""
-
-    def __init__(self, progress: Progress | None, parts: int = 4) -> None:
-        self.progress, self.parts, self.at, self.share = progress, parts, 0, 0.0
-
-    def __call__(self, done: int, total: int) -> bool:
-        share = done / total if total else 1.0
-        if share < self.share:
-            self.at = min(self.at + 1, self.parts - 1)
-        self.share = share
-        whole = round(1000 * (self.at + share) / self.parts)
-        return self.progress is None or self.progress(min(whole, 1000), 1000)

@@ -113,7 +113,7 @@ def import_upload(file: str, data: bytes, name: str, backbone: str, size: int, d
     home = store.cache("imports")
     store.check_space(store.root(), 2 * len(data) + (64 << 20))
     with store.writing(home):
-        home.mkdir(parents=True, exist_ok=True)
+        store.make_folder(home)
         with tempfile.TemporaryDirectory(dir=home) as folder:
             path = Path(folder, f"weights{suffix}")
             path.write_bytes(data)

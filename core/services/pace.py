@@ -48,6 +48,6 @@ def _file():
 def _noted() -> dict[str, list[float]]:
     try:
         found = json.loads(_file().read_text())
-        return {key: value for key, value in found.items() if len(value) == 2}
-    except (OSError, ValueError, AttributeError, TypeError):
+        return {key: [float(speed), float(when)] for key, (speed, when) in found.items()}
+    except store.UNREADABLE:
         return {}

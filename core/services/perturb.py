@@ -60,7 +60,12 @@ def robustness(
         (folder / "curves.json").write_text(json.dumps(_measure(dataset, encoder, sample, wanted, progress)))
         return {"source": dataset.locator, "dataset_name": dataset.name, "encoder_name": encoder.name}
 
-    return json.loads((store.get_or_build(KIND, causes, write, progress) / "curves.json").read_text())
+    return store.kept(KIND, causes, write, _read, progress)
+
+
+def _read(folder: Path) -> dict:
+    made = json.loads((folder / "curves.json").read_text())
+    return {name: made[name] for name in ("sample", "k", "curves")}
 
 
 def _known(names: Sequence[str]) -> list[str]:

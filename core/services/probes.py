@@ -69,7 +69,10 @@ def probe(dataset: Dataset, encoder_name: str, k: int = K, progress: Progress | 
         (folder / "probes.json").write_text(json.dumps([asdict(row) for row in rows]))
         return {"source": dataset.locator, "dataset_name": dataset.name, "encoder_name": encoder.name}
 
-    folder = store.get_or_build(KIND, causes, write, progress)
+    return store.kept(KIND, causes, write, _read, progress)
+
+
+def _read(folder: Path) -> list[Probe]:
     return [Probe(**row) for row in json.loads((folder / "probes.json").read_text())]
 
 

@@ -7,9 +7,8 @@ precision where it ships. Reports lie in ``artifacts/reports/<name>/``.
 from __future__ import annotations
 
 import json
+import os
 import time
-import zipfile
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 FOLDER = "reports"
 KEPT = ("mAP", "MAP@R", "hit@1", "precision@10", "MRR", "nDCG@10", "accuracy@10")
 """Metrics whose per-query scores ship; means of all metrics always do."""
-DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 MISSING = 65_535
 SHARED = ("queries", "groups", "clusters", "relevant")
 
@@ -86,17 +84,20 @@ class Report:
             ]  # fmt: skip
             noted = {"name": self.name, "made": self.made, "version": 1, "rows": rows, "left_out": list(self.left_out)}
             (new / "report.json").write_text(json.dumps(noted))
+            store.write_meta(new, {})
         return target
 
     @classmethod
     def load(cls, folder: Path) -> Report:
         """Read what :meth:`save` wrote. Raises UserError where it is not there, or not whole."""
         try:
+            if wrong := store.faults(folder):
+                raise ValueError("; ".join(f"{name}: {fault}" for name, fault in wrong.items()))
             noted = json.loads((folder / "report.json").read_text())
             with np.load(folder / "scores.npz", allow_pickle=False) as arrays:
                 kept = {name: arrays[name] for name in arrays.files}
             cells = tuple(_cell(row, number, kept) for number, row in enumerate(noted["rows"]))
-        except DAMAGE as error:
+        except store.UNREADABLE as error:
             raise UserError(f"The report {folder.name!r} can't be read ({type(error).__name__}).", fix="Make it again.",
                             command="Make it again: python -m core evaluate.") from error  # fmt: skip
         means = [row["means"] for row in noted["rows"]]
@@ -105,17 +106,25 @@ class Report:
 
 
 def listing() -> list[str]:
-    """Names of the reports there are: the user's own, newest first, then those that came with the code."""
-    own = {path.parent.name: path.stat().st_mtime for path in (store.root() / FOLDER).glob("[!.]*/report.json")}
-    came = [path.parent.name for path in sorted((store.shipped() / FOLDER).glob("[!.]*/report.json"))]
+    """Names of the reports there are: the user's own, newest first, then those that came with the code. One whose files are
+    damaged counts as absent."""
+    own = {path.name: (path / "report.json").stat().st_mtime for path in _whole(store.root())}
+    came = [path.name for path in sorted(_whole(store.shipped()))]
     return list(dict.fromkeys([*sorted(own, key=own.__getitem__, reverse=True), *came]))
 
 
+def _whole(home: Path) -> list[Path]:
+    """Folders of reports whose files are what was written."""
+    found = [path for path in store.listed(home / FOLDER) if path.name[0] != "." and (path / "report.json").is_file()]
+    return [path for path in found if not store.faults(path)]
+
+
 def find(name: str) -> Path:
-    """The folder of a report. Raises UserError where there is none of that name."""
-    for base in (store.root(), store.shipped()):
-        if store.SAFE.fullmatch(name) and (base / FOLDER / name / "report.json").is_file():
-            return base / FOLDER / name
+    """The folder of a report, a damaged one only where there is no other. Raises UserError where there is none of that name."""
+    there = [base / FOLDER / name for base in (store.root(), store.shipped()) if store.SAFE.fullmatch(name)]
+    there = [path for path in there if os.path.isfile(path / "report.json")]
+    for path in sorted(there, key=lambda path: bool(store.faults(path))):
+        return path
     known = ", ".join(listing()) or "none yet"
     raise UserError(f"There is no report named {name[:60]!r}.", f"There are: {known}.", "Make one on the Metrics page.",
                     "Make one: python -m core evaluate.")  # fmt: skip
@@ -135,7 +144,7 @@ def rows(name: str) -> list[dict]:
     """
     try:
         return json.loads((find(name) / "report.json").read_text())["rows"]
-    except DAMAGE:
+    except store.UNREADABLE:
         return []
 
 

@@ -42,6 +42,7 @@ class Shards:
         self._vectors: list[np.ndarray] = []
         self._skipped: dict[str, str] = {}
         self._since = time.monotonic()
+        self._part = ""
 
     def add(self, keys: Sequence[str], vectors: np.ndarray, skipped: dict[str, str]) -> None:
         """Take a batch: ``keys`` of the rows of ``vectors``, and picture keys with the reason for being skipped."""
@@ -53,26 +54,30 @@ class Shards:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is held as one part."""
+        """Write what is held as one part. Stopped and called again it writes the same part, so that nothing lies there twice."""
         if self._keys or self._skipped:
-            if not (self.folder / store.META).exists():
+            self._part = self._part or f"part-{time.time_ns():020d}-{uuid.uuid4().hex[:6]}"
+            if store.read_meta(self.folder) is None:
                 store.write_text(self.folder / store.META, json.dumps({**self.meta, "built": time.time()}))
-            with store.new_folder(self.folder / f"part-{time.time_ns():020d}-{uuid.uuid4().hex[:6]}") as part:
+            with store.new_folder(self.folder / self._part) as part:
                 empty = np.zeros((0, self.dim), np.float32)
                 np.save(part / "vectors.npy", np.concatenate([empty, *self._vectors]))
                 (part / "keys.json").write_text(json.dumps({"keys": self._keys, "skipped": self._skipped}))
-        self._keys, self._vectors, self._skipped, self._since = [], [], {}, time.monotonic()
+                store.write_meta(part, {})
+        self._keys, self._vectors, self._skipped, self._since, self._part = [], [], {}, time.monotonic(), ""
 
     def parts(self) -> list[tuple[Path, list[str], dict[str, str]]]:
         """Every readable part: vectors file, keys of its rows, skipped pictures."""
         found = []
         for folder in sorted(self.folder.glob("part-*")):
+            if store.faults(folder):
+                continue
             try:
                 noted = json.loads((folder / "keys.json").read_text())
                 rows = np.load(folder / "vectors.npy", mmap_mode="r").shape
                 if rows == (len(noted["keys"]), self.dim):
                     found.append((folder / "vectors.npy", noted["keys"], noted["skipped"]))
-            except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+            except store.UNREADABLE as error:
                 log.warning("ignoring unreadable part %s: %s", folder, error)
         return found
 

@@ -40,7 +40,7 @@ def find_fit(key: str, encoder: str) -> Path | None:
 
 def _with_key(path: Path, key: str) -> Path | None:
     meta = (store.read_meta(path) or {}) if path.is_dir() else {}
-    return path if meta.get("key") == key else None
+    return path if meta.get("key") == key and store.sound(path) else None
 
 
 def vectors(path: Path) -> np.ndarray:
@@ -53,9 +53,17 @@ def vectors(path: Path) -> np.ndarray:
 @lru_cache(maxsize=IN_MEMORY)
 def _unpacked(path: Path, changed: int) -> np.ndarray:
     with np.load(path / PACKED) as packed:
-        found = unit_rows(packed["vectors"].astype(np.float32), path.name)
+        found = _unit(packed["vectors"].astype(np.float32), path.name)
     found.flags.writeable = False
     return found
+
+
+def _unit(vectors: np.ndarray, name: str) -> np.ndarray:
+    """Unit rows. Raises ValueError where they can't be: these are no vectors that were shipped."""
+    try:
+        return unit_rows(vectors, name)
+    except UserError as error:
+        raise ValueError(str(error)) from error
 
 
 def ids(path: Path, dataset: Dataset) -> tuple[str, ...]:

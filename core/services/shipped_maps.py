@@ -26,7 +26,7 @@ def find(key: str, name: str) -> Path | None:
     """The folder of a shipped map (or sheet of pictures) with this cache key, or None."""
     path = store.shipped() / NAME / name
     meta = (store.read_meta(path) or {}) if path.is_dir() else {}
-    return path if meta.get("key") == key else None
+    return path if meta.get("key") == key and store.sound(path) else None
 
 
 def anchors(projection: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +15,7 @@ from core.services import health, perturb, probes
 from core.services.reports import Report
 from core.types import Progress, report
 
+log = logging.getLogger(__name__)
 FILE = "studies.json"
 DIGITS = 5
 
@@ -77,14 +79,16 @@ def _rounded(value: object) -> object:
 
 
 def read(folder: Path) -> list[dict]:
-    """Studies of a saved report: kind, dataset, protocol, encoder, and ``result`` or ``why``. Empty where there are none."""
+    """Studies of a saved report: kind, dataset, protocol, encoder, and ``result`` or ``why``. Empty where there are none, or
+    none that can be read."""
     try:
         rows = json.loads((folder / FILE).read_text())
+        return [row for row in rows if row["kind"] in KINDS and ("result" in row or "why" in row)]
     except FileNotFoundError:
         return []
-    except (OSError, ValueError) as error:
-        raise UserError(f"The studies of the report {folder.name!r} can't be read.", fix="Make them again.") from error
-    return rows if isinstance(rows, list) else []
+    except store.UNREADABLE as error:
+        log.warning("ignoring the studies of the report %s: %s", folder.name, error)
+        return []
 
 
 def of_board(rows: Sequence[dict], kind: str, dataset: str, protocol: str) -> dict[str, dict]:

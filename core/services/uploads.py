@@ -25,8 +25,8 @@ def keep(data: bytes) -> str:
         UserError: not a picture, damaged or too large.
     """
     decode(data, 64)
-    token = hashlib.sha256(data).hexdigest()[:24]
-    store.write_bytes(_path(token), data)
+    token = _token(data)
+    store.write_bytes(_path(token), data, durable=False)
     _sweep()
     return token
 
@@ -41,11 +41,17 @@ def read(token: str) -> bytes:
         raise UserError("The link names an uploaded picture in a way that this app never writes.", fix="Upload it again.")
     try:
         data = _path(token).read_bytes()
+        if _token(data) != token:
+            raise OSError("damaged")
         os.utime(_path(token))
         return data
     except OSError as error:
         kept = f"Uploaded pictures are kept for {KEEP_DAYS} days."
         raise UserError("The uploaded picture of this link is no longer here.", kept, "Upload it again.") from error
+
+
+def _token(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:24]
 
 
 def _path(token: str) -> Path:

@@ -71,12 +71,16 @@ def usual(dataset: Dataset, encoder: Encoder, found: Embeddings, rows: np.ndarra
         return {**owner, "embeddings": store.key(embed.causes(dataset, encoder)), "rows": len(rows)}
 
     try:
-        told = json.loads((store.get_or_build(KIND, causes, write) / "usual.json").read_text())
-        known = Calibration(tuple(told["random"]), tuple(told["near"]), told["by"]) if told["near"] else None
-        return Usual(told["score"], told["apart"], known)
-    except (UserError, OSError, ValueError, KeyError, TypeError) as error:
+        return store.kept(KIND, causes, write, _read)
+    except (UserError, *store.UNREADABLE) as error:
         log.warning("not known what is usual for %s by %s: %s", dataset.name, encoder.name, error)
         return Usual(None)
+
+
+def _read(folder: Path) -> Usual:
+    told = json.loads((folder / "usual.json").read_text())
+    known = Calibration(tuple(told["random"]), tuple(told["near"]), told["by"]) if told["near"] else None
+    return Usual(told["score"], told["apart"], known)
 
 
 def measure(vectors: np.ndarray, rows: np.ndarray, apart: np.ndarray, together: np.ndarray | None) -> dict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,10 @@ from core.errors import UserError
 
 if TYPE_CHECKING:
     import torch
+
+
+class Damaged(UserError):
+    """A checkpoint that is not what was written: cut, blank, or with other bytes."""
 
 
 def save(path: Path, parts: dict[str, torch.nn.Module], optimiser: torch.optim.Optimizer | None, state: dict) -> None:
@@ -22,24 +27,48 @@ def save(path: Path, parts: dict[str, torch.nn.Module], optimiser: torch.optim.O
         for position, values in optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser/{position}/{name}": value for name, value in values.items()}
     plain = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-    store.write_bytes(path, to_bytes(plain, metadata={"state": json.dumps(state)}))
+    store.write_bytes(path, to_bytes(plain, metadata={"state": json.dumps(state), "checksum": _checksum(plain)}))
 
 
 def load(path: Path, parts: dict[str, torch.nn.Module], optimiser: torch.optim.Optimizer | None = None) -> dict:
-    """Fill ``parts`` and the optimiser; returns the state. Raises UserError where the file is damaged or does not fit."""
+    """Fill ``parts`` and the optimiser; returns the state.
+
+    Raises:
+        Damaged: the file is not what was written; nothing is filled then.
+        UserError: it belongs to another network.
+    """
+    state, tensors = _read(path)
+    try:
+        for part, module in parts.items():
+            module.load_state_dict({n.split("/", 1)[1]: t for n, t in tensors.items() if n.startswith(f"{part}/")})
+    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise UserError(f"The checkpoint {path} does not fit ({str(error)[:200]}).", fix="Start the run again.") from error
+    if optimiser is not None:
+        _fill(optimiser, tensors)
+    return state
+
+
+def _read(path: Path) -> tuple[dict, dict[str, torch.Tensor]]:
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, "pt") as file:
-            state = json.loads(file.metadata()["state"])
+            told = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        for part, module in parts.items():
-            module.load_state_dict({n.split("/", 1)[1]: t for n, t in tensors.items() if n.startswith(f"{part}/")})
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise UserError(f"The checkpoint {path} can't be read ({str(error)[:200]}).", fix="Start the run again.") from error
-    if optimiser is not None:
-        _fill(optimiser, tensors)
-    return state
+        if told.get("checksum") not in (None, _checksum(tensors)):
+            raise ValueError("its checksum differs")
+        return json.loads(told["state"]), tensors
+    except (SafetensorError, *store.UNREADABLE) as error:
+        raise Damaged(f"The checkpoint {path} can't be read ({str(error)[:200]}).", fix="Start the run again.") from error
+
+
+def _checksum(tensors: dict[str, torch.Tensor]) -> str:
+    import torch
+
+    value = 0
+    for name in sorted(tensors):
+        value = zlib.crc32(tensors[name].contiguous().reshape(-1).view(torch.uint8).numpy(), zlib.crc32(name.encode(), value))
+    return f"{value:08x}"
 
 
 def _fill(optimiser: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,12 +18,14 @@ from core.training.batches import epoch_batches, steps_per_epoch
 from core.training.depthwise import keep_whole
 from core.training.losses import needs
 from core.training.recolour import recoloured
-from core.training.runs import Run
+from core.training.runs import LEARNING, Run
 from core.training.settings import Settings
 from core.training.sources import Source
 from core.training.terms import Terms
 from core.training.validate import validate
 from core.types import Progress, report
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -84,8 +87,7 @@ class Trainer:
             UserError: the loss is not a number any more, or the disk is full.
             Cancelled: ``progress`` said stop; a checkpoint is written first.
         """
-        if self.run.checkpoint.exists():
-            self.state = State(**checkpoint.load(self.run.checkpoint, self.parts, self.optimiser))
+        if self._resumed():
             self.run.rewind(self.state.step)
         elif self.settings.start_from or not self.settings.neck:  # an encoder already: training has to beat it
             self._validate(0)
@@ -96,6 +98,21 @@ class Trainer:
             self._save()
             raise
         return self.state
+
+    def _resumed(self) -> bool:
+        """Take up the checkpoint where there is one; a damaged one counts as absent, is put aside, and the log says so."""
+        if not self.run.checkpoint.exists():
+            return False
+        try:
+            self.state = State(**checkpoint.load(self.run.checkpoint, self.parts, self.optimiser))
+        except checkpoint.Damaged as error:
+            message = f"{error.given} The run starts from its beginning."
+            log.warning(message)
+            self.run.rewind(0)
+            self.run.write("phase", 0, what=LEARNING, message=message)
+            self.run.checkpoint.replace(self.run.checkpoint.with_suffix(".damaged"))
+            return False
+        return True
 
     def _epoch(self, epoch: int, progress: Progress | None) -> None:
         self.network.train()

@@ -45,8 +45,14 @@ def cached_pictures(
     side = kept_side(dataset, items, size)
     causes = {"dataset": dataset.fingerprint(), "items": store.fingerprint([item.id for item in items]), "side": side}
     store.check_space(store.root(), len(items) * side * side * 3 + (64 << 20))
-    folder = store.get_or_build(KIND, causes, lambda path: _write(path, dataset, items, side, progress), progress)
-    return np.load(folder / "pictures.npy", mmap_mode="r"), np.load(folder / "rows.npy")
+    return store.kept(KIND, causes, lambda path: _write(path, dataset, items, side, progress), _read, progress)
+
+
+def _read(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    pictures, rows = np.load(folder / "pictures.npy", mmap_mode="r"), np.load(folder / "rows.npy")
+    if pictures.ndim != 4 or rows.shape != pictures.shape[:1]:
+        raise ValueError(f"pictures {pictures.shape} for rows {rows.shape}")
+    return pictures, rows
 
 
 def _write(folder: Path, dataset: Dataset, items: Sequence[Item], side: int, progress: Progress | None) -> dict:

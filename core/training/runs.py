@@ -63,7 +63,7 @@ class Run:
         try:
             found = json.loads((self.folder / HELD).read_text())
             return {locator: list(map(str, ids)) for locator, ids in found.items()}
-        except (OSError, ValueError, AttributeError, TypeError):
+        except store.UNREADABLE:
             return {}
 
     def keep_held(self, ids: dict[str, Sequence[str]]) -> None:
@@ -75,7 +75,7 @@ class Run:
         """When it was begun, in epoch seconds; 0 where that is not known."""
         try:
             return float(json.loads((self.folder / "config.json").read_text())["created"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except store.UNREADABLE:
             return 0.0
 
     def settings(self) -> Settings:
@@ -85,7 +85,7 @@ class Run:
                 raise ValueError("no id")
             told = json.loads((self.folder / "config.json").read_text())["settings"]
             return override(Settings(recipe=told.pop("recipe")), told)
-        except (OSError, ValueError, KeyError) as error:
+        except store.UNREADABLE as error:
             known = ", ".join(run.id for run in listing()[:5]) or "none"
             raise UserError(f"There is no training run {self.id[:100]!r}.", f"Runs: {known}.") from error
 
@@ -163,7 +163,7 @@ def create(settings: Settings, name: str = "", asked: Mapping[str, object] | Non
     if (run.folder / "config.json").exists():
         raise UserError(f"The run {run.id} is there already.", fix="Go on with it.", command=f"Go on with it: --resume {run.id}")
     with store.writing(run.folder.parent):
-        run.folder.mkdir(parents=True, exist_ok=True)
+        store.make_folder(run.folder)
         store.check_space(run.folder)
     _note(run, settings, time.time(), typed(asked or {}))
     return run
@@ -211,7 +211,7 @@ def new_id() -> str:
 def listing() -> list[Run]:
     """All runs, newest first."""
     home = store.root() / "runs"
-    found = [path for path in home.glob("train-*") if (path / "config.json").exists()] if home.is_dir() else []
+    found = [path for path in store.listed(home) if path.name.startswith("train-") and (path / "config.json").exists()]
     return [Run(path.name) for path in sorted(found, key=lambda path: -os.stat(path / "config.json").st_mtime)]
 
 

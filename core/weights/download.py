@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from core import store
+from core.disk import flush_file, flush_folder, make_folder
 from core.errors import UserError
 from core.types import Progress, report
 
@@ -35,12 +36,14 @@ def fetch(source: Source, target: Path, progress: Progress | None = None) -> str
     """
     part = _part(source)
     with store.writing(part.parent):
-        part.parent.mkdir(parents=True, exist_ok=True)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(part.parent)
+        make_folder(target.parent)
         store.check_space(part.parent, source.size - _size(part) + (64 << 20))
         _fetch_all(source, part, progress)
         digest = _checked(source, part)
+        flush_file(part)
         os.replace(part, target)
+        flush_folder(target.parent)
     return digest
 
 

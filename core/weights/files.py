@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core import store
+from core.checksums import begins_with_zeros
 from core.errors import UserError
 from core.types import State
 
@@ -25,10 +26,18 @@ def folder(name: str) -> Path:
 
 
 def found(name: str) -> Path | None:
-    """The weights file of ``name``, downloaded or put there by hand; safetensors before others."""
+    """The weights file of ``name``, downloaded or put there by hand; safetensors before others. One that begins with zeros,
+    as a power cut leaves it, counts as absent."""
     home = folder(name)
-    files = sorted(home.iterdir()) if home.is_dir() else []
-    return next((file for suffix in SUFFIXES for file in files if file.suffix == suffix and file.is_file()), None)
+    files = [file for file in store.listed(home) if file.is_file() and file.suffix in SUFFIXES and not _is_blank(file)]
+    return next((file for suffix in SUFFIXES for file in files if file.suffix == suffix), None)
+
+
+def _is_blank(file: Path) -> bool:
+    try:
+        return begins_with_zeros(file)
+    except OSError:
+        return False
 
 
 def state(name: str, size: int) -> State:
@@ -51,7 +60,7 @@ def sha256(path: Path) -> str:
         noted = json.loads(mark.read_text())
         if {key: noted[key] for key in now} == now:
             return noted["sha256"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except store.UNREADABLE:
         pass
     return remember(path, store.digest(path))
 

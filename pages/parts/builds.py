@@ -20,12 +20,14 @@ JUST_S = 3600.0
 """So long a build has only just ended."""
 
 
-def start(locator: str, encoders: list[str], index: str = "exact") -> str:
-    """Start a build in a process of its own; one that runs already is joined."""
+def start(locator: str, encoders: list[str], index: str = "exact", *, check_content: bool = False) -> str:
+    """Start a build in a process of its own; one that runs already is joined. ``check_content``: it reads every picture first and
+    encodes those again that were changed in place."""
     running = next((job for name in encoders if (job := active(locator, name))), None)
     if running is not None:
         return running.id
     arguments = ["build", "--dataset", locator, "--encoders", ",".join(encoders), "--index", index]
+    arguments += ["--check-content"] if check_content else []
     job = jobs.start(f"Build {', '.join(encoders)} for {cached.dataset(locator).title or locator}", arguments)
     for name in encoders:
         st.session_state.setdefault(STARTED, {})[locator, name] = job

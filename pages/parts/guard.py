@@ -26,6 +26,8 @@ def guarded(call: Callable[[], T], what: str) -> T:
         raise
     except Exception as error:
         log.exception("%s failed", what)
+        if told := store.refusal(error):
+            raise told from error
         raise UserError(
             f"{what} failed: {type(error).__name__}: {str(error)[:200] or 'no reason given'}.",
             fix="The server's log has the details.",

@@ -11,6 +11,11 @@ from pages.parts.guard import guarded
 from pages.parts.words import caption, facts, note, quiet, size, trouble
 
 DATASET, ENCODERS, INDEX = "keep_build_dataset", "keep_build_encoders", "keep_build_index"
+CONTENT = "keep_build_content"
+CONTENT_HELP = (
+    "A build goes by the size and time of each file. This reads every file and encodes those again whose content has changed "
+    "while size and time stayed the same."
+)
 
 
 def panel() -> None:
@@ -58,10 +63,12 @@ def _offer(locator: str, encoders: list[str], index: str) -> None:
             ("Download", size(sum(cost.download_bytes for cost in costs)) if any(c.download_bytes for c in costs) else "none"),
         ]
     )
-    label = "Being built" if running else "Build" if todo else "Already built"
-    if st.button(label, type="primary", width="stretch", disabled=bool(missing or running or not todo), key="build"):
+    check = st.checkbox("Check file contents first", key=CONTENT, help=CONTENT_HELP)
+    label = "Being built" if running else "Build" if todo else "Check contents" if check else "Already built"
+    idle = bool(missing or running or not (todo or check))
+    if st.button(label, type="primary", width="stretch", disabled=idle, key="build"):
         try:
-            builds.start(locator, encoders, index)
+            builds.start(locator, encoders, index, check_content=check)
         except UserError as error:
             trouble(error)
             return

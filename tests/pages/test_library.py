@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image
 
 from core.services import imports, jobs, library
 from core.services.build import build
-from pages.parts import cached
+from pages.parts import builds, cached
 from tests.pages.reading import columns, html, param
 
 HOSTILE = ["<img src=x onerror=alert(1)>.png", "\u202egnp.exe.png", "a" * 200 + ".png", "=cmd().png"]
@@ -48,6 +49,22 @@ def test_a_folder_is_added_and_opens_in_compare(open_page, pictures):
     for column in columns(compare).values():
         assert {hit["words"] for hit in column["hits"]} <= {"same class", "other"}
         assert column["hits"][0]["verdict"] == "same"
+
+
+def test_what_is_built_can_have_its_contents_checked(open_page, pictures, monkeypatch):
+    app = add(open_page("library"), pictures)
+    locator = library.added()[0]
+    build(library.open_dataset(locator), ["tiny.16x16"])
+    cached.forget_builds()
+    started = []
+    monkeypatch.setattr(jobs, "start", lambda title, arguments: started.append(arguments) or "20260101-000000-000000")
+    app.multiselect(key="keep_build_encoders").set_value(["tiny.16x16"]).run()
+    assert app.button(key="build").disabled, "there is nothing to encode"
+    app.checkbox(key="keep_build_content").check().run()
+    app.button(key="build").click().run()
+    assert not app.exception
+    assert [arguments[-1] for arguments in started] == ["--check-content"]
+    assert builds.what(SimpleNamespace(arguments=tuple(started[0])))["dataset"] == locator
 
 
 @pytest.mark.parametrize("path", ["/nowhere/at/all", "\0", "a" * 5000, "<script>alert(1)</script>"])

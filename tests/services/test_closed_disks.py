@@ -13,12 +13,26 @@ from core.services import doctor, imports, jobs, library, search, uploads
 from core.services.build import build
 from tests.plugged import numbered, paint
 
+IMPOSSIBLE = {
+    "below a file": "file/artifacts", "a file itself": "file", "too long": "x" * 300, "a loop of links": "loop/artifacts",
+}  # fmt: skip
+"""Artifacts folders that can't be made, by root neither."""
 
-@pytest.fixture
-def closed(tmp_path, monkeypatch):
-    """A file lies where the folder should be: closed for root too."""
+
+@pytest.fixture(params=IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def closed(request, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv("LOOKALIKE_ARTIFACTS", str(tmp_path / "file" / "artifacts"))
+    (tmp_path / "loop").symlink_to("loop")
+    monkeypatch.setenv("LOOKALIKE_ARTIFACTS", str(tmp_path / request.param))
+
+
+@pytest.mark.parametrize("command", ["build", "doctor", "datasets"])
+def test_the_command_line_says_it_in_a_sentence(closed, command, here, gallery):
+    code, _, err = here(*{"build": ("build", "--dataset", str(gallery), "--encoders", "tiny.16x16")}.get(command, (command,)))
+    assert "Traceback" not in err
+    assert "nobody expected" not in err
+    assert code == 0 or ("can't be written" in err or "LOOKALIKE_ARTIFACTS" in err)
+    assert command == "datasets" or code == 1
 
 
 def test_nothing_can_be_built_started_kept_or_added(closed, counting, gallery):
@@ -61,6 +75,25 @@ def test_a_full_disk_is_told_before_anything_is_written(counting, gallery, artif
     with pytest.raises(UserError, match="1 MB free"):
         build(dataset, ["counting.test"])
     assert not list(artifacts.glob("cache/embeddings/*"))
+
+
+@pytest.mark.parametrize("free_mb", [1, 64])
+def test_a_disk_that_is_too_small_is_told_before_a_picture_is_read(counting, gallery, artifacts, monkeypatch, free_mb):
+    """64 MB are left free, and the vectors of these pictures need a few kB more."""
+    dataset = library.open_dataset(str(gallery))
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1 << 40, 1 << 40, free_mb << 20))
+    monkeypatch.setattr(type(dataset), "read", lambda self, item: pytest.fail("a picture was read"))
+    with pytest.raises(UserError, match=f"{round(free_mb * 1.048576)} MB free, and this needs"):
+        build(dataset, ["counting.test", "tiny.16x16"])
+
+
+def test_what_is_built_needs_no_room(counting, gallery, monkeypatch):
+    dataset = library.open_dataset(str(gallery))
+    build(dataset, ["counting.test"])
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1 << 40, 1 << 40, 0))
+    assert build(dataset, ["counting.test"])[0].encoded == 0
 
 
 def test_a_disk_that_fills_up_midway_ends_the_build_with_a_message_and_it_goes_on_later(plugged, tmp_path):

@@ -73,12 +73,39 @@ def test_a_killed_run_goes_on_with_the_same_curve(tiny, artifacts):
     assert store.digest(first / "weights.safetensors") == store.digest(second / "weights.safetensors")
 
 
-def test_a_damaged_checkpoint_is_an_error_and_no_traceback(tiny):
-    run = begin(tiny("classify"))
+def _cut(data: bytes) -> bytes:
+    return data[:1000]
+
+
+def _flipped(data: bytes) -> bytes:
+    place = len(data) - 500
+    return data[:place] + bytes([data[place] ^ 4]) + data[place + 1 :]
+
+
+HARMS = {"cut": _cut, "bit": _flipped, "zeros": lambda data: bytes(len(data)), "empty": lambda data: b""}
+
+
+@pytest.mark.parametrize("harm", HARMS.values(), ids=HARMS)
+def test_a_damaged_checkpoint_counts_as_absent_and_the_log_says_so(tiny, harm):
+    whole, run = begin(tiny("classify", name="net.whole", epochs=1)), begin(tiny("classify", epochs=1))
+    first = work(whole)
     with pytest.raises(Cancelled):
         work(run, stop_at(3))
-    run.checkpoint.write_bytes(run.checkpoint.read_bytes()[:1000])
-    with pytest.raises(UserError, match="checkpoint"):
+    run.checkpoint.write_bytes(harm(run.checkpoint.read_bytes()))
+    second = work(run)
+    assert any("starts from its beginning" in line.get("message", "") for line in run.lines())
+    assert run.checkpoint.with_suffix(".damaged").exists()
+    assert curve(run) == curve(whole)
+    assert store.digest(first / "weights.safetensors") == store.digest(second / "weights.safetensors")
+
+
+def test_a_checkpoint_of_another_network_is_refused(tiny):
+    run, other = begin(tiny("classify")), begin(tiny("classify", name="net.other", dim=8))
+    for one in (run, other):
+        with pytest.raises(Cancelled):
+            work(one, stop_at(3))
+    run.checkpoint.write_bytes(other.checkpoint.read_bytes())
+    with pytest.raises(UserError, match="does not fit"):
         work(run)
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from core import store
 from core.errors import UserError
 from core.indexes.base import indexes
 from core.services.hardware import processor
-from core.services.lab.kept import kept
 from core.services.lab.measure import LIMIT_S
 from core.services.lab.point import Point
 from core.services.specs import IndexSpec
@@ -72,7 +72,7 @@ def pilot(spec: IndexSpec, vectors: np.ndarray, size: int) -> Pilot:
         (folder / "pilot.json").write_text(json.dumps(rows))
         return {"index_name": spec.text}
 
-    return kept(KIND, causes, write, _read)
+    return store.kept(KIND, causes, write, _read)
 
 
 def _read(folder: Path) -> Pilot:

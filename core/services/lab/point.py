@@ -12,7 +12,6 @@ from pathlib import Path
 from core import store
 from core.indexes.base import indexes
 from core.services.hardware import processor
-from core.services.lab.kept import UNREADABLE, forget
 from core.services.specs import IndexSpec
 
 KIND = "lab"
@@ -83,8 +82,8 @@ def measured_here(space: dict, spec: IndexSpec, k: int) -> Point | str | None:
         return None
     try:
         return _point(json.loads((path / "point.json").read_text()), spec)
-    except UNREADABLE as error:
-        forget(KIND, path, error)
+    except store.UNREADABLE as error:
+        store.drop(path, error)
         return None
 
 
@@ -110,7 +109,7 @@ def _read(home: Path, changed: int) -> dict[str, dict]:
     for file in sorted(home.glob("*.json")):
         try:
             found |= json.loads(file.read_text())
-        except UNREADABLE as error:
+        except store.UNREADABLE as error:
             log.warning("ignoring %s: %s", file, error)
     return found
 

@@ -14,7 +14,6 @@ from core.encoders.base import Encoder
 from core.errors import UserError
 from core.services import embed, galleries
 from core.services.lab import enlarge, memory
-from core.services.lab.kept import kept
 from core.services.ready import ready_encoder
 from core.services.roles import roles_of
 from core.types import Progress
@@ -122,10 +121,13 @@ def kernel(
         (folder / "kernel.json").write_text(json.dumps({"width": made.width, "likeness": asdict(like)}))
         return {"source": dataset.locator, "dataset_name": dataset.name, "encoder_name": encoder.name, "index_name": "larger"}
 
-    return kept(KIND, {**causes(dataset, encoder), "enlarge": enlarge.VERSION}, write, _kernel, progress)
+    return store.kept(KIND, {**causes(dataset, encoder), "enlarge": enlarge.VERSION}, write, _kernel, progress)
 
 
 def _kernel(path: Path) -> tuple[enlarge.Kernel, enlarge.Likeness]:
     noted = json.loads((path / "kernel.json").read_text())
     like = enlarge.Likeness(tuple(tuple(row) for row in noted["likeness"]["rows"]), noted["likeness"]["alike"])
-    return enlarge.Kernel(np.load(path / "near.npy").astype(np.int64), noted["width"]), like
+    near = np.load(path / "near.npy").astype(np.int64)
+    if near.ndim != 2:
+        raise ValueError(f"neighbours of shape {near.shape}")
+    return enlarge.Kernel(near, noted["width"]), like

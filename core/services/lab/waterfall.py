@@ -6,13 +6,13 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from core import store
 from core.datasets.base import Dataset
 from core.errors import UserError
 from core.indexes.base import indexes
 from core.services import embed, galleries
 from core.services.hardware import processor
 from core.services.lab.chain import Chain, Loss, Stage, Waterfall
-from core.services.lab.kept import kept
 from core.services.lab.space import QUERIES, causes, open_space
 from core.services.lab.stage_run import run
 from core.services.lab.stages import CODES
@@ -52,7 +52,7 @@ def waterfall(
         (folder / "waterfall.json").write_text(json.dumps(asdict(run(space, items, judged, chain, spec, k, progress))))
         return {"source": dataset.locator, "dataset_name": dataset.name, "encoder_name": encoder, "index_name": chain.index}
 
-    return kept(KIND, about, write, _read, progress)
+    return store.kept(KIND, about, write, _read, progress)
 
 
 def most_pca(dataset: Dataset, encoder: str) -> int:
