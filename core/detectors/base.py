@@ -74,6 +74,8 @@ class Detector(ABC):
     """Whether its boxes bear labels."""
     side: int | None = None
     """Pixels on the short side that are enough; a JPEG may be decoded smaller, down to twice that."""
+    forks: bool = True
+    """False where it may hang in a process that was forked from one that used it."""
     version: int = 1
 
     def state(self) -> State:

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 
 from core.detectors.base import Box
 
-MARGIN = 0.1
-"""Share of a box's width and height that is added on each side: encoders cut off what lies at the edge."""
+MARGIN, SQUARE = 0.15, 0.75
+"""What is searched with: the shorter side of the box is at least this share of the longer, then each grows by the margin at both
+ends. Encoders look at the square in the middle of a picture, and cut off what lies at its edge. Both were chosen on training
+products of the catalogue (tools/measure_subject.py)."""
 
 
 def main_box(boxes: Sequence[Box]) -> Box | None:
@@ -33,8 +35,16 @@ def rule() -> str:
     return f"{first} {' '.join(terms.replace('``', '').split())}"
 
 
-def with_margin(box: Box, margin: float = MARGIN) -> Box:
-    """The box with ``margin`` of its width and height added on each side, as far as the picture goes."""
-    wide, high = margin * (box.x1 - box.x0), margin * (box.y1 - box.y0)
-    edges = max(box.x0 - wide, 0.0), max(box.y0 - high, 0.0), min(box.x1 + wide, 1.0), min(box.y1 + high, 1.0)
-    return Box(*edges, box.score, box.label)
+def with_margin(box: Box, size: tuple[int, int], margin: float = MARGIN) -> Box:
+    """The box with a margin and not too slim, see MARGIN; at the edge of the picture it is moved inward.
+
+    Args:
+        size: width and height of the picture in pixels.
+    """
+    sides = (box.x1 - box.x0) * size[0], (box.y1 - box.y0) * size[1]
+    lows, highs = [], []
+    for side, whole, low, high in zip(sides, size, (box.x0, box.y0), (box.x1, box.y1), strict=True):
+        share = min(max(side, SQUARE * max(sides)) * (1 + 2 * margin) / whole, 1.0)
+        lows.append(min(max((low + high - share) / 2, 0.0), 1.0 - share))
+        highs.append(lows[-1] + share)
+    return Box(*lows, *highs, box.score, box.label)

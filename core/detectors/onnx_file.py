@@ -27,6 +27,10 @@ def runtime_state() -> State:
     return State("ready")
 
 
+_inherited: list[object] = []
+"""Sessions of the process that this one was forked from: to close one would wait for its threads, which are not here."""
+
+
 class OnnxFile:
     """One ONNX file, opened on first use and once more in each process: a session does not survive a fork.
 
@@ -49,6 +53,7 @@ class OnnxFile:
     def session(self):
         """The ``onnxruntime.InferenceSession`` of this process."""
         if self._process != os.getpid():  # a lock that was held while the process forked is held for ever
+            _inherited.append(self._session)
             self._session, self._process, self._lock = None, os.getpid(), threading.Lock()
         with self._lock:
             if self._session is None:

@@ -51,6 +51,7 @@ class TorchvisionDetector(Detector):
 
     tier = "pretrained"
     named = True
+    forks = False
 
     def __init__(self, row: Listed) -> None:
         self.row, self.name, self.title, self.about, self.side = row, row.name, row.title, row.about, row.side

@@ -39,6 +39,8 @@ class Encoder(ABC):
     side: int | None = None
     """Pixels on the short side that ``prepare`` needs; a JPEG may be decoded smaller, down to twice that."""
     batch: int = 64
+    forks: bool = True
+    """False where ``prepare`` runs torch, which may hang in a forked process: pictures are prepared in the one that builds."""
     fitted: bool = True
     """False while :meth:`fit` on the gallery has to come first."""
     base: str | None = None

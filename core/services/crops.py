@@ -15,7 +15,7 @@ import numpy as np
 
 from core import store
 from core.detectors.base import Detector, NothingToFind, detectors
-from core.detectors.choose import MARGIN
+from core.detectors.choose import MARGIN, SQUARE
 from core.encoders.base import Encoder, encoders
 from core.errors import UserError
 from core.images import crop
@@ -50,6 +50,10 @@ class Cropped(Encoder):
         return getattr(self.inner, name)
 
     @property
+    def forks(self) -> bool:
+        return self.detector.forks
+
+    @property
     def dim(self) -> int:
         return self.inner.dim
 
@@ -71,7 +75,7 @@ class Cropped(Encoder):
         return State(worst.kind, worst.detail, sum(state.bytes for state in states))
 
     def fingerprint(self) -> dict:
-        crops = {**self.detector.fingerprint(), "margin": MARGIN, "choice": CHOICE}
+        crops = {**self.detector.fingerprint(), "margin": MARGIN, "square": SQUARE, "choice": CHOICE}
         return {**self.inner.fingerprint(), "encoder": self.name, "crops": crops}
 
     def load(self, progress: Progress | None = None) -> None:
@@ -88,7 +92,7 @@ class Cropped(Encoder):
 
     def _part(self, image: np.ndarray) -> Edges | None:
         try:
-            return part(self.detector.detect(image))
+            return part(self.detector.detect(image), image.shape[1::-1])
         except NothingToFind:
             return None
 

@@ -81,7 +81,7 @@ def feed(dataset: Dataset, items: Sequence[Item], preparers: Sequence[Encoder], 
     Raises:
         UserError: a worker died.
     """
-    if len(items) < SMALL:
+    if len(items) < SMALL or not all(encoder.forks for encoder in preparers):
         for start in range(0, len(items), batch):
             yield [prepare_one(dataset, item, preparers) for item in items[start : start + batch]]
         return

@@ -25,13 +25,15 @@ Edges = tuple[float, float, float, float]
 class Subject:
     """What a detector found: ``boxes``, best first, ``main`` of them, the milliseconds, and why there is no more to say.
 
-    ``crop`` is the part that a search takes: the main box with a margin; None = the whole picture.
+    ``size`` are the pixels (width, height) that it looked at. ``crop`` is the part that a search takes: the main box with a
+    margin; None = the whole picture.
     """
 
     detector: str
     boxes: tuple[Box, ...] = ()
     ms: float = 0.0
     note: str = ""
+    size: tuple[int, int] = (1, 1)
 
     @property
     def main(self) -> Box | None:
@@ -39,13 +41,14 @@ class Subject:
 
     @property
     def crop(self) -> Edges | None:
-        return part(self.boxes)
+        return part(self.boxes, self.size)
 
 
-def part(boxes: Sequence[Box]) -> Edges | None:
-    """The part of a picture with these boxes that is searched with: the main one with a margin; None = all of it."""
+def part(boxes: Sequence[Box], size: tuple[int, int]) -> Edges | None:
+    """The part of a picture of ``size`` (width, height) with these boxes that is searched with: the main one with a margin;
+    None = all of it."""
     main = main_box(boxes)
-    edges = with_margin(main).edges if main else None
+    edges = with_margin(main, size).edges if main else None
     return None if edges == (0.0, 0.0, 1.0, 1.0) else edges
 
 
@@ -84,7 +87,7 @@ def _found(query: Query, made: Detector, dataset: Dataset | None, *, forgiving: 
             raise
         return Subject(made.name, note=f"{error.plain} {WHOLE}")
     ms = round((time.perf_counter() - started) * 1000, 3)
-    return Subject(made.name, boxes, ms, "" if boxes else f"{made.title} found nothing. {WHOLE}")
+    return Subject(made.name, boxes, ms, "" if boxes else f"{made.title} found nothing. {WHOLE}", image.shape[1::-1])
 
 
 def cropped(query: Query, dataset: Dataset, crop: str) -> tuple[Query, Subject | None]:

@@ -93,10 +93,10 @@ def test_search_and_compare_with_a_part(here, brought, picture, gallery):
     code, out, _ = here("search", "--encoder", "tiny.16x16", *base, "--crop", "yolo.mine")
     cropped = json.loads(out)
     assert code == 0
-    assert (cropped["box"], cropped["crop"], cropped["note"]) == (pytest.approx([0.2, 0.2, 0.8, 0.8]), "yolo.mine", "")
+    assert (cropped["box"], cropped["crop"], cropped["note"]) == (pytest.approx([0.175, 0.175, 0.825, 0.825]), "yolo.mine", "")
     assert list(cropped["timing_ms"]) == ["decode", "detect", "preprocess", "encode", "search"]
-    drawn = json.loads(here("search", "--encoder", "tiny.16x16", *base, "--box", "0.2,0.2,0.8,0.8")[1])
-    assert (drawn["box"], drawn["crop"]) == ([0.2, 0.2, 0.8, 0.8], None)
+    drawn = json.loads(here("search", "--encoder", "tiny.16x16", *base, "--box", "0.175,0.175,0.825,0.825")[1])
+    assert (drawn["box"], drawn["crop"]) == ([0.175, 0.175, 0.825, 0.825], None)
     assert drawn["hits"] == cropped["hits"]
     both = json.loads(here("compare", "--encoders", "tiny.16x16,hsv.12x4x4", *base, "--crop", "yolo.mine")[1])
     assert (both["crop"], both["answers"][0]["hits"]) == ("yolo.mine", cropped["hits"])
@@ -104,7 +104,7 @@ def test_search_and_compare_with_a_part(here, brought, picture, gallery):
     assert (code, json.loads(out)["box"]) == (0, None)
     assert json.loads(out)["note"] in err
     assert "box" not in json.loads(here("search", "--encoder", "tiny.16x16", *base)[1])
-    assert "Searched with the part 0.200, 0.200, 0.800, 0.800" in here(
+    assert "Searched with the part 0.175, 0.175, 0.825, 0.825" in here(
         "search", "--encoder", "tiny.16x16", *base[:-1], "--crop", "yolo.mine")[1]  # fmt: skip
 
 

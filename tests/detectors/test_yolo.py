@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import multiprocessing
 import pickle
 
 import numpy as np
@@ -194,3 +195,20 @@ def test_another_file_is_another_detector(network, artifacts):
     assert detectors.get("yolo.mine").fingerprint() == before
     first.write_bytes(second.read_bytes())
     assert detectors.get("yolo.mine").fingerprint() != before
+
+
+def test_a_forked_process_opens_the_file_anew(network, picture, monkeypatch):
+    """To close what it inherited would wait for ever for threads that only its parent has."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    network("yolo.mine", v8(*BOXES), names=NAMES)
+    made = detectors.get("yolo.mine")
+    wanted = made.detect(picture)
+    ours, theirs = multiprocessing.Pipe()
+    child = multiprocessing.get_context("fork").Process(target=lambda: theirs.send(made.detect(picture)), daemon=True)
+    child.start()
+    try:
+        assert ours.poll(60), "the child hangs"
+        assert ours.recv() == wanted
+    finally:
+        child.kill()
+        child.join()

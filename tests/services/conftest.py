@@ -62,7 +62,7 @@ class Corner(Detector):
     """Finds the lower right quarter; ``seen`` counts how often it looked, ``finds`` is what it finds."""
 
     name, title, about = "corner.test", "Corner", "The lower right quarter."
-    finds: tuple[Box, ...] = (Box(0.1, 0.1, 0.2, 0.2, 0.4), Box(0.55, 0.55, 0.95, 0.95, 0.9, "thing"))
+    finds: tuple[Box, ...] = (Box(0.1, 0.1, 0.2, 0.2, 0.4), Box(0.65, 0.65, 0.9, 0.9, 0.9, "thing"))
     seen: list[int] = []
     missing = ""
 

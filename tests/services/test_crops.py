@@ -31,7 +31,7 @@ def rows(dataset, name: str) -> np.ndarray:
 
 def test_vectors_are_those_of_the_cropped_pictures(dataset):
     pictures = [np.asarray(Image.open(item.path)) for item in dataset.items]
-    wanted = encoders.get("tiny.16x16").encode([picture[32:63, 32:63] for picture in pictures])  # .51 to .99 of 64 pixels
+    wanted = encoders.get("tiny.16x16").encode([picture[39:60, 39:60] for picture in pictures])  # .6125 to .9375 of 64 pixels
     np.testing.assert_allclose(rows(dataset, NAME), wanted, atol=1e-6)
     assert not np.allclose(rows(dataset, "tiny.16x16"), wanted, atol=1e-2)
 
@@ -67,7 +67,7 @@ def test_another_detector_is_another_gallery(dataset, corner, monkeypatch, chang
 def test_a_query_is_cropped_as_the_gallery_is(dataset, tmp_path):
     found = search.search(Query(item_id="odd/3.png"), dataset, NAME, k=8, include_self=True)
     assert (found.hits[0].id, found.hits[0].score) == ("odd/3.png", pytest.approx(1.0, abs=1e-6))
-    assert (found.encoder, found.crop, found.box) == (NAME, "corner.test", pytest.approx((0.51, 0.51, 0.99, 0.99)))
+    assert (found.encoder, found.crop, found.box) == (NAME, "corner.test", pytest.approx((0.6125, 0.6125, 0.9375, 0.9375)))
     assert list(found.timing_ms) == ["decode", "detect", "preprocess", "encode", "search"]
     data = (tmp_path / "quarters" / "odd" / "3.png").read_bytes()
     brought = search.search(Query(data=data), dataset, NAME, k=8)

@@ -18,7 +18,7 @@ def dataset(quarters):
     return quarters
 
 
-CROP = pytest.approx((0.51, 0.51, 0.99, 0.99))
+CROP = pytest.approx((0.6125, 0.6125, 0.9375, 0.9375))
 
 
 def test_a_crop_finds_what_the_same_box_finds(dataset):
