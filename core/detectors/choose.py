@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from core.detectors.base import Box
 
+Edges = tuple[float, float, float, float]
+"""x0, y0, x1, y1 in fractions of the picture."""
 MARGIN, SQUARE = 0.15, 0.75
 """What is searched with: the shorter side of the box is at least this share of the longer, then each grows by the margin at both
 ends. Encoders look at the square in the middle of a picture, and cut off what lies at its edge. Both were chosen on training
@@ -48,3 +50,11 @@ def with_margin(box: Box, size: tuple[int, int], margin: float = MARGIN) -> Box:
         lows.append(min(max((low + high - share) / 2, 0.0), 1.0 - share))
         highs.append(lows[-1] + share)
     return Box(*lows, *highs, box.score, box.label)
+
+
+def part(boxes: Sequence[Box], size: tuple[int, int]) -> Edges | None:
+    """The part of a picture of ``size`` (width, height) with these boxes that is searched with: the main one with a margin;
+    None = all of it."""
+    main = main_box(boxes)
+    edges = with_margin(main, size).edges if main else None
+    return None if edges == (0.0, 0.0, 1.0, 1.0) else edges

@@ -15,12 +15,11 @@ import numpy as np
 
 from core import store
 from core.detectors.base import Detector, NothingToFind, detectors
-from core.detectors.choose import MARGIN, SQUARE
+from core.detectors.choose import MARGIN, SQUARE, Edges, part
 from core.encoders.base import Encoder, encoders
 from core.errors import UserError
 from core.images import crop
 from core.services.detecting import ready_detector
-from core.services.subject import Edges, part
 from core.types import Progress, State
 
 MARK = "@"

@@ -17,7 +17,7 @@ from core.checksums import META, begins_with_zeros, damaged
 from core.encoders.imported import home as vectors_home
 from core.encoders.trained import CARD, WEIGHTS, homes, read_card
 from core.errors import UserError
-from core.services import reports, shipped, shipped_maps
+from core.services import saved_reports, shipped, shipped_maps
 from core.services.lab import point
 
 AGAIN = "It counts as absent, and is built again when it is asked for."
@@ -111,7 +111,7 @@ def _library() -> Iterator[Damage]:
 
 
 def _reports() -> Iterator[Damage]:
-    for folder in store.listed(store.root() / reports.FOLDER):
+    for folder in store.listed(store.root() / saved_reports.FOLDER):
         if folder.is_dir() and store.SAFE.fullmatch(folder.name) and (fault := _fault(folder)):
             yield Damage(_name(folder), fault, "It is not listed any more. Make the report again.", False)
 

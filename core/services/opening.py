@@ -12,7 +12,7 @@ from core import store
 from core.datasets.base import Dataset
 from core.errors import UserError
 from core.faiss_loader import threads
-from core.services import embed, reports
+from core.services import embed, saved_reports
 from core.services.content import known_hash
 from core.services.feed import MAX_WORKERS
 
@@ -78,9 +78,9 @@ def _p50(latency: Mapping, stage: str, kind: str) -> float | None:
 def _report_rows() -> list[dict]:
     """Rows of the reports, the user's newest first."""
     found = []
-    for name in reports.listing()[:MAX_REPORTS]:
+    for name in saved_reports.listing()[:MAX_REPORTS]:
         try:
-            found += reports.rows(name)
+            found += saved_reports.rows(name)
         except UserError:  # deleted a moment ago
             continue
     return found

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from core.datasets.base import Dataset
 from core.detectors.base import Box, Detector, NothingToFind, detectors, inside_picture
-from core.detectors.choose import main_box, rule, with_margin
+from core.detectors.choose import Edges, main_box, part, rule, with_margin
 from core.errors import UserError
 from core.services import decoded
 from core.services.answer import Answer, Query
@@ -18,7 +17,6 @@ from core.services.detecting import ready_detector
 
 __all__ = ["Subject", "cropped", "detect", "located", "main_box", "rule", "settled", "told", "with_margin"]
 WHOLE = "The whole picture is searched."
-Edges = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +40,6 @@ class Subject:
     @property
     def crop(self) -> Edges | None:
         return part(self.boxes, self.size)
-
-
-def part(boxes: Sequence[Box], size: tuple[int, int]) -> Edges | None:
-    """The part of a picture of ``size`` (width, height) with these boxes that is searched with: the main one with a margin;
-    None = all of it."""
-    main = main_box(boxes)
-    edges = with_margin(main, size).edges if main else None
-    return None if edges == (0.0, 0.0, 1.0, 1.0) else edges
 
 
 def detect(query: Query, detector: str, dataset: Dataset | None = None) -> Subject:

@@ -1,0 +1,50 @@
+"""The reports there are on disk: the user's own and those that came with the code, without reading a per-query score."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from core import store
+from core.errors import UserError
+
+FOLDER = "reports"
+
+
+def listing() -> list[str]:
+    """Names of the reports there are: the user's own, newest first, then those that came with the code. One whose files are
+    damaged counts as absent."""
+    own = {path.name: (path / "report.json").stat().st_mtime for path in _whole(store.root())}
+    came = [path.name for path in sorted(_whole(store.shipped()))]
+    return list(dict.fromkeys([*sorted(own, key=own.__getitem__, reverse=True), *came]))
+
+
+def _whole(home: Path) -> list[Path]:
+    """Folders of reports whose files are what was written."""
+    found = [path for path in store.listed(home / FOLDER) if path.name[0] != "." and (path / "report.json").is_file()]
+    return [path for path in found if not store.faults(path)]
+
+
+def find(name: str) -> Path:
+    """The folder of a report, a damaged one only where there is no other. Raises UserError where there is none of that name."""
+    there = [base / FOLDER / name for base in (store.root(), store.shipped()) if store.SAFE.fullmatch(name)]
+    there = [path for path in there if os.path.isfile(path / "report.json")]
+    for path in sorted(there, key=lambda path: bool(store.faults(path))):
+        return path
+    known = ", ".join(listing()) or "none yet"
+    raise UserError(f"There is no report named {name[:60]!r}.", f"There are: {known}.", "Make one on the Metrics page.",
+                    "Make one: python -m core evaluate.")  # fmt: skip
+
+
+def rows(name: str) -> list[dict]:
+    """The rows of a report without any per-query score, which takes milliseconds: the four names, ``means``, ``latency``,
+    ``card`` ...; none where it can't be read.
+
+    Raises:
+        UserError: there is no report of that name.
+    """
+    try:
+        return json.loads((find(name) / "report.json").read_text())["rows"]
+    except store.UNREADABLE:
+        return []
