@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 
 from core import store
-from core.encoders import weights
 from core.errors import UserError
 from core.indexes.base import indexes
 from core.services import (
@@ -49,6 +48,7 @@ from core.services.shards import Shards
 from core.services.specs import EXACT, index_spec
 from core.training.pictures import cached_pictures
 from core.training.runs import Run
+from core.weights import files as weights
 from tests.plugged import paint
 
 NAME, SEED = "counting.test", 20
