@@ -17,7 +17,7 @@ import numpy as np
 
 from core.errors import UserError
 from core.faiss_loader import faiss
-from core.indexes.base import Index, Knob, indexes
+from core.indexes.base import Index, Knob, Unreadable, indexes
 from core.indexes.faiss_calls import all_best, best_of_codes, parameters, quiet, read, sample, write, written_bytes
 from core.neighbours import rank
 from core.types import Cost, Hits, Progress, report
@@ -177,6 +177,8 @@ class FaissIndex(Index):
         index = read(folder / "index.faiss")
         if self._row.lossy:
             self._beside = np.asarray(np.load(folder / "vectors.npy", mmap_mode="r"))  # of a memmap rows are slow to take
+            if self._beside.shape != (index.ntotal, index.d) or self._beside.dtype != np.float32:
+                raise Unreadable(folder)
         self._take(index, built["build_s"])
         self.size, self.dim = index.ntotal, index.d
 
