@@ -18,16 +18,16 @@ from pages.parts.metrics import (
     classes,
     cost,
     curves,
+    evaluation,
     export,
+    factors,
     health,
-    judge,
-    meaning,
     panel,
     queries,
     robustness,
 )
 from pages.parts.metrics.choice import Choice
-from pages.parts.shell import shell
+from pages.parts.shell import hosted, shell
 from pages.parts.words import note, trouble
 
 STYLE = Path(__file__).parent / "parts" / "web" / "metrics.css"
@@ -37,7 +37,7 @@ VIEWS = {
     "Curves": curves.show,
     "Classes": classes.show,
     "Queries": queries.show,
-    "Meaning": meaning.show,
+    "Shared factors": factors.show,
     "Robustness": robustness.show,
     "Data health": health.show,
     "Metric audit": audit.show,
@@ -48,14 +48,15 @@ def main() -> None:
     actions = shell("Metrics", "Which encoder is better, and is it certain?")
     st.html(STYLE)
     choice.restore()
+    evaluation.look_again()
     if not choice.reports():
-        note("Nothing has been judged yet.", "Make a report: python -m core evaluate --datasets catalogue --encoders ready")
+        _first_report()
         return
     with st.container(key="frame"):
         settings, card, answer = (st.container(key=name) for name in ("panel_choice", "panel_card", "answer"))
     with settings:
         chosen = panel.panel()
-        judge.panel()
+        evaluation.panel()
     cells = cells_of(cached_metrics.report(chosen.report, chosen.stamp), chosen.dataset, chosen.protocol)
     with answer:
         _view(chosen, cells)
@@ -64,6 +65,13 @@ def main() -> None:
     with actions:
         export.buttons(chosen, cells)
     choice.publish()
+
+
+def _first_report() -> None:
+    note("Nothing has been evaluated yet.", "" if hosted() else "Choose data sets and encoders here, then Evaluate.")
+    st.session_state.setdefault(evaluation.OPEN, True)
+    with st.container(key="frame"), st.container(key="panel_choice"):
+        evaluation.panel()
 
 
 def _view(chosen: Choice, cells: list[Cell]) -> None:
