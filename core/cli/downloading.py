@@ -11,7 +11,7 @@ from core.services import downloads
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
     made = command(
-        commands, "download", _download, "Fetch a public dataset, or the weights of an encoder. Goes on where it stopped.",
+        commands, "download", _download, "Fetch a public dataset, or the weights of an encoder. Continues where it stopped.",
         "--encoder resnet50.tv_in1k", "--dataset flowers102",
     )  # fmt: skip
     made.add_argument("--dataset", metavar="NAME")

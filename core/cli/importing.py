@@ -1,4 +1,4 @@
-"""``vectors``: compare a model that is not ours, by the vectors that it made."""
+"""``vectors``: compare a model from elsewhere by the vectors that it made."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.services import imports
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
     made = command(
-        commands, "vectors", _vectors, "Bring own vectors for the pictures of a dataset, list them, or remove them.",
+        commands, "vectors", _vectors, "Import vectors for the pictures of a dataset, list them, or remove them.",
         "", "--dataset ~/Pictures --name mymodel --file vectors.npy --ids ids.txt", "--remove mymodel",
     )  # fmt: skip
     made.add_argument("--dataset", metavar="PATH_OR_NAME", help="whose pictures the vectors belong to")
@@ -29,7 +29,7 @@ def _vectors(options: argparse.Namespace) -> None:
     elif options.dataset or options.name or options.file:
         lacking = [f"--{part}" for part in ("dataset", "name", "file") if not getattr(options, part)]
         if lacking:
-            raise UserError(f"To bring vectors, give {' and '.join(lacking)} too.")
+            raise UserError(f"To import vectors, give {' and '.join(lacking)} too.")
         name = imports.import_vectors(options.dataset, options.name, options.file, options.ids, replace=options.replace)
         print(f"Ready: search with --encoder {name}", file=sys.stderr)
     rows = imports.vector_rows()

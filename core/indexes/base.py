@@ -100,7 +100,7 @@ class Index(ABC):
         self.size, self.dim = vectors.shape
 
     def fits(self, count: int, dim: int, **knobs: float) -> None:
-        """Whether :meth:`build` takes ``count`` vectors of ``dim`` numbers; asked before hours are spent on them.
+        """Whether :meth:`build` takes ``count`` vectors of ``dim`` dimensions; asked before hours are spent on them.
 
         Raises:
             UserError: too few vectors to train on (with the number needed), a wrong knob, more memory or time than is allowed.

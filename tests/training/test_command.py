@@ -107,7 +107,7 @@ def test_wrong_commands_end_with_a_sentence(told, capsys):
     error = capsys.readouterr().err
     assert error.strip()
     assert "Traceback" not in error
-    assert "nobody expected" not in error
+    assert "Unexpected error" not in error
 
 
 def test_a_job_is_stopped_and_what_it_learned_is_kept(tiny):
