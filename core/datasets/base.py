@@ -81,7 +81,7 @@ class Dataset(ABC):
     def _listing(self) -> tuple[tuple[Item, ...], tuple[Skipped, ...]]:
         items, skipped = self._list()
         if not items:
-            reasons = f" {len(skipped)} were passed over; the first: {skipped[0].id}: {skipped[0].reason}" if skipped else ""
+            reasons = f" {len(skipped)} were skipped; the first: {skipped[0].id}: {skipped[0].reason}" if skipped else ""
             raise UserError(f"No picture was found in {self.title or self.name}.{reasons}", fix="Choose another source.")
         _refuse_repeats(self.name, items)
         items, repeated = _in_one_form(items)

@@ -23,7 +23,7 @@ USUAL_SIZE = 64
 OURS = (*SLIM, AUTOENCODER)
 
 
-def settle(settings: Settings) -> Settings:
+def resolve(settings: Settings) -> Settings:
     """The settings with everything decided that was left open, and checked as far as that goes without pictures.
 
     Raises:
@@ -36,7 +36,7 @@ def settle(settings: Settings) -> Settings:
 
 
 def draft(settings: Settings) -> Settings:
-    """:func:`settle` without the number format, which only torch knows. Raises UserError."""
+    """:func:`resolve` without the number format, which only torch knows. Raises UserError."""
     if settings.start_from:
         settings = _taken_over(settings)
     elif settings.backbone in SLIM and SLIM[settings.backbone].front:
@@ -140,7 +140,7 @@ def published_teacher(name: str) -> tuple[torch.nn.Module, Blueprint]:
     found = _network(name)
     if found is None:
         raise UserError(f"{name} can't teach: it is no network whose weights are here.", fix="Download it first.")
-    found.use_form("fp32")
+    found.use_precision("fp32")
     record = found.preprocess
     told = Blueprint("embedder", found.weights_name, found.dim, record.size, tuple(record.mean), tuple(record.std))
     return found.model, told

@@ -141,7 +141,7 @@ def parsed(line: bytes) -> dict | None:
     return found if isinstance(found, dict) and "kind" in found else None
 
 
-def settle_on(run: Run, settings: Settings) -> None:
+def record_settings(run: Run, settings: Settings) -> None:
     """Replace what a run was told before its first step: open settings are decided on the machine that trains."""
     _note(run, settings, run.created, run.asked)
 

@@ -36,7 +36,8 @@ class Shown:
 
     ``state``: ``found`` (belongs to the exact top k and is there), ``ghost`` (a missed neighbour: belongs there and was not
     found) or ``extra`` (is there and does not belong). ``rank`` is the place in the index's answer (0 for a missed one),
-    ``true_rank`` the place in the exact answer (0 where it is beyond the top k). ``verdict`` as in :class:`core.services.search.Hit`.
+    ``true_rank`` the place in the exact answer (0 where it is beyond the top k). ``verdict`` as in
+    :class:`core.services.search.Hit`.
     """
 
     id: str
