@@ -41,8 +41,8 @@ def reading(board: Leaderboard) -> str:
 
 
 def _grounds(board: Leaderboard) -> str:
-    groups = "" if board.clusters == board.queries else f" of {board.clusters:,} objects"
-    said = f"{count(board.queries, 'query').replace('querys', 'queries')}{groups}"
+    groups = "" if board.clusters == board.queries else f" of {count(board.clusters, 'object')}"
+    said = f"{count(board.queries, 'query', 'queries')}{groups}"
     if board.unjudged:
         have = "has" if board.unjudged == 1 else "have"
         said += f"; {board.unjudged:,} {have} nothing relevant in the gallery and {'is' if have == 'has' else 'are'} left out"

@@ -33,7 +33,7 @@ def show(shown: Choice, cells: list[Cell]) -> None:
     busy = max((cell.latency.get("busy") or 0.0 for cell in timed), default=0.0)
     if busy > BUSY:
         note("The machine was busy.", f"Up to {busy:.0f} processes per core ran meanwhile: compare these times with care.")
-    runs = count(timed[0].latency["total"]["single"]["runs"], "search").replace("searchs", "searches")
+    runs = count(timed[0].latency["total"]["single"]["runs"], "search", "searches")
     quiet(f"Measured after warm-up on {timed[0].card['hardware']}: {runs} of one picture each, and batches of 32.")
 
 
