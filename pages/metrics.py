@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.cells import Cell
-from core.services.leaderboard import cells_of, nothing_to_judge
+from core.services.leaderboard import cells_of, nothing_to_evaluate
 from pages.parts import cached_metrics
 from pages.parts.guard import guarded, run
 from pages.parts.metrics import (
@@ -79,7 +79,7 @@ def _view(chosen: Choice, cells: list[Cell]) -> None:
     name = st.segmented_control("View", list(VIEWS), key=choice.VIEW, required=True, label_visibility="collapsed")
     try:
         if not cells[0].judged.any():
-            raise nothing_to_judge(cells[0])
+            raise nothing_to_evaluate(cells[0])
         guarded(lambda: VIEWS[name](chosen, cells), f"The view {name}")
     except UserError as error:
         trouble(error)

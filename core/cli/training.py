@@ -85,7 +85,7 @@ def _run(options: argparse.Namespace, progress: Progress) -> Path | None:
     settings = _settings(options, asked)
     if options.estimate:
         found = train.estimate(settings, progress)
-        progress.end("done", f"About {found.seconds:.0f} s at {found.images_s:g} pictures a second.")
+        progress.end("done", f"About {found.seconds:.0f} s at {found.images_s:g} pictures per second.")
         _show_pairs(asdict(found), "estimate", options.json)
         return None
     run, found = train.begin(settings, options.run_id, progress, asked)

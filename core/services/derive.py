@@ -57,7 +57,7 @@ def attach(dataset: Dataset, encoder: Imported) -> Path:
                 f"Its ids look like {dataset.items[0].id!r}; yours like {ids[0]!r}.",
             )
         np.save(folder / "vectors.npy", vectors[[row_of[item.id] for item in kept]])
-        missing = {key_of(item): "no vector was brought for it" for item in dataset.items if item.id not in row_of}
+        missing = {key_of(item): "no vector was imported for it" for item in dataset.items if item.id not in row_of}
         _note_rows(folder, kept, missing)
         return meta_of(dataset, encoder, len(kept), len(missing), 0)
 

@@ -60,7 +60,7 @@ def _taken_over(settings: Settings) -> Settings:
     if (settings.kind == "autoencoder") != (network["kind"] == "autoencoder"):
         raise UserError(
             f"{settings.start_from} is {_a(network['kind'])}, and the recipe makes {_a(settings.kind)}.",
-            "An autoencoder can only go on from an autoencoder.", "Start from another model, or from scratch.",
+            "An autoencoder can only continue from an autoencoder.", "Start from another model, or from scratch.",
         )  # fmt: skip
     taken = {"backbone": network["backbone"], "dim": network["dim"], "levels": network.get("levels", 1),
              "neck": network.get("neck", True)}  # fmt: skip
@@ -176,8 +176,8 @@ def refuse_taken(settings: Settings) -> None:
     other = next((run for run in runs.unfinished() if run.settings().name == settings.name), None)
     if other:
         raise UserError(f"The run {other.id} is going to be called {settings.name} too.",
-                        fix="Choose another name, or go on with that one.",
-                        command=f"Choose another name, or go on with that one: --resume {other.id}")  # fmt: skip
+                        fix="Choose another name, or continue that one.",
+                        command=f"Choose another name, or continue that one: --resume {other.id}")  # fmt: skip
 
 
 def _free_name(settings: Settings) -> str:

@@ -65,7 +65,7 @@ def _draw(said: Advice, count: int, dim: int) -> None:
     ]
     if said.point is not None:
         point = said.point
-        pairs.append(("Measured", f"recall {point.recall:.3f}, {chart.ms(point.p50)} a query, over {point.size:,} vectors"))
+        pairs.append(("Measured", f"recall {point.recall:.3f}, {chart.ms(point.p50)} per query, over {point.size:,} vectors"))
     caption("Why")
     with st.container(key="lab_why"):
         facts(pairs)
