@@ -17,7 +17,7 @@ WEB = Path(__file__).parent / "parts" / "web"
 VIEWS = {
     "Recall and time": curves.show,
     "One query": one_query.show,
-    "Where it is lost": loss.show,
+    "Approximation loss": loss.show,
     "Buckets": hashing.show,
     "Advice": advice.show,
 }
@@ -25,7 +25,7 @@ VIEWS = {
 
 def main() -> None:
     state.restore()
-    actions = shell("Index lab", "What approximation costs: what an index loses, and what it saves")
+    actions = shell("Index lab", "What approximate search costs: recall, against time and memory")
     st.html(WEB / "metrics.css")
     st.html(WEB / "lab.css")
     with st.container(key="frame"):

@@ -15,7 +15,7 @@ TABS = ("Data sets", "Encoders", "Caches")
 
 
 def main() -> None:
-    shell("Library", "What you have, what it costs, and what is at work")
+    shell("Library", "Data sets, encoders and caches, and running jobs")
     with st.container(key="frame"):
         build, add, lists = (st.container(key=place) for place in PLACES)
     with build:

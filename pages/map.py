@@ -1,4 +1,4 @@
-"""Map: how each encoder arranges the gallery, and when the map lies."""
+"""Map: how each encoder arranges the gallery, and how far the map can be trusted."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ STYLE = Path(__file__).parent / "parts" / "web" / "map_page.css"
 
 def main() -> None:
     view.restore()
-    actions = shell("Map", "How each encoder arranges the gallery, and when the map lies")
+    actions = shell("Map", "How each encoder arranges the gallery, and the quality of that map")
     st.html(STYLE)
     with st.container(key="frame"):
         asked, chosen, answer = (st.container(key=name) for name in ("panel_query", "panel_settings", "answer"))

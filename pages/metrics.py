@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.cells import Cell
-from core.services.leaderboard import cells_of, nothing_to_judge
+from core.services.leaderboard import cells_of, nothing_to_evaluate
 from pages.parts import cached_metrics
 from pages.parts.guard import guarded, run
 from pages.parts.metrics import (
@@ -18,16 +18,16 @@ from pages.parts.metrics import (
     classes,
     cost,
     curves,
+    evaluation,
     export,
+    factors,
     health,
-    judge,
-    meaning,
     panel,
     queries,
     robustness,
 )
 from pages.parts.metrics.choice import Choice
-from pages.parts.shell import shell
+from pages.parts.shell import hosted, shell
 from pages.parts.words import note, trouble
 
 STYLE = Path(__file__).parent / "parts" / "web" / "metrics.css"
@@ -37,7 +37,7 @@ VIEWS = {
     "Curves": curves.show,
     "Classes": classes.show,
     "Queries": queries.show,
-    "Meaning": meaning.show,
+    "Shared factors": factors.show,
     "Robustness": robustness.show,
     "Data health": health.show,
     "Metric audit": audit.show,
@@ -48,14 +48,15 @@ def main() -> None:
     actions = shell("Metrics", "Which encoder is better, and is it certain?")
     st.html(STYLE)
     choice.restore()
+    evaluation.look_again()
     if not choice.reports():
-        note("Nothing has been judged yet.", "Make a report: python -m core evaluate --datasets catalogue --encoders ready")
+        _first_report()
         return
     with st.container(key="frame"):
         settings, card, answer = (st.container(key=name) for name in ("panel_choice", "panel_card", "answer"))
     with settings:
         chosen = panel.panel()
-        judge.panel()
+        evaluation.panel()
     cells = cells_of(cached_metrics.report(chosen.report, chosen.stamp), chosen.dataset, chosen.protocol)
     with answer:
         _view(chosen, cells)
@@ -66,12 +67,19 @@ def main() -> None:
     choice.publish()
 
 
+def _first_report() -> None:
+    note("Nothing has been evaluated yet.", "" if hosted() else "Choose data sets and encoders here, then Evaluate.")
+    st.session_state.setdefault(evaluation.OPEN, True)
+    with st.container(key="frame"), st.container(key="panel_choice"):
+        evaluation.panel()
+
+
 def _view(chosen: Choice, cells: list[Cell]) -> None:
     choice.heal(choice.VIEW, list(VIEWS))
     name = st.segmented_control("View", list(VIEWS), key=choice.VIEW, required=True, label_visibility="collapsed")
     try:
         if not cells[0].judged.any():
-            raise nothing_to_judge(cells[0])
+            raise nothing_to_evaluate(cells[0])
         guarded(lambda: VIEWS[name](chosen, cells), f"The view {name}")
     except UserError as error:
         trouble(error)

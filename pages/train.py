@@ -9,7 +9,7 @@ import streamlit as st
 from pages.parts import components
 from pages.parts.guard import run
 from pages.parts.shell import hosted, shell
-from pages.parts.train import bring, listing, offer, setup, state
+from pages.parts.train import import_weights, listing, run_summary, setup, state
 from pages.parts.train import run as one_run
 from pages.parts.words import quiet
 
@@ -21,12 +21,12 @@ def main() -> None:
     st.html(STYLE)
     state.restore()
     with st.container(key="frame"):
-        new, own, answer = (st.container(key=name) for name in ("panel_new", "panel_bring", "answer"))
+        new, own, answer = (st.container(key=name) for name in ("panel_new", "panel_import", "answer"))
     with new:
         _new()
     if not hosted():
         with own:
-            bring.panel()
+            import_weights.panel()
     with answer:
         _answer()
     if state.run() or state.model():
@@ -37,9 +37,9 @@ def main() -> None:
 
 def _new() -> None:
     if hosted():
-        quiet("This is a public demo: nothing is trained on it. Run the app on your own machine to train with your pictures.")
+        quiet("This is a public demo: training is switched off. Run the app on your own machine to train with your pictures.")
         return
-    offer.panel(*setup.panel())
+    run_summary.panel(*setup.panel())
 
 
 def _answer() -> None:

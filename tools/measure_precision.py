@@ -81,7 +81,7 @@ def compared(dataset: Dataset, items: list[Item], encoder: Network) -> list[str]
 
 def encoded(dataset: Dataset, items: list[Item], encoder: Network) -> tuple[list[Item], dict[str, np.ndarray], dict[str, float]]:
     """The items that could be read, form -> their unit vectors (n, dim), and form -> seconds in the network."""
-    encoder.use_form(FP32)
+    encoder.use_precision(FP32)
     models = {form: forms.converted(copy.deepcopy(encoder.model), form) for form in (FP32, *forms.offered())}
     kept: list[Item] = []
     rows: dict[str, list[np.ndarray]] = {form: [] for form in models}

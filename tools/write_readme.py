@@ -23,7 +23,7 @@ README = ROOT / "README.md"
 BEGIN, END = "<!-- encoders:begin (written by tools/write_readme.py) -->", "<!-- encoders:end -->"
 SCORES = ROOT / "artifacts" / "reports" / "encoders.md"
 SCORES_BEGIN, SCORES_END = "<!-- scores:begin (from artifacts/reports/encoders.md) -->", "<!-- scores:end -->"
-HEAD = ["| name | what it is | family | numbers | |", "|---|---|---|---|---|"]
+HEAD = ["| name | what it is | family | dimensions | |", "|---|---|---|---|---|"]
 
 
 def known() -> dict[str, str]:

@@ -12,7 +12,7 @@ from core.services import downloads
 def add_commands(commands: argparse._SubParsersAction) -> None:
     made = command(
         commands, "download", _download,
-        "Fetch a public dataset, or the weights of an encoder or a detector. Goes on where it stopped.",
+        "Fetch a public dataset, or the weights of an encoder or a detector. Continues where it stopped.",
         "--encoder resnet50.tv_in1k", "--detector ssdlite", "--dataset flowers102",
     )  # fmt: skip
     made.add_argument("--dataset", metavar="NAME")

@@ -9,12 +9,12 @@ from dataclasses import asdict
 from core.cli.output import Progress, command, emit, table
 from core.services import effect
 
-ASKED = {"split": "of the query split", "held": "kept back", "other": "", "all": "learned from"}
+ASKED = {"split": "of the query split", "held": "held out", "other": "", "all": "trained on"}
 """Which pictures the queries are, as the table says it."""
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
     made = command(
-        commands, "effect", _effect, "Before and after a training run: the change of mAP, and what was forgotten elsewhere.",
+        commands, "effect", _effect, "Before and after a training run: the change of mAP, and forgetting on other data.",
         "--run train-20260101-120000-abcdef", "--run train-20260101-120000-abcdef --also catalogue",
     )  # fmt: skip
     made.add_argument("--run", dest="run_id", required=True, metavar="ID", help="a finished run: see train --list-runs")

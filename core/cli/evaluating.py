@@ -31,7 +31,7 @@ METRICS = ("mAP", "hit@1", "precision@10")
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
     made = command(
-        commands, "evaluate", _evaluate, "Judge encoders and indexes on data sets, with intervals and ranks.",
+        commands, "evaluate", _evaluate, "Evaluate encoders and indexes on data sets, with intervals and ranks.",
         "--datasets catalogue --encoders hsv.12x4x4,hog.8x8",
         "--datasets catalogue,~/Pictures --encoders ready --indexes exact,hnsw:efSearch=64 --json",
         "--datasets catalogue --encoders hog.8x8,hog.8x8@saliency --crop saliency",
@@ -53,7 +53,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     made.add_argument("--name", default="latest", help="what the report is called (default: latest)")
     made.add_argument("--out", metavar="FOLDER", help="where to write it (default: the artifacts folder)")
     made.add_argument("--small", action="store_true", help="keep fewer per-query scores, in half precision")
-    made.add_argument("--studies", action="store_true", help="add probes, robustness and data health, for the Metrics page")
+    made.add_argument("--studies", action="store_true", help="add shared factors, robustness and data health")
     made.add_argument("--no-latency", action="store_true", help="measure no times")
     made.add_argument("--log", help=argparse.SUPPRESS)
     _add_report(commands)
@@ -82,7 +82,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     wanted = split_names(options.encoders)
     if wanted == ["ready"]:
         wanted = [row["name"] for row in library.encoder_rows() if row["state"] == "ready"]
-    progress = Progress("judging", options.log)
+    progress = Progress("evaluating", options.log)
     try:
         report = evaluate(options.name, datasets, wanted, split_names(options.indexes), split_names(options.protocols), progress,
                           timed=not options.no_latency, crop=options.crop)  # fmt: skip
@@ -170,9 +170,9 @@ def _print_board(report: reports.Report, dataset: str, protocol: str, board: Lea
              **{name: f"{means[s.encoder, s.index]:.4f}" for name, means in beside.items()},
              "seen": cells[s.encoder, s.index].card.get("seen", "")} for s in board.standings]  # fmt: skip
     table(rows, ["rank", "encoder", "index", board.metric, "95 %", "by class", *others, "seen"])
-    more = f"; {board.unjudged} without anything relevant are left out" if board.unjudged else ""
+    more = f"; {board.unjudged} without any relevant picture left out" if board.unjudged else ""
     print(f"{board.queries} queries in {board.clusters} independent groups{more}.", end="")
-    print(f" Differences under {board.smallest:.3f} can't be shown." if len(board.standings) > 1 else "")
+    print(f" Differences under {board.smallest:.3f} can't be detected." if len(board.standings) > 1 else "")
     for words, names in seen_in_words(cells.values()).items():
         print(f"Seen by {', '.join(names)}: {words}.")
     if protocol == CROSS_DOMAIN:

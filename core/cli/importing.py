@@ -1,4 +1,4 @@
-"""``vectors``: compare a model that is not ours, by the vectors that it made."""
+"""``vectors``: compare a model from elsewhere by the vectors that it made."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.services import imports
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
     made = command(
-        commands, "vectors", _vectors, "Bring own vectors for the pictures of a dataset, list them, or remove them.",
+        commands, "vectors", _vectors, "Import vectors for the pictures of a dataset, list them, or remove them.",
         "", "--dataset ~/Pictures --name mymodel --file vectors.npy --ids ids.txt",
         "--dataset ~/Pictures --file vectors.npy --check", "--remove mymodel",
     )  # fmt: skip
@@ -31,7 +31,7 @@ def _vectors(options: argparse.Namespace) -> None:
     elif options.dataset or options.name or options.file:
         parts = ("dataset", "file") if options.check else ("dataset", "name", "file")
         if lacking := [f"--{part}" for part in parts if not getattr(options, part)]:
-            raise UserError(f"To bring vectors, give {' and '.join(lacking)} too.")
+            raise UserError(f"To import vectors, give {' and '.join(lacking)} too.")
         if options.check:
             return _told(imports.check_vectors(options.dataset, options.file, options.ids), options.json)
         name = imports.import_vectors(

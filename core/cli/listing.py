@@ -18,7 +18,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         help="with --dataset or --add: what its folders mean, as split/class, category/instance or */class (* says nothing); "
         "'found' goes back to what is found",
     )
-    made.add_argument("--remove", metavar="PATH", help="forget an added one and delete what was built for it; its files stay")
+    made.add_argument("--remove", metavar="PATH", help="remove an added one and delete what was built for it; its files stay")
     made = command(commands, "encoders", _encoders, "List encoders and whether they can be used now.", "", "--json")
     made.add_argument("--name", help="show one, listed or not (any timm name)")
     command(commands, "indexes", _indexes, "List indexes with their knobs.", "", "--json")

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from core import store
 from core.cli import (
+    approximation,
     building,
     detecting,
     diagnosis,
@@ -18,7 +19,6 @@ from core.cli import (
     evaluating,
     importing,
     listing,
-    losing,
     mapping,
     searching,
     studying,
@@ -52,8 +52,8 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (listing, downloading, building, searching, detecting, importing, evaluating, studying, mapping, tuning, losing,
-                   training, diagnosis):  # fmt: skip
+    for module in (listing, downloading, building, searching, detecting, importing, evaluating, studying, mapping, tuning,
+                   approximation, training, diagnosis):  # fmt: skip
         module.add_commands(commands)
     return top
 
@@ -83,7 +83,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         print(f"\n{error}" if sys.stderr.isatty() else str(error), file=sys.stderr)
         return 1
     except (KeyboardInterrupt, Cancelled):
-        print("\nStopped. What was finished is kept; the same command goes on from there.", file=sys.stderr)
+        print("\nStopped. What was finished is kept; the same command continues from there.", file=sys.stderr)
         return 130
     except Unwritable:
         raise
@@ -93,7 +93,7 @@ def _run(arguments: Sequence[str] | None) -> int:
             return 1
         if os.environ.get("LOOKALIKE_DEBUG"):
             raise
-        print(f"An error that nobody expected: {type(error).__name__}: {error}", file=sys.stderr)
+        print(f"Unexpected error: {type(error).__name__}: {error}", file=sys.stderr)
         print("Set LOOKALIKE_DEBUG=1 to see where it happened, and please report it.", file=sys.stderr)
         return 1
 

@@ -23,11 +23,13 @@ from core.errors import Cancelled, UserError
 from core.services import jobs, passed_over
 
 
-def command(commands: argparse._SubParsersAction, name: str, run, about: str, *examples: str) -> argparse.ArgumentParser:
-    """A sub-command with ``--json`` and examples in its help."""
+def command(
+    commands: argparse._SubParsersAction, name: str, run, about: str, *examples: str, former: Sequence[str] = ()
+) -> argparse.ArgumentParser:
+    """A sub-command with ``--json`` and examples in its help. ``former`` names that it had keep working."""
     text = "examples:\n" + "\n".join(f"  python -m core {name} {example}".rstrip() for example in examples or ("",))
     made = commands.add_parser(
-        name, help=about, description=about, epilog=text, formatter_class=argparse.RawDescriptionHelpFormatter
+        name, help=about, description=about, epilog=text, formatter_class=argparse.RawDescriptionHelpFormatter, aliases=former
     )
     made.add_argument("--json", action="store_true", help="print JSON on standard output")
     made.set_defaults(run=run)

@@ -1,4 +1,4 @@
-"""``probe``, ``perturb``, ``health``, ``audit``: looking closer at one encoder, one data set, one query."""
+"""``probe``, ``perturb``, ``health``, ``audit``: studies of one encoder, one data set, one query."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ DATASET = {"required": True, "metavar": "PATH_OR_NAME"}
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
-    made = command(commands, "probe", _probe, "What an encoder's neighbours share beyond chance.",
+    made = command(commands, "probe", _probe, "Shared factors: what an encoder's neighbours share beyond chance.",
                    "--dataset catalogue --encoders hsv.12x4x4,hog.8x8")  # fmt: skip
     _add_encoders(made)
     made.add_argument("-k", type=int, default=probes.K, help=f"neighbours looked at (default: {probes.K})")
-    made = command(commands, "perturb", _perturb, "Whether a distorted picture still finds its original.",
+    made = command(commands, "perturb", _perturb, "Robustness: whether a distorted picture still finds its original.",
                    "--dataset catalogue --encoders tiny.16x16 --distortions rotate,blur")  # fmt: skip
     _add_encoders(made)
     made.add_argument("--distortions", default="", metavar="NAMES", help="default: all")
     made.add_argument("--sample", type=int, default=perturb.SAMPLE, help=f"pictures (default: {perturb.SAMPLE})")
-    made = command(commands, "health", _health, "Near-duplicates, hubs, crowding and thresholds.",
+    made = command(commands, "health", _health, "Data health: near-duplicates, hubness, crowding and score calibration.",
                    "--dataset catalogue --encoders hog.8x8 --json")  # fmt: skip
     _add_encoders(made)
     made.add_argument("--protocol", help="default: the data set's usual one")
@@ -89,10 +89,10 @@ def _health(options: argparse.Namespace) -> None:
         best = pairs["thresholds"][-1] if pairs["thresholds"] else None
         rows.append({
             "encoder": name, "near-duplicates": twins["pairs"], "mAP": f"{twins['mAP with']:.4f}",
-            "without them": f"{twins['mAP without']:.4f}", "hub skew": f"{hubs['skewness']:.2f}",
+            "without them": f"{twins['mAP without']:.4f}", "hubness": f"{hubs['skewness']:.2f}",
             "never found": f"{hubs['never found']:.1%}", "mean cosine": f"{space['mean cosine']:.3f}",
-            "directions used": f"{space['effective dimensions']:.0f} of {space['dimensions']}",
-            "threshold": f"{best['threshold']:.3f} for {best['precision']:.0%} right" if best else "none",
+            "effective dimensions": f"{space['effective dimensions']:.0f} of {space['dimensions']}",
+            "threshold": f"{best['threshold']:.3f} for a precision of {best['precision']:.0%}" if best else "none",
         })  # fmt: skip
     table(rows, list(rows[0]))
 

@@ -18,20 +18,20 @@ from core.training.settings import Settings, parse_pairs
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
     made = command(
-        commands, "train", _train, "Train an encoder on a dataset, or fine-tune one. A stopped run goes on with --resume.",
+        commands, "train", _train, "Train an encoder on a dataset, or fine-tune one. A stopped run continues with --resume.",
         "--dataset ~/Pictures", "--dataset ~/Pictures --estimate", "--list-recipes", "--list-runs",
         "--recipe triplet --backbone resnet-slim --dataset ~/Pictures --epochs 10 --name resnet.mine",
     )  # fmt: skip
-    made.add_argument("--recipe", help=f"how to learn: see --list-recipes (default: {train.DEFAULT})")
-    made.add_argument("--dataset", action="append", default=[], metavar="PATH_OR_NAME", help="learn from this; repeatable")
+    made.add_argument("--recipe", help=f"objective and its settings: see --list-recipes (default: {train.DEFAULT})")
+    made.add_argument("--dataset", action="append", default=[], metavar="PATH_OR_NAME", help="training data; repeatable")
     made.add_argument("--backbone", help="resnet-slim, vgg-slim, vit-slim, or any timm name")
-    made.add_argument("--pretrained", action="store_true", help="start a timm backbone from its published weights")
-    made.add_argument("--start-from", metavar="NAME", help="start from a model that was trained here")
+    made.add_argument("--pretrained", action="store_true", help="published weights as initial weights of a timm backbone")
+    made.add_argument("--start-from", metavar="NAME", help="initial weights: those of a model that was trained here")
     made.add_argument("--epochs", type=int)
     made.add_argument("--name", metavar="ARCHITECTURE.TAG", help="what the result is called")
     made.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting; repeatable")
     made.add_argument("--run", dest="run_id", default="", metavar="ID", help="id of the run (train-...), resumed if it exists")
-    made.add_argument("--resume", metavar="ID", help="go on with a run")
+    made.add_argument("--resume", metavar="ID", help="continue a run")
     made.add_argument("--estimate", action="store_true", help="say what it would cost, and do nothing")
     made.add_argument("--no-compare", action="store_true", help="do not measure before and after when the training ends")
     made.add_argument("--threads", type=int, help="threads to compute with (default: torch's own choice)")
@@ -43,10 +43,10 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--file resnet18.pth --backbone resnet18 --name resnet.mine",
     )  # fmt: skip
     made.add_argument("--file", required=True, metavar="FILE")
-    made.add_argument("--backbone", required=True, help="the timm name of its architecture, or one of our slim ones")
+    made.add_argument("--backbone", required=True, help="the timm name of its architecture, or a slim one of this project")
     made.add_argument("--name", required=True, metavar="ARCHITECTURE.TAG")
-    made.add_argument("--size", type=int, default=224, help="side of the square that it sees (default: 224)")
-    made.add_argument("--dim", type=int, default=512, help="length of the vectors (default: 512)")
+    made.add_argument("--size", type=int, default=224, help="image size in pixels (default: 224)")
+    made.add_argument("--dim", type=int, default=512, help="dimensions of the vectors (default: 512)")
     effects.add_commands(commands)
 
 
@@ -85,7 +85,7 @@ def _run(options: argparse.Namespace, progress: Progress) -> Path | None:
     settings = _settings(options, asked)
     if options.estimate:
         found = train.estimate(settings, progress)
-        progress.end("done", f"About {found.seconds:.0f} s at {found.images_s:g} pictures a second.")
+        progress.end("done", f"About {found.seconds:.0f} s at {found.images_s:g} pictures per second.")
         _show_pairs(asdict(found), "estimate", options.json)
         return None
     run, found = train.begin(settings, options.run_id, progress, asked)
@@ -109,7 +109,7 @@ def _going_on(run: Run) -> str:
     told = run.settings()
     if run.ended:
         return f"The run {run.id} is finished: {told.name} is written out again."
-    return f"Going on with {run.id}: {told.recipe} on {', '.join(told.datasets)}, {told.epochs} epochs, {told.name}"
+    return f"Continuing {run.id}: {told.recipe} on {', '.join(told.datasets)}, {told.epochs} epochs, {told.name}"
 
 
 def _work(run: Run, options: argparse.Namespace, progress: Progress) -> Path:
@@ -120,11 +120,12 @@ def _announce(run: Run, found: train.Fitted) -> None:
     for note in found.notes:
         print(note)
     settings = found.settings
-    print(f"{settings.name}: {found.steps} steps of {settings.batch} pictures, {settings.epochs} epochs")
+    epochs = f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''}"
+    print(f"{settings.name}: {found.steps} steps, batch size {settings.batch}, {epochs}")
     if found.total is not None:
         parts = ", ".join(f"{phase.lower()} {seconds:.0f} s" for phase, seconds in found.seconds.items())
-        print(f"About {found.total / 60:.0f} minutes at {found.images_s:.0f} pictures a second: {parts}")
-    print(f"Run {run.id}; stopped, it goes on with: python -m core train --resume {run.id}")
+        print(f"About {found.total / 60:.0f} minutes at {found.images_s:.0f} pictures per second: {parts}")
+    print(f"Run {run.id}; stopped, it continues with: python -m core train --resume {run.id}")
 
 
 def _asked(options: argparse.Namespace) -> dict[str, object]:
@@ -159,7 +160,7 @@ def _report(folder: Path, as_json: bool) -> None:
     print(f"It is an encoder now: python -m core build --dataset ... --encoders {card['name']}")
     if found:
         effects.show(found)
-        print(f"On other pictures: python -m core effect --run {card['run']} --also DATASET")
+        print(f"On other data: python -m core effect --run {card['run']} --also DATASET")
     else:
         print(f"What it changed was not measured{': ' + why if why else ''}. python -m core effect --run {card['run']}")
 
@@ -176,5 +177,5 @@ def _import(options: argparse.Namespace) -> None:
     folder, missing, unused = models.import_model(Path(options.file), options.name, options.backbone, options.size, options.dim)
     if options.json:
         return emit({"model": folder.name, "missing": missing, "unused": unused})
-    print(f"{folder.name} is an encoder now. Not in the file: {', '.join(missing) or 'nothing'}.")
-    print(f"In the file but not used: {', '.join(unused) or 'nothing'}.")
+    print(f"{folder.name} is an encoder now. Missing keys: {', '.join(missing) or 'none'}.")
+    print(f"Unexpected keys, not used: {', '.join(unused) or 'none'}.")

@@ -167,7 +167,7 @@ def usual_protocols(items: Sequence[Item]) -> tuple[Protocol, ...]:
     if has["category"] and not has["instance"]:
         made.append(Protocol("category", "category", gallery, queries, note="relevant = same category"))
     if not made:
-        return (Protocol("search", "label", gallery, queries, note="no labels: nothing can be judged"),)
+        return (Protocol("search", "label", gallery, queries, note="no labels: nothing can be evaluated"),)
     return tuple(made) if queries else (*made, *map(_fewer, made))
 
 

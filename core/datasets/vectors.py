@@ -166,7 +166,7 @@ def _check(file: str, ids: list[str], vectors: np.ndarray) -> None:
         raise _wrong(file, f"holds {vectors.dtype} instead of real numbers")
     rows, dim = vectors.shape
     if not rows or not 0 < dim <= MAX_DIM:
-        raise _wrong(file, f"holds {rows} vectors of {dim} numbers (at most {MAX_DIM} are read)")
+        raise _wrong(file, f"holds {rows} vectors of {dim} dimensions (at most {MAX_DIM} are read)")
     if len(ids) != rows:
         raise _wrong(file, f"holds {rows} vectors, and there are {len(ids)} ids")
     if len(set(ids)) != rows:

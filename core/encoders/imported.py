@@ -22,7 +22,7 @@ class Imported(Encoder):
     version = 2
     tier = "imported"
     family = "vectors"
-    about = "Vectors that you brought. They search the gallery; a new picture can't be encoded with them."
+    about = "Imported vectors. They search the gallery; a new picture can't be encoded with them."
 
     def __init__(self, folder: Path) -> None:
         meta = store.read_meta(folder)

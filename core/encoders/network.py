@@ -138,7 +138,7 @@ class Network(Encoder):
         noise = np.random.default_rng(0).integers(0, 256, (1, self.side, self.side, 3), dtype=np.uint8)
         return folding.folded(model, self._features, self._normalised(noise, model))
 
-    def use_form(self, form: str) -> None:
+    def use_precision(self, form: str) -> None:
         """Run in this number format from now on."""
         with self._lock:
             if self.form == "bf16-weights" != form:

@@ -74,7 +74,7 @@ class Trained(Encoder):
         if self._network is None:
             self._network = encoding_network(self.folder, self.card["sha256"])
 
-    def use_form(self, form: str) -> None:
+    def use_precision(self, form: str) -> None:
         """Encode in this number format from now on; drawings and distances stay in fp32."""
         self.form = form
 

@@ -34,14 +34,14 @@ def decide(encoder: Encoder, prepared: Sequence[np.ndarray], labels: Sequence | 
         prepared: what ``prepare`` made of at least 40 pictures from the gallery; up to 256 are looked at.
         labels: their labels where known; mean average precision within the sample then has to stay within 0.002.
     """
-    if not hasattr(encoder, "use_form"):
+    if not hasattr(encoder, "use_precision"):
         return Record(FP32, "not a network")
     if (record := precision.found(encoder)) is not None or (record := precision.forced()) is not None:
         encoder.load()
-        encoder.use_form(record.form)
+        encoder.use_precision(record.form)
         return record
     record = measure(encoder, prepared, labels)
-    encoder.use_form(record.form)
+    encoder.use_precision(record.form)
     if record.pictures:
         precision.keep(encoder, record)
     return record

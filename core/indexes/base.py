@@ -82,7 +82,7 @@ class Index(ABC):
 
     def fingerprint(self, **knobs: float) -> dict:
         """Every cause of the built index but the vectors."""
-        return {"index": self.name, "knobs": self.settle(self.build_knobs, knobs), "version": getattr(self, "version", 1)}
+        return {"index": self.name, "knobs": self.resolve(self.build_knobs, knobs), "version": getattr(self, "version", 1)}
 
     def build(self, vectors: np.ndarray, progress: Progress | None = None, **knobs: float) -> None:
         """Index float32 (n, dim) unit rows.
@@ -91,21 +91,21 @@ class Index(ABC):
             UserError: too few vectors to train on, a wrong knob, a package that is not installed.
             Cancelled: ``progress`` said stop.
         """
-        settled = self.settle(self.build_knobs, knobs)
+        resolved = self.resolve(self.build_knobs, knobs)
         self._check(vectors)
         self._need_package()
-        self._fits(*vectors.shape, **settled)
+        self._fits(*vectors.shape, **resolved)
         self.size = self.dim = 0
-        self._build(vectors, progress, **settled)
+        self._build(vectors, progress, **resolved)
         self.size, self.dim = vectors.shape
 
     def fits(self, count: int, dim: int, **knobs: float) -> None:
-        """Whether :meth:`build` takes ``count`` vectors of ``dim`` numbers; asked before hours are spent on them.
+        """Whether :meth:`build` takes ``count`` vectors of ``dim`` dimensions; asked before hours are spent on them.
 
         Raises:
             UserError: too few vectors to train on (with the number needed), a wrong knob, more memory or time than is allowed.
         """
-        self._fits(count, dim, **self.settle(self.build_knobs, knobs))
+        self._fits(count, dim, **self.resolve(self.build_knobs, knobs))
 
     def _fits(self, count: int, dim: int, **knobs: float) -> None:
         """Nothing is asked of the vectors, unless an index says more."""
@@ -123,12 +123,12 @@ class Index(ABC):
         most = max(self.size, MOST_HITS)
         if not 1 <= k <= most:
             raise UserError(f"k = {k} was asked for.", f"k is 1 to {most}.")
-        settled = self.settle(self.search_knobs, knobs)
+        resolved = self.resolve(self.search_knobs, knobs)
         self._check(queries, self.dim)
         queries, mask = np.ascontiguousarray(queries, dtype=np.float32), self._mask(allowed)
         if mask is not None:
-            return self._filtered(queries, k, mask, settled)
-        hits = self._search(queries, k, **settled)
+            return self._filtered(queries, k, mask, resolved)
+        hits = self._search(queries, k, **resolved)
         return self._completed(queries, k, hits) if self.walks else hits
 
     @abstractmethod
@@ -209,7 +209,7 @@ class Index(ABC):
     def cost(self) -> Cost:
         """Bytes and build seconds, measured."""
 
-    def settle(self, known: Mapping[str, Knob], given: Mapping[str, float]) -> dict[str, float]:
+    def resolve(self, known: Mapping[str, Knob], given: Mapping[str, float]) -> dict[str, float]:
         """Defaults, overridden by what was given; an unknown knob is a UserError."""
         for knob in given:
             if knob not in known:

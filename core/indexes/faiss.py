@@ -54,7 +54,7 @@ def lists(n: int, dim: int) -> dict[str, int]:
 
 
 def parts(n: int, dim: int) -> dict[str, int]:
-    """Sub-vectors of about 8 numbers: the largest divisor of ``dim`` that is at most dim / 8."""
+    """Sub-vectors of about 8 dimensions: the largest divisor of ``dim`` that is at most dim / 8."""
     return {"m": max((m for m in range(1, dim // 8 + 1) if dim % m == 0), default=1)}
 
 
@@ -84,7 +84,7 @@ ROWS = (
         {"nlist": NLIST, "m": PARTS}, {"nprobe": NPROBE, "rerank": RERANK},
         lambda n, dim: lists(n, dim) | parts(n, dim), lambda knobs: max(256, knobs["nlist"]), lossy=True,
     ),
-    Row("sq8", "SQ8", "8 bits a number", "Every number rounded to 8 bits: a quarter of the memory.",
+    Row("sq8", "SQ8", "Scalar quantisation (SQ8)", "Every dimension rounded to 8 bits: a quarter of the memory.",
         search={"rerank": RERANK}, lossy=True),
     Row(
         "lsh", "LSH{bits}r", "Locality-sensitive hash", "Compares bits: the sides of random planes (Charikar, 2002).",

@@ -25,7 +25,7 @@ class List:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A published way to judge a list. ``who`` uses it; ``work(list, k)`` gives the value and the steps in words."""
+    """A published way to score a list. ``who`` uses it; ``work(list, k)`` gives the value and the steps in words."""
 
     name: str
     formula: str
@@ -118,14 +118,14 @@ def _ndcg_found(given: List, k: int) -> tuple[float, str]:
 
 
 DEFINITIONS = (
-    Definition("AP", "1/R * sum of P(i) rel_i over the whole list",
+    Definition("AP", "(1/R) Σ P(i)·rel(i) over the whole list",
                "trec_eval map, scikit-learn average_precision_score", _whole),
-    Definition("AP@K, divided by R", "1/R * sum over i <= K of P(i) rel_i", "trec_eval map_cut, ranx map@k", _cut),
-    Definition("AP@K, divided by min(K, R)", "1/min(K, R) * sum over i <= K of P(i) rel_i",
+    Definition("AP@K, divided by R", "(1/R) Σ P(i)·rel(i) for i ≤ K", "trec_eval map_cut, ranx map@k", _cut),
+    Definition("AP@K, divided by min(K, R)", "(1/min(K, R)) Σ P(i)·rel(i) for i ≤ K",
                "Kaggle's MAP@K, torchmetrics top_k", _cut_min),
-    Definition("AP@K, divided by hits found", "1/hits * sum over i <= K of P(i) rel_i",
+    Definition("AP@K, divided by hits found", "(1/hits) Σ P(i)·rel(i) for i ≤ K",
                "Open Metric Learning map@k, Towhee", _cut_found),
-    Definition("MAP@R", "1/R * sum over i <= R of P(i) rel_i", "pytorch-metric-learning (Musgrave et al., 2020)", _at_r),
+    Definition("MAP@R", "(1/R) Σ P(i)·rel(i) for i ≤ R", "pytorch-metric-learning (Musgrave et al., 2020)", _at_r),
     Definition("AP, trapezoid", "area of trapezoids under precision-recall", "revisited Oxford / Paris, GPR1200", _trapezoid),
     Definition("Precision@K", "hits in the top K / K", "trec_eval P_K, ranx precision@k", _precision),
     Definition("Precision@K, divided by min(K, R)", "hits in the top K / min(K, R)", "some retrieval toolkits", _precision_min),

@@ -33,33 +33,40 @@ TABLE: dict[str, Metric] = {
     row.name: row
     for row in (
         Metric("mAP", "mAP", "mean of AP over queries, 0 to 1", "higher", retrieval.average_precision,
-               about="1/R * sum over the whole list of P(i) rel_i"),
+               about="AP = (1/R) Σ P(i)·rel(i) over the whole list: the mean of the precision at each relevant hit"),
         Metric("mAP@K", "mAP@K", "mean of AP cut at K, 0 to 1", "higher", retrieval.average_precision_at, True,
-               about="1/R * sum over i <= K of P(i) rel_i; still divided by R, as trec_eval does"),
+               about="AP@K = (1/R) Σ P(i)·rel(i) for i ≤ K, still divided by R as trec_eval does"),
         Metric("MAP@R", "MAP@R", "mean of AP cut at R, 0 to 1", "higher", retrieval.map_at_r,
-               about="1/R * sum over i <= R of P(i) rel_i"),
-        Metric("hit@K", "Hit@K (metric learning: Recall@K, CMC@K)", "share of queries, 0 to 1", "higher", retrieval.hit_at, True,
-               about="1 if any of the top K is relevant"),
-        Metric("precision@K", "Precision@K", "share of the top K, 0 to 1", "higher", retrieval.precision_at, True,
-               about="hits in the top K / K"),
-        Metric("recall@K", "Recall@K (information retrieval)", "share of the relevant items, 0 to 1", "higher",
-               retrieval.recall_at, True, about="hits in the top K / R"),
+               about="AP@R = (1/R) Σ P(i)·rel(i) for i ≤ R (Musgrave et al., 2020)"),
+        Metric("hit@K", "hit@K (Recall@K)", "share of queries, 0 to 1", "higher", retrieval.hit_at, True,
+               about="hit@K = 1 if any rel(i) = 1 for i ≤ K, else 0; metric learning calls it Recall@K, re-identification CMC@K"),
+        Metric("precision@K", "P@K", "share of the top K, 0 to 1", "higher", retrieval.precision_at, True,
+               about="P@K = (1/K) Σ rel(i) for i ≤ K: the share of the first K hits that is relevant"),
+        Metric("recall@K", "recall@K (information retrieval)", "share of the relevant items, 0 to 1", "higher",
+               retrieval.recall_at, True,
+               about="recall@K = (1/R) Σ rel(i) for i ≤ K: the share of all relevant pictures among the first K hits"),
         Metric("R-precision", "R-precision", "share of the top R, 0 to 1", "higher", retrieval.r_precision,
-               about="hits in the top R / R"),
+               about="R-precision = (1/R) Σ rel(i) for i ≤ R"),
         Metric("MRR", "MRR", "mean of 1 / rank of the first hit, 0 to 1", "higher", retrieval.reciprocal_rank,
-               about="1 / rank of the first relevant item, 0 if none"),
+               about="RR = 1 / rank of the first relevant hit, 0 if there is none"),
         Metric("nDCG@K", "nDCG@K", "share of the ideal gain, 0 to 1", "higher", retrieval.ndcg_at, True,
-               about="sum over i <= K of rel_i / log2(i + 1), divided by the same sum for min(K, R) items in front"),
-        Metric("accuracy@K", "Retrieval accuracy@K (kNN)", "share of queries, 0 to 1", "higher", retrieval.label_accuracy_at,
-               True, about="1 if the most frequent label of the top K is the query's", needs_labels=True),
+               about="nDCG@K = DCG@K / ideal DCG@K, DCG@K = Σ rel(i) / log2(i + 1) for i ≤ K"),
+        Metric("accuracy@K", "kNN accuracy@K", "share of queries, 0 to 1", "higher", retrieval.label_accuracy_at,
+               True, about="1 if the most frequent label of the first K hits is the query's, else 0", needs_labels=True),
         Metric("revisited-AP", "AP, trapezoid (revisited Oxford / Paris)", "area under precision-recall, 0 to 1", "higher",
-               retrieval.revisited_ap, about="trapezoids under the precision-recall curve"),
+               retrieval.revisited_ap, about="area under the precision-recall curve by the trapezoidal rule"),
     )
 }  # fmt: skip
 DEFAULT = (
     "mAP", "MAP@R", "R-precision", "MRR", "hit@1", "hit@5", "hit@10", "precision@1", "precision@5", "precision@10",
     "recall@10", "recall@100", "mAP@10", "nDCG@10", "accuracy@1", "accuracy@10", "revisited-AP",
 )  # fmt: skip
+
+
+TERMS = {
+    "P(i)": "P(i): precision of the first i hits", "rel(i)": "rel(i): 1 where hit i is relevant, else 0",
+    "1/R": "R: relevant pictures in the gallery",
+}  # fmt: skip
 
 
 def metric(name: str) -> tuple[Metric, int | None]:
@@ -77,9 +84,17 @@ def metric(name: str) -> tuple[Metric, int | None]:
 
 
 def label(name: str) -> str:
-    """What a metric is called on a page: ``Precision@10``."""
+    """What a metric is called on a page: ``P@10``, ``hit@1 (Recall@1)``."""
     row, k = metric(name)
     return row.label if k is None else row.label.replace("@K", f"@{k}")
+
+
+def formula(name: str) -> str:
+    """The definition of a metric with the terms that it uses, for one query: a table's figure is the mean over queries."""
+    row, k = metric(name)
+    said = row.about if k is None else re.sub(r"\bK\b", str(k), row.about)
+    used = [words for term, words in TERMS.items() if term in said]
+    return said + (f". {'; '.join(used)}" if used else "")
 
 
 def deepest(names: Sequence[str]) -> int:

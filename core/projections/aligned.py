@@ -33,7 +33,7 @@ class AlignedUmap(Umap):
     aligns = True
     settings = MappingProxyType({
         **SETTINGS,
-        "pull": Setting(0.1, 0.0, 0.5, (0.0, 0.05, 0.1, 0.3), "how strongly the maps are held together: 0 lets each go its way"),
+        "pull": Setting(0.1, 0.0, 0.5, (0.0, 0.05, 0.1, 0.3), "how strongly the maps are aligned: 0 aligns nothing"),
     })  # fmt: skip
 
     def _fit(self, vectors: np.ndarray, progress: Progress | None, anchor: np.ndarray | None, **params: float) -> np.ndarray:

@@ -68,7 +68,7 @@ class Projection(ABC):
 
     def fingerprint(self, **params: float) -> dict:
         """Every cause of the map but the vectors (and the anchor)."""
-        return {"projection": self.name, "params": self.settle(params), "seed": SEED, "version": self.version}
+        return {"projection": self.name, "params": self.resolve(params), "seed": SEED, "version": self.version}
 
     def fit(
         self, vectors: np.ndarray, progress: Progress | None = None, anchor: np.ndarray | None = None, **params: float
@@ -79,7 +79,7 @@ class Projection(ABC):
             UserError: fewer than four points, fewer than three different ones, NaN, or an unknown parameter.
             Cancelled: ``progress`` said stop.
         """
-        self.params = self.settle(params)
+        self.params = self.resolve(params)
         check(vectors)
         if anchor is not None and (not self.aligns or anchor.shape != (len(vectors), 2)):
             raise ValueError(f"{self.name} was given an anchor of shape {anchor.shape} for {len(vectors)} points")
@@ -121,7 +121,7 @@ class Projection(ABC):
         if len(vectors) != len(self.positions):
             raise ValueError(f"{len(vectors)} vectors for {len(self.positions)} places")
 
-    def settle(self, given: Mapping[str, float]) -> dict[str, float]:
+    def resolve(self, given: Mapping[str, float]) -> dict[str, float]:
         """Defaults, overridden by what was given; an unknown parameter is a UserError."""
         for name in given:
             if name not in self.settings:

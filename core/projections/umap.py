@@ -18,8 +18,8 @@ READING = (
     "Near on this map usually means near for the encoder; the gaps between groups, and the sizes of groups, mean little."
 )
 SETTINGS = MappingProxyType({
-    "neighbours": Setting(15, 2, 200, (5, 15, 50), "how many nearest pictures count: few show detail, many show the whole"),
-    "min_dist": Setting(0.1, 0.0, 0.99, (0.0, 0.1, 0.5), "how close dots may come: small packs groups tightly"),
+    "neighbours": Setting(15, 2, 200, (5, 15, 50), "n_neighbors: few keep local detail, many the global shape"),
+    "min_dist": Setting(0.1, 0.0, 0.99, (0.0, 0.1, 0.5), "min_dist, how close dots may come: small packs groups tightly"),
     "epochs": Setting(0, 0, 2000, (0, 200, 500), "rounds of arranging; 0 = 500 up to 10,000 pictures, else 200"),
 })  # fmt: skip
 

@@ -39,7 +39,7 @@ class Audited:
 
 
 def audit(dataset: Dataset, encoder_name: str, query: str, protocol_name: str | None = None, k: int = 10) -> Audited:
-    """Judge one query's whole list.
+    """Score one query's whole list.
 
     Packages are asked where they are installed (all but trec_eval always are).
 

@@ -49,7 +49,7 @@ class Fitted:
 
 
 def fitted(settings: Settings, measure: Measure | None = None) -> Fitted:
-    """A drafted or settled run with everything fitted that depends on its pictures and on this machine.
+    """A drafted or resolved run with everything fitted that depends on its pictures and on this machine.
 
     ``measure`` finds the pace where nothing is remembered; without it epochs stay open (``images_s`` is None).
 

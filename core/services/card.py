@@ -41,7 +41,7 @@ def card(
         "dimensions": encoder.dim,
         **_input(encoder),
         "normalisation": "vectors of length 1, cosine similarity",
-        "index": f"{index.text} (exact, whole gallery ranked)" if index.exact else f"{index.text} (first {depth:,} hits judged)",
+        "index": f"{index.text} (exact, whole gallery ranked)" if index.exact else f"{index.text} (first {depth:,} hits scored)",
         "seed": SEED,
         "encoder causes": encoder.fingerprint(),
         "hardware": hardware(),

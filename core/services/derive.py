@@ -17,7 +17,7 @@ from core.services.embed import KIND, causes, drop_replaced, meta_of
 from core.services.shards import BLOCK, key_of, write_matrix
 from core.types import Embeddings, Item
 
-NO_VECTOR = "no vector was brought for it"
+NO_VECTOR = "no vector was imported for it"
 NO_DIRECTION = "its vector has no direction: every number in it is zero"
 
 

@@ -32,7 +32,7 @@ LISTED = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class RankChange:
     """One query whose average precision changed, with the heads of both lists: (id, whether it is relevant)."""
 
     id: str
@@ -60,8 +60,8 @@ class Effect:
     after: float
     low: float
     high: float
-    improved: tuple[Moved, ...]
-    worse: tuple[Moved, ...]
+    improved: tuple[RankChange, ...]
+    worse: tuple[RankChange, ...]
     better: int = 0
     poorer: int = 0
     locator: str = ""
@@ -165,7 +165,7 @@ def on_dataset(
 def compare(
     dataset: Dataset, before: Encoder, after: Encoder, protocol: str, most: int = 12, only: frozenset[str] | None = None
 ) -> Effect:
-    """Two encoders on the same queries; the ``most`` that moved furthest either way, furthest first, one of each object.
+    """Two encoders on the same queries; the ``most`` that changed furthest either way, furthest first, one of each object.
 
     ``only``: ids of the queries to ask, all others are left out.
 
@@ -179,15 +179,15 @@ def compare(
     up, down = (_furthest(rows, one.clusters, most) for rows in (order[::-1][: (change > 0).sum()], order[: (change < 0).sum()]))
     heads = [_heads(dataset, encoder, protocol, [one.ids[row] for row in (*up, *down)]) for encoder in (before, after)]
     scores = [float(found.scores["mAP"][row]) for row in (*up, *down) for found in (one, two)]
-    moved = {
-        row: Moved(one.ids[row], *scores[2 * place : 2 * place + 2], *(head[one.ids[row]] for head in heads))
+    changes = {
+        row: RankChange(one.ids[row], *scores[2 * place : 2 * place + 2], *(head[one.ids[row]] for head in heads))
         for place, row in enumerate((*up, *down))
     }
     pairs = {METRICS[name]: tuple(float(found.scores[name].mean()) for found in (one, two)) for name in METRICS if len(change)}
     first, last = pairs.pop("mAP", (0.0, 0.0))
     return Effect(
         dataset.name, protocol, len(one.ids), first, last, low, high,
-        tuple(moved[row] for row in up), tuple(moved[row] for row in down), int((change > 0).sum()), int((change < 0).sum()),
+        tuple(changes[row] for row in up), tuple(changes[row] for row in down), int((change > 0).sum()), int((change < 0).sum()),
         dataset.locator, encoders=(before.name, after.name), asked="all" if only is None else "held", **pairs,
     )  # fmt: skip
 
@@ -259,11 +259,11 @@ def kept(run: str) -> list[Effect]:
 
 
 def _effect(row: dict) -> Effect:
-    moved = {name: tuple(_moved(one) for one in row.pop(name)) for name in ("improved", "worse")}
+    changes = {name: tuple(_rank_change(one) for one in row.pop(name)) for name in ("improved", "worse")}
     pairs = {name: tuple(row[name]) for name in ("encoders", "hit1", "p10") if row.get(name)}
-    return Effect(**{**row, **moved, **pairs})
+    return Effect(**{**row, **changes, **pairs})
 
 
-def _moved(row: dict) -> Moved:
+def _rank_change(row: dict) -> RankChange:
     heads = {name: tuple((id, right) for id, right in row.pop(name)) for name in ("hits_before", "hits_after")}
-    return Moved(**row, **heads)
+    return RankChange(**row, **heads)

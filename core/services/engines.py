@@ -179,7 +179,7 @@ class Engine:
     def _stored(self, query: Query) -> np.ndarray:
         if query.item_id is None or query.box:
             raise UserError(
-                f"{self.encoder.name} are vectors that you brought: a new picture can't be encoded with them.",
+                f"{self.encoder.name} are imported vectors: a new picture can't be encoded with them.",
                 fix="Choose a query from the gallery.",
             )
         own = item_of(self.dataset, query.item_id).id

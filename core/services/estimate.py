@@ -83,7 +83,7 @@ def disk_bytes(dataset: Dataset, encoder: Encoder) -> int:
 
 def _network_ram(encoder: Encoder, download: int) -> int:
     """Bytes for torch, the weights and as much again for what flows through them; none for the classical encoders."""
-    if not hasattr(encoder, "use_form"):
+    if not hasattr(encoder, "use_precision"):
         return 0
     listed = getattr(encoder, "listed", None)
     return TORCH_RAM + 2 * (download or (listed.megabytes * 10**6 if listed else 0))

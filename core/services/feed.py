@@ -132,7 +132,7 @@ def _receive(pipe: Connection) -> list[Prepared] | None:
     except EOFError as error:
         raise UserError(
             "A worker process that was decoding pictures died; most often that is for want of memory.",
-            fix="Start the build again: it goes on from there. Fewer encoders at once need less memory.",
+            fix="Start the build again: it continues from there. Fewer encoders at once need less memory.",
         ) from error
 
 

@@ -20,13 +20,13 @@ WORTH = 1000
 SAMPLE = 256
 
 
-def settle(dataset: Dataset, encoder: Encoder, progress: Progress | None = None, *, may_measure: bool) -> None:
+def resolve(dataset: Dataset, encoder: Encoder, progress: Progress | None = None, *, may_measure: bool) -> None:
     """Set the format of an encoder that has a choice; others are left alone."""
     forced = bool(os.environ.get(precision.ENV))
-    if forced or not hasattr(encoder, "use_form") or embed.find(dataset, encoder) is not None:
+    if forced or not hasattr(encoder, "use_precision") or embed.find(dataset, encoder) is not None:
         return
     if (built := _built_form(dataset, encoder, by_parts=may_measure)) is not None:
-        encoder.use_form(built)
+        encoder.use_precision(built)
     elif may_measure and len(dataset.items) >= WORTH:
         _measure(dataset, encoder, progress)
 

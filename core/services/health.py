@@ -15,7 +15,7 @@ from core.metrics.ranked import Ranked, rank
 from core.neighbours import cosine_matrix
 from core.services import build, embed
 from core.services.cells import cell
-from core.services.leaderboard import nothing_to_judge
+from core.services.leaderboard import nothing_to_evaluate
 from core.services.ready import ready_encoder
 from core.services.roles import cluster_of, digest, protocol_named, roles_of
 from core.services.specs import EXACT
@@ -60,7 +60,7 @@ def health(dataset: Dataset, encoder_name: str, protocol_name: str | None = None
 
     made = store.kept(KIND, causes, write, _read, progress)
     if not made["judged"]:
-        raise nothing_to_judge(cell(dataset, encoder_name, protocol, EXACT))
+        raise nothing_to_evaluate(cell(dataset, encoder_name, protocol, EXACT))
     return made
 
 

@@ -1,6 +1,6 @@
 """Long work in processes of their own, seen through a log file: it survives reruns, restarts and several readers.
 
-A job whose process is gone and whose log has no end has died.
+A job whose process is gone and whose log has no end has exited unexpectedly.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _children: list[subprocess.Popen] = []
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """``state``: starting, running, done, failed (also: died), cancelled. ``rate`` in units a second; ``seconds_left``
-    None = unknown."""
+    """``state``: starting, running, done, failed (also: exited unexpectedly), cancelled. ``rate`` in units a second;
+    ``seconds_left`` None = unknown."""
 
     id: str
     title: str
@@ -100,7 +100,7 @@ def status(job: str) -> JobStatus:
     last = lines[-1] if lines else {}
     state = last.get("state", "running" if lines else "starting")
     if state not in ENDS and dead:
-        state, last = "failed", {**last, "message": _last_words(job)}
+        state, last = "failed", {**last, "message": _last_output(job)}
     done, total, rate = last.get("done", 0), last.get("total", 0), _rate(lines)
     left = (total - done) / rate if rate > 0 and total > done else None
     return JobStatus(
@@ -217,14 +217,14 @@ def _alive(pid: int, job: str) -> bool:
         return not Path("/proc/self").exists()  # without /proc on this system: trust the number
 
 
-def _last_words(job: str) -> str:
+def _last_output(job: str) -> str:
     """What a job left that ended without saying how: killed from outside, or not even begun."""
     try:
         text = (_folder(job) / "output.txt").read_text(errors="replace").strip().splitlines()
     except OSError:
         text = []
-    said = f" Its last words: {text[-1][:300]}" if text else " Perhaps the system ran out of memory."
-    return f"It died before its end; what was finished is kept, and the same build goes on from there.{said}"
+    said = f" Last output: {text[-1][:300]}" if text else " Perhaps the system ran out of memory."
+    return f"The process exited unexpectedly. What was finished is kept; the same build continues from there.{said}"
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

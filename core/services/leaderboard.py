@@ -92,7 +92,7 @@ def leaderboard(report: Report, dataset: str, protocol: str, metric: str = "mAP"
     scores, ids, groups, clusters = aligned(cells, metric, group)
     unjudged = int((~cells[0].judged).sum())
     if not len(ids):
-        raise nothing_to_judge(cells[0], group)
+        raise nothing_to_evaluate(cells[0], group)
     low, high = statistics.interval(scores, clusters)
     adjusted = statistics.holm(statistics.paired_p_values(scores, clusters))
     means = scores.mean(axis=0)
@@ -145,7 +145,7 @@ def means_of(
     cells = cells_of(report, dataset, protocol)
     scores, ids, _, _ = aligned(cells, metric, group)
     if not len(ids):
-        raise nothing_to_judge(cells[0], group)
+        raise nothing_to_evaluate(cells[0], group)
     return {(cell.encoder, cell.index): float(mean) for cell, mean in zip(cells, scores.mean(axis=0), strict=True)}
 
 
@@ -198,7 +198,7 @@ def classes_of(report: Report, dataset: str, protocol: str, metric: str) -> list
     ]
 
 
-def nothing_to_judge(cell: Cell, group: str | None = None) -> UserError:
+def nothing_to_evaluate(cell: Cell, group: str | None = None) -> UserError:
     """Why there is no number, and what to do."""
     if group is not None and not (cell.groups == group).any():
         return UserError(f"No query is of the class {group[:60]!r}.", fix="Choose another class.")
@@ -245,7 +245,7 @@ def separate(
     cells = [_cell_of(cells_of(report, dataset, protocol), name) for name in (one, other)]
     scores, ids, _, clusters = aligned(cells, metric, group)
     if not len(ids):
-        raise nothing_to_judge(cells[0], group)
+        raise nothing_to_evaluate(cells[0], group)
     difference = scores[:, 0] - scores[:, 1]
     order = np.lexsort((ids, -difference))
     p = float(statistics.paired_p_values(scores, clusters)[0, 1])

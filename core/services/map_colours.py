@@ -29,10 +29,10 @@ RAMP = ("#5B3FA0", "#3A6FA8", "#21918C", "#5DB85A", "#D8BE2A")
 STEPS = 64
 FEW = 12
 CHANCE = 0.5
-"""Trustworthiness of a map that knows nothing: the scale begins there on every map, so that maps can be compared."""
+"""Trustworthiness of a random map: the scale begins there on every map, so that maps can be compared."""
 FIELDS = {"category": "Category", "label": "Class", "instance": "Instance", "split": "Split"}
 OF_MAP = {
-    "cluster": "Cluster of this map", "verdict": "Right or wrong", "density": "Density on the map",
+    "cluster": "Cluster of this map", "verdict": "Nearest neighbour relevant?", "density": "Density on the map",
     "trust": "Trustworthiness", "continuity": "Continuity", "kept": "Neighbours kept",
 }  # fmt: skip
 
@@ -164,7 +164,7 @@ def _verdict(dataset: Dataset, found: Map, chosen: Sequence[str]) -> Colouring:
     pairs = zip(own, found.nearest, strict=True)
     index = np.array([2 if value is None or near < 0 else 0 if own[near] == value else 1 for value, near in pairs], np.uint8)
     counts = np.bincount(index, minlength=3)
-    said = (f"right: nearest picture has the same {field}", f"wrong: another {field}", "not known")
+    said = (f"relevant: nearest picture has the same {field}", f"not relevant: another {field}", "unknown")
     return Colouring(index, (RIGHT, WRONG, GREY), tuple((i, said[i], int(counts[i])) for i in range(3) if counts[i]))
 
 

@@ -82,7 +82,7 @@ def _map(found: Map, colours: map_colours.Colouring, group: Sequence[Map]) -> di
 
 def figures(found: Map) -> list[list[str]]:
     """The two figures over a map."""
-    return [[f"{found.facts['trustworthiness']:.2f}", "trust"], [f"{found.facts['continuity']:.2f}", "continuity"]]
+    return [[f"{found.facts['trustworthiness']:.2f}", "trustworthiness"], [f"{found.facts['continuity']:.2f}", "continuity"]]
 
 
 def note(found: Map) -> str:
@@ -94,7 +94,7 @@ def note(found: Map) -> str:
     if facts["fitted_on"] < facts["points"]:
         said.append(f"arranged by a sample of {facts['fitted_on']:,}, the others placed among them")
     if facts["measured"] < facts["points"]:
-        said.append(f"trust and continuity measured on a sample of {facts['measured']:,}")
+        said.append(f"trustworthiness and continuity measured on a sample of {facts['measured']:,}")
     return " · ".join(said)
 
 

@@ -62,7 +62,7 @@ def place(dataset: Dataset, found: Map, query: Query) -> tuple[float, float]:
         return float(x), float(y)
     encoder = ready_encoder(dataset, found.wanted.encoder, may_fit=False)
     if encoder.tier == "imported":
-        raise UserError(f"{encoder.name} are vectors that you brought: a new picture has no place on their map.")
+        raise UserError(f"{encoder.name} are imported vectors: a new picture has no place on their map.")
     data = query.data if query.item_id is None else dataset.read(dataset.items[dataset.rows[query.item_id]])
     if data is None:
         raise UserError("No query picture was given.")

@@ -1,4 +1,4 @@
-"""Maps of a dataset by an encoder: built once, kept like everything else, with what they hide measured beside them."""
+"""Maps of a dataset by an encoder: built once, kept like everything else, with their quality measured beside them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import encoders
 from core.errors import UserError
-from core.projections import clusters, honesty
+from core.projections import clusters, quality
 from core.projections.base import LEAST, Projection, Setting, check, projections, too_few
 from core.services import embed, shipped, shipped_maps
 from core.services.ready import ready_encoder
@@ -38,7 +38,7 @@ class Wanted:
     anchor: str = ""
     params: Mapping[str, float] = field(default_factory=dict)
 
-    def settled(self) -> Wanted:
+    def resolved(self) -> Wanted:
         """The same map in one spelling: an aligned map without another encoder to align to is a plain UMAP."""
         if projections.get(self.projection).aligns and self.anchor in ("", self.encoder):
             plain = {name: value for name, value in self.params.items() if name in projections.get("umap").settings}
@@ -85,7 +85,7 @@ def settings_of(projection: str) -> Mapping[str, Setting]:
 
 def causes(dataset: Dataset, wanted: Wanted) -> dict:
     """What a map depends on. Raises UserError: unknown names or parameters, or a fit that is not there yet."""
-    wanted = wanted.settled()
+    wanted = wanted.resolved()
     made = projections.get(wanted.projection).fingerprint(**wanted.params)
     anchor = _embeddings_key(dataset, wanted.anchor) if wanted.anchor else None
     return {"embeddings": _embeddings_key(dataset, wanted.encoder), "anchor": anchor, "maps": VERSION, **made}
@@ -105,7 +105,7 @@ def find(dataset: Dataset, wanted: Wanted) -> Path | None:
 
 
 def shipped_name(wanted: Wanted) -> str:
-    made = wanted.settled()
+    made = wanted.resolved()
     return "--".join(filter(None, (made.encoder, made.projection, made.anchor)))
 
 
@@ -116,7 +116,7 @@ def build(dataset: Dataset, wanted: Wanted, progress: Progress | None = None) ->
         UserError: the embeddings are not built, or these vectors can't be drawn (and why).
         Cancelled: ``progress`` said stop.
     """
-    wanted = wanted.settled()
+    wanted = wanted.resolved()
     if (found := _readable(dataset, wanted)) is not None:
         return found.path
     found, steps = _embeddings(dataset, wanted.encoder), Steps(progress)
@@ -145,16 +145,17 @@ def _write(
     started = time.perf_counter()
     made, fitted_on = _project(wanted, found.vectors, anchor, progress)
     made.save(folder)
-    judged = honesty.judge(found.vectors, made.positions, progress=progress)
+    measured = quality.measure(found.vectors, made.positions, progress=progress)
     groups = clusters.find(made.positions)
-    layers = (judged.trust, judged.continuity, judged.kept, judged.nearest, groups)
+    layers = (measured.trust, measured.continuity, measured.kept, measured.nearest, groups)
     for name, layer in zip(LAYERS, layers, strict=True):
         np.save(folder / f"{name}.npy", layer)
     np.save(folder / "medoids.npy", clusters.medoids(found.vectors, groups))
     (folder / "ids.json").write_text(json.dumps(list(found.ids)))
     facts = {
-        "points": len(found.ids), "fitted_on": fitted_on, "k": judged.k, "measured": judged.measured,
-        "trustworthiness": judged.trustworthiness, "continuity": judged.mean_continuity, "kept": float(np.nanmean(judged.kept)),
+        "points": len(found.ids), "fitted_on": fitted_on, "k": measured.k, "measured": measured.measured,
+        "trustworthiness": measured.trustworthiness, "continuity": measured.mean_continuity,
+        "kept": float(np.nanmean(measured.kept)),
         "clusters": int(groups.max(initial=-1)) + 1, "smallest_cluster": clusters.usual_size(len(groups)),
         "fit_s": round(time.perf_counter() - started, 2), **({"share": made.share.tolist()} if hasattr(made, "share") else {}),
     }  # fmt: skip
@@ -208,7 +209,7 @@ def read(dataset: Dataset, wanted: Wanted, path: Path | None = None) -> Map:
     Raises:
         UserError: it is not built.
     """
-    found = _readable(dataset, wanted.settled(), path)
+    found = _readable(dataset, wanted.resolved(), path)
     if found is None:
         title = projections.get(wanted.projection).title
         raise UserError(
@@ -287,4 +288,4 @@ def drawn_together(
 
 
 def _towards(names: Sequence[str], projection: str, anchor: str, params: dict) -> list[Wanted]:
-    return [Wanted(name, projection, anchor, params).settled() for name in names]
+    return [Wanted(name, projection, anchor, params).resolved() for name in names]

@@ -17,8 +17,8 @@ from core.encoders.trained_networks import Blueprint
 from core.errors import UserError
 from core.services.ready import ready_encoder
 from core.services.search import item_of
+from core.training.resolve import refuse_taken
 from core.training.settings import Settings, override
-from core.training.settle import refuse_taken
 
 MAX_WEIGHTS = 2 << 30
 

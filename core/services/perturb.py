@@ -53,7 +53,7 @@ def robustness(
     encoder = ready_encoder(dataset, encoder_name, may_fit=False)
     wanted = [DISTORTIONS[name].name for name in _known(names)]
     if encoder.tier == "imported":
-        raise UserError(f"{encoder_name} are vectors that you brought: a distorted picture can't be encoded with them.")
+        raise UserError(f"{encoder_name} are imported vectors: a distorted picture can't be encoded with them.")
     causes = {**embed.causes(dataset, encoder), "sample": sample, "distortions": wanted, "version": VERSION}
 
     def write(folder: Path) -> dict:

@@ -19,8 +19,8 @@ from core.services.budget import fitted
 from core.services.train import DEFAULT, chosen, disk_bytes
 from core.training import runs
 from core.training import settings as table
+from core.training.resolve import draft, parameters_of, published, refuse_taken
 from core.training.settings import Settings, override, read_recipe
-from core.training.settle import draft, parameters_of, published, refuse_taken
 from core.training.sources import Outline
 
 ADVICE = {

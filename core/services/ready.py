@@ -49,7 +49,7 @@ def _own(dataset: Dataset, encoder: Encoder, progress: Progress | None, may_fit:
     """An encoder that looks at pictures itself: downloaded, in its number format, loaded; not yet fitted."""
     if may_fit and encoder.state().kind != "ready":
         encoder.load(progress)  # before it is here nothing is known of the weights, the fingerprint included
-    forms.settle(dataset, encoder, progress, may_measure=may_fit)
+    forms.resolve(dataset, encoder, progress, may_measure=may_fit)
     return _shared(encoder, progress) if load else encoder
 
 

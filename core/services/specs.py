@@ -39,10 +39,10 @@ def index_spec(text: str) -> IndexSpec:
     index = indexes.get(name)
     given = dict(_pair(text, part) for part in rest.split(",") if part.strip())
     known = {**index.build_knobs, **index.search_knobs}
-    settled = index.settle(known, given)
-    build = {knob: settled[knob] for knob in index.build_knobs}
-    search = {knob: settled[knob] for knob in index.search_knobs}
-    shown = ",".join(f"{knob}={settled[knob]:g}" for knob in given)
+    resolved = index.resolve(known, given)
+    build = {knob: resolved[knob] for knob in index.build_knobs}
+    search = {knob: resolved[knob] for knob in index.search_knobs}
+    shown = ",".join(f"{knob}={resolved[knob]:g}" for knob in given)
     joint = "," if ":" in name else ":"
     return IndexSpec(f"{name}{joint}{shown}" if shown else name, name, build, search, bool(index.exact))
 

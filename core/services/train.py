@@ -15,9 +15,9 @@ from core.services.budget import PROBE_STEPS, Fitted, fitted, measured
 from core.services.runs import is_running, job_of
 from core.training import runs
 from core.training.losses import LOSSES, needs_labels
+from core.training.resolve import refuse_taken, resolve
 from core.training.runs import COMPARING, PACE, WEIGHTS, Run
 from core.training.settings import Settings, in_words, override, read_recipe, recipe_names
-from core.training.settle import refuse_taken, settle
 from core.types import Progress, tell
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def losses() -> dict[str, str]:
 
 def configure(recipe: str, values: dict[str, object]) -> Settings:
     """A recipe with some of its settings replaced, everything left open decided. Raises UserError."""
-    return settle(override(read_recipe(recipe), chosen(values)))
+    return resolve(override(read_recipe(recipe), chosen(values)))
 
 
 def chosen(values: dict[str, object]) -> dict[str, object]:
@@ -174,14 +174,14 @@ def _fit_here(run: Run, progress: Progress | None) -> None:
 
     if run.checkpoint.exists() or any(line["kind"] == "plan" and line["images_s"] for line in run.lines()):
         return
-    settings = settle(run.settings())
+    settings = resolve(run.settings())
     run.write("phase", 0, what=WEIGHTS)
     tell(progress, WEIGHTS)
     make_network(settings, progress)  # what has to be downloaded is seen to be downloaded
     run.write("phase", 0, what=PACE)
     tell(progress, PACE)
     found = fitted(settings, measured)
-    runs.settle_on(run, found.settings)
+    runs.record_settings(run, found.settings)
     _note_plan(run, found)
 
 
@@ -218,7 +218,7 @@ def start(settings: Settings) -> tuple[str, str]:
 
     Pictures are decoded, weights fetched and an unknown pace measured by the job. Raises UserError for what is known before.
     """
-    settings = settle(settings)
+    settings = resolve(settings)
     refuse_taken(settings)
     found = fitted(settings)
     run = runs.create(found.settings)

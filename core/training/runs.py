@@ -141,7 +141,7 @@ def parsed(line: bytes) -> dict | None:
     return found if isinstance(found, dict) and "kind" in found else None
 
 
-def settle_on(run: Run, settings: Settings) -> None:
+def record_settings(run: Run, settings: Settings) -> None:
     """Replace what a run was told before its first step: open settings are decided on the machine that trains."""
     _note(run, settings, run.created, run.asked)
 
@@ -161,7 +161,7 @@ def create(settings: Settings, name: str = "", asked: Mapping[str, object] | Non
     if not ID.fullmatch(run.id):
         raise UserError(f"A run can't be named {run.id!r}.", "It begins with train- and goes on with letters, digits, _ . and -.")
     if (run.folder / "config.json").exists():
-        raise UserError(f"The run {run.id} is there already.", fix="Go on with it.", command=f"Go on with it: --resume {run.id}")
+        raise UserError(f"The run {run.id} is there already.", fix="Continue it.", command=f"Continue it: --resume {run.id}")
     with store.writing(run.folder.parent):
         store.make_folder(run.folder)
         store.check_space(run.folder)
@@ -185,7 +185,7 @@ def refuse_changes(run: Run, recipe: str, values: Mapping[str, object]) -> None:
             what = "dataset" if key == "datasets" else key
             raise UserError(
                 f"The run {run.id} has {what} {_said(known[-1])}, and {what} {_said(value)} was given.",
-                "A run goes on as it was begun.", "Leave that out, or begin another run.",
+                "A run continues as it was started.", "Leave that out, or begin another run.",
                 f"Leave that out, or begin another run: under another --run, or from its model with --start-from {told.name}.",
             )  # fmt: skip
 

@@ -28,10 +28,10 @@ class Settings:
     title: str = ""
     about: str = ""
     kind: str = "embedder"
-    """What the network can do besides embedding: nothing, ``distance`` of pairs (siamese), or drawing (autoencoder)."""
+    """What the network can do besides embedding: nothing, the distance of pairs (siamese), or reconstruction (autoencoder)."""
     family: str = "network"
     datasets: tuple[str, ...] = ()
-    """Names or paths; several are learned from together, each with classes of its own."""
+    """Names or paths; several are trained on together, each with classes of its own."""
     shares: tuple[float, ...] = ()
     """Share of each batch that each dataset gets; empty = by the square root of their sizes."""
     target: str = "auto"
@@ -40,49 +40,49 @@ class Settings:
     pretrained: bool = False
     """Start a timm backbone from its published weights (downloaded on first use)."""
     start_from: str = ""
-    """Name of a trained model to start from; its backbone, size and dim are taken over."""
+    """Name of a trained model whose weights are the initial ones; its backbone, size and dim are taken over."""
     name: str = ""
     """What the result is called, architecture.tag; empty = a free name."""
     dim: int = 192
-    """Length of the vectors."""
+    """Dimensions of the vectors."""
     levels: int = 1
-    """How many of a convolutional backbone's last stages the embedding sees; 1 = the last alone."""
+    """How many of a convolutional backbone's last stages feed the embedding; 1 = the last alone."""
     neck: bool = True
     """Whether a new linear layer makes the embedding, of length ``dim``. Without it the embedding is what the backbone pools,
     as in its published encoder: fine-tuning then starts exactly where that encoder is."""
     mirror: bool = False
     """Whether a picture is encoded as the mean of itself and its mirror image: twice the work, and better."""
     resize: int = 0
-    """Side of the input with which a network goes on that starts from another; 0 = as large as it was."""
+    """Image size with which training of another network is continued; 0 = as large as it was."""
     size: int = 0
-    """Side in pixels of the square that the network sees when it encodes; 0 = as the weights that it starts from, else 64."""
+    """Image size: side in pixels of the square input; 0 = that of the initial weights, else 64."""
     crop: int = 0
-    """Side of the random crops that it learns from; 0 = ``size``. Smaller crops show things as large as they will be when
+    """Side of the random training crops; 0 = ``size``. Smaller crops show things as large as they will be when
     the whole picture is shown at ``size`` (Touvron et al., 2019), and cost less. Convolutional networks only."""
     loss: str = "cross-entropy"
-    """Terms joined by +, each with an optional weight: ``cross-entropy + 0.5 triplet``."""
+    """The objective: losses joined by +, each with an optional weight: ``cross-entropy + 0.5 triplet``."""
     margin: float = 0.2
-    """By how much others have to be further away than the same, for losses that compare."""
+    """Margin of contrastive, triplet and ArcFace losses: by how much others have to be further away than the same."""
     scale: float = 16.0
     """Inverse temperature of losses that compare cosines."""
     smoothing: float = 0.1
-    """Share of the certainty of a label that is given to all other classes."""
+    """Label smoothing: share of a label that is given to all other classes."""
     teacher: str = ""
     """Name of a trained model, or of a pretrained network that is ready, whose embeddings the ``distill`` loss imitates."""
     teacher_size: int = 0
-    """Side at which the teacher sees whole pictures; 0 = its own. Crops are shown to it in proportion."""
+    """Image size of the teacher for whole pictures; 0 = its own. Crops are shown to it in proportion."""
     taught: tuple[float, ...] = ()
     """Weight of the ``distill`` loss on the pictures of each dataset; empty = 1 on all. A teacher that does not tell the
-    classes of a dataset apart holds its pupil back there."""
+    classes of a dataset apart holds its student back there."""
     per_class: int = 0
     """Pictures of each class in a batch (K of P x K); 0 = plain shuffling."""
     recolour: bool = False
     """Whether half the pictures of each instance in a batch are shown in other colours, and count as another instance. Then
     colour tells single things apart; losses that compare see them, classifiers do not. ``per_class`` is 4 or more."""
     batch: int = 128
-    """Pictures that one step learns from."""
+    """Batch size: pictures per step."""
     epochs: int = 10
-    """How often all pictures are shown."""
+    """Passes over all pictures."""
     minutes: float = 0.0
     """Minutes that the whole run may take on this machine: epochs, crops and validations are fitted to them and to the number
     of pictures; 0 = as the other settings say."""
@@ -93,30 +93,30 @@ class Settings:
     backbone_lr: float = 1.0
     """Learning rate of the backbone, as a multiple of ``lr``."""
     weight_decay: float = 0.05
-    """How strongly large weights are pulled back to zero (AdamW)."""
+    """Decoupled weight decay of AdamW."""
     warmup: float = 0.05
-    """Share of all steps in which the learning rate rises."""
+    """Warm-up: share of all steps in which the learning rate rises."""
     freeze_epochs: int = 0
-    """Epochs at the start in which only the new layers learn."""
+    """Epochs at the start in which only the new layers are trained."""
     frozen_stages: int = 0
-    """The stem and so many stages of the backbone keep the weights that they start with: edges and textures are the same
-    everywhere, and the early stages cost the most time."""
+    """The stem and so many stages of the backbone keep their initial weights: edges and textures are the same everywhere,
+    and the early stages cost the most time."""
     freeze_norm: bool = False
     """Whether batch normalisation in the backbone keeps its statistics: right for pretrained weights and small batches."""
     clip: float = 5.0
-    """Longest gradient of a step; 0 = any length."""
+    """Gradient clipping: largest norm of a step's gradient; 0 = no clipping."""
     ema: float = 0.0
-    """Decay of the averaged weights that are validated and kept; 0 = the weights themselves."""
+    """Decay of the exponential moving average of the weights, which is validated and kept; 0 = the weights themselves."""
     paste: float = 0.0
     """Share of the pictures that are shown smaller, on top of another picture of the batch: surroundings then count less."""
     augment: str = "standard"
-    """How pictures are changed before they are shown: ``light`` hardly crops, ``strong`` is for learning without labels."""
+    """Data augmentation: ``light`` hardly crops, ``strong`` is for learning without labels."""
     validation: float = 0.1
-    """Share of the training pictures (whole instances, where these are known) kept back to choose the best epoch."""
+    """Share of the training pictures (whole instances, where these are known) held out to choose the best epoch."""
     validate_every: int = 1
     """Epochs between two validations."""
     patience: int = 0
-    """Stop after so many validations without a better one; 0 = never."""
+    """Early stopping: after so many validations without a better one; 0 = never."""
     checkpoint_s: float = 60.0
     """Seconds between two checkpoints within an epoch: so much is lost by a kill."""
     precision: str = "auto"
@@ -124,7 +124,7 @@ class Settings:
     stored: str = "half"
     """How the weights are stored: half precision, or ``int8`` with a scale for each output channel, at half the size."""
     seed: int = 0
-    """Decides all chance: the same seed gives the same curve."""
+    """Random seed: the same seed gives the same curve."""
     licence: str = "Trained on your own pictures: their rights decide."
 
     def to_dict(self) -> dict:

@@ -18,9 +18,9 @@ from core.training.batches import check_batch, steps_per_epoch
 from core.training.checkpoint import load
 from core.training.loop import State, Trainer
 from core.training.losses import needs_labels
+from core.training.resolve import blueprint_of, model_card, published, published_teacher, refuse_taken, resolve
 from core.training.runs import LEARNING, PICTURES, WEIGHTS, Run
 from core.training.settings import Settings
-from core.training.settle import blueprint_of, model_card, published, published_teacher, refuse_taken, settle
 from core.training.sources import Source, open_sources
 from core.training.validate import DRAWING, RETRIEVAL, embed_pictures, pair_threshold
 from core.types import Progress, tell
@@ -33,14 +33,14 @@ def begin(
     settings: Settings, name: str = "", progress: Progress | None = None, asked: Mapping[str, object] | None = None
 ) -> Run:
     """Check everything, decode the pictures, and make the run's folder; nothing is learned yet. Raises UserError."""
-    settings = settle(settings)
+    settings = resolve(settings)
     refuse_taken(settings)
     check(settings, progress)
     return runs.create(settings, name, asked)
 
 
 def check(settings: Settings, progress: Progress | None = None) -> tuple[list[Source], int]:
-    """The decoded sources and the number of parameters of a settled run, if it can be done. Raises UserError."""
+    """The decoded sources and the number of parameters of a resolved run, if it can be done. Raises UserError."""
     tell(progress, PICTURES)
     found = open_sources(settings, needs_labels(settings), progress)
     tell(progress, WEIGHTS)

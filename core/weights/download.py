@@ -116,7 +116,7 @@ def _stopped(source: Source, done: int) -> UserError:
     total = f" of {source.size / 1e6:.1f}" if source.size else ""
     return UserError(
         f"The download of {source.url} stopped at {done / 1e6:.1f}{total} MB: the server can't be reached.",
-        fix="Try again: it goes on from there.",
+        fix="Try again: it continues from there.",
     )
 
 

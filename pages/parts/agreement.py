@@ -25,7 +25,7 @@ def show(agreement: Agreement, titles: Sequence[str], marks: Sequence[str]) -> N
 def empty() -> None:
     """What stands here while fewer than two encoders have answered."""
     caption("Agreement")
-    quiet("With two or more answers, this table says how many pictures they have in common.")
+    quiet("With two or more answers, this table shows how many hits they share.")
 
 
 def table(values: Sequence[Sequence[float]], titles: Sequence[str], marks: Sequence[str]) -> str:
@@ -51,15 +51,15 @@ def reading(agreement: Agreement, titles: Sequence[str]) -> str:
         return ""
     best, i, j = max(pairs)
     if best == 0:
-        return "No picture was found by two encoders."
+        return "No two encoders share a hit."
     shared = round(best * agreement.k)
-    return f"{titles[j]} and {titles[i]} agree most: {shared} of {agreement.k} pictures in common."
+    return f"{titles[j]} and {titles[i]} agree most: {shared} of {agreement.k} hits shared."
 
 
 def _explain(ranked: bool, k: int) -> str:
     if ranked:
-        return "Rank-biased overlap (p = 0.9): shared pictures count more the higher they stand."
-    return f"Share of the top {k} that two encoders have in common."
+        return "Rank-biased overlap (p = 0.9): shared hits count more the higher they rank."
+    return f"Overlap@{k}: the share of the top {k} that two encoders share."
 
 
 def _figure(value: float) -> str:

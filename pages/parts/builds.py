@@ -85,14 +85,14 @@ def last_of(locator: str) -> dict[str, str]:
 
 
 def progress_words(job: JobStatus) -> str:
-    """``1,200 of 2,720 · 350 a second · 4 s left``; of a download ``12.0 MB of 103 MB · 4.1 MB a second · 22 s left``."""
+    """``1,200 of 2,720 · 350 per second · 4 s left``; of a download ``12.0 MB of 103 MB · 4.1 MB per second · 22 s left``."""
     if not job.total:
         return job.message or "Starting"
     fetched = job.arguments[0] == "download"
     parts = [f"{size(job.done)} of {size(job.total)}" if fetched else f"{job.done:,} of {job.total:,}"]
     if job.rate:
         rate = size(job.rate) if fetched else f"{job.rate:,.0f}" if job.rate >= 10 else f"{job.rate:.1f}"
-        parts.append(f"{rate} a second")
+        parts.append(f"{rate} per second")
     if job.seconds_left is not None:
         parts.append(f"{duration(job.seconds_left)} left")
     return " · ".join(parts)

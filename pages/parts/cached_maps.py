@@ -27,8 +27,8 @@ SAMPLE = 3000
 
 
 def spec_of(wanted: Wanted) -> str:
-    settled = wanted.settled()
-    return "|".join((settled.encoder, settled.projection, settled.anchor, json.dumps(dict(settled.params), sort_keys=True)))
+    resolved = wanted.resolved()
+    return "|".join((resolved.encoder, resolved.projection, resolved.anchor, json.dumps(dict(resolved.params), sort_keys=True)))
 
 
 def _wanted(spec: str) -> Wanted:

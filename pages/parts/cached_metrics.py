@@ -46,7 +46,7 @@ def class_table(name: str, stamp: float, dataset: str, protocol: str, metric: st
     cells = leaderboards.cells_of(report(name, stamp), dataset, protocol)
     scores, ids, groups, _ = leaderboards.aligned(cells, metric)
     if not len(ids):
-        raise leaderboards.nothing_to_judge(cells[0])
+        raise leaderboards.nothing_to_evaluate(cells[0])
     return leaderboards.by_class(scores, groups)
 
 

@@ -44,7 +44,7 @@ def choose(view: View) -> None:
 
 
 def _page(total: int, filters: str) -> int:
-    """Earlier and Later buttons; another filter starts on the first page."""
+    """Previous and Next buttons; another filter starts on the first page."""
     state = st.session_state
     if state.get("gallery_filters") != filters:
         state["gallery_filters"], state["gallery_page"] = filters, 0
@@ -53,10 +53,10 @@ def _page(total: int, filters: str) -> int:
     with st.container(horizontal=True, vertical_alignment="center"):
         first = page * PAGE + 1
         quiet(f"{first:,} to {min(first + PAGE - 1, total):,} of {total:,}")
-        if st.button("Earlier", disabled=page == 0, key="gallery_earlier"):
+        if st.button("Previous", disabled=page == 0, key="gallery_previous"):
             state["gallery_page"] = page - 1
             st.rerun(scope="fragment")
-        if st.button("Later", disabled=page == last, key="gallery_later"):
+        if st.button("Next", disabled=page == last, key="gallery_next"):
             state["gallery_page"] = page + 1
             st.rerun(scope="fragment")
     return page

@@ -15,11 +15,11 @@ ZIP_MB, HOSTED_ZIP_MB = 1024, 200
 
 
 def panel() -> None:
-    """Two ways in. A hosted demo has only the zip: paths of its server are nobody's business."""
+    """Two ways to add. A hosted demo has only the zip: paths of its server are not shown to visitors."""
     caption("Add pictures")
     if not hosted():
         with st.form("add_place", border=False):
-            st.text_input("A place on this machine", placeholder="~/Pictures", key=PATH)
+            st.text_input("Path on this machine", placeholder="~/Pictures", key=PATH)
             quiet("A folder (class/, split/class/, category/instance/), a zip, a CSV manifest or Parquet. Nothing is copied.")
             st.form_submit_button("Add", key="add", width="stretch", on_click=_typed)
     field = f"add_zip_{st.session_state.setdefault(ROUND, 0)}"
@@ -33,8 +33,8 @@ def _typed() -> None:
     if place:
         _add(lambda: library.add_folder(place))
     else:
-        fix = "Type where the pictures lie, for example ~/Pictures."
-        st.session_state[OUTCOME] = UserError("No place was given.", fix=fix)
+        fix = "Type the folder of the pictures, for example ~/Pictures."
+        st.session_state[OUTCOME] = UserError("No path was given.", fix=fix)
 
 
 def _uploaded(field: str) -> None:

@@ -33,7 +33,7 @@ def panel() -> None:
         st.session_state[INDEX] = link.FIRST_INDEX
     index = st.selectbox("Index", list(indexes), key=INDEX, format_func=indexes.__getitem__)
     if not encoders:
-        quiet("A build turns every picture of a data set into vectors, once. A search then takes milliseconds.")
+        quiet("A build encodes every picture of a data set once. A search then takes milliseconds.")
         return
     _offer(locator, encoders, index)
 

@@ -8,12 +8,12 @@ import streamlit as st
 
 from core.services import library
 from pages.parts import cached
-from pages.parts.words import ago, note, quiet, row_html, size
+from pages.parts.words import ago, count, note, quiet, row_html, size
 
 FIRST = 20
 KINDS = {
-    "embeddings": "vectors", "indexes": "index", "partial": "unfinished build", "maps": "map", "fits": "fit",
-    "usual": "usual score",
+    "embeddings": "embeddings", "indexes": "index", "partial": "unfinished build", "maps": "map", "fits": "fitted encoder",
+    "usual": "score calibration",
 }  # fmt: skip
 
 
@@ -24,7 +24,7 @@ def show(may_delete: bool) -> None:
         note("Nothing has been built on this machine yet.", "What a build makes is listed here with its size and age.")
         return
     total = size(sum(row["bytes"] for row in rows))
-    quiet(f"{len(rows):,} {'entry' if len(rows) == 1 else 'entries'}, {total}. All can be built again.")
+    quiet(f"{count(len(rows), 'entry', 'entries')}, {total}. {'It' if len(rows) == 1 else 'All'} can be built again.")
     every = len(rows) <= FIRST or st.toggle(f"Show all {len(rows)}", key="every_cache")
     for row in rows if every else rows[:FIRST]:
         with st.container(key=f"row_cache_{row['kind']}_{row['key']}", horizontal=True, vertical_alignment="center"):
@@ -41,7 +41,7 @@ def _facts(row: dict) -> str:
     now = time.time()
     parts = [size(row["bytes"])]
     if row["rows"]:
-        parts.append(f"{row['rows']:,} rows")
+        parts.append(count(row["rows"], "row"))
     if row["built"]:
         parts.append(f"built {ago(now - row['built'])}")
     parts.append(f"used {ago(now - row['used'])}")

@@ -12,12 +12,12 @@ from pages.parts.words import quiet, table, trouble
 
 CHOICE, OUTCOME = "layout_choice", "layout_outcome"
 COLUMNS = {"picture": "Picture", "label": "Class", "split": "Split", "category": "Category", "instance": "Object"}
-HELP = "One word for each level of folders. * says nothing. A class, or a category with its objects, is what hits are judged by."
+HELP = "One word for each level of folders; * ignores a level. Relevance goes by class, or by category and object."
 
 
 def offer(row: dict, number: int) -> None:
     """The button of one data set, where its labels come from folders. A demo's visitors don't change them for one another."""
-    if row["layout"] and not hosted() and st.button("Labels", key=f"labels_{number}", help="How the folders were understood"):
+    if row["layout"] and not hosted() and st.button("Labels", key=f"labels_{number}", help="How the folders are read as labels"):
         _labels(row)
 
 

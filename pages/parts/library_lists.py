@@ -10,19 +10,19 @@ from pages.parts import builds, cached, downloads, library_layout, link, setting
 from pages.parts.shell import hosted
 from pages.parts.words import count, quiet, row_html, size, table
 
-STATES = {"ready": ("ready", ""), "download": ("needs download", "plain"), "unavailable": ("not here", "plain")}
+STATES = {"ready": ("ready", ""), "download": ("needs download", "plain"), "unavailable": ("not available", "plain")}
 MAX_SKIPPED = 500
 
 
 def datasets() -> None:
-    """Ready ones first, with what is in them and what was passed over; then those that could be had."""
+    """Ready ones first, with what is in them and what was skipped; then those that could be had."""
     rows = cached.dataset_rows()
     ready = [row for row in rows if row["state"] == "ready" or row["added"]]
     for number, row in enumerate(ready):
         _dataset(row, number)
     others = [row for row in rows if row not in ready]
     if others and not hosted():
-        with st.expander(f"{len(others)} public sets that you could add"):
+        with st.expander(f"{count(len(others), 'public data set')} to download or add"):
             for number, row in enumerate(others, start=len(ready)):
                 _dataset(row, number)
 
@@ -62,12 +62,12 @@ def _contents(row: dict) -> str:
         return row["detail"].replace("Download it on the Library page", "Download it here")
     parts = [count(row["pictures"], "picture")]
     if row["labels"]:
-        parts.append(f"{row['labels']:,} classes" if row["labels"] > 1 else "1 class")
+        parts.append(count(row["labels"], "class", "classes"))
     parts += [f"{name} {number:,}" for name, number in list(row["splits"].items())[:4]]
     return " · ".join(parts)
 
 
-@st.dialog("Passed over", width="large")
+@st.dialog("Skipped files", width="large")
 def _skipped(row: dict) -> None:
     """Everything that could not be used, with the reason, and what was used, but not as it stands."""
     try:

@@ -100,9 +100,9 @@ def _days(seconds: float) -> str:
     return f"{days} day{'s' if days > 1 else ''} ago"
 
 
-def count(number: int, noun: str) -> str:
-    """``1 picture``, ``2,720 pictures``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def count(number: int, noun: str, plural: str = "") -> str:
+    """``1 picture``, ``2,720 pictures``; ``plural`` where it is not the noun with an s."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def short(words: str, limit: int = 60) -> str:

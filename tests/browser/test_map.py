@@ -140,7 +140,7 @@ def test_the_morph_moves_and_is_kept_in_the_link(open_at):
     page.locator(".maps-morph input").dispatch_event("change")
     expect(page).to_have_url(re.compile("morph=0.6"))
     eventually(page, lambda: canvas.evaluate(look), lambda now: now != before)
-    expect(page.get_by_text("These change neighbourhoods")).to_be_visible()
+    expect(page.get_by_text("Largest neighbourhood changes")).to_be_visible()
 
 
 def test_keys_move_and_zoom_and_pictures_can_be_switched_off(open_at):

@@ -104,10 +104,10 @@ def test_a_link_restores_the_view(open_at):
     page = open_at("metrics?view=Classes&dataset=eth80&protocol=category&metric=hit%401")
     for kept in ("view=Classes", "dataset=eth80", "protocol=category"):
         expect(page).to_have_url(re.compile(kept))
-    expect(page.get_by_text("Hit@1 by class, the hardest at the left")).to_have_count(1)
+    expect(page.get_by_text("hit@1 by class, the hardest at the left")).to_have_count(1)
     page.reload()
     settle(page)
-    expect(page.get_by_text("Hit@1 by class, the hardest at the left")).to_have_count(1)
+    expect(page.get_by_text("hit@1 by class, the hardest at the left")).to_have_count(1)
 
 
 def test_a_narrow_screen_is_no_wider_than_itself(open_at):

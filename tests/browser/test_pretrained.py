@@ -53,7 +53,7 @@ def folder(tmp_path):
 
 def test_a_typed_timm_name_is_downloaded_built_and_answers(open_at, folder):
     page = open_at("library")
-    page.get_by_label("A place on this machine").fill(str(folder))
+    page.get_by_label("Path on this machine").fill(str(folder))
     page.keyboard.press("Tab")
     page.get_by_role("button", name="Add", exact=True).click()
     row = page.locator("[class*=st-key-row_dataset_]", has_text="40 pictures")

@@ -73,7 +73,7 @@ def test_every_view_works_on(open_at, photographs, name, gallery):
 
 
 def _other_views(open_at, locator: str) -> None:
-    page = open_at(at("Where it is lost", locator, "&pca=16&code=pq&through=ivf_flat"))
+    page = open_at(at("Approximation loss", locator, "&pca=16&code=pq&through=ivf_flat"))
     button = page.get_by_role("button", name="Measure the stages")
     answer = page.get_by_text("What each stage costs and saves")
     expect(button.or_(answer).first).to_be_visible()
@@ -88,4 +88,4 @@ def _other_views(open_at, locator: str) -> None:
         expect(page.locator(".lab-bits .band.met")).not_to_have_count(0)
         page.context.close()
     page = open_at(at("Advice", locator))
-    expect(page.locator(".lab-advice")).to_contain_text(re.compile(r"^For [\d,]+ vectors of 192 numbers take .*: it finds"))
+    expect(page.locator(".lab-advice")).to_contain_text(re.compile(r"^For [\d,]+ vectors of 192 dimensions take .*: it finds"))

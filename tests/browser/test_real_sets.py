@@ -23,7 +23,7 @@ SETS = {
 
 
 def add(page, path) -> None:
-    page.get_by_label("A place on this machine").fill(str(path))
+    page.get_by_label("Path on this machine").fill(str(path))
     page.get_by_role("button", name="Add", exact=True).click()
 
 

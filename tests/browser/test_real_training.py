@@ -30,7 +30,7 @@ def address(tmp_path_factory, photographs):
 
 def test_the_default_run_finds_clothes_far_better_and_says_so_by_itself(open_at):
     page = open_at("train")
-    page.get_by_text("kept back", exact=False).first.wait_for()
+    page.get_by_text("held out", exact=False).first.wait_for()
     page.get_by_text("min", exact=False).first.wait_for()  # the estimate
     page.get_by_role("button", name="Start training").click()
     expect(page.locator(".ll-phases .now")).to_be_visible()
@@ -39,5 +39,5 @@ def test_the_default_run_finds_clothes_far_better_and_says_so_by_itself(open_at)
     before, after = map(float, re.search(r"(\d\.\d+) → (\d\.\d+)", said).groups())
     assert after > before + 0.2, said
     assert "tf_efficientnet_lite0.in1k" in page.locator("body").inner_text()
-    expect(page.locator(".ll-moved").first).to_be_visible()
+    expect(page.locator(".ll-ranks").first).to_be_visible()
     expect(page.get_by_role("button", name="Compare both encoders")).to_be_enabled()

@@ -45,7 +45,7 @@ def test_from_start_to_before_and_after(open_at):
     settle(page)
     for label, value in (("Image size, pixels", "32"), ("Batch size", "16"), ("Epochs", "200")):
         fill(page, label, value)
-    page.get_by_text("40 + 8 kept back").wait_for()
+    page.get_by_text("40 + 8 held out").wait_for()
     page.get_by_role("button", name="Start training").click()
     expect(page.locator(".ll-phases .now")).to_be_visible()  # from the first minute
     page.locator(".js-plotly-plot").nth(3).wait_for(timeout=SLOW_MS)
@@ -63,5 +63,5 @@ def test_from_start_to_before_and_after(open_at):
     page.get_by_role("button", name="Stop", exact=True).wait_for(timeout=SLOW_MS)
     page.locator(".ll-shifts .track").first.wait_for(timeout=SLOW_MS)  # measured, and opened, by itself
     expect(page.get_by_role("radio", name="Before and after")).to_be_checked()
-    page.locator(".ll-moved").first.wait_for()
+    page.locator(".ll-ranks").first.wait_for()
     expect(page.get_by_role("button", name="Compare both encoders")).to_be_enabled()

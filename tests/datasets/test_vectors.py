@@ -58,7 +58,7 @@ def test_numbers_as_ids(tmp_path):
         (VECTORS[0], IDS, "shape"),
         (VECTORS[None], IDS, "shape"),
         (np.empty((0, 3)), (), "0 vectors"),
-        (np.empty((4, 0)), IDS, "of 0 numbers"),
+        (np.empty((4, 0)), IDS, "of 0 dimensions"),
         (np.where(VECTORS == 5, np.nan, VECTORS), IDS, "not finite"),
         (np.where(VECTORS == 5, np.inf, VECTORS), IDS, "not finite"),
         (np.full((4, 3), 1e300), IDS, "not finite"),

@@ -120,9 +120,9 @@ def test_rounded_weights_are_read_anew_for_fp32(publish, images):
     publish(NAME)
     encoder = encoders.get(NAME)
     whole = encoder.encode(images)
-    encoder.use_form("bf16-weights")
+    encoder.use_precision("bf16-weights")
     assert np.abs(encoder.encode(images) - whole).max() > 0
-    encoder.use_form("fp32")
+    encoder.use_precision("fp32")
     np.testing.assert_array_equal(encoder.encode(images), whole)
 
 
@@ -153,7 +153,7 @@ def test_half_precision_ranks_the_same_and_leaves_the_shared_network_whole(name)
     wanted = whole.encode_prepared(prepared)
     for form in ("bf16-autocast", "bf16-weights"):
         other = encoders.get(name)
-        other.use_form(form)
+        other.use_precision(form)
         assert other.fingerprint() != whole.fingerprint()
         assert trial.top_overlap(wanted, other.encode_prepared(prepared)) > 0.8, form
     np.testing.assert_array_equal(whole.encode_prepared(prepared), wanted)

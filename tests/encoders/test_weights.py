@@ -46,7 +46,7 @@ def test_stopping_keeps_what_came_for_the_next_try(publish, hub, artifacts):
 def test_a_server_that_keeps_dying_is_an_error_that_says_how_far_it_came(publish, hub):
     publish(NAME)
     hub.cut_after = [300_000, 0, 0, 0, 0, 0, 0, 0]
-    with pytest.raises(UserError, match=r"stopped at 0\.[23].* MB.*goes on from there"):
+    with pytest.raises(UserError, match=r"stopped at 0\.[23].* MB.*continues from there"):
         encoders.get(NAME).load()
 
 

@@ -28,7 +28,7 @@ def test_equal_recall():
     found = equal_recall(POINTS, 0.95)
     assert [(p.index, p.p50) for p in found.best] == [("hnsw", 1.0), ("pq", 2.0), ("exact", 4.0)]
     assert dict(found.short) == {"lsh": 0.7}
-    assert found.sentence.startswith("At recall@10 of at least 0.95 the fastest is HNSW (hnsw:x=1): 1 ms a query")
+    assert found.sentence.startswith("At recall@10 of at least 0.95 the fastest is HNSW (hnsw:x=1): 1 ms per query")
     assert "4 times faster than comparing with every picture" in found.sentence
     assert equal_recall(POINTS, 0.995).sentence.endswith("no approximation is faster here.")
     assert equal_recall(POINTS, 0.95, batch=True).best[0].index == "exact"

@@ -1,4 +1,4 @@
-"""tune, waterfall, ghosts and buckets on the command line."""
+"""tune, waterfall, missed and buckets on the command line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 import pytest
 from PIL import Image
 
-from core.cli import losing
+from core.cli import approximation
 from core.services.lab import curves
 from core.services.lab.chain import Stage
 from tests.lab.conftest import ENCODER
@@ -89,7 +89,7 @@ def test_what_a_page_starts_is_a_command(here, catalogue):
     assert curves.plan(catalogue, ENCODER, ["sq8:rerank=1"], 5, timed=False).found != (point,)
 
 
-def test_waterfall_ghosts_buckets(here):
+def test_waterfall_missed_buckets(here):
     code, out, _ = here("waterfall", *AT, "--pca", "16", "--code", "int8", "--index", "exact")
     assert code == 0
     assert "mAP change, 95 %" in out.splitlines()[0]
@@ -97,10 +97,10 @@ def test_waterfall_ghosts_buckets(here):
     assert [line.split("  ")[0] for line in out.splitlines()[1:5]] == [
         "Full vectors",
         "PCA to 16",
-        "8-bit numbers",
+        "Scalar quantisation (SQ8)",
         "Re-ranking 40",
     ]
-    code, out, _ = here("ghosts", *AT, "--query", "mug-15-0", "--index", "lsh:bits=64,rerank=1", "--json")
+    code, out, _ = here("missed", *AT, "--query", "mug-15-0", "--index", "lsh:bits=64,rerank=1", "--json")
     told = json.loads(out)
     assert {one["state"] for one in told["merged"]} == {"found", "ghost", "extra"}
     for method, bits, threshold in (("lsh", 64, 0.4), ("minhash", 128, 0.4)):
@@ -112,24 +112,24 @@ def test_waterfall_ghosts_buckets(here):
 
 
 def test_a_query_is_named_as_elsewhere(here, tmp_path):
-    """An id with and without ``id:``, a file of the data set, and for ghosts a file from elsewhere."""
+    """An id with and without ``id:``, a file of the data set, and for missed neighbours a file from elsewhere."""
     index = ("--index", "sq8", "--json")
-    answers = [json.loads(here("ghosts", *AT, "--query", query, *index)[1])["merged"] for query in ("mug-15-0", "id:mug-15-0")]
+    answers = [json.loads(here("missed", *AT, "--query", query, *index)[1])["merged"] for query in ("mug-15-0", "id:mug-15-0")]
     assert answers[0] == answers[1]
     own = tmp_path / "own.png"
     Image.new("RGB", (40, 40), (200, 30, 30)).save(own)
-    code, out, _ = here("ghosts", *AT, "--query", str(own), *index)
+    code, out, _ = here("missed", *AT, "--query", str(own), *index)
     assert (code, json.loads(out)["query"], len(json.loads(out)["exact"])) == (0, "own.png", 10)
     assert here("buckets", *AT, "--query", "id:mug-15-0", "--json")[1] == here("buckets", *AT, "--query", "mug-15-0", "--json")[1]
     code, _, err = here("buckets", *AT, "--query", str(own))
     assert (code, "no picture of" in err) == (1, True)
 
 
-def test_ghosts_mark_copies_and_say_what_is_left_out(here, tmp_path):
+def test_missed_neighbours_mark_copies_and_say_what_is_left_out(here, tmp_path):
     gallery = paint(tmp_path / "copied", numbered(12))
     for path in (gallery / "copy.png", tmp_path / "given.png"):
         path.write_bytes((gallery / "00003.png").read_bytes())
-    told = ("ghosts", "--dataset", str(gallery), "--encoder", ENCODER, "--index", "sq8", "-k", "4")
+    told = ("missed", "--dataset", str(gallery), "--encoder", ENCODER, "--index", "sq8", "-k", "4")
     code, out, _ = here(*told, "--query", str(tmp_path / "given.png"))
     assert (code, [("identical file" in line, line.split()[-1]) for line in out.splitlines()[1:3]]) == (
         0, [(True, "00003.png"), (True, "copy.png")],
@@ -142,7 +142,7 @@ def test_ghosts_mark_copies_and_say_what_is_left_out(here, tmp_path):
 def test_buckets_print_each_number_once(here):
     _, out, _ = here("buckets", *AT, "--query", "mug-15-0")
     assert "similarity" not in out.splitlines()[0]
-    assert "expected to meet, %" in out.splitlines()[0]
+    assert "collision probability, %" in out.splitlines()[0]
     _, out, _ = here("buckets", *AT, "--query", "mug-15-0", "--method", "minhash")
     assert out.splitlines()[0].split()[:2] == ["similarity", "cosine"]
 
@@ -153,14 +153,14 @@ def test_buckets_print_each_number_once(here):
      (-0.0123, 0.5, "-0.012 to +0.50"), (-0.000004, 0.0, "-0.000004 to 0")],
 )  # fmt: skip
 def test_a_change_shows_two_digits(low, high, words):
-    assert losing._change(Stage("", "", "", 1.0, {}, low, high, 1.0, 1.0, (), 0, 0)) == words
+    assert approximation._change(Stage("", "", "", 1.0, {}, low, high, 1.0, 1.0, (), 0, 0)) == words
 
 
 @pytest.mark.parametrize(
     "arguments",
     [("tune", "--recall", "1.5"), ("tune", "--indexes", "hnsv"), ("tune", "--size", "5"), ("tune", "--csv", "nowhere/at/all.csv"),
      ("tune", "--memory", "0"), ("tune", "--memory", "-1"), ("tune", "--memory", "nan"), ("tune", "--memory", "inf"),
-     ("waterfall", "--pca", "1000"), ("ghosts", "--query", "nobody"), ("ghosts", "--query", "id:nobody"),
+     ("waterfall", "--pca", "1000"), ("missed", "--query", "nobody"), ("missed", "--query", "id:nobody"),
      ("buckets", "--query", "mug-15-0", "--bits", "3")],
 )  # fmt: skip
 def test_nonsense_ends_in_a_sentence(here, arguments):
@@ -176,7 +176,7 @@ def test_nonsense_ends_in_a_sentence(here, arguments):
         (("tune", "--indexes", ","), "names none"),
         (("buckets", "--query", "mug-15-0", "--method", "minhash", "--rows", "4"), "--rows"),
         (("buckets", "--query", "mug-15-0", "--hash-dim", "32"), "--hash-dim"),
-        (("ghosts", "--query", "/none/there.png"), "there.png"),
+        (("missed", "--query", "/none/there.png"), "there.png"),
     ],
 )
 def test_what_would_be_passed_over_is_said(here, command, said):

@@ -66,7 +66,7 @@ def test_an_exact_chain_loses_nothing(catalogue):
     found = waterfall(catalogue, ENCODER, Chain(pca=192, code="float32", index="exact", rerank=2))
     assert [stage.recall for stage in found.stages] == [1.0, 1.0, 1.0]
     assert found.stages[-1].quality == pytest.approx(dict(found.stages[0].quality), abs=1e-6)
-    assert found.sentence == "No stage loses any of the true 10 nearest."
+    assert found.sentence == "No stage misses any of the true 10 nearest."
 
 
 def test_quality_is_that_of_the_report(catalogue):

@@ -12,7 +12,7 @@ import pytest
 
 from core.services import leaderboard, library, reports
 from pages.parts import cached_metrics
-from pages.parts.metrics import export, judge
+from pages.parts.metrics import evaluation, export
 from pages.parts.metrics.choice import Choice
 from tests.pages.conftest import ENCODERS
 from tests.pages.reading import component, html, param
@@ -45,7 +45,7 @@ def test_every_pair_is_shown_with_its_adjusted_p(opened):
     said = html(opened("Leaderboard"))
     table = said[said.index("ll-pairs") :]
     assert table.count(" differs by ") == 3
-    assert table.count(">≈ ") == table.count(": within chance") > 0
+    assert table.count(">≈ ") == table.count(": not significant") > 0
     assert "Holm" in unescape(said)
     assert "all 3 pairs" in said
 
@@ -71,7 +71,7 @@ def test_quality_is_drawn_against_every_cost(opened):
         chart = json.loads(app.get("plotly_chart")[0].proto.spec)
         drawn = {one["text"][0]: one["x"][0] for one in chart["data"] if one.get("text")}
         assert set(drawn) == {"HSV histogram", "Tiny image", "HOG"}
-        assert "on the dotted front" in html(app)
+        assert "on the Pareto front" in html(app)
         if name == "Vector size":
             assert drawn == {"HSV histogram": 768, "Tiny image": 3072, "HOG": 2304}
 
@@ -93,7 +93,7 @@ def test_a_threshold_is_drawn_into_both_charts(opened, artifacts):
 
 
 def test_lifts_are_shown_with_their_intervals(opened):
-    (chart,) = [json.loads(one.proto.spec) for one in opened("Meaning").get("plotly_chart")]
+    (chart,) = [json.loads(one.proto.spec) for one in opened("Shared factors").get("plotly_chart")]
     assert all("×<br>" in text and "–" in text for line in chart["data"][0]["text"] for text in line if text)
 
 
@@ -121,15 +121,15 @@ def test_two_hundred_classes_are_a_list_that_names_each(open_page, report):
     assert (np.diff(of_classes) > -0.01).all()
 
 
-def test_pictures_can_be_judged_by_any_attribute(opened, monkeypatch):
+def test_pictures_can_be_evaluated_by_any_attribute(opened, monkeypatch):
     started = []
-    monkeypatch.setattr(judge.jobs, "start", lambda title, arguments: started.append(arguments))
+    monkeypatch.setattr(evaluation.jobs, "start", lambda title, arguments: started.append(arguments))
     app = opened("Leaderboard")
-    app.multiselect(key="metrics_judge_sets").set_value(["catalogue"]).run()
-    options = app.multiselect(key="metrics_judge_by").options
+    app.multiselect(key="metrics_evaluate_sets").set_value(["catalogue"]).run()
+    options = app.multiselect(key="metrics_evaluate_by").options
     assert {"instance", "category", "pattern (attribute)"} <= set(options)
-    app.multiselect(key="metrics_judge_by").set_value(["by:pattern"]).run()
-    app.button(key="metrics_judge").click().run()
+    app.multiselect(key="metrics_evaluate_by").set_value(["by:pattern"]).run()
+    app.button(key="metrics_evaluate").click().run()
     assert not app.exception
     ((*_, flag, value),) = started
     assert (flag, value) == ("--protocols", "by:pattern")

@@ -111,4 +111,4 @@ def test_a_data_set_is_fetched_by_the_same_command_and_not_twice(open_page, monk
     cached.forget_downloads()
     app = open_page("library")
     assert "flowers102" not in buttons(app, "dataset")
-    assert "31.5 MB of 362 MB · 4.0 MB a second · 82 s left" in html(app)
+    assert "31.5 MB of 362 MB · 4.0 MB per second · 82 s left" in html(app)

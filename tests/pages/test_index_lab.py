@@ -152,23 +152,23 @@ def test_a_slider_moves_recall_and_pictures(opened):
     app = opened(ONE, **{"try": "ivf_flat", "set": "nprobe=1"})
     lost, before = ids(app, "ghost"), html(app)
     assert lost
-    assert "took their places" in before or "took its place" in before
+    assert "take their places" in before or "takes its place" in before
     key = "keep_lab_set_ivf_flat_nprobe"
     app.select_slider(key=key).set_value(64).run()
     assert ids(app, "ghost") == ids(app, "extra") == []
     assert "<b>100%</b>" in html(app)
-    assert "Nothing is lost" in html(app)
+    assert "No neighbour is missed" in html(app)
     assert param(app, "set") == "nprobe=64"
 
 
-def test_ghosts_stand_where_they_belong(opened):
+def test_missed_neighbours_stand_where_they_belong(opened):
     app = opened(ONE, **{"try": "ivf_flat", "set": "nprobe=1"})
     for above in places(app):
         below = above["below"]
         assert above.get("blank") == (True if below["mark"] == "extra" else None)
         assert above["id"] in ("", below["id"])
         if below["mark"] == "ghost":
-            assert (below["badge"], below["rank"]) == (f"lost {above['rank']}", ""), "its number is no rank of the index"
+            assert (below["badge"], below["rank"]) == (f"missed {above['rank']}", ""), "its number is no rank of the index"
     assert [item["rank"] for item in places(app) if item["id"]] == [str(rank) for rank in range(1, 11)]
 
 
@@ -276,7 +276,7 @@ def test_buckets_show_bits_and_the_threshold(opened):
     said = html(app)
     assert said.count('class="row') == 11
     assert 'class="band met"' in said
-    assert "meets in" in said
+    assert "collides in" in said
     assert "have no bands" in said
     assert "never looks at" not in said
     app.segmented_control(key="keep_lab_hash").set_value("minhash").run()

@@ -65,7 +65,7 @@ def test_the_first_view_needs_no_job(open_page):
     for one in view["maps"]:
         assert raw(one["xy"], "<u2").reshape(-1, 2).shape == (2720, 2)
         assert len(one["lines"]) == 10
-        assert [name for _, name in one["figures"]] == ["trust", "continuity"]
+        assert [name for _, name in one["figures"]] == ["trustworthiness", "continuity"]
     assert view["atlas"]["sheets"][0].startswith("@")  # sent when the browser has drawn the maps and asks
     assert app.session_state["map_message_bytes"] < 150_000
     assert (raw(view["atlas"]["slot"], "<u2") == np.arange(2720)).all()
@@ -178,7 +178,7 @@ def test_the_morph_lists_what_moves_most(open_page, catalogue):
     listed = next(grid for grid in grids(app) if grid["label"] == "Pictures that move most")
     assert [item["id"] for item in listed["items"]] == most
     assert np.unpackbits(raw(view["selection"], np.uint8)).sum() == len(most)
-    assert "change neighbourhoods" in html(app)
+    assert "Largest neighbourhood changes" in html(app)
     assert "Choose two encoders" in notes(open_page("map", encoders="hog.8x8", view="Morph"))
 
 

@@ -83,7 +83,7 @@ def test_the_worst_queries_of_each_stand_beside_what_it_found(opened):
         check_rows(board, 6)
         scores = [float(row["sides"][0]["score"]) for row in board["rows"]]
         assert scores == [round(value, 2) for value in np.sort(cells[encoder].scores["mAP"])[:3]]
-        assert all(row["words"] == "5 to find" for row in board["rows"])
+        assert all(row["words"] == "5 relevant" for row in board["rows"])
     app.button(key="metrics_worst_hog.8x8_more").click().run()
     assert len(duels(app)[-1]["rows"]) == 9
 
@@ -162,12 +162,13 @@ def test_an_unlabelled_set_says_why_nothing_can_be_judged(open_page, pictures, t
 
 
 def test_every_closer_look_shows_what_was_studied(opened):
-    assert "HSV histogram goes by" in html(opened("Meaning"))
+    assert "HSV histogram goes by" in html(opened("Shared factors"))
+    assert param(opened("Meaning"), "view") == "Shared factors", "as older links call it"
     said = html(opened("Robustness"))
     assert "keeps most" in said
     assert "Rank of the original" in said
     said = html(opened("Data health"))
-    assert "Hub skew" in said
+    assert "Hubness" in said
     assert "pairs are the same" in said
     said = html(opened("Metric audit"))
     assert "AP@K, divided by hits found" in said
@@ -176,22 +177,26 @@ def test_every_closer_look_shows_what_was_studied(opened):
 
 def test_a_report_without_studies_says_how_to_get_them(open_page, report, artifacts):
     (artifacts / "reports" / report / "studies.json").unlink()
-    for view in ("Meaning", "Robustness", "Data health"):
+    for view in ("Shared factors", "Robustness", "Data health"):
         app = open_page("metrics", report=report, view=view)
         assert not app.exception
-        assert "--studies" in html(app)
+        assert "python -m" not in html(app)
+        app.button(key="metrics_evaluate_again").click().run()
+        assert app.session_state["metrics_evaluate_open"]
+        assert app.toggle(key="metrics_evaluate_studies").value
+        assert set(app.multiselect(key="metrics_evaluate_encoders").value) <= set(ENCODERS)
 
 
-def test_other_pictures_are_judged_by_a_job(opened, judged):
+def test_other_pictures_are_evaluated_by_a_job(opened, judged):
     app = opened("Leaderboard")
-    assert app.button(key="metrics_judge").disabled
+    assert app.button(key="metrics_evaluate").disabled
     locator = str(judged.parent / "pictures")
-    app.multiselect(key="metrics_judge_sets").set_value([locator]).run()
-    app.multiselect(key="metrics_judge_encoders").set_value(["hsv.12x4x4"]).run()
-    app.text_input(key="metrics_judge_name").set_value("../up").run()
-    assert app.button(key="metrics_judge").disabled
-    app.text_input(key="metrics_judge_name").set_value("second").run()
-    app.button(key="metrics_judge").click().run()
+    app.multiselect(key="metrics_evaluate_sets").set_value([locator]).run()
+    app.multiselect(key="metrics_evaluate_encoders").set_value(["hsv.12x4x4"]).run()
+    app.text_input(key="metrics_evaluate_name").set_value("../up").run()
+    assert app.button(key="metrics_evaluate").disabled
+    app.text_input(key="metrics_evaluate_name").set_value("second").run()
+    app.button(key="metrics_evaluate").click().run()
     assert not app.exception
     deadline = time.monotonic() + 120
     while (job := jobs.listing()[0]).active and time.monotonic() < deadline:
@@ -200,14 +205,19 @@ def test_other_pictures_are_judged_by_a_job(opened, judged):
     assert "second" in reports.listing()
 
 
-def test_a_hosted_page_judges_nothing(opened, monkeypatch):
+def test_a_hosted_page_evaluates_nothing(opened, monkeypatch):
     monkeypatch.setenv("LOOKALIKE_HOSTED", "1")
-    assert "metrics_judge" not in [button.key for button in opened("Leaderboard").button]
+    assert "metrics_evaluate" not in [button.key for button in opened("Leaderboard").button]
 
 
-def test_no_report_at_all_says_how_to_make_one(open_page, monkeypatch):
+def test_without_a_report_the_page_offers_to_make_one(open_page, monkeypatch):
     monkeypatch.setattr(reports, "listing", list)
-    assert "python -m core evaluate" in html(open_page("metrics"))
+    app = open_page("metrics")
+    assert not app.exception
+    assert "Nothing has been evaluated yet." in html(app)
+    assert "python -m" not in html(app)
+    app.multiselect(key="metrics_evaluate_sets").set_value(["catalogue"]).run()
+    assert not app.button(key="metrics_evaluate").disabled
 
 
 def test_a_damaged_report_is_a_message(open_page, report, artifacts):
@@ -267,24 +277,24 @@ def test_a_cross_domain_evaluation_is_chosen_and_started(open_page, shop, street
     started = []
     monkeypatch.setattr(jobs, "start", lambda title, arguments: started.append((title, arguments)))
     app = open_page("metrics", report="ours", view="Leaderboard")
-    app.toggle(key="metrics_judge_cross").set_value(True).run()
+    app.toggle(key="metrics_evaluate_cross").set_value(True).run()
     app.multiselect(key="metrics_cross_queries").set_value([shop]).run()
     app.selectbox(key="metrics_cross_gallery").set_value(shop).run()
     assert "pictures is on both sides" in html(app)
-    assert app.button(key="metrics_judge").disabled
+    assert app.button(key="metrics_evaluate").disabled
     app.multiselect(key="metrics_cross_queries").set_value([other]).run()
     assert "joins no class of street to one of pictures" in html(app)
     app.selectbox(key="metrics_cross_join").set_value("A table of my own").run()
-    assert app.button(key="metrics_judge").disabled
+    assert app.button(key="metrics_evaluate").disabled
     app.file_uploader(key="metrics_cross_file").set_value(("wall.csv", b"from,to\na,b\n", "text/csv")).run()
     assert "no column query_class" in html(app)
     table = (street.parent / "wall.csv").read_bytes()
     app.file_uploader(key="metrics_cross_file").set_value(("wall.csv", table, "text/csv")).run()
     assert "6 of street. Joined: street: sky → cold, brick → warm." in unescape(html(app))
-    app.multiselect(key="metrics_judge_encoders").set_value(["hsv.12x4x4"]).run()
-    app.button(key="metrics_judge").click().run()
+    app.multiselect(key="metrics_evaluate_encoders").set_value(["hsv.12x4x4"]).run()
+    app.button(key="metrics_evaluate").click().run()
     assert not app.exception
     ((title, arguments),) = started
-    assert title == "Judge 1 encoder on queries of 1 data set against pictures"
+    assert title == "Evaluate 1 encoder on queries of 1 data set against pictures"
     assert arguments[:5] == ["evaluate", "--queries", other, "--gallery", shop]
     assert crossing.table(arguments[6]).name == "wall"

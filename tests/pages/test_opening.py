@@ -161,9 +161,9 @@ def test_the_index_lab_and_the_metrics_page_say_them_too(open_page, report):
     lab = open_page("index_lab", encoder="hsv.12x4x4", encoders="hsv.12x4x4")
     assert "HOG · ready" in lab.selectbox(key="keep_lab_encoder").options
     metrics = open_page("metrics", report=report)
-    metrics.multiselect(key="metrics_judge_sets").set_value(["catalogue"]).run()
-    assert "Tiny image · ready" in menu(metrics, "metrics_judge_encoders")
-    assert "ResNet-50" not in " ".join(menu(metrics, "metrics_judge_encoders")), "what is not here can't be judged"
+    metrics.multiselect(key="metrics_evaluate_sets").set_value(["catalogue"]).run()
+    assert "Tiny image · ready" in menu(metrics, "metrics_evaluate_encoders")
+    assert "ResNet-50" not in " ".join(menu(metrics, "metrics_evaluate_encoders")), "what is not here can't be judged"
 
 
 def test_several_data_sets_are_ready_together_or_not_at_all(own):

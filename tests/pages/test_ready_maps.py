@@ -43,7 +43,7 @@ def test_the_page_opens_without_embeddings_and_says_what_waits_for_them(open_pag
     assert [one["title"] for one in drawn(app)["maps"]] == ["Perceptual hash", "Difference hash"]
     assert [one["lines"] for one in drawn(app)["maps"]] == [[], []]
     assert all(one["query"] for one in drawn(app)["maps"])
-    assert "came ready made" in html(app)
+    assert "came with the code" in html(app)
     assert app.button(key="map_build_vectors")
 
 

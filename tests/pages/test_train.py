@@ -98,7 +98,7 @@ def test_a_plan_says_what_a_run_would_be(choose, added):
     app = choose()
     said = html(app)
     assert not app.exception
-    assert "40 + 8 kept back" in said
+    assert "40 + 8 held out" in said
     assert "4 classes by label, 12 pictures each" in said
     assert "not measured yet" in said
     assert "test_resnet.classify" in said
@@ -236,15 +236,15 @@ def test_before_and_after_of_a_finished_run(open_at, learned):
     app = open_at(run="train-classify", view="Before and after")
     said = html(app)
     assert not app.exception
-    assert "On the data that it learned from" in said
-    assert "12 pictures kept back as queries, never learned from" in said
+    assert "On its training data" in said
+    assert "12 held-out pictures as queries, never trained on" in said
     assert "hit@1" in said
     own, found = effect.kept("train-classify")
     for one in (own, found):
         assert f"{one.before:.3f} → {one.after:.3f}" in said
-    assert "On other pictures: what was forgotten" in said
+    assert "On other data: forgetting" in said
     assert f"{found.better:,} of 48 queries got better" in said
-    assert said.count('class="ll-moved"') == len(found.improved) + len(found.worse) > 0
+    assert said.count('class="ll-ranks"') == len(found.improved) + len(found.worse) > 0
     assert "average precision" in said
 
 
@@ -284,7 +284,7 @@ def test_a_run_that_brought_nothing_says_so(open_at, learned):
     lines = [line if line["kind"] != "validation" else {**line, "epoch": 0} for line in run.lines()]
     run.log.write_text("".join(json.dumps(line) + "\n" for line in lines))
     app = open_at(run=run.id)
-    assert "No epoch was better than the start." in notes(app)
+    assert "No epoch was better than the initial weights." in notes(app)
 
 
 def test_both_encoders_open_in_compare(open_at, learned):
@@ -306,9 +306,9 @@ def test_curves_and_settings_of_a_finished_run(open_at, learned):
 
 
 def test_an_autoencoder_draws_and_a_siamese_network_tells_distances(open_at, learned):
-    drawn = html(open_at(run="train-autoencoder", view="What it can do"))
-    assert "Drawn again from its vector" in drawn
-    assert drawn.count('drawn again">') == 4
+    drawn = html(open_at(run="train-autoencoder", view="What it can do"))  # as older links call it
+    assert "Reconstruction from the vector" in drawn
+    assert drawn.count('its reconstruction">') == 4
     app = open_at(run="train-siamese", view="What it can do")
     assert "this network calls a pair the same" in html(app)
     assert [item["id"] for item in component(app, "grid")["items"]]
@@ -347,7 +347,7 @@ def test_a_run_is_deleted_with_what_it_made(open_at, learned, artifacts):
 def test_nothing_is_trained_on_a_public_demo(open_at, learned, monkeypatch):
     monkeypatch.setenv("LOOKALIKE_HOSTED", "1")
     app = open_at(run="train-classify")
-    assert not {"Start training", "Delete", "Bring", "Measure"} & set(labels(app))
+    assert not {"Start training", "Delete", "Import", "Measure"} & set(labels(app))
     assert "public demo" in html(app)
 
 
@@ -357,11 +357,11 @@ def brought(open_page, state: dict, name: str = "resnet.brought") -> AppTest:
     out = io.BytesIO()
     torch.save(state, out)
     app = open_page("train")
-    app.text_input(key="keep_train_bring_backbone").set_value("test_resnet")
-    app.text_input(key="keep_train_bring_name").set_value(name)
-    app.number_input(key="keep_train_bring_size").set_value(64)
+    app.text_input(key="keep_train_import_backbone").set_value("test_resnet")
+    app.text_input(key="keep_train_import_name").set_value(name)
+    app.number_input(key="keep_train_import_size").set_value(64)
     app.file_uploader[0].set_value(("mine.pth", out.getvalue(), "application/octet-stream")).run()
-    return app.button(key="train_bring").click().run()
+    return app.button(key="train_import").click().run()
 
 
 def test_weights_are_brought_and_their_keys_listed(open_page):

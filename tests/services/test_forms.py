@@ -23,7 +23,7 @@ class Choosing(Counting):
     def __init__(self) -> None:
         self.form = type(self).decided
 
-    def use_form(self, form: str) -> None:
+    def use_precision(self, form: str) -> None:
         self.form = form
 
     def fingerprint(self) -> dict:
@@ -46,7 +46,7 @@ def choosing(monkeypatch):
     def decide(encoder, prepared, labels=None):
         Choosing.measured.append(len(prepared))
         Choosing.decided = "bf16-autocast"
-        encoder.use_form("bf16-autocast")
+        encoder.use_precision("bf16-autocast")
 
     monkeypatch.setattr(trial, "decide", decide)
     return Choosing

@@ -69,7 +69,7 @@ def test_pictures_without_a_vector_are_skipped_and_vectors_without_a_picture_ign
     assert [hit.id for hit in search(Query(item_id="00001.png"), dataset, name).hits] == ["00002.png", "00003.png"]
     rows = library.skipped_rows(dataset.locator, name)
     assert rows[0] == {"picture": "unknown.png", "reason": f"{passed_over.NO_PICTURE} ({name})"}
-    assert [row["reason"] for row in rows[1:]] == 17 * ["no vector was brought for it"]
+    assert [row["reason"] for row in rows[1:]] == 17 * ["no vector was imported for it"]
     with pytest.raises(UserError, match="no vector"):
         search(Query(item_id="00000.png"), dataset, name)
 

@@ -96,7 +96,7 @@ def test_a_killed_job_is_told_from_one_that_works(slow, tmp_path, artifacts):
     os.kill(pid_of(artifacts, job), signal.SIGKILL)
     status = ended(job)
     assert status.state == "failed"
-    assert "died" in status.message
+    assert "exited unexpectedly" in status.message
     assert status.seconds_left is None
 
 

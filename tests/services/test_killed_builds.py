@@ -119,7 +119,7 @@ def test_an_interrupted_build_says_so_and_goes_on_later(plugged, tmp_path):
     assert child.returncode == 130
     assert out == ""
     assert "Traceback" not in err
-    assert "goes on from there" in err
+    assert "continues from there" in err
     kept = plugged.finished()
     assert kept == len(plugged.encoded()) > 0, "what was encoded when it stopped is kept"
     (row,) = plugged.json(*build(folder))

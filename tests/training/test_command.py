@@ -11,8 +11,8 @@ from core.cli.main import main
 from core.encoders.base import encoders
 from core.errors import Cancelled
 from core.services import jobs, runs, train
+from core.training.resolve import resolve
 from core.training.runs import Run
-from core.training.settle import settle
 from core.training.train import begin, work
 from tests.training.conftest import paint_textures
 
@@ -107,12 +107,12 @@ def test_wrong_commands_end_with_a_sentence(told, capsys):
     error = capsys.readouterr().err
     assert error.strip()
     assert "Traceback" not in error
-    assert "nobody expected" not in error
+    assert "Unexpected error" not in error
 
 
 def test_a_job_is_stopped_and_what_it_learned_is_kept(tiny):
     """How it goes on: a killed run in test_resume.py, and a job from the page in tests/browser/test_train.py."""
-    settings = settle(tiny("classify", epochs=400, checkpoint_s=0.2, name="resnet.job"))
+    settings = resolve(tiny("classify", epochs=400, checkpoint_s=0.2, name="resnet.job"))
     job, run = train.start(settings)
     try:
         wait_for(lambda: runs.status(run).step > 5)

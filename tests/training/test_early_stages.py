@@ -15,8 +15,8 @@ from core.errors import UserError
 from core.training import schedule
 from core.training.augment import pasted
 from core.training.depthwise import keep_whole
+from core.training.resolve import published_teacher, resolve
 from core.training.settings import override, read_recipe
-from core.training.settle import published_teacher, settle
 from core.training.terms import ranked_unlike
 from core.training.train import begin, work
 
@@ -130,7 +130,7 @@ def test_a_teacher_is_heard_where_it_is_wanted(tiny):
     other = Terms(override(settings, {"taught": (0.0, 0.0)}), [2, 2], 6)
     assert float(other(embeddings.detach(), {"labels": source, "source": source, "taught": torch.randn(6, 6)})) == 0.0
     with pytest.raises(UserError, match="2 weights"):
-        settle(override(read_recipe("classify"), {"datasets": ("x",), "taught": (1.0, 1.0), "size": 32}))
+        resolve(override(read_recipe("classify"), {"datasets": ("x",), "taught": (1.0, 1.0), "size": 32}))
 
 
 def test_a_packaged_network_teaches(tiny, artifacts):
@@ -148,7 +148,7 @@ def test_a_teacher_that_is_none_is_refused():
     with pytest.raises(UserError, match="can't teach"):
         published_teacher("hog.8x8")
     with pytest.raises(UserError):
-        settle(override(read_recipe("classify"), {"loss": "distill", "teacher": "resnet50.tv_in1k", "datasets": ("x",)}))
+        resolve(override(read_recipe("classify"), {"loss": "distill", "teacher": "resnet50.tv_in1k", "datasets": ("x",)}))
 
 
 def test_a_hybrid_starts_with_the_early_stages_of_a_packaged_network_and_keeps_them():

@@ -17,9 +17,9 @@ from core.encoders.trained import find_model
 from core.services import budget, effect, pace, plan, runs, train
 from core.services.budget import MAX_PASSES, fitted
 from core.training.batches import fit_batch, quotas, shared_out
-from core.training.runs import COMPARING, LEARNING, PACE, PICTURES, WEIGHTS, Run, create, settle_on
+from core.training.resolve import draft, resolve
+from core.training.runs import COMPARING, LEARNING, PACE, PICTURES, WEIGHTS, Run, create, record_settings
 from core.training.settings import override, read_recipe
-from core.training.settle import draft, settle
 from core.training.sources import Outline, training_items
 from core.training.train import begin, work
 from tests.training.test_parts import source
@@ -126,7 +126,7 @@ def test_the_default_starts_exactly_where_the_published_encoder_is(textures):
     assert (settings.backbone, settings.dim, blueprint.neck) == (LITE, 1280, False)
     pixels = to_input(torch.randint(0, 255, (3, 3, 64, 64), dtype=torch.uint8), blueprint)
     published = encoders.get(LITE)
-    published.use_form("fp32")
+    published.use_precision("fp32")
     with torch.inference_mode():
         assert torch.allclose(network.eval()(pixels), published.model.eval()(pixels), atol=1e-4)
 
@@ -196,7 +196,7 @@ def test_training_that_helps_nothing_gives_back_what_it_started_from(tiny, textu
     made, published = encoders.get(folder.name), encoders.get(f"{LITE}:size=64")
     assert json.loads((folder / "card.json").read_text())["best_epoch"] == 0
     picture = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
-    published.use_form("fp32")
+    published.use_precision("fp32")
     import torch
 
     with torch.inference_mode():
@@ -215,7 +215,7 @@ def test_no_verdict_on_the_loss_before_it_can_mean_something(losses, said):
 
 
 def test_a_run_says_what_it_does_from_the_first_minute(tiny):
-    run, seen = create(settle(tiny("classify", epochs=2))), []
+    run, seen = create(resolve(tiny("classify", epochs=2))), []
 
     class Watching:
         what = ""
@@ -264,6 +264,6 @@ def test_the_models_that_come_with_the_code_are_not_compared(tiny):
     run = begin(tiny("classify"))
     assert train.compares(run)
     Run("train-s").folder.mkdir(parents=True)
-    settle_on(Run("train-s"), replace(run.settings(), recipe="shipped/resnet"))
+    record_settings(Run("train-s"), replace(run.settings(), recipe="shipped/resnet"))
     assert not train.compares(Run("train-s"))
     assert find_model("resnet.mine") is None

@@ -15,8 +15,8 @@ from core.errors import UserError
 from core.services import train
 from core.training import runs
 from core.training.batches import check_batch
+from core.training.resolve import resolve
 from core.training.settings import override, read_recipe
-from core.training.settle import settle
 from core.training.terms import Terms
 from core.training.train import begin
 
@@ -58,15 +58,15 @@ def raised(call) -> UserError:
 
 
 def test_errors_with_an_option_name_it_on_the_command_line_and_the_control_on_the_page(tiny, artifacts):
-    runs.create(settle(tiny("classify", name="resnet.taken")), "train-one")
+    runs.create(resolve(tiny("classify", name="resnet.taken")), "train-one")
     found = {
         "--set batch": raised(lambda: check_batch(["a"], [10], override(read_recipe("classify"), {"batch": 512}))),
-        "--set per_class": raised(lambda: settle(tiny("classify", loss="triplet"))),
-        "--set teacher": raised(lambda: settle(tiny("classify", loss="distill"))),
+        "--set per_class": raised(lambda: resolve(tiny("classify", loss="triplet"))),
+        "--set teacher": raised(lambda: resolve(tiny("classify", loss="distill"))),
         "--dataset": raised(lambda: begin(tiny("classify", datasets=()))),
-        "--start-from": raised(lambda: settle(tiny("classify", backbone="resnet-slim", pretrained=True, size=0))),
+        "--start-from": raised(lambda: resolve(tiny("classify", backbone="resnet-slim", pretrained=True, size=0))),
         "--resume": raised(lambda: begin(tiny("classify", name="resnet.taken"))),
-        "--resume train-one": raised(lambda: runs.create(settle(tiny("classify")), "train-one")),
+        "--resume train-one": raised(lambda: runs.create(resolve(tiny("classify")), "train-one")),
         "--name": raised(lambda: tiny("classify", name="mine")),
         "--set size": wrong_size(Blueprint("embedder", "vit-slim", 8, 60)),
         "pip install": broken(next(iter(PACKAGES.values())), "It is damaged."),

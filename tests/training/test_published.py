@@ -8,8 +8,8 @@ import pytest
 from core.cli.main import main
 from core.services import effect, runs, train
 from core.services.plan import plan
+from core.training.resolve import resolve
 from core.training.runs import Run
-from core.training.settle import settle
 from core.training.train import WEIGHTS, begin, make_network, work
 from tests.encoders.conftest import hub, publish  # noqa: F401  (fixtures)
 
@@ -20,7 +20,7 @@ TUNED = {"pretrained": True, "backbone": NAME, "name": "resnet.tuned"}
 def test_they_are_fine_tuned_and_compared_with_before(publish, tiny):  # noqa: F811
     """From the hub to a better encoder: the start is the published network, and the effect says what changed."""
     whole = publish(NAME)
-    settings = settle(tiny("classify", **TUNED, dim=32, epochs=6, freeze_epochs=1, backbone_lr=0.3))
+    settings = resolve(tiny("classify", **TUNED, dim=32, epochs=6, freeze_epochs=1, backbone_lr=0.3))
     network, blueprint = make_network(settings)
     assert np.allclose(network.backbone.conv1[0].weight.detach(), whole.conv1[0].weight.detach())
     assert blueprint.mean == pytest.approx((0.5, 0.5, 0.5), abs=0.1)
@@ -36,10 +36,10 @@ def test_they_are_fine_tuned_and_compared_with_before(publish, tiny):  # noqa: F
 
 
 def test_the_size_is_that_of_the_weights_own_record_unless_somebody_says(tiny):
-    assert settle(tiny("classify", **TUNED, size=0)).size == OWN_SIZE
-    assert settle(tiny("classify", **TUNED, size=96)).size == 96
-    assert settle(tiny("classify", size=0)).size == 64
-    assert settle(tiny("classify", **{**TUNED, "backbone": "vit_small_patch14_dinov2.lvd142m"}, size=0)).size == 518
+    assert resolve(tiny("classify", **TUNED, size=0)).size == OWN_SIZE
+    assert resolve(tiny("classify", **TUNED, size=96)).size == 96
+    assert resolve(tiny("classify", size=0)).size == 64
+    assert resolve(tiny("classify", **{**TUNED, "backbone": "vit_small_patch14_dinov2.lvd142m"}, size=0)).size == 518
 
 
 def test_a_plan_says_what_has_to_be_downloaded(textures, artifacts):
@@ -67,7 +67,7 @@ def test_the_download_is_seen_as_part_of_the_run(publish, tiny):  # noqa: F811
 def begin_undownloaded(tiny) -> Run:
     from core.training import runs as folders
 
-    return folders.create(settle(tiny("classify", **TUNED, epochs=1)))
+    return folders.create(resolve(tiny("classify", **TUNED, epochs=1)))
 
 
 def test_offline_the_command_says_which_file_to_put_where(tiny, textures, monkeypatch, capsys):

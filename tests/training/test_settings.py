@@ -13,12 +13,12 @@ from core.errors import UserError
 from core.services import train
 from core.training import runs
 from core.training.settings import override, parse_pairs, read_recipe, recipe_names
-from core.training.train import begin, check, settle
+from core.training.train import begin, check, resolve
 
 
 @pytest.mark.parametrize("recipe", recipe_names())
 def test_every_recipe_file_can_be_used(recipe):
-    settings = settle(read_recipe(recipe)) if "/" not in recipe else read_recipe(recipe)
+    settings = resolve(read_recipe(recipe)) if "/" not in recipe else read_recipe(recipe)
     assert settings.title
     assert settings.about
 
@@ -71,7 +71,7 @@ def test_pictures_without_labels_are_for_recipes_without_labels(tiny, tmp_path):
         Image.new("RGB", (40, 40), (30 * number, 0, 0)).save(tmp_path / "flat" / f"{number}.png")
     with pytest.raises(UserError, match=r"have no label.*selfsup or autoencoder"):
         begin(tiny("classify", datasets=(str(tmp_path / "flat"),)))
-    assert check(settle(tiny("autoencoder", datasets=(str(tmp_path / "flat"),))))[0][0].field == ""
+    assert check(resolve(tiny("autoencoder", datasets=(str(tmp_path / "flat"),))))[0][0].field == ""
 
 
 def test_a_full_disk_is_said_before_the_first_epoch(tiny, monkeypatch):
@@ -97,7 +97,7 @@ def test_query_pictures_are_never_learned_from(tiny, tmp_path, textures):
     for split, labels in (("train", "ab"), ("test", "cd")):
         for label in labels:
             shutil.copytree(textures / label, tmp_path / "split" / split / {"c": "a", "d": "b"}.get(label, label))
-    settings = settle(tiny("classify", datasets=(str(tmp_path / "split"),)))
+    settings = resolve(tiny("classify", datasets=(str(tmp_path / "split"),)))
     found = check(settings)[0][0]
     assert len(found.train) + len(found.validation) == 24
 
@@ -116,7 +116,7 @@ def test_instances_are_kept_back_whole(artifacts):
 
 
 def test_an_estimate_says_what_a_run_would_cost(tiny):
-    cost = train.estimate(settle(tiny("classify")))
+    cost = train.estimate(resolve(tiny("classify")))
     assert (cost.pictures, cost.classes, cost.steps) == (36, 4, 12)
     assert 0 < cost.seconds < 60
     assert cost.disk_bytes > 4 * cost.parameters > 0

@@ -31,7 +31,7 @@ class Advice:
 
 
 def recommend(size: int, dim: int, memory_bytes: int, recall: float = 0.95, points: Sequence[Point] = (), k: int = 10) -> Advice:
-    """One sentence for a gallery of ``size`` vectors of ``dim`` numbers.
+    """One sentence for a gallery of ``size`` vectors of ``dim`` dimensions.
 
     From the points where some were measured at about this size (a factor of 2) and dimension, else from documented rules.
 
@@ -39,7 +39,7 @@ def recommend(size: int, dim: int, memory_bytes: int, recall: float = 0.95, poin
         UserError: a size, a memory or a recall that makes no sense; or nothing fits into the memory (with what would).
     """
     if size < 1 or dim < 1 or memory_bytes < 1 or not 0 < recall <= 1:
-        given = f"{size:,} vectors of {dim} numbers, {memory_bytes:,} bytes and a recall of {recall:g} were given."
+        given = f"{size:,} vectors of {dim} dimensions, {memory_bytes:,} bytes and a recall of {recall:g} were given."
         raise UserError(given, "All are above 0, and a recall is at most 1.")
     near = [p for p in points if p.dim == dim and p.k == k and p.size / NEAR <= size <= p.size * NEAR]
     fitting = [p for p in near if _grown(p, size) <= memory_bytes]
@@ -65,7 +65,7 @@ def _measured(
     against = f", {speed(best.p50, base.p50)} comparing with every one" if faster else ""
     figures = f"it finds {best.recall:.3f} of the true {best.k} in {best.p50:.3g} ms{against}, with {_bytes(taken)} of memory"
     care = _care(best, base if faster else None)
-    sentence = f"For {size:,} vectors of {dim} numbers take {best.title} ({best.text}): {figures}; "
+    sentence = f"For {size:,} vectors of {dim} dimensions take {best.title} ({best.text}): {figures}; "
     return Advice(f"{sentence}{_reason(len(good), recall, memory)}.{care}", best.index, best.text, "measured", "", taken, best)
 
 
@@ -83,7 +83,7 @@ def _care(best: Point, base: Point | None) -> str:
     """What to say of times that were taken while other programs ran."""
     if base is not None and (best.crowded or base.crowded):
         return BUSY
-    alone = " Other programs wanted the processor while this was measured: alone it is faster; measure again when it is quiet."
+    alone = " Other processes used the processor while this was measured: alone it is faster; measure again when it is quiet."
     return alone if best.crowded else ""
 
 
@@ -112,7 +112,8 @@ def _rules(size: int, dim: int, memory: int, recall: float) -> list[_Rule]:
     return [
         _Rule("exact", plain, f"so few are compared in milliseconds (up to {FEW:,})", size <= FEW or not rough),
         _Rule(f"hnsw:M={HNSW_LINKS},efSearch={effort}", graph, "a graph is the fastest where it fits into memory", rough),
-        _Rule("sq8", short, "8 bits a number lose next to nothing and are a quarter of the memory", rough and size <= 10**6),
+        _Rule("sq8", short, "scalar quantisation loses next to no recall and takes a quarter of the memory", rough
+              and size <= 10**6),
         _Rule(f"ivf_pq:nprobe={probes},rerank={again}", size * (pieces + 8) + 4 * dim * 256, few, rough and size >= 10_000),
         _Rule(f"pq:rerank={again}", size * pieces + 4 * dim * 256, few, rough and size >= 256),
     ]
@@ -124,14 +125,14 @@ def _ruled(size: int, dim: int, memory: int, recall: float, near: Sequence[Point
     fitting = [rule for rule in rules if rule.bytes <= memory]
     if not fitting:
         least = min([*(rule.bytes for rule in rules), *(_grown(point, size) for point in near)], default=4 * size * dim)
-        given = f"Nothing holds {size:,} vectors of {dim} numbers in {_bytes(memory)}."
+        given = f"Nothing holds {size:,} vectors of {dim} dimensions in {_bytes(memory)}."
         raise UserError(
             given, f"At least {_bytes(least)} are needed.",
-            "Give more memory, or an encoder with fewer numbers: :pca=64 behind its name makes 64.",
+            "Give more memory, or an encoder with fewer dimensions: :pca=64 behind its name makes 64.",
         )  # fmt: skip
     rule = fitting[0]
     sentence = (
-        f"For {size:,} vectors of {dim} numbers take {rule.text}, about {_bytes(rule.bytes)} of memory: {rule.why}"
+        f"For {size:,} vectors of {dim} dimensions take {rule.text}, about {_bytes(rule.bytes)} of memory: {rule.why}"
         f"{_slow(rule, size, dim)}; {_unmeasured(near, size, memory, recall)}, so this is a rule ({SOURCE})."
     )
     return Advice(sentence, rule.index, rule.text, "rule", f"{rule.why} ({SOURCE})", rule.bytes, None)

@@ -40,7 +40,7 @@ def _sentence(points: Sequence[Point], best: Sequence[Point], recall: float, bat
         return f"No setting reaches {wanted}; {most.text} comes nearest with {most.recall:.3f}."
     first = best[0]
     mode = "in batches" if batch else "one query at a time"
-    text = f"At {wanted} the fastest is {first.title} ({first.text}): {_ms(first, batch):.3g} ms a query, {mode}"
+    text = f"At {wanted} the fastest is {first.title} ({first.text}): {_ms(first, batch):.3g} ms per query, {mode}"
     plain = [one for one in points if one.exact]
     base = min(plain, key=lambda one: _ms(one, batch)) if plain else None
     if base is None or first.exact:

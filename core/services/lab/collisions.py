@@ -1,4 +1,4 @@
-"""How probable it is that two vectors meet in a bucket.
+"""How probable it is that two vectors collide in a bucket.
 
 Random planes (Charikar, 2002; Goemans and Williamson, 1995): a bit of two vectors at an angle agrees with p = 1 - angle / pi.
 MinHash (Broder, 1997): a minimum of two sets agrees with p = their Jaccard similarity. r of these in a band all agree with
@@ -26,11 +26,11 @@ ABOUT = {
 }
 SEARCH = {
     "lsh": "Bands are the textbook scheme (Indyk and Motwani, Approximate nearest neighbors, STOC 1998): a search by them "
-    "compares only the pictures that meet the query. The indexes lsh and hamming here have no bands: they compare the code of "
-    "every picture, so nothing is lost to an empty bucket.",
-    "minhash": "The index minhash compares only the pictures that meet the query, and never looks at the others.",
+    "compares only the pictures that collide with the query. The indexes lsh and hamming here have no bands: they compare the "
+    "code of every picture, so no neighbour is missed for an empty bucket.",
+    "minhash": "The index minhash compares only the pictures that collide with the query, and never looks at the others.",
 }
-"""What a search makes of those that meet."""
+"""What a search makes of those that collide."""
 POINTS = 201
 
 

@@ -17,7 +17,7 @@ from core.services.specs import IndexSpec
 KIND = "lab"
 VERSION = 2
 BUSY = (
-    " Other programs wanted the processor meanwhile, which lengthens long searches most: take the ratio with care, and measure "
+    " Other processes used the processor meanwhile, which lengthens long searches most: take the ratio with care, and measure "
     "again when the machine is quiet."
 )
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""The stages of a waterfall, run and judged."""
+"""The stages of a waterfall, run and evaluated."""
 
 from __future__ import annotations
 
@@ -61,18 +61,18 @@ def run(
 
 def _steps(space: Space, chain: Chain, spec: IndexSpec, k: int) -> Iterator[_Step]:
     vectors, queries, dim = np.asarray(space.vectors), space.queries, space.vectors.shape[1]
-    yield _Step("full", "Full vectors", f"{dim} numbers of 4 bytes, compared with every picture.", 4.0 * dim,
+    yield _Step("full", "Full vectors", f"{dim} dimensions of 4 bytes, compared with every picture.", 4.0 * dim,
                 _ask(space, _exact(vectors), queries, k, k))  # fmt: skip
     each = 4.0 * dim
     if chain.pca:
         change = stages.pca(vectors, chain.pca)
         vectors, queries, each = change(vectors), change(queries), 4.0 * chain.pca
-        about = f"{chain.pca} of {dim} numbers: the directions that keep most of all inner products."
+        about = f"{chain.pca} of {dim} dimensions: the directions that preserve inner products best."
         yield _Step("pca", f"PCA to {chain.pca}", about, each, _ask(space, _exact(vectors), queries, k, k))
     if chain.code != "float32":
         change, each = stages.coder(vectors, chain.code, chain.pq_bytes)
         vectors = change(vectors)
-        about = f"{each:.0f} bytes a vector; the query stays as it is."
+        about = f"{each:.0f} bytes per vector; the query is not quantised."
         yield _Step(chain.code, _coded(chain.code, each), about, each, _ask(space, _exact(vectors), queries, k, k))
     index, step, whole = _exact(vectors), None, not chain.pca and chain.code == "float32"
     if spec.name != "exact":
@@ -92,7 +92,7 @@ def _steps(space: Space, chain: Chain, spec: IndexSpec, k: int) -> Iterator[_Ste
 
 
 def _coded(code: str, each: float) -> str:
-    return {"float16": "16-bit numbers", "int8": "8-bit numbers"}.get(code, f"PQ, {each:.0f} bytes")
+    return {"float16": "float16", "int8": "Scalar quantisation (SQ8)"}.get(code, f"PQ, {each:.0f} bytes")
 
 
 def _exact(vectors: np.ndarray) -> Index:
@@ -195,13 +195,13 @@ class _Judge:
 
 def _sentence(done: Sequence[Stage], k: int) -> str:
     if len(done) == 1:
-        return "Nothing is lost: there is no stage but the full vectors."
+        return "No approximation loss: there is no stage but the full vectors."
     falls = [(before.recall - after.recall, after, before) for before, after in pairwise(done)]
     worst, stage, before = max(falls, key=lambda fall: fall[0])
     last = done[-1]
     if worst <= 0:
-        return f"No stage loses any of the true {k} nearest."
-    text = f"{stage.title} loses most: recall@{k} falls from {before.recall:.3f} to {stage.recall:.3f}"
+        return f"No stage misses any of the true {k} nearest."
+    text = f"{stage.title} has the largest approximation loss: recall@{k} falls from {before.recall:.3f} to {stage.recall:.3f}"
     metric = next(iter(last.quality), None)
     end = f"; at the end it is {last.recall:.3f}" if last is not stage else ""
     if metric is None:

@@ -1,4 +1,4 @@
-"""Vectors made smaller: fewer numbers, then fewer bytes a number. What comes out are unit rows again, as indexes want them."""
+"""Vectors made smaller: fewer dimensions, then fewer bytes each. What comes out are unit rows again, as indexes want them."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ Change = Callable[[np.ndarray], np.ndarray]
 
 
 def pca(vectors: np.ndarray, dim: int) -> Change:
-    """A projection to ``dim`` numbers, fitted on float32 (n, d) rows: their principal directions about the origin.
+    """A projection to ``dim`` dimensions, fitted on float32 (n, d) rows: their principal directions about the origin.
 
     Not about the mean: so inner products, and with them cosines, are kept as well as they can be (Eckart and Young, 1936).
 
     Raises:
-        UserError: more numbers than the vectors have, or than there are vectors.
+        UserError: more dimensions than the vectors have, or than there are vectors.
     """
     most = min(vectors.shape[1], len(vectors))
     if not 1 <= dim <= most:
-        raise UserError(f"PCA to {dim} numbers was asked for.", f"It is 1 to {most} here.")
+        raise UserError(f"PCA to {dim} dimensions was asked for.", f"It is 1 to {most} here.")
     rows = np.asarray(vectors[:: -(-len(vectors) // SAMPLE)], np.float64)
     axes = np.linalg.eigh(rows.T @ rows)[1][:, ::-1][:, :dim].astype(np.float32)
     return lambda given: _unit(np.asarray(given, np.float32) @ axes)
@@ -36,7 +36,7 @@ def coder(vectors: np.ndarray, code: str, pq_bytes: int = 0) -> tuple[Change, fl
     """What the code of a vector says when it is read again, fitted on (n, d) rows; and the bytes of a code.
 
     Raises:
-        UserError: no such code, too few vectors to train it, or bytes that do not divide the numbers.
+        UserError: no such code, too few vectors to train it, or bytes that do not divide the dimensions.
     """
     dim = vectors.shape[1]
     if code == "float32":
@@ -57,10 +57,10 @@ def coder(vectors: np.ndarray, code: str, pq_bytes: int = 0) -> tuple[Change, fl
 
 
 def _pieces(dim: int, wanted: int) -> int:
-    """How many sub-vectors of a byte each: as wanted, or of about 8 numbers."""
+    """How many sub-vectors of a byte each: as wanted, or of about 8 dimensions."""
     fits = [m for m in range(1, dim + 1) if dim % m == 0]
     if wanted and wanted not in fits:
-        raise UserError(f"{wanted} bytes do not divide {dim} numbers.", f"These do: {', '.join(map(str, fits))}.")
+        raise UserError(f"{wanted} bytes do not divide {dim} dimensions.", f"These do: {', '.join(map(str, fits))}.")
     return wanted or max(m for m in fits if m <= max(dim // 8, 1))
 
 

@@ -1,4 +1,4 @@
-"""One query under one setting: what an index found, what it lost, and where the lost ones belong."""
+"""One query under one setting: what an index found, and its missed neighbours where they belong."""
 
 from __future__ import annotations
 
@@ -34,9 +34,10 @@ _holding = threading.Lock()
 class Shown:
     """A picture of an answer.
 
-    ``state``: ``found`` (belongs to the exact top k and is there), ``ghost`` (belongs there and was lost) or ``extra`` (is there
-    and does not belong). ``rank`` is the place in the index's answer (0 for a ghost), ``true_rank`` the place in the exact
-    answer (0 where it is beyond the top k). ``verdict`` as in :class:`core.services.search.Hit`.
+    ``state``: ``found`` (belongs to the exact top k and is there), ``ghost`` (a missed neighbour: belongs there and was not
+    found) or ``extra`` (is there and does not belong). ``rank`` is the place in the index's answer (0 for a missed one),
+    ``true_rank`` the place in the exact answer (0 where it is beyond the top k). ``verdict`` as in
+    :class:`core.services.search.Hit`.
     """
 
     id: str
@@ -54,7 +55,7 @@ class Shown:
 @dataclass(frozen=True, slots=True)
 class QueryView:
     """``hits``: the index's answer, best first. ``exact``: the exact answer, each ``found`` or ``ghost``. ``merged``: both in one
-    row: every true hit and every wrong extra in the order of their scores. ``ghosts``: the lost alone. Of pictures as similar
+    row: every true hit and every wrong extra in the order of their scores. ``ghosts``: the missed alone. Of pictures as similar
     as the k-th, those that the index found count as the true ones.
 
     ``recall`` of this query (equal scores count as hits); ``p50``, ``p95`` ms of this query over ``runs`` searches,

@@ -1,4 +1,4 @@
-"""Where quality goes: one encoder's vectors made smaller and searched faster, a stage at a time, on the same queries."""
+"""Approximation loss: one encoder's vectors made smaller and searched faster, a stage at a time, on the same queries."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from core.types import Progress
 
 __all__ = ["CODES", "Chain", "Loss", "Stage", "Waterfall", "waterfall"]
 KIND = "waterfalls"
-VERSION = 2
+VERSION = 3
 MOST_K = 100
 MOST_RERANK = 100
 
@@ -56,7 +56,7 @@ def waterfall(
 
 
 def most_pca(dataset: Dataset, encoder: str) -> int:
-    """To how many numbers PCA can reduce the vectors of a gallery: as many as they have, or as there are pictures.
+    """To how many dimensions PCA can reduce the vectors of a gallery: as many as they have, or as there are pictures.
 
     Raises:
         UserError: the embeddings are not built.

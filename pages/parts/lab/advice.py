@@ -33,11 +33,11 @@ def _live(now: LabView) -> None:
             format_func=lambda n: f"{n:,} vectors" if n else f"this one, {own:,}",
         )  # fmt: skip
         memory = st.select_slider(
-            "Memory for it", sorted({*MEMORY, state.value("memory")}), key=state.key("memory"), width=260,
+            "Memory available", sorted({*MEMORY, state.value("memory")}), key=state.key("memory"), width=260,
             format_func=lambda gigabytes: f"{gigabytes:g} GB",
         )  # fmt: skip
         recall = st.select_slider(
-            "Wanted recall", sorted({*RECALLS, state.value("recall")}), key=state.key("recall"), width=260,
+            "Target recall", sorted({*RECALLS, state.value("recall")}), key=state.key("recall"), width=260,
             format_func=lambda share: f"{share:g}",
         )  # fmt: skip
     state.publish()
@@ -56,18 +56,18 @@ def _measured(now: LabView, own: int, wanted: int) -> tuple[Point, ...]:
 
 def _draw(said: Advice, count: int, dim: int) -> None:
     st.html(f'<p class="lab-advice">{escape(said.sentence)}</p>')
-    known = "measured here on your vectors" if said.source == "measured" else f"a rule: {said.rule}"
+    known = "measured here on your vectors" if said.source == "measured" else f"rule of thumb: {said.rule}"
     pairs = [
         ("Index", f"{hues.title(said.index)} ({said.text})" if said.text != hues.title(said.index) else said.text),
-        ("Known from", known),
-        ("Memory that it takes", f"{size(said.bytes)} for {count:,} vectors of {dim} numbers"),
-        ("Exact search would take", size(4.0 * count * dim)),
+        ("Source", known),
+        ("Memory", f"{size(said.bytes)} for {count:,} vectors of {dim} dimensions"),
+        ("Memory of exact search", size(4.0 * count * dim)),
     ]
     if said.point is not None:
         point = said.point
-        pairs.append(("Measured", f"recall {point.recall:.3f}, {chart.ms(point.p50)} a query, over {point.size:,} vectors"))
+        pairs.append(("Measured", f"recall {point.recall:.3f}, {chart.ms(point.p50)} per query, over {point.size:,} vectors"))
     caption("Why")
     with st.container(key="lab_why"):
         facts(pairs)
     if said.source != "measured":
-        quiet("Measure under Recall and time, with a gallery of about this size, and the advice follows your own vectors.")
+        quiet("Measure under Recall and time with a gallery of about this size: the advice then follows your own vectors.")

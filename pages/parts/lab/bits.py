@@ -16,10 +16,11 @@ MOST_SQUARES = 256
 
 
 def how_to_read(found: Buckets) -> str:
-    part = "bit" if found.method == "lsh" else "number"
+    part = "bit" if found.method == "lsh" else "minimum"
+    squares = "1 square is" if found.rows == 1 else f"{found.rows} squares are"
     return (
-        f"A filled square is a {part} that agrees with the query, a hollow one differs. {found.rows} squares are a band. A band "
-        f"that agrees as a whole is framed and ticked: there the two pictures fall into the same bucket and meet."
+        f"A filled square is a {part} that agrees with the query, a hollow one differs. {squares} a band. A band that agrees "
+        f"as a whole is framed and ticked: there the two pictures fall into the same bucket and collide."
     )
 
 
@@ -38,7 +39,7 @@ def bands_shown(found: Buckets) -> int:
 
 
 def _query(found: Buckets, pictures: Mapping[str, tuple[str, str]], shown: int) -> str:
-    """The query's own code: bits as 0 and 1; numbers of a MinHash say nothing to the eye and are left out."""
+    """The query's own code: bits as 0 and 1; minima of a MinHash say nothing to the eye and are left out."""
     cells = []
     for band in range(shown if found.method == "lsh" else 0):
         part = found.code[band * found.rows : (band + 1) * found.rows]
@@ -57,8 +58,8 @@ def _pair(found: Buckets, pair: Pair, pictures: Mapping[str, tuple[str, str]], s
     word = "cosine" if found.method == "lsh" else "Jaccard"
     said = (
         f"{word} {pair.similarity:.2f} · {agree} of {len(pair.equal)} agree · "
-        + (f"meets in {bands} of {found.bands} bands" if pair.met else "does not meet here")
-        + f" · {pair.expected:.0%} of pairs this similar {'do' if pair.met else 'would'}"
+        + (f"collides in {bands} of {found.bands} bands" if pair.met else "no collision")
+        + f" · probability at this similarity {pair.expected:.0%}"
     )
     return _line(*pictures[pair.id], said, "".join(cells), "yes" if pair.met else "no")
 

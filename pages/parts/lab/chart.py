@@ -24,7 +24,7 @@ def milliseconds(point: Point, time: str, batch: bool) -> float:
 
 def settings(point: Point) -> str:
     """``efSearch=64``: what was set beside the defaults; the defaults where nothing was."""
-    return point.text.partition(":")[2].replace(",", ", ") or "as it comes"
+    return point.text.partition(":")[2].replace(",", ", ") or "default"
 
 
 def lines(points: Sequence[Point]) -> Iterator[tuple[str, int, list[Point]]]:
@@ -61,7 +61,7 @@ def draw(points: Sequence[Point], time: str, batch: bool, wanted: float, best: P
     tone, chart = palette.ink(), palette.figure(400)
     low, high, bottom, top = window(points, time, batch, wanted)
     chart.add_hline(y=wanted, line={"color": tone["muted"], "width": 1, "dash": "dot"})
-    chart.add_annotation(x=1, xref="paper", y=wanted, yanchor="top", xanchor="right", showarrow=False, text=f"wanted: {wanted:g}",
+    chart.add_annotation(x=1, xref="paper", y=wanted, yanchor="top", xanchor="right", showarrow=False, text=f"target: {wanted:g}",
                          font={"color": tone["muted"], "size": 12})  # fmt: skip
     drawn = list(lines(points))
     for index, number, group in drawn:
@@ -96,7 +96,7 @@ def window(points: Sequence[Point], time: str, batch: bool, wanted: float) -> tu
 
 
 def across(time: str, batch: bool) -> str:
-    return f"milliseconds for {'a query in a batch' if batch else 'one query'}, {time}"
+    return f"milliseconds per query, {'in batches' if batch else 'one at a time'}, {time}"
 
 
 def alt(points: Sequence[Point], batch: bool) -> str:
@@ -124,7 +124,7 @@ def hint(point: Point) -> str:
     """All that is known of a point, for people who rest on it."""
     return (
         f"<b>{escape(point.title)}</b>  {escape(settings(point))}<br>recall {point.recall:.3f}, "
-        f"95 of 100 queries at least {point.worst:.2f}<br>one query: p50 {ms(point.p50)}, p95 {ms(point.p95)}"
+        f"95 % of queries at least {point.worst:.2f}<br>one query: p50 {ms(point.p50)}, p95 {ms(point.p95)}"
         f"<br>in a batch: p50 {ms(point.batch_p50)}<br>{size(point.ram_bytes)} in memory, {size(point.disk_bytes)} on disk"
     )
 

@@ -22,7 +22,7 @@ from pages.parts.lab.words import said
 from pages.parts.words import caption, count, heading, note, quiet, size, table
 
 WAS_BUSY = "lab_was_busy"
-TIMES = {"p50": "Typical (p50)", "p95": "Slow ones (p95)"}
+TIMES = {"p50": "Median (p50)", "p95": "Tail (p95)"}
 ASKED = {"one": "One at a time", "batch": "In batches"}
 HEAD = ["Index", "Setting", "Recall", "One query p50 / p95", "In a batch p50", "Memory", "Disk", "Build"]
 
@@ -64,7 +64,7 @@ def _measured(plan: Plan, busy: bool) -> None:
         time = st.segmented_control("Time", list(TIMES), key=state.key("time"), format_func=TIMES.get, required=True)
         asked = st.segmented_control("Asked", list(ASKED), key=state.key("asked"), format_func=ASKED.get, required=True)
         wanted = st.select_slider(
-            "Wanted recall", sorted({0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0, state.value("recall")}), key=state.key("recall"),
+            "Target recall", sorted({0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0, state.value("recall")}), key=state.key("recall"),
             format_func=lambda share: f"{share:g}", width=200,
         )  # fmt: skip
     state.publish()
@@ -81,10 +81,10 @@ def _measured(plan: Plan, busy: bool) -> None:
 
 def _facts(plan: Plan, busy: bool) -> None:
     one = plan.found[0]
-    made = f"{one.real:,} of your own and {one.size - one.real:,} synthetic vectors" if one.size > one.real else (
-        f"{one.size:,} of your own vectors")  # fmt: skip
+    made = f"{one.real:,} real and {one.size - one.real:,} synthetic vectors" if one.size > one.real else (
+        f"{one.size:,} vectors")  # fmt: skip
     quiet(
-        f"{made} of {one.dim} numbers; {count(one.queries, 'query').replace('querys', 'queries')}. Recall@{one.k}: the share of "
+        f"{made} of {one.dim} dimensions; {count(one.queries, 'query', 'queries')}. Recall@{one.k}: the share of "
         f"the exact {one.k} nearest that was found; equal distances count as found. "
         "Up and left is better" + ("." if busy else f"; a click on a dot opens it under {state.VIEWS[1]}.")
     )
@@ -107,7 +107,7 @@ def _tables(plan: Plan) -> None:
 
 
 def _short(plan: Plan, equal: Equal) -> list[list[str]]:
-    """Indexes that stay below the wanted recall, with the best that they reach."""
+    """Indexes that stay below the target recall, with the best that they reach."""
     found = []
     for index, best in equal.short.items():
         own = [point for point in plan.found if point.index == index and point.recall >= best - 1e-9]
@@ -139,12 +139,12 @@ def as_csv(points: Sequence[Point]) -> str:
 def _likeness(plan: Plan) -> None:
     """How like the real vectors the synthetic ones are: measured, not promised."""
     locator = st.session_state[link.DATASET]
-    with st.expander("How like yours are the synthetic vectors?"):
+    with st.expander("How similar are the synthetic vectors to the real ones?"):
         like = guarded(lambda: cached_lab.likeness(locator, cached.version(locator), plan.encoder), "The comparison")
-        caption("Alike in all of these" if like.alike else "Not alike in all of these: read the times with care")
+        caption("All within tolerance" if like.alike else "Not all within tolerance: read the times with care")
         rows = [
             [name, f"{real:.3f}", f"{made:.3f}", f"± {allowed:.0%}", "yes" if kept else "no"]
             for name, real, made, allowed, kept in like.rows
         ]
-        table(["Statistic", "Yours", "Synthetic", "Allowed", "Kept"], rows)
+        table(["Statistic", "Real", "Synthetic", "Tolerance", "Within"], rows)
         quiet(like.about)

@@ -43,7 +43,7 @@ def draw(points: Sequence[Point], time: str, batch: bool, wanted: float, best: P
     ]  # fmt: skip
     data = {
         "height": HEIGHT, "alt": chart.alt(points, batch), "lines": lines, "best": place(best) if best else None,
-        "wanted": [up(wanted), f"wanted: {wanted:g}"], "across": chart.across(time, batch), "up": f"recall@{points[0].k}",
+        "wanted": [up(wanted), f"target: {wanted:g}"], "across": chart.across(time, batch), "up": f"recall@{points[0].k}",
         "columns": [[across(tick), f"{tick:g}"] for tick in chart.ticks(low, high)],
         "rows": [[up(tick), f"{tick:g}"] for tick in _rows(bottom)],
     }  # fmt: skip

@@ -14,8 +14,8 @@ def panel(index: str, dim: int) -> None:
     """Search knobs, free at query time, then build knobs, each of which makes another index."""
     row = state.index_row(index)
     groups = (
-        ("search_knobs", "When it is asked"),
-        ("build_knobs", "When it is built: another value builds it again"),
+        ("search_knobs", "Search parameters"),
+        ("build_knobs", "Build parameters: another value builds the index again"),
     )
     for group, words in groups:
         if row.get(group):
@@ -24,14 +24,14 @@ def panel(index: str, dim: int) -> None:
                 for name, knob in row[group].items():
                     _slider(index, name, knob, dim)
     if not row.get("search_knobs") and not row.get("build_knobs"):
-        quiet("This index has nothing to set: it compares the query with every vector.")
+        quiet("This index has no parameters: it compares the query with every vector.")
 
 
 def _slider(index: str, name: str, knob: dict, dim: int) -> None:
     key = state.setting_key(index, name)
     st.session_state.setdefault(key, knob["default"])
     options = values(knob, st.session_state[key])
-    if name == "m" and dim:  # sub-vectors divide the numbers
+    if name == "m" and dim:  # sub-vectors divide the dimensions
         options = [one for one in options if one == st.session_state[key] or not one or dim % one == 0]
     about = knob["about"][0].upper() + knob["about"][1:] if knob["about"] else None
     if len(options) > 1:

@@ -1,4 +1,4 @@
-"""Where quality goes: one encoder's vectors made smaller and searched faster, a stage at a time."""
+"""Approximation loss: one encoder's vectors compressed and searched faster, a stage at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ DIMS = (0, 8, 16, 32, 64, 128, 256, 512, 1024)
 RERANKS = (0, 1, 2, 4, 8, 16, 32)
 SHOWN_QUERIES, SHOWN_LOST = 4, 5
 KNOWN = "lab_losses"
-CODE_NAMES = {"float32": "32 bits", "float16": "16 bits", "int8": "8 bits", "pq": "Product codes"}
+CODE_NAMES = {"float32": "float32", "float16": "float16", "int8": "SQ8", "pq": "PQ"}
+CODE_HELP = (
+    "float16: half precision. SQ8: scalar quantisation to 8 bits per dimension. PQ: product quantisation, one byte for each "
+    "sub-vector."
+)
 
 
 def show(now: LabView) -> None:
@@ -49,21 +53,23 @@ def _controls(now: LabView) -> tuple[int, str, str, int]:
         dims = sorted({one for one in DIMS if one < most} | {min(int(state.value("pca")), most)})
         st.session_state[state.key("pca")] = min(int(state.value("pca")), most)
         pca = st.select_slider(
-            "PCA to", dims, key=state.key("pca"), format_func=lambda one: f"{one} numbers" if one else "no PCA", width=240
+            "PCA to", dims, key=state.key("pca"), format_func=lambda one: f"{one} dimensions" if one else "no PCA", width=240
         )
-        code = st.segmented_control("Each number in", CODES, key=state.key("code"), format_func=CODE_NAMES.get, required=True)
+        code = st.segmented_control(
+            "Quantisation", CODES, key=state.key("code"), format_func=CODE_NAMES.get, required=True, help=CODE_HELP
+        )
         names = state.index_names(*state.value("indexes"), state.value("through"))
-        index = st.selectbox("Searched by", names, key=state.key("through"), format_func=hues.title, width=220)
+        index = st.selectbox("Index", names, key=state.key("through"), format_func=hues.title, width=220)
         again = sorted({*RERANKS, state.value("rerank")})
         rerank = st.select_slider(
-            "Compared again by full vectors", again, key=state.key("rerank"), width=240,
-            format_func=lambda one: f"{one} for each hit" if one else "none",
+            "Re-ranking by full vectors", again, key=state.key("rerank"), width=240,
+            format_func=lambda one: f"{count(one, 'candidate')} per hit" if one else "none",
         )  # fmt: skip
     return int(pca), code, index, int(rerank)
 
 
 def _chart(found: Waterfall) -> None:
-    """Recall of each stage as a bar; what the stage lost is hatched, what it won back is solid."""
+    """Recall of each stage as a bar; what it loses is hatched, what it recovers is solid."""
     tone, chart = palette.ink(), palette.figure(60 + 52 * len(found.stages), barmode="overlay")
     before = [found.stages[0].recall, *(stage.recall for stage in found.stages[:-1])]
     names = [stage.title for stage in found.stages]
@@ -92,19 +98,19 @@ def _table(found: Waterfall) -> None:
     heading("What each stage costs and saves")
     shown = list(found.stages[0].quality)[:2]
     names = [metrics.label(name).split(" (")[0] for name in shown]
-    change = [f"{names[0]} against the stage before"] if shown else []
+    change = [f"{names[0]} against the previous stage"] if shown else []
     digits = [_digits([stage.quality[name] for stage in found.stages if name in stage.quality]) for name in shown]
     cells = [_row(stage, dict(zip(shown, digits, strict=True))) for stage in found.stages]
     with st.container(key="lab_stages"):
-        table(["Stage", "Recall", *names, *change, "Bytes a vector", "One query", "Lost", "Won back"], cells)
+        table(["Stage", "Recall", *names, *change, "Bytes per vector", "One query", "Newly missed", "Recovered"], cells)
     with st.container(key="lab_stage_notes"):
         facts([(stage.title, stage.about) for stage in found.stages])
     if not shown:
-        quiet("These pictures have no labels, so only what the index finds again can be judged, not what is right.")
+        quiet("These pictures have no labels, so only recall against exact search can be evaluated, not relevance.")
     else:
         quiet(
-            f"{found.judged:,} of {found.queries:,} queries are judged; right is the same {found.protocol}. "
-            "Intervals: 95 %, of the difference on the same queries."
+            f"{found.judged:,} of {found.queries:,} queries are evaluated; relevant is the same {found.protocol}. "
+            "Intervals: 95 %, of the paired difference."
         )
 
 
@@ -134,16 +140,16 @@ def between(low: float, high: float) -> str:
 
 
 def _pictures(now: LabView, found: Waterfall) -> None:
-    """Of each stage that lost something a few queries, each followed by what it does not find any more."""
+    """Of each stage that misses something new a few queries, each followed by what it does not find any more."""
     losing = [stage for stage in found.stages if stage.lost]
     if not losing:
         return
-    heading("Pictures that each stage lost")
-    quiet("A query, framed, then the pictures that it lost here for the first time, with their rank in the exact answer.")
+    heading("Missed neighbours of each stage")
+    quiet("A query, framed, then the neighbours that it misses from this stage on, with their rank in the exact answer.")
     for stage in losing:
-        caption(f"{stage.title}: {count(stage.lost_count, 'hit')} lost")
+        caption(f"{stage.title}: {count(stage.lost_count, 'missed neighbour')}")
         items = _items(now, stage)
-        picked = components.picture_grid(items, f"Lost by {stage.title}", f"lab_lost_{stage.name}", side=84)
+        picked = components.picture_grid(items, f"Missed by {stage.title}", f"lab_lost_{stage.name}", side=84)
         if picked and picked in cached.dataset(now.base.dataset).rows:
             link.ask(f"item:{picked}")
             state.go(state.VIEWS[1])
@@ -157,8 +163,8 @@ def _items(now: LabView, stage: Stage) -> list[dict]:
     for query, lost in list(by_query.items())[:SHOWN_QUERIES]:
         items.append(_item(now, query, "query", "query", "", "Query"))
         for loss in sorted(lost, key=lambda one: one.rank)[:SHOWN_LOST]:
-            right = {True: "✓ right", False: "✕ other", None: ""}[loss.relevant]
-            items.append(_item(now, loss.lost, "lost", f"lost {loss.rank}", str(loss.rank), right or "Lost"))
+            right = {True: "✓ relevant", False: "✕ other", None: ""}[loss.relevant]
+            items.append(_item(now, loss.lost, "lost", f"missed {loss.rank}", str(loss.rank), right or "Missed"))
     called = rows.names(cached.dataset(now.base.dataset), dict.fromkeys(item["id"] for item in items))
     return [{**item, "caption": f"{item['caption']}\n{called[item['id']]}"} for item in items]
 
@@ -166,6 +172,6 @@ def _items(now: LabView, stage: Stage) -> list[dict]:
 def _item(now: LabView, id: str, mark: str, badge: str, rank: str, words: str) -> dict:
     locator, version, _ = now.key
     name = gallery.name_of(cached.dataset(locator), id)
-    said = f"lost, exact rank {rank}" if rank else "the query"
+    said = f"missed, exact rank {rank}" if rank else "the query"
     return {"id": id, "uri": cached.thumbnail(locator, version, id), "mark": mark, "badge": badge, "rank": "",
             "alt": f"{name}, {said}. Look at it under One query.", "caption": words}  # fmt: skip

@@ -54,7 +54,7 @@ def panel(now: LabView, plan: Plan, key: tuple, wanted: list[str]) -> None:
         quiet(line)
     last = ended(wanted)
     if last is not None and last.state == "failed":
-        trouble(UserError("The measurement did not reach its end.", public(last.message)))
+        trouble(UserError("The measurement failed.", public(last.message)))
     stopped = last is not None and last.state == "cancelled"
     if plan.left:
         _offer(now, plan, key, wanted, _there(plan, stopped))
@@ -84,7 +84,7 @@ def _spoiling() -> bool:
     """Whether another measurement runs; then the page says so."""
     others = [job for job in cached.active_jobs() if job.arguments[0] == COMMAND]
     if others:
-        note("Another measurement runs.", f"Two at once would spoil each other's times: {others[0].title}, "
+        note("Another measurement runs.", f"Two at once would distort each other's times: {others[0].title}, "
              f"{builds.progress_words(others[0])}.")  # fmt: skip
     return bool(others)
 
@@ -96,7 +96,7 @@ def again(now: LabView, plan: Plan, key: tuple) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center", key="lab_crowded"):
         note(*doubt)
-        if st.button("Measure again", key="lab_again", help="Times every chosen setting anew. Wait until nothing else runs."):
+        if st.button("Measure again", key="lab_again", help="Times every chosen setting again. Wait until nothing else runs."):
             indexes, _, size, full = key[3:]
             start(f"{_title(now, plan)}, again", arguments(now, indexes.split(";"), size, full, again=True))
             st.rerun()
@@ -113,7 +113,7 @@ def _doubt(plan: Plan) -> tuple[str, str] | None:
         return None
     load = max(point.busy or 0.0 for point in plan.found)
     return (f"{crowded} of {total} {'was' if crowded == 1 else 'were'} timed on a busy machine.",
-            f"Up to {load:.1f} programs wanted each core at once: compare with care.")  # fmt: skip
+            f"Up to {load:.1f} processes per core ran at once: compare with care.")  # fmt: skip
 
 
 def _title(now: LabView, plan: Plan) -> str:
@@ -135,7 +135,7 @@ def _offer(now: LabView, plan: Plan, key: tuple, wanted: list[str], there: str) 
     note(f"{before}{count(plan.left, 'setting')} to measure: {words(cost)}.", cost.basis[:1].upper() + cost.basis[1:] + ".")
     short = cost.free_bytes is not None and cost.ram_bytes > 0.9 * cost.free_bytes
     if short:
-        note("Memory will not suffice.", "Choose a smaller gallery, or fewer indexes.", tone="bad")
+        note("There is not enough memory.", "Choose a smaller gallery, or fewer indexes.", tone="bad")
     with st.container(horizontal=True):
         if st.button("Start", type="primary", key="lab_measure", disabled=short):
             start(_title(now, plan), wanted)

@@ -51,7 +51,7 @@ def _figures(now: LabView, view: QueryView, mean: Point | None) -> None:
     found = sum(one.state == "found" for one in view.exact)
     pairs = [
         (f"{view.recall:.0%}", f"recall of this query: {found} of {len(view.exact)}"),
-        (f"{mean.recall:.1%}", f"mean recall of {mean.queries} queries") if mean else ("–", "mean recall: not measured"),
+        (f"{mean.recall:.1%}", f"mean recall over {mean.queries} queries") if mean else ("–", "mean recall: not measured"),
         (ms(view.p50), f"this query, p50 of {view.runs} runs (p95 {ms(view.p95)})"),
         (ms(view.exact_p50), f"exact search, in turn; the index is {speed(view.p50, view.exact_p50)} that"),
         (size(view.ram_bytes), f"in memory; {size(view.disk_bytes)} on disk; built in {view.build_s:.2f} s"),
@@ -102,7 +102,7 @@ def _watch(wanted: list[str]) -> None:
 
 def _pictures(now: LabView, view: QueryView) -> None:
     locator, version, _ = now.key
-    caption(f"Above: the {len(view.exact)} nearest by exact search. Below: what {hues.title(view.index)} brought and lost")
+    caption(f"Above: the {len(view.exact)} nearest by exact search. Below: what {hues.title(view.index)} found and missed")
     rows.grid(locator, version, view.merged)
     st.html(rows.KEY)
     quiet(reading(view))
@@ -110,12 +110,13 @@ def _pictures(now: LabView, view: QueryView) -> None:
 
 def reading(view: QueryView) -> str:
     """The two rows in a sentence."""
-    lost = [one.true_rank for one in view.ghosts]
+    missed = [one.true_rank for one in view.ghosts]
     extra = sum(one.state == "extra" for one in view.merged)
     own = " The query itself is left out of both." if view.left_out is not None else ""
-    if not lost:
-        return f"Nothing is lost: this setting answers this query as exact search does.{own}"
-    ranks = ", ".join(str(rank) for rank in lost[:8]) + ("…" if len(lost) > 8 else "")
-    first = " The best hit is among them." if 1 in lost else ""
-    instead = f"; {extra} other{'s' if extra > 1 else ''} took {'their places' if extra > 1 else 'its place'}" if extra else ""
-    return f"{len(lost)} of {len(view.exact)} lost, at exact rank {ranks}{instead}.{first}{own}"
+    if not missed:
+        return f"No neighbour is missed: this setting answers this query as exact search does.{own}"
+    ranks = ", ".join(str(rank) for rank in missed[:8]) + ("…" if len(missed) > 8 else "")
+    first = " The best hit is among them." if 1 in missed else ""
+    instead = f"; {extra} {'others take their places' if extra > 1 else 'other takes its place'}" if extra else ""
+    where = f"exact rank{'s' if len(missed) > 1 else ''} {ranks}"
+    return f"{len(missed)} of {len(view.exact)} missed, at {where}{instead}.{first}{own}"

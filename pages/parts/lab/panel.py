@@ -24,7 +24,7 @@ def panel() -> None:
         "Encoder", list(encoders), key=state.key("encoder"), format_func=encoders.__getitem__, filter_mode="contains"
     )
     k = st.session_state[link.K]
-    st.selectbox("K, hits wanted", sorted({*settings.STEPS, k}), key=link.K)
+    st.selectbox("K, hits per query", sorted({*settings.STEPS, k}), key=link.K)
     if state.value("view") == state.VIEWS[0]:
         _curves()
 
@@ -46,7 +46,7 @@ def _curves() -> None:
     )  # fmt: skip
     left, right = st.columns(2)
     left.button("All", key="lab_all", on_click=_choose, args=(state.index_names(),), width="stretch")
-    right.button("Usual", key="lab_usual", on_click=_choose, args=(list(state.FIRST_INDEXES),), width="stretch")
+    right.button("Default", key="lab_usual", on_click=_choose, args=(list(state.FIRST_INDEXES),), width="stretch")
     custom.field("indexes")
     if not hosted():
         real = len(cached.dataset(st.session_state[link.DATASET]).items)
@@ -54,9 +54,9 @@ def _curves() -> None:
         st.select_slider(
             "Gallery size", sorted({*sizes, state.value("size")}), key=state.key("size"),
             format_func=lambda size: f"{size:,} vectors" if size else "as it is",
-            help="Larger galleries are the real vectors and synthetic ones drawn around them, with their structure.",
+            help="A larger gallery holds the real vectors and synthetic ones sampled around them, with their structure.",
         )  # fmt: skip
-    st.toggle("Vary how they are built, too", key=state.key("full"), help="More settings, each with a build of its own.")
+    st.toggle("Vary build parameters, too", key=state.key("full"), help="More settings, each with a build of its own.")
     for name in state.value("indexes"):
         if rows[name]["state"] != "ready":
             quiet(rows[name]["detail"])

@@ -1,4 +1,4 @@
-"""The exact answer above that of an index: what was found, what was lost (a ghost where it belongs), and what is too much."""
+"""The exact answer above that of an index: hits, missed neighbours where they belong, and extra hits."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from pages.parts import cached, components, gallery, link
 SIDE = 64
 """Ten of them stand in one row on a screen of 1280."""
 MARKS = {"found": "", "ghost": "ghost", "extra": "extra"}
+"""State -> class of the picture in the grid's style."""
 KEY = (
-    '<div class="ll-key lab-key"><span><i class="ghost"></i>lost 7: rank 7 of the exact answer, which the index missed</span>'
+    '<div class="ll-key lab-key"><span><i class="ghost"></i>missed 7: rank 7 of the exact answer, not found by the index</span>'
     '<span><i class="extra"></i>9 extra: rank 9 of the index, not among the exact nearest</span></div>'
 )
 
@@ -33,10 +34,10 @@ def _last(id: str) -> str:
 
 
 def item(locator: str, version: str, shown: Shown, name: str) -> dict:
-    """A picture of the index's answer for the grid; a ghost says its rank in the exact one."""
+    """A picture of the index's answer for the grid; a missed neighbour says its rank in the exact one."""
     rank, badge, said = {
         "found": (str(shown.rank), "", f"rank {shown.rank}"),
-        "ghost": ("", f"lost {shown.true_rank}", f"lost, belongs at rank {shown.true_rank}"),
+        "ghost": ("", f"missed {shown.true_rank}", f"missed, exact rank {shown.true_rank}"),
         "extra": ("", f"{shown.rank} extra", f"extra at rank {shown.rank}, not among the exact nearest"),
     }[shown.state]
     return {

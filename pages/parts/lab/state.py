@@ -13,7 +13,9 @@ from pages.parts import cached, cached_lab, link
 from pages.parts.shell import hosted
 from pages.parts.words import short
 
-VIEWS = ("Recall and time", "One query", "Where it is lost", "Buckets", "Advice")
+VIEWS = ("Recall and time", "One query", "Approximation loss", "Buckets", "Advice")
+FORMER = {"Where it is lost": "Approximation loss"}
+"""What a view was called in older links."""
 ASKING = ("One query", "Buckets")
 """Views that look at one query."""
 FIRST_INDEXES = ("exact", "hnsw", "ivf_flat", "ivf_pq", "sq8", "lsh", "voyager", "annoy")
@@ -30,6 +32,10 @@ def _choice(*allowed: str) -> Callable[[str], str]:
         return text
 
     return read
+
+
+def _view(text: str) -> str:
+    return _choice(*VIEWS)(FORMER.get(text, text))
 
 
 def _number(low: float, high: float, whole: bool = True) -> Callable[[str], float]:
@@ -81,7 +87,7 @@ def _flag(text: str) -> bool:
 FIELDS = {
     field.param: field
     for field in (
-        Field("view", VIEWS[0], _choice(*VIEWS)), Field("encoder", "", str),
+        Field("view", VIEWS[0], _view), Field("encoder", "", str),
         Field("indexes", list(FIRST_INDEXES), _names), Field("size", 0, _number(0, 1_000_000)), Field("full", False, _flag),
         Field("time", "p50", _choice("p50", "p95")), Field("asked", "one", _choice("one", "batch")),
         Field("recall", 0.95, _number(0.5, 1, whole=False)), Field("try", "hnsw", str),
@@ -142,7 +148,7 @@ def _taken(field: Field, given: str | None, remarks: list[str]) -> object:
     try:
         return field.read(given)
     except (ValueError, OverflowError):
-        remarks.append(f"The link says {field.param} = {short(given)}, which is not possible here. The usual value is used.")
+        remarks.append(f"The link says {field.param} = {short(given)}, which is not possible here. The default is used.")
         return field.first
 
 

@@ -14,8 +14,12 @@ from pages.parts import cached, cached_maps, gallery, palette
 from pages.parts.map import acts
 from pages.parts.map.shown import Shown, title
 from pages.parts.map.view import MapView
+from pages.parts.words import count
 
-HINT = "Trust: how many neighbours on the map are real ones. Continuity: how many real neighbours are near on the map. 1 is best."
+HINT = (
+    "Trustworthiness: are the neighbours on the map neighbours in the space? Continuity: are the neighbours in the space "
+    "neighbours on the map? 1 is best (Venna and Kaski, 2001)."
+)
 NO_SLOT = 65535
 CHOSEN = "#1F9E89"
 """What has no colour of its own is selected in this one."""
@@ -51,13 +55,13 @@ def _legend(view: MapView, hues: Sequence[Colouring]) -> list:
 
 
 def _own_counts(view: MapView, hue: Colouring, found: Map) -> str:
-    """``right 566 of 2,720``, ``48 clusters``: what a map says for itself."""
+    """``relevant 566 of 2,720``, ``48 clusters``: what a map says for itself."""
     if view.colour == "cluster":
-        return f" · {found.facts['clusters']} clusters"
+        return f" · {count(found.facts['clusters'], 'cluster')}"
     if view.colour != "verdict":
         return ""
-    counts = {index: count for index, _, count in hue.legend}
-    return f" · right {counts.get(0, 0):,} of {counts.get(0, 0) + counts.get(1, 0):,}"
+    counts = {index: number for index, _, number in hue.legend}
+    return f" · relevant {counts.get(0, 0):,} of {counts.get(0, 0) + counts.get(1, 0):,}"
 
 
 def overlay(view: MapView, maps: Sequence[Shown], ids: Sequence[str]) -> np.ndarray:

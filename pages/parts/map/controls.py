@@ -9,8 +9,8 @@ from pages.parts.map import view as views
 from pages.parts.words import caption, quiet
 
 KNOB_TITLES = {
-    "neighbours": "Neighbours", "min_dist": "Least distance", "epochs": "Rounds (0 = usual)",
-    "pull": "Hold together", "perplexity": "Perplexity",
+    "neighbours": "Neighbours", "min_dist": "Minimum distance", "epochs": "Epochs (0 = default)",
+    "pull": "Alignment strength", "perplexity": "Perplexity",
 }  # fmt: skip
 
 
@@ -29,7 +29,7 @@ def panel() -> None:
     )  # fmt: skip
     known = {row["name"]: row for row in cached_maps.projection_rows()}
     st.selectbox(
-        "Arranged by", list(known), key=views.PROJECTION, format_func=lambda name: known[name]["title"], on_change=_clear
+        "Projection", list(known), key=views.PROJECTION, format_func=lambda name: known[name]["title"], on_change=_clear
     )
     quiet(known[st.session_state[views.PROJECTION]]["about"])
     _parameters(known[st.session_state[views.PROJECTION]])

@@ -24,7 +24,7 @@ MIXED = 0.3
 def show(view: MapView, shown: Sequence[Shown]) -> None:
     """One row of medoids for each map."""
     quiet(
-        "A cluster is a dense region of one map, found by HDBSCAN; its picture is the one nearest to its others in the space."
+        "A cluster is a dense region of one map, found by HDBSCAN; its picture is its medoid in the space."
     )
     for one in shown:
         with st.container(key=f"panel_clusters_{one.encoder}"):
@@ -49,7 +49,7 @@ def _of(view: MapView, one: Shown) -> None:
     ]  # fmt: skip
     picked = components.picture_grid(items, "The most typical picture of each cluster", f"clusters_{one.encoder}", side=116)
     if len(one.found.medoids) > MOST:
-        quiet(f"The {MOST} largest of {len(one.found.medoids)} clusters.")
+        quiet(f"The {MOST} largest of {len(one.found.medoids)} clusters are shown.")
     if picked and picked in {item["id"] for item in items}:
         views.pick(picked)
         st.session_state[views.MODE] = views.MODES[0]

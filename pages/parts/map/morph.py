@@ -59,7 +59,7 @@ def _data(view: MapView, first: Shown, second: Shown) -> dict:
     shared = {
         "box": frame,
         "colour": map_data.b64(index),
-        "note": f"{note} · the {int(chosen[0].sum())} that go farthest stand out",
+        "note": f"{note} · the {int(chosen[0].sum())} that move farthest are highlighted",
     }
     return {
         "morph": {"t": view.morph, "names": [title(first.encoder), title(second.encoder)]},
@@ -79,7 +79,7 @@ def _movers(view: MapView, first: Shown, second: Shown) -> None:
     found = cached_maps.movers(*first.key, *second.key[2:])
     if not found:
         return
-    heading("These change neighbourhoods")
+    heading("Largest neighbourhood changes")
     quiet(readings.of_movers(first, second, float(np.mean([one.kept for one in found])), found[0].k))
     version = cached.version(view.base.dataset)
     items = [

@@ -1,4 +1,4 @@
-"""The picked picture: is its place to be believed? Its nearest in the space against its nearest on the map."""
+"""The picked picture and the quality of its place: its nearest in the space against its nearest on the map."""
 
 from __future__ import annotations
 

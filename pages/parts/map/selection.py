@@ -87,7 +87,7 @@ def _grid(view: MapView, chosen: Sequence[str]) -> None:
     if last:
         with st.container(horizontal=True, vertical_alignment="center"):
             quiet(f"{page * PAGE + 1:,} to {page * PAGE + len(shown):,} of {len(chosen):,}")
-            for label, step, off in (("Earlier", -1, page == 0), ("Later", 1, page == last)):
+            for label, step, off in (("Previous", -1, page == 0), ("Next", 1, page == last)):
                 if st.button(label, disabled=off, key=f"map_{label}"):
                     st.session_state["map_page"] = page + step
                     st.rerun()

@@ -36,7 +36,7 @@ def panel(view: MapView) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="map_vectors"):
         said = " and ".join(filter(None, (", ".join(map(title, names[:-1])), title(names[-1]))))
         which = "The maps" if len(names) > 1 else "The map"
-        quiet(f"{which} by {said} came ready made; {NEEDS} need the embeddings.")
+        quiet(f"{which} by {said} came with the code; {NEEDS} need the embeddings.")
         if st.button("Build the embeddings", key="map_build_vectors"):
             builds.start(locator, names)
             st.rerun()

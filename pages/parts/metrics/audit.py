@@ -17,8 +17,8 @@ KS = ("1", "3", "5", "10", "20", "50")
 
 
 def show(shown: Choice, cells: list[Cell]) -> None:
-    judged = cells[0].queries[cells[0].judged].tolist()
-    locator = cached_metrics.locator_of(shown.dataset, str(judged[0]))
+    evaluated = cells[0].queries[cells[0].judged].tolist()
+    locator = cached_metrics.locator_of(shown.dataset, str(evaluated[0]))
     version = cached.version(locator) if locator else ""
     encoders = [e for e in dict.fromkeys(cell.encoder for cell in cells) if locator and cached.built(locator, version, e)]
     if not encoders:
@@ -26,23 +26,23 @@ def show(shown: Choice, cells: list[Cell]) -> None:
              "An audit ranks the whole gallery: add the data set and build an encoder on the Library page.")  # fmt: skip
         return
     with st.container(horizontal=True):
-        query = st.selectbox("Query", choice.heal(choice.QUERY, judged, judged[_middle(cells, judged)]), key=choice.QUERY)
+        query = st.selectbox("Query", choice.heal(choice.QUERY, evaluated, evaluated[_middle(cells)]), key=choice.QUERY)
         encoder = st.selectbox("Encoder", choice.heal(choice.ENCODER, encoders), key=choice.ENCODER, format_func=palette.title)
         k = int(st.selectbox("K", choice.heal(choice.K, KS, "10"), key=choice.K))
     found = cached_metrics.audited(locator, version, encoder, query, shown.protocol, k)
     caption(f"R = {found.relevant} of {found.length:,} pictures are relevant; the first {len(found.shown)} ranks")
     st.html(_strip(found.shown))
     values = [row["value"] for row in found.rows if row["definition"].startswith("AP")]
-    quiet(f"One list, and its average precision is {min(values):.2f} or {max(values):.2f}, depending on who is asked.")
+    quiet(f"The average precision of this one list is {min(values):.2f} to {max(values):.2f}, depending on the definition.")
     rows = [
         [row["definition"], f"{row['value']:.4f}", _theirs(row), row["steps"], row["formula"], row["who"]] for row in found.rows
     ]
     with st.container(key="metrics_audit_table"):
         table(["Definition", "Value", "Other package", "Steps", "Formula", "Used by"], rows)
-    quiet("Other packages are asked where they are installed; the tests compare with all of them on thousands of random lists.")
+    quiet("Other packages are run where they are installed; the tests compare with all of them on thousands of random lists.")
 
 
-def _middle(cells: list[Cell], judged: list[str]) -> int:
+def _middle(cells: list[Cell]) -> int:
     """A query of middling score says more than one that is all right or all wrong."""
     scores = cells[0].scores.get("mAP")
     if scores is None:

@@ -32,20 +32,23 @@ def reading(board: Leaderboard) -> str:
     tied = [s for s in board.standings[1:] if s.rank == 1]
     if tied:
         names = ", ".join(name_of(s.encoder, s.index) for s in tied)
-        said += f" {names} can't be told apart from it: the difference is within chance."
+        said += f" {names} can't be told apart from it: the difference is not significant."
     elif len(board.standings) > 1:
         second = board.standings[1]
         behind = name_of(second.encoder, second.index)
-        said += f" The lead over {behind} is more than chance (p {_p(second.p_to_best)}, all pairs counted)."
+        said += f" The lead over {behind} is significant (p {_p(second.p_to_best)}, corrected for all pairs)."
     return said + " " + _grounds(board)
 
 
 def _grounds(board: Leaderboard) -> str:
-    groups = "" if board.clusters == board.queries else f" of {board.clusters:,} objects"
-    said = f"{count(board.queries, 'query').replace('querys', 'queries')}{groups}"
+    groups = "" if board.clusters == board.queries else f" of {count(board.clusters, 'object')}"
+    said = f"{count(board.queries, 'query', 'queries')}{groups}"
     if board.unjudged:
-        said += f"; {board.unjudged:,} have nothing relevant in the gallery and are left out"
-    small = f" Between the two best, a difference under {board.smallest:.3f} would go unseen." if board.smallest < 1 else ""
+        have = "has" if board.unjudged == 1 else "have"
+        said += f"; {board.unjudged:,} {have} nothing relevant in the gallery and {'is' if have == 'has' else 'are'} left out"
+    small = (
+        f" Between the two best, a difference under {board.smallest:.3f} could not be detected." if board.smallest < 1 else ""
+    )
     return said + "." + small
 
 

@@ -33,6 +33,8 @@ OF_VIEW = {
 }
 """What the link of one view says besides."""
 EVERY_PARAM = {**PARAMS, **{name: key for one in OF_VIEW.values() for name, key in one.items()}}
+FORMER = {"view": {"Meaning": "Shared factors"}}
+"""What a choice was called in older links."""
 LINK = "metrics_link"
 
 
@@ -57,7 +59,7 @@ def restore() -> None:
     params = {name: st.query_params[name] for name in EVERY_PARAM if name in st.query_params}
     if params and params != st.session_state.get(LINK):
         for name, value in params.items():
-            st.session_state[EVERY_PARAM[name]] = value
+            st.session_state[EVERY_PARAM[name]] = FORMER.get(name, {}).get(value, value)
 
 
 def publish() -> None:

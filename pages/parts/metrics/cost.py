@@ -7,10 +7,11 @@ import streamlit as st
 from core.services.cells import Cell
 from core.services.latency import BUSY
 from pages.parts import cached_metrics, palette
-from pages.parts.metrics import worth
+from pages.parts.metrics import evaluation, worth
 from pages.parts.metrics.choice import Choice
 from pages.parts.metrics.naming import milliseconds, name_of, spent
-from pages.parts.words import heading, note, quiet, size
+from pages.parts.shell import hosted
+from pages.parts.words import count, heading, note, quiet, size
 from pages.parts.words import table as words_table
 
 DOING = {"decode": "decoding the file", "preprocess": "preparing the picture", "encode": "encoding", "search": "searching"}
@@ -20,19 +21,20 @@ STAGES = {"decode": "#8A8A86", "preprocess": "#E69F00", "encode": "#0072B2", "se
 def show(shown: Choice, cells: list[Cell]) -> None:
     timed = [cell for cell in cells if milliseconds(cell)]
     if not timed:
-        note("No times were measured for this report.", "Make it again without --no-latency: python -m core evaluate.")
+        note("No times were measured for this report.", "" if hosted() else "Evaluate again: times are measured then.")
+        evaluation.offer(shown, cells)
         return
     board = cached_metrics.standings(*shown.key, shown.metric, shown.group)
     worth.show(shown.metric, timed, {(s.encoder, s.index): s for s in board.standings})
-    heading("Where the time goes")
+    heading("Latency by stage")
     _stages(timed)
-    heading("Size, and what was spent once")
+    heading("Vector size and build cost")
     _once(timed)
     busy = max((cell.latency.get("busy") or 0.0 for cell in timed), default=0.0)
     if busy > BUSY:
-        note("Times of a busy machine.", f"Up to {busy:.0f} programs wanted each core meanwhile: compare with care.")
-    runs = timed[0].latency["total"]["single"]["runs"]
-    quiet(f"Measured after warm-up on {timed[0].card['hardware']}, {runs} searches of one picture each; batches of 32 beside it.")
+        note("The machine was busy.", f"Up to {busy:.0f} processes per core ran meanwhile: compare these times with care.")
+    runs = count(timed[0].latency["total"]["single"]["runs"], "search", "searches")
+    quiet(f"Measured after warm-up on {timed[0].card['hardware']}: {runs} of one picture each, and batches of 32.")
 
 
 def _stages(cells: list[Cell]) -> None:
@@ -49,7 +51,7 @@ def _stages(cells: list[Cell]) -> None:
                           "<br>%{customdata[2]} runs<extra></extra>",
         )  # fmt: skip
     chart.update_layout(legend={"y": 1.02, "yanchor": "bottom", "traceorder": "normal"}, margin={"t": 30})
-    chart.update_xaxes(title={"text": "milliseconds a picture, p50 of each stage"})
+    chart.update_xaxes(title={"text": "milliseconds per picture, p50 of each stage"})
     palette.draw(chart, "metrics_stages", "Milliseconds of each stage for each encoder")
     slow = ordered[0]
     stage = max(STAGES, key=lambda name: slow.latency.get(name, {}).get("single", {}).get("p50", 0))
@@ -84,6 +86,6 @@ def _once(cells: list[Cell]) -> None:
             spent(index_s), size(once["index_bytes"]) if "index_bytes" in once else "",
         ])  # fmt: skip
     words_table(
-        ["Encoder", "Numbers a vector", "Bytes a vector", "Encoding the gallery", "Building the index", "Index on disk"], rows
+        ["Encoder", "Dimensions", "Bytes per vector", "Encoding the gallery", "Building the index", "Index on disk"], rows
     )
-    quiet("Encoders that were built together share one pass over the pictures, and its seconds.")
+    quiet("Encoders that were built together share one pass over the pictures, and its time.")

@@ -10,25 +10,28 @@ import streamlit as st
 
 from core.services.cells import Cell
 from pages.parts import palette
+from pages.parts.metrics import evaluation
 from pages.parts.metrics.choice import Choice
 from pages.parts.metrics.naming import name_of
+from pages.parts.shell import hosted
 from pages.parts.words import caption, note, quiet
 
 CHARTS = (
-    ("precision@K", "Precision@K", "K, length of the list", "share of the top K that is relevant"),
-    ("recall@K", "Recall@K (information retrieval)", "K, length of the list", "share of all relevant that is in the top K"),
-    ("hit@K", "Hit@K (metric learning's Recall@K)", "K, length of the list", "share of queries with a hit in the top K"),
-    ("precision_at_recall", "Precision against recall", "recall", "best precision at that recall or beyond"),
+    ("precision@K", "P@K", "K, length of the list", "share of the top K that is relevant"),
+    ("recall@K", "recall@K (information retrieval)", "K, length of the list", "share of all relevant that is in the top K"),
+    ("hit@K", "hit@K (Recall@K of metric learning)", "K, length of the list", "share of queries with a hit in the top K"),
+    ("precision_at_recall", "Precision-recall curve", "recall", "interpolated precision: best at that recall or beyond"),
 )
 
 
 def show(choice: Choice, cells: list[Cell]) -> None:
-    """Four charts on the same colours: means over the judged queries of the board, or of one class."""
+    """Four charts on the same colours: means over the evaluated queries of the board, or of one class."""
     whole_board = [cell for cell in cells if cell.curves]
     drawn = [cell for cell in _of_class(whole_board, choice.group) if cell.curves]
     if whole_board and not drawn:
-        note(f"This report keeps no curves of {choice.group} alone.", "These are over all classes. Judge again to get them: "
-             "python -m core evaluate.")  # fmt: skip
+        note(f"This report keeps no curves of {choice.group} alone.", "These are over all classes."
+             + ("" if hosted() else " Evaluate again to get them."))  # fmt: skip
+        evaluation.offer(choice, cells)
         drawn = whole_board
     if not drawn:
         note("There are no curves.", "None of the queries has anything relevant in the gallery, so nothing is right or wrong.")
@@ -66,10 +69,10 @@ def _reading(cells: list[Cell], curve: str) -> str:
     best = max(cells, key=lambda cell: cell.curves[curve][at])
     name, value = name_of(best.encoder, best.index), best.curves[curve][at]
     return {
-        "precision@K": f"Of ten hits {name} gets {10 * value:.1f} right, the most of all.",
-        "recall@K": f"{name} has {value:.0%} of all relevant pictures among its first 100.",
+        "precision@K": f"Of the first ten hits of {name}, {10 * value:.1f} are relevant, the most of all.",
+        "recall@K": f"{name} finds {value:.0%} of all relevant pictures among its first 100.",
         "hit@K": f"{name} puts a relevant picture first in {value:.0%} of queries.",
-        "precision_at_recall": f"When half of the relevant pictures are found, {value:.0%} of what {name} showed is relevant.",
+        "precision_at_recall": f"At a recall of 50 %, the precision of {name} is {value:.0%}.",
     }[curve]
 
 

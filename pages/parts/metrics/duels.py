@@ -68,6 +68,6 @@ def _side(found: dict[str, Beginning] | str, id: str, score: float) -> dict:
     if begun is None:
         return {"score": f"{score:.2f}", "why": found if isinstance(found, str) else "Its hits are not here.", "hits": []}
     late = begun.first is not None and not any(right for _, right in begun.hits)
-    note = f"first right one at rank {begun.first:,}" if late else ""
+    note = f"first relevant hit at rank {begun.first:,}" if late else ""
     hits = [{"id": hit, "right": right} for hit, right in begun.hits]
     return {"score": f"{score:.2f}", "why": "", "hits": hits, "note": note}

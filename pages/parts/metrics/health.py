@@ -1,4 +1,4 @@
-"""Data health: leaks between query and gallery, hubs, crowding, and what a similarity is worth."""
+"""Data health: leaks between query and gallery, hubs, crowding, and score calibration."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def show(shown: Choice, cells: list[Cell]) -> None:
     found = cached_metrics.studies(*shown.key, "health")
     known = {encoder: row["result"] for encoder, row in found.items() if row.get("result")}
     if not known:
-        missing.say(found, "health")
+        missing.say(found, "health", shown, cells)
         return
     heading("Near-duplicates between query and gallery")
     _duplicates(known)
     heading("Hubs and crowding")
     _space(known)
     encoders = [encoder for encoder in dict.fromkeys(cell.encoder for cell in cells) if encoder in known]
-    heading("What a similarity is worth")
+    heading("Score calibration")
     chosen = st.selectbox("Encoder", choice.heal(choice.ENCODER, encoders), key=choice.ENCODER, format_func=palette.title)
     _similarity(chosen, known[chosen]["similarity"])
 
@@ -64,7 +64,7 @@ def _space(known: dict[str, dict]) -> None:
             f"{hubs['never found']:.0%}", f"{space['mean cosine']:.2f}",
             f"{space['effective dimensions']:.0f} of {space['dimensions']:,}",
         ])  # fmt: skip
-    table(["Encoder", "Hub skew", "Largest hub is in", "Never found", "Mean cosine", "Directions used"], rows)
+    table(["Encoder", "Hubness (skewness)", "Largest hub is in", "Never found", "Mean cosine", "Effective dimensions"], rows)
     worst = max(known, key=lambda encoder: known[encoder]["hubness"]["skewness"])
     tight = max(known, key=lambda encoder: known[encoder]["space"]["mean cosine"])
     quiet(

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from core.services.cells import Cell
+from pages.parts.metrics import evaluation
+from pages.parts.metrics.choice import Choice
+from pages.parts.shell import hosted
 from pages.parts.words import note
 
-COMMAND = "python -m core evaluate --datasets NAMES --encoders ready --studies"
+TITLES = {"probes": "shared factors", "robustness": "robustness", "health": "data health"}
 
 
-def say(found: dict[str, dict], kind: str) -> None:
-    """The reason that a data set gave, or the command that makes the study."""
+def say(found: dict[str, dict], kind: str, shown: Choice, cells: list[Cell]) -> None:
+    """The reason that a data set gave, or a way to make the study."""
     reasons = [row["why"] for row in found.values() if row.get("why")]
     if reasons:
         note("This data set can't answer that.", reasons[0])
     else:
-        what = {"probes": "what neighbours share", "robustness": "distorted pictures", "health": "the data's health"}[kind]
-        note(f"This report does not study {what} for this data set.", f"Make one that does: {COMMAND}")
+        fix = "" if hosted() else "Evaluate again with studies to get it."
+        note(f"This report has no study of {TITLES[kind]} for this data set.", fix)
+        evaluation.offer(shown, cells, studies=True)

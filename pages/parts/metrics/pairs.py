@@ -1,4 +1,4 @@
-"""Every pair of encoders: which differences are more than chance."""
+"""Every pair of encoders: which differences are significant."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def show(board: Leaderboard) -> None:
     count = len(board.standings)
     if count < 2:
         return
-    with st.expander("Which differences are certain: every pair"):
+    with st.expander("Which differences are significant: every pair"):
         st.html(_html(board))
         quiet(
             "p of the paired permutation test on the same queries, by Holm's correction over all "
             f"{count * (count - 1) // 2} pairs. "
-            f"≈ marks two encoders that can't be told apart (p {1 - LEVEL:.2f} or more). Point at a cell for the difference."
+            f"≈ marks two encoders that can't be told apart (p {1 - LEVEL:.2f} or more). The hint of a cell says the difference."
         )
 
 
@@ -45,5 +45,5 @@ def _cell(board: Leaderboard, names: list[str], one: int, other: int) -> str:
     sure = p < 1 - LEVEL
     shown = "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0") if p < 1 else "1"
     said = f"{names[one]} and {names[other]}: {short(board.metric)} differs by {ahead:.3f}, p {shown}"
-    said += "" if sure else ": within chance"
+    said += "" if sure else ": not significant"
     return f'<td style="--v:{0.9 if sure else 0}" title="{escape(said, quote=True)}">{"" if sure else "≈ "}{escape(shown)}</td>'

@@ -42,7 +42,7 @@ def panel() -> Choice:
     st.selectbox("Queries of", choice.heal(choice.GROUP, groups), key=choice.GROUP)
     group = st.session_state[choice.GROUP]
     shown = st.session_state[choice.METRIC]
-    quiet(f"{table.label(shown)}: {table.metric(shown)[0].about}.")
+    quiet(f"{table.formula(shown)}.")
     return Choice(name, rows[name], dataset, protocol, shown, None if group == choice.EVERY else group)
 
 
@@ -78,7 +78,7 @@ def _seen(cells: list[Cell]) -> dict[str, str]:
 
 
 def _statistics(shown: Choice) -> dict[str, str]:
-    """How intervals and ranks were made; nothing where nothing can be judged, which the view says."""
+    """How intervals and ranks were made; nothing where nothing can be evaluated, which the view says."""
     try:
         return method(cached_metrics.standings(*shown.key, shown.metric, shown.group))
     except UserError:

@@ -36,13 +36,13 @@ def _worst(shown: Choice, cell: Cell, locator: str | None) -> None:
     encoder, key = cell.encoder, f"metrics_worst_{cell.encoder}"
     worst = cached_metrics.worst_queries(*shown.key, encoder, shown.metric, MOST, shown.group)
     wanted = worst[: st.session_state.get(f"{key}_count", ROWS)]
-    caption(f"{palette.title(encoder)} answers these worst: its first {WORST_HITS} hits, one query of each object")
+    caption(f"Lowest scores of {palette.title(encoder)}: its first {WORST_HITS} hits, one query of each object")
     if locator is None:
         quiet(", ".join(f"{id} ({value:.2f})" for id, value in wanted))
         return
     ids = [id for id, _ in wanted]
     lists = duels.found_by(locator, shown.protocol, (encoder,), ids, WORST_HITS)
-    rows = [(id, f"{int(cell.relevant[cell.queries == id][0]):,} to find", (value,)) for id, value in wanted]
+    rows = [(id, f"{int(cell.relevant[cell.queries == id][0]):,} relevant", (value,)) for id, value in wanted]
     _open(duels.show(locator, (encoder,), lists, rows, key, WORST_HITS), ids, locator, (encoder,))
     _more(key, len(wanted), len(worst))
 
@@ -91,11 +91,11 @@ def _more(key: str, shown: int, all_there_are: int) -> None:
 
 
 def reading(found: Separation) -> str:
-    """Win, tie, loss and whether the whole is more than chance."""
+    """Win, tie, loss and whether the difference of the means is significant."""
     total = found.wins + found.ties + found.losses
     one, other = palette.title(found.one), palette.title(found.other)
     p = "< 0.001" if found.p < 0.001 else f"= {found.p:.3f}"
-    sure = "more than chance" if found.p < 0.05 else "within chance"
+    sure = "significant" if found.p < 0.05 else "not significant"
     said = f"{one} answers {found.wins / total:.0%} of {total:,} queries better, {other} {found.losses / total:.0%}."
     return f"{said} The difference of the means is {sure} (paired permutation test, p {p})."
 

@@ -10,14 +10,19 @@ from pages.parts import cached, cached_metrics, link, palette
 from pages.parts.metrics import choice, missing
 from pages.parts.metrics.choice import Choice
 from pages.parts.metrics.curves import legend
-from pages.parts.words import caption, heading, note, quiet, table
+from pages.parts.words import caption, count, heading, note, quiet, table
 
 MEASURES = {
     "Original first": ("recall@1", "share of distorted pictures that find their original first"),
     "Original in ten": ("recall@10", "share that find their original among ten"),
-    "Same answer": ("overlap", "share of the usual top ten that is left"),
-    "Same ranks": ("rbo", "rank-biased overlap with the usual answer"),
+    "Same answer": ("overlap", "share of the undistorted picture's top ten that is left"),
+    "Same ranks": ("rbo", "rank-biased overlap with the undistorted picture's answer"),
 }
+TITLES = {
+    "Original first": "hit@1 (original)", "Original in ten": "hit@10 (original)", "Same answer": "Overlap@10",
+    "Same ranks": "Rank-biased overlap",
+}  # fmt: skip
+"""What a measure is called; its key stands in links."""
 LIVE_MOST = 6
 
 
@@ -27,14 +32,14 @@ def show(shown: Choice, cells: list[Cell]) -> None:
     if known:
         _curves(known, [cell for cell in cells if cell.encoder in known and cell.index == "exact"])
     else:
-        missing.say(found, "robustness")
+        missing.say(found, "robustness", shown, cells)
     heading("One picture, live")
     _live(shown, cells)
 
 
 def _curves(known: dict[str, dict], cells: list[Cell]) -> None:
     measure = st.segmented_control(
-        "What is left", choice.heal(choice.MEASURE, list(MEASURES)), key=choice.MEASURE, required=True
+        "Measure", choice.heal(choice.MEASURE, list(MEASURES)), key=choice.MEASURE, required=True, format_func=TITLES.get
     )
     name, about = MEASURES[measure]
     st.html(legend(cells))
@@ -44,7 +49,7 @@ def _curves(known: dict[str, dict], cells: list[Cell]) -> None:
             with column:
                 _chart(kind, {encoder: made["curves"][kind] for encoder, made in known.items()}, name)
     sample = next(iter(known.values()))["sample"]
-    quiet(f"Up: {about}; across: strength. {sample} pictures, always the same. {_reading(known, name)}")
+    quiet(f"Up: {about}; across: strength. A fixed sample of {count(sample, 'picture')}. {_reading(known, name)}")
 
 
 def _chart(kind: str, curves: dict[str, list[dict]], name: str) -> None:
@@ -103,10 +108,11 @@ def _live(shown: Choice, cells: list[Cell]) -> None:
         rows = [
             [palette.title(o.encoder), f"{o.rank:,}", f"{o.cosine:.3f}", f"{o.overlap:.0%}", f"{o.rbo:.2f}"] for o in outcomes
         ]
-        table(["Encoder", "Rank of the original", "Cosine to it", "Usual top ten left", "Rank-biased overlap"], rows)
+        table(["Encoder", "Rank of the original", "Cosine to it", "Overlap@10", "Rank-biased overlap"], rows)
         lost = [palette.title(o.encoder) for o in outcomes if o.rank > 1]
         if not outcomes:
             note("No encoder is built for this data set.", "Build one on the Library page.")
         else:
-            quiet(f"{', '.join(lost)} lost the original." if lost else "Every encoder still finds the original first.")
+            gone = f"{', '.join(lost)} no longer {'finds' if len(lost) == 1 else 'find'} the original first."
+            quiet(gone if lost else "Every encoder still finds the original first.")
 

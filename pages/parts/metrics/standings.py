@@ -73,7 +73,7 @@ def _columns(metric: str, others: Sequence[str], top: float) -> list[Column]:
         Column("class", "By class", "num", "down", f"Sort by {name}, the mean over classes"),
         *(Column(other, short(other), "num", "down", f"Sort by {short(other)}") for other in others),
         Column("p50", "p50", "num", "up", "Sort by the time of one search, every stage, p50"),
-        Column("size", "Size", "num", "up", "Sort by the numbers in a vector"),
+        Column("size", "Dim", "num", "up", "Sort by the dimensions of a vector"),
     ]
 
 
@@ -83,7 +83,7 @@ def _row(s: Standing, shared: bool, cell: Cell, top: float, others: dict[str, fl
     return {
         "key": f"{s.encoder} {s.index}", "title": title, "mark": palette.mark(s.encoder), "seen": _seen(cell),
         "name": s.encoder, "bar": _bar(s, top),
-        "hint": f"rank {s.rank}, shared: the difference is within chance" if shared else f"rank {s.rank}",
+        "hint": f"rank {s.rank}, shared: the difference is not significant" if shared else f"rank {s.rank}",
         "texts": {
             "rank": f"{s.rank}=" if shared else str(s.rank), "mean": f"{s.mean:.3f}", "class": f"{s.class_mean:.3f}",
             **{name: f"{value:.3f}" for name, value in others.items()},

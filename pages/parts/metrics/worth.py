@@ -47,8 +47,8 @@ COSTS = {
     "Time of a search": Cost("milliseconds for one search, p50 (whisker: p95)", milliseconds, _late,
                              lambda x, late: f"p50 {x:.1f} ms, p95 {late:.1f} ms", "faster"),
     "Vector size": Cost("bytes of one vector", _bytes, _bytes, lambda x, _: size(x), "smaller"),
-    "Build time": Cost("milliseconds a picture to build the gallery", _building, _building,
-                       lambda x, _: f"{x:.1f} ms a picture", "quicker to build"),
+    "Build time": Cost("milliseconds per picture to encode the gallery", _building, _building,
+                       lambda x, _: f"{x:.1f} ms per picture", "quicker to build"),
 }  # fmt: skip
 
 
@@ -60,14 +60,14 @@ def show(metric: str, cells: list[Cell], means: dict[tuple[str, str], Standing])
     cost = COSTS[name]
     known = [cell for cell in cells if cost.value(cell)]
     if not known:
-        note("Nobody measured this.", "The vectors of every encoder here came with the code.")
+        note("This was not measured.", "The vectors of every encoder here came with the code.")
         return
     best = _chart(metric, known, means, cost)
     names = [name_of(known[at].encoder, known[at].index) for at in best]
     verb = "is" if len(best) == 1 else "are"
     left = sorted({palette.title(cell.encoder) for cell in cells if not cost.value(cell)})
     missing = f" Not measured: {', '.join(left)}." if left else ""
-    quiet(f"{', '.join(names)} {verb} on the dotted front: no other encoder is both {cost.less} and better. "
+    quiet(f"{', '.join(names)} {verb} on the Pareto front (dotted): no other encoder is both {cost.less} and better. "
           f"Up and left is better.{missing}")  # fmt: skip
 
 

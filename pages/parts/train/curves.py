@@ -1,4 +1,4 @@
-"""The live curves of a run: loss, validation, learning rate, pictures a second."""
+"""The live curves of a run: loss, validation, learning rate, throughput."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from core.metrics import table
 from core.services.runs import RunStatus, thinned, trend
 from pages.parts import cached_train, palette
 from pages.parts.words import caption, quiet
@@ -13,6 +14,7 @@ from pages.parts.words import caption, quiet
 SMOOTH = 12
 """The loss is smoothed over a twelfth of the curve, and over ten points at most."""
 HEIGHT, LOW = 260, 190
+FORMULA = table.formula("MAP@R")
 
 
 def show(run: str) -> None:
@@ -27,7 +29,7 @@ def show(run: str) -> None:
         _loss(found)
         quiet(_loss_words(found))
     with right:
-        caption("Validation, on pictures kept back")
+        caption("Validation, on held-out pictures")
         _validation(found)
         quiet(_validation_words(found))
     left, right = st.columns(2, gap="medium")
@@ -35,8 +37,8 @@ def show(run: str) -> None:
         caption("Learning rate")
         _line(found, found.rate, "train_rate", "learning rate", LOW)
     with right:
-        caption("Pictures a second")
-        _line(found, found.speed, "train_speed", "pictures a second", LOW, "tozero")
+        caption("Throughput")
+        _line(found, found.speed, "train_speed", "pictures per second", LOW, "tozero")
 
 
 def smoothed(values: Sequence[float]) -> list[float]:
@@ -94,7 +96,7 @@ def _finish(chart, found: RunStatus, key: str, alt: str) -> None:
 
 def _loss_words(found: RunStatus) -> str:
     values = [value for _, value in found.loss]
-    way, lines = trend(values), "Thin: every step; thick: smoothed."
+    way, lines = trend(values), "Thin: every step; thick: running mean."
     if not way:
         return f"Too few steps so far to say whether it falls. {lines}"
     part = len(values) // 5
@@ -105,8 +107,8 @@ def _loss_words(found: RunStatus) -> str:
 
 def _validation_words(found: RunStatus) -> str:
     if not found.validation or found.best is None:
-        return "MAP@R: how much of what is most similar is of the same class. 1 is perfect."
+        return f"{FORMULA}."
     epoch, score = found.best
     if not epoch:
-        return f"Best: {score:.3f}, at the start; no epoch was better so far. These pictures are never learned from."
-    return f"Best: {score:.3f} after epoch {epoch}; that epoch is the one that is kept. These pictures are never learned from."
+        return f"Best: {score:.3f}, by the initial weights; no epoch was better so far. {FORMULA}."
+    return f"Best: {score:.3f} after epoch {epoch}, whose weights are kept. {FORMULA}."

@@ -11,20 +11,20 @@ from core.services.effect import Effect
 from core.services.jobs import JobStatus
 from pages.parts import builds, cached, cached_train, guard, palette
 from pages.parts.shell import hosted
-from pages.parts.train import moved
+from pages.parts.train import rank_changes
 from pages.parts.words import caption, heading, note, quiet, row_html
 
 FOOT = "Brackets: 95 % interval of the change (paired bootstrap over queries, those of one object together)."
 ASKED = {
-    "split": "queries of its query split, never learned from", "held": "pictures kept back as queries, never learned from",
-    "other": "queries, none of them learned from", "all": "queries, learned pictures among them, which flatters",
+    "split": "queries of its query split, never trained on", "held": "held-out pictures as queries, never trained on",
+    "other": "queries, none of them trained on", "all": "queries, training pictures among them: too optimistic",
 }  # fmt: skip
 """Which pictures the queries are."""
 ALSO, CHOSEN = "keep_train_also", "keep_train_effect"
 
 
 def show(run: str) -> None:
-    """What was measured, a way to measure more, and the queries that moved."""
+    """What was measured, a way to measure more, and the queries whose ranks changed."""
     found = cached_train.effects(run)
     job = _job(run)
     if found:
@@ -37,7 +37,7 @@ def show(run: str) -> None:
 
 def _summary(found: list[Effect]) -> None:
     before, after = found[0].encoders
-    for learned, title in ((True, "On the data that it learned from"), (False, "On other pictures: what was forgotten")):
+    for learned, title in ((True, "On its training data"), (False, "On other data: forgetting")):
         rows = [one for one in found if one.learned is learned]
         if rows:
             heading(title)
@@ -75,8 +75,8 @@ def _best(run: str) -> None:
     """Said where training brought nothing: then the model is what it started from."""
     best = cached_train.status(run).best
     if best and best[0] == 0:
-        note("No epoch was better than the start.", "On the pictures kept back the initial weights found most, so they are the "
-             "ones that were kept. More pictures, more time or a lower learning rate may help.")  # fmt: skip
+        note("No epoch was better than the initial weights.", "They scored best on the held-out pictures, so they were kept. "
+             "More pictures, more time or a lower learning rate may help.")  # fmt: skip
 
 
 def _title(one: Effect) -> str:
@@ -87,10 +87,11 @@ def _title(one: Effect) -> str:
 def reading(one: Effect) -> str:
     """The change in a sentence."""
     if not one.sure:
-        way = f"The difference of {one.change:+.3f} is within chance"
+        way = f"The difference of {one.change:+.3f} is not significant"
     else:
-        way = f"mAP {'rose' if one.change > 0 else 'fell'} by {abs(one.change):.3f}, more than chance"
-    return f"{way}: {one.better:,} of {one.queries:,} queries got better, {one.poorer:,} got worse."
+        way = f"mAP {'rose' if one.change > 0 else 'fell'} by {abs(one.change):.3f}, a significant change"
+    better, queries = f"{one.better:,} of {one.queries:,}", "query" if one.queries == 1 else "queries"
+    return f"{way}: {better} {queries} got better, {one.poorer:,} got worse."
 
 
 def _measure(run: str, was_running: bool) -> None:
@@ -116,7 +117,7 @@ def _measure(run: str, was_running: bool) -> None:
     st.session_state[ALSO] = [one for one in st.session_state.get(ALSO, []) if one in others]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         also = st.multiselect(
-            "What was forgotten: measure on other pictures too", others, key=ALSO, placeholder="Choose data sets",
+            "Forgetting: measure on other data sets, too", others, key=ALSO, placeholder="Choose data sets",
             format_func=lambda one: f"{rows[one]['title']} · {rows[one]['pictures']:,}",
         )  # fmt: skip
         label = "Measure before and after" if not found else "Measure"
@@ -146,8 +147,8 @@ def _job(run: str) -> JobStatus | None:
 
 
 def _queries(run: str, found: list[Effect]) -> None:
-    """The queries of one comparison that moved furthest."""
-    heading("Queries that moved")
+    """The queries of one comparison whose average precision changed most."""
+    heading("Rank changes")
     names = {f"{place}": f"{_title(one)} · same {one.protocol}" for place, one in enumerate(found)}
     if st.session_state.get(CHOSEN) not in names:
         st.session_state[CHOSEN] = next((place for place, one in zip(names, found, strict=True) if one.better or one.poorer), "0")
@@ -155,7 +156,7 @@ def _queries(run: str, found: list[Effect]) -> None:
         st.selectbox("On", list(names), key=CHOSEN, format_func=names.__getitem__)
     one = found[int(st.session_state[CHOSEN])]
     if st.button("Compare both encoders", icon=":material/view_week:", key="train_compare"):
-        moved.to_compare(one, None)
-    for rows, title in ((one.improved, "Improved most"), (one.worse, "Got worse most")):
+        rank_changes.to_compare(one, None)
+    for rows, title in ((one.improved, "Largest gains"), (one.worse, "Largest losses")):
         caption(f"{title}, one query of each object" if rows else f"{title}: none")
-        moved.rows(one, rows, title.split()[0].lower())
+        rank_changes.rows(one, rows, title.split()[-1])

@@ -1,4 +1,4 @@
-"""What a run was told, and what a model's card says of it."""
+"""The settings of a run, and what a model's card says of it."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def _card(card: dict) -> list[tuple[str, str]]:
     network, scores = card["network"], card.get("validation", {})
     return [
         ("Name", card["name"]),
-        ("Network", f"{network['backbone']}, {network['size']} px, vectors of {network['dim']}"),
+        ("Network", f"{network['backbone']}, {network['size']} px, {network['dim']} dimensions"),
         ("Parameters", f"{card['parameters']:,} in {size(card['bytes'])}"),
-        ("Starts from", card.get("starts_from", "")),
+        ("Initial weights", card.get("starts_from", "")),
         ("Teacher", card.get("teacher", "")),
-        ("Trained", f"{card['epochs']} epochs, the best was {card['best_epoch'] or 'the start'}" if "epochs" in card else ""),
+        ("Epochs", f"{card['epochs']}, best: {card['best_epoch'] or 'before the first'}" if "epochs" in card else ""),
         ("Validation", f"{scores['mean']:.3f}: {scores['metric']}" if "mean" in scores else ""),
-        ("Not in the file", str(len(card["missing"])) if card.get("missing") else ""),
-        ("Of the file not used", str(len(card["unused"])) if card.get("unused") else ""),
+        ("Missing keys", str(len(card["missing"])) if card.get("missing") else ""),
+        ("Unexpected keys", str(len(card["unused"])) if card.get("unused") else ""),
         ("Created", card.get("created", "")),
         ("sha256", card["sha256"][:16]),
         ("Licence", card.get("licence", "")),

@@ -1,4 +1,4 @@
-"""The runs so far with their state, and the models that were trained here or brought."""
+"""The runs so far with their state, and the models that were trained here or imported."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from core.errors import UserError
 from core.services.runs import RunStatus
 from pages.parts import cached_train
 from pages.parts.train import state
-from pages.parts.words import ago, duration, heading, note, quiet, row_html
+from pages.parts.words import ago, count, duration, heading, note, quiet, row_html
 
 STATES = {
     "running": ("running", ""), "done": ("finished", "plain"), "stopped": ("stopped", "plain"), "failed": ("failed", "bad"),
-    "new": ("not begun", "plain"),
+    "new": ("not started", "plain"),
 }  # fmt: skip
 FIRST = 12
 
@@ -37,13 +37,13 @@ def _runs() -> None:
     heading("Runs")
     runs = cached_train.run_ids()
     if not runs:
-        note("Nothing has been trained here yet.", "Choose your pictures at the left, then start. A run goes on when you close "
-             "this page, and when the server starts again; when it ends, this page shows what it changed.")  # fmt: skip
+        note("Nothing has been trained here yet.", "Choose training data, then start. A run continues when you close this page "
+             "and after a restart of the server; when it ends, this page shows what it changed.")  # fmt: skip
         return
     for run in runs[:FIRST]:
         _row(run)
     if len(runs) > FIRST:
-        with st.expander(f"{len(runs) - FIRST} earlier runs"):
+        with st.expander(count(len(runs) - FIRST, "older run")):
             for run in runs[FIRST:]:
                 _row(run)
 
@@ -72,7 +72,7 @@ def words(found: RunStatus, alone: bool = False) -> str:
     if not alone:
         parts += _stands(found)
     if told["created"] and (alone or found.seconds_left is None):
-        parts.append(f"begun {ago(time.time() - told['created'])}")
+        parts.append(f"started {ago(time.time() - told['created'])}")
     return " · ".join(parts)
 
 
@@ -91,12 +91,12 @@ def _models() -> None:
     if not others:
         return
     heading("Models")
-    quiet("Networks that came with the code or that you brought: what they were trained on, and what they can do.")
+    quiet("Networks that came with the code or that you imported: their training data and capabilities.")
     for card in others:
         with st.container(key=f"row_model_{card['name']}", horizontal=True, vertical_alignment="center"):
             learned = ", ".join(one["name"] for one in card.get("data", []))
             what = " · ".join(part for part in (card["name"], f"{card['parameters'] / 1e6:.1f} M parameters", learned) if part)
-            row_html(card["title"], what, "ours" if card["tier"] == "bundled" else "yours", "plain")
+            row_html(card["title"], what, "included" if card["tier"] == "bundled" else "imported", "plain")
             if st.button("Open", key=f"open_{card['name']}"):
                 state.show(model=card["name"])
                 st.rerun()

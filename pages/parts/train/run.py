@@ -11,10 +11,10 @@ from core.services import runs, train
 from core.services.runs import RunStatus
 from pages.parts import cached_train, guard
 from pages.parts.shell import hosted
-from pages.parts.train import curves, effects, facts, listing, state, talents
+from pages.parts.train import capabilities, curves, effects, facts, listing, state
 from pages.parts.words import duration, heading, note, quiet, trouble
 
-WORDS = {"running": "Running", "done": "Finished", "stopped": "Stopped", "failed": "Failed", "new": "Not begun"}
+WORDS = {"running": "Running", "done": "Finished", "stopped": "Stopped", "failed": "Failed", "new": "Not started"}
 ERROR, SEEN = "train_error", "train_seen"
 """``SEEN``: the run that was drawn last and its state; one that has ended since opens on what it changed."""
 
@@ -31,11 +31,11 @@ def show(run: str) -> None:
     st.fragment(_progress, run_every=1.0 if found.state == "running" else None)(run, found.state)
     views = {state.CURVES: lambda: _curves(found), state.FACTS: lambda: facts.of_run(run)}
     if found.state == "done":
-        talent = {state.TALENT: lambda: talents.show(found.model)} if talents.has(found.model) else {}
+        more = {state.CAPABILITIES: lambda: capabilities.show(found.model)} if capabilities.has(found.model) else {}
         views = {
             state.CURVES: views[state.CURVES],
             state.EFFECT: lambda: effects.show(run),
-            **talent,
+            **more,
             state.FACTS: views[state.FACTS],
         }
     ended = found.state == "done" and st.session_state.get(SEEN) == (run, "running")
@@ -50,8 +50,8 @@ def show_model(name: str) -> None:
     """A model without a run: what its card says, and what it can do."""
     listing.back()
     heading(next(card["title"] for card in cached_train.cards() if card["name"] == name))
-    if talents.has(name):
-        talents.show(name)
+    if capabilities.has(name):
+        capabilities.show(name)
     facts.of_model(name)
 
 
@@ -99,7 +99,7 @@ def _phases(found: RunStatus) -> None:
 
 
 def _reading(found: RunStatus) -> str:
-    """``Step 120 of 600 · epoch 2 of 10 · 97 pictures a second · 4 min left``"""
+    """``Step 120 of 600 · epoch 2 of 10 · 97 pictures per second · 4 min left``"""
     if found.phase:
         of = [f"{found.done:,} of {found.total:,}"] if found.total else []
         left = [f"{duration(found.seconds_left)} left in all"] if found.seconds_left is not None else []
@@ -109,13 +109,14 @@ def _reading(found: RunStatus) -> str:
         epoch = min(found.step // found.epoch_steps + 1, found.steps // found.epoch_steps)
         parts.append(f"epoch {epoch} of {found.steps // found.epoch_steps}")
     if found.state == "running" and found.images_s:
-        parts.append(f"{found.images_s:,.0f} pictures a second{' on the GPU' if found.device == 'cuda' else ''}")
+        parts.append(f"{found.images_s:,.0f} pictures per second{' on the GPU' if found.device == 'cuda' else ''}")
     if found.state == "running" and found.seconds_left is not None:
         parts.append(f"{duration(found.seconds_left)} left in all")
     if found.state in ("stopped", "failed") and found.step:
-        parts.append("Resume goes on from the last checkpoint")
+        parts.append("Resume continues from the last checkpoint")
     if found.best:
-        parts.append(f"best validation {found.best[1]:.3f} {f'in epoch {found.best[0]}' if found.best[0] else 'at the start'}")
+        where = f"in epoch {found.best[0]}" if found.best[0] else "of the initial weights"
+        parts.append(f"best validation {found.best[1]:.3f} {where}")
     return " · ".join(parts)
 
 
@@ -123,7 +124,7 @@ def _buttons(found: RunStatus) -> None:
     if hosted():
         return
     if found.state == "running":
-        _button("Stop", "train_stop", lambda: train.stop(found.id), "What was learned is kept: Resume goes on from there.")
+        _button("Stop", "train_stop", lambda: train.stop(found.id), "Progress is kept: Resume continues from there.")
         return
     if found.state != "done":
         _button("Resume" if found.step else "Start", "train_resume", lambda: train.resume(found.id))

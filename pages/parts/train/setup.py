@@ -1,4 +1,4 @@
-"""Choosing a run: how it learns, where it starts, what it learns from, and the settings that matter."""
+"""Choosing a run: recipe, initial weights, training data, and the settings that matter."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ def panel() -> tuple[str, dict]:
     caption("A new run")
     table = {row["name"]: row for row in cached_train.recipes()}
     _first(RECIPE, FIRST_RECIPE, list(table))
-    recipe = st.selectbox("Recipe", list(table), key=RECIPE, format_func=lambda one: table[one]["title"])
+    recipe = st.selectbox(
+        "Recipe", list(table), key=RECIPE, format_func=lambda one: table[one]["title"],
+        help="An objective (its loss) with the settings that suit it.",
+    )  # fmt: skip
     quiet(table[recipe]["words"] + ("" if table[recipe]["labels"] else " It needs no labels."))
     how, name = _start(recipe, table[recipe]["kind"])
     values = {"datasets": _data(), **_network(how, name)}
@@ -82,7 +85,7 @@ def _data() -> list[str]:
     st.session_state[DATA] = [one for one in st.session_state[DATA] if one in rows]
     return st.multiselect(
         "Training data", list(rows), key=DATA, format_func=lambda one: f"{rows[one]['title']} · {rows[one]['pictures']:,}",
-        placeholder="Choose data sets", help="Add your own pictures on the Library page. Query splits are never learned from.",
+        placeholder="Choose data sets", help="Add your own pictures on the Library page. Query splits are never trained on.",
     )  # fmt: skip
 
 

@@ -11,7 +11,9 @@ from pages.parts.words import note, short
 RUN, MODEL, VIEW = "train_run", "train_model", "keep_train_view"
 PARAMS = {"run": RUN, "model": MODEL, "view": VIEW}
 LINK = "train_link"
-CURVES, EFFECT, TALENT, FACTS = "Curves", "Before and after", "What it can do", "Settings"
+CURVES, EFFECT, CAPABILITIES, FACTS = "Curves", "Before and after", "Capabilities", "Settings"
+FORMER = {"What it can do": CAPABILITIES}
+"""What a view was called in older links."""
 
 
 def restore() -> None:
@@ -20,6 +22,7 @@ def restore() -> None:
     if params and params != st.session_state.get(LINK):
         for name, key in PARAMS.items():
             st.session_state[key] = params.get(name, "")
+        st.session_state[VIEW] = FORMER.get(st.session_state[VIEW], st.session_state[VIEW])
     _heal()
 
 

@@ -1,4 +1,4 @@
-"""``waterfall``, ``ghosts`` and ``buckets``: where approximation loses, what it loses, and why."""
+"""``waterfall``, ``missed`` and ``buckets``: approximation loss by stage, missed neighbours of a query, and why."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ DIGITS = 6
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
     made = command(
-        commands, "waterfall", _waterfall, "How much each stage loses: full vectors, PCA, codes, index, re-ranking.",
+        commands, "waterfall", _waterfall, "Approximation loss by stage: full vectors, PCA, quantisation, index, re-ranking.",
         "--dataset catalogue --encoder hog.8x8",
         "--dataset catalogue --encoder hog.8x8 --pca 32 --code pq --index ivf_flat:nprobe=4",
         "--dataset ~/Pictures --encoder tiny.16x16 --pca 0 --code float16 --rerank 0 --json",
     )  # fmt: skip
     _shared(made)
     usual = Chain()
-    made.add_argument("--pca", type=int, help=f"numbers that are kept; 0 = all (default: {usual.pca}, or as many as there are)")
-    made.add_argument("--code", choices=CODES, default=usual.code, help=f"how a number is kept (default: {usual.code})")
+    made.add_argument("--pca", type=int, help=f"dimensions after PCA; 0 = none (default: {usual.pca}, or as many as there are)")
+    made.add_argument("--code", choices=CODES, default=usual.code, help=f"quantisation (default: {usual.code}, which is SQ8)")
     made.add_argument("--pq-bytes", type=int, default=0, help="bytes of a PQ code; 0 = by the dimension")
     made.add_argument("--index", default=usual.index, help=f"index over the codes; exact = none (default: {usual.index})")
     made.add_argument(
@@ -43,15 +43,16 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     )
     made.add_argument("--protocol", help="default: the data set's usual one")
     made.add_argument("--log", help=argparse.SUPPRESS)
-    _add_ghosts(commands)
+    _add_missed(commands)
     _add_buckets(commands)
 
 
-def _add_ghosts(commands: argparse._SubParsersAction) -> None:
+def _add_missed(commands: argparse._SubParsersAction) -> None:
     made = command(
-        commands, "ghosts", _ghosts, "One query through an index and through exact search: found, lost, and wrong extras.",
+        commands, "missed", _missed, "One query through an index and through exact search: found, missed and extra hits.",
         "--dataset catalogue --encoder hog.8x8 --query id:mug-15-0 --index sq8:rerank=1",
         "--dataset catalogue --encoder hog.8x8 --query photo.jpg --index lsh:bits=64,rerank=1",
+        former=("ghosts",),
     )  # fmt: skip
     _shared(made)
     made.add_argument("--query", required=True, metavar="FILE", help="a picture file, or id:NAME for a picture of the dataset")
@@ -71,7 +72,7 @@ def _add_buckets(commands: argparse._SubParsersAction) -> None:
     made.add_argument("--bits", type=int, help=f"bits, or permutations of minhash (default: {usual['bits']}; {own})")
     made.add_argument("--rows", type=int, help=f"bits in a band of lsh (default: {ROWS})")
     made.add_argument(
-        "--threshold", type=float, help=f"similarity from which pairs should meet (default: {usual['threshold']:g}; {own})"
+        "--threshold", type=float, help=f"similarity from which pairs should collide (default: {usual['threshold']:g}; {own})"
     )
     made.add_argument("--hash-dim", type=int, help="bits that minhash makes a set of (default: that of the index)")
 
@@ -100,7 +101,7 @@ def _show_stages(found: Waterfall) -> None:
         {
             "stage": one.title, f"recall@{found.k}": f"{one.recall:.4f}", **{m: f"{v:#.3g}" for m, v in one.quality.items()},
             **{f"{metric.partition('@')[0]} change, 95 %": _change(one) for metric in list(one.quality)[:1]},
-            "bytes": f"{one.bytes:.0f}", "ms": f"{one.ms:.3g}", "lost": one.lost_count, "won back": one.won_back,
+            "bytes": f"{one.bytes:.0f}", "ms": f"{one.ms:.3g}", "newly missed": one.lost_count, "recovered": one.won_back,
         }
         for one in found.stages
     ]  # fmt: skip
@@ -109,7 +110,7 @@ def _show_stages(found: Waterfall) -> None:
     for one in found.stages:
         print(f"{one.title}: {one.about}")
     print()
-    print(f"{found.queries} queries, {found.judged} of them judged by {found.protocol}; {found.size:,} pictures.")
+    print(f"{found.queries} queries, {found.judged} of them evaluated by {found.protocol}; {found.size:,} pictures.")
     print(found.sentence)
 
 
@@ -135,21 +136,21 @@ def _asked(dataset: Dataset, text: str) -> Query:
     return query_from_file(dataset, text)
 
 
-def _ghosts(options: argparse.Namespace) -> None:
+def _missed(options: argparse.Namespace) -> None:
     dataset = ready(options.dataset, options.encoder)
     asked = _asked(dataset, options.query)
     found = query_view(dataset, options.encoder, options.index, asked.item_id or asked.name, options.k, data=asked.data)
     if options.json:
         return emit(found)
-    rows = [{"place": one.rank or "-", "belongs at": one.true_rank or "-", "state": one.state, "score": f"{one.score:.4f}",
+    rows = [{"rank": one.rank or "-", "exact rank": one.true_rank or "-", "score": f"{one.score:.4f}",
+             "state": {"ghost": "missed"}.get(one.state, one.state),
              "label": one.label, "file": IDENTICAL if one.identical else "", "id": one.id} for one in found.merged]  # fmt: skip
     file = ["file"] if any(one.identical for one in found.merged) else []
-    table(rows, ["place", "belongs at", "state", "score", "label", *file, "id"])
+    table(rows, ["rank", "exact rank", "state", "score", "label", *file, "id"])
     if found.left_out is not None:
         say(f"Left out: {found.left_out}, the query itself.")
-    print(
-        f"{found.text}: recall {found.recall:.2f}, {found.p50:.3g} ms (exact {found.exact_p50:.3g} ms), {len(found.ghosts)} lost"
-    )
+    times = f"{found.p50:.3g} ms (exact {found.exact_p50:.3g} ms)"
+    print(f"{found.text}: recall {found.recall:.2f}, {times}, {len(found.ghosts)} missed")
 
 
 def _buckets(options: argparse.Namespace) -> None:
@@ -183,14 +184,17 @@ def _show_buckets(found: Buckets) -> None:
     apart = found.method != "lsh"  # random planes hash the cosine itself
     rows = [{**({"similarity": f"{p.similarity:.3f}"} if apart else {}), "cosine": f"{p.cosine:.3f}",
              "equal": f"{int(p.equal.sum())} of {found.bits}", "bands": f"{int(p.bands.sum())} of {found.bands}",
-             "expected to meet, %": f"{100 * p.expected:.1f}", "met": "yes" if p.met else "no", "label": p.label, "id": p.id}
+             "collision probability, %": f"{100 * p.expected:.1f}", "collides": "yes" if p.met else "no", "label": p.label,
+             "id": p.id}
             for p in found.pairs]  # fmt: skip
     table(rows, list(rows[0]))
     print(f"\n{found.bands} bands of {found.rows}: {found.formula}")
-    print(f"At a similarity of {found.threshold:g} a pair meets with {found.at_threshold:.1%}; steepest at {found.steepest:.2f}.")
-    print(f"The query meets {found.shares:.1%} of the gallery. Source: {found.source}. {found.about}")
-    rows = [{"similarity": f"{at:.3f}", "met, %": f"{100 * share:.1f}", "pairs": pairs} for at, share, pairs in found.measured]
-    table(rows, ["similarity", "met, %", "pairs"])
+    print(f"Pairs of similarity {found.threshold:g} collide with {found.at_threshold:.1%}; steepest at {found.steepest:.2f}.")
+    print(f"The query collides with {found.shares:.1%} of the gallery. Source: {found.source}. {found.about}")
+    rows = [
+        {"similarity": f"{at:.3f}", "collided, %": f"{100 * share:.1f}", "pairs": pairs} for at, share, pairs in found.measured
+    ]
+    table(rows, ["similarity", "collided, %", "pairs"])
 
 
 def _plain(found: Buckets) -> dict:

@@ -1,7 +1,7 @@
-"""How far a map can be believed: trustworthiness and continuity, for the map and for each point.
+"""Map quality: trustworthiness and continuity, for the map and for each point.
 
-Venna and Kaski, 2001. A point is *trusted* where its neighbours on the map are near in the space too, and *continuous*
-where its neighbours in the space are near on the map. 1 = the map lies about none of them; 0.5 is about chance.
+Venna and Kaski, 2001. Trustworthiness is high where a point's neighbours on the map are near in the space too, continuity
+where its neighbours in the space are near on the map. 1 = all of them; 0.5 is about chance.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LEAST_SAMPLE, PAIRS = 500, 300_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Honesty:
+class Quality:
     """``trust`` and ``continuity`` float32 (n,), NaN where a point was not in the sample; and their means.
 
     ``kept`` float32 (n,) is the share of a point's ``k`` nearest in the space that are among its ``k`` nearest on the map;
@@ -49,11 +49,11 @@ class Honesty:
         return float(np.nanmean(self.continuity))
 
 
-def judge(
+def measure(
     vectors: np.ndarray, positions: np.ndarray, k: int = NEIGHBOURS, progress: Progress | None = None,
     all_up_to: int = ALL_UP_TO, sample: int = SAMPLE,
-) -> Honesty:
-    """Judge a map (n, 2) of unit vectors (n, dim); above ``all_up_to`` points by a fixed sample, each against all others."""
+) -> Quality:
+    """Measure a map (n, 2) of unit vectors (n, dim); above ``all_up_to`` points by a fixed sample, each against all others."""
     count = len(positions)
     k = max(1, min(k, (count - 1) // 2))
     asked = np.arange(count)
@@ -72,7 +72,7 @@ def judge(
         trust[part] = 1 - _surprise(far, part, plane[part], k) * _scale(count, k)
         continuity[part] = 1 - _surprise(near, part, space[part], k) * _scale(count, k)
     report(progress, len(asked), len(asked))
-    return Honesty(trust, continuity, kept[:, 0].astype(np.float32), space[:, 0].astype(np.int32), k, len(asked))
+    return Quality(trust, continuity, kept[:, 0].astype(np.float32), space[:, 0].astype(np.int32), k, len(asked))
 
 
 def _lists(

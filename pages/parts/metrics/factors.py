@@ -17,7 +17,7 @@ def show(choice: Choice, cells: list[Cell]) -> None:
     found = cached_metrics.studies(*choice.key, "probes")
     known = {encoder: row["result"] for encoder, row in found.items() if row.get("result")}
     if not known:
-        missing.say(found, "probes")
+        missing.say(found, "probes", choice, cells)
         return
     caption("How many times more often than by chance the ten nearest pictures share this with the query")
     encoders = [encoder for encoder in dict.fromkeys(cell.encoder for cell in cells) if encoder in known]

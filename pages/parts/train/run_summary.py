@@ -1,4 +1,4 @@
-"""What a run would be, before it starts: its cost, what speaks against it, and the two buttons."""
+"""Summary of a run before it starts: its cost, what speaks against it, and the two buttons."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pages.parts.words import count, duration, facts, note, quiet, size, trouble
 def panel(recipe: str, values: dict) -> None:
     """Facts and buttons of a run with these settings, or why it can't be."""
     if not values["datasets"]:
-        quiet("Choose pictures to learn from.")
+        quiet("Choose training data.")
         return
     try:
         found = guard.guarded(lambda: _planned(recipe, values), "The plan of this run")
@@ -48,8 +48,8 @@ def _facts(found: Plan, job: JobStatus | None) -> list[tuple[str, str]]:
     if found.seconds:
         time = builds.about(found.seconds) if _fitted(found) else f"at most {duration(found.seconds)}"
     rows = [
-        ("Becomes", found.settings.name),
-        ("Pictures", f"{found.learned:,} + {found.kept_back:,} kept back"),
+        ("Name", found.settings.name),
+        ("Pictures", f"{found.learned:,} + {found.kept_back:,} held out"),
         ("Steps", f"{found.steps:,} in {count(found.settings.epochs, 'epoch')}" if _fitted(found) else "fitted when it starts"),
         ("Batch size", str(found.settings.batch)),
         ("Image size", f"{found.settings.size} px" + (f", crops of {found.settings.crop}" if found.settings.crop else "")),
@@ -58,7 +58,7 @@ def _facts(found: Plan, job: JobStatus | None) -> list[tuple[str, str]]:
         ("Time", time),
     ]
     if found.images_s:
-        rows.append(("Speed", f"{found.images_s:.0f} pictures a second"))
+        rows.append(("Throughput", f"{found.images_s:.0f} pictures per second"))
     return rows + ([("Download first", size(found.download_bytes))] if found.download_bytes else [])
 
 
@@ -70,20 +70,20 @@ def _fitted(found: Plan) -> bool:
 def _phases(found: Plan) -> str:
     """``Reading pictures 20 s, learning 6 min, comparing before and after 2 min.``"""
     if not _fitted(found):
-        return "How fast this machine learns is measured when it starts, and the steps are fitted to the time."
+        return "The throughput of this machine is measured when it starts; the number of steps then follows from the time."
     if found.seconds is None:
-        return "When it ends, before and after are compared by themselves."
+        return "When it ends, before and after are compared automatically."
     parts = [f"{name.lower()} {duration(seconds)}" for name, seconds in found.phases.items() if seconds >= 1]
     return f"{', '.join(parts).capitalize()}."
 
 
 def _source(source) -> str:
-    """``Clothing: 10 classes by label of 87 to 900 pictures; 307 are kept back ...``"""
+    """``Clothing: 10 classes by label of 87 to 900 pictures; 307 are held out ...``"""
     if not source.field:
-        return f"{source.title}: no labels. {source.kept_back:,} pictures are kept back to choose the best epoch."
+        return f"{source.title}: no labels. {count(source.kept_back, 'picture')} held out to choose the best epoch."
     sizes = f"{source.smallest:,}" if source.smallest == source.largest else f"{source.smallest:,} to {source.largest:,}"
     held = "whole objects" if source.kept_whole else "the same share of every class"
-    kept = f"{source.kept_back:,} ({held}) are kept back to choose the best epoch" if source.kept_back else "none are kept back"
+    kept = f"{source.kept_back:,} ({held}) held out to choose the best epoch" if source.kept_back else "none held out"
     return f"{source.title}: {source.classes:,} classes by {source.field}, {sizes} pictures each; {kept}."
 
 

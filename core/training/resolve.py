@@ -23,7 +23,7 @@ USUAL_SIZE = 64
 OURS = (*SLIM, AUTOENCODER)
 
 
-def settle(settings: Settings) -> Settings:
+def resolve(settings: Settings) -> Settings:
     """The settings with everything decided that was left open, and checked as far as that goes without pictures.
 
     Raises:
@@ -36,7 +36,7 @@ def settle(settings: Settings) -> Settings:
 
 
 def draft(settings: Settings) -> Settings:
-    """:func:`settle` without the number format, which only torch knows. Raises UserError."""
+    """:func:`resolve` without the number format, which only torch knows. Raises UserError."""
     if settings.start_from:
         settings = _taken_over(settings)
     elif settings.backbone in SLIM and SLIM[settings.backbone].front:
@@ -60,7 +60,7 @@ def _taken_over(settings: Settings) -> Settings:
     if (settings.kind == "autoencoder") != (network["kind"] == "autoencoder"):
         raise UserError(
             f"{settings.start_from} is {_a(network['kind'])}, and the recipe makes {_a(settings.kind)}.",
-            "An autoencoder can only go on from an autoencoder.", "Start from another model, or from scratch.",
+            "An autoencoder can only continue from an autoencoder.", "Start from another model, or from scratch.",
         )  # fmt: skip
     taken = {"backbone": network["backbone"], "dim": network["dim"], "levels": network.get("levels", 1),
              "neck": network.get("neck", True)}  # fmt: skip
@@ -140,7 +140,7 @@ def published_teacher(name: str) -> tuple[torch.nn.Module, Blueprint]:
     found = _network(name)
     if found is None:
         raise UserError(f"{name} can't teach: it is no network whose weights are here.", fix="Download it first.")
-    found.use_form("fp32")
+    found.use_precision("fp32")
     record = found.preprocess
     told = Blueprint("embedder", found.weights_name, found.dim, record.size, tuple(record.mean), tuple(record.std))
     return found.model, told
@@ -176,8 +176,8 @@ def refuse_taken(settings: Settings) -> None:
     other = next((run for run in runs.unfinished() if run.settings().name == settings.name), None)
     if other:
         raise UserError(f"The run {other.id} is going to be called {settings.name} too.",
-                        fix="Choose another name, or go on with that one.",
-                        command=f"Choose another name, or go on with that one: --resume {other.id}")  # fmt: skip
+                        fix="Choose another name, or continue that one.",
+                        command=f"Choose another name, or continue that one: --resume {other.id}")  # fmt: skip
 
 
 def _free_name(settings: Settings) -> str:

@@ -1,4 +1,4 @@
-"""Queries that a run moved, as picture rows: the query, what it found before, what it finds now."""
+"""Queries whose ranks a run changed, as picture rows: the query, what it found before, what it finds now."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from html import escape
 import streamlit as st
 
 from core.errors import UserError
-from core.services.effect import Effect, Moved
+from core.services.effect import Effect, RankChange
 from pages.parts import cached, gallery
 from pages.parts.words import quiet
 
 FIRST, SIDE = 4, 128
 
 
-def rows(one: Effect, found: Sequence[Moved], key: str) -> None:
+def rows(one: Effect, found: Sequence[RankChange], key: str) -> None:
     """A row for each query; the first few at once, the others behind a fold."""
     try:
         version = cached.version(one.locator)
@@ -32,16 +32,16 @@ def rows(one: Effect, found: Sequence[Moved], key: str) -> None:
                 _row(one, query, version, f"{key}_{place}")
 
 
-def _row(one: Effect, query: Moved, version: str, key: str) -> None:
+def _row(one: Effect, query: RankChange, version: str, key: str) -> None:
     name = gallery.name_of(cached.dataset(one.locator), query.id)
     lists = "".join(
         f'<div class="list"><small>{title} · average precision {value:.2f}</small><div>{_strip(one, version, hits)}</div></div>'
         for title, value, hits in (("Before", query.before, query.hits_before), ("After", query.after, query.hits_after))
     )
     asked = f'<figure><img src="{cached.thumbnail(one.locator, version, query.id, SIDE)}" alt="{escape(name, quote=True)}">'
-    with st.container(key=f"moved_{key}", horizontal=True, vertical_alignment="center"):
-        st.html(f'<div class="ll-moved">{asked}<figcaption dir="auto">{escape(name)}</figcaption></figure>{lists}</div>')
-        if st.button("Compare", key=f"train_moved_{key}", help=f"Open {query.id} in Compare, with both encoders"):
+    with st.container(key=f"ranks_{key}", horizontal=True, vertical_alignment="center"):
+        st.html(f'<div class="ll-ranks">{asked}<figcaption dir="auto">{escape(name)}</figcaption></figure>{lists}</div>')
+        if st.button("Compare", key=f"train_ranks_{key}", help=f"Open {query.id} in Compare, with both encoders"):
             to_compare(one, query.id)
 
 
@@ -59,6 +59,6 @@ def _hit(uri: str, id: str, right: bool) -> str:
 
 def to_compare(one: Effect, query: str | None) -> None:
     """Open Compare with the encoder as it was and as it is."""
-    asked = query or next((moved.id for moved in (*one.improved, *one.worse)), None)
+    asked = query or next((change.id for change in (*one.improved, *one.worse)), None)
     params = {"dataset": one.locator, "encoders": ",".join(one.encoders), **({"query": f"item:{asked}"} if asked else {})}
     st.switch_page("pages/compare.py", query_params=params)

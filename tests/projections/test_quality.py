@@ -1,4 +1,4 @@
-"""Figures of honesty against scikit-learn, by definition, and on maps that are known to be good or bad."""
+"""Map quality against scikit-learn, by definition, and on maps that are known to be good or bad."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from sklearn.manifold import trustworthiness
 from core.errors import Cancelled
 from core.neighbours import rows_without_own
 from core.projections import clusters
-from core.projections.honesty import judge
 from core.projections.neighbours import in_space, on_map
+from core.projections.quality import measure
 
 
 def cloud(n: int = 400, dim: int = 16, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -24,7 +24,7 @@ def cloud(n: int = 400, dim: int = 16, seed: int = 0) -> tuple[np.ndarray, np.nd
 @pytest.mark.parametrize("k", [1, 5, 10, 40])
 def test_trustworthiness_is_scikit_learns(k):
     vectors, positions = cloud()
-    found = judge(vectors, positions, k)
+    found = measure(vectors, positions, k)
     assert found.trustworthiness == pytest.approx(trustworthiness(vectors, positions, n_neighbors=k), abs=2e-5)
     assert found.mean_continuity == pytest.approx(trustworthiness(positions, vectors, n_neighbors=k), abs=2e-5)
     assert found.measured == 400
@@ -33,7 +33,7 @@ def test_trustworthiness_is_scikit_learns(k):
 def test_a_perfect_map_is_trusted_everywhere():
     angle = np.random.default_rng(1).uniform(0, 1.5, 300)
     vectors = np.column_stack([np.cos(angle), np.sin(angle)]).astype(np.float32)
-    found = judge(vectors, vectors.copy(), 8)
+    found = measure(vectors, vectors.copy(), 8)
     assert found.trust.min() > 0.999
     assert found.continuity.min() > 0.999
     assert found.kept.min() > 0.8  # float32 ties aside
@@ -41,7 +41,7 @@ def test_a_perfect_map_is_trusted_everywhere():
 
 def test_a_shuffled_map_is_not():
     vectors, _ = cloud(1000)
-    found = judge(vectors, np.random.default_rng(3).uniform(size=(1000, 2)).astype(np.float32))
+    found = measure(vectors, np.random.default_rng(3).uniform(size=(1000, 2)).astype(np.float32))
     assert 0.4 < found.trustworthiness < 0.6
     assert found.kept.mean() < 0.05
 
@@ -51,14 +51,14 @@ def test_one_misplaced_point_is_the_least_trusted():
     vectors = np.column_stack([np.cos(angle), np.sin(angle)]).astype(np.float32)
     positions = vectors.copy()
     positions[0] = positions[150] + 1e-4
-    found = judge(vectors, positions, 5)
+    found = measure(vectors, positions, 5)
     assert found.trust.argmin() == 0
     assert found.continuity.argmin() == 0
 
 
 def test_a_sample_is_close_to_all_of_it_and_says_its_size():
     vectors, positions = cloud(1500)
-    whole, part = judge(vectors, positions), judge(vectors, positions, all_up_to=1000, sample=600)
+    whole, part = measure(vectors, positions), measure(vectors, positions, all_up_to=1000, sample=600)
     assert part.measured == 600
     assert np.isnan(part.trust).sum() == 900
     assert not np.isnan(part.kept).any()
@@ -69,7 +69,7 @@ def test_a_sample_is_close_to_all_of_it_and_says_its_size():
 
 def test_kept_is_the_share_of_common_neighbours():
     vectors, positions = cloud(120)
-    found = judge(vectors, positions, 6)
+    found = measure(vectors, positions, 6)
     space = (vectors @ vectors.T) - 9 * np.eye(120)
     plane = np.linalg.norm(positions[:, None] - positions[None], axis=2) + 9 * np.eye(120)
     for row in (0, 57, 119):
@@ -79,7 +79,7 @@ def test_kept_is_the_share_of_common_neighbours():
 
 def test_judging_can_be_stopped():
     with pytest.raises(Cancelled):
-        judge(*cloud(), progress=lambda done, total: False)
+        measure(*cloud(), progress=lambda done, total: False)
 
 
 def test_a_row_is_at_distance_0_from_itself_whatever_float32_makes_of_its_length():

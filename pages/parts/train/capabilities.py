@@ -1,4 +1,4 @@
-"""What only some networks can do: an autoencoder draws pictures again, a siamese network tells the distance of a pair."""
+"""What only some networks can do: an autoencoder reconstructs pictures, a siamese network gives the distance of a pair."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import streamlit as st
 from pages.parts import cached, cached_train, components, gallery
 from pages.parts.words import caption, heading, quiet
 
-DATA, LEFT = "keep_train_talent_data", "train_talent_left"
+DATA, LEFT = "keep_train_capability_data", "train_capability_left"
 SHOWN = 8
 
 
@@ -24,23 +24,23 @@ def has(model: str) -> bool:
 
 
 def show(model: str) -> None:
-    """Drawings or distances, on pictures of any data set."""
+    """Reconstructions or distances, on pictures of any data set."""
     rows = {row["locator"]: row["title"] for row in cached.dataset_rows() if row["state"] == "ready"}
     if st.session_state.get(DATA) not in rows:
         learned = next(card for card in cached_train.cards() if card["name"] == model).get("settings", {}).get("datasets", [])
         st.session_state[DATA] = next((one for one in reversed(learned) if one in rows), next(iter(rows)))
     locator = st.selectbox("Pictures of", list(rows), key=DATA, format_func=rows.__getitem__)
     ids = cached.examples(locator, cached.version(locator), SHOWN)[:SHOWN]
-    (_drawings if _kind(model) == "autoencoder" else _pairs)(model, locator, ids)
+    (_reconstructions if _kind(model) == "autoencoder" else _pairs)(model, locator, ids)
 
 
-def _drawings(model: str, locator: str, ids: list[str]) -> None:
-    heading("Drawn again from its vector")
-    quiet("Above: the picture as the network sees it. Below: what it draws from the vector alone. The figure is the share of the "
-          "picture's own variance that the drawing holds: 0 is one flat colour, 100 % the picture itself.")  # fmt: skip
+def _reconstructions(model: str, locator: str, ids: list[str]) -> None:
+    heading("Reconstruction from the vector")
+    quiet("Above: the input of the network. Below: its reconstruction from the vector alone. The figure is the explained "
+          "variance: 0 is one flat colour, 100 % the picture itself.")  # fmt: skip
     found = cached_train.drawn(locator, cached.version(locator), model, tuple(ids))
     cells = "".join(
-        f'<figure><img src="{seen}" alt="{escape(id, quote=True)}"><img src="{drawn}" alt="the same, drawn again">'
+        f'<figure><img src="{seen}" alt="{escape(id, quote=True)}"><img src="{drawn}" alt="its reconstruction">'
         f"<figcaption>{share:.0%}</figcaption></figure>"
         for id, seen, drawn, share in found
     )
@@ -68,8 +68,8 @@ def _pairs(model: str, locator: str, ids: list[str]) -> None:
     st.html('<div class="ll-drawn">' + "".join(_pair(locator, version, id, pair) for id, pair in order) + "</div>")
     limit = found[0].threshold
     if limit is not None:
-        quiet(f"Distances go from 0 to 2. Below {limit:.2f} this network calls a pair the same; on its validation pairs it errs "
-              "there as often one way as the other.")  # fmt: skip
+        quiet(f"Distances go from 0 to 2. Below {limit:.2f} this network calls a pair the same: the threshold of equal error "
+              "rate on its validation pairs.")  # fmt: skip
 
 
 def _others(locator: str, left: str, ids: list[str]) -> list[str]:
