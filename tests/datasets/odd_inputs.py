@@ -80,7 +80,7 @@ def odd_zip(path: Path, seed: int) -> Written:
     bad = [
         Entry(b"../out.png"), Entry(b"/abs.png"), Entry(b"C:\\win.png"), Entry(b"a/link.png", attributes=LINK),
         Entry(b"a/locked.png", flags=ENCRYPTED), Entry(b"a/new.png", method=97), Entry(b"__MACOSX/._1.png"), Entry(b".DS_Store"),
-        Entry(b"notes.txt"), Entry(b"raw.heic"), Entry(b"more.zip"), Entry(b""), Entry(b"README"),
+        Entry(b"notes.txt"), Entry(b"raw.heic", b"ftypheic"), Entry(b"more.zip"), Entry(b""), Entry(b"README", b"words"),
         Entry(rng.choice(entries).name, flags=flag), Entry(b"a\0.png"),
     ]  # fmt: skip
     entries += rng.sample(bad, rng.randrange(len(bad)))
