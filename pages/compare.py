@@ -6,7 +6,7 @@ from functools import partial
 
 import streamlit as st
 
-from core.services.compare import agreement
+from core.services.search.compare import agreement
 from pages.parts import agreement as matrix
 from pages.parts import answers, cached, cached_part, components, detail, export, key, link, palette, part, query, settings
 from pages.parts.answers import Gathered

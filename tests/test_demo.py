@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import UserError
-from core.services.opening import FIRST_ENCODERS
+from core.services.embedding.opening import FIRST_ENCODERS
 from tools.demo import free_port
 
 ROOT = Path(__file__).parent.parent

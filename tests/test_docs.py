@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.cli.main import parser
-from core.services import library
+from core.services.library import library
 from tools import measure_models, write_readme
 
 ROOT = Path(__file__).parent.parent

@@ -105,7 +105,7 @@ def test_importing_core_does_nothing():
     """No torch, no faiss, no socket, no file: names are listed from tables."""
     code = (
         "import sys, socket; socket.socket.connect = lambda *a: sys.exit('a socket was opened')\n"
-        "import core.services.library as l; rows = l.encoder_rows(); assert len(rows) >= 3\n"
+        "import core.services.library.library as l; rows = l.encoder_rows(); assert len(rows) >= 3\n"
         "bad = {'torch', 'faiss', 'timm', 'streamlit', 'plotly'} & set(sys.modules); sys.exit(f'{bad} imported' if bad else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -13,7 +13,8 @@ sys.path.insert(0, str(ROOT))
 
 from streamlit.web import cli
 
-from core.services import opening, warm
+from core.services import warm
+from core.services.embedding import opening
 
 
 def main(options: list[str]) -> None:

@@ -15,10 +15,12 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from core.services.evaluation import studies
+from core.services.evaluation.evaluate import evaluate
+
 from core import store
 from core.cli.output import Progress
-from core.services import library, studies
-from core.services.evaluate import evaluate
+from core.services.library import library
 
 NAME = "leaderboard"
 PHOTOGRAPHS = ("clothing", "eth80", "cats_dogs")

@@ -105,7 +105,7 @@ def measure(source: str, encoder: str, pictures: int) -> list[tuple[str, str]]:
 
 def one_percent(source: str, encoder: str, count: int) -> list[tuple[str, str]]:
     """A folder of ``count`` pictures of the source, then 1 % more."""
-    from core.services import library
+    from core.services.library import library
 
     items, dataset = library.open_dataset(source).items, library.open_dataset(source)
     new = max(1, count // 100)
@@ -132,7 +132,7 @@ def one_percent(source: str, encoder: str, count: int) -> list[tuple[str, str]]:
 
 
 def library_item(source: str) -> str:
-    from core.services import library
+    from core.services.library import library
 
     return library.open_dataset(source).items[0].id
 
@@ -143,7 +143,7 @@ def main() -> None:
     parser.add_argument("--encoders", default="tiny.16x16,hsv.12x4x4", help="separated by commas")
     parser.add_argument("--part", type=int, default=10_000, help="pictures in the test of 1 %% new ones")
     options = parser.parse_args()
-    from core.services import library
+    from core.services.library import library
 
     pictures = len(library.open_dataset(options.dataset).items)
     tables = {}

@@ -15,11 +15,12 @@ import pyarrow.parquet as parquet
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from core.images import decode
-from core.services import embed, library
-from core.services.build import build
-from core.services.ready import ready_encoder
-from core.services.roles import codes
-from core.services.usual import usual_score
+from core.services.embedding import embed
+from core.services.embedding.build import build
+from core.services.embedding.ready import ready_encoder
+from core.services.embedding.roles import codes
+from core.services.embedding.usual import usual_score
+from core.services.library import library
 
 HELD = {
     "backpack", "beer bottle", "pop bottle", "pill bottle", "beach wagon", "convertible", "limousine", "sports car",

@@ -18,15 +18,17 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from core.services.evaluation import crossing, seen
+from core.services.training.effect import per_query
+
 from core import store
 from core.datasets.base import Dataset
 from core.datasets.paths import open_dataset
 from core.encoders.base import Encoder, encoders
 from core.encoders.packaged import PACKAGES
 from core.encoders.trained import CARD, UNTRAINED, Untrained, read_card
-from core.services import crossing, embed, seen
-from core.services.effect import per_query
-from core.services.ready import ready_encoder
+from core.services.embedding import embed
+from core.services.embedding.ready import ready_encoder
 from core.training.settings import expanded
 
 PHOTO = "photo to catalogue"

@@ -28,9 +28,9 @@ from core.encoders.network import Network
 from core.encoders.packaged import PACKAGES
 from core.encoders.precision import FP32
 from core.metrics import stream
-from core.services.feed import feed
+from core.services.embedding.feed import feed
+from core.services.embedding.roles import roles_of
 from core.services.hardware import busy, hardware
-from core.services.roles import roles_of
 from core.training.settings import expanded
 from core.types import Item
 

@@ -30,10 +30,11 @@ from core.detectors.choose import MARGIN, SQUARE, main_box, with_margin
 from core.images import crop, decode, decode_file
 from core.metrics import ranked, retrieval
 from core.metrics.statistics import interval
-from core.services import embed, library
-from core.services.build import build
-from core.services.detecting import ready_detector
-from core.services.ready import ready_encoder
+from core.services.embedding import embed
+from core.services.embedding.build import build
+from core.services.embedding.detecting import ready_detector
+from core.services.embedding.ready import ready_encoder
+from core.services.library import library
 
 DATA, PAGE = ROOT / "docs" / "subject.json", ROOT / "docs" / "detectors.md"
 BEGIN, END = "<!-- subject:begin (written by tools/measure_subject.py) -->", "<!-- subject:end -->"

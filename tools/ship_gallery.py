@@ -17,14 +17,18 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from core.services.maps.maps import Wanted
+
 from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import encoders
-from core.services import atlas, embed, fits, library, maps, shipped, shipped_maps
-from core.services.build import build
-from core.services.maps import Wanted
-from core.services.opening import FIRST_ENCODERS
-from core.services.ready import ready_encoder
+from core.services.embedding import embed, fits, shipped
+from core.services.embedding.build import build
+from core.services.embedding.opening import FIRST_ENCODERS
+from core.services.embedding.ready import ready_encoder
+from core.services.library import library
+from core.services.maps import atlas, maps
+from core.services.maps import shipped as shipped_maps
 
 DATASET = "catalogue"
 LIMIT = 58_000_000

@@ -13,11 +13,12 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from core.services.index_lab import curves, point
+from core.services.index_lab.space import QUERIES, causes
+
 from core.encoders.base import encoders
-from core.services import library
-from core.services.lab import curves, point
-from core.services.lab.space import QUERIES, causes
-from core.services.ready import ready_encoder
+from core.services.embedding.ready import ready_encoder
+from core.services.library import library
 
 DATASET, K = "catalogue", 10
 TIERS = ("bundled", "packaged")

@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from core.services import library
+from core.services.library import library
 
 README = ROOT / "README.md"
 BEGIN, END = "<!-- encoders:begin (written by tools/write_readme.py) -->", "<!-- encoders:end -->"

@@ -11,11 +11,11 @@ from core.cli.output import Progress, command, emit, say, table
 from core.cli.tuning import ready
 from core.datasets.base import Dataset
 from core.errors import UserError
-from core.services import library
-from core.services.lab.buckets import METHODS, Buckets, buckets
-from core.services.lab.view import query_view
-from core.services.lab.waterfall import CODES, Chain, Stage, Waterfall, most_pca, waterfall
-from core.services.search import IDENTICAL, Query, item_of, query_from_file
+from core.services.index_lab.buckets import METHODS, Buckets, buckets
+from core.services.index_lab.view import query_view
+from core.services.index_lab.waterfall import CODES, Chain, Stage, Waterfall, most_pca, waterfall
+from core.services.library import library
+from core.services.search.search import IDENTICAL, Query, item_of, query_from_file
 
 HASHED = {"lsh": {"bits": 64, "threshold": 0.4, "hash_dim": 64}}
 """What bands of bits begin with: no index has them. The others begin as their indexes do."""

@@ -7,8 +7,9 @@ import sys
 from dataclasses import asdict
 
 from core.cli.output import Progress, command, emit, table
-from core.services import build, content_check, crops, library
-from core.services.estimate import Estimate, estimate
+from core.services.embedding import build, crops
+from core.services.embedding.estimate import Estimate, estimate
+from core.services.library import content_check, library
 from core.services.naming import split_names
 
 

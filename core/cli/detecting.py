@@ -9,9 +9,10 @@ from core.cli.listing import state_of
 from core.cli.output import Progress, command, emit, table
 from core.errors import UserError
 from core.images import read_file
-from core.services import detecting, downloads
-from core.services.search import Query
-from core.services.subject import Box, detect
+from core.services.embedding import detecting
+from core.services.library import downloads
+from core.services.search.search import Query
+from core.services.search.subject import Box, detect
 
 USUAL = "saliency"
 

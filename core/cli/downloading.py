@@ -6,7 +6,7 @@ import argparse
 
 from core.cli.output import Progress, command, emit
 from core.errors import UserError
-from core.services import downloads
+from core.services.library import downloads
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from core.cli.output import Progress, command, emit, table
-from core.services import effect
+from core.services.training import effect
 
 ASKED = {"split": "of the query split", "held": "held out", "other": "", "all": "trained on"}
 """Which pictures the queries are, as the table says it."""

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from core.cli.output import Progress, command, emit, table
 from core.errors import UserError
-from core.services import crossing, library, report_files, reports, studies
-from core.services.evaluate import evaluate
-from core.services.leaderboard import (
+from core.services.embedding.roles import CROSS_DOMAIN
+from core.services.evaluation import crossing, report_files, reports, studies
+from core.services.evaluation.evaluate import evaluate
+from core.services.evaluation.leaderboard import (
     Leaderboard,
     boards,
     cells_of,
@@ -22,9 +23,9 @@ from core.services.leaderboard import (
     pairs_of,
     seen_in_words,
 )
-from core.services.library import Dataset
+from core.services.library import library
+from core.services.library.library import Dataset
 from core.services.naming import split_names
-from core.services.roles import CROSS_DOMAIN
 
 METRICS = ("mAP", "hit@1", "precision@10")
 

@@ -7,7 +7,7 @@ import sys
 
 from core.cli.output import command, emit, listed, table
 from core.errors import UserError
-from core.services import imports
+from core.services.library import imports
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:

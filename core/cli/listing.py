@@ -6,7 +6,7 @@ import argparse
 
 from core.cli.output import command, emit, listed, table
 from core.errors import UserError
-from core.services import layouts, library
+from core.services.library import layouts, library
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:

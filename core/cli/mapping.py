@@ -7,7 +7,10 @@ from pathlib import Path
 
 from core.cli.output import Progress, command, emit, table
 from core.errors import Cancelled, UserError
-from core.services import atlas, build, library, map_page, maps
+from core.services.embedding import build
+from core.services.library import library
+from core.services.maps import atlas, maps
+from core.services.maps import page as map_page
 from core.services.naming import split_names
 
 COLUMNS = ["encoder", "projection", "points", "fitted_on", "trustworthiness", "continuity", "kept", "clusters"]

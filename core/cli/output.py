@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import TextIO
 
 from core.errors import Cancelled, UserError
-from core.services import jobs, passed_over
+from core.services import jobs
+from core.services.library import passed_over
 
 
 def command(

@@ -10,10 +10,11 @@ from dataclasses import replace
 from core.cli.detecting import add_choice, fetched
 from core.cli.output import Progress, command, emit, say, table
 from core.datasets.names import shown
-from core.services import build, library
-from core.services.compare import Agreement, compare, decode_ms
+from core.services.embedding import build
+from core.services.library import library
 from core.services.naming import split_names
-from core.services.search import IDENTICAL, RUNS, Answer, Hit, query_from_file, search
+from core.services.search.compare import Agreement, compare, decode_ms
+from core.services.search.search import IDENTICAL, RUNS, Answer, Hit, query_from_file, search
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:

@@ -6,7 +6,9 @@ import argparse
 from dataclasses import asdict
 
 from core.cli.output import Progress, command, emit, table
-from core.services import audit, build, health, library, perturb, probes
+from core.services.embedding import build
+from core.services.evaluation import audit, health, perturb, probes
+from core.services.library import library
 from core.services.naming import split_names
 
 DATASET = {"required": True, "metavar": "PATH_OR_NAME"}

@@ -11,7 +11,8 @@ from pathlib import Path
 from core.cli import effects
 from core.cli.output import Progress, command, emit, table
 from core.errors import Cancelled, UserError
-from core.services import models, runs, train
+from core.services.library import models
+from core.services.training import runs, train
 from core.training.runs import Run, refuse_changes
 from core.training.settings import Settings, parse_pairs
 

@@ -13,13 +13,14 @@ from pathlib import Path
 from core.cli.output import Progress, command, emit, table
 from core.datasets.base import Dataset
 from core.errors import UserError
-from core.services import build, library
-from core.services.lab import choose, memory
-from core.services.lab.curves import Plan, curves, plan
-from core.services.lab.enlarge import Likeness
-from core.services.lab.grid import split
-from core.services.lab.point import Point
-from core.services.lab.space import likeness_of
+from core.services.embedding import build
+from core.services.index_lab import choose, memory
+from core.services.index_lab.curves import Plan, curves, plan
+from core.services.index_lab.enlarge import Likeness
+from core.services.index_lab.grid import split
+from core.services.index_lab.point import Point
+from core.services.index_lab.space import likeness_of
+from core.services.library import library
 
 COLUMNS = ["index", "recall", "worst 5 %", "p50 ms", "p95 ms", "batch ms", "memory", "disk", "build"]
 

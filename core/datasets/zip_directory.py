@@ -122,10 +122,8 @@ def read_names(members: Sequence[Member]) -> None:
     if not unsaid:
         return
     no_utf8 = [member.raw for member in unsaid if _utf8(member.raw) is None]
-    if no_utf8:
-        chosen = likeliest(no_utf8, ZIP_NAMES) or "cp437"
-    else:
-        chosen = utf8_or([member.raw for member in unsaid], ZIP_NAMES)
+    utf8 = None if no_utf8 else utf8_or([member.raw for member in unsaid], ZIP_NAMES)
+    chosen = utf8 or likeliest(no_utf8, ZIP_NAMES) or "cp437"
     for member in unsaid:
         member.encoding = _better(member.raw, chosen)
         member.name = member.raw.decode(member.encoding)

@@ -17,8 +17,10 @@ from core.checksums import META, begins_with_zeros, damaged
 from core.encoders.imported import home as vectors_home
 from core.encoders.trained import CARD, WEIGHTS, homes, read_card
 from core.errors import UserError
-from core.services import saved_reports, shipped, shipped_maps
-from core.services.lab import point
+from core.services import saved_reports
+from core.services.embedding import shipped
+from core.services.index_lab import point
+from core.services.maps import shipped as shipped_maps
 
 AGAIN = "It counts as absent, and is built again when it is asked for."
 FOREIGN = "It is never read; delete it on the Library page."

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from core import store
 from core.errors import UserError
-from core.services import damage, jobs, library
+from core.services import damage, jobs
+from core.services.library import library
 
 
 def examine() -> list[dict]:

@@ -8,8 +8,9 @@ import threading
 from collections.abc import Sequence
 
 from core.errors import UserError
-from core.services import library, loading
-from core.services.build import is_built
+from core.services.embedding.build import is_built
+from core.services.library import library
+from core.services.search import loading
 
 log = logging.getLogger(__name__)
 SWITCH = "LOOKALIKE_WARM"

@@ -7,7 +7,7 @@ from html import escape
 
 import streamlit as st
 
-from core.services.compare import Agreement
+from core.services.search.compare import Agreement
 from pages.parts.words import caption, quiet
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 
 import streamlit as st
+from core.services.search.search import Answer, Place, Query, search
+from core.services.search.search import place as place_of
 
 from core.errors import UserError
-from core.services import imports, jobs, library, opening, pictures, uploads
-from core.services.build import is_built
-from core.services.estimate import estimate as estimate_build
+from core.services import jobs
+from core.services.embedding import opening
+from core.services.embedding.build import is_built
+from core.services.embedding.estimate import estimate as estimate_build
 from core.services.jobs import JobStatus
-from core.services.library import Dataset
-from core.services.search import Answer, Place, Query, search
-from core.services.search import place as place_of
+from core.services.library import imports, library, uploads
+from core.services.library.library import Dataset
+from core.services.search import pictures
 from pages.parts.fresh import Fresh
 
 SHORT = 5.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.services import filters
+from core.services.search import filters
 from core.types import Item
 from pages.parts import cached
 

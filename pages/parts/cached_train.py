@@ -6,10 +6,12 @@ import base64
 import json
 
 import streamlit as st
+from core.services.training import effect, plan, runs, train
+from core.services.training.runs import RunStatus
 
-from core.services import effect, jobs, models, plan, runs, train
+from core.services import jobs
 from core.services.jobs import JobStatus
-from core.services.runs import RunStatus
+from core.services.library import models
 from pages.parts import cached
 
 

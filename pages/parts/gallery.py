@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.services.library import Dataset
+from core.services.library.library import Dataset
 from pages.parts import cached, components, link
 from pages.parts.link import View
 from pages.parts.words import note, quiet

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.images import EXTENSIONS
-from core.services import uploads
+from core.services.library import uploads
 from pages.parts import answers, builds, cached, components, key, link
 from pages.parts.answers import Gathered
 from pages.parts.link import View

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import UserError
-from core.services import library
+from core.services.library import library
 from pages.parts import cached, library_build
 from pages.parts.shell import hosted
 from pages.parts.words import caption, count, note, quiet, trouble

@@ -6,7 +6,7 @@ import time
 
 import streamlit as st
 
-from core.services import library
+from core.services.library import library
 from pages.parts import cached
 from pages.parts.words import ago, count, note, quiet, row_html, size
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import UserError
-from core.services import layouts
+from core.services.library import layouts
 from pages.parts import cached
 from pages.parts.shell import hosted
 from pages.parts.words import quiet, table, trouble

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import UserError
-from core.services import library, passed_over
+from core.services.library import library, passed_over
 from pages.parts import builds, cached, downloads, library_layout, link, settings
 from pages.parts.shell import hosted
 from pages.parts.words import count, quiet, row_html, size, table

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.errors import UserError
+from core.services.embedding.opening import FIRST_DATASET, FIRST_ENCODERS, FIRST_INDEX
 from core.services.naming import split_names
-from core.services.opening import FIRST_DATASET, FIRST_ENCODERS, FIRST_INDEX
 from core.services.specs import index_spec
 from pages.parts import builds, cached, part
 from pages.parts.encoder_names import meant

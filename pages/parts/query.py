@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.images import EXTENSIONS
-from core.services import uploads
+from core.services.library import uploads
 from pages.parts import cached, components, gallery, link
 from pages.parts.link import View
 from pages.parts.words import trouble

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import expect
 
-from core.services.opening import FIRST_ENCODERS
+from core.services.embedding.opening import FIRST_ENCODERS
 from tests.browser.waiting import IDS, answered, eventually
 from tools.serve import settle
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from core.services import build, library, map_page, maps
+from core.services.embedding import build
+from core.services.library import library
+from core.services.maps import maps
+from core.services.maps import page as map_page
 
 pytestmark = pytest.mark.browser
 PATIENCE_MS = 60_000

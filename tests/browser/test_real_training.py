@@ -17,7 +17,7 @@ LEARN_MS = 1_800_000
 @pytest.fixture(scope="module")
 def address(tmp_path_factory, photographs):
     """The app with the photographs of clothes in its library."""
-    from core.services import library
+    from core.services.library import library
     from tools.serve import serving
 
     home = tmp_path_factory.mktemp("clothes")

@@ -19,7 +19,7 @@ SLOW_MS = 150_000
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     """The app with four kinds of stripes in its library."""
-    from core.services import library
+    from core.services.library import library
     from tools.serve import serving
 
     home = tmp_path_factory.mktemp("learning")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from core.services.index_lab import measure, point, view
 
-from core.services import build, library
-from core.services.lab import measure, point, view
+from core.services.embedding import build
+from core.services.library import library
 from tests.plugged import numbered, paint
 
 ENCODER = "hsv.12x4x4"

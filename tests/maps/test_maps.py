@@ -9,13 +9,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from core.services.maps.maps import Map, Wanted
+from core.services.search.search import Query
 
 from core.cli.main import main
 from core.errors import Cancelled, UserError
 from core.projections.umap import Umap
-from core.services import atlas, build, library, map_colours, map_data, map_page, map_views, maps
-from core.services.maps import Map, Wanted
-from core.services.search import Query
+from core.services.embedding import build
+from core.services.library import library
+from core.services.maps import atlas, maps
+from core.services.maps import colours as map_colours
+from core.services.maps import data as map_data
+from core.services.maps import page as map_page
+from core.services.maps import views as map_views
 
 QUICK = {"epochs": 30}
 FIRST, SECOND = "hsv.12x4x4", "tiny.16x16"

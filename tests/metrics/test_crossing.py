@@ -8,17 +8,19 @@ import shutil
 
 import numpy as np
 import pytest
+from core.services.evaluation import crossing, reports
+from core.services.evaluation.evaluate import evaluate
+from core.services.evaluation.leaderboard import classes_of, leaderboard
+from core.services.evaluation.report_files import latex
 from PIL import Image
 
 from core.cli.main import main
 from core.datasets import paths
 from core.errors import UserError
-from core.services import crossing, embed, library, reports
-from core.services.build import build
-from core.services.evaluate import evaluate
-from core.services.leaderboard import classes_of, leaderboard
-from core.services.ready import ready_encoder
-from core.services.report_files import latex
+from core.services.embedding import embed
+from core.services.embedding.build import build
+from core.services.embedding.ready import ready_encoder
+from core.services.library import library
 
 ENCODERS = ["hsv.12x4x4", "tiny.16x16"]
 PROTOCOLS = ["cross-domain", "cross-domain-phone", "cross-domain-street"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from core.services.evaluation import audit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,8 +12,8 @@ from core.errors import UserError
 from core.metrics import definitions, table
 from core.metrics.definitions import List
 from core.metrics.ranked import rank
-from core.services import audit, library
-from core.services.build import build
+from core.services.embedding.build import build
+from core.services.library import library
 
 HAND = {  # R, hits -> AP@10 of trec_eval and ranx, OML map@10, MAP@R, revisitop AP, nDCG@10 of trec_eval
     (4, (1, 3, 6)): (0.5417, 0.7222, 0.4167, 0.5083, 0.7246),

@@ -10,15 +10,16 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from core.services.evaluation import cells, report_files
+from core.services.evaluation import evaluate as evaluation
+from core.services.evaluation.evaluate import evaluate, judge
+from core.services.evaluation.leaderboard import leaderboard, means_of, method, pairs_of, separate, worst
+from core.services.evaluation.reports import Report
 
 from core.cli.main import main
 from core.errors import Cancelled, UserError
 from core.metrics import stream
-from core.services import cells, library, report_files
-from core.services import evaluate as evaluation
-from core.services.evaluate import evaluate, judge
-from core.services.leaderboard import leaderboard, means_of, method, pairs_of, separate, worst
-from core.services.reports import Report
+from core.services.library import library
 from core.services.specs import index_spec
 
 ENCODERS = ["hsv.12x4x4", "tiny.16x16"]
@@ -36,8 +37,8 @@ def report(dataset):
 
 def by_hand(dataset, encoder: str) -> dict[str, float]:
     """mAP and hit@1 written out with loops, from the embeddings alone."""
-    from core.services import embed
-    from core.services.ready import ready_encoder
+    from core.services.embedding import embed
+    from core.services.embedding.ready import ready_encoder
 
     found = embed.read(dataset, ready_encoder(dataset, encoder))
     labels = [dataset.items[dataset.rows[id]].label for id in found.ids]
@@ -286,7 +287,7 @@ def test_command_line(pictures, capsys):
 
 def test_a_baseline_on_real_photographs(photographs):
     """The first baselines on real photographs: HSV histogram, every fourth picture of eth80 a query."""
-    from core.services.build import build
+    from core.services.embedding.build import build
 
     dataset = library.open_dataset(str(photographs / "eth80"))
     build(dataset, ["hsv.12x4x4"])

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from core.services.evaluation.cells import cell
+from core.services.evaluation.first_hits import first_hits
+from core.services.evaluation.leaderboard import separate, worst
+from core.services.evaluation.reports import Report
 
 from core.errors import UserError
-from core.services import library
-from core.services.build import build
-from core.services.cells import cell
-from core.services.first_hits import first_hits
-from core.services.leaderboard import separate, worst
-from core.services.reports import Report
+from core.services.embedding.build import build
+from core.services.library import library
 from core.services.specs import index_spec
 
 ENCODER = "hsv.12x4x4"

@@ -7,9 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from core.services.evaluation import latency, reports
+from core.services.evaluation.evaluate import evaluate
+
 from core.metrics import stream
-from core.services import latency, library, reports
-from core.services.evaluate import evaluate
+from core.services.library import library
 
 ROOT = Path(__file__).parent.parent.parent
 ENCODERS = ["hsv.12x4x4", "tiny.16x16", "hog.8x8"]

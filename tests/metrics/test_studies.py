@@ -7,15 +7,16 @@ import shutil
 
 import numpy as np
 import pytest
+from core.services.evaluation import health, perturb
+from core.services.evaluation.distortions import DISTORTIONS, distort
 from PIL import Image
 from scipy.stats import skew
 
 from core.cli.main import main
 from core.errors import UserError
 from core.metrics import geometry
-from core.services import health, library, perturb
-from core.services.build import build
-from core.services.distortions import DISTORTIONS, distort
+from core.services.embedding.build import build
+from core.services.library import library
 
 
 def photo(height: int = 120, width: int = 160) -> np.ndarray:

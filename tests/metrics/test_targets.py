@@ -10,8 +10,8 @@ import pytest
 
 from core import store
 from core.encoders.base import encoders
-from core.services import embed
-from core.services.ready import ready_encoder
+from core.services.embedding import embed
+from core.services.embedding.ready import ready_encoder
 from tools import measure_models
 from tools.measure_models import PHOTO, SETS
 

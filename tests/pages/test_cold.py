@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.services import jobs
-from core.services.opening import FIRST_ENCODERS
+from core.services.embedding.opening import FIRST_ENCODERS
 from pages.parts import answers
 from pages.parts.shell import MENU, there
 from tests.pages.reading import columns, component, html
@@ -63,7 +63,7 @@ def test_values_outlive_another_page(open_page):
 
 
 def test_an_unforeseen_error_is_a_message_and_not_a_traceback(open_page, monkeypatch):
-    from core.services import library
+    from core.services.library import library
 
     monkeypatch.setattr(library, "index_rows", lambda: 1 / 0)
     app = open_page("compare")

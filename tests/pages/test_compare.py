@@ -14,9 +14,11 @@ from PIL import Image
 
 from core.encoders.base import encoders
 from core.encoders.tiny import TinyImage
-from core.services import engines, jobs, library, loading, uploads
-from core.services.build import build
-from core.services.opening import FIRST_ENCODERS
+from core.services import jobs
+from core.services.embedding.build import build
+from core.services.embedding.opening import FIRST_ENCODERS
+from core.services.library import library, uploads
+from core.services.search import engines, loading
 from pages.parts import answers, cached, components
 from tests.pages.reading import columns, component, html, notes, param
 from tests.plugged import paint, wait_for

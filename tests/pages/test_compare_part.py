@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.services import library
+from core.services.library import library
 from pages.parts import part
 from tests.pages.reading import columns, html, param
 

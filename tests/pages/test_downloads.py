@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from core.services import jobs, library
+from core.services import jobs
+from core.services.library import library
 from pages.parts import cached
 from tests.hub import serving
 from tests.pages.reading import html

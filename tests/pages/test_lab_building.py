@@ -6,7 +6,9 @@ import time
 
 import streamlit as st
 
-from core.services import build, jobs, library
+from core.services import jobs
+from core.services.embedding import build
+from core.services.library import library
 from pages.parts.lab import making
 from tests.pages.reading import html, notes
 

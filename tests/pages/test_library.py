@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.services import imports, jobs, library
-from core.services.build import build
+from core.services import jobs
+from core.services.embedding.build import build
+from core.services.library import imports, library
 from pages.parts import builds, cached
 from tests.pages.reading import columns, html, param
 

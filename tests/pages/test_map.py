@@ -9,10 +9,14 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from core.services.maps.maps import Wanted
 from PIL import Image
 
-from core.services import atlas, build, imports, jobs, library, map_views, maps, uploads
-from core.services.maps import Wanted
+from core.services import jobs
+from core.services.embedding import build
+from core.services.library import imports, library, uploads
+from core.services.maps import atlas, maps
+from core.services.maps import views as map_views
 from tests.pages.reading import component, html, notes, param
 
 ANCHOR, TITLE = "tf_efficientnet_lite0.in1k", "EfficientNet-Lite0, ImageNet"
@@ -230,7 +234,7 @@ def test_the_encoder_that_cannot_be_drawn_is_named(open_page, pictures, tmp_path
 
 
 def test_a_large_set_is_drawn_as_a_picture_that_says_so(open_page, monkeypatch, catalogue):
-    from core.services import map_data
+    from core.services.maps import data as map_data
 
     monkeypatch.setattr(map_data, "VECTOR_UP_TO", 1000)
     sheet = atlas.get(catalogue)

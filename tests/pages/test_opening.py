@@ -8,9 +8,11 @@ import time
 import pytest
 from PIL import Image
 
-from core.services import jobs, library, opening
-from core.services.build import build
-from core.services.opening import FIRST_ENCODERS
+from core.services import jobs
+from core.services.embedding import opening
+from core.services.embedding.build import build
+from core.services.embedding.opening import FIRST_ENCODERS
+from core.services.library import library
 from pages.parts import builds, cached, encoder_names, link, settings
 from tests.pages.reading import columns, html, notes, param
 
@@ -183,7 +185,7 @@ def test_an_encoder_that_nobody_measured_is_not_built(own, monkeypatch):
 def test_opening_a_page_probes_and_loads_nothing(open_page, own, monkeypatch):
     from core.encoders.network import Network
     from core.encoders.trained import Trained
-    from core.services import estimate
+    from core.services.embedding import estimate
 
     made(own, "tiny.16x16")
     for kind in (Network, Trained):

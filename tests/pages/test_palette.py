@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from core.services import library
+from core.services.library import library
 from pages.parts import palette
 
 TRAINED = tuple(sorted(f"network-{n}.mine" for n in range(60)))

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from core.encoders.base import Encoder, encoders
-from core.services import shards
+from core.services.embedding import shards
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # tests that run in the background of a shell: children inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)

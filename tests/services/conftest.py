@@ -11,7 +11,9 @@ from PIL import Image
 from core.detectors.base import Box, Detector, detectors
 from core.encoders.base import Encoder, encoders
 from core.errors import UserError
-from core.services import build, decoded, detecting, library, loading
+from core.services.embedding import build, detecting
+from core.services.library import library
+from core.services.search import decoded, loading
 from core.types import State
 from tests.plugged import Plugged, numbered, paint
 

@@ -6,13 +6,15 @@ import io
 
 import numpy as np
 import pytest
+from core.services.search.search import Query
 from PIL import Image
 
 from core.errors import UserError
-from core.services import calibration, library, search, usual
-from core.services.build import build
-from core.services.calibration import LEVELS, Calibration
-from core.services.search import Query
+from core.services.embedding import calibration, usual
+from core.services.embedding.build import build
+from core.services.embedding.calibration import LEVELS, Calibration
+from core.services.library import library
+from core.services.search import search
 from core.types import Item
 from tests.plugged import numbered
 from tests.services.test_far import unit

@@ -10,9 +10,10 @@ import pytest
 from core import store
 from core.errors import Cancelled, UserError
 from core.images import decode_file
-from core.services import embed, library
-from core.services.build import build, is_built
-from core.services.ready import ready_encoder
+from core.services.embedding import embed
+from core.services.embedding.build import build, is_built
+from core.services.embedding.ready import ready_encoder
+from core.services.library import library
 from tests.plugged import numbered, paint
 
 
@@ -216,7 +217,7 @@ def test_several_encoders_see_what_each_sees_alone(counting, photographs, tmp_pa
 
 
 def test_worker_processes_give_the_vectors_of_one_process(counting, tmp_path, monkeypatch):
-    from core.services import feed
+    from core.services.embedding import feed
 
     folder = paint(tmp_path / "many", numbered(130))
     (folder / "bad.png").write_bytes(b"bad")

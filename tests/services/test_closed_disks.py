@@ -9,8 +9,10 @@ from collections import namedtuple
 import pytest
 
 from core.errors import UserError
-from core.services import doctor, imports, jobs, library, search, uploads
-from core.services.build import build
+from core.services import doctor, jobs
+from core.services.embedding.build import build
+from core.services.library import imports, library, uploads
+from core.services.search import search
 from tests.plugged import numbered, paint
 
 IMPOSSIBLE = {

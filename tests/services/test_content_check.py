@@ -11,8 +11,9 @@ from PIL import Image
 
 from core import store
 from core.datasets.marks import marks_file
-from core.services import content_check, contents, embed, galleries, library
-from core.services.build import build
+from core.services.embedding import contents, embed, galleries
+from core.services.embedding.build import build
+from core.services.library import content_check, library
 from tests.plugged import numbered, paint
 
 NAME = "counting.test"

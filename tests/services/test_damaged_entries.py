@@ -16,35 +16,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from core.services.evaluation import cells, health, latency, perturb, probes, reports
+from core.services.index_lab import costs, point, space, waterfall
 
 from core import store
 from core.errors import UserError
 from core.indexes.base import indexes
-from core.services import (
-    atlas,
-    build,
-    cells,
-    content,
-    damage,
-    doctor,
-    embed,
-    galleries,
-    health,
-    jobs,
-    latency,
-    library,
-    loading,
-    maps,
-    perturb,
-    probes,
-    reports,
-    shipped,
-    uploads,
-    usual,
-)
-from core.services.lab import costs, point, space, waterfall
-from core.services.ready import ready_encoder
-from core.services.shards import Shards
+from core.services import damage, doctor, jobs
+from core.services.embedding import build, content, embed, galleries, shipped, usual
+from core.services.embedding.ready import ready_encoder
+from core.services.embedding.shards import Shards
+from core.services.library import library, uploads
+from core.services.maps import atlas, maps
+from core.services.search import loading
 from core.services.specs import EXACT, index_spec
 from core.training.pictures import cached_pictures
 from core.training.runs import Run

@@ -9,9 +9,9 @@ from collections import namedtuple
 import pytest
 
 from core.errors import UserError
-from core.services import imports, library
-from core.services.build import build
-from core.services.estimate import estimate
+from core.services.embedding.build import build
+from core.services.embedding.estimate import estimate
+from core.services.library import imports, library
 from core.types import State
 from tests.plugged import numbered, paint
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from core.services.evaluation import evaluate
 
 from core.errors import UserError
-from core.services import embed, evaluate, library
-from core.services.build import build
-from core.services.ready import ready_encoder
+from core.services.embedding import embed
+from core.services.embedding.build import build
+from core.services.embedding.ready import ready_encoder
+from core.services.library import library
 from tests.plugged import paint
 
 

@@ -6,13 +6,15 @@ import json
 
 import numpy as np
 import pytest
+from core.services.search.search import Query
 from PIL import Image
 
 from core.errors import UserError
-from core.services import calibration, library, loading, search, usual
-from core.services.answer import Answer, Hit
-from core.services.build import build
-from core.services.search import Query
+from core.services.embedding import calibration, usual
+from core.services.embedding.build import build
+from core.services.library import library
+from core.services.search import loading, search
+from core.services.search.answer import Answer, Hit
 from core.types import Item
 from tests.plugged import numbered
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pyarrow.parquet as parquet
 import pytest
+from core.services.search.search import Query, search
 
-from core.services import embed, library
-from core.services.build import build
-from core.services.ready import ready_encoder
-from core.services.search import Query, search
+from core.services.embedding import embed
+from core.services.embedding.build import build
+from core.services.embedding.ready import ready_encoder
+from core.services.library import library
 
 NAME = "tf_efficientnet_lite0.in1k"
 COUNTERPARTS = {

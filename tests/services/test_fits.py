@@ -8,9 +8,11 @@ import pytest
 from core import store
 from core.encoders.base import encoders
 from core.errors import UserError
-from core.services import embed, library, search
-from core.services.build import build, is_built
-from core.services.ready import gallery_vectors, ready_encoder
+from core.services.embedding import embed
+from core.services.embedding.build import build, is_built
+from core.services.embedding.ready import gallery_vectors, ready_encoder
+from core.services.library import library
+from core.services.search import search
 from tests.plugged import numbered, paint
 
 

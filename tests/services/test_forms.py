@@ -7,8 +7,10 @@ import pytest
 
 from core.encoders import precision, trial
 from core.encoders.base import encoders
-from core.services import forms, library, loading, search
-from core.services.build import build, is_built
+from core.services.embedding import forms
+from core.services.embedding.build import build, is_built
+from core.services.library import library
+from core.services.search import loading, search
 from tests.plugged import numbered, paint
 from tests.services.conftest import Counting
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from core import store
-from core.services import build, galleries, library
-from core.services.ready import ready_encoder
+from core.services.embedding import build, galleries
+from core.services.embedding.ready import ready_encoder
+from core.services.library import library
 
 
 @pytest.mark.parametrize("index", ["exact", "flat", "hnsw"])

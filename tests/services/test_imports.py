@@ -8,14 +8,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from core.services.search.search import Query, search
 
 from core import store
 from core.encoders.base import encoders
 from core.errors import UserError
-from core.services import imports, library, passed_over
-from core.services.build import build, is_built
-from core.services.compare import compare
-from core.services.search import Query, search
+from core.services.embedding.build import build, is_built
+from core.services.library import imports, library, passed_over
+from core.services.search.compare import compare
 from tests.plugged import numbered, paint
 
 

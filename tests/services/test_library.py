@@ -10,15 +10,17 @@ import zipfile
 
 import numpy as np
 import pytest
+from core.services.search.search import Query, search
 from PIL import Image
 
 from core import store
 from core.datasets.base import datasets
 from core.errors import UserError
 from core.images import decode
-from core.services import doctor, library, pictures, uploads
-from core.services.build import build
-from core.services.search import Query, search
+from core.services import doctor
+from core.services.embedding.build import build
+from core.services.library import library, uploads
+from core.services.search import pictures
 from tests.plugged import paint
 
 

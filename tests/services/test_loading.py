@@ -8,12 +8,14 @@ import threading
 
 import numpy as np
 import pytest
+from core.services.search.search import Query
 
 from core.encoders.base import encoders
 from core.errors import UserError
-from core.services import library, loading, search, warm
-from core.services.build import build
-from core.services.search import Query
+from core.services import warm
+from core.services.embedding.build import build
+from core.services.library import library
+from core.services.search import loading, search
 from tests.plugged import ROOT, wait_for
 from tests.services.conftest import Counting
 

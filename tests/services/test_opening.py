@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 
 import pytest
+from core.services.evaluation import latency, reports
+from core.services.evaluation.evaluate import evaluate
 
 from core import store
 from core.encoders.base import encoders
-from core.services import embed, latency, library, opening, reports
-from core.services.build import build
-from core.services.content import content_hash, known_hash
-from core.services.evaluate import evaluate
-from core.services.ready import ready_encoder
+from core.services.embedding import embed, opening
+from core.services.embedding.build import build
+from core.services.embedding.content import content_hash, known_hash
+from core.services.embedding.ready import ready_encoder
+from core.services.library import library
 
 NAMES = ["tf_efficientnet_lite0.in1k", "siamese.lookalike", "triplet.lookalike", "hog.8x8", "resnet50.tv_in1k"]
 

@@ -11,9 +11,11 @@ from core import store
 from core.encoders import forms as running
 from core.encoders import trial
 from core.encoders.base import encoders
-from core.services import forms, library, search
-from core.services.build import build, is_built
-from core.services.estimate import estimate
+from core.services.embedding import forms
+from core.services.embedding.build import build, is_built
+from core.services.embedding.estimate import estimate
+from core.services.library import library
+from core.services.search import search
 from tests.encoders.conftest import hub, publish  # noqa: F401
 from tests.plugged import ROOT
 

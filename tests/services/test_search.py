@@ -7,15 +7,16 @@ import os
 
 import numpy as np
 import pytest
+from core.services.search.search import Query, query_from_file, verdict
 from PIL import Image
 
 from core.errors import UserError
 from core.images import decode_file
-from core.services import library, loading, search
-from core.services.build import build
-from core.services.imports import import_vectors
-from core.services.ready import ready_encoder
-from core.services.search import Query, query_from_file, verdict
+from core.services.embedding.build import build
+from core.services.embedding.ready import ready_encoder
+from core.services.library import library
+from core.services.library.imports import import_vectors
+from core.services.search import loading, search
 from core.types import Item
 from tests.plugged import numbered, paint
 

@@ -7,14 +7,15 @@ import pytest
 
 from core import store
 from core.images import decode
-from core.services import embed, library, shipped
-from core.services.ready import ready_encoder
+from core.services.embedding import embed, shipped
+from core.services.embedding.ready import ready_encoder
+from core.services.library import library
 
 NAMES = [path.name for path in store.listed(store.shipped() / shipped.NAME)]
 
 
 def test_the_first_page_is_shipped():
-    from core.services.opening import FIRST_ENCODERS
+    from core.services.embedding.opening import FIRST_ENCODERS
 
     assert set(FIRST_ENCODERS) <= set(NAMES)
 

@@ -11,7 +11,7 @@ import pytest
 
 from core.encoders.base import encoders
 from core.errors import UserError
-from core.services import models
+from core.services.library import models
 from core.training.train import begin, work
 
 

@@ -4,7 +4,7 @@
         [--pictures 1500] [--rounds 3]
 
 Both sides run in turn in this process, in the number format that a build takes on this machine, or in ``--form``: ``build`` is
-``core.services.embed`` on pictures of the clothing set (read, decoded, resized, encoded, written), ``ceiling`` the same network
+``embedding.embed`` on pictures of the clothing set (read, decoded, resized, encoded, written), ``ceiling`` the same network
 on arrays that are prepared already. The ratio is of the medians; on a machine with other work to do, CPU time says more than
 the clock. Everything is written to a folder that is deleted at the end.
 """
@@ -29,10 +29,10 @@ from core import store
 from core.datasets.folder import Folder
 from core.encoders import precision
 from core.encoders.base import Encoder
-from core.services import embed
-from core.services.feed import prepare_one
+from core.services.embedding import embed
+from core.services.embedding.feed import prepare_one
+from core.services.embedding.ready import ready_encoder
 from core.services.hardware import busy, hardware
-from core.services.ready import ready_encoder
 
 IN_MEMORY = 512
 """Prepared pictures that the ceiling is measured on; they are shown again until there are as many as in a build."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import streamlit as st
+from core.services.index_lab import curves
+from core.services.index_lab.curves import Plan
 
 from core.errors import UserError
 from core.services.jobs import JobStatus
-from core.services.lab import curves
-from core.services.lab.curves import Plan
 from pages.parts import builds, cached, cached_lab, watching
 from pages.parts.guard import guarded, public
 from pages.parts.lab import hues, making, state

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from core.services import map_views
+from core.services.maps import views as map_views
 from pages.parts import cached
 from pages.parts.map import view as views
 from pages.parts.map.selection import to_compare

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.services import map_data
+from core.services.maps import data as map_data
 from pages.parts.components import WEB, _nothing
 
 SENT = "map_pieces_sent"

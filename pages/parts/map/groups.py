@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from core.services import map_colours, maps
+from core.services.maps import colours as map_colours
+from core.services.maps import maps
 from pages.parts import cached, components
 from pages.parts.map import readings
 from pages.parts.map import view as views

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import streamlit as st
 
-from core.services import map_data
+from core.services.maps import data as map_data
 from pages.parts import cached, cached_maps, components
 from pages.parts.map import board, component, readings
 from pages.parts.map import view as views

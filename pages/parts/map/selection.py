@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 
 from core.errors import UserError
-from core.services import map_views
+from core.services.maps import views as map_views
 from pages.parts import cached, cached_maps, components, link
 from pages.parts.map import view as views
 from pages.parts.map.shown import Shown, name_of, title

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from core.services.cells import Cell
-from core.services.leaderboard import Leaderboard
+from core.services.evaluation.cells import Cell
+from core.services.evaluation.leaderboard import Leaderboard
+
 from pages.parts import cached_metrics
 from pages.parts.metrics import pairs, standings
 from pages.parts.metrics.choice import Choice

@@ -6,11 +6,12 @@ import re
 import time
 
 import streamlit as st
+from core.services.evaluation.cells import Cell
+from core.services.evaluation.crossing import SUFFIX
 
-from core.services import jobs, opening
-from core.services.cells import Cell
-from core.services.crossing import SUFFIX
-from core.services.roles import BY
+from core.services import jobs
+from core.services.embedding import opening
+from core.services.embedding.roles import BY
 from pages.parts import cached, cached_metrics, jobs_view, settings
 from pages.parts.encoder_names import meant
 from pages.parts.metrics import cross

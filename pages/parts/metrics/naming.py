@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from core.services.evaluation.cells import Cell
+
 from core.metrics import table
-from core.services.cells import Cell
 from pages.parts import palette
 
 

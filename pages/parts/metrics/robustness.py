@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import streamlit as st
+from core.services.evaluation.cells import Cell
+from core.services.evaluation.distortions import DISTORTIONS
 
-from core.services.cells import Cell
-from core.services.distortions import DISTORTIONS
 from pages.parts import cached, cached_metrics, link, palette
 from pages.parts.metrics import choice, missing
 from pages.parts.metrics.choice import Choice

@@ -5,9 +5,9 @@ from __future__ import annotations
 from html import escape
 
 import streamlit as st
+from core.services.training.effect import Effect
 
 from core.services import jobs
-from core.services.effect import Effect
 from core.services.jobs import JobStatus
 from pages.parts import builds, cached, cached_train, guard, palette
 from pages.parts.shell import hosted

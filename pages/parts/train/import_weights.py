@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import UserError
-from core.services import models
+from core.services.library import models
 from pages.parts import cached, cached_train, guard
 from pages.parts.train import state
 from pages.parts.words import note, quiet, trouble

@@ -1,0 +1,42 @@
+"""What queries ask with under a protocol: their own vectors, or those of their crops."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from core.datasets.base import Dataset
+from core.encoders.base import Encoder
+from core.metrics.stream import Roles
+from core.services.embedding import crops, embed
+from core.services.embedding.ready import ready_encoder
+from core.services.embedding.roles import roles_of
+from core.types import Embeddings, Protocol
+
+
+def asking_encoder(dataset: Dataset, encoder: Encoder, protocol: Protocol) -> Encoder:
+    """The encoder of the queries; its embeddings have to be built. Raises UserError where it can't see pictures."""
+    if not protocol.crop:
+        return encoder
+    return ready_encoder(dataset, crops.named(encoder.name, protocol.crop), may_fit=False, load=False)
+
+
+def roles_for(dataset: Dataset, encoder: Encoder, found: Embeddings, protocol: Protocol) -> Roles:
+    """:func:`core.services.embedding.roles.roles_of` of embeddings, with the vectors of crops where the protocol asks with them.
+
+    A query that has no vector of its crop, since the detector failed on it, asks with all of it.
+
+    Raises:
+        UserError: the crops are not built.
+    """
+    roles = roles_of(embed.item_rows(dataset, found), protocol)
+    by = asking_encoder(dataset, encoder, protocol)
+    if by is encoder or by.name == encoder.name:
+        return roles
+    cropped, asking = embed.read(dataset, by), np.array(found.vectors)
+    row_of = {id: row for row, id in enumerate(cropped.ids)}
+    pairs = [(row, row_of[id]) for row, id in enumerate(found.ids) if id in row_of]
+    ours, theirs = (np.array(side, np.int64) for side in zip(*pairs, strict=True)) if pairs else ([], [])
+    asking[ours] = cropped.vectors[theirs]
+    return replace(roles, asking=asking)

@@ -1,0 +1,102 @@
+"""Builds: from a dataset and encoder names to embeddings and an index, everything from the cache where it exists."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from core import store
+from core.datasets.base import Dataset
+from core.encoders.base import Encoder, encoders
+from core.errors import UserError
+from core.indexes.base import indexes
+from core.services.embedding import crops, derive, embed, estimate, galleries
+from core.services.embedding.ready import ready_encoder
+from core.services.specs import index_spec
+from core.types import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a build gave: rows and pictures passed over, how many were encoded now, and the seconds that it took."""
+
+    dataset: str
+    encoder: str
+    index: str
+    pictures: int
+    skipped: int
+    encoded: int
+    seconds: float
+    path: Path
+
+
+def build(
+    dataset: Dataset, names: Sequence[str], index: str = "exact", progress: Progress | None = None, **knobs: float
+) -> list[Built]:
+    """Embed ``dataset`` by each encoder (one pass over the pictures for all of them), then build ``index`` over its gallery.
+    ``progress`` counts pictures, then vectors.
+
+    A set that can be downloaded is downloaded first.
+
+    Raises:
+        UserError: an unknown name, weights that can't be had, pictures that can't be used.
+        Cancelled: ``progress`` said stop; finished parts are kept.
+    """
+    started = time.perf_counter()
+    spec = index_spec(index)
+    knobs = {**spec.build, **knobs}
+    indexes.get(spec.name).fingerprint(**knobs)  # a wrong name is told now and not after hours of encoding
+    for name in names:
+        encoders.get(name)
+    if not names:
+        raise UserError("No encoder was named.", f"Known: {', '.join(encoders.names())}.")
+    if dataset.state().kind == "download":
+        dataset.download(progress)
+    check_disk(dataset, names)
+    made = [ready_encoder(dataset, name, progress, load=False) for name in names]
+    made = list({encoder.name: encoder for encoder in made}.values())  # one encoder may have been spelt in two ways
+    crops.remember(encoder.name for encoder in made)
+    encoded = embed.embed(dataset, [encoder for encoder in made if _own(encoder)], progress)
+    return [_result(dataset, encoder, spec.name, encoded.get(encoder.name, 0), started, knobs, progress) for encoder in made]
+
+
+def check_disk(dataset: Dataset, names: Sequence[str]) -> None:
+    """Refuse what the disk can't hold before any picture is read. Raises UserError with the bytes needed and free."""
+    store.make_folder(store.root())
+    needed = sum(estimate.disk_bytes(dataset, encoders.get(name)) for name in names)
+    if needed:
+        store.check_space(store.root(), needed + (64 << 20))
+
+
+def is_built(dataset: Dataset, name: str) -> bool:
+    """Whether a search needs no build first."""
+    try:
+        encoder = ready_encoder(dataset, name, may_fit=False, load=False)
+        return encoder.state().kind == "ready" and embed.find(dataset, encoder) is not None
+    except UserError:
+        return False
+
+
+def _own(encoder: Encoder) -> bool:
+    return encoder.base is None and encoder.tier != "imported"
+
+
+def _result(
+    dataset: Dataset, encoder: Encoder, index: str, encoded: int, started: float, knobs: dict, progress: Progress | None
+) -> Built:  # fmt: skip
+    path = embed.find(dataset, encoder) or _derived(dataset, encoder)
+    galleries.gallery_index(dataset, encoder, index, progress, **knobs)
+    meta = store.read_meta(path) or {}
+    seconds = time.perf_counter() - started
+    return Built(dataset.name, encoder.name, index, meta["pictures"], meta["skipped"], encoded, seconds, path)
+
+
+def _derived(dataset: Dataset, encoder: Encoder) -> Path:
+    """The embeddings' folder of an encoder whose vectors follow from others."""
+    if encoder.tier == "imported":
+        return derive.attach(dataset, encoder)
+    base = ready_encoder(dataset, encoder.base, load=False)
+    embed.embed(dataset, [base])
+    return derive.derive(dataset, encoder, embed.read(dataset, base))

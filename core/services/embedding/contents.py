@@ -1,0 +1,70 @@
+"""What pictures held when they were read for a build: a digest for each state of each picture, by source."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from core import store
+from core.datasets.base import Dataset
+from core.services.embedding.shards import key_of
+from core.types import Item
+
+KIND = "contents"
+ROW = np.dtype([("key", "<u8"), ("digest", "<u8")])
+
+
+def digest(data: bytes) -> int:
+    """64 bits of the sha256 of a picture's bytes."""
+    return int.from_bytes(hashlib.sha256(data).digest()[:8], "big")
+
+
+class Notes:
+    """Contents of the pictures that a build reads; 16 bytes each."""
+
+    def __init__(self) -> None:
+        self._rows: dict[Dataset, tuple[array, array]] = {}
+
+    def add(self, dataset: Dataset, item: Item, content: int | None) -> None:
+        """Note a picture with the source that it comes from."""
+        if content is not None:
+            source, own = dataset.origin(item)
+            keys, digests = self._rows.setdefault(source, (array("Q"), array("Q")))
+            keys.append(short(own))
+            digests.append(content)
+
+    def keep(self) -> None:
+        """Add to what is known of each source. What was known first stays: by that the vectors were made."""
+        for source, (keys, digests) in self._rows.items():
+            write(source.locator, source.items, dict(zip(keys, digests, strict=True)) | known(source.locator))
+
+
+def short(item: Item) -> int:
+    """64 bits for one state of one picture."""
+    return int(key_of(item)[:16], 16)
+
+
+def known(locator: str) -> dict[int, int]:
+    """State of a picture -> digest of its content; empty where nothing was noted, or nothing that can be read."""
+    try:
+        rows = np.load(_file(locator), allow_pickle=False)
+        return dict(zip(rows["key"].tolist(), rows["digest"].tolist(), strict=True))
+    except store.UNREADABLE:
+        return {}
+
+
+def write(locator: str, items: Sequence[Item], found: dict[int, int]) -> None:
+    """Keep what is known of the pictures of a source as they are now."""
+    keys = [key for item in items if (key := short(item)) in found]
+    to = io.BytesIO()
+    np.save(to, np.array([(key, found[key]) for key in keys], ROW))
+    store.write_bytes(_file(locator), to.getvalue())
+
+
+def _file(locator: str) -> Path:
+    return store.cache(KIND) / f"{store.fingerprint(locator)}.npy"

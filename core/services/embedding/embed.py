@@ -1,0 +1,296 @@
+"""Embeddings of a dataset: built once, resumed where they stopped, extended by what is new."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from core import store
+from core.datasets.base import Dataset
+from core.encoders.base import Encoder
+from core.errors import UserError
+from core.services.embedding import shipped
+from core.services.embedding.contents import Notes
+from core.services.embedding.feed import Prepared, feed
+from core.services.embedding.shards import Shards, assemble, key_of
+from core.types import Embeddings, Item, Progress, Skipped, report
+
+KIND = "embeddings"
+INDEXES = "indexes"
+USUAL = "usual"
+PARTIAL = "partial"
+
+
+def causes(dataset: Dataset, encoder: Encoder) -> dict:
+    """What the embeddings depend on: every picture's state and every cause of the encoder."""
+    return {"dataset": dataset.fingerprint(), "encoder": encoder.fingerprint()}
+
+
+def find(dataset: Dataset, encoder: Encoder) -> Path | None:
+    """The folder of finished embeddings, or None."""
+    key = store.key(causes(dataset, encoder))
+    return store.find(KIND, key) or shipped.find(key, encoder.name)
+
+
+def read(dataset: Dataset, encoder: Encoder) -> Embeddings:
+    """Finished embeddings, vectors memory-mapped. Some that can't be read count as absent.
+
+    Raises:
+        UserError: they are not built.
+    """
+    while (path := find(dataset, encoder)) is not None:
+        try:
+            return read_folder(path, dataset, encoder)
+        except store.UNREADABLE as error:
+            store.drop(path, error)
+    raise not_built(dataset, encoder.name)
+
+
+def _is_readable(dataset: Dataset, encoder: Encoder) -> bool:
+    try:
+        return read(dataset, encoder) is not None
+    except UserError:
+        return False
+
+
+def not_built(dataset: Dataset, name: str) -> UserError:
+    """The error for a search in what has not been built."""
+    return UserError(
+        f"{dataset.title or dataset.name} has no embeddings by {name} yet.",
+        fix="Build them on the Library page.",
+        command=f"Build them on the Library page, or with: python -m core build --dataset {dataset.locator} --encoders {name}",
+    )
+
+
+def read_folder(path: Path, dataset: Dataset, encoder: Encoder) -> Embeddings:
+    skipped, vectors = shipped.skipped(path), shipped.vectors(path)
+    names = {key_of(item): item.id for item in dataset.items} if skipped else {}
+    if vectors.shape[1:] != (encoder.dim,):
+        raise ValueError(f"vectors of shape {vectors.shape} by {encoder.name} of {encoder.dim} dimensions")
+    return Embeddings(
+        ids=shipped.ids(path, dataset),
+        vectors=vectors,
+        dataset=dataset.fingerprint(),
+        encoder=store.fingerprint(encoder.fingerprint()),
+        skipped=tuple(Skipped(names[key], reason) for key, reason in skipped.items() if key in names),
+    )
+
+
+def lacks_vector(found: Embeddings, encoder: str, id: str) -> UserError:
+    """The error for a query that was passed over when the embeddings were made, with the reason."""
+    why = next((f": {one.reason}" for one in found.skipped if one.id == id), "")
+    return UserError(f"{encoder} holds no vector for {id!r}{why}.", fix="Choose another query.")
+
+
+@dataclass
+class _Work:
+    """What one encoder still has to do."""
+
+    encoder: Encoder
+    shards: Shards
+    reused: list[tuple[Path, list[str], dict[str, str]]]
+    pending: set[str] = field(default_factory=set)
+    seconds: float = 0.0
+    """Of its own; at the end those of reading and preparing too, which all encoders of a pass share."""
+
+
+def embed(dataset: Dataset, encoders: Sequence[Encoder], progress: Progress | None = None) -> dict[str, int]:
+    """Embed a dataset by several fitted encoders in one pass over the pictures; returns how many each encoded now.
+
+    Finished ones cost nothing, and only those with something to do are loaded. ``progress`` counts pictures to encode
+    now. A stop or a kill loses at most one part (ten seconds of work); the next call goes on from there.
+    """
+    wanted = [encoder for encoder in encoders if not _is_readable(dataset, encoder)]
+    with _locks([f"{PARTIAL}-{_partial_key(dataset, encoder)}" for encoder in wanted], progress):
+        for encoder in wanted:
+            _borrow(dataset, encoder)
+        works = [_plan(dataset, encoder) for encoder in wanted if find(dataset, encoder) is None]
+        for work in works:
+            if work.pending:
+                work.encoder.load(progress)
+        _encode(dataset, works, progress)
+        for work in works:
+            _finish(dataset, work)
+    return {encoder.name: 0 for encoder in encoders} | {work.encoder.name: len(work.pending) for work in works}
+
+
+def pending(dataset: Dataset, encoder: Encoder) -> int:
+    """How many pictures a build would have to encode now."""
+    return 0 if find(dataset, encoder) is not None else len(_plan(dataset, encoder).pending)
+
+
+def _partial_key(dataset: Dataset, encoder: Encoder) -> str:
+    return store.key({"source": dataset.locator, "encoder": encoder.fingerprint()})
+
+
+def _plan(dataset: Dataset, encoder: Encoder) -> _Work:
+    """What an earlier build of this source left: its parts if it was stopped, its rows if it was finished."""
+    folder = store.cache(PARTIAL) / _partial_key(dataset, encoder)
+    shards = Shards(folder, encoder.dim, _owner(dataset, encoder))
+    reused = [*_earlier(dataset, encoder), *shards.parts()]
+    done = {key for _, keys, skipped in reused for key in (*keys, *skipped)}
+    return _Work(encoder, shards, reused, {key_of(item) for item in dataset.items} - done)
+
+
+def _borrow(dataset: Dataset, encoder: Encoder) -> None:
+    """For a set put together from others: the rows that these have already, as a part of this build."""
+    rows: dict[Dataset, tuple[np.ndarray, dict[str, int]]] = {}
+    for member in dataset.members:
+        path = find(member, encoder)
+        if path is not None:
+            rows[member] = shipped.vectors(path), {id: row for row, id in enumerate(shipped.ids(path, member))}
+    if not rows:
+        return
+    done = {key for _, keys, _ in _plan(dataset, encoder).reused for key in keys}
+    keys, vectors = [], []
+    for item in dataset.items:
+        member, own = dataset.origin(item)
+        held, places = rows.get(member, (None, {}))
+        if own.id in places and key_of(item) not in done:
+            keys.append(key_of(item))
+            vectors.append(held[places[own.id]])
+    if keys:
+        shards = Shards(store.cache(PARTIAL) / _partial_key(dataset, encoder), encoder.dim, _owner(dataset, encoder))
+        shards.add(keys, np.stack(vectors), {})
+        shards.flush()
+
+
+def _earlier(dataset: Dataset, encoder: Encoder) -> list[tuple[Path, list[str], dict[str, str]]]:
+    """Finished embeddings of the same source by the same encoder, from when it held other pictures."""
+    found = []
+    key = store.fingerprint(encoder.fingerprint())
+    for path in [path for path, meta in _of_source(KIND, dataset, encoder) if meta.get("encoder_key") == key]:
+        if not store.sound(path):
+            continue
+        try:
+            keys = json.loads((path / "keys.json").read_text())
+            skipped = json.loads((path / "skipped.json").read_text())
+            if np.load(path / "vectors.npy", mmap_mode="r").shape == (len(keys), encoder.dim):
+                found.append((path / "vectors.npy", keys, skipped))
+        except store.UNREADABLE:
+            continue
+    return found
+
+
+def _of_source(kind: str, dataset: Dataset, encoder: Encoder) -> list[tuple[Path, dict]]:
+    """Entries of one kind that this source and an encoder of this name led to, whatever the pictures were then."""
+    mark = (dataset.locator, encoder.name)
+    found = [(path, store.read_meta(path) or {}) for path in store.listed(store.cache(kind)) if path.name[0] != "."]
+    return [(path, meta) for path, meta in found if (meta.get("source"), meta.get("encoder_name")) == mark]
+
+
+def _encode(dataset: Dataset, works: list[_Work], progress: Progress | None) -> None:
+    union = set().union(*(work.pending for work in works)) if works else set()
+    items = [item for item in dataset.items if key_of(item) in union]
+    works = [work for work in works if work.pending]
+    encoders = [work.encoder for work in works]
+    done, started, notes = 0, time.perf_counter(), Notes()
+    report(progress, 0, len(items))
+    try:
+        for batch in feed(dataset, items, encoders, min(e.batch for e in encoders)) if items else ():
+            for position, work in enumerate(works):
+                _take(work, position, batch)
+            for one in batch:
+                notes.add(dataset, one.item, one.content)
+            done += len(batch)
+            report(progress, done, len(items))
+    finally:
+        shared = time.perf_counter() - started - sum(work.seconds for work in works)
+        for work in works:
+            work.shards.flush()
+            work.seconds += shared
+        notes.keep()
+
+
+def _take(work: _Work, position: int, batch: Sequence[Prepared]) -> None:
+    """Encode what is this encoder's of a batch; its seconds are its own, for those of a pass differ a hundredfold."""
+    started = time.perf_counter()
+    keys, arrays, skipped = [], [], {}
+    for one in batch:
+        key, array = key_of(one.item), one.array(position)
+        if key not in work.pending:
+            continue
+        if array is None:
+            skipped[key] = one.outcomes[position]
+        else:
+            keys.append(key)
+            arrays.append(array)
+    vectors = work.encoder.encode_prepared(arrays) if arrays else np.zeros((0, work.encoder.dim), np.float32)
+    work.shards.add(keys, vectors, skipped)
+    work.seconds += time.perf_counter() - started
+
+
+def _finish(dataset: Dataset, work: _Work) -> None:
+    """Put the parts in the dataset's order under their final name, then drop the parts and what they replace."""
+
+    def write(folder: Path) -> dict:
+        parts = [*work.reused, *work.shards.parts()]
+        ids, skipped = assemble(dataset.items, parts, work.encoder.dim, folder)
+        if not ids:
+            raise _nothing_decoded(dataset, skipped)
+        noted = meta_of(dataset, work.encoder, len(ids), len(skipped), len(work.pending))
+        return {**noted, "encode_s": round(work.seconds, 3)}
+
+    store.get_or_build(KIND, causes(dataset, work.encoder), write)
+    work.shards.drop()
+    drop_replaced(dataset, work.encoder)
+
+
+def drop_replaced(dataset: Dataset, encoder: Encoder) -> None:
+    """Delete what stood here for the same source and encoder before the pictures, the fit or the weights changed."""
+    now = store.key(causes(dataset, encoder))
+    old = [(KIND, path.name) for path, _ in _of_source(KIND, dataset, encoder) if path.name != now]
+    for kind in (INDEXES, USUAL):
+        old += [(kind, path.name) for path, meta in _of_source(kind, dataset, encoder) if meta.get("embeddings") != now]
+    for kind, key in old:
+        with suppress(UserError):  # someone builds it just now: it goes the next time
+            store.delete(kind, key)
+
+
+def _owner(dataset: Dataset, encoder: Encoder) -> dict:
+    return {"source": dataset.locator, "dataset_name": dataset.name, "encoder_name": encoder.name}
+
+
+def meta_of(dataset: Dataset, encoder: Encoder, pictures: int, skipped: int, encoded: int) -> dict:
+    """What finished embeddings say of themselves."""
+    return {
+        **_owner(dataset, encoder), "dim": encoder.dim, "encoder_key": store.fingerprint(encoder.fingerprint()),
+        "pictures": pictures, "skipped": skipped, "encoded": encoded,
+    }  # fmt: skip
+
+
+def _nothing_decoded(dataset: Dataset, skipped: Sequence[Skipped]) -> UserError:
+    first = f" The first: {skipped[0].id}: {skipped[0].reason}" if skipped else ""
+    return UserError(f"None of the {len(dataset.items)} pictures of {dataset.title or dataset.name} can be used.{first}")
+
+
+@contextmanager
+def _locks(names: Sequence[str], progress: Progress | None) -> Iterator[None]:
+    """Several named locks, always taken in one order so that two builders never wait for each other."""
+    with ExitStack() as stack:
+        for name in sorted(set(names)):
+            stack.enter_context(store.lock(name, progress))
+        yield
+
+
+def skipped_in(dataset: Dataset) -> tuple[Skipped, ...]:
+    """What decoding and preparing passed over, in all finished embeddings of the dataset as it is now."""
+    names = {key_of(item): item.id for item in dataset.items}
+    found: dict[Skipped, None] = {}
+    for path in store.listed(store.cache(KIND)):
+        meta = store.read_meta(path) or {}
+        if meta.get("source") == dataset.locator and meta.get("causes", {}).get("dataset") == dataset.fingerprint():
+            with suppress(*store.UNREADABLE):  # it counts as absent
+                found |= {Skipped(names[key], reason): None for key, reason in shipped.skipped(path).items()}
+    return tuple(found)
+
+
+def item_rows(dataset: Dataset, found: Embeddings) -> list[Item]:
+    """The item of each row of the embeddings."""
+    return [dataset.items[dataset.rows[id]] for id in found.ids]

@@ -1,0 +1,162 @@
+"""Pictures from a dataset, decoded and prepared in worker processes while the network runs in this one."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from multiprocessing.connection import Connection
+
+import numpy as np
+
+from core.datasets.base import Dataset
+from core.encoders.base import Encoder
+from core.errors import UserError
+from core.faiss_loader import threads
+from core.images import decode
+from core.services.embedding.contents import digest
+from core.types import Item
+
+SMALL = 96
+"""Below this many pictures worker processes cost more than they save."""
+MAX_WORKERS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One picture for several encoders: by encoder position an array, or the reason why there is none."""
+
+    item: Item
+    outcomes: tuple[np.ndarray | str, ...]
+    content: int | None = None
+    """Digest of the file, where the picture's stamp does not tell its content."""
+
+    def array(self, position: int) -> np.ndarray | None:
+        found = self.outcomes[position]
+        return None if isinstance(found, str) else found
+
+
+def prepare_one(dataset: Dataset, item: Item, preparers: Sequence[Encoder]) -> Prepared:
+    """Read, decode and prepare a picture; what can't be done comes back as its reason instead of raising."""
+    try:
+        data = dataset.read(item)
+    except Exception as error:
+        return Prepared(item, (_reason(error),) * len(preparers))
+    # An encoder must see the same pixels whichever others share the pass: one decoding for each wanted size.
+    decoded = {side: _decoded(data, side) for side in {encoder.side for encoder in preparers}}
+    content = None if dataset.stamps_tell_content else digest(data)
+    return Prepared(item, tuple(_prepared(decoded[encoder.side], encoder) for encoder in preparers), content)
+
+
+def _decoded(data: bytes, side: int | None) -> np.ndarray | str:
+    try:
+        return decode(data, side)
+    except Exception as error:
+        return _reason(error)
+
+
+def _prepared(image: np.ndarray | str, encoder: Encoder) -> np.ndarray | str:
+    if isinstance(image, str):
+        return image
+    try:
+        return encoder.prepare(image)
+    except Exception as error:  # one odd picture among a million must not end the build
+        return f"{encoder.name} can't prepare it: {_reason(error)}"
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+
+
+def feed(dataset: Dataset, items: Sequence[Item], preparers: Sequence[Encoder], batch: int) -> Iterator[list[Prepared]]:
+    """Batches of prepared pictures; memory does not depend on how many there are.
+
+    Each worker takes a contiguous stretch of ``items``, since sources are cheapest to read in order, and is at most two
+    batches ahead. (torch's DataLoader does the same, but costs seconds and 300 MB in builds that need no network.)
+
+    Raises:
+        UserError: a worker died.
+    """
+    if len(items) < SMALL or not all(encoder.forks for encoder in preparers):
+        for start in range(0, len(items), batch):
+            yield [prepare_one(dataset, item, preparers) for item in items[start : start + batch]]
+        return
+    with _workers(dataset, _stretches(items, min(threads(), MAX_WORKERS)), preparers, batch) as pipes:
+        while pipes:
+            for pipe in list(pipes):
+                received = _receive(pipe)
+                if received is None:
+                    pipes.remove(pipe)
+                else:
+                    yield received
+
+
+def _stretches(items: Sequence[Item], count: int) -> list[Sequence[Item]]:
+    edges = [len(items) * place // count for place in range(count + 1)]
+    return [items[start:end] for start, end in pairwise(edges) if end > start]
+
+
+@contextmanager
+def _workers(dataset: Dataset, stretches: list, preparers: Sequence[Encoder], batch: int) -> Iterator[list[Connection]]:
+    """One process a stretch; all are gone when the block ends, however it ends."""
+    # fork shares the listing and the weights without copying them; elsewhere than on Linux it is not safe
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    pipes, processes = [], []
+    try:
+        for stretch in stretches:
+            ours, theirs = context.Pipe(duplex=False)
+            pipes.append(ours)
+            arguments = (theirs, list(pipes), dataset, stretch, preparers, batch)
+            process = context.Process(target=_work, args=arguments, daemon=True)
+            process.start()
+            theirs.close()  # so that the end of the worker is the end of the pipe
+            processes.append(process)
+        yield list(pipes)
+    finally:
+        for process in processes:
+            process.kill()
+        for process in processes:
+            process.join()
+        for pipe in pipes:
+            pipe.close()
+
+
+def _receive(pipe: Connection) -> list[Prepared] | None:
+    """The next batch of a worker, None at its end."""
+    try:
+        return pipe.recv()
+    except EOFError as error:
+        raise UserError(
+            "A worker process that was decoding pictures died; most often that is for want of memory.",
+            fix="Start the build again: it continues from there. Fewer encoders at once need less memory.",
+        ) from error
+
+
+def _work(
+    pipe: Connection, readers: Sequence[Connection], dataset: Dataset, items: Sequence[Item],
+    preparers: Sequence[Encoder], batch: int,
+) -> None:  # fmt: skip
+    """The life of a worker. It waits in ``send`` until its batch is taken; when the reader is gone, that fails."""
+    for reader in readers:
+        reader.close()  # a reading end held here would keep this worker waiting for ever after its parent was killed
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the parent decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _one_thread_each()
+    try:
+        for start in range(0, len(items), batch):
+            pipe.send([prepare_one(dataset, item, preparers) for item in items[start : start + batch]])
+        pipe.send(None)
+    except OSError:
+        return
+
+
+def _one_thread_each() -> None:
+    """Libraries' own threads do not survive a fork, and here every core has a worker already."""
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
+    if cv2 := sys.modules.get("cv2"):
+        cv2.setNumThreads(0)

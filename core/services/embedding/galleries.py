@@ -1,0 +1,83 @@
+"""The part of a dataset that is searched: its rows, its index, its items."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from core import store
+from core.datasets.base import Dataset
+from core.encoders.base import Encoder
+from core.errors import UserError
+from core.indexes.base import Index, Unreadable, indexes
+from core.services.embedding import embed
+from core.types import Progress, Protocol
+
+KIND = embed.INDEXES
+
+
+def gallery_rows(dataset: Dataset, found: embed.Embeddings, protocol: Protocol) -> np.ndarray:
+    """Rows of the embeddings that a query may find, int64, ascending."""
+    if not protocol.gallery:
+        return np.arange(len(found.ids))
+    items = embed.item_rows(dataset, found)
+    return np.array([row for row, item in enumerate(items) if protocol.in_gallery(item)], dtype=np.int64)
+
+
+def gallery_index(
+    dataset: Dataset, encoder: Encoder, name: str = "exact", progress: Progress | None = None, **knobs: float
+) -> tuple[Index, np.ndarray]:
+    """The index over the gallery of the usual protocol, and the embedding row of each of its rows.
+
+    Raises:
+        UserError: the embeddings are not built, the index is unknown or can't hold this gallery.
+    """
+    index = indexes.get(name)
+    causes = _causes(dataset, encoder, index, knobs)
+
+    def write(path: Path) -> dict:
+        return _write(path, dataset, encoder, index, knobs, progress)
+
+    return store.kept(KIND, causes, write, lambda folder: _load(name, folder), progress, (RuntimeError, Unreadable))
+
+
+def is_built(dataset: Dataset, encoder: Encoder, name: str, **knobs: float) -> bool:
+    """Whether :func:`gallery_index` would only read. Raises UserError: the index or a knob is unknown."""
+    return store.find(KIND, store.key(_causes(dataset, encoder, indexes.get(name), knobs))) is not None
+
+
+def _causes(dataset: Dataset, encoder: Encoder, index: Index, knobs: dict) -> dict:
+    protocol = dataset.protocol()
+    splits = {"splits": _split_digest(dataset)} if protocol.gallery else {}
+    return {**embed.causes(dataset, encoder), **index.fingerprint(**knobs), "gallery": list(protocol.gallery), **splits}
+
+
+def _load(name: str, folder: Path) -> tuple[Index, np.ndarray]:
+    index = indexes.get(name)
+    index.load(folder)
+    rows = np.load(folder / "rows.npy", mmap_mode="r")
+    if rows.shape != (index.size,):
+        raise ValueError(f"{rows.shape} rows for an index of {index.size}")
+    return index, rows
+
+
+def _split_digest(dataset: Dataset) -> str:
+    return store.fingerprint([item.split for item in dataset.items])
+
+
+def _write(path: Path, dataset: Dataset, encoder: Encoder, index: Index, knobs: dict, progress: Progress | None) -> dict:
+    found = embed.read(dataset, encoder)
+    rows = gallery_rows(dataset, found, dataset.protocol())
+    if not len(rows):
+        raise UserError(f"{dataset.title or dataset.name} has no picture in its gallery splits.")
+    vectors = found.vectors if len(rows) == len(found.ids) else found.vectors[rows]
+    index.build(np.ascontiguousarray(vectors), progress, **knobs)
+    index.save(path)
+    np.save(path / "rows.npy", rows)
+    cost = index.cost()
+    return {
+        "source": dataset.locator, "dataset_name": dataset.name, "encoder_name": encoder.name, "index_name": index.name,
+        "embeddings": store.key(embed.causes(dataset, encoder)),
+        "rows": len(rows), "ram_bytes": cost.ram_bytes, "disk_bytes": cost.disk_bytes, "build_s": cost.build_s,
+    }  # fmt: skip

@@ -1,0 +1,196 @@
+"""One cell of a comparison: a dataset under a protocol, searched by an encoder through an index. Judged once, then cached."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from core import store
+from core.datasets.base import Dataset
+from core.encoders.base import Encoder
+from core.metrics import retrieval, stream, table
+from core.neighbours import rank, without_own
+from core.services.embedding import embed, galleries
+from core.services.embedding.asking import asking_encoder, roles_for
+from core.services.embedding.ready import ready_encoder
+from core.services.embedding.roles import cluster_of, digest, group_of
+from core.services.evaluation.card import card
+from core.services.evaluation.seen import seen
+from core.services.specs import IndexSpec
+from core.types import Progress, Protocol, report
+
+KIND = "scores"
+VERSION = 2
+CURVE = "curve/"
+DEPTH = 100
+"""How many hits an approximate index is asked for, and so how far its answers can be judged: asked for more it would search
+harder than it does for a person. Exact search is judged to the end of the gallery."""
+BATCH = 256
+RECALL_K = 10
+SHALLOW = tuple(name for name in table.DEFAULT if (table.metric(name)[1] or DEPTH + 1) <= DEPTH)
+"""Metrics that need no more than those hits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Per-query scores of one (dataset, protocol, encoder, index).
+
+    ``queries`` are ids (q,), ``groups`` the class of each, ``clusters`` what belongs together when queries are resampled,
+    ``relevant`` R; ``scores`` metric -> float64 (q,), NaN where R = 0; ``curves`` means at K and at recall levels; ``card``
+    the protocol in words and figures; ``latency`` stage -> mode -> p50, p95, p99 in ms and runs (empty where not measured).
+    """
+
+    dataset: str
+    protocol: str
+    encoder: str
+    index: str
+    queries: np.ndarray
+    groups: np.ndarray
+    clusters: np.ndarray
+    relevant: np.ndarray
+    scores: dict[str, np.ndarray]
+    curves: dict[str, list[float]]
+    card: dict
+    latency: dict = field(default_factory=dict)
+    class_curves: dict[str, np.ndarray] = field(default_factory=dict)
+    """Curve -> (classes, values), classes as in :meth:`classes`, NaN where none of a class could be judged; empty in reports
+    of before they were kept."""
+
+    @property
+    def judged(self) -> np.ndarray:
+        """bool (q,): queries with something relevant in the gallery."""
+        return self.relevant > 0
+
+    @property
+    def name(self) -> tuple[str, str, str, str]:
+        return self.dataset, self.protocol, self.encoder, self.index
+
+    def classes(self) -> list[str]:
+        """The classes of the queries, sorted."""
+        return np.unique(self.groups).tolist()
+
+    def curves_of(self, group: str) -> dict[str, list[float]]:
+        """The curves over the queries of one class; empty where there are none."""
+        known = self.classes()
+        rows = {name: values[known.index(group)] for name, values in self.class_curves.items()} if group in known else {}
+        return {name: row.tolist() for name, row in rows.items() if np.isfinite(row).all()}
+
+    def means(self) -> dict[str, float | None]:
+        """Metric -> mean over the judged queries; None where none could be judged."""
+        use = self.judged
+        return {name: float(values[use].mean()) if use.any() else None for name, values in self.scores.items()}
+
+    def class_means(self) -> dict[str, float | None]:
+        """Metric -> mean over classes of the mean over the judged queries of each."""
+        use = self.judged
+        if not use.any():
+            return dict.fromkeys(self.scores)
+        _, which = np.unique(self.groups[use], return_inverse=True)
+        sizes = np.bincount(which)
+        return {name: float((np.bincount(which, values[use]) / sizes).mean()) for name, values in self.scores.items()}
+
+
+def cell(
+    dataset: Dataset, encoder_name: str, protocol: Protocol, index: IndexSpec, progress: Progress | None = None
+) -> Cell:
+    """Judge, or read what was judged. The embeddings have to be built; an index is built where it is missing.
+
+    Raises:
+        UserError: unknown names or knobs, or embeddings that are not built.
+    """
+    encoder = ready_encoder(dataset, encoder_name, may_fit=False, load=False)
+    found = embed.read(dataset, encoder)
+    items, by = embed.item_rows(dataset, found), asking_encoder(dataset, encoder, protocol)
+    asking = {} if by is encoder else {"asking": by.fingerprint()}
+    causes = {
+        **embed.causes(dataset, encoder), **asking, "roles": digest(items, protocol), "metrics": list(table.DEFAULT),
+        "version": VERSION, **index.causes(), "depth": None if index.exact else DEPTH,
+    }  # fmt: skip
+
+    def write(folder: Path) -> dict:
+        return _write(folder, dataset, encoder, protocol, index, progress)
+
+    made = store.kept(KIND, causes, write, read, progress)
+    has_seen = seen(encoder, dataset, protocol)  # not part of the entry: cards learn more about their data later
+    shown = {**made.card, "seen": has_seen.kind, "seen in words": has_seen.words}
+    return replace(made, index=index.text, card=shown)  # every exact index shares one entry
+
+
+def read(folder: Path) -> Cell:
+    """A cell from its folder."""
+    meta = json.loads((folder / "cell.json").read_text())
+    with np.load(folder / "scores.npz", allow_pickle=False) as arrays:
+        kept = {name: arrays[name] for name in arrays.files}
+    parts = {name: kept.pop(name) for name in ("queries", "groups", "clusters", "relevant")}
+    parts["class_curves"] = {name.removeprefix(CURVE): kept.pop(name) for name in list(kept) if name.startswith(CURVE)}
+    return Cell(**{name: meta[name] for name in ("dataset", "protocol", "encoder", "index", "curves", "card")}, **parts,
+                scores={name: values.astype(np.float64) for name, values in kept.items()})  # fmt: skip
+
+
+def _write(
+    folder: Path, dataset: Dataset, encoder: Encoder, protocol: Protocol, index: IndexSpec, progress: Progress | None
+) -> dict:
+    found = embed.read(dataset, encoder)
+    items = embed.item_rows(dataset, found)
+    roles = roles_for(dataset, encoder, found, protocol)
+    top = table.deepest(table.DEFAULT)
+    asked = [items[row] for row in roles.queries]
+    groups = np.array([group_of(item, protocol) for item in asked], dtype=np.str_)
+    codes = np.unique(groups, return_inverse=True)[1]
+    if index.exact:
+        judged = stream.judge(stream.blocks(found.vectors, roles, top, progress), codes=codes)
+        scores = judged.scores
+    else:
+        hits, overlap = _answers(dataset, encoder, index, roles, found.vectors, progress)
+        lists = (stream.listed(hits[part], roles.queries[part], roles, top) for part in _parts(len(hits)))
+        judged = stream.judge(lists, SHALLOW, codes)
+        for curves in (judged.curves, judged.class_curves):
+            curves.pop("precision_at_recall", None)
+        scores = {**judged.scores, f"index recall@{RECALL_K}": np.where(judged.relevant > 0, overlap, np.nan)}
+    np.savez_compressed(
+        folder / "scores.npz",
+        queries=np.array([item.id for item in asked], dtype=np.str_),
+        groups=groups,
+        clusters=np.array([cluster_of(item) for item in asked], dtype=np.str_),
+        relevant=judged.relevant.astype(np.int32), **scores, **{CURVE + name: rows for name, rows in judged.class_curves.items()},
+    )  # fmt: skip
+    noted = {"dataset": dataset.name, "protocol": protocol.name, "encoder": encoder.name, "index": index.text}
+    shown = card(dataset, encoder, protocol, index, roles, judged.relevant, DEPTH)
+    (folder / "cell.json").write_text(json.dumps({**noted, "curves": judged.curves, "card": shown}))
+    return {"source": dataset.locator, "dataset_name": dataset.name, "encoder_name": encoder.name, "index_name": index.text,
+            "rows": len(asked)}  # fmt: skip
+
+
+def _parts(count: int) -> list[slice]:
+    return [slice(start, start + BATCH) for start in range(0, count, BATCH)]
+
+
+def _answers(
+    dataset: Dataset, encoder: Encoder, index: IndexSpec, roles: stream.Roles, vectors: np.ndarray, progress: Progress | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Hits of every query as positions in the roles' gallery, int64 (q, depth), and index recall@10 without the query (q,)."""
+    made, rows = galleries.gallery_index(dataset, encoder, index.name, progress, **index.build)
+    exact, _ = galleries.gallery_index(dataset, encoder, "exact", progress)
+    place = np.full(len(vectors) + 1, -1, np.int64)
+    place[roles.gallery] = np.arange(len(roles.gallery))
+    own_rows = np.full(len(vectors), -1, np.int64)
+    own_rows[np.asarray(rows)] = np.arange(len(rows))
+    depth, hits, overlap = min(DEPTH, made.size), [], []
+    for part in _parts(len(roles.queries)):
+        report(progress, part.start, len(roles.queries))
+        asking = vectors if roles.asking is None else roles.asking
+        queries = np.ascontiguousarray(asking[roles.queries[part]])
+        answer = made.search(queries, depth, **index.search)
+        near = min(RECALL_K + 1, made.size)
+        found = made.search(queries, near, **index.search)
+        found = found if made.score == "cosine" else rank(queries, made.rows, found.ids, near)
+        pair, own = (found, exact.search(queries, near)), own_rows[roles.queries[part]]
+        overlap.append(retrieval.index_recall(*(without_own(hits, own, RECALL_K).scores for hits in pair)))
+        hits.append(place[np.where(answer.ids >= 0, np.asarray(rows)[answer.ids], len(vectors))])
+    report(progress, len(roles.queries), len(roles.queries))
+    if not hits:
+        return np.zeros((0, depth), np.int64), np.zeros(0)
+    return np.concatenate(hits), np.concatenate(overlap)

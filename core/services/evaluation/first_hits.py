@@ -1,0 +1,51 @@
+"""The beginning of ranked lists as they were judged: what an encoder showed for a query, and what of it was right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from core.datasets.base import Dataset
+from core.metrics import stream
+from core.services.embedding import embed
+from core.services.embedding.asking import roles_for
+from core.services.embedding.ready import ready_encoder
+from core.services.embedding.roles import protocol_named
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """One query's list: ``hits`` are (item id, relevant) from rank 1; ``first`` is the rank of the first relevant item of the
+    whole list, None where there is none."""
+
+    hits: tuple[tuple[str, bool], ...]
+    first: int | None
+
+
+def first_hits(
+    dataset: Dataset, encoder_name: str, protocol_name: str | None, queries: Sequence[str], k: int
+) -> dict[str, Beginning]:
+    """The first ``k`` hits of each query by exact search, without itself and without what the protocol ignores.
+
+    Ids that are no query under the protocol, or were passed over when the embeddings were built, are left out.
+
+    Raises:
+        UserError: the embeddings are not built, or an unknown encoder or protocol.
+    """
+    encoder = ready_encoder(dataset, encoder_name, may_fit=False, load=False)
+    found = embed.read(dataset, encoder)
+    items = embed.item_rows(dataset, found)
+    roles = roles_for(dataset, encoder, found, protocol_named(dataset, protocol_name))
+    wanted = set(queries)
+    asked = np.array([row for row in roles.queries if items[row].id in wanted], np.int64)
+    some = replace(roles, queries=asked)
+    made: dict[str, Beginning] = {}
+    for lists in stream.blocks(found.vectors, some, k):
+        for number in range(len(lists)):
+            ranks = lists.rank[lists.row == number]
+            shown = [items[roles.gallery[column]].id for column in lists.top[number] if column >= 0]
+            hits = tuple((id, place in ranks) for place, id in enumerate(shown, start=1))
+            made[items[asked[len(made)]].id] = Beginning(hits, int(ranks[0]) if len(ranks) else None)
+    return made

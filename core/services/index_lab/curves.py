@@ -1,0 +1,230 @@
+"""Recall against latency for indexes on the user's own vectors: a point for each setting, kept once measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from core import store
+from core.datasets.base import Dataset
+from core.errors import UserError
+from core.indexes.base import Index, indexes
+from core.services.embedding import embed, galleries
+from core.services.embedding.ready import ready_encoder
+from core.services.index_lab import answers, costs, memory, point
+from core.services.index_lab.grid import grid, settings, written
+from core.services.index_lab.measure import measured
+from core.services.index_lab.point import KIND, Point
+from core.services.index_lab.space import QUERIES, Space, causes, checked_size, open_space
+from core.services.specs import IndexSpec
+from core.types import Cost, Progress, report
+
+__all__ = ["KIND", "Plan", "Point", "curves", "grid", "job_arguments", "plan"]
+MOST_K = 100
+GROW_S = 30e-6
+"""Seconds to draw one synthetic vector, and for fitting them once (measured on 2 cores)."""
+FIT_S = 60.0
+BASIS = "small builds on a sample, or what the same build took before, grown to the size; expect it within a factor of three"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be measured, before it is: ``settings`` in order, ``found`` those that are there already, ``refused``
+    (setting -> why it can't hold this gallery). ``seconds`` for what is left (None = unknown) and its ``basis`` in words;
+    ``ram_bytes`` needed at the most, ``free_bytes`` that are free (None = unknown)."""
+
+    dataset: str
+    encoder: str
+    k: int
+    size: int
+    settings: tuple[IndexSpec, ...]
+    found: tuple[Point, ...]
+    refused: Mapping[str, str]
+    seconds: float | None
+    basis: str
+    ram_bytes: int
+    free_bytes: int | None
+
+    @property
+    def left(self) -> int:
+        """Settings still to be measured."""
+        return len(self.settings) - len(self.found) - len(self.refused)
+
+
+def plan(
+    dataset: Dataset, encoder: str, indexes: Sequence[str] = (), k: int = 10, size: int = 0, *, full: bool = False,
+    timed: bool = True, again: bool = False, progress: Progress | None = None,
+) -> Plan:  # fmt: skip
+    """What :func:`curves` would do with the same arguments, what is there already, and what the rest takes.
+
+    Args:
+        indexes: names, or with knobs as ``hnsw:efSearch=64`` (that one setting); empty = all.
+        size: vectors in the gallery; 0 = the user's own alone, more = enlarged with synthetic ones.
+        timed: estimate seconds and memory (the first time a few builds on a sample: seconds); False = only what is found.
+        again: as if nothing were there yet.
+        progress: counts builds that are estimated.
+
+    Raises:
+        UserError: unknown index or knob, embeddings not built, size out of range.
+        Cancelled: ``progress`` said stop.
+    """
+    _check_k(k)
+    specs, ready = settings(indexes, full=full), ready_encoder(dataset, encoder, may_fit=False, load=False)
+    vectors = embed.read(dataset, ready)
+    rows = galleries.gallery_rows(dataset, vectors, dataset.protocol())
+    real, size = len(rows), checked_size(size, len(rows))
+    about = causes(dataset, ready, QUERIES, size if size > real else 0)
+    known = [(spec, point.find(about, spec, k)) for spec in specs]
+    points = [one for _, one in known if isinstance(one, Point)]
+    found = () if again else tuple(points)
+    refused = {spec.text: one for spec, one in known if isinstance(one, str) and not again}
+    refused |= {spec.text: why for spec in specs if (why := _unfit(spec, size, vectors.vectors.shape[1]))}
+    seconds, ram = None, 0
+    if timed:
+        left = [spec for spec, one in known if (one is None or again) and spec.text not in refused]
+        seconds, ram = _estimate(left, points, vectors.vectors[rows[: max(costs.SAMPLES)]], size, real, progress)
+    basis = BASIS if timed else ""
+    return Plan(dataset.name, encoder, k, size, specs, found, refused, seconds, basis, ram, memory.free_bytes())
+
+
+def _estimate(
+    left: Sequence[IndexSpec], points: Sequence[Point], sample: np.ndarray, size: int, real: int, progress: Progress | None
+) -> tuple[float, int]:
+    """Seconds and bytes of measuring what is left; a build of which ``points`` tell is not tried on the sample."""
+    seconds, most = 0.0, 0
+    groups = [(build, list(group)) for build, group in groupby(left, key=_build)]
+    known = {(one.index, *one.build.items()): costs.measured_before(one) for one in points}
+    report(progress, 0, len(groups))
+    for done, (build, specs) in enumerate(groups, start=1):
+        tried = known.get(build) or costs.pilot(specs[0], sample, size)
+        seconds += tried.build_seconds(size) + len(specs) * tried.point_seconds(size, QUERIES)
+        most = max(most, tried.ram_bytes(size))
+        report(progress, done, len(groups))
+    vectors = 4 * size * sample.shape[1] if size > real else 0
+    if left and size > real:
+        seconds += GROW_S * size + (FIT_S if real > costs.SAMPLES[-1] else FIT_S / 5)
+    return seconds, most + vectors
+
+
+def curves(
+    dataset: Dataset, encoder: str, indexes: Sequence[str] = (), k: int = 10, size: int = 0,
+    progress: Progress | None = None, *, full: bool = False, again: bool = False,
+) -> Iterator[Point]:  # fmt: skip
+    """Measure, and give each point as soon as it is there; what was measured before comes from the store, or with
+    ``again`` gives way to what is measured now.
+
+    ``progress`` counts settings. Stopped, the points so far are kept, and the same call goes on from there (with ``again``: from
+    the first; those not reached stay as they were). What can't hold this gallery is passed over; :func:`plan` says why
+    afterwards.
+
+    Raises:
+        UserError: as :func:`plan`, or memory that does not suffice (with the number needed).
+        Cancelled: ``progress`` said stop.
+    """
+    planned = plan(dataset, encoder, indexes, k, size, full=full, timed=False)
+    count = _Count(progress, len(planned.settings))
+    ready = ready_encoder(dataset, encoder, may_fit=False, load=False)
+    lab = _Lab(dataset, encoder, k, planned.size, count)
+    for _, group in groupby(planned.settings, key=_build):
+        specs = list(group)
+        about = causes(dataset, ready, QUERIES, planned.size if planned.size > lab.real else 0)
+        known = [None if again else point.find(about, spec, k) for spec in specs]
+        fresh = lab.measure([spec for spec, one in zip(specs, known, strict=True) if not isinstance(one, Point)])
+        for one in known:
+            found = one if isinstance(one, Point) else next(fresh)
+            count.step()
+            if isinstance(found, Point):
+                yield found
+
+
+class _Count:
+    """Progress in settings; what works inside a setting only asks whether to stop."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self.progress, self.done, self.total = progress, 0, total
+        report(progress, 0, total)
+
+    def __call__(self, done: int, total: int) -> bool:
+        return self.progress is None or self.progress(self.done, self.total) is not False
+
+    def step(self) -> None:
+        self.done += 1
+        report(self.progress, self.done, self.total)
+
+
+class _Lab:
+    """The space of a run, opened when the first setting needs it, with the exact answers."""
+
+    def __init__(self, dataset: Dataset, encoder: str, k: int, size: int, progress: Progress) -> None:
+        self.dataset, self.encoder, self.k, self.size, self.progress = dataset, encoder, k, size, progress
+        ready = ready_encoder(dataset, encoder, may_fit=False, load=False)
+        self.ready, self.real = ready, len(galleries.gallery_rows(dataset, embed.read(dataset, ready), dataset.protocol()))
+        self._space: Space | None = None
+
+    def measure(self, specs: Sequence[IndexSpec]) -> Iterator[Point | str]:
+        """One point, or reason why there is none, for each setting; all share one build."""
+        if not specs:
+            return
+        space, truth = self._opened()
+        source = {"source": self.dataset.locator, "dataset_name": self.dataset.name, "encoder_name": self.encoder,
+                  "embeddings": store.key(embed.causes(self.dataset, self.ready))}  # fmt: skip
+        built: tuple[Index, Cost] | str
+        try:
+            built = self._built(space, specs[0])
+        except UserError as error:
+            built = str(error)
+        for spec in specs:
+            found = built if isinstance(built, str) else measured(space, spec, *built, truth, self.k, self.progress)
+            point.keep(space.causes, spec, self.k, found, source)
+            yield found
+
+    def _opened(self) -> tuple[Space, object]:
+        if self._space is None:
+            self._space = open_space(self.dataset, self.encoder, QUERIES, self.size, self.progress)
+            exact = indexes.get("exact")
+            exact.build(np.asarray(self._space.vectors))
+            self._truth = answers.answers(exact, self._space, self.k, {})
+        return self._space, self._truth
+
+    def _built(self, space: Space, spec: IndexSpec) -> tuple[Index, Cost]:
+        """The index over the space: from the store where the vectors are the user's own."""
+        if space.size == space.real:
+            index, _ = galleries.gallery_index(self.dataset, self.ready, spec.name, self.progress, **spec.build)
+            return index, index.cost()
+        pilot = costs.pilot(spec, space.vectors[: max(costs.SAMPLES)], space.size)
+        memory.need(pilot.ram_bytes(space.size), f"{spec.name} over {space.size:,} vectors", "Choose a smaller size.")
+        index = indexes.get(spec.name)
+        index.build(space.vectors, self.progress, **spec.build)
+        return index, index.cost()
+
+
+def job_arguments(
+    dataset: Dataset, encoder: str, indexes: Sequence[str] = (), k: int = 10, size: int = 0, *, full: bool = False,
+    again: bool = False,
+) -> list[str]:  # fmt: skip
+    """What ``jobs.start`` is given to measure in the background; the page polls :func:`plan` (``timed=False``) for points."""
+    given = ["tune", "--dataset", dataset.locator, "--encoder", encoder, "-k", str(k)]
+    given += ["--indexes", written(indexes)] if indexes else []
+    given += ["--size", str(size)] if size else []
+    return given + (["--full"] if full else []) + (["--again"] if again else [])
+
+
+def _unfit(spec: IndexSpec, size: int, dim: int) -> str:
+    """Why such a gallery can't be indexed this way, whatever its vectors are; empty where it can."""
+    try:
+        indexes.get(spec.name).fits(size, dim, **spec.build)
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+def _build(spec: IndexSpec) -> tuple:
+    return spec.name, *spec.build.items()
+
+
+def _check_k(k: int) -> None:
+    if not 1 <= k <= MOST_K:
+        raise UserError(f"k = {k} was asked for.", f"k is 1 to {MOST_K}.")

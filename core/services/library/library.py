@@ -1,0 +1,270 @@
+"""What there is: datasets, encoders, indexes and caches, as rows for a page or a command."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import shutil
+import time
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+from core import store
+from core.datasets import layout
+from core.datasets.base import Dataset, datasets
+from core.datasets.folder import Folder, layout_of
+from core.datasets.names import real, shown
+from core.datasets.paths import open_dataset as open_source
+from core.datasets.zipped import Zip
+from core.encoders.base import Encoder, encoders
+from core.errors import UserError
+from core.indexes.base import Index, indexes
+from core.services.library import passed_over
+
+log = logging.getLogger(__name__)
+FRESH_S = 5.0
+LISTING_SHARE = 20
+"""A listing is good for so many times the seconds that it took."""
+MAX_OPEN = 64
+MAX_ARCHIVE = 1 << 30
+_open: dict[str, tuple[float, Dataset]] = {}
+
+
+def open_dataset(locator: str, *, fresh: bool = False) -> Dataset:
+    """A dataset by name or path, listed a few seconds ago at most; ``fresh`` lists it again now.
+
+    What takes long to list is listed less often. While nothing has changed, the object stays the same.
+
+    Raises:
+        UserError: nothing there, or nothing in it.
+    """
+    until, known = _open.get(locator, (0.0, None))
+    if known is not None and not fresh and time.monotonic() < until:
+        return known
+    started = time.monotonic()
+    found = open_source(locator)
+    if found.state().kind == "ready" and found.items and known is not None:
+        same = (found.items, found.skipped, found.remarks) == (known.items, known.skipped, known.remarks)
+        found = known if same else found
+    now = time.monotonic()
+    _open[locator] = (now + max(FRESH_S, LISTING_SHARE * (now - started)), found)
+    for old in list(_open)[:-MAX_OPEN]:
+        _open.pop(old, None)
+    return found
+
+
+def dataset_rows() -> list[dict]:
+    """Every named and every added dataset: name, title, kind, locator, state, detail, pictures, labels, splits, protocols,
+    what was seen and passed over in listing, and remarks on what was used, but not as it stands."""
+    return [dataset_row(locator) for locator in [*datasets.names(), *added()]]
+
+
+def dataset_row(locator: str) -> dict:
+    """The row of one dataset by name or path; what is wrong with it stands in ``detail``."""
+    row = {"name": locator, "title": locator, "kind": "", "locator": locator, "state": "unavailable", "detail": "", "note": ""}
+    row |= {"pictures": 0, "labels": 0, "splits": {}, "protocols": [], "seen": 0, "skipped": 0, "remarks": [], "layout": ""}
+    row["added"] = locator in added()
+    try:
+        dataset = open_source(locator) if locator in datasets.names() else open_dataset(locator)
+        state = dataset.state()
+        row |= {"name": dataset.name, "title": dataset.title or dataset.name, "kind": dataset.kind, "note": dataset.note}
+        row |= {"state": state.kind, "detail": state.detail, "bytes": state.bytes}
+        return row | (_contents(open_dataset(locator)) if state.kind == "ready" else {})
+    except UserError as error:
+        return row | {"detail": str(error)}
+
+
+def _contents(dataset: Dataset) -> dict:
+    items = dataset.items
+    return {
+        "pictures": len(items),
+        "labels": len({item.label for item in items if item.label is not None}),
+        "splits": dict(Counter(item.split for item in items if item.split is not None)),
+        "protocols": [protocol.name for protocol in dataset.protocols()],
+        "seen": dataset.seen, "skipped": len(dataset.skipped),
+        "remarks": [{"where": one.id, "remark": one.text} for one in dataset.remarks],
+        "layout": _layout(dataset),
+    }
+
+
+def _layout(dataset: Dataset) -> str:
+    """How the folders were understood, in words of :mod:`core.datasets.layout`; empty where labels come from elsewhere."""
+    if not isinstance(dataset, Folder | Zip):
+        return ""
+    chosen = layout.chosen(dataset.locator)
+    return layout.written(layout_of(dataset) if chosen is None else chosen)
+
+
+def encoder_rows() -> list[dict]:
+    """Every listed encoder: name, title, family, tier, dim, state, detail, bytes, about."""
+    return [encoder_row(encoders.get(name)) for name in encoders.names()]
+
+
+def encoder_row(encoder: Encoder) -> dict:
+    state = encoder.state()
+    return {
+        "name": encoder.name, "title": encoder.title or encoder.name, "family": encoder.family, "tier": encoder.tier,
+        "dim": encoder.dim, "state": state.kind, "detail": state.detail, "bytes": state.bytes, "about": encoder.about,
+    }  # fmt: skip
+
+
+def get_encoder_row(name: str) -> dict:
+    """The row of one encoder by name, listed or not (``any timm name``).
+
+    Raises:
+        UserError: unknown name.
+    """
+    return encoder_row(encoders.get(name))
+
+
+def index_rows() -> list[dict]:
+    """Every index: name, title, about, what it can do, and its knobs (see :func:`index_row`)."""
+    return [index_row(indexes.get(name)) for name in indexes.names()]
+
+
+def index_row(index: Index) -> dict:
+    """One index as a row.
+
+    ``knobs`` are the defaults; ``build_knobs`` and ``search_knobs`` name -> default, low, high, values (worth trying), about.
+    ``filter`` says in words how a filter is kept.
+    """
+    state = index.state()
+    return {
+        "name": index.name, "title": index.title, "about": index.about, "exact": index.exact, "score": index.score,
+        "state": state.kind, "detail": state.detail,
+        "knobs": {name: knob.default for name, knob in {**index.build_knobs, **index.search_knobs}.items()},
+        "build_knobs": {name: asdict(knob) for name, knob in index.build_knobs.items()},
+        "search_knobs": {name: asdict(knob) for name, knob in index.search_knobs.items()},
+        "filter": "in the search" if index.selects else "fetches more", "partial": index.partial, "mapped": index.mapped,
+    }  # fmt: skip
+
+
+def get_index_row(name: str) -> dict:
+    """The row of one index by name, listed or not (``factory:IVF64,PQ16``).
+
+    Raises:
+        UserError: no such index.
+    """
+    return index_row(indexes.get(name))
+
+
+def cache_rows() -> list[dict]:
+    """Everything that can be deleted and built again: kind, key, dataset, encoder, index, bytes, built, used (epoch seconds)."""
+    return [
+        {
+            "kind": entry.kind, "key": entry.key, "bytes": entry.bytes, "built": entry.built, "used": entry.used,
+            "dataset": entry.meta.get("dataset_name", entry.meta.get("dataset", "")),
+            "encoder": entry.meta.get("encoder_name", entry.meta.get("encoder", "")),
+            "index": entry.meta.get("index_name", ""), "rows": entry.meta.get("pictures", entry.meta.get("rows", 0)),
+            "seconds": entry.meta.get("seconds", 0.0),
+        }
+        for entry in store.entries()
+    ]  # fmt: skip
+
+
+def delete_cache(kind: str, key: str) -> int:
+    """Delete one cache entry; returns the bytes freed (0 where there was none)."""
+    return store.delete(kind, key)
+
+
+def skipped_rows(locator: str, encoder: str | None = None) -> list[dict]:
+    """What was passed over in a dataset, with the reason: see :func:`core.services.library.passed_over.rows`."""
+    return passed_over.rows(open_dataset(locator), encoder)
+
+
+def _list_file() -> Path:
+    return store.root() / "library" / "datasets.json"
+
+
+def added() -> list[str]:
+    """Locators that a user added."""
+    try:
+        return read_list(_list_file())
+    except FileNotFoundError:
+        return []
+    except store.UNREADABLE as error:
+        log.warning("the list of added data sets can't be read: %s", error)
+        return []
+
+
+def read_list(file: Path) -> list[str]:
+    """The locators in a list of added data sets. Raises ValueError and the like where it is none."""
+    found = json.loads(file.read_text())
+    if not isinstance(found, list):
+        raise ValueError("it is no list")
+    return [one for one in found if isinstance(one, str)]
+
+
+def _keep_list(locators: list[str]) -> None:
+    """Write the list. One that can't be read is put aside before: a person may still find names in it."""
+    file = _list_file()
+    try:
+        read_list(file)
+    except FileNotFoundError:
+        pass
+    except store.UNREADABLE:
+        os.replace(file, file.with_name(f"{file.stem}-damaged-{time.strftime('%Y%m%d-%H%M%S')}.json"))
+    store.write_text(file, json.dumps(locators))
+
+
+def add_folder(path: str) -> str:
+    """Add a folder, zip, CSV manifest or Parquet by its path; returns the locator.
+
+    Raises:
+        UserError: nothing usable there.
+    """
+    dataset = open_dataset(str(path).strip(), fresh=True)
+    if not dataset.items or dataset.locator in datasets.names():  # it is listed by its name already
+        return dataset.locator
+    with store.lock("library"):
+        if dataset.locator not in added():
+            _keep_list([*added(), dataset.locator])
+    return dataset.locator
+
+
+def add_archive(name: str, data: bytes) -> str:
+    """Keep an uploaded zip and add it; returns the locator.
+
+    Raises:
+        UserError: too large, no archive, or no pictures in it. Nothing is kept then.
+    """
+    if len(data) > MAX_ARCHIVE:
+        raise UserError(f"{name} has {len(data) / 1e6:.0f} MB.", f"At most {MAX_ARCHIVE / 1e6:.0f} MB.", "Add a folder instead.")
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(name).stem).strip("-.")[:60] or "pictures"
+    target = _uploads() / f"{stem}-{store.fingerprint([name, len(data), data[:4096].hex(), data[-4096:].hex()])[:6]}.zip"
+    store.check_space(store.root(), len(data) + (64 << 20))
+    store.write_bytes(target, data)
+    try:
+        return add_folder(str(target))
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def remove_dataset(locator: str) -> None:
+    """Forget an added dataset and delete its caches; an uploaded archive is deleted, a folder of the user's never.
+
+    Raises:
+        UserError: it was never added, or is being built now.
+    """
+    if locator not in added():
+        locator = shown(os.path.abspath(real(os.path.expanduser(locator))))
+    if locator not in added():
+        raise UserError(f"{locator!r} was not added to the library.", f"Added: {', '.join(added()) or 'none'}.")
+    with store.lock("library"):
+        _keep_list([one for one in added() if one != locator])
+    _open.pop(locator, None)
+    for entry in store.entries():
+        if entry.meta.get("source") == locator:
+            store.delete(entry.kind, entry.key)
+    path = Path(locator)
+    if path.parent == _uploads():
+        path.unlink(missing_ok=True)
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _uploads() -> Path:
+    return (store.root() / "library" / "uploads").absolute()

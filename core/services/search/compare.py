@@ -1,0 +1,128 @@
+"""One query through several encoders, and how far their answers agree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.datasets.base import Dataset
+from core.errors import UserError
+from core.services.search import subject
+from core.services.search.search import Answer, Query, search
+
+PERSISTENCE = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Pairwise agreement of answers: symmetric (n, n) tables in the order of ``encoders``, 1 on the diagonal."""
+
+    encoders: tuple[str, ...]
+    k: int
+    overlap: tuple[tuple[float, ...], ...]
+    rbo: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Answers in the order asked, and their agreement."""
+
+    answers: tuple[Answer, ...]
+    agreement: Agreement
+
+
+def compare(
+    query: Query, dataset: Dataset, encoders: Sequence[str], index: str = "exact", k: int = 10, *,
+    include_self: bool = False, where: Sequence[str] = (), runs: int = 1, crop: str = "",
+) -> Comparison:  # fmt: skip
+    """One query through each encoder; ``where`` and ``runs`` as in :meth:`core.services.search.engines.Engine.search`.
+
+    The picture is decoded once, see :mod:`core.services.search.decoded`, and the detector ``crop`` looks at it once.
+
+    Raises:
+        UserError: no encoder was named, or one of them can't answer.
+    """
+    if not encoders:
+        raise UserError("No encoder was named to compare.")
+    names = dict.fromkeys(encoders)
+    query, found = subject.cropped(query, dataset, crop)
+    answers = tuple(
+        search(query, dataset, name, index, k, include_self=include_self, where=where, runs=runs) for name in names
+    )
+    return Comparison(tuple(subject.told(answer, found) for answer in answers), agreement(answers, k))
+
+
+def decode_ms(answers: Sequence[Answer]) -> tuple[float, ...]:
+    """Milliseconds of each decoding of the query that these answers share: one, or one for each size that a large JPEG was
+    decoded to; none where only stored vectors were searched."""
+    return tuple(sorted({answer.timing_ms.get("decode", 0.0) for answer in answers} - {0.0}, reverse=True))
+
+
+def agreement(answers: Sequence[Answer], k: int) -> Agreement:
+    """Overlap@K and rank-biased overlap of every pair of answers."""
+    lists = [[hit.id for hit in answer.hits] for answer in answers]
+    return Agreement(
+        tuple(answer.encoder for answer in answers),
+        k,
+        tuple(tuple(overlap(a, b, k) for b in lists) for a in lists),
+        tuple(tuple(rank_biased_overlap(a, b) for b in lists) for a in lists),
+    )
+
+
+def overlap(a: Sequence[str], b: Sequence[str], k: int) -> float:
+    """Shared ids in both top ``k``, as a share of the longer list (at most ``k``); two empty lists agree."""
+    top_a, top_b = set(a[:k]), set(b[:k])
+    longest = max(len(top_a), len(top_b))
+    return len(top_a & top_b) / longest if longest else 1.0
+
+
+def rank_biased_overlap(a: Sequence[str], b: Sequence[str], p: float = PERSISTENCE) -> float:
+    """Extrapolated rank-biased overlap of two lists without repeats (Webber, Moffat and Zobel, 2010, eq. 32), 0 to 1.
+
+    ``p`` is the chance that a reader goes on to the next rank: at 0.9 the first ten ranks carry 86 % of the weight.
+    """
+    short, long = sorted((list(a), list(b)), key=len)
+    s, depth = len(short), len(long)
+    if not s:
+        return 1.0 if not depth else 0.0
+    shared = _shared(short, long)
+    ranks = np.arange(1, depth + 1)
+    weights = p**ranks
+    body = (weights * shared / ranks).sum()
+    tail = (weights[s:] * shared[s - 1] * (ranks[s:] - s) / (s * ranks[s:])).sum()
+    end = ((shared[-1] - shared[s - 1]) / depth + shared[s - 1] / s) * p**depth
+    return float((1 - p) / p * (body + tail) + end)
+
+
+def _shared(short: list[str], long: list[str]) -> np.ndarray:
+    """How many ids the first d of both lists share, for d = 1 ... len(long)."""
+    place = {id: rank for rank, id in enumerate(short)}
+    both = np.zeros(len(long))
+    for rank, id in enumerate(long):
+        if id in place:
+            both[max(rank, place[id])] += 1
+    return np.cumsum(both)
+
+
+def letters(answers: Sequence[Answer]) -> dict[str, str]:
+    """A letter for each picture that stands in more than one answer: A, B, ... Z, AA ..., by best rank then order of columns."""
+    seen: dict[str, int] = {}
+    for answer in answers:
+        for hit in answer.hits:
+            seen[hit.id] = seen.get(hit.id, 0) + 1
+    best: dict[str, int] = {}
+    for answer in answers:
+        for hit in answer.hits:
+            if seen[hit.id] > 1:
+                best[hit.id] = min(best.get(hit.id, hit.rank), hit.rank)
+    return {id: _letter(place) for place, id in enumerate(sorted(best, key=best.__getitem__))}
+
+
+def _letter(place: int) -> str:
+    name = ""
+    while place >= 0:
+        name = chr(ord("A") + place % 26) + name
+        place = place // 26 - 1
+    return name

@@ -1,0 +1,163 @@
+"""A comparison to take away: a table for a spreadsheet, a picture for a slide."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import io
+from collections.abc import Sequence
+
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from core.datasets.base import Dataset
+from core.errors import UserError
+from core.services.search import pictures
+from core.services.search.compare import letters
+from core.services.search.search import IDENTICAL, Answer, Hit
+
+COLUMNS = (
+    "query", "dataset", "part", "encoder", "index", "rank", "id", "label", "instance", "category", "split", "score", "verdict",
+    "file", "letter", "path",
+)  # fmt: skip
+WHOLE = "all"
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+PAPER, INK, MUTED, LINE, RIGHT, NEAR = "#FAFAF7", "#1B1B1A", "#6B6A66", "#E6E4DD", "#0F6E66", "#B7791F"
+TILE, GAP, EDGE, HEAD, MAX_ROWS = 252, 24, 32, 76, 20
+WORDS = {"same": "✓ same", "category": "~ same category", "other": "× other", None: ""}
+FONTS = ("DejaVuSans.ttf", "Arial.ttf", "Helvetica.ttc", "LiberationSans-Regular.ttf")
+
+
+def to_csv(answers: Sequence[Answer], query: str, where: Sequence[str] = ()) -> bytes:
+    """One row a hit, UTF-8 with a byte order mark so that spreadsheets read it right; ``where`` is the part that was searched."""
+    out, shared, part = io.StringIO(), letters(answers), "; ".join(where) or WHOLE
+    writer = csv.writer(out)
+    writer.writerow(COLUMNS)
+    for answer in answers:
+        for hit in answer.hits:
+            row = (
+                query, answer.dataset, part, answer.encoder, answer.index, hit.rank, hit.id, hit.label, hit.instance,
+                hit.category, hit.split, f"{hit.score:.6f}", hit.verdict,
+                IDENTICAL if hit.identical else "", shared.get(hit.id), hit.path,
+            )  # fmt: skip
+            writer.writerow([_cell(value) for value in row])
+    return ("\ufeff" + out.getvalue()).encode("utf-8", "replace")
+
+
+def to_png(
+    dataset: Dataset, answers: Sequence[Answer], titles: Sequence[str], item_id: str | None = None, data: bytes | None = None,
+    where: Sequence[str] = (),
+) -> bytes:  # fmt: skip
+    """The board as a PNG: the query at the left, one column an encoder, at most ``MAX_ROWS`` ranks; below, what was searched.
+
+    Raises:
+        UserError: nothing has been answered.
+    """
+    rows = min(max((len(answer.hits) for answer in answers), default=0), MAX_ROWS)
+    if not rows:
+        raise UserError("There is no answer to export yet.", fix="Wait until an encoder has answered.")
+    width = 2 * EDGE + (TILE + GAP) * (1 + len(answers)) - GAP
+    height = 2 * EDGE + HEAD + rows * (TILE // 2 + 12) + 24
+    page = Image.new("RGB", (width, max(height, HEAD + TILE + 3 * EDGE)), PAPER)
+    draw, shared = ImageDraw.Draw(page), letters(answers)
+    _query(page, draw, dataset, item_id, data)
+    for place, (answer, title) in enumerate(zip(answers, titles, strict=True), start=1):
+        left = EDGE + place * (TILE + GAP)
+        _head(draw, left, title, answer)
+        for row, hit in enumerate(answer.hits[:rows]):
+            _hit(page, draw, dataset, hit, shared.get(hit.id), left, EDGE + HEAD + row * (TILE // 2 + 12))
+    source = f"Lookalike · {dataset.title or dataset.name} ({dataset.kind}) · {part_words(where)}index {answers[0].index}"
+    source += " · the query is left out" if any(answer.left_out is not None for answer in answers) else ""
+    _write(draw, (EDGE, page.height - EDGE), _fit(source, 13, page.width - 2 * EDGE), 13, MUTED)
+    out = io.BytesIO()
+    page.save(out, "PNG")
+    return out.getvalue()
+
+
+def part_words(where: Sequence[str]) -> str:
+    """``only category mug or ring · ``; empty for the whole gallery."""
+    pairs = [condition.partition("=") for condition in where]
+    said = " and ".join(f"{field} {values.replace('|', ' or ')}" for field, _, values in pairs)
+    return f"only {said} · " if said else ""
+
+
+def _cell(value: object) -> object:
+    """A text that a spreadsheet would run as a formula is shown as text instead."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+
+
+def _query(page: Image.Image, draw: ImageDraw.ImageDraw, dataset: Dataset, item_id: str | None, data: bytes | None) -> None:
+    _write(draw, (EDGE, EDGE), "Query", 19, INK)
+    _write(draw, (EDGE, EDGE + 28), _fit(item_id or "your picture", 15, TILE), 15, MUTED)
+    webp = pictures.thumbnail_of(data, TILE) if data is not None else pictures.thumbnail(dataset, item_id or "", TILE)
+    _paste(page, webp, (EDGE, EDGE + HEAD), TILE)
+
+
+def _head(draw: ImageDraw.ImageDraw, left: int, title: str, answer: Answer) -> None:
+    _write(draw, (left, EDGE), _fit(title, 19, TILE), 19, INK)
+    time = answer.timing_ms
+    spent = time.get("encode", 0.0) + time.get("preprocess", 0.0)
+    same = sum(hit.verdict == "same" for hit in answer.hits)
+    known = f"{same}/{len(answer.hits)} same · " if any(hit.verdict for hit in answer.hits) else ""
+    _write(draw, (left, EDGE + 28), f"{known}{spent:.1f} + {time.get('search', 0.0):.1f} ms", 15, MUTED)
+    draw.line((left, EDGE + HEAD - 14, left + TILE, EDGE + HEAD - 14), fill=LINE)
+
+
+def _hit(
+    page: Image.Image, draw: ImageDraw.ImageDraw, dataset: Dataset, hit: Hit, letter: str | None, left: int, top: int
+) -> None:
+    side, tone = TILE // 2, {"same": RIGHT, "category": NEAR}.get(hit.verdict, MUTED)
+    _paste(page, pictures.thumbnail(dataset, hit.id, side), (left, top), side)
+    _edge(draw, hit.verdict, left, top, side)
+    right, room = left + side + 10, TILE - side - 10
+    _write(draw, (right, top + 4), f"{hit.rank}.  {hit.score:.3f}", 15, INK)
+    _write(draw, (right, top + 28), _fit(hit.instance or hit.label or hit.id, 14, room), 14, MUTED)
+    _write(draw, (right, top + 50), _fit(WORDS[hit.verdict], 13, room), 13, tone)
+    if hit.identical:
+        _write(draw, (right, top + 106), _fit(IDENTICAL, 13, room), 13, INK)
+    if letter:
+        draw.ellipse((right, top + 76, right + 22, top + 98), fill=INK)
+        draw.text((right + 11, top + 87), letter, font=_font(13), fill=PAPER, anchor="mm")
+
+
+def _edge(draw: ImageDraw.ImageDraw, verdict: str | None, left: int, top: int, side: int) -> None:
+    """Solid for the same, dashed for the same category, as on the page."""
+    box = (left, top, left + side - 1, top + side - 1)
+    if verdict == "same":
+        draw.rectangle(box, outline=RIGHT, width=3)
+    elif verdict == "category":
+        far = side - 3
+        for at in range(0, side - 5, 11):
+            for x, y, wide, high in ((at, 0, 6, 2), (at, far, 6, 2), (0, at, 2, 6), (far, at, 2, 6)):
+                draw.rectangle((left + x, top + y, left + x + wide, top + y + high), fill=NEAR)
+
+
+def _paste(page: Image.Image, webp: bytes, at: tuple[int, int], side: int) -> None:
+    with Image.open(io.BytesIO(webp), formats=("WEBP",)) as image:
+        fitted = ImageOps.contain(image.convert("RGB"), (side, side))
+        page.paste(fitted, (at[0] + (side - fitted.width) // 2, at[1] + (side - fitted.height) // 2))
+
+
+def _fit(words: str, size: int, room: int) -> str:
+    """Words cut to a width in pixels, on one line, with an ellipsis where something is missing."""
+    clean = "".join(c if c.isprintable() else " " for c in words)[:300]
+    font = _font(size)
+    if font.getlength(clean) <= room:
+        return clean
+    while clean and font.getlength(clean + "…") > room:
+        clean = clean[:-1]
+    return clean + "…"
+
+
+def _write(draw: ImageDraw.ImageDraw, at: tuple[int, int], words: str, size: int, colour: str) -> None:
+    draw.text(at, words, font=_font(size), fill=colour)
+
+
+@functools.cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """A font of the system that knows many scripts, else the one that comes with Pillow."""
+    for name in FONTS:
+        try:
+            return ImageFont.truetype(name, size)
+        except OSError:
+            continue
+    return ImageFont.load_default(size)

@@ -1,0 +1,139 @@
+"""Engines in memory: made when they are first asked, or beforehand in the background, so that nobody waits behind another.
+
+Background threads are daemons: a process that ends does not wait for them.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from contextlib import suppress
+
+from core import store
+from core.datasets.base import Dataset
+from core.errors import UserError
+from core.services.embedding.ready import ready_encoder
+from core.services.search.engines import Engine
+from core.services.specs import IndexSpec, index_spec
+
+log = logging.getLogger(__name__)
+MAX_ENGINES = 24
+FAILED_S = 30.0
+"""So long a background load's failure is the answer to whoever asks; after that it is tried again."""
+Key = tuple[str, str, str]
+_engines: OrderedDict[Key, Engine] = OrderedDict()
+_making: dict[Key, threading.Lock] = {}
+_engines_lock = threading.Lock()
+_loads: dict[Key, threading.Thread] = {}
+_failures: dict[Key, tuple[float, Exception]] = {}
+_changed = threading.Condition()
+
+
+def engine(dataset: Dataset, encoder: str, index: str = "exact") -> Engine:
+    """The engine for (dataset, encoder, index), kept in memory while it is among the last used.
+
+    Raises:
+        UserError: unknown names, or embeddings that are not built.
+    """
+    spec = index_spec(index)
+    key = _key(dataset, encoder, spec)
+    if (failure := _take_failure(key)) is not None:
+        raise failure
+    return _held_or_made(key, dataset, encoder, spec)
+
+
+def state(dataset: Dataset, encoder: str, index: str = "exact") -> str:
+    """``ready`` (in memory), ``loading`` (in the background), ``failed`` (there, a moment ago: who asks gets the error) or
+    ``absent``. Names that nothing answers to are ``failed``."""
+    try:
+        key = _key(dataset, encoder, index_spec(index))
+    except UserError:
+        return "failed"
+    with _changed:
+        return _state(key, dataset)
+
+
+def query_ms(dataset: Dataset, encoder: str, index: str = "exact") -> float:
+    """About how many milliseconds a query takes where the engine is in memory, else 0: only asking tells."""
+    with suppress(UserError):
+        known = _engines.get(_key(dataset, encoder, index_spec(index)))
+        return known.query_ms if known is not None else 0.0
+    return 0.0
+
+
+def begin(dataset: Dataset, encoder: str, index: str = "exact") -> None:
+    """Load an engine in the background unless it is in memory, being loaded, or has just failed to load."""
+    with suppress(UserError):  # a name that nothing answers to: who asks is told
+        spec = index_spec(index)
+        key = _key(dataset, encoder, spec)
+        with _changed:
+            if _state(key, dataset) != "absent":
+                return
+            thread = threading.Thread(target=_load, args=(key, dataset, encoder, spec), name=f"load {encoder}", daemon=True)
+            _loads[key] = thread
+        thread.start()
+
+
+def wait(dataset: Dataset, encoders: Sequence[str], index: str = "exact", timeout_s: float = 0.1) -> bool:
+    """Wait until one of these is no longer loading; False where the time was over first."""
+    keys = [_key(dataset, encoder, index_spec(index)) for encoder in encoders]
+    with _changed:
+        return _changed.wait_for(lambda: any(key not in _loads for key in keys), timeout_s)
+
+
+def _key(dataset: Dataset, encoder: str, spec: IndexSpec) -> Key:
+    return dataset.locator, encoder, store.fingerprint({"name": spec.name, "build": dict(spec.build)})
+
+
+def _state(key: Key, dataset: Dataset) -> str:
+    if key in _loads:
+        return "loading"
+    if key in _failures and time.monotonic() - _failures[key][0] < FAILED_S:
+        return "failed"
+    known = _engines.get(key)
+    return "ready" if known is not None and known.serves(dataset) else "absent"
+
+
+def _take_failure(key: Key) -> Exception | None:
+    with _changed:
+        when, failure = _failures.pop(key, (0.0, None))
+    return failure if time.monotonic() - when < FAILED_S else None
+
+
+def _load(key: Key, dataset: Dataset, encoder: str, spec: IndexSpec) -> None:
+    failure: Exception | None = None
+    try:
+        _held_or_made(key, dataset, encoder, spec)
+    except Exception as error:  # whoever asks next meets it, on a page that can show it
+        log.info("loading %s for %s failed: %s", encoder, dataset.name, error)
+        failure = error
+    with _changed:
+        del _loads[key]
+        if failure is not None:
+            _failures[key] = time.monotonic(), failure
+        _changed.notify_all()
+
+
+def _held_or_made(key: Key, dataset: Dataset, encoder: str, spec: IndexSpec) -> Engine:
+    with _engines_lock:
+        known = _engines.get(key)
+        making = _making.setdefault(key, threading.Lock())
+    if known is not None and known.serves(dataset):
+        with _engines_lock, suppress(KeyError):
+            _engines.move_to_end(key)
+        return known
+    try:
+        with making:  # two visitors of one gallery load it once
+            known = _engines.get(key)
+            if known is None or not known.serves(dataset):
+                known = Engine(dataset, ready_encoder(dataset, encoder, may_fit=False), spec)
+            with _engines_lock:
+                _engines[key] = known
+                while len(_engines) > MAX_ENGINES:
+                    _engines.popitem(last=False)
+            return known
+    finally:
+        _making.pop(key, None)
