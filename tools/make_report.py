@@ -15,11 +15,10 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from core.services.evaluation import studies
-from core.services.evaluation.evaluate import evaluate
-
 from core import store
 from core.cli.output import Progress
+from core.services.evaluation import studies
+from core.services.evaluation.evaluate import evaluate
 from core.services.library import library
 
 NAME = "leaderboard"

@@ -19,9 +19,6 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from core.services.index_lab import curves
-from core.services.index_lab.curves import Plan, Point
-
 from core import store
 from core.cli.output import Progress
 from core.datasets.base import Dataset
@@ -29,6 +26,8 @@ from core.errors import UserError
 from core.indexes.base import indexes
 from core.services.embedding import build
 from core.services.hardware import hardware
+from core.services.index_lab import curves
+from core.services.index_lab.curves import Plan, Point
 from core.services.library import library
 
 HEAD = ("index", "recall@10", "worst 5 %", "p50 ms", "batch p50 ms", "memory MB", "disk MB", "build s", "busy")

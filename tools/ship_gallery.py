@@ -17,8 +17,6 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from core.services.maps.maps import Wanted
-
 from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import encoders
@@ -29,6 +27,7 @@ from core.services.embedding.ready import ready_encoder
 from core.services.library import library
 from core.services.maps import atlas, maps
 from core.services.maps import shipped as shipped_maps
+from core.services.maps.maps import Wanted
 
 DATASET = "catalogue"
 LIMIT = 58_000_000

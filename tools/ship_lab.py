@@ -13,11 +13,10 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from core.services.index_lab import curves, point
-from core.services.index_lab.space import QUERIES, causes
-
 from core.encoders.base import encoders
 from core.services.embedding.ready import ready_encoder
+from core.services.index_lab import curves, point
+from core.services.index_lab.space import QUERIES, causes
 from core.services.library import library
 
 DATASET, K = "catalogue", 10

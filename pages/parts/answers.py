@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import streamlit as st
-from core.services.search.search import RUNS, Answer, may_repeat
 
 from core.errors import UserError
 from core.services.search import loading
+from core.services.search.search import RUNS, Answer, may_repeat
 from pages.parts import builds, cached, columns, components
 from pages.parts.guard import guarded
 from pages.parts.link import View

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 
 import streamlit as st
-from core.services.search.search import Answer, Place, Query, search
-from core.services.search.search import place as place_of
 
 from core.errors import UserError
 from core.services import jobs
@@ -17,6 +15,8 @@ from core.services.jobs import JobStatus
 from core.services.library import imports, library, uploads
 from core.services.library.library import Dataset
 from core.services.search import pictures
+from core.services.search.search import Answer, Place, Query, search
+from core.services.search.search import place as place_of
 from pages.parts.fresh import Fresh
 
 SHORT = 5.0

@@ -6,13 +6,13 @@ Indexes are given as one text, joined by ``;``; knobs as ``name=value``, joined 
 from __future__ import annotations
 
 import streamlit as st
+
 from core.services.index_lab import buckets, choose, curves, space, view, waterfall
 from core.services.index_lab.choose import Advice
 from core.services.index_lab.curves import Plan
 from core.services.index_lab.enlarge import Likeness
 from core.services.index_lab.view import QueryView
 from core.services.index_lab.waterfall import Chain, Waterfall
-
 from core.services.library import library, uploads
 from pages.parts import cached
 

@@ -11,10 +11,6 @@ from operator import attrgetter
 
 import numpy as np
 import streamlit as st
-from core.services.maps.colours import Colouring
-from core.services.maps.maps import Map, Wanted
-from core.services.maps.views import Mover, Neighbourhood
-from core.services.search.search import Query
 
 from core.errors import UserError
 from core.services.library import uploads
@@ -22,6 +18,10 @@ from core.services.maps import atlas, maps
 from core.services.maps import colours as map_colours
 from core.services.maps import data as map_data
 from core.services.maps import views as map_views
+from core.services.maps.colours import Colouring
+from core.services.maps.maps import Map, Wanted
+from core.services.maps.views import Mover, Neighbourhood
+from core.services.search.search import Query
 from core.types import Item
 from pages.parts import cached
 

@@ -6,12 +6,12 @@ import base64
 import json
 
 import streamlit as st
-from core.services.training import effect, plan, runs, train
-from core.services.training.runs import RunStatus
 
 from core.services import jobs
 from core.services.jobs import JobStatus
 from core.services.library import models
+from core.services.training import effect, plan, runs, train
+from core.services.training.runs import RunStatus
 from pages.parts import cached
 
 

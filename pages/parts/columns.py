@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from core.services.search.search import IDENTICAL, Answer, Hit
-
 from core.errors import UserError
 from core.services.embedding.calibration import Calibration
 from core.services.library.library import Dataset
 from core.services.search.compare import letters
+from core.services.search.search import IDENTICAL, Answer, Hit
 from pages.parts import palette
 
 NOUNS = {"rendered": "product"}

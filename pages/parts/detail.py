@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import streamlit as st
-from core.services.search.search import Answer
 
 from core.errors import UserError
+from core.services.search.search import Answer
 from pages.parts import cached, cached_train, columns, palette, query
 from pages.parts.answers import Gathered
 from pages.parts.guard import guarded

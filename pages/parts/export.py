@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import streamlit as st
-from core.services.search.search import Answer
 
 from core.services.library import uploads
 from core.services.search import export
+from core.services.search.search import Answer
 from pages.parts import cached
 from pages.parts.link import View
 

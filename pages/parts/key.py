@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import streamlit as st
-from core.services.search.search import Answer
 
 from core.services.search.compare import decode_ms
+from core.services.search.search import Answer
 from pages.parts.columns import milliseconds
 
 EDGES = {

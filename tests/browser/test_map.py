@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
-from core.services.maps.maps import Wanted
 from playwright.sync_api import expect
 
 from core.services.library import library
 from core.services.maps import maps
 from core.services.maps import views as map_views
+from core.services.maps.maps import Wanted
 from tests.browser.waiting import becomes, eventually
 from tools.serve import settle
 

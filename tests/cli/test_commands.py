@@ -11,10 +11,10 @@ import signal
 
 import numpy as np
 import pytest
-from core.services.search.search import Query, search
 from PIL import Image
 
 from core.services.library import library
+from core.services.search.search import Query, search
 from tests.plugged import numbered, paint, wait_for
 
 SEARCH = ("search", "--dataset", "catalogue", "--encoder", "hsv.12x4x4")

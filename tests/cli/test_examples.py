@@ -12,9 +12,9 @@ import socket
 
 import numpy as np
 import pytest
+
 from core.services.evaluation import crossing
 from core.services.index_lab import measure, view
-
 from core.services.library import library
 from tests.cli.test_help import commands, examples, words_of
 from tests.plugged import numbered, paint

@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 
 import pytest
-from core.services.search.search import Query, search
 
 from core.datasets.base import Dataset
 from core.datasets.manifest import Manifest
 from core.datasets.parquet import Parquet
 from core.datasets.zipped import Zip
 from core.services.library import imports, library
+from core.services.search.search import Query, search
 from tests.datasets.odd_inputs import Written, odd_parquet, odd_table, odd_vectors, odd_zip
 from tests.plugged import numbered, paint
 

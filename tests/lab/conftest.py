@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from core.services.index_lab import measure, point, view
 
 from core.services.embedding import build
+from core.services.index_lab import measure, point, view
 from core.services.library import library
 from tests.plugged import numbered, paint
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from core.services.index_lab import answers, costs, curves, grid, memory, space, view, waterfall
 
 from core.errors import Cancelled, UserError
 from core.indexes.base import indexes
 from core.neighbours import rows_without_own
 from core.services.embedding import build, galleries
+from core.services.index_lab import answers, costs, curves, grid, memory, space, view, waterfall
 from core.services.library import library
 from tests.lab.conftest import ENCODER
 from tests.plugged import numbered, paint

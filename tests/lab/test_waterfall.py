@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
+from core.errors import UserError
 from core.services.index_lab import stage_run, stages
 from core.services.index_lab.chain import Chain
 from core.services.index_lab.waterfall import waterfall
-
-from core.errors import UserError
 from core.services.library import library
 from tests.lab.conftest import ENCODER
 
@@ -71,10 +71,9 @@ def test_an_exact_chain_loses_nothing(catalogue):
 
 def test_quality_is_that_of_the_report(catalogue):
     """The first stage is exact search, so its precision is what the evaluation says of the same queries."""
+    from core.services.embedding.roles import protocol_named
     from core.services.evaluation.cells import cell
     from core.services.index_lab.space import open_space
-
-    from core.services.embedding.roles import protocol_named
     from core.services.specs import EXACT
 
     asked = open_space(catalogue, ENCODER).asked

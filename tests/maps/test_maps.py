@@ -9,8 +9,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from core.services.maps.maps import Map, Wanted
-from core.services.search.search import Query
 
 from core.cli.main import main
 from core.errors import Cancelled, UserError
@@ -22,6 +20,8 @@ from core.services.maps import colours as map_colours
 from core.services.maps import data as map_data
 from core.services.maps import page as map_page
 from core.services.maps import views as map_views
+from core.services.maps.maps import Map, Wanted
+from core.services.search.search import Query
 
 QUICK = {"epochs": 30}
 FIRST, SECOND = "hsv.12x4x4", "tiny.16x16"

@@ -8,10 +8,6 @@ import shutil
 
 import numpy as np
 import pytest
-from core.services.evaluation import crossing, reports
-from core.services.evaluation.evaluate import evaluate
-from core.services.evaluation.leaderboard import classes_of, leaderboard
-from core.services.evaluation.report_files import latex
 from PIL import Image
 
 from core.cli.main import main
@@ -20,6 +16,10 @@ from core.errors import UserError
 from core.services.embedding import embed
 from core.services.embedding.build import build
 from core.services.embedding.ready import ready_encoder
+from core.services.evaluation import crossing, reports
+from core.services.evaluation.evaluate import evaluate
+from core.services.evaluation.leaderboard import classes_of, leaderboard
+from core.services.evaluation.report_files import latex
 from core.services.library import library
 
 ENCODERS = ["hsv.12x4x4", "tiny.16x16"]

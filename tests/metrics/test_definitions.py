@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from core.services.evaluation import audit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from core.metrics import definitions, table
 from core.metrics.definitions import List
 from core.metrics.ranked import rank
 from core.services.embedding.build import build
+from core.services.evaluation import audit
 from core.services.library import library
 
 HAND = {  # R, hits -> AP@10 of trec_eval and ranx, OML map@10, MAP@R, revisitop AP, nDCG@10 of trec_eval

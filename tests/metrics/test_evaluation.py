@@ -10,15 +10,15 @@ import tracemalloc
 
 import numpy as np
 import pytest
+
+from core.cli.main import main
+from core.errors import Cancelled, UserError
+from core.metrics import stream
 from core.services.evaluation import cells, report_files
 from core.services.evaluation import evaluate as evaluation
 from core.services.evaluation.evaluate import evaluate, judge
 from core.services.evaluation.leaderboard import leaderboard, means_of, method, pairs_of, separate, worst
 from core.services.evaluation.reports import Report
-
-from core.cli.main import main
-from core.errors import Cancelled, UserError
-from core.metrics import stream
 from core.services.library import library
 from core.services.specs import index_spec
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
+from core.errors import UserError
+from core.services.embedding.build import build
 from core.services.evaluation.cells import cell
 from core.services.evaluation.first_hits import first_hits
 from core.services.evaluation.leaderboard import separate, worst
 from core.services.evaluation.reports import Report
-
-from core.errors import UserError
-from core.services.embedding.build import build
 from core.services.library import library
 from core.services.specs import index_spec
 

@@ -7,10 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from core.metrics import stream
 from core.services.evaluation import latency, reports
 from core.services.evaluation.evaluate import evaluate
-
-from core.metrics import stream
 from core.services.library import library
 
 ROOT = Path(__file__).parent.parent.parent

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from core.services.evaluation import probes
 
 from core.errors import UserError
 from core.services.embedding.build import build
+from core.services.evaluation import probes
 from core.services.library import library
 from core.types import Item
 

@@ -8,16 +8,16 @@ import zipfile
 
 import numpy as np
 import pytest
-from core.services.evaluation import crossing, seen
-from core.services.evaluation.evaluate import evaluate
-from core.services.evaluation.report_files import csv, latex
-from core.services.training import train
 from PIL import Image
 
 from core.encoders.base import encoders
 from core.encoders.trained_networks import Blueprint, build
 from core.services.embedding import content
+from core.services.evaluation import crossing, seen
+from core.services.evaluation.evaluate import evaluate
+from core.services.evaluation.report_files import csv, latex
 from core.services.library import library
+from core.services.training import train
 from core.training.export import write_model
 
 SETTINGS = {"backbone": "resnet-slim", "pretrained": False}

@@ -7,8 +7,6 @@ import shutil
 
 import numpy as np
 import pytest
-from core.services.evaluation import health, perturb
-from core.services.evaluation.distortions import DISTORTIONS, distort
 from PIL import Image
 from scipy.stats import skew
 
@@ -16,6 +14,8 @@ from core.cli.main import main
 from core.errors import UserError
 from core.metrics import geometry
 from core.services.embedding.build import build
+from core.services.evaluation import health, perturb
+from core.services.evaluation.distortions import DISTORTIONS, distort
 from core.services.library import library
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import streamlit as st
-from core.services.evaluation import latency, perturb, studies
-from core.services.evaluation.evaluate import evaluate
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from core.services.evaluation import latency, perturb, studies
+from core.services.evaluation.evaluate import evaluate
 from core.services.library import library
 
 ROOT = Path(__file__).parent.parent.parent

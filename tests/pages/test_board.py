@@ -9,8 +9,8 @@ from html import unescape
 
 import numpy as np
 import pytest
-from core.services.evaluation import leaderboard, reports
 
+from core.services.evaluation import leaderboard, reports
 from core.services.library import library
 from pages.parts import cached_metrics
 from pages.parts.metrics import evaluation, export

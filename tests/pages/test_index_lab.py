@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import streamlit as st
-from core.services.index_lab import view as lab_view
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from core.indexes import base
 from core.services import jobs
 from core.services.embedding import build
+from core.services.index_lab import view as lab_view
 from core.services.library import library, uploads
 from pages.parts.lab.state import VIEWS
 from tests.pages.reading import component, html, notes, param

@@ -184,11 +184,11 @@ def test_an_added_set_is_removed_and_the_pictures_stay(open_page, pictures):
 def test_pictures_that_a_build_passed_over_are_listed_with_the_reason(open_page, pictures):
     (pictures / "cold" / "broken.png").write_bytes(b"not a picture")
     locator = library.add_folder(str(pictures))
-    assert not [button for button in open_page("library").button if "skipped" in button.label]
+    assert not [button for button in open_page("library").button if "passed over" in button.label]
     build(library.open_dataset(locator), ["tiny.16x16"])
     cached.forget_builds()
     app = open_page("library")
-    next(button for button in app.button if button.label == "1 skipped").click().run()
+    next(button for button in app.button if button.label == "1 passed over").click().run()
     assert not app.exception
     assert "broken.png" in html(app)
 

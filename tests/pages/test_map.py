@@ -9,7 +9,6 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from core.services.maps.maps import Wanted
 from PIL import Image
 
 from core.services import jobs
@@ -17,6 +16,7 @@ from core.services.embedding import build
 from core.services.library import imports, library, uploads
 from core.services.maps import atlas, maps
 from core.services.maps import views as map_views
+from core.services.maps.maps import Wanted
 from tests.pages.reading import component, html, notes, param
 
 ANCHOR, TITLE = "tf_efficientnet_lite0.in1k", "EfficientNet-Lite0, ImageNet"

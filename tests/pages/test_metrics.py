@@ -9,12 +9,12 @@ from html import unescape
 
 import numpy as np
 import pytest
-from core.services.evaluation import crossing, reports
-from core.services.evaluation.evaluate import evaluate
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from core.services import jobs
+from core.services.evaluation import crossing, reports
+from core.services.evaluation.evaluate import evaluate
 from core.services.library import library
 from pages.metrics import VIEWS
 from tests.pages.conftest import ENCODERS

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 
 import pytest
-from core.services.evaluation import reports
-from core.services.maps.maps import Wanted
 
 from core import store
 from core.cli.main import main
 from core.services import jobs
 from core.services.embedding import shipped
 from core.services.embedding.opening import FIRST_ENCODERS
+from core.services.evaluation import reports
 from core.services.library import library
 from core.services.maps import maps
+from core.services.maps.maps import Wanted
 from pages.parts import builds
 from tests.pages.reading import component, html
 

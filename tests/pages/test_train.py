@@ -11,12 +11,12 @@ from html import unescape
 from pathlib import Path
 
 import pytest
-from core.services.training import effect, plan, runs, train
 from streamlit.testing.v1 import AppTest
 
 from core.encoders.base import encoders
 from core.services import jobs
 from core.services.library import library
+from core.services.training import effect, plan, runs, train
 from core.training.runs import Run
 from core.training.settings import override, read_recipe
 from core.training.train import begin, work

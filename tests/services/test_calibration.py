@@ -6,7 +6,6 @@ import io
 
 import numpy as np
 import pytest
-from core.services.search.search import Query
 from PIL import Image
 
 from core.errors import UserError
@@ -15,6 +14,7 @@ from core.services.embedding.build import build
 from core.services.embedding.calibration import LEVELS, Calibration
 from core.services.library import library
 from core.services.search import search
+from core.services.search.search import Query
 from core.types import Item
 from tests.plugged import numbered
 from tests.services.test_far import unit

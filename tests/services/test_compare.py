@@ -6,12 +6,12 @@ import math
 import random
 
 import pytest
-from core.services.search.search import Answer, Hit, Query
 
 from core.errors import UserError
 from core.services.embedding.build import build
 from core.services.library import library
 from core.services.search.compare import _shared, agreement, compare, letters, overlap, rank_biased_overlap
+from core.services.search.search import Answer, Hit, Query
 
 
 def prefix_sum(s: list[str], t: list[str], p: float, depth: int) -> float:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from core.services.evaluation.audit import audit
-from core.services.evaluation.evaluate import evaluate
-from core.services.evaluation.first_hits import first_hits
-from core.services.search.search import Query
 from PIL import Image
 
 from core.encoders.base import encoders
 from core.errors import UserError
 from core.services.embedding import build, crops, embed
 from core.services.embedding.ready import ready_encoder
+from core.services.evaluation.audit import audit
+from core.services.evaluation.evaluate import evaluate
+from core.services.evaluation.first_hits import first_hits
 from core.services.library import library
 from core.services.search import search
+from core.services.search.search import Query
 
 NAME = "tiny.16x16@corner.test"
 pytestmark = pytest.mark.usefixtures("corner")

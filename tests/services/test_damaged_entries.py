@@ -16,8 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from core.services.evaluation import cells, health, latency, perturb, probes, reports
-from core.services.index_lab import costs, point, space, waterfall
 
 from core import store
 from core.errors import UserError
@@ -26,6 +24,8 @@ from core.services import damage, doctor, jobs
 from core.services.embedding import build, content, embed, galleries, shipped, usual
 from core.services.embedding.ready import ready_encoder
 from core.services.embedding.shards import Shards
+from core.services.evaluation import cells, health, latency, perturb, probes, reports
+from core.services.index_lab import costs, point, space, waterfall
 from core.services.library import library, uploads
 from core.services.maps import atlas, maps
 from core.services.search import loading

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from core.services.evaluation import evaluate
 
 from core.errors import UserError
 from core.services.embedding import embed
 from core.services.embedding.build import build
 from core.services.embedding.ready import ready_encoder
+from core.services.evaluation import evaluate
 from core.services.library import library
 from tests.plugged import paint
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from core.services.search.search import Answer, Query, search
 from PIL import Image
 
 from core.errors import UserError
 from core.services.embedding.build import build
 from core.services.library.library import open_dataset
 from core.services.search import export
+from core.services.search.search import Answer, Query, search
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import json
 
 import numpy as np
 import pytest
-from core.services.search.search import Query
 from PIL import Image
 
 from core.errors import UserError
@@ -15,6 +14,7 @@ from core.services.embedding.build import build
 from core.services.library import library
 from core.services.search import loading, search
 from core.services.search.answer import Answer, Hit
+from core.services.search.search import Query
 from core.types import Item
 from tests.plugged import numbered
 

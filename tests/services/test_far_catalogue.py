@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pyarrow.parquet as parquet
 import pytest
-from core.services.search.search import Query, search
 
 from core.services.embedding import embed
 from core.services.embedding.build import build
 from core.services.embedding.ready import ready_encoder
 from core.services.library import library
+from core.services.search.search import Query, search
 
 NAME = "tf_efficientnet_lite0.in1k"
 COUNTERPARTS = {

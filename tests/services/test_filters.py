@@ -7,13 +7,13 @@ import signal
 
 import numpy as np
 import pytest
-from core.services.search.search import Query, search
 
 from core.cli.main import main
 from core.errors import UserError
 from core.services.embedding import build
 from core.services.library import library
 from core.services.search import filters
+from core.services.search.search import Query, search
 from core.types import Item
 
 ITEMS = [

@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from core.services.search.search import Query, search
 
 from core import store
 from core.encoders.base import encoders
@@ -16,6 +15,7 @@ from core.errors import UserError
 from core.services.embedding.build import build, is_built
 from core.services.library import imports, library, passed_over
 from core.services.search.compare import compare
+from core.services.search.search import Query, search
 from tests.plugged import numbered, paint
 
 

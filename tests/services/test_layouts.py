@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from core.services.search.search import Query, search
 
 from core.errors import UserError
 from core.services.embedding.build import build
 from core.services.library import layouts, library
+from core.services.search.search import Query, search
 from tests.plugged import paint
 
 NAMES = ["shop/cups/1.png", "shop/cups/2.png", "shop/plants/3.png", "home/plants/4.png"]

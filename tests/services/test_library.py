@@ -10,7 +10,6 @@ import zipfile
 
 import numpy as np
 import pytest
-from core.services.search.search import Query, search
 from PIL import Image
 
 from core import store
@@ -21,6 +20,7 @@ from core.services import doctor
 from core.services.embedding.build import build
 from core.services.library import library, uploads
 from core.services.search import pictures
+from core.services.search.search import Query, search
 from tests.plugged import paint
 
 

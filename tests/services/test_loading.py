@@ -8,7 +8,6 @@ import threading
 
 import numpy as np
 import pytest
-from core.services.search.search import Query
 
 from core.encoders.base import encoders
 from core.errors import UserError
@@ -16,6 +15,7 @@ from core.services import warm
 from core.services.embedding.build import build
 from core.services.library import library
 from core.services.search import loading, search
+from core.services.search.search import Query
 from tests.plugged import ROOT, wait_for
 from tests.services.conftest import Counting
 

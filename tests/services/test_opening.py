@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from core.services.evaluation import latency, reports
-from core.services.evaluation.evaluate import evaluate
 
 from core import store
 from core.encoders.base import encoders
@@ -14,6 +12,8 @@ from core.services.embedding import embed, opening
 from core.services.embedding.build import build
 from core.services.embedding.content import content_hash, known_hash
 from core.services.embedding.ready import ready_encoder
+from core.services.evaluation import latency, reports
+from core.services.evaluation.evaluate import evaluate
 from core.services.library import library
 
 NAMES = ["tf_efficientnet_lite0.in1k", "siamese.lookalike", "triplet.lookalike", "hog.8x8", "resnet50.tv_in1k"]

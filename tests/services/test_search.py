@@ -7,7 +7,6 @@ import os
 
 import numpy as np
 import pytest
-from core.services.search.search import Query, query_from_file, verdict
 from PIL import Image
 
 from core.errors import UserError
@@ -17,6 +16,7 @@ from core.services.embedding.ready import ready_encoder
 from core.services.library import library
 from core.services.library.imports import import_vectors
 from core.services.search import loading, search
+from core.services.search.search import Query, query_from_file, verdict
 from core.types import Item
 from tests.plugged import numbered, paint
 

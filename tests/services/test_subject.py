@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from core.services.search.search import Query
 from PIL import Image
 
 from core.errors import UserError
 from core.services.embedding import detecting
 from core.services.search import compare, search, subject
+from core.services.search.search import Query
 
 pytestmark = pytest.mark.usefixtures("corner")
 

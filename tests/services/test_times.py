@@ -6,13 +6,13 @@ import io
 
 import numpy as np
 import pytest
-from core.services.search.search import Query
 from PIL import Image
 
 from core.images import decode, decoded_size
 from core.services.embedding.build import build
 from core.services.library import library
 from core.services.search import compare, decoded, engines, loading, search
+from core.services.search.search import Query
 
 NAMES = ["counting.test", "tiny.16x16", "hog.8x8", "hsv.12x4x4"]
 

@@ -23,16 +23,16 @@ from core.errors import UserError  # before numpy: it says how numpy's threads w
 
 # isort: split
 import numpy as np
-from core.services.index_lab import answers
-from core.services.index_lab.grid import usual
-from core.services.index_lab.measure import measured
-from core.services.index_lab.point import Point
-from core.services.index_lab.space import Space, open_space
 
 from core.cli.output import Progress, table
 from core.indexes.base import indexes
 from core.services.embedding import build
 from core.services.hardware import busy, hardware
+from core.services.index_lab import answers
+from core.services.index_lab.grid import usual
+from core.services.index_lab.measure import measured
+from core.services.index_lab.point import Point
+from core.services.index_lab.space import Space, open_space
 from core.services.library import library
 from core.services.specs import index_spec
 

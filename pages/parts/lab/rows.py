@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import streamlit as st
-from core.services.index_lab.view import Shown
-from core.services.search.search import IDENTICAL
 
+from core.services.index_lab.view import Shown
 from core.services.library.library import Dataset
+from core.services.search.search import IDENTICAL
 from pages.parts import cached, components, gallery, link
 
 SIDE = 64

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from core.services.maps.colours import Colouring
-from core.services.maps.maps import Map
 
 from core.errors import UserError
 from core.services.maps import colours as map_colours
 from core.services.maps import data as map_data
 from core.services.maps import page as map_page
+from core.services.maps.colours import Colouring
+from core.services.maps.maps import Map
 from pages.parts import cached, cached_maps, gallery, palette
 from pages.parts.map import acts
 from pages.parts.map.shown import Shown, title

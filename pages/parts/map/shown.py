@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from core.services.maps.maps import Map
 
 from core.services.maps import views as map_views
+from core.services.maps.maps import Map
 from pages.parts import cached, cached_maps, gallery
 from pages.parts.map.view import MapView
 

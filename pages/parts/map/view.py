@@ -7,9 +7,9 @@ import math
 from dataclasses import dataclass
 
 import streamlit as st
-from core.services.maps.maps import Wanted
 
 from core.errors import UserError
+from core.services.maps.maps import Wanted
 from pages.parts import cached, cached_maps, link
 from pages.parts.words import short
 
