@@ -15,6 +15,8 @@ TITLES = {
     "cp866": "CP866", "cp850": "CP850", "cp1252": "Windows-1252", "cp1251": "Windows-1251", "cp1250": "Windows-1250",
     "mac_roman": "Mac Roman",
 }  # fmt: skip
+CERTAIN = 0.9
+"""How likely another reading of valid UTF-8 has to be before it is taken."""
 JUDGED = 2000
 """Samples that are judged; every one has to decode."""
 SIGNS = frozenset("€£§°©®™«»„“”‘’–—…•")
@@ -37,6 +39,38 @@ def likeliest(samples: Sequence[bytes], encodings: dict[str, float]) -> str | No
         if score > highest:
             best, highest = encoding, score
     return best
+
+
+def utf8_or(samples: Sequence[bytes], encodings: dict[str, float]) -> str:
+    """The encoding of samples that all are valid UTF-8: UTF-8, unless they are so by chance and another reads as words."""
+    if not by_chance([sample.decode() for sample in samples]):
+        return "utf-8"
+    other = likeliest(samples, {name: liked for name, liked in encodings.items() if name != "utf-8"})
+    if other is None or likeliness([sample.decode(other) for sample in samples[:JUDGED]], other) < CERTAIN:
+        return "utf-8"
+    return other
+
+
+def by_chance(texts: Sequence[str]) -> bool:
+    """Whether texts that were read as UTF-8 may be so by chance: most of their words are of two alphabets.
+
+    Two letters of GBK may be valid UTF-8, but for letters that stand together in no word.
+    """
+    words = [word for text in texts if not text.isascii() for word in _together(text)]
+    return bool(words) and 2 * sum(_alphabets(word) > 1 for word in words) >= len(words)
+
+
+def _together(text: str) -> list[str]:
+    """Where two letters or more stand together that are two bytes each in UTF-8; nothing where any character is more."""
+    if any(char > "\u07ff" for char in text):
+        return []
+    kept = (char if char >= "À" and unicodedata.category(char)[0] in "LM" else " " for char in text)
+    return [word for word in "".join(kept).split() if len(word) > 1]
+
+
+def _alphabets(word: str) -> int:
+    letters = (char for char in word if unicodedata.category(char) not in ("Lm", "Mn"))  # at home in any alphabet
+    return len({unicodedata.name(char, "").partition(" ")[0] for char in letters})
 
 
 def likeliness(texts: Sequence[str], encoding: str) -> float:

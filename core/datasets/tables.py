@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from core.datasets.base import gathered
-from core.datasets.encodings import JUDGED, TABLES, TITLES, ZIP_NAMES, likeliest, likeliness
+from core.datasets.encodings import JUDGED, TABLES, TITLES, ZIP_NAMES, by_chance, likeliest, likeliness, utf8_or
 from core.datasets.names import shown
 from core.errors import UserError
 from core.types import Remark, Skipped
@@ -24,10 +24,6 @@ MARKS = (
 OTHER_FILES = {b"PK\x03\x04": "a zip or an Excel workbook", b"\xd0\xcf\x11\xe0": "an old Excel workbook",
                b"PAR1": "Parquet", b"%PDF": "a PDF", b"\x1f\x8b": "a compressed file"}  # fmt: skip
 HEAD = 4096
-DOUBTFUL = 0.3
-CERTAIN = 0.9
-"""Letters that are valid UTF-8 stand together by chance where they are less likely than the first, and another encoding
-gives something at least as likely as the second."""
 SEPARATORS = (",", ";", "\t")
 OPEN_QUOTE = "a quote is opened and never closed"
 CLOSED = f"{OPEN_QUOTE}: the cell ends with the line"
@@ -104,23 +100,31 @@ def decoded(data: bytes) -> tuple[str, list[tuple[str, str]]]:
 def _unmarked(data: bytes, text: str, is_utf8: bool) -> tuple[str, list[tuple[str, str]]]:
     """The better reading of bytes that are not ASCII: as UTF-8 (``text``, stray bytes mended), or in an old encoding."""
     mended, remarks = _mended(text) if _STRAY.search(text) else (text, [])
-    odd_text = (line for line in io.StringIO(mended, newline="") if not line.isascii())
-    as_utf8 = likeliness(list(islice(odd_text, JUDGED)), "utf-8")
-    odd_characters = sum(not char.isascii() for char in text)
-    if is_utf8 or (not remarks and (as_utf8 >= DOUBTFUL or odd_characters < 2)):
+    if is_utf8:
         return mended, remarks
     lines = data.splitlines()
     odd = [number for number, line in enumerate(lines) if not line.isascii()]
-    encoding = likeliest([lines[number] for number in odd], TABLES)
-    if encoding is None:
-        return mended, remarks
-    old = likeliness([lines[number].decode(encoding) for number in odd[:JUDGED]], encoding)
-    stray = len(_STRAY.findall(text))
-    mostly = odd_characters >= 2 * stray
-    if mostly and (as_utf8 + ZIP_NAMES["utf-8"] >= old + TABLES[encoding] or (not stray and old < CERTAIN)):
+    samples = [lines[number] for number in odd]
+    encoding = _old_encoding(text, mended, samples) if remarks else utf8_or(samples, TABLES)
+    if encoding == "utf-8":
         return mended, remarks
     remark = f"{GUESSED} {TITLES[encoding]}. If that is wrong, save the file as UTF-8"
     return data.decode(encoding), [(f"line {number + 1}", remark) for number in odd]
+
+
+def _old_encoding(text: str, mended: str, samples: Sequence[bytes]) -> str:
+    """The encoding of lines with bytes that are no UTF-8; UTF-8 where most of it is, and reads better so."""
+    stray = len(_STRAY.findall(text))
+    odd_characters = sum(not char.isascii() for char in text)
+    if odd_characters >= 3 * stray and not by_chance(_STRAY.sub(" ", text).splitlines()):
+        return "utf-8"  # characters of several bytes that fit one another, twice as many as those that don't
+    encoding = likeliest(samples, TABLES)
+    if encoding is None:
+        return "utf-8"
+    odd_text = (line for line in io.StringIO(mended, newline="") if not line.isascii())
+    as_utf8 = likeliness(list(islice(odd_text, JUDGED)), "utf-8")
+    old = likeliness([sample.decode(encoding) for sample in samples[:JUDGED]], encoding)
+    return "utf-8" if odd_characters >= 2 * stray and as_utf8 + ZIP_NAMES["utf-8"] >= old + TABLES[encoding] else encoding
 
 
 def _wide(data: bytes) -> str | None:

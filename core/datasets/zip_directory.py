@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from core.datasets.encodings import ZIP_NAMES, likeliest, likeliness
+from core.datasets.encodings import ZIP_NAMES, likeliest, likeliness, utf8_or
 from core.datasets.names import shown
 from core.errors import UserError
 
@@ -109,7 +109,8 @@ def place(name: str) -> str | None:
 def read_names(members: Sequence[Member]) -> None:
     """Give each member its name: by its flag, or by the Unicode name beside it; the rest as one program may have written them.
 
-    One archive is mostly of one program: what can't be UTF-8 decides for all, unless a name reads better as UTF-8.
+    One archive is mostly of one program: what can't be UTF-8 decides for all, unless a name reads better as UTF-8. Where
+    all may be UTF-8, they are.
     """
     unsaid = []
     for member in members:
@@ -120,8 +121,9 @@ def read_names(members: Sequence[Member]) -> None:
             member.name = told
     if not unsaid:
         return
-    no_utf8 = [member.raw for member in unsaid if _utf8(member.raw) is None]
-    chosen = likeliest(no_utf8 or [member.raw for member in unsaid], ZIP_NAMES) or "cp437"
+    raw = [member.raw for member in unsaid]
+    no_utf8 = [name for name in raw if _utf8(name) is None]
+    chosen = (likeliest(no_utf8, ZIP_NAMES) or "cp437") if no_utf8 else utf8_or(raw, ZIP_NAMES)
     for member in unsaid:
         member.encoding = _better(member.raw, chosen)
         member.name = member.raw.decode(member.encoding)
