@@ -13,7 +13,7 @@ from core.datasets.layout import SPLIT_WORDS
 from core.datasets.names import HIDDEN, is_hidden, real, shown
 from core.datasets.parquet_columns import Columns
 from core.errors import UserError
-from core.images import MAX_BYTES, too_large
+from core.images import only_picture
 from core.types import Item, Skipped
 
 BATCH = 128
@@ -85,9 +85,7 @@ class Parquet(Dataset):
             data = reader.read(real(file), int(row))
         if data is None:
             raise UserError(f"The row of {item.id!r} holds no picture.", "Its bytes have to be in the Parquet file itself.")
-        if len(data) > MAX_BYTES:
-            raise too_large(len(data))
-        return data
+        return only_picture(data, len(data))
 
 
 class Reader:
