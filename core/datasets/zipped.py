@@ -112,18 +112,16 @@ class Opened:
             return HIDDEN
         if stat.S_ISLNK(member.attributes >> 16):
             return "it is a link"
-        if reason := passed_over(name, lambda: self._begin(member)):
-            return reason
         if member.is_encrypted:
             return "it is encrypted"
         if member.method not in METHODS:
             return f"its compression method ({member.method}) is not read"
+        if reason := passed_over(name, lambda: self._begin(member)):
+            return reason
         return self._too_large(member) if member.size > MAX_BYTES else None
 
     def _begin(self, member: Member) -> bytes:
         """The first bytes of a member; none where they can't be read."""
-        if member.is_encrypted or member.method not in METHODS:
-            return b""
         try:
             return self._archive.read(member, HEAD)
         except DAMAGE:

@@ -54,6 +54,8 @@ def test_what_is_passed_over(tmp_path):
     (tmp_path / "in" / "out").symlink_to("..")
     (tmp_path / "in" / "inside.png").symlink_to("real.png")
     (tmp_path / "in" / "dir.png").mkdir()
+    (tmp_path / "in" / "notes.txt").write_text("words")
+    (tmp_path / "in" / "words").write_text("words")
     bad = {
         "../secret.png": "below the folder",
         "link.png": "below the folder",
@@ -63,15 +65,16 @@ def test_what_is_passed_over(tmp_path):
         "data:image/png;base64,AAAA": "web addresses",
         "gone.png": "can't be opened",
         "dir.png": "no ordinary file",
-        "notes.txt": "ending of a picture",
+        "notes.txt": "not that of a picture",
+        "words": "neither its name nor its content",
     }
     names = ["ok.png", "inside.png", *bad, "ok.png"]
     dataset = text(tmp_path / "in" / "m.csv", "path,label\n" + "".join(f'"{name}",x\n' for name in names) + ",x\n")
     assert [item.id for item in dataset.items] == ["inside.png", "ok.png"]
     reasons = {one.id: one.reason for one in dataset.skipped}
     assert all(why in reasons[f"line {line}: {name}"] for line, (name, why) in enumerate(bad.items(), 4))
-    assert reasons["line 13: ok.png"] == "another row has the same id"
-    assert reasons["line 14"] == "the row has no path"
+    assert reasons["line 14: ok.png"] == "another row has the same id"
+    assert reasons["line 15"] == "the row has no path"
     assert dataset.remarks == ()
 
 

@@ -11,6 +11,7 @@ import pytest
 from core.datasets import zip_directory
 from core.datasets import zipped as module
 from core.datasets.folder import Folder
+from core.datasets.names import passed_over
 from core.datasets.paths import open_path
 from core.datasets.zipped import Zip
 from core.errors import UserError
@@ -45,24 +46,35 @@ def test_a_zip_says_what_its_folder_says(tmp_path, name, around):
 
 def test_members_that_mean_harm_are_listed_and_nothing_is_written(tmp_path):
     harm = ["../up.png", "a/../../up.png", "/etc/abs.png", "C:/win.png", "..\\up.png", "a\\..\\..\\up.png"]
-    harm += ["nested.zip", "x/scan.heic"]
-    path = archive(tmp_path / "z.zip", {"ok/1.png": picture(1), **dict.fromkeys(harm, picture(2))})
+    others = {"nested.zip": picture(2), "x/scan.heic": b"ftypheic"}
+    path = archive(tmp_path / "z.zip", {"ok/1.png": picture(1), **dict.fromkeys(harm, picture(2)), **others})
     before = sorted(os.listdir(tmp_path))
     dataset = Zip(path)
     assert [item.id for item in dataset.items] == ["1.png"]
-    assert {one.id for one in dataset.skipped} == set(harm)
+    assert {one.id for one in dataset.skipped} == {*harm, *others}
     assert {one.reason for one in dataset.skipped if "up" in one.id} == {"its name points outside the archive"}
     assert dataset.read(dataset.items[0]) == picture(1)
     assert sorted(os.listdir(tmp_path)) == before
 
 
 def test_hidden_members_and_other_kinds_are_listed(tmp_path):
-    hidden, others = ["__MACOSX/a/._1.png", "a/.DS_Store", ".hidden/2.png"], ["a/list.txt", "a/README"]
-    members = dict.fromkeys(["a/1.png", *hidden, *others], picture(1)) | {"empty/": b"", "empty\\": b""}
+    hidden = ["__MACOSX/a/._1.png", "a/.DS_Store", ".hidden/2.png"]
+    others = {"a/list.txt": picture(1), "a/README": b"words", "a/cut": picture(1)[:4], "a/none": b""}
+    members = dict.fromkeys(["a/1.png", *hidden], picture(1)) | others | {"empty/": b"", "empty\\": b""}
     dataset = Zip(archive(tmp_path / "z.zip", members))
     assert [item.id for item in dataset.items] == ["1.png"]
     reasons = {one.id: one.reason for one in dataset.skipped}
-    assert reasons == dict.fromkeys(hidden, module.HIDDEN) | dict.fromkeys(others, OTHER)
+    assert reasons == dict.fromkeys(hidden, module.HIDDEN) | {
+        name: passed_over(name, lambda name=name: members[name]) for name in others
+    }
+
+
+def test_members_without_an_ending_are_pictures_by_their_content(tmp_path):
+    names = ["a/photo", "a/photo.jpg~", "b/photo.heic", "b/photo.png?w=200"]
+    dataset = Zip(archive(tmp_path / "z.zip", {name: picture(name) for name in names}))
+    assert [(item.id, item.label) for item in dataset.items] == [(name, name[0]) for name in names]
+    assert [dataset.read(item) for item in dataset.items] == [picture(name) for name in names]
+    assert dataset.skipped == ()
 
 
 def test_links_in_zips_are_not_followed(tmp_path):
@@ -75,14 +87,15 @@ def test_links_in_zips_are_not_followed(tmp_path):
     assert [(one.id, one.reason) for one in dataset.skipped] == [("link.png", "it is a link")]
 
 
-def test_encrypted_members_are_listed(tmp_path):
-    path = archive(tmp_path / "z.zip", {"a.png": picture(1), "b.png": picture(2)})
+@pytest.mark.parametrize("name", ["a.png", "a"])
+def test_encrypted_members_are_listed(tmp_path, name):
+    path = archive(tmp_path / "z.zip", {name: picture(1), "b.png": picture(2)})
     raw = bytearray(path.read_bytes())
     for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         raw[raw.index(signature) + offset] |= 1
     path.write_bytes(raw)
     dataset = Zip(path)
-    assert [(one.id, one.reason) for one in dataset.skipped] == [("a.png", "it is encrypted")]
+    assert [(one.id, one.reason) for one in dataset.skipped] == [(name, "it is encrypted")]
     assert [item.id for item in dataset.items] == ["b.png"]
 
 
@@ -91,6 +104,15 @@ def test_a_member_that_declares_too_much(tmp_path):
     dataset = Zip(path)
     assert [one.id for one in dataset.skipped] == ["big.png"]
     assert "MB" in dataset.skipped[0].reason
+
+
+def test_what_lies_behind_a_picture_does_not_count(tmp_path, monkeypatch):
+    limit = len(picture(1)) + 100
+    monkeypatch.setattr("core.images.MAX_BYTES", limit)
+    monkeypatch.setattr(module, "MAX_BYTES", limit)
+    dataset = Zip(archive(tmp_path / "z.zip", {"film.png": picture(1) + bytes(limit), "big.png": bytes(2 * limit)}))
+    assert [dataset.read(item) for item in dataset.items] == [picture(1)]
+    assert [(one.id, "MB" in one.reason) for one in dataset.skipped] == [("big.png", True)]
 
 
 def test_a_member_that_lies_about_its_size(tmp_path):

@@ -88,7 +88,7 @@ def test_what_was_passed_over_and_what_was_not_taken_as_it_stands_is_listed(open
     assert "3 pictures, 4 passed over, 1 remark" in html(app)
     (button,) = [one for one in app.button if one.label == "4 passed over, 1 remark"]
     words = html(button.click().run())
-    for expected in ("points outside the archive", "no ending of a picture", "left behind by a system", "backslashes"):
+    for expected in ("points outside the archive", "not that of a picture", "left behind by a system", "backslashes"):
         assert expected in words
     assert words.index("../outside.png") < words.index("__MACOSX/._1.png"), "rare reasons first"
 
