@@ -42,18 +42,22 @@ def likeliest(samples: Sequence[bytes], encodings: dict[str, float]) -> str | No
 
 
 def utf8_or(samples: Sequence[bytes], encodings: dict[str, float]) -> str:
-    """The encoding of samples that all are valid UTF-8: UTF-8, unless they are so by chance and another reads as words.
-
-    Two letters of GBK may be valid UTF-8 for letters of two alphabets, which stand together in no word.
-    """
-    texts = [sample.decode() for sample in samples]
-    words = [word for text in texts if not text.isascii() for word in _together(text)]
-    if not words or 2 * sum(_alphabets(word) > 1 for word in words) < len(words):
+    """The encoding of samples that all are valid UTF-8: UTF-8, unless they are so by chance and another reads as words."""
+    if not by_chance([sample.decode() for sample in samples]):
         return "utf-8"
     other = likeliest(samples, {name: liked for name, liked in encodings.items() if name != "utf-8"})
     if other is None or likeliness([sample.decode(other) for sample in samples[:JUDGED]], other) < CERTAIN:
         return "utf-8"
     return other
+
+
+def by_chance(texts: Sequence[str]) -> bool:
+    """Whether texts that were read as UTF-8 may be so by chance: most of their words are of two alphabets.
+
+    Two letters of GBK may be valid UTF-8, but for letters that stand together in no word.
+    """
+    words = [word for text in texts if not text.isascii() for word in _together(text)]
+    return bool(words) and 2 * sum(_alphabets(word) > 1 for word in words) >= len(words)
 
 
 def _together(text: str) -> list[str]:

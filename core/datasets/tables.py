@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from core.datasets.base import gathered
-from core.datasets.encodings import JUDGED, TABLES, TITLES, ZIP_NAMES, likeliest, likeliness, utf8_or
+from core.datasets.encodings import JUDGED, TABLES, TITLES, ZIP_NAMES, by_chance, likeliest, likeliness, utf8_or
 from core.datasets.names import shown
 from core.errors import UserError
 from core.types import Remark, Skipped
@@ -114,14 +114,17 @@ def _unmarked(data: bytes, text: str, is_utf8: bool) -> tuple[str, list[tuple[st
 
 def _old_encoding(text: str, mended: str, samples: Sequence[bytes]) -> str:
     """The encoding of lines with bytes that are no UTF-8; UTF-8 where most of it is, and reads better so."""
+    stray = len(_STRAY.findall(text))
+    odd_characters = sum(not char.isascii() for char in text)
+    if odd_characters >= 3 * stray and not by_chance(_STRAY.sub(" ", text).splitlines()):
+        return "utf-8"  # characters of several bytes that fit one another, twice as many as those that don't
     encoding = likeliest(samples, TABLES)
     if encoding is None:
         return "utf-8"
     odd_text = (line for line in io.StringIO(mended, newline="") if not line.isascii())
     as_utf8 = likeliness(list(islice(odd_text, JUDGED)), "utf-8")
     old = likeliness([sample.decode(encoding) for sample in samples[:JUDGED]], encoding)
-    mostly = sum(not char.isascii() for char in text) >= 2 * len(_STRAY.findall(text))
-    return "utf-8" if mostly and as_utf8 + ZIP_NAMES["utf-8"] >= old + TABLES[encoding] else encoding
+    return "utf-8" if odd_characters >= 2 * stray and as_utf8 + ZIP_NAMES["utf-8"] >= old + TABLES[encoding] else encoding
 
 
 def _wide(data: bytes) -> str | None:

@@ -121,9 +121,9 @@ def read_names(members: Sequence[Member]) -> None:
             member.name = told
     if not unsaid:
         return
-    no_utf8 = [member.raw for member in unsaid if _utf8(member.raw) is None]
-    utf8 = None if no_utf8 else utf8_or([member.raw for member in unsaid], ZIP_NAMES)
-    chosen = utf8 or likeliest(no_utf8, ZIP_NAMES) or "cp437"
+    raw = [member.raw for member in unsaid]
+    no_utf8 = [name for name in raw if _utf8(name) is None]
+    chosen = (likeliest(no_utf8, ZIP_NAMES) or "cp437") if no_utf8 else utf8_or(raw, ZIP_NAMES)
     for member in unsaid:
         member.encoding = _better(member.raw, chosen)
         member.name = member.raw.decode(member.encoding)

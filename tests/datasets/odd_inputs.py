@@ -75,8 +75,9 @@ def odd_zip(path: Path, seed: int) -> Written:
     for number, word in enumerate(WORDS[encoding]):  # all words, so that short ones are no riddle
         slash = rng.choice("/\\") if encoding != "cp932" else "/"  # 0x5C is half a letter there
         dots = rng.choice(("", "", f".{slash}", f"x{slash}..{slash}"))
-        written.labels[f"{word}/{number}.png"] = word
-        entries.append(Entry(f"{dots}{word}{slash}{number}.png".encode(encoding), flags=flag, system=rng.choice((0, 3, 10))))
+        name = f"{number}{rng.choice(('.png', '.png', ''))}"  # without an ending, the content tells
+        written.labels[f"{word}/{name}"] = word
+        entries.append(Entry(f"{dots}{word}{slash}{name}".encode(encoding), flags=flag, system=rng.choice((0, 3, 10))))
     bad = [
         Entry(b"../out.png"), Entry(b"/abs.png"), Entry(b"C:\\win.png"), Entry(b"a/link.png", attributes=LINK),
         Entry(b"a/locked.png", flags=ENCRYPTED), Entry(b"a/new.png", method=97), Entry(b"__MACOSX/._1.png"), Entry(b".DS_Store"),

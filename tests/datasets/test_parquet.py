@@ -83,6 +83,13 @@ def test_rows_without_bytes_fail_alone(tmp_path):
             dataset.read(item)
 
 
+def test_what_lies_behind_a_picture_does_not_count(tmp_path, monkeypatch):
+    limit = len(picture(1)) + 100
+    monkeypatch.setattr("core.images.MAX_BYTES", limit)
+    dataset = Parquet(parquet(tmp_path / "p.parquet", {"image": [picture(1) + bytes(limit)]}))
+    assert dataset.read(dataset.items[0]) == picture(1)
+
+
 def test_a_picture_that_is_too_large_fails_alone(tmp_path):
     dataset = Parquet(parquet(tmp_path / "p.parquet", {"image": [bytes(MAX_BYTES + 1), picture(1)]}))
     with pytest.raises(UserError, match="At most"):

@@ -106,6 +106,15 @@ def test_a_member_that_declares_too_much(tmp_path):
     assert "MB" in dataset.skipped[0].reason
 
 
+def test_what_lies_behind_a_picture_does_not_count(tmp_path, monkeypatch):
+    limit = len(picture(1)) + 100
+    monkeypatch.setattr("core.images.MAX_BYTES", limit)
+    monkeypatch.setattr(module, "MAX_BYTES", limit)
+    dataset = Zip(archive(tmp_path / "z.zip", {"film.png": picture(1) + bytes(limit), "big.png": bytes(2 * limit)}))
+    assert [dataset.read(item) for item in dataset.items] == [picture(1)]
+    assert [(one.id, "MB" in one.reason) for one in dataset.skipped] == [("big.png", True)]
+
+
 def test_a_member_that_lies_about_its_size(tmp_path):
     """Declares 100 bytes and unpacks to 200 MB: no more than declared is ever unpacked, and the sum tells."""
     path = archive(tmp_path / "z.zip", {"lie.png": bytes(200 << 20), "ok.png": picture(1)})
