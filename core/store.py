@@ -170,15 +170,18 @@ def read_meta(path: Path) -> dict | None:
 
 def kept(
     kind: str, causes: dict, build: Callable[[Path], dict | None], read: Callable[[Path], T], progress: Progress | None = None,
-    also: tuple[type[Exception], ...] = (),
+    also: tuple[type[Exception], ...] = (), *, durable: bool = True,
 ) -> T:  # fmt: skip
-    """What ``read`` makes of an entry; one that it can't read (``UNREADABLE``, or ``also``) is built again, once."""
-    folder = get_or_build(kind, causes, build, progress)
+    """What ``read`` makes of an entry; one that it can't read (``UNREADABLE``, or ``also``) is built again, once.
+
+    ``durable=False``: of something small that is made while a person waits; after a power cut it is made again.
+    """
+    folder = get_or_build(kind, causes, build, progress, durable=durable)
     try:
         return read(folder)
     except (*UNREADABLE, *also) as error:
         drop(folder, error)
-        return read(get_or_build(kind, causes, build, progress))
+        return read(get_or_build(kind, causes, build, progress, durable=durable))
 
 
 def drop(path: Path, error: Exception) -> None:
@@ -191,7 +194,7 @@ def drop(path: Path, error: Exception) -> None:
 
 
 def get_or_build(
-    kind: str, causes: dict, build: Callable[[Path], dict | None], progress: Progress | None = None
+    kind: str, causes: dict, build: Callable[[Path], dict | None], progress: Progress | None = None, *, durable: bool = True
 ) -> Path:
     """The entry caused by ``causes``; ``build(folder)`` fills it when it is absent and may return more for its meta.
 
@@ -206,7 +209,7 @@ def get_or_build(
         if (path := find(kind, name)) is not None:
             return path
         sweep(kind, name)
-        with new_folder(cache(kind) / name) as folder:
+        with new_folder(cache(kind) / name, durable=durable) as folder:
             started = time.time()
             noted = build(folder) or {}
             meta = {"causes": causes, "built": time.time(), "seconds": round(time.time() - started, 3), **noted}
@@ -215,7 +218,7 @@ def get_or_build(
 
 
 @contextmanager
-def new_folder(final: Path) -> Iterator[Path]:
+def new_folder(final: Path, *, durable: bool = True) -> Iterator[Path]:
     """A temporary folder that takes the name ``final`` when the block ends well, once its files are on the disk, and vanishes
     when it does not."""
     with writing(final.parent):
@@ -225,10 +228,12 @@ def new_folder(final: Path) -> Iterator[Path]:
         try:
             yield folder
             os.chmod(folder, 0o755)
-            flush_tree(folder)
+            if durable:
+                flush_tree(folder)
             old = put_aside(final)
             os.replace(folder, final)
-            flush_folder(final.parent)
+            if durable:
+                flush_folder(final.parent)
         finally:
             for path in (folder, old) if old else (folder,):
                 shutil.rmtree(path, ignore_errors=True)

@@ -62,7 +62,7 @@ def start(title: str, arguments: Sequence[str]) -> str:
     with store.writing(folder):
         store.make_folder(folder)
         noted = {"title": title, "arguments": list(arguments), "started": now}
-        store.write_text(folder / "job.json", json.dumps(noted))
+        store.write_text(folder / "job.json", json.dumps(noted), durable=False)  # no job outlives a power cut
         with open(folder / "output.txt", "wb") as output:
             child = subprocess.Popen(
                 [sys.executable, "-m", "core", *arguments, "--log", str((folder / "log.jsonl").absolute())],
@@ -70,7 +70,7 @@ def start(title: str, arguments: Sequence[str]) -> str:
                 start_new_session=True, cwd=Path(__file__).parents[2], env=_environment(),
             )  # fmt: skip
         _children.append(child)
-        store.write_text(folder / "pid", str(child.pid))
+        store.write_text(folder / "pid", str(child.pid), durable=False)
     return job
 
 

@@ -378,3 +378,6 @@ def test_files_are_on_the_disk_before_they_get_their_names(artifacts, monkeypatc
     calls.clear()
     store.write_text(artifacts / "note.json", "{}", durable=False)
     assert [kind for kind, _ in calls] == ["name"]
+    calls.clear()
+    store.kept("maps", {"a": 2}, lambda path: None, lambda path: path, durable=False)
+    assert [kind for kind, _ in calls] == ["name"]

@@ -71,7 +71,7 @@ def usual(dataset: Dataset, encoder: Encoder, found: Embeddings, rows: np.ndarra
         return {**owner, "embeddings": store.key(embed.causes(dataset, encoder)), "rows": len(rows)}
 
     try:
-        return store.kept(KIND, causes, write, _read)
+        return store.kept(KIND, causes, write, _read, durable=False)  # a search waits for it
     except (UserError, *store.UNREADABLE) as error:
         log.warning("not known what is usual for %s by %s: %s", dataset.name, encoder.name, error)
         return Usual(None)
