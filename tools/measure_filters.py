@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-VIEWS = ("Leaderboard", "Cost", "Curves", "Classes", "Queries", "Meaning", "Robustness", "Data health", "Metric audit")
+VIEWS = ("Leaderboard", "Cost", "Curves", "Classes", "Queries", "Shared factors", "Robustness", "Data health", "Metric audit")
 METRIC, GROUP = "keep_metrics_metric", "keep_metrics_group"
 CHANGES = ((METRIC, "hit@1"), (GROUP, "vase"), (METRIC, "nDCG@10"), (GROUP, "ring"), (METRIC, "mAP"), (GROUP, "All classes"))
 

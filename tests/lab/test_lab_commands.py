@@ -100,8 +100,9 @@ def test_waterfall_missed_buckets(here):
         "Scalar quantisation (SQ8)",
         "Re-ranking 40",
     ]
-    code, out, _ = here("missed", *AT, "--query", "mug-15-0", "--index", "lsh:bits=64,rerank=1", "--json")
-    told = json.loads(out)
+    asked = (*AT, "--query", "mug-15-0", "--index", "lsh:bits=64,rerank=1", "--json")
+    told = json.loads(here("missed", *asked)[1])
+    assert json.loads(here("ghosts", *asked)[1])["merged"] == told["merged"], "as the command was called before"
     assert {one["state"] for one in told["merged"]} == {"found", "ghost", "extra"}
     for method, bits, threshold in (("lsh", 64, 0.4), ("minhash", 128, 0.4)):
         code, out, _ = here("buckets", *AT, "--query", "mug-15-0", "--method", method, "--json")

@@ -212,6 +212,12 @@ def test_a_forged_link_shows_the_usual(opened, params):
     assert params.get("indexes") is None or "names the index nothing" in notes(app)
 
 
+def test_an_older_link_opens_the_view_under_its_new_name(opened):
+    app = opened("Where it is lost")
+    assert param(app, "view") == LOSS
+    assert "not possible here" not in notes(app)
+
+
 def test_an_encoder_that_is_not_built_is_offered(opened):
     app = opened(CURVES, encoder="hsv.12x4x4")
     assert "has no vectors of" in html(app)

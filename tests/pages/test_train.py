@@ -308,7 +308,7 @@ def test_curves_and_settings_of_a_finished_run(open_at, learned):
 
 
 def test_an_autoencoder_draws_and_a_siamese_network_tells_distances(open_at, learned):
-    drawn = html(open_at(run="train-autoencoder", view="What it can do"))  # as older links call it
+    drawn = html(open_at(run="train-autoencoder", view="What it can do"))  # the name of the view in older links
     assert "Reconstruction from the vector" in drawn
     assert drawn.count('its reconstruction">') == 4
     app = open_at(run="train-siamese", view="What it can do")
