@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.services.compare import agreement
 from pages.parts import agreement as matrix
-from pages.parts import answers, cached, cached_part, components, detail, export, key, link, palette, part, query, settings
+from pages.parts import answers, cached, cached_part, components, detail, export, given, key, link, palette, part, query, settings
 from pages.parts.answers import Gathered
 from pages.parts.guard import run
 from pages.parts.link import View
@@ -85,7 +85,7 @@ def _answer(view: View) -> None:
 
 def _usual() -> None:
     """The encoders that the data set opens with."""
-    st.session_state[link.ENCODERS] = link.opening(st.session_state[link.DATASET])
+    st.session_state[link.ENCODERS] = given.opening(st.session_state[link.DATASET])
 
 
 def _remarks() -> None:
