@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.services.naming import split_names
-from pages.parts import builds, given, part
+from pages.parts import builds, crop, given, part
 from pages.parts.encoder_names import meant
 from pages.parts.words import short
 
@@ -18,13 +18,14 @@ SIZE, HIDDEN, PINNED, WISH = "board_size", "board_hidden", "board_pinned", "boar
 SIZES, FIRST_SIZE = ("S", "M", "L"), "M"
 EXAMPLE_TIMM = "convnext_nano.in12k_ft_in1k"
 MAX_TRAIL = 50
-PARAMS = ("dataset", "query", "encoders", "index", "k", part.PARAM, "size", "hide", "pin")
+PARAMS = ("dataset", "query", "encoders", "index", "k", part.PARAM, "size", "hide", "pin", *crop.PARAMS)
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """Everything that a link holds. ``query`` is ``item:<id>`` or ``up:<token>``; ``where`` the part that is searched; ``size``
-    that of the pictures; of the encoders some may be ``hidden`` and one ``pinned`` at the left."""
+    that of the pictures; of the encoders some may be ``hidden`` and one ``pinned`` at the left; ``box`` is the part of the
+    query that is searched with."""
 
     dataset: str
     query: str
@@ -35,6 +36,7 @@ class View:
     size: str = FIRST_SIZE
     hidden: tuple[str, ...] = ()
     pinned: str = ""
+    box: crop.Edges | None = None
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -61,6 +63,7 @@ def restore() -> None:
     st.session_state[K] = given.k(params, remarks)
     part.restore(params, st.session_state[DATASET], remarks)
     st.session_state[QUERY] = given.query(params, st.session_state[DATASET], remarks)
+    crop.restore(params, remarks)
     _look(params, remarks)
     st.session_state.setdefault(TRAIL, [])
     st.session_state[REMARKS] = remarks
@@ -92,6 +95,7 @@ def _heal() -> None:
         state[ENCODERS] = chosen
     state[INDEX] = given.index({"index": state[INDEX]}, remarks)
     part.heal(state[DATASET])
+    crop.heal()
     if remarks:
         state[REMARKS] = remarks
 
@@ -104,12 +108,13 @@ def current() -> View:
     pinned = state[PINNED] if state[PINNED] in chosen else ""
     return View(
         state[DATASET], state[QUERY], chosen, state[INDEX], int(state[K]), part.where(), state[SIZE],
-        hidden if len(hidden) < len(chosen) else (), pinned,
+        hidden if len(hidden) < len(chosen) else (), pinned, crop.box(),
     )  # fmt: skip
 
 
 def written(view: View) -> dict[str, str]:
-    """A view as parameters of a link: a part of the gallery and the looks of the board only where they were chosen."""
+    """A view as parameters of a link: a part of the gallery and the looks of the board only where they were chosen. What is
+    Compare's alone, the box of the query, :func:`publish` adds."""
     params = {
         "dataset": view.dataset, "query": view.query, "encoders": ",".join(view.encoders), "index": view.index, "k": str(view.k),
     }  # fmt: skip
@@ -173,7 +178,7 @@ def _look(params: Mapping[str, str], remarks: list[str]) -> None:
 def publish() -> View:
     """The view as it is now; the address bar is made to say it."""
     state, view = st.session_state, current()
-    params = written(view)
+    params = written(view) | crop.written()
     if params != {name: st.query_params[name] for name in PARAMS if name in st.query_params}:
         st.query_params.from_dict(params)
     state[LINK] = params
@@ -181,11 +186,12 @@ def publish() -> View:
 
 
 def ask(query: str) -> None:
-    """Make ``query`` the next one and remember the last for Back."""
+    """Make ``query`` the next one, all of it, and remember the last for Back."""
     state = st.session_state
     if query != state[QUERY]:
-        state[TRAIL] = [*state[TRAIL], (state[DATASET], state[QUERY])][-MAX_TRAIL:]
+        state[TRAIL] = [*state[TRAIL], (state[DATASET], state[QUERY], crop.kept())][-MAX_TRAIL:]
         state[QUERY] = query
+    crop.clear()
     state[REMARKS] = []
 
 
@@ -193,7 +199,8 @@ def back() -> None:
     """Return to the query before, and to the data set that it was asked in."""
     state = st.session_state
     if state[TRAIL]:
-        *state[TRAIL], (state[DATASET], state[QUERY]) = state[TRAIL]
+        *state[TRAIL], (state[DATASET], state[QUERY], box) = state[TRAIL]
+        crop.choose(box)
 
 
 def dataset_changed() -> None:
@@ -202,5 +209,6 @@ def dataset_changed() -> None:
     state[ENCODERS] = given.opening(state[DATASET])
     if state[QUERY].startswith("item:"):
         state[QUERY] = given.first_query(state[DATASET])
+        crop.clear()
     state[TRAIL] = []
     part.clear()
