@@ -8,8 +8,10 @@ import streamlit as st
 
 from core.services.search.compare import agreement
 from pages.parts import agreement as matrix
-from pages.parts import answers, cached, cached_part, components, detail, export, key, link, palette, part, query, settings
+from pages.parts import answers, cached, components, detail, export, key, link, palette, part, query, settings, subject
 from pages.parts.answers import Gathered
+from pages.parts.cached_part import left
+from pages.parts.given import opening
 from pages.parts.guard import run
 from pages.parts.link import View
 from pages.parts.shell import shell
@@ -29,7 +31,8 @@ def main() -> None:
     with chosen:
         settings.panel()
     with asked:
-        query.panel(link.current())
+        shown = subject.now()
+        query.panel(shown.view, shown)
     view = link.publish()
     gathered = answers.gather(view)
     with actions:
@@ -41,13 +44,14 @@ def main() -> None:
         (st.fragment(_answer, run_every=1.0) if gathered.busy else _answer)(view)
     with agreed:
         _agreement(view, gathered)
-    answers.finish(view, gathered)
+    # No answer shares the processor with a detector: it looks when those that can be asked have answered.
+    answers.finish(view, gathered, more=None if gathered.waiting else subject.begin(view))
 
 
 def searched() -> int:
     """How many pictures are searched."""
     locator = st.session_state[link.DATASET]
-    return cached_part.left(locator, cached.version(locator), part.where())[0]
+    return left(locator, cached.version(locator), part.where())[0]
 
 
 def purpose(kind: str) -> str:
@@ -73,6 +77,8 @@ def _answer(view: View) -> None:
         if not link.wish(action):
             answers.act(view, action)
         st.rerun()
+    if gathered.busy and subject.came(view):
+        st.rerun()
     if gathered.busy and gathered.waiting:  # one that has loaded meanwhile
         answers.ask(view, gathered.waiting[0])
         st.rerun()
@@ -85,7 +91,7 @@ def _answer(view: View) -> None:
 
 def _usual() -> None:
     """The encoders that the data set opens with."""
-    st.session_state[link.ENCODERS] = link.opening(st.session_state[link.DATASET])
+    st.session_state[link.ENCODERS] = opening(st.session_state[link.DATASET])
 
 
 def _remarks() -> None:

@@ -55,8 +55,8 @@ def _compare(name: str, write: Callable[[int], None]) -> None:
 def _builds() -> None:
     """The share of a build that is spent in waiting: on a busy machine two builds differ by more than that."""
     from core import store
-    from core.services import library
-    from core.services.build import build
+    from core.services.embedding.build import build
+    from core.services.library import library
 
     spent: list[float] = []
 

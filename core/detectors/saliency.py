@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from core.detectors.base import Box, Detector, detectors
-from core.detectors.onnx_file import OnnxFile, runtime_state
+from core.detectors.onnx_file import NEEDED, OnnxFile, runtime_state
 from core.errors import UserError
 from core.types import Progress, State
 from core.weights import packages
@@ -52,8 +52,15 @@ class Saliency(Detector):
     def state(self) -> State:
         found = runtime_state()
         if found.kind == "ready" and packages.installed(ROW) is None:
-            return State("unavailable", f"{packages.missing(ROW)}: pip install --no-deps {ROW.requirement}")
+            return State("unavailable", f"{packages.missing(ROW)}: pip install --no-deps --force-reinstall {ROW.requirement}")
         return found
+
+    @property
+    def lacks(self) -> str:
+        """Why it can't be used, in a sentence without a command."""
+        if runtime_state().kind != "ready":
+            return f"{NEEDED}, and {self.title} needs it."
+        return f"{self.title} needs weights: {packages.missing(ROW)}."
 
     def fingerprint(self) -> dict:
         return {**super().fingerprint(), "weights": ROW.sha256}
@@ -63,9 +70,9 @@ class Saliency(Detector):
         if self._file is not None:
             return
         if (state := self.state()).kind != "ready":
-            raise UserError(f"The detector {self.name} can't be used here: {state.detail}.",
+            raise UserError(self.lacks,
                             fix=f"Install the packages onnxruntime and {ROW.distribution}, or {OTHERWISE}.",
-                            command=f"Install it, or {OTHERWISE}.")  # fmt: skip
+                            command=f"Install it ({state.detail.rpartition(': ')[2]}), or {OTHERWISE}.")  # fmt: skip
         file = OnnxFile(packages.verified(ROW, packages.installed(ROW), OTHERWISE))
         _ = file.session  # opening takes seconds on a busy machine: it is no part of a detection
         self._file = file

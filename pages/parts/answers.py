@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import streamlit as st
@@ -54,18 +54,19 @@ def gather(view: View) -> Gathered:
     return found
 
 
-def finish(view: View, found: Gathered) -> None:
+def finish(view: View, found: Gathered, *, more: Callable[[], bool] | None = None) -> None:
     """The last call of a page: ask whom its drawing did not wait for, and draw again whenever there is something new.
 
-    Nothing of a page is held up meanwhile: whatever the person does interrupts it.
+    ``more`` says whether something else that is being made is there now; None where nothing is. Nothing of a page is held up
+    meanwhile: whatever the person does interrupts it.
     """
     if found.waiting:
         ask(view, found.waiting[0])
         st.rerun()
     if found.busy:  # the board looks by itself for what has changed
         return
-    if found.loading:
-        _wait(view, found.loading)
+    if found.loading or more:
+        _wait(view, found.loading, more or (lambda: False))
         st.rerun()
     if _time_again(view, found):
         st.rerun()
@@ -134,10 +135,10 @@ def _settled(view: View, version: str, name: str, found: Gathered) -> dict | Non
     return columns.waiting(_row(name))
 
 
-def _wait(view: View, names: Sequence[str]) -> None:
-    """Until one of these encoders is in memory, or failed to load."""
+def _wait(view: View, names: Sequence[str], more: Callable[[], bool]) -> None:
+    """Until one of these encoders is in memory or failed to load, or there is ``more`` to draw."""
     dataset, place = cached.dataset(view.dataset), st.empty()
-    while not loading.wait(dataset, names, view.index, LOOK_S):
+    while not loading.wait(dataset, names, view.index, LOOK_S) and not more():
         place.empty()  # drawing is what lets a click or another run in
 
 
@@ -164,12 +165,12 @@ def _state(view: View, name: str) -> str:
 
 
 def _key(view: View, version: str, name: str) -> tuple:
-    return view.dataset, version, view.query, name, view.index, view.k, view.where
+    return view.dataset, version, view.query, name, view.index, view.k, view.where, view.box
 
 
 def _answer(view: View, version: str, name: str) -> Answer:
     runs = RUNS if _outcome(view, version, name) == TIMED else 1
-    return cached.answer(view.dataset, version, view.query, name, view.index, view.k, view.where, runs)
+    return cached.answer(view.dataset, version, view.query, name, view.index, view.k, view.where, runs, view.box)
 
 
 def _outcome(view: View, version: str, name: str) -> str | UserError | None:

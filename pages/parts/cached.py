@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services import jobs
-from core.services.embedding import opening
+from core.services.embedding import detecting, opening
 from core.services.embedding.build import is_built
 from core.services.embedding.estimate import estimate as estimate_build
 from core.services.jobs import JobStatus
@@ -19,6 +19,8 @@ from core.services.search.search import Answer, Place, Query, search
 from core.services.search.search import place as place_of
 from pages.parts.fresh import Fresh
 
+Box = tuple[float, float, float, float] | None
+"""The part of a query that is searched with, in fractions of the picture; None = all of it."""
 SHORT = 5.0
 """Seconds that a listing may be old."""
 LONG = 60.0
@@ -136,7 +138,7 @@ def own_vectors() -> dict[str, str]:
 def forget_builds() -> None:
     """After a build, a stop or a deletion: ask again what is built and what it would cost."""
     known = (built, built_best_first, build_times, skipped, estimate, active_jobs, recent_jobs, cache_rows, own_vectors)
-    for cache in (*known, encoder_rows, encoder_row):
+    for cache in (*known, encoder_rows, encoder_row, detector_rows):
         cache.clear()
 
 
@@ -153,34 +155,47 @@ def forget_datasets() -> None:
 
 
 @st.cache_data(max_entries=6000, show_spinner=False)
-def thumbnail(locator: str, version: str, item_id: str, side: int = 176) -> str:
-    """A picture of a data set as a data URI, at most ``side`` pixels long."""
-    return data_uri(pictures.thumbnail(dataset(locator), item_id, side))
+def thumbnail(locator: str, version: str, item_id: str, side: int = 176, box: Box = None) -> str:
+    """A picture of a data set, or the part of it inside ``box``, as a data URI, at most ``side`` pixels long."""
+    return data_uri(pictures.thumbnail(dataset(locator), item_id, side, box))
 
 
 @st.cache_data(max_entries=60, ttl=3600.0, show_spinner=False)
-def upload(token: str, side: int = 448) -> str:
-    """An uploaded picture as a data URI. Raises UserError."""
-    return data_uri(pictures.thumbnail_of(uploads.read(token), side))
+def upload(token: str, side: int = 448, box: Box = None) -> str:
+    """An uploaded picture, or the part of it inside ``box``, as a data URI. Raises UserError."""
+    return data_uri(pictures.thumbnail_of(uploads.read(token), side, box))
 
 
 @st.cache_resource(max_entries=600, ttl=3600.0, show_spinner=False)
 def answer(
-    locator: str, version: str, query: str, encoder: str, index: str, k: int, where: tuple[str, ...] = (), runs: int = 1
-) -> Answer:
-    """The answer of one encoder to ``item:<id>`` or ``up:<token>``; times are medians of ``runs``. Raises UserError."""
-    return search(_query(query), dataset(locator), encoder, index, k, where=where, runs=runs)
+    locator: str, version: str, query: str, encoder: str, index: str, k: int, where: tuple[str, ...] = (), runs: int = 1,
+    box: Box = None,
+) -> Answer:  # fmt: skip
+    """The answer of one encoder to ``item:<id>`` or ``up:<token>``, or to the part of it inside ``box``; times are medians of
+    ``runs``. Raises UserError."""
+    return search(asked(query, box), dataset(locator), encoder, index, k, where=where, runs=runs)
 
 
 @st.cache_resource(max_entries=3000, ttl=3600.0, show_spinner=False)
-def place(locator: str, version: str, query: str, encoder: str, item_id: str, where: tuple[str, ...] = ()) -> Place:
+def place(
+    locator: str, version: str, query: str, encoder: str, item_id: str, where: tuple[str, ...] = (), box: Box = None
+) -> Place:
     """Where a picture stands in an encoder's full order. Raises UserError."""
-    return place_of(_query(query), dataset(locator), encoder, item_id, where)
+    return place_of(asked(query, box), dataset(locator), encoder, item_id, where)
 
 
-def _query(query: str) -> Query:
+def asked(query: str, box: Box = None) -> Query:
+    """``item:<id>`` or ``up:<token>`` as core asks with it. Raises UserError where an upload is no longer kept."""
     kind, _, name = query.partition(":")
-    return Query(item_id=name, name=name) if kind == "item" else Query(data=uploads.read(name), name="uploaded picture")
+    if kind == "item":
+        return Query(item_id=name, name=name, box=box)
+    return Query(data=uploads.read(name), name="uploaded picture", box=box)
+
+
+@st.cache_resource(max_entries=2, ttl=SHORT, show_spinner=False)
+def detector_rows() -> list[dict]:
+    """Every detector of subjects. Read the rows, never change them."""
+    return detecting.detector_rows()
 
 
 @st.cache_data(max_entries=40, ttl=LONG, show_spinner=False)

@@ -21,7 +21,9 @@ def _read(name: str) -> str:
 
 BOARD_JS = "\n".join(map(_read, ("mark.js", "board_parts.js", "board_over.js", "board.js")))
 _board = st.components.v2.component("lookalike_board", css=_read("board.css") + _read("board_over.css"), js=BOARD_JS)
-_query = st.components.v2.component("lookalike_query", css=_read("button.css") + _read("query.css"), js=_read("query.js"))
+QUERY_CSS = "".join(map(_read, ("button.css", "query.css", "frames.css")))
+QUERY_JS = "\n".join(map(_read, ("frames.js", "query.js")))
+_query = st.components.v2.component("lookalike_query", css=QUERY_CSS, js=QUERY_JS)
 _grid = st.components.v2.component("lookalike_grid", css=_read("grid.css"), js=_read("grid.js"), isolate_styles=False)
 """Not isolated: a dialog keeps the keyboard inside itself and passes over what lies in a shadow root."""
 _copy = st.components.v2.component("lookalike_copy", css=_read("button.css"), js=_read("copy.js"))
@@ -56,19 +58,24 @@ def board(
     return result.picked, result.acted
 
 
-def query_picture(uri: str, title: str, detail: str, types: Sequence[str], key: str, turn: int = 0) -> str | None:
+def query_picture(
+    uri: str, title: str, detail: str, types: Sequence[str], key: str, turn: int = 0,
+    subject: dict | None = None, on_boxed: Callable[[], None] | None = None,
+) -> str | None:  # fmt: skip
     """The query, large: a picture can be dropped on it, pasted anywhere on the page, or chosen by a click.
 
     Args:
         uri: the picture as a data URI; ``title`` and ``detail`` stand under it.
         types: endings of files that may be chosen, as ``.png``.
         turn: another number takes away what the component last said.
+        subject: as :class:`pages.parts.subject.Subject` makes it: found boxes and the one that is searched with, which can be
+            drawn, moved and resized; ``on_boxed`` is called with each choice in ``st.session_state[key]["boxed"]``.
 
     Returns:
         A data URL of the file given, or ``item:<id>`` of a hit that was dragged here; None where nothing happened.
     """
-    data = {"uri": uri, "title": title, "detail": detail, "types": list(types), "turn": turn}
-    return _query(key=key, data=data, on_given_change=_nothing).given
+    data = {"uri": uri, "title": title, "detail": detail, "types": list(types), "turn": turn, "subject": subject}
+    return _query(key=key, data=data, on_given_change=_nothing, on_boxed_change=on_boxed or _nothing).given
 
 
 def picture_grid(

@@ -28,7 +28,8 @@ def remember(key: str) -> None:
 
 def asked(view: View) -> dict:
     """The query, for the window in which a hit is opened beside it."""
-    return {"key": f"{view.dataset} {view.query} {view.where}", "title": query.names(view)[0], "uri": query.picture(view)}
+    key = f"{view.dataset} {view.query} {view.where} {view.box}"
+    return {"key": key, "title": query.names(view)[0], "uri": query.picture(view, box=view.box)}
 
 
 def tools(view: View, found: Gathered) -> dict:
@@ -81,7 +82,7 @@ def of_hit(view: View, found: Gathered, id: str) -> dict | None:
     known = [(NAMES[name], item.value(name)) for name in NAMES]
     known += [(name.replace("_", " ").capitalize(), value) for name, value in item.attributes.items()]
     return {
-        "id": id, "uri": cached.thumbnail(view.dataset, version, id, SIDE), "query": query.picture(view, SIDE),
+        "id": id, "uri": cached.thumbnail(view.dataset, version, id, SIDE), "query": query.picture(view, SIDE, view.box),
         "facts": [("Picture", id), *((name, _text(value)) for name, value in known if value is not None)],
         "places": {name: _place(view, version, name, answer, id) for name, answer in found.answers.items()},
     }  # fmt: skip
@@ -92,7 +93,8 @@ def _place(view: View, version: str, name: str, answer: Answer, id: str) -> dict
     dataset, known = cached.dataset(view.dataset), answer.calibration
     shown = next((hit for hit in answer.hits if hit.id == id), None)
     try:
-        place = None if shown else guarded(lambda: cached.place(view.dataset, version, view.query, name, id, view.where), name)
+        where = view.dataset, version, view.query, name, id, view.where, view.box
+        place = None if shown else guarded(lambda: cached.place(*where), name)
     except UserError as error:
         return {"missing": error.given}
     cosine = shown.cosine if shown else place.cosine

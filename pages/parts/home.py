@@ -7,7 +7,7 @@ import streamlit as st
 from core.errors import UserError
 from core.images import EXTENSIONS
 from core.services.library import uploads
-from pages.parts import answers, builds, cached, components, key, link
+from pages.parts import answers, builds, cached, components, given, key
 from pages.parts.answers import Gathered
 from pages.parts.link import View
 from pages.parts.shell import MENU, there
@@ -41,7 +41,7 @@ def own() -> None:
     except UserError as error:
         trouble(error)
         return
-    st.switch_page("pages/compare.py", query_params={"dataset": link.FIRST_DATASET, "query": query})
+    st.switch_page("pages/compare.py", query_params={"dataset": given.FIRST_DATASET, "query": query})
 
 
 def example() -> tuple[View, Gathered]:
@@ -51,9 +51,9 @@ def example() -> tuple[View, Gathered]:
         What :func:`pages.parts.answers.finish` takes, as it was before the board was drawn: who has answered since is asked
         once more and drawn.
     """
-    version = cached.version(link.FIRST_DATASET)
-    names = tuple(link.opening(link.FIRST_DATASET))
-    view = View(link.FIRST_DATASET, link.first_query(link.FIRST_DATASET), names, link.FIRST_INDEX, ROWS)
+    version = cached.version(given.FIRST_DATASET)
+    names = tuple(given.opening(given.FIRST_DATASET))
+    view = View(given.FIRST_DATASET, given.first_query(given.FIRST_DATASET), names, given.FIRST_INDEX, ROWS)
     missing = [name for name in names if not cached.built(view.dataset, version, name) and _offline(name)]
     if missing and not any(builds.ended(view.dataset, name) for name in missing):
         builds.start(view.dataset, missing)
@@ -104,16 +104,16 @@ def _answer(view: View, was_missing: bool) -> None:
 
 def gallery() -> None:
     """What is in the embedded gallery: one picture a category, and the facts."""
-    found, version = cached.dataset(link.FIRST_DATASET), cached.version(link.FIRST_DATASET)
-    kinds = cached.classes(link.FIRST_DATASET, version)
+    found, version = cached.dataset(given.FIRST_DATASET), cached.version(given.FIRST_DATASET)
+    kinds = cached.classes(given.FIRST_DATASET, version)
     heading("What is in the gallery")
     products = len({item.instance for item in found.items})
     sides = len(found.items) // products
     text(f"{len(found.items):,} pictures of {products} invented products in {len(kinds)} categories, each from {sides} sides.")
     quiet("They are rendered, not photographed: backgrounds are cleaner than in people's photographs, so scores are higher here.")
     items = [
-        {"id": id, "uri": cached.thumbnail(link.FIRST_DATASET, version, id), "alt": f"Search with {id}", "caption": kind}
-        for kind, id in cached.one_of_each(link.FIRST_DATASET, version).items()
+        {"id": id, "uri": cached.thumbnail(given.FIRST_DATASET, version, id), "alt": f"Search with {id}", "caption": kind}
+        for kind, id in cached.one_of_each(given.FIRST_DATASET, version).items()
     ]
     picked = components.picture_grid(items, "One picture of each category", "home_gallery", side=92)
     if picked and picked in found.rows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import UserError
-from pages.parts import builds, cached, link, settings
+from pages.parts import builds, cached, given, settings
 from pages.parts.encoder_names import meant
 from pages.parts.guard import guarded
 from pages.parts.words import caption, facts, note, quiet, size, trouble
@@ -30,7 +30,7 @@ def panel() -> None:
     encoders = settings.encoders("Encoders", settings.with_chosen(settings.listed(), chosen), ENCODERS, [locator])
     indexes = {row["name"]: row["title"] or row["name"] for row in cached.index_rows()}
     if st.session_state.get(INDEX) not in indexes:
-        st.session_state[INDEX] = link.FIRST_INDEX
+        st.session_state[INDEX] = given.FIRST_INDEX
     index = st.selectbox("Index", list(indexes), key=INDEX, format_func=indexes.__getitem__)
     if not encoders:
         quiet("A build encodes every picture of a data set once. A search then takes milliseconds.")

@@ -7,11 +7,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from core.errors import UserError
-from core.services.embedding.opening import FIRST_DATASET, FIRST_ENCODERS, FIRST_INDEX
 from core.services.naming import split_names
-from core.services.specs import index_spec
-from pages.parts import builds, cached, part
+from pages.parts import builds, crop, given, part
 from pages.parts.encoder_names import meant
 from pages.parts.words import short
 
@@ -19,20 +16,16 @@ DATASET, ENCODERS, INDEX, K = "keep_dataset", "keep_encoders", "keep_index", "ke
 QUERY, TRAIL, LINK, REMARKS = "query", "trail", "link", "remarks"
 SIZE, HIDDEN, PINNED, WISH = "board_size", "board_hidden", "board_pinned", "board_wish"
 SIZES, FIRST_SIZE = ("S", "M", "L"), "M"
-FIRST_K = 10
-FIRST_ITEM = "mug-15-0"
-"""A query of the catalogue that each of the first encoders answers in its own way."""
 EXAMPLE_TIMM = "convnext_nano.in12k_ft_in1k"
-MAX_ENCODERS, MAX_K, MAX_TRAIL = 8, 50, 50
-MAX_OPENING = 4
-"""Columns that a gallery opens with: as many as can be taken in at a glance."""
-PARAMS = ("dataset", "query", "encoders", "index", "k", part.PARAM, "size", "hide", "pin")
+MAX_TRAIL = 50
+PARAMS = ("dataset", "query", "encoders", "index", "k", part.PARAM, "size", "hide", "pin", *crop.PARAMS)
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """Everything that a link holds. ``query`` is ``item:<id>`` or ``up:<token>``; ``where`` the part that is searched; ``size``
-    that of the pictures; of the encoders some may be ``hidden`` and one ``pinned`` at the left."""
+    that of the pictures; of the encoders some may be ``hidden`` and one ``pinned`` at the left; ``box`` is the part of the
+    query that is searched with."""
 
     dataset: str
     query: str
@@ -43,6 +36,7 @@ class View:
     size: str = FIRST_SIZE
     hidden: tuple[str, ...] = ()
     pinned: str = ""
+    box: crop.Edges | None = None
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -63,12 +57,13 @@ def restore() -> None:
         _rearrange()
         return _heal()
     remarks: list[str] = []
-    st.session_state[DATASET] = _dataset(params, remarks)
-    st.session_state[ENCODERS] = _encoders(params, st.session_state[DATASET], remarks)
-    st.session_state[INDEX] = _index(params, remarks)
-    st.session_state[K] = _k(params, remarks)
+    st.session_state[DATASET] = given.dataset(params, remarks)
+    st.session_state[ENCODERS] = given.encoders(params, st.session_state[DATASET], remarks)
+    st.session_state[INDEX] = given.index(params, remarks)
+    st.session_state[K] = given.k(params, remarks)
     part.restore(params, st.session_state[DATASET], remarks)
-    st.session_state[QUERY] = _query(params, st.session_state[DATASET], remarks)
+    st.session_state[QUERY] = given.query(params, st.session_state[DATASET], remarks)
+    crop.restore(params, remarks)
     _look(params, remarks)
     st.session_state.setdefault(TRAIL, [])
     st.session_state[REMARKS] = remarks
@@ -78,7 +73,7 @@ def restore() -> None:
 def _not_shown(built: Mapping[str, str]) -> dict[str, str]:
     """``built`` where the view lacks any of it; a query that suits the data set stays."""
     state = st.session_state
-    if not built or built["dataset"] not in _ready():
+    if not built or built["dataset"] not in given.ready():
         return {}
     same = state.get(DATASET) == built["dataset"]
     if same and set(built["encoders"].split(",")) <= set(state[ENCODERS]):
@@ -91,15 +86,16 @@ def _not_shown(built: Mapping[str, str]) -> dict[str, str]:
 def _heal() -> None:
     """What was chosen may be gone: a data set removed on the Library page, a name typed that nothing answers to."""
     state, remarks = st.session_state, []
-    if state[DATASET] not in _ready():
-        state[DATASET] = _dataset({"dataset": state[DATASET]}, remarks)
+    if state[DATASET] not in given.ready():
+        state[DATASET] = given.dataset({"dataset": state[DATASET]}, remarks)
         dataset_changed()
     named = {"encoders": ",".join(meant(state[ENCODERS]))}
-    chosen = _encoders(named, state[DATASET], remarks) if state[ENCODERS] else []
+    chosen = given.encoders(named, state[DATASET], remarks) if state[ENCODERS] else []
     if chosen != list(state[ENCODERS]):
         state[ENCODERS] = chosen
-    state[INDEX] = _index({"index": state[INDEX]}, remarks)
+    state[INDEX] = given.index({"index": state[INDEX]}, remarks)
     part.heal(state[DATASET])
+    crop.heal()
     if remarks:
         state[REMARKS] = remarks
 
@@ -112,12 +108,13 @@ def current() -> View:
     pinned = state[PINNED] if state[PINNED] in chosen else ""
     return View(
         state[DATASET], state[QUERY], chosen, state[INDEX], int(state[K]), part.where(), state[SIZE],
-        hidden if len(hidden) < len(chosen) else (), pinned,
+        hidden if len(hidden) < len(chosen) else (), pinned, crop.box(),
     )  # fmt: skip
 
 
 def written(view: View) -> dict[str, str]:
-    """A view as parameters of a link: a part of the gallery and the looks of the board only where they were chosen."""
+    """A view as parameters of a link: a part of the gallery and the looks of the board only where they were chosen. What is
+    Compare's alone, the box of the query, :func:`publish` adds."""
     params = {
         "dataset": view.dataset, "query": view.query, "encoders": ",".join(view.encoders), "index": view.index, "k": str(view.k),
     }  # fmt: skip
@@ -170,10 +167,10 @@ _WISHES = {"order": _order, "size": _resize, "hide": _hide, "show": _show, "pin"
 
 def _look(params: Mapping[str, str], remarks: list[str]) -> None:
     """Size, hidden and pinned columns of a link."""
-    state, given = st.session_state, params.get("size", FIRST_SIZE)
-    if given not in SIZES:
-        remarks.append(f"Pictures are shown in the sizes {', '.join(SIZES)}; the link asks for {short(given, 20)}.")
-    _resize(given)
+    state, size = st.session_state, params.get("size", FIRST_SIZE)
+    if size not in SIZES:
+        remarks.append(f"Pictures are shown in the sizes {', '.join(SIZES)}; the link asks for {short(size, 20)}.")
+    _resize(size)
     state[HIDDEN] = [name for name in split_names(params.get("hide", "")) if name in state[ENCODERS]]
     state[PINNED] = params.get("pin", "") if params.get("pin", "") in state[ENCODERS] else ""
 
@@ -181,7 +178,7 @@ def _look(params: Mapping[str, str], remarks: list[str]) -> None:
 def publish() -> View:
     """The view as it is now; the address bar is made to say it."""
     state, view = st.session_state, current()
-    params = written(view)
+    params = written(view) | crop.written()
     if params != {name: st.query_params[name] for name in PARAMS if name in st.query_params}:
         st.query_params.from_dict(params)
     state[LINK] = params
@@ -189,11 +186,12 @@ def publish() -> View:
 
 
 def ask(query: str) -> None:
-    """Make ``query`` the next one and remember the last for Back."""
+    """Make ``query`` the next one, all of it, and remember the last for Back."""
     state = st.session_state
     if query != state[QUERY]:
-        state[TRAIL] = [*state[TRAIL], (state[DATASET], state[QUERY])][-MAX_TRAIL:]
+        state[TRAIL] = [*state[TRAIL], (state[DATASET], state[QUERY], crop.kept())][-MAX_TRAIL:]
         state[QUERY] = query
+    crop.clear()
     state[REMARKS] = []
 
 
@@ -201,96 +199,16 @@ def back() -> None:
     """Return to the query before, and to the data set that it was asked in."""
     state = st.session_state
     if state[TRAIL]:
-        *state[TRAIL], (state[DATASET], state[QUERY]) = state[TRAIL]
+        *state[TRAIL], (state[DATASET], state[QUERY], box) = state[TRAIL]
+        crop.choose(box)
 
 
 def dataset_changed() -> None:
     """Another data set opens with its own encoders. A picture of the old one is no query in it; an uploaded one still is."""
     state = st.session_state
-    state[ENCODERS] = opening(state[DATASET])
+    state[ENCODERS] = given.opening(state[DATASET])
     if state[QUERY].startswith("item:"):
-        state[QUERY] = first_query(state[DATASET])
+        state[QUERY] = given.first_query(state[DATASET])
+        crop.clear()
     state[TRAIL] = []
     part.clear()
-
-
-def first_query(locator: str) -> str:
-    """The example that a data set opens with."""
-    found = cached.examples(locator, cached.version(locator))
-    return f"item:{FIRST_ITEM if FIRST_ITEM in cached.dataset(locator).rows else found[0]}"
-
-
-def opening(locator: str) -> list[str]:
-    """The encoders that a data set opens with: those that are built for it, the best first.
-
-    The embedded gallery has three that tell most beside one another; they also stand, with an offer to build them, where
-    nothing is built yet.
-    """
-    known = [row["name"] for row in cached.encoder_rows()]
-    first = [name for name in FIRST_ENCODERS if name in known] or known[:3]
-    built = [] if locator == FIRST_DATASET else cached.built_best_first(locator, cached.version(locator))
-    return built[:MAX_OPENING] or first
-
-
-def _dataset(params: Mapping[str, str], remarks: list[str]) -> str:
-    given = params.get("dataset", FIRST_DATASET)
-    ready = _ready()
-    if given in ready:
-        return given
-    if len(named := [locator for locator, name in ready.items() if name == given]) == 1:  # as the command line lists it
-        return named[0]
-    remarks.append(f"The data set {short(given)!r} is not ready in this library. Showing the catalogue.")
-    return FIRST_DATASET
-
-
-def _ready() -> dict[str, str]:
-    """Locators of the data sets that can be shown, with their names."""
-    return {row["locator"]: row["name"] for row in cached.dataset_rows() if row["state"] == "ready"}
-
-
-def _encoders(params: Mapping[str, str], locator: str, remarks: list[str]) -> list[str]:
-    if "encoders" not in params:
-        return opening(locator)
-    given = list(dict.fromkeys(split_names(params["encoders"])))
-    unknown = [name for name in given if cached.encoder_row(name) is None]
-    if unknown:
-        remarks.append(f"There is no encoder named {short(', '.join(unknown))}. Left out.")
-    kept = [name for name in given if name not in unknown]
-    if len(kept) > MAX_ENCODERS:
-        remarks.append(f"{len(kept)} encoders were asked for; the first {MAX_ENCODERS} are shown.")
-    return kept[:MAX_ENCODERS] or opening(locator)
-
-
-def _index(params: Mapping[str, str], remarks: list[str]) -> str:
-    """An index by its name, with knobs (``hnsw:efSearch=16``) or as a faiss factory string (``factory:IVF64,PQ16``)."""
-    given = params.get("index", FIRST_INDEX)
-    try:
-        return index_spec(given).text
-    except UserError as error:
-        remarks.append(f"The index {short(given)!r} does not exist here. {short(error.given, 160)} Using exact search.")
-        return FIRST_INDEX
-
-
-def _k(params: Mapping[str, str], remarks: list[str]) -> int:
-    given = params.get("k", str(FIRST_K))
-    if given.isascii() and given.isdigit() and len(given) < 4 and 1 <= int(given) <= MAX_K:
-        return int(given)
-    remarks.append(f"The link asks for K = {short(given, 20)}; K is from 1 to {MAX_K}. Showing {FIRST_K}.")
-    return FIRST_K
-
-
-def _query(params: Mapping[str, str], locator: str, remarks: list[str]) -> str:
-    given = params.get("query")
-    if given is None:
-        return first_query(locator)
-    kind, _, name = given.partition(":")
-    try:
-        if kind == "up":
-            cached.upload(name)
-            return given
-        if kind == "item" and name in cached.dataset(locator).rows:
-            return given
-        remarks.append(f"The link's query {short(given)!r} is no picture of this data set. Showing an example instead.")
-    except UserError as error:
-        remarks.append(f"{error} Showing an example instead.")
-    return first_query(locator)

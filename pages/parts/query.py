@@ -12,17 +12,22 @@ from core.images import EXTENSIONS
 from core.services.library import uploads
 from pages.parts import cached, components, gallery, link
 from pages.parts.link import View
+from pages.parts.subject import PICTURE, Subject
 from pages.parts.words import trouble
 
 TROUBLE, ROUND = "query_trouble", "query_round"
 CAMERA_OPEN = "camera_open"
 
 
-def panel(view: View) -> None:
-    """The query's picture, which takes another one however it comes; Back, camera and gallery; examples below."""
+def panel(view: View, subject: Subject | None = None) -> None:
+    """The query's picture, which takes another one however it comes; Back, camera and gallery; examples below.
+
+    ``subject`` is what was found on it and what can be chosen there; None where a page searches with all of it.
+    """
     version, turn = cached.version(view.dataset), st.session_state.setdefault(ROUND, 0)
     title, detail = names(view)
-    given = components.query_picture(picture(view), title, detail, EXTENSIONS, "query_picture", turn)
+    drawn = subject.drawn if subject else {}
+    given = components.query_picture(picture(view), title, detail, EXTENSIONS, PICTURE, turn, **drawn)
     if given:
         take(view, given)
         st.rerun()
@@ -35,17 +40,19 @@ def panel(view: View) -> None:
                 st.camera_input("Take a photograph", key=field, on_change=_photographed, args=(field,), width=360)
         if st.button("Gallery", key="open_gallery", width="stretch"):
             gallery.choose(view)
+    if subject:
+        subject.control()
     if st.session_state[link.TRAIL]:
         st.button("Back to the last query", icon=":material/arrow_back:", key="back", on_click=link.back, width="stretch")
     _examples(view, version)
 
 
-def picture(view: View, side: int = 448) -> str:
-    """The query as a data URI, at most ``side`` pixels long."""
+def picture(view: View, side: int = 448, box: cached.Box = None) -> str:
+    """The query, or the part of it inside ``box``, as a data URI, at most ``side`` pixels long."""
     kind, _, name = view.query.partition(":")
     if kind == "up":
-        return cached.upload(name, side)
-    return cached.thumbnail(view.dataset, cached.version(view.dataset), name, side)
+        return cached.upload(name, side, box)
+    return cached.thumbnail(view.dataset, cached.version(view.dataset), name, side, box)
 
 
 def take(view: View, given: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import cached, encoder_names, link, part
+from pages.parts import cached, encoder_names, given, link, part
 from pages.parts.encoder_names import WORDS
 from pages.parts.words import caption
 
@@ -20,7 +20,7 @@ def panel() -> None:
         "Gallery", list(rows), key=link.DATASET, on_change=link.dataset_changed,
         format_func=lambda locator: f"{rows[locator]['title']} · {rows[locator]['pictures']:,}",
     )  # fmt: skip
-    encoders("Encoders", names(), link.ENCODERS, [st.session_state[link.DATASET]], max_selections=link.MAX_ENCODERS)
+    encoders("Encoders", names(), link.ENCODERS, [st.session_state[link.DATASET]], max_selections=given.MAX_ENCODERS)
     left, right = st.columns((2, 3))
     k = st.session_state[link.K]
     left.selectbox("Results", sorted({*STEPS, k}), key=link.K)

@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.services import warm
-from pages.parts import link
+from pages.parts import given
 
 ROOT = Path(__file__).parent.parent.parent
 STYLE = Path(__file__).parent / "web" / "style.css"
@@ -42,7 +42,7 @@ def shell(page: str, purpose: str, title: str = "") -> DeltaGenerator:
     Returns:
         The place right of the title, for the page's own buttons.
     """
-    warm.start(link.FIRST_DATASET, link.FIRST_ENCODERS, link.FIRST_INDEX)
+    warm.start(given.FIRST_DATASET, given.FIRST_ENCODERS, given.FIRST_INDEX)
     st.set_page_config(page_title=f"{page} · Lookalike", layout="wide", initial_sidebar_state=216)
     st.html(STYLE)
     st.html(f"<style>:root {{ color-scheme: {st.context.theme.type or 'light'}; }}</style>")

@@ -6,11 +6,11 @@ import csv
 import json
 
 import pytest
-from core.services.index_lab import curves
-from core.services.index_lab.chain import Stage
 from PIL import Image
 
 from core.cli import approximation
+from core.services.index_lab import curves
+from core.services.index_lab.chain import Stage
 from tests.lab.conftest import ENCODER
 from tests.plugged import numbered, paint
 

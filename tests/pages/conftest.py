@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from core.services.evaluation import latency, perturb, studies
 from core.services.evaluation.evaluate import evaluate
 from core.services.library import library
+from pages.parts import crop
 
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE_S = 600
@@ -33,6 +34,12 @@ def fresh_caches(artifacts: Path) -> None:
 def cold(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a server loads beforehand would be loaded for the first test of a process and no other."""
     monkeypatch.setenv("LOOKALIKE_WARM", "0")
+
+
+@pytest.fixture(autouse=True)
+def no_detector(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages open without a look for the subject, as where no detector is installed: what is tested is the same everywhere."""
+    monkeypatch.setattr(crop, "FIRST", crop.OFF)
 
 
 @pytest.fixture

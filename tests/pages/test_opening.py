@@ -13,7 +13,7 @@ from core.services.embedding import opening
 from core.services.embedding.build import build
 from core.services.embedding.opening import FIRST_ENCODERS
 from core.services.library import library
-from pages.parts import builds, cached, encoder_names, link, settings
+from pages.parts import builds, cached, encoder_names, given, settings
 from tests.pages.reading import columns, html, notes, param
 
 CLASSICAL = "hog.8x8,tiny.16x16,hsv.12x4x4"
@@ -55,7 +55,7 @@ def test_a_gallery_opens_with_what_is_built_for_it_the_best_first(open_page, own
 
 def test_it_opens_with_no_more_than_can_be_taken_in(open_page, own):
     made(own, "hsv.12x4x4", "tiny.16x16", "hog.8x8", "phash.16x16", "dhash.16x16")
-    assert len(columns(open_page("compare", dataset=own))) == link.MAX_OPENING == 4
+    assert len(columns(open_page("compare", dataset=own))) == given.MAX_OPENING == 4
 
 
 def test_an_option_that_is_built_opens_too(open_page, own):
@@ -76,7 +76,7 @@ def test_another_gallery_opens_with_its_own(open_page, own):
     app.selectbox(key="keep_dataset").set_value(own).run()
     assert not app.exception
     assert param(app, "encoders") == "tiny.16x16"
-    assert link.opening("catalogue") == list(FIRST_ENCODERS)
+    assert given.opening("catalogue") == list(FIRST_ENCODERS)
 
 
 def test_a_shared_link_keeps_what_it_says(open_page, own):

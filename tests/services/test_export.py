@@ -59,6 +59,23 @@ def test_the_table_says_which_part_was_searched(compared):
         assert {row["part"] for row in rows} == {part}
 
 
+def test_the_table_and_the_picture_say_which_part_of_the_query_was_searched_with(compared):
+    dataset, item_id, answers = compared
+    box = (0.1, 0.25, 0.52346, 1.0)
+    some = [replace(answer, box=box) for answer in answers]
+    for given, said in ((answers, ""), (some, "0.1,0.25,0.5235,1")):
+        rows = csv.DictReader(io.StringIO(export.to_csv(given, item_id).decode("utf-8-sig")))
+        assert {row["box"] for row in rows} == {said}
+    drawn = [export.to_png(dataset, given, ["HSV", "Tiny"], item_id) for given in (answers, some)]
+    pixels = [np.asarray(Image.open(io.BytesIO(one)).convert("RGB"), int) for one in drawn]
+    foot = pixels[0].shape[0] - export.EDGE - 4
+    rows, columns = np.nonzero((pixels[0] != pixels[1]).any(axis=2)[:foot])
+    high = export.TILE * 48 / 64  # of pictures of 64 x 48
+    top = export.EDGE + export.HEAD + (export.TILE - high) / 2
+    assert [rows.min(), rows.max()] == pytest.approx([top + 0.25 * high, top + high], abs=2.5)
+    assert [columns.min(), columns.max()] == pytest.approx([export.EDGE + edge * export.TILE for edge in (0.1, 0.5235)], abs=2.5)
+
+
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", "\t=1"])
 def test_a_name_is_never_a_formula(compared, name):
     _, _, answers = compared

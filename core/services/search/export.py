@@ -13,11 +13,12 @@ from core.datasets.base import Dataset
 from core.errors import UserError
 from core.services.search import pictures
 from core.services.search.compare import letters
+from core.services.search.pictures import Edges
 from core.services.search.search import IDENTICAL, Answer, Hit
 
 COLUMNS = (
-    "query", "dataset", "part", "encoder", "index", "rank", "id", "label", "instance", "category", "split", "score", "verdict",
-    "file", "letter", "path",
+    "query", "box", "dataset", "part", "encoder", "index", "rank", "id", "label", "instance", "category", "split", "score",
+    "verdict", "file", "letter", "path",
 )  # fmt: skip
 WHOLE = "all"
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -28,15 +29,19 @@ FONTS = ("DejaVuSans.ttf", "Arial.ttf", "Helvetica.ttc", "LiberationSans-Regular
 
 
 def to_csv(answers: Sequence[Answer], query: str, where: Sequence[str] = ()) -> bytes:
-    """One row a hit, UTF-8 with a byte order mark so that spreadsheets read it right; ``where`` is the part that was searched."""
+    """One row a hit, UTF-8 with a byte order mark so that spreadsheets read it right.
+
+    ``where`` is the part that was searched. The column ``box`` is the part of the query picture that was searched
+    with, x0,y0,x1,y1 in fractions; empty = all of it.
+    """
     out, shared, part = io.StringIO(), letters(answers), "; ".join(where) or WHOLE
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
     for answer in answers:
         for hit in answer.hits:
             row = (
-                query, answer.dataset, part, answer.encoder, answer.index, hit.rank, hit.id, hit.label, hit.instance,
-                hit.category, hit.split, f"{hit.score:.6f}", hit.verdict,
+                query, box_words(answer.box), answer.dataset, part, answer.encoder, answer.index, hit.rank, hit.id, hit.label,
+                hit.instance, hit.category, hit.split, f"{hit.score:.6f}", hit.verdict,
                 IDENTICAL if hit.identical else "", shared.get(hit.id), hit.path,
             )  # fmt: skip
             writer.writerow([_cell(value) for value in row])
@@ -59,18 +64,24 @@ def to_png(
     height = 2 * EDGE + HEAD + rows * (TILE // 2 + 12) + 24
     page = Image.new("RGB", (width, max(height, HEAD + TILE + 3 * EDGE)), PAPER)
     draw, shared = ImageDraw.Draw(page), letters(answers)
-    _query(page, draw, dataset, item_id, data)
+    _query(page, draw, dataset, item_id, data, answers[0].box)
     for place, (answer, title) in enumerate(zip(answers, titles, strict=True), start=1):
         left = EDGE + place * (TILE + GAP)
         _head(draw, left, title, answer)
         for row, hit in enumerate(answer.hits[:rows]):
             _hit(page, draw, dataset, hit, shared.get(hit.id), left, EDGE + HEAD + row * (TILE // 2 + 12))
     source = f"Lookalike · {dataset.title or dataset.name} ({dataset.kind}) · {part_words(where)}index {answers[0].index}"
+    source += " · a part of the query picture" if answers[0].box is not None else ""
     source += " · the query is left out" if any(answer.left_out is not None for answer in answers) else ""
     _write(draw, (EDGE, page.height - EDGE), _fit(source, 13, page.width - 2 * EDGE), 13, MUTED)
     out = io.BytesIO()
     page.save(out, "PNG")
     return out.getvalue()
+
+
+def box_words(box: Edges | None) -> str:
+    """``0.1,0.2,0.5,0.75``, as links and the option ``--box`` say it; empty for the whole picture."""
+    return ",".join(f"{edge:.4f}".rstrip("0").rstrip(".") for edge in box) if box is not None else ""
 
 
 def part_words(where: Sequence[str]) -> str:
@@ -85,11 +96,19 @@ def _cell(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
-def _query(page: Image.Image, draw: ImageDraw.ImageDraw, dataset: Dataset, item_id: str | None, data: bytes | None) -> None:
+def _query(
+    page: Image.Image, draw: ImageDraw.ImageDraw, dataset: Dataset, item_id: str | None, data: bytes | None,
+    box: Edges | None,
+) -> None:  # fmt: skip
     _write(draw, (EDGE, EDGE), "Query", 19, INK)
     _write(draw, (EDGE, EDGE + 28), _fit(item_id or "your picture", 15, TILE), 15, MUTED)
     webp = pictures.thumbnail_of(data, TILE) if data is not None else pictures.thumbnail(dataset, item_id or "", TILE)
-    _paste(page, webp, (EDGE, EDGE + HEAD), TILE)
+    left, top, wide, high = _paste(page, webp, (EDGE, EDGE + HEAD), TILE)
+    if box is not None:
+        x0, y0, x1, y1 = box
+        edges = left + x0 * (wide - 1), top + y0 * (high - 1), left + x1 * (wide - 1), top + y1 * (high - 1)
+        draw.rectangle(edges, outline=PAPER, width=5)  # paper around the frame: it stands out on any picture
+        draw.rectangle([edge + step for edge, step in zip(edges, (1, 1, -1, -1), strict=True)], outline=RIGHT, width=3)
 
 
 def _head(draw: ImageDraw.ImageDraw, left: int, title: str, answer: Answer) -> None:
@@ -131,10 +150,13 @@ def _edge(draw: ImageDraw.ImageDraw, verdict: str | None, left: int, top: int, s
                 draw.rectangle((left + x, top + y, left + x + wide, top + y + high), fill=NEAR)
 
 
-def _paste(page: Image.Image, webp: bytes, at: tuple[int, int], side: int) -> None:
+def _paste(page: Image.Image, webp: bytes, at: tuple[int, int], side: int) -> tuple[int, int, int, int]:
+    """Put a picture into the middle of a square; returns where it lies: left, top, width and height in pixels."""
     with Image.open(io.BytesIO(webp), formats=("WEBP",)) as image:
         fitted = ImageOps.contain(image.convert("RGB"), (side, side))
-        page.paste(fitted, (at[0] + (side - fitted.width) // 2, at[1] + (side - fitted.height) // 2))
+        left, top = at[0] + (side - fitted.width) // 2, at[1] + (side - fitted.height) // 2
+        page.paste(fitted, (left, top))
+        return left, top, fitted.width, fitted.height
 
 
 def _fit(words: str, size: int, room: int) -> str:

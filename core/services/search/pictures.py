@@ -12,28 +12,33 @@ from core.errors import UserError
 from core.services.search.search import item_of
 
 SIDE = 224
+Edges = tuple[float, float, float, float]
+"""x0, y0, x1, y1 in fractions of the picture, origin top left."""
 
 
-def thumbnail(dataset: Dataset, item_id: str, side: int = SIDE) -> bytes:
-    """WebP bytes of an item, at most ``side`` pixels on the long side; a grey tile where the picture can't be shown.
+def thumbnail(dataset: Dataset, item_id: str, side: int = SIDE, box: Edges | None = None) -> bytes:
+    """WebP bytes of an item, or of the part of it inside ``box``, at most ``side`` pixels on the long
+    side; a grey tile where the picture can't be shown.
 
     Raises:
         UserError: no such item.
     """
     item = item_of(dataset, item_id)
     try:
-        return thumbnail_of(dataset.read(item), side)
+        return thumbnail_of(dataset.read(item), side, box)
     except UserError:
         return _blank(side)
 
 
-def thumbnail_of(data: bytes, side: int = 2 * SIDE) -> bytes:
-    """WebP bytes of any picture.
+def thumbnail_of(data: bytes, side: int = 2 * SIDE, box: Edges | None = None) -> bytes:
+    """WebP bytes of any picture, or of the part of it inside ``box``.
 
     Raises:
         UserError: not a picture.
     """
-    return images.thumbnail(images.decode(data, side), side)
+    if box is None:
+        return images.thumbnail(images.decode(data, side), side)
+    return images.thumbnail(images.crop(images.decode(data), box), side)
 
 
 @functools.lru_cache(maxsize=8)

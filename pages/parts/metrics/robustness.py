@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import streamlit as st
+
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.distortions import DISTORTIONS
-
-from pages.parts import cached, cached_metrics, link, palette
+from pages.parts import cached, cached_metrics, given, palette
 from pages.parts.metrics import choice, missing
 from pages.parts.metrics.choice import Choice
 from pages.parts.metrics.curves import legend
@@ -99,7 +99,7 @@ def _live(shown: Choice, cells: list[Cell]) -> None:
         steps = choice.heal(choice.STRENGTH, [f"{one:g}" for one in (row.none, *row.strengths)], f"{row.strengths[1]:g}")
         strength = float(st.select_slider(f"Strength, {row.unit}", steps, key=choice.STRENGTH))
         ids = cached.examples(locator, version, 12)
-        first = link.FIRST_ITEM if link.FIRST_ITEM in ids else ids[0]
+        first = given.FIRST_ITEM if given.FIRST_ITEM in ids else ids[0]
         item = st.selectbox("Picture", choice.heal(choice.PICTURE, ids, first), key=choice.PICTURE)
     picture, outcomes = cached_metrics.distorted(locator, version, item, kind, strength, tuple(ready))
     with left:

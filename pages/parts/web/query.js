@@ -46,13 +46,16 @@ function node(tag, className, text) {
 }
 
 function begin(parentElement) {
-  const state = { box: node("div", "box"), zone: node("button", "zone"), image: node("img"), over: node("span", "over", "Drop the picture here"),
+  const state = { root: node("div", "box"), zone: node("div", "zone"), pick: node("button", "pick"), image: node("img"), over: node("span", "over", "Drop the picture here"),
     hint: node("span", "hint", "Drop, paste, click"), file: node("input"), ways: node("div", "ways"), said: node("div", "said"), asked: node("div", "ll-asked"), title: node("b"), detail: node("span") };
-  state.zone.type = "button";
+  state.pick.type = "button";
+  state.image.draggable = false;  // a press and a move on the picture draws a box
   state.file.type = "file";
   state.file.hidden = true;
   state.said.setAttribute("role", "status");
-  state.zone.append(state.image, state.hint, state.over);
+  state.pick.append(state.image);
+  beginFrames(state);
+  state.zone.append(state.pick, state.sheet, state.hint, state.over);
   state.upload = node("button", "chip", "Upload");
   state.paste = node("button", "chip", "Paste");
   for (const one of [state.upload, state.paste]) one.type = "button";
@@ -61,13 +64,13 @@ function begin(parentElement) {
   state.ways.append(state.upload, state.paste);
   for (const one of [state.title, state.detail]) one.dir = "auto";
   state.asked.append(state.title, state.detail);
-  state.box.append(state.zone, state.file, state.asked, state.ways, state.said);
-  parentElement.append(state.box);
+  state.root.append(state.zone, state.file, state.asked, state.parts, state.why, state.ways, state.said, state.spoken);
+  parentElement.append(state.root);
   return state;
 }
 
 function taker(state) {
-  const say = (text) => { state.said.textContent = text; state.box.classList.toggle("busy", text.endsWith("…")); };
+  const say = (text) => { state.said.textContent = text; state.root.classList.toggle("busy", text.endsWith("…")); };
   return { say, async take(blob, copied = false) {
     if (blob.size > LIMIT) return say(TOO_LARGE);
     say("Sending the picture …");
@@ -88,25 +91,25 @@ export default function (component) {
   const state = (parentElement.__query ??= begin(parentElement));
   state.send = setTriggerValue;
   const { say, take } = taker(state);
-  if (state.image.getAttribute("src") !== data.uri) { state.image.src = data.uri; say(""); }
+  if (state.image.getAttribute("src") !== data.uri) { state.image.src = data.uri; state.serial = undefined; say(""); }
   state.image.alt = `Query: ${data.title}`;
   state.title.textContent = state.title.title = data.title;
   state.detail.textContent = data.detail.split("/").pop();
   state.detail.title = data.detail;
-  state.zone.setAttribute("aria-label", `Query: ${data.title}. Choose another picture: click, drop one here, or press Ctrl+V.`);
+  state.pick.setAttribute("aria-label", `Query: ${data.title}. Choose another picture: click, drop one here, or press Ctrl+V.`);
   state.file.accept = data.types.join(",");
   if (data.turn !== state.turn) { state.turn = data.turn; say(""); }
   state.bound?.abort();  // every update comes here; listeners are not to pile up
   state.bound = new AbortController();
   const on = (target, name, act) => target.addEventListener(name, act, { signal: state.bound.signal });
-  on(state.zone, "click", () => state.file.click());
+  on(state.pick, "click", () => state.file.click());
   on(state.upload, "click", () => state.file.click());
   on(state.file, "change", () => { if (state.file.files[0]) take(state.file.files[0]); state.file.value = ""; });
-  on(document, "dragover", (event) => { if (carries(event)) { event.preventDefault(); state.box.classList.add("dropping"); } });
-  on(document, "dragleave", (event) => { if (!event.relatedTarget) state.box.classList.remove("dropping"); });
-  on(document, "dragend", () => state.box.classList.remove("dropping"));
+  on(document, "dragover", (event) => { if (carries(event)) { event.preventDefault(); state.root.classList.add("dropping"); } });
+  on(document, "dragleave", (event) => { if (!event.relatedTarget) state.root.classList.remove("dropping"); });
+  on(document, "dragend", () => state.root.classList.remove("dropping"));
   on(document, "drop", (event) => {
-    state.box.classList.remove("dropping");
+    state.root.classList.remove("dropping");
     if (!carries(event)) return;
     const file = [...event.dataTransfer.files][0];
     const item = event.dataTransfer.getData("text/x-lookalike-item");
@@ -133,5 +136,6 @@ export default function (component) {
     }
     return undefined;
   });
+  drawSubject(state, data.subject, on);
   return () => state.bound.abort();
 }

@@ -1,0 +1,104 @@
+"""The part of the query that is searched with, and which detector proposes parts: kept in the session and in the link."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from core.errors import UserError
+from core.services.search import subject
+from core.services.search.export import box_words
+from core.services.search.search import Query
+from pages.parts import cached
+from pages.parts.words import short
+
+Edges = tuple[float, float, float, float]
+BOX, DETECTOR, ALWAYS = "query_box", "keep_subject", "keep_subject_always"
+PARAMS = ("box", "subject", "always")
+WHOLE: Edges = (0.0, 0.0, 1.0, 1.0)
+OFF = "whole"
+"""The detector that finds the whole picture: none looks for a subject."""
+FIRST = "saliency"
+"""What looks for the subject where it can be used."""
+DIGITS = 4
+NO_BOX = "box=x0,y0,x1,y1 are four fractions of the picture"
+
+
+def first() -> str:
+    """The detector that a page opens with."""
+    return FIRST if any(row["name"] == FIRST and row["state"] == "ready" for row in cached.detector_rows()) else OFF
+
+
+def box() -> Edges | None:
+    """The part that is searched with; None = all of the picture."""
+    return None if (edges := kept()) == WHOLE else edges
+
+
+def kept() -> Edges | None:
+    """The part that was chosen, which may be WHOLE; None where nothing was."""
+    return st.session_state.get(BOX)
+
+
+def choose(edges: Edges | None) -> None:
+    """Search with this part, WHOLE or None = all of the picture. None lets ``always`` choose the main subject."""
+    st.session_state[BOX] = tuple(round(float(edge), DIGITS) for edge in edges) if edges else None
+
+
+def clear() -> None:
+    """Another picture: nothing is chosen of it."""
+    choose(None)
+
+
+def detector() -> str:
+    return st.session_state.get(DETECTOR, OFF)
+
+
+def always() -> bool:
+    """Whether the main subject of every query is searched with, unless a part of it was chosen."""
+    return bool(st.session_state.get(ALWAYS)) and detector() != OFF
+
+
+def changed() -> None:
+    """Another detector, or ``always``: where the main subject is always searched with, it is the one that is found now."""
+    if always():
+        clear()
+
+
+def written() -> dict[str, str]:
+    """The parameters of a link: only what was chosen."""
+    said = {"always": "1"} if always() else {}
+    if (edges := kept()) and (said or edges != WHOLE):
+        said["box"] = box_words(edges)
+    return said | ({"subject": detector()} if detector() != first() else {})
+
+
+def restore(params: Mapping[str, str], remarks: list[str]) -> None:
+    """Put a link's words into the session; a box that holds nothing of the picture gives a remark and all of it is searched."""
+    state, known = st.session_state, [row["name"] for row in cached.detector_rows()]
+    asked = params.get("subject", "")
+    if asked and asked not in known:
+        remarks.append(f"There is no detector named {short(asked)!r}. Known: {', '.join(known)}.")
+    state[DETECTOR] = asked if asked in known else first()
+    state[ALWAYS] = params.get("always") == "1"
+    clear()
+    if "box" in params:
+        edges, remark = read(params["box"])
+        choose(edges)
+        remarks.extend([remark] if remark else [])
+
+
+def heal() -> None:
+    """A detector that was chosen may be gone."""
+    if detector() not in [row["name"] for row in cached.detector_rows()]:
+        st.session_state[DETECTOR] = first()
+
+
+def read(text: str) -> tuple[Edges | None, str]:
+    """``0.1,0.2,0.5,0.75`` -> edges inside the picture and an empty remark; else None and why."""
+    try:
+        numbers = tuple(float(number) for number in text.split(","))
+        settled, remark = subject.settled(Query(box=tuple(round(number, DIGITS) for number in numbers)))
+    except (ValueError, OverflowError, UserError):
+        return None, f"The link's box {short(text)!r} can't be read: {NO_BOX}. {subject.WHOLE}"
+    return settled.box, short(remark, 160)

@@ -1,0 +1,155 @@
+"""The subject of the query on Compare: found in the background, drawn as numbered frames, chosen or drawn by the person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import streamlit as st
+
+from core.errors import UserError
+from core.services.library.library import Dataset
+from core.services.search import finding
+from core.services.search.search import Query
+from core.services.search.subject import Subject as Found
+from core.services.search.subject import rule, with_margin
+from pages.parts import cached, crop, downloads, link
+from pages.parts.link import View
+from pages.parts.words import quiet, row_html, size
+
+SERIAL, DRAWN, OPEN, PICTURE = "box_serial", "subject_drawn", "subject_open", "query_picture"
+MAX_FRAMES = 9
+"""So many frames are drawn, the best; more would hide the picture."""
+LOOKING = "Looking for the subject\u00a0…"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What the query panel shows of the subject: data for the picture, and the control under it."""
+
+    view: View
+    found: Found | None
+
+    @property
+    def drawn(self) -> dict:
+        """What :func:`pages.parts.components.query_picture` draws on the picture."""
+        return {"subject": _drawn(self.view, self.found), "on_boxed": partial(take, PICTURE)}
+
+    def control(self) -> None:
+        _control()
+
+
+def now() -> Subject:
+    """The subject as it is known now; where the main one is always searched with, and nothing was chosen, it is chosen here."""
+    found = known(link.current())
+    if found is not None and crop.always() and crop.kept() is None and found.crop is not None:
+        crop.choose(found.crop)
+    return Subject(link.current(), found)
+
+
+def known(view: View) -> Found | None:
+    """What has been found on the query; None where nothing looks, or it has not ended."""
+    return _asking(finding.found, view)
+
+
+def begin(view: View) -> Callable[[], bool] | None:
+    """Look for the subject in the background; returns what says whether it was found meanwhile, None where nothing looks."""
+    if crop.detector() == crop.OFF or known(view) is not None:
+        return None
+    _asking(finding.begin, view)
+    return partial(_over, view)
+
+
+def _over(view: View) -> bool:
+    return known(view) is not None
+
+
+def came(view: View) -> bool:
+    """Whether something was found that the page has not drawn yet, for a board that moves without the page."""
+    return not st.session_state.get(DRAWN) and known(view) is not None
+
+
+def _asking(call: Callable[[Query, str, Dataset], Found | None], view: View) -> Found | None:
+    """Ask for what the chosen detector finds on the query; None where there is no such picture, which others say."""
+    if crop.detector() == crop.OFF:
+        return None
+    try:
+        return call(cached.asked(view.query), crop.detector(), cached.dataset(view.dataset))
+    except UserError:
+        return None
+
+
+def take(key: str) -> None:
+    """The person chose a part of the query: ``serial|x0,y0,x1,y1``, or ``serial|`` for all of it. Called before the page runs."""
+    serial, _, text = str(st.session_state[key]["boxed"] or "").partition("|")
+    if serial.isascii() and serial.isdigit() and len(serial) < 10:
+        edges, _ = crop.read(text) if text else (None, "")
+        crop.choose(edges or (crop.WHOLE if crop.always() else None))
+        st.session_state[SERIAL] = int(serial)
+
+
+def _drawn(view: View, found: Found | None) -> dict:
+    """``box`` (what is searched with), ``frames`` (edges, the ``part`` that a click searches with, words), ``main`` (its number,
+    from 0), ``rule``, ``note`` and ``serial``, which tells an older answer from the last choice."""
+    st.session_state[DRAWN] = found is not None
+    main = found.main if found else None
+    boxes = _shown(found) if found else []
+    frames = [{"edges": box.edges, "part": _part(box, found.size), "said": _said(box)} for box in boxes]
+    looking = found is None and crop.detector() != crop.OFF
+    note = LOOKING if looking else found.note if found and view.box is None else ""
+    return {
+        "box": view.box, "frames": frames, "main": boxes.index(main) if main else None, "note": note,
+        "rule": rule() if main else "", "off": crop.detector() == crop.OFF, "serial": st.session_state.get(SERIAL, 0),
+    }  # fmt: skip
+
+
+def _shown(found: Found) -> list:
+    """The best boxes, the main one among them."""
+    best = list(found.boxes[:MAX_FRAMES])
+    return best if found.main in best or found.main is None else [*best[:-1], found.main]
+
+
+def _part(box, size: tuple[int, int]) -> crop.Edges:
+    return tuple(round(edge, crop.DIGITS) for edge in with_margin(box, size).edges)
+
+
+def _said(box) -> str:
+    return f"{box.label or 'score'} {box.score:.2f}"
+
+
+def _control() -> None:
+    """What looks for the subject, in a window of its own; what can't be used here yet says so, or is fetched there."""
+    rows = {row["name"]: row for row in cached.detector_rows()}
+    with st.popover(f"Find the subject: {_title(rows[crop.detector()])}", key=OPEN, on_change="rerun", width="stretch") as place:
+        if not place.open:
+            return
+        there = [name for name, row in rows.items() if row["state"] == "ready" or name == crop.detector()]
+        st.radio(
+            "Find the subject", there, key=crop.DETECTOR, format_func=lambda name: _title(rows[name]),
+            captions=[_about(rows[name]) for name in there], on_change=crop.changed,
+        )  # fmt: skip
+        st.toggle(
+            "Always search with the main subject", key=crop.ALWAYS, disabled=crop.detector() == crop.OFF, on_change=crop.changed,
+            help="Of every next query, until you choose another part of it or the whole picture.",
+        )  # fmt: skip
+        for row in rows.values():
+            if row["state"] == "download":
+                _fetch(row)
+        if missing := [row["title"] for row in rows.values() if row["state"] == "unavailable"]:
+            quiet(f"Not installed here: {', '.join(missing)}.")
+
+
+def _title(row: dict) -> str:
+    return "Off" if row["name"] == crop.OFF else row["title"]
+
+
+def _about(row: dict) -> str:
+    return "The whole picture is searched, or what you draw." if row["name"] == crop.OFF else row["about"]
+
+
+def _fetch(row: dict) -> None:
+    with st.container(key=f"row_{row['name']}", horizontal=True, vertical_alignment="center"):
+        row_html(row["title"], f"{row['about']} {size(row['bytes'])}")
+        with st.container(key=f"fetch_{row['name']}"):
+            downloads.offer("detector", row)

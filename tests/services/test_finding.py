@@ -1,0 +1,80 @@
+"""Subjects found in the background: begun once, kept, told in a note where they fail."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from core.errors import UserError
+from core.services.search import finding
+from core.services.search.search import Query
+
+NAME = "corner.test"
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept(corner):
+    finding._found.clear()
+    yield
+    finding._found.clear()
+
+
+def test_the_caller_does_not_wait_and_the_detector_looks_once(quarters, corner, monkeypatch):
+    gate, looked = threading.Event(), []
+    monkeypatch.setattr(corner, "_detect", lambda self, image: looked.append(1) or (gate.wait(60) and self.finds))
+    query = Query(item_id="odd/3.png")
+    assert finding.found(query, NAME, quarters) is None
+    for _ in range(3):
+        finding.begin(query, NAME, quarters)
+    assert finding.found(query, NAME, quarters) is None
+    assert not finding.wait(query, NAME, quarters, 0.01)
+    gate.set()
+    assert finding.wait(query, NAME, quarters, 60)
+    assert [box.label for box in finding.found(query, NAME, quarters).boxes] == ["thing", None]
+    finding.begin(query, NAME, quarters)
+    assert (looked, finding._at_work) == ([1], set())
+
+
+def test_each_picture_and_each_state_of_a_detector_is_its_own(quarters, corner, monkeypatch):
+    data = quarters.read(quarters.items[0])
+    queries = [Query(item_id="odd/3.png"), Query(item_id="odd/5.png"), Query(data=data), Query(data=data + b"x")]
+    for query in queries:
+        assert finding.found(query, NAME, quarters) is None
+        finding.begin(query, NAME, quarters)
+        assert finding.wait(query, NAME, quarters, 60)
+        assert finding.found(query, NAME, quarters).boxes
+    monkeypatch.setattr(corner, "missing", "no weights")
+    assert finding.found(queries[0], NAME, quarters) is None
+
+
+@pytest.mark.parametrize(("error", "said"), [(UserError("It failed."), "It failed."), (ValueError("x"), "ValueError")])
+def test_what_goes_wrong_is_a_note(quarters, corner, monkeypatch, error, said):
+    def fail(self, image):
+        raise error
+
+    monkeypatch.setattr(corner, "_detect", fail)
+    query = Query(item_id="odd/3.png")
+    finding.begin(query, NAME, quarters)
+    assert finding.wait(query, NAME, quarters, 60)
+    found = finding.found(query, NAME, quarters)
+    assert found.boxes == ()
+    assert said in found.note
+    assert found.note.endswith("The whole picture is searched.")
+
+
+def test_a_picture_that_can_not_be_read_is_a_note_and_an_unknown_name_an_error(quarters):
+    finding.begin(Query(data=b"no picture"), NAME, quarters)
+    assert finding.wait(Query(data=b"no picture"), NAME, quarters, 60)
+    assert "not a picture" in finding.found(Query(data=b"no picture"), NAME, quarters).note
+    with pytest.raises(UserError, match="no detector named"):
+        finding.begin(Query(item_id="odd/3.png"), "nothing", quarters)
+
+
+def test_no_more_is_kept_than_is_asked_for_again(quarters, monkeypatch):
+    monkeypatch.setattr(finding, "MAX_KEPT", 2)
+    for number in range(4):
+        query = Query(item_id=f"{('even', 'odd')[number % 2]}/{number}.png")
+        finding.begin(query, NAME, quarters)
+        assert finding.wait(query, NAME, quarters, 60)
+    assert len(finding._found) == 2
