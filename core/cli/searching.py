@@ -59,6 +59,9 @@ def _prepare(options: argparse.Namespace, wanted: list[str]):
     missing = [name for name in wanted if not build.is_built(dataset, name)]
     if missing:
         build.build(dataset, missing, options.index, Progress(f"building {', '.join(missing)}"))
+    without = [name for name in wanted if build.lacks_index(dataset, name, options.index)]
+    if without:
+        build.build(dataset, without, options.index, Progress(f"building the index {options.index} for {', '.join(without)}"))
     return dataset, query
 
 

@@ -64,6 +64,9 @@ class Index(ABC):
     """Whether it walks a graph, which need not lead to every row: where too few were seen, all are compared."""
     mapped: bool = True
     """Whether a saved index is read by memory map; False: all of it is read into memory."""
+    build_ns: float | None = None
+    """Nanoseconds of one core for each dimension of each vector that building takes at the default knobs, where it grows with
+    these alone; None: not known. What takes no time by this is built without asking."""
     build_knobs: Mapping[str, Knob] = MappingProxyType({})
     search_knobs: Mapping[str, Knob] = MappingProxyType({})
     size: int = 0

@@ -44,6 +44,7 @@ class Row:
     auto: Callable[[int, int], dict[str, int]] = lambda n, dim: {}
     needs: Callable[[dict], int] = lambda knobs: 1
     exact: bool = False
+    build_ns: float | None = None
     lossy: bool = False
     selects: bool = True
 
@@ -85,10 +86,11 @@ ROWS = (
         lambda n, dim: lists(n, dim) | parts(n, dim), lambda knobs: max(256, knobs["nlist"]), lossy=True,
     ),
     Row("sq8", "SQ8", "Scalar quantisation (SQ8)", "Every dimension rounded to 8 bits: a quarter of the memory.",
-        search={"rerank": RERANK}, lossy=True),
+        search={"rerank": RERANK}, lossy=True, build_ns=2),
     Row(
         "lsh", "LSH{bits}r", "Locality-sensitive hash", "Compares bits: the sides of random planes (Charikar, 2002).",
         {"bits": Knob(256, (64, 256, 1024), "random planes", 8, 8192)}, {"rerank": RERANK}, lossy=True, selects=False,
+        build_ns=12,
     ),
 )  # fmt: skip
 
@@ -100,6 +102,7 @@ class FaissIndex(Index):
         self._row = row
         self.name, self.title, self.about, self.exact = row.name, row.title, row.about, row.exact
         self.build_knobs, self.search_knobs, self.selects = row.build, row.search, row.selects
+        self.build_ns = row.build_ns
         self.walks = row.factory.startswith("HNSW")
         self._index = None
         self._beside = np.zeros((0, 0), np.float32)

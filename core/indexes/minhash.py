@@ -115,6 +115,7 @@ class MinHashIndex(Beside):
     about = "Bits as sets; compares only pictures that share a band of MinHash minima. Answers fewer where fewer meet."
     partial = True
     selects = True
+    build_ns = 10
     build_knobs = {
         "hash_dim": Knob(64, (32, 64, 128), "bits that a picture is reduced to", 8, 1024, more=0),
         "num_perm": Knob(128, (64, 128, 256), "permutations: more follow the threshold more sharply", 8, 512, more=0),

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 import streamlit as st
 
 from core.errors import UserError
+from core.services.jobs import JobStatus
 from core.services.search import loading
 from core.services.search.search import RUNS, Answer, may_repeat
 from pages.parts import builds, cached, columns, components
 from pages.parts.guard import guarded
 from pages.parts.link import View
+from pages.parts.words import count
 
 OUTCOMES = "outcomes"
 """What this session knows of each question: ANSWERED, TIMED, or the UserError that it ended in."""
@@ -190,16 +192,20 @@ def _columns(view: View, answers: dict[str, Answer], states: dict[str, dict | No
 
 
 def _blocked(view: View, version: str, row: dict) -> dict | None:
-    """The column of an encoder that can't be asked now: unavailable, being built, or not built yet."""
-    if job := builds.active(view.dataset, row["name"]):
+    """The column of an encoder that can't be asked now: unavailable, being built, or not built yet, or its index is not."""
+    name = row["name"]
+    built = cached.built(view.dataset, version, name)
+    lacking = built and cached.index_lacking(view.dataset, version, name, view.index)
+    job = builds.active(view.dataset, name)
+    if job and (lacking or not built or builds.what(job).get("index") == view.index):  # not where only another index is built
         words = {"headline": "Building", "message": builds.progress_words(job), "actions": [["cancel", "Cancel"]]}
         share = job.done / job.total if job.total else None
         return {**columns.head(row), "state": "busy", "progress": share, **words}
     if row["state"] == "unavailable":
         return {**columns.head(row), "state": "failed", "headline": "Not available here", "message": row["detail"]}
-    if cached.built(view.dataset, version, row["name"]):
-        return None
-    return {**columns.head(row), **_offer(view, version, row)}
+    if lacking:
+        return {**columns.head(row), **_offer_index(view, row)}
+    return None if built else {**columns.head(row), **_offer(view, version, row)}
 
 
 def _offer(view: View, version: str, row: dict) -> dict:
@@ -213,9 +219,20 @@ def _offer(view: View, version: str, row: dict) -> dict:
         return {"state": "failed", "headline": "Something is missing", "message": " ".join(estimate.missing)}
     absent = row["state"] == "download"
     label = "Download and build" if absent else "Build"
+    headline, cost = f"Not built for {title} yet", builds.estimate_words(estimate, absent)
+    return _unbuilt(builds.ended(view.dataset, row["name"]), headline, cost, label)
+
+
+def _offer_index(view: View, row: dict) -> dict:
+    """A column whose vectors are there and whose index is not: building it takes too long for a page to wait."""
+    vectors = count(len(cached.dataset(view.dataset).items), "vector")
     last = builds.ended(view.dataset, row["name"])
-    headline, message = f"Not built for {title} yet", builds.estimate_words(estimate, absent)
-    if last is not None and last.state in ("failed", "cancelled"):
-        headline = "The build failed" if last.state == "failed" else "The build was stopped"
-        message = f"{last.message} Left to do: {message}"
+    last = last if last and builds.what(last).get("index") == view.index else None
+    return _unbuilt(last, f"The index {view.index} is not built yet", f"{vectors} to index", "Build the index")
+
+
+def _unbuilt(last: JobStatus | None, headline: str, message: str, label: str) -> dict:
+    """The offer of a build; where the ``last`` one did not end well, headed by that."""
+    if last is not None and (said := builds.ending(last)):
+        headline, message = said, f"{last.message} Left to do: {message}"
     return {"state": "unbuilt", "headline": headline, "message": message, "actions": [["build", label]]}

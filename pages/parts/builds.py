@@ -28,7 +28,8 @@ def start(locator: str, encoders: list[str], index: str = "exact", *, check_cont
         return running.id
     arguments = ["build", "--dataset", locator, "--encoders", ",".join(encoders), "--index", index]
     arguments += ["--check-content"] if check_content else []
-    job = jobs.start(f"Build {', '.join(encoders)} for {cached.dataset(locator).title or locator}", arguments)
+    made = ", ".join(encoders) + ("" if index == "exact" else f" and {index}")
+    job = jobs.start(f"Build {made} for {cached.dataset(locator).title or locator}", arguments)
     for name in encoders:
         st.session_state.setdefault(STARTED, {})[locator, name] = job
     st.session_state.setdefault(UNSEEN, []).append(job)
@@ -44,6 +45,12 @@ def active(locator: str, encoder: str) -> JobStatus | None:
 def ended(locator: str, encoder: str) -> JobStatus | None:
     """How the last build that this session started for this ended; None where none did."""
     return over(st.session_state.get(STARTED, {}).get((locator, encoder)))
+
+
+def ending(last: JobStatus | None, what: str = "build") -> str:
+    """``The build failed`` or ``The build was stopped``; empty where it ended well, or none ended."""
+    said = {"failed": "failed", "cancelled": "was stopped"}.get(last.state if last else "")
+    return f"The {what} {said}" if said else ""
 
 
 def over(job: str | None) -> JobStatus | None:

@@ -9,7 +9,7 @@ import streamlit as st
 from core.errors import UserError
 from core.services import jobs
 from core.services.embedding import detecting, opening
-from core.services.embedding.build import is_built
+from core.services.embedding.build import is_built, lacks_index
 from core.services.embedding.estimate import estimate as estimate_build
 from core.services.jobs import JobStatus
 from core.services.library import imports, library, uploads
@@ -81,6 +81,12 @@ def built(locator: str, version: str, encoder: str) -> bool:
     return is_built(dataset(locator), encoder)
 
 
+@st.cache_data(max_entries=200, ttl=SHORT, show_spinner=False)
+def index_lacking(locator: str, version: str, encoder: str, index: str) -> bool:
+    """Whether an index over the vectors of a built encoder has to be built first, in a job."""
+    return lacks_index(dataset(locator), encoder, index)
+
+
 @st.cache_resource(max_entries=2, ttl=LONG, show_spinner=False)
 def build_times() -> opening.BuildTimes:
     """How fast encoders were here, or where the code comes from."""
@@ -137,8 +143,8 @@ def own_vectors() -> dict[str, str]:
 
 def forget_builds() -> None:
     """After a build, a stop or a deletion: ask again what is built and what it would cost."""
-    known = (built, built_best_first, build_times, skipped, estimate, active_jobs, recent_jobs, cache_rows, own_vectors)
-    for cache in (*known, encoder_rows, encoder_row, detector_rows):
+    known = (built, index_lacking, built_best_first, build_times, skipped, estimate, active_jobs, recent_jobs, cache_rows)
+    for cache in (*known, own_vectors, encoder_rows, encoder_row, detector_rows):
         cache.clear()
 
 

@@ -10,7 +10,6 @@ from pages.parts import cached, cached_train, columns, palette, query
 from pages.parts.answers import Gathered
 from pages.parts.guard import guarded
 from pages.parts.link import View
-from pages.parts.shell import there
 
 SIDE = 640
 OPENED = "opened_hit"
@@ -52,7 +51,7 @@ def menu(view: View, name: str) -> dict:
         rank = 1 + sum(score > place[name] for score in place.values())
         facts.append(("Leaderboard", f"{rank} of {len(place)} on this gallery, mAP {place[name]:.3f}"))
     links = [["map", "Open its map"]]
-    if name in place and there("pages/metrics.py"):
+    if name in place:
         links.append(["board", "Open the leaderboard"])
     if name in {card["name"] for card in cached_train.cards()}:
         links.append(["card", "Open its model card"])

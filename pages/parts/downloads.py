@@ -64,8 +64,7 @@ def _offer(kind: str, name: str, title: str, was_working: bool) -> None:
         st.rerun()
     last = ended(kind, name)
     if last is not None and last.state != "done":
-        headline = "The download failed." if last.state == "failed" else "The download was stopped."
-        note(headline, public(last.message), "bad" if last.state == "failed" else "")
+        note(f"{builds.ending(last, 'download')}.", public(last.message), "bad" if last.state == "failed" else "")
 
 
 def _running(job: JobStatus, title: str) -> None:

@@ -10,7 +10,7 @@ from core.services.library import uploads
 from pages.parts import answers, builds, cached, components, given, key
 from pages.parts.answers import Gathered
 from pages.parts.link import View
-from pages.parts.shell import MENU, there
+from pages.parts.shell import MENU
 from pages.parts.words import heading, quiet, text, trouble
 
 ROWS = 5
@@ -20,8 +20,6 @@ DOORS = {
     "Map": "See how each encoder arranges the gallery.",
     "Metrics": "Which encoder is better, and is the difference certain?",
     "Index lab": "What does a faster, approximate search lose?",
-    "Learn": "How each approach works, with live parts.",
-    "Arena": "Vote on hidden encoders, then see who they were.",
     "Train": "Train an encoder of your own.",
     "Library": "Data sets, encoders and caches: add your pictures, build, delete.",
 }
@@ -125,7 +123,7 @@ def doors() -> None:
     heading("Where to go")
     with st.container(key="doors"):
         for name, path, icon in MENU:
-            if name in DOORS and there(path):
+            if name in DOORS:
                 with st.container(key=f"panel_door_{name.lower().replace(' ', '_')}", gap=None):
                     st.page_link(path, label=name, icon=icon)
                     quiet(DOORS[name])

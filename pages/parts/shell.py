@@ -12,7 +12,6 @@ from streamlit.delta_generator import DeltaGenerator
 from core.services import warm
 from pages.parts import given
 
-ROOT = Path(__file__).parent.parent.parent
 STYLE = Path(__file__).parent / "web" / "style.css"
 KEPT = "keep_"
 """Widgets whose key starts so keep their value when another page was shown in between."""
@@ -23,8 +22,6 @@ MENU = (
     ("Map", "pages/map.py", ":material/bubble_chart:"),
     ("Metrics", "pages/metrics.py", ":material/leaderboard:"),
     ("Index lab", "pages/index_lab.py", ":material/speed:"),
-    ("Learn", "pages/learn.py", ":material/school:"),
-    ("Arena", "pages/arena.py", ":material/how_to_vote:"),
     ("Train", "pages/train.py", ":material/model_training:"),
     ("Library", "pages/library.py", ":material/photo_library:"),
 )
@@ -53,11 +50,6 @@ def shell(page: str, purpose: str, title: str = "") -> DeltaGenerator:
         return st.container(horizontal=True, width="content", key="head_actions")
 
 
-def there(path: str) -> bool:
-    """Whether a page of the menu exists in this version."""
-    return (ROOT / path).is_file()
-
-
 def _keep_values() -> None:
     for key in list(st.session_state):
         if isinstance(key, str) and key.startswith(KEPT):
@@ -68,6 +60,5 @@ def _menu(page: str) -> None:
     with st.sidebar, st.container(gap=None, key="menu"):
         st.html('<div class="ll-brand">Lookalike</div>')
         for name, path, icon in MENU:
-            if there(path):
-                place = st.container(key="menu_here" if name == page else f"menu_{path}")
-                place.page_link(path, label=name, icon=icon, width="stretch")
+            place = st.container(key="menu_here" if name == page else f"menu_{path}")
+            place.page_link(path, label=name, icon=icon, width="stretch")

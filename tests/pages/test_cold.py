@@ -7,10 +7,10 @@ import pytest
 from core.services import jobs
 from core.services.embedding.opening import FIRST_ENCODERS
 from pages.parts import answers
-from pages.parts.shell import MENU, there
+from pages.parts.shell import MENU
 from tests.pages.reading import columns, component, html
 
-PAGES = [(name, "" if path == "streamlit_app.py" else path[6:-3]) for name, path, _ in MENU if there(path)]
+PAGES = [(name, "" if path == "streamlit_app.py" else path[6:-3]) for name, path, _ in MENU]
 FIRST = list(FIRST_ENCODERS)
 
 

@@ -437,12 +437,3 @@ def test_an_unlabelled_upload_is_kept_under_the_artifacts_and_nowhere_else(compa
     token = param(give(compare(), picture()), "query")[3:]
     assert uploads.read(token) == picture()
     assert [path.name for path in artifacts.rglob(token)] == [token]
-
-
-@pytest.mark.parametrize("index", ["hamming:rerank=4", "factory:IVF16,SQ8", "voyager"])
-def test_an_index_with_knobs_or_a_factory_string_is_kept_in_the_link(compare, index):
-    app = compare(index=index)
-    assert not app.exception
-    assert param(app, "index") == index
-    assert app.session_state["keep_index"] == index
-    assert all(column["state"] == "done" for column in columns(app).values())

@@ -139,7 +139,7 @@ def test_the_main_subject_is_always_searched_with_where_that_was_asked(compare, 
     app = compare(always="1")
     box = (0.48, 0.48, 1.0, 1.0)
     assert subject(app)["box"] == pytest.approx(box)
-    assert (param(app, "box"), param(app, "always")) == ("0.51,0.51,0.99,0.99", "1")
+    assert (param(app, "box"), param(app, "always")) == ("0.48,0.48,1,1", "1")
     assert ids(app) == expected(catalogue, box)
     whole = chosen(app, crop.WHOLE)
     assert subject(whole)["box"] is None

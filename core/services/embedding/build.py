@@ -79,6 +79,25 @@ def is_built(dataset: Dataset, name: str) -> bool:
         return False
 
 
+def lacks_index(dataset: Dataset, name: str, index: str) -> bool:
+    """Whether a search by ``index`` through an encoder that is built would have to build the index first, and that takes a while.
+
+    What can't be built at all is not lacking: the search says what is wrong with it.
+    """
+    try:
+        spec = index_spec(index)
+        made = indexes.get(spec.name)
+        if made.exact or made.state().kind != "ready":
+            return False
+        encoder = ready_encoder(dataset, name, may_fit=False, load=False)
+        rows = len(dataset.items)
+        made.fits(rows, encoder.dim, **spec.build)
+        instant = galleries.is_instant(made, rows, encoder.dim, spec.build)
+        return not instant and not galleries.is_built(dataset, encoder, spec.name, **spec.build)
+    except UserError:
+        return False
+
+
 def _own(encoder: Encoder) -> bool:
     return encoder.base is None and encoder.tier != "imported"
 

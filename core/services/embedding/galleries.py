@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,10 @@ from core.services.embedding import embed
 from core.types import Progress, Protocol
 
 KIND = embed.INDEXES
+INSTANT_S = 0.1
+"""What is built in so much time of one quiet core is built without asking: a busy machine takes several times as long."""
+TINY = 50_000
+"""So many numbers (vectors x dimensions) are indexed in that time by any index."""
 
 
 def gallery_rows(dataset: Dataset, found: embed.Embeddings, protocol: Protocol) -> np.ndarray:
@@ -45,6 +50,15 @@ def gallery_index(
 def is_built(dataset: Dataset, encoder: Encoder, name: str, **knobs: float) -> bool:
     """Whether :func:`gallery_index` would only read. Raises UserError: the index or a knob is unknown."""
     return store.find(KIND, store.key(_causes(dataset, encoder, indexes.get(name), knobs))) is not None
+
+
+def is_instant(index: Index, rows: int, dim: int, knobs: Mapping[str, float]) -> bool:
+    """Whether ``rows`` vectors of ``dim`` dimensions are indexed while nobody notices, by an estimate: an exact index copies
+    them, a tiny gallery takes no time, and some indexes say how long they take at their default knobs."""
+    if index.exact or rows * dim <= TINY:
+        return True
+    usual = all(value == index.build_knobs[name].default for name, value in knobs.items())
+    return index.build_ns is not None and usual and rows * dim * index.build_ns <= INSTANT_S * 1e9
 
 
 def _causes(dataset: Dataset, encoder: Encoder, index: Index, knobs: dict) -> dict:

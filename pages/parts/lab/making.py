@@ -35,9 +35,7 @@ def _offer(now: LabView, absent: bool) -> None:
     if cost.missing:
         note("Something is missing.", " ".join(cost.missing), tone="bad")
         return
-    last = builds.ended(now.base.dataset, now.encoder)
-    if last is not None and last.state in ("failed", "cancelled"):
-        note("The build failed." if last.state == "failed" else "The build was stopped.", public(last.message), tone="bad")
+    _ending(builds.ended(now.base.dataset, now.encoder))
     note(f"{palette.title(now.encoder)} has no vectors of {title} yet.", f"Building them: {builds.estimate_words(cost, absent)}.")
     if st.button("Download and build" if absent else "Build", type="primary", key="lab_build"):
         builds.start(now.base.dataset, [now.encoder])
@@ -52,14 +50,18 @@ def index_ready(now: LabView, spec: str) -> bool:
     if job := watching.active(wanted):
         live(_watch, job.id, every=0.8)
         return False
-    last = watching.ended(wanted)
-    if last is not None and last.state in ("failed", "cancelled"):
-        note("The build failed." if last.state == "failed" else "The build was stopped.", public(last.message), tone="bad")
+    _ending(watching.ended(wanted))
     note("This setting is not built yet.", "In a gallery this large it takes seconds to minutes, can be stopped, and is kept.")
     if st.button("Build the index", type="primary", key="lab_build_index"):
         watching.start(f"Build {spec}", wanted)
         st.rerun()
     return False
+
+
+def _ending(last: JobStatus | None) -> None:
+    """How the last try ended, where it did not end well."""
+    if last is not None and (said := builds.ending(last)):
+        note(f"{said}.", public(last.message), tone="bad")
 
 
 def _watch(job_id: str) -> None:
