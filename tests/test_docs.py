@@ -129,6 +129,27 @@ def test_guides_are_reached_from_the_readme():
     assert {page.resolve() for page in PAGES} <= {page.resolve() for page in reached}
 
 
+def test_every_room_has_a_line_in_the_architecture_and_says_what_it_is_for():
+    """Folders of code, and the files that stand alone on top of ``core`` and of its services."""
+    lines = [line for line in (ROOT / "docs" / "architecture.md").read_text().splitlines() if line.startswith("|")]
+    shown = {name for line in lines for name in re.findall(r"`([^`]+)`", line)}
+    folders = [path.parent for room in ("core", "pages") for path in (ROOT / room).rglob("__init__.py")]
+    alone = [path for room in ("core", "core/services") for path in (ROOT / room).glob("*.py") if path.name != "__init__.py"]
+    tested = [path for path in (ROOT / "tests").iterdir() if path.is_dir() and [*path.glob("*.py")]]
+    rooms = {f"{path.relative_to(ROOT)}/" for path in [*folders, *tested]} - {"core/"}
+    assert sorted((rooms | {str(path.relative_to(ROOT)) for path in alone}) - shown) == []
+    silent = [path for path in folders if not ast.get_docstring(ast.parse((path / "__init__.py").read_text()))]
+    assert [str(path.relative_to(ROOT)) for path in silent] == []
+
+
+def test_walks_name_at_most_twelve_files():
+    walks = (ROOT / "docs" / "architecture.md").read_text().partition("## Walks")[2].partition("\n## ")[0].split("\n### ")[1:]
+    steps = [re.findall(r"^\d+\. `([^`]+)`", walk, re.MULTILINE) for walk in walks]
+    assert [len(files) for files in steps] == [len(set(files)) for files in steps]
+    assert len(steps) == 5
+    assert all(1 < len(files) <= 12 for files in steps)
+
+
 def test_what_the_documented_contract_names_is_tested():
     """Each file of contract tests of indexes is named on the page, and the page names no other."""
     named = set(re.findall(r"test_index\w*\.py", (ROOT / "docs" / "add_an_index.md").read_text()))

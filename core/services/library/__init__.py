@@ -1,0 +1,1 @@
+"""What there is: data sets, encoders, indexes and caches as rows; what is brought, uploaded, downloaded and corrected."""
