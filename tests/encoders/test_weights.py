@@ -128,16 +128,29 @@ class _Runs:
         return open, (self.path, "w")
 
 
-@pytest.mark.parametrize("damage", ["empty", "truncated", "garbage", "html"])
+@pytest.mark.parametrize("damage", ["truncated", "garbage", "html"])
 def test_damaged_weights_say_delete_and_download_again(publish, artifacts, damage):
     publish(NAME)
     encoders.get(NAME).load()
     path = home(artifacts) / "model.safetensors"
     data = path.read_bytes()
-    made = {"empty": b"", "truncated": data[: len(data) // 2], "garbage": bytes(reversed(data)), "html": b"<html>404</html>"}
+    made = {"truncated": data[: len(data) // 2], "garbage": bytes(reversed(data)), "html": b"<html>404</html>"}
     path.write_bytes(made[damage])
     with pytest.raises(UserError, match="Delete it and download it again"):
         encoders.get(NAME).load()
+
+
+@pytest.mark.parametrize("size", [0, 16, 100_000])
+def test_blank_weights_count_as_absent_and_are_downloaded_again(publish, artifacts, size):
+    """As a power cut leaves a file: with its name and nothing, or zeros, in it."""
+    publish(NAME)
+    encoders.get(NAME).load()
+    path = home(artifacts) / "model.safetensors"
+    data = path.read_bytes()
+    path.write_bytes(bytes(size))
+    assert encoders.get(NAME).state().kind == "download"
+    encoders.get(NAME).load()
+    assert path.read_bytes() == data
 
 
 def test_weights_of_another_network_are_refused_with_the_names(publish, artifacts):
