@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import streamlit as st
-from core.services.evaluation.cells import Cell
-from core.services.evaluation.leaderboard import cells_of, nothing_to_evaluate
 
 from core.errors import UserError
+from core.services.evaluation.cells import Cell
+from core.services.evaluation.leaderboard import cells_of, nothing_to_evaluate
 from pages.parts import cached_metrics
 from pages.parts.guard import guarded, run
 from pages.parts.metrics import (

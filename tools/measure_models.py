@@ -18,9 +18,6 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from core.services.evaluation import crossing, seen
-from core.services.training.effect import per_query
-
 from core import store
 from core.datasets.base import Dataset
 from core.datasets.paths import open_dataset
@@ -29,6 +26,8 @@ from core.encoders.packaged import PACKAGES
 from core.encoders.trained import CARD, UNTRAINED, Untrained, read_card
 from core.services.embedding import embed
 from core.services.embedding.ready import ready_encoder
+from core.services.evaluation import crossing, seen
+from core.services.training.effect import per_query
 from core.training.settings import expanded
 
 PHOTO = "photo to catalogue"

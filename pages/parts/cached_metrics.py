@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import streamlit as st
+
+from core.errors import UserError
 from core.services.evaluation import audit, crossing, perturb, report_files, reports
 from core.services.evaluation import first_hits as lists
 from core.services.evaluation import leaderboard as leaderboards
 from core.services.evaluation import studies as closer
-
-from core.errors import UserError
 from pages.parts.cached import SHORT, data_uri, dataset, dataset_rows
 
 

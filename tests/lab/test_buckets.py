@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from core.services.index_lab import collisions
-from core.services.index_lab.buckets import buckets
 
 from core.errors import UserError
 from core.indexes import planes
 from core.indexes.base import indexes
 from core.services.embedding import embed
 from core.services.embedding.ready import ready_encoder
+from core.services.index_lab import collisions
+from core.services.index_lab.buckets import buckets
 from tests.lab.conftest import ENCODER
 
 QUERY = "mug-15-0"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from core.services.index_lab.choose import equal_recall, recommend
-from core.services.index_lab.point import Point, speed
 
 from core.errors import UserError
+from core.services.index_lab.choose import equal_recall, recommend
+from core.services.index_lab.point import Point, speed
 
 
 def point(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from core.services.index_lab import curves, enlarge, space
 
 from core.errors import Cancelled, UserError
 from core.services.embedding import embed
 from core.services.embedding.ready import ready_encoder
+from core.services.index_lab import curves, enlarge, space
 from tests.lab.conftest import ENCODER
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from core.services.index_lab import curves, point, space
-from core.services.index_lab.grid import settings
 
 from core.services.embedding.ready import ready_encoder
+from core.services.index_lab import curves, point, space
+from core.services.index_lab.grid import settings
 from tests.lab.conftest import ENCODER
 
 ONE = ("lsh:bits=64,rerank=1",)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from core.services.index_lab import view
 
 from core.errors import UserError
 from core.services.embedding import embed
 from core.services.embedding.ready import ready_encoder
+from core.services.index_lab import view
 from tests.lab.conftest import ENCODER
 
 QUERIES = ("mug-15-0", "backpack-00-3", "sofa-14-2")

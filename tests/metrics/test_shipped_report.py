@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from core.services.evaluation import reports, studies
-from core.services.evaluation.leaderboard import boards, leaderboard
 
 from core import store
+from core.services.evaluation import reports, studies
+from core.services.evaluation.leaderboard import boards, leaderboard
 
 FOLDER = store.shipped() / "reports" / "leaderboard"
 BOARDS = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from core.services.index_lab.point import Point
 
+from core.services.index_lab.point import Point
 from pages.parts.lab import chart, knobs, loss, state
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pyarrow.parquet as parquet
 import pytest
-from core.services.training import effect, runs
 from PIL import Image
 
 from core.cli.main import main
+from core.services.training import effect, runs
 
 pytestmark = pytest.mark.slow
 LITE = "tf_efficientnet_lite0.in1k"

@@ -6,12 +6,12 @@ import json
 import time
 
 import pytest
-from core.services.training import runs, train
 
 from core.cli.main import main
 from core.encoders.base import encoders
 from core.errors import Cancelled
 from core.services import jobs
+from core.services.training import runs, train
 from core.training.resolve import resolve
 from core.training.runs import Run
 from core.training.train import begin, work

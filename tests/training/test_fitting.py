@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from core.services.training import budget, effect, pace, plan, runs, train
-from core.services.training.budget import MAX_PASSES, fitted
 
 from core.cli.main import main
 from core.datasets.paths import open_dataset
 from core.encoders.base import encoders
 from core.encoders.trained import find_model
+from core.services.training import budget, effect, pace, plan, runs, train
+from core.services.training.budget import MAX_PASSES, fitted
 from core.training.batches import fit_batch, quotas, shared_out
 from core.training.resolve import draft, resolve
 from core.training.runs import COMPARING, LEARNING, PACE, PICTURES, WEIGHTS, Run, create, record_settings

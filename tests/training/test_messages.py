@@ -8,11 +8,11 @@ import re
 from pathlib import Path
 
 import pytest
-from core.services.training import train
 
 from core.encoders.packaged import PACKAGES, broken
 from core.encoders.trained_networks import Blueprint, wrong_size
 from core.errors import UserError
+from core.services.training import train
 from core.training import runs
 from core.training.batches import check_batch
 from core.training.resolve import resolve

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from core.services.training import effect, runs, train
-from core.services.training.plan import plan
 
 from core.cli.main import main
+from core.services.training import effect, runs, train
+from core.services.training.plan import plan
 from core.training.resolve import resolve
 from core.training.runs import Run
 from core.training.train import WEIGHTS, begin, make_network, work

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from core.services.training import runs
 
 from core import store
 from core.encoders.base import encoders
 from core.encoders.trained import Trained, Untrained, find_model
 from core.encoders.trained_networks import SLIM, Blueprint, build
 from core.errors import UserError
+from core.services.training import runs
 from core.training.runs import Run
 from core.training.settings import override, read_recipe, recipe_names
 from core.training.train import begin, work

@@ -6,11 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from core.services.training import train
 from PIL import Image
 
 from core import store
 from core.errors import UserError
+from core.services.training import train
 from core.training import runs
 from core.training.settings import override, parse_pairs, read_recipe, recipe_names
 from core.training.train import begin, check, resolve

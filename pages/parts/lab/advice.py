@@ -5,9 +5,9 @@ from __future__ import annotations
 from html import escape
 
 import streamlit as st
+
 from core.services.index_lab.choose import Advice
 from core.services.index_lab.curves import Point
-
 from pages.parts import cached, cached_lab
 from pages.parts.guard import guarded
 from pages.parts.lab import chart, hues, state

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from html import escape
 
 import numpy as np
-from core.services.index_lab.buckets import Buckets, Pair
 
+from core.services.index_lab.buckets import Buckets, Pair
 from pages.parts import cached
 from pages.parts.lab import rows
 

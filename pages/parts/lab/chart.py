@@ -8,8 +8,8 @@ from html import escape
 from itertools import groupby
 
 import streamlit as st
-from core.services.index_lab.curves import Point
 
+from core.services.index_lab.curves import Point
 from pages.parts import palette
 from pages.parts.lab import hues, state
 from pages.parts.words import size

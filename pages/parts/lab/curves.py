@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 import streamlit as st
+
 from core.services.index_lab import choose
 from core.services.index_lab.choose import Equal
 from core.services.index_lab.curves import Plan, Point
-
 from pages.parts import cached, cached_lab, link
 from pages.parts.guard import guarded
 from pages.parts.lab import chart, growing, measuring, state

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
-from core.services.index_lab.curves import Point
 
+from core.services.index_lab.curves import Point
 from pages.parts.lab import chart, hues
 
 WEB = Path(__file__).parent.parent / "web"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import streamlit as st
-from core.services.index_lab.buckets import Buckets
 
+from core.services.index_lab.buckets import Buckets
 from pages.parts import cached_lab, palette
 from pages.parts.guard import guarded
 from pages.parts.lab import bits, state

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import streamlit as st
-from core.services.index_lab.waterfall import CODES, Stage, Waterfall
 
 from core.metrics import table as metrics
+from core.services.index_lab.waterfall import CODES, Stage, Waterfall
 from pages.parts import cached, cached_lab, components, gallery, link, palette
 from pages.parts.guard import guarded
 from pages.parts.lab import hues, making, rows, state

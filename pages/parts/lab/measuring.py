@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import streamlit as st
-from core.services.index_lab import curves
-from core.services.index_lab.curves import Plan
 
 from core.errors import UserError
+from core.services.index_lab import curves
+from core.services.index_lab.curves import Plan
 from core.services.jobs import JobStatus
 from pages.parts import builds, cached, cached_lab, watching
 from pages.parts.guard import guarded, public

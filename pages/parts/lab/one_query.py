@@ -5,9 +5,9 @@ from __future__ import annotations
 from html import escape
 
 import streamlit as st
+
 from core.services.index_lab.point import Point, speed
 from core.services.index_lab.view import QueryView
-
 from pages.parts import builds, cached, cached_lab, watching
 from pages.parts.guard import guarded
 from pages.parts.lab import custom, hues, knobs, making, measuring, rows, state

@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 
 import streamlit as st
-from core.services.evaluation.cells import Cell
 
+from core.services.evaluation.cells import Cell
 from pages.parts import cached, cached_metrics, palette
 from pages.parts.metrics import choice
 from pages.parts.metrics.choice import Choice

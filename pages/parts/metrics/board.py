@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.leaderboard import Leaderboard
-
 from pages.parts import cached_metrics
 from pages.parts.metrics import pairs, standings
 from pages.parts.metrics.choice import Choice

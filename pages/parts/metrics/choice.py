@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
+
 from core.services.evaluation.leaderboard import boards, metrics_of
 from core.services.evaluation.reports import Report
-
 from pages.parts import cached_metrics
 
 EVERY = "All classes"

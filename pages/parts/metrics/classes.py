@@ -6,8 +6,8 @@ from html import escape
 
 import numpy as np
 import streamlit as st
-from core.services.evaluation.cells import Cell
 
+from core.services.evaluation.cells import Cell
 from pages.parts import cached_metrics, palette
 from pages.parts.metrics.choice import Choice
 from pages.parts.metrics.naming import name_of, short

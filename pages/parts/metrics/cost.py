@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import streamlit as st
+
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.latency import BUSY
-
 from pages.parts import cached_metrics, palette
 from pages.parts.metrics import evaluation, worth
 from pages.parts.metrics.choice import Choice

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import streamlit as st
-from core.services.evaluation import crossing
 
 from core.errors import UserError
+from core.services.evaluation import crossing
 from pages.parts import cached_metrics
 from pages.parts.words import quiet, trouble
 

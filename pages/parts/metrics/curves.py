@@ -7,8 +7,8 @@ from html import escape
 
 import plotly.graph_objects as go
 import streamlit as st
-from core.services.evaluation.cells import Cell
 
+from core.services.evaluation.cells import Cell
 from pages.parts import palette
 from pages.parts.metrics import evaluation
 from pages.parts.metrics.choice import Choice

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import streamlit as st
-from core.services.evaluation.first_hits import Beginning
 
 from core.errors import UserError
+from core.services.evaluation.first_hits import Beginning
 from pages.parts import cached, cached_metrics, gallery, palette
 from pages.parts.components import WEB, _nothing
 from pages.parts.guard import guarded

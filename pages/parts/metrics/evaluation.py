@@ -6,12 +6,12 @@ import re
 import time
 
 import streamlit as st
-from core.services.evaluation.cells import Cell
-from core.services.evaluation.crossing import SUFFIX
 
 from core.services import jobs
 from core.services.embedding import opening
 from core.services.embedding.roles import BY
+from core.services.evaluation.cells import Cell
+from core.services.evaluation.crossing import SUFFIX
 from pages.parts import cached, cached_metrics, jobs_view, settings
 from pages.parts.encoder_names import meant
 from pages.parts.metrics import cross

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import streamlit as st
+
 from core.services.evaluation import report_files
 from core.services.evaluation.cells import Cell
-
 from pages.parts import cached, cached_metrics, components, palette
 from pages.parts.metrics.choice import Choice
 from pages.parts.words import quiet

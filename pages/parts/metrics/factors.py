@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import streamlit as st
-from core.services.evaluation.cells import Cell
 
+from core.services.evaluation.cells import Cell
 from pages.parts import cached_metrics, palette
 from pages.parts.metrics import missing
 from pages.parts.metrics.choice import Choice

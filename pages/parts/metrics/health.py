@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import plotly.graph_objects as go
 import streamlit as st
-from core.services.evaluation.cells import Cell
 
+from core.services.evaluation.cells import Cell
 from pages.parts import cached_metrics, palette
 from pages.parts.metrics import choice, missing
 from pages.parts.metrics.choice import Choice

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from core.services.evaluation.cells import Cell
-
 from pages.parts.metrics import evaluation
 from pages.parts.metrics.choice import Choice
 from pages.parts.shell import hosted

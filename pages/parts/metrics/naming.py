@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from core.services.evaluation.cells import Cell
-
 from core.metrics import table
+from core.services.evaluation.cells import Cell
 from pages.parts import palette
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from html import escape
 
 import streamlit as st
-from core.services.evaluation.leaderboard import Leaderboard
 
 from core.metrics.statistics import LEVEL
+from core.services.evaluation.leaderboard import Leaderboard
 from pages.parts.metrics.naming import name_of, short
 from pages.parts.words import quiet
 

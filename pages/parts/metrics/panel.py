@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import streamlit as st
-from core.services.evaluation.cells import Cell
-from core.services.evaluation.leaderboard import cells_of, method, seen_in_words
 
 from core.errors import UserError
 from core.metrics import table
 from core.services.embedding.roles import CROSS_DOMAIN
+from core.services.evaluation.cells import Cell
+from core.services.evaluation.leaderboard import cells_of, method, seen_in_words
 from pages.parts import cached_metrics, palette
 from pages.parts.metrics import choice
 from pages.parts.metrics.choice import Choice

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from html import escape
 
 import streamlit as st
+
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.leaderboard import Separation
-
 from pages.parts import cached_metrics, palette
 from pages.parts.metrics import choice, duels
 from pages.parts.metrics.choice import ONE, OTHER, Choice

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
+
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.leaderboard import Leaderboard, Standing
 from core.services.evaluation.seen import ALL, PART
-
 from pages.parts import palette
 from pages.parts.components import WEB
 from pages.parts.metrics import choice

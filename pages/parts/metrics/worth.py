@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import streamlit as st
+
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.leaderboard import Standing
-
 from pages.parts import palette
 from pages.parts.metrics import choice, labels
 from pages.parts.metrics.naming import milliseconds, name_of, short

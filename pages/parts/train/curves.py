@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import streamlit as st
-from core.services.training.runs import RunStatus, thinned, trend
 
 from core.metrics import table
+from core.services.training.runs import RunStatus, thinned, trend
 from pages.parts import cached_train, palette
 from pages.parts.words import caption, quiet
 

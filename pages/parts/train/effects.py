@@ -5,10 +5,10 @@ from __future__ import annotations
 from html import escape
 
 import streamlit as st
-from core.services.training.effect import Effect
 
 from core.services import jobs
 from core.services.jobs import JobStatus
+from core.services.training.effect import Effect
 from pages.parts import builds, cached, cached_train, guard, palette
 from pages.parts.shell import hosted
 from pages.parts.train import rank_changes

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 
 import streamlit as st
-from core.services.training import train
 
+from core.services.training import train
 from pages.parts import cached_train
 from pages.parts.train import more
 from pages.parts.words import caption, facts, quiet, size

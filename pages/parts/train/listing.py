@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 import streamlit as st
-from core.services.training.runs import RunStatus
 
 from core.errors import UserError
+from core.services.training.runs import RunStatus
 from pages.parts import cached_train
 from pages.parts.train import state
 from pages.parts.words import ago, count, duration, heading, note, quiet, row_html

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from html import escape
 
 import streamlit as st
-from core.services.training.effect import Effect, RankChange
 
 from core.errors import UserError
+from core.services.training.effect import Effect, RankChange
 from pages.parts import cached, gallery
 from pages.parts.words import quiet
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from html import escape
 
 import streamlit as st
-from core.services.training import runs, train
-from core.services.training.runs import RunStatus
 
 from core.errors import UserError
+from core.services.training import runs, train
+from core.services.training.runs import RunStatus
 from pages.parts import cached_train, guard
 from pages.parts.shell import hosted
 from pages.parts.train import capabilities, curves, effects, facts, listing, state

@@ -6,12 +6,12 @@ import json
 import shlex
 
 import streamlit as st
-from core.services.training import train
-from core.services.training.plan import Plan
 
 from core.errors import UserError
 from core.services import jobs
 from core.services.jobs import JobStatus
+from core.services.training import train
+from core.services.training.plan import Plan
 from pages.parts import builds, cached, cached_train, guard
 from pages.parts.train import setup, state
 from pages.parts.words import count, duration, facts, note, quiet, size, trouble

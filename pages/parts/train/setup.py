@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import streamlit as st
-from core.services.training.plan import advice
 
+from core.services.training.plan import advice
 from pages.parts import cached, cached_train
 from pages.parts.train import more
 from pages.parts.words import caption, quiet
