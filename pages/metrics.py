@@ -28,7 +28,7 @@ from pages.parts.metrics import (
 )
 from pages.parts.metrics.choice import Choice
 from pages.parts.shell import hosted, shell
-from pages.parts.words import note, trouble
+from pages.parts.words import note, short, trouble
 
 STYLE = Path(__file__).parent / "parts" / "web" / "metrics.css"
 VIEWS = {
@@ -49,6 +49,8 @@ def main() -> None:
     st.html(STYLE)
     choice.restore()
     evaluation.look_again()
+    for name in cached_metrics.damaged_reports():
+        note(f"The report {short(name)} can\u2019t be read.", "Its files are damaged. Evaluate again to have it back.")
     if not choice.reports():
         _first_report()
         return

@@ -20,6 +20,13 @@ def listing() -> list[str]:
     return list(dict.fromkeys([*sorted(own, key=own.__getitem__, reverse=True), *came]))
 
 
+def damaged() -> list[str]:
+    """Names of the user's own reports whose files are not what was written; :func:`listing` leaves them out."""
+    home = store.root()
+    there = [path for path in store.listed(home / FOLDER) if path.name[0] != "." and (path / "report.json").is_file()]
+    return sorted({path.name for path in there} - {path.name for path in _whole(home)})
+
+
 def _whole(home: Path) -> list[Path]:
     """Folders of reports whose files are what was written."""
     found = [path for path in store.listed(home / FOLDER) if path.name[0] != "." and (path / "report.json").is_file()]

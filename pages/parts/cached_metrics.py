@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import UserError
+from core.services import saved_reports
 from core.services.evaluation import audit, crossing, perturb, report_files, reports
 from core.services.evaluation import first_hits as lists
 from core.services.evaluation import leaderboard as leaderboards
@@ -16,6 +17,12 @@ from pages.parts.cached import SHORT, data_uri, dataset, dataset_rows
 def report_rows() -> list[tuple[str, float]]:
     """Names of the reports with the time of their last change."""
     return [(name, (reports.find(name) / "report.json").stat().st_mtime) for name in reports.listing()]
+
+
+@st.cache_data(max_entries=2, ttl=SHORT, show_spinner=False)
+def damaged_reports() -> list[str]:
+    """Names of the user's own reports that can't be read any more."""
+    return saved_reports.damaged()
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)

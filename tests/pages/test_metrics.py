@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from core import store
 from core.services import jobs
 from core.services.evaluation import crossing, reports
 from core.services.evaluation.evaluate import evaluate
@@ -224,7 +225,7 @@ def test_without_a_report_the_page_offers_to_make_one(open_page, monkeypatch):
 
 def test_a_damaged_report_is_a_message(open_page, report, artifacts):
     (artifacts / "reports" / report / "scores.npz").write_bytes(b"PK")
-    assert "can't be read" in unescape(html(open_page("metrics", report=report)))
+    assert f"The report {report} can\u2019t be read." in unescape(html(open_page("metrics", report=report)))
 
 
 @pytest.fixture
@@ -267,6 +268,7 @@ def test_what_encoders_have_seen_stands_beside_their_figures(open_page, report, 
     told = json.loads((folder / "report.json").read_text())
     told["rows"][1]["card"] |= {"seen": "training part", "seen in words": "trained on its training part"}
     (folder / "report.json").write_text(json.dumps(told))
+    store.write_meta(folder, {})  # as if it had been saved so
     app = open_page("metrics", report=report, view="Leaderboard")
     shown = {row["name"]: row["seen"] for row in component(app, "standings")["rows"]}
     assert shown == {"hsv.12x4x4": None, "hog.8x8": None,
