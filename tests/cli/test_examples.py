@@ -20,7 +20,7 @@ from tests.cli.test_help import commands, examples, words_of
 from tests.plugged import numbered, paint
 
 READY = ["hsv.12x4x4", "tiny.16x16"]
-SMALL = ("tune --dataset catalogue --encoder hog.8x8", "--encoders ready")
+SMALL = ("tune --dataset catalogue --encoder hog.8x8", "--encoders ready", "saliency")
 """Examples that ask so much of the gallery that a small one is given to them."""
 LEARN = [
     "--backbone", "test_resnet", "--epochs", "1", "--threads", "1",
