@@ -24,6 +24,7 @@ class AlignedUmap(Umap):
     """UMAP that starts from the anchor's places and is drawn back to them; without an anchor it is UMAP itself."""
 
     name = "aligned"
+    version = 2
     title = "Aligned UMAP"
     about = "UMAP, with each picture also drawn towards its place on the first encoder's map, so that maps can be compared."
     reading = (

@@ -29,6 +29,7 @@ class Umap(Projection):
     """McInnes, Healy and Melville, 2018. New vectors are placed among their neighbours (:mod:`core.projections.placing`)."""
 
     name = "umap"
+    version = 2
     title = "UMAP"
     about = "Keeps each picture near its nearest neighbours. Good for groups; distances between groups mean little."
     reading = READING
