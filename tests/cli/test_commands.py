@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.services.embedding import galleries
 from core.services.library import library
 from core.services.search.search import Query, search
 from tests.plugged import numbered, paint, wait_for
@@ -93,6 +94,16 @@ def test_search_prints_exactly_what_is_promised(plugged, gallery):
     assert (found["left_out"], found["remarks"]) == ("cold/00002.png", ["Left out: cold/00002.png, the query itself."])
     found = plugged.json(*command, "--include-self")
     assert (found["hits"][0]["id"], found["hits"][0]["score"]) == ("cold/00002.png", pytest.approx(1.0))
+
+
+def test_a_search_says_that_it_builds_an_index_that_is_missing(here, gallery, monkeypatch):
+    monkeypatch.setattr(galleries, "TINY", 0)
+    command = ("search", *asked(gallery, "--encoder", "tiny.16x16", "-k", "3", "--json"))
+    assert "index" not in here(*command)[2], "an exact one takes no time"
+    code, out, told = here(*command, "--index", "hnsw:M=8")
+    assert (code, len(json.loads(out)["hits"])) == (0, 3)
+    assert "building the index hnsw:M=8 for tiny.16x16: 12 of 12" in " ".join(told.split())
+    assert here(*command, "--index", "hnsw:M=8")[2] == "", "it is kept"
 
 
 def test_compare_adds_the_agreement(plugged, gallery):

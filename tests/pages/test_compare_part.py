@@ -40,7 +40,7 @@ def test_a_part_is_chosen_searched_and_left_again(open_page):
 
 
 def test_a_link_restores_the_part(open_page):
-    app = open_page("compare", where="category=ring", query="item:mug-15-0", index="hnsw:efSearch=32")
+    app = open_page("compare", where="category=ring", query="item:mug-15-0", index="sq8:rerank=4")
     assert "Not everything" not in html(app)
     assert (app.session_state[part.FIELD], app.session_state[part.VALUES]) == ("category", ["ring"])
     assert param(app, "where") == "category=ring"
