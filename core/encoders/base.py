@@ -90,6 +90,10 @@ class Encoder(ABC):
         """This encoder, fitted."""
         return self
 
+    def _need_fit(self) -> None:
+        if not self.fitted:
+            raise UserError(f"{self.name} has to be fitted on the gallery first.", fix="Build it.")
+
 
 def register(cls: type[Encoder]) -> type[Encoder]:
     """Class decorator: make an encoder known by its ``name``."""

@@ -56,8 +56,7 @@ class SiftVlad(Encoder):
         return np.zeros((0, 128), np.uint8) if found is None else np.rint(found[:400]).clip(0, 255).astype(np.uint8)
 
     def _encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
-        if not self.fitted:
-            raise UserError(f"{self.name} has to be fitted on the gallery first.", fix="Build it.")
+        self._need_fit()
         return np.stack([self._vlad(descriptors) for descriptors in batch])
 
     def _vlad(self, descriptors: np.ndarray) -> np.ndarray:

@@ -101,8 +101,7 @@ class Whitened(Encoder):
         return unit_rows(self._moved(vectors), self.name)
 
     def _moved(self, vectors: np.ndarray) -> np.ndarray:
-        if not self.fitted:
-            raise UserError(f"{self.name} has to be fitted on the gallery first.", fix="Build it.")
+        self._need_fit()
         return (np.asarray(vectors, dtype=np.float32) - self._arrays["mean"]) @ self._arrays["axes"].T
 
     def _refuse(self, count: int, width: int) -> None:
