@@ -45,6 +45,7 @@ def states() -> dict[str, tuple[str, object]]:
         "compare-keys": (f"compare?encoders={','.join(CLASSICAL)}", lambda page: page.keyboard.press("?")),
         "compare-far": (f"compare?encoders={','.join(CLASSICAL[:4])}", _far),
         "compare-unbuilt": (f"compare?encoders={','.join(CLASSICAL[:2])},resnet50.tv_in1k", None),
+        "compare-subject": (f"compare?encoders={','.join(CLASSICAL[:4])}", _subject),
         "compare-forged": ("compare?query=item:nothing&k=9999&encoders=nonsense", None),
         "compare-none": ("compare", _no_encoder),
         "compare-lit": ("compare", _pin),
@@ -158,6 +159,13 @@ def _far(page) -> None:
     given = {"name": "noise.png", "mimeType": "image/png", "buffer": out.getvalue()}
     page.locator(".st-key-panel_query input[type=file]").set_input_files(given)
     page.locator(".notice").first.wait_for()
+
+
+def _subject(page) -> None:
+    """The main subject of the example is searched with, and the rule that chose it is open."""
+    page.get_by_role("button", name="Main subject", exact=True).click()
+    page.locator(".chosen").wait_for()
+    page.locator(".why summary").click()
 
 
 def _tab(name: str):

@@ -81,17 +81,25 @@ def _asking(call: Callable[[Query, str, Dataset], Found | None], view: View) -> 
 
 
 def take(key: str) -> None:
-    """The person chose a part of the query: ``serial|x0,y0,x1,y1``, or ``serial|`` for all of it. Called before the page runs."""
-    serial, _, text = str(st.session_state[key]["boxed"] or "").partition("|")
-    if serial.isascii() and serial.isdigit() and len(serial) < 10:
+    """The person chose a part of a query: ``serial|x0,y0,x1,y1|query``; no numbers are all of it. Called before the page runs.
+
+    A part of a picture that is no longer the query is passed over.
+    """
+    serial, text, query = [*str(st.session_state[key]["boxed"] or "").split("|", 2), "", ""][:3]
+    if not (serial.isascii() and serial.isdigit() and len(serial) < 10):
+        return
+    st.session_state[SERIAL] = int(serial)
+    if query == st.session_state[link.QUERY]:
         edges, _ = crop.read(text) if text else (None, "")
         crop.choose(edges or (crop.WHOLE if crop.always() else None))
-        st.session_state[SERIAL] = int(serial)
 
 
 def _drawn(view: View, found: Found | None) -> dict:
-    """``box`` (what is searched with), ``frames`` (edges, the ``part`` that a click searches with, words), ``main`` (its number,
-    from 0), ``rule``, ``note`` and ``serial``, which tells an older answer from the last choice."""
+    """What the picture needs to draw the subject, and what it sends back with a choice.
+
+    ``box`` is searched with; ``frames`` have edges, the ``part`` that a click searches with, and words; ``main`` is the place of
+    the main one. ``of``, the query, and ``serial`` come back: so an older choice is told from the last.
+    """
     st.session_state[DRAWN] = found is not None
     main = found.main if found else None
     boxes = _shown(found) if found else []
@@ -100,7 +108,8 @@ def _drawn(view: View, found: Found | None) -> dict:
     note = LOOKING if looking else found.note if found and view.box is None else ""
     return {
         "box": view.box, "frames": frames, "main": boxes.index(main) if main else None, "note": note,
-        "rule": rule() if main else "", "off": crop.detector() == crop.OFF, "serial": st.session_state.get(SERIAL, 0),
+        "rule": rule() if main else "", "off": crop.detector() == crop.OFF, "of": view.query,
+        "serial": st.session_state.get(SERIAL, 0),
     }  # fmt: skip
 
 
@@ -121,7 +130,8 @@ def _said(box) -> str:
 def _control() -> None:
     """What looks for the subject, in a window of its own; what can't be used here yet says so, or is fetched there."""
     rows = {row["name"]: row for row in cached.detector_rows()}
-    with st.popover(f"Find the subject: {_title(rows[crop.detector()])}", key=OPEN, on_change="rerun", width="stretch") as place:
+    short = _title(rows[crop.detector()]).partition(" (")[0]
+    with st.popover(f"Find the subject: {short}", key=OPEN, on_change="rerun", width="stretch") as place:
         if not place.open:
             return
         there = [name for name, row in rows.items() if row["state"] == "ready" or name == crop.detector()]

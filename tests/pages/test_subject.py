@@ -20,7 +20,7 @@ from core.services.library.library import open_dataset
 from core.services.search import finding
 from core.services.search.search import Query, place, search
 from core.types import State
-from pages.parts import answers, crop
+from pages.parts import answers, crop, link
 from pages.parts.subject import take
 from tests.pages.reading import columns, component, html, notes, param
 from tests.pages.test_compare import give, picture
@@ -124,15 +124,16 @@ def test_a_part_that_is_chosen_is_searched_in_every_column_and_stands_in_the_lin
 
 
 @pytest.mark.parametrize(("text", "kept"), [
-    ("3|0.1,0.2,0.5,0.75", (0.1, 0.2, 0.5, 0.75)), ("3|", None), ("3|0.9,0.75,0.1,0.2", (0.1, 0.2, 0.9, 0.75)),
-    ("3|nan,0,1,1", None),    ("x|0.1,0.2,0.5,0.75", (0, 0, 0.5, 0.5)), ("", (0, 0, 0.5, 0.5)),
+    ("3|0.1,0.2,0.5,0.75|item:a|b", (0.1, 0.2, 0.5, 0.75)), ("3||item:a|b", None), ("3|nan,0,1,1|item:a|b", None),
+    ("3|0.9,0.75,0.1,0.2|item:a|b", (0.1, 0.2, 0.9, 0.75)), ("x|0.1,0.2,0.5,0.75|item:a|b", (0, 0, 0.5, 0.5)),
+    ("3|0.1,0.2,0.5,0.75|item:other", (0, 0, 0.5, 0.5)), ("3", (0, 0, 0.5, 0.5)), ("", (0, 0, 0.5, 0.5)),
 ])  # fmt: skip
 def test_what_the_picture_sends_is_checked(monkeypatch, text, kept):
-    session = {"query_picture": {"boxed": text}, crop.BOX: (0, 0, 0.5, 0.5)}
+    session = {"query_picture": {"boxed": text}, crop.BOX: (0, 0, 0.5, 0.5), link.QUERY: "item:a|b"}
     monkeypatch.setattr(st, "session_state", session)
     take("query_picture")
     assert session[crop.BOX] == kept
-    assert session.get("box_serial") == (3 if text.startswith("3|") else None)
+    assert session.get("box_serial") == (3 if text.startswith("3") else None)
 
 
 def test_the_main_subject_is_always_searched_with_where_that_was_asked(compare, catalogue):

@@ -46,7 +46,7 @@ function fit(state) {
 
 function drawSubject(state, subject, on) {
   for (const part of [state.sheet, state.parts, state.why]) part.hidden = !subject;
-  if (!subject) { state.hint.textContent = HINT; return; }
+  if (!subject) { state.hint.textContent = HINT; state.hint.hidden = false; return; }
   state.subject = subject;
   state.serial ??= -1;  // another picture: what was chosen on the last one is no answer to wait for
   if (subject.serial >= state.serial && !state.drag && !state.timer) { state.serial = subject.serial; state.box = subject.box; }
@@ -81,7 +81,7 @@ function paint(state) {
   const onMain = main !== null && same(box, frames[main].part), onFrame = frames.some((frame) => same(box, frame.part));
   state.main.hidden = subject.off;
   state.main.disabled = main === null;
-  setPressed(state.whole, !box);
+  setPressed(state.whole, !box && !state.drawing);
   setPressed(state.main, onMain);
   setPressed(state.draw, Boolean(state.drawing || (box && !onFrame)));
   state.note.textContent = subject.note;
@@ -89,6 +89,7 @@ function paint(state) {
   state.summary.textContent = main === null ? "" : `Box ${main + 1} of ${frames.length} is the main subject`;
   state.reason.textContent = subject.rule;
   state.hint.textContent = state.drawing ? DRAW_HINT : HINT;
+  state.hint.hidden = Boolean(box) && !state.drawing;  // it would lie on the box
 }
 
 const setPressed = (button, on) => button.setAttribute("aria-pressed", String(on));
@@ -122,10 +123,11 @@ function setDrawing(state, on) {
 function choose(state, box) {
   clearTimeout(state.timer);
   state.timer = 0;
+  if (state.root.classList.contains("busy")) return;  // another picture is on its way: of two messages the last one stays
   state.box = box && box.map((edge) => Math.round(edge * DIGITS) / DIGITS);
   state.serial += 1;
   state.spoken.textContent = box ? `Searching with the box: ${told(box)}` : "Searching with the whole picture";
-  state.send("boxed", `${state.serial}|${state.box ? state.box.join(",") : ""}`);
+  state.send("boxed", `${state.serial}|${state.box ? state.box.join(",") : ""}|${state.subject.of}`);
   setDrawing(state, false);
 }
 
