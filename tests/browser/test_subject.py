@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 from playwright.sync_api import expect
 
-from core.services.detecting import detector_rows
+from core.services.embedding.detecting import detector_rows
 from tests.browser.test_board import dropped
 from tests.browser.waiting import answered, becomes, eventually, ids
 from tools.serve import settle
