@@ -221,7 +221,7 @@ def test_the_query_picture_takes_what_is_dropped_on_it_and_opens_the_file_window
     becomes(page, lambda: ids(page), before)
     settle(page)
     choosers = []
-    page.on("filechooser", choosers.append)
+    page.on("filechooser", lambda chooser: choosers.append(chooser))
     page.locator(".zone").click()
     page.wait_for_timeout(300)
     assert len(choosers) == 1, "one click, one window"
