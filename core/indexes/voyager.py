@@ -24,6 +24,7 @@ class Voyager(Beside):
     title = "Voyager (graph)"
     about = "Walks a graph of neighbours as HNSW does: the maintained successor of Annoy. Reads its whole file into memory."
     package = "voyager"
+    walks = True
     mapped = False
     build_knobs = {
         "M": Knob(16, (8, 16, 32), "links of each picture", 2, 512),

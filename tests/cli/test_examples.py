@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import socket
 
 import numpy as np
@@ -17,6 +18,8 @@ from core.services.evaluation import crossing
 from core.services.index_lab import measure, view
 from core.services.library import library
 from tests.cli.test_help import commands, examples, words_of
+from tests.detectors.conftest import network  # noqa: F401 (a fixture)
+from tests.detectors.test_yolo import v8
 from tests.plugged import numbered, paint
 
 READY = ["hsv.12x4x4", "tiny.16x16"]
@@ -31,6 +34,7 @@ VECTORS = "vectors --dataset HOME/Pictures --name mymodel --file vectors.npy --i
 FIRST = {
     "vectors --remove": VECTORS,
     "report --name latest": "evaluate --datasets catalogue --encoders hsv.12x4x4 --no-latency",
+    "detectors --remove": "detectors --bring best.onnx --name mine",
     "effect --run": f"train --recipe classify --dataset HOME/Pictures --run {RUN} --no-compare",
 }
 """What has to be there before an example, and the command that makes it."""
@@ -64,13 +68,21 @@ def told(example: str, home) -> list[str]:
     return [*words, *LEARN] if words[0] == "train" and "--dataset" in words else words
 
 
+def downloads(example: str) -> bool:
+    return words_of(example)[0] == "download" or "fasterrcnn" in example
+
+
 def runnable() -> list[str]:
-    return [example for example in examples() if words_of(example)[0] != "download"]
+    return [example for example in examples() if not downloads(example)]
 
 
 @pytest.mark.parametrize("example", runnable())
-def test_examples_run(example, desk, here):
+def test_examples_run(example, desk, here, request):
     line = example.removeprefix("python -m core ")
+    if line.startswith("detectors --"):
+        made = request.getfixturevalue("network")("made", v8())
+        shutil.move(made, "best.onnx")
+        made.parent.rmdir()
     for start, first in FIRST.items():
         if line.startswith(start):
             assert here(*told(first, desk))[0] == 0
@@ -84,7 +96,7 @@ def test_examples_run(example, desk, here):
         json.loads(out)
 
 
-@pytest.mark.parametrize("example", [one for one in examples() if words_of(one)[0] == "download"])
+@pytest.mark.parametrize("example", [one for one in examples() if downloads(one)])
 def test_downloads_without_a_network_end_in_a_sentence(example, desk, here, monkeypatch):
     def refuse(*given):
         raise OSError("no network")
@@ -98,7 +110,7 @@ def test_downloads_without_a_network_end_in_a_sentence(example, desk, here, monk
 
 GIVEN = {
     "dataset": "HOME/Pictures", "encoder": "hog.8x8", "encoders": "hog.8x8", "query": "id:cold/00003.png", "run_id": RUN,
-    "file": "resnet18.pth", "backbone": "resnet18", "name": "resnet.mine",
+    "file": "resnet18.pth", "image": "photo.jpg", "backbone": "resnet18", "name": "resnet.mine",
 }  # fmt: skip
 """What an option that is required is given."""
 NEEDS_MORE = {"download", "evaluate", "train"}

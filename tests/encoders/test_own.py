@@ -13,7 +13,7 @@ from tests.copied import copy, examples, ran
 NAME = "brightness.8x8"
 PAGES = """
 import json, sys
-from core.services import library
+from core.services.library import library
 from streamlit.testing.v1 import AppTest
 from tests.pages.reading import columns, html
 

@@ -178,7 +178,7 @@ def test_command_line(dataset, capsys):
     assert main(["perturb", *asked, "--distortions", "blur", "--sample", "4"]) == 0
     assert "recall@1" in capsys.readouterr().out
     assert main(["health", *asked]) == 0
-    assert "hub skew" in capsys.readouterr().out
+    assert "hubness" in capsys.readouterr().out
     assert main(["audit", "--dataset", dataset.locator, "--encoder", "hsv.12x4x4", "--query", "warm/1.png"]) == 0
     assert "AP@K, divided by hits found" in capsys.readouterr().out
     assert main(["perturb", *asked, "--distortions", "melt"]) == 1

@@ -147,7 +147,7 @@ def test_it_can_be_switched_off(dataset, cold, monkeypatch):
 ENDLESS = """
 import threading, time
 from core.encoders.hog import HOG
-from core.services import library, loading, warm
+from core.services import warm
 began = threading.Event()
 def load(self, progress=None):
     began.set()

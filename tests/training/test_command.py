@@ -76,7 +76,7 @@ def test_what_was_asked_for_or_decided_may_be_said_again(stopped, textures, here
     again = ("--dataset", "textures", "--set", "batch=64", "--set", "lr=3e-3", "--epochs", "2", "--backbone", "test_resnet")
     code, out, err = here("train", "--run", "train-x", "--recipe", "classify", *again, "--threads", "1")
     assert code == 0, err
-    assert out.splitlines()[0] == f"Going on with train-x: classify on {textures}, 2 epochs, classify.tiny"
+    assert out.splitlines()[0] == f"Continuing train-x: classify on {textures}, 2 epochs, classify.tiny"
     assert here("train", "--resume", "train-x", "--set", "batch=12", "--json")[0] == 0
     assert here("train", "--resume", "train-x")[1].startswith("The run train-x is finished: classify.tiny is written out again.")
     code, _, err = here("train", "--resume", "train-x", "--epochs", "3")

@@ -139,7 +139,7 @@ def test_a_handful_of_pictures_is_fine_tuned_with_no_other_option(counts, tmp_pa
     assert "The batch size is" in said
     assert f"Before: {LITE}. After: tf_efficientnet_lite0.finetune." in said
     held = 2 * sum(count >= 4 for count in counts.values())
-    assert f"{held} kept back" in said
+    assert f"{held} held out" in said
     (run,) = runs.run_ids()
     assert Run(run).settings().batch <= sum(counts.values()) // 2
     assert runs.status(run).state == "done"
