@@ -175,7 +175,7 @@ def test_a_column_is_moved_by_dragging_its_head(open_at):
 def test_pictures_have_three_sizes_and_the_link_keeps_them(open_at):
     page = open_at("compare?encoders=hog.8x8,tiny.16x16")
     answered(page, 20)
-    eventually(page, lambda: page.locator(".hit .frame").first.bounding_box()["width"], lambda now: now > 140)  # two columns: large
+    eventually(page, lambda: page.locator(".hit .frame").first.bounding_box()["width"], lambda now: now > 140)
     wide = page.locator(".hit .frame").first.bounding_box()["width"]
     page.get_by_role("radio", name="Large pictures").click()
     eventually(page, lambda: page.locator(".hit .frame").first.bounding_box()["width"], lambda now: now > 1.5 * wide)
