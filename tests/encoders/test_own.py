@@ -12,7 +12,8 @@ from tests.copied import copy, examples, ran
 
 NAME = "brightness.8x8"
 PAGES = """
-import json, sys
+import json, os, sys
+os.environ["LOOKALIKE_WARM"] = "0"  # a process that ends while torch loads in the background is aborted
 from core.services.library import library
 from streamlit.testing.v1 import AppTest
 from tests.pages.reading import columns, html
