@@ -98,7 +98,7 @@ class Where:
         self._inside: dict[str, bool] = {}
 
     def find(self, given: str) -> tuple[str, str] | str:
-        """(path, stamp), or the reason why there is none."""
+        """(path, stamp), or the reason why the row has no picture."""
         self.turned = False
         if _ADDRESS.match(given):
             return "web addresses are not opened: download the picture and give its path"

@@ -50,7 +50,7 @@ class Table:
 
 
 def read_table(path: str, is_row: IsRow | None = None) -> Table:
-    """The rows of a CSV, TSV or ;-separated file. Raises UserError where it is none.
+    """The rows of a CSV, TSV or ;-separated file. Raises UserError where it is no table.
 
     ``is_row(header, cells)`` tells whether cells look like a row of their own: a quote that is never closed is found by the
     rows that it would swallow.

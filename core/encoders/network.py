@@ -101,7 +101,7 @@ class Network(Encoder):
         return weights.state(self.weights_name, self.listed.megabytes * 10**6 if self.listed else 0)
 
     def weights_digest(self) -> str | None:
-        """sha256 of the weights file, or None while there is none."""
+        """sha256 of the weights file, or None where it is not here yet."""
         path = weights.found(self.weights_name)
         return weights.sha256(path) if path else None
 

@@ -15,7 +15,7 @@ EDGES = {
     "category": '<span><i class="near"></i>~ same category</span>',
     "other": '<span><i class="none"></i>✕ other</span>',
 }
-LETTERS = "<span><b><span>A</span></b>found by several</span>"
+LETTERS = "<span><b><span>A</span></b>shared hit</span>"
 
 
 UNKNOWN = "<span>This query has no label, so right and wrong are not known.</span>"

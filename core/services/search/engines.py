@@ -14,7 +14,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.images import decode
-from core.neighbours import dots
+from core.neighbours import cosine_matrix, dots
 from core.services.embedding import embed, galleries
 from core.services.embedding.crops import Cropped
 from core.services.embedding.usual import usual
@@ -104,8 +104,7 @@ class Engine:
         Raises:
             UserError: the picture is not in the gallery, or the query can't be read.
         """
-        vector = self.vector(query)
-        scores = np.asarray(self.found.vectors[self.rows], np.float32) @ vector[0]
+        scores = cosine_matrix(self.vector(query), self.found.vectors, self.rows)[0]
         wanted = np.flatnonzero(self.rows == self._row_of.get(item_of(self.dataset, item_id).id, -1))
         if where:
             scores[~filters.allowed([self._gallery_item(row) for row in range(len(self.rows))], where)] = -np.inf

@@ -166,7 +166,7 @@ function letter(hit, state) {
   });
   badge.tabIndex = -1;
   badge.dataset.pin = hit.id;
-  badge.title = `${hit.letter}: found by several encoders. Click to keep it lit in every column.`;
+  badge.title = `${hit.letter}: a shared hit, found by several encoders. Click to keep it lit in every column.`;
   return badge;
 }
 
