@@ -8,7 +8,11 @@ from pages.parts.shell import shell
 
 
 def main() -> None:
-    shell("Home", "Which encoder finds what you mean? One picture, many encoders, side by side.", title="Lookalike")
+    shell(
+        "Home",
+        "Which encoder finds what you mean? One picture, many encoders, side by side.",
+        title="Lookalike",
+    )
     home.own()
     view, gathered = home.example()
     home.gallery()

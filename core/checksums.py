@@ -1,7 +1,9 @@
-"""Whether a finished folder holds what was written: its ``meta.json`` notes the size and the checksums of every file.
+"""Whether a finished folder holds what was written: its ``meta.json`` notes the size and the
+checksums of every file.
 
-A power cut can leave files of the right size and name without their content, or with half of it. A check reads small files
-whole and samples large ones, once for each state of the folder in a process; ``whole=True`` reads everything.
+A power cut can leave files of the right size and name without their content, or with half of it. A
+check reads small files whole and samples large ones, once for each state of the folder in a
+process; ``whole=True`` reads everything.
 """
 
 from __future__ import annotations
@@ -25,21 +27,29 @@ _sound: dict[str, tuple] = {}
 
 
 def write_meta(folder: Path, noted: dict) -> None:
-    """Write ``meta.json`` into a folder whose other files are finished: what is noted, their sizes, and the checksums."""
+    """Write ``meta.json`` into a folder whose other files are finished: what is noted, their sizes,
+    and the checksums."""
     found = states(folder)
     sizes = {name: state[0] for name, state in found.items() if name != META}
-    meta = {**noted, "files": sizes, "checksums": {name: checksums(folder / name, size) for name, size in sizes.items()}}
+    meta = {
+        **noted,
+        "files": sizes,
+        "checksums": {name: checksums(folder / name, size) for name, size in sizes.items()},
+    }
     meta = json.loads(json.dumps(meta))  # as it will be read: keys are text then
     (folder / META).write_text(json.dumps({**meta, "checksum": _of_meta(meta)}))
 
 
 def parse_meta(text: str) -> dict:
-    """What ``meta.json`` says. Raises ValueError where that is no object, or not what was written."""
+    """What ``meta.json`` says. Raises ValueError where that is no object, or not what was
+    written."""
     meta = json.loads(text)
     if not isinstance(meta, dict):
         raise ValueError("it is not an object")
     known = meta.pop("checksum", None)
-    if known != _of_meta(meta) and (known is not None or "checksums" in meta):  # before there were checksums it had none
+    if known != _of_meta(meta) and (
+        known is not None or "checksums" in meta
+    ):  # before there were checksums it had none
         raise ValueError("its checksum differs")
     built = meta.get("built")
     if built is not None and not isinstance(built, int | float):
@@ -54,7 +64,8 @@ def _of_meta(meta: dict) -> str:
 def damaged(folder: Path, meta: dict, *, whole: bool = False) -> dict[str, str]:
     """File -> what is wrong with it; empty where the folder holds what ``meta`` says.
 
-    Folders of before there were checksums are judged by sizes and by how their files begin: never with zeros alone.
+    Folders of before there were checksums are judged by sizes and by how their files begin: never
+        with zeros alone.
     """
     sizes, sums = meta.get("files"), meta.get("checksums") or {}
     found = states(folder)
@@ -62,7 +73,10 @@ def damaged(folder: Path, meta: dict, *, whole: bool = False) -> dict[str, str]:
         return {}
     if not isinstance(sizes, dict):
         sizes = {name: state[0] for name, state in found.items()}
-    faults = {name: _fault(folder / name, found.get(name), size, sums.get(name), whole) for name, size in sizes.items()}
+    faults = {
+        name: _fault(folder / name, found.get(name), size, sums.get(name), whole)
+        for name, size in sizes.items()
+    }
     wrong = {name: fault for name, fault in faults.items() if fault}
     if not wrong:
         if len(_sound) >= REMEMBERED:
@@ -81,13 +95,18 @@ def _fault(path: Path, state: tuple | None, size: int, known: list[str] | None, 
         if known is None:
             return "begins with zeros" if begins_with_zeros(path) else ""
         own = checksums(path, size) if whole else [None, sampled(path, size)]
-        return "its content has changed" if own[1] != known[1] or (whole and own[0] != known[0]) else ""
+        return (
+            "its content has changed"
+            if own[1] != known[1] or (whole and own[0] != known[0])
+            else ""
+        )
     except OSError as error:
         return f"can't be read: {error.strerror}"
 
 
 def begins_with_zeros(path: Path) -> bool:
-    """Whether a file is empty or has nothing but zeros at its beginning: no format that is kept here has."""
+    """Whether a file is empty or has nothing but zeros at its beginning: no format that is kept
+    here has."""
     with open(path, "rb") as file:
         return not file.read(16).strip(b"\0")
 
@@ -116,7 +135,8 @@ def sampled(path: Path, size: int) -> str:
 
 
 def states(path: Path) -> dict[str, tuple[int, int, int]]:
-    """Files under a folder: relative name -> size, time of change (ns), number. One that vanishes meanwhile is left out."""
+    """Files under a folder: relative name -> size, time of change (ns), number. One that vanishes
+    meanwhile is left out."""
     found = {}
     for folder, _, names in os.walk(path):
         for name in names:

@@ -1,4 +1,5 @@
-"""Every way to store a colour as RGB on white: palettes, alpha, one transparent colour, CMYK, 1 to 32 bits."""
+"""Every way to store a colour as RGB on white: palettes, alpha, one transparent colour, CMYK, 1 to
+32 bits."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from PIL import Image
 
 STRIP_PIXELS = 4_000_000
 LEVEL_STEPS = {"L;2": 85, "L;4": 17}
-"""What Pillow multiplies a grey of few bits by; the transparent level it leaves as the file says it."""
+"""What Pillow multiplies a grey of few bits by; the transparent level it leaves as the file says
+it."""
 
 
 def on_white(image: Image.Image, low: Image.Image | None = None) -> np.ndarray:
@@ -28,16 +30,19 @@ def on_white(image: Image.Image, low: Image.Image | None = None) -> np.ndarray:
             lower = np.asarray(low.crop((0, top, low.width, top + strip.height)))
             upper_levels, lower_levels = zip(*(divmod(level, 256) for level in clear), strict=True)
             part[_equal(np.asarray(strip), upper_levels) & _equal(lower, lower_levels)] = 255
-        elif isinstance(clear, int | tuple) and (strip.mode in ("1", "L", "RGB") or _is_deep(strip)):
+        elif isinstance(clear, int | tuple) and (
+            strip.mode in ("1", "L", "RGB") or _is_deep(strip)
+        ):
             part[_equal(np.asarray(strip), clear if isinstance(clear, tuple) else [clear])] = 255
     return rgb
 
 
 def low_bytes(image: Image.Image, again: Callable[[], Image.Image]) -> Image.Image | None:
-    """The lower halves of the colours of a PNG with 16 bits, loaded, where they are needed; call it before ``image`` is loaded.
+    """The lower halves of the colours of a PNG with 16 bits, loaded, where they are needed; call it
+    before ``image`` is loaded.
 
-    Pillow drops them, and with them what tells the one transparent colour from its neighbours. Of a PNG with few bits the
-    transparent level is brought to the scale of the pixels.
+    Pillow drops them, and with them what tells the one transparent colour from its neighbours. Of a
+    PNG with few bits the transparent level is brought to the scale of the pixels.
 
     Args:
         again: opens the same file once more.
@@ -50,7 +55,9 @@ def low_bytes(image: Image.Image, again: Callable[[], Image.Image]) -> Image.Ima
     if stored != "RGB;16B" or not isinstance(image.info["transparency"], tuple):
         return None
     low = again()
-    low.tile = [tile._replace(args="RGB;16L") for tile in low.tile]  # read as if the halves were swapped
+    low.tile = [
+        tile._replace(args="RGB;16L") for tile in low.tile
+    ]  # read as if the halves were swapped
     low.load()
     return low
 
@@ -61,7 +68,8 @@ def _equal(pixels: np.ndarray, levels: list[int] | tuple[int, ...]) -> np.ndarra
 
 
 def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
-    """The picture in full-width pieces with their top row: colours are converted with memory for one piece."""
+    """The picture in full-width pieces with their top row: colours are converted with memory for
+    one piece."""
     rows = max(1, STRIP_PIXELS // image.width)
     for top in range(0, image.height, rows):
         yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
@@ -73,17 +81,22 @@ def _is_deep(image: Image.Image) -> bool:
 
 def _to_rgb(image: Image.Image, black: float, white: float) -> Image.Image:
     if _is_deep(image):
-        deep = np.nan_to_num(np.asarray(image, dtype=np.float32), nan=black, posinf=white, neginf=black)
+        deep = np.nan_to_num(
+            np.asarray(image, dtype=np.float32), nan=black, posinf=white, neginf=black
+        )
         grey = np.clip((deep - black) * (255.0 / (white - black)), 0, 255).round().astype(np.uint8)
         return Image.fromarray(grey).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or (image.mode == "P" and "transparency" in image.info):
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or (
+        image.mode == "P" and "transparency" in image.info
+    ):
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     return image.convert("RGB")
 
 
 def _range(image: Image.Image) -> tuple[float, float]:
-    """The values that are black and white: by the depth for 16 bits, by the usual ranges or its own for the others."""
+    """The values that are black and white: by the depth for 16 bits, by the usual ranges or its own
+    for the others."""
     if not _is_deep(image):
         return 0.0, 255.0
     if image.mode.startswith("I;16"):

@@ -1,4 +1,5 @@
-"""Writing to disk so that nothing is ever half there: names, atomic files, locks between processes, a full disk."""
+"""Writing to disk so that nothing is ever half there: names, atomic files, locks between processes,
+a full disk."""
 
 from __future__ import annotations
 
@@ -46,9 +47,12 @@ def shipped() -> Path:
 
 
 def safe(name: str) -> str:
-    """``name``, if it can only be a name of one file: no separator, no dot first. Raises UserError."""
+    """``name``, if it can only be a name of one file: no separator, no dot first. Raises
+    UserError."""
     if not SAFE.fullmatch(name):
-        raise UserError(f"{name[:80]!r} is not allowed as a name here.", "Letters, digits and . _ + @ = - are.")
+        raise UserError(
+            f"{name[:80]!r} is not allowed as a name here.", "Letters, digits and . _ + @ = - are."
+        )
     return name
 
 
@@ -60,7 +64,8 @@ def write_text(path: Path, text: str, *, durable: bool = True) -> None:
 def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Write a file so that a reader finds the old bytes or the new, never half of them.
 
-    ``durable``: after a power cut too. What is easily had again, and read with a check, can save the wait for the disk.
+    ``durable``: after a power cut too. What is easily had again, and read with a check, can save
+    the wait for the disk.
     """
     with writing(path.parent):
         make_folder(path.parent)
@@ -81,7 +86,8 @@ def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and those above it. Raises UserError where it can't be made; on a full disk that one says so."""
+    """Make a folder and those above it. Raises UserError where it can't be made; on a full disk
+    that one says so."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -91,8 +97,14 @@ def make_folder(path: Path) -> None:
 
 
 def refusal(error: Exception) -> UserError | None:
-    """What to say of an error of the system about the artifacts folder itself, such as a name that can't be; None for others."""
-    if isinstance(error, OSError) and error.errno in UNUSABLE and error.filename is not None and _related(error.filename, root()):
+    """What to say of an error of the system about the artifacts folder itself, such as a name that
+    can't be; None for others."""
+    if (
+        isinstance(error, OSError)
+        and error.errno in UNUSABLE
+        and error.filename is not None
+        and _related(error.filename, root())
+    ):
         return _closed(root(), error)
     return None
 
@@ -105,7 +117,8 @@ def _closed(folder: Path, error: OSError) -> UserError:
 
 
 def flush_tree(folder: Path) -> None:
-    """Wait until every file under a folder is on the disk, and so are the folders with their names."""
+    """Wait until every file under a folder is on the disk, and so are the folders with their
+    names."""
     for inner, _, names in os.walk(folder, topdown=False):
         for name in names:
             flush_file(Path(inner, name))
@@ -113,7 +126,8 @@ def flush_tree(folder: Path) -> None:
 
 
 def flush_file(path: Path) -> None:
-    """Wait until a file's content is on the disk: a rename alone can outlive a power cut that the content does not."""
+    """Wait until a file's content is on the disk: a rename alone can outlive a power cut that the
+    content does not."""
     _flush(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
 
 
@@ -143,10 +157,16 @@ def writing(folder: Path) -> Iterator[None]:
         raise
     except OSError as error:
         if error.errno in FULL or SHORT.search(str(error)):
-            elsewhere = error.filename is not None and not _related(error.filename, folder)  # the system's temporary files, say
+            elsewhere = error.filename is not None and not _related(
+                error.filename, folder
+            )  # the system's temporary files, say
             place = Path(os.fsdecode(error.filename)).parent if elsewhere else folder
             raise _too_full(place, _free(place), 0, ELSEWHERE if elsewhere else ROOM) from error
-        if error.errno in CLOSED and error.filename is not None and _related(error.filename, folder):
+        if (
+            error.errno in CLOSED
+            and error.filename is not None
+            and _related(error.filename, folder)
+        ):
             raise _closed(folder, error) from error
         raise
 
@@ -167,7 +187,8 @@ def _related(name: str | bytes, folder: Path) -> bool:
 def lock(
     name: str, progress: Progress | None = None, poll_s: float = 0.2, wait_s: float = float("inf")
 ) -> Iterator[None]:
-    """Hold a named lock between processes and threads. The system drops it when the holder dies, however it dies.
+    """Hold a named lock between processes and threads. The system drops it when the holder dies,
+    however it dies.
 
     Raises:
         Cancelled: ``progress`` said stop while waiting.
@@ -225,7 +246,9 @@ def check_space(folder: Path, needed: int = 64 << 20) -> None:
 
 
 def _free(folder: Path) -> int:
-    return shutil.disk_usage(next(p for p in (folder, *folder.absolute().parents) if os.path.exists(p))).free
+    return shutil.disk_usage(
+        next(p for p in (folder, *folder.absolute().parents) if os.path.exists(p))
+    ).free
 
 
 def _too_full(folder: Path, free: int, needed: int, fix: str = ROOM) -> UserError:
@@ -259,7 +282,8 @@ def remove(path: Path) -> None:
 
 
 def put_aside(path: Path) -> Path | None:
-    """Take a folder's name away and return where it lies now, to be deleted; a file or a link is deleted at once."""
+    """Take a folder's name away and return where it lies now, to be deleted; a file or a link is
+    deleted at once."""
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
         return None

@@ -1,4 +1,5 @@
-"""The two ways work ends early: a person gave something that can't be used, or a person said stop."""
+"""The two ways work ends early: a person gave something that can't be used, or a person said
+stop."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The one place where faiss is imported: on first use, so that a search without it never pays for it.
+"""The one place where faiss is imported: on first use, so that a search without it never pays for
+it.
 
-Two OpenMP run times in one process (faiss's and torch's) are known to clash on macOS, and a second import elsewhere
-would hide which came first. k-means codebooks and indexes both come through here.
+Two OpenMP run times in one process (faiss's and torch's) are known to clash on macOS, and a second
+import elsewhere would hide which came first. k-means codebooks and indexes both come through here.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ def faiss() -> ModuleType:
         import faiss as module
     except ImportError as error:
         raise UserError(
-            f"faiss can't be loaded here ({error}).", fix="Install the package faiss-cpu, or use the exact index.",
+            f"faiss can't be loaded here ({error}).",
+            fix="Install the package faiss-cpu, or use the exact index.",
             command="Install it with: pip install faiss-cpu, or use the exact index.",
         ) from error
     module.omp_set_num_threads(team())
@@ -32,14 +34,16 @@ def faiss() -> ModuleType:
 
 
 def threads() -> int:
-    """Cores that this process may use: a container or ``taskset`` often allows fewer than the machine has."""
+    """Cores that this process may use: a container or ``taskset`` often allows fewer than the
+    machine has."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def team() -> int:
-    """Threads of one faiss call: as many as cores, or fewer where ``OMP_NUM_THREADS`` asks for it. On a machine that others
-    use, too, one is much the quickest: each step waits for the slowest thread of the team."""
+    """Threads of one faiss call: as many as cores, or fewer where ``OMP_NUM_THREADS`` asks for it.
+    On a machine that others use, too, one is much the quickest: each step waits for the slowest
+        thread of the team."""
     asked = os.environ.get("OMP_NUM_THREADS", "")
     return min(threads(), int(asked)) if asked.isdecimal() and int(asked) else threads()

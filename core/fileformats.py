@@ -1,6 +1,8 @@
-"""What the bytes of a picture file say before they are decoded: its format, where the picture ends, how a JPEG is built.
+"""What the bytes of a picture file say before they are decoded: its format, where the picture ends,
+how a JPEG is built.
 
-What lies behind a picture's end (a video, a second picture, padding) belongs to somebody else and counts for nothing.
+What lies behind a picture's end (a video, a second picture, padding) belongs to somebody else and
+counts for nothing.
 """
 
 from __future__ import annotations
@@ -13,18 +15,43 @@ from itertools import islice
 HEAD = 32
 """So many first bytes tell the format."""
 MAX_PIECES = 50_000
-"""Segments, chunks or blocks that are walked through; an honest file has some thousands, a bomb of empty ones has millions."""
+"""Segments, chunks or blocks that are walked through; an honest file has some thousands, a bomb of
+empty ones has millions."""
 EXIF_SEGMENT, SCAN, END = 0xE1, 0xDA, 0xD9
 PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 FRAMES = (0xC0, 0xC1, *PROGRESSIVE, 0xC3, 0xC5, 0xC7, 0xC9, 0xCB, 0xCD, 0xCF)
 NO_LENGTH = (0x01, 0xD8)
 PILLOW_READS = {*range(0xC0, 0xD0), *range(0xDB, 0xF0), 0xFE} - {0xC8}
 """Markers whose contents Pillow steps over."""
-TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+TIFF_SIZES = {
+    1: 1,
+    2: 1,
+    3: 2,
+    4: 4,
+    5: 8,
+    6: 1,
+    7: 1,
+    8: 2,
+    9: 4,
+    10: 8,
+    11: 4,
+    12: 8,
+    13: 4,
+    16: 8,
+    17: 8,
+    18: 8,
+}
 """Bytes of one value of a TIFF field, by its type."""
-FILLING = (b"", b"\xff\0" * 40, *(bytes(start + step * place & 0x7F for place in range(64)) for start, step in
-                                ((0x55, 0), (0x2A, 0), (0x0F, 37), (0x71, 11), (0x3C, 53))))
-"""Pretended continuations of a scan: different enough that one which is read shows in the pixels."""
+FILLING = (
+    b"",
+    b"\xff\0" * 40,
+    *(
+        bytes(start + step * place & 0x7F for place in range(64))
+        for start, step in ((0x55, 0), (0x2A, 0), (0x0F, 37), (0x71, 11), (0x3C, 53))
+    ),
+)
+"""Pretended continuations of a scan: different enough that one which is read shows in the
+pixels."""
 PADDING = bytes(16)
 """So many zeros at the end fill up a file; fewer may be its contents."""
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
@@ -39,7 +66,8 @@ def beginning(path: str) -> bytes:
 
 
 def format_of(head: bytes) -> str | None:
-    """The format that a file's first :data:`HEAD` bytes announce, in Pillow's word; None where no picture begins so."""
+    """The format that a file's first :data:`HEAD` bytes announce, in Pillow's word; None where no
+    picture begins so."""
     if head.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -53,24 +81,43 @@ def format_of(head: bytes) -> str | None:
     if head[4:8] == b"ftyp" and head[8:12] in (b"avif", b"avis"):
         return "AVIF"
     # two letters are a thin sign: what follows has to be the header's size, too
-    if head[:2] == b"BM" and len(head) >= 18 and head[14] in (12, 40, 52, 56, 64, 108, 124) and head[15:18] == b"\0\0\0":
+    if (
+        head[:2] == b"BM"
+        and len(head) >= 18
+        and head[14] in (12, 40, 52, 56, 64, 108, 124)
+        and head[15:18] == b"\0\0\0"
+    ):
         return "BMP"
     return None
 
 
 def end_of(data: bytes) -> int | None:
-    """Where the first picture of a file ends, in bytes; None where that can't be told from ``data`` (a beginning may do)."""
-    known = {"JPEG": _jpeg_end, "PNG": _png_end, "GIF": _gif_end, "WEBP": _webp_end, "TIFF": _tiff_end, "AVIF": _avif_end,
-             "BMP": _bmp_end}  # fmt: skip
+    """Where the first picture of a file ends, in bytes; None where that can't be told from ``data``
+    (a beginning may do)."""
+    known = {
+        "JPEG": _jpeg_end,
+        "PNG": _png_end,
+        "GIF": _gif_end,
+        "WEBP": _webp_end,
+        "TIFF": _tiff_end,
+        "AVIF": _avif_end,
+        "BMP": _bmp_end,
+    }
     walk = known.get(format_of(data[:HEAD]) or "")
     try:
         return walk(data) if walk else None
-    except (struct.error, IndexError, KeyError, ValueError):  # it breaks off in the middle of a header
+    except (
+        struct.error,
+        IndexError,
+        KeyError,
+        ValueError,
+    ):  # it breaks off in the middle of a header
         return None
 
 
 def segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """(marker, position behind it) of a JPEG's segments up to its end mark, as libjpeg walks through them."""
+    """(marker, position behind it) of a JPEG's segments up to its end mark, as libjpeg walks
+    through them."""
     at = 2
     while found := _MARKER.search(data, at):
         marker, at = data[found.end() - 1], found.end()
@@ -100,7 +147,8 @@ def exif_segments(data: bytes, most: int) -> int:
 
 
 def scans(data: bytes) -> int:
-    """Scans of a JPEG; more pieces than :data:`MAX_PIECES` are not walked through and count as scans."""
+    """Scans of a JPEG; more pieces than :data:`MAX_PIECES` are not walked through and count as
+    scans."""
     found = [marker for marker, _ in islice(segments(data), MAX_PIECES)]
     return found.count(SCAN) if len(found) < MAX_PIECES else len(found)
 
@@ -108,11 +156,17 @@ def scans(data: bytes) -> int:
 def endings(data: bytes) -> list[bytes]:
     """A JPEG without its end mark, ended in several ways; empty where it has one, or lacks a scan.
 
-    Where nothing else is missing, all of them decode to the same pixels: the bytes in front of the end mark are read by
+    Where nothing else is missing, all of them decode to the same pixels: the bytes in front of the
+        end mark are read by
     nobody. Where the last scan breaks off they are read as its continuation, and the pixels differ.
     """
     found = list(islice(segments(data), MAX_PIECES))
-    if not found or found[-1][0] == END or len(found) == MAX_PIECES or not _has_every_scan(data, found):
+    if (
+        not found
+        or found[-1][0] == END
+        or len(found) == MAX_PIECES
+        or not _has_every_scan(data, found)
+    ):
         return []
     start = found[-1][1]
     kept = _without_padding(data)
@@ -133,7 +187,8 @@ def _without_padding(data: bytes) -> bytes:
 
 
 def _has_every_scan(data: bytes, found: list[tuple[int, int]]) -> bool:
-    """Whether the scans cover every component and, where they are progressive, every coefficient to its last bit."""
+    """Whether the scans cover every component and, where they are progressive, every coefficient to
+    its last bit."""
     frame = next(((marker, at) for marker, at in found if marker in FRAMES), None)
     if frame is None or len(data) < frame[1] + 8:
         return False
@@ -148,7 +203,9 @@ def _has_every_scan(data: bytes, found: list[tuple[int, int]]) -> bool:
         if marker not in PROGRESSIVE:
             first, last, bits = 0, 63, 0
         for component in data[at + 3 : at + 3 + 2 * number : 2]:
-            bits_left.get(component, [1] * 64)[first : last + 1] = [bits & 15] * (min(last, 63) + 1 - first)
+            bits_left.get(component, [1] * 64)[first : last + 1] = [bits & 15] * (
+                min(last, 63) + 1 - first
+            )
     return bool(bits_left) and not any(any(left) for left in bits_left.values())
 
 
@@ -208,12 +265,15 @@ def _bmp_end(data: bytes) -> int:
 
 
 def _avif_end(data: bytes) -> int | None:
-    """Behind the last box that belongs to the picture; another ``ftyp`` is another file, a video's mostly."""
+    """Behind the last box that belongs to the picture; another ``ftyp`` is another file, a video's
+    mostly."""
     at = 0
     while at + 8 <= len(data):
         size, name = struct.unpack_from(">I4s", data, at)
         size = struct.unpack_from(">Q", data, at + 8)[0] if size == 1 else size
-        if name not in ((b"ftyp",) if at == 0 else (b"meta", b"mdat", b"moov", b"free", b"skip", b"uuid")):
+        if name not in (
+            (b"ftyp",) if at == 0 else (b"meta", b"mdat", b"moov", b"free", b"skip", b"uuid")
+        ):
             return at or None
         if size < 8:
             return None
@@ -222,7 +282,8 @@ def _avif_end(data: bytes) -> int | None:
 
 
 def _tiff_end(data: bytes) -> int:
-    """Behind the directory of the first page, the values that it points to and the strips or tiles that they list."""
+    """Behind the directory of the first page, the values that it points to and the strips or tiles
+    that they list."""
     order = "<" if data[:2] == b"II" else ">"
     large = data[2:4] in (b"+\0", b"\0+")
     word, entry, count_kind = ("Q", 20, "Q") if large else ("I", 12, "H")
@@ -240,7 +301,11 @@ def _tiff_end(data: bytes) -> int:
             held = struct.unpack_from(order + word, data, held)[0]
             end = max(end, held + size)
         if tag in (273, 279, 324, 325):
-            listed[tag] = struct.unpack_from(f"{order}{number}{ {3: 'H', 4: 'I', 16: 'Q'}[kind]}", data, held)
+            listed[tag] = struct.unpack_from(
+                f"{order}{number}{ {3: 'H', 4: 'I', 16: 'Q'}[kind] }", data, held
+            )
     for offsets, sizes in ((273, 279), (324, 325)):
-        end = max([end, *map(sum, zip(listed.get(offsets, ()), listed.get(sizes, ()), strict=False))])
+        end = max(
+            [end, *map(sum, zip(listed.get(offsets, ()), listed.get(sizes, ()), strict=False))]
+        )
     return end

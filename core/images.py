@@ -1,11 +1,13 @@
-"""Bytes or path -> RGB array, safely: size and pixel limits, EXIF rotation, every colour mode, reduced decoding.
+"""Bytes or path -> RGB array, safely: size and pixel limits, EXIF rotation, every colour mode,
+reduced decoding.
 
-Colour profiles (ICC) are not applied: the numbers are taken as sRGB, as the recipes of pretrained networks do. CMYK is
-converted by the plain formula. Of several frames or pages the first counts. Transparency is laid on white.
+Colour profiles (ICC) are not applied: the numbers are taken as sRGB, as the recipes of pretrained
+networks do. CMYK is converted by the plain formula. Of several frames or pages the first counts.
+Transparency is laid on white.
 
-Pillow's own size checks are the second line of defence inside its plug-ins (canvas, tile and frame sizes). They are set
-once for the process, and our own check of the header comes before a pixel is unpacked: neither depends on the warning
-filters, which threads share.
+Pillow's own size checks are the second line of defence inside its plug-ins (canvas, tile and frame
+sizes). They are set once for the process, and our own check of the header comes before a pixel is
+unpacked: neither depends on the warning filters, which threads share.
 """
 
 from __future__ import annotations
@@ -24,22 +26,46 @@ from core.errors import UserError
 from core.fileformats import PADDING, end_of, endings, exif_segments, scans
 
 MAX_BYTES = 25 << 20
-"""Of the picture itself: what lies behind its end (a video, a second picture, padding) does not count."""
+"""Of the picture itself: what lies behind its end (a video, a second picture, padding) does not
+count."""
 MAX_PIXELS = 50_000_000
-EXTENSIONS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
+EXTENSIONS = (
+    ".jpg",
+    ".jpeg",
+    ".jpe",
+    ".jfif",
+    ".png",
+    ".webp",
+    ".bmp",
+    ".gif",
+    ".tif",
+    ".tiff",
+    ".avif",
+)
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
 HEAVY = ("WEBP", "AVIF", "TIFF")
 """Formats whose decoders hold several copies of the picture: half as many pixels are allowed."""
 MAX_READS = 50_000
-"""Pieces that a file may come in; an honest one has some thousands, a bomb of empty chunks has millions."""
+"""Pieces that a file may come in; an honest one has some thousands, a bomb of empty chunks has
+millions."""
 MAX_NOTES = 256
 """Metadata segments of a JPEG; Pillow joins them in quadratic time."""
 MAX_SCAN_PIXELS = 2_000_000_000
 """Scans times pixels of a progressive JPEG: every scan passes over the whole picture."""
 
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow refuses above twice this, wherever a file hides the size
+Image.MAX_IMAGE_PIXELS = (
+    MAX_PIXELS  # Pillow refuses above twice this, wherever a file hides the size
+)
 
-_TURNS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
+_TURNS = {
+    2: (0, True),
+    3: (2, False),
+    4: (2, True),
+    5: (3, True),
+    6: (3, False),
+    7: (1, True),
+    8: (1, False),
+}
 """EXIF orientation -> quarter turns to the left, then whether to mirror left and right."""
 
 
@@ -60,17 +86,22 @@ def decode(data: bytes, side: int | None = None) -> np.ndarray:
 
     Args:
         data: the file's bytes, in any of ``FORMATS``.
-        side: where only this many pixels on the short side are needed, a JPEG is decoded at 1/2, 1/4 or 1/8 as long as
-            twice that many remain; other formats come whole. Nothing is ever enlarged or resampled here.
+        side: where only this many pixels on the short side are needed, a JPEG is decoded at 1/2,
+            1/4 or 1/8 as long as twice that many remain; other formats come whole. Nothing is ever
+            enlarged or resampled here.
 
-    What lies behind the picture's end is ignored, and a picture that lacks nothing but its end mark is read.
+    What lies behind the picture's end is ignored, and a picture that lacks nothing but its end mark
+    is read.
 
     Raises:
-        UserError: the bytes are no picture, are cut off or damaged, or pass a limit. What is there of a truncated
-            picture is never passed off as the picture.
+        UserError: the bytes are no picture, are cut off or damaged, or pass a limit. What is there
+            of a truncated picture is never passed off as the picture.
     """
     if not data:
-        raise UserError("The picture file is empty (0 bytes).", fix="Choose another file, or save this one again.")
+        raise UserError(
+            "The picture file is empty (0 bytes).",
+            fix="Choose another file, or save this one again.",
+        )
     data = only_picture(data, len(data))
     try:
         if data.startswith(b"\xff\xd8") and data.endswith(PADDING) and end_of(data) is None:
@@ -80,10 +111,14 @@ def decode(data: bytes, side: int | None = None) -> np.ndarray:
         raise
     except UnidentifiedImageError as error:
         readable = f"Readable: {', '.join(FORMATS)}."
-        raise UserError("This file is not a picture, or not one that can be read.", readable) from error
+        raise UserError(
+            "This file is not a picture, or not one that can be read.", readable
+        ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         allowed = f"At most {MAX_PIXELS / 1e6:.0f} million are decoded."
-        raise UserError("This picture would unpack to too many pixels.", allowed, "Save a smaller copy.") from error
+        raise UserError(
+            "This picture would unpack to too many pixels.", allowed, "Save a smaller copy."
+        ) from error
     except Exception as error:  # Pillow's plug-ins raise nearly anything on damaged bytes
         if (picture := _without_end_mark(data, side)) is not None:
             return picture
@@ -98,12 +133,14 @@ def _pixels(data: bytes, side: int | None) -> np.ndarray:
 
 
 def _more_exif_than_allowed(data: bytes) -> bool:
-    # counting bytes is quick, and nearly always enough; it counts too many where a video lies behind the picture
+    # counting bytes is quick, and nearly always enough; it counts too many where a video lies
+    # behind the picture
     return data.count(b"\xff\xe1") > MAX_NOTES and exif_segments(data, MAX_NOTES + 1) > MAX_NOTES
 
 
 def _without_end_mark(data: bytes, side: int | None) -> np.ndarray | None:
-    """The pixels of a file that lacks nothing but its end; None where it lacks more, or something else is wrong."""
+    """The pixels of a file that lacks nothing but its end; None where it lacks more, or something
+    else is wrong."""
     if data.startswith(b"RIFF"):
         whole = [data + b"\0"] if len(data) % 2 and end_of(data) == len(data) + 1 else []
     else:
@@ -118,7 +155,8 @@ def _without_end_mark(data: bytes, side: int | None) -> np.ndarray | None:
 
 
 def decoded_size(data: bytes, side: int | None = None) -> tuple[int, int] | None:
-    """Width and height, as stored, of what :func:`decode` gives: two ``side`` with one size get the same pixels.
+    """Width and height, as stored, of what :func:`decode` gives: two ``side`` with one size get the
+    same pixels.
 
     None where the header can't be read; :func:`decode` then says why.
     """
@@ -136,7 +174,8 @@ def decode_file(path: Path | str, side: int | None = None) -> np.ndarray:
 
 
 def read_file(path: Path | str) -> bytes:
-    """The bytes of a picture file; of one larger than ``MAX_BYTES``, those of the picture alone (:func:`only_picture`)."""
+    """The bytes of a picture file; of one larger than ``MAX_BYTES``, those of the picture alone
+    (:func:`only_picture`)."""
     try:
         told = os.stat(path)
         if not stat.S_ISREG(told.st_mode):  # a pipe or a device may have no end
@@ -144,7 +183,9 @@ def read_file(path: Path | str) -> bytes:
         with open(path, "rb") as file:
             return only_picture(file.read(MAX_BYTES + 1), told.st_size)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
-        raise UserError(f"The file {str(path)!r} can't be read: {getattr(error, 'strerror', '') or error}.") from error
+        raise UserError(
+            f"The file {str(path)!r} can't be read: {getattr(error, 'strerror', '') or error}."
+        ) from error
 
 
 def only_picture(head: bytes, size: int) -> bytes:
@@ -173,19 +214,30 @@ def only_picture(head: bytes, size: int) -> bytes:
 def too_large(size: int) -> UserError:
     """The error for a file over ``MAX_BYTES``."""
     return UserError(
-        f"This picture file has {size / 1e6:.1f} MB.", f"At most {MAX_BYTES / 1e6:.0f} MB are read.", "Save a smaller copy."
+        f"This picture file has {size / 1e6:.1f} MB.",
+        f"At most {MAX_BYTES / 1e6:.0f} MB are read.",
+        "Save a smaller copy.",
     )
 
 
-def resize(image: np.ndarray, width: int, height: int, resample: Image.Resampling = Image.Resampling.BILINEAR) -> np.ndarray:
-    """Resample RGB uint8 to (height, width, 3); Pillow widens the filter when it shrinks, so nothing aliases."""
+def resize(
+    image: np.ndarray,
+    width: int,
+    height: int,
+    resample: Image.Resampling = Image.Resampling.BILINEAR,
+) -> np.ndarray:
+    """Resample RGB uint8 to (height, width, 3); Pillow widens the filter when it shrinks, so
+    nothing aliases."""
     return np.asarray(Image.fromarray(image).resize((width, height), resample))
 
 
 def crop(image: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
-    """The part inside ``box`` = (x0, y0, x1, y1), fractions of the picture, origin top left; at least one pixel."""
+    """The part inside ``box`` = (x0, y0, x1, y1), fractions of the picture, origin top left; at
+    least one pixel."""
     if not all(math.isfinite(edge) for edge in box):
-        raise UserError(f"The box {box} is not made of numbers.", "It is x0, y0, x1, y1, each from 0 to 1.")
+        raise UserError(
+            f"The box {box} is not made of numbers.", "It is x0, y0, x1, y1, each from 0 to 1."
+        )
     height, width = image.shape[:2]
     x0, x1 = sorted((min(max(box[0], 0.0), 1.0), min(max(box[2], 0.0), 1.0)))
     y0, y1 = sorted((min(max(box[1], 0.0), 1.0), min(max(box[3], 0.0), 1.0)))
@@ -208,12 +260,16 @@ def _check_pixels(image: Image.Image, data: bytes) -> None:
     progressive = "progressive" in image.info
     heavy = image.format in HEAVY or (progressive and image.mode == "CMYK")
     limit = MAX_PIXELS // 2 if heavy else MAX_PIXELS
-    tile = getattr(image, "tag_v2", {})  # a TIFF is unpacked in tiles that may be larger than the picture
+    tile = getattr(
+        image, "tag_v2", {}
+    )  # a TIFF is unpacked in tiles that may be larger than the picture
     largest = max(width * height, int(tile.get(322) or 0) * int(tile.get(323) or 0))
     if largest > limit:
         raise UserError(
-            f"This picture has {width} x {height} pixels{' in larger tiles' if largest > width * height else ''}.",
-            f"At most {limit / 1e6:.0f} million pixels are decoded{f' from {image.format}' if heavy else ''}.",
+            f"This picture has {width} x {height}"
+            f" pixels{' in larger tiles' if largest > width * height else ''}.",
+            f"At most {limit / 1e6:.0f} million pixels are"
+            f" decoded{f' from {image.format}' if heavy else ''}.",
             "Save a smaller copy.",
         )
     most = MAX_SCAN_PIXELS // (width * height)
@@ -246,4 +302,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _damaged(reason: str) -> UserError:
-    return UserError(f"This picture file is damaged and can't be decoded ({reason}).", fix="Save or download it again.")
+    return UserError(
+        f"This picture file is damaged and can't be decoded ({reason}).",
+        fix="Save or download it again.",
+    )

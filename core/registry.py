@@ -17,8 +17,12 @@ T = TypeVar("T")
 class UnknownName(UserError):
     """A name that nothing answers to, with the nearest names that something does."""
 
-    def __init__(self, kind: str, name: str, known: list[str], more: list[str] | None = None) -> None:
-        near = list(dict.fromkeys([*(more or []), *difflib.get_close_matches(name, known, n=3, cutoff=0.4)]))[:4]
+    def __init__(
+        self, kind: str, name: str, known: list[str], more: list[str] | None = None
+    ) -> None:
+        near = list(
+            dict.fromkeys([*(more or []), *difflib.get_close_matches(name, known, n=3, cutoff=0.4)])
+        )[:4]
         hint = f"Did you mean {' or '.join(near)}?" if near else ""
         super().__init__(f"There is no {kind} named {name!r}.", f"Known: {', '.join(known)}.", hint)
 
@@ -27,7 +31,8 @@ class UnknownName(UserError):
 
 
 class Registry(Generic[T]):
-    """Names to makers. A *finder* answers names that can't be listed (``any timm name``, ``artifacts/models/*``)."""
+    """Names to makers. A *finder* answers names that can't be listed (``any timm name``,
+    ``artifacts/models/*``)."""
 
     def __init__(self, kind: str, package: str, first: str = "") -> None:
         self.kind, self.package, self.first = kind, package, first
@@ -50,16 +55,19 @@ class Registry(Generic[T]):
         *,
         first: bool = False,
     ) -> None:
-        """``names()`` are the ones worth listing; ``find(name)`` makes one, or returns None if it is not its own.
+        """``names()`` are the ones worth listing; ``find(name)`` makes one, or returns None if it
+        is not its own.
 
-        ``near(name)`` gives names that it would answer to and that look like one that nothing answers to. ``first``: it is
-        asked before the others, which might take its names for misspelt ones of their own.
+        ``near(name)`` gives names that it would answer to and that look like one that nothing
+        answers to. ``first``: it is asked before the others, which might take its names for
+        misspelt ones of their own.
         """
         self._finders.insert(0 if first else len(self._finders), (names, find))
         self._near += [near] if near else []
 
     def names(self) -> list[str]:
-        """All that are listed, in the order of their registration; the one named ``first`` before them."""
+        """All that are listed, in the order of their registration; the one named ``first`` before
+        them."""
         self._import_siblings()
         found = [name for names, _ in self._finders for name in names()]
         return sorted(dict.fromkeys([*self._makers, *found]), key=lambda name: name != self.first)
@@ -73,18 +81,22 @@ class Registry(Generic[T]):
             made = find(name)
             if made is not None:
                 return made
-        raise UnknownName(self.kind, name, self.names(), [one for near in self._near for one in near(name)])
+        raise UnknownName(
+            self.kind, name, self.names(), [one for near in self._near for one in near(name)]
+        )
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names())
 
     def _import_siblings(self) -> None:
-        """Once; a second thread waits for the whole list: two visitors of an app just started both see all of it."""
+        """Once; a second thread waits for the whole list: two visitors of an app just started both
+        see all of it."""
         if self._imported:
             return
         with self._import:
             if self._imported or self._importing:
-                return  # done meanwhile; or a sibling asks while it is imported, by this same thread
+                # done meanwhile; or a sibling asks while it is imported, by this same thread
+                return
             self._importing = True
             try:
                 package = importlib.import_module(self.package)

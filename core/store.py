@@ -1,9 +1,10 @@
 """Where things lie on disk, and how they get there without ever being half there.
 
-An entry is a folder named by the fingerprint of everything that caused it. It is written under another name and
-renamed when whole and on the disk, so a reader sees all of it or none, after a power cut too; an entry that can't be read,
-lacks a file, or holds another content than was written counts as absent and is built again. Two builders of one entry
-take turns, and the second finds the work done. What a killed builder left is swept by the next one.
+An entry is a folder named by the fingerprint of everything that caused it. It is written under
+another name and renamed when whole and on the disk, so a reader sees all of it or none, after a
+power cut too; an entry that can't be read, lacks a file, or holds another content than was written
+counts as absent and is built again. Two builders of one entry take turns, and the second finds the
+work done. What a killed builder left is swept by the next one.
 """
 
 from __future__ import annotations
@@ -52,31 +53,75 @@ from core.errors import UserError
 from core.types import Progress
 
 __all__ = [
-    "META", "UNREADABLE", "Entry", "cache", "check_space", "delete", "digest", "drop", "entries", "faults", "find",
-    "fingerprint", "folder_bytes", "get_or_build", "kept", "key", "lock", "make_folder", "new_folder", "read_meta", "refusal",
-    "root", "shipped", "sound", "sweep", "write_bytes", "write_meta", "write_text", "writing",
-]  # fmt: skip
+    "META",
+    "UNREADABLE",
+    "Entry",
+    "cache",
+    "check_space",
+    "delete",
+    "digest",
+    "drop",
+    "entries",
+    "faults",
+    "find",
+    "fingerprint",
+    "folder_bytes",
+    "get_or_build",
+    "kept",
+    "key",
+    "lock",
+    "make_folder",
+    "new_folder",
+    "read_meta",
+    "refusal",
+    "root",
+    "shipped",
+    "sound",
+    "sweep",
+    "write_bytes",
+    "write_meta",
+    "write_text",
+    "writing",
+]
 log = logging.getLogger(__name__)
 VERSION = 1
 OLD_S = 24 * 3600
 UNREADABLE = (
-    OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, RecursionError,
-    zipfile.BadZipFile, zlib.error, LZMAError, struct.error,
-)  # fmt: skip
-"""What readers of files raise for a content that is not theirs: cut, of another version, or something else altogether."""
+    OSError,
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    zipfile.BadZipFile,
+    zlib.error,
+    LZMAError,
+    struct.error,
+)
+"""What readers of files raise for a content that is not theirs: cut, of another version, or
+something else altogether."""
 T = TypeVar("T")
 _refused: dict[Path, dict] = {}
 """Folders that a reader failed on -> the state of their files then."""
 
 
 def fingerprint(causes: object) -> str:
-    """20 hex digits of the canonical JSON of ``causes``: the order of keys does not count, and 1.0 is 1.
+    """20 hex digits of the canonical JSON of ``causes``: the order of keys does not count, and 1.0
+    is 1.
 
     Raises:
-        TypeError: a cause that JSON can't say, or a key that is not a string: never ignored, never guessed.
+        TypeError: a cause that JSON can't say, or a key that is not a string: never ignored, never
+            guessed.
         ValueError: a number that is not finite.
     """
-    text = json.dumps(_canonical(causes), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    text = json.dumps(
+        _canonical(causes),
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=True,
+        allow_nan=False,
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
@@ -103,7 +148,8 @@ def digest(path: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A finished entry of the cache, as the Library page lists it: ``bytes`` on disk, times in epoch seconds."""
+    """A finished entry of the cache, as the Library page lists it: ``bytes`` on disk, times in
+    epoch seconds."""
 
     kind: str
     key: str
@@ -130,7 +176,8 @@ def find(kind: str, name: str) -> Path | None:
 
 
 def _is_foreign(path: Path, meta: dict) -> bool:
-    """Whether an entry says that its name follows from other causes: another version wrote it, or its name was changed."""
+    """Whether an entry says that its name follows from other causes: another version wrote it, or
+    its name was changed."""
     foreign = key(meta.get("causes")) != path.name
     if foreign:
         log.warning("ignoring %s: its causes are not those of its name", path)
@@ -138,14 +185,15 @@ def _is_foreign(path: Path, meta: dict) -> bool:
 
 
 def sound(path: Path) -> bool:
-    """Whether a finished folder says what it is and its files are those that were written; logged where not."""
+    """Whether a finished folder says what it is and its files are those that were written; logged
+    where not."""
     meta = read_meta(path)
     return meta is not None and not faults(path, meta)
 
 
 def faults(path: Path, meta: dict | None = None) -> dict[str, str]:
-    """File -> what is wrong with it, in a finished folder that need not say what it is (``meta``: what it said, where that was
-    read already); logged, empty where all is well."""
+    """File -> what is wrong with it, in a finished folder that need not say what it is (``meta``:
+    what it said, where that was read already); logged, empty where all is well."""
     if _refused.get(path) == states(path):
         return {META: "it could not be read"}
     meta = read_meta(path) if meta is None else meta
@@ -153,7 +201,11 @@ def faults(path: Path, meta: dict | None = None) -> dict[str, str]:
         return {META: "it can't be read"}
     wrong = damaged(path, meta or {})
     if wrong:
-        log.warning("ignoring %s: %s", path, "; ".join(f"{name}: {fault}" for name, fault in list(wrong.items())[:3]))
+        log.warning(
+            "ignoring %s: %s",
+            path,
+            "; ".join(f"{name}: {fault}" for name, fault in list(wrong.items())[:3]),
+        )
     return wrong
 
 
@@ -169,12 +221,20 @@ def read_meta(path: Path) -> dict | None:
 
 
 def kept(
-    kind: str, causes: dict, build: Callable[[Path], dict | None], read: Callable[[Path], T], progress: Progress | None = None,
-    also: tuple[type[Exception], ...] = (), *, durable: bool = True,
-) -> T:  # fmt: skip
-    """What ``read`` makes of an entry; one that it can't read (``UNREADABLE``, or ``also``) is built again, once.
+    kind: str,
+    causes: dict,
+    build: Callable[[Path], dict | None],
+    read: Callable[[Path], T],
+    progress: Progress | None = None,
+    also: tuple[type[Exception], ...] = (),
+    *,
+    durable: bool = True,
+) -> T:
+    """What ``read`` makes of an entry; one that it can't read (``UNREADABLE``, or ``also``) is
+    built again, once.
 
-    ``durable=False``: of something small that is made while a person waits; after a power cut it is made again.
+    ``durable=False``: of something small that is made while a person waits; after a power cut it is
+    made again.
     """
     folder = get_or_build(kind, causes, build, progress, durable=durable)
     try:
@@ -185,7 +245,8 @@ def kept(
 
 
 def drop(path: Path, error: Exception) -> None:
-    """Count a folder that can't be read as absent from now on, and delete it where it is an entry of the cache."""
+    """Count a folder that can't be read as absent from now on, and delete it where it is an entry
+    of the cache."""
     log.warning("%s can't be read: %s: %s", path, type(error).__name__, error)
     _refused[path] = states(path)
     if path.parent.parent == root() / "cache":
@@ -194,12 +255,19 @@ def drop(path: Path, error: Exception) -> None:
 
 
 def get_or_build(
-    kind: str, causes: dict, build: Callable[[Path], dict | None], progress: Progress | None = None, *, durable: bool = True
+    kind: str,
+    causes: dict,
+    build: Callable[[Path], dict | None],
+    progress: Progress | None = None,
+    *,
+    durable: bool = True,
 ) -> Path:
-    """The entry caused by ``causes``; ``build(folder)`` fills it when it is absent and may return more for its meta.
+    """The entry caused by ``causes``; ``build(folder)`` fills it when it is absent and may return
+    more for its meta.
 
     Raises:
-        UserError: the disk is full or the artifacts folder can't be written; nothing half-written is left.
+        UserError: the disk is full or the artifacts folder can't be written; nothing half-written
+            is left.
         Cancelled: ``progress`` said stop while another process was building the same entry.
     """
     name = key(causes)
@@ -212,15 +280,20 @@ def get_or_build(
         with new_folder(cache(kind) / name, durable=durable) as folder:
             started = time.time()
             noted = build(folder) or {}
-            meta = {"causes": causes, "built": time.time(), "seconds": round(time.time() - started, 3), **noted}
+            meta = {
+                "causes": causes,
+                "built": time.time(),
+                "seconds": round(time.time() - started, 3),
+                **noted,
+            }
             write_meta(folder, meta)
     return cache(kind) / name
 
 
 @contextmanager
 def new_folder(final: Path, *, durable: bool = True) -> Iterator[Path]:
-    """A temporary folder that takes the name ``final`` when the block ends well, once its files are on the disk, and vanishes
-    when it does not."""
+    """A temporary folder that takes the name ``final`` when the block ends well, once its files are
+    on the disk, and vanishes when it does not."""
     with writing(final.parent):
         make_folder(final.parent)
         check_space(final.parent)
@@ -240,7 +313,8 @@ def new_folder(final: Path, *, durable: bool = True) -> Iterator[Path]:
 
 
 def sweep(kind: str, held: str = "") -> None:
-    """Remove what killed builders left: a folder whose lock is free (or ``held`` by the caller), a file of yesterday."""
+    """Remove what killed builders left: a folder whose lock is free (or ``held`` by the caller), a
+    file of yesterday."""
     for path in [p for p in listed(cache(kind)) if p.name.startswith(NEW)]:
         name = path.name.removeprefix(NEW).rpartition("-")[0]
         if name and name == held:
@@ -261,15 +335,19 @@ def _remove_if_free(path: Path, name: str) -> None:
 
 
 def entries(kind: str | None = None) -> list[Entry]:
-    """Finished entries, newest first. One that can't be read is among them, with nothing but a time in its ``meta``."""
+    """Finished entries, newest first. One that can't be read is among them, with nothing but a time
+    in its ``meta``."""
     kinds = [kind] if kind else [p.name for p in listed(root() / "cache") if SAFE.fullmatch(p.name)]
     kinds = [k for k in kinds if k not in ("locks", "uploads")]
-    found = [_entry(k, path) for k in kinds for path in listed(cache(k)) if SAFE.fullmatch(path.name)]
+    found = [
+        _entry(k, path) for k in kinds for path in listed(cache(k)) if SAFE.fullmatch(path.name)
+    ]
     return sorted((e for e in found if e is not None), key=lambda e: -e.built)
 
 
 def delete(kind: str, key: str) -> int:
-    """Remove an entry, finished or not; returns the bytes freed. Names that are not entries free nothing.
+    """Remove an entry, finished or not; returns the bytes freed. Names that are not entries free
+    nothing.
 
     Whoever has it open keeps what was open. Raises UserError while it is being built.
     """
@@ -282,7 +360,9 @@ def delete(kind: str, key: str) -> int:
             remove(path)
             with_suppressed_errors(os.unlink, lock_file(f"{kind}-{key}"))
     except TimeoutError as error:
-        raise UserError(f"The entry {key} is being built now.", fix="Cancel the build, or wait for its end.") from error
+        raise UserError(
+            f"The entry {key} is being built now.", fix="Cancel the build, or wait for its end."
+        ) from error
     return freed
 
 
@@ -295,5 +375,15 @@ def _entry(kind: str, path: Path) -> Entry | None:
     meta = read_meta(path)
     if meta is None and not (path / META).is_file():
         return None
-    meta = meta or {"built": changed(path)}  # unreadable: it takes room, so it is listed and can be deleted
-    return Entry(kind, path.name, path, meta, folder_bytes(path), float(meta.get("built") or 0.0), changed(path))
+    meta = meta or {
+        "built": changed(path)
+    }  # unreadable: it takes room, so it is listed and can be deleted
+    return Entry(
+        kind,
+        path.name,
+        path,
+        meta,
+        folder_bytes(path),
+        float(meta.get("built") or 0.0),
+        changed(path),
+    )

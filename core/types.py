@@ -29,10 +29,12 @@ def tell(progress: Progress | None, what: str) -> None:
 class Item:
     """One picture of a dataset.
 
-    ``id`` is unique in its dataset and stable between runs. ``path`` is where the picture lies, for people (a file, or
-    ``archive.zip!/member.jpg``). ``stamp`` changes whenever the bytes of the picture change: together with ``id`` it is
-    what an embedding belongs to. ``label`` is the class that the source states, ``instance`` the one object shown,
-    ``category`` the kind of that object; each is None where the source does not say. ``split`` is the source's own word.
+    ``id`` is unique in its dataset and stable between runs. ``path`` is where the picture lies, for
+    people (a file, or ``archive.zip!/member.jpg``). ``stamp`` changes whenever the bytes of the
+    picture change: together with ``id`` it is what an embedding belongs to. ``label`` is the class
+        that the source states, ``instance`` the one object shown,
+    ``category`` the kind of that object; each is None where the source does not say. ``split`` is
+    the source's own word.
     """
 
     id: str
@@ -50,8 +52,18 @@ class Item:
             return getattr(self, name)
         return self.attributes.get(name)
 
-    def __reduce__(self) -> tuple:  # a mappingproxy can't be pickled, and worker processes get items
-        known = (self.id, self.path, self.label, self.instance, self.category, self.split, self.stamp)
+    def __reduce__(
+        self,
+    ) -> tuple:  # a mappingproxy can't be pickled, and worker processes get items
+        known = (
+            self.id,
+            self.path,
+            self.label,
+            self.instance,
+            self.category,
+            self.split,
+            self.stamp,
+        )
         return Item, (*known, dict(self.attributes)) if self.attributes else known
 
 
@@ -65,7 +77,8 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """Something that was used, but not as it stands: ``id`` says where, ``text`` what was done and why."""
+    """Something that was used, but not as it stands: ``id`` says where, ``text`` what was done and
+    why."""
 
     id: str
     text: str
@@ -75,9 +88,10 @@ class Remark:
 class Protocol:
     """Who searches whom, and what counts as right.
 
-    ``gallery`` and ``queries`` name splits (empty = every item); ``every`` keeps each n-th query, sorted by id.
-    A gallery item is *relevant* when its field ``relevant`` equals the query's, and *junk* (neither right nor wrong)
-    when its field ``ignore`` equals the query's. The query itself is always junk.
+    ``gallery`` and ``queries`` name splits (empty = every item); ``every`` keeps each n-th query,
+    sorted by id. A gallery item is *relevant* when its field ``relevant`` equals the query's, and
+    *junk* (neither right nor wrong) when its field ``ignore`` equals the query's. The query itself
+    is always junk.
     """
 
     name: str
@@ -99,7 +113,8 @@ class Protocol:
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """Unit vectors of a dataset: ``ids`` (n), ``vectors`` float32 (n, dim), and the fingerprints of both causes."""
+    """Unit vectors of a dataset: ``ids`` (n), ``vectors`` float32 (n, dim), and the fingerprints of
+    both causes."""
 
     ids: tuple[str, ...]
     vectors: np.ndarray
@@ -124,7 +139,9 @@ class Hits:
 
     def __post_init__(self) -> None:
         if self.ids.shape != self.scores.shape or self.ids.ndim != 2:
-            raise ValueError(f"ids {self.ids.shape} and scores {self.scores.shape} must share one (q, k) shape")
+            raise ValueError(
+                f"ids {self.ids.shape} and scores {self.scores.shape} must share one (q, k) shape"
+            )
         if (self.scores[:, 1:] > self.scores[:, :-1]).any():
             raise ValueError("scores must be sorted, best first")
 
@@ -133,7 +150,8 @@ class Hits:
 class State:
     """Whether something can be used now. ``kind`` is ``ready``, ``download`` or ``unavailable``.
 
-    ``detail`` says why and what to do; ``bytes`` is the size of a download where it is known, else 0.
+    ``detail`` says why and what to do; ``bytes`` is the size of a download where it is known, else
+    0.
     """
 
     kind: str
@@ -142,7 +160,11 @@ class State:
 
     def __str__(self) -> str:
         size = f" ({self.bytes / 1e6:.0f} MB)" if self.bytes else ""
-        return {"ready": "ready", "download": f"needs download{size}", "unavailable": "unavailable"}[self.kind]
+        return {
+            "ready": "ready",
+            "download": f"needs download{size}",
+            "unavailable": "unavailable",
+        }[self.kind]
 
 
 @dataclass(frozen=True, slots=True)

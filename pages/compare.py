@@ -8,7 +8,20 @@ import streamlit as st
 
 from core.services.search.compare import agreement
 from pages.parts import agreement as matrix
-from pages.parts import answers, cached, components, detail, export, key, link, palette, part, query, settings, subject
+from pages.parts import (
+    answers,
+    cached,
+    components,
+    detail,
+    export,
+    key,
+    link,
+    palette,
+    part,
+    query,
+    settings,
+    subject,
+)
 from pages.parts.answers import Gathered
 from pages.parts.cached_part import left
 from pages.parts.given import opening
@@ -24,7 +37,10 @@ PLACES = ("panel_query", "panel_settings", "panel_agreement", "answer")
 def main() -> None:
     link.restore()
     found = cached.dataset(st.session_state[link.DATASET])
-    actions = shell("Compare", f"One picture, several encoders, the nearest of {searched():,} {purpose(found.kind)}")
+    actions = shell(
+        "Compare",
+        f"One picture, several encoders, the nearest of {searched():,} {purpose(found.kind)}",
+    )
     frame = st.container(key="frame")
     with frame:
         asked, chosen, agreed, board = (st.container(key=name) for name in PLACES)
@@ -40,11 +56,13 @@ def main() -> None:
         export.button(view, gathered.answers)
     with board:
         _remarks()
-        # Streamlit lets a click inside a fragment wait for the running page, which may be waiting for an encoder to load.
+        # Streamlit lets a click inside a fragment wait for the running page, which may be waiting
+        # for an encoder to load.
         (st.fragment(_answer, run_every=1.0) if gathered.busy else _answer)(view)
     with agreed:
         _agreement(view, gathered)
-    # No answer shares the processor with a detector: it looks when those that can be asked have answered.
+    # No answer shares the processor with a detector: it looks when those that can be asked have
+    # answered.
     answers.finish(view, gathered, more=None if gathered.waiting else subject.begin(view))
 
 
@@ -62,11 +80,18 @@ def _answer(view: View) -> None:
     """The board; on its own while a build runs, so that its progress moves without the page."""
     gathered = answers.gather(view)
     if not view.encoders:
-        note("No encoder is chosen.", "Choose at least one under Encoders, or begin with those that tell most.")
+        note(
+            "No encoder is chosen.",
+            "Choose at least one under Encoders, or begin with those that tell most.",
+        )
         st.button("Show the usual encoders", on_click=_usual, key="usual_encoders")
         return
     picked, action = answers.draw(
-        view, gathered, BOARD, on_opened=partial(detail.remember, BOARD), **detail.tools(view, gathered)
+        view,
+        gathered,
+        BOARD,
+        on_opened=partial(detail.remember, BOARD),
+        **detail.tools(view, gathered),
     )
     key.under_board(gathered.answers.values())
     if picked and picked in cached.dataset(view.dataset).rows:
@@ -104,7 +129,11 @@ def _agreement(view: View, gathered: Gathered) -> None:
     shown = list(gathered.answers.values())
     if len(shown) > 1:
         titles = [cached.encoder_row(answer.encoder)["title"] or answer.encoder for answer in shown]
-        matrix.show(agreement(shown, view.k), titles, [palette.mark_html(answer.encoder) for answer in shown])
+        matrix.show(
+            agreement(shown, view.k),
+            titles,
+            [palette.mark_html(answer.encoder) for answer in shown],
+        )
     else:
         matrix.empty()
 

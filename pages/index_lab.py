@@ -47,7 +47,9 @@ def main() -> None:
 def _answer() -> None:
     for remark in st.session_state.get(link.REMARKS, ()):
         note(remark)
-    st.segmented_control("View", state.VIEWS, key=state.key("view"), required=True, label_visibility="collapsed")
+    st.segmented_control(
+        "View", state.VIEWS, key=state.key("view"), required=True, label_visibility="collapsed"
+    )
     now = state.current()
     try:
         if making.ready(now):

@@ -11,7 +11,8 @@ from pages.parts.words import quiet
 
 PLACES = ("panel_build", "panel_add", "answer")
 TABS = ("Data sets", "Encoders", "Caches")
-"""Words that never change: a tab whose name changes is another tab, and the page would jump back to the first."""
+"""Words that never change: a tab whose name changes is another tab, and the page would jump back to
+the first."""
 
 
 def main() -> None:

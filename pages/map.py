@@ -39,7 +39,9 @@ def main() -> None:
     actions = shell("Map", "How each encoder arranges the gallery, and the quality of that map")
     st.html(STYLE)
     with st.container(key="frame"):
-        asked, chosen, answer = (st.container(key=name) for name in ("panel_query", "panel_settings", "answer"))
+        asked, chosen, answer = (
+            st.container(key=name) for name in ("panel_query", "panel_settings", "answer")
+        )
     with chosen:
         controls.panel()
     with asked:
@@ -56,10 +58,14 @@ def main() -> None:
 
 def _answer(now: MapView) -> None:
     if not now.encoders:
-        note("No encoder is chosen.", "Choose one to four under Encoders: each has a map of its own.")
+        note(
+            "No encoder is chosen.", "Choose one to four under Encoders: each has a map of its own."
+        )
         return
     if len(now.base.encoders) > view.MOST:
-        note(f"{len(now.base.encoders)} encoders are chosen; the first {view.MOST} have a map here.")
+        note(
+            f"{len(now.base.encoders)} encoders are chosen; the first {view.MOST} have a map here."
+        )
     if making.refused(now):
         return
     paths = making.paths(now)
@@ -68,7 +74,9 @@ def _answer(now: MapView) -> None:
         return
     making.pictures(now)
     maps, ids = shown.gather(now, paths)
-    st.segmented_control("View", view.MODES, key=view.MODE, required=True, label_visibility="collapsed")
+    st.segmented_control(
+        "View", view.MODES, key=view.MODE, required=True, label_visibility="collapsed"
+    )
     drawn = {
         "Maps": lambda: _maps(now, maps, ids),
         "Morph": lambda: morph.show(now, maps),
@@ -85,7 +93,12 @@ def _maps(now: MapView, maps: Sequence[Shown], ids: Sequence[str]) -> None:
     rows = shown.selected(now, maps)
     quiet(readings.of_maps(now, maps))
     vectors.panel(now)
-    component.draw(board.data(now, maps, ids, rows), "maps", partial(acts.obey, now, maps), partial(acts.look, now, maps))
+    component.draw(
+        board.data(now, maps, ids, rows),
+        "maps",
+        partial(acts.obey, now, maps),
+        partial(acts.look, now, maps),
+    )
     point.panel(now, maps)
     selection.panel(now, maps, ids, rows)
 

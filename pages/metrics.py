@@ -50,16 +50,23 @@ def main() -> None:
     choice.restore()
     evaluation.look_again()
     for name in cached_metrics.damaged_reports():
-        note(f"The report {short(name)} can\u2019t be read.", "Its files are damaged. Evaluate again to have it back.")
+        note(
+            f"The report {short(name)} can\u2019t be read.",
+            "Its files are damaged. Evaluate again to have it back.",
+        )
     if not choice.reports():
         _first_report()
         return
     with st.container(key="frame"):
-        settings, card, answer = (st.container(key=name) for name in ("panel_choice", "panel_card", "answer"))
+        settings, card, answer = (
+            st.container(key=name) for name in ("panel_choice", "panel_card", "answer")
+        )
     with settings:
         chosen = panel.panel()
         evaluation.panel()
-    cells = cells_of(cached_metrics.report(chosen.report, chosen.stamp), chosen.dataset, chosen.protocol)
+    cells = cells_of(
+        cached_metrics.report(chosen.report, chosen.stamp), chosen.dataset, chosen.protocol
+    )
     with answer:
         _view(chosen, cells)
     with card:
@@ -70,7 +77,10 @@ def main() -> None:
 
 
 def _first_report() -> None:
-    note("Nothing has been evaluated yet.", "" if hosted() else "Choose data sets and encoders here, then Evaluate.")
+    note(
+        "Nothing has been evaluated yet.",
+        "" if hosted() else "Choose data sets and encoders here, then Evaluate.",
+    )
     st.session_state.setdefault(evaluation.OPEN, True)
     with st.container(key="frame"), st.container(key="panel_choice"):
         evaluation.panel()
@@ -78,7 +88,9 @@ def _first_report() -> None:
 
 def _view(chosen: Choice, cells: list[Cell]) -> None:
     choice.heal(choice.VIEW, list(VIEWS))
-    name = st.segmented_control("View", list(VIEWS), key=choice.VIEW, required=True, label_visibility="collapsed")
+    name = st.segmented_control(
+        "View", list(VIEWS), key=choice.VIEW, required=True, label_visibility="collapsed"
+    )
     try:
         if not cells[0].judged.any():
             raise nothing_to_evaluate(cells[0])

@@ -21,7 +21,9 @@ def main() -> None:
     st.html(STYLE)
     state.restore()
     with st.container(key="frame"):
-        new, own, answer = (st.container(key=name) for name in ("panel_new", "panel_import", "answer"))
+        new, own, answer = (
+            st.container(key=name) for name in ("panel_new", "panel_import", "answer")
+        )
     with new:
         _new()
     if not hosted():
@@ -37,7 +39,10 @@ def main() -> None:
 
 def _new() -> None:
     if hosted():
-        quiet("This is a public demo: training is switched off. Run the app on your own machine to train with your pictures.")
+        quiet(
+            "This is a public demo: training is switched off. Run the app on your own machine to"
+            " train with your pictures."
+        )
         return
     run_summary.panel(*setup.panel())
 

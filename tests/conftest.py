@@ -1,4 +1,5 @@
-"""What every test shares: an artifacts folder of its own, the real photographs where they are, small pictures."""
+"""What every test shares: an artifacts folder of its own, the real photographs where they are,
+small pictures."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ def photographs() -> Path:
 
 @pytest.fixture
 def here(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """``here(*arguments)`` -> exit code, standard output and standard error of a command, without a process of its own."""
+    """``here(*arguments)`` -> exit code, standard output and standard error of a command, without a
+    process of its own."""
     from core.cli.main import main
 
     def run(*arguments: str) -> tuple[int, str, str]:

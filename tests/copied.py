@@ -11,11 +11,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PRODUCT = ("core", "pages", "tests", "tools", "docs", ".streamlit")
-FILES = ("README.md", "Makefile", "pyproject.toml", "streamlit_app.py", "requirements.txt", "LICENSE")
+FILES = (
+    "README.md",
+    "Makefile",
+    "pyproject.toml",
+    "streamlit_app.py",
+    "requirements.txt",
+    "LICENSE",
+)
 
 
 def copy(home: Path) -> Path:
-    """All that is needed to run and test the product, in the folder ``home``; what is shipped is only linked to."""
+    """All that is needed to run and test the product, in the folder ``home``; what is shipped is
+    only linked to."""
     for folder in PRODUCT:
         shutil.copytree(ROOT / folder, home / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for file in FILES:
@@ -32,6 +40,13 @@ def examples(page: str) -> list[str]:
 def ran(project: Path, *arguments: str) -> str:
     """Standard output of a Python command in the copy."""
     env = {**os.environ, "PYTHONPATH": str(project), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run([sys.executable, *arguments], cwd=project, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=project,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout

@@ -1,6 +1,8 @@
-"""A small model hub on the loopback interface, as the real one answers: HEAD and GET with checksums, ranges and redirects.
+"""A small model hub on the loopback interface, as the real one answers: HEAD and GET with
+checksums, ranges and redirects.
 
-It can be told to cut a connection midway, to answer slowly, to lie about a checksum or to fail, and it counts requests.
+It can be told to cut a connection midway, to answer slowly, to lie about a checksum or to fail, and
+it counts requests.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @dataclass
 class Hub:
-    """What is served: ``files`` maps ``owner/repo/file.ext`` (or, for a plain mirror, ``file.ext``) to bytes."""
+    """What is served: ``files`` maps ``owner/repo/file.ext`` (or, for a plain mirror, ``file.ext``)
+    to bytes."""
 
     files: dict[str, bytes] = field(default_factory=dict)
     url: str = ""
@@ -53,7 +56,9 @@ def serving() -> Iterator[Hub]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": hub}))
     server.daemon_threads = True
     hub.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+    )
     thread.start()
     try:
         yield hub
@@ -88,10 +93,17 @@ class _Handler(BaseHTTPRequestHandler):
         self._send_body(data[first:])
 
     def _redirected(self, data: bytes) -> bool:
-        """Answer as the hub does for renamed repositories (relative) and for large files (to their storage)."""
+        """Answer as the hub does for renamed repositories (relative) and for large files (to their
+        storage)."""
         old = next((old for old in self.hub.moved if self.path.startswith(f"/{old}/")), None)
         if old is not None:
-            self._send_headers(307, 0, b"", {"Location": self.path.replace(old, self.hub.moved[old], 1)}, linked=False)
+            self._send_headers(
+                307,
+                0,
+                b"",
+                {"Location": self.path.replace(old, self.hub.moved[old], 1)},
+                linked=False,
+            )
             return True
         if self.hub.storage and "/resolve/" in self.path:
             name = re.sub(r"/resolve/[^/]+", "", self.path)
@@ -112,13 +124,27 @@ class _Handler(BaseHTTPRequestHandler):
         return None
 
     def _send_headers(
-        self, status: int, length: int, data: bytes, extra: dict[str, str] | None = None, linked: bool = True
+        self,
+        status: int,
+        length: int,
+        data: bytes,
+        extra: dict[str, str] | None = None,
+        linked: bool = True,
     ) -> None:
         checksum = "0" * 64 if self.hub.wrong_checksum else hashlib.sha256(data).hexdigest()
         self.send_response(status)
-        headers = {"Content-Length": str(length), "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes", **(extra or {})}
+        headers = {
+            "Content-Length": str(length),
+            "X-Repo-Commit": COMMIT,
+            "Accept-Ranges": "bytes",
+            **(extra or {}),
+        }
         if linked:
-            headers |= {"ETag": f'"{checksum}"', "X-Linked-Etag": f'"{checksum}"', "X-Linked-Size": str(len(data))}
+            headers |= {
+                "ETag": f'"{checksum}"',
+                "X-Linked-Etag": f'"{checksum}"',
+                "X-Linked-Size": str(len(data)),
+            }
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()

@@ -1,4 +1,5 @@
-"""The real command line in processes of their own, with a slow encoder plugged in, and pictures for it."""
+"""The real command line in processes of their own, with a slow encoder plugged in, and pictures for
+it."""
 
 from __future__ import annotations
 
@@ -22,7 +23,9 @@ def paint(folder: Path, names, seed: int = 0) -> Path:
     for name in names:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        noise = np.random.default_rng([seed, *name.encode()]).integers(0, 256, (24, 24, 3), dtype=np.uint8)
+        noise = np.random.default_rng([seed, *name.encode()]).integers(
+            0, 256, (24, 24, 3), dtype=np.uint8
+        )
         Image.fromarray(noise).save(path)
     return folder
 
@@ -41,7 +44,8 @@ def wait_for(condition: Callable[[], object], seconds: float = 30.0):
 
 
 class Plugged:
-    """Runs ``python -m core`` with the slow encoder ``slow.test``; ``diary`` has a line for each picture that it encoded."""
+    """Runs ``python -m core`` with the slow encoder ``slow.test``; ``diary`` has a line for each
+    picture that it encoded."""
 
     def __init__(self, home: Path, artifacts: Path) -> None:
         self.diary, self.artifacts = home / "diary.txt", artifacts
@@ -53,14 +57,23 @@ class Plugged:
         self.children: list[subprocess.Popen] = []
 
     def start(
-        self, *arguments: str, sleep: float = 0.0, prepare_sleep: float = 0.0, artifacts: Path | None = None
+        self,
+        *arguments: str,
+        sleep: float = 0.0,
+        prepare_sleep: float = 0.0,
+        artifacts: Path | None = None,
     ) -> subprocess.Popen:
         env = {**self.env, "TEST_SLEEP": str(sleep), "TEST_PREPARE_SLEEP": str(prepare_sleep)}
         env["LOOKALIKE_ARTIFACTS"] = str(artifacts or self.artifacts)
         child = subprocess.Popen(
-            [sys.executable, "-m", "core", *arguments], cwd=ROOT, env=env, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-        )  # fmt: skip
+            [sys.executable, "-m", "core", *arguments],
+            cwd=ROOT,
+            env=env,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
         self.children.append(child)
         return child
 
@@ -70,7 +83,8 @@ class Plugged:
         return subprocess.CompletedProcess(arguments, child.returncode, out, err)
 
     def json(self, *arguments: str, **options):
-        """What a command that succeeds prints with ``--json``: nothing else may stand on standard output."""
+        """What a command that succeeds prints with ``--json``: nothing else may stand on standard
+        output."""
         done = self.run(*arguments, "--json", **options)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)

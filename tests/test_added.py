@@ -1,4 +1,5 @@
-"""An index as a row, an index as a file, and a page, added to a copy of the project as the documentation says, and used."""
+"""An index as a row, an index as a file, and a page, added to a copy of the project as the
+documentation says, and used."""
 
 from __future__ import annotations
 
@@ -11,7 +12,10 @@ import pytest
 from tests.copied import copy, examples, ran
 
 ROW, FILE = "ivf_sq8", "random_projection"
-CONTRACT = [f"tests/contracts/test_index{of}.py" for of in ("es", "_queries", "_filters", "_files", "_refusals")]
+CONTRACT = [
+    f"tests/contracts/test_index{of}.py"
+    for of in ("es", "_queries", "_filters", "_files", "_refusals")
+]
 
 
 def before_end(path: Path, opening: str, line: str) -> None:
@@ -40,8 +44,22 @@ def test_both_indexes_keep_the_contract(project):
 
 def test_both_indexes_answer_as_exact_search_does_on_the_command_line(project, pictures):
     ran(project, "-m", "core", "build", "--dataset", str(pictures), "--encoders", "tiny.16x16")
-    query = ("search", "--dataset", str(pictures), "--encoder", "tiny.16x16", "--query", "id:warm/0.png", "-k", "5", "--json")
-    found = {name: json.loads(ran(project, "-m", "core", *query, "--index", name))["hits"] for name in ("exact", ROW, FILE)}
+    query = (
+        "search",
+        "--dataset",
+        str(pictures),
+        "--encoder",
+        "tiny.16x16",
+        "--query",
+        "id:warm/0.png",
+        "-k",
+        "5",
+        "--json",
+    )
+    found = {
+        name: json.loads(ran(project, "-m", "core", *query, "--index", name))["hits"]
+        for name in ("exact", ROW, FILE)
+    }
     assert len(found["exact"]) == 5
     assert found[ROW] == found["exact"] == found[FILE]
 
@@ -53,10 +71,17 @@ def test_the_page_opens_cold_and_stands_in_the_menu(project):
 
 def test_a_page_asks_as_the_documentation_does(project):
     asked = examples("add_a_page.md")[2]
-    checked = "assert len(found.hits) == 5; assert all(one.startswith('data:image') for one in pictures)"
+    checked = (
+        "assert len(found.hits) == 5; assert all(one.startswith('data:image') for one in pictures)"
+    )
     ran(project, "-c", f"from pages.parts import cached\n{asked}\n{checked}")
 
 
 def test_the_linters_have_nothing_against_them(project):
     ran(project, "-m", "ruff", "check", "--no-cache", "core/indexes", "pages")
-    ran(project, "-c", "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))")
+    ran(
+        project,
+        "-c",
+        "import sys; from importlinter.cli import lint_imports;"
+        " sys.exit(lint_imports(no_cache=True))",
+    )

@@ -26,13 +26,19 @@ def test_the_address_is_printed_when_it_answers_and_is_never_another_programs(ar
         other.listen()
         taken = other.getsockname()[1]
         app = subprocess.Popen(
-            [sys.executable, "tools/demo.py", str(taken)], cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
+            [sys.executable, "tools/demo.py", str(taken)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
         try:
             lines = [app.stdout.readline(), app.stdout.readline()]
             port = free_of(lines[1])
             assert lines[0] == f"Port {taken} is taken; using {port}.\n"
-            with urllib.request.urlopen(f"http://localhost:{port}/_stcore/health", timeout=10) as answer:
+            with urllib.request.urlopen(
+                f"http://localhost:{port}/_stcore/health", timeout=10
+            ) as answer:
                 assert answer.read() == b"ok"
         finally:
             os.killpg(app.pid, signal.SIGINT)
@@ -48,7 +54,9 @@ def free_of(line: str) -> int:
 
 
 def test_what_it_builds_is_what_the_first_page_opens_with():
-    first = next(line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith("FIRST :="))
+    first = next(
+        line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith("FIRST :=")
+    )
     assert first.removeprefix("FIRST :=").strip().split(",") == list(FIRST_ENCODERS)
 
 
@@ -65,7 +73,9 @@ def test_a_fresh_clone_has_nothing_to_build_and_loads_no_network_to_find_that_ou
     done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True)
     *rows, last = done.stdout.splitlines()
     assert last == "0 []", "exit code, and what takes seconds to import"
-    assert [row["encoded"] for row in json.loads("\n".join(rows))] == [0] * len(FIRST_ENCODERS), "run make shipped"
+    assert [row["encoded"] for row in json.loads("\n".join(rows))] == [0] * len(FIRST_ENCODERS), (
+        "run make shipped"
+    )
 
 
 @pytest.mark.parametrize("wanted", [0, -1, 70_000])

@@ -1,4 +1,5 @@
-"""Cosines, exact nearest neighbours and dropping the query's own copies, against their definitions."""
+"""Cosines, exact nearest neighbours and dropping the query's own copies, against their
+definitions."""
 
 from __future__ import annotations
 
@@ -38,7 +39,10 @@ def test_nearest_is_exact_for_a_range_and_for_chosen_rows(blocks, k, monkeypatch
     for found, right in zip((hits.ids, hits.scores), brute(vectors, queries, k), strict=True):
         np.testing.assert_array_equal(found, right)
     rows = np.flatnonzero(np.random.default_rng(1).random(len(vectors)) < 0.3)
-    hits, (ids, scores) = neighbours.nearest(queries, vectors.__getitem__, rows, k), brute(vectors[rows], queries, k)
+    hits, (ids, scores) = (
+        neighbours.nearest(queries, vectors.__getitem__, rows, k),
+        brute(vectors[rows], queries, k),
+    )
     np.testing.assert_array_equal(hits.ids, rows[ids])
     np.testing.assert_array_equal(hits.scores, scores)
 
@@ -48,7 +52,9 @@ def test_nearest_of_fewer_rows_than_asked_for_and_of_none():
     hits = neighbours.nearest(vectors[:2], vectors.__getitem__, np.array([4, 9]), 3)
     assert hits.ids[:, 2].tolist() == [-1, -1]
     assert set(hits.ids[0, :2]) == {4, 9}
-    assert (neighbours.nearest(vectors[:2], vectors.__getitem__, np.zeros(0, np.int64), 3).ids == -1).all()
+    assert (
+        neighbours.nearest(vectors[:2], vectors.__getitem__, np.zeros(0, np.int64), 3).ids == -1
+    ).all()
     assert neighbours.nearest(vectors[:0], vectors.__getitem__, range(5), 3).ids.shape == (0, 3)
 
 
@@ -63,7 +69,9 @@ def test_equal_vectors_have_equal_cosines_wherever_they_lie(monkeypatch):
     vectors, queries = clustered(), clustered(9, seed=2)
     copies = np.concatenate([vectors, vectors[::-1]])
     matrix = neighbours.cosine_matrix(queries, copies)
-    np.testing.assert_array_equal(matrix, (queries.astype(np.float64) @ copies.astype(np.float64).T).astype(np.float32))
+    np.testing.assert_array_equal(
+        matrix, (queries.astype(np.float64) @ copies.astype(np.float64).T).astype(np.float32)
+    )
     np.testing.assert_array_equal(matrix[:, : len(vectors)], matrix[:, len(vectors) :][:, ::-1])
     rows = np.array([5, 1, 300])
     np.testing.assert_array_equal(neighbours.cosine_matrix(queries, copies, rows), matrix[:, rows])
@@ -71,7 +79,9 @@ def test_equal_vectors_have_equal_cosines_wherever_they_lie(monkeypatch):
 
 def test_the_query_is_never_its_own_neighbour():
     ids, own = np.array([[3, 1, 2], [1, 0, -1], [5, 6, 7]]), np.array([3, 0, -1])
-    np.testing.assert_array_equal(neighbours.rows_without_own(ids, own, 2), [[1, 2], [1, -1], [5, 6]])
+    np.testing.assert_array_equal(
+        neighbours.rows_without_own(ids, own, 2), [[1, 2], [1, -1], [5, 6]]
+    )
     np.testing.assert_array_equal(neighbours.rows_without_own(ids, own, 4)[1], [1, -1, -1, -1])
     scores = np.array([[0.9, 0.8, 0.7], [0.6, 0.5, -np.inf], [0.3, 0.2, 0.1]], np.float32)
     hits = neighbours.without_own(Hits(ids, scores), own, 2)

@@ -1,4 +1,5 @@
-"""The list of what registers itself is whole for whoever asks, however many ask while it is made."""
+"""The list of what registers itself is whole for whoever asks, however many ask while it is
+made."""
 
 from __future__ import annotations
 
@@ -14,8 +15,8 @@ def test_whoever_asks_first_or_meanwhile_sees_all_of_it(tmp_path, monkeypatch):
     (package / "__init__.py").write_text("")
     for name in ("one", "two"):
         (package / f"{name}.py").write_text(
-            f"import time\ntime.sleep(0.3)\nfrom slow_siblings_list import things\nthings.add({name!r}, lambda: {name!r})\n"
-            f"assert {name!r} in things.names()\n"
+            "import time\ntime.sleep(0.3)\nfrom slow_siblings_list import"
+            f" things\nthings.add({name!r}, lambda: {name!r})\nassert {name!r} in things.names()\n"
         )
     (tmp_path / "slow_siblings_list.py").write_text(
         "from core.registry import Registry\nthings = Registry('thing', 'slow_siblings')\n"

@@ -1,6 +1,7 @@
-"""The app, its default encoders loading while the server starts: `streamlit run streamlit_app.py` loads them at the first visit.
+"""The app, its default encoders loading while the server starts: `streamlit run streamlit_app.py`
+loads them at the first visit.
 
-    python tools/app.py --server.port 8501
+python tools/app.py --server.port 8501
 """
 
 from __future__ import annotations

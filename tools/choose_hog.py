@@ -1,9 +1,12 @@
-"""Choose HOG's window and power on training pictures alone: ``LOOKALIKE_DATA=... python tools/choose_hog.py``; Markdown out.
+"""Choose HOG's window and power on training pictures alone: ``LOOKALIKE_DATA=... python
+tools/choose_hog.py``; Markdown out.
 
-Four searches, none with a picture of a test split and none of eth80: clothing (validation pictures search the train split),
-cats and dogs (every second picture of the train split searches the others), and the catalogue's training products (the same
-product; another product of the same category). For each setting the mAP of each search is divided by that of plain HOG (no
-window, square root), and the mean of the four ratios decides.
+Four searches, none with a picture of a test split and none of eth80: clothing (validation pictures
+    search the train split),
+cats and dogs (every second picture of the train split searches the others), and the catalogue's
+training products (the same product; another product of the same category). For each setting the mAP
+of each search is divided by that of plain HOG (no window, square root), and the mean of the four
+ratios decides.
 """
 
 from __future__ import annotations
@@ -34,7 +37,9 @@ BLOCK = 256
 class Search:
     """Cells of pictures, who asks whom, and what is right."""
 
-    def __init__(self, name: str, cells: np.ndarray, asks: np.ndarray, right: np.ndarray, junk: np.ndarray) -> None:
+    def __init__(
+        self, name: str, cells: np.ndarray, asks: np.ndarray, right: np.ndarray, junk: np.ndarray
+    ) -> None:
         self.name, self.cells, self.asks, self.right, self.junk = name, cells, asks, right, junk
 
     def mean_ap(self, window: float, power: float) -> float:
@@ -44,7 +49,11 @@ class Search:
         for start in range(0, len(self.asks), BLOCK):
             rows = slice(start, start + BLOCK)
             scores = vectors[self.asks[rows]] @ vectors.T
-            found.append(average_precision(rank(scores, self.right[rows] & ~self.junk[rows], self.junk[rows])))
+            found.append(
+                average_precision(
+                    rank(scores, self.right[rows] & ~self.junk[rows], self.junk[rows])
+                )
+            )
         return float(np.nanmean(np.concatenate(found)))
 
 
@@ -61,7 +70,9 @@ def labelled(name: str, files: Sequence[Path], asking: np.ndarray) -> Search:
 
 
 def photographs(root: Path) -> list[Search]:
-    parts = {split: sorted((root / "clothing" / split).glob("*/*")) for split in ("train", "validation")}
+    parts = {
+        split: sorted((root / "clothing" / split).glob("*/*")) for split in ("train", "validation")
+    }
     asking = np.arange(len(parts["train"]) + len(parts["validation"])) >= len(parts["train"])
     pets = sorted((root / "cats_dogs" / "train").glob("*/*"))
     return [
@@ -74,7 +85,9 @@ def products() -> list[Search]:
     """The catalogue's training products: each picture searches all others."""
     items = [item for item in library.open_dataset("catalogue").items if item.split == "train"]
     cells, asks = cells_of([Path(item.path) for item in items]), np.arange(len(items))
-    objects, kinds = (np.array([getattr(item, name) for item in items]) for name in ("instance", "category"))
+    objects, kinds = (
+        np.array([getattr(item, name) for item in items]) for name in ("instance", "category")
+    )
     own = objects[:, None] == objects
     return [
         Search("product", cells, asks, own, asks[:, None] == asks),
@@ -83,7 +96,10 @@ def products() -> list[Search]:
 
 
 def main() -> None:
-    searches = [*photographs(Path(os.environ.get("LOOKALIKE_DATA") or ROOT.parent / "shared" / "data")), *products()]
+    searches = [
+        *photographs(Path(os.environ.get("LOOKALIKE_DATA") or ROOT.parent / "shared" / "data")),
+        *products(),
+    ]
     plain = [search.mean_ap(*PLAIN) for search in searches]
     rows = []
     for window in WINDOWS:
@@ -92,12 +108,18 @@ def main() -> None:
             rows.append((float(np.mean(np.divide(found, plain))), window, power, found))
         print(f"window {window}: done", file=sys.stderr)
     used = (hog._window.__defaults__[0], hog.POWER)
-    print(f"| window | power | {' | '.join(search.name for search in searches)} | mean ratio to plain | |")
+    print(
+        f"| window | power | {' | '.join(search.name for search in searches)} | mean ratio to"
+        " plain | |"
+    )
     print("|---" * (len(searches) + 4) + "|")
     for ratio, window, power, found in sorted(rows, key=lambda row: -row[0]):
         mark = "used" if (window, power) == used else "plain" if (window, power) == PLAIN else ""
         values = " | ".join(f"{value:.4f}" for value in found)
-        print(f"| {'none' if window == np.inf else window} | {power} | {values} | {ratio:.4f} | {mark} |")
+        print(
+            f"| {'none' if window == np.inf else window} | {power} | {values} | {ratio:.4f} |"
+            f" {mark} |"
+        )
 
 
 if __name__ == "__main__":

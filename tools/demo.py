@@ -2,7 +2,8 @@
 
     python tools/demo.py 8501
 
-Where the port is taken (an older demo that still runs, say), the next free one is used, so that the address is always this app's.
+Where the port is taken (an older demo that still runs, say), the next free one is used, so that the
+address is always this app's.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from tools.serve import ROOT, end, wait_until_up
 
 TRIES = 50
 START_S = 300.0
-"""A machine that is busy, or that reads the packages from disk for the first time, takes its time."""
+"""A machine that is busy, or that reads the packages from disk for the first time, takes its
+time."""
 
 
 def main(wanted: int) -> int:
@@ -30,7 +32,9 @@ def main(wanted: int) -> int:
     command = [sys.executable, "tools/app.py", "--server.headless", "true"]
     address = f"http://localhost:{port}"
     app = subprocess.Popen(
-        [*command, "--server.port", str(port), "--browser.serverAddress", "localhost"], cwd=ROOT, stdout=subprocess.DEVNULL
+        [*command, "--server.port", str(port), "--browser.serverAddress", "localhost"],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
     )
     try:
         wait_until_up(f"http://127.0.0.1:{port}/_stcore/health", app, START_S)
@@ -52,11 +56,17 @@ def free_port(wanted: int) -> int:
         with socket.socket() as caller, socket.socket() as probe:
             if caller.connect_ex(("127.0.0.1", port)) == 0:
                 continue  # some systems let a second program bind what the first one listens on
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one that was closed a moment ago is free
+            probe.setsockopt(
+                socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+            )  # one that was closed a moment ago is free
             with suppress(OSError):
                 probe.bind(("0.0.0.0", port))
                 return port
-    raise UserError(f"Port {wanted} can't be used.", "A free port from 1 to 65535.", "Say another: make demo PORT=8600")
+    raise UserError(
+        f"Port {wanted} can't be used.",
+        "A free port from 1 to 65535.",
+        "Say another: make demo PORT=8600",
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""The shipped leaderboard: every encoder that is ready, on the catalogue and on the real photographs, into artifacts/reports/.
+"""The shipped leaderboard: every encoder that is ready, on the catalogue and on the real
+photographs, into artifacts/reports/.
 
     python tools/make_report.py                    LOOKALIKE_DATA names the folder of photographs
     python tools/make_report.py hog.8x8 tiny.16x16 only these encoders
@@ -30,14 +31,26 @@ def main() -> None:
     data = Path(os.environ.get("LOOKALIKE_DATA") or ROOT.parent / "shared" / "data")
     missing = [name for name in PHOTOGRAPHS if not (data / name).is_dir()]
     if missing:
-        sys.exit(f"{', '.join(missing)} not found in {data}: set LOOKALIKE_DATA to the folder of photographs")
-    datasets = [library.open_dataset("catalogue"), *(library.open_dataset(str(data / name)) for name in PHOTOGRAPHS)]
-    wanted = sys.argv[1:] or [row["name"] for row in library.encoder_rows() if row["state"] == "ready"]
+        sys.exit(
+            f"{', '.join(missing)} not found in {data}: set LOOKALIKE_DATA to the folder of"
+            " photographs"
+        )
+    datasets = [
+        library.open_dataset("catalogue"),
+        *(library.open_dataset(str(data / name)) for name in PHOTOGRAPHS),
+    ]
+    wanted = sys.argv[1:] or [
+        row["name"] for row in library.encoder_rows() if row["state"] == "ready"
+    ]
     report = evaluate(NAME, datasets, wanted, progress=Progress("judging"))
     folder = report.save(store.shipped() / "reports" / NAME, small=True)
     studies.make(folder, report, datasets[:1], progress=Progress("studying"))
     size = store.folder_bytes(folder)
-    print(report.to_frame()[["dataset", "protocol", "encoder", "mAP", "hit@1", "precision@10"]].round(3).to_string(index=False))
+    print(
+        report.to_frame()[["dataset", "protocol", "encoder", "mAP", "hit@1", "precision@10"]]
+        .round(3)
+        .to_string(index=False)
+    )
     print(f"{folder.relative_to(ROOT)}: {len(report.cells)} cells, {size / 1e6:.2f} MB")
     if size > MOST_BYTES:
         sys.exit(f"more than {MOST_BYTES / 1e6:.0f} MB: keep fewer per-query scores")

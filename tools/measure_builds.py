@@ -1,8 +1,11 @@
-"""Measure builds, each as a process of its own: ``python tools/measure_builds.py DATASET [--encoders a,b]``; Markdown out.
+"""Measure builds, each as a process of its own: ``python tools/measure_builds.py DATASET
+[--encoders a,b]``; Markdown out.
 
-For each encoder: the whole build (time, rate, peak memory of all its processes), a build that is killed halfway and goes
-on, a rebuild with nothing changed, one with 1 % new pictures, and a search. Memory is the sum over the process tree of the
-proportional set size (PSS), which counts what processes share once, sampled ten times a second. Linux only; needs psutil.
+For each encoder: the whole build (time, rate, peak memory of all its processes), a build that is
+    killed halfway and goes
+on, a rebuild with nothing changed, one with 1 % new pictures, and a search. Memory is the sum over
+the process tree of the proportional set size (PSS), which counts what processes share once, sampled
+ten times a second. Linux only; needs psutil.
 """
 
 from __future__ import annotations
@@ -27,14 +30,19 @@ EVERY_S = 0.1
 
 
 class Run:
-    """A command, watched until its end; ``peak`` bytes of PSS of its process tree, ``seconds`` with start-up."""
+    """A command, watched until its end; ``peak`` bytes of PSS of its process tree, ``seconds`` with
+    start-up."""
 
-    def __init__(self, arguments: list[str], artifacts: Path, kill_after: int | None = None) -> None:
+    def __init__(
+        self, arguments: list[str], artifacts: Path, kill_after: int | None = None
+    ) -> None:
         env = {**os.environ, "LOOKALIKE_ARTIFACTS": str(artifacts)}
         started = time.perf_counter()
         self.peak, self.killed_at = 0, None
         with tempfile.TemporaryFile("w+") as out:
-            child = subprocess.Popen([sys.executable, "-m", "core", *arguments, "--json"], cwd=ROOT, env=env, stdout=out)
+            child = subprocess.Popen(
+                [sys.executable, "-m", "core", *arguments, "--json"], cwd=ROOT, env=env, stdout=out
+            )
             while child.poll() is None:
                 self.peak = max(self.peak, tree_pss(child.pid))
                 if kill_after is not None and (done := finished(artifacts)) >= kill_after:
@@ -81,7 +89,10 @@ def measure(source: str, encoder: str, pictures: int) -> list[tuple[str, str]]:
         (row,) = whole.answer
         again = Run(build, Path(folder))
         query = library_item(source)
-        search = Run(["search", "--dataset", source, "--encoder", encoder, "--query", f"id:{query}"], Path(folder))
+        search = Run(
+            ["search", "--dataset", source, "--encoder", encoder, "--query", f"id:{query}"],
+            Path(folder),
+        )
         stored = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
     with tempfile.TemporaryDirectory(prefix="measure-") as folder:
         cut = Run(build, Path(folder), kill_after=pictures // 2)
@@ -94,12 +105,21 @@ def measure(source: str, encoder: str, pictures: int) -> list[tuple[str, str]]:
         ("rate", f"{row['encoded'] / row['seconds']:,.0f} pictures/s"),
         ("peak memory of all processes (PSS)", f"{whole.peak / 1e6:,.0f} MB"),
         ("on disk: embeddings and exact index", f"{stored / 1e6:,.0f} MB"),
-        ("unchanged rebuild, after start-up", f"{again.answer[0]['seconds']:.3f} s ({again.seconds:.1f} s in all)"),
+        (
+            "unchanged rebuild, after start-up",
+            f"{again.answer[0]['seconds']:.3f} s ({again.seconds:.1f} s in all)",
+        ),
         ("kill -9 with so many finished", f"{cut.killed_at or 0:,}"),
         ("then encoded by the next build", f"{rest_row['encoded']:,} in {rest.seconds:.1f} s"),
-        ("repeated work", f"{rest_row['encoded'] + (cut.killed_at or 0) - row['encoded']:,} pictures"),
+        (
+            "repeated work",
+            f"{rest_row['encoded'] + (cut.killed_at or 0) - row['encoded']:,} pictures",
+        ),
         ("peak memory of a search", f"{search.peak / 1e6:,.0f} MB"),
-        ("search: decode, preprocess, encode, search", " / ".join(f"{ms:.1f}" for ms in stages.values()) + " ms"),
+        (
+            "search: decode, preprocess, encode, search",
+            " / ".join(f"{ms:.1f}" for ms in stages.values()) + " ms",
+        ),
     ]
 
 
@@ -126,7 +146,10 @@ def one_percent(source: str, encoder: str, count: int) -> list[tuple[str, str]]:
         second = Run(build, artifacts)
     one, two = first.answer[0], second.answer[0]
     return [
-        (f"a folder of {one['pictures']:,} pictures", f"{one['encoded']:,} encoded, {one['seconds']:.2f} s after start-up"),
+        (
+            f"a folder of {one['pictures']:,} pictures",
+            f"{one['encoded']:,} encoded, {one['seconds']:.2f} s after start-up",
+        ),
         ("1 % new pictures", f"{two['encoded']:,} encoded, {two['seconds']:.2f} s after start-up"),
     ]
 
@@ -141,7 +164,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("dataset", help="name or path")
     parser.add_argument("--encoders", default="tiny.16x16,hsv.12x4x4", help="separated by commas")
-    parser.add_argument("--part", type=int, default=10_000, help="pictures in the test of 1 %% new ones")
+    parser.add_argument(
+        "--part", type=int, default=10_000, help="pictures in the test of 1 %% new ones"
+    )
     options = parser.parse_args()
     from core.services.library import library
 
@@ -149,7 +174,9 @@ def main() -> None:
     tables = {}
     for encoder in options.encoders.split(","):
         rows = measure(options.dataset, encoder, pictures)
-        tables[encoder] = rows + one_percent(options.dataset, encoder, min(options.part, pictures * 9 // 10))
+        tables[encoder] = rows + one_percent(
+            options.dataset, encoder, min(options.part, pictures * 9 // 10)
+        )
         print(f"{encoder}: measured", file=sys.stderr)
     names = list(tables)
     print(f"| {Path(options.dataset).name}, {pictures:,} pictures | {' | '.join(names)} |")

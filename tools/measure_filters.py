@@ -1,7 +1,9 @@
-"""How long the Metrics page takes after a filter was changed, on the shipped report: ``tools/measure_filters.py``; Markdown out.
+"""How long the Metrics page takes after a filter was changed, on the shipped report:
+``tools/measure_filters.py``; Markdown out.
 
-The page's script runs as in the app, without a browser. Each view is opened, then the metric and the class are changed: to
-values that were never shown before (first), and to the same values again. Wall time is what a person waits on this machine
+The page's script runs as in the app, without a browser. Each view is opened, then the metric and
+the class are changed: to values that were never shown before (first), and to the same values again.
+    Wall time is what a person waits on this machine
 as it is now; CPU time is what the page itself needs, whatever else the machine does.
 """
 
@@ -17,9 +19,26 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-VIEWS = ("Leaderboard", "Cost", "Curves", "Classes", "Queries", "Shared factors", "Robustness", "Data health", "Metric audit")
+VIEWS = (
+    "Leaderboard",
+    "Cost",
+    "Curves",
+    "Classes",
+    "Queries",
+    "Shared factors",
+    "Robustness",
+    "Data health",
+    "Metric audit",
+)
 METRIC, GROUP = "keep_metrics_metric", "keep_metrics_group"
-CHANGES = ((METRIC, "hit@1"), (GROUP, "vase"), (METRIC, "nDCG@10"), (GROUP, "ring"), (METRIC, "mAP"), (GROUP, "All classes"))
+CHANGES = (
+    (METRIC, "hit@1"),
+    (GROUP, "vase"),
+    (METRIC, "nDCG@10"),
+    (GROUP, "ring"),
+    (METRIC, "mAP"),
+    (GROUP, "All classes"),
+)
 
 
 def seconds(app, key: str, value: str) -> tuple[float, float]:
@@ -35,7 +54,10 @@ def main() -> None:
     from streamlit.testing.v1 import AppTest
 
     logging.disable(logging.WARNING)
-    print("| view | first, CPU (worst) | first, wall (worst) | again, CPU (worst) | again, wall (worst) |\n|---|---|---|---|---|")
+    print(
+        "| view | first, CPU (worst) | first, wall (worst) | again, CPU (worst) | again, wall"
+        " (worst) |\n|---|---|---|---|---|"
+    )
     for view in VIEWS:
         app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=300)
         app.switch_page("pages/metrics.py")

@@ -1,6 +1,7 @@
-"""What waiting for the disk costs: a small entry of the cache, a note of one file, and a build of the embedded gallery.
+"""What waiting for the disk costs: a small entry of the cache, a note of one file, and a build of
+the embedded gallery.
 
-    python tools/measure_flush.py
+python tools/measure_flush.py
 """
 
 from __future__ import annotations
@@ -33,10 +34,17 @@ def _small_writes() -> None:
     from core import store
 
     def entry(number: int) -> None:
-        store.get_or_build("usual", {"number": number}, lambda folder: (folder / "usual.json").write_text("{}") and None)
+        store.get_or_build(
+            "usual",
+            {"number": number},
+            lambda folder: (folder / "usual.json").write_text("{}") and None,
+        )
 
     _compare("a small entry", entry)
-    _compare("a note of one file", lambda number: store.write_text(store.root() / "note.json", str(number)))
+    _compare(
+        "a note of one file",
+        lambda number: store.write_text(store.root() / "note.json", str(number)),
+    )
 
 
 def _compare(name: str, write: Callable[[int], None]) -> None:
@@ -53,7 +61,8 @@ def _compare(name: str, write: Callable[[int], None]) -> None:
 
 
 def _builds() -> None:
-    """The share of a build that is spent in waiting: on a busy machine two builds differ by more than that."""
+    """The share of a build that is spent in waiting: on a busy machine two builds differ by more
+    than that."""
     from core import store
     from core.services.embedding.build import build
     from core.services.library import library
@@ -74,8 +83,11 @@ def _builds() -> None:
         build(dataset, ENCODERS)
         took = time.perf_counter() - started
         share = sum(spent) / took
-        print(f"{len(dataset.items)} pictures: {took:.2f} s, of these {sum(spent) * 1000:.0f} ms ({share:.1%}) "
-              f"in {len(spent)} waits", flush=True)  # fmt: skip
+        print(
+            f"{len(dataset.items)} pictures: {took:.2f} s, of these {sum(spent) * 1000:.0f} ms"
+            f" ({share:.1%}) in {len(spent)} waits",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

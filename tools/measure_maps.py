@@ -1,7 +1,9 @@
-"""Measure the Map page in a real browser: seconds until maps are drawn, seconds from a lasso to its pictures, bytes sent.
+"""Measure the Map page in a real browser: seconds until maps are drawn, seconds from a lasso to its
+pictures, bytes sent.
 
-``python tools/measure_maps.py ARTIFACTS LOCATOR ENCODERS [PROJECTION]``: a data set of the library whose maps are made.
-The bytes are those of the messages that the server sent over its socket: the page, the maps and their small pictures.
+``python tools/measure_maps.py ARTIFACTS LOCATOR ENCODERS [PROJECTION]``: a data set of the library
+whose maps are made. The bytes are those of the messages that the server sent over its socket: the
+page, the maps and their small pictures.
 """
 
 from __future__ import annotations
@@ -32,21 +34,33 @@ def main(artifacts: str, locator: str, encoders: str, projection: str = "aligned
             started = time.perf_counter()
             page.goto(f"{url}/{path}")
             page.locator(".maps-place canvas").first.wait_for()
-            page.wait_for_function("document.querySelector('.stApp')?.dataset.testScriptState === 'notRunning'")
+            page.wait_for_function(
+                "document.querySelector('.stApp')?.dataset.testScriptState === 'notRunning'"
+            )
             while not page.locator(".maps-place canvas").evaluate_all(PAINTED):
                 page.wait_for_timeout(20)
-            print(f"{name}: drawn after {time.perf_counter() - started:.2f} s, {sum(sent) / 1e6:.2f} MB until then", flush=True)
+            print(
+                f"{name}: drawn after {time.perf_counter() - started:.2f} s, {sum(sent) / 1e6:.2f}"
+                " MB until then",
+                flush=True,
+            )
         settle(page)
         print(f"with the small pictures, which follow: {sum(sent) / 1e6:.2f} MB")
         for box in BOXES:
             sent.clear()
-            print(f"lasso: pictures after {lasso(page, box):.2f} s, {sum(sent) / 1e6:.2f} MB", flush=True)
+            print(
+                f"lasso: pictures after {lasso(page, box):.2f} s, {sum(sent) / 1e6:.2f} MB",
+                flush=True,
+            )
 
 
 def counted(page) -> list[int]:
     """Sizes of the messages that the server sends to a page, as they come."""
     sizes: list[int] = []
-    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: sizes.append(len(frame))))
+    page.on(
+        "websocket",
+        lambda socket: socket.on("framereceived", lambda frame: sizes.append(len(frame))),
+    )
     return sizes
 
 
@@ -55,7 +69,8 @@ def lasso(page, box: tuple[float, float, float, float]) -> float:
     where = page.locator(".maps-place canvas").first.bounding_box()
     x0, y0, x1, y1 = box
     corners = [
-        (where["x"] + x * where["width"], where["y"] + y * where["height"]) for x, y in ((x0, y0), (x1, y0), (x1, y1), (x0, y1))
+        (where["x"] + x * where["width"], where["y"] + y * where["height"])
+        for x, y in ((x0, y0), (x1, y0), (x1, y1), (x0, y1))
     ]
     before = page.evaluate("decodeURIComponent(location.search)")
     page.mouse.move(*corners[0])
@@ -66,7 +81,9 @@ def lasso(page, box: tuple[float, float, float, float]) -> float:
     started = time.perf_counter()
     page.wait_for_function("before => decodeURIComponent(location.search) !== before", arg=before)
     page.locator(".st-key-map_selection .cell img").first.wait_for()
-    page.wait_for_function("document.querySelector('.stApp')?.dataset.testScriptState === 'notRunning'")
+    page.wait_for_function(
+        "document.querySelector('.stApp')?.dataset.testScriptState === 'notRunning'"
+    )
     return time.perf_counter() - started
 
 

@@ -1,8 +1,10 @@
-"""How long a person waits: from ``make demo`` to the first answer, and for the steps of Compare, in a real Chromium.
+"""How long a person waits: from ``make demo`` to the first answer, and for the steps of Compare, in
+a real Chromium.
 
     python tools/measure_pages.py [--rounds 3]
 
-Every round has an artifacts folder of its own, so nothing is in its cache; the packages are installed already.
+Every round has an artifacts folder of its own, so nothing is in its cache; the packages are
+installed already.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ EXAMPLE, COLUMNS = 15, 30
 """Hits of the example on Home, and of three columns on Compare."""
 PATIENCE_MS = 120_000
 LOOK_MS = 20
-"""Between two looks at the page; hits stand in a shadow tree, which a waiting script in the page does not see."""
+"""Between two looks at the page; hits stand in a shadow tree, which a waiting script in the page
+does not see."""
 
 
 def main() -> None:
@@ -41,7 +44,11 @@ def main() -> None:
     print(f"{hardware()}; programs that want each core: {busy()}")
     with chromium() as browser:
         for number in range(rounds):
-            print(f"round {number + 1}: " + ", ".join(f"{what} {took:.2f} s" for what, took in once(browser)), flush=True)
+            print(
+                f"round {number + 1}: "
+                + ", ".join(f"{what} {took:.2f} s" for what, took in once(browser)),
+                flush=True,
+            )
 
 
 def once(browser) -> Iterator[tuple[str, float]]:
@@ -62,7 +69,10 @@ def once(browser) -> Iterator[tuple[str, float]]:
         settle(page)
         yield "search with a hit", answer(page, lambda: page.locator(".open").nth(4).press("Enter"))
         chosen = {"name": "mine.jpg", "mimeType": "image/jpeg", "buffer": picture()}
-        yield "upload", answer(page, lambda: page.locator("input[type=file]").first.set_input_files(chosen))
+        yield (
+            "upload",
+            answer(page, lambda: page.locator("input[type=file]").first.set_input_files(chosen)),
+        )
         page.close()
 
 
@@ -94,9 +104,14 @@ def picture() -> bytes:
 def demo(artifacts: str) -> Iterator[str]:
     """``make demo`` with its own artifacts folder; gives the address that it prints."""
     process = subprocess.Popen(
-        ["make", "-s", "demo", f"PORT={free_port(8601)}"], cwd=ROOT, env={**os.environ, "LOOKALIKE_ARTIFACTS": artifacts},
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True,
-    )  # fmt: skip
+        ["make", "-s", "demo", f"PORT={free_port(8601)}"],
+        cwd=ROOT,
+        env={**os.environ, "LOOKALIKE_ARTIFACTS": artifacts},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
     try:
         line = next((line for line in process.stdout if "http://" in line), None)
         if line is None:

@@ -1,11 +1,14 @@
-"""What a detector's box is worth: against true boxes, and in searches, for docs/subject.json and docs/detectors.md.
+"""What a detector's box is worth: against true boxes, and in searches, for docs/subject.json and
+docs/detectors.md.
 
     LOOKALIKE_DATA=path/to/photographs python tools/measure_subject.py --count 200 --write
 
-Clean pictures are the catalogue's test products. Cluttered ones are made here: test products on a plain studio ground are cut out
-(GrabCut inside their true box) and pasted at random into test photographs of clothing and of cats and dogs. Both ask the
-catalogue for their category; the pictures of their own product count for nothing. Nothing here was in any training, and what was
-chosen by figures (the network's threshold, the margin) was chosen on training products: ``--split train`` makes those tables.
+Clean pictures are the catalogue's test products. Cluttered ones are made here: test products on a
+plain studio ground are cut out (GrabCut inside their true box) and pasted at random into test
+photographs of clothing and of cats and dogs. Both ask the catalogue for their category; the
+pictures of their own product count for nothing. Nothing here was in any training, and what was
+chosen by figures (the network's threshold, the margin) was chosen on training products: ``--split
+train`` makes those tables.
 """
 
 from __future__ import annotations
@@ -41,7 +44,8 @@ BEGIN, END = "<!-- subject:begin (written by tools/measure_subject.py) -->", "<!
 SIZES = (0.3, 0.6)
 """Longer side of a pasted product, as a share of the photograph's shorter side."""
 GOOD, SOLID = 0.9, 0.9
-"""A cut-out is used where its box meets the true one so well (IoU), and so much of it hangs together."""
+"""A cut-out is used where its box meets the true one so well (IoU), and so much of it hangs
+together."""
 SEED = 0
 
 
@@ -57,12 +61,19 @@ class Picture:
 
 def clean(items: list, count: int, draw: np.random.Generator, read) -> list[Picture]:
     chosen = [items[row] for row in draw.permutation(len(items))[:count]]
-    return [Picture(read(item), Box(*item.value("box")), item.category, item.instance) for item in chosen]
+    return [
+        Picture(read(item), Box(*item.value("box")), item.category, item.instance)
+        for item in chosen
+    ]
 
 
-def cluttered(items: list, photographs: list[Path], count: int, draw: np.random.Generator, read) -> list[Picture]:
+def cluttered(
+    items: list, photographs: list[Path], count: int, draw: np.random.Generator, read
+) -> list[Picture]:
     """Cut-outs in photographs, each photograph once."""
-    plain = [item for item in items if item.value("backdrop") == "studio" and not int(item.value("prop"))]
+    plain = [
+        item for item in items if item.value("backdrop") == "studio" and not int(item.value("prop"))
+    ]
     made: list[Picture] = []
     grounds = iter(draw.permutation(len(photographs)))
     for row in draw.permutation(len(plain)):
@@ -79,9 +90,20 @@ def cut_out(image: np.ndarray, box: Box) -> np.ndarray | None:
     """RGBA of the product alone, cut to its edges; None where the ground is too much like it."""
     height, width = image.shape[:2]
     mask = np.full((height, width), cv2.GC_BGD, np.uint8)
-    mask[int(box.y0 * height) : int(np.ceil(box.y1 * height)), int(box.x0 * width) : int(np.ceil(box.x1 * width))] = cv2.GC_PR_FGD
+    mask[
+        int(box.y0 * height) : int(np.ceil(box.y1 * height)),
+        int(box.x0 * width) : int(np.ceil(box.x1 * width)),
+    ] = cv2.GC_PR_FGD
     cv2.setRNGSeed(SEED)
-    cv2.grabCut(image[:, :, ::-1].copy(), mask, None, np.zeros((1, 65)), np.zeros((1, 65)), 5, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(
+        image[:, :, ::-1].copy(),
+        mask,
+        None,
+        np.zeros((1, 65)),
+        np.zeros((1, 65)),
+        5,
+        cv2.GC_INIT_WITH_MASK,
+    )
     inside = ((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)).astype(np.uint8)
     count, _, stats, _ = cv2.connectedComponentsWithStats(inside)
     if count < 2 or stats[1:, 4].max() < SOLID * inside.sum():
@@ -104,11 +126,15 @@ def pasted(piece: np.ndarray, ground: np.ndarray, item, draw: np.random.Generato
     height, width = ground.shape[:2]
     scale = draw.uniform(*SIZES) * min(height, width) / max(piece.shape[:2])
     wide, high = (max(8, round(length * scale)) for length in piece.shape[1::-1])
-    small = np.asarray(Image.fromarray(piece).resize((wide, high), Image.Resampling.LANCZOS), np.float32)
+    small = np.asarray(
+        Image.fromarray(piece).resize((wide, high), Image.Resampling.LANCZOS), np.float32
+    )
     left, top = int(draw.integers(0, width - wide + 1)), int(draw.integers(0, height - high + 1))
     image, place = ground.copy(), np.s_[top : top + high, left : left + wide]
     alpha = small[..., 3:] / 255.0
-    image[place] = (small[..., :3] * alpha + image[place] * (1 - alpha)).round().clip(0, 255).astype(np.uint8)
+    image[place] = (
+        (small[..., :3] * alpha + image[place] * (1 - alpha)).round().clip(0, 255).astype(np.uint8)
+    )
     seen = np.zeros((height, width), bool)
     seen[place] = small[..., 3] >= 128
     return Picture(image, Box(*edges_of(seen)), item.category, item.instance)
@@ -120,11 +146,22 @@ def found_boxes(pictures: list[Picture], detector: str) -> list[Box | None]:
 
 
 def box_row(pictures: list[Picture], boxes: list[Box | None]) -> dict:
-    """Mean IoU with the true box and the share above .5; a picture without a box counts as the whole picture."""
-    shares = np.array([iou(box or Box(0, 0, 1, 1), picture.box) for picture, box in zip(pictures, boxes, strict=True)])
+    """Mean IoU with the true box and the share above .5; a picture without a box counts as the
+    whole picture."""
+    shares = np.array(
+        [
+            iou(box or Box(0, 0, 1, 1), picture.box)
+            for picture, box in zip(pictures, boxes, strict=True)
+        ]
+    )
     products = np.array([picture.instance for picture in pictures])
-    return {"pictures": len(pictures), "products": len(set(products)), "found": sum(box is not None for box in boxes),
-            "IoU": mean(shares, products), "above .5": mean((shares > 0.5).astype(float), products)}  # fmt: skip
+    return {
+        "pictures": len(pictures),
+        "products": len(set(products)),
+        "found": sum(box is not None for box in boxes),
+        "IoU": mean(shares, products),
+        "above .5": mean((shares > 0.5).astype(float), products),
+    }
 
 
 def mean(values: np.ndarray, clusters: np.ndarray) -> list[float]:
@@ -142,25 +179,47 @@ class Asked:
         self.encoder, self.pictures = ready_encoder(dataset, encoder), pictures
         found = embed.read(dataset, self.encoder)
         self.vectors, items = np.asarray(found.vectors), embed.item_rows(dataset, found)
-        self.relevant = np.array([[item.category == one.category for item in items] for one in pictures])
-        self.junk = np.array([[item.instance == one.instance for item in items] for one in pictures])
+        self.relevant = np.array(
+            [[item.category == one.category for item in items] for one in pictures]
+        )
+        self.junk = np.array(
+            [[item.instance == one.instance for item in items] for one in pictures]
+        )
 
     def scores(self, boxes: list[Box | None], margin: float = MARGIN) -> np.ndarray:
         """(q, 2): average precision, and whether the first hit has the right category."""
         images = [picture.image for picture in self.pictures]
-        parts = [image if box is None else crop(image, with_margin(box, image.shape[1::-1], margin).edges)
-                 for image, box in zip(images, boxes, strict=True)]  # fmt: skip
-        vectors = np.concatenate([self.encoder.encode(parts[start : start + 16]) for start in range(0, len(parts), 16)])
+        parts = [
+            (
+                image
+                if box is None
+                else crop(image, with_margin(box, image.shape[1::-1], margin).edges)
+            )
+            for image, box in zip(images, boxes, strict=True)
+        ]
+        vectors = np.concatenate(
+            [self.encoder.encode(parts[start : start + 16]) for start in range(0, len(parts), 16)]
+        )
         lists = ranked.rank(vectors @ self.vectors.T, self.relevant & ~self.junk, self.junk)
         return np.stack([retrieval.average_precision(lists), retrieval.hit_at(lists, 1)], axis=1)
 
 
-def search_rows(asked: Asked, ways: dict[str, list[Box | None]], margin: float = MARGIN) -> dict[str, dict]:
+def search_rows(
+    asked: Asked, ways: dict[str, list[Box | None]], margin: float = MARGIN
+) -> dict[str, dict]:
     products = np.array([picture.instance for picture in asked.pictures])
     scores = {way: asked.scores(boxes, margin) for way, boxes in ways.items()}
     whole = scores["whole"]
-    return {way: {name: {"mean": mean(own[:, column], products), "change": mean(own[:, column] - whole[:, column], products)}
-                  for column, name in enumerate(("mAP", "right category first"))} for way, own in scores.items()}  # fmt: skip
+    return {
+        way: {
+            name: {
+                "mean": mean(own[:, column], products),
+                "change": mean(own[:, column] - whole[:, column], products),
+            }
+            for column, name in enumerate(("mAP", "right category first"))
+        }
+        for way, own in scores.items()
+    }
 
 
 def measure(options: argparse.Namespace) -> dict:
@@ -173,36 +232,70 @@ def measure(options: argparse.Namespace) -> dict:
     def read(item) -> np.ndarray:
         return decode(dataset.read(item))
 
-    kinds = {"clean": clean(items, options.count, draw, read),
-             "cluttered": cluttered(items, photographs, options.count, draw, read)}  # fmt: skip
-    made: dict = {"split": options.split, "margin": MARGIN, "square": SQUARE, "sizes": SIZES, "boxes": {}, "search": {}}
+    kinds = {
+        "clean": clean(items, options.count, draw, read),
+        "cluttered": cluttered(items, photographs, options.count, draw, read),
+    }
+    made: dict = {
+        "split": options.split,
+        "margin": MARGIN,
+        "square": SQUARE,
+        "sizes": SIZES,
+        "boxes": {},
+        "search": {},
+    }
     for kind, pictures in kinds.items():
         found = {name: found_boxes(pictures, name) for name in options.detectors}
         made["boxes"][kind] = {name: box_row(pictures, boxes) for name, boxes in found.items()}
-        ways = {"whole": [None] * len(pictures), **found, "true box": [picture.box for picture in pictures]}
+        ways = {
+            "whole": [None] * len(pictures),
+            **found,
+            "true box": [picture.box for picture in pictures],
+        }
         for encoder in options.encoders:
             asked = Asked(encoder, pictures)
             made["search"].setdefault(encoder, {})[kind] = search_rows(asked, ways)
             for margin in options.margins:
                 told = search_rows(asked, ways, margin)
-                firsts = {way: [row[name]["mean"][0] for name in row] for way, row in told.items() if way != "whole"}
-                print(f"{kind}, {encoder}, margin {margin}: mAP and right category first {firsts}", flush=True)
+                firsts = {
+                    way: [row[name]["mean"][0] for name in row]
+                    for way, row in told.items()
+                    if way != "whole"
+                }
+                print(
+                    f"{kind}, {encoder}, margin {margin}: mAP and right category first {firsts}",
+                    flush=True,
+                )
         print(json.dumps(made["boxes"][kind]), flush=True)
     return made
 
 
 def table(made: dict) -> str:
     """The measured figures as Markdown."""
-    lines = ["| pictures | detector | n (products) | IoU with the true box | above .5 |", "|---|---|---|---|---|"]
+    lines = [
+        "| pictures | detector | n (products) | IoU with the true box | above .5 |",
+        "|---|---|---|---|---|",
+    ]
     for kind, rows in made["boxes"].items():
-        lines += [f"| {kind} | {name} | {row['pictures']} ({row['products']}) | {shown(row['IoU'])} | {shown(row['above .5'])} |"
-                  for name, row in rows.items()]  # fmt: skip
-    lines += ["", "| encoder | pictures | searched with | mAP | right category first | change |", "|---|---|---|---|---|---|"]
+        lines += [
+            f"| {kind} | {name} | {row['pictures']} ({row['products']}) | {shown(row['IoU'])} |"
+            f" {shown(row['above .5'])} |"
+            for name, row in rows.items()
+        ]
+    lines += [
+        "",
+        "| encoder | pictures | searched with | mAP | right category first | change |",
+        "|---|---|---|---|---|---|",
+    ]
     for encoder, kinds in made["search"].items():
         for kind, rows in kinds.items():
-            lines += [f"| `{encoder}` | {kind} | {way} | {shown(row['mAP']['mean'])} | {shown(first['mean'])} "
-                      f"| {'' if way == 'whole' else shown(first['change'], '+')} |"
-                      for way, row in rows.items() for first in [row["right category first"]]]  # fmt: skip
+            lines += [
+                f"| `{encoder}` | {kind} | {way} | {shown(row['mAP']['mean'])} |"
+                f" {shown(first['mean'])} |"
+                f" {'' if way == 'whole' else shown(first['change'], '+')} |"
+                for way, row in rows.items()
+                for first in [row["right category first"]]
+            ]
     return "\n".join(lines)
 
 
@@ -213,17 +306,30 @@ def shown(values: list[float], sign: str = "") -> str:
 
 def written(text: str, made: dict) -> str:
     """The page with the table in its place."""
-    return re.sub(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: f"{BEGIN}\n{table(made)}\n{END}", text, flags=re.DOTALL)
+    return re.sub(
+        f"{re.escape(BEGIN)}.*?{re.escape(END)}",
+        lambda _: f"{BEGIN}\n{table(made)}\n{END}",
+        text,
+        flags=re.DOTALL,
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--count", type=int, default=200, help="pictures of each kind")
-    parser.add_argument("--split", default="test", choices=["test", "train"], help="products and photographs")
+    parser.add_argument(
+        "--split", default="test", choices=["test", "train"], help="products and photographs"
+    )
     parser.add_argument("--detectors", nargs="+", default=["saliency"])
     parser.add_argument("--encoders", nargs="+", default=["tf_efficientnet_lite0.in1k"])
-    parser.add_argument("--margins", nargs="*", type=float, default=[], help="print what these would give, too")
-    parser.add_argument("--write", action="store_true", help="write docs/subject.json and the table of docs/detectors.md")
+    parser.add_argument(
+        "--margins", nargs="*", type=float, default=[], help="print what these would give, too"
+    )
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help="write docs/subject.json and the table of docs/detectors.md",
+    )
     options = parser.parse_args()
     made = measure(options)
     print(table(made))

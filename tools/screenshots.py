@@ -1,8 +1,9 @@
-"""Pictures of every page and state, wide and narrow, light and dark, into screenshots/. Look at them before a release.
+"""Pictures of every page and state, wide and narrow, light and dark, into screenshots/. Look at
+them before a release.
 
-    python tools/screenshots.py            everything
-    python tools/screenshots.py compare    only names that contain a word
-    python tools/screenshots.py --readme   the one picture of the README, docs/compare.png
+python tools/screenshots.py            everything
+python tools/screenshots.py compare    only names that contain a word
+python tools/screenshots.py --readme   the one picture of the README, docs/compare.png
 """
 
 from __future__ import annotations
@@ -36,13 +37,19 @@ def states() -> dict[str, tuple[str, object]]:
         "home": ("", None),
         "compare": ("compare", None),
         "compare-one": ("compare?encoders=hog.8x8&k=5", None),
-        **{f"compare-{n}": (f"compare?encoders={','.join(CLASSICAL[:n])}", None) for n in (2, 3, 4, 6)},
+        **{
+            f"compare-{n}": (f"compare?encoders={','.join(CLASSICAL[:n])}", None)
+            for n in (2, 3, 4, 6)
+        },
         "compare-many": (f"compare?encoders={MANY}&k=5", None),
         "compare-small": (f"compare?encoders={','.join(CLASSICAL)}&size=S", None),
         "compare-large": (f"compare?encoders={','.join(CLASSICAL[:3])}&size=L", None),
         "compare-hit": (f"compare?encoders={','.join(CLASSICAL)}", _hit),
         "compare-menu": (f"compare?encoders={','.join(CLASSICAL)}", _menu),
-        "compare-keys": (f"compare?encoders={','.join(CLASSICAL)}", lambda page: page.keyboard.press("?")),
+        "compare-keys": (
+            f"compare?encoders={','.join(CLASSICAL)}",
+            lambda page: page.keyboard.press("?"),
+        ),
         "compare-far": (f"compare?encoders={','.join(CLASSICAL[:4])}", _far),
         "compare-unbuilt": (f"compare?encoders={','.join(CLASSICAL[:2])},resnet50.tv_in1k", None),
         "compare-subject": (f"compare?encoders={','.join(CLASSICAL[:4])}", _subject),
@@ -86,20 +93,37 @@ def main() -> None:
     if wanted == ["--readme"]:
         return readme()
     OUT.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch, serving(Path(scratch)) as address, chromium() as browser:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        serving(Path(scratch)) as address,
+        chromium() as browser,
+    ):
         for name, (path, act) in states().items():
             if wanted and not any(word in name for word in wanted):
                 continue
             for size, width in (BOARD_WIDTHS if name.startswith("compare") else WIDTHS).items():
                 for scheme in SCHEMES:
-                    _shoot(browser, f"{address}/{path}", act, width, scheme, OUT / f"{name}-{size}-{scheme}.png")
+                    _shoot(
+                        browser,
+                        f"{address}/{path}",
+                        act,
+                        width,
+                        scheme,
+                        OUT / f"{name}-{size}-{scheme}.png",
+                    )
 
 
 def readme() -> None:
     """Compare as the README shows it: light, in few colours because it is tracked."""
     to = ROOT / "docs" / "compare.png"
-    with tempfile.TemporaryDirectory() as scratch, serving(Path(scratch)) as address, chromium() as browser:
-        page = browser.new_page(viewport={"width": 1280, "height": README_HEIGHT}, color_scheme="light")
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        serving(Path(scratch)) as address,
+        chromium() as browser,
+    ):
+        page = browser.new_page(
+            viewport={"width": 1280, "height": README_HEIGHT}, color_scheme="light"
+        )
         page.goto(f"{address}/compare")
         page.locator(".hit").nth(29).wait_for(timeout=120_000)
         settle(page, 700)
@@ -108,7 +132,9 @@ def readme() -> None:
         settle(page, 700)
         page.screenshot(path=to)
     with Image.open(to) as image:
-        few = image.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=2, dither=Image.Dither.FLOYDSTEINBERG)
+        few = image.convert("RGB").quantize(
+            256, Image.Quantize.MAXCOVERAGE, kmeans=2, dither=Image.Dither.FLOYDSTEINBERG
+        )
     few.save(to, optimize=True)
     print(f"{to.relative_to(ROOT)}: {to.stat().st_size / 1000:.0f} kB")
 

@@ -1,4 +1,5 @@
-"""The app on a free loopback port, and a Chromium to look at it: shared by the screenshots and the browser tests."""
+"""The app on a free loopback port, and a Chromium to look at it: shared by the screenshots and the
+browser tests."""
 
 from __future__ import annotations
 
@@ -16,9 +17,11 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = [
-    "--no-sandbox", "--disable-dev-shm-usage",
-    "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",  # a camera that shows a test picture
-]  # fmt: skip
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",  # a camera that shows a test picture
+]
 NEVER_QUIET_MS = 15_000
 WATCH = """() => {
     const app = document.querySelector('.stApp');
@@ -35,16 +38,28 @@ QUIET = """([quiet, enough]) => {
 
 @contextmanager
 def serving(artifacts: Path, timeout_s: float = 120.0, **environment: str) -> Iterator[str]:
-    """Run the app with its own artifacts folder; gives its address. Ends the process that it started, whatever happens."""
+    """Run the app with its own artifacts folder; gives its address. Ends the process that it
+    started, whatever happens."""
     port = _free_port()
-    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        "streamlit_app.py",
+        "--server.port",
+        str(port),
+    ]
     env = {**os.environ, "LOOKALIKE_ARTIFACTS": str(artifacts), **environment}
     artifacts.mkdir(parents=True, exist_ok=True)
     with open(artifacts / "server.log", "wb") as log:
         process = subprocess.Popen(
             [*command, "--server.address", "127.0.0.1", "--server.headless", "true"],
-            cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            cwd=ROOT,
+            env=env,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
     try:
         wait_until_up(f"http://127.0.0.1:{port}/_stcore/health", process, timeout_s)
         yield f"http://127.0.0.1:{port}"
@@ -79,8 +94,9 @@ def chromium() -> Iterator:
 def settle(page, quiet_ms: int = 400) -> None:
     """Wait until the script has run and nothing has started it again for a moment.
 
-    A page that runs its script every second (a build's progress) may never be quiet for long: it counts as settled after
-    ``NEVER_QUIET_MS``. What an action is to change has to be waited for by itself: the run that it causes may begin late.
+    A page that runs its script every second (a build's progress) may never be quiet for long: it
+    counts as settled after ``NEVER_QUIET_MS``. What an action is to change has to be waited for by
+    itself: the run that it causes may begin late.
     """
     page.locator(".ll-head").wait_for()
     page.evaluate(WATCH)
@@ -94,11 +110,14 @@ def _free_port() -> int:
 
 
 def wait_until_up(url: str, process: subprocess.Popen, timeout_s: float) -> None:
-    """Until the server answers. Raises RuntimeError where its process ends before, or the time is over."""
+    """Until the server answers. Raises RuntimeError where its process ends before, or the time is
+    over."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise RuntimeError("the app ended before it answered; what it said last (tests: server.log) says why")
+            raise RuntimeError(
+                "the app ended before it answered; what it said last (tests: server.log) says why"
+            )
         try:
             with urllib.request.urlopen(url, timeout=2):
                 return

@@ -1,9 +1,11 @@
-"""What the embedded gallery brings along, made again: ``python tools/ship_gallery.py [ENCODER ...]``.
+"""What the embedded gallery brings along, made again: ``python tools/ship_gallery.py [ENCODER
+...]``.
 
-Without names every encoder that works offline gets its UMAP, its PCA and its UMAP drawn towards the first page's
-first encoder, so that any of them stand side by side at once; those of the first page are drawn towards one another too,
-have a t-SNE, and their embeddings are shipped. The room that is left holds the embeddings of others, the smallest first.
-What was fitted on the gallery is shipped always: without it nobody could tell whether a map still belongs to its encoder.
+Without names every encoder that works offline gets its UMAP, its PCA and its UMAP drawn towards the
+first page's first encoder, so that any of them stand side by side at once; those of the first page
+are drawn towards one another too, have a t-SNE, and their embeddings are shipped. The room that is
+left holds the embeddings of others, the smallest first. What was fitted on the gallery is shipped
+always: without it nobody could tell whether a map still belongs to its encoder.
 """
 
 from __future__ import annotations
@@ -45,7 +47,11 @@ def main(given: list[str]) -> None:
         ship_embeddings(dataset, name)
         ship_fit(dataset, name)
     ship_maps(dataset, names)
-    sizes = {name: store.folder_bytes(store.shipped() / shipped.NAME / name) for name in names if name not in FIRST_ENCODERS}
+    sizes = {
+        name: store.folder_bytes(store.shipped() / shipped.NAME / name)
+        for name in names
+        if name not in FIRST_ENCODERS
+    }
     for name in sorted(sizes, key=sizes.__getitem__, reverse=True):
         if tracked_bytes() > LIMIT - SPARE:
             shutil.rmtree(store.shipped() / shipped.NAME / name)
@@ -54,7 +60,8 @@ def main(given: list[str]) -> None:
 
 
 def offline() -> list[str]:
-    """Every listed encoder that comes with the code or with its packages, the user's own models aside."""
+    """Every listed encoder that comes with the code or with its packages, the user's own models
+    aside."""
     return [row["name"] for row in library.encoder_rows() if row["tier"] in ("bundled", "packaged")]
 
 
@@ -69,17 +76,24 @@ def ship_fit(dataset: Dataset, name: str) -> None:
     if encoder.base is None and not encoder.fitted:
         key = store.key(fits.fit_causes(dataset, encoder))
         if (path := store.find(fits.KIND, key)) is not None:
-            print(f"fit of {name}: {store.folder_bytes(shipped.ship_fit(path, name)) / 1e3:,.0f} kB")
+            print(
+                f"fit of {name}: {store.folder_bytes(shipped.ship_fit(path, name)) / 1e3:,.0f} kB"
+            )
 
 
 def ship_maps(dataset: Dataset, names: list[str]) -> None:
-    """Every map that is not there yet or is outdated, and the sheet of small pictures; others are removed."""
+    """Every map that is not there yet or is outdated, and the sheet of small pictures; others are
+    removed."""
     ids, wanted = [item.id for item in dataset.items], wanted_maps(names)
     for one in wanted:
         made, name = maps.build(dataset, one), maps.shipped_name(one)
         if not (made / shipped_maps.LAYERS).exists():
             shipped_maps.ship(made, name, ids)
-        print(f"{name}: {store.folder_bytes(store.shipped() / shipped_maps.NAME / name) / 1e3:,.0f} kB", flush=True)
+        print(
+            f"{name}:"
+            f" {store.folder_bytes(store.shipped() / shipped_maps.NAME / name) / 1e3:,.0f} kB",
+            flush=True,
+        )
     atlas.get(dataset)
     if (path := store.find(maps.KIND, store.key(atlas.causes(dataset)))) is not None:
         shipped_maps.ship(path, "atlas", ids)
@@ -90,12 +104,20 @@ def wanted_maps(names: list[str]) -> list[Wanted]:
     """Every map worth shipping, with the usual parameters."""
     alone = [(name, projection, "") for projection in ("umap", "pca") for name in names]
     alone += [(name, "tsne", "") for name in FIRST_ENCODERS]
-    pairs = [*permutations(FIRST_ENCODERS, 2), *((FIRST_ENCODERS[0], name) for name in names if name not in FIRST_ENCODERS)]
+    pairs = [
+        *permutations(FIRST_ENCODERS, 2),
+        *((FIRST_ENCODERS[0], name) for name in names if name not in FIRST_ENCODERS),
+    ]
     return [usual(*one) for one in [*alone, *((name, "aligned", anchor) for anchor, name in pairs)]]
 
 
 def usual(name: str, projection: str, anchor: str) -> Wanted:
-    return Wanted(name, projection, anchor, {name: one.default for name, one in maps.settings_of(projection).items()})
+    return Wanted(
+        name,
+        projection,
+        anchor,
+        {name: one.default for name, one in maps.settings_of(projection).items()},
+    )
 
 
 def keep_only(folder: str, names: list[str]) -> None:
@@ -108,7 +130,10 @@ def keep_only(folder: str, names: list[str]) -> None:
 def tracked_bytes() -> int:
     """Bytes of the files that git tracks or would track."""
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
     )
     paths = {ROOT / name for name in listed.stdout.decode().split("\0") if name}
     return sum(path.stat().st_size for path in paths if path.is_file())

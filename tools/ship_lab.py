@@ -1,7 +1,9 @@
-"""What the index lab shows of the embedded gallery on a fresh machine: ``python tools/ship_lab.py [ENCODER ...]``.
+"""What the index lab shows of the embedded gallery on a fresh machine: ``python tools/ship_lab.py
+[ENCODER ...]``.
 
-Measures every usual setting for every bundled and packaged encoder (what was measured here before is taken) and writes
-``artifacts/lab/<encoder>.json``. Run it while nothing else runs: the times go with the code.
+Measures every usual setting for every bundled and packaged encoder (what was measured here before
+is taken) and writes ``artifacts/lab/<encoder>.json``. Run it while nothing else runs: the times go
+with the code.
 """
 
 from __future__ import annotations
@@ -29,12 +31,16 @@ def main(given: list[str]) -> None:
         started = time.monotonic()
         points = list(curves.curves(dataset, name, k=K))
         again = sum(1 for one in points if one.machine)
-        if again:  # those that came with the code are older than the vectors of today, or not of this machine
+        # those that came with the code are older than the vectors of today, or not of this machine
+        if again:
             points = list(curves.curves(dataset, name, k=K, again=True))
         space = causes(dataset, ready_encoder(dataset, name, load=False, may_fit=False), QUERIES)
         path = point.ship(name, space, curves.plan(dataset, name, k=K, timed=False).settings, K)
         took = time.monotonic() - started
-        print(f"{name}: {len(points)} settings in {took:.0f} s, {path.stat().st_size / 1e3:.0f} kB", flush=True)
+        print(
+            f"{name}: {len(points)} settings in {took:.0f} s, {path.stat().st_size / 1e3:.0f} kB",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""``waterfall``, ``missed`` and ``buckets``: approximation loss by stage, missed neighbours of a query, and why."""
+"""``waterfall``, ``missed`` and ``buckets``: approximation loss by stage, missed neighbours of a
+query, and why."""
 
 from __future__ import annotations
 
@@ -27,19 +28,40 @@ DIGITS = 6
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
     made = command(
-        commands, "waterfall", _waterfall, "Approximation loss by stage: full vectors, PCA, quantisation, index, re-ranking.",
+        commands,
+        "waterfall",
+        _waterfall,
+        "Approximation loss by stage: full vectors, PCA, quantisation, index, re-ranking.",
         "--dataset catalogue --encoder hog.8x8",
         "--dataset catalogue --encoder hog.8x8 --pca 32 --code pq --index ivf_flat:nprobe=4",
         "--dataset ~/Pictures --encoder tiny.16x16 --pca 0 --code float16 --rerank 0 --json",
-    )  # fmt: skip
+    )
     _shared(made)
     usual = Chain()
-    made.add_argument("--pca", type=int, help=f"dimensions after PCA; 0 = none (default: {usual.pca}, or as many as there are)")
-    made.add_argument("--code", choices=CODES, default=usual.code, help=f"quantisation (default: {usual.code}, which is SQ8)")
-    made.add_argument("--pq-bytes", type=int, default=0, help="bytes of a PQ code; 0 = by the dimension")
-    made.add_argument("--index", default=usual.index, help=f"index over the codes; exact = none (default: {usual.index})")
     made.add_argument(
-        "--rerank", type=int, default=usual.rerank, help="candidates for each hit, compared by full vectors; 0 = none"
+        "--pca",
+        type=int,
+        help=f"dimensions after PCA; 0 = none (default: {usual.pca}, or as many as there are)",
+    )
+    made.add_argument(
+        "--code",
+        choices=CODES,
+        default=usual.code,
+        help=f"quantisation (default: {usual.code}, which is SQ8)",
+    )
+    made.add_argument(
+        "--pq-bytes", type=int, default=0, help="bytes of a PQ code; 0 = by the dimension"
+    )
+    made.add_argument(
+        "--index",
+        default=usual.index,
+        help=f"index over the codes; exact = none (default: {usual.index})",
+    )
+    made.add_argument(
+        "--rerank",
+        type=int,
+        default=usual.rerank,
+        help="candidates for each hit, compared by full vectors; 0 = none",
     )
     made.add_argument("--protocol", help="default: the data set's usual one")
     made.add_argument("--log", help=argparse.SUPPRESS)
@@ -49,32 +71,54 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 def _add_missed(commands: argparse._SubParsersAction) -> None:
     made = command(
-        commands, "missed", _missed, "One query through an index and through exact search: found, missed and extra hits.",
+        commands,
+        "missed",
+        _missed,
+        "One query through an index and through exact search: found, missed and extra hits.",
         "--dataset catalogue --encoder hog.8x8 --query id:mug-15-0 --index sq8:rerank=1",
         "--dataset catalogue --encoder hog.8x8 --query photo.jpg --index lsh:bits=64,rerank=1",
         former=("ghosts",),
-    )  # fmt: skip
+    )
     _shared(made)
-    made.add_argument("--query", required=True, metavar="FILE", help="a picture file, or id:NAME for a picture of the dataset")
-    made.add_argument("--index", default="hnsw:efSearch=16", help="with knobs (default: hnsw:efSearch=16)")
+    made.add_argument(
+        "--query",
+        required=True,
+        metavar="FILE",
+        help="a picture file, or id:NAME for a picture of the dataset",
+    )
+    made.add_argument(
+        "--index", default="hnsw:efSearch=16", help="with knobs (default: hnsw:efSearch=16)"
+    )
 
 
 def _add_buckets(commands: argparse._SubParsersAction) -> None:
     made = command(
-        commands, "buckets", _buckets, "Which bits and bands of a query and other pictures collide, and how probable that was.",
+        commands,
+        "buckets",
+        _buckets,
+        "Which bits and bands of a query and other pictures collide, and how probable that was.",
         "--dataset catalogue --encoder hog.8x8 --query id:mug-15-0",
-        "--dataset catalogue --encoder hog.8x8 --query id:mug-15-0 --method minhash --bits 64 --threshold .5",
-    )  # fmt: skip
+        "--dataset catalogue --encoder hog.8x8 --query id:mug-15-0 --method minhash --bits 64"
+        " --threshold .5",
+    )
     _shared(made)
     made.add_argument("--query", required=True, metavar="id:NAME", help="a picture of the dataset")
     made.add_argument("--method", choices=METHODS, default="lsh")
     usual, own = HASHED["lsh"], "for minhash that of the index"
-    made.add_argument("--bits", type=int, help=f"bits, or permutations of minhash (default: {usual['bits']}; {own})")
+    made.add_argument(
+        "--bits",
+        type=int,
+        help=f"bits, or permutations of minhash (default: {usual['bits']}; {own})",
+    )
     made.add_argument("--rows", type=int, help=f"bits in a band of lsh (default: {ROWS})")
     made.add_argument(
-        "--threshold", type=float, help=f"similarity from which pairs should collide (default: {usual['threshold']:g}; {own})"
+        "--threshold",
+        type=float,
+        help=f"similarity from which pairs should collide (default: {usual['threshold']:g}; {own})",
     )
-    made.add_argument("--hash-dim", type=int, help="bits that minhash makes a set of (default: that of the index)")
+    made.add_argument(
+        "--hash-dim", type=int, help="bits that minhash makes a set of (default: that of the index)"
+    )
 
 
 def _shared(made: argparse.ArgumentParser) -> None:
@@ -87,7 +131,11 @@ def _waterfall(options: argparse.Namespace) -> None:
     progress = Progress("stages", options.log)
     with progress.ending():
         dataset = ready(options.dataset, options.encoder)
-        pca = min(Chain().pca, most_pca(dataset, options.encoder)) if options.pca is None else options.pca
+        pca = (
+            min(Chain().pca, most_pca(dataset, options.encoder))
+            if options.pca is None
+            else options.pca
+        )
         chain = Chain(pca, options.code, options.pq_bytes, options.index, options.rerank)
         found = waterfall(dataset, options.encoder, chain, options.k, options.protocol, progress)
     progress.end("done", found.sentence)
@@ -99,18 +147,29 @@ def _waterfall(options: argparse.Namespace) -> None:
 def _show_stages(found: Waterfall) -> None:
     rows = [
         {
-            "stage": one.title, f"recall@{found.k}": f"{one.recall:.4f}", **{m: f"{v:#.3g}" for m, v in one.quality.items()},
-            **{f"{metric.partition('@')[0]} change, 95 %": _change(one) for metric in list(one.quality)[:1]},
-            "bytes": f"{one.bytes:.0f}", "ms": f"{one.ms:.3g}", "newly missed": one.lost_count, "recovered": one.won_back,
+            "stage": one.title,
+            f"recall@{found.k}": f"{one.recall:.4f}",
+            **{m: f"{v:#.3g}" for m, v in one.quality.items()},
+            **{
+                f"{metric.partition('@')[0]} change, 95 %": _change(one)
+                for metric in list(one.quality)[:1]
+            },
+            "bytes": f"{one.bytes:.0f}",
+            "ms": f"{one.ms:.3g}",
+            "newly missed": one.lost_count,
+            "recovered": one.won_back,
         }
         for one in found.stages
-    ]  # fmt: skip
+    ]
     table(rows, list(rows[0]))
     print()
     for one in found.stages:
         print(f"{one.title}: {one.about}")
     print()
-    print(f"{found.queries} queries, {found.judged} of them evaluated by {found.protocol}; {found.size:,} pictures.")
+    print(
+        f"{found.queries} queries, {found.judged} of them evaluated by {found.protocol};"
+        f" {found.size:,} pictures."
+    )
     print(found.sentence)
 
 
@@ -123,7 +182,8 @@ def _change(stage: Stage) -> str:
 
 
 def _signed(value: float) -> str:
-    """Two digits that count, wherever they stand: ``-0.00034``; 0 where that is too little to be kept."""
+    """Two digits that count, wherever they stand: ``-0.00034``; 0 where that is too little to be
+    kept."""
     if abs(value) < 0.5 * 10.0**-DIGITS:
         return "0"
     return f"{value:+.{min(DIGITS, max(0, 1 - math.floor(math.log10(abs(value)))))}f}"
@@ -131,7 +191,9 @@ def _signed(value: float) -> str:
 
 def _asked(dataset: Dataset, text: str) -> Query:
     """A picture file, ``id:NAME``, or the bare id of a picture."""
-    if text in dataset.rows or not (text.startswith("id:") or os.path.exists(text) or os.sep in text):
+    if text in dataset.rows or not (
+        text.startswith("id:") or os.path.exists(text) or os.sep in text
+    ):
         return Query(item_id=item_of(dataset, text).id, name=text)
     return query_from_file(dataset, text)
 
@@ -139,12 +201,28 @@ def _asked(dataset: Dataset, text: str) -> Query:
 def _missed(options: argparse.Namespace) -> None:
     dataset = ready(options.dataset, options.encoder)
     asked = _asked(dataset, options.query)
-    found = query_view(dataset, options.encoder, options.index, asked.item_id or asked.name, options.k, data=asked.data)
+    found = query_view(
+        dataset,
+        options.encoder,
+        options.index,
+        asked.item_id or asked.name,
+        options.k,
+        data=asked.data,
+    )
     if options.json:
         return emit(found)
-    rows = [{"rank": one.rank or "-", "exact rank": one.true_rank or "-", "score": f"{one.score:.4f}",
-             "state": {"ghost": "missed"}.get(one.state, one.state),
-             "label": one.label, "file": IDENTICAL if one.identical else "", "id": one.id} for one in found.merged]  # fmt: skip
+    rows = [
+        {
+            "rank": one.rank or "-",
+            "exact rank": one.true_rank or "-",
+            "score": f"{one.score:.4f}",
+            "state": {"ghost": "missed"}.get(one.state, one.state),
+            "label": one.label,
+            "file": IDENTICAL if one.identical else "",
+            "id": one.id,
+        }
+        for one in found.merged
+    ]
     file = ["file"] if any(one.identical for one in found.merged) else []
     table(rows, ["rank", "exact rank", "state", "score", "label", *file, "id"])
     if found.left_out is not None:
@@ -157,14 +235,32 @@ def _buckets(options: argparse.Namespace) -> None:
     dataset = ready(options.dataset, options.encoder)
     asked = _asked(dataset, options.query)
     if asked.item_id is None:
-        raise UserError(f"{options.query} is no picture of {dataset.title or dataset.name}.", "Buckets hold those alone.")
+        raise UserError(
+            f"{options.query} is no picture of {dataset.title or dataset.name}.",
+            "Buckets hold those alone.",
+        )
     other = "hash_dim" if options.method == "lsh" else "rows"
     if getattr(options, other) is not None:
-        raise UserError(f"--{other.replace('_', '-')} was given.", f"{options.method} has none.", "Leave it out.")
-    given = {name: getattr(options, name) for name in ("bits", "threshold", "hash_dim") if getattr(options, name) is not None}
+        raise UserError(
+            f"--{other.replace('_', '-')} was given.",
+            f"{options.method} has none.",
+            "Leave it out.",
+        )
+    given = {
+        name: getattr(options, name)
+        for name in ("bits", "threshold", "hash_dim")
+        if getattr(options, name) is not None
+    }
     rows = ROWS if options.rows is None else options.rows
-    found = buckets(dataset, options.encoder, options.method, asked.item_id, rows=rows, hits=options.k,
-                    **{**_usual(options.method), **given})  # fmt: skip
+    found = buckets(
+        dataset,
+        options.encoder,
+        options.method,
+        asked.item_id,
+        rows=rows,
+        hits=options.k,
+        **{**_usual(options.method), **given},
+    )
     if options.json:
         return emit(_plain(found))
     _show_buckets(found)
@@ -176,23 +272,44 @@ def _usual(method: str) -> dict[str, float]:
         return HASHED[method]
     row = library.get_index_row(method)
     knobs = {**row["build_knobs"], **row["search_knobs"]}
-    return {name: knobs[knob]["default"] for name, knob in
-            (("bits", "num_perm"), ("threshold", "threshold"), ("hash_dim", "hash_dim"))}  # fmt: skip
+    return {
+        name: knobs[knob]["default"]
+        for name, knob in (
+            ("bits", "num_perm"),
+            ("threshold", "threshold"),
+            ("hash_dim", "hash_dim"),
+        )
+    }
 
 
 def _show_buckets(found: Buckets) -> None:
     apart = found.method != "lsh"  # random planes hash the cosine itself
-    rows = [{**({"similarity": f"{p.similarity:.3f}"} if apart else {}), "cosine": f"{p.cosine:.3f}",
-             "equal": f"{int(p.equal.sum())} of {found.bits}", "bands": f"{int(p.bands.sum())} of {found.bands}",
-             "collision probability, %": f"{100 * p.expected:.1f}", "collides": "yes" if p.met else "no", "label": p.label,
-             "id": p.id}
-            for p in found.pairs]  # fmt: skip
+    rows = [
+        {
+            **({"similarity": f"{p.similarity:.3f}"} if apart else {}),
+            "cosine": f"{p.cosine:.3f}",
+            "equal": f"{int(p.equal.sum())} of {found.bits}",
+            "bands": f"{int(p.bands.sum())} of {found.bands}",
+            "collision probability, %": f"{100 * p.expected:.1f}",
+            "collides": "yes" if p.met else "no",
+            "label": p.label,
+            "id": p.id,
+        }
+        for p in found.pairs
+    ]
     table(rows, list(rows[0]))
     print(f"\n{found.bands} bands of {found.rows}: {found.formula}")
-    print(f"Pairs of similarity {found.threshold:g} collide with {found.at_threshold:.1%}; steepest at {found.steepest:.2f}.")
-    print(f"The query collides with {found.shares:.1%} of the gallery. Source: {found.source}. {found.about}")
+    print(
+        f"Pairs of similarity {found.threshold:g} collide with {found.at_threshold:.1%}; steepest"
+        f" at {found.steepest:.2f}."
+    )
+    print(
+        f"The query collides with {found.shares:.1%} of the gallery. Source: {found.source}."
+        f" {found.about}"
+    )
     rows = [
-        {"similarity": f"{at:.3f}", "collided, %": f"{100 * share:.1f}", "pairs": pairs} for at, share, pairs in found.measured
+        {"similarity": f"{at:.3f}", "collided, %": f"{100 * share:.1f}", "pairs": pairs}
+        for at, share, pairs in found.measured
     ]
     table(rows, ["similarity", "collided, %", "pairs"])
 
@@ -202,7 +319,11 @@ def _plain(found: Buckets) -> dict:
     made = asdict(found)
     made |= {name: made[name].tolist() for name in ("code", "similarity", "probability")}
     pairs = [
-        {**pair, "equal": pair["equal"].astype(int).tolist(), "bands": pair["bands"].astype(int).tolist()}
+        {
+            **pair,
+            "equal": pair["equal"].astype(int).tolist(),
+            "bands": pair["bands"].astype(int).tolist(),
+        }
         for pair in made["pairs"]
     ]
     return {**made, "code": [int(value) for value in made["code"]], "pairs": pairs}

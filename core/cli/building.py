@@ -15,28 +15,52 @@ from core.services.naming import split_names
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
     made = command(
-        commands, "build", _build, "Embed a dataset and index it. Resumes where an earlier build stopped.",
-        "--dataset catalogue --encoders hsv.12x4x4,hog.8x8", "--dataset catalogue --encoders tiny.16x16 --estimate",
+        commands,
+        "build",
+        _build,
+        "Embed a dataset and index it. Resumes where an earlier build stopped.",
+        "--dataset catalogue --encoders hsv.12x4x4,hog.8x8",
+        "--dataset catalogue --encoders tiny.16x16 --estimate",
         "--dataset ~/Pictures --encoders tiny.16x16 --json",
         "--dataset ~/Pictures --encoders tiny.16x16 --crop saliency",
-    )  # fmt: skip
+    )
     made.add_argument("--dataset", required=True, metavar="PATH_OR_NAME")
-    made.add_argument("--encoders", "--encoder", required=True, metavar="NAMES", help="one or more, separated by commas")
-    made.add_argument("--crop", metavar="DETECTOR",
-                      help="encode what this detector finds in each picture: the encoder is NAME@DETECTOR then")  # fmt: skip
-    made.add_argument("--index", default="exact", help="index to build over the gallery (default: exact)")
     made.add_argument(
-        "--check-content", action="store_true",
-        help="read every picture first: one that was changed in place, with the same size and time, is encoded again",
-    )  # fmt: skip
-    made.add_argument("--estimate", action="store_true", help="say what it would cost, and do nothing")
+        "--encoders",
+        "--encoder",
+        required=True,
+        metavar="NAMES",
+        help="one or more, separated by commas",
+    )
+    made.add_argument(
+        "--crop",
+        metavar="DETECTOR",
+        help="encode what this detector finds in each picture: the encoder is NAME@DETECTOR then",
+    )
+    made.add_argument(
+        "--index", default="exact", help="index to build over the gallery (default: exact)"
+    )
+    made.add_argument(
+        "--check-content",
+        action="store_true",
+        help=(
+            "read every picture first: one that was changed in place, with the same size and time,"
+            " is encoded again"
+        ),
+    )
+    made.add_argument(
+        "--estimate", action="store_true", help="say what it would cost, and do nothing"
+    )
     made.add_argument("--log", help=argparse.SUPPRESS)
 
 
 def _build(options: argparse.Namespace) -> None:
     progress = Progress(f"building {options.encoders}", options.log)
     with progress.ending():
-        dataset, wanted = library.open_dataset(options.dataset, fresh=True), split_names(options.encoders)
+        dataset, wanted = (
+            library.open_dataset(options.dataset, fresh=True),
+            split_names(options.encoders),
+        )
         if options.crop:
             wanted = [crops.named(name, options.crop) for name in wanted]
         if options.estimate:
@@ -45,13 +69,23 @@ def _build(options: argparse.Namespace) -> None:
             dataset, checked = content_check.checked(dataset, progress)
             print(f"Content check: {checked.words}.", file=sys.stderr)
         built = build.build(dataset, wanted, options.index, progress)
-    progress.end("done", "; ".join(f"{one.encoder}: {one.pictures} pictures, {one.skipped} skipped" for one in built))
-    rows = [{**asdict(one), "path": str(one.path), "seconds": round(one.seconds, 3)} for one in built]
+    progress.end(
+        "done",
+        "; ".join(
+            f"{one.encoder}: {one.pictures} pictures, {one.skipped} skipped" for one in built
+        ),
+    )
+    rows = [
+        {**asdict(one), "path": str(one.path), "seconds": round(one.seconds, 3)} for one in built
+    ]
     if options.json:
         return emit(rows)
     table(rows, ["dataset", "encoder", "index", "pictures", "skipped", "encoded", "seconds"])
     if any(one.skipped for one in built):
-        print(f"Skipped pictures with reasons: python -m core datasets --dataset {options.dataset}", file=sys.stderr)
+        print(
+            f"Skipped pictures with reasons: python -m core datasets --dataset {options.dataset}",
+            file=sys.stderr,
+        )
 
 
 def _show_estimates(costs: dict[str, Estimate], as_json: bool) -> None:
@@ -63,7 +97,11 @@ def _show_estimates(costs: dict[str, Estimate], as_json: bool) -> None:
 
 def _row(name: str, cost: Estimate) -> dict:
     return {
-        "encoder": name, "to encode": cost.to_encode, "time": "unknown" if cost.seconds is None else f"{cost.seconds:.0f} s",
-        "memory": f"{cost.ram_bytes / 1e6:.0f} MB", "disk": f"{cost.disk_bytes / 1e6:.1f} MB",
-        "download": f"{cost.download_bytes / 1e6:.0f} MB", "missing": "; ".join(cost.missing) or "nothing",
-    }  # fmt: skip
+        "encoder": name,
+        "to encode": cost.to_encode,
+        "time": "unknown" if cost.seconds is None else f"{cost.seconds:.0f} s",
+        "memory": f"{cost.ram_bytes / 1e6:.0f} MB",
+        "disk": f"{cost.disk_bytes / 1e6:.1f} MB",
+        "download": f"{cost.download_bytes / 1e6:.0f} MB",
+        "missing": "; ".join(cost.missing) or "nothing",
+    }

@@ -19,33 +19,64 @@ USUAL = "saliency"
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
     made = command(
-        commands, "detect", _detect, "Find the subject of a picture: boxes, best first, edges in fractions of the picture.",
-        "--image photo.jpg", "--image photo.jpg --detector fasterrcnn --json",
-    )  # fmt: skip
+        commands,
+        "detect",
+        _detect,
+        "Find the subject of a picture: boxes, best first, edges in fractions of the picture.",
+        "--image photo.jpg",
+        "--image photo.jpg --detector fasterrcnn --json",
+    )
     made.add_argument("--image", required=True, metavar="FILE", help="a picture file")
-    made.add_argument("--detector", default=USUAL, metavar="NAME", help=f"see the command detectors (default: {USUAL})")
+    made.add_argument(
+        "--detector",
+        default=USUAL,
+        metavar="NAME",
+        help=f"see the command detectors (default: {USUAL})",
+    )
     made = command(
-        commands, "detectors", _detectors, "List detectors, bring a YOLO network as ONNX, or remove one.",
-        "", "--bring best.onnx --name mine", "--remove yolo.mine",
-    )  # fmt: skip
-    made.add_argument("--bring", metavar="FILE", help="an ONNX file of a YOLO network; it becomes the detector yolo.NAME")
+        commands,
+        "detectors",
+        _detectors,
+        "List detectors, bring a YOLO network as ONNX, or remove one.",
+        "",
+        "--bring best.onnx --name mine",
+        "--remove yolo.mine",
+    )
+    made.add_argument(
+        "--bring",
+        metavar="FILE",
+        help="an ONNX file of a YOLO network; it becomes the detector yolo.NAME",
+    )
     made.add_argument("--name", help="what to call it")
-    made.add_argument("--remove", metavar="NAME", help="delete the copy of one that was brought; your file stays")
+    made.add_argument(
+        "--remove", metavar="NAME", help="delete the copy of one that was brought; your file stays"
+    )
 
 
 def add_choice(made: argparse.ArgumentParser) -> None:
     """``--box`` or ``--crop`` for a command with a query."""
     part = made.add_mutually_exclusive_group()
-    part.add_argument("--box", type=edges, metavar="x0,y0,x1,y1",
-                      help="search with this part of the picture alone: fractions from 0 to 1, origin top left")  # fmt: skip
-    part.add_argument("--crop", default="", metavar="NAME", help="search with the main box that this detector finds")
+    part.add_argument(
+        "--box",
+        type=edges,
+        metavar="x0,y0,x1,y1",
+        help="search with this part of the picture alone: fractions from 0 to 1, origin top left",
+    )
+    part.add_argument(
+        "--crop",
+        default="",
+        metavar="NAME",
+        help="search with the main box that this detector finds",
+    )
 
 
 def edges(text: str) -> tuple[float, float, float, float]:
     """``x0,y0,x1,y1`` as numbers."""
     parts = text.split(",")
     if len(parts) != 4:
-        raise argparse.ArgumentTypeError(f"{text!r} is no box: four numbers with commas between, as 0.2,0.1,0.8,0.9")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no box: four numbers with commas between, as 0.2,0.1,0.8,0.9"
+        )
     try:
         return tuple(float(part) for part in parts)
     except ValueError as error:
@@ -53,7 +84,8 @@ def edges(text: str) -> tuple[float, float, float, float]:
 
 
 def fetched(name: str) -> None:
-    """Download the weights of a detector that has none yet; one that can't be used is told when it is asked."""
+    """Download the weights of a detector that has none yet; one that can't be used is told when it
+    is asked."""
     if name:
         downloads.fetch_detector(name, Progress(f"downloading {name}"))
 
@@ -65,14 +97,25 @@ def _detect(options: argparse.Namespace) -> None:
         print(found.note, file=sys.stderr)
     if options.json:
         return emit({"boxes": [_plain(box) for box in found.boxes]})
-    rows = [{"box": ", ".join(f"{edge:.3f}" for edge in box.edges), "score": f"{box.score:.3f}", "label": box.label,
-             "main": "yes" if box == found.main else ""} for box in found.boxes]  # fmt: skip
+    rows = [
+        {
+            "box": ", ".join(f"{edge:.3f}" for edge in box.edges),
+            "score": f"{box.score:.3f}",
+            "label": box.label,
+            "main": "yes" if box == found.main else "",
+        }
+        for box in found.boxes
+    ]
     table(rows, ["box", "score", "label", "main"])
     print(f"{found.detector} {found.ms:.1f} ms")
 
 
 def _plain(box: Box) -> dict:
-    return {"box": [round(edge, 6) for edge in box.edges], "score": round(box.score, 6), "label": box.label}
+    return {
+        "box": [round(edge, 6) for edge in box.edges],
+        "score": round(box.score, 6),
+        "label": box.label,
+    }
 
 
 def _detectors(options: argparse.Namespace) -> None:
@@ -81,11 +124,16 @@ def _detectors(options: argparse.Namespace) -> None:
     if options.bring:
         if not options.name:
             raise UserError("The network has no name.", fix="Add --name NAME.")
-        print(f"Ready: detect with --detector {detecting.bring(options.bring, options.name)}", file=sys.stderr)
+        print(
+            f"Ready: detect with --detector {detecting.bring(options.bring, options.name)}",
+            file=sys.stderr,
+        )
     rows = detecting.detector_rows()
     if options.json:
         return emit(rows)
-    table([{**row, "state": state_of(row), "labels": "yes" if row["named"] else ""} for row in rows],
-          ["name", "tier", "labels", "state", "title"])  # fmt: skip
+    table(
+        [{**row, "state": state_of(row), "labels": "yes" if row["named"] else ""} for row in rows],
+        ["name", "tier", "labels", "state", "title"],
+    )
     for row in (row for row in rows if row["state"] == "unavailable"):
         print(f"{row['name']}: {row['detail']}")

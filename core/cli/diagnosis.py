@@ -10,7 +10,14 @@ from core.services.doctor import examine
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
-    command(commands, "doctor", _doctor, "Check packages, disk, hardware, encoders and caches.", "", "--json")
+    command(
+        commands,
+        "doctor",
+        _doctor,
+        "Check packages, disk, hardware, encoders and caches.",
+        "",
+        "--json",
+    )
 
 
 def _doctor(options: argparse.Namespace) -> None:

@@ -12,13 +12,30 @@ from core.services.training import effect
 ASKED = {"split": "of the query split", "held": "held out", "other": "", "all": "trained on"}
 """Which pictures the queries are, as the table says it."""
 
+
 def add_commands(commands: argparse._SubParsersAction) -> None:
     made = command(
-        commands, "effect", _effect, "Before and after a training run: the change of mAP, and forgetting on other data.",
-        "--run train-20260101-120000-abcdef", "--run train-20260101-120000-abcdef --also catalogue",
-    )  # fmt: skip
-    made.add_argument("--run", dest="run_id", required=True, metavar="ID", help="a finished run: see train --list-runs")
-    made.add_argument("--also", action="append", default=[], metavar="PATH_OR_NAME", help="another dataset; repeatable")
+        commands,
+        "effect",
+        _effect,
+        "Before and after a training run: the change of mAP, and forgetting on other data.",
+        "--run train-20260101-120000-abcdef",
+        "--run train-20260101-120000-abcdef --also catalogue",
+    )
+    made.add_argument(
+        "--run",
+        dest="run_id",
+        required=True,
+        metavar="ID",
+        help="a finished run: see train --list-runs",
+    )
+    made.add_argument(
+        "--also",
+        action="append",
+        default=[],
+        metavar="PATH_OR_NAME",
+        help="another dataset; repeatable",
+    )
     made.add_argument("--log", help=argparse.SUPPRESS)
 
 
@@ -41,13 +58,19 @@ def show(found: Sequence[effect.Effect]) -> None:
     """Before and after, for people."""
     rows = [
         {
-            "dataset": one.dataset, "relevant": one.protocol, "queries": f"{one.queries} {ASKED[one.asked]}",
-            "mAP": _pair((one.before, one.after)), "change": f"{one.change:+.3f}",
-            "95 % interval": f"{one.low:+.3f} to {one.high:+.3f}", "hit@1": _pair(one.hit1), "P@10": _pair(one.p10),
-            "better": one.better, "worse": one.poorer,
+            "dataset": one.dataset,
+            "relevant": one.protocol,
+            "queries": f"{one.queries} {ASKED[one.asked]}",
+            "mAP": _pair((one.before, one.after)),
+            "change": f"{one.change:+.3f}",
+            "95 % interval": f"{one.low:+.3f} to {one.high:+.3f}",
+            "hit@1": _pair(one.hit1),
+            "P@10": _pair(one.p10),
+            "better": one.better,
+            "worse": one.poorer,
         }
         for one in found
-    ]  # fmt: skip
+    ]
     if found:
         print(f"Before: {found[0].encoders[0]}. After: {found[0].encoders[1]}.")
     table(rows, list(rows[0]) if rows else ["dataset"])

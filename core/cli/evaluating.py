@@ -1,4 +1,5 @@
-"""``evaluate`` and ``report``: how good encoders are, and what was found, for people and for other programs."""
+"""``evaluate`` and ``report``: how good encoders are, and what was found, for people and for other
+programs."""
 
 from __future__ import annotations
 
@@ -32,29 +33,86 @@ METRICS = ("mAP", "hit@1", "precision@10")
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
     made = command(
-        commands, "evaluate", _evaluate, "Evaluate encoders and indexes on data sets, with intervals and ranks.",
+        commands,
+        "evaluate",
+        _evaluate,
+        "Evaluate encoders and indexes on data sets, with intervals and ranks.",
         "--datasets catalogue --encoders hsv.12x4x4,hog.8x8",
         "--datasets catalogue,~/Pictures --encoders ready --indexes exact,hnsw:efSearch=64 --json",
         "--datasets catalogue --encoders hog.8x8,hog.8x8@saliency --crop saliency",
-        "--queries ~/Pictures/tiny_imagenet,~/Pictures/clothing --gallery catalogue --join photo-to-catalogue --encoders hog.8x8",
-    )  # fmt: skip
-    made.add_argument("--datasets", default="", metavar="NAMES", help="names or paths, separated by commas")
-    made.add_argument("--queries", default="", metavar="NAMES",
-                      help="cross-domain: data sets whose queries search the gallery of another")  # fmt: skip
-    made.add_argument("--gallery", default="", metavar="NAME", help="the data set that is searched (default: what --join names)")
-    made.add_argument("--join", default="", metavar="NAME", help="which class is which: a CSV with the columns "
-                      f"query_class,gallery_class, or {', '.join(crossing.names())} (default: {crossing.SAME})")  # fmt: skip
-    made.add_argument("--encoders", default="ready", metavar="NAMES", help="names, or 'ready': those that need no download")
-    made.add_argument("--indexes", default="exact", metavar="NAMES", help="with knobs as hnsw:efSearch=64 (default: exact)")
-    made.add_argument("--protocols", default="", metavar="NAMES", help="names, or by:ATTRIBUTE; default: every full protocol")
-    made.add_argument("--crop", default="", metavar="DETECTOR", help="ask with the main box that this detector finds in each "
-                      "query; for galleries of crops too, name encoders as NAME@DETECTOR")  # fmt: skip
-    made.add_argument("--metric", help="what the printed ranks are by (default: mAP; hit@1 with approximate indexes and "
-                      "cross-domain)")  # fmt: skip
-    made.add_argument("--name", default="latest", help="what the report is called (default: latest)")
-    made.add_argument("--out", metavar="FOLDER", help="where to write it (default: the artifacts folder)")
-    made.add_argument("--small", action="store_true", help="keep fewer per-query scores, in half precision")
-    made.add_argument("--studies", action="store_true", help="add shared factors, robustness and data health")
+        "--queries ~/Pictures/tiny_imagenet,~/Pictures/clothing --gallery catalogue --join"
+        " photo-to-catalogue --encoders hog.8x8",
+    )
+    made.add_argument(
+        "--datasets", default="", metavar="NAMES", help="names or paths, separated by commas"
+    )
+    made.add_argument(
+        "--queries",
+        default="",
+        metavar="NAMES",
+        help="cross-domain: data sets whose queries search the gallery of another",
+    )
+    made.add_argument(
+        "--gallery",
+        default="",
+        metavar="NAME",
+        help="the data set that is searched (default: what --join names)",
+    )
+    made.add_argument(
+        "--join",
+        default="",
+        metavar="NAME",
+        help=(
+            "which class is which: a CSV with the columns query_class,gallery_class, or"
+            f" {', '.join(crossing.names())} (default: {crossing.SAME})"
+        ),
+    )
+    made.add_argument(
+        "--encoders",
+        default="ready",
+        metavar="NAMES",
+        help="names, or 'ready': those that need no download",
+    )
+    made.add_argument(
+        "--indexes",
+        default="exact",
+        metavar="NAMES",
+        help="with knobs as hnsw:efSearch=64 (default: exact)",
+    )
+    made.add_argument(
+        "--protocols",
+        default="",
+        metavar="NAMES",
+        help="names, or by:ATTRIBUTE; default: every full protocol",
+    )
+    made.add_argument(
+        "--crop",
+        default="",
+        metavar="DETECTOR",
+        help=(
+            "ask with the main box that this detector finds in each "
+            "query; for galleries of crops too, name encoders as NAME@DETECTOR"
+        ),
+    )
+    made.add_argument(
+        "--metric",
+        help=(
+            "what the printed ranks are by (default: mAP; hit@1 with approximate indexes and "
+            "cross-domain)"
+        ),
+    )
+    made.add_argument(
+        "--name", default="latest", help="what the report is called (default: latest)"
+    )
+    made.add_argument(
+        "--out", metavar="FOLDER", help="where to write it (default: the artifacts folder)"
+    )
+    made.add_argument(
+        "--small", action="store_true", help="keep fewer per-query scores, in half precision"
+    )
+    made.add_argument(
+        "--studies", action="store_true", help="add shared factors, robustness and data health"
+    )
     made.add_argument("--no-latency", action="store_true", help="measure no times")
     made.add_argument("--log", help=argparse.SUPPRESS)
     _add_report(commands)
@@ -62,18 +120,30 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 def _add_report(commands: argparse._SubParsersAction) -> None:
     made = command(
-        commands, "report", _report, "Show a saved report, or write it for other programs.",
-        "--name leaderboard", "--name leaderboard --csv", "--name latest --latex catalogue/instance",
+        commands,
+        "report",
+        _report,
+        "Show a saved report, or write it for other programs.",
+        "--name leaderboard",
+        "--name leaderboard --csv",
+        "--name latest --latex catalogue/instance",
         "--name leaderboard --scores catalogue/instance",
-        "--trec-run catalogue --encoder hog.8x8 > run.txt", "--trec-qrels catalogue --encoder hog.8x8 > qrels.txt",
-    )  # fmt: skip
+        "--trec-run catalogue --encoder hog.8x8 > run.txt",
+        "--trec-qrels catalogue --encoder hog.8x8 > qrels.txt",
+    )
     made.add_argument("--name", help="a report; without, all are listed")
     made.add_argument("--metric", help="what the ranks are by")
     made.add_argument("--csv", action="store_true", help="every figure as CSV")
     made.add_argument("--latex", metavar="DATASET/PROTOCOL", help="one board as a LaTeX table")
-    made.add_argument("--scores", metavar="DATASET/PROTOCOL", help="every query's scores on one board as CSV")
-    made.add_argument("--trec-run", metavar="DATASET", help="ranked lists of --encoder in the form of trec_eval")
-    made.add_argument("--trec-qrels", metavar="DATASET", help="what is relevant, in the form of trec_eval")
+    made.add_argument(
+        "--scores", metavar="DATASET/PROTOCOL", help="every query's scores on one board as CSV"
+    )
+    made.add_argument(
+        "--trec-run", metavar="DATASET", help="ranked lists of --encoder in the form of trec_eval"
+    )
+    made.add_argument(
+        "--trec-qrels", metavar="DATASET", help="what is relevant, in the form of trec_eval"
+    )
     made.add_argument("--encoder", help="for the TREC forms")
     made.add_argument("--protocol", help="for the TREC forms (default: the data set's usual one)")
 
@@ -85,15 +155,29 @@ def _evaluate(options: argparse.Namespace) -> None:
         wanted = [row["name"] for row in library.encoder_rows() if row["state"] == "ready"]
     progress = Progress("evaluating", options.log)
     try:
-        report = evaluate(options.name, datasets, wanted, split_names(options.indexes), split_names(options.protocols), progress,
-                          timed=not options.no_latency, crop=options.crop)  # fmt: skip
-        folder = report.save(Path(options.out).expanduser() if options.out else None, small=options.small)
+        report = evaluate(
+            options.name,
+            datasets,
+            wanted,
+            split_names(options.indexes),
+            split_names(options.protocols),
+            progress,
+            timed=not options.no_latency,
+            crop=options.crop,
+        )
+        folder = report.save(
+            Path(options.out).expanduser() if options.out else None, small=options.small
+        )
         if options.studies:
             studies.make(folder, report, datasets, progress=Progress("studying", options.log))
     except BaseException as error:
         progress.end("failed" if isinstance(error, UserError) else "cancelled", str(error))
         raise
-    progress.end("done", f"saved as {folder.name}" + (f"; {len(report.left_out)} left out" if report.left_out else ""))
+    progress.end(
+        "done",
+        f"saved as {folder.name}"
+        + (f"; {len(report.left_out)} left out" if report.left_out else ""),
+    )
     for line in report.left_out:
         print(f"Left out: {line}", file=sys.stderr)
     if options.json:
@@ -102,14 +186,18 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _datasets(options: argparse.Namespace) -> list[Dataset]:
-    """What is evaluated: the named data sets, and the cross-domain one. Raises UserError where nothing is named."""
+    """What is evaluated: the named data sets, and the cross-domain one. Raises UserError where
+    nothing is named."""
     named = [library.open_dataset(name) for name in split_names(options.datasets)]
     datasets = list({one.locator: one for one in named}.values())
     queries = split_names(options.queries)
     if queries or options.gallery or options.join:
         datasets.append(crossing.opened(queries, options.gallery, options.join))
     if not datasets:
-        raise UserError("No data set was named.", "--datasets NAMES, or --queries NAMES --gallery NAME for cross-domain.")
+        raise UserError(
+            "No data set was named.",
+            "--datasets NAMES, or --queries NAMES --gallery NAME for cross-domain.",
+        )
     return datasets
 
 
@@ -138,14 +226,24 @@ def _trec(options: argparse.Namespace) -> None:
     if not options.encoder:
         raise UserError("A TREC file needs an encoder.", fix="Add --encoder NAME.")
     made = report_files.trec_run if options.trec_run else report_files.trec_qrels
-    for line in made(library.open_dataset(options.trec_run or options.trec_qrels), options.encoder, options.protocol):
+    for line in made(
+        library.open_dataset(options.trec_run or options.trec_qrels),
+        options.encoder,
+        options.protocol,
+    ):
         sys.stdout.write(line)
 
 
-def _boards(report: reports.Report, metric: str | None) -> list[tuple[str, str, Leaderboard | UserError]]:
+def _boards(
+    report: reports.Report, metric: str | None
+) -> list[tuple[str, str, Leaderboard | UserError]]:
     found, usual = [], next(iter(metrics_of(report)), "mAP")
     for dataset, protocol in boards(report):
-        by = metric or ("hit@1" if protocol.startswith(CROSS_DOMAIN) and "hit@1" in metrics_of(report) else usual)
+        by = metric or (
+            "hit@1"
+            if protocol.startswith(CROSS_DOMAIN) and "hit@1" in metrics_of(report)
+            else usual
+        )
         try:
             found.append((dataset, protocol, leaderboard(report, dataset, protocol, by)))
         except UserError as error:
@@ -166,14 +264,27 @@ def _print_board(report: reports.Report, dataset: str, protocol: str, board: Lea
     cells = {(cell.encoder, cell.index): cell for cell in cells_of(report, dataset, protocol)}
     others = [name for name in METRICS if name != board.metric and name in metrics_of(report)]
     beside = {name: means_of(report, dataset, protocol, name) for name in others}
-    rows = [{"rank": s.rank, "encoder": s.encoder, "index": s.index, board.metric: f"{s.mean:.4f}",
-             "95 %": f"{s.low:.3f} to {s.high:.3f}", "by class": f"{s.class_mean:.4f}",
-             **{name: f"{means[s.encoder, s.index]:.4f}" for name, means in beside.items()},
-             "seen": cells[s.encoder, s.index].card.get("seen", "")} for s in board.standings]  # fmt: skip
+    rows = [
+        {
+            "rank": s.rank,
+            "encoder": s.encoder,
+            "index": s.index,
+            board.metric: f"{s.mean:.4f}",
+            "95 %": f"{s.low:.3f} to {s.high:.3f}",
+            "by class": f"{s.class_mean:.4f}",
+            **{name: f"{means[s.encoder, s.index]:.4f}" for name, means in beside.items()},
+            "seen": cells[s.encoder, s.index].card.get("seen", ""),
+        }
+        for s in board.standings
+    ]
     table(rows, ["rank", "encoder", "index", board.metric, "95 %", "by class", *others, "seen"])
     more = f"; {board.unjudged} without any relevant picture left out" if board.unjudged else ""
     print(f"{board.queries} queries in {board.clusters} independent groups{more}.", end="")
-    print(f" Differences under {board.smallest:.3f} can't be detected." if len(board.standings) > 1 else "")
+    print(
+        f" Differences under {board.smallest:.3f} can't be detected."
+        if len(board.standings) > 1
+        else ""
+    )
     for words, names in seen_in_words(cells.values()).items():
         print(f"Seen by {', '.join(names)}: {words}.")
     if protocol == CROSS_DOMAIN:
@@ -182,10 +293,14 @@ def _print_board(report: reports.Report, dataset: str, protocol: str, board: Lea
 
 def _print_classes(report: reports.Report, dataset: str, board: Leaderboard) -> None:
     """What is joined, and every class by itself."""
-    print(f"Joined: {next(cell.card.get('joined classes', '') for cell in cells_of(report, dataset, CROSS_DOMAIN))}.\n")
+    cells = cells_of(report, dataset, CROSS_DOMAIN)
+    print(f"Joined: {next(cell.card.get('joined classes', '') for cell in cells)}.\n")
     rows = []
     for one in classes_of(report, dataset, CROSS_DOMAIN, board.metric):
-        means = {f"{row['encoder']} {row['index']}".removesuffix(" exact"): f"{row['mean']:.4f}" for row in one["means"]}
+        means = {
+            f"{row['encoder']} {row['index']}".removesuffix(" exact"): f"{row['mean']:.4f}"
+            for row in one["means"]
+        }
         rows.append({f"{board.metric} of": one["class"], "queries": one["queries"], **means})
     table(rows, list(rows[0]) if rows else [])
 
@@ -195,17 +310,39 @@ def _json(report: reports.Report, metric: str | None) -> dict:
     rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
     shown = [_board_json(report, *found) for found in _boards(report, metric)]
     cards = [cell.card for cell in report.cells]
-    return {"name": report.name, "rows": rows, "leaderboards": shown, "left_out": list(report.left_out), "cards": cards}
+    return {
+        "name": report.name,
+        "rows": rows,
+        "leaderboards": shown,
+        "left_out": list(report.left_out),
+        "cards": cards,
+    }
 
 
-def _board_json(report: reports.Report, dataset: str, protocol: str, board: Leaderboard | UserError) -> dict:
+def _board_json(
+    report: reports.Report, dataset: str, protocol: str, board: Leaderboard | UserError
+) -> dict:
     head = {"dataset": dataset, "protocol": protocol}
     if isinstance(board, UserError):
         return head | {"standings": [], "why": str(board)}
     smallest = board.smallest if board.smallest != float("inf") else None
-    return head | {"metric": board.metric, "queries": board.queries, "unjudged": board.unjudged, "clusters": board.clusters,
-                   "smallest_difference": smallest, "statistics": method(board),
-                   "standings": list(board.standings), "pairs": pairs_of(board),
-                   "seen": [{"encoder": cell.encoder, "index": cell.index, "seen": cell.card.get("seen", ""),
-                             "in_words": cell.card.get("seen in words", "")} for cell in cells_of(report, dataset, protocol)],
-                   "classes": classes_of(report, dataset, protocol, board.metric)}  # fmt: skip
+    return head | {
+        "metric": board.metric,
+        "queries": board.queries,
+        "unjudged": board.unjudged,
+        "clusters": board.clusters,
+        "smallest_difference": smallest,
+        "statistics": method(board),
+        "standings": list(board.standings),
+        "pairs": pairs_of(board),
+        "seen": [
+            {
+                "encoder": cell.encoder,
+                "index": cell.index,
+                "seen": cell.card.get("seen", ""),
+                "in_words": cell.card.get("seen in words", ""),
+            }
+            for cell in cells_of(report, dataset, protocol)
+        ],
+        "classes": classes_of(report, dataset, protocol, board.metric),
+    }

@@ -12,16 +12,33 @@ from core.services.library import imports
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
     made = command(
-        commands, "vectors", _vectors, "Import vectors for the pictures of a dataset, list them, or remove them.",
-        "", "--dataset ~/Pictures --name mymodel --file vectors.npy --ids ids.txt",
-        "--dataset ~/Pictures --file vectors.npy --check", "--remove mymodel",
-    )  # fmt: skip
-    made.add_argument("--dataset", metavar="PATH_OR_NAME", help="whose pictures the vectors belong to")
+        commands,
+        "vectors",
+        _vectors,
+        "Import vectors for the pictures of a dataset, list them, or remove them.",
+        "",
+        "--dataset ~/Pictures --name mymodel --file vectors.npy --ids ids.txt",
+        "--dataset ~/Pictures --file vectors.npy --check",
+        "--remove mymodel",
+    )
+    made.add_argument(
+        "--dataset", metavar="PATH_OR_NAME", help="whose pictures the vectors belong to"
+    )
     made.add_argument("--name", help="what to call them: they become the encoder imported.NAME")
-    made.add_argument("--file", help=".npy of shape (n, dim), or Parquet with columns 'id' and 'vector'")
-    made.add_argument("--ids", metavar="FILE", help="ids of the rows of a .npy: .txt, .json, .csv (default: beside it)")
-    made.add_argument("--check", action="store_true", help="count what could be used, and take nothing")
-    made.add_argument("--replace", action="store_true", help="take the place of vectors of the same name")
+    made.add_argument(
+        "--file", help=".npy of shape (n, dim), or Parquet with columns 'id' and 'vector'"
+    )
+    made.add_argument(
+        "--ids",
+        metavar="FILE",
+        help="ids of the rows of a .npy: .txt, .json, .csv (default: beside it)",
+    )
+    made.add_argument(
+        "--check", action="store_true", help="count what could be used, and take nothing"
+    )
+    made.add_argument(
+        "--replace", action="store_true", help="take the place of vectors of the same name"
+    )
     made.add_argument("--remove", metavar="NAME", help="forget vectors; your files stay")
 
 
@@ -33,9 +50,16 @@ def _vectors(options: argparse.Namespace) -> None:
         if lacking := [f"--{part}" for part in parts if not getattr(options, part)]:
             raise UserError(f"To import vectors, give {' and '.join(lacking)} too.")
         if options.check:
-            return _told(imports.check_vectors(options.dataset, options.file, options.ids), options.json)
+            return _told(
+                imports.check_vectors(options.dataset, options.file, options.ids), options.json
+            )
         name = imports.import_vectors(
-            options.dataset, options.name, options.file, options.ids, replace=options.replace, told=_counted
+            options.dataset,
+            options.name,
+            options.file,
+            options.ids,
+            replace=options.replace,
+            told=_counted,
         )
         print(f"Ready: search with --encoder {name}", file=sys.stderr)
     rows = imports.vector_rows()

@@ -10,16 +10,43 @@ from core.services.library import layouts, library
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
-    made = command(commands, "datasets", _datasets, "List datasets, or look into one.", "", "--dataset ~/Pictures --json")
-    made.add_argument("--dataset", metavar="PATH_OR_NAME", help="show one dataset: its contents, protocols and skipped files")
-    made.add_argument("--add", metavar="PATH", help="add a folder, zip, CSV manifest or Parquet to the library")
-    made.add_argument(
-        "--layout", metavar="LEVELS",
-        help="with --dataset or --add: what its folders mean, as split/class, category/instance or */class (* says nothing); "
-        "'found' goes back to what is found",
+    made = command(
+        commands,
+        "datasets",
+        _datasets,
+        "List datasets, or look into one.",
+        "",
+        "--dataset ~/Pictures --json",
     )
-    made.add_argument("--remove", metavar="PATH", help="remove an added one and delete what was built for it; its files stay")
-    made = command(commands, "encoders", _encoders, "List encoders and whether they can be used now.", "", "--json")
+    made.add_argument(
+        "--dataset",
+        metavar="PATH_OR_NAME",
+        help="show one dataset: its contents, protocols and skipped files",
+    )
+    made.add_argument(
+        "--add", metavar="PATH", help="add a folder, zip, CSV manifest or Parquet to the library"
+    )
+    made.add_argument(
+        "--layout",
+        metavar="LEVELS",
+        help=(
+            "with --dataset or --add: what its folders mean, as split/class, category/instance or"
+            " */class (* says nothing); 'found' goes back to what is found"
+        ),
+    )
+    made.add_argument(
+        "--remove",
+        metavar="PATH",
+        help="remove an added one and delete what was built for it; its files stay",
+    )
+    made = command(
+        commands,
+        "encoders",
+        _encoders,
+        "List encoders and whether they can be used now.",
+        "",
+        "--json",
+    )
     made.add_argument("--name", help="show one, listed or not (any timm name)")
     command(commands, "indexes", _indexes, "List indexes with their knobs.", "", "--json")
 
@@ -31,25 +58,35 @@ def _datasets(options: argparse.Namespace) -> None:
         options.dataset = library.add_folder(options.add)
     if options.layout:
         if not options.dataset:
-            raise UserError("--layout is for one dataset.", fix="Name it.", command="Name it with --dataset.")
+            raise UserError(
+                "--layout is for one dataset.", fix="Name it.", command="Name it with --dataset."
+            )
         layouts.choose_layout(options.dataset, options.layout)
     if options.dataset:
         return _one_dataset(options)
     rows = library.dataset_rows()
     if options.json:
         return emit(rows)
-    shown = [{**row, "state": row["state"] if row["state"] != "download" else "needs download"} for row in rows]
+    shown = [
+        {**row, "state": row["state"] if row["state"] != "download" else "needs download"}
+        for row in rows
+    ]
     table(shown, ["name", "kind", "pictures", "skipped", "labels", "state", "title"])
 
 
 def _one_dataset(options: argparse.Namespace) -> None:
     row = library.dataset_row(options.dataset)
-    row["skipped_pictures"] = library.skipped_rows(options.dataset) if row["state"] == "ready" else []
+    row["skipped_pictures"] = (
+        library.skipped_rows(options.dataset) if row["state"] == "ready" else []
+    )
     row["labels_from"] = layouts.layout_row(options.dataset)["examples"] if row["layout"] else []
     if options.json:
         return emit(row)
     lists = ("skipped_pictures", "labels_from", "remarks")
-    table([{"field": key, "value": value} for key, value in row.items() if key not in lists], ["field", "value"])
+    table(
+        [{"field": key, "value": value} for key, value in row.items() if key not in lists],
+        ["field", "value"],
+    )
     if row["labels_from"]:
         print(f"\nFolders are read as {row['layout']} (correct it with --layout):")
         table(row["labels_from"], ["picture", "label", "split", "category", "instance"])
@@ -63,7 +100,9 @@ def _encoders(options: argparse.Namespace) -> None:
     rows = [library.get_encoder_row(options.name)] if options.name else library.encoder_rows()
     if options.json:
         return emit(rows)
-    table([{**row, "state": state_of(row)} for row in rows], ["name", "dim", "tier", "state", "title"])
+    table(
+        [{**row, "state": state_of(row)} for row in rows], ["name", "dim", "tier", "state", "title"]
+    )
     if options.name and rows[0]["detail"]:
         print(rows[0]["detail"])
 
@@ -78,8 +117,13 @@ def _indexes(options: argparse.Namespace) -> None:
     rows = library.index_rows()
     if options.json:
         return emit(rows)
-    shown = [{**row, "knobs": ", ".join(f"{k}={v}" for k, v in row["knobs"].items())} for row in rows]
+    shown = [
+        {**row, "knobs": ", ".join(f"{k}={v}" for k, v in row["knobs"].items())} for row in rows
+    ]
     table(shown, ["name", "state", "score", "knobs", "title"])
     for row in (row for row in rows if row["detail"]):
         print(f"{row['name']}: {row['detail']}")
-    print("Also any faiss factory string, as factory:IVF64,PQ16. Knobs with ranges and meaning: python -m core indexes --json")
+    print(
+        "Also any faiss factory string, as factory:IVF64,PQ16. Knobs with ranges and meaning:"
+        " python -m core indexes --json"
+    )

@@ -40,7 +40,7 @@ examples:
 
 exit codes:
   0 done   1 it could not be done, and the message says why   2 the arguments are wrong   130 stopped
-"""
+"""  # noqa: E501
 
 
 def parser() -> argparse.ArgumentParser:
@@ -52,8 +52,21 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (listing, downloading, building, searching, detecting, importing, evaluating, studying, mapping, tuning,
-                   approximation, training, diagnosis):  # fmt: skip
+    for module in (
+        listing,
+        downloading,
+        building,
+        searching,
+        detecting,
+        importing,
+        evaluating,
+        studying,
+        mapping,
+        tuning,
+        approximation,
+        training,
+        diagnosis,
+    ):
         module.add_commands(commands)
     return top
 
@@ -83,7 +96,10 @@ def _run(arguments: Sequence[str] | None) -> int:
         print(f"\n{error}" if sys.stderr.isatty() else str(error), file=sys.stderr)
         return 1
     except (KeyboardInterrupt, Cancelled):
-        print("\nStopped. What was finished is kept; the same command continues from there.", file=sys.stderr)
+        print(
+            "\nStopped. What was finished is kept; the same command continues from there.",
+            file=sys.stderr,
+        )
         return 130
     except Unwritable:
         raise
@@ -94,7 +110,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         if os.environ.get("LOOKALIKE_DEBUG"):
             raise
         print(f"Unexpected error: {type(error).__name__}: {error}", file=sys.stderr)
-        print("Set LOOKALIKE_DEBUG=1 to see where it happened, and please report it.", file=sys.stderr)
+        print(
+            "Set LOOKALIKE_DEBUG=1 to see where it happened, and please report it.", file=sys.stderr
+        )
         return 1
 
 

@@ -13,21 +13,52 @@ from core.services.maps import atlas, maps
 from core.services.maps import page as map_page
 from core.services.naming import split_names
 
-COLUMNS = ["encoder", "projection", "points", "fitted_on", "trustworthiness", "continuity", "kept", "clusters"]
+COLUMNS = [
+    "encoder",
+    "projection",
+    "points",
+    "fitted_on",
+    "trustworthiness",
+    "continuity",
+    "kept",
+    "clusters",
+]
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
     made = command(
-        commands, "map", _map, "Arrange a dataset on a plane as encoders see it; write one page that works offline.",
+        commands,
+        "map",
+        _map,
+        "Arrange a dataset on a plane as encoders see it; write one page that works offline.",
         "--dataset catalogue --encoder hog.8x8 --out map.html",
-        "--dataset ~/Pictures --encoders hsv.12x4x4,hog.8x8 --projection aligned --set neighbours=30 --json",
-    )  # fmt: skip
+        "--dataset ~/Pictures --encoders hsv.12x4x4,hog.8x8 --projection aligned --set"
+        " neighbours=30 --json",
+    )
     made.add_argument("--dataset", required=True, metavar="PATH_OR_NAME")
-    made.add_argument("--encoders", "--encoder", required=True, metavar="NAMES", help="one to four, separated by commas")
-    made.add_argument("--projection", default="aligned", help="aligned (default), umap, pca or tsne")
-    made.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the projection")
-    made.add_argument("--out", metavar="FILE", help="write one self-contained HTML page with hover pictures")
-    made.add_argument("--colour", default="", metavar="FIELD", help="label, instance, category or an attribute")
+    made.add_argument(
+        "--encoders",
+        "--encoder",
+        required=True,
+        metavar="NAMES",
+        help="one to four, separated by commas",
+    )
+    made.add_argument(
+        "--projection", default="aligned", help="aligned (default), umap, pca or tsne"
+    )
+    made.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter of the projection",
+    )
+    made.add_argument(
+        "--out", metavar="FILE", help="write one self-contained HTML page with hover pictures"
+    )
+    made.add_argument(
+        "--colour", default="", metavar="FIELD", help="label, instance, category or an attribute"
+    )
     made.add_argument("--log", help=argparse.SUPPRESS)
 
 
@@ -39,22 +70,40 @@ def _map(options: argparse.Namespace) -> None:
         progress.end("cancelled", "Stopped. Finished maps are kept.")
         raise
     except Exception as error:
-        progress.end("failed", str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
+        progress.end(
+            "failed",
+            str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}",
+        )
         raise
     progress.end("done", f"{len(rows)} map{'s' if len(rows) > 1 else ''} ready")
     if options.json:
         return emit(rows)
     table(rows, COLUMNS)
     if options.out:
-        print(f"{options.out}: {rows[0]['bytes'] / 1e6:.1f} MB, {rows[0]['pictures']:,} hover pictures")
+        print(
+            f"{options.out}: {rows[0]['bytes'] / 1e6:.1f} MB, {rows[0]['pictures']:,} hover"
+            " pictures"
+        )
 
 
 def _make(options: argparse.Namespace, progress: Progress) -> list[dict]:
-    dataset, wanted = library.open_dataset(options.dataset, fresh=True), split_names(options.encoders)
+    dataset, wanted = (
+        library.open_dataset(options.dataset, fresh=True),
+        split_names(options.encoders),
+    )
     if not 1 <= len(wanted) <= map_page.MOST_MAPS:
-        raise UserError(f"{len(wanted)} encoders were named.", f"One to {map_page.MOST_MAPS} maps can be drawn together.")
+        raise UserError(
+            f"{len(wanted)} encoders were named.",
+            f"One to {map_page.MOST_MAPS} maps can be drawn together.",
+        )
     together = maps.drawn_together(wanted, options.projection, _parameters(options.set), dataset)
-    needed = {name for one in together if maps.find(dataset, one) is None for name in (one.encoder, one.anchor) if name}
+    needed = {
+        name
+        for one in together
+        if maps.find(dataset, one) is None
+        for name in (one.encoder, one.anchor)
+        if name
+    }
     missing = [name for name in wanted if name in needed and not build.is_built(dataset, name)]
     if missing:
         build.build(dataset, missing, progress=progress)
@@ -68,7 +117,9 @@ def _make(options: argparse.Namespace, progress: Progress) -> list[dict]:
     try:
         target.write_bytes(page)
     except OSError as error:
-        raise UserError(f"{options.out} can't be written ({error.strerror}).", fix="Choose another file name.") from error
+        raise UserError(
+            f"{options.out} can't be written ({error.strerror}).", fix="Choose another file name."
+        ) from error
     return [{**row, "out": options.out, "bytes": len(page), "pictures": pictures} for row in rows]
 
 
@@ -80,6 +131,8 @@ def _parameters(given: list[str]) -> dict[str, float]:
         try:
             number = float(value)
         except ValueError as error:
-            raise UserError(f"--set {pair} was given.", "It takes NAME=NUMBER, such as neighbours=30.") from error
+            raise UserError(
+                f"--set {pair} was given.", "It takes NAME=NUMBER, such as neighbours=30."
+            ) from error
         found[name] = int(number) if number.is_integer() else number
     return found

@@ -1,7 +1,7 @@
 """Printing: tables for people, JSON for programs, progress on standard error.
 
-What can't be printed is never a reason to fail: characters that the terminal does not know are written as escapes, and a
-standard error that nobody reads any more does not stop the work.
+What can't be printed is never a reason to fail: characters that the terminal does not know are
+written as escapes, and a standard error that nobody reads any more does not stop the work.
 """
 
 from __future__ import annotations
@@ -25,12 +25,25 @@ from core.services.library import passed_over
 
 
 def command(
-    commands: argparse._SubParsersAction, name: str, run, about: str, *examples: str, former: Sequence[str] = ()
+    commands: argparse._SubParsersAction,
+    name: str,
+    run,
+    about: str,
+    *examples: str,
+    former: Sequence[str] = (),
 ) -> argparse.ArgumentParser:
-    """A sub-command with ``--json`` and examples in its help. ``former`` names that it had keep working."""
-    text = "examples:\n" + "\n".join(f"  python -m core {name} {example}".rstrip() for example in examples or ("",))
+    """A sub-command with ``--json`` and examples in its help. ``former`` names that it had keep
+    working."""
+    text = "examples:\n" + "\n".join(
+        f"  python -m core {name} {example}".rstrip() for example in examples or ("",)
+    )
     made = commands.add_parser(
-        name, help=about, description=about, epilog=text, formatter_class=argparse.RawDescriptionHelpFormatter, aliases=former
+        name,
+        help=about,
+        description=about,
+        epilog=text,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        aliases=former,
     )
     made.add_argument("--json", action="store_true", help="print JSON on standard output")
     made.set_defaults(run=run)
@@ -57,11 +70,16 @@ def table(rows: Sequence[dict], columns: Sequence[str]) -> None:
     lines = [list(columns), *cells]
     widths = [max(cells_wide(line[place]) for line in lines) for place in range(len(columns))]
     for line in lines:
-        print("  ".join(_filled(text, width) for text, width in zip(line, widths, strict=True)).rstrip())
+        print(
+            "  ".join(
+                _filled(text, width) for text, width in zip(line, widths, strict=True)
+            ).rstrip()
+        )
 
 
 def listed(title: str, rows: Sequence[dict], what: str) -> None:
-    """Rows of ``what`` and ``reason`` below their number, and how often each reason is given where there are several."""
+    """Rows of ``what`` and ``reason`` below their number, and how often each reason is given where
+    there are several."""
     if not rows:
         return
     print(f"\n{title} ({len(rows):,}):")
@@ -73,7 +91,9 @@ def listed(title: str, rows: Sequence[dict], what: str) -> None:
 
 
 def _cell(value: object) -> str:
-    return printable(f"{value:.4g}" if isinstance(value, float) else str("" if value is None else value))
+    return printable(
+        f"{value:.4g}" if isinstance(value, float) else str("" if value is None else value)
+    )
 
 
 def say(text: str) -> None:
@@ -82,15 +102,20 @@ def say(text: str) -> None:
 
 
 def printable(text: str) -> str:
-    """One line, with characters that would move the cursor or turn the text around written as escapes."""
+    """One line, with characters that would move the cursor or turn the text around written as
+    escapes."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def cells_wide(text: str) -> int:
-    """How many cells of a terminal a line takes: two for an East Asian wide character or an emoji, none for a mark on another."""
+    """How many cells of a terminal a line takes: two for an East Asian wide character or an emoji,
+    none for a mark on another."""
     if text.isascii():
         return len(text)
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )
 
 
 def _filled(text: str, width: int) -> str:
@@ -135,7 +160,8 @@ class _Stream:
             return None
 
     def _abandon(self) -> None:
-        """Send what is left and all that follows nowhere: it would fail again when the process ends."""
+        """Send what is left and all that follows nowhere: it would fail again when the process
+        ends."""
         with suppress(OSError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._stream.fileno())
@@ -144,8 +170,9 @@ class _Stream:
 
 @contextmanager
 def streams() -> Iterator[None]:
-    """Standard streams as they are needed: they take every character, whatever the terminal knows, are there even where the
-    caller closed them, and an error stream that nobody reads any more does not stop the work.
+    """Standard streams as they are needed: they take every character, whatever the terminal knows,
+    are there even where the caller closed them, and an error stream that nobody reads any more does
+    not stop the work.
 
     Raises:
         Unwritable: standard output can't be written.
@@ -161,7 +188,8 @@ def streams() -> Iterator[None]:
 
 
 class Progress:
-    """``progress(done, total)`` on standard error, with rate and time left; and into a job's log where one is asked for."""
+    """``progress(done, total)`` on standard error, with rate and time left; and into a job's log
+    where one is asked for."""
 
     def __init__(self, what: str, log: str | None = None) -> None:
         self.what, self.log = printable(what), Path(log) if log else None
@@ -181,13 +209,19 @@ class Progress:
     def end(self, state: str, message: str) -> None:
         """The last line of a job's log."""
         if self.log:
-            jobs.write_line(self.log, state=state, message=message, done=self.done, total=self.total)
+            jobs.write_line(
+                self.log, state=state, message=message, done=self.done, total=self.total
+            )
         if sys.stderr.isatty():
             print(file=sys.stderr)
 
     def fail(self, error: Exception) -> None:
-        """The last line of a job's log after an error. Pages read it, so it is worded for them, without commands."""
-        self.end("failed", error.plain if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
+        """The last line of a job's log after an error. Pages read it, so it is worded for them,
+        without commands."""
+        self.end(
+            "failed",
+            error.plain if isinstance(error, UserError) else f"{type(error).__name__}: {error}",
+        )
 
     @contextmanager
     def ending(self) -> Iterator[None]:
@@ -205,8 +239,14 @@ class Progress:
         if self.log:
             jobs.write_line(self.log, state="running", done=done, total=total, message=self.what)
         rate = (done - self.first) / seconds if seconds > 0.5 else 0.0
-        left = f", {rate:.0f}/s, {(total - done) / rate:.0f} s left" if rate and done < total else ""
-        text = f"{self.what}: {done} of {total}{left}" if total else f"{self.what}: nothing to do, or waiting for another build"
+        left = (
+            f", {rate:.0f}/s, {(total - done) / rate:.0f} s left" if rate and done < total else ""
+        )
+        text = (
+            f"{self.what}: {done} of {total}{left}"
+            if total
+            else f"{self.what}: nothing to do, or waiting for another build"
+        )
         if sys.stderr.isatty():
             room = max(shutil.get_terminal_size().columns, 20) - 1
             print(f"\r{_filled(_cut(text, room), room)}", end="", file=sys.stderr, flush=True)

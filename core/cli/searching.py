@@ -19,34 +19,55 @@ from core.services.search.search import IDENTICAL, RUNS, Answer, Hit, query_from
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
     made = command(
-        commands, "search", _search, "Find the pictures most similar to one.",
+        commands,
+        "search",
+        _search,
+        "Find the pictures most similar to one.",
         "--dataset catalogue --encoder hog.8x8 --query photo.jpg -k 5",
         "--dataset catalogue --encoder hsv.12x4x4 --query id:backpack-00-0 --json",
-        "--dataset catalogue --encoder hog.8x8 --query photo.jpg --index hnsw:efSearch=16 --where category=mug",
+        "--dataset catalogue --encoder hog.8x8 --query photo.jpg --index hnsw:efSearch=16 --where"
+        " category=mug",
         "--dataset ~/Pictures --encoder tiny.16x16 --query a.png --json",
         "--dataset catalogue --encoder hog.8x8 --query photo.jpg --box 0.2,0.1,0.8,0.9",
-    )  # fmt: skip
+    )
     made.add_argument("--encoder", required=True)
     _shared(made)
     made = command(
-        commands, "compare", _compare, "Find them with several encoders, and see how far these agree.",
+        commands,
+        "compare",
+        _compare,
+        "Find them with several encoders, and see how far these agree.",
         "--dataset catalogue --encoders hsv.12x4x4,tiny.16x16,hog.8x8 --query photo.jpg",
         "--dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query id:backpack-00-0 -k 5 --json",
         "--dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query photo.jpg --crop saliency",
-    )  # fmt: skip
+    )
     made.add_argument("--encoders", required=True, metavar="NAMES", help="separated by commas")
     _shared(made)
 
 
 def _shared(made: argparse.ArgumentParser) -> None:
     made.add_argument("--dataset", required=True, metavar="PATH_OR_NAME")
-    made.add_argument("--index", default="exact", help="with knobs as hnsw:efSearch=64 (default: exact)")
-    made.add_argument("--where", action="append", default=[], metavar="FIELD=VALUE",
-                      help="only pictures with this category, label, split or attribute; several must all hold")  # fmt: skip
-    made.add_argument("--query", required=True, metavar="FILE", help="a picture file, or id:NAME for a picture of the dataset")
+    made.add_argument(
+        "--index", default="exact", help="with knobs as hnsw:efSearch=64 (default: exact)"
+    )
+    made.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="only pictures with this category, label, split or attribute; several must all hold",
+    )
+    made.add_argument(
+        "--query",
+        required=True,
+        metavar="FILE",
+        help="a picture file, or id:NAME for a picture of the dataset",
+    )
     add_choice(made)
     made.add_argument("-k", type=int, default=10, help="how many hits (default: 10)")
-    made.add_argument("--include-self", action="store_true", help="let a query that is in the gallery find itself")
+    made.add_argument(
+        "--include-self", action="store_true", help="let a query that is in the gallery find itself"
+    )
 
 
 def _prepare(options: argparse.Namespace, wanted: list[str]):
@@ -61,14 +82,28 @@ def _prepare(options: argparse.Namespace, wanted: list[str]):
         build.build(dataset, missing, options.index, Progress(f"building {', '.join(missing)}"))
     without = [name for name in wanted if build.lacks_index(dataset, name, options.index)]
     if without:
-        build.build(dataset, without, options.index, Progress(f"building the index {options.index} for {', '.join(without)}"))
+        build.build(
+            dataset,
+            without,
+            options.index,
+            Progress(f"building the index {options.index} for {', '.join(without)}"),
+        )
     return dataset, query
 
 
 def _search(options: argparse.Namespace) -> None:
     dataset, query = _prepare(options, [options.encoder])
-    answer = search(query, dataset, options.encoder, options.index, options.k, include_self=options.include_self,
-                    where=options.where, runs=RUNS, crop=options.crop)  # fmt: skip
+    answer = search(
+        query,
+        dataset,
+        options.encoder,
+        options.index,
+        options.k,
+        include_self=options.include_self,
+        where=options.where,
+        runs=RUNS,
+        crop=options.crop,
+    )
     if options.json:
         return emit({"query": shown(options.query), **_answer(answer), **_part(options, answer)})
     _show(answer)
@@ -78,8 +113,17 @@ def _search(options: argparse.Namespace) -> None:
 def _compare(options: argparse.Namespace) -> None:
     wanted = split_names(options.encoders)
     dataset, query = _prepare(options, wanted)
-    found = compare(query, dataset, wanted, options.index, options.k, include_self=options.include_self, where=options.where,
-                    runs=RUNS, crop=options.crop)  # fmt: skip
+    found = compare(
+        query,
+        dataset,
+        wanted,
+        options.index,
+        options.k,
+        include_self=options.include_self,
+        where=options.where,
+        runs=RUNS,
+        crop=options.crop,
+    )
     decoded = decode_ms(found.answers)
     if options.json:
         told = {"query": shown(options.query), "dataset": dataset.name, "index": options.index}
@@ -96,8 +140,18 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 def _answer(answer: Answer) -> dict:
-    told = {"dataset": answer.dataset, "encoder": answer.encoder, "index": answer.index, "hits": [_hit(h) for h in answer.hits]}
-    times = {"timing_ms": answer.timing_ms, "runs": answer.runs, "usual": answer.usual, "far": answer.far}
+    told = {
+        "dataset": answer.dataset,
+        "encoder": answer.encoder,
+        "index": answer.index,
+        "hits": [_hit(h) for h in answer.hits],
+    }
+    times = {
+        "timing_ms": answer.timing_ms,
+        "runs": answer.runs,
+        "usual": answer.usual,
+        "far": answer.far,
+    }
     return {**told, **times, "left_out": answer.left_out, "remarks": list(answer.remarks)}
 
 
@@ -107,7 +161,8 @@ def _hit(hit: Hit) -> dict:
 
 
 def _part(options: argparse.Namespace, answer: Answer) -> dict:
-    """What was searched with, where a part was asked for; a part that came to nothing is told on standard error too."""
+    """What was searched with, where a part was asked for; a part that came to nothing is told on
+    standard error too."""
     if not (options.box or options.crop):
         return {}
     if answer.note:
@@ -117,33 +172,69 @@ def _part(options: argparse.Namespace, answer: Answer) -> dict:
 
 def _show_part(answer: Answer) -> None:
     if answer.box:
-        by = f", found by {answer.crop} in {answer.timing_ms['detect']:.1f} ms" if answer.crop else ""
-        print(f"Searched with the part {', '.join(f'{edge:.3f}' for edge in answer.box)} of the picture{by}.")
+        by = (
+            f", found by {answer.crop} in {answer.timing_ms['detect']:.1f} ms"
+            if answer.crop
+            else ""
+        )
+        print(
+            f"Searched with the part {', '.join(f'{edge:.3f}' for edge in answer.box)} of the"
+            f" picture{by}."
+        )
     if answer.note:
         print(answer.note, file=sys.stderr)
 
 
-def _show(answer: Answer, stages: Sequence[str] = ("decode", "preprocess", "encode", "search")) -> None:
+def _show(
+    answer: Answer, stages: Sequence[str] = ("decode", "preprocess", "encode", "search")
+) -> None:
     rows = [
-        {"rank": h.rank, "score": f"{h.score:.4f}", "label": h.label, "id": h.id, "verdict": h.verdict,
-         "file": IDENTICAL if h.identical else ""}
+        {
+            "rank": h.rank,
+            "score": f"{h.score:.4f}",
+            "label": h.label,
+            "id": h.id,
+            "verdict": h.verdict,
+            "file": IDENTICAL if h.identical else "",
+        }
         for h in answer.hits
-    ]  # fmt: skip
+    ]
     if rows:
-        table(rows, ["rank", "score", "label", "verdict", *(["file"] if any(row["file"] for row in rows) else []), "id"])
+        table(
+            rows,
+            [
+                "rank",
+                "score",
+                "label",
+                "verdict",
+                *(["file"] if any(row["file"] for row in rows) else []),
+                "id",
+            ],
+        )
     if answer.score != "cosine":
         print(f"The scores are {answer.score} scores, not cosines.")
     for remark in answer.remarks:
         say(remark)
     runs = f"median of {answer.runs} runs" if answer.runs > 1 else "first run"
-    print("  ".join(f"{stage} {answer.timing_ms[stage]:.1f} ms" for stage in stages) + f"  ({runs})")
+    print(
+        "  ".join(f"{stage} {answer.timing_ms[stage]:.1f} ms" for stage in stages) + f"  ({runs})"
+    )
 
 
 def _show_agreement(agreement: Agreement) -> None:
-    for title, matrix in ((f"overlap of the top {agreement.k}", agreement.overlap), ("rank-biased overlap", agreement.rbo)):
+    for title, matrix in (
+        (f"overlap of the top {agreement.k}", agreement.overlap),
+        ("rank-biased overlap", agreement.rbo),
+    ):
         print(f"\n{title}")
         rows = [
-            {"": name, **{other: f"{value:.2f}" for other, value in zip(agreement.encoders, line, strict=True)}}
+            {
+                "": name,
+                **{
+                    other: f"{value:.2f}"
+                    for other, value in zip(agreement.encoders, line, strict=True)
+                },
+            }
             for name, line in zip(agreement.encoders, matrix, strict=True)
         ]
         table(rows, ["", *agreement.encoders])

@@ -1,4 +1,5 @@
-"""``probe``, ``perturb``, ``health``, ``audit``: studies of one encoder, one data set, one query."""
+"""``probe``, ``perturb``, ``health``, ``audit``: studies of one encoder, one data set, one
+query."""
 
 from __future__ import annotations
 
@@ -15,24 +16,50 @@ DATASET = {"required": True, "metavar": "PATH_OR_NAME"}
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
-    made = command(commands, "probe", _probe, "Shared factors: what an encoder's neighbours share beyond chance.",
-                   "--dataset catalogue --encoders hsv.12x4x4,hog.8x8")  # fmt: skip
+    made = command(
+        commands,
+        "probe",
+        _probe,
+        "Shared factors: what an encoder's neighbours share beyond chance.",
+        "--dataset catalogue --encoders hsv.12x4x4,hog.8x8",
+    )
     _add_encoders(made)
-    made.add_argument("-k", type=int, default=probes.K, help=f"neighbours looked at (default: {probes.K})")
-    made = command(commands, "perturb", _perturb, "Robustness: whether a distorted picture still finds its original.",
-                   "--dataset catalogue --encoders tiny.16x16 --distortions rotate,blur")  # fmt: skip
+    made.add_argument(
+        "-k", type=int, default=probes.K, help=f"neighbours looked at (default: {probes.K})"
+    )
+    made = command(
+        commands,
+        "perturb",
+        _perturb,
+        "Robustness: whether a distorted picture still finds its original.",
+        "--dataset catalogue --encoders tiny.16x16 --distortions rotate,blur",
+    )
     _add_encoders(made)
     made.add_argument("--distortions", default="", metavar="NAMES", help="default: all")
-    made.add_argument("--sample", type=int, default=perturb.SAMPLE, help=f"pictures (default: {perturb.SAMPLE})")
-    made = command(commands, "health", _health, "Data health: near-duplicates, hubness, crowding and score calibration.",
-                   "--dataset catalogue --encoders hog.8x8 --json")  # fmt: skip
+    made.add_argument(
+        "--sample", type=int, default=perturb.SAMPLE, help=f"pictures (default: {perturb.SAMPLE})"
+    )
+    made = command(
+        commands,
+        "health",
+        _health,
+        "Data health: near-duplicates, hubness, crowding and score calibration.",
+        "--dataset catalogue --encoders hog.8x8 --json",
+    )
     _add_encoders(made)
     made.add_argument("--protocol", help="default: the data set's usual one")
-    made = command(commands, "audit", _audit, "One query's list under every published definition.",
-                   "--dataset catalogue --encoder hog.8x8 --query mug-15-0")  # fmt: skip
+    made = command(
+        commands,
+        "audit",
+        _audit,
+        "One query's list under every published definition.",
+        "--dataset catalogue --encoder hog.8x8 --query mug-15-0",
+    )
     made.add_argument("--dataset", **DATASET)
     made.add_argument("--encoder", required=True)
-    made.add_argument("--query", required=True, metavar="ID", help="id of a query picture, as NAME or id:NAME")
+    made.add_argument(
+        "--query", required=True, metavar="ID", help="id of a query picture, as NAME or id:NAME"
+    )
     made.add_argument("--protocol", help="default: the data set's usual one")
     made.add_argument("-k", type=int, default=10)
 
@@ -53,13 +80,23 @@ def _ready(options: argparse.Namespace, wanted: list[str]):
 def _probe(options: argparse.Namespace) -> None:
     wanted = split_names(options.encoders)
     dataset = _ready(options, wanted)
-    found = {name: probes.probe(dataset, name, options.k, Progress(f"probing {name}")) for name in wanted}
+    found = {
+        name: probes.probe(dataset, name, options.k, Progress(f"probing {name}")) for name in wanted
+    }
     if options.json:
         return emit({name: [asdict(row) for row in rows] for name, rows in found.items()})
     for name, rows in found.items():
         print(f"\n{name}: neighbours share this more often than chance")
-        shown = [{"factor": r.factor, "lift": f"{r.lift:.2f}", "95 %": f"{r.low:.2f} to {r.high:.2f}",
-                  "observed": f"{r.observed:.1%}", "by chance": f"{r.expected:.1%}"} for r in rows]  # fmt: skip
+        shown = [
+            {
+                "factor": r.factor,
+                "lift": f"{r.lift:.2f}",
+                "95 %": f"{r.low:.2f} to {r.high:.2f}",
+                "observed": f"{r.observed:.1%}",
+                "by chance": f"{r.expected:.1%}",
+            }
+            for r in rows
+        ]
         table(shown, ["factor", "lift", "95 %", "observed", "by chance"])
 
 
@@ -68,34 +105,57 @@ def _perturb(options: argparse.Namespace) -> None:
     dataset = _ready(options, wanted)
     chosen = split_names(options.distortions)
     found = {
-        name: perturb.robustness(dataset, name, options.sample, chosen, Progress(f"distorting for {name}")) for name in wanted
+        name: perturb.robustness(
+            dataset, name, options.sample, chosen, Progress(f"distorting for {name}")
+        )
+        for name in wanted
     }
     if options.json:
         return emit(found)
     for name, made in found.items():
         print(f"\n{name}, {made['sample']} pictures")
-        rows = [{"distortion": kind, **{key: f"{value:.3g}" for key, value in row.items()}}
-                for kind, rows in made["curves"].items() for row in rows[1:]]  # fmt: skip
+        rows = [
+            {"distortion": kind, **{key: f"{value:.3g}" for key, value in row.items()}}
+            for kind, rows in made["curves"].items()
+            for row in rows[1:]
+        ]
         table(rows, ["distortion", "strength", "recall@1", "recall@10", "overlap", "rbo", "cosine"])
 
 
 def _health(options: argparse.Namespace) -> None:
     wanted = split_names(options.encoders)
     dataset = _ready(options, wanted)
-    found = {name: health.health(dataset, name, options.protocol, Progress(f"examining {name}")) for name in wanted}
+    found = {
+        name: health.health(dataset, name, options.protocol, Progress(f"examining {name}"))
+        for name in wanted
+    }
     if options.json:
         return emit(found)
     rows = []
     for name, made in found.items():
-        twins, hubs, space, pairs = (made[part] for part in ("duplicates", "hubness", "space", "similarity"))
+        twins, hubs, space, pairs = (
+            made[part] for part in ("duplicates", "hubness", "space", "similarity")
+        )
         best = pairs["thresholds"][-1] if pairs["thresholds"] else None
-        rows.append({
-            "encoder": name, "near-duplicates": twins["pairs"], "mAP": f"{twins['mAP with']:.4f}",
-            "without them": f"{twins['mAP without']:.4f}", "hubness": f"{hubs['skewness']:.2f}",
-            "never found": f"{hubs['never found']:.1%}", "mean cosine": f"{space['mean cosine']:.3f}",
-            "effective dimensions": f"{space['effective dimensions']:.0f} of {space['dimensions']}",
-            "threshold": f"{best['threshold']:.3f} for a precision of {best['precision']:.0%}" if best else "none",
-        })  # fmt: skip
+        rows.append(
+            {
+                "encoder": name,
+                "near-duplicates": twins["pairs"],
+                "mAP": f"{twins['mAP with']:.4f}",
+                "without them": f"{twins['mAP without']:.4f}",
+                "hubness": f"{hubs['skewness']:.2f}",
+                "never found": f"{hubs['never found']:.1%}",
+                "mean cosine": f"{space['mean cosine']:.3f}",
+                "effective dimensions": (
+                    f"{space['effective dimensions']:.0f} of {space['dimensions']}"
+                ),
+                "threshold": (
+                    f"{best['threshold']:.3f} for a precision of {best['precision']:.0%}"
+                    if best
+                    else "none"
+                ),
+            }
+        )
     table(rows, list(rows[0]))
 
 
@@ -106,7 +166,15 @@ def _audit(options: argparse.Namespace) -> None:
     if options.json:
         return emit(found)
     ranks = ", ".join(map(str, found.hits[:20])) + (" ..." if len(found.hits) > 20 else "")
-    print(f"R = {found.relevant} of {found.length} pictures are relevant; they stand at ranks {ranks}")
-    rows = [{**row, "value": f"{row['value']:.4f}", "theirs": "" if row["theirs"] is None else f"{row['theirs']:.4f}"}
-            for row in found.rows]  # fmt: skip
+    print(
+        f"R = {found.relevant} of {found.length} pictures are relevant; they stand at ranks {ranks}"
+    )
+    rows = [
+        {
+            **row,
+            "value": f"{row['value']:.4f}",
+            "theirs": "" if row["theirs"] is None else f"{row['theirs']:.4f}",
+        }
+        for row in found.rows
+    ]
     table(rows, ["definition", "value", "package", "theirs", "steps", "who"])

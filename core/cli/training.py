@@ -19,35 +19,88 @@ from core.training.settings import Settings, parse_pairs
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
     made = command(
-        commands, "train", _train, "Train an encoder on a dataset, or fine-tune one. A stopped run continues with --resume.",
-        "--dataset ~/Pictures", "--dataset ~/Pictures --estimate", "--list-recipes", "--list-runs",
-        "--recipe triplet --backbone resnet-slim --dataset ~/Pictures --epochs 10 --name resnet.mine",
-    )  # fmt: skip
-    made.add_argument("--recipe", help=f"objective and its settings: see --list-recipes (default: {train.DEFAULT})")
-    made.add_argument("--dataset", action="append", default=[], metavar="PATH_OR_NAME", help="training data; repeatable")
+        commands,
+        "train",
+        _train,
+        "Train an encoder on a dataset, or fine-tune one. A stopped run continues with --resume.",
+        "--dataset ~/Pictures",
+        "--dataset ~/Pictures --estimate",
+        "--list-recipes",
+        "--list-runs",
+        "--recipe triplet --backbone resnet-slim --dataset ~/Pictures --epochs 10 --name"
+        " resnet.mine",
+    )
+    made.add_argument(
+        "--recipe",
+        help=f"objective and its settings: see --list-recipes (default: {train.DEFAULT})",
+    )
+    made.add_argument(
+        "--dataset",
+        action="append",
+        default=[],
+        metavar="PATH_OR_NAME",
+        help="training data; repeatable",
+    )
     made.add_argument("--backbone", help="resnet-slim, vgg-slim, vit-slim, or any timm name")
-    made.add_argument("--pretrained", action="store_true", help="published weights as initial weights of a timm backbone")
-    made.add_argument("--start-from", metavar="NAME", help="initial weights: those of a model that was trained here")
+    made.add_argument(
+        "--pretrained",
+        action="store_true",
+        help="published weights as initial weights of a timm backbone",
+    )
+    made.add_argument(
+        "--start-from",
+        metavar="NAME",
+        help="initial weights: those of a model that was trained here",
+    )
     made.add_argument("--epochs", type=int)
     made.add_argument("--name", metavar="ARCHITECTURE.TAG", help="what the result is called")
-    made.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting; repeatable")
-    made.add_argument("--run", dest="run_id", default="", metavar="ID", help="id of the run (train-...), resumed if it exists")
+    made.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any other setting; repeatable",
+    )
+    made.add_argument(
+        "--run",
+        dest="run_id",
+        default="",
+        metavar="ID",
+        help="id of the run (train-...), resumed if it exists",
+    )
     made.add_argument("--resume", metavar="ID", help="continue a run")
-    made.add_argument("--estimate", action="store_true", help="say what it would cost, and do nothing")
-    made.add_argument("--no-compare", action="store_true", help="do not measure before and after when the training ends")
-    made.add_argument("--threads", type=int, help="threads to compute with (default: torch's own choice)")
+    made.add_argument(
+        "--estimate", action="store_true", help="say what it would cost, and do nothing"
+    )
+    made.add_argument(
+        "--no-compare",
+        action="store_true",
+        help="do not measure before and after when the training ends",
+    )
+    made.add_argument(
+        "--threads", type=int, help="threads to compute with (default: torch's own choice)"
+    )
     made.add_argument("--list-recipes", action="store_true")
     made.add_argument("--list-runs", action="store_true")
     made.add_argument("--log", help=argparse.SUPPRESS)
     made = command(
-        commands, "import-model", _import, "Make an encoder from your own weights (.pth state dict or safetensors).",
+        commands,
+        "import-model",
+        _import,
+        "Make an encoder from your own weights (.pth state dict or safetensors).",
         "--file resnet18.pth --backbone resnet18 --name resnet.mine",
-    )  # fmt: skip
+    )
     made.add_argument("--file", required=True, metavar="FILE")
-    made.add_argument("--backbone", required=True, help="the timm name of its architecture, or a slim one of this project")
+    made.add_argument(
+        "--backbone",
+        required=True,
+        help="the timm name of its architecture, or a slim one of this project",
+    )
     made.add_argument("--name", required=True, metavar="ARCHITECTURE.TAG")
     made.add_argument("--size", type=int, default=224, help="image size in pixels (default: 224)")
-    made.add_argument("--dim", type=int, default=512, help="dimensions of the vectors (default: 512)")
+    made.add_argument(
+        "--dim", type=int, default=512, help="dimensions of the vectors (default: 512)"
+    )
     effects.add_commands(commands)
 
 
@@ -86,7 +139,9 @@ def _run(options: argparse.Namespace, progress: Progress) -> Path | None:
     settings = _settings(options, asked)
     if options.estimate:
         found = train.estimate(settings, progress)
-        progress.end("done", f"About {found.seconds:.0f} s at {found.images_s:g} pictures per second.")
+        progress.end(
+            "done", f"About {found.seconds:.0f} s at {found.images_s:g} pictures per second."
+        )
         _show_pairs(asdict(found), "estimate", options.json)
         return None
     run, found = train.begin(settings, options.run_id, progress, asked)
@@ -98,11 +153,19 @@ def _run(options: argparse.Namespace, progress: Progress) -> Path | None:
 def _refuse_changes(run: Run, options: argparse.Namespace) -> None:
     """Raise UserError where what was given does not fit a run that is there already."""
     if options.resume and options.run_id not in ("", options.resume):
-        raise UserError(f"--resume {options.resume} and --run {options.run_id} were given.", "They name one run.")
+        raise UserError(
+            f"--resume {options.resume} and --run {options.run_id} were given.",
+            "They name one run.",
+        )
     if options.estimate:
-        raise UserError(f"The run {run.id} is begun: an estimate is for one that is not.", fix="Leave --estimate or the run out.")
+        raise UserError(
+            f"The run {run.id} is begun: an estimate is for one that is not.",
+            fix="Leave --estimate or the run out.",
+        )
     asked = _asked(options)
-    named = options.recipe or ("" if options.resume or not asked else train.DEFAULT)  # --run may begin one: it names all of it
+    named = options.recipe or (
+        "" if options.resume or not asked else train.DEFAULT
+    )  # --run may begin one: it names all of it
     refuse_changes(run, named, asked)
 
 
@@ -110,7 +173,10 @@ def _going_on(run: Run) -> str:
     told = run.settings()
     if run.ended:
         return f"The run {run.id} is finished: {told.name} is written out again."
-    return f"Continuing {run.id}: {told.recipe} on {', '.join(told.datasets)}, {told.epochs} epochs, {told.name}"
+    return (
+        f"Continuing {run.id}: {told.recipe} on {', '.join(told.datasets)}, {told.epochs} epochs,"
+        f" {told.name}"
+    )
 
 
 def _work(run: Run, options: argparse.Namespace, progress: Progress) -> Path:
@@ -124,8 +190,13 @@ def _announce(run: Run, found: train.Fitted) -> None:
     epochs = f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''}"
     print(f"{settings.name}: {found.steps} steps, batch size {settings.batch}, {epochs}")
     if found.total is not None:
-        parts = ", ".join(f"{phase.lower()} {seconds:.0f} s" for phase, seconds in found.seconds.items())
-        print(f"About {found.total / 60:.0f} minutes at {found.images_s:.0f} pictures per second: {parts}")
+        parts = ", ".join(
+            f"{phase.lower()} {seconds:.0f} s" for phase, seconds in found.seconds.items()
+        )
+        print(
+            f"About {found.total / 60:.0f} minutes at {found.images_s:.0f} pictures per second:"
+            f" {parts}"
+        )
     print(f"Run {run.id}; stopped, it continues with: python -m core train --resume {run.id}")
 
 
@@ -134,7 +205,11 @@ def _asked(options: argparse.Namespace) -> dict[str, object]:
     named = {key: getattr(options, key) for key in ("backbone", "start_from", "epochs", "name")}
     told = {key: value for key, value in named.items() if value is not None}
     told |= {"datasets": tuple(map(_place, options.dataset))} if options.dataset else {}
-    return {**parse_pairs(options.set), **told, **({"pretrained": True} if options.pretrained else {})}
+    return {
+        **parse_pairs(options.set),
+        **told,
+        **({"pretrained": True} if options.pretrained else {}),
+    }
 
 
 def _place(locator: str) -> str:
@@ -163,11 +238,20 @@ def _report(folder: Path, as_json: bool) -> None:
         effects.show(found)
         print(f"On other data: python -m core effect --run {card['run']} --also DATASET")
     else:
-        print(f"What it changed was not measured{': ' + why if why else ''}. python -m core effect --run {card['run']}")
+        print(
+            f"What it changed was not measured{': ' + why if why else ''}. python -m core effect"
+            f" --run {card['run']}"
+        )
 
 
 def _show_pairs(values: dict, title: str, as_json: bool) -> None:
-    return emit(values) if as_json else table([{title: key, "value": value} for key, value in values.items()], [title, "value"])
+    return (
+        emit(values)
+        if as_json
+        else table(
+            [{title: key, "value": value} for key, value in values.items()], [title, "value"]
+        )
+    )
 
 
 def _show(rows, columns: list[str], as_json: bool) -> None:
@@ -175,7 +259,9 @@ def _show(rows, columns: list[str], as_json: bool) -> None:
 
 
 def _import(options: argparse.Namespace) -> None:
-    folder, missing, unused = models.import_model(Path(options.file), options.name, options.backbone, options.size, options.dim)
+    folder, missing, unused = models.import_model(
+        Path(options.file), options.name, options.backbone, options.size, options.dim
+    )
     if options.json:
         return emit({"model": folder.name, "missing": missing, "unused": unused})
     print(f"{folder.name} is an encoder now. Missing keys: {', '.join(missing) or 'none'}.")

@@ -22,35 +22,73 @@ from core.services.index_lab.point import Point
 from core.services.index_lab.space import likeness_of
 from core.services.library import library
 
-COLUMNS = ["index", "recall", "worst 5 %", "p50 ms", "p95 ms", "batch ms", "memory", "disk", "build"]
+COLUMNS = [
+    "index",
+    "recall",
+    "worst 5 %",
+    "p50 ms",
+    "p95 ms",
+    "batch ms",
+    "memory",
+    "disk",
+    "build",
+]
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
     made = command(
-        commands, "tune", _tune, "Measure recall against latency, size and build time of indexes on your own vectors.",
-        "--dataset catalogue --encoder hog.8x8", "--dataset ~/Pictures --encoder tiny.16x16 --indexes hnsw,ivf_flat --full",
-        "--dataset catalogue --encoder hsv.12x4x4 --indexes exact,hnsw:efSearch=64 --recall .99 --csv points.csv",
+        commands,
+        "tune",
+        _tune,
+        "Measure recall against latency, size and build time of indexes on your own vectors.",
+        "--dataset catalogue --encoder hog.8x8",
+        "--dataset ~/Pictures --encoder tiny.16x16 --indexes hnsw,ivf_flat --full",
+        "--dataset catalogue --encoder hsv.12x4x4 --indexes exact,hnsw:efSearch=64 --recall .99"
+        " --csv points.csv",
         "--dataset catalogue --encoder hsv.12x4x4 --indexes hnsw --size 1000000 --estimate",
         "--dataset catalogue --encoder hog.8x8 --indexes exact,hnsw --again",
-    )  # fmt: skip
+    )
     made.add_argument("--dataset", required=True, metavar="PATH_OR_NAME")
     made.add_argument("--encoder", required=True, metavar="NAME")
     made.add_argument(
-        "--indexes", default="", metavar="NAMES", help="names, or one setting as hnsw:efSearch=64; apart by , or ; (default: all)"
+        "--indexes",
+        default="",
+        metavar="NAMES",
+        help="names, or one setting as hnsw:efSearch=64; apart by , or ; (default: all)",
     )
-    made.add_argument("--recall", type=float, default=0.95, help="compare indexes at this recall (default: .95)")
+    made.add_argument(
+        "--recall", type=float, default=0.95, help="compare indexes at this recall (default: .95)"
+    )
     made.add_argument("-k", type=int, default=10, help="hits that count (default: 10)")
-    made.add_argument("--size", type=int, default=0, help="enlarge the gallery to so many vectors, like its own")
-    made.add_argument("--full", action="store_true", help="points along the build knobs too: one build for each value")
-    made.add_argument("--memory", type=float, metavar="GB", help="memory that the index may take (default: what is free)")
-    made.add_argument("--estimate", action="store_true", help="say how long it would take, and do nothing")
-    made.add_argument("--again", action="store_true", help="measure anew what was measured before, as on a busy machine")
+    made.add_argument(
+        "--size", type=int, default=0, help="enlarge the gallery to so many vectors, like its own"
+    )
+    made.add_argument(
+        "--full",
+        action="store_true",
+        help="points along the build knobs too: one build for each value",
+    )
+    made.add_argument(
+        "--memory",
+        type=float,
+        metavar="GB",
+        help="memory that the index may take (default: what is free)",
+    )
+    made.add_argument(
+        "--estimate", action="store_true", help="say how long it would take, and do nothing"
+    )
+    made.add_argument(
+        "--again",
+        action="store_true",
+        help="measure anew what was measured before, as on a busy machine",
+    )
     made.add_argument("--csv", metavar="FILE", help="write the points")
     made.add_argument("--log", help=argparse.SUPPRESS)
 
 
 def ready(locator: str, encoder: str) -> Dataset:
-    """An open dataset whose embeddings are built (said on standard error where they are not yet)."""
+    """An open dataset whose embeddings are built (said on standard error where they are not
+    yet)."""
     dataset = library.open_dataset(locator)
     if not build.is_built(dataset, encoder):
         build.build(dataset, [encoder], progress=Progress(f"building {encoder}"))
@@ -59,26 +97,42 @@ def ready(locator: str, encoder: str) -> Dataset:
 
 def _tune(options: argparse.Namespace) -> None:
     if not 0 < options.recall <= 1:
-        raise UserError(f"A recall of {options.recall:g} was asked for.", "It is above 0 and at most 1.")
-    if options.memory is not None and not (math.isfinite(options.memory) and options.memory * 1e9 >= 1):
-        raise UserError(f"A memory of {options.memory:g} GB was given.", "It is a number of gigabytes above 0.")
+        raise UserError(
+            f"A recall of {options.recall:g} was asked for.", "It is above 0 and at most 1."
+        )
+    if options.memory is not None and not (
+        math.isfinite(options.memory) and options.memory * 1e9 >= 1
+    ):
+        raise UserError(
+            f"A memory of {options.memory:g} GB was given.", "It is a number of gigabytes above 0."
+        )
     if options.csv:
         _writable(options.csv)
     progress = Progress(f"measuring {options.indexes or 'all indexes'}", options.log)
     with progress.ending():
-        dataset = library.open_dataset(options.dataset) if options.estimate else ready(options.dataset, options.encoder)
+        dataset = (
+            library.open_dataset(options.dataset)
+            if options.estimate
+            else ready(options.dataset, options.encoder)
+        )
         named = split(options.indexes)
         if options.indexes and not named:
-            raise UserError(f"--indexes {options.indexes!r} names none.", "Known: python -m core indexes.")
+            raise UserError(
+                f"--indexes {options.indexes!r} names none.", "Known: python -m core indexes."
+            )
         wanted = (dataset, options.encoder, named, options.k, options.size)
         if options.estimate:
             trials = Progress("trial builds")
-            return _show_plan(plan(*wanted, full=options.full, again=options.again, progress=trials), options)
+            return _show_plan(
+                plan(*wanted, full=options.full, again=options.again, progress=trials), options
+            )
         points = []
         for point in curves(*wanted, progress=progress, full=options.full, again=options.again):
             points.append(point)
             if not options.json:
-                print(f"{point.text}: recall {point.recall:.3f}, {point.p50:.3g} ms", file=sys.stderr)
+                print(
+                    f"{point.text}: recall {point.recall:.3f}, {point.p50:.3g} ms", file=sys.stderr
+                )
     progress.end("done", f"{len(points)} points")
     planned = plan(*wanted, full=options.full, timed=False)
     if not points:
@@ -88,23 +142,44 @@ def _tune(options: argparse.Namespace) -> None:
 
 def _nothing(planned: Plan) -> UserError:
     texts = [spec.text for spec in planned.settings]
-    given = f"{texts[0]} can't be measured." if len(texts) == 1 else f"None of the {len(texts)} settings can be measured."
+    given = (
+        f"{texts[0]} can't be measured."
+        if len(texts) == 1
+        else f"None of the {len(texts)} settings can be measured."
+    )
     return UserError(given, " ".join(dict.fromkeys(planned.refused.values())))
 
 
-def _report(options: argparse.Namespace, dataset: Dataset, points: list[Point], planned: Plan) -> None:
+def _report(
+    options: argparse.Namespace, dataset: Dataset, points: list[Point], planned: Plan
+) -> None:
     equal = choose.equal_recall(points, options.recall)
     like = likeness_of(dataset, options.encoder) if points[0].real < points[0].size else None
     if options.csv:
         _write(options.csv, points)
     if options.json:
-        return emit({"dataset": dataset.name, "encoder": options.encoder, "k": options.k, "size": planned.size, "points": points,
-                     "refused": dict(planned.refused), "equal_recall": equal, "advice": _advice(options, points, planned.size),
-                     "likeness": like})  # fmt: skip
+        return emit(
+            {
+                "dataset": dataset.name,
+                "encoder": options.encoder,
+                "k": options.k,
+                "size": planned.size,
+                "points": points,
+                "refused": dict(planned.refused),
+                "equal_recall": equal,
+                "advice": _advice(options, points, planned.size),
+                "likeness": like,
+            }
+        )
     table([_row(point) for point in points], COLUMNS)
     if machine := next((point.machine for point in points if point.machine), ""):
-        print(f"Times that came with the code are those of {machine}: --again measures here.", file=sys.stderr)
-    for why in dict.fromkeys(planned.refused.values()):  # the settings of one build share their reason
+        print(
+            f"Times that came with the code are those of {machine}: --again measures here.",
+            file=sys.stderr,
+        )
+    for why in dict.fromkeys(
+        planned.refused.values()
+    ):  # the settings of one build share their reason
         texts = [text for text, other in planned.refused.items() if other == why]
         print(f"Not measured: {', '.join(texts)}. {why}", file=sys.stderr)
     print(f"\n{equal.sentence}")
@@ -117,7 +192,10 @@ def _report(options: argparse.Namespace, dataset: Dataset, points: list[Point], 
 
 
 def _show_likeness(like: Likeness, size: int, real: int) -> None:
-    rows = [{"": name, "real": own, "synthetic": made, "kept": "yes" if kept else "no"} for name, own, made, _, kept in like.rows]
+    rows = [
+        {"": name, "real": own, "synthetic": made, "kept": "yes" if kept else "no"}
+        for name, own, made, _, kept in like.rows
+    ]
     print(f"\n{size - real:,} of {size:,} vectors are synthetic. {like.about}")
     table(rows, ["", "real", "synthetic", "kept"])
     print()
@@ -130,26 +208,50 @@ def _advice(options: argparse.Namespace, points: list[Point], size: int) -> choo
 
 def _command(options: argparse.Namespace, index: str) -> str:
     given = ["tune", "--dataset", options.dataset, "--encoder", options.encoder, "--indexes", index]
-    return shlex.join(["python", "-m", "core", *given, *(["--size", str(options.size)] if options.size else [])])
+    return shlex.join(
+        ["python", "-m", "core", *given, *(["--size", str(options.size)] if options.size else [])]
+    )
 
 
 def _row(point: Point) -> dict:
     return {
-        "index": point.text, "recall": f"{point.recall:.4f}", "worst 5 %": f"{point.worst:.2f}", "p50 ms": f"{point.p50:.3g}",
-        "p95 ms": f"{point.p95:.3g}", "batch ms": f"{point.batch_p50:.3g}", "memory": f"{point.ram_bytes / 1e6:.1f} MB",
-        "disk": f"{point.disk_bytes / 1e6:.1f} MB", "build": f"{point.build_s:.2f} s",
-    }  # fmt: skip
+        "index": point.text,
+        "recall": f"{point.recall:.4f}",
+        "worst 5 %": f"{point.worst:.2f}",
+        "p50 ms": f"{point.p50:.3g}",
+        "p95 ms": f"{point.p95:.3g}",
+        "batch ms": f"{point.batch_p50:.3g}",
+        "memory": f"{point.ram_bytes / 1e6:.1f} MB",
+        "disk": f"{point.disk_bytes / 1e6:.1f} MB",
+        "build": f"{point.build_s:.2f} s",
+    }
 
 
 def _show_plan(planned: Plan, options: argparse.Namespace) -> None:
     if options.json:
-        return emit({**asdict(planned), "settings": [spec.text for spec in planned.settings], "left": planned.left})
+        return emit(
+            {
+                **asdict(planned),
+                "settings": [spec.text for spec in planned.settings],
+                "left": planned.left,
+            }
+        )
     seconds = "unknown" if planned.seconds is None else f"about {planned.seconds:.0f} s"
     free = "unknown" if planned.free_bytes is None else f"{planned.free_bytes / 1e9:.1f} GB"
-    before = ("to measure again", planned.left) if options.again else ("measured before", len(planned.found))
-    rows = [("vectors", f"{planned.size:,}"), ("settings", len(planned.settings)), before,
-            ("time for the others", seconds), ("from", planned.basis), ("memory", f"{planned.ram_bytes / 1e9:.2f} GB"),
-            ("free", free)]  # fmt: skip
+    before = (
+        ("to measure again", planned.left)
+        if options.again
+        else ("measured before", len(planned.found))
+    )
+    rows = [
+        ("vectors", f"{planned.size:,}"),
+        ("settings", len(planned.settings)),
+        before,
+        ("time for the others", seconds),
+        ("from", planned.basis),
+        ("memory", f"{planned.ram_bytes / 1e9:.2f} GB"),
+        ("free", free),
+    ]
     table([{"what": what, "value": value} for what, value in rows], ["what", "value"])
 
 
@@ -167,8 +269,14 @@ def _write(name: str, points: list[Point]) -> None:
             writer.writerow(field.name for field in fields(Point))
             writer.writerows([_flat(value) for value in asdict(point).values()] for point in points)
     except OSError as error:
-        raise UserError(f"{name} can't be written ({error.strerror}).", fix="Choose another file name.") from error
+        raise UserError(
+            f"{name} can't be written ({error.strerror}).", fix="Choose another file name."
+        ) from error
 
 
 def _flat(value: object) -> object:
-    return ";".join(f"{name}={number:g}" for name, number in value.items()) if isinstance(value, dict) else value
+    return (
+        ";".join(f"{name}={number:g}" for name, number in value.items())
+        if isinstance(value, dict)
+        else value
+    )

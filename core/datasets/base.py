@@ -1,4 +1,5 @@
-"""What every source of pictures gives: items, their bytes, and the protocols it can be judged by."""
+"""What every source of pictures gives: items, their bytes, and the protocols it can be judged
+by."""
 
 from __future__ import annotations
 
@@ -25,14 +26,16 @@ GALLERY_SPLITS = ("gallery", "train", "trainval", "training", "database", "index
 QUERY_SPLITS = ("query", "queries", "test", "testing", "validation", "valid", "val")
 WORDS = ("id", "label", "instance", "category", "split")
 EVERY = 4
-"""Where every picture searches all others, each protocol also comes in a quick form with each fourth picture as query."""
+"""Where every picture searches all others, each protocol also comes in a quick form with each
+fourth picture as query."""
 
 
 class Dataset(ABC):
     """A finite, ordered set of pictures.
 
-    A child sets ``name`` and writes :meth:`_list` and :meth:`read`. Listing is cheap (no picture is decoded); reading is
-    by item, and an object can be sent to a worker process before or after it has been listed.
+    A child sets ``name`` and writes :meth:`_list` and :meth:`read`. Listing is cheap (no picture is
+    decoded); reading is by item, and an object can be sent to a worker process before or after it
+    has been listed.
     """
 
     name: str = ""
@@ -42,29 +45,34 @@ class Dataset(ABC):
     note: str = ""
     _remarks: tuple[Remark, ...] = ()
     stamps_tell_content: bool = False
-    """Whether the stamp of a picture follows from its bytes; otherwise from its file's size and time."""
+    """Whether the stamp of a picture follows from its bytes; otherwise from its file's size and
+    time."""
 
     def state(self) -> State:
         """Whether the pictures are here, can be downloaded, or have to be put somewhere by hand."""
         return READY
 
     def download(self, progress: Progress | None = None) -> None:
-        """Fetch the pictures, where :meth:`state` says so. Raises UserError where they can't be had."""
+        """Fetch the pictures, where :meth:`state` says so. Raises UserError where they can't be
+        had."""
 
     @abstractmethod
     def _list(self) -> tuple[list[Item], list[Skipped]]:
-        """All items in a stable order, and what was passed over with the reason: each thing that was met is one or the other.
+        """All items in a stable order, and what was passed over with the reason: each thing that
+        was met is one or the other.
 
         What was used, but not as it stands, goes into ``_remarks``.
         """
 
     @abstractmethod
     def read(self, item: Item) -> bytes:
-        """The picture file's bytes. Raises UserError where they can't be had. Cheapest in the order of ``items``."""
+        """The picture file's bytes. Raises UserError where they can't be had. Cheapest in the order
+        of ``items``."""
 
     @property
     def members(self) -> tuple[Dataset, ...]:
-        """The data sets that this one is put together from, the one that is searched first; none for most."""
+        """The data sets that this one is put together from, the one that is searched first; none
+        for most."""
         return ()
 
     def members_of(self, protocol: Protocol) -> tuple[Dataset, ...]:
@@ -73,24 +81,32 @@ class Dataset(ABC):
 
     @property
     def home(self) -> Dataset:
-        """The data set that encoders are fitted and their number format is chosen for: this one, for most."""
+        """The data set that encoders are fitted and their number format is chosen for: this one,
+        for most."""
         return self
 
     def origin(self, item: Item) -> tuple[Dataset, Item]:
-        """Where a picture comes from: of which of ``members``, and what it is there; this set itself, for most."""
+        """Where a picture comes from: of which of ``members``, and what it is there; this set
+        itself, for most."""
         return self, item
 
     def told(self, protocol: Protocol) -> dict[str, str]:
-        """What the card of one of its protocols says of this set beyond what it says of every one, or in its place."""
+        """What the card of one of its protocols says of this set beyond what it says of every one,
+        or in its place."""
         return {}
 
     @cached_property
     def _listing(self) -> tuple[tuple[Item, ...], tuple[Skipped, ...]]:
         items, skipped = self._list()
         if not items:
-            raise UserError(f"No picture was found in {self.title or self.name}.{_why(skipped)}", fix="Choose another source.")
+            raise UserError(
+                f"No picture was found in {self.title or self.name}.{_why(skipped)}",
+                fix="Choose another source.",
+            )
         _refuse_repeats(self.name, items)
-        items, repeated = _in_one_form(items if self.stamps_tell_content else marked(self.locator, items))
+        items, repeated = _in_one_form(
+            items if self.stamps_tell_content else marked(self.locator, items)
+        )
         return tuple(items), (*skipped, *repeated)
 
     @property
@@ -104,7 +120,8 @@ class Dataset(ABC):
 
     @property
     def seen(self) -> int:
-        """How many things listing met (files, members, rows, links, folders not entered): each is an item or skipped."""
+        """How many things listing met (files, members, rows, links, folders not entered): each is
+        an item or skipped."""
         return len(self.items) + len(self.skipped)
 
     @property
@@ -124,7 +141,8 @@ class Dataset(ABC):
         return self.name
 
     def fingerprint(self) -> str:
-        """Changes whenever an item comes, goes or changes (id or bytes); labels and splits do not touch the vectors."""
+        """Changes whenever an item comes, goes or changes (id or bytes); labels and splits do not
+        touch the vectors."""
         return self._fingerprint
 
     @cached_property
@@ -135,7 +153,8 @@ class Dataset(ABC):
         return hasher.hexdigest()[:20]
 
     def protocols(self) -> tuple[Protocol, ...]:
-        """The ways this set can be judged, the usual one first; never empty (a set without labels can still be searched)."""
+        """The ways this set can be judged, the usual one first; never empty (a set without labels
+        can still be searched)."""
         return self._usual_protocols
 
     @cached_property
@@ -148,31 +167,55 @@ class Dataset(ABC):
         if name is None:
             return next(iter(known.values()))
         if name not in known:
-            raise UserError(f"{self.title or self.name} has no protocol {name!r}.", f"It has: {', '.join(known)}.")
+            raise UserError(
+                f"{self.title or self.name} has no protocol {name!r}.",
+                f"It has: {', '.join(known)}.",
+            )
         return known[name]
 
 
 def usual_protocols(items: Sequence[Item]) -> tuple[Protocol, ...]:
-    """Protocols that the items' splits and fields allow: instance, category, class; else plain search."""
+    """Protocols that the items' splits and fields allow: instance, category, class; else plain
+    search."""
     gallery, queries = _roles({item.split for item in items})
-    has = {name: any(getattr(item, name) is not None for item in items) for name in ("instance", "category")}
+    has = {
+        name: any(getattr(item, name) is not None for item in items)
+        for name in ("instance", "category")
+    }
     made = []
     if has["instance"]:
-        made.append(Protocol("instance", "instance", gallery, queries, note="relevant = same object"))
+        made.append(
+            Protocol("instance", "instance", gallery, queries, note="relevant = same object")
+        )
     if has["instance"] and has["category"]:
-        note = "relevant = same category, another object; pictures of the query's own object are ignored"
-        made.append(Protocol("category", "category", gallery, queries, ignore="instance", note=note))
-    if any(item.label is not None and item.label != item.category for item in items) and len({item.label for item in items}) > 1:
+        note = (
+            "relevant = same category, another object; pictures of the query's own object are"
+            " ignored"
+        )
+        made.append(
+            Protocol("category", "category", gallery, queries, ignore="instance", note=note)
+        )
+    if (
+        any(item.label is not None and item.label != item.category for item in items)
+        and len({item.label for item in items}) > 1
+    ):
         made.append(Protocol("class", "label", gallery, queries, note="relevant = same class"))
     if has["category"] and not has["instance"]:
-        made.append(Protocol("category", "category", gallery, queries, note="relevant = same category"))
+        made.append(
+            Protocol("category", "category", gallery, queries, note="relevant = same category")
+        )
     if not made:
-        return (Protocol("search", "label", gallery, queries, note="no labels: nothing can be evaluated"),)
+        return (
+            Protocol(
+                "search", "label", gallery, queries, note="no labels: nothing can be evaluated"
+            ),
+        )
     return tuple(made) if queries else (*made, *map(_fewer, made))
 
 
 def _roles(splits: set[str | None]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The splits that are searched and the ones that search, in the source's own spelling; empty = every item in both."""
+    """The splits that are searched and the ones that search, in the source's own spelling; empty =
+    every item in both."""
     words = {split.lower(): split for split in sorted(s for s in splits if s is not None)}
     gallery = tuple(words[s] for s in GALLERY_SPLITS if s in words)
     queries = next(((words[s],) for s in QUERY_SPLITS if s in words), ())
@@ -197,12 +240,16 @@ def _refuse_repeats(name: str, items: Sequence[Item]) -> None:
     seen: set[str] = set()
     for item in items:
         if item.id in seen:
-            raise UserError(f"In {name} two pictures have the id {item.id!r}.", fix="Give each picture its own id.")
+            raise UserError(
+                f"In {name} two pictures have the id {item.id!r}.",
+                fix="Give each picture its own id.",
+            )
         seen.add(item.id)
 
 
 def _in_one_form(items: Sequence[Item]) -> tuple[list[Item], list[Skipped]]:
-    """Items with ids and words in one Unicode form; where two ids then are one, the later item is passed over.
+    """Items with ids and words in one Unicode form; where two ids then are one, the later item is
+    passed over.
 
     ``path`` keeps the form in which the picture is stored, for opening it.
     """
@@ -211,17 +258,22 @@ def _in_one_form(items: Sequence[Item]) -> tuple[list[Item], list[Skipped]]:
     for item in items:
         made = composed(item)
         if made.id in kept:
-            repeated.append(Skipped(item.id, "another picture has this name, in another Unicode form"))
+            repeated.append(
+                Skipped(item.id, "another picture has this name, in another Unicode form")
+            )
         else:
             kept[made.id] = made
     return list(kept.values()), repeated
 
 
 def composed(item: Item) -> Item:
-    """An item whose id, label, instance, category, split and attributes are in the Unicode form that names are compared in."""
+    """An item whose id, label, instance, category, split and attributes are in the Unicode form
+    that names are compared in."""
     words = {name: nfc(value) for name in WORDS if (value := getattr(item, name)) is not None}
     attributes = {nfc(name): _composed(value) for name, value in item.attributes.items()}
-    same = attributes == item.attributes and all(getattr(item, name) == value for name, value in words.items())
+    same = attributes == item.attributes and all(
+        getattr(item, name) == value for name, value in words.items()
+    )
     return item if same else replace(item, **words, attributes=attributes)
 
 
@@ -232,7 +284,8 @@ def _composed(value: object) -> object:
 
 
 def gathered(found: Iterable[tuple[str, str]], named: int = 5) -> tuple[Remark, ...]:
-    """One remark for each text, from pairs of where and text: the first few places, and how many more there are."""
+    """One remark for each text, from pairs of where and text: the first few places, and how many
+    more there are."""
     places: dict[str, list[str]] = {}
     for where, text in found:
         places.setdefault(text, []).append(where)

@@ -1,4 +1,5 @@
-"""The embedded gallery: 340 invented products from eight sides each, rendered for this project (CC0)."""
+"""The embedded gallery: 340 invented products from eight sides each, rendered for this project
+(CC0)."""
 
 from __future__ import annotations
 
@@ -17,12 +18,13 @@ WORDS = ("pattern", "main_colour_hex", "light", "environment", "backdrop", "tone
 
 
 class Catalogue(Dataset):
-    """What came with the code: ``artifacts/catalogue/``. Its attributes come from the renderer, not from the pixels.
+    """What came with the code: ``artifacts/catalogue/``. Its attributes come from the renderer, not
+    from the pixels.
 
-    ``label`` is the category; attributes are ``colours`` and ``materials`` (tuples of words), ``pattern``,
-    ``main_colour_hex``, ``view`` (0-7), ``azimuth`` and ``elevation`` (degrees), ``lens_mm``, ``light``,
-    ``environment``, ``backdrop``, ``tone``, ``prop`` (1 = another object in the frame), and ``box`` = (x0, y0, x1, y1)
-    of the product in fractions of the picture.
+    ``label`` is the category; attributes are ``colours`` and ``materials`` (tuples of words),
+    ``pattern``, ``main_colour_hex``, ``view`` (0-7), ``azimuth`` and ``elevation`` (degrees),
+    ``lens_mm``, ``light``, ``environment``, ``backdrop``, ``tone``, ``prop`` (1 = another object in
+    the frame), and ``box`` = (x0, y0, x1, y1) of the product in fractions of the picture.
     """
 
     stamps_tell_content = True
@@ -30,7 +32,10 @@ class Catalogue(Dataset):
     name = "catalogue"
     title = "Catalogue"
     kind = "rendered"
-    note = "Rendered products on clean backgrounds: scores are higher here than on people's photographs."
+    note = (
+        "Rendered products on clean backgrounds: scores are higher here than on people's"
+        " photographs."
+    )
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or store.shipped() / "catalogue"
@@ -38,10 +43,16 @@ class Catalogue(Dataset):
     def _list(self) -> tuple[list[Item], list[Skipped]]:
         try:
             with open(self.folder / "items.csv", newline="", encoding="utf-8") as file:
-                return sorted((self._item(row) for row in csv.DictReader(file)), key=lambda item: item.id), []
+                return (
+                    sorted(
+                        (self._item(row) for row in csv.DictReader(file)), key=lambda item: item.id
+                    ),
+                    [],
+                )
         except (OSError, KeyError, ValueError) as error:
             raise UserError(
-                f"The catalogue in {self.folder} can't be read: {error}.", fix="Get the project's artifacts/catalogue again."
+                f"The catalogue in {self.folder} can't be read: {error}.",
+                fix="Get the project's artifacts/catalogue again.",
             ) from error
 
     def _item(self, row: dict[str, str]) -> Item:
@@ -66,9 +77,22 @@ class Catalogue(Dataset):
 
     def protocols(self) -> tuple[Protocol, ...]:
         return (
-            Protocol("instance", "instance", queries=("test",), note="test products search all; relevant = same product"),
-            Protocol("category", "category", queries=("test",), ignore="instance",
-                     note="test products search all; relevant = same category, another product; own views are ignored"),
+            Protocol(
+                "instance",
+                "instance",
+                queries=("test",),
+                note="test products search all; relevant = same product",
+            ),
+            Protocol(
+                "category",
+                "category",
+                queries=("test",),
+                ignore="instance",
+                note=(
+                    "test products search all; relevant = same category, another product; own views"
+                    " are ignored"
+                ),
+            ),
         )
 
 

@@ -1,20 +1,48 @@
-"""Bytes that nobody said the encoding of: the reading that is most like words, judged character by character."""
+"""Bytes that nobody said the encoding of: the reading that is most like words, judged character by
+character."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
 
-ZIP_NAMES = {"utf-8": 0.25, "cp437": 0.0, "cp932": 0.0, "gbk": 0.0, "cp866": 0.0, "cp850": 0.0, "cp1252": 0.0, "cp1251": 0.0}
-"""Encodings that programs write into zips without a mark, and how much each is preferred where two read alike well.
-UTF-8 is hard to hit by chance; of the rest the first wins a draw."""
-TABLES = {"cp1252": 0.4, "cp932": 0.2, "gbk": 0.2, "cp1251": 0.2, "cp1250": 0.0, "mac_roman": 0.0, "cp437": 0.0, "cp866": 0.0}
+ZIP_NAMES = {
+    "utf-8": 0.25,
+    "cp437": 0.0,
+    "cp932": 0.0,
+    "gbk": 0.0,
+    "cp866": 0.0,
+    "cp850": 0.0,
+    "cp1252": 0.0,
+    "cp1251": 0.0,
+}
+"""Encodings that programs write into zips without a mark, and how much each is preferred where two
+read alike well. UTF-8 is hard to hit by chance; of the rest the first wins a draw."""
+TABLES = {
+    "cp1252": 0.4,
+    "cp932": 0.2,
+    "gbk": 0.2,
+    "cp1251": 0.2,
+    "cp1250": 0.0,
+    "mac_roman": 0.0,
+    "cp437": 0.0,
+    "cp866": 0.0,
+}
 """The same for tables that are no UTF-8: what spreadsheets write on Windows comes first."""
 TITLES = {
-    "utf-8": "UTF-8", "utf-16": "UTF-16", "utf-32": "UTF-32", "cp437": "CP437", "cp932": "Shift-JIS", "gbk": "GBK",
-    "cp866": "CP866", "cp850": "CP850", "cp1252": "Windows-1252", "cp1251": "Windows-1251", "cp1250": "Windows-1250",
+    "utf-8": "UTF-8",
+    "utf-16": "UTF-16",
+    "utf-32": "UTF-32",
+    "cp437": "CP437",
+    "cp932": "Shift-JIS",
+    "gbk": "GBK",
+    "cp866": "CP866",
+    "cp850": "CP850",
+    "cp1252": "Windows-1252",
+    "cp1251": "Windows-1251",
+    "cp1250": "Windows-1250",
     "mac_roman": "Mac Roman",
-}  # fmt: skip
+}
 CERTAIN = 0.9
 """How likely another reading of valid UTF-8 has to be before it is taken."""
 JUDGED = 2000
@@ -25,7 +53,8 @@ OPENING = frozenset("«„“‘")
 
 
 def likeliest(samples: Sequence[bytes], encodings: dict[str, float]) -> str | None:
-    """The encoding that decodes every sample without loss and reads most like words; None where none decodes them all.
+    """The encoding that decodes every sample without loss and reads most like words; None where
+    none decodes them all.
 
     ``encodings`` are candidates with a preference that is added to a likeliness from 0 to 1.
     """
@@ -42,17 +71,24 @@ def likeliest(samples: Sequence[bytes], encodings: dict[str, float]) -> str | No
 
 
 def utf8_or(samples: Sequence[bytes], encodings: dict[str, float]) -> str:
-    """The encoding of samples that all are valid UTF-8: UTF-8, unless they are so by chance and another reads as words."""
+    """The encoding of samples that all are valid UTF-8: UTF-8, unless they are so by chance and
+    another reads as words."""
     if not by_chance([sample.decode() for sample in samples]):
         return "utf-8"
-    other = likeliest(samples, {name: liked for name, liked in encodings.items() if name != "utf-8"})
-    if other is None or likeliness([sample.decode(other) for sample in samples[:JUDGED]], other) < CERTAIN:
+    other = likeliest(
+        samples, {name: liked for name, liked in encodings.items() if name != "utf-8"}
+    )
+    if (
+        other is None
+        or likeliness([sample.decode(other) for sample in samples[:JUDGED]], other) < CERTAIN
+    ):
         return "utf-8"
     return other
 
 
 def by_chance(texts: Sequence[str]) -> bool:
-    """Whether texts that were read as UTF-8 may be so by chance: most of their words are of two alphabets.
+    """Whether texts that were read as UTF-8 may be so by chance: most of their words are of two
+    alphabets.
 
     Two letters of GBK may be valid UTF-8, but for letters that stand together in no word.
     """
@@ -61,7 +97,8 @@ def by_chance(texts: Sequence[str]) -> bool:
 
 
 def _together(text: str) -> list[str]:
-    """Where two letters or more stand together that are two bytes each in UTF-8; nothing where any character is more."""
+    """Where two letters or more stand together that are two bytes each in UTF-8; nothing where any
+    character is more."""
     if any(char > "\u07ff" for char in text):
         return []
     kept = (char if char >= "À" and unicodedata.category(char)[0] in "LM" else " " for char in text)
@@ -69,12 +106,15 @@ def _together(text: str) -> list[str]:
 
 
 def _alphabets(word: str) -> int:
-    letters = (char for char in word if unicodedata.category(char) not in ("Lm", "Mn"))  # at home in any alphabet
+    letters = (
+        char for char in word if unicodedata.category(char) not in ("Lm", "Mn")
+    )  # at home in any alphabet
     return len({unicodedata.name(char, "").partition(" ")[0] for char in letters})
 
 
 def likeliness(texts: Sequence[str], encoding: str) -> float:
-    """From 0 (noise) to 1 (words): the mean over all characters that are not ASCII; 1 where there are none."""
+    """From 0 (noise) to 1 (words): the mean over all characters that are not ASCII; 1 where there
+    are none."""
     weights = [
         _weight(text[place - 1 : place], char, text[place + 1 : place + 2], encoding)
         for text in texts
@@ -111,10 +151,14 @@ def _letter(before: str, char: str, after: str, encoding: str) -> float:
     if _is_latin(char):  # western words are mostly ASCII
         return 0.2 if jumps else 1.0 if _is_ascii_letter(before) or _is_ascii_letter(after) else 0.5
     if 0x386 <= code <= 0x45F:  # Greek and Cyrillic: no Latin letters in their words
-        if beside_latin or jumps or (code < 0x400 and encoding != "utf-8"):  # as signs of mathematics in CP437
+        if (
+            beside_latin or jumps or (code < 0x400 and encoding != "utf-8")
+        ):  # as signs of mathematics in CP437
             return 0.2
         alone = not (before.isalpha() or after.isalpha())
-        return 0.6 if alone or char in "ЪъЁё" or code in range(0x400, 0x410) or code > 0x44F else 1.0
+        return (
+            0.6 if alone or char in "ЪъЁё" or code in range(0x400, 0x410) or code > 0x44F else 1.0
+        )
     if 0x3041 <= code <= 0x30FF or 0xAC00 <= code <= 0xD7A3:
         return 1.0
     if 0x4E00 <= code <= 0x9FFF:

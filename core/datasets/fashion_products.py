@@ -1,4 +1,5 @@
-"""Fashion Product Images, as distributed: ``styles.csv`` and ``images/<id>.jpg`` (44,000 products, one picture each)."""
+"""Fashion Product Images, as distributed: ``styles.csv`` and ``images/<id>.jpg`` (44,000 products,
+one picture each)."""
 
 from __future__ import annotations
 
@@ -12,15 +13,24 @@ from core.errors import UserError
 from core.images import read_file
 from core.types import Item, Skipped
 
-ATTRIBUTES = ("gender", "subCategory", "baseColour", "season", "year", "usage", "productDisplayName")
+ATTRIBUTES = (
+    "gender",
+    "subCategory",
+    "baseColour",
+    "season",
+    "year",
+    "usage",
+    "productDisplayName",
+)
 COLUMNS = ("id", "masterCategory", "articleType", *ATTRIBUTES)
 
 
 class FashionProducts(Public):
-    """``label`` is the article type, ``category`` the master category; gender, colour, season ... are attributes.
+    """``label`` is the article type, ``category`` the master category; gender, colour, season ...
+    are attributes.
 
-    Some lines of ``styles.csv`` have commas in the product's name and no quotes; the name is the last column, so what
-    is too much belongs to it.
+    Some lines of ``styles.csv`` have commas in the product's name and no quotes; the name is the
+    last column, so what is too much belongs to it.
     """
 
     name = "fashion_products"
@@ -45,17 +55,27 @@ class FashionProducts(Public):
 
     def _rows(self) -> list[tuple[int, dict[str, str] | str]]:
         try:
-            with open(os.path.join(self.folder, "styles.csv"), newline="", encoding="utf-8", errors="replace") as file:
+            with open(
+                os.path.join(self.folder, "styles.csv"),
+                newline="",
+                encoding="utf-8",
+                errors="replace",
+            ) as file:
                 rows = csv.reader(file)
                 header = next(rows, [])
                 self._check_header(header)
                 return [(rows.line_num, _row(header, cells)) for cells in rows if cells]
         except (OSError, csv.Error) as error:
-            raise UserError(f"styles.csv of {self.title} can't be read: {error}.", fix="Get it again.") from error
+            raise UserError(
+                f"styles.csv of {self.title} can't be read: {error}.", fix="Get it again."
+            ) from error
 
     def _check_header(self, header: list[str]) -> None:
         if absent := [name for name in COLUMNS if name not in header]:
-            raise UserError(f"styles.csv has no column {', '.join(absent)}.", f"Its columns are {', '.join(COLUMNS)}.")
+            raise UserError(
+                f"styles.csv has no column {', '.join(absent)}.",
+                f"Its columns are {', '.join(COLUMNS)}.",
+            )
 
     def _item(self, row: dict[str, str]) -> Item | str:
         number = row["id"]
@@ -66,9 +86,13 @@ class FashionProducts(Public):
             stamp = file_stamp(path)
         except OSError:
             return f"images/{number}.jpg is not there"
-        attributes = {name: _value(name, row[name]) for name in ATTRIBUTES if row[name] not in ("", "NA")}
+        attributes = {
+            name: _value(name, row[name]) for name in ATTRIBUTES if row[name] not in ("", "NA")
+        }
         label, category = row["articleType"] or None, row["masterCategory"] or None
-        return Item(number, shown(path), label=label, category=category, stamp=stamp, attributes=attributes)
+        return Item(
+            number, shown(path), label=label, category=category, stamp=stamp, attributes=attributes
+        )
 
     def read(self, item: Item) -> bytes:
         return read_file(os.path.join(self.folder, "images", f"{item.id}.jpg"))

@@ -16,10 +16,12 @@ from core.types import Item, Skipped
 
 
 class Folder(Dataset):
-    """All pictures below a folder; see :mod:`core.datasets.layout` for what its folders mean. Ids are relative paths.
+    """All pictures below a folder; see :mod:`core.datasets.layout` for what its folders mean. Ids
+    are relative paths.
 
-    A file without a known ending is a picture where its content is one. Links are followed, out of the folder too; what
-    several names lead to is one item. Everything else is listed as passed over.
+    A file without a known ending is a picture where its content is one. Links are followed, out of
+    the folder too; what several names lead to is one item. Everything else is listed as passed
+    over.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -47,21 +49,33 @@ class Folder(Dataset):
         return items, sorted(skipped, key=lambda s: s.id)
 
 
-def items_of(stamps: Mapping[str, str], path_of: Callable[[str], str], locator: str, around: str = "") -> list[Item]:
+def items_of(
+    stamps: Mapping[str, str], path_of: Callable[[str], str], locator: str, around: str = ""
+) -> list[Item]:
     """Items for relative names (``/`` between folders) with stamps.
 
-    The folders say label, split and so on, by the layout that was chosen for ``locator`` or else by the one that is found.
-    Ids are the names without ``around``, which all of them begin with.
+    The folders say label, split and so on, by the layout that was chosen for ``locator`` or else by
+    the one that is found. Ids are the names without ``around``, which all of them begin with.
     """
     folder_of = {name: _folder(name) for name in stamps}
     counts = Counter(folder_of.values())
     roles = chosen(locator)
     meaning = places(counts, found_roles(counts) if roles is None else roles)
     items = []
-    for name in sorted(stamps, key=lambda name: (nfc(name), name != nfc(name))):  # of two forms of a name, the usual one first
+    for name in sorted(
+        stamps, key=lambda name: (nfc(name), name != nfc(name))
+    ):  # of two forms of a name, the usual one first
         place = meaning[folder_of[name]]
         items.append(
-            Item(name[len(around) :], path_of(name), place.label, place.instance, place.category, place.split, stamps[name])
+            Item(
+                name[len(around) :],
+                path_of(name),
+                place.label,
+                place.instance,
+                place.category,
+                place.split,
+                stamps[name],
+            )
         )
     return items
 

@@ -1,7 +1,9 @@
-"""What folders mean: ``class/``, ``split/class/``, ``category/instance/`` and ``split/category/instance/``, inside any wrapper.
+"""What folders mean: ``class/``, ``split/class/``, ``category/instance/`` and
+``split/category/instance/``, inside any wrapper.
 
-A layout is a role for each level of folders, written ``split/class``; ``*`` is a level that says nothing. It is found from
-where the pictures lie, or taken from what a person chose for the data set.
+A layout is a role for each level of folders, written ``split/class``; ``*`` is a level that says
+nothing. It is found from where the pictures lie, or taken from what a person chose for the data
+set.
 """
 
 from __future__ import annotations
@@ -16,7 +18,20 @@ from core.datasets.base import GALLERY_SPLITS, QUERY_SPLITS
 from core.errors import UserError
 
 SPLIT_WORDS = frozenset((*GALLERY_SPLITS, *QUERY_SPLITS))
-WRAPPER_WORDS = frozenset(("image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "jpg", "jpegimages"))
+WRAPPER_WORDS = frozenset(
+    (
+        "image",
+        "images",
+        "img",
+        "imgs",
+        "picture",
+        "pictures",
+        "photo",
+        "photos",
+        "jpg",
+        "jpegimages",
+    )
+)
 """What people call a folder that merely holds the pictures of a split."""
 SPLIT, CLASS, CATEGORY, INSTANCE, NOTHING = "split", "class", "category", "instance", "*"
 ROLES = (SPLIT, CLASS, CATEGORY, INSTANCE, NOTHING)
@@ -38,13 +53,19 @@ class Place:
 
 
 def places(counts: Mapping[Parts, int], roles: Roles) -> dict[Parts, Place]:
-    """Folder -> meaning. Objects of one name in several categories (``cup/01``, ``dog/01``) are told apart by their category."""
-    told = {parts: {role: part for role, part in zip(roles, parts, strict=False) if role != NOTHING} for parts in counts}
+    """Folder -> meaning. Objects of one name in several categories (``cup/01``, ``dog/01``) are
+    told apart by their category."""
+    told = {
+        parts: {role: part for role, part in zip(roles, parts, strict=False) if role != NOTHING}
+        for parts in counts
+    }
     owner: dict[str, str | None] = {}
     shared = {
-        one[INSTANCE] for one in told.values()
-        if INSTANCE in one and owner.setdefault(one[INSTANCE], one.get(CATEGORY)) != one.get(CATEGORY)
-    }  # fmt: skip
+        one[INSTANCE]
+        for one in told.values()
+        if INSTANCE in one
+        and owner.setdefault(one[INSTANCE], one.get(CATEGORY)) != one.get(CATEGORY)
+    }
     return {parts: _place(one, shared) for parts, one in told.items()}
 
 
@@ -58,9 +79,9 @@ def _place(told: dict[str, str], shared: set[str]) -> Place:
 def found_roles(counts: Mapping[Parts, int]) -> Roles:
     """The layout, from how many pictures each folder holds directly.
 
-    A folder around the others says nothing. The next level is a split when it is made of split words alone, or has two of
-    them. Below that, one level is a class; where most pictures lie two or more levels deep, the levels are a category and one
-    object (*instance*) of it.
+    A folder around the others says nothing. The next level is a split when it is made of split
+    words alone, or has two of them. Below that, one level is a class; where most pictures lie two
+    or more levels deep, the levels are a category and one object (*instance*) of it.
     """
     roles: list[str] = []
     counts = Counter(counts)
@@ -76,9 +97,15 @@ def found_roles(counts: Mapping[Parts, int]) -> Roles:
 
 
 def _is_wrapper(counts: Counter[Parts]) -> bool:
-    """Whether one folder is around the folders that say something; a stray picture beside it or in it changes nothing."""
+    """Whether one folder is around the folders that say something; a stray picture beside it or in
+    it changes nothing."""
     top = next((parts[0] for parts in counts if parts), None)
-    if top is None or _tops(counts) != 1 or top.lower() in SPLIT_WORDS or 2 * _deep(counts) <= counts.total():
+    if (
+        top is None
+        or _tops(counts) != 1
+        or top.lower() in SPLIT_WORDS
+        or 2 * _deep(counts) <= counts.total()
+    ):
         return False
     return () not in counts or len({parts[1] for parts in counts if len(parts) > 1}) > 1
 
@@ -112,7 +139,8 @@ def parse(text: str) -> Roles:
     if len(roles) > MAX_LEVELS or repeated or not set(roles) <= set(ROLES):
         raise UserError(
             f"{text[:80]!r} is no layout of folders.",
-            f"A word for each level of folders, with / between: {', '.join(ROLES)} (* says nothing; the others at most once).",
+            f"A word for each level of folders, with / between: {', '.join(ROLES)} (* says nothing;"
+            " the others at most once).",
             f"For example split/class, or {FLAT}.",
         )
     return roles

@@ -26,10 +26,12 @@ _WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})")
 
 
 class Manifest(Dataset):
-    """A CSV (or TSV) with a header row: ``path`` and any of ``id, label, split, instance, category``; others are attributes.
+    """A CSV (or TSV) with a header row: ``path`` and any of ``id, label, split, instance,
+    category``; others are attributes.
 
-    A relative path starts at the CSV's folder and stays below it; an absolute path is taken as it is. A column in
-    which every word is a number becomes numbers. Every row becomes an item or is listed as passed over, with its line.
+    A relative path starts at the CSV's folder and stays below it; an absolute path is taken as it
+    is. A column in which every word is a number becomes numbers. Every row becomes an item or is
+    listed as passed over, with its line.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -48,10 +50,14 @@ class Manifest(Dataset):
         column = _path_column(table.header)
         if column is None or not table.seen:
             raise UserError(
-                f"{shown(self.path)!r} has no column 'path'; its columns: {', '.join(table.header) or 'none'}."
-                if column is None
-                else f"{shown(self.path)!r} has no rows below its column names.",
-                f"A first row of column names with one of {', '.join(PATHS)}, and any of {', '.join(FIELDS)}.",
+                (
+                    f"{shown(self.path)!r} has no column 'path'; its columns:"
+                    f" {', '.join(table.header) or 'none'}."
+                    if column is None
+                    else f"{shown(self.path)!r} has no rows below its column names."
+                ),
+                f"A first row of column names with one of {', '.join(PATHS)}, and any of"
+                f" {', '.join(FIELDS)}.",
             )
         _numbers([row for _, row in table.rows], {*FIELDS, column})
         where = Where(os.path.dirname(self.path))
@@ -77,9 +83,14 @@ def _path_column(header: Sequence[str]) -> str | None:
 
 
 def _is_row(header: Sequence[str], cells: Sequence[str]) -> bool:
-    """Whether the cells of a line are a row: as many as there are columns, with a picture in the column of paths."""
+    """Whether the cells of a line are a row: as many as there are columns, with a picture in the
+    column of paths."""
     column = _path_column(header)
-    return column is not None and len(cells) == len(header) and is_picture(cells[header.index(column)].strip().strip('"'))
+    return (
+        column is not None
+        and len(cells) == len(header)
+        and is_picture(cells[header.index(column)].strip().strip('"'))
+    )
 
 
 def _item(name: str, path: str, stamp: str, row: dict) -> Item:
@@ -89,7 +100,8 @@ def _item(name: str, path: str, stamp: str, row: dict) -> Item:
 
 
 class Where:
-    """Finds the files that a manifest names; remembers folders, since a manifest may have a million rows."""
+    """Finds the files that a manifest names; remembers folders, since a manifest may have a million
+    rows."""
 
     def __init__(self, folder: str) -> None:
         self.folder, self.top = folder, os.path.realpath(folder)
@@ -107,7 +119,10 @@ class Where:
         path = real(os.path.join(self.folder, given))
         if "\\" in given and not os.path.lexists(path):
             if _DRIVE.match(given):
-                return "this is a path of Windows on another machine: write paths that start at the folder of the CSV"
+                return (
+                    "this is a path of Windows on another machine: write paths that start at the"
+                    " folder of the CSV"
+                )
             given, self.turned = given.replace("\\", "/"), True
             path = real(os.path.join(self.folder, given))
         try:
@@ -151,4 +166,6 @@ def number(text: str) -> int | float | str:
         value = float(text)
     except ValueError:
         return text
-    return value if math.isfinite(value) and not re.match(r"-?0\d", text) and "_" not in text else text
+    return (
+        value if math.isfinite(value) and not re.match(r"-?0\d", text) and "_" not in text else text
+    )

@@ -1,4 +1,5 @@
-"""Pictures that were changed without a change of size and time, as a check of contents found: a mark goes behind their stamp."""
+"""Pictures that were changed without a change of size and time, as a check of contents found: a
+mark goes behind their stamp."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ def marks_file(locator: str) -> Path:
 
 
 def marks_of(locator: str) -> dict[str, tuple[str, str]]:
-    """Item id -> its plain stamp and the mark of its content; none where nothing was ever found changed."""
+    """Item id -> its plain stamp and the mark of its content; none where nothing was ever found
+    changed."""
     try:
         found = json.loads(marks_file(locator).read_text())
         return {str(id): (str(stamp), str(mark)) for id, (stamp, mark) in found.items()}

@@ -1,4 +1,5 @@
-"""File names from anywhere: what is a picture, why others are passed over, names that are no Unicode or have several forms."""
+"""File names from anywhere: what is a picture, why others are passed over, names that are no
+Unicode or have several forms."""
 
 from __future__ import annotations
 
@@ -13,13 +14,68 @@ from core.fileformats import format_of
 from core.images import EXTENSIONS
 
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
-RAW = (".raw", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".dng", ".pef", ".srw", ".3fr", ".dcr", ".kdc", ".erf")
+RAW = (
+    ".raw",
+    ".cr2",
+    ".cr3",
+    ".nef",
+    ".nrw",
+    ".arw",
+    ".srf",
+    ".sr2",
+    ".dng",
+    ".pef",
+    ".srw",
+    ".3fr",
+    ".dcr",
+    ".kdc",
+    ".erf",
+)
 UNREAD = (".heic", ".heif", ".svg", ".psd", ".jp2", ".jxl", ".ico", ".tga", ".exr", *RAW)
 OTHERS = (
-    ".txt", ".md", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".toml", ".ini", ".log", ".html", ".htm", ".css",
-    ".js", ".py", ".ipynb", ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".npy", ".npz", ".parquet", ".pq", ".pt", ".pth",
-    ".safetensors", ".onnx", ".db", ".sqlite", ".mp4", ".mov", ".avi", ".mkv", ".webm", ".mp3", ".wav", ".exe", ".dll",
-)  # fmt: skip
+    ".txt",
+    ".md",
+    ".csv",
+    ".tsv",
+    ".json",
+    ".jsonl",
+    ".xml",
+    ".yaml",
+    ".yml",
+    ".toml",
+    ".ini",
+    ".log",
+    ".html",
+    ".htm",
+    ".css",
+    ".js",
+    ".py",
+    ".ipynb",
+    ".pdf",
+    ".doc",
+    ".docx",
+    ".xls",
+    ".xlsx",
+    ".npy",
+    ".npz",
+    ".parquet",
+    ".pq",
+    ".pt",
+    ".pth",
+    ".safetensors",
+    ".onnx",
+    ".db",
+    ".sqlite",
+    ".mp4",
+    ".mov",
+    ".avi",
+    ".mkv",
+    ".webm",
+    ".mp3",
+    ".wav",
+    ".exe",
+    ".dll",
+)
 """Endings of what is no picture: such files are not opened to look."""
 JUNK_FOLDERS = ("__MACOSX", "@eaDir", "$RECYCLE.BIN")
 HIDDEN = "hidden, or left behind by a system"
@@ -39,7 +95,8 @@ def is_picture(name: str) -> bool:
 def passed_over(name: str, head: Callable[[], bytes]) -> str | None:
     """Why a file is no item; None where it is a picture, by its ending or by how it begins.
 
-    ``head`` gives the first :data:`core.fileformats.HEAD` bytes; it is called where the ending does not say enough.
+    ``head`` gives the first :data:`core.fileformats.HEAD` bytes; it is called where the ending does
+    not say enough.
     """
     lower = name.lower()
     if lower.endswith(EXTENSIONS):
@@ -47,7 +104,9 @@ def passed_over(name: str, head: Callable[[], bytes]) -> str | None:
     if lower.endswith((*ARCHIVES, *OTHERS)):
         return why_not(name) or "its ending is not that of a picture"
     format = format_of(head())
-    if format is not None and not (format == "TIFF" and lower.endswith(RAW)):  # raw pictures are TIFF outside
+    if format is not None and not (
+        format == "TIFF" and lower.endswith(RAW)
+    ):  # raw pictures are TIFF outside
         return None
     return why_not(name) or "neither its name nor its content is that of a picture that can be read"
 
@@ -63,7 +122,8 @@ def why_not(name: str) -> str | None:
 
 
 def nfc(name: str) -> str:
-    """A name in the one of its Unicode forms that all are compared in: é is one character, however it is stored."""
+    """A name in the one of its Unicode forms that all are compared in: é is one character, however
+    it is stored."""
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
@@ -75,21 +135,31 @@ def shown(name: str) -> str:
 
 
 def real(name: str) -> str:
-    """The file name that :func:`shown` was given, in whatever Unicode form it is stored. A name that exists as it is wins."""
+    """The file name that :func:`shown` was given, in whatever Unicode form it is stored. A name
+    that exists as it is wins."""
     if (name.isascii() and "\\x" not in name) or os.path.lexists(name):
         return name
     found = [""]
-    for part in Path(name).parts:  # two forms of one folder may stand side by side: each is a way to go on
-        found = [os.path.join(folder, one) for folder in found for one in _stored(folder, part)][:MAX_WAYS]
+    for part in Path(
+        name
+    ).parts:  # two forms of one folder may stand side by side: each is a way to go on
+        found = [os.path.join(folder, one) for folder in found for one in _stored(folder, part)][
+            :MAX_WAYS
+        ]
     return next(filter(os.path.lexists, found), name)
 
 
 def _stored(folder: str, part: str) -> list[str]:
-    """What may be meant by one step of a path, of what the folder holds: what is spelt so comes first."""
+    """What may be meant by one step of a path, of what the folder holds: what is spelt so comes
+    first."""
     raw = _ESCAPED.sub(lambda m: chr(0xDC00 + int(m[1], 16)), part)
-    spelt = [name for name in dict.fromkeys((part, raw)) if os.path.lexists(os.path.join(folder, name))]
+    spelt = [
+        name for name in dict.fromkeys((part, raw)) if os.path.lexists(os.path.join(folder, name))
+    ]
     try:
-        others = _by_form(folder or os.curdir, os.stat(folder or os.curdir).st_mtime_ns).get(nfc(part), [])
+        others = _by_form(folder or os.curdir, os.stat(folder or os.curdir).st_mtime_ns).get(
+            nfc(part), []
+        )
     except (OSError, ValueError):
         others = []
     return list(dict.fromkeys((*spelt, *others)))
@@ -97,7 +167,8 @@ def _stored(folder: str, part: str) -> list[str]:
 
 @lru_cache(maxsize=32)
 def _by_form(folder: str, changed_ns: int) -> dict[str, list[str]]:
-    """Name in its compared form -> names as stored, of what lies in a folder and is no ASCII (``changed_ns`` is only a key)."""
+    """Name in its compared form -> names as stored, of what lies in a folder and is no ASCII
+    (``changed_ns`` is only a key)."""
     found: dict[str, list[str]] = {}
     for name in sorted(name for name in os.listdir(folder) if not name.isascii()):
         found.setdefault(nfc(shown(name)), []).append(name)

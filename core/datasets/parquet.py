@@ -1,4 +1,5 @@
-"""Pictures in Parquet, laid out as on the Hugging Face hub: one row a picture, the file's bytes in one column."""
+"""Pictures in Parquet, laid out as on the Hugging Face hub: one row a picture, the file's bytes in
+one column."""
 
 from __future__ import annotations
 
@@ -22,11 +23,13 @@ BATCH_BYTES = 8 << 20
 
 
 class Parquet(Dataset):
-    """One file, or a folder of ``train-00000-of-00004.parquet``, ``validation.parquet``, ``test/0000.parquet`` ...
+    """One file, or a folder of ``train-00000-of-00004.parquet``, ``validation.parquet``,
+    ``test/0000.parquet`` ...
 
-    The split is in the file's or its folder's name, or in a column ``split``. Ids are a column ``id``, else
-    ``file/row``. Columns other than the picture, label, category, instance and split become attributes. Every row becomes an
-    item or is listed as passed over, and so is every other file that lies there.
+    The split is in the file's or its folder's name, or in a column ``split``. Ids are a column
+    ``id``, else ``file/row``. Columns other than the picture, label, category, instance and split
+    become attributes. Every row becomes an item or is listed as passed over, and so is every other
+    file that lies there.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -61,8 +64,13 @@ class Parquet(Dataset):
         return list(items.values()), skipped
 
     def _items(self, file: str, columns: Columns) -> Iterator[Item | Skipped]:
-        """An item for each row; where the rest of a file can't be read, what is wrong for each row of the rest."""
-        stem = shown(os.path.relpath(file, self.path if os.path.isdir(self.path) else os.path.dirname(self.path)))
+        """An item for each row; where the rest of a file can't be read, what is wrong for each row
+        of the rest."""
+        stem = shown(
+            os.path.relpath(
+                file, self.path if os.path.isdir(self.path) else os.path.dirname(self.path)
+            )
+        )
         stem, split, stamp = stem.rpartition(".")[0], split_of(stem), file_stamp(file)
         row = 0
         try:
@@ -77,14 +85,20 @@ class Parquet(Dataset):
                 )
                 row += 1
         except UserError as error:
-            yield from (Skipped(f"{stem}/{lost:06d}", str(error)) for lost in range(row, columns.parquet.metadata.num_rows))
+            yield from (
+                Skipped(f"{stem}/{lost:06d}", str(error))
+                for lost in range(row, columns.parquet.metadata.num_rows)
+            )
 
     def read(self, item: Item) -> bytes:
         file, _, row = item.path.rpartition("!/")
         with self._handle.use() as reader:
             data = reader.read(real(file), int(row))
         if data is None:
-            raise UserError(f"The row of {item.id!r} holds no picture.", "Its bytes have to be in the Parquet file itself.")
+            raise UserError(
+                f"The row of {item.id!r} holds no picture.",
+                "Its bytes have to be in the Parquet file itself.",
+            )
         return only_picture(data, len(data))
 
 
@@ -96,7 +110,8 @@ class Reader:
         self._batches, self._first, self._batch = iter(()), 0, None
 
     def read(self, file: str, row: int) -> bytes | None:
-        """The bytes in one row, None where there are none. Raises UserError where the file can't be read."""
+        """The bytes in one row, None where there are none. Raises UserError where the file can't be
+        read."""
         try:
             if file != self._file:
                 self._enter(file)
@@ -105,7 +120,9 @@ class Reader:
             value = self._batch.column(0)[row - self._first].as_py()
         except (OSError, ValueError, LookupError, NotImplementedError, StopIteration) as error:
             self.__init__()
-            raise UserError(f"Row {row} of {shown(file)!r} can't be read ({error}).", fix="Get the file again.") from error
+            raise UserError(
+                f"Row {row} of {shown(file)!r} can't be read ({error}).", fix="Get the file again."
+            ) from error
         return value.get("bytes") if isinstance(value, dict) else value
 
     def _enter(self, file: str) -> None:
@@ -126,10 +143,14 @@ class Reader:
         return self._holds(row)
 
     def _jump(self, row: int) -> None:
-        """To the row group that holds the row, then through its batches; on to the next groups when read in order."""
+        """To the row group that holds the row, then through its batches; on to the next groups when
+        read in order."""
         group = max(g for g, start in enumerate(self._starts[:-1]) if start <= row)
         self._batches = self._parquet.iter_batches(
-            self._rows_at_once(group), row_groups=range(group, len(self._starts) - 1), columns=[self._column], use_threads=False
+            self._rows_at_once(group),
+            row_groups=range(group, len(self._starts) - 1),
+            columns=[self._column],
+            use_threads=False,
         )
         self._first, self._batch = self._starts[group], next(self._batches)
         while not self._holds(row):
@@ -144,8 +165,15 @@ class Reader:
 def _readable(rows: Iterator[dict], file: str) -> Iterator[dict]:
     try:
         yield from rows
-    except (OSError, ValueError, NotImplementedError, KeyError) as error:  # pyarrow's errors are children of these
-        raise UserError(f"{shown(file)!r} is damaged ({error}).", fix="Get the file again.") from error
+    except (
+        OSError,
+        ValueError,
+        NotImplementedError,
+        KeyError,
+    ) as error:  # pyarrow's errors are children of these
+        raise UserError(
+            f"{shown(file)!r} is damaged ({error}).", fix="Get the file again."
+        ) from error
 
 
 def open_parquet(file: str):
@@ -156,26 +184,37 @@ def open_parquet(file: str):
     try:
         return pq.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False)
     except (OSError, pa.ArrowException) as error:
-        raise UserError(f"{shown(file)!r} is no Parquet file, or a damaged one.", fix="Get it again.") from error
+        raise UserError(
+            f"{shown(file)!r} is no Parquet file, or a damaged one.", fix="Get it again."
+        ) from error
 
 
 def parquet_files(path: str) -> tuple[list[str], list[Skipped]]:
-    """The Parquet files of a dataset, sorted by path (the file itself, or those at most three folders deep), and what else
-    lies there: a folder that is not entered is one thing."""
+    """The Parquet files of a dataset, sorted by path (the file itself, or those at most three
+    folders deep), and what else lies there: a folder that is not entered is one thing."""
     if not os.path.isdir(path):
         return [path], []
     found, skipped = [], []
 
     def unreadable(error: OSError) -> None:
-        skipped.append(Skipped(shown(error.filename), f"this folder can't be read: {error.strerror}"))
+        skipped.append(
+            Skipped(shown(error.filename), f"this folder can't be read: {error.strerror}")
+        )
 
     for folder, folders, names in os.walk(path, onerror=unreadable):
         deep = os.path.relpath(folder, path).count(os.sep) >= 2
-        closed = {one: reason for one in folders if (reason := _why_closed(os.path.join(folder, one), deep))}
+        closed = {
+            one: reason
+            for one in folders
+            if (reason := _why_closed(os.path.join(folder, one), deep))
+        }
         folders[:] = [one for one in folders if one not in closed]
         others = {one: reason for one in names if (reason := _why_no_parquet(one))}
         found += [os.path.join(folder, one) for one in names if one not in others]
-        skipped += [Skipped(shown(os.path.join(folder, one)), reason) for one, reason in (closed | others).items()]
+        skipped += [
+            Skipped(shown(os.path.join(folder, one)), reason)
+            for one, reason in (closed | others).items()
+        ]
     return sorted(found), sorted(skipped, key=lambda one: one.id)
 
 
@@ -190,11 +229,16 @@ def _why_closed(folder: str, deep: bool) -> str | None:
 def _why_no_parquet(name: str) -> str | None:
     if is_hidden(name):
         return HIDDEN
-    return None if name.lower().endswith((".parquet", ".pq")) else "this is no Parquet, as the files beside it are"
+    return (
+        None
+        if name.lower().endswith((".parquet", ".pq"))
+        else "this is no Parquet, as the files beside it are"
+    )
 
 
 def split_of(relative: str) -> str | None:
-    """``train`` for ``data/train-00000-of-00004.parquet`` and ``train/0000.parquet``; None where no part is a split word."""
+    """``train`` for ``data/train-00000-of-00004.parquet`` and ``train/0000.parquet``; None where no
+    part is a split word."""
     *folders, name = relative.replace(os.sep, "/").split("/")
     words = [re.split(r"[-_.]", name)[0], *reversed(folders)]
     return next((word for word in words if word.lower() in SPLIT_WORDS), None)

@@ -17,7 +17,8 @@ ROWS = 4096
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of one file: ``picture`` holds bytes; ``roles`` are field -> column; ``names`` number -> label."""
+    """The columns of one file: ``picture`` holds bytes; ``roles`` are field -> column; ``names``
+    number -> label."""
 
     parquet: object
     picture: str
@@ -27,7 +28,8 @@ class Columns:
 
     @classmethod
     def of(cls, parquet, shown_name: str) -> Columns:
-        """Look at the schema of a ``ParquetFile``. Raises UserError where no column holds pictures."""
+        """Look at the schema of a ``ParquetFile``. Raises UserError where no column holds
+        pictures."""
         schema = parquet.schema_arrow
         features = _features(schema)
         picture = _picture(schema, features, shown_name)
@@ -36,7 +38,11 @@ class Columns:
             roles["id"] = own_ids[0]
         label, names = _label(schema, features)
         roles |= {"label": label} if label else {}
-        used = {picture, *roles, *roles.values()}  # not the number either, where its name is the label
+        used = {
+            picture,
+            *roles,
+            *roles.values(),
+        }  # not the number either, where its name is the label
         told = tuple(f.name for f in schema if f.name not in used and _is_plain(f.type))
         return cls(parquet, picture, roles, names, told)
 
@@ -44,13 +50,21 @@ class Columns:
         """For each row the fields of an Item, without ever reading the picture column."""
         wanted = list(dict.fromkeys([*self.roles.values(), *self.attributes]))
         if not wanted:
-            yield from ({**_NOTHING, "attributes": {}} for _ in range(self.parquet.metadata.num_rows))
+            yield from (
+                {**_NOTHING, "attributes": {}} for _ in range(self.parquet.metadata.num_rows)
+            )
             return
         for batch in self.parquet.iter_batches(ROWS, columns=wanted, use_threads=False):
             columns = {name: batch.column(name).to_pylist() for name in wanted}
             for row in range(batch.num_rows):
-                told = {role: self._text(role, columns[name][row]) for role, name in self.roles.items()}
-                attributes = {n: _frozen(columns[n][row]) for n in self.attributes if columns[n][row] is not None}
+                told = {
+                    role: self._text(role, columns[name][row]) for role, name in self.roles.items()
+                }
+                attributes = {
+                    n: _frozen(columns[n][row])
+                    for n in self.attributes
+                    if columns[n][row] is not None
+                }
                 yield {**_NOTHING, **told, "attributes": attributes}
 
     def _text(self, role: str, value: object) -> str | None:
@@ -82,7 +96,8 @@ def _picture(schema, features: dict[str, dict], shown_name: str) -> str:
         if names:
             return names[0]
     raise UserError(
-        f"{shown_name!r} has no column of pictures; its columns: {', '.join(schema.names) or 'none'}.",
+        f"{shown_name!r} has no column of pictures; its columns:"
+        f" {', '.join(schema.names) or 'none'}.",
         f"A column of picture files (bytes, or a struct with bytes) named {', '.join(PICTURES)}.",
         "If it holds vectors, import them as own vectors of a dataset.",
     )
@@ -92,16 +107,31 @@ def _holds_bytes(kind) -> bool:
     from pyarrow import types
 
     if types.is_struct(kind):
-        return any(kind.field(i).name == "bytes" and _holds_bytes(kind.field(i).type) for i in range(kind.num_fields))
+        return any(
+            kind.field(i).name == "bytes" and _holds_bytes(kind.field(i).type)
+            for i in range(kind.num_fields)
+        )
     return types.is_binary(kind) or types.is_large_binary(kind)
 
 
 def _label(schema, features: dict[str, dict]) -> tuple[str | None, list[str]]:
-    """The label's column and the names of its numbers. A number without a name loses to a column of names beside it."""
+    """The label's column and the names of its numbers. A number without a name loses to a column of
+    names beside it."""
     from pyarrow import types
 
-    told = [name for name, feature in features.items() if feature.get("_type") == "ClassLabel" and name in schema.names]
-    column = next((name for name in (*LABELS, *told) if name in schema.names and _is_word(schema.field(name).type)), None)
+    told = [
+        name
+        for name, feature in features.items()
+        if feature.get("_type") == "ClassLabel" and name in schema.names
+    ]
+    column = next(
+        (
+            name
+            for name in (*LABELS, *told)
+            if name in schema.names and _is_word(schema.field(name).type)
+        ),
+        None,
+    )
     names = features.get(column, {}).get("names") if column else None
     if isinstance(names, list) and names:
         return column, [str(name) for name in names]
@@ -114,7 +144,11 @@ def _label(schema, features: dict[str, dict]) -> tuple[str | None, list[str]]:
 def _is_text(kind) -> bool:
     from pyarrow import types
 
-    return types.is_string(kind) or types.is_large_string(kind) or (types.is_dictionary(kind) and _is_text(kind.value_type))
+    return (
+        types.is_string(kind)
+        or types.is_large_string(kind)
+        or (types.is_dictionary(kind) and _is_text(kind.value_type))
+    )
 
 
 def _is_word(kind) -> bool:

@@ -18,13 +18,14 @@ from core.errors import UserError
 from core.registry import UnknownName
 
 ACCEPTED = (
-    "A folder of pictures (flat, class/, split/class/, category/instance/), a zip of one, a CSV with a column 'path', "
-    "or Parquet with a column of pictures (one file, or a folder of them)."
+    "A folder of pictures (flat, class/, split/class/, category/instance/), a zip of one, a CSV"
+    " with a column 'path', or Parquet with a column of pictures (one file, or a folder of them)."
 )
 
 
 def open_dataset(locator: str) -> Dataset:
-    """A registered name, else a path. ``open_dataset(dataset.locator)`` opens the same dataset again.
+    """A registered name, else a path. ``open_dataset(dataset.locator)`` opens the same dataset
+    again.
 
     Raises:
         UserError: neither. (What is inside is looked at later, when the items are listed.)
@@ -38,10 +39,13 @@ def open_dataset(locator: str) -> Dataset:
 
 
 def open_path(path: Path | str) -> Dataset:
-    """Whatever lies at a path on this machine, as a dataset. Raises UserError where it is nothing that holds pictures."""
+    """Whatever lies at a path on this machine, as a dataset. Raises UserError where it is nothing
+    that holds pictures."""
     path = os.path.abspath(real(os.path.expanduser(os.fspath(path))))
     if "\0" in path or not os.path.exists(path):
-        raise UserError(f"There is nothing at {shown(path)!r}.", f"Accepted: {ACCEPTED}", "Check the spelling.")
+        raise UserError(
+            f"There is nothing at {shown(path)!r}.", f"Accepted: {ACCEPTED}", "Check the spelling."
+        )
     return _open_folder(path) if os.path.isdir(path) else _open_file(path)
 
 
@@ -102,6 +106,9 @@ def _starts_with_parquet(folder: str) -> bool:
     """Looks at a few names only: a class folder may hold a million pictures."""
     try:
         with os.scandir(folder) as entries:
-            return any(e.name.lower().endswith((".parquet", ".pq")) for e, _ in zip(entries, range(20), strict=False))
+            return any(
+                e.name.lower().endswith((".parquet", ".pq"))
+                for e, _ in zip(entries, range(20), strict=False)
+            )
     except OSError:
         return False

@@ -1,4 +1,5 @@
-"""Public sets that are not ours to ship: known by name, and useful once their files lie where they are looked for."""
+"""Public sets that are not ours to ship: known by name, and useful once their files lie where they
+are looked for."""
 
 from __future__ import annotations
 
@@ -13,11 +14,12 @@ from core.types import Progress, State
 
 
 class Public(Dataset):
-    """A set in its distributed form, in ``artifacts/datasets/<name>/`` or in the folder that it is opened from.
+    """A set in its distributed form, in ``artifacts/datasets/<name>/`` or in the folder that it is
+    opened from.
 
-    A child sets ``needs`` (what has to exist, relative to that folder), ``source`` (where people get it), ``size``
-    (bytes of the download) and writes ``_list`` and ``read`` as for any dataset. ``can_download`` says whether
-    :meth:`download` fetches it.
+    A child sets ``needs`` (what has to exist, relative to that folder), ``source`` (where people
+    get it), ``size`` (bytes of the download) and writes ``_list`` and ``read`` as for any dataset.
+    ``can_download`` says whether :meth:`download` fetches it.
     """
 
     needs: tuple[str, ...] = ()
@@ -44,21 +46,27 @@ class Public(Dataset):
     def state(self) -> State:
         if self.is_here():
             return READY
-        return State("download" if self.can_download else "unavailable", str(self.missing()), self.size)
+        return State(
+            "download" if self.can_download else "unavailable", str(self.missing()), self.size
+        )
 
     def missing(self) -> UserError:
         """What to put where."""
-        absent = [name for name in self.needs if not os.path.exists(os.path.join(self.folder, name))]
+        absent = [
+            name for name in self.needs if not os.path.exists(os.path.join(self.folder, name))
+        ]
         size = f" ({self.size / 1e6:,.0f} MB)" if self.size else ""
         named = ", ".join(absent[:3]) + (f" and {len(absent) - 3} more" if len(absent) > 3 else "")
         return UserError(
             f"{self.title} is not on this machine: {shown(self.folder)} has no {named}.",
             f"It comes from {self.source}{size}.",
-            f"{'Download it on the Library page, or put' if self.can_download else 'Put'} its files there.",
+            f"{'Download it on the Library page, or put' if self.can_download else 'Put'} its files"
+            " there.",
         )
 
     def download(self, progress: Progress | None = None) -> None:
-        """Nothing to do where the files are here. Raises UserError where they have to be put there by hand."""
+        """Nothing to do where the files are here. Raises UserError where they have to be put there
+        by hand."""
         self.check()
 
     def check(self) -> None:

@@ -1,5 +1,6 @@
-"""Stanford Online Products in its distributed form (Song et al., *Deep Metric Learning via Lifted Structured Feature
-Embedding*, CVPR 2016): 120,053 photographs of 22,634 products in 12 categories."""
+"""Stanford Online Products in its distributed form (Song et al., *Deep Metric Learning via Lifted
+Structured Feature Embedding*, CVPR 2016): 120,053 photographs of 22,634 products in 12
+categories."""
 
 from __future__ import annotations
 
@@ -18,14 +19,17 @@ LISTS = {"train": "Ebay_train.txt", "test": "Ebay_test.txt"}
 class StanfordProducts(Public):
     """``Ebay_train.txt`` and ``Ebay_test.txt`` list ``image_id class_id super_class_id path``.
 
-    The class is the product (``instance``), the super class its ``category`` and ``label``. As in the literature the
-    test products search one another; the train products are for training.
+    The class is the product (``instance``), the super class its ``category`` and ``label``. As in
+    the literature the test products search one another; the train products are for training.
     """
 
     name = "stanford_products"
     title = "Stanford Online Products"
     needs = ("Ebay_train.txt", "Ebay_test.txt")
-    source = "Stanford's page of the set (cvgl.stanford.edu/projects/lifted_struct), as Stanford_Online_Products.zip, unpacked"
+    source = (
+        "Stanford's page of the set (cvgl.stanford.edu/projects/lifted_struct), as"
+        " Stanford_Online_Products.zip, unpacked"
+    )
     size = 3_068_000_000
 
     def _list(self) -> tuple[list[Item], list[Skipped]]:
@@ -38,7 +42,9 @@ class StanfordProducts(Public):
                 if isinstance(found, str):
                     skipped.append(Skipped(f"{name}, line {number}", found))
                 elif found.id in items:
-                    skipped.append(Skipped(f"{name}, line {number}", "another line has this picture"))
+                    skipped.append(
+                        Skipped(f"{name}, line {number}", "another line has this picture")
+                    )
                 else:
                     items[found.id] = found
         return [items[name] for name in sorted(items)], skipped
@@ -46,7 +52,11 @@ class StanfordProducts(Public):
     def _lines(self, name: str) -> list[tuple[int, str]]:
         try:
             with open(os.path.join(self.folder, name), encoding="utf-8", errors="replace") as file:
-                return [(number, line) for number, line in enumerate(file, 1) if number > 1 and line.strip()]
+                return [
+                    (number, line)
+                    for number, line in enumerate(file, 1)
+                    if number > 1 and line.strip()
+                ]
         except OSError as error:
             raise UserError(f"{name} of {self.title} can't be read: {error.strerror}.") from error
 
@@ -69,9 +79,24 @@ class StanfordProducts(Public):
     def protocols(self) -> tuple[Protocol, ...]:
         test = ("test",)
         return (
-            Protocol("instance", "instance", test, test, note="test products search one another; relevant = same product"),
-            Protocol("category", "category", test, test, ignore="instance",
-                     note="relevant = same category, another product; pictures of the query's own product are ignored"),
+            Protocol(
+                "instance",
+                "instance",
+                test,
+                test,
+                note="test products search one another; relevant = same product",
+            ),
+            Protocol(
+                "category",
+                "category",
+                test,
+                test,
+                ignore="instance",
+                note=(
+                    "relevant = same category, another product; pictures of the query's own product"
+                    " are ignored"
+                ),
+            ),
         )
 
 

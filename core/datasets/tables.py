@@ -1,4 +1,5 @@
-"""Text and tables of any origin: their encoding is found, and what is wrong with a line costs this line at most."""
+"""Text and tables of any origin: their encoding is found, and what is wrong with a line costs this
+line at most."""
 
 from __future__ import annotations
 
@@ -11,24 +12,44 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from core.datasets.base import gathered
-from core.datasets.encodings import JUDGED, TABLES, TITLES, ZIP_NAMES, by_chance, likeliest, likeliness, utf8_or
+from core.datasets.encodings import (
+    JUDGED,
+    TABLES,
+    TITLES,
+    ZIP_NAMES,
+    by_chance,
+    likeliest,
+    likeliness,
+    utf8_or,
+)
 from core.datasets.names import shown
 from core.errors import UserError
 from core.types import Remark, Skipped
 
 MARKS = (
-    (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"),
-)  # fmt: skip
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
 """Byte order marks; those of UTF-32 before those of UTF-16, which they begin with."""
-OTHER_FILES = {b"PK\x03\x04": "a zip or an Excel workbook", b"\xd0\xcf\x11\xe0": "an old Excel workbook",
-               b"PAR1": "Parquet", b"%PDF": "a PDF", b"\x1f\x8b": "a compressed file"}  # fmt: skip
+OTHER_FILES = {
+    b"PK\x03\x04": "a zip or an Excel workbook",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"PAR1": "Parquet",
+    b"%PDF": "a PDF",
+    b"\x1f\x8b": "a compressed file",
+}
 HEAD = 4096
 SEPARATORS = (",", ";", "\t")
 OPEN_QUOTE = "a quote is opened and never closed"
 CLOSED = f"{OPEN_QUOTE}: the cell ends with the line"
 STRAY_QUOTE = "a quote stands where none belongs: write it twice inside a quoted cell"
-SURPLUS = "there are more cells than columns, and those at the end were left out: put quotes around text with a separator in it"
+SURPLUS = (
+    "there are more cells than columns, and those at the end were left out: put quotes around text"
+    " with a separator in it"
+)
 GUESSED = "this is no UTF-8, or only by chance, and was read as"
 IsRow = Callable[[Sequence[str], Sequence[str]], bool]
 _STRAY = re.compile("[\udc80-\udcff]")
@@ -37,9 +58,11 @@ _TOLD = re.compile(r'(?i)"?sep=(.)"?\s*')
 
 @dataclass(slots=True)
 class Table:
-    """A table's rows as (line, column -> stripped text), with what was passed over and what was not taken as it stands.
+    """A table's rows as (line, column -> stripped text), with what was passed over and what was not
+    taken as it stands.
 
-    ``seen`` counts the rows below the header that are not blank: those in ``rows`` and those in ``skipped``.
+    ``seen`` counts the rows below the header that are not blank: those in ``rows`` and those in
+    ``skipped``.
     """
 
     header: list[str]
@@ -52,8 +75,8 @@ class Table:
 def read_table(path: str, is_row: IsRow | None = None) -> Table:
     """The rows of a CSV, TSV or ;-separated file. Raises UserError where it is no table.
 
-    ``is_row(header, cells)`` tells whether cells look like a row of their own: a quote that is never closed is found by the
-    rows that it would swallow.
+    ``is_row(header, cells)`` tells whether cells look like a row of their own: a quote that is
+    never closed is found by the rows that it would swallow.
     """
     return parse_table(shown(path), read_bytes(path), is_row)
 
@@ -66,7 +89,9 @@ def parse_table(name: str, data: bytes, is_row: IsRow | None = None) -> Table:
         separator, first = _separator(lines)
         return _rows(Records(lines, separator, is_row), first, found)
     except ValueError as error:
-        raise UserError(f"{name!r} can't be read as CSV: {error}.", fix="Save it as UTF-8 CSV.") from error
+        raise UserError(
+            f"{name!r} can't be read as CSV: {error}.", fix="Save it as UTF-8 CSV."
+        ) from error
 
 
 def read_bytes(path: str) -> bytes:
@@ -79,7 +104,8 @@ def read_bytes(path: str) -> bytes:
 
 
 def decoded(data: bytes) -> tuple[str, list[tuple[str, str]]]:
-    """Text in any encoding, and remarks as pairs of where and what. A byte that fits nowhere changes its own character only.
+    """Text in any encoding, and remarks as pairs of where and what. A byte that fits nowhere
+    changes its own character only.
 
     Raises:
         ValueError: these bytes are no text.
@@ -87,18 +113,24 @@ def decoded(data: bytes) -> tuple[str, list[tuple[str, str]]]:
     for start, what in OTHER_FILES.items():
         if data.startswith(start):
             raise ValueError(f"it is {what}")
-    mark, encoding = next(((mark, name) for mark, name in MARKS if data.startswith(mark)), (b"", _wide(data)))
+    mark, encoding = next(
+        ((mark, name) for mark, name in MARKS if data.startswith(mark)), (b"", _wide(data))
+    )
     data = data[len(mark) :]
     if encoding not in (None, "utf-8"):
         text = data.decode(encoding, "replace")
-        lost = [(f"line {line}", f"a character that is no {TITLES[encoding[:6]]} was lost") for line in _lines_of(text, "\ufffd")]
+        lost = [
+            (f"line {line}", f"a character that is no {TITLES[encoding[:6]]} was lost")
+            for line in _lines_of(text, "\ufffd")
+        ]
         return text, lost
     text = data.decode("utf-8", "surrogateescape")
     return (text, []) if text.isascii() else _unmarked(data, text, bool(mark))
 
 
 def _unmarked(data: bytes, text: str, is_utf8: bool) -> tuple[str, list[tuple[str, str]]]:
-    """The better reading of bytes that are not ASCII: as UTF-8 (``text``, stray bytes mended), or in an old encoding."""
+    """The better reading of bytes that are not ASCII: as UTF-8 (``text``, stray bytes mended), or
+    in an old encoding."""
     mended, remarks = _mended(text) if _STRAY.search(text) else (text, [])
     if is_utf8:
         return mended, remarks
@@ -113,18 +145,24 @@ def _unmarked(data: bytes, text: str, is_utf8: bool) -> tuple[str, list[tuple[st
 
 
 def _old_encoding(text: str, mended: str, samples: Sequence[bytes]) -> str:
-    """The encoding of lines with bytes that are no UTF-8; UTF-8 where most of it is, and reads better so."""
+    """The encoding of lines with bytes that are no UTF-8; UTF-8 where most of it is, and reads
+    better so."""
     stray = len(_STRAY.findall(text))
     odd_characters = sum(not char.isascii() for char in text)
     if odd_characters >= 3 * stray and not by_chance(_STRAY.sub(" ", text).splitlines()):
-        return "utf-8"  # characters of several bytes that fit one another, twice as many as those that don't
+        # characters of several bytes that fit one another, twice as many as those that don't
+        return "utf-8"
     encoding = likeliest(samples, TABLES)
     if encoding is None:
         return "utf-8"
     odd_text = (line for line in io.StringIO(mended, newline="") if not line.isascii())
     as_utf8 = likeliness(list(islice(odd_text, JUDGED)), "utf-8")
     old = likeliness([sample.decode(encoding) for sample in samples[:JUDGED]], encoding)
-    return "utf-8" if odd_characters >= 2 * stray and as_utf8 + ZIP_NAMES["utf-8"] >= old + TABLES[encoding] else encoding
+    return (
+        "utf-8"
+        if odd_characters >= 2 * stray and as_utf8 + ZIP_NAMES["utf-8"] >= old + TABLES[encoding]
+        else encoding
+    )
 
 
 def _wide(data: bytes) -> str | None:
@@ -143,7 +181,13 @@ def _mended(text: str) -> tuple[str, list[tuple[str, str]]]:
         return bytes((ord(match[0]) - 0xDC00,)).decode("cp1252", "replace")
 
     remarks = [
-        (f"line {number}", f"bytes that are no UTF-8 were read as Windows-1252: {', '.join(map(mend, _STRAY.finditer(line)))}")
+        (
+            f"line {number}",
+            (
+                "bytes that are no UTF-8 were read as Windows-1252:"
+                f" {', '.join(map(mend, _STRAY.finditer(line)))}"
+            ),
+        )
         for number, line in enumerate(io.StringIO(text, newline=""), 1)
         if not line.isascii() and _STRAY.search(line)
     ]
@@ -155,7 +199,8 @@ def _lines_of(text: str, char: str) -> list[int]:
 
 
 def _separator(lines: Sequence[str]) -> tuple[str, int]:
-    """What stands between cells, and the line of the header: ``sep=;`` says it, else the header shows it."""
+    """What stands between cells, and the line of the header: ``sep=;`` says it, else the header
+    shows it."""
     first = next((number for number, line in enumerate(lines) if line.strip()), len(lines))
     if first == len(lines):
         return ",", first
@@ -166,7 +211,8 @@ def _separator(lines: Sequence[str]) -> tuple[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record and the line that it starts in: its cells, or what is wrong with it; ``remark`` where it was mended."""
+    """A record and the line that it starts in: its cells, or what is wrong with it; ``remark``
+    where it was mended."""
 
     line: int
     cells: list[str]
@@ -210,13 +256,18 @@ class Records:
         """Whether a cell that goes on over these lines has rows in it."""
         if self._is_row is None or not self.header:
             return False
-        return any(self._is_row(self.header, self._plain(self._lines[number])) for number in range(first, end))
+        return any(
+            self._is_row(self.header, self._plain(self._lines[number]))
+            for number in range(first, end)
+        )
 
     def _alone(self, number: int) -> Record:
         """A line whose quotes are not as they should be, read by itself."""
         line = self._lines[number].rstrip("\r\n")
         try:
-            closed = list(csv.reader([line, "end"], **self._dialect))  # an open quote swallows the second
+            closed = list(
+                csv.reader([line, "end"], **self._dialect)
+            )  # an open quote swallows the second
             if len(closed) == 2:
                 return Record(number + 1, closed[0], remark=STRAY_QUOTE)
             cells = self._plain(line)

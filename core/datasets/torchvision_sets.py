@@ -24,9 +24,11 @@ Picture = tuple[str, str, dict]
 
 @dataclass(frozen=True)
 class Row:
-    """``maker`` is the class in ``torchvision.datasets``, ``parts`` split -> its arguments; ``needs`` are relative paths.
+    """``maker`` is the class in ``torchvision.datasets``, ``parts`` split -> its arguments;
+    ``needs`` are relative paths.
 
-    ``pictures(made)`` gives what a made torchvision set lists; None where it holds pixels (``data``, ``targets``).
+    ``pictures(made)`` gives what a made torchvision set lists; None where it holds pixels
+    (``data``, ``targets``).
     """
 
     maker: str
@@ -51,70 +53,125 @@ def _files(made) -> Iterator[Picture]:
 def _caltech(made) -> Iterator[Picture]:
     for number, label in zip(made.index, made.y, strict=True):
         name = made.categories[label]
-        yield os.path.join(made.root, "101_ObjectCategories", name, f"image_{number:04d}.jpg"), name.replace("_", " "), {}
+        yield (
+            os.path.join(made.root, "101_ObjectCategories", name, f"image_{number:04d}.jpg"),
+            name.replace("_", " "),
+            {},
+        )
 
 
 TRAIN_TEST = {"train": {"split": "train"}, "test": {"split": "test"}}
 PIXELS = {"train": {"train": True}, "test": {"train": False}}
-IDX = tuple(f"FashionMNIST/raw/{part}-{what}-ubyte" for part in ("train", "t10k") for what in ("images-idx3", "labels-idx1"))
-CIFAR = tuple(f"cifar-10-batches-py/{n}" for n in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch", "batches.meta"))
+IDX = tuple(
+    f"FashionMNIST/raw/{part}-{what}-ubyte"
+    for part in ("train", "t10k")
+    for what in ("images-idx3", "labels-idx1")
+)
+CIFAR = tuple(
+    f"cifar-10-batches-py/{n}"
+    for n in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch", "batches.meta")
+)
 
 TABLE = {
     "oxford_pets": Row(
-        "OxfordIIITPet", "Oxford-IIIT Pet", {"trainval": {"split": "trainval"}, "test": {"split": "test"}},
-        ("oxford-iiit-pet/images", "oxford-iiit-pet/annotations"), 811_000_000, "robots.ox.ac.uk/~vgg/data/pets", _pets,
+        "OxfordIIITPet",
+        "Oxford-IIIT Pet",
+        {"trainval": {"split": "trainval"}, "test": {"split": "test"}},
+        ("oxford-iiit-pet/images", "oxford-iiit-pet/annotations"),
+        811_000_000,
+        "robots.ox.ac.uk/~vgg/data/pets",
+        _pets,
     ),
     "flowers102": Row(
-        "Flowers102", "Oxford Flowers 102", TRAIN_TEST | {"val": {"split": "val"}},
-        ("flowers-102/jpg", "flowers-102/imagelabels.mat", "flowers-102/setid.mat"), 345_000_000,
-        "robots.ox.ac.uk/~vgg/data/flowers/102", _files,
+        "Flowers102",
+        "Oxford Flowers 102",
+        TRAIN_TEST | {"val": {"split": "val"}},
+        ("flowers-102/jpg", "flowers-102/imagelabels.mat", "flowers-102/setid.mat"),
+        345_000_000,
+        "robots.ox.ac.uk/~vgg/data/flowers/102",
+        _files,
     ),
     "caltech101": Row(
-        "Caltech101", "Caltech 101", {None: {}}, ("caltech101/101_ObjectCategories",), 137_000_000,
-        "data.caltech.edu/records/mzrjq-6wc02", _caltech,
+        "Caltech101",
+        "Caltech 101",
+        {None: {}},
+        ("caltech101/101_ObjectCategories",),
+        137_000_000,
+        "data.caltech.edu/records/mzrjq-6wc02",
+        _caltech,
     ),
     "food101": Row(
-        "Food101", "Food-101", TRAIN_TEST, ("food-101/images", "food-101/meta"), 4_996_000_000,
-        "data.vision.ee.ethz.ch/cvl/datasets_extra/food-101", _files,
+        "Food101",
+        "Food-101",
+        TRAIN_TEST,
+        ("food-101/images", "food-101/meta"),
+        4_996_000_000,
+        "data.vision.ee.ethz.ch/cvl/datasets_extra/food-101",
+        _files,
     ),
-    "fashion_mnist": Row("FashionMNIST", "Fashion-MNIST", PIXELS, IDX, 31_000_000, "github.com/zalandoresearch/fashion-mnist"),
-    "cifar10": Row("CIFAR10", "CIFAR-10", PIXELS, CIFAR, 170_000_000, "cs.toronto.edu/~kriz/cifar.html"),
-}  # fmt: skip
+    "fashion_mnist": Row(
+        "FashionMNIST",
+        "Fashion-MNIST",
+        PIXELS,
+        IDX,
+        31_000_000,
+        "github.com/zalandoresearch/fashion-mnist",
+    ),
+    "cifar10": Row(
+        "CIFAR10", "CIFAR-10", PIXELS, CIFAR, 170_000_000, "cs.toronto.edu/~kriz/cifar.html"
+    ),
+}
 
 
 class TorchvisionSet(Public):
-    """One row of ``TABLE``. torchvision is imported when the set is listed, read as pixels or downloaded, not before.
+    """One row of ``TABLE``. torchvision is imported when the set is listed, read as pixels or
+    downloaded, not before.
 
-    CIFAR-10 is distributed as pickles; torchvision compares their MD5 with the published files' before it opens them,
-    so nothing but the original is ever unpickled.
+    CIFAR-10 is distributed as pickles; torchvision compares their MD5 with the published files'
+    before it opens them, so nothing but the original is ever unpickled.
     """
 
     can_download = True
 
     def __init__(self, name: str, folder: str | None = None) -> None:
         self.name, self.row = name, TABLE[name]
-        self.title, self.needs, self.size, self.source = self.row.title, self.row.needs, self.row.size, self.row.source
+        self.title, self.needs, self.size, self.source = (
+            self.row.title,
+            self.row.needs,
+            self.row.size,
+            self.row.source,
+        )
         super().__init__(folder)
         self._handle = Handle(self._make_all)
 
     def __reduce__(self) -> tuple:  # a row of the table holds functions; its name says the same
-        return TorchvisionSet, (self.name, self.given), {k: v for k, v in vars(self).items() if k in ("folder", "_listing")}
+        return (
+            TorchvisionSet,
+            (self.name, self.given),
+            {k: v for k, v in vars(self).items() if k in ("folder", "_listing")},
+        )
 
     def at(self, folder: str) -> TorchvisionSet:
         return TorchvisionSet(self.name, folder)
 
     def _make_all(self, **more: object) -> dict[str | None, object]:
-        """Split -> the made torchvision set. Raises UserError in the place of whatever torchvision raises."""
+        """Split -> the made torchvision set. Raises UserError in the place of whatever torchvision
+        raises."""
         from torchvision import datasets as theirs
 
         try:
             maker = getattr(theirs, self.row.maker)
-            return {split: maker(self.folder, **told, **more) for split, told in self.row.parts.items()}
+            return {
+                split: maker(self.folder, **told, **more) for split, told in self.row.parts.items()
+            }
         except Cancelled:
             raise
-        except Exception as error:  # torchvision, and what it reads with, raise nearly anything on damaged files
+        except (
+            Exception
+        ) as error:  # torchvision, and what it reads with, raise nearly anything on damaged files
             raise UserError(
-                f"The files of {self.title} in {shown(self.folder)} can't be used: {_first_line(error)}",
+                f"The files of {self.title} in {shown(self.folder)} can't be used:"
+                f" {_first_line(error)}",
                 f"They come from {self.row.source}.",
                 "Delete that folder and get them again.",
             ) from error
@@ -129,7 +186,16 @@ class TorchvisionSet(Public):
             for path, label, attributes in self.row.pictures(part):
                 name = os.path.relpath(path, self.folder)
                 try:
-                    items.append(Item(name, path, label, split=split, stamp=file_stamp(path), attributes=attributes))
+                    items.append(
+                        Item(
+                            name,
+                            path,
+                            label,
+                            split=split,
+                            stamp=file_stamp(path),
+                            attributes=attributes,
+                        )
+                    )
                 except OSError as error:
                     skipped.append(Skipped(name, f"the file can't be opened: {error.strerror}"))
         return sorted(items, key=lambda item: item.id), skipped
@@ -138,7 +204,13 @@ class TorchvisionSet(Public):
         for row in range(len(part.data)):
             stamp = f"{zlib.crc32(_array(part.data[row]).tobytes()):08x}"
             path = f"{shown(self.folder)}!/{split}/{row}"
-            yield Item(f"{split}/{row:05d}", path, part.classes[int(part.targets[row])], split=split, stamp=stamp)
+            yield Item(
+                f"{split}/{row:05d}",
+                path,
+                part.classes[int(part.targets[row])],
+                split=split,
+                stamp=stamp,
+            )
 
     def read(self, item: Item) -> bytes:
         if self.row.pictures is not None:
@@ -149,7 +221,8 @@ class TorchvisionSet(Public):
             return _png(_array(made[split].data[int(row)]))
 
     def download(self, progress: Progress | None = None) -> None:
-        """Fetch, check and unpack through torchvision. ``progress`` gets bytes of the file at hand; stopping is safe."""
+        """Fetch, check and unpack through torchvision. ``progress`` gets bytes of the file at hand;
+        stopping is safe."""
         if self.is_here():
             return
         try:
@@ -166,7 +239,8 @@ class TorchvisionSet(Public):
 
 @contextmanager
 def _reporting(progress: Progress | None) -> Iterator[None]:
-    """torchvision draws a bar on standard error while it downloads; let it report to ``progress`` in its stead."""
+    """torchvision draws a bar on standard error while it downloads; let it report to ``progress``
+    in its stead."""
     from torchvision.datasets import utils
 
     bar, utils.tqdm = utils.tqdm, partial(_Bar, progress)

@@ -1,4 +1,5 @@
-"""Every file below a folder, each once, links followed: a picture, or passed over with the reason."""
+"""Every file below a folder, each once, links followed: a picture, or passed over with the
+reason."""
 
 from __future__ import annotations
 
@@ -16,10 +17,12 @@ Identity = tuple[int, int]
 
 
 class Walk:
-    """The files below ``root``: ``stamps`` relative name -> stamp for pictures, ``skipped`` for everything else.
+    """The files below ``root``: ``stamps`` relative name -> stamp for pictures, ``skipped`` for
+    everything else.
 
-    A folder that is not entered counts as one thing. Folders that lie there come first, then links to folders, then links to
-    files: what is reached in two ways keeps the name under which it lies there, and the link is passed over.
+    A folder that is not entered counts as one thing. Folders that lie there come first, then links
+    to folders, then links to files: what is reached in two ways keeps the name under which it lies
+        there, and the link is passed over.
     """
 
     def __init__(self, root: str) -> None:
@@ -82,7 +85,14 @@ class Walk:
         try:
             os.stat(path)
         except OSError as error:
-            self._skip(relative, "a link that leads in a circle" if error.errno == errno.ELOOP else "a link that leads nowhere")
+            self._skip(
+                relative,
+                (
+                    "a link that leads in a circle"
+                    if error.errno == errno.ELOOP
+                    else "a link that leads nowhere"
+                ),
+            )
         else:
             if os.path.isdir(path):
                 heapq.heappush(self._folder_links, (relative.count("/"), relative))
@@ -92,7 +102,11 @@ class Walk:
     def _file(self, relative: str, ordinary: bool) -> None:
         path = self._path(relative)
         try:
-            reason = passed_over(relative, lambda: beginning(path)) if ordinary else "this is no ordinary file"
+            reason = (
+                passed_over(relative, lambda: beginning(path))
+                if ordinary
+                else "this is no ordinary file"
+            )
             if reason is None:
                 self.stamps[relative] = stat_stamp(os.stat(path))
                 return
@@ -107,7 +121,9 @@ class Walk:
             return self._skip(relative, "a link to a folder around it is not followed")
         try:
             if (known := self._entered.get(_identity(os.stat(path)))) is not None:
-                return self._skip(relative, f"a link to the folder {shown(known)}, which is read already")
+                return self._skip(
+                    relative, f"a link to the folder {shown(known)}, which is read already"
+                )
         except OSError as error:
             return self._skip(relative, f"this folder can't be read: {error.strerror}")
         self._enter(relative)

@@ -1,7 +1,9 @@
-"""A zip's table of contents, read entry by entry: one odd name, flag or field costs one member at most, never the archive.
+"""A zip's table of contents, read entry by entry: one odd name, flag or field costs one member at
+most, never the archive.
 
-Python's own ``ZipFile`` refuses the whole archive for one name that is not what its flag says, for one damaged extra field,
-for one member of a later version, and for a name that the directory and the member's header spell differently.
+Python's own ``ZipFile`` refuses the whole archive for one name that is not what its flag says, for
+one damaged extra field, for one member of a later version, and for a name that the directory and
+the member's header spell differently.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ _DRIVE = re.compile(r"[A-Za-z]:(/|$)")
 
 @dataclass(slots=True)
 class Member:
-    """One entry as it is written. ``name`` is how it was read; ``encoding`` of what was guessed, else None."""
+    """One entry as it is written. ``name`` is how it was read; ``encoding`` of what was guessed,
+    else None."""
 
     raw: bytes
     flags: int
@@ -47,7 +50,9 @@ class Member:
 
     @property
     def is_folder(self) -> bool:
-        return not self.size and (self.name.endswith(("/", "\\")) or bool(self.attributes & DOS_FOLDER))
+        return not self.size and (
+            self.name.endswith(("/", "\\")) or bool(self.attributes & DOS_FOLDER)
+        )
 
     @property
     def is_encrypted(self) -> bool:
@@ -75,9 +80,15 @@ class Archive:
         read_names(self.members)
 
     def read(self, member: Member, limit: int) -> bytes:
-        """At most ``limit`` bytes of a member. Raises what :mod:`zipfile` and :mod:`zlib` raise where it is damaged."""
+        """At most ``limit`` bytes of a member. Raises what :mod:`zipfile` and :mod:`zlib` raise
+        where it is damaged."""
         info = zipfile.ZipInfo("member")
-        info.compress_type, info.CRC, info.compress_size, info.file_size = member.method, member.crc, member.packed, member.size
+        info.compress_type, info.CRC, info.compress_size, info.file_size = (
+            member.method,
+            member.crc,
+            member.packed,
+            member.size,
+        )
         with self._lock:
             self._file.seek(member.offset)
             signature, name_length, extra_length = HEADER.unpack(self._file.read(HEADER.size))
@@ -88,9 +99,11 @@ class Archive:
 
 
 def place(name: str) -> str | None:
-    """The path inside the archive that a member's name means, ``/`` between folders; None where it points outside.
+    """The path inside the archive that a member's name means, ``/`` between folders; None where it
+    points outside.
 
-    Programs on Windows write backslashes, and drop ``.`` and ``..`` into names that stay inside all the same.
+    Programs on Windows write backslashes, and drop ``.`` and ``..`` into names that stay inside all
+    the same.
     """
     plain = name.replace("\\", "/")
     if plain.startswith("/") or _DRIVE.match(plain):
@@ -107,9 +120,11 @@ def place(name: str) -> str | None:
 
 
 def read_names(members: Sequence[Member]) -> None:
-    """Give each member its name: by its flag, or by the Unicode name beside it; the rest as one program may have written them.
+    """Give each member its name: by its flag, or by the Unicode name beside it; the rest as one
+    program may have written them.
 
-    One archive is mostly of one program: what can't be UTF-8 decides for all, unless a name reads better as UTF-8. Where
+    One archive is mostly of one program: what can't be UTF-8 decides for all, unless a name reads
+        better as UTF-8. Where
     all may be UTF-8, they are.
     """
     unsaid = []
@@ -157,15 +172,21 @@ def _utf8(raw: bytes) -> str | None:
 
 
 def _unicode_path(member: Member) -> str | None:
-    """Info-ZIP's field with the name in UTF-8; it holds for the name that it was made for only, which its checksum tells."""
+    """Info-ZIP's field with the name in UTF-8; it holds for the name that it was made for only,
+    which its checksum tells."""
     data = _field(member.extra, UNICODE_PATH)
-    if len(data) < 6 or data[0] != 1 or struct.unpack_from("<L", data, 1)[0] != zlib.crc32(member.raw):
+    if (
+        len(data) < 6
+        or data[0] != 1
+        or struct.unpack_from("<L", data, 1)[0] != zlib.crc32(member.raw)
+    ):
         return None
     return _utf8(data[5:])
 
 
 def _field(extra: bytes, wanted: int) -> bytes:
-    """An extra field's data, empty where there is none; what is damaged behind it does not matter."""
+    """An extra field's data, empty where there is none; what is damaged behind it does not
+    matter."""
     place = 0
     while place + 4 <= len(extra):
         kind, length = struct.unpack_from("<HH", extra, place)
@@ -176,7 +197,8 @@ def _field(extra: bytes, wanted: int) -> bytes:
 
 
 def _directory(file: BinaryIO) -> tuple[bytes, int]:
-    """The bytes of the directory, and what has to be added to its offsets (something may lie before the zip)."""
+    """The bytes of the directory, and what has to be added to its offsets (something may lie before
+    the zip)."""
     end = zipfile._EndRecData(file)
     if not end:
         raise zipfile.BadZipFile("it has no table of contents")
@@ -205,7 +227,9 @@ def _entries(data: bytes, before: int) -> list[Member]:
         raw = data[start : start + lengths[0]]
         extra = data[start + lengths[0] : start + lengths[0] + lengths[1]]
         packed, size, offset = _wide(extra, told[10], told[11], told[18])
-        members.append(Member(raw, told[5], told[6], told[9], packed, size, told[17], offset + before, extra))
+        members.append(
+            Member(raw, told[5], told[6], told[9], packed, size, told[17], offset + before, extra)
+        )
         place = start + sum(lengths)
         if len(members) > MAX_MEMBERS:
             raise too_many()
@@ -213,13 +237,20 @@ def _entries(data: bytes, before: int) -> list[Member]:
 
 
 def _wide(extra: bytes, packed: int, size: int, offset: int) -> tuple[int, int, int]:
-    """Packed size, size and offset, those that do not fit into 32 bits taken from the field for them."""
+    """Packed size, size and offset, those that do not fit into 32 bits taken from the field for
+    them."""
     data = _field(extra, ZIP64)
     wide = [struct.unpack_from("<Q", data, at)[0] for at in range(0, len(data) - 7, 8)]
-    found = [wide.pop(0) if value == 0xFFFF_FFFF and wide else value for value in (size, packed, offset)]
+    found = [
+        wide.pop(0) if value == 0xFFFF_FFFF and wide else value for value in (size, packed, offset)
+    ]
     return found[1], found[0], found[2]
 
 
 def too_many() -> UserError:
     """The error for more members than are read."""
-    return UserError("This zip has too many members.", f"At most {MAX_MEMBERS:,} are read.", "Open a folder or Parquet instead.")
+    return UserError(
+        "This zip has too many members.",
+        f"At most {MAX_MEMBERS:,} are read.",
+        "Open a folder or Parquet instead.",
+    )

@@ -28,19 +28,31 @@ MAX_RATIO = 200
 SMALL = 1 << 30
 """Archives that unpack to less than this may pack as well as they like."""
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
-DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError, ValueError)
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
 OUTSIDE = "its name points outside the archive"
 
 
 class Zip(Dataset):
-    """All pictures in a zip, with folders as in :class:`core.datasets.folder.Folder`. Ids are member names.
+    """All pictures in a zip, with folders as in :class:`core.datasets.folder.Folder`. Ids are
+    member names.
 
-    One folder around everything is taken off the ids. Every member that is no folder becomes an item or is listed as passed
-    over: those that point outside, links, encrypted ones, archives, other kinds of files, pictures that are too large. Names
+    One folder around everything is taken off the ids. Every member that is no folder becomes an
+    item or is listed as passed over: those that point outside, links, encrypted ones, archives,
+        other kinds of files, pictures that are too large. Names
     that were read in a guessed encoding, or with backslashes between folders, are remarks.
 
     Raises:
-        UserError: the file is no zip, or one made to harm (too many members, too much in too little).
+        UserError: the file is no zip, or one made to harm (too many members, too much in too
+            little).
     """
 
     stamps_tell_content = True
@@ -63,14 +75,19 @@ class Zip(Dataset):
             used, skipped = opened.used, opened.skipped
         self._remarks = _remarks(used)
         stamps = {name: f"{member.crc:08x}-{member.size}" for name, member in used.items()}
-        found = items_of(stamps, lambda name: f"{self.locator}!/{name}", self.locator, _around(stamps))
+        found = items_of(
+            stamps, lambda name: f"{self.locator}!/{name}", self.locator, _around(stamps)
+        )
         return found, sorted(skipped, key=lambda s: s.id)
 
     def read(self, item: Item) -> bytes:
         name = item.path.removeprefix(f"{self.locator}!/")
         with self._handle.use() as opened:
             if name not in opened.used:
-                raise UserError(f"{self.title} holds no picture {item.id!r} any more.", fix="Open the zip again.")
+                raise UserError(
+                    f"{self.title} holds no picture {item.id!r} any more.",
+                    fix="Open the zip again.",
+                )
             return opened.read(name)
 
 
@@ -101,11 +118,14 @@ class Opened:
         try:
             data = self._archive.read(self.used[name], MAX_BYTES + 1)
         except DAMAGE as error:
-            raise UserError(f"{name!r} in the zip is damaged ({error}).", fix="Make the zip again.") from error
+            raise UserError(
+                f"{name!r} in the zip is damaged ({error}).", fix="Make the zip again."
+            ) from error
         return only_picture(data, self.used[name].size)
 
     def _refusal(self, member: Member, name: str | None) -> str | None:
-        """Why a member is not used; None where it is. ``name`` is its place in the archive, None for one outside."""
+        """Why a member is not used; None where it is. ``name`` is its place in the archive, None
+        for one outside."""
         if name is None:
             return OUTSIDE
         if not name or "\0" in name:
@@ -130,7 +150,8 @@ class Opened:
             return b""
 
     def _too_large(self, member: Member) -> str | None:
-        """Why a member with more bytes than a picture may have is not used; None where its picture ends before."""
+        """Why a member with more bytes than a picture may have is not used; None where its picture
+        ends before."""
         try:
             only_picture(self._archive.read(member, MAX_BYTES), member.size)
         except DAMAGE as error:
@@ -144,20 +165,28 @@ def _refuse_bombs(archive: Archive) -> None:
     unpacked = sum(member.size for member in archive.members)
     if unpacked > SMALL and unpacked > MAX_RATIO * archive.size:
         raise UserError(
-            f"This zip claims to unpack to {unpacked / 1e9:.0f} GB, {MAX_RATIO} times its size or more.",
+            f"This zip claims to unpack to {unpacked / 1e9:.0f} GB, {MAX_RATIO} times its size or"
+            " more.",
             fix="Zip the pictures again.",
         )
 
 
 def _remarks(used: dict[str, Member]) -> tuple:
     guessed = ((name, _guess(member.encoding)) for name, member in used.items() if member.encoding)
-    slashes = ((name, "its folders are set apart by backslashes, which were read as slashes")
-               for name, member in used.items() if "\\" in member.name)  # fmt: skip
+    slashes = (
+        (name, "its folders are set apart by backslashes, which were read as slashes")
+        for name, member in used.items()
+        if "\\" in member.name
+    )
     return gathered((*guessed, *slashes))
 
 
 def _guess(encoding: str) -> str:
-    fix = "" if encoding == "utf-8" else " If that is wrong, zip the pictures again with a program that writes UTF-8 names."
+    fix = (
+        ""
+        if encoding == "utf-8"
+        else " If that is wrong, zip the pictures again with a program that writes UTF-8 names."
+    )
     return f"the zip does not say how its name is written; it was read as {TITLES[encoding]}.{fix}"
 
 

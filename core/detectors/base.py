@@ -1,7 +1,7 @@
 """What every detector promises, and the check that it keeps it.
 
-To add one, write a file here with a child of :class:`Detector` and ``detectors.add(name, maker)``: the command line, the
-contract tests and whatever lists detectors find it.
+To add one, write a file here with a child of :class:`Detector` and ``detectors.add(name, maker)``:
+the command line, the contract tests and whatever lists detectors find it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ EVEN = 2
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A part of a picture: edges in fractions of its width and height, origin top left; ``score`` 0 to 1, larger is surer.
+    """A part of a picture: edges in fractions of its width and height, origin top left; ``score`` 0
+    to 1, larger is surer.
 
     ``label`` is what the detector calls it, None where it names nothing.
     """
@@ -61,19 +62,21 @@ class NothingToFind(UserError):
 class Detector(ABC):
     """RGB picture -> boxes, best first.
 
-    A child gives ``name`` and ``_detect``. The base class checks the picture, brings boxes inside it, drops those without
-    area and sorts.
+    A child gives ``name`` and ``_detect``. The base class checks the picture, brings boxes inside
+    it, drops those without area and sorts.
     """
 
     name: str = ""
     title: str = ""
     about: str = ""
     tier: str = "bundled"
-    """``bundled``, ``packaged`` (a file in an optional pip package), ``pretrained`` (downloads on first use), ``imported``."""
+    """``bundled``, ``packaged`` (a file in an optional pip package), ``pretrained`` (downloads on
+    first use), ``imported``."""
     named: bool = False
     """Whether its boxes bear labels."""
     side: int | None = None
-    """Pixels on the short side that are enough; a JPEG may be decoded smaller, down to twice that."""
+    """Pixels on the short side that are enough; a JPEG may be decoded smaller, down to twice
+    that."""
     forks: bool = True
     """False where it may hang in a process that was forked from one that used it."""
     version: int = 1
@@ -86,10 +89,12 @@ class Detector(ABC):
         return {"detector": self.name, "version": self.version}
 
     def load(self, progress: Progress | None = None) -> None:
-        """Make ready to detect: read weights into memory, downloading them first where needed. Cheap to repeat."""
+        """Make ready to detect: read weights into memory, downloading them first where needed.
+        Cheap to repeat."""
 
     def detect(self, image: np.ndarray) -> tuple[Box, ...]:
-        """Boxes of an RGB uint8 (h, w, 3) picture, best first, ties from left to right; at most MAX_BOXES, perhaps none.
+        """Boxes of an RGB uint8 (h, w, 3) picture, best first, ties from left to right; at most
+        MAX_BOXES, perhaps none.
 
         Raises:
             NothingToFind: the picture is too small or of one colour.
@@ -108,15 +113,18 @@ def refuse_empty(image: np.ndarray) -> None:
     """Raise :class:`NothingToFind` for a picture that is too small or of one colour."""
     height, width = image.shape[:2]
     if min(height, width) < MIN_SIDE:
-        raise NothingToFind(f"The picture has {width} x {height} pixels: too few to find a part of it.",
-                            f"A detector needs {MIN_SIDE} x {MIN_SIDE}.")  # fmt: skip
+        raise NothingToFind(
+            f"The picture has {width} x {height} pixels: too few to find a part of it.",
+            f"A detector needs {MIN_SIDE} x {MIN_SIDE}.",
+        )
     lows, highs = image.min(axis=(0, 1)).astype(int), image.max(axis=(0, 1)).astype(int)
     if (highs - lows <= EVEN).all():
         raise NothingToFind("The picture is of one colour: there is nothing to find in it.")
 
 
 def checked(boxes: Iterable[Box], name: str = "detector") -> tuple[Box, ...]:
-    """Boxes inside the picture and with an area, best first. Raises ValueError where a number is not finite."""
+    """Boxes inside the picture and with an area, best first. Raises ValueError where a number is
+    not finite."""
     kept = []
     for box in boxes:
         if not all(map(math.isfinite, (*box.edges, box.score))):
@@ -129,8 +137,10 @@ def checked(boxes: Iterable[Box], name: str = "detector") -> tuple[Box, ...]:
 
 def inside_picture(box: Box) -> Box:
     """The box with its edges in order and inside the picture, the score from 0 to 1."""
-    (x0, x1), (y0, y1) = (sorted(min(max(float(edge), 0.0), 1.0) for edge in pair)
-                          for pair in ((box.x0, box.x1), (box.y0, box.y1)))  # fmt: skip
+    (x0, x1), (y0, y1) = (
+        sorted(min(max(float(edge), 0.0), 1.0) for edge in pair)
+        for pair in ((box.x0, box.x1), (box.y0, box.y1))
+    )
     return Box(x0, y0, x1, y1, min(max(float(box.score), 0.0), 1.0), box.label)
 
 

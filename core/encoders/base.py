@@ -1,7 +1,7 @@
 """What every encoder promises, and the check that it keeps it.
 
-To add one, write a file here with a child of :class:`Encoder` under ``@register``: the pages, the command line and the
-contract tests find it.
+To add one, write a file here with a child of :class:`Encoder` under ``@register``: the pages, the
+command line and the contract tests find it.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ READY = State("ready")
 class Encoder(ABC):
     """Pictures to unit vectors.
 
-    A child gives ``name`` (``architecture.tag``), ``dim``, ``prepare`` (one picture, runs in worker processes) and
-    ``_encode`` (a batch). The base class checks shape and finiteness and normalises to unit length.
+    A child gives ``name`` (``architecture.tag``), ``dim``, ``prepare`` (one picture, runs in worker
+    processes) and ``_encode`` (a batch). The base class checks shape and finiteness and normalises
+    to unit length.
     """
 
     name: str = ""
@@ -32,33 +33,44 @@ class Encoder(ABC):
     family: str = ""
     """One word on what it looks at: ``colour``, ``gradients``, ``network`` ..."""
     tier: str = "bundled"
-    """``bundled`` and ``packaged`` (weights in a pip package) work offline, ``pretrained`` downloads on first use, ``imported``
-    are a user's own vectors."""
+    """``bundled`` and ``packaged`` (weights in a pip package) work offline, ``pretrained``
+    downloads on first use, ``imported`` are a user's own vectors."""
     about: str = ""
     dim: int = 0
     side: int | None = None
-    """Pixels on the short side that ``prepare`` needs; a JPEG may be decoded smaller, down to twice that."""
+    """Pixels on the short side that ``prepare`` needs; a JPEG may be decoded smaller, down to twice
+    that."""
     batch: int = 64
     forks: bool = True
-    """False where ``prepare`` runs torch, which may hang in a forked process: pictures are prepared in the one that builds."""
+    """False where ``prepare`` runs torch, which may hang in a forked process: pictures are prepared
+    in the one that builds."""
     fitted: bool = True
     """False while :meth:`fit` on the gallery has to come first."""
     base: str | None = None
-    """Name of the encoder whose vectors this one transforms; its pictures are then never encoded twice."""
+    """Name of the encoder whose vectors this one transforms; its pictures are then never encoded
+    twice."""
 
     def state(self) -> State:
         return READY
 
     def fingerprint(self) -> dict:
-        """Every cause of the vectors but the picture: architecture, weights, preprocessing, precision, version."""
-        return {"encoder": self.name, "dim": self.dim, "version": VERSION, "code": getattr(self, "version", 1)}
+        """Every cause of the vectors but the picture: architecture, weights, preprocessing,
+        precision, version."""
+        return {
+            "encoder": self.name,
+            "dim": self.dim,
+            "version": VERSION,
+            "code": getattr(self, "version", 1),
+        }
 
     def load(self, progress: Progress | None = None) -> None:
-        """Make ready to encode: read weights into memory, downloading them first where needed. Cheap to repeat."""
+        """Make ready to encode: read weights into memory, downloading them first where needed.
+        Cheap to repeat."""
 
     @abstractmethod
     def prepare(self, image: np.ndarray) -> np.ndarray:
-        """One RGB uint8 (h, w, 3) picture of any size -> what ``_encode`` takes. Needs no weights; picklable."""
+        """One RGB uint8 (h, w, 3) picture of any size -> what ``_encode`` takes. Needs no weights;
+        picklable."""
 
     @abstractmethod
     def _encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
@@ -72,8 +84,9 @@ class Encoder(ABC):
         """What ``prepare`` made -> float32 (n, dim) with unit rows.
 
         Raises:
-            ValueError: wrong shape or not finite: the encoder is at fault. A picture in which it finds nothing
-                (a zero vector) becomes the constant unit vector, so that it is far from everything and never NaN.
+            ValueError: wrong shape or not finite: the encoder is at fault. A picture in which it
+                finds nothing (a zero vector) becomes the constant unit vector, so that it is far
+                from everything and never NaN.
         """
         if not len(batch):
             return np.zeros((0, self.dim), np.float32)
@@ -82,8 +95,11 @@ class Encoder(ABC):
             raise ValueError(f"{self.name} gave {vectors.shape}, promised {(len(batch), self.dim)}")
         return unit_rows(vectors, self.name)
 
-    def fit(self, prepared: Iterable[np.ndarray], progress: Progress | None = None) -> dict[str, np.ndarray]:
-        """Learn from a sample of the gallery; returns what :meth:`with_fit` takes. Only where not ``fitted``."""
+    def fit(
+        self, prepared: Iterable[np.ndarray], progress: Progress | None = None
+    ) -> dict[str, np.ndarray]:
+        """Learn from a sample of the gallery; returns what :meth:`with_fit` takes. Only where not
+        ``fitted``."""
         raise UserError(f"{self.name} has nothing to fit.")
 
     def with_fit(self, arrays: dict[str, np.ndarray]) -> Encoder:
@@ -102,9 +118,12 @@ def register(cls: type[Encoder]) -> type[Encoder]:
 
 
 def unit_rows(vectors: np.ndarray, name: str = "encoder") -> np.ndarray:
-    """Rows scaled to length 1; zero rows become the constant unit vector. Raises ValueError on NaN or infinity."""
+    """Rows scaled to length 1; zero rows become the constant unit vector. Raises ValueError on NaN
+    or infinity."""
     if not np.isfinite(vectors).all():
         raise ValueError(f"{name} gave a vector that is not finite")
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     constant = np.float32(1.0 / np.sqrt(max(vectors.shape[1], 1)))
-    return np.where(lengths > 1e-12, vectors / np.maximum(lengths, 1e-12), constant).astype(np.float32)
+    return np.where(lengths > 1e-12, vectors / np.maximum(lengths, 1e-12), constant).astype(
+        np.float32
+    )

@@ -15,7 +15,8 @@ BINS = (12, 4, 4)
 
 @register
 class HSVHistogram(Encoder):
-    """Joint histogram of Pillow's HSV at 64 x 64, square-rooted (Hellinger kernel): cosine compares distributions."""
+    """Joint histogram of Pillow's HSV at 64 x 64, square-rooted (Hellinger kernel): cosine compares
+    distributions."""
 
     name = "hsv.12x4x4"
     title = "HSV histogram"
@@ -25,7 +26,9 @@ class HSVHistogram(Encoder):
     side = 64
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
-        hsv = np.asarray(Image.fromarray(resize(image, 64, 64)).convert("HSV"), dtype=np.int32).reshape(-1, 3)
+        hsv = np.asarray(
+            Image.fromarray(resize(image, 64, 64)).convert("HSV"), dtype=np.int32
+        ).reshape(-1, 3)
         bins = [hsv[:, channel] * count // 256 for channel, count in enumerate(BINS)]
         return np.bincount(np.ravel_multi_index(bins, BINS), minlength=self.dim).astype(np.float32)
 

@@ -1,6 +1,8 @@
-"""Batch normalisation folded into the convolutions before it: the same function, up to twice as fast on a CPU.
+"""Batch normalisation folded into the convolutions before it: the same function, up to twice as
+fast on a CPU.
 
-A convolutional network that encodes in fp32 spends nearly half of its time in normalisations that only scale and shift.
+A convolutional network that encodes in fp32 spends nearly half of its time in normalisations that
+only scale and shift.
 """
 
 from __future__ import annotations
@@ -13,14 +15,17 @@ if TYPE_CHECKING:
     import torch
 
 TOLERANCE = 1e-4
-"""The largest change of a unit vector's values that counts as rounding; above it the network is left as it was."""
+"""The largest change of a unit vector's values that counts as rounding; above it the network is
+left as it was."""
 
 
 def folded(model: torch.nn.Module, features: Callable, pixels: torch.Tensor) -> torch.nn.Module:
-    """The model itself, in evaluation mode, with every batch normalisation that directly follows a convolution folded into it.
+    """The model itself, in evaluation mode, with every batch normalisation that directly follows a
+    convolution folded into it.
 
-    Which one follows which is read from the order in which a block lists its layers; where that is not the order in which it
-    runs them, ``features(model, pixels)`` changes, and everything is put back.
+    Which one follows which is read from the order in which a block lists its layers; where that is
+    not the order in which it runs them, ``features(model, pixels)`` changes, and everything is put
+    back.
 
     Args:
         features: ``(model, pixels) -> (n, dim)``.
@@ -50,7 +55,11 @@ def _pairs(model: torch.nn.Module):
     for parent in model.modules():
         listed = [(name, child) for name, child in parent._modules.items() if child is not None]
         for (first, conv), (second, norm) in pairwise(listed):
-            fits = isinstance(conv, torch.nn.Conv2d) and isinstance(norm, torch.nn.BatchNorm2d) and norm.running_mean is not None
+            fits = (
+                isinstance(conv, torch.nn.Conv2d)
+                and isinstance(norm, torch.nn.BatchNorm2d)
+                and norm.running_mean is not None
+            )
             if fits and norm.num_features == conv.out_channels:
                 yield parent, (first, conv), (second, norm)
 

@@ -18,13 +18,21 @@ def offered() -> tuple[str, ...]:
     import torch
 
     if device_kind() == "cuda":
-        return ("fp16-autocast", "bf16-autocast") if torch.cuda.is_bf16_supported() else ("fp16-autocast",)
-    has = any(getattr(torch.cpu, ask, bool)() for ask in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+        return (
+            ("fp16-autocast", "bf16-autocast")
+            if torch.cuda.is_bf16_supported()
+            else ("fp16-autocast",)
+        )
+    has = any(
+        getattr(torch.cpu, ask, bool)()
+        for ask in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    )
     return ("bf16-autocast", "bf16-weights") if has else ()
 
 
 def placed(model: torch.nn.Module) -> torch.nn.Module:
-    """On the device it will run on, channels last in memory (which convolutions here run faster on)."""
+    """On the device it will run on, channels last in memory (which convolutions here run faster
+    on)."""
     import torch
 
     return model.to(device=device_kind(), memory_format=torch.channels_last)
@@ -40,7 +48,8 @@ def converted(model: torch.nn.Module, form: str) -> torch.nn.Module:
 
 
 def whole(on_gpu: bool) -> AbstractContextManager:
-    """All 32 bits of fp32: a GPU would round the factors of convolutions to 10 bits (TF32) unless it is told not to."""
+    """All 32 bits of fp32: a GPU would round the factors of convolutions to 10 bits (TF32) unless
+    it is told not to."""
     import torch
 
     return torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if on_gpu else nullcontext()
@@ -54,4 +63,6 @@ def run(model: torch.nn.Module, features: Callable, pixels: torch.Tensor, form: 
     dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(kind, torch.float32)
     auto = torch.autocast(pixels.device.type, dtype) if how == "autocast" else nullcontext()
     with torch.inference_mode(), auto, whole(pixels.is_cuda and form == "fp32"):
-        return features(model, pixels.to(dtype) if how == "weights" else pixels).float().cpu().numpy()
+        return (
+            features(model, pixels.to(dtype) if how == "weights" else pixels).float().cpu().numpy()
+        )

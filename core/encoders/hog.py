@@ -14,11 +14,13 @@ POWER = 0.6
 
 @register
 class HOG(Encoder):
-    """Histogram of oriented gradients (Dalal and Triggs 2005): 9 orientations in 8 x 8 cells of 8 x 8 pixels.
+    """Histogram of oriented gradients (Dalal and Triggs 2005): 9 orientations in 8 x 8 cells of 8 x
+    8 pixels.
 
-    The strongest of the three colour channels' gradients counts. The whole picture is one block: normalised together, so
-    that a cell with strong edges outweighs a flat one, under a Gaussian window, as things stand in the middle; then
-    raised to a power that keeps strong edges from ruling alone. Window and power were chosen on photographs.
+    The strongest of the three colour channels' gradients counts. The whole picture is one block:
+    normalised together, so that a cell with strong edges outweighs a flat one, under a Gaussian
+    window, as things stand in the middle; then raised to a power that keeps strong edges from
+    ruling alone. Window and power were chosen on photographs.
     """
 
     version = 2
@@ -26,7 +28,10 @@ class HOG(Encoder):
     name = "hog.8x8"
     title = "HOG"
     family = "gradients"
-    about = "Compares outlines place by place, blind to colour: good at the same kind of thing in the same pose."
+    about = (
+        "Compares outlines place by place, blind to colour: good at the same kind of thing in the"
+        " same pose."
+    )
     dim = 8 * 8 * 9
     side = 64
 
@@ -35,7 +40,12 @@ class HOG(Encoder):
 
         small = resize(image, 64, 64)
         cells = hog(
-            small, orientations=9, pixels_per_cell=(8, 8), cells_per_block=(8, 8), block_norm="L2", channel_axis=-1
+            small,
+            orientations=9,
+            pixels_per_cell=(8, 8),
+            cells_per_block=(8, 8),
+            block_norm="L2",
+            channel_axis=-1,
         )
         return cells.astype(np.float32)
 
@@ -44,6 +54,9 @@ class HOG(Encoder):
 
 
 def _window(sigma: float = 1.1) -> np.ndarray:
-    """A Gaussian over the 8 x 8 cells, ``sigma`` in half widths of the picture, once for each orientation."""
+    """A Gaussian over the 8 x 8 cells, ``sigma`` in half widths of the picture, once for each
+    orientation."""
     at = (np.arange(8) - 3.5) / 4.0
-    return np.repeat(np.exp(-(at[:, None] ** 2 + at[None] ** 2) / (2 * sigma**2)).ravel(), 9).astype(np.float32)
+    return np.repeat(
+        np.exp(-(at[:, None] ** 2 + at[None] ** 2) / (2 * sigma**2)).ravel(), 9
+    ).astype(np.float32)

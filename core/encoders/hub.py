@@ -1,6 +1,8 @@
-"""Weight files from the Hugging Face hub, or a mirror of it (``HF_ENDPOINT``), into the artifacts folder.
+"""Weight files from the Hugging Face hub, or a mirror of it (``HF_ENDPOINT``), into the artifacts
+folder.
 
-The hub is asked directly: the hub library's own requests also send what program runs here, and write outside our folder.
+The hub is asked directly: the hub library's own requests also send what program runs here, and
+    write outside our folder.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ HOPS = 5
 
 
 def fetch(name: str, repo: str, file: str | None, progress: Progress | None = None) -> Path:
-    """Download the weights of ``repo``; safetensors where there are some. Two at once download once.
+    """Download the weights of ``repo``; safetensors where there are some. Two at once download
+    once.
 
     Raises:
         UserError: offline, refused, missing, or not the file that the hub promised.
@@ -32,7 +35,9 @@ def fetch(name: str, repo: str, file: str | None, progress: Progress | None = No
         if (path := weights.found(name)) is not None:
             return path
         source = _source(name, repo, file)
-        target = weights.folder(name) / (weights.USUAL if source.url.endswith(".safetensors") else "model.bin")
+        target = weights.folder(name) / (
+            weights.USUAL if source.url.endswith(".safetensors") else "model.bin"
+        )
         digest = download.fetch(source, target, progress)
         weights.remember(target, digest)
         return target
@@ -45,11 +50,20 @@ def _source(name: str, repo: str, file: str | None) -> download.Source:
 
     repo, _, revision = repo.removeprefix("hf-hub:").partition("@")
     endpoint = (os.environ.get("HF_ENDPOINT") or ENDPOINT).rstrip("/")
-    candidates = (re.sub(r"\.(bin|pth|pt)$", ".safetensors", file).replace("pytorch_", ""), file) if file else USUAL
-    urls = [hf_hub_url(repo, one, revision=revision or None, endpoint=endpoint) for one in dict.fromkeys(candidates)]
+    candidates = (
+        (re.sub(r"\.(bin|pth|pt)$", ".safetensors", file).replace("pytorch_", ""), file)
+        if file
+        else USUAL
+    )
+    urls = [
+        hf_hub_url(repo, one, revision=revision or None, endpoint=endpoint)
+        for one in dict.fromkeys(candidates)
+    ]
     target = weights.folder(name) / weights.USUAL
     if download.offline():
-        raise download.by_hand(name, urls[0], target, "HF_HUB_OFFLINE is set, so nothing is downloaded")
+        raise download.by_hand(
+            name, urls[0], target, "HF_HUB_OFFLINE is set, so nothing is downloaded"
+        )
     headers = {"Authorization": f"Bearer {token}"} if (token := get_token()) else {}
     for url in urls:
         try:
@@ -65,21 +79,31 @@ def _source(name: str, repo: str, file: str | None) -> download.Source:
 
 
 def _head(url: str, headers: dict[str, str]):
-    """HEAD, following a moved repository on the same host; a redirect to the file's storage is the answer itself."""
+    """HEAD, following a moved repository on the same host; a redirect to the file's storage is the
+    answer itself."""
     import requests
 
     for _ in range(HOPS):
         asked = {**headers, "Accept-Encoding": "identity"}
-        answer = requests.head(url, headers=asked, timeout=(download.CONNECT_S, download.READ_S), allow_redirects=False)
+        answer = requests.head(
+            url, headers=asked, timeout=(download.CONNECT_S, download.READ_S), allow_redirects=False
+        )
         onward = urljoin(url, answer.headers.get("Location", ""))
-        if not answer.is_redirect or urlsplit(onward).netloc != urlsplit(url).netloc or "X-Linked-Etag" in answer.headers:
+        if (
+            not answer.is_redirect
+            or urlsplit(onward).netloc != urlsplit(url).netloc
+            or "X-Linked-Etag" in answer.headers
+        ):
             return answer
         url = onward
     raise requests.TooManyRedirects(url)
 
 
 def _described(url: str, answer, headers: dict[str, str]) -> download.Source:
-    """What the hub says of a file: the linked headers describe the file itself, the plain ones maybe a redirect."""
+    """What the hub says of a file: the linked headers describe the file itself, the plain ones
+    maybe a redirect."""
     etag = (answer.get("X-Linked-Etag") or answer.get("ETag") or "").removeprefix("W/").strip('"')
-    size = answer.get("X-Linked-Size") or ("0" if "Location" in answer else answer.get("Content-Length", "0"))
+    size = answer.get("X-Linked-Size") or (
+        "0" if "Location" in answer else answer.get("Content-Length", "0")
+    )
     return download.Source(url, int(size), etag if SHA256.fullmatch(etag) else "", headers)

@@ -1,4 +1,5 @@
-"""A user's own vectors, standing among the encoders: they know the gallery's pictures and no others."""
+"""A user's own vectors, standing among the encoders: they know the gallery's pictures and no
+others."""
 
 from __future__ import annotations
 
@@ -27,9 +28,15 @@ class Imported(Encoder):
     def __init__(self, folder: Path) -> None:
         meta = store.read_meta(folder)
         if meta is None:
-            raise UserError(f"The vectors in {folder.name} can't be read.", fix="Import them again.")
+            raise UserError(
+                f"The vectors in {folder.name} can't be read.", fix="Import them again."
+            )
         self.folder, self.source, self.digest = folder, meta["source"], meta["sha256"]
-        self.name, self.title, self.dim = PREFIX + folder.name, meta.get("title") or folder.name, int(meta["dim"])
+        self.name, self.title, self.dim = (
+            PREFIX + folder.name,
+            meta.get("title") or folder.name,
+            int(meta["dim"]),
+        )
 
     def state(self) -> State:
         return State("ready", f"for {self.source} only")
@@ -38,16 +45,22 @@ class Imported(Encoder):
         return {**super().fingerprint(), "vectors": self.digest}
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
-        raise UserError(f"{self.name} are imported vectors: a new picture can't be encoded with them.")
+        raise UserError(
+            f"{self.name} are imported vectors: a new picture can't be encoded with them."
+        )
 
     def _encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
-        raise UserError(f"{self.name} are imported vectors: a new picture can't be encoded with them.")
+        raise UserError(
+            f"{self.name} are imported vectors: a new picture can't be encoded with them."
+        )
 
     def lookup(self) -> tuple[list[str], np.ndarray]:
-        """Ids, and float32 (n, dim): unit rows, and rows of zeros where a vector has no direction. Raises UserError where the
-        files are damaged."""
+        """Ids, and float32 (n, dim): unit rows, and rows of zeros where a vector has no direction.
+        Raises UserError where the files are damaged."""
         ids, vectors = self._stored()
-        largest = np.abs(vectors).max(axis=1, keepdims=True)  # so that no square is too large or too small for 32 bits
+        largest = np.abs(vectors).max(
+            axis=1, keepdims=True
+        )  # so that no square is too large or too small for 32 bits
         vectors = np.divide(vectors, largest, out=np.zeros_like(vectors), where=largest > 0)
         return ids, np.where(largest > 0, unit_rows(vectors, self.name), np.float32(0))
 
@@ -69,7 +82,9 @@ class Imported(Encoder):
             if vectors.shape != (len(ids), self.dim):
                 raise ValueError(f"vectors of shape {vectors.shape} for {len(ids)} ids")
         except store.UNREADABLE as error:
-            raise UserError(f"The vectors {self.name} can't be read ({error}).", fix="Import them again.") from error
+            raise UserError(
+                f"The vectors {self.name} can't be read ({error}).", fix="Import them again."
+            ) from error
         return ids, vectors
 
 
@@ -79,7 +94,11 @@ def home() -> Path:
 
 
 def _names() -> list[str]:
-    return [PREFIX + folder.name for folder in store.listed(home()) if store.read_meta(folder) is not None]
+    return [
+        PREFIX + folder.name
+        for folder in store.listed(home())
+        if store.read_meta(folder) is not None
+    ]
 
 
 def _find(name: str) -> Imported | None:

@@ -1,4 +1,5 @@
-"""What pretrained networks share, whichever library they come from: weights, pixels, options, precision."""
+"""What pretrained networks share, whichever library they come from: weights, pixels, options,
+precision."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ HELD = ("_model", "_lock")
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What is known of pretrained weights without importing torch: one row of a table, checked by tests."""
+    """What is known of pretrained weights without importing torch: one row of a table, checked by
+    tests."""
 
     name: str
     title: str
@@ -43,7 +45,8 @@ class Listed:
 class Network(Encoder):
     """A pretrained network without its classifier.
 
-    A child gives what its library knows: ``_library``, ``_preprocess`` and ``_dim`` for names off the table, ``_fetch``,
+    A child gives what its library knows: ``_library``, ``_preprocess`` and ``_dim`` for names off
+        the table, ``_fetch``,
     ``_build`` and ``_features``. Options of the name: ``pool`` and ``size``.
     """
 
@@ -51,15 +54,29 @@ class Network(Encoder):
     batch = 32
     _library = ""
 
-    def __init__(self, weights_name: str, options: dict[str, str], listed: Listed | None = None) -> None:
+    def __init__(
+        self, weights_name: str, options: dict[str, str], listed: Listed | None = None
+    ) -> None:
         self.weights_name, self.name = weights_name, opt.join(weights_name, options)
         opt.refuse_unknown(weights_name, options, ("pool", "size", opt.LAST))
-        self.pool = opt.choice(weights_name, "pool", options["pool"], ALL) if "pool" in options else None
-        self.size = opt.whole(weights_name, "size", options["size"], 32, 1024) if "size" in options else None
+        self.pool = (
+            opt.choice(weights_name, "pool", options["pool"], ALL) if "pool" in options else None
+        )
+        self.size = (
+            opt.whole(weights_name, "size", options["size"], 32, 1024)
+            if "size" in options
+            else None
+        )
         self.listed = listed
-        self.title = (listed.title if listed else weights_name) + self.name.removeprefix(weights_name).replace(":", ", ", 1)
+        self.title = (listed.title if listed else weights_name) + self.name.removeprefix(
+            weights_name
+        ).replace(":", ", ", 1)
         self.family = listed.family if listed else "network"
-        self.about = listed.about if listed else f"The network {weights_name} of {self._library}, named by you."
+        self.about = (
+            listed.about
+            if listed
+            else f"The network {weights_name} of {self._library}, named by you."
+        )
         self._model: torch.nn.Module | None = None
         self._lock = threading.RLock()
 
@@ -85,7 +102,8 @@ class Network(Encoder):
 
     @cached_property
     def form(self) -> str:
-        """The number format it runs in: fixed for this object when first asked, so that its vectors stay of one kind."""
+        """The number format it runs in: fixed for this object when first asked, so that its vectors
+        stay of one kind."""
         return precision.recorded(self)
 
     @property
@@ -95,7 +113,9 @@ class Network(Encoder):
     def state(self) -> State:
         for package in ("torch", self._library):
             if find_spec(package) is None:
-                return State("unavailable", f"{package} is not installed: pip install -r requirements.txt")
+                return State(
+                    "unavailable", f"{package} is not installed: pip install -r requirements.txt"
+                )
         if self.ready:
             return State("ready")
         return weights.state(self.weights_name, self.listed.megabytes * 10**6 if self.listed else 0)
@@ -110,11 +130,16 @@ class Network(Encoder):
         return weights.found(self.weights_name)
 
     def _tensors(self, path: Path) -> dict[str, torch.Tensor]:
-        """What the weights file holds, under the names of the library. Raises UserError where it is damaged."""
+        """What the weights file holds, under the names of the library. Raises UserError where it is
+        damaged."""
         return weights.read(path)
 
     def fingerprint(self) -> dict:
-        causes = {"weights": self.weights_digest(), "preprocess": self.preprocess.record(), "precision": self.form}
+        causes = {
+            "weights": self.weights_digest(),
+            "preprocess": self.preprocess.record(),
+            "precision": self.form,
+        }
         return {**super().fingerprint(), **causes}
 
     def load(self, progress: Progress | None = None) -> None:
@@ -127,15 +152,20 @@ class Network(Encoder):
         with self._lock:
             if self._model is not None:
                 return
-            self._model = forms.converted(forms.placed(self._folded(self.published(progress))), self.form)
+            self._model = forms.converted(
+                forms.placed(self._folded(self.published(progress))), self.form
+            )
 
     def published(self, progress: Progress | None = None) -> torch.nn.Module:
-        """A new network with the weights as they were published, in fp32: what training starts from. Raises as ``load``."""
+        """A new network with the weights as they were published, in fp32: what training starts
+        from. Raises as ``load``."""
         path = self._file() or self._fetch(progress)
         return self._build(self._tensors(path), path).eval().requires_grad_(False)
 
     def _folded(self, model: torch.nn.Module) -> torch.nn.Module:
-        noise = np.random.default_rng(0).integers(0, 256, (1, self.side, self.side, 3), dtype=np.uint8)
+        noise = np.random.default_rng(0).integers(
+            0, 256, (1, self.side, self.side, 3), dtype=np.uint8
+        )
         return folding.folded(model, self._features, self._normalised(noise, model))
 
     def use_precision(self, form: str) -> None:
@@ -148,7 +178,8 @@ class Network(Encoder):
                 self._model = forms.converted(self._model, form)
 
     def run(self, batch: Sequence[np.ndarray], model: torch.nn.Module, form: str) -> np.ndarray:
-        """Prepared pictures through ``model`` in a given number format -> float32 (n, dim), not normalised."""
+        """Prepared pictures through ``model`` in a given number format -> float32 (n, dim), not
+        normalised."""
         return forms.run(model, self._features, self._normalised(batch, model), form)
 
     @property
@@ -169,7 +200,10 @@ class Network(Encoder):
 
         device = next(model.parameters()).device
         pixels = torch.from_numpy(np.stack(batch)).to(device).permute(0, 3, 1, 2).float() / 255.0
-        mean, std = (torch.tensor(v, device=device).view(1, -1, 1, 1) for v in (self.preprocess.mean, self.preprocess.std))
+        mean, std = (
+            torch.tensor(v, device=device).view(1, -1, 1, 1)
+            for v in (self.preprocess.mean, self.preprocess.std)
+        )
         return (pixels - mean) / std
 
     @abstractmethod
@@ -178,7 +212,8 @@ class Network(Encoder):
 
     @abstractmethod
     def _dim(self) -> int:
-        """Length of the vectors with the options given. Raises UserError where the network can't take them."""
+        """Length of the vectors with the options given. Raises UserError where the network can't
+        take them."""
 
     @abstractmethod
     def _fetch(self, progress: Progress | None) -> Path:

@@ -1,4 +1,5 @@
-"""Options behind a colon that change the vector: ``resnet50.tv_in1k:pool=gem,size=288``, ``hsv.12x4x4:pca=64``."""
+"""Options behind a colon that change the vector: ``resnet50.tv_in1k:pool=gem,size=288``,
+``hsv.12x4x4:pca=64``."""
 
 from __future__ import annotations
 
@@ -21,7 +22,10 @@ def split(name: str) -> tuple[str, dict[str, str]]:
     for part in rest.split(",") if colon else []:
         key, _, value = (text.strip() for text in part.partition("="))
         if not key or not value:
-            raise UserError(f"{part!r} in {name!r} is not an option.", "Options are key=value, with commas between.")
+            raise UserError(
+                f"{part!r} in {name!r} is not an option.",
+                "Options are key=value, with commas between.",
+            )
         if key in options:
             raise UserError(f"The option {key} stands twice in {name!r}.", fix="Give it once.")
         options[key] = value
@@ -44,12 +48,17 @@ def refuse_unknown(name: str, options: dict[str, str], allowed: Iterable[str]) -
 def choice(name: str, key: str, value: str, allowed: Iterable[str]) -> str:
     """``value``, if it is one of ``allowed``."""
     if value not in allowed:
-        raise UserError(f"{key}={value} can't be used with {name}.", f"{key} is one of: {', '.join(allowed)}.")
+        raise UserError(
+            f"{key}={value} can't be used with {name}.", f"{key} is one of: {', '.join(allowed)}."
+        )
     return value
 
 
 def whole(name: str, key: str, value: str, low: int, high: int) -> int:
     """``value`` as a whole number from ``low`` to ``high``."""
     if not (value.isascii() and value.isdigit() and low <= int(value[:9]) <= high):
-        raise UserError(f"{key}={value} can't be used with {name}.", f"{key} is a whole number from {low} to {high}.")
+        raise UserError(
+            f"{key}={value} can't be used with {name}.",
+            f"{key} is a whole number from {low} to {high}.",
+        )
     return int(value)

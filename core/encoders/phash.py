@@ -22,11 +22,15 @@ class _Hash(Encoder):
 
 @register
 class PerceptualHash(_Hash):
-    """The 16 x 16 lowest cosine frequencies of a 64 x 64 grey picture against their median (ImageHash ``phash``)."""
+    """The 16 x 16 lowest cosine frequencies of a 64 x 64 grey picture against their median
+    (ImageHash ``phash``)."""
 
     name = "phash.16x16"
     title = "Perceptual hash"
-    about = "256 bits of coarse light and dark: finds copies that were resized or recompressed, not similar things."
+    about = (
+        "256 bits of coarse light and dark: finds copies that were resized or recompressed, not"
+        " similar things."
+    )
     side = 64
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
@@ -37,11 +41,15 @@ class PerceptualHash(_Hash):
 
 @register
 class DifferenceHash(_Hash):
-    """Whether each of 16 x 16 grey pixels is darker than its right neighbour (ImageHash ``dhash``)."""
+    """Whether each of 16 x 16 grey pixels is darker than its right neighbour (ImageHash
+    ``dhash``)."""
 
     name = "dhash.16x16"
     title = "Difference hash"
-    about = "256 bits of where it gets lighter from left to right: finds copies, quick and robust to brightness."
+    about = (
+        "256 bits of where it gets lighter from left to right: finds copies, quick and robust to"
+        " brightness."
+    )
     side = 17
 
     def prepare(self, image: np.ndarray) -> np.ndarray:

@@ -14,7 +14,8 @@ GEM_POWER = 3.0
 
 
 def allowed(ndim: int, prefix: int) -> tuple[str, ...]:
-    """What can pool features of ``ndim`` dimensions (4 = a map, 3 = tokens) with ``prefix`` tokens before the patches."""
+    """What can pool features of ``ndim`` dimensions (4 = a map, 3 = tokens) with ``prefix`` tokens
+    before the patches."""
     if ndim == 4:
         return MAP
     return TOKENS if prefix else TOKENS[1:]
@@ -23,8 +24,8 @@ def allowed(ndim: int, prefix: int) -> tuple[str, ...]:
 def pool(features: torch.Tensor, kind: str, prefix: int = 0) -> torch.Tensor:
     """(n, channels, h, w) or (n, tokens, channels) -> (n, channels).
 
-    ``gem`` is the generalised mean with power 3 over values clamped to be positive (Radenovic et al., TPAMI 2019);
-    ``cls`` is the first token; ``avg`` and ``max`` are over the patches alone.
+    ``gem`` is the generalised mean with power 3 over values clamped to be positive (Radenovic et
+    al., TPAMI 2019); ``cls`` is the first token; ``avg`` and ``max`` are over the patches alone.
     """
     if features.ndim == 3:
         if kind == "cls":

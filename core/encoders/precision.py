@@ -1,7 +1,9 @@
-"""Number formats of a network: half the bits where that is faster here and changes nothing that matters.
+"""Number formats of a network: half the bits where that is faster here and changes nothing that
+matters.
 
-bf16 keeps 8 bits of a number. Some networks do not mind, others rank differently; some processors gain six times, others
-lose. So it is measured, for each network on each machine, on a sample of the gallery, and the figures are kept.
+bf16 keeps 8 bits of a number. Some networks do not mind, others rank differently; some processors
+gain six times, others lose. So it is measured, for each network on each machine, on a sample of the
+gallery, and the figures are kept.
 """
 
 from __future__ import annotations
@@ -22,13 +24,15 @@ log = logging.getLogger(__name__)
 ENV = "LOOKALIKE_PRECISION"
 FP32 = "fp32"
 DRIVERS = ("/proc/driver/nvidia", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")
-"""What a driver leaves on Linux: NVIDIA's own, in a container, under Windows, and AMD's (torch calls that cuda too)."""
+"""What a driver leaves on Linux: NVIDIA's own, in a container, under Windows, and AMD's (torch
+calls that cuda too)."""
 KNOWN = (FP32, "bf16-autocast", "bf16-weights", "fp16-autocast")
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A decision and the measurements behind it. ``rates`` in pictures per second; overlap of the top 10 with fp32."""
+    """A decision and the measurements behind it. ``rates`` in pictures per second; overlap of the
+    top 10 with fp32."""
 
     form: str
     reason: str
@@ -81,18 +85,25 @@ def forced() -> Record | None:
         return None
     kinds = {FP32: FP32, "bf16": "bf16-autocast"}
     if wish not in kinds:
-        raise UserError(f"{ENV}={wish} is set.", f"It may be: {', '.join(kinds)}.", "Unset it to have it measured.")
+        raise UserError(
+            f"{ENV}={wish} is set.",
+            f"It may be: {', '.join(kinds)}.",
+            "Unset it to have it measured.",
+        )
     return Record(kinds[wish], f"forced by {ENV}")
 
 
 def _path(encoder: Measured) -> Path:
-    key = store.fingerprint({"name": encoder.name, "weights": encoder.weights_digest(), "device": device_name()})
+    key = store.fingerprint(
+        {"name": encoder.name, "weights": encoder.weights_digest(), "device": device_name()}
+    )
     return store.root() / "cache" / "precision" / f"{key}.json"
 
 
 @cache
 def device_kind() -> str:
-    """``cuda`` where a GPU can be used, else ``cpu``. Looks for a driver first, so that without one torch stays out."""
+    """``cuda`` where a GPU can be used, else ``cpu``. Looks for a driver first, so that without one
+    torch stays out."""
     if platform.system() == "Linux" and not any(map(os.path.exists, DRIVERS)):
         return "cpu"
     import torch

@@ -1,4 +1,5 @@
-"""From a picture to the square of pixels that a network was trained on, as the weights' own record says."""
+"""From a picture to the square of pixels that a network was trained on, as the weights' own record
+says."""
 
 from __future__ import annotations
 
@@ -19,14 +20,17 @@ FILTERS = {
     "hamming": Image.Resampling.HAMMING,
 }
 LONGEST = 8
-"""Beyond this ratio of sides only what the crop will keep is resampled: a 20,000 x 1 strip would need gigabytes."""
+"""Beyond this ratio of sides only what the crop will keep is resampled: a 20,000 x 1 strip would
+need gigabytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preprocess:
-    """One record of preprocessing: resize to ``resize``, crop ``size`` (both pixels), then (x / 255 - mean) / std.
+    """One record of preprocessing: resize to ``resize``, crop ``size`` (both pixels), then (x / 255
+    - mean) / std.
 
-    ``mode`` is timm's: ``center`` scales the short side, ``squash`` both sides, ``border`` the long side and pads.
+    ``mode`` is timm's: ``center`` scales the short side, ``squash`` both sides, ``border`` the long
+    side and pads.
     """
 
     size: int
@@ -47,7 +51,8 @@ class Preprocess:
         return replace(self, size=size, resize=math.floor(size * self.resize / self.size))
 
     def pixels(self, image: np.ndarray) -> np.ndarray:
-        """RGB uint8 (h, w, 3) of any shape -> RGB uint8 (size, size, 3), as torchvision's transforms do on a PIL image."""
+        """RGB uint8 (h, w, 3) of any shape -> RGB uint8 (size, size, 3), as torchvision's
+        transforms do on a PIL image."""
         picture, kind = Image.fromarray(image), FILTERS[self.interpolation]
         if self.mode == "squash":
             return np.asarray(_centre(picture.resize((self.resize, self.resize), kind), self.size))
@@ -58,19 +63,28 @@ class Preprocess:
             return self._strip(picture, (width, height), kind)
         return np.asarray(_centre(picture.resize((width, height), kind), self.size))
 
-    def _strip(self, picture: Image.Image, scaled: tuple[int, int], kind: Image.Resampling) -> np.ndarray:
+    def _strip(
+        self, picture: Image.Image, scaled: tuple[int, int], kind: Image.Resampling
+    ) -> np.ndarray:
         """Resize and crop in one step: the same samples as one after the other, to a rounding."""
         box: list[float] = []
         for length, whole in zip(picture.size, scaled, strict=True):
             first = round((whole - self.size) / 2.0)
             box = [*box, first * length / whole, (first + self.size) * length / whole]
-        return np.asarray(picture.resize((self.size, self.size), kind, box=(box[0], box[2], box[1], box[3])))
+        return np.asarray(
+            picture.resize((self.size, self.size), kind, box=(box[0], box[2], box[1], box[3]))
+        )
 
     def _bordered(self, picture: Image.Image, kind: Image.Resampling) -> np.ndarray:
         scale = self.resize / max(picture.size)
         width, height = (max(1, round(length * scale)) for length in picture.size)
-        paper = Image.new("RGB", (self.size, self.size), tuple(round(255 * value) for value in self.mean))
-        paper.paste(picture.resize((width, height), kind), ((self.size - width) // 2, (self.size - height) // 2))
+        paper = Image.new(
+            "RGB", (self.size, self.size), tuple(round(255 * value) for value in self.mean)
+        )
+        paper.paste(
+            picture.resize((width, height), kind),
+            ((self.size - width) // 2, (self.size - height) // 2),
+        )
         return np.asarray(paper)
 
 
@@ -82,10 +96,20 @@ def from_timm(config: dict, name: str) -> Preprocess:
     """
     channels, height, width = config["input_size"]
     if channels != 3 or height != width:
-        raise UserError(f"{name} takes {channels} x {height} x {width}.", "Networks for square RGB pictures can be used.")
+        raise UserError(
+            f"{name} takes {channels} x {height} x {width}.",
+            "Networks for square RGB pictures can be used.",
+        )
     kind = config["interpolation"] if config["interpolation"] in FILTERS else "bilinear"
     resize = math.floor(height / (config["crop_pct"] or 1.0))
-    return Preprocess(height, resize, kind, tuple(config["mean"]), tuple(config["std"]), config.get("crop_mode") or "center")
+    return Preprocess(
+        height,
+        resize,
+        kind,
+        tuple(config["mean"]),
+        tuple(config["std"]),
+        config.get("crop_mode") or "center",
+    )
 
 
 def _short_side(size: tuple[int, int], target: int) -> tuple[int, int]:

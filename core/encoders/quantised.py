@@ -1,4 +1,5 @@
-"""Weights stored in 8 bits: each row of a matrix (an output channel of a convolution) as int8 with a scale of its own.
+"""Weights stored in 8 bits: each row of a matrix (an output channel of a convolution) as int8 with
+a scale of its own.
 
 Half the size of half precision; the network computes as before, for it is unpacked to float32.
 """
@@ -18,7 +19,8 @@ LEVELS = 127
 
 
 def pack(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """A state dict with every large matrix as int8 (same shape) and ``name#scale`` float32 (rows,); others small."""
+    """A state dict with every large matrix as int8 (same shape) and ``name#scale`` float32 (rows,);
+    others small."""
     import torch
 
     made: dict[str, torch.Tensor] = {}
@@ -38,15 +40,20 @@ def _rows(value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
     flat = value.flatten(1)
     scale = flat.abs().amax(dim=1).clamp(min=1e-12) / LEVELS
-    return (flat / scale[:, None]).round().clamp(-LEVELS, LEVELS).to(torch.int8).reshape(value.shape), scale
+    return (flat / scale[:, None]).round().clamp(-LEVELS, LEVELS).to(torch.int8).reshape(
+        value.shape
+    ), scale
 
 
 def unpack(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The state dict that :func:`pack` was given, to its precision; one that was not packed comes back as it is."""
+    """The state dict that :func:`pack` was given, to its precision; one that was not packed comes
+    back as it is."""
     made = {}
     for name, value in state.items():
         if name.endswith(SCALE):
             continue
         scale = state.get(name + SCALE)
-        made[name] = value if scale is None else value.float() * scale.view(-1, *[1] * (value.ndim - 1))
+        made[name] = (
+            value if scale is None else value.float() * scale.view(-1, *[1] * (value.ndim - 1))
+        )
     return made

@@ -28,38 +28,104 @@ HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 CLASSES = "Trained to name 1,000 kinds of things"
 
-TABLE = {row.name: row for row in (
-    Listed("resnet50.tv_in1k", "ResNet-50", "convnet", f"{CLASSES}: the classic of image search.", 2048, 103,
-           Preprocess(224, 256, "bilinear", *IMAGENET)),
-    Listed("vgg16.tv_in1k", "VGG-16", "convnet", f"{CLASSES}, 2014: large, slow, strong on texture and style.", 4096, 554,
-           Preprocess(224, 256, "bilinear", *IMAGENET)),
-    Listed("vit_base_patch16_224.augreg2_in21k_ft_in1k", "ViT-B/16", "transformer",
-           "Trained on 21,000 kinds of things: sees the whole picture at once.", 768, 346,
-           Preprocess(224, 248, "bicubic", *HALF)),
-    Listed("vit_small_patch14_dinov2.lvd142m", "DINOv2 ViT-S/14", "self-supervised",
-           "Learned without labels from 142 million pictures: strong on the same object and on fine detail. 518 pixels; "
-           "add :size=224 for speed.", 384, 88, Preprocess(518, 518, "bicubic", *IMAGENET)),
-    Listed("vit_base_patch16_clip_224.openai", "CLIP ViT-B/16", "language",
-           "Learned from pictures with their captions: finds the same idea, even drawn differently.", 512, 345,
-           Preprocess(224, 248, "bicubic", *CLIP)),
-    Listed("vit_base_patch16_siglip_224.webli", "SigLIP ViT-B/16", "language",
-           "Learned from pictures with their captions, with another loss than CLIP.", 768, 372,
-           Preprocess(224, 248, "bicubic", *HALF)),
-    Listed("convnext_tiny.fb_in1k", "ConvNeXt-T", "convnet", f"{CLASSES}: a convolutional network of the 2020s.", 768, 114,
-           Preprocess(224, 256, "bicubic", *IMAGENET)),
-    Listed("efficientnet_b0.ra_in1k", "EfficientNet-B0", "convnet", f"{CLASSES}: small and quick.", 1280, 21,
-           Preprocess(224, 256, "bicubic", *IMAGENET)),
-    Listed("mobilenetv3_large_100.ra_in1k", "MobileNetV3", "convnet", f"{CLASSES}: made for telephones.", 1280, 22,
-           Preprocess(224, 256, "bicubic", *IMAGENET)),
-)}  # fmt: skip
+TABLE = {
+    row.name: row
+    for row in (
+        Listed(
+            "resnet50.tv_in1k",
+            "ResNet-50",
+            "convnet",
+            f"{CLASSES}: the classic of image search.",
+            2048,
+            103,
+            Preprocess(224, 256, "bilinear", *IMAGENET),
+        ),
+        Listed(
+            "vgg16.tv_in1k",
+            "VGG-16",
+            "convnet",
+            f"{CLASSES}, 2014: large, slow, strong on texture and style.",
+            4096,
+            554,
+            Preprocess(224, 256, "bilinear", *IMAGENET),
+        ),
+        Listed(
+            "vit_base_patch16_224.augreg2_in21k_ft_in1k",
+            "ViT-B/16",
+            "transformer",
+            "Trained on 21,000 kinds of things: sees the whole picture at once.",
+            768,
+            346,
+            Preprocess(224, 248, "bicubic", *HALF),
+        ),
+        Listed(
+            "vit_small_patch14_dinov2.lvd142m",
+            "DINOv2 ViT-S/14",
+            "self-supervised",
+            "Learned without labels from 142 million pictures: strong on the same object and on"
+            " fine detail. 518 pixels; add :size=224 for speed.",
+            384,
+            88,
+            Preprocess(518, 518, "bicubic", *IMAGENET),
+        ),
+        Listed(
+            "vit_base_patch16_clip_224.openai",
+            "CLIP ViT-B/16",
+            "language",
+            "Learned from pictures with their captions: finds the same idea, even drawn"
+            " differently.",
+            512,
+            345,
+            Preprocess(224, 248, "bicubic", *CLIP),
+        ),
+        Listed(
+            "vit_base_patch16_siglip_224.webli",
+            "SigLIP ViT-B/16",
+            "language",
+            "Learned from pictures with their captions, with another loss than CLIP.",
+            768,
+            372,
+            Preprocess(224, 248, "bicubic", *HALF),
+        ),
+        Listed(
+            "convnext_tiny.fb_in1k",
+            "ConvNeXt-T",
+            "convnet",
+            f"{CLASSES}: a convolutional network of the 2020s.",
+            768,
+            114,
+            Preprocess(224, 256, "bicubic", *IMAGENET),
+        ),
+        Listed(
+            "efficientnet_b0.ra_in1k",
+            "EfficientNet-B0",
+            "convnet",
+            f"{CLASSES}: small and quick.",
+            1280,
+            21,
+            Preprocess(224, 256, "bicubic", *IMAGENET),
+        ),
+        Listed(
+            "mobilenetv3_large_100.ra_in1k",
+            "MobileNetV3",
+            "convnet",
+            f"{CLASSES}: made for telephones.",
+            1280,
+            22,
+            Preprocess(224, 256, "bicubic", *IMAGENET),
+        ),
+    )
+}
 SHAPE = re.compile(r"[a-z0-9_]+(\.(?!imagenet1k_)[a-z0-9_]+)?")
 """What a name of timm looks like; the tags that are excluded are torchvision's."""
 
 
 class TimmNetwork(Network):
-    """A network of timm; without options its vector is what timm gives with the classifier taken off.
+    """A network of timm; without options its vector is what timm gives with the classifier taken
+    off.
 
-    Networks trained with captions (CLIP and its kin) keep the last layer, whose output is what their training compares.
+    Networks trained with captions (CLIP and its kin) keep the last layer, whose output is what
+    their training compares.
     """
 
     _library = "timm"
@@ -73,8 +139,10 @@ class TimmNetwork(Network):
     def _fetch(self, progress: Progress | None) -> Path:
         config = _config(self.weights_name)
         if not config.hf_hub_id:
-            raise UserError(f"timm publishes no weights file for {self.weights_name} on the hub.",
-                            fix=f"Put one by hand at {weights.shown(self.weights_name)}.")  # fmt: skip
+            raise UserError(
+                f"timm publishes no weights file for {self.weights_name} on the hub.",
+                fix=f"Put one by hand at {weights.shown(self.weights_name)}.",
+            )
         return hub.fetch(self.weights_name, config.hf_hub_id, config.hf_hub_filename, progress)
 
     def _build(self, state: dict[str, torch.Tensor], path: Path) -> torch.nn.Module:
@@ -87,11 +155,19 @@ class TimmNetwork(Network):
 
 
 class PackagedNetwork(TimmNetwork):
-    """A network of timm whose weights a package brings: ready offline. Without the package it downloads like any other."""
+    """A network of timm whose weights a package brings: ready offline. Without the package it
+    downloads like any other."""
 
     def __init__(self, row: packaged.Package, options: dict[str, str]) -> None:
-        listed = Listed(row.model, row.title, "convnet", f"{CLASSES}. Its weights come with the installation.", row.dim,
-                        round(row.bytes / 1e6), row.preprocess)  # fmt: skip
+        listed = Listed(
+            row.model,
+            row.title,
+            "convnet",
+            f"{CLASSES}. Its weights come with the installation.",
+            row.dim,
+            round(row.bytes / 1e6),
+            row.preprocess,
+        )
         super().__init__(row.model, options, listed)
         self.row = row
 
@@ -103,8 +179,16 @@ class PackagedNetwork(TimmNetwork):
     def card(self) -> dict:
         """Where the weights come from, and what they may be used for."""
         row = self.row
-        return {"name": row.model, "title": row.title, "data": [{"name": row.trained_on}], "source": row.source,
-                "package": row.requirement, "file": row.file, "sha256": row.sha256, "licence": row.licence}  # fmt: skip
+        return {
+            "name": row.model,
+            "title": row.title,
+            "data": [{"name": row.trained_on}],
+            "source": row.source,
+            "package": row.requirement,
+            "file": row.file,
+            "sha256": row.sha256,
+            "licence": row.licence,
+        }
 
     def state(self) -> State:
         found = super().state()
@@ -132,24 +216,38 @@ def _shapes(name: str) -> tuple[tuple[str, torch.Size], ...]:
     import timm
     import torch
 
-    with torch.random.fork_rng(devices=[]):  # on the meta device the first weights would import torch's compiler
-        return tuple((key, value.shape) for key, value in timm.create_model(name).state_dict().items())
+    with torch.random.fork_rng(
+        devices=[]
+    ):  # on the meta device the first weights would import torch's compiler
+        return tuple(
+            (key, value.shape) for key, value in timm.create_model(name).state_dict().items()
+        )
 
 
-def _create(name: str, size: int | None, state: dict | None = None, path: Path | None = None) -> torch.nn.Module:
-    """timm's network, with every weight from ``state`` (strictly: one that is missing would be random)."""
+def _create(
+    name: str, size: int | None, state: dict | None = None, path: Path | None = None
+) -> torch.nn.Module:
+    """timm's network, with every weight from ``state`` (strictly: one that is missing would be
+    random)."""
     lean.load()
     import timm
 
     wish = {"img_size": size} if size and _config(name).fixed_input_size else {}
-    given = {"pretrained": True, "pretrained_cfg_overlay": {"state_dict": state}} if state is not None else {}
+    given = (
+        {"pretrained": True, "pretrained_cfg_overlay": {"state_dict": state}}
+        if state is not None
+        else {}
+    )
     logging.getLogger("timm").setLevel(logging.WARNING)
     try:
         return timm.create_model(name, **given, **wish)
     except Exception as error:  # timm says no in many ways: assertion, key, type, runtime
         if state is not None:
             raise weights.misfit(path, name, error) from error
-        raise UserError(f"{name} can't be made{f' for size={size}' if size else ''}: {error}", fix=_other_size(name)) from error
+        raise UserError(
+            f"{name} can't be made{f' for size={size}' if size else ''}: {error}",
+            fix=_other_size(name),
+        ) from error
 
 
 def _take_head_off(model: torch.nn.Module, name: str) -> None:
@@ -158,11 +256,14 @@ def _take_head_off(model: torch.nn.Module, name: str) -> None:
 
 
 def _has_projection(name: str) -> bool:
-    """Whether the last layer leads to the space that pictures and captions share, not to classes."""
+    """Whether the last layer leads to the space that pictures and captions share, not to
+    classes."""
     return "clip" in name and _config(name).num_classes not in (0, 1000, 11821, 21841, 21843)
 
 
-def _features(model: torch.nn.Module, pixels: torch.Tensor, pool: str | None, name: str) -> torch.Tensor:
+def _features(
+    model: torch.nn.Module, pixels: torch.Tensor, pool: str | None, name: str
+) -> torch.Tensor:
     if pool is None:
         return model(pixels)
     found, prefix = model.forward_features(pixels), getattr(model, "num_prefix_tokens", 0)
@@ -186,7 +287,9 @@ def _dim(name: str, pool: str | None, size: int | None) -> int:
         except UserError:
             raise
         except Exception as error:
-            raise UserError(f"{name} can't take pictures of {side} x {side}: {error}", fix=_other_size(name)) from error
+            raise UserError(
+                f"{name} can't take pictures of {side} x {side}: {error}", fix=_other_size(name)
+            ) from error
 
 
 def _other_size(name: str) -> str:
@@ -221,7 +324,11 @@ def _find(name: str) -> TimmNetwork | None:
         return PackagedNetwork(packaged.PACKAGES[base], options)
     if base in TABLE:
         return TimmNetwork(base, options, TABLE[base])
-    if not SHAPE.fullmatch(base) or find_spec("timm") is None or (weights.folder(base) / "card.json").exists():
+    if (
+        not SHAPE.fullmatch(base)
+        or find_spec("timm") is None
+        or (weights.folder(base) / "card.json").exists()
+    ):
         return None
     full = _full_name(base)
     if full in packaged.PACKAGES:
@@ -231,7 +338,8 @@ def _find(name: str) -> TimmNetwork | None:
 
 @cache
 def _full_name(base: str) -> str | None:
-    """``architecture.tag`` of a name that timm has weights for; a bare architecture means its usual tag."""
+    """``architecture.tag`` of a name that timm has weights for; a bare architecture means its usual
+    tag."""
     lean.load()
     import timm
 

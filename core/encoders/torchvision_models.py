@@ -1,4 +1,5 @@
-"""Pretrained networks of torchvision, with torchvision's own weights: ``architecture.weights``, in small letters."""
+"""Pretrained networks of torchvision, with torchvision's own weights: ``architecture.weights``, in
+small letters."""
 
 from __future__ import annotations
 
@@ -23,14 +24,38 @@ if TYPE_CHECKING:
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 CLASSES = "Trained to name 1,000 kinds of things"
-TABLE = {row.name: row for row in (
-    Listed("resnet50.imagenet1k_v2", "ResNet-50 (torchvision v2)", "convnet", f"{CLASSES}, with torchvision's newer recipe.",
-           2048, 103, Preprocess(224, 232, "bilinear", *IMAGENET)),
-    Listed("vgg16.imagenet1k_v1", "VGG-16 (torchvision)", "convnet", f"{CLASSES}, 2014: large, slow, strong on texture.",
-           4096, 553, Preprocess(224, 256, "bilinear", *IMAGENET)),
-    Listed("vit_b_16.imagenet1k_v1", "ViT-B/16 (torchvision)", "transformer", f"{CLASSES}: sees the whole picture at once.",
-           768, 346, Preprocess(224, 256, "bilinear", *IMAGENET)),
-)}  # fmt: skip
+TABLE = {
+    row.name: row
+    for row in (
+        Listed(
+            "resnet50.imagenet1k_v2",
+            "ResNet-50 (torchvision v2)",
+            "convnet",
+            f"{CLASSES}, with torchvision's newer recipe.",
+            2048,
+            103,
+            Preprocess(224, 232, "bilinear", *IMAGENET),
+        ),
+        Listed(
+            "vgg16.imagenet1k_v1",
+            "VGG-16 (torchvision)",
+            "convnet",
+            f"{CLASSES}, 2014: large, slow, strong on texture.",
+            4096,
+            553,
+            Preprocess(224, 256, "bilinear", *IMAGENET),
+        ),
+        Listed(
+            "vit_b_16.imagenet1k_v1",
+            "ViT-B/16 (torchvision)",
+            "transformer",
+            f"{CLASSES}: sees the whole picture at once.",
+            768,
+            346,
+            Preprocess(224, 256, "bilinear", *IMAGENET),
+        ),
+    )
+}
 SHAPE = re.compile(r"[a-z0-9_]+\.imagenet1k_[a-z0-9_]+")
 
 
@@ -58,7 +83,9 @@ class TorchvisionNetwork(Network):
         return model
 
     def _features(self, model: torch.nn.Module, pixels: torch.Tensor) -> torch.Tensor:
-        with self._lock:  # pooling listens inside the model, and another thread may be listening too
+        with (
+            self._lock
+        ):  # pooling listens inside the model, and another thread may be listening too
             return _features(model, pixels, self.pool, self.weights_name)
 
 
@@ -76,7 +103,11 @@ def _record(name: str) -> Preprocess:
     """torchvision's own transforms, read out."""
     recipe = _weights(name).transforms()
     return Preprocess(
-        recipe.crop_size[0], recipe.resize_size[0], recipe.interpolation.value, tuple(recipe.mean), tuple(recipe.std)
+        recipe.crop_size[0],
+        recipe.resize_size[0],
+        recipe.interpolation.value,
+        tuple(recipe.mean),
+        tuple(recipe.std),
     )
 
 
@@ -86,21 +117,29 @@ def _create(name: str, size: int | None) -> torch.nn.Module:
 
     architecture = name.partition(".")[0]
     if size and architecture.startswith("vit_") and size != _record(name).size:
-        raise UserError(f"{name} can't take pictures of {size} x {size}.", f"It takes {_record(name).size}.",
-                        "Leave size out, or take a ViT of timm, which can.")  # fmt: skip
+        raise UserError(
+            f"{name} can't take pictures of {size} x {size}.",
+            f"It takes {_record(name).size}.",
+            "Leave size out, or take a ViT of timm, which can.",
+        )
     return get_model(architecture, weights=None)
 
 
 def _take_head_off(model: torch.nn.Module) -> None:
     import torch
 
-    last = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)][-1]
+    last = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)][
+        -1
+    ]
     parent, _, child = last.rpartition(".")
     setattr(model.get_submodule(parent), child, torch.nn.Identity())
 
 
-def _features(model: torch.nn.Module, pixels: torch.Tensor, pool: str | None, name: str) -> torch.Tensor:
-    """The model's vector; with ``pool``, what goes into its own pooling (or comes out of a ViT's encoder) instead."""
+def _features(
+    model: torch.nn.Module, pixels: torch.Tensor, pool: str | None, name: str
+) -> torch.Tensor:
+    """The model's vector; with ``pool``, what goes into its own pooling (or comes out of a ViT's
+    encoder) instead."""
     if pool is None:
         return model(pixels)
     heard: list[torch.Tensor] = []
@@ -109,7 +148,9 @@ def _features(model: torch.nn.Module, pixels: torch.Tensor, pool: str | None, na
     elif hasattr(model, "class_token"):
         handle = model.encoder.register_forward_hook(lambda _, given, made: heard.append(made))
     else:
-        raise UserError(f"{name} has no option 'pool'.", "Networks with a last feature map or tokens have it.")
+        raise UserError(
+            f"{name} has no option 'pool'.", "Networks with a last feature map or tokens have it."
+        )
     try:
         model(pixels)
     finally:
@@ -143,11 +184,15 @@ def _find(name: str) -> TorchvisionNetwork | None:
 def _known(name: str) -> bool:
     """Whether torchvision has these weights, for a network that ends in a linear layer."""
     import torch
+
     lean.load()
     from torchvision.models import get_model_weights, list_models
 
     architecture, _, tag = name.partition(".")
-    if architecture not in list_models() or tag.upper() not in get_model_weights(architecture).__members__:
+    if (
+        architecture not in list_models()
+        or tag.upper() not in get_model_weights(architecture).__members__
+    ):
         return False
     with torch.device("meta"):
         return any(isinstance(module, torch.nn.Linear) for module in _create(name, None).modules())

@@ -1,4 +1,5 @@
-"""Networks that were trained here: each folder ``models/<architecture.tag>`` with a card is an encoder."""
+"""Networks that were trained here: each folder ``models/<architecture.tag>`` with a card is an
+encoder."""
 
 from __future__ import annotations
 
@@ -58,14 +59,19 @@ class Trained(Encoder):
 
     @cached_property
     def form(self) -> str:
-        """The number format it encodes in: fixed for this object when first asked, so that its vectors stay of one kind."""
+        """The number format it encodes in: fixed for this object when first asked, so that its
+        vectors stay of one kind."""
         return precision.recorded(self)
 
     def weights_digest(self) -> str:
         return self.card["sha256"]
 
     def fingerprint(self) -> dict:
-        causes = {"weights": self.card["sha256"], "network": self.card["network"], "trained": VERSION}
+        causes = {
+            "weights": self.card["sha256"],
+            "network": self.card["network"],
+            "trained": VERSION,
+        }
         form = {"precision": self.form} if self.form != precision.FP32 else {}
         return {**super().fingerprint(), **causes, **form}
 
@@ -80,7 +86,8 @@ class Trained(Encoder):
 
     @property
     def model(self) -> torch.nn.Module:
-        """The network as it encodes, loaded. The one in fp32 is shared, so weights are rounded in a copy."""
+        """The network as it encodes, loaded. The one in fp32 is shared, so weights are rounded in a
+        copy."""
         if not self.form.endswith("weights"):
             return self._ready()
         if self._rounded is None:
@@ -88,7 +95,8 @@ class Trained(Encoder):
         return self._rounded
 
     def run(self, batch: Sequence[np.ndarray], model: torch.nn.Module, form: str) -> np.ndarray:
-        """Prepared pictures through ``model`` in a given number format -> float32 (n, dim), not normalised."""
+        """Prepared pictures through ``model`` in a given number format -> float32 (n, dim), not
+        normalised."""
         return forms.run(model, lambda network, pixels: network(pixels), self._input(batch), form)
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
@@ -99,7 +107,8 @@ class Trained(Encoder):
         return self.run(batch, self.model, self.form)
 
     def reconstruct(self, images: Sequence[np.ndarray]) -> np.ndarray:
-        """An autoencoder's drawing of RGB uint8 pictures from their vectors: uint8 (n, size, size, 3). Raises UserError."""
+        """An autoencoder's drawing of RGB uint8 pictures from their vectors: uint8 (n, size, size,
+        3). Raises UserError."""
         import torch
 
         if self.card["network"]["kind"] != "autoencoder":
@@ -110,11 +119,14 @@ class Trained(Encoder):
         return from_output(drawn, self.blueprint).permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
     def distance(self, left: Sequence[np.ndarray], right: Sequence[np.ndarray]) -> np.ndarray:
-        """A siamese network's learned distance of pairs of RGB uint8 pictures: float32 (n,), 0 to 2. Raises UserError."""
+        """A siamese network's learned distance of pairs of RGB uint8 pictures: float32 (n,), 0 to
+        2. Raises UserError."""
         import torch
 
         if self.card["network"]["kind"] != "siamese":
-            raise UserError(f"{self.name} has learned no distance of pairs.", "Only a siamese network has.")
+            raise UserError(
+                f"{self.name} has learned no distance of pairs.", "Only a siamese network has."
+            )
         if len(left) != len(right):
             raise UserError(f"{len(left)} and {len(right)} pictures make no pairs.")
         one, two = ([self.prepare(image) for image in side] for side in (left, right))
@@ -123,7 +135,8 @@ class Trained(Encoder):
 
     @property
     def threshold(self) -> float | None:
-        """The distance below which a siamese network calls a pair the same, chosen on its validation pairs."""
+        """The distance below which a siamese network calls a pair the same, chosen on its
+        validation pairs."""
         return self.card.get("threshold")
 
     def _ready(self) -> torch.nn.Module:
@@ -138,13 +151,21 @@ class Trained(Encoder):
 
 
 class Untrained(Trained):
-    """The same network with random weights: what its training is measured against. Known by its name, and listed nowhere."""
+    """The same network with random weights: what its training is measured against. Known by its
+    name, and listed nowhere."""
 
     def __init__(self, card: dict, seed: int = 0) -> None:
         self.folder, self.card, self.seed = Path(), {**card, "sha256": f"random-{seed}"}, seed
         self.blueprint = Blueprint.from_dict(card["network"])
-        self.name, self.title, self.tier = card["name"] + UNTRAINED, f"{card['name']}, untrained", "trained"
-        self.family, self.about = card.get("family", "network"), "The same network with random weights, before its training."
+        self.name, self.title, self.tier = (
+            card["name"] + UNTRAINED,
+            f"{card['name']}, untrained",
+            "trained",
+        )
+        self.family, self.about = (
+            card.get("family", "network"),
+            "The same network with random weights, before its training.",
+        )
         self.dim, self.side = self.blueprint.dim, self.blueprint.size
         self._network = self._rounded = None
 
@@ -160,11 +181,14 @@ class Untrained(Trained):
 
 @functools.lru_cache(maxsize=8)
 def encoding_network(folder: Path, sha256: str) -> torch.nn.Module:
-    """The network of a model folder as it encodes fastest: shared by all who ask, and no longer fit to be trained."""
+    """The network of a model folder as it encodes fastest: shared by all who ask, and no longer fit
+    to be trained."""
     import torch
 
     network, blueprint = _read(folder, sha256), Blueprint.from_dict(read_card(folder)["network"])
-    noise = torch.randint(256, (1, 3, blueprint.size, blueprint.size), generator=torch.Generator().manual_seed(0))
+    noise = torch.randint(
+        256, (1, 3, blueprint.size, blueprint.size), generator=torch.Generator().manual_seed(0)
+    )
     pixels = to_input(noise.to(torch.uint8), blueprint)
     return forms.placed(folding.folded(network, lambda model, pictures: model(pictures), pixels))
 
@@ -183,13 +207,21 @@ def _read(folder: Path, sha256: str) -> torch.nn.Module:
     path = folder / WEIGHTS
     try:
         if store.digest(path) != sha256:
-            raise UserError(f"The weights of {folder.name} are not the ones that its card describes.", fix="Get them again.")
+            raise UserError(
+                f"The weights of {folder.name} are not the ones that its card describes.",
+                fix="Get them again.",
+            )
         with torch.random.fork_rng(devices=[]):
             network = build(Blueprint.from_dict(read_card(folder)["network"]))
-        network.load_state_dict(quantised.unpack(load_file(path)))  # copied into the network's own float32
+        network.load_state_dict(
+            quantised.unpack(load_file(path))
+        )  # copied into the network's own float32
     except (OSError, SafetensorError, RuntimeError) as error:
         reason = str(error)[:200]
-        raise UserError(f"The weights of {folder.name} can't be read ({reason}).", fix="Get or train them again.") from error
+        raise UserError(
+            f"The weights of {folder.name} can't be read ({reason}).",
+            fix="Get or train them again.",
+        ) from error
     return network.eval()
 
 
@@ -200,7 +232,10 @@ def read_card(folder: Path) -> dict:
         Blueprint.from_dict(card["network"])
         card["sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"The card of {folder.name} can't be read ({error!r}).", fix="Get or train the model again.") from error
+        raise UserError(
+            f"The card of {folder.name} can't be read ({error!r}).",
+            fix="Get or train the model again.",
+        ) from error
     return card
 
 
@@ -211,12 +246,22 @@ def homes() -> list[Path]:
 
 def find_model(name: str) -> Path | None:
     """The folder of a model, or None."""
-    return next((home / name for home in homes() if os.path.isfile(home / name / CARD)), None) if _plain(name) else None
+    return (
+        next((home / name for home in homes() if os.path.isfile(home / name / CARD)), None)
+        if _plain(name)
+        else None
+    )
 
 
 def _plain(name: str) -> bool:
     """Whether a name can be a folder's: no path, and no longer than file systems allow."""
-    return "/" not in name and "\\" not in name and not name.startswith(".") and "\0" not in name and len(name.encode()) <= 200
+    return (
+        "/" not in name
+        and "\\" not in name
+        and not name.startswith(".")
+        and "\0" not in name
+        and len(name.encode()) <= 200
+    )
 
 
 def _names() -> list[str]:
@@ -239,7 +284,11 @@ def _readable(folder: Path) -> bool:
 
 def _find(name: str) -> Trained | None:
     folder = find_model(name)
-    if folder is None and name.endswith(UNTRAINED) and (folder := find_model(name.removesuffix(UNTRAINED))):
+    if (
+        folder is None
+        and name.endswith(UNTRAINED)
+        and (folder := find_model(name.removesuffix(UNTRAINED)))
+    ):
         card = read_card(folder)
         return Untrained(card, card.get("seed", 0))
     return Trained(folder) if folder else None

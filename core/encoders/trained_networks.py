@@ -1,7 +1,8 @@
-"""The networks that we train: a backbone of any family with an embedding on top, and a convolutional autoencoder.
+"""The networks that we train: a backbone of any family with an embedding on top, and a
+convolutional autoencoder.
 
-A :class:`Blueprint` is all that is needed to build one again; it lies beside the weights. torch and timm are imported
-when a network is built, never before.
+A :class:`Blueprint` is all that is needed to build one again; it lies beside the weights. torch and
+timm are imported when a network is built, never before.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True, slots=True)
 class Slim:
-    """A small member of a family: the timm name whose architecture it is, and what is narrower in it.
+    """A small member of a family: the timm name whose architecture it is, and what is narrower in
+    it.
 
-    ``front`` names a packaged network whose early stages make the patches of a hybrid, with their weights.
+    ``front`` names a packaged network whose early stages make the patches of a hybrid, with their
+    weights.
     """
 
     timm: str
@@ -33,22 +36,36 @@ class Slim:
 
 SLIM = {
     "resnet-slim": Slim(
-        "resnet18", {"channels": (32, 64, 128, 256), "stem_width": 32}, "ResNet-18 (He et al., 2015) at half width"
+        "resnet18",
+        {"channels": (32, 64, 128, 256), "stem_width": 32},
+        "ResNet-18 (He et al., 2015) at half width",
     ),
     "vgg-slim": Slim(
-        "vgg11_bn", {"cfg": (32, "M", 64, "M", 128, "M", 160, 160, "M", 256)}, "VGG (Simonyan, Zisserman, 2014), narrow, 6 layers"
+        "vgg11_bn",
+        {"cfg": (32, "M", 64, "M", 128, "M", 160, 160, "M", 256)},
+        "VGG (Simonyan, Zisserman, 2014), narrow, 6 layers",
     ),
     "vit-slim": Slim(
-        "vit_tiny_patch16_224", {"patch_size": 16, "embed_dim": 192, "depth": 5, "num_heads": 3, "mlp_ratio": 3.0},
-        "Vision Transformer (Dosovitskiy et al., 2020), 5 blocks of width 192 on 16 x 16-pixel patches",
+        "vit_tiny_patch16_224",
+        {"patch_size": 16, "embed_dim": 192, "depth": 5, "num_heads": 3, "mlp_ratio": 3.0},
+        "Vision Transformer (Dosovitskiy et al., 2020), 5 blocks of width 192 on 16 x 16-pixel"
+        " patches",
     ),
     "vit-hybrid": Slim(
         "vit_tiny_patch16_224",
-        {"embed_dim": 192, "depth": 4, "num_heads": 3, "mlp_ratio": 3.0, "class_token": False, "global_pool": "avg"},
-        "Hybrid Vision Transformer (Dosovitskiy et al., 2020, section 3.1), 4 blocks of width 192 on the feature map of "
-        "EfficientNet-Lite0's first five stages", "tf_efficientnet_lite0.in1k",
+        {
+            "embed_dim": 192,
+            "depth": 4,
+            "num_heads": 3,
+            "mlp_ratio": 3.0,
+            "class_token": False,
+            "global_pool": "avg",
+        },
+        "Hybrid Vision Transformer (Dosovitskiy et al., 2020, section 3.1), 4 blocks of width 192"
+        " on the feature map of EfficientNet-Lite0's first five stages",
+        "tf_efficientnet_lite0.in1k",
     ),
-}  # fmt: skip
+}
 AUTOENCODER = "conv-autoencoder"
 KINDS = ("embedder", "siamese", "autoencoder")
 
@@ -57,7 +74,8 @@ KINDS = ("embedder", "siamese", "autoencoder")
 class Blueprint:
     """How to build a network: ``backbone`` is a slim member, ``conv-autoencoder`` or any timm name.
 
-    ``size`` is the side of its square input in pixels, ``mean`` and ``std`` are per RGB channel of values 0..1.
+    ``size`` is the side of its square input in pixels, ``mean`` and ``std`` are per RGB channel of
+    values 0..1.
     """
 
     kind: str
@@ -68,11 +86,14 @@ class Blueprint:
     std: tuple[float, float, float] = STD
     options: dict = field(default_factory=dict)
     levels: int = 1
-    """How many of a convolutional network's last stages the embedding sees; earlier ones keep colour and texture."""
+    """How many of a convolutional network's last stages the embedding sees; earlier ones keep
+    colour and texture."""
     mirror: bool = False
-    """Whether the embedding is the mean of the picture's and its mirror image's, as is usual in retrieval."""
+    """Whether the embedding is the mean of the picture's and its mirror image's, as is usual in
+    retrieval."""
     neck: bool = True
-    """Whether a linear layer with batch normalisation makes the embedding; without it ``dim`` is the backbone's own."""
+    """Whether a linear layer with batch normalisation makes the embedding; without it ``dim`` is
+    the backbone's own."""
 
     @classmethod
     def from_dict(cls, values: dict) -> Blueprint:
@@ -94,7 +115,14 @@ def build(blueprint: Blueprint) -> torch.nn.Module:
 
     if blueprint.backbone == AUTOENCODER:
         return Autoencoder(blueprint.dim, blueprint.size)
-    return Embedder(backbone(blueprint), blueprint.dim, blueprint.size, blueprint.levels, blueprint.mirror, blueprint.neck)
+    return Embedder(
+        backbone(blueprint),
+        blueprint.dim,
+        blueprint.size,
+        blueprint.levels,
+        blueprint.mirror,
+        blueprint.neck,
+    )
 
 
 def backbone(blueprint: Blueprint) -> torch.nn.Module:
@@ -111,10 +139,16 @@ def backbone(blueprint: Blueprint) -> torch.nn.Module:
         return _hybrid(slim, blueprint)
     if not timm.is_model(name):
         known = ", ".join([*SLIM, AUTOENCODER])
-        raise UserError(f"There is no backbone named {name!r}.", f"Known: {known}, and every name of timm.list_models().")
+        raise UserError(
+            f"There is no backbone named {name!r}.",
+            f"Known: {known}, and every name of timm.list_models().",
+        )
     for sized in ({"img_size": blueprint.size}, {}):
         try:
-            return _fitting(_without_classifier(timm.create_model(name, num_classes=0, **options, **sized)), blueprint)
+            return _fitting(
+                _without_classifier(timm.create_model(name, num_classes=0, **options, **sized)),
+                blueprint,
+            )
         except TypeError:
             continue  # convolutional networks take any size and know no img_size
         except (AssertionError, RuntimeError, ValueError) as error:
@@ -125,8 +159,10 @@ def backbone(blueprint: Blueprint) -> torch.nn.Module:
 def wrong_size(blueprint: Blueprint, why: str = "") -> UserError:
     """The error for a picture size that a backbone can't take."""
     return UserError(
-        f"{blueprint.backbone} can't take pictures of {blueprint.size} x {blueprint.size} pixels{f' ({why})' if why else ''}.",
-        "A vision transformer takes multiples of its patch (8, 14 or 16 pixels); a convolutional network 32 pixels and more.",
+        f"{blueprint.backbone} can't take pictures of {blueprint.size} x {blueprint.size}"
+        f" pixels{f' ({why})' if why else ''}.",
+        "A vision transformer takes multiples of its patch (8, 14 or 16 pixels); a convolutional"
+        " network 32 pixels and more.",
         "Choose another image size, for example 64 or 224.",
         "Set another size, for example --set size=64 or --set size=224.",
     )
@@ -134,10 +170,13 @@ def wrong_size(blueprint: Blueprint, why: str = "") -> UserError:
 
 def _slim_vgg(cfg: tuple) -> torch.nn.Module:
     import torch
+
     lean.load()
     from timm.models.vgg import VGG
 
-    return _without_classifier(VGG(list(cfg), num_classes=0, mlp_ratio=1 / 4096, norm_layer=torch.nn.BatchNorm2d))
+    return _without_classifier(
+        VGG(list(cfg), num_classes=0, mlp_ratio=1 / 4096, norm_layer=torch.nn.BatchNorm2d)
+    )
 
 
 def _hybrid(slim: Slim, blueprint: Blueprint) -> torch.nn.Module:
@@ -152,7 +191,13 @@ def _hybrid(slim: Slim, blueprint: Blueprint) -> torch.nn.Module:
     if blueprint.size % Front.stride:
         raise wrong_size(blueprint, f"its patches are {Front.stride} x {Front.stride}")
     made = partial(HybridEmbed, backbone=Front(slim.front))
-    options = {"img_size": blueprint.size, "patch_size": 1, "embed_layer": made, "num_classes": 0, **slim.options}
+    options = {
+        "img_size": blueprint.size,
+        "patch_size": 1,
+        "embed_layer": made,
+        "num_classes": 0,
+        **slim.options,
+    }
     return timm.create_model(slim.timm, **options)
 
 
@@ -165,7 +210,8 @@ def _fitting(network: torch.nn.Module, blueprint: Blueprint) -> torch.nn.Module:
 
 
 def _without_classifier(network: torch.nn.Module) -> torch.nn.Module:
-    """VGG's hidden layers of 4096 go too: the embedding takes their place, as in retrieval with VGG."""
+    """VGG's hidden layers of 4096 go too: the embedding takes their place, as in retrieval with
+    VGG."""
     import torch
 
     if hasattr(network, "pre_logits"):
@@ -174,17 +220,23 @@ def _without_classifier(network: torch.nn.Module) -> torch.nn.Module:
 
 
 def to_input(pictures: torch.Tensor, blueprint: Blueprint) -> torch.Tensor:
-    """uint8 (n, 3, size, size) -> normalised float32, channels last in memory (faster on every CPU that we measured)."""
+    """uint8 (n, 3, size, size) -> normalised float32, channels last in memory (faster on every CPU
+    that we measured)."""
     import torch
 
     mean = torch.tensor(blueprint.mean, device=pictures.device).view(1, 3, 1, 1)
     std = torch.tensor(blueprint.std, device=pictures.device).view(1, 3, 1, 1)
-    return pictures.float().div(255).sub(mean).div(std).contiguous(memory_format=torch.channels_last)
+    return (
+        pictures.float().div(255).sub(mean).div(std).contiguous(memory_format=torch.channels_last)
+    )
 
 
 def from_output(drawn: torch.Tensor, blueprint: Blueprint) -> torch.Tensor:
     """The way back: a decoder's output -> uint8 (n, 3, size, size)."""
     import torch
 
-    mean, std = torch.tensor(blueprint.mean).view(1, 3, 1, 1), torch.tensor(blueprint.std).view(1, 3, 1, 1)
+    mean, std = (
+        torch.tensor(blueprint.mean).view(1, 3, 1, 1),
+        torch.tensor(blueprint.std).view(1, 3, 1, 1),
+    )
     return (drawn.float().cpu() * std + mean).mul(255).round().clamp(0, 255).to(torch.uint8)

@@ -1,4 +1,5 @@
-"""Local features: SIFT keypoints, gathered into one vector by VLAD around a codebook of the gallery."""
+"""Local features: SIFT keypoints, gathered into one vector by VLAD around a codebook of the
+gallery."""
 
 from __future__ import annotations
 
@@ -23,17 +24,22 @@ MOST = 400_000
 
 @register
 class SiftVlad(Encoder):
-    """RootSIFT (Arandjelovic and Zisserman, CVPR 2012), cut to 64 dimensions by PCA, in a VLAD of 32 words.
+    """RootSIFT (Arandjelovic and Zisserman, CVPR 2012), cut to 64 dimensions by PCA, in a VLAD of
+    32 words.
 
-    VLAD (Jegou et al., CVPR 2010) sums, for each word of a k-means codebook, how the descriptors next to it differ from
-    it; each word's sum is scaled to length 1 (intra-normalisation; Arandjelovic and Zisserman, CVPR 2013), then all are
-    square-rooted with their sign. Codebook and PCA are fitted on the gallery.
+    VLAD (Jegou et al., CVPR 2010) sums, for each word of a k-means codebook, how the descriptors
+    next to it differ from it; each word's sum is scaled to length 1 (intra-normalisation;
+    Arandjelovic and Zisserman, CVPR 2013), then all are square-rooted with their sign. Codebook and
+    PCA are fitted on the gallery.
     """
 
     name = "sift.vlad32"
     title = "SIFT + VLAD"
     family = "keypoints"
-    about = "Compares small corners and textures, wherever they are: finds the same printed thing, turned or half hidden."
+    about = (
+        "Compares small corners and textures, wherever they are: finds the same printed thing,"
+        " turned or half hidden."
+    )
     dim = WORDS * WIDTH
     side = 256
     fitted = False
@@ -46,14 +52,19 @@ class SiftVlad(Encoder):
         return {**super().fingerprint(), "fit": self._digest}
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
-        """RGB uint8 (h, w, 3) -> SIFT descriptors, uint8 (at most 400, 128), of the picture at 256 pixels on the long side."""
+        """RGB uint8 (h, w, 3) -> SIFT descriptors, uint8 (at most 400, 128), of the picture at 256
+        pixels on the long side."""
         import cv2
 
         scale = self.side / max(image.shape[:2])
         height, width = (max(1, round(length * scale)) for length in image.shape[:2])
         grey = np.asarray(Image.fromarray(resize(image, width, height)).convert("L"))
         _, found = cv2.SIFT_create(nfeatures=400).detectAndCompute(grey, None)
-        return np.zeros((0, 128), np.uint8) if found is None else np.rint(found[:400]).clip(0, 255).astype(np.uint8)
+        return (
+            np.zeros((0, 128), np.uint8)
+            if found is None
+            else np.rint(found[:400]).clip(0, 255).astype(np.uint8)
+        )
 
     def _encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
         self._need_fit()
@@ -69,11 +80,14 @@ class SiftVlad(Encoder):
         sums /= np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
         return (np.sign(sums) * np.sqrt(np.abs(sums))).ravel()
 
-    def fit(self, prepared: Iterable[np.ndarray], progress: Progress | None = None) -> dict[str, np.ndarray]:
+    def fit(
+        self, prepared: Iterable[np.ndarray], progress: Progress | None = None
+    ) -> dict[str, np.ndarray]:
         """PCA axes and k-means words of the gallery's descriptors, the same every time.
 
         Raises:
-            UserError: the gallery's pictures have fewer keypoints than the PCA and the codebook need.
+            UserError: the gallery's pictures have fewer keypoints than the PCA and the codebook
+                need.
         """
         from sklearn.decomposition import PCA
 
@@ -93,12 +107,16 @@ class SiftVlad(Encoder):
         words = _k_means((points - found.mean_) @ found.components_.T)
         report(progress, 2, 2)
         arrays = {"mean": found.mean_, "axes": found.components_, "words": words}
-        return {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in arrays.items()}
+        return {
+            name: np.ascontiguousarray(array, dtype=np.float32) for name, array in arrays.items()
+        }
 
     def with_fit(self, arrays: dict[str, np.ndarray]) -> SiftVlad:
         shapes = {"mean": (128,), "axes": (WIDTH, 128), "words": (WORDS, WIDTH)}
         if {name: array.shape for name, array in arrays.items()} != shapes:
-            raise UserError(f"The fit of {self.name} has the wrong shape.", fix="Delete it and build again.")
+            raise UserError(
+                f"The fit of {self.name} has the wrong shape.", fix="Delete it and build again."
+            )
         made = copy.copy(self)
         made._arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
         made._digest, made.fitted = hashed(made._arrays), True

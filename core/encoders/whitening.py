@@ -19,10 +19,12 @@ SAMPLE = 100_000
 
 
 class Whitened(Encoder):
-    """Vectors of ``base``, decorrelated and scaled to equal variance, cut to ``dim`` (Jegou and Chum, ECCV 2012).
+    """Vectors of ``base``, decorrelated and scaled to equal variance, cut to ``dim`` (Jegou and
+    Chum, ECCV 2012).
 
-    Directions that many pictures of the gallery share count less afterwards. :meth:`with_base` puts a fitted base in,
-    :meth:`fit` learns from the base's vectors, :meth:`transform` needs nothing but them.
+    Directions that many pictures of the gallery share count less afterwards. :meth:`with_base` puts
+    a fitted base in, :meth:`fit` learns from the base's vectors, :meth:`transform` needs nothing
+    but them.
     """
 
     fitted = False
@@ -32,7 +34,9 @@ class Whitened(Encoder):
         self.name = opt.join(base, {**options, opt.LAST: str(dim)})
         self.dim, self.base = dim, encoder.name
         self.title, self.family = f"{encoder.title}, whitened to {dim}", encoder.family
-        self.about = f"{encoder.about} Whitened on the gallery: what many of its pictures share counts less."
+        self.about = (
+            f"{encoder.about} Whitened on the gallery: what many of its pictures share counts less."
+        )
         self.tier, self.batch = encoder.tier, encoder.batch
         self._encoder = encoder
         self._arrays: dict[str, np.ndarray] = {}
@@ -55,7 +59,9 @@ class Whitened(Encoder):
         return self._encoder.prepare(image)
 
     def _encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
-        return self._moved(self._encoder.encode_prepared(batch))  # whoever asks scales it, once: twice is another last digit
+        return self._moved(
+            self._encoder.encode_prepared(batch)
+        )  # whoever asks scales it, once: twice is another last digit
 
     def with_base(self, encoder: Encoder) -> Whitened:
         """The same on this object for its base: one that is loaded, or fitted."""
@@ -63,7 +69,9 @@ class Whitened(Encoder):
         made._encoder = encoder
         return made
 
-    def fit(self, vectors: Iterable[np.ndarray], progress: Progress | None = None) -> dict[str, np.ndarray]:
+    def fit(
+        self, vectors: Iterable[np.ndarray], progress: Progress | None = None
+    ) -> dict[str, np.ndarray]:
         """Learn from the base's vectors of the gallery, float32 (n, base dim).
 
         Raises:
@@ -78,7 +86,9 @@ class Whitened(Encoder):
         solver = "covariance_eigh" if len(rows) >= rows.shape[1] else "full"
         found = PCA(self.dim, svd_solver=solver).fit(np.asarray(rows, dtype=np.float64))
         variance = found.explained_variance_
-        floor = max(variance[0], 1e-12) * 1e-6  # directions in which the gallery does not differ would be pure noise
+        floor = (
+            max(variance[0], 1e-12) * 1e-6
+        )  # directions in which the gallery does not differ would be pure noise
         scale = np.where(variance > floor, 1.0 / np.sqrt(np.maximum(variance, floor)), 0.0)
         axes = (found.components_ * scale[:, None]).astype(np.float32)
         return {"mean": found.mean_.astype(np.float32), "axes": axes}
@@ -86,7 +96,10 @@ class Whitened(Encoder):
     def with_fit(self, arrays: dict[str, np.ndarray]) -> Whitened:
         mean, axes = arrays["mean"], arrays["axes"]
         if axes.shape != (self.dim, *mean.shape):
-            raise UserError(f"The fit of {self.name} has the shape {axes.shape}.", fix="Delete it and build again.")
+            raise UserError(
+                f"The fit of {self.name} has the shape {axes.shape}.",
+                fix="Delete it and build again.",
+            )
         made = copy.copy(self)
         made._arrays = {"mean": mean.astype(np.float32), "axes": axes.astype(np.float32)}
         made._digest, made.fitted = hashed(made._arrays), True
@@ -102,13 +115,16 @@ class Whitened(Encoder):
 
     def _moved(self, vectors: np.ndarray) -> np.ndarray:
         self._need_fit()
-        return (np.asarray(vectors, dtype=np.float32) - self._arrays["mean"]) @ self._arrays["axes"].T
+        return (np.asarray(vectors, dtype=np.float32) - self._arrays["mean"]) @ self._arrays[
+            "axes"
+        ].T
 
     def _refuse(self, count: int, width: int) -> None:
         most = min(count, width)
         if self.dim > most:
             raise UserError(
-                f"pca={self.dim} can't be fitted: {self.base} has {width} dimensions and the gallery {count} pictures.",
+                f"pca={self.dim} can't be fitted: {self.base} has {width} dimensions and the"
+                f" gallery {count} pictures.",
                 f"pca is at most {most} here.",
             )
 
@@ -123,7 +139,8 @@ def hashed(arrays: dict[str, np.ndarray]) -> str:
 
 
 def _find(name: str) -> Whitened | None:
-    """Any name with ``pca=``; and, as no other room took it, the error for an option that a known encoder lacks."""
+    """Any name with ``pca=``; and, as no other room took it, the error for an option that a known
+    encoder lacks."""
     base, options = opt.split(name)
     if not options:
         return None
@@ -134,7 +151,10 @@ def _find(name: str) -> Whitened | None:
         if encoder.tier == "imported":
             raise UserError(f"{base} are imported vectors, which can't be whitened here.")
         if encoder.state().kind != "unavailable" and dim > encoder.dim:
-            raise UserError(f"{encoder.name} has {encoder.dim} dimensions.", f"pca is at most {encoder.dim} here.")
+            raise UserError(
+                f"{encoder.name} has {encoder.dim} dimensions.",
+                f"pca is at most {encoder.dim} here.",
+            )
         return Whitened(encoder, dim)
     if base in encoders.names():
         opt.refuse_unknown(base, options, (opt.LAST,))

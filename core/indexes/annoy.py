@@ -1,4 +1,5 @@
-"""Annoy (Bernhardsson, 2013): a forest of trees, each of which halves the vectors again and again."""
+"""Annoy (Bernhardsson, 2013): a forest of trees, each of which halves the vectors again and
+again."""
 
 from __future__ import annotations
 
@@ -22,17 +23,31 @@ FILE = "index.ann"
 class Annoy(Beside):
     """Angular distance on unit vectors, which has the order of the cosine.
 
-    The library writes no file of a size that it tells beforehand, so the forest is written once at the end of a build:
+    The library writes no file of a size that it tells beforehand, so the forest is written once at
+        the end of a build:
     into a file without a name, from which it is mapped then.
     """
 
     name = "annoy"
     title = "Annoy (trees)"
-    about = "Trees of random halvings. No longer maintained since 2023; its makers recommend Voyager, which is here too."
+    about = (
+        "Trees of random halvings. No longer maintained since 2023; its makers recommend Voyager,"
+        " which is here too."
+    )
     package = "annoy"
-    build_knobs = {"trees": Knob(50, (10, 50, 200), "trees in the forest: more find more and take more room", 1, 2000)}
+    build_knobs = {
+        "trees": Knob(
+            50, (10, 50, 200), "trees in the forest: more find more and take more room", 1, 2000
+        )
+    }
     search_knobs = {
-        "search_k": Knob(0, (100, 1000, 10_000), "vectors looked at in all trees together; 0 = trees x hits", 0, 10_000_000)
+        "search_k": Knob(
+            0,
+            (100, 1000, 10_000),
+            "vectors looked at in all trees together; 0 = trees x hits",
+            0,
+            10_000_000,
+        )
     }
 
     def __init__(self) -> None:
@@ -41,7 +56,10 @@ class Annoy(Beside):
 
     @property
     def install(self) -> str:
-        return "It comes as source alone: pip install annoy works where a C++ compiler (g++) is. Voyager needs none."
+        return (
+            "It comes as source alone: pip install annoy works where a C++ compiler (g++) is."
+            " Voyager needs none."
+        )
 
     def _build(self, vectors: np.ndarray, progress: Progress | None, **knobs: float) -> None:
         from annoy import AnnoyIndex
@@ -53,7 +71,9 @@ class Annoy(Beside):
             for row in range(part.start, part.stop):
                 forest.add_item(row, vectors[row])
         forest.build(knobs["trees"], n_jobs=threads())
-        with tempfile.TemporaryDirectory() as folder:  # saved and mapped; the file lives on without its name
+        with (
+            tempfile.TemporaryDirectory() as folder
+        ):  # saved and mapped; the file lives on without its name
             _write(forest, Path(folder) / FILE)
             self._bytes = (Path(folder) / FILE).stat().st_size
         self._forest = forest
@@ -90,7 +110,8 @@ class Annoy(Beside):
 
 
 def _write(forest: object, path: Path) -> None:
-    """Raises OSError with its number, which the library leaves out, where the disk is full or forbidden."""
+    """Raises OSError with its number, which the library leaves out, where the disk is full or
+    forbidden."""
     try:
         forest.save(str(path))
     except OSError as error:

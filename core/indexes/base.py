@@ -32,7 +32,9 @@ class Unreadable(UserError):
     """A saved index that is damaged: it can be built again."""
 
     def __init__(self, folder: Path | str, *more: str) -> None:
-        super().__init__(f"The index in {folder} can't be read.", "", "Delete it on the Library page.")
+        super().__init__(
+            f"The index in {folder} can't be read.", "", "Delete it on the Library page."
+        )
 
     def __reduce__(self) -> tuple:
         return UserError, (self.given, self.allowed, self.fix)
@@ -41,11 +43,12 @@ class Unreadable(UserError):
 class Index(ABC):
     """Nearest neighbours by cosine over unit vectors.
 
-    Build knobs are given to :meth:`build` and belong to the cache key; search knobs are given to :meth:`search` and do
-    not. Ids are row numbers of what was built.
+    Build knobs are given to :meth:`build` and belong to the cache key; search knobs are given to
+    :meth:`search` and do not. Ids are row numbers of what was built.
 
-    Whatever finds the hits, a score is the exact cosine of query and row (:mod:`core.neighbours`), and equal
-    scores fall by id: so two indexes that find the same rows give the same answer, and approximation shows in what is
+    Whatever finds the hits, a score is the exact cosine of query and row (:mod:`core.neighbours`),
+    and equal scores fall by id: so two indexes that find the same rows give the same answer, and
+        approximation shows in what is
     missing alone. Where ``score`` is not ``cosine`` it says what is ranked by instead.
     """
 
@@ -57,16 +60,20 @@ class Index(ABC):
     package: str = ""
     """What has to be installed besides the product's own packages, by its name of import."""
     selects: bool = False
-    """Whether a filter goes into the search itself; otherwise more is fetched until enough is left."""
+    """Whether a filter goes into the search itself; otherwise more is fetched until enough is
+    left."""
     partial: bool = False
-    """Whether rows that share nothing with the query are never answered, however many are asked for."""
+    """Whether rows that share nothing with the query are never answered, however many are asked
+    for."""
     walks: bool = False
-    """Whether it walks a graph, which need not lead to every row: where too few were seen, all are compared."""
+    """Whether it walks a graph, which need not lead to every row: where too few were seen, all are
+    compared."""
     mapped: bool = True
     """Whether a saved index is read by memory map; False: all of it is read into memory."""
     build_ns: float | None = None
-    """Nanoseconds of one core for each dimension of each vector that building takes at the default knobs, where it grows with
-    these alone; None: not known. What takes no time by this is built without asking."""
+    """Nanoseconds of one core for each dimension of each vector that building takes at the default
+    knobs, where it grows with these alone; None: not known. What takes no time by this is built
+    without asking."""
     build_knobs: Mapping[str, Knob] = MappingProxyType({})
     search_knobs: Mapping[str, Knob] = MappingProxyType({})
     size: int = 0
@@ -75,7 +82,9 @@ class Index(ABC):
     def state(self) -> State:
         """Whether it can be used here; ``detail`` says what to do where not."""
         if self.package and find_spec(self.package) is None:
-            return State("unavailable", f"{self.title} needs the package {self.package}. {self.install}")
+            return State(
+                "unavailable", f"{self.title} needs the package {self.package}. {self.install}"
+            )
         return State("ready")
 
     @property
@@ -85,7 +94,11 @@ class Index(ABC):
 
     def fingerprint(self, **knobs: float) -> dict:
         """Every cause of the built index but the vectors."""
-        return {"index": self.name, "knobs": self.resolve(self.build_knobs, knobs), "version": getattr(self, "version", 1)}
+        return {
+            "index": self.name,
+            "knobs": self.resolve(self.build_knobs, knobs),
+            "version": getattr(self, "version", 1),
+        }
 
     def build(self, vectors: np.ndarray, progress: Progress | None = None, **knobs: float) -> None:
         """Index float32 (n, dim) unit rows.
@@ -103,24 +116,29 @@ class Index(ABC):
         self.size, self.dim = vectors.shape
 
     def fits(self, count: int, dim: int, **knobs: float) -> None:
-        """Whether :meth:`build` takes ``count`` vectors of ``dim`` dimensions; asked before hours are spent on them.
+        """Whether :meth:`build` takes ``count`` vectors of ``dim`` dimensions; asked before hours
+        are spent on them.
 
         Raises:
-            UserError: too few vectors to train on (with the number needed), a wrong knob, more memory or time than is allowed.
+            UserError: too few vectors to train on (with the number needed), a wrong knob, more
+                memory or time than is allowed.
         """
         self._fits(count, dim, **self.resolve(self.build_knobs, knobs))
 
     def _fits(self, count: int, dim: int, **knobs: float) -> None:
         """Nothing is asked of the vectors, unless an index says more."""
 
-    def search(self, queries: np.ndarray, k: int, *, allowed: np.ndarray | None = None, **knobs: float) -> Hits:
+    def search(
+        self, queries: np.ndarray, k: int, *, allowed: np.ndarray | None = None, **knobs: float
+    ) -> Hits:
         """The ``k`` most similar rows for each of float32 (q, dim); -1 where fewer exist.
 
         Args:
             allowed: bool (size,): which rows may be answered; None = all.
 
         Raises:
-            UserError: nothing was built, a knob is unknown, the dimension is wrong or a value is not finite.
+            UserError: nothing was built, a knob is unknown, the dimension is wrong or a value is
+                not finite.
         """
         self._need_built("searched")
         most = max(self.size, MOST_HITS)
@@ -154,38 +172,58 @@ class Index(ABC):
             raise UserError(given, f"It is True or False for each of {self.size} rows.")
         return None if allowed.all() else allowed
 
-    def _filtered(self, queries: np.ndarray, k: int, mask: np.ndarray, knobs: dict[str, float]) -> Hits:
-        """Only what ``mask`` allows: as many as there are, unless the index is a ``partial`` one."""
+    def _filtered(
+        self, queries: np.ndarray, k: int, mask: np.ndarray, knobs: dict[str, float]
+    ) -> Hits:
+        """Only what ``mask`` allows: as many as there are, unless the index is a ``partial``
+        one."""
         left = np.flatnonzero(mask)
         if not len(left):
             return nothing(len(queries), k)
         compares = self.score == "cosine" and not self.partial
         if compares and len(left) <= max(FEW, k):
             return nearest(queries, self.rows, left, k)
-        hits = self._select(queries, k, mask, **knobs) if self.selects else self._overfetch(queries, k, mask, knobs)
+        hits = (
+            self._select(queries, k, mask, **knobs)
+            if self.selects
+            else self._overfetch(queries, k, mask, knobs)
+        )
         short = np.flatnonzero((hits.ids >= 0).sum(axis=1) < min(k, len(left)))
-        return join(hits, short, nearest(queries[short], self.rows, left, k)) if compares and len(short) else hits
+        return (
+            join(hits, short, nearest(queries[short], self.rows, left, k))
+            if compares and len(short)
+            else hits
+        )
 
     def _completed(self, queries: np.ndarray, k: int, hits: Hits) -> Hits:
-        """Hits (q, k) of a walk, which ends where its graph does: where it saw too few rows, all are compared."""
+        """Hits (q, k) of a walk, which ends where its graph does: where it saw too few rows, all
+        are compared."""
         if hits.ids[:, min(k, self.size) - 1].min() >= 0:
             return hits
         short = np.flatnonzero(hits.ids[:, min(k, self.size) - 1] < 0)
         return join(hits, short, nearest(queries[short], self.rows, np.arange(self.size), k))
 
     def _select(self, queries: np.ndarray, k: int, mask: np.ndarray, **knobs: float) -> Hits:
-        """A search that looks at the allowed rows alone, where ``selects``: here by comparing every one of them."""
+        """A search that looks at the allowed rows alone, where ``selects``: here by comparing every
+        one of them."""
         return nearest(queries, self.rows, np.flatnonzero(mask), k)
 
-    def _overfetch(self, queries: np.ndarray, k: int, mask: np.ndarray, knobs: dict[str, float]) -> Hits:
-        """Fetch more, four times as many each time, until ``k`` allowed ones are among them or all were seen."""
+    def _overfetch(
+        self, queries: np.ndarray, k: int, mask: np.ndarray, knobs: dict[str, float]
+    ) -> Hits:
+        """Fetch more, four times as many each time, until ``k`` allowed ones are among them or all
+        were seen."""
         count = int(np.count_nonzero(mask))
         wanted = min(self.size, int(1.5 * k * self.size / count) + 16)
         while True:
             hits = self._search(queries, wanted, **knobs)
             which, column = np.nonzero((hits.ids >= 0) & mask[hits.ids])
-            if wanted == self.size or np.bincount(which, minlength=len(queries)).min() >= min(k, count):
-                return best(len(queries), k, which, hits.ids[which, column], hits.scores[which, column])
+            if wanted == self.size or np.bincount(which, minlength=len(queries)).min() >= min(
+                k, count
+            ):
+                return best(
+                    len(queries), k, which, hits.ids[which, column], hits.scores[which, column]
+                )
             wanted = min(self.size, 4 * wanted)
 
     def save(self, folder: Path) -> None:
@@ -218,7 +256,9 @@ class Index(ABC):
             if knob not in known:
                 allowed = f"It has: {', '.join(known)}." if known else "It has none here."
                 raise UserError(f"The index {self.name} has no knob {knob!r}.", allowed)
-        return {name: knob.check(name, given.get(name, knob.default)) for name, knob in known.items()}
+        return {
+            name: knob.check(name, given.get(name, knob.default)) for name, knob in known.items()
+        }
 
     def _need_package(self) -> None:
         if (state := self.state()).kind != "ready":
@@ -226,19 +266,31 @@ class Index(ABC):
 
     def _need_built(self, what: str) -> None:
         if not self.dim:
-            raise UserError(f"The index {self.name} was {what} before it was built.", fix="Build or load it first.")
+            raise UserError(
+                f"The index {self.name} was {what} before it was built.",
+                fix="Build or load it first.",
+            )
 
     def _check(self, vectors: np.ndarray, dim: int | None = None) -> None:
         if vectors.ndim != 2 or not vectors.size:
-            raise UserError(f"The index {self.name} was given vectors of shape {vectors.shape}.", "It takes (n, dim), n >= 1.")
+            raise UserError(
+                f"The index {self.name} was given vectors of shape {vectors.shape}.",
+                "It takes (n, dim), n >= 1.",
+            )
         if dim is not None and vectors.shape[1] != dim:
-            raise UserError(f"A vector has {vectors.shape[1]} dimensions.", f"The index holds {dim}.")
+            raise UserError(
+                f"A vector has {vectors.shape[1]} dimensions.", f"The index holds {dim}."
+            )
         if not _finite(vectors):
             raise UserError("A vector holds NaN or infinity.", fix="Build the embeddings again.")
 
 
 def _finite(vectors: np.ndarray) -> bool:
-    """Whether no number is NaN or infinite. Of one vector its square says so quicker; unless that grows too large."""
+    """Whether no number is NaN or infinite. Of one vector its square says so quicker; unless that
+    grows too large."""
     if len(vectors) == 1 and math.isfinite(np.dot(vectors[0], vectors[0])):
         return True
-    return all(np.isfinite(vectors[start : start + CHECKED]).all() for start in range(0, len(vectors), CHECKED))
+    return all(
+        np.isfinite(vectors[start : start + CHECKED]).all()
+        for start in range(0, len(vectors), CHECKED)
+    )

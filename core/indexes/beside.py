@@ -1,4 +1,5 @@
-"""What indexes share that find candidates by something small and compare them by the vectors that lie beside it."""
+"""What indexes share that find candidates by something small and compare them by the vectors that
+lie beside it."""
 
 from __future__ import annotations
 
@@ -38,7 +39,10 @@ class Beside(Index):
         """Map the vectors; returns what was noted."""
         built = json.loads((folder / BUILT).read_text())
         mapped = np.load(folder / VECTORS, mmap_mode="r")
-        self._vectors, self._seconds = np.asarray(mapped), built["build_s"]  # rows of a memmap itself are slow to take
+        self._vectors, self._seconds = (
+            np.asarray(mapped),
+            built["build_s"],
+        )  # rows of a memmap itself are slow to take
         if self._vectors.ndim != 2 or self._vectors.dtype != np.float32:
             raise Unreadable(folder)
         self.size, self.dim = self._vectors.shape
@@ -46,7 +50,8 @@ class Beside(Index):
 
 
 def blocks(count: int, size: int, progress: Progress | None) -> Iterator[slice]:
-    """Slices of at most ``size`` over ``count`` rows; ``progress`` hears of each that is done, and may stop the work."""
+    """Slices of at most ``size`` over ``count`` rows; ``progress`` hears of each that is done, and
+    may stop the work."""
     report(progress, 0, count)
     for start in range(0, count, size):
         yield slice(start, min(start + size, count))

@@ -1,9 +1,9 @@
 """Diffusion: what is near the query's neighbours, and near theirs, counts as near the query too.
 
-Donoser and Bischof, Diffusion processes for retrieval revisited (2013); for a query that is not in the gallery, and cut to
-the rows nearest to it, Iscen et al., Efficient diffusion on region manifolds (2017): with S the normalised affinities of a
-graph of mutual neighbours and y the query's own neighbours, the scores are f = (I - alpha S)^-1 y, found by conjugate
-gradients.
+Donoser and Bischof, Diffusion processes for retrieval revisited (2013); for a query that is not in
+the gallery, and cut to the rows nearest to it, Iscen et al., Efficient diffusion on region
+manifolds (2017): with S the normalised affinities of a graph of mutual neighbours and y the query's
+own neighbours, the scores are f = (I - alpha S)^-1 y, found by conjugate gradients.
 """
 
 from __future__ import annotations
@@ -29,26 +29,58 @@ LEAST = 1e-6
 
 
 class Diffusion(Beside):
-    """Scores are no cosines: above 0 how much of the query's weight arrived at a row, by which the reached rows are ranked.
+    """Scores are no cosines: above 0 how much of the query's weight arrived at a row, by which the
+    reached rows are ranked.
 
     The others follow, by cosine, with their cosine less 1 as score.
     """
 
     name = "diffusion"
     title = "Diffusion on a kNN graph"
-    about = "Lets the query's weight spread over the graph: finds chains of similar pictures. Its scores are no cosines."
+    about = (
+        "Lets the query's weight spread over the graph: finds chains of similar pictures. Its"
+        " scores are no cosines."
+    )
     score = "diffusion"
     build_knobs = {
-        "degree": Knob(50, (20, 50, 100), "nearest pictures that each may be linked with, where both have each other", 2, 500,
-                       more=0),
-        "gamma": Knob(3, (1, 3, 5), "power of the cosine that a link weighs: higher trusts near ones more", 1, 20, more=0),
-    }  # fmt: skip
+        "degree": Knob(
+            50,
+            (20, 50, 100),
+            "nearest pictures that each may be linked with, where both have each other",
+            2,
+            500,
+            more=0,
+        ),
+        "gamma": Knob(
+            3,
+            (1, 3, 5),
+            "power of the cosine that a link weighs: higher trusts near ones more",
+            1,
+            20,
+            more=0,
+        ),
+    }
     search_knobs = {
-        "alpha": Knob(0.99, (0.5, 0.9, 0.99), "share that goes on at each step: 0 stays at the query's neighbours", 0, 0.999,
-                      more=0),
-        "start": Knob(10, (5, 10, 50), "neighbours of the query that the weight starts from", 1, 1000, more=0),
-        "truncate": Knob(1000, (200, 1000, 5000), "rows nearest to the query that it spreads over", 10, 100_000, more=0),
-    }  # fmt: skip
+        "alpha": Knob(
+            0.99,
+            (0.5, 0.9, 0.99),
+            "share that goes on at each step: 0 stays at the query's neighbours",
+            0,
+            0.999,
+            more=0,
+        ),
+        "start": Knob(
+            10, (5, 10, 50), "neighbours of the query that the weight starts from", 1, 1000, more=0
+        ),
+        "truncate": Knob(
+            1000,
+            (200, 1000, 5000),
+            "rows nearest to the query that it spreads over",
+            10,
+            100_000,
+            more=0,
+        ),
+    }
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,29 +94,44 @@ class Diffusion(Beside):
 
     def _search(self, queries: np.ndarray, k: int, **knobs: float) -> Hits:
         kept = min(self.size, max(int(knobs["truncate"]), k))
-        parts = [self._some(queries[start : start + QUERIES], kept, knobs) for start in range(0, len(queries), QUERIES)]
+        parts = [
+            self._some(queries[start : start + QUERIES], kept, knobs)
+            for start in range(0, len(queries), QUERIES)
+        ]
         ids, scores = (np.concatenate(values) for values in zip(*parts, strict=True))
         which = np.repeat(np.arange(len(queries)), kept)
         return best(len(queries), k, which, ids.reshape(-1), scores.reshape(-1))
 
     def _some(self, queries: np.ndarray, kept: int, knobs: dict) -> tuple[np.ndarray, np.ndarray]:
-        """The ``kept`` rows nearest to each query, best first, and their scores: int64 and float32 (q, kept)."""
+        """The ``kept`` rows nearest to each query, best first, and their scores: int64 and float32
+        (q, kept)."""
         found = nearest(queries, self.rows, range(self.size), kept)
-        return found.ids, np.stack([self._spread(*pair, knobs) for pair in zip(found.ids, found.scores, strict=True)])
+        return found.ids, np.stack(
+            [self._spread(*pair, knobs) for pair in zip(found.ids, found.scores, strict=True)]
+        )
 
     def _spread(self, rows: np.ndarray, cosine: np.ndarray, knobs: dict) -> np.ndarray:
         """Scores float32 (c) of rows sorted by their cosine with the query."""
         from scipy.sparse import identity
         from scipy.sparse.linalg import cg
 
-        source = np.where(np.arange(len(rows)) < int(knobs["start"]), np.maximum(cosine, 0.0) ** self._gamma, 0.0)
+        source = np.where(
+            np.arange(len(rows)) < int(knobs["start"]), np.maximum(cosine, 0.0) ** self._gamma, 0.0
+        )
         inside = self._graph[rows][:, rows]
-        flow, _ = cg(identity(len(rows), format="csr") - knobs["alpha"] * inside, source, rtol=TOLERANCE, maxiter=ROUNDS)
+        flow, _ = cg(
+            identity(len(rows), format="csr") - knobs["alpha"] * inside,
+            source,
+            rtol=TOLERANCE,
+            maxiter=ROUNDS,
+        )
         reached = flow > LEAST * max(float(flow.max()), LEAST)
         return np.where(reached, flow, np.minimum(cosine - 1.0, 0.0)).astype(np.float32)
 
     def _save(self, folder: Path) -> None:
-        for name, values in zip(PARTS, (self._graph.data, self._graph.indices, self._graph.indptr), strict=True):
+        for name, values in zip(
+            PARTS, (self._graph.data, self._graph.indices, self._graph.indptr), strict=True
+        ):
             np.save(folder / f"{name}.npy", values)
         self._save_vectors(folder, gamma=self._gamma)
 
@@ -101,22 +148,32 @@ class Diffusion(Beside):
 
     def cost(self) -> Cost:
         """In memory the vectors count too: every one is compared with the query first."""
-        held = self._graph.data.nbytes + self._graph.indices.nbytes + self._graph.indptr.nbytes + self._vectors.nbytes
+        held = (
+            self._graph.data.nbytes
+            + self._graph.indices.nbytes
+            + self._graph.indptr.nbytes
+            + self._vectors.nbytes
+        )
         return Cost(held, held, self._seconds)
 
 
 def _normalised(near: Hits, gamma: float) -> object:
-    """D^-1/2 W D^-1/2 with W = cosine^gamma between rows that are among each other's neighbours; float32 CSR (n, n)."""
+    """D^-1/2 W D^-1/2 with W = cosine^gamma between rows that are among each other's neighbours;
+    float32 CSR (n, n)."""
     from scipy.sparse import csr_matrix
 
     count, degree = near.ids.shape
     start, end = np.repeat(np.arange(count), degree), near.ids.reshape(-1)
     weight = np.maximum(near.scores, 0.0).reshape(-1) ** gamma
     real = (end >= 0) & (weight > 0)
-    one_way = csr_matrix((weight[real].astype(np.float32), (start[real], end[real])), shape=(count, count))
+    one_way = csr_matrix(
+        (weight[real].astype(np.float32), (start[real], end[real])), shape=(count, count)
+    )
     mutual = one_way.minimum(one_way.T).tocsr()
     spread = np.asarray(mutual.sum(axis=1)).reshape(-1)
-    scale = np.divide(1.0, np.sqrt(spread), out=np.zeros(count), where=spread > 0).astype(np.float32)
+    scale = np.divide(1.0, np.sqrt(spread), out=np.zeros(count), where=spread > 0).astype(
+        np.float32
+    )
     made = mutual.multiply(scale[:, None]).multiply(scale[None, :]).tocsr().astype(np.float32)
     made.sort_indices()
     return made

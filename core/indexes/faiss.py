@@ -1,6 +1,8 @@
-"""Indexes of the faiss library (Johnson, Douze, Jégou, Billion-scale similarity search with GPUs, 2017): a row each.
+"""Indexes of the faiss library (Johnson, Douze, Jégou, Billion-scale similarity search with GPUs,
+2017): a row each.
 
-To add one, add a :class:`Row`: a factory string with its build knobs in braces, and the knobs of its search.
+To add one, add a :class:`Row`: a factory string with its build knobs in braces, and the knobs of
+its search.
 """
 
 from __future__ import annotations
@@ -18,7 +20,16 @@ import numpy as np
 from core.errors import UserError
 from core.faiss_loader import faiss
 from core.indexes.base import Index, Knob, Unreadable, indexes
-from core.indexes.faiss_calls import all_best, best_of_codes, parameters, quiet, read, sample, write, written_bytes
+from core.indexes.faiss_calls import (
+    all_best,
+    best_of_codes,
+    parameters,
+    quiet,
+    read,
+    sample,
+    write,
+    written_bytes,
+)
 from core.neighbours import rank
 from core.types import Cost, Hits, Progress, report
 
@@ -29,10 +40,11 @@ BLOCK = 16_384
 class Row:
     """One faiss index.
 
-    ``factory`` is its factory string; names in braces are build knobs. ``auto(n, dim)`` gives the values of knobs that
-    stand at 0. ``needs(knobs)`` is the number of vectors that training takes. ``lossy`` ones keep codes instead of
-    vectors: they find candidates, and the vectors that lie beside them on disk give the order and the scores. ``selects``
-    says whether faiss takes a filter into this search.
+    ``factory`` is its factory string; names in braces are build knobs. ``auto(n, dim)`` gives the
+    values of knobs that stand at 0. ``needs(knobs)`` is the number of vectors that training takes.
+    ``lossy`` ones keep codes instead of vectors: they find candidates, and the vectors that lie
+    beside them on disk give the order and the scores. ``selects`` says whether faiss takes a filter
+    into this search.
     """
 
     name: str
@@ -50,7 +62,8 @@ class Row:
 
 
 def lists(n: int, dim: int) -> dict[str, int]:
-    """About 4 sqrt(n) lists, as faiss advises, and at least the 39 vectors in each that its training wants."""
+    """About 4 sqrt(n) lists, as faiss advises, and at least the 39 vectors in each that its
+    training wants."""
     return {"nlist": max(1, min(round(4 * math.sqrt(n)), n // 39))}
 
 
@@ -59,40 +72,96 @@ def parts(n: int, dim: int) -> dict[str, int]:
     return {"m": max((m for m in range(1, dim // 8 + 1) if dim % m == 0), default=1)}
 
 
-NLIST = Knob(0, (64, 256, 1024), "lists that the gallery is divided into; 0 = chosen by its size", 0, 65_536)
+NLIST = Knob(
+    0, (64, 256, 1024), "lists that the gallery is divided into; 0 = chosen by its size", 0, 65_536
+)
 NPROBE = Knob(8, (1, 4, 16, 64), "lists that are looked through: more finds more and takes longer")
-PARTS = Knob(0, (8, 16, 32, 64), "bytes a vector, one for each sub-vector; 0 = chosen by the dimension", 0, 4096)
-RERANK = Knob(10, (1, 4, 10, 40), "candidates for each hit wanted, compared exactly afterwards", 1, 1000)
+PARTS = Knob(
+    0,
+    (8, 16, 32, 64),
+    "bytes a vector, one for each sub-vector; 0 = chosen by the dimension",
+    0,
+    4096,
+)
+RERANK = Knob(
+    10, (1, 4, 10, 40), "candidates for each hit wanted, compared exactly afterwards", 1, 1000
+)
 
 ROWS = (
-    Row("flat", "Flat", "Exact (faiss)", "Compares the query with every picture, in tuned C++.", exact=True),
     Row(
-        "hnsw", "HNSW{M}", "HNSW graph", "Walks a graph of neighbours (Malkov and Yashunin, 2018): fast, large, slow to build.",
-        {"M": Knob(32, (16, 32, 64), "links of each picture", 2, 512),
-         "efConstruction": Knob(80, (40, 80, 200), "candidates looked at for each link", 1, 10_000)},
+        "flat",
+        "Flat",
+        "Exact (faiss)",
+        "Compares the query with every picture, in tuned C++.",
+        exact=True,
+    ),
+    Row(
+        "hnsw",
+        "HNSW{M}",
+        "HNSW graph",
+        "Walks a graph of neighbours (Malkov and Yashunin, 2018): fast, large, slow to build.",
+        {
+            "M": Knob(32, (16, 32, 64), "links of each picture", 2, 512),
+            "efConstruction": Knob(
+                80, (40, 80, 200), "candidates looked at for each link", 1, 10_000
+            ),
+        },
         {"efSearch": Knob(64, (16, 64, 256), "candidates kept while walking", 1, 100_000)},
     ),
     Row(
-        "ivf_flat", "IVF{nlist},Flat", "Inverted lists", "Looks only into the lists whose centre is near the query.",
-        {"nlist": NLIST}, {"nprobe": NPROBE}, lists, lambda knobs: knobs["nlist"],
+        "ivf_flat",
+        "IVF{nlist},Flat",
+        "Inverted lists",
+        "Looks only into the lists whose centre is near the query.",
+        {"nlist": NLIST},
+        {"nprobe": NPROBE},
+        lists,
+        lambda knobs: knobs["nlist"],
     ),
     Row(
-        "pq", "PQ{m}", "Product quantisation", "One byte for each sub-vector (Jégou et al., 2011): small; near hits blur.",
-        {"m": PARTS}, {"rerank": RERANK}, parts, lambda knobs: 256, lossy=True, selects=False,
+        "pq",
+        "PQ{m}",
+        "Product quantisation",
+        "One byte for each sub-vector (Jégou et al., 2011): small; near hits blur.",
+        {"m": PARTS},
+        {"rerank": RERANK},
+        parts,
+        lambda knobs: 256,
+        lossy=True,
+        selects=False,
     ),
     Row(
-        "ivf_pq", "IVF{nlist},PQ{m}", "Inverted lists + PQ", "Looks into few lists, and compares codes of a few bytes.",
-        {"nlist": NLIST, "m": PARTS}, {"nprobe": NPROBE, "rerank": RERANK},
-        lambda n, dim: lists(n, dim) | parts(n, dim), lambda knobs: max(256, knobs["nlist"]), lossy=True,
+        "ivf_pq",
+        "IVF{nlist},PQ{m}",
+        "Inverted lists + PQ",
+        "Looks into few lists, and compares codes of a few bytes.",
+        {"nlist": NLIST, "m": PARTS},
+        {"nprobe": NPROBE, "rerank": RERANK},
+        lambda n, dim: lists(n, dim) | parts(n, dim),
+        lambda knobs: max(256, knobs["nlist"]),
+        lossy=True,
     ),
-    Row("sq8", "SQ8", "Scalar quantisation (SQ8)", "Every dimension rounded to 8 bits: a quarter of the memory.",
-        search={"rerank": RERANK}, lossy=True, build_ns=2),
     Row(
-        "lsh", "LSH{bits}r", "Locality-sensitive hash", "Compares bits: the sides of random planes (Charikar, 2002).",
-        {"bits": Knob(256, (64, 256, 1024), "random planes", 8, 8192)}, {"rerank": RERANK}, lossy=True, selects=False,
+        "sq8",
+        "SQ8",
+        "Scalar quantisation (SQ8)",
+        "Every dimension rounded to 8 bits: a quarter of the memory.",
+        search={"rerank": RERANK},
+        lossy=True,
+        build_ns=2,
+    ),
+    Row(
+        "lsh",
+        "LSH{bits}r",
+        "Locality-sensitive hash",
+        "Compares bits: the sides of random planes (Charikar, 2002).",
+        {"bits": Knob(256, (64, 256, 1024), "random planes", 8, 8192)},
+        {"rerank": RERANK},
+        lossy=True,
+        selects=False,
         build_ns=12,
     ),
-)  # fmt: skip
+)
 
 
 class FaissIndex(Index):
@@ -121,7 +190,9 @@ class FaissIndex(Index):
         for start in range(0, n, BLOCK):
             index.add(np.ascontiguousarray(vectors[start : start + BLOCK], dtype=np.float32))
             report(progress, min(start + BLOCK, n), n)
-        self._beside = np.ascontiguousarray(vectors, dtype=np.float32) if self._row.lossy else self._beside
+        self._beside = (
+            np.ascontiguousarray(vectors, dtype=np.float32) if self._row.lossy else self._beside
+        )
         self._take(index, time.perf_counter() - started)
 
     def _new(self, dim: int, knobs: dict) -> object:
@@ -130,13 +201,22 @@ class FaissIndex(Index):
         if "efConstruction" in knobs:
             index.hnsw.efConstruction = knobs["efConstruction"]
         if hasattr(index, "do_polysemous_training"):
-            index.do_polysemous_training = False  # orders the codes for a filter that is not used, and takes minutes
+            index.do_polysemous_training = (
+                False  # orders the codes for a filter that is not used, and takes minutes
+            )
         quiet(index)
         return index
 
     def _chosen(self, count: int, dim: int, knobs: dict) -> dict:
         """The knobs with those that were left to the index."""
-        return {**knobs, **{name: value for name, value in self._row.auto(count, dim).items() if knobs[name] == 0}}
+        return {
+            **knobs,
+            **{
+                name: value
+                for name, value in self._row.auto(count, dim).items()
+                if knobs[name] == 0
+            },
+        }
 
     def _fits(self, count: int, dim: int, **knobs: float) -> None:
         chosen = self._chosen(count, dim, knobs)
@@ -145,7 +225,9 @@ class FaissIndex(Index):
             raise UserError(given, f"Its training needs {needed:,}.", "Use exact.")
         if dim % chosen.get("m", 1):
             fits = ", ".join(str(m) for m in range(1, dim + 1) if dim % m == 0)
-            raise UserError(f"m = {chosen['m']} does not divide {dim} dimensions.", f"These do: {fits}.")
+            raise UserError(
+                f"m = {chosen['m']} does not divide {dim} dimensions.", f"These do: {fits}."
+            )
 
     def _take(self, index: object, seconds: float) -> None:
         if hasattr(index, "make_direct_map") and not self._row.lossy:
@@ -159,14 +241,22 @@ class FaissIndex(Index):
         return self._found(queries, k, parameters(knobs), knobs)
 
     def _select(self, queries: np.ndarray, k: int, mask: np.ndarray, **knobs: float) -> Hits:
-        return super()._select(queries, k, mask) if self.exact else self._found(queries, k, parameters(knobs, mask), knobs)
+        return (
+            super()._select(queries, k, mask)
+            if self.exact
+            else self._found(queries, k, parameters(knobs, mask), knobs)
+        )
 
     def _found(self, queries: np.ndarray, k: int, params: object, knobs: dict) -> Hits:
         if self._row.lossy:
-            return best_of_codes(self._index, self._beside, queries, k, int(knobs["rerank"]), params)
+            return best_of_codes(
+                self._index, self._beside, queries, k, int(knobs["rerank"]), params
+            )
         if self.exact:
             return rank(queries, self.rows, all_best(self._index, queries, min(k, self.size)), k)
-        return rank(queries, self.rows, self._index.search(queries, min(k, self.size), params=params)[1], k)
+        return rank(
+            queries, self.rows, self._index.search(queries, min(k, self.size), params=params)[1], k
+        )
 
     def _save(self, folder: Path) -> None:
         write(self._index, folder / "index.faiss")
@@ -179,7 +269,9 @@ class FaissIndex(Index):
         built = json.loads((folder / "built.json").read_text())
         index = read(folder / "index.faiss")
         if self._row.lossy:
-            self._beside = np.asarray(np.load(folder / "vectors.npy", mmap_mode="r"))  # of a memmap rows are slow to take
+            self._beside = np.asarray(
+                np.load(folder / "vectors.npy", mmap_mode="r")
+            )  # of a memmap rows are slow to take
             if self._beside.shape != (index.ntotal, index.d) or self._beside.dtype != np.float32:
                 raise Unreadable(folder)
         self._take(index, built["build_s"])

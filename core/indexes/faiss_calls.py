@@ -1,4 +1,5 @@
-"""How the rows of :mod:`core.indexes.faiss` speak to the library: training, parameters of one search, files, errors."""
+"""How the rows of :mod:`core.indexes.faiss` speak to the library: training, parameters of one
+search, files, errors."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from core.types import Hits
 
 TRAIN_MOST = 65_536
 MORE = 16
-"""So many rows more than hits are fetched of an exact search: seldom can float32 not tell the last hit from the last of them."""
+"""So many rows more than hits are fetched of an exact search: seldom can float32 not tell the last
+hit from the last of them."""
 KINDS = {"efSearch": "SearchParametersHNSW", "nprobe": "SearchParametersIVF"}
 """Which parameters of faiss hold a search knob."""
 
@@ -27,7 +29,8 @@ def sample(vectors: np.ndarray) -> np.ndarray:
 
 
 def quiet(index: object) -> None:
-    """Let k-means take as few points as its caller has checked: faiss prints a warning below 39 for each centroid."""
+    """Let k-means take as few points as its caller has checked: faiss prints a warning below 39 for
+    each centroid."""
     for trained in (index, getattr(index, "pq", None)):
         if hasattr(trained, "cp"):
             trained.cp.min_points_per_centroid = 1
@@ -39,7 +42,8 @@ def selector(mask: np.ndarray) -> object:
 
 
 def parameters(knobs: Mapping[str, float], mask: np.ndarray | None = None) -> object:
-    """Search knobs and a mask as an object of one call: an index is shared by sessions, so it is never changed."""
+    """Search knobs and a mask as an object of one call: an index is shared by sessions, so it is
+    never changed."""
     knob = next((name for name in KINDS if name in knobs), "")
     if mask is None:
         return _unmasked(knob, knobs[knob]) if knob else None
@@ -54,14 +58,17 @@ def _unmasked(knob: str, value: int) -> object:
 
 
 def all_best(index: object, queries: np.ndarray, k: int) -> np.ndarray:
-    """Ids (q, m) that hold the k best of each query and all that float32 can't tell from the k-th; -1 = none."""
+    """Ids (q, m) that hold the k best of each query and all that float32 can't tell from the k-th;
+    -1 = none."""
     more = min(k + MORE, index.ntotal)
     scores, found = index.search(queries, more)
     floor = scores[:, k - 1] - slack(index.d)
     ids = np.where(scores >= floor[:, None], found, -1)
     if more == index.ntotal:
         return ids
-    for row in np.flatnonzero(scores[:, -1] >= floor):  # more equals than were fetched: one scan for everything above the floor
+    for row in np.flatnonzero(
+        scores[:, -1] >= floor
+    ):  # more equals than were fetched: one scan for everything above the floor
         _, _, every = index.range_search(queries[row : row + 1], float(floor[row]))
         ids = np.pad(ids, ((0, 0), (0, max(0, len(every) - ids.shape[1]))), constant_values=-1)
         ids[row] = -1
@@ -69,20 +76,25 @@ def all_best(index: object, queries: np.ndarray, k: int) -> np.ndarray:
     return ids
 
 
-def best_of_codes(index: object, vectors: np.ndarray, queries: np.ndarray, k: int, rerank: int, params: object) -> Hits:
-    """The ``k`` best by their ``vectors`` of ``rerank`` candidates for each hit, which an ``index`` of codes finds."""
+def best_of_codes(
+    index: object, vectors: np.ndarray, queries: np.ndarray, k: int, rerank: int, params: object
+) -> Hits:
+    """The ``k`` best by their ``vectors`` of ``rerank`` candidates for each hit, which an ``index``
+    of codes finds."""
     found = index.search(queries, min(k * rerank, index.ntotal), params=params)[1]
     return rank(queries, vectors.__getitem__, _may_be_best(queries, vectors, found, k), k)
 
 
 def _may_be_best(queries: np.ndarray, vectors: np.ndarray, found: np.ndarray, k: int) -> np.ndarray:
-    """Of the candidates (q, m) those that hold the k best, and all that float32 can't tell from the k-th: the exact comparison
-    of all candidates costs several times as much as their search."""
+    """Of the candidates (q, m) those that hold the k best, and all that float32 can't tell from the
+    k-th: the exact comparison of all candidates costs several times as much as their search."""
     if found.shape[1] <= k:
         return found
     rough = np.empty(found.shape, np.float32)
     own = [faiss().swig_ptr(each) for each in (rough, queries, np.asarray(vectors), found)]
-    faiss().fvec_inner_products_by_idx(*own, queries.shape[1], *found.shape)  # no candidate (-1): -inf
+    faiss().fvec_inner_products_by_idx(
+        *own, queries.shape[1], *found.shape
+    )  # no candidate (-1): -inf
     floor = np.partition(rough, -k, axis=1)[:, -k] - slack(queries.shape[1])
     return np.where(rough >= floor[:, None], found, -1)
 

@@ -1,4 +1,5 @@
-"""Each picture's nearest pictures: exactly, or for very many by NN-descent (Dong et al., 2011), which is faiss's."""
+"""Each picture's nearest pictures: exactly, or for very many by NN-descent (Dong et al., 2011),
+which is faiss's."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ EXACT_MOST = 100_000
 
 
 def knn(vectors: np.ndarray, degree: int, progress: Progress | None = None) -> Hits:
-    """The ``degree`` nearest other rows of each of (n, dim) unit rows; -1 where fewer others exist."""
+    """The ``degree`` nearest other rows of each of (n, dim) unit rows; -1 where fewer others
+    exist."""
     vectors = np.ascontiguousarray(vectors, dtype=np.float32)
     if len(vectors) > EXACT_MOST:
         return _descended(vectors, degree, progress)
@@ -24,10 +26,12 @@ def knn(vectors: np.ndarray, degree: int, progress: Progress | None = None) -> H
 
 
 def copies_of(vectors: np.ndarray) -> np.ndarray:
-    """Pairs (first, copy) of equal rows of float32 (n, dim): int64 (c, 2), sorted. Each copy stands once, beside the first of its
-    kind; rows without a copy stand nowhere."""
+    """Pairs (first, copy) of equal rows of float32 (n, dim): int64 (c, 2), sorted. Each copy stands
+    once, beside the first of its kind; rows without a copy stand nowhere."""
     words = np.ascontiguousarray(vectors, dtype=np.float32).view(np.uint32)
-    weights = np.random.default_rng(0).integers(1, 2**63, words.shape[1], dtype=np.uint64) | np.uint64(1)
+    weights = np.random.default_rng(0).integers(
+        1, 2**63, words.shape[1], dtype=np.uint64
+    ) | np.uint64(1)
     sums = np.concatenate([_sums(words[part], weights) for part in blocks(len(words), BLOCK, None)])
     _, first, kind = np.unique(sums, return_index=True, return_inverse=True)
     other = np.flatnonzero(first[kind] != np.arange(len(kind)))
@@ -38,7 +42,8 @@ def copies_of(vectors: np.ndarray) -> np.ndarray:
 
 
 def _sums(words: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """A number for each row, uint64 (n): equal for equal rows, by whole numbers, so that no order of adding changes it."""
+    """A number for each row, uint64 (n): equal for equal rows, by whole numbers, so that no order
+    of adding changes it."""
     return (words.astype(np.uint64) * weights).sum(axis=1, dtype=np.uint64)
 
 
@@ -46,7 +51,18 @@ def _descended(vectors: np.ndarray, degree: int, progress: Progress | None) -> H
     report(progress, 0, len(vectors))
     index = faiss().IndexNNDescentFlat(vectors.shape[1], degree)
     index.add(vectors)
-    ids = faiss().vector_to_array(index.nndescent.final_graph).reshape(len(vectors), degree).astype(np.int64)
-    parts = [rank(vectors[part], vectors.__getitem__, ids[part], degree) for part in blocks(len(vectors), BLOCK, None)]
+    ids = (
+        faiss()
+        .vector_to_array(index.nndescent.final_graph)
+        .reshape(len(vectors), degree)
+        .astype(np.int64)
+    )
+    parts = [
+        rank(vectors[part], vectors.__getitem__, ids[part], degree)
+        for part in blocks(len(vectors), BLOCK, None)
+    ]
     report(progress, len(vectors), len(vectors))
-    return Hits(np.concatenate([part.ids for part in parts]), np.concatenate([part.scores for part in parts]))
+    return Hits(
+        np.concatenate([part.ids for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+    )

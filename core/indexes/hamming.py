@@ -1,6 +1,8 @@
-"""Binary codes compared by how many bits differ; an encoder whose vectors are bits already (phash, dhash) keeps its own.
+"""Binary codes compared by how many bits differ; an encoder whose vectors are bits already (phash,
+dhash) keeps its own.
 
-The search is faiss's (binary flat, binary IVF); the planes that give the bits are in :mod:`core.indexes.planes`.
+The search is faiss's (binary flat, binary IVF); the planes that give the bits are in
+:mod:`core.indexes.planes`.
 """
 
 from __future__ import annotations
@@ -24,10 +26,24 @@ from core.types import Cost, Hits, Progress
 
 BLOCK = 16_384
 FILE = "index.faiss"
-BITS = Knob(0, (64, 256, 1024), "bits of each picture; 0 = the encoder's own where it gives bits, else 256", 0, 8192)
+BITS = Knob(
+    0,
+    (64, 256, 1024),
+    "bits of each picture; 0 = the encoder's own where it gives bits, else 256",
+    0,
+    8192,
+)
 LEARNED = Knob(1, (0, 1), "1 = planes fitted to the gallery (ITQ), 0 = random planes", 0, 1, more=0)
-RERANK = Knob(10, (1, 10, 40), "candidates for each hit wanted, compared exactly afterwards; 0 = the order of the bits", 0, 1000)
-NLIST = Knob(0, (16, 64, 256), "lists that the codes are divided into; 0 = chosen by their number", 0, 65_536)
+RERANK = Knob(
+    10,
+    (1, 10, 40),
+    "candidates for each hit wanted, compared exactly afterwards; 0 = the order of the bits",
+    0,
+    1000,
+)
+NLIST = Knob(
+    0, (16, 64, 256), "lists that the codes are divided into; 0 = chosen by their number", 0, 65_536
+)
 NPROBE = Knob(8, (1, 8, 32), "lists that are looked through: more finds more and takes longer")
 
 
@@ -44,18 +60,30 @@ class Row:
 
 
 ROWS = (
-    Row("hamming", "Binary codes (Hamming)", "Counts differing bits with every picture: tiny and quick; exact for hash encoders.",
-        {"bits": BITS, "learned": LEARNED}, {"rerank": RERANK}, False),
-    Row("hamming_ivf", "Binary codes in lists", "Counts differing bits in the lists near the query's only.",
-        {"bits": BITS, "learned": LEARNED, "nlist": NLIST}, {"nprobe": NPROBE, "rerank": RERANK}, True),
-)  # fmt: skip
+    Row(
+        "hamming",
+        "Binary codes (Hamming)",
+        "Counts differing bits with every picture: tiny and quick; exact for hash encoders.",
+        {"bits": BITS, "learned": LEARNED},
+        {"rerank": RERANK},
+        False,
+    ),
+    Row(
+        "hamming_ivf",
+        "Binary codes in lists",
+        "Counts differing bits in the lists near the query's only.",
+        {"bits": BITS, "learned": LEARNED, "nlist": NLIST},
+        {"nprobe": NPROBE, "rerank": RERANK},
+        True,
+    ),
+)
 
 
 class Hamming(Beside):
     """A row of the table, built.
 
-    With ``rerank`` = 0 the score is 1 - 2 x (differing bits) / bits: the cosine of the two codes as vectors of -1 and +1,
-    which for an encoder of bits is the cosine itself.
+    With ``rerank`` = 0 the score is 1 - 2 x (differing bits) / bits: the cosine of the two codes as
+    vectors of -1 and +1, which for an encoder of bits is the cosine itself.
     """
 
     def __init__(self, row: Row) -> None:
@@ -84,21 +112,35 @@ class Hamming(Beside):
 
     def _fits(self, count: int, dim: int, **knobs: float) -> None:
         if (bits := int(knobs["bits"])) % 8:
-            raise UserError(f"bits = {bits} was given.", "Codes have whole bytes: 8, 16, 24 ... bits.")
+            raise UserError(
+                f"bits = {bits} was given.", "Codes have whole bytes: 8, 16, 24 ... bits."
+            )
         if count < (nlist := int(knobs.get("nlist", 0))):
-            raise UserError(f"The index {self.name} was given {count:,} vectors.", f"Its training needs {nlist:,}.", "Use exact.")
+            raise UserError(
+                f"The index {self.name} was given {count:,} vectors.",
+                f"Its training needs {nlist:,}.",
+                "Use exact.",
+            )
 
-    def _made(self, vectors: np.ndarray, bits: int, learned: bool, progress: Progress | None) -> Planes:
+    def _made(
+        self, vectors: np.ndarray, bits: int, learned: bool, progress: Progress | None
+    ) -> Planes:
         if self._own:
             return own_planes(vectors.shape[1])
-        return learned_planes(vectors, bits, progress) if learned else random_planes(vectors.shape[1], bits)
+        return (
+            learned_planes(vectors, bits, progress)
+            if learned
+            else random_planes(vectors.shape[1], bits)
+        )
 
     def _new(self, nlist: int) -> object:
         flat = faiss().IndexBinaryFlat(self._planes.count)
         if not self._row.lists:
             return flat
         index = faiss().IndexBinaryIVF(flat, self._planes.count, nlist)
-        index.cp.min_points_per_centroid = 1  # few are enough here, and faiss would warn on standard output
+        index.cp.min_points_per_centroid = (
+            1  # few are enough here, and faiss would warn on standard output
+        )
         return index
 
     def _take(self, index: object) -> None:
@@ -112,10 +154,14 @@ class Hamming(Beside):
     def _select(self, queries: np.ndarray, k: int, mask: np.ndarray, **knobs: float) -> Hits:
         return self._candidates(queries, k, mask, knobs)
 
-    def _candidates(self, queries: np.ndarray, k: int, mask: np.ndarray | None, knobs: dict) -> Hits:
+    def _candidates(
+        self, queries: np.ndarray, k: int, mask: np.ndarray | None, knobs: dict
+    ) -> Hits:
         rerank = int(knobs["rerank"])
         wanted = min(k * max(rerank, 1), self._index.ntotal)
-        distances, found = self._index.search(self._planes.codes(queries), wanted, params=parameters(knobs, mask))
+        distances, found = self._index.search(
+            self._planes.codes(queries), wanted, params=parameters(knobs, mask)
+        )
         if rerank:
             return rank(queries, self.rows, found, k)
         which, column = np.nonzero(found >= 0)

@@ -1,8 +1,10 @@
-"""Search by walking: from some pictures near the query to their nearest pictures, and on, as long as it gets nearer.
+"""Search by walking: from some pictures near the query to their nearest pictures, and on, as long
+as it gets nearer.
 
-Greedy search with a beam on a graph of nearest neighbours (Hajebi et al., Fast approximate nearest-neighbor search with
-k-nearest neighbor graph, 2011). Such a graph need not hang together, so the walk starts at the best of some entries. Copies of
-one vector would be each other's neighbours and nobody else's: the first alone is linked, and brings the others along.
+Greedy search with a beam on a graph of nearest neighbours (Hajebi et al., Fast approximate
+nearest-neighbor search with k-nearest neighbor graph, 2011). Such a graph need not hang together,
+so the walk starts at the best of some entries. Copies of one vector would be each other's
+neighbours and nobody else's: the first alone is linked, and brings the others along.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from core.types import Cost, Hits, Progress
 
 FILE, COPIES = "links.npy", "copies.npy"
 STEP = 4
-"""So many of the beam are looked around from at a time: fewer and larger steps, the same beam at the end."""
+"""So many of the beam are looked around from at a time: fewer and larger steps, the same beam at
+the end."""
 SEEN_BYTES = 64 << 20
 """Memory of one batch of queries for which rows it has seen."""
 NEAR_BYTES = 128 << 20
@@ -30,19 +33,36 @@ NEAR_BYTES = 128 << 20
 
 
 class KnnGraph(Beside):
-    """Links of each row to its nearest rows and from those it is nearest to, int32 (n, 2 x degree), -1 = none: copies have none.
-    ``_copies`` are pairs (first, copy), sorted."""
+    """Links of each row to its nearest rows and from those it is nearest to, int32 (n, 2 x degree),
+    -1 = none: copies have none. ``_copies`` are pairs (first, copy), sorted."""
 
     name = "knn_graph"
     title = "Walk on a kNN graph"
     walks = True
-    about = "Steps from picture to nearest pictures, towards the query: each step can be looked at. Building compares all pairs."
+    about = (
+        "Steps from picture to nearest pictures, towards the query: each step can be looked at."
+        " Building compares all pairs."
+    )
     build_knobs = {
-        "degree": Knob(16, (8, 16, 32), "nearest pictures that each links to, and as many links back at most", 2, 256)
+        "degree": Knob(
+            16,
+            (8, 16, 32),
+            "nearest pictures that each links to, and as many links back at most",
+            2,
+            256,
+        )
     }
     search_knobs = {
-        "beam": Knob(64, (16, 64, 256), "pictures kept while walking: more find more and take longer", 1, 10_000),
-        "entries": Knob(0, (32, 256, 1024), "pictures to start from, compared first; 0 = 4 sqrt(n)", 0, 65_536),
+        "beam": Knob(
+            64,
+            (16, 64, 256),
+            "pictures kept while walking: more find more and take longer",
+            1,
+            10_000,
+        ),
+        "entries": Knob(
+            0, (32, 256, 1024), "pictures to start from, compared first; 0 = 4 sqrt(n)", 0, 65_536
+        ),
     }
 
     def __init__(self) -> None:
@@ -67,47 +87,74 @@ class KnnGraph(Beside):
         spread = self._entries(max(entries, 1))
         near = 4 * self.dim * STEP * self._links.shape[1]
         many = max(1, min(SEEN_BYTES // max(self.size, 1), NEAR_BYTES // near))
-        found = [self._walk(queries[start : start + many], beam, spread) for start in range(0, len(queries), many)]
-        found = self._with_copies(np.concatenate(found)) if len(self._copies) else np.concatenate(found)
+        found = [
+            self._walk(queries[start : start + many], beam, spread)
+            for start in range(0, len(queries), many)
+        ]
+        found = (
+            self._with_copies(np.concatenate(found)) if len(self._copies) else np.concatenate(found)
+        )
         return rank(queries, self.rows, found, k)
 
     def _entries(self, count: int) -> np.ndarray:
         """Rows to start from, int64: some that have links."""
         order = _shuffled(self.size)
-        return order[~np.isin(order, self._copies[:, 1])][:count] if len(self._copies) else order[:count]
+        return (
+            order[~np.isin(order, self._copies[:, 1])][:count]
+            if len(self._copies)
+            else order[:count]
+        )
 
     def _with_copies(self, found: np.ndarray) -> np.ndarray:
         """Rows (q, beam) and after them the copies of each, -1 = none, at the end."""
         lists = []
         for rows in found:
             rows = rows[rows >= 0]
-            begin, end = (np.searchsorted(self._copies[:, 0], rows, side) for side in ("left", "right"))
-            lists.append(np.concatenate([rows, *(self._copies[a:b, 1] for a, b in zip(begin, end, strict=True) if b > a)]))
+            begin, end = (
+                np.searchsorted(self._copies[:, 0], rows, side) for side in ("left", "right")
+            )
+            lists.append(
+                np.concatenate(
+                    [
+                        rows,
+                        *(self._copies[a:b, 1] for a, b in zip(begin, end, strict=True) if b > a),
+                    ]
+                )
+            )
         wide = max(map(len, lists))
         return np.stack([np.pad(rows, (0, wide - len(rows)), constant_values=-1) for rows in lists])
 
     def _walk(self, queries: np.ndarray, beam: int, entries: np.ndarray) -> np.ndarray:
-        """Rows of the beam of each query when no look around improves it: int64 (q, beam), -1 = none."""
+        """Rows of the beam of each query when no look around improves it: int64 (q, beam), -1 =
+        none."""
         count, lines = len(queries), np.arange(len(queries))[:, None]
         seen = np.zeros((count, self.size + 1), bool)  # the last column is for "no row"
         seen[:, self.size] = True
         ids, scores, done = _best(
-            np.broadcast_to(entries, (count, len(entries))), queries @ self._vectors[entries].T,
-            np.zeros((count, len(entries)), bool), beam,
-        )  # fmt: skip
+            np.broadcast_to(entries, (count, len(entries))),
+            queries @ self._vectors[entries].T,
+            np.zeros((count, len(entries)), bool),
+            beam,
+        )
         seen[:, entries] = True
         while (open_ := ~done & np.isfinite(scores)).any():
             around = _first(open_, STEP)
             use = around >= 0
             done[lines.repeat(around.shape[1], axis=1)[use], around[use]] = True
-            fresh = np.where(use[:, :, None], self._links[ids[lines, around]], -1).reshape(count, -1)
+            fresh = np.where(use[:, :, None], self._links[ids[lines, around]], -1).reshape(
+                count, -1
+            )
             fresh = np.where(seen[lines, fresh], -1, fresh)
             fresh.sort(axis=1)
             fresh[:, 1:][fresh[:, 1:] == fresh[:, :-1]] = -1
             seen[lines, fresh] = True
             near = np.einsum("qd,qcd->qc", queries, self._vectors[fresh])
             near[fresh < 0] = -np.inf
-            joined = np.append(ids, fresh, axis=1), np.append(scores, near, axis=1), np.append(done, fresh < 0, axis=1)
+            joined = (
+                np.append(ids, fresh, axis=1),
+                np.append(scores, near, axis=1),
+                np.append(done, fresh < 0, axis=1),
+            )
             ids, scores, done = _best(*joined, beam)
         return np.where(np.isfinite(scores), ids, -1)
 
@@ -120,8 +167,14 @@ class KnnGraph(Beside):
         self._load_vectors(folder)
         self._links = np.load(folder / FILE, mmap_mode="r")
         self._copies = np.load(folder / COPIES, mmap_mode="r")
-        inside = self._links.ndim == 2 and len(self._links) == self.size and self._links.dtype == np.int32
-        inside &= self._copies.ndim == 2 and self._copies.shape[1] == 2 and self._copies.dtype == np.int64
+        inside = (
+            self._links.ndim == 2
+            and len(self._links) == self.size
+            and self._links.dtype == np.int32
+        )
+        inside &= (
+            self._copies.ndim == 2 and self._copies.shape[1] == 2 and self._copies.dtype == np.int64
+        )
         if not inside:
             raise Unreadable(folder)
 
@@ -132,7 +185,8 @@ class KnnGraph(Beside):
 
 
 def backward(ids: np.ndarray) -> np.ndarray:
-    """For neighbour ids (n, degree) the rows that each is a neighbour of, nearest ranks first, at most degree; -1 = none."""
+    """For neighbour ids (n, degree) the rows that each is a neighbour of, nearest ranks first, at
+    most degree; -1 = none."""
     count, degree = ids.shape
     rank_of = np.tile(np.arange(degree, dtype=np.int32), count)
     start, end = np.repeat(np.arange(count, dtype=np.int32), degree), ids.reshape(-1)
@@ -149,7 +203,8 @@ def backward(ids: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def _shuffled(count: int) -> np.ndarray:
-    """All rows in an order that favours none: more entries are then always the same ones and some others."""
+    """All rows in an order that favours none: more entries are then always the same ones and some
+    others."""
     return np.random.default_rng(1).permutation(count)
 
 
@@ -159,7 +214,9 @@ def _first(open_: np.ndarray, count: int) -> np.ndarray:
     return np.where(np.take_along_axis(open_, order, axis=1), order, -1)
 
 
-def _best(ids: np.ndarray, scores: np.ndarray, done: np.ndarray, beam: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _best(
+    ids: np.ndarray, scores: np.ndarray, done: np.ndarray, beam: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The ``beam`` columns with the best scores of each row, best first."""
     order = np.argsort(-scores, axis=1, kind="stable")[:, :beam]
     return tuple(np.take_along_axis(values, order, axis=1) for values in (ids, scores, done))

@@ -1,12 +1,16 @@
-"""MinHash and locality-sensitive hashing of sets (Broder, 1997; Leskovec et al., Mining of Massive Datasets, chapter 3).
+"""MinHash and locality-sensitive hashing of sets (Broder, 1997; Leskovec et al., Mining of Massive
+Datasets, chapter 3).
 
-A vector becomes ``hash_dim`` bits (:mod:`core.indexes.planes`), and these the set of its (place, bit) pairs. Two sets of
-which h bits differ have the Jaccard similarity (hash_dim - h) / (hash_dim + h). ``num_perm`` permutations of all pairs keep
-the least of each set; these minima, cut into b bands of r, are what two pictures must share one whole band of to meet.
+A vector becomes ``hash_dim`` bits (:mod:`core.indexes.planes`), and these the set of its (place,
+bit) pairs. Two sets of which h bits differ have the Jaccard similarity (hash_dim - h) / (hash_dim +
+h). ``num_perm`` permutations of all pairs keep the least of each set; these minima, cut into b
+bands of r, are what two pictures must share one whole band of to meet.
 
-The permutations, and the b and r that fit a threshold best, are those of the library datasketch. Its tables are not used:
-they are sets within dicts of Python objects, hundreds of bytes for each picture and band, and can only be pickled. Sorted
-arrays answer the same (a test compares), take 12 bytes, and are made in an instant, so the threshold is free at search.
+The permutations, and the b and r that fit a threshold best, are those of the library datasketch.
+Its tables are not used: they are sets within dicts of Python objects, hundreds of bytes for each
+    picture and band, and can only be pickled. Sorted
+arrays answer the same (a test compares), take 12 bytes, and are made in an instant, so the
+threshold is free at search.
 """
 
 from __future__ import annotations
@@ -34,7 +38,8 @@ TABLES = 4
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """Bands of signatures: ``keys`` uint64 (b, n) sorted, and ``rows`` int32 (b, n), the row of each key."""
+    """Bands of signatures: ``keys`` uint64 (b, n) sorted, and ``rows`` int32 (b, n), the row of
+    each key."""
 
     b: int
     r: int
@@ -52,13 +57,17 @@ class Tables:
         wanted = banded(signature[None], self.b, self.r)[:, 0]
         met = np.zeros(self.rows.shape[1], bool)
         for band, key in enumerate(wanted):
-            first, last = np.searchsorted(self.keys[band], key, "left"), np.searchsorted(self.keys[band], key, "right")
+            first, last = (
+                np.searchsorted(self.keys[band], key, "left"),
+                np.searchsorted(self.keys[band], key, "right"),
+            )
             met[self.rows[band, first:last]] = True
         return np.flatnonzero(met)
 
 
 def banded(signatures: np.ndarray, b: int, r: int) -> np.ndarray:
-    """Signatures uint32 (n, num_perm) -> one number for each band, uint64 (b, n), by a polynomial of its r minima."""
+    """Signatures uint32 (n, num_perm) -> one number for each band, uint64 (b, n), by a polynomial
+    of its r minima."""
     keys = np.zeros((b, len(signatures)), np.uint64)
     for place in range(r):
         part = signatures[:, place : b * r : r].T.astype(np.uint64)
@@ -69,7 +78,8 @@ def banded(signatures: np.ndarray, b: int, r: int) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def permuted(hash_dim: int, num_perm: int) -> np.ndarray:
-    """What datasketch's permutations make of each (place, bit) pair: uint32 (hash_dim, 2, num_perm)."""
+    """What datasketch's permutations make of each (place, bit) pair: uint32 (hash_dim, 2,
+    num_perm)."""
     from datasketch import MinHash
 
     made = np.empty((2 * hash_dim, num_perm), np.uint32)
@@ -87,14 +97,17 @@ def _plain(token: int) -> int:
 
 @lru_cache(maxsize=64)
 def bands(threshold: float, num_perm: int) -> tuple[int, int]:
-    """The b and r with which datasketch meets a threshold best. Raises UserError where ``num_perm`` is too few for it."""
+    """The b and r with which datasketch meets a threshold best. Raises UserError where ``num_perm``
+    is too few for it."""
     from datasketch import MinHashLSH
 
     try:
         made = MinHashLSH(threshold=threshold, num_perm=num_perm)
     except ValueError as error:
         given = f"threshold = {threshold:g} with num_perm = {num_perm} leaves one band."
-        raise UserError(given, "Two are the least.", "Lower the threshold, or raise num_perm.") from error
+        raise UserError(
+            given, "Two are the least.", "Lower the threshold, or raise num_perm."
+        ) from error
     return made.b, made.r
 
 
@@ -108,24 +121,45 @@ def signatures_of(bits: np.ndarray, num_perm: int) -> np.ndarray:
 
 
 class MinHashIndex(Beside):
-    """Pictures that meet the query in a band, ranked by cosine; those that meet it nowhere are never answered."""
+    """Pictures that meet the query in a band, ranked by cosine; those that meet it nowhere are
+    never answered."""
 
     name = "minhash"
     title = "MinHash LSH"
-    about = "Bits as sets; compares only pictures that share a band of MinHash minima. Answers fewer where fewer meet."
+    about = (
+        "Bits as sets; compares only pictures that share a band of MinHash minima. Answers fewer"
+        " where fewer meet."
+    )
     partial = True
     selects = True
     build_ns = 10
     build_knobs = {
         "hash_dim": Knob(64, (32, 64, 128), "bits that a picture is reduced to", 8, 1024, more=0),
-        "num_perm": Knob(128, (64, 128, 256), "permutations: more follow the threshold more sharply", 8, 512, more=0),
-        "learned": Knob(0, (0, 1), "0 = random planes, 1 = planes fitted to the gallery (ITQ)", 0, 1, more=0),
+        "num_perm": Knob(
+            128,
+            (64, 128, 256),
+            "permutations: more follow the threshold more sharply",
+            8,
+            512,
+            more=0,
+        ),
+        "learned": Knob(
+            0, (0, 1), "0 = random planes, 1 = planes fitted to the gallery (ITQ)", 0, 1, more=0
+        ),
     }
     search_knobs = {
-        "threshold": Knob(0.4, (0.3, 0.4, 0.6), "Jaccard similarity from which most pairs meet: lower compares more", 0.05, 0.95,
-                          more=-1),
-        "num_results": Knob(0, (5, 20, 100), "answers at most; 0 = as many as were asked for", 0, 10_000, more=0),
-    }  # fmt: skip
+        "threshold": Knob(
+            0.4,
+            (0.3, 0.4, 0.6),
+            "Jaccard similarity from which most pairs meet: lower compares more",
+            0.05,
+            0.95,
+            more=-1,
+        ),
+        "num_results": Knob(
+            0, (5, 20, 100), "answers at most; 0 = as many as were asked for", 0, 10_000, more=0
+        ),
+    }
 
     def __init__(self) -> None:
         super().__init__()
@@ -136,7 +170,11 @@ class MinHashIndex(Beside):
     def _build(self, vectors: np.ndarray, progress: Progress | None, **knobs: float) -> None:
         started = time.perf_counter()
         bits = knobs["hash_dim"]
-        made = learned_planes(vectors, bits, progress) if knobs["learned"] else random_planes(vectors.shape[1], bits)
+        made = (
+            learned_planes(vectors, bits, progress)
+            if knobs["learned"]
+            else random_planes(vectors.shape[1], bits)
+        )
         signatures = np.empty((len(vectors), knobs["num_perm"]), np.uint32)
         for part in blocks(len(vectors), BLOCK, progress):
             signatures[part] = signatures_of(made.bits(vectors[part]), knobs["num_perm"])
@@ -197,7 +235,8 @@ class MinHashIndex(Beside):
         self._take(signatures, Planes.load(folder, self.dim))
 
     def cost(self) -> Cost:
-        """Without the bands, which are made when a threshold is first asked for: 12 b bytes a picture."""
+        """Without the bands, which are made when a threshold is first asked for: 12 b bytes a
+        picture."""
         held = self._signatures.nbytes + self._planes.nbytes
         return Cost(held, held + self._vectors.nbytes, self._seconds)
 

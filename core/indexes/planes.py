@@ -1,11 +1,12 @@
 """Vectors to bits: on which side of each of several planes a vector lies.
 
-Random planes (Charikar, Similarity estimation techniques from rounding algorithms, 2002): a bit of two vectors agrees with
-the probability 1 - angle / pi, whatever the data.
+Random planes (Charikar, Similarity estimation techniques from rounding algorithms, 2002): a bit of
+two vectors agrees with the probability 1 - angle / pi, whatever the data.
 
-Learned planes (Gong and Lazebnik, Iterative quantization, 2011): centre, turn to the principal axes, and then rotate so
-that the vectors lie near the corners of a cube, where rounding to bits costs least. One rotation gives at most as many bits
-as there are axes; more bits come from further rotations with another start.
+Learned planes (Gong and Lazebnik, Iterative quantization, 2011): centre, turn to the principal
+axes, and then rotate so that the vectors lie near the corners of a cube, where rounding to bits
+costs least. One rotation gives at most as many bits as there are axes; more bits come from further
+rotations with another start.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ SEED = 1
 
 @dataclass(frozen=True, slots=True)
 class Planes:
-    """``normals`` float32 (dim, bits) and ``centre`` float32 (dim): bit j of v is ``(v - centre) . normals[:, j] > 0``."""
+    """``normals`` float32 (dim, bits) and ``centre`` float32 (dim): bit j of v is ``(v - centre) .
+    normals[:, j] > 0``."""
 
     normals: np.ndarray
     centre: np.ndarray
@@ -54,7 +56,11 @@ class Planes:
                 planes = Planes(arrays["normals"], arrays["centre"])
         except (BadZipFile, EOFError, KeyError, ValueError) as error:
             raise Unreadable(folder) from error
-        if planes.normals.ndim != 2 or planes.normals.shape[0] != dim or planes.centre.shape != (dim,):
+        if (
+            planes.normals.ndim != 2
+            or planes.normals.shape[0] != dim
+            or planes.centre.shape != (dim,)
+        ):
             raise Unreadable(folder)
         return planes
 
@@ -75,8 +81,8 @@ def own_planes(dim: int) -> Planes:
 
 
 def learned_planes(vectors: np.ndarray, bits: int, progress: Progress | None = None) -> Planes:
-    """Planes fitted to unit vectors (n, dim), by at most ``SAMPLE`` of them. It takes seconds: ``progress`` is asked all the time
-    whether to stop, and counts none of the vectors as done."""
+    """Planes fitted to unit vectors (n, dim), by at most ``SAMPLE`` of them. It takes seconds:
+    ``progress`` is asked all the time whether to stop, and counts none of the vectors as done."""
     sample = np.asarray(vectors[:: -(-len(vectors) // SAMPLE)], np.float64)
     centre = sample.mean(axis=0)
     centred = sample - centre
@@ -86,13 +92,20 @@ def learned_planes(vectors: np.ndarray, bits: int, progress: Progress | None = N
     projected, random = centred @ axes, np.random.default_rng(SEED)
     turns, left = [], bits
     while left > 0:
-        turns.append(_rotation(projected, random, lambda: report(progress, 0, len(vectors)))[:, :left])
+        turns.append(
+            _rotation(projected, random, lambda: report(progress, 0, len(vectors)))[:, :left]
+        )
         left -= turns[-1].shape[1]
-    return Planes((axes @ np.concatenate(turns, axis=1)).astype(np.float32), centre.astype(np.float32))
+    return Planes(
+        (axes @ np.concatenate(turns, axis=1)).astype(np.float32), centre.astype(np.float32)
+    )
 
 
-def _rotation(projected: np.ndarray, random: np.random.Generator, step: Callable[[], None]) -> np.ndarray:
-    """The rotation (c, c) of rows (n, c) that brings them near the corners of a cube, from a random start."""
+def _rotation(
+    projected: np.ndarray, random: np.random.Generator, step: Callable[[], None]
+) -> np.ndarray:
+    """The rotation (c, c) of rows (n, c) that brings them near the corners of a cube, from a random
+    start."""
     turn, _ = np.linalg.qr(random.standard_normal((projected.shape[1], projected.shape[1])))
     for _ in range(ROUNDS):
         step()
@@ -103,8 +116,12 @@ def _rotation(projected: np.ndarray, random: np.random.Generator, step: Callable
 
 
 def are_bits(vectors: np.ndarray) -> bool:
-    """Whether every number is one of +c and -c, as of an encoder that gives bits; and their count fills whole bytes."""
+    """Whether every number is one of +c and -c, as of an encoder that gives bits; and their count
+    fills whole bytes."""
     if vectors.shape[1] % 8 or not vectors[0, 0]:
         return False
     size = abs(vectors[0, 0])
-    return all(bool((np.abs(vectors[start : start + 4096]) == size).all()) for start in range(0, len(vectors), 4096))
+    return all(
+        bool((np.abs(vectors[start : start + 4096]) == size).all())
+        for start in range(0, len(vectors), 4096)
+    )

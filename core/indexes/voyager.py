@@ -1,4 +1,5 @@
-"""Voyager (Spotify, 2023), the successor of Annoy: the graph of Malkov and Yashunin (2018) with a file format of its own."""
+"""Voyager (Spotify, 2023), the successor of Annoy: the graph of Malkov and Yashunin (2018) with a
+file format of its own."""
 
 from __future__ import annotations
 
@@ -22,15 +23,22 @@ class Voyager(Beside):
 
     name = "voyager"
     title = "Voyager (graph)"
-    about = "Walks a graph of neighbours as HNSW does: the maintained successor of Annoy. Reads its whole file into memory."
+    about = (
+        "Walks a graph of neighbours as HNSW does: the maintained successor of Annoy. Reads its"
+        " whole file into memory."
+    )
     package = "voyager"
     walks = True
     mapped = False
     build_knobs = {
         "M": Knob(16, (8, 16, 32), "links of each picture", 2, 512),
-        "ef_construction": Knob(200, (50, 200, 400), "candidates looked at for each link", 1, 10_000),
+        "ef_construction": Knob(
+            200, (50, 200, 400), "candidates looked at for each link", 1, 10_000
+        ),
     }
-    search_knobs = {"query_ef": Knob(64, (16, 64, 256), "candidates kept while walking", 1, 100_000)}
+    search_knobs = {
+        "query_ef": Knob(64, (16, 64, 256), "candidates kept while walking", 1, 100_000)
+    }
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,9 +49,13 @@ class Voyager(Beside):
 
         started = time.perf_counter()
         graph = voyager.Index(
-            voyager.Space.Euclidean, vectors.shape[1], M=knobs["M"], ef_construction=knobs["ef_construction"],
-            random_seed=1, max_elements=len(vectors),
-        )  # fmt: skip
+            voyager.Space.Euclidean,
+            vectors.shape[1],
+            M=knobs["M"],
+            ef_construction=knobs["ef_construction"],
+            random_seed=1,
+            max_elements=len(vectors),
+        )
         for part in blocks(len(vectors), BLOCK, progress):
             _insert(graph, vectors[part], part.start)
         self._graph, self._bytes = graph, len(graph.as_bytes())
@@ -58,12 +70,15 @@ class Voyager(Beside):
         return rank(queries, self.rows, found, k)
 
     def _reached(self, query: np.ndarray, wanted: int, effort: int) -> np.ndarray:
-        """Rows near the query; fewer than wanted where the graph, which need not hang together, reaches no more."""
+        """Rows near the query; fewer than wanted where the graph, which need not hang together,
+        reaches no more."""
         import voyager
 
         while True:
             try:
-                ids, _ = self._graph.query(query, wanted, num_threads=1, query_ef=max(effort, wanted))
+                ids, _ = self._graph.query(
+                    query, wanted, num_threads=1, query_ef=max(effort, wanted)
+                )
                 return ids.astype(np.int64)
             except voyager.RecallError:
                 wanted //= 2
@@ -81,7 +96,8 @@ class Voyager(Beside):
         self._bytes = (folder / FILE).stat().st_size
         try:
             self._graph = voyager.Index.load(str(folder / FILE))
-        except Exception as error:  # the library says RuntimeError, ValueError or MemoryError, by the kind of damage
+        except Exception as error:
+            # the library says RuntimeError, ValueError or MemoryError, by the kind of damage
             raise Unreadable(folder) from error
         if len(self._graph) != self.size or self._graph.num_dimensions != self.dim:
             raise Unreadable(folder)
@@ -91,7 +107,9 @@ class Voyager(Beside):
 
 
 def _insert(graph: object, vectors: np.ndarray, first: int) -> None:
-    vectors = np.array(vectors, dtype=np.float32)  # a copy: the library takes no array that is read only, as mapped ones are
+    vectors = np.array(
+        vectors, dtype=np.float32
+    )  # a copy: the library takes no array that is read only, as mapped ones are
     graph.add_items(vectors, np.arange(first, first + len(vectors)), num_threads=threads())
 
 

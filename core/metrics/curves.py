@@ -1,4 +1,5 @@
-"""Curves over a block of ranked lists: sums over the judged queries, so that blocks add up to means over all."""
+"""Curves over a block of ranked lists: sums over the judged queries, so that blocks add up to means
+over all."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ DEEPEST = 100
 
 
 def interpolated_precision(lists: Ranked, levels: np.ndarray = LEVELS) -> np.ndarray:
-    """Precision at recall levels, (q, levels): the best precision at any rank whose recall is at least the level.
+    """Precision at recall levels, (q, levels): the best precision at any rank whose recall is at
+    least the level.
 
     NaN where R = 0, and 0 where the list ends before that recall.
     """
@@ -30,12 +32,17 @@ def hits_within(lists: Ranked, deepest: int = DEEPEST) -> np.ndarray:
     """Relevant items among the first 1, 2, ... ``deepest`` of each list, int64 (q, deepest)."""
     near = lists.rank <= deepest
     places = lists.row[near] * deepest + lists.rank[near] - 1
-    return np.bincount(places, minlength=len(lists) * deepest).reshape(len(lists), deepest).cumsum(axis=1)
+    return (
+        np.bincount(places, minlength=len(lists) * deepest)
+        .reshape(len(lists), deepest)
+        .cumsum(axis=1)
+    )
 
 
 @dataclass
 class Curves:
-    """Means over judged queries of precision@K, recall@K and hit@K for K = 1..100, and of precision at 101 recall levels.
+    """Means over judged queries of precision@K, recall@K and hit@K for K = 1..100, and of precision
+    at 101 recall levels.
 
     With ``groups`` > 1 the same for each class of queries.
     """
@@ -45,12 +52,15 @@ class Curves:
     sums: dict[str, np.ndarray] = field(default_factory=dict)
 
     def add(self, lists: Ranked, codes: np.ndarray | None = None) -> None:
-        """Take in a block; ``codes`` int64 (q,) say which class each query is of, from 0 to ``groups`` - 1."""
+        """Take in a block; ``codes`` int64 (q,) say which class each query is of, from 0 to
+        ``groups`` - 1."""
         use = lists.relevant > 0
         within = hits_within(lists)[use].astype(np.float64)
         codes = np.zeros(len(lists), np.int64) if codes is None else codes
         of = (codes[use] == np.arange(self.groups)[:, None]).astype(np.float64)
-        self.judged = np.bincount(codes[use], minlength=self.groups) + (self.judged if len(self.judged) else 0)
+        self.judged = np.bincount(codes[use], minlength=self.groups) + (
+            self.judged if len(self.judged) else 0
+        )
         self._add("precision@K", of @ (within / np.arange(1, DEEPEST + 1)))
         self._add("recall@K", of @ (within / lists.relevant[use][:, None]))
         self._add("hit@K", of @ np.minimum(within, 1.0))
@@ -62,7 +72,11 @@ class Curves:
     def means(self) -> dict[str, list[float]]:
         """Curve name -> values; empty where no query could be judged."""
         total = int(self.judged.sum())
-        return {name: (sums.sum(axis=0) / total).tolist() for name, sums in self.sums.items()} if total else {}
+        return (
+            {name: (sums.sum(axis=0) / total).tolist() for name, sums in self.sums.items()}
+            if total
+            else {}
+        )
 
     def class_means(self) -> dict[str, np.ndarray]:
         """Curve name -> float64 (groups, values); NaN where no query of a class could be judged."""

@@ -1,6 +1,7 @@
 """One ranked list under every published definition, with its formula and its worked steps.
 
-The same list can be worth 0.10 or 1.00 under the name "mAP@10": who publishes a number has to say which definition it is.
+The same list can be worth 0.10 or 1.00 under the name "mAP@10": who publishes a number has to say
+which definition it is.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from math import log2
 
 @dataclass(frozen=True, slots=True)
 class List:
-    """``hits`` are the ranks (from 1) of relevant items, ascending; ``relevant`` is R; ``length`` the items ranked."""
+    """``hits`` are the ranks (from 1) of relevant items, ascending; ``relevant`` is R; ``length``
+    the items ranked."""
 
     hits: tuple[int, ...]
     relevant: int
@@ -25,7 +27,8 @@ class List:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A published way to score a list. ``who`` uses it; ``work(list, k)`` gives the value and the steps in words."""
+    """A published way to score a list. ``who`` uses it; ``work(list, k)`` gives the value and the
+    steps in words."""
 
     name: str
     formula: str
@@ -73,7 +76,9 @@ def _trapezoid(given: List, k: int) -> tuple[float, str]:
     for place, rank in enumerate(given.hits, start=1):
         before = Fraction(1) if rank == 1 else Fraction(place - 1, rank - 1)
         total += (before + Fraction(place, rank)) / 2
-        terms.append(f"({place - 1}/{rank - 1} + {place}/{rank}) / 2" if rank > 1 else "(1 + 1/1) / 2")
+        terms.append(
+            f"({place - 1}/{rank - 1} + {place}/{rank}) / 2" if rank > 1 else "(1 + 1/1) / 2"
+        )
     shown = terms if len(terms) <= 3 else [*terms[:2], "...", terms[-1]]
     return float(total / given.relevant), f"({' + '.join(shown) or '0'}) / {given.relevant}"
 
@@ -94,7 +99,10 @@ def _recall(given: List, k: int) -> tuple[float, str]:
 def _hit(given: List, k: int) -> tuple[float, str]:
     first = given.hits[0] if given.hits else None
     said = f"the first hit is at rank {first}" if first else "no hit"
-    return float(bool(given.within(k))), f"{said}; {'within' if given.within(k) else 'not within'} {k}"
+    return (
+        float(bool(given.within(k))),
+        f"{said}; {'within' if given.within(k) else 'not within'} {k}",
+    )
 
 
 def _r_precision(given: List, k: int) -> tuple[float, str]:
@@ -107,10 +115,15 @@ def _reciprocal(given: List, k: int) -> tuple[float, str]:
 
 def _ndcg(given: List, k: int, most: int | None = None) -> tuple[float, str]:
     gain = sum(1 / log2(rank + 1) for rank in given.within(k))
-    ideal = sum(1 / log2(rank + 1) for rank in range(1, (min(k, given.relevant) if most is None else most) + 1))
+    ideal = sum(
+        1 / log2(rank + 1)
+        for rank in range(1, (min(k, given.relevant) if most is None else most) + 1)
+    )
     terms = [f"1/log2({rank + 1})" for rank in given.within(k)]
     shown = terms if len(terms) <= 4 else [*terms[:3], "...", terms[-1]]
-    return (gain / ideal if ideal else 0.0), f"({' + '.join(shown) or '0'}) / {ideal:.4f} = {gain:.4f} / {ideal:.4f}"
+    return (
+        gain / ideal if ideal else 0.0
+    ), f"({' + '.join(shown) or '0'}) / {ideal:.4f} = {gain:.4f} / {ideal:.4f}"
 
 
 def _ndcg_found(given: List, k: int) -> tuple[float, str]:
@@ -118,28 +131,91 @@ def _ndcg_found(given: List, k: int) -> tuple[float, str]:
 
 
 DEFINITIONS = (
-    Definition("AP", "(1/R) Σ P(i)·rel(i) over the whole list",
-               "trec_eval map, scikit-learn average_precision_score", _whole),
-    Definition("AP@K, divided by R", "(1/R) Σ P(i)·rel(i) for i ≤ K", "trec_eval map_cut, ranx map@k", _cut),
-    Definition("AP@K, divided by min(K, R)", "(1/min(K, R)) Σ P(i)·rel(i) for i ≤ K",
-               "Kaggle's MAP@K, torchmetrics top_k", _cut_min),
-    Definition("AP@K, divided by hits found", "(1/hits) Σ P(i)·rel(i) for i ≤ K",
-               "Open Metric Learning map@k, Towhee", _cut_found),
-    Definition("MAP@R", "(1/R) Σ P(i)·rel(i) for i ≤ R", "pytorch-metric-learning (Musgrave et al., 2020)", _at_r),
-    Definition("AP, trapezoid", "area of trapezoids under precision-recall", "revisited Oxford / Paris, GPR1200", _trapezoid),
-    Definition("Precision@K", "hits in the top K / K", "trec_eval P_K, ranx precision@k", _precision),
-    Definition("Precision@K, divided by min(K, R)", "hits in the top K / min(K, R)", "some retrieval toolkits", _precision_min),
-    Definition("Recall@K (retrieval)", "hits in the top K / R", "trec_eval recall_K, ranx recall@k", _recall),
-    Definition("Recall@K (metric learning), CMC@K", "1 if any of the top K is relevant",
-               "metric learning papers, ranx hit_rate@k", _hit),
-    Definition("R-precision", "hits in the top R / R", "trec_eval Rprec, pytorch-metric-learning r_precision", _r_precision),
-    Definition("Reciprocal rank", "1 / rank of the first hit", "trec_eval recip_rank, ranx mrr", _reciprocal),
-    Definition("nDCG@K", "DCG@K / DCG of min(K, R) hits in front", "trec_eval ndcg_cut, scikit-learn ndcg_score", _ndcg),
-    Definition("nDCG@K, ideal of what was found", "DCG@K / DCG of the same hits in front",
-               "toolkits that never see R", _ndcg_found),
-)  # fmt: skip
+    Definition(
+        "AP",
+        "(1/R) Σ P(i)·rel(i) over the whole list",
+        "trec_eval map, scikit-learn average_precision_score",
+        _whole,
+    ),
+    Definition(
+        "AP@K, divided by R", "(1/R) Σ P(i)·rel(i) for i ≤ K", "trec_eval map_cut, ranx map@k", _cut
+    ),
+    Definition(
+        "AP@K, divided by min(K, R)",
+        "(1/min(K, R)) Σ P(i)·rel(i) for i ≤ K",
+        "Kaggle's MAP@K, torchmetrics top_k",
+        _cut_min,
+    ),
+    Definition(
+        "AP@K, divided by hits found",
+        "(1/hits) Σ P(i)·rel(i) for i ≤ K",
+        "Open Metric Learning map@k, Towhee",
+        _cut_found,
+    ),
+    Definition(
+        "MAP@R",
+        "(1/R) Σ P(i)·rel(i) for i ≤ R",
+        "pytorch-metric-learning (Musgrave et al., 2020)",
+        _at_r,
+    ),
+    Definition(
+        "AP, trapezoid",
+        "area of trapezoids under precision-recall",
+        "revisited Oxford / Paris, GPR1200",
+        _trapezoid,
+    ),
+    Definition(
+        "Precision@K", "hits in the top K / K", "trec_eval P_K, ranx precision@k", _precision
+    ),
+    Definition(
+        "Precision@K, divided by min(K, R)",
+        "hits in the top K / min(K, R)",
+        "some retrieval toolkits",
+        _precision_min,
+    ),
+    Definition(
+        "Recall@K (retrieval)",
+        "hits in the top K / R",
+        "trec_eval recall_K, ranx recall@k",
+        _recall,
+    ),
+    Definition(
+        "Recall@K (metric learning), CMC@K",
+        "1 if any of the top K is relevant",
+        "metric learning papers, ranx hit_rate@k",
+        _hit,
+    ),
+    Definition(
+        "R-precision",
+        "hits in the top R / R",
+        "trec_eval Rprec, pytorch-metric-learning r_precision",
+        _r_precision,
+    ),
+    Definition(
+        "Reciprocal rank",
+        "1 / rank of the first hit",
+        "trec_eval recip_rank, ranx mrr",
+        _reciprocal,
+    ),
+    Definition(
+        "nDCG@K",
+        "DCG@K / DCG of min(K, R) hits in front",
+        "trec_eval ndcg_cut, scikit-learn ndcg_score",
+        _ndcg,
+    ),
+    Definition(
+        "nDCG@K, ideal of what was found",
+        "DCG@K / DCG of the same hits in front",
+        "toolkits that never see R",
+        _ndcg_found,
+    ),
+)
 
 
 def audit(given: List, k: int = 10) -> list[tuple[Definition, float, str]]:
     """Every definition with its value and its steps; a list without anything relevant has none."""
-    return [(definition, *definition.work(given, k)) for definition in DEFINITIONS] if given.relevant else []
+    return (
+        [(definition, *definition.work(given, k)) for definition in DEFINITIONS]
+        if given.relevant
+        else []
+    )

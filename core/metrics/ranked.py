@@ -1,6 +1,7 @@
 """Ranked lists in the form that metrics need: where the relevant items stand, and nothing else.
 
-The rule is one for the whole project: larger scores first, equal scores by column (columns are in the order of ids), the
+The rule is one for the whole project: larger scores first, equal scores by column (columns are in
+    the order of ids), the
 query itself and everything marked junk taken out before ranks are given.
 """
 
@@ -20,11 +21,13 @@ _JUNK = np.uint64((1 << 64) - 2)
 class Ranked:
     """q ranked lists.
 
-    ``row``, ``rank`` and ``order`` are int64 (h,), one entry for each relevant item that a list holds, sorted by (row, rank):
-    its query 0..q-1, its rank from 1, and which of its query's relevant items it is, from 1. ``relevant`` is int64 (q,): R,
-    how many relevant items the gallery has (more than the list holds, where the list was cut). ``length`` is int64 (q,):
-    items in the list. ``top`` is int64 (q, m): the columns at ranks 1..m, -1 after the end of the list. ``labels`` (q, m)
-    are the label codes there and ``own`` (q,) that of the query; both None where nothing is asked of them.
+    ``row``, ``rank`` and ``order`` are int64 (h,), one entry for each relevant item that a list
+    holds, sorted by (row, rank): its query 0..q-1, its rank from 1, and which of its query's
+    relevant items it is, from 1. ``relevant`` is int64 (q,): R, how many relevant items the gallery
+    has (more than the list holds, where the list was cut). ``length`` is int64 (q,): items in the
+    list. ``top`` is int64 (q, m): the columns at ranks 1..m, -1 after the end of the list.
+    ``labels`` (q, m) are the label codes there and ``own`` (q,) that of the query; both None where
+    nothing is asked of them.
     """
 
     row: np.ndarray
@@ -52,14 +55,15 @@ def rank(
 ) -> Ranked:
     """Sort every row of a score matrix at once.
 
-    Score, column and relevance are packed into one 64-bit number each, so that one plain sort gives the order by
-    (score, column) exactly and carries the relevance along.
+    Score, column and relevance are packed into one 64-bit number each, so that one plain sort gives
+    the order by (score, column) exactly and carries the relevance along.
 
     Args:
         scores: (q, n), larger is more similar; compared as float32. NaN is refused.
         relevant: bool (q, n).
         junk: bool (q, n), neither right nor wrong.
-        found: R (q,), where the lists are only the beginning of what there is; else counted in ``relevant``.
+        found: R (q,), where the lists are only the beginning of what there is; else counted in
+            ``relevant``.
         top: how many columns of each list to keep.
         labels: label codes int64 (n,) or (q, n); ``own``: those of the queries (q,).
 
@@ -75,16 +79,34 @@ def rank(
     length = np.full(len(keys), keys.shape[1]) if junk is None else keys.shape[1] - junk.sum(axis=1)
     columns = _columns(keys[:, :top])
     picked = None if labels is None else _labels(labels, columns)
-    return Ranked(row, place + 1, order, counts if found is None else np.asarray(found), length, columns, picked, own)
+    return Ranked(
+        row,
+        place + 1,
+        order,
+        counts if found is None else np.asarray(found),
+        length,
+        columns,
+        picked,
+        own,
+    )
 
 
 def _keys(scores: np.ndarray, relevant: np.ndarray, junk: np.ndarray | None) -> np.ndarray:
-    """uint64 (q, n): 32 bits of score turned so that larger comes first, 31 of column, 1 of relevance."""
-    if scores.ndim != 2 or relevant.shape != scores.shape or (junk is not None and junk.shape != scores.shape):
-        raise ValueError(f"scores {scores.shape} and relevance {relevant.shape} must share one (q, n) shape")
+    """uint64 (q, n): 32 bits of score turned so that larger comes first, 31 of column, 1 of
+    relevance."""
+    if (
+        scores.ndim != 2
+        or relevant.shape != scores.shape
+        or (junk is not None and junk.shape != scores.shape)
+    ):
+        raise ValueError(
+            f"scores {scores.shape} and relevance {relevant.shape} must share one (q, n) shape"
+        )
     if scores.shape[1] >= MOST_COLUMNS:
         raise ValueError(f"{scores.shape[1]} columns do not fit in 31 bits")
-    clean = np.ascontiguousarray(scores, np.float32) + np.float32(0)  # -0.0 becomes 0.0: they are equal
+    clean = np.ascontiguousarray(scores, np.float32) + np.float32(
+        0
+    )  # -0.0 becomes 0.0: they are equal
     if np.isnan(clean).any():
         raise ValueError("a score is NaN")
     bits = clean.view(np.int32)
@@ -112,4 +134,8 @@ def _columns(keys: np.ndarray) -> np.ndarray:
 def _labels(labels: np.ndarray, columns: np.ndarray) -> np.ndarray:
     if not columns.size:
         return np.zeros(columns.shape, np.int64)
-    return labels[columns] if labels.ndim == 1 else np.take_along_axis(labels, np.maximum(columns, 0), axis=1)
+    return (
+        labels[columns]
+        if labels.ndim == 1
+        else np.take_along_axis(labels, np.maximum(columns, 0), axis=1)
+    )

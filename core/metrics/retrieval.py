@@ -1,7 +1,9 @@
-"""Retrieval metrics: :class:`~core.metrics.ranked.Ranked` lists in, one score a query out, float64 (q,).
+"""Retrieval metrics: :class:`~core.metrics.ranked.Ranked` lists in, one score a query out, float64
+(q,).
 
-A query without anything relevant in the gallery (R = 0) gives NaN: it is left out of means and counted. A cut K beyond the
-end of a list changes nothing but the divisor of precision@K, as in trec_eval.
+A query without anything relevant in the gallery (R = 0) gives NaN: it is left out of means and
+counted. A cut K beyond the end of a list changes nothing but the divisor of precision@K, as in
+trec_eval.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ LABEL_CELLS = 4_000_000
 
 
 def hit_at(lists: Ranked, k: int) -> np.ndarray:
-    """1 where any of the top ``k`` is relevant. Metric learning calls it Recall@K, person search CMC@K."""
+    """1 where any of the top ``k`` is relevant. Metric learning calls it Recall@K, person search
+    CMC@K."""
     return _judged(lists, np.minimum(_count(lists, lists.rank <= k), 1.0))
 
 
@@ -55,7 +58,8 @@ def reciprocal_rank(lists: Ranked) -> np.ndarray:
 
 
 def ndcg_at(lists: Ranked, k: int) -> np.ndarray:
-    """DCG of the top ``k`` with discount log2(rank + 1), divided by that of min(K, R) relevant items in front."""
+    """DCG of the top ``k`` with discount log2(rank + 1), divided by that of min(K, R) relevant
+    items in front."""
     gained = _sum(lists, (lists.rank <= k) / np.log2(lists.rank + 1.0))
     most = int(min(k, lists.relevant.max(initial=0)))
     ideal = np.concatenate([[1.0], np.cumsum(1.0 / np.log2(np.arange(2.0, most + 2.0)))])
@@ -63,7 +67,8 @@ def ndcg_at(lists: Ranked, k: int) -> np.ndarray:
 
 
 def revisited_ap(lists: Ranked) -> np.ndarray:
-    """AP as the area of trapezoids under the precision-recall curve (revisited Oxford and Paris; Radenovic et al., 2018)."""
+    """AP as the area of trapezoids under the precision-recall curve (revisited Oxford and Paris;
+    Radenovic et al., 2018)."""
     before = np.where(lists.rank == 1, 1.0, (lists.order - 1) / np.maximum(lists.rank - 1, 1))
     return _judged(lists, _sum(lists, (before + lists.order / lists.rank) / 2.0) / _some(lists))
 
@@ -71,7 +76,8 @@ def revisited_ap(lists: Ranked) -> np.ndarray:
 def label_accuracy_at(lists: Ranked, k: int) -> np.ndarray:
     """1 where the most frequent label of the top ``k`` is the query's own (kNN accuracy).
 
-    Labels that are equally frequent: the one whose first item stands higher wins. Needs ``labels`` of at least
+    Labels that are equally frequent: the one whose first item stands higher wins. Needs ``labels``
+        of at least
     min(K, n) places.
     """
     if lists.labels is None or lists.own is None:
@@ -82,17 +88,23 @@ def label_accuracy_at(lists: Ranked, k: int) -> np.ndarray:
         part = slice(start, start + step)
         labels, there = lists.labels[part, :k], lists.top[part, :k] >= 0
         votes = ((labels[:, :, None] == labels[:, None, :]) & there[:, None, :]).sum(axis=2) * there
-        winner = np.take_along_axis(labels, votes.argmax(axis=1)[:, None], axis=1)[:, 0] if labels.shape[1] else -1
+        winner = (
+            np.take_along_axis(labels, votes.argmax(axis=1)[:, None], axis=1)[:, 0]
+            if labels.shape[1]
+            else -1
+        )
         right[part] = (winner == lists.own[part]) & there.any(axis=1)
     return _judged(lists, right)
 
 
 def index_recall(scores: np.ndarray, exact: np.ndarray) -> np.ndarray:
-    """Overlap of an index's answer with the exact top K, (q,): items at least as similar as the exact K-th count as hits.
+    """Overlap of an index's answer with the exact top K, (q,): items at least as similar as the
+    exact K-th count as hits.
 
     Args:
         scores: (q, K), scores of what the index found, -inf where it found fewer.
-        exact: (q, K), scores of the exact answer, best first, -inf where the gallery has fewer than K.
+        exact: (q, K), scores of the exact answer, best first, -inf where the gallery has fewer than
+            K.
     """
     wanted = np.isfinite(exact).sum(axis=1)
     last = np.take_along_axis(exact, np.maximum(wanted - 1, 0)[:, None], axis=1)

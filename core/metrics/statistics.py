@@ -1,7 +1,9 @@
-"""How certain a mean is, and whether two encoders differ: resampling over queries, in clusters where they hang together.
+"""How certain a mean is, and whether two encoders differ: resampling over queries, in clusters
+where they hang together.
 
-Everything takes per-query scores float64 (q,) or (q, e), one column an encoder, all on the same queries and without NaN,
-and ``clusters`` (q,): queries of one cluster (views of one object) are drawn and flipped together. Seeds are fixed.
+Everything takes per-query scores float64 (q,) or (q, e), one column an encoder, all on the same
+queries and without NaN, and ``clusters`` (q,): queries of one cluster (views of one object) are
+drawn and flipped together. Seeds are fixed.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ EXACT_UP_TO = 14
 
 @dataclass(frozen=True, slots=True)
 class Clustered:
-    """Sums of scores and numbers of queries in each of c clusters: ``sums`` (c, e), ``sizes`` (c,)."""
+    """Sums of scores and numbers of queries in each of c clusters: ``sums`` (c, e), ``sizes``
+    (c,)."""
 
     sums: np.ndarray
     sizes: np.ndarray
@@ -46,26 +49,44 @@ class Clustered:
 
 
 def interval(
-    scores: np.ndarray, clusters: np.ndarray | None = None, level: float = LEVEL, seed: int = SEED, resamples: int = RESAMPLES
+    scores: np.ndarray,
+    clusters: np.ndarray | None = None,
+    level: float = LEVEL,
+    seed: int = SEED,
+    resamples: int = RESAMPLES,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Bootstrap interval of the mean of each column: bias-corrected and accelerated (Efron, 1987), lows and highs (e,).
+    """Bootstrap interval of the mean of each column: bias-corrected and accelerated (Efron, 1987),
+    lows and highs (e,).
 
-    Clusters are drawn with replacement and the mean is over the queries drawn. A single cluster says nothing about
-    others: its interval is all of 0 to 1 for scores in that range, given as (-inf, inf).
+    Clusters are drawn with replacement and the mean is over the queries drawn. A single cluster
+    says nothing about others: its interval is all of 0 to 1 for scores in that range, given as
+        (-inf, inf).
     """
     return _interval(Clustered.of(scores, clusters), level, seed, resamples)
 
 
 def ratio_interval(
-    above: np.ndarray, below: np.ndarray, clusters: np.ndarray | None = None, level: float = LEVEL, seed: int = SEED
+    above: np.ndarray,
+    below: np.ndarray,
+    clusters: np.ndarray | None = None,
+    level: float = LEVEL,
+    seed: int = SEED,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The same for sum(above) / sum(below): ``above`` (q, e), ``below`` (q,), both of the same queries."""
+    """The same for sum(above) / sum(below): ``above`` (q, e), ``below`` (q,), both of the same
+    queries."""
     data = Clustered.of(above, clusters)
-    return _interval(Clustered(data.sums, Clustered.of(below, clusters).sums[:, 0]), level, seed, RESAMPLES)
+    return _interval(
+        Clustered(data.sums, Clustered.of(below, clusters).sums[:, 0]), level, seed, RESAMPLES
+    )
 
 
-def _interval(data: Clustered, level: float, seed: int, resamples: int) -> tuple[np.ndarray, np.ndarray]:
-    from scipy.special import ndtr, ndtri  # the normal distribution without scipy.stats, which takes every page a second
+def _interval(
+    data: Clustered, level: float, seed: int, resamples: int
+) -> tuple[np.ndarray, np.ndarray]:
+    from scipy.special import (
+        ndtr,
+        ndtri,
+    )  # the normal distribution without scipy.stats, which takes every page a second
 
     count, width = len(data), data.sums.shape[1]
     if count < 2:
@@ -75,7 +96,9 @@ def _interval(data: Clustered, level: float, seed: int, resamples: int) -> tuple
     bias = ndtri(np.clip(below, 0.5 / resamples, 1 - 0.5 / resamples))
     z = ndtri([(1 - level) / 2, (1 + level) / 2])[:, None]
     shares = ndtr(bias + (bias + z) / (1 - _acceleration(data) * (bias + z)))
-    low, high = (np.array([np.quantile(drawn[:, e], shares[end, e]) for e in range(width)]) for end in (0, 1))
+    low, high = (
+        np.array([np.quantile(drawn[:, e], shares[end, e]) for e in range(width)]) for end in (0, 1)
+    )
     return low, high
 
 
@@ -84,7 +107,9 @@ def _bootstrap_means(data: Clustered, resamples: int, seed: int) -> np.ndarray:
     rng, count = np.random.default_rng(seed), len(data)
     step, parts = max(1, CELLS // count), []
     for start in range(0, resamples, step):
-        weights = rng.multinomial(count, np.full(count, 1 / count), size=min(step, resamples - start))
+        weights = rng.multinomial(
+            count, np.full(count, 1 / count), size=min(step, resamples - start)
+        )
         parts.append((weights @ data.sums) / (weights @ data.sizes)[:, None])
     return np.concatenate(parts)
 
@@ -97,11 +122,15 @@ def _acceleration(data: Clustered) -> np.ndarray:
     return np.where(spread > 0, (off**3).sum(axis=0) / (6 * np.where(spread > 0, spread, 1)), 0.0)
 
 
-def paired_p_values(scores: np.ndarray, clusters: np.ndarray | None = None, seed: int = SEED, flips: int = FLIPS) -> np.ndarray:
-    """Two-sided p-values (e, e) of a paired permutation test between all columns, 1 on the diagonal.
+def paired_p_values(
+    scores: np.ndarray, clusters: np.ndarray | None = None, seed: int = SEED, flips: int = FLIPS
+) -> np.ndarray:
+    """Two-sided p-values (e, e) of a paired permutation test between all columns, 1 on the
+    diagonal.
 
-    If two encoders were alike, the sign of each cluster's difference would be a coin's: the observed mean difference is
-    set beside those under random signs (all of them where there are at most 2^14).
+    If two encoders were alike, the sign of each cluster's difference would be a coin's: the
+    observed mean difference is set beside those under random signs (all of them where there are at
+    most 2^14).
     """
     data = Clustered.of(scores, clusters)
     observed = np.abs(_differences(data.sums.sum(axis=0)[None]))[0]
@@ -123,7 +152,9 @@ def _signs(count: int, every: bool, seed: int, flips: int):
         return
     rng, step = np.random.default_rng(seed), max(1, CELLS // count)
     for start in range(0, flips, step):
-        yield 1.0 - 2.0 * rng.integers(0, 2, (min(step, flips - start), count), dtype=np.int8).astype(np.float64)
+        yield 1.0 - 2.0 * rng.integers(
+            0, 2, (min(step, flips - start), count), dtype=np.int8
+        ).astype(np.float64)
 
 
 def _differences(sums: np.ndarray) -> np.ndarray:
@@ -132,7 +163,8 @@ def _differences(sums: np.ndarray) -> np.ndarray:
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
-    """Holm's correction of a symmetric table of p-values over all pairs above its diagonal (Holm, 1979)."""
+    """Holm's correction of a symmetric table of p-values over all pairs above its diagonal (Holm,
+    1979)."""
     size = len(p_values)
     upper = np.triu_indices(size, 1)
     adjusted = np.ones((size, size))
@@ -150,7 +182,8 @@ def holm_list(p_values: np.ndarray) -> np.ndarray:
 
 
 def shared_ranks(means: np.ndarray, adjusted: np.ndarray, alpha: float = 1 - LEVEL) -> np.ndarray:
-    """1 + the number of encoders that are certainly better (higher mean and adjusted p < alpha), int64 (e,).
+    """1 + the number of encoders that are certainly better (higher mean and adjusted p < alpha),
+    int64 (e,).
 
     Encoders that can't be told apart from the best share rank 1, and so on.
     """
@@ -159,12 +192,17 @@ def shared_ranks(means: np.ndarray, adjusted: np.ndarray, alpha: float = 1 - LEV
 
 
 def smallest_difference(
-    one: np.ndarray, other: np.ndarray, clusters: np.ndarray | None = None, alpha: float = 1 - LEVEL, power: float = 0.8
+    one: np.ndarray,
+    other: np.ndarray,
+    clusters: np.ndarray | None = None,
+    alpha: float = 1 - LEVEL,
+    power: float = 0.8,
 ) -> float:
-    """The true difference of two means that a paired test on so many queries finds with probability ``power``.
+    """The true difference of two means that a paired test on so many queries finds with probability
+    ``power``.
 
-    From the spread of the differences of clusters, by the normal approximation; ``inf`` with fewer than two clusters.
-    Pass ``alpha`` divided by the number of pairs where all pairs are tested.
+    From the spread of the differences of clusters, by the normal approximation; ``inf`` with fewer
+    than two clusters. Pass ``alpha`` divided by the number of pairs where all pairs are tested.
     """
     from scipy.special import ndtri
 

@@ -1,4 +1,5 @@
-"""From vectors to per-query scores, a block of queries at a time: memory stays flat whatever the gallery's size."""
+"""From vectors to per-query scores, a block of queries at a time: memory stays flat whatever the
+gallery's size."""
 
 from __future__ import annotations
 
@@ -19,12 +20,14 @@ CELLS = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """Who is searched, who searches, and the codes that decide what is right, laid over the n rows of vectors.
+    """Who is searched, who searches, and the codes that decide what is right, laid over the n rows
+    of vectors.
 
-    ``gallery`` and ``queries`` are int64 rows; the gallery is in the order that breaks ties. ``relevant`` and ``ignore``
-    are int64 (n,) codes of the field of each row, negative and different from each other where the field is unknown, so
-    that nothing unknown ever equals anything. ``asking`` (n, dim) are the vectors that rows ask with where these are not
-    those by which they are found, None where they are.
+    ``gallery`` and ``queries`` are int64 rows; the gallery is in the order that breaks ties.
+    ``relevant`` and ``ignore`` are int64 (n,) codes of the field of each row, negative and
+    different from each other where the field is unknown, so that nothing unknown ever equals
+    anything. ``asking`` (n, dim) are the vectors that rows ask with where these are not those by
+    which they are found, None where they are.
     """
 
     gallery: np.ndarray
@@ -45,8 +48,8 @@ class Roles:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Scores of q queries: ``scores`` name -> float64 (q,), NaN where R = 0; ``relevant`` R (q,); ``curves`` means, and
-    ``class_curves`` the same for each class, (classes, values)."""
+    """Scores of q queries: ``scores`` name -> float64 (q,), NaN where R = 0; ``relevant`` R (q,);
+    ``curves`` means, and ``class_curves`` the same for each class, (classes, values)."""
 
     scores: dict[str, np.ndarray]
     relevant: np.ndarray
@@ -54,10 +57,16 @@ class Judged:
     class_curves: dict[str, np.ndarray]
 
 
-def blocks(vectors: np.ndarray, roles: Roles, top: int = 0, progress: Progress | None = None) -> Iterator[Ranked]:
-    """Ranked lists over the whole gallery, exactly, a block of queries at a time in the order of ``roles.queries``."""
+def blocks(
+    vectors: np.ndarray, roles: Roles, top: int = 0, progress: Progress | None = None
+) -> Iterator[Ranked]:
+    """Ranked lists over the whole gallery, exactly, a block of queries at a time in the order of
+    ``roles.queries``."""
     step = max(1, CELLS // max(1, len(roles.gallery)))
-    labels, asking = roles.relevant[roles.gallery], vectors if roles.asking is None else roles.asking
+    labels, asking = (
+        roles.relevant[roles.gallery],
+        (vectors if roles.asking is None else roles.asking),
+    )
     for start in range(0, len(roles.queries), step):
         report(progress, start, len(roles.queries))
         rows = roles.queries[start : start + step]
@@ -86,18 +95,33 @@ def listed(hits: np.ndarray, rows: np.ndarray, roles: Roles, top: int = 0) -> Ra
     return rank(places, right, out, found=found, top=top, labels=labels, own=roles.relevant[rows])
 
 
-def judge(lists: Iterator[Ranked], names: Sequence[str] = table.DEFAULT, codes: np.ndarray | None = None) -> Judged:
+def judge(
+    lists: Iterator[Ranked], names: Sequence[str] = table.DEFAULT, codes: np.ndarray | None = None
+) -> Judged:
     """Every metric for every query, and the curves, of blocks of ranked lists.
 
     Args:
-        codes: int64, the class of each query in the order of the lists, from 0; without, all are of one class.
+        codes: int64, the class of each query in the order of the lists, from 0; without, all are of
+            one class.
     """
-    curves, parts, relevant, seen = Curves(1 if codes is None or not len(codes) else int(codes.max()) + 1), [], [], 0
+    curves, parts, relevant, seen = (
+        Curves(1 if codes is None or not len(codes) else int(codes.max()) + 1),
+        [],
+        [],
+        0,
+    )
     for block in lists:
         curves.add(block, None if codes is None else codes[seen : seen + len(block)])
         seen += len(block)
         parts.append(table.scores(block, names))
         relevant.append(block.relevant)
-    scores = {name: np.concatenate([part[name] for part in parts]) if parts else np.zeros(0) for name in names}
-    return Judged(scores, np.concatenate(relevant) if relevant else np.zeros(0, np.int64), curves.means(),
-                  curves.class_means())  # fmt: skip
+    scores = {
+        name: np.concatenate([part[name] for part in parts]) if parts else np.zeros(0)
+        for name in names
+    }
+    return Judged(
+        scores,
+        np.concatenate(relevant) if relevant else np.zeros(0, np.int64),
+        curves.means(),
+        curves.class_means(),
+    )

@@ -1,4 +1,5 @@
-"""What every projection promises: vectors in, places on a plane out, and a place for something that came later."""
+"""What every projection promises: vectors in, places on a plane out, and a place for something that
+came later."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A parameter of a projection: its default, the range allowed, values worth trying, and what it changes."""
+    """A parameter of a projection: its default, the range allowed, values worth trying, and what it
+    changes."""
 
     default: int | float
     low: float
@@ -33,20 +35,25 @@ class Setting:
     about: str = ""
 
     def check(self, name: str, value: object) -> int | float:
-        """``value`` as this setting's kind of number. Raises UserError where it is none, or out of range."""
+        """``value`` as this setting's kind of number. Raises UserError where it is none, or out of
+        range."""
         whole = isinstance(self.default, int)
         number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
         if not number or not self.low <= value <= self.high or (whole and int(value) != value):
             kind = "a whole number" if whole else "a number"
-            raise UserError(f"{name} = {value!r} was given.", f"It is {kind} from {self.low:g} to {self.high:g}.")
+            raise UserError(
+                f"{name} = {value!r} was given.",
+                f"It is {kind} from {self.low:g} to {self.high:g}.",
+            )
         return int(value) if whole else float(value)
 
 
 class Projection(ABC):
     """Unit vectors to a plane.
 
-    A child writes ``_fit`` and ``_transform``. The base class refuses what can't be drawn and says why, keeps the
-    vectors that were fitted (by reference: a memory map stays one) and checks what comes out.
+    A child writes ``_fit`` and ``_transform``. The base class refuses what can't be drawn and says
+    why, keeps the vectors that were fitted (by reference: a memory map stays one) and checks what
+    comes out.
     """
 
     name: str = ""
@@ -56,7 +63,8 @@ class Projection(ABC):
     """One sentence: what a distance on such a map means, and what it does not."""
     settings: Mapping[str, Setting] = MappingProxyType({})
     aligns: bool = False
-    """Whether :meth:`fit` takes ``anchor``: the places of the same pictures on another map, to stay comparable with."""
+    """Whether :meth:`fit` takes ``anchor``: the places of the same pictures on another map, to stay
+    comparable with."""
     fit_up_to: int = 60_000
     """Larger sets are arranged by a sample, and the rest is placed among it."""
     version: int = 1
@@ -68,41 +76,67 @@ class Projection(ABC):
 
     def fingerprint(self, **params: float) -> dict:
         """Every cause of the map but the vectors (and the anchor)."""
-        return {"projection": self.name, "params": self.resolve(params), "seed": SEED, "version": self.version}
+        return {
+            "projection": self.name,
+            "params": self.resolve(params),
+            "seed": SEED,
+            "version": self.version,
+        }
 
     def fit(
-        self, vectors: np.ndarray, progress: Progress | None = None, anchor: np.ndarray | None = None, **params: float
+        self,
+        vectors: np.ndarray,
+        progress: Progress | None = None,
+        anchor: np.ndarray | None = None,
+        **params: float,
     ) -> np.ndarray:
-        """Places of float32 (n, dim) rows: float32 (n, 2), the same for the same vectors and parameters.
+        """Places of float32 (n, dim) rows: float32 (n, 2), the same for the same vectors and
+        parameters.
 
         Raises:
-            UserError: fewer than four points, fewer than three different ones, NaN, or an unknown parameter.
+            UserError: fewer than four points, fewer than three different ones, NaN, or an unknown
+                parameter.
             Cancelled: ``progress`` said stop.
         """
         self.params = self.resolve(params)
         check(vectors)
         if anchor is not None and (not self.aligns or anchor.shape != (len(vectors), 2)):
-            raise ValueError(f"{self.name} was given an anchor of shape {anchor.shape} for {len(vectors)} points")
+            raise ValueError(
+                f"{self.name} was given an anchor of shape {anchor.shape} for {len(vectors)} points"
+            )
         self._vectors = vectors
         found = self._fit(vectors, progress, anchor, **self.params)
         self.positions = np.ascontiguousarray(found, dtype=np.float32)
         if self.positions.shape != (len(vectors), 2) or not np.isfinite(self.positions).all():
-            raise ValueError(f"{self.name} gave positions of shape {self.positions.shape} that are not all finite")
+            raise ValueError(
+                f"{self.name} gave positions of shape {self.positions.shape} that are not all"
+                " finite"
+            )
         return self.positions
 
     def transform(self, vectors: np.ndarray) -> np.ndarray:
-        """Places of new float32 (q, dim) rows on the fitted map: float32 (q, 2). The map itself does not change."""
+        """Places of new float32 (q, dim) rows on the fitted map: float32 (q, 2). The map itself
+        does not change."""
         if not len(self.positions):
-            raise UserError(f"The projection {self.name} was asked for a place before it was fitted.")
+            raise UserError(
+                f"The projection {self.name} was asked for a place before it was fitted."
+            )
         if vectors.ndim != 2 or vectors.shape[1] != self._vectors.shape[1]:
-            raise UserError(f"A vector of shape {vectors.shape} was given.", f"The map has {self._vectors.shape[1]} dimensions.")
+            raise UserError(
+                f"A vector of shape {vectors.shape} was given.",
+                f"The map has {self._vectors.shape[1]} dimensions.",
+            )
         if not np.isfinite(vectors).all():
             raise UserError("A vector holds NaN or infinity.", fix="Build the embeddings again.")
         return self._transform(np.asarray(vectors, np.float32)).astype(np.float32)
 
     @abstractmethod
     def _fit(
-        self, vectors: np.ndarray, progress: Progress | None, anchor: np.ndarray | None, **params: float
+        self,
+        vectors: np.ndarray,
+        progress: Progress | None,
+        anchor: np.ndarray | None,
+        **params: float,
     ) -> np.ndarray: ...
 
     @abstractmethod
@@ -111,7 +145,9 @@ class Projection(ABC):
     def save(self, folder: Path) -> None:
         """Write places and parameters into an existing folder; the vectors are not copied."""
         np.save(folder / "positions.npy", self.positions)
-        (folder / "projection.json").write_text(json.dumps({"name": self.name, "params": self.params}))
+        (folder / "projection.json").write_text(
+            json.dumps({"name": self.name, "params": self.params})
+        )
 
     def load(self, folder: Path, vectors: np.ndarray) -> None:
         """Read what :meth:`save` wrote, for the vectors that it was fitted on."""
@@ -125,9 +161,14 @@ class Projection(ABC):
         """Defaults, overridden by what was given; an unknown parameter is a UserError."""
         for name in given:
             if name not in self.settings:
-                allowed = f"It has: {', '.join(self.settings)}." if self.settings else "It has none."
+                allowed = (
+                    f"It has: {', '.join(self.settings)}." if self.settings else "It has none."
+                )
                 raise UserError(f"The projection {self.name} has no parameter {name!r}.", allowed)
-        return {name: setting.check(name, given.get(name, setting.default)) for name, setting in self.settings.items()}
+        return {
+            name: setting.check(name, given.get(name, setting.default))
+            for name, setting in self.settings.items()
+        }
 
 
 def register(cls: type[Projection]) -> type[Projection]:
@@ -147,18 +188,26 @@ def check(vectors: np.ndarray) -> None:
         if bad.any():
             first = start + int(np.argmax(bad))
             fix = "Delete these embeddings on the Library page, then build them again."
-            raise UserError(f"The vector of picture number {first + 1} holds NaN or infinity.", fix=fix)
+            raise UserError(
+                f"The vector of picture number {first + 1} holds NaN or infinity.", fix=fix
+            )
     different = _different(vectors)
     if different < 3:
         words = "all have the same vector" if different == 1 else "have only two different vectors"
         fix = "Choose another encoder: this one can't tell these pictures apart."
-        raise UserError(f"The {len(vectors):,} pictures {words}, so there is nothing to arrange.", fix=fix)
+        raise UserError(
+            f"The {len(vectors):,} pictures {words}, so there is nothing to arrange.", fix=fix
+        )
 
 
 def too_few(count: int) -> UserError:
     """The error for a set that is too small."""
     given = f"There {'is 1 picture' if count == 1 else f'are {count} pictures'}: too few for a map."
-    return UserError(given, f"A map needs at least {LEAST}.", "Add pictures to the data set, or look at it on Compare.")
+    return UserError(
+        given,
+        f"A map needs at least {LEAST}.",
+        "Add pictures to the data set, or look at it on Compare.",
+    )
 
 
 def _different(vectors: np.ndarray) -> int:

@@ -1,4 +1,5 @@
-"""Groups on a map, their most typical pictures, and whether they are the groups that the labels name."""
+"""Groups on a map, their most typical pictures, and whether they are the groups that the labels
+name."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ LEAST, MOST = 5, 150
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Clusters against labels: adjusted Rand index and normalised mutual information, over ``points`` that have both."""
+    """Clusters against labels: adjusted Rand index and normalised mutual information, over
+    ``points`` that have both."""
 
     rand: float
     information: float
@@ -22,10 +24,12 @@ class Agreement:
 
 
 def find(positions: np.ndarray, smallest: int = 0) -> np.ndarray:
-    """Dense regions of a map (n, 2): int32 (n,) cluster numbers, the largest first, -1 where it is thin.
+    """Dense regions of a map (n, 2): int32 (n,) cluster numbers, the largest first, -1 where it is
+    thin.
 
-    HDBSCAN (Campello, Moulavi and Sander, 2013) of scikit-learn; ``smallest`` = 0 chooses half a percent of the points,
-    5 to 150. Above 60,000 points a fixed sample is clustered and every other point follows the nearest of it.
+    HDBSCAN (Campello, Moulavi and Sander, 2013) of scikit-learn; ``smallest`` = 0 chooses half a
+    percent of the points, 5 to 150. Above 60,000 points a fixed sample is clustered and every other
+    point follows the nearest of it.
     """
     from scipy.spatial import cKDTree
 
@@ -46,7 +50,12 @@ def _hdbscan(positions: np.ndarray, smallest: int) -> np.ndarray:
     from sklearn.cluster import HDBSCAN
 
     size = min(smallest or usual_size(len(positions)), len(positions) - 1)
-    model = HDBSCAN(min_cluster_size=max(size, 2), min_samples=min(5, max(size, 2)), algorithm="kd_tree", copy=True)
+    model = HDBSCAN(
+        min_cluster_size=max(size, 2),
+        min_samples=min(5, max(size, 2)),
+        algorithm="kd_tree",
+        copy=True,
+    )
     return model.fit_predict(positions.astype(np.float64))
 
 
@@ -58,17 +67,27 @@ def _ordered(found: np.ndarray) -> np.ndarray:
 
 
 def medoids(vectors: np.ndarray, clusters: np.ndarray) -> np.ndarray:
-    """The row of each cluster's most typical picture: least summed cosine distance in the space to the others of it."""
-    rows = [np.flatnonzero(clusters == number) for number in range(int(clusters.max(initial=-1)) + 1)]
-    return np.array([own[np.argmax(vectors[own] @ vectors[own].mean(axis=0))] for own in rows], dtype=np.int64)
+    """The row of each cluster's most typical picture: least summed cosine distance in the space to
+    the others of it."""
+    rows = [
+        np.flatnonzero(clusters == number) for number in range(int(clusters.max(initial=-1)) + 1)
+    ]
+    return np.array(
+        [own[np.argmax(vectors[own] @ vectors[own].mean(axis=0))] for own in rows], dtype=np.int64
+    )
 
 
 def against_labels(clusters: np.ndarray, labels: Sequence[object]) -> Agreement | None:
-    """How far clusters are the labels; points without a label or a cluster stay out. None where nothing can be compared."""
+    """How far clusters are the labels; points without a label or a cluster stay out. None where
+    nothing can be compared."""
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
     both = [row for row, label in enumerate(labels) if label is not None and clusters[row] >= 0]
     if len(both) < 2:
         return None
     names, ours = [str(labels[row]) for row in both], clusters[both]
-    return Agreement(float(adjusted_rand_score(names, ours)), float(normalized_mutual_info_score(names, ours)), len(both))
+    return Agreement(
+        float(adjusted_rand_score(names, ours)),
+        float(normalized_mutual_info_score(names, ours)),
+        len(both),
+    )

@@ -9,15 +9,22 @@ from core.types import Hits, Progress
 
 
 def in_space(
-    queries: np.ndarray, vectors: np.ndarray, k: int, progress: Progress | None = None, *, own: bool = False
+    queries: np.ndarray,
+    vectors: np.ndarray,
+    k: int,
+    progress: Progress | None = None,
+    *,
+    own: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The ``k`` rows of unit ``vectors`` (n, dim) most similar to each query.
 
     Args:
-        own: the queries are the vectors themselves; each row then comes first in its own list, at distance 0.
+        own: the queries are the vectors themselves; each row then comes first in its own list, at
+            distance 0.
 
     Returns:
-        int64 (q, k) rows, nearest first, and float32 (q, k) euclidean distances (cosine has the same order on unit rows).
+        int64 (q, k) rows, nearest first, and float32 (q, k) euclidean distances (cosine has the
+        same order on unit rows).
     """
     plain, asked = np.asarray(vectors), np.ascontiguousarray(queries, dtype=np.float32)
     hits = nearest(asked, plain.__getitem__, range(len(plain)), k, progress)

@@ -1,8 +1,10 @@
-"""Where something new belongs on a finished map: between its nearest neighbours, as UMAP's own transform begins.
+"""Where something new belongs on a finished map: between its nearest neighbours, as UMAP's own
+transform begins.
 
-UMAP's transform gives every neighbour a membership (1 for the nearest, falling with distance so that all of them sum to
-log2 k) and starts the new point at their weighted mean. Here that mean is the answer: the map is not moved, nothing has
-to be unpickled, and the same query always falls on the same place.
+UMAP's transform gives every neighbour a membership (1 for the nearest, falling with distance so
+that all of them sum to log2 k) and starts the new point at their weighted mean. Here that mean is
+the answer: the map is not moved, nothing has to be unpickled, and the same query always falls on
+    the same place.
 """
 
 from __future__ import annotations
@@ -16,18 +18,21 @@ TINY = 1e-9
 
 
 def place(vectors: np.ndarray, fitted: np.ndarray, positions: np.ndarray, k: int) -> np.ndarray:
-    """Places float32 (q, 2) of new unit ``vectors`` (q, dim) on the map ``positions`` (n, 2) of ``fitted`` (n, dim)."""
+    """Places float32 (q, 2) of new unit ``vectors`` (q, dim) on the map ``positions`` (n, 2) of
+    ``fitted`` (n, dim)."""
     k = min(k, len(fitted))
     rows, distances = in_space(vectors, fitted, k)
     weights = memberships(distances)
-    return ((positions[rows] * weights[..., None]).sum(axis=1) / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return (
+        (positions[rows] * weights[..., None]).sum(axis=1) / weights.sum(axis=1, keepdims=True)
+    ).astype(np.float32)
 
 
 def memberships(distances: np.ndarray) -> np.ndarray:
     """Membership of each neighbour, float64 (q, k) in (0, 1], from distances (q, k), nearest first.
 
-    exp(-(d - d_nearest) / sigma), sigma by bisection so that a row sums to log2(k): McInnes, Healy and Melville, 2018,
-    algorithm 3 (smooth kNN distances).
+    exp(-(d - d_nearest) / sigma), sigma by bisection so that a row sums to log2(k): McInnes, Healy
+    and Melville, 2018, algorithm 3 (smooth kNN distances).
     """
     over = np.asarray(distances, np.float64)
     over = over - over[:, :1]
@@ -37,5 +42,7 @@ def memberships(distances: np.ndarray) -> np.ndarray:
         sigma = np.sqrt(low * high)
         too_much = np.exp(-over / sigma[:, None]).sum(axis=1) > target
         high, low = np.where(too_much, sigma, high), np.where(too_much, low, sigma)
-    floor = 1e-3 * np.maximum(np.asarray(distances).mean(axis=1), TINY)  # as UMAP: equal vectors share, none takes all
+    floor = 1e-3 * np.maximum(
+        np.asarray(distances).mean(axis=1), TINY
+    )  # as UMAP: equal vectors share, none takes all
     return np.exp(-over / np.maximum(sigma, floor)[:, None])

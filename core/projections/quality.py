@@ -1,7 +1,8 @@
 """Map quality: trustworthiness and continuity, for the map and for each point.
 
-Venna and Kaski, 2001. Trustworthiness is high where a point's neighbours on the map are near in the space too, continuity
-where its neighbours in the space are near on the map. 1 = all of them; 0.5 is about chance.
+Venna and Kaski, 2001. Trustworthiness is high where a point's neighbours on the map are near in the
+space too, continuity where its neighbours in the space are near on the map. 1 = all of them; 0.5 is
+about chance.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ LEAST_SAMPLE, PAIRS = 500, 300_000_000
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """``trust`` and ``continuity`` float32 (n,), NaN where a point was not in the sample; and their means.
+    """``trust`` and ``continuity`` float32 (n,), NaN where a point was not in the sample; and their
+    means.
 
-    ``kept`` float32 (n,) is the share of a point's ``k`` nearest in the space that are among its ``k`` nearest on the map;
-    ``nearest`` int32 (n,) is the row nearest to it in the space; NaN and -1 where they were not asked for. ``measured`` says
-    for how many points trust and continuity were measured, each against all points.
+    ``kept`` float32 (n,) is the share of a point's ``k`` nearest in the space that are among its
+    ``k`` nearest on the map; ``nearest`` int32 (n,) is the row nearest to it in the space; NaN and
+    -1 where they were not asked for. ``measured`` says for how many points trust and continuity
+    were measured, each against all points.
     """
 
     trust: np.ndarray
@@ -50,35 +53,56 @@ class Quality:
 
 
 def measure(
-    vectors: np.ndarray, positions: np.ndarray, k: int = NEIGHBOURS, progress: Progress | None = None,
-    all_up_to: int = ALL_UP_TO, sample: int = SAMPLE,
+    vectors: np.ndarray,
+    positions: np.ndarray,
+    k: int = NEIGHBOURS,
+    progress: Progress | None = None,
+    all_up_to: int = ALL_UP_TO,
+    sample: int = SAMPLE,
 ) -> Quality:
-    """Measure a map (n, 2) of unit vectors (n, dim); above ``all_up_to`` points by a fixed sample, each against all others."""
+    """Measure a map (n, 2) of unit vectors (n, dim); above ``all_up_to`` points by a fixed sample,
+    each against all others."""
     count = len(positions)
     k = max(1, min(k, (count - 1) // 2))
     asked = np.arange(count)
     if count > all_up_to:
         sample = max(LEAST_SAMPLE, min(sample, PAIRS // count))
         asked = np.sort(np.random.default_rng(0).choice(count, sample, replace=False))
-    space, plane = _lists(vectors, positions, k, np.arange(count) if count <= LISTS_UP_TO else asked, progress)
-    kept = np.where(space[:, :1] >= 0, (space[:, :, None] == plane[:, None, :]).any(axis=2).mean(axis=1)[:, None], np.nan)
+    space, plane = _lists(
+        vectors, positions, k, np.arange(count) if count <= LISTS_UP_TO else asked, progress
+    )
+    kept = np.where(
+        space[:, :1] >= 0,
+        (space[:, :, None] == plane[:, None, :]).any(axis=2).mean(axis=1)[:, None],
+        np.nan,
+    )
     trust, continuity = np.full((2, count), np.nan, np.float32)
     step = max(1, CELLS // count)
     for start in range(0, len(asked), step):
         report(progress, start, len(asked))
         part = asked[start : start + step]
         far = -cosine_matrix(vectors[part], vectors)  # in the order of the distances
-        near = (positions[part, :1] - positions[:, 0]) ** 2 + (positions[part, 1:] - positions[:, 1]) ** 2
+        near = (positions[part, :1] - positions[:, 0]) ** 2 + (
+            positions[part, 1:] - positions[:, 1]
+        ) ** 2
         trust[part] = 1 - _surprise(far, part, plane[part], k) * _scale(count, k)
         continuity[part] = 1 - _surprise(near, part, space[part], k) * _scale(count, k)
     report(progress, len(asked), len(asked))
-    return Quality(trust, continuity, kept[:, 0].astype(np.float32), space[:, 0].astype(np.int32), k, len(asked))
+    return Quality(
+        trust,
+        continuity,
+        kept[:, 0].astype(np.float32),
+        space[:, 0].astype(np.int32),
+        k,
+        len(asked),
+    )
 
 
 def _lists(
     vectors: np.ndarray, positions: np.ndarray, k: int, rows: np.ndarray, progress: Progress | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The ``k`` nearest of ``rows`` in the space and on the map, int64 (n, k) each; -1 for the rows not asked for."""
+    """The ``k`` nearest of ``rows`` in the space and on the map, int64 (n, k) each; -1 for the rows
+    not asked for."""
     space, plane = np.full((2, len(positions), k), -1, np.int64)
     found, _ = in_space(np.asarray(vectors[rows]), vectors, k + 1, progress)
     space[rows] = rows_without_own(found, rows, k)

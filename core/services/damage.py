@@ -1,6 +1,8 @@
-"""Everything below the artifacts folder that is not what was written: blank, cut, changed, or of another version.
+"""Everything below the artifacts folder that is not what was written: blank, cut, changed, or of
+another version.
 
-What can be had again counts as absent where it is read, and is built again; what can't is told with the way out.
+What can be had again counts as absent where it is read, and is built again; what can't is told with
+the way out.
 """
 
 from __future__ import annotations
@@ -30,8 +32,8 @@ SHIPPED = (shipped.NAME, shipped.FITS, shipped_maps.NAME)
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """A file or folder below the artifacts folder, what is wrong with it, and what that means or what to do; ``rebuilt``: it is
-    built again without anybody's help."""
+    """A file or folder below the artifacts folder, what is wrong with it, and what that means or
+    what to do; ``rebuilt``: it is built again without anybody's help."""
 
     where: str
     fault: str
@@ -41,7 +43,11 @@ class Damage:
 
 def examine() -> list[Damage]:
     """What is damaged. Every file is read whole, which takes a second or so for each GB."""
-    own = [*entries(), *_loose(), *_library(), *_reports(), *_runs()] if os.path.isdir(store.root()) else []
+    own = (
+        [*entries(), *_loose(), *_library(), *_reports(), *_runs()]
+        if os.path.isdir(store.root())
+        else []
+    )
     return [*own, *_models(), *_shipped()]
 
 
@@ -70,7 +76,9 @@ def _fault(folder: Path) -> str:
     if meta is None and (folder / META).is_file():
         return f"{META} can't be read"
     meta = meta or {}
-    return "; ".join(f"{name}: {fault}" for name, fault in damaged(folder, meta, whole=True).items())
+    return "; ".join(
+        f"{name}: {fault}" for name, fault in damaged(folder, meta, whole=True).items()
+    )
 
 
 def _name(path: Path) -> str:
@@ -101,12 +109,21 @@ def _library() -> Iterator[Damage]:
     home = store.root() / "library"
     yield from _text(home / "datasets.json", "Add your data sets to the library again.", False)
     for path in sorted(home.glob("*-damaged-*.json")):
-        yield Damage(_name(path), "an earlier list of data sets that could not be read", "Add what you miss, then delete it.")
+        yield Damage(
+            _name(path),
+            "an earlier list of data sets that could not be read",
+            "Add what you miss, then delete it.",
+        )
     for path in sorted(home.rglob("*.join.json")):
         yield from _text(path, "Make the cross-domain set again.", False)
     for path in sorted((home / "uploads").glob("*.zip")):
         if not zipfile.is_zipfile(path):
-            yield Damage(_name(path), "it is no whole zip", "Remove this data set and upload it again.", False)
+            yield Damage(
+                _name(path),
+                "it is no whole zip",
+                "Remove this data set and upload it again.",
+                False,
+            )
     for folder in store.listed(vectors_home()):
         if store.SAFE.fullmatch(folder.name) and folder.is_dir() and (fault := _fault(folder)):
             yield Damage(_name(folder), fault, "Import these vectors again.", False)
@@ -115,13 +132,17 @@ def _library() -> Iterator[Damage]:
 def _reports() -> Iterator[Damage]:
     for folder in store.listed(store.root() / saved_reports.FOLDER):
         if folder.is_dir() and store.SAFE.fullmatch(folder.name) and (fault := _fault(folder)):
-            yield Damage(_name(folder), fault, "It is not listed any more. Make the report again.", False)
+            yield Damage(
+                _name(folder), fault, "It is not listed any more. Make the report again.", False
+            )
 
 
 def _models() -> Iterator[Damage]:
     for home in homes():
         for folder in [path for path in store.listed(home) if path.is_dir()]:
-            what = "Train or import the model again." if home == store.root() / "models" else RESTORE
+            what = (
+                "Train or import the model again." if home == store.root() / "models" else RESTORE
+            )
             for path in sorted(folder.iterdir()):
                 if path.is_file() and path.stat().st_size and begins_with_zeros(path):
                     yield Damage(_name(path), "begins with zeros", what, False)
@@ -132,7 +153,12 @@ def _models() -> Iterator[Damage]:
 def _model(folder: Path, what: str) -> Iterator[Damage]:
     try:
         if store.digest(folder / WEIGHTS) != read_card(folder)["sha256"]:
-            yield Damage(_name(folder / WEIGHTS), "these are not the weights that the card describes", what, False)
+            yield Damage(
+                _name(folder / WEIGHTS),
+                "these are not the weights that the card describes",
+                what,
+                False,
+            )
     except (UserError, OSError) as error:
         yield Damage(_name(folder), str(error), what, False)
 
@@ -145,7 +171,13 @@ def _runs() -> Iterator[Damage]:
 
 def _shipped() -> list[Damage]:
     """What came with the code, and is read only where the cache has nothing."""
-    folders = [path for kind in SHIPPED for path in store.listed(store.shipped() / kind) if path.is_dir()]
+    folders = [
+        path for kind in SHIPPED for path in store.listed(store.shipped() / kind) if path.is_dir()
+    ]
     wrong = [(path, fault) for path in folders if (fault := _fault(path))]
-    files = [one for path in sorted((store.shipped() / point.KIND).glob("*.json")) for one in _text(path, RESTORE, False)]
+    files = [
+        one
+        for path in sorted((store.shipped() / point.KIND).glob("*.json"))
+        for one in _text(path, RESTORE, False)
+    ]
     return [Damage(_name(path), fault, RESTORE, False) for path, fault in wrong] + files

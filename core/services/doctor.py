@@ -18,7 +18,16 @@ from core.services.library import library
 
 def examine() -> list[dict]:
     """Rows with check, state (``fine``, ``note``, ``broken``), detail and fix."""
-    return [*_packages(), _disk(), _processor(), _catalogue(), *_encoders(), _caches(), *_damaged(), _jobs()]
+    return [
+        *_packages(),
+        _disk(),
+        _processor(),
+        _catalogue(),
+        *_encoders(),
+        _caches(),
+        *_damaged(),
+        _jobs(),
+    ]
 
 
 def _row(check: str, state: str, detail: str, fix: str = "") -> dict:
@@ -30,7 +39,14 @@ def _packages() -> list[dict]:
     try:
         lines = (Path(__file__).parents[2] / "requirements.txt").read_text().splitlines()
     except OSError as error:
-        return [_row("packages", "note", f"requirements.txt can't be read: {error.strerror}", "Get it from the repository.")]
+        return [
+            _row(
+                "packages",
+                "note",
+                f"requirements.txt can't be read: {error.strerror}",
+                "Get it from the repository.",
+            )
+        ]
     for line in lines:
         if match := re.match(r"([A-Za-z0-9_.-]+)==(\S+)", line):
             wrong += _wrong_version(*match.groups())
@@ -55,14 +71,22 @@ def _disk() -> dict:
         return _row("disk", "broken", error.given, error.fix)
     except OSError as error:
         fix = "Set LOOKALIKE_ARTIFACTS to another folder."
-        return _row("disk", "broken", f"{store.root()} can't be written: {error.strerror or error}", fix)
-    return _row("disk", "fine" if free > 2 << 30 else "note", f"{free / 1e9:.1f} GB free for caches")
+        return _row(
+            "disk", "broken", f"{store.root()} can't be written: {error.strerror or error}", fix
+        )
+    return _row(
+        "disk", "fine" if free > 2 << 30 else "note", f"{free / 1e9:.1f} GB free for caches"
+    )
 
 
 def _processor() -> dict:
     flags = _cpu_flags()
     bf16 = [name for name in ("amx_bf16", "avx512_bf16") if name in flags]
-    return _row("processor", "fine", f"{os.cpu_count()} cores, {platform.machine()}, bf16: {', '.join(bf16) or 'no'}")
+    return _row(
+        "processor",
+        "fine",
+        f"{os.cpu_count()} cores, {platform.machine()}, bf16: {', '.join(bf16) or 'no'}",
+    )
 
 
 def _cpu_flags() -> set[str]:
@@ -77,28 +101,47 @@ def _catalogue() -> dict:
     try:
         items = library.open_dataset("catalogue").items
     except UserError as error:
-        return _row("embedded gallery", "broken", str(error), "Restore artifacts/catalogue from the repository.")
+        return _row(
+            "embedded gallery",
+            "broken",
+            str(error),
+            "Restore artifacts/catalogue from the repository.",
+        )
     return _row("embedded gallery", "fine", f"{len(items)} pictures")
 
 
 def _encoders() -> list[dict]:
     rows = library.encoder_rows()
     counts = Counter(row["state"] for row in rows)
-    words = ", ".join(f"{count} {'need a download' if state == 'download' else state}" for state, count in counts.items())
-    lost = [_row(row["name"], "note", row["detail"]) for row in rows if row["state"] == "unavailable"]
+    words = ", ".join(
+        f"{count} {'need a download' if state == 'download' else state}"
+        for state, count in counts.items()
+    )
+    lost = [
+        _row(row["name"], "note", row["detail"]) for row in rows if row["state"] == "unavailable"
+    ]
     return [_row("encoders", "fine" if counts["ready"] else "broken", words), *lost]
 
 
 def _caches() -> dict:
     rows = library.cache_rows()
-    return _row("caches", "fine", f"{len(rows)} entries, {sum(row['bytes'] for row in rows) / 1e6:.0f} MB")
+    return _row(
+        "caches", "fine", f"{len(rows)} entries, {sum(row['bytes'] for row in rows) / 1e6:.0f} MB"
+    )
 
 
 def _damaged() -> list[dict]:
     """Everything kept that is not what was written, file by file; all of it is read."""
     found = damage.examine()
-    rows = [_row("damaged files", "note" if one.rebuilt else "broken", f"{one.where}: {one.fault}. {one.what}",
-                 "" if one.rebuilt else f"{one.where}: {one.what}") for one in found]  # fmt: skip
+    rows = [
+        _row(
+            "damaged files",
+            "note" if one.rebuilt else "broken",
+            f"{one.where}: {one.fault}. {one.what}",
+            "" if one.rebuilt else f"{one.where}: {one.what}",
+        )
+        for one in found
+    ]
     return rows or [_row("damaged files", "fine", "none: all that is kept is what was written")]
 
 

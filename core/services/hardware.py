@@ -8,7 +8,16 @@ import platform
 import sys
 from pathlib import Path
 
-PACKAGES = ("numpy", "pillow", "opencv-python-headless", "scikit-image", "torch", "torchvision", "timm", "faiss-cpu")
+PACKAGES = (
+    "numpy",
+    "pillow",
+    "opencv-python-headless",
+    "scikit-image",
+    "torch",
+    "torchvision",
+    "timm",
+    "faiss-cpu",
+)
 
 
 def hardware() -> str:
@@ -27,8 +36,11 @@ def processor() -> str:
 
 
 def busy() -> float | None:
-    """Programs that wanted to run, for each core, over the last minute; None where the system does not say."""
-    return round(os.getloadavg()[0] / (os.cpu_count() or 1), 2) if hasattr(os, "getloadavg") else None
+    """Programs that wanted to run, for each core, over the last minute; None where the system does
+    not say."""
+    return (
+        round(os.getloadavg()[0] / (os.cpu_count() or 1), 2) if hasattr(os, "getloadavg") else None
+    )
 
 
 def versions() -> dict[str, str]:
@@ -45,7 +57,9 @@ def versions() -> dict[str, str]:
 def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
+        name = next(
+            (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), ""
+        )
     except OSError:
         name = ""
     return name or platform.processor() or platform.machine()

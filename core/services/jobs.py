@@ -1,4 +1,5 @@
-"""Long work in processes of their own, seen through a log file: it survives reruns, restarts and several readers.
+"""Long work in processes of their own, seen through a log file: it survives reruns, restarts and
+several readers.
 
 A job whose process is gone and whose log has no end has exited unexpectedly.
 """
@@ -33,8 +34,8 @@ _children: list[subprocess.Popen] = []
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """``state``: starting, running, done, failed (also: exited unexpectedly), cancelled. ``rate`` in units a second;
-    ``seconds_left`` None = unknown."""
+    """``state``: starting, running, done, failed (also: exited unexpectedly), cancelled. ``rate``
+    in units a second; ``seconds_left`` None = unknown."""
 
     id: str
     title: str
@@ -57,18 +58,32 @@ def start(title: str, arguments: Sequence[str]) -> str:
     """Run ``python -m core <arguments>`` as a job; returns its id."""
     _forget_old()
     now = time.time()
-    job = f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}-{int(now % 1 * 16**4):04x}{uuid.uuid4().hex[:2]}"
+    begun = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
+    job = f"{begun}-{int(now % 1 * 16**4):04x}{uuid.uuid4().hex[:2]}"
     folder = _folder(job)
     with store.writing(folder):
         store.make_folder(folder)
         noted = {"title": title, "arguments": list(arguments), "started": now}
-        store.write_text(folder / "job.json", json.dumps(noted), durable=False)  # no job outlives a power cut
+        store.write_text(
+            folder / "job.json", json.dumps(noted), durable=False
+        )  # no job outlives a power cut
         with open(folder / "output.txt", "wb") as output:
             child = subprocess.Popen(
-                [sys.executable, "-m", "core", *arguments, "--log", str((folder / "log.jsonl").absolute())],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                start_new_session=True, cwd=Path(__file__).parents[2], env=_environment(),
-            )  # fmt: skip
+                [
+                    sys.executable,
+                    "-m",
+                    "core",
+                    *arguments,
+                    "--log",
+                    str((folder / "log.jsonl").absolute()),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                cwd=Path(__file__).parents[2],
+                env=_environment(),
+            )
         _children.append(child)
         store.write_text(folder / "pid", str(child.pid), durable=False)
     return job
@@ -95,7 +110,9 @@ def status(job: str) -> JobStatus:
         UserError: no such job.
     """
     noted = _noted(job)
-    dead = _is_dead(job, noted)  # before the log is read: a job that ends in between has written its end
+    dead = _is_dead(
+        job, noted
+    )  # before the log is read: a job that ends in between has written its end
     lines = _lines(job)
     last = lines[-1] if lines else {}
     state = last.get("state", "running" if lines else "starting")
@@ -104,9 +121,18 @@ def status(job: str) -> JobStatus:
     done, total, rate = last.get("done", 0), last.get("total", 0), _rate(lines)
     left = (total - done) / rate if rate > 0 and total > done else None
     return JobStatus(
-        job, noted["title"], tuple(noted["arguments"]), state, done, total, rate, left if state == "running" else None,
-        last.get("message", ""), noted["started"], last.get("time", noted["started"]),
-    )  # fmt: skip
+        job,
+        noted["title"],
+        tuple(noted["arguments"]),
+        state,
+        done,
+        total,
+        rate,
+        left if state == "running" else None,
+        last.get("message", ""),
+        noted["started"],
+        last.get("time", noted["started"]),
+    )
 
 
 def cancel(job: str) -> None:
@@ -123,12 +149,19 @@ def cancel(job: str) -> None:
     last = _lines(job)[-1:]
     if not last or last[0].get("state") not in ENDS:
         counts = {key: last[0][key] for key in ("done", "total") if last and key in last[0]}
-        write_line(_folder(job) / "log.jsonl", state="cancelled", message="Stopped. What was finished is kept.", **counts)
+        write_line(
+            _folder(job) / "log.jsonl",
+            state="cancelled",
+            message="Stopped. What was finished is kept.",
+            **counts,
+        )
 
 
 def listing(active_only: bool = False) -> list[JobStatus]:
     """Jobs, newest first."""
-    runs = [path for path in reversed(store.listed(store.root() / "runs")) if ID.fullmatch(path.name)]
+    runs = [
+        path for path in reversed(store.listed(store.root() / "runs")) if ID.fullmatch(path.name)
+    ]
     found = []
     for path in runs:
         with suppress(UserError):  # just begun, or just forgotten
@@ -137,7 +170,8 @@ def listing(active_only: bool = False) -> list[JobStatus]:
 
 
 def write_line(log: Path, **values: object) -> None:
-    """Append one line to a log; each line is whole because it is one write. On a full disk the work goes on without."""
+    """Append one line to a log; each line is whole because it is one write. On a full disk the work
+    goes on without."""
     with suppress(OSError), open(log, "a") as file:
         file.write(json.dumps({"time": time.time(), **values}) + "\n")
 
@@ -151,7 +185,11 @@ def _folder(job: str) -> Path:
 def _noted(job: str) -> dict:
     try:
         noted = json.loads((_folder(job) / "job.json").read_text())
-        return {"title": str(noted["title"]), "arguments": list(noted["arguments"]), "started": float(noted["started"])}
+        return {
+            "title": str(noted["title"]),
+            "arguments": list(noted["arguments"]),
+            "started": float(noted["started"]),
+        }
     except store.UNREADABLE as error:
         raise UserError(f"There is no job {job!r}.") from error
 
@@ -178,10 +216,16 @@ def _lines(job: str) -> list[dict]:
 def _rate(lines: list[dict], window_s: float = 20.0) -> float:
     """Units a second over the last part of the log."""
     steps = [line for line in lines if line.get("total")]
-    recent = [line for line in steps if steps[-1]["time"] - line["time"] <= window_s and line["total"] == steps[-1]["total"]]
+    recent = [
+        line
+        for line in steps
+        if steps[-1]["time"] - line["time"] <= window_s and line["total"] == steps[-1]["total"]
+    ]
     if len(recent) < 2 or recent[-1]["time"] <= recent[0]["time"]:
         return 0.0
-    return max(0.0, (recent[-1]["done"] - recent[0]["done"]) / (recent[-1]["time"] - recent[0]["time"]))
+    return max(
+        0.0, (recent[-1]["done"] - recent[0]["done"]) / (recent[-1]["time"] - recent[0]["time"])
+    )
 
 
 def _is_dead(job: str, noted: dict) -> bool:
@@ -224,7 +268,10 @@ def _last_output(job: str) -> str:
     except OSError:
         text = []
     said = f" Last output: {text[-1][:300]}" if text else " Perhaps the system ran out of memory."
-    return f"The process exited unexpectedly. What was finished is kept; the same build continues from there.{said}"
+    return (
+        "The process exited unexpectedly. What was finished is kept; the same build continues from"
+        f" there.{said}"
+    )
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

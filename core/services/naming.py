@@ -4,9 +4,11 @@ from __future__ import annotations
 
 
 def split_names(text: str) -> list[str]:
-    """``a,b,c`` -> its parts. Commas inside options (``resnet50:pool=gem,size=288``) stay with their name.
+    """``a,b,c`` -> its parts. Commas inside options (``resnet50:pool=gem,size=288``) stay with
+    their name.
 
-    So do the parts of a faiss factory string (``factory:IVF64,PQ16``), which begin with a capital letter, as no name does.
+    So do the parts of a faiss factory string (``factory:IVF64,PQ16``), which begin with a capital
+    letter, as no name does.
     """
     parts: list[str] = []
     for part in filter(None, (piece.strip() for piece in text.split(","))):

@@ -1,4 +1,5 @@
-"""The reports there are on disk: the user's own and those that came with the code, without reading a per-query score."""
+"""The reports there are on disk: the user's own and those that came with the code, without reading
+a per-query score."""
 
 from __future__ import annotations
 
@@ -13,40 +14,58 @@ FOLDER = "reports"
 
 
 def listing() -> list[str]:
-    """Names of the reports there are: the user's own, newest first, then those that came with the code. One whose files are
-    damaged counts as absent."""
+    """Names of the reports there are: the user's own, newest first, then those that came with the
+    code. One whose files are damaged counts as absent."""
     own = {path.name: (path / "report.json").stat().st_mtime for path in _whole(store.root())}
     came = [path.name for path in sorted(_whole(store.shipped()))]
     return list(dict.fromkeys([*sorted(own, key=own.__getitem__, reverse=True), *came]))
 
 
 def damaged() -> list[str]:
-    """Names of the user's own reports whose files are not what was written; :func:`listing` leaves them out."""
+    """Names of the user's own reports whose files are not what was written; :func:`listing` leaves
+    them out."""
     home = store.root()
-    there = [path for path in store.listed(home / FOLDER) if path.name[0] != "." and (path / "report.json").is_file()]
+    there = [
+        path
+        for path in store.listed(home / FOLDER)
+        if path.name[0] != "." and (path / "report.json").is_file()
+    ]
     return sorted({path.name for path in there} - {path.name for path in _whole(home)})
 
 
 def _whole(home: Path) -> list[Path]:
     """Folders of reports whose files are what was written."""
-    found = [path for path in store.listed(home / FOLDER) if path.name[0] != "." and (path / "report.json").is_file()]
+    found = [
+        path
+        for path in store.listed(home / FOLDER)
+        if path.name[0] != "." and (path / "report.json").is_file()
+    ]
     return [path for path in found if not store.faults(path)]
 
 
 def find(name: str) -> Path:
-    """The folder of a report, a damaged one only where there is no other. Raises UserError where there is none of that name."""
-    there = [base / FOLDER / name for base in (store.root(), store.shipped()) if store.SAFE.fullmatch(name)]
+    """The folder of a report, a damaged one only where there is no other. Raises UserError where
+    there is none of that name."""
+    there = [
+        base / FOLDER / name
+        for base in (store.root(), store.shipped())
+        if store.SAFE.fullmatch(name)
+    ]
     there = [path for path in there if os.path.isfile(path / "report.json")]
     for path in sorted(there, key=lambda path: bool(store.faults(path))):
         return path
     known = ", ".join(listing()) or "none yet"
-    raise UserError(f"There is no report named {name[:60]!r}.", f"There are: {known}.", "Make one on the Metrics page.",
-                    "Make one: python -m core evaluate.")  # fmt: skip
+    raise UserError(
+        f"There is no report named {name[:60]!r}.",
+        f"There are: {known}.",
+        "Make one on the Metrics page.",
+        "Make one: python -m core evaluate.",
+    )
 
 
 def rows(name: str) -> list[dict]:
-    """The rows of a report without any per-query score, which takes milliseconds: the four names, ``means``, ``latency``,
-    ``card`` ...; none where it can't be read.
+    """The rows of a report without any per-query score, which takes milliseconds: the four names,
+    ``means``, ``latency``, ``card`` ...; none where it can't be read.
 
     Raises:
         UserError: there is no report of that name.

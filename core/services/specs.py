@@ -44,16 +44,21 @@ def index_spec(text: str) -> IndexSpec:
     search = {knob: resolved[knob] for knob in index.search_knobs}
     shown = ",".join(f"{knob}={resolved[knob]:g}" for knob in given)
     joint = "," if ":" in name else ":"
-    return IndexSpec(f"{name}{joint}{shown}" if shown else name, name, build, search, bool(index.exact))
+    return IndexSpec(
+        f"{name}{joint}{shown}" if shown else name, name, build, search, bool(index.exact)
+    )
 
 
 def _parts(text: str) -> tuple[str, str]:
-    """Name and knobs; the parts of ``factory:IVF64,PQ16,nprobe=4`` without ``=`` belong to the name."""
+    """Name and knobs; the parts of ``factory:IVF64,PQ16,nprobe=4`` without ``=`` belong to the
+    name."""
     head, _, rest = text.partition(":")
     if head != "factory":
         return head, rest
     parts = rest.split(",")
-    return f"{head}:{','.join(part for part in parts if '=' not in part)}", ",".join(part for part in parts if "=" in part)
+    return f"{head}:{','.join(part for part in parts if '=' not in part)}", ",".join(
+        part for part in parts if "=" in part
+    )
 
 
 def _pair(text: str, part: str) -> tuple[str, float]:
@@ -63,5 +68,8 @@ def _pair(text: str, part: str) -> tuple[str, float]:
     except ValueError:
         number = float("nan")
     if not sign or number != number:
-        raise UserError(f"{part.strip()!r} in the index {text!r} is no knob with a number.", fix="Write it as hnsw:efSearch=64.")
+        raise UserError(
+            f"{part.strip()!r} in the index {text!r} is no knob with a number.",
+            fix="Write it as hnsw:efSearch=64.",
+        )
     return knob.strip(), int(number) if number.is_integer() else number

@@ -6,7 +6,8 @@ from core.types import Progress
 
 
 class Steps:
-    """Several phases as one progress: each counts from nothing to its end, and they follow one another."""
+    """Several phases as one progress: each counts from nothing to its end, and they follow one
+    another."""
 
     def __init__(self, progress: Progress | None, parts: int = 4) -> None:
         self.progress, self.parts, self.at, self.share = progress, parts, 0, 0.0

@@ -1,4 +1,5 @@
-"""Load what most visitors ask first before anybody asks: once a process, in the background, never at import."""
+"""Load what most visitors ask first before anybody asks: once a process, in the background, never
+at import."""
 
 from __future__ import annotations
 
@@ -19,15 +20,18 @@ _started = threading.Lock()
 
 
 def start(locator: str, encoders: Sequence[str], index: str = "exact") -> threading.Thread | None:
-    """Load the engines of these encoders for one data set, one after another; what is not built there is passed over, and
-    nothing is built or downloaded.
+    """Load the engines of these encoders for one data set, one after another; what is not built
+    there is passed over, and nothing is built or downloaded.
 
     Returns:
-        The thread, a daemon that the end of the process does not wait for; None where this was called before, or is switched off.
+        The thread, a daemon that the end of the process does not wait for; None where this was
+        called before, or is switched off.
     """
     if os.environ.get(SWITCH) == "0" or not _started.acquire(blocking=False):
         return None
-    thread = threading.Thread(target=_warm, args=(locator, tuple(encoders), index), name="warm up", daemon=True)
+    thread = threading.Thread(
+        target=_warm, args=(locator, tuple(encoders), index), name="warm up", daemon=True
+    )
     thread.start()
     return thread
 

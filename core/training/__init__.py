@@ -1,1 +1,2 @@
-"""Training of encoders: recipes, data, losses and the loop. Its results are encoders like any other."""
+"""Training of encoders: recipes, data, losses and the loop. Its results are encoders like any
+other."""

@@ -14,8 +14,12 @@ class CosineCrossEntropy(nn.Module):
     def __init__(self, settings: Settings, classes: int) -> None:
         super().__init__()
         self.scale, self.smoothing = settings.scale, settings.smoothing
-        self.weight = nn.Parameter(nn.init.orthogonal_(nn.Linear(settings.dim, classes).weight.detach()))
+        self.weight = nn.Parameter(
+            nn.init.orthogonal_(nn.Linear(settings.dim, classes).weight.detach())
+        )
 
     def forward(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         cosines = nn.functional.normalize(embeddings) @ nn.functional.normalize(self.weight).T
-        return nn.functional.cross_entropy(self.scale * cosines, labels, label_smoothing=self.smoothing)
+        return nn.functional.cross_entropy(
+            self.scale * cosines, labels, label_smoothing=self.smoothing
+        )

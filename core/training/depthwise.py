@@ -1,5 +1,6 @@
-"""Depthwise convolutions in float32 while the rest learns in bf16: on a CPU their backward pass in bf16 takes 2 to 15 times as
-long (``tools/bench/depthwise.py``), and EfficientNet is full of them."""
+"""Depthwise convolutions in float32 while the rest learns in bf16: on a CPU their backward pass in
+bf16 takes 2 to 15 times as long (``tools/bench/depthwise.py``), and EfficientNet is full of
+them."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ if TYPE_CHECKING:
 
 
 def keep_whole(network: torch.nn.Module) -> torch.nn.Module:
-    """The network, each of its grouped convolutions left out of autocast from now on. Copies of it behave alike."""
+    """The network, each of its grouped convolutions left out of autocast from now on. Copies of it
+    behave alike."""
     import torch
 
     for part in network.modules():

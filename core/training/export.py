@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     import torch
 
 
-def write_model(name: str, network: torch.nn.Module, blueprint: Blueprint, card: dict, stored: str = "half") -> Path:
+def write_model(
+    name: str, network: torch.nn.Module, blueprint: Blueprint, card: dict, stored: str = "half"
+) -> Path:
     """``models/<name>/weights.safetensors`` and ``card.json``, there whole or not at all.
 
-    ``stored`` is ``half`` (matrices in half precision) or ``int8`` (matrices in 8 bits with a scale a row).
+    ``stored`` is ``half`` (matrices in half precision) or ``int8`` (matrices in 8 bits with a scale
+    a row).
 
     Raises:
         UserError: the disk is full, or the name is not allowed.
@@ -31,14 +34,23 @@ def write_model(name: str, network: torch.nn.Module, blueprint: Blueprint, card:
     final = store.root() / "models" / name
     with store.new_folder(final) as folder:
         state = network.state_dict()
-        packed = quantised.pack(state) if stored == "int8" else {key: _small(one) for key, one in state.items()}
+        packed = (
+            quantised.pack(state)
+            if stored == "int8"
+            else {key: _small(one) for key, one in state.items()}
+        )
         save_file(packed, folder / WEIGHTS)
         (folder / WEIGHTS).chmod(0o644)
         told = {
-            **card, "name": name, "network": blueprint.to_dict(), "sha256": store.digest(folder / WEIGHTS),
-            "bytes": (folder / WEIGHTS).stat().st_size, "parameters": sum(p.numel() for p in network.parameters()),
-            "created": time.strftime("%Y-%m-%d"), "stored": stored,
-        }  # fmt: skip
+            **card,
+            "name": name,
+            "network": blueprint.to_dict(),
+            "sha256": store.digest(folder / WEIGHTS),
+            "bytes": (folder / WEIGHTS).stat().st_size,
+            "parameters": sum(p.numel() for p in network.parameters()),
+            "created": time.strftime("%Y-%m-%d"),
+            "stored": stored,
+        }
         (folder / CARD).write_text(json.dumps(told, indent=1))
     return final
 
@@ -51,15 +63,19 @@ def _small(value: torch.Tensor) -> torch.Tensor:
     return value.to(torch.float16) if value.is_floating_point() and value.ndim > 1 else value
 
 
-def import_weights(path: Path, name: str, blueprint: Blueprint, title: str = "") -> tuple[Path, list[str], list[str]]:
+def import_weights(
+    path: Path, name: str, blueprint: Blueprint, title: str = ""
+) -> tuple[Path, list[str], list[str]]:
     """A user's ``.pth`` or ``.safetensors`` state dict as a model.
 
     Returns:
-        The model's folder, the keys that the network wants and the file lacks (the embedding on top may be among them:
-        it then stays a random orthogonal projection), and the keys of the file that were not used.
+        The model's folder, the keys that the network wants and the file lacks (the embedding on top
+        may be among them: it then stays a random orthogonal projection), and the keys of the file
+            that were not used.
 
     Raises:
-        UserError: the file holds no state dict of tensors, or nothing of it fits below the embedding.
+        UserError: the file holds no state dict of tensors, or nothing of it fits below the
+            embedding.
     """
     import torch
 
@@ -76,13 +92,22 @@ def import_weights(path: Path, name: str, blueprint: Blueprint, title: str = "")
     below = [key for key in missing if key.startswith("backbone.")]
     if below:
         raise UserError(
-            f"{path.name} lacks {len(below)} weights of {blueprint.backbone}, or has them in another shape: {_some(below)}.",
+            f"{path.name} lacks {len(below)} weights of {blueprint.backbone}, or has them in"
+            f" another shape: {_some(below)}.",
             f"Keys of the file that do not fit: {_some(unused) or 'none'}.",
             "Name the architecture that the file was trained with.",
-        )  # fmt: skip
+        )
     network.load_state_dict(fitting, strict=False)
-    card = {"title": title or name, "family": "network", "about": "Your own weights.", "data": [], "recipe": "import",
-            "licence": "Your own.", "missing": missing, "unused": unused}  # fmt: skip
+    card = {
+        "title": title or name,
+        "family": "network",
+        "about": "Your own weights.",
+        "data": [],
+        "recipe": "import",
+        "licence": "Your own.",
+        "missing": missing,
+        "unused": unused,
+    }
     return write_model(name, network, blueprint, card), missing, unused
 
 

@@ -1,4 +1,5 @@
-"""Watching a run's log while it grows: only what is new is read, however long the curve has become."""
+"""Watching a run's log while it grows: only what is new is read, however long the curve has
+become."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from core.training.runs import Run, parsed
 
 
 class Follower:
-    """All whole lines of a run's log. A log that was written anew (a resumed run takes back what it repeats) is read again."""
+    """All whole lines of a run's log. A log that was written anew (a resumed run takes back what it
+    repeats) is read again."""
 
     def __init__(self, run: Run) -> None:
         self.run = run

@@ -50,15 +50,29 @@ class Trainer:
     """
 
     def __init__(
-        self, run: Run, settings: Settings, sources: Sequence[Source], network: torch.nn.Module, blueprint: Blueprint,
+        self,
+        run: Run,
+        settings: Settings,
+        sources: Sequence[Source],
+        network: torch.nn.Module,
+        blueprint: Blueprint,
         teacher: tuple[torch.nn.Module, Blueprint] | None = None,
-    ) -> None:  # fmt: skip
-        self.run, self.settings, self.sources, self.blueprint, self.teacher = run, settings, sources, blueprint, teacher
+    ) -> None:
+        self.run, self.settings, self.sources, self.blueprint, self.teacher = (
+            run,
+            settings,
+            sources,
+            blueprint,
+            teacher,
+        )
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.network = network.to(self.device, memory_format=torch.channels_last)
         if self.device == "cpu":
             keep_whole(self.network)
-        counts, taught = [len(source.classes) for source in sources], teacher[1].dim if teacher else 0
+        counts, taught = (
+            [len(source.classes) for source in sources],
+            (teacher[1].dim if teacher else 0),
+        )
         self.terms = Terms(settings, counts, taught).to(self.device)
         self.optimiser = schedule.optimiser(self.network, self.terms, settings)
         self.average = schedule.averaged(self.network, settings.ema) if settings.ema else None
@@ -69,7 +83,11 @@ class Trainer:
 
     @property
     def parts(self) -> dict[str, torch.nn.Module]:
-        return {"network": self.network, "terms": self.terms, **({"average": self.average} if self.average else {})}
+        return {
+            "network": self.network,
+            "terms": self.terms,
+            **({"average": self.average} if self.average else {}),
+        }
 
     @property
     def draws(self) -> bool:
@@ -81,7 +99,8 @@ class Trainer:
         return self.average.module if self.average else self.network
 
     def fit(self, progress: Progress | None = None) -> State:
-        """Learn until the last epoch or until nothing gets better; goes on from the checkpoint where there is one.
+        """Learn until the last epoch or until nothing gets better; goes on from the checkpoint
+        where there is one.
 
         Raises:
             UserError: the loss is not a number any more, or the disk is full.
@@ -89,7 +108,9 @@ class Trainer:
         """
         if self._resumed():
             self.run.rewind(self.state.step)
-        elif self.settings.start_from or not self.settings.neck:  # an encoder already: training has to beat it
+        elif (
+            self.settings.start_from or not self.settings.neck
+        ):  # an encoder already: training has to beat it
             self._validate(0)
         try:
             while not self.state.finished:
@@ -100,7 +121,8 @@ class Trainer:
         return self.state
 
     def _resumed(self) -> bool:
-        """Take up the checkpoint where there is one; a damaged one counts as absent, is put aside, and the log says so."""
+        """Take up the checkpoint where there is one; a damaged one counts as absent, is put aside,
+        and the log says so."""
         if not self.run.checkpoint.exists():
             return False
         try:
@@ -130,10 +152,16 @@ class Trainer:
 
     def _freeze(self, epoch: int) -> None:
         settings = self.settings
-        schedule.freeze(self.network, epoch < settings.freeze_epochs, settings.frozen_stages, settings.freeze_norm)
+        schedule.freeze(
+            self.network,
+            epoch < settings.freeze_epochs,
+            settings.frozen_stages,
+            settings.freeze_norm,
+        )
 
     def speed(self, count: int) -> float:
-        """Pictures a second over ``count`` steps that nobody keeps; the first, which sets things up, is not counted."""
+        """Pictures a second over ``count`` steps that nobody keeps; the first, which sets things
+        up, is not counted."""
         self.network.train()
         self._freeze(self.settings.freeze_epochs)
         batches = epoch_batches(self.sources, self.settings, 0)
@@ -144,13 +172,22 @@ class Trainer:
         return count * self.settings.batch / max(time.monotonic() - started, 1e-9)
 
     def _step(self, rows: Sequence[np.ndarray]) -> float:
-        torch.manual_seed(hash((self.settings.seed, self.state.step)) % 2**31)  # the step alone decides all chance in it
-        schedule.set_rates(self.optimiser, schedule.rate(self.state.step, self.total, self.settings.warmup))
+        torch.manual_seed(
+            hash((self.settings.seed, self.state.step)) % 2**31
+        )  # the step alone decides all chance in it
+        schedule.set_rates(
+            self.optimiser, schedule.rate(self.state.step, self.total, self.settings.warmup)
+        )
         embeddings, batch = self._forward(rows)
         loss = self.terms(embeddings.float(), batch)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        learned = [p for group in self.optimiser.param_groups for p in group["params"] if p.grad is not None]
+        learned = [
+            p
+            for group in self.optimiser.param_groups
+            for p in group["params"]
+            if p.grad is not None
+        ]
         if self.settings.clip:
             torch.nn.utils.clip_grad_norm_(learned, self.settings.clip)
         self.optimiser.step()
@@ -158,24 +195,37 @@ class Trainer:
             self.average.update_parameters(self.network)
         value = loss.item()
         if not np.isfinite(value):
-            raise UserError(f"The loss became {value} at step {self.state.step}.", fix="Start again with a lower learning rate.",
-                            command="Lower the learning rate: --set lr=...")  # fmt: skip
+            raise UserError(
+                f"The loss became {value} at step {self.state.step}.",
+                fix="Start again with a lower learning rate.",
+                command="Lower the learning rate: --set lr=...",
+            )
         return value
 
     def _forward(self, rows: Sequence[np.ndarray]) -> tuple[torch.Tensor, dict]:
         """Embeddings of a batch, and all that the losses compare them with."""
-        pictures = [source.pictures[row] for source, own in zip(self.sources, rows, strict=True) for row in own]
-        labels = np.concatenate([source.labels[own] for source, own in zip(self.sources, rows, strict=True)])
+        pictures = [
+            source.pictures[row]
+            for source, own in zip(self.sources, rows, strict=True)
+            for row in own
+        ]
+        labels = np.concatenate(
+            [source.labels[own] for source, own in zip(self.sources, rows, strict=True)]
+        )
         batch = {
             "labels": torch.from_numpy(labels).to(self.device),
-            "source": torch.tensor(np.repeat(range(len(rows)), [len(own) for own in rows]), device=self.device),
+            "source": torch.tensor(
+                np.repeat(range(len(rows)), [len(own) for own in rows]), device=self.device
+            ),
         }
         views = self._recoloured(self.augment(pictures).to(self.device), batch)
         with self._autocast():
             shown = to_input(views, self.blueprint)
             embeddings = self.network(shown)
             if needs(self.settings, "views"):
-                batch["second"] = self.network(to_input(self.augment(pictures).to(self.device), self.blueprint)).float()
+                batch["second"] = self.network(
+                    to_input(self.augment(pictures).to(self.device), self.blueprint)
+                ).float()
             if needs(self.settings, "draw"):
                 batch["drawn"], batch["target"] = self.network.decode(embeddings), shown
             if self.teacher:
@@ -183,12 +233,15 @@ class Trainer:
         return embeddings, batch
 
     def _recoloured(self, views: torch.Tensor, batch: dict) -> torch.Tensor:
-        """The views; where a recipe asks for it some of them in other colours, their ``labels`` those of new classes."""
+        """The views; where a recipe asks for it some of them in other colours, their ``labels``
+        those of new classes."""
         if self.settings.recolour:
             for position, source in enumerate(self.sources):
                 if source.field == "instance":
                     single = batch["source"] == position
-                    views, batch["labels"] = recoloured(views, batch["labels"], single, len(source.classes))
+                    views, batch["labels"] = recoloured(
+                        views, batch["labels"], single, len(source.classes)
+                    )
         return views
 
     def _taught(self, views: torch.Tensor) -> torch.Tensor:
@@ -199,11 +252,15 @@ class Trainer:
         side = blueprint.size if fixed else round(views.shape[-1] * whole / self.settings.size)
         with torch.no_grad():
             if side != views.shape[-1]:
-                views = torch.nn.functional.interpolate(views, (side, side), mode="bilinear", antialias=True)
+                views = torch.nn.functional.interpolate(
+                    views, (side, side), mode="bilinear", antialias=True
+                )
             return network(to_input(views, blueprint)).float()
 
     def _autocast(self):
-        return torch.autocast(self.device, torch.bfloat16, enabled=self.settings.precision == "bf16")
+        return torch.autocast(
+            self.device, torch.bfloat16, enabled=self.settings.precision == "bf16"
+        )
 
     def embed(self, views: torch.Tensor) -> torch.Tensor:
         """uint8 (n, 3, size, size) -> embeddings by the network that is kept."""
@@ -211,12 +268,20 @@ class Trainer:
             return self.kept.eval()(to_input(views.to(self.device), self.blueprint)).float()
 
     def explained(self, views: torch.Tensor) -> np.ndarray:
-        """uint8 (n, 3, size, size) -> share (n,) of each picture's own variance that its drawing explains."""
+        """uint8 (n, 3, size, size) -> share (n,) of each picture's own variance that its drawing
+        explains."""
         with torch.inference_mode(), self._autocast():
             shown = to_input(views.to(self.device), self.blueprint)
             drawn = self.kept.decode(self.kept.eval()(shown)).float()
-        around = (shown - shown.mean(dim=(2, 3), keepdim=True)).square().mean(dim=(1, 2, 3)).clamp(min=1e-6)
-        return (1 - (drawn - shown).square().mean(dim=(1, 2, 3)) / around).clamp(min=-1).cpu().numpy()
+        around = (
+            (shown - shown.mean(dim=(2, 3), keepdim=True))
+            .square()
+            .mean(dim=(1, 2, 3))
+            .clamp(min=1e-6)
+        )
+        return (
+            (1 - (drawn - shown).square().mean(dim=(1, 2, 3)) / around).clamp(min=-1).cpu().numpy()
+        )
 
     def _end_epoch(self, epoch: int) -> None:
         last = epoch >= self.settings.epochs
@@ -227,23 +292,50 @@ class Trainer:
         self._save()
 
     def _validate(self, epoch: int) -> None:
-        scores = validate(self.embed, self.sources, self.settings.size, self.explained if self.draws else None)
-        self.run.write("validation", self.state.step, epoch=epoch, scores={k: round(v, 5) for k, v in scores.items()})
+        scores = validate(
+            self.embed, self.sources, self.settings.size, self.explained if self.draws else None
+        )
+        self.run.write(
+            "validation",
+            self.state.step,
+            epoch=epoch,
+            scores={k: round(v, 5) for k, v in scores.items()},
+        )
         self._keep_best(epoch, scores)
 
     def _keep_best(self, epoch: int, scores: dict[str, float]) -> None:
-        score = scores["mean"] if np.isfinite(scores["mean"]) else float(epoch)  # nothing kept back: the last is the best
+        score = (
+            scores["mean"] if np.isfinite(scores["mean"]) else float(epoch)
+        )  # nothing kept back: the last is the best
         if score <= self.state.best:
             self.state.worse += 1
             return
-        self.state.best, self.state.best_epoch, self.state.worse, self.state.scores = score, epoch, 0, scores
-        checkpoint.save(self.run.best, {"network": self.kept}, None, {"epoch": epoch, "scores": scores})
+        self.state.best, self.state.best_epoch, self.state.worse, self.state.scores = (
+            score,
+            epoch,
+            0,
+            scores,
+        )
+        checkpoint.save(
+            self.run.best, {"network": self.kept}, None, {"epoch": epoch, "scores": scores}
+        )
 
     def _note(self, loss: float, count: int, seconds: float) -> None:
-        """Every step's loss is logged: the curve of a resumed run can be laid over the other to the last digit."""
-        rate = schedule.rate(self.state.step - 1, self.total, self.settings.warmup) * self.settings.lr
-        self.run.write("step", self.state.step, loss=loss, lr=rate, images_s=round(count / max(seconds, 1e-9), 1))
-        between = self.state.step % self.epoch_steps  # the end of an epoch is saved after its validation
+        """Every step's loss is logged: the curve of a resumed run can be laid over the other to the
+        last digit."""
+        rate = (
+            schedule.rate(self.state.step - 1, self.total, self.settings.warmup) * self.settings.lr
+        )
+        self.run.write(
+            "step",
+            self.state.step,
+            loss=loss,
+            lr=rate,
+            images_s=round(count / max(seconds, 1e-9), 1),
+        )
+        between = (
+            self.state.step % self.epoch_steps
+        )  # the end of an epoch is saved after its validation
         if between and time.monotonic() - self._saved > self.settings.checkpoint_s:
             self._save()
 

@@ -13,8 +13,9 @@ from core.training.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """``kind``: ``labels`` compares embeddings with classes of one dataset; ``views`` two views of each picture;
-    ``draw`` a drawing with its picture; ``teacher`` embeddings with those of another network."""
+    """``kind``: ``labels`` compares embeddings with classes of one dataset; ``views`` two views of
+    each picture; ``draw`` a drawing with its picture; ``teacher`` embeddings with those of another
+    network."""
 
     kind: str
     about: str
@@ -36,14 +37,22 @@ def _arcface(settings: Settings, classes: int) -> tuple:
     leave_faiss_alone()
     from pytorch_metric_learning.losses import ArcFaceLoss
 
-    return ArcFaceLoss(classes, settings.dim, margin=math.degrees(settings.margin), scale=settings.scale), None
+    return (
+        ArcFaceLoss(
+            classes, settings.dim, margin=math.degrees(settings.margin), scale=settings.scale
+        ),
+        None,
+    )
 
 
 def _proxy_anchor(settings: Settings, classes: int) -> tuple:
     leave_faiss_alone()
     from pytorch_metric_learning.losses import ProxyAnchorLoss
 
-    return ProxyAnchorLoss(classes, settings.dim, margin=settings.margin, alpha=settings.scale), None
+    return (
+        ProxyAnchorLoss(classes, settings.dim, margin=settings.margin, alpha=settings.scale),
+        None,
+    )
 
 
 def _contrastive(settings: Settings, classes: int) -> tuple:
@@ -60,7 +69,9 @@ def _triplet(settings: Settings, classes: int) -> tuple:
     from pytorch_metric_learning.losses import TripletMarginLoss
     from pytorch_metric_learning.miners import TripletMarginMiner
 
-    return TripletMarginLoss(margin=settings.margin), TripletMarginMiner(settings.margin, type_of_triplets="semihard")
+    return TripletMarginLoss(margin=settings.margin), TripletMarginMiner(
+        settings.margin, type_of_triplets="semihard"
+    )
 
 
 def _multi_similarity(settings: Settings, classes: int) -> tuple:
@@ -99,27 +110,50 @@ def _none(settings: Settings, classes: int) -> tuple:
 LOSSES = {
     "cross-entropy": Loss("labels", "tell the classes apart", _cross_entropy),
     "arcface": Loss("labels", "the same with an angular margin (Deng et al., 2019)", _arcface),
-    "proxy-anchor": Loss("labels", "pull to the proxy of the class (Kim et al., 2020)", _proxy_anchor),
-    "contrastive": Loss("labels", "same closer, others apart by a margin (Hadsell et al., 2006)", _contrastive, True),
-    "triplet": Loss("labels", "same closer than others, semi-hard triplets (Schroff et al., 2015)", _triplet, True),
-    "multi-similarity": Loss("labels", "weighted pairs (Wang et al., 2019)", _multi_similarity, True),
+    "proxy-anchor": Loss(
+        "labels", "pull to the proxy of the class (Kim et al., 2020)", _proxy_anchor
+    ),
+    "contrastive": Loss(
+        "labels", "same closer, others apart by a margin (Hadsell et al., 2006)", _contrastive, True
+    ),
+    "triplet": Loss(
+        "labels",
+        "same closer than others, semi-hard triplets (Schroff et al., 2015)",
+        _triplet,
+        True,
+    ),
+    "multi-similarity": Loss(
+        "labels", "weighted pairs (Wang et al., 2019)", _multi_similarity, True
+    ),
     "supcon": Loss("labels", "supervised contrastive (Khosla et al., 2020)", _supcon, True),
-    "simclr": Loss("views", "two views of one picture belong together (Chen et al., 2020)", _simclr),
-    "vicreg": Loss("views", "two views alike, dimensions spread and uncorrelated (Bardes et al., 2022)", _vicreg),
+    "simclr": Loss(
+        "views", "two views of one picture belong together (Chen et al., 2020)", _simclr
+    ),
+    "vicreg": Loss(
+        "views",
+        "two views alike, dimensions spread and uncorrelated (Bardes et al., 2022)",
+        _vicreg,
+    ),
     "reconstruction": Loss("draw", "draw the picture again", _none),
-    "distill": Loss("teacher", "give the embeddings of another network (Hinton et al., 2015)", _none),
+    "distill": Loss(
+        "teacher", "give the embeddings of another network (Hinton et al., 2015)", _none
+    ),
 }
 TERM = re.compile(r"(?:([0-9.]+)\s+)?([a-z-]+)")
 
 
 def parse_terms(text: str) -> list[tuple[float, str]]:
-    """``"cross-entropy + 0.5 triplet"`` -> ``[(1.0, "cross-entropy"), (0.5, "triplet")]``. Raises UserError."""
+    """``"cross-entropy + 0.5 triplet"`` -> ``[(1.0, "cross-entropy"), (0.5, "triplet")]``. Raises
+    UserError."""
     terms = []
     for part in text.split("+"):
         match = TERM.fullmatch(part.strip())
         if match is None or match[2] not in LOSSES:
-            raise UserError(f"The loss {part.strip()!r} is unknown.", f"Losses: {', '.join(LOSSES)}.",
-                            "Join several with +, each with a weight in front where it is not 1.")  # fmt: skip
+            raise UserError(
+                f"The loss {part.strip()!r} is unknown.",
+                f"Losses: {', '.join(LOSSES)}.",
+                "Join several with +, each with a weight in front where it is not 1.",
+            )
         terms.append((float(match[1] or 1.0), match[2]))
     return terms
 

@@ -1,4 +1,5 @@
-"""Training pictures, decoded once to squares of bytes: on two cores decoding would cost more than learning."""
+"""Training pictures, decoded once to squares of bytes: on two cores decoding would cost more than
+learning."""
 
 from __future__ import annotations
 
@@ -15,13 +16,14 @@ from core.types import Item, Progress, report
 
 KIND = "pictures"
 SLACK = 1.5
-"""Kept larger than the network's input by this factor where the source allows, so that crops stay sharp; never larger than
-the pictures are: a crop is stretched when it is shown."""
+"""Kept larger than the network's input by this factor where the source allows, so that crops stay
+sharp; never larger than the pictures are: a crop is stretched when it is shown."""
 STEP = 16
 
 
 def kept_side(dataset: Dataset, items: Sequence[Item], size: int) -> int:
-    """Side at which the pictures of a dataset are kept: ``SLACK`` times the input, yet no larger than its pictures are."""
+    """Side at which the pictures of a dataset are kept: ``SLACK`` times the input, yet no larger
+    than its pictures are."""
     wanted = int(size * SLACK)
     for item in items[:20]:
         try:
@@ -37,15 +39,22 @@ def cached_pictures(
     """Squares of all readable ``items``, memory-mapped from the cache.
 
     Returns:
-        uint8 (n, side, side, 3), the whole picture squeezed into the square, and int64 (n,): the item of each.
+        uint8 (n, side, side, 3), the whole picture squeezed into the square, and int64 (n,): the
+        item of each.
 
     Raises:
         UserError: the disk is full, or no picture can be decoded.
     """
     side = kept_side(dataset, items, size)
-    causes = {"dataset": dataset.fingerprint(), "items": store.fingerprint([item.id for item in items]), "side": side}
+    causes = {
+        "dataset": dataset.fingerprint(),
+        "items": store.fingerprint([item.id for item in items]),
+        "side": side,
+    }
     store.check_space(store.root(), len(items) * side * side * 3 + (64 << 20))
-    return store.kept(KIND, causes, lambda path: _write(path, dataset, items, side, progress), _read, progress)
+    return store.kept(
+        KIND, causes, lambda path: _write(path, dataset, items, side, progress), _read, progress
+    )
 
 
 def _read(folder: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -55,8 +64,12 @@ def _read(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     return pictures, rows
 
 
-def _write(folder: Path, dataset: Dataset, items: Sequence[Item], side: int, progress: Progress | None) -> dict:
-    out = np.lib.format.open_memmap(folder / "all.npy", mode="w+", dtype=np.uint8, shape=(len(items), side, side, 3))
+def _write(
+    folder: Path, dataset: Dataset, items: Sequence[Item], side: int, progress: Progress | None
+) -> dict:
+    out = np.lib.format.open_memmap(
+        folder / "all.npy", mode="w+", dtype=np.uint8, shape=(len(items), side, side, 3)
+    )
     rows = []
     for number, item in enumerate(items):
         if number % STEP == 0:
@@ -68,7 +81,9 @@ def _write(folder: Path, dataset: Dataset, items: Sequence[Item], side: int, pro
             continue
     report(progress, len(items), len(items))
     if not rows:
-        raise UserError(f"None of the {len(items)} pictures of {dataset.title or dataset.name} can be decoded.")
+        raise UserError(
+            f"None of the {len(items)} pictures of {dataset.title or dataset.name} can be decoded."
+        )
     out.flush()
     _keep_first(folder, out, len(rows))
     np.save(folder / "rows.npy", np.array(rows, np.int64))

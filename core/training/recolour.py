@@ -13,7 +13,8 @@ def recoloured(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Half the pictures of every eligible class in other colours, as one more class each.
 
-    Negatives of the same shape are as hard as they come, and there are as many products as colours. Chance is torch's own.
+    Negatives of the same shape are as hard as they come, and there are as many products as colours.
+    Chance is torch's own.
 
     Args:
         views: uint8 (n, 3, h, w); changed in place.

@@ -1,4 +1,5 @@
-"""What a run leaves open, decided; and what can't work, refused before any picture is read. Does without torch where it can."""
+"""What a run leaves open, decided; and what can't work, refused before any picture is read. Does
+without torch where it can."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ OURS = (*SLIM, AUTOENCODER)
 
 
 def resolve(settings: Settings) -> Settings:
-    """The settings with everything decided that was left open, and checked as far as that goes without pictures.
+    """The settings with everything decided that was left open, and checked as far as that goes
+    without pictures.
 
     Raises:
         UserError: what can't work, before anything is read or written.
@@ -40,7 +42,9 @@ def draft(settings: Settings) -> Settings:
     if settings.start_from:
         settings = _taken_over(settings)
     elif settings.backbone in SLIM and SLIM[settings.backbone].front:
-        settings = override(settings, {"pretrained": True})  # its front never learns: random it would stay
+        settings = override(
+            settings, {"pretrained": True}
+        )  # its front never learns: random it would stay
     if settings.kind == "autoencoder":
         settings = override(settings, {"backbone": AUTOENCODER})
     if not settings.size:
@@ -59,18 +63,29 @@ def _taken_over(settings: Settings) -> Settings:
     network = model_card(settings.start_from)["network"]
     if (settings.kind == "autoencoder") != (network["kind"] == "autoencoder"):
         raise UserError(
-            f"{settings.start_from} is {_a(network['kind'])}, and the recipe makes {_a(settings.kind)}.",
-            "An autoencoder can only continue from an autoencoder.", "Start from another model, or from scratch.",
-        )  # fmt: skip
-    taken = {"backbone": network["backbone"], "dim": network["dim"], "levels": network.get("levels", 1),
-             "neck": network.get("neck", True)}  # fmt: skip
-    return override(settings, {**taken, "size": settings.resize or network["size"], "pretrained": False})
+            f"{settings.start_from} is {_a(network['kind'])}, and the recipe makes"
+            f" {_a(settings.kind)}.",
+            "An autoencoder can only continue from an autoencoder.",
+            "Start from another model, or from scratch.",
+        )
+    taken = {
+        "backbone": network["backbone"],
+        "dim": network["dim"],
+        "levels": network.get("levels", 1),
+        "neck": network.get("neck", True),
+    }
+    return override(
+        settings, {**taken, "size": settings.resize or network["size"], "pretrained": False}
+    )
 
 
 def _fitting_network(settings: Settings) -> Settings:
-    """What the chosen network decides: the length of a vector without a neck, and crops no larger than its input."""
+    """What the chosen network decides: the length of a vector without a neck, and crops no larger
+    than its input."""
     values: dict[str, object] = {}
-    if not settings.pretrained and not settings.start_from:  # nothing is known yet that could be kept
+    if (
+        not settings.pretrained and not settings.start_from
+    ):  # nothing is known yet that could be kept
         values |= {"neck": True, "frozen_stages": 0, "freeze_norm": False}
     elif not settings.neck and not settings.start_from:
         values |= {"dim": published(settings.backbone).dim, "levels": 1}
@@ -88,42 +103,59 @@ def _fixed_input(backbone: str) -> bool:
 
 
 def _a(kind: str) -> str:
-    return {"autoencoder": "an autoencoder", "siamese": "a siamese network"}.get(kind, "an embedding network")
+    return {"autoencoder": "an autoencoder", "siamese": "a siamese network"}.get(
+        kind, "an embedding network"
+    )
 
 
 def usual_size(settings: Settings) -> int:
-    """Side of the input where nobody said: that of the published weights' own record, else small enough for any machine."""
+    """Side of the input where nobody said: that of the published weights' own record, else small
+    enough for any machine."""
     found = published(settings.backbone) if settings.pretrained else None
     return found.preprocess.size if found else USUAL_SIZE
 
 
 def published(backbone: str) -> TimmNetwork:
-    """The encoder that a timm backbone's published weights make. Raises UserError where there are none."""
+    """The encoder that a timm backbone's published weights make. Raises UserError where there are
+    none."""
     front = SLIM[backbone].front if backbone in SLIM else ""
     found = encoders.get(front or backbone) if front or backbone not in OURS else None
     if not isinstance(found, TimmNetwork):
-        raise UserError(f"{backbone} has no published weights.", "Pretrained backbones are names of timm.",
-                        "Switch its published weights off, or start from a model that was trained here.",
-                        "For a model that was trained here use --start-from.")  # fmt: skip
+        raise UserError(
+            f"{backbone} has no published weights.",
+            "Pretrained backbones are names of timm.",
+            "Switch its published weights off, or start from a model that was trained here.",
+            "For a model that was trained here use --start-from.",
+        )
     return found
 
 
 def _check_loss(settings: Settings) -> None:
     terms = [LOSSES[name] for _, name in parse_terms(settings.loss)]
     if any(loss.pairs for loss in terms) and not settings.per_class:
-        raise UserError(f"The loss {settings.loss!r} compares pictures of one class.",
-                        fix="Set the pictures of each class in a batch, per_class, to 2 or more.",
-                        command="Set per_class, for example --set per_class=4.")  # fmt: skip
+        raise UserError(
+            f"The loss {settings.loss!r} compares pictures of one class.",
+            fix="Set the pictures of each class in a batch, per_class, to 2 or more.",
+            command="Set per_class, for example --set per_class=4.",
+        )
     if needs(settings, "draw") != (settings.kind == "autoencoder"):
-        raise UserError(f"The loss {settings.loss!r} and the kind {settings.kind!r} do not go together.",
-                        "An autoencoder learns by reconstruction, and nothing else does.")  # fmt: skip
+        raise UserError(
+            f"The loss {settings.loss!r} and the kind {settings.kind!r} do not go together.",
+            "An autoencoder learns by reconstruction, and nothing else does.",
+        )
     if settings.teacher and not isinstance(_network(settings.teacher), TimmNetwork):
         model_card(settings.teacher)
     if needs(settings, "teacher") != bool(settings.teacher):
-        raise UserError("The loss distill and a teacher go together.", fix="Name a trained model as the teacher.",
-                        command="Name a trained model: --set teacher=resnet.lookalike")  # fmt: skip
+        raise UserError(
+            "The loss distill and a teacher go together.",
+            fix="Name a trained model as the teacher.",
+            command="Name a trained model: --set teacher=resnet.lookalike",
+        )
     if settings.backbone == AUTOENCODER and settings.size % 16:
-        raise UserError(f"The autoencoder can't take pictures of {settings.size} pixels.", "Its size is a multiple of 16.")
+        raise UserError(
+            f"The autoencoder can't take pictures of {settings.size} pixels.",
+            "Its size is a multiple of 16.",
+        )
 
 
 def _network(name: str) -> TimmNetwork | None:
@@ -136,26 +168,47 @@ def _network(name: str) -> TimmNetwork | None:
 
 
 def published_teacher(name: str) -> tuple[torch.nn.Module, Blueprint]:
-    """A pretrained network that is ready, and how its input is made. Raises UserError where there is none."""
+    """A pretrained network that is ready, and how its input is made. Raises UserError where there
+    is none."""
     found = _network(name)
     if found is None:
-        raise UserError(f"{name} can't teach: it is no network whose weights are here.", fix="Download it first.")
+        raise UserError(
+            f"{name} can't teach: it is no network whose weights are here.",
+            fix="Download it first.",
+        )
     found.use_precision("fp32")
     record = found.preprocess
-    told = Blueprint("embedder", found.weights_name, found.dim, record.size, tuple(record.mean), tuple(record.std))
+    told = Blueprint(
+        "embedder",
+        found.weights_name,
+        found.dim,
+        record.size,
+        tuple(record.mean),
+        tuple(record.std),
+    )
     return found.model, told
 
 
 def _check_shares(settings: Settings) -> None:
-    if settings.shares and (len(settings.shares) != len(settings.datasets) or not all(0 < s < math.inf for s in settings.shares)):
-        raise UserError(f"{len(settings.shares)} shares for {len(settings.datasets)} datasets.", "One positive number for each.")
+    if settings.shares and (
+        len(settings.shares) != len(settings.datasets)
+        or not all(0 < s < math.inf for s in settings.shares)
+    ):
+        raise UserError(
+            f"{len(settings.shares)} shares for {len(settings.datasets)} datasets.",
+            "One positive number for each.",
+        )
 
 
 def _check_taught(settings: Settings) -> None:
-    fits = len(settings.taught) == len(settings.datasets) and all(0 <= weight < math.inf for weight in settings.taught)
+    fits = len(settings.taught) == len(settings.datasets) and all(
+        0 <= weight < math.inf for weight in settings.taught
+    )
     if settings.taught and not fits:
-        raise UserError(f"{len(settings.taught)} weights (taught) for {len(settings.datasets)} datasets.",
-                        "One number for each, 0 or above.")  # fmt: skip
+        raise UserError(
+            f"{len(settings.taught)} weights (taught) for {len(settings.datasets)} datasets.",
+            "One number for each, 0 or above.",
+        )
 
 
 def _has_bf16() -> bool:
@@ -168,42 +221,66 @@ def _has_bf16() -> bool:
 
 
 def refuse_taken(settings: Settings) -> None:
-    """Raise UserError where the result would take the place of something else; the shipped recipes do so on purpose."""
+    """Raise UserError where the result would take the place of something else; the shipped recipes
+    do so on purpose."""
     if settings.recipe.startswith("shipped/"):
         return
     if (store.root() / "models" / settings.name).exists() or settings.name in encoders.names():
-        raise UserError(f"There is an encoder named {settings.name} already.", fix="Choose another name for the result.")
+        raise UserError(
+            f"There is an encoder named {settings.name} already.",
+            fix="Choose another name for the result.",
+        )
     other = next((run for run in runs.unfinished() if run.settings().name == settings.name), None)
     if other:
-        raise UserError(f"The run {other.id} is going to be called {settings.name} too.",
-                        fix="Choose another name, or continue that one.",
-                        command=f"Choose another name, or continue that one: --resume {other.id}")  # fmt: skip
+        raise UserError(
+            f"The run {other.id} is going to be called {settings.name} too.",
+            fix="Choose another name, or continue that one.",
+            command=f"Choose another name, or continue that one: --resume {other.id}",
+        )
 
 
 def _free_name(settings: Settings) -> str:
     base = f"{settings.backbone.split('.')[0]}.{settings.recipe.split('/')[-1]}"
     taken = {path.name for home in homes() if home.is_dir() for path in home.iterdir()}
     taken |= {run.settings().name for run in runs.unfinished()}
-    return next(name for name in [base, *(f"{base}-{n}" for n in range(2, 10_000))] if name not in taken)
+    return next(
+        name for name in [base, *(f"{base}-{n}" for n in range(2, 10_000))] if name not in taken
+    )
 
 
 def model_card(name: str) -> dict:
     """The card of a trained model. Raises UnknownName."""
     folder = find_model(name)
     if folder is None:
-        raise UnknownName("trained model", name, [path.name for home in homes() if home.is_dir() for path in home.iterdir()])
+        raise UnknownName(
+            "trained model",
+            name,
+            [path.name for home in homes() if home.is_dir() for path in home.iterdir()],
+        )
     return read_card(folder)
 
 
 def blueprint_of(settings: Settings) -> Blueprint:
     """The network that a drafted run learns, where it does not start from another of ours."""
-    return Blueprint(settings.kind, settings.backbone, settings.dim, settings.size, levels=settings.levels,
-                     mirror=settings.mirror, neck=settings.neck)  # fmt: skip
+    return Blueprint(
+        settings.kind,
+        settings.backbone,
+        settings.dim,
+        settings.size,
+        levels=settings.levels,
+        mirror=settings.mirror,
+        neck=settings.neck,
+    )
 
 
 def parameters_of(settings: Settings) -> int:
-    """The number of parameters that a drafted run learns, without any memory for them. Raises UserError as :func:`build` does."""
-    if settings.start_from and "parameters" in (card := model_card(settings.start_from)) and not settings.resize:
+    """The number of parameters that a drafted run learns, without any memory for them. Raises
+    UserError as :func:`build` does."""
+    if (
+        settings.start_from
+        and "parameters" in (card := model_card(settings.start_from))
+        and not settings.resize
+    ):
         return card["parameters"]
     import torch
 

@@ -20,10 +20,15 @@ HELD = "held.json"
 MARKS = ("start", "step", "validation", "failed", "end")
 """Lines of a log that say how far the training is; others say what is done before and after it."""
 BYTES_EACH = 22
-"""Disk that a run needs for each parameter: checkpoint (weights, two moments, average), the best so far, and the result."""
+"""Disk that a run needs for each parameter: checkpoint (weights, two moments, average), the best so
+far, and the result."""
 PACE, PICTURES, WEIGHTS, LEARNING, COMPARING = (
-    "Measuring the pace", "Reading pictures", "Loading weights", "Learning", "Comparing before and after"
-)  # fmt: skip
+    "Measuring the pace",
+    "Reading pictures",
+    "Loading weights",
+    "Learning",
+    "Comparing before and after",
+)
 """What a run does, one after the other, as its log and its progress say it."""
 SPARE = 64 << 20
 """Disk that is left free."""
@@ -32,7 +37,8 @@ ID = re.compile(r"train-[A-Za-z0-9_][A-Za-z0-9_.-]{0,80}")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """``config.json``, ``log.jsonl``, ``checkpoint.safetensors``, ``best.safetensors`` under ``artifacts/runs/<id>/``."""
+    """``config.json``, ``log.jsonl``, ``checkpoint.safetensors``, ``best.safetensors`` under
+    ``artifacts/runs/<id>/``."""
 
     id: str
 
@@ -55,11 +61,15 @@ class Run:
     @property
     def ended(self) -> bool:
         """Whether it has made its model; what is compared later does not count."""
-        return next((one["kind"] for one in reversed(self._tail()) if one["kind"] in MARKS), "") == "end"
+        return (
+            next((one["kind"] for one in reversed(self._tail()) if one["kind"] in MARKS), "")
+            == "end"
+        )
 
     @property
     def held(self) -> dict[str, list[str]]:
-        """Locator of each dataset -> ids of the pictures that were kept back; empty where that was not noted."""
+        """Locator of each dataset -> ids of the pictures that were kept back; empty where that was
+        not noted."""
         try:
             found = json.loads((self.folder / HELD).read_text())
             return {locator: list(map(str, ids)) for locator, ids in found.items()}
@@ -87,11 +97,14 @@ class Run:
             return override(Settings(recipe=told.pop("recipe")), told)
         except store.UNREADABLE as error:
             known = ", ".join(run.id for run in listing()[:5]) or "none"
-            raise UserError(f"There is no training run {self.id[:100]!r}.", f"Runs: {known}.") from error
+            raise UserError(
+                f"There is no training run {self.id[:100]!r}.", f"Runs: {known}."
+            ) from error
 
     @property
     def asked(self) -> dict[str, object]:
-        """What was asked for when it was begun, before anything was decided or fitted; empty where that was not noted."""
+        """What was asked for when it was begun, before anything was decided or fitted; empty where
+        that was not noted."""
         try:
             return typed(json.loads((self.folder / "config.json").read_text())["asked"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError):
@@ -103,7 +116,8 @@ class Run:
         return [line for line in map(parsed, text.splitlines()) if line]
 
     def last(self) -> dict:
-        """The last whole line of the log; empty where there is none. Cheap, however long the log."""
+        """The last whole line of the log; empty where there is none. Cheap, however long the
+        log."""
         return next(iter(self._tail()[::-1]), {})
 
     def _tail(self) -> list[dict]:
@@ -118,7 +132,10 @@ class Run:
     def write(self, kind: str, step: int, **values: object) -> None:
         """Append one line; it is whole because it is one write."""
         with store.writing(self.folder), open(self.log, "a") as file:
-            file.write(json.dumps({"kind": kind, "step": step, "time": round(time.time(), 3), **values}) + "\n")
+            file.write(
+                json.dumps({"kind": kind, "step": step, "time": round(time.time(), 3), **values})
+                + "\n"
+            )
 
     def mend(self) -> None:
         """End a line that a kill cut short, so that the next is not lost with it."""
@@ -142,7 +159,8 @@ def parsed(line: bytes) -> dict | None:
 
 
 def record_settings(run: Run, settings: Settings) -> None:
-    """Replace what a run was told before its first step: open settings are decided on the machine that trains."""
+    """Replace what a run was told before its first step: open settings are decided on the machine
+    that trains."""
     _note(run, settings, run.created, run.asked)
 
 
@@ -152,16 +170,24 @@ def _note(run: Run, settings: Settings, created: float, asked: Mapping[str, obje
 
 
 def create(settings: Settings, name: str = "", asked: Mapping[str, object] | None = None) -> Run:
-    """A new run's folder; ``asked`` are the settings that somebody chose, before others were decided.
+    """A new run's folder; ``asked`` are the settings that somebody chose, before others were
+    decided.
 
     Raises:
         UserError: the name is taken or not allowed, or the disk is full.
     """
     run = Run(name or new_id())
     if not ID.fullmatch(run.id):
-        raise UserError(f"A run can't be named {run.id!r}.", "It begins with train- and goes on with letters, digits, _ . and -.")
+        raise UserError(
+            f"A run can't be named {run.id!r}.",
+            "It begins with train- and goes on with letters, digits, _ . and -.",
+        )
     if (run.folder / "config.json").exists():
-        raise UserError(f"The run {run.id} is there already.", fix="Continue it.", command=f"Continue it: --resume {run.id}")
+        raise UserError(
+            f"The run {run.id} is there already.",
+            fix="Continue it.",
+            command=f"Continue it: --resume {run.id}",
+        )
     with store.writing(run.folder.parent):
         store.make_folder(run.folder)
         store.check_space(run.folder)
@@ -170,12 +196,14 @@ def create(settings: Settings, name: str = "", asked: Mapping[str, object] | Non
 
 
 def refuse_changes(run: Run, recipe: str, values: Mapping[str, object]) -> None:
-    """Raise UserError where a run is to go on in another way than it was begun: its schedule, its pictures and what is kept back
-    follow from its settings, so that a stopped run gives the weights of one that was never stopped.
+    """Raise UserError where a run is to go on in another way than it was begun: its schedule, its
+    pictures and what is kept back follow from its settings, so that a stopped run gives the weights
+    of one that was never stopped.
 
     Args:
         recipe: the one that was named, empty = none.
-        values: settings that were given; they may repeat what the run was asked for, or what was decided for it.
+        values: settings that were given; they may repeat what the run was asked for, or what was
+            decided for it.
     """
     told, asked = run.settings(), run.asked
     given = {"recipe": recipe} if recipe else {}
@@ -184,10 +212,13 @@ def refuse_changes(run: Run, recipe: str, values: Mapping[str, object]) -> None:
         if _same(key, value) not in [_same(key, one) for one in known]:
             what = "dataset" if key == "datasets" else key
             raise UserError(
-                f"The run {run.id} has {what} {_said(known[-1])}, and {what} {_said(value)} was given.",
-                "A run continues as it was started.", "Leave that out, or begin another run.",
-                f"Leave that out, or begin another run: under another --run, or from its model with --start-from {told.name}.",
-            )  # fmt: skip
+                f"The run {run.id} has {what} {_said(known[-1])}, and {what} {_said(value)} was"
+                " given.",
+                "A run continues as it was started.",
+                "Leave that out, or begin another run.",
+                "Leave that out, or begin another run: under another --run, or from its model with"
+                f" --start-from {told.name}.",
+            )
 
 
 def _same(key: str, value: object) -> object:
@@ -201,7 +232,9 @@ def _place(locator: str) -> str:
 
 
 def _said(value: object) -> str:
-    return (", ".join(map(str, value)) or "none") if isinstance(value, tuple) else f"{value}" or "none"
+    return (
+        (", ".join(map(str, value)) or "none") if isinstance(value, tuple) else f"{value}" or "none"
+    )
 
 
 def new_id() -> str:
@@ -211,8 +244,15 @@ def new_id() -> str:
 def listing() -> list[Run]:
     """All runs, newest first."""
     home = store.root() / "runs"
-    found = [path for path in store.listed(home) if path.name.startswith("train-") and (path / "config.json").exists()]
-    return [Run(path.name) for path in sorted(found, key=lambda path: -os.stat(path / "config.json").st_mtime)]
+    found = [
+        path
+        for path in store.listed(home)
+        if path.name.startswith("train-") and (path / "config.json").exists()
+    ]
+    return [
+        Run(path.name)
+        for path in sorted(found, key=lambda path: -os.stat(path / "config.json").st_mtime)
+    ]
 
 
 def unfinished() -> list[Run]:

@@ -1,4 +1,5 @@
-"""What changes while a network learns: learning rates, frozen layers, averaged weights. All functions of the step."""
+"""What changes while a network learns: learning rates, frozen layers, averaged weights. All
+functions of the step."""
 
 from __future__ import annotations
 
@@ -16,15 +17,21 @@ FLOOR = 0.01
 
 
 def rate(step: int, steps: int, warmup: float) -> float:
-    """Linear rise over the first ``warmup`` of all steps, then half a cosine down (Loshchilov, Hutter, 2016); 0..1."""
+    """Linear rise over the first ``warmup`` of all steps, then half a cosine down (Loshchilov,
+    Hutter, 2016); 0..1."""
     rising = max(1, round(warmup * steps))
     if step < rising:
         return (step + 1) / rising
-    return FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
+    return FLOOR + (1 - FLOOR) * 0.5 * (
+        1 + math.cos(math.pi * (step - rising) / max(1, steps - rising))
+    )
 
 
-def optimiser(network: torch.nn.Module, terms: torch.nn.Module, settings: Settings) -> torch.optim.Optimizer:
-    """AdamW with four groups: backbone and new layers, each with and without weight decay (none on biases and norms)."""
+def optimiser(
+    network: torch.nn.Module, terms: torch.nn.Module, settings: Settings
+) -> torch.optim.Optimizer:
+    """AdamW with four groups: backbone and new layers, each with and without weight decay (none on
+    biases and norms)."""
     import torch
 
     groups: dict[tuple[bool, bool], list] = {}
@@ -49,7 +56,8 @@ def freeze(network: torch.nn.Module, frozen: bool, stages: int = 0, norm: bool =
     """Stop or start learning below the embedding. What is frozen also keeps its batch statistics.
 
     Args:
-        frozen: the whole backbone. stages: its stem and so many of its stages. norm: the statistics of all its norms.
+        frozen: the whole backbone. stages: its stem and so many of its stages. norm: the statistics
+            of all its norms.
     """
     below = getattr(network, "backbone", None)
     if below is None:
@@ -71,7 +79,8 @@ def _learn(part: torch.nn.Module, learning: bool) -> None:
 
 
 def early_parts(backbone: torch.nn.Module, stages: int) -> list[torch.nn.Module]:
-    """The stem of a timm network and its first ``stages`` stages (blocks of a transformer), in the order of the forward."""
+    """The stem of a timm network and its first ``stages`` stages (blocks of a transformer), in the
+    order of the forward."""
     found: list[torch.nn.Module] = []
     left = stages
     for name, part in backbone.named_children():
@@ -90,12 +99,15 @@ def early_parts(backbone: torch.nn.Module, stages: int) -> list[torch.nn.Module]
 
 
 def averaged(network: torch.nn.Module, decay: float) -> torch.nn.Module:
-    """An exponential moving average of weights and batch statistics, quicker at the start where all is still moving."""
+    """An exponential moving average of weights and batch statistics, quicker at the start where all
+    is still moving."""
     import torch
     from torch.optim.swa_utils import AveragedModel
 
     @torch.no_grad()
-    def average(old: Sequence[torch.Tensor], new: Sequence[torch.Tensor], count: torch.Tensor) -> None:
+    def average(
+        old: Sequence[torch.Tensor], new: Sequence[torch.Tensor], count: torch.Tensor
+    ) -> None:
         keep = min(decay, (1 + int(count)) / (10 + int(count)))
         for before, now in zip(old, new, strict=True):
             if before.is_floating_point():

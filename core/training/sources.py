@@ -1,4 +1,5 @@
-"""What is learned from: each dataset's training pictures, their classes, and the part kept back for validation."""
+"""What is learned from: each dataset's training pictures, their classes, and the part kept back for
+validation."""
 
 from __future__ import annotations
 
@@ -16,15 +17,17 @@ from core.training.settings import Settings, expanded
 from core.types import Item, Progress
 
 MOST_VALIDATION = 2000
-"""Pictures kept back at most: enough for a steady MAP@R, and every one of them is a comparison with all others."""
+"""Pictures kept back at most: enough for a steady MAP@R, and every one of them is a comparison with
+all others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """One dataset as training sees it.
 
-    ``pictures`` uint8 (n, side, side, 3); ``labels`` int64 (n,) positions in ``classes``, -1 without; ``train`` and
-    ``validation`` int64 rows, disjoint. ``field`` is what the classes are, ``held`` the ids of the pictures kept back.
+    ``pictures`` uint8 (n, side, side, 3); ``labels`` int64 (n,) positions in ``classes``, -1
+    without; ``train`` and ``validation`` int64 rows, disjoint. ``field`` is what the classes are,
+    ``held`` the ids of the pictures kept back.
     """
 
     name: str
@@ -39,27 +42,40 @@ class Source:
     held: tuple[str, ...] = ()
 
 
-def open_sources(settings: Settings, needs_labels: bool, progress: Progress | None = None) -> list[Source]:
+def open_sources(
+    settings: Settings, needs_labels: bool, progress: Progress | None = None
+) -> list[Source]:
     """All sources of a run, decoded.
 
     Raises:
-        UserError: no dataset, no labels where the loss needs them, a class with one picture, one class alone.
+        UserError: no dataset, no labels where the loss needs them, a class with one picture, one
+            class alone.
     """
     opened = opened_datasets(settings)
-    planned = [_plan(dataset, settings, needs_labels) for dataset in opened]  # all checked before the first is decoded
-    return [_open(dataset, *plan, settings, progress) for dataset, plan in zip(opened, planned, strict=True)]
+    planned = [
+        _plan(dataset, settings, needs_labels) for dataset in opened
+    ]  # all checked before the first is decoded
+    return [
+        _open(dataset, *plan, settings, progress)
+        for dataset, plan in zip(opened, planned, strict=True)
+    ]
 
 
 def opened_datasets(settings: Settings) -> list[Dataset]:
-    """The datasets that a run names, listed and not decoded. Raises UserError where there is none."""
+    """The datasets that a run names, listed and not decoded. Raises UserError where there is
+    none."""
     if not settings.datasets:
-        raise UserError("No dataset was named to learn from.", fix="Choose one or more.",
-                        command="Give one or more with --dataset.")  # fmt: skip
+        raise UserError(
+            "No dataset was named to learn from.",
+            fix="Choose one or more.",
+            command="Give one or more with --dataset.",
+        )
     return [open_dataset(expanded(locator)) for locator in settings.datasets]
 
 
 def training_items(dataset: Dataset) -> list[Item]:
-    """The pictures that may be learned from: the gallery of the usual protocol, never a query of a split of its own."""
+    """The pictures that may be learned from: the gallery of the usual protocol, never a query of a
+    split of its own."""
     protocol = dataset.protocol()
     kept = [item for item in dataset.items if protocol.in_gallery(item)]
     return [item for item in kept if not protocol.queries or not protocol.is_query(item)]
@@ -67,21 +83,29 @@ def training_items(dataset: Dataset) -> list[Item]:
 
 def class_field(dataset: Dataset, items: Sequence[Item], target: str) -> str:
     """Which field of the items tells their classes. Raises UserError where none does."""
-    wanted = [target] if target != "auto" else [dataset.protocol().relevant, "instance", "label", "category"]
+    wanted = (
+        [target]
+        if target != "auto"
+        else [dataset.protocol().relevant, "instance", "label", "category"]
+    )
     for name in wanted:
         if any(item.value(name) is not None for item in items):
             return name
     raise UserError(
-        f"The pictures of {dataset.title or dataset.name} have no {' or '.join(dict.fromkeys(wanted))}.",
+        f"The pictures of {dataset.title or dataset.name} have no"
+        f" {' or '.join(dict.fromkeys(wanted))}.",
         "This recipe learns from labels.",
         "Sort the pictures into one folder per class, or use the recipe selfsup or autoencoder.",
-    )  # fmt: skip
+    )
 
 
 def _plan(dataset: Dataset, settings: Settings, needs_labels: bool) -> tuple[list[Item], str]:
     items = training_items(dataset)
     if len(items) < 4:
-        raise UserError(f"{dataset.title or dataset.name} has {len(items)} pictures to learn from; that is too few.")
+        raise UserError(
+            f"{dataset.title or dataset.name} has {len(items)} pictures to learn from; that is too"
+            " few."
+        )
     try:
         name = class_field(dataset, items, settings.target)
     except UserError:
@@ -96,39 +120,59 @@ def _plan(dataset: Dataset, settings: Settings, needs_labels: bool) -> tuple[lis
 
 def _check_classes(dataset: Dataset, counts: Counter, name: str) -> None:
     if len(counts) < 2:
-        raise UserError(f"All pictures of {dataset.title or dataset.name} have the same {name}, {next(iter(counts))!r}.",
-                        "Learning to tell classes apart needs two.")  # fmt: skip
+        raise UserError(
+            f"All pictures of {dataset.title or dataset.name} have the same {name},"
+            f" {next(iter(counts))!r}.",
+            "Learning to tell classes apart needs two.",
+        )
     lonely = [word for word, count in counts.items() if count < 2]
     if lonely:
         shown = ", ".join(repr(word) for word in lonely[:3]) + (" ..." if len(lonely) > 3 else "")
         raise UserError(
-            f"{len(lonely)} of {len(counts)} classes of {dataset.title or dataset.name} have one picture: {shown}.",
-            "Every class needs two pictures and more.", "Add pictures to them, or take these classes out.",
-        )  # fmt: skip
+            f"{len(lonely)} of {len(counts)} classes of {dataset.title or dataset.name} have one"
+            f" picture: {shown}.",
+            "Every class needs two pictures and more.",
+            "Add pictures to them, or take these classes out.",
+        )
 
 
-def _open(dataset: Dataset, items: list[Item], name: str, settings: Settings, progress: Progress | None) -> Source:
+def _open(
+    dataset: Dataset, items: list[Item], name: str, settings: Settings, progress: Progress | None
+) -> Source:
     pictures, rows = cached_pictures(dataset, items, settings.size, progress)
     classes, labels, train, held = _divided([items[row] for row in rows], name, settings)
-    note = f"{len(train)} pictures, {len(classes)} classes by {name or 'none'}; {len(held)} more kept back for validation"
+    note = (
+        f"{len(train)} pictures, {len(classes)} classes by {name or 'none'}; {len(held)} more kept"
+        " back for validation"
+    )
     ids = tuple(items[rows[row]].id for row in held)
-    return Source(dataset.name, dataset.locator, name, classes, pictures, labels, train, held, note, ids)
+    return Source(
+        dataset.name, dataset.locator, name, classes, pictures, labels, train, held, note, ids
+    )
 
 
-def _divided(items: Sequence[Item], name: str, settings: Settings) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, np.ndarray]:
+def _divided(
+    items: Sequence[Item], name: str, settings: Settings
+) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, np.ndarray]:
     """Classes, the code of each item, and the rows to learn from and kept back."""
-    words = [str(item.value(name)) if name and item.value(name) is not None else None for item in items]
+    words = [
+        str(item.value(name)) if name and item.value(name) is not None else None for item in items
+    ]
     classes = tuple(sorted({word for word in words if word is not None}))
     code = {word: position for position, word in enumerate(classes)}
     labels = np.array([code.get(word, -1) for word in words], np.int64)
-    return classes, labels, *split(labels, [item.instance for item in items], settings.validation, settings.seed)
+    return (
+        classes,
+        labels,
+        *split(labels, [item.instance for item in items], settings.validation, settings.seed),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """One dataset of a run before any picture is decoded: how many are learned from and kept back (unreadable ones are
-    still counted), and the sizes of the classes, pictures kept back included; ``field`` is "" without labels. ``pictures``
-    counts all of the dataset, queries included."""
+    """One dataset of a run before any picture is decoded: how many are learned from and kept back
+    (unreadable ones are still counted), and the sizes of the classes, pictures kept back included;
+    ``field`` is "" without labels. ``pictures`` counts all of the dataset, queries included."""
 
     name: str
     title: str
@@ -143,58 +187,94 @@ class Outline:
 
 
 def outline(settings: Settings, needs_labels: bool) -> list[Outline]:
-    """What a run would learn from. Raises UserError for everything in it that :func:`open_sources` refuses undecoded."""
+    """What a run would learn from. Raises UserError for everything in it that :func:`open_sources`
+    refuses undecoded."""
     opened = opened_datasets(settings)
-    return [_outline(dataset, *_plan(dataset, settings, needs_labels), settings) for dataset in opened]
+    return [
+        _outline(dataset, *_plan(dataset, settings, needs_labels), settings) for dataset in opened
+    ]
 
 
 def _outline(dataset: Dataset, items: list[Item], name: str, settings: Settings) -> Outline:
     classes, labels, train, held = _divided(items, name, settings)
     counts = np.bincount(labels[labels >= 0]) if len(classes) else np.zeros(1, np.int64)
     whole = bool(len(held)) and all(item.instance is not None for item in items)
-    return Outline(dataset.name, dataset.title or dataset.name, name, len(classes), int(counts.min()), int(counts.max()),
-                   len(train), len(held), whole, len(dataset.items))  # fmt: skip
+    return Outline(
+        dataset.name,
+        dataset.title or dataset.name,
+        name,
+        len(classes),
+        int(counts.min()),
+        int(counts.max()),
+        len(train),
+        len(held),
+        whole,
+        len(dataset.items),
+    )
 
 
 def made_up(settings: Settings, found: Sequence[Outline]) -> list[Source]:
-    """Sources of noise with as many classes as the real ones: what a step costs does not depend on what is in a picture."""
+    """Sources of noise with as many classes as the real ones: what a step costs does not depend on
+    what is in a picture."""
     rng, count = np.random.default_rng(0), max(settings.batch, 8)
     rows, sources = np.arange(count), []
     for one in found:
         pictures = rng.integers(0, 256, (count, settings.size, settings.size, 3), np.uint8)
         classes = tuple(map(str, range(one.classes)))
         labels = rows // 2 % len(classes) if classes else np.full(count, -1)
-        sources.append(Source(one.name, one.name, one.field, classes, pictures, labels, rows, rows[:0], ""))
+        sources.append(
+            Source(one.name, one.name, one.field, classes, pictures, labels, rows, rows[:0], "")
+        )
     return sources
 
 
-def split(labels: np.ndarray, groups: Sequence[str | None], share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to learn from and rows kept back: whole groups (instances) where known, else the same share of every class.
+def split(
+    labels: np.ndarray, groups: Sequence[str | None], share: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to learn from and rows kept back: whole groups (instances) where known, else the same
+    share of every class.
 
     A class or group always leaves two pictures or more on the side that it is on. Rows come sorted.
     """
     rng = np.random.default_rng(seed)
     share = min(share, MOST_VALIDATION / max(len(labels), 1))
     known = np.array([group is not None for group in groups])
-    held = _whole_groups(labels, groups, share, rng) if known.all() else _stratified(labels, share, rng)
+    held = (
+        _whole_groups(labels, groups, share, rng)
+        if known.all()
+        else _stratified(labels, share, rng)
+    )
     held = np.sort(np.array(held, np.int64))
     return np.setdiff1d(np.arange(len(labels)), held), held
 
 
-def _whole_groups(labels: np.ndarray, groups: Sequence[str | None], share: float, rng: np.random.Generator) -> list[int]:
-    """A share of the instances of every class; of the instances themselves, where these are the classes."""
+def _whole_groups(
+    labels: np.ndarray, groups: Sequence[str | None], share: float, rng: np.random.Generator
+) -> list[int]:
+    """A share of the instances of every class; of the instances themselves, where these are the
+    classes."""
     members: dict[str, list[int]] = {}
     for row, group in enumerate(groups):
         members.setdefault(str(group), []).append(row)
-    same = len({(labels[row], group) for row, group in enumerate(groups)}) == len(members) == len(set(labels.tolist()))
+    same = (
+        len({(labels[row], group) for row, group in enumerate(groups)})
+        == len(members)
+        == len(set(labels.tolist()))
+    )
     by_class: dict[int, list[str]] = {}
     for group, rows in members.items():
         by_class.setdefault(0 if same else int(labels[rows[0]]), []).append(group)
     held: list[int] = []
     for names in by_class.values():
         count = round(share * len(names))
-        chosen = rng.permutation(len(names))[: count if count >= 2 or not same else 2 if len(names) >= 8 and share else 0]
-        held += [row for position in chosen for row in members[names[position]]] if len(names) > len(chosen) else []
+        chosen = rng.permutation(len(names))[
+            : count if count >= 2 or not same else 2 if len(names) >= 8 and share else 0
+        ]
+        held += (
+            [row for position in chosen for row in members[names[position]]]
+            if len(names) > len(chosen)
+            else []
+        )
     return held
 
 

@@ -1,4 +1,5 @@
-"""What a network learns from: the sum of the losses that a recipe names. Imports torch: import it where training starts."""
+"""What a network learns from: the sum of the losses that a recipe names. Imports torch: import it
+where training starts."""
 
 from __future__ import annotations
 
@@ -11,64 +12,95 @@ from core.training.losses import LOSSES, needs, parse_terms
 from core.training.settings import Settings
 
 TEMPERATURE = 0.1
-"""Of the similarities that a pupil takes over: at this, a picture's nearest third of a batch carries nearly all weight."""
+"""Of the similarities that a pupil takes over: at this, a picture's nearest third of a batch
+carries nearly all weight."""
 
 
 class Terms(nn.Module):
-    """The sum of all terms of a recipe, with the parameters that they learn themselves (proxies, projections)."""
+    """The sum of all terms of a recipe, with the parameters that they learn themselves (proxies,
+    projections)."""
 
     def __init__(self, settings: Settings, class_counts: Sequence[int], teacher_dim: int) -> None:
         super().__init__()
         self.terms, self.class_counts = parse_terms(settings.loss), tuple(class_counts)
-        made = {name: [LOSSES[name].make(settings, count) for count in class_counts] for _, name in self.terms}
-        self.losses = nn.ModuleDict({
-            name: nn.ModuleList([loss for loss, _ in each]) for name, each in made.items() if LOSSES[name].kind == "labels"
-        })  # fmt: skip
+        made = {
+            name: [LOSSES[name].make(settings, count) for count in class_counts]
+            for _, name in self.terms
+        }
+        self.losses = nn.ModuleDict(
+            {
+                name: nn.ModuleList([loss for loss, _ in each])
+                for name, each in made.items()
+                if LOSSES[name].kind == "labels"
+            }
+        )
         self.miners = {name: [miner for _, miner in each] for name, each in made.items()}
-        self.between_views = {name: each[0][0] for name, each in made.items() if LOSSES[name].kind == "views"}
+        self.between_views = {
+            name: each[0][0] for name, each in made.items() if LOSSES[name].kind == "views"
+        }
         self.projector = _projector(settings) if needs(settings, "views") else None
-        self.to_teacher = nn.Linear(settings.dim, teacher_dim, bias=False) if teacher_dim not in (0, settings.dim) else None
+        self.to_teacher = (
+            nn.Linear(settings.dim, teacher_dim, bias=False)
+            if teacher_dim not in (0, settings.dim)
+            else None
+        )
         weights = torch.tensor(settings.taught) if settings.taught and teacher_dim else None
         self.register_buffer("taught", weights, persistent=False)
         self.register_buffer("taught_mean", torch.zeros(teacher_dim) if teacher_dim else None)
-        self.register_buffer("taught_steps", torch.zeros((), dtype=torch.int64) if teacher_dim else None)
+        self.register_buffer(
+            "taught_steps", torch.zeros((), dtype=torch.int64) if teacher_dim else None
+        )
 
     def forward(self, embeddings: torch.Tensor, batch: dict) -> torch.Tensor:
-        """Weighted sum; ``batch`` holds ``labels`` and ``source`` (n,), and ``second``, ``drawn``, ``target``, ``taught``."""
+        """Weighted sum; ``batch`` holds ``labels`` and ``source`` (n,), and ``second``, ``drawn``,
+        ``target``, ``taught``."""
         total = embeddings.new_zeros(())
         for weight, name in self.terms:
             total = total + weight * getattr(self, "_" + LOSSES[name].kind)(name, embeddings, batch)
         return total
 
     def _labels(self, name: str, embeddings: torch.Tensor, batch: dict) -> torch.Tensor:
-        """Each dataset's pictures with one another only: a cat of one is no stranger to a cat of the other."""
+        """Each dataset's pictures with one another only: a cat of one is no stranger to a cat of
+        the other."""
         total = embeddings.new_zeros(())
         for position, loss in enumerate(self.losses[name]):
             here = batch["source"] == position
             if not LOSSES[name].pairs:  # a classifier knows no recoloured classes
                 here = here & (batch["labels"] < self.class_counts[position])
-            miner, own, labels = self.miners[name][position], embeddings[here], batch["labels"][here]
+            miner, own, labels = (
+                self.miners[name][position],
+                embeddings[here],
+                batch["labels"][here],
+            )
             value = loss(own, labels) if miner is None else loss(own, labels, miner(own, labels))
             total = total + value * here.float().mean()
         return total
 
     def _views(self, name: str, embeddings: torch.Tensor, batch: dict) -> torch.Tensor:
-        loss, first, second = self.between_views[name], self.projector(embeddings), self.projector(batch["second"])
+        loss, first, second = (
+            self.between_views[name],
+            self.projector(embeddings),
+            self.projector(batch["second"]),
+        )
         return loss(first, ref_emb=second) if name == "vicreg" else loss(first, second)
 
     def _draw(self, name: str, embeddings: torch.Tensor, batch: dict) -> torch.Tensor:
         return nn.functional.mse_loss(batch["drawn"].float(), batch["target"])
 
     def _teacher(self, name: str, embeddings: torch.Tensor, batch: dict) -> torch.Tensor:
-        """1 - cosine to the teacher's vector, and how unlike the two rank the rest of the batch (:func:`ranked_unlike`).
+        """1 - cosine to the teacher's vector, and how unlike the two rank the rest of the batch
+        (:func:`ranked_unlike`).
 
-        The teacher's mean is taken away first: what all pictures share says nothing, and fills most of a cosine.
+        The teacher's mean is taken away first: what all pictures share says nothing, and fills most
+        of a cosine.
         """
         own = self.to_teacher(embeddings) if self.to_teacher is not None else embeddings
         taught = nn.functional.normalize(self._centred(batch["taught"]))
         near = 1.0 - (nn.functional.normalize(own) * taught).sum(dim=1)
         each = near + ranked_unlike(nn.functional.normalize(embeddings), taught)
-        return (each * self.taught[batch["source"]]).mean() if self.taught is not None else each.mean()
+        return (
+            (each * self.taught[batch["source"]]).mean() if self.taught is not None else each.mean()
+        )
 
     @torch.no_grad()
     def _centred(self, taught: torch.Tensor) -> torch.Tensor:
@@ -79,21 +111,30 @@ class Terms(nn.Module):
 
 
 def ranked_unlike(own: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
-    """Kullback-Leibler divergence (n,) between two softmaxes over the similarities of each row to all others of the batch.
+    """Kullback-Leibler divergence (n,) between two softmaxes over the similarities of each row to
+    all others of the batch.
 
-    What a search sees is who is near whom; a teacher passes that on without any head in between (Koohpayegani et al., 2020).
+    What a search sees is who is near whom; a teacher passes that on without any head in between
+    (Koohpayegani et al., 2020).
 
     Args:
         own, taught: unit rows, (n, dim) each with its own dim; n >= 2.
     """
     alone = torch.eye(len(own), dtype=torch.bool, device=own.device)
     mine, wanted = (
-        nn.functional.log_softmax((one @ one.T / TEMPERATURE).masked_fill(alone, -1e4), dim=1) for one in (own, taught)
+        nn.functional.log_softmax((one @ one.T / TEMPERATURE).masked_fill(alone, -1e4), dim=1)
+        for one in (own, taught)
     )
     return nn.functional.kl_div(mine, wanted, reduction="none", log_target=True).sum(dim=1)
 
 
 def _projector(settings: Settings) -> nn.Module:
-    """The head above the embedding that the two-view losses see; it is thrown away (Chen et al., 2020)."""
+    """The head above the embedding that the two-view losses see; it is thrown away (Chen et al.,
+    2020)."""
     wide = 2 * settings.dim
-    return nn.Sequential(nn.Linear(settings.dim, wide), nn.BatchNorm1d(wide), nn.ReLU(), nn.Linear(wide, settings.dim))
+    return nn.Sequential(
+        nn.Linear(settings.dim, wide),
+        nn.BatchNorm1d(wide),
+        nn.ReLU(),
+        nn.Linear(wide, settings.dim),
+    )

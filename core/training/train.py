@@ -18,7 +18,14 @@ from core.training.batches import check_batch, steps_per_epoch
 from core.training.checkpoint import load
 from core.training.loop import State, Trainer
 from core.training.losses import needs_labels
-from core.training.resolve import blueprint_of, model_card, published, published_teacher, refuse_taken, resolve
+from core.training.resolve import (
+    blueprint_of,
+    model_card,
+    published,
+    published_teacher,
+    refuse_taken,
+    resolve,
+)
 from core.training.runs import LEARNING, PICTURES, WEIGHTS, Run
 from core.training.settings import Settings
 from core.training.sources import Source, open_sources
@@ -30,9 +37,13 @@ if TYPE_CHECKING:
 
 
 def begin(
-    settings: Settings, name: str = "", progress: Progress | None = None, asked: Mapping[str, object] | None = None
+    settings: Settings,
+    name: str = "",
+    progress: Progress | None = None,
+    asked: Mapping[str, object] | None = None,
 ) -> Run:
-    """Check everything, decode the pictures, and make the run's folder; nothing is learned yet. Raises UserError."""
+    """Check everything, decode the pictures, and make the run's folder; nothing is learned yet.
+    Raises UserError."""
     settings = resolve(settings)
     refuse_taken(settings)
     check(settings, progress)
@@ -40,13 +51,16 @@ def begin(
 
 
 def check(settings: Settings, progress: Progress | None = None) -> tuple[list[Source], int]:
-    """The decoded sources and the number of parameters of a resolved run, if it can be done. Raises UserError."""
+    """The decoded sources and the number of parameters of a resolved run, if it can be done. Raises
+    UserError."""
     tell(progress, PICTURES)
     found = open_sources(settings, needs_labels(settings), progress)
     tell(progress, WEIGHTS)
     network, _ = make_network(settings, progress)
     tell(progress, LEARNING)
-    check_batch([source.name for source in found], [len(source.train) for source in found], settings)
+    check_batch(
+        [source.name for source in found], [len(source.train) for source in found], settings
+    )
     return found, check_disk(network)
 
 
@@ -58,13 +72,19 @@ def check_disk(network: torch.nn.Module) -> int:
 
 
 def probe(settings: Settings, found: Sequence[Source], count: int) -> float:
-    """Pictures a second over a few steps on the side. Raises UserError where the network can't be had."""
+    """Pictures a second over a few steps on the side. Raises UserError where the network can't be
+    had."""
     network, blueprint = make_network(settings)
-    return Trainer(Run("train-probe"), settings, found, network, blueprint, _teacher(settings)).speed(count)
+    return Trainer(
+        Run("train-probe"), settings, found, network, blueprint, _teacher(settings)
+    ).speed(count)
 
 
-def make_network(settings: Settings, progress: Progress | None = None) -> tuple[torch.nn.Module, Blueprint]:
-    """The network to train, with the weights that it starts from, downloaded where they are published. Raises UserError."""
+def make_network(
+    settings: Settings, progress: Progress | None = None
+) -> tuple[torch.nn.Module, Blueprint]:
+    """The network to train, with the weights that it starts from, downloaded where they are
+    published. Raises UserError."""
     import torch
 
     torch.manual_seed(settings.seed)
@@ -72,21 +92,34 @@ def make_network(settings: Settings, progress: Progress | None = None) -> tuple[
     if settings.start_from:
         folder, card = find_model(settings.start_from), model_card(settings.start_from)
         told = Blueprint.from_dict(card["network"])
-        blueprint = replace(told, kind=settings.kind, size=settings.size, mirror=settings.mirror or told.mirror)
+        blueprint = replace(
+            told, kind=settings.kind, size=settings.size, mirror=settings.mirror or told.mirror
+        )
         network = build(blueprint)
         network.load_state_dict(load_network(folder, card["sha256"]).state_dict())
         return network, blueprint
-    return _pretrained(blueprint, progress) if settings.pretrained else (build(blueprint), blueprint)
+    return (
+        _pretrained(blueprint, progress) if settings.pretrained else (build(blueprint), blueprint)
+    )
 
 
-def _pretrained(blueprint: Blueprint, progress: Progress | None) -> tuple[torch.nn.Module, Blueprint]:
-    """A timm backbone with its published weights and their normalisation, under a new embedding. Raises UserError."""
+def _pretrained(
+    blueprint: Blueprint, progress: Progress | None
+) -> tuple[torch.nn.Module, Blueprint]:
+    """A timm backbone with its published weights and their normalisation, under a new embedding.
+    Raises UserError."""
     found = published(blueprint.backbone)
     weights = found.published(progress)
-    if found.preprocess.size != blueprint.size and blueprint.backbone not in SLIM and _fixed_size(weights):
+    if (
+        found.preprocess.size != blueprint.size
+        and blueprint.backbone not in SLIM
+        and _fixed_size(weights)
+    ):
         found = encoders.get(f"{blueprint.backbone}:size={blueprint.size}")
         weights = found.published()
-    blueprint = replace(blueprint, mean=tuple(found.preprocess.mean), std=tuple(found.preprocess.std))
+    blueprint = replace(
+        blueprint, mean=tuple(found.preprocess.mean), std=tuple(found.preprocess.std)
+    )
     network = build(blueprint)
     if blueprint.backbone in SLIM:  # a hybrid: its front alone has published weights
         front = network.backbone.patch_embed.backbone
@@ -94,7 +127,10 @@ def _pretrained(blueprint: Blueprint, progress: Progress | None) -> tuple[torch.
         return network, blueprint
     fitted = network.backbone.load_state_dict(weights.state_dict(), strict=False)
     if fitted.missing_keys:
-        raise UserError(f"The published weights of {blueprint.backbone} lack {', '.join(fitted.missing_keys[:5])}.")
+        raise UserError(
+            f"The published weights of {blueprint.backbone} lack"
+            f" {', '.join(fitted.missing_keys[:5])}."
+        )
     return network, blueprint
 
 
@@ -115,15 +151,23 @@ def work(run: Run, progress: Progress | None = None) -> Path:
     run.write("phase", 0, what=PICTURES)
     tell(progress, PICTURES)
     sources = open_sources(settings, needs_labels(settings), progress)
-    check_batch([source.name for source in sources], [len(source.train) for source in sources], settings)
+    check_batch(
+        [source.name for source in sources], [len(source.train) for source in sources], settings
+    )
     run.keep_held({source.locator: source.held for source in sources})
     run.write("phase", 0, what=WEIGHTS)
     tell(progress, WEIGHTS)
     network, blueprint = make_network(settings, progress)
     check_disk(network)
     trainer = Trainer(run, settings, sources, network, blueprint, _teacher(settings))
-    run.write("start", 0, steps=trainer.total, epoch_steps=trainer.epoch_steps, device=trainer.device,
-              sources=[source.note for source in sources])  # fmt: skip
+    run.write(
+        "start",
+        0,
+        steps=trainer.total,
+        epoch_steps=trainer.epoch_steps,
+        device=trainer.device,
+        sources=[source.note for source in sources],
+    )
     tell(progress, LEARNING)
     state = trainer.fit(progress)
     load(run.best, {"network": trainer.kept})
@@ -136,12 +180,16 @@ def work(run: Run, progress: Progress | None = None) -> Path:
 
 
 def threshold(trainer: Trainer, sources: Sequence[Source]) -> float | None:
-    """Where a siamese network draws the line between the same and another, by the pairs kept back of its last source."""
+    """Where a siamese network draws the line between the same and another, by the pairs kept back
+    of its last source."""
     source = next((s for s in reversed(sources) if len(s.validation)), None)
     if source is None:
         return None
     pictures = [source.pictures[row] for row in source.validation]
-    return pair_threshold(embed_pictures(trainer.embed, pictures, trainer.settings.size), source.labels[source.validation])
+    return pair_threshold(
+        embed_pictures(trainer.embed, pictures, trainer.settings.size),
+        source.labels[source.validation],
+    )
 
 
 def _teacher(settings: Settings) -> tuple[torch.nn.Module, Blueprint] | None:
@@ -151,20 +199,44 @@ def _teacher(settings: Settings) -> tuple[torch.nn.Module, Blueprint] | None:
         return published_teacher(settings.teacher)
     told = model_card(settings.teacher)
     network = copy(load_network(find_model(settings.teacher), told["sha256"]))
-    network.mirror = False  # every picture comes mirrored half of the time anyhow: no need to do all the work twice
+    # every picture comes mirrored half of the time anyhow: no need to do all the work twice
+    network.mirror = False
     return network, Blueprint.from_dict(told["network"])
 
 
-def card(run: Run, settings: Settings, sources: Sequence[Source], state: State, trainer: Trainer) -> dict:
-    """All that is known of the result at the end of its training; what a search with it is worth is measured later."""
+def card(
+    run: Run, settings: Settings, sources: Sequence[Source], state: State, trainer: Trainer
+) -> dict:
+    """All that is known of the result at the end of its training; what a search with it is worth is
+    measured later."""
     return {
-        "title": settings.title or settings.name, "family": settings.family, "about": settings.about,
-        "recipe": settings.recipe, "settings": settings.to_dict(), "seed": settings.seed, "run": run.id,
-        "data": [{"name": s.name, "classes": len(s.classes), "pictures": len(s.train), "note": s.note} for s in sources],
-        "epochs": settings.epochs, "best_epoch": state.best_epoch, "steps": state.step, "images": state.step * settings.batch,
-        "epoch_steps": steps_per_epoch(sources, settings), "seconds": round(state.seconds), "device": trainer.device,
-        "starts_from": settings.start_from, "teacher": settings.teacher,
-        "validation": {"metric": DRAWING if trainer.draws else RETRIEVAL, **{k: round(v, 4) for k, v in state.scores.items()}},
-        "preprocessing": f"whole picture squeezed to {settings.size} x {settings.size}, bilinear; mean and std of the network",
+        "title": settings.title or settings.name,
+        "family": settings.family,
+        "about": settings.about,
+        "recipe": settings.recipe,
+        "settings": settings.to_dict(),
+        "seed": settings.seed,
+        "run": run.id,
+        "data": [
+            {"name": s.name, "classes": len(s.classes), "pictures": len(s.train), "note": s.note}
+            for s in sources
+        ],
+        "epochs": settings.epochs,
+        "best_epoch": state.best_epoch,
+        "steps": state.step,
+        "images": state.step * settings.batch,
+        "epoch_steps": steps_per_epoch(sources, settings),
+        "seconds": round(state.seconds),
+        "device": trainer.device,
+        "starts_from": settings.start_from,
+        "teacher": settings.teacher,
+        "validation": {
+            "metric": DRAWING if trainer.draws else RETRIEVAL,
+            **{k: round(v, 4) for k, v in state.scores.items()},
+        },
+        "preprocessing": (
+            f"whole picture squeezed to {settings.size} x {settings.size}, bilinear; mean and std"
+            " of the network"
+        ),
         "licence": settings.licence,
-    }  # fmt: skip
+    }

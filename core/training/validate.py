@@ -1,4 +1,5 @@
-"""How good a network is on pictures that are not learned from: MAP@R (Musgrave et al., 2020), or how well it draws them."""
+"""How good a network is on pictures that are not learned from: MAP@R (Musgrave et al., 2020), or
+how well it draws them."""
 
 from __future__ import annotations
 
@@ -21,10 +22,12 @@ SEED = 20_000
 
 
 def map_at_r(vectors: np.ndarray, labels: np.ndarray, queries: int | None = None) -> float:
-    """Mean over all rows of 1/R * sum of P(i) rel_i for i <= R; rows alone in their class are left out.
+    """Mean over all rows of 1/R * sum of P(i) rel_i for i <= R; rows alone in their class are left
+    out.
 
     Args:
-        vectors: float (n, dim), unit rows. labels: int (n,). queries: so many first rows ask, all are searched; None = all ask.
+        vectors: float (n, dim), unit rows. labels: int (n,). queries: so many first rows ask, all
+            are searched; None = all ask.
     """
     scores = cosine_matrix(vectors[:queries], vectors)
     lists = rank(scores, labels[:queries, None] == labels, np.eye(*scores.shape, dtype=bool))
@@ -33,19 +36,24 @@ def map_at_r(vectors: np.ndarray, labels: np.ndarray, queries: int | None = None
 
 
 def embed_pictures(embed, pictures: Sequence[np.ndarray], size: int) -> np.ndarray:
-    """Unit embeddings, float32 (n, dim), of uint8 pictures; ``embed`` maps a uint8 (n, 3, size, size) tensor to embeddings."""
+    """Unit embeddings, float32 (n, dim), of uint8 pictures; ``embed`` maps a uint8 (n, 3, size,
+    size) tensor to embeddings."""
     import torch
 
     plain = augmenter("none", size)
-    rows = [embed(plain(pictures[start : start + BATCH])) for start in range(0, len(pictures), BATCH)]
+    rows = [
+        embed(plain(pictures[start : start + BATCH])) for start in range(0, len(pictures), BATCH)
+    ]
     return torch.nn.functional.normalize(torch.cat(rows)).float().cpu().numpy()
 
 
 def pair_threshold(vectors: np.ndarray, labels: np.ndarray) -> float | None:
-    """The Euclidean distance at which as many equal pairs are called different as different ones equal (equal error rate).
+    """The Euclidean distance at which as many equal pairs are called different as different ones
+    equal (equal error rate).
 
     Args:
-        vectors: float (n, dim), unit rows. labels: int (n,). None where there are no pairs of both kinds.
+        vectors: float (n, dim), unit rows. labels: int (n,). None where there are no pairs of both
+            kinds.
     """
     rows, columns = np.triu_indices(len(vectors), 1)
     distances = np.sqrt(np.maximum(2 - 2 * (vectors @ vectors.T)[rows, columns], 0))
@@ -59,20 +67,24 @@ def pair_threshold(vectors: np.ndarray, labels: np.ndarray) -> float | None:
 
 
 RETRIEVAL = (
-    "MAP@R of pictures kept back, among themselves and, where they are few, learned ones; without labels, the share that is "
-    "found by a crop of itself"
+    "MAP@R of pictures kept back, among themselves and, where they are few, learned ones; without"
+    " labels, the share that is found by a crop of itself"
 )
 GALLERY = 400
-"""Pictures to search among at least, where there are so many: a handful kept back would be found by chance."""
+"""Pictures to search among at least, where there are so many: a handful kept back would be found by
+chance."""
 DRAWING = "share of the variance of pictures kept back that their drawings explain"
 
 
 def validate(embed, sources: Sequence[Source], size: int, errors=None) -> dict[str, float]:
-    """``RETRIEVAL`` of each source, or ``DRAWING`` where ``errors`` maps uint8 (n, 3, size, size) to explained shares (n,)."""
+    """``RETRIEVAL`` of each source, or ``DRAWING`` where ``errors`` maps uint8 (n, 3, size, size)
+    to explained shares (n,)."""
     scores = {}
     for source in sources:
         if len(source.validation):
-            scores[source.name] = _drawn(errors, source, size) if errors else _score(embed, source, size)
+            scores[source.name] = (
+                _drawn(errors, source, size) if errors else _score(embed, source, size)
+            )
     known = [score for score in scores.values() if not np.isnan(score)]
     return {**scores, "mean": float(np.mean(known)) if known else float("nan")}
 
@@ -80,7 +92,9 @@ def validate(embed, sources: Sequence[Source], size: int, errors=None) -> dict[s
 def _drawn(errors, source: Source, size: int) -> float:
     plain = augmenter("none", size)
     pictures = [source.pictures[row] for row in source.validation]
-    shares = [errors(plain(pictures[start : start + BATCH])) for start in range(0, len(pictures), BATCH)]
+    shares = [
+        errors(plain(pictures[start : start + BATCH])) for start in range(0, len(pictures), BATCH)
+    ]
     return float(np.concatenate(shares).mean())
 
 
@@ -103,4 +117,6 @@ def _score(embed, source: Source, size: int) -> float:
         torch.manual_seed(SEED)
         crops: torch.Tensor = augmenter("standard", size)(pictures)
     views = embed_pictures(embed, list(crops.permute(0, 2, 3, 1).numpy()), size)
-    return float((np.argmax(cosine_matrix(views, vectors), axis=1) == np.arange(len(vectors))).mean())
+    return float(
+        (np.argmax(cosine_matrix(views, vectors), axis=1) == np.arange(len(vectors))).mean()
+    )

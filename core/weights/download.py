@@ -1,4 +1,5 @@
-"""Fetching one large file: resumable, checked, with progress and cancel, and never half there under its own name."""
+"""Fetching one large file: resumable, checked, with progress and cancel, and never half there under
+its own name."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ PIECE = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file to fetch. ``sha256`` may be a prefix; without it only ``size`` is checked (both may be unknown)."""
+    """A file to fetch. ``sha256`` may be a prefix; without it only ``size`` is checked (both may be
+    unknown)."""
 
     url: str
     size: int = 0
@@ -28,11 +30,13 @@ class Source:
 
 
 def fetch(source: Source, target: Path, progress: Progress | None = None) -> str:
-    """Download to ``target``, going on where an earlier try stopped; returns the file's whole sha256.
+    """Download to ``target``, going on where an earlier try stopped; returns the file's whole
+    sha256.
 
     Raises:
         UserError: the server can't be reached or refuses, or the file is not what was promised.
-        Cancelled: ``progress(done_bytes, total_bytes)`` said stop; what has come is kept for the next try.
+        Cancelled: ``progress(done_bytes, total_bytes)`` said stop; what has come is kept for the
+            next try.
     """
     part = _part(source)
     with store.writing(part.parent):
@@ -60,7 +64,11 @@ def _fetch_all(source: Source, part: Path, progress: Progress | None) -> None:
     while True:
         try:
             return _append(source, part, progress)
-        except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+        except (
+            requests.ConnectionError,
+            requests.Timeout,
+            requests.exceptions.ChunkedEncodingError,
+        ) as error:
             here = _size(part)
             failures, before = (1, here) if here > before else (failures + 1, before)
             if failures >= ATTEMPTS:
@@ -75,8 +83,14 @@ def _append(source: Source, part: Path, progress: Progress | None) -> None:
     done = _size(part)
     if source.size and done == source.size:
         return report(progress, done, source.size)
-    headers = {**source.headers, "Accept-Encoding": "identity", **({"Range": f"bytes={done}-"} if done else {})}
-    with requests.get(source.url, headers=headers, stream=True, timeout=(CONNECT_S, READ_S)) as answer:
+    headers = {
+        **source.headers,
+        "Accept-Encoding": "identity",
+        **({"Range": f"bytes={done}-"} if done else {}),
+    }
+    with requests.get(
+        source.url, headers=headers, stream=True, timeout=(CONNECT_S, READ_S)
+    ) as answer:
         if answer.status_code >= 500:
             raise requests.ConnectionError(f"the server answered {answer.status_code}")
         if answer.status_code == 416:  # what lies here is longer than the file: begin again
@@ -94,9 +108,15 @@ def _append(source: Source, part: Path, progress: Progress | None) -> None:
 
 def _refuse_unless_good(source: Source, status: int) -> None:
     if status in (401, 403):
-        raise UserError(f"The server refuses {source.url} ({status}).", fix="Accept the model's terms there and set HF_TOKEN.")
+        raise UserError(
+            f"The server refuses {source.url} ({status}).",
+            fix="Accept the model's terms there and set HF_TOKEN.",
+        )
     if status not in (200, 206):
-        raise UserError(f"The server has no {source.url} ({status}).", fix="Choose another model, or try again later.")
+        raise UserError(
+            f"The server has no {source.url} ({status}).",
+            fix="Choose another model, or try again later.",
+        )
 
 
 def _checked(source: Source, part: Path) -> str:
@@ -105,8 +125,10 @@ def _checked(source: Source, part: Path) -> str:
     if (source.size and size != source.size) or not digest.startswith(source.sha256):
         part.unlink()
         raise UserError(
-            f"What came from {source.url} is not the file that was promised ({size} bytes, sha256 {digest[:12]}...).",
-            f"Expected: {source.size or 'any number of'} bytes, sha256 {source.sha256[:12] or 'any'}.",
+            f"What came from {source.url} is not the file that was promised ({size} bytes, sha256"
+            f" {digest[:12]}...).",
+            f"Expected: {source.size or 'any number of'} bytes, sha256"
+            f" {source.sha256[:12] or 'any'}.",
             "It was deleted. Try again; if it stays so, the mirror is at fault.",
         )
     return digest
@@ -115,7 +137,8 @@ def _checked(source: Source, part: Path) -> str:
 def _stopped(source: Source, done: int) -> UserError:
     total = f" of {source.size / 1e6:.1f}" if source.size else ""
     return UserError(
-        f"The download of {source.url} stopped at {done / 1e6:.1f}{total} MB: the server can't be reached.",
+        f"The download of {source.url} stopped at {done / 1e6:.1f}{total} MB: the server can't be"
+        " reached.",
         fix="Try again: it continues from there.",
     )
 
@@ -141,7 +164,9 @@ def reach(source: Source, name: str, target: Path) -> Source:
         answer = requests.head(source.url, timeout=(CONNECT_S, READ_S), allow_redirects=True)
         answer.raise_for_status()
     except requests.RequestException as error:
-        raise by_hand(name, source.url, target, f"the server can't be reached ({type(error).__name__})") from error
+        raise by_hand(
+            name, source.url, target, f"the server can't be reached ({type(error).__name__})"
+        ) from error
     return replace(source, size=int(answer.headers.get("Content-Length", 0)))
 
 
@@ -156,5 +181,6 @@ def by_hand(name: str, url: str, target: Path, why: str) -> UserError:
     return UserError(
         f"{name} needs its weights file, and {why}.",
         f"The file is {url} on the hub.",
-        f"Connect to the network and try again, or put the file by hand at {where} in the artifacts folder ({store.root()}).",
+        f"Connect to the network and try again, or put the file by hand at {where} in the artifacts"
+        f" folder ({store.root()}).",
     )

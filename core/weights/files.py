@@ -26,10 +26,14 @@ def folder(name: str) -> Path:
 
 
 def found(name: str) -> Path | None:
-    """The weights file of ``name``, downloaded or put there by hand; safetensors before others. One that begins with zeros,
-    as a power cut leaves it, counts as absent."""
+    """The weights file of ``name``, downloaded or put there by hand; safetensors before others. One
+    that begins with zeros, as a power cut leaves it, counts as absent."""
     home = folder(name)
-    files = [file for file in store.listed(home) if file.is_file() and file.suffix in SUFFIXES and not _is_blank(file)]
+    files = [
+        file
+        for file in store.listed(home)
+        if file.is_file() and file.suffix in SUFFIXES and not _is_blank(file)
+    ]
     return next((file for suffix in SUFFIXES for file in files if file.suffix == suffix), None)
 
 
@@ -44,7 +48,9 @@ def state(name: str, size: int) -> State:
     """``ready`` where the file lies there, else ``download`` with the size where it is known."""
     if found(name) is not None:
         return State("ready")
-    return State("download", f"fetched on first use, or put the file by hand at {shown(name)}", size)
+    return State(
+        "download", f"fetched on first use, or put the file by hand at {shown(name)}", size
+    )
 
 
 def shown(name: str, file: str = USUAL) -> str:
@@ -68,7 +74,12 @@ def sha256(path: Path) -> str:
 def remember(path: Path, digest: str) -> str:
     """Note the digest of a file beside it; a folder that can't be written costs only time."""
     stat = path.stat()
-    noted = {"file": path.name, "size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": digest}
+    noted = {
+        "file": path.name,
+        "size": stat.st_size,
+        "mtime_ns": stat.st_mtime_ns,
+        "sha256": digest,
+    }
     if os.access(path.parent, os.W_OK):
         store.write_text(path.with_name(MARK), json.dumps(noted))
     return digest
@@ -84,7 +95,9 @@ def read(path: Path) -> dict[str, torch.Tensor]:
         return _tensors(path)
     except UserError:
         raise
-    except Exception as error:  # safetensors, zip and unpickling each have their own errors for damaged bytes
+    except (
+        Exception
+    ) as error:  # safetensors, zip and unpickling each have their own errors for damaged bytes
         reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
         raise UserError(
             f"The weights file {path} is damaged or no weights file ({reason}).",
@@ -103,15 +116,23 @@ def _tensors(path: Path) -> dict[str, torch.Tensor]:
     held = torch.load(path, map_location="cpu", weights_only=True)
     for inner in ("state_dict", "model", "model_state"):
         held = held.get(inner, held) if isinstance(held, dict) else held
-    if not isinstance(held, dict) or not all(isinstance(value, torch.Tensor) for value in held.values()):
-        raise UserError(f"The weights file {path} does not hold names and tensors.", fix="Delete it and download it again.")
+    if not isinstance(held, dict) or not all(
+        isinstance(value, torch.Tensor) for value in held.values()
+    ):
+        raise UserError(
+            f"The weights file {path} does not hold names and tensors.",
+            fix="Delete it and download it again.",
+        )
     return held
 
 
 def misfit(path: Path, name: str, error: Exception) -> UserError:
     """The error for tensors that are not those of the network: the first few lines say which."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    listed = " ".join(line if len(line) < 300 else line[:300] + " ..." for line in lines[1:4] or lines[:1])
+    listed = " ".join(
+        line if len(line) < 300 else line[:300] + " ..." for line in lines[1:4] or lines[:1]
+    )
     return UserError(
-        f"The weights file {path} is not one of {name}. {listed}", fix="Put the right file there, or delete it to download it."
+        f"The weights file {path} is not one of {name}. {listed}",
+        fix="Put the right file there, or delete it to download it.",
     )

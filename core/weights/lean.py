@@ -1,6 +1,8 @@
-"""timm and torchvision without torch's compiler: both import it for a single decorator, and nothing here compiles.
+"""timm and torchvision without torch's compiler: both import it for a single decorator, and nothing
+here compiles.
 
-It brings sympy, Triton and torch's distributed package along: 1.1 s and 145 MB of every server and every build.
+It brings sympy, Triton and torch's distributed package along: 1.1 s and 145 MB of every server and
+every build.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ _lock = threading.Lock()
 
 
 def load() -> None:
-    """Import torchvision and timm, unless that has happened. The compiler can be imported afterwards as ever."""
+    """Import torchvision and timm, unless that has happened. The compiler can be imported
+    afterwards as ever."""
     with _lock:
         if COMPILER in sys.modules or ("timm" in sys.modules and "torchvision" in sys.modules):
             return

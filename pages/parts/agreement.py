@@ -12,10 +12,15 @@ from pages.parts.words import caption, quiet
 
 
 def show(agreement: Agreement, titles: Sequence[str], marks: Sequence[str]) -> None:
-    """Overlap@K above, rank-biased overlap on request, and one sentence that reads it; ``marks``: of the encoders, as HTML."""
+    """Overlap@K above, rank-biased overlap on request, and one sentence that reads it; ``marks``:
+    of the encoders, as HTML."""
     caption("Agreement")
     measure = st.segmented_control(
-        "Measure", ("Overlap", "Rank-biased"), default="Overlap", key="measure", label_visibility="collapsed"
+        "Measure",
+        ("Overlap", "Rank-biased"),
+        default="Overlap",
+        key="measure",
+        label_visibility="collapsed",
     )
     ranked = measure == "Rank-biased"
     st.html(table(agreement.rbo if ranked else agreement.overlap, titles, marks))
@@ -29,7 +34,8 @@ def empty() -> None:
 
 
 def table(values: Sequence[Sequence[float]], titles: Sequence[str], marks: Sequence[str]) -> str:
-    """The matrix as a table: names in the rows, their marks over the columns; shades carry no news that the figures do not."""
+    """The matrix as a table: names in the rows, their marks over the columns; shades carry no news
+    that the figures do not."""
     head = "".join(
         f'<th scope="col" title="{escape(t)}">{mark}<span class="ll-unseen">{escape(t)}</span></th>'
         for t, mark in zip(titles, marks, strict=True)
@@ -37,11 +43,21 @@ def table(values: Sequence[Sequence[float]], titles: Sequence[str], marks: Seque
     rows = []
     for i, (title, mark) in enumerate(zip(titles, marks, strict=True)):
         cells = "".join(
-            '<td class="self">·</td>' if i == j else f'<td style="--v:{values[i][j]:.2f}">{_figure(values[i][j])}</td>'
+            (
+                '<td class="self">·</td>'
+                if i == j
+                else f'<td style="--v:{values[i][j]:.2f}">{_figure(values[i][j])}</td>'
+            )
             for j in range(len(titles))
         )
-        rows.append(f'<tr><th scope="row" title="{escape(title)}">{mark}<span>{escape(title)}</span></th>{cells}</tr>')
-    return f'<table class="ll-matrix"><thead><tr><th></th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+        rows.append(
+            '<tr><th scope="row"'
+            f' title="{escape(title)}">{mark}<span>{escape(title)}</span></th>{cells}</tr>'
+        )
+    return (
+        f'<table class="ll-matrix"><thead><tr><th></th>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table>"
+    )
 
 
 def reading(agreement: Agreement, titles: Sequence[str]) -> str:

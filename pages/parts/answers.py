@@ -1,4 +1,5 @@
-"""The answer side of Compare: asks each encoder in turn and draws what is there while others load or are at work."""
+"""The answer side of Compare: asks each encoder in turn and draws what is there while others load
+or are at work."""
 
 from __future__ import annotations
 
@@ -27,13 +28,14 @@ AT_ONCE = ("bundled", "packaged")
 SIDES = {"S": 176, "M": 256, "L": 400}
 """Longest side of the pictures that are sent, in pixels, by the size that they are shown in."""
 LOOK_S = 0.1
-"""A page that waits for encoders to load looks so often for them, and for what the person does meanwhile."""
+"""A page that waits for encoders to load looks so often for them, and for what the person does
+meanwhile."""
 
 
 @dataclass
 class Gathered:
-    """Columns in the order asked; those that have answered; those that still have to, and of these the ones that are not in
-    memory yet (``loading``); and whether a build runs."""
+    """Columns in the order asked; those that have answered; those that still have to, and of these
+    the ones that are not in memory yet (``loading``); and whether a build runs."""
 
     columns: list[dict] = field(default_factory=list)
     answers: dict[str, Answer] = field(default_factory=dict)
@@ -47,20 +49,33 @@ def gather(view: View) -> Gathered:
     version, found = cached.version(view.dataset), Gathered()
     blocked: dict[str, dict] = {}
     for name in view.shown:
-        if _outcome(view, version, name) is None and (state := _blocked(view, version, _row(name))) is not None:
+        if (
+            _outcome(view, version, name) is None
+            and (state := _blocked(view, version, _row(name))) is not None
+        ):
             blocked[name] = state
             found.busy |= state["state"] == "busy"
-    _ask_at_once(view, [name for name in view.shown if name not in blocked and _outcome(view, version, name) is None])
-    states = {name: blocked.get(name) or _settled(view, version, name, found) for name in view.shown}
+    _ask_at_once(
+        view,
+        [
+            name
+            for name in view.shown
+            if name not in blocked and _outcome(view, version, name) is None
+        ],
+    )
+    states = {
+        name: blocked.get(name) or _settled(view, version, name, found) for name in view.shown
+    }
     found.columns = _columns(view, found.answers, states)
     return found
 
 
 def finish(view: View, found: Gathered, *, more: Callable[[], bool] | None = None) -> None:
-    """The last call of a page: ask whom its drawing did not wait for, and draw again whenever there is something new.
+    """The last call of a page: ask whom its drawing did not wait for, and draw again whenever there
+    is something new.
 
-    ``more`` says whether something else that is being made is there now; None where nothing is. Nothing of a page is held up
-    meanwhile: whatever the person does interrupts it.
+    ``more`` says whether something else that is being made is there now; None where nothing is.
+    Nothing of a page is held up meanwhile: whatever the person does interrupts it.
     """
     if found.waiting:
         ask(view, found.waiting[0])
@@ -87,7 +102,8 @@ def ask(view: View, name: str) -> str | UserError:
 
 
 def draw(view: View, found: Gathered, key: str, **more: object) -> tuple[str | None, str | None]:
-    """The board; returns the picture to search with and the action pressed. ``more``: as :func:`components.board` takes it."""
+    """The board; returns the picture to search with and the action pressed. ``more``: as
+    :func:`components.board` takes it."""
     version = cached.version(view.dataset)
     shown = dict.fromkeys(hit.id for answer in found.answers.values() for hit in answer.hits)
     pictures = {id: cached.thumbnail(view.dataset, version, id, SIDES[view.size]) for id in shown}
@@ -107,7 +123,8 @@ def act(view: View, action: str) -> None:
 
 
 def _ask_at_once(view: View, names: Sequence[str]) -> None:
-    """Let those load that are not in memory, and ask those that answer without delay, before anything is drawn."""
+    """Let those load that are not in memory, and ask those that answer without delay, before
+    anything is drawn."""
     deadline, dataset = time.monotonic() + AT_ONCE_S, cached.dataset(view.dataset)
     for name in names:
         loading.begin(dataset, name, view.index)
@@ -123,7 +140,8 @@ def _ask_at_once(view: View, names: Sequence[str]) -> None:
 
 
 def _settled(view: View, version: str, name: str, found: Gathered) -> dict | None:
-    """Note where an encoder stands that nothing blocks; its column, or None where its answer is drawn."""
+    """Note where an encoder stands that nothing blocks; its column, or None where its answer is
+    drawn."""
     outcome = _outcome(view, version, name)
     if isinstance(outcome, UserError):
         return columns.failed(_row(name), outcome)
@@ -145,11 +163,16 @@ def _wait(view: View, names: Sequence[str], more: Callable[[], bool]) -> None:
 
 
 def _time_again(view: View, found: Gathered) -> bool:
-    """Replace the times of first runs by medians where runs are quick; whether there are new ones."""
+    """Replace the times of first runs by medians where runs are quick; whether there are new
+    ones."""
     version, place, news = cached.version(view.dataset), st.empty(), False
     for name, answer in found.answers.items():
         place.empty()
-        if _outcome(view, version, name) == ANSWERED and answer.runs == 1 and may_repeat(answer.timing_ms):
+        if (
+            _outcome(view, version, name) == ANSWERED
+            and answer.runs == 1
+            and may_repeat(answer.timing_ms)
+        ):
             _keep(view, version, name, TIMED)
             try:
                 news |= guarded(lambda name=name: _answer(view, version, name), name).runs > 1
@@ -172,7 +195,9 @@ def _key(view: View, version: str, name: str) -> tuple:
 
 def _answer(view: View, version: str, name: str) -> Answer:
     runs = RUNS if _outcome(view, version, name) == TIMED else 1
-    return cached.answer(view.dataset, version, view.query, name, view.index, view.k, view.where, runs, view.box)
+    return cached.answer(
+        view.dataset, version, view.query, name, view.index, view.k, view.where, runs, view.box
+    )
 
 
 def _outcome(view: View, version: str, name: str) -> str | UserError | None:
@@ -188,21 +213,36 @@ def _keep(view: View, version: str, name: str, outcome: str | UserError) -> None
 
 def _columns(view: View, answers: dict[str, Answer], states: dict[str, dict | None]) -> list[dict]:
     common, dataset = columns.Common.of(list(answers.values())), cached.dataset(view.dataset)
-    return [state or columns.done(_row(name), answers[name], dataset, common) for name, state in states.items()]
+    return [
+        state or columns.done(_row(name), answers[name], dataset, common)
+        for name, state in states.items()
+    ]
 
 
 def _blocked(view: View, version: str, row: dict) -> dict | None:
-    """The column of an encoder that can't be asked now: unavailable, being built, or not built yet, or its index is not."""
+    """The column of an encoder that can't be asked now: unavailable, being built, or not built yet,
+    or its index is not."""
     name = row["name"]
     built = cached.built(view.dataset, version, name)
     lacking = built and cached.index_lacking(view.dataset, version, name, view.index)
     job = builds.active(view.dataset, name)
-    if job and (lacking or not built or builds.what(job).get("index") == view.index):  # not where only another index is built
-        words = {"headline": "Building", "message": builds.progress_words(job), "actions": [["cancel", "Cancel"]]}
+    if job and (
+        lacking or not built or builds.what(job).get("index") == view.index
+    ):  # not where only another index is built
+        words = {
+            "headline": "Building",
+            "message": builds.progress_words(job),
+            "actions": [["cancel", "Cancel"]],
+        }
         share = job.done / job.total if job.total else None
         return {**columns.head(row), "state": "busy", "progress": share, **words}
     if row["state"] == "unavailable":
-        return {**columns.head(row), "state": "failed", "headline": "Not available here", "message": row["detail"]}
+        return {
+            **columns.head(row),
+            "state": "failed",
+            "headline": "Not available here",
+            "message": row["detail"],
+        }
     if lacking:
         return {**columns.head(row), **_offer_index(view, row)}
     return None if built else {**columns.head(row), **_offer(view, version, row)}
@@ -212,11 +252,22 @@ def _offer(view: View, version: str, row: dict) -> dict:
     """A column that offers a build, with what it would cost and how the last try ended."""
     title = cached.dataset(view.dataset).title or view.dataset
     try:
-        estimate = guarded(lambda: cached.estimate(view.dataset, version, row["name"]), f"The estimate for {row['name']}")
+        estimate = guarded(
+            lambda: cached.estimate(view.dataset, version, row["name"]),
+            f"The estimate for {row['name']}",
+        )
     except UserError as error:
-        return {"state": "failed", "headline": error.given, "message": f"{error.allowed} {error.fix}".strip()}
+        return {
+            "state": "failed",
+            "headline": error.given,
+            "message": f"{error.allowed} {error.fix}".strip(),
+        }
     if estimate.missing:
-        return {"state": "failed", "headline": "Something is missing", "message": " ".join(estimate.missing)}
+        return {
+            "state": "failed",
+            "headline": "Something is missing",
+            "message": " ".join(estimate.missing),
+        }
     absent = row["state"] == "download"
     label = "Download and build" if absent else "Build"
     headline, cost = f"Not built for {title} yet", builds.estimate_words(estimate, absent)
@@ -224,15 +275,23 @@ def _offer(view: View, version: str, row: dict) -> dict:
 
 
 def _offer_index(view: View, row: dict) -> dict:
-    """A column whose vectors are there and whose index is not: building it takes too long for a page to wait."""
+    """A column whose vectors are there and whose index is not: building it takes too long for a
+    page to wait."""
     vectors = count(len(cached.dataset(view.dataset).items), "vector")
     last = builds.ended(view.dataset, row["name"])
     last = last if last and builds.what(last).get("index") == view.index else None
-    return _unbuilt(last, f"The index {view.index} is not built yet", f"{vectors} to index", "Build the index")
+    return _unbuilt(
+        last, f"The index {view.index} is not built yet", f"{vectors} to index", "Build the index"
+    )
 
 
 def _unbuilt(last: JobStatus | None, headline: str, message: str, label: str) -> dict:
     """The offer of a build; where the ``last`` one did not end well, headed by that."""
     if last is not None and (said := builds.ending(last)):
         headline, message = said, f"{last.message} Left to do: {message}"
-    return {"state": "unbuilt", "headline": headline, "message": message, "actions": [["build", label]]}
+    return {
+        "state": "unbuilt",
+        "headline": headline,
+        "message": message,
+        "actions": [["build", label]],
+    }

@@ -13,16 +13,18 @@ from pages.parts import cached
 from pages.parts.words import count, duration, size
 
 STARTED, UNSEEN = "builds_started", "builds_unseen"
-"""Jobs that this session started: (locator, encoder) -> id, so that it can tell how they ended; and the ids of those whose
-result no page has opened with yet, in the order of their start."""
+"""Jobs that this session started: (locator, encoder) -> id, so that it can tell how they ended; and
+the ids of those whose result no page has opened with yet, in the order of their start."""
 
 JUST_S = 3600.0
 """So long a build has only just ended."""
 
 
-def start(locator: str, encoders: list[str], index: str = "exact", *, check_content: bool = False) -> str:
-    """Start a build in a process of its own; one that runs already is joined. ``check_content``: it reads every picture first and
-    encodes those again that were changed in place."""
+def start(
+    locator: str, encoders: list[str], index: str = "exact", *, check_content: bool = False
+) -> str:
+    """Start a build in a process of its own; one that runs already is joined. ``check_content``: it
+    reads every picture first and encodes those again that were changed in place."""
     running = next((job for name in encoders if (job := active(locator, name))), None)
     if running is not None:
         return running.id
@@ -48,7 +50,8 @@ def ended(locator: str, encoder: str) -> JobStatus | None:
 
 
 def ending(last: JobStatus | None, what: str = "build") -> str:
-    """``The build failed`` or ``The build was stopped``; empty where it ended well, or none ended."""
+    """``The build failed`` or ``The build was stopped``; empty where it ended well, or none
+    ended."""
     said = {"failed": "failed", "cancelled": "was stopped"}.get(last.state if last else "")
     return f"The {what} {said}" if said else ""
 
@@ -68,14 +71,20 @@ def _builds(job: JobStatus, locator: str, encoder: str) -> bool:
 
 
 def what(job: JobStatus) -> dict[str, str]:
-    """What a build makes, as parameters of a link to Compare: data set, encoders, index; empty where it is no build."""
+    """What a build makes, as parameters of a link to Compare: data set, encoders, index; empty
+    where it is no build."""
     given = dict(zip(job.arguments[1::2], job.arguments[2::2], strict=False))
     names = {"dataset": "--dataset", "encoders": "--encoders", "index": "--index"}
-    return {name: given[option] for name, option in names.items() if option in given} if job.arguments[0] == "build" else {}
+    return (
+        {name: given[option] for name, option in names.items() if option in given}
+        if job.arguments[0] == "build"
+        else {}
+    )
 
 
 def just_built() -> dict[str, str]:
-    """What the last build that this session started has made, once: it has ended well and no page opened with it yet."""
+    """What the last build that this session started has made, once: it has ended well and no page
+    opened with it yet."""
     waiting: list[str] = st.session_state.get(UNSEEN, [])
     ends = {id: status for id in waiting if (status := over(id)) is not None}
     st.session_state[UNSEEN] = [id for id in waiting if id not in ends]
@@ -92,13 +101,22 @@ def last_of(locator: str) -> dict[str, str]:
 
 
 def progress_words(job: JobStatus) -> str:
-    """``1,200 of 2,720 · 350 per second · 4 s left``; of a download ``12.0 MB of 103 MB · 4.1 MB per second · 22 s left``."""
+    """``1,200 of 2,720 · 350 per second · 4 s left``; of a download ``12.0 MB of 103 MB · 4.1 MB
+    per second · 22 s left``."""
     if not job.total:
         return job.message or "Starting"
     fetched = job.arguments[0] == "download"
-    parts = [f"{size(job.done)} of {size(job.total)}" if fetched else f"{job.done:,} of {job.total:,}"]
+    parts = [
+        f"{size(job.done)} of {size(job.total)}" if fetched else f"{job.done:,} of {job.total:,}"
+    ]
     if job.rate:
-        rate = size(job.rate) if fetched else f"{job.rate:,.0f}" if job.rate >= 10 else f"{job.rate:.1f}"
+        rate = (
+            size(job.rate)
+            if fetched
+            else f"{job.rate:,.0f}"
+            if job.rate >= 10
+            else f"{job.rate:.1f}"
+        )
         parts.append(f"{rate} per second")
     if job.seconds_left is not None:
         parts.append(f"{duration(job.seconds_left)} left")
@@ -111,7 +129,8 @@ def about(seconds: float) -> str:
 
 
 def estimate_words(estimate, absent: bool = False) -> str:
-    """What a build would cost, in words; ``absent``: the weights are not here, whether or not their size is known."""
+    """What a build would cost, in words; ``absent``: the weights are not here, whether or not their
+    size is known."""
     parts = [count(estimate.to_encode, "picture") + " to encode"]
     if estimate.seconds is not None:
         parts.append(about(estimate.seconds))

@@ -1,4 +1,5 @@
-"""Every cache of the pages. Strings and numbers go in, what comes out is only read, and each cache has a bound."""
+"""Every cache of the pages. Strings and numbers go in, what comes out is only read, and each cache
+has a bound."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ Box = tuple[float, float, float, float] | None
 SHORT = 5.0
 """Seconds that a listing may be old."""
 LONG = 60.0
-"""The same where listing walks through folders: seconds for 60,000 files, so it is done in the background."""
+"""The same where listing walks through folders: seconds for 60,000 files, so it is done in the
+background."""
 
 
 def dataset_rows() -> list[dict]:
@@ -39,13 +41,15 @@ def _dataset_rows() -> Fresh[list[dict]]:
 
 @st.cache_resource(max_entries=4, ttl=SHORT, show_spinner=False)
 def encoder_rows() -> list[dict]:
-    """Every listed encoder. Read the rows, never change them: copies for hundreds of calls took longer than all else."""
+    """Every listed encoder. Read the rows, never change them: copies for hundreds of calls took
+    longer than all else."""
     return library.encoder_rows()
 
 
 @st.cache_resource(max_entries=200, ttl=SHORT, show_spinner=False)
 def encoder_row(name: str) -> dict | None:
-    """One encoder, listed or not; None where nothing answers to the name. Read it, never change it."""
+    """One encoder, listed or not; None where nothing answers to the name. Read it, never change
+    it."""
     try:
         return library.get_encoder_row(name)
     except UserError:
@@ -96,14 +100,17 @@ def build_times() -> opening.BuildTimes:
 @st.cache_data(max_entries=100, ttl=SHORT, show_spinner=False)
 def built_best_first(locator: str, version: str) -> list[str]:
     """Every encoder that is built for a data set, listed or not, the best one first."""
-    names = dict.fromkeys([*(row["name"] for row in encoder_rows()), *build_times().built_of(locator)])
+    names = dict.fromkeys(
+        [*(row["name"] for row in encoder_rows()), *build_times().built_of(locator)]
+    )
     there = [encoder_row(name) for name in names if built(locator, version, name)]
     return opening.best_first(dataset(locator), [row for row in there if row])
 
 
 @st.cache_resource(max_entries=100, ttl=120.0, show_spinner=False)
 def estimate(locator: str, version: str, encoder: str, probe: bool = False):
-    """What a build would cost; ``probe`` may load the network to find out how long it takes. Raises UserError."""
+    """What a build would cost; ``probe`` may load the network to find out how long it takes. Raises
+    UserError."""
     return estimate_build(dataset(locator), encoder, probe=probe)
 
 
@@ -135,7 +142,10 @@ def skipped(locator: str) -> int:
 def own_vectors() -> dict[str, str]:
     """For the encoder of each file of vectors that was brought: how many of them are used."""
     return {
-        row["name"]: f"{row['used']:,} of {row['vectors']:,} vectors are used, {row['skipped']:,} passed over."
+        row["name"]: (
+            f"{row['used']:,} of {row['vectors']:,} vectors are used, {row['skipped']:,} passed"
+            " over."
+        )
         for row in imports.vector_rows()
         if row["used"] is not None
     }
@@ -143,7 +153,17 @@ def own_vectors() -> dict[str, str]:
 
 def forget_builds() -> None:
     """After a build, a stop or a deletion: ask again what is built and what it would cost."""
-    known = (built, index_lacking, built_best_first, build_times, skipped, estimate, active_jobs, recent_jobs, cache_rows)
+    known = (
+        built,
+        index_lacking,
+        built_best_first,
+        build_times,
+        skipped,
+        estimate,
+        active_jobs,
+        recent_jobs,
+        cache_rows,
+    )
     for cache in (*known, own_vectors, encoder_rows, encoder_row, detector_rows):
         cache.clear()
 
@@ -162,7 +182,8 @@ def forget_datasets() -> None:
 
 @st.cache_data(max_entries=6000, show_spinner=False)
 def thumbnail(locator: str, version: str, item_id: str, side: int = 176, box: Box = None) -> str:
-    """A picture of a data set, or the part of it inside ``box``, as a data URI, at most ``side`` pixels long."""
+    """A picture of a data set, or the part of it inside ``box``, as a data URI, at most ``side``
+    pixels long."""
     return data_uri(pictures.thumbnail(dataset(locator), item_id, side, box))
 
 
@@ -174,24 +195,38 @@ def upload(token: str, side: int = 448, box: Box = None) -> str:
 
 @st.cache_resource(max_entries=600, ttl=3600.0, show_spinner=False)
 def answer(
-    locator: str, version: str, query: str, encoder: str, index: str, k: int, where: tuple[str, ...] = (), runs: int = 1,
+    locator: str,
+    version: str,
+    query: str,
+    encoder: str,
+    index: str,
+    k: int,
+    where: tuple[str, ...] = (),
+    runs: int = 1,
     box: Box = None,
-) -> Answer:  # fmt: skip
-    """The answer of one encoder to ``item:<id>`` or ``up:<token>``, or to the part of it inside ``box``; times are medians of
-    ``runs``. Raises UserError."""
+) -> Answer:
+    """The answer of one encoder to ``item:<id>`` or ``up:<token>``, or to the part of it inside
+    ``box``; times are medians of ``runs``. Raises UserError."""
     return search(asked(query, box), dataset(locator), encoder, index, k, where=where, runs=runs)
 
 
 @st.cache_resource(max_entries=3000, ttl=3600.0, show_spinner=False)
 def place(
-    locator: str, version: str, query: str, encoder: str, item_id: str, where: tuple[str, ...] = (), box: Box = None
+    locator: str,
+    version: str,
+    query: str,
+    encoder: str,
+    item_id: str,
+    where: tuple[str, ...] = (),
+    box: Box = None,
 ) -> Place:
     """Where a picture stands in an encoder's full order. Raises UserError."""
     return place_of(asked(query, box), dataset(locator), encoder, item_id, where)
 
 
 def asked(query: str, box: Box = None) -> Query:
-    """``item:<id>`` or ``up:<token>`` as core asks with it. Raises UserError where an upload is no longer kept."""
+    """``item:<id>`` or ``up:<token>`` as core asks with it. Raises UserError where an upload is no
+    longer kept."""
     kind, _, name = query.partition(":")
     if kind == "item":
         return Query(item_id=name, name=name, box=box)
@@ -212,7 +247,8 @@ def evaluated(locator: str, version: str) -> dict[str, float]:
 
 @st.cache_data(max_entries=20, show_spinner=False)
 def examples(locator: str, version: str, wanted: int = 8) -> list[str]:
-    """Ids of a few varied pictures: one of each class, classes spread evenly; query splits first."""
+    """Ids of a few varied pictures: one of each class, classes spread evenly; query splits
+    first."""
     found = dataset(locator)
     protocol = found.protocol()
     items = [item for item in found.items if protocol.is_query(item)] or list(found.items)
@@ -220,7 +256,9 @@ def examples(locator: str, version: str, wanted: int = 8) -> list[str]:
     for item in items:
         first.setdefault(str(item.category or item.label or item.id), item.id)
     ids = list(first.values())
-    return [ids[place * len(ids) // wanted] for place in range(wanted)] if len(ids) > wanted else ids
+    return (
+        [ids[place * len(ids) // wanted] for place in range(wanted)] if len(ids) > wanted else ids
+    )
 
 
 @st.cache_data(max_entries=20, show_spinner=False)
@@ -235,22 +273,42 @@ def one_of_each(locator: str, version: str) -> dict[str, str]:
 @st.cache_data(max_entries=20, show_spinner=False)
 def classes(locator: str, version: str) -> list[str]:
     """The categories (else the labels) of a data set, sorted."""
-    return sorted({str(item.category or item.label) for item in dataset(locator).items if item.category or item.label})
+    return sorted(
+        {
+            str(item.category or item.label)
+            for item in dataset(locator).items
+            if item.category or item.label
+        }
+    )
 
 
 @st.cache_data(max_entries=60, show_spinner=False)
 def matching(locator: str, version: str, words: str, kind: str) -> list[str]:
-    """Ids whose id, label or attributes contain every word, in one class where ``kind`` names one."""
+    """Ids whose id, label or attributes contain every word, in one class where ``kind`` names
+    one."""
     wanted = words.lower().split()
     return [
-        item.id for item in dataset(locator).items
-        if (not kind or kind == str(item.category or item.label)) and all(word in _said(item) for word in wanted)
-    ]  # fmt: skip
+        item.id
+        for item in dataset(locator).items
+        if (not kind or kind == str(item.category or item.label))
+        and all(word in _said(item) for word in wanted)
+    ]
 
 
 def _said(item) -> str:
-    values = [item.id, item.label, item.instance, item.category, item.split, *item.attributes.values()]
-    return " ".join(" ".join(map(str, v)) if isinstance(v, (tuple, list)) else str(v) for v in values if v is not None).lower()
+    values = [
+        item.id,
+        item.label,
+        item.instance,
+        item.category,
+        item.split,
+        *item.attributes.values(),
+    ]
+    return " ".join(
+        " ".join(map(str, v)) if isinstance(v, (tuple, list)) else str(v)
+        for v in values
+        if v is not None
+    ).lower()
 
 
 def data_uri(webp: bytes) -> str:

@@ -1,4 +1,5 @@
-"""The caches of the Index lab page; like :mod:`pages.parts.cached`: strings and numbers go in, what comes out is only read.
+"""The caches of the Index lab page; like :mod:`pages.parts.cached`: strings and numbers go in, what
+comes out is only read.
 
 Indexes are given as one text, joined by ``;``; knobs as ``name=value``, joined by ``,``.
 """
@@ -27,14 +28,23 @@ def index_row(name: str) -> dict:
 
 
 @st.cache_resource(max_entries=40, ttl=0.9, show_spinner=False)
-def found(locator: str, version: str, encoder: str, indexes: str, k: int, size: int, full: bool) -> Plan:
+def found(
+    locator: str, version: str, encoder: str, indexes: str, k: int, size: int, full: bool
+) -> Plan:
     """What is to be measured and what was; asks nothing that takes time. Raises UserError."""
-    return curves.plan(cached.dataset(locator), encoder, _split(indexes), k, size, full=full, timed=False)
+    return curves.plan(
+        cached.dataset(locator), encoder, _split(indexes), k, size, full=full, timed=False
+    )
 
 
-@st.cache_resource(max_entries=40, ttl=300.0, show_spinner="Estimating: small builds on a sample of your vectors")
-def estimated(locator: str, version: str, encoder: str, indexes: str, k: int, size: int, full: bool, left: int) -> Plan:
-    """The same with time and memory for the ``left`` settings that are not measured yet. Raises UserError."""
+@st.cache_resource(
+    max_entries=40, ttl=300.0, show_spinner="Estimating: small builds on a sample of your vectors"
+)
+def estimated(
+    locator: str, version: str, encoder: str, indexes: str, k: int, size: int, full: bool, left: int
+) -> Plan:
+    """The same with time and memory for the ``left`` settings that are not measured yet. Raises
+    UserError."""
     return curves.plan(cached.dataset(locator), encoder, _split(indexes), k, size, full=full)
 
 
@@ -49,12 +59,24 @@ def index_built(locator: str, version: str, encoder: str, index: str) -> bool:
     return view.is_built(cached.dataset(locator), encoder, index)
 
 
-@st.cache_resource(max_entries=200, ttl=3600.0, show_spinner="Asking the index; one that is new is built first")
-def one_query(locator: str, version: str, encoder: str, index: str, query: str, k: int) -> QueryView:
-    """One query (``item:<id>`` or ``up:<token>``) under one setting, as ``hnsw:efSearch=16``. Raises UserError."""
+@st.cache_resource(
+    max_entries=200, ttl=3600.0, show_spinner="Asking the index; one that is new is built first"
+)
+def one_query(
+    locator: str, version: str, encoder: str, index: str, query: str, k: int
+) -> QueryView:
+    """One query (``item:<id>`` or ``up:<token>``) under one setting, as ``hnsw:efSearch=16``.
+    Raises UserError."""
     kind, _, name = query.partition(":")
     data = uploads.read(name) if kind == "up" else None
-    return view.query_view(cached.dataset(locator), encoder, index, name if data is None else "your picture", k, data=data)
+    return view.query_view(
+        cached.dataset(locator),
+        encoder,
+        index,
+        name if data is None else "your picture",
+        k,
+        data=data,
+    )
 
 
 @st.cache_data(max_entries=60, show_spinner=False)
@@ -64,14 +86,26 @@ def most_pca(locator: str, version: str, encoder: str) -> int:
 
 
 @st.cache_resource(max_entries=60, show_spinner=False)
-def losses(locator: str, version: str, encoder: str, pca: int, code: str, index: str, rerank: int, k: int) -> Waterfall:
+def losses(
+    locator: str, version: str, encoder: str, pca: int, code: str, index: str, rerank: int, k: int
+) -> Waterfall:
     """The stages of a chain; measured before, or now. Raises UserError."""
-    return waterfall.waterfall(cached.dataset(locator), encoder, Chain(pca, code, 0, index, rerank), k)
+    return waterfall.waterfall(
+        cached.dataset(locator), encoder, Chain(pca, code, 0, index, rerank), k
+    )
 
 
 @st.cache_resource(max_entries=60, show_spinner="Hashing the gallery")
 def hashed(
-    locator: str, version: str, encoder: str, method: str, query: str, bits: int, rows: int, threshold: float, hash_dim: int
+    locator: str,
+    version: str,
+    encoder: str,
+    method: str,
+    query: str,
+    bits: int,
+    rows: int,
+    threshold: float,
+    hash_dim: int,
 ) -> buckets.Buckets:
     """Bits and bands of a query and its nearest. Raises UserError."""
     return buckets.buckets(

@@ -1,4 +1,5 @@
-"""The caches of the Map page; like :mod:`pages.parts.cached`: strings and numbers go in, what comes out is only read.
+"""The caches of the Map page; like :mod:`pages.parts.cached`: strings and numbers go in, what comes
+out is only read.
 
 ``spec`` says which map: ``encoder|projection|anchor|parameters as JSON``.
 """
@@ -32,7 +33,14 @@ SAMPLE = 3000
 
 def spec_of(wanted: Wanted) -> str:
     resolved = wanted.resolved()
-    return "|".join((resolved.encoder, resolved.projection, resolved.anchor, json.dumps(dict(resolved.params), sort_keys=True)))
+    return "|".join(
+        (
+            resolved.encoder,
+            resolved.projection,
+            resolved.anchor,
+            json.dumps(dict(resolved.params), sort_keys=True),
+        )
+    )
 
 
 def _wanted(spec: str) -> Wanted:
@@ -53,7 +61,9 @@ def path(locator: str, version: str, spec: str) -> str | None:
 
 
 @st.cache_resource(max_entries=200, ttl=SHORT, show_spinner=False)
-def together(locator: str, version: str, encoders: tuple[str, ...], projection: str, params: str) -> list[Wanted]:
+def together(
+    locator: str, version: str, encoders: tuple[str, ...], projection: str, params: str
+) -> list[Wanted]:
     """The maps of a view; ``params`` as JSON."""
     return maps.drawn_together(encoders, projection, json.loads(params), cached.dataset(locator))
 
@@ -71,8 +81,11 @@ def row_numbers(locator: str, version: str, spec: str, path: str) -> dict[str, i
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
-def common(keys: tuple[tuple[str, str, str, str], ...]) -> tuple[list[str], list[np.ndarray] | None]:
-    """Ids on all of these maps, and the rows of each; no rows where the ids are the same. Read them, never change them."""
+def common(
+    keys: tuple[tuple[str, str, str, str], ...],
+) -> tuple[list[str], list[np.ndarray] | None]:
+    """Ids on all of these maps, and the rows of each; no rows where the ids are the same. Read
+    them, never change them."""
     return map_views.common([read(*key) for key in keys])
 
 
@@ -85,14 +98,18 @@ def frames(keys: tuple[tuple[str, str, str, str], ...]) -> tuple[map_data.Box, m
 
 @st.cache_resource(max_entries=12, show_spinner=False)
 def overlay(locator: str, version: str, sheet: str, keys: tuple, _ids: Sequence[str]) -> np.ndarray:
-    """Of the ``_ids`` that maps show, rows of those with a small picture; a fixed sample while there is no ``sheet``."""
+    """Of the ``_ids`` that maps show, rows of those with a small picture; a fixed sample while
+    there is no ``sheet``."""
     known = set(_sheet(locator, version).ids if sheet else _ids[:: max(1, len(_ids) // SAMPLE)])
     return np.array([row for row, id in enumerate(_ids) if id in known], np.int64)
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def coded(locator: str, version: str, spec: str, path: str, field: str) -> tuple[np.ndarray, list[str]]:
-    """Each row's class, category or instance as a number into a list of names, int32 (n,); -1 where it has none."""
+def coded(
+    locator: str, version: str, spec: str, path: str, field: str
+) -> tuple[np.ndarray, list[str]]:
+    """Each row's class, category or instance as a number into a list of names, int32 (n,); -1 where
+    it has none."""
     values = list(map(attrgetter(field), _items(locator, version, spec, path)))
     names = [name for name in dict.fromkeys(values) if name]
     place = {None: -1, "": -1, **{name: number for number, name in enumerate(names)}}
@@ -114,7 +131,8 @@ def fields(locator: str, version: str) -> dict[str, str]:
 
 @st.cache_data(max_entries=20, show_spinner=False)
 def classes(locator: str, version: str, field: str) -> list[str]:
-    """The values of a field, sorted, for choosing which have a colour; none for what only a map knows."""
+    """The values of a field, sorted, for choosing which have a colour; none for what only a map
+    knows."""
     if field in map_colours.OF_MAP:
         return []
     found = {map_colours.words(item.value(field)) for item in cached.dataset(locator).items}
@@ -124,7 +142,9 @@ def classes(locator: str, version: str, field: str) -> list[str]:
 @st.cache_resource(max_entries=60, show_spinner=False)
 def colours(locator: str, version: str, spec: str, path: str, field: str, chosen: str) -> Colouring:
     """The colours of one map; ``chosen`` are names, one a line. Raises UserError."""
-    return map_colours.colour(cached.dataset(locator), read(locator, version, spec, path), field, chosen.splitlines())
+    return map_colours.colour(
+        cached.dataset(locator), read(locator, version, spec, path), field, chosen.splitlines()
+    )
 
 
 def sheet(locator: str, version: str) -> atlas.Atlas | None:
@@ -150,44 +170,63 @@ def sheet_uri(locator: str, version: str) -> str:
 
 
 @st.cache_data(max_entries=60, show_spinner=False)
-def raster(locator: str, version: str, spec: str, path: str, field: str, chosen: str, frame: tuple) -> str:
+def raster(
+    locator: str, version: str, spec: str, path: str, field: str, chosen: str, frame: tuple
+) -> str:
     """All dots of a large map as one picture."""
     found = read(locator, version, spec, path)
-    return map_data.raster(found.positions, colours(locator, version, spec, path, field, chosen), frame)
+    return map_data.raster(
+        found.positions, colours(locator, version, spec, path, field, chosen), frame
+    )
 
 
 @st.cache_data(max_entries=60, ttl=3600.0, show_spinner=False)
 def place(locator: str, version: str, spec: str, path: str, query: str) -> tuple[float, float]:
     """Where a query stands on a map. Raises UserError."""
-    return map_views.place(cached.dataset(locator), read(locator, version, spec, path), _query(query))
+    return map_views.place(
+        cached.dataset(locator), read(locator, version, spec, path), _query(query)
+    )
 
 
 @st.cache_data(max_entries=200, ttl=3600.0, show_spinner=False)
 def hits(locator: str, version: str, spec: str, path: str, query: str, k: int) -> list[str]:
     """Ids of the query's nearest in the space of a map's encoder. Raises UserError."""
-    return map_views.hits(cached.dataset(locator), read(locator, version, spec, path), _query(query), k)
+    return map_views.hits(
+        cached.dataset(locator), read(locator, version, spec, path), _query(query), k
+    )
 
 
 @st.cache_resource(max_entries=200, show_spinner=False)
-def neighbourhood(locator: str, version: str, spec: str, path: str, row: int, k: int) -> Neighbourhood:
-    return map_views.neighbourhood(cached.dataset(locator), read(locator, version, spec, path), row, k)
+def neighbourhood(
+    locator: str, version: str, spec: str, path: str, row: int, k: int
+) -> Neighbourhood:
+    return map_views.neighbourhood(
+        cached.dataset(locator), read(locator, version, spec, path), row, k
+    )
 
 
 @st.cache_resource(max_entries=20, show_spinner=False)
-def movers(locator: str, version: str, first: str, first_path: str, second: str, second_path: str) -> list[Mover]:
-    return map_views.movers(read(locator, version, first, first_path), read(locator, version, second, second_path))
+def movers(
+    locator: str, version: str, first: str, first_path: str, second: str, second_path: str
+) -> list[Mover]:
+    return map_views.movers(
+        read(locator, version, first, first_path), read(locator, version, second, second_path)
+    )
 
 
 @st.cache_resource(max_entries=20, show_spinner=False)
 def comparable(
     locator: str, version: str, first: str, first_path: str, second: str, second_path: str
 ) -> tuple[list[str], np.ndarray, np.ndarray]:
-    return map_views.comparable(read(locator, version, first, first_path), read(locator, version, second, second_path))
+    return map_views.comparable(
+        read(locator, version, first, first_path), read(locator, version, second, second_path)
+    )
 
 
 @st.cache_data(max_entries=40, show_spinner=False)
 def refusal(locator: str, version: str, encoder: str) -> UserError | None:
-    """Why no map of a small set can be drawn, known without trying; None where nothing is known against it."""
+    """Why no map of a small set can be drawn, known without trying; None where nothing is known
+    against it."""
     found = cached.dataset(locator)
     return maps.refusal(found, encoder) if len(found.items) <= 2000 else None
 
@@ -200,4 +239,8 @@ def forget() -> None:
 
 def _query(query: str) -> Query:
     kind, _, name = query.partition(":")
-    return Query(item_id=name, name=name) if kind == "item" else Query(data=uploads.read(name), name="uploaded picture")
+    return (
+        Query(item_id=name, name=name)
+        if kind == "item"
+        else Query(data=uploads.read(name), name="uploaded picture")
+    )

@@ -16,7 +16,9 @@ from pages.parts.cached import SHORT, data_uri, dataset, dataset_rows
 @st.cache_data(max_entries=2, ttl=SHORT, show_spinner=False)
 def report_rows() -> list[tuple[str, float]]:
     """Names of the reports with the time of their last change."""
-    return [(name, (reports.find(name) / "report.json").stat().st_mtime) for name in reports.listing()]
+    return [
+        (name, (reports.find(name) / "report.json").stat().st_mtime) for name in reports.listing()
+    ]
 
 
 @st.cache_data(max_entries=2, ttl=SHORT, show_spinner=False)
@@ -59,7 +61,14 @@ def class_table(name: str, stamp: float, dataset: str, protocol: str, metric: st
 
 @st.cache_resource(max_entries=100, show_spinner=False)
 def separation(
-    name: str, stamp: float, dataset: str, protocol: str, one: str, other: str, metric: str, group: str | None
+    name: str,
+    stamp: float,
+    dataset: str,
+    protocol: str,
+    one: str,
+    other: str,
+    metric: str,
+    group: str | None,
 ) -> leaderboards.Separation:
     """The queries that two encoders answer differently. Raises UserError."""
     return leaderboards.separate(report(name, stamp), dataset, protocol, one, other, metric, group)
@@ -67,13 +76,22 @@ def separation(
 
 @st.cache_data(max_entries=200, show_spinner=False)
 def worst_queries(
-    name: str, stamp: float, dataset: str, protocol: str, encoder: str, metric: str, count: int, group: str | None
+    name: str,
+    stamp: float,
+    dataset: str,
+    protocol: str,
+    encoder: str,
+    metric: str,
+    count: int,
+    group: str | None,
 ) -> list[tuple[str, float]]:
     return leaderboards.worst(report(name, stamp), dataset, protocol, encoder, metric, count, group)
 
 
 @st.cache_resource(max_entries=200, show_spinner=False)
-def first_hits(locator: str, version: str, encoder: str, protocol: str, ids: tuple[str, ...], k: int) -> dict:
+def first_hits(
+    locator: str, version: str, encoder: str, protocol: str, ids: tuple[str, ...], k: int
+) -> dict:
     """What an encoder found first for some queries. Raises UserError."""
     return lists.first_hits(dataset(locator), encoder, protocol, ids, k)
 
@@ -94,9 +112,14 @@ def report_latex(name: str, stamp: float, dataset: str, protocol: str) -> str:
 
 @st.cache_data(max_entries=60, ttl=30.0, show_spinner=False)
 def locator_of(name: str, item_id: str) -> str | None:
-    """Where the pictures of a report's data set are in this library: the same name, and a picture of that id."""
+    """Where the pictures of a report's data set are in this library: the same name, and a picture
+    of that id."""
     for row in dataset_rows():
-        if row["state"] == "ready" and row["name"] == name and item_id in dataset(row["locator"]).rows:
+        if (
+            row["state"] == "ready"
+            and row["name"] == name
+            and item_id in dataset(row["locator"]).rows
+        ):
             return row["locator"]
     return None
 
@@ -107,38 +130,50 @@ def _all_studies(name: str, stamp: float) -> list[dict]:
 
 
 def studies(name: str, stamp: float, dataset: str, protocol: str, kind: str) -> dict[str, dict]:
-    """Encoder -> its study of one kind (probes, robustness, health) on one board. Raises UserError."""
+    """Encoder -> its study of one kind (probes, robustness, health) on one board. Raises
+    UserError."""
     return closer.of_board(_all_studies(name, stamp), kind, dataset, protocol)
 
 
 @st.cache_resource(max_entries=60, ttl=600.0, show_spinner="Searching with the distorted picture")
-def distorted(locator: str, version: str, item_id: str, kind: str, strength: float, encoders: tuple[str, ...]) -> tuple:
-    """The distorted picture as a data URI, and what became of its answer by each encoder. Raises UserError."""
+def distorted(
+    locator: str, version: str, item_id: str, kind: str, strength: float, encoders: tuple[str, ...]
+) -> tuple:
+    """The distorted picture as a data URI, and what became of its answer by each encoder. Raises
+    UserError."""
     picture, outcomes = perturb.live(dataset(locator), item_id, kind, strength, encoders)
     return data_uri(picture), outcomes
 
 
 @st.cache_resource(max_entries=60, ttl=600.0, show_spinner="Asking the other packages")
-def audited(locator: str, version: str, encoder: str, query: str, protocol: str, k: int) -> audit.Audited:
+def audited(
+    locator: str, version: str, encoder: str, query: str, protocol: str, k: int
+) -> audit.Audited:
     """One query under every published definition. Raises UserError."""
     return audit.audit(dataset(locator), encoder, query, protocol, k)
 
 
 @st.cache_data(max_entries=20, ttl=60.0, show_spinner="Joining the classes")
 def crossed(queries: tuple[str, ...], gallery: str, join: str) -> dict[str, str]:
-    """Queries, gallery and joined classes of a cross-domain evaluation, in words. Raises UserError."""
-    made = crossing.joined([dataset(one) for one in queries], dataset(gallery), crossing.table(join))
+    """Queries, gallery and joined classes of a cross-domain evaluation, in words. Raises
+    UserError."""
+    made = crossing.joined(
+        [dataset(one) for one in queries], dataset(gallery), crossing.table(join)
+    )
     return made.told(made.protocol())
 
 
 @st.cache_data(max_entries=60, show_spinner=False)
 def protocols(locator: str, version: str) -> list[str]:
-    """What a data set can be judged by: its own protocols, then ``by:ATTRIBUTE`` of every attribute that groups pictures."""
+    """What a data set can be judged by: its own protocols, then ``by:ATTRIBUTE`` of every attribute
+    that groups pictures."""
     found = dataset(locator)
     kinds: dict[str, set[str]] = {}
     for item in found.items:
         for key, value in item.attributes.items():
             if isinstance(value, str):
                 kinds.setdefault(key, set()).add(value)
-    shared = [f"by:{key}" for key, values in kinds.items() if 1 < len(values) <= len(found.items) // 2]
+    shared = [
+        f"by:{key}" for key, values in kinds.items() if 1 < len(values) <= len(found.items) // 2
+    ]
     return [protocol.name for protocol in found.protocols()] + sorted(shared)

@@ -9,21 +9,35 @@ from core.types import Item
 from pages.parts import cached
 
 MOST = 500
-"""A field with more values names single pictures; nobody looks for a part of the gallery among them."""
+"""A field with more values names single pictures; nobody looks for a part of the gallery among
+them."""
 
 
 @st.cache_data(max_entries=20, show_spinner=False)
 def choices(locator: str, version: str) -> dict[str, list[str]]:
-    """Field -> its values in the gallery, where there are two at least; no measured numbers, none that a link cannot say."""
-    known = {name: [value for value in values if _plain(value)] for name, values in filters.fields(_gallery(locator)).items()}
-    kept = {name: values for name, values in known.items() if 2 <= len(values) <= MOST and "=" not in name and _plain(name)}
+    """Field -> its values in the gallery, where there are two at least; no measured numbers, none
+    that a link cannot say."""
+    known = {
+        name: [value for value in values if _plain(value)]
+        for name, values in filters.fields(_gallery(locator)).items()
+    }
+    kept = {
+        name: values
+        for name, values in known.items()
+        if 2 <= len(values) <= MOST and "=" not in name and _plain(name)
+    }
     kept = {name: values for name, values in kept.items() if not _measured(values)}
-    return {name: values for name, values in kept.items() if name != "label" or values != kept.get("category")}
+    return {
+        name: values
+        for name, values in kept.items()
+        if name != "label" or values != kept.get("category")
+    }
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
 def left(locator: str, version: str, where: tuple[str, ...]) -> tuple[int, int]:
-    """How many pictures of the gallery meet the conditions, and how many there are. Raises UserError."""
+    """How many pictures of the gallery meet the conditions, and how many there are. Raises
+    UserError."""
     items = _gallery(locator)
     mask = filters.allowed(items, where)
     return (len(items) if mask is None else int(mask.sum())), len(items)
@@ -36,7 +50,9 @@ def _gallery(locator: str) -> list[Item]:
 
 
 def _measured(values: list[str]) -> bool:
-    return any("." in value for value in values) and all(value.lstrip("-").replace(".", "", 1).isdigit() for value in values)
+    return any("." in value for value in values) and all(
+        value.lstrip("-").replace(".", "", 1).isdigit() for value in values
+    )
 
 
 def _plain(text: str) -> bool:

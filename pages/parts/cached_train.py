@@ -1,4 +1,5 @@
-"""Caches of the Train page. As everywhere: strings and numbers go in, what comes out is only read, each has a bound."""
+"""Caches of the Train page. As everywhere: strings and numbers go in, what comes out is only read,
+each has a bound."""
 
 from __future__ import annotations
 
@@ -48,7 +49,8 @@ def _follower(run: str) -> runs.Follower:
 
 @st.cache_resource(max_entries=60, ttl=0.8, show_spinner=False)
 def status(run: str) -> RunStatus:
-    """Where a run stands; its log is read on from where the last reader stopped. Raises UserError."""
+    """Where a run stands; its log is read on from where the last reader stopped. Raises
+    UserError."""
     return runs.status(run, _follower(run), all_jobs())
 
 
@@ -74,14 +76,19 @@ def effects(run: str) -> list[effect.Effect]:
 
 
 @st.cache_resource(max_entries=20, ttl=600.0, show_spinner="Drawing")
-def drawn(locator: str, version: str, model: str, ids: tuple[str, ...]) -> list[tuple[str, str, str, float]]:
-    """Of each picture: id, what the autoencoder saw, what it drew, the share that it explains. Raises UserError."""
+def drawn(
+    locator: str, version: str, model: str, ids: tuple[str, ...]
+) -> list[tuple[str, str, str, float]]:
+    """Of each picture: id, what the autoencoder saw, what it drew, the share that it explains.
+    Raises UserError."""
     found = models.reconstructions(cached.dataset(locator), model, ids)
     return [(one.id, _uri(one.seen), _uri(one.drawn), one.explained) for one in found]
 
 
 @st.cache_resource(max_entries=60, ttl=600.0, show_spinner="Looking at pairs")
-def distances(locator: str, version: str, model: str, left: str, right: tuple[str, ...]) -> list[models.Pair]:
+def distances(
+    locator: str, version: str, model: str, left: str, right: tuple[str, ...]
+) -> list[models.Pair]:
     """One picture with each of others, by a siamese network. Raises UserError."""
     return models.distances(cached.dataset(locator), model, left, right)
 

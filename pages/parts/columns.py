@@ -14,13 +14,16 @@ from pages.parts import palette
 
 NOUNS = {"rendered": "product"}
 STAGES = {"preprocess": "prepare", "encode": "encode", "search": "search"}
-"""The stages of each encoder by itself, and what they are called in its column; decoding is shared."""
+"""The stages of each encoder by itself, and what they are called in its column; decoding is
+shared."""
 
 
 @dataclass(frozen=True)
 class Common:
-    """What columns share, so that they can be compared by eye: letters of shared hits, and the total of the slowest encoder in
-    milliseconds, which is a full time bar. Scores share nothing: each encoder has a scale of its own."""
+    """What columns share, so that they can be compared by eye: letters of shared hits, and the
+    total of the slowest encoder in milliseconds, which is a full time bar. Scores share nothing:
+    each encoder has a scale of its own.
+    """
 
     letters: Mapping[str, str]
     slowest: float
@@ -28,7 +31,9 @@ class Common:
 
     @classmethod
     def of(cls, answers: Sequence[Answer]) -> Common:
-        return cls(letters(answers), max((total(one) for one in answers), default=0.0), len(answers) < 2)
+        return cls(
+            letters(answers), max((total(one) for one in answers), default=0.0), len(answers) < 2
+        )
 
 
 def noun(dataset: Dataset) -> str:
@@ -51,14 +56,19 @@ def name_of(hit: Hit) -> str:
 
 
 def worth(dataset: Dataset, known: Calibration | None, cosine: float | None) -> str:
-    """What a score says for its encoder, against what is usual in this gallery; empty where nothing is known."""
+    """What a score says for its encoder, against what is usual in this gallery; empty where nothing
+    is known."""
     if known is None or cosine is None:
         return ""
-    near = {"instance": f"same {noun(dataset)}", "label": "same class", "category": "same category"}.get(known.by)
+    near = {
+        "instance": f"same {noun(dataset)}",
+        "label": "same class",
+        "category": "same category",
+    }.get(known.by)
     others = f"nearest picture of the {near}" if near else "nearest picture"
     return (
-        f"Closer than {_percent(known.above_random(cosine))} of random pairs, and than {_percent(known.above_near(cosine))} of "
-        f"pictures are to their {others}."
+        f"Closer than {_percent(known.above_random(cosine))} of random pairs, and than"
+        f" {_percent(known.above_near(cosine))} of pictures are to their {others}."
     )
 
 
@@ -74,18 +84,34 @@ def _percent(value: float) -> str:
 def done(row: dict, answer: Answer, dataset: Dataset, common: Common) -> dict:
     """A column that has its answer."""
     hits = [_card(hit, answer.calibration, dataset, common) for hit in answer.hits]
-    figures = {"stats": stats(answer, dataset), "times": times(answer, common.slowest), "notice": list(answer.notice or ())}
+    figures = {
+        "stats": stats(answer, dataset),
+        "times": times(answer, common.slowest),
+        "notice": list(answer.notice or ()),
+    }
     known = answer.calibration
-    return {**head(row), "state": "done", **figures, "usual": None if known is None else round(known.usual, 4), "hits": hits}
+    return {
+        **head(row),
+        "state": "done",
+        **figures,
+        "usual": None if known is None else round(known.usual, 4),
+        "hits": hits,
+    }
 
 
 def head(row: dict) -> dict:
     """What stands over every column, whatever its state."""
-    family = " · ".join(part for part in (row["family"], f"{row['dim']}-d" if row["dim"] else "") if part)
+    family = " · ".join(
+        part for part in (row["family"], f"{row['dim']}-d" if row["dim"] else "") if part
+    )
     return {
-        "key": row["name"], "title": row["title"] or row["name"], "family": family, "tier": row["tier"], "stats": [],
+        "key": row["name"],
+        "title": row["title"] or row["name"],
+        "family": family,
+        "tier": row["tier"],
+        "stats": [],
         "mark": palette.mark(row["name"]),
-    }  # fmt: skip
+    }
 
 
 def waiting(row: dict) -> dict:
@@ -95,17 +121,28 @@ def waiting(row: dict) -> dict:
 
 def loading(row: dict) -> dict:
     """A column whose encoder is not in memory yet."""
-    return {**head(row), "state": "loading", "headline": f"Loading {row['title'] or row['name']}\u00a0…"}
+    return {
+        **head(row),
+        "state": "loading",
+        "headline": f"Loading {row['title'] or row['name']}\u00a0…",
+    }
 
 
 def failed(row: dict, error: UserError) -> dict:
     """A column that can't answer, with the reason and what to do."""
     message = " ".join(part for part in (error.allowed, error.fix) if part)
-    return {**head(row), "state": "failed", "headline": error.given, "message": message, "actions": [["again", "Try again"]]}
+    return {
+        **head(row),
+        "state": "failed",
+        "headline": error.given,
+        "message": message,
+        "actions": [["again", "Try again"]],
+    }
 
 
 def stats(answer: Answer, dataset: Dataset) -> list[list[str]]:
-    """``[value, caption, hint]`` for each figure under a column's head; none where nothing is known of the hits."""
+    """``[value, caption, hint]`` for each figure under a column's head; none where nothing is known
+    of the hits."""
     shown = len(answer.hits)
     if not any(hit.verdict for hit in answer.hits):
         return []
@@ -125,13 +162,20 @@ def total(answer: Answer) -> float:
 
 
 def times(answer: Answer, slowest: float) -> dict:
-    """The total in words, what kind of time it is, and ``[stage, words, share of the slowest encoder's total]`` of each stage."""
+    """The total in words, what kind of time it is, and ``[stage, words, share of the slowest
+    encoder's total]`` of each stage."""
     spent = {name: answer.timing_ms.get(stage, 0.0) for stage, name in STAGES.items()}
     return {
-        "total": milliseconds(total(answer)), "runs": "first run" if answer.runs == 1 else "",
-        "hint": f"median of {answer.runs} runs" if answer.runs > 1 else "the first run of this query",
-        "stages": [[stage, milliseconds(value), round(value / slowest, 4) if slowest else 0.0] for stage, value in spent.items()],
-    }  # fmt: skip
+        "total": milliseconds(total(answer)),
+        "runs": "first run" if answer.runs == 1 else "",
+        "hint": (
+            f"median of {answer.runs} runs" if answer.runs > 1 else "the first run of this query"
+        ),
+        "stages": [
+            [stage, milliseconds(value), round(value / slowest, 4) if slowest else 0.0]
+            for stage, value in spent.items()
+        ],
+    }
 
 
 def _same_words(answer: Answer, dataset: Dataset) -> str:
@@ -146,8 +190,16 @@ def milliseconds(value: float) -> str:
 def _card(hit: Hit, known: Calibration | None, dataset: Dataset, common: Common) -> dict:
     letter = common.letters.get(hit.id)
     return {
-        "id": hit.id, "rank": hit.rank, "score": f"{hit.score:.3f}", "bar": share(known, hit.cosine),
+        "id": hit.id,
+        "rank": hit.rank,
+        "score": f"{hit.score:.3f}",
+        "bar": share(known, hit.cosine),
         "worth": worth(dataset, known, hit.cosine),
-        "label": name_of(hit), "alt": f"{name_of(hit)} ({hit.id})", "verdict": hit.verdict, "words": words(dataset, hit),
-        "file": IDENTICAL if hit.identical else "", "letter": letter, "only": not common.alone and letter is None,
-    }  # fmt: skip
+        "label": name_of(hit),
+        "alt": f"{name_of(hit)} ({hit.id})",
+        "verdict": hit.verdict,
+        "words": words(dataset, hit),
+        "file": IDENTICAL if hit.identical else "",
+        "letter": letter,
+        "only": not common.alone and letter is None,
+    }

@@ -1,7 +1,8 @@
-"""The four things Streamlit has no widget for: the compare board, the query picture, a picture grid, copy link.
+"""The four things Streamlit has no widget for: the compare board, the query picture, a picture
+grid, copy link.
 
-Each is a ``st.components.v2`` component: a function of its data, no iframe, no network. What comes from people (names,
-messages) is sent as data and only ever set as text.
+Each is a ``st.components.v2`` component: a function of its data, no iframe, no network. What comes
+from people (names, messages) is sent as data and only ever set as text.
 """
 
 from __future__ import annotations
@@ -20,12 +21,17 @@ def _read(name: str) -> str:
 
 
 BOARD_JS = "\n".join(map(_read, ("mark.js", "board_parts.js", "board_over.js", "board.js")))
-_board = st.components.v2.component("lookalike_board", css=_read("board.css") + _read("board_over.css"), js=BOARD_JS)
+_board = st.components.v2.component(
+    "lookalike_board", css=_read("board.css") + _read("board_over.css"), js=BOARD_JS
+)
 QUERY_CSS = "".join(map(_read, ("button.css", "query.css", "frames.css")))
 QUERY_JS = "\n".join(map(_read, ("frames.js", "query.js")))
 _query = st.components.v2.component("lookalike_query", css=QUERY_CSS, js=QUERY_JS)
-_grid = st.components.v2.component("lookalike_grid", css=_read("grid.css"), js=_read("grid.js"), isolate_styles=False)
-"""Not isolated: a dialog keeps the keyboard inside itself and passes over what lies in a shadow root."""
+_grid = st.components.v2.component(
+    "lookalike_grid", css=_read("grid.css"), js=_read("grid.js"), isolate_styles=False
+)
+"""Not isolated: a dialog keeps the keyboard inside itself and passes over what lies in a shadow
+root."""
 _copy = st.components.v2.component("lookalike_copy", css=_read("button.css"), js=_read("copy.js"))
 
 
@@ -34,9 +40,14 @@ def _nothing() -> None:
 
 
 def board(
-    columns: Sequence[dict], pictures: dict[str, str], rows: int, key: str, *, on_opened: Callable[[], None] | None = None,
+    columns: Sequence[dict],
+    pictures: dict[str, str],
+    rows: int,
+    key: str,
+    *,
+    on_opened: Callable[[], None] | None = None,
     **more: object,
-) -> tuple[str | None, str | None]:  # fmt: skip
+) -> tuple[str | None, str | None]:
     """Draw all columns of a comparison.
 
     Args:
@@ -44,47 +55,88 @@ def board(
         pictures: item id -> data URI; sent once even where several columns show the same picture.
         rows: how many places a column that is still working keeps.
         on_opened: called when a hit is opened large; its id is ``st.session_state[key]["opened"]``.
-        more: ``tools`` (sizes, menus, keys and a hit opened large; without them a click searches), ``look`` (``size``,
-            ``pinned``, ``hidden``), ``query`` (``key``, ``title``, ``uri``), ``detail`` (as :mod:`pages.parts.detail` makes it).
+        more: ``tools`` (sizes, menus, keys and a hit opened large; without them a click searches),
+            ``look`` (``size``, ``pinned``, ``hidden``), ``query`` (``key``, ``title``, ``uri``),
+            ``detail`` (as :mod:`pages.parts.detail` makes it).
 
     Returns:
-        ``(item id to search with, "action:encoder" pressed)``; each None where nothing happened in this run.
+        ``(item id to search with, "action:encoder" pressed)``; each None where nothing happened in
+        this run.
     """
-    plain = {"tools": False, "look": {"size": "M", "pinned": "", "hidden": []}, "query": None, "detail": None}
-    data = {**plain, **more, "columns": list(columns), "pictures": pictures, "rows": rows, "at": time.time()}
+    plain = {
+        "tools": False,
+        "look": {"size": "M", "pinned": "", "hidden": []},
+        "query": None,
+        "detail": None,
+    }
+    data = {
+        **plain,
+        **more,
+        "columns": list(columns),
+        "pictures": pictures,
+        "rows": rows,
+        "at": time.time(),
+    }
     result = _board(
-        key=key, data=data, on_picked_change=_nothing, on_acted_change=_nothing, on_opened_change=on_opened or _nothing
+        key=key,
+        data=data,
+        on_picked_change=_nothing,
+        on_acted_change=_nothing,
+        on_opened_change=on_opened or _nothing,
     )
     return result.picked, result.acted
 
 
 def query_picture(
-    uri: str, title: str, detail: str, types: Sequence[str], key: str, turn: int = 0,
-    subject: dict | None = None, on_boxed: Callable[[], None] | None = None,
-) -> str | None:  # fmt: skip
-    """The query, large: a picture can be dropped on it, pasted anywhere on the page, or chosen by a click.
+    uri: str,
+    title: str,
+    detail: str,
+    types: Sequence[str],
+    key: str,
+    turn: int = 0,
+    subject: dict | None = None,
+    on_boxed: Callable[[], None] | None = None,
+) -> str | None:
+    """The query, large: a picture can be dropped on it, pasted anywhere on the page, or chosen by a
+    click.
 
     Args:
         uri: the picture as a data URI; ``title`` and ``detail`` stand under it.
         types: endings of files that may be chosen, as ``.png``.
         turn: another number takes away what the component last said.
-        subject: as :class:`pages.parts.subject.Subject` makes it: found boxes and the one that is searched with, which can be
-            drawn, moved and resized; ``on_boxed`` is called with each choice in ``st.session_state[key]["boxed"]``.
+        subject: as :class:`pages.parts.subject.Subject` makes it: found boxes and the one that is
+            searched with, which can be drawn, moved and resized; ``on_boxed`` is called with each
+            choice in ``st.session_state[key]["boxed"]``.
 
     Returns:
-        A data URL of the file given, or ``item:<id>`` of a hit that was dragged here; None where nothing happened.
+        A data URL of the file given, or ``item:<id>`` of a hit that was dragged here; None where
+        nothing happened.
     """
-    data = {"uri": uri, "title": title, "detail": detail, "types": list(types), "turn": turn, "subject": subject}
-    return _query(key=key, data=data, on_given_change=_nothing, on_boxed_change=on_boxed or _nothing).given
+    data = {
+        "uri": uri,
+        "title": title,
+        "detail": detail,
+        "types": list(types),
+        "turn": turn,
+        "subject": subject,
+    }
+    return _query(
+        key=key, data=data, on_given_change=_nothing, on_boxed_change=on_boxed or _nothing
+    ).given
 
 
 def picture_grid(
-    items: Sequence[dict], label: str, key: str, side: int = 96, selected: str | None = None,
+    items: Sequence[dict],
+    label: str,
+    key: str,
+    side: int = 96,
+    selected: str | None = None,
     on_pick: Callable[[], None] | None = None,
 ) -> str | None:
-    """Thumbnails to choose from; each item has ``id``, ``uri``, ``alt`` and may have ``caption``, ``rank`` and ``badge`` (words
-    over the picture), ``mark`` (``ghost``, ``lost``, ``extra``, ``query``: its look) and ``below`` (another item that stays under
-    it, however the grid wraps); ``blank`` ones are empty places. A caption of several lines wraps, one of a single line is cut.
+    """Thumbnails to choose from; each item has ``id``, ``uri``, ``alt`` and may have ``caption``,
+    ``rank`` and ``badge`` (words over the picture), ``mark`` (``ghost``, ``lost``, ``extra``,
+    ``query``: its look) and ``below`` (another item that stays under it, however the grid wraps);
+    ``blank`` ones are empty places. A caption of several lines wraps, one of a single line is cut.
 
     Returns the id clicked.
     """
@@ -95,4 +147,3 @@ def picture_grid(
 def copy_link(key: str, label: str = "Copy link") -> None:
     """A button that copies the address of the view."""
     _copy(key=key, data={"label": label}, width=104)
-

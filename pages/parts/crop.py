@@ -1,4 +1,5 @@
-"""The part of the query that is searched with, and which detector proposes parts: kept in the session and in the link."""
+"""The part of the query that is searched with, and which detector proposes parts: kept in the
+session and in the link."""
 
 from __future__ import annotations
 
@@ -27,7 +28,11 @@ NO_BOX = "box=x0,y0,x1,y1 are four fractions of the picture"
 
 def first() -> str:
     """The detector that a page opens with."""
-    return FIRST if any(row["name"] == FIRST and row["state"] == "ready" for row in cached.detector_rows()) else OFF
+    return (
+        FIRST
+        if any(row["name"] == FIRST and row["state"] == "ready" for row in cached.detector_rows())
+        else OFF
+    )
 
 
 def box() -> Edges | None:
@@ -41,7 +46,8 @@ def kept() -> Edges | None:
 
 
 def choose(edges: Edges | None) -> None:
-    """Search with this part, WHOLE or None = all of the picture. None lets ``always`` choose the main subject."""
+    """Search with this part, WHOLE or None = all of the picture. None lets ``always`` choose the
+    main subject."""
     st.session_state[BOX] = tuple(round(float(edge), DIGITS) for edge in edges) if edges else None
 
 
@@ -60,7 +66,8 @@ def always() -> bool:
 
 
 def changed() -> None:
-    """Another detector, or ``always``: where the main subject is always searched with, it is the one that is found now."""
+    """Another detector, or ``always``: where the main subject is always searched with, it is the
+    one that is found now."""
     if always():
         clear()
 
@@ -74,7 +81,8 @@ def written() -> dict[str, str]:
 
 
 def restore(params: Mapping[str, str], remarks: list[str]) -> None:
-    """Put a link's words into the session; a box that holds nothing of the picture gives a remark and all of it is searched."""
+    """Put a link's words into the session; a box that holds nothing of the picture gives a remark
+    and all of it is searched."""
     state, known = st.session_state, [row["name"] for row in cached.detector_rows()]
     asked = params.get("subject", "")
     if asked and asked not in known:
@@ -98,7 +106,9 @@ def read(text: str) -> tuple[Edges | None, str]:
     """``0.1,0.2,0.5,0.75`` -> edges inside the picture and an empty remark; else None and why."""
     try:
         numbers = tuple(float(number) for number in text.split(","))
-        settled, remark = subject.settled(Query(box=tuple(round(number, DIGITS) for number in numbers)))
+        settled, remark = subject.settled(
+            Query(box=tuple(round(number, DIGITS) for number in numbers))
+        )
     except (ValueError, OverflowError, UserError):
         return None, f"The link's box {short(text)!r} can't be read: {NO_BOX}. {subject.WHOLE}"
     return settled.box, short(remark, 160)

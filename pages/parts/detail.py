@@ -1,4 +1,5 @@
-"""What the board says beyond its columns: of an encoder in its menu, and of a hit that is opened large beside the query."""
+"""What the board says beyond its columns: of an encoder in its menu, and of a hit that is opened
+large beside the query."""
 
 from __future__ import annotations
 
@@ -14,9 +15,12 @@ from pages.parts.link import View
 SIDE = 640
 OPENED = "opened_hit"
 KINDS = {
-    "bundled": "comes with the code", "packaged": "its weights come with the installation", "trained": "trained here",
-    "pretrained": "downloaded on first use", "imported": "vectors that you brought",
-}  # fmt: skip
+    "bundled": "comes with the code",
+    "packaged": "its weights come with the installation",
+    "trained": "trained here",
+    "pretrained": "downloaded on first use",
+    "imported": "vectors that you brought",
+}
 NAMES = {"label": "Class", "category": "Category", "instance": "Object", "split": "Split"}
 
 
@@ -33,12 +37,20 @@ def asked(view: View) -> dict:
 
 def tools(view: View, found: Gathered) -> dict:
     """What the board needs beside its columns."""
-    hidden = [{"key": name, "title": palette.title(name), "mark": palette.mark(name)} for name in view.hidden]
+    hidden = [
+        {"key": name, "title": palette.title(name), "mark": palette.mark(name)}
+        for name in view.hidden
+    ]
     look = {"size": view.size, "pinned": view.pinned, "hidden": hidden}
     for column in found.columns:
         column |= menu(view, column["key"])
     opened = st.session_state.pop(OPENED, None)
-    return {"tools": True, "look": look, "query": asked(view), "detail": of_hit(view, found, opened) if opened else None}
+    return {
+        "tools": True,
+        "look": look,
+        "query": asked(view),
+        "detail": of_hit(view, found, opened) if opened else None,
+    }
 
 
 def menu(view: View, name: str) -> dict:
@@ -49,13 +61,19 @@ def menu(view: View, name: str) -> dict:
     place = cached.evaluated(view.dataset, cached.version(view.dataset))
     if name in place:
         rank = 1 + sum(score > place[name] for score in place.values())
-        facts.append(("Leaderboard", f"{rank} of {len(place)} on this gallery, mAP {place[name]:.3f}"))
+        facts.append(
+            ("Leaderboard", f"{rank} of {len(place)} on this gallery, mAP {place[name]:.3f}")
+        )
     links = [["map", "Open its map"]]
     if name in place:
         links.append(["board", "Open the leaderboard"])
     if name in {card["name"] for card in cached_train.cards()}:
         links.append(["card", "Open its model card"])
-    return {"about": row.get("about", ""), "facts": [pair for pair in facts if pair[1]], "links": links}
+    return {
+        "about": row.get("about", ""),
+        "facts": [pair for pair in facts if pair[1]],
+        "links": links,
+    }
 
 
 def follow(view: View, action: str) -> None:
@@ -65,7 +83,14 @@ def follow(view: View, action: str) -> None:
         return
     if verb == "map":
         first = [name, *(one for one in view.encoders if one != name)]
-        st.switch_page("pages/map.py", query_params={"dataset": view.dataset, "query": view.query, "encoders": ",".join(first)})
+        st.switch_page(
+            "pages/map.py",
+            query_params={
+                "dataset": view.dataset,
+                "query": view.query,
+                "encoders": ",".join(first),
+            },
+        )
     if verb == "board":
         st.switch_page("pages/metrics.py", query_params={"view": "Leaderboard"})
     if verb == "card":
@@ -73,18 +98,28 @@ def follow(view: View, action: str) -> None:
 
 
 def of_hit(view: View, found: Gathered, id: str) -> dict | None:
-    """A picture of the gallery, large, with all that is known of it, and its rank and score in every column that has answered."""
+    """A picture of the gallery, large, with all that is known of it, and its rank and score in
+    every column that has answered."""
     dataset, version = cached.dataset(view.dataset), cached.version(view.dataset)
     if id not in dataset.rows:
         return None
     item = dataset.items[dataset.rows[id]]
     known = [(NAMES[name], item.value(name)) for name in NAMES]
-    known += [(name.replace("_", " ").capitalize(), value) for name, value in item.attributes.items()]
+    known += [
+        (name.replace("_", " ").capitalize(), value) for name, value in item.attributes.items()
+    ]
     return {
-        "id": id, "uri": cached.thumbnail(view.dataset, version, id, SIDE), "query": query.picture(view, SIDE, view.box),
-        "facts": [("Picture", id), *((name, _text(value)) for name, value in known if value is not None)],
-        "places": {name: _place(view, version, name, answer, id) for name, answer in found.answers.items()},
-    }  # fmt: skip
+        "id": id,
+        "uri": cached.thumbnail(view.dataset, version, id, SIDE),
+        "query": query.picture(view, SIDE, view.box),
+        "facts": [
+            ("Picture", id),
+            *((name, _text(value)) for name, value in known if value is not None),
+        ],
+        "places": {
+            name: _place(view, version, name, answer, id) for name, answer in found.answers.items()
+        },
+    }
 
 
 def _place(view: View, version: str, name: str, answer: Answer, id: str) -> dict:
@@ -98,9 +133,11 @@ def _place(view: View, version: str, name: str, answer: Answer, id: str) -> dict
         return {"missing": error.given}
     cosine = shown.cosine if shown else place.cosine
     return {
-        "rank": shown.rank if shown else place.rank, "score": f"{shown.score if shown else cosine:.3f}",
-        "share": columns.share(known, cosine), "worth": columns.worth(dataset, known, cosine),
-    }  # fmt: skip
+        "rank": shown.rank if shown else place.rank,
+        "score": f"{shown.score if shown else cosine:.3f}",
+        "share": columns.share(known, cosine),
+        "worth": columns.worth(dataset, known, cosine),
+    }
 
 
 def _text(value: object) -> str:

@@ -1,4 +1,5 @@
-"""Downloads as the Library page sees them: a button beside what is not here, its progress in the same place, and how it ended."""
+"""Downloads as the Library page sees them: a button beside what is not here, its progress in the
+same place, and how it ended."""
 
 from __future__ import annotations
 
@@ -17,15 +18,24 @@ MAX_AT_ONCE = 3
 
 
 def start(kind: str, name: str, title: str) -> str:
-    """Fetch a ``dataset`` or the weights of an ``encoder`` in a process of its own; one that runs already is joined.
+    """Fetch a ``dataset`` or the weights of an ``encoder`` in a process of its own; one that runs
+    already is joined.
 
     Raises:
         UserError: enough downloads run already.
     """
     running = active(kind, name)
-    if running is None and len([job for job in cached.active_jobs() if job.arguments[0] == "download"]) >= MAX_AT_ONCE:
-        raise UserError(f"{MAX_AT_ONCE} downloads run already.", fix="Wait for one to end, or cancel one.")
-    job = running.id if running else jobs.start(f"Download {title}", ["download", f"--{kind}", name])
+    if (
+        running is None
+        and len([job for job in cached.active_jobs() if job.arguments[0] == "download"])
+        >= MAX_AT_ONCE
+    ):
+        raise UserError(
+            f"{MAX_AT_ONCE} downloads run already.", fix="Wait for one to end, or cancel one."
+        )
+    job = (
+        running.id if running else jobs.start(f"Download {title}", ["download", f"--{kind}", name])
+    )
     st.session_state.setdefault(STARTED, {})[kind, name] = job
     cached.forget_builds()
     return job
@@ -33,7 +43,10 @@ def start(kind: str, name: str, title: str) -> str:
 
 def active(kind: str, name: str) -> JobStatus | None:
     """The running job that downloads this, whoever started it."""
-    return next((job for job in cached.active_jobs() if job.arguments == ("download", f"--{kind}", name)), None)
+    return next(
+        (job for job in cached.active_jobs() if job.arguments == ("download", f"--{kind}", name)),
+        None,
+    )
 
 
 def ended(kind: str, name: str) -> JobStatus | None:
@@ -42,9 +55,12 @@ def ended(kind: str, name: str) -> JobStatus | None:
 
 
 def offer(kind: str, row: dict) -> None:
-    """What stands beside a row that is in state ``download``: the button, or progress with Cancel, or why it failed."""
+    """What stands beside a row that is in state ``download``: the button, or progress with Cancel,
+    or why it failed."""
     working = active(kind, row["name"]) is not None
-    st.fragment(_offer, run_every=1.0 if working else None)(kind, row["name"], row["title"], working)
+    st.fragment(_offer, run_every=1.0 if working else None)(
+        kind, row["name"], row["title"], working
+    )
 
 
 def _offer(kind: str, name: str, title: str, was_working: bool) -> None:
@@ -64,13 +80,21 @@ def _offer(kind: str, name: str, title: str, was_working: bool) -> None:
         st.rerun()
     last = ended(kind, name)
     if last is not None and last.state != "done":
-        note(f"{builds.ending(last, 'download')}.", public(last.message), "bad" if last.state == "failed" else "")
+        note(
+            f"{builds.ending(last, 'download')}.",
+            public(last.message),
+            "bad" if last.state == "failed" else "",
+        )
 
 
 def _running(job: JobStatus, title: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         quiet(builds.progress_words(job) if job.total else "Connecting")
-        if st.button("Cancel", key=f"cancel_row_{job.id}", help=f"Stop the download of {title}; what has come is kept"):
+        if st.button(
+            "Cancel",
+            key=f"cancel_row_{job.id}",
+            help=f"Stop the download of {title}; what has come is kept",
+        ):
             builds.stop(job.id)
             st.rerun()
     st.progress(job.done / job.total if job.total else 0.0)

@@ -1,4 +1,5 @@
-"""What an encoder is called in a list to choose from, what it costs to choose it, and which one such words mean."""
+"""What an encoder is called in a list to choose from, what it costs to choose it, and which one
+such words mean."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ def title(name: str) -> str:
 
 
 def labels(locators: Sequence[str], chosen: Container[str] = ()) -> Callable[[str], str]:
-    """How a list to choose from shows each encoder: ``HOG · ready``, ``SIFT + VLAD · builds in about 16 s``.
+    """How a list to choose from shows each encoder: ``HOG · ready``, ``SIFT + VLAD · builds in
+    about 16 s``.
 
     What is chosen already stands in a small label of its own, by its title alone.
     """
@@ -34,7 +36,8 @@ def labels(locators: Sequence[str], chosen: Container[str] = ()) -> Callable[[st
 
 
 def state_words(name: str, locators: Sequence[str]) -> str:
-    """``ready`` where it is built for every data set; else what stands in the way: a build, a download. Loads nothing.
+    """``ready`` where it is built for every data set; else what stands in the way: a build, a
+    download. Loads nothing.
 
     Without a data set only what has to be downloaded is said.
     """
@@ -55,8 +58,8 @@ def state_words(name: str, locators: Sequence[str]) -> str:
 def meant(chosen: Iterable[str]) -> list[str]:
     """The names of what was chosen, each once.
 
-    A browser sends the words that it shows. Where they have changed since (a build has ended), Streamlit takes the old
-    words for something newly typed.
+    A browser sends the words that it shows. Where they have changed since (a build has ended),
+    Streamlit takes the old words for something newly typed.
     """
     return list(dict.fromkeys(_name(one) for one in chosen))
 

@@ -1,4 +1,5 @@
-"""The Export button of Compare: the table and the picture of what is on the board. Both are made when they are asked for."""
+"""The Export button of Compare: the table and the picture of what is on the board. Both are made
+when they are asked for."""
 
 from __future__ import annotations
 
@@ -15,13 +16,25 @@ def button(view: View, answers: dict[str, Answer]) -> None:
     """A popover with CSV and PNG; the files are made on the click."""
     with st.popover("Export", disabled=not answers):
         st.download_button(
-            "Table (CSV)", lambda: export.to_csv(list(answers.values()), view.query, view.where), "lookalike.csv", "text/csv",
-            icon=":material/table:", width="stretch", on_click="ignore", key="csv",
-        )  # fmt: skip
+            "Table (CSV)",
+            lambda: export.to_csv(list(answers.values()), view.query, view.where),
+            "lookalike.csv",
+            "text/csv",
+            icon=":material/table:",
+            width="stretch",
+            on_click="ignore",
+            key="csv",
+        )
         st.download_button(
-            "Picture (PNG)", lambda: _png(view, answers), "lookalike.png", "image/png",
-            icon=":material/image:", width="stretch", on_click="ignore", key="png",
-        )  # fmt: skip
+            "Picture (PNG)",
+            lambda: _png(view, answers),
+            "lookalike.png",
+            "image/png",
+            icon=":material/image:",
+            width="stretch",
+            on_click="ignore",
+            key="png",
+        )
 
 
 def _png(view: View, answers: dict[str, Answer]) -> bytes:
@@ -29,4 +42,6 @@ def _png(view: View, answers: dict[str, Answer]) -> bytes:
     titles = [cached.encoder_row(encoder)["title"] or encoder for encoder in answers]
     data = uploads.read(name) if kind == "up" else None
     item = name if kind == "item" else None
-    return export.to_png(cached.dataset(view.dataset), list(answers.values()), titles, item, data, view.where)
+    return export.to_png(
+        cached.dataset(view.dataset), list(answers.values()), titles, item, data, view.where
+    )

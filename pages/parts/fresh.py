@@ -1,4 +1,5 @@
-"""A value that is slow to make: kept, and made again in the background once it is old, so that no visitor waits for it twice."""
+"""A value that is slow to make: kept, and made again in the background once it is old, so that no
+visitor waits for it twice."""
 
 from __future__ import annotations
 
@@ -9,11 +10,13 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 QUICK_S = 0.1
-"""So long a caller waits for the next value: what is made within this is never older than it should be."""
+"""So long a caller waits for the next value: what is made within this is never older than it should
+be."""
 
 
 class Fresh(Generic[T]):
-    """``make()`` is called at once, then again whenever :meth:`get` finds the value older than ``ttl`` seconds.
+    """``make()`` is called at once, then again whenever :meth:`get` finds the value older than
+    ``ttl`` seconds.
 
     Raises:
         UserError: whatever ``make`` raises, from the constructor and from :meth:`get`.
@@ -25,8 +28,13 @@ class Fresh(Generic[T]):
         self._remake()
 
     def get(self) -> T:
-        """The value; an old one that takes long to make is returned once more while a thread makes the next."""
-        if not self._failed and time.monotonic() - self._made > self._ttl and self._lock.acquire(blocking=False):
+        """The value; an old one that takes long to make is returned once more while a thread makes
+        the next."""
+        if (
+            not self._failed
+            and time.monotonic() - self._made > self._ttl
+            and self._lock.acquire(blocking=False)
+        ):
             worker = threading.Thread(target=self._in_background, daemon=True)
             worker.start()
             worker.join(QUICK_S)

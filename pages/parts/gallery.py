@@ -24,8 +24,12 @@ def choose(view: View) -> None:
     """A window over the page; a click on a picture makes it the query and closes it."""
     version, found = cached.version(view.dataset), cached.dataset(view.dataset)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        words = st.text_input("Search", placeholder="A word of the name, class or attributes", key="gallery_words")
-        kind = st.selectbox("Class", [EVERY, *cached.classes(view.dataset, version)], key="gallery_class")
+        words = st.text_input(
+            "Search", placeholder="A word of the name, class or attributes", key="gallery_words"
+        )
+        kind = st.selectbox(
+            "Class", [EVERY, *cached.classes(view.dataset, version)], key="gallery_class"
+        )
     ids = cached.matching(view.dataset, version, words, "" if kind == EVERY else kind)
     if not ids:
         note("No picture matches.", "Use fewer words, or another class.")
@@ -34,10 +38,17 @@ def choose(view: View) -> None:
     shown = ids[page * PAGE : (page + 1) * PAGE]
     names = {id: name_of(found, id) for id in shown}
     items = [
-        {"id": id, "uri": cached.thumbnail(view.dataset, version, id), "alt": f"{name} ({id})", "caption": name}
+        {
+            "id": id,
+            "uri": cached.thumbnail(view.dataset, version, id),
+            "alt": f"{name} ({id})",
+            "caption": name,
+        }
         for id, name in names.items()
     ]
-    picked = components.picture_grid(items, "Pictures of the gallery", "gallery_grid", side=92, selected=view.query[5:])
+    picked = components.picture_grid(
+        items, "Pictures of the gallery", "gallery_grid", side=92, selected=view.query[5:]
+    )
     if picked and picked in found.rows:
         link.ask(f"item:{picked}")
         st.rerun()

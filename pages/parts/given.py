@@ -1,4 +1,5 @@
-"""What a link says, checked: each parameter becomes a value that can be shown, else the default and a remark."""
+"""What a link says, checked: each parameter becomes a value that can be shown, else the default and
+a remark."""
 
 from __future__ import annotations
 
@@ -28,12 +29,16 @@ def first_query(locator: str) -> str:
 def opening(locator: str) -> list[str]:
     """The encoders that a data set opens with: those that are built for it, the best first.
 
-    The embedded gallery has three that tell most beside one another; they also stand, with an offer to build them, where
-    nothing is built yet.
+    The embedded gallery has three that tell most beside one another; they also stand, with an offer
+    to build them, where nothing is built yet.
     """
     known = [row["name"] for row in cached.encoder_rows()]
     first = [name for name in FIRST_ENCODERS if name in known] or known[:3]
-    built = [] if locator == FIRST_DATASET else cached.built_best_first(locator, cached.version(locator))
+    built = (
+        []
+        if locator == FIRST_DATASET
+        else cached.built_best_first(locator, cached.version(locator))
+    )
     return built[:MAX_OPENING] or first
 
 
@@ -42,9 +47,13 @@ def dataset(params: Mapping[str, str], remarks: list[str]) -> str:
     there = ready()
     if given in there:
         return given
-    if len(named := [locator for locator, name in there.items() if name == given]) == 1:  # as the command line lists it
+    if (
+        len(named := [locator for locator, name in there.items() if name == given]) == 1
+    ):  # as the command line lists it
         return named[0]
-    remarks.append(f"The data set {short(given)!r} is not ready in this library. Showing the catalogue.")
+    remarks.append(
+        f"The data set {short(given)!r} is not ready in this library. Showing the catalogue."
+    )
     return FIRST_DATASET
 
 
@@ -67,12 +76,16 @@ def encoders(params: Mapping[str, str], locator: str, remarks: list[str]) -> lis
 
 
 def index(params: Mapping[str, str], remarks: list[str]) -> str:
-    """An index by its name, with knobs (``hnsw:efSearch=16``) or as a faiss factory string (``factory:IVF64,PQ16``)."""
+    """An index by its name, with knobs (``hnsw:efSearch=16``) or as a faiss factory string
+    (``factory:IVF64,PQ16``)."""
     given = params.get("index", FIRST_INDEX)
     try:
         return index_spec(given).text
     except UserError as error:
-        remarks.append(f"The index {short(given)!r} does not exist here. {short(error.given, 160)} Using exact search.")
+        remarks.append(
+            f"The index {short(given)!r} does not exist here. {short(error.given, 160)} Using exact"
+            " search."
+        )
         return FIRST_INDEX
 
 
@@ -80,7 +93,9 @@ def k(params: Mapping[str, str], remarks: list[str]) -> int:
     given = params.get("k", str(FIRST_K))
     if given.isascii() and given.isdigit() and len(given) < 4 and 1 <= int(given) <= MAX_K:
         return int(given)
-    remarks.append(f"The link asks for K = {short(given, 20)}; K is from 1 to {MAX_K}. Showing {FIRST_K}.")
+    remarks.append(
+        f"The link asks for K = {short(given, 20)}; K is from 1 to {MAX_K}. Showing {FIRST_K}."
+    )
     return FIRST_K
 
 
@@ -95,7 +110,10 @@ def query(params: Mapping[str, str], locator: str, remarks: list[str]) -> str:
             return given
         if kind == "item" and name in cached.dataset(locator).rows:
             return given
-        remarks.append(f"The link's query {short(given)!r} is no picture of this data set. Showing an example instead.")
+        remarks.append(
+            f"The link's query {short(given)!r} is no picture of this data set. Showing an example"
+            " instead."
+        )
     except UserError as error:
         remarks.append(f"{error} Showing an example instead.")
     return first_query(locator)

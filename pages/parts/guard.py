@@ -1,4 +1,5 @@
-"""The last line of defence: whatever goes wrong becomes a message on the page and a traceback in the server's log."""
+"""The last line of defence: whatever goes wrong becomes a message on the page and a traceback in
+the server's log."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ T = TypeVar("T")
 
 
 def guarded(call: Callable[[], T], what: str) -> T:
-    """``call()``; an error that nobody foresaw (a bug, an encoder file of the user's) becomes a UserError that names it.
+    """``call()``; an error that nobody foresaw (a bug, an encoder file of the user's) becomes a
+    UserError that names it.
 
     Streamlit's own stops and reruns are no errors and pass through.
     """
@@ -35,10 +37,13 @@ def guarded(call: Callable[[], T], what: str) -> T:
 
 
 def public(words: str) -> str:
-    """``words`` as visitors may read them: a hosted demo keeps the places on its server to itself."""
+    """``words`` as visitors may read them: a hosted demo keeps the places on its server to
+    itself."""
     if not hosted():
         return words
-    return words.replace(f" ({store.root()})", "").replace(str(store.root().absolute()), "the artifacts folder")
+    return words.replace(f" ({store.root()})", "").replace(
+        str(store.root().absolute()), "the artifacts folder"
+    )
 
 
 def run(page: Callable[[], None], name: str) -> None:

@@ -1,4 +1,5 @@
-"""The first ten seconds: an example that is already answered, what it was found in, and where to go next."""
+"""The first ten seconds: an example that is already answered, what it was found in, and where to go
+next."""
 
 from __future__ import annotations
 
@@ -26,12 +27,14 @@ DOORS = {
 
 
 def own() -> None:
-    """A wide place for a photograph of one's own; it is answered on Compare, in the embedded gallery."""
+    """A wide place for a photograph of one's own; it is answered on Compare, in the embedded
+    gallery."""
     with st.container(key="drop"):
         file = st.file_uploader(
             "Drop your own photograph here: a shoe, a cup, a watch, a chair",
-            type=[ending.lstrip(".") for ending in EXTENSIONS], key=OWN,
-        )  # fmt: skip
+            type=[ending.lstrip(".") for ending in EXTENSIONS],
+            key=OWN,
+        )
     if file is None:
         return
     try:
@@ -39,20 +42,26 @@ def own() -> None:
     except UserError as error:
         trouble(error)
         return
-    st.switch_page("pages/compare.py", query_params={"dataset": given.FIRST_DATASET, "query": query})
+    st.switch_page(
+        "pages/compare.py", query_params={"dataset": given.FIRST_DATASET, "query": query}
+    )
 
 
 def example() -> tuple[View, Gathered]:
     """The example query, answered by three encoders; the first start on a machine builds them.
 
     Returns:
-        What :func:`pages.parts.answers.finish` takes, as it was before the board was drawn: who has answered since is asked
-        once more and drawn.
+        What :func:`pages.parts.answers.finish` takes, as it was before the board was drawn: who has
+        answered since is asked once more and drawn.
     """
     version = cached.version(given.FIRST_DATASET)
     names = tuple(given.opening(given.FIRST_DATASET))
-    view = View(given.FIRST_DATASET, given.first_query(given.FIRST_DATASET), names, given.FIRST_INDEX, ROWS)
-    missing = [name for name in names if not cached.built(view.dataset, version, name) and _offline(name)]
+    view = View(
+        given.FIRST_DATASET, given.first_query(given.FIRST_DATASET), names, given.FIRST_INDEX, ROWS
+    )
+    missing = [
+        name for name in names if not cached.built(view.dataset, version, name) and _offline(name)
+    ]
     if missing and not any(builds.ended(view.dataset, name) for name in missing):
         builds.start(view.dataset, missing)
     gathered = answers.gather(view)
@@ -61,7 +70,9 @@ def example() -> tuple[View, Gathered]:
     with asked:
         _asked(view, version)
     with board:
-        st.fragment(_answer, run_every=1.0 if missing or gathered.busy else None)(view, bool(missing))
+        st.fragment(_answer, run_every=1.0 if missing or gathered.busy else None)(
+            view, bool(missing)
+        )
     return view, gathered
 
 
@@ -76,11 +87,14 @@ def _asked(view: View, version: str) -> None:
     st.html(f'<figure class="ll-query"><img src="{uri}" alt="The example query"></figure>')
     heading("One picture, three ways to look at it")
     quiet(
-        "Each column is one encoder's answer to the picture above, nearest first. A solid edge is the same product seen "
-        "from another side, a dashed edge another product of its category. Click any picture to search with it."
+        "Each column is one encoder's answer to the picture above, nearest first. A solid edge is"
+        " the same product seen from another side, a dashed edge another product of its category."
+        " Click any picture to search with it."
     )
     if st.button("Open in Compare", width="stretch", key="to_compare"):
-        st.switch_page("pages/compare.py", query_params={"dataset": view.dataset, "query": view.query})
+        st.switch_page(
+            "pages/compare.py", query_params={"dataset": view.dataset, "query": view.query}
+        )
 
 
 def _answer(view: View, was_missing: bool) -> None:
@@ -88,7 +102,9 @@ def _answer(view: View, was_missing: bool) -> None:
     picked, action = answers.draw(view, gathered, "example")
     key.under_board(gathered.answers.values())
     if picked:
-        st.switch_page("pages/compare.py", query_params={"dataset": view.dataset, "query": f"item:{picked}"})
+        st.switch_page(
+            "pages/compare.py", query_params={"dataset": view.dataset, "query": f"item:{picked}"}
+        )
     if action:
         answers.act(view, action)
         st.rerun()
@@ -107,15 +123,28 @@ def gallery() -> None:
     heading("What is in the gallery")
     products = len({item.instance for item in found.items})
     sides = len(found.items) // products
-    text(f"{len(found.items):,} pictures of {products} invented products in {len(kinds)} categories, each from {sides} sides.")
-    quiet("They are rendered, not photographed: backgrounds are cleaner than in people's photographs, so scores are higher here.")
+    text(
+        f"{len(found.items):,} pictures of {products} invented products in {len(kinds)} categories,"
+        f" each from {sides} sides."
+    )
+    quiet(
+        "They are rendered, not photographed: backgrounds are cleaner than in people's photographs,"
+        " so scores are higher here."
+    )
     items = [
-        {"id": id, "uri": cached.thumbnail(given.FIRST_DATASET, version, id), "alt": f"Search with {id}", "caption": kind}
+        {
+            "id": id,
+            "uri": cached.thumbnail(given.FIRST_DATASET, version, id),
+            "alt": f"Search with {id}",
+            "caption": kind,
+        }
         for kind, id in cached.one_of_each(given.FIRST_DATASET, version).items()
     ]
     picked = components.picture_grid(items, "One picture of each category", "home_gallery", side=92)
     if picked and picked in found.rows:
-        st.switch_page("pages/compare.py", query_params={"dataset": found.name, "query": f"item:{picked}"})
+        st.switch_page(
+            "pages/compare.py", query_params={"dataset": found.name, "query": f"item:{picked}"}
+        )
 
 
 def doors() -> None:
@@ -127,5 +156,3 @@ def doors() -> None:
                 with st.container(key=f"panel_door_{name.lower().replace(' ', '_')}", gap=None):
                     st.page_link(path, label=name, icon=icon)
                     quiet(DOORS[name])
-
-

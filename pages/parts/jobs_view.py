@@ -29,10 +29,18 @@ def _jobs(was_running: bool) -> None:
         st.rerun()
     for job in active:
         counting = not job.total and job.arguments[0] == "build"
-        about = "Counting what is to do. Finished parts of an earlier build are kept." if counting else ""
+        about = (
+            "Counting what is to do. Finished parts of an earlier build are kept."
+            if counting
+            else ""
+        )
         watching.bar(job, job.id, about=about)
-    latest = {job.title: job for job in reversed(cached.recent_jobs())}  # of one thing tried several times, the last try
-    over = [job for job in latest.values() if not job.active and time.time() - job.updated < RECENT_S]
+    latest = {
+        job.title: job for job in reversed(cached.recent_jobs())
+    }  # of one thing tried several times, the last try
+    over = [
+        job for job in latest.values() if not job.active and time.time() - job.updated < RECENT_S
+    ]
     for job in sorted(over, key=lambda job: -job.updated)[:RECENT]:
         _ended(job)
 
@@ -43,6 +51,12 @@ def _ended(job: JobStatus) -> None:
     made = builds.what(job) if job.state == "done" else {}
     with st.container(key=f"job_over_{job.id}", horizontal=True, vertical_alignment="center"):
         note(f"{ENDS[job.state]}: {job.title}.", words.strip(), TONES[job.state])
-        ready = made and any(row["locator"] == made["dataset"] for row in cached.dataset_rows() if row["state"] == "ready")
-        if ready and st.button("Compare", key=f"compare_{job.id}", help="Search with what was built"):
+        ready = made and any(
+            row["locator"] == made["dataset"]
+            for row in cached.dataset_rows()
+            if row["state"] == "ready"
+        )
+        if ready and st.button(
+            "Compare", key=f"compare_{job.id}", help="Search with what was built"
+        ):
             st.switch_page("pages/compare.py", query_params=made)

@@ -21,25 +21,35 @@ LETTERS = "<span><b><span>A</span></b>shared hit</span>"
 UNKNOWN = "<span>This query has no label, so right and wrong are not known.</span>"
 LEFT_OUT = "<span>The query, chosen from this gallery, is left out of its own answer</span>"
 BARS = (
-    "<span>Bars: how close for this encoder, from random pairs (empty) to true neighbours (full); the notch is where true "
-    "neighbours usually lie. Scores of different encoders can\u2019t be compared.</span>"
+    "<span>Bars: how close for this encoder, from random pairs (empty) to true neighbours (full);"
+    " the notch is where true neighbours usually lie. Scores of different encoders can\u2019t be"
+    " compared.</span>"
 )
 
 
 def under_board(answers: Collection[Answer]) -> None:
-    """Edges where something is known, letters where there are several columns to share a picture."""
+    """Edges where something is known, letters where there are several columns to share a
+    picture."""
     if not answers:
         return
     seen = {hit.verdict for answer in answers for hit in answer.hits}
     edges = "".join(words for verdict, words in EDGES.items() if verdict in seen) or UNKNOWN
     left_out = LEFT_OUT if any(answer.left_out is not None for answer in answers) else ""
-    st.html(f'<div class="ll-key">{edges}{LETTERS if len(answers) > 1 else ""}{left_out}{BARS}{times(answers)}</div>')
+    st.html(
+        f'<div class="ll-key">{edges}{LETTERS if len(answers) > 1 else ""}'
+        f"{left_out}{BARS}{times(answers)}</div>"
+    )
 
 
 def times(answers: Collection[Answer]) -> str:
-    """How the times in the columns were taken, and the one that they share: the picture is decoded once for all of them."""
+    """How the times in the columns were taken, and the one that they share: the picture is decoded
+    once for all of them."""
     runs = {answer.runs for answer in answers}
     medians = f"Times: median of {max(runs)} runs{' unless marked' if 1 in runs else ''}"
     decoded = " + ".join(milliseconds(spent) for spent in decode_ms(list(answers)))
     shared = f"Picture decoded once for all: {decoded} (first run)" if decoded else ""
-    return "".join(f"<span>{words}</span>" for words in ("Times: first run" if runs == {1} else medians, shared) if words)
+    return "".join(
+        f"<span>{words}</span>"
+        for words in ("Times: first run" if runs == {1} else medians, shared)
+        if words
+    )

@@ -15,16 +15,27 @@ ZIP_MB, HOSTED_ZIP_MB = 1024, 200
 
 
 def panel() -> None:
-    """Two ways to add. A hosted demo has only the zip: paths of its server are not shown to visitors."""
+    """Two ways to add. A hosted demo has only the zip: paths of its server are not shown to
+    visitors."""
     caption("Add pictures")
     if not hosted():
         with st.form("add_place", border=False):
             st.text_input("Path on this machine", placeholder="~/Pictures", key=PATH)
-            quiet("A folder (class/, split/class/, category/instance/), a zip, a CSV manifest or Parquet. Nothing is copied.")
+            quiet(
+                "A folder (class/, split/class/, category/instance/), a zip, a CSV manifest or"
+                " Parquet. Nothing is copied."
+            )
             st.form_submit_button("Add", key="add", width="stretch", on_click=_typed)
     field = f"add_zip_{st.session_state.setdefault(ROUND, 0)}"
     limit = HOSTED_ZIP_MB if hosted() else ZIP_MB
-    st.file_uploader("A zip of such a folder", type=["zip"], key=field, max_upload_size=limit, on_change=_uploaded, args=(field,))
+    st.file_uploader(
+        "A zip of such a folder",
+        type=["zip"],
+        key=field,
+        max_upload_size=limit,
+        on_change=_uploaded,
+        args=(field,),
+    )
     _outcome()
 
 
@@ -64,5 +75,8 @@ def _outcome() -> None:
         if row and row["state"] == "ready":
             over = f", {row['skipped']:,} passed over" if row["skipped"] else ""
             over += f", {count(len(row['remarks']), 'remark')}" if row["remarks"] else ""
-            words = f"{count(row['pictures'], 'picture')}{over}. Build an encoder for it to search in it."
+            words = (
+                f"{count(row['pictures'], 'picture')}{over}. Build an encoder for it to search"
+                " in it."
+            )
             note(f"Added {row['title']}:", words, "good")

@@ -13,8 +13,8 @@ from pages.parts.words import caption, facts, note, quiet, size, trouble
 DATASET, ENCODERS, INDEX = "keep_build_dataset", "keep_build_encoders", "keep_build_index"
 CONTENT = "keep_build_content"
 CONTENT_HELP = (
-    "A build goes by the size and time of each file. This reads every file and encodes those again whose content has changed "
-    "while size and time stayed the same."
+    "A build goes by the size and time of each file. This reads every file and encodes those again"
+    " whose content has changed while size and time stayed the same."
 )
 
 
@@ -24,10 +24,16 @@ def panel() -> None:
     sets = {row["locator"]: row for row in cached.dataset_rows() if row["state"] == "ready"}
     if st.session_state.get(DATASET) not in sets:
         st.session_state.pop(DATASET, None)
-    locator = st.selectbox("Data set", list(sets), key=DATASET, format_func=lambda one: sets[one]["title"])
-    chosen = [name for name in meant(st.session_state.get(ENCODERS, [])) if cached.encoder_row(name)]
+    locator = st.selectbox(
+        "Data set", list(sets), key=DATASET, format_func=lambda one: sets[one]["title"]
+    )
+    chosen = [
+        name for name in meant(st.session_state.get(ENCODERS, [])) if cached.encoder_row(name)
+    ]
     st.session_state[ENCODERS] = chosen
-    encoders = settings.encoders("Encoders", settings.with_chosen(settings.listed(), chosen), ENCODERS, [locator])
+    encoders = settings.encoders(
+        "Encoders", settings.with_chosen(settings.listed(), chosen), ENCODERS, [locator]
+    )
     indexes = {row["name"]: row["title"] or row["name"] for row in cached.index_rows()}
     if st.session_state.get(INDEX) not in indexes:
         st.session_state[INDEX] = given.FIRST_INDEX
@@ -42,7 +48,10 @@ def _offer(locator: str, encoders: list[str], index: str) -> None:
     version = cached.version(locator)
     try:
         costs = [
-            guarded(lambda n=name: cached.estimate(locator, version, n, probe=True), f"The estimate for {name}")
+            guarded(
+                lambda n=name: cached.estimate(locator, version, n, probe=True),
+                f"The estimate for {name}",
+            )
             for name in encoders
         ]
     except UserError as error:
@@ -57,14 +66,32 @@ def _offer(locator: str, encoders: list[str], index: str) -> None:
     facts(
         [
             ("To encode", f"{todo:,} of {costs[0].pictures:,}"),
-            ("Time", builds.about(sum(known)) if known and todo else "not known yet" if todo else "none"),
+            (
+                "Time",
+                builds.about(sum(known)) if known and todo else "not known yet" if todo else "none",
+            ),
             ("Memory", size(max(cost.ram_bytes for cost in costs))),
             ("Disk", size(sum(cost.disk_bytes for cost in costs))),
-            ("Download", size(sum(cost.download_bytes for cost in costs)) if any(c.download_bytes for c in costs) else "none"),
+            (
+                "Download",
+                (
+                    size(sum(cost.download_bytes for cost in costs))
+                    if any(c.download_bytes for c in costs)
+                    else "none"
+                ),
+            ),
         ]
     )
     check = st.checkbox("Check file contents first", key=CONTENT, help=CONTENT_HELP)
-    label = "Being built" if running else "Build" if todo else "Check contents" if check else "Already built"
+    label = (
+        "Being built"
+        if running
+        else "Build"
+        if todo
+        else "Check contents"
+        if check
+        else "Already built"
+    )
     idle = bool(missing or running or not (todo or check))
     if st.button(label, type="primary", width="stretch", disabled=idle, key="build"):
         try:

@@ -11,13 +11,27 @@ from pages.parts.shell import hosted
 from pages.parts.words import quiet, table, trouble
 
 CHOICE, OUTCOME = "layout_choice", "layout_outcome"
-COLUMNS = {"picture": "Picture", "label": "Class", "split": "Split", "category": "Category", "instance": "Object"}
-HELP = "One word for each level of folders; * ignores a level. Relevance goes by class, or by category and object."
+COLUMNS = {
+    "picture": "Picture",
+    "label": "Class",
+    "split": "Split",
+    "category": "Category",
+    "instance": "Object",
+}
+HELP = (
+    "One word for each level of folders; * ignores a level. Relevance goes by class, or by category"
+    " and object."
+)
 
 
 def offer(row: dict, number: int) -> None:
-    """The button of one data set, where its labels come from folders. A demo's visitors don't change them for one another."""
-    if row["layout"] and not hosted() and st.button("Labels", key=f"labels_{number}", help="How the folders are read as labels"):
+    """The button of one data set, where its labels come from folders. A demo's visitors don't
+    change them for one another."""
+    if (
+        row["layout"]
+        and not hosted()
+        and st.button("Labels", key=f"labels_{number}", help="How the folders are read as labels")
+    ):
         _labels(row)
 
 
@@ -30,12 +44,33 @@ def _labels(row: dict) -> None:
         return
     if told is None:
         return
-    shown = [name for name in COLUMNS if name == "picture" or any(one[name] for one in told["examples"])]
-    quiet(f"Folders of {row['title']} are read as {told['layout']}{', by your choice' if told['chosen'] else ''}.")
-    table([COLUMNS[name] for name in shown], [[one[name] for name in shown] for one in told["examples"]])
+    shown = [
+        name for name in COLUMNS if name == "picture" or any(one[name] for one in told["examples"])
+    ]
+    quiet(
+        f"Folders of {row['title']} are read as"
+        f" {told['layout']}{', by your choice' if told['chosen'] else ''}."
+    )
+    table(
+        [COLUMNS[name] for name in shown],
+        [[one[name] for name in shown] for one in told["examples"]],
+    )
     index = told["choices"].index(told["layout"])
-    st.selectbox("Read the folders as", told["choices"], index, key=CHOICE, help=HELP, accept_new_options=True)
-    used = st.button("Use it", key="layout_use", type="primary", on_click=_use, args=(row["locator"], told["found"]))
+    st.selectbox(
+        "Read the folders as",
+        told["choices"],
+        index,
+        key=CHOICE,
+        help=HELP,
+        accept_new_options=True,
+    )
+    used = st.button(
+        "Use it",
+        key="layout_use",
+        type="primary",
+        on_click=_use,
+        args=(row["locator"], told["found"]),
+    )
     wrong = st.session_state.pop(OUTCOME, None)
     if wrong is not None:
         trouble(wrong)

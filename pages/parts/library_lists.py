@@ -10,7 +10,11 @@ from pages.parts import builds, cached, downloads, library_layout, link, setting
 from pages.parts.shell import hosted
 from pages.parts.words import count, quiet, row_html, size, table
 
-STATES = {"ready": ("ready", ""), "download": ("needs download", "plain"), "unavailable": ("not available", "plain")}
+STATES = {
+    "ready": ("ready", ""),
+    "download": ("needs download", "plain"),
+    "unavailable": ("not available", "plain"),
+}
 MAX_SKIPPED = 500
 
 
@@ -39,7 +43,10 @@ def _dataset(row: dict, number: int) -> None:
 
 def _actions(row: dict, number: int) -> None:
     ready = row["state"] == "ready"
-    skipped, remarks = cached.skipped(row["locator"]) if ready else row["skipped"], len(row["remarks"])
+    skipped, remarks = (
+        cached.skipped(row["locator"]) if ready else row["skipped"],
+        len(row["remarks"]),
+    )
     told = [f"{skipped:,} passed over"] * bool(skipped) + [count(remarks, "remark")] * bool(remarks)
     if told and st.button(", ".join(told), key=f"skipped_{number}"):
         _skipped(row)
@@ -69,7 +76,8 @@ def _contents(row: dict) -> str:
 
 @st.dialog("Skipped files", width="large")
 def _skipped(row: dict) -> None:
-    """Everything that could not be used, with the reason, and what was used, but not as it stands."""
+    """Everything that could not be used, with the reason, and what was used, but not as it
+    stands."""
     try:
         found = library.skipped_rows(row["locator"])
     except UserError as error:
@@ -86,7 +94,10 @@ def _passed_over(title: str, found: list[dict]) -> None:
     quiet(f"{count(len(found), 'file')} of {title} could not be used. Everything else is searched.")
     reasons = passed_over.reasons(found)
     if 1 < len(reasons) < len(found):
-        table(["How often", "Why"], [[f"{number:,}", reason] for reason, number in reasons[:MAX_SKIPPED]])
+        table(
+            ["How often", "Why"],
+            [[f"{number:,}", reason] for reason, number in reasons[:MAX_SKIPPED]],
+        )
     table(["File", "Why"], [[one["picture"], one["reason"]] for one in found[:MAX_SKIPPED]])
     if len(found) > MAX_SKIPPED:
         quiet(f"The first {MAX_SKIPPED} of {len(found):,} are shown, rare reasons first.")
@@ -95,11 +106,16 @@ def _passed_over(title: str, found: list[dict]) -> None:
 def _state(row: dict) -> tuple[str, str]:
     """The tag of a row with its size where it has to be fetched, and the tag's tone."""
     words, tone = STATES[row["state"]]
-    return (f"{words} · {size(row['bytes'])}" if row["state"] == "download" and row.get("bytes") else words), tone
+    return (
+        f"{words} · {size(row['bytes'])}"
+        if row["state"] == "download" and row.get("bytes")
+        else words
+    ), tone
 
 
 def _about(row: dict) -> str:
-    """What it does, and why it can't be used where it can't; places on the server are not for visitors."""
+    """What it does, and why it can't be used where it can't; places on the server are not for
+    visitors."""
     detail = row["detail"] if row["state"] == "unavailable" and not hosted() else ""
     if own := cached.own_vectors().get(row["name"]):
         return f"{row['about']} {own}"
@@ -107,15 +123,28 @@ def _about(row: dict) -> str:
 
 
 def encoders() -> None:
-    """Every encoder: what it looks at, whether it can be used now, and what to do where it can't."""
-    order = sorted(cached.encoder_rows(), key=lambda row: (row["state"] != "ready", settings.ORDER.get(row["tier"], 9)))
+    """Every encoder: what it looks at, whether it can be used now, and what to do where it
+    can't."""
+    order = sorted(
+        cached.encoder_rows(),
+        key=lambda row: (row["state"] != "ready", settings.ORDER.get(row["tier"], 9)),
+    )
     for number, row in enumerate(order):
-        with st.container(key=f"row_encoder_{number}", horizontal=True, vertical_alignment="center"):
-            what = " · ".join(part for part in (row["family"], f"{row['dim']}-d" if row["dim"] else "", row["name"]) if part)
+        with st.container(
+            key=f"row_encoder_{number}", horizontal=True, vertical_alignment="center"
+        ):
+            what = " · ".join(
+                part
+                for part in (row["family"], f"{row['dim']}-d" if row["dim"] else "", row["name"])
+                if part
+            )
             row_html(row["title"], what, *_state(row), more=_about(row))
             if row["state"] == "download":
                 with st.container(key=f"fetch_encoder_{number}"):
                     downloads.offer("encoder", row)
-    quiet(f"Any other timm model works too: type its name where encoders are chosen, for example {link.EXAMPLE_TIMM}.")
+    quiet(
+        "Any other timm model works too: type its name where encoders are chosen, for example"
+        f" {link.EXAMPLE_TIMM}."
+    )
     if any(row["state"] == "download" for row in order) and not hosted():
         quiet("Without a network, Download says which file to put where.")

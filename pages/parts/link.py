@@ -1,4 +1,5 @@
-"""The view of Compare and its link: each restores the other. A forged link gives a remark and the default, never an error."""
+"""The view of Compare and its link: each restores the other. A forged link gives a remark and the
+default, never an error."""
 
 from __future__ import annotations
 
@@ -18,14 +19,25 @@ SIZE, HIDDEN, PINNED, WISH = "board_size", "board_hidden", "board_pinned", "boar
 SIZES, FIRST_SIZE = ("S", "M", "L"), "M"
 EXAMPLE_TIMM = "convnext_nano.in12k_ft_in1k"
 MAX_TRAIL = 50
-PARAMS = ("dataset", "query", "encoders", "index", "k", part.PARAM, "size", "hide", "pin", *crop.PARAMS)
+PARAMS = (
+    "dataset",
+    "query",
+    "encoders",
+    "index",
+    "k",
+    part.PARAM,
+    "size",
+    "hide",
+    "pin",
+    *crop.PARAMS,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Everything that a link holds. ``query`` is ``item:<id>`` or ``up:<token>``; ``where`` the part that is searched; ``size``
-    that of the pictures; of the encoders some may be ``hidden`` and one ``pinned`` at the left; ``box`` is the part of the
-    query that is searched with."""
+    """Everything that a link holds. ``query`` is ``item:<id>`` or ``up:<token>``; ``where`` the
+    part that is searched; ``size`` that of the pictures; of the encoders some may be ``hidden`` and
+    one ``pinned`` at the left; ``box`` is the part of the query that is searched with."""
 
     dataset: str
     query: str
@@ -46,9 +58,11 @@ class View:
 
 
 def restore() -> None:
-    """Put a link that was opened (or gone back to) into the session; keep what is there where there is no link.
+    """Put a link that was opened (or gone back to) into the session; keep what is there where there
+    is no link.
 
-    Without a link a page opens with what this session has just built, where the view does not hold that already.
+    Without a link a page opens with what this session has just built, where the view does not hold
+    that already.
     """
     params = {name: st.query_params[name] for name in PARAMS if name in st.query_params}
     if not params:
@@ -84,7 +98,8 @@ def _not_shown(built: Mapping[str, str]) -> dict[str, str]:
 
 
 def _heal() -> None:
-    """What was chosen may be gone: a data set removed on the Library page, a name typed that nothing answers to."""
+    """What was chosen may be gone: a data set removed on the Library page, a name typed that
+    nothing answers to."""
     state, remarks = st.session_state, []
     if state[DATASET] not in given.ready():
         state[DATASET] = given.dataset({"dataset": state[DATASET]}, remarks)
@@ -107,25 +122,44 @@ def current() -> View:
     hidden = tuple(name for name in chosen if name in state[HIDDEN])
     pinned = state[PINNED] if state[PINNED] in chosen else ""
     return View(
-        state[DATASET], state[QUERY], chosen, state[INDEX], int(state[K]), part.where(), state[SIZE],
-        hidden if len(hidden) < len(chosen) else (), pinned, crop.box(),
-    )  # fmt: skip
+        state[DATASET],
+        state[QUERY],
+        chosen,
+        state[INDEX],
+        int(state[K]),
+        part.where(),
+        state[SIZE],
+        hidden if len(hidden) < len(chosen) else (),
+        pinned,
+        crop.box(),
+    )
 
 
 def written(view: View) -> dict[str, str]:
-    """A view as parameters of a link: a part of the gallery and the looks of the board only where they were chosen. What is
-    Compare's alone, the box of the query, :func:`publish` adds."""
+    """A view as parameters of a link: a part of the gallery and the looks of the board only where
+    they were chosen. What is Compare's alone, the box of the query, :func:`publish` adds."""
     params = {
-        "dataset": view.dataset, "query": view.query, "encoders": ",".join(view.encoders), "index": view.index, "k": str(view.k),
-    }  # fmt: skip
+        "dataset": view.dataset,
+        "query": view.query,
+        "encoders": ",".join(view.encoders),
+        "index": view.index,
+        "k": str(view.k),
+    }
     size = "" if view.size == FIRST_SIZE else view.size
-    chosen = {part.PARAM: "".join(view.where), "size": size, "hide": ",".join(view.hidden), "pin": view.pinned}
+    chosen = {
+        part.PARAM: "".join(view.where),
+        "size": size,
+        "hide": ",".join(view.hidden),
+        "pin": view.pinned,
+    }
     return params | {name: value for name, value in chosen.items() if value}
 
 
 def wish(action: str) -> bool:
-    """Note what the board asks of the view (``size:L``, ``hide:NAME``, ``show:NAME``, ``pin:NAME``, ``order:NAME,NAME``) for the
-    next run: the list of encoders has been drawn in this one. Returns whether it was such a wish."""
+    """Note what the board asks of the view (``size:L``, ``hide:NAME``, ``show:NAME``, ``pin:NAME``,
+    ``order:NAME,NAME``) for the next run: the list of encoders has been drawn in this one. Returns
+    whether it was such a wish.
+    """
     verb = action.partition(":")[0]
     if verb in _WISHES:
         st.session_state[WISH] = [*st.session_state.get(WISH, []), action]
@@ -141,7 +175,9 @@ def _rearrange() -> None:
 def _order(names: str) -> None:
     """The columns in this order, those that are hidden after them."""
     state, wanted = st.session_state, split_names(names)
-    state[ENCODERS] = sorted(state[ENCODERS], key=lambda name: wanted.index(name) if name in wanted else len(wanted))
+    state[ENCODERS] = sorted(
+        state[ENCODERS], key=lambda name: wanted.index(name) if name in wanted else len(wanted)
+    )
     if wanted and wanted[0] != state[PINNED]:
         state[PINNED] = ""
 
@@ -169,9 +205,14 @@ def _look(params: Mapping[str, str], remarks: list[str]) -> None:
     """Size, hidden and pinned columns of a link."""
     state, size = st.session_state, params.get("size", FIRST_SIZE)
     if size not in SIZES:
-        remarks.append(f"Pictures are shown in the sizes {', '.join(SIZES)}; the link asks for {short(size, 20)}.")
+        remarks.append(
+            f"Pictures are shown in the sizes {', '.join(SIZES)}; the link asks for"
+            f" {short(size, 20)}."
+        )
     _resize(size)
-    state[HIDDEN] = [name for name in split_names(params.get("hide", "")) if name in state[ENCODERS]]
+    state[HIDDEN] = [
+        name for name in split_names(params.get("hide", "")) if name in state[ENCODERS]
+    ]
     state[PINNED] = params.get("pin", "") if params.get("pin", "") in state[ENCODERS] else ""
 
 
@@ -204,7 +245,8 @@ def back() -> None:
 
 
 def dataset_changed() -> None:
-    """Another data set opens with its own encoders. A picture of the old one is no query in it; an uploaded one still is."""
+    """Another data set opens with its own encoders. A picture of the old one is no query in it; an
+    uploaded one still is."""
     state = st.session_state
     state[ENCODERS] = given.opening(state[DATASET])
     if state[QUERY].startswith("item:"):

@@ -1,9 +1,11 @@
-"""One colour and one mark for each encoder, from its name, the same on every page; charts on the page's own paper and ink.
+"""One colour and one mark for each encoder, from its name, the same on every page; charts on the
+page's own paper and ink.
 
-Fourteen colours, the first eight those of Okabe and Ito, chosen so that people with and without colour blindness can tell them
-apart on light and dark paper; ten marks. What is listed has a pair of its own below, and no two encoders that work offline
-share even a colour. Any other name gets the pair that its hash says, or the next free one, so colour is never the only sign
-and no two encoders on a page look alike.
+Fourteen colours, the first eight those of Okabe and Ito, chosen so that people with and without
+colour blindness can tell them apart on light and dark paper; ten marks. What is listed has a pair
+of its own below, and no two encoders that work offline share even a colour. Any other name gets the
+pair that its hash says, or the next free one, so colour is never the only sign and no two encoders
+on a page look alike.
 """
 
 from __future__ import annotations
@@ -18,9 +20,21 @@ import streamlit as st
 from pages.parts import cached
 
 COLOURS = (
-    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#B5A300", "#8A8A86",
-    "#6A3DE8", "#C8283F", "#88AA55", "#B03A84", "#8F623A", "#6677FF",
-)  # fmt: skip
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#D55E00",
+    "#B5A300",
+    "#8A8A86",
+    "#6A3DE8",
+    "#C8283F",
+    "#88AA55",
+    "#B03A84",
+    "#8F623A",
+    "#6677FF",
+)
 MARKS = {
     "circle": "M6 .8a5.2 5.2 0 1 0 0 10.4a5.2 5.2 0 1 0 0-10.4z",
     "diamond": "M6 0L12 6L6 12L0 6z",
@@ -35,25 +49,64 @@ MARKS = {
 }
 """Name in a chart -> outline in a square of 12, for the components."""
 OFFLINE = (
-    "tf_efficientnet_lite0.in1k", "triplet.lookalike", "hog.8x8", "hsv.12x4x4", "tiny.16x16", "siamese.lookalike",
-    "autoencoder.lookalike", "phash.16x16", "sift.vlad32", "resnet.lookalike", "dhash.16x16", "vgg.lookalike",
-    "tf_efficientnet_lite2.in1k", "vit.lookalike",
-)  # fmt: skip
-"""What works offline, in the order of ``COLOURS``: each a colour of its own. Never reorder: people know them by it."""
+    "tf_efficientnet_lite0.in1k",
+    "triplet.lookalike",
+    "hog.8x8",
+    "hsv.12x4x4",
+    "tiny.16x16",
+    "siamese.lookalike",
+    "autoencoder.lookalike",
+    "phash.16x16",
+    "sift.vlad32",
+    "resnet.lookalike",
+    "dhash.16x16",
+    "vgg.lookalike",
+    "tf_efficientnet_lite2.in1k",
+    "vit.lookalike",
+)
+"""What works offline, in the order of ``COLOURS``: each a colour of its own. Never reorder: people
+know them by it."""
 DOWNLOADED = (
-    "resnet50.tv_in1k", "vgg16.tv_in1k", "vit_base_patch16_224.augreg2_in21k_ft_in1k", "vit_small_patch14_dinov2.lvd142m",
-    "vit_base_patch16_clip_224.openai", "vit_base_patch16_siglip_224.webli", "convnext_tiny.fb_in1k", "efficientnet_b0.ra_in1k",
-    "mobilenetv3_large_100.ra_in1k", "vit_small_patch14_dinov2.lvd142m:size=224", "resnet50.imagenet1k_v2",
-    "vgg16.imagenet1k_v1", "vit_b_16.imagenet1k_v1",
-)  # fmt: skip
-"""The listed networks that are fetched: the same colours with the marks that stand five places further on."""
+    "resnet50.tv_in1k",
+    "vgg16.tv_in1k",
+    "vit_base_patch16_224.augreg2_in21k_ft_in1k",
+    "vit_small_patch14_dinov2.lvd142m",
+    "vit_base_patch16_clip_224.openai",
+    "vit_base_patch16_siglip_224.webli",
+    "convnext_tiny.fb_in1k",
+    "efficientnet_b0.ra_in1k",
+    "mobilenetv3_large_100.ra_in1k",
+    "vit_small_patch14_dinov2.lvd142m:size=224",
+    "resnet50.imagenet1k_v2",
+    "vgg16.imagenet1k_v1",
+    "vit_b_16.imagenet1k_v1",
+)
+"""The listed networks that are fetched: the same colours with the marks that stand five places
+further on."""
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-LIGHT = {"ink": "#1B1B1A", "muted": "#6B6A66", "line": "#E6E4DD", "panel": "#FFFFFF", "accent": "#0F6E66", "paper": "#FAFAF7",
-         "full": "#0F6E66"}  # fmt: skip
-DARK = {"ink": "#F1F0EB", "muted": "#9C9B95", "line": "#2F3230", "panel": "#1D1F1E", "accent": "#5CC4B8", "paper": "#141514",
-        "full": "#1F8177"}  # fmt: skip
+LIGHT = {
+    "ink": "#1B1B1A",
+    "muted": "#6B6A66",
+    "line": "#E6E4DD",
+    "panel": "#FFFFFF",
+    "accent": "#0F6E66",
+    "paper": "#FAFAF7",
+    "full": "#0F6E66",
+}
+DARK = {
+    "ink": "#F1F0EB",
+    "muted": "#9C9B95",
+    "line": "#2F3230",
+    "panel": "#1D1F1E",
+    "accent": "#5CC4B8",
+    "paper": "#141514",
+    "full": "#1F8177",
+}
 """``full`` is the fullest cell of a heat map: white figures can be read on it in both."""
-FONT = "-apple-system, BlinkMacSystemFont, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
+FONT = (
+    "-apple-system, BlinkMacSystemFont, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation"
+    " Sans', sans-serif"
+)
 
 
 def ink() -> dict[str, str]:
@@ -78,20 +131,28 @@ def mark(encoder: str) -> dict[str, str]:
 def mark_html(encoder: str) -> str:
     """The mark, to stand before a name; no text, so that a reader hears the name alone."""
     drawn = mark(encoder)  # Streamlit lets no SVG through
-    return f'<i class="ll-mark" style="background:{drawn["colour"]};clip-path:path(&quot;{drawn["path"]}&quot;)"></i>'
+    return (
+        '<i class="ll-mark"'
+        f' style="background:{drawn["colour"]};clip-path:path(&quot;{drawn["path"]}&quot;)"></i>'
+    )
 
 
 def dash(encoder: str, more: int = 0) -> str:
-    """``more`` sets apart several lines of one encoder. Those with a colour of their own are drawn solid."""
+    """``more`` sets apart several lines of one encoder. Those with a colour of their own are drawn
+    solid."""
     own = 0 if encoder in OFFLINE else _slot(encoder)[1]
     return DASHES[(own + more) % len(DASHES)]
 
 
 def _slot(encoder: str) -> tuple[int, int]:
-    """Places of colour and mark. Only where two names meet in one pair does the second one's depend on the first."""
+    """Places of colour and mark. Only where two names meet in one pair does the second one's depend
+    on the first."""
     if (pinned := _pinned().get(encoder)) is not None:
         return pinned
-    there = {*(row["name"] for row in cached.encoder_rows()), *(st.session_state.get("keep_encoders") or ())}
+    there = {
+        *(row["name"] for row in cached.encoder_rows()),
+        *(st.session_state.get("keep_encoders") or ()),
+    }
     return assigned(tuple(sorted({*there, encoder} - {*_pinned()})))[encoder]
 
 
@@ -99,15 +160,20 @@ def _slot(encoder: str) -> tuple[int, int]:
 def _pinned() -> dict[str, tuple[int, int]]:
     marks = len(MARKS)
     own = {name: (place, place % marks) for place, name in enumerate(OFFLINE)}
-    return own | {name: (place, (place + marks // 2) % marks) for place, name in enumerate(DOWNLOADED)}
+    return own | {
+        name: (place, (place + marks // 2) % marks) for place, name in enumerate(DOWNLOADED)
+    }
 
 
 @functools.lru_cache(maxsize=64)
 def assigned(names: tuple[str, ...]) -> dict[str, tuple[int, int]]:
-    """A pair for each name: the one that its hash says, or the next free one; pairs come again beyond 113 names."""
+    """A pair for each name: the one that its hash says, or the next free one; pairs come again
+    beyond 113 names."""
     taken, found = set(_pinned().values()), {}
     for name in names:
-        found[name] = next((pair for pair in _wished(name) if pair not in taken), next(_wished(name)))
+        found[name] = next(
+            (pair for pair in _wished(name) if pair not in taken), next(_wished(name))
+        )
         taken.add(found[name])
     return found
 
@@ -117,7 +183,9 @@ def _wished(name: str) -> Iterator[tuple[int, int]]:
     first, marks = zlib.crc32(name.encode()), len(MARKS)
     every = len(COLOURS) * marks
     for step in range(every):
-        place = (first + step * 11) % every  # 11 has no factor in common with the count, so every pair comes once
+        place = (
+            first + step * 11
+        ) % every  # 11 has no factor in common with the count, so every pair comes once
         yield place // marks, place % marks
 
 
@@ -128,20 +196,53 @@ def title(encoder: str) -> str:
 
 
 def figure(height: int = 320, **layout: object) -> go.Figure:
-    """An empty chart in the colours of the theme: no frame, thin lines, numbers in the page's typeface."""
+    """An empty chart in the colours of the theme: no frame, thin lines, numbers in the page's
+    typeface."""
     tone = ink()
-    axis = {"gridcolor": tone["line"], "zeroline": False, "linecolor": tone["line"], "tickfont": {"color": tone["muted"]},
-            "title": {"font": {"color": tone["muted"], "size": 12.5}}, "automargin": True, "fixedrange": True}  # fmt: skip
+    axis = {
+        "gridcolor": tone["line"],
+        "zeroline": False,
+        "linecolor": tone["line"],
+        "tickfont": {"color": tone["muted"]},
+        "title": {"font": {"color": tone["muted"], "size": 12.5}},
+        "automargin": True,
+        "fixedrange": True,
+    }
     base = {
-        "height": height, "margin": {"l": 8, "r": 8, "t": 12, "b": 8}, "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)", "font": {"family": FONT, "size": 12.5, "color": tone["ink"]}, "hovermode": "closest",
-        "hoverlabel": {"bgcolor": tone["panel"], "bordercolor": tone["line"], "font": {"color": tone["ink"], "family": FONT}},
-        "legend": {"orientation": "h", "y": -0.22, "x": 0, "font": {"color": tone["muted"]}, "bgcolor": "rgba(0,0,0,0)"},
-        "showlegend": False, "xaxis": axis, "yaxis": axis,
-    }  # fmt: skip
-    return go.Figure(layout={**base, **layout})  # in one go: four updates of a figure take ten times as long
+        "height": height,
+        "margin": {"l": 8, "r": 8, "t": 12, "b": 8},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": FONT, "size": 12.5, "color": tone["ink"]},
+        "hovermode": "closest",
+        "hoverlabel": {
+            "bgcolor": tone["panel"],
+            "bordercolor": tone["line"],
+            "font": {"color": tone["ink"], "family": FONT},
+        },
+        "legend": {
+            "orientation": "h",
+            "y": -0.22,
+            "x": 0,
+            "font": {"color": tone["muted"]},
+            "bgcolor": "rgba(0,0,0,0)",
+        },
+        "showlegend": False,
+        "xaxis": axis,
+        "yaxis": axis,
+    }
+    return go.Figure(
+        layout={**base, **layout}
+    )  # in one go: four updates of a figure take ten times as long
 
 
 def draw(chart: go.Figure, key: str, alt: str) -> None:
     """Put a chart on the page, with words for those who can't see it."""
-    st.plotly_chart(chart, theme=None, key=key, alt=alt, config={"displayModeBar": False, "responsive": True}, width="stretch")
+    st.plotly_chart(
+        chart,
+        theme=None,
+        key=key,
+        alt=alt,
+        config={"displayModeBar": False, "responsive": True},
+        width="stretch",
+    )

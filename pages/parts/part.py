@@ -1,4 +1,5 @@
-"""A part of the gallery: the filter of Compare, one field and those of its values that are searched."""
+"""A part of the gallery: the filter of Compare, one field and those of its values that are
+searched."""
 
 from __future__ import annotations
 
@@ -28,13 +29,16 @@ def clear() -> None:
 
 def heal(locator: str) -> None:
     """Search the whole gallery where it holds no longer what was chosen."""
-    known = cached_part.choices(locator, cached.version(locator)).get(st.session_state.get(FIELD, WHOLE), [])
+    known = cached_part.choices(locator, cached.version(locator)).get(
+        st.session_state.get(FIELD, WHOLE), []
+    )
     if not known or not set(st.session_state[VALUES]) <= set(known):
         clear()
 
 
 def restore(params: Mapping[str, str], locator: str, remarks: list[str]) -> None:
-    """Put a link's ``category=mug|ring`` into the session; what the gallery does not hold gives a remark."""
+    """Put a link's ``category=mug|ring`` into the session; what the gallery does not hold gives a
+    remark."""
     clear()
     if not (given := params.get(PARAM, "")):
         return
@@ -56,12 +60,18 @@ def control(locator: str) -> None:
     if not known:
         return
     with st.expander("Part of the gallery", expanded=bool(where())):
-        st.selectbox("Search in", [WHOLE, *known], key=FIELD, format_func=_title, on_change=_field_changed)
+        st.selectbox(
+            "Search in", [WHOLE, *known], key=FIELD, format_func=_title, on_change=_field_changed
+        )
         if state[FIELD]:
             st.multiselect(
-                f"{_title(state[FIELD])} is", known[state[FIELD]], key=VALUES, max_selections=MOST_CHOSEN,
-                placeholder="Choose one or more", select_all=False,
-            )  # fmt: skip
+                f"{_title(state[FIELD])} is",
+                known[state[FIELD]],
+                key=VALUES,
+                max_selections=MOST_CHOSEN,
+                placeholder="Choose one or more",
+                select_all=False,
+            )
     if asked := where():
         some, every = cached_part.left(locator, version, asked)
         quiet(f"{some:,} of {every:,} pictures remain.")

@@ -20,14 +20,18 @@ CAMERA_OPEN = "camera_open"
 
 
 def panel(view: View, subject: Subject | None = None) -> None:
-    """The query's picture, which takes another one however it comes; Back, camera and gallery; examples below.
+    """The query's picture, which takes another one however it comes; Back, camera and gallery;
+    examples below.
 
-    ``subject`` is what was found on it and what can be chosen there; None where a page searches with all of it.
+    ``subject`` is what was found on it and what can be chosen there; None where a page searches
+    with all of it.
     """
     version, turn = cached.version(view.dataset), st.session_state.setdefault(ROUND, 0)
     title, detail = names(view)
     drawn = subject.drawn if subject else {}
-    given = components.query_picture(picture(view), title, detail, EXTENSIONS, PICTURE, turn, **drawn)
+    given = components.query_picture(
+        picture(view), title, detail, EXTENSIONS, PICTURE, turn, **drawn
+    )
     if given:
         take(view, given)
         st.rerun()
@@ -37,13 +41,25 @@ def panel(view: View, subject: Subject | None = None) -> None:
         with st.popover("Camera", key=CAMERA_OPEN, on_change="rerun", width="stretch") as camera:
             if camera.open:
                 field = f"camera_{turn}"
-                st.camera_input("Take a photograph", key=field, on_change=_photographed, args=(field,), width=360)
+                st.camera_input(
+                    "Take a photograph",
+                    key=field,
+                    on_change=_photographed,
+                    args=(field,),
+                    width=360,
+                )
         if st.button("Gallery", key="open_gallery", width="stretch"):
             gallery.choose(view)
     if subject:
         subject.control()
     if st.session_state[link.TRAIL]:
-        st.button("Back to the last query", icon=":material/arrow_back:", key="back", on_click=link.back, width="stretch")
+        st.button(
+            "Back to the last query",
+            icon=":material/arrow_back:",
+            key="back",
+            on_click=link.back,
+            width="stretch",
+        )
     _examples(view, version)
 
 
@@ -56,7 +72,8 @@ def picture(view: View, side: int = 448, box: cached.Box = None) -> str:
 
 
 def take(view: View, given: str) -> None:
-    """Make the next query of what the picture was given: ``item:<id>`` of a hit, or the data URL of a file."""
+    """Make the next query of what the picture was given: ``item:<id>`` of a hit, or the data URL of
+    a file."""
     st.session_state[ROUND] += 1
     if given.startswith("item:"):
         if given[5:] in cached.dataset(view.dataset).rows:
@@ -65,16 +82,24 @@ def take(view: View, given: str) -> None:
     try:
         _keep(base64.b64decode(given.partition(",")[2], validate=True))
     except (binascii.Error, ValueError):
-        st.session_state[TROUBLE] = UserError("What was given is no picture.", fix="Copy a picture first, or choose a file.")
+        st.session_state[TROUBLE] = UserError(
+            "What was given is no picture.", fix="Copy a picture first, or choose a file."
+        )
 
 
 def _examples(view: View, version: str) -> None:
     found = cached.dataset(view.dataset)
     items = [
-        {"id": id, "uri": cached.thumbnail(view.dataset, version, id, 112), "alt": f"Example: {gallery.name_of(found, id)}"}
+        {
+            "id": id,
+            "uri": cached.thumbnail(view.dataset, version, id, 112),
+            "alt": f"Example: {gallery.name_of(found, id)}",
+        }
         for id in cached.examples(view.dataset, version)
     ]
-    picked = components.picture_grid(items, "Example queries", f"examples_{version}", side=44, selected=view.query[5:])
+    picked = components.picture_grid(
+        items, "Example queries", f"examples_{version}", side=44, selected=view.query[5:]
+    )
     if picked and picked in found.rows:
         _take(f"item:{picked}")
         st.rerun()
@@ -88,7 +113,9 @@ def names(view: View) -> tuple[str, str]:
     found = cached.dataset(view.dataset)
     item = found.items[found.rows[name]]
     title = gallery.name_of(found, name)
-    return title, (item.category or item.label or "") if title != (item.category or item.label) else item.id
+    return title, (
+        (item.category or item.label or "") if title != (item.category or item.label) else item.id
+    )
 
 
 def _photographed(field: str) -> None:

@@ -17,26 +17,48 @@ def panel() -> None:
     caption("What is compared")
     rows = {row["locator"]: row for row in cached.dataset_rows() if row["state"] == "ready"}
     st.selectbox(
-        "Gallery", list(rows), key=link.DATASET, on_change=link.dataset_changed,
+        "Gallery",
+        list(rows),
+        key=link.DATASET,
+        on_change=link.dataset_changed,
         format_func=lambda locator: f"{rows[locator]['title']} · {rows[locator]['pictures']:,}",
-    )  # fmt: skip
-    encoders("Encoders", names(), link.ENCODERS, [st.session_state[link.DATASET]], max_selections=given.MAX_ENCODERS)
+    )
+    encoders(
+        "Encoders",
+        names(),
+        link.ENCODERS,
+        [st.session_state[link.DATASET]],
+        max_selections=given.MAX_ENCODERS,
+    )
     left, right = st.columns((2, 3))
     k = st.session_state[link.K]
     left.selectbox("Results", sorted({*STEPS, k}), key=link.K)
-    indexes = {row["name"]: f"{row['title'] or row['name']}{WORDS[row['state']]}" for row in cached.index_rows()}
+    indexes = {
+        row["name"]: f"{row['title'] or row['name']}{WORDS[row['state']]}"
+        for row in cached.index_rows()
+    }
     right.selectbox(
-        "Index", list(dict.fromkeys([*indexes, st.session_state[link.INDEX]])), key=link.INDEX, accept_new_options=True,
+        "Index",
+        list(dict.fromkeys([*indexes, st.session_state[link.INDEX]])),
+        key=link.INDEX,
+        accept_new_options=True,
         format_func=lambda name: indexes.get(name, name),
-        help="Or type one with its knobs, as hnsw:efSearch=16, or a faiss factory string, as factory:IVF64,PQ16.",
-    )  # fmt: skip
+        help=(
+            "Or type one with its knobs, as hnsw:efSearch=16, or a faiss factory string, as"
+            " factory:IVF64,PQ16."
+        ),
+    )
     part.control(st.session_state[link.DATASET])
 
 
-def encoders(label: str, options: list[str], key: str, locators: list[str], *, typed: bool = True, **more) -> list[str]:
-    """The list to choose encoders from, the same on every page; each says whether it is ready for these data sets.
+def encoders(
+    label: str, options: list[str], key: str, locators: list[str], *, typed: bool = True, **more
+) -> list[str]:
+    """The list to choose encoders from, the same on every page; each says whether it is ready for
+    these data sets.
 
-    Enter takes the first that holds what was typed: no line for all matches, no match of scattered letters.
+    Enter takes the first that holds what was typed: no line for all matches, no match of scattered
+        letters.
 
     Args:
         typed: names that the list does not hold may be typed.
@@ -44,13 +66,20 @@ def encoders(label: str, options: list[str], key: str, locators: list[str], *, t
     """
     usual = {"placeholder": "Choose, or type a timm name" if typed else "Choose"}
     return st.multiselect(
-        label, options, key=key, format_func=encoder_names.labels(locators, st.session_state.get(key) or ()),
-        accept_new_options=typed, select_all=False, filter_mode="contains", **{**usual, **more},
-    )  # fmt: skip
+        label,
+        options,
+        key=key,
+        format_func=encoder_names.labels(locators, st.session_state.get(key) or ()),
+        accept_new_options=typed,
+        select_all=False,
+        filter_mode="contains",
+        **{**usual, **more},
+    )
 
 
 def names() -> list[str]:
-    """Encoders to choose from: what is built for the gallery first, then as listed; then what the link names beside them."""
+    """Encoders to choose from: what is built for the gallery first, then as listed; then what the
+    link names beside them."""
     return with_chosen(listed([st.session_state[link.DATASET]]), st.session_state[link.ENCODERS])
 
 
@@ -60,9 +89,15 @@ def with_chosen(known: list[str], chosen: list[str]) -> list[str]:
 
 
 def listed(locators: list[str] | None = None) -> list[str]:
-    """Every listed encoder: those that are built for these data sets, the best first; then what works offline."""
+    """Every listed encoder: those that are built for these data sets, the best first; then what
+    works offline."""
     rows = cached.encoder_rows()
-    names = [row["name"] for row in sorted(rows, key=lambda row: (ORDER.get(row["tier"], 9), row["state"] != "ready"))]
+    names = [
+        row["name"]
+        for row in sorted(
+            rows, key=lambda row: (ORDER.get(row["tier"], 9), row["state"] != "ready")
+        )
+    ]
     there = [cached.built_best_first(one, cached.version(one)) for one in locators or ()]
     first = [name for name in there[0] if all(name in other for other in there)] if there else []
     return list(dict.fromkeys([name for name in first if name in names] + names))

@@ -1,4 +1,5 @@
-"""What stands on every page: title, menu, style, one sentence of purpose; and widget values that outlive a page change."""
+"""What stands on every page: title, menu, style, one sentence of purpose; and widget values that
+outlive a page change."""
 
 from __future__ import annotations
 
@@ -28,13 +29,14 @@ MENU = (
 
 
 def hosted() -> bool:
-    """Whether this is a public demo: no server paths, no deletion. ``LOOKALIKE_HOSTED=1`` says so."""
+    """Whether this is a public demo: no server paths, no deletion. ``LOOKALIKE_HOSTED=1`` says
+    so."""
     return os.environ.get("LOOKALIKE_HOSTED", "") not in ("", "0")
 
 
 def shell(page: str, purpose: str, title: str = "") -> DeltaGenerator:
-    """Begin a page, called ``page`` in the menu and ``title`` over its text; the first page of a server also begins to load the
-    encoders that pages open with.
+    """Begin a page, called ``page`` in the menu and ``title`` over its text; the first page of a
+    server also begins to load the encoders that pages open with.
 
     Returns:
         The place right of the title, for the page's own buttons.
@@ -46,7 +48,9 @@ def shell(page: str, purpose: str, title: str = "") -> DeltaGenerator:
     _keep_values()
     _menu(page)
     with st.container(horizontal=True, vertical_alignment="center", key="head"):
-        st.html(f'<div class="ll-head"><h1>{escape(title or page)}</h1><p>{escape(purpose)}</p></div>')
+        st.html(
+            f'<div class="ll-head"><h1>{escape(title or page)}</h1><p>{escape(purpose)}</p></div>'
+        )
         return st.container(horizontal=True, width="content", key="head_actions")
 
 

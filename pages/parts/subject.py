@@ -1,4 +1,5 @@
-"""The subject of the query on Compare: found in the background, drawn as numbered frames, chosen or drawn by the person."""
+"""The subject of the query on Compare: found in the background, drawn as numbered frames, chosen or
+drawn by the person."""
 
 from __future__ import annotations
 
@@ -41,7 +42,8 @@ class Subject:
 
 
 def now() -> Subject:
-    """The subject as it is known now; where the main one is always searched with, and nothing was chosen, it is chosen here."""
+    """The subject as it is known now; where the main one is always searched with, and nothing was
+    chosen, it is chosen here."""
     found = known(link.current())
     if found is not None and crop.always() and crop.kept() is None and found.crop is not None:
         crop.choose(found.crop)
@@ -54,7 +56,8 @@ def known(view: View) -> Found | None:
 
 
 def begin(view: View) -> Callable[[], bool] | None:
-    """Look for the subject in the background; returns what says whether it was found meanwhile, None where nothing looks."""
+    """Look for the subject in the background; returns what says whether it was found meanwhile,
+    None where nothing looks."""
     if crop.detector() == crop.OFF or known(view) is not None:
         return None
     _asking(finding.begin, view)
@@ -66,12 +69,14 @@ def _over(view: View) -> bool:
 
 
 def came(view: View) -> bool:
-    """Whether something was found that the page has not drawn yet, for a board that moves without the page."""
+    """Whether something was found that the page has not drawn yet, for a board that moves without
+    the page."""
     return not st.session_state.get(DRAWN) and known(view) is not None
 
 
 def _asking(call: Callable[[Query, str, Dataset], Found | None], view: View) -> Found | None:
-    """Ask for what the chosen detector finds on the query; None where there is no such picture, which others say."""
+    """Ask for what the chosen detector finds on the query; None where there is no such picture,
+    which others say."""
     if crop.detector() == crop.OFF:
         return None
     try:
@@ -81,7 +86,8 @@ def _asking(call: Callable[[Query, str, Dataset], Found | None], view: View) -> 
 
 
 def take(key: str) -> None:
-    """The person chose a part of a query: ``serial|x0,y0,x1,y1|query``; no numbers are all of it. Called before the page runs.
+    """The person chose a part of a query: ``serial|x0,y0,x1,y1|query``; no numbers are all of it.
+    Called before the page runs.
 
     A part of a picture that is no longer the query is passed over.
     """
@@ -97,20 +103,28 @@ def take(key: str) -> None:
 def _drawn(view: View, found: Found | None) -> dict:
     """What the picture needs to draw the subject, and what it sends back with a choice.
 
-    ``box`` is searched with; ``frames`` have edges, the ``part`` that a click searches with, and words; ``main`` is the place of
-    the main one. ``of``, the query, and ``serial`` come back: so an older choice is told from the last.
+    ``box`` is searched with; ``frames`` have edges, the ``part`` that a click searches with, and
+    words; ``main`` is the place of the main one. ``of``, the query, and ``serial`` come back: so an
+    older choice is told from the last.
     """
     st.session_state[DRAWN] = found is not None
     main = found.main if found else None
     boxes = _shown(found) if found else []
-    frames = [{"edges": box.edges, "part": _part(box, found.size), "said": _said(box)} for box in boxes]
+    frames = [
+        {"edges": box.edges, "part": _part(box, found.size), "said": _said(box)} for box in boxes
+    ]
     looking = found is None and crop.detector() != crop.OFF
     note = LOOKING if looking else found.note if found and view.box is None else ""
     return {
-        "box": view.box, "frames": frames, "main": boxes.index(main) if main else None, "note": note,
-        "rule": rule() if main else "", "off": crop.detector() == crop.OFF, "of": view.query,
+        "box": view.box,
+        "frames": frames,
+        "main": boxes.index(main) if main else None,
+        "note": note,
+        "rule": rule() if main else "",
+        "off": crop.detector() == crop.OFF,
+        "of": view.query,
         "serial": st.session_state.get(SERIAL, 0),
-    }  # fmt: skip
+    }
 
 
 def _shown(found: Found) -> list:
@@ -128,21 +142,33 @@ def _said(box) -> str:
 
 
 def _control() -> None:
-    """What looks for the subject, in a window of its own; what can't be used here yet says so, or is fetched there."""
+    """What looks for the subject, in a window of its own; what can't be used here yet says so, or
+    is fetched there."""
     rows = {row["name"]: row for row in cached.detector_rows()}
     short = _title(rows[crop.detector()]).partition(" (")[0]
-    with st.popover(f"Find the subject: {short}", key=OPEN, on_change="rerun", width="stretch") as place:
+    with st.popover(
+        f"Find the subject: {short}", key=OPEN, on_change="rerun", width="stretch"
+    ) as place:
         if not place.open:
             return
-        there = [name for name, row in rows.items() if row["state"] == "ready" or name == crop.detector()]
+        there = [
+            name for name, row in rows.items() if row["state"] == "ready" or name == crop.detector()
+        ]
         st.radio(
-            "Find the subject", there, key=crop.DETECTOR, format_func=lambda name: _title(rows[name]),
-            captions=[_about(rows[name]) for name in there], on_change=crop.changed,
-        )  # fmt: skip
+            "Find the subject",
+            there,
+            key=crop.DETECTOR,
+            format_func=lambda name: _title(rows[name]),
+            captions=[_about(rows[name]) for name in there],
+            on_change=crop.changed,
+        )
         st.toggle(
-            "Always search with the main subject", key=crop.ALWAYS, disabled=crop.detector() == crop.OFF, on_change=crop.changed,
+            "Always search with the main subject",
+            key=crop.ALWAYS,
+            disabled=crop.detector() == crop.OFF,
+            on_change=crop.changed,
             help="Of every next query, until you choose another part of it or the whole picture.",
-        )  # fmt: skip
+        )
         for row in rows.values():
             if row["state"] == "download":
                 _fetch(row)
@@ -155,7 +181,11 @@ def _title(row: dict) -> str:
 
 
 def _about(row: dict) -> str:
-    return "The whole picture is searched, or what you draw." if row["name"] == crop.OFF else row["about"]
+    return (
+        "The whole picture is searched, or what you draw."
+        if row["name"] == crop.OFF
+        else row["about"]
+    )
 
 
 def _fetch(row: dict) -> None:

@@ -1,4 +1,5 @@
-"""A job wherever a page shows one: found again by its arguments, its progress with a button, and the page once it is over."""
+"""A job wherever a page shows one: found again by its arguments, its progress with a button, and
+the page once it is over."""
 
 from __future__ import annotations
 
@@ -35,7 +36,9 @@ def started(arguments: Sequence[str]) -> str | None:
 
 def active(arguments: Sequence[str]) -> JobStatus | None:
     """The running job with these arguments, whoever started it."""
-    return next((job for job in cached.active_jobs() if tuple(job.arguments) == tuple(arguments)), None)
+    return next(
+        (job for job in cached.active_jobs() if tuple(job.arguments) == tuple(arguments)), None
+    )
 
 
 def ended(arguments: Sequence[str]) -> JobStatus | None:
@@ -43,8 +46,11 @@ def ended(arguments: Sequence[str]) -> JobStatus | None:
     return builds.over(started(arguments))
 
 
-def bar(job: JobStatus, name: str, said: str = "", about: str = "", then: Callable[[], None] = _nothing) -> None:
-    """Title, how far (``said``), a button that stops the job, and a line ``about`` it; ``then`` is called after a stop.
+def bar(
+    job: JobStatus, name: str, said: str = "", about: str = "", then: Callable[[], None] = _nothing
+) -> None:
+    """Title, how far (``said``), a button that stops the job, and a line ``about`` it; ``then`` is
+    called after a stop.
 
     ``name`` tells the bars of one page apart.
     """
@@ -61,7 +67,8 @@ def bar(job: JobStatus, name: str, said: str = "", about: str = "", then: Callab
 
 
 def until_over(job_id: str, then: Callable[[], None]) -> JobStatus:
-    """The job while it is at work; once it is over ``then`` is called and the page runs again. For a fragment that repeats."""
+    """The job while it is at work; once it is over ``then`` is called and the page runs again. For
+    a fragment that repeats."""
     try:
         job = jobs.status(job_id)
     except UserError:  # somebody cleared it away

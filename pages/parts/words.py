@@ -1,4 +1,5 @@
-"""Small pieces of page made of words; whatever comes from people is escaped here and nowhere else."""
+"""Small pieces of page made of words; whatever comes from people is escaped here and nowhere
+else."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ def quiet(words: str) -> None:
 
 
 def note(title: str, words: str = "", tone: str = "") -> None:
-    """A message. ``tone``: ``bad`` (something failed), ``good`` (something worked), else a remark."""
+    """A message. ``tone``: ``bad`` (something failed), ``good`` (something worked), else a
+    remark."""
     role = "alert" if tone == "bad" else "status"
     st.html(
         f'<div class="ll-note {tone}" role="{role}" dir="auto">{escape(title)}'
@@ -45,7 +47,9 @@ def trouble(error: UserError) -> None:
     note(error.given, " ".join(part for part in (error.allowed, error.fix) if part), tone="bad")
 
 
-def row_html(title: str, what: str, tag: str = "", tone: str = "", more: str = "", hint: str = "") -> None:
+def row_html(
+    title: str, what: str, tag: str = "", tone: str = "", more: str = "", hint: str = ""
+) -> None:
     """One row of a list: a title with a tag, facts below it, and a sentence where there is one."""
     mark = f' <span class="ll-tag {tone}">{escape(tag)}</span>' if tag else ""
     extra = f'<p class="ll-quiet" dir="auto">{escape(more)}</p>' if more else ""
@@ -65,7 +69,10 @@ def facts(pairs: Sequence[tuple[str, str]]) -> None:
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A plain table of texts."""
     top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    body = "".join("<tr>" + "".join(f'<td dir="auto">{escape(cell)}</td>' for cell in row) + "</tr>" for row in rows)
+    body = "".join(
+        "<tr>" + "".join(f'<td dir="auto">{escape(cell)}</td>' for cell in row) + "</tr>"
+        for row in rows
+    )
     st.html(f'<table class="ll-table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>')
 
 
@@ -73,7 +80,11 @@ def size(count: float) -> str:
     """Bytes for people: 8.4 MB."""
     for unit, step in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= step:
-            return f"{count / step:.1f} {unit}" if count < 100 * step else f"{count / step:,.0f} {unit}"
+            return (
+                f"{count / step:.1f} {unit}"
+                if count < 100 * step
+                else f"{count / step:,.0f} {unit}"
+            )
     return f"{count:.0f} bytes"
 
 
@@ -92,7 +103,13 @@ def duration(seconds: float | None) -> str:
 
 def ago(seconds: float) -> str:
     """How long ago, for people."""
-    return "just now" if seconds < 60 else f"{duration(seconds)} ago" if seconds < 86400 else _days(seconds)
+    return (
+        "just now"
+        if seconds < 60
+        else f"{duration(seconds)} ago"
+        if seconds < 86400
+        else _days(seconds)
+    )
 
 
 def _days(seconds: float) -> str:

@@ -25,7 +25,8 @@ def browser():
 
 @pytest.fixture
 def open_at(browser, address):
-    """Open a page of the app in a window of its own; whatever leaves this machine or breaks on the page fails the test."""
+    """Open a page of the app in a window of its own; whatever leaves this machine or breaks on the
+    page fails the test."""
     contexts, asked, broken = [], [], []
 
     def opened(path: str = "", width: int = 1280, height: int = 900, **options):

@@ -1,4 +1,5 @@
-"""The board of Compare: every column is seen, each on its own scale; sizes, order, hiding, pinning; a hit opened large."""
+"""The board of Compare: every column is seen, each on its own scale; sizes, order, hiding, pinning;
+a hit opened large."""
 
 from __future__ import annotations
 
@@ -15,7 +16,10 @@ from tools.serve import settle
 
 pytestmark = pytest.mark.browser
 SIX = "compare?encoders=hog.8x8,tiny.16x16,hsv.12x4x4,phash.16x16,dhash.16x16,sift.vlad32&k=5"
-BOXES = "all => all.map(one => { const box = one.getBoundingClientRect(); return [box.left, box.right]; })"
+BOXES = (
+    "all => all.map(one => { const box = one.getBoundingClientRect(); return [box.left,"
+    " box.right]; })"
+)
 BARS = "all => all.map(one => one.style.width)"
 
 
@@ -26,7 +30,11 @@ def keys(page) -> list[str]:
 def links_to(page, **params: str | None) -> None:
     """Until the address says these parameters; None: does not say it."""
     for name, value in params.items():
-        there = re.compile(rf"[?&]{name}={value}(&|$)") if value is not None else re.compile(rf"^(?!.*[?&]{name}=).*$")
+        there = (
+            re.compile(rf"[?&]{name}={value}(&|$)")
+            if value is not None
+            else re.compile(rf"^(?!.*[?&]{name}=).*$")
+        )
         expect(page).to_have_url(there)
 
 
@@ -39,8 +47,13 @@ def test_six_columns_are_whole_on_a_screen_of_1280(open_at, scheme):
         assert len(boxes) in (6, 30)
         assert all(0 <= left < right <= 1280 for left, right in boxes), selector
     starts = page.locator(".column").evaluate_all(BOXES)
-    assert all(one[1] <= other[0] for one, other in itertools.pairwise(starts)), "columns lie over one another"
-    cut = "all => all.filter(one => one.scrollHeight > one.clientHeight + 1).map(one => one.textContent)"
+    assert all(one[1] <= other[0] for one, other in itertools.pairwise(starts)), (
+        "columns lie over one another"
+    )
+    cut = (
+        "all => all.filter(one => one.scrollHeight > one.clientHeight + 1).map(one =>"
+        " one.textContent)"
+    )
     assert page.locator(".head .title").evaluate_all(cut) == [], "a name is cut"
     assert page.locator(".tabs").is_hidden()
 
@@ -70,7 +83,9 @@ def test_a_strip_of_names_leads_to_the_columns_that_do_not_fit(open_at, width, s
     expect(more).to_be_hidden()
     last = page.locator(".column").nth(5)
     becomes(page, lambda: page.locator(".extra").first.inner_text(), f"‹ +{6 - seen}")
-    eventually(page, last.bounding_box, lambda box: 0 <= box["x"] < box["x"] + box["width"] <= width)  # it scrolls smoothly
+    eventually(
+        page, last.bounding_box, lambda box: 0 <= box["x"] < box["x"] + box["width"] <= width
+    )  # it scrolls smoothly
     page.locator(".extra").first.click()
     expect(more).to_be_visible()
     page.locator(".asked").click()
@@ -95,7 +110,9 @@ def test_every_column_has_a_mark_of_its_own_and_keeps_it(open_at):
     answered(page, 30)
     six = dict(zip(keys(page), page.locator(".head .shape path").evaluate_all(marks), strict=True))
     assert len(set(six.values())) == 6
-    fills = page.locator(".head .shape path").evaluate_all("all => all.map(one => one.getAttribute('fill'))")
+    fills = page.locator(".head .shape path").evaluate_all(
+        "all => all.map(one => one.getAttribute('fill'))"
+    )
     assert len(set(fills)) == 6, "two colours are alike"
     page = open_at("compare?encoders=sift.vlad32,hog.8x8&k=5")
     answered(page, 10)
@@ -124,7 +141,9 @@ def test_a_hit_opens_large_beside_the_query_with_its_place_in_every_column(open_
     expect(window).to_contain_text("Rank 5 of Tiny image")
     page.keyboard.press("Escape")
     expect(window).to_be_hidden()
-    assert page.evaluate(f"{FOCUSED}.closest('.hit').dataset.id") == found[14], "the focus is at the hit that was seen last"
+    assert page.evaluate(f"{FOCUSED}.closest('.hit').dataset.id") == found[14], (
+        "the focus is at the hit that was seen last"
+    )
     page.keyboard.press("Space")
     expect(window).to_be_visible()
     window.get_by_role("button", name="Search with this").click()
@@ -166,7 +185,9 @@ def test_a_column_is_hidden_shown_pinned_and_moved_by_its_menu(open_at):
 def test_a_column_is_moved_by_dragging_its_head(open_at):
     page = open_at(COMPARE)
     answered(page)
-    page.locator('.head[data-key="hsv.12x4x4"] .title').drag_to(page.locator('.head[data-key="hog.8x8"] .title'))
+    page.locator('.head[data-key="hsv.12x4x4"] .title').drag_to(
+        page.locator('.head[data-key="hog.8x8"] .title')
+    )
     becomes(page, lambda: keys(page), ["hsv.12x4x4", "hog.8x8", "tiny.16x16"])
     links_to(page, encoders="hsv.12x4x4(%2C|,)hog.8x8(%2C|,)tiny.16x16")
     becomes(page, lambda: keys(page), ["hsv.12x4x4", "hog.8x8", "tiny.16x16"])
@@ -175,14 +196,26 @@ def test_a_column_is_moved_by_dragging_its_head(open_at):
 def test_pictures_have_three_sizes_and_the_link_keeps_them(open_at):
     page = open_at("compare?encoders=hog.8x8,tiny.16x16")
     answered(page, 20)
-    eventually(page, lambda: page.locator(".hit .frame").first.bounding_box()["width"], lambda now: now > 140)
+    eventually(
+        page,
+        lambda: page.locator(".hit .frame").first.bounding_box()["width"],
+        lambda now: now > 140,
+    )
     wide = page.locator(".hit .frame").first.bounding_box()["width"]
     page.get_by_role("radio", name="Large pictures").click()
-    eventually(page, lambda: page.locator(".hit .frame").first.bounding_box()["width"], lambda now: now > 1.5 * wide)
+    eventually(
+        page,
+        lambda: page.locator(".hit .frame").first.bounding_box()["width"],
+        lambda now: now > 1.5 * wide,
+    )
     links_to(page, size="L")
     settle(page)
     page.keyboard.press("s")
-    eventually(page, lambda: page.locator(".hit .frame").first.bounding_box()["width"], lambda now: now < 0.6 * wide)
+    eventually(
+        page,
+        lambda: page.locator(".hit .frame").first.bounding_box()["width"],
+        lambda now: now < 0.6 * wide,
+    )
     links_to(page, size="S")
     again = open_at(page.url.split("/", 3)[3])
     answered(again, 20)

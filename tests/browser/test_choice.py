@@ -26,16 +26,25 @@ def offered(page) -> list[str]:
     return [option.inner_text() for option in page.get_by_role("option").all()]
 
 
-@pytest.mark.parametrize(("typed", "name"), [("lite", "tf_efficientnet_lite0.in1k"), ("hash", "phash.16x16")])
+@pytest.mark.parametrize(
+    ("typed", "name"), [("lite", "tf_efficientnet_lite0.in1k"), ("hash", "phash.16x16")]
+)
 def test_enter_takes_the_first_match_and_no_other(open_at, typed, name):
     page = open_at(COMPARE)
     answered(page, 15)
     page.get_by_label("Encoders", exact=True).click()
     page.keyboard.type(typed)
-    eventually(page, lambda: offered(page), lambda found: found and all(typed in one.lower() for one in found))
+    eventually(
+        page,
+        lambda: offered(page),
+        lambda found: found and all(typed in one.lower() for one in found),
+    )
     assert len(offered(page)) > 2, "several match"
     page.keyboard.press("Enter")
-    assert eventually(page, lambda: chosen(page), lambda found: found != CLASSICAL) == [*CLASSICAL, name]
+    assert eventually(page, lambda: chosen(page), lambda found: found != CLASSICAL) == [
+        *CLASSICAL,
+        name,
+    ]
     settle(page)
     assert chosen(page) == [*CLASSICAL, name]
 
@@ -47,10 +56,16 @@ def test_the_list_says_what_each_costs_and_holds_no_line_for_all(open_at):
     page.get_by_role("option").first.wait_for()
     assert not [one for one in offered(page) if one.startswith("Select")]
     page.keyboard.type("SIFT")
-    eventually(page, lambda: offered(page)[:1], lambda found: found and re.match(r"SIFT \+ VLAD · (ready|builds in )", found[0]))
+    eventually(
+        page,
+        lambda: offered(page)[:1],
+        lambda found: found and re.match(r"SIFT \+ VLAD · (ready|builds in )", found[0]),
+    )
     cut = "all => all.some(one => one.scrollWidth > one.clientWidth + 1)"
     assert not page.get_by_role("option").evaluate_all(cut), "the words don't fit"
-    names = page.locator("[data-tag]").evaluate_all("all => all.map(one => one.getAttribute('aria-label'))")
+    names = page.locator("[data-tag]").evaluate_all(
+        "all => all.map(one => one.getAttribute('aria-label'))"
+    )
     assert names == ["HOG", "Tiny image", "HSV histogram"]
 
 

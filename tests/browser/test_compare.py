@@ -27,14 +27,17 @@ def picture(colour=(190, 40, 60)) -> bytes:
 
 
 def is_asked(page, item_id: str) -> None:
-    """Until this picture of the gallery is the query: the address says so, and it is no longer among the hits."""
+    """Until this picture of the gallery is the query: the address says so, and it is no longer
+    among the hits."""
     expect(page).to_have_url(re.compile(f"query=item(%3A|:){re.escape(item_id)}(&|$)"))
     eventually(page, lambda: ids(page), lambda found: found and item_id not in found)
     settle(page)
 
 
 def upload(page, data: bytes, name: str = "mine.jpg") -> None:
-    page.locator(".st-key-panel_query input[type=file]").set_input_files({"name": name, "mimeType": "image/jpeg", "buffer": data})
+    page.locator(".st-key-panel_query input[type=file]").set_input_files(
+        {"name": name, "mimeType": "image/jpeg", "buffer": data}
+    )
 
 
 def test_upload_columns_click_back_link(open_at):
@@ -43,7 +46,9 @@ def test_upload_columns_click_back_link(open_at):
     examples = answered(page)
     upload(page, picture())
     expect(page.locator(".ll-asked b")).to_have_text("Your picture")
-    uploaded = eventually(page, lambda: ids(page), lambda found: len(found) == 30 and found != examples)
+    uploaded = eventually(
+        page, lambda: ids(page), lambda found: len(found) == 30 and found != examples
+    )
     settle(page)
     assert ids(page) == uploaded
     page.locator(".open").nth(4).press("Enter")
@@ -111,25 +116,21 @@ def test_the_same_picture_lights_up_in_every_column_and_can_be_pinned(open_at):
 def test_a_picture_is_pasted_anywhere_on_the_page(open_at):
     page = open_at(COMPARE)
     expect(page.get_by_role("button", name="Paste")).to_be_visible()
-    page.evaluate(
-        """async () => {
+    page.evaluate("""async () => {
             const canvas = Object.assign(document.createElement('canvas'), { width: 3000, height: 1500 });
             canvas.getContext('2d').fillRect(0, 0, 1500, 1500);
             const blob = await new Promise((done) => canvas.toBlob(done));
             const data = new DataTransfer();
             data.items.add(new File([blob], 'a.png', { type: 'image/png' }));
             document.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, composed: true }));
-        }"""
-    )
+        }""")
     expect(page.locator(".ll-asked b")).to_have_text("Your picture")
     settle(page)
-    page.evaluate(
-        """() => {
+    page.evaluate("""() => {
             const data = new DataTransfer();
             data.setData('text/plain', 'words');
             document.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, composed: true }));
-        }"""
-    )
+        }""")
     expect(page.locator(".said", has_text="no picture")).to_be_visible()
 
 
@@ -169,9 +170,13 @@ def test_a_picture_is_chosen_from_the_gallery_with_the_keyboard_alone(open_at):
         page.keyboard.press("Tab")
         if page.evaluate(f"{FOCUSED}.className") == "cell":
             break
-    assert page.evaluate(f"{FOCUSED}.closest('[role=dialog]') !== null && {FOCUSED}.className === 'cell'")
+    assert page.evaluate(
+        f"{FOCUSED}.closest('[role=dialog]') !== null && {FOCUSED}.className === 'cell'"
+    )
     page.keyboard.press("ArrowRight")
-    assert "px" in page.evaluate(f"getComputedStyle({FOCUSED}.querySelector('img')).boxShadow"), "focus can't be seen"
+    assert "px" in page.evaluate(f"getComputedStyle({FOCUSED}.querySelector('img')).boxShadow"), (
+        "focus can't be seen"
+    )
     chosen = page.evaluate(f"{FOCUSED}.dataset.id")
     page.keyboard.press("Enter")
     is_asked(page, chosen)

@@ -20,7 +20,9 @@ def test_a_photograph_taken_with_the_camera_is_the_query(open_at):
     page.get_by_role("button", name="Camera").click()
     page.get_by_role("button", name="Take Photo").wait_for()
     films = "all => all.some(one => one.readyState === 4 && one.videoWidth > 0)"
-    becomes(page, lambda: page.locator("video").evaluate_all(films), True)  # a photograph of nothing is none
+    becomes(
+        page, lambda: page.locator("video").evaluate_all(films), True
+    )  # a photograph of nothing is none
     page.get_by_role("button", name="Take Photo").click()
     expect(page.locator(".ll-asked b")).to_have_text("Your picture")
     expect(page).to_have_url(re.compile("query=up(%3A|:)"))
@@ -37,7 +39,9 @@ def gate(tmp_path_factory):
 def slow_address(tmp_path_factory, gate):
     """The app with a small gallery and an encoder that waits at the gate, built for it."""
     home = tmp_path_factory.mktemp("slow")
-    pictures = paint(home / "pictures", [f"{kind}/{name}" for kind in "ab" for name in numbered(10)])
+    pictures = paint(
+        home / "pictures", [f"{kind}/{name}" for kind in "ab" for name in numbered(10)]
+    )
     plugged = Plugged(home, home / "artifacts")
     added = plugged.run("datasets", "--add", str(pictures))
     assert added.returncode == 0, added.stderr
@@ -48,7 +52,9 @@ def slow_address(tmp_path_factory, gate):
         yield url, str(pictures)
 
 
-def test_columns_fill_as_each_encoder_answers_and_only_the_one_that_loads_says_so(browser, slow_address, gate):
+def test_columns_fill_as_each_encoder_answers_and_only_the_one_that_loads_says_so(
+    browser, slow_address, gate
+):
     url, pictures = slow_address
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
@@ -62,8 +68,12 @@ def test_columns_fill_as_each_encoder_answers_and_only_the_one_that_loads_says_s
     expect(page.get_by_role("status").filter(has_text="Loading")).to_have_count(1)
     expect(slow.locator(".hit")).to_have_count(0)
     clicked = quick.locator(".hit").nth(2).get_attribute("data-id")
-    quick.locator(".hit").nth(2).locator(".open").press("Enter")  # what is there can be used while the other one loads
-    expect(page).to_have_url(re.compile(f"query=item(%3A|:){re.escape(clicked).replace('/', '(%2F|/)')}(&|$)"))
+    quick.locator(".hit").nth(2).locator(".open").press(
+        "Enter"
+    )  # what is there can be used while the other one loads
+    expect(page).to_have_url(
+        re.compile(f"query=item(%3A|:){re.escape(clicked).replace('/', '(%2F|/)')}(&|$)")
+    )
     expect(quick.locator(".hit")).to_have_count(5)
     expect(quick.locator(f'.hit[data-id="{clicked}"]')).to_have_count(0)
     expect(slow.get_by_role("status")).to_have_text("Loading Slow\u00a0…")

@@ -1,4 +1,5 @@
-"""The Index lab in a real browser: a slider moves recall and pictures, the link follows and restores, nothing is too wide."""
+"""The Index lab in a real browser: a slider moves recall and pictures, the link follows and
+restores, nothing is too wide."""
 
 from __future__ import annotations
 
@@ -47,7 +48,8 @@ def test_each_picture_stands_under_the_same_one(open_at, width, wide):
     page.locator(".pair .ghost").first.wait_for()
     settle(page)
     pairs = page.locator(".pair").evaluate_all(
-        "pairs => pairs.map(pair => [...pair.children].map(cell => [cell.dataset.id, cell.offsetLeft, cell.offsetTop]))"
+        "pairs => pairs.map(pair => [...pair.children].map(cell => [cell.dataset.id,"
+        " cell.offsetLeft, cell.offsetTop]))"
     )
     for (above, left, top), (below, other, under) in pairs:
         assert above in (None, below)
@@ -61,8 +63,13 @@ def test_arrows_go_along_a_row_and_from_one_to_the_other(open_at):
     settle(page)
     places = page.locator(".pair")
     places.nth(0).locator("button").first.focus()
-    for key, place, which in [("ArrowRight", 1, "first"), ("ArrowDown", 1, "last"), ("ArrowRight", 2, "last"),
-                              ("ArrowUp", 2, "first"), ("Home", 0, "first")]:  # fmt: skip
+    for key, place, which in [
+        ("ArrowRight", 1, "first"),
+        ("ArrowDown", 1, "last"),
+        ("ArrowRight", 2, "last"),
+        ("ArrowUp", 2, "first"),
+        ("Home", 0, "first"),
+    ]:
         page.keyboard.press(key)
         expect(getattr(places.nth(place).locator("button"), which)).to_be_focused()
 
@@ -74,7 +81,10 @@ def test_every_chosen_index_can_be_read(open_at):
 
 
 def test_a_table_that_goes_on_says_so(open_at):
-    cue = "[...document.querySelectorAll('.st-key-lab_stages')].map(one => getComputedStyle(one, '::before').content)[0]"
+    cue = (
+        "[...document.querySelectorAll('.st-key-lab_stages')].map(one => getComputedStyle(one,"
+        " '::before').content)[0]"
+    )
     path = "index_lab?view=Where+it+is+lost&encoder=hog.8x8"
     for width, said in ((390, True), (1280, False)):
         page = open_at(path, width=width)

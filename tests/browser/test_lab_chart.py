@@ -1,4 +1,5 @@
-"""The chart of the Index lab in a real browser: measured from the page, and a dot opens its setting under One query."""
+"""The chart of the Index lab in a real browser: measured from the page, and a dot opens its setting
+under One query."""
 
 from __future__ import annotations
 
@@ -23,16 +24,21 @@ def measure(page) -> None:
     page.get_by_role("button", name="Measure", exact=True).click()
     page.get_by_text(re.compile(r"settings to measure: .* of memory")).first.wait_for()
     page.get_by_role("button", name="Start", exact=True).click()
-    expect(page.get_by_role("button", name="Every setting as CSV")).to_be_visible(timeout=MEASURED_MS)
-    expect(page.get_by_role("button", name=re.compile("^(Cancel|Measure|Measure the rest)$"))).to_have_count(
-        0, timeout=MEASURED_MS
+    expect(page.get_by_role("button", name="Every setting as CSV")).to_be_visible(
+        timeout=MEASURED_MS
     )
+    expect(
+        page.get_by_role("button", name=re.compile("^(Cancel|Measure|Measure the rest)$"))
+    ).to_have_count(0, timeout=MEASURED_MS)
     settle(page)
 
 
 def dots(page) -> list[tuple[float, float]]:
     """The middle of each dot, from left to right."""
-    middle = "all => all.map(one => one.getBoundingClientRect()).map(box => [box.x + box.width / 2, box.y + box.height / 2])"
+    middle = (
+        "all => all.map(one => one.getBoundingClientRect()).map(box => [box.x + box.width / 2,"
+        " box.y + box.height / 2])"
+    )
     return sorted(map(tuple, page.locator(DOTS).evaluate_all(middle)))
 
 
@@ -52,8 +58,14 @@ def test_a_dot_opens_its_setting(open_at):
     page.locator(".pair > button.cell:last-child").first.wait_for()
     settle(page)
     said = parse_qs(urlsplit(page.url).query)
-    assert (said["view"], said["try"], said["set"]) == (["One query"], ["ivf_flat"], [f"nprobe={probes[1]}"])
-    assert page.locator(".lab-figures").inner_text().count("%") >= 2, "its mean is known: it was measured"
+    assert (said["view"], said["try"], said["set"]) == (
+        ["One query"],
+        ["ivf_flat"],
+        [f"nprobe={probes[1]}"],
+    )
+    assert page.locator(".lab-figures").inner_text().count("%") >= 2, (
+        "its mean is known: it was measured"
+    )
     page.get_by_role("radio", name="Recall and time").click()
     expect(page.locator(DOTS)).not_to_have_count(0)
     settle(page)
@@ -72,7 +84,9 @@ def test_while_measuring_one_chart_grows_in_place(open_at):
     expect(page.locator(".growing circle[fill]").nth(few + 1)).to_be_attached(timeout=MEASURED_MS)
     assert page.locator(".growing").evaluate("chart => chart.same"), "another chart took its place"
     page.get_by_role("button", name="Cancel").click()
-    expect(page.get_by_text(re.compile(r"^Stopped: \d+ of \d+ settings are measured and kept"))).to_be_visible(timeout=STOPS_MS)
+    expect(
+        page.get_by_text(re.compile(r"^Stopped: \d+ of \d+ settings are measured and kept"))
+    ).to_be_visible(timeout=STOPS_MS)
     expect(page.locator(".growing")).to_have_count(0)
     expect(page.locator(DOTS)).not_to_have_count(0)
 
@@ -80,7 +94,9 @@ def test_while_measuring_one_chart_grows_in_place(open_at):
 def test_a_million_vectors_are_estimated_first_and_can_be_stopped(open_at):
     page = open_at("index_lab?encoder=hsv.12x4x4&indexes=hnsw&size=1000000")
     page.get_by_role("button", name="Measure", exact=True).click()
-    page.get_by_text(re.compile(r"settings to measure: about .* of memory, .* free")).first.wait_for()
+    page.get_by_text(
+        re.compile(r"settings to measure: about .* of memory, .* free")
+    ).first.wait_for()
     page.get_by_role("button", name="Start", exact=True).click()
     cancel = page.get_by_role("button", name="Cancel")
     cancel.wait_for()

@@ -1,4 +1,5 @@
-"""The maps as a person uses them: draw a lasso on one of two, see its pictures, click, hover, morph, and send the link."""
+"""The maps as a person uses them: draw a lasso on one of two, see its pictures, click, hover,
+morph, and send the link."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ def drag(page, place: int, corners) -> None:
 
 
 def a_dot(page) -> tuple[float, float]:
-    """Move the mouse over the first map until a picture hovers; where that was. The small pictures come after the dots."""
+    """Move the mouse over the first map until a picture hovers; where that was. The small pictures
+    come after the dots."""
 
     def picture() -> tuple[float, float] | None:
         box = page.locator(".maps-place canvas").first.bounding_box()
@@ -56,7 +58,9 @@ def selected_ids(page) -> list[str]:
     page.get_by_text(re.compile(r"pictures? selected on the map by")).wait_for()
     page.locator(".st-key-map_selection .cell").first.wait_for()
     settle(page)
-    return page.locator(".st-key-map_selection .cell").evaluate_all("nodes => nodes.map(node => node.dataset.id)")
+    return page.locator(".st-key-map_selection .cell").evaluate_all(
+        "nodes => nodes.map(node => node.dataset.id)"
+    )
 
 
 def flags(page) -> int:
@@ -77,11 +81,15 @@ def test_a_lasso_on_either_map_shows_its_pictures(open_at, place, encoder):
     shown = selected_ids(page)
     heading = page.get_by_text(re.compile("selected on the map by")).inner_text()
     assert heading.endswith(encoder)
-    name, *pairs = re.search(r"lasso=([^&]*)", page.evaluate("decodeURIComponent(location.search)"))[1].split(";")
+    name, *pairs = re.search(
+        r"lasso=([^&]*)", page.evaluate("decodeURIComponent(location.search)")
+    )[1].split(";")
     dataset = library.open_dataset("catalogue")
     wanted = {ANCHOR: Wanted(ANCHOR), "hog.8x8": Wanted("hog.8x8", "aligned", ANCHOR)}[name]
     found = maps.read(dataset, wanted)
-    inside = map_views.inside(found.positions, [tuple(map(float, pair.split(","))) for pair in pairs])
+    inside = map_views.inside(
+        found.positions, [tuple(map(float, pair.split(","))) for pair in pairs]
+    )
     assert int(heading.split()[0].replace(",", "")) == len(inside) > 20
     assert shown == [found.ids[row] for row in inside[: len(shown)]]
     becomes(page, lambda: flags(page), len(inside))
@@ -107,14 +115,23 @@ def test_hover_shows_the_picture_and_a_click_leads_to_compare(open_at):
     page = open_maps(open_at, f"{PAIR}&query=item:mug-15-0")
     x, y = a_dot(page)
     tip = page.locator(".maps-tip")
-    assert tip.locator("canvas").evaluate("c => new Set(c.getContext('2d').getImageData(0, 0, 216, 216).data).size") > 30
+    assert (
+        tip.locator("canvas").evaluate(
+            "c => new Set(c.getContext('2d').getImageData(0, 0, 216, 216).data).size"
+        )
+        > 30
+    )
     name = tip.locator("div").inner_text()
     page.mouse.click(x, y)
     page.get_by_text(f"{name}: neighbours in the space").wait_for()
     settle(page)
     card = page.locator(".maps-pin")
     expect(card.locator("div")).to_have_text(name)
-    eventually(page, lambda: card.locator("img").evaluate("image => image.naturalWidth"), lambda wide: wide > 40)
+    eventually(
+        page,
+        lambda: card.locator("img").evaluate("image => image.naturalWidth"),
+        lambda wide: wide > 40,
+    )
     card.get_by_role("button", name="Compare with it").click()
     assert_compares(page, name)
 
@@ -134,8 +151,10 @@ def assert_compares(page, name: str) -> None:
 
 def test_the_morph_moves_and_is_kept_in_the_link(open_at):
     page = open_maps(open_at, f"{PAIR}&view=Morph")
-    look = "c => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let s = 0;" \
-           " for (let i = 3; i < d.length; i += 4) s = (s * 31 + d[i]) % 1000003; return s; }"  # fmt: skip
+    look = (
+        "c => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let s = 0;"
+        " for (let i = 3; i < d.length; i += 4) s = (s * 31 + d[i]) % 1000003; return s; }"
+    )
     canvas = page.locator(".maps-place canvas")
     before = canvas.evaluate(look)
     page.locator(".maps-morph input").fill("0.6")

@@ -1,4 +1,5 @@
-"""The exported page of maps, opened from the disk without a network: hover, click, lasso, and nothing asked of anybody."""
+"""The exported page of maps, opened from the disk without a network: hover, click, lasso, and
+nothing asked of anybody."""
 
 from __future__ import annotations
 
@@ -15,12 +16,17 @@ PATIENCE_MS = 60_000
 
 @pytest.fixture
 def page(browser, pictures, tmp_path):
-    """The page of two maps in a Chromium that is offline; a broken script or a request fails the test."""
+    """The page of two maps in a Chromium that is offline; a broken script or a request fails the
+    test."""
     dataset, names = library.open_dataset(str(pictures), fresh=True), ["hsv.12x4x4", "tiny.16x16"]
     build.build(dataset, names)
     wanted = maps.drawn_together(names, "aligned", {"epochs": 30})
     file = tmp_path / "map.html"
-    file.write_bytes(map_page.write(dataset, [maps.read(dataset, one, maps.build(dataset, one)) for one in wanted])[0])
+    file.write_bytes(
+        map_page.write(
+            dataset, [maps.read(dataset, one, maps.build(dataset, one)) for one in wanted]
+        )[0]
+    )
     context, asked, broken = browser.new_context(offline=True), [], []
     opened = context.new_page()
     opened.set_default_timeout(PATIENCE_MS)
@@ -36,9 +42,9 @@ def page(browser, pictures, tmp_path):
 def places(page) -> list[tuple[float, float]]:
     """Where each dot of the first map stands in the window."""
     found = page.evaluate(
-        "() => { const { state, fit, toScreen, spot } = maps, view = state.views[0], box = view.canvas.getBoundingClientRect();"
-        " return [...Array(view.points.n).keys()].map((row) => toScreen(fit(view), ...spot(view, row)))"
-        ".map(([x, y]) => [x + box.left, y + box.top]); }"
+        "() => { const { state, fit, toScreen, spot } = maps, view = state.views[0], box ="
+        " view.canvas.getBoundingClientRect(); return [...Array(view.points.n).keys()].map((row) =>"
+        " toScreen(fit(view), ...spot(view, row))).map(([x, y]) => [x + box.left, y + box.top]); }"
     )
     return [(x, y) for x, y in found]
 
@@ -47,7 +53,9 @@ def test_hover_click_and_lasso_without_a_network(page):
     page.locator(".maps-place canvas").nth(1).wait_for()
     assert page.locator(".maps-tools").first.is_visible()
     assert "compare" not in page.locator(".maps-hint").inner_text()
-    page.wait_for_function("() => maps.state.sheets.every((image) => image.complete && image.naturalWidth)")
+    page.wait_for_function(
+        "() => maps.state.sheets.every((image) => image.complete && image.naturalWidth)"
+    )
     (x, y), *_ = dots = places(page)
     page.mouse.move(x, y)
     tip = page.locator(".maps-tip")

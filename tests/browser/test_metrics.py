@@ -1,4 +1,5 @@
-"""The Metrics page in a real browser, on the report that ships: charts are drawn, a query opens in Compare, links restore."""
+"""The Metrics page in a real browser, on the report that ships: charts are drawn, a query opens in
+Compare, links restore."""
 
 from __future__ import annotations
 
@@ -21,7 +22,10 @@ def test_charts_are_drawn_in_the_ink_of_the_theme(open_at, scheme):
 
     def lightness() -> float:
         colour = ink.evaluate("node => getComputedStyle(node).fill")
-        return sum(int(part) for part in colour.removeprefix("rgb(").removesuffix(")").split(",")[:3]) / 3
+        return (
+            sum(int(part) for part in colour.removeprefix("rgb(").removesuffix(")").split(",")[:3])
+            / 3
+        )
 
     eventually(page, lightness, lambda found: found > 140 if scheme == "dark" else found < 140)
 
@@ -31,7 +35,10 @@ def names(page) -> list[str]:
 
 
 def figures(page, column: str) -> list[float]:
-    return [float(text.split()[0].replace(",", "").removesuffix("-d")) for text in page.locator(f"td.{column}").all_inner_texts()]
+    return [
+        float(text.split()[0].replace(",", "").removesuffix("-d"))
+        for text in page.locator(f"td.{column}").all_inner_texts()
+    ]
 
 
 def test_the_leaderboard_shows_without_waiting(open_at):
@@ -58,7 +65,10 @@ def test_a_click_on_a_header_sorts_and_the_link_keeps_it(open_at):
     assert figures(page, "p50") == sorted(figures(page, "p50"), reverse=True)
     expect(page).to_have_url(re.compile(r"sort=p50\+down"))
     settle(page)
-    assert page.evaluate("document.activeElement.shadowRoot.activeElement.closest('th').dataset.key") == "p50"
+    assert (
+        page.evaluate("document.activeElement.shadowRoot.activeElement.closest('th').dataset.key")
+        == "p50"
+    )
     page.reload()
     expect(head).to_have_attribute("aria-sort", "descending")
     assert names(page) == kept
@@ -68,8 +78,10 @@ def test_no_name_breaks_inside_a_word(open_at):
     for width in (1280, 390):
         page = open_at("metrics?dataset=catalogue", width=width)
         small = page.locator("tbody .who small").filter(has_text="autoencoder.lookalike")
-        parts = small.evaluate("""node => [...node.childNodes].filter(n => n.nodeType === 3).map(n => {
-            const range = document.createRange(); range.selectNode(n); return [n.data, range.getClientRects().length]; })""")
+        parts = small.evaluate(
+            """node => [...node.childNodes].filter(n => n.nodeType === 3).map(n => {
+            const range = document.createRange(); range.selectNode(n); return [n.data, range.getClientRects().length]; })"""
+        )
         assert parts == [["autoencoder.", 1], ["lookalike", 1]]
 
 
@@ -90,7 +102,8 @@ def test_a_worst_query_opens_in_compare_with_its_encoder(open_at):
     row = page.locator(".duel.alone").first
     expect(row.locator(".hit")).to_have_count(6)
     assert row.locator(".hit b").all_inner_texts() == [
-        "✓" if "right" in one.get_attribute("class").split() else "✕" for one in row.locator(".hit").all()
+        "✓" if "right" in one.get_attribute("class").split() else "✕"
+        for one in row.locator(".hit").all()
     ]
     wanted = row.get_attribute("data-id")
     row.click()

@@ -1,4 +1,5 @@
-"""A pretrained network from first wish to answer: its name is typed, its weights come from a hub on the loopback interface."""
+"""A pretrained network from first wish to answer: its name is typed, its weights come from a hub on
+the loopback interface."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from tools.serve import serving, settle
 pytestmark = pytest.mark.browser
 NAME, LISTED = "test_resnet.r160_in1k", "mobilenetv3_large_100.ra_in1k"
 SLOW_MS = 150_000
-"""Longest wait for a process that imports torch and encodes on a machine that has other things to do."""
+"""Longest wait for a process that imports torch and encodes on a machine that has other things to
+do."""
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,5 @@
-"""The Index lab over the catalogue and over 50,000 real photographs, from the page alone: built, measured, looked at."""
+"""The Index lab over the catalogue and over 50,000 real photographs, from the page alone: built,
+measured, looked at."""
 
 from __future__ import annotations
 
@@ -29,13 +30,17 @@ def measured(page, gallery: int) -> None:
     expect(page.get_by_text(few, exact=True)).to_have_count(0)
     settle(page)
     page.get_by_role("button", name="Measure", exact=True).click()
-    page.get_by_text(re.compile(r"\d+ settings to measure: .* of memory")).first.wait_for(timeout=BUILD_MS)
+    page.get_by_text(re.compile(r"\d+ settings to measure: .* of memory")).first.wait_for(
+        timeout=BUILD_MS
+    )
     page.get_by_role("button", name="Start", exact=True).click()
     page.get_by_role("button", name="Cancel").wait_for()
     expect(page.get_by_role("button", name="Cancel")).to_have_count(0, timeout=ALL_MS)
     settle(page)
     expect(page.get_by_text(f"{gallery:,} of your own vectors")).to_be_visible()
-    expect(page.locator(".lab-said").first).to_contain_text(re.compile(r"^At recall@\d+ of at least 0.95 the fastest is"))
+    expect(page.locator(".lab-said").first).to_contain_text(
+        re.compile(r"^At recall@\d+ of at least 0.95 the fastest is")
+    )
     expect(page.locator(DOTS)).not_to_have_count(0)
     expect(page.get_by_role("button", name=re.compile("^Measure( the rest)?$"))).to_have_count(0)
 
@@ -88,4 +93,6 @@ def _other_views(open_at, locator: str) -> None:
         expect(page.locator(".lab-bits .band.met")).not_to_have_count(0)
         page.context.close()
     page = open_at(at("Advice", locator))
-    expect(page.locator(".lab-advice")).to_contain_text(re.compile(r"^For [\d,]+ vectors of 192 dimensions take .*: it finds"))
+    expect(page.locator(".lab-advice")).to_contain_text(
+        re.compile(r"^For [\d,]+ vectors of 192 dimensions take .*: it finds")
+    )

@@ -1,4 +1,5 @@
-"""Real photographs from the Library page to an answer on Compare, as a person does it: added, built, asked, asked again."""
+"""Real photographs from the Library page to an answer on Compare, as a person does it: added,
+built, asked, asked again."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ SETS = {
     "cats_dogs": (2_000, 1_000, "same class", (HSV, HOG)),
     "tiny_imagenet": (54_000, 50_000, "same class", (HSV, TINY)),
 }
-"""Pictures, how many of them are the gallery, what a right hit is called, and the encoders to build."""
+"""Pictures, how many of them are the gallery, what a right hit is called, and the encoders to
+build."""
 
 
 def add(page, path) -> None:
@@ -64,8 +66,12 @@ def _look(page, gallery: int, same: str, encoders: list[str]) -> None:
     for name in encoders:
         column = page.locator(f'.column[data-key="{name}"]')
         column.locator(".hit").nth(9).wait_for()
-        assert re.search(rf"\d+/10\s+{same}", column.inner_text()), "right and wrong are marked and counted"
-    page.locator(".hit img").evaluate_all("all => all.forEach(one => { if (!one.naturalWidth) throw one.alt; })")
+        assert re.search(rf"\d+/10\s+{same}", column.inner_text()), (
+            "right and wrong are marked and counted"
+        )
+    page.locator(".hit img").evaluate_all(
+        "all => all.forEach(one => { if (!one.naturalWidth) throw one.alt; })"
+    )
     before = page.url
     page.get_by_role("button", name="Gallery", exact=True).click()
     page.locator("[role=dialog] .cell").nth(30).click()

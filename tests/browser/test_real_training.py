@@ -1,4 +1,5 @@
-"""The default run on real photographs of clothes from the Train page, until the page says by itself what that changed."""
+"""The default run on real photographs of clothes from the Train page, until the page says by itself
+what that changed."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from tests.browser.waiting import eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 LEARN_MS = 1_800_000
-"""The run fits itself to 8 minutes; comparing comes on top, and a machine may do other things too."""
+"""The run fits itself to 8 minutes; comparing comes on top, and a machine may do other things
+too."""
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,9 @@ def test_the_default_run_finds_clothes_far_better_and_says_so_by_itself(open_at)
     page.get_by_role("button", name="Start training").click()
     expect(page.locator(".ll-phases .now")).to_be_visible()
     page.locator(".ll-shifts .track").first.wait_for(timeout=LEARN_MS)
-    said = eventually(page, lambda: page.locator(".ll-shifts").first.inner_text(), lambda text: "372" in text)
+    said = eventually(
+        page, lambda: page.locator(".ll-shifts").first.inner_text(), lambda text: "372" in text
+    )
     before, after = map(float, re.search(r"(\d\.\d+) → (\d\.\d+)", said).groups())
     assert after > before + 0.2, said
     assert "tf_efficientnet_lite0.in1k" in page.locator("body").inner_text()

@@ -1,4 +1,5 @@
-"""The subject of a query as a person meets it: frames on the picture, and a box that is dragged, drawn and moved with keys."""
+"""The subject of a query as a person meets it: frames on the picture, and a box that is dragged,
+drawn and moved with keys."""
 
 from __future__ import annotations
 
@@ -20,7 +21,9 @@ pytestmark = pytest.mark.browser
 COMPARE = "compare?encoders=hog.8x8,tiny.16x16,hsv.12x4x4"
 OFF = f"{COMPARE}&subject=whole"
 SALIENCY = next(row for row in detector_rows() if row["name"] == "saliency")
-needed = pytest.mark.skipif(SALIENCY["state"] != "ready", reason="the detector saliency is optional, and not installed here")
+needed = pytest.mark.skipif(
+    SALIENCY["state"] != "ready", reason="the detector saliency is optional, and not installed here"
+)
 THING = (0.5, 0.3, 0.85, 0.75)
 """Where the object lies in the photograph."""
 
@@ -31,7 +34,9 @@ def photograph() -> bytes:
     noise = np.random.default_rng(5).integers(60, 130, (high, wide, 1))
     ground = (noise * np.array([0.7, 1.0, 0.5])).astype(np.uint8)
     picture = Image.fromarray(ground).filter(ImageFilter.GaussianBlur(2))
-    x0, y0, x1, y1 = (edge * side for edge, side in zip(THING, (wide, high, wide, high), strict=True))
+    x0, y0, x1, y1 = (
+        edge * side for edge, side in zip(THING, (wide, high, wide, high), strict=True)
+    )
     pen = ImageDraw.Draw(picture)
     pen.polygon([(x0, y0 + 30), (x1, y0 + 30), (x1 - 40, y1), (x0 + 40, y1)], fill=(196, 40, 36))
     pen.ellipse((x0, y0, x1, y0 + 60), fill=(226, 84, 70))
@@ -63,8 +68,11 @@ def pull(page, start: tuple[float, float], end: tuple[float, float], of: str = "
 
 def changed(page, before: list[str]) -> list[str]:
     """The hits, once every column shows others than before."""
+
     def good(found):
-        return len(found) == 30 and all(old != new for old, new in zip(columns_of(before), columns_of(found), strict=True))
+        return len(found) == 30 and all(
+            old != new for old, new in zip(columns_of(before), columns_of(found), strict=True)
+        )
 
     return eventually(page, lambda: ids(page), good)
 
@@ -87,7 +95,9 @@ def test_a_photograph_its_frame_a_drag_and_the_link(open_at):
     found = box_of(page)
     assert found[0] <= THING[0] + 0.06
     assert found[2] >= THING[2] - 0.06
-    expect(page.get_by_role("button", name="Main subject", exact=True)).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("button", name="Main subject", exact=True)).to_have_attribute(
+        "aria-pressed", "true"
+    )
     settle(page)
     pull(page, (0.5, 0.5), (-0.6, 0.2), ".chosen")
     moved = eventually(page, lambda: box_of(page), lambda box: box and box != found)
@@ -150,12 +160,24 @@ def test_a_box_is_made_moved_resized_and_left_with_the_keyboard(open_at):
     becomes(page, lambda: box_of(page), [0.25, 0.25, 0.75, 0.75])
     box = page.get_by_label(re.compile("^Box that is searched with"))
     expect(box).to_be_focused()
-    expect(box).to_have_attribute("aria-label", re.compile("left 25.%, top 25.%, width 50.%, height 50.%.*Arrows move it, Shift"))
+    expect(box).to_have_attribute(
+        "aria-label",
+        re.compile("left 25.%, top 25.%, width 50.%, height 50.%.*Arrows move it, Shift"),
+    )
     first = changed(page, before)
-    for key in ("ArrowRight", "ArrowRight", "ArrowUp", "Shift+ArrowDown", "Shift+ArrowDown", "Shift+ArrowLeft"):
+    for key in (
+        "ArrowRight",
+        "ArrowRight",
+        "ArrowUp",
+        "Shift+ArrowDown",
+        "Shift+ArrowDown",
+        "Shift+ArrowLeft",
+    ):
         page.keyboard.press(key)
     becomes(page, lambda: box_of(page), [0.27, 0.24, 0.76, 0.76])
-    expect(box).to_have_attribute("aria-label", re.compile("left 27.%, top 24.%, width 49.%, height 52.%"))
+    expect(box).to_have_attribute(
+        "aria-label", re.compile("left 27.%, top 24.%, width 49.%, height 52.%")
+    )
     eventually(page, lambda: ids(page), lambda found: len(found) == 30 and found != first)
     expect(box).to_be_focused()
     page.keyboard.press("Delete")
@@ -173,7 +195,8 @@ def test_a_finger_scrolls_over_the_picture_and_draws_when_asked_to(open_at):
     assert page.locator(".zone").bounding_box()["width"] > small * 1.5, "room for a finger"
     area = page.locator(".sheet").bounding_box()
     places = [
-        {"x": area["x"] + x * area["width"], "y": area["y"] + y * area["height"]} for x, y in ((0.2, 0.2), (0.4, 0.5), (0.7, 0.8))
+        {"x": area["x"] + x * area["width"], "y": area["y"] + y * area["height"]}
+        for x, y in ((0.2, 0.2), (0.4, 0.5), (0.7, 0.8))
     ]
     touch = page.context.new_cdp_session(page)
     touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": places[:1]})

@@ -1,4 +1,5 @@
-"""A run on the Train page from its start to what it changed, in a real browser: it outlives reloads, stops and goes on."""
+"""A run on the Train page from its start to what it changed, in a real browser: it outlives
+reloads, stops and goes on."""
 
 from __future__ import annotations
 
@@ -61,7 +62,9 @@ def test_from_start_to_before_and_after(open_at):
     becomes(page, lambda: steps(page), stopped)
     resume.click()
     page.get_by_role("button", name="Stop", exact=True).wait_for(timeout=SLOW_MS)
-    page.locator(".ll-shifts .track").first.wait_for(timeout=SLOW_MS)  # measured, and opened, by itself
+    page.locator(".ll-shifts .track").first.wait_for(
+        timeout=SLOW_MS
+    )  # measured, and opened, by itself
     expect(page.get_by_role("radio", name="Before and after")).to_be_checked()
     page.locator(".ll-ranks").first.wait_for()
     expect(page.get_by_role("button", name="Compare both encoders")).to_be_enabled()

@@ -1,7 +1,9 @@
-"""Looking at a page that changes: whatever a test compares is waited for, never read once and hoped for.
+"""Looking at a page that changes: whatever a test compares is waited for, never read once and hoped
+for.
 
-Two rules keep these tests true on a slow machine. What stood before an action is read before the action; and after it the
-test waits *for* what must come, by name, not for the absence of what was there.
+Two rules keep these tests true on a slow machine. What stood before an action is read before the
+action; and after it the test waits *for* what must come, by name, not for the absence of what was
+there.
 """
 
 from __future__ import annotations
@@ -40,7 +42,9 @@ def eventually(page, read: Callable[[], Any], good: Callable[[Any], bool]) -> An
     """Read until it is good, and return that; fails with what was read last."""
     deadline = time.monotonic() + PATIENCE_MS / 1000
     while not good(found := read()):
-        assert time.monotonic() < deadline, f"after {PATIENCE_MS / 1000:.0f} s it still was {found!r}"
+        assert time.monotonic() < deadline, (
+            f"after {PATIENCE_MS / 1000:.0f} s it still was {found!r}"
+        )
         page.wait_for_timeout(STEP_MS)
     return found
 

@@ -1,6 +1,7 @@
 """Every command: JSON alone on standard output, exit codes that mean something, hostile arguments.
 
-What depends on being a process of its own (signals, pipes, what stands on which stream) runs as one; the rest calls main.
+What depends on being a process of its own (signals, pipes, what stands on which stream) runs as
+one; the rest calls main.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ def test_datasets(plugged, gallery):
 def test_datasets_are_added_and_removed(plugged, gallery):
     assert plugged.json("datasets", "--add", str(gallery))["added"] is True
     assert str(gallery) in [row["locator"] for row in plugged.json("datasets")]
-    assert str(gallery) not in [row["locator"] for row in plugged.json("datasets", "--remove", str(gallery))]
+    assert str(gallery) not in [
+        row["locator"] for row in plugged.json("datasets", "--remove", str(gallery))
+    ]
     assert plugged.run("datasets", "--remove", str(gallery)).returncode == 1
     assert (gallery / "cold" / "00000.png").exists()
 
@@ -67,9 +70,20 @@ def test_indexes(plugged):
 
 def test_build(plugged, gallery):
     (row,) = plugged.json("build", "--dataset", str(gallery), "--encoders", "slow.test")
-    assert {"dataset", "encoder", "index", "pictures", "skipped", "encoded", "seconds", "path"} == row.keys()
+    assert {
+        "dataset",
+        "encoder",
+        "index",
+        "pictures",
+        "skipped",
+        "encoded",
+        "seconds",
+        "path",
+    } == row.keys()
     assert (row["pictures"], row["encoded"]) == (12, 12)
-    estimate = plugged.json("build", "--dataset", str(gallery), "--encoders", "tiny.16x16,slow.test", "--estimate")
+    estimate = plugged.json(
+        "build", "--dataset", str(gallery), "--encoders", "tiny.16x16,slow.test", "--estimate"
+    )
     assert estimate.keys() == {"tiny.16x16", "slow.test"}
     assert estimate["slow.test"]["to_encode"] == 0
     assert estimate["tiny.16x16"]["to_encode"] == 12
@@ -79,21 +93,42 @@ def test_build(plugged, gallery):
 def test_search_prints_exactly_what_is_promised(plugged, gallery):
     command = ("search", *asked(gallery, "--encoder", "slow.test", "--index", "exact", "-k", "3"))
     found = plugged.json(*command)  # builds what is missing, and says so on standard error alone
-    assert list(found) == ["query", "dataset", "encoder", "index", "hits", "timing_ms", "runs", "usual", "far",
-                           "left_out", "remarks"]  # fmt: skip
-    assert (found["usual"], found["far"]) == (None, False), "twelve pictures do not say what is usual"
+    assert list(found) == [
+        "query",
+        "dataset",
+        "encoder",
+        "index",
+        "hits",
+        "timing_ms",
+        "runs",
+        "usual",
+        "far",
+        "left_out",
+        "remarks",
+    ]
+    assert (found["usual"], found["far"]) == (None, False), (
+        "twelve pictures do not say what is usual"
+    )
     assert (found["dataset"], found["encoder"], found["index"]) == ("gallery", "slow.test", "exact")
     assert found["query"] == str(gallery / "cold" / "00002.png")
-    assert [list(hit) for hit in found["hits"]] == [["rank", "id", "path", "label", "score", "identical"]] * 3
+    assert [list(hit) for hit in found["hits"]] == [
+        ["rank", "id", "path", "label", "score", "identical"]
+    ] * 3
     assert list(found["timing_ms"]) == ["decode", "preprocess", "encode", "search"]
     assert [hit["rank"] for hit in found["hits"]] == [1, 2, 3]
     assert all(os.path.exists(hit["path"]) for hit in found["hits"])
     scores = [hit["score"] for hit in found["hits"]]
     assert scores == sorted(scores, reverse=True)
     assert "cold/00002.png" not in [hit["id"] for hit in found["hits"]]
-    assert (found["left_out"], found["remarks"]) == ("cold/00002.png", ["Left out: cold/00002.png, the query itself."])
+    assert (found["left_out"], found["remarks"]) == (
+        "cold/00002.png",
+        ["Left out: cold/00002.png, the query itself."],
+    )
     found = plugged.json(*command, "--include-self")
-    assert (found["hits"][0]["id"], found["hits"][0]["score"]) == ("cold/00002.png", pytest.approx(1.0))
+    assert (found["hits"][0]["id"], found["hits"][0]["score"]) == (
+        "cold/00002.png",
+        pytest.approx(1.0),
+    )
 
 
 def test_a_search_says_that_it_builds_an_index_that_is_missing(here, gallery, monkeypatch):
@@ -107,11 +142,21 @@ def test_a_search_says_that_it_builds_an_index_that_is_missing(here, gallery, mo
 
 
 def test_compare_adds_the_agreement(plugged, gallery):
-    found = plugged.json("compare", *asked(gallery, "--encoders", "slow.test,tiny.16x16,hsv.12x4x4", "-k", "4"))
+    found = plugged.json(
+        "compare", *asked(gallery, "--encoders", "slow.test,tiny.16x16,hsv.12x4x4", "-k", "4")
+    )
     assert list(found) == ["query", "dataset", "index", "answers", "agreement", "decode_ms"]
     assert [one["encoder"] for one in found["answers"]] == ["slow.test", "tiny.16x16", "hsv.12x4x4"]
     for one in found["answers"]:
-        assert list(one)[:7] == ["dataset", "encoder", "index", "hits", "timing_ms", "runs", "usual"]
+        assert list(one)[:7] == [
+            "dataset",
+            "encoder",
+            "index",
+            "hits",
+            "timing_ms",
+            "runs",
+            "usual",
+        ]
         assert one["left_out"] == "cold/00002.png"
         assert len(one["hits"]) == 4
         assert found["decode_ms"] == [one["timing_ms"]["decode"]]
@@ -128,7 +173,8 @@ def test_compare_adds_the_agreement(plugged, gallery):
 
 
 def test_copies_of_a_given_picture_come_first_and_are_marked(here, gallery, tmp_path):
-    """Two copies in the gallery of a file from elsewhere; then one of them is the query, and leaves itself out alone."""
+    """Two copies in the gallery of a file from elsewhere; then one of them is the query, and leaves
+    itself out alone."""
     data = (gallery / "cold" / "00002.png").read_bytes()
     for path in (gallery / "warm" / "copy.png", tmp_path / "incoming.png"):
         path.write_bytes(data)
@@ -136,34 +182,47 @@ def test_copies_of_a_given_picture_come_first_and_are_marked(here, gallery, tmp_
     code, out, _ = here(*told, "--query", str(tmp_path / "incoming.png"))
     heading, *rows = out.splitlines()
     assert (code, heading.split()) == (0, ["rank", "score", "label", "verdict", "file", "id"])
-    assert [("identical file" in row, row.split()[-1]) for row in rows[:2]] == [(True, "cold/00002.png"), (True, "warm/copy.png")]
+    assert [("identical file" in row, row.split()[-1]) for row in rows[:2]] == [
+        (True, "cold/00002.png"),
+        (True, "warm/copy.png"),
+    ]
     assert ("identical file" in rows[2], "Left out" in out) == (False, False)
     found = json.loads(here(*told, "--query", str(tmp_path / "incoming.png"), "--json")[1])
     assert [hit["identical"] for hit in found["hits"]] == [True, True, False]
     assert (found["left_out"], found["remarks"]) == (None, [])
     _, out, _ = here(*told, "--query", "id:cold/00002.png")
-    assert [("identical file" in row, row.split()[-1]) for row in out.splitlines()[1:2]] == [(True, "warm/copy.png")]
+    assert [("identical file" in row, row.split()[-1]) for row in out.splitlines()[1:2]] == [
+        (True, "warm/copy.png")
+    ]
     assert "\nLeft out: cold/00002.png, the query itself.\n" in out
 
 
 def test_a_query_without_any_other_picture_is_answered_by_a_sentence(here, tmp_path):
     folder = paint(tmp_path / "one", ["only.png"])
-    code, out, _ = here("search", "--dataset", str(folder), "--encoder", "tiny.16x16", "--query", "id:only.png")
+    code, out, _ = here(
+        "search", "--dataset", str(folder), "--encoder", "tiny.16x16", "--query", "id:only.png"
+    )
     assert code == 0
     assert out.splitlines()[:2] == [
-        "Left out: only.png, the query itself.", "There is no other picture. This gallery holds the query alone.",
-    ]  # fmt: skip
+        "Left out: only.png, the query itself.",
+        "There is no other picture. This gallery holds the query alone.",
+    ]
 
 
 def test_a_query_that_is_far_from_everything_is_told_so(here, tmp_path):
-    Image.fromarray(np.random.default_rng(0).integers(0, 2, (64, 64, 3), np.uint8) * 255).save(tmp_path / "noise.png")
+    Image.fromarray(np.random.default_rng(0).integers(0, 2, (64, 64, 3), np.uint8) * 255).save(
+        tmp_path / "noise.png"
+    )
     query = ("--dataset", "catalogue", "--query", str(tmp_path / "noise.png"), "-k", "2")
     code, out, _ = here("search", *query, "--encoder", "hsv.12x4x4", "--json")
     found = json.loads(out)
     assert (code, found["far"]) == (0, True)
     assert found["hits"][0]["score"] < found["usual"] < 1
     _, said, _ = here("compare", *query, "--encoders", "hsv.12x4x4,tiny.16x16")
-    assert f"Nothing in this gallery is close. The best score is {found['hits'][0]['score']:.3f}; even pictures of " in said
+    assert (
+        f"Nothing in this gallery is close. The best score is {found['hits'][0]['score']:.3f}; even"
+        " pictures of " in said
+    )
     assert "decoded once for all: " in said
     near = ("search", "--dataset", "catalogue", "--query", "id:mug-15-0", "--encoder", "hsv.12x4x4")
     assert json.loads(here(*near, "--json")[1])["far"] is False
@@ -174,8 +233,12 @@ def test_a_query_that_is_far_from_everything_is_told_so(here, tmp_path):
 
 def test_the_command_line_and_the_services_give_the_same_hits(plugged, gallery):
     found = plugged.json("search", *asked(gallery, "--encoder", "hsv.12x4x4", "-k", "11"))
-    answer = search(Query(item_id="cold/00002.png"), library.open_dataset(str(gallery)), "hsv.12x4x4", k=11)
-    assert [(hit["id"], hit["score"]) for hit in found["hits"]] == [(hit.id, hit.score) for hit in answer.hits]
+    answer = search(
+        Query(item_id="cold/00002.png"), library.open_dataset(str(gallery)), "hsv.12x4x4", k=11
+    )
+    assert [(hit["id"], hit["score"]) for hit in found["hits"]] == [
+        (hit.id, hit.score) for hit in answer.hits
+    ]
 
 
 def test_doctor(plugged):
@@ -192,11 +255,21 @@ def test_vectors(plugged, gallery, tmp_path):
     names = [f"{label}/{name}" for label in ("cold", "warm") for name in numbered(6)]
     np.save(tmp_path / "mine.npy", np.random.default_rng(0).normal(size=(12, 4)).astype(np.float32))
     (tmp_path / "ids.json").write_text(json.dumps(names))
-    bring = ("vectors", "--dataset", str(gallery), "--name", "mine", "--file", str(tmp_path / "mine.npy"))
+    bring = (
+        "vectors",
+        "--dataset",
+        str(gallery),
+        "--name",
+        "mine",
+        "--file",
+        str(tmp_path / "mine.npy"),
+    )
     (row,) = plugged.json(*bring)
     assert (row["name"], row["source"], row["dim"]) == ("imported.mine", str(gallery), 4)
     assert (row["vectors"], row["used"], row["skipped"]) == (12, 12, 0)
-    found = plugged.json("compare", *asked(gallery, "--encoders", "imported.mine,tiny.16x16", "-k", "3"))
+    found = plugged.json(
+        "compare", *asked(gallery, "--encoders", "imported.mine,tiny.16x16", "-k", "3")
+    )
     assert len(found["answers"][0]["hits"]) == 3
     assert plugged.run("vectors", "--name", "mine").returncode == 1
     assert plugged.json("vectors", "--remove", "mine") == []
@@ -209,8 +282,16 @@ def test_vectors(plugged, gallery, tmp_path):
         (("fly",), 2, "invalid choice"),
         (("search", "--dataset", "catalogue"), 2, "required"),
         ((*SEARCH, "--query", "id:x", "-k", "many"), 2, "invalid int"),
-        (("search", "--dataset", "catalog", "--encoder", "hsv.12x4x4", "--query", "x.png"), 1, "Did you mean catalogue"),
-        (("search", "--dataset", "./nowhere", "--encoder", "hsv.12x4x4", "--query", "x.png"), 1, "nothing at"),
+        (
+            ("search", "--dataset", "catalog", "--encoder", "hsv.12x4x4", "--query", "x.png"),
+            1,
+            "Did you mean catalogue",
+        ),
+        (
+            ("search", "--dataset", "./nowhere", "--encoder", "hsv.12x4x4", "--query", "x.png"),
+            1,
+            "nothing at",
+        ),
         ((*SEARCH, "--query", "nowhere.png"), 1, "can't be read"),
         ((*SEARCH, "--query", "/dev/null"), 1, ""),
         ((*SEARCH, "--query", "tests"), 1, ""),
@@ -219,12 +300,24 @@ def test_vectors(plugged, gallery, tmp_path):
         ((*SEARCH, "--query", "id:mug-00-0", "-k", "0"), 1, "from 1 to"),
         ((*SEARCH, "--query", "id:mug-00-0", "-k", "1000000000"), 1, "from 1 to"),
         ((*SEARCH[:-1], "hvs.12x4x4", "--query", "id:mug-00-0"), 1, "Did you mean hsv.12x4x4"),
-        (("compare", "--dataset", "catalogue", "--encoders", ",", "--query", "id:mug-00-0"), 1, "No encoder"),
+        (
+            ("compare", "--dataset", "catalogue", "--encoders", ",", "--query", "id:mug-00-0"),
+            1,
+            "No encoder",
+        ),
         (("build", "--dataset", "catalogue", "--encoders", ""), 1, "No encoder"),
-        (("build", "--dataset", "catalogue", "--encoders", "hsv.12x4x4", "--index", "nearest"), 1, "index"),
+        (
+            ("build", "--dataset", "catalogue", "--encoders", "hsv.12x4x4", "--index", "nearest"),
+            1,
+            "index",
+        ),
         (("build", "--dataset", "README.md", "--encoders", "hsv.12x4x4"), 1, "is no dataset"),
         (("encoders", "--name", "../../etc/passwd"), 1, "no encoder"),
-        (("vectors", "--dataset", "catalogue", "--name", "../x", "--file", "x.npy"), 1, "not allowed"),
+        (
+            ("vectors", "--dataset", "catalogue", "--name", "../x", "--file", "x.npy"),
+            1,
+            "not allowed",
+        ),
         (("datasets", "--add", "/nowhere"), 1, "nothing at"),
     ],
 )
@@ -235,7 +328,15 @@ def test_what_can_not_be_done_is_said_in_words(here, arguments, code, words):
     assert "Traceback" not in err
 
 
-ODD = ["with space.png", "-k.png", "a\nb.png", "<script>.png", "\u202egnp.png", "é" * 100 + ".png", "id:x.png"]
+ODD = [
+    "with space.png",
+    "-k.png",
+    "a\nb.png",
+    "<script>.png",
+    "\u202egnp.png",
+    "é" * 100 + ".png",
+    "id:x.png",
+]
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -253,9 +354,13 @@ def test_a_file_name_that_is_no_unicode(plugged, gallery, tmp_path):
     good = paint(tmp_path / "odd", ["a.png"]) / "a.png"
     path = os.fsdecode(os.fsencode(good.parent) + b"/caf\xe9.png")
     os.rename(good, path)
-    found = plugged.json("search", "--dataset", str(gallery), "--encoder", "slow.test", "--query", path, "-k", "2")
+    found = plugged.json(
+        "search", "--dataset", str(gallery), "--encoder", "slow.test", "--query", path, "-k", "2"
+    )
     assert found["query"].endswith("caf\\xe9.png")
-    found = plugged.json("search", "--dataset", str(tmp_path / "odd"), "--encoder", "slow.test", "--query", path)
+    found = plugged.json(
+        "search", "--dataset", str(tmp_path / "odd"), "--encoder", "slow.test", "--query", path
+    )
     assert found["hits"] == [], "it is the only picture there, and it is the query"
     assert found["remarks"][1] == "There is no other picture. This gallery holds the query alone."
 
@@ -277,10 +382,15 @@ def test_a_reader_that_goes_away_is_no_error(plugged):
 
 
 def test_an_error_that_nobody_expected_is_one_line(plugged, gallery):
-    plugged.env["TEST_DIARY"] = str(gallery)  # the encoder can't write its diary: a fault of its own
+    plugged.env["TEST_DIARY"] = str(
+        gallery
+    )  # the encoder can't write its diary: a fault of its own
     done = plugged.run("build", "--dataset", str(gallery), "--encoders", "slow.test")
     assert done.returncode == 1
     assert "IsADirectoryError" in done.stderr
     assert "Traceback" not in done.stderr
     plugged.env["LOOKALIKE_DEBUG"] = "1"
-    assert "Traceback" in plugged.run("build", "--dataset", str(gallery), "--encoders", "slow.test").stderr
+    assert (
+        "Traceback"
+        in plugged.run("build", "--dataset", str(gallery), "--encoders", "slow.test").stderr
+    )

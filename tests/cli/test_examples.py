@@ -1,7 +1,8 @@
-"""Every example of every help runs, and every command with what it requires alone: each other option at its default.
+"""Every example of every help runs, and every command with what it requires alone: each other
+option at its default.
 
-The words are those of the help. Where the embedded gallery or the network that is learned would take minutes, a small one stands
-in its place.
+The words are those of the help. Where the embedded gallery or the network that is learned would
+take minutes, a small one stands in its place.
 """
 
 from __future__ import annotations
@@ -26,9 +27,18 @@ READY = ["hsv.12x4x4", "tiny.16x16"]
 SMALL = ("tune --dataset catalogue --encoder hog.8x8", "--encoders ready", "saliency")
 """Examples that ask so much of the gallery that a small one is given to them."""
 LEARN = [
-    "--backbone", "test_resnet", "--epochs", "1", "--threads", "1",
-    *(word for pair in ("size=32", "dim=16", "batch=8", "precision=fp32") for word in ("--set", pair)),
-]  # fmt: skip
+    "--backbone",
+    "test_resnet",
+    "--epochs",
+    "1",
+    "--threads",
+    "1",
+    *(
+        word
+        for pair in ("size=32", "dim=16", "batch=8", "precision=fp32")
+        for word in ("--set", pair)
+    ),
+]
 RUN = "train-20260101-120000-abcdef"
 VECTORS = "vectors --dataset HOME/Pictures --name mymodel --file vectors.npy --ids ids.txt"
 FIRST = {
@@ -49,19 +59,27 @@ def desk(tmp_path, monkeypatch):
     for folder in ("Pictures", "small"):
         paint(tmp_path / folder, names)
     for row in crossing.table("photo-to-catalogue").rows:
-        paint(tmp_path / "Pictures" / row.query_set, [f"{row.query_class}/{name}" for name in numbered(2)])
+        paint(
+            tmp_path / "Pictures" / row.query_set,
+            [f"{row.query_class}/{name}" for name in numbered(2)],
+        )
     paint(tmp_path, ["photo.jpg", "a.png"])
     np.save("vectors.npy", np.random.default_rng(0).normal(size=(len(names), 8)).astype(np.float32))
     (tmp_path / "ids.txt").write_text("\n".join(names))
     monkeypatch.setattr(measure, "LIMIT_S", 0.02)
     monkeypatch.setattr(view, "LIMIT_S", 0.02)
     rows = library.encoder_rows()
-    monkeypatch.setattr(library, "encoder_rows", lambda: [row for row in rows if row["name"] in READY or row["state"] != "ready"])
+    monkeypatch.setattr(
+        library,
+        "encoder_rows",
+        lambda: [row for row in rows if row["name"] in READY or row["state"] != "ready"],
+    )
     return tmp_path
 
 
 def told(example: str, home) -> list[str]:
-    """The arguments of an example, on a small gallery and a small network where it would take minutes."""
+    """The arguments of an example, on a small gallery and a small network where it would take
+    minutes."""
     words = words_of(example.replace("~", str(home)).replace("HOME", str(home)))
     if any(part in example for part in SMALL):
         words = [word.replace("catalogue", f"{home}/small") for word in words]
@@ -109,9 +127,16 @@ def test_downloads_without_a_network_end_in_a_sentence(example, desk, here, monk
 
 
 GIVEN = {
-    "dataset": "HOME/Pictures", "encoder": "hog.8x8", "encoders": "hog.8x8", "query": "id:cold/00003.png", "run_id": RUN,
-    "file": "resnet18.pth", "image": "photo.jpg", "backbone": "resnet18", "name": "resnet.mine",
-}  # fmt: skip
+    "dataset": "HOME/Pictures",
+    "encoder": "hog.8x8",
+    "encoders": "hog.8x8",
+    "query": "id:cold/00003.png",
+    "run_id": RUN,
+    "file": "resnet18.pth",
+    "image": "photo.jpg",
+    "backbone": "resnet18",
+    "name": "resnet.mine",
+}
 """What an option that is required is given."""
 NEEDS_MORE = {"download", "evaluate", "train"}
 """These require one option of several, and say which."""
@@ -120,19 +145,34 @@ MADE_BY_EXAMPLES = {"import-model", "effect"}
 
 
 def required(made: argparse.ArgumentParser) -> list[str]:
-    return [word for one in made._actions if one.required for word in (one.option_strings[0], GIVEN[one.dest])]
+    return [
+        word
+        for one in made._actions
+        if one.required
+        for word in (one.option_strings[0], GIVEN[one.dest])
+    ]
 
 
 @pytest.mark.parametrize("name", sorted(set(commands()) - MADE_BY_EXAMPLES))
 def test_commands_run_with_what_they_require_alone(name, desk, here):
-    code, out, err = here(name, *(word.replace("HOME", str(desk)) for word in required(commands()[name])))
+    code, out, err = here(
+        name, *(word.replace("HOME", str(desk)) for word in required(commands()[name]))
+    )
     assert "Unexpected error" not in err
     assert (code, out) == (1, "") if name in NEEDS_MORE else code == 0, err
-    assert (err if name in NEEDS_MORE else out or name == "vectors")
+    assert err if name in NEEDS_MORE else out or name == "vectors"
 
 
 def test_a_data_set_that_is_named_twice_is_evaluated_once(desk, here):
-    told = ("evaluate", "--datasets", f"{desk}/small,small", "--encoders", "tiny.16x16", "--no-latency", "--json")
+    told = (
+        "evaluate",
+        "--datasets",
+        f"{desk}/small,small",
+        "--encoders",
+        "tiny.16x16",
+        "--no-latency",
+        "--json",
+    )
     code, out, err = here(*told)
     assert code == 0, err
     rows = [(row["dataset"], row["protocol"]) for row in json.loads(out)["rows"]]
@@ -143,5 +183,9 @@ def test_the_waterfall_of_the_embedded_gallery_needs_no_option(here):
     code, out, _ = here("waterfall", "--dataset", "catalogue", "--encoder", "hog.8x8")
     assert code == 0
     assert [line.split("  ")[0] for line in out.splitlines()[1:6]] == [
-        "Full vectors", "PCA to 64", "Scalar quantisation (SQ8)", "HNSW graph", "Re-ranking 40",
-    ]  # fmt: skip
+        "Full vectors",
+        "PCA to 64",
+        "Scalar quantisation (SQ8)",
+        "HNSW graph",
+        "Re-ranking 40",
+    ]

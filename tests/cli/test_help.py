@@ -19,7 +19,13 @@ def commands() -> dict:
 
 def examples() -> list[str]:
     texts = [parser().format_help(), *(made.format_help() for made in commands().values())]
-    return list(dict.fromkeys(line.strip() for text in texts for line in re.findall(r"^  python -m core.*$", text, re.M)))
+    return list(
+        dict.fromkeys(
+            line.strip()
+            for text in texts
+            for line in re.findall(r"^  python -m core.*$", text, re.M)
+        )
+    )
 
 
 def test_every_command_has_help_with_examples_and_json(capsys):
@@ -48,10 +54,14 @@ def test_examples_are_well_formed(example):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a,b", ["a", "b"]), (" a , ,b,", ["a", "b"]), ("", []),
-        ("r.x:pool=gem,size=288,hsv.1", ["r.x:pool=gem,size=288", "hsv.1"]), ("a.b:pca=4,c.d:pca=8", ["a.b:pca=4", "c.d:pca=8"]),
-        ("a,size=3", ["a", "size=3"]), ("imported.x=y,a:p=1,imported.q=1", ["imported.x=y", "a:p=1", "imported.q=1"]),
+        ("a,b", ["a", "b"]),
+        (" a , ,b,", ["a", "b"]),
+        ("", []),
+        ("r.x:pool=gem,size=288,hsv.1", ["r.x:pool=gem,size=288", "hsv.1"]),
+        ("a.b:pca=4,c.d:pca=8", ["a.b:pca=4", "c.d:pca=8"]),
+        ("a,size=3", ["a", "size=3"]),
+        ("imported.x=y,a:p=1,imported.q=1", ["imported.x=y", "a:p=1", "imported.q=1"]),
     ],
-)  # fmt: skip
+)
 def test_names_separated_by_commas(text, expected):
     assert split_names(text) == expected

@@ -21,7 +21,16 @@ print("LOADED", code, heavy, file=sys.stderr)
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["search", "--dataset", "catalogue", "--encoder", "hsv.12x4x4", "--query", "id:mug-00-0", "--json"],
+        [
+            "search",
+            "--dataset",
+            "catalogue",
+            "--encoder",
+            "hsv.12x4x4",
+            "--query",
+            "id:mug-00-0",
+            "--json",
+        ],
         ["build", "--dataset", "catalogue", "--encoders", "hsv.12x4x4,tiny.16x16"],
         ["encoders", "--json"],
         ["encoders", "--name", "hsv.12x4x4"],
@@ -31,5 +40,7 @@ print("LOADED", code, heavy, file=sys.stderr)
 )
 def test_commands_that_need_no_network_do_not_load_one(plugged, arguments):
     command = [sys.executable, "-c", PROBE.format(arguments=arguments)]
-    done = subprocess.run(command, cwd=ROOT, env=plugged.env, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        command, cwd=ROOT, env=plugged.env, capture_output=True, text=True, check=True
+    )
     assert "LOADED 0 []" in done.stderr, done.stderr

@@ -1,4 +1,5 @@
-"""Output never fails for where it goes: any encoding, any width, a reader that leaves, a stream that is closed or full."""
+"""Output never fails for where it goes: any encoding, any width, a reader that leaves, a stream
+that is closed or full."""
 
 from __future__ import annotations
 
@@ -27,11 +28,18 @@ def odd(tmp_path):
 
 @pytest.fixture
 def shell(plugged):
-    """Runs a line of the shell in which ``core`` is the command line; gives exit code, output, errors."""
+    """Runs a line of the shell in which ``core`` is the command line; gives exit code, output,
+    errors."""
 
     def run(line: str, **env: str) -> subprocess.CompletedProcess:
         line = line.replace("core ", f"'{sys.executable}' -m core ")
-        return subprocess.run(["bash", "-c", line], cwd=ROOT, env={**plugged.env, **env}, capture_output=True, check=False)
+        return subprocess.run(
+            ["bash", "-c", line],
+            cwd=ROOT,
+            env={**plugged.env, **env},
+            capture_output=True,
+            check=False,
+        )
 
     return run
 
@@ -40,11 +48,21 @@ def shell(plugged):
 def test_what_an_encoding_lacks_is_written_as_an_escape(odd, encoding, monkeypatch):
     written = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding))
-    told = ["search", "--dataset", str(odd), "--encoder", "tiny.16x16", "--query", f"id:{LABEL}/ok.png"]
+    told = [
+        "search",
+        "--dataset",
+        str(odd),
+        "--encoder",
+        "tiny.16x16",
+        "--query",
+        f"id:{LABEL}/ok.png",
+    ]
     assert main(told) == 0
     lines = written.getvalue().decode(encoding).splitlines()
     for name in (unicodedata.normalize("NFC", name) for name in NAMES[:3]):
-        shown = "".join(c if c.encode(encoding, "ignore") else c.encode("unicode_escape").decode() for c in name)
+        shown = "".join(
+            c if c.encode(encoding, "ignore") else c.encode("unicode_escape").decode() for c in name
+        )
         assert sum(shown in line for line in lines) == 1, name
     assert sum("a\\nb.png" in line for line in lines) == 1, "each on a line of its own"
 
@@ -54,19 +72,31 @@ def test_so_it_is_from_the_first_character_on(shell, odd):
     assert (done.returncode, done.stdout.isascii()) == (0, True), done.stderr
 
 
-@pytest.mark.parametrize(("line", "code", "said"), [
-    ("core encoders | true; exit ${PIPESTATUS[0]}", 0, ""),
-    ("core --help | true; exit ${PIPESTATUS[0]}", 0, ""),
-    ("core encoders >&-", 0, ""),
-    ("core encoders --name nothing 2>&-", 1, ""),
-    pytest.param("core encoders >/dev/full", 1, "The output can't be written: No space left", marks=pytest.mark.skipif(
-        not os.path.exists("/dev/full"), reason="this system has no full device")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        ("core encoders | true; exit ${PIPESTATUS[0]}", 0, ""),
+        ("core --help | true; exit ${PIPESTATUS[0]}", 0, ""),
+        ("core encoders >&-", 0, ""),
+        ("core encoders --name nothing 2>&-", 1, ""),
+        pytest.param(
+            "core encoders >/dev/full",
+            1,
+            "The output can't be written: No space left",
+            marks=pytest.mark.skipif(
+                not os.path.exists("/dev/full"), reason="this system has no full device"
+            ),
+        ),
+    ],
+)
 def test_a_stream_that_is_closed_or_full_or_whose_reader_leaves(shell, line, code, said):
     done = shell(line)
     assert done.returncode == code
     assert (said or "Traceback") in (done.stderr.decode() or said or "Traceback")
-    assert not any(word in done.stderr.decode() for word in ("Traceback", "Unexpected error", "Exception ignored"))
+    assert not any(
+        word in done.stderr.decode()
+        for word in ("Traceback", "Unexpected error", "Exception ignored")
+    )
 
 
 def test_work_goes_on_where_nobody_reads_its_progress_any_more(shell, plugged, tmp_path):
@@ -112,7 +142,9 @@ def test_every_help_and_progress_fit_any_width(columns, monkeypatch, capsys):
 
 
 def test_columns_stand_in_line_under_wide_characters(capsys):
-    output.table([{"a": "日本", "b": 1}, {"a": "e\u0301x", "b": 2}, {"a": "plain", "b": 3}], ["a", "b"])
+    output.table(
+        [{"a": "日本", "b": 1}, {"a": "e\u0301x", "b": 2}, {"a": "plain", "b": 3}], ["a", "b"]
+    )
     lines = capsys.readouterr().out.splitlines()
     assert {output.cells_wide(line) for line in lines} == {8}
 

@@ -1,4 +1,5 @@
-"""What every dataset promises, checked on all that are registered and on every layout that a path can have."""
+"""What every dataset promises, checked on all that are registered and on every layout that a path
+can have."""
 
 from __future__ import annotations
 
@@ -17,7 +18,12 @@ from core.images import decode
 from tests.datasets.layouts import FOLDERS, every_path_layout
 from tests.datasets.public_trees import PUBLIC_TREES, accept_made_files
 
-PATHS = [*(f"{kind}_{name}" for kind in ("folder", "zip") for name in FOLDERS), "manifest", "parquet_hub", "parquet_file"]
+PATHS = [
+    *(f"{kind}_{name}" for kind in ("folder", "zip") for name in FOLDERS),
+    "manifest",
+    "parquet_hub",
+    "parquet_file",
+]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +52,9 @@ def dataset(request, layouts, public) -> Dataset:
 
 
 def test_every_registered_dataset_is_made_here():
-    assert set(datasets.names()) == {"catalogue", *PUBLIC_TREES}, "write its layout in tests/datasets/public_trees.py"
+    assert set(datasets.names()) == {"catalogue", *PUBLIC_TREES}, (
+        "write its layout in tests/datasets/public_trees.py"
+    )
 
 
 def test_says_what_it_is(dataset):
@@ -62,7 +70,10 @@ def test_items_are_stable_and_their_ids_unique(dataset):
     assert dataset.items
     assert dataset.items == again.items
     assert len({item.id for item in dataset.items}) == len(dataset.items) == len(dataset.rows)
-    assert all(item.stamp and item.path and item.id.encode() and item.path.encode() for item in dataset.items)
+    assert all(
+        item.stamp and item.path and item.id.encode() and item.path.encode()
+        for item in dataset.items
+    )
 
 
 def test_gives_bytes_that_decode_in_any_order(dataset):
@@ -107,7 +118,8 @@ def _read(told) -> list[bytes]:
 
 @pytest.mark.parametrize("name", ["folder_nested", "zip_nested", "parquet_hub"])
 def test_forked_workers_read_what_the_parent_reads(layouts, name):
-    """Two processes that share one open file move each other's position: each has to open its own."""
+    """Two processes that share one open file move each other's position: each has to open its
+    own."""
     dataset = open_dataset(str(layouts[name]))
     expected = [dataset.read(item) for item in dataset.items]
     with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:
@@ -115,18 +127,25 @@ def test_forked_workers_read_what_the_parent_reads(layouts, name):
             assert got == expected
 
 
-@pytest.mark.parametrize("name", ["catalogue", "folder_class", "zip_class", "parquet_hub", "manifest"])
+@pytest.mark.parametrize(
+    "name", ["catalogue", "folder_class", "zip_class", "parquet_hub", "manifest"]
+)
 def test_fingerprint_is_the_same_in_another_process(layouts, name):
     locator = str(layouts.get(name, name))
-    code = f"from core.datasets.paths import open_dataset; print(open_dataset({locator!r}).fingerprint())"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    code = (
+        "from core.datasets.paths import open_dataset;"
+        f" print(open_dataset({locator!r}).fingerprint())"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
     assert told.strip() == open_dataset(locator).fingerprint()
 
 
 def test_looking_at_datasets_imports_no_torch():
     code = (
-        "import sys; from core.datasets.base import datasets;"
-        "[datasets.get(n).state() for n in datasets.names()];"
-        "assert not {'torch', 'torchvision', 'faiss', 'cv2', 'pandas', 'pyarrow'} & set(sys.modules)"
+        "import sys; from core.datasets.base import datasets;[datasets.get(n).state() for n in"
+        " datasets.names()];assert not {'torch', 'torchvision', 'faiss', 'cv2', 'pandas',"
+        " 'pyarrow'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

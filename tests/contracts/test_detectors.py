@@ -54,7 +54,10 @@ def test_it_survives_a_worker_process_and_has_a_fingerprint(detector):
 
 
 def test_pictures_with_nothing_in_them_get_a_sentence(detector):
-    cases = {"20 x 400 pixels: too few": np.zeros((400, 20, 3), np.uint8), "of one colour": np.full((90, 90, 3), 77, np.uint8)}
+    cases = {
+        "20 x 400 pixels: too few": np.zeros((400, 20, 3), np.uint8),
+        "of one colour": np.full((90, 90, 3), 77, np.uint8),
+    }
     for why, image in cases.items():
         if detector.name == "whole":
             assert [box.edges for box in detector.detect(image)] == [(0, 0, 1, 1)]
@@ -64,7 +67,11 @@ def test_pictures_with_nothing_in_them_get_a_sentence(detector):
 
 
 def test_odd_boxes_are_brought_inside_sorted_or_dropped():
-    thin, turned, outside = Box(0.2, 0.2, 0.2, 0.9, 0.9), Box(0.9, 0.8, 0.1, 0.2, 7.0), Box(2, 2, 3, 3, 0.5)
+    thin, turned, outside = (
+        Box(0.2, 0.2, 0.2, 0.9, 0.9),
+        Box(0.9, 0.8, 0.1, 0.2, 7.0),
+        Box(2, 2, 3, 3, 0.5),
+    )
     inside = Box(0.1, 0.2, 0.9, 0.8, 1.0), Box(0, 0, 0.5, 0.5, 0.3)
     assert checked([thin, Box(-1, -1, 0.5, 0.5, 0.3), turned, outside]) == inside
     with pytest.raises(ValueError, match="not finite"):

@@ -1,4 +1,5 @@
-"""The same checks over every encoder: all that can run here, and the description of all that are listed."""
+"""The same checks over every encoder: all that can run here, and the description of all that are
+listed."""
 
 from __future__ import annotations
 
@@ -23,14 +24,19 @@ OWN = [name for name in LISTED if encoders.get(name).tier not in ("pretrained", 
 READY = [name for name in OWN if encoders.get(name).state().kind == "ready"]
 WHITENED = [f"{name}:pca=8" for name in ("hsv.12x4x4", "sift.vlad32", "test_vit.r160_in1k")]
 NETWORKS = ["test_resnet.r160_in1k", "test_vit.r160_in1k", "test_resnet.r160_in1k:pool=gem,size=96"]
-"""Small ones with random weights stand for all pretrained networks: what somebody downloaded here does not matter."""
+"""Small ones with random weights stand for all pretrained networks: what somebody downloaded here
+does not matter."""
 TESTED = [*READY, *NETWORKS, *WHITENED]
 
 
 def scene(width: int, height: int, seed: int) -> np.ndarray:
     draw = np.random.default_rng(seed)
-    coarse = Image.fromarray(draw.integers(0, 256, (6, 8, 3), dtype=np.uint8)).resize((width, height), Image.Resampling.BICUBIC)
-    fine = Image.fromarray(draw.integers(0, 256, (24, 32, 3), dtype=np.uint8)).resize((width, height))
+    coarse = Image.fromarray(draw.integers(0, 256, (6, 8, 3), dtype=np.uint8)).resize(
+        (width, height), Image.Resampling.BICUBIC
+    )
+    fine = Image.fromarray(draw.integers(0, 256, (24, 32, 3), dtype=np.uint8)).resize(
+        (width, height)
+    )
     return np.asarray(Image.blend(coarse, fine, 0.3))
 
 
@@ -81,7 +87,9 @@ def made(name: str) -> Encoder:
 def test_description_is_complete(name):
     encoder = encoders.get(name)
     assert encoder.name == name
-    assert re.fullmatch(r"[a-zA-Z0-9_-]+\.[a-zA-Z0-9_.-]+(:[a-z]+=\w+(,[a-z]+=\w+)*)?", name), "architecture.tag[:options]"
+    assert re.fullmatch(r"[a-zA-Z0-9_-]+\.[a-zA-Z0-9_.-]+(:[a-z]+=\w+(,[a-z]+=\w+)*)?", name), (
+        "architecture.tag[:options]"
+    )
     assert encoder.title
     assert encoder.family
     assert len(encoder.about) > 20
@@ -112,7 +120,9 @@ def test_a_vector_does_not_depend_on_its_neighbours(name):
     """Alone, in a batch or in another order: the same to 1e-5."""
     encoder = made(name)
     together = encoder.encode(SCENES)
-    np.testing.assert_allclose(np.concatenate([encoder.encode([one]) for one in SCENES]), together, atol=1e-5)
+    np.testing.assert_allclose(
+        np.concatenate([encoder.encode([one]) for one in SCENES]), together, atol=1e-5
+    )
     np.testing.assert_allclose(encoder.encode(SCENES[::-1])[::-1], together, atol=1e-5)
 
 
@@ -185,4 +195,6 @@ def test_fingerprints_are_the_same_in_another_process():
     )
     ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert json.loads(ran.stdout) == {name: encoders.get(name).fingerprint() for name in READY}
-    assert len({json.dumps(one, sort_keys=True) for one in json.loads(ran.stdout).values()}) == len(READY)
+    assert len({json.dumps(one, sort_keys=True) for one in json.loads(ran.stdout).values()}) == len(
+        READY
+    )

@@ -1,4 +1,5 @@
-"""How many threads faiss takes: the cores there are, or fewer where who shares the machine asked for fewer; how numpy's wait."""
+"""How many threads faiss takes: the cores there are, or fewer where who shares the machine asked
+for fewer; how numpy's wait."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from core import faiss_loader
 
 
 @pytest.mark.parametrize(
-    ("asked", "taken"), [("", 4), ("1", 1), ("3", 3), ("16", 4), ("0", 4), ("-2", 4), ("two", 4), ("2,1", 4)]
+    ("asked", "taken"),
+    [("", 4), ("1", 1), ("3", 3), ("16", 4), ("0", 4), ("-2", 4), ("two", 4), ("2,1", 4)],
 )
 def test_a_wish_for_fewer_threads_is_heard(monkeypatch, asked, taken):
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
@@ -45,7 +47,16 @@ print(os.environ[core.BLAS_WAIT], time.process_time() - began)
 
 @pytest.mark.parametrize("wish", [None, "27"])
 def test_threads_of_numpy_sleep_behind_a_product_unless_the_user_says_otherwise(wish):
-    env = {name: value for name, value in os.environ.items() if name != core.BLAS_WAIT} | ({core.BLAS_WAIT: wish} if wish else {})
-    told = subprocess.run([sys.executable, "-c", WAITING], env=env, capture_output=True, text=True, check=True, timeout=120)
+    env = {name: value for name, value in os.environ.items() if name != core.BLAS_WAIT} | (
+        {core.BLAS_WAIT: wish} if wish else {}
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", WAITING],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
     said, busy = told.stdout.split()
     assert said == wish or (said == "16" and float(busy) < 0.005)

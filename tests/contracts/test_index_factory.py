@@ -1,4 +1,5 @@
-"""A faiss factory string as typed: works and keeps the contract, or fails with a sentence, and never ends the process."""
+"""A faiss factory string as typed: works and keeps the contract, or fails with a sentence, and
+never ends the process."""
 
 from __future__ import annotations
 
@@ -11,8 +12,21 @@ from core.indexes.base import indexes
 from core.services.specs import index_spec
 from tests.contracts.indexed import clustered
 
-WORKS = ("Flat", "IVF16,Flat", "IVF16,PQ8", "PCA16,IVF16,SQ8", "HNSW16", "IVF16_HNSW8,SQ8", "ITQ32,LSHt", "PQ8x4fs",
-         "RR32,SQfp16", "L2norm,Flat", "IVF16,RaBitQ", "OPQ8_16,IVF16,PQ8x4fs", "Pad40,SQ8")  # fmt: skip
+WORKS = (
+    "Flat",
+    "IVF16,Flat",
+    "IVF16,PQ8",
+    "PCA16,IVF16,SQ8",
+    "HNSW16",
+    "IVF16_HNSW8,SQ8",
+    "ITQ32,LSHt",
+    "PQ8x4fs",
+    "RR32,SQfp16",
+    "L2norm,Flat",
+    "IVF16,RaBitQ",
+    "OPQ8_16,IVF16,PQ8x4fs",
+    "Pad40,SQ8",
+)
 """Of a gallery of 2,000 x 32."""
 
 
@@ -24,7 +38,9 @@ def test_what_works_keeps_the_contract(text, truth, tmp_path):
     index.build(clustered(), lambda done, total: seen.append(done) or True)
     assert seen[-1] == 2000
     hits = index.search(queries, 10, rerank=40)
-    right = np.einsum("qd,qkd->qk", queries.astype(np.float64), clustered()[hits.ids].astype(np.float64))
+    right = np.einsum(
+        "qd,qkd->qk", queries.astype(np.float64), clustered()[hits.ids].astype(np.float64)
+    )
     np.testing.assert_array_equal(hits.scores, right.astype(np.float32))
     assert np.isin(hits.ids, ids).mean() >= 0.75
     index.save(tmp_path)
@@ -35,10 +51,39 @@ def test_what_works_keeps_the_contract(text, truth, tmp_path):
     assert mask[copy.search(queries, 5, allowed=mask).ids].all()
 
 
-WRONG = ("", ",", "flat", "IVF", "IVF0,Flat", "IVF16,", "PQ0", "HNSW1", "IVF16", "PQ8+16", "IMI2x8,Flat", "IVF99999999999,Flat",
-         "HNSW100000", "PCA999999,Flat", "Flat" * 50, "IVF16,Flat,RFlat", "IVF-4,Flat", "PQ8x16", "../../x", "IVF16,HNSW32",
-         "ＰＱ8", "LSQ8x8", "PQ\x008", "IVF16_HNSW1,Flat", "IVF16_HNSW0,Flat", "IVF16_HNSW100000000,Flat",
-         "PCA16,IVF16_HNSW1,SQ8", "PQ16x8fs", "PQ16x6fs", "IVF16,LSH", "PCA48_16,Flat")  # fmt: skip
+WRONG = (
+    "",
+    ",",
+    "flat",
+    "IVF",
+    "IVF0,Flat",
+    "IVF16,",
+    "PQ0",
+    "HNSW1",
+    "IVF16",
+    "PQ8+16",
+    "IMI2x8,Flat",
+    "IVF99999999999,Flat",
+    "HNSW100000",
+    "PCA999999,Flat",
+    "Flat" * 50,
+    "IVF16,Flat,RFlat",
+    "IVF-4,Flat",
+    "PQ8x16",
+    "../../x",
+    "IVF16,HNSW32",
+    "ＰＱ8",
+    "LSQ8x8",
+    "PQ\x008",
+    "IVF16_HNSW1,Flat",
+    "IVF16_HNSW0,Flat",
+    "IVF16_HNSW100000000,Flat",
+    "PCA16,IVF16_HNSW1,SQ8",
+    "PQ16x8fs",
+    "PQ16x6fs",
+    "IVF16,LSH",
+    "PCA48_16,Flat",
+)
 
 
 @pytest.mark.parametrize("text", WRONG)

@@ -1,4 +1,5 @@
-"""What every registered index keeps on disk: a faithful copy that costs what it says, is mapped, refused when damaged."""
+"""What every registered index keeps on disk: a faithful copy that costs what it says, is mapped,
+refused when damaged."""
 
 from __future__ import annotations
 
@@ -41,8 +42,12 @@ def test_loading_maps_the_files_instead_of_reading_them(name, built, tmp_path):
     built(name).save(tmp_path)
     index = indexes.get(name)
     index.load(tmp_path)
-    mapped = {path.name: one.rss for one in own_maps() if (path := Path(one.path)).parent == tmp_path}
-    arrays = {path.name for path in tmp_path.iterdir() if path.suffix not in (".json", ".npz")}  # the rest: notes, hash planes
+    mapped = {
+        path.name: one.rss for one in own_maps() if (path := Path(one.path)).parent == tmp_path
+    }
+    arrays = {
+        path.name for path in tmp_path.iterdir() if path.suffix not in (".json", ".npz")
+    }  # the rest: notes, hash planes
     assert set(mapped) == (arrays if index.mapped else {"vectors.npy"})
     assert mapped.get("vectors.npy", 0) <= N * DIM, "no more than a quarter of the vectors is read"
 

@@ -1,4 +1,5 @@
-"""Filters: only what is allowed, as many as there are, by the same rule of score and ties; bad ones refused."""
+"""Filters: only what is allowed, as many as there are, by the same rule of score and ties; bad ones
+refused."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ def test_only_allowed_rows_are_answered(name, mask, built, truth):
 
 @pytest.mark.parametrize("name", COSINE)
 def test_filtered_answers_are_those_of_a_full_comparison(name, built, truth):
-    """Few allowed rows are all compared, so that every index is right there; with many, approximation shows in losses."""
+    """Few allowed rows are all compared, so that every index is right there; with many,
+    approximation shows in losses."""
     queries, mask = truth[0], every(20)
     ids, scores = allowed_truth(queries, mask, 10)
     if not built(name).partial:
@@ -60,19 +62,26 @@ def test_filters_work_inside_the_search_too(name, built, truth, monkeypatch):
     assert (hits.ids >= 0).all() or built(name).partial
     if name in COSINE:
         _, scores = allowed_truth(queries, mask, 10)
-        assert np.isin(hits.scores, scores).mean() >= (1.0 if name in EXACT else RECALL.get(name, 0.85))
+        assert np.isin(hits.scores, scores).mean() >= (
+            1.0 if name in EXACT else RECALL.get(name, 0.85)
+        )
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_filter_that_allows_nothing_or_everything(name, built, truth):
     nothing = built(name).search(truth[0], 4, allowed=np.zeros(N, bool))
     assert (nothing.ids == -1).all()
-    everything, plain = built(name).search(truth[0], 4, allowed=np.ones(N, bool)), built(name).search(truth[0], 4)
+    everything, plain = (
+        built(name).search(truth[0], 4, allowed=np.ones(N, bool)),
+        built(name).search(truth[0], 4),
+    )
     np.testing.assert_array_equal(everything.ids, plain.ids)
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("mask", [np.ones(N - 1, bool), np.ones(N, int), np.ones((N, 1), bool), [True], "all"])
+@pytest.mark.parametrize(
+    "mask", [np.ones(N - 1, bool), np.ones(N, int), np.ones((N, 1), bool), [True], "all"]
+)
 def test_wrong_filters_are_refused(name, mask, built, truth):
     with pytest.raises(UserError, match="filter"):
         built(name).search(truth[0], 4, allowed=mask)

@@ -1,4 +1,5 @@
-"""Search on graphs of neighbours, against what it approximates: diffusion in closed form, and all pairs compared."""
+"""Search on graphs of neighbours, against what it approximates: diffusion in closed form, and all
+pairs compared."""
 
 from __future__ import annotations
 
@@ -13,7 +14,9 @@ from tests.contracts.indexed import brute, clustered, unit
 ROWS, DEGREE, GAMMA, START = 60, 8, 3, 10
 
 
-def closed_form(vectors: np.ndarray, query: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+def closed_form(
+    vectors: np.ndarray, query: np.ndarray, alpha: float
+) -> tuple[np.ndarray, np.ndarray]:
     """f = (I - alpha S)^-1 y with every matrix written out, and y."""
     cosine = vectors.astype(np.float64) @ vectors.T
     np.fill_diagonal(cosine, -np.inf)
@@ -23,8 +26,15 @@ def closed_form(vectors: np.ndarray, query: np.ndarray, alpha: float) -> tuple[n
     degrees = links.sum(axis=1)
     scale = np.divide(1.0, np.sqrt(degrees), out=np.zeros(len(degrees)), where=degrees > 0)
     asked = vectors.astype(np.float64) @ query
-    source = np.where(np.isin(np.arange(len(vectors)), np.argsort(-asked)[:START]), np.maximum(asked, 0.0) ** GAMMA, 0.0)
-    return np.linalg.solve(np.eye(len(vectors)) - alpha * scale[:, None] * links * scale, source), source
+    source = np.where(
+        np.isin(np.arange(len(vectors)), np.argsort(-asked)[:START]),
+        np.maximum(asked, 0.0) ** GAMMA,
+        0.0,
+    )
+    return (
+        np.linalg.solve(np.eye(len(vectors)) - alpha * scale[:, None] * links * scale, source),
+        source,
+    )
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.5, 0.9, 0.99])
@@ -50,7 +60,9 @@ def test_nn_descent_finds_most_neighbours(monkeypatch):
     vectors = clustered(1000)
     right = graph.knn(vectors, 16).scores
     monkeypatch.setattr(graph, "EXACT_MOST", 300)
-    monkeypatch.setattr(graph, "nearest", lambda *given: 1 / 0)  # the way that compares all pairs is not taken
+    monkeypatch.setattr(
+        graph, "nearest", lambda *given: 1 / 0
+    )  # the way that compares all pairs is not taken
     seen = []
     hits = graph.knn(vectors, 16, lambda done, total: seen.append((done, total)) or True)
     ids, found = hits.ids, hits.scores
@@ -78,9 +90,12 @@ GRAPHS = ["knn_graph", "hnsw", "voyager", "factory:HNSW16"]
 @pytest.mark.parametrize("name", GRAPHS)
 @pytest.mark.parametrize(("kinds", "copies"), [(1, 40), (1, 300), (6, 60), (300, 1)])
 def test_a_walk_answers_with_as_many_as_there_are(name, kinds, copies):
-    """One vector many times over, a few kinds, no copies: a graph of them falls apart, and what is asked for is there."""
+    """One vector many times over, a few kinds, no copies: a graph of them falls apart, and what is
+    asked for is there."""
     rng, index = np.random.default_rng(kinds), indexes.get(name)
-    vectors = np.repeat(unit(rng.standard_normal((kinds, 16))), copies, axis=0)[rng.permutation(kinds * copies)]
+    vectors = np.repeat(unit(rng.standard_normal((kinds, 16))), copies, axis=0)[
+        rng.permutation(kinds * copies)
+    ]
     index.build(vectors)
     for k in (len(vectors) // 2, len(vectors), len(vectors) + 7):
         for queries in (vectors[:3], vectors[:1]):
@@ -102,11 +117,15 @@ def test_copies_lie_beside_each_other_in_a_graph_however_many(copies, tmp_path):
     index.save(tmp_path)
     again = indexes.get("knn_graph")
     again.load(tmp_path)
-    np.testing.assert_array_equal(again.search(queries, copies + 9).ids, index.search(queries, copies + 9).ids)
+    np.testing.assert_array_equal(
+        again.search(queries, copies + 9).ids, index.search(queries, copies + 9).ids
+    )
 
 
 def test_copies_are_equal_rows_and_no_others():
-    vectors = np.repeat(unit(np.random.default_rng(1).standard_normal((5, 4))), [1, 3, 1, 2, 1], axis=0)
+    vectors = np.repeat(
+        unit(np.random.default_rng(1).standard_normal((5, 4))), [1, 3, 1, 2, 1], axis=0
+    )
     assert graph.copies_of(vectors).tolist() == [[1, 2], [1, 3], [5, 6]]
     order = np.random.default_rng(0).permutation(len(vectors))
     pairs = graph.copies_of(vectors[order])

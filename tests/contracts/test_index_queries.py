@@ -1,4 +1,5 @@
-"""A query gets the same answer alone, among others, from several threads and however its vector lies in memory."""
+"""A query gets the same answer alone, among others, from several threads and however its vector
+lies in memory."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ FACTORIES = ["factory:IVF16,PQ8", "factory:PCA16,IVF16,SQ8", "factory:HNSW16"]
 @pytest.mark.parametrize("k", [1, 2, 10, 150])
 @pytest.mark.parametrize("name", [*NAMES, *FACTORIES])
 def test_one_query_answers_as_among_others(name, k, built, truth):
-    """A tenth of the rows are copies, so many answers hold ties; with the least effort many hold fewer than ``k``."""
+    """A tenth of the rows are copies, so many answers hold ties; with the least effort many hold
+    fewer than ``k``."""
     index, queries = built(name), truth[0][:8]
     efforts = [{}, *({knob: about.values[0]} for knob, about in index.search_knobs.items())]
     for knobs in efforts:
@@ -30,8 +32,12 @@ def test_one_query_answers_as_among_others(name, k, built, truth):
 
 @pytest.mark.parametrize("k", [1, 3])
 def test_a_list_that_holds_nothing_answers_nothing(k):
-    """Few different vectors and many lists: most are empty, and the one that is looked into may be."""
-    index, queries = indexes.get("ivf_flat"), unit(np.random.default_rng(0).standard_normal((40, DIM)))
+    """Few different vectors and many lists: most are empty, and the one that is looked into may
+    be."""
+    index, queries = (
+        indexes.get("ivf_flat"),
+        unit(np.random.default_rng(0).standard_normal((40, DIM))),
+    )
     index.build(np.repeat(clustered(10)[:8], 50, axis=0), nlist=64)
     hits = index.search(queries, k, nprobe=1)
     assert (hits.ids < 0).any()
@@ -50,7 +56,11 @@ def test_rows_are_the_vectors_however_many_are_read(name, count, built):
 def test_queries_lie_in_memory_as_they_like(name, built, truth):
     index, queries = built(name), truth[0][:9]
     right = index.search(queries, 5).ids
-    for odd in (queries.astype(np.float64), np.asfortranarray(queries), np.repeat(queries, 2, axis=1)[:, ::2]):
+    for odd in (
+        queries.astype(np.float64),
+        np.asfortranarray(queries),
+        np.repeat(queries, 2, axis=1)[:, ::2],
+    ):
         np.testing.assert_array_equal(index.search(odd, 5).ids, right)
 
 
@@ -64,7 +74,9 @@ def test_sessions_that_ask_at_once_get_their_own_answers(name, built, truth):
             if not np.array_equal(index.search(queries[row : row + 1], 10).ids, right[row]):
                 wrong.append(row)
 
-    sessions = [threading.Thread(target=ask, args=(7 * number % len(queries),)) for number in range(4)]
+    sessions = [
+        threading.Thread(target=ask, args=(7 * number % len(queries),)) for number in range(4)
+    ]
     for session in sessions:
         session.start()
     for session in sessions:

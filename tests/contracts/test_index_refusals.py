@@ -1,4 +1,5 @@
-"""What every registered index refuses, and how it says so: bad vectors, bad knobs, too few rows; and how a build is stopped."""
+"""What every registered index refuses, and how it says so: bad vectors, bad knobs, too few rows;
+and how a build is stopped."""
 
 from __future__ import annotations
 
@@ -31,9 +32,12 @@ def test_one_vector_is_indexed_or_the_number_needed_is_said(name):
     assert index.search(clustered(1), 2).ids.tolist() == [[0, -1]]
 
 
-@pytest.mark.parametrize("name", ["pq", "ivf_pq", "ivf_flat", "factory:IVF64,PQ2x4fs", "factory:OPQ2_4,PQ2"])
+@pytest.mark.parametrize(
+    "name", ["pq", "ivf_pq", "ivf_flat", "factory:IVF64,PQ2x4fs", "factory:OPQ2_4,PQ2"]
+)
 def test_a_small_gallery_is_trained_on_without_a_word(name, capfd):
-    """faiss wants 39 vectors for each centroid and prints so; the least that works is checked before, in our words."""
+    """faiss wants 39 vectors for each centroid and prints so; the least that works is checked
+    before, in our words."""
     indexes.get(name).build(np.ascontiguousarray(clustered(300)[:, :8]))
     assert capfd.readouterr() == ("", "")
 
@@ -105,13 +109,19 @@ def test_build_reports_and_stops(name):
             index.search(clustered(1), 1)
 
 
-@pytest.mark.parametrize(("name", "knobs"), [("hamming", {"bits": 64}), ("minhash", {"hash_dim": 64, "learned": 1})])
+@pytest.mark.parametrize(
+    ("name", "knobs"), [("hamming", {"bits": 64}), ("minhash", {"hash_dim": 64, "learned": 1})]
+)
 def test_planes_that_are_learned_can_be_stopped_meanwhile(name, knobs, monkeypatch):
     asked, rotated = [], []
     svd = np.linalg.svd
-    monkeypatch.setattr(planes.np.linalg, "svd", lambda *given, **more: rotated.append(1) or svd(*given, **more))
+    monkeypatch.setattr(
+        planes.np.linalg, "svd", lambda *given, **more: rotated.append(1) or svd(*given, **more)
+    )
     with pytest.raises(Cancelled):
-        indexes.get(name).build(clustered(), lambda done, total: asked.append((done, total)) or len(asked) < 5, **knobs)
+        indexes.get(name).build(
+            clustered(), lambda done, total: asked.append((done, total)) or len(asked) < 5, **knobs
+        )
     assert len(rotated) < 6, "of the fifty steps of a rotation"
     assert set(asked) == {(0, N)}
 

@@ -1,4 +1,5 @@
-"""What every registered index answers: the right rows, one rule of score and ties, for one query and many, in flat memory."""
+"""What every registered index answers: the right rows, one rule of score and ties, for one query
+and many, in flat memory."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from core.indexes.base import Knob, indexes
 from tests.contracts.indexed import COSINE, EXACT, NAMES, brute, clustered, unit
 
 RECALL = {"lsh": 0.6}
-"""Recall@10 at default knobs that an approximate index must reach on the clustered set; 0.9 where not said."""
+"""Recall@10 at default knobs that an approximate index must reach on the clustered set; 0.9 where
+not said."""
 
 
 def test_exact_search_is_listed_first():
@@ -35,7 +37,9 @@ def test_exact_equals_the_definition(name, built, truth):
 def test_approximate_finds_most(name, built, truth):
     queries, ids, _ = truth
     hits = built(name).search(queries, 10)
-    recall = np.mean([len(set(found) & set(right)) / 10 for found, right in zip(hits.ids, ids, strict=True)])
+    recall = np.mean(
+        [len(set(found) & set(right)) / 10 for found, right in zip(hits.ids, ids, strict=True)]
+    )
     assert recall >= RECALL.get(name, 0.9), f"{name}: recall@10 = {recall:.3f}"
 
 
@@ -45,7 +49,9 @@ def test_score_is_the_cosine_of_the_hit_best_first_ties_by_id(name, built, truth
     hits = built(name).search(queries, 10)
     assert hits.ids.dtype == np.int64
     assert hits.scores.dtype == np.float32
-    right = np.einsum("qd,qkd->qk", queries.astype(np.float64), clustered()[hits.ids].astype(np.float64))
+    right = np.einsum(
+        "qd,qkd->qk", queries.astype(np.float64), clustered()[hits.ids].astype(np.float64)
+    )
     np.testing.assert_array_equal(hits.scores, right.astype(np.float32))
     same = hits.scores[:, 1:] == hits.scores[:, :-1]
     assert same.any(), "the set holds copies, so there are ties"
@@ -58,7 +64,11 @@ def test_score_is_the_cosine_of_the_hit_best_first_ties_by_id(name, built, truth
 @pytest.mark.parametrize("name", EXACT)
 def test_exact_with_many_copies_falls_by_id(name, data):
     seed = data.draw(st.integers(0, 2**20))
-    n, dim, k = data.draw(st.integers(1, 300)), data.draw(st.integers(1, 40)), data.draw(st.integers(1, 40))
+    n, dim, k = (
+        data.draw(st.integers(1, 300)),
+        data.draw(st.integers(1, 40)),
+        data.draw(st.integers(1, 40)),
+    )
     rng = np.random.default_rng(seed)
     kinds = unit(rng.standard_normal((data.draw(st.integers(1, 12)), dim)) + 1e-3)
     vectors, queries = kinds[rng.integers(0, len(kinds), n)], kinds[rng.integers(0, len(kinds), 3)]
@@ -136,7 +146,8 @@ def test_every_value_worth_trying_is_allowed_and_more_effort_never_finds_less(na
     index, (queries, ids, scores) = built(name), truth
 
     def found_by(**knobs: float) -> float:
-        """Share of the answers that are as similar as the exact tenth: of two copies either is right."""
+        """Share of the answers that are as similar as the exact tenth: of two copies either is
+        right."""
         hits = index.search(queries, 10, **knobs)
         if index.score != "cosine":
             return float(np.isin(hits.ids, ids).mean())
@@ -177,4 +188,6 @@ def test_memory_of_a_search_is_flat(name):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     index.search(vectors[:4000], 10)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    assert grown < 300, f"{grown:.0f} MB for scores that would take {4000 * 40_000 * 4 / 2**20:.0f} MB at once"
+    assert grown < 300, (
+        f"{grown:.0f} MB for scores that would take {4000 * 40_000 * 4 / 2**20:.0f} MB at once"
+    )

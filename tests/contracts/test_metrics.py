@@ -1,4 +1,5 @@
-"""Every row of the table of metrics: bounds, best and worst lists, and that moving a relevant item up never costs."""
+"""Every row of the table of metrics: bounds, best and worst lists, and that moving a relevant item
+up never costs."""
 
 from __future__ import annotations
 
@@ -12,11 +13,17 @@ NAMES = [f"{name[:-1]}5" if row.cut else name for name, row in table.TABLE.items
 
 
 def scores_of(name: str, relevant: np.ndarray) -> np.ndarray:
-    """One list a row, already in rank order. A label other than 1 marks what is not relevant, each its own."""
+    """One list a row, already in rank order. A label other than 1 marks what is not relevant, each
+    its own."""
     length = relevant.shape[1]
     labels = np.where(relevant, 1, 2 + np.arange(length))
-    lists = rank(np.broadcast_to(-np.arange(length, dtype=float), relevant.shape), relevant, top=length, labels=labels,
-                 own=np.ones(len(relevant), int))  # fmt: skip
+    lists = rank(
+        np.broadcast_to(-np.arange(length, dtype=float), relevant.shape),
+        relevant,
+        top=length,
+        labels=labels,
+        own=np.ones(len(relevant), int),
+    )
     return table.scores(lists, (name,))[name]
 
 

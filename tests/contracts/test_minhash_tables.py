@@ -1,4 +1,5 @@
-"""The bands of MinHash as sorted arrays, against the library whose permutations they are made of."""
+"""The bands of MinHash as sorted arrays, against the library whose permutations they are made
+of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What every registered projection keeps: places that repeat, a place for what came later, honest refusals, a faithful copy."""
+"""What every registered projection keeps: places that repeat, a place for what came later, honest
+refusals, a faithful copy."""
 
 from __future__ import annotations
 
@@ -85,7 +86,9 @@ def test_saved_and_loaded(fitted, tmp_path: Path):
     copy = projections.get(fitted.name)
     copy.load(tmp_path, vectors)
     np.testing.assert_array_equal(copy.positions, fitted.positions)
-    np.testing.assert_allclose(copy.transform(vectors[:9]), fitted.transform(vectors[:9]), atol=1e-5)
+    np.testing.assert_allclose(
+        copy.transform(vectors[:9]), fitted.transform(vectors[:9]), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -96,7 +99,10 @@ def test_saved_and_loaded(fitted, tmp_path: Path):
         (np.ones((1, 8), np.float32), "is 1 picture"),
         (np.tile(unit(np.ones((1, 8))), (40, 1)), "all have the same vector"),
         (unit(np.eye(8)[np.arange(40) % 2]), "only two different"),
-        (np.where(np.arange(320).reshape(40, 8) == 99, np.nan, 1.0).astype(np.float32), "picture number 13 holds NaN"),
+        (
+            np.where(np.arange(320).reshape(40, 8) == 99, np.nan, 1.0).astype(np.float32),
+            "picture number 13 holds NaN",
+        ),
     ],
 )
 def test_what_cannot_be_drawn_says_why(name, vectors, why):
@@ -120,7 +126,9 @@ def test_copies_of_one_picture_do_not_break_a_map(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_progress_ends_and_stops(name):
     seen = []
-    projections.get(name).fit(grouped()[0], lambda done, total: seen.append((done, total)) or True, **QUICK.get(name, {}))
+    projections.get(name).fit(
+        grouped()[0], lambda done, total: seen.append((done, total)) or True, **QUICK.get(name, {})
+    )
     assert seen[-1][0] == seen[-1][1] > 0
     with pytest.raises(Cancelled):
         projections.get(name).fit(grouped()[0], lambda done, total: False)
@@ -136,7 +144,9 @@ def test_parameters_are_checked(name):
         assert setting.about
         with pytest.raises(UserError, match=key):
             made.fit(grouped()[0], **{key: setting.high + 1})
-    assert made.fingerprint() == made.fingerprint(**{key: one.default for key, one in made.settings.items()})
+    assert made.fingerprint() == made.fingerprint(
+        **{key: one.default for key, one in made.settings.items()}
+    )
 
 
 def test_a_query_that_fits_not_is_refused(fitted):

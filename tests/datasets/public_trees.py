@@ -1,4 +1,5 @@
-"""The public sets in the layout that they are distributed in, with a few made pictures in the place of thousands."""
+"""The public sets in the layout that they are distributed in, with a few made pictures in the place
+of thousands."""
 
 from __future__ import annotations
 
@@ -19,7 +20,10 @@ def _write(path: Path, text: str) -> None:
 
 def pets(root: Path) -> None:
     base = root / "oxford-iiit-pet"
-    lists = {"trainval": ("Abyssinian_1 1 1 1", "beagle_2 2 2 1"), "test": ("Abyssinian_7 1 1 1", "beagle_9 2 2 1")}
+    lists = {
+        "trainval": ("Abyssinian_1 1 1 1", "beagle_2 2 2 1"),
+        "test": ("Abyssinian_7 1 1 1", "beagle_9 2 2 1"),
+    }
     for split, lines in lists.items():
         _write(base / "annotations" / f"{split}.txt", "\n".join(lines) + "\n")
         folder(base / "images", [f"{line.split()[0]}.jpg" for line in lines])
@@ -31,19 +35,28 @@ def flowers(root: Path) -> None:
     base = root / "flowers-102"
     folder(base / "jpg", [f"image_{i:05d}.jpg" for i in range(1, 7)])
     savemat(base / "imagelabels.mat", {"labels": np.array([[1, 2, 1, 2, 1, 2]])})
-    savemat(base / "setid.mat", {"trnid": np.array([[1, 2]]), "valid": np.array([[3, 4]]), "tstid": np.array([[5, 6]])})
+    savemat(
+        base / "setid.mat",
+        {"trnid": np.array([[1, 2]]), "valid": np.array([[3, 4]]), "tstid": np.array([[5, 6]])},
+    )
 
 
 def caltech(root: Path) -> None:
     base = root / "caltech101" / "101_ObjectCategories"
-    names = [f"{kind}/image_{i:04d}.jpg" for kind in ("ant", "water_lilly", "BACKGROUND_Google") for i in (1, 2, 3)]
+    names = [
+        f"{kind}/image_{i:04d}.jpg"
+        for kind in ("ant", "water_lilly", "BACKGROUND_Google")
+        for i in (1, 2, 3)
+    ]
     folder(base, names)
 
 
 def food(root: Path) -> None:
     base = root / "food-101"
     for split, numbers in {"train": (1, 2), "test": (3, 4)}.items():
-        lists = {name: [f"{name}/{number}" for number in numbers] for name in ("apple_pie", "waffles")}
+        lists = {
+            name: [f"{name}/{number}" for number in numbers] for name in ("apple_pie", "waffles")
+        }
         _write(base / "meta" / f"{split}.json", json.dumps(lists))
         folder(base / "images", [f"{name}.jpg" for names in lists.values() for name in names])
 
@@ -53,9 +66,13 @@ def fashion_mnist(root: Path) -> None:
     base.mkdir(parents=True)
     for part, count in {"train": 6, "t10k": 4}.items():
         pixels = np.random.default_rng(count).integers(0, 256, (count, 28, 28), np.uint8)
-        (base / f"{part}-images-idx3-ubyte").write_bytes(struct.pack(">IIII", 2051, count, 28, 28) + pixels.tobytes())
+        (base / f"{part}-images-idx3-ubyte").write_bytes(
+            struct.pack(">IIII", 2051, count, 28, 28) + pixels.tobytes()
+        )
         labels = (np.arange(count) % 3).astype(np.uint8)
-        (base / f"{part}-labels-idx1-ubyte").write_bytes(struct.pack(">II", 2049, count) + labels.tobytes())
+        (base / f"{part}-labels-idx1-ubyte").write_bytes(
+            struct.pack(">II", 2049, count) + labels.tobytes()
+        )
 
 
 def cifar(root: Path) -> None:
@@ -64,15 +81,34 @@ def cifar(root: Path) -> None:
     for number, name in enumerate([*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]):
         data = np.random.default_rng(number).integers(0, 256, (4, 3072), np.uint8)
         (base / name).write_bytes(pickle.dumps({"data": data, "labels": [0, 1, 2, 9]}))
-    names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+    names = [
+        "airplane",
+        "automobile",
+        "bird",
+        "cat",
+        "deer",
+        "dog",
+        "frog",
+        "horse",
+        "ship",
+        "truck",
+    ]
     (base / "batches.meta").write_bytes(pickle.dumps({"label_names": names}))
 
 
 def stanford(root: Path) -> None:
     head = "image_id class_id super_class_id path"
     lists = {
-        "train": ["1 1 1 bicycle_final/11_0.JPG", "2 1 1 bicycle_final/11_1.JPG", "3 2 2 chair_final/22_0.JPG"],
-        "test": ["4 3 1 bicycle_final/33_0.JPG", "5 3 1 bicycle_final/33_1.JPG", "6 4 2 chair_final/44_0.JPG"],
+        "train": [
+            "1 1 1 bicycle_final/11_0.JPG",
+            "2 1 1 bicycle_final/11_1.JPG",
+            "3 2 2 chair_final/22_0.JPG",
+        ],
+        "test": [
+            "4 3 1 bicycle_final/33_0.JPG",
+            "5 3 1 bicycle_final/33_1.JPG",
+            "6 4 2 chair_final/44_0.JPG",
+        ],
     }
     for split, lines in lists.items():
         _write(root / f"Ebay_{split}.txt", "\n".join([head, *lines]) + "\n")
@@ -82,8 +118,14 @@ def stanford(root: Path) -> None:
 def fashion_products(root: Path) -> None:
     lines = (
         "id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,productDisplayName",
-        "15970,Men,Apparel,Topwear,Shirts,Navy Blue,Fall,2011,Casual,Turtle Check Men Navy Blue Shirt",
-        "39386,Men,Apparel,Bottomwear,Jeans,Blue,Summer,2012.0,Casual,Peter England Men Jeans, slim, blue",
+        (
+            "15970,Men,Apparel,Topwear,Shirts,Navy Blue,Fall,2011,Casual,Turtle Check Men Navy Blue"
+            " Shirt"
+        ),
+        (
+            "39386,Men,Apparel,Bottomwear,Jeans,Blue,Summer,2012.0,Casual,Peter England Men Jeans,"
+            " slim, blue"
+        ),
         "59263,Women,Accessories,Watches,Watches,Silver,Winter,,Casual,Titan Women Silver Watch",
         "12347,Women,Accessories,Watches,Watches,Gold,Winter,2016,Casual,No picture of this one",
         "broken,line",
@@ -105,7 +147,8 @@ PUBLIC_TREES = {
 
 
 def accept_made_files(patch) -> None:
-    """torchvision compares some files with the published MD5; ours are made here. Only the comparison is replaced."""
+    """torchvision compares some files with the published MD5; ours are made here. Only the
+    comparison is replaced."""
     from torchvision.datasets import utils
 
     patch.setattr(utils, "check_md5", lambda *_, **__: True)

@@ -42,18 +42,35 @@ def test_attributes_are_typed(catalogue):
     assert item.value("colours") == ("blue", "black", "orange", "brown", "white")
     assert item.value("materials")[0] == "fabric"
     assert item.value("box") == (0.2586, 0.1467, 0.7434, 0.8658)
-    assert (item.value("view"), item.value("azimuth"), item.value("lens_mm"), item.value("prop")) == (0, 15.3, 85, 0)
+    assert (
+        item.value("view"),
+        item.value("azimuth"),
+        item.value("lens_mm"),
+        item.value("prop"),
+    ) == (0, 15.3, 85, 0)
     assert (item.value("pattern"), item.value("main_colour_hex")) == ("stripes", "#3d7da0")
-    assert all(0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1 for x0, y0, x1, y1 in (i.value("box") for i in catalogue.items))
+    assert all(
+        0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1
+        for x0, y0, x1, y1 in (i.value("box") for i in catalogue.items)
+    )
     assert decode(catalogue.read(item)).shape == (224, 224, 3)
 
 
 def test_protocols_are_those_of_its_readme(catalogue):
     instance, category = catalogue.protocols()
     query = next(item for item in catalogue.items if item.split == "test")
-    assert not any(p.is_query(item) for p in (instance, category) for item in catalogue.items if item.split == "train")
+    assert not any(
+        p.is_query(item)
+        for p in (instance, category)
+        for item in catalogue.items
+        if item.split == "train"
+    )
     assert all(instance.in_gallery(item) for item in catalogue.items)
-    relevant = [i for i in catalogue.items if i.value(instance.relevant) == query.value(instance.relevant) and i != query]
+    relevant = [
+        i
+        for i in catalogue.items
+        if i.value(instance.relevant) == query.value(instance.relevant) and i != query
+    ]
     assert len(relevant) == 7
     assert (category.relevant, category.ignore) == ("category", "instance")
 

@@ -1,4 +1,5 @@
-"""What is valid UTF-8 is read as UTF-8: labels of every script, alone and as whole tables and archives, mark or no mark."""
+"""What is valid UTF-8 is read as UTF-8: labels of every script, alone and as whole tables and
+archives, mark or no mark."""
 
 from __future__ import annotations
 
@@ -47,7 +48,9 @@ WORDS = {
 def tables(script: str) -> list[list[str]]:
     """Every word alone, and a hundred tables of several."""
     rng, words = random.Random(script), WORDS[script].split()
-    return [[word] for word in words] + [rng.choices(words, k=rng.randint(2, 9)) for _ in range(100)]
+    return [[word] for word in words] + [
+        rng.choices(words, k=rng.randint(2, 9)) for _ in range(100)
+    ]
 
 
 def names_read(raw: list[bytes]) -> list[str]:

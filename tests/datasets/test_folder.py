@@ -16,7 +16,9 @@ from tests.datasets.layouts import FOLDERS, folder, picture
 
 
 def fields(dataset) -> dict[str, tuple]:
-    return {item.id: (item.split, item.label, item.category, item.instance) for item in dataset.items}
+    return {
+        item.id: (item.split, item.label, item.category, item.instance) for item in dataset.items
+    }
 
 
 def test_meaning_of_the_layouts(tmp_path):
@@ -46,7 +48,9 @@ def test_two_splits_make_a_third_folder_a_split(tmp_path):
 
 
 def test_a_stray_deep_folder_does_not_make_classes_into_categories(tmp_path):
-    made = fields(Folder(folder(tmp_path, ["cat/1.png", "cat/2.png", "cat/old/3.png", "dog/1.png"])))
+    made = fields(
+        Folder(folder(tmp_path, ["cat/1.png", "cat/2.png", "cat/old/3.png", "dog/1.png"]))
+    )
     assert made["cat/old/3.png"] == (None, "cat", None, None)
 
 
@@ -59,10 +63,22 @@ def test_protocols_follow_the_splits(tmp_path):
     splits = Folder(folder(tmp_path / "s", FOLDERS["split_class"])).protocols()
     assert [(p.name, p.gallery, p.queries) for p in splits] == [("class", ("train",), ("test",))]
     nested = Folder(folder(tmp_path / "n", FOLDERS["nested"])).protocols()
-    assert [p.name for p in nested] == ["instance", "category", "instance-every-4", "category-every-4"]
-    assert [(p.ignore, p.every, p.queries) for p in nested][1:3] == [("instance", 1, ()), (None, 4, ())]
-    assert [p.name for p in Folder(folder(tmp_path / "f", FOLDERS["flat"])).protocols()] == ["search"]
-    assert Folder(folder(tmp_path / "t", ["Train/a/1.png", "VAL/a/1.png"])).protocol().queries == ("VAL",)
+    assert [p.name for p in nested] == [
+        "instance",
+        "category",
+        "instance-every-4",
+        "category-every-4",
+    ]
+    assert [(p.ignore, p.every, p.queries) for p in nested][1:3] == [
+        ("instance", 1, ()),
+        (None, 4, ()),
+    ]
+    assert [p.name for p in Folder(folder(tmp_path / "f", FOLDERS["flat"])).protocols()] == [
+        "search"
+    ]
+    assert Folder(folder(tmp_path / "t", ["Train/a/1.png", "VAL/a/1.png"])).protocol().queries == (
+        "VAL",
+    )
 
 
 def test_fingerprint_follows_every_change(tmp_path):
@@ -108,17 +124,26 @@ def test_links_are_followed_and_what_they_lead_to_counts_once(tmp_path):
     (root / "broken.png").symlink_to("nowhere.png")
     (root / "circle.png").symlink_to("circle.png")
     dataset = Folder(root)
-    assert [i.id for i in dataset.items] == ["all/1.png", "all/2.png", "away/deep/far.png", "away/far.png"]
+    assert [i.id for i in dataset.items] == [
+        "all/1.png",
+        "all/2.png",
+        "away/deep/far.png",
+        "away/far.png",
+    ]
     assert {one.id: one.reason for one in dataset.skipped} == {
-        "train/cat": "a link to the folder all, which is read already", "one.png": "a link to all/1.png, which is read already",
-        "away.png": "a link to away/far.png, which is read already", "all/up": "a link to a folder around it is not followed",
-        "all/self": "a link that leads in a circle", "circle.png": "a link that leads in a circle",
+        "train/cat": "a link to the folder all, which is read already",
+        "one.png": "a link to all/1.png, which is read already",
+        "away.png": "a link to away/far.png, which is read already",
+        "all/up": "a link to a folder around it is not followed",
+        "all/self": "a link that leads in a circle",
+        "circle.png": "a link that leads in a circle",
         "broken.png": "a link that leads nowhere",
-    }  # fmt: skip
+    }
 
 
 def test_many_links_to_folders_of_links_end(tmp_path):
-    """Twenty folders that each link twice to the next: 2 ** 20 ways through, each folder is entered once by link."""
+    """Twenty folders that each link twice to the next: 2 ** 20 ways through, each folder is entered
+    once by link."""
     for number in range(20):
         (tmp_path / f"d{number}").mkdir()
     for number in range(19):
@@ -137,12 +162,19 @@ def test_a_folder_opened_by_a_link_is_whole(tmp_path):
 
 
 HOSTILE = (
-    "new\nline.png", "<script>alert(1)</script>.png", "\u202egnp.exe.png", "ü" * 125 + ".png", " .png",
-    "a\\xffb.png", "%2e%2e.png",
-)  # fmt: skip
+    "new\nline.png",
+    "<script>alert(1)</script>.png",
+    "\u202egnp.exe.png",
+    "ü" * 125 + ".png",
+    " .png",
+    "a\\xffb.png",
+    "%2e%2e.png",
+)
 
 
-@pytest.mark.parametrize("name", HOSTILE, ids=lambda name: name.encode("unicode_escape").decode()[:24])
+@pytest.mark.parametrize(
+    "name", HOSTILE, ids=lambda name: name.encode("unicode_escape").decode()[:24]
+)
 def test_names_from_hell(tmp_path, name):
     name = name.replace("/", "_")
     dataset = Folder(folder(tmp_path, [name]))
@@ -150,7 +182,9 @@ def test_names_from_hell(tmp_path, name):
     assert dataset.read(dataset.items[0]) == picture(name)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse names that are no Unicode")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="other systems refuse names that are no Unicode"
+)
 def test_names_that_are_no_unicode(tmp_path):
     odd = os.fsdecode(b"caf\xe9\xff.png")
     dataset = Folder(folder(tmp_path / os.fsdecode(b"\xfe"), [odd, "plain.png"]))
@@ -162,15 +196,23 @@ def test_names_that_are_no_unicode(tmp_path):
     assert again.read(again.items[0]) == picture(odd)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse names that are no Unicode")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="other systems refuse names that are no Unicode"
+)
 def test_two_names_that_read_the_same(tmp_path):
     dataset = Folder(folder(tmp_path, [os.fsdecode(b"\xff.png"), r"\xff.png"]))
     assert len(dataset.items) == 1
     assert "reads the same" in dataset.skipped[0].reason
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(raw=st.binary(min_size=1, max_size=40).filter(lambda raw: b"/" not in raw and b"\0" not in raw and raw[:1] != b"."))
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    raw=st.binary(min_size=1, max_size=40).filter(
+        lambda raw: b"/" not in raw and b"\0" not in raw and raw[:1] != b"."
+    )
+)
 def test_any_name_is_shown_as_unicode_and_found_again(tmp_path_factory, raw):
     name = os.fsdecode(raw + b".png")
     root = folder(tmp_path_factory.mktemp("any"), [name])

@@ -23,28 +23,42 @@ def test_fields_and_attributes(tmp_path):
         {"path": "sub/a.png", "label": "", **shared, "price": "", "code": "8", "year": "2012"},
     ]
     first, second = Manifest(manifest(tmp_path / "m.csv", rows)).items
-    assert (first.id, first.label, first.split, first.instance, first.category) == ("b.png", "x", "train", "i1", "c")
+    assert (first.id, first.label, first.split, first.instance, first.category) == (
+        "b.png",
+        "x",
+        "train",
+        "i1",
+        "c",
+    )
     assert dict(first.attributes) == {"price": 7.5, "code": "007", "year": 2011}
     assert (second.id, second.label) == ("sub/a.png", None)
     assert dict(second.attributes) == {"code": "8", "year": 2012}
 
 
 def test_own_ids_and_reading(tmp_path):
-    dataset = Manifest(manifest(tmp_path / "m.csv", [{"id": "one", "path": "1.png"}, {"id": "", "path": "2.png"}]))
+    dataset = Manifest(
+        manifest(tmp_path / "m.csv", [{"id": "one", "path": "1.png"}, {"id": "", "path": "2.png"}])
+    )
     assert [item.id for item in dataset.items] == ["2.png", "one"]
     assert [dataset.read(item) for item in dataset.items] == [picture("2.png"), picture("1.png")]
 
 
-@pytest.mark.parametrize("header", ["path,label", "Path;Label", " path \tlabel", "\ufefffile_name,label"])
+@pytest.mark.parametrize(
+    "header", ["path,label", "Path;Label", " path \tlabel", "\ufefffile_name,label"]
+)
 def test_separators_and_headers(tmp_path, header):
     folder(tmp_path, ["a.png"])
     separator = next(c for c in ",;\t" if c in header)
-    assert text(tmp_path / "m.csv", f"{header}\na.png{separator}Stühle\n").items[0].label == "Stühle"
+    assert (
+        text(tmp_path / "m.csv", f"{header}\na.png{separator}Stühle\n").items[0].label == "Stühle"
+    )
 
 
 def test_old_encodings(tmp_path):
     folder(tmp_path, ["a.png"])
-    assert text(tmp_path / "m.csv", "path,label\na.png,Stühle\n", "latin-1").items[0].label == "Stühle"
+    assert (
+        text(tmp_path / "m.csv", "path,label\na.png,Stühle\n", "latin-1").items[0].label == "Stühle"
+    )
 
 
 def test_what_is_passed_over(tmp_path):
@@ -69,10 +83,15 @@ def test_what_is_passed_over(tmp_path):
         "words": "neither its name nor its content",
     }
     names = ["ok.png", "inside.png", *bad, "ok.png"]
-    dataset = text(tmp_path / "in" / "m.csv", "path,label\n" + "".join(f'"{name}",x\n' for name in names) + ",x\n")
+    dataset = text(
+        tmp_path / "in" / "m.csv",
+        "path,label\n" + "".join(f'"{name}",x\n' for name in names) + ",x\n",
+    )
     assert [item.id for item in dataset.items] == ["inside.png", "ok.png"]
     reasons = {one.id: one.reason for one in dataset.skipped}
-    assert all(why in reasons[f"line {line}: {name}"] for line, (name, why) in enumerate(bad.items(), 4))
+    assert all(
+        why in reasons[f"line {line}: {name}"] for line, (name, why) in enumerate(bad.items(), 4)
+    )
     assert reasons["line 14: ok.png"] == "another row has the same id"
     assert reasons["line 15"] == "the row has no path"
     assert dataset.remarks == ()
@@ -104,7 +123,10 @@ def test_what_is_no_manifest(tmp_path, content, message):
 def test_long_and_short_rows(tmp_path):
     folder(tmp_path, ["a.png", "b.png"])
     dataset = text(tmp_path / "m.csv", "path,label,size\na.png\nb.png,x,1,2,3\n")
-    assert [(item.label, dict(item.attributes)) for item in dataset.items] == [(None, {}), ("x", {"size": 1})]
+    assert [(item.label, dict(item.attributes)) for item in dataset.items] == [
+        (None, {}),
+        ("x", {"size": 1}),
+    ]
 
 
 def test_fingerprint_follows_the_pictures_not_the_labels(tmp_path):

@@ -1,4 +1,5 @@
-"""Everything that a reader sees is used or passed over with a reason, for inputs that a seeded generator makes.
+"""Everything that a reader sees is used or passed over with a reason, for inputs that a seeded
+generator makes.
 
 ``ODD_INPUTS=2000`` tries as many seeds instead of the usual few.
 """
@@ -27,7 +28,11 @@ def check_sum(dataset: Dataset, written: Written) -> None:
     assert all(one.reason for one in dataset.skipped)
     assert all(one.id and one.text for one in dataset.remarks)
     row = library.dataset_row(dataset.locator)
-    assert (row["seen"], row["pictures"], row["skipped"]) == (written.seen, len(dataset.items), len(dataset.skipped))
+    assert (row["seen"], row["pictures"], row["skipped"]) == (
+        written.seen,
+        len(dataset.items),
+        len(dataset.skipped),
+    )
     listed = library.skipped_rows(dataset.locator)
     assert sorted(one["reason"] for one in listed) == sorted(one.reason for one in dataset.skipped)
     assert [one["remark"] for one in row["remarks"]] == [one.text for one in dataset.remarks]
@@ -67,7 +72,11 @@ def test_vectors(tmp_path, artifacts, seed):
     assert told.rows == written.seen == told.used + len(told.skipped)
     name = imports.import_vectors(gallery, "v", str(written.path))
     (row,) = imports.vector_rows()
-    assert (row["vectors"], row["used"], row["skipped"]) == (told.rows, told.used, len(told.skipped))
+    assert (row["vectors"], row["used"], row["skipped"]) == (
+        told.rows,
+        told.used,
+        len(told.skipped),
+    )
     assert row["passed_over"] == [{"id": one.id, "reason": one.reason} for one in told.skipped]
     first, *others = written.labels
     hits = search(Query(item_id=first), library.open_dataset(gallery), name, k=20).hits

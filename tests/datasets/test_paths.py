@@ -52,7 +52,10 @@ def test_what_is_no_dataset_says_what_is(tmp_path, name, data, message):
     assert "A folder of pictures" in str(caught.value)
 
 
-@pytest.mark.parametrize("locator", ["/no/such/place", "a/b", "x.zip", "nul\0l/x", "", "~nobody/x", "\udcff/x", "x" * 5000 + "/"])
+@pytest.mark.parametrize(
+    "locator",
+    ["/no/such/place", "a/b", "x.zip", "nul\0l/x", "", "~nobody/x", "\udcff/x", "x" * 5000 + "/"],
+)
 def test_paths_that_lead_nowhere(locator, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError) as caught:
@@ -70,7 +73,11 @@ def test_special_files_do_not_hang(tmp_path):
 @pytest.mark.parametrize("kind", ["folder", "zip"])
 def test_locator_opens_the_same_again(tmp_path, monkeypatch, kind):
     monkeypatch.chdir(tmp_path)
-    made = folder(tmp_path / "x", FOLDERS["class"]) if kind == "folder" else zipped(tmp_path / "x.zip", FOLDERS["class"])
+    made = (
+        folder(tmp_path / "x", FOLDERS["class"])
+        if kind == "folder"
+        else zipped(tmp_path / "x.zip", FOLDERS["class"])
+    )
     dataset = open_path(made.name)
     assert os.path.isabs(dataset.locator)
     assert open_dataset(dataset.locator).items == dataset.items

@@ -15,17 +15,25 @@ from tests.datasets.layouts import peak_memory
 
 def roles(dataset, name=None) -> tuple[int, int]:
     protocol = dataset.protocol(name)
-    queries = sorted(item.id for item in dataset.items if protocol.is_query(item))[:: protocol.every]
+    queries = sorted(item.id for item in dataset.items if protocol.is_query(item))[
+        :: protocol.every
+    ]
     return sum(protocol.in_gallery(item) for item in dataset.items), len(queries)
 
 
 def test_clothing(photographs):
     started = time.process_time()
     dataset = open_dataset(str(photographs / "clothing"))
-    assert Counter(item.split for item in dataset.items) == {"train": 3068, "validation": 341, "test": 372}
+    assert Counter(item.split for item in dataset.items) == {
+        "train": 3068,
+        "validation": 341,
+        "test": 372,
+    }
     assert time.process_time() - started < 1.5, "goal on a quiet machine: 0.3 s"
     assert len({item.label for item in dataset.items}) == 10
-    assert [(p.name, p.relevant, p.ignore) for p in dataset.protocols()] == [("class", "label", None)]
+    assert [(p.name, p.relevant, p.ignore) for p in dataset.protocols()] == [
+        ("class", "label", None)
+    ]
     assert roles(dataset) == (3068, 372)
     assert not dataset.skipped
 
@@ -40,7 +48,9 @@ def test_eth80(photographs):
     ]
     assert roles(dataset) == roles(dataset, "category") == (3280, 3280)
     assert roles(dataset, "instance-every-4") == roles(dataset, "category-every-4") == (3280, 820)
-    assert [item.path for item in dataset.items] == sorted(str(path) for path in (photographs / "eth80").rglob("*.jpg"))
+    assert [item.path for item in dataset.items] == sorted(
+        str(path) for path in (photographs / "eth80").rglob("*.jpg")
+    )
 
 
 def test_cats_dogs(photographs):
@@ -62,8 +72,9 @@ def test_tiny_imagenet(photographs):
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
 def test_tiny_imagenet_is_read_in_little_memory(photographs):
     used = peak_memory(
-        f"from core.datasets.paths import open_dataset; d = open_dataset({str(photographs / 'tiny_imagenet')!r})\n"
-        "assert sum(d.read(item)[:2] == b'\\xff\\xd8' for item in d.items) == 54000"
+        "from core.datasets.paths import open_dataset; d ="
+        f" open_dataset({str(photographs / 'tiny_imagenet')!r})\nassert sum(d.read(item)[:2] =="
+        " b'\\xff\\xd8' for item in d.items) == 54000"
     )
     assert used < 300, f"{used:.0f} MB"
 
@@ -72,4 +83,6 @@ def test_tiny_imagenet_is_read_in_little_memory(photographs):
 def test_workers_get_what_the_parent_has(photographs, name):
     dataset = open_dataset(str(photographs / name))
     item = dataset.items[len(dataset.items) // 2]
-    assert pickle.loads(pickle.dumps(open_dataset(dataset.locator))).read(item) == dataset.read(item)
+    assert pickle.loads(pickle.dumps(open_dataset(dataset.locator))).read(item) == dataset.read(
+        item
+    )

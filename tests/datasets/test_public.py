@@ -34,7 +34,9 @@ def put(artifacts, monkeypatch):
 
 
 def fields(dataset) -> dict[str, tuple]:
-    return {item.id: (item.split, item.label, item.category, item.instance) for item in dataset.items}
+    return {
+        item.id: (item.split, item.label, item.category, item.instance) for item in dataset.items
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -59,18 +61,31 @@ def test_pets(put):
 
 def test_flowers(put):
     dataset = put("flowers102")
-    assert fields(dataset)["flowers-102/jpg/image_00006.jpg"] == ("test", "hard-leaved pocket orchid", None, None)
+    assert fields(dataset)["flowers-102/jpg/image_00006.jpg"] == (
+        "test",
+        "hard-leaved pocket orchid",
+        None,
+        None,
+    )
     assert (dataset.protocol().gallery, dataset.protocol().queries) == (("train",), ("test",))
 
 
 def test_caltech(put):
     dataset = put("caltech101")
-    assert set(fields(dataset).values()) == {(None, "ant", None, None), (None, "water lilly", None, None)}
+    assert set(fields(dataset).values()) == {
+        (None, "ant", None, None),
+        (None, "water lilly", None, None),
+    }
     assert [p.name for p in dataset.protocols()] == ["class", "class-every-4"]
 
 
 def test_food(put):
-    assert fields(put("food101"))["food-101/images/apple_pie/3.jpg"] == ("test", "apple pie", None, None)
+    assert fields(put("food101"))["food-101/images/apple_pie/3.jpg"] == (
+        "test",
+        "apple pie",
+        None,
+        None,
+    )
 
 
 def test_fashion_mnist(put):
@@ -85,12 +100,20 @@ def test_cifar(put):
     dataset = put("cifar10")
     assert len(dataset.items) == 24
     assert fields(dataset)["test/00003"] == ("test", "truck", None, None)
-    expected = np.random.default_rng(5).integers(0, 256, (4, 3072), np.uint8)[3].reshape(3, 32, 32).transpose(1, 2, 0)
-    np.testing.assert_array_equal(decode(dataset.read(dataset.items[dataset.rows["test/00003"]])), expected)
+    expected = (
+        np.random.default_rng(5)
+        .integers(0, 256, (4, 3072), np.uint8)[3]
+        .reshape(3, 32, 32)
+        .transpose(1, 2, 0)
+    )
+    np.testing.assert_array_equal(
+        decode(dataset.read(dataset.items[dataset.rows["test/00003"]])), expected
+    )
 
 
 def test_cifar_that_is_not_the_published_one_is_never_unpickled(artifacts):
-    """Without the replaced comparison torchvision refuses the files, and the pickle in them is not opened."""
+    """Without the replaced comparison torchvision refuses the files, and the pickle in them is not
+    opened."""
     PUBLIC_TREES["cifar10"](store.root() / "datasets" / "cifar10")
     with pytest.raises(UserError, match="can't be used"):
         _ = datasets.get("cifar10").items
@@ -101,15 +124,25 @@ def test_stanford_products(put):
     assert isinstance(dataset, StanfordProducts)
     assert fields(dataset)["bicycle_final/33_0.JPG"] == ("test", "bicycle", "bicycle", "3")
     instance, category = dataset.protocols()
-    assert (instance.gallery, instance.queries, instance.relevant) == (("test",), ("test",), "instance")
-    assert (category.gallery, category.queries, category.ignore) == (("test",), ("test",), "instance")
+    assert (instance.gallery, instance.queries, instance.relevant) == (
+        ("test",),
+        ("test",),
+        "instance",
+    )
+    assert (category.gallery, category.queries, category.ignore) == (
+        ("test",),
+        ("test",),
+        "instance",
+    )
 
 
 def test_stanford_products_with_bad_lines(put):
     root = store.root() / "datasets" / "stanford_products"
     dataset = put("stanford_products")
     with open(root / "Ebay_test.txt", "a") as file:
-        file.write("7 5 1 ../../etc/x.jpg\n8 5 1 /etc/x.jpg\n9 5\n10 5 1 bicycle_final/gone.JPG\n\n")
+        file.write(
+            "7 5 1 ../../etc/x.jpg\n8 5 1 /etc/x.jpg\n9 5\n10 5 1 bicycle_final/gone.JPG\n\n"
+        )
     assert [one.id for one in dataset.skipped] == [f"Ebay_test.txt, line {n}" for n in (5, 6, 7, 8)]
 
 
@@ -119,12 +152,21 @@ def test_fashion_products(put):
     assert fields(dataset)["39386"] == (None, "Jeans", "Apparel", None)
     jeans = dataset.items[dataset.rows["39386"]]
     assert jeans.value("productDisplayName") == "Peter England Men Jeans, slim, blue"
-    assert (jeans.value("year"), jeans.value("baseColour"), jeans.value("gender")) == (2012, "Blue", "Men")
+    assert (jeans.value("year"), jeans.value("baseColour"), jeans.value("gender")) == (
+        2012,
+        "Blue",
+        "Men",
+    )
     assert {one.id: one.reason for one in dataset.skipped} == {
         "styles.csv, line 5": "images/12347.jpg is not there",
         "styles.csv, line 6": "it has 2 columns, the header 10",
     }
-    assert [p.name for p in dataset.protocols()] == ["class", "category", "class-every-4", "category-every-4"]
+    assert [p.name for p in dataset.protocols()] == [
+        "class",
+        "category",
+        "class-every-4",
+        "category-every-4",
+    ]
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n in TABLE])

@@ -24,7 +24,10 @@ def saved(folder, vectors=VECTORS, ids=IDS, name="ids.txt"):
     return folder / "v.npy"
 
 
-@pytest.mark.parametrize("name", ["ids.txt", "ids.json", "ids.csv", "v.txt", "v.json", "v.csv", "v.ids.txt", "v_ids.json"])
+@pytest.mark.parametrize(
+    "name",
+    ["ids.txt", "ids.json", "ids.csv", "v.txt", "v.json", "v.csv", "v.ids.txt", "v_ids.json"],
+)
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int64", ">f4"])
 def test_npy_with_ids_beside(tmp_path, name, dtype):
     ids, vectors = read_vectors(saved(tmp_path, VECTORS.astype(dtype), name=name))
@@ -40,14 +43,18 @@ def test_parquet(tmp_path, kind, column):
     import pyarrow as pa
 
     nested = pa.list_(pa.float32()) if kind == "list" else pa.list_(pa.float32(), 3)
-    path = parquet(tmp_path / "v.parquet", {"id": list(IDS), column: pa.array(VECTORS.tolist(), nested)})
+    path = parquet(
+        tmp_path / "v.parquet", {"id": list(IDS), column: pa.array(VECTORS.tolist(), nested)}
+    )
     ids, vectors = read_vectors(path)
     assert ids == IDS
     np.testing.assert_array_equal(vectors, VECTORS)
 
 
 def test_numbers_as_ids(tmp_path):
-    assert read_vectors(parquet(tmp_path / "v.parquet", {"id": [7, 8], "vector": [[1.0], [2.0]]}))[0] == ("7", "8")
+    assert read_vectors(parquet(tmp_path / "v.parquet", {"id": [7, 8], "vector": [[1.0], [2.0]]}))[
+        0
+    ] == ("7", "8")
 
 
 @pytest.mark.parametrize(
@@ -95,7 +102,12 @@ def test_every_mismatch_in_parquet(tmp_path, columns, message):
 def test_different_lengths_in_different_batches(tmp_path, monkeypatch):
     monkeypatch.setattr("core.datasets.vectors.ROWS", 2)
     with pytest.raises(UserError, match="different lengths"):
-        read_vectors(parquet(tmp_path / "v.parquet", {"id": list("abcd"), "vector": [[1.0]] * 2 + [[1.0, 2.0]] * 2}))
+        read_vectors(
+            parquet(
+                tmp_path / "v.parquet",
+                {"id": list("abcd"), "vector": [[1.0]] * 2 + [[1.0, 2.0]] * 2},
+            )
+        )
 
 
 def test_no_files_and_no_ids(tmp_path):

@@ -1,4 +1,5 @@
-"""What a folder gives: every thing in it is used once or passed over with a reason, whatever it is and however it is linked."""
+"""What a folder gives: every thing in it is used once or passed over with a reason, whatever it is
+and however it is linked."""
 
 from __future__ import annotations
 
@@ -35,7 +36,11 @@ def test_everything_in_a_tree_is_used_once_or_passed_over_with_a_reason(tmp_path
     assert len(set(used)) == len(used)
     twins = {nfc(one.id) for one in dataset.skipped if "another Unicode form" in one.reason}
     top = os.path.realpath(root)
-    assert {path for path in wanted if nfc(os.path.relpath(path, top)) not in twins} <= set(used) <= set(wanted)
+    assert (
+        {path for path in wanted if nfc(os.path.relpath(path, top)) not in twins}
+        <= set(used)
+        <= set(wanted)
+    )
     for item in dataset.items:
         assert dataset.read(item) == wanted[os.path.realpath(real(item.path))]
         assert decode(dataset.read(item)).shape[2] == 3
@@ -49,12 +54,18 @@ def test_class_folders_that_are_links(tmp_path):
     for name in ("cat", "dog"):
         (tmp_path / "set" / name).symlink_to(f"../store/{name}")
     dataset = Folder(tmp_path / "set")
-    assert [(item.id, item.label) for item in dataset.items] == [("cat/1.png", "cat"), ("dog/1.png", "dog"), ("dog/2.png", "dog")]
+    assert [(item.id, item.label) for item in dataset.items] == [
+        ("cat/1.png", "cat"),
+        ("dog/1.png", "dog"),
+        ("dog/2.png", "dog"),
+    ]
     assert not dataset.skipped
     assert dataset.read(dataset.items[0]) == picture("cat/1.png")
     again = Folder(tmp_path / "set").fingerprint()
     os.utime(tmp_path / "store" / "cat" / "1.png", (1, 1))
-    assert Folder(tmp_path / "set").fingerprint() != again, "the stamp is the picture's, not the link's"
+    assert Folder(tmp_path / "set").fingerprint() != again, (
+        "the stamp is the picture's, not the link's"
+    )
 
 
 def test_two_links_to_one_place_count_once(tmp_path):
@@ -66,22 +77,29 @@ def test_two_links_to_one_place_count_once(tmp_path):
     dataset = Folder(tmp_path / "set")
     assert [item.id for item in dataset.items] == ["a.png", "a/1.png"]
     assert {one.id: one.reason for one in dataset.skipped} == {
-        "b": "a link to the folder a, which is read already", "b.png": "a link to a.png, which is read already",
-    }  # fmt: skip
+        "b": "a link to the folder a, which is read already",
+        "b.png": "a link to a.png, which is read already",
+    }
 
 
 def test_a_linked_folder_that_holds_one_that_was_read(tmp_path):
-    """The store is linked as a whole beside one of its folders: nothing is read twice, and nothing is lost."""
+    """The store is linked as a whole beside one of its folders: nothing is read twice, and nothing
+    is lost."""
     folder(tmp_path / "store", ["cat/1.png", "dog/1.png"])
     (tmp_path / "set" / "all").mkdir(parents=True)
     (tmp_path / "set" / "cat").symlink_to("../store/cat")
     (tmp_path / "set" / "all" / "store").symlink_to("../../store")
     dataset = Folder(tmp_path / "set")
     assert [item.id for item in dataset.items] == ["all/store/dog/1.png", "cat/1.png"]
-    assert [(one.id, one.reason) for one in dataset.skipped] == [("all/store/cat", "this folder is read as cat already")]
+    assert [(one.id, one.reason) for one in dataset.skipped] == [
+        ("all/store/cat", "this folder is read as cat already")
+    ]
 
 
-@pytest.mark.parametrize("name", ["photo1", "photo2.jpe", "photo3.jpg?w=200", "photo4.jpg~", "5.JPG.part", "x.heic", "1.2.3"])
+@pytest.mark.parametrize(
+    "name",
+    ["photo1", "photo2.jpe", "photo3.jpg?w=200", "photo4.jpg~", "5.JPG.part", "x.heic", "1.2.3"],
+)
 def test_files_without_a_known_ending_are_pictures_by_their_content(tmp_path, name):
     folder(tmp_path, ["plain.png"])
     (tmp_path / name).write_bytes(picture(name, kind="JPEG"))
@@ -104,14 +122,18 @@ def test_one_class_in_two_forms_of_its_name(tmp_path):
     dataset = Folder(folder(tmp_path, names))
     assert {item.label for item in dataset.items} == {CAFE, "tea"}
     assert [dataset.read(item) for item in dataset.items] == [picture(name) for name in names]
-    assert dataset.items[1].path == os.path.join(str(tmp_path), names[1]), "the stored form is kept for opening"
+    assert dataset.items[1].path == os.path.join(str(tmp_path), names[1]), (
+        "the stored form is kept for opening"
+    )
 
 
 def test_one_file_in_two_forms_of_its_name(tmp_path):
     dataset = Folder(folder(tmp_path, [f"{CAFE_APART}.png", f"{CAFE}.png"]))
     assert [item.id for item in dataset.items] == [f"{CAFE}.png"]
     assert dataset.read(dataset.items[0]) == picture(f"{CAFE}.png")
-    assert [one.reason for one in dataset.skipped] == ["another picture has this name, in another Unicode form"]
+    assert [one.reason for one in dataset.skipped] == [
+        "another picture has this name, in another Unicode form"
+    ]
 
 
 @pytest.mark.parametrize(("stored", "given"), [(CAFE, CAFE_APART), (CAFE_APART, CAFE)])

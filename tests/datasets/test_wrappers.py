@@ -1,4 +1,5 @@
-"""One folder around the classes changes nothing; a folder and its zip say the same; what was chosen holds."""
+"""One folder around the classes changes nothing; a folder and its zip say the same; what was chosen
+holds."""
 
 from __future__ import annotations
 
@@ -17,14 +18,21 @@ LAYOUTS = ("class", "split_class", "nested", "split_nested")
 
 
 def meaning(dataset) -> list[tuple]:
-    return sorted((dataset.read(i), i.split, i.label, i.category, i.instance) for i in dataset.items)
+    return sorted(
+        (dataset.read(i), i.split, i.label, i.category, i.instance) for i in dataset.items
+    )
 
 
 def names(seed: int) -> list[str]:
     """A tree of pictures by a seed: some levels, some split words, some strays."""
     rng = random.Random(seed)
-    levels = [rng.choice((("train", "test"), ("a", "b", "c"), ("images",), ("x",))) for _ in range(rng.randint(0, 3))]
-    made = ["/".join([*map(rng.choice, levels), f"{number}.png"]) for number in range(rng.randint(2, 9))]
+    levels = [
+        rng.choice((("train", "test"), ("a", "b", "c"), ("images",), ("x",)))
+        for _ in range(rng.randint(0, 3))
+    ]
+    made = [
+        "/".join([*map(rng.choice, levels), f"{number}.png"]) for number in range(rng.randint(2, 9))
+    ]
     return made + [f"stray{number}.png" for number in range(rng.choice((0, 0, 1)))]
 
 
@@ -41,8 +49,15 @@ def test_a_folder_and_its_zip_say_the_same(tmp_path, seed):
 @pytest.mark.parametrize("kind", ["folder", "zip"])
 def test_folders_around_the_classes_change_nothing(tmp_path, name, around, kind):
     def told(names):
-        made = Folder(folder(tmp_path / "f", names)) if kind == "folder" else Zip(zipped(tmp_path / "z.zip", names))
-        return {item.path.rpartition(around)[2]: (item.split, item.label, item.category, item.instance) for item in made.items}
+        made = (
+            Folder(folder(tmp_path / "f", names))
+            if kind == "folder"
+            else Zip(zipped(tmp_path / "z.zip", names))
+        )
+        return {
+            item.path.rpartition(around)[2]: (item.split, item.label, item.category, item.instance)
+            for item in made.items
+        }
 
     plain = Folder(folder(tmp_path / "p", FOLDERS[name]))
     assert told([around + one for one in FOLDERS[name]]) == {
@@ -67,11 +82,16 @@ def test_folders_around_the_classes_change_nothing(tmp_path, name, around, kind)
     ],
 )
 def test_how_folders_are_understood(names, expected):
-    assert layout.written(layout.found_roles(Counter(tuple(name.split("/")[:-1]) for name in names))) == expected
+    assert (
+        layout.written(layout.found_roles(Counter(tuple(name.split("/")[:-1]) for name in names)))
+        == expected
+    )
 
 
 def test_one_class_alone_can_not_be_judged(tmp_path):
-    assert [p.name for p in Folder(folder(tmp_path, ["cat/1.png", "cat/2.png"])).protocols()] == ["search"]
+    assert [p.name for p in Folder(folder(tmp_path, ["cat/1.png", "cat/2.png"])).protocols()] == [
+        "search"
+    ]
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip"])
@@ -93,12 +113,16 @@ def test_a_chosen_layout_holds_until_it_is_taken_back(tmp_path, kind):
     assert told()[1] == found
 
 
-@pytest.mark.parametrize("text", ["split/class", "*/split/category/instance", "class", "flat", "*", "instance"])
+@pytest.mark.parametrize(
+    "text", ["split/class", "*/split/category/instance", "class", "flat", "*", "instance"]
+)
 def test_layouts_are_read_as_they_are_written(text):
     assert layout.written(layout.parse(f" {text.upper()}/ ")) == text
 
 
-@pytest.mark.parametrize("text", ["label", "class/class", "split//class", "/".join("*" * 13), "<b>"])
+@pytest.mark.parametrize(
+    "text", ["label", "class/class", "split//class", "/".join("*" * 13), "<b>"]
+)
 def test_what_is_no_layout(text):
     with pytest.raises(UserError, match="no layout"):
         layout.parse(text)

@@ -33,11 +33,15 @@ def archive(path, members: dict[str, bytes], around=None):
 @pytest.mark.parametrize("name", FOLDERS)
 @pytest.mark.parametrize("around", ["", "my pictures/", "train/"])
 def test_a_zip_says_what_its_folder_says(tmp_path, name, around):
-    kept = around if around == "train/" else ""  # a folder around everything goes, unless it says the split
+    kept = (
+        around if around == "train/" else ""
+    )  # a folder around everything goes, unless it says the split
     expected = Folder(folder(tmp_path / "folder", [kept + one for one in FOLDERS[name]])).items
     dataset = Zip(zipped(tmp_path / "z.zip", FOLDERS[name], around))
     told = [(i.id, i.split, i.label, i.category, i.instance) for i in dataset.items]
-    only = around.rstrip("/") if name == "flat" and not kept and around else None  # a folder of pictures alone is their class
+    only = (
+        around.rstrip("/") if name == "flat" and not kept and around else None
+    )  # a folder of pictures alone is their class
     assert told == [(i.id, i.split, i.label or only, i.category, i.instance) for i in expected]
     for item in dataset.items:
         member = item.id.removeprefix(kept)
@@ -45,22 +49,40 @@ def test_a_zip_says_what_its_folder_says(tmp_path, name, around):
 
 
 def test_members_that_mean_harm_are_listed_and_nothing_is_written(tmp_path):
-    harm = ["../up.png", "a/../../up.png", "/etc/abs.png", "C:/win.png", "..\\up.png", "a\\..\\..\\up.png"]
+    harm = [
+        "../up.png",
+        "a/../../up.png",
+        "/etc/abs.png",
+        "C:/win.png",
+        "..\\up.png",
+        "a\\..\\..\\up.png",
+    ]
     others = {"nested.zip": picture(2), "x/scan.heic": b"ftypheic"}
-    path = archive(tmp_path / "z.zip", {"ok/1.png": picture(1), **dict.fromkeys(harm, picture(2)), **others})
+    path = archive(
+        tmp_path / "z.zip", {"ok/1.png": picture(1), **dict.fromkeys(harm, picture(2)), **others}
+    )
     before = sorted(os.listdir(tmp_path))
     dataset = Zip(path)
     assert [item.id for item in dataset.items] == ["1.png"]
     assert {one.id for one in dataset.skipped} == {*harm, *others}
-    assert {one.reason for one in dataset.skipped if "up" in one.id} == {"its name points outside the archive"}
+    assert {one.reason for one in dataset.skipped if "up" in one.id} == {
+        "its name points outside the archive"
+    }
     assert dataset.read(dataset.items[0]) == picture(1)
     assert sorted(os.listdir(tmp_path)) == before
 
 
 def test_hidden_members_and_other_kinds_are_listed(tmp_path):
     hidden = ["__MACOSX/a/._1.png", "a/.DS_Store", ".hidden/2.png"]
-    others = {"a/list.txt": picture(1), "a/README": b"words", "a/cut": picture(1)[:4], "a/none": b""}
-    members = dict.fromkeys(["a/1.png", *hidden], picture(1)) | others | {"empty/": b"", "empty\\": b""}
+    others = {
+        "a/list.txt": picture(1),
+        "a/README": b"words",
+        "a/cut": picture(1)[:4],
+        "a/none": b"",
+    }
+    members = (
+        dict.fromkeys(["a/1.png", *hidden], picture(1)) | others | {"empty/": b"", "empty\\": b""}
+    )
     dataset = Zip(archive(tmp_path / "z.zip", members))
     assert [item.id for item in dataset.items] == ["1.png"]
     reasons = {one.id: one.reason for one in dataset.skipped}
@@ -110,13 +132,18 @@ def test_what_lies_behind_a_picture_does_not_count(tmp_path, monkeypatch):
     limit = len(picture(1)) + 100
     monkeypatch.setattr("core.images.MAX_BYTES", limit)
     monkeypatch.setattr(module, "MAX_BYTES", limit)
-    dataset = Zip(archive(tmp_path / "z.zip", {"film.png": picture(1) + bytes(limit), "big.png": bytes(2 * limit)}))
+    dataset = Zip(
+        archive(
+            tmp_path / "z.zip", {"film.png": picture(1) + bytes(limit), "big.png": bytes(2 * limit)}
+        )
+    )
     assert [dataset.read(item) for item in dataset.items] == [picture(1)]
     assert [(one.id, "MB" in one.reason) for one in dataset.skipped] == [("big.png", True)]
 
 
 def test_a_member_that_lies_about_its_size(tmp_path):
-    """Declares 100 bytes and unpacks to 200 MB: no more than declared is ever unpacked, and the sum tells."""
+    """Declares 100 bytes and unpacks to 200 MB: no more than declared is ever unpacked, and the sum
+    tells."""
     path = archive(tmp_path / "z.zip", {"lie.png": bytes(200 << 20), "ok.png": picture(1)})
     raw = bytearray(path.read_bytes())
     for signature, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
@@ -150,10 +177,14 @@ def test_two_members_of_one_name(tmp_path):
             made.writestr("a.png", picture(2))
     dataset = Zip(tmp_path / "z.zip")
     assert dataset.read(dataset.items[0]) == picture(1)
-    assert [(one.id, one.reason) for one in dataset.skipped] == [("a.png", "another member has this name")]
+    assert [(one.id, one.reason) for one in dataset.skipped] == [
+        ("a.png", "another member has this name")
+    ]
 
 
-@pytest.mark.parametrize("data", [b"", b"no zip", b"PK\x05\x06" + bytes(18), b"PK\x03\x04" + bytes(60)])
+@pytest.mark.parametrize(
+    "data", [b"", b"no zip", b"PK\x05\x06" + bytes(18), b"PK\x03\x04" + bytes(60)]
+)
 def test_what_is_no_zip(tmp_path, data):
     (tmp_path / "z.zip").write_bytes(data)
     with pytest.raises(UserError, match=r"no zip|No picture"):
@@ -173,7 +204,9 @@ def test_flipped_bytes_are_an_answer(tmp_path):
     whole = zipped(tmp_path / "whole.zip", FOLDERS["class"]).read_bytes()
     flipped = tmp_path / "flipped.zip"
     for position in range(0, len(whole), 7):
-        flipped.write_bytes(whole[:position] + bytes([whole[position] ^ 0xFF]) + whole[position + 1 :])
+        flipped.write_bytes(
+            whole[:position] + bytes([whole[position] ^ 0xFF]) + whole[position + 1 :]
+        )
         try:
             dataset = Zip(flipped)
             for item in dataset.items:

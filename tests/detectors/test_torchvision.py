@@ -18,7 +18,8 @@ SMALL = tv.TABLE["ssdlite"]
 
 @pytest.fixture
 def published(hub, monkeypatch):
-    """``published(row)``: random weights at the mirror, under a name that promises their digest, and the whole network."""
+    """``published(row)``: random weights at the mirror, under a name that promises their digest,
+    and the whole network."""
 
     def put(row: tv.Listed):
         import torch
@@ -55,12 +56,18 @@ def test_boxes_and_labels_are_torchvisions_own_after_download(published, monkeyp
     with torch.inference_mode():
         wanted = model([to_tensor(image.copy())])[0]
     assert len(found) == 30
-    np.testing.assert_allclose([box.score for box in found], wanted["scores"][:30].numpy(), atol=1e-6)
+    np.testing.assert_allclose(
+        [box.score for box in found], wanted["scores"][:30].numpy(), atol=1e-6
+    )
     edges = np.clip(wanted["boxes"].numpy() / (300, 200, 300, 200), 0, 1)
-    for box in found:  # weights that learnt nothing give many the same score, so their order is open
+    for (
+        box
+    ) in found:  # weights that learnt nothing give many the same score, so their order is open
         same = np.abs(edges - box.edges).max(axis=1) < 1e-4
         assert np.isclose(wanted["scores"].numpy()[same], box.score, atol=1e-6).any()
-        assert box.label in {names[label] for label in wanted["labels"][torch.from_numpy(same)].tolist()}
+        assert box.label in {
+            names[label] for label in wanted["labels"][torch.from_numpy(same)].tolist()
+        }
 
 
 def test_what_is_not_sure_is_not_shown(published):

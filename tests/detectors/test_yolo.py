@@ -1,4 +1,5 @@
-"""YOLO networks that are brought: every layout of boxes, duplicates, letterboxing, and a sentence for what is none."""
+"""YOLO networks that are brought: every layout of boxes, duplicates, letterboxing, and a sentence
+for what is none."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from core.errors import UserError
 PLACES = 8 * 8 + 4 * 4 + 2 * 2  # of 64 x 64 pixels at strides 8, 16, 32
 NAMES = "{0: 'cup', 1: 'plate'}"
 WIDE = (128, 64)
-"""Width and height of the picture: in a square of 64 pixels it has 16 rows of grey above and below."""
+"""Width and height of the picture: in a square of 64 pixels it has 16 rows of grey above and
+below."""
 
 
 def rows(count: int, columns: int, *found: tuple) -> np.ndarray:
@@ -32,11 +34,19 @@ def v8(*found: tuple) -> np.ndarray:
     return rows(PLACES, 6, *found).T[None]
 
 
-BOXES = ((32, 32, 16, 16, 0.9, 0.0), (33, 32, 16, 16, 0.6, 0.0), (33, 32, 16, 16, 0.1, 0.5), (10, 10, 8, 8, 0.0, 0.2))
+BOXES = (
+    (32, 32, 16, 16, 0.9, 0.0),
+    (33, 32, 16, 16, 0.6, 0.0),
+    (33, 32, 16, 16, 0.1, 0.5),
+    (10, 10, 8, 8, 0.0, 0.2),
+)
 
 
 def found(image: np.ndarray, name: str = "yolo.mine") -> list[tuple]:
-    return [(*np.round(box.edges, 3).tolist(), round(box.score, 3), box.label) for box in detectors.get(name).detect(image)]
+    return [
+        (*np.round(box.edges, 3).tolist(), round(box.score, 3), box.label)
+        for box in detectors.get(name).detect(image)
+    ]
 
 
 @pytest.fixture
@@ -44,11 +54,9 @@ def picture(thing):
     return thing(*WIDE)
 
 
-EXPECTED = [
-    (0.375, 0.25, 0.625, 0.75, 0.9, "cup"),
-    (0.391, 0.25, 0.641, 0.75, 0.5, "plate"),
-]
-"""The middle quarter of the square's width is a quarter of the picture's, and half of its height."""
+EXPECTED = [(0.375, 0.25, 0.625, 0.75, 0.9, "cup"), (0.391, 0.25, 0.641, 0.75, 0.5, "plate")]
+"""The middle quarter of the square's width is a quarter of the picture's, and half of its
+height."""
 
 
 def test_v8_without_duplicates_in_the_fractions_of_the_picture(network, picture):
@@ -66,7 +74,10 @@ def test_v5_with_its_raw_heads_beside(network, picture):
     objects = [(*box[:4], 1.0, *box[4:]) for box in BOXES]
     raw = [np.zeros((1, 3, side, side, 7)) for side in (8, 4, 2)]
     network("yolo.mine", rows(3 * PLACES, 7, *objects)[None], *raw)
-    assert [(*box[:5], box[5].replace("class 0", "cup").replace("class 1", "plate")) for box in found(picture)] == EXPECTED
+    assert [
+        (*box[:5], box[5].replace("class 0", "cup").replace("class 1", "plate"))
+        for box in found(picture)
+    ] == EXPECTED
 
 
 def test_networks_that_drop_duplicates_themselves(network, picture):
@@ -112,13 +123,20 @@ def test_a_letterbox_keeps_shape_and_middle():
     assert (paper[42:] == 114).all()
 
 
-@pytest.mark.parametrize(("outputs", "told", "why"), [
-    ((np.zeros((1, 1000)),), {}, r"\(1, 1000\): no layout of YOLO boxes"),
-    ((np.zeros((1, 38, PLACES)), np.zeros((1, 32, 16, 16))), {"names": NAMES}, r"no layout .* \(1, 4 \+ classes, places\)"),
-    ((np.zeros((1, 38, PLACES)),), {"names": NAMES}, "no layout"),
-    ((np.zeros((1, 38, PLACES)),), {"task": "segment"}, "for the task 'segment'"),
-    ((np.zeros((1, 12, 500)),), {}, "no layout"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("outputs", "told", "why"),
+    [
+        ((np.zeros((1, 1000)),), {}, r"\(1, 1000\): no layout of YOLO boxes"),
+        (
+            (np.zeros((1, 38, PLACES)), np.zeros((1, 32, 16, 16))),
+            {"names": NAMES},
+            r"no layout .* \(1, 4 \+ classes, places\)",
+        ),
+        ((np.zeros((1, 38, PLACES)),), {"names": NAMES}, "no layout"),
+        ((np.zeros((1, 38, PLACES)),), {"task": "segment"}, "for the task 'segment'"),
+        ((np.zeros((1, 12, 500)),), {}, "no layout"),
+    ],
+)
 def test_another_layout_gets_a_sentence(network, picture, outputs, told, why):
     network("yolo.mine", *outputs, **told)
     with pytest.raises(UserError, match=why):
@@ -190,7 +208,10 @@ def test_without_onnxruntime_it_says_so(network, picture, monkeypatch):
 
 
 def test_another_file_is_another_detector(network, artifacts):
-    first, second = network("yolo.mine", v8(*BOXES), names=NAMES), network("yolo.other", v8(*BOXES[:1]), names=NAMES)
+    first, second = (
+        network("yolo.mine", v8(*BOXES), names=NAMES),
+        network("yolo.other", v8(*BOXES[:1]), names=NAMES),
+    )
     before = detectors.get("yolo.mine").fingerprint()
     assert detectors.get("yolo.mine").fingerprint() == before
     first.write_bytes(second.read_bytes())
@@ -204,7 +225,9 @@ def test_a_forked_process_opens_the_file_anew(network, picture, monkeypatch):
     made = detectors.get("yolo.mine")
     wanted = made.detect(picture)
     ours, theirs = multiprocessing.Pipe()
-    child = multiprocessing.get_context("fork").Process(target=lambda: theirs.send(made.detect(picture)), daemon=True)
+    child = multiprocessing.get_context("fork").Process(
+        target=lambda: theirs.send(made.detect(picture)), daemon=True
+    )
     child.start()
     try:
         assert ours.poll(60), "the child hangs"

@@ -1,4 +1,5 @@
-"""Pictures in memory, and a hub on the loopback interface with small networks, for the tests of encoders."""
+"""Pictures in memory, and a hub on the loopback interface with small networks, for the tests of
+encoders."""
 
 from __future__ import annotations
 
@@ -12,14 +13,21 @@ from tests.hub import Hub, serving
 def smooth(width: int, height: int, seed: int) -> np.ndarray:
     """A picture with large soft shapes and some detail, unlike noise."""
     draw = np.random.default_rng(seed)
-    coarse = Image.fromarray(draw.integers(0, 256, (6, 8, 3), dtype=np.uint8)).resize((width, height), Image.Resampling.BICUBIC)
-    fine = Image.fromarray(draw.integers(0, 256, (24, 32, 3), dtype=np.uint8)).resize((width, height))
+    coarse = Image.fromarray(draw.integers(0, 256, (6, 8, 3), dtype=np.uint8)).resize(
+        (width, height), Image.Resampling.BICUBIC
+    )
+    fine = Image.fromarray(draw.integers(0, 256, (24, 32, 3), dtype=np.uint8)).resize(
+        (width, height)
+    )
     return np.asarray(Image.blend(coarse, fine, 0.3))
 
 
 @pytest.fixture(scope="session")
 def images() -> list[np.ndarray]:
-    return [smooth(width, height, seed) for seed, (width, height) in enumerate([(300, 200), (100, 333), (640, 480), (224, 224)])]
+    return [
+        smooth(width, height, seed)
+        for seed, (width, height) in enumerate([(300, 200), (100, 333), (640, 480), (224, 224)])
+    ]
 
 
 @pytest.fixture
@@ -35,7 +43,8 @@ def hub(artifacts, monkeypatch):
 
 @pytest.fixture
 def publish(hub: Hub):
-    """``publish(name)`` puts random weights of a timm network on the hub and returns the whole network."""
+    """``publish(name)`` puts random weights of a timm network on the hub and returns the whole
+    network."""
 
     def put(name: str, seed: int = 0):
         import timm

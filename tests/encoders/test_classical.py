@@ -31,7 +31,9 @@ FIGURES = {
 """mAP, hit@1 and P@10 with exact cosine search, measured independently of this code."""
 
 
-def scored(scores: np.ndarray, relevant: np.ndarray, junk: np.ndarray) -> tuple[float, float, float]:
+def scored(
+    scores: np.ndarray, relevant: np.ndarray, junk: np.ndarray
+) -> tuple[float, float, float]:
     names = ("mAP", "hit@1", "precision@10")
     found = metric_scores(rank(scores, relevant, junk), names)
     return tuple(float(np.nanmean(found[name])) for name in names)
@@ -39,7 +41,9 @@ def scored(scores: np.ndarray, relevant: np.ndarray, junk: np.ndarray) -> tuple[
 
 def encoded(name: str, files: list[Path]) -> np.ndarray:
     encoder = encoders.get(name)
-    return encoder.encode_prepared([encoder.prepare(decode_file(file, encoder.side)) for file in files])
+    return encoder.encode_prepared(
+        [encoder.prepare(decode_file(file, encoder.side)) for file in files]
+    )
 
 
 @cache
@@ -69,7 +73,10 @@ def split(root: Path, name: str, folder: str) -> tuple:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FIGURES)
 def test_figures_on_real_photographs(photographs, name):
-    found = {**eth80(photographs, name), **{folder: split(photographs, name, folder) for folder in ("clothing", "cats_dogs")}}
+    found = {
+        **eth80(photographs, name),
+        **{folder: split(photographs, name, folder) for folder in ("clothing", "cats_dogs")},
+    }
     for protocol, wanted in FIGURES[name].items():
         for value, figure in zip(found[protocol], wanted, strict=True):
             if figure is not None and name == "hog.8x8":
@@ -108,5 +115,5 @@ def test_what_each_ignores():
     hsv, hog = encoders.get("hsv.12x4x4"), encoders.get("hog.8x8")
     assert hsv.encode([image])[0] @ hsv.encode([mirrored])[0] == pytest.approx(1.0, abs=1e-6)
     assert hog.encode([image])[0] @ hog.encode([mirrored])[0] < 0.97
-    assert hog.encode([image])[0] @ hog.encode([(image // 2 + 40)])[0] > 0.98
-    assert hsv.encode([image])[0] @ hsv.encode([(image // 2 + 40)])[0] < 0.6
+    assert hog.encode([image])[0] @ hog.encode([image // 2 + 40])[0] > 0.98
+    assert hsv.encode([image])[0] @ hsv.encode([image // 2 + 40])[0] < 0.6

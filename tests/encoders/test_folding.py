@@ -30,13 +30,18 @@ def norms(model) -> int:
     return sum(isinstance(one, torch.nn.BatchNorm2d) for one in model.modules())
 
 
-@pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "resnet18", "mobilenetv3_small_050", "resnetv2_50", "densenet121"])
+@pytest.mark.parametrize(
+    "name",
+    ["tf_efficientnet_lite0", "resnet18", "mobilenetv3_small_050", "resnetv2_50", "densenet121"],
+)
 def test_the_same_vectors_come_out(name):
     model = lively(timm.create_model(name, num_classes=0))
     pixels = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     before, count = features(model, pixels), norms(model)
     after = features(folded(model, features, pixels[:1]), pixels)
-    assert torch.allclose(torch.nn.functional.normalize(before), torch.nn.functional.normalize(after), atol=1e-5)
+    assert torch.allclose(
+        torch.nn.functional.normalize(before), torch.nn.functional.normalize(after), atol=1e-5
+    )
     if name in ("tf_efficientnet_lite0", "resnet18", "mobilenetv3_small_050"):
         assert norms(model) == 0 < count
 
@@ -46,10 +51,16 @@ class Crossed(torch.nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.first, self.norm, self.second = torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8), torch.nn.Conv2d(3, 8, 1)
+        self.first, self.norm, self.second = (
+            torch.nn.Conv2d(3, 8, 3),
+            torch.nn.BatchNorm2d(8),
+            torch.nn.Conv2d(3, 8, 1),
+        )
 
     def forward(self, pixels):
-        return (self.first(pixels).mean((2, 3), keepdim=True) + self.norm(self.second(pixels))).mean((2, 3))
+        return (
+            self.first(pixels).mean((2, 3), keepdim=True) + self.norm(self.second(pixels))
+        ).mean((2, 3))
 
 
 def test_a_network_that_runs_its_layers_in_another_order_is_left_as_it_was():

@@ -1,4 +1,5 @@
-"""What happens where there is a GPU, as far as that can be seen without one: torch's ``meta`` device stands for it."""
+"""What happens where there is a GPU, as far as that can be seen without one: torch's ``meta``
+device stands for it."""
 
 from __future__ import annotations
 

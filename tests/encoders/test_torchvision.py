@@ -16,7 +16,8 @@ from core.errors import UserError
 
 @pytest.fixture
 def published(hub):
-    """``published(name)``: random weights under torchvision's file name at the mirror, and the whole network."""
+    """``published(name)``: random weights under torchvision's file name at the mirror, and the
+    whole network."""
 
     def put(name: str, *, honest: bool = True):
         import torch
@@ -38,7 +39,8 @@ def published(hub):
 
 @pytest.fixture
 def renamed(monkeypatch):
-    """Let torchvision's record name the file that the mirror has (its checksum is part of the name)."""
+    """Let torchvision's record name the file that the mirror has (its checksum is part of the
+    name)."""
 
     def rename(name: str, file: str) -> None:
         from core.encoders import torchvision_models as tv
@@ -54,7 +56,11 @@ def renamed(monkeypatch):
     return rename
 
 
-SMALL = ["resnet18.imagenet1k_v1", "mobilenet_v3_small.imagenet1k_v1", "shufflenet_v2_x0_5.imagenet1k_v1"]
+SMALL = [
+    "resnet18.imagenet1k_v1",
+    "mobilenet_v3_small.imagenet1k_v1",
+    "shufflenet_v2_x0_5.imagenet1k_v1",
+]
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -70,8 +76,12 @@ def test_vectors_equal_torchvisions_own_after_download(published, renamed, image
     found = encoder.encode(images)
     tv._take_head_off(model)
     with torch.inference_mode():
-        wanted = torch.cat([model(recipe(Image.fromarray(image))[None]) for image in images]).numpy()
-    np.testing.assert_allclose(found, wanted / np.linalg.norm(wanted, axis=1, keepdims=True), atol=1e-5)
+        wanted = torch.cat(
+            [model(recipe(Image.fromarray(image))[None]) for image in images]
+        ).numpy()
+    np.testing.assert_allclose(
+        found, wanted / np.linalg.norm(wanted, axis=1, keepdims=True), atol=1e-5
+    )
 
 
 def test_the_checksum_in_the_file_name_is_checked(published, artifacts):
@@ -95,7 +105,9 @@ def test_table_agrees_with_torchvision():
     for name, row in TABLE.items():
         assert row.dim == tv._dim(name, None, None), name
         assert row.preprocess == tv._record(name), name
-        assert row.megabytes == pytest.approx(tv._weights(name).meta["_file_size"] * 1.048576, rel=0.01, abs=0.6), name
+        assert row.megabytes == pytest.approx(
+            tv._weights(name).meta["_file_size"] * 1.048576, rel=0.01, abs=0.6
+        ), name
 
 
 def test_pools_of_a_map_and_of_tokens():
@@ -119,7 +131,9 @@ def test_gem_of_a_resnet_is_the_mean_of_cubes(published, renamed, images):
     with torch.inference_mode():
         body = torch.nn.Sequential(*list(model.children())[:-2])
         wanted = body(pixels).clamp(min=1e-6).pow(3).mean((2, 3)).pow(1 / 3).numpy()
-    np.testing.assert_allclose(found, wanted / np.linalg.norm(wanted, axis=1, keepdims=True), atol=1e-5)
+    np.testing.assert_allclose(
+        found, wanted / np.linalg.norm(wanted, axis=1, keepdims=True), atol=1e-5
+    )
 
 
 def test_networks_that_can_not_be_used_are_unknown():

@@ -28,7 +28,9 @@ def test_a_turned_and_cropped_scene_finds_itself(fitted, scenes):
     scores = fitted.encode(turned) @ fitted.encode(scenes).T
     assert (scores.argmax(axis=1) == np.arange(len(scenes))).mean() >= 0.9
     tiny = encoders.get("tiny.16x16")
-    assert ((tiny.encode(turned) @ tiny.encode(scenes).T).argmax(axis=1) == np.arange(len(scenes))).mean() < 0.5
+    assert (
+        (tiny.encode(turned) @ tiny.encode(scenes).T).argmax(axis=1) == np.arange(len(scenes))
+    ).mean() < 0.5
 
 
 def test_fit_is_the_same_every_time_and_in_the_fingerprint(fitted, scenes):

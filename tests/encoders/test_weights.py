@@ -1,4 +1,5 @@
-"""Weight files: interrupted, damaged, foreign, put by hand, fetched twice at once, and no network at all."""
+"""Weight files: interrupted, damaged, foreign, put by hand, fetched twice at once, and no network
+at all."""
 
 from __future__ import annotations
 
@@ -93,7 +94,9 @@ def test_without_the_file_the_message_says_which_file_goes_where(hub, monkeypatc
     assert (hub.heads == 0) == (how in ("no server", "forbidden"))
 
 
-def test_a_file_put_by_hand_is_used_without_any_network(publish, hub, artifacts, images, monkeypatch):
+def test_a_file_put_by_hand_is_used_without_any_network(
+    publish, hub, artifacts, images, monkeypatch
+):
     publish(NAME)
     fetched = encoders.get(NAME).encode(images)
     data = (home(artifacts) / "model.safetensors").read_bytes()
@@ -134,7 +137,11 @@ def test_damaged_weights_say_delete_and_download_again(publish, artifacts, damag
     encoders.get(NAME).load()
     path = home(artifacts) / "model.safetensors"
     data = path.read_bytes()
-    made = {"truncated": data[: len(data) // 2], "garbage": bytes(reversed(data)), "html": b"<html>404</html>"}
+    made = {
+        "truncated": data[: len(data) // 2],
+        "garbage": bytes(reversed(data)),
+        "html": b"<html>404</html>",
+    }
     path.write_bytes(made[damage])
     with pytest.raises(UserError, match="Delete it and download it again"):
         encoders.get(NAME).load()

@@ -14,9 +14,17 @@ def _chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-def _png(width: int, height: int, middle: bytes = b"", kind: int = 2, rows: bytes = b"\0\0\0\0") -> bytes:
+def _png(
+    width: int, height: int, middle: bytes = b"", kind: int = 2, rows: bytes = b"\0\0\0\0"
+) -> bytes:
     head = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + head + middle + _chunk(b"IDAT", zlib.compress(rows)) + _chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + head
+        + middle
+        + _chunk(b"IDAT", zlib.compress(rows))
+        + _chunk(b"IEND", b"")
+    )
 
 
 def _encoded(image: Image.Image, format: str, **options) -> bytes:
@@ -26,8 +34,17 @@ def _encoded(image: Image.Image, format: str, **options) -> bytes:
 
 
 def _tiff(tags: dict[int, int], data: bytes) -> bytes:
-    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in sorted(tags.items()))
-    return b"II*\0" + struct.pack("<I", 8 + len(data)) + data + struct.pack("<H", len(tags)) + entries + struct.pack("<I", 0)
+    entries = b"".join(
+        struct.pack("<HHII", tag, 4, 1, value) for tag, value in sorted(tags.items())
+    )
+    return (
+        b"II*\0"
+        + struct.pack("<I", 8 + len(data))
+        + data
+        + struct.pack("<H", len(tags))
+        + entries
+        + struct.pack("<I", 0)
+    )
 
 
 def png_wide() -> bytes:
@@ -58,12 +75,20 @@ def png_chunks() -> bytes:
 
 
 def gif_screen() -> bytes:
-    return b"GIF89a" + struct.pack("<HHBBB", 65535, 65535, 0, 0, 0) + b",\0\0\0\0\1\0\1\0\0\2\2D\1\0;"
+    return (
+        b"GIF89a" + struct.pack("<HHBBB", 65535, 65535, 0, 0, 0) + b",\0\0\0\0\1\0\1\0\0\2\2D\1\0;"
+    )
 
 
 def gif_frame() -> bytes:
     """A small screen with a huge frame."""
-    return b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0, 0, 0) + b"," + struct.pack("<HHHHB", 0, 0, 65535, 65535, 0) + b"\2\2D\1\0;"
+    return (
+        b"GIF89a"
+        + struct.pack("<HHBBB", 1, 1, 0, 0, 0)
+        + b","
+        + struct.pack("<HHHHB", 0, 0, 65535, 65535, 0)
+        + b"\2\2D\1\0;"
+    )
 
 
 def webp_canvas() -> bytes:
@@ -81,39 +106,82 @@ def avif_flat() -> bytes:
 
 
 def bmp_header() -> bytes:
-    return b"BM" + struct.pack("<IHHI", 54, 0, 0, 54) + struct.pack("<IiiHHIIiiII", 40, 100_000, 100_000, 1, 24, 0, 0, 0, 0, 0, 0)
+    return (
+        b"BM"
+        + struct.pack("<IHHI", 54, 0, 0, 54)
+        + struct.pack("<IiiHHIIiiII", 40, 100_000, 100_000, 1, 24, 0, 0, 0, 0, 0, 0)
+    )
 
 
 def tiff_strip() -> bytes:
     """One deflated strip of 40,000 x 40,000."""
     data = zlib.compress(bytes(1000))
-    return _tiff({256: 40_000, 257: 40_000, 258: 8, 259: 8, 262: 1, 273: 8, 277: 1, 278: 40_000, 279: len(data)}, data)
+    return _tiff(
+        {
+            256: 40_000,
+            257: 40_000,
+            258: 8,
+            259: 8,
+            262: 1,
+            273: 8,
+            277: 1,
+            278: 40_000,
+            279: len(data),
+        },
+        data,
+    )
 
 
 def tiff_tile() -> bytes:
     """A picture of 16 x 16 in one deflated tile of 25,600 x 25,600."""
     packer = zlib.compressobj(1)
     data = b"".join(packer.compress(bytes(25_600)) for _ in range(25_600)) + packer.flush()
-    return _tiff({256: 16, 257: 16, 258: 8, 259: 8, 262: 1, 277: 1, 322: 25_600, 323: 25_600, 324: 8, 325: len(data)}, data)
+    return _tiff(
+        {
+            256: 16,
+            257: 16,
+            258: 8,
+            259: 8,
+            262: 1,
+            277: 1,
+            322: 25_600,
+            323: 25_600,
+            324: 8,
+            325: len(data),
+        },
+        data,
+    )
 
 
 def tiff_rows_in_strip() -> bytes:
     """A picture of 16 x 16 that claims four billion rows in its strip."""
     data = zlib.compress(bytes(100 << 20), 1)
-    return _tiff({256: 16, 257: 16, 258: 8, 259: 8, 262: 1, 273: 8, 277: 1, 278: 2**32 - 1, 279: len(data)}, data)
+    return _tiff(
+        {256: 16, 257: 16, 258: 8, 259: 8, 262: 1, 273: 8, 277: 1, 278: 2**32 - 1, 279: len(data)},
+        data,
+    )
 
 
 def tiff_tags() -> bytes:
     """A directory of 60,000 entries that all point to the same megabytes."""
     data = bytes(8 << 20)
     entries = b"".join(struct.pack("<HHII", tag, 1, len(data), 8) for tag in range(1000, 61_000))
-    return b"II*\0" + struct.pack("<I", 8 + len(data)) + data + struct.pack("<H", 60_000) + entries + struct.pack("<I", 0)
+    return (
+        b"II*\0"
+        + struct.pack("<I", 8 + len(data))
+        + data
+        + struct.pack("<H", 60_000)
+        + entries
+        + struct.pack("<I", 0)
+    )
 
 
 def tiff_of_tiffs() -> bytes:
     """A directory that follows itself."""
     data = zlib.compress(bytes(256))
-    whole = _tiff({256: 16, 257: 16, 258: 8, 259: 8, 262: 1, 273: 8, 277: 1, 278: 16, 279: len(data)}, data)
+    whole = _tiff(
+        {256: 16, 257: 16, 258: 8, 259: 8, 262: 1, 273: 8, 277: 1, 278: 16, 279: len(data)}, data
+    )
     return whole[:-4] + struct.pack("<I", 8 + len(data))
 
 
@@ -138,7 +206,9 @@ def jpeg_scans() -> bytes:
     """A progressive picture of 5,000 x 5,000 whose last scan is repeated 5,000 times."""
     whole = _encoded(Image.new("RGB", (5000, 5000)), "JPEG", progressive=True, quality=10)
     last = whole.rindex(b"\xff\xda")
-    return whole[:-2] + whole[last:-2] * min(5000, (24 << 20) // (len(whole) - 2 - last)) + whole[-2:]
+    return (
+        whole[:-2] + whole[last:-2] * min(5000, (24 << 20) // (len(whole) - 2 - last)) + whole[-2:]
+    )
 
 
 def jpeg_header() -> bytes:
@@ -154,11 +224,15 @@ def largest_allowed() -> dict[str, bytes]:
     wide = Image.new("RGBA", (8000, 6200), (10, 20, 30, 40))
     exif = Image.Exif()
     exif[0x0112] = 6
-    half = Image.fromarray(rng.integers(0, 255, (40, 49, 3), dtype=np.uint8)).resize((4990, 5000), Image.Resampling.NEAREST)
+    half = Image.fromarray(rng.integers(0, 255, (40, 49, 3), dtype=np.uint8)).resize(
+        (4990, 5000), Image.Resampling.NEAREST
+    )
     return {
         "png": _encoded(wide, "PNG", compress_level=1, exif=exif),
         "jpeg-progressive": _encoded(wide.convert("RGB"), "JPEG", progressive=True, subsampling=0),
-        "jpeg-cmyk-progressive": _encoded(half.convert("CMYK"), "JPEG", progressive=True, quality=60),
+        "jpeg-cmyk-progressive": _encoded(
+            half.convert("CMYK"), "JPEG", progressive=True, quality=60
+        ),
         "webp": _encoded(half, "WEBP", quality=50, method=0),
         "avif": _encoded(half, "AVIF", quality=30, speed=10),
         "tiff": _encoded(half.convert("RGBA"), "TIFF", compression="tiff_lzw"),
@@ -166,7 +240,25 @@ def largest_allowed() -> dict[str, bytes]:
 
 
 BOMBS = (
-    png_wide, png_flat, png_text, png_profile, png_chunks, gif_screen, gif_frame, webp_canvas, webp_flat, avif_flat, bmp_header,
-    tiff_strip, tiff_tile, tiff_rows_in_strip, tiff_tags, tiff_of_tiffs, jpeg_notes, jpeg_notes_large, jpeg_junk, jpeg_scans,
+    png_wide,
+    png_flat,
+    png_text,
+    png_profile,
+    png_chunks,
+    gif_screen,
+    gif_frame,
+    webp_canvas,
+    webp_flat,
+    avif_flat,
+    bmp_header,
+    tiff_strip,
+    tiff_tile,
+    tiff_rows_in_strip,
+    tiff_tags,
+    tiff_of_tiffs,
+    jpeg_notes,
+    jpeg_notes_large,
+    jpeg_junk,
+    jpeg_scans,
     jpeg_header,
-)  # fmt: skip
+)

@@ -39,30 +39,53 @@ def corners(picture: np.ndarray) -> list:
 
 def assert_quarters(picture: np.ndarray, by: int = 12) -> None:
     assert picture.dtype == np.uint8
-    assert all(near(p, c, by) for p, c in zip(corners(picture), (RED, GREEN, BLUE, WHITE), strict=True)), corners(picture)
+    assert all(
+        near(p, c, by) for p, c in zip(corners(picture), (RED, GREEN, BLUE, WHITE), strict=True)
+    ), corners(picture)
 
 
-def png(width: int, height: int, depth: int, kind: int, rows: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
+def png(
+    width: int, height: int, depth: int, kind: int, rows: bytes, *chunks: tuple[bytes, bytes]
+) -> bytes:
     """A PNG from its parts."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        return (
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        )
 
     head = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
     middle = b"".join(chunk(name, data) for name, data in chunks)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + middle + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + middle
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
 
 
 def tiff(bits: list[int], samples: bytes, width: int, **tags: int) -> bytes:
     """A little-endian, uncompressed TIFF of one row."""
     deep = struct.pack(f"<{len(bits)}H", *bits)
-    entries = [(256, 4, 1, width), (257, 4, 1, 1), (258, 3, len(bits), bits[0] if len(bits) == 1 else 8), (259, 3, 1, 1),
-               (262, 3, 1, 1 if len(bits) == 1 else 2), (273, 4, 1, 8 + len(deep)), (277, 3, 1, len(bits)),
-               (278, 4, 1, 1), (279, 4, 1, len(samples)), (339, 3, 1, tags.get("kind", 1))]  # fmt: skip
+    entries = [
+        (256, 4, 1, width),
+        (257, 4, 1, 1),
+        (258, 3, len(bits), bits[0] if len(bits) == 1 else 8),
+        (259, 3, 1, 1),
+        (262, 3, 1, 1 if len(bits) == 1 else 2),
+        (273, 4, 1, 8 + len(deep)),
+        (277, 3, 1, len(bits)),
+        (278, 4, 1, 1),
+        (279, 4, 1, len(samples)),
+        (339, 3, 1, tags.get("kind", 1)),
+    ]
     body = deep + samples
     directory = struct.pack("<H", len(entries))
     for tag, kind, count, value in entries:
-        small = struct.pack("<HH", value, 0) if kind == 3 and count == 1 else struct.pack("<I", value)
+        small = (
+            struct.pack("<HH", value, 0) if kind == 3 and count == 1 else struct.pack("<I", value)
+        )
         directory += struct.pack("<HHI", tag, kind, count) + small
     directory += struct.pack("<I", 0)
     return b"II*\0" + struct.pack("<I", 8 + len(body)) + body + directory

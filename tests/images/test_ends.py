@@ -1,4 +1,5 @@
-"""Where a picture ends: what lies behind counts for nothing, and what lacks nothing but its end is read."""
+"""Where a picture ends: what lies behind counts for nothing, and what lacks nothing but its end is
+read."""
 
 from __future__ import annotations
 
@@ -15,9 +16,20 @@ from core.images import decode, only_picture, read_file
 from tests.images.drawn import VIDEO, behind, on_white, pictures
 from tests.images.painted import encoded, quarters
 
-MANY = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-JPEGS = ({}, {"progressive": True}, {"restart_marker_blocks": 3}, {"quality": 100, "subsampling": 0})
-TRAILERS = {"video": VIDEO + bytes(range(256)) * 40, "markers": b"\xff\xe1" * 400 + b"\xff\xda" * 4000, "zeros": bytes(9000)}
+MANY = settings(
+    max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
+JPEGS = (
+    {},
+    {"progressive": True},
+    {"restart_marker_blocks": 3},
+    {"quality": 100, "subsampling": 0},
+)
+TRAILERS = {
+    "video": VIDEO + bytes(range(256)) * 40,
+    "markers": b"\xff\xe1" * 400 + b"\xff\xda" * 4000,
+    "zeros": bytes(9000),
+}
 
 
 @MANY
@@ -43,7 +55,9 @@ def test_the_end_of_any_picture_is_found_and_nothing_behind_it_is_needed(made, t
 @pytest.mark.parametrize("options", JPEGS, ids=str)
 def test_limits_count_what_belongs_to_the_picture(trailer, options, monkeypatch):
     data = encoded(quarters(), "JPEG", **options)
-    monkeypatch.setattr(images, "MAX_SCAN_PIXELS", 64 * 48 * 20)  # the picture has ten scans, the trailer thousands
+    monkeypatch.setattr(
+        images, "MAX_SCAN_PIXELS", 64 * 48 * 20
+    )  # the picture has ten scans, the trailer thousands
     np.testing.assert_array_equal(decode(data + TRAILERS[trailer]), decode(data))
 
 
@@ -74,7 +88,12 @@ def test_a_file_over_the_limit_is_read_where_its_picture_is_below(format, tmp_pa
 def test_of_an_animation_over_the_limit_the_first_picture_is_read(monkeypatch):
     frames = [Image.effect_noise((60, 60), 80 + number).convert("RGB") for number in range(12)]
     for format in ("GIF", "PNG", "TIFF"):
-        data = encoded(frames[0].copy(), format, save_all=True, append_images=[frame.copy() for frame in frames[1:]])
+        data = encoded(
+            frames[0].copy(),
+            format,
+            save_all=True,
+            append_images=[frame.copy() for frame in frames[1:]],
+        )
         monkeypatch.setattr(images, "MAX_BYTES", len(data) // 2)
         np.testing.assert_array_equal(decode(data), on_white(data))
 
@@ -87,8 +106,11 @@ def test_one_byte_of_no_known_end_is_too_much():
 @pytest.mark.parametrize("options", JPEGS, ids=str)
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
 @pytest.mark.parametrize("padding", [b"", bytes(400)], ids=["cut", "padded"])
-def test_a_jpeg_without_its_end_mark_is_read_and_one_that_lacks_more_never_is(mode, options, padding):
-    """Every byte in front of the end mark belongs to the picture, or is the last one's mere filling."""
+def test_a_jpeg_without_its_end_mark_is_read_and_one_that_lacks_more_never_is(
+    mode, options, padding
+):
+    """Every byte in front of the end mark belongs to the picture, or is the last one's mere
+    filling."""
     data = encoded(quarters(70, 50).convert(mode), "JPEG", **options)
     whole = decode(data)
     np.testing.assert_array_equal(decode(data[:-2] + padding), whole)
@@ -123,13 +145,29 @@ def test_a_webp_without_its_filling_byte():
     np.testing.assert_array_equal(decode(data[:-1]), decode(data))
 
 
-@pytest.mark.parametrize("text", [b"BMW cars of 1999 and later", b"GIF files are ...", b"II. Chapter", b"RIFF....AVI LIST", b""])
+@pytest.mark.parametrize(
+    "text",
+    [b"BMW cars of 1999 and later", b"GIF files are ...", b"II. Chapter", b"RIFF....AVI LIST", b""],
+)
 def test_words_are_no_picture(text):
     assert format_of(text) is None
 
 
-@given(st.binary(max_size=200), st.sampled_from([b"", b"\xff\xd8\xff\xe0", b"II*\0", b"BM", b"GIF89a", b"\x89PNG\r\n\x1a\n",
-                                                 b"RIFF\0\0\0\0WEBP", b"\0\0\0\x10ftypavif"]))  # fmt: skip
+@given(
+    st.binary(max_size=200),
+    st.sampled_from(
+        [
+            b"",
+            b"\xff\xd8\xff\xe0",
+            b"II*\0",
+            b"BM",
+            b"GIF89a",
+            b"\x89PNG\r\n\x1a\n",
+            b"RIFF\0\0\0\0WEBP",
+            b"\0\0\0\x10ftypavif",
+        ]
+    ),
+)
 def test_the_end_of_anything_is_a_number_or_not_known(rest, start):
     end = end_of(start + rest)
     assert end is None or end >= 0

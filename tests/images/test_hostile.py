@@ -1,4 +1,5 @@
-"""Bombs, limits, damaged and random bytes: a UserError or a picture, quickly, in little memory, in any thread."""
+"""Bombs, limits, damaged and random bytes: a UserError or a picture, quickly, in little memory, in
+any thread."""
 
 from __future__ import annotations
 
@@ -56,11 +57,20 @@ for name in sorted(os.listdir(sys.argv[1])):
 
 
 def measured(which: str, folder: Path) -> dict[str, tuple[object, float, float]]:
-    """Name -> (shape or message, CPU seconds, peak MB so far), each file decoded in one fresh process."""
+    """Name -> (shape or message, CPU seconds, peak MB so far), each file decoded in one fresh
+    process."""
     env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     here = str(Path(__file__).parent)
-    subprocess.run([sys.executable, "-c", RUN, here, which, str(folder)], env=env, check=True, timeout=300)
-    done = subprocess.run([sys.executable, "-c", MEASURE, str(folder)], env=env, capture_output=True, text=True, timeout=300)
+    subprocess.run(
+        [sys.executable, "-c", RUN, here, which, str(folder)], env=env, check=True, timeout=300
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, str(folder)],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(rows) == len(list(folder.iterdir()))
@@ -90,8 +100,13 @@ def test_largest_allowed_pictures_stay_within_memory(tmp_path):
 def encoded(image: Image.Image, format: str, frames: int = 1, **options) -> bytes:
     out = io.BytesIO()
     if frames > 1:
-        options |= {"save_all": True, "append_images": [image.rotate(90) for _ in range(frames - 1)]}
-    image.copy().save(out, format, **options)  # a copy: Pillow leaves its encoder's settings on the picture
+        options |= {
+            "save_all": True,
+            "append_images": [image.rotate(90) for _ in range(frames - 1)],
+        }
+    image.copy().save(
+        out, format, **options
+    )  # a copy: Pillow leaves its encoder's settings on the picture
     return out.getvalue()
 
 
@@ -126,7 +141,9 @@ def test_threads_decode_and_refuse_at_once():
                     wrong.append(error)
 
     before = list(warnings.filters)
-    threads = [threading.Thread(target=work, args=pair) for pair in [(good, False), (large, True)] * 4]
+    threads = [
+        threading.Thread(target=work, args=pair) for pair in [(good, False), (large, True)] * 4
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -143,14 +160,26 @@ def seeds() -> list[bytes]:
     exif[0x0112], exif[0x010E] = 6, "a note"
     deep = Image.fromarray(rng.integers(0, 65535, (9, 9), dtype=np.uint16))
     return [
-        encoded(rgb, "JPEG", exif=exif), encoded(rgb, "JPEG", progressive=True), encoded(rgb.convert("CMYK"), "JPEG"),
-        encoded(rgb, "MPO", frames=2), encoded(rgb, "PNG", exif=exif), encoded(rgb.convert("RGBA"), "PNG", frames=2),
-        encoded(deep, "PNG"), encoded(rgb.quantize(16), "PNG", transparency=3), encoded(rgb, "WEBP", exif=exif),
-        encoded(rgb.convert("RGBA"), "WEBP", lossless=True, frames=2), encoded(rgb, "GIF", frames=2), encoded(rgb, "BMP"),
-        encoded(rgb, "AVIF"), encoded(rgb, "TIFF", exif=exif), encoded(deep, "TIFF", compression="tiff_lzw"),
-        encoded(rgb, "TIFF", compression="jpeg"), encoded(rgb.convert("1"), "TIFF", compression="group4"),
-        encoded(rgb, "TIFF", compression="tiff_adobe_deflate", frames=2), encoded(rgb.convert("F"), "TIFF"),
-    ]  # fmt: skip
+        encoded(rgb, "JPEG", exif=exif),
+        encoded(rgb, "JPEG", progressive=True),
+        encoded(rgb.convert("CMYK"), "JPEG"),
+        encoded(rgb, "MPO", frames=2),
+        encoded(rgb, "PNG", exif=exif),
+        encoded(rgb.convert("RGBA"), "PNG", frames=2),
+        encoded(deep, "PNG"),
+        encoded(rgb.quantize(16), "PNG", transparency=3),
+        encoded(rgb, "WEBP", exif=exif),
+        encoded(rgb.convert("RGBA"), "WEBP", lossless=True, frames=2),
+        encoded(rgb, "GIF", frames=2),
+        encoded(rgb, "BMP"),
+        encoded(rgb, "AVIF"),
+        encoded(rgb, "TIFF", exif=exif),
+        encoded(deep, "TIFF", compression="tiff_lzw"),
+        encoded(rgb, "TIFF", compression="jpeg"),
+        encoded(rgb.convert("1"), "TIFF", compression="group4"),
+        encoded(rgb, "TIFF", compression="tiff_adobe_deflate", frames=2),
+        encoded(rgb.convert("F"), "TIFF"),
+    ]
 
 
 SEEDS = seeds()
@@ -161,13 +190,17 @@ def mutated(draw) -> bytes:
     """A valid file with bytes changed, cut out, repeated or swapped for extreme numbers."""
     data = bytearray(draw(st.sampled_from(SEEDS)))
     for _ in range(draw(st.integers(1, 6))):
-        at = draw(st.integers(0, max(0, len(data) - 1)) | st.integers(0, min(96, max(0, len(data) - 1))))
+        at = draw(
+            st.integers(0, max(0, len(data) - 1)) | st.integers(0, min(96, max(0, len(data) - 1)))
+        )
         kind = draw(st.sampled_from(["byte", "extreme", "cut", "repeat", "end"]))
         if kind == "byte":
             data[at : at + 1] = draw(st.binary(min_size=1, max_size=1))
         elif kind == "extreme":
             data[at : at + 4] = draw(
-                st.sampled_from([b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff", b"\x01\0\0\0", b"\xff\xff\0\0"])
+                st.sampled_from(
+                    [b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff", b"\x01\0\0\0", b"\xff\xff\0\0"]
+                )
             )
         elif kind == "cut":
             del data[at : at + draw(st.integers(1, 64))]
@@ -191,7 +224,11 @@ def check(data: bytes, side: int | None) -> None:
     assert time.process_time() - began < 2
 
 
-FUZZ = settings(max_examples=int(os.environ.get("LOOKALIKE_FUZZ", "400")), deadline=None, suppress_health_check=list(HealthCheck))
+FUZZ = settings(
+    max_examples=int(os.environ.get("LOOKALIKE_FUZZ", "400")),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
 
 
 @FUZZ

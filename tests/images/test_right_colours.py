@@ -1,4 +1,5 @@
-"""Every way to store a colour gives the right pixels: transparency on white, palettes, CMYK, 1 to 32 bits."""
+"""Every way to store a colour gives the right pixels: transparency on white, palettes, CMYK, 1 to
+32 bits."""
 
 from __future__ import annotations
 
@@ -10,7 +11,18 @@ from PIL import Image
 
 from core import colours
 from core.images import decode
-from tests.images.painted import BLUE, RED, WHITE, assert_quarters, corners, encoded, near, png, quarters, tiff
+from tests.images.painted import (
+    BLUE,
+    RED,
+    WHITE,
+    assert_quarters,
+    corners,
+    encoded,
+    near,
+    png,
+    quarters,
+    tiff,
+)
 
 
 def test_transparency_is_laid_on_white():
@@ -19,16 +31,22 @@ def test_transparency_is_laid_on_white():
     image.paste((*RED, 255), (0, 0, 32, 24))
     image.paste((0, 0, 0, 128), (32, 0, 64, 24))
     for format in ("PNG", "WEBP", "TIFF"):
-        red, half, clear, _ = corners(decode(encoded(image, format, **({"lossless": True} if format == "WEBP" else {}))))
+        red, half, clear, _ = corners(
+            decode(encoded(image, format, **({"lossless": True} if format == "WEBP" else {})))
+        )
         assert near(red, RED, 2)
         assert near(half, (127, 127, 127), 2)
         assert near(clear, WHITE, 0)
 
 
 def test_grey_with_alpha_and_one_transparent_level():
-    image = Image.merge("LA", [Image.new("L", (8, 8), 0), Image.linear_gradient("L").resize((8, 8))])
+    image = Image.merge(
+        "LA", [Image.new("L", (8, 8), 0), Image.linear_gradient("L").resize((8, 8))]
+    )
     column = decode(encoded(image, "PNG"))[:, 0, 0].astype(int)
-    np.testing.assert_allclose(column, 255 - np.asarray(image.getchannel("A"))[:, 0].astype(int), atol=1)
+    np.testing.assert_allclose(
+        column, 255 - np.asarray(image.getchannel("A"))[:, 0].astype(int), atol=1
+    )
     level = Image.new("L", (4, 4), 9)
     level.putpixel((0, 0), 50)
     assert decode(encoded(level, "PNG", transparency=9))[:2, 0].tolist() == [[50] * 3, [255] * 3]
@@ -61,7 +79,8 @@ def test_cmyk(format):
 
 
 def test_adobe_inverted_cmyk_jpeg():
-    """Photoshop stores full ink as 0. Such files are the rule, so a CMYK JPEG without Adobe's mark is read the same way."""
+    """Photoshop stores full ink as 0. Such files are the rule, so a CMYK JPEG without Adobe's mark
+    is read the same way."""
     marked = encoded(quarters().convert("CMYK"), "JPEG", quality=95)
     start = marked.index(b"\xff\xee\x00\x0eAdobe")
     unmarked = marked[:start] + marked[start + 16 :]
@@ -73,7 +92,11 @@ def test_adobe_inverted_cmyk_jpeg():
 def test_cmyk_and_grey_jpeg_reduced(side):
     for mode in ("CMYK", "L"):
         picture = decode(encoded(quarters(640, 480).convert(mode), "JPEG"), side)
-        expected = np.asarray(quarters().convert("L").convert("RGB")) if mode == "L" else np.asarray(quarters())
+        expected = (
+            np.asarray(quarters().convert("L").convert("RGB"))
+            if mode == "L"
+            else np.asarray(quarters())
+        )
         assert all(near(p, c, 20) for p, c in zip(corners(picture), corners(expected), strict=True))
 
 
@@ -82,17 +105,28 @@ def test_sixteen_bit_grey(format):
     levels = np.array([[0, 257, 128 * 257, 65535]], np.uint16)
     assert decode(encoded(Image.fromarray(levels), format))[0, :, 0].tolist() == [0, 1, 128, 255]
     dark = np.array([[0, 100, 200, 255]], np.uint16)
-    assert decode(encoded(Image.fromarray(dark), format)).max() <= 1, "16 bits that are nearly black stay nearly black"
+    assert decode(encoded(Image.fromarray(dark), format)).max() <= 1, (
+        "16 bits that are nearly black stay nearly black"
+    )
 
 
 def test_sixteen_bit_rgb_rgba_grey_alpha_and_transparent_level_png():
     pixels = [0x0000, 0x8000, 0xFFFF]
-    assert decode(png(1, 1, 16, 2, b"\0" + struct.pack(">3H", *pixels))).tolist() == [[[0, 128, 255]]]
+    assert decode(png(1, 1, 16, 2, b"\0" + struct.pack(">3H", *pixels))).tolist() == [
+        [[0, 128, 255]]
+    ]
     clear = b"\0" + struct.pack(">4H", *pixels, 0) + struct.pack(">4H", *pixels, 0xFFFF)
     assert decode(png(2, 1, 16, 6, clear)).tolist() == [[[255, 255, 255], [0, 128, 255]]]
     grey = b"\0" + struct.pack(">4H", 0x4000, 0xFFFF, 0x4000, 0)
     assert decode(png(2, 1, 16, 4, grey)).tolist() == [[[64, 64, 64], [255, 255, 255]]]
-    level = png(2, 1, 16, 0, b"\0" + struct.pack(">2H", 0x4000, 0x4001), (b"tRNS", struct.pack(">H", 0x4000)))
+    level = png(
+        2,
+        1,
+        16,
+        0,
+        b"\0" + struct.pack(">2H", 0x4000, 0x4001),
+        (b"tRNS", struct.pack(">H", 0x4000)),
+    )
     assert decode(level).tolist() == [[[255] * 3, [64] * 3]]
 
 
@@ -118,7 +152,10 @@ def test_one_transparent_colour_of_every_depth(depth):
     stored = b"".join(struct.pack(f">3{word}", *colour) for colour in row)
     for clear in row:
         data = png(len(row), 1, depth, 2, b"\0" + stored, (b"tRNS", struct.pack(">3H", *clear)))
-        expected = [[255] * 3 if colour == clear else [level >> (depth - 8) for level in colour] for colour in row]
+        expected = [
+            [255] * 3 if colour == clear else [level >> (depth - 8) for level in colour]
+            for colour in row
+        ]
         assert decode(data)[0].tolist() == expected
 
 
@@ -157,7 +194,11 @@ def test_float_tiff_by_its_range(values, grey):
 def test_thirty_two_bit_integers():
     values = np.array([[0, 128, 255]], np.int32)
     assert decode(encoded(Image.fromarray(values, "I"), "TIFF"))[0, :, 0].tolist() == [0, 128, 255]
-    assert decode(encoded(Image.fromarray(values * 257, "I"), "TIFF"))[0, :, 0].tolist() == [0, 128, 255]
+    assert decode(encoded(Image.fromarray(values * 257, "I"), "TIFF"))[0, :, 0].tolist() == [
+        0,
+        128,
+        255,
+    ]
 
 
 def test_large_pictures_are_converted_in_strips_without_seams():

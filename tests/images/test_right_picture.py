@@ -26,9 +26,15 @@ def test_every_format_gives_its_pixels(format):
 @pytest.mark.parametrize("side", [None, 60])
 def test_every_exif_orientation_is_turned_upright(format, orientation, side):
     upright = quarters(640, 400)
-    undo = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
-            5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,
-            8: Image.Transpose.ROTATE_270}  # fmt: skip
+    undo = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
     stored = upright.transpose(undo[orientation]) if orientation > 1 else upright
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -85,7 +91,10 @@ def test_extreme_shapes(width, height, format):
     assert resize(picture, 64, 64).shape == (64, 64, 3)
 
 
-@pytest.mark.parametrize(("width", "height"), [(4000, 3000), (3000, 4000), (447, 448), (449, 900), (895, 900), (8000, 450)])
+@pytest.mark.parametrize(
+    ("width", "height"),
+    [(4000, 3000), (3000, 4000), (447, 448), (449, 900), (895, 900), (8000, 450)],
+)
 @pytest.mark.parametrize("side", [1, 64, 224, 500])
 @pytest.mark.parametrize("orientation", [1, 6])
 def test_reduced_jpeg_keeps_twice_the_wanted_side(width, height, side, orientation):
@@ -102,7 +111,9 @@ def test_reduced_jpeg_keeps_twice_the_wanted_side(width, height, side, orientati
 
 def test_reduced_jpeg_is_the_picture_reduced():
     rng = np.random.default_rng(0)
-    image = Image.fromarray(rng.integers(0, 255, (12, 16, 3), dtype=np.uint8)).resize((1600, 1200), Image.Resampling.BICUBIC)
+    image = Image.fromarray(rng.integers(0, 255, (12, 16, 3), dtype=np.uint8)).resize(
+        (1600, 1200), Image.Resampling.BICUBIC
+    )
     data = encoded(image, "JPEG", quality=95)
     whole, reduced = resize(decode(data), 64, 48), resize(decode(data, 100), 64, 48)
     assert np.abs(whole.astype(int) - reduced).mean() < 1
@@ -133,7 +144,14 @@ def test_truncated_is_an_error_with_the_reason(format):
 
 
 @pytest.mark.parametrize(
-    "data", [b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.4", b"hello", b"\0" * 100, b"PK\3\4" + b"x" * 50]
+    "data",
+    [
+        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        b"%PDF-1.4",
+        b"hello",
+        b"\0" * 100,
+        b"PK\3\4" + b"x" * 50,
+    ],
 )
 def test_other_files_are_named_as_no_picture(data):
     with pytest.raises(UserError, match=r"not a picture.*Readable: JPEG"):

@@ -1,4 +1,5 @@
-"""A gallery whose embeddings are there: the catalogue, by an encoder whose vectors come with the code."""
+"""A gallery whose embeddings are there: the catalogue, by an encoder whose vectors come with the
+code."""
 
 from __future__ import annotations
 
@@ -17,7 +18,9 @@ def quick(monkeypatch):
     """Few timed runs: what a test looks at is no time. Nothing stays in memory between tests."""
     monkeypatch.setattr(measure, "LIMIT_S", 0.02)
     monkeypatch.setattr(view, "LIMIT_S", 0.02)
-    monkeypatch.setattr(point, "shipped_points", dict)  # what came with the code is no measurement of a test
+    monkeypatch.setattr(
+        point, "shipped_points", dict
+    )  # what came with the code is no measurement of a test
     yield
     view._held.clear()
 

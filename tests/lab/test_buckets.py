@@ -24,18 +24,23 @@ def test_random_planes_meet_as_the_formula_says(cosine, rows, bands):
     pair = np.array([[1.0, 0.0], [cosine, np.sqrt(1 - cosine**2)]])
     bits = np.einsum("vd,dnb->vnb", pair, rng.standard_normal((2, draws, rows * bands))) > 0
     met = collisions.in_bands(bits[0], bits[1], rows, bands).any(axis=-1).mean()
-    assert met == pytest.approx(float(collisions.meet("lsh", np.array(cosine), rows, bands)), abs=0.015)
+    assert met == pytest.approx(
+        float(collisions.meet("lsh", np.array(cosine), rows, bands)), abs=0.015
+    )
 
 
 @pytest.mark.parametrize("shared", [2, 8, 14])
 def test_minima_meet_as_the_formula_says(shared):
-    """Real permutations of the union of two sets of 16: the minima agree as often as the sets overlap."""
+    """Real permutations of the union of two sets of 16: the minima agree as often as the sets
+    overlap."""
     rng, draws, rows, bands = np.random.default_rng(6), 4000, 2, 3
     one, other = np.arange(16), np.arange(16 - shared, 32 - shared)
     ranks = rng.random((draws, rows * bands, 32)).argsort(axis=-1).argsort(axis=-1)
     minima = ranks[..., one].min(axis=-1), ranks[..., other].min(axis=-1)
     met = collisions.in_bands(*minima, rows, bands).any(axis=-1).mean()
-    assert met == pytest.approx(float(collisions.meet("minhash", np.array(shared / (32 - shared)), rows, bands)), abs=0.025)
+    assert met == pytest.approx(
+        float(collisions.meet("minhash", np.array(shared / (32 - shared)), rows, bands)), abs=0.025
+    )
 
 
 def test_jaccard_is_that_of_the_sets():
@@ -67,9 +72,13 @@ def test_minhash_meets_whom_the_index_answers(catalogue):
     index.build(np.asarray(known.vectors), hash_dim=64, num_perm=64, learned=0)
     at = known.ids.index(QUERY)
     answered = {
-        known.ids[row] for row in index.search(np.asarray(known.vectors[at : at + 1]), 2720, threshold=0.6).ids[0] if row >= 0
+        known.ids[row]
+        for row in index.search(np.asarray(known.vectors[at : at + 1]), 2720, threshold=0.6).ids[0]
+        if row >= 0
     }
-    assert {pair.id for pair in found.pairs if pair.met} == {pair.id for pair in found.pairs} & answered
+    assert {pair.id for pair in found.pairs if pair.met} == {
+        pair.id for pair in found.pairs
+    } & answered
     assert {pair.met for pair in found.pairs} == {True, False}
     assert (len(answered) - 1) / 2719 == pytest.approx(found.shares, abs=0.05)
     assert (found.bands, found.rows) == index.bands(0.6)
@@ -91,13 +100,20 @@ def test_lsh_bits_are_those_of_the_index(catalogue):
     nearest = [pair.cosine for pair in found.pairs]
     assert nearest == sorted(nearest, reverse=True)
     assert sum(pairs for _, _, pairs in found.measured) > 10_000
-    assert found.at_threshold == pytest.approx(float(np.interp(0.5, found.similarity, found.probability)), abs=1e-3)
+    assert found.at_threshold == pytest.approx(
+        float(np.interp(0.5, found.similarity, found.probability)), abs=1e-3
+    )
 
 
 def test_nonsense_is_refused(catalogue):
     for method, query, more in [
-        ("simhash", QUERY, {}), ("lsh", "nobody", {}), ("lsh", QUERY, {"bits": 4}), ("lsh", QUERY, {"bits": 8, "rows": 9}),
-        ("minhash", QUERY, {"bits": 1024}), ("minhash", QUERY, {"threshold": 1.0}), ("lsh", QUERY, {"hits": 0}),
-    ]:  # fmt: skip
+        ("simhash", QUERY, {}),
+        ("lsh", "nobody", {}),
+        ("lsh", QUERY, {"bits": 4}),
+        ("lsh", QUERY, {"bits": 8, "rows": 9}),
+        ("minhash", QUERY, {"bits": 1024}),
+        ("minhash", QUERY, {"threshold": 1.0}),
+        ("lsh", QUERY, {"hits": 0}),
+    ]:
         with pytest.raises(UserError):
             buckets(catalogue, ENCODER, method, query, **more)

@@ -16,7 +16,9 @@ def clustered(count: int = 800, dim: int = 24) -> np.ndarray:
     """Unit vectors in 30 flat clusters of 3 directions each."""
     rng = np.random.default_rng(1)
     which = rng.integers(0, 30, count)
-    flat = np.einsum("nk,nkd->nd", rng.standard_normal((count, 3)), rng.standard_normal((30, 3, dim))[which])
+    flat = np.einsum(
+        "nk,nkd->nd", rng.standard_normal((count, 3)), rng.standard_normal((30, 3, dim))[which]
+    )
     vectors = rng.standard_normal((30, dim))[which] * 2 + 0.3 * flat
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
@@ -52,7 +54,9 @@ def test_synthetic_vectors_stay_among_their_neighbours():
     fresh = enlarge.enlarge(vectors, kernel, 1600)[800:]
     near = np.sort(fresh @ vectors.T, axis=1)[:, -1]
     own = np.sort(vectors @ vectors.T, axis=1)[:, -2]
-    assert np.median(np.sqrt(2 - 2 * near)) == pytest.approx(np.median(np.sqrt(2 - 2 * own)), rel=0.5)
+    assert np.median(np.sqrt(2 - 2 * near)) == pytest.approx(
+        np.median(np.sqrt(2 - 2 * own)), rel=0.5
+    )
 
 
 def test_neighbours_are_others():
@@ -72,7 +76,9 @@ def test_too_few_or_stopped():
 def test_a_larger_gallery_is_measured(catalogue, monkeypatch):
     monkeypatch.setattr(enlarge, "FITTED_ON", 600)
     points = list(curves.curves(catalogue, ENCODER, ["exact", "sq8:rerank=4"], size=4000))
-    assert [(point.size, point.real, point.recall > 0.9) for point in points] == [(4000, 2720, True)] * 2
+    assert [(point.size, point.real, point.recall > 0.9) for point in points] == [
+        (4000, 2720, True)
+    ] * 2
     ready = ready_encoder(catalogue, ENCODER, may_fit=False, load=False)
     grown = space.open_space(catalogue, ENCODER, size=4000)
     np.testing.assert_array_equal(grown.vectors[:2720], embed.read(catalogue, ready).vectors)

@@ -18,7 +18,16 @@ AT = ("--dataset", "catalogue", "--encoder", ENCODER)
 
 
 def test_tune(here, tmp_path):
-    code, out, err = here("tune", *AT, "--indexes", "exact,sq8:rerank=1", "--recall", ".9", "--csv", str(tmp_path / "points.csv"))
+    code, out, err = here(
+        "tune",
+        *AT,
+        "--indexes",
+        "exact,sq8:rerank=1",
+        "--recall",
+        ".9",
+        "--csv",
+        str(tmp_path / "points.csv"),
+    )
     assert code == 0
     assert "At recall@10 of at least 0.9 the fastest is" in out
     assert "sq8:rerank=1: recall 0.9" in err
@@ -48,7 +57,11 @@ def test_tune_again(here):
 
 @pytest.mark.parametrize(
     ("named", "why"),
-    [("pq:m=7", "pq:m=7 can't"), ("factory:PQ7", "None of the 4 settings"), ("pq:m=7;pq:m=9", "None of the 2 settings")],
+    [
+        ("pq:m=7", "pq:m=7 can't"),
+        ("factory:PQ7", "None of the 4 settings"),
+        ("pq:m=7;pq:m=9", "None of the 2 settings"),
+    ],
 )
 def test_nothing_measured_is_a_failure(here, named, why):
     for _ in range(2):  # the reason is kept
@@ -67,7 +80,16 @@ def test_advice_ends_in_a_command_that_runs(here):
 
 
 def test_points_are_shown_where_nothing_fits(here, tmp_path):
-    code, out, err = here("tune", *AT, "--indexes", "exact", "--memory", ".00001", "--csv", str(tmp_path / "points.csv"))
+    code, out, err = here(
+        "tune",
+        *AT,
+        "--indexes",
+        "exact",
+        "--memory",
+        ".00001",
+        "--csv",
+        str(tmp_path / "points.csv"),
+    )
     assert (code, "Nothing holds" in err, out.splitlines()[1].split()[0]) == (1, True, "exact")
     assert (tmp_path / "points.csv").stat().st_size > 100
 
@@ -102,7 +124,9 @@ def test_waterfall_missed_buckets(here):
     ]
     asked = (*AT, "--query", "mug-15-0", "--index", "lsh:bits=64,rerank=1", "--json")
     told = json.loads(here("missed", *asked)[1])
-    assert json.loads(here("ghosts", *asked)[1])["merged"] == told["merged"], "as the command was called before"
+    assert json.loads(here("ghosts", *asked)[1])["merged"] == told["merged"], (
+        "as the command was called before"
+    )
     assert {one["state"] for one in told["merged"]} == {"found", "ghost", "extra"}
     for method, bits, threshold in (("lsh", 64, 0.4), ("minhash", 128, 0.4)):
         code, out, _ = here("buckets", *AT, "--query", "mug-15-0", "--method", method, "--json")
@@ -113,15 +137,22 @@ def test_waterfall_missed_buckets(here):
 
 
 def test_a_query_is_named_as_elsewhere(here, tmp_path):
-    """An id with and without ``id:``, a file of the data set, and for missed neighbours a file from elsewhere."""
+    """An id with and without ``id:``, a file of the data set, and for missed neighbours a file from
+    elsewhere."""
     index = ("--index", "sq8", "--json")
-    answers = [json.loads(here("missed", *AT, "--query", query, *index)[1])["merged"] for query in ("mug-15-0", "id:mug-15-0")]
+    answers = [
+        json.loads(here("missed", *AT, "--query", query, *index)[1])["merged"]
+        for query in ("mug-15-0", "id:mug-15-0")
+    ]
     assert answers[0] == answers[1]
     own = tmp_path / "own.png"
     Image.new("RGB", (40, 40), (200, 30, 30)).save(own)
     code, out, _ = here("missed", *AT, "--query", str(own), *index)
     assert (code, json.loads(out)["query"], len(json.loads(out)["exact"])) == (0, "own.png", 10)
-    assert here("buckets", *AT, "--query", "id:mug-15-0", "--json")[1] == here("buckets", *AT, "--query", "mug-15-0", "--json")[1]
+    assert (
+        here("buckets", *AT, "--query", "id:mug-15-0", "--json")[1]
+        == here("buckets", *AT, "--query", "mug-15-0", "--json")[1]
+    )
     code, _, err = here("buckets", *AT, "--query", str(own))
     assert (code, "no picture of" in err) == (1, True)
 
@@ -132,12 +163,16 @@ def test_missed_neighbours_mark_copies_and_say_what_is_left_out(here, tmp_path):
         path.write_bytes((gallery / "00003.png").read_bytes())
     told = ("missed", "--dataset", str(gallery), "--encoder", ENCODER, "--index", "sq8", "-k", "4")
     code, out, _ = here(*told, "--query", str(tmp_path / "given.png"))
-    assert (code, [("identical file" in line, line.split()[-1]) for line in out.splitlines()[1:3]]) == (
-        0, [(True, "00003.png"), (True, "copy.png")],
-    )  # fmt: skip
+    assert (
+        code,
+        [("identical file" in line, line.split()[-1]) for line in out.splitlines()[1:3]],
+    ) == (0, [(True, "00003.png"), (True, "copy.png")])
     assert "Left out" not in out
     _, out, _ = here(*told, "--query", "id:00003.png")
-    assert ("identical file" in out.splitlines()[1], "\nLeft out: 00003.png, the query itself.\n" in out) == (True, True)
+    assert (
+        "identical file" in out.splitlines()[1],
+        "\nLeft out: 00003.png, the query itself.\n" in out,
+    ) == (True, True)
 
 
 def test_buckets_print_each_number_once(here):
@@ -150,20 +185,36 @@ def test_buckets_print_each_number_once(here):
 
 @pytest.mark.parametrize(
     ("low", "high", "words"),
-    [(None, None, ""), (0.0, 0.0, "no change"), (-1e-7, 2e-7, "no change"), (-0.00034, -0.000123, "-0.00034 to -0.00012"),
-     (-0.0123, 0.5, "-0.012 to +0.50"), (-0.000004, 0.0, "-0.000004 to 0")],
-)  # fmt: skip
+    [
+        (None, None, ""),
+        (0.0, 0.0, "no change"),
+        (-1e-7, 2e-7, "no change"),
+        (-0.00034, -0.000123, "-0.00034 to -0.00012"),
+        (-0.0123, 0.5, "-0.012 to +0.50"),
+        (-0.000004, 0.0, "-0.000004 to 0"),
+    ],
+)
 def test_a_change_shows_two_digits(low, high, words):
     assert approximation._change(Stage("", "", "", 1.0, {}, low, high, 1.0, 1.0, (), 0, 0)) == words
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [("tune", "--recall", "1.5"), ("tune", "--indexes", "hnsv"), ("tune", "--size", "5"), ("tune", "--csv", "nowhere/at/all.csv"),
-     ("tune", "--memory", "0"), ("tune", "--memory", "-1"), ("tune", "--memory", "nan"), ("tune", "--memory", "inf"),
-     ("waterfall", "--pca", "1000"), ("missed", "--query", "nobody"), ("missed", "--query", "id:nobody"),
-     ("buckets", "--query", "mug-15-0", "--bits", "3")],
-)  # fmt: skip
+    [
+        ("tune", "--recall", "1.5"),
+        ("tune", "--indexes", "hnsv"),
+        ("tune", "--size", "5"),
+        ("tune", "--csv", "nowhere/at/all.csv"),
+        ("tune", "--memory", "0"),
+        ("tune", "--memory", "-1"),
+        ("tune", "--memory", "nan"),
+        ("tune", "--memory", "inf"),
+        ("waterfall", "--pca", "1000"),
+        ("missed", "--query", "nobody"),
+        ("missed", "--query", "id:nobody"),
+        ("buckets", "--query", "mug-15-0", "--bits", "3"),
+    ],
+)
 def test_nonsense_ends_in_a_sentence(here, arguments):
     code, out, err = here(arguments[0], *AT, *arguments[1:])
     assert (code, out) == (1, "")

@@ -1,4 +1,5 @@
-"""Points of recall against time: true recall, ties, what is kept, what can't be, stopping and going on."""
+"""Points of recall against time: true recall, ties, what is kept, what can't be, stopping and going
+on."""
 
 from __future__ import annotations
 
@@ -20,8 +21,11 @@ FEW = ("exact", "sq8:rerank=1", "lsh:bits=64,rerank=1")
 
 
 def brute_recall(made: space.Space, found: np.ndarray, k: int) -> float:
-    """By the definition, one query at a time: hits at least as similar as the k-th other picture."""
-    scores = (made.queries.astype(np.float64) @ np.asarray(made.vectors, np.float64).T).astype(np.float32)
+    """By the definition, one query at a time: hits at least as similar as the k-th other
+    picture."""
+    scores = (made.queries.astype(np.float64) @ np.asarray(made.vectors, np.float64).T).astype(
+        np.float32
+    )
     shares = []
     for row, own, hits in zip(scores, made.own, found, strict=True):
         last = np.sort(np.delete(row, own))[-k]
@@ -50,10 +54,14 @@ def test_points_are_true(catalogue):
 
 def test_equals_of_the_last_count_as_hits():
     vectors = np.eye(4, dtype=np.float32)[[0, 1, 1, 1, 2]]
-    made = space.Space("", "", vectors, np.arange(5), vectors[:2], np.arange(2), np.array([0, 1]), {})
+    made = space.Space(
+        "", "", vectors, np.arange(5), vectors[:2], np.arange(2), np.array([0, 1]), {}
+    )
     truth = answers.scored(made, np.array([[1, 2], [2, 3]]))
     other = answers.scored(made, np.array([[4, 3], [3, 2]]))
-    np.testing.assert_array_equal(answers.recall(other, truth), [1.0, 1.0])  # to the first query all others are equally far
+    np.testing.assert_array_equal(
+        answers.recall(other, truth), [1.0, 1.0]
+    )  # to the first query all others are equally far
     worse = answers.scored(made, np.array([[4, -1], [3, 0]]))
     np.testing.assert_array_equal(answers.recall(worse, truth), [0.5, 0.5])
 
@@ -70,7 +78,11 @@ def test_measured_once_and_resumed(catalogue, monkeypatch):
     before = curves.plan(catalogue, ENCODER, FEW, timed=False)
     assert (len(before.found), before.left) == (1, 2)
     counted: list[tuple[int, int]] = []
-    whole = list(curves.curves(catalogue, ENCODER, FEW, progress=lambda done, total: not counted.append((done, total))))
+    whole = list(
+        curves.curves(
+            catalogue, ENCODER, FEW, progress=lambda done, total: not counted.append((done, total))
+        )
+    )
     assert [point.text for point in whole] == list(FEW)
     assert counted[-1] == (3, 3)
     monkeypatch.setattr(curves, "measured", None)  # measuring again would fail
@@ -80,26 +92,38 @@ def test_measured_once_and_resumed(catalogue, monkeypatch):
 
 
 def test_measured_again(catalogue, monkeypatch):
-    """What is reached is new, the rest stays; nothing is built again, and a reason never takes a point's place."""
+    """What is reached is new, the rest stays; nothing is built again, and a reason never takes a
+    point's place."""
     first = list(curves.curves(catalogue, ENCODER, FEW))
     monkeypatch.setattr(galleries, "_write", None)  # building again would fail
     real, clock = curves.measured, iter([111.0, 222.0, 333.0, 444.0])
     monkeypatch.setattr(curves, "measured", lambda *given: replace(real(*given), p50=next(clock)))
     with pytest.raises(Cancelled):
-        list(curves.curves(catalogue, ENCODER, FEW, progress=lambda done, total: done < 1, again=True))
+        list(
+            curves.curves(
+                catalogue, ENCODER, FEW, progress=lambda done, total: done < 1, again=True
+            )
+        )
     kept = curves.plan(catalogue, ENCODER, FEW, timed=False).found
     assert [point.p50 for point in kept] == [111.0, first[1].p50, first[2].p50]
     whole = list(curves.curves(catalogue, ENCODER, FEW, again=True))
     assert [point.p50 for point in whole] == [222.0, 333.0, 444.0]
     assert list(curves.plan(catalogue, ENCODER, FEW, timed=False).found) == whole
-    monkeypatch.setattr(curves._Lab, "_built", lambda self, made, spec: (_ for _ in ()).throw(UserError("no memory today")))
+    monkeypatch.setattr(
+        curves._Lab,
+        "_built",
+        lambda self, made, spec: (_ for _ in ()).throw(UserError("no memory today")),
+    )
     assert list(curves.curves(catalogue, ENCODER, FEW, again=True)) == []
     assert list(curves.plan(catalogue, ENCODER, FEW, timed=False).found) == whole
 
 
 def test_what_can_not_be_built_is_told_before_and_after_and_tried_again(catalogue, monkeypatch):
     wanted = ("exact", "pq:m=7")
-    assert "7 does not divide 192" in curves.plan(catalogue, ENCODER, wanted, timed=False).refused["pq:m=7"]
+    assert (
+        "7 does not divide 192"
+        in curves.plan(catalogue, ENCODER, wanted, timed=False).refused["pq:m=7"]
+    )
     crowd = curves.plan(catalogue, ENCODER, ["factory:IVF5000,Flat"])
     assert all("Its training needs 5,000" in why for why in crowd.refused.values())
     assert (crowd.left, crowd.seconds, crowd.ram_bytes) == (0, 0.0, 0)
@@ -109,7 +133,9 @@ def test_what_can_not_be_built_is_told_before_and_after_and_tried_again(catalogu
     assert planned.left == 0
     tried = []
     monkeypatch.setattr(
-        curves._Lab, "_built", lambda self, made, spec: tried.append(spec.text) or (_ for _ in ()).throw(UserError("no"))
+        curves._Lab,
+        "_built",
+        lambda self, made, spec: tried.append(spec.text) or (_ for _ in ()).throw(UserError("no")),
     )
     assert len(list(curves.curves(catalogue, ENCODER, wanted))) == 1
     assert tried == ["pq:m=7"]
@@ -120,11 +146,19 @@ def test_the_grid_follows_the_declared_knobs():
         index = indexes.get(name)
         usual, full = grid.grid(name), grid.grid(name, full=True)
         shown = {knob: {spec.search[knob] for spec in usual} for knob in index.search_knobs}
-        tried = {knob: made.values if made.more else () for knob, made in index.search_knobs.items()}
-        assert shown == {knob: {made.default, *tried[knob]} for knob, made in index.search_knobs.items()}
-        assert {tuple(spec.build.items()) for spec in usual} == {tuple((k, v.default) for k, v in index.build_knobs.items())}
+        tried = {
+            knob: made.values if made.more else () for knob, made in index.search_knobs.items()
+        }
+        assert shown == {
+            knob: {made.default, *tried[knob]} for knob, made in index.search_knobs.items()
+        }
+        assert {tuple(spec.build.items()) for spec in usual} == {
+            tuple((k, v.default) for k, v in index.build_knobs.items())
+        }
         built = {knob: {spec.build[knob] for spec in full} for knob in index.build_knobs}
-        assert built == {knob: {made.default, *made.values} for knob, made in index.build_knobs.items()}
+        assert built == {
+            knob: {made.default, *made.values} for knob, made in index.build_knobs.items()
+        }
         assert len({(tuple(s.build.items()), tuple(s.search.items())) for s in full}) == len(full)
 
 
@@ -138,10 +172,18 @@ def test_an_estimate_comes_before(catalogue):
 
 
 def test_an_estimate_builds_little(catalogue, monkeypatch):
-    """A small gallery is tried at the smaller sample alone; what was measured before needs no trial; progress counts builds."""
+    """A small gallery is tried at the smaller sample alone; what was measured before needs no
+    trial; progress counts builds."""
     tried, real, told = [], costs._try, []
-    monkeypatch.setattr(costs, "_try", lambda spec, rows: tried.append((spec.name, len(rows))) or real(spec, rows))
-    curves.plan(catalogue, ENCODER, ["flat", "sq8"], progress=lambda done, total: not told.append((done, total)))
+    monkeypatch.setattr(
+        costs, "_try", lambda spec, rows: tried.append((spec.name, len(rows))) or real(spec, rows)
+    )
+    curves.plan(
+        catalogue,
+        ENCODER,
+        ["flat", "sq8"],
+        progress=lambda done, total: not told.append((done, total)),
+    )
     assert tried == [("flat", 500), ("sq8", 500)]
     assert told == [(0, 2), (1, 2), (2, 2)]
     (point,) = curves.curves(catalogue, ENCODER, ["exact"])
@@ -169,14 +211,21 @@ def test_memory_is_looked_at_first(catalogue, monkeypatch):
     assert free is None or free > 1_000_000
 
 
-@pytest.mark.parametrize(("indexes_named", "k"), [(["nothing"], 10), (["hnsw:bits=3"], 10), (["exact"], 0), (["exact"], 101)])
+@pytest.mark.parametrize(
+    ("indexes_named", "k"),
+    [(["nothing"], 10), (["hnsw:bits=3"], 10), (["exact"], 0), (["exact"], 101)],
+)
 def test_nonsense_is_refused(catalogue, indexes_named, k):
     with pytest.raises(UserError):
         curves.plan(catalogue, ENCODER, indexes_named, k)
 
 
 def test_indexes_in_one_line():
-    assert grid.split("exact,hnsw:efSearch=64,M=16,lsh") == ["exact", "hnsw:efSearch=64,M=16", "lsh"]
+    assert grid.split("exact,hnsw:efSearch=64,M=16,lsh") == [
+        "exact",
+        "hnsw:efSearch=64,M=16",
+        "lsh",
+    ]
     many = ["exact", "factory:IVF16,PQ16", "hnsw:M=16,efSearch=4"]
     assert grid.split(grid.written(many)) == many
     assert grid.split(grid.written(["exact", "hnsw"])) == ["exact", "hnsw"]

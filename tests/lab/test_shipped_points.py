@@ -1,4 +1,5 @@
-"""Points that come with the code: there at once, said to be another machine's, and replaced by what is measured here."""
+"""Points that come with the code: there at once, said to be another machine's, and replaced by what
+is measured here."""
 
 from __future__ import annotations
 
@@ -23,7 +24,9 @@ def elsewhere(catalogue, monkeypatch, tmp_path):
     home = tmp_path / "shipped"
     with monkeypatch.context() as inner:
         inner.setattr(point.store, "shipped", lambda: home)
-        about = space.causes(catalogue, ready_encoder(catalogue, ENCODER, load=False, may_fit=False), space.QUERIES)
+        about = space.causes(
+            catalogue, ready_encoder(catalogue, ENCODER, load=False, may_fit=False), space.QUERIES
+        )
         path = point.ship(ENCODER, about, settings(ONE), 5)
     monkeypatch.setattr(point, "processor", lambda: "This CPU, 2 cores")
     monkeypatch.setattr(point, "shipped_points", lambda: json.loads(path.read_text()))

@@ -18,7 +18,9 @@ def true_order(catalogue, query: str) -> list[str]:
     """All other pictures by falling cosine, ties by row."""
     found = embed.read(catalogue, ready_encoder(catalogue, ENCODER, may_fit=False, load=False))
     at = found.ids.index(query)
-    scores = (np.asarray(found.vectors, np.float64) @ np.asarray(found.vectors[at], np.float64)).astype(np.float32)
+    scores = (
+        np.asarray(found.vectors, np.float64) @ np.asarray(found.vectors[at], np.float64)
+    ).astype(np.float32)
     return [found.ids[row] for row in np.lexsort((np.arange(len(scores)), -scores)) if row != at]
 
 
@@ -52,15 +54,22 @@ def test_an_exact_index_loses_nothing(catalogue):
 
 def test_equals_of_the_last_stand_in_for_one_another():
     exact = [(4, 0.9), (1, 0.5), (2, 0.5), (3, 0.5)]
-    assert view._true(exact[:3], [(4, 0.9), (7, 0.5), (3, 0.5)], 3) == [(4, 0.9), (3, 0.5), (7, 0.5)]
+    assert view._true(exact[:3], [(4, 0.9), (7, 0.5), (3, 0.5)], 3) == [
+        (4, 0.9),
+        (3, 0.5),
+        (7, 0.5),
+    ]
     assert view._true(exact[:3], [(7, 0.5), (9, 0.4)], 3) == [(4, 0.9), (1, 0.5), (7, 0.5)]
     assert view._true(exact[:2], [(1, 0.5)], 3) == exact[:2]
 
 
 def test_nonsense_is_refused(catalogue):
     for index, query, k, knobs in [
-        ("nothing", QUERIES[0], 10, {}), ("hnsw", "no such picture", 10, {}), ("hnsw", QUERIES[0], 0, {}),
-        ("hnsw", QUERIES[0], 10, {"efSearch": 0}), ("hnsw", QUERIES[0], 10, {"bits": 8}),
-    ]:  # fmt: skip
+        ("nothing", QUERIES[0], 10, {}),
+        ("hnsw", "no such picture", 10, {}),
+        ("hnsw", QUERIES[0], 0, {}),
+        ("hnsw", QUERIES[0], 10, {"efSearch": 0}),
+        ("hnsw", QUERIES[0], 10, {"bits": 8}),
+    ]:
         with pytest.raises(UserError):
             view.query_view(catalogue, ENCODER, index, query, k, knobs)

@@ -1,4 +1,5 @@
-"""Each stage against the full exact search: nothing lost first, every loss counted once, losses that are losses."""
+"""Each stage against the full exact search: nothing lost first, every loss counted once, losses
+that are losses."""
 
 from __future__ import annotations
 
@@ -19,7 +20,13 @@ ROUGH = Chain(pca=16, code="pq", index="ivf_flat:nprobe=1", rerank=4)
 def test_every_loss_is_counted_once(catalogue, chain):
     found = waterfall(catalogue, ENCODER, chain)
     full = found.stages[0]
-    assert (full.name, full.recall, full.lost_count, full.won_back, full.low) == ("full", 1.0, 0, 0, None)
+    assert (full.name, full.recall, full.lost_count, full.won_back, full.low) == (
+        "full",
+        1.0,
+        0,
+        0,
+        None,
+    )
     missing = 0
     for stage in found.stages:
         missing += stage.lost_count - stage.won_back
@@ -37,7 +44,9 @@ def test_a_rough_chain_loses_and_wins_back(catalogue):
     by = dict(zip(names, found.stages, strict=True))
     assert by["pca"].recall > by["pq"].recall > by["index"].recall < by["rerank"].recall
     assert by["rerank"].won_back > 0
-    assert by["rerank"].lost_count == 0  # comparing candidates exactly can't lose one that was shown before
+    assert (
+        by["rerank"].lost_count == 0
+    )  # comparing candidates exactly can't lose one that was shown before
     assert by["full"].bytes == 4 * 192
     assert by["pca"].bytes == 4 * 16
     assert by["pq"].bytes == 2
@@ -51,9 +60,13 @@ def test_what_the_bytes_leave_out_is_said(catalogue):
     assert "as if it kept the codes" in by["index"].about
     assert by["rerank"].bytes == by["index"].bytes
     assert "768 more bytes for each picture, on disk and not counted" in by["rerank"].about
-    plain = waterfall(catalogue, ENCODER, Chain(pca=0, code="float32", index="hnsw", rerank=4)).stages
+    plain = waterfall(
+        catalogue, ENCODER, Chain(pca=0, code="float32", index="hnsw", rerank=4)
+    ).stages
     assert ("codes" in plain[1].about, "more bytes" in plain[2].about) == (False, False)
-    coded = waterfall(catalogue, ENCODER, Chain(pca=0, code="float32", index="sq8", rerank=4)).stages
+    coded = waterfall(
+        catalogue, ENCODER, Chain(pca=0, code="float32", index="sq8", rerank=4)
+    ).stages
     assert ("codes of its own" in coded[1].about, "more bytes" in coded[2].about) == (True, True)
 
 
@@ -70,7 +83,8 @@ def test_an_exact_chain_loses_nothing(catalogue):
 
 
 def test_quality_is_that_of_the_report(catalogue):
-    """The first stage is exact search, so its precision is what the evaluation says of the same queries."""
+    """The first stage is exact search, so its precision is what the evaluation says of the same
+    queries."""
     from core.services.embedding.roles import protocol_named
     from core.services.evaluation.cells import cell
     from core.services.index_lab.space import open_space
@@ -82,7 +96,9 @@ def test_quality_is_that_of_the_report(catalogue):
     use = np.isin(judged.queries, sorted(wanted))
     found = waterfall(catalogue, ENCODER, Chain(0, "float32", 0, "exact", 0))
     assert use.sum() == found.queries
-    assert found.stages[0].quality["precision@10"] == pytest.approx(judged.scores["precision@10"][use].mean(), abs=1e-6)
+    assert found.stages[0].quality["precision@10"] == pytest.approx(
+        judged.scores["precision@10"][use].mean(), abs=1e-6
+    )
 
 
 def test_without_labels_there_is_recall_alone(tmp_path, counting_gallery):
@@ -93,7 +109,9 @@ def test_without_labels_there_is_recall_alone(tmp_path, counting_gallery):
     assert all(loss.relevant is None for stage in found.stages for loss in stage.lost)
 
 
-@pytest.mark.parametrize(("code", "closeness"), [("float32", 1e-7), ("float16", 1e-3), ("int8", 2e-2), ("pq", 0.6)])
+@pytest.mark.parametrize(
+    ("code", "closeness"), [("float32", 1e-7), ("float16", 1e-3), ("int8", 2e-2), ("pq", 0.6)]
+)
 def test_codes_come_back_as_the_vectors_nearly(code, closeness):
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((600, 32)).astype(np.float32)
@@ -107,7 +125,14 @@ def test_codes_come_back_as_the_vectors_nearly(code, closeness):
 
 @pytest.mark.parametrize(
     "chain",
-    [Chain(pca=193), Chain(pca=-1), Chain(code="int4"), Chain(code="pq", pq_bytes=7), Chain(index="nothing"), Chain(rerank=1000)],
+    [
+        Chain(pca=193),
+        Chain(pca=-1),
+        Chain(code="int4"),
+        Chain(code="pq", pq_bytes=7),
+        Chain(index="nothing"),
+        Chain(rerank=1000),
+    ],
 )
 def test_nonsense_is_refused(catalogue, chain):
     with pytest.raises(UserError):

@@ -1,4 +1,5 @@
-"""Maps as services: kept and found again, aligned to an anchor, a query placed, lasso, movers, colours, one offline file."""
+"""Maps as services: kept and found again, aligned to an anchor, a query placed, lasso, movers,
+colours, one offline file."""
 
 from __future__ import annotations
 
@@ -46,7 +47,14 @@ def made_up(positions: np.ndarray, **layers) -> Map:
     own = {name: np.ones(n) for name in ("trust", "continuity", "kept")}
     own |= {name: np.zeros(n, int) for name in ("nearest", "clusters", "medoids")}
     ids = tuple(map(str, range(n)))
-    return Map(Wanted("x"), ids, positions.astype(np.float32), **{**own, **layers}, facts={"k": 10}, path=None)
+    return Map(
+        Wanted("x"),
+        ids,
+        positions.astype(np.float32),
+        **{**own, **layers},
+        facts={"k": 10},
+        path=None,
+    )
 
 
 def test_a_map_is_made_once_and_holds_what_it_says(small, drawn):
@@ -55,7 +63,14 @@ def test_a_map_is_made_once_and_holds_what_it_says(small, drawn):
     assert (second.wanted.projection, second.wanted.anchor) == ("aligned", FIRST)
     for one in drawn:
         assert one.positions.shape == (12, 2)
-        assert len(one.ids) == len(one.trust) == len(one.kept) == len(one.nearest) == len(one.clusters) == 12
+        assert (
+            len(one.ids)
+            == len(one.trust)
+            == len(one.kept)
+            == len(one.nearest)
+            == len(one.clusters)
+            == 12
+        )
         assert 0 < one.facts["trustworthiness"] <= 1
         assert one.facts["fitted_on"] == one.facts["points"] == one.facts["measured"] == 12
     stamp = second.path.stat().st_mtime_ns
@@ -68,7 +83,9 @@ def test_a_map_belongs_to_its_causes(small, drawn):
     one = Wanted(FIRST, "umap", "", QUICK)
     assert maps.find(small, one) == drawn[0].path
     assert maps.find(small, Wanted(FIRST, "umap", "", {"epochs": 31})) is None
-    assert maps.find(small, Wanted(FIRST, "aligned", FIRST, {**QUICK, "pull": 0.3})) == drawn[0].path  # nothing to align to
+    assert (
+        maps.find(small, Wanted(FIRST, "aligned", FIRST, {**QUICK, "pull": 0.3})) == drawn[0].path
+    )  # nothing to align to
     assert maps.find(small, Wanted("no.such", "umap")) is None
     with pytest.raises(UserError, match="has no UMAP map by hog"):
         maps.read(small, Wanted("hog.8x8", "umap"))
@@ -81,7 +98,11 @@ def test_an_unbuilt_encoder_is_named(small):
 
 def test_building_counts_up_and_stops(small):
     seen = []
-    maps.build(small, Wanted(FIRST, "umap", "", {"epochs": 40}), lambda done, total: seen.append((done, total)) or True)
+    maps.build(
+        small,
+        Wanted(FIRST, "umap", "", {"epochs": 40}),
+        lambda done, total: seen.append((done, total)) or True,
+    )
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert {total for _, total in seen} == {1000}
     with pytest.raises(Cancelled):
@@ -102,10 +123,15 @@ def test_a_large_set_is_arranged_by_a_sample_that_is_said(small, monkeypatch):
 def test_a_query_has_a_place(small, drawn, pictures):
     found = drawn[0]
     for row in (0, 7):
-        assert map_views.place(small, found, Query(item_id=found.ids[row])) == pytest.approx(found.positions[row])
+        assert map_views.place(small, found, Query(item_id=found.ids[row])) == pytest.approx(
+            found.positions[row]
+        )
         upload = Query(data=small.read(small.items[small.rows[found.ids[row]]]))
         spread = np.ptp(found.positions, axis=0).max()
-        assert np.linalg.norm(np.array(map_views.place(small, found, upload)) - found.positions[row]) < 0.35 * spread
+        assert (
+            np.linalg.norm(np.array(map_views.place(small, found, upload)) - found.positions[row])
+            < 0.35 * spread
+        )
     with pytest.raises(UserError):
         map_views.place(small, found, Query(data=b"no picture"))
 
@@ -124,7 +150,9 @@ def test_a_lasso_holds_what_lies_in_it():
     rng = np.random.default_rng(0)
     points = rng.uniform(0, 1, (5000, 2)).astype(np.float32)
     square = [(0.2, 0.3), (0.6, 0.3), (0.6, 0.9), (0.2, 0.9)]
-    inside = (points[:, 0] > 0.2) & (points[:, 0] < 0.6) & (points[:, 1] > 0.3) & (points[:, 1] < 0.9)
+    inside = (
+        (points[:, 0] > 0.2) & (points[:, 0] < 0.6) & (points[:, 1] > 0.3) & (points[:, 1] < 0.9)
+    )
     np.testing.assert_array_equal(map_views.inside(points, square), np.flatnonzero(inside))
     notch = [(0, 0), (1, 0), (1, 1), (0.5, 0.5), (0, 1)]  # the corner at the top is cut out
     held = map_views.inside(points, notch)
@@ -135,17 +163,24 @@ def test_a_lasso_holds_what_lies_in_it():
 
 
 def test_maps_of_different_pictures_share_what_is_on_all_of_them():
-    maps_ = [replace(made_up(np.zeros((len(ids), 2))), ids=tuple(ids)) for ids in ("abcde", "ecab", "xbae")]
+    maps_ = [
+        replace(made_up(np.zeros((len(ids), 2))), ids=tuple(ids))
+        for ids in ("abcde", "ecab", "xbae")
+    ]
     ids, rows = map_views.common(maps_)
     assert ids == ["a", "b", "e"]
-    assert [[one.ids[row] for row in own] for one, own in zip(maps_, rows, strict=True)] == [ids] * 3
+    assert [[one.ids[row] for row in own] for one, own in zip(maps_, rows, strict=True)] == [
+        ids
+    ] * 3
     assert map_views.common([maps_[0], maps_[0]]) == (list("abcde"), None)
 
 
 def test_what_moves_most_is_listed_first():
     rng = np.random.default_rng(1)
     places = rng.uniform(0, 1, (80, 2))
-    turned = 3 * places @ np.array([[0, -1], [1, 0]]) + 5  # the same map, turned, larger and elsewhere
+    turned = (
+        3 * places @ np.array([[0, -1], [1, 0]]) + 5
+    )  # the same map, turned, larger and elsewhere
     assert max(one.shift for one in map_views.movers(made_up(places), made_up(turned))) < 1e-4
     turned[11] += (9, -7)
     found = map_views.movers(made_up(places), made_up(turned), count=5)
@@ -177,8 +212,14 @@ def test_every_field_of_the_catalogue_has_colours():
     dataset = library.open_dataset("catalogue")
     rng = np.random.default_rng(0)
     n = len(dataset.items)
-    layers = {"nearest": np.roll(np.arange(n), 1), "clusters": np.arange(n) % 30 - 1, "trust": np.full(n, np.nan)}
-    found = replace(made_up(rng.normal(size=(n, 2)), **layers), ids=tuple(item.id for item in dataset.items))
+    layers = {
+        "nearest": np.roll(np.arange(n), 1),
+        "clusters": np.arange(n) % 30 - 1,
+        "trust": np.full(n, np.nan),
+    }
+    found = replace(
+        made_up(rng.normal(size=(n, 2)), **layers), ids=tuple(item.id for item in dataset.items)
+    )
     known = map_colours.fields(dataset)
     assert {"category", "instance", "cluster", "verdict", "trust", "density"} <= set(known)
     for field in known:
@@ -196,7 +237,10 @@ def test_places_survive_the_wire():
     raw = np.frombuffer(base64.b64decode(map_data.places(positions, frame)), "<u2").reshape(-1, 2)
     back = np.array(frame[:2]) + raw / 65535 * frame[2]
     assert np.abs(back - positions).max() <= frame[2] / 65535
-    flags = np.unpackbits(np.frombuffer(base64.b64decode(map_data.bits(np.array([0, 9, 17]), 20)), np.uint8), bitorder="little")
+    flags = np.unpackbits(
+        np.frombuffer(base64.b64decode(map_data.bits(np.array([0, 9, 17]), 20)), np.uint8),
+        bitorder="little",
+    )
     assert list(np.flatnonzero(flags)) == [0, 9, 17]
 
 
@@ -241,22 +285,51 @@ def test_names_cannot_break_the_page(tmp_path):
     dataset = library.open_dataset(str(bad.parent), fresh=True)
     build.build(dataset, [FIRST])
     wanted = Wanted(FIRST, "pca")
-    text = map_page.write(dataset, [maps.read(dataset, wanted, maps.build(dataset, wanted))])[0].decode()
+    text = map_page.write(dataset, [maps.read(dataset, wanted, maps.build(dataset, wanted))])[
+        0
+    ].decode()
     assert "<img src=x" not in text
 
 
 def test_the_command(small, pictures, tmp_path, capsys):
     out = tmp_path / "map.html"
-    given = ["map", "--dataset", str(pictures), "--encoders", f"{FIRST},{SECOND}", "--set", "epochs=30"]
+    given = [
+        "map",
+        "--dataset",
+        str(pictures),
+        "--encoders",
+        f"{FIRST},{SECOND}",
+        "--set",
+        "epochs=30",
+    ]
     assert main([*given, "--out", str(out), "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["projection"] for row in rows] == ["umap", "aligned"]
     assert rows[0]["bytes"] == out.stat().st_size
-    assert main(["map", "--dataset", str(pictures), "--encoders", FIRST, "--projection", "umpa"]) == 1
+    assert (
+        main(["map", "--dataset", str(pictures), "--encoders", FIRST, "--projection", "umpa"]) == 1
+    )
     assert "There is no projection named 'umpa'" in capsys.readouterr().err
-    assert main(["map", "--dataset", str(pictures), "--encoders", FIRST, "--set", "epochs=many"]) == 1
+    assert (
+        main(["map", "--dataset", str(pictures), "--encoders", FIRST, "--set", "epochs=many"]) == 1
+    )
     assert main(["map", "--dataset", str(pictures), "--encoders", "a,b,c,d,e"]) == 1
-    assert main(["map", "--dataset", str(pictures), "--encoders", FIRST, "--set", "epochs=30", "--out", str(tmp_path)]) == 1
+    assert (
+        main(
+            [
+                "map",
+                "--dataset",
+                str(pictures),
+                "--encoders",
+                FIRST,
+                "--set",
+                "epochs=30",
+                "--out",
+                str(tmp_path),
+            ]
+        )
+        == 1
+    )
 
 
 def test_three_pictures_say_why(tmp_path, capsys):

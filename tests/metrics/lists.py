@@ -18,7 +18,8 @@ class Case:
 
     @property
     def orders(self) -> list[list[int]]:
-        """Columns of each list by the plain rule: junk out, larger score first, then the smaller column."""
+        """Columns of each list by the plain rule: junk out, larger score first, then the smaller
+        column."""
         return [
             sorted((c for c in range(len(row)) if not out[c]), key=lambda c, row=row: (-row[c], c))
             for row, out in zip(self.scores, self.junk, strict=True)
@@ -35,19 +36,23 @@ def cases(draw, junk: bool = True) -> Case:
     scores = (rng.integers(-values, values + 1, (queries, items)) / 8).astype(np.float32)
     out = rng.random((queries, items)) < (0.2 if junk else 0.0)
     relevant = (rng.random((queries, items)) < share) & ~out
-    if draw(st.booleans()):  # duplicates: the second half of the gallery repeats the first, scores and all
+    if draw(
+        st.booleans()
+    ):  # duplicates: the second half of the gallery repeats the first, scores and all
         half = items // 2
         scores[:, items - half :] = scores[:, :half]
     return Case(scores, relevant, out)
 
 
 def name(column: int) -> str:
-    """trec_eval breaks ties by the later name, and ours go to the smaller column: so names count down."""
+    """trec_eval breaks ties by the later name, and ours go to the smaller column: so names count
+    down."""
     return f"d{99999 - column}"
 
 
 def trec(case: Case) -> tuple[dict, dict]:
-    """qrels and run of the queries that have an item left; junk is left out, as pooled judgements do."""
+    """qrels and run of the queries that have an item left; junk is left out, as pooled judgements
+    do."""
     qrels, run = {}, {}
     for q, order in enumerate(case.orders):
         if order:
@@ -59,6 +64,12 @@ def trec(case: Case) -> tuple[dict, dict]:
 def untied(case: Case) -> tuple[dict, dict]:
     """The same for ranx, which has no rule for ties: scores are replaced by -rank."""
     qrels, _ = trec(case)
-    run = {f"q{q}": {name(c): -float(i) for i, c in enumerate(order)} for q, order in enumerate(case.orders) if order}
+    run = {
+        f"q{q}": {name(c): -float(i) for i, c in enumerate(order)}
+        for q, order in enumerate(case.orders)
+        if order
+    }
     positive = {q: {d: 1 for d, grade in rows.items() if grade} for q, rows in qrels.items()}
-    return {q: rows for q, rows in positive.items() if rows}, {q: run[q] for q, rows in positive.items() if rows}
+    return {q: rows for q, rows in positive.items() if rows}, {
+        q: run[q] for q, rows in positive.items() if rows
+    }

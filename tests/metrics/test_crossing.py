@@ -1,4 +1,5 @@
-"""Cross-domain: queries of some data sets search the gallery of another, and a table says which class is which."""
+"""Cross-domain: queries of some data sets search the gallery of another, and a table says which
+class is which."""
 
 from __future__ import annotations
 
@@ -32,7 +33,9 @@ def paint(folder, label: str, tint: str, count: int, seed: int) -> None:
     (folder / label).mkdir(parents=True)
     for number in range(count):
         noise = rng.integers(-30, 30, (40, 40, 3))
-        Image.fromarray((np.array(TINTS[tint]) + noise).clip(0, 255).astype(np.uint8)).save(folder / label / f"{number}.png")
+        Image.fromarray((np.array(TINTS[tint]) + noise).clip(0, 255).astype(np.uint8)).save(
+            folder / label / f"{number}.png"
+        )
 
 
 @pytest.fixture
@@ -40,10 +43,14 @@ def sets(tmp_path):
     """A gallery of three classes, a query set with a test split, and one without any split."""
     for seed, (label, tint) in enumerate({"cup": "red", "plant": "green", "car": "blue"}.items()):
         paint(tmp_path / "shop", label, tint, 6, seed)
-    for seed, (label, tint) in enumerate({"mug": "red", "beaker": "red", "taxi": "blue", "dog": "green"}.items()):
+    for seed, (label, tint) in enumerate(
+        {"mug": "red", "beaker": "red", "taxi": "blue", "dog": "green"}.items()
+    ):
         paint(tmp_path / "phone" / "train", label, tint, 4, 10 + seed)
         paint(tmp_path / "phone" / "test", label, tint, 3, 20 + seed)
-    paint(tmp_path / "street", "fern", "blue", 5, 30)  # a plant in the colour of cars: every hit is wrong
+    paint(
+        tmp_path / "street", "fern", "blue", 5, 30
+    )  # a plant in the colour of cars: every hit is wrong
     return tmp_path
 
 
@@ -57,7 +64,9 @@ def table(sets):
 
 @pytest.fixture
 def joined(sets, table):
-    return crossing.opened([str(sets / "phone"), str(sets / "street")], str(sets / "shop"), str(table))
+    return crossing.opened(
+        [str(sets / "phone"), str(sets / "street")], str(sets / "shop"), str(table)
+    )
 
 
 def test_who_searches_whom(joined):
@@ -65,8 +74,13 @@ def test_who_searches_whom(joined):
     queries = [item for item in joined.items if item.split in ("query phone", "query street")]
     assert {item.label for item in gallery} == {"cup", "plant", "car"}
     assert len(gallery) == 18
-    assert sorted(item.value("query_class") for item in queries) == ["beaker"] * 3 + ["fern"] * 5 + ["mug"] * 3 + ["taxi"] * 3
-    assert {item.id.split("/")[1] for item in queries if item.value("query_set") == "phone"} == {"test"}
+    assert (
+        sorted(item.value("query_class") for item in queries)
+        == ["beaker"] * 3 + ["fern"] * 5 + ["mug"] * 3 + ["taxi"] * 3
+    )
+    assert {item.id.split("/")[1] for item in queries if item.value("query_set") == "phone"} == {
+        "test"
+    }
     told = joined.told(joined.protocol())
     assert told["queries"] == "14: 9 of phone (split test), 5 of street"
     assert "phone: taxi → car, beaker / mug → cup; street: fern → plant" in told["joined classes"]
@@ -92,12 +106,19 @@ def test_figures_are_those_worked_by_hand(joined):
         gallery = [row for row, item in enumerate(items) if item.split == "gallery"]
         for row, item in enumerate(items):
             if item.split != "gallery":
-                order = sorted(gallery, key=lambda g, row=row: (-np.float32(vectors[row] @ vectors[g]), items[g].id))
+                order = sorted(
+                    gallery,
+                    key=lambda g, row=row: (-np.float32(vectors[row] @ vectors[g]), items[g].id),
+                )
                 hits = [items[g].label == item.label for g in order]
                 right.setdefault(item.label, []).append(hits[0])
-                precisions.append(np.mean([sum(hits[: at + 1]) / (at + 1) for at, hit in enumerate(hits) if hit]))
+                precisions.append(
+                    np.mean([sum(hits[: at + 1]) / (at + 1) for at, hit in enumerate(hits) if hit])
+                )
         assert means["mAP"] == pytest.approx(np.mean(precisions), abs=1e-12)
-        assert means["hit@1"] == pytest.approx(np.mean([one for hits in right.values() for one in hits]))
+        assert means["hit@1"] == pytest.approx(
+            np.mean([one for hits in right.values() for one in hits])
+        )
         balanced = np.mean([np.mean(hits) for hits in right.values()])
         assert report.class_means[report.cells.index(cell)]["hit@1"] == pytest.approx(balanced)
     rows = classes_of(report, "goods", "cross-domain", "hit@1")
@@ -133,16 +154,23 @@ def test_vectors_of_the_gallery_are_taken_and_not_made_again(joined, monkeypatch
 
 def test_what_is_fitted_is_fitted_on_the_gallery_alone(joined):
     evaluate("crossed", [joined], ["tiny.16x16:pca=4"], timed=False)
-    ours, own = ready_encoder(joined, "tiny.16x16:pca=4"), ready_encoder(joined.gallery, "tiny.16x16:pca=4")
+    ours, own = (
+        ready_encoder(joined, "tiny.16x16:pca=4"),
+        ready_encoder(joined.gallery, "tiny.16x16:pca=4"),
+    )
     assert ours.fingerprint() == own.fingerprint()
 
 
 def test_a_table_without_sets_and_one_for_folders_of_another_name(sets):
     (sets / "plain.csv").write_text("query_class,gallery_class\n mug , cup\nfern,plant\n")
-    both = crossing.opened([str(sets / "phone"), str(sets / "street")], str(sets / "shop"), str(sets / "plain.csv"))
+    both = crossing.opened(
+        [str(sets / "phone"), str(sets / "street")], str(sets / "shop"), str(sets / "plain.csv")
+    )
     assert [dict(side.classes) for side in both.sides] == [{"mug": "cup"}, {"fern": "plant"}]
     shutil.copytree(sets / "phone", sets / "renamed")
-    (sets / "other.csv").write_text("query_set,query_class,gallery_class\nphone,mug,cup\nelsewhere,boat,car\n")
+    (sets / "other.csv").write_text(
+        "query_set,query_class,gallery_class\nphone,mug,cup\nelsewhere,boat,car\n"
+    )
     other = crossing.opened([str(sets / "renamed")], str(sets / "shop"), str(sets / "other.csv"))
     assert dict(other.sides[0].classes) == {"mug": "cup"}
 
@@ -163,7 +191,9 @@ def test_without_a_table_classes_of_the_same_name_are_joined(sets):
 def test_the_table_that_comes_with_the_code_fits_the_catalogue():
     told = crossing.table("photo-to-catalogue")
     assert told.gallery == "catalogue"
-    assert {row.gallery_class for row in told.rows} <= {item.category for item in library.open_dataset("catalogue").items}
+    assert {row.gallery_class for row in told.rows} <= {
+        item.category for item in library.open_dataset("catalogue").items
+    }
     assert {row.query_class for row in told.rows if row.query_set == "clothing"} == {"shoes"}
     assert len([row for row in told.rows if row.query_set == "tiny_imagenet"]) == 13
 
@@ -176,9 +206,13 @@ BAD = {
     "query_class,gallery_class\nmug,": r"lacks a class",
     "query_class,gallery_class\nmug,cup\nmug,car": r"leads 'mug' to 'cup' and to 'car'",
     "from,to\nmug,cup": r"no column query_class and no column gallery_class; its columns: from, to",
-    "query_set,query_class,gallery_class\nelsewhere,boat,car": r"joins no class of phone to one of shop",
+    "query_set,query_class,gallery_class\nelsewhere,boat,car": (
+        r"joins no class of phone to one of shop"
+    ),
     "query_class,gallery_class\nmug,cup, large\n": r"line 2: there are more cells than columns",
-    'query_class,gallery_class\nmug,"cup\nfern,plant\n': r"line 2: a quote is opened and never closed",
+    'query_class,gallery_class\nmug,"cup\nfern,plant\n': (
+        r"line 2: a quote is opened and never closed"
+    ),
 }
 
 
@@ -225,14 +259,33 @@ def test_a_definition_whose_parts_are_gone_says_so(joined, sets):
 
 
 def test_command_line(sets, table, capsys):
-    asked = ["evaluate", "--queries", f"{sets / 'phone'},{sets / 'street'}", "--gallery", str(sets / "shop"),
-             "--join", str(table), "--encoders", ",".join(ENCODERS), "--no-latency"]  # fmt: skip
+    asked = [
+        "evaluate",
+        "--queries",
+        f"{sets / 'phone'},{sets / 'street'}",
+        "--gallery",
+        str(sets / "shop"),
+        "--join",
+        str(table),
+        "--encoders",
+        ",".join(ENCODERS),
+        "--no-latency",
+    ]
     assert main([*asked, "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     board = said["leaderboards"][0]
     assert [one["protocol"] for one in said["leaderboards"]] == PROTOCOLS
-    assert (board["dataset"], board["protocol"], board["metric"], board["queries"]) == ("goods", "cross-domain", "hit@1", 14)
-    assert {one["class"]: one["queries"] for one in board["classes"]} == {"cup": 6, "car": 3, "plant": 5}
+    assert (board["dataset"], board["protocol"], board["metric"], board["queries"]) == (
+        "goods",
+        "cross-domain",
+        "hit@1",
+        14,
+    )
+    assert {one["class"]: one["queries"] for one in board["classes"]} == {
+        "cup": 6,
+        "car": 3,
+        "plant": 5,
+    }
     assert [one["seen"] for one in board["seen"]] == ["none", "none"]
     assert said["rows"][0]["precision@10"] > 0
     assert main(asked) == 0
@@ -244,7 +297,9 @@ def test_command_line(sets, table, capsys):
     assert main(["report", "--name", "latest", "--csv"]) == 0
     rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
     assert {row["seen"] for row in rows} == {"none"}
-    assert r"\dagger" not in latex(reports.Report.load(reports.find("latest")), "goods", "cross-domain")
+    assert r"\dagger" not in latex(
+        reports.Report.load(reports.find("latest")), "goods", "cross-domain"
+    )
     assert main(["evaluate", "--encoders", "tiny.16x16"]) == 1
     assert "--queries" in capsys.readouterr().err
 
@@ -254,8 +309,12 @@ def test_classes_are_joined_whatever_unicode_form_their_names_have(tmp_path):
     paint(tmp_path / "shop", "tea", "blue", 2, 1)
     paint(tmp_path / "phone", "thé", "blue", 2, 2)
     paint(tmp_path / "phone", "ro\u0302ti", "red", 2, 3)
-    (tmp_path / "j.csv").write_text("query_class,gallery_class\nthe\u0301,tea\nrôti,café\n", "utf-8")
-    made = crossing.opened([str(tmp_path / "phone")], str(tmp_path / "shop"), str(tmp_path / "j.csv"))
+    (tmp_path / "j.csv").write_text(
+        "query_class,gallery_class\nthe\u0301,tea\nrôti,café\n", "utf-8"
+    )
+    made = crossing.opened(
+        [str(tmp_path / "phone")], str(tmp_path / "shop"), str(tmp_path / "j.csv")
+    )
     asked = [item for item in made.items if item.split != "gallery"]
     assert {item.label for item in asked} == {"café", "tea"}
     assert len(asked) == 4

@@ -1,4 +1,5 @@
-"""The audit's definitions against the values that each library produced, against our own metrics, and against packages."""
+"""The audit's definitions against the values that each library produced, against our own metrics,
+and against packages."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from core.services.embedding.build import build
 from core.services.evaluation import audit
 from core.services.library import library
 
-HAND = {  # R, hits -> AP@10 of trec_eval and ranx, OML map@10, MAP@R, revisitop AP, nDCG@10 of trec_eval
+# R, hits -> AP@10 of trec_eval and ranx, OML map@10, MAP@R, revisitop AP, nDCG@10 of trec_eval
+HAND = {
     (4, (1, 3, 6)): (0.5417, 0.7222, 0.4167, 0.5083, 0.7246),
     (10, (1,)): (0.10, 1.00, 0.10, 0.10, 0.2201),
     (1, (2,)): (0.50, 0.50, 0.00, 0.25, 0.6309),
@@ -23,11 +25,17 @@ HAND = {  # R, hits -> AP@10 of trec_eval and ranx, OML map@10, MAP@R, revisitop
 }
 NAMED = ("AP@K, divided by R", "AP@K, divided by hits found", "MAP@R", "AP, trapezoid", "nDCG@K")
 OURS = {
-    "AP": "mAP", "AP@K, divided by R": "mAP@{k}", "MAP@R": "MAP@R", "AP, trapezoid": "revisited-AP",
-    "Precision@K": "precision@{k}", "Recall@K (retrieval)": "recall@{k}", "Recall@K (metric learning), CMC@K": "hit@{k}",
+    "AP": "mAP",
+    "AP@K, divided by R": "mAP@{k}",
+    "MAP@R": "MAP@R",
+    "AP, trapezoid": "revisited-AP",
+    "Precision@K": "precision@{k}",
+    "Recall@K (retrieval)": "recall@{k}",
+    "Recall@K (metric learning), CMC@K": "hit@{k}",
     "R-precision": "R-precision",
-    "Reciprocal rank": "MRR", "nDCG@K": "nDCG@{k}",
-}  # fmt: skip
+    "Reciprocal rank": "MRR",
+    "nDCG@K": "nDCG@{k}",
+}
 
 
 def values(made: List, k: int = 10) -> dict[str, float]:
@@ -54,11 +62,15 @@ def lists(draw) -> List:
 def test_equal_to_our_vectorised_metrics(made: List, k: int):
     relevant = np.zeros((1, made.length), bool)
     relevant[0, [hit - 1 for hit in made.hits]] = True
-    ranked = rank(-np.arange(made.length, dtype=float)[None], relevant, found=np.array([made.relevant]))
+    ranked = rank(
+        -np.arange(made.length, dtype=float)[None], relevant, found=np.array([made.relevant])
+    )
     got = values(made, k)
     for name, ours in OURS.items():
         metric = ours.format(k=k)
-        assert got[name] == pytest.approx(float(table.scores(ranked, (metric,))[metric][0]), abs=1e-12), name
+        assert got[name] == pytest.approx(
+            float(table.scores(ranked, (metric,))[metric][0]), abs=1e-12
+        ), name
 
 
 def test_every_definition_says_formula_user_and_steps():

@@ -1,4 +1,5 @@
-"""``evaluate --indexes``: every kind of index is judged from the command line, beside exact search."""
+"""``evaluate --indexes``: every kind of index is judged from the command line, beside exact
+search."""
 
 from __future__ import annotations
 
@@ -8,13 +9,29 @@ import pytest
 
 from core.cli.main import main
 
-INDEXES = ("exact", "flat", "hamming:rerank=2", "minhash:hash_dim=32,threshold=0.2", "knn_graph:beam=16", "voyager", "diffusion",
-           "factory:IVF2,SQ8,nprobe=2")  # fmt: skip
+INDEXES = (
+    "exact",
+    "flat",
+    "hamming:rerank=2",
+    "minhash:hash_dim=32,threshold=0.2",
+    "knn_graph:beam=16",
+    "voyager",
+    "diffusion",
+    "factory:IVF2,SQ8,nprobe=2",
+)
 
 
 @pytest.fixture
 def report(pictures, capsys):
-    asked = ["evaluate", "--datasets", str(pictures), "--encoders", "tiny.16x16", "--indexes", ",".join(INDEXES)]
+    asked = [
+        "evaluate",
+        "--datasets",
+        str(pictures),
+        "--encoders",
+        "tiny.16x16",
+        "--indexes",
+        ",".join(INDEXES),
+    ]
     assert main([*asked, "--no-latency", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     return {row["index"]: row for row in said["rows"]}, said["leaderboards"]
@@ -29,7 +46,11 @@ def test_each_is_judged_with_its_own_recall(report):
         assert rows[name]["mAP"] is None, "its answer ends after some hits"
         assert 0 < rows[name]["index recall@10"] <= 1
         assert 0 <= rows[name]["hit@1"] <= 1
-    for name in ("knn_graph:beam=16", "voyager", "factory:IVF2,SQ8,nprobe=2"):  # these compare all 12
+    for name in (
+        "knn_graph:beam=16",
+        "voyager",
+        "factory:IVF2,SQ8,nprobe=2",
+    ):  # these compare all 12
         assert rows[name]["index recall@10"] == 1
         assert rows[name]["hit@1"] == rows["exact"]["hit@1"]
 

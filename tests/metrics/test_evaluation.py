@@ -17,7 +17,14 @@ from core.metrics import stream
 from core.services.evaluation import cells, report_files
 from core.services.evaluation import evaluate as evaluation
 from core.services.evaluation.evaluate import evaluate, judge
-from core.services.evaluation.leaderboard import leaderboard, means_of, method, pairs_of, separate, worst
+from core.services.evaluation.leaderboard import (
+    leaderboard,
+    means_of,
+    method,
+    pairs_of,
+    separate,
+    worst,
+)
 from core.services.evaluation.reports import Report
 from core.services.library import library
 from core.services.specs import index_spec
@@ -46,9 +53,13 @@ def by_hand(dataset, encoder: str) -> dict[str, float]:
     precisions, first = [], []
     for q, query in enumerate(vectors):
         others = [i for i in range(len(vectors)) if i != q]
-        order = sorted(others, key=lambda i, query=query: (-np.float32(query @ vectors[i]), found.ids[i]))
+        order = sorted(
+            others, key=lambda i, query=query: (-np.float32(query @ vectors[i]), found.ids[i])
+        )
         hits = [labels[i] == labels[q] for i in order]
-        precisions.append(np.sum([sum(hits[: i + 1]) / (i + 1) for i, hit in enumerate(hits) if hit]) / sum(hits))
+        precisions.append(
+            np.sum([sum(hits[: i + 1]) / (i + 1) for i, hit in enumerate(hits) if hit]) / sum(hits)
+        )
         first.append(hits[0])
     return {"mAP": float(np.mean(precisions)), "hit@1": float(np.mean(first))}
 
@@ -73,9 +84,18 @@ def test_trec_files_give_the_same_figures_in_trec_eval(dataset, report):
         for line in report_files.trec_run(dataset, cell.encoder):
             query, _, name, _, score, _ = line.split()
             run.setdefault(query, {})[name] = float(score)
-        judged = pytrec_eval.RelevanceEvaluator(qrels, {"map", "recip_rank", "P.10", "ndcg_cut.10"}).evaluate(run)
-        for ours, theirs in {"mAP": "map", "MRR": "recip_rank", "precision@10": "P_10", "nDCG@10": "ndcg_cut_10"}.items():
-            assert means[ours] == pytest.approx(np.mean([row[theirs] for row in judged.values()]), abs=1e-9)
+        judged = pytrec_eval.RelevanceEvaluator(
+            qrels, {"map", "recip_rank", "P.10", "ndcg_cut.10"}
+        ).evaluate(run)
+        for ours, theirs in {
+            "mAP": "map",
+            "MRR": "recip_rank",
+            "precision@10": "P_10",
+            "nDCG@10": "ndcg_cut_10",
+        }.items():
+            assert means[ours] == pytest.approx(
+                np.mean([row[theirs] for row in judged.values()]), abs=1e-9
+            )
 
 
 def test_names_with_spaces_stay_one_word():
@@ -119,7 +139,9 @@ def test_what_cannot_be_judged_is_left_out_and_named(dataset, monkeypatch, tmp_p
 
 def test_other_labels_are_another_cell(pictures, dataset, report):
     shutil.move(pictures / "warm" / "0.png", pictures / "cold" / "9.png")
-    changed = evaluate("small", [library.open_dataset(str(pictures), fresh=True)], ENCODERS, timed=False)
+    changed = evaluate(
+        "small", [library.open_dataset(str(pictures), fresh=True)], ENCODERS, timed=False
+    )
     assert changed.cells[0].card["dataset hash"] != report.cells[0].card["dataset hash"]
     assert changed.means[0]["mAP"] != report.means[0]["mAP"]
 
@@ -136,10 +158,14 @@ def test_save_and_load_are_one(report, tmp_path):
         for group in before.classes():
             ten = before.scores["precision@10"][before.groups == group].mean()
             assert before.curves_of(group)["precision@K"][9] == pytest.approx(ten)
-            np.testing.assert_allclose(after.curves_of(group)["recall@K"], before.curves_of(group)["recall@K"], atol=6e-4)
+            np.testing.assert_allclose(
+                after.curves_of(group)["recall@K"], before.curves_of(group)["recall@K"], atol=6e-4
+            )
     small = Report.load(report.save(tmp_path / "small", small=True))
     assert small.means == report.means
-    np.testing.assert_allclose(small.cells[0].scores["mAP"].mean(), report.means[0]["mAP"], atol=5e-4)
+    np.testing.assert_allclose(
+        small.cells[0].scores["mAP"].mean(), report.means[0]["mAP"], atol=5e-4
+    )
 
 
 def test_a_damaged_report_says_so(report, tmp_path):
@@ -158,8 +184,24 @@ def test_a_damaged_report_says_so(report, tmp_path):
 
 
 def test_every_number_has_its_protocol_beside_it(report):
-    wanted = {"dataset", "dataset hash", "relevant", "gallery", "queries", "self", "junk", "ties", "image size", "pooling",
-              "normalisation", "seed", "versions", "hardware", "date", "index"}  # fmt: skip
+    wanted = {
+        "dataset",
+        "dataset hash",
+        "relevant",
+        "gallery",
+        "queries",
+        "self",
+        "junk",
+        "ties",
+        "image size",
+        "pooling",
+        "normalisation",
+        "seed",
+        "versions",
+        "hardware",
+        "date",
+        "index",
+    }
     for cell in report.cells:
         assert wanted <= set(cell.card)
         assert all(cell.card[name] not in ("", None) for name in wanted)
@@ -170,7 +212,9 @@ def test_without_labels_it_says_why(tmp_path, pictures):
     flat.mkdir()
     for path in pictures.rglob("*.png"):
         shutil.copy(path, flat / f"{path.parent.name}-{path.name}")
-    report = evaluate("flat", [library.open_dataset(str(flat), fresh=True)], ["tiny.16x16"], timed=False)
+    report = evaluate(
+        "flat", [library.open_dataset(str(flat), fresh=True)], ["tiny.16x16"], timed=False
+    )
     assert report.means[0]["mAP"] is None
     with pytest.raises(UserError, match=r"(?s)None of the 12 queries.*without labels"):
         leaderboard(report, *report.cells[0].name[:2])
@@ -188,7 +232,9 @@ def test_every_pair_is_reported_with_how_it_was_tested(report):
     assert "4,000 resamples of 12 queries" in said["intervals"]
     assert "all 2^12 sign patterns" in said["ranks"]
     assert "Holm over all 1 pairs" in said["ranks"]
-    assert means_of(report, *report.cells[0].name[:2], "mAP") == {(s.encoder, s.index): s.mean for s in board.standings}
+    assert means_of(report, *report.cells[0].name[:2], "mAP") == {
+        (s.encoder, s.index): s.mean for s in board.standings
+    }
 
 
 def test_any_attribute_can_be_what_is_relevant(tmp_path, pictures):
@@ -219,7 +265,9 @@ def test_separating_and_worst_queries(report):
 
 
 def test_an_approximate_index_is_judged_with_its_own_recall(dataset):
-    report = evaluate("indexes", [dataset], ["tiny.16x16"], ["exact", "flat", "hnsw:efSearch=64"], timed=False)
+    report = evaluate(
+        "indexes", [dataset], ["tiny.16x16"], ["exact", "flat", "hnsw:efSearch=64"], timed=False
+    )
     exact, flat, hnsw = report.cells
     assert [cell.index for cell in report.cells] == ["exact", "flat", "hnsw:efSearch=64"]
     assert flat.scores["mAP"].tolist() == exact.scores["mAP"].tolist()
@@ -230,7 +278,10 @@ def test_an_approximate_index_is_judged_with_its_own_recall(dataset):
     assert main(["report", "--name", report.save().name]) == 0
 
 
-@pytest.mark.parametrize("text", ["hnsw:efSearch", "hnsw:nope=1", "hnsw:efSearch=-3", "hnsw:efSearch=ten", "nope", "exact:M=2"])
+@pytest.mark.parametrize(
+    "text",
+    ["hnsw:efSearch", "hnsw:nope=1", "hnsw:efSearch=-3", "hnsw:efSearch=ten", "nope", "exact:M=2"],
+)
 def test_a_wrong_index_is_refused(text):
     with pytest.raises(UserError):
         index_spec(text)
@@ -240,7 +291,12 @@ def test_latency_is_counted_and_kept(dataset, monkeypatch):
     report = evaluate("timed", [dataset], ["tiny.16x16"])
     times = report.cells[0].latency
     for stage in ("decode", "preprocess", "encode", "search", "total"):
-        assert 0 < times[stage]["single"]["p50"] <= times[stage]["single"]["p95"] <= times[stage]["single"]["p99"]
+        assert (
+            0
+            < times[stage]["single"]["p50"]
+            <= times[stage]["single"]["p95"]
+            <= times[stage]["single"]["p99"]
+        )
         assert times[stage]["single"]["runs"] >= 12
     assert times["encode"]["batch"]["size"] == 32
     assert times["build"]["vector_bytes"] == 4 * 768
@@ -249,13 +305,19 @@ def test_latency_is_counted_and_kept(dataset, monkeypatch):
 
 
 def test_memory_stays_flat_however_large_the_gallery():
-    """The peak over 64 queries and over 512 is the same: 50,000 x 50,000 needs no more than its vectors and one block."""
+    """The peak over 64 queries and over 512 is the same: 50,000 x 50,000 needs no more than its
+    vectors and one block."""
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((30_000, 8)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     peaks = []
     for count in (128, 512):
-        roles = stream.Roles(np.arange(30_000), np.arange(count), rng.integers(0, 300, 30_000), -1 - np.arange(30_000))
+        roles = stream.Roles(
+            np.arange(30_000),
+            np.arange(count),
+            rng.integers(0, 300, 30_000),
+            -1 - np.arange(30_000),
+        )
         tracemalloc.start()
         stream.judge(stream.blocks(vectors, roles, 10))
         peaks.append(tracemalloc.get_traced_memory()[1])
@@ -265,7 +327,20 @@ def test_memory_stays_flat_however_large_the_gallery():
 
 
 def test_command_line(pictures, capsys):
-    assert main(["evaluate", "--datasets", str(pictures), "--encoders", ",".join(ENCODERS), "--no-latency", "--json"]) == 0
+    assert (
+        main(
+            [
+                "evaluate",
+                "--datasets",
+                str(pictures),
+                "--encoders",
+                ",".join(ENCODERS),
+                "--no-latency",
+                "--json",
+            ]
+        )
+        == 0
+    )
     said = json.loads(capsys.readouterr().out)
     assert {row["encoder"] for row in said["rows"]} == set(ENCODERS)
     assert said["leaderboards"][0]["queries"] == 12
@@ -273,7 +348,11 @@ def test_command_line(pictures, capsys):
     assert main(["report", "--name", "latest", "--latex", f"{pictures.name}/class"]) == 0
     assert r"\toprule" in capsys.readouterr().out
     assert main(["report", "--name", "latest", "--csv"]) == 0
-    assert capsys.readouterr().out.splitlines()[0].startswith("dataset,protocol,encoder,index,queries,unjudged")
+    assert (
+        capsys.readouterr()
+        .out.splitlines()[0]
+        .startswith("dataset,protocol,encoder,index,queries,unjudged")
+    )
     assert main(["report", "--name", "latest", "--scores", f"{pictures.name}/class"]) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert len(rows) == 12 * len(ENCODERS)
@@ -282,16 +361,32 @@ def test_command_line(pictures, capsys):
         assert np.mean(own) == pytest.approx(made["mAP"], abs=1e-5)
     assert main(["report", "--name", "no-such"]) == 1
     assert "latest" in capsys.readouterr().err
-    assert main(["evaluate", "--datasets", str(pictures), "--encoders", "tiny.16x16", "--protocols", "nope"]) == 1
+    assert (
+        main(
+            [
+                "evaluate",
+                "--datasets",
+                str(pictures),
+                "--encoders",
+                "tiny.16x16",
+                "--protocols",
+                "nope",
+            ]
+        )
+        == 1
+    )
 
 
 def test_a_baseline_on_real_photographs(photographs):
-    """The first baselines on real photographs: HSV histogram, every fourth picture of eth80 a query."""
+    """The first baselines on real photographs: HSV histogram, every fourth picture of eth80 a
+    query."""
     from core.services.embedding.build import build
 
     dataset = library.open_dataset(str(photographs / "eth80"))
     build(dataset, ["hsv.12x4x4"])
-    means = cells.cell(dataset, "hsv.12x4x4", dataset.protocol("instance-every-4"), index_spec("exact")).means()
+    means = cells.cell(
+        dataset, "hsv.12x4x4", dataset.protocol("instance-every-4"), index_spec("exact")
+    ).means()
     assert means["mAP"] == pytest.approx(0.374, abs=0.005)
     assert means["hit@1"] == pytest.approx(0.921, abs=0.005)
     assert means["precision@10"] == pytest.approx(0.674, abs=0.005)

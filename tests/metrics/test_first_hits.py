@@ -35,11 +35,15 @@ def test_what_is_shown_gives_the_figures_of_the_report(dataset, protocol):
     for place, id in zip(places, asked, strict=True):
         begun, item = found[id], dataset.items[dataset.rows[id]]
         assert len(begun.hits) == 10
-        assert np.mean([right for _, right in begun.hits]) == pytest.approx(judged.scores["precision@10"][place])
+        assert np.mean([right for _, right in begun.hits]) == pytest.approx(
+            judged.scores["precision@10"][place]
+        )
         assert 1 / begun.first == pytest.approx(judged.scores["MRR"][place])
         shown = [dataset.items[dataset.rows[hit]] for hit, _ in begun.hits]
         assert id not in [one.id for one in shown]
-        assert [right for _, right in begun.hits] == [getattr(one, protocol) == getattr(item, protocol) for one in shown]
+        assert [right for _, right in begun.hits] == [
+            getattr(one, protocol) == getattr(item, protocol) for one in shown
+        ]
         assert protocol == "instance" or all(one.instance != item.instance for one in shown)
 
 
@@ -54,11 +58,21 @@ def test_what_is_no_query_is_left_out_and_what_is_not_built_is_said(dataset, pic
 
 def test_separating_and_worst_queries_of_one_class(dataset):
     build(dataset, [ENCODER, "hog.8x8"])
-    cells = [cell(dataset, name, dataset.protocol("instance"), index_spec("exact")) for name in (ENCODER, "hog.8x8")]
+    cells = [
+        cell(dataset, name, dataset.protocol("instance"), index_spec("exact"))
+        for name in (ENCODER, "hog.8x8")
+    ]
     report, group = Report.of("two", cells), "vase"
     found = separate(report, "catalogue", "instance", ENCODER, "hog.8x8", group=group)
-    assert found.wins + found.ties + found.losses == len(found.ids) == int((cells[0].groups == group).sum())
+    assert (
+        found.wins + found.ties + found.losses
+        == len(found.ids)
+        == int((cells[0].groups == group).sum())
+    )
     assert all(dataset.items[dataset.rows[id]].category == group for id in found.ids)
-    assert all(id.startswith(group) for id, _ in worst(report, "catalogue", "instance", ENCODER, group=group))
+    assert all(
+        id.startswith(group)
+        for id, _ in worst(report, "catalogue", "instance", ENCODER, group=group)
+    )
     with pytest.raises(UserError, match="No query is of the class"):
         separate(report, "catalogue", "instance", ENCODER, "hog.8x8", group="spaceship")

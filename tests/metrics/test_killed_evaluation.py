@@ -1,4 +1,5 @@
-"""What an evaluation keeps: all that was finished when it was killed, and the times of a calm machine."""
+"""What an evaluation keeps: all that was finished when it was killed, and the times of a calm
+machine."""
 
 from __future__ import annotations
 
@@ -30,13 +31,26 @@ main(sys.argv[1:])
 
 
 def test_only_what_was_not_finished_is_judged_again(pictures, monkeypatch):
-    asked = ["evaluate", "--datasets", str(pictures), "--encoders", ",".join(ENCODERS), "--no-latency", "--name", "broken"]
-    done = subprocess.run([sys.executable, "-c", DIES, *asked], cwd=ROOT, capture_output=True, check=False)
+    asked = [
+        "evaluate",
+        "--datasets",
+        str(pictures),
+        "--encoders",
+        ",".join(ENCODERS),
+        "--no-latency",
+        "--name",
+        "broken",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", DIES, *asked], cwd=ROOT, capture_output=True, check=False
+    )
     assert done.returncode == -signal.SIGKILL
     assert "broken" not in reports.listing(), "a report is there whole or not at all"
     judged, real = [], stream.judge
     monkeypatch.setattr(stream, "judge", lambda *a, **b: judged.append(1) or real(*a, **b))
-    report = evaluate("broken", [library.open_dataset(str(pictures), fresh=True)], ENCODERS, timed=False)
+    report = evaluate(
+        "broken", [library.open_dataset(str(pictures), fresh=True)], ENCODERS, timed=False
+    )
     assert len(judged) == 2
     assert [cell.encoder for cell in report.cells] == ENCODERS
 

@@ -1,4 +1,5 @@
-"""Equal to trec_eval, ranx, pytorch-metric-learning and scikit-learn to 1e-9, on lists with ties, R = 0, K > n, duplicates."""
+"""Equal to trec_eval, ranx, pytorch-metric-learning and scikit-learn to 1e-9, on lists with ties, R
+= 0, K > n, duplicates."""
 
 from __future__ import annotations
 
@@ -31,10 +32,19 @@ def test_trec_eval(case: Case):
 
     names = {"mAP": "map", "R-precision": "Rprec", "MRR": "recip_rank"}
     for k in KS:
-        names |= {f"mAP@{k}": f"map_cut_{k}", f"precision@{k}": f"P_{k}", f"recall@{k}": f"recall_{k}"}
+        names |= {
+            f"mAP@{k}": f"map_cut_{k}",
+            f"precision@{k}": f"P_{k}",
+            f"recall@{k}": f"recall_{k}",
+        }
         names |= {f"nDCG@{k}": f"ndcg_cut_{k}", f"hit@{k}": f"success_{k}"}
     cut = ",".join(map(str, KS))
-    asked = {"map", "Rprec", "recip_rank", *(f"{m}.{cut}" for m in ("map_cut", "P", "recall", "ndcg_cut", "success"))}
+    asked = {
+        "map",
+        "Rprec",
+        "recip_rank",
+        *(f"{m}.{cut}" for m in ("map_cut", "P", "recall", "ndcg_cut", "success")),
+    }
     qrels, run = trec(case)
     theirs = pytrec_eval.RelevanceEvaluator(qrels, asked).evaluate(run) if run else {}
     mine = ours(case, tuple(names))
@@ -51,12 +61,15 @@ def test_trec_eval(case: Case):
 @given(cases())
 @settings(max_examples=60, deadline=None)
 def test_trec_eval_interpolated_precision(case: Case):
-    """At the levels that fall on a whole number of relevant items; between them trec_eval rounds in its own way."""
+    """At the levels that fall on a whole number of relevant items; between them trec_eval rounds in
+    its own way."""
     import pytrec_eval
 
     qrels, run = trec(case)
     theirs = pytrec_eval.RelevanceEvaluator(qrels, {"iprec_at_recall"}).evaluate(run) if run else {}
-    mine = curves.interpolated_precision(rank(case.scores, case.relevant, case.junk), np.linspace(0, 1, 11))
+    mine = curves.interpolated_precision(
+        rank(case.scores, case.relevant, case.junk), np.linspace(0, 1, 11)
+    )
     for q, row in theirs.items():
         at, found = int(q[1:]), case.relevant[int(q[1:])].sum()
         for place in range(11):
@@ -75,7 +88,11 @@ def test_ranx(case: Case):
     assume(qrels)
     names = {"mAP": "map", "R-precision": "r-precision", "MRR": "mrr"}
     for k in KS:
-        names |= {f"mAP@{k}": f"map@{k}", f"precision@{k}": f"precision@{k}", f"recall@{k}": f"recall@{k}"}
+        names |= {
+            f"mAP@{k}": f"map@{k}",
+            f"precision@{k}": f"precision@{k}",
+            f"recall@{k}": f"recall@{k}",
+        }
         names |= {f"nDCG@{k}": f"ndcg@{k}", f"hit@{k}": f"hit_rate@{k}"}
     theirs = evaluate(Qrels(qrels), Run(run), list(names.values()), return_mean=False, threads=1)
     mine = ours(case, tuple(names))
@@ -87,11 +104,15 @@ def test_ranx(case: Case):
 @given(st.integers(0, 2**32 - 1), st.integers(2, 40), st.integers(1, 6))
 @settings(max_examples=40, deadline=None)
 def test_pytorch_metric_learning(seed: int, items: int, classes: int):
-    """Labels that no other item bears have R = 0: both sides leave them out. Equal vectors are ties on both sides."""
+    """Labels that no other item bears have R = 0: both sides leave them out. Equal vectors are ties
+    on both sides."""
     import torch
 
-    # on import it replaces faiss's search in the whole process by one without knobs: other tests need the real one
-    with patch.dict(sys.modules, {"faiss.contrib.torch_utils": ModuleType("faiss.contrib.torch_utils")}):
+    # on import it replaces faiss's search in the whole process by one without knobs: other tests
+    # need the real one
+    with patch.dict(
+        sys.modules, {"faiss.contrib.torch_utils": ModuleType("faiss.contrib.torch_utils")}
+    ):
         from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
 
     rng = np.random.default_rng(seed)
@@ -106,10 +127,20 @@ def test_pytorch_metric_learning(seed: int, items: int, classes: int):
         order = np.argsort(np.where(self_match, np.inf, -scores), axis=1)[:, : items - 1]
         return torch.from_numpy(np.take_along_axis(scores, order, axis=1)), torch.from_numpy(order)
 
-    include = ("mean_average_precision_at_r", "r_precision", "precision_at_1", "mean_average_precision", "mean_reciprocal_rank")
-    judge = AccuracyCalculator(include=include, k=items - 1, knn_func=neighbours, device=torch.device("cpu"))
+    include = (
+        "mean_average_precision_at_r",
+        "r_precision",
+        "precision_at_1",
+        "mean_average_precision",
+        "mean_reciprocal_rank",
+    )
+    judge = AccuracyCalculator(
+        include=include, k=items - 1, knn_func=neighbours, device=torch.device("cpu")
+    )
     vectors = torch.zeros(items, 2, dtype=torch.float64)
-    theirs = judge.get_accuracy(vectors, torch.from_numpy(labels), vectors, torch.from_numpy(labels), True)
+    theirs = judge.get_accuracy(
+        vectors, torch.from_numpy(labels), vectors, torch.from_numpy(labels), True
+    )
     for name, other in zip(mine, include, strict=True):
         # their reciprocal ranks are float32
         close = {"rtol": 1e-6} if other == "mean_reciprocal_rank" else CLOSE
@@ -144,10 +175,18 @@ def test_scikit_learn_votes():
     lists = rank(scores, own[:, None] == labels[None], top=9, labels=labels, own=own)
     for k in (1, 5, 9):
         votes = KNeighborsClassifier(k).fit(gallery, labels).predict(queries)
-        np.testing.assert_array_equal(table.scores(lists, (f"accuracy@{k}",))[f"accuracy@{k}"], votes == own)
+        np.testing.assert_array_equal(
+            table.scores(lists, (f"accuracy@{k}",))[f"accuracy@{k}"], votes == own
+        )
 
 
 @pytest.mark.parametrize("name", table.DEFAULT)
 def test_an_empty_block_has_no_scores(name):
-    lists = rank(np.zeros((0, 5)), np.zeros((0, 5), bool), top=5, labels=np.zeros(5, int), own=np.zeros(0, int))
+    lists = rank(
+        np.zeros((0, 5)),
+        np.zeros((0, 5), bool),
+        top=5,
+        labels=np.zeros(5, int),
+        own=np.zeros(0, int),
+    )
     assert table.scores(lists, (name,))[name].shape == (0,)

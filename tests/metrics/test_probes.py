@@ -1,4 +1,5 @@
-"""Lift: known truth on made vectors, chance on random ones, and what the catalogue's own factors say."""
+"""Lift: known truth on made vectors, chance on random ones, and what the catalogue's own factors
+say."""
 
 from __future__ import annotations
 
@@ -15,17 +16,30 @@ from core.types import Item
 def made_items(count: int = 400) -> list[Item]:
     rng = np.random.default_rng(0)
     return [
-        Item(f"{i:04d}", "", category=f"c{i % 5}", label=f"c{i % 5}", instance=f"o{i // 4}", attributes=attributes(rng))
+        Item(
+            f"{i:04d}",
+            "",
+            category=f"c{i % 5}",
+            label=f"c{i % 5}",
+            instance=f"o{i // 4}",
+            attributes=attributes(rng),
+        )
         for i in range(count)
     ]
 
 
 def attributes(rng: np.random.Generator) -> dict[str, object]:
-    return {"shade": str(rng.integers(0, 4)), "size": float(rng.random()), "colours": (str(rng.integers(0, 3)), "x")}
+    return {
+        "shade": str(rng.integers(0, 4)),
+        "size": float(rng.random()),
+        "colours": (str(rng.integers(0, 3)), "x"),
+    }
 
 
 def lifts(vectors: np.ndarray, items: list[Item]) -> dict[str, probes.Probe]:
-    return {row.factor: row for row in probes._probe(vectors, items, probes.factors(items), 10, None)}
+    return {
+        row.factor: row for row in probes._probe(vectors, items, probes.factors(items), 10, None)
+    }
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -34,7 +48,12 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 
 def test_factors_are_kinds_that_pictures_share():
     known = probes.factors(made_items())
-    assert set(known) == {"instance", "category", "shade", "main colour"}  # label repeats category, size is a measure
+    assert set(known) == {
+        "instance",
+        "category",
+        "shade",
+        "main colour",
+    }  # label repeats category, size is a measure
 
 
 def test_random_vectors_lift_nothing():

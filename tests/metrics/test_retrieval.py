@@ -1,4 +1,5 @@
-"""Our definitions against hand-checked lists, and the edges that every library treats in its own way."""
+"""Our definitions against hand-checked lists, and the edges that every library treats in its own
+way."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from core.metrics import curves, retrieval, table
 from core.metrics.ranked import rank
 from tests.metrics.lists import Case, cases
 
-HAND = {  # R, hits: trec_eval = ranx AP@10, pytorch-metric-learning MAP@R, revisitop AP, nDCG@10 of trec_eval
+# R, hits: trec_eval = ranx AP@10, pytorch-metric-learning MAP@R, revisitop AP, nDCG@10 of trec_eval
+HAND = {
     "a": (4, (1, 3, 6), 0.5417, 0.4167, 0.5083, 0.7246),
     "b": (10, (1,), 0.10, 0.10, 0.10, 0.2201),
     "c": (1, (2,), 0.50, 0.00, 0.25, 0.6309),
@@ -34,13 +36,34 @@ def test_hand_checked_lists(key):
 
 def test_a_list_worked_by_hand():
     lists = one((1, 3, 6), 4)
-    got = {name: float(values[0]) for name, values in table.scores(lists, (
-        "hit@1", "hit@10", "precision@1", "precision@5", "precision@10", "recall@3", "recall@10", "R-precision", "MRR",
-    )).items()}  # fmt: skip
+    got = {
+        name: float(values[0])
+        for name, values in table.scores(
+            lists,
+            (
+                "hit@1",
+                "hit@10",
+                "precision@1",
+                "precision@5",
+                "precision@10",
+                "recall@3",
+                "recall@10",
+                "R-precision",
+                "MRR",
+            ),
+        ).items()
+    }
     assert got == {
-        "hit@1": 1, "hit@10": 1, "precision@1": 1, "precision@5": 2 / 5, "precision@10": 3 / 10, "recall@3": 2 / 4,
-        "recall@10": 3 / 4, "R-precision": 2 / 4, "MRR": 1,
-    }  # fmt: skip
+        "hit@1": 1,
+        "hit@10": 1,
+        "precision@1": 1,
+        "precision@5": 2 / 5,
+        "precision@10": 3 / 10,
+        "recall@3": 2 / 4,
+        "recall@10": 3 / 4,
+        "R-precision": 2 / 4,
+        "MRR": 1,
+    }
 
 
 @given(cases())
@@ -50,7 +73,9 @@ def test_the_order_is_score_then_column_with_junk_taken_out(case: Case):
     for q, order in enumerate(case.orders):
         assert lists.top[q].tolist() == order + [-1] * (case.scores.shape[1] - len(order))
         mine = lists.row == q
-        assert lists.rank[mine].tolist() == [i for i, c in enumerate(order, 1) if case.relevant[q, c]]
+        assert lists.rank[mine].tolist() == [
+            i for i, c in enumerate(order, 1) if case.relevant[q, c]
+        ]
         assert lists.order[mine].tolist() == list(range(1, mine.sum() + 1))
         assert lists.length[q] == len(order)
 
@@ -61,7 +86,10 @@ def test_blocks_do_not_change_a_score(case: Case):
     whole = table.scores(rank(case.scores, case.relevant, case.junk), ("mAP", "nDCG@5", "MAP@R"))
     for name, values in whole.items():
         alone = [
-            table.scores(rank(case.scores[q : q + 1], case.relevant[q : q + 1], case.junk[q : q + 1]), (name,))[name][0]
+            table.scores(
+                rank(case.scores[q : q + 1], case.relevant[q : q + 1], case.junk[q : q + 1]),
+                (name,),
+            )[name][0]
             for q in range(len(case.scores))
         ]
         np.testing.assert_array_equal(values, alone)
@@ -146,7 +174,9 @@ def test_curves_of_a_class_are_those_of_its_queries_alone():
         alone.add(rank(scores[codes == code], relevant[codes == code]))
         for name, values in both.class_means().items():
             np.testing.assert_allclose(values[code], alone.means()[name], rtol=1e-12)
-    assert all(np.isnan(values[2]).all() for values in both.class_means().values()), "none of its queries can be judged"
+    assert all(np.isnan(values[2]).all() for values in both.class_means().values()), (
+        "none of its queries can be judged"
+    )
 
 
 def test_bad_scores_and_shapes_are_refused():
@@ -156,7 +186,9 @@ def test_bad_scores_and_shapes_are_refused():
         rank(np.zeros((1, 2)), np.zeros((1, 3), bool))
 
 
-@pytest.mark.parametrize("name", ["precision", "precision@0", "precision@ten", "mAP@", "hit@-1", "MAP@R@10", ""])
+@pytest.mark.parametrize(
+    "name", ["precision", "precision@0", "precision@ten", "mAP@", "hit@-1", "MAP@R@10", ""]
+)
 def test_an_unknown_metric_names_the_known_ones(name):
     with pytest.raises(UserError, match=r"precision@K"):
         table.metric(name)

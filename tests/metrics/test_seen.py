@@ -1,4 +1,5 @@
-"""Has an encoder seen the pictures that it is evaluated on? By what they are, whatever their folder is called."""
+"""Has an encoder seen the pictures that it is evaluated on? By what they are, whatever their folder
+is called."""
 
 from __future__ import annotations
 
@@ -31,18 +32,25 @@ def pets(tmp_path):
         for label, tint in (("cold", (40, 90, 220)), ("warm", (220, 90, 40))):
             (tmp_path / "pets" / split / label).mkdir(parents=True)
             for number in range(count):
-                picture = (np.array(tint) + rng.integers(0, 36, (8, 8, 3))).clip(0, 255).astype(np.uint8)
+                picture = (
+                    (np.array(tint) + rng.integers(0, 36, (8, 8, 3))).clip(0, 255).astype(np.uint8)
+                )
                 Image.fromarray(picture).save(tmp_path / "pets" / split / label / f"{number}.png")
     return tmp_path / "pets"
 
 
 @pytest.fixture
 def model(artifacts, pets):
-    """``model(**card)``: a network with the weights of chance and a card that says it learned from the pets."""
+    """``model(**card)``: a network with the weights of chance and a card that says it learned from
+    the pets."""
 
     def made(name="resnet.mine", network="resnet-slim", **card):
         blueprint = Blueprint("embedder", network, 16, 32)
-        told = {"data": [{"name": "pets", "classes": 2, "pictures": 160, "note": ""}], "settings": dict(SETTINGS), **card}
+        told = {
+            "data": [{"name": "pets", "classes": 2, "pictures": 160, "note": ""}],
+            "settings": dict(SETTINGS),
+            **card,
+        }
         return write_model(name, build(blueprint), blueprint, told)
 
     return made
@@ -61,7 +69,9 @@ def test_a_name_serves_where_the_card_has_no_marks(model, pets, tmp_path):
     assert asked("resnet.mine", pets) == seen.Seen(seen.PART, "trained on its training part")
     assert asked("resnet.mine-untrained", pets).kind == seen.NONE
     shutil.copytree(pets / "train", tmp_path / "flat" / "pets")
-    assert asked("resnet.mine", tmp_path / "flat" / "pets").kind == seen.ALL, "without a split, all of it was learned from"
+    assert asked("resnet.mine", tmp_path / "flat" / "pets").kind == seen.ALL, (
+        "without a split, all of it was learned from"
+    )
     shutil.copytree(pets, tmp_path / "animals")
     assert asked("resnet.mine", tmp_path / "animals").kind == seen.NONE
 
@@ -79,12 +89,16 @@ def test_marks_know_the_pictures_whatever_they_are_called(model, pets, tmp_path)
     turned = tmp_path / "turned"
     shutil.copytree(pets / "train", turned / "test")
     shutil.copytree(pets / "test", turned / "train")
-    assert asked("resnet.mine", turned) == seen.Seen(seen.ALL, "trained on these very pictures, validation too")
+    assert asked("resnet.mine", turned) == seen.Seen(
+        seen.ALL, "trained on these very pictures, validation too"
+    )
     for path in (tmp_path / "turned").rglob("*.png"):
         Image.fromarray(255 - np.array(Image.open(path))).save(path)
     (tmp_path / "other").mkdir()
     shutil.move(turned, tmp_path / "other" / "pets")
-    assert asked("resnet.mine", tmp_path / "other" / "pets").kind == seen.NONE, "the name alone says nothing beside marks"
+    assert asked("resnet.mine", tmp_path / "other" / "pets").kind == seen.NONE, (
+        "the name alone says nothing beside marks"
+    )
 
 
 def test_training_leaves_marks(model, pets, monkeypatch):
@@ -123,14 +137,22 @@ def test_imagenet_is_known_by_its_ids(synsets, pets):
     assert asked("tf_efficientnet_lite0.in1k", pets).kind == seen.NONE
     for number, path in enumerate(sorted((synsets / "val").rglob("*.png"))):
         path.rename(path.with_name(f"ILSVRC2012_val_{number:08d}.png"))
-    assert asked("tf_efficientnet_lite0.in1k", synsets).kind == seen.PART, "its own validation part is never trained on"
+    assert asked("tf_efficientnet_lite0.in1k", synsets).kind == seen.PART, (
+        "its own validation part is never trained on"
+    )
 
 
 def test_what_it_began_as_is_remembered_when_that_is_gone(model, synsets, pets, artifacts):
-    first = model("first.mine", settings={**SETTINGS, "datasets": [str(pets)]}, starts_from="tf_efficientnet_lite0.in1k",
-                  data=[{"name": "pets", "classes": 2, "pictures": 160, "note": ""}])  # fmt: skip
+    first = model(
+        "first.mine",
+        settings={**SETTINGS, "datasets": [str(pets)]},
+        starts_from="tf_efficientnet_lite0.in1k",
+        data=[{"name": "pets", "classes": 2, "pictures": 160, "note": ""}],
+    )
     seen.remember(first)
-    folder = model(data=[{"name": "others", "classes": 2, "pictures": 9, "note": ""}], starts_from="first.mine")
+    folder = model(
+        data=[{"name": "others", "classes": 2, "pictures": 9, "note": ""}], starts_from="first.mine"
+    )
     seen.remember(folder)
     before = json.loads((folder / "card.json").read_text())["before"]
     assert [source["name"] for source in before] == ["pets", "ImageNet-1k"]
@@ -140,11 +162,16 @@ def test_what_it_began_as_is_remembered_when_that_is_gone(model, synsets, pets, 
     assert asked("resnet.mine", synsets).kind == seen.ALL
 
 
-@pytest.mark.parametrize(("name", "kind"), [
-    ("vit_base_patch16_224.augreg2_in21k_ft_in1k", seen.ALL), ("resnet50.imagenet1k_v2", seen.ALL),
-    ("vit_small_patch14_dinov2.lvd142m", seen.ALL), ("vit_base_patch16_clip_224.openai", seen.UNKNOWN),
-    ("hsv.12x4x4", seen.NONE),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("vit_base_patch16_224.augreg2_in21k_ft_in1k", seen.ALL),
+        ("resnet50.imagenet1k_v2", seen.ALL),
+        ("vit_small_patch14_dinov2.lvd142m", seen.ALL),
+        ("vit_base_patch16_clip_224.openai", seen.UNKNOWN),
+        ("hsv.12x4x4", seen.NONE),
+    ],
+)
 def test_published_weights_are_known_by_their_tags(synsets, name, kind):
     assert asked(name, synsets).kind == kind
 
@@ -158,12 +185,20 @@ def test_what_a_network_began_as_counts_and_its_teacher_is_named(model, synsets,
     model(teacher="tf_efficientnet_lite2.in1k")
     said = asked("resnet.mine", synsets)
     assert said.kind == seen.NONE
-    assert said.words.endswith("its teacher tf_efficientnet_lite2.in1k was trained on these very pictures, validation too")
+    assert said.words.endswith(
+        "its teacher tf_efficientnet_lite2.in1k was trained on these very pictures, validation too"
+    )
 
 
 def test_tiny_imagenet_is_known_by_its_pictures(photographs):
     tiny = library.open_dataset(str(photographs / "tiny_imagenet"))
-    assert content.share_of(content.digests(tiny), *(seen.known_sets()["Tiny ImageNet"][key] for key in ("marks", "of"))) == 1
+    assert (
+        content.share_of(
+            content.digests(tiny),
+            *(seen.known_sets()["Tiny ImageNet"][key] for key in ("marks", "of")),
+        )
+        == 1
+    )
     clothing = library.open_dataset(str(photographs / "clothing"))
     for dataset, kind in ((tiny, seen.ALL), (clothing, seen.NONE)):
         assert seen.seen(encoders.get("tf_efficientnet_lite0.in1k"), dataset).kind == kind
@@ -176,7 +211,9 @@ def test_of_a_cross_domain_set_each_part_is_told(model, pets, synsets, tmp_path)
     shutil.copytree(pets, tmp_path / "zoo")
     for path in (tmp_path / "zoo").rglob("*.png"):
         Image.fromarray(255 - np.array(Image.open(path))).save(path)
-    both = crossing.opened([str(synsets), str(tmp_path / "zoo")], str(pets), str(tmp_path / "both.csv"))
+    both = crossing.opened(
+        [str(synsets), str(tmp_path / "zoo")], str(pets), str(tmp_path / "both.csv")
+    )
     zoo = both.protocol("cross-domain-zoo")
     assert seen.seen(encoders.get("tf_efficientnet_lite0.in1k"), both, zoo).kind == seen.NONE
     assert seen.seen(encoders.get("tf_efficientnet_lite0.in1k"), both).kind == seen.ALL
@@ -184,12 +221,19 @@ def test_of_a_cross_domain_set_each_part_is_told(model, pets, synsets, tmp_path)
     said = seen.seen(encoders.get("resnet.mine"), joined)
     assert said == seen.Seen(seen.PART, "mine: none; pets: trained on its training part")
     said = seen.seen(encoders.get("tf_efficientnet_lite0.in1k"), joined)
-    assert said == seen.Seen(seen.ALL, "mine: trained on these very pictures, validation too; pets: none")
+    assert said == seen.Seen(
+        seen.ALL, "mine: trained on these very pictures, validation too; pets: none"
+    )
 
 
 def test_reports_and_exports_say_it(model, pets):
     model()
-    report = evaluate("ours", [library.open_dataset(str(pets), fresh=True)], ["tiny.16x16", "resnet.mine"], timed=False)
+    report = evaluate(
+        "ours",
+        [library.open_dataset(str(pets), fresh=True)],
+        ["tiny.16x16", "resnet.mine"],
+        timed=False,
+    )
     assert [cell.card["seen"] for cell in report.cells] == [seen.NONE, seen.PART]
     assert "trained on its training part" in csv(report)
     table = latex(report, "pets", "class")

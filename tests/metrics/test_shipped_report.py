@@ -50,7 +50,9 @@ def test_known_baselines_stand_in_it(report):
 @pytest.mark.parametrize("board", sorted(BOARDS))
 def test_every_board_has_intervals_and_ranks(report, board):
     found = leaderboard(report, *board)
-    assert [s.mean for s in found.standings] == sorted((s.mean for s in found.standings), reverse=True)
+    assert [s.mean for s in found.standings] == sorted(
+        (s.mean for s in found.standings), reverse=True
+    )
     assert found.standings[0].rank == 1
     assert all(0 <= s.low <= s.mean <= s.high <= 1 for s in found.standings)
     assert np.isfinite(found.smallest)

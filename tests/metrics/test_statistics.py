@@ -14,9 +14,20 @@ from core.metrics import statistics
 @pytest.mark.parametrize("kind", ["normal", "skewed", "binary"])
 def test_interval_equals_scipys_bca(kind):
     rng = np.random.default_rng(1)
-    scores = {"normal": rng.normal(0.5, 0.1, 120), "skewed": rng.beta(0.4, 2, 120), "binary": (rng.random(120) < 0.9) * 1.0}[kind]
+    scores = {
+        "normal": rng.normal(0.5, 0.1, 120),
+        "skewed": rng.beta(0.4, 2, 120),
+        "binary": (rng.random(120) < 0.9) * 1.0,
+    }[kind]
     low, high = statistics.interval(scores, resamples=20_000)
-    theirs = stats.bootstrap((scores,), np.mean, n_resamples=20_000, method="BCa", vectorized=True, rng=np.random.default_rng(2))
+    theirs = stats.bootstrap(
+        (scores,),
+        np.mean,
+        n_resamples=20_000,
+        method="BCa",
+        vectorized=True,
+        rng=np.random.default_rng(2),
+    )
     width = theirs.confidence_interval.high - theirs.confidence_interval.low
     assert low[0] == pytest.approx(theirs.confidence_interval.low, abs=0.04 * width)
     assert high[0] == pytest.approx(theirs.confidence_interval.high, abs=0.04 * width)
@@ -27,10 +38,15 @@ def test_clusters_of_one_query_change_nothing():
     assert statistics.interval(scores) == statistics.interval(scores, np.arange(50))
 
 
-def simulated(rng: np.random.Generator, clusters: int, size: int, between: float, within: float) -> tuple:
+def simulated(
+    rng: np.random.Generator, clusters: int, size: int, between: float, within: float
+) -> tuple:
     """Scores around 0.5 with a part that queries of one cluster share."""
     which = np.repeat(np.arange(clusters), size)
-    return 0.5 + rng.normal(0, between, clusters)[which] + rng.normal(0, within, clusters * size), which
+    return (
+        0.5 + rng.normal(0, between, clusters)[which] + rng.normal(0, within, clusters * size),
+        which,
+    )
 
 
 def test_interval_holds_the_truth_as_often_as_it_says():
@@ -61,7 +77,9 @@ def test_seeds_are_fixed():
     scores = np.random.default_rng(0).random((60, 3))
     for _ in range(2):
         np.testing.assert_array_equal(statistics.interval(scores), statistics.interval(scores))
-        np.testing.assert_array_equal(statistics.paired_p_values(scores), statistics.paired_p_values(scores))
+        np.testing.assert_array_equal(
+            statistics.paired_p_values(scores), statistics.paired_p_values(scores)
+        )
 
 
 @pytest.mark.parametrize(("count", "shift"), [(9, 0.05), (12, 0.02), (60, 0.02), (200, 0.0)])
@@ -71,9 +89,13 @@ def test_p_values_equal_scipys_permutation_test(count, shift):
     other = one + rng.normal(shift, 0.1, count)
     mine = statistics.paired_p_values(np.stack([one, other], axis=1), flips=20_000)[0, 1]
     theirs = stats.permutation_test(
-        (one, other), lambda a, b, axis=0: np.mean(a - b, axis=axis), permutation_type="samples", vectorized=True,
-        n_resamples=np.inf if count <= statistics.EXACT_UP_TO else 20_000, rng=np.random.default_rng(5),
-    ).pvalue  # fmt: skip
+        (one, other),
+        lambda a, b, axis=0: np.mean(a - b, axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=np.inf if count <= statistics.EXACT_UP_TO else 20_000,
+        rng=np.random.default_rng(5),
+    ).pvalue
     assert mine == pytest.approx(theirs, abs=1e-12 if count <= statistics.EXACT_UP_TO else 0.015)
 
 
@@ -83,7 +105,10 @@ def test_no_difference_is_called_one_as_rarely_as_promised():
     for _ in range(runs):
         shared, which = simulated(rng, 30, 5, 0.1, 0.05)
         other, _ = simulated(rng, 30, 5, 0.1, 0.05)
-        wrong += statistics.paired_p_values(np.stack([shared, other], axis=1), which, flips=400)[0, 1] < 0.05
+        wrong += (
+            statistics.paired_p_values(np.stack([shared, other], axis=1), which, flips=400)[0, 1]
+            < 0.05
+        )
     assert 0.02 <= wrong / runs <= 0.085
 
 
@@ -95,7 +120,12 @@ def test_power_is_what_the_smallest_difference_promises():
     found, runs = 0, 200
     for _ in range(runs):
         noise, _ = simulated(rng, 80, 6, 0.08, 0.1)
-        found += statistics.paired_p_values(np.stack([noise - 0.5 + step, 0 * base], axis=1), which, flips=400)[0, 1] < 0.05
+        found += (
+            statistics.paired_p_values(
+                np.stack([noise - 0.5 + step, 0 * base], axis=1), which, flips=400
+            )[0, 1]
+            < 0.05
+        )
     assert 0.68 <= found / runs <= 0.92
 
 
@@ -113,7 +143,9 @@ def test_holm_by_its_definition(values):
 
 
 def test_a_worked_holm():
-    np.testing.assert_allclose(statistics.holm_list(np.array([0.01, 0.04, 0.03])), [0.03, 0.06, 0.06])
+    np.testing.assert_allclose(
+        statistics.holm_list(np.array([0.01, 0.04, 0.03])), [0.03, 0.06, 0.06]
+    )
 
 
 def test_ranks_are_shared_where_nothing_is_certain():
@@ -127,7 +159,9 @@ def test_ranks_are_shared_where_nothing_is_certain():
 def test_three_encoders_one_better():
     rng = np.random.default_rng(8)
     base = rng.random(400)
-    scores = np.stack([base, base + rng.normal(0, 0.05, 400), base + 0.1 + rng.normal(0, 0.05, 400)], axis=1)
+    scores = np.stack(
+        [base, base + rng.normal(0, 0.05, 400), base + 0.1 + rng.normal(0, 0.05, 400)], axis=1
+    )
     adjusted = statistics.holm(statistics.paired_p_values(scores))
     np.testing.assert_array_equal(adjusted, adjusted.T)
     assert statistics.shared_ranks(scores.mean(axis=0), adjusted).tolist() == [2, 2, 1]

@@ -21,7 +21,9 @@ from core.services.library import library
 
 def photo(height: int = 120, width: int = 160) -> np.ndarray:
     rng = np.random.default_rng(0)
-    smooth = Image.fromarray(rng.integers(0, 256, (30, 40, 3), dtype=np.uint8)).resize((width, height), Image.Resampling.BICUBIC)
+    smooth = Image.fromarray(rng.integers(0, 256, (30, 40, 3), dtype=np.uint8)).resize(
+        (width, height), Image.Resampling.BICUBIC
+    )
     return np.asarray(smooth)
 
 
@@ -74,7 +76,11 @@ def test_robustness_curves(dataset):
         assert first["recall@1"] == first["overlap"] == 1.0
         assert first["rbo"] == pytest.approx(1.0)
         assert first["cosine"] == pytest.approx(1.0, abs=1e-5)
-        assert all(0 <= row[key] <= 1 for row in rows for key in ("recall@1", "recall@10", "overlap", "rbo"))
+        assert all(
+            0 <= row[key] <= 1
+            for row in rows
+            for key in ("recall@1", "recall@10", "overlap", "rbo")
+        )
     noisy = made["curves"]["noise"]
     assert noisy[-1]["cosine"] < noisy[1]["cosine"] < 1
     assert perturb.robustness(dataset, "hsv.12x4x4", 6, ["rotate", "noise"]) == made
@@ -101,11 +107,15 @@ def test_occurrences_and_hubs():
 
 def test_directions_used():
     rng = np.random.default_rng(0)
-    assert geometry.effective_dimensions(rng.standard_normal((4000, 10))) == pytest.approx(10, rel=0.02)
+    assert geometry.effective_dimensions(rng.standard_normal((4000, 10))) == pytest.approx(
+        10, rel=0.02
+    )
     line = np.outer(rng.standard_normal(100), np.ones(10))
     assert geometry.effective_dimensions(line) == pytest.approx(1)
     wide = rng.standard_normal((50, 400))
-    assert geometry.effective_dimensions(wide) == pytest.approx(geometry.effective_dimensions(np.hstack([wide, 0 * wide])))
+    assert geometry.effective_dimensions(wide) == pytest.approx(
+        geometry.effective_dimensions(np.hstack([wide, 0 * wide]))
+    )
 
 
 def test_random_pairs_are_never_a_row_with_itself():
@@ -125,7 +135,9 @@ def test_a_threshold_takes_all_pairs_of_one_score():
 def test_calibration_error():
     right = np.random.default_rng(0).random(20_000) < 0.3
     assert geometry.expected_calibration_error(np.full(20_000, 0.3), right) < 0.02
-    assert geometry.expected_calibration_error(np.full(20_000, 0.9), right) == pytest.approx(0.6, abs=0.02)
+    assert geometry.expected_calibration_error(np.full(20_000, 0.9), right) == pytest.approx(
+        0.6, abs=0.02
+    )
 
 
 def leaked(pictures, tmp_path):
@@ -134,7 +146,9 @@ def leaked(pictures, tmp_path):
         for path in sorted(pictures.rglob("*.png")):
             target = tmp_path / "leak" / split / path.parent.name / f"{split}-{path.name}"
             target.parent.mkdir(parents=True, exist_ok=True)
-            noise = np.random.default_rng(abs(hash((split, path.name, path.parent.name))) % 2**32).integers(0, 256, (8, 8, 3))
+            noise = np.random.default_rng(
+                abs(hash((split, path.name, path.parent.name))) % 2**32
+            ).integers(0, 256, (8, 8, 3))
             tint = 60 if path.parent.name == "cold" else 0
             small = Image.fromarray((noise // 2 + tint).astype(np.uint8))
             small.resize((96, 96), Image.Resampling.BICUBIC).save(target)
@@ -156,7 +170,11 @@ def test_health_finds_the_leak_and_what_it_was_worth(pictures, tmp_path):
     }
     assert twins["mAP without"] < twins["mAP with"]
     assert twins["across classes"] == 0
-    assert sum(found["similarity"]["same"]) + sum(found["similarity"]["different"]) == found["similarity"]["pairs"] == 14 * 12
+    assert (
+        sum(found["similarity"]["same"]) + sum(found["similarity"]["different"])
+        == found["similarity"]["pairs"]
+        == 14 * 12
+    )
     assert found["similarity"]["share same"] == pytest.approx(0.5)
 
 
@@ -179,7 +197,20 @@ def test_command_line(dataset, capsys):
     assert "recall@1" in capsys.readouterr().out
     assert main(["health", *asked]) == 0
     assert "hubness" in capsys.readouterr().out
-    assert main(["audit", "--dataset", dataset.locator, "--encoder", "hsv.12x4x4", "--query", "warm/1.png"]) == 0
+    assert (
+        main(
+            [
+                "audit",
+                "--dataset",
+                dataset.locator,
+                "--encoder",
+                "hsv.12x4x4",
+                "--query",
+                "warm/1.png",
+            ]
+        )
+        == 0
+    )
     assert "AP@K, divided by hits found" in capsys.readouterr().out
     assert main(["perturb", *asked, "--distortions", "melt"]) == 1
     assert "rotate" in capsys.readouterr().err

@@ -25,20 +25,23 @@ ENCODERS = ["hsv.12x4x4", "tiny.16x16", "hog.8x8"]
 
 @pytest.fixture(autouse=True)
 def fresh_caches(artifacts: Path) -> None:
-    """The caches of the pages outlive a session, as they should; a test must not see those of another."""
+    """The caches of the pages outlive a session, as they should; a test must not see those of
+    another."""
     st.cache_data.clear()
     st.cache_resource.clear()
 
 
 @pytest.fixture(autouse=True)
 def cold(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a server loads beforehand would be loaded for the first test of a process and no other."""
+    """What a server loads beforehand would be loaded for the first test of a process and no
+    other."""
     monkeypatch.setenv("LOOKALIKE_WARM", "0")
 
 
 @pytest.fixture(autouse=True)
 def no_detector(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages open without a look for the subject, as where no detector is installed: what is tested is the same everywhere."""
+    """Pages open without a look for the subject, as where no detector is installed: what is tested
+    is the same everywhere."""
     monkeypatch.setattr(crop, "FIRST", crop.OFF)
 
 
@@ -57,7 +60,8 @@ def open_page() -> Callable[..., AppTest]:
 
 @pytest.fixture(scope="session")
 def judged(tmp_path_factory) -> Path:
-    """An artifacts folder with twelve pictures of two classes, judged and studied once for all tests here."""
+    """An artifacts folder with twelve pictures of two classes, judged and studied once for all
+    tests here."""
     home, rng = tmp_path_factory.mktemp("judged"), np.random.default_rng(0)
     for label, tint in (("cold", (40, 90, 220)), ("warm", (220, 90, 40))):
         (home / "pictures" / label).mkdir(parents=True)

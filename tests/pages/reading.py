@@ -9,7 +9,11 @@ from streamlit.testing.v1 import AppTest
 
 def component(app: AppTest, name: str) -> dict:
     """What a page sent to one of its components."""
-    found = [element.proto for element in app.get("bidi_component") if element.proto.component_name == f"lookalike_{name}"]
+    found = [
+        element.proto
+        for element in app.get("bidi_component")
+        if element.proto.component_name == f"lookalike_{name}"
+    ]
     assert found, f"no {name} on the page"
     return json.loads(found[0].json)
 
@@ -32,4 +36,6 @@ def param(app: AppTest, name: str) -> str:
 
 def notes(app: AppTest) -> str:
     """The messages of a page, without the rest."""
-    return "\n".join(element.proto.body for element in app.get("html") if "ll-note" in element.proto.body[:40])
+    return "\n".join(
+        element.proto.body for element in app.get("html") if "ll-note" in element.proto.body[:40]
+    )

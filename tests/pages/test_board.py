@@ -55,12 +55,20 @@ def test_every_export_is_there_and_holds_what_it_says(opened):
     app = opened("Leaderboard")
     offered = {button.proto.label: button.proto for button in app.get("download_button")}
     assert set(offered) == {
-        "Every figure as CSV", "This board as LaTeX", "Every query's scores as CSV", "TREC run, 1,000 deep", "TREC qrels",
-    }  # fmt: skip
+        "Every figure as CSV",
+        "This board as LaTeX",
+        "Every query's scores as CSV",
+        "TREC run, 1,000 deep",
+        "TREC qrels",
+    }
     cells = reports.Report.load(reports.find("ours")).cells
     shown = Choice("ours", 0.0, cells[0].dataset, "class", "mAP", None)
     assert len(export._scores(shown).splitlines()) == 1 + 12 * len(ENCODERS)
-    locator = str(library.open_dataset(cached_metrics.locator_of(cells[0].dataset, str(cells[0].queries[0]))).locator)
+    locator = str(
+        library.open_dataset(
+            cached_metrics.locator_of(cells[0].dataset, str(cells[0].queries[0]))
+        ).locator
+    )
     assert len(export._run(locator, "class", "hog.8x8", 1000).splitlines()) == 12 * 11
     assert len(export._qrels(locator, "class", "hog.8x8").splitlines()) == 12 * 5
 
@@ -80,8 +88,13 @@ def test_quality_is_drawn_against_every_cost(opened):
 def test_a_threshold_is_drawn_into_both_charts(opened, artifacts):
     path = artifacts / "reports" / "ours" / "studies.json"
     rows = json.loads(path.read_text())
-    study = next(row for row in rows if row["kind"] == "health" and row["encoder"] == "hsv.12x4x4")["result"]["similarity"]
-    known = [{"wanted": p, "threshold": at, "precision": p, "recall": 0.2, "pairs": 60} for p, at in ((0.5, 0.25), (0.9, 0.75))]
+    study = next(row for row in rows if row["kind"] == "health" and row["encoder"] == "hsv.12x4x4")[
+        "result"
+    ]["similarity"]
+    known = [
+        {"wanted": p, "threshold": at, "precision": p, "recall": 0.2, "pairs": 60}
+        for p, at in ((0.5, 0.25), (0.9, 0.75))
+    ]
     study["thresholds"] = known
     path.write_text(json.dumps(rows))
     for asked, shown in ((None, "90%"), ("50%", "50%"), ("7%", "90%")):
@@ -95,19 +108,34 @@ def test_a_threshold_is_drawn_into_both_charts(opened, artifacts):
 
 def test_lifts_are_shown_with_their_intervals(opened):
     (chart,) = [json.loads(one.proto.spec) for one in opened("Shared factors").get("plotly_chart")]
-    assert all("×<br>" in text and "–" in text for line in chart["data"][0]["text"] for text in line if text)
+    assert all(
+        "×<br>" in text and "–" in text
+        for line in chart["data"][0]["text"]
+        for text in line
+        if text
+    )
 
 
 def test_two_hundred_classes_are_a_list_that_names_each(open_page, report):
     cells = reports.Report.load(reports.find("ours")).cells
     count = 400
-    ids, groups = np.array([f"q{i:03d}" for i in range(count)]), np.array([f"kind {i % 200:03d} <b>" for i in range(count)])
+    ids, groups = (
+        np.array([f"q{i:03d}" for i in range(count)]),
+        np.array([f"kind {i % 200:03d} <b>" for i in range(count)]),
+    )
     rng = np.random.default_rng(0)
     wide = [
-        replace(cell, queries=ids, groups=groups, clusters=ids, relevant=np.ones(count, np.int32), class_curves={},
-                scores={"mAP": rng.random(count)})
+        replace(
+            cell,
+            queries=ids,
+            groups=groups,
+            clusters=ids,
+            relevant=np.ones(count, np.int32),
+            class_curves={},
+            scores={"mAP": rng.random(count)},
+        )
         for cell in cells
-    ]  # fmt: skip
+    ]
     reports.Report.of("wide", wide).save()
     app = open_page("metrics", report="wide", view="Classes")
     assert not app.exception
@@ -124,7 +152,9 @@ def test_two_hundred_classes_are_a_list_that_names_each(open_page, report):
 
 def test_pictures_can_be_evaluated_by_any_attribute(opened, monkeypatch):
     started = []
-    monkeypatch.setattr(evaluation.jobs, "start", lambda title, arguments: started.append(arguments))
+    monkeypatch.setattr(
+        evaluation.jobs, "start", lambda title, arguments: started.append(arguments)
+    )
     app = opened("Leaderboard")
     app.multiselect(key="metrics_evaluate_sets").set_value(["catalogue"]).run()
     options = app.multiselect(key="metrics_evaluate_by").options

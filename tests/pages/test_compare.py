@@ -43,7 +43,10 @@ def picture(colour=(200, 60, 40), form="PNG") -> bytes:
 
 def give(app, data: bytes):
     """Run the page as it runs when a picture was dropped on the query."""
-    drawn, given = components.query_picture, ["data:image/png;base64," + base64.b64encode(data).decode()]
+    drawn, given = (
+        components.query_picture,
+        ["data:image/png;base64," + base64.b64encode(data).decode()],
+    )
 
     def dropped(*arguments, **named):
         drawn(*arguments, **named)
@@ -83,17 +86,26 @@ def test_every_column_shows_the_time_of_each_stage_on_one_scale(compare):
         spent = [float(words.removesuffix(" ms").replace(",", "")) for _, words, _ in stages]
         totals[name] = float(column["times"]["total"].removesuffix(" ms").replace(",", ""))
         assert totals[name] == pytest.approx(sum(spent), abs=1.1)
-    widths = {name: sum(share for _, _, share in column["times"]["stages"]) for name, column in shown.items()}
+    widths = {
+        name: sum(share for _, _, share in column["times"]["stages"])
+        for name, column in shown.items()
+    }
     slowest = max(totals, key=totals.get)
     assert widths[slowest] == pytest.approx(1.0, abs=0.001)
-    assert all(widths[name] == pytest.approx(totals[name] / totals[slowest], abs=0.05) for name in shown)
+    assert all(
+        widths[name] == pytest.approx(totals[name] / totals[slowest], abs=0.05) for name in shown
+    )
 
 
-def test_times_of_quick_encoders_are_medians_and_those_of_slow_ones_first_runs(compare, monkeypatch):
+def test_times_of_quick_encoders_are_medians_and_those_of_slow_ones_first_runs(
+    compare, monkeypatch
+):
     for name in ("QUICK_MS", "TRIED_MS"):
         monkeypatch.setattr(engines, name, 1e6)
     app = compare()
-    assert [(one["times"]["runs"], one["times"]["hint"]) for one in columns(app).values()] == [("", "median of 3 runs")] * 3
+    assert [(one["times"]["runs"], one["times"]["hint"]) for one in columns(app).values()] == [
+        ("", "median of 3 runs")
+    ] * 3
     assert "Times: median of 3 runs" in html(app)
     assert html(app).count("Picture decoded once for all: ") == 1
     monkeypatch.setattr(engines, "QUICK_MS", -1.0)
@@ -118,7 +130,9 @@ def test_a_picture_like_nothing_in_the_gallery_gets_a_notice_in_the_columns_that
     headline, why = columns(give(app, out.getvalue()))["hsv.12x4x4"]["notice"]
     assert headline == "Nothing in this gallery is close"
     assert re.fullmatch(
-        r"The best score is 0\.\d{3}; even pictures of different categories in the gallery usually reach 0\.\d{3}\.", why
+        r"The best score is 0\.\d{3}; even pictures of different categories in the gallery usually"
+        r" reach 0\.\d{3}\.",
+        why,
     )
 
 
@@ -159,11 +173,20 @@ def test_every_picture_shown_was_sent_once_as_a_thumbnail(compare):
     board = component(compare(), "board")
     ids = {hit["id"] for column in board["columns"] for hit in column["hits"]}
     assert set(board["pictures"]) == ids
-    assert all(uri.startswith("data:image/webp;base64,") and len(uri) < 20_000 for uri in board["pictures"].values())
+    assert all(
+        uri.startswith("data:image/webp;base64,") and len(uri) < 20_000
+        for uri in board["pictures"].values()
+    )
 
 
 def test_a_link_restores_everything(compare):
-    link = {"dataset": "catalogue", "query": "item:ring-15-2", "encoders": "tiny.16x16,hog.8x8", "index": "exact", "k": "7"}
+    link = {
+        "dataset": "catalogue",
+        "query": "item:ring-15-2",
+        "encoders": "tiny.16x16,hog.8x8",
+        "index": "exact",
+        "k": "7",
+    }
     app = compare(**link)
     assert {name: param(app, name) for name in link} == link
     assert list(columns(app)) == ["tiny.16x16", "hog.8x8"]
@@ -208,7 +231,10 @@ def test_hiding_every_column_hides_none(compare):
 
 
 def test_a_bar_says_how_close_for_its_encoder_and_adding_a_column_changes_no_other(compare):
-    alone, beside = columns(compare(encoders="hog.8x8")), columns(compare(encoders="hog.8x8,hsv.12x4x4,tiny.16x16"))
+    alone, beside = (
+        columns(compare(encoders="hog.8x8")),
+        columns(compare(encoders="hog.8x8,hsv.12x4x4,tiny.16x16")),
+    )
     bars = {name: [hit["bar"] for hit in column["hits"]] for name, column in beside.items()}
     assert bars["hog.8x8"] == [hit["bar"] for hit in alone["hog.8x8"]["hits"]]
     assert alone["hog.8x8"]["usual"] == beside["hog.8x8"]["usual"]
@@ -216,11 +242,15 @@ def test_a_bar_says_how_close_for_its_encoder_and_adding_a_column_changes_no_oth
     assert all(one == sorted(one, reverse=True) for one in bars.values())
     first = {name: column["hits"][0] for name, column in beside.items()}
     assert float(first["tiny.16x16"]["score"]) > float(first["hog.8x8"]["score"])
-    assert first["tiny.16x16"]["bar"] < first["hog.8x8"]["bar"], "a high cosine is nothing special for this encoder"
+    assert first["tiny.16x16"]["bar"] < first["hog.8x8"]["bar"], (
+        "a high cosine is nothing special for this encoder"
+    )
     assert re.fullmatch(
-        r"Closer than [\d.]+\u00a0% of random pairs, and than [\d.]+\u00a0% of pictures are to their nearest picture of the same "
-        r"product\.", first["hog.8x8"]["worth"],
-    )  # fmt: skip
+        r"Closer than [\d.]+\u00a0% of random pairs, and than [\d.]+\u00a0% of pictures are to"
+        r" their nearest picture of the same "
+        r"product\.",
+        first["hog.8x8"]["worth"],
+    )
 
 
 def test_a_hit_is_opened_with_all_that_is_known_and_its_place_in_every_column(compare):
@@ -238,7 +268,12 @@ def test_a_hit_is_opened_with_all_that_is_known_and_its_place_in_every_column(co
     assert {"Pattern", "Materials"} <= set(facts)
     assert set(detail["places"]) == set(FIRST)
     shown = next(hit for hit in columns(app)["tiny.16x16"]["hits"] if hit["id"] == opened)
-    expected = {"rank": shown["rank"], "score": shown["score"], "share": shown["bar"], "worth": shown["worth"]}
+    expected = {
+        "rank": shown["rank"],
+        "score": shown["score"],
+        "share": shown["bar"],
+        "worth": shown["worth"],
+    }
     assert detail["places"]["tiny.16x16"] == expected
     assert detail["places"]["hog.8x8"]["rank"] > 10
     last = float(columns(app)["hog.8x8"]["hits"][-1]["score"])
@@ -259,10 +294,16 @@ def test_a_menu_says_what_an_encoder_is_and_where_it_stands(compare):
 def test_a_hit_dragged_on_the_query_and_a_picture_that_is_none(compare):
     app = compare()
     hit = columns(app)["hog.8x8"]["hits"][3]["id"]
-    for given, expected in ((f"item:{hit}", f"item:{hit}"), ("item:nothing", f"item:{hit}"), ("data:,zz", f"item:{hit}")):
+    for given, expected in (
+        (f"item:{hit}", f"item:{hit}"),
+        ("item:nothing", f"item:{hit}"),
+        ("data:,zz", f"item:{hit}"),
+    ):
         once = [given]
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(components, "query_picture", lambda *a, once=once, **b: once.pop() if once else None)
+            patch.setattr(
+                components, "query_picture", lambda *a, once=once, **b: once.pop() if once else None
+            )
             app.run()
         assert param(app, "query") == expected
     assert "What was given is no picture." in notes(app)
@@ -281,7 +322,13 @@ FORGED = [
     ("index", "'; drop table", "index"),
     *(("k", value, "K is from") for value in ("0", "-3", "1e9", "٣", "x" * 900)),
 ]
-DEFAULT = {"dataset": "catalogue", "query": "item:mug-15-0", "encoders": ",".join(FIRST_ENCODERS), "index": "exact", "k": "10"}
+DEFAULT = {
+    "dataset": "catalogue",
+    "query": "item:mug-15-0",
+    "encoders": ",".join(FIRST_ENCODERS),
+    "index": "exact",
+    "k": "10",
+}
 NOT_SAID = {"size"}
 """A link says these only where they are not the default."""
 
@@ -313,33 +360,45 @@ def test_an_upload_becomes_the_query_and_back_returns(compare):
     assert param(app, "query").startswith("up:")
     assert asked(app) == "Your picture"
     assert all(hit["verdict"] is None for column in columns(app).values() for hit in column["hits"])
-    assert before != {name: [hit["id"] for hit in column["hits"]] for name, column in columns(app).items()}
+    assert before != {
+        name: [hit["id"] for hit in column["hits"]] for name, column in columns(app).items()
+    }
     app.button(key="back").click().run()
     assert param(app, "query") == "item:mug-15-0"
-    assert before == {name: [hit["id"] for hit in column["hits"]] for name, column in columns(app).items()}
+    assert before == {
+        name: [hit["id"] for hit in column["hits"]] for name, column in columns(app).items()
+    }
 
 
 def test_the_link_of_an_upload_restores_it_in_another_session(compare):
     first = give(compare(), picture((20, 90, 200)))
     second = compare(query=param(first, "query"))
     assert "Not everything" not in html(second)
-    assert [c["hits"][0]["id"] for c in columns(first).values()] == [c["hits"][0]["id"] for c in columns(second).values()]
+    assert [c["hits"][0]["id"] for c in columns(first).values()] == [
+        c["hits"][0]["id"] for c in columns(second).values()
+    ]
 
 
 LEFT_OUT = "The query, chosen from this gallery, is left out of its own answer"
 
 
-def test_a_copy_of_a_gallery_picture_is_shown_and_marked_and_a_chosen_one_is_left_out_which_is_said(compare):
+def test_a_copy_of_a_gallery_picture_is_shown_and_marked_and_a_chosen_one_is_left_out_which_is_said(
+    compare,
+):
     dataset = library.open_dataset("catalogue")
     data = dataset.read(dataset.items[dataset.rows["mug-15-0"]])
     app = compare()
     assert LEFT_OUT in html(app)
-    assert all("mug-15-0" not in [hit["id"] for hit in column["hits"]] for column in columns(app).values())
+    assert all(
+        "mug-15-0" not in [hit["id"] for hit in column["hits"]] for column in columns(app).values()
+    )
     assert all(hit["file"] == "" for column in columns(app).values() for hit in column["hits"])
     give(app, data)
     assert LEFT_OUT not in html(app)
     for column in columns(app).values():
-        assert [(hit["id"], hit["file"]) for hit in column["hits"] if hit["file"]] == [("mug-15-0", "identical file")]
+        assert [(hit["id"], hit["file"]) for hit in column["hits"] if hit["file"]] == [
+            ("mug-15-0", "identical file")
+        ]
         assert column["hits"][0]["id"] == "mug-15-0"
 
 
@@ -348,7 +407,10 @@ def test_a_gallery_of_one_picture_says_why_there_is_no_answer(compare, tmp_path)
     build(library.open_dataset(locator), FIRST)
     app = compare(dataset=locator, query="item:only.png")
     assert [column["hits"] for column in columns(app).values()] == [[], [], []]
-    assert columns(app)["hog.8x8"]["notice"] == ["There is no other picture", "This gallery holds the query alone."]
+    assert columns(app)["hog.8x8"]["notice"] == [
+        "There is no other picture",
+        "This gallery holds the query alone.",
+    ]
 
 
 NO_PICTURES = [

@@ -1,4 +1,5 @@
-"""Compare: every index there is stands in its list, answers once it is built, and is never built by the page itself."""
+"""Compare: every index there is stands in its list, answers once it is built, and is never built by
+the page itself."""
 
 from __future__ import annotations
 
@@ -77,11 +78,17 @@ def test_every_index_is_offered_and_answers(board, name):
     assert QUERY.removeprefix("item:") not in [hit["id"] for hit in hits]
     if indexes.get(name).score == "cosine":
         exact = [hit["id"] for hit in board("exact")[0]["hits"]]
-        assert set(exact) & {hit["id"] for hit in hits}, "an approximation finds something of what is there"
+        assert set(exact) & {hit["id"] for hit in hits}, (
+            "an approximation finds something of what is there"
+        )
 
 
-@pytest.mark.parametrize("index", ["hamming:rerank=4", "factory:IVF16,SQ8", "hnsw:M=16,efSearch=32"])
-def test_an_index_of_a_link_that_is_not_built_is_kept_offered_and_not_built(board, in_the_page, index):
+@pytest.mark.parametrize(
+    "index", ["hamming:rerank=4", "factory:IVF16,SQ8", "hnsw:M=16,efSearch=32"]
+)
+def test_an_index_of_a_link_that_is_not_built_is_kept_offered_and_not_built(
+    board, in_the_page, index
+):
     column, app = board(index)
     assert app.session_state["keep_index"] == index
     assert column["state"] == "unbuilt"
@@ -98,12 +105,19 @@ def test_an_index_with_knobs_that_takes_no_time_answers_at_once(board):
     assert jobs.listing() == []
 
 
-def test_a_job_builds_the_index_and_then_the_column_answers(board, in_the_page, pictures, monkeypatch):
+def test_a_job_builds_the_index_and_then_the_column_answers(
+    board, in_the_page, pictures, monkeypatch
+):
     monkeypatch.setattr(galleries, "TINY", 0)
     locator = library.add_folder(str(pictures))
     build(library.open_dataset(locator), ["tiny.16x16"])
     in_the_page.clear()
-    where = {"dataset": locator, "encoders": f"tiny.16x16,{ENCODER}", "query": "item:cold/0.png", "k": "3"}
+    where = {
+        "dataset": locator,
+        "encoders": f"tiny.16x16,{ENCODER}",
+        "query": "item:cold/0.png",
+        "k": "3",
+    }
     shown, app = board("hnsw:M=8", **where)
     assert shown["headline"] == "Not built for pictures yet", "its vectors come first"
     assert columns(app)["tiny.16x16"]["headline"] == "The index hnsw:M=8 is not built yet"
@@ -112,7 +126,9 @@ def test_a_job_builds_the_index_and_then_the_column_answers(board, in_the_page, 
     assert job.arguments[-2:] == ("--index", "hnsw:M=8")
     wait_for(lambda: not jobs.status(job.id).active, seconds=300)
     ended = jobs.status(job.id)
-    assert (ended.state, ended.done, ended.total) == ("done", 12, 12), "the vectors of the index are counted"
+    assert (ended.state, ended.done, ended.total) == ("done", 12, 12), (
+        "the vectors of the index are counted"
+    )
     st.cache_data.clear()
     st.cache_resource.clear()
     column = columns(app.run())["tiny.16x16"]
@@ -131,9 +147,18 @@ def test_an_index_that_can_not_be_built_says_why_and_offers_nothing(board, pictu
 
 def test_another_index_is_asked_while_one_is_built(board, monkeypatch):
     at_work = jobs.JobStatus(
-        "20260101-000000-000000", "Build", ("build", "--dataset", "catalogue", "--encoders", ENCODER, "--index", "pq"),
-        "running", 10, 2720, 0.0, None, "", 0.0, 0.0,
-    )  # fmt: skip
+        "20260101-000000-000000",
+        "Build",
+        ("build", "--dataset", "catalogue", "--encoders", ENCODER, "--index", "pq"),
+        "running",
+        10,
+        2720,
+        0.0,
+        None,
+        "",
+        0.0,
+        0.0,
+    )
     monkeypatch.setattr(jobs, "listing", lambda active_only=False: [at_work])
     column, _ = board("pq")
     assert (column["state"], column["progress"]) == ("busy", 10 / 2720)

@@ -13,7 +13,11 @@ EVERY = 2720
 
 def kinds(app) -> set[str]:
     dataset = library.open_dataset("catalogue")
-    return {dataset.items[dataset.rows[hit["id"]]].category for one in columns(app).values() for hit in one["hits"]}
+    return {
+        dataset.items[dataset.rows[hit["id"]]].category
+        for one in columns(app).values()
+        for hit in one["hits"]
+    }
 
 
 def remaining(*categories: str) -> int:
@@ -50,9 +54,16 @@ def test_a_link_restores_the_part(open_page):
 
 @pytest.mark.parametrize(
     ("where", "kept"),
-    [("category=unicorn", None), ("nonsense", None), ("=", None), ("<b>=1", None), ("x" * 5000, None), ("category=", None),
-     ("category=ring|unicorn|ring", "category=ring")],
-)  # fmt: skip
+    [
+        ("category=unicorn", None),
+        ("nonsense", None),
+        ("=", None),
+        ("<b>=1", None),
+        ("x" * 5000, None),
+        ("category=", None),
+        ("category=ring|unicorn|ring", "category=ring"),
+    ],
+)
 def test_a_forged_part_gives_a_remark(open_page, where, kept):
     app = open_page("compare", encoders="hsv.12x4x4", where=where)
     assert not app.exception
@@ -79,7 +90,9 @@ def test_the_index_lab_and_the_map_keep_the_part_in_their_links(open_page):
 
 def test_a_part_smaller_than_k_is_answered_to_its_end(open_page):
     known = library.open_dataset("catalogue").items[0]
-    views = [item for item in library.open_dataset("catalogue").items if item.instance == known.instance]
+    views = [
+        item for item in library.open_dataset("catalogue").items if item.instance == known.instance
+    ]
     app = open_page("compare", query=f"item:{known.id}", where=f"instance={known.instance}", k="20")
     assert {len(column["hits"]) for column in columns(app).values()} == {len(views) - 1}
     assert f"{len(views)} of {EVERY:,} pictures remain." in html(app)

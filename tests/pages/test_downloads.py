@@ -1,4 +1,5 @@
-"""Library: what is not here can be fetched with a button, and a download that fails says what to do instead."""
+"""Library: what is not here can be fetched with a button, and a download that fails says what to do
+instead."""
 
 from __future__ import annotations
 
@@ -17,7 +18,11 @@ SMALL = "mobilenetv3_large_100.ra_in1k"
 
 def buttons(app, kind: str) -> list[str]:
     start = f"download_{kind}_"
-    return [button.key.removeprefix(start) for button in app.button if (button.key or "").startswith(start)]
+    return [
+        button.key.removeprefix(start)
+        for button in app.button
+        if (button.key or "").startswith(start)
+    ]
 
 
 def ended(timeout_s: float = 180.0):
@@ -72,7 +77,9 @@ def test_weights_are_fetched_and_the_encoder_is_ready(open_page, hub):
     app = open_page("library")
     app.button(key=f"download_encoder_{SMALL}").click().run()
     assert not app.exception
-    assert [button.label for button in app.button if (button.key or "").startswith("cancel_row_")] == ["Cancel"]
+    assert [
+        button.label for button in app.button if (button.key or "").startswith("cancel_row_")
+    ] == ["Cancel"]
     assert SMALL not in buttons(app, "encoder")
     assert ended().state == "done"
     app.run()
@@ -82,7 +89,9 @@ def test_weights_are_fetched_and_the_encoder_is_ready(open_page, hub):
 
 
 @pytest.mark.parametrize("is_hosted", [False, True])
-def test_without_a_network_it_says_which_file_to_put_where(open_page, monkeypatch, artifacts, is_hosted):
+def test_without_a_network_it_says_which_file_to_put_where(
+    open_page, monkeypatch, artifacts, is_hosted
+):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("LOOKALIKE_HOSTED", "1" if is_hosted else "")
     app = open_page("library")
@@ -107,7 +116,9 @@ def test_a_data_set_is_fetched_by_the_same_command_and_not_twice(open_page, monk
     open_page("library").button(key="download_dataset_flowers102").click().run()
     assert started == [("Download Oxford Flowers 102", ("download", "--dataset", "flowers102"))]
     id, now = "20260101-000000-abcdef", time.time()
-    running = jobs.JobStatus(id, *started[0], "running", 30 << 20, 345 << 20, 4e6, 82.0, "", now, now)
+    running = jobs.JobStatus(
+        id, *started[0], "running", 30 << 20, 345 << 20, 4e6, 82.0, "", now, now
+    )
     monkeypatch.setattr(jobs, "listing", lambda active_only=False: [running])
     cached.forget_downloads()
     app = open_page("library")

@@ -1,4 +1,5 @@
-"""The Index lab on a gallery of its own: every view, sliders that move the pictures, links, and what can't be done."""
+"""The Index lab on a gallery of its own: every view, sliders that move the pictures, links, and
+what can't be done."""
 
 from __future__ import annotations
 
@@ -31,9 +32,15 @@ COUNT = 320
 
 @pytest.fixture(scope="session")
 def gallery(tmp_path_factory) -> Path:
-    """An artifacts folder with 320 small pictures of four tints, embedded once for all tests here."""
+    """An artifacts folder with 320 small pictures of four tints, embedded once for all tests
+    here."""
     home, rng = tmp_path_factory.mktemp("lab"), np.random.default_rng(0)
-    for label, tint in {"sea": (40, 90, 220), "sun": (220, 90, 40), "moss": (60, 170, 80), "ash": (120, 120, 120)}.items():
+    for label, tint in {
+        "sea": (40, 90, 220),
+        "sun": (220, 90, 40),
+        "moss": (60, 170, 80),
+        "ash": (120, 120, 120),
+    }.items():
         (home / "pictures" / label).mkdir(parents=True)
         for number in range(COUNT // 4):
             noise = rng.integers(-70, 70, (16, 16, 3))
@@ -59,12 +66,18 @@ def opened(open_page, gallery, artifacts):
 
 def ids(app: AppTest, mark: str | None = None) -> list[str]:
     """Pictures of the index's row, or those of one mark."""
-    return [item["below"]["id"] for item in places(app) if mark is None or item["below"]["mark"] == mark]
+    return [
+        item["below"]["id"] for item in places(app) if mark is None or item["below"]["mark"] == mark
+    ]
 
 
 def places(app: AppTest) -> list[dict]:
     """The exact answer, each picture with that of the index below it."""
-    found = [one.proto for one in app.get("bidi_component") if one.proto.component_name == "lookalike_grid"]
+    found = [
+        one.proto
+        for one in app.get("bidi_component")
+        if one.proto.component_name == "lookalike_grid"
+    ]
     rows = [one.json for one in found if "answer of the index below" in one.json]
     assert rows, "no row of the index"
     return json.loads(rows[0])["items"]
@@ -135,7 +148,10 @@ def test_times_of_a_busy_machine_can_be_measured_again(opened, artifacts):
     assert not app.exception
     assert jobs.listing()[0].arguments[-1] == "--again"
     assert ended().state == "done"
-    assert json.loads(next((artifacts / "cache" / "lab").rglob("point.json")).read_text())["busy"] != 2.5
+    assert (
+        json.loads(next((artifacts / "cache" / "lab").rglob("point.json")).read_text())["busy"]
+        != 2.5
+    )
 
 
 def test_a_name_in_a_link_opens_the_set_that_has_it(opened, gallery):
@@ -172,8 +188,12 @@ def test_missed_neighbours_stand_where_they_belong(opened):
         assert above.get("blank") == (True if below["mark"] == "extra" else None)
         assert above["id"] in ("", below["id"])
         if below["mark"] == "ghost":
-            assert (below["badge"], below["rank"]) == (f"missed {above['rank']}", ""), "its number is no rank of the index"
-    assert [item["rank"] for item in places(app) if item["id"]] == [str(rank) for rank in range(1, 11)]
+            assert (below["badge"], below["rank"]) == (f"missed {above['rank']}", ""), (
+                "its number is no rank of the index"
+            )
+    assert [item["rank"] for item in places(app) if item["id"]] == [
+        str(rank) for rank in range(1, 11)
+    ]
 
 
 def test_captions_tell_pictures_apart(opened):
@@ -203,9 +223,18 @@ def test_a_factory_string_becomes_an_index_or_a_sentence(opened):
 
 @pytest.mark.parametrize(
     "params",
-    [{"view": "<script>"}, {"encoder": "nope"}, {"try": "x" * 300}, {"set": "nprobe=-1,<b>=3"}, {"size": "9" * 40},
-     {"recall": "nan"}, {"indexes": "nothing;<i>"}, {"pca": "1e999"}, {"threshold": "7"}],
-)  # fmt: skip
+    [
+        {"view": "<script>"},
+        {"encoder": "nope"},
+        {"try": "x" * 300},
+        {"set": "nprobe=-1,<b>=3"},
+        {"size": "9" * 40},
+        {"recall": "nan"},
+        {"indexes": "nothing;<i>"},
+        {"pca": "1e999"},
+        {"threshold": "7"},
+    ],
+)
 def test_a_forged_link_shows_the_usual(opened, params):
     app = opened(**{"view": CURVES, **params})
     assert not app.exception
@@ -298,13 +327,21 @@ def test_buckets_show_bits_and_the_threshold(opened):
 def test_minhash_starts_as_the_index_does(opened):
     app = opened(BUCKETS, hash="minhash")
     knobs = library.get_index_row("minhash")["knobs"]
-    sliders = {one.key.removeprefix("keep_lab_"): one.value for one in (*app.select_slider, *app.slider)}
-    assert {"perms": knobs["num_perm"], "hashdim": knobs["hash_dim"], "threshold": knobs["threshold"]}.items() <= sliders.items()
+    sliders = {
+        one.key.removeprefix("keep_lab_"): one.value for one in (*app.select_slider, *app.slider)
+    }
+    assert {
+        "perms": knobs["num_perm"],
+        "hashdim": knobs["hash_dim"],
+        "threshold": knobs["threshold"],
+    }.items() <= sliders.items()
     assert not {"perms", "threshold", "hashdim"} & set(app.query_params)
 
 
 def test_advice_follows_memory(opened):
-    few, little = (html(opened(ADVICE, gallery="1000000", memory=memory)) for memory in ("64", "0.1"))
+    few, little = (
+        html(opened(ADVICE, gallery="1000000", memory=memory)) for memory in ("64", "0.1")
+    )
     assert "1,000,000" in few
     assert few != little
     assert component(opened(ONE), "grid")["items"]

@@ -17,7 +17,13 @@ def test_an_index_of_a_large_gallery_is_offered_built_and_asked(open_page, pictu
     dataset = library.open_dataset(library.add_folder(str(pictures)))
     build.build(dataset, ["tiny.16x16"])
     monkeypatch.setattr(making, "AT_ONCE", 5)
-    link = {"view": "One query", "dataset": str(pictures), "encoder": "tiny.16x16", "try": "hnsw", "set": "M=8"}
+    link = {
+        "view": "One query",
+        "dataset": str(pictures),
+        "encoder": "tiny.16x16",
+        "try": "hnsw",
+        "set": "M=8",
+    }
     app = open_page("index_lab", **link)
     assert "This setting is not built yet" in notes(app)
     assert '<div class="lab-figures">' not in html(app)
@@ -39,7 +45,9 @@ def test_a_build_that_fails_says_why(open_page, pictures, monkeypatch):
     dataset = library.open_dataset(library.add_folder(str(pictures)))
     build.build(dataset, ["tiny.16x16"])
     monkeypatch.setattr(making, "AT_ONCE", 5)
-    app = open_page("index_lab", view="One query", dataset=str(pictures), encoder="tiny.16x16", **{"try": "pq"})
+    app = open_page(
+        "index_lab", view="One query", dataset=str(pictures), encoder="tiny.16x16", **{"try": "pq"}
+    )
     app.button(key="lab_build_index").click().run()
     deadline = time.monotonic() + 120
     while jobs.listing()[0].active and time.monotonic() < deadline:

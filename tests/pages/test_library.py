@@ -17,7 +17,12 @@ from core.services.library import imports, library
 from pages.parts import builds, cached
 from tests.pages.reading import columns, html, param
 
-HOSTILE = ["<img src=x onerror=alert(1)>.png", "\u202egnp.exe.png", "a" * 200 + ".png", "=cmd().png"]
+HOSTILE = [
+    "<img src=x onerror=alert(1)>.png",
+    "\u202egnp.exe.png",
+    "a" * 200 + ".png",
+    "=cmd().png",
+]
 
 
 def add(app, path):
@@ -41,7 +46,9 @@ def test_a_folder_is_added_and_opens_in_compare(open_page, pictures):
     assert "Added" in html(app)
     assert "12 pictures" in html(app)
     locator = library.added()[0]
-    assert app.selectbox(key="keep_build_dataset").value == locator, "what was added is what is built next"
+    assert app.selectbox(key="keep_build_dataset").value == locator, (
+        "what was added is what is built next"
+    )
     assert app.selectbox(key="keep_build_index").value == "exact"
     build(library.open_dataset(locator), ["hsv.12x4x4", "tiny.16x16"])
     cached.forget_builds()
@@ -58,7 +65,11 @@ def test_what_is_built_can_have_its_contents_checked(open_page, pictures, monkey
     build(library.open_dataset(locator), ["tiny.16x16"])
     cached.forget_builds()
     started = []
-    monkeypatch.setattr(jobs, "start", lambda title, arguments: started.append(arguments) or "20260101-000000-000000")
+    monkeypatch.setattr(
+        jobs,
+        "start",
+        lambda title, arguments: started.append(arguments) or "20260101-000000-000000",
+    )
     app.multiselect(key="keep_build_encoders").set_value(["tiny.16x16"]).run()
     assert app.button(key="build").disabled, "there is nothing to encode"
     app.checkbox(key="keep_build_content").check().run()
@@ -106,7 +117,12 @@ def test_what_was_passed_over_and_what_was_not_taken_as_it_stands_is_listed(open
     assert "3 pictures, 4 passed over, 1 remark" in html(app)
     (button,) = [one for one in app.button if one.label == "4 passed over, 1 remark"]
     words = html(button.click().run())
-    for expected in ("points outside the archive", "not that of a picture", "left behind by a system", "backslashes"):
+    for expected in (
+        "points outside the archive",
+        "not that of a picture",
+        "left behind by a system",
+        "backslashes",
+    ):
         assert expected in words
     assert words.index("../outside.png") < words.index("__MACOSX/._1.png"), "rare reasons first"
 
@@ -123,7 +139,9 @@ def test_own_vectors_say_how_many_of_them_are_used(open_page, pictures, tmp_path
 
 def test_a_zip_that_is_none_is_refused(open_page):
     app = open_page("library")
-    app.file_uploader[0].set_value(("mine.zip", b"PK\x03\x04 and then nothing", "application/zip")).run()
+    app.file_uploader[0].set_value(
+        ("mine.zip", b"PK\x03\x04 and then nothing", "application/zip")
+    ).run()
     assert not app.exception
     assert 'role="alert"' in html(app)
     assert library.added() == []
@@ -132,11 +150,16 @@ def test_a_zip_that_is_none_is_refused(open_page):
 def test_hostile_names_are_shown_as_text(open_page, hostile):
     locator = library.add_folder(str(hostile))
     build(library.open_dataset(locator), ["hsv.12x4x4"])
-    for page in (open_page("library"), open_page("compare", dataset=locator, encoders="hsv.12x4x4")):
+    for page in (
+        open_page("library"),
+        open_page("compare", dataset=locator, encoders="hsv.12x4x4"),
+    ):
         assert not page.exception
         assert "<img src=x" not in html(page)
         assert "<b>names" not in html(page)
-    hits = columns(open_page("compare", dataset=locator, encoders="hsv.12x4x4"))["hsv.12x4x4"]["hits"]
+    hits = columns(open_page("compare", dataset=locator, encoders="hsv.12x4x4"))["hsv.12x4x4"][
+        "hits"
+    ]
     assert len(hits) == len(HOSTILE) - 1
 
 
@@ -196,7 +219,9 @@ def test_pictures_that_a_build_passed_over_are_listed_with_the_reason(open_page,
 def test_labels_from_folders_are_shown_and_corrected(open_page, tmp_path):
     for number, name in enumerate(("shop/cups", "shop/plants", "home/plants")):
         (tmp_path / "places" / name).mkdir(parents=True)
-        Image.new("RGB", (40, 40), (60 * number, 90, 200)).save(tmp_path / "places" / name / "1.png")
+        Image.new("RGB", (40, 40), (60 * number, 90, 200)).save(
+            tmp_path / "places" / name / "1.png"
+        )
     locator = library.add_folder(str(tmp_path / "places"))
     app = open_page("library")
     next(button for button in app.button if button.label == "Labels").click().run()
@@ -217,5 +242,7 @@ def test_a_hosted_demo_shows_no_paths_and_deletes_nothing(open_page, pictures, m
     app = open_page("library")
     assert not app.exception
     assert not [field for field in app.text_input if field.key == "add_path"]
-    assert not [button for button in app.button if (button.key or "").startswith(("delete_", "remove_"))]
+    assert not [
+        button for button in app.button if (button.key or "").startswith(("delete_", "remove_"))
+    ]
     assert str(pictures.parent) not in html(app)

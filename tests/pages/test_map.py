@@ -1,4 +1,5 @@
-"""Map: linked maps of one set of pictures, what a link restores, what a lasso holds, and what can't be drawn."""
+"""Map: linked maps of one set of pictures, what a link restores, what a lasso holds, and what can't
+be drawn."""
 
 from __future__ import annotations
 
@@ -45,7 +46,11 @@ def raw(text: str, kind: str) -> np.ndarray:
 def grids(app) -> list[dict]:
     import json
 
-    return [json.loads(one.proto.json) for one in app.get("bidi_component") if one.proto.component_name == "lookalike_grid"]
+    return [
+        json.loads(one.proto.json)
+        for one in app.get("bidi_component")
+        if one.proto.component_name == "lookalike_grid"
+    ]
 
 
 @pytest.fixture
@@ -56,7 +61,10 @@ def catalogue():
 def corners(found, share: float = 0.25) -> str:
     """A box around the middle of a map, as a link says it."""
     low, high = found.positions.min(axis=0), found.positions.max(axis=0)
-    (x0, y0), (x1, y1) = (low + high) / 2 - share * (high - low), (low + high) / 2 + share * (high - low)
+    (x0, y0), (x1, y1) = (
+        (low + high) / 2 - share * (high - low),
+        (low + high) / 2 + share * (high - low),
+    )
     return ";".join(f"{x:.4g},{y:.4g}" for x, y in ((x0, y0), (x1, y0), (x1, y1), (x0, y1)))
 
 
@@ -70,7 +78,9 @@ def test_the_first_view_needs_no_job(open_page):
         assert raw(one["xy"], "<u2").reshape(-1, 2).shape == (2720, 2)
         assert len(one["lines"]) == 10
         assert [name for _, name in one["figures"]] == ["trustworthiness", "continuity"]
-    assert view["atlas"]["sheets"][0].startswith("@")  # sent when the browser has drawn the maps and asks
+    assert view["atlas"]["sheets"][0].startswith(
+        "@"
+    )  # sent when the browser has drawn the maps and asks
     assert app.session_state["map_message_bytes"] < 150_000
     assert (raw(view["atlas"]["slot"], "<u2") == np.arange(2720)).all()
     assert "mean little" in html(app)
@@ -79,15 +89,24 @@ def test_the_first_view_needs_no_job(open_page):
 def test_a_link_restores_the_view(open_page, catalogue):
     found = maps.read(catalogue, Wanted(ANCHOR))
     params = {
-        "encoders": PAIR, "query": "item:chair-04-0", "map": "umap", "colour": "instance", "classes": "chair-04\nmug-01",
-        "pictures": "1", "picked": "chair-04-0", "lasso": f"{ANCHOR};{corners(found)}", "k": "5",
-    }  # fmt: skip
+        "encoders": PAIR,
+        "query": "item:chair-04-0",
+        "map": "umap",
+        "colour": "instance",
+        "classes": "chair-04\nmug-01",
+        "pictures": "1",
+        "picked": "chair-04-0",
+        "lasso": f"{ANCHOR};{corners(found)}",
+        "k": "5",
+    }
     app = open_page("map", **params)
     view = drawn(app)
     assert view["pictures"] is True
     assert [name for _, name, _ in view["legend"]][:2] == ["chair-04", "mug-01"]
     assert [len(one["lines"]) for one in view["maps"]] == [5, 5]
-    assert view["maps"][0]["chosenAt"] == pytest.approx(found.positions[found.ids.index("chair-04-0")].tolist(), abs=1e-4)
+    assert view["maps"][0]["chosenAt"] == pytest.approx(
+        found.positions[found.ids.index("chair-04-0")].tolist(), abs=1e-4
+    )
     assert {name: param(app, name) for name in params} == params
     assert not view["linked"]  # plain UMAP: two arrangements of their own
 
@@ -99,13 +118,17 @@ def test_a_lasso_holds_the_same_pictures_on_every_map(open_page, catalogue):
     inside = [found.ids[row] for row in map_views.inside(found.positions, polygon)]
     assert len(inside) > 100
     app = open_page("map", encoders=PAIR, lasso=f"{ANCHOR};{text}")
-    flags = np.unpackbits(raw(drawn(app)["selection"], np.uint8), bitorder="little")[: len(found.ids)]
+    flags = np.unpackbits(raw(drawn(app)["selection"], np.uint8), bitorder="little")[
+        : len(found.ids)
+    ]
     assert [found.ids[row] for row in np.flatnonzero(flags)] == inside
     assert f"{len(inside):,} pictures selected on the map by {TITLE}" in html(app)
     pictures = next(grid for grid in grids(app) if grid["label"] == "Selected pictures")
     assert [item["id"] for item in pictures["items"]] == inside[: len(pictures["items"])]
     categories = Counter(catalogue.items[catalogue.rows[id]].category for id in inside)
-    assert " · ".join(f"{name} {number:,}" for name, number in categories.most_common(3)) in html(app)
+    assert " · ".join(f"{name} {number:,}" for name, number in categories.most_common(3)) in html(
+        app
+    )
 
 
 def test_the_selection_exports_as_a_table(catalogue):
@@ -158,7 +181,17 @@ def test_an_upload_has_a_place_on_every_map(open_page, artifacts):
         assert len(one["lines"]) == 10
 
 
-FIELDS = ["category", "instance", "light", "verdict", "density", "trust", "continuity", "kept", "cluster"]
+FIELDS = [
+    "category",
+    "instance",
+    "light",
+    "verdict",
+    "density",
+    "trust",
+    "continuity",
+    "kept",
+    "cluster",
+]
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -189,20 +222,33 @@ def test_the_morph_lists_what_moves_most(open_page, catalogue):
 def test_clusters_have_their_pictures_and_their_agreement(open_page, catalogue):
     app = open_page("map", encoders=PAIR, view="Clusters")
     found = maps.read(catalogue, Wanted(ANCHOR))
-    shown = [grid for grid in grids(app) if grid["label"] == "The most typical picture of each cluster"]
-    assert [item["id"] for item in shown[0]["items"]] == [found.ids[row] for row in found.medoids[:40]]
+    shown = [
+        grid for grid in grids(app) if grid["label"] == "The most typical picture of each cluster"
+    ]
+    assert [item["id"] for item in shown[0]["items"]] == [
+        found.ids[row] for row in found.medoids[:40]
+    ]
     assert html(app).count("adjusted Rand index") == 2
 
 
 @pytest.mark.parametrize(
     "params",
     [
-        {"lasso": f"{ANCHOR};1,2;nan,3;4,5"}, {"lasso": "<script>;1,1;2,2;3,3"}, {"lasso": ";;;"}, {"picked": "../../etc/passwd"},
-        {"map": "umpa"}, {"colour": "__class__"}, {"classes": "no such\nclass"}, {"view": "All"},
+        {"lasso": f"{ANCHOR};1,2;nan,3;4,5"},
+        {"lasso": "<script>;1,1;2,2;3,3"},
+        {"lasso": ";;;"},
+        {"picked": "../../etc/passwd"},
+        {"map": "umpa"},
+        {"colour": "__class__"},
+        {"classes": "no such\nclass"},
+        {"view": "All"},
         {"morph": "inf", "view": "Morph"},
-        {"neighbours": "1e9"}, {"neighbours": "many"}, {"min_dist": "-3"}, {"pictures": "yes"},
+        {"neighbours": "1e9"},
+        {"neighbours": "many"},
+        {"min_dist": "-3"},
+        {"pictures": "yes"},
     ],
-)  # fmt: skip
+)
 def test_a_forged_link_never_breaks_the_page(open_page, params):
     app = open_page("map", encoders=PAIR, **params)
     assert not app.exception
@@ -210,7 +256,9 @@ def test_a_forged_link_never_breaks_the_page(open_page, params):
     assert drawn(app)["maps"]
 
 
-@pytest.mark.parametrize(("count", "step", "why"), [(3, 70, "too few for a map"), (6, 0, "all have the same vector")])
+@pytest.mark.parametrize(
+    ("count", "step", "why"), [(3, 70, "too few for a map"), (6, 0, "all have the same vector")]
+)
 def test_what_cannot_be_drawn_says_why(open_page, tmp_path, count, step, why):
     for number in range(count):
         Image.new("RGB", (32, 32), (step * number, 90, 200)).save(tmp_path / f"{number}.png")

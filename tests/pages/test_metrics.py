@@ -1,4 +1,5 @@
-"""The Metrics page on reports of its own: every view, links, what can't be judged, and how fast a filter is."""
+"""The Metrics page on reports of its own: every view, links, what can't be judged, and how fast a
+filter is."""
 
 from __future__ import annotations
 
@@ -39,7 +40,16 @@ def test_the_leaderboard_holds_every_encoder_with_interval_and_protocol(opened):
         assert "95 % interval" in row["bar"]["said"]
         assert 0 <= row["bar"]["low"] <= row["bar"]["mean"] <= row["bar"]["high"] <= 1
         assert all(row["texts"].values())
-    facts = ("dataset hash", "ties", "self", "hardware", "normalisation", "same class", "BCa bootstrap", "Holm over all 3 pairs")
+    facts = (
+        "dataset hash",
+        "ties",
+        "self",
+        "hardware",
+        "normalisation",
+        "same class",
+        "BCa bootstrap",
+        "Holm over all 3 pairs",
+    )
     for part in facts:
         assert part in said
 
@@ -58,7 +68,11 @@ def test_the_queries_that_separate_two_encoders_stand_beside_what_each_found(ope
 
 def duels(app: AppTest) -> list[dict]:
     """What was sent to every set of picture rows."""
-    sent = [one.proto for one in app.get("bidi_component") if one.proto.component_name == "lookalike_duels"]
+    sent = [
+        one.proto
+        for one in app.get("bidi_component")
+        if one.proto.component_name == "lookalike_duels"
+    ]
     return [json.loads(proto.json) for proto in sent]
 
 
@@ -80,7 +94,10 @@ def test_the_worst_queries_of_each_stand_beside_what_it_found(opened):
     app = opened("Queries", one="tiny.16x16", other="hog.8x8")
     assert (param(app, "one"), param(app, "other")) == ("tiny.16x16", "hog.8x8")
     worst = duels(app)[-2:]
-    assert [[side["title"] for side in board["sides"]] for board in worst] == [["Tiny image"], ["HOG"]]
+    assert [[side["title"] for side in board["sides"]] for board in worst] == [
+        ["Tiny image"],
+        ["HOG"],
+    ]
     cells = {cell.encoder: cell for cell in reports.Report.load(reports.find("ours")).cells}
     for board, encoder in zip(worst, ("tiny.16x16", "hog.8x8"), strict=True):
         check_rows(board, 6)
@@ -104,7 +121,11 @@ def test_the_class_filter_holds_for_the_curves_too(opened):
         assert "all classes" not in html(app)
         charts = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
         drawn[group] = {line["name"]: line["y"] for line in charts[0]["data"]}
-    hog = next(cell for cell in reports.Report.load(reports.find("ours")).cells if cell.encoder == "hog.8x8")
+    hog = next(
+        cell
+        for cell in reports.Report.load(reports.find("ours")).cells
+        if cell.encoder == "hog.8x8"
+    )
     for group, lines in drawn.items():
         assert lines["HOG"] == pytest.approx(hog.curves_of(group)["precision@K"])
     assert drawn["cold"] != drawn["warm"]
@@ -138,7 +159,13 @@ FORGED = (
     {"protocol": "<script>"},
     {"metric": "x" * 300},
     {"class": "nobody"},
-    {"view": "Robustness", "strength": "1e9", "distortion": "melt", "picture": "../x", "measure": "all"},
+    {
+        "view": "Robustness",
+        "strength": "1e9",
+        "distortion": "melt",
+        "picture": "../x",
+        "measure": "all",
+    },
     {"view": "Metric audit", "query": "<script>", "encoder": "nobody", "k": "-1"},
     {"view": "Queries", "one": "nobody", "other": "<script>"},
 )
@@ -157,7 +184,9 @@ def test_an_unlabelled_set_says_why_nothing_can_be_judged(open_page, pictures, t
     flat.mkdir()
     for path in pictures.rglob("*.png"):
         shutil.copy(path, flat / f"{path.parent.name}-{path.name}")
-    evaluate("bare", [library.open_dataset(str(flat), fresh=True)], ENCODERS[:1], timed=False).save()
+    evaluate(
+        "bare", [library.open_dataset(str(flat), fresh=True)], ENCODERS[:1], timed=False
+    ).save()
     for view in VIEWS:
         app = open_page("metrics", report="bare", view=view)
         assert not app.exception
@@ -225,7 +254,9 @@ def test_without_a_report_the_page_offers_to_make_one(open_page, monkeypatch):
 
 def test_a_damaged_report_is_a_message(open_page, report, artifacts):
     (artifacts / "reports" / report / "scores.npz").write_bytes(b"PK")
-    assert f"The report {report} can\u2019t be read." in unescape(html(open_page("metrics", report=report)))
+    assert f"The report {report} can\u2019t be read." in unescape(
+        html(open_page("metrics", report=report))
+    )
 
 
 @pytest.fixture
@@ -235,7 +266,9 @@ def street(tmp_path):
     for label, tint in (("sky", (60, 100, 200)), ("brick", (200, 90, 60))):
         (tmp_path / "street" / label).mkdir(parents=True)
         for number in range(3):
-            picture = (np.array(tint) + rng.integers(0, 36, (40, 40, 3))).clip(0, 255).astype(np.uint8)
+            picture = (
+                (np.array(tint) + rng.integers(0, 36, (40, 40, 3))).clip(0, 255).astype(np.uint8)
+            )
             Image.fromarray(picture).save(tmp_path / "street" / label / f"{number}.png")
     (tmp_path / "wall.csv").write_text("query_class,gallery_class\nsky,cold\nbrick,warm\n")
     return tmp_path / "street"
@@ -252,27 +285,47 @@ def test_a_cross_domain_report_is_shown_like_any_other(open_page, shop, street):
     evaluate("crossed", [joined], ENCODERS, timed=False).save()
     app = open_page("metrics", report="crossed", view="Leaderboard")
     assert not app.exception
-    assert (param(app, "dataset"), param(app, "protocol"), param(app, "metric")) == ("wall", "cross-domain", "hit@1")
+    assert (param(app, "dataset"), param(app, "protocol"), param(app, "metric")) == (
+        "wall",
+        "cross-domain",
+        "hit@1",
+    )
     said = html(app)
-    for part in ("6: 6 of street", "12 pictures of pictures", "sky → cold", "by none of these encoders"):
+    for part in (
+        "6: 6 of street",
+        "12 pictures of pictures",
+        "sky → cold",
+        "by none of these encoders",
+    ):
         assert part in said
     app = open_page("metrics", report="crossed", view="Queries", one="hsv.12x4x4", other="hog.8x8")
     assert not app.exception
     worst = duels(app)[-1]
     assert all(row["id"].startswith("street/") for row in worst["rows"])
-    assert all(hit["id"].startswith("pictures/") for row in worst["rows"] for side in row["sides"] for hit in side["hits"])
+    assert all(
+        hit["id"].startswith("pictures/")
+        for row in worst["rows"]
+        for side in row["sides"]
+        for hit in side["hits"]
+    )
 
 
 def test_what_encoders_have_seen_stands_beside_their_figures(open_page, report, artifacts):
     folder = artifacts / "reports" / report
     told = json.loads((folder / "report.json").read_text())
-    told["rows"][1]["card"] |= {"seen": "training part", "seen in words": "trained on its training part"}
+    told["rows"][1]["card"] |= {
+        "seen": "training part",
+        "seen in words": "trained on its training part",
+    }
     (folder / "report.json").write_text(json.dumps(told))
     store.write_meta(folder, {})  # as if it had been saved so
     app = open_page("metrics", report=report, view="Leaderboard")
     shown = {row["name"]: row["seen"] for row in component(app, "standings")["rows"]}
-    assert shown == {"hsv.12x4x4": None, "hog.8x8": None,
-                     "tiny.16x16": {"text": "saw the training part", "hint": "trained on its training part"}}  # fmt: skip
+    assert shown == {
+        "hsv.12x4x4": None,
+        "hog.8x8": None,
+        "tiny.16x16": {"text": "saw the training part", "hint": "trained on its training part"},
+    }
     assert "Tiny image: trained on its training part" in html(app)
 
 
@@ -290,7 +343,9 @@ def test_a_cross_domain_evaluation_is_chosen_and_started(open_page, shop, street
     assert "joins no class of street to one of pictures" in html(app)
     app.selectbox(key="metrics_cross_join").set_value("A table of my own").run()
     assert app.button(key="metrics_evaluate").disabled
-    app.file_uploader(key="metrics_cross_file").set_value(("wall.csv", b"from,to\na,b\n", "text/csv")).run()
+    app.file_uploader(key="metrics_cross_file").set_value(
+        ("wall.csv", b"from,to\na,b\n", "text/csv")
+    ).run()
     assert "no column query_class" in html(app)
     table = (street.parent / "wall.csv").read_bytes()
     app.file_uploader(key="metrics_cross_file").set_value(("wall.csv", table, "text/csv")).run()

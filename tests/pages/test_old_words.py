@@ -1,4 +1,5 @@
-"""A browser sends the words that it shows; where an encoder's state has changed since, they still mean that encoder."""
+"""A browser sends the words that it shows; where an encoder's state has changed since, they still
+mean that encoder."""
 
 from __future__ import annotations
 
@@ -7,7 +8,12 @@ import pytest
 from pages.parts.encoder_names import meant
 from tests.pages.reading import columns, notes, param
 
-CHOSEN = ["HOG · builds in about 3 s", "resnet50.tv_in1k", "ResNet-50", "vgg19.tv_in1k · download 575 MB"]
+CHOSEN = [
+    "HOG · builds in about 3 s",
+    "resnet50.tv_in1k",
+    "ResNet-50",
+    "vgg19.tv_in1k · download 575 MB",
+]
 NAMES = ["hog.8x8", "resnet50.tv_in1k", "vgg19.tv_in1k"]
 
 

@@ -1,4 +1,5 @@
-"""What a page opens with: the best that is built; what was just built; and what a list to choose from says of each."""
+"""What a page opens with: the best that is built; what was just built; and what a list to choose
+from says of each."""
 
 from __future__ import annotations
 
@@ -44,11 +45,15 @@ def menu(app, key: str = "keep_encoders") -> list[str]:
 
 def test_a_gallery_opens_with_what_is_built_for_it_the_best_first(open_page, own, monkeypatch):
     made(own, "hsv.12x4x4", "tiny.16x16")
-    monkeypatch.setattr(opening, "evaluated", lambda dataset: {"hsv.12x4x4": 0.9, "tiny.16x16": 0.2})
+    monkeypatch.setattr(
+        opening, "evaluated", lambda dataset: {"hsv.12x4x4": 0.9, "tiny.16x16": 0.2}
+    )
     app = open_page("compare", dataset=own)
     assert list(columns(app)) == ["hsv.12x4x4", "tiny.16x16"]
     assert all(column["state"] == "done" for column in columns(app).values())
-    monkeypatch.setattr(opening, "evaluated", lambda dataset: {"hsv.12x4x4": 0.1, "tiny.16x16": 0.2})
+    monkeypatch.setattr(
+        opening, "evaluated", lambda dataset: {"hsv.12x4x4": 0.1, "tiny.16x16": 0.2}
+    )
     cached.forget_builds()
     assert list(columns(open_page("compare", dataset=own))) == ["tiny.16x16", "hsv.12x4x4"]
 
@@ -112,7 +117,9 @@ def test_after_a_build_compare_opens_with_exactly_what_was_built(open_page, own)
     app.query_params.clear()
     app.switch_page("pages/library.py").run()
     app.switch_page("pages/compare.py").run()
-    assert param(app, "encoders") == "hsv.12x4x4", "it is opened with once; then a choice stays a choice"
+    assert param(app, "encoders") == "hsv.12x4x4", (
+        "it is opened with once; then a choice stays a choice"
+    )
 
 
 def test_a_finished_build_has_a_button_that_leads_to_it(open_page, own):
@@ -146,13 +153,17 @@ def test_the_list_says_what_each_encoder_costs_and_ready_ones_come_first(open_pa
     made(own, "dhash.16x16", "tiny.16x16")
     app = open_page("compare", dataset=own, encoders="tiny.16x16")
     offered = menu(app)
-    assert set(offered[:2]) == {"Tiny image", "Difference hash · ready"}, "what is chosen stands by its title alone"
+    assert set(offered[:2]) == {"Tiny image", "Difference hash · ready"}, (
+        "what is chosen stands by its title alone"
+    )
     assert "SIFT + VLAD · builds in under 1 s" in offered, "12 pictures, by the shipped latencies"
     assert "ResNet-50 · download 103 MB" in offered
     assert all(" · " in one for one in offered if one != "Tiny image")
 
 
-@pytest.mark.parametrize(("page", "key"), [("library", "keep_build_encoders"), ("map", "keep_encoders")])
+@pytest.mark.parametrize(
+    ("page", "key"), [("library", "keep_build_encoders"), ("map", "keep_encoders")]
+)
 def test_the_same_words_stand_wherever_encoders_are_chosen(open_page, page, key):
     offered = menu(open_page(page, **({"encoders": "hsv.12x4x4"} if page == "map" else {})), key)
     assert {"HOG · ready", "ResNet-50 · download 103 MB"} <= set(offered)
@@ -165,7 +176,9 @@ def test_the_index_lab_and_the_metrics_page_say_them_too(open_page, report):
     metrics = open_page("metrics", report=report)
     metrics.multiselect(key="metrics_evaluate_sets").set_value(["catalogue"]).run()
     assert "Tiny image · ready" in menu(metrics, "metrics_evaluate_encoders")
-    assert "ResNet-50" not in " ".join(menu(metrics, "metrics_evaluate_encoders")), "what is not here can't be judged"
+    assert "ResNet-50" not in " ".join(menu(metrics, "metrics_evaluate_encoders")), (
+        "what is not here can't be judged"
+    )
 
 
 def test_several_data_sets_are_ready_together_or_not_at_all(own):
@@ -206,7 +219,10 @@ def test_a_picture_dropped_on_home_is_answered_by_the_first_encoders(open_page):
     assert not app.exception
     assert "<h1>Compare</h1>" in html(app)
     assert param(app, "query").startswith("up:")
-    assert (param(app, "dataset"), param(app, "encoders")) == ("catalogue", ",".join(FIRST_ENCODERS))
+    assert (param(app, "dataset"), param(app, "encoders")) == (
+        "catalogue",
+        ",".join(FIRST_ENCODERS),
+    )
     assert list(columns(app)) == list(FIRST_ENCODERS)
 
 
@@ -222,7 +238,11 @@ def test_home_downloads_nothing_unasked(open_page, monkeypatch):
     first = FIRST_ENCODERS[0]
     real = cached.encoder_row
     monkeypatch.setattr(cached, "built", lambda locator, version, name: name != first)
-    monkeypatch.setattr(cached, "encoder_row", lambda name: {**real(name), "state": "download"} if name == first else real(name))
+    monkeypatch.setattr(
+        cached,
+        "encoder_row",
+        lambda name: {**real(name), "state": "download"} if name == first else real(name),
+    )
     asked = []
     monkeypatch.setattr(builds, "start", lambda *given: asked.append(given))
     open_page()

@@ -1,4 +1,5 @@
-"""One colour and one mark an encoder: from its name, alike nowhere, the same whatever else is there."""
+"""One colour and one mark an encoder: from its name, alike nowhere, the same whatever else is
+there."""
 
 from __future__ import annotations
 
@@ -55,7 +56,10 @@ def test_every_pair_is_used_before_one_comes_again():
 
 
 def test_colours_differ_and_can_be_seen_on_both_papers():
-    rgb = np.array([[int(colour[at : at + 2], 16) for at in (1, 3, 5)] for colour in palette.COLOURS]) / 255
+    rgb = (
+        np.array([[int(colour[at : at + 2], 16) for at in (1, 3, 5)] for colour in palette.COLOURS])
+        / 255
+    )
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     light = linear @ [0.2126, 0.7152, 0.0722]
     assert all(1.05 / (value + 0.05) > 2 and (value + 0.05) / 0.058 > 2 for value in light)

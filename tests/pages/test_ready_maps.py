@@ -1,4 +1,5 @@
-"""Maps that come with the code: they open without embeddings, say so, and build them when something asks for them."""
+"""Maps that come with the code: they open without embeddings, say so, and build them when something
+asks for them."""
 
 from __future__ import annotations
 
@@ -31,7 +32,9 @@ def no_vectors(monkeypatch):
 def started(monkeypatch) -> list:
     """What a page starts to build, without building it."""
     calls = []
-    monkeypatch.setattr(builds, "start", lambda locator, names, index="exact": calls.append((locator, list(names))))
+    monkeypatch.setattr(
+        builds, "start", lambda locator, names, index="exact": calls.append((locator, list(names)))
+    )
     return calls
 
 
@@ -72,7 +75,10 @@ def test_a_selection_of_a_ready_map_leads_to_compare(open_page):
 def test_encoders_without_a_map_of_their_pair_meet_on_a_common_one(open_page):
     app = open_page("map", encoders="dhash.16x16,phash.16x16,sift.vlad32")
     assert jobs.listing() == []
-    assert all(f"drawn towards {maps.title(FIRST_ENCODERS[0])}" in one["note"] for one in drawn(app)["maps"])
+    assert all(
+        f"drawn towards {maps.title(FIRST_ENCODERS[0])}" in one["note"]
+        for one in drawn(app)["maps"]
+    )
     assert drawn(app)["linked"]
 
 
@@ -87,16 +93,27 @@ def test_a_file_of_a_ready_map_needs_no_build(tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("no_vectors")
-@pytest.mark.parametrize("path", [one.name for one in store.listed(store.shipped() / "maps") if "--" in one.name])
+@pytest.mark.parametrize(
+    "path", [one.name for one in store.listed(store.shipped() / "maps") if "--" in one.name]
+)
 def test_shipped_maps_are_current(path):
     encoder, projection, *anchor = path.split("--")
     params = {name: one.default for name, one in maps.settings_of(projection).items()}
-    wanted, dataset = Wanted(encoder, projection, "".join(anchor), params), library.open_dataset("catalogue")
+    wanted, dataset = (
+        Wanted(encoder, projection, "".join(anchor), params),
+        library.open_dataset("catalogue"),
+    )
     assert maps.find(dataset, wanted) == store.shipped() / "maps" / path, "stale: run make shipped"
     found = maps.read(dataset, wanted)
     assert list(found.ids) == [item.id for item in dataset.items]
     assert found.positions.shape == (len(found.ids), 2)
-    assert len(found.trust) == len(found.kept) == len(found.nearest) == len(found.clusters) == len(found.ids)
+    assert (
+        len(found.trust)
+        == len(found.kept)
+        == len(found.nearest)
+        == len(found.clusters)
+        == len(found.ids)
+    )
 
 
 def test_every_encoder_of_the_shipped_leaderboard_has_its_maps():
@@ -106,5 +123,7 @@ def test_every_encoder_of_the_shipped_leaderboard_has_its_maps():
     names = {cell.encoder for cell in cells if cell.dataset == "catalogue"} & known
     there = {one.name for one in store.listed(store.shipped() / "maps")}
     wanted = {f"{name}--{kind}" for name in names for kind in ("umap", "pca")}
-    wanted |= {f"{name}--aligned--{FIRST_ENCODERS[0]}" for name in names if name != FIRST_ENCODERS[0]}
+    wanted |= {
+        f"{name}--aligned--{FIRST_ENCODERS[0]}" for name in names if name != FIRST_ENCODERS[0]
+    }
     assert wanted <= there, "missing: run make shipped"

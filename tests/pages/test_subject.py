@@ -1,4 +1,5 @@
-"""The subject on Compare: found in the background, searched with when it is chosen, kept in the link, refused in sentences."""
+"""The subject on Compare: found in the background, searched with when it is chosen, kept in the
+link, refused in sentences."""
 
 from __future__ import annotations
 
@@ -34,7 +35,10 @@ class Corner(Detector):
     """Finds the lower right quarter, and a smaller box; ``missing`` says why it can't be used."""
 
     name, title, about = "corner.test", "Corner", "The lower right quarter."
-    finds: tuple[Box, ...] = (Box(0.1, 0.1, 0.2, 0.2, 0.4), Box(0.55, 0.55, 0.95, 0.95, 0.9, "thing"))
+    finds: tuple[Box, ...] = (
+        Box(0.1, 0.1, 0.2, 0.2, 0.4),
+        Box(0.55, 0.55, 0.95, 0.95, 0.9, "thing"),
+    )
     missing = ""
 
     def state(self) -> State:
@@ -75,7 +79,9 @@ def ids(app) -> list[list[str]]:
 
 def expected(dataset, box, query="mug-15-0") -> list[list[str]]:
     asked = Query(item_id=query, box=box)
-    return [[hit.id for hit in search(asked, dataset, name, k=10).hits] for name in FIRST.split(",")]
+    return [
+        [hit.id for hit in search(asked, dataset, name, k=10).hits] for name in FIRST.split(",")
+    ]
 
 
 def png(pixels: np.ndarray) -> bytes:
@@ -99,7 +105,10 @@ def test_the_whole_picture_answers_and_what_was_found_stands_on_it(compare, cata
     app = compare()
     assert not app.exception
     shown = subject(app)
-    assert [frame["edges"] for frame in shown["frames"]] == [[0.55, 0.55, 0.95, 0.95], [0.1, 0.1, 0.2, 0.2]]
+    assert [frame["edges"] for frame in shown["frames"]] == [
+        [0.55, 0.55, 0.95, 0.95],
+        [0.1, 0.1, 0.2, 0.2],
+    ]
     assert shown["frames"][0]["part"] == pytest.approx([0.48, 0.48, 1.0, 1.0], abs=1e-4)
     assert [frame["said"] for frame in shown["frames"]] == ["thing 0.90", "score 0.40"]
     assert (shown["main"], shown["box"], shown["note"]) == (0, None, "")
@@ -109,7 +118,9 @@ def test_the_whole_picture_answers_and_what_was_found_stands_on_it(compare, cata
     assert param(app, "subject") == "corner.test"
 
 
-def test_a_part_that_is_chosen_is_searched_in_every_column_and_stands_in_the_link(compare, catalogue):
+def test_a_part_that_is_chosen_is_searched_in_every_column_and_stands_in_the_link(
+    compare, catalogue
+):
     box = (0.2, 0.25, 0.8, 0.75)
     app = chosen(compare(), box)
     assert param(app, "box") == "0.2,0.25,0.8,0.75"
@@ -123,11 +134,19 @@ def test_a_part_that_is_chosen_is_searched_in_every_column_and_stands_in_the_lin
     assert ids(back) == expected(catalogue, None)
 
 
-@pytest.mark.parametrize(("text", "kept"), [
-    ("3|0.1,0.2,0.5,0.75|item:a|b", (0.1, 0.2, 0.5, 0.75)), ("3||item:a|b", None), ("3|nan,0,1,1|item:a|b", None),
-    ("3|0.9,0.75,0.1,0.2|item:a|b", (0.1, 0.2, 0.9, 0.75)), ("x|0.1,0.2,0.5,0.75|item:a|b", (0, 0, 0.5, 0.5)),
-    ("3|0.1,0.2,0.5,0.75|item:other", (0, 0, 0.5, 0.5)), ("3", (0, 0, 0.5, 0.5)), ("", (0, 0, 0.5, 0.5)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("3|0.1,0.2,0.5,0.75|item:a|b", (0.1, 0.2, 0.5, 0.75)),
+        ("3||item:a|b", None),
+        ("3|nan,0,1,1|item:a|b", None),
+        ("3|0.9,0.75,0.1,0.2|item:a|b", (0.1, 0.2, 0.9, 0.75)),
+        ("x|0.1,0.2,0.5,0.75|item:a|b", (0, 0, 0.5, 0.5)),
+        ("3|0.1,0.2,0.5,0.75|item:other", (0, 0, 0.5, 0.5)),
+        ("3", (0, 0, 0.5, 0.5)),
+        ("", (0, 0, 0.5, 0.5)),
+    ],
+)
 def test_what_the_picture_sends_is_checked(monkeypatch, text, kept):
     session = {"query_picture": {"boxed": text}, crop.BOX: (0, 0, 0.5, 0.5), link.QUERY: "item:a|b"}
     monkeypatch.setattr(st, "session_state", session)
@@ -157,10 +176,19 @@ def test_another_query_is_searched_whole_and_back_brings_the_box(compare):
     assert param(app, "box") == "0.2,0.2,0.8,0.8"
 
 
-@pytest.mark.parametrize(("box", "said"), [
-    ("0.5,0.2,0.5,0.9", "has no area"), ("1.2,0.1,1.6,0.5", "outside the picture"), ("0.1,0.2,0.3", "be read"),
-    ("nan,0,1,1", "be read"), ("<script>", "be read"), ("1," * 4000, "be read"), ("1e999,0,1,1", "be read"), ("", "be read"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("box", "said"),
+    [
+        ("0.5,0.2,0.5,0.9", "has no area"),
+        ("1.2,0.1,1.6,0.5", "outside the picture"),
+        ("0.1,0.2,0.3", "be read"),
+        ("nan,0,1,1", "be read"),
+        ("<script>", "be read"),
+        ("1," * 4000, "be read"),
+        ("1e999,0,1,1", "be read"),
+        ("", "be read"),
+    ],
+)
 def test_an_impossible_box_gives_a_remark_and_the_whole_picture(compare, catalogue, box, said):
     app = compare(box=box)
     assert not app.exception
@@ -183,10 +211,16 @@ def test_a_detector_that_nobody_knows_gives_a_remark(compare):
     assert "subject" not in app.query_params
 
 
-@pytest.mark.parametrize(("data", "said"), [
-    (np.random.default_rng(0).integers(0, 256, (31, 200, 3), dtype=np.uint8), "200 x 31 pixels: too few"),
-    (np.full((80, 80, 3), 140, np.uint8), "of one colour"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (
+            np.random.default_rng(0).integers(0, 256, (31, 200, 3), dtype=np.uint8),
+            "200 x 31 pixels: too few",
+        ),
+        (np.full((80, 80, 3), 140, np.uint8), "of one colour"),
+    ],
+)
 def test_a_picture_with_nothing_to_find_is_searched_whole(compare, data, said):
     app = compare(query=f"up:{uploads.keep(png(data))}", always="1")
     assert said in subject(app)["note"]
@@ -200,10 +234,15 @@ def test_a_detector_that_finds_nothing_or_fails_says_so(compare, corner, monkeyp
     assert subject(compare())["note"] == f"Corner found nothing. {WHOLE}"
     finding._found.clear()
     monkeypatch.setattr(corner, "_detect", lambda self, image: 1 / 0)
-    assert subject(compare())["note"] == f"The detector corner.test failed (ZeroDivisionError). {WHOLE}"
+    assert (
+        subject(compare())["note"]
+        == f"The detector corner.test failed (ZeroDivisionError). {WHOLE}"
+    )
 
 
-def test_a_detector_that_is_not_installed_says_so_without_a_command(compare, monkeypatch, catalogue):
+def test_a_detector_that_is_not_installed_says_so_without_a_command(
+    compare, monkeypatch, catalogue
+):
     monkeypatch.setattr(onnx_file, "PACKAGE", "no_such_package")
     app = compare(subject="saliency")
     assert "onnxruntime is not installed" in subject(app)["note"]

@@ -1,4 +1,5 @@
-"""The Train page: plans and their errors, a start, runs in every state, before and after, what some networks can do, imports."""
+"""The Train page: plans and their errors, a start, runs in every state, before and after, what some
+networks can do, imports."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ START, PUBLISHED, NAME = "keep_train_start_False", "keep_train_published", "keep
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory) -> Path:
-    """An artifacts folder with three finished tiny runs, the first of them measured; made once for all tests here."""
+    """An artifacts folder with three finished tiny runs, the first of them measured; made once for
+    all tests here."""
     home = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOOKALIKE_ARTIFACTS", str(home / "artifacts"))
@@ -41,7 +43,9 @@ def trained(tmp_path_factory) -> Path:
             told = {**TINY, "datasets": (locator,), "name": f"{recipe}.tiny", "epochs": 1}
             run = begin(override(read_recipe(recipe), told), f"train-{recipe}")
             work(run)
-        noisy = library.add_folder(str(paint_textures(home / "noisy", 240)))  # where an untrained network errs too
+        noisy = library.add_folder(
+            str(paint_textures(home / "noisy", 240))
+        )  # where an untrained network errs too
         effect.before_after("train-classify", [noisy])
     return home
 
@@ -86,7 +90,9 @@ def choose(open_page):
         app.session_state[PUBLISHED] = False
         how = start.split(":")[0] if ":" in start else "scratch"
         for name, value in {"size": 32, "batch": 16, **fields}.items():
-            app.session_state[NAME if name == "name" else f"keep_train_{recipe}_{how}_{name}"] = value
+            app.session_state[NAME if name == "name" else f"keep_train_{recipe}_{how}_{name}"] = (
+                value
+            )
         return app.run()
 
     return chosen
@@ -116,16 +122,19 @@ def test_a_model_can_be_typed_by_its_name(choose, added, typed):
     assert "--start-from resnet.lookalike" in app.code[0].value
 
 
-@pytest.mark.parametrize(("fields", "says"), [
-    ({"start": "vit_tiny_patch16_224", "size": 40}, "its patches are 16 x 16"),
-    ({"start": "resnet19"}, "no backbone named 'resnet19'"),
-    ({"name": "resnet.lookalike"}, "an encoder named resnet.lookalike already"),
-    ({"name": "mine"}, "architecture.tag"),
-    ({"loss": "triplets"}, "The loss 'triplets' is unknown"),
-    ({"recipe": "triplet", "per_class": 1}, "makes no pairs"),
-    ({"target": "instance"}, "have no instance"),
-    ({"size": 7}, "size is from 16"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"start": "vit_tiny_patch16_224", "size": 40}, "its patches are 16 x 16"),
+        ({"start": "resnet19"}, "no backbone named 'resnet19'"),
+        ({"name": "resnet.lookalike"}, "an encoder named resnet.lookalike already"),
+        ({"name": "mine"}, "architecture.tag"),
+        ({"loss": "triplets"}, "The loss 'triplets' is unknown"),
+        ({"recipe": "triplet", "per_class": 1}, "makes no pairs"),
+        ({"target": "instance"}, "have no instance"),
+        ({"size": 7}, "size is from 16"),
+    ],
+)
 def test_what_can_not_work_is_said_before_the_start(choose, added, fields, says):
     app = choose(**fields)
     assert not app.exception
@@ -135,10 +144,13 @@ def test_what_can_not_work_is_said_before_the_start(choose, added, fields, says)
     assert runs.run_ids() == []
 
 
-@pytest.mark.parametrize(("fields", "says"), [
-    ({"batch": 4096}, "The batch size is 20 instead of 4096"),
-    ({"recipe": "triplet", "batch": 64, "per_class": 16}, "A batch holds 10"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"batch": 4096}, "The batch size is 20 instead of 4096"),
+        ({"recipe": "triplet", "batch": 64, "per_class": 16}, "A batch holds 10"),
+    ],
+)
 def test_a_batch_that_is_too_large_is_fitted_and_the_page_says_so(choose, added, fields, says):
     app = choose(**fields)
     assert "Fitted to your pictures" in notes(app)
@@ -147,7 +159,9 @@ def test_a_batch_that_is_too_large_is_fitted_and_the_page_says_so(choose, added,
     assert "Start training" in labels(app)
 
 
-@pytest.mark.parametrize("counts", [{"a": 8, "b": 8, "c": 8}, {"a": 12, "b": 12}, {"a": 12, "b": 2}])
+@pytest.mark.parametrize(
+    "counts", [{"a": 8, "b": 8, "c": 8}, {"a": 12, "b": 12}, {"a": 12, "b": 2}]
+)
 def test_a_handful_of_pictures_meets_a_start_button_and_no_error(open_page, added, counts):
     for folder in added.iterdir():
         for path in sorted(folder.iterdir())[counts.get(folder.name, 0) :]:
@@ -166,26 +180,37 @@ def test_a_handful_of_pictures_meets_a_start_button_and_no_error(open_page, adde
 
 
 def test_words_of_the_page_name_no_command():
-    """Strings of the pages themselves; arguments of jobs are lists of their own, whose options stand alone."""
+    """Strings of the pages themselves; arguments of jobs are lists of their own, whose options
+    stand alone."""
     pages = Path(__file__).parents[2] / "pages"
     shared = [pages / "train.py", pages / "parts" / "guard.py", pages / "parts" / "words.py"]
     for path in [*shared, *(pages / "parts" / "train").glob("*.py")]:
         tree = ast.parse(path.read_text())
-        words = [one.value for one in ast.walk(tree) if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+        words = [
+            one.value
+            for one in ast.walk(tree)
+            if isinstance(one, ast.Constant) and isinstance(one.value, str)
+        ]
         assert [word for word in words if " " in word and COMMAND.search(word)] == [], path.name
 
 
 def test_help_texts_and_recipes_name_no_command():
     for row in train.recipes():
         assert not COMMAND.search(row["words"] + row["about"])
-        assert not [one["name"] for one in plan.setting_rows(row["name"], {}) if COMMAND.search(one["about"])]
+        assert not [
+            one["name"]
+            for one in plan.setting_rows(row["name"], {})
+            if COMMAND.search(one["about"])
+        ]
 
 
 def test_a_class_with_one_picture_and_a_full_disk(choose, added, monkeypatch):
     for path in sorted((added / "b").iterdir())[1:]:
         path.unlink()
     assert "1 of 4 classes of textures have one picture" in unescape(notes(choose()))
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 1000))
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 1000)
+    )
     assert "MB free" in notes(choose(recipe="autoencoder", size=32))
 
 
@@ -202,13 +227,23 @@ def test_pictures_without_labels(choose, added, tmp_path):
 
 def test_start_makes_a_run_and_shows_it(choose, added, monkeypatch):
     started = []
-    monkeypatch.setattr(jobs, "start", lambda title, arguments: started.append(list(arguments)) or "20260101-000000-abcdef")
+    monkeypatch.setattr(
+        jobs,
+        "start",
+        lambda title, arguments: started.append(list(arguments)) or "20260101-000000-abcdef",
+    )
     app = choose(name="resnet.mine", epochs=3)
     app.button(key="train_start").click().run()
     (run,) = runs.run_ids()
     assert started == [["train", "--resume", run]]
     told = Run(run).settings()
-    assert (told.name, told.epochs, told.backbone, told.size, told.batch) == ("resnet.mine", 3, "test_resnet", 32, 16)
+    assert (told.name, told.epochs, told.backbone, told.size, told.batch) == (
+        "resnet.mine",
+        3,
+        "test_resnet",
+        32,
+        16,
+    )
     assert param(app, "run") == run
     assert "resnet.mine" in html(app)
     assert "Start" in labels(app)  # no job runs it here
@@ -216,13 +251,18 @@ def test_start_makes_a_run_and_shows_it(choose, added, monkeypatch):
 
 def test_the_time_is_measured_by_a_job(choose, added, monkeypatch):
     started = []
-    monkeypatch.setattr(jobs, "start", lambda title, arguments: started.append(list(arguments)) or "20260101-000000-abcdef")
+    monkeypatch.setattr(
+        jobs,
+        "start",
+        lambda title, arguments: started.append(list(arguments)) or "20260101-000000-abcdef",
+    )
     app = choose()
     app.button(key="train_measure").click().run()
     ((*told, last),) = started
     assert last == "--estimate"
     assert told == train.arguments(
-        "classify", {"datasets": [library.added()[0]], "backbone": "test_resnet", "size": 32, "batch": 16}
+        "classify",
+        {"datasets": [library.added()[0]], "backbone": "test_resnet", "size": 32, "batch": 16},
     )
 
 
@@ -256,16 +296,23 @@ def test_a_finished_run_opens_on_what_it_changed(open_at, learned):
     assert "mAP of exact search" in html(app)
 
 
-def test_a_run_that_ends_while_it_is_watched_opens_on_what_it_changed(open_at, learned, monkeypatch):
+def test_a_run_that_ends_while_it_is_watched_opens_on_what_it_changed(
+    open_at, learned, monkeypatch
+):
     whole, run = runs.status("train-classify"), Run("train-classify")
-    phases = (runs.Phase("Reading pictures", "done", seconds=0.0), runs.Phase("Learning", "now", 3, 6, 65.0),
-              runs.Phase("Comparing before and after", "next", seconds=30.0))  # fmt: skip
+    phases = (
+        runs.Phase("Reading pictures", "done", seconds=0.0),
+        runs.Phase("Learning", "now", 3, 6, 65.0),
+        runs.Phase("Comparing before and after", "next", seconds=30.0),
+    )
     now = {"status": replace(whole, state="running", phases=phases, seconds_left=95.0)}
     monkeypatch.setattr(cached_train, "status", lambda run: now["status"])
     app = open_at(run=run.id)
     said = html(app)
     assert app.session_state["keep_train_view"] == "Curves"
-    assert 'class="now" aria-current="step"><b>Learning</b><small>3 of 6 · 65 s left</small>' in said
+    assert (
+        'class="now" aria-current="step"><b>Learning</b><small>3 of 6 · 65 s left</small>' in said
+    )
     assert 'class="done"><b>Reading pictures</b><small>done</small>' in said
     assert "2 min left in all" in said
     now["status"] = whole
@@ -308,7 +355,9 @@ def test_curves_and_settings_of_a_finished_run(open_at, learned):
 
 
 def test_an_autoencoder_draws_and_a_siamese_network_tells_distances(open_at, learned):
-    drawn = html(open_at(run="train-autoencoder", view="What it can do"))  # the name of the view in older links
+    drawn = html(
+        open_at(run="train-autoencoder", view="What it can do")
+    )  # the name of the view in older links
     assert "Reconstruction from the vector" in drawn
     assert drawn.count('its reconstruction">') == 4
     app = open_at(run="train-siamese", view="What it can do")
@@ -316,10 +365,16 @@ def test_an_autoencoder_draws_and_a_siamese_network_tells_distances(open_at, lea
     assert [item["id"] for item in component(app, "grid")["items"]]
 
 
-@pytest.mark.parametrize("params", [
-    {"run": "train-nothing"}, {"run": "../../etc"}, {"run": "<script>alert(1)</script>"}, {"model": "nobody.here"},
-    {"run": "train-classify", "view": "nonsense"},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"run": "train-nothing"},
+        {"run": "../../etc"},
+        {"run": "<script>alert(1)</script>"},
+        {"model": "nobody.here"},
+        {"run": "train-classify", "view": "nonsense"},
+    ],
+)
 def test_a_forged_link_is_told_and_shows_the_lists(open_at, learned, params):
     app = open_at(**params)
     assert not app.exception
@@ -375,7 +430,9 @@ def test_weights_are_brought_and_their_keys_listed(open_page):
     assert "fc.bias, fc.weight" in html(app)
     assert "neck.0.weight" in html(app)
     assert "resnet.brought" in encoders.names()
-    assert json.loads((encoders.get("resnet.brought").folder / "card.json").read_text())["unused"] == ["fc.bias", "fc.weight"]
+    assert json.loads((encoders.get("resnet.brought").folder / "card.json").read_text())[
+        "unused"
+    ] == ["fc.bias", "fc.weight"]
     assert "already" in notes(brought(open_page, state))
 
 

@@ -1,8 +1,9 @@
-"""Loaded by Python itself in the processes that tests start with this folder on PYTHONPATH: a slow encoder that keeps a diary.
+"""Loaded by Python itself in the processes that tests start with this folder on PYTHONPATH: a slow
+encoder that keeps a diary.
 
-``TEST_DIARY`` is a file that gets one line for each picture encoded; ``TEST_SLEEP`` seconds are spent on each, and
-``TEST_PREPARE_SLEEP`` on preparing it in a worker. It waits until the file ``TEST_GATE`` is there, where one is named, and says
-that it is of the tier ``TEST_TIER``.
+``TEST_DIARY`` is a file that gets one line for each picture encoded; ``TEST_SLEEP`` seconds are
+spent on each, and ``TEST_PREPARE_SLEEP`` on preparing it in a worker. It waits until the file
+``TEST_GATE`` is there, where one is named, and says that it is of the tier ``TEST_TIER``.
 """
 
 import os
@@ -15,7 +16,9 @@ from PIL import Image
 from core.encoders.base import Encoder, encoders
 from core.services.embedding import shards
 
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # tests that run in the background of a shell: children inherit it
+if (
+    signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+):  # tests that run in the background of a shell: children inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 shards.SECONDS = float(os.environ.get("TEST_PART_SECONDS", "0.3"))
@@ -31,7 +34,11 @@ class Slow(Encoder):
     def prepare(self, image):
         time.sleep(float(os.environ.get("TEST_PREPARE_SLEEP", "0")))
         # large enough that a batch does not fit into a pipe: workers wait for their reader
-        return np.asarray(Image.fromarray(image).resize((4, 4), Image.Resampling.NEAREST)).repeat(24, 0).repeat(24, 1)
+        return (
+            np.asarray(Image.fromarray(image).resize((4, 4), Image.Resampling.NEAREST))
+            .repeat(24, 0)
+            .repeat(24, 1)
+        )
 
     def _encode(self, batch):
         gate = os.environ.get("TEST_GATE")

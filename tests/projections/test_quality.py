@@ -25,8 +25,12 @@ def cloud(n: int = 400, dim: int = 16, seed: int = 0) -> tuple[np.ndarray, np.nd
 def test_trustworthiness_is_scikit_learns(k):
     vectors, positions = cloud()
     found = measure(vectors, positions, k)
-    assert found.trustworthiness == pytest.approx(trustworthiness(vectors, positions, n_neighbors=k), abs=2e-5)
-    assert found.mean_continuity == pytest.approx(trustworthiness(positions, vectors, n_neighbors=k), abs=2e-5)
+    assert found.trustworthiness == pytest.approx(
+        trustworthiness(vectors, positions, n_neighbors=k), abs=2e-5
+    )
+    assert found.mean_continuity == pytest.approx(
+        trustworthiness(positions, vectors, n_neighbors=k), abs=2e-5
+    )
     assert found.measured == 400
 
 
@@ -58,7 +62,10 @@ def test_one_misplaced_point_is_the_least_trusted():
 
 def test_a_sample_is_close_to_all_of_it_and_says_its_size():
     vectors, positions = cloud(1500)
-    whole, part = measure(vectors, positions), measure(vectors, positions, all_up_to=1000, sample=600)
+    whole, part = (
+        measure(vectors, positions),
+        measure(vectors, positions, all_up_to=1000, sample=600),
+    )
     assert part.measured == 600
     assert np.isnan(part.trust).sum() == 900
     assert not np.isnan(part.kept).any()
@@ -83,7 +90,8 @@ def test_judging_can_be_stopped():
 
 
 def test_a_row_is_at_distance_0_from_itself_whatever_float32_makes_of_its_length():
-    """UMAP measures from the first distance above 0: one of rounding alone would take the place of the nearest neighbour's."""
+    """UMAP measures from the first distance above 0: one of rounding alone would take the place of
+    the nearest neighbour's."""
     vectors, _ = cloud(500, 64)
     rows, distances = in_space(vectors, vectors, 4, own=True)
     np.testing.assert_array_equal(rows[:, 0], np.arange(500))
@@ -103,7 +111,9 @@ def test_copies_keep_a_row_out_of_its_own_neighbours():
 
 def test_clusters_are_found_ordered_and_compared():
     rng = np.random.default_rng(0)
-    positions = np.concatenate([rng.normal((10 * g, 0), 0.3, (30 + 20 * g, 2)) for g in range(3)]).astype(np.float32)
+    positions = np.concatenate(
+        [rng.normal((10 * g, 0), 0.3, (30 + 20 * g, 2)) for g in range(3)]
+    ).astype(np.float32)
     labels = [f"c{g}" for g in range(3) for _ in range(30 + 20 * g)]
     found = clusters.find(positions)
     assert set(found) - {-1} == {0, 1, 2}

@@ -19,7 +19,8 @@ from tests.plugged import Plugged, numbered, paint
 
 
 class Counting(Encoder):
-    """A picture's 4 x 4 pixels; ``seen`` holds what it encoded, so that a test knows what was done."""
+    """A picture's 4 x 4 pixels; ``seen`` holds what it encoded, so that a test knows what was
+    done."""
 
     name = "counting.test"
     dim = 48
@@ -27,7 +28,9 @@ class Counting(Encoder):
     seen: list[bytes] = []
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
-        return np.asarray(Image.fromarray(image).resize((4, 4), Image.Resampling.NEAREST)).reshape(-1)
+        return np.asarray(Image.fromarray(image).resize((4, 4), Image.Resampling.NEAREST)).reshape(
+            -1
+        )
 
     def _encode(self, batch) -> np.ndarray:
         type(self).seen += [one.tobytes() for one in batch]
@@ -35,7 +38,8 @@ class Counting(Encoder):
 
 
 class Fitted(Counting):
-    """The same, minus the mean of the gallery, which has to be learnt first; ``fits`` counts how often it was."""
+    """The same, minus the mean of the gallery, which has to be learnt first; ``fits`` counts how
+    often it was."""
 
     name = "fitted.test"
     fitted = False
@@ -54,14 +58,18 @@ class Fitted(Counting):
         return made
 
     def fingerprint(self) -> dict:
-        return {**super().fingerprint(), "mean": None if self.mean is None else [float(x) for x in self.mean]}
+        return {
+            **super().fingerprint(),
+            "mean": None if self.mean is None else [float(x) for x in self.mean],
+        }
 
     def _encode(self, batch) -> np.ndarray:
         return super()._encode(batch) - self.mean
 
 
 class Corner(Detector):
-    """Finds the lower right quarter; ``seen`` counts how often it looked, ``finds`` is what it finds."""
+    """Finds the lower right quarter; ``seen`` counts how often it looked, ``finds`` is what it
+    finds."""
 
     name, title, about = "corner.test", "Corner", "The lower right quarter."
     finds: tuple[Box, ...] = (Box(0.1, 0.1, 0.2, 0.2, 0.4), Box(0.65, 0.65, 0.9, 0.9, 0.9, "thing"))
@@ -120,7 +128,8 @@ def corner(monkeypatch) -> type[Corner]:
 
 @pytest.fixture
 def quarters(counting, tmp_path):
-    """Eight pictures of four coloured quarters each, 64 x 64, in two classes, built by two encoders."""
+    """Eight pictures of four coloured quarters each, 64 x 64, in two classes, built by two
+    encoders."""
     draw = np.random.default_rng(3)
     for number in range(8):
         folder = tmp_path / "quarters" / ("even", "odd")[number % 2]

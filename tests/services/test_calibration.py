@@ -1,4 +1,5 @@
-"""What a score is worth: percentiles against the definition written out, and the place of a picture in a full ranking."""
+"""What a score is worth: percentiles against the definition written out, and the place of a picture
+in a full ranking."""
 
 from __future__ import annotations
 
@@ -21,11 +22,21 @@ from tests.services.test_far import unit
 
 
 def test_true_neighbours_are_the_nearest_of_the_same_group():
-    vectors, rows, groups = unit(120), np.random.default_rng(1).permutation(120)[:90], np.arange(90) // 3
+    vectors, rows, groups = (
+        unit(120),
+        np.random.default_rng(1).permutation(120)[:90],
+        np.arange(90) // 3,
+    )
     told = usual.measure(vectors, rows, np.arange(90), groups)
     best = []
     for place, row in enumerate(rows):
-        best.append(max(vectors[row] @ vectors[rows[o]] for o in range(90) if groups[o] == groups[place] and o != place))
+        best.append(
+            max(
+                vectors[row] @ vectors[rows[o]]
+                for o in range(90)
+                if groups[o] == groups[place] and o != place
+            )
+        )
     assert told["near"] == pytest.approx(np.percentile(best, LEVELS), abs=1e-4)
 
 
@@ -45,12 +56,17 @@ def test_random_pairs_are_pairs_of_different_pictures_of_the_gallery():
     drawn = calibration.random_scores(vectors, rows)
     assert len(drawn) == calibration.PAIRS
     assert drawn.max() < 0.9999
-    assert np.percentile(drawn, [5, 50, 95]) == pytest.approx(np.percentile(scores, [5, 50, 95]), abs=0.02)
+    assert np.percentile(drawn, [5, 50, 95]) == pytest.approx(
+        np.percentile(scores, [5, 50, 95]), abs=0.02
+    )
     assert np.array_equal(drawn, calibration.random_scores(vectors, rows))
 
 
 def test_a_bar_goes_from_random_pairs_to_true_neighbours():
-    known = Calibration(calibration.percentiles(np.linspace(0, 0.4, 1001)), calibration.percentiles(np.linspace(0.6, 0.8, 1001)))
+    known = Calibration(
+        calibration.percentiles(np.linspace(0, 0.4, 1001)),
+        calibration.percentiles(np.linspace(0.6, 0.8, 1001)),
+    )
     assert known.share(0.2) == pytest.approx(0, abs=1e-4)
     assert known.share(-1) == 0
     assert known.share(0.79) == pytest.approx(1)
@@ -88,7 +104,9 @@ def dataset(counting, tmp_path):
     for place, name in enumerate(numbered(40)):
         label = "cold" if place < 20 else "warm"
         (tmp_path / "set" / label).mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (24, 24), (20 + 5 * place, 60, 220 - 5 * place)).save(tmp_path / "set" / label / name)
+        Image.new("RGB", (24, 24), (20 + 5 * place, 60, 220 - 5 * place)).save(
+            tmp_path / "set" / label / name
+        )
     found = library.open_dataset(str(tmp_path / "set"), fresh=True)
     build(found, ["counting.test"])
     return found
@@ -113,14 +131,24 @@ def test_a_copy_of_the_query_takes_no_rank(dataset):
 
 def test_a_picture_outside_of_what_is_searched_has_no_place(dataset):
     with pytest.raises(UserError, match="not in what is searched"):
-        search.place(Query(item_id="cold/00003.png"), dataset, "counting.test", "warm/00030.png", ("label=cold",))
+        search.place(
+            Query(item_id="cold/00003.png"),
+            dataset,
+            "counting.test",
+            "warm/00030.png",
+            ("label=cold",),
+        )
 
 
 def test_an_index_whose_scores_are_no_cosines_gives_them_beside(dataset):
     out = io.BytesIO()
     Image.new("RGB", (24, 24), (30, 70, 200)).save(out, "PNG")
     query = Query(data=out.getvalue())
-    exact = {hit.id: hit.cosine for hit in search.search(query, dataset, "counting.test", k=40).hits}
+    exact = {
+        hit.id: hit.cosine for hit in search.search(query, dataset, "counting.test", k=40).hits
+    }
     found = search.search(query, dataset, "counting.test", "diffusion", k=20)
-    assert [hit.cosine for hit in found.hits] == pytest.approx([exact[hit.id] for hit in found.hits], abs=1e-5)
+    assert [hit.cosine for hit in found.hits] == pytest.approx(
+        [exact[hit.id] for hit in found.hits], abs=1e-5
+    )
     assert found.calibration.by == "label"

@@ -1,4 +1,5 @@
-"""What a build does when pictures came, went, changed, broke or were repaired since the last one."""
+"""What a build does when pictures came, went, changed, broke or were repaired since the last
+one."""
 
 from __future__ import annotations
 
@@ -107,7 +108,9 @@ def test_broken_pictures_are_remembered_and_a_repaired_one_is_tried_again(counti
     paint(gallery, ["good.png"])
     counting.seen.clear()
     _, row, found = built(gallery)
-    assert (row.encoded, row.skipped, len(counting.seen)) == (1, 2, 1), "the broken ones are not tried again"
+    assert (row.encoded, row.skipped, len(counting.seen)) == (1, 2, 1), (
+        "the broken ones are not tried again"
+    )
     paint(gallery, ["bad.png"])
     _, row, found = built(gallery)
     assert (row.encoded, row.skipped) == (1, 1)
@@ -127,7 +130,9 @@ def test_a_gallery_of_broken_pictures_is_an_error_with_the_reason(counting, tmp_
     assert built(folder)[1].pictures == 1
 
 
-def test_a_picture_that_one_encoder_can_not_prepare_is_skipped_by_it_alone(counting, gallery, monkeypatch):
+def test_a_picture_that_one_encoder_can_not_prepare_is_skipped_by_it_alone(
+    counting, gallery, monkeypatch
+):
     def choosy(self, image):
         if image[0, 0].sum() % 2:
             raise ValueError("odd pictures are not for me")
@@ -198,7 +203,8 @@ def test_a_wrong_index_is_told_before_anything_is_encoded(counting, gallery):
 
 
 def test_several_encoders_see_what_each_sees_alone(counting, photographs, tmp_path, monkeypatch):
-    """One pass for all decodes once for each wanted size: nobody's vectors depend on the company."""
+    """One pass for all decodes once for each wanted size: nobody's vectors depend on the
+    company."""
     source = sorted((photographs / "clothing" / "test").rglob("*.jpg"))[:12]
     folder = tmp_path / "clothes"
     folder.mkdir()
@@ -211,7 +217,9 @@ def test_several_encoders_see_what_each_sees_alone(counting, photographs, tmp_pa
         dataset = library.open_dataset(str(folder), fresh=True)
         for group in groups:
             build(dataset, group)
-        found[home] = [np.array(embed.read(dataset, ready_encoder(dataset, name)).vectors) for name in names]
+        found[home] = [
+            np.array(embed.read(dataset, ready_encoder(dataset, name)).vectors) for name in names
+        ]
     for one, other in zip(found["together"], found["alone"], strict=True):
         np.testing.assert_array_equal(one, other)
 

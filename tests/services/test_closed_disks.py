@@ -1,4 +1,5 @@
-"""An artifacts folder that can't be written, and a disk that is full: a message, and nothing half-written."""
+"""An artifacts folder that can't be written, and a disk that is full: a message, and nothing
+half-written."""
 
 from __future__ import annotations
 
@@ -16,8 +17,11 @@ from core.services.search import search
 from tests.plugged import numbered, paint
 
 IMPOSSIBLE = {
-    "below a file": "file/artifacts", "a file itself": "file", "too long": "x" * 300, "a loop of links": "loop/artifacts",
-}  # fmt: skip
+    "below a file": "file/artifacts",
+    "a file itself": "file",
+    "too long": "x" * 300,
+    "a loop of links": "loop/artifacts",
+}
 """Artifacts folders that can't be made, by root neither."""
 
 
@@ -30,7 +34,11 @@ def closed(request, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("command", ["build", "doctor", "datasets"])
 def test_the_command_line_says_it_in_a_sentence(closed, command, here, gallery):
-    code, _, err = here(*{"build": ("build", "--dataset", str(gallery), "--encoders", "tiny.16x16")}.get(command, (command,)))
+    code, _, err = here(
+        *{"build": ("build", "--dataset", str(gallery), "--encoders", "tiny.16x16")}.get(
+            command, (command,)
+        )
+    )
     assert "Traceback" not in err
     assert "nobody expected" not in err
     assert code == 0 or ("can't be written" in err or "LOOKALIKE_ARTIFACTS" in err)
@@ -80,7 +88,9 @@ def test_a_full_disk_is_told_before_anything_is_written(counting, gallery, artif
 
 
 @pytest.mark.parametrize("free_mb", [1, 64])
-def test_a_disk_that_is_too_small_is_told_before_a_picture_is_read(counting, gallery, artifacts, monkeypatch, free_mb):
+def test_a_disk_that_is_too_small_is_told_before_a_picture_is_read(
+    counting, gallery, artifacts, monkeypatch, free_mb
+):
     """64 MB are left free, and the vectors of these pictures need a few kB more."""
     dataset = library.open_dataset(str(gallery))
     usage = namedtuple("usage", "total used free")
@@ -98,7 +108,9 @@ def test_what_is_built_needs_no_room(counting, gallery, monkeypatch):
     assert build(dataset, ["counting.test"])[0].encoded == 0
 
 
-def test_a_disk_that_fills_up_midway_ends_the_build_with_a_message_and_it_goes_on_later(plugged, tmp_path):
+def test_a_disk_that_fills_up_midway_ends_the_build_with_a_message_and_it_goes_on_later(
+    plugged, tmp_path
+):
     """No file may pass 40 kB: the parts fit, the assembled vectors (240 x 48 x 4 bytes) do not."""
     folder = paint(tmp_path / "gallery", numbered(240))
     command = ("build", "--dataset", str(folder), "--encoders", "slow.test")

@@ -10,13 +10,23 @@ import pytest
 from core.errors import UserError
 from core.services.embedding.build import build
 from core.services.library import library
-from core.services.search.compare import _shared, agreement, compare, letters, overlap, rank_biased_overlap
+from core.services.search.compare import (
+    _shared,
+    agreement,
+    compare,
+    letters,
+    overlap,
+    rank_biased_overlap,
+)
 from core.services.search.search import Answer, Hit, Query
 
 
 def prefix_sum(s: list[str], t: list[str], p: float, depth: int) -> float:
-    """RBO cut at a depth: (1 - p) * sum over d of p^(d-1) * A_d (Webber, Moffat and Zobel, 2010, equation 4)."""
-    return (1 - p) * sum(p ** (d - 1) * len(set(s[:d]) & set(t[:d])) / d for d in range(1, depth + 1))
+    """RBO cut at a depth: (1 - p) * sum over d of p^(d-1) * A_d (Webber, Moffat and Zobel, 2010,
+    equation 4)."""
+    return (1 - p) * sum(
+        p ** (d - 1) * len(set(s[:d]) & set(t[:d])) / d for d in range(1, depth + 1)
+    )
 
 
 def extrapolated(s: list[str], t: list[str], p: float) -> float:
@@ -33,23 +43,31 @@ def extrapolated(s: list[str], t: list[str], p: float) -> float:
 
 
 def endless(s: list[str], t: list[str], p: float) -> float:
-    """What extrapolation of equal lengths means: the agreement at the last rank goes on for ever."""
+    """What extrapolation of equal lengths means: the agreement at the last rank goes on for
+    ever."""
     depth = len(s)
     last = len(set(s) & set(t)) / depth
-    return prefix_sum(s, t, p, depth) + (1 - p) * sum(p ** (d - 1) * last for d in range(depth + 1, 4000))
+    return prefix_sum(s, t, p, depth) + (1 - p) * sum(
+        p ** (d - 1) * last for d in range(depth + 1, 4000)
+    )
 
 
 def test_the_weight_of_the_first_ten_ranks_is_that_of_the_paper():
     """Section 4.2: with p = 0.9 the first ten ranks carry 85.6 % of the weight."""
     alike = [str(n) for n in range(10)]
     p, d = 0.9, 10
-    head = 1 - p ** (d - 1) + (1 - p) / p * d * (math.log(1 / (1 - p)) - sum(p**i / i for i in range(1, d)))
+    head = (
+        1
+        - p ** (d - 1)
+        + (1 - p) / p * d * (math.log(1 / (1 - p)) - sum(p**i / i for i in range(1, d)))
+    )
     assert head == pytest.approx(0.8556, abs=1e-4)
     assert rank_biased_overlap(alike, alike, p) == pytest.approx(1.0)
 
 
 def test_agreement_at_each_depth_is_that_of_the_papers_example():
-    """Section 3: <a b c d e f g> and <z c a v w x y> agree by 0, 0, .667, .500, .400, .333, .286; on average .312."""
+    """Section 3: <a b c d e f g> and <z c a v w x y> agree by 0, 0, .667, .500, .400, .333, .286;
+    on average .312."""
     at_depth = _shared(list("abcdefg"), list("zcavwxy")) / range(1, 8)
     assert at_depth.round(3).tolist() == [0, 0, 0.667, 0.5, 0.4, 0.333, 0.286]
     assert at_depth.mean() == pytest.approx(0.312, abs=5e-4)
@@ -59,7 +77,9 @@ def test_values_worked_out_by_hand():
     # A_1 = 0, A_2 = 1: 0.1 * 0.9 * 1 + 1 * 0.81
     assert rank_biased_overlap(["a", "b"], ["b", "a"], 0.9) == pytest.approx(0.1 * 0.9 + 0.81)
     # X_1 = 1, X_2 = 1, X_3 = 2 at p = 0.5: (1 + .5 * 1/2 + .25 * 2/3) / 2 + .125 * 2/3
-    assert rank_biased_overlap(["a", "b", "c"], ["a", "d", "b"], 0.5) == pytest.approx((1 + 0.25 + 1 / 6) / 2 + 0.125 * 2 / 3)
+    assert rank_biased_overlap(["a", "b", "c"], ["a", "d", "b"], 0.5) == pytest.approx(
+        (1 + 0.25 + 1 / 6) / 2 + 0.125 * 2 / 3
+    )
 
 
 def test_overlap_and_rbo_agree_with_definitions_written_out_here():
@@ -81,7 +101,9 @@ def test_rbo_at_its_ends():
     assert rank_biased_overlap(["a"], ["b"]) == 0.0
     assert rank_biased_overlap([], []) == 1.0
     assert rank_biased_overlap([], ["a"]) == 0.0
-    assert rank_biased_overlap(["a", "b"], ["a", "c"]) > rank_biased_overlap(["b", "a"], ["c", "a"]), "the top counts most"
+    assert rank_biased_overlap(["a", "b"], ["a", "c"]) > rank_biased_overlap(
+        ["b", "a"], ["c", "a"]
+    ), "the top counts most"
 
 
 def test_overlap():
@@ -92,7 +114,9 @@ def test_overlap():
 
 
 def answer(encoder: str, *ids: str) -> Answer:
-    hits = tuple(Hit(rank, id, id, None, None, None, None, 1.0, None) for rank, id in enumerate(ids, start=1))
+    hits = tuple(
+        Hit(rank, id, id, None, None, None, None, 1.0, None) for rank, id in enumerate(ids, start=1)
+    )
     return Answer("d", encoder, "exact", len(ids), hits, {})
 
 

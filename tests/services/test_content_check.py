@@ -1,4 +1,5 @@
-"""Pictures that were changed in place, with their size and time given back: a check finds them, and only them."""
+"""Pictures that were changed in place, with their size and time given back: a check finds them, and
+only them."""
 
 from __future__ import annotations
 
@@ -80,7 +81,9 @@ def test_changed_twice_and_changed_with_its_time(counting, gallery):
         assert build(dataset, [NAME])[0].encoded == 1
         assert np.allclose(vector(gallery, counting, "00001.png"), wanted(shade), atol=1e-5)
     paint(gallery, ["00001.png"], seed=7)
-    assert build(opened(gallery), [NAME])[0].encoded == 1, "an honest change is seen without a check"
+    assert build(opened(gallery), [NAME])[0].encoded == 1, (
+        "an honest change is seen without a check"
+    )
     assert content_check.check(opened(gallery)).changed == ()
 
 
@@ -92,7 +95,9 @@ def test_a_picture_changed_between_two_builds_is_found(counting, fitted, gallery
     assert content_check.check(opened(gallery)).changed == ("00005.png",)
 
 
-@pytest.mark.parametrize("harm", [lambda file: file.unlink(), lambda file: file.write_bytes(bytes(file.stat().st_size))])
+@pytest.mark.parametrize(
+    "harm", [lambda file: file.unlink(), lambda file: file.write_bytes(bytes(file.stat().st_size))]
+)
 def test_embeddings_without_notes_are_made_again_once(counting, gallery, harm):
     build(opened(gallery), [NAME])
     harm(next((store.root() / "cache" / contents.KIND).glob("*.npy")))
@@ -126,7 +131,9 @@ def test_a_picture_that_vanished_is_counted(counting, gallery):
 def test_the_command_line_has_it(counting, gallery, here):
     build(opened(gallery), ["tiny.16x16"])
     change(gallery / "00004.png", 66)
-    code, out, err = here("build", "--dataset", str(gallery), "--encoders", "tiny.16x16", "--check-content", "--json")
+    code, out, err = here(
+        "build", "--dataset", str(gallery), "--encoders", "tiny.16x16", "--check-content", "--json"
+    )
     assert code == 0
     assert "20 pictures read, 1 changed" in err
     assert '"encoded": 1' in out

@@ -1,4 +1,5 @@
-"""Galleries of crops: encoders NAME@DETECTOR, with keys of their own, built once, and searched with cropped queries."""
+"""Galleries of crops: encoders NAME@DETECTOR, with keys of their own, built once, and searched with
+cropped queries."""
 
 from __future__ import annotations
 
@@ -33,7 +34,9 @@ def rows(dataset, name: str) -> np.ndarray:
 
 def test_vectors_are_those_of_the_cropped_pictures(dataset):
     pictures = [np.asarray(Image.open(item.path)) for item in dataset.items]
-    wanted = encoders.get("tiny.16x16").encode([picture[39:60, 39:60] for picture in pictures])  # .6125 to .9375 of 64 pixels
+    wanted = encoders.get("tiny.16x16").encode(
+        [picture[39:60, 39:60] for picture in pictures]
+    )  # .6125 to .9375 of 64 pixels
     np.testing.assert_allclose(rows(dataset, NAME), wanted, atol=1e-6)
     assert not np.allclose(rows(dataset, "tiny.16x16"), wanted, atol=1e-2)
 
@@ -69,7 +72,11 @@ def test_another_detector_is_another_gallery(dataset, corner, monkeypatch, chang
 def test_a_query_is_cropped_as_the_gallery_is(dataset, tmp_path):
     found = search.search(Query(item_id="odd/3.png"), dataset, NAME, k=8, include_self=True)
     assert (found.hits[0].id, found.hits[0].score) == ("odd/3.png", pytest.approx(1.0, abs=1e-6))
-    assert (found.encoder, found.crop, found.box) == (NAME, "corner.test", pytest.approx((0.6125, 0.6125, 0.9375, 0.9375)))
+    assert (found.encoder, found.crop, found.box) == (
+        NAME,
+        "corner.test",
+        pytest.approx((0.6125, 0.6125, 0.9375, 0.9375)),
+    )
     assert list(found.timing_ms) == ["decode", "detect", "preprocess", "encode", "search"]
     data = (tmp_path / "quarters" / "odd" / "3.png").read_bytes()
     brought = search.search(Query(data=data), dataset, NAME, k=8)
@@ -80,9 +87,13 @@ def test_a_query_is_cropped_as_the_gallery_is(dataset, tmp_path):
 def test_a_drawn_box_is_not_cropped_again(dataset, corner):
     looked = len(corner.seen)
     box = (0.5, 0.5, 1.0, 1.0)
-    found = search.search(Query(item_id="odd/3.png", box=box), dataset, NAME, k=8, include_self=True)
+    found = search.search(
+        Query(item_id="odd/3.png", box=box), dataset, NAME, k=8, include_self=True
+    )
     assert (found.box, found.crop, len(corner.seen)) == (box, "", looked)
-    assert (found.hits[0].id, found.hits[0].score) == ("odd/3.png", pytest.approx(1.0, abs=1e-3)), "one colour, a pixel more"
+    assert (found.hits[0].id, found.hits[0].score) == ("odd/3.png", pytest.approx(1.0, abs=1e-3)), (
+        "one colour, a pixel more"
+    )
 
 
 def test_pictures_with_nothing_to_find_are_encoded_whole(quarters, tmp_path, counting):
@@ -90,13 +101,17 @@ def test_pictures_with_nothing_to_find_are_encoded_whole(quarters, tmp_path, cou
     dataset = library.open_dataset(str(tmp_path / "quarters"), fresh=True)
     build.build(dataset, [NAME, "tiny.16x16"])
     row = [item.id for item in dataset.items].index("odd/plain.png")
-    np.testing.assert_allclose(rows(dataset, NAME)[row], rows(dataset, "tiny.16x16")[row], atol=1e-6)
+    np.testing.assert_allclose(
+        rows(dataset, NAME)[row], rows(dataset, "tiny.16x16")[row], atol=1e-6
+    )
 
 
 def test_a_fit_is_learnt_from_crops(quarters, fitted):
     build.build(quarters, ["fitted.test", "fitted.test@corner.test"])
     assert len(fitted.fits) == 2
-    whole, cropped = (ready_encoder(quarters, name).mean for name in ("fitted.test", "fitted.test@corner.test"))
+    whole, cropped = (
+        ready_encoder(quarters, name).mean for name in ("fitted.test", "fitted.test@corner.test")
+    )
     assert not np.allclose(whole, cropped)
 
 
@@ -107,7 +122,9 @@ def test_names(quarters):
         crops.named("tiny.16x16", "nothing")
     with pytest.raises(UserError, match=r"no encoder named 'tiny\.16x16@nothing'"):
         encoders.get("tiny.16x16@nothing")
-    with pytest.raises(UserError, match=r"sees no pictures: its vectors are made from those of hsv\.12x4x4"):
+    with pytest.raises(
+        UserError, match=r"sees no pictures: its vectors are made from those of hsv\.12x4x4"
+    ):
         encoders.get("hsv.12x4x4:pca=16@corner.test")
 
 
@@ -126,7 +143,10 @@ def test_evaluation_asks_with_crops_and_searches_whole_pictures(dataset):
     names = ["tiny.16x16", NAME]
     cropped = evaluate("test", [dataset], names, crop="corner.test", timed=False)
     whole = evaluate("test", [dataset], names, timed=False)
-    means = {(cell.protocol, cell.encoder): cell.means()["mAP"] for cell in (*cropped.cells, *whole.cells)}
+    means = {
+        (cell.protocol, cell.encoder): cell.means()["mAP"]
+        for cell in (*cropped.cells, *whole.cells)
+    }
     plain, crop = rows(dataset, "tiny.16x16"), rows(dataset, NAME)
     assert means == {
         ("class@corner.test", "tiny.16x16"): pytest.approx(by_hand(dataset, crop, plain)),
@@ -139,22 +159,36 @@ def test_evaluation_asks_with_crops_and_searches_whole_pictures(dataset):
 
 
 def test_approximate_indexes_are_asked_with_crops_too(dataset):
-    exact, approximate = evaluate("test", [dataset], ["tiny.16x16"], ["exact", "hnsw"], crop="corner.test", timed=False).cells
+    exact, approximate = evaluate(
+        "test", [dataset], ["tiny.16x16"], ["exact", "hnsw"], crop="corner.test", timed=False
+    ).cells
     assert approximate.means()["hit@1"] == exact.means()["hit@1"]
     np.testing.assert_array_equal(approximate.scores["hit@1"], exact.scores["hit@1"])
 
 
 def test_what_is_shown_beside_the_figures_is_of_crops(dataset):
-    whole, cropped = (first_hits(dataset, "tiny.16x16", name, ["odd/3.png"], 7)["odd/3.png"]
-                      for name in ("class", "class@corner.test"))  # fmt: skip
-    order = np.argsort(-(rows(dataset, "tiny.16x16") @ rows(dataset, NAME)[dataset.rows["odd/3.png"]]), kind="stable")
-    assert [id for id, _ in cropped.hits] == [dataset.items[row].id for row in order if dataset.items[row].id != "odd/3.png"]
+    whole, cropped = (
+        first_hits(dataset, "tiny.16x16", name, ["odd/3.png"], 7)["odd/3.png"]
+        for name in ("class", "class@corner.test")
+    )
+    order = np.argsort(
+        -(rows(dataset, "tiny.16x16") @ rows(dataset, NAME)[dataset.rows["odd/3.png"]]),
+        kind="stable",
+    )
+    assert [id for id, _ in cropped.hits] == [
+        dataset.items[row].id for row in order if dataset.items[row].id != "odd/3.png"
+    ]
     assert whole.hits != cropped.hits
-    assert audit(dataset, "tiny.16x16", "odd/3.png", "class@corner.test").shown[0][0] == cropped.hits[0][0]
+    assert (
+        audit(dataset, "tiny.16x16", "odd/3.png", "class@corner.test").shown[0][0]
+        == cropped.hits[0][0]
+    )
 
 
 def test_encoders_that_can_not_see_are_left_out(dataset):
-    report = evaluate("test", [dataset], ["tiny.16x16", "hsv.12x4x4:pca=4"], crop="corner.test", timed=False)
+    report = evaluate(
+        "test", [dataset], ["tiny.16x16", "hsv.12x4x4:pca=4"], crop="corner.test", timed=False
+    )
     assert [cell.encoder for cell in report.cells] == ["tiny.16x16"]
     assert "sees no pictures" in report.left_out[0]
     with pytest.raises(UserError, match="no detector named 'nothing'"):

@@ -1,6 +1,8 @@
-"""Whatever is kept can be blank, cut, changed or of another version: it counts as absent, is built again, and the doctor tells.
+"""Whatever is kept can be blank, cut, changed or of another version: it counts as absent, is built
+again, and the doctor tells.
 
-Every kind of entry x every harm x every file of the entry, each at places drawn by a seeded generator.
+Every kind of entry x every harm x every file of the entry, each at places drawn by a seeded
+generator.
 """
 
 from __future__ import annotations
@@ -36,10 +38,16 @@ from core.weights import files as weights
 from tests.plugged import paint
 
 NAME, SEED = "counting.test", 20
-PICTURES = [f"{label}/{number}.png" for label in ("ape", "bee", "cat", "dog") for number in range(28)]
+PICTURES = [
+    f"{label}/{number}.png" for label in ("ape", "bee", "cat", "dog") for number in range(28)
+]
 NEED_MORE = ("pq", "ivf_pq")
 """Indexes that can't be trained on so few pictures; they are read like the other ones of faiss."""
-INDEXES = [name for name in indexes.names() if indexes.get(name).state().kind == "ready" and name not in NEED_MORE]
+INDEXES = [
+    name
+    for name in indexes.names()
+    if indexes.get(name).state().kind == "ready" and name not in NEED_MORE
+]
 
 
 @dataclass
@@ -66,7 +74,11 @@ def _embeddings(world: World):
 def _index(name: str) -> Callable[[World], object]:
     def ask(world: World):
         index, rows = galleries.gallery_index(world.dataset, world.encoder(), name)
-        return index.size, rows.tolist(), index.search(np.asarray(world.embeddings().vectors[:3]), 5).ids.shape
+        return (
+            index.size,
+            rows.tolist(),
+            index.search(np.asarray(world.embeddings().vectors[:3]), 5).ids.shape,
+        )
 
     return ask
 
@@ -78,15 +90,25 @@ def _fit(world: World):
 def _map(world: World):
     try:
         return _drawn(world)
-    except UserError:  # where a new picture belongs can't be told: the page says so, and the map is absent then
+    except (
+        UserError
+    ):  # where a new picture belongs can't be told: the page says so, and the map is absent then
         return _drawn(world)
 
 
 def _drawn(world: World):
     wanted = maps.Wanted(NAME, "pca")
     found = maps.read(world.dataset, wanted, maps.build(world.dataset, wanted))
-    place = maps.projection_of(found, world.embeddings().vectors).transform(np.asarray(world.embeddings().vectors[:2]))
-    return found.ids, found.positions.tobytes(), found.clusters.tobytes(), found.facts["clusters"], place.tobytes()
+    place = maps.projection_of(found, world.embeddings().vectors).transform(
+        np.asarray(world.embeddings().vectors[:2])
+    )
+    return (
+        found.ids,
+        found.positions.tobytes(),
+        found.clusters.tobytes(),
+        found.facts["clusters"],
+        place.tobytes(),
+    )
 
 
 def _atlas(world: World):
@@ -119,9 +141,19 @@ def _pictures(world: World):
 def _point(world: World):
     made, spec = {"of": "test"}, index_spec("exact")
     if point.measured_here(made, spec, 10) is None:
-        figures = dict.fromkeys(("recall", "worst", "p50", "p95", "batch_p50", "batch_p95", "build_s"), 1.0)
-        counts = dict.fromkeys(("size", "real", "dim", "k", "queries", "ram_bytes", "disk_bytes"), 1)
-        point.keep(made, spec, 10, point.Point("exact", "Exact", "exact", {}, {}, exact=True, **figures, **counts), {})
+        figures = dict.fromkeys(
+            ("recall", "worst", "p50", "p95", "batch_p50", "batch_p95", "build_s"), 1.0
+        )
+        counts = dict.fromkeys(
+            ("size", "real", "dim", "k", "queries", "ram_bytes", "disk_bytes"), 1
+        )
+        point.keep(
+            made,
+            spec,
+            10,
+            point.Point("exact", "Exact", "exact", {}, {}, exact=True, **figures, **counts),
+            {},
+        )
     return point.measured_here(made, spec, 10)
 
 
@@ -131,22 +163,38 @@ def _pilot(world: World):
 
 
 def _waterfall(world: World):
-    made = waterfall.waterfall(world.dataset, NAME, chain=waterfall.Chain(8, "int8", 0, "exact"), k=5)
+    made = waterfall.waterfall(
+        world.dataset, NAME, chain=waterfall.Chain(8, "int8", 0, "exact"), k=5
+    )
     return [(stage.name, stage.recall) for stage in made.stages]
 
 
 def _kernel(world: World):
-    made, like = space.kernel(world.dataset, world.encoder(), np.asarray(world.embeddings().vectors))
+    made, like = space.kernel(
+        world.dataset, world.encoder(), np.asarray(world.embeddings().vectors)
+    )
     return made.near.tolist(), made.width, like
 
 
 KINDS: dict[str, Callable[[World], object]] = {
-    "embeddings": _embeddings, "fits": _fit, "maps": _map, "maps of pictures": _atlas, "scores": _scores, "usual": _usual,
-    "health": lambda world: health.health(world.dataset, NAME), "probes": lambda world: probes.probe(world.dataset, NAME),
-    "robustness": lambda world: perturb.robustness(world.dataset, NAME, 3, ("blur",)), "latency": _latency,
-    "hashes": _hashes, "pictures": _pictures, "lab": _point, "pilots": _pilot, "waterfalls": _waterfall, "kernels": _kernel,
+    "embeddings": _embeddings,
+    "fits": _fit,
+    "maps": _map,
+    "maps of pictures": _atlas,
+    "scores": _scores,
+    "usual": _usual,
+    "health": lambda world: health.health(world.dataset, NAME),
+    "probes": lambda world: probes.probe(world.dataset, NAME),
+    "robustness": lambda world: perturb.robustness(world.dataset, NAME, 3, ("blur",)),
+    "latency": _latency,
+    "hashes": _hashes,
+    "pictures": _pictures,
+    "lab": _point,
+    "pilots": _pilot,
+    "waterfalls": _waterfall,
+    "kernels": _kernel,
     **{f"indexes of {name}": _index(name) for name in INDEXES},
-}  # fmt: skip
+}
 """Kind of entry -> what asks for it, and so has it built."""
 
 
@@ -186,11 +234,19 @@ def flipped(data: bytes, draw: random.Random) -> bytes:
     return data[:at] + bytes([data[at] ^ 1 << draw.randrange(8)]) + data[at + 1 :]
 
 
-HARMS = {"blank": blank, "blank page": blank_page, "empty": empty, "cut": cut, "cut elsewhere": cut, "bit": flipped}
+HARMS = {
+    "blank": blank,
+    "blank page": blank_page,
+    "empty": empty,
+    "cut": cut,
+    "cut elsewhere": cut,
+    "bit": flipped,
+}
 
 
 def put(path: Path, data: bytes) -> None:
-    """As another file of the same name: what a process remembers of the one before does not count."""
+    """As another file of the same name: what a process remembers of the one before does not
+    count."""
     path.unlink()
     path.write_bytes(data)
 
@@ -207,7 +263,11 @@ def forget() -> None:
 
 
 def prepared(kind: str, world: World) -> tuple[Path, object]:
-    known = {entry.path for entry in store.entries()} if kind not in ("embeddings", "indexes of exact") else set()
+    known = (
+        {entry.path for entry in store.entries()}
+        if kind not in ("embeddings", "indexes of exact")
+        else set()
+    )
     answer = KINDS[kind](world)
     return entry_of(kind, known), answer
 
@@ -224,16 +284,21 @@ def test_a_damaged_entry_counts_as_absent_and_is_built_again(kind, world):
             put(entry / name, harmed)
             where = f"{name}, {told}"
             assert store.find(entry.parent.name, entry.name) is None, where
-            assert [one.where for one in damage.entries()] == [f"cache/{entry.parent.name}/{entry.name}"], where
+            assert [one.where for one in damage.entries()] == [
+                f"cache/{entry.parent.name}/{entry.name}"
+            ], where
             forget()
             assert KINDS[kind](world) == answer, where
-            assert store.find(entry.parent.name, entry.name) == entry, f"{where}: it was not built again"
+            assert store.find(entry.parent.name, entry.name) == entry, (
+                f"{where}: it was not built again"
+            )
     assert list(damage.entries()) == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_entry_of_another_version_is_built_again(kind, world):
-    """Files that are whole and mean something else: the checksums hold, so the reader has to notice."""
+    """Files that are whole and mean something else: the checksums hold, so the reader has to
+    notice."""
     entry, answer = prepared(kind, world)
     for name in sorted(store.states(entry)):
         if Path(name).suffix not in (".json", ".npy", ".npz") or name in UNREAD.get(kind, ()):
@@ -247,9 +312,12 @@ def test_an_entry_of_another_version_is_built_again(kind, world):
         assert (entry / name).read_bytes() != other_version(name), f"{name} was not written again"
 
 
-UNREAD: dict[str, tuple[str, ...]] = {"embeddings": ("keys.json", "skipped.json"), "fits": ("mean.npy",)}
-"""Files that the question here does not need, names of pictures that are not there, and arrays that only the encoder knows: its
-version is among the causes."""
+UNREAD: dict[str, tuple[str, ...]] = {
+    "embeddings": ("keys.json", "skipped.json"),
+    "fits": ("mean.npy",),
+}
+"""Files that the question here does not need, names of pictures that are not there, and arrays that
+only the encoder knows: its version is among the causes."""
 
 
 def other_version(name: str) -> bytes:
@@ -260,9 +328,13 @@ def other_version(name: str) -> bytes:
     return to.getvalue()
 
 
-@pytest.mark.parametrize("name", ["vectors.npy", "keys.json", "ids.json", "skipped.json", "meta.json"])
+@pytest.mark.parametrize(
+    "name", ["vectors.npy", "keys.json", "ids.json", "skipped.json", "meta.json"]
+)
 @pytest.mark.parametrize("harm", HARMS.values(), ids=HARMS)
-def test_rows_of_damaged_embeddings_are_not_taken_over_when_pictures_come(name, harm, counting, tmp_path):
+def test_rows_of_damaged_embeddings_are_not_taken_over_when_pictures_come(
+    name, harm, counting, tmp_path
+):
     folder = paint(tmp_path / "gallery", PICTURES[:12])
     (made,) = build.build(library.open_dataset(str(folder)), [NAME])
     put(made.path / name, harm((made.path / name).read_bytes(), random.Random(SEED)))
@@ -271,7 +343,9 @@ def test_rows_of_damaged_embeddings_are_not_taken_over_when_pictures_come(name, 
     found = embed.read(library.open_dataset(str(folder)), counting())
     shutil.rmtree(store.root())
     build.build(library.open_dataset(str(folder), fresh=True), [NAME])
-    assert np.array_equal(found.vectors, embed.read(library.open_dataset(str(folder)), counting()).vectors)
+    assert np.array_equal(
+        found.vectors, embed.read(library.open_dataset(str(folder)), counting()).vectors
+    )
 
 
 def _list() -> Path:
@@ -284,12 +358,18 @@ def _report() -> Path:
 
 
 def _job() -> Path:
-    store.write_text(store.root() / "runs" / JOB / "job.json", json.dumps({"title": "t", "arguments": [], "started": 1.0}))
+    store.write_text(
+        store.root() / "runs" / JOB / "job.json",
+        json.dumps({"title": "t", "arguments": [], "started": 1.0}),
+    )
     return store.root() / "runs" / JOB / "job.json"
 
 
 def _config() -> Path:
-    store.write_text(store.root() / "runs" / "train-mine" / "config.json", json.dumps({"settings": {}, "created": 1.0}))
+    store.write_text(
+        store.root() / "runs" / "train-mine" / "config.json",
+        json.dumps({"settings": {}, "created": 1.0}),
+    )
     return store.root() / "runs" / "train-mine" / "config.json"
 
 
@@ -300,10 +380,12 @@ def _weights() -> Path:
 
 JOB = "20260101-000000-000000"
 FILES: dict[str, tuple[Callable[[], Path], Callable[[], object], object]] = {
-    "list of data sets": (_list, library.added, []), "report": (_report, lambda: "mine" in reports.listing(), False),
-    "job": (_job, jobs.listing, []), "run": (_config, lambda: Run("train-mine").created, 0.0),
+    "list of data sets": (_list, library.added, []),
+    "report": (_report, lambda: "mine" in reports.listing(), False),
+    "job": (_job, jobs.listing, []),
+    "run": (_config, lambda: Run("train-mine").created, 0.0),
     "weights": (_weights, lambda: weights.found("net.mine"), None),
-}  # fmt: skip
+}
 """A file that nothing can build again: written, asked for, and the answer where it is blank."""
 
 
@@ -369,7 +451,9 @@ def test_files_are_on_the_disk_before_they_get_their_names(artifacts, monkeypatc
 
     monkeypatch.setattr(os, "fsync", noted_sync)
     monkeypatch.setattr(os, "replace", noted_replace)
-    folder = store.get_or_build("maps", {"a": 1}, lambda path: (path / "b.bin").write_bytes(b"1") and None)
+    folder = store.get_or_build(
+        "maps", {"a": 1}, lambda path: (path / "b.bin").write_bytes(b"1") and None
+    )
     assert sorted(calls[:2]) == [("sync", "b.bin"), ("sync", "meta.json")]
     assert calls[2:] == [("sync", ".new"), ("name", folder.name), ("sync", "maps")]
     calls.clear()

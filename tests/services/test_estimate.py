@@ -24,7 +24,9 @@ def dataset(gallery):
 def test_an_estimate_is_near_what_the_build_takes(counting, tmp_path, monkeypatch):
     """The encoder sleeps, so that the figure does not depend on how busy the machine is."""
     plain = counting._encode
-    monkeypatch.setattr(counting, "_encode", lambda self, batch: time.sleep(0.02 * len(batch)) or plain(self, batch))
+    monkeypatch.setattr(
+        counting, "_encode", lambda self, batch: time.sleep(0.02 * len(batch)) or plain(self, batch)
+    )
     dataset = library.open_dataset(str(paint(tmp_path / "gallery", numbered(60))))
     told = estimate(dataset, "counting.test")
     (row,) = build(dataset, ["counting.test"])

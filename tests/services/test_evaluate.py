@@ -1,4 +1,5 @@
-"""Judging an encoder by a protocol: against a loop written out here, and against figures measured elsewhere."""
+"""Judging an encoder by a protocol: against a loop written out here, and against figures measured
+elsewhere."""
 
 from __future__ import annotations
 
@@ -17,14 +18,19 @@ from tests.plugged import paint
 def by_hand(items, vectors, protocol) -> dict:
     """The definitions, one query and one rank at a time."""
     gallery = [row for row, item in enumerate(items) if protocol.in_gallery(item)]
-    asking = sorted((row for row, item in enumerate(items) if protocol.is_query(item)), key=lambda row: items[row].id)
+    asking = sorted(
+        (row for row, item in enumerate(items) if protocol.is_query(item)),
+        key=lambda row: items[row].id,
+    )
     table = []
     for query in asking[:: protocol.every]:
         own = items[query]
         ranked = []
         for row in gallery:
             ignored = protocol.ignore and own.value(protocol.ignore) is not None
-            if row == query or (ignored and items[row].value(protocol.ignore) == own.value(protocol.ignore)):
+            if row == query or (
+                ignored and items[row].value(protocol.ignore) == own.value(protocol.ignore)
+            ):
                 continue
             wanted = own.value(protocol.relevant)
             good = wanted is not None and items[row].value(protocol.relevant) == wanted
@@ -34,15 +40,21 @@ def by_hand(items, vectors, protocol) -> dict:
             precision = [sum(right[: n + 1]) / (n + 1) for n in range(len(right)) if right[n]]
             table.append((sum(precision) / sum(right), float(right[0]), sum(right[:10]) / 10))
     return {
-        "queries": len(asking[:: protocol.every]), "unjudged": len(asking[:: protocol.every]) - len(table),
+        "queries": len(asking[:: protocol.every]),
+        "unjudged": len(asking[:: protocol.every]) - len(table),
         **dict(zip(("mAP", "hit@1", "precision@10"), np.mean(table, axis=0), strict=True)),
-    }  # fmt: skip
+    }
 
 
 @pytest.fixture
 def objects(counting, tmp_path):
     """3 categories x 3 objects x 4 views, and a category with a single picture."""
-    views = [f"{kind}/{kind}-{n}/{view}.png" for kind in ("cup", "dog", "toy") for n in range(3) for view in range(4)]
+    views = [
+        f"{kind}/{kind}-{n}/{view}.png"
+        for kind in ("cup", "dog", "toy")
+        for n in range(3)
+        for view in range(4)
+    ]
     dataset = library.open_dataset(str(paint(tmp_path / "objects", [*views, "odd/odd-1/0.png"])))
     build(dataset, ["counting.test"])
     return dataset
@@ -60,7 +72,12 @@ def test_figures_are_those_of_the_definitions(objects, name):
 
 
 def test_splits_are_kept_apart(counting, tmp_path):
-    names = [f"{split}/{label}/{n}.png" for split, count in (("train", 6), ("test", 3)) for label in "ab" for n in range(count)]
+    names = [
+        f"{split}/{label}/{n}.png"
+        for split, count in (("train", 6), ("test", 3))
+        for label in "ab"
+        for n in range(count)
+    ]
     dataset = library.open_dataset(str(paint(tmp_path / "set", names)))
     build(dataset, ["counting.test"])
     found = embed.read(dataset, ready_encoder(dataset, "counting.test"))
@@ -95,4 +112,6 @@ def test_baselines_on_real_photographs(photographs, encoder, expected):
     build(dataset, [encoder])
     judged = evaluate.judge(dataset, encoder)
     assert judged["queries"] == 372
-    assert (judged["mAP"], judged["hit@1"], judged["precision@10"]) == pytest.approx(expected, abs=0.01)
+    assert (judged["mAP"], judged["hit@1"], judged["precision@10"]) == pytest.approx(
+        expected, abs=0.01
+    )

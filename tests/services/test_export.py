@@ -23,12 +23,18 @@ def compared(pictures):
     names = ["hsv.12x4x4", "tiny.16x16"]
     build(dataset, names)
     item = dataset.items[0]
-    return dataset, item.id, [search(Query(item_id=item.id), dataset, name, "exact", 4) for name in names]
+    return (
+        dataset,
+        item.id,
+        [search(Query(item_id=item.id), dataset, name, "exact", 4) for name in names],
+    )
 
 
 def test_the_table_has_a_row_for_each_hit_and_reads_back(compared):
     _, item_id, answers = compared
-    rows = list(csv.DictReader(io.StringIO(export.to_csv(answers, f"item:{item_id}").decode("utf-8-sig"))))
+    rows = list(
+        csv.DictReader(io.StringIO(export.to_csv(answers, f"item:{item_id}").decode("utf-8-sig")))
+    )
     assert [(row["encoder"], int(row["rank"]), row["id"]) for row in rows] == [
         (answer.encoder, hit.rank, hit.id) for answer in answers for hit in answer.hits
     ]
@@ -44,18 +50,30 @@ def test_the_table_and_the_picture_say_what_is_an_identical_file(pictures):
     answers = [search(Query(data=data), dataset, name, "exact", 3)]
     rows = list(csv.DictReader(io.StringIO(export.to_csv(answers, "upload").decode("utf-8-sig"))))
     assert [row["file"] for row in rows] == ["identical file", "", ""]
-    plain = [replace(answers[0], hits=tuple(replace(hit, identical=False) for hit in answers[0].hits))]
-    drawn = [np.asarray(Image.open(io.BytesIO(export.to_png(dataset, one, ["Tiny"], data=data)))) for one in (answers, plain)]
+    plain = [
+        replace(answers[0], hits=tuple(replace(hit, identical=False) for hit in answers[0].hits))
+    ]
+    drawn = [
+        np.asarray(Image.open(io.BytesIO(export.to_png(dataset, one, ["Tiny"], data=data))))
+        for one in (answers, plain)
+    ]
     changed = np.flatnonzero((drawn[0] != drawn[1]).any(axis=(1, 2)))
     top = export.EDGE + export.HEAD
     assert changed.size
-    assert top < changed.min() <= changed.max() < top + export.TILE // 2, "beside the first hit alone"
+    assert top < changed.min() <= changed.max() < top + export.TILE // 2, (
+        "beside the first hit alone"
+    )
 
 
 def test_the_table_says_which_part_was_searched(compared):
     _, item_id, answers = compared
-    for where, part in (((), "all"), (("label=mug|cup", "split=train"), "label=mug|cup; split=train")):
-        rows = csv.DictReader(io.StringIO(export.to_csv(answers, item_id, where).decode("utf-8-sig")))
+    for where, part in (
+        ((), "all"),
+        (("label=mug|cup", "split=train"), "label=mug|cup; split=train"),
+    ):
+        rows = csv.DictReader(
+            io.StringIO(export.to_csv(answers, item_id, where).decode("utf-8-sig"))
+        )
         assert {row["part"] for row in rows} == {part}
 
 
@@ -73,18 +91,26 @@ def test_the_table_and_the_picture_say_which_part_of_the_query_was_searched_with
     high = export.TILE * 48 / 64  # of pictures of 64 x 48
     top = export.EDGE + export.HEAD + (export.TILE - high) / 2
     assert [rows.min(), rows.max()] == pytest.approx([top + 0.25 * high, top + high], abs=2.5)
-    assert [columns.min(), columns.max()] == pytest.approx([export.EDGE + edge * export.TILE for edge in (0.1, 0.5235)], abs=2.5)
+    assert [columns.min(), columns.max()] == pytest.approx(
+        [export.EDGE + edge * export.TILE for edge in (0.1, 0.5235)], abs=2.5
+    )
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", "\t=1"])
 def test_a_name_is_never_a_formula(compared, name):
     _, _, answers = compared
-    assert export.to_csv(answers, name).decode("utf-8-sig").splitlines()[1].lstrip('"').startswith("'")
+    assert (
+        export.to_csv(answers, name).decode("utf-8-sig").splitlines()[1].lstrip('"').startswith("'")
+    )
 
 
 def test_the_picture_shows_query_and_hits(compared):
     dataset, item_id, answers = compared
-    with Image.open(io.BytesIO(export.to_png(dataset, answers, ["HSV", "Tiny \u202e <b> " + "x" * 300], item_id))) as image:
+    with Image.open(
+        io.BytesIO(
+            export.to_png(dataset, answers, ["HSV", "Tiny \u202e <b> " + "x" * 300], item_id)
+        )
+    ) as image:
         assert image.width == 2 * export.EDGE + 3 * export.TILE + 2 * export.GAP
         pixels = np.asarray(image.convert("RGB"), dtype=int)
     left = export.EDGE + export.TILE + export.GAP
@@ -96,7 +122,10 @@ def test_the_picture_shows_query_and_hits(compared):
 
 def test_the_picture_says_which_part_was_searched(compared):
     dataset, item_id, answers = compared
-    assert export.part_words(("label=mug|cup", "split=train")) == "only label mug or cup and split train · "
+    assert (
+        export.part_words(("label=mug|cup", "split=train"))
+        == "only label mug or cup and split train · "
+    )
     assert export.part_words(()) == ""
     whole = export.to_png(dataset, answers, ["HSV", "Tiny"], item_id)
     part = export.to_png(dataset, answers, ["HSV", "Tiny"], item_id, where=("label=mug",))

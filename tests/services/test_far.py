@@ -1,4 +1,5 @@
-"""Far from everything: what is usual in a gallery, against the definition written out here, and who is told."""
+"""Far from everything: what is usual in a gallery, against the definition written out here, and who
+is told."""
 
 from __future__ import annotations
 
@@ -25,19 +26,29 @@ def unit(count: int, dim: int = 24, seed: int = 0) -> np.ndarray:
 
 
 def written_out(vectors: np.ndarray, rows, groups) -> float:
-    """The 1st percentile of each picture's best score with a picture of another group, one picture at a time."""
+    """The 1st percentile of each picture's best score with a picture of another group, one picture
+    at a time."""
     best = []
     for place, row in enumerate(rows):
-        others = [float(vectors[row] @ vectors[other]) for at, other in enumerate(rows) if groups[at] != groups[place]]
+        others = [
+            float(vectors[row] @ vectors[other])
+            for at, other in enumerate(rows)
+            if groups[at] != groups[place]
+        ]
         best += [max(others)] if others else []
     return float(np.percentile(best, 1))
 
 
-@pytest.mark.parametrize("groups", [np.arange(300), np.arange(300) // 30, np.where(np.arange(300) < 40, -1 - np.arange(300), 5)])
+@pytest.mark.parametrize(
+    "groups",
+    [np.arange(300), np.arange(300) // 30, np.where(np.arange(300) < 40, -1 - np.arange(300), 5)],
+)
 def test_the_usual_score_is_that_of_the_definition(groups, monkeypatch):
     monkeypatch.setattr(usual, "BLOCK", 64)
     vectors, rows = unit(400), np.random.default_rng(1).permutation(400)[:300]
-    assert usual.usual_score(vectors, rows, groups) == pytest.approx(written_out(vectors, rows, groups), abs=1e-5)
+    assert usual.usual_score(vectors, rows, groups) == pytest.approx(
+        written_out(vectors, rows, groups), abs=1e-5
+    )
 
 
 def test_a_large_gallery_is_asked_by_a_sample_that_comes_close(monkeypatch):
@@ -52,7 +63,9 @@ def test_a_large_gallery_is_asked_by_a_sample_that_comes_close(monkeypatch):
 
 def test_too_few_pictures_say_nothing():
     assert usual.usual_score(unit(99), np.arange(99), np.arange(99)) is None
-    assert usual.usual_score(unit(200), np.arange(200), np.where(np.arange(200) < 150, 0, 0)) is None
+    assert (
+        usual.usual_score(unit(200), np.arange(200), np.where(np.arange(200) < 150, 0, 0)) is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -60,9 +73,11 @@ def test_too_few_pictures_say_nothing():
     [
         (({"category": "a", "label": "x"}, {"category": "b", "label": "y"}), "category"),
         (({"category": "a", "label": "x"}, {"category": "a", "label": "y"}), "label"),
-        (({"label": "x"}, {"label": "y"}), "label"), (({"label": "x"}, {}), ""), (({}, {}), ""),
+        (({"label": "x"}, {"label": "y"}), "label"),
+        (({"label": "x"}, {}), ""),
+        (({}, {}), ""),
     ],
-)  # fmt: skip
+)
 def test_the_class_is_the_category_or_else_the_label(fields, expected):
     assert usual.class_field([Item(str(n), "p", **one) for n, one in enumerate(fields)]) == expected
 
@@ -75,7 +90,9 @@ def gallery(tmp_path):
         (tmp_path / "set" / label).mkdir(parents=True)
         for name in numbered(60):
             noise = rng.integers(0, 30, (24, 24, 3))
-            Image.fromarray((np.array(tint) + noise).clip(0, 255).astype(np.uint8)).save(tmp_path / "set" / label / name)
+            Image.fromarray((np.array(tint) + noise).clip(0, 255).astype(np.uint8)).save(
+                tmp_path / "set" / label / name
+            )
     return tmp_path / "set"
 
 
@@ -91,7 +108,9 @@ def png(tmp_path, colour) -> bytes:
     return (tmp_path / "query.png").read_bytes()
 
 
-def test_what_lies_farther_than_another_class_is_told_and_what_is_of_the_gallery_is_not(dataset, tmp_path):
+def test_what_lies_farther_than_another_class_is_told_and_what_is_of_the_gallery_is_not(
+    dataset, tmp_path
+):
     own = search.search(Query(item_id="cold/00003.png"), dataset, "counting.test", k=3)
     assert (own.far, own.notice, own.apart) == (False, None, "label")
     assert own.best == pytest.approx(own.hits[0].score)
@@ -100,10 +119,14 @@ def test_what_lies_farther_than_another_class_is_told_and_what_is_of_the_gallery
     assert green.usual == own.usual > green.best
     headline, why = green.notice
     assert headline == "Nothing in this gallery is close"
-    assert why == (
-        f"The best score is {green.best:.3f}; even pictures of different classes in the gallery usually reach {green.usual:.3f}."
+    assert (
+        why
+        == f"The best score is {green.best:.3f}; even pictures of different classes in the gallery"
+        f" usually reach {green.usual:.3f}."
     )
-    part = search.search(Query(data=png(tmp_path, (0, 255, 0))), dataset, "counting.test", k=3, where=["label=cold"])
+    part = search.search(
+        Query(data=png(tmp_path, (0, 255, 0))), dataset, "counting.test", k=3, where=["label=cold"]
+    )
     assert part.notice[0] == "Nothing in this part of the gallery is close"
 
 
@@ -116,25 +139,40 @@ def test_the_best_hit_is_compared_by_its_cosine_whatever_the_index_says(dataset,
         assert found.best == pytest.approx(exact.best, abs=1e-5), index
 
 
-def test_it_is_computed_once_and_again_when_classes_change(dataset, gallery, artifacts, monkeypatch):
+def test_it_is_computed_once_and_again_when_classes_change(
+    dataset, gallery, artifacts, monkeypatch
+):
     first = search.search(Query(item_id="cold/00003.png"), dataset, "counting.test").usual
     (entry,) = (artifacts / "cache" / "usual").iterdir()
     told = json.loads((entry / "usual.json").read_text())
     assert (told["score"], told["apart"], told["by"]) == (first, "label", "label")
     assert len(told["random"]) == len(told["near"]) == len(calibration.LEVELS)
-    assert [row["encoder"] for row in library.cache_rows() if row["kind"] == "usual"] == ["counting.test"]
+    assert [row["encoder"] for row in library.cache_rows() if row["kind"] == "usual"] == [
+        "counting.test"
+    ]
     loading._engines.clear()
     with monkeypatch.context() as patch:
         patch.setattr(usual, "measure", lambda *given: pytest.fail("computed again"))
-        assert search.search(Query(item_id="cold/00003.png"), dataset, "counting.test").usual == first
-        assert search.search(Query(item_id="cold/00003.png"), dataset, "counting.test", "hamming").usual == first
+        assert (
+            search.search(Query(item_id="cold/00003.png"), dataset, "counting.test").usual == first
+        )
+        assert (
+            search.search(
+                Query(item_id="cold/00003.png"), dataset, "counting.test", "hamming"
+            ).usual
+            == first
+        )
     (gallery / "warm" / "00000.png").unlink()
     fewer = library.open_dataset(str(gallery), fresh=True)
     build(fewer, ["counting.test"])
     assert not entry.exists(), "what it was measured on is gone"
     assert search.search(Query(item_id="cold/00003.png"), fewer, "counting.test").usual is not None
     csv = gallery / "list.csv"
-    rows = [f"{label}/{name},{place % 2}" for label in ("cold", "warm") for place, name in enumerate(numbered(60)[1:])]
+    rows = [
+        f"{label}/{name},{place % 2}"
+        for label in ("cold", "warm")
+        for place, name in enumerate(numbered(60)[1:])
+    ]
     csv.write_text("path,label\n" + "\n".join(rows))
     relabelled = library.open_dataset(str(csv), fresh=True)
     build(relabelled, ["counting.test"])
@@ -158,10 +196,18 @@ def test_a_cache_that_can_not_be_written_costs_the_notice_and_not_the_answer(dat
 def test_words():
     hits = (Hit(1, "a", "a", None, None, None, None, 0.3, None),)
     told = Answer("d", "e", "exact", 1, hits, {}, searched=9, best=0.3, usual=0.4)
-    assert told.notice[1] == "The best score is 0.300; pictures of the gallery usually find one at 0.400 or more."
-    other = Answer("d", "e", "diffusion", 1, hits, {}, searched=9, score="diffusion", best=0.3, usual=0.4)
+    assert (
+        told.notice[1]
+        == "The best score is 0.300; pictures of the gallery usually find one at 0.400 or more."
+    )
+    other = Answer(
+        "d", "e", "diffusion", 1, hits, {}, searched=9, score="diffusion", best=0.3, usual=0.4
+    )
     assert other.notice[1].startswith("The best cosine is 0.300; ")
     for best, score in ((None, 0.4), (0.4, 0.4), (0.3, None)):
-        assert Answer("d", "e", "exact", 1, hits, {}, searched=9, best=best, usual=score).notice is None
+        assert (
+            Answer("d", "e", "exact", 1, hits, {}, searched=9, best=best, usual=score).notice
+            is None
+        )
     few = Answer("d", "e", "exact", 3, hits, {}, searched=9, best=0.3, usual=0.4)
     assert few.notice[0] == "1 of 3 pictures were found"

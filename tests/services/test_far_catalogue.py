@@ -1,4 +1,5 @@
-"""Far from everything, on the embedded catalogue with a network: real photographs of what it does not hold, and its own."""
+"""Far from everything, on the embedded catalogue with a network: real photographs of what it does
+not hold, and its own."""
 
 from __future__ import annotations
 
@@ -14,22 +15,51 @@ from core.services.search.search import Query, search
 
 NAME = "tf_efficientnet_lite0.in1k"
 COUNTERPARTS = {
-    "backpack", "beer bottle", "pop bottle", "pill bottle", "water jug", "beach wagon", "convertible", "limousine",
-    "sports car", "police van", "moving van", "go-kart", "rocking chair", "lampshade", "sunglasses", "teapot", "comic book",
-    "stopwatch", "magnetic compass", "sandal", "espresso", "dining table", "desk", "beaker", "hourglass",
-}  # fmt: skip
-"""Classes of Tiny ImageNet that the catalogue's 17 categories hold, or whose pictures often show one of these things."""
+    "backpack",
+    "beer bottle",
+    "pop bottle",
+    "pill bottle",
+    "water jug",
+    "beach wagon",
+    "convertible",
+    "limousine",
+    "sports car",
+    "police van",
+    "moving van",
+    "go-kart",
+    "rocking chair",
+    "lampshade",
+    "sunglasses",
+    "teapot",
+    "comic book",
+    "stopwatch",
+    "magnetic compass",
+    "sandal",
+    "espresso",
+    "dining table",
+    "desk",
+    "beaker",
+    "hourglass",
+}
+"""Classes of Tiny ImageNet that the catalogue's 17 categories hold, or whose pictures often show
+one of these things."""
 
 
 def absent(photographs, each: int) -> list[bytes]:
     """The first pictures of every class without a counterpart."""
-    table = parquet.read_table(photographs / "tiny_imagenet" / "validation.parquet", columns=["image", "name"])
+    table = parquet.read_table(
+        photographs / "tiny_imagenet" / "validation.parquet", columns=["image", "name"]
+    )
     found: dict[str, list[bytes]] = {}
     for row in table.to_pylist():
         image = row["image"]
-        found.setdefault(row["name"], []).append(image["bytes"] if isinstance(image, dict) else image)
+        found.setdefault(row["name"], []).append(
+            image["bytes"] if isinstance(image, dict) else image
+        )
     assert len(COUNTERPARTS - found.keys()) == 0
-    return [data for name, many in found.items() if name not in COUNTERPARTS for data in many[:each]]
+    return [
+        data for name, many in found.items() if name not in COUNTERPARTS for data in many[:each]
+    ]
 
 
 def far(dataset, queries: list[Query]) -> float:
@@ -39,8 +69,8 @@ def far(dataset, queries: list[Query]) -> float:
 
 
 def shares(photographs, each: int, step: int) -> tuple[float, float]:
-    """The share of far answers among photographs of what the catalogue lacks, and among pictures of its test products, each
-    without itself."""
+    """The share of far answers among photographs of what the catalogue lacks, and among pictures of
+    its test products, each without itself."""
     dataset = library.open_dataset("catalogue")
     own = [item.id for item in dataset.items if item.split == "test"][::step]
     lacking = far(dataset, [Query(data=data) for data in absent(photographs, each)])
@@ -51,7 +81,9 @@ def test_a_few_photographs_and_products(photographs):
     dataset = library.open_dataset("catalogue")
     encoder = ready_encoder(dataset, NAME, load=False)
     if embed.find(dataset, encoder) is None:
-        pytest.skip(f"the vectors of {NAME} do not come with the code yet; the slow test builds them")
+        pytest.skip(
+            f"the vectors of {NAME} do not come with the code yet; the slow test builds them"
+        )
     lacking, own = shares(photographs, each=1, step=13)
     assert lacking >= 0.6
     assert own <= 0.05

@@ -22,7 +22,9 @@ def nothing_kept(corner):
 
 def test_the_caller_does_not_wait_and_the_detector_looks_once(quarters, corner, monkeypatch):
     gate, looked = threading.Event(), []
-    monkeypatch.setattr(corner, "_detect", lambda self, image: looked.append(1) or (gate.wait(60) and self.finds))
+    monkeypatch.setattr(
+        corner, "_detect", lambda self, image: looked.append(1) or (gate.wait(60) and self.finds)
+    )
     query = Query(item_id="odd/3.png")
     assert finding.found(query, NAME, quarters) is None
     for _ in range(3):
@@ -38,7 +40,12 @@ def test_the_caller_does_not_wait_and_the_detector_looks_once(quarters, corner, 
 
 def test_each_picture_and_each_state_of_a_detector_is_its_own(quarters, corner, monkeypatch):
     data = quarters.read(quarters.items[0])
-    queries = [Query(item_id="odd/3.png"), Query(item_id="odd/5.png"), Query(data=data), Query(data=data + b"x")]
+    queries = [
+        Query(item_id="odd/3.png"),
+        Query(item_id="odd/5.png"),
+        Query(data=data),
+        Query(data=data + b"x"),
+    ]
     for query in queries:
         assert finding.found(query, NAME, quarters) is None
         finding.begin(query, NAME, quarters)
@@ -48,7 +55,9 @@ def test_each_picture_and_each_state_of_a_detector_is_its_own(quarters, corner, 
     assert finding.found(queries[0], NAME, quarters) is None
 
 
-@pytest.mark.parametrize(("error", "said"), [(UserError("It failed."), "It failed."), (ValueError("x"), "ValueError")])
+@pytest.mark.parametrize(
+    ("error", "said"), [(UserError("It failed."), "It failed."), (ValueError("x"), "ValueError")]
+)
 def test_what_goes_wrong_is_a_note(quarters, corner, monkeypatch, error, said):
     def fail(self, image):
         raise error

@@ -27,7 +27,9 @@ def test_a_fit_is_made_once_and_queries_use_it(fitted, gallery):
     assert fitted.fits == [20]
     assert row.encoded == 20
     built(gallery)
-    answer = search.search(search.Query(item_id="00003.png"), dataset, "fitted.test", k=1, include_self=True)
+    answer = search.search(
+        search.Query(item_id="00003.png"), dataset, "fitted.test", k=1, include_self=True
+    )
     assert answer.hits[0].id == "00003.png"
     assert answer.hits[0].score == pytest.approx(1.0)
     assert fitted.fits == [20]
@@ -51,7 +53,12 @@ def test_a_fit_is_made_again_when_the_gallery_has_doubled_or_halved(fitted, gall
     dataset, row = built(gallery)
     assert fitted.fits == [20, count]
     assert row.encoded == count, "vectors of the old fit are of no use"
-    assert len(store.entries("fits")) == len(store.entries("embeddings")) == len(store.entries("indexes")) == 1
+    assert (
+        len(store.entries("fits"))
+        == len(store.entries("embeddings"))
+        == len(store.entries("indexes"))
+        == 1
+    )
     assert is_built(dataset, "fitted.test")
 
 
@@ -107,7 +114,9 @@ def test_whitening_of_an_encoder_that_has_to_be_fitted_too(fitted, gallery):
     dataset, row = built(gallery, "fitted.test:pca=4")
     assert fitted.fits == [20]
     assert row.pictures == 20
-    answer = search.search(search.Query(item_id="00003.png"), dataset, "fitted.test:pca=4", k=1, include_self=True)
+    answer = search.search(
+        search.Query(item_id="00003.png"), dataset, "fitted.test:pca=4", k=1, include_self=True
+    )
     assert answer.hits[0].score == pytest.approx(1.0, abs=1e-5)
 
 
@@ -123,6 +132,8 @@ def test_new_pictures_pass_through_the_kept_whitening(counting, gallery):
 
 def test_one_encoder_spelt_twice_is_built_once(counting, gallery):
     dataset = library.open_dataset(str(gallery))
-    rows = build(dataset, ["counting.test", "counting.test", "counting.test:pca=8", "counting.test: pca=8"])
+    rows = build(
+        dataset, ["counting.test", "counting.test", "counting.test:pca=8", "counting.test: pca=8"]
+    )
     assert [row.encoder for row in rows] == ["counting.test", "counting.test:pca=8"]
     assert len(counting.seen) == 20

@@ -33,7 +33,11 @@ class Choosing(Counting):
 
     def _encode(self, batch) -> np.ndarray:
         vectors = super()._encode(batch)
-        return vectors if self.form == "fp32" else vectors * np.linspace(0.2, 2, self.dim, dtype=np.float32)
+        return (
+            vectors
+            if self.form == "fp32"
+            else vectors * np.linspace(0.2, 2, self.dim, dtype=np.float32)
+        )
 
 
 @pytest.fixture
@@ -59,7 +63,9 @@ def own_score(dataset) -> float:
     return search.search(query, dataset, "choosing.test", k=1, include_self=True).hits[0].score
 
 
-def test_it_is_measured_before_a_large_build_and_queries_use_the_same(choosing, gallery, monkeypatch):
+def test_it_is_measured_before_a_large_build_and_queries_use_the_same(
+    choosing, gallery, monkeypatch
+):
     monkeypatch.setattr(forms, "WORTH", 20)
     dataset = library.open_dataset(str(gallery))
     build(dataset, ["choosing.test"])
@@ -75,7 +81,9 @@ def test_a_small_gallery_is_built_in_full_precision_without_measuring(choosing, 
     assert (choosing.measured, choosing.decided) == ([], "fp32")
 
 
-def test_a_decision_for_another_gallery_leaves_what_is_built_alone(choosing, gallery, tmp_path, monkeypatch):
+def test_a_decision_for_another_gallery_leaves_what_is_built_alone(
+    choosing, gallery, tmp_path, monkeypatch
+):
     small = library.open_dataset(str(gallery))
     build(small, ["choosing.test"])
     monkeypatch.setattr(forms, "WORTH", 40)

@@ -54,19 +54,27 @@ def test_they_are_compared_with_encoders_of_ours(gallery, brought):
 def test_a_new_picture_or_a_part_of_one_can_not_be_searched_with_them(gallery, brought):
     name = imports.import_vectors(str(gallery), "mine", str(brought))
     dataset = library.open_dataset(str(gallery))
-    for query in (Query(data=(gallery / "00000.png").read_bytes()), Query(item_id="00000.png", box=(0, 0, 0.5, 0.5))):
+    for query in (
+        Query(data=(gallery / "00000.png").read_bytes()),
+        Query(item_id="00000.png", box=(0, 0, 0.5, 0.5)),
+    ):
         with pytest.raises(UserError, match="from the gallery"):
             search(query, dataset, name)
     with pytest.raises(UserError, match="no picture"):
         search(Query(item_id="nothing"), dataset, name)
 
 
-def test_pictures_without_a_vector_are_skipped_and_vectors_without_a_picture_ignored(gallery, tmp_path):
+def test_pictures_without_a_vector_are_skipped_and_vectors_without_a_picture_ignored(
+    gallery, tmp_path
+):
     np.save(tmp_path / "few.npy", np.eye(4, dtype=np.float32))
     (tmp_path / "few.txt").write_text("00001.png\nunknown.png\n00002.png\n00003.png")
     name = imports.import_vectors(str(gallery), "few", str(tmp_path / "few.npy"))
     dataset = library.open_dataset(str(gallery))
-    assert [hit.id for hit in search(Query(item_id="00001.png"), dataset, name).hits] == ["00002.png", "00003.png"]
+    assert [hit.id for hit in search(Query(item_id="00001.png"), dataset, name).hits] == [
+        "00002.png",
+        "00003.png",
+    ]
     rows = library.skipped_rows(dataset.locator, name)
     assert rows[0] == {"picture": "unknown.png", "reason": f"{passed_over.NO_PICTURE} ({name})"}
     assert [row["reason"] for row in rows[1:]] == 17 * ["no vector was imported for it"]
@@ -85,12 +93,21 @@ def test_ids_in_any_accepted_form_and_paths_as_ids(gallery, tmp_path, kind):
         pq.write_table(pa.table({"id": paths, "vector": list(vectors)}), file)
     else:
         np.save(file, vectors)
-        ids.write_text({"txt": "\n".join(paths), "json": json.dumps(paths), "csv": "id\n" + "\n".join(paths)}[kind])
+        ids.write_text(
+            {"txt": "\n".join(paths), "json": json.dumps(paths), "csv": "id\n" + "\n".join(paths)}[
+                kind
+            ]
+        )
     name = imports.import_vectors(str(gallery), f"by-{kind}", str(file), ids and str(ids))
-    assert len(search(Query(item_id="00000.png"), library.open_dataset(str(gallery)), name, k=50).hits) == 19
+    assert (
+        len(search(Query(item_id="00000.png"), library.open_dataset(str(gallery)), name, k=50).hits)
+        == 19
+    )
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "a b", ".hidden", "x" * 100, "a\nb", "naïve", "a:pca=2"])
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../x", "a/b", "a b", ".hidden", "x" * 100, "a\nb", "naïve", "a:pca=2"]
+)
 def test_names_that_are_none_are_refused(gallery, brought, artifacts, name):
     with pytest.raises(UserError):
         imports.import_vectors(str(gallery), name, str(brought))
@@ -164,10 +181,16 @@ def test_tiny_and_huge_vectors_keep_their_direction(gallery, tmp_path, scale):
     vectors = normal(20).astype(np.float64)
     dataset = library.open_dataset(str(gallery))
     plain = imports.import_vectors(str(gallery), "plain", bring(tmp_path, vectors, name="p"))
-    scaled = imports.import_vectors(str(gallery), "scaled", bring(tmp_path, vectors * scale, name="s"))
-    first, second = (search(Query(item_id="00000.png"), dataset, name).hits for name in (plain, scaled))
+    scaled = imports.import_vectors(
+        str(gallery), "scaled", bring(tmp_path, vectors * scale, name="s")
+    )
+    first, second = (
+        search(Query(item_id="00000.png"), dataset, name).hits for name in (plain, scaled)
+    )
     assert [hit.id for hit in first] == [hit.id for hit in second]
-    np.testing.assert_allclose([hit.score for hit in first], [hit.score for hit in second], atol=1e-6)
+    np.testing.assert_allclose(
+        [hit.score for hit in first], [hit.score for hit in second], atol=1e-6
+    )
 
 
 def test_what_can_be_used_is_counted_and_told_before_it_is_taken(gallery, tmp_path, artifacts):
@@ -179,10 +202,14 @@ def test_what_can_be_used_is_counted_and_told_before_it_is_taken(gallery, tmp_pa
     told = imports.check_vectors(str(gallery), file)
     assert not list(artifacts.glob("library/vectors/*"))
     assert (told.rows, told.used, len(told.skipped), told.pictures) == (20, 14, 6, 20)
-    assert str(told) == "20 vectors of 6 dimensions: 14 used, 6 passed over. 6 of 20 pictures have none."
+    assert (
+        str(told)
+        == "20 vectors of 6 dimensions: 14 used, 6 passed over. 6 of 20 pictures have none."
+    )
     assert {one.id: one.reason for one in told.skipped} == {
-        "00003.png": passed_over.NO_DIRECTION, **{f"other-{n}": passed_over.NO_PICTURE for n in range(5)},
-    }  # fmt: skip
+        "00003.png": passed_over.NO_DIRECTION,
+        **{f"other-{n}": passed_over.NO_PICTURE for n in range(5)},
+    }
     assert [one.id for one in told.remarks] == ["1 of 6 columns", "1 of 19 rows"]
     heard = []
 
@@ -223,7 +250,15 @@ def test_removal_takes_what_was_built_too(gallery, brought, artifacts):
     name = imports.import_vectors(str(gallery), "mine", str(brought))
     search(Query(item_id="00000.png"), library.open_dataset(str(gallery)), name)
     (row,) = imports.vector_rows()
-    assert row == {"name": name, "source": str(gallery), "dim": 6, "vectors": 20, "used": 20, "skipped": 0, "passed_over": []}
+    assert row == {
+        "name": name,
+        "source": str(gallery),
+        "dim": 6,
+        "vectors": 20,
+        "used": 20,
+        "skipped": 0,
+        "passed_over": [],
+    }
     imports.remove_vectors("imported.mine")
     assert imports.vector_rows() == store.entries() == []
     assert name not in encoders.names()

@@ -137,7 +137,10 @@ def test_cancelling_what_has_ended_changes_nothing(slow, tmp_path):
     assert jobs.status(job) == before
 
 
-@pytest.mark.parametrize("job", ["", "..", "../../etc", "20260101-000000-abcdef", "x" * 300, "20260101-000000-abcde/", "a\nb"])
+@pytest.mark.parametrize(
+    "job",
+    ["", "..", "../../etc", "20260101-000000-abcdef", "x" * 300, "20260101-000000-abcde/", "a\nb"],
+)
 def test_unknown_and_forged_jobs_are_refused(job):
     with pytest.raises(UserError, match="no job"):
         jobs.status(job)
@@ -173,8 +176,16 @@ def test_damaged_logs_are_read_as_far_as_they_go(artifacts):
 
 
 def test_long_logs_are_read_from_their_end(artifacts):
-    lines = [json.dumps({"time": float(n), "state": "running", "done": n, "total": 9999}) for n in range(9999)]
-    job = fake(artifacts, 1, *lines, json.dumps({"time": 9999.0, "state": "done", "done": 9999, "total": 9999}))
+    lines = [
+        json.dumps({"time": float(n), "state": "running", "done": n, "total": 9999})
+        for n in range(9999)
+    ]
+    job = fake(
+        artifacts,
+        1,
+        *lines,
+        json.dumps({"time": 9999.0, "state": "done", "done": 9999, "total": 9999}),
+    )
     started = len(jobs._lines(job))
     assert started < 2000
     assert jobs.status(job).state == "done"

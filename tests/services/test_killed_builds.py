@@ -20,7 +20,8 @@ def build(folder) -> tuple[str, ...]:
 
 
 def half_done(plugged, child) -> int:
-    """Wait until a part is finished and the build is not; returns how many pictures are in finished parts."""
+    """Wait until a part is finished and the build is not; returns how many pictures are in finished
+    parts."""
     wait_for(lambda: plugged.finished() >= 8 or child.poll() is not None)
     assert child.poll() is None, child.stderr.read()
     return plugged.finished()
@@ -74,7 +75,8 @@ def test_a_killed_build_with_few_pictures_goes_on_too(plugged, tmp_path):
 
 
 def test_a_killed_build_goes_on_with_other_pictures(plugged, tmp_path):
-    """Parts belong to pictures, not to positions: what came meanwhile is encoded, what went is left out."""
+    """Parts belong to pictures, not to positions: what came meanwhile is encoded, what went is left
+    out."""
     folder = paint(tmp_path / "gallery", numbered(60, start=100))
     child = plugged.start(*build(folder), sleep=0.05)
     half_done(plugged, child)
@@ -98,7 +100,10 @@ def test_an_unchanged_rebuild_encodes_nothing(plugged, tmp_path, capsys):
     assert row["encoded"] == 0
     assert plugged.encoded() == before
     with capsys.disabled():
-        print(f" unchanged rebuild of {COUNT} pictures: {row['seconds']:.3f} s after start-up ", end="")
+        print(
+            f" unchanged rebuild of {COUNT} pictures: {row['seconds']:.3f} s after start-up ",
+            end="",
+        )
 
 
 def test_two_builders_of_one_key_do_the_work_once(plugged, tmp_path):

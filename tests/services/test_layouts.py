@@ -26,10 +26,21 @@ def labels(locator: str) -> list[str | None]:
 
 def test_the_layout_is_shown_with_examples_and_what_else_it_could_be(places):
     told = layouts.layout_row(places)
-    assert (told["layout"], told["found"], told["chosen"]) == ("category/instance", "category/instance", False)
+    assert (told["layout"], told["found"], told["chosen"]) == (
+        "category/instance",
+        "category/instance",
+        False,
+    )
     assert {"category/instance", "class", "*/class", "split/class", "flat"} == set(told["choices"])
-    assert {one["picture"].rpartition("/")[0] for one in told["examples"]} == {"shop/cups", "shop/plants", "home/plants"}
-    assert {(one["category"], one["instance"]) for one in told["examples"]} >= {("shop", "cups"), ("home", "home/plants")}
+    assert {one["picture"].rpartition("/")[0] for one in told["examples"]} == {
+        "shop/cups",
+        "shop/plants",
+        "home/plants",
+    }
+    assert {(one["category"], one["instance"]) for one in told["examples"]} >= {
+        ("shop", "cups"),
+        ("home", "home/plants"),
+    }
     assert library.dataset_row(places)["layout"] == "category/instance"
 
 
@@ -37,7 +48,9 @@ def test_a_correction_reaches_labels_and_verdicts_and_costs_no_build(places):
     build(library.open_dataset(places), ["tiny.16x16"])
     layouts.choose_layout(places, "*/class")
     assert labels(places) == ["plants", "cups", "cups", "plants"]
-    hits = search(Query(item_id="shop/cups/1.png"), library.open_dataset(places), "tiny.16x16", k=3).hits
+    hits = search(
+        Query(item_id="shop/cups/1.png"), library.open_dataset(places), "tiny.16x16", k=3
+    ).hits
     assert {hit.id: hit.verdict for hit in hits}["shop/cups/2.png"] == "same"
     assert layouts.layout_row(places)["chosen"]
     layouts.choose_layout(places, layouts.FOUND)

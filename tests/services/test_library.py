@@ -123,10 +123,14 @@ def test_what_is_no_dataset_is_not_added(path, tmp_path, monkeypatch):
     assert library.added() == []
 
 
-@pytest.mark.parametrize("name", ["mine.zip", "../../x.zip", "..", "", "<script>.zip", "a\nb.zip", "x" * 400 + ".zip"])
+@pytest.mark.parametrize(
+    "name", ["mine.zip", "../../x.zip", "..", "", "<script>.zip", "a\nb.zip", "x" * 400 + ".zip"]
+)
 def test_an_uploaded_zip_is_kept_inside_whatever_its_name(gallery, artifacts, name):
     locator = library.add_archive(name, zipped(gallery))
-    assert os.path.dirname(os.path.realpath(locator)) == os.path.realpath(artifacts / "library" / "uploads")
+    assert os.path.dirname(os.path.realpath(locator)) == os.path.realpath(
+        artifacts / "library" / "uploads"
+    )
     assert len(library.open_dataset(locator).items) == 20
     library.remove_dataset(locator)
     assert not list((artifacts / "library" / "uploads").iterdir())
@@ -146,7 +150,9 @@ def test_an_upload_that_is_no_archive_of_pictures_is_not_kept(artifacts, monkeyp
 
 
 def test_rows_say_what_pages_and_commands_need():
-    assert {"name", "dim", "state", "detail", "bytes", "title"} <= library.get_encoder_row("hsv.12x4x4").keys()
+    assert {"name", "dim", "state", "detail", "bytes", "title"} <= library.get_encoder_row(
+        "hsv.12x4x4"
+    ).keys()
     assert all({"name", "exact", "knobs"} <= row.keys() for row in library.index_rows())
     rows = {row["name"]: row for row in library.dataset_rows()}
     assert set(datasets.names()) <= rows.keys()
@@ -199,7 +205,15 @@ def test_thumbnails_are_small_and_a_broken_picture_is_a_grey_tile(gallery, tmp_p
 def test_the_doctor_finds_a_sound_installation_sound(counting, gallery):
     build(library.open_dataset(str(gallery)), ["counting.test"])
     rows = {row["check"]: row for row in doctor.examine()}
-    assert {"packages", "disk", "processor", "embedded gallery", "encoders", "caches", "jobs"} <= rows.keys()
+    assert {
+        "packages",
+        "disk",
+        "processor",
+        "embedded gallery",
+        "encoders",
+        "caches",
+        "jobs",
+    } <= rows.keys()
     assert rows["embedded gallery"]["detail"] == "2720 pictures"
     assert rows["caches"]["detail"].startswith("2 entries")
     assert {row["state"] for row in rows.values()} <= {"fine", "note", "broken"}
@@ -207,7 +221,9 @@ def test_the_doctor_finds_a_sound_installation_sound(counting, gallery):
 
 
 def test_the_doctor_names_a_package_of_another_version(monkeypatch):
-    monkeypatch.setattr(doctor.importlib.metadata, "version", lambda name: "0.0.1" if name == "numpy" else "1.0")
+    monkeypatch.setattr(
+        doctor.importlib.metadata, "version", lambda name: "0.0.1" if name == "numpy" else "1.0"
+    )
     row = doctor.examine()[0]
     assert (row["check"], row["state"]) == ("packages", "broken")
     assert "numpy is 0.0.1" in row["detail"]

@@ -1,4 +1,5 @@
-"""Engines that load in the background: others answer meanwhile, errors reach who asks, and a process ends when it wants."""
+"""Engines that load in the background: others answer meanwhile, errors reach who asks, and a
+process ends when it wants."""
 
 from __future__ import annotations
 
@@ -160,5 +161,12 @@ print("the end", flush=True)
 
 
 def test_a_process_that_ends_does_not_wait_for_what_it_loads(cold):
-    done = subprocess.run([sys.executable, "-c", ENDLESS], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", ENDLESS],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert (done.returncode, done.stdout.strip()) == (0, "the end"), done.stderr

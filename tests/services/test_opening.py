@@ -16,7 +16,13 @@ from core.services.evaluation import latency, reports
 from core.services.evaluation.evaluate import evaluate
 from core.services.library import library
 
-NAMES = ["tf_efficientnet_lite0.in1k", "siamese.lookalike", "triplet.lookalike", "hog.8x8", "resnet50.tv_in1k"]
+NAMES = [
+    "tf_efficientnet_lite0.in1k",
+    "siamese.lookalike",
+    "triplet.lookalike",
+    "hog.8x8",
+    "resnet50.tv_in1k",
+]
 
 
 def row(name: str, tier: str = "bundled", family: str = "") -> dict:
@@ -36,21 +42,39 @@ def test_what_opens_first_is_there_and_works_offline():
 
 
 def test_the_metric_learned_network_that_opens_first_is_the_best_by_the_shipped_leaderboard():
-    learned = [name for name in encoders.names() if library.get_encoder_row(name)["family"] in opening.LEARNED]
+    learned = [
+        name
+        for name in encoders.names()
+        if library.get_encoder_row(name)["family"] in opening.LEARNED
+    ]
     rows = [one for one in reports.rows("leaderboard") if one["encoder"] in learned]
     boards = {(one["dataset"], one["protocol"]) for one in rows}
-    means = {name: [one["means"]["mAP"] for one in rows if one["encoder"] == name] for name in learned}
+    means = {
+        name: [one["means"]["mAP"] for one in rows if one["encoder"] == name] for name in learned
+    }
     means = {name: sum(scores) for name, scores in means.items() if len(scores) == len(boards)}
     assert max(means, key=means.get) == opening.BEST_LEARNED
 
 
 def test_without_an_evaluation_the_tier_decides(dataset):
     given = [
-        row("resnet50.tv_in1k", "pretrained"), row("hog.8x8"), row("own.mine", "trained"),
+        row("resnet50.tv_in1k", "pretrained"),
+        row("hog.8x8"),
+        row("own.mine", "trained"),
         row("learned.lookalike", family="triplet"),
-        row("vgg.lookalike", family="vgg"), row(opening.BEST_LEARNED, family="siamese"), row("lite0", "packaged"),
-    ]  # fmt: skip
-    wanted = ["lite0", opening.BEST_LEARNED, "learned.lookalike", "own.mine", "hog.8x8", "vgg.lookalike", "resnet50.tv_in1k"]
+        row("vgg.lookalike", family="vgg"),
+        row(opening.BEST_LEARNED, family="siamese"),
+        row("lite0", "packaged"),
+    ]
+    wanted = [
+        "lite0",
+        opening.BEST_LEARNED,
+        "learned.lookalike",
+        "own.mine",
+        "hog.8x8",
+        "vgg.lookalike",
+        "resnet50.tv_in1k",
+    ]
     assert opening.best_first(dataset, given) == wanted
 
 
@@ -66,7 +90,9 @@ def test_an_evaluation_of_these_pictures_decides_among_those_that_it_names(datas
     assert found[0] == "lite0", "what nobody evaluated keeps the place of its tier"
 
 
-def test_an_evaluation_of_other_pictures_of_the_same_name_does_not_count(dataset, monkeypatch, tmp_path):
+def test_an_evaluation_of_other_pictures_of_the_same_name_does_not_count(
+    dataset, monkeypatch, tmp_path
+):
     monkeypatch.setattr(latency, "RUNS", 6)
     evaluate("ours", [dataset], ["tiny.16x16"]).save()
     (tmp_path / "pictures" / "cold" / "0.png").unlink()
@@ -97,7 +123,9 @@ def test_what_a_gallery_has_grown_by_is_all_that_takes_time(dataset):
 
 def test_elsewhere_the_shipped_latencies_say_it(dataset):
     known = opening.build_times().each
-    classical = [name for name in encoders.names() if library.get_encoder_row(name)["tier"] == "bundled"]
+    classical = [
+        name for name in encoders.names() if library.get_encoder_row(name)["tier"] == "bundled"
+    ]
     assert set(classical) <= set(known)
     assert all(1e-5 < known[name] < 1 for name in classical), "seconds a picture"
     assert known["dhash.16x16"] < known["sift.vlad32"]
@@ -127,6 +155,12 @@ def test_encoders_of_one_pass_have_seconds_of_their_own(dataset, monkeypatch):
     encoders.names()
     monkeypatch.setitem(encoders._makers, Slow.name, Slow)
     build(dataset, ["slow.test", "tiny.16x16"])
-    paths = {name: embed.find(dataset, ready_encoder(dataset, name, load=False)) for name in ("slow.test", "tiny.16x16")}
-    spent = {name: json.loads((path / "meta.json").read_text())["encode_s"] for name, path in paths.items()}
+    paths = {
+        name: embed.find(dataset, ready_encoder(dataset, name, load=False))
+        for name in ("slow.test", "tiny.16x16")
+    }
+    spent = {
+        name: json.loads((path / "meta.json").read_text())["encode_s"]
+        for name, path in paths.items()
+    }
     assert spent["slow.test"] - spent["tiny.16x16"] > 0.9

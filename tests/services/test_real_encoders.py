@@ -1,4 +1,5 @@
-"""Builds by SIFT with VLAD, which is fitted, and by a network from a hub, which may run in half precision."""
+"""Builds by SIFT with VLAD, which is fitted, and by a network from a hub, which may run in half
+precision."""
 
 from __future__ import annotations
 
@@ -57,12 +58,20 @@ def test_sift_vlad_is_fitted_once_and_new_pictures_cost_only_themselves(products
     assert store.entries("fits")[0].built == fit.built
 
 
-def test_a_network_is_downloaded_measured_and_searched_in_one_format(hub, publish, products, monkeypatch, artifacts):  # noqa: F811
+def test_a_network_is_downloaded_measured_and_searched_in_one_format(
+    hub,  # noqa: F811
+    publish,  # noqa: F811
+    products,
+    monkeypatch,
+    artifacts,
+):
     publish(NETWORK)
     monkeypatch.setattr(forms, "WORTH", 48)
     monkeypatch.setattr(running, "offered", lambda: ("bf16-autocast",))
     real, rates = trial._timed, {"fp32": 10.0, "bf16-autocast": 30.0}
-    monkeypatch.setattr(trial, "_timed", lambda encoder, sample, form: (real(encoder, sample, form)[0], rates[form]))
+    monkeypatch.setattr(
+        trial, "_timed", lambda encoder, sample, form: (real(encoder, sample, form)[0], rates[form])
+    )
     dataset = library.open_dataset(str(products))
     assert estimate(dataset, NETWORK).download_bytes >= 0
     assert not is_built(dataset, NETWORK)

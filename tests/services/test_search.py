@@ -1,4 +1,5 @@
-"""One query: what is left out, which copies are marked, what is refused, what a hit means, and what stays in memory."""
+"""One query: what is left out, which copies are marked, what is refused, what a hit means, and what
+stays in memory."""
 
 from __future__ import annotations
 
@@ -74,7 +75,9 @@ def test_a_file_brought_from_elsewhere_finds_its_copies_and_they_are_marked(data
     Image.open(gallery / "00002.png").save(again, "PNG", compress_level=1)
     assert again.getvalue() != data
     answer = search.search(Query(data=again.getvalue()), dataset, "counting.test", k=5)
-    assert (ids(answer)[0], marked(answer)) == ("00002.png", []), "the same picture in another file is no identical file"
+    assert (ids(answer)[0], marked(answer)) == ("00002.png", []), (
+        "the same picture in another file is no identical file"
+    )
 
 
 def copied(gallery, count: int) -> list[str]:
@@ -89,8 +92,14 @@ def copied(gallery, count: int) -> list[str]:
 def test_however_many_copies_there_are_all_are_shown(counting, gallery, index):
     names = copied(gallery, 30)
     dataset = opened(gallery)
-    brought = search.search(Query(data=(gallery / names[0]).read_bytes()), dataset, "counting.test", index, k=40)
-    assert (sorted(ids(brought)[:31]), sorted(marked(brought)), len(brought.hits)) == (names, names, 40)
+    brought = search.search(
+        Query(data=(gallery / names[0]).read_bytes()), dataset, "counting.test", index, k=40
+    )
+    assert (sorted(ids(brought)[:31]), sorted(marked(brought)), len(brought.hits)) == (
+        names,
+        names,
+        40,
+    )
     chosen = search.search(Query(item_id="copy-07.png"), dataset, "counting.test", index, k=40)
     others = [name for name in names if name != "copy-07.png"]
     assert (sorted(marked(chosen)), chosen.left_out) == (others, "copy-07.png")
@@ -106,7 +115,9 @@ def test_a_part_of_a_picture_is_searched_and_the_picture_itself_is_marked(counti
     assert answer.hits[0].id == "corner.png"
     assert answer.hits[0].score == pytest.approx(1.0)
     assert (answer.left_out, marked(answer)) == ("00003.png", [])
-    brought = search.search(Query(data=(gallery / "00003.png").read_bytes(), box=box), dataset, "counting.test", k=21)
+    brought = search.search(
+        Query(data=(gallery / "00003.png").read_bytes(), box=box), dataset, "counting.test", k=21
+    )
     assert marked(brought) == ["00003.png"]
     assert [name for name in ids(brought) if name != "00003.png"] == ids(answer)
 
@@ -125,7 +136,9 @@ def test_own_vectors_mark_copies_too(counting, gallery, tmp_path):
     rows[[2, 20, 21]] = rows[2]
     np.save(tmp_path / "mine.npy", rows)
     (tmp_path / "mine.txt").write_text("\n".join([*numbered(20), *names[1:]]))
-    imported = import_vectors(dataset.locator, "mine", str(tmp_path / "mine.npy"), str(tmp_path / "mine.txt"))
+    imported = import_vectors(
+        dataset.locator, "mine", str(tmp_path / "mine.npy"), str(tmp_path / "mine.txt")
+    )
     answer = search.search(Query(item_id=names[0]), dataset, imported, k=5)
     assert (sorted(marked(answer)), answer.left_out) == (names[1:], names[0])
 
@@ -136,23 +149,34 @@ def test_a_gallery_of_one_picture_says_that_there_is_no_other(counting, tmp_path
     answer = search.search(Query(item_id="only.png"), dataset, "counting.test")
     assert (answer.hits, answer.left_out, answer.searched) == ((), "only.png", 0)
     assert answer.notice == ("There is no other picture", "This gallery holds the query alone.")
-    brought = search.search(Query(data=(folder / "only.png").read_bytes()), dataset, "counting.test")
+    brought = search.search(
+        Query(data=(folder / "only.png").read_bytes()), dataset, "counting.test"
+    )
     assert (marked(brought), brought.remarks) == (["only.png"], ())
 
 
 def test_a_part_of_the_gallery_that_holds_the_query_alone_says_so(counting, tmp_path):
     dataset = opened(paint(tmp_path / "set", ["a/1.png", "b/2.png", "b/3.png"]))
     answer = search.search(Query(item_id="a/1.png"), dataset, "counting.test", where=["label=a"])
-    assert answer.notice == ("There is no other picture", "This part of the gallery holds the query alone.")
+    assert answer.notice == (
+        "There is no other picture",
+        "This part of the gallery holds the query alone.",
+    )
     other = search.search(Query(item_id="a/1.png"), dataset, "counting.test", where=["label=b"])
-    assert (len(other.hits), other.left_out, other.remarks) == (2, None, ()), "it is not of the part: nothing was left out"
+    assert (len(other.hits), other.left_out, other.remarks) == (2, None, ()), (
+        "it is not of the part: nothing was left out"
+    )
 
 
 def test_an_index_that_reaches_a_part_alone_says_how_much(counting, tmp_path):
     dataset = opened(paint(tmp_path / "many", numbered(160)))
-    answer = search.search(Query(item_id="00000.png"), dataset, "counting.test", "ivf_flat:nlist=4,nprobe=1", k=159)
+    answer = search.search(
+        Query(item_id="00000.png"), dataset, "counting.test", "ivf_flat:nlist=4,nprobe=1", k=159
+    )
     assert 0 < len(answer.hits) < 159
-    assert answer.remarks[1].startswith(f"{len(answer.hits)} of 159 pictures were found. The index ivf_flat:nlist=4,nprobe=1 ")
+    assert answer.remarks[1].startswith(
+        f"{len(answer.hits)} of 159 pictures were found. The index ivf_flat:nlist=4,nprobe=1 "
+    )
 
 
 @pytest.mark.parametrize("box", [(0.1, 0.1, float("nan"), 1), (0, 0, float("inf"), 1), (0.1, 0.2)])
@@ -161,13 +185,19 @@ def test_a_forged_box_is_refused(dataset, box):
         search.search(Query(item_id="00003.png", box=box), dataset, "counting.test")
 
 
-@pytest.mark.parametrize("box", [(-5, -5, 9, 9), (1, 1, 0, 0), (0.5, 0.5, 0.5, 0.5), (1.0, 1.0, 1.0, 1.0)])
+@pytest.mark.parametrize(
+    "box", [(-5, -5, 9, 9), (1, 1, 0, 0), (0.5, 0.5, 0.5, 0.5), (1.0, 1.0, 1.0, 1.0)]
+)
 def test_an_odd_box_is_brought_inside(dataset, box):
-    assert len(search.search(Query(item_id="00003.png", box=box), dataset, "counting.test").hits) == 10
+    assert (
+        len(search.search(Query(item_id="00003.png", box=box), dataset, "counting.test").hits) == 10
+    )
 
 
 def test_k_may_be_larger_than_the_gallery(dataset):
-    assert len(search.search(Query(item_id="00000.png"), dataset, "counting.test", k=1000).hits) == 19
+    assert (
+        len(search.search(Query(item_id="00000.png"), dataset, "counting.test", k=1000).hits) == 19
+    )
 
 
 @pytest.mark.parametrize("k", [0, -1, 10**9])
@@ -176,7 +206,10 @@ def test_k_out_of_range_is_refused(dataset, k):
         search.search(Query(item_id="00000.png"), dataset, "counting.test", k=k)
 
 
-@pytest.mark.parametrize("name", ["00000", "../../etc/passwd", "", "<script>alert(1)</script>", "a\nb", "\u202egnp", "x" * 5000])
+@pytest.mark.parametrize(
+    "name",
+    ["00000", "../../etc/passwd", "", "<script>alert(1)</script>", "a\nb", "\u202egnp", "x" * 5000],
+)
 def test_an_unknown_or_forged_item_is_refused(dataset, name):
     with pytest.raises(UserError, match="no picture") as told:
         search.search(Query(item_id=name), dataset, "counting.test")
@@ -188,7 +221,10 @@ def test_an_unknown_item_gets_a_suggestion(dataset):
         query_from_file(dataset, "id:00004.pgn")
 
 
-@pytest.mark.parametrize("name", ["countin.test", "../x", "", "imported.../../x", "counting.test:", "counting.test:pca=3x"])
+@pytest.mark.parametrize(
+    "name",
+    ["countin.test", "../x", "", "imported.../../x", "counting.test:", "counting.test:pca=3x"],
+)
 def test_an_unknown_or_forged_encoder_is_refused(dataset, name):
     with pytest.raises(UserError):
         search.search(Query(item_id="00000.png"), dataset, name)
@@ -211,15 +247,24 @@ def test_a_query_that_can_not_be_decoded_any_more_is_refused(dataset, gallery):
 
 def test_what_is_not_built_is_said_with_the_command_that_builds_it(counting, gallery):
     dataset = library.open_dataset(str(gallery))
-    with pytest.raises(UserError, match=r"python -m core build --dataset .*gallery.* --encoders counting\.test"):
+    with pytest.raises(
+        UserError, match=r"python -m core build --dataset .*gallery.* --encoders counting\.test"
+    ):
         search.search(Query(item_id="00000.png"), dataset, "counting.test")
 
 
-def test_files_of_the_dataset_are_recognised_however_they_are_spelt(dataset, gallery, tmp_path, monkeypatch):
+def test_files_of_the_dataset_are_recognised_however_they_are_spelt(
+    dataset, gallery, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     link = tmp_path / "link"
     link.symlink_to(gallery)
-    for spelling in (str(gallery / "00001.png"), "gallery/00001.png", "./gallery/../gallery/00001.png", str(link / "00001.png")):
+    for spelling in (
+        str(gallery / "00001.png"),
+        "gallery/00001.png",
+        "./gallery/../gallery/00001.png",
+        str(link / "00001.png"),
+    ):
         assert query_from_file(dataset, spelling).item_id == "00001.png", spelling
     assert query_from_file(dataset, "id:00001.png").item_id == "00001.png"
     other = paint(tmp_path / "elsewhere", ["00001.png"], seed=5)
@@ -243,7 +288,10 @@ def test_a_query_file_that_is_none_is_refused(dataset, path):
 
 
 def test_only_the_gallery_is_searched_where_there_are_splits(counting, tmp_path):
-    folder = paint(tmp_path / "set", [f"train/a/{n}" for n in numbered(8)] + [f"test/a/{n}" for n in numbered(4, start=50)])
+    folder = paint(
+        tmp_path / "set",
+        [f"train/a/{n}" for n in numbered(8)] + [f"test/a/{n}" for n in numbered(4, start=50)],
+    )
     dataset = opened(folder)
     answer = search.search(Query(item_id="test/a/00050.png"), dataset, "counting.test", k=100)
     assert {hit.split for hit in answer.hits} == {"train"}
@@ -259,26 +307,37 @@ OTHER = {"instance": "dog-1", "category": "dog"}
 @pytest.mark.parametrize(
     ("query", "hit", "expected"),
     [
-        (SAME, SAME, "same"), (SAME, KIN, "category"), (SAME, OTHER, "other"),
-        ({"instance": "a"}, {"instance": "b"}, "other"), ({"instance": "a"}, {"instance": "a"}, "same"),
-        ({"label": "x"}, {"label": "x"}, "same"), ({"label": "x"}, {"label": "y"}, "other"),
-        ({"label": "x"}, {}, None), ({}, {"label": "x"}, None), ({}, {}, None), (None, {"label": "x"}, None),
+        (SAME, SAME, "same"),
+        (SAME, KIN, "category"),
+        (SAME, OTHER, "other"),
+        ({"instance": "a"}, {"instance": "b"}, "other"),
+        ({"instance": "a"}, {"instance": "a"}, "same"),
+        ({"label": "x"}, {"label": "x"}, "same"),
+        ({"label": "x"}, {"label": "y"}, "other"),
+        ({"label": "x"}, {}, None),
+        ({}, {"label": "x"}, None),
+        ({}, {}, None),
+        (None, {"label": "x"}, None),
         ({"label": "x", "instance": "a"}, {"label": "x"}, "same"),
     ],
-)  # fmt: skip
+)
 def test_verdicts(query, hit, expected):
     own = None if query is None else Item("q", "q", **query)
     assert verdict(own, Item("h", "h", **hit)) == expected
 
 
-def test_an_engine_is_kept_while_nothing_changes_and_made_anew_when_something_does(dataset, gallery):
+def test_an_engine_is_kept_while_nothing_changes_and_made_anew_when_something_does(
+    dataset, gallery
+):
     first = search.engine(dataset, "counting.test")
     assert search.engine(dataset, "counting.test") is first
     assert search.engine(library.open_dataset(str(gallery), fresh=True), "counting.test") is first
     paint(gallery, ["new.png"])
     changed = opened(gallery)
     assert search.engine(changed, "counting.test") is not first
-    assert len(search.search(Query(item_id="00000.png"), changed, "counting.test", k=100).hits) == 20
+    assert (
+        len(search.search(Query(item_id="00000.png"), changed, "counting.test", k=100).hits) == 20
+    )
 
 
 def test_labels_that_changed_without_their_pictures_are_seen(counting, gallery):
@@ -286,9 +345,13 @@ def test_labels_that_changed_without_their_pictures_are_seen(counting, gallery):
     rows = [f"{name},{'ab'[place % 2]}" for place, name in enumerate(numbered(20))]
     csv.write_text("path,label\n" + "\n".join(rows))
     query = Query(item_id="00000.png")
-    assert {hit.verdict for hit in search.search(query, opened(csv), "counting.test", k=19).hits} == {"same", "other"}
+    assert {
+        hit.verdict for hit in search.search(query, opened(csv), "counting.test", k=19).hits
+    } == {"same", "other"}
     csv.write_text("path,label\n" + "\n".join(f"{name},a" for name in numbered(20)))
-    assert {hit.verdict for hit in search.search(query, opened(csv), "counting.test", k=19).hits} == {"same"}
+    assert {
+        hit.verdict for hit in search.search(query, opened(csv), "counting.test", k=19).hits
+    } == {"same"}
 
 
 def test_a_deleted_cache_is_not_answered_from_memory(dataset):

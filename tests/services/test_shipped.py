@@ -24,7 +24,9 @@ def test_the_first_page_is_shipped():
 def test_shipped_embeddings_are_current(name):
     dataset = library.open_dataset("catalogue")
     encoder = ready_encoder(dataset, name)
-    assert embed.find(dataset, encoder) == store.shipped() / shipped.NAME / name, "stale: run make shipped"
+    assert embed.find(dataset, encoder) == store.shipped() / shipped.NAME / name, (
+        "stale: run make shipped"
+    )
     found = embed.read(dataset, encoder)
     assert list(found.ids) == [item.id for item in dataset.items]
     rows = np.random.default_rng(0).choice(len(found.ids), 12, replace=False)

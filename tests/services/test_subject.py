@@ -1,4 +1,5 @@
-"""The part of a query that is searched with: found by a detector, drawn, or all of it where neither holds anything."""
+"""The part of a query that is searched with: found by a detector, drawn, or all of it where neither
+holds anything."""
 
 from __future__ import annotations
 
@@ -23,7 +24,9 @@ CROP = pytest.approx((0.6125, 0.6125, 0.9375, 0.9375))
 
 
 def test_a_crop_finds_what_the_same_box_finds(dataset):
-    found = search.search(Query(item_id="odd/3.png"), dataset, "counting.test", k=5, crop="corner.test")
+    found = search.search(
+        Query(item_id="odd/3.png"), dataset, "counting.test", k=5, crop="corner.test"
+    )
     assert (found.box, found.crop, found.note) == (CROP, "corner.test", "")
     assert list(found.timing_ms) == ["decode", "detect", "preprocess", "encode", "search"]
     drawn = search.search(Query(item_id="odd/3.png", box=found.box), dataset, "counting.test", k=5)
@@ -34,14 +37,25 @@ def test_a_crop_finds_what_the_same_box_finds(dataset):
 
 
 def test_all_encoders_share_one_look(dataset, corner):
-    found = compare.compare(Query(item_id="odd/3.png"), dataset, ["counting.test", "tiny.16x16"], k=3, crop="corner.test")
+    found = compare.compare(
+        Query(item_id="odd/3.png"),
+        dataset,
+        ["counting.test", "tiny.16x16"],
+        k=3,
+        crop="corner.test",
+    )
     assert len(corner.seen) == 1
     assert {answer.crop for answer in found.answers} == {"corner.test"}
     assert [answer.box for answer in found.answers] == [CROP, CROP]
 
 
 def test_a_drawn_box_goes_before_a_detector(dataset, corner):
-    found = search.search(Query(item_id="odd/3.png", box=(0, 0, 0.5, 0.5)), dataset, "counting.test", crop="corner.test")
+    found = search.search(
+        Query(item_id="odd/3.png", box=(0, 0, 0.5, 0.5)),
+        dataset,
+        "counting.test",
+        crop="corner.test",
+    )
     assert (found.box, found.crop, corner.seen) == ((0, 0, 0.5, 0.5), "", [])
 
 
@@ -83,7 +97,9 @@ def test_a_detector_that_fails_on_a_picture(dataset, corner, monkeypatch):
 
 
 def test_weights_that_are_not_here_are_not_waited_for(dataset, hub_is_silent):
-    assert "needs its weights first (14 MB)" in whole(dataset, Query(item_id="odd/3.png"), "ssdlite")
+    assert "needs its weights first (14 MB)" in whole(
+        dataset, Query(item_id="odd/3.png"), "ssdlite"
+    )
 
 
 @pytest.fixture
@@ -96,25 +112,39 @@ def hub_is_silent(monkeypatch):
     monkeypatch.setattr(download, "reach", refuse)
 
 
-@pytest.mark.parametrize(("picture", "why"), [
-    (np.random.default_rng(0).integers(0, 256, (31, 200, 3), dtype=np.uint8), "200 x 31 pixels: too few"),
-    (np.full((80, 80, 3), 140, np.uint8), "of one colour"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("picture", "why"),
+    [
+        (
+            np.random.default_rng(0).integers(0, 256, (31, 200, 3), dtype=np.uint8),
+            "200 x 31 pixels: too few",
+        ),
+        (np.full((80, 80, 3), 140, np.uint8), "of one colour"),
+    ],
+)
 def test_pictures_with_nothing_to_find(dataset, tmp_path, picture, why):
     Image.fromarray(picture).save(tmp_path / "query.png")
     assert why in whole(dataset, Query(data=(tmp_path / "query.png").read_bytes()))
 
 
-@pytest.mark.parametrize(("box", "why"), [
-    ((0.5, 0.2, 0.5, 0.9), "has no area"), ((0.2, 0.3, 0.9, 0.3), "has no area"), ((1.2, 0.1, 1.6, 0.5), "outside the picture"),
-    ((-2, -2, -1, 0), "outside the picture"), ((1, 1, 1, 1), "has no area"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("box", "why"),
+    [
+        ((0.5, 0.2, 0.5, 0.9), "has no area"),
+        ((0.2, 0.3, 0.9, 0.3), "has no area"),
+        ((1.2, 0.1, 1.6, 0.5), "outside the picture"),
+        ((-2, -2, -1, 0), "outside the picture"),
+        ((1, 1, 1, 1), "has no area"),
+    ],
+)
 def test_boxes_that_hold_nothing(dataset, box, why):
     assert why in whole(dataset, Query(item_id="odd/3.png", box=box), "")
 
 
 def test_a_box_is_cut_at_the_edge_of_the_picture(dataset):
-    assert search.search(Query(item_id="odd/3.png", box=(0.5, -1, 7, 0.5)), dataset, "counting.test").box == (0.5, 0, 1, 0.5)
+    assert search.search(
+        Query(item_id="odd/3.png", box=(0.5, -1, 7, 0.5)), dataset, "counting.test"
+    ).box == (0.5, 0, 1, 0.5)
 
 
 def test_the_whole_picture_is_no_part(dataset):
@@ -131,4 +161,7 @@ def test_a_loaded_detector_is_kept(corner):
     assert detecting.ready_detector("corner.test") is detecting.ready_detector("corner.test")
     rows = {row["name"]: row for row in detecting.detector_rows()}
     assert rows["whole"]["state"] == "ready"
-    assert rows["ssdlite"] | {"state": "download", "bytes": 14_000_000, "named": True} == rows["ssdlite"]
+    assert (
+        rows["ssdlite"] | {"state": "download", "bytes": 14_000_000, "named": True}
+        == rows["ssdlite"]
+    )

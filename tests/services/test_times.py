@@ -1,4 +1,5 @@
-"""The times of an answer: decoded once for all encoders, medians of what is quick, first runs that say so."""
+"""The times of an answer: decoded once for all encoders, medians of what is quick, first runs that
+say so."""
 
 from __future__ import annotations
 
@@ -41,7 +42,9 @@ def decodings(monkeypatch) -> list[int | None]:
 
 def jpeg(width: int, height: int) -> bytes:
     out = io.BytesIO()
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)).save(out, "JPEG")
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)).save(
+        out, "JPEG"
+    )
     return out.getvalue()
 
 
@@ -59,7 +62,9 @@ def test_a_picture_is_decoded_once_for_all_encoders(dataset, decodings):
     assert len(decodings) == 3
 
 
-def test_a_large_jpeg_is_decoded_once_for_each_size_and_every_encoder_sees_its_own_pixels(dataset, decodings, monkeypatch):
+def test_a_large_jpeg_is_decoded_once_for_each_size_and_every_encoder_sees_its_own_pixels(
+    dataset, decodings, monkeypatch
+):
     data = jpeg(1200, 900)
     sides = {name: loading.engine(dataset, name).encoder.side for name in NAMES}
     sizes = {decoded_size(data, side) for side in sides.values()}
@@ -68,7 +73,9 @@ def test_a_large_jpeg_is_decoded_once_for_each_size_and_every_encoder_sees_its_o
         encoder = loading.engine(dataset, name).encoder
         prepare = encoder.prepare
         monkeypatch.setattr(
-            encoder, "prepare", lambda image, name=name, prepare=prepare: prepare(seen.setdefault(name, image.copy()))
+            encoder,
+            "prepare",
+            lambda image, name=name, prepare=prepare: prepare(seen.setdefault(name, image.copy())),
         )
     compare.compare(Query(data=data), dataset, NAMES, k=3)
     assert len(decodings) == len(sizes) > 1
@@ -88,7 +95,9 @@ def test_an_encoder_that_writes_into_its_picture_spoils_no_other(dataset, monkey
     monkeypatch.setattr(encoder, "prepare", spoil)
     search.search(Query(item_id="00003.png"), dataset, "counting.test", k=5)
     after = search.search(Query(item_id="00003.png"), dataset, "tiny.16x16", k=5)
-    assert [(hit.id, hit.score) for hit in after.hits] == [(hit.id, hit.score) for hit in before.hits]
+    assert [(hit.id, hit.score) for hit in after.hits] == [
+        (hit.id, hit.score) for hit in before.hits
+    ]
 
 
 def test_what_is_kept_of_decoded_pictures_is_bounded(dataset, monkeypatch):
@@ -157,5 +166,8 @@ def test_without_being_told_nothing_is_repeated(dataset, clock):
 
 
 def test_the_same_hits_whether_repeated_or_not(dataset):
-    once, often = (search.search(Query(item_id="00003.png"), dataset, "hog.8x8", k=5, runs=runs) for runs in (1, 3))
+    once, often = (
+        search.search(Query(item_id="00003.png"), dataset, "hog.8x8", k=5, runs=runs)
+        for runs in (1, 3)
+    )
     assert once.hits == often.hits

@@ -21,13 +21,20 @@ def artifacts(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def start():
-    """``start(code)`` runs Python code in a process with the same artifacts folder; all are killed at the end."""
+    """``start(code)`` runs Python code in a process with the same artifacts folder; all are killed
+    at the end."""
     running: list[subprocess.Popen] = []
 
     def run(code: str, **options) -> subprocess.Popen:
         env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-        child = subprocess.Popen([sys.executable, "-c", code], env=env, text=True, stdout=subprocess.PIPE,
-                                 stderr=subprocess.PIPE, **options)  # fmt: skip
+        child = subprocess.Popen(
+            [sys.executable, "-c", code],
+            env=env,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            **options,
+        )
         running.append(child)
         return child
 

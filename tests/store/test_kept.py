@@ -24,6 +24,8 @@ def test_a_damaged_entry_is_made_again_once(artifacts, damage):
     assert [kept("lab", {"a": 1}, write, read) for _ in range(2)] == [7, 7]
     assert len(made) == 1
     next((artifacts / "cache" / "lab").rglob("value.json")).write_bytes(damage)
-    write_meta(made[0].parent / key({"a": 1}), {})  # as if this had been written: another version's, say
+    write_meta(
+        made[0].parent / key({"a": 1}), {}
+    )  # as if this had been written: another version's, say
     assert kept("lab", {"a": 1}, write, read) == 7
     assert len(made) == 2

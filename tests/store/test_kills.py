@@ -119,7 +119,9 @@ def test_waiting_for_another_builder_can_be_cancelled(artifacts, start):
     asked = []
     began = time.monotonic()
     with pytest.raises(Cancelled):
-        store.get_or_build("embeddings", CAUSES, whole, lambda done, total: asked.append(done) or len(asked) < 3)
+        store.get_or_build(
+            "embeddings", CAUSES, whole, lambda done, total: asked.append(done) or len(asked) < 3
+        )
     assert len(asked) == 3
     assert time.monotonic() - began < PROMPT_S
 
@@ -127,7 +129,9 @@ def test_waiting_for_another_builder_can_be_cancelled(artifacts, start):
 def test_entry_that_is_being_built_is_not_deleted(artifacts, start):
     assert store.delete("embeddings", store.key(CAUSES)) == 0
     store.get_or_build("embeddings", CAUSES, whole)
-    code = f'import time\nfrom core import store\nwith store.lock("embeddings-{store.key(CAUSES)}"):\n'
+    code = (
+        f'import time\nfrom core import store\nwith store.lock("embeddings-{store.key(CAUSES)}"):\n'
+    )
     start(code + "    (store.root() / 'started').touch()\n    time.sleep(60)")
     wait_for((artifacts / "started").exists)
     with pytest.raises(UserError, match="being built"):

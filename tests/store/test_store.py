@@ -19,7 +19,11 @@ from core import disk, store
 from core.errors import UserError
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
@@ -52,7 +56,9 @@ def test_fingerprint_is_the_same_in_another_process():
     causes = {"é": [1, 0.1, None, True], "b": {"z": "\u202e", "a": -1e-300}}
     code = f"from core.store import fingerprint; print(fingerprint({causes!r}))"
     env = {**os.environ, "PYTHONHASHSEED": "7", "LC_ALL": "C", "PYTHONPATH": os.getcwd()}
-    there = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    there = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    )
     assert there.stdout.strip() == store.fingerprint(causes)
 
 
@@ -68,7 +74,9 @@ def test_fingerprint_refuses_what_is_not_finite(bad):
         store.fingerprint({"cause": bad})
 
 
-@pytest.mark.parametrize("bad", [{1: 2}, {"x": {None: 1}}, {"x": b"1"}, {"x": {1, 2}}, {"x": np.float32(1)}, object()])
+@pytest.mark.parametrize(
+    "bad", [{1: 2}, {"x": {None: 1}}, {"x": b"1"}, {"x": {1, 2}}, {"x": np.float32(1)}, object()]
+)
 def test_fingerprint_refuses_what_json_cannot_say(bad):
     with pytest.raises(TypeError):
         store.fingerprint(bad)
@@ -118,7 +126,21 @@ def test_failing_build_leaves_nothing(artifacts):
     assert list((artifacts / "cache" / "maps").iterdir()) == []
 
 
-FORGED = ["../x", "..", ".", "", "a/b", "/etc", "a\\b", "x\n", "x\0y", ".new-abc", "a" * 300, "\u202egpj", "C:x"]
+FORGED = [
+    "../x",
+    "..",
+    ".",
+    "",
+    "a/b",
+    "/etc",
+    "a\\b",
+    "x\n",
+    "x\0y",
+    ".new-abc",
+    "a" * 300,
+    "\u202egpj",
+    "C:x",
+]
 
 
 @pytest.mark.parametrize("name", FORGED)
@@ -155,7 +177,10 @@ def test_a_full_disk_elsewhere_is_named(artifacts, tmp_path, monkeypatch):
     """Such as the system's folder of temporary files, which a library writes to."""
     monkeypatch.setattr(disk, "_free", lambda folder: 0)
     with pytest.raises(UserError, match=r"other has 0 MB free.*TMPDIR"), store.writing(artifacts):
-        raise disk.os_error(RuntimeError("Unable to write: No space left on device"), tmp_path / "other" / "index.ann")
+        raise disk.os_error(
+            RuntimeError("Unable to write: No space left on device"),
+            tmp_path / "other" / "index.ann",
+        )
 
 
 def test_too_little_space_is_said_before_the_build_starts(monkeypatch, artifacts):
@@ -195,7 +220,9 @@ def test_disk_that_fills_up_leaves_nothing_half_written(artifacts, start):
     store.write_text(artifacts / "kept.bin", "old")
     out, err = start(LIMITED).communicate(timeout=60)
     lines = out.splitlines()
-    assert [line.startswith("refused The disk that holds") for line in lines] == [True] * 3, out + err
+    assert [line.startswith("refused The disk that holds") for line in lines] == [True] * 3, (
+        out + err
+    )
     assert (artifacts / "kept.bin").read_text() == "old"
     left = [p for p in artifacts.rglob("*") if p.is_file() and p.suffix != ".lock"]
     assert left == [artifacts / "kept.bin"]
@@ -206,7 +233,9 @@ def small_disk(tmp_path):
     """A real file system of 1 MB."""
     where = tmp_path / "small"
     where.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", where], capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", where], capture_output=True
+    )
     if mounted.returncode:
         pytest.skip("a small disk can't be mounted here: " + mounted.stderr.decode().strip())
     yield where
@@ -252,7 +281,11 @@ for write in (lambda: store.get_or_build("maps", {"a": 2}, lambda folder: None),
 def test_read_only_artifacts_are_read_and_never_a_traceback(artifacts, start):
     store.get_or_build("maps", {"a": 1}, build)
     folders = [artifacts, *(p for p in artifacts.rglob("*") if p.is_dir())]
-    opened = [p for p in artifacts.parents if p.stat().st_uid == os.getuid() and not p.stat().st_mode & 0o005]
+    opened = [
+        p
+        for p in artifacts.parents
+        if p.stat().st_uid == os.getuid() and not p.stat().st_mode & 0o005
+    ]
     modes = {p: p.stat().st_mode for p in opened}
     for path in [*opened, *folders]:
         path.chmod(0o555)
@@ -277,7 +310,9 @@ def test_artifacts_that_are_a_file_are_refused(tmp_path, monkeypatch):
 
 def test_errors_of_the_build_itself_pass(tmp_path):
     with pytest.raises(FileNotFoundError):
-        store.get_or_build("maps", {"a": 1}, lambda folder: (tmp_path / "no picture.jpg").read_bytes())
+        store.get_or_build(
+            "maps", {"a": 1}, lambda folder: (tmp_path / "no picture.jpg").read_bytes()
+        )
 
 
 def test_reading_marks_as_used():

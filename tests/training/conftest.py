@@ -11,10 +11,19 @@ from PIL import Image
 from core.training.settings import Settings, override, read_recipe
 
 TINY = {
-    "size": 32, "dim": 16, "batch": 16, "epochs": 2, "epoch_images": 96, "validation": 0.25, "precision": "fp32", "lr": 3e-3,
-    "warmup": 0.1, "checkpoint_s": 1e6, "backbone": "test_resnet",
+    "size": 32,
+    "dim": 16,
+    "batch": 16,
+    "epochs": 2,
+    "epoch_images": 96,
+    "validation": 0.25,
+    "precision": "fp32",
+    "lr": 3e-3,
+    "warmup": 0.1,
+    "checkpoint_s": 1e6,
+    "backbone": "test_resnet",
     "pretrained": False,
-}  # fmt: skip
+}
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +43,8 @@ def textures(tmp_path: Path) -> Path:
 
 
 def paint_textures(folder: Path, noise: int = 60) -> Path:
-    """4 classes x 12 pictures: stripes along or across, in two colours, at random places, over more or less noise."""
+    """4 classes x 12 pictures: stripes along or across, in two colours, at random places, over more
+    or less noise."""
     rng = np.random.default_rng(0)
     for label, (axis, tint) in {"a": (0, 0), "b": (1, 0), "c": (0, 2), "d": (1, 2)}.items():
         for number in range(12):
@@ -53,6 +63,9 @@ def tiny(textures: Path):
     """``tiny(recipe, **changes)``: settings of a recipe that take a second."""
 
     def make(recipe: str, **changes: object) -> Settings:
-        return override(read_recipe(recipe), {**TINY, "datasets": (str(textures),), "name": f"{recipe}.tiny", **changes})
+        return override(
+            read_recipe(recipe),
+            {**TINY, "datasets": (str(textures),), "name": f"{recipe}.tiny", **changes},
+        )
 
     return make

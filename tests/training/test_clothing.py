@@ -1,4 +1,5 @@
-"""Fine-tuning with no other option than the pictures: real photographs, from the command line, and what it changed."""
+"""Fine-tuning with no other option than the pictures: real photographs, from the command line, and
+what it changed."""
 
 from __future__ import annotations
 
@@ -32,7 +33,11 @@ def test_the_default_run_finds_clothes_far_better(photographs, capsys):
     assert found["hit1"][1] > found["hit1"][0]
     assert found["p10"][1] > found["p10"][0]
     (run,) = runs.run_ids()
-    (pets,) = [one for one in effect.before_after(run, [str(photographs / "cats_dogs")]) if one.dataset == "cats_dogs"]
+    (pets,) = [
+        one
+        for one in effect.before_after(run, [str(photographs / "cats_dogs")])
+        if one.dataset == "cats_dogs"
+    ]
     assert pets.queries == 1000
     assert pets.learned is False
     assert pets.change > -0.25, "it forgets less than it learned"
@@ -41,7 +46,9 @@ def test_the_default_run_finds_clothes_far_better(photographs, capsys):
 @pytest.fixture
 def forty(photographs, tmp_path) -> Path:
     """A folder of 1,000 photographs in 40 classes."""
-    rows = parquet.read_table(photographs / "tiny_imagenet" / "train-00000-of-00004.parquet").to_pylist()
+    rows = parquet.read_table(
+        photographs / "tiny_imagenet" / "train-00000-of-00004.parquet"
+    ).to_pylist()
     names = sorted({row["wnid"] for row in rows})[::5][:40]
     for name in names:
         for number, row in enumerate([row for row in rows if row["wnid"] == name][:25]):

@@ -1,4 +1,5 @@
-"""What a pretrained backbone keeps while the rest learns, depthwise convolutions, stored weights, and pasted pictures."""
+"""What a pretrained backbone keeps while the rest learns, depthwise convolutions, stored weights,
+and pasted pictures."""
 
 from __future__ import annotations
 
@@ -29,12 +30,27 @@ def lite():
     return build(Blueprint("embedder", "tf_efficientnet_lite0", 16, 64, levels=3))
 
 
-@pytest.mark.parametrize(("name", "stages", "kept"), [
-    ("tf_efficientnet_lite0", 2, ["conv_stem", "bn1", "blocks.0", "blocks.1"]),
-    ("resnet18", 1, ["conv1", "bn1", "act1", "maxpool", "layer1"]),
-    ("vit_tiny_patch16_224", 3, ["patch_embed", "pos_drop", "patch_drop", "norm_pre", "blocks.0", "blocks.1", "blocks.2"]),
-    ("convnext_atto", 1, ["stem", "stages.0"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "stages", "kept"),
+    [
+        ("tf_efficientnet_lite0", 2, ["conv_stem", "bn1", "blocks.0", "blocks.1"]),
+        ("resnet18", 1, ["conv1", "bn1", "act1", "maxpool", "layer1"]),
+        (
+            "vit_tiny_patch16_224",
+            3,
+            [
+                "patch_embed",
+                "pos_drop",
+                "patch_drop",
+                "norm_pre",
+                "blocks.0",
+                "blocks.1",
+                "blocks.2",
+            ],
+        ),
+        ("convnext_atto", 1, ["stem", "stages.0"]),
+    ],
+)
 def test_the_stem_and_the_first_stages_are_early(name, stages, kept):
     import timm
 
@@ -50,9 +66,15 @@ def test_frozen_stages_and_norms_stay_what_they_are(lite):
     optimiser = torch.optim.SGD(lite.parameters(), lr=0.1)
     lite(torch.randn(4, 3, 64, 64)).square().mean().backward()
     optimiser.step()
-    changed = {name for name, value in lite.backbone.state_dict().items() if not torch.equal(value, before[name])}
+    changed = {
+        name
+        for name, value in lite.backbone.state_dict().items()
+        if not torch.equal(value, before[name])
+    }
     assert changed
-    assert not [name for name in changed if name.startswith(("conv_stem", "bn1", "blocks.0.", "blocks.1."))]
+    assert not [
+        name for name in changed if name.startswith(("conv_stem", "bn1", "blocks.0.", "blocks.1."))
+    ]
     assert not [name for name in changed if "running" in name]
     schedule.freeze(lite, False)
     assert all(parameter.requires_grad for parameter in lite.parameters())
@@ -69,12 +91,20 @@ def test_depthwise_convolutions_stay_in_float32_under_autocast_also_in_copies(li
     for network in (lite, copy.deepcopy(lite)):
         for path, part in network.named_modules():
             if isinstance(part, torch.nn.Conv2d):
-                part.register_forward_hook(lambda part, _, made, path=path: seen.update({(path, part.groups > 1): made.dtype}))
+                part.register_forward_hook(
+                    lambda part, _, made, path=path: seen.update(
+                        {(path, part.groups > 1): made.dtype}
+                    )
+                )
         with torch.autocast("cpu", torch.bfloat16):
             network(torch.randn(2, 3, 64, 64)).float().sum().backward()
         assert {kind for (_, grouped), kind in seen.items() if grouped} == {torch.float32}
         assert {kind for (_, grouped), kind in seen.items() if not grouped} == {torch.bfloat16}
-    assert all(part.forward.__self__ is part for part in copy.deepcopy(lite).modules() if isinstance(part, torch.nn.Conv2d))
+    assert all(
+        part.forward.__self__ is part
+        for part in copy.deepcopy(lite).modules()
+        if isinstance(part, torch.nn.Conv2d)
+    )
 
 
 def test_weights_in_8_bits_come_back_within_half_a_step(lite):
@@ -88,7 +118,9 @@ def test_weights_in_8_bits_come_back_within_half_a_step(lite):
     for name, value in state.items():
         if name + quantised.SCALE in packed:
             step = value.flatten(1).abs().amax(dim=1) / quantised.LEVELS
-            assert ((back[name] - value).flatten(1).abs() <= 0.5001 * step[:, None] + 1e-9).all(), name
+            assert ((back[name] - value).flatten(1).abs() <= 0.5001 * step[:, None] + 1e-9).all(), (
+                name
+            )
         else:
             torch.testing.assert_close(back[name].float(), value.float(), atol=1e-3, rtol=1e-3)
     assert quantised.unpack(state).keys() == state.keys()
@@ -101,7 +133,9 @@ def test_a_row_of_zeros_is_stored_as_zeros():
 
 def test_pasted_pictures_lie_whole_on_another():
     torch.manual_seed(0)
-    views = torch.stack([torch.full((3, 40, 40), shade, dtype=torch.uint8) for shade in (10, 90, 170, 250)])
+    views = torch.stack(
+        [torch.full((3, 40, 40), shade, dtype=torch.uint8) for shade in (10, 90, 170, 250)]
+    )
     made = pasted(views, 1.0)
     for row, shade in enumerate((10, 90, 170, 250)):
         found = set(made[row].unique().tolist())
@@ -121,21 +155,44 @@ def test_ranked_unlike_is_zero_for_the_same_ranking_alone():
 def test_a_teacher_is_heard_where_it_is_wanted(tiny):
     from core.training.terms import Terms
 
-    settings = override(tiny("classify"), {"loss": "distill", "teacher": LITE0, "dim": 4, "taught": (1.0, 0.0)})
+    settings = override(
+        tiny("classify"), {"loss": "distill", "teacher": LITE0, "dim": 4, "taught": (1.0, 0.0)}
+    )
     terms = Terms(settings, [2, 2], 6)
     embeddings, source = torch.randn(6, 4, requires_grad=True), torch.tensor([0, 0, 0, 1, 1, 1])
     terms(embeddings, {"labels": source, "source": source, "taught": torch.randn(6, 6)}).backward()
     own = terms.to_teacher.weight.grad
     assert own.abs().sum() > 0
     other = Terms(override(settings, {"taught": (0.0, 0.0)}), [2, 2], 6)
-    assert float(other(embeddings.detach(), {"labels": source, "source": source, "taught": torch.randn(6, 6)})) == 0.0
+    assert (
+        float(
+            other(
+                embeddings.detach(),
+                {"labels": source, "source": source, "taught": torch.randn(6, 6)},
+            )
+        )
+        == 0.0
+    )
     with pytest.raises(UserError, match="2 weights"):
-        resolve(override(read_recipe("classify"), {"datasets": ("x",), "taught": (1.0, 1.0), "size": 32}))
+        resolve(
+            override(
+                read_recipe("classify"), {"datasets": ("x",), "taught": (1.0, 1.0), "size": 32}
+            )
+        )
 
 
 def test_a_packaged_network_teaches(tiny, artifacts):
-    settings = tiny("classify", loss="distill + cross-entropy", teacher=LITE0, teacher_size=48, epochs=1, stored="int8",
-                    frozen_stages=1, freeze_norm=True, paste=0.5)  # fmt: skip
+    settings = tiny(
+        "classify",
+        loss="distill + cross-entropy",
+        teacher=LITE0,
+        teacher_size=48,
+        epochs=1,
+        stored="int8",
+        frozen_stages=1,
+        freeze_norm=True,
+        paste=0.5,
+    )
     work(begin(settings, "train-taught"))
     made = encoders.get(settings.name)
     vectors = made.encode([np.full((40, 40, 3), shade, np.uint8) for shade in (0, 200)])
@@ -148,7 +205,12 @@ def test_a_teacher_that_is_none_is_refused():
     with pytest.raises(UserError, match="can't teach"):
         published_teacher("hog.8x8")
     with pytest.raises(UserError):
-        resolve(override(read_recipe("classify"), {"loss": "distill", "teacher": "resnet50.tv_in1k", "datasets": ("x",)}))
+        resolve(
+            override(
+                read_recipe("classify"),
+                {"loss": "distill", "teacher": "resnet50.tv_in1k", "datasets": ("x",)},
+            )
+        )
 
 
 def test_a_hybrid_starts_with_the_early_stages_of_a_packaged_network_and_keeps_them():
@@ -164,7 +226,11 @@ def test_a_hybrid_starts_with_the_early_stages_of_a_packaged_network_and_keeps_t
     schedule.freeze(network, False)
     network(torch.randn(4, 3, 32, 32)).square().mean().backward()
     assert all(parameter.grad is None for parameter in front.parameters())
-    assert all(p.grad is not None for name, p in network.named_parameters() if ".blocks." in name and "patch_embed" not in name)
+    assert all(
+        p.grad is not None
+        for name, p in network.named_parameters()
+        if ".blocks." in name and "patch_embed" not in name
+    )
     assert not any(part.training for part in front.modules())
     with pytest.raises(UserError, match="16 x 16"):
         build(Blueprint("embedder", "vit-hybrid", 16, 40))

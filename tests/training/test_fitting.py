@@ -1,4 +1,5 @@
-"""A run is fitted to its pictures and to the time it may take, and says so; before and after are fair and come by themselves."""
+"""A run is fitted to its pictures and to the time it may take, and says so; before and after are
+fair and come by themselves."""
 
 from __future__ import annotations
 
@@ -18,7 +19,16 @@ from core.services.training import budget, effect, pace, plan, runs, train
 from core.services.training.budget import MAX_PASSES, fitted
 from core.training.batches import fit_batch, quotas, shared_out
 from core.training.resolve import draft, resolve
-from core.training.runs import COMPARING, LEARNING, PACE, PICTURES, WEIGHTS, Run, create, record_settings
+from core.training.runs import (
+    COMPARING,
+    LEARNING,
+    PACE,
+    PICTURES,
+    WEIGHTS,
+    Run,
+    create,
+    record_settings,
+)
 from core.training.settings import override, read_recipe
 from core.training.sources import Outline, training_items
 from core.training.train import begin, work
@@ -37,7 +47,10 @@ def few(folder: Path, textures: Path, counts: dict[str, int]) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("total", "batch", "wanted"), [(18, 48, 9), (3, 48, 2), (96, 48, 48), (95, 48, 47), (10_000, 48, 48)])
+@pytest.mark.parametrize(
+    ("total", "batch", "wanted"),
+    [(18, 48, 9), (3, 48, 2), (96, 48, 48), (95, 48, 47), (10_000, 48, 48)],
+)
 def test_a_batch_is_at_most_half_of_the_pictures(total, batch, wanted):
     settings, notes = fit_batch(override(read_recipe("classify"), {"batch": batch}), [total], total)
     assert settings.batch == wanted
@@ -57,22 +70,29 @@ def test_pairs_are_made_of_the_pictures_that_there_are():
 
 
 def test_a_small_dataset_beside_a_large_one_is_not_shown_again_and_again():
-    settings, _ = fit_batch(override(read_recipe("classify"), {"shares": (1.0, 1.0)}), [50_000, 10], 500)
+    settings, _ = fit_batch(
+        override(read_recipe("classify"), {"shares": (1.0, 1.0)}), [50_000, 10], 500
+    )
     assert shared_out([50_000, 10], settings)[1] <= 40
 
 
 def lines_of(pictures: int, classes: int = 10) -> Outline:
     held = pictures // 10
-    return Outline("d", "d", "label", classes, 2, pictures // classes, pictures - held, held, False, pictures)
+    return Outline(
+        "d", "d", "label", classes, 2, pictures // classes, pictures - held, held, False, pictures
+    )
 
 
 @pytest.fixture
 def planned(monkeypatch):
-    """``planned(pictures, images_s)``: the default recipe fitted to so many pictures, on a machine of that pace."""
+    """``planned(pictures, images_s)``: the default recipe fitted to so many pictures, on a machine
+    of that pace."""
 
     def make(pictures: int, images_s: float | None) -> budget.Fitted:
         monkeypatch.setattr(budget, "outline", lambda settings, labels: [lines_of(pictures)])
-        monkeypatch.setattr(pace, "recall", lambda settings: images_s and images_s * (176 / settings.crop) ** 2)
+        monkeypatch.setattr(
+            pace, "recall", lambda settings: images_s and images_s * (176 / settings.crop) ** 2
+        )
         return fitted(draft(override(read_recipe("finetune"), {"datasets": ("d",)})))
 
     return make
@@ -93,7 +113,9 @@ def test_the_default_recipe_takes_the_time_that_it_is_given(planned):
 def test_a_large_dataset_is_seen_in_part_and_its_other_phases_are_told(planned):
     found = planned(50_000, 40.0)
     assert found.settings.epochs * found.settings.epoch_images < 25_000
-    assert 3 < found.seconds[LEARNING] / 60 < 5  # half of the time, whatever reading and comparing take
+    assert (
+        3 < found.seconds[LEARNING] / 60 < 5
+    )  # half of the time, whatever reading and comparing take
     assert found.total == sum(found.seconds.values()) > 900
 
 
@@ -121,7 +143,9 @@ def test_the_default_starts_exactly_where_the_published_encoder_is(textures):
     from core.encoders.trained_networks import to_input
     from core.training.train import make_network
 
-    settings = train.configure("finetune", {"datasets": (str(textures),), "size": 64, "precision": "fp32"})
+    settings = train.configure(
+        "finetune", {"datasets": (str(textures),), "size": 64, "precision": "fp32"}
+    )
     network, blueprint = make_network(settings)
     assert (settings.backbone, settings.dim, blueprint.neck) == (LITE, 1280, False)
     pixels = to_input(torch.randint(0, 255, (3, 3, 64, 64), dtype=torch.uint8), blueprint)
@@ -131,8 +155,12 @@ def test_the_default_starts_exactly_where_the_published_encoder_is(textures):
         assert torch.allclose(network.eval()(pixels), published.model.eval()(pixels), atol=1e-4)
 
 
-@pytest.mark.parametrize("counts", [{"a": 8, "b": 8, "c": 8}, {"a": 12, "b": 12}, {"a": 10, "b": 2}])
-def test_a_handful_of_pictures_is_fine_tuned_with_no_other_option(counts, tmp_path, textures, capsys):
+@pytest.mark.parametrize(
+    "counts", [{"a": 8, "b": 8, "c": 8}, {"a": 12, "b": 12}, {"a": 10, "b": 2}]
+)
+def test_a_handful_of_pictures_is_fine_tuned_with_no_other_option(
+    counts, tmp_path, textures, capsys
+):
     folder = few(tmp_path / "few", textures, counts)
     assert main(["train", "--dataset", str(folder), *QUICK]) == 0
     said = capsys.readouterr().out
@@ -181,15 +209,28 @@ def test_where_nothing_is_kept_back_nothing_is_compared_and_the_run_says_so(tiny
 
 def test_a_comparison_that_fails_leaves_the_model(tiny, monkeypatch):
     run = begin(tiny("classify", epochs=1))
-    monkeypatch.setattr(effect, "on_dataset", lambda *given: (_ for _ in ()).throw(ValueError("no such thing")))
+    monkeypatch.setattr(
+        effect, "on_dataset", lambda *given: (_ for _ in ()).throw(ValueError("no such thing"))
+    )
     assert train.work(run, compare=True).name in encoders.names()
     status = runs.status(run.id)
     assert (status.state, status.message) == ("done", "ValueError: no such thing")
 
 
 def test_training_that_helps_nothing_gives_back_what_it_started_from(tiny, textures):
-    told = tiny("finetune", backbone=LITE, pretrained=True, size=64, crop=48, lr=10.0, clip=0.0, epochs=1, warmup=0.0, batch=8,
-                epoch_images=16)  # fmt: skip
+    told = tiny(
+        "finetune",
+        backbone=LITE,
+        pretrained=True,
+        size=64,
+        crop=48,
+        lr=10.0,
+        clip=0.0,
+        epochs=1,
+        warmup=0.0,
+        batch=8,
+        epoch_images=16,
+    )
     run = begin(told)
     folder = work(run)
     assert runs.status(run.id).best[0] == 0
@@ -200,15 +241,28 @@ def test_training_that_helps_nothing_gives_back_what_it_started_from(tiny, textu
     import torch
 
     with torch.inference_mode():
-        pixels = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float().div(255).sub(0.5).div(0.5)
+        pixels = (
+            torch.from_numpy(picture.copy())
+            .permute(2, 0, 1)[None]
+            .float()
+            .div(255)
+            .sub(0.5)
+            .div(0.5)
+        )
         wanted = torch.nn.functional.normalize(published.model.eval()(pixels)).numpy()
     assert (made.encode([picture]) * wanted).sum() > 0.999
 
 
-@pytest.mark.parametrize(("losses", "said"), [
-    ([2.0, 1.0], ""), ([1.0, 2.0] * 10, ""), (list(np.linspace(3, 1, 60)), "fell"), (list(np.linspace(1, 3, 60)), "rose"),
-    ([1.0, 2.0] * 40, "flat"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("losses", "said"),
+    [
+        ([2.0, 1.0], ""),
+        ([1.0, 2.0] * 10, ""),
+        (list(np.linspace(3, 1, 60)), "fell"),
+        (list(np.linspace(1, 3, 60)), "rose"),
+        ([1.0, 2.0] * 40, "flat"),
+    ],
+)
 def test_no_verdict_on_the_loss_before_it_can_mean_something(losses, said):
     scatter = np.random.default_rng(0).normal(0, 0.05, len(losses))
     assert runs.trend([value + more for value, more in zip(losses, scatter, strict=True)]) == said
@@ -222,7 +276,12 @@ def test_a_run_says_what_it_does_from_the_first_minute(tiny):
 
         def __call__(self, done: int, total: int) -> bool:
             status = runs.status(run.id)
-            seen.append((next((one.name for one in status.phases if one.state == "now"), ""), status.seconds_left))
+            seen.append(
+                (
+                    next((one.name for one in status.phases if one.state == "now"), ""),
+                    status.seconds_left,
+                )
+            )
             return True
 
     train.work(run, Watching(), compare=True)
@@ -230,19 +289,33 @@ def test_a_run_says_what_it_does_from_the_first_minute(tiny):
     assert names == [PICTURES, LEARNING, COMPARING]
     assert all(left is not None for name, left in seen if name)
     states = [line["what"] for line in run.lines() if line["kind"] == "phase"]
-    assert states == [WEIGHTS, PACE, PICTURES, WEIGHTS, COMPARING]  # fitted first: nobody had measured its pace
+    assert states == [
+        WEIGHTS,
+        PACE,
+        PICTURES,
+        WEIGHTS,
+        COMPARING,
+    ]  # fitted first: nobody had measured its pace
 
 
 def test_phases_and_time_left_follow_the_log(tiny):
     run = begin(tiny("classify"))
-    run.write("plan", 0, seconds={PICTURES: 20.0, WEIGHTS: 5.0, LEARNING: 100.0, COMPARING: 30.0}, images_s=9.0,
-              notes=["Fitted."])  # fmt: skip
+    run.write(
+        "plan",
+        0,
+        seconds={PICTURES: 20.0, WEIGHTS: 5.0, LEARNING: 100.0, COMPARING: 30.0},
+        images_s=9.0,
+        notes=["Fitted."],
+    )
     run.write("phase", 0, what=PICTURES)
     with train.store.lock(f"training-{run.id}", None):
         found = runs.status(run.id)
         assert [(one.name, one.state, one.seconds) for one in found.phases] == [
-            (PICTURES, "now", 20.0), (WEIGHTS, "next", 5.0), (LEARNING, "next", 100.0), (COMPARING, "next", 30.0)
-        ]  # fmt: skip
+            (PICTURES, "now", 20.0),
+            (WEIGHTS, "next", 5.0),
+            (LEARNING, "next", 100.0),
+            (COMPARING, "next", 30.0),
+        ]
         assert (found.seconds_left, found.notes) == (155.0, ("Fitted.",))
         run.write("phase", 0, what=WEIGHTS)
         run.write("start", 0, steps=10)
@@ -256,7 +329,9 @@ def test_a_plan_names_what_was_fitted(tiny, textures, tmp_path):
     folder = few(tmp_path / "few", textures, {"a": 8, "b": 8, "c": 8})
     found = plan.plan("finetune", {"datasets": [str(folder)]})
     assert found.settings.batch == 9
-    assert found.notes == ("The batch size is 9 instead of 48: there are 18 pictures to learn from.",)
+    assert found.notes == (
+        "The batch size is 9 instead of 48: there are 18 pictures to learn from.",
+    )
     assert (found.seconds, found.images_s) == (480.0, None)
 
 

@@ -23,12 +23,17 @@ def state_dict() -> dict:
     return timm.create_model("test_resnet").state_dict()
 
 
-@pytest.mark.parametrize("wrap", [lambda s: s, lambda s: {"state_dict": {f"module.{k}": v for k, v in s.items()}, "epoch": 3}])
+@pytest.mark.parametrize(
+    "wrap",
+    [lambda s: s, lambda s: {"state_dict": {f"module.{k}": v for k, v in s.items()}, "epoch": 3}],
+)
 def test_a_pth_state_dict_becomes_an_encoder(wrap, tmp_path):
     import torch
 
     torch.save(wrap(state_dict()), tmp_path / "mine.pth")
-    folder, missing, unused = models.import_model(tmp_path / "mine.pth", "resnet.mine", "test_resnet", 64, 32)
+    folder, missing, unused = models.import_model(
+        tmp_path / "mine.pth", "resnet.mine", "test_resnet", 64, 32
+    )
     assert unused == ["fc.bias", "fc.weight"]
     assert all(not key.startswith("backbone.") for key in missing)
     made = encoders.get("resnet.mine")
@@ -43,7 +48,12 @@ def test_weights_of_another_architecture_are_refused_with_their_keys(tmp_path):
     found["layer1.0.conv1.weight"] = torch.zeros(3, 3)
     del found["conv1.0.weight"]
     torch.save(found, tmp_path / "mine.pth")
-    with pytest.raises(UserError, match=r"lacks 2 weights of test_resnet.*backbone\.conv1\.0\.weight.*layer1\.0\.conv1\.weight"):
+    with pytest.raises(
+        UserError,
+        match=(
+            r"lacks 2 weights of test_resnet.*backbone\.conv1\.0\.weight.*layer1\.0\.conv1\.weight"
+        ),
+    ):
         models.import_model(tmp_path / "mine.pth", "resnet.mine", "test_resnet", 64, 32)
     assert "resnet.mine" not in encoders.names()
 
@@ -55,7 +65,11 @@ class Trap:
 
 def test_a_pickle_that_would_run_code_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name, data in {"trap.pth": pickle.dumps({"a": Trap()}), "text.pth": b"hello", "empty.pth": b""}.items():
+    for name, data in {
+        "trap.pth": pickle.dumps({"a": Trap()}),
+        "text.pth": b"hello",
+        "empty.pth": b"",
+    }.items():
         (tmp_path / name).write_bytes(data)
         with pytest.raises(UserError):
             models.import_model(tmp_path / name, "resnet.mine", "test_resnet", 64, 32)

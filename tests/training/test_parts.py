@@ -22,7 +22,17 @@ def source(counts: dict[int, int], name: str = "s") -> Source:
     labels = np.repeat(list(counts), list(counts.values()))
     rows = np.arange(len(labels))
     classes = tuple(map(str, counts))
-    return Source(name, name, "label", classes, np.zeros((len(rows), 1, 1, 3), np.uint8), labels, rows, rows[:0], "")
+    return Source(
+        name,
+        name,
+        "label",
+        classes,
+        np.zeros((len(rows), 1, 1, 3), np.uint8),
+        labels,
+        rows,
+        rows[:0],
+        "",
+    )
 
 
 def test_a_split_leaves_two_pictures_and_more_on_each_side():
@@ -61,7 +71,10 @@ def test_a_batch_holds_k_pictures_of_each_class():
 def test_an_epoch_shows_every_picture_once_and_no_epoch_is_like_another():
     sources = [source({0: 32, 1: 32})]
     settings = override(read_recipe("classify"), {"batch": 16})
-    first, second = (np.concatenate([rows for step in epoch_batches(sources, settings, e) for rows in step]) for e in (0, 1))
+    first, second = (
+        np.concatenate([rows for step in epoch_batches(sources, settings, e) for rows in step])
+        for e in (0, 1)
+    )
     assert sorted(first) == sorted(second) == list(range(64))
     assert list(first) != list(second)
     again = np.concatenate([rows for step in epoch_batches(sources, settings, 0) for rows in step])
@@ -86,23 +99,32 @@ def test_map_at_r_is_the_librarys():
     vectors, labels = rng.standard_normal((60, 8)), rng.integers(0, 5, 60)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     name = "mean_average_precision_at_r"
-    judge = AccuracyCalculator((name,), k="max_bin_count", knn_func=CustomKNN(CosineSimilarity()), device=torch.device("cpu"))
+    judge = AccuracyCalculator(
+        (name,),
+        k="max_bin_count",
+        knn_func=CustomKNN(CosineSimilarity()),
+        device=torch.device("cpu"),
+    )
     theirs = judge.get_accuracy(torch.from_numpy(vectors), torch.from_numpy(labels))[name]
     assert map_at_r(vectors, labels) == pytest.approx(theirs)
 
 
 def test_map_at_r_of_a_hand_checked_list():
-    """Class 0 has three members: from the first, hits at 1 and 3 of the list, R = 2: 1/2 * 1 = .5"""
+    """Class 0 has three members: from the first, hits at 1 and 3 of the list, R = 2: 1/2 * 1 =
+    .5"""
     angles = np.radians([0, 10, 20, 30, 180])
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     labels = np.array([0, 0, 1, 0, 1])
-    # from 0: 10 (hit), 20 | from 10: 0 (hit; the tie with 20 goes to the first), 20 | from 30: 20, 10 (hit at 2)
-    # from 20 (R = 1): 10 | from 180 (R = 1): 30
+    # from 0: 10 (hit), 20 | from 10: 0 (hit; the tie with 20 goes to the first), 20 | from 30: 20,
+    # 10 (hit at 2) from 20 (R = 1): 10 | from 180 (R = 1): 30
     assert map_at_r(vectors, labels) == pytest.approx((0.5 + 0.5 + 0.25 + 0 + 0) / 5, abs=1e-9)
 
 
 def test_only_the_first_rows_ask_where_learned_pictures_are_searched_too():
-    vectors, labels = np.stack([np.cos(a := np.radians([0, 1, 50, 2])), np.sin(a)], axis=1), np.array([0, 1, 0, 0])
+    vectors, labels = (
+        np.stack([np.cos(a := np.radians([0, 1, 50, 2])), np.sin(a)], axis=1),
+        np.array([0, 1, 0, 0]),
+    )
     # the first: 1 (wrong), 2 (right at 2), R = 2: 1/2 * 1/2
     assert map_at_r(vectors, labels, 1) == pytest.approx(0.25)
     found = source({0: 20, 1: 20})
@@ -135,5 +157,7 @@ def test_training_leaves_the_search_of_faiss_as_it_is():
         "assert index.search(vectors[:1], 3, efSearch=64).ids[0, 0] == 0\n"
     )
     root = Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,5 @@
-"""Every recipe learns, its result is an encoder, and its vectors survive the way to disk and back."""
+"""Every recipe learns, its result is an encoder, and its vectors survive the way to disk and
+back."""
 
 from __future__ import annotations
 
@@ -27,7 +28,13 @@ GENERAL = [name for name in recipe_names() if "/" not in name]
 def classifier(tmp_path_factory) -> tuple[Run, Path]:
     """A finished run and the artifacts folder that it is in; learned once for all tests here."""
     home = tmp_path_factory.mktemp("classifier")
-    told = {**TINY, "datasets": (str(paint_textures(home / "textures")),), "name": "resnet.first", "epochs": 8, "seed": 3}
+    told = {
+        **TINY,
+        "datasets": (str(paint_textures(home / "textures")),),
+        "name": "resnet.first",
+        "epochs": 8,
+        "seed": 3,
+    }
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOOKALIKE_ARTIFACTS", str(home / "artifacts"))
         run = begin(override(read_recipe("classify"), told))
@@ -84,13 +91,18 @@ def test_saved_and_loaded_vectors_are_those_of_the_network_in_memory(finished):
     import torch
 
     with torch.inference_mode():
-        mine = network.eval()(to_input(torch.from_numpy(picture)[None].permute(0, 3, 1, 2), blueprint)).numpy()
+        mine = network.eval()(
+            to_input(torch.from_numpy(picture)[None].permute(0, 3, 1, 2), blueprint)
+        ).numpy()
     assert np.abs(made.encode([picture]) - unit_rows(mine)).max() < 2e-3  # half precision on disk
     assert np.array_equal(made.encode([picture]), Trained(folder).encode([picture]))
 
 
 def test_an_autoencoder_draws_and_a_siamese_network_tells_distances(tiny):
-    drawer, pair = Trained(work(begin(tiny("autoencoder", epochs=1)))), Trained(work(begin(tiny("siamese", epochs=1))))
+    drawer, pair = (
+        Trained(work(begin(tiny("autoencoder", epochs=1)))),
+        Trained(work(begin(tiny("siamese", epochs=1)))),
+    )
     pictures = [np.full((50, 30, 3), shade, np.uint8) for shade in (0, 128, 255)]
     drawn = drawer.reconstruct(pictures)
     assert (drawn.shape, drawn.dtype) == ((3, 32, 32, 3), np.uint8)
@@ -118,10 +130,14 @@ def test_the_reconstruction_gets_closer_to_the_picture(tiny, textures):
     pictures = [decode_file(path) for path in sorted(textures.rglob("*.png"))[:8]]
     wanted = np.stack([resize(picture, 32, 32) for picture in pictures]).astype(float)
     error = np.square(Trained(folder).reconstruct(pictures) - wanted).mean()
-    assert error < 0.8 * np.square(wanted.mean(axis=(1, 2), keepdims=True) - wanted).mean()  # better than each one's mean colour
+    assert (
+        error < 0.8 * np.square(wanted.mean(axis=(1, 2), keepdims=True) - wanted).mean()
+    )  # better than each one's mean colour
 
 
-@pytest.mark.parametrize("loss", ["proxy-anchor", "multi-similarity", "supcon", "cross-entropy + 0.5 triplet"])
+@pytest.mark.parametrize(
+    "loss", ["proxy-anchor", "multi-similarity", "supcon", "cross-entropy + 0.5 triplet"]
+)
 def test_other_losses_take_the_place_of_a_recipes_own(loss, tiny):
     run = begin(tiny("triplet", loss=loss, epochs=1))
     work(run)
@@ -148,7 +164,15 @@ def test_the_slim_members_of_each_family(backbone):
 
 
 def test_a_model_imitates_another(finished, tiny):
-    told = tiny("classify", loss="distill", teacher="resnet.first", backbone="vgg-slim", name="vgg.pupil", dim=24, epochs=4)
+    told = tiny(
+        "classify",
+        loss="distill",
+        teacher="resnet.first",
+        backbone="vgg-slim",
+        name="vgg.pupil",
+        dim=24,
+        epochs=4,
+    )
     run = begin(told)
     work(run)
     assert np.mean(losses(run)[-4:]) < np.mean(losses(run)[:4])
@@ -156,11 +180,29 @@ def test_a_model_imitates_another(finished, tiny):
 
 def test_fine_tuning_starts_from_the_other_model(finished, tiny):
     first = find_model("resnet.first")
-    second = work(begin(tiny("triplet", start_from="resnet.first", name="resnet.second", lr=1e-7, epochs=1, dim=99, size=64)))
+    second = work(
+        begin(
+            tiny(
+                "triplet",
+                start_from="resnet.first",
+                name="resnet.second",
+                lr=1e-7,
+                epochs=1,
+                dim=99,
+                size=64,
+            )
+        )
+    )
     card = json.loads((second / "card.json").read_text())
-    assert (card["starts_from"], card["network"]["dim"], card["network"]["size"]) == ("resnet.first", 16, 32)
+    assert (card["starts_from"], card["network"]["dim"], card["network"]["size"]) == (
+        "resnet.first",
+        16,
+        32,
+    )
     picture = [np.random.default_rng(3).integers(0, 255, (32, 32, 3), np.uint8)]
-    one, two, other = (made.encode(picture) for made in (Trained(first), Trained(second), Untrained(card)))
+    one, two, other = (
+        made.encode(picture) for made in (Trained(first), Trained(second), Untrained(card))
+    )
     assert (one * two).sum() > 0.8 > (one * other).sum()
 
 
@@ -168,20 +210,33 @@ def test_the_card_tells_where_the_weights_come_from(finished):
     folder = find_model("resnet.first")
     card = json.loads((folder / "card.json").read_text())
     assert card["sha256"] == store.digest(folder / "weights.safetensors")
-    assert (card["seed"], card["recipe"], card["epochs"], card["data"][0]["classes"]) == (3, "classify", 8, 4)
+    assert (card["seed"], card["recipe"], card["epochs"], card["data"][0]["classes"]) == (
+        3,
+        "classify",
+        8,
+        4,
+    )
     assert card["licence"]
     assert {"metric", "mean"} <= set(card["validation"])
 
 
 def test_several_datasets_are_learned_together(tiny, textures, tmp_path, pictures):
-    run = begin(tiny("classify", datasets=(str(textures), str(pictures)), shares=(3.0, 1.0), epochs=1))
+    run = begin(
+        tiny("classify", datasets=(str(textures), str(pictures)), shares=(3.0, 1.0), epochs=1)
+    )
     card = json.loads((work(run) / "card.json").read_text())
     assert [one["classes"] for one in card["data"]] == [4, 2]
 
 
 def test_runs_have_a_state(finished, tiny):
     told = runs.status(finished.id)
-    assert (told.state, told.step, told.steps, len(told.loss), len(told.validation)) == ("done", 48, 48, 48, 8)
+    assert (told.state, told.step, told.steps, len(told.loss), len(told.validation)) == (
+        "done",
+        48,
+        48,
+        48,
+        8,
+    )
     assert told.best[1] == max(row["mean"] for row in told.validation)
     new = begin(tiny("classify", name="resnet.new"))
     assert runs.status(new.id).state == "new"

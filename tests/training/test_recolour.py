@@ -1,4 +1,5 @@
-"""One thing in other colours is another thing, to the losses that compare; classifiers do not see it."""
+"""One thing in other colours is another thing, to the losses that compare; classifiers do not see
+it."""
 
 from __future__ import annotations
 
@@ -26,24 +27,32 @@ def test_half_of_each_class_gets_one_other_colour_and_another_label():
     labels = torch.tensor([0, 0, 0, 0, 1, 1, 1, 1, 2, 2])
     eligible = labels < 2
     views, told = recoloured(red(10), labels, eligible, classes=3)
-    assert [(told == label).sum() for label in (0, 3, 1, 4)] == [2, 2, 2, 2], "half of each, as class + 3"
+    assert [(told == label).sum() for label in (0, 3, 1, 4)] == [2, 2, 2, 2], (
+        "half of each, as class + 3"
+    )
     assert told[8:].tolist() == [2, 2], "not eligible"
     assert labels.tolist() == [0, 0, 0, 0, 1, 1, 1, 1, 2, 2], "the caller's labels are left alone"
     for row, label in enumerate(told.tolist()):
         assert torch.equal(views[row, :, 0, 0], RED) == (label < 3)
     for label in (3, 4):
-        assert len(views[told == label].flatten(1).unique(dim=0)) == 1, "one colour for all of a class"
+        assert len(views[told == label].flatten(1).unique(dim=0)) == 1, (
+            "one colour for all of a class"
+        )
 
 
 def test_the_colour_is_one_that_is_seen():
     for seed in range(20):
         torch.manual_seed(seed)
-        views, told = recoloured(red(4), torch.zeros(4, dtype=torch.long), torch.ones(4, dtype=torch.bool), classes=1)
+        views, told = recoloured(
+            red(4), torch.zeros(4, dtype=torch.long), torch.ones(4, dtype=torch.bool), classes=1
+        )
         assert (views[told == 1].int() - RED[None, :, None, None].int()).abs().amax() > 60
 
 
 def test_three_pictures_are_too_few():
-    views, told = recoloured(red(3), torch.zeros(3, dtype=torch.long), torch.ones(3, dtype=torch.bool), classes=1)
+    views, told = recoloured(
+        red(3), torch.zeros(3, dtype=torch.long), torch.ones(3, dtype=torch.bool), classes=1
+    )
     assert torch.equal(views, red(3))
     assert told.tolist() == [0, 0, 0]
 
@@ -64,7 +73,14 @@ def test_a_classifier_sees_the_old_classes_alone_and_a_comparison_all():
 
 
 def test_a_recipe_that_asks_for_it_learns_from_objects(tiny, objects):
-    settings = tiny("triplet", datasets=(str(objects),), recolour=True, per_class=4, target="instance", validation=0.0)
+    settings = tiny(
+        "triplet",
+        datasets=(str(objects),),
+        recolour=True,
+        per_class=4,
+        target="instance",
+        validation=0.0,
+    )
     run = begin(settings)
     assert (work(run) / "weights.safetensors").exists()
     losses = [line["loss"] for line in run.lines() if line["kind"] == "step"]

@@ -1,4 +1,5 @@
-"""Stopped anywhere and resumed, a run gives the curve and the weights of one that was never stopped."""
+"""Stopped anywhere and resumed, a run gives the curve and the weights of one that was never
+stopped."""
 
 from __future__ import annotations
 
@@ -26,18 +27,26 @@ work(Run({!r}))
 
 
 def curve(run) -> list[tuple]:
-    return [(line["kind"], line["step"], line.get("loss"), line.get("lr"), str(line.get("scores")))
-            for line in run.lines() if line["kind"] in ("step", "validation")]  # fmt: skip
+    return [
+        (line["kind"], line["step"], line.get("loss"), line.get("lr"), str(line.get("scores")))
+        for line in run.lines()
+        if line["kind"] in ("step", "validation")
+    ]
 
 
 def stop_at(step: int):
     return lambda done, total: done < step
 
 
-@pytest.mark.parametrize(("recipe", "changes"), [
-    ("classify", {"ema": 0.9, "freeze_epochs": 1}), ("triplet", {"loss": "triplet + proxy-anchor"}), ("selfsup", {}),
-    ("autoencoder", {}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("recipe", "changes"),
+    [
+        ("classify", {"ema": 0.9, "freeze_epochs": 1}),
+        ("triplet", {"loss": "triplet + proxy-anchor"}),
+        ("selfsup", {}),
+        ("autoencoder", {}),
+    ],
+)
 def test_resumed_equals_never_stopped_bit_for_bit(recipe, changes, tiny):
     whole = begin(tiny(recipe, name="net.whole", **changes))
     first = work(whole)
@@ -48,7 +57,9 @@ def test_resumed_equals_never_stopped_bit_for_bit(recipe, changes, tiny):
     second = work(parts)
     assert curve(parts) == curve(whole)
     assert len([line for line in curve(whole) if line[0] == "step"]) == 12
-    assert store.digest(first / "weights.safetensors") == store.digest(second / "weights.safetensors")
+    assert store.digest(first / "weights.safetensors") == store.digest(
+        second / "weights.safetensors"
+    )
 
 
 def test_a_killed_run_goes_on_with_the_same_curve(tiny, artifacts):
@@ -56,7 +67,9 @@ def test_a_killed_run_goes_on_with_the_same_curve(tiny, artifacts):
     killed = begin(tiny("classify", name="net.killed", epochs=4, checkpoint_s=0))
     first = work(whole)
     env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    child = subprocess.Popen([sys.executable, "-c", CODE.format(killed.id)], env=env, cwd=REPOSITORY)
+    child = subprocess.Popen(
+        [sys.executable, "-c", CODE.format(killed.id)], env=env, cwd=REPOSITORY
+    )
     try:
         end = time.monotonic() + 60
         while len([line for line in killed.lines() if line["kind"] == "step"]) < 8:
@@ -70,7 +83,9 @@ def test_a_killed_run_goes_on_with_the_same_curve(tiny, artifacts):
         file.write('{"kind": "st')  # what a kill leaves of a line
     second = work(killed)
     assert curve(killed) == curve(whole)
-    assert store.digest(first / "weights.safetensors") == store.digest(second / "weights.safetensors")
+    assert store.digest(first / "weights.safetensors") == store.digest(
+        second / "weights.safetensors"
+    )
 
 
 def _cut(data: bytes) -> bytes:
@@ -82,12 +97,20 @@ def _flipped(data: bytes) -> bytes:
     return data[:place] + bytes([data[place] ^ 4]) + data[place + 1 :]
 
 
-HARMS = {"cut": _cut, "bit": _flipped, "zeros": lambda data: bytes(len(data)), "empty": lambda data: b""}
+HARMS = {
+    "cut": _cut,
+    "bit": _flipped,
+    "zeros": lambda data: bytes(len(data)),
+    "empty": lambda data: b"",
+}
 
 
 @pytest.mark.parametrize("harm", HARMS.values(), ids=HARMS)
 def test_a_damaged_checkpoint_counts_as_absent_and_the_log_says_so(tiny, harm):
-    whole, run = begin(tiny("classify", name="net.whole", epochs=1)), begin(tiny("classify", epochs=1))
+    whole, run = (
+        begin(tiny("classify", name="net.whole", epochs=1)),
+        begin(tiny("classify", epochs=1)),
+    )
     first = work(whole)
     with pytest.raises(Cancelled):
         work(run, stop_at(3))
@@ -96,7 +119,9 @@ def test_a_damaged_checkpoint_counts_as_absent_and_the_log_says_so(tiny, harm):
     assert any("starts from its beginning" in line.get("message", "") for line in run.lines())
     assert run.checkpoint.with_suffix(".damaged").exists()
     assert curve(run) == curve(whole)
-    assert store.digest(first / "weights.safetensors") == store.digest(second / "weights.safetensors")
+    assert store.digest(first / "weights.safetensors") == store.digest(
+        second / "weights.safetensors"
+    )
 
 
 def test_a_checkpoint_of_another_network_is_refused(tiny):
@@ -110,7 +135,10 @@ def test_a_checkpoint_of_another_network_is_refused(tiny):
 
 
 def test_two_runs_of_one_seed_are_the_same_and_of_two_seeds_are_not(tiny):
-    runs = [begin(tiny("classify", seed=seed, name=f"net.n{number}", epochs=1)) for number, seed in enumerate((5, 5, 6))]
+    runs = [
+        begin(tiny("classify", seed=seed, name=f"net.n{number}", epochs=1))
+        for number, seed in enumerate((5, 5, 6))
+    ]
     for run in runs:
         work(run)
     assert curve(runs[0]) == curve(runs[1]) != curve(runs[2])

@@ -1,4 +1,5 @@
-"""What can't work is refused before the first epoch, in words that say what is allowed and what to do."""
+"""What can't work is refused before the first epoch, in words that say what is allowed and what to
+do."""
 
 from __future__ import annotations
 
@@ -23,28 +24,48 @@ def test_every_recipe_file_can_be_used(recipe):
     assert settings.about
 
 
-@pytest.mark.parametrize(("pairs", "says"), [
-    (["lr=fast"], "lr = 'fast' can't be read"), (["lr=nan"], "out of range"), (["epochs=0"], "epochs is from 1"),
-    (["epochs"], "no setting"), (["speed=3"], "no setting named 'speed'"), (["recipe=x"], "no setting"),
-    (["augment=wild"], "Allowed: none, light"),
-    (["name=mine"], "architecture.tag"), (["name=../../a.b"], "can't be named"), (["per_class=1"], "makes no pairs"),
-    (["ema=1"], "out of range"), (["pretrained=perhaps"], "true or false"), (["shares=1,x"], "can't be read"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("pairs", "says"),
+    [
+        (["lr=fast"], "lr = 'fast' can't be read"),
+        (["lr=nan"], "out of range"),
+        (["epochs=0"], "epochs is from 1"),
+        (["epochs"], "no setting"),
+        (["speed=3"], "no setting named 'speed'"),
+        (["recipe=x"], "no setting"),
+        (["augment=wild"], "Allowed: none, light"),
+        (["name=mine"], "architecture.tag"),
+        (["name=../../a.b"], "can't be named"),
+        (["per_class=1"], "makes no pairs"),
+        (["ema=1"], "out of range"),
+        (["pretrained=perhaps"], "true or false"),
+        (["shares=1,x"], "can't be read"),
+    ],
+)
 def test_settings_that_are_no_settings(pairs, says):
     with pytest.raises(UserError, match=says):
         override(read_recipe("classify"), parse_pairs(pairs))
 
 
-@pytest.mark.parametrize(("recipe", "changes", "says"), [
-    ("classify", {"loss": "cross-entropi"}, "Losses: cross-entropy, arcface"), ("classify", {"loss": "triplet"}, "per_class"),
-    ("classify", {"loss": "reconstruction"}, "autoencoder"), ("classify", {"loss": "distill"}, "teacher"),
-    ("classify", {"backbone": "resnet19"}, "no backbone named 'resnet19'"),
-    ("classify", {"start_from": "a.b"}, "no trained model named"), ("classify", {"shares": (1.0, 2.0)}, "2 shares for 1"),
-    ("classify", {"backbone": "vit_tiny_patch16_224", "size": 60}, "60 x 60"), ("autoencoder", {"size": 40}, "multiple of 16"),
-    ("classify", {"backbone": "resnet-slim", "pretrained": True}, "no published weights"),
-    ("classify", {"datasets": ()}, "No dataset"), ("classify", {"target": "instance"}, "have no instance"),
-    ("classify", {"batch": 4096}, "smaller"), ("classify", {"datasets": ("$NO_SUCH_FOLDER/x",)}, "not set"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("recipe", "changes", "says"),
+    [
+        ("classify", {"loss": "cross-entropi"}, "Losses: cross-entropy, arcface"),
+        ("classify", {"loss": "triplet"}, "per_class"),
+        ("classify", {"loss": "reconstruction"}, "autoencoder"),
+        ("classify", {"loss": "distill"}, "teacher"),
+        ("classify", {"backbone": "resnet19"}, "no backbone named 'resnet19'"),
+        ("classify", {"start_from": "a.b"}, "no trained model named"),
+        ("classify", {"shares": (1.0, 2.0)}, "2 shares for 1"),
+        ("classify", {"backbone": "vit_tiny_patch16_224", "size": 60}, "60 x 60"),
+        ("autoencoder", {"size": 40}, "multiple of 16"),
+        ("classify", {"backbone": "resnet-slim", "pretrained": True}, "no published weights"),
+        ("classify", {"datasets": ()}, "No dataset"),
+        ("classify", {"target": "instance"}, "have no instance"),
+        ("classify", {"batch": 4096}, "smaller"),
+        ("classify", {"datasets": ("$NO_SUCH_FOLDER/x",)}, "not set"),
+    ],
+)
 def test_runs_that_can_not_work(recipe, changes, says, tiny, artifacts):
     with pytest.raises(UserError, match=says):
         begin(tiny(recipe, **changes))
@@ -75,7 +96,9 @@ def test_pictures_without_labels_are_for_recipes_without_labels(tiny, tmp_path):
 
 
 def test_a_full_disk_is_said_before_the_first_epoch(tiny, monkeypatch):
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 1000))
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 1000)
+    )
     with pytest.raises(UserError, match="MB free"):
         begin(tiny("classify"))
 
@@ -96,7 +119,10 @@ def test_run_names(tiny):
 def test_query_pictures_are_never_learned_from(tiny, tmp_path, textures):
     for split, labels in (("train", "ab"), ("test", "cd")):
         for label in labels:
-            shutil.copytree(textures / label, tmp_path / "split" / split / {"c": "a", "d": "b"}.get(label, label))
+            shutil.copytree(
+                textures / label,
+                tmp_path / "split" / split / {"c": "a", "d": "b"}.get(label, label),
+            )
     settings = resolve(tiny("classify", datasets=(str(tmp_path / "split"),)))
     found = check(settings)[0][0]
     assert len(found.train) + len(found.validation) == 24
@@ -106,7 +132,9 @@ def test_instances_are_kept_back_whole(artifacts):
     from core.datasets.paths import open_dataset
     from core.training.sources import open_sources, training_items
 
-    settings = override(read_recipe("classify"), {"datasets": ("catalogue",), "size": 16, "validation": 0.1})
+    settings = override(
+        read_recipe("classify"), {"datasets": ("catalogue",), "size": 16, "validation": 0.1}
+    )
     source = open_sources(settings, True)[0]
     assert source.field == "instance"
     held, learned = set(source.labels[source.validation]), set(source.labels[source.train])
@@ -124,5 +152,7 @@ def test_an_estimate_says_what_a_run_would_cost(tiny):
 
 
 def test_recipes_lie_beside_the_code():
-    assert {"autoencoder", "classify", "selfsup", "siamese", "triplet"} <= {row["name"] for row in train.recipes()}
+    assert {"autoencoder", "classify", "selfsup", "siamese", "triplet"} <= {
+        row["name"] for row in train.recipes()
+    }
     assert Path(store.__file__).parent.joinpath("training", "recipes", "triplet.toml").is_file()

@@ -1,12 +1,15 @@
-"""A build against the ceiling of its network: pictures a second from files to vectors, and of prepared arrays in memory.
+"""A build against the ceiling of its network: pictures a second from files to vectors, and of
+prepared arrays in memory.
 
-    LOOKALIKE_DATA=folder/of/photographs python tools/bench/build_ceiling.py [--encoder NAME] [--form bf16]
+    LOOKALIKE_DATA=folder/of/photographs python tools/bench/build_ceiling.py [--encoder NAME]
+    [--form bf16]
         [--pictures 1500] [--rounds 3]
 
-Both sides run in turn in this process, in the number format that a build takes on this machine, or in ``--form``: ``build`` is
-``embedding.embed`` on pictures of the clothing set (read, decoded, resized, encoded, written), ``ceiling`` the same network
-on arrays that are prepared already. The ratio is of the medians; on a machine with other work to do, CPU time says more than
-the clock. Everything is written to a folder that is deleted at the end.
+Both sides run in turn in this process, in the number format that a build takes on this machine, or
+in ``--form``: ``build`` is ``embedding.embed`` on pictures of the clothing set (read, decoded,
+resized, encoded, written), ``ceiling`` the same network on arrays that are prepared already. The
+ratio is of the medians; on a machine with other work to do, CPU time says more than the clock.
+Everything is written to a folder that is deleted at the end.
 """
 
 from __future__ import annotations
@@ -35,7 +38,8 @@ from core.services.embedding.ready import ready_encoder
 from core.services.hardware import busy, hardware
 
 IN_MEMORY = 512
-"""Prepared pictures that the ceiling is measured on; they are shown again until there are as many as in a build."""
+"""Prepared pictures that the ceiling is measured on; they are shown again until there are as many
+as in a build."""
 AIM = 0.7
 
 
@@ -46,13 +50,23 @@ class Some(Folder):
 
     def _list(self):
         items, skipped = super()._list()
-        return [items[at] for at in np.unique(np.linspace(0, len(items) - 1, self.most).astype(int))], skipped
+        return [
+            items[at] for at in np.unique(np.linspace(0, len(items) - 1, self.most).astype(int))
+        ], skipped
 
 
 def main() -> None:
     told = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    told.add_argument("--encoder", default="tf_efficientnet_lite0.in1k", help="(default: tf_efficientnet_lite0.in1k)")
-    told.add_argument("--form", choices=("fp32", "bf16"), help="number format (default: what a build of the set chooses)")
+    told.add_argument(
+        "--encoder",
+        default="tf_efficientnet_lite0.in1k",
+        help="(default: tf_efficientnet_lite0.in1k)",
+    )
+    told.add_argument(
+        "--form",
+        choices=("fp32", "bf16"),
+        help="number format (default: what a build of the set chooses)",
+    )
     told.add_argument("--pictures", type=int, default=1500, help="(default: 1500)")
     told.add_argument("--rounds", type=int, default=3, help="(default: 3)")
     options = told.parse_args()
@@ -71,27 +85,44 @@ def compare(data: Path, name: str, pictures: int, rounds: int) -> None:
     dataset.most = pictures
     encoder = ready_encoder(dataset, name)
     print(f"{hardware()}; programs that want each core: {busy()}")
-    print(f"{encoder.name} in {getattr(encoder, 'form', 'fp32')}, batch {encoder.batch}, {len(dataset.items):,} pictures")
+    print(
+        f"{encoder.name} in {getattr(encoder, 'form', 'fp32')}, batch {encoder.batch},"
+        f" {len(dataset.items):,} pictures"
+    )
     step = max(1, len(dataset.items) // IN_MEMORY)
     prepared = [prepare_one(dataset, item, [encoder]).array(0) for item in dataset.items[::step]]
     prepared = [array for array in prepared if array is not None]
     encoder.encode_prepared(prepared[: encoder.batch])
-    sides = {"ceiling": lambda: ceiling(encoder, prepared, len(dataset.items)), "build": lambda: built(dataset, encoder)}
+    sides = {
+        "ceiling": lambda: ceiling(encoder, prepared, len(dataset.items)),
+        "build": lambda: built(dataset, encoder),
+    }
     taken: dict[str, list[tuple[float, float]]] = {side: [] for side in sides}
     for _ in range(rounds):
         for side, work in sides.items():
             taken[side].append(timed(work))
     print("side    | pictures/s, each round | median | CPU ms a picture")
-    rates = {side: [len(dataset.items) / wall for wall, _ in found] for side, found in taken.items()}
-    cpu = {side: median(1000 * used / len(dataset.items) for _, used in found) for side, found in taken.items()}
+    rates = {
+        side: [len(dataset.items) / wall for wall, _ in found] for side, found in taken.items()
+    }
+    cpu = {
+        side: median(1000 * used / len(dataset.items) for _, used in found)
+        for side, found in taken.items()
+    }
     for side, found in rates.items():
-        print(f"{side:7} | {', '.join(f'{one:.1f}' for one in found):22} | {median(found):6.1f} | {cpu[side]:.1f}")
-    print(f"build / ceiling: {median(rates['build']) / median(rates['ceiling']):.2f} by time, "
-          f"{cpu['ceiling'] / cpu['build']:.2f} by CPU time (aim: at least {AIM})")  # fmt: skip
+        print(
+            f"{side:7} | {', '.join(f'{one:.1f}' for one in found):22} | {median(found):6.1f} |"
+            f" {cpu[side]:.1f}"
+        )
+    print(
+        f"build / ceiling: {median(rates['build']) / median(rates['ceiling']):.2f} by time, "
+        f"{cpu['ceiling'] / cpu['build']:.2f} by CPU time (aim: at least {AIM})"
+    )
 
 
 def timed(work: Callable[[], None]) -> tuple[float, float]:
-    """Seconds on the clock, and CPU seconds of this process and of the workers that it started and ended."""
+    """Seconds on the clock, and CPU seconds of this process and of the workers that it started and
+    ended."""
     began, used = time.perf_counter(), sum(os.times()[:4])
     work()
     return time.perf_counter() - began, sum(os.times()[:4]) - used
@@ -102,7 +133,9 @@ def ceiling(encoder: Encoder, prepared: list, pictures: int) -> None:
     done = 0
     while done < pictures:
         start = done % len(prepared)
-        done += len(encoder.encode_prepared(prepared[start : start + min(encoder.batch, pictures - done)]))
+        done += len(
+            encoder.encode_prepared(prepared[start : start + min(encoder.batch, pictures - done)])
+        )
 
 
 def built(dataset: Some, encoder: Encoder) -> None:

@@ -1,6 +1,7 @@
-"""Forward and backward of EfficientNet-Lite0's depthwise convolutions, bf16 against float32, one thread, one run.
+"""Forward and backward of EfficientNet-Lite0's depthwise convolutions, bf16 against float32, one
+thread, one run.
 
-    python tools/bench/depthwise.py
+python tools/bench/depthwise.py
 """
 
 import time
@@ -8,17 +9,34 @@ import time
 import torch
 from torch.nn.functional import conv2d
 
-SHAPES = ((144, 39, 5, 2), (240, 18, 5, 1), (240, 19, 3, 2), (672, 9, 5, 1), (672, 13, 5, 2), (1152, 5, 5, 1))
+SHAPES = (
+    (144, 39, 5, 2),
+    (240, 18, 5, 1),
+    (240, 19, 3, 2),
+    (672, 9, 5, 1),
+    (672, 13, 5, 2),
+    (1152, 5, 5, 1),
+)
 """Channels, side of the input, kernel, stride: as a picture of 144 pixels meets them."""
 BATCH, RUNS = 32, 3
 
 
 def milliseconds(channels: int, side: int, kernel: int, stride: int, kind: torch.dtype) -> float:
-    pixels = torch.randn(BATCH, channels, side, side, dtype=kind).to(memory_format=torch.channels_last).requires_grad_()
+    pixels = (
+        torch.randn(BATCH, channels, side, side, dtype=kind)
+        .to(memory_format=torch.channels_last)
+        .requires_grad_()
+    )
     weights = torch.randn(channels, 1, kernel, kernel, dtype=kind, requires_grad=True)
 
     def step() -> None:
-        made = conv2d(pixels, weights, stride=stride, padding=kernel // 2 if stride == 1 else 0, groups=channels)
+        made = conv2d(
+            pixels,
+            weights,
+            stride=stride,
+            padding=kernel // 2 if stride == 1 else 0,
+            groups=channels,
+        )
         made.backward(torch.ones_like(made))
 
     step()

@@ -1,17 +1,20 @@
 """What exact scores cost: a search of our index against faiss's direct call, in the same run.
 
-    python tools/bench/direct_calls.py [--rows 50000] [--dim 384] [--kinds flat,pq] [--rounds 15] [--same]
+    python tools/bench/direct_calls.py [--rows 50000] [--dim 384] [--kinds flat,pq] [--rounds 15]
+    [--same]
 
-Our answer has exact cosines in one order, whatever index found it. So ``like`` is the direct call that does the same work:
-where vectors are kept whole, faiss's plain search, whose scores are inner products already; where codes are kept (sq8, pq,
-ivf_pq), faiss's own refinement, which compares ten candidates for each hit with their vectors, as ours does. ``plain`` is
-faiss's search of the codes alone: less work, and a worse answer.
+Our answer has exact cosines in one order, whatever index found it. So ``like`` is the direct call
+that does the same work: where vectors are kept whole, faiss's plain search, whose scores are inner
+    products already; where codes are kept (sq8, pq,
+ivf_pq), faiss's own refinement, which compares ten candidates for each hit with their vectors, as
+ours does. ``plain`` is faiss's search of the codes alone: less work, and a worse answer.
 
-``like`` and ``ours`` ask one and the same index: where its memory happens to lie alone makes up to a third of the time. They
-take turns, each first in every other round, so that whatever else the machine does falls on both, and each call asks something
-that was not asked before, as people do. ``--same`` asks the same again and again: what it takes lies in the processor's cache
-then, and our steps show more than they do in use. Each time is a median, in ms. The last columns are ours / like by the clock
-and of processor time, which a busy machine disturbs less, and ours / plain.
+``like`` and ``ours`` ask one and the same index: where its memory happens to lie alone makes up to
+a third of the time. They take turns, each first in every other round, so that whatever else the
+machine does falls on both, and each call asks something that was not asked before, as people do.
+``--same`` asks the same again and again: what it takes lies in the processor's cache then, and our
+steps show more than they do in use. Each time is a median, in ms. The last columns are ours / like
+by the clock and of processor time, which a busy machine disturbs less, and ours / plain.
 """
 
 from __future__ import annotations
@@ -82,7 +85,9 @@ def direct(kind: Kind, index: object, vectors: np.ndarray) -> dict[str, object]:
     return {"like": refined, "plain": index}
 
 
-def in_turn(calls: dict[str, Call], questions: list[np.ndarray], rounds: int) -> dict[str, np.ndarray]:
+def in_turn(
+    calls: dict[str, Call], questions: list[np.ndarray], rounds: int
+) -> dict[str, np.ndarray]:
     """Median milliseconds of each call: by the clock, and of the processor."""
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
     for call in calls.values():
@@ -95,7 +100,9 @@ def in_turn(calls: dict[str, Call], questions: list[np.ndarray], rounds: int) ->
             asked = questions[(number * len(calls) + place) % len(questions)]
             began = time.perf_counter(), time.process_time()
             calls[name](asked)
-            taken[name].append(((time.perf_counter() - began[0]) * 1e3, (time.process_time() - began[1]) * 1e3))
+            taken[name].append(
+                ((time.perf_counter() - began[0]) * 1e3, (time.process_time() - began[1]) * 1e3)
+            )
     return {name: np.median(values, axis=0) for name, values in taken.items()}
 
 
@@ -113,15 +120,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rows", type=int, default=50_000)
     parser.add_argument("--dim", type=int, default=384, help="a multiple of 48 (default: 384)")
-    parser.add_argument("--rounds", type=int, default=15, help="at least so many, in turn (default: 15)")
-    parser.add_argument("--kinds", default=",".join(KINDS), help="separated by commas (default: all)")
+    parser.add_argument(
+        "--rounds", type=int, default=15, help="at least so many, in turn (default: 15)"
+    )
+    parser.add_argument(
+        "--kinds", default=",".join(KINDS), help="separated by commas (default: all)"
+    )
     parser.add_argument("--same", action="store_true", help="ask the same again and again")
     chosen = parser.parse_args()
     vectors, queries = np.split(clustered(chosen.rows + ASKED, chosen.dim), [chosen.rows])
     print(f"{hardware()}; programs that want each core: {busy()}")
-    print(f"{chosen.rows:,} x {chosen.dim}, k = {K}; median ms a search, at least {chosen.rounds} rounds in turn, "
-          f"{'the same' if chosen.same else 'something else'} asked each time")
-    print("index    | queries | plain    | like     | ours     | ours / like | processor | ours / plain")
+    print(
+        f"{chosen.rows:,} x {chosen.dim}, k = {K}; median ms a search, at least {chosen.rounds}"
+        f" rounds in turn, {'the same' if chosen.same else 'something else'} asked each time"
+    )
+    print(
+        "index    | queries | plain    | like     | ours     | ours / like | processor | ours /"
+        " plain"
+    )
     for name in chosen.kinds.split(","):
         kind, ours = KINDS[name], indexes.get(name)
         ours.build(vectors, **kind.build)
@@ -130,11 +146,19 @@ def main() -> None:
             questions = np.split(queries, ASKED // count)[: 1 if chosen.same else None]
             calls: dict[str, Call] = {
                 "like": lambda asked, index=without["like"]: index.search(asked, K),
-                "ours": lambda asked, index=ours, knobs=kind.search: index.search(asked, K, **knobs),
+                "ours": lambda asked, index=ours, knobs=kind.search: index.search(
+                    asked, K, **knobs
+                ),
             }
             ms = in_turn(calls, questions, chosen.rounds)
-            if kind.codes:  # alone: ``like`` holds the same codes, and one would warm the cache for the other
-                ms |= in_turn({"plain": lambda asked, index=without["plain"]: index.search(asked, K)}, questions, chosen.rounds)
+            if (
+                kind.codes
+            ):  # alone: ``like`` holds the same codes, and one would warm the cache for the other
+                ms |= in_turn(
+                    {"plain": lambda asked, index=without["plain"]: index.search(asked, K)},
+                    questions,
+                    chosen.rounds,
+                )
             print(line(name, count, ms), flush=True)
 
 

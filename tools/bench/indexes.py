@@ -1,11 +1,14 @@
-"""Every index at its default knobs, on the catalogue and on 50,000 photographs: recall, times, sizes; nothing from the cache.
+"""Every index at its default knobs, on the catalogue and on 50,000 photographs: recall, times,
+sizes; nothing from the cache.
 
-    python tools/bench/indexes.py [--encoder resnet.lookalike] [--only hnsw,sq8] [--datasets catalogue,PATH] [--size 200000]
+    python tools/bench/indexes.py [--encoder resnet.lookalike] [--only hnsw,sq8] [--datasets
+    catalogue,PATH] [--size 200000]
 
-LOOKALIKE_DATA names the photographs (default: shared/data beside the project); without them the catalogue alone is measured.
-The first run embeds them, which takes minutes; it is no part of the figures.
-``x exact`` is p50 of exact search (numpy) divided by p50 of the index, both taken in this run. Recall counts equals of the
-10th as hits. ``python -m core tune`` measures along the knobs, and keeps what it measures.
+LOOKALIKE_DATA names the photographs (default: shared/data beside the project); without them the
+catalogue alone is measured. The first run embeds them, which takes minutes; it is no part of the
+figures. ``x exact`` is p50 of exact search (numpy) divided by p50 of the index, both taken in this
+run. Recall counts equals of the 10th as hits. ``python -m core tune`` measures along the knobs, and
+keeps what it measures.
 """
 
 from __future__ import annotations
@@ -37,11 +40,23 @@ from core.services.library import library
 from core.services.specs import index_spec
 
 K = 10
-COLUMNS = ["index", "recall@10", "p50 ms", "p95 ms", "x exact", "batch ms", "memory MB", "disk MB", "build s"]
+COLUMNS = [
+    "index",
+    "recall@10",
+    "p50 ms",
+    "p95 ms",
+    "x exact",
+    "batch ms",
+    "memory MB",
+    "disk MB",
+    "build s",
+]
 
 
 def galleries() -> list[str]:
-    data = Path(os.environ.get("LOOKALIKE_DATA") or ROOT.parent / "shared" / "data") / "tiny_imagenet"
+    data = (
+        Path(os.environ.get("LOOKALIKE_DATA") or ROOT.parent / "shared" / "data") / "tiny_imagenet"
+    )
     return ["catalogue", *([str(data)] if data.is_dir() else [])]
 
 
@@ -71,24 +86,49 @@ def measure(space: Space, names: list[str]) -> list[Point]:
 def show(space: Space, points: list[Point]) -> None:
     base = next(point.p50 for point in points if point.index == "exact")
     made = f", {space.size - space.real:,} of them synthetic" if space.size > space.real else ""
-    print(f"\n{space.dataset}: {space.size:,} x {space.vectors.shape[1]} ({space.encoder}){made}, {len(space.queries)} queries")
+    print(
+        f"\n{space.dataset}: {space.size:,} x {space.vectors.shape[1]} ({space.encoder}){made},"
+        f" {len(space.queries)} queries"
+    )
     rows = [
-        {"index": one.text, "recall@10": f"{one.recall:.3f}", "p50 ms": f"{one.p50:.3f}", "p95 ms": f"{one.p95:.3f}",
-         "x exact": f"{base / one.p50:.2f}", "batch ms": f"{one.batch_p50:.3f}", "memory MB": f"{one.ram_bytes / 1e6:.1f}",
-         "disk MB": f"{one.disk_bytes / 1e6:.1f}", "build s": f"{one.build_s:.2f}"}
+        {
+            "index": one.text,
+            "recall@10": f"{one.recall:.3f}",
+            "p50 ms": f"{one.p50:.3f}",
+            "p95 ms": f"{one.p95:.3f}",
+            "x exact": f"{base / one.p50:.2f}",
+            "batch ms": f"{one.batch_p50:.3f}",
+            "memory MB": f"{one.ram_bytes / 1e6:.1f}",
+            "disk MB": f"{one.disk_bytes / 1e6:.1f}",
+            "build s": f"{one.build_s:.2f}",
+        }
         for one in points
-    ]  # fmt: skip
+    ]
     table(rows, COLUMNS)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--encoder", default="resnet.lookalike")
-    parser.add_argument("--only", default="", help="indexes, separated by commas (default: all); exact is always among them")
-    parser.add_argument("--datasets", default="", help="names or paths, separated by commas (default: as above)")
-    parser.add_argument("--size", type=int, default=0, help="enlarge each with synthetic vectors to so many, up to 1,000,000")
+    parser.add_argument(
+        "--only",
+        default="",
+        help="indexes, separated by commas (default: all); exact is always among them",
+    )
+    parser.add_argument(
+        "--datasets", default="", help="names or paths, separated by commas (default: as above)"
+    )
+    parser.add_argument(
+        "--size",
+        type=int,
+        default=0,
+        help="enlarge each with synthetic vectors to so many, up to 1,000,000",
+    )
     chosen = parser.parse_args()
-    names = ["exact", *[name for name in (chosen.only.split(",") if chosen.only else usual()) if name != "exact"]]
+    names = [
+        "exact",
+        *[name for name in (chosen.only.split(",") if chosen.only else usual()) if name != "exact"],
+    ]
     print(f"{hardware()}; programs that want each core: {busy()}")
     for locator in chosen.datasets.split(",") if chosen.datasets else galleries():
         space = opened(locator, chosen.encoder, chosen.size)

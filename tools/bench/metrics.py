@@ -1,7 +1,8 @@
 """Our metrics against ranx, on the same 3,000 x 3,000 scores in the same run; the ratio is printed.
 
-Both get the same score matrix and the same labels and end with the mean of the same ten metrics. ranx is timed twice:
-from the matrix, as a user meets it (its runs are dictionaries), and for its compiled evaluation alone. Our whole table,
+Both get the same score matrix and the same labels and end with the mean of the same ten metrics.
+ranx is timed twice: from the matrix, as a user meets it (its runs are dictionaries), and for its
+    compiled evaluation alone. Our whole table,
 with the metrics that ranx does not have, is timed too and set beside ranx's ten.
 """
 
@@ -21,9 +22,17 @@ from core.metrics.ranked import rank
 
 SIDE, CLASSES, SEED = 3000, 100, 0
 NAMES = {
-    "mAP": "map", "mAP@10": "map@10", "R-precision": "r-precision", "MRR": "mrr", "hit@1": "hit_rate@1", "hit@10": "hit_rate@10",
-    "precision@1": "precision@1", "precision@10": "precision@10", "recall@10": "recall@10", "nDCG@10": "ndcg@10",
-}  # fmt: skip
+    "mAP": "map",
+    "mAP@10": "map@10",
+    "R-precision": "r-precision",
+    "MRR": "mrr",
+    "hit@1": "hit_rate@1",
+    "hit@10": "hit_rate@10",
+    "precision@1": "precision@1",
+    "precision@10": "precision@10",
+    "recall@10": "recall@10",
+    "nDCG@10": "ndcg@10",
+}
 
 
 def ours(scores: np.ndarray, relevant: np.ndarray) -> dict[str, float]:
@@ -31,7 +40,9 @@ def ours(scores: np.ndarray, relevant: np.ndarray) -> dict[str, float]:
     for start in range(0, len(scores), 500):
         part = slice(start, start + 500)
         parts.append(table.scores(rank(scores[part], relevant[part]), tuple(NAMES)))
-    return {name: float(np.nanmean(np.concatenate([part[name] for part in parts]))) for name in NAMES}
+    return {
+        name: float(np.nanmean(np.concatenate([part[name] for part in parts]))) for name in NAMES
+    }
 
 
 def whole_table(scores: np.ndarray, relevant: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -41,7 +52,10 @@ def whole_table(scores: np.ndarray, relevant: np.ndarray, labels: np.ndarray) ->
         part = slice(start, start + 500)
         lists = rank(scores[part], relevant[part], top=top, labels=labels, own=labels[part])
         parts.append(table.scores(lists, table.DEFAULT))
-    return {name: float(np.nanmean(np.concatenate([part[name] for part in parts]))) for name in table.DEFAULT}
+    return {
+        name: float(np.nanmean(np.concatenate([part[name] for part in parts])))
+        for name in table.DEFAULT
+    }
 
 
 def best_of(count: int, work) -> tuple[dict[str, float], float]:
@@ -59,8 +73,15 @@ def theirs(scores: np.ndarray, relevant: np.ndarray) -> tuple[dict[str, float], 
     from ranx import Qrels, Run, evaluate
 
     documents = [f"d{i}" for i in range(scores.shape[1])]
-    run = Run({f"q{i}": dict(zip(documents, row, strict=True)) for i, row in enumerate(scores.astype(float).tolist())})
-    qrels = Qrels({f"q{i}": {documents[j]: 1 for j in np.flatnonzero(row)} for i, row in enumerate(relevant)})
+    run = Run(
+        {
+            f"q{i}": dict(zip(documents, row, strict=True))
+            for i, row in enumerate(scores.astype(float).tolist())
+        }
+    )
+    qrels = Qrels(
+        {f"q{i}": {documents[j]: 1 for j in np.flatnonzero(row)} for i, row in enumerate(relevant)}
+    )
     started = time.perf_counter()
     found = evaluate(qrels, run, list(NAMES.values()), make_comparable=False)
     return {name: float(found[key]) for name, key in NAMES.items()}, time.perf_counter() - started
@@ -81,12 +102,24 @@ def main() -> None:
     whole = time.perf_counter() - started
     for name in NAMES:
         assert abs(mine[name] - other[name]) < 1e-9, (name, mine[name], other[name])
-        assert abs(everything.get(name, mine[name]) - other[name]) < 1e-9, (name, everything.get(name), other[name])
+        assert abs(everything.get(name, mine[name]) - other[name]) < 1e-9, (
+            name,
+            everything.get(name),
+            other[name],
+        )
     print(f"{len(NAMES)} metrics, {SIDE} queries x {SIDE} items, {os.cpu_count()} cores")
-    print(f"ours {seconds:.2f} s; ranx {whole:.2f} s from the score matrix, {alone:.2f} s for its evaluation alone")
-    print(f"ratio: {whole / seconds:.1f} times faster than ranx ({alone / seconds:.1f} times its evaluation alone)")
-    print(f"whole table of {len(everything)} figures: {longer:.2f} s, {whole / longer:.1f} times faster than ranx's {len(NAMES)}"
-          f" ({alone / longer:.1f} times its evaluation alone)")  # fmt: skip
+    print(
+        f"ours {seconds:.2f} s; ranx {whole:.2f} s from the score matrix, {alone:.2f} s for its"
+        " evaluation alone"
+    )
+    print(
+        f"ratio: {whole / seconds:.1f} times faster than ranx ({alone / seconds:.1f} times its"
+        " evaluation alone)"
+    )
+    print(
+        f"whole table of {len(everything)} figures: {longer:.2f} s, {whole / longer:.1f} times"
+        f" faster than ranx's {len(NAMES)} ({alone / longer:.1f} times its evaluation alone)"
+    )
 
 
 if __name__ == "__main__":

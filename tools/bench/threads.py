@@ -1,10 +1,11 @@
-"""What the waiting threads of numpy cost faiss, and the other way round: searches in turn with threads that ask for work, and
-that sleep.
+"""What the waiting threads of numpy cost faiss, and the other way round: searches in turn with
+threads that ask for work, and that sleep.
 
     python tools/bench/threads.py [--rows 20000] [--dim 192] [--rounds 60]
 
-A page asks several indexes one after the other, of faiss and of numpy, and some use both. Each side is a process of its own, for
-numpy reads once how its threads wait: ``asking`` is its usual way, ``asleep`` that of :mod:`core`. Both are started in turn,
+A page asks several indexes one after the other, of faiss and of numpy, and some use both. Each side
+is a process of its own, for numpy reads once how its threads wait: ``asking`` is its usual way,
+    ``asleep`` that of :mod:`core`. Both are started in turn,
 three times; the figures are medians in ms, and the last column is asking / asleep.
 """
 
@@ -36,8 +37,8 @@ TIMES = 3
 
 
 def searched(rows: int, dim: int, rounds: int) -> dict[str, float]:
-    """Median ms of a search for each index and number of queries, asked in turn, behind a batch of faiss's as another visitor
-    would send it."""
+    """Median ms of a search for each index and number of queries, asked in turn, behind a batch of
+    faiss's as another visitor would send it."""
     vectors = np.random.default_rng(0).standard_normal((rows, dim), dtype=np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     made = {name: indexes.get(name) for name in NAMES}
@@ -57,7 +58,13 @@ def searched(rows: int, dim: int, rounds: int) -> dict[str, float]:
 
 def side(wishes: dict[str, str], given: list[str]) -> dict[str, float]:
     env = {name: value for name, value in os.environ.items() if name != BLAS_WAIT} | wishes
-    out = subprocess.run([sys.executable, __file__, "--child", *given], env=env, capture_output=True, text=True, check=True)
+    out = subprocess.run(
+        [sys.executable, __file__, "--child", *given],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return json.loads(out.stdout)
 
 
@@ -76,7 +83,9 @@ def main() -> None:
         for name, wishes in SIDES.items():
             found[name].append(side(wishes, given))
     print(f"{hardware()}; programs that want each core: {busy()}")
-    print(f"{chosen.rows:,} x {chosen.dim}, k = 10; median ms of a search, each behind a batch of 8")
+    print(
+        f"{chosen.rows:,} x {chosen.dim}, k = 10; median ms of a search, each behind a batch of 8"
+    )
     print("index    | queries | asking   | asleep   | asking / asleep")
     for name in found["asking"][0]:
         index, count = name.split()

@@ -7,8 +7,10 @@ from torch import nn
 
 
 class Centre(nn.Module):
-    """Take the mean away, the batch's while learning and the usual one afterwards. Scales stay: what matters most for the
-    drawing keeps the most weight in the embedding, where batch normalisation would make noise as loud."""
+    """Take the mean away, the batch's while learning and the usual one afterwards. Scales stay:
+    what matters most for the drawing keeps the most weight in the embedding, where batch
+    normalisation would make noise as loud.
+    """
 
     def __init__(self, dim: int, momentum: float = 0.1) -> None:
         super().__init__()
@@ -25,7 +27,8 @@ class Centre(nn.Module):
 
 
 class Autoencoder(nn.Module):
-    """Squeeze a picture into ``dim`` numbers and draw it again from them (Hinton, Salakhutdinov, 2006)."""
+    """Squeeze a picture into ``dim`` numbers and draw it again from them (Hinton, Salakhutdinov,
+    2006)."""
 
     widths = (32, 64, 128, 192)
 
@@ -41,13 +44,21 @@ class Autoencoder(nn.Module):
     def _down(self) -> list[nn.Module]:
         layers: list[nn.Module] = []
         for before, after in zip((3, *self.widths), self.widths, strict=False):
-            layers += [nn.Conv2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.LeakyReLU(0.1)]
+            layers += [
+                nn.Conv2d(before, after, 4, 2, 1, bias=False),
+                nn.BatchNorm2d(after),
+                nn.LeakyReLU(0.1),
+            ]
         return layers
 
     def _up(self) -> list[nn.Module]:
         layers: list[nn.Module] = []
         for before, after in zip(self.widths[:0:-1], self.widths[-2::-1], strict=True):
-            layers += [nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+            layers += [
+                nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False),
+                nn.BatchNorm2d(after),
+                nn.ReLU(),
+            ]
         return [*layers, nn.ConvTranspose2d(self.widths[0], 3, 4, 2, 1)]
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -60,4 +71,6 @@ class Autoencoder(nn.Module):
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """(n, dim) -> (n, 3, size, size) in the scale of the normalised input."""
-        return self.decoder(self.spread(latents).unflatten(1, (self.widths[-1], self.cell, self.cell)))
+        return self.decoder(
+            self.spread(latents).unflatten(1, (self.widths[-1], self.cell, self.cell))
+        )

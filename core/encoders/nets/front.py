@@ -9,9 +9,11 @@ from core.weights import lean
 
 
 class Front(nn.Module):
-    """Pixels (n, 3, h, w) -> feature map (n, 112, h / 16, w / 16) of a network's stem and first five stages.
+    """Pixels (n, 3, h, w) -> feature map (n, 112, h / 16, w / 16) of a network's stem and first
+    five stages.
 
-    It never learns: edges, textures and parts are found in the same way everywhere, and without a backward pass through it a
+    It never learns: edges, textures and parts are found in the same way everywhere, and without a
+        backward pass through it a
     transformer behind it costs a third.
     """
 
@@ -23,7 +25,11 @@ class Front(nn.Module):
         import timm
 
         whole = timm.create_model(name)
-        self.conv_stem, self.bn1, self.blocks = whole.conv_stem, whole.bn1, whole.blocks[: self.stages]
+        self.conv_stem, self.bn1, self.blocks = (
+            whole.conv_stem,
+            whole.bn1,
+            whole.blocks[: self.stages],
+        )
         self.eval()
 
     def train(self, mode: bool = True) -> Front:

@@ -16,14 +16,18 @@ from core.types import Embeddings, Protocol
 
 
 def asking_encoder(dataset: Dataset, encoder: Encoder, protocol: Protocol) -> Encoder:
-    """The encoder of the queries; its embeddings have to be built. Raises UserError where it can't see pictures."""
+    """The encoder of the queries; its embeddings have to be built. Raises UserError where it can't
+    see pictures."""
     if not protocol.crop:
         return encoder
-    return ready_encoder(dataset, crops.named(encoder.name, protocol.crop), may_fit=False, load=False)
+    return ready_encoder(
+        dataset, crops.named(encoder.name, protocol.crop), may_fit=False, load=False
+    )
 
 
 def roles_for(dataset: Dataset, encoder: Encoder, found: Embeddings, protocol: Protocol) -> Roles:
-    """:func:`core.services.embedding.roles.roles_of` of embeddings, with the vectors of crops where the protocol asks with them.
+    """:func:`core.services.embedding.roles.roles_of` of embeddings, with the vectors of crops where
+    the protocol asks with them.
 
     A query that has no vector of its crop, since the detector failed on it, asks with all of it.
 
@@ -37,6 +41,8 @@ def roles_for(dataset: Dataset, encoder: Encoder, found: Embeddings, protocol: P
     cropped, asking = embed.read(dataset, by), np.array(found.vectors)
     row_of = {id: row for row, id in enumerate(cropped.ids)}
     pairs = [(row, row_of[id]) for row, id in enumerate(found.ids) if id in row_of]
-    ours, theirs = (np.array(side, np.int64) for side in zip(*pairs, strict=True)) if pairs else ([], [])
+    ours, theirs = (
+        (np.array(side, np.int64) for side in zip(*pairs, strict=True)) if pairs else ([], [])
+    )
     asking[ours] = cropped.vectors[theirs]
     return replace(roles, asking=asking)

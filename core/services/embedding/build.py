@@ -1,4 +1,5 @@
-"""Builds: from a dataset and encoder names to embeddings and an index, everything from the cache where it exists."""
+"""Builds: from a dataset and encoder names to embeddings and an index, everything from the cache
+where it exists."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ from core.types import Progress
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What a build gave: rows and pictures passed over, how many were encoded now, and the seconds that it took."""
+    """What a build gave: rows and pictures passed over, how many were encoded now, and the seconds
+    that it took."""
 
     dataset: str
     encoder: str
@@ -33,10 +35,14 @@ class Built:
 
 
 def build(
-    dataset: Dataset, names: Sequence[str], index: str = "exact", progress: Progress | None = None, **knobs: float
+    dataset: Dataset,
+    names: Sequence[str],
+    index: str = "exact",
+    progress: Progress | None = None,
+    **knobs: float,
 ) -> list[Built]:
-    """Embed ``dataset`` by each encoder (one pass over the pictures for all of them), then build ``index`` over its gallery.
-    ``progress`` counts pictures, then vectors.
+    """Embed ``dataset`` by each encoder (one pass over the pictures for all of them), then build
+    ``index`` over its gallery. ``progress`` counts pictures, then vectors.
 
     A set that can be downloaded is downloaded first.
 
@@ -47,7 +53,9 @@ def build(
     started = time.perf_counter()
     spec = index_spec(index)
     knobs = {**spec.build, **knobs}
-    indexes.get(spec.name).fingerprint(**knobs)  # a wrong name is told now and not after hours of encoding
+    indexes.get(spec.name).fingerprint(
+        **knobs
+    )  # a wrong name is told now and not after hours of encoding
     for name in names:
         encoders.get(name)
     if not names:
@@ -56,14 +64,20 @@ def build(
         dataset.download(progress)
     check_disk(dataset, names)
     made = [ready_encoder(dataset, name, progress, load=False) for name in names]
-    made = list({encoder.name: encoder for encoder in made}.values())  # one encoder may have been spelt in two ways
+    made = list(
+        {encoder.name: encoder for encoder in made}.values()
+    )  # one encoder may have been spelt in two ways
     crops.remember(encoder.name for encoder in made)
     encoded = embed.embed(dataset, [encoder for encoder in made if _own(encoder)], progress)
-    return [_result(dataset, encoder, spec.name, encoded.get(encoder.name, 0), started, knobs, progress) for encoder in made]
+    return [
+        _result(dataset, encoder, spec.name, encoded.get(encoder.name, 0), started, knobs, progress)
+        for encoder in made
+    ]
 
 
 def check_disk(dataset: Dataset, names: Sequence[str]) -> None:
-    """Refuse what the disk can't hold before any picture is read. Raises UserError with the bytes needed and free."""
+    """Refuse what the disk can't hold before any picture is read. Raises UserError with the bytes
+    needed and free."""
     store.make_folder(store.root())
     needed = sum(estimate.disk_bytes(dataset, encoders.get(name)) for name in names)
     if needed:
@@ -80,7 +94,8 @@ def is_built(dataset: Dataset, name: str) -> bool:
 
 
 def lacks_index(dataset: Dataset, name: str, index: str) -> bool:
-    """Whether a search by ``index`` through an encoder that is built would have to build the index first, and that takes a while.
+    """Whether a search by ``index`` through an encoder that is built would have to build the index
+    first, and that takes a while.
 
     What can't be built at all is not lacking: the search says what is wrong with it.
     """
@@ -103,13 +118,21 @@ def _own(encoder: Encoder) -> bool:
 
 
 def _result(
-    dataset: Dataset, encoder: Encoder, index: str, encoded: int, started: float, knobs: dict, progress: Progress | None
-) -> Built:  # fmt: skip
+    dataset: Dataset,
+    encoder: Encoder,
+    index: str,
+    encoded: int,
+    started: float,
+    knobs: dict,
+    progress: Progress | None,
+) -> Built:
     path = embed.find(dataset, encoder) or _derived(dataset, encoder)
     galleries.gallery_index(dataset, encoder, index, progress, **knobs)
     meta = store.read_meta(path) or {}
     seconds = time.perf_counter() - started
-    return Built(dataset.name, encoder.name, index, meta["pictures"], meta["skipped"], encoded, seconds, path)
+    return Built(
+        dataset.name, encoder.name, index, meta["pictures"], meta["skipped"], encoded, seconds, path
+    )
 
 
 def _derived(dataset: Dataset, encoder: Encoder) -> Path:

@@ -1,8 +1,9 @@
 """What a score is worth: where it lies among the scores of one encoder in one gallery.
 
-Cosines of two encoders can't be compared: 0.9 is next to nothing for a colour histogram and a near copy for a network. Two
-distributions of the gallery itself say what a score means for one encoder, whatever the others do: the scores of random pairs
-of pictures, and the score of each picture with its nearest true neighbour (the same object, else the same label, else the same
+Cosines of two encoders can't be compared: 0.9 is next to nothing for a colour histogram and a near
+copy for a network. Two distributions of the gallery itself say what a score means for one encoder,
+whatever the others do: the scores of random pairs of pictures, and the score of each picture with
+    its nearest true neighbour (the same object, else the same label, else the same
 category; where nothing is known of the pictures, simply the nearest other picture).
 """
 
@@ -24,13 +25,14 @@ PAIRS = 20_000
 BLOCK = 1024
 FIELDS = ("instance", "label", "category")
 BOTTOM, MIDDLE, TOP = LEVELS.index(50), LEVELS.index(50), LEVELS.index(95)
-"""A bar begins at the median of random pairs and is full at the 95th percentile of true neighbours."""
+"""A bar begins at the median of random pairs and is full at the 95th percentile of true
+neighbours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Percentiles (at ``LEVELS``, rising cosines) of random pairs and of true neighbours; ``by``: the field that makes a
-    neighbour a true one, empty where the nearest picture was taken."""
+    """Percentiles (at ``LEVELS``, rising cosines) of random pairs and of true neighbours; ``by``:
+    the field that makes a neighbour a true one, empty where the nearest picture was taken."""
 
     random: tuple[float, ...]
     near: tuple[float, ...]
@@ -42,7 +44,8 @@ class Calibration:
         return self.share(self.near[MIDDLE])
 
     def share(self, cosine: float) -> float:
-        """How much of a bar a cosine fills, 0 to 1: from the median of random pairs to the closest true neighbours."""
+        """How much of a bar a cosine fills, 0 to 1: from the median of random pairs to the closest
+        true neighbours."""
         low, high = self.random[BOTTOM], self.near[TOP]
         if high - low < 1e-6:  # this encoder does not tell true neighbours from others
             return float(cosine >= high)
@@ -67,7 +70,8 @@ def percentiles(scores: np.ndarray) -> tuple[float, ...]:
 
 
 def random_scores(vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Cosines of ``PAIRS`` random pairs of different pictures, float32 (PAIRS,); the same pairs every time.
+    """Cosines of ``PAIRS`` random pairs of different pictures, float32 (PAIRS,); the same pairs
+    every time.
 
     Args:
         vectors: float32 (n, dim) unit rows, memory-mapped or not.
@@ -77,15 +81,23 @@ def random_scores(vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
     one = rng.integers(0, len(rows), PAIRS)
     other = (one + rng.integers(1, len(rows), PAIRS)) % len(rows)
     starts = range(0, PAIRS, BLOCK)
-    return np.concatenate([_cosines(vectors, rows[one[at : at + BLOCK]], rows[other[at : at + BLOCK]]) for at in starts])
+    return np.concatenate(
+        [
+            _cosines(vectors, rows[one[at : at + BLOCK]], rows[other[at : at + BLOCK]])
+            for at in starts
+        ]
+    )
 
 
 def _cosines(vectors: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    return np.einsum("nd,nd->n", np.asarray(vectors[left], np.float32), np.asarray(vectors[right], np.float32))
+    return np.einsum(
+        "nd,nd->n", np.asarray(vectors[left], np.float32), np.asarray(vectors[right], np.float32)
+    )
 
 
 def true_field(items: Sequence[Item]) -> str:
-    """The finest field that enough of these pictures share with another one; empty where there is none."""
+    """The finest field that enough of these pictures share with another one; empty where there is
+    none."""
     return next((name for name in FIELDS if _with_partner(items, name) >= MIN_PICTURES), "")
 
 

@@ -1,5 +1,6 @@
-"""What the pictures of a data set are, whatever its files are called: a hash that another person with the same files gets too,
-and marks by which some of them are known again (times and places do not count)."""
+"""What the pictures of a data set are, whatever its files are called: a hash that another person
+with the same files gets too, and marks by which some of them are known again (times and places do
+not count)."""
 
 from __future__ import annotations
 
@@ -20,16 +21,20 @@ T = TypeVar("T")
 KIND = "hashes"
 DIGESTS = "digests.npy"
 MARKS = 64
-"""So many pictures stand for a set: those whose digests are the smallest, which is a fixed choice without any order."""
+"""So many pictures stand for a set: those whose digests are the smallest, which is a fixed choice
+without any order."""
 
 
 def content_hash(dataset: Dataset, progress: Progress | None = None) -> str:
-    """20 hex digits over ids and bytes of all pictures in the order of ids; read once for each state of the dataset."""
+    """20 hex digits over ids and bytes of all pictures in the order of ids; read once for each
+    state of the dataset."""
     return _kept(dataset, _hash_in, progress)
 
 
 def digests(dataset: Dataset, progress: Progress | None = None) -> np.ndarray:
-    """uint64 (n,): the beginning of each picture's sha256, in the order of the items; 0 where it can't be read."""
+    """uint64 (n,): the beginning of each picture's sha256, in the order of the items; 0 where it
+    can't be read."""
+
     def read(folder: Path) -> np.ndarray:
         found = np.load(folder / DIGESTS)
         if found.shape != (len(dataset.items),):
@@ -46,7 +51,8 @@ def marks(dataset: Dataset, items: Sequence[Item]) -> list[str]:
 
 
 def share_of(values: np.ndarray, known: Sequence[str], pictures: int) -> float:
-    """Which share of pictures belongs to the set that marks stand for, as far as these tell; 0 where they tell nothing.
+    """Which share of pictures belongs to the set that marks stand for, as far as these tell; 0
+    where they tell nothing.
 
     Args:
         values: digests of the pictures.
@@ -54,13 +60,20 @@ def share_of(values: np.ndarray, known: Sequence[str], pictures: int) -> float:
     """
     limit = int(known[-1], 16) if pictures > len(known) else 2**64 - 1
     low = values[(values > 0) & (values <= np.uint64(limit))]
-    return float(np.isin(low, np.array([int(mark, 16) for mark in known], np.uint64)).mean()) if len(low) else 0.0
+    return (
+        float(np.isin(low, np.array([int(mark, 16) for mark in known], np.uint64)).mean())
+        if len(low)
+        else 0.0
+    )
 
 
 def _kept(dataset: Dataset, read: Callable[[Path], T], progress: Progress | None) -> T:
     def write(folder: Path) -> dict:
         found = _read(dataset, progress)
-        np.save(folder / DIGESTS, np.array([int(found[item.id][:16] or "0", 16) for item in dataset.items], np.uint64))
+        np.save(
+            folder / DIGESTS,
+            np.array([int(found[item.id][:16] or "0", 16) for item in dataset.items], np.uint64),
+        )
         (folder / "content.json").write_text(json.dumps(_hash(found)))
         return {"source": dataset.locator, "dataset_name": dataset.name}
 
@@ -68,7 +81,8 @@ def _kept(dataset: Dataset, read: Callable[[Path], T], progress: Progress | None
 
 
 def known_hash(dataset: Dataset) -> str | None:
-    """The same where it was read before for this state of the dataset; None where that would have to be done now."""
+    """The same where it was read before for this state of the dataset; None where that would have
+    to be done now."""
     folder = store.find(KIND, store.key(_causes(dataset)))
     try:
         return _hash_in(folder) if folder else None

@@ -1,4 +1,5 @@
-"""What pictures held when they were read for a build: a digest for each state of each picture, by source."""
+"""What pictures held when they were read for a build: a digest for each state of each picture, by
+source."""
 
 from __future__ import annotations
 
@@ -39,9 +40,14 @@ class Notes:
             digests.append(content)
 
     def keep(self) -> None:
-        """Add to what is known of each source. What was known first stays: by that the vectors were made."""
+        """Add to what is known of each source. What was known first stays: by that the vectors were
+        made."""
         for source, (keys, digests) in self._rows.items():
-            write(source.locator, source.items, dict(zip(keys, digests, strict=True)) | known(source.locator))
+            write(
+                source.locator,
+                source.items,
+                dict(zip(keys, digests, strict=True)) | known(source.locator),
+            )
 
 
 def short(item: Item) -> int:
@@ -50,7 +56,8 @@ def short(item: Item) -> int:
 
 
 def known(locator: str) -> dict[int, int]:
-    """State of a picture -> digest of its content; empty where nothing was noted, or nothing that can be read."""
+    """State of a picture -> digest of its content; empty where nothing was noted, or nothing that
+    can be read."""
     try:
         rows = np.load(_file(locator), allow_pickle=False)
         return dict(zip(rows["key"].tolist(), rows["digest"].tolist(), strict=True))

@@ -1,6 +1,8 @@
-"""Galleries of crops: the encoder ``NAME@DETECTOR`` sees of each picture the main box of a detector alone.
+"""Galleries of crops: the encoder ``NAME@DETECTOR`` sees of each picture the main box of a detector
+alone.
 
-It is an encoder like any other: its vectors, indexes and figures lie beside those of ``NAME`` under keys of their own, and a
+It is an encoder like any other: its vectors, indexes and figures lie beside those of ``NAME`` under
+    keys of their own, and a
 query by it is cropped in the same way.
 """
 
@@ -28,14 +30,18 @@ CHOICE = 1
 
 
 class Cropped(Encoder):
-    """``inner`` on the subject of each picture; what is asked of it and not said here is asked of ``inner``."""
+    """``inner`` on the subject of each picture; what is asked of it and not said here is asked of
+    ``inner``."""
 
     side = None
 
     def __init__(self, inner: Encoder, detector: Detector) -> None:
         if inner.base is not None or inner.tier == "imported":
             why = f"are made from those of {inner.base}" if inner.base else "were brought"
-            raise UserError(f"{inner.name} sees no pictures: its vectors {why}.", "Crops are for encoders that look at pictures.")
+            raise UserError(
+                f"{inner.name} sees no pictures: its vectors {why}.",
+                "Crops are for encoders that look at pictures.",
+            )
         self.inner, self.detector = inner, detector
         self.name = f"{inner.name}{MARK}{detector.name}"
         self.title = f"{inner.title or inner.name}, crops ({detector.title})"
@@ -70,11 +76,18 @@ class Cropped(Encoder):
 
     def state(self) -> State:
         states = self.inner.state(), self.detector.state()
-        worst = max(states, key=lambda state: ("ready", "download", "unavailable").index(state.kind))
+        worst = max(
+            states, key=lambda state: ("ready", "download", "unavailable").index(state.kind)
+        )
         return State(worst.kind, worst.detail, sum(state.bytes for state in states))
 
     def fingerprint(self) -> dict:
-        crops = {**self.detector.fingerprint(), "margin": MARGIN, "square": SQUARE, "choice": CHOICE}
+        crops = {
+            **self.detector.fingerprint(),
+            "margin": MARGIN,
+            "square": SQUARE,
+            "choice": CHOICE,
+        }
         return {**self.inner.fingerprint(), "encoder": self.name, "crops": crops}
 
     def load(self, progress: Progress | None = None) -> None:
@@ -82,8 +95,12 @@ class Cropped(Encoder):
         self.detector = ready_detector(self.detector.name, progress, may_fetch=True)
 
     def part(self, image: np.ndarray) -> Edges | None:
-        """The part of an RGB picture that is encoded; None = all of it. The last answer is kept: several ask for one picture."""
-        mark = hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).digest() + repr(image.shape).encode()
+        """The part of an RGB picture that is encoded; None = all of it. The last answer is kept:
+        several ask for one picture."""
+        mark = (
+            hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).digest()
+            + repr(image.shape).encode()
+        )
         last = self._last
         if last is None or last[0] != mark:
             self._last = last = mark, self._part(image)
@@ -102,7 +119,9 @@ class Cropped(Encoder):
     def _encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
         return self.inner._encode(batch)
 
-    def fit(self, prepared: Iterable[np.ndarray], progress: Progress | None = None) -> dict[str, np.ndarray]:
+    def fit(
+        self, prepared: Iterable[np.ndarray], progress: Progress | None = None
+    ) -> dict[str, np.ndarray]:
         return self.inner.fit(prepared, progress)
 
     def with_fit(self, arrays: dict[str, np.ndarray]) -> Encoder:
@@ -110,7 +129,8 @@ class Cropped(Encoder):
 
 
 def named(encoder: str, detector: str) -> str:
-    """The name of ``encoder`` on the crops of ``detector``. Raises UserError where a name is unknown."""
+    """The name of ``encoder`` on the crops of ``detector``. Raises UserError where a name is
+    unknown."""
     detectors.get(detector)
     made = encoders.get(encoder)
     return Cropped(made.inner if isinstance(made, Cropped) else made, detectors.get(detector)).name
@@ -133,7 +153,11 @@ def _listed() -> list[str]:
         found = json.loads(_file().read_text())
     except (OSError, ValueError):
         return []
-    return [name for name in found if isinstance(name, str) and _split(name)] if isinstance(found, list) else []
+    return (
+        [name for name in found if isinstance(name, str) and _split(name)]
+        if isinstance(found, list)
+        else []
+    )
 
 
 def _split(name: str) -> tuple[str, str] | None:

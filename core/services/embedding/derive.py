@@ -22,11 +22,14 @@ NO_DIRECTION = "its vector has no direction: every number in it is zero"
 
 
 def derive(dataset: Dataset, encoder: Encoder, base: Embeddings) -> Path:
-    """Embeddings of an encoder that transforms the finished vectors of another, a block at a time; no picture is read."""
+    """Embeddings of an encoder that transforms the finished vectors of another, a block at a time;
+    no picture is read."""
 
     def write(folder: Path) -> dict:
         starts = range(0, len(base.ids), BLOCK)
-        blocks = (encoder.transform(np.asarray(base.vectors[start : start + BLOCK])) for start in starts)
+        blocks = (
+            encoder.transform(np.asarray(base.vectors[start : start + BLOCK])) for start in starts
+        )
         write_matrix(folder / "vectors.npy", (len(base.ids), encoder.dim), blocks)
         rows = [dataset.items[dataset.rows[id]] for id in base.ids]
         missing = {key_of(dataset.items[dataset.rows[one.id]]): one.reason for one in base.skipped}
@@ -39,15 +42,16 @@ def derive(dataset: Dataset, encoder: Encoder, base: Embeddings) -> Path:
 
 
 def attach(dataset: Dataset, encoder: Imported) -> Path:
-    """Embeddings from a user's own vectors, matched to the dataset's items by id; pictures without one, and those whose vector
-    has no direction, are passed over.
+    """Embeddings from a user's own vectors, matched to the dataset's items by id; pictures without
+    one, and those whose vector has no direction, are passed over.
 
     Raises:
         UserError: they belong to another dataset, or no id matches.
     """
     if encoder.source != dataset.locator:
         raise UserError(
-            f"{encoder.name} are vectors for {encoder.source}, not for {dataset.title or dataset.name}.",
+            f"{encoder.name} are vectors for {encoder.source}, not for"
+            f" {dataset.title or dataset.name}.",
             fix="Bring vectors for this dataset under another name.",
         )
 
@@ -58,12 +62,15 @@ def attach(dataset: Dataset, encoder: Imported) -> Path:
         kept = [item for item in dataset.items if item.id in row_of]
         if not kept:
             raise UserError(
-                f"No vector of {encoder.name} has a direction and belongs to a picture of {dataset.title or dataset.name}.",
+                f"No vector of {encoder.name} has a direction and belongs to a picture of"
+                f" {dataset.title or dataset.name}.",
                 f"Its ids look like {dataset.items[0].id!r}; yours like {ids[0]!r}.",
             )
         np.save(folder / "vectors.npy", vectors[[row_of[item.id] for item in kept]])
         missing = {
-            key_of(item): NO_DIRECTION if item.id in known else NO_VECTOR for item in dataset.items if item.id not in row_of
+            key_of(item): NO_DIRECTION if item.id in known else NO_VECTOR
+            for item in dataset.items
+            if item.id not in row_of
         }
         _note_rows(folder, kept, missing)
         return meta_of(dataset, encoder, len(kept), len(missing), 0)

@@ -64,7 +64,10 @@ def not_built(dataset: Dataset, name: str) -> UserError:
     return UserError(
         f"{dataset.title or dataset.name} has no embeddings by {name} yet.",
         fix="Build them on the Library page.",
-        command=f"Build them on the Library page, or with: python -m core build --dataset {dataset.locator} --encoders {name}",
+        command=(
+            "Build them on the Library page, or with: python -m core build --dataset"
+            f" {dataset.locator} --encoders {name}"
+        ),
     )
 
 
@@ -72,13 +75,17 @@ def read_folder(path: Path, dataset: Dataset, encoder: Encoder) -> Embeddings:
     skipped, vectors = shipped.skipped(path), shipped.vectors(path)
     names = {key_of(item): item.id for item in dataset.items} if skipped else {}
     if vectors.shape[1:] != (encoder.dim,):
-        raise ValueError(f"vectors of shape {vectors.shape} by {encoder.name} of {encoder.dim} dimensions")
+        raise ValueError(
+            f"vectors of shape {vectors.shape} by {encoder.name} of {encoder.dim} dimensions"
+        )
     return Embeddings(
         ids=shipped.ids(path, dataset),
         vectors=vectors,
         dataset=dataset.fingerprint(),
         encoder=store.fingerprint(encoder.fingerprint()),
-        skipped=tuple(Skipped(names[key], reason) for key, reason in skipped.items() if key in names),
+        skipped=tuple(
+            Skipped(names[key], reason) for key, reason in skipped.items() if key in names
+        ),
     )
 
 
@@ -97,14 +104,19 @@ class _Work:
     reused: list[tuple[Path, list[str], dict[str, str]]]
     pending: set[str] = field(default_factory=set)
     seconds: float = 0.0
-    """Of its own; at the end those of reading and preparing too, which all encoders of a pass share."""
+    """Of its own; at the end those of reading and preparing too, which all encoders of a pass
+    share."""
 
 
-def embed(dataset: Dataset, encoders: Sequence[Encoder], progress: Progress | None = None) -> dict[str, int]:
-    """Embed a dataset by several fitted encoders in one pass over the pictures; returns how many each encoded now.
+def embed(
+    dataset: Dataset, encoders: Sequence[Encoder], progress: Progress | None = None
+) -> dict[str, int]:
+    """Embed a dataset by several fitted encoders in one pass over the pictures; returns how many
+    each encoded now.
 
-    Finished ones cost nothing, and only those with something to do are loaded. ``progress`` counts pictures to encode
-    now. A stop or a kill loses at most one part (ten seconds of work); the next call goes on from there.
+    Finished ones cost nothing, and only those with something to do are loaded. ``progress`` counts
+    pictures to encode now. A stop or a kill loses at most one part (ten seconds of work); the next
+    call goes on from there.
     """
     wanted = [encoder for encoder in encoders if not _is_readable(dataset, encoder)]
     with _locks([f"{PARTIAL}-{_partial_key(dataset, encoder)}" for encoder in wanted], progress):
@@ -117,7 +129,9 @@ def embed(dataset: Dataset, encoders: Sequence[Encoder], progress: Progress | No
         _encode(dataset, works, progress)
         for work in works:
             _finish(dataset, work)
-    return {encoder.name: 0 for encoder in encoders} | {work.encoder.name: len(work.pending) for work in works}
+    return {encoder.name: 0 for encoder in encoders} | {
+        work.encoder.name: len(work.pending) for work in works
+    }
 
 
 def pending(dataset: Dataset, encoder: Encoder) -> int:
@@ -130,7 +144,8 @@ def _partial_key(dataset: Dataset, encoder: Encoder) -> str:
 
 
 def _plan(dataset: Dataset, encoder: Encoder) -> _Work:
-    """What an earlier build of this source left: its parts if it was stopped, its rows if it was finished."""
+    """What an earlier build of this source left: its parts if it was stopped, its rows if it was
+    finished."""
     folder = store.cache(PARTIAL) / _partial_key(dataset, encoder)
     shards = Shards(folder, encoder.dim, _owner(dataset, encoder))
     reused = [*_earlier(dataset, encoder), *shards.parts()]
@@ -139,12 +154,16 @@ def _plan(dataset: Dataset, encoder: Encoder) -> _Work:
 
 
 def _borrow(dataset: Dataset, encoder: Encoder) -> None:
-    """For a set put together from others: the rows that these have already, as a part of this build."""
+    """For a set put together from others: the rows that these have already, as a part of this
+    build."""
     rows: dict[Dataset, tuple[np.ndarray, dict[str, int]]] = {}
     for member in dataset.members:
         path = find(member, encoder)
         if path is not None:
-            rows[member] = shipped.vectors(path), {id: row for row, id in enumerate(shipped.ids(path, member))}
+            rows[member] = (
+                shipped.vectors(path),
+                {id: row for row, id in enumerate(shipped.ids(path, member))},
+            )
     if not rows:
         return
     done = {key for _, keys, _ in _plan(dataset, encoder).reused for key in keys}
@@ -156,16 +175,23 @@ def _borrow(dataset: Dataset, encoder: Encoder) -> None:
             keys.append(key_of(item))
             vectors.append(held[places[own.id]])
     if keys:
-        shards = Shards(store.cache(PARTIAL) / _partial_key(dataset, encoder), encoder.dim, _owner(dataset, encoder))
+        shards = Shards(
+            store.cache(PARTIAL) / _partial_key(dataset, encoder),
+            encoder.dim,
+            _owner(dataset, encoder),
+        )
         shards.add(keys, np.stack(vectors), {})
         shards.flush()
 
 
 def _earlier(dataset: Dataset, encoder: Encoder) -> list[tuple[Path, list[str], dict[str, str]]]:
-    """Finished embeddings of the same source by the same encoder, from when it held other pictures."""
+    """Finished embeddings of the same source by the same encoder, from when it held other
+    pictures."""
     found = []
     key = store.fingerprint(encoder.fingerprint())
-    for path in [path for path, meta in _of_source(KIND, dataset, encoder) if meta.get("encoder_key") == key]:
+    for path in [
+        path for path, meta in _of_source(KIND, dataset, encoder) if meta.get("encoder_key") == key
+    ]:
         if not store.sound(path):
             continue
         try:
@@ -179,10 +205,19 @@ def _earlier(dataset: Dataset, encoder: Encoder) -> list[tuple[Path, list[str], 
 
 
 def _of_source(kind: str, dataset: Dataset, encoder: Encoder) -> list[tuple[Path, dict]]:
-    """Entries of one kind that this source and an encoder of this name led to, whatever the pictures were then."""
+    """Entries of one kind that this source and an encoder of this name led to, whatever the
+    pictures were then."""
     mark = (dataset.locator, encoder.name)
-    found = [(path, store.read_meta(path) or {}) for path in store.listed(store.cache(kind)) if path.name[0] != "."]
-    return [(path, meta) for path, meta in found if (meta.get("source"), meta.get("encoder_name")) == mark]
+    found = [
+        (path, store.read_meta(path) or {})
+        for path in store.listed(store.cache(kind))
+        if path.name[0] != "."
+    ]
+    return [
+        (path, meta)
+        for path, meta in found
+        if (meta.get("source"), meta.get("encoder_name")) == mark
+    ]
 
 
 def _encode(dataset: Dataset, works: list[_Work], progress: Progress | None) -> None:
@@ -193,7 +228,9 @@ def _encode(dataset: Dataset, works: list[_Work], progress: Progress | None) -> 
     done, started, notes = 0, time.perf_counter(), Notes()
     report(progress, 0, len(items))
     try:
-        for batch in feed(dataset, items, encoders, min(e.batch for e in encoders)) if items else ():
+        for batch in (
+            feed(dataset, items, encoders, min(e.batch for e in encoders)) if items else ()
+        ):
             for position, work in enumerate(works):
                 _take(work, position, batch)
             for one in batch:
@@ -209,7 +246,8 @@ def _encode(dataset: Dataset, works: list[_Work], progress: Progress | None) -> 
 
 
 def _take(work: _Work, position: int, batch: Sequence[Prepared]) -> None:
-    """Encode what is this encoder's of a batch; its seconds are its own, for those of a pass differ a hundredfold."""
+    """Encode what is this encoder's of a batch; its seconds are its own, for those of a pass differ
+    a hundredfold."""
     started = time.perf_counter()
     keys, arrays, skipped = [], [], {}
     for one in batch:
@@ -221,13 +259,18 @@ def _take(work: _Work, position: int, batch: Sequence[Prepared]) -> None:
         else:
             keys.append(key)
             arrays.append(array)
-    vectors = work.encoder.encode_prepared(arrays) if arrays else np.zeros((0, work.encoder.dim), np.float32)
+    vectors = (
+        work.encoder.encode_prepared(arrays)
+        if arrays
+        else np.zeros((0, work.encoder.dim), np.float32)
+    )
     work.shards.add(keys, vectors, skipped)
     work.seconds += time.perf_counter() - started
 
 
 def _finish(dataset: Dataset, work: _Work) -> None:
-    """Put the parts in the dataset's order under their final name, then drop the parts and what they replace."""
+    """Put the parts in the dataset's order under their final name, then drop the parts and what
+    they replace."""
 
     def write(folder: Path) -> dict:
         parts = [*work.reused, *work.shards.parts()]
@@ -243,11 +286,16 @@ def _finish(dataset: Dataset, work: _Work) -> None:
 
 
 def drop_replaced(dataset: Dataset, encoder: Encoder) -> None:
-    """Delete what stood here for the same source and encoder before the pictures, the fit or the weights changed."""
+    """Delete what stood here for the same source and encoder before the pictures, the fit or the
+    weights changed."""
     now = store.key(causes(dataset, encoder))
     old = [(KIND, path.name) for path, _ in _of_source(KIND, dataset, encoder) if path.name != now]
     for kind in (INDEXES, USUAL):
-        old += [(kind, path.name) for path, meta in _of_source(kind, dataset, encoder) if meta.get("embeddings") != now]
+        old += [
+            (kind, path.name)
+            for path, meta in _of_source(kind, dataset, encoder)
+            if meta.get("embeddings") != now
+        ]
     for kind, key in old:
         with suppress(UserError):  # someone builds it just now: it goes the next time
             store.delete(kind, key)
@@ -260,19 +308,27 @@ def _owner(dataset: Dataset, encoder: Encoder) -> dict:
 def meta_of(dataset: Dataset, encoder: Encoder, pictures: int, skipped: int, encoded: int) -> dict:
     """What finished embeddings say of themselves."""
     return {
-        **_owner(dataset, encoder), "dim": encoder.dim, "encoder_key": store.fingerprint(encoder.fingerprint()),
-        "pictures": pictures, "skipped": skipped, "encoded": encoded,
-    }  # fmt: skip
+        **_owner(dataset, encoder),
+        "dim": encoder.dim,
+        "encoder_key": store.fingerprint(encoder.fingerprint()),
+        "pictures": pictures,
+        "skipped": skipped,
+        "encoded": encoded,
+    }
 
 
 def _nothing_decoded(dataset: Dataset, skipped: Sequence[Skipped]) -> UserError:
     first = f" The first: {skipped[0].id}: {skipped[0].reason}" if skipped else ""
-    return UserError(f"None of the {len(dataset.items)} pictures of {dataset.title or dataset.name} can be used.{first}")
+    return UserError(
+        f"None of the {len(dataset.items)} pictures of {dataset.title or dataset.name} can be"
+        f" used.{first}"
+    )
 
 
 @contextmanager
 def _locks(names: Sequence[str], progress: Progress | None) -> Iterator[None]:
-    """Several named locks, always taken in one order so that two builders never wait for each other."""
+    """Several named locks, always taken in one order so that two builders never wait for each
+    other."""
     with ExitStack() as stack:
         for name in sorted(set(names)):
             stack.enter_context(store.lock(name, progress))
@@ -280,14 +336,21 @@ def _locks(names: Sequence[str], progress: Progress | None) -> Iterator[None]:
 
 
 def skipped_in(dataset: Dataset) -> tuple[Skipped, ...]:
-    """What decoding and preparing passed over, in all finished embeddings of the dataset as it is now."""
+    """What decoding and preparing passed over, in all finished embeddings of the dataset as it is
+    now."""
     names = {key_of(item): item.id for item in dataset.items}
     found: dict[Skipped, None] = {}
     for path in store.listed(store.cache(KIND)):
         meta = store.read_meta(path) or {}
-        if meta.get("source") == dataset.locator and meta.get("causes", {}).get("dataset") == dataset.fingerprint():
+        if (
+            meta.get("source") == dataset.locator
+            and meta.get("causes", {}).get("dataset") == dataset.fingerprint()
+        ):
             with suppress(*store.UNREADABLE):  # it counts as absent
-                found |= {Skipped(names[key], reason): None for key, reason in shipped.skipped(path).items()}
+                found |= {
+                    Skipped(names[key], reason): None
+                    for key, reason in shipped.skipped(path).items()
+                }
     return tuple(found)
 
 

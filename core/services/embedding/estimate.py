@@ -21,7 +21,8 @@ PROBE_S = 3.0
 COPIES = 3
 """How often the vectors lie on disk at the end of a build: parts, embeddings, index."""
 BASE_RAM = 200 << 20
-"""Bytes that a build of a handful of pictures holds with its workers, measured (tools/measure_builds.py)."""
+"""Bytes that a build of a handful of pictures holds with its workers, measured
+(tools/measure_builds.py)."""
 TORCH_RAM = 500 << 20
 """What torch, timm and a batch through a small network add to that, measured."""
 ITEM_RAM = 1200
@@ -30,7 +31,8 @@ ITEM_RAM = 1200
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A build before it starts. ``seconds`` is None where nothing was measured yet; ``missing`` says what stands in the way."""
+    """A build before it starts. ``seconds`` is None where nothing was measured yet; ``missing``
+    says what stands in the way."""
 
     pictures: int
     to_encode: int
@@ -47,8 +49,9 @@ def estimate(dataset: Dataset, name: str, *, probe: bool = True) -> Estimate:
     """Time, memory, disk and download of building ``name`` on ``dataset``.
 
     Args:
-        probe: encode a few pictures where no earlier build tells the time; it may load a network, which takes seconds.
-            Otherwise the latencies of a report tell it, measured perhaps on another machine, or nothing does.
+        probe: encode a few pictures where no earlier build tells the time; it may load a network,
+            which takes seconds. Otherwise the latencies of a report tell it, measured perhaps on
+            another machine, or nothing does.
 
     Raises:
         UserError: unknown name.
@@ -58,13 +61,19 @@ def estimate(dataset: Dataset, name: str, *, probe: bool = True) -> Estimate:
     pictures, dim = len(dataset.items), max(encoder.dim, 1)
     source = encoders.get(encoder.base) if encoder.base else encoder
     to_encode = _pending(dataset, source)
-    seconds, basis = _seconds(dataset, source, to_encode, probe) if source.state().kind == "ready" else (None, "")
+    seconds, basis = (
+        _seconds(dataset, source, to_encode, probe)
+        if source.state().kind == "ready"
+        else (None, "")
+    )
     disk = disk_bytes(dataset, encoder)
     return Estimate(
         pictures=pictures,
         to_encode=to_encode,
         seconds=seconds,
-        ram_bytes=BASE_RAM + _network_ram(source, state.bytes) + (ITEM_RAM + 2 * 4 * dim) * pictures,
+        ram_bytes=BASE_RAM
+        + _network_ram(source, state.bytes)
+        + (ITEM_RAM + 2 * 4 * dim) * pictures,
         disk_bytes=disk,
         download_bytes=state.bytes if state.kind == "download" else 0,
         missing=_missing(state.kind, state.detail, disk + state.bytes),
@@ -73,8 +82,8 @@ def estimate(dataset: Dataset, name: str, *, probe: bool = True) -> Estimate:
 
 
 def disk_bytes(dataset: Dataset, encoder: Encoder) -> int:
-    """What a build will write; 0 where its embeddings are there. Of an encoder that is not here yet the dimension may be
-    unknown: then too little is said."""
+    """What a build will write; 0 where its embeddings are there. Of an encoder that is not here yet
+    the dimension may be unknown: then too little is said."""
     if _is_found(dataset, encoder):
         return 0
     base = disk_bytes(dataset, encoders.get(encoder.base)) if encoder.base else 0
@@ -82,7 +91,8 @@ def disk_bytes(dataset: Dataset, encoder: Encoder) -> int:
 
 
 def _network_ram(encoder: Encoder, download: int) -> int:
-    """Bytes for torch, the weights and as much again for what flows through them; none for the classical encoders."""
+    """Bytes for torch, the weights and as much again for what flows through them; none for the
+    classical encoders."""
     if not hasattr(encoder, "use_precision"):
         return 0
     listed = getattr(encoder, "listed", None)
@@ -92,7 +102,11 @@ def _network_ram(encoder: Encoder, download: int) -> int:
 def _found(dataset: Dataset, encoder: Encoder) -> Encoder | None:
     """The encoder as a search would use it; None while weights or a fit are missing."""
     try:
-        return ready_encoder(dataset, encoder.name, may_fit=False, load=False) if encoder.state().kind == "ready" else None
+        return (
+            ready_encoder(dataset, encoder.name, may_fit=False, load=False)
+            if encoder.state().kind == "ready"
+            else None
+        )
     except UserError:
         return None
 
@@ -109,14 +123,24 @@ def _pending(dataset: Dataset, encoder: Encoder) -> int:
     return len(dataset.items) if found is None else embed.pending(dataset, found)
 
 
-def _seconds(dataset: Dataset, encoder: Encoder, to_encode: int, probe: bool) -> tuple[float | None, str]:
-    """Seconds to encode: by an earlier build with this encoder, else by encoding a few pictures now or by a report."""
+def _seconds(
+    dataset: Dataset, encoder: Encoder, to_encode: int, probe: bool
+) -> tuple[float | None, str]:
+    """Seconds to encode: by an earlier build with this encoder, else by encoding a few pictures now
+    or by a report."""
     if not to_encode:
         return 0.0, "nothing to encode"
     for entry in store.entries(embed.KIND):
         meta = entry.meta
-        if meta.get("encoder_name") == encoder.name and meta.get("encoded", 0) >= 200 and meta.get("encode_s"):
-            return to_encode * meta["encode_s"] / meta["encoded"], f"an earlier build of {meta['encoded']} pictures"
+        if (
+            meta.get("encoder_name") == encoder.name
+            and meta.get("encoded", 0) >= 200
+            and meta.get("encode_s")
+        ):
+            return (
+                to_encode * meta["encode_s"] / meta["encoded"],
+                f"an earlier build of {meta['encoded']} pictures",
+            )
     if not encoder.fitted:
         return None, "not known before it is fitted"
     if not probe:
@@ -129,7 +153,8 @@ def _seconds(dataset: Dataset, encoder: Encoder, to_encode: int, probe: bool) ->
 
 
 def _probe(dataset: Dataset, encoder: Encoder) -> tuple[float | None, int]:
-    """Seconds a picture, and of how many. Preparing is shared by the workers; a network has all cores already."""
+    """Seconds a picture, and of how many. Preparing is shared by the workers; a network has all
+    cores already."""
     encoder.load()
     encoder.encode([np.full((64, 64, 3), 127, np.uint8)])
     # neighbours, as a build reads them: jumping about in an archive costs many times more
@@ -141,7 +166,9 @@ def _probe(dataset: Dataset, encoder: Encoder) -> tuple[float | None, int]:
         outcomes.append(prepare_one(dataset, item, [encoder]))
         if time.perf_counter() - started > PROBE_S:
             break
-    preparing = (time.perf_counter() - started) / max(len(outcomes) - 1, 1) / min(threads(), MAX_WORKERS)
+    preparing = (
+        (time.perf_counter() - started) / max(len(outcomes) - 1, 1) / min(threads(), MAX_WORKERS)
+    )
     arrays = [array for one in outcomes if (array := one.array(0)) is not None]
     if not arrays:
         return None, 0

@@ -1,4 +1,5 @@
-"""Pictures from a dataset, decoded and prepared in worker processes while the network runs in this one."""
+"""Pictures from a dataset, decoded and prepared in worker processes while the network runs in this
+one."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ MAX_WORKERS = 8
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """One picture for several encoders: by encoder position an array, or the reason why there is none."""
+    """One picture for several encoders: by encoder position an array, or the reason why there is
+    none."""
 
     item: Item
     outcomes: tuple[np.ndarray | str, ...]
@@ -41,15 +43,19 @@ class Prepared:
 
 
 def prepare_one(dataset: Dataset, item: Item, preparers: Sequence[Encoder]) -> Prepared:
-    """Read, decode and prepare a picture; what can't be done comes back as its reason instead of raising."""
+    """Read, decode and prepare a picture; what can't be done comes back as its reason instead of
+    raising."""
     try:
         data = dataset.read(item)
     except Exception as error:
         return Prepared(item, (_reason(error),) * len(preparers))
-    # An encoder must see the same pixels whichever others share the pass: one decoding for each wanted size.
+    # An encoder must see the same pixels whichever others share the pass: one decoding for each
+    # wanted size.
     decoded = {side: _decoded(data, side) for side in {encoder.side for encoder in preparers}}
     content = None if dataset.stamps_tell_content else digest(data)
-    return Prepared(item, tuple(_prepared(decoded[encoder.side], encoder) for encoder in preparers), content)
+    return Prepared(
+        item, tuple(_prepared(decoded[encoder.side], encoder) for encoder in preparers), content
+    )
 
 
 def _decoded(data: bytes, side: int | None) -> np.ndarray | str:
@@ -72,11 +78,14 @@ def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
 
 
-def feed(dataset: Dataset, items: Sequence[Item], preparers: Sequence[Encoder], batch: int) -> Iterator[list[Prepared]]:
+def feed(
+    dataset: Dataset, items: Sequence[Item], preparers: Sequence[Encoder], batch: int
+) -> Iterator[list[Prepared]]:
     """Batches of prepared pictures; memory does not depend on how many there are.
 
-    Each worker takes a contiguous stretch of ``items``, since sources are cheapest to read in order, and is at most two
-    batches ahead. (torch's DataLoader does the same, but costs seconds and 300 MB in builds that need no network.)
+    Each worker takes a contiguous stretch of ``items``, since sources are cheapest to read in
+    order, and is at most two batches ahead. (torch's DataLoader does the same, but costs seconds
+    and 300 MB in builds that need no network.)
 
     Raises:
         UserError: a worker died.
@@ -85,7 +94,9 @@ def feed(dataset: Dataset, items: Sequence[Item], preparers: Sequence[Encoder], 
         for start in range(0, len(items), batch):
             yield [prepare_one(dataset, item, preparers) for item in items[start : start + batch]]
         return
-    with _workers(dataset, _stretches(items, min(threads(), MAX_WORKERS)), preparers, batch) as pipes:
+    with _workers(
+        dataset, _stretches(items, min(threads(), MAX_WORKERS)), preparers, batch
+    ) as pipes:
         while pipes:
             for pipe in list(pipes):
                 received = _receive(pipe)
@@ -101,9 +112,12 @@ def _stretches(items: Sequence[Item], count: int) -> list[Sequence[Item]]:
 
 
 @contextmanager
-def _workers(dataset: Dataset, stretches: list, preparers: Sequence[Encoder], batch: int) -> Iterator[list[Connection]]:
+def _workers(
+    dataset: Dataset, stretches: list, preparers: Sequence[Encoder], batch: int
+) -> Iterator[list[Connection]]:
     """One process a stretch; all are gone when the block ends, however it ends."""
-    # fork shares the listing and the weights without copying them; elsewhere than on Linux it is not safe
+    # fork shares the listing and the weights without copying them; elsewhere than on Linux it is
+    # not safe
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     pipes, processes = [], []
     try:
@@ -131,24 +145,39 @@ def _receive(pipe: Connection) -> list[Prepared] | None:
         return pipe.recv()
     except EOFError as error:
         raise UserError(
-            "A worker process that was decoding pictures died; most often that is for want of memory.",
-            fix="Start the build again: it continues from there. Fewer encoders at once need less memory.",
+            "A worker process that was decoding pictures died; most often that is for want of"
+            " memory.",
+            fix=(
+                "Start the build again: it continues from there. Fewer encoders at once need less"
+                " memory."
+            ),
         ) from error
 
 
 def _work(
-    pipe: Connection, readers: Sequence[Connection], dataset: Dataset, items: Sequence[Item],
-    preparers: Sequence[Encoder], batch: int,
-) -> None:  # fmt: skip
-    """The life of a worker. It waits in ``send`` until its batch is taken; when the reader is gone, that fails."""
+    pipe: Connection,
+    readers: Sequence[Connection],
+    dataset: Dataset,
+    items: Sequence[Item],
+    preparers: Sequence[Encoder],
+    batch: int,
+) -> None:
+    """The life of a worker. It waits in ``send`` until its batch is taken; when the reader is gone,
+    that fails."""
     for reader in readers:
-        reader.close()  # a reading end held here would keep this worker waiting for ever after its parent was killed
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the parent decides
+        # a reading end held here would keep this worker waiting for ever after its parent was
+        # killed
+        reader.close()
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches the whole group: the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _one_thread_each()
     try:
         for start in range(0, len(items), batch):
-            pipe.send([prepare_one(dataset, item, preparers) for item in items[start : start + batch]])
+            pipe.send(
+                [prepare_one(dataset, item, preparers) for item in items[start : start + batch]]
+            )
         pipe.send(None)
     except OSError:
         return

@@ -1,7 +1,8 @@
 """What some encoders learn from the gallery before they can encode: a codebook, a whitening.
 
-A fit belongs to a source and an encoder and is kept while the gallery grows or shrinks, so that new pictures cost only
-themselves; when the gallery has halved or doubled it is made again. Its numbers are part of the encoder's fingerprint.
+A fit belongs to a source and an encoder and is kept while the gallery grows or shrinks, so that new
+pictures cost only themselves; when the gallery has halved or doubled it is made again. Its numbers
+are part of the encoder's fingerprint.
 """
 
 from __future__ import annotations
@@ -51,14 +52,19 @@ def remember_fit(dataset: Dataset, encoder: Encoder, arrays: dict[str, np.ndarra
     def write(folder: Path) -> dict:
         for name, array in arrays.items():
             np.save(folder / f"{name}.npy", array)
-        noted = {"source": dataset.locator, "dataset_name": dataset.name, "encoder_name": encoder.name}
+        noted = {
+            "source": dataset.locator,
+            "dataset_name": dataset.name,
+            "encoder_name": encoder.name,
+        }
         return {**noted, "pictures": len(dataset.items)}
 
     store.get_or_build(KIND, causes, write)
 
 
 def sample_items(items: Sequence[Item], count: int = SAMPLE) -> list[Item]:
-    """A choice of items that does not depend on their order and hardly changes when some come or go."""
+    """A choice of items that does not depend on their order and hardly changes when some come or
+    go."""
 
     def draw(item: Item) -> bytes:
         return hashlib.blake2b(item.id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
@@ -66,7 +72,9 @@ def sample_items(items: Sequence[Item], count: int = SAMPLE) -> list[Item]:
     return sorted(items, key=draw)[:count]
 
 
-def fit_on_pictures(dataset: Dataset, encoder: Encoder, progress: Progress | None = None) -> dict[str, np.ndarray]:
+def fit_on_pictures(
+    dataset: Dataset, encoder: Encoder, progress: Progress | None = None
+) -> dict[str, np.ndarray]:
     """Fit on prepared pictures of the gallery."""
     protocol = dataset.protocol()
     chosen = sample_items([item for item in dataset.items if protocol.in_gallery(item)])
@@ -75,12 +83,16 @@ def fit_on_pictures(dataset: Dataset, encoder: Encoder, progress: Progress | Non
         prepared += [array for one in batch if (array := one.array(0)) is not None]
         report(progress, len(prepared), len(chosen))
     if not prepared:
-        raise UserError(f"No picture of {dataset.title or dataset.name} can be used, so {encoder.name} can't be fitted.")
+        raise UserError(
+            f"No picture of {dataset.title or dataset.name} can be used, so {encoder.name} can't be"
+            " fitted."
+        )
     return encoder.fit(prepared, progress)
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of a folder. Raises ValueError and the like where one is unreadable, or there is none."""
+    """All arrays of a folder. Raises ValueError and the like where one is unreadable, or there is
+    none."""
     found = {file.stem: np.load(file) for file in sorted(path.glob("*.npy"))}
     if not found:
         raise ValueError("there is no array")

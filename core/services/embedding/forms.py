@@ -1,7 +1,8 @@
-"""Which number format a network runs in for a dataset: measured before a large build, and kept by all that follows.
+"""Which number format a network runs in for a dataset: measured before a large build, and kept by
+all that follows.
 
-Vectors of two formats are not of one kind. So a dataset that was built in one goes on in it, whatever was decided since
-for another; and its queries use the same.
+Vectors of two formats are not of one kind. So a dataset that was built in one goes on in it,
+whatever was decided since for another; and its queries use the same.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ WORTH = 1000
 SAMPLE = 256
 
 
-def resolve(dataset: Dataset, encoder: Encoder, progress: Progress | None = None, *, may_measure: bool) -> None:
+def resolve(
+    dataset: Dataset, encoder: Encoder, progress: Progress | None = None, *, may_measure: bool
+) -> None:
     """Set the format of an encoder that has a choice; others are left alone."""
     forced = bool(os.environ.get(precision.ENV))
     if forced or not hasattr(encoder, "use_precision") or embed.find(dataset, encoder) is not None:
@@ -32,7 +35,8 @@ def resolve(dataset: Dataset, encoder: Encoder, progress: Progress | None = None
 
 
 def _built_form(dataset: Dataset, encoder: Encoder, *, by_parts: bool) -> str | None:
-    """The format in which this dataset is built, or (``by_parts``) has been begun; the decided one first."""
+    """The format in which this dataset is built, or (``by_parts``) has been begun; the decided one
+    first."""
     decided = encoder.form
     try:
         for form in dict.fromkeys((decided, *precision.KNOWN)):
@@ -48,7 +52,9 @@ def _built_form(dataset: Dataset, encoder: Encoder, *, by_parts: bool) -> str | 
 
 def _measure(dataset: Dataset, encoder: Encoder, progress: Progress | None) -> None:
     protocol = dataset.protocol()
-    sample = fits.sample_items([item for item in dataset.items if protocol.in_gallery(item)], SAMPLE)
+    sample = fits.sample_items(
+        [item for item in dataset.items if protocol.in_gallery(item)], SAMPLE
+    )
     usable = []
     for item in sample:
         report(progress, 0, 0)

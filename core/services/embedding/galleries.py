@@ -17,7 +17,8 @@ from core.types import Progress, Protocol
 
 KIND = embed.INDEXES
 INSTANT_S = 0.1
-"""What is built in so much time of one quiet core is built without asking: a busy machine takes several times as long."""
+"""What is built in so much time of one quiet core is built without asking: a busy machine takes
+several times as long."""
 TINY = 50_000
 """So many numbers (vectors x dimensions) are indexed in that time by any index."""
 
@@ -27,11 +28,17 @@ def gallery_rows(dataset: Dataset, found: embed.Embeddings, protocol: Protocol) 
     if not protocol.gallery:
         return np.arange(len(found.ids))
     items = embed.item_rows(dataset, found)
-    return np.array([row for row, item in enumerate(items) if protocol.in_gallery(item)], dtype=np.int64)
+    return np.array(
+        [row for row, item in enumerate(items) if protocol.in_gallery(item)], dtype=np.int64
+    )
 
 
 def gallery_index(
-    dataset: Dataset, encoder: Encoder, name: str = "exact", progress: Progress | None = None, **knobs: float
+    dataset: Dataset,
+    encoder: Encoder,
+    name: str = "exact",
+    progress: Progress | None = None,
+    **knobs: float,
 ) -> tuple[Index, np.ndarray]:
     """The index over the gallery of the usual protocol, and the embedding row of each of its rows.
 
@@ -44,17 +51,29 @@ def gallery_index(
     def write(path: Path) -> dict:
         return _write(path, dataset, encoder, index, knobs, progress)
 
-    return store.kept(KIND, causes, write, lambda folder: _load(name, folder), progress, (RuntimeError, Unreadable))
+    return store.kept(
+        KIND,
+        causes,
+        write,
+        lambda folder: _load(name, folder),
+        progress,
+        (RuntimeError, Unreadable),
+    )
 
 
 def is_built(dataset: Dataset, encoder: Encoder, name: str, **knobs: float) -> bool:
-    """Whether :func:`gallery_index` would only read. Raises UserError: the index or a knob is unknown."""
-    return store.find(KIND, store.key(_causes(dataset, encoder, indexes.get(name), knobs))) is not None
+    """Whether :func:`gallery_index` would only read. Raises UserError: the index or a knob is
+    unknown."""
+    return (
+        store.find(KIND, store.key(_causes(dataset, encoder, indexes.get(name), knobs))) is not None
+    )
 
 
 def is_instant(index: Index, rows: int, dim: int, knobs: Mapping[str, float]) -> bool:
-    """Whether ``rows`` vectors of ``dim`` dimensions are indexed while nobody notices, by an estimate: an exact index copies
-    them, a tiny gallery takes no time, and some indexes say how long they take at their default knobs."""
+    """Whether ``rows`` vectors of ``dim`` dimensions are indexed while nobody notices, by an
+    estimate: an exact index copies them, a tiny gallery takes no time, and some indexes say how
+        long they take at their default knobs.
+    """
     if index.exact or rows * dim <= TINY:
         return True
     usual = all(value == index.build_knobs[name].default for name, value in knobs.items())
@@ -64,7 +83,12 @@ def is_instant(index: Index, rows: int, dim: int, knobs: Mapping[str, float]) ->
 def _causes(dataset: Dataset, encoder: Encoder, index: Index, knobs: dict) -> dict:
     protocol = dataset.protocol()
     splits = {"splits": _split_digest(dataset)} if protocol.gallery else {}
-    return {**embed.causes(dataset, encoder), **index.fingerprint(**knobs), "gallery": list(protocol.gallery), **splits}
+    return {
+        **embed.causes(dataset, encoder),
+        **index.fingerprint(**knobs),
+        "gallery": list(protocol.gallery),
+        **splits,
+    }
 
 
 def _load(name: str, folder: Path) -> tuple[Index, np.ndarray]:
@@ -80,7 +104,14 @@ def _split_digest(dataset: Dataset) -> str:
     return store.fingerprint([item.split for item in dataset.items])
 
 
-def _write(path: Path, dataset: Dataset, encoder: Encoder, index: Index, knobs: dict, progress: Progress | None) -> dict:
+def _write(
+    path: Path,
+    dataset: Dataset,
+    encoder: Encoder,
+    index: Index,
+    knobs: dict,
+    progress: Progress | None,
+) -> dict:
     found = embed.read(dataset, encoder)
     rows = gallery_rows(dataset, found, dataset.protocol())
     if not len(rows):
@@ -91,7 +122,13 @@ def _write(path: Path, dataset: Dataset, encoder: Encoder, index: Index, knobs: 
     np.save(path / "rows.npy", rows)
     cost = index.cost()
     return {
-        "source": dataset.locator, "dataset_name": dataset.name, "encoder_name": encoder.name, "index_name": index.name,
+        "source": dataset.locator,
+        "dataset_name": dataset.name,
+        "encoder_name": encoder.name,
+        "index_name": index.name,
         "embeddings": store.key(embed.causes(dataset, encoder)),
-        "rows": len(rows), "ram_bytes": cost.ram_bytes, "disk_bytes": cost.disk_bytes, "build_s": cost.build_s,
-    }  # fmt: skip
+        "rows": len(rows),
+        "ram_bytes": cost.ram_bytes,
+        "disk_bytes": cost.disk_bytes,
+        "build_s": cost.build_s,
+    }

@@ -1,4 +1,5 @@
-"""What a gallery opens with, and what is known of an encoder's build before anybody asks for an estimate.
+"""What a gallery opens with, and what is known of an encoder's build before anybody asks for an
+estimate.
 
 Nothing here opens a picture or loads a network: it reads what earlier builds and evaluations left.
 """
@@ -21,7 +22,8 @@ BEST_LEARNED = "siamese.lookalike"
 """The best of our metric-learned networks, by the shipped leaderboard."""
 FIRST_DATASET, FIRST_INDEX = "catalogue", "exact"
 FIRST_ENCODERS = ("tf_efficientnet_lite0.in1k", BEST_LEARNED, "hog.8x8")
-"""What the embedded gallery opens with: a pretrained network, the best one of our own, a classical one as contrast."""
+"""What the embedded gallery opens with: a pretrained network, the best one of our own, a classical
+one as contrast."""
 LEARNED = ("siamese", "triplet")
 TIERS = ("packaged", "learned", "trained", "imported", "bundled", "pretrained")
 METRIC = "mAP"
@@ -32,28 +34,36 @@ MAX_REPORTS = 8
 
 @dataclass(frozen=True, slots=True)
 class BuildTimes:
-    """Seconds a picture by encoder, and how many pictures the last build of (source, encoder) held."""
+    """Seconds a picture by encoder, and how many pictures the last build of (source, encoder)
+    held."""
 
     each: Mapping[str, float]
     held: Mapping[tuple[str, str], int]
 
     def seconds(self, dataset: Dataset, encoder: str) -> float | None:
-        """About how long a build would take that is not there yet; None where nothing is known of the encoder."""
+        """About how long a build would take that is not there yet; None where nothing is known of
+        the encoder."""
         each = self.each.get(encoder)
         missing = len(dataset.items) - self.held.get((dataset.locator, encoder), 0)
         return None if each is None else each * max(missing, 1)
 
     def built_of(self, locator: str) -> list[str]:
-        """Every encoder that a source was ever built with here, listed or not; not all of it may still hold."""
+        """Every encoder that a source was ever built with here, listed or not; not all of it may
+        still hold."""
         return [encoder for source, encoder in self.held if source == locator]
 
 
 def build_times() -> BuildTimes:
-    """By the newest large build on this machine, else by the latencies of the newest report that names the encoder."""
+    """By the newest large build on this machine, else by the latencies of the newest report that
+    names the encoder."""
     each, held = _measured_by_reports(), {}
     known = [store.read_meta(path) or {} for path in store.listed(store.cache(embed.KIND))]
     for meta in sorted(known, key=lambda meta: float(meta.get("built") or 0.0)):
-        encoder, encoded, spent = meta.get("encoder_name"), meta.get("encoded") or 0, meta.get("encode_s")
+        encoder, encoded, spent = (
+            meta.get("encoder_name"),
+            meta.get("encoded") or 0,
+            meta.get("encode_s"),
+        )
         if encoder is None:
             continue
         held[meta.get("source", ""), encoder] = meta.get("pictures", 0)
@@ -66,7 +76,10 @@ def _measured_by_reports() -> dict[str, float]:
     """Seconds a picture: read and prepared by all workers at once, encoded in batches."""
     found: dict[str, float] = {}
     for row in _report_rows():
-        ms = [_p50(row["latency"], *stage) for stage in (("decode", "single"), ("preprocess", "single"), ("encode", "batch"))]
+        ms = [
+            _p50(row["latency"], *stage)
+            for stage in (("decode", "single"), ("preprocess", "single"), ("encode", "batch"))
+        ]
         if row["encoder"] not in found and None not in ms:
             found[row["encoder"]] = ((ms[0] + ms[1]) / min(threads(), MAX_WORKERS) + ms[2]) / 1000
     return found
@@ -93,11 +106,14 @@ def best_first(dataset: Dataset, rows: Sequence[Mapping]) -> list[str]:
     Args:
         rows: encoders as :func:`core.services.library.library.encoder_row` gives them.
 
-    By tier; those that were evaluated on this data set stand among themselves in the order of their mAP.
+    By tier; those that were evaluated on this data set stand among themselves in the order of their
+    mAP.
     """
     by_tier = [row["name"] for row in sorted(rows, key=_tier)]
     scores = evaluated(dataset)
-    ranked = iter(sorted((name for name in by_tier if name in scores), key=lambda name: -scores[name]))
+    ranked = iter(
+        sorted((name for name in by_tier if name in scores), key=lambda name: -scores[name])
+    )
     return [next(ranked) if name in scores else name for name in by_tier]
 
 
@@ -108,9 +124,11 @@ def _tier(row: Mapping) -> tuple[int, bool]:
 
 
 def evaluated(dataset: Dataset) -> dict[str, float]:
-    """Encoder -> mAP under the usual protocol of the data set with exact search, from the newest report that holds it.
+    """Encoder -> mAP under the usual protocol of the data set with exact search, from the newest
+    report that holds it.
 
-    Reports about other pictures under the same name do not count, as far as that is known without reading all pictures.
+    Reports about other pictures under the same name do not count, as far as that is known without
+    reading all pictures.
     """
     content, protocol = known_hash(dataset), dataset.protocol().name
     found: dict[str, float] = {}

@@ -1,6 +1,7 @@
 """Finished parts of an unfinished embedding, on disk, so that a killed build goes on where it was.
 
-A part holds vectors by picture (id and stamp), not by position: it stays good when pictures come and go meanwhile.
+A part holds vectors by picture (id and stamp), not by position: it stays good when pictures come
+and go meanwhile.
 """
 
 from __future__ import annotations
@@ -24,19 +25,23 @@ BLOCK = 4096
 """Rows copied at a time."""
 FULL = 2048
 SECONDS = 10.0
-"""A part is written when it holds this many pictures or this many seconds of work, whichever comes first."""
+"""A part is written when it holds this many pictures or this many seconds of work, whichever comes
+first."""
 
 
 def key_of(item: Item) -> str:
     """32 hex digits for one state of one picture."""
-    return hashlib.blake2b(f"{item.id}\0{item.stamp}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return hashlib.blake2b(
+        f"{item.id}\0{item.stamp}".encode("utf-8", "surrogatepass"), digest_size=16
+    ).hexdigest()
 
 
 class Shards:
     """The parts of one (source, encoder) pair."""
 
     def __init__(self, folder: Path, dim: int, meta: dict) -> None:
-        """``meta`` says whose parts these are, so that an abandoned build can be listed and deleted."""
+        """``meta`` says whose parts these are, so that an abandoned build can be listed and
+        deleted."""
         self.folder, self.dim, self.meta = folder, dim, meta
         self._keys: list[str] = []
         self._vectors: list[np.ndarray] = []
@@ -45,7 +50,8 @@ class Shards:
         self._part = ""
 
     def add(self, keys: Sequence[str], vectors: np.ndarray, skipped: dict[str, str]) -> None:
-        """Take a batch: ``keys`` of the rows of ``vectors``, and picture keys with the reason for being skipped."""
+        """Take a batch: ``keys`` of the rows of ``vectors``, and picture keys with the reason for
+        being skipped."""
         self._keys += keys
         self._vectors.append(vectors)
         self._skipped |= skipped
@@ -54,17 +60,28 @@ class Shards:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is held as one part. Stopped and called again it writes the same part, so that nothing lies there twice."""
+        """Write what is held as one part. Stopped and called again it writes the same part, so that
+        nothing lies there twice."""
         if self._keys or self._skipped:
             self._part = self._part or f"part-{time.time_ns():020d}-{uuid.uuid4().hex[:6]}"
             if store.read_meta(self.folder) is None:
-                store.write_text(self.folder / store.META, json.dumps({**self.meta, "built": time.time()}))
+                store.write_text(
+                    self.folder / store.META, json.dumps({**self.meta, "built": time.time()})
+                )
             with store.new_folder(self.folder / self._part) as part:
                 empty = np.zeros((0, self.dim), np.float32)
                 np.save(part / "vectors.npy", np.concatenate([empty, *self._vectors]))
-                (part / "keys.json").write_text(json.dumps({"keys": self._keys, "skipped": self._skipped}))
+                (part / "keys.json").write_text(
+                    json.dumps({"keys": self._keys, "skipped": self._skipped})
+                )
                 store.write_meta(part, {})
-        self._keys, self._vectors, self._skipped, self._since, self._part = [], [], {}, time.monotonic(), ""
+        self._keys, self._vectors, self._skipped, self._since, self._part = (
+            [],
+            [],
+            {},
+            time.monotonic(),
+            "",
+        )
 
     def parts(self) -> list[tuple[Path, list[str], dict[str, str]]]:
         """Every readable part: vectors file, keys of its rows, skipped pictures."""
@@ -86,26 +103,44 @@ class Shards:
 
 
 def assemble(
-    items: Sequence[Item], parts: list[tuple[Path, list[str], dict[str, str]]], dim: int, target: Path
+    items: Sequence[Item],
+    parts: list[tuple[Path, list[str], dict[str, str]]],
+    dim: int,
+    target: Path,
 ) -> tuple[list[str], list[Skipped]]:
-    """Write ``vectors.npy`` and ``ids.json`` of ``items`` into ``target`` from parts; returns the ids and what was skipped."""
-    where = {key: (number, row) for number, (_, keys, _) in enumerate(parts) for row, key in enumerate(keys)}
+    """Write ``vectors.npy`` and ``ids.json`` of ``items`` into ``target`` from parts; returns the
+    ids and what was skipped."""
+    where = {
+        key: (number, row)
+        for number, (_, keys, _) in enumerate(parts)
+        for row, key in enumerate(keys)
+    }
     reasons = {key: reason for _, _, skipped in parts for key, reason in skipped.items()}
     keys = [key_of(item) for item in items]
     kept = [row for row, key in enumerate(keys) if key in where]
-    skipped = [Skipped(items[row].id, reasons[key]) for row, key in enumerate(keys) if key not in where and key in reasons]
+    skipped = [
+        Skipped(items[row].id, reasons[key])
+        for row, key in enumerate(keys)
+        if key not in where and key in reasons
+    ]
     ids = [items[row].id for row in kept]
     _copy_rows([where[keys[row]] for row in kept], parts, dim, target / "vectors.npy")
     (target / "ids.json").write_text(json.dumps(ids))
     (target / "keys.json").write_text(json.dumps([keys[row] for row in kept]))
-    (target / "skipped.json").write_text(json.dumps({key: reasons[key] for key in keys if key not in where and key in reasons}))
+    (target / "skipped.json").write_text(
+        json.dumps({key: reasons[key] for key in keys if key not in where and key in reasons})
+    )
     return ids, skipped
 
 
 def _copy_rows(sources: list[tuple[int, int]], parts: list, dim: int, path: Path) -> None:
     picks = np.array(sources, dtype=np.int64).reshape(-1, 2)
     starts = range(0, len(picks), BLOCK)
-    write_matrix(path, (len(picks), dim), (_gather(picks[start : start + BLOCK], parts, dim) for start in starts))
+    write_matrix(
+        path,
+        (len(picks), dim),
+        (_gather(picks[start : start + BLOCK], parts, dim) for start in starts),
+    )
 
 
 def _gather(picks: np.ndarray, parts: list, dim: int) -> np.ndarray:
@@ -122,6 +157,8 @@ def write_matrix(path: Path, shape: tuple[int, int], blocks: Iterable[np.ndarray
     By plain writes: on a full disk these fail with an error, where a memory map ends the process.
     """
     with open(path, "wb") as file:
-        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "<f4", "fortran_order": False, "shape": shape}
+        )
         for block in blocks:
             file.write(np.ascontiguousarray(block, dtype="<f4").tobytes())

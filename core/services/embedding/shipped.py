@@ -1,6 +1,8 @@
-"""What comes with the code for the embedded gallery, so that its pages answer at once: embeddings, and what was fitted on it.
+"""What comes with the code for the embedded gallery, so that its pages answer at once: embeddings,
+and what was fitted on it.
 
-They are ordinary cache entries, named by their encoder: vectors in half precision and packed, without the ids, which are
+They are ordinary cache entries, named by their encoder: vectors in half precision and packed,
+    without the ids, which are
 those of the gallery. One whose causes have changed is ignored.
 """
 
@@ -44,7 +46,8 @@ def _with_key(path: Path, key: str) -> Path | None:
 
 
 def vectors(path: Path) -> np.ndarray:
-    """The vectors of an entry, float32 (n, dim) unit rows: memory-mapped, or unpacked where it is a shipped one."""
+    """The vectors of an entry, float32 (n, dim) unit rows: memory-mapped, or unpacked where it is a
+    shipped one."""
     if (path / PACKED).exists():
         return _unpacked(path, (path / PACKED).stat().st_mtime_ns)
     return np.load(path / "vectors.npy", mmap_mode="r")
@@ -75,19 +78,36 @@ def ids(path: Path, dataset: Dataset) -> tuple[str, ...]:
 
 def skipped(path: Path) -> dict[str, str]:
     """Picture keys with the reason for being skipped; shipped embeddings skip none."""
-    return json.loads((path / "skipped.json").read_text()) if (path / "skipped.json").exists() else {}
+    return (
+        json.loads((path / "skipped.json").read_text()) if (path / "skipped.json").exists() else {}
+    )
 
 
 def ship(path: Path, dataset: Dataset, encoder: str) -> Path:
-    """Copy finished embeddings of the embedded gallery to the shipped ones; returns the folder. For maintainers.
+    """Copy finished embeddings of the embedded gallery to the shipped ones; returns the folder. For
+    maintainers.
 
     Raises:
         UserError: a picture of the gallery has no vector.
     """
     if ids(path, dataset) != tuple(item.id for item in dataset.items):
-        raise UserError(f"{encoder} has no vector for some pictures of {dataset.name}.", fix="Build its embeddings again.")
+        raise UserError(
+            f"{encoder} has no vector for some pictures of {dataset.name}.",
+            fix="Build its embeddings again.",
+        )
     target, meta = store.shipped() / NAME / encoder, store.read_meta(path) or {}
-    noted = {name: meta[name] for name in ("source", "dataset_name", "encoder_name", "encoder_key", "dim", "pictures", "skipped")}
+    noted = {
+        name: meta[name]
+        for name in (
+            "source",
+            "dataset_name",
+            "encoder_name",
+            "encoder_key",
+            "dim",
+            "pictures",
+            "skipped",
+        )
+    }
     half = _brief(np.asarray(vectors(path)).astype(np.float16))
     with store.new_folder(target) as folder:
         _pack(folder / PACKED, half)
@@ -96,8 +116,8 @@ def ship(path: Path, dataset: Dataset, encoder: str) -> Path:
 
 
 def _brief(half: np.ndarray) -> np.ndarray:
-    """Wide vectors with ``DIGITS`` of the 10 binary digits of a mantissa: a third smaller when packed. Of the ten nearest
-    pictures .994 (tiny image) to .998 (EfficientNet) stay the same."""
+    """Wide vectors with ``DIGITS`` of the 10 binary digits of a mantissa: a third smaller when
+    packed. Of the ten nearest pictures .994 (tiny image) to .998 (EfficientNet) stay the same."""
     if half.shape[1] < WIDE:
         return half
     unused = 10 - DIGITS
@@ -106,17 +126,26 @@ def _brief(half: np.ndarray) -> np.ndarray:
 
 
 def _pack(path: Path, vectors: np.ndarray) -> None:
-    """An ``.npz`` that numpy reads like any other, by a compression that saves a tenth more than numpy's own."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as packed, packed.open("vectors.npy", "w", force_zip64=True) as file:
+    """An ``.npz`` that numpy reads like any other, by a compression that saves a tenth more than
+    numpy's own."""
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as packed,
+        packed.open("vectors.npy", "w", force_zip64=True) as file,
+    ):
         np.lib.format.write_array(file, vectors, allow_pickle=False)
 
 
 def ship_fit(path: Path, encoder: str) -> Path:
-    """Copy what was fitted on the embedded gallery to the shipped ones; returns the folder. For maintainers."""
+    """Copy what was fitted on the embedded gallery to the shipped ones; returns the folder. For
+    maintainers."""
     target, meta = store.shipped() / FITS / encoder, store.read_meta(path) or {}
     with store.new_folder(target) as folder:
         for file in path.glob("*.npy"):
             shutil.copyfile(file, folder / file.name)
-        noted = {name: meta[name] for name in ("source", "dataset_name", "encoder_name", "pictures") if name in meta}
+        noted = {
+            name: meta[name]
+            for name in ("source", "dataset_name", "encoder_name", "pictures")
+            if name in meta
+        }
         (folder / "meta.json").write_text(json.dumps({"key": meta.get("key", path.name), **noted}))
     return target

@@ -1,1 +1,2 @@
-"""How good encoders are: cells, reports, leaderboards, and closer studies of data, queries and encoders."""
+"""How good encoders are: cells, reports, leaderboards, and closer studies of data, queries and
+encoders."""

@@ -1,4 +1,5 @@
-"""The protocol card: everything that must stand beside a number so that another person can get it again."""
+"""The protocol card: everything that must stand beside a number so that another person can get it
+again."""
 
 from __future__ import annotations
 
@@ -20,10 +21,16 @@ SELF = "the query itself is never its own hit"
 
 
 def card(
-    dataset: Dataset, encoder: Encoder, protocol: Protocol, index: IndexSpec, roles: Roles, relevant: np.ndarray, depth: int
+    dataset: Dataset,
+    encoder: Encoder,
+    protocol: Protocol,
+    index: IndexSpec,
+    roles: Roles,
+    relevant: np.ndarray,
+    depth: int,
 ) -> dict:
-    """Plain texts and numbers, in the order in which they are read. Whether the encoder has *seen* the pictures is added to it
-    by :func:`core.services.evaluation.cells.cell`."""
+    """Plain texts and numbers, in the order in which they are read. Whether the encoder has *seen*
+    the pictures is added to it by :func:`core.services.evaluation.cells.cell`."""
     return {
         "dataset": dataset.title or dataset.name,
         "kind": dataset.kind,
@@ -35,13 +42,21 @@ def card(
         **dataset.told(protocol),
         "queries without anything relevant": int((relevant == 0).sum()),
         "self": SELF,
-        "junk": f"pictures of the same {protocol.ignore} are neither right nor wrong" if protocol.ignore else "none",
+        "junk": (
+            f"pictures of the same {protocol.ignore} are neither right nor wrong"
+            if protocol.ignore
+            else "none"
+        ),
         "ties": TIES,
         "encoder": encoder.name,
         "dimensions": encoder.dim,
         **_input(encoder),
         "normalisation": "vectors of length 1, cosine similarity",
-        "index": f"{index.text} (exact, whole gallery ranked)" if index.exact else f"{index.text} (first {depth:,} hits scored)",
+        "index": (
+            f"{index.text} (exact, whole gallery ranked)"
+            if index.exact
+            else f"{index.text} (first {depth:,} hits scored)"
+        ),
         "seed": SEED,
         "encoder causes": encoder.fingerprint(),
         "hardware": hardware(),
@@ -61,6 +76,13 @@ def _every(protocol: Protocol) -> str:
 def _input(encoder: Encoder) -> dict[str, str]:
     """Image size and pooling, as far as the encoder states them."""
     record = encoder.fingerprint().get("preprocess")
-    made = ", ".join(f"{key} {value}" for key, value in record.items()) if isinstance(record, dict) else ""
+    made = (
+        ", ".join(f"{key} {value}" for key, value in record.items())
+        if isinstance(record, dict)
+        else ""
+    )
     side = f"{encoder.side} px on the short side" if encoder.side else "as the picture is"
-    return {"image size": made or side, "pooling": getattr(encoder, "pool", None) or "the encoder's own"}
+    return {
+        "image size": made or side,
+        "pooling": getattr(encoder, "pool", None) or "the encoder's own",
+    }

@@ -1,4 +1,5 @@
-"""One cell of a comparison: a dataset under a protocol, searched by an encoder through an index. Judged once, then cached."""
+"""One cell of a comparison: a dataset under a protocol, searched by an encoder through an index.
+Judged once, then cached."""
 
 from __future__ import annotations
 
@@ -26,8 +27,9 @@ KIND = "scores"
 VERSION = 2
 CURVE = "curve/"
 DEPTH = 100
-"""How many hits an approximate index is asked for, and so how far its answers can be judged: asked for more it would search
-harder than it does for a person. Exact search is judged to the end of the gallery."""
+"""How many hits an approximate index is asked for, and so how far its answers can be judged: asked
+for more it would search harder than it does for a person. Exact search is judged to the end of the
+gallery."""
 BATCH = 256
 RECALL_K = 10
 SHALLOW = tuple(name for name in table.DEFAULT if (table.metric(name)[1] or DEPTH + 1) <= DEPTH)
@@ -38,9 +40,10 @@ SHALLOW = tuple(name for name in table.DEFAULT if (table.metric(name)[1] or DEPT
 class Cell:
     """Per-query scores of one (dataset, protocol, encoder, index).
 
-    ``queries`` are ids (q,), ``groups`` the class of each, ``clusters`` what belongs together when queries are resampled,
-    ``relevant`` R; ``scores`` metric -> float64 (q,), NaN where R = 0; ``curves`` means at K and at recall levels; ``card``
-    the protocol in words and figures; ``latency`` stage -> mode -> p50, p95, p99 in ms and runs (empty where not measured).
+    ``queries`` are ids (q,), ``groups`` the class of each, ``clusters`` what belongs together when
+    queries are resampled, ``relevant`` R; ``scores`` metric -> float64 (q,), NaN where R = 0;
+    ``curves`` means at K and at recall levels; ``card`` the protocol in words and figures;
+    ``latency`` stage -> mode -> p50, p95, p99 in ms and runs (empty where not measured).
     """
 
     dataset: str
@@ -56,8 +59,8 @@ class Cell:
     card: dict
     latency: dict = field(default_factory=dict)
     class_curves: dict[str, np.ndarray] = field(default_factory=dict)
-    """Curve -> (classes, values), classes as in :meth:`classes`, NaN where none of a class could be judged; empty in reports
-    of before they were kept."""
+    """Curve -> (classes, values), classes as in :meth:`classes`, NaN where none of a class could be
+    judged; empty in reports of before they were kept."""
 
     @property
     def judged(self) -> np.ndarray:
@@ -75,13 +78,20 @@ class Cell:
     def curves_of(self, group: str) -> dict[str, list[float]]:
         """The curves over the queries of one class; empty where there are none."""
         known = self.classes()
-        rows = {name: values[known.index(group)] for name, values in self.class_curves.items()} if group in known else {}
+        rows = (
+            {name: values[known.index(group)] for name, values in self.class_curves.items()}
+            if group in known
+            else {}
+        )
         return {name: row.tolist() for name, row in rows.items() if np.isfinite(row).all()}
 
     def means(self) -> dict[str, float | None]:
         """Metric -> mean over the judged queries; None where none could be judged."""
         use = self.judged
-        return {name: float(values[use].mean()) if use.any() else None for name, values in self.scores.items()}
+        return {
+            name: float(values[use].mean()) if use.any() else None
+            for name, values in self.scores.items()
+        }
 
     def class_means(self) -> dict[str, float | None]:
         """Metric -> mean over classes of the mean over the judged queries of each."""
@@ -90,13 +100,21 @@ class Cell:
             return dict.fromkeys(self.scores)
         _, which = np.unique(self.groups[use], return_inverse=True)
         sizes = np.bincount(which)
-        return {name: float((np.bincount(which, values[use]) / sizes).mean()) for name, values in self.scores.items()}
+        return {
+            name: float((np.bincount(which, values[use]) / sizes).mean())
+            for name, values in self.scores.items()
+        }
 
 
 def cell(
-    dataset: Dataset, encoder_name: str, protocol: Protocol, index: IndexSpec, progress: Progress | None = None
+    dataset: Dataset,
+    encoder_name: str,
+    protocol: Protocol,
+    index: IndexSpec,
+    progress: Progress | None = None,
 ) -> Cell:
-    """Judge, or read what was judged. The embeddings have to be built; an index is built where it is missing.
+    """Judge, or read what was judged. The embeddings have to be built; an index is built where it
+    is missing.
 
     Raises:
         UserError: unknown names or knobs, or embeddings that are not built.
@@ -106,15 +124,22 @@ def cell(
     items, by = embed.item_rows(dataset, found), asking_encoder(dataset, encoder, protocol)
     asking = {} if by is encoder else {"asking": by.fingerprint()}
     causes = {
-        **embed.causes(dataset, encoder), **asking, "roles": digest(items, protocol), "metrics": list(table.DEFAULT),
-        "version": VERSION, **index.causes(), "depth": None if index.exact else DEPTH,
-    }  # fmt: skip
+        **embed.causes(dataset, encoder),
+        **asking,
+        "roles": digest(items, protocol),
+        "metrics": list(table.DEFAULT),
+        "version": VERSION,
+        **index.causes(),
+        "depth": None if index.exact else DEPTH,
+    }
 
     def write(folder: Path) -> dict:
         return _write(folder, dataset, encoder, protocol, index, progress)
 
     made = store.kept(KIND, causes, write, read, progress)
-    has_seen = seen(encoder, dataset, protocol)  # not part of the entry: cards learn more about their data later
+    has_seen = seen(
+        encoder, dataset, protocol
+    )  # not part of the entry: cards learn more about their data later
     shown = {**made.card, "seen": has_seen.kind, "seen in words": has_seen.words}
     return replace(made, index=index.text, card=shown)  # every exact index shares one entry
 
@@ -125,13 +150,26 @@ def read(folder: Path) -> Cell:
     with np.load(folder / "scores.npz", allow_pickle=False) as arrays:
         kept = {name: arrays[name] for name in arrays.files}
     parts = {name: kept.pop(name) for name in ("queries", "groups", "clusters", "relevant")}
-    parts["class_curves"] = {name.removeprefix(CURVE): kept.pop(name) for name in list(kept) if name.startswith(CURVE)}
-    return Cell(**{name: meta[name] for name in ("dataset", "protocol", "encoder", "index", "curves", "card")}, **parts,
-                scores={name: values.astype(np.float64) for name, values in kept.items()})  # fmt: skip
+    parts["class_curves"] = {
+        name.removeprefix(CURVE): kept.pop(name) for name in list(kept) if name.startswith(CURVE)
+    }
+    return Cell(
+        **{
+            name: meta[name]
+            for name in ("dataset", "protocol", "encoder", "index", "curves", "card")
+        },
+        **parts,
+        scores={name: values.astype(np.float64) for name, values in kept.items()},
+    )
 
 
 def _write(
-    folder: Path, dataset: Dataset, encoder: Encoder, protocol: Protocol, index: IndexSpec, progress: Progress | None
+    folder: Path,
+    dataset: Dataset,
+    encoder: Encoder,
+    protocol: Protocol,
+    index: IndexSpec,
+    progress: Progress | None,
 ) -> dict:
     found = embed.read(dataset, encoder)
     items = embed.item_rows(dataset, found)
@@ -145,23 +183,40 @@ def _write(
         scores = judged.scores
     else:
         hits, overlap = _answers(dataset, encoder, index, roles, found.vectors, progress)
-        lists = (stream.listed(hits[part], roles.queries[part], roles, top) for part in _parts(len(hits)))
+        lists = (
+            stream.listed(hits[part], roles.queries[part], roles, top) for part in _parts(len(hits))
+        )
         judged = stream.judge(lists, SHALLOW, codes)
         for curves in (judged.curves, judged.class_curves):
             curves.pop("precision_at_recall", None)
-        scores = {**judged.scores, f"index recall@{RECALL_K}": np.where(judged.relevant > 0, overlap, np.nan)}
+        scores = {
+            **judged.scores,
+            f"index recall@{RECALL_K}": np.where(judged.relevant > 0, overlap, np.nan),
+        }
     np.savez_compressed(
         folder / "scores.npz",
         queries=np.array([item.id for item in asked], dtype=np.str_),
         groups=groups,
         clusters=np.array([cluster_of(item) for item in asked], dtype=np.str_),
-        relevant=judged.relevant.astype(np.int32), **scores, **{CURVE + name: rows for name, rows in judged.class_curves.items()},
-    )  # fmt: skip
-    noted = {"dataset": dataset.name, "protocol": protocol.name, "encoder": encoder.name, "index": index.text}
+        relevant=judged.relevant.astype(np.int32),
+        **scores,
+        **{CURVE + name: rows for name, rows in judged.class_curves.items()},
+    )
+    noted = {
+        "dataset": dataset.name,
+        "protocol": protocol.name,
+        "encoder": encoder.name,
+        "index": index.text,
+    }
     shown = card(dataset, encoder, protocol, index, roles, judged.relevant, DEPTH)
     (folder / "cell.json").write_text(json.dumps({**noted, "curves": judged.curves, "card": shown}))
-    return {"source": dataset.locator, "dataset_name": dataset.name, "encoder_name": encoder.name, "index_name": index.text,
-            "rows": len(asked)}  # fmt: skip
+    return {
+        "source": dataset.locator,
+        "dataset_name": dataset.name,
+        "encoder_name": encoder.name,
+        "index_name": index.text,
+        "rows": len(asked),
+    }
 
 
 def _parts(count: int) -> list[slice]:
@@ -169,9 +224,15 @@ def _parts(count: int) -> list[slice]:
 
 
 def _answers(
-    dataset: Dataset, encoder: Encoder, index: IndexSpec, roles: stream.Roles, vectors: np.ndarray, progress: Progress | None
+    dataset: Dataset,
+    encoder: Encoder,
+    index: IndexSpec,
+    roles: stream.Roles,
+    vectors: np.ndarray,
+    progress: Progress | None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Hits of every query as positions in the roles' gallery, int64 (q, depth), and index recall@10 without the query (q,)."""
+    """Hits of every query as positions in the roles' gallery, int64 (q, depth), and index recall@10
+    without the query (q,)."""
     made, rows = galleries.gallery_index(dataset, encoder, index.name, progress, **index.build)
     exact, _ = galleries.gallery_index(dataset, encoder, "exact", progress)
     place = np.full(len(vectors) + 1, -1, np.int64)
@@ -188,7 +249,9 @@ def _answers(
         found = made.search(queries, near, **index.search)
         found = found if made.score == "cosine" else rank(queries, made.rows, found.ids, near)
         pair, own = (found, exact.search(queries, near)), own_rows[roles.queries[part]]
-        overlap.append(retrieval.index_recall(*(without_own(hits, own, RECALL_K).scores for hits in pair)))
+        overlap.append(
+            retrieval.index_recall(*(without_own(hits, own, RECALL_K).scores for hits in pair))
+        )
         hits.append(place[np.where(answer.ids >= 0, np.asarray(rows)[answer.ids], len(vectors))])
     report(progress, len(roles.queries), len(roles.queries))
     if not hits:

@@ -1,4 +1,5 @@
-"""What may happen to a picture between two cameras: distortions of growing strength, the same every time."""
+"""What may happen to a picture between two cameras: distortions of growing strength, the same every
+time."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class Distortion:
-    """``apply(rgb, strength)`` -> RGB uint8. ``strengths`` grow; ``none`` is the strength that changes nothing."""
+    """``apply(rgb, strength)`` -> RGB uint8. ``strengths`` grow; ``none`` is the strength that
+    changes nothing."""
 
     name: str
     title: str
@@ -31,20 +33,25 @@ def _picture(image: np.ndarray) -> Image.Image:
 
 
 def _border(image: np.ndarray) -> tuple[int, int, int]:
-    """The mean colour of the outermost pixels: what a rotation uncovers looks like more of the background."""
+    """The mean colour of the outermost pixels: what a rotation uncovers looks like more of the
+    background."""
     edge = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
     return tuple(int(value) for value in edge.mean(axis=0).round())
 
 
 def _rotate(image: np.ndarray, degrees: float) -> np.ndarray:
-    return np.asarray(_picture(image).rotate(degrees, Image.Resampling.BICUBIC, fillcolor=_border(image)))
+    return np.asarray(
+        _picture(image).rotate(degrees, Image.Resampling.BICUBIC, fillcolor=_border(image))
+    )
 
 
 def _scale(image: np.ndarray, share: float) -> np.ndarray:
     """Made smaller by so many percent and put in the middle of its own background."""
     height, width = image.shape[:2]
     factor = 1 - share / 100
-    small = _picture(image).resize((max(1, round(width * factor)), max(1, round(height * factor))), Image.Resampling.LANCZOS)
+    small = _picture(image).resize(
+        (max(1, round(width * factor)), max(1, round(height * factor))), Image.Resampling.LANCZOS
+    )
     canvas = Image.new("RGB", (width, height), _border(image))
     canvas.paste(small, ((width - small.width) // 2, (height - small.height) // 2))
     return np.asarray(canvas)
@@ -54,12 +61,16 @@ def _crop(image: np.ndarray, share: float) -> np.ndarray:
     """So many percent of each side cut away, the middle kept."""
     height, width = image.shape[:2]
     top, left = int(height * share / 200), int(width * share / 200)
-    return np.ascontiguousarray(image[top : max(height - top, top + 1), left : max(width - left, left + 1)])
+    return np.ascontiguousarray(
+        image[top : max(height - top, top + 1), left : max(width - left, left + 1)]
+    )
 
 
 def _blur(image: np.ndarray, share: float) -> np.ndarray:
     """Gaussian blur; the radius is so many percent of the short side."""
-    return np.asarray(_picture(image).filter(ImageFilter.GaussianBlur(share / 100 * min(image.shape[:2]))))
+    return np.asarray(
+        _picture(image).filter(ImageFilter.GaussianBlur(share / 100 * min(image.shape[:2])))
+    )
 
 
 def _noise(image: np.ndarray, spread: float) -> np.ndarray:
@@ -98,9 +109,15 @@ DISTORTIONS: dict[str, Distortion] = {
         Distortion("blur", "Blur", "radius, % of the short side", (0.5, 1, 2, 4, 8), 0, _blur),
         Distortion("noise", "Noise", "standard deviation, of 255", (5, 15, 30, 60, 120), 0, _noise),
         Distortion("jpeg", "JPEG", "100 - quality", (20, 50, 75, 90, 98), 0, _jpeg),
-        Distortion("darker", "Darker", "% of brightness", (-10, -25, -50, -70, -85), 0, _brightness),
-        Distortion("brighter", "Brighter", "% of brightness", (10, 25, 50, 100, 200), 0, _brightness),
-        Distortion("occlude", "Occlusion", "% of the picture covered", (5, 10, 20, 40, 60), 0, _occlude),
+        Distortion(
+            "darker", "Darker", "% of brightness", (-10, -25, -50, -70, -85), 0, _brightness
+        ),
+        Distortion(
+            "brighter", "Brighter", "% of brightness", (10, 25, 50, 100, 200), 0, _brightness
+        ),
+        Distortion(
+            "occlude", "Occlusion", "% of the picture covered", (5, 10, 20, 40, 60), 0, _occlude
+        ),
     )
 }
 
@@ -112,9 +129,14 @@ def distort(image: np.ndarray, name: str, strength: float) -> np.ndarray:
         UserError: no such distortion, or a strength beyond its range.
     """
     if name not in DISTORTIONS:
-        raise UserError(f"There is no distortion {name[:40]!r}.", f"Known: {', '.join(DISTORTIONS)}.")
+        raise UserError(
+            f"There is no distortion {name[:40]!r}.", f"Known: {', '.join(DISTORTIONS)}."
+        )
     row = DISTORTIONS[name]
     low, high = sorted((row.none, row.strengths[-1]))
     if not low <= strength <= high:
-        raise UserError(f"{row.title} of {strength:g} was asked for.", f"It is {low:g} to {high:g} ({row.unit}).")
+        raise UserError(
+            f"{row.title} of {strength:g} was asked for.",
+            f"It is {low:g} to {high:g} ({row.unit}).",
+        )
     return image if strength == row.none else row.apply(image, strength)

@@ -1,4 +1,5 @@
-"""What encoders are worth: any datasets x encoders x indexes x protocols, from the cache where it is finished."""
+"""What encoders are worth: any datasets x encoders x indexes x protocols, from the cache where it
+is finished."""
 
 from __future__ import annotations
 
@@ -21,19 +22,29 @@ log = logging.getLogger(__name__)
 SHORT = ("mAP", "hit@1", "precision@10")
 
 
-def judge(dataset: Dataset, encoder_name: str, protocol_name: str | None = None, progress: Progress | None = None) -> dict:
+def judge(
+    dataset: Dataset,
+    encoder_name: str,
+    protocol_name: str | None = None,
+    progress: Progress | None = None,
+) -> dict:
     """Means over the judged queries of a built dataset, by exact search.
 
     Returns:
-        ``queries`` (asked), ``unjudged`` (of these, without anything relevant in the gallery: left out of the means), and
-        ``mAP``, ``hit@1``, ``precision@10``; None where no query can be judged.
+        ``queries`` (asked), ``unjudged`` (of these, without anything relevant in the gallery: left
+        out of the means), and ``mAP``, ``hit@1``, ``precision@10``; None where no query can be
+        judged.
 
     Raises:
         UserError: unknown names, or embeddings that are not built.
     """
     made = cell(dataset, encoder_name, protocol_named(dataset, protocol_name), EXACT, progress)
     means = made.means()
-    return {"queries": len(made.queries), "unjudged": int((~made.judged).sum()), **{name: means[name] for name in SHORT}}
+    return {
+        "queries": len(made.queries),
+        "unjudged": int((~made.judged).sum()),
+        **{name: means[name] for name in SHORT},
+    }
 
 
 def evaluate(
@@ -51,22 +62,29 @@ def evaluate(
 
     Args:
         name: what the report is called.
-        protocols: names, or ``by:ATTRIBUTE``; without, each dataset's own full ones (quick forms with fewer queries left out).
+        protocols: names, or ``by:ATTRIBUTE``; without, each dataset's own full ones (quick forms
+            with fewer queries left out).
         timed: measure latency too, for each (dataset, encoder, index) once.
-        crop: a detector, whose main box of each query is asked with; the galleries stay whole. An encoder ``NAME@DETECTOR``
-            has galleries of crops, and then both are.
+        crop: a detector, whose main box of each query is asked with; the galleries stay whole. An
+            encoder ``NAME@DETECTOR`` has galleries of crops, and then both are.
         progress: counts finished cells.
 
     Raises:
-        UserError: an unknown name; a dataset that none of the protocols belongs to; or nothing at all could be judged. What
-            can't be judged beside others that can (vectors brought for another dataset, a download that failed) is left out
-            and named in the report.
-        Cancelled: ``progress`` said stop. Finished cells are kept; the same call goes on from there.
+        UserError: an unknown name; a dataset that none of the protocols belongs to; or nothing at
+            all could be judged. What can't be judged beside others that can (vectors brought for
+            another dataset, a download that failed) is left out and named in the report.
+        Cancelled: ``progress`` said stop. Finished cells are kept; the same call goes on from
+            there.
     """
     specs = [index_spec(text) for text in indexes]
     if crop:
         detectors.get(crop)
-    plan = [(dataset, encoder, spec) for dataset in datasets for encoder in dict.fromkeys(encoders) for spec in specs]
+    plan = [
+        (dataset, encoder, spec)
+        for dataset in datasets
+        for encoder in dict.fromkeys(encoders)
+        for spec in specs
+    ]
     wanted = {dataset.locator: _protocols(dataset, protocols, crop) for dataset in datasets}
     for encoder in dict.fromkeys(encoders):
         registry.get(encoder)  # an unknown name is told before anything is judged
@@ -78,7 +96,10 @@ def evaluate(
         try:
             found += _cells(dataset, encoder, spec, wanted[dataset.locator], timed)
         except UserError as error:
-            left_out[f"{encoder} on {dataset.title or dataset.name}" + ("" if spec.exact else f" by {spec.text}")] = error
+            left_out[
+                f"{encoder} on {dataset.title or dataset.name}"
+                + ("" if spec.exact else f" by {spec.text}")
+            ] = error
             log.warning("%s on %s is left out: %s", encoder, dataset.name, error)
         done += len(wanted[dataset.locator])
     if left_out and not found:
@@ -87,7 +108,9 @@ def evaluate(
     return Report.of(name, found, [f"{what}: {why}" for what, why in left_out.items()])
 
 
-def _cells(dataset: Dataset, encoder: str, spec: IndexSpec, protocols: Sequence[str], timed: bool) -> list[Cell]:
+def _cells(
+    dataset: Dataset, encoder: str, spec: IndexSpec, protocols: Sequence[str], timed: bool
+) -> list[Cell]:
     if not build.is_built(dataset, encoder):
         build.build(dataset, [encoder])
     named = [protocol_named(dataset, name) for name in protocols]
@@ -103,12 +126,20 @@ def _protocols(dataset: Dataset, wanted: Sequence[str], crop: str = "") -> list[
     known = [protocol.name for protocol in dataset.protocols()]
     if wanted:
         made = [protocol_named(dataset, name).name for name in wanted if name.startswith(BY)]
-        cropped = [protocol_named(dataset, name).name for name in wanted if name.rpartition(CROP)[0] in known]
+        cropped = [
+            protocol_named(dataset, name).name
+            for name in wanted
+            if name.rpartition(CROP)[0] in known
+        ]
         chosen = [name for name in known if name in wanted] + made + cropped
     else:
         chosen = [protocol.name for protocol in dataset.protocols() if protocol.every == 1]
     if wanted and not chosen:
         raise UserError(
-            f"{dataset.title or dataset.name} has none of the protocols {', '.join(wanted)}.", f"It has: {', '.join(known)}."
+            f"{dataset.title or dataset.name} has none of the protocols {', '.join(wanted)}.",
+            f"It has: {', '.join(known)}.",
         )
-    return [protocol_named(dataset, f"{name}{CROP}{crop}").name if crop and CROP not in name else name for name in chosen]
+    return [
+        protocol_named(dataset, f"{name}{CROP}{crop}").name if crop and CROP not in name else name
+        for name in chosen
+    ]

@@ -1,4 +1,5 @@
-"""The beginning of ranked lists as they were judged: what an encoder showed for a query, and what of it was right."""
+"""The beginning of ranked lists as they were judged: what an encoder showed for a query, and what
+of it was right."""
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ from core.services.embedding.roles import protocol_named
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """One query's list: ``hits`` are (item id, relevant) from rank 1; ``first`` is the rank of the first relevant item of the
-    whole list, None where there is none."""
+    """One query's list: ``hits`` are (item id, relevant) from rank 1; ``first`` is the rank of the
+    first relevant item of the whole list, None where there is none."""
 
     hits: tuple[tuple[str, bool], ...]
     first: int | None
@@ -27,9 +28,11 @@ class Beginning:
 def first_hits(
     dataset: Dataset, encoder_name: str, protocol_name: str | None, queries: Sequence[str], k: int
 ) -> dict[str, Beginning]:
-    """The first ``k`` hits of each query by exact search, without itself and without what the protocol ignores.
+    """The first ``k`` hits of each query by exact search, without itself and without what the
+    protocol ignores.
 
-    Ids that are no query under the protocol, or were passed over when the embeddings were built, are left out.
+    Ids that are no query under the protocol, or were passed over when the embeddings were built,
+    are left out.
 
     Raises:
         UserError: the embeddings are not built, or an unknown encoder or protocol.
@@ -47,5 +50,7 @@ def first_hits(
             ranks = lists.rank[lists.row == number]
             shown = [items[roles.gallery[column]].id for column in lists.top[number] if column >= 0]
             hits = tuple((id, place in ranks) for place, id in enumerate(shown, start=1))
-            made[items[asked[len(made)]].id] = Beginning(hits, int(ranks[0]) if len(ranks) else None)
+            made[items[asked[len(made)]].id] = Beginning(
+                hits, int(ranks[0]) if len(ranks) else None
+            )
     return made

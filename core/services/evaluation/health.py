@@ -24,7 +24,8 @@ from core.types import Item, Progress, report
 KIND = "health"
 VERSION = 1
 FINGERPRINT = "dhash.16x16"
-"""Near-duplicates are found by this encoder, whoever is judged: it sees the picture, not its meaning."""
+"""Near-duplicates are found by this encoder, whoever is judged: it sees the picture, not its
+meaning."""
 SAME_BITS = 10
 """Of 256: how many may differ in a near-duplicate."""
 K = 10
@@ -35,13 +36,19 @@ PAIR_CELLS = 4_000_000
 BLOCK = 256
 
 
-def health(dataset: Dataset, encoder_name: str, protocol_name: str | None = None, progress: Progress | None = None) -> dict:
+def health(
+    dataset: Dataset,
+    encoder_name: str,
+    protocol_name: str | None = None,
+    progress: Progress | None = None,
+) -> dict:
     """Everything as plain numbers, from the cache where it was asked before.
 
     Returns:
-        ``duplicates`` (pairs of query and gallery picture; mAP with and without them), ``hubness``, ``space`` (mean cosine of
-        random pairs, effective dimensions), ``similarity`` (histograms of same and different pairs, thresholds with the
-        precision expected on other queries, calibration).
+        ``duplicates`` (pairs of query and gallery picture; mAP with and without them), ``hubness``,
+        ``space`` (mean cosine of random pairs, effective dimensions), ``similarity`` (histograms of
+        same and different pairs, thresholds with the precision expected on other queries,
+        calibration).
 
     Raises:
         UserError: the embeddings are not built, or nothing can be judged.
@@ -50,13 +57,21 @@ def health(dataset: Dataset, encoder_name: str, protocol_name: str | None = None
     protocol = protocol_named(dataset, protocol_name)
     found = embed.read(dataset, encoder)
     items = embed.item_rows(dataset, found)
-    causes = {**embed.causes(dataset, encoder), "roles": digest(items, protocol), "version": VERSION}
+    causes = {
+        **embed.causes(dataset, encoder),
+        "roles": digest(items, protocol),
+        "version": VERSION,
+    }
 
     def write(folder: Path) -> dict:
         bits = _bits(dataset, items)
         made = _examine(found.vectors, bits, items, roles_of(items, protocol), progress)
         (folder / "health.json").write_text(json.dumps(made))
-        return {"source": dataset.locator, "dataset_name": dataset.name, "encoder_name": encoder.name}
+        return {
+            "source": dataset.locator,
+            "dataset_name": dataset.name,
+            "encoder_name": encoder.name,
+        }
 
     made = store.kept(KIND, causes, write, _read, progress)
     if not made["judged"]:
@@ -80,7 +95,11 @@ def _bits(dataset: Dataset, items: Sequence[Item]) -> np.ndarray:
 
 
 def _examine(
-    vectors: np.ndarray, bits: np.ndarray, items: Sequence[Item], roles: stream.Roles, progress: Progress | None
+    vectors: np.ndarray,
+    bits: np.ndarray,
+    items: Sequence[Item],
+    roles: stream.Roles,
+    progress: Progress | None,
 ) -> dict:
     plain, clean, pairs, tops, judged = [], [], [], [], []
     scores, right, owner = [], [], []
@@ -96,7 +115,10 @@ def _examine(
         twins &= ~junk
         plain.append(rank(similar, relevant, junk, top=K))
         clean.append(rank(similar, relevant & ~twins, junk | twins, top=K))
-        pairs += [(int(rows[q]), int(roles.gallery[c]), float(similar[q, c])) for q, c in np.argwhere(twins)]
+        pairs += [
+            (int(rows[q]), int(roles.gallery[c]), float(similar[q, c]))
+            for q, c in np.argwhere(twins)
+        ]
         tops.append(plain[-1].top)
         judged.append(plain[-1].relevant > 0)
         use = ~junk & (rng.random(junk.shape) < share) & judged[-1][:, None]
@@ -111,7 +133,9 @@ def _examine(
         "duplicates": _duplicates(plain, clean, pairs, items, roles),
         "hubness": _hubs(counts, items, roles),
         "space": _space(vectors[roles.gallery]),
-        "similarity": _similarity(np.concatenate(scores), np.concatenate(right), np.concatenate(owner)),
+        "similarity": _similarity(
+            np.concatenate(scores), np.concatenate(right), np.concatenate(owner)
+        ),
     }
 
 
@@ -121,22 +145,36 @@ def _distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return (a.shape[1] - a @ b.T) / 2
 
 
-def _duplicates(plain: list[Ranked], clean: list[Ranked], pairs: list, items: Sequence[Item], roles: stream.Roles) -> dict:
-    """Near-duplicates, and what they are worth: scores of the same queries with and without them."""
+def _duplicates(
+    plain: list[Ranked],
+    clean: list[Ranked],
+    pairs: list,
+    items: Sequence[Item],
+    roles: stream.Roles,
+) -> dict:
+    """Near-duplicates, and what they are worth: scores of the same queries with and without
+    them."""
     before = np.concatenate([retrieval.average_precision(block) for block in plain])
     after = np.concatenate([retrieval.average_precision(block) for block in clean])
     both = ~np.isnan(before) & ~np.isnan(after)
     clusters = np.array([cluster_of(items[row]) for row in roles.queries])
-    low, high = statistics.interval((after - before)[both], clusters[both]) if both.any() else (np.zeros(1), np.zeros(1))
+    low, high = (
+        statistics.interval((after - before)[both], clusters[both])
+        if both.any()
+        else (np.zeros(1), np.zeros(1))
+    )
     worst = sorted(pairs, key=lambda pair: -pair[2])[:SHOWN]
     return {
         "pairs": len(pairs),
         "queries": len({pair[0] for pair in pairs}),
         "across classes": int(sum(roles.relevant[q] != roles.relevant[g] for q, g, _ in pairs)),
-        "mAP with": _mean(before[both]), "mAP without": _mean(after[both]), "low": _finite(low[0]), "high": _finite(high[0]),
+        "mAP with": _mean(before[both]),
+        "mAP without": _mean(after[both]),
+        "low": _finite(low[0]),
+        "high": _finite(high[0]),
         "compared": int(both.sum()),
         "shown": [[items[q].id, items[g].id, round(s, 4)] for q, g, s in worst],
-    }  # fmt: skip
+    }
 
 
 def _mean(values: np.ndarray) -> float:
@@ -152,10 +190,12 @@ def _hubs(counts: np.ndarray, items: Sequence[Item], roles: stream.Roles) -> dic
     limit = int(counts.max(initial=0))
     edges = np.arange(min(limit, 200) + 2)
     return {
-        **geometry.hubness(counts), "k": K, "queries": len(roles.queries),
+        **geometry.hubness(counts),
+        "k": K,
+        "queries": len(roles.queries),
         "hubs": [[items[roles.gallery[at]].id, int(counts[at])] for at in most],
         "histogram": np.histogram(np.minimum(counts, 200), edges)[0].tolist(),
-    }  # fmt: skip
+    }
 
 
 def _space(vectors: np.ndarray) -> dict:
@@ -163,12 +203,17 @@ def _space(vectors: np.ndarray) -> dict:
         return {"mean cosine": 0.0, "effective dimensions": 0.0, "dimensions": vectors.shape[1]}
     cosines = geometry.random_cosines(vectors)
     rows = np.linspace(0, len(vectors) - 1, min(len(vectors), 4000)).astype(int)
-    return {"mean cosine": float(cosines.mean()), "spread": float(cosines.std()), "dimensions": int(vectors.shape[1]),
-            "effective dimensions": geometry.effective_dimensions(vectors[rows])}  # fmt: skip
+    return {
+        "mean cosine": float(cosines.mean()),
+        "spread": float(cosines.std()),
+        "dimensions": int(vectors.shape[1]),
+        "effective dimensions": geometry.effective_dimensions(vectors[rows]),
+    }
 
 
 def _similarity(scores: np.ndarray, right: np.ndarray, owner: np.ndarray) -> dict:
-    """Histograms of pairs; thresholds and probabilities are fitted on half of the queries and checked on the other half."""
+    """Histograms of pairs; thresholds and probabilities are fitted on half of the queries and
+    checked on the other half."""
     from sklearn.isotonic import IsotonicRegression
 
     edges = np.linspace(float(scores.min()), float(scores.max()) + 1e-6, BINS + 1)
@@ -181,18 +226,32 @@ def _similarity(scores: np.ndarray, right: np.ndarray, owner: np.ndarray) -> dic
     }  # fmt: skip
     if half.all() or not right[half].any():
         return made | {"calibration": None}
-    fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(scores[half], right[half])
+    fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(
+        scores[half], right[half]
+    )
     said = fitted.predict(scores[~half])
     points = np.linspace(edges[0], edges[-1], 40)
-    return made | {"calibration": {"similarity": points.tolist(), "probability": fitted.predict(points).tolist(),
-                                   "error": geometry.expected_calibration_error(said, right[~half])}}  # fmt: skip
+    return made | {
+        "calibration": {
+            "similarity": points.tolist(),
+            "probability": fitted.predict(points).tolist(),
+            "error": geometry.expected_calibration_error(said, right[~half]),
+        }
+    }
 
 
-def _threshold(scores: np.ndarray, right: np.ndarray, half: np.ndarray, precision: float) -> dict | None:
+def _threshold(
+    scores: np.ndarray, right: np.ndarray, half: np.ndarray, precision: float
+) -> dict | None:
     at = geometry.threshold_for(scores[half], right[half], precision)
     above = None if at is None else ~half & (scores >= at)
     if above is None or not above.any():
         return None
     found = right[above].sum() / max(right[~half].sum(), 1)
-    return {"wanted": precision, "threshold": at, "precision": float(right[above].mean()), "recall": float(found),
-            "pairs": int(above.sum())}  # fmt: skip
+    return {
+        "wanted": precision,
+        "threshold": at,
+        "precision": float(right[above].mean()),
+        "recall": float(found),
+        "pairs": int(above.sum()),
+    }

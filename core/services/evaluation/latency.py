@@ -1,4 +1,5 @@
-"""How long a search takes, stage by stage: after warm-up, one picture at a time and in batches, each with its count."""
+"""How long a search takes, stage by stage: after warm-up, one picture at a time and in batches,
+each with its count."""
 
 from __future__ import annotations
 
@@ -47,13 +48,20 @@ class _Bench:
 
     def answer(self, batch: list[np.ndarray], times: dict[str, list[float]]) -> None:
         vectors = _timed(times, "encode", lambda: self.encoder.encode_prepared(batch), len(batch))
-        _timed(times, "search", lambda: self.index.search(vectors, min(K, self.index.size), **self.spec.search), len(batch))
+        _timed(
+            times,
+            "search",
+            lambda: self.index.search(vectors, min(K, self.index.size), **self.spec.search),
+            len(batch),
+        )
 
     def one_by_one(self) -> dict[str, list[float]]:
         times: dict[str, list[float]] = {stage: [] for stage in STAGES}
         started = time.perf_counter()
         for run, item in enumerate(self.items):
-            self.answer([self.prepared(item, times if run >= WARM else {})], times if run >= WARM else {})
+            self.answer(
+                [self.prepared(item, times if run >= WARM else {})], times if run >= WARM else {}
+            )
             if run > WARM and time.perf_counter() - started > LIMIT_S:
                 break
         return times
@@ -71,12 +79,14 @@ class _Bench:
 
 
 def measured(dataset: Dataset, encoder_name: str, spec: IndexSpec) -> dict:
-    """Stage -> ``single`` and ``batch`` -> p50, p95, p99 in ms a picture, and runs; measured once on this hardware.
+    """Stage -> ``single`` and ``batch`` -> p50, p95, p99 in ms a picture, and runs; measured once
+    on this hardware.
 
-    Vectors that a user brought are only searched with. ``total`` is the sum of all stages of each single run. What was
-    spent once stands apart, under ``build``: seconds of encoding and of the index, pictures encoded, bytes of both. ``busy``
-    is how many programs wanted each core when it began: above 1 the times are those of a shared machine, and are taken again
-    when it is asked for them on a calm one.
+    Vectors that a user brought are only searched with. ``total`` is the sum of all stages of each
+    single run. What was spent once stands apart, under ``build``: seconds of encoding and of the
+    index, pictures encoded, bytes of both. ``busy`` is how many programs wanted each core when it
+    began: above 1 the times are those of a shared machine, and are taken again when it is asked for
+        them on a calm one.
 
     Raises:
         UserError: the embeddings are not built, or a picture can't be read.
@@ -87,7 +97,12 @@ def measured(dataset: Dataset, encoder_name: str, spec: IndexSpec) -> dict:
 
     def write(folder: Path) -> dict:
         (folder / "times.json").write_text(json.dumps(_measure(dataset, encoder_name, spec)))
-        return {"source": dataset.locator, "dataset_name": dataset.name, "encoder_name": encoder_name, "index_name": spec.text}
+        return {
+            "source": dataset.locator,
+            "dataset_name": dataset.name,
+            "encoder_name": encoder_name,
+            "index_name": spec.text,
+        }
 
     made = store.kept(KIND, causes, write, _read)
     if _disturbed(made["busy"], busy()):
@@ -119,7 +134,10 @@ def _measure(dataset: Dataset, encoder_name: str, spec: IndexSpec) -> dict:
     if encoder.tier == "imported":
         return once | _search_only(index, spec, np.asarray(found.vectors[: WARM + RUNS]))
     items = embed.item_rows(dataset, found)
-    picked = [items[row] for row in np.linspace(0, len(items) - 1, min(len(items), WARM + RUNS)).astype(int)]
+    picked = [
+        items[row]
+        for row in np.linspace(0, len(items) - 1, min(len(items), WARM + RUNS)).astype(int)
+    ]
     repeats = 1 if len(picked) > WARM + BATCH else 1 + (WARM + BATCH) // len(picked)
     bench = _Bench(dataset, encoder, index, spec, picked * repeats)
     single, batch = bench.one_by_one(), bench.in_batches()
@@ -131,22 +149,38 @@ def _measure(dataset: Dataset, encoder_name: str, spec: IndexSpec) -> dict:
 
 
 def _build(dataset: Dataset, encoder: Encoder, index: Index) -> dict:
-    """``encode_s`` is None where the embeddings came with the code; encoders built in one pass share the time of reading."""
+    """``encode_s`` is None where the embeddings came with the code; encoders built in one pass
+    share the time of reading."""
     meta, cost = store.read_meta(embed.find(dataset, encoder)) or {}, index.cost()
-    return {"encode_s": meta.get("encode_s"), "pictures": meta.get("encoded"), "vector_bytes": 4 * encoder.dim,
-            "index_s": round(cost.build_s, 4), "index_bytes": cost.disk_bytes}  # fmt: skip
+    return {
+        "encode_s": meta.get("encode_s"),
+        "pictures": meta.get("encoded"),
+        "vector_bytes": 4 * encoder.dim,
+        "index_s": round(cost.build_s, 4),
+        "index_bytes": cost.disk_bytes,
+    }
 
 
 def _search_only(index: Index, spec: IndexSpec, queries: np.ndarray) -> dict:
     times: dict[str, list[float]] = {"search": []}
     for run, query in enumerate(queries):
         into = times if run >= min(WARM, len(queries) - 1) else {}
-        _timed(into, "search", lambda query=query: index.search(query[None], min(K, index.size), **spec.search))
-    return {"search": {"single": summary(times["search"])}, "total": {"single": summary(times["search"])}}
+        _timed(
+            into,
+            "search",
+            lambda query=query: index.search(query[None], min(K, index.size), **spec.search),
+        )
+    return {
+        "search": {"single": summary(times["search"])},
+        "total": {"single": summary(times["search"])},
+    }
 
 
-def _timed(times: dict[str, list[float]], stage: str, work: Callable[[], object], pictures: int = 1):
-    """Do the work and note its milliseconds a picture; an empty ``times`` notes nothing (warm-up)."""
+def _timed(
+    times: dict[str, list[float]], stage: str, work: Callable[[], object], pictures: int = 1
+):
+    """Do the work and note its milliseconds a picture; an empty ``times`` notes nothing
+    (warm-up)."""
     started = time.perf_counter()
     made = work()
     if stage in times:

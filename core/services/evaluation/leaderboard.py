@@ -1,4 +1,5 @@
-"""Standings of one (dataset, protocol): means with intervals, shared ranks, and which queries separate two encoders."""
+"""Standings of one (dataset, protocol): means with intervals, shared ranks, and which queries
+separate two encoders."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from core.services.evaluation.seen import NONE
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One encoder: mean with its 95 % interval, mean over classes, shared rank, and adjusted p against the best mean."""
+    """One encoder: mean with its 95 % interval, mean over classes, shared rank, and adjusted p
+    against the best mean."""
 
     encoder: str
     index: str
@@ -30,8 +32,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Leaderboard:
-    """Standings, best mean first. ``smallest``: the difference of the two best that so many queries could show (80 % power,
-    corrected for all pairs), inf where there is one encoder. ``adjusted`` p-values in the order of the standings."""
+    """Standings, best mean first. ``smallest``: the difference of the two best that so many queries
+    could show (80 % power, corrected for all pairs), inf where there is one encoder. ``adjusted``
+    p-values in the order of the standings.
+    """
 
     metric: str
     queries: int
@@ -52,14 +56,18 @@ def cells_of(report: Report, dataset: str, protocol: str) -> list[Cell]:
     found = [cell for cell in report.cells if (cell.dataset, cell.protocol) == (dataset, protocol)]
     if not found:
         known = ", ".join(f"{d} / {p}" for d, p in boards(report))
-        raise UserError(f"The report {report.name!r} has nothing on {dataset} / {protocol}.", f"It has: {known}.")
+        raise UserError(
+            f"The report {report.name!r} has nothing on {dataset} / {protocol}.",
+            f"It has: {known}.",
+        )
     return found
 
 
 def aligned(
     cells: Sequence[Cell], metric: str, group: str | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Scores (q, e) of the queries that every cell judged (of one class where asked), with ids, groups and clusters (q,).
+    """Scores (q, e) of the queries that every cell judged (of one class where asked), with ids,
+    groups and clusters (q,).
 
     Raises:
         UserError: the metric's per-query scores are not in the report.
@@ -67,7 +75,9 @@ def aligned(
     for cell in cells:
         if metric not in cell.scores:
             kept = ", ".join(name for name in cell.scores)
-            raise UserError(f"The report keeps no per-query scores of {metric}.", f"It keeps: {kept}.")
+            raise UserError(
+                f"The report keeps no per-query scores of {metric}.", f"It keeps: {kept}."
+            )
     first, columns = cells[0], []
     keep = first.judged if group is None else first.judged & (first.groups == group)
     ids = first.queries[keep]
@@ -82,7 +92,9 @@ def aligned(
     return scores, ids, first.groups[where], first.clusters[where]
 
 
-def leaderboard(report: Report, dataset: str, protocol: str, metric: str = "mAP", group: str | None = None) -> Leaderboard:
+def leaderboard(
+    report: Report, dataset: str, protocol: str, metric: str = "mAP", group: str | None = None
+) -> Leaderboard:
     """Standings under one metric, over all queries or those of one class.
 
     Raises:
@@ -99,45 +111,75 @@ def leaderboard(report: Report, dataset: str, protocol: str, metric: str = "mAP"
     ranks, order = statistics.shared_ranks(means, adjusted), np.argsort(-means, kind="stable")
     class_means = _class_means(scores, groups)
     standings = tuple(
-        Standing(cells[e].encoder, cells[e].index, float(means[e]), max(0.0, float(low[e])), min(1.0, float(high[e])),
-                 float(class_means[e]), int(ranks[e]), float(adjusted[e, order[0]]))
+        Standing(
+            cells[e].encoder,
+            cells[e].index,
+            float(means[e]),
+            max(0.0, float(low[e])),
+            min(1.0, float(high[e])),
+            float(class_means[e]),
+            int(ranks[e]),
+            float(adjusted[e, order[0]]),
+        )
         for e in order
-    )  # fmt: skip
+    )
     smallest = _smallest(scores, order, clusters)
     return Leaderboard(
-        metric, len(ids), unjudged, len(np.unique(clusters)), standings, adjusted[np.ix_(order, order)], smallest
+        metric,
+        len(ids),
+        unjudged,
+        len(np.unique(clusters)),
+        standings,
+        adjusted[np.ix_(order, order)],
+        smallest,
     )
 
 
 def method(board: Leaderboard) -> dict[str, str]:
     """How intervals and ranks were made, in words, for the protocol card."""
     count = len(board.standings)
-    groups = f"{board.clusters:,} objects" if board.clusters < board.queries else f"{board.queries:,} queries"
-    made = {"intervals": f"{statistics.LEVEL:.0%} BCa bootstrap, {statistics.RESAMPLES:,} resamples of {groups}"}
+    groups = (
+        f"{board.clusters:,} objects"
+        if board.clusters < board.queries
+        else f"{board.queries:,} queries"
+    )
+    made = {
+        "intervals": (
+            f"{statistics.LEVEL:.0%} BCa bootstrap, {statistics.RESAMPLES:,} resamples of {groups}"
+        )
+    }
     if count > 1:
         few = board.clusters <= statistics.EXACT_UP_TO
         signs = f"all 2^{board.clusters}" if few else f"{statistics.FLIPS:,}"
         made["ranks"] = (
-            f"paired permutation test, {signs} sign patterns, Holm over all {count * (count - 1) // 2} pairs, "
-            f"shared where p is {1 - statistics.LEVEL:.2f} or more"
+            f"paired permutation test, {signs} sign patterns, Holm over all"
+            f" {count * (count - 1) // 2} pairs, shared where p is {1 - statistics.LEVEL:.2f} or"
+            " more"
         )
     return made
 
 
 def pairs_of(board: Leaderboard) -> list[dict]:
-    """Every pair, the better one first: both as (encoder, index), the difference of the means, and the adjusted p-value."""
+    """Every pair, the better one first: both as (encoder, index), the difference of the means, and
+    the adjusted p-value."""
     rows = board.standings
     return [
-        {"one": [rows[a].encoder, rows[a].index], "other": [rows[b].encoder, rows[b].index],
-         "difference": rows[a].mean - rows[b].mean, "p": float(board.adjusted[a, b])}
-        for a in range(len(rows)) for b in range(a + 1, len(rows))
-    ]  # fmt: skip
+        {
+            "one": [rows[a].encoder, rows[a].index],
+            "other": [rows[b].encoder, rows[b].index],
+            "difference": rows[a].mean - rows[b].mean,
+            "p": float(board.adjusted[a, b]),
+        }
+        for a in range(len(rows))
+        for b in range(a + 1, len(rows))
+    ]
 
 
 def means_of(
     report: Report, dataset: str, protocol: str, metric: str, group: str | None = None
 ) -> dict[tuple[str, str], float]:
-    """(encoder, index) -> mean over the queries that every encoder judged, as in :func:`leaderboard`.
+    """(encoder, index) -> mean over the queries that every encoder judged, as in
+    :func:`leaderboard`.
 
     Raises:
         UserError: no such board or metric, or no query can be judged.
@@ -146,7 +188,10 @@ def means_of(
     scores, ids, _, _ = aligned(cells, metric, group)
     if not len(ids):
         raise nothing_to_evaluate(cells[0], group)
-    return {(cell.encoder, cell.index): float(mean) for cell, mean in zip(cells, scores.mean(axis=0), strict=True)}
+    return {
+        (cell.encoder, cell.index): float(mean)
+        for cell, mean in zip(cells, scores.mean(axis=0), strict=True)
+    }
 
 
 def _smallest(scores: np.ndarray, order: np.ndarray, clusters: np.ndarray) -> float:
@@ -170,19 +215,23 @@ def by_class(scores: np.ndarray, groups: np.ndarray) -> tuple[list[str], np.ndar
 
 
 def seen_in_words(cells: Iterable[Cell]) -> dict[str, list[str]]:
-    """What encoders have seen of the pictures, in words -> the encoders of which that is true; without those that saw none.
+    """What encoders have seen of the pictures, in words -> the encoders of which that is true;
+    without those that saw none.
 
     Empty for reports of before it was noted.
     """
     found: dict[str, list[str]] = {}
     for cell in cells:
-        if cell.card.get("seen", NONE) != NONE and cell.encoder not in found.setdefault(cell.card["seen in words"], []):
+        if cell.card.get("seen", NONE) != NONE and cell.encoder not in found.setdefault(
+            cell.card["seen in words"], []
+        ):
             found[cell.card["seen in words"]].append(cell.encoder)
     return found
 
 
 def classes_of(report: Report, dataset: str, protocol: str, metric: str) -> list[dict]:
-    """Each class of a board's queries: ``class``, ``queries`` and ``means``, one (encoder, index, mean) for each cell.
+    """Each class of a board's queries: ``class``, ``queries`` and ``means``, one (encoder, index,
+    mean) for each cell.
 
     Raises:
         UserError: no such board or metric.
@@ -193,7 +242,11 @@ def classes_of(report: Report, dataset: str, protocol: str, metric: str) -> list
         return []
     names = [{"encoder": cell.encoder, "index": cell.index} for cell in cells]
     return [
-        {"class": group, "queries": int(size), "means": [who | {"mean": float(m)} for who, m in zip(names, row, strict=True)]}
+        {
+            "class": group,
+            "queries": int(size),
+            "means": [who | {"mean": float(m)} for who, m in zip(names, row, strict=True)],
+        }
         for group, row, size in zip(*by_class(scores, groups), strict=True)
     ]
 
@@ -206,17 +259,22 @@ def nothing_to_evaluate(cell: Cell, group: str | None = None) -> UserError:
         given = f"No picture of {cell.dataset} is a query under the protocol {cell.protocol!r}."
         return UserError(given, fix="Choose another protocol.")
     return UserError(
-        f"None of the {len(cell.queries):,} queries of {cell.dataset} has anything relevant in the gallery "
-        f"({cell.card.get('relevant', cell.protocol)}).",
-        fix="Put pictures of one class into one folder, or add a label column: without labels, right and wrong are unknown.",
+        f"None of the {len(cell.queries):,} queries of {cell.dataset} has anything relevant in the"
+        f" gallery ({cell.card.get('relevant', cell.protocol)}).",
+        fix=(
+            "Put pictures of one class into one folder, or add a label column: without labels,"
+            " right and wrong are unknown."
+        ),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Separation:
-    """Two encoders, query by query: ids by falling difference of ``one`` minus ``other``, and win / tie / loss counts.
+    """Two encoders, query by query: ids by falling difference of ``one`` minus ``other``, and win /
+    tie / loss counts.
 
-    ``best`` and ``least`` are places in ``ids``: the largest differences for and against ``one``, one of each object.
+    ``best`` and ``least`` are places in ``ids``: the largest differences for and against ``one``,
+    one of each object.
     """
 
     one: str
@@ -234,10 +292,16 @@ class Separation:
 
 
 def separate(
-    report: Report, dataset: str, protocol: str, one: str, other: str, metric: str = "mAP", group: str | None = None
+    report: Report,
+    dataset: str,
+    protocol: str,
+    one: str,
+    other: str,
+    metric: str = "mAP",
+    group: str | None = None,
 ) -> Separation:
-    """Which queries (of one class where asked) one encoder answers better than another (``p``: paired permutation test, not
-    corrected).
+    """Which queries (of one class where asked) one encoder answers better than another (``p``:
+    paired permutation test, not corrected).
 
     Raises:
         UserError: an encoder that this board does not hold, or no query that both judged.
@@ -253,14 +317,33 @@ def separate(
     groups, sorted_by = clusters[order], difference[order]
     best = [int(at) for at in one_of_each(np.arange(len(ids)), groups) if sorted_by[at] > 0]
     least = [int(at) for at in one_of_each(np.arange(len(ids))[::-1], groups) if sorted_by[at] < 0]
-    return Separation(one, other, metric, tuple(ids[order].tolist()), sorted_by, scores[order], tuple(best), tuple(least),
-                      won, len(ids) - won - lost, lost, p)  # fmt: skip
+    return Separation(
+        one,
+        other,
+        metric,
+        tuple(ids[order].tolist()),
+        sorted_by,
+        scores[order],
+        tuple(best),
+        tuple(least),
+        won,
+        len(ids) - won - lost,
+        lost,
+        p,
+    )
 
 
 def worst(
-    report: Report, dataset: str, protocol: str, encoder: str, metric: str = "mAP", count: int = 12, group: str | None = None
+    report: Report,
+    dataset: str,
+    protocol: str,
+    encoder: str,
+    metric: str = "mAP",
+    count: int = 12,
+    group: str | None = None,
 ) -> list[tuple[str, float]]:
-    """(query id, score) of the queries that an encoder answers worst, worst first, one of each object; ties by id."""
+    """(query id, score) of the queries that an encoder answers worst, worst first, one of each
+    object; ties by id."""
     cell = _cell_of(cells_of(report, dataset, protocol), encoder)
     scores, ids, _, clusters = aligned([cell], metric, group)
     order = np.lexsort((ids, scores[:, 0]))
@@ -277,7 +360,10 @@ def _cell_of(cells: Sequence[Cell], encoder: str) -> Cell:
     for cell in cells:
         if cell.encoder == encoder:
             return cell
-    raise UserError(f"This board has no {encoder[:60]!r}.", f"It has: {', '.join(dict.fromkeys(c.encoder for c in cells))}.")
+    raise UserError(
+        f"This board has no {encoder[:60]!r}.",
+        f"It has: {', '.join(dict.fromkeys(c.encoder for c in cells))}.",
+    )
 
 
 def metrics_of(report: Report) -> list[str]:

@@ -1,4 +1,5 @@
-"""The perturbation lab: distort a picture, search with it, and see whether its original is still found."""
+"""The perturbation lab: distort a picture, search with it, and see whether its original is still
+found."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ SAMPLE, K, SEED = 60, 10, 0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One distorted picture under one encoder: rank and cosine of its original, and how much of its usual top K is left."""
+    """One distorted picture under one encoder: rank and cosine of its original, and how much of its
+    usual top K is left."""
 
     encoder: str
     rank: int
@@ -39,26 +41,45 @@ class Outcome:
 
 
 def robustness(
-    dataset: Dataset, encoder_name: str, sample: int = SAMPLE, names: Sequence[str] = (), progress: Progress | None = None
+    dataset: Dataset,
+    encoder_name: str,
+    sample: int = SAMPLE,
+    names: Sequence[str] = (),
+    progress: Progress | None = None,
 ) -> dict:
     """Curves over growing strength, from the cache where they were measured before.
 
     Returns:
-        ``sample``, ``k``, and ``curves``: distortion -> rows of strength, ``recall@1`` and ``recall@10`` of the original,
-        ``overlap`` and ``rbo`` with the undistorted answer, ``cosine``; the first row is the undistorted picture.
+        ``sample``, ``k``, and ``curves``: distortion -> rows of strength, ``recall@1`` and
+        ``recall@10`` of the original, ``overlap`` and ``rbo`` with the undistorted answer,
+        ``cosine``; the first row is the undistorted picture.
 
     Raises:
-        UserError: the embeddings are not built, an unknown distortion, or vectors that were brought (nothing can be encoded).
+        UserError: the embeddings are not built, an unknown distortion, or vectors that were brought
+            (nothing can be encoded).
     """
     encoder = ready_encoder(dataset, encoder_name, may_fit=False)
     wanted = [DISTORTIONS[name].name for name in _known(names)]
     if encoder.tier == "imported":
-        raise UserError(f"{encoder_name} are imported vectors: a distorted picture can't be encoded with them.")
-    causes = {**embed.causes(dataset, encoder), "sample": sample, "distortions": wanted, "version": VERSION}
+        raise UserError(
+            f"{encoder_name} are imported vectors: a distorted picture can't be encoded with them."
+        )
+    causes = {
+        **embed.causes(dataset, encoder),
+        "sample": sample,
+        "distortions": wanted,
+        "version": VERSION,
+    }
 
     def write(folder: Path) -> dict:
-        (folder / "curves.json").write_text(json.dumps(_measure(dataset, encoder, sample, wanted, progress)))
-        return {"source": dataset.locator, "dataset_name": dataset.name, "encoder_name": encoder.name}
+        (folder / "curves.json").write_text(
+            json.dumps(_measure(dataset, encoder, sample, wanted, progress))
+        )
+        return {
+            "source": dataset.locator,
+            "dataset_name": dataset.name,
+            "encoder_name": encoder.name,
+        }
 
     return store.kept(KIND, causes, write, _read, progress)
 
@@ -71,18 +92,26 @@ def _read(folder: Path) -> dict:
 def _known(names: Sequence[str]) -> list[str]:
     for name in names:
         if name not in DISTORTIONS:
-            raise UserError(f"There is no distortion {name[:40]!r}.", f"Known: {', '.join(DISTORTIONS)}.")
+            raise UserError(
+                f"There is no distortion {name[:40]!r}.", f"Known: {', '.join(DISTORTIONS)}."
+            )
     return [name for name in DISTORTIONS if not names or name in names]
 
 
 def sampled(items: Sequence[Item], count: int) -> list[int]:
     """Rows of a fixed random sample, query splits first where there are any."""
-    asking = [row for row, item in enumerate(items) if (item.split or "").lower() in ("test", "query", "validation")]
+    asking = [
+        row
+        for row, item in enumerate(items)
+        if (item.split or "").lower() in ("test", "query", "validation")
+    ]
     rows = np.array(asking or range(len(items)))
     return sorted(np.random.default_rng(SEED).permutation(rows)[:count].tolist())
 
 
-def _measure(dataset: Dataset, encoder: Encoder, sample: int, names: Sequence[str], progress: Progress | None) -> dict:
+def _measure(
+    dataset: Dataset, encoder: Encoder, sample: int, names: Sequence[str], progress: Progress | None
+) -> dict:
     found = embed.read(dataset, encoder)
     items = embed.item_rows(dataset, found)
     rows = sampled(items, sample)
@@ -96,7 +125,9 @@ def _measure(dataset: Dataset, encoder: Encoder, sample: int, names: Sequence[st
         for strength in kind.strengths:
             report(progress, done, total)
             changed = [distort(picture, name, strength) for picture in pictures]
-            curves[name].append(_row(strength, _ranking(encoder, changed, found.vectors, everything), usual, rows))
+            curves[name].append(
+                _row(strength, _ranking(encoder, changed, found.vectors, everything), usual, rows)
+            )
             done += 1
     report(progress, total, total)
     return {"sample": len(rows), "k": K, "curves": curves}
@@ -106,7 +137,10 @@ def _ranking(
     encoder: Encoder, pictures: Sequence[np.ndarray], vectors: np.ndarray, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cosines (q, n), and columns from best to worst (q, n), ties by row."""
-    parts = [encoder.encode(pictures[start : start + encoder.batch]) for start in range(0, len(pictures), encoder.batch)]
+    parts = [
+        encoder.encode(pictures[start : start + encoder.batch])
+        for start in range(0, len(pictures), encoder.batch)
+    ]
     similar = cosine_matrix(np.concatenate(parts), vectors, rows)
     return similar, np.argsort(-similar, axis=1, kind="stable")
 
@@ -118,15 +152,20 @@ def _row(strength: float, changed: tuple, usual: tuple, rows: Sequence[int]) -> 
     shown = (rows_without_own(found[:, : K + 1], own, K) for found in (order, usual[1]))
     pairs = [tuple(row[row >= 0].tolist() for row in pair) for pair in zip(*shown, strict=True)]
     return {
-        "strength": strength, "recall@1": float((at == 1).mean()), "recall@10": float((at <= 10).mean()),
+        "strength": strength,
+        "recall@1": float((at == 1).mean()),
+        "recall@10": float((at <= 10).mean()),
         "overlap": float(np.mean([overlap(a, b, K) for a, b in pairs])),
         "rbo": float(np.mean([rank_biased_overlap(a, b) for a, b in pairs])),
         "cosine": float(similar[np.arange(len(own)), own].mean()),
-    }  # fmt: skip
+    }
 
 
-def live(dataset: Dataset, item_id: str, name: str, strength: float, encoders: Sequence[str]) -> tuple[bytes, list[Outcome]]:
-    """One picture, distorted, through several built encoders: the picture as WebP, and what became of its answer.
+def live(
+    dataset: Dataset, item_id: str, name: str, strength: float, encoders: Sequence[str]
+) -> tuple[bytes, list[Outcome]]:
+    """One picture, distorted, through several built encoders: the picture as WebP, and what became
+    of its answer.
 
     Raises:
         UserError: no such picture or distortion, or embeddings that are not built.
@@ -138,12 +177,22 @@ def live(dataset: Dataset, item_id: str, name: str, strength: float, encoders: S
     return images.thumbnail(changed, 320), outcomes
 
 
-def _outcome(dataset: Dataset, encoder_name: str, item: Item, image: np.ndarray, changed: np.ndarray) -> Outcome:
+def _outcome(
+    dataset: Dataset, encoder_name: str, item: Item, image: np.ndarray, changed: np.ndarray
+) -> Outcome:
     encoder = ready_encoder(dataset, encoder_name, may_fit=False)
     found = embed.read(dataset, encoder)
     row = found.ids.index(item.id)
     similar, order = _ranking(encoder, [changed, image], found.vectors, np.arange(len(found.ids)))
-    now, before = (one[one >= 0].tolist() for one in rows_without_own(order, np.array([row, row]), K))
+    now, before = (
+        one[one >= 0].tolist() for one in rows_without_own(order, np.array([row, row]), K)
+    )
     rank = int((order[0] == row).argmax()) + 1
-    return Outcome(encoder_name, rank, float(similar[0, row]), overlap(now, before, K), rank_biased_overlap(now, before),
-                   tuple(found.ids[at] for at in order[0][:K]))  # fmt: skip
+    return Outcome(
+        encoder_name,
+        rank,
+        float(similar[0, row]),
+        overlap(now, before, K),
+        rank_biased_overlap(now, before),
+        tuple(found.ids[at] for at in order[0][:K]),
+    )

@@ -1,4 +1,5 @@
-"""What does an encoder think "similar" means? What its nearest pictures share with the query more often than chance."""
+"""What does an encoder think "similar" means? What its nearest pictures share with the query more
+often than chance."""
 
 from __future__ import annotations
 
@@ -30,8 +31,8 @@ FIRST_OF = {"colours": "main colour", "materials": "main material"}
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One factor of one encoder. ``observed`` and ``expected`` are shares of the top K that agree with the query;
-    ``lift`` = observed / expected with its 95 % interval. 1 = chance."""
+    """One factor of one encoder. ``observed`` and ``expected`` are shares of the top K that agree
+    with the query; ``lift`` = observed / expected with its 95 % interval. 1 = chance."""
 
     factor: str
     values: int
@@ -43,11 +44,13 @@ class Probe:
     queries: int
 
 
-def probe(dataset: Dataset, encoder_name: str, k: int = K, progress: Progress | None = None) -> list[Probe]:
+def probe(
+    dataset: Dataset, encoder_name: str, k: int = K, progress: Progress | None = None
+) -> list[Probe]:
     """Every factor of a dataset under one encoder, from the cache where it was asked before.
 
-    Pictures of the query's own object are left out of its neighbours and of chance (they share nearly every factor), except
-    for the factor *instance* itself. Intervals are over objects.
+    Pictures of the query's own object are left out of its neighbours and of chance (they share
+    nearly every factor), except for the factor *instance* itself. Intervals are over objects.
 
     Raises:
         UserError: the embeddings are not built, or the dataset says nothing about its pictures.
@@ -57,17 +60,27 @@ def probe(dataset: Dataset, encoder_name: str, k: int = K, progress: Progress | 
     known = factors(items)
     if not known:
         raise UserError(
-            f"Nothing is known of the pictures of {dataset.title or dataset.name} that neighbours could share.",
-            fix="Use the catalogue, sort pictures into folders, or give a CSV manifest with a column for each attribute.",
+            f"Nothing is known of the pictures of {dataset.title or dataset.name} that neighbours"
+            " could share.",
+            fix=(
+                "Use the catalogue, sort pictures into folders, or give a CSV manifest with a"
+                " column for each attribute."
+            ),
         )
-    marks = {name: store.fingerprint([str(value) for value in values]) for name, values in known.items()}
+    marks = {
+        name: store.fingerprint([str(value) for value in values]) for name, values in known.items()
+    }
     causes = {**embed.causes(dataset, encoder), "factors": marks, "k": k, "version": VERSION}
 
     def write(folder: Path) -> dict:
         vectors = embed.read(dataset, encoder).vectors
         rows = _probe(vectors, items, known, k, progress)
         (folder / "probes.json").write_text(json.dumps([asdict(row) for row in rows]))
-        return {"source": dataset.locator, "dataset_name": dataset.name, "encoder_name": encoder.name}
+        return {
+            "source": dataset.locator,
+            "dataset_name": dataset.name,
+            "encoder_name": encoder.name,
+        }
 
     return store.kept(KIND, causes, write, _read, progress)
 
@@ -77,11 +90,14 @@ def _read(folder: Path) -> list[Probe]:
 
 
 def factors(items: Sequence[Item]) -> dict[str, list[object]]:
-    """Name -> value of each item, for fields and attributes with at least 2 values that pictures share."""
+    """Name -> value of each item, for fields and attributes with at least 2 values that pictures
+    share."""
     found: dict[str, list[object]] = {name: [item.value(name) for item in items] for name in FIELDS}
     for name in dict.fromkeys(name for item in items for name in item.attributes):
         found[FIRST_OF.get(name, name)] = [_plain(item.value(name)) for item in items]
-    return {name: values for name, values in _distinct(found).items() if _worth_asking(name, values)}
+    return {
+        name: values for name, values in _distinct(found).items() if _worth_asking(name, values)
+    }
 
 
 def _plain(value: object) -> object:
@@ -107,7 +123,11 @@ def _worth_asking(name: str, values: Sequence[object]) -> bool:
 
 
 def _probe(
-    vectors: np.ndarray, items: Sequence[Item], known: dict[str, list[object]], k: int, progress: Progress | None
+    vectors: np.ndarray,
+    items: Sequence[Item],
+    known: dict[str, list[object]],
+    k: int,
+    progress: Progress | None,
 ) -> list[Probe]:
     order = np.array(sorted(range(len(items)), key=lambda row: items[row].id), np.int64)
     instance = codes([item.instance for item in items])
@@ -141,17 +161,37 @@ def _lifts(
             own, gallery = code[rows][:, None], code[roles.gallery]
             agree = (gallery[block.top] == own) & there
             observed[name].append(agree.sum(axis=1) / np.maximum(there.sum(axis=1), 1))
-            expected[name].append(((gallery == own) & ~junk).sum(axis=1) / np.maximum((~junk).sum(axis=1), 1))
+            expected[name].append(
+                ((gallery == own) & ~junk).sum(axis=1) / np.maximum((~junk).sum(axis=1), 1)
+            )
     return [
-        _one(name, code[roles.queries], np.concatenate(observed[name]), np.concatenate(expected[name]), clusters)
+        _one(
+            name,
+            code[roles.queries],
+            np.concatenate(observed[name]),
+            np.concatenate(expected[name]),
+            clusters,
+        )
         for name, code in table.items()
     ]
 
 
-def _one(name: str, own: np.ndarray, observed: np.ndarray, expected: np.ndarray, clusters: np.ndarray) -> Probe:
+def _one(
+    name: str, own: np.ndarray, observed: np.ndarray, expected: np.ndarray, clusters: np.ndarray
+) -> Probe:
     use = own >= 0
     seen, chance = observed[use], expected[use]
     low, high = statistics.ratio_interval(seen, chance, clusters[use])
     lift = float(seen.sum() / chance.sum()) if chance.sum() else 0.0
-    bounds = (float(low[0]), float(high[0])) if np.isfinite([low[0], high[0]]).all() else (0.0, lift)
-    return Probe(name, len(np.unique(own[use])), float(seen.mean()), float(chance.mean()), lift, *bounds, int(use.sum()))
+    bounds = (
+        (float(low[0]), float(high[0])) if np.isfinite([low[0], high[0]]).all() else (0.0, lift)
+    )
+    return Probe(
+        name,
+        len(np.unique(own[use])),
+        float(seen.mean()),
+        float(chance.mean()),
+        lift,
+        *bounds,
+        int(use.sum()),
+    )

@@ -1,4 +1,5 @@
-"""A report for other programs: CSV, LaTeX, and TREC run and qrels that trec_eval judges to the same figures."""
+"""A report for other programs: CSV, LaTeX, and TREC run and qrels that trec_eval judges to the same
+figures."""
 
 from __future__ import annotations
 
@@ -17,8 +18,20 @@ from core.services.evaluation.leaderboard import cells_of, leaderboard, seen_in_
 from core.services.evaluation.reports import Report
 from core.services.evaluation.seen import NONE
 
-LATEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
-         "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "<": r"\textless{}", ">": r"\textgreater{}"}  # fmt: skip
+LATEX = {
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "\\": r"\textbackslash{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+}
 
 
 def csv(report: Report) -> str:
@@ -29,7 +42,8 @@ def csv(report: Report) -> str:
 
 
 def scores_csv(report: Report, dataset: str, protocol: str) -> str:
-    """One row a query and encoder of one board: its class, what it was resampled with, R, and every score that was kept.
+    """One row a query and encoder of one board: its class, what it was resampled with, R, and every
+    score that was kept.
 
     Raises:
         UserError: no such board.
@@ -37,32 +51,64 @@ def scores_csv(report: Report, dataset: str, protocol: str) -> str:
     import pandas as pd
 
     frames = [
-        pd.DataFrame({"query": cell.queries, "encoder": cell.encoder, "index": cell.index, "class": cell.groups,
-                      "resampled with": cell.clusters, "relevant": cell.relevant, **cell.scores})
+        pd.DataFrame(
+            {
+                "query": cell.queries,
+                "encoder": cell.encoder,
+                "index": cell.index,
+                "class": cell.groups,
+                "resampled with": cell.clusters,
+                "relevant": cell.relevant,
+                **cell.scores,
+            }
+        )
         for cell in cells_of(report, dataset, protocol)
-    ]  # fmt: skip
+    ]
     out = io.StringIO()
     pd.concat(frames).to_csv(out, index=False, float_format="%.6g", lineterminator="\n")
     return out.getvalue()
 
 
-def latex(report: Report, dataset: str, protocol: str, metrics: Sequence[str] = ("mAP", "hit@1", "precision@10")) -> str:
-    """A booktabs table of one board: mean with the half width of its interval; the best and all that share its rank in bold.
-    A dagger marks encoders that have seen the pictures in training; comments say which."""
+def latex(
+    report: Report,
+    dataset: str,
+    protocol: str,
+    metrics: Sequence[str] = ("mAP", "hit@1", "precision@10"),
+) -> str:
+    """A booktabs table of one board: mean with the half width of its interval; the best and all
+    that share its rank in bold. A dagger marks encoders that have seen the pictures in training;
+    comments say which."""
     boards = [leaderboard(report, dataset, protocol, metric) for metric in metrics]
     cells = [{(s.encoder, s.index): s for s in board.standings} for board in boards]
     of_board = cells_of(report, dataset, protocol)
     seen = {(cell.encoder, cell.index): cell.card.get("seen", "") for cell in of_board}
     lines = [rf"\begin{{tabular}}{{l{'r' * len(metrics)}}}", r"\toprule"]
-    lines += [" & ".join(["Encoder", *(_tex(table.label(metric)) for metric in metrics)]) + r" \\", r"\midrule"]
+    lines += [
+        " & ".join(["Encoder", *(_tex(table.label(metric)) for metric in metrics)]) + r" \\",
+        r"\midrule",
+    ]
     for standing in boards[0].standings:
         row = [column[standing.encoder, standing.index] for column in cells]
-        name = standing.encoder if standing.index == "exact" else f"{standing.encoder} ({standing.index})"
+        name = (
+            standing.encoder
+            if standing.index == "exact"
+            else f"{standing.encoder} ({standing.index})"
+        )
         saw = seen[standing.encoder, standing.index] not in ("", NONE)
-        lines.append(" & ".join([_tex(name) + (r"$^\dagger$" if saw else ""), *(_number(s) for s in row)]) + r" \\")
-    note = f"{boards[0].queries} queries, 95 % bootstrap intervals over {boards[0].clusters} independent groups; bold: rank 1."
-    told = [f"% dagger: {', '.join(names)}: {words}" for words, names in seen_in_words(of_board).items()]
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", f"% {dataset} / {protocol}: {note}", *told, ""])
+        lines.append(
+            " & ".join([_tex(name) + (r"$^\dagger$" if saw else ""), *(_number(s) for s in row)])
+            + r" \\"
+        )
+    note = (
+        f"{boards[0].queries} queries, 95 % bootstrap intervals over {boards[0].clusters}"
+        " independent groups; bold: rank 1."
+    )
+    told = [
+        f"% dagger: {', '.join(names)}: {words}" for words, names in seen_in_words(of_board).items()
+    ]
+    return "\n".join(
+        [*lines, r"\bottomrule", r"\end{tabular}", f"% {dataset} / {protocol}: {note}", *told, ""]
+    )
 
 
 def _number(standing) -> str:
@@ -76,7 +122,8 @@ def _tex(text: str) -> str:
 
 
 def trec_qrels(dataset: Dataset, encoder: str, protocol_name: str | None = None) -> Iterator[str]:
-    """Lines ``query 0 picture 1`` of everything relevant; queries without are left out, as they are here."""
+    """Lines ``query 0 picture 1`` of everything relevant; queries without are left out, as they are
+    here."""
     roles, names = _roles(dataset, encoder, protocol_name)[1:]
     gallery = np.array([names[row] for row in roles.gallery])
     for row in roles.queries:
@@ -84,7 +131,9 @@ def trec_qrels(dataset: Dataset, encoder: str, protocol_name: str | None = None)
             yield f"{names[row]} 0 {name} 1\n"
 
 
-def trec_run(dataset: Dataset, encoder: str, protocol_name: str | None = None, depth: int = 1000) -> Iterator[str]:
+def trec_run(
+    dataset: Dataset, encoder: str, protocol_name: str | None = None, depth: int = 1000
+) -> Iterator[str]:
     """Lines ``query Q0 picture rank score tag`` of the best ``depth``: self and junk removed.
 
     The score falls strictly with the rank, because trec_eval breaks ties by name in its own way.
@@ -94,11 +143,16 @@ def trec_run(dataset: Dataset, encoder: str, protocol_name: str | None = None, d
     for block in stream.blocks(vectors, roles, min(depth, len(roles.gallery))):
         for row, columns in zip(roles.queries[start : start + len(block)], block.top, strict=True):
             for rank, column in enumerate(columns[columns >= 0], start=1):
-                yield f"{names[row]} Q0 {names[roles.gallery[column]]} {rank} {depth - rank + 1} {encoder}\n"
+                yield (
+                    f"{names[row]} Q0 {names[roles.gallery[column]]} {rank} {depth - rank + 1}"
+                    f" {encoder}\n"
+                )
         start += len(block)
 
 
-def _roles(dataset: Dataset, encoder: str, protocol_name: str | None) -> tuple[np.ndarray, stream.Roles, list[str]]:
+def _roles(
+    dataset: Dataset, encoder: str, protocol_name: str | None
+) -> tuple[np.ndarray, stream.Roles, list[str]]:
     """Vectors, roles and names without spaces, by row of the embeddings."""
     made = ready_encoder(dataset, encoder, may_fit=False, load=False)
     found = embed.read(dataset, made)
@@ -108,4 +162,6 @@ def _roles(dataset: Dataset, encoder: str, protocol_name: str | None) -> tuple[n
 
 def _word(name: str) -> str:
     """TREC files are split at white space: it is percent-encoded, as is the sign itself."""
-    return "".join(f"%{ord(c):02X}" if c.isspace() or c == "%" or not c.isprintable() else c for c in name)
+    return "".join(
+        f"%{ord(c):02X}" if c.isspace() or c == "%" or not c.isprintable() else c for c in name
+    )

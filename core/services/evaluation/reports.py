@@ -1,7 +1,8 @@
-"""A report: cells of a comparison with their per-query scores, on disk in two files that any program can read.
+"""A report: cells of a comparison with their per-query scores, on disk in two files that any
+program can read.
 
-``report.json`` holds cards, means and curves; ``scores.npz`` the per-query scores (plain arrays, no pickle), in half
-precision where it ships. Reports lie in ``artifacts/reports/<name>/``.
+``report.json`` holds cards, means and curves; ``scores.npz`` the per-query scores (plain arrays, no
+pickle), in half precision where it ships. Reports lie in ``artifacts/reports/<name>/``.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ SHARED = ("queries", "groups", "clusters", "relevant")
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Cells by (dataset, protocol, encoder, index), and their means over queries and over classes; ``left_out`` says what could
-    not be judged, and why."""
+    """Cells by (dataset, protocol, encoder, index), and their means over queries and over classes;
+    ``left_out`` says what could not be judged, and why."""
 
     name: str
     made: float
@@ -45,31 +46,46 @@ class Report:
 
     @classmethod
     def of(cls, name: str, cells: Iterable[Cell], left_out: Sequence[str] = ()) -> Report:
-        """A report of cells. Raises UserError where a metric is unknown, or two cells bear the same four names."""
+        """A report of cells. Raises UserError where a metric is unknown, or two cells bear the same
+        four names."""
         cells = tuple(cells)
         if len({cell.name for cell in cells}) != len(cells):
-            raise UserError(f"The report {name!r} has two rows with the same dataset, protocol, encoder and index.")
+            raise UserError(
+                f"The report {name!r} has two rows with the same dataset, protocol, encoder and"
+                " index."
+            )
         for cell in cells:
             _known(cell.scores)
-        means, balanced = tuple(cell.means() for cell in cells), tuple(cell.class_means() for cell in cells)
+        means, balanced = (
+            tuple(cell.means() for cell in cells),
+            tuple(cell.class_means() for cell in cells),
+        )
         return cls(name, time.time(), cells, means, balanced, tuple(left_out))
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a cell: the four names, counts, means of every metric, class-balanced means, milliseconds."""
+        """One row a cell: the four names, counts, means of every metric, class-balanced means,
+        milliseconds."""
         import pandas as pd  # here, so that pages that show no table open without it
 
         rows = []
         for cell, means, balanced in zip(self.cells, self.means, self.class_means, strict=True):
             row = dict(zip(("dataset", "protocol", "encoder", "index"), cell.name, strict=True))
-            row |= {"queries": len(cell.queries), "unjudged": int((~cell.judged).sum()), "dim": cell.card["dimensions"]}
-            row |= {name: cell.card[name] for name in ("dataset hash", "gallery", "relevant")} | {"seen": seen_by(cell)}
+            row |= {
+                "queries": len(cell.queries),
+                "unjudged": int((~cell.judged).sum()),
+                "dim": cell.card["dimensions"],
+            }
+            row |= {name: cell.card[name] for name in ("dataset hash", "gallery", "relevant")} | {
+                "seen": seen_by(cell)
+            }
             row |= means | {f"{name} by class": value for name, value in balanced.items()}
             total = cell.latency.get("total", {}).get("single", {})
             rows.append(row | {f"{p} ms": total.get(p) for p in ("p50", "p95", "p99")})
         return pd.DataFrame(rows)
 
     def save(self, folder: Path | None = None, *, small: bool = False) -> Path:
-        """Write it, whole or not at all; ``small`` keeps fewer per-query scores, in half precision."""
+        """Write it, whole or not at all; ``small`` keeps fewer per-query scores, in half
+        precision."""
         target = folder or store.root() / FOLDER / store.safe(self.name)
         with store.new_folder(target) as new:
             arrays, shared = {}, {}
@@ -77,12 +93,28 @@ class Report:
                 arrays |= _arrays(cell, f"{number}", shared, small)
             np.savez_compressed(new / "scores.npz", **arrays)
             rows = [
-                {**dict(zip(("dataset", "protocol", "encoder", "index"), cell.name, strict=True)), "means": means,
-                 "class_means": balanced, "curves": _rounded(cell.curves), "latency": cell.latency, "card": cell.card,
-                 "arrays": shared[_shared_key(cell)]}
-                for cell, means, balanced in zip(self.cells, self.means, self.class_means, strict=True)
-            ]  # fmt: skip
-            noted = {"name": self.name, "made": self.made, "version": 1, "rows": rows, "left_out": list(self.left_out)}
+                {
+                    **dict(
+                        zip(("dataset", "protocol", "encoder", "index"), cell.name, strict=True)
+                    ),
+                    "means": means,
+                    "class_means": balanced,
+                    "curves": _rounded(cell.curves),
+                    "latency": cell.latency,
+                    "card": cell.card,
+                    "arrays": shared[_shared_key(cell)],
+                }
+                for cell, means, balanced in zip(
+                    self.cells, self.means, self.class_means, strict=True
+                )
+            ]
+            noted = {
+                "name": self.name,
+                "made": self.made,
+                "version": 1,
+                "rows": rows,
+                "left_out": list(self.left_out),
+            }
             (new / "report.json").write_text(json.dumps(noted))
             store.write_meta(new, {})
         return target
@@ -98,15 +130,26 @@ class Report:
                 kept = {name: arrays[name] for name in arrays.files}
             cells = tuple(_cell(row, number, kept) for number, row in enumerate(noted["rows"]))
         except store.UNREADABLE as error:
-            raise UserError(f"The report {folder.name!r} can't be read ({type(error).__name__}).", fix="Make it again.",
-                            command="Make it again: python -m core evaluate.") from error  # fmt: skip
+            raise UserError(
+                f"The report {folder.name!r} can't be read ({type(error).__name__}).",
+                fix="Make it again.",
+                command="Make it again: python -m core evaluate.",
+            ) from error
         means = [row["means"] for row in noted["rows"]]
         balanced = tuple(row["class_means"] for row in noted["rows"])
-        return cls(noted["name"], noted["made"], cells, tuple(means), balanced, tuple(noted.get("left_out", ())))
+        return cls(
+            noted["name"],
+            noted["made"],
+            cells,
+            tuple(means),
+            balanced,
+            tuple(noted.get("left_out", ())),
+        )
 
 
 def seen_by(cell: Cell) -> str:
-    """In words, whether the encoder was trained on the pictures; empty in reports of before it was noted."""
+    """In words, whether the encoder was trained on the pictures; empty in reports of before it was
+    noted."""
     return cell.card.get("seen in words", "")
 
 
@@ -117,11 +160,16 @@ def _known(names: Iterable[str]) -> None:
 
 
 def _shared_key(cell: Cell) -> tuple:
-    return cell.dataset, cell.protocol, store.fingerprint([cell.queries.tolist(), cell.clusters.tolist()])
+    return (
+        cell.dataset,
+        cell.protocol,
+        store.fingerprint([cell.queries.tolist(), cell.clusters.tolist()]),
+    )
 
 
 def _arrays(cell: Cell, prefix: str, shared: dict, small: bool) -> dict[str, np.ndarray]:
-    """Arrays of a cell; ids, groups and R are written once for all encoders that were asked the same."""
+    """Arrays of a cell; ids, groups and R are written once for all encoders that were asked the
+    same."""
     made = {}
     if _shared_key(cell) not in shared:
         shared[_shared_key(cell)] = f"q{len(shared)}"
@@ -133,8 +181,11 @@ def _arrays(cell: Cell, prefix: str, shared: dict, small: bool) -> dict[str, np.
 
 
 def _packed(values: np.ndarray) -> np.ndarray:
-    """Shares in thousandths, uint16, which take little room in the file; NaN is the largest number."""
-    return np.where(np.isfinite(values), np.round(np.nan_to_num(values) * 1000), MISSING).astype(np.uint16)
+    """Shares in thousandths, uint16, which take little room in the file; NaN is the largest
+    number."""
+    return np.where(np.isfinite(values), np.round(np.nan_to_num(values) * 1000), MISSING).astype(
+        np.uint16
+    )
 
 
 def _unpacked(values: np.ndarray) -> np.ndarray:
@@ -143,9 +194,21 @@ def _unpacked(values: np.ndarray) -> np.ndarray:
 
 def _cell(row: dict, number: int, kept: dict[str, np.ndarray]) -> Cell:
     prefix = f"{number}/"
-    own = {name.removeprefix(prefix): values for name, values in kept.items() if name.startswith(prefix)}
-    curves = {name.removeprefix(CURVE): _unpacked(values) for name, values in own.items() if name.startswith(CURVE)}
-    scores = {name: values.astype(np.float64) for name, values in own.items() if not name.startswith(CURVE)}
+    own = {
+        name.removeprefix(prefix): values
+        for name, values in kept.items()
+        if name.startswith(prefix)
+    }
+    curves = {
+        name.removeprefix(CURVE): _unpacked(values)
+        for name, values in own.items()
+        if name.startswith(CURVE)
+    }
+    scores = {
+        name: values.astype(np.float64)
+        for name, values in own.items()
+        if not name.startswith(CURVE)
+    }
     _known(scores)
     parts = {part: kept[f"{row['arrays']}/{part}"] for part in SHARED}
     if any(len(values) != len(parts["queries"]) for values in [*scores.values(), *parts.values()]):
@@ -153,8 +216,15 @@ def _cell(row: dict, number: int, kept: dict[str, np.ndarray]) -> Cell:
     names = {name: row[name] for name in ("dataset", "protocol", "encoder", "index")}
     if any(rows.shape[:1] != (len(np.unique(parts["groups"])),) for rows in curves.values()):
         raise ValueError("curves of other classes")
-    return Cell(**names, **parts, scores=scores, curves=row["curves"], card=row["card"], latency=row["latency"],
-                class_curves=curves)  # fmt: skip
+    return Cell(
+        **names,
+        **parts,
+        scores=scores,
+        curves=row["curves"],
+        card=row["card"],
+        latency=row["latency"],
+        class_curves=curves,
+    )
 
 
 def _rounded(curves: dict[str, Sequence[float]]) -> dict[str, list[float]]:

@@ -1,9 +1,11 @@
-"""Has an encoder seen the pictures that it is evaluated on? What its card says it learned from, against what they are.
+"""Has an encoder seen the pictures that it is evaluated on? What its card says it learned from,
+against what they are.
 
-A data set is known again by its content: the card of a network keeps *marks* of every set that it learned from, the smallest
-digests of its pictures, so that neither another folder's name nor another layout hides it. Cards without marks go by the
-place or the name of the set. ImageNet, which is not here, is known by the WordNet ids that its pictures bear, Tiny ImageNet
-by marks too.
+A data set is known again by its content: the card of a network keeps *marks* of every set that it
+    learned from, the smallest
+digests of its pictures, so that neither another folder's name nor another layout hides it. Cards
+without marks go by the place or the name of the set. ImageNet, which is not here, is known by the
+WordNet ids that its pictures bear, Tiny ImageNet by marks too.
 """
 
 from __future__ import annotations
@@ -31,14 +33,17 @@ from core.types import Item, Protocol
 NONE, UNKNOWN, PART, ALL = KINDS = ("none", "unknown", "training part", "these pictures")
 """From least to most."""
 WORDS = {
-    NONE: "none", UNKNOWN: "not known: its weights do not say what they were trained on",
-    PART: "trained on its training part", ALL: "trained on these very pictures, validation too",
-}  # fmt: skip
+    NONE: "none",
+    UNKNOWN: "not known: its weights do not say what they were trained on",
+    PART: "trained on its training part",
+    ALL: "trained on these very pictures, validation too",
+}
 ENOUGH = 0.1
 """Fewer than every tenth picture in common are duplicates, and not the same set."""
 IMAGENET = "ImageNet"
 TAGS = re.compile(r"(^|_)(in1k|in12k|in21k|in22k|in21ft\w*|imagenet\w*|lvd142m|dino|mae)(_|$)")
-"""Tags of published weights that were trained on ImageNet, with labels or without; LVD-142M holds all of ImageNet-22k."""
+"""Tags of published weights that were trained on ImageNet, with labels or without; LVD-142M holds
+all of ImageNet-22k."""
 SYNSET = re.compile(r"(?<![A-Za-z0-9])n\d{8}(?![0-9])|ILSVRC20")
 HELD_BACK = re.compile(r"ILSVRC20\d\d_(val|test)")
 NAMED = re.compile(r"(?i)image[-_ ]?(net|nette|woof)|ilsvrc")
@@ -60,7 +65,8 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a card says of one set that was learned from; ``of``: how many pictures its ``marks`` stand for."""
+    """What a card says of one set that was learned from; ``of``: how many pictures its ``marks``
+    stand for."""
 
     name: str
     locator: str = ""
@@ -71,8 +77,8 @@ class Source:
 def seen(encoder: Encoder, dataset: Dataset, protocol: Protocol | None = None) -> Seen:
     """Whether an encoder was trained on pictures of a data set.
 
-    Of a cross-domain set each part is asked for itself, under ``protocol`` (the usual one without) those that take part;
-    having learned from the gallery counts as its training part.
+    Of a cross-domain set each part is asked for itself, under ``protocol`` (the usual one without)
+    those that take part; having learned from the gallery counts as its training part.
     """
     members = dataset.members_of(protocol or dataset.protocol())
     if not members:
@@ -82,15 +88,22 @@ def seen(encoder: Encoder, dataset: Dataset, protocol: Protocol | None = None) -
     kind = max(kinds, key=KINDS.index)
     if len({part.words for part in parts}) == 1:
         return Seen(kind, parts[0].words)
-    told = [f"{member.title or member.name}: {part.words}" for member, part in zip(members, parts, strict=True)]
+    told = [
+        f"{member.title or member.name}: {part.words}"
+        for member, part in zip(members, parts, strict=True)
+    ]
     return Seen(kind, "; ".join(told[1:] + told[:1]))
 
 
 def remember(folder: Path) -> None:
-    """Add to the card in a model's folder the marks of every set that it learned from, where that can be opened here, and what
-    the network that it began as had learned from, under ``before``: that network may not stay here."""
+    """Add to the card in a model's folder the marks of every set that it learned from, where that
+    can be opened here, and what the network that it began as had learned from, under ``before``:
+    that network may not stay here.
+    """
     card = json.loads((folder / CARD).read_text())
-    for source, locator in zip(card.get("data", []), card.get("settings", {}).get("datasets", []), strict=False):
+    for source, locator in zip(
+        card.get("data", []), card.get("settings", {}).get("datasets", []), strict=False
+    ):
         try:
             dataset = open_dataset(expanded(locator))
             items = training_items(dataset)
@@ -99,13 +112,21 @@ def remember(folder: Path) -> None:
         source |= {"marks": content.marks(dataset, items), "of": len(items)}
     names = {source["name"] for source in card.get("data", [])}
     with suppress(Unknown):
-        earlier = {source.name: source for name in _began_as(card) if (one := _encoder(name)) for source in sources(one)}
+        earlier = {
+            source.name: source
+            for name in _began_as(card)
+            if (one := _encoder(name))
+            for source in sources(one)
+        }
         card["before"] = [_noted(source) for name, source in earlier.items() if name not in names]
     store.write_text(folder / CARD, json.dumps(card, indent=1))
 
 
 def _noted(source: Source) -> dict:
-    return {"name": source.name, **({"marks": list(source.marks), "of": source.of} if source.marks else {})}
+    return {
+        "name": source.name,
+        **({"marks": list(source.marks), "of": source.of} if source.marks else {}),
+    }
 
 
 def _one(encoder: Encoder, dataset: Dataset) -> Seen:
@@ -127,7 +148,8 @@ def _taught(encoder: Encoder, dataset: Dataset, kind: str) -> str:
 
 
 def sources(encoder: Encoder) -> Iterator[Source]:
-    """Every set that the weights of an encoder learned from, those of the weights that they began as included.
+    """Every set that the weights of an encoder learned from, those of the weights that they began
+    as included.
 
     Raises:
         Unknown: nobody knows.
@@ -162,13 +184,17 @@ def _of_card(card: dict) -> Iterator[Source]:
 
 
 def _began_as(card: dict) -> list[str]:
-    """Names of the networks whose weights this one began with: another of ours, published ones, those of a hybrid's front.
+    """Names of the networks whose weights this one began with: another of ours, published ones,
+    those of a hybrid's front.
 
-    Where the first is not here, a backbone that is published by that name is taken to have begun with what is published.
+    Where the first is not here, a backbone that is published by that name is taken to have begun
+    with what is published.
     """
     backbone, before = card.get("network", {}).get("backbone", ""), card.get("starts_from", "")
     published = SLIM[backbone].front if backbone in SLIM else backbone
-    began_published = card.get("settings", {}).get("pretrained") or (before and find_model(before) is None)
+    began_published = card.get("settings", {}).get("pretrained") or (
+        before and find_model(before) is None
+    )
     return [name for name in (before, published if began_published else "") if name]
 
 
@@ -204,18 +230,23 @@ def _kind(source: Source, dataset: Dataset) -> str:
         learned = [dataset.rows[item.id] for item in training_items(dataset)]
         if content.share_of(digests[asking], source.marks, source.of) >= ENOUGH:
             return ALL
-        return PART if content.share_of(digests[learned], source.marks, source.of) >= ENOUGH else NONE
+        return (
+            PART if content.share_of(digests[learned], source.marks, source.of) >= ENOUGH else NONE
+        )
     if source.name == dataset.name or source.locator == dataset.locator:
         return PART if dataset.protocol().queries else ALL
     return NONE
 
 
 def _of_imagenet(dataset: Dataset) -> str:
-    """Pictures of ImageNet: seen, but for those of its own validation and test parts, which no weights are trained on."""
+    """Pictures of ImageNet: seen, but for those of its own validation and test parts, which no
+    weights are trained on."""
     if not (_bears_synsets(dataset) or _is_tiny(dataset) or NAMED.search(dataset.name)):
         return NONE
     asking = [item for item in dataset.items if dataset.protocol().is_query(item)]
-    return PART if sum(bool(HELD_BACK.search(item.id)) for item in asking) > len(asking) / 2 else ALL
+    return (
+        PART if sum(bool(HELD_BACK.search(item.id)) for item in asking) > len(asking) / 2 else ALL
+    )
 
 
 def _bears_synsets(dataset: Dataset) -> bool:
@@ -224,7 +255,11 @@ def _bears_synsets(dataset: Dataset) -> bool:
 
 
 def _synset(item: Item) -> bool:
-    words = [item.id, item.label or "", *(value for value in item.attributes.values() if isinstance(value, str))]
+    words = [
+        item.id,
+        item.label or "",
+        *(value for value in item.attributes.values() if isinstance(value, str)),
+    ]
     return any(SYNSET.search(word) for word in words)
 
 
@@ -237,5 +272,3 @@ def _is_tiny(dataset: Dataset) -> bool:
 def known_sets() -> dict[str, dict]:
     """Public sets by name: ``marks`` of all their pictures, and how many these stand for."""
     return json.loads(KNOWN.read_text())
-
-

@@ -1,4 +1,5 @@
-"""Closer looks that go with a report, computed once and kept beside it so that a page shows them without waiting."""
+"""Closer looks that go with a report, computed once and kept beside it so that a page shows them
+without waiting."""
 
 from __future__ import annotations
 
@@ -32,15 +33,24 @@ def _health(dataset: Dataset, encoder: str, protocol: str) -> object:
     return health.health(dataset, encoder, protocol)
 
 
-KINDS: dict[str, Callable[[Dataset, str, str], object]] = {"probes": _probes, "robustness": _robustness, "health": _health}
+KINDS: dict[str, Callable[[Dataset, str, str], object]] = {
+    "probes": _probes,
+    "robustness": _robustness,
+    "health": _health,
+}
 ONCE = ("probes", "robustness")
 """Kinds that do not depend on the protocol: made for a dataset's first board alone."""
 
 
 def make(
-    folder: Path, made: Report, datasets: Sequence[Dataset], kinds: Sequence[str] = tuple(KINDS), progress: Progress | None = None
+    folder: Path,
+    made: Report,
+    datasets: Sequence[Dataset],
+    kinds: Sequence[str] = tuple(KINDS),
+    progress: Progress | None = None,
 ) -> Path:
-    """Study every exact cell of a saved report whose dataset is at hand, and write ``studies.json`` into its folder.
+    """Study every exact cell of a saved report whose dataset is at hand, and write ``studies.json``
+    into its folder.
 
     A study that a dataset can't give (no attributes, no labels) is kept as its reason.
 
@@ -48,7 +58,12 @@ def make(
         Cancelled: ``progress`` said stop; finished studies are in the cache.
     """
     by_name = {dataset.name: dataset for dataset in datasets}
-    work = [(kind, cell) for cell in made.cells for kind in kinds if cell.dataset in by_name and cell.index == "exact"]
+    work = [
+        (kind, cell)
+        for cell in made.cells
+        for kind in kinds
+        if cell.dataset in by_name and cell.index == "exact"
+    ]
     rows, seen = [], set()
     for done, (kind, cell) in enumerate(work):
         report(progress, done, len(work))
@@ -56,8 +71,12 @@ def make(
         name = (kind, cell.dataset, protocol, cell.encoder)
         if name not in seen:
             seen.add(name)
-            rows.append({**dict(zip(("kind", "dataset", "protocol", "encoder"), name, strict=True)),
-                         **_result(KINDS[kind], by_name[cell.dataset], cell.encoder, cell.protocol)})  # fmt: skip
+            rows.append(
+                {
+                    **dict(zip(("kind", "dataset", "protocol", "encoder"), name, strict=True)),
+                    **_result(KINDS[kind], by_name[cell.dataset], cell.encoder, cell.protocol),
+                }
+            )
     report(progress, len(work), len(work))
     store.write_text(folder / FILE, json.dumps(rows, separators=(",", ":")))
     return folder / FILE
@@ -79,8 +98,8 @@ def _rounded(value: object) -> object:
 
 
 def read(folder: Path) -> list[dict]:
-    """Studies of a saved report: kind, dataset, protocol, encoder, and ``result`` or ``why``. Empty where there are none, or
-    none that can be read."""
+    """Studies of a saved report: kind, dataset, protocol, encoder, and ``result`` or ``why``. Empty
+    where there are none, or none that can be read."""
     try:
         rows = json.loads((folder / FILE).read_text())
         return [row for row in rows if row["kind"] in KINDS and ("result" in row or "why" in row)]
@@ -95,5 +114,7 @@ def of_board(rows: Sequence[dict], kind: str, dataset: str, protocol: str) -> di
     """Encoder -> its study of one kind on one board."""
     wanted = "" if kind in ONCE else protocol
     return {
-        row["encoder"]: row for row in rows if (row["kind"], row["dataset"], row["protocol"]) == (kind, dataset, wanted)
+        row["encoder"]: row
+        for row in rows
+        if (row["kind"], row["dataset"], row["protocol"]) == (kind, dataset, wanted)
     }

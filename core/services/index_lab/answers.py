@@ -1,4 +1,5 @@
-"""What an index answers to many queries, without the queries themselves, scored by the vectors alone."""
+"""What an index answers to many queries, without the queries themselves, scored by the vectors
+alone."""
 
 from __future__ import annotations
 
@@ -16,10 +17,13 @@ STEP = 256
 
 
 def answers(index: Index, space: Space, k: int, knobs: Mapping[str, float]) -> Hits:
-    """The ``k`` best of each query other than itself. A score is the cosine of the space's own vectors, so that answers of any
-    index, which may score by codes or bits, can be compared."""
+    """The ``k`` best of each query other than itself. A score is the cosine of the space's own
+    vectors, so that answers of any index, which may score by codes or bits, can be compared."""
     wanted = depth(space, k)
-    found = [index.search(space.queries[at : at + STEP], wanted, **knobs).ids for at in range(0, len(space.queries), STEP)]
+    found = [
+        index.search(space.queries[at : at + STEP], wanted, **knobs).ids
+        for at in range(0, len(space.queries), STEP)
+    ]
     return scored(space, rows_without_own(np.concatenate(found), space.own, k))
 
 
@@ -34,5 +38,6 @@ def scored(space: Space, ids: np.ndarray) -> Hits:
 
 
 def recall(found: Hits, truth: Hits) -> np.ndarray:
-    """Share of the exact top k that was found, float64 (q,): what is as similar as the exact k-th counts."""
+    """Share of the exact top k that was found, float64 (q,): what is as similar as the exact k-th
+    counts."""
     return retrieval.index_recall(found.scores, truth.scores)

@@ -19,7 +19,13 @@ from core.services.index_lab import collisions
 from core.services.search.search import item_of
 
 METHODS = ("lsh", "minhash")
-RANGES = {"bits": (8, 1024), "rows": (1, 64), "threshold": (0.05, 0.95), "hash_dim": (8, 1024), "hits": (1, 50)}
+RANGES = {
+    "bits": (8, 1024),
+    "rows": (1, 64),
+    "threshold": (0.05, 0.95),
+    "hash_dim": (8, 1024),
+    "hits": (1, 50),
+}
 MOST_PERMUTATIONS = 512
 SEED = 0
 SAMPLE = 1500
@@ -30,9 +36,11 @@ LEAST_PAIRS = 20
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The query and one other picture. ``similarity``: what the method hashes (lsh: cosine; minhash: Jaccard of the sets);
-    ``cosine`` always. ``equal`` bool (bits or permutations,): which agree; ``bands`` bool (bands,): which agree as a whole;
-    ``expected``: probability that a pair this similar meets in some band; ``met``: whether it did."""
+    """The query and one other picture. ``similarity``: what the method hashes (lsh: cosine;
+    minhash: Jaccard of the sets); ``cosine`` always. ``equal`` bool (bits or permutations,): which
+        agree; ``bands`` bool (bands,): which agree as a whole;
+    ``expected``: probability that a pair this similar meets in some band; ``met``: whether it did.
+    """
 
     id: str
     path: str
@@ -47,11 +55,15 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Buckets:
-    """``code`` (bits or permutations,): the query's own signature. ``pairs``: the exact nearest, and some far ones, by falling
-    similarity. ``similarity``, ``probability`` (m,): the collision curve. ``measured``: rows of (similarity, share of real pairs
-    that met, pairs), binned. ``threshold`` and the ``at_threshold`` probability there; ``steepest``: where the curve rises most.
-    ``shares``: of the gallery, how much the query meets (what has to be compared exactly). ``formula``, ``source``,
-    ``about`` (curve against measured pairs) and ``search`` (what a search makes of those that meet) in words."""
+    """``code`` (bits or permutations,): the query's own signature. ``pairs``: the exact nearest,
+    and some far ones, by falling similarity. ``similarity``, ``probability`` (m,): the collision
+    curve. ``measured``: rows of (similarity, share of real pairs that met, pairs), binned.
+    ``threshold`` and the ``at_threshold`` probability there; ``steepest``: where the curve rises
+    most.
+    ``shares``: of the gallery, how much the query meets (what has to be compared exactly).
+    ``formula``, ``source``, ``about`` (curve against measured pairs) and ``search`` (what a search
+    makes of those that meet) in words.
+    """
 
     method: str
     query: str
@@ -75,15 +87,25 @@ class Buckets:
 
 
 def buckets(
-    dataset: Dataset, encoder: str, method: str, query: str, *, bits: int = 64, rows: int = 8, threshold: float = 0.5,
-    hash_dim: int = 64, hits: int = 8,
-) -> Buckets:  # fmt: skip
-    """Hash as the index does (lsh: the bits of ``hamming:learned=0``; minhash: those of ``minhash``), and look at picture
-    ``query`` (an id), its ``hits`` nearest and as many others from far away.
+    dataset: Dataset,
+    encoder: str,
+    method: str,
+    query: str,
+    *,
+    bits: int = 64,
+    rows: int = 8,
+    threshold: float = 0.5,
+    hash_dim: int = 64,
+    hits: int = 8,
+) -> Buckets:
+    """Hash as the index does (lsh: the bits of ``hamming:learned=0``; minhash: those of
+    ``minhash``), and look at picture ``query`` (an id), its ``hits`` nearest and as many others
+    from far away.
 
     Args:
         bits: bits of a signature (lsh), or permutations (minhash).
-        rows: bits in a band (lsh): a pair meets where all bits of any band agree. For minhash, bands follow from ``threshold``.
+        rows: bits in a band (lsh): a pair meets where all bits of any band agree. For minhash,
+            bands follow from ``threshold``.
         threshold: similarity from which pairs should meet.
         hash_dim: bits that a vector is turned into before MinHash makes a set of them.
 
@@ -100,18 +122,41 @@ def buckets(
     gallery = galleries.gallery_rows(dataset, found, dataset.protocol())
     gallery = gallery[gallery != at]
     if not len(gallery):
-        raise UserError("There is no other picture to meet.", fix="Choose a data set with more pictures.")
+        raise UserError(
+            "There is no other picture to meet.", fix="Choose a data set with more pictures."
+        )
     hashed = _Hashed(method, found.vectors, bits, rows, threshold, hash_dim)
-    pairs = [hashed.pair(at, row, item_of(dataset, found.ids[row])) for row in _neighbours(found.vectors, at, gallery, hits)]
+    pairs = [
+        hashed.pair(at, row, item_of(dataset, found.ids[row]))
+        for row in _neighbours(found.vectors, at, gallery, hits)
+    ]
     similarity, probability, steepest = collisions.curve(method, hashed.rows, hashed.bands)
     sample = np.sort(np.random.default_rng(SEED).permutation(gallery)[:SAMPLE])
     return Buckets(
-        method, own.id, bits, hashed.bands, hashed.rows, hashed.codes(np.array([at]))[0], tuple(pairs), similarity, probability,
-        hashed.measured(sample), threshold, float(collisions.meet(method, np.array(threshold), hashed.rows, hashed.bands)),
-        steepest, hashed.share(at, sample), collisions.FORMULA[method], collisions.SOURCE[method],
-        {"bits": bits, "threshold": threshold, **({"rows": rows} if method == "lsh" else {"hash_dim": hash_dim})},
-        collisions.ABOUT[method], collisions.SEARCH[method],
-    )  # fmt: skip
+        method,
+        own.id,
+        bits,
+        hashed.bands,
+        hashed.rows,
+        hashed.codes(np.array([at]))[0],
+        tuple(pairs),
+        similarity,
+        probability,
+        hashed.measured(sample),
+        threshold,
+        float(collisions.meet(method, np.array(threshold), hashed.rows, hashed.bands)),
+        steepest,
+        hashed.share(at, sample),
+        collisions.FORMULA[method],
+        collisions.SOURCE[method],
+        {
+            "bits": bits,
+            "threshold": threshold,
+            **({"rows": rows} if method == "lsh" else {"hash_dim": hash_dim}),
+        },
+        collisions.ABOUT[method],
+        collisions.SEARCH[method],
+    )
 
 
 def _check(method: str, **given: float) -> None:
@@ -123,12 +168,17 @@ def _check(method: str, **given: float) -> None:
         if not low <= value <= high or (name != "threshold" and int(value) != value):
             raise UserError(f"{name} = {value!r} was given.", f"It is from {low:g} to {high:g}.")
     if method == "lsh" and given["rows"] > given["bits"]:
-        raise UserError(f"A band of {given['rows']} bits does not fit in {given['bits']} bits.", fix="Take fewer rows.")
+        raise UserError(
+            f"A band of {given['rows']} bits does not fit in {given['bits']} bits.",
+            fix="Take fewer rows.",
+        )
 
 
 def _neighbours(vectors: np.ndarray, at: int, gallery: np.ndarray, hits: int) -> list[int]:
     """The nearest, and then others spread over the whole order to its far end."""
-    order = gallery[np.argsort(-cosine_matrix(vectors[at : at + 1], vectors, gallery)[0], kind="stable")]
+    order = gallery[
+        np.argsort(-cosine_matrix(vectors[at : at + 1], vectors, gallery)[0], kind="stable")
+    ]
     far = order[np.unique(np.linspace(min(hits, len(order) - 1), len(order) - 1, hits).astype(int))]
     return list(dict.fromkeys([*order[:hits].tolist(), *far.tolist()]))
 
@@ -136,10 +186,22 @@ def _neighbours(vectors: np.ndarray, at: int, gallery: np.ndarray, hits: int) ->
 class _Hashed:
     """The signatures of vectors by one method, made when they are asked for."""
 
-    def __init__(self, method: str, vectors: np.ndarray, bits: int, rows: int, threshold: float, hash_dim: int) -> None:
+    def __init__(
+        self,
+        method: str,
+        vectors: np.ndarray,
+        bits: int,
+        rows: int,
+        threshold: float,
+        hash_dim: int,
+    ) -> None:
         self.method, self.vectors, self.bits = method, vectors, bits
         self.planes = random_planes(vectors.shape[1], bits if method == "lsh" else hash_dim)
-        self.bands, self.rows = (bits // rows, rows) if method == "lsh" else fitted_bands(round(float(threshold), 4), bits)
+        self.bands, self.rows = (
+            (bits // rows, rows)
+            if method == "lsh"
+            else fitted_bands(round(float(threshold), 4), bits)
+        )
 
     def codes(self, rows: np.ndarray) -> np.ndarray:
         """Signatures (n, bits): bool, or the minima uint32."""
@@ -150,7 +212,9 @@ class _Hashed:
         """What the method hashes, for rows (n) against rows (n)."""
         if self.method == "lsh":
             return dots(self.vectors[one], self.vectors[other])
-        return collisions.jaccard(self.planes.bits(self.vectors[one]), self.planes.bits(self.vectors[other]))
+        return collisions.jaccard(
+            self.planes.bits(self.vectors[one]), self.planes.bits(self.vectors[other])
+        )
 
     def pair(self, at: int, row: int, item) -> Pair:
         mine, theirs = self.codes(np.array([at, row]))
@@ -159,24 +223,42 @@ class _Hashed:
         cosine = float(dots(self.vectors[at], self.vectors[row]))
         expected = float(collisions.meet(self.method, np.array(similar), self.rows, self.bands))
         label = item.label if item.label is not None else item.category
-        return Pair(item.id, item.path, label, cosine, similar, mine == theirs, bands, expected, bool(bands.any()))
+        return Pair(
+            item.id,
+            item.path,
+            label,
+            cosine,
+            similar,
+            mine == theirs,
+            bands,
+            expected,
+            bool(bands.any()),
+        )
 
     def measured(self, sample: np.ndarray) -> tuple[tuple[float, float, int], ...]:
-        """Pairs of a sample, each with all that follow at a few distances: (mean similarity, share that met, pairs) by bins."""
+        """Pairs of a sample, each with all that follow at a few distances: (mean similarity, share
+        that met, pairs) by bins."""
         if len(sample) < 2:
             return ()
         codes, similar, met = self.codes(sample), [], []
         for step in sorted({*np.unique(np.geomspace(1, len(sample) - 1, 24).astype(int)).tolist()}):
             one, other = np.arange(len(sample) - step), np.arange(step, len(sample))
             similar.append(self.similarity(sample[one], sample[other]))
-            met.append(collisions.in_bands(codes[one], codes[other], self.rows, self.bands).any(axis=-1))
+            met.append(
+                collisions.in_bands(codes[one], codes[other], self.rows, self.bands).any(axis=-1)
+            )
         values, hit = np.concatenate(similar), np.concatenate(met)
         which = np.clip((values * BINS).astype(int), 0, BINS - 1)
         bins = [(which == place) & (values >= 0) for place in range(BINS)]
-        return tuple((round(float(values[b].mean()), 4), round(float(hit[b].mean()), 4), int(b.sum()))
-                     for b in bins if b.sum() >= LEAST_PAIRS)  # fmt: skip
+        return tuple(
+            (round(float(values[b].mean()), 4), round(float(hit[b].mean()), 4), int(b.sum()))
+            for b in bins
+            if b.sum() >= LEAST_PAIRS
+        )
 
     def share(self, at: int, sample: np.ndarray) -> float:
         """Of a sample of the gallery, how much meets one row."""
         mine = self.codes(np.array([at]))
-        return float(collisions.in_bands(self.codes(sample), mine, self.rows, self.bands).any(axis=-1).mean())
+        return float(
+            collisions.in_bands(self.codes(sample), mine, self.rows, self.bands).any(axis=-1).mean()
+        )

@@ -13,7 +13,8 @@ __all__ = ["Advice", "Equal", "equal_recall", "recommend"]
 
 @dataclass(frozen=True, slots=True)
 class Equal:
-    """``best`` of each index that reaches ``recall``, fastest first; ``short``: index -> the best recall of one that does not.
+    """``best`` of each index that reaches ``recall``, fastest first; ``short``: index -> the best
+    recall of one that does not.
     ``sentence``: "At recall@10 of at least .95 the fastest is ..."."""
 
     recall: float
@@ -26,8 +27,13 @@ def equal_recall(points: Sequence[Point], recall: float = 0.95, *, batch: bool =
     """Compare indexes at equal recall, by p50 of one query at a time, or of batches."""
     known = {point.index: [one for one in points if one.index == point.index] for point in points}
     good = {name: [one for one in some if one.recall >= recall] for name, some in known.items()}
-    best = sorted((min(some, key=lambda one: _ms(one, batch)) for some in good.values() if some), key=lambda one: _ms(one, batch))
-    short = {name: max(one.recall for one in some) for name, some in known.items() if not good[name]}
+    best = sorted(
+        (min(some, key=lambda one: _ms(one, batch)) for some in good.values() if some),
+        key=lambda one: _ms(one, batch),
+    )
+    short = {
+        name: max(one.recall for one in some) for name, some in known.items() if not good[name]
+    }
     return Equal(recall, tuple(best), short, _sentence(points, best, recall, batch))
 
 
@@ -40,7 +46,10 @@ def _sentence(points: Sequence[Point], best: Sequence[Point], recall: float, bat
         return f"No setting reaches {wanted}; {most.text} comes nearest with {most.recall:.3f}."
     first = best[0]
     mode = "in batches" if batch else "one query at a time"
-    text = f"At {wanted} the fastest is {first.title} ({first.text}): {_ms(first, batch):.3g} ms per query, {mode}"
+    text = (
+        f"At {wanted} the fastest is {first.title} ({first.text}): {_ms(first, batch):.3g} ms per"
+        f" query, {mode}"
+    )
     plain = [one for one in points if one.exact]
     base = min(plain, key=lambda one: _ms(one, batch)) if plain else None
     if base is None or first.exact:

@@ -1,4 +1,5 @@
-"""What a measurement will take, before it starts: small builds on a sample of the same vectors, and their growth."""
+"""What a measurement will take, before it starts: small builds on a sample of the same vectors, and
+their growth."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ KIND = "pilots"
 VERSION = 1
 SAMPLES = (500, 2000)
 SMALL = 5000
-"""Up to this size the smaller sample alone is built: more would take as long as what is estimated."""
+"""Up to this size the smaller sample alone is built: more would take as long as what is
+estimated."""
 ASKED = 10
 BUILD_GROWTH, SEARCH_GROWTH = (1.0, 1.5), (0.0, 1.0)
 """Bounds of the exponent with which seconds grow with the number of vectors."""
@@ -31,7 +33,8 @@ BUILD_GROWTH, SEARCH_GROWTH = (1.0, 1.5), (0.0, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Pilot:
-    """Builds on samples of ``sizes`` rows: seconds to build, seconds a query, bytes in memory. Empty: none was possible."""
+    """Builds on samples of ``sizes`` rows: seconds to build, seconds a query, bytes in memory.
+    Empty: none was possible."""
 
     sizes: tuple[int, ...]
     build_s: tuple[float, ...]
@@ -54,21 +57,31 @@ class Pilot:
 
 
 def measured_before(point: Point) -> Pilot:
-    """What a setting of the same build took. An index over a gallery as it is lies in the store, and is not built again."""
+    """What a setting of the same build took. An index over a gallery as it is lies in the store,
+    and is not built again."""
     build_s = 0.0 if point.size == point.real else point.build_s
     return Pilot((point.size,), (build_s,), (point.p50 / 1000,), (point.ram_bytes,))
 
 
 def pilot(spec: IndexSpec, vectors: np.ndarray, size: int) -> Pilot:
-    """Build on samples of the first vectors, for an index over ``size`` of them, and ask with the default knobs; kept for this
-    build, dimension and machine."""
+    """Build on samples of the first vectors, for an index over ``size`` of them, and ask with the
+    default knobs; kept for this build, dimension and machine."""
     samples = SAMPLES[:1] if size <= SMALL else SAMPLES
     sizes = tuple(dict.fromkeys(min(sample, len(vectors)) for sample in samples))
-    causes = {**indexes.get(spec.name).fingerprint(**spec.build), "sizes": list(sizes),
-              "dim": int(vectors.shape[1]), "hardware": processor(), "pilot": VERSION}  # fmt: skip
+    causes = {
+        **indexes.get(spec.name).fingerprint(**spec.build),
+        "sizes": list(sizes),
+        "dim": int(vectors.shape[1]),
+        "hardware": processor(),
+        "pilot": VERSION,
+    }
 
     def write(folder: Path) -> dict:
-        rows = [row for size in sizes if (row := _try(spec, np.ascontiguousarray(vectors[:size]))) is not None]
+        rows = [
+            row
+            for size in sizes
+            if (row := _try(spec, np.ascontiguousarray(vectors[:size]))) is not None
+        ]
         (folder / "pilot.json").write_text(json.dumps(rows))
         return {"index_name": spec.text}
 
@@ -77,7 +90,11 @@ def pilot(spec: IndexSpec, vectors: np.ndarray, size: int) -> Pilot:
 
 def _read(folder: Path) -> Pilot:
     rows = json.loads((folder / "pilot.json").read_text())
-    return Pilot(*(tuple(column) for column in zip(*rows, strict=True))) if rows else Pilot((), (), (), ())
+    return (
+        Pilot(*(tuple(column) for column in zip(*rows, strict=True)))
+        if rows
+        else Pilot((), (), (), ())
+    )
 
 
 def _try(spec: IndexSpec, vectors: np.ndarray) -> tuple[int, float, float, int] | None:
@@ -96,8 +113,11 @@ def _try(spec: IndexSpec, vectors: np.ndarray) -> tuple[int, float, float, int] 
     return len(vectors), built, asked, int(index.cost().ram_bytes)
 
 
-def _grown(sizes: Sequence[int], seconds: Sequence[float], size: int, bounds: tuple[float, float]) -> float:
-    """Seconds at ``size``, from the largest sample and the growth between the two, within ``bounds``; of one, amid these."""
+def _grown(
+    sizes: Sequence[int], seconds: Sequence[float], size: int, bounds: tuple[float, float]
+) -> float:
+    """Seconds at ``size``, from the largest sample and the growth between the two, within
+    ``bounds``; of one, amid these."""
     if not sizes:
         return 0.0
     power = sum(bounds) / 2

@@ -1,4 +1,5 @@
-"""Recall against latency for indexes on the user's own vectors: a point for each setting, kept once measured."""
+"""Recall against latency for indexes on the user's own vectors: a point for each setting, kept once
+measured."""
 
 from __future__ import annotations
 
@@ -27,14 +28,18 @@ MOST_K = 100
 GROW_S = 30e-6
 """Seconds to draw one synthetic vector, and for fitting them once (measured on 2 cores)."""
 FIT_S = 60.0
-BASIS = "small builds on a sample, or what the same build took before, grown to the size; expect it within a factor of three"
+BASIS = (
+    "small builds on a sample, or what the same build took before, grown to the size; expect it"
+    " within a factor of three"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be measured, before it is: ``settings`` in order, ``found`` those that are there already, ``refused``
-    (setting -> why it can't hold this gallery). ``seconds`` for what is left (None = unknown) and its ``basis`` in words;
-    ``ram_bytes`` needed at the most, ``free_bytes`` that are free (None = unknown)."""
+    """What is to be measured, before it is: ``settings`` in order, ``found`` those that are there
+    already, ``refused`` (setting -> why it can't hold this gallery). ``seconds`` for what is left
+    (None = unknown) and its ``basis`` in words; ``ram_bytes`` needed at the most, ``free_bytes``
+    that are free (None = unknown)."""
 
     dataset: str
     encoder: str
@@ -55,15 +60,25 @@ class Plan:
 
 
 def plan(
-    dataset: Dataset, encoder: str, indexes: Sequence[str] = (), k: int = 10, size: int = 0, *, full: bool = False,
-    timed: bool = True, again: bool = False, progress: Progress | None = None,
-) -> Plan:  # fmt: skip
-    """What :func:`curves` would do with the same arguments, what is there already, and what the rest takes.
+    dataset: Dataset,
+    encoder: str,
+    indexes: Sequence[str] = (),
+    k: int = 10,
+    size: int = 0,
+    *,
+    full: bool = False,
+    timed: bool = True,
+    again: bool = False,
+    progress: Progress | None = None,
+) -> Plan:
+    """What :func:`curves` would do with the same arguments, what is there already, and what the
+    rest takes.
 
     Args:
         indexes: names, or with knobs as ``hnsw:efSearch=64`` (that one setting); empty = all.
         size: vectors in the gallery; 0 = the user's own alone, more = enlarged with synthetic ones.
-        timed: estimate seconds and memory (the first time a few builds on a sample: seconds); False = only what is found.
+        timed: estimate seconds and memory (the first time a few builds on a sample: seconds); False
+            = only what is found.
         again: as if nothing were there yet.
         progress: counts builds that are estimated.
 
@@ -72,7 +87,10 @@ def plan(
         Cancelled: ``progress`` said stop.
     """
     _check_k(k)
-    specs, ready = settings(indexes, full=full), ready_encoder(dataset, encoder, may_fit=False, load=False)
+    specs, ready = (
+        settings(indexes, full=full),
+        ready_encoder(dataset, encoder, may_fit=False, load=False),
+    )
     vectors = embed.read(dataset, ready)
     rows = galleries.gallery_rows(dataset, vectors, dataset.protocol())
     real, size = len(rows), checked_size(size, len(rows))
@@ -81,19 +99,41 @@ def plan(
     points = [one for _, one in known if isinstance(one, Point)]
     found = () if again else tuple(points)
     refused = {spec.text: one for spec, one in known if isinstance(one, str) and not again}
-    refused |= {spec.text: why for spec in specs if (why := _unfit(spec, size, vectors.vectors.shape[1]))}
+    refused |= {
+        spec.text: why for spec in specs if (why := _unfit(spec, size, vectors.vectors.shape[1]))
+    }
     seconds, ram = None, 0
     if timed:
         left = [spec for spec, one in known if (one is None or again) and spec.text not in refused]
-        seconds, ram = _estimate(left, points, vectors.vectors[rows[: max(costs.SAMPLES)]], size, real, progress)
+        seconds, ram = _estimate(
+            left, points, vectors.vectors[rows[: max(costs.SAMPLES)]], size, real, progress
+        )
     basis = BASIS if timed else ""
-    return Plan(dataset.name, encoder, k, size, specs, found, refused, seconds, basis, ram, memory.free_bytes())
+    return Plan(
+        dataset.name,
+        encoder,
+        k,
+        size,
+        specs,
+        found,
+        refused,
+        seconds,
+        basis,
+        ram,
+        memory.free_bytes(),
+    )
 
 
 def _estimate(
-    left: Sequence[IndexSpec], points: Sequence[Point], sample: np.ndarray, size: int, real: int, progress: Progress | None
+    left: Sequence[IndexSpec],
+    points: Sequence[Point],
+    sample: np.ndarray,
+    size: int,
+    real: int,
+    progress: Progress | None,
 ) -> tuple[float, int]:
-    """Seconds and bytes of measuring what is left; a build of which ``points`` tell is not tried on the sample."""
+    """Seconds and bytes of measuring what is left; a build of which ``points`` tell is not tried on
+    the sample."""
     seconds, most = 0.0, 0
     groups = [(build, list(group)) for build, group in groupby(left, key=_build)]
     known = {(one.index, *one.build.items()): costs.measured_before(one) for one in points}
@@ -110,15 +150,22 @@ def _estimate(
 
 
 def curves(
-    dataset: Dataset, encoder: str, indexes: Sequence[str] = (), k: int = 10, size: int = 0,
-    progress: Progress | None = None, *, full: bool = False, again: bool = False,
-) -> Iterator[Point]:  # fmt: skip
-    """Measure, and give each point as soon as it is there; what was measured before comes from the store, or with
-    ``again`` gives way to what is measured now.
+    dataset: Dataset,
+    encoder: str,
+    indexes: Sequence[str] = (),
+    k: int = 10,
+    size: int = 0,
+    progress: Progress | None = None,
+    *,
+    full: bool = False,
+    again: bool = False,
+) -> Iterator[Point]:
+    """Measure, and give each point as soon as it is there; what was measured before comes from the
+    store, or with ``again`` gives way to what is measured now.
 
-    ``progress`` counts settings. Stopped, the points so far are kept, and the same call goes on from there (with ``again``: from
-    the first; those not reached stay as they were). What can't hold this gallery is passed over; :func:`plan` says why
-    afterwards.
+    ``progress`` counts settings. Stopped, the points so far are kept, and the same call goes on
+    from there (with ``again``: from the first; those not reached stay as they were). What can't
+    hold this gallery is passed over; :func:`plan` says why afterwards.
 
     Raises:
         UserError: as :func:`plan`, or memory that does not suffice (with the number needed).
@@ -132,7 +179,9 @@ def curves(
         specs = list(group)
         about = causes(dataset, ready, QUERIES, planned.size if planned.size > lab.real else 0)
         known = [None if again else point.find(about, spec, k) for spec in specs]
-        fresh = lab.measure([spec for spec, one in zip(specs, known, strict=True) if not isinstance(one, Point)])
+        fresh = lab.measure(
+            [spec for spec, one in zip(specs, known, strict=True) if not isinstance(one, Point)]
+        )
         for one in known:
             found = one if isinstance(one, Point) else next(fresh)
             count.step()
@@ -158,10 +207,21 @@ class _Count:
 class _Lab:
     """The space of a run, opened when the first setting needs it, with the exact answers."""
 
-    def __init__(self, dataset: Dataset, encoder: str, k: int, size: int, progress: Progress) -> None:
-        self.dataset, self.encoder, self.k, self.size, self.progress = dataset, encoder, k, size, progress
+    def __init__(
+        self, dataset: Dataset, encoder: str, k: int, size: int, progress: Progress
+    ) -> None:
+        self.dataset, self.encoder, self.k, self.size, self.progress = (
+            dataset,
+            encoder,
+            k,
+            size,
+            progress,
+        )
         ready = ready_encoder(dataset, encoder, may_fit=False, load=False)
-        self.ready, self.real = ready, len(galleries.gallery_rows(dataset, embed.read(dataset, ready), dataset.protocol()))
+        self.ready, self.real = (
+            ready,
+            len(galleries.gallery_rows(dataset, embed.read(dataset, ready), dataset.protocol())),
+        )
         self._space: Space | None = None
 
     def measure(self, specs: Sequence[IndexSpec]) -> Iterator[Point | str]:
@@ -169,15 +229,23 @@ class _Lab:
         if not specs:
             return
         space, truth = self._opened()
-        source = {"source": self.dataset.locator, "dataset_name": self.dataset.name, "encoder_name": self.encoder,
-                  "embeddings": store.key(embed.causes(self.dataset, self.ready))}  # fmt: skip
+        source = {
+            "source": self.dataset.locator,
+            "dataset_name": self.dataset.name,
+            "encoder_name": self.encoder,
+            "embeddings": store.key(embed.causes(self.dataset, self.ready)),
+        }
         built: tuple[Index, Cost] | str
         try:
             built = self._built(space, specs[0])
         except UserError as error:
             built = str(error)
         for spec in specs:
-            found = built if isinstance(built, str) else measured(space, spec, *built, truth, self.k, self.progress)
+            found = (
+                built
+                if isinstance(built, str)
+                else measured(space, spec, *built, truth, self.k, self.progress)
+            )
             point.keep(space.causes, spec, self.k, found, source)
             yield found
 
@@ -192,20 +260,33 @@ class _Lab:
     def _built(self, space: Space, spec: IndexSpec) -> tuple[Index, Cost]:
         """The index over the space: from the store where the vectors are the user's own."""
         if space.size == space.real:
-            index, _ = galleries.gallery_index(self.dataset, self.ready, spec.name, self.progress, **spec.build)
+            index, _ = galleries.gallery_index(
+                self.dataset, self.ready, spec.name, self.progress, **spec.build
+            )
             return index, index.cost()
         pilot = costs.pilot(spec, space.vectors[: max(costs.SAMPLES)], space.size)
-        memory.need(pilot.ram_bytes(space.size), f"{spec.name} over {space.size:,} vectors", "Choose a smaller size.")
+        memory.need(
+            pilot.ram_bytes(space.size),
+            f"{spec.name} over {space.size:,} vectors",
+            "Choose a smaller size.",
+        )
         index = indexes.get(spec.name)
         index.build(space.vectors, self.progress, **spec.build)
         return index, index.cost()
 
 
 def job_arguments(
-    dataset: Dataset, encoder: str, indexes: Sequence[str] = (), k: int = 10, size: int = 0, *, full: bool = False,
+    dataset: Dataset,
+    encoder: str,
+    indexes: Sequence[str] = (),
+    k: int = 10,
+    size: int = 0,
+    *,
+    full: bool = False,
     again: bool = False,
-) -> list[str]:  # fmt: skip
-    """What ``jobs.start`` is given to measure in the background; the page polls :func:`plan` (``timed=False``) for points."""
+) -> list[str]:
+    """What ``jobs.start`` is given to measure in the background; the page polls :func:`plan`
+    (``timed=False``) for points."""
     given = ["tune", "--dataset", dataset.locator, "--encoder", encoder, "-k", str(k)]
     given += ["--indexes", written(indexes)] if indexes else []
     given += ["--size", str(size)] if size else []
@@ -213,7 +294,8 @@ def job_arguments(
 
 
 def _unfit(spec: IndexSpec, size: int, dim: int) -> str:
-    """Why such a gallery can't be indexed this way, whatever its vectors are; empty where it can."""
+    """Why such a gallery can't be indexed this way, whatever its vectors are; empty where it
+    can."""
     try:
         indexes.get(spec.name).fits(size, dim, **spec.build)
     except UserError as error:

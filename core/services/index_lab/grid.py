@@ -10,9 +10,11 @@ from core.services.specs import IndexSpec, index_spec
 
 
 def grid(index: str, *, full: bool = False) -> tuple[IndexSpec, ...]:
-    """Settings along each search knob at the default build; ``full`` adds those along each build knob.
+    """Settings along each search knob at the default build; ``full`` adds those along each build
+    knob.
 
-    A search knob that is no question of effort (how many answers are wanted at most) stays at its default.
+    A search knob that is no question of effort (how many answers are wanted at most) stays at its
+    default.
 
     Raises:
         UserError: no such index.
@@ -24,8 +26,8 @@ def grid(index: str, *, full: bool = False) -> tuple[IndexSpec, ...]:
 
 
 def settings(wanted: Sequence[str], *, full: bool = False) -> tuple[IndexSpec, ...]:
-    """The settings of indexes by name, or of one setting as ``hnsw:efSearch=64``; where none is named, of all that can be used
-    here and rank by cosine.
+    """The settings of indexes by name, or of one setting as ``hnsw:efSearch=64``; where none is
+    named, of all that can be used here and rank by cosine.
 
     Raises:
         UserError: unknown index or knob, or a value out of its range.
@@ -38,9 +40,14 @@ def settings(wanted: Sequence[str], *, full: bool = False) -> tuple[IndexSpec, .
 
 
 def usual() -> list[str]:
-    """Indexes that can be used here and answer by cosine: recall says nothing of what ranks by something else."""
+    """Indexes that can be used here and answer by cosine: recall says nothing of what ranks by
+    something else."""
     made = {name: indexes.get(name) for name in indexes.names()}
-    return [name for name, index in made.items() if index.state().kind == "ready" and index.score == "cosine"]
+    return [
+        name
+        for name, index in made.items()
+        if index.state().kind == "ready" and index.score == "cosine"
+    ]
 
 
 def written(wanted: Sequence[str]) -> str:
@@ -50,15 +57,25 @@ def written(wanted: Sequence[str]) -> str:
 
 def split(text: str) -> list[str]:
     """``a,b:knob=1,c`` or ``a;factory:IVF64,PQ16`` -> its parts."""
-    return [part.strip() for part in text.split(";") if part.strip()] if ";" in text else split_names(text)
+    return (
+        [part.strip() for part in text.split(";") if part.strip()]
+        if ";" in text
+        else split_names(text)
+    )
 
 
 def along(knobs: Mapping[str, Knob]) -> list[dict[str, float]]:
     """Each knob's values in turn, the others at their defaults; rising, each combination once."""
-    lines = [{name: value} for name, knob in knobs.items() for value in sorted({knob.default, *knob.values})]
+    lines = [
+        {name: value}
+        for name, knob in knobs.items()
+        for value in sorted({knob.default, *knob.values})
+    ]
     defaults = {name: knob.default for name, knob in knobs.items()}
     found = {tuple((defaults | line).items()): line for line in lines}
-    return [{name: value for name, value in key if value != defaults[name]} for key in found] or [{}]
+    return [{name: value for name, value in key if value != defaults[name]} for key in found] or [
+        {}
+    ]
 
 
 def _spec(name: str, index: Index, given: Mapping[str, float]) -> IndexSpec:

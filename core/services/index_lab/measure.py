@@ -19,12 +19,19 @@ from core.types import Cost, Hits, Progress, report
 WARM, BATCH = 5, 32
 LEAST_RUNS, LEAST_BATCHES = 10, 3
 LIMIT_S = 2.5
-"""One query at a time, and then batches, are timed for no longer than this beyond the least number of runs."""
+"""One query at a time, and then batches, are timed for no longer than this beyond the least number
+of runs."""
 
 
 def measured(
-    space: Space, spec: IndexSpec, index: Index, cost: Cost, truth: Hits, k: int, progress: Progress | None = None
-) -> Point:  # fmt: skip
+    space: Space,
+    spec: IndexSpec,
+    index: Index,
+    cost: Cost,
+    truth: Hits,
+    k: int,
+    progress: Progress | None = None,
+) -> Point:
     """The point of one setting. ``truth`` (q, k): the exact answer."""
     knobs, wanted = dict(spec.search), answers.depth(space, k)
     found = answers.answers(index, space, k, knobs)
@@ -38,19 +45,41 @@ def measured(
     each = summary([ms / BATCH for ms in batch])
     one = summary(single)
     return Point(
-        index=spec.name, title=index.title, text=spec.text, build=dict(spec.build), search=knobs, exact=bool(spec.exact),
-        size=space.size, real=space.real, dim=int(space.vectors.shape[1]), k=k, queries=len(space.queries),
-        recall=round(float(recall.mean()), 6), worst=round(float(np.quantile(recall, 0.05, method="inverted_cdf")), 6),
-        p50=one["p50"], p95=one["p95"], batch_p50=each["p50"], batch_p95=each["p95"],
-        ram_bytes=int(cost.ram_bytes), disk_bytes=int(cost.disk_bytes), build_s=round(float(cost.build_s), 4), busy=busy(),
-    )  # fmt: skip
+        index=spec.name,
+        title=index.title,
+        text=spec.text,
+        build=dict(spec.build),
+        search=knobs,
+        exact=bool(spec.exact),
+        size=space.size,
+        real=space.real,
+        dim=int(space.vectors.shape[1]),
+        k=k,
+        queries=len(space.queries),
+        recall=round(float(recall.mean()), 6),
+        worst=round(float(np.quantile(recall, 0.05, method="inverted_cdf")), 6),
+        p50=one["p50"],
+        p95=one["p95"],
+        batch_p50=each["p50"],
+        batch_p95=each["p95"],
+        ram_bytes=int(cost.ram_bytes),
+        disk_bytes=int(cost.disk_bytes),
+        build_s=round(float(cost.build_s), 4),
+        busy=busy(),
+    )
 
 
 def timed(
-    work: Callable[[np.ndarray], object], inputs: Sequence[np.ndarray], warm: int, least: int, most: int = 0
-) -> list[float]:  # fmt: skip
-    """Milliseconds of ``work`` on each of ``inputs``, after ``warm`` runs that do not count; at least ``least`` runs, which
-    begin again at the front where there are fewer inputs, and then until all were seen (or ``most`` runs) or time is up."""
+    work: Callable[[np.ndarray], object],
+    inputs: Sequence[np.ndarray],
+    warm: int,
+    least: int,
+    most: int = 0,
+) -> list[float]:
+    """Milliseconds of ``work`` on each of ``inputs``, after ``warm`` runs that do not count; at
+    least ``least`` runs, which begin again at the front where there are fewer inputs, and then
+    until all were seen (or ``most`` runs) or time is up.
+    """
     for run in range(warm):
         work(inputs[run % len(inputs)])
     times: list[float] = []

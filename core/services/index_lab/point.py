@@ -17,8 +17,8 @@ from core.services.specs import IndexSpec
 KIND = "lab"
 VERSION = 2
 BUSY = (
-    " Other processes used the processor meanwhile, which lengthens long searches most: take the ratio with care, and measure "
-    "again when the machine is quiet."
+    " Other processes used the processor meanwhile, which lengthens long searches most: take the"
+    " ratio with care, and measure again when the machine is quiet."
 )
 log = logging.getLogger(__name__)
 
@@ -27,10 +27,12 @@ log = logging.getLogger(__name__)
 class Point:
     """One setting of one index, measured.
 
-    ``recall``: mean over queries of the share of the exact top ``k`` that was found, equal distances counted as hits;
-    ``worst``: what 95 of 100 queries reach at least. Times in ms: ``p50``, ``p95`` one query at a time; ``batch_p50``,
-    ``batch_p95`` a query, in batches. Bytes and seconds are those of the index. ``busy`` is the load of each core meanwhile.
-    ``real`` of its ``size`` vectors are the user's own, the others synthetic.
+    ``recall``: mean over queries of the share of the exact top ``k`` that was found, equal
+    distances counted as hits;
+    ``worst``: what 95 of 100 queries reach at least. Times in ms: ``p50``, ``p95`` one query at a
+    time; ``batch_p50``, ``batch_p95`` a query, in batches. Bytes and seconds are those of the
+    index. ``busy`` is the load of each core meanwhile. ``real`` of its ``size`` vectors are the
+    user's own, the others synthetic.
     """
 
     index: str
@@ -67,11 +69,19 @@ def causes(space: dict, spec: IndexSpec, k: int, machine: str | None = None) -> 
     """What a point follows from; times belong to a machine, this one if none is named."""
     made = indexes.get(spec.name).fingerprint(**spec.build)
     hardware = processor() if machine is None else machine
-    return {"space": space, **made, "search": dict(spec.search), "k": k, "hardware": hardware, "point": VERSION}
+    return {
+        "space": space,
+        **made,
+        "search": dict(spec.search),
+        "k": k,
+        "hardware": hardware,
+        "point": VERSION,
+    }
 
 
 def find(space: dict, spec: IndexSpec, k: int) -> Point | str | None:
-    """A point that was measured here, else one that came with the code; the reason why it could not be; or None."""
+    """A point that was measured here, else one that came with the code; the reason why it could not
+    be; or None."""
     return measured_here(space, spec, k) or _shipped(space, spec, k)
 
 
@@ -92,7 +102,8 @@ def _point(noted: dict, spec: IndexSpec) -> Point | str:
 
 
 def _shipped(space: dict, spec: IndexSpec, k: int) -> Point | str | None:
-    """Recall, bytes and the order of times are the same everywhere; the times are those of the machine that is named."""
+    """Recall, bytes and the order of times are the same everywhere; the times are those of the
+    machine that is named."""
     noted = shipped_points().get(store.key(causes(space, spec, k, "")))
     return _point(noted, spec) if noted else None
 
@@ -115,12 +126,17 @@ def _read(home: Path, changed: int) -> dict[str, dict]:
 
 
 def ship(encoder: str, space: dict, specs: Sequence[IndexSpec], k: int) -> Path:
-    """Write the points that this machine measured for the settings into the files that come with the code. For maintainers."""
+    """Write the points that this machine measured for the settings into the files that come with
+    the code. For maintainers."""
     made = {}
     for spec in specs:
         found = measured_here(space, spec, k)
         if found is not None:
-            noted = {"refused": found} if isinstance(found, str) else {**asdict(found), "machine": processor()}
+            noted = (
+                {"refused": found}
+                if isinstance(found, str)
+                else {**asdict(found), "machine": processor()}
+            )
             made[store.key(causes(space, spec, k, ""))] = noted
     path = store.shipped() / KIND / f"{encoder}.json"
     store.write_text(path, json.dumps(made, separators=(",", ":")))
@@ -128,9 +144,11 @@ def ship(encoder: str, space: dict, specs: Sequence[IndexSpec], k: int) -> Path:
 
 
 def keep(space: dict, spec: IndexSpec, k: int, found: Point | str, source: dict) -> None:
-    """Write what was measured, or the reason why it could not be, in place of what was kept; ``source`` goes to the meta.
+    """Write what was measured, or the reason why it could not be, in place of what was kept;
+    ``source`` goes to the meta.
 
-    A reason never takes the place of a point: what stood in the way today, as too little memory, does not make it untrue.
+    A reason never takes the place of a point: what stood in the way today, as too little memory,
+        does not make it untrue.
     """
     old = measured_here(space, spec, k)
     if isinstance(old, Point) and isinstance(found, str):
@@ -149,8 +167,11 @@ def keep(space: dict, spec: IndexSpec, k: int, found: Point | str, source: dict)
 
 
 def speed(own: float, base: float) -> str:
-    """``160 times faster than``, of two times in ms: two digits, for a third would change with the next run."""
+    """``160 times faster than``, of two times in ms: two digits, for a third would change with the
+    next run."""
     own, base = max(own, 1e-6), max(base, 1e-6)
     ratio = float(f"{max(own, base) / min(own, base):.2g}")
     shown = f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:g}"
-    return "as fast as" if ratio == 1 else f"{shown} times {'faster' if own < base else 'slower'} than"
+    return (
+        "as fast as" if ratio == 1 else f"{shown} times {'faster' if own < base else 'slower'} than"
+    )

@@ -29,7 +29,8 @@ _OWN = " It keeps codes of its own."
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """``top``: rows (q, k) that a person would be shown; ``deep``: rows (q, DEPTH) that quality is judged on."""
+    """``top``: rows (q, k) that a person would be shown; ``deep``: rows (q, DEPTH) that quality is
+    judged on."""
 
     top: np.ndarray
     deep: np.ndarray
@@ -46,53 +47,107 @@ class _Step:
 
 
 def run(
-    space: Space, items: Sequence[Item], protocol: Protocol, chain: Chain, spec: IndexSpec, k: int, progress: Progress | None
+    space: Space,
+    items: Sequence[Item],
+    protocol: Protocol,
+    chain: Chain,
+    spec: IndexSpec,
+    k: int,
+    progress: Progress | None,
 ) -> Waterfall:
-    """Every stage of ``chain`` on the queries of ``space``; ``items`` are those of the embedding rows."""
+    """Every stage of ``chain`` on the queries of ``space``; ``items`` are those of the embedding
+    rows."""
     judge = _Judge(space, items, protocol, k)
-    done, total = [], 1 + (chain.pca > 0) + (chain.code != "float32") + (spec.name != "exact") + (chain.rerank > 0)
+    done, total = (
+        [],
+        1
+        + (chain.pca > 0)
+        + (chain.code != "float32")
+        + (spec.name != "exact")
+        + (chain.rerank > 0),
+    )
     report(progress, 0, total)
     for step in _steps(space, chain, spec, k):
         done.append(judge.stage(step))
         report(progress, len(done), total)
-    return Waterfall(space.dataset, space.encoder, chain, k, len(space.queries), judge.judged, space.size, protocol.name,
-                     tuple(done), _sentence(done, k))  # fmt: skip
+    return Waterfall(
+        space.dataset,
+        space.encoder,
+        chain,
+        k,
+        len(space.queries),
+        judge.judged,
+        space.size,
+        protocol.name,
+        tuple(done),
+        _sentence(done, k),
+    )
 
 
 def _steps(space: Space, chain: Chain, spec: IndexSpec, k: int) -> Iterator[_Step]:
     vectors, queries, dim = np.asarray(space.vectors), space.queries, space.vectors.shape[1]
-    yield _Step("full", "Full vectors", f"{dim} dimensions of 4 bytes, compared with every picture.", 4.0 * dim,
-                _ask(space, _exact(vectors), queries, k, k))  # fmt: skip
+    yield _Step(
+        "full",
+        "Full vectors",
+        f"{dim} dimensions of 4 bytes, compared with every picture.",
+        4.0 * dim,
+        _ask(space, _exact(vectors), queries, k, k),
+    )
     each = 4.0 * dim
     if chain.pca:
         change = stages.pca(vectors, chain.pca)
         vectors, queries, each = change(vectors), change(queries), 4.0 * chain.pca
-        about = f"{chain.pca} of {dim} dimensions: the directions that preserve inner products best."
-        yield _Step("pca", f"PCA to {chain.pca}", about, each, _ask(space, _exact(vectors), queries, k, k))
+        about = (
+            f"{chain.pca} of {dim} dimensions: the directions that preserve inner products best."
+        )
+        yield _Step(
+            "pca", f"PCA to {chain.pca}", about, each, _ask(space, _exact(vectors), queries, k, k)
+        )
     if chain.code != "float32":
         change, each = stages.coder(vectors, chain.code, chain.pq_bytes)
         vectors = change(vectors)
         about = f"{each:.0f} bytes per vector; the query is not quantised."
-        yield _Step(chain.code, _coded(chain.code, each), about, each, _ask(space, _exact(vectors), queries, k, k))
+        yield _Step(
+            chain.code,
+            _coded(chain.code, each),
+            about,
+            each,
+            _ask(space, _exact(vectors), queries, k, k),
+        )
     index, step, whole = _exact(vectors), None, not chain.pca and chain.code == "float32"
     if spec.name != "exact":
         index = indexes.get(spec.name)
         index.build(vectors, **spec.build)
         held, plain = index.cost().ram_bytes / space.size, 4.0 * vectors.shape[1]
-        each, about = (held, _OWN) if held < plain else (each + held - plain, _KEPT if chain.code != "float32" else "")
+        each, about = (
+            (held, _OWN)
+            if held < plain
+            else (each + held - plain, _KEPT if chain.code != "float32" else "")
+        )
         whole = whole and held >= plain
         step = _ask(space, index, queries, k, k, spec)
         yield _Step("index", index.title, f"{spec.text}.{about}", each, step)
     if chain.rerank:
         wide = min(k * chain.rerank, space.size)
-        made = _reranked(space, _ask(space, index, queries, wide, k, spec if step else None), k, wide)
-        more = "" if whole else f": {4 * dim:,} more bytes for each picture, on disk and not counted here"
-        about = f"The {wide} best compared again by their full vectors{more}. The time is that of finding the {wide}."
+        made = _reranked(
+            space, _ask(space, index, queries, wide, k, spec if step else None), k, wide
+        )
+        more = (
+            ""
+            if whole
+            else f": {4 * dim:,} more bytes for each picture, on disk and not counted here"
+        )
+        about = (
+            f"The {wide} best compared again by their full vectors{more}. The time is that of"
+            f" finding the {wide}."
+        )
         yield _Step("rerank", f"Re-ranking {wide}", about, each, made)
 
 
 def _coded(code: str, each: float) -> str:
-    return {"float16": "float16", "int8": "Scalar quantisation (SQ8)"}.get(code, f"PQ, {each:.0f} bytes")
+    return {"float16": "float16", "int8": "Scalar quantisation (SQ8)"}.get(
+        code, f"PQ, {each:.0f} bytes"
+    )
 
 
 def _exact(vectors: np.ndarray) -> Index:
@@ -101,7 +156,14 @@ def _exact(vectors: np.ndarray) -> Index:
     return made
 
 
-def _ask(space: Space, index: Index, queries: np.ndarray, wide: int, k: int, spec: IndexSpec | None = None) -> _Answer:
+def _ask(
+    space: Space,
+    index: Index,
+    queries: np.ndarray,
+    wide: int,
+    k: int,
+    spec: IndexSpec | None = None,
+) -> _Answer:
     """The answers in the index's own order: ``wide`` candidates, of which the first k are shown."""
     knobs = dict(spec.search) if spec else {}
     own = int((space.own >= 0).any())
@@ -113,19 +175,27 @@ def _ask(space: Space, index: Index, queries: np.ndarray, wide: int, k: int, spe
     ones = [queries[row : row + 1] for row in range(len(queries))]
     spent = timed(lambda query: search(query, wide), ones, 2, 5, TIMED)
     top = rows_without_own(_all(search, queries, wide), space.own, wide)
-    return _Answer(top, rows_without_own(_all(search, queries, deep), space.own, deep), summary(spent)["p50"])
+    return _Answer(
+        top, rows_without_own(_all(search, queries, deep), space.own, deep), summary(spent)["p50"]
+    )
 
 
-def _all(search: Callable[[np.ndarray, int], np.ndarray], queries: np.ndarray, count: int) -> np.ndarray:
+def _all(
+    search: Callable[[np.ndarray, int], np.ndarray], queries: np.ndarray, count: int
+) -> np.ndarray:
     step = answers.STEP
-    return np.concatenate([search(queries[at : at + step], count) for at in range(0, len(queries), step)])
+    return np.concatenate(
+        [search(queries[at : at + step], count) for at in range(0, len(queries), step)]
+    )
 
 
 def _reranked(space: Space, found: _Answer, k: int, wide: int) -> _Answer:
     """The candidates by their full vectors; what stands behind them keeps its place."""
     best = answers.scored(space, found.top).ids
     rest = np.where((found.deep[:, :, None] == best[:, None, :]).any(axis=2), -1, found.deep)
-    behind = rows_without_own(np.concatenate([best, rest], axis=1), np.full(len(best), -2), found.deep.shape[1])
+    behind = rows_without_own(
+        np.concatenate([best, rest], axis=1), np.full(len(best), -2), found.deep.shape[1]
+    )
     return _Answer(best[:, :k], behind, found.ms)
 
 
@@ -155,31 +225,54 @@ class _Judge:
         self.before = missing, first
         low, high = self._interval((first - was)[use], use) if was is not first else (None, None)
         fresh = missing & ~old
-        quality = {name: round(float(values[use].mean()), 6) for name, values in scores.items()} if use.any() else {}
+        quality = (
+            {name: round(float(values[use].mean()), 6) for name, values in scores.items()}
+            if use.any()
+            else {}
+        )
         return Stage(
-            step.name, step.title, step.about, round(float(np.nanmean(answers.recall(found, self.truth))), 6), quality, low, high,
-            round(step.bytes, 2), step.answer.ms, self._lost(fresh), int(fresh.sum()), int((old & ~missing).sum()),
-        )  # fmt: skip
+            step.name,
+            step.title,
+            step.about,
+            round(float(np.nanmean(answers.recall(found, self.truth))), 6),
+            quality,
+            low,
+            high,
+            round(step.bytes, 2),
+            step.answer.ms,
+            self._lost(fresh),
+            int(fresh.sum()),
+            int((old & ~missing).sum()),
+        )
 
     def _missing(self, found: Hits) -> np.ndarray:
-        """bool (q, k): which true hits are not there. Where equals of the k-th stand in for one another, none is lost."""
+        """bool (q, k): which true hits are not there. Where equals of the k-th stand in for one
+        another, none is lost."""
         truth = self.truth
         gone = ~(truth.ids[:, :, None] == found.ids[:, None, :]).any(axis=2) & (truth.ids >= 0)
         last = truth.scores[:, -1:]
-        stand_ins = ((found.scores >= last) & (found.ids >= 0)).sum(axis=1) - ((truth.ids >= 0) & ~gone).sum(axis=1)
+        stand_ins = ((found.scores >= last) & (found.ids >= 0)).sum(axis=1) - (
+            (truth.ids >= 0) & ~gone
+        ).sum(axis=1)
         tied = gone & (truth.scores == last)
         from_behind = np.cumsum(tied[:, ::-1], axis=1)[:, ::-1]
         return gone & ~(tied & (from_behind <= stand_ins[:, None]))
 
     def _scores(self, deep: np.ndarray) -> dict[str, np.ndarray]:
-        lists = stream.listed(self.place[deep], self.space.asked, self.roles)  # -1 is the last place, which is none
+        lists = stream.listed(
+            self.place[deep], self.space.asked, self.roles
+        )  # -1 is the last place, which is none
         return table.scores(lists, self.metrics)
 
     def _interval(self, change: np.ndarray, use: np.ndarray) -> tuple[float | None, float | None]:
         if len(change) < 2 or not change.any():
             return (0.0, 0.0) if len(change) else (None, None)
         low, high = statistics.interval(change, self.clusters[use])
-        return (float(low[0]), float(high[0])) if np.isfinite([low[0], high[0]]).all() else (None, None)
+        return (
+            (float(low[0]), float(high[0]))
+            if np.isfinite([low[0], high[0]]).all()
+            else (None, None)
+        )
 
     def _lost(self, fresh: np.ndarray) -> tuple[Loss, ...]:
         """The highest ranks first, of as many queries as possible."""
@@ -187,10 +280,18 @@ class _Judge:
         return tuple(self._loss(query, column) for query, column in pairs)
 
     def _loss(self, query: int, column: int) -> Loss:
-        asked, row = int(self.space.asked[query]), int(self.space.rows[self.truth.ids[query, column]])
+        asked, row = (
+            int(self.space.asked[query]),
+            int(self.space.rows[self.truth.ids[query, column]]),
+        )
         codes = self.roles.relevant[[asked, row]]
         known = bool((codes >= 0).all())
-        return Loss(self.items[asked].id, self.items[row].id, column + 1, bool(codes[0] == codes[1]) if known else None)
+        return Loss(
+            self.items[asked].id,
+            self.items[row].id,
+            column + 1,
+            bool(codes[0] == codes[1]) if known else None,
+        )
 
 
 def _sentence(done: Sequence[Stage], k: int) -> str:
@@ -201,7 +302,10 @@ def _sentence(done: Sequence[Stage], k: int) -> str:
     last = done[-1]
     if worst <= 0:
         return f"No stage misses any of the true {k} nearest."
-    text = f"{stage.title} has the largest approximation loss: recall@{k} falls from {before.recall:.3f} to {stage.recall:.3f}"
+    text = (
+        f"{stage.title} has the largest approximation loss: recall@{k} falls from"
+        f" {before.recall:.3f} to {stage.recall:.3f}"
+    )
     metric = next(iter(last.quality), None)
     end = f"; at the end it is {last.recall:.3f}" if last is not stage else ""
     if metric is None:
@@ -210,6 +314,9 @@ def _sentence(done: Sequence[Stage], k: int) -> str:
 
 
 def _moved(first: float, last: float) -> str:
-    """Three digits tell a small mean apart from another; what they don't is no change to speak of."""
+    """Three digits tell a small mean apart from another; what they don't is no change to speak
+    of."""
     before, after = f"{first:#.3g}", f"{last:#.3g}"
-    return f"stays at {after}" if before == after else f"goes from {before} (full vectors) to {after}"
+    return (
+        f"stays at {after}" if before == after else f"goes from {before} (full vectors) to {after}"
+    )

@@ -1,4 +1,5 @@
-"""Vectors made smaller: fewer dimensions, then fewer bytes each. What comes out are unit rows again, as indexes want them."""
+"""Vectors made smaller: fewer dimensions, then fewer bytes each. What comes out are unit rows
+again, as indexes want them."""
 
 from __future__ import annotations
 
@@ -17,9 +18,11 @@ Change = Callable[[np.ndarray], np.ndarray]
 
 
 def pca(vectors: np.ndarray, dim: int) -> Change:
-    """A projection to ``dim`` dimensions, fitted on float32 (n, d) rows: their principal directions about the origin.
+    """A projection to ``dim`` dimensions, fitted on float32 (n, d) rows: their principal directions
+    about the origin.
 
-    Not about the mean: so inner products, and with them cosines, are kept as well as they can be (Eckart and Young, 1936).
+    Not about the mean: so inner products, and with them cosines, are kept as well as they can be
+        (Eckart and Young, 1936).
 
     Raises:
         UserError: more dimensions than the vectors have, or than there are vectors.
@@ -33,10 +36,12 @@ def pca(vectors: np.ndarray, dim: int) -> Change:
 
 
 def coder(vectors: np.ndarray, code: str, pq_bytes: int = 0) -> tuple[Change, float]:
-    """What the code of a vector says when it is read again, fitted on (n, d) rows; and the bytes of a code.
+    """What the code of a vector says when it is read again, fitted on (n, d) rows; and the bytes of
+    a code.
 
     Raises:
-        UserError: no such code, too few vectors to train it, or bytes that do not divide the dimensions.
+        UserError: no such code, too few vectors to train it, or bytes that do not divide the
+            dimensions.
     """
     dim = vectors.shape[1]
     if code == "float32":
@@ -47,20 +52,30 @@ def coder(vectors: np.ndarray, code: str, pq_bytes: int = 0) -> tuple[Change, fl
         raise UserError(f"There is no code {code!r}.", f"Known: {', '.join(CODES)}.")
     pieces = _pieces(dim, pq_bytes) if code == "pq" else 0
     if code == "pq" and len(vectors) < PQ_LEAST:
-        raise UserError(f"PQ codes of {len(vectors)} vectors were asked for.", f"Their training needs {PQ_LEAST}.")
+        raise UserError(
+            f"PQ codes of {len(vectors)} vectors were asked for.",
+            f"Their training needs {PQ_LEAST}.",
+        )
     made = faiss().index_factory(dim, f"PQ{pieces}" if code == "pq" else "SQ8")
     if code == "pq":
         made.do_polysemous_training = False
-        made.pq.cp.min_points_per_centroid = 1  # few are enough, and faiss would warn on standard output
+        made.pq.cp.min_points_per_centroid = (
+            1  # few are enough, and faiss would warn on standard output
+        )
     made.train(np.ascontiguousarray(vectors[:: -(-len(vectors) // SAMPLE)], np.float32))
-    return lambda given: _unit(made.sa_decode(made.sa_encode(np.ascontiguousarray(given, np.float32)))), float(pieces or dim)
+    return lambda given: _unit(
+        made.sa_decode(made.sa_encode(np.ascontiguousarray(given, np.float32)))
+    ), float(pieces or dim)
 
 
 def _pieces(dim: int, wanted: int) -> int:
     """How many sub-vectors of a byte each: as wanted, or of about 8 dimensions."""
     fits = [m for m in range(1, dim + 1) if dim % m == 0]
     if wanted and wanted not in fits:
-        raise UserError(f"{wanted} bytes do not divide {dim} dimensions.", f"These do: {', '.join(map(str, fits))}.")
+        raise UserError(
+            f"{wanted} bytes do not divide {dim} dimensions.",
+            f"These do: {', '.join(map(str, fits))}.",
+        )
     return wanted or max(m for m in fits if m <= max(dim // 8, 1))
 
 

@@ -34,10 +34,10 @@ _holding = threading.Lock()
 class Shown:
     """A picture of an answer.
 
-    ``state``: ``found`` (belongs to the exact top k and is there), ``ghost`` (a missed neighbour: belongs there and was not
-    found) or ``extra`` (is there and does not belong). ``rank`` is the place in the index's answer (0 for a missed one),
-    ``true_rank`` the place in the exact answer (0 where it is beyond the top k). ``verdict`` as in
-    :class:`core.services.search.search.Hit`.
+    ``state``: ``found`` (belongs to the exact top k and is there), ``ghost`` (a missed neighbour:
+    belongs there and was not found) or ``extra`` (is there and does not belong). ``rank`` is the
+    place in the index's answer (0 for a missed one), ``true_rank`` the place in the exact answer (0
+    where it is beyond the top k). ``verdict`` as in :class:`core.services.search.search.Hit`.
     """
 
     id: str
@@ -54,13 +54,15 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class QueryView:
-    """``hits``: the index's answer, best first. ``exact``: the exact answer, each ``found`` or ``ghost``. ``merged``: both in one
-    row: every true hit and every wrong extra in the order of their scores. ``ghosts``: the missed alone. Of pictures as similar
-    as the k-th, those that the index found count as the true ones.
+    """``hits``: the index's answer, best first. ``exact``: the exact answer, each ``found`` or
+    ``ghost``. ``merged``: both in one row: every true hit and every wrong extra in the order of
+    their scores. ``ghosts``: the missed alone. Of pictures as similar as the k-th, those that the
+    index found count as the true ones.
 
-    ``recall`` of this query (equal scores count as hits); ``p50``, ``p95`` ms of this query over ``runs`` searches,
-    ``exact_p50`` of the exact search taken in turn; bytes and seconds of the index. ``left_out``: the id of the query, where it
-    was chosen from the gallery and therefore is no hit.
+    ``recall`` of this query (equal scores count as hits); ``p50``, ``p95`` ms of this query over
+    ``runs`` searches, ``exact_p50`` of the exact search taken in turn; bytes and seconds of the
+    index. ``left_out``: the id of the query, where it was chosen from the gallery and therefore is
+    no hit.
     """
 
     index: str
@@ -83,16 +85,24 @@ class QueryView:
 
 
 def query_view(
-    dataset: Dataset, encoder: str, index: str, query: str, k: int = 10, knobs: Mapping[str, float] | None = None,
+    dataset: Dataset,
+    encoder: str,
+    index: str,
+    query: str,
+    k: int = 10,
+    knobs: Mapping[str, float] | None = None,
     data: bytes | None = None,
-) -> QueryView:  # fmt: skip
-    """Ask picture ``query`` (an id) of an index by name or with knobs (``hnsw:M=16``); ``knobs`` (build or search) override.
-    With ``data``, the bytes of any picture, that is asked, and ``query`` is what it is called.
+) -> QueryView:
+    """Ask picture ``query`` (an id) of an index by name or with knobs (``hnsw:M=16``); ``knobs``
+    (build or search) override. With ``data``, the bytes of any picture, that is asked, and
+    ``query`` is what it is called.
 
-    A build knob that was not built before builds the index (kept); a query of the gallery itself is never a hit.
+    A build knob that was not built before builds the index (kept); a query of the gallery itself is
+    never a hit.
 
     Raises:
-        UserError: unknown names or knobs, a value out of range, embeddings not built, a picture that can't be read.
+        UserError: unknown names or knobs, a value out of range, embeddings not built, a picture
+            that can't be read.
     """
     if not 1 <= k <= MOST_K:
         raise UserError(f"k = {k} was asked for.", f"k is 1 to {MOST_K}.")
@@ -102,27 +112,57 @@ def query_view(
     made, plain = held(dataset, ready, spec)[0], held(dataset, ready, index_spec("exact"))[0]
     wanted = min(k + (asked.row >= 0), made.size)
     found = asked.answer(made.search(asked.vector, wanted, **spec.search).ids[0], k)
-    true = _true(sorted(asked.answer(plain.search(asked.vector, min(k + 1, plain.size)).ids[0], k), key=_best), found, k)
+    true = _true(
+        sorted(
+            asked.answer(plain.search(asked.vector, min(k + 1, plain.size)).ids[0], k), key=_best
+        ),
+        found,
+        k,
+    )
     if not true:
-        raise UserError(f"{dataset.title or dataset.name} has no other picture to be found.", "At least 2 pictures are needed.")
-    times = _in_turn([lambda: made.search(asked.vector, wanted, **spec.search), lambda: plain.search(asked.vector, wanted)])
+        raise UserError(
+            f"{dataset.title or dataset.name} has no other picture to be found.",
+            "At least 2 pictures are needed.",
+        )
+    times = _in_turn(
+        [
+            lambda: made.search(asked.vector, wanted, **spec.search),
+            lambda: plain.search(asked.vector, wanted),
+        ]
+    )
     shown = [asked.shown(row, score, found, true) for row, score in _together(found, true)]
     kept = tuple(sorted((one for one in shown if one.rank), key=lambda one: one.rank))
     exact = tuple(sorted((one for one in shown if one.true_rank), key=lambda one: one.true_rank))
     ghosts = tuple(one for one in exact if one.state == "ghost")
     cost, one, other = made.cost(), summary(times[0]), summary(times[1])
     return QueryView(
-        spec.name, spec.text, query, k, kept, exact, tuple(shown), ghosts,
-        recall=round(1 - len(ghosts) / max(len(true), 1), 6), p50=one["p50"], p95=one["p95"], exact_p50=other["p50"],
-        runs=one["runs"], ram_bytes=cost.ram_bytes, disk_bytes=cost.disk_bytes, build_s=cost.build_s,
+        spec.name,
+        spec.text,
+        query,
+        k,
+        kept,
+        exact,
+        tuple(shown),
+        ghosts,
+        recall=round(1 - len(ghosts) / max(len(true), 1), 6),
+        p50=one["p50"],
+        p95=one["p95"],
+        exact_p50=other["p50"],
+        runs=one["runs"],
+        ram_bytes=cost.ram_bytes,
+        disk_bytes=cost.disk_bytes,
+        build_s=cost.build_s,
         left_out=query if asked.row >= 0 else None,
-    )  # fmt: skip
+    )
 
 
 def is_built(dataset: Dataset, encoder: str, index: str) -> bool:
-    """Whether :func:`query_view` can ask this index without building it first. Raises UserError as that does."""
+    """Whether :func:`query_view` can ask this index without building it first. Raises UserError as
+    that does."""
     spec = index_spec(index)
-    return galleries.is_built(dataset, ready_encoder(dataset, encoder, may_fit=False, load=False), spec.name, **spec.build)
+    return galleries.is_built(
+        dataset, ready_encoder(dataset, encoder, may_fit=False, load=False), spec.name, **spec.build
+    )
 
 
 def overridden(index: str, knobs: Mapping[str, float]) -> IndexSpec:
@@ -130,14 +170,22 @@ def overridden(index: str, knobs: Mapping[str, float]) -> IndexSpec:
     spec = index_spec(index)
     if not knobs:
         return spec
-    known = dict(part.split("=", 1) for part in spec.text.removeprefix(spec.name)[1:].split(",") if part)
+    known = dict(
+        part.split("=", 1) for part in spec.text.removeprefix(spec.name)[1:].split(",") if part
+    )
     given = ",".join(f"{name}={value}" for name, value in {**known, **knobs}.items())
     return index_spec(f"{spec.name}{',' if ':' in spec.name else ':'}{given}")
 
 
 def held(dataset: Dataset, encoder: Encoder, spec: IndexSpec) -> tuple[Index, np.ndarray]:
-    """The index over the gallery and the embedding row of each of its rows; the last few stay in memory."""
-    key = (store.key(embed.causes(dataset, encoder)), dataset.locator, spec.name, *spec.build.items())
+    """The index over the gallery and the embedding row of each of its rows; the last few stay in
+    memory."""
+    key = (
+        store.key(embed.causes(dataset, encoder)),
+        dataset.locator,
+        spec.name,
+        *spec.build.items(),
+    )
     with _holding:
         known = _held.get(key)
     made = known or galleries.gallery_index(dataset, encoder, spec.name, **spec.build)
@@ -153,10 +201,18 @@ class _Asked:
     """A query, of the gallery's data set or brought along, with what turns rows into pictures."""
 
     def __init__(self, dataset: Dataset, encoder: Encoder, query: str, data: bytes | None) -> None:
-        self.dataset, self.found, self.row, self.data = dataset, embed.read(dataset, encoder), -1, data
+        self.dataset, self.found, self.row, self.data = (
+            dataset,
+            embed.read(dataset, encoder),
+            -1,
+            data,
+        )
         self.rows = np.asarray(held(dataset, encoder, index_spec("exact"))[1])
         if data is not None:
-            self.item, self.vector = None, engine(dataset, encoder.name).vector(Query(data=data, name=query))
+            self.item, self.vector = (
+                None,
+                engine(dataset, encoder.name).vector(Query(data=data, name=query)),
+            )
             return
         self.item = item_of(dataset, query)
         at = {id: row for row, id in enumerate(self.found.ids)}.get(query)
@@ -167,10 +223,16 @@ class _Asked:
         self.row = int(place[0]) if len(place) else -1
 
     def answer(self, ids: np.ndarray, k: int) -> list[tuple[int, float]]:
-        """The first k rows with their exact cosines, in the order of the answer, without the query."""
+        """The first k rows with their exact cosines, in the order of the answer, without the
+        query."""
         ids = rows_without_own(ids[None], np.array([self.row]), k)[0]
         ids = ids[ids >= 0]
-        scores = cosines(self.vector, lambda rows: self.found.vectors[self.rows[rows]], np.zeros(len(ids), int), ids)
+        scores = cosines(
+            self.vector,
+            lambda rows: self.found.vectors[self.rows[rows]],
+            np.zeros(len(ids), int),
+            ids,
+        )
         return list(zip(ids.tolist(), scores.tolist(), strict=True))
 
     def shown(self, row: int, score: float, found: list, true: list) -> Shown:
@@ -179,7 +241,9 @@ class _Asked:
         state = "extra" if not true_rank else "found" if rank else "ghost"
         label = item.label if item.label is not None else item.category
         copy = score >= NEAR and same_file(self.dataset, item, self._bytes())
-        return Shown(item.id, item.path, label, verdict(self.item, item), score, state, rank, true_rank, copy)
+        return Shown(
+            item.id, item.path, label, verdict(self.item, item), score, state, rank, true_rank, copy
+        )
 
     def _bytes(self) -> bytes:
         if self.data is None:
@@ -199,17 +263,24 @@ def _together(found: list, true: list) -> list[tuple[int, float]]:
     return sorted({*found, *true}, key=_best)
 
 
-def _true(exact: list[tuple[int, float]], found: list[tuple[int, float]], k: int) -> list[tuple[int, float]]:
-    """The exact top k, in which equals of the k-th that the index found take the places of those that it did not."""
+def _true(
+    exact: list[tuple[int, float]], found: list[tuple[int, float]], k: int
+) -> list[tuple[int, float]]:
+    """The exact top k, in which equals of the k-th that the index found take the places of those
+    that it did not."""
     last = exact[-1][1] if len(exact) == k else -np.inf
     seen = {row for row, _ in found}
-    ties = sorted({pair for pair in [*exact, *found] if pair[1] == last}, key=lambda pair: (pair[0] not in seen, pair[0]))
+    ties = sorted(
+        {pair for pair in [*exact, *found] if pair[1] == last},
+        key=lambda pair: (pair[0] not in seen, pair[0]),
+    )
     sure = [pair for pair in exact if pair[1] > last]
     return sorted([*sure, *ties[: k - len(sure)]], key=_best)
 
 
 def _in_turn(calls: list[Callable[[], object]]) -> list[list[float]]:
-    """Milliseconds of each call, taken in turn so that whatever else the machine does falls on all."""
+    """Milliseconds of each call, taken in turn so that whatever else the machine does falls on
+    all."""
     times: list[list[float]] = [[] for _ in calls]
     began = time.perf_counter()
     for run in range(RUNS + 1):  # the first warms up

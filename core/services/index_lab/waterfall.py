@@ -1,4 +1,5 @@
-"""Approximation loss: one encoder's vectors made smaller and searched faster, a stage at a time, on the same queries."""
+"""Approximation loss: one encoder's vectors made smaller and searched faster, a stage at a time, on
+the same queries."""
 
 from __future__ import annotations
 
@@ -29,54 +30,91 @@ MOST_RERANK = 100
 
 
 def waterfall(
-    dataset: Dataset, encoder: str, chain: Chain | None = None, k: int = 10, protocol: str | None = None,
+    dataset: Dataset,
+    encoder: str,
+    chain: Chain | None = None,
+    k: int = 10,
+    protocol: str | None = None,
     progress: Progress | None = None,
-) -> Waterfall:  # fmt: skip
+) -> Waterfall:
     """Measure the stages, or read what was measured. ``progress`` counts stages.
 
     Raises:
-        UserError: unknown names, a stage that these vectors can't pass (with the number needed), embeddings not built.
+        UserError: unknown names, a stage that these vectors can't pass (with the number needed),
+            embeddings not built.
         Cancelled: ``progress`` said stop.
     """
     chain = chain or Chain()
     _check(chain, k)
-    spec, ready = index_spec(chain.index), ready_encoder(dataset, encoder, may_fit=False, load=False)
+    spec, ready = (
+        index_spec(chain.index),
+        ready_encoder(dataset, encoder, may_fit=False, load=False),
+    )
     judged = protocol_named(dataset, protocol)
     items = embed.item_rows(dataset, embed.read(dataset, ready))
-    made = {**asdict(chain), "index": indexes.get(spec.name).fingerprint(**spec.build), "search": dict(spec.search)}
-    about = {**causes(dataset, ready), "chain": made, "k": k, "roles": digest(items, judged), "protocol": judged.name,
-             "hardware": processor(), "waterfall": VERSION}  # fmt: skip
+    made = {
+        **asdict(chain),
+        "index": indexes.get(spec.name).fingerprint(**spec.build),
+        "search": dict(spec.search),
+    }
+    about = {
+        **causes(dataset, ready),
+        "chain": made,
+        "k": k,
+        "roles": digest(items, judged),
+        "protocol": judged.name,
+        "hardware": processor(),
+        "waterfall": VERSION,
+    }
 
     def write(folder: Path) -> dict:
         space = open_space(dataset, encoder, QUERIES, progress=progress)
-        (folder / "waterfall.json").write_text(json.dumps(asdict(run(space, items, judged, chain, spec, k, progress))))
-        return {"source": dataset.locator, "dataset_name": dataset.name, "encoder_name": encoder, "index_name": chain.index}
+        (folder / "waterfall.json").write_text(
+            json.dumps(asdict(run(space, items, judged, chain, spec, k, progress)))
+        )
+        return {
+            "source": dataset.locator,
+            "dataset_name": dataset.name,
+            "encoder_name": encoder,
+            "index_name": chain.index,
+        }
 
     return store.kept(KIND, about, write, _read, progress)
 
 
 def most_pca(dataset: Dataset, encoder: str) -> int:
-    """To how many dimensions PCA can reduce the vectors of a gallery: as many as they have, or as there are pictures.
+    """To how many dimensions PCA can reduce the vectors of a gallery: as many as they have, or as
+    there are pictures.
 
     Raises:
         UserError: the embeddings are not built.
     """
     found = embed.read(dataset, ready_encoder(dataset, encoder, may_fit=False, load=False))
-    return min(len(galleries.gallery_rows(dataset, found, dataset.protocol())), int(found.vectors.shape[1]))
+    return min(
+        len(galleries.gallery_rows(dataset, found, dataset.protocol())), int(found.vectors.shape[1])
+    )
 
 
 def _check(chain: Chain, k: int) -> None:
     if not 1 <= k <= MOST_K:
         raise UserError(f"k = {k} was asked for.", f"k is 1 to {MOST_K}.")
     if not 0 <= chain.rerank <= MOST_RERANK:
-        raise UserError(f"rerank = {chain.rerank} was given.", f"It is 0 (none) to {MOST_RERANK} candidates for each hit.")
+        raise UserError(
+            f"rerank = {chain.rerank} was given.",
+            f"It is 0 (none) to {MOST_RERANK} candidates for each hit.",
+        )
     if chain.code not in CODES:
         raise UserError(f"There is no code {chain.code!r}.", f"Known: {', '.join(CODES)}.")
     if chain.pca < 0 or chain.pq_bytes < 0:
-        raise UserError(f"pca = {chain.pca} and pq_bytes = {chain.pq_bytes} were given.", "They are 0 or more.")
+        raise UserError(
+            f"pca = {chain.pca} and pq_bytes = {chain.pq_bytes} were given.", "They are 0 or more."
+        )
 
 
 def _read(folder: Path) -> Waterfall:
     noted = json.loads((folder / "waterfall.json").read_text())
-    stages = tuple(Stage(**{**one, "lost": tuple(Loss(**lost) for lost in one["lost"])}) for one in noted.pop("stages"))
+    stages = tuple(
+        Stage(**{**one, "lost": tuple(Loss(**lost) for lost in one["lost"])})
+        for one in noted.pop("stages")
+    )
     return Waterfall(**{**noted, "chain": Chain(**noted["chain"])}, stages=stages)

@@ -1,1 +1,2 @@
-"""What there is: data sets, encoders, indexes and caches as rows; what is brought, uploaded, downloaded and corrected."""
+"""What there is: data sets, encoders, indexes and caches as rows; what is brought, uploaded,
+downloaded and corrected."""

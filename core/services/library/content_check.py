@@ -1,7 +1,8 @@
 """Whether pictures still hold what was encoded.
 
-A build goes by size and time of a file. A file that was changed and given both back keeps its old vector, until a check reads
-every picture again: one whose content is another gets a mark behind its stamp, and with it everything that follows from it is
+A build goes by size and time of a file. A file that was changed and given both back keeps its old
+vector, until a check reads every picture again: one whose content is another gets a mark behind its
+    stamp, and with it everything that follows from it is
 built again.
 """
 
@@ -21,21 +22,25 @@ from core.types import Progress, report
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Pictures read, of these ``changed`` since they were encoded (ids), and how many had been encoded without a note of their
-    content (they are encoded again once, since nobody can tell) or can't be read."""
+    """Pictures read, of these ``changed`` since they were encoded (ids), and how many had been
+    encoded without a note of their content (they are encoded again once, since nobody can tell) or
+    can't be read."""
 
     read: int
     changed: tuple[str, ...]
     unknown: int
     unreadable: int
 
-
     @property
     def words(self) -> str:
         """``2,720 pictures read, 3 changed since they were encoded``."""
-        told = [f"{self.read:,} pictures read, {len(self.changed):,} changed since they were encoded"]
+        told = [
+            f"{self.read:,} pictures read, {len(self.changed):,} changed since they were encoded"
+        ]
         if self.unknown:
-            told.append(f"of {self.unknown:,} it was never noted what they held: they are encoded again")
+            told.append(
+                f"of {self.unknown:,} it was never noted what they held: they are encoded again"
+            )
         if self.unreadable:
             told.append(f"{self.unreadable:,} can't be read")
         return "; ".join(told)
@@ -48,9 +53,11 @@ def checked(dataset: Dataset, progress: Progress | None = None) -> tuple[Dataset
 
 
 def check(dataset: Dataset, progress: Progress | None = None) -> Checked:
-    """Read every picture and mark those whose content is not what was encoded; open the data set again to see it.
+    """Read every picture and mark those whose content is not what was encoded; open the data set
+    again to see it.
 
-    Sources whose stamps say the content (archives) have nothing to check. ``progress`` counts pictures.
+    Sources whose stamps say the content (archives) have nothing to check. ``progress`` counts
+    pictures.
 
     Raises:
         Cancelled: ``progress`` said stop; nothing is marked then.
@@ -59,12 +66,19 @@ def check(dataset: Dataset, progress: Progress | None = None) -> Checked:
     parts = [part for part in dataset.members or (dataset,) if not part.stamps_tell_content]
     total, done, made = sum(len(part.items) for part in parts), 0, []
     for part in parts:
-        made.append(_check(part, lambda count, _, before=done: progress is None or progress(before + count, total)))
+        made.append(
+            _check(
+                part,
+                lambda count, _, before=done: progress is None or progress(before + count, total),
+            )
+        )
         done += len(part.items)
     return Checked(
-        sum(one.read for one in made), tuple(id for one in made for id in one.changed), sum(one.unknown for one in made),
+        sum(one.read for one in made),
+        tuple(id for one in made for id in one.changed),
+        sum(one.unknown for one in made),
         sum(one.unreadable for one in made),
-    )  # fmt: skip
+    )
 
 
 def _check(dataset: Dataset, progress: Progress) -> Checked:
@@ -80,7 +94,9 @@ def _check(dataset: Dataset, progress: Progress) -> Checked:
         held = before.get(short(item))
         if held == found[item.id] or (held is None and not encoded):
             continue
-        unknown, changed = (unknown + 1, changed) if held is None else (unknown, [*changed, item.id])
+        unknown, changed = (
+            (unknown + 1, changed) if held is None else (unknown, [*changed, item.id])
+        )
         marks[item.id] = (plain(item), f"{found[item.id]:016x}")
     report(progress, len(dataset.items), len(dataset.items))
     _keep(dataset, found, marks)

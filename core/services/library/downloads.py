@@ -14,7 +14,8 @@ def fetch_dataset(name: str, progress: Progress | None = None) -> dict:
     """Download a named public dataset; returns its row.
 
     Raises:
-        UserError: unknown name, no network, or a set that has to be placed by hand (the message says where).
+        UserError: unknown name, no network, or a set that has to be placed by hand (the message
+            says where).
     """
     dataset = datasets.get(name)
     if dataset.state().kind != "ready":
@@ -26,7 +27,8 @@ def fetch_encoder(name: str, progress: Progress | None = None) -> dict:
     """Download the weights of an encoder; returns its row.
 
     Raises:
-        UserError: unknown name, no network (the message says which file to put where), or damaged weights.
+        UserError: unknown name, no network (the message says which file to put where), or damaged
+            weights.
     """
     encoder = encoders.get(name)
     if encoder.state().kind != "ready":
@@ -38,7 +40,8 @@ def fetch_detector(name: str, progress: Progress | None = None) -> dict:
     """Download the weights of a detector; returns its row.
 
     Raises:
-        UserError: unknown name, no network (the message says which file to put where), or damaged weights.
+        UserError: unknown name, no network (the message says which file to put where), or damaged
+            weights.
     """
     detector = detectors.get(name)
     if detector.state().kind == "download":

@@ -1,4 +1,5 @@
-"""Vectors that a user brings, kept beside the library so that a model that is not ours can be compared too."""
+"""Vectors that a user brings, kept beside the library so that a model that is not ours can be
+compared too."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ MAX_NAME = 60
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What a file of vectors holds for a dataset, counted before any of it is taken: ``rows`` = ``used`` + ``skipped``."""
+    """What a file of vectors holds for a dataset, counted before any of it is taken: ``rows`` =
+    ``used`` + ``skipped``."""
 
     dim: int
     rows: int
@@ -37,7 +39,10 @@ class Check:
     remarks: tuple[Remark, ...]
 
     def __str__(self) -> str:
-        told = f"{self.rows:,} vectors of {self.dim:,} dimensions: {self.used:,} used, {len(self.skipped):,} passed over."
+        told = (
+            f"{self.rows:,} vectors of {self.dim:,} dimensions: {self.used:,} used,"
+            f" {len(self.skipped):,} passed over."
+        )
         bare = self.pictures - self.used
         return told + (f" {bare:,} of {self.pictures:,} pictures have none." if bare else "")
 
@@ -53,28 +58,42 @@ def check_vectors(dataset_locator: str, vectors_path: str, ids_path: str | None 
 
 
 def import_vectors(
-    dataset_locator: str, name: str, vectors_path: str, ids_path: str | None = None, *, replace: bool = False,
+    dataset_locator: str,
+    name: str,
+    vectors_path: str,
+    ids_path: str | None = None,
+    *,
+    replace: bool = False,
     told: Callable[[Check], None] | None = None,
 ) -> str:
-    """Take vectors for the pictures of a dataset; returns the name of the encoder that they become, built.
+    """Take vectors for the pictures of a dataset; returns the name of the encoder that they become,
+    built.
 
-    Ids are item ids, or the paths of items. Bringing the same again changes nothing. ``told`` is called with what was counted
-    before anything is kept.
+    Ids are item ids, or the paths of items. Bringing the same again changes nothing. ``told`` is
+    called with what was counted before anything is kept.
 
     Raises:
-        UserError: a name that is none or is taken (unless ``replace``), files that can't be read, no id that matches, no vector
-            with a direction. Nothing is kept then.
+        UserError: a name that is none or is taken (unless ``replace``), files that can't be read,
+            no id that matches, no vector with a direction. Nothing is kept then.
     """
     folder, dataset = home() / _name(name), library.open_dataset(dataset_locator, fresh=True)
     ids, vectors, check = _read(dataset, vectors_path, ids_path)
     if told is not None:
         told(check)
-    noted = {"source": dataset.locator, "dim": vectors.shape[1], "sha256": _digest(ids, vectors), "title": name}
+    noted = {
+        "source": dataset.locator,
+        "dim": vectors.shape[1],
+        "sha256": _digest(ids, vectors),
+        "title": name,
+    }
     with store.lock(f"vectors-{folder.name}"):
         old = store.read_meta(folder)
         same = old is not None and {key: old.get(key) for key in noted} == noted
         if old is not None and not replace and not same:
-            raise UserError(f"There are vectors named {name!r} already.", fix="Choose another name, or say to replace them.")
+            raise UserError(
+                f"There are vectors named {name!r} already.",
+                fix="Choose another name, or say to replace them.",
+            )
         if not same or store.faults(folder):
             _keep(folder, ids, vectors, noted)
             _drop_built(folder.name)
@@ -82,21 +101,34 @@ def import_vectors(
     return PREFIX + folder.name
 
 
-def _read(dataset: Dataset, vectors_path: str, ids_path: str | None) -> tuple[list[str], np.ndarray, Check]:
+def _read(
+    dataset: Dataset, vectors_path: str, ids_path: str | None
+) -> tuple[list[str], np.ndarray, Check]:
     given, vectors = read_vectors(vectors_path, ids_path)
     ids = _as_item_ids(dataset, given)
     directed = vectors.any(axis=1)
     zeros = {ids[row] for row in np.flatnonzero(~directed)}
     skipped = passed_over.vectors(dataset, ids, zeros)
     if len(skipped) == len(ids):
-        raise UserError(f"None of the {len(ids)} vectors can be used.", f"The first: {skipped[0].id}: {skipped[0].reason}.",
-                        "Make them again where all numbers are zero.")  # fmt: skip
-    check = Check(vectors.shape[1], len(ids), len(ids) - len(skipped), skipped, len(dataset.items), remarks_on(vectors[directed]))
+        raise UserError(
+            f"None of the {len(ids)} vectors can be used.",
+            f"The first: {skipped[0].id}: {skipped[0].reason}.",
+            "Make them again where all numbers are zero.",
+        )
+    check = Check(
+        vectors.shape[1],
+        len(ids),
+        len(ids) - len(skipped),
+        skipped,
+        len(dataset.items),
+        remarks_on(vectors[directed]),
+    )
     return ids, vectors, check
 
 
 def remove_vectors(name: str) -> None:
-    """Forget brought vectors (``NAME`` or ``imported.NAME``) and what was built from them; the user's files stay.
+    """Forget brought vectors (``NAME`` or ``imported.NAME``) and what was built from them; the
+    user's files stay.
 
     Raises:
         UserError: there are none of this name.
@@ -104,16 +136,22 @@ def remove_vectors(name: str) -> None:
     name = name.removeprefix(PREFIX)
     known = [one.removeprefix(PREFIX) for one in encoders.names() if one.startswith(PREFIX)]
     if name not in known:
-        raise UserError(f"There are no vectors named {name!r}.", f"There are: {', '.join(known) or 'none'}.")
+        raise UserError(
+            f"There are no vectors named {name!r}.", f"There are: {', '.join(known) or 'none'}."
+        )
     with store.lock(f"vectors-{name}"), store.writing(home()):
         shutil.rmtree(home() / name)
         _drop_built(name)
 
 
 def vector_rows() -> list[dict]:
-    """Brought vectors: name, source (the dataset's locator), dim, and how many vectors were seen, used and passed over (None
-    where the dataset is gone), with ``passed_over`` as rows of id and reason."""
-    return [{"name": one.name, "source": one.source, "dim": one.dim, **_counts(one)} for one in passed_over.brought()]
+    """Brought vectors: name, source (the dataset's locator), dim, and how many vectors were seen,
+    used and passed over (None where the dataset is gone), with ``passed_over`` as rows of id and
+    reason."""
+    return [
+        {"name": one.name, "source": one.source, "dim": one.dim, **_counts(one)}
+        for one in passed_over.brought()
+    ]
 
 
 def _counts(encoder: Imported) -> dict:
@@ -123,17 +161,25 @@ def _counts(encoder: Imported) -> dict:
     except UserError:
         return {"vectors": len(ids), "used": None, "skipped": None, "passed_over": []}
     listed = [{"id": one.id, "reason": one.reason} for one in skipped]
-    return {"vectors": len(ids), "used": len(ids) - len(skipped), "skipped": len(skipped), "passed_over": listed}
+    return {
+        "vectors": len(ids),
+        "used": len(ids) - len(skipped),
+        "skipped": len(skipped),
+        "passed_over": listed,
+    }
 
 
 def _name(name: str) -> str:
     if len(name) > MAX_NAME:
-        raise UserError(f"The name {name[:MAX_NAME]!r}... is too long.", f"At most {MAX_NAME} characters.")
+        raise UserError(
+            f"The name {name[:MAX_NAME]!r}... is too long.", f"At most {MAX_NAME} characters."
+        )
     return store.safe(name)
 
 
 def _as_item_ids(dataset: Dataset, ids: Sequence[str]) -> list[str]:
-    """Ids as items have them; a path of an item becomes its id. Raises UserError where none of them is known."""
+    """Ids as items have them; a path of an item becomes its id. Raises UserError where none of them
+    is known."""
     by_path = {item.path: item.id for item in dataset.items}
     found = [by_path.get(id, id) if (form := nfc(id)) not in dataset.rows else form for id in ids]
     if not any(id in dataset.rows for id in found):
@@ -142,7 +188,9 @@ def _as_item_ids(dataset: Dataset, ids: Sequence[str]) -> list[str]:
             f"Its ids look like {dataset.items[0].id!r}; yours like {ids[0]!r}.",
         )
     if len(set(found)) < len(found):
-        raise UserError("Two of the vectors are for the same picture.", fix="Give each picture one vector.")
+        raise UserError(
+            "Two of the vectors are for the same picture.", fix="Give each picture one vector."
+        )
     return found
 
 

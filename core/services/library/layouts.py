@@ -17,8 +17,9 @@ FOUND = "found"
 def layout_row(locator: str) -> dict | None:
     """How the folders of a data set were understood; None where labels do not come from folders.
 
-    ``layout`` in words of :mod:`core.datasets.layout`, ``found`` the one without a correction, ``chosen`` whether there is a
-    correction, ``choices`` layouts that are worth offering, ``examples`` some pictures with what their folders say of them.
+    ``layout`` in words of :mod:`core.datasets.layout`, ``found`` the one without a correction,
+    ``chosen`` whether there is a correction, ``choices`` layouts that are worth offering,
+    ``examples`` some pictures with what their folders say of them.
 
     Raises:
         UserError: nothing there.
@@ -31,9 +32,12 @@ def layout_row(locator: str) -> dict | None:
     levels = max(place_of(dataset, item).count("/") for item in dataset.items)
     choices = dict.fromkeys((layout.written(found), layout.written(used), *_choices(levels)))
     return {
-        "layout": layout.written(used), "found": layout.written(found), "chosen": chosen is not None, "choices": list(choices),
+        "layout": layout.written(used),
+        "found": layout.written(found),
+        "chosen": chosen is not None,
+        "choices": list(choices),
         "examples": _examples(dataset),
-    }  # fmt: skip
+    }
 
 
 def choose_layout(locator: str, text: str) -> None:
@@ -45,7 +49,9 @@ def choose_layout(locator: str, text: str) -> None:
     dataset = library.open_dataset(locator)
     if not isinstance(dataset, Folder | Zip):
         title = dataset.title or dataset.name
-        raise UserError(f"The labels of {title} do not come from folders.", "Those of a folder or a zip do.")
+        raise UserError(
+            f"The labels of {title} do not come from folders.", "Those of a folder or a zip do."
+        )
     layout.choose(dataset.locator, None if text.strip().lower() == FOUND else layout.parse(text))
     library.open_dataset(locator, fresh=True)
 
@@ -56,8 +62,12 @@ def _choices(levels: int) -> list[str]:
     made = [layout.FLAT]
     for ignored in range(levels):
         start = (layout.NOTHING,) * ignored
-        made += [layout.written((*start, *split, *end)) for split in ((), (layout.SPLIT,)) for end in endings
-                 if ignored + len(split) + len(end) <= levels]  # fmt: skip
+        made += [
+            layout.written((*start, *split, *end))
+            for split in ((), (layout.SPLIT,))
+            for end in endings
+            if ignored + len(split) + len(end) <= levels
+        ]
     return made
 
 
@@ -67,4 +77,7 @@ def _examples(dataset: Dataset) -> list[dict]:
     some = sorted(firsts.values(), key=lambda item: item.id)
     spread = some[:: max(1, -(-len(some) // EXAMPLES))]
     fields = ("label", "split", "category", "instance")
-    return [{"picture": place_of(dataset, item), **{name: getattr(item, name) or "" for name in fields}} for item in spread]
+    return [
+        {"picture": place_of(dataset, item), **{name: getattr(item, name) or "" for name in fields}}
+        for item in spread
+    ]

@@ -36,7 +36,8 @@ _open: dict[str, tuple[float, Dataset]] = {}
 def open_dataset(locator: str, *, fresh: bool = False) -> Dataset:
     """A dataset by name or path, listed a few seconds ago at most; ``fresh`` lists it again now.
 
-    What takes long to list is listed less often. While nothing has changed, the object stays the same.
+    What takes long to list is listed less often. While nothing has changed, the object stays the
+    same.
 
     Raises:
         UserError: nothing there, or nothing in it.
@@ -47,7 +48,11 @@ def open_dataset(locator: str, *, fresh: bool = False) -> Dataset:
     started = time.monotonic()
     found = open_source(locator)
     if found.state().kind == "ready" and found.items and known is not None:
-        same = (found.items, found.skipped, found.remarks) == (known.items, known.skipped, known.remarks)
+        same = (found.items, found.skipped, found.remarks) == (
+            known.items,
+            known.skipped,
+            known.remarks,
+        )
         found = known if same else found
     now = time.monotonic()
     _open[locator] = (now + max(FRESH_S, LISTING_SHARE * (now - started)), found)
@@ -57,20 +62,43 @@ def open_dataset(locator: str, *, fresh: bool = False) -> Dataset:
 
 
 def dataset_rows() -> list[dict]:
-    """Every named and every added dataset: name, title, kind, locator, state, detail, pictures, labels, splits, protocols,
-    what was seen and passed over in listing, and remarks on what was used, but not as it stands."""
+    """Every named and every added dataset: name, title, kind, locator, state, detail, pictures,
+    labels, splits, protocols, what was seen and passed over in listing, and remarks on what was
+    used, but not as it stands."""
     return [dataset_row(locator) for locator in [*datasets.names(), *added()]]
 
 
 def dataset_row(locator: str) -> dict:
     """The row of one dataset by name or path; what is wrong with it stands in ``detail``."""
-    row = {"name": locator, "title": locator, "kind": "", "locator": locator, "state": "unavailable", "detail": "", "note": ""}
-    row |= {"pictures": 0, "labels": 0, "splits": {}, "protocols": [], "seen": 0, "skipped": 0, "remarks": [], "layout": ""}
+    row = {
+        "name": locator,
+        "title": locator,
+        "kind": "",
+        "locator": locator,
+        "state": "unavailable",
+        "detail": "",
+        "note": "",
+    }
+    row |= {
+        "pictures": 0,
+        "labels": 0,
+        "splits": {},
+        "protocols": [],
+        "seen": 0,
+        "skipped": 0,
+        "remarks": [],
+        "layout": "",
+    }
     row["added"] = locator in added()
     try:
         dataset = open_source(locator) if locator in datasets.names() else open_dataset(locator)
         state = dataset.state()
-        row |= {"name": dataset.name, "title": dataset.title or dataset.name, "kind": dataset.kind, "note": dataset.note}
+        row |= {
+            "name": dataset.name,
+            "title": dataset.title or dataset.name,
+            "kind": dataset.kind,
+            "note": dataset.note,
+        }
         row |= {"state": state.kind, "detail": state.detail, "bytes": state.bytes}
         return row | (_contents(open_dataset(locator)) if state.kind == "ready" else {})
     except UserError as error:
@@ -84,14 +112,16 @@ def _contents(dataset: Dataset) -> dict:
         "labels": len({item.label for item in items if item.label is not None}),
         "splits": dict(Counter(item.split for item in items if item.split is not None)),
         "protocols": [protocol.name for protocol in dataset.protocols()],
-        "seen": dataset.seen, "skipped": len(dataset.skipped),
+        "seen": dataset.seen,
+        "skipped": len(dataset.skipped),
         "remarks": [{"where": one.id, "remark": one.text} for one in dataset.remarks],
         "layout": _layout(dataset),
     }
 
 
 def _layout(dataset: Dataset) -> str:
-    """How the folders were understood, in words of :mod:`core.datasets.layout`; empty where labels come from elsewhere."""
+    """How the folders were understood, in words of :mod:`core.datasets.layout`; empty where labels
+    come from elsewhere."""
     if not isinstance(dataset, Folder | Zip):
         return ""
     chosen = layout.chosen(dataset.locator)
@@ -106,9 +136,16 @@ def encoder_rows() -> list[dict]:
 def encoder_row(encoder: Encoder) -> dict:
     state = encoder.state()
     return {
-        "name": encoder.name, "title": encoder.title or encoder.name, "family": encoder.family, "tier": encoder.tier,
-        "dim": encoder.dim, "state": state.kind, "detail": state.detail, "bytes": state.bytes, "about": encoder.about,
-    }  # fmt: skip
+        "name": encoder.name,
+        "title": encoder.title or encoder.name,
+        "family": encoder.family,
+        "tier": encoder.tier,
+        "dim": encoder.dim,
+        "state": state.kind,
+        "detail": state.detail,
+        "bytes": state.bytes,
+        "about": encoder.about,
+    }
 
 
 def get_encoder_row(name: str) -> dict:
@@ -128,18 +165,27 @@ def index_rows() -> list[dict]:
 def index_row(index: Index) -> dict:
     """One index as a row.
 
-    ``knobs`` are the defaults; ``build_knobs`` and ``search_knobs`` name -> default, low, high, values (worth trying), about.
-    ``filter`` says in words how a filter is kept.
+    ``knobs`` are the defaults; ``build_knobs`` and ``search_knobs`` name -> default, low, high,
+    values (worth trying), about. ``filter`` says in words how a filter is kept.
     """
     state = index.state()
     return {
-        "name": index.name, "title": index.title, "about": index.about, "exact": index.exact, "score": index.score,
-        "state": state.kind, "detail": state.detail,
-        "knobs": {name: knob.default for name, knob in {**index.build_knobs, **index.search_knobs}.items()},
+        "name": index.name,
+        "title": index.title,
+        "about": index.about,
+        "exact": index.exact,
+        "score": index.score,
+        "state": state.kind,
+        "detail": state.detail,
+        "knobs": {
+            name: knob.default for name, knob in {**index.build_knobs, **index.search_knobs}.items()
+        },
         "build_knobs": {name: asdict(knob) for name, knob in index.build_knobs.items()},
         "search_knobs": {name: asdict(knob) for name, knob in index.search_knobs.items()},
-        "filter": "in the search" if index.selects else "fetches more", "partial": index.partial, "mapped": index.mapped,
-    }  # fmt: skip
+        "filter": "in the search" if index.selects else "fetches more",
+        "partial": index.partial,
+        "mapped": index.mapped,
+    }
 
 
 def get_index_row(name: str) -> dict:
@@ -152,17 +198,23 @@ def get_index_row(name: str) -> dict:
 
 
 def cache_rows() -> list[dict]:
-    """Everything that can be deleted and built again: kind, key, dataset, encoder, index, bytes, built, used (epoch seconds)."""
+    """Everything that can be deleted and built again: kind, key, dataset, encoder, index, bytes,
+    built, used (epoch seconds)."""
     return [
         {
-            "kind": entry.kind, "key": entry.key, "bytes": entry.bytes, "built": entry.built, "used": entry.used,
+            "kind": entry.kind,
+            "key": entry.key,
+            "bytes": entry.bytes,
+            "built": entry.built,
+            "used": entry.used,
             "dataset": entry.meta.get("dataset_name", entry.meta.get("dataset", "")),
             "encoder": entry.meta.get("encoder_name", entry.meta.get("encoder", "")),
-            "index": entry.meta.get("index_name", ""), "rows": entry.meta.get("pictures", entry.meta.get("rows", 0)),
+            "index": entry.meta.get("index_name", ""),
+            "rows": entry.meta.get("pictures", entry.meta.get("rows", 0)),
             "seconds": entry.meta.get("seconds", 0.0),
         }
         for entry in store.entries()
-    ]  # fmt: skip
+    ]
 
 
 def delete_cache(kind: str, key: str) -> int:
@@ -171,7 +223,8 @@ def delete_cache(kind: str, key: str) -> int:
 
 
 def skipped_rows(locator: str, encoder: str | None = None) -> list[dict]:
-    """What was passed over in a dataset, with the reason: see :func:`core.services.library.passed_over.rows`."""
+    """What was passed over in a dataset, with the reason: see
+    :func:`core.services.library.passed_over.rows`."""
     return passed_over.rows(open_dataset(locator), encoder)
 
 
@@ -191,7 +244,8 @@ def added() -> list[str]:
 
 
 def read_list(file: Path) -> list[str]:
-    """The locators in a list of added data sets. Raises ValueError and the like where it is none."""
+    """The locators in a list of added data sets. Raises ValueError and the like where it is
+    none."""
     found = json.loads(file.read_text())
     if not isinstance(found, list):
         raise ValueError("it is no list")
@@ -199,14 +253,17 @@ def read_list(file: Path) -> list[str]:
 
 
 def _keep_list(locators: list[str]) -> None:
-    """Write the list. One that can't be read is put aside before: a person may still find names in it."""
+    """Write the list. One that can't be read is put aside before: a person may still find names in
+    it."""
     file = _list_file()
     try:
         read_list(file)
     except FileNotFoundError:
         pass
     except store.UNREADABLE:
-        os.replace(file, file.with_name(f"{file.stem}-damaged-{time.strftime('%Y%m%d-%H%M%S')}.json"))
+        os.replace(
+            file, file.with_name(f"{file.stem}-damaged-{time.strftime('%Y%m%d-%H%M%S')}.json")
+        )
     store.write_text(file, json.dumps(locators))
 
 
@@ -232,9 +289,14 @@ def add_archive(name: str, data: bytes) -> str:
         UserError: too large, no archive, or no pictures in it. Nothing is kept then.
     """
     if len(data) > MAX_ARCHIVE:
-        raise UserError(f"{name} has {len(data) / 1e6:.0f} MB.", f"At most {MAX_ARCHIVE / 1e6:.0f} MB.", "Add a folder instead.")
+        raise UserError(
+            f"{name} has {len(data) / 1e6:.0f} MB.",
+            f"At most {MAX_ARCHIVE / 1e6:.0f} MB.",
+            "Add a folder instead.",
+        )
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(name).stem).strip("-.")[:60] or "pictures"
-    target = _uploads() / f"{stem}-{store.fingerprint([name, len(data), data[:4096].hex(), data[-4096:].hex()])[:6]}.zip"
+    told_apart = store.fingerprint([name, len(data), data[:4096].hex(), data[-4096:].hex()])[:6]
+    target = _uploads() / f"{stem}-{told_apart}.zip"
     store.check_space(store.root(), len(data) + (64 << 20))
     store.write_bytes(target, data)
     try:
@@ -245,7 +307,8 @@ def add_archive(name: str, data: bytes) -> str:
 
 
 def remove_dataset(locator: str) -> None:
-    """Forget an added dataset and delete its caches; an uploaded archive is deleted, a folder of the user's never.
+    """Forget an added dataset and delete its caches; an uploaded archive is deleted, a folder of
+    the user's never.
 
     Raises:
         UserError: it was never added, or is being built now.
@@ -253,7 +316,9 @@ def remove_dataset(locator: str) -> None:
     if locator not in added():
         locator = shown(os.path.abspath(real(os.path.expanduser(locator))))
     if locator not in added():
-        raise UserError(f"{locator!r} was not added to the library.", f"Added: {', '.join(added()) or 'none'}.")
+        raise UserError(
+            f"{locator!r} was not added to the library.", f"Added: {', '.join(added()) or 'none'}."
+        )
     with store.lock("library"):
         _keep_list([one for one in added() if one != locator])
     _open.pop(locator, None)

@@ -1,4 +1,5 @@
-"""Networks that were trained here or brought: what their cards say, what only some of them can do, and how one is brought."""
+"""Networks that were trained here or brought: what their cards say, what only some of them can do,
+and how one is brought."""
 
 from __future__ import annotations
 
@@ -26,7 +27,9 @@ MAX_WEIGHTS = 2 << 30
 def cards() -> list[dict]:
     """The cards of all models, newest first, each with ``tier`` (bundled or trained)."""
     found = [made for made in map(encoders.get, encoders.names()) if isinstance(made, Trained)]
-    rows = [{**made.card, "name": made.name, "title": made.title, "tier": made.tier} for made in found]
+    rows = [
+        {**made.card, "name": made.name, "title": made.title, "tier": made.tier} for made in found
+    ]
     return sorted(rows, key=lambda row: row.get("created", ""), reverse=True)
 
 
@@ -44,8 +47,9 @@ def _model(name: str) -> Trained:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A picture as an autoencoder sees it and as it draws it again, WebP both. ``explained``: share of the picture's own
-    variance that the drawing holds; 0 = no better than its mean colours, 1 = the same."""
+    """A picture as an autoencoder sees it and as it draws it again, WebP both. ``explained``: share
+    of the picture's own variance that the drawing holds; 0 = no better than its mean colours, 1 =
+    the same."""
 
     id: str
     seen: bytes
@@ -54,18 +58,25 @@ class Drawn:
 
 
 def reconstructions(dataset: Dataset, name: str, ids: Sequence[str]) -> list[Drawn]:
-    """Pictures of a dataset, drawn again by an autoencoder. Raises UserError where it is none, or a picture can't be read."""
+    """Pictures of a dataset, drawn again by an autoencoder. Raises UserError where it is none, or a
+    picture can't be read."""
     made = ready_encoder(dataset, name, may_fit=False)
     pictures = [images.decode(dataset.read(item_of(dataset, id)), made.side) for id in ids]
     seen = [made.prepare(picture) for picture in pictures]
     return [
-        Drawn(id, images.thumbnail(one, len(one)), images.thumbnail(two, len(two)), explained(one, two))
+        Drawn(
+            id,
+            images.thumbnail(one, len(one)),
+            images.thumbnail(two, len(two)),
+            explained(one, two),
+        )
         for id, one, two in zip(ids, seen, made.reconstruct(pictures), strict=True)
     ]
 
 
 def explained(picture: np.ndarray, drawing: np.ndarray) -> float:
-    """Share of a picture's variance around its mean colour that a drawing explains; both uint8 (h, w, 3)."""
+    """Share of a picture's variance around its mean colour that a drawing explains; both uint8 (h,
+    w, 3)."""
     wanted = picture.astype(np.float64)
     around = np.square(wanted - wanted.mean(axis=(0, 1))).mean()
     return float(1 - np.square(drawing - wanted).mean() / max(around, 1e-6))
@@ -73,8 +84,8 @@ def explained(picture: np.ndarray, drawing: np.ndarray) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The learned distance of two pictures, 0 to 2; ``same`` says on which side of the model's threshold it lies (None:
-    it has none)."""
+    """The learned distance of two pictures, 0 to 2; ``same`` says on which side of the model's
+    threshold it lies (None: it has none)."""
 
     distance: float
     threshold: float | None
@@ -85,31 +96,46 @@ class Pair:
 
 
 def distances(dataset: Dataset, name: str, left: str, right: Sequence[str]) -> list[Pair]:
-    """One picture of a dataset with each of others, by a siamese network. Raises UserError where it is none."""
+    """One picture of a dataset with each of others, by a siamese network. Raises UserError where it
+    is none."""
     made = ready_encoder(dataset, name, may_fit=False)
-    first, *others = (images.decode(dataset.read(item_of(dataset, id)), made.side) for id in (left, *right))
+    first, *others = (
+        images.decode(dataset.read(item_of(dataset, id)), made.side) for id in (left, *right)
+    )
     found = made.distance([first] * len(others), others)
     return [Pair(float(one), made.threshold) for one in found]
 
 
-def import_model(file: Path, name: str, backbone: str, size: int, dim: int) -> tuple[Path, list[str], list[str]]:
-    """A user's own weights as an encoder: its folder, the keys that were missing, and those left over. Raises UserError."""
+def import_model(
+    file: Path, name: str, backbone: str, size: int, dim: int
+) -> tuple[Path, list[str], list[str]]:
+    """A user's own weights as an encoder: its folder, the keys that were missing, and those left
+    over. Raises UserError."""
     from core.training.export import import_weights
 
     told = override(Settings(recipe="import"), {"name": name or "", "size": size, "dim": dim})
     if not told.name:
-        raise UserError("The model has no name.", "A name is architecture.tag.", "For example: resnet.mine")
+        raise UserError(
+            "The model has no name.", "A name is architecture.tag.", "For example: resnet.mine"
+        )
     refuse_taken(told)
     return import_weights(file, told.name, Blueprint("embedder", backbone, told.dim, told.size))
 
 
-def import_upload(file: str, data: bytes, name: str, backbone: str, size: int, dim: int) -> tuple[list[str], list[str]]:
-    """:func:`import_model` of a file from the browser: the keys that were missing and those left over. Raises UserError."""
+def import_upload(
+    file: str, data: bytes, name: str, backbone: str, size: int, dim: int
+) -> tuple[list[str], list[str]]:
+    """:func:`import_model` of a file from the browser: the keys that were missing and those left
+    over. Raises UserError."""
     if len(data) > MAX_WEIGHTS:
-        raise UserError(f"{file} has {len(data) / 1e9:.1f} GB.", f"At most {MAX_WEIGHTS / 1e9:.0f} GB.")
+        raise UserError(
+            f"{file} has {len(data) / 1e9:.1f} GB.", f"At most {MAX_WEIGHTS / 1e9:.0f} GB."
+        )
     suffix = PurePath(file).suffix.lower()
     if suffix not in (".pth", ".pt", ".bin", ".safetensors"):
-        raise UserError(f"{file} is no weights file.", "A state dict: .pth, .pt, .bin or .safetensors.")
+        raise UserError(
+            f"{file} is no weights file.", "A state dict: .pth, .pt, .bin or .safetensors."
+        )
     home = store.cache("imports")
     store.check_space(store.root(), 2 * len(data) + (64 << 20))
     with store.writing(home):
@@ -124,8 +150,12 @@ def import_upload(file: str, data: bytes, name: str, backbone: str, size: int, d
 
 
 def _of_upload(error: UserError, path: Path, file: str) -> UserError:
-    """The error in terms of the file that was chosen: where it lay for a moment is nobody's concern."""
-    words = [part.replace(str(path), file).replace(path.name, file) for part in (error.given, error.allowed, error.fix)]
+    """The error in terms of the file that was chosen: where it lay for a moment is nobody's
+    concern."""
+    words = [
+        part.replace(str(path), file).replace(path.name, file)
+        for part in (error.given, error.allowed, error.fix)
+    ]
     if "Delete it" in words[2]:
         words[2] = "Save one with torch.save(model.state_dict(), FILE)."
     return UserError(*words)

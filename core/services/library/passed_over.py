@@ -1,4 +1,5 @@
-"""What readers and builds saw and did not use, with the reason: everything seen is used or listed here."""
+"""What readers and builds saw and did not use, with the reason: everything seen is used or listed
+here."""
 
 from __future__ import annotations
 
@@ -17,12 +18,16 @@ NO_DIRECTION = "this vector has no direction: every number in it is zero"
 
 
 def rows(dataset: Dataset, encoder: str | None = None) -> list[dict]:
-    """``picture`` and ``reason`` of everything passed over: in listing, in finished builds (of one encoder, or of all), and
-    vectors of the user's own that belong to no picture. Rare reasons come first: many hidden files hide nothing else."""
+    """``picture`` and ``reason`` of everything passed over: in listing, in finished builds (of one
+    encoder, or of all), and vectors of the user's own that belong to no picture. Rare reasons come
+    first: many hidden files hide nothing else.
+    """
     if encoder is None:
         found = embed.skipped_in(dataset)
     else:
-        found = embed.read(dataset, ready_encoder(dataset, encoder, may_fit=False, load=False)).skipped
+        found = embed.read(
+            dataset, ready_encoder(dataset, encoder, may_fit=False, load=False)
+        ).skipped
     unknown = [
         Skipped(one.id, f"{one.reason} ({own.name})")
         for own in brought()
@@ -43,15 +48,19 @@ def brought() -> list[Imported]:
 
 
 def vectors(dataset: Dataset, ids: Sequence[str], zeros: Collection[str]) -> tuple[Skipped, ...]:
-    """Which of the vectors with these ids can't be used: those of no picture, and those in ``zeros``, without direction."""
+    """Which of the vectors with these ids can't be used: those of no picture, and those in
+    ``zeros``, without direction."""
     return tuple(
         Skipped(id, NO_DIRECTION if id in dataset.rows else NO_PICTURE)
         for id in ids
         if id not in dataset.rows or id in zeros
-    )  # fmt: skip
+    )
 
 
 def _rarest_first(found: Sequence[Skipped]) -> list[dict]:
     often = Counter(one.reason for one in found)
     place = {reason: number for number, (reason, _) in enumerate(reversed(often.most_common()))}
-    return [{"picture": one.id, "reason": one.reason} for one in sorted(found, key=lambda one: place[one.reason])]
+    return [
+        {"picture": one.id, "reason": one.reason}
+        for one in sorted(found, key=lambda one: place[one.reason])
+    ]

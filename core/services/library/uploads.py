@@ -19,7 +19,8 @@ TOKEN = re.compile(r"[0-9a-f]{24}")
 
 
 def keep(data: bytes) -> str:
-    """Check that ``data`` is a picture, keep it, and return its token (from its content: the same picture, the same token).
+    """Check that ``data`` is a picture, keep it, and return its token (from its content: the same
+    picture, the same token).
 
     Raises:
         UserError: not a picture, damaged or too large.
@@ -38,7 +39,10 @@ def read(token: str) -> bytes:
         UserError: the token is malformed, or its picture is no longer kept.
     """
     if not TOKEN.fullmatch(token):
-        raise UserError("The link names an uploaded picture in a way that this app never writes.", fix="Upload it again.")
+        raise UserError(
+            "The link names an uploaded picture in a way that this app never writes.",
+            fix="Upload it again.",
+        )
     try:
         data = _path(token).read_bytes()
         if _token(data) != token:
@@ -47,7 +51,9 @@ def read(token: str) -> bytes:
         return data
     except OSError as error:
         kept = f"Uploaded pictures are kept for {KEEP_DAYS} days."
-        raise UserError("The uploaded picture of this link is no longer here.", kept, "Upload it again.") from error
+        raise UserError(
+            "The uploaded picture of this link is no longer here.", kept, "Upload it again."
+        ) from error
 
 
 def _token(data: bytes) -> str:
@@ -61,7 +67,11 @@ def _path(token: str) -> Path:
 def _sweep() -> None:
     """Drop what is old, then the least recently used over the limits."""
     total, oldest = 0, time.time() - KEEP_DAYS * 86400
-    files = [(path, stat) for path in store.listed(store.cache("uploads")) if (stat := _stat(path)) is not None]
+    files = [
+        (path, stat)
+        for path in store.listed(store.cache("uploads"))
+        if (stat := _stat(path)) is not None
+    ]
     for place, (path, stat) in enumerate(sorted(files, key=lambda pair: -pair[1].st_mtime)):
         total += stat.st_size
         if place >= KEEP_FILES or total > KEEP_BYTES or stat.st_mtime < oldest:

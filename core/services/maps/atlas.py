@@ -1,4 +1,5 @@
-"""Small pictures of a whole set on a few sheets, for hovering and for drawing pictures on a map: one fetch, no round trips."""
+"""Small pictures of a whole set on a few sheets, for hovering and for drawing pictures on a map:
+one fetch, no round trips."""
 
 from __future__ import annotations
 
@@ -41,7 +42,9 @@ class Atlas:
     per_sheet: int
 
 
-def get(dataset: Dataset, progress: Progress | None = None, *, may_build: bool = True) -> Atlas | None:
+def get(
+    dataset: Dataset, progress: Progress | None = None, *, may_build: bool = True
+) -> Atlas | None:
     """The sheet of a page, from the cache; None where it is not there and may not be made now."""
     key = store.key(causes(dataset))
     path = store.find("maps", key) or shipped_maps.find(key, "atlas")
@@ -53,12 +56,22 @@ def get(dataset: Dataset, progress: Progress | None = None, *, may_build: bool =
         return get(dataset, progress, may_build=may_build)
     if not may_build:
         return None
-    return _read(store.get_or_build("maps", causes(dataset), lambda folder: _write(folder, dataset, progress), progress))
+    return _read(
+        store.get_or_build(
+            "maps", causes(dataset), lambda folder: _write(folder, dataset, progress), progress
+        )
+    )
 
 
 def _read(path: Path) -> Atlas:
     noted = json.loads((path / "atlas.json").read_text())
-    return Atlas(tuple(noted["ids"]), ((path / "atlas.webp").read_bytes(),), SIDE, noted["columns"], len(noted["ids"]))
+    return Atlas(
+        tuple(noted["ids"]),
+        ((path / "atlas.webp").read_bytes(),),
+        SIDE,
+        noted["columns"],
+        len(noted["ids"]),
+    )
 
 
 def causes(dataset: Dataset) -> dict:
@@ -72,22 +85,35 @@ def _write(folder: Path, dataset: Dataset, progress: Progress | None) -> dict:
     made = draw(dataset, chosen, SIDE, progress)
     (folder / "atlas.webp").write_bytes(made.sheets[0])
     (folder / "atlas.json").write_text(json.dumps({"ids": list(made.ids), "columns": made.columns}))
-    return {"source": dataset.locator, "dataset_name": dataset.name, "index_name": "pictures of the map"}
+    return {
+        "source": dataset.locator,
+        "dataset_name": dataset.name,
+        "index_name": "pictures of the map",
+    }
 
 
 def side_for(count: int) -> int:
-    """The largest size at which ``count`` pictures stay within the pixels allowed; the smallest where none does."""
+    """The largest size at which ``count`` pictures stay within the pixels allowed; the smallest
+    where none does."""
     return next((side for side in SIDES if count * side * side <= PIXELS), SIDES[-1])
 
 
-def draw(dataset: Dataset, items: Sequence[Item], side: int, progress: Progress | None = None, quality: int = 72) -> Atlas:
+def draw(
+    dataset: Dataset,
+    items: Sequence[Item],
+    side: int,
+    progress: Progress | None = None,
+    quality: int = 72,
+) -> Atlas:
     """Sheets of the pictures of ``items``; one that can't be decoded is a grey square."""
     columns = min(max(int(np.ceil(np.sqrt(len(items)))), 1), SHEET // side)
     per_sheet = columns * (SHEET // side)
     sheets = []
     for start in range(0, len(items), per_sheet):
         part = items[start : start + per_sheet]
-        sheet = np.full((-(-len(part) // columns) * side, min(columns, len(part)) * side, 3), GREY, np.uint8)
+        sheet = np.full(
+            (-(-len(part) // columns) * side, min(columns, len(part)) * side, 3), GREY, np.uint8
+        )
         for place, item in enumerate(part):
             if place % 50 == 0:
                 report(progress, start + place, len(items))
@@ -110,7 +136,11 @@ def _square(dataset: Dataset, item: Item, side: int) -> np.ndarray | int:
     edge = min(height, width)
     top, left = (height - edge) // 2, (width - edge) // 2
     middle = Image.fromarray(np.ascontiguousarray(image[top : top + edge, left : left + edge]))
-    return np.asarray(middle.resize((side, side), Image.Resampling.BOX if edge > 4 * side else Image.Resampling.BICUBIC))
+    return np.asarray(
+        middle.resize(
+            (side, side), Image.Resampling.BOX if edge > 4 * side else Image.Resampling.BICUBIC
+        )
+    )
 
 
 def _webp(sheet: np.ndarray, quality: int) -> bytes:

@@ -1,4 +1,5 @@
-"""A map as a browser gets it: places in two bytes an axis, colours in one, a raster where there are too many dots."""
+"""A map as a browser gets it: places in two bytes an axis, colours in one, a raster where there are
+too many dots."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from core.services.maps.colours import Colouring
 from core.services.maps.maps import Map
 
 VECTOR_UP_TO = 20_000
-"""More dots than this come as one picture, with a few thousand real dots over it that can be hovered."""
+"""More dots than this come as one picture, with a few thousand real dots over it that can be
+hovered."""
 PIXELS = 1000
 WORTH_A_LOOK = 1.15
 """A map opens without its outliers where that lets the rest grow so much."""
@@ -23,12 +25,16 @@ Box = tuple[float, float, float, float, float]
 
 def engine() -> tuple[str, str]:
     """The script and the style that draw maps: the same on the page and in the exported file."""
-    *scripts, style = ((WEB / name).read_text(encoding="utf-8") for name in ("map_input.js", "map_pin.js", "map.js", "map.css"))
+    *scripts, style = (
+        (WEB / name).read_text(encoding="utf-8")
+        for name in ("map_input.js", "map_pin.js", "map.js", "map.css")
+    )
     return "\n".join(scripts), style
 
 
 def box(found: Sequence[Map]) -> Box:
-    """``(x0, y0, span, width, height)``: the corner and the side of the square that holds all maps, and what they fill of it."""
+    """``(x0, y0, span, width, height)``: the corner and the side of the square that holds all maps,
+    and what they fill of it."""
     low = np.min([one.positions.min(axis=0) for one in found], axis=0)
     high = np.max([one.positions.max(axis=0) for one in found], axis=0)
     size = np.maximum(high - low, 1e-6)
@@ -36,7 +42,8 @@ def box(found: Sequence[Map]) -> Box:
 
 
 def focus(found: Sequence[Map]) -> Box:
-    """The part of :func:`box` that a map opens with: all of it, or what holds 99 % of each axis where a few dots lie far out."""
+    """The part of :func:`box` that a map opens with: all of it, or what holds 99 % of each axis
+    where a few dots lie far out."""
     whole = box(found)
     ends = np.array([np.percentile(one.positions, (0.5, 99.5), axis=0) for one in found])
     low, high = ends[:, 0].min(axis=0), ends[:, 1].max(axis=0)
@@ -56,13 +63,16 @@ def outside(positions: np.ndarray, frame: Box) -> int:
 
 
 def places(positions: np.ndarray, frame: Box) -> str:
-    """Places (n, 2) as base64 of uint16 pairs within the square of ``frame``: a 65,536th of the map is finer than any screen."""
+    """Places (n, 2) as base64 of uint16 pairs within the square of ``frame``: a 65,536th of the map
+    is finer than any screen."""
     share = (positions - np.float32(frame[:2])) / np.float32(frame[2])
     return b64(np.clip(np.round(share * 65535), 0, 65535).astype("<u2"))
 
 
 def b64(values: np.ndarray | bytes) -> str:
-    return base64.b64encode(values if isinstance(values, bytes) else np.ascontiguousarray(values).tobytes()).decode()
+    return base64.b64encode(
+        values if isinstance(values, bytes) else np.ascontiguousarray(values).tobytes()
+    ).decode()
 
 
 def bits(rows: np.ndarray, count: int) -> str:
@@ -72,10 +82,14 @@ def bits(rows: np.ndarray, count: int) -> str:
     return b64(np.packbits(flags, bitorder="little"))
 
 
-def raster(positions: np.ndarray, colours: Colouring, frame: Box, pixels: int = PIXELS, solid: bool = False) -> str:
-    """All dots as one PNG (data URI), ``pixels`` a side: the mean colour of what falls on a pixel, denser = more solid.
+def raster(
+    positions: np.ndarray, colours: Colouring, frame: Box, pixels: int = PIXELS, solid: bool = False
+) -> str:
+    """All dots as one PNG (data URI), ``pixels`` a side: the mean colour of what falls on a pixel,
+    denser = more solid.
 
-    The grey of the rest, the last of the palette, shows only where nothing else stands. ``solid``: every dot is opaque.
+    The grey of the rest, the last of the palette, shows only where nothing else stands. ``solid``:
+    every dot is opaque.
     """
     from PIL import Image
 
@@ -88,16 +102,24 @@ def raster(positions: np.ndarray, colours: Colouring, frame: Box, pixels: int = 
     shown = seen | grey
     flat, index = flat[shown], colours.index[shown]
     parts = np.maximum(np.bincount(flat, minlength=cells), 1)
-    table = np.array([[int(one[i : i + 2], 16) for i in (1, 3, 5)] for one in colours.palette], np.float64)
+    table = np.array(
+        [[int(one[i : i + 2], 16) for i in (1, 3, 5)] for one in colours.palette], np.float64
+    )
     out = np.zeros((cells, 4), np.uint8)
     full = counts > 0
     for channel in range(3):
         total = np.bincount(flat, weights=table[index, channel], minlength=cells)
         out[full, channel] = (total[full] / parts[full]).round()
     usual = max(float(np.percentile(counts[full], 90)), 1.0)
-    out[full, 3] = 255 if solid else (255 * (0.35 + 0.65 * np.minimum(counts[full] / usual, 1.0) ** 0.5)).round()
+    out[full, 3] = (
+        255
+        if solid
+        else (255 * (0.35 + 0.65 * np.minimum(counts[full] / usual, 1.0) ** 0.5)).round()
+    )
     file = io.BytesIO()
-    Image.fromarray(out.reshape(pixels, pixels, 4)).quantize(255, Image.Quantize.FASTOCTREE).save(file, "PNG", compress_level=6)
+    Image.fromarray(out.reshape(pixels, pixels, 4)).quantize(255, Image.Quantize.FASTOCTREE).save(
+        file, "PNG", compress_level=6
+    )
     return "data:image/png;base64," + b64(file.getvalue())
 
 

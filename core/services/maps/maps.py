@@ -1,4 +1,5 @@
-"""Maps of a dataset by an encoder: built once, kept like everything else, with their quality measured beside them."""
+"""Maps of a dataset by an encoder: built once, kept like everything else, with their quality
+measured beside them."""
 
 from __future__ import annotations
 
@@ -25,14 +26,15 @@ from core.types import Embeddings, Progress, report
 KIND = "maps"
 VERSION = 1
 SAMPLE = 50_000
-"""What a projection can't arrange at once is arranged by a fixed sample of at most this size; every other picture is placed
-among it, and the map says so."""
+"""What a projection can't arrange at once is arranged by a fixed sample of at most this size; every
+other picture is placed among it, and the map says so."""
 LAYERS = ("trust", "continuity", "kept", "nearest", "clusters")
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A map by its causes: ``anchor`` is the encoder whose map it is drawn towards (aligned maps), else empty."""
+    """A map by its causes: ``anchor`` is the encoder whose map it is drawn towards (aligned maps),
+    else empty."""
 
     encoder: str
     projection: str = "umap"
@@ -40,19 +42,30 @@ class Wanted:
     params: Mapping[str, float] = field(default_factory=dict)
 
     def resolved(self) -> Wanted:
-        """The same map in one spelling: an aligned map without another encoder to align to is a plain UMAP."""
+        """The same map in one spelling: an aligned map without another encoder to align to is a
+        plain UMAP."""
         if projections.get(self.projection).aligns and self.anchor in ("", self.encoder):
-            plain = {name: value for name, value in self.params.items() if name in projections.get("umap").settings}
+            plain = {
+                name: value
+                for name, value in self.params.items()
+                if name in projections.get("umap").settings
+            }
             return Wanted(self.encoder, "umap", "", plain)
-        return self if projections.get(self.projection).aligns else Wanted(self.encoder, self.projection, "", self.params)
+        return (
+            self
+            if projections.get(self.projection).aligns
+            else Wanted(self.encoder, self.projection, "", self.params)
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Map:
-    """``ids`` (n), ``positions`` float32 (n, 2), and for each point: ``trust`` and ``continuity`` (NaN where not measured),
-    ``kept`` float32 (n,); ``nearest``, the row nearest in the space, and ``clusters``, -1 = none, int32 (n,).
+    """``ids`` (n), ``positions`` float32 (n, 2), and for each point: ``trust`` and ``continuity``
+    (NaN where not measured), ``kept`` float32 (n,); ``nearest``, the row nearest in the space, and
+    ``clusters``, -1 = none, int32 (n,).
 
-    ``medoids`` are the rows of each cluster's most typical picture, ``facts`` the figures of the whole.
+    ``medoids`` are the rows of each cluster's most typical picture, ``facts`` the figures of the
+    whole.
     """
 
     wanted: Wanted
@@ -72,11 +85,15 @@ def projection_rows() -> list[dict]:
     """Every projection: name, title, about, reading, aligns, and its settings."""
     return [
         {
-            "name": p.name, "title": p.title, "about": p.about, "reading": p.reading, "aligns": p.aligns,
+            "name": p.name,
+            "title": p.title,
+            "about": p.about,
+            "reading": p.reading,
+            "aligns": p.aligns,
             "settings": dict(p.settings),
         }
         for p in map(projections.get, projections.names())
-    ]  # fmt: skip
+    ]
 
 
 def settings_of(projection: str) -> Mapping[str, Setting]:
@@ -85,11 +102,17 @@ def settings_of(projection: str) -> Mapping[str, Setting]:
 
 
 def causes(dataset: Dataset, wanted: Wanted) -> dict:
-    """What a map depends on. Raises UserError: unknown names or parameters, or a fit that is not there yet."""
+    """What a map depends on. Raises UserError: unknown names or parameters, or a fit that is not
+    there yet."""
     wanted = wanted.resolved()
     made = projections.get(wanted.projection).fingerprint(**wanted.params)
     anchor = _embeddings_key(dataset, wanted.anchor) if wanted.anchor else None
-    return {"embeddings": _embeddings_key(dataset, wanted.encoder), "anchor": anchor, "maps": VERSION, **made}
+    return {
+        "embeddings": _embeddings_key(dataset, wanted.encoder),
+        "anchor": anchor,
+        "maps": VERSION,
+        **made,
+    }
 
 
 def _embeddings_key(dataset: Dataset, name: str) -> str:
@@ -123,7 +146,10 @@ def build(dataset: Dataset, wanted: Wanted, progress: Progress | None = None) ->
     found, steps = _embeddings(dataset, wanted.encoder), Steps(progress)
     anchor = _anchor(dataset, wanted, found, steps) if wanted.anchor else None
     return store.get_or_build(
-        KIND, causes(dataset, wanted), lambda folder: _write(folder, dataset, wanted, found, anchor, steps), progress
+        KIND,
+        causes(dataset, wanted),
+        lambda folder: _write(folder, dataset, wanted, found, anchor, steps),
+        progress,
     )
 
 
@@ -131,17 +157,26 @@ def _embeddings(dataset: Dataset, name: str) -> Embeddings:
     return embed.read(dataset, ready_encoder(dataset, name, may_fit=False, load=False))
 
 
-def _anchor(dataset: Dataset, wanted: Wanted, found: Embeddings, progress: Progress | None) -> np.ndarray:
+def _anchor(
+    dataset: Dataset, wanted: Wanted, found: Embeddings, progress: Progress | None
+) -> np.ndarray:
     """Where the anchor's map shows the same pictures; one that it lacks is drawn to its middle."""
     other = Wanted(wanted.anchor, wanted.projection, "", wanted.params)
     own = read(dataset, other, build(dataset, other, progress))
     row_of = {id: row for row, id in enumerate(own.ids)}
     middle = own.positions.mean(axis=0)
-    return np.array([own.positions[row_of[id]] if id in row_of else middle for id in found.ids], np.float32)
+    return np.array(
+        [own.positions[row_of[id]] if id in row_of else middle for id in found.ids], np.float32
+    )
 
 
 def _write(
-    folder: Path, dataset: Dataset, wanted: Wanted, found: Embeddings, anchor: np.ndarray | None, progress: Progress
+    folder: Path,
+    dataset: Dataset,
+    wanted: Wanted,
+    found: Embeddings,
+    anchor: np.ndarray | None,
+    progress: Progress,
 ) -> dict:
     started = time.perf_counter()
     made, fitted_on = _project(wanted, found.vectors, anchor, progress)
@@ -154,21 +189,34 @@ def _write(
     np.save(folder / "medoids.npy", clusters.medoids(found.vectors, groups))
     (folder / "ids.json").write_text(json.dumps(list(found.ids)))
     facts = {
-        "points": len(found.ids), "fitted_on": fitted_on, "k": measured.k, "measured": measured.measured,
-        "trustworthiness": measured.trustworthiness, "continuity": measured.mean_continuity,
+        "points": len(found.ids),
+        "fitted_on": fitted_on,
+        "k": measured.k,
+        "measured": measured.measured,
+        "trustworthiness": measured.trustworthiness,
+        "continuity": measured.mean_continuity,
         "kept": float(np.nanmean(measured.kept)),
-        "clusters": int(groups.max(initial=-1)) + 1, "smallest_cluster": clusters.usual_size(len(groups)),
-        "fit_s": round(time.perf_counter() - started, 2), **({"share": made.share.tolist()} if hasattr(made, "share") else {}),
-    }  # fmt: skip
+        "clusters": int(groups.max(initial=-1)) + 1,
+        "smallest_cluster": clusters.usual_size(len(groups)),
+        "fit_s": round(time.perf_counter() - started, 2),
+        **({"share": made.share.tolist()} if hasattr(made, "share") else {}),
+    }
     return {"facts": facts, **_noted(dataset, wanted)}
 
 
 def _noted(dataset: Dataset, wanted: Wanted) -> dict:
     index = wanted.projection + (f" to {wanted.anchor}" if wanted.anchor else "")
-    return {"source": dataset.locator, "dataset_name": dataset.name, "encoder_name": wanted.encoder, "index_name": index}
+    return {
+        "source": dataset.locator,
+        "dataset_name": dataset.name,
+        "encoder_name": wanted.encoder,
+        "index_name": index,
+    }
 
 
-def _project(wanted: Wanted, vectors: np.ndarray, anchor: np.ndarray | None, progress: Progress) -> tuple[Projection, int]:
+def _project(
+    wanted: Wanted, vectors: np.ndarray, anchor: np.ndarray | None, progress: Progress
+) -> tuple[Projection, int]:
     """A fitted projection whose places are those of all rows, and how many it was fitted on."""
     made, count = projections.get(wanted.projection), len(vectors)
     if count <= made.fit_up_to:
@@ -176,8 +224,18 @@ def _project(wanted: Wanted, vectors: np.ndarray, anchor: np.ndarray | None, pro
         return made, count
     sample = min(SAMPLE, made.fit_up_to)
     chosen = np.sort(np.random.default_rng(0).choice(count, sample, replace=False))
-    made.fit(np.asarray(vectors[chosen]), progress, None if anchor is None else anchor[chosen], **wanted.params)
-    places = np.concatenate([made.transform(np.asarray(vectors[at : at + 8192])) for at in _watched(count, 8192, progress)])
+    made.fit(
+        np.asarray(vectors[chosen]),
+        progress,
+        None if anchor is None else anchor[chosen],
+        **wanted.params,
+    )
+    places = np.concatenate(
+        [
+            made.transform(np.asarray(vectors[at : at + 8192]))
+            for at in _watched(count, 8192, progress)
+        ]
+    )
     places[chosen] = made.positions
     made.positions = places
     return made, sample
@@ -216,7 +274,10 @@ def read(dataset: Dataset, wanted: Wanted, path: Path | None = None) -> Map:
         raise UserError(
             f"{dataset.title or dataset.name} has no {title} map by {wanted.encoder} yet.",
             fix="Make it on the Map page.",
-            command=f"Make it on the Map page, or: python -m core map --dataset {dataset.locator} --encoders {wanted.encoder}",
+            command=(
+                f"Make it on the Map page, or: python -m core map --dataset {dataset.locator}"
+                f" --encoders {wanted.encoder}"
+            ),
         )
     return found
 
@@ -234,7 +295,10 @@ def _readable(dataset: Dataset, wanted: Wanted, path: Path | None = None) -> Map
 
 def _load(dataset: Dataset, wanted: Wanted, path: Path) -> Map:
     layers = shipped_maps.layers(path, (*LAYERS, "medoids"))
-    shown = {name: layer.astype(np.float32 if layer.dtype.kind == "f" else np.int32) for name, layer in layers.items()}
+    shown = {
+        name: layer.astype(np.float32 if layer.dtype.kind == "f" else np.int32)
+        for name, layer in layers.items()
+    }
     ids = shipped.ids(path, dataset)
     positions = np.load(path / "positions.npy", allow_pickle=False).astype(np.float32)
     facts = (store.read_meta(path) or {})["facts"]
@@ -245,20 +309,28 @@ def _load(dataset: Dataset, wanted: Wanted, path: Path) -> Map:
 
 
 def projection_of(found: Map, vectors: np.ndarray) -> Projection:
-    """The fitted projection of a map, ready to place something new. Raises UserError where it can't be read."""
+    """The fitted projection of a map, ready to place something new. Raises UserError where it can't
+    be read."""
     made = projections.get(found.wanted.projection)
     try:
         made.load(found.path, vectors)
     except store.UNREADABLE as error:
         store.drop(found.path, error)
-        raise UserError("This map can't be read any more.", fix="Make it again on the Map page.") from error
+        raise UserError(
+            "This map can't be read any more.", fix="Make it again on the Map page."
+        ) from error
     return made
 
 
 def row_dict(found: Map) -> dict:
     """A map's figures as one flat row."""
     made = found.wanted
-    causes = {"encoder": made.encoder, "projection": made.projection, "anchor": made.anchor, "params": dict(made.params)}
+    causes = {
+        "encoder": made.encoder,
+        "projection": made.projection,
+        "anchor": made.anchor,
+        "params": dict(made.params),
+    }
     return {**causes, **found.facts}
 
 
@@ -273,18 +345,30 @@ def title(name: str) -> str:
 
 
 def drawn_together(
-    names: Sequence[str], projection: str = "umap", params: Mapping[str, float] | None = None, dataset: Dataset | None = None
+    names: Sequence[str],
+    projection: str = "umap",
+    params: Mapping[str, float] | None = None,
+    dataset: Dataset | None = None,
 ) -> list[Wanted]:
-    """What a page of several maps wants: where the projection aligns, all are drawn towards the first encoder's map.
+    """What a page of several maps wants: where the projection aligns, all are drawn towards the
+    first encoder's map.
 
-    If ``dataset`` lacks one of these but each encoder has a map towards one common other, that came with the code, these are
-    taken: maps drawn towards the same one are comparable, and nobody has to wait.
+    If ``dataset`` lacks one of these but each encoder has a map towards one common other, that came
+    with the code, these are taken: maps drawn towards the same one are comparable, and nobody has
+        to wait.
     """
     names, params = list(dict.fromkeys(names)), dict(params or {})
     first = _towards(names, projection, names[0], params) if names else []
-    if dataset is None or len(names) < 2 or not projections.get(projection).aligns or all(find(dataset, one) for one in first):
+    if (
+        dataset is None
+        or len(names) < 2
+        or not projections.get(projection).aligns
+        or all(find(dataset, one) for one in first)
+    ):
         return first
-    others = (_towards(names, projection, anchor, params) for anchor in shipped_maps.anchors(projection))
+    others = (
+        _towards(names, projection, anchor, params) for anchor in shipped_maps.anchors(projection)
+    )
     return next((some for some in others if all(find(dataset, one) for one in some)), first)
 
 

@@ -1,6 +1,7 @@
 """Maps of the embedded gallery that come with the code; an outdated one is ignored.
 
-They need no embeddings to be drawn: their ids are those of the gallery, and their key follows from the causes alone. What
+They need no embeddings to be drawn: their ids are those of the gallery, and their key follows from
+    the causes alone. What
 compares vectors (neighbours in the space, the place of a new picture) waits for the embeddings.
 """
 
@@ -30,7 +31,8 @@ def find(key: str, name: str) -> Path | None:
 
 
 def anchors(projection: str) -> list[str]:
-    """Encoders to whose map shipped maps of ``projection`` are drawn, the one of most maps first."""
+    """Encoders to whose map shipped maps of ``projection`` are drawn, the one of most maps
+    first."""
     parts = [path.name.split("--") for path in store.listed(store.shipped() / NAME)]
     found = Counter(part[2] for part in parts if len(part) == 3 and part[1] == projection)
     return [name for name, _ in found.most_common()]
@@ -45,18 +47,25 @@ def layers(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
 
 
 def ship(path: Path, name: str, ids: Sequence[str]) -> Path:
-    """Copy a finished cache entry to the shipped ones, figures of points in half precision. For maintainers.
+    """Copy a finished cache entry to the shipped ones, figures of points in half precision. For
+    maintainers.
 
     ``ids`` are those of the gallery: a map that shows other pictures brings its own.
     """
     target, meta = store.shipped() / NAME / name, store.read_meta(path) or {}
-    noted = {one: meta[one] for one in ("facts", "source", "dataset_name", "encoder_name", "index_name") if one in meta}
+    noted = {
+        one: meta[one]
+        for one in ("facts", "source", "dataset_name", "encoder_name", "index_name")
+        if one in meta
+    }
     packed = {}
     with store.new_folder(target) as folder:
         for file in sorted(path.iterdir()):
             if file.suffix == ".npy" and file.stem not in KEPT:
                 packed[file.stem] = _small(np.load(file, allow_pickle=False))
-            elif file.name == "positions.npy":  # read as float32 again: at worst a thousandth of the map, less than a dot
+            elif (
+                file.name == "positions.npy"
+            ):  # read as float32 again: at worst a thousandth of the map, less than a dot
                 np.save(folder / file.name, _small(np.load(file, allow_pickle=False)))
             elif file.name not in ("meta.json", LAYERS) and not _same_ids(file, ids):
                 shutil.copyfile(file, folder / file.name)

@@ -1,4 +1,5 @@
-"""What a page asks of finished maps: places of queries, neighbourhoods, what a lasso holds, what moves between two maps."""
+"""What a page asks of finished maps: places of queries, neighbourhoods, what a lasso holds, what
+moves between two maps."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ from core.services.search.search import Query, search
 
 @dataclass(frozen=True, slots=True)
 class Neighbourhood:
-    """One picture's nearest in the space and on the map: rows, nearest first; ``shared`` are in both."""
+    """One picture's nearest in the space and on the map: rows, nearest first; ``shared`` are in
+    both."""
 
     space: tuple[int, ...]
     plane: tuple[int, ...]
@@ -34,7 +36,8 @@ class Neighbourhood:
 
 @dataclass(frozen=True, slots=True)
 class Mover:
-    """A picture that stands ``shift`` map radii away on the second map, and has ``kept`` of its ``k`` neighbours there."""
+    """A picture that stands ``shift`` map radii away on the second map, and has ``kept`` of its
+    ``k`` neighbours there."""
 
     id: str
     shift: float
@@ -43,7 +46,8 @@ class Mover:
 
 
 def common(found: Sequence[Map]) -> tuple[list[str], list[np.ndarray] | None]:
-    """Ids that stand on every map, in the order of the first, and each map's rows of them; no rows where all ids are the same."""
+    """Ids that stand on every map, in the order of the first, and each map's rows of them; no rows
+    where all ids are the same."""
     first, others = found[0].ids, found[1:]
     if all(one.ids == first for one in others):
         return list(first), None
@@ -53,18 +57,26 @@ def common(found: Sequence[Map]) -> tuple[list[str], list[np.ndarray] | None]:
 
 
 def place(dataset: Dataset, found: Map, query: Query) -> tuple[float, float]:
-    """Where a query stands on a map: a picture of the map at its own place, any other where its vector belongs.
+    """Where a query stands on a map: a picture of the map at its own place, any other where its
+    vector belongs.
 
     Raises:
-        UserError: a picture that can't be read, or vectors that a new picture can't be compared with.
+        UserError: a picture that can't be read, or vectors that a new picture can't be compared
+            with.
     """
     if query.item_id is not None and query.item_id in found.ids:
         x, y = found.positions[found.ids.index(query.item_id)]
         return float(x), float(y)
     encoder = ready_encoder(dataset, found.wanted.encoder, may_fit=False)
     if encoder.tier == "imported":
-        raise UserError(f"{encoder.name} are imported vectors: a new picture has no place on their map.")
-    data = query.data if query.item_id is None else dataset.read(dataset.items[dataset.rows[query.item_id]])
+        raise UserError(
+            f"{encoder.name} are imported vectors: a new picture has no place on their map."
+        )
+    data = (
+        query.data
+        if query.item_id is None
+        else dataset.read(dataset.items[dataset.rows[query.item_id]])
+    )
     if data is None:
         raise UserError("No query picture was given.")
     vector = encoder.encode([decode(data, encoder.side)])
@@ -74,7 +86,9 @@ def place(dataset: Dataset, found: Map, query: Query) -> tuple[float, float]:
 
 def neighbourhood(dataset: Dataset, found: Map, row: int, k: int = 10) -> Neighbourhood:
     """The nearest ``k`` of one picture in the space and on its map."""
-    vectors = embed.read(dataset, ready_encoder(dataset, found.wanted.encoder, may_fit=False, load=False)).vectors
+    vectors = embed.read(
+        dataset, ready_encoder(dataset, found.wanted.encoder, may_fit=False, load=False)
+    ).vectors
     far = ((found.positions - found.positions[row]) ** 2).sum(axis=1)
     far[row] = np.inf
     k = min(k, len(far) - 1)
@@ -83,7 +97,9 @@ def neighbourhood(dataset: Dataset, found: Map, row: int, k: int = 10) -> Neighb
 
 def _others(vectors: np.ndarray, row: int, rows: np.ndarray | range, k: int) -> tuple[int, ...]:
     """The ``k`` of ``rows`` that are most similar to ``row``, without itself."""
-    found = nearest_rows(np.asarray(vectors[row : row + 1]), np.asarray(vectors).__getitem__, rows, k + 1)
+    found = nearest_rows(
+        np.asarray(vectors[row : row + 1]), np.asarray(vectors).__getitem__, rows, k + 1
+    )
     others = rows_without_own(found.ids, np.array([row]), k)[0]
     return tuple(others[others >= 0].tolist())
 
@@ -94,7 +110,8 @@ def _least(values: np.ndarray, k: int) -> tuple[int, ...]:
 
 
 def hits(dataset: Dataset, found: Map, query: Query, k: int) -> list[str]:
-    """Ids of the ``k`` nearest of the gallery: what a search finds. A picture of the map needs no encoder for it.
+    """Ids of the ``k`` nearest of the gallery: what a search finds. A picture of the map needs no
+    encoder for it.
 
     Raises:
         UserError: a picture that can't be read.
@@ -102,17 +119,23 @@ def hits(dataset: Dataset, found: Map, query: Query, k: int) -> list[str]:
     own = query.item_id
     if own is None or own not in found.ids:
         return [hit.id for hit in search(query, dataset, found.wanted.encoder, k=k).hits]
-    vectors = embed.read(dataset, ready_encoder(dataset, found.wanted.encoder, may_fit=False, load=False)).vectors
+    vectors = embed.read(
+        dataset, ready_encoder(dataset, found.wanted.encoder, may_fit=False, load=False)
+    ).vectors
     protocol, row = dataset.protocol(), found.ids.index(own)
     rows: np.ndarray | range = range(len(vectors))
     if protocol.gallery:
-        rows = np.flatnonzero([protocol.in_gallery(dataset.items[dataset.rows[id]]) for id in found.ids])
+        rows = np.flatnonzero(
+            [protocol.in_gallery(dataset.items[dataset.rows[id]]) for id in found.ids]
+        )
     return [found.ids[at] for at in _others(vectors, row, rows, k)]
 
 
 def most_typical(dataset: Dataset, found: Map, rows: Sequence[int]) -> str:
     """The id of the picture that is nearest to all the others of ``rows`` in the space."""
-    vectors = embed.read(dataset, ready_encoder(dataset, found.wanted.encoder, may_fit=False, load=False)).vectors
+    vectors = embed.read(
+        dataset, ready_encoder(dataset, found.wanted.encoder, may_fit=False, load=False)
+    ).vectors
     own = np.asarray(vectors[np.asarray(rows)])
     return found.ids[int(rows[int((own @ own.mean(axis=0)).argmax())])]
 
@@ -146,8 +169,8 @@ def inside(positions: np.ndarray, polygon: Sequence[Sequence[float]]) -> np.ndar
 def movers(first: Map, second: Map, count: int = 24, k: int = 10) -> list[Mover]:
     """Pictures that stand farthest from their place on the first map, farthest first.
 
-    The second map is turned and shifted onto the first, and both are measured in their own radius (root mean square
-    distance from the middle), so that size does not count as movement.
+    The second map is turned and shifted onto the first, and both are measured in their own radius
+    (root mean square distance from the middle), so that size does not count as movement.
     """
     ids, a, b = comparable(first, second)
     if len(ids) < 3:
@@ -162,11 +185,14 @@ def movers(first: Map, second: Map, count: int = 24, k: int = 10) -> list[Mover]
 
 
 def comparable(first: Map, second: Map) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Ids on both maps, and their places (n, 2) on each in map radii, the second map turned and mirrored onto the first."""
+    """Ids on both maps, and their places (n, 2) on each in map radii, the second map turned and
+    mirrored onto the first."""
     from core.projections.aligned import turned_onto
 
     other = {id: row for row, id in enumerate(second.ids)}
-    rows = np.array([(row, other[id]) for row, id in enumerate(first.ids) if id in other], np.int64).reshape(-1, 2)
+    rows = np.array(
+        [(row, other[id]) for row, id in enumerate(first.ids) if id in other], np.int64
+    ).reshape(-1, 2)
     a, b = _scaled(first.positions[rows[:, 0]]), _scaled(second.positions[rows[:, 1]])
     return [first.ids[row] for row in rows[:, 0]], a, turned_onto(b, a).astype(np.float32)
 
@@ -178,7 +204,8 @@ def _scaled(places: np.ndarray) -> np.ndarray:
 
 
 def density(positions: np.ndarray, k: int = 10) -> np.ndarray:
-    """How crowded each place is, float32 (n,) from 0 (thinnest) to 1: the rank of the distance to the k-th neighbour."""
+    """How crowded each place is, float32 (n,) from 0 (thinnest) to 1: the rank of the distance to
+    the k-th neighbour."""
     from scipy.spatial import cKDTree
 
     k = min(k, len(positions) - 1)

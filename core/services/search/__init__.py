@@ -1,1 +1,2 @@
-"""One query, one or several encoders: decode, subject, encode, search, and hits with their meaning."""
+"""One query, one or several encoders: decode, subject, encode, search, and hits with their
+meaning."""

@@ -1,4 +1,5 @@
-"""What is asked and what comes back: a query, hits with their meaning, and how far away the best of them is."""
+"""What is asked and what comes back: a query, hits with their meaning, and how far away the best of
+them is."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ KINDS = {"category": "categories", "label": "classes"}
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is asked: a picture of the dataset (``item_id``), or any picture's bytes; ``box`` = (x0, y0, x1, y1) fractions."""
+    """What is asked: a picture of the dataset (``item_id``), or any picture's bytes; ``box`` = (x0,
+    y0, x1, y1) fractions."""
 
     item_id: str | None = None
     data: bytes | None = None
@@ -29,7 +31,8 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One answer. ``verdict``: ``same`` (object; class where no objects are known), ``category``, ``other``; None = unknown.
+    """One answer. ``verdict``: ``same`` (object; class where no objects are known), ``category``,
+    ``other``; None = unknown.
     ``identical``: its file is the query's, byte for byte."""
 
     rank: int
@@ -48,7 +51,8 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a picture of the gallery stands in one encoder's full order of it: rank from 1, and cosine to the query."""
+    """Where a picture of the gallery stands in one encoder's full order of it: rank from 1, and
+    cosine to the query."""
 
     rank: int
     cosine: float
@@ -58,8 +62,10 @@ class Place:
 class Answer:
     """Hits, best first, and milliseconds by stage: decode, preprocess, encode, search.
 
-    Reading and decoding the picture happens once for all encoders that are asked with it: its time is that one run's in
-    every answer. The other stages are medians of ``runs`` runs, or those of the first run where ``runs`` is 1.
+    Reading and decoding the picture happens once for all encoders that are asked with it: its time
+        is that one run's in
+    every answer. The other stages are medians of ``runs`` runs, or those of the first run where
+    ``runs`` is 1.
     """
 
     dataset: str
@@ -69,7 +75,8 @@ class Answer:
     hits: tuple[Hit, ...]
     timing_ms: Mapping[str, float]
     left_out: str | None = None
-    """Id of the query, where it was chosen from the gallery that was searched and therefore left out of the answer."""
+    """Id of the query, where it was chosen from the gallery that was searched and therefore left
+    out of the answer."""
     searched: int = 0
     """How many pictures were searched, the one left out not counted."""
     score: str = "cosine"
@@ -78,12 +85,14 @@ class Answer:
     where: tuple[str, ...] = ()
     """The conditions that narrowed the search."""
     best: float | None = None
-    """Cosine of the most similar hit, by the stored vectors whatever the index estimates; None without hits."""
+    """Cosine of the most similar hit, by the stored vectors whatever the index estimates; None
+    without hits."""
     usual: float | None = None
     """The cosine below which nothing counts as close, see
     :mod:`core.services.embedding.usual`; None where nothing says what is usual."""
     apart: str = ""
-    """The field (``category``, ``label``) whose other values ``usual`` was measured on; empty: on all other pictures."""
+    """The field (``category``, ``label``) whose other values ``usual`` was measured on; empty: on
+    all other pictures."""
     calibration: Calibration | None = None
     """What a cosine of this encoder is worth in this gallery; None where too few pictures say."""
     box: tuple[float, float, float, float] | None = None
@@ -100,17 +109,25 @@ class Answer:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What is to be said beside the hits, in sentences: what was left out of them, and the notice."""
+        """What is to be said beside the hits, in sentences: what was left out of them, and the
+        notice."""
         told = [] if self.left_out is None else [f"Left out: {self.left_out}, the query itself."]
         return (*told, *([". ".join(self.notice)] if self.notice else []))
 
     @property
     def _shortfall(self) -> tuple[str, str] | None:
-        """A headline and a sentence where there are fewer hits than were asked for and could be there."""
+        """A headline and a sentence where there are fewer hits than were asked for and could be
+        there."""
         wanted = min(self.k, self.searched)
         if not wanted:
-            part, alone = "part of the gallery" if self.where else "gallery", self.left_out is not None
-            return f"There is no {'other ' * alone}picture", f"This {part} holds {'the query alone' if alone else 'none'}."
+            part, alone = (
+                ("part of the gallery" if self.where else "gallery"),
+                self.left_out is not None,
+            )
+            return (
+                f"There is no {'other ' * alone}picture",
+                f"This {part} holds {'the query alone' if alone else 'none'}.",
+            )
         if len(self.hits) < wanted:
             found = f"{len(self.hits):,} of {wanted:,} pictures were found"
             return found, f"The index {self.index} did not reach the others; exact search does."
@@ -118,7 +135,8 @@ class Answer:
 
     @property
     def notice(self) -> tuple[str, str] | None:
-        """A headline and a sentence where hits are missing, or the answer is far from everything, else None."""
+        """A headline and a sentence where hits are missing, or the answer is far from everything,
+        else None."""
         if (short := self._shortfall) is not None:
             return short
         if not self.far:
@@ -126,24 +144,36 @@ class Answer:
         searched = "part of the gallery" if self.where else "gallery"
         score = "score" if self.score == "cosine" else "cosine"
         if self.apart:
-            usual = f"even pictures of different {KINDS[self.apart]} in the gallery usually reach {self.usual:.3f}."
+            usual = (
+                f"even pictures of different {KINDS[self.apart]} in the gallery usually reach"
+                f" {self.usual:.3f}."
+            )
         else:
             usual = f"pictures of the gallery usually find one at {self.usual:.3f} or more."
-        return f"Nothing in this {searched} is close", f"The best {score} is {self.best:.3f}; {usual}"
+        return (
+            f"Nothing in this {searched} is close",
+            f"The best {score} is {self.best:.3f}; {usual}",
+        )
 
 
 def item_of(dataset: Dataset, item_id: str) -> Item:
-    """The item with this id, in whatever Unicode form it is given. Raises UserError where there is none."""
+    """The item with this id, in whatever Unicode form it is given. Raises UserError where there is
+    none."""
     item_id = nfc(item_id)
     if item_id in dataset.rows:
         return dataset.items[dataset.rows[item_id]]
-    near = difflib.get_close_matches(item_id[:200], dataset.rows, n=3) if len(dataset.rows) <= 20_000 else []
+    near = (
+        difflib.get_close_matches(item_id[:200], dataset.rows, n=3)
+        if len(dataset.rows) <= 20_000
+        else []
+    )
     given = f"{dataset.title or dataset.name} has no picture {item_id[:200]!r}."
     raise UserError(given, fix=f"Did you mean {' or '.join(near)}?" if near else "")
 
 
 def verdict(query: Item | None, hit: Item) -> str | None:
-    """``same``, ``category`` or ``other``, by the finest field that both have; None where nothing is known."""
+    """``same``, ``category`` or ``other``, by the finest field that both have; None where nothing
+    is known."""
     if query is None:
         return None
     if query.instance is not None and hit.instance is not None:

@@ -17,7 +17,8 @@ PERSISTENCE = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Pairwise agreement of answers: symmetric (n, n) tables in the order of ``encoders``, 1 on the diagonal."""
+    """Pairwise agreement of answers: symmetric (n, n) tables in the order of ``encoders``, 1 on the
+    diagonal."""
 
     encoders: tuple[str, ...]
     k: int
@@ -34,12 +35,22 @@ class Comparison:
 
 
 def compare(
-    query: Query, dataset: Dataset, encoders: Sequence[str], index: str = "exact", k: int = 10, *,
-    include_self: bool = False, where: Sequence[str] = (), runs: int = 1, crop: str = "",
-) -> Comparison:  # fmt: skip
-    """One query through each encoder; ``where`` and ``runs`` as in :meth:`core.services.search.engines.Engine.search`.
+    query: Query,
+    dataset: Dataset,
+    encoders: Sequence[str],
+    index: str = "exact",
+    k: int = 10,
+    *,
+    include_self: bool = False,
+    where: Sequence[str] = (),
+    runs: int = 1,
+    crop: str = "",
+) -> Comparison:
+    """One query through each encoder; ``where`` and ``runs`` as in
+    :meth:`core.services.search.engines.Engine.search`.
 
-    The picture is decoded once, see :mod:`core.services.search.decoded`, and the detector ``crop`` looks at it once.
+    The picture is decoded once, see :mod:`core.services.search.decoded`, and the detector ``crop``
+    looks at it once.
 
     Raises:
         UserError: no encoder was named, or one of them can't answer.
@@ -49,15 +60,20 @@ def compare(
     names = dict.fromkeys(encoders)
     query, found = subject.cropped(query, dataset, crop)
     answers = tuple(
-        search(query, dataset, name, index, k, include_self=include_self, where=where, runs=runs) for name in names
+        search(query, dataset, name, index, k, include_self=include_self, where=where, runs=runs)
+        for name in names
     )
-    return Comparison(tuple(subject.told(answer, found) for answer in answers), agreement(answers, k))
+    return Comparison(
+        tuple(subject.told(answer, found) for answer in answers), agreement(answers, k)
+    )
 
 
 def decode_ms(answers: Sequence[Answer]) -> tuple[float, ...]:
-    """Milliseconds of each decoding of the query that these answers share: one, or one for each size that a large JPEG was
-    decoded to; none where only stored vectors were searched."""
-    return tuple(sorted({answer.timing_ms.get("decode", 0.0) for answer in answers} - {0.0}, reverse=True))
+    """Milliseconds of each decoding of the query that these answers share: one, or one for each
+    size that a large JPEG was decoded to; none where only stored vectors were searched."""
+    return tuple(
+        sorted({answer.timing_ms.get("decode", 0.0) for answer in answers} - {0.0}, reverse=True)
+    )
 
 
 def agreement(answers: Sequence[Answer], k: int) -> Agreement:
@@ -72,16 +88,19 @@ def agreement(answers: Sequence[Answer], k: int) -> Agreement:
 
 
 def overlap(a: Sequence[str], b: Sequence[str], k: int) -> float:
-    """Shared ids in both top ``k``, as a share of the longer list (at most ``k``); two empty lists agree."""
+    """Shared ids in both top ``k``, as a share of the longer list (at most ``k``); two empty lists
+    agree."""
     top_a, top_b = set(a[:k]), set(b[:k])
     longest = max(len(top_a), len(top_b))
     return len(top_a & top_b) / longest if longest else 1.0
 
 
 def rank_biased_overlap(a: Sequence[str], b: Sequence[str], p: float = PERSISTENCE) -> float:
-    """Extrapolated rank-biased overlap of two lists without repeats (Webber, Moffat and Zobel, 2010, eq. 32), 0 to 1.
+    """Extrapolated rank-biased overlap of two lists without repeats (Webber, Moffat and Zobel,
+    2010, eq. 32), 0 to 1.
 
-    ``p`` is the chance that a reader goes on to the next rank: at 0.9 the first ten ranks carry 86 % of the weight.
+    ``p`` is the chance that a reader goes on to the next rank: at 0.9 the first ten ranks carry 86
+    % of the weight.
     """
     short, long = sorted((list(a), list(b)), key=len)
     s, depth = len(short), len(long)
@@ -107,7 +126,8 @@ def _shared(short: list[str], long: list[str]) -> np.ndarray:
 
 
 def letters(answers: Sequence[Answer]) -> dict[str, str]:
-    """A letter for each picture that stands in more than one answer: A, B, ... Z, AA ..., by best rank then order of columns."""
+    """A letter for each picture that stands in more than one answer: A, B, ... Z, AA ..., by best
+    rank then order of columns."""
     seen: dict[str, int] = {}
     for answer in answers:
         for hit in answer.hits:

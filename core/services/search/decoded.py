@@ -1,4 +1,5 @@
-"""The picture of a query: decoded once for all the encoders that are asked with it, one after another."""
+"""The picture of a query: decoded once for all the encoders that are asked with it, one after
+another."""
 
 from __future__ import annotations
 
@@ -13,15 +14,17 @@ from core.images import crop, decode, decoded_size
 from core.services.search.answer import Query, item_of
 
 KEPT, KEPT_BYTES, KEPT_S = 4, 32 << 20, 60.0
-"""So many pictures stay in memory for the next encoder, each at most so large and for at most so many seconds."""
+"""So many pictures stay in memory for the next encoder, each at most so large and for at most so
+many seconds."""
 Box = tuple[float, float, float, float]
 
 
 class Picture:
     """The bytes of a picture and its pixels, of the part inside ``box`` where there is one.
 
-    An encoder must see the pixels that it would see alone. Most files decode to the same ones for every encoder; a large
-    JPEG is reduced while it is decoded, by a factor that depends on the encoder: it is decoded once for each factor.
+    An encoder must see the pixels that it would see alone. Most files decode to the same ones for
+    every encoder; a large JPEG is reduced while it is decoded, by a factor that depends on the
+    encoder: it is decoded once for each factor.
     """
 
     def __init__(self, data: bytes, box: Box | None, read_ms: float = 0.0) -> None:
@@ -30,8 +33,9 @@ class Picture:
         self._lock = threading.Lock()
 
     def image(self, side: int | None) -> tuple[np.ndarray, float]:
-        """RGB uint8 (h, w, 3) of the caller's own for an encoder that needs ``side`` pixels, and the milliseconds that it took
-        to read and decode it, however long ago that was. Raises UserError."""
+        """RGB uint8 (h, w, 3) of the caller's own for an encoder that needs ``side`` pixels, and
+        the milliseconds that it took to read and decode it, however long ago that was. Raises
+        UserError."""
         side = None if self.box else side
         with self._lock:
             size = decoded_size(self.data, side)
@@ -54,7 +58,8 @@ _lock = threading.Lock()
 
 
 def picture(query: Query, dataset: Dataset) -> Picture:
-    """The picture of a query, as its file is now; decoded already where another encoder was asked with it a moment ago.
+    """The picture of a query, as its file is now; decoded already where another encoder was asked
+    with it a moment ago.
 
     Raises:
         UserError: there is no picture, or it can't be read.
@@ -65,8 +70,12 @@ def picture(query: Query, dataset: Dataset) -> Picture:
         raise UserError("No query picture was given.")
     read_ms = (time.perf_counter() - started) * 1000
     with _lock:
-        _pictures[:] = [one for one in _pictures if now - one[0] < KEPT_S and one[1].bytes <= KEPT_BYTES]
-        known = next((found for _, found in _pictures if found.box == query.box and found.data == data), None)
+        _pictures[:] = [
+            one for one in _pictures if now - one[0] < KEPT_S and one[1].bytes <= KEPT_BYTES
+        ]
+        known = next(
+            (found for _, found in _pictures if found.box == query.box and found.data == data), None
+        )
         if known is None:
             known = Picture(data, query.box, read_ms)
             _pictures.append((now, known))

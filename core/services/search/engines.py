@@ -1,4 +1,5 @@
-"""What answers queries: the vectors, the index and the encoder of one (dataset, encoder, index), in memory."""
+"""What answers queries: the vectors, the index and the encoder of one (dataset, encoder, index), in
+memory."""
 
 from __future__ import annotations
 
@@ -27,8 +28,9 @@ from core.types import Item
 
 MAX_K = 1000
 RUNS, QUICK_MS, TRIED_MS = 3, 60.0, 600.0
-"""An answer that takes at most QUICK_MS after decoding is repeated so often for the median of its times. A first run may be slow
-for what else the machine did just then: up to TRIED_MS it is tried once more."""
+"""An answer that takes at most QUICK_MS after decoding is repeated so often for the median of its
+times. A first run may be slow for what else the machine did just then: up to TRIED_MS it is tried
+once more."""
 REPEATED = ("preprocess", "encode", "search")
 
 
@@ -46,21 +48,32 @@ class Engine:
         """About how long a query takes once it is decoded."""
 
     def serves(self, dataset: Dataset) -> bool:
-        """Whether the pictures, what is known of them, and the embeddings are still those that this was made of."""
+        """Whether the pictures, what is known of them, and the embeddings are still those that this
+        was made of."""
         same = self.dataset is dataset or self.dataset.items == dataset.items
         return same and self.path is not None and self.path.exists()
 
     def search(
-        self, query: Query, k: int, *, include_self: bool = False, index: str = "", where: Sequence[str] = (), runs: int = 1,
+        self,
+        query: Query,
+        k: int,
+        *,
+        include_self: bool = False,
+        index: str = "",
+        where: Sequence[str] = (),
+        runs: int = 1,
         **knobs: float,
-    ) -> Answer:  # fmt: skip
-        """The ``k`` nearest pictures of the gallery, of those that meet every condition of ``where``.
+    ) -> Answer:
+        """The ``k`` nearest pictures of the gallery, of those that meet every condition of
+        ``where``.
 
-        ``index`` is how the index was named, for the answer. With ``runs`` above 1 a quick answer is repeated so often, and its
-        times are the medians of the repetitions; a slow one keeps the times of its first run.
+        ``index`` is how the index was named, for the answer. With ``runs`` above 1 a quick answer
+        is repeated so often, and its times are the medians of the repetitions; a slow one keeps the
+        times of its first run.
 
         Raises:
-            UserError: k out of range, a box that is none, a picture that can't be read, an unknown item, knob, field or value.
+            UserError: k out of range, a box that is none, a picture that can't be read, an unknown
+                item, knob, field or value.
         """
         if not 1 <= k <= MAX_K:
             raise UserError(f"K = {k} was asked for.", f"K is from 1 to {MAX_K}.")
@@ -71,25 +84,51 @@ class Engine:
             query = self._cropped(query, picture, timing)
             picture = self._picture(query)
         vector = self._vector(query, picture, timing)
-        allowed = filters.allowed([self._gallery_item(row) for row in range(len(self.rows))], where) if where else None
+        allowed = (
+            filters.allowed([self._gallery_item(row) for row in range(len(self.rows))], where)
+            if where
+            else None
+        )
         own = None if include_self else self._own_row(query, allowed)
         most = self.index.size if allowed is None else int(np.count_nonzero(allowed))
         wanted = max(1, min(k + (own is not None), most))
         with _stage(timing, "search"):
             hits = self.index.search(vector, wanted, allowed=allowed, **knobs)
-        pairs = [(int(row), float(score)) for row, score in zip(hits.ids[0], hits.scores[0], strict=True) if row >= 0]
+        pairs = [
+            (int(row), float(score))
+            for row, score in zip(hits.ids[0], hits.scores[0], strict=True)
+            if row >= 0
+        ]
         kept = [(row, score) for row, score in pairs if row != own][:k]
-        again = _medians(lambda: self._run(query, picture, wanted, allowed, knobs), runs) if may_repeat(timing) else {}
+        again = (
+            _medians(lambda: self._run(query, picture, wanted, allowed, knobs), runs)
+            if may_repeat(timing)
+            else {}
+        )
         timing |= again
         runs = runs if again else 1
         hits = self._hits(query, picture, vector, kept)
         by = self.encoder.detector.name if "detect" in timing else ""
         return Answer(
-            self.dataset.name, self.encoder.name, index or self.index.name, k, hits, timing,
-            None if own is None else query.item_id, most - (own is not None), self.index.score, runs, tuple(where),
-            max((hit.cosine for hit in hits), default=None), self.usual.score, self.usual.apart, self.usual.calibration,
-            query.box, by, note,
-        )  # fmt: skip
+            self.dataset.name,
+            self.encoder.name,
+            index or self.index.name,
+            k,
+            hits,
+            timing,
+            None if own is None else query.item_id,
+            most - (own is not None),
+            self.index.score,
+            runs,
+            tuple(where),
+            max((hit.cosine for hit in hits), default=None),
+            self.usual.score,
+            self.usual.apart,
+            self.usual.calibration,
+            query.box,
+            by,
+            note,
+        )
 
     def vector(self, query: Query) -> np.ndarray:
         """The query as its encoder sees it, float32 (1, dim). Raises UserError."""
@@ -98,16 +137,20 @@ class Engine:
         return self._vector(query, picture, {})
 
     def place(self, query: Query, item_id: str, where: Sequence[str] = ()) -> Place:
-        """Where a picture of the gallery stands for a query when the whole gallery is ranked by exact cosines; a query from
-        the gallery, and what ``where`` leaves out, take no rank.
+        """Where a picture of the gallery stands for a query when the whole gallery is ranked by
+        exact cosines; a query from the gallery, and what ``where`` leaves out, take no rank.
 
         Raises:
             UserError: the picture is not in the gallery, or the query can't be read.
         """
         scores = cosine_matrix(self.vector(query), self.found.vectors, self.rows)[0]
-        wanted = np.flatnonzero(self.rows == self._row_of.get(item_of(self.dataset, item_id).id, -1))
+        wanted = np.flatnonzero(
+            self.rows == self._row_of.get(item_of(self.dataset, item_id).id, -1)
+        )
         if where:
-            scores[~filters.allowed([self._gallery_item(row) for row in range(len(self.rows))], where)] = -np.inf
+            scores[
+                ~filters.allowed([self._gallery_item(row) for row in range(len(self.rows))], where)
+            ] = -np.inf
         if not len(wanted) or not np.isfinite(cosine := scores[wanted[0]]):
             raise UserError(f"{item_id!r} is not in what is searched.")
         own = self._own_row(query, None)
@@ -117,8 +160,8 @@ class Engine:
         return Place(1 + int(before.sum()), float(cosine))
 
     def _warm_up(self) -> float:
-        """The first call of a decoder, a network or a memory-mapped index is slow for reasons that are not theirs. Returns the
-        milliseconds of the second."""
+        """The first call of a decoder, a network or a memory-mapped index is slow for reasons that
+        are not theirs. Returns the milliseconds of the second."""
         with suppress(UserError):
             decode(self.dataset.read(self._gallery_item(0)), self.encoder.side)
         grey = np.full((self.encoder.side or 224, self.encoder.side or 224, 3), 127, np.uint8)
@@ -138,19 +181,28 @@ class Engine:
         with _stage(timing, "detect"):
             return replace(query, box=self.encoder.part(image))
 
-    def _vector(self, query: Query, picture: Picture | None, timing: dict[str, float]) -> np.ndarray:
+    def _vector(
+        self, query: Query, picture: Picture | None, timing: dict[str, float]
+    ) -> np.ndarray:
         if picture is None:
             timing |= {"decode": 0.0, "preprocess": 0.0, "encode": 0.0}
             return self._stored(query)
         image, timing["decode"] = picture.image(self.encoder.side)
         with _stage(timing, "preprocess"):
-            drawn = query.box is not None and isinstance(self.encoder, Cropped)  # it is not looked for a part of the part
+            drawn = query.box is not None and isinstance(
+                self.encoder, Cropped
+            )  # it is not looked for a part of the part
             prepared = (self.encoder.inner if drawn else self.encoder).prepare(image)
         with _stage(timing, "encode"):
             return self.encoder.encode_prepared([prepared])
 
     def _run(
-        self, query: Query, picture: Picture | None, wanted: int, allowed: np.ndarray | None, knobs: dict
+        self,
+        query: Query,
+        picture: Picture | None,
+        wanted: int,
+        allowed: np.ndarray | None,
+        knobs: dict,
     ) -> dict[str, float]:
         """The times of one more run, from the decoded picture to the hits."""
         timing: dict[str, float] = {}
@@ -160,26 +212,46 @@ class Engine:
         return timing
 
     def _hits(
-        self, query: Query, picture: Picture | None, vector: np.ndarray, kept: list[tuple[int, float]]
+        self,
+        query: Query,
+        picture: Picture | None,
+        vector: np.ndarray,
+        kept: list[tuple[int, float]],
     ) -> tuple[Hit, ...]:
         own = item_of(self.dataset, query.item_id) if query.item_id is not None else None
         rows = [row for row, _ in kept]
-        copies, near = self._copies(query, picture, vector, rows), self._cosines(rows, vector).tolist() if kept else []
+        copies, near = (
+            self._copies(query, picture, vector, rows),
+            (self._cosines(rows, vector).tolist() if kept else []),
+        )
         return tuple(
-            Hit(rank, item.id, item.path, item.label, item.instance, item.category, item.split, score, verdict(own, item),
-                row in copies, cosine)
+            Hit(
+                rank,
+                item.id,
+                item.path,
+                item.label,
+                item.instance,
+                item.category,
+                item.split,
+                score,
+                verdict(own, item),
+                row in copies,
+                cosine,
+            )
             for rank, ((row, score), cosine) in enumerate(zip(kept, near, strict=True), start=1)
             for item in [self._gallery_item(row)]
-        )  # fmt: skip
+        )
 
     def _cosines(self, rows: Sequence[int], vector: np.ndarray) -> np.ndarray:
-        """By the stored vectors, float32 (len(rows)): an index may only estimate scores, and some are no cosines."""
+        """By the stored vectors, float32 (len(rows)): an index may only estimate scores, and some
+        are no cosines."""
         return dots(self.found.vectors[self.rows[list(rows)]], vector[0])
 
     def _stored(self, query: Query) -> np.ndarray:
         if query.item_id is None or query.box:
             raise UserError(
-                f"{self.encoder.name} are imported vectors: a new picture can't be encoded with them.",
+                f"{self.encoder.name} are imported vectors: a new picture can't be encoded with"
+                " them.",
                 fix="Choose a query from the gallery.",
             )
         own = item_of(self.dataset, query.item_id).id
@@ -192,7 +264,8 @@ class Engine:
         return item_of(self.dataset, self.found.ids[int(self.rows[row])])
 
     def _own_row(self, query: Query, allowed: np.ndarray | None) -> int | None:
-        """The row of a query that was chosen from the gallery; None where it is not among what is searched."""
+        """The row of a query that was chosen from the gallery; None where it is not among what is
+        searched."""
         at = None if query.item_id is None else self._row_of.get(query.item_id)
         if at is None:
             return None
@@ -200,29 +273,50 @@ class Engine:
         there = row < len(self.rows) and self.rows[row] == at
         return row if there and (allowed is None or allowed[row]) else None
 
-    def _copies(self, query: Query, picture: Picture | None, vector: np.ndarray, rows: list[int]) -> set[int]:
-        """Which of these rows hold the very file of the query; a part of a picture need not resemble the whole."""
+    def _copies(
+        self, query: Query, picture: Picture | None, vector: np.ndarray, rows: list[int]
+    ) -> set[int]:
+        """Which of these rows hold the very file of the query; a part of a picture need not
+        resemble the whole."""
         if not query.box:
-            rows = [row for row, near in zip(rows, self._cosines(rows, vector) >= NEAR, strict=True) if near] if rows else []
+            rows = (
+                [
+                    row
+                    for row, near in zip(rows, self._cosines(rows, vector) >= NEAR, strict=True)
+                    if near
+                ]
+                if rows
+                else []
+            )
         if not rows:
             return set()
-        data = picture.data if picture is not None else self.dataset.read(item_of(self.dataset, query.item_id or ""))
+        data = (
+            picture.data
+            if picture is not None
+            else self.dataset.read(item_of(self.dataset, query.item_id or ""))
+        )
         return {row for row in rows if same_file(self.dataset, self._gallery_item(row), data)}
 
 
 def may_repeat(timing: Mapping[str, float]) -> bool:
-    """Whether an answer with these times may be asked for medians: it is quick, or a second run would tell soon."""
+    """Whether an answer with these times may be asked for medians: it is quick, or a second run
+    would tell soon."""
     return _spent(timing) <= TRIED_MS
 
 
 def _medians(run: Callable[[], dict[str, float]], runs: int) -> dict[str, float]:
-    """The median of each stage over ``runs`` quick runs; nothing where one is slow, or a single one was asked for."""
+    """The median of each stage over ``runs`` quick runs; nothing where one is slow, or a single one
+    was asked for."""
     times: list[dict[str, float]] = []
     while runs > 1 and len(times) < runs:
         times.append(run())
         if _spent(times[-1]) > QUICK_MS:
             return {}
-    return {stage: round(statistics.median(one[stage] for one in times), 3) for stage in REPEATED if times}
+    return {
+        stage: round(statistics.median(one[stage] for one in times), 3)
+        for stage in REPEATED
+        if times
+    }
 
 
 def _spent(timing: Mapping[str, float]) -> float:

@@ -17,12 +17,34 @@ from core.services.search.pictures import Edges
 from core.services.search.search import IDENTICAL, Answer, Hit
 
 COLUMNS = (
-    "query", "box", "dataset", "part", "encoder", "index", "rank", "id", "label", "instance", "category", "split", "score",
-    "verdict", "file", "letter", "path",
-)  # fmt: skip
+    "query",
+    "box",
+    "dataset",
+    "part",
+    "encoder",
+    "index",
+    "rank",
+    "id",
+    "label",
+    "instance",
+    "category",
+    "split",
+    "score",
+    "verdict",
+    "file",
+    "letter",
+    "path",
+)
 WHOLE = "all"
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-PAPER, INK, MUTED, LINE, RIGHT, NEAR = "#FAFAF7", "#1B1B1A", "#6B6A66", "#E6E4DD", "#0F6E66", "#B7791F"
+PAPER, INK, MUTED, LINE, RIGHT, NEAR = (
+    "#FAFAF7",
+    "#1B1B1A",
+    "#6B6A66",
+    "#E6E4DD",
+    "#0F6E66",
+    "#B7791F",
+)
 TILE, GAP, EDGE, HEAD, MAX_ROWS = 252, 24, 32, 76, 20
 WORDS = {"same": "✓ same", "category": "~ same category", "other": "× other", None: ""}
 FONTS = ("DejaVuSans.ttf", "Arial.ttf", "Helvetica.ttc", "LiberationSans-Regular.ttf")
@@ -31,8 +53,8 @@ FONTS = ("DejaVuSans.ttf", "Arial.ttf", "Helvetica.ttc", "LiberationSans-Regular
 def to_csv(answers: Sequence[Answer], query: str, where: Sequence[str] = ()) -> bytes:
     """One row a hit, UTF-8 with a byte order mark so that spreadsheets read it right.
 
-    ``where`` is the part that was searched. The column ``box`` is the part of the query picture that was searched
-    with, x0,y0,x1,y1 in fractions; empty = all of it.
+    ``where`` is the part that was searched. The column ``box`` is the part of the query picture
+    that was searched with, x0,y0,x1,y1 in fractions; empty = all of it.
     """
     out, shared, part = io.StringIO(), letters(answers), "; ".join(where) or WHOLE
     writer = csv.writer(out)
@@ -40,26 +62,47 @@ def to_csv(answers: Sequence[Answer], query: str, where: Sequence[str] = ()) -> 
     for answer in answers:
         for hit in answer.hits:
             row = (
-                query, box_words(answer.box), answer.dataset, part, answer.encoder, answer.index, hit.rank, hit.id, hit.label,
-                hit.instance, hit.category, hit.split, f"{hit.score:.6f}", hit.verdict,
-                IDENTICAL if hit.identical else "", shared.get(hit.id), hit.path,
-            )  # fmt: skip
+                query,
+                box_words(answer.box),
+                answer.dataset,
+                part,
+                answer.encoder,
+                answer.index,
+                hit.rank,
+                hit.id,
+                hit.label,
+                hit.instance,
+                hit.category,
+                hit.split,
+                f"{hit.score:.6f}",
+                hit.verdict,
+                IDENTICAL if hit.identical else "",
+                shared.get(hit.id),
+                hit.path,
+            )
             writer.writerow([_cell(value) for value in row])
     return ("\ufeff" + out.getvalue()).encode("utf-8", "replace")
 
 
 def to_png(
-    dataset: Dataset, answers: Sequence[Answer], titles: Sequence[str], item_id: str | None = None, data: bytes | None = None,
+    dataset: Dataset,
+    answers: Sequence[Answer],
+    titles: Sequence[str],
+    item_id: str | None = None,
+    data: bytes | None = None,
     where: Sequence[str] = (),
-) -> bytes:  # fmt: skip
-    """The board as a PNG: the query at the left, one column an encoder, at most ``MAX_ROWS`` ranks; below, what was searched.
+) -> bytes:
+    """The board as a PNG: the query at the left, one column an encoder, at most ``MAX_ROWS`` ranks;
+    below, what was searched.
 
     Raises:
         UserError: nothing has been answered.
     """
     rows = min(max((len(answer.hits) for answer in answers), default=0), MAX_ROWS)
     if not rows:
-        raise UserError("There is no answer to export yet.", fix="Wait until an encoder has answered.")
+        raise UserError(
+            "There is no answer to export yet.", fix="Wait until an encoder has answered."
+        )
     width = 2 * EDGE + (TILE + GAP) * (1 + len(answers)) - GAP
     height = 2 * EDGE + HEAD + rows * (TILE // 2 + 12) + 24
     page = Image.new("RGB", (width, max(height, HEAD + TILE + 3 * EDGE)), PAPER)
@@ -69,10 +112,23 @@ def to_png(
         left = EDGE + place * (TILE + GAP)
         _head(draw, left, title, answer)
         for row, hit in enumerate(answer.hits[:rows]):
-            _hit(page, draw, dataset, hit, shared.get(hit.id), left, EDGE + HEAD + row * (TILE // 2 + 12))
-    source = f"Lookalike · {dataset.title or dataset.name} ({dataset.kind}) · {part_words(where)}index {answers[0].index}"
+            _hit(
+                page,
+                draw,
+                dataset,
+                hit,
+                shared.get(hit.id),
+                left,
+                EDGE + HEAD + row * (TILE // 2 + 12),
+            )
+    source = (
+        f"Lookalike · {dataset.title or dataset.name} ({dataset.kind}) · {part_words(where)}index"
+        f" {answers[0].index}"
+    )
     source += " · a part of the query picture" if answers[0].box is not None else ""
-    source += " · the query is left out" if any(answer.left_out is not None for answer in answers) else ""
+    source += (
+        " · the query is left out" if any(answer.left_out is not None for answer in answers) else ""
+    )
     _write(draw, (EDGE, page.height - EDGE), _fit(source, 13, page.width - 2 * EDGE), 13, MUTED)
     out = io.BytesIO()
     page.save(out, "PNG")
@@ -80,8 +136,11 @@ def to_png(
 
 
 def box_words(box: Edges | None) -> str:
-    """``0.1,0.2,0.5,0.75``, as links and the option ``--box`` say it; empty for the whole picture."""
-    return ",".join(f"{edge:.4f}".rstrip("0").rstrip(".") for edge in box) if box is not None else ""
+    """``0.1,0.2,0.5,0.75``, as links and the option ``--box`` say it; empty for the whole
+    picture."""
+    return (
+        ",".join(f"{edge:.4f}".rstrip("0").rstrip(".") for edge in box) if box is not None else ""
+    )
 
 
 def part_words(where: Sequence[str]) -> str:
@@ -97,18 +156,37 @@ def _cell(value: object) -> object:
 
 
 def _query(
-    page: Image.Image, draw: ImageDraw.ImageDraw, dataset: Dataset, item_id: str | None, data: bytes | None,
+    page: Image.Image,
+    draw: ImageDraw.ImageDraw,
+    dataset: Dataset,
+    item_id: str | None,
+    data: bytes | None,
     box: Edges | None,
-) -> None:  # fmt: skip
+) -> None:
     _write(draw, (EDGE, EDGE), "Query", 19, INK)
     _write(draw, (EDGE, EDGE + 28), _fit(item_id or "your picture", 15, TILE), 15, MUTED)
-    webp = pictures.thumbnail_of(data, TILE) if data is not None else pictures.thumbnail(dataset, item_id or "", TILE)
+    webp = (
+        pictures.thumbnail_of(data, TILE)
+        if data is not None
+        else pictures.thumbnail(dataset, item_id or "", TILE)
+    )
     left, top, wide, high = _paste(page, webp, (EDGE, EDGE + HEAD), TILE)
     if box is not None:
         x0, y0, x1, y1 = box
-        edges = left + x0 * (wide - 1), top + y0 * (high - 1), left + x1 * (wide - 1), top + y1 * (high - 1)
-        draw.rectangle(edges, outline=PAPER, width=5)  # paper around the frame: it stands out on any picture
-        draw.rectangle([edge + step for edge, step in zip(edges, (1, 1, -1, -1), strict=True)], outline=RIGHT, width=3)
+        edges = (
+            left + x0 * (wide - 1),
+            top + y0 * (high - 1),
+            left + x1 * (wide - 1),
+            top + y1 * (high - 1),
+        )
+        draw.rectangle(
+            edges, outline=PAPER, width=5
+        )  # paper around the frame: it stands out on any picture
+        draw.rectangle(
+            [edge + step for edge, step in zip(edges, (1, 1, -1, -1), strict=True)],
+            outline=RIGHT,
+            width=3,
+        )
 
 
 def _head(draw: ImageDraw.ImageDraw, left: int, title: str, answer: Answer) -> None:
@@ -117,12 +195,20 @@ def _head(draw: ImageDraw.ImageDraw, left: int, title: str, answer: Answer) -> N
     spent = time.get("encode", 0.0) + time.get("preprocess", 0.0)
     same = sum(hit.verdict == "same" for hit in answer.hits)
     known = f"{same}/{len(answer.hits)} same · " if any(hit.verdict for hit in answer.hits) else ""
-    _write(draw, (left, EDGE + 28), f"{known}{spent:.1f} + {time.get('search', 0.0):.1f} ms", 15, MUTED)
+    _write(
+        draw, (left, EDGE + 28), f"{known}{spent:.1f} + {time.get('search', 0.0):.1f} ms", 15, MUTED
+    )
     draw.line((left, EDGE + HEAD - 14, left + TILE, EDGE + HEAD - 14), fill=LINE)
 
 
 def _hit(
-    page: Image.Image, draw: ImageDraw.ImageDraw, dataset: Dataset, hit: Hit, letter: str | None, left: int, top: int
+    page: Image.Image,
+    draw: ImageDraw.ImageDraw,
+    dataset: Dataset,
+    hit: Hit,
+    letter: str | None,
+    left: int,
+    top: int,
 ) -> None:
     side, tone = TILE // 2, {"same": RIGHT, "category": NEAR}.get(hit.verdict, MUTED)
     _paste(page, pictures.thumbnail(dataset, hit.id, side), (left, top), side)
@@ -146,12 +232,20 @@ def _edge(draw: ImageDraw.ImageDraw, verdict: str | None, left: int, top: int, s
     elif verdict == "category":
         far = side - 3
         for at in range(0, side - 5, 11):
-            for x, y, wide, high in ((at, 0, 6, 2), (at, far, 6, 2), (0, at, 2, 6), (far, at, 2, 6)):
+            for x, y, wide, high in (
+                (at, 0, 6, 2),
+                (at, far, 6, 2),
+                (0, at, 2, 6),
+                (far, at, 2, 6),
+            ):
                 draw.rectangle((left + x, top + y, left + x + wide, top + y + high), fill=NEAR)
 
 
-def _paste(page: Image.Image, webp: bytes, at: tuple[int, int], side: int) -> tuple[int, int, int, int]:
-    """Put a picture into the middle of a square; returns where it lies: left, top, width and height in pixels."""
+def _paste(
+    page: Image.Image, webp: bytes, at: tuple[int, int], side: int
+) -> tuple[int, int, int, int]:
+    """Put a picture into the middle of a square; returns where it lies: left, top, width and height
+    in pixels."""
     with Image.open(io.BytesIO(webp), formats=("WEBP",)) as image:
         fitted = ImageOps.contain(image.convert("RGB"), (side, side))
         left, top = at[0] + (side - fitted.width) // 2, at[1] + (side - fitted.height) // 2
@@ -170,7 +264,9 @@ def _fit(words: str, size: int, room: int) -> str:
     return clean + "…"
 
 
-def _write(draw: ImageDraw.ImageDraw, at: tuple[int, int], words: str, size: int, colour: str) -> None:
+def _write(
+    draw: ImageDraw.ImageDraw, at: tuple[int, int], words: str, size: int, colour: str
+) -> None:
     draw.text(at, words, font=_font(size), fill=colour)
 
 

@@ -1,6 +1,7 @@
 """Subjects found in the background: whatever is shown meanwhile does not wait for a detector.
 
-Pictures are looked at one after another: a detector uses every core, and two at once would only hold each other up.
+Pictures are looked at one after another: a detector uses every core, and two at once would only
+    hold each other up.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ _turn = threading.Lock()
 
 
 def found(query: Query, detector: str, dataset: Dataset) -> Subject | None:
-    """What the detector found in the picture of a query; None where nobody has asked it (:func:`begin`), or it still looks.
+    """What the detector found in the picture of a query; None where nobody has asked it
+    (:func:`begin`), or it still looks.
 
     Raises:
         UserError: a name that no detector has.
@@ -40,7 +42,8 @@ def found(query: Query, detector: str, dataset: Dataset) -> Subject | None:
 
 
 def begin(query: Query, detector: str, dataset: Dataset) -> None:
-    """Let the detector look in the background, unless it does or has. What goes wrong is the ``note`` of what it found.
+    """Let the detector look in the background, unless it does or has. What goes wrong is the
+    ``note`` of what it found.
 
     Raises:
         UserError: a name that no detector has.
@@ -50,7 +53,12 @@ def begin(query: Query, detector: str, dataset: Dataset) -> None:
         if key in _found or key in _at_work:
             return
         _at_work.add(key)
-    threading.Thread(target=_look, args=(key, query, detector, dataset), name=f"look with {detector}", daemon=True).start()
+    threading.Thread(
+        target=_look,
+        args=(key, query, detector, dataset),
+        name=f"look with {detector}",
+        daemon=True,
+    ).start()
 
 
 def wait(query: Query, detector: str, dataset: Dataset, timeout_s: float) -> bool:
@@ -63,8 +71,14 @@ def wait(query: Query, detector: str, dataset: Dataset, timeout_s: float) -> boo
 def _key(query: Query, detector: str, dataset: Dataset) -> Key:
     """Every cause of what is found. A state is one: what could not be used may be there now."""
     made = detectors.get(detector)
-    seen = hashlib.sha256(query.data or b"").hexdigest() if query.item_id is None else (dataset.fingerprint(), query.item_id)
-    return made.name, store.fingerprint({"detector": made.fingerprint(), "state": made.state().kind, "picture": seen})
+    seen = (
+        hashlib.sha256(query.data or b"").hexdigest()
+        if query.item_id is None
+        else (dataset.fingerprint(), query.item_id)
+    )
+    return made.name, store.fingerprint(
+        {"detector": made.fingerprint(), "state": made.state().kind, "picture": seen}
+    )
 
 
 def _look(key: Key, query: Query, detector: str, dataset: Dataset) -> None:
@@ -73,9 +87,13 @@ def _look(key: Key, query: Query, detector: str, dataset: Dataset) -> None:
             subject = located(query, detector, dataset)
     except UserError as error:
         subject = Subject(detector, note=f"{error.plain} {WHOLE}")
-    except Exception as error:  # a bug, or a file of the user's: the page goes on with the whole picture
+    except (
+        Exception
+    ) as error:  # a bug, or a file of the user's: the page goes on with the whole picture
         log.exception("%s failed", detector)
-        subject = Subject(detector, note=f"The detector {detector} failed ({type(error).__name__}). {WHOLE}")
+        subject = Subject(
+            detector, note=f"The detector {detector} failed ({type(error).__name__}). {WHOLE}"
+        )
     with _changed:
         _at_work.discard(key)
         _found[key] = subject

@@ -1,4 +1,5 @@
-"""Engines in memory: made when they are first asked, or beforehand in the background, so that nobody waits behind another.
+"""Engines in memory: made when they are first asked, or beforehand in the background, so that
+nobody waits behind another.
 
 Background threads are daemons: a process that ends does not wait for them.
 """
@@ -22,7 +23,8 @@ from core.services.specs import IndexSpec, index_spec
 log = logging.getLogger(__name__)
 MAX_ENGINES = 24
 FAILED_S = 30.0
-"""So long a background load's failure is the answer to whoever asks; after that it is tried again."""
+"""So long a background load's failure is the answer to whoever asks; after that it is tried
+again."""
 Key = tuple[str, str, str]
 _engines: OrderedDict[Key, Engine] = OrderedDict()
 _making: dict[Key, threading.Lock] = {}
@@ -46,8 +48,8 @@ def engine(dataset: Dataset, encoder: str, index: str = "exact") -> Engine:
 
 
 def state(dataset: Dataset, encoder: str, index: str = "exact") -> str:
-    """``ready`` (in memory), ``loading`` (in the background), ``failed`` (there, a moment ago: who asks gets the error) or
-    ``absent``. Names that nothing answers to are ``failed``."""
+    """``ready`` (in memory), ``loading`` (in the background), ``failed`` (there, a moment ago: who
+    asks gets the error) or ``absent``. Names that nothing answers to are ``failed``."""
     try:
         key = _key(dataset, encoder, index_spec(index))
     except UserError:
@@ -57,7 +59,8 @@ def state(dataset: Dataset, encoder: str, index: str = "exact") -> str:
 
 
 def query_ms(dataset: Dataset, encoder: str, index: str = "exact") -> float:
-    """About how many milliseconds a query takes where the engine is in memory, else 0: only asking tells."""
+    """About how many milliseconds a query takes where the engine is in memory, else 0: only asking
+    tells."""
     with suppress(UserError):
         known = _engines.get(_key(dataset, encoder, index_spec(index)))
         return known.query_ms if known is not None else 0.0
@@ -65,19 +68,27 @@ def query_ms(dataset: Dataset, encoder: str, index: str = "exact") -> float:
 
 
 def begin(dataset: Dataset, encoder: str, index: str = "exact") -> None:
-    """Load an engine in the background unless it is in memory, being loaded, or has just failed to load."""
+    """Load an engine in the background unless it is in memory, being loaded, or has just failed to
+    load."""
     with suppress(UserError):  # a name that nothing answers to: who asks is told
         spec = index_spec(index)
         key = _key(dataset, encoder, spec)
         with _changed:
             if _state(key, dataset) != "absent":
                 return
-            thread = threading.Thread(target=_load, args=(key, dataset, encoder, spec), name=f"load {encoder}", daemon=True)
+            thread = threading.Thread(
+                target=_load,
+                args=(key, dataset, encoder, spec),
+                name=f"load {encoder}",
+                daemon=True,
+            )
             _loads[key] = thread
         thread.start()
 
 
-def wait(dataset: Dataset, encoders: Sequence[str], index: str = "exact", timeout_s: float = 0.1) -> bool:
+def wait(
+    dataset: Dataset, encoders: Sequence[str], index: str = "exact", timeout_s: float = 0.1
+) -> bool:
     """Wait until one of these is no longer loading; False where the time was over first."""
     keys = [_key(dataset, encoder, index_spec(index)) for encoder in encoders]
     with _changed:
@@ -85,7 +96,11 @@ def wait(dataset: Dataset, encoders: Sequence[str], index: str = "exact", timeou
 
 
 def _key(dataset: Dataset, encoder: str, spec: IndexSpec) -> Key:
-    return dataset.locator, encoder, store.fingerprint({"name": spec.name, "build": dict(spec.build)})
+    return (
+        dataset.locator,
+        encoder,
+        store.fingerprint({"name": spec.name, "build": dict(spec.build)}),
+    )
 
 
 def _state(key: Key, dataset: Dataset) -> str:

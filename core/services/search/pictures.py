@@ -17,8 +17,8 @@ Edges = tuple[float, float, float, float]
 
 
 def thumbnail(dataset: Dataset, item_id: str, side: int = SIDE, box: Edges | None = None) -> bytes:
-    """WebP bytes of an item, or of the part of it inside ``box``, at most ``side`` pixels on the long
-    side; a grey tile where the picture can't be shown.
+    """WebP bytes of an item, or of the part of it inside ``box``, at most ``side`` pixels on the
+    long side; a grey tile where the picture can't be shown.
 
     Raises:
         UserError: no such item.

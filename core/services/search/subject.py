@@ -15,16 +15,27 @@ from core.services.embedding.detecting import ready_detector
 from core.services.search import decoded
 from core.services.search.answer import Answer, Query
 
-__all__ = ["Subject", "cropped", "detect", "located", "main_box", "rule", "settled", "told", "with_margin"]
+__all__ = [
+    "Subject",
+    "cropped",
+    "detect",
+    "located",
+    "main_box",
+    "rule",
+    "settled",
+    "told",
+    "with_margin",
+]
 WHOLE = "The whole picture is searched."
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a detector found: ``boxes``, best first, ``main`` of them, the milliseconds, and why there is no more to say.
+    """What a detector found: ``boxes``, best first, ``main`` of them, the milliseconds, and why
+    there is no more to say.
 
-    ``size`` are the pixels (width, height) that it looked at. ``crop`` is the part that a search takes: the main box with a
-    margin; None = the whole picture.
+    ``size`` are the pixels (width, height) that it looked at. ``crop`` is the part that a search
+    takes: the main box with a margin; None = the whole picture.
     """
 
     detector: str
@@ -43,7 +54,8 @@ class Subject:
 
 
 def detect(query: Query, detector: str, dataset: Dataset | None = None) -> Subject:
-    """Boxes in the picture of a query, whatever box it has; ``dataset`` is asked for pictures that are its own.
+    """Boxes in the picture of a query, whatever box it has; ``dataset`` is asked for pictures that
+    are its own.
 
     Raises:
         UserError: a picture that can't be read, or a detector that can't be used here.
@@ -52,7 +64,8 @@ def detect(query: Query, detector: str, dataset: Dataset | None = None) -> Subje
 
 
 def located(query: Query, detector: str, dataset: Dataset | None = None) -> Subject:
-    """:func:`detect`, but a detector that can't be used is no error: nothing was found, and ``note`` says why.
+    """:func:`detect`, but a detector that can't be used is no error: nothing was found, and
+    ``note`` says why.
 
     Raises:
         UserError: a picture that can't be read, or a name that no detector has.
@@ -65,7 +78,9 @@ def located(query: Query, detector: str, dataset: Dataset | None = None) -> Subj
     return _found(query, made, dataset, forgiving=True)
 
 
-def _found(query: Query, made: Detector, dataset: Dataset | None, *, forgiving: bool = False) -> Subject:
+def _found(
+    query: Query, made: Detector, dataset: Dataset | None, *, forgiving: bool = False
+) -> Subject:
     image, _ = decoded.picture(replace(query, box=None), dataset).image(made.side)
     started = time.perf_counter()
     try:
@@ -77,11 +92,18 @@ def _found(query: Query, made: Detector, dataset: Dataset | None, *, forgiving: 
             raise
         return Subject(made.name, note=f"{error.plain} {WHOLE}")
     ms = round((time.perf_counter() - started) * 1000, 3)
-    return Subject(made.name, boxes, ms, "" if boxes else f"{made.title} found nothing. {WHOLE}", image.shape[1::-1])
+    return Subject(
+        made.name,
+        boxes,
+        ms,
+        "" if boxes else f"{made.title} found nothing. {WHOLE}",
+        image.shape[1::-1],
+    )
 
 
 def cropped(query: Query, dataset: Dataset, crop: str) -> tuple[Query, Subject | None]:
-    """The query with the box that the detector ``crop`` finds, and what it found. A box that was drawn stays as it is.
+    """The query with the box that the detector ``crop`` finds, and what it found. A box that was
+    drawn stays as it is.
 
     Raises:
         UserError: a picture that can't be read, or a name that no detector has.
@@ -103,7 +125,8 @@ def told(answer: Answer, found: Subject | None) -> Answer:
 
 
 def settled(query: Query) -> tuple[Query, str]:
-    """The query with its box inside the picture; without one, and a sentence, where the box holds nothing of it.
+    """The query with its box inside the picture; without one, and a sentence, where the box holds
+    nothing of it.
 
     Raises:
         UserError: a box that is not made of four numbers.

@@ -1,1 +1,2 @@
-"""Training runs before, while and after they learn: estimates, jobs, curves, and what a run changed."""
+"""Training runs before, while and after they learn: estimates, jobs, curves, and what a run
+changed."""

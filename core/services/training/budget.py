@@ -1,4 +1,5 @@
-"""A run fitted to its pictures and to the time it may take: batch size, epochs, crops, and the seconds of each phase."""
+"""A run fitted to its pictures and to the time it may take: batch size, epochs, crops, and the
+seconds of each phase."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from core.training.validate import GALLERY
 
 PROBE_STEPS = 4
 MAX_PASSES = 20
-"""Epochs at most: more passes over the same pictures learn these pictures and not what they show."""
+"""Epochs at most: more passes over the same pictures learn these pictures and not what they
+show."""
 MIN_PASSES = 3
 """Epochs that are worth more than larger crops."""
 CROPS = (1.0, 0.82, 0.73)
@@ -24,15 +26,16 @@ VALIDATION_SHARE = 0.1
 LEARNING_SHARE = 0.5
 """At least this much of the time is spent on learning, however long reading and comparing take."""
 DECODED_S, START_S, FORWARD = 120.0, 8.0, 2.0
-"""Pictures decoded in a second; seconds to load a network; encoding is so many times faster than learning."""
+"""Pictures decoded in a second; seconds to load a network; encoding is so many times faster than
+learning."""
 
 Measure = Callable[[Settings, list[Outline]], float]
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """``notes`` say what was changed and why. ``images_s`` is the pace that all times go by, None where it is not known;
-    ``seconds`` are those of each phase, None where they are not known."""
+    """``notes`` say what was changed and why. ``images_s`` is the pace that all times go by, None
+    where it is not known; ``seconds`` are those of each phase, None where they are not known."""
 
     settings: Settings
     sources: tuple[Outline, ...]
@@ -49,9 +52,11 @@ class Fitted:
 
 
 def fitted(settings: Settings, measure: Measure | None = None) -> Fitted:
-    """A drafted or resolved run with everything fitted that depends on its pictures and on this machine.
+    """A drafted or resolved run with everything fitted that depends on its pictures and on this
+    machine.
 
-    ``measure`` finds the pace where nothing is remembered; without it epochs stay open (``images_s`` is None).
+    ``measure`` finds the pace where nothing is remembered; without it epochs stay open
+    (``images_s`` is None).
 
     Raises:
         UserError: everything in the datasets that can't be learned from.
@@ -66,62 +71,103 @@ def fitted(settings: Settings, measure: Measure | None = None) -> Fitted:
     if settings.minutes:
         settings, images_s = _fit_time(settings, found, images_s)
     steps = steps_of(sum(counts), settings) * settings.epochs
-    return Fitted(settings, tuple(found), tuple(notes), steps, images_s, _seconds(settings, found, steps, images_s))
+    return Fitted(
+        settings,
+        tuple(found),
+        tuple(notes),
+        steps,
+        images_s,
+        _seconds(settings, found, steps, images_s),
+    )
 
 
 def measured(settings: Settings, found: list[Outline]) -> float:
-    """Pictures a second of a few steps on made-up pictures. Raises UserError where the network can't be had."""
+    """Pictures a second of a few steps on made-up pictures. Raises UserError where the network
+    can't be had."""
     from core.training.train import probe
 
     return probe(settings, made_up(settings, found), PROBE_STEPS)
 
 
-def _fit_time(settings: Settings, found: list[Outline], images_s: float | None) -> tuple[Settings, float | None]:
-    """The settings with as many epochs as fit, on crops as large as leave time for a few of them, and their pace."""
+def _fit_time(
+    settings: Settings, found: list[Outline], images_s: float | None
+) -> tuple[Settings, float | None]:
+    """The settings with as many epochs as fit, on crops as large as leave time for a few of them,
+    and their pace."""
     if images_s is None:
         return settings, None
     learned, before = sum(source.learned for source in found), _around(settings, found, images_s)
     whole = settings.minutes * 60
     learning = max(whole - sum(before.values()), LEARNING_SHARE * whole) * (1 - VALIDATION_SHARE)
     side = settings.crop or settings.size
-    sides = [side] if not settings.crop else [int(side * share) // 16 * 16 for share in CROPS if side * share >= 64] or [side]
+    sides = (
+        [side]
+        if not settings.crop
+        else [int(side * share) // 16 * 16 for share in CROPS if side * share >= 64] or [side]
+    )
     for chosen in sides:
         speed = pace.recall(replace(settings, crop=chosen)) if chosen != side else images_s
         speed = speed or images_s * (side / chosen) ** 2
         passes = learning * speed / learned
         if passes >= MIN_PASSES:
             break
-    settings = replace(settings, crop=chosen if settings.crop else 0, **_epochs(min(passes, MAX_PASSES), learned))
+    settings = replace(
+        settings, crop=chosen if settings.crop else 0, **_epochs(min(passes, MAX_PASSES), learned)
+    )
     each = _validated(found) / (FORWARD * images_s)
     rounds = max(1, int(learning * VALIDATION_SHARE / each)) if each else settings.epochs
     return replace(settings, validate_every=max(1, -(-settings.epochs // rounds))), speed
 
 
 def _epochs(passes: float, learned: int) -> dict[str, int]:
-    """Whole epochs; parts of one where there is not time enough for all pictures to be seen a few times."""
+    """Whole epochs; parts of one where there is not time enough for all pictures to be seen a few
+    times."""
     if passes >= MIN_PASSES:
         return {"epochs": int(passes), "epoch_images": 0}
     return {"epochs": MIN_PASSES, "epoch_images": max(1, int(passes * learned / MIN_PASSES))}
 
 
 def _around(settings: Settings, found: list[Outline], images_s: float) -> dict[str, float]:
-    """Seconds of each phase but learning. Two encoders encode everything when before and after are compared."""
+    """Seconds of each phase but learning. Two encoders encode everything when before and after are
+    compared."""
     read = sum(source.learned + source.kept_back for source in found)
     compared = sum(source.pictures for source in found if source.field)
-    return {PICTURES: read / DECODED_S, WEIGHTS: START_S, COMPARING: 2 * compared / (FORWARD * images_s)}
+    return {
+        PICTURES: read / DECODED_S,
+        WEIGHTS: START_S,
+        COMPARING: 2 * compared / (FORWARD * images_s),
+    }
 
 
 def _validated(found: list[Outline]) -> int:
     """Pictures that a validation encodes."""
-    return sum(max(one.kept_back, min(GALLERY, one.learned + one.kept_back)) for one in found if one.kept_back)
+    return sum(
+        max(one.kept_back, min(GALLERY, one.learned + one.kept_back))
+        for one in found
+        if one.kept_back
+    )
 
 
-def _seconds(settings: Settings, found: list[Outline], steps: int, images_s: float | None) -> dict[str, float | None]:
+def _seconds(
+    settings: Settings, found: list[Outline], steps: int, images_s: float | None
+) -> dict[str, float | None]:
     if images_s is None:
         read = sum(source.learned + source.kept_back for source in found) / DECODED_S
         rest = settings.minutes * 60 - read - START_S if settings.minutes else None
-        return {PICTURES: read, WEIGHTS: START_S, LEARNING: rest and max(rest, 0.0), COMPARING: 0.0 if rest else None}
+        return {
+            PICTURES: read,
+            WEIGHTS: START_S,
+            LEARNING: rest and max(rest, 0.0),
+            COMPARING: 0.0 if rest else None,
+        }
     around = _around(settings, found, images_s)
-    validations = settings.epochs / settings.validate_every * _validated(found) / (FORWARD * images_s)
+    validations = (
+        settings.epochs / settings.validate_every * _validated(found) / (FORWARD * images_s)
+    )
     learning = steps * settings.batch / images_s + validations
-    return {PICTURES: around[PICTURES], WEIGHTS: START_S, LEARNING: learning, COMPARING: around[COMPARING]}
+    return {
+        PICTURES: around[PICTURES],
+        WEIGHTS: START_S,
+        LEARNING: learning,
+        COMPARING: around[COMPARING],
+    }

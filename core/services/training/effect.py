@@ -1,4 +1,5 @@
-"""What training changed: the same queries before and after, on the data learned from and on any other."""
+"""What training changed: the same queries before and after, on the data learned from and on any
+other."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ LISTED = 6
 
 @dataclass(frozen=True, slots=True)
 class RankChange:
-    """One query whose average precision changed, with the heads of both lists: (id, whether it is relevant)."""
+    """One query whose average precision changed, with the heads of both lists: (id, whether it is
+    relevant)."""
 
     id: str
     before: float
@@ -46,11 +48,12 @@ class RankChange:
 class Effect:
     """Before and after on one protocol of one dataset, in mAP.
 
-    ``low`` and ``high`` bound the change of the mean with 95 % confidence (paired bootstrap over queries, those of one
-    object together). ``better`` and ``poorer`` count queries. ``learned``: whether the run learned from this dataset.
-    ``asked`` says which pictures were the queries: ``split`` (the dataset's own), ``held`` (the ones that training kept
-    back), ``other`` (every picture of a dataset that was not learned from) or ``all`` (learned ones among them).
-    ``hit1`` and ``p10`` are hit@1 and P@10 before and after.
+    ``low`` and ``high`` bound the change of the mean with 95 % confidence (paired bootstrap over
+    queries, those of one object together). ``better`` and ``poorer`` count queries. ``learned``:
+    whether the run learned from this dataset. ``asked`` says which pictures were the queries:
+    ``split`` (the dataset's own), ``held`` (the ones that training kept back), ``other`` (every
+    picture of a dataset that was not learned from) or ``all`` (learned ones among them). ``hit1``
+    and ``p10`` are hit@1 and P@10 before and after.
     """
 
     dataset: str
@@ -81,15 +84,21 @@ class Effect:
         return self.low > 0 or self.high < 0
 
 
-def before_after(run: str, also: Sequence[str] = (), most: int = 12, progress: Progress | None = None) -> list[Effect]:
-    """What a finished run changed, on each of its datasets and on ``also`` (where it shows what was forgotten).
+def before_after(
+    run: str, also: Sequence[str] = (), most: int = 12, progress: Progress | None = None
+) -> list[Effect]:
+    """What a finished run changed, on each of its datasets and on ``also`` (where it shows what was
+    forgotten).
 
-    Before is the model that it started from: another of ours, published weights, or the same network untrained. Queries are
-    those of the dataset's query split, else the pictures that were kept back: never pictures that were learned from. What is
-    found is kept in the run's folder; embeddings that are missing are built, and both encoders can be searched with then.
+    Before is the model that it started from: another of ours, published weights, or the same
+        network untrained. Queries are
+    those of the dataset's query split, else the pictures that were kept back: never pictures that
+    were learned from. What is found is kept in the run's folder; embeddings that are missing are
+    built, and both encoders can be searched with then.
 
     Raises:
-        UserError: no such run, or it is not finished; a dataset without labels; weights that can't be had.
+        UserError: no such run, or it is not finished; a dataset without labels; weights that can't
+            be had.
         Cancelled: ``progress`` said stop; finished parts of the embeddings are kept.
     """
     settings = Run(run).settings()
@@ -98,11 +107,18 @@ def before_after(run: str, also: Sequence[str] = (), most: int = 12, progress: P
     found = []
     for locator in dict.fromkeys([*own, *also]):
         dataset = open_dataset(locator)
-        made = on_dataset(dataset, names, most, progress, noted.get(dataset.locator) if locator in own else None)
+        made = on_dataset(
+            dataset, names, most, progress, noted.get(dataset.locator) if locator in own else None
+        )
         if not made and locator in also:
-            raise UserError(f"{dataset.title or dataset.name} has no labels: right and wrong are unknown.",
-                            fix="Choose a dataset with labels.")  # fmt: skip
-        found += [replace(one, learned=locator in own, asked=_asked(dataset, one, locator in own)) for one in made]
+            raise UserError(
+                f"{dataset.title or dataset.name} has no labels: right and wrong are unknown.",
+                fix="Choose a dataset with labels.",
+            )
+        found += [
+            replace(one, learned=locator in own, asked=_asked(dataset, one, locator in own))
+            for one in made
+        ]
         keep(run, found)
     return found
 
@@ -114,13 +130,17 @@ def _asked(dataset: Dataset, one: Effect, learned: bool) -> str:
 
 
 def obstacle(run: str) -> str:
-    """Why nothing can be compared fairly on the pictures of a run, in a sentence; empty where it can. Raises UserError."""
+    """Why nothing can be compared fairly on the pictures of a run, in a sentence; empty where it
+    can. Raises UserError."""
     noted = Run(run).held
     for locator in map(expanded, Run(run).settings().datasets):
         dataset = open_dataset(locator)
         if _protocols(dataset) and (dataset.protocol().queries or noted.get(dataset.locator) != []):
             return ""
-    return "No picture has a label, or none was kept back: there is no query that the network has not learned from."
+    return (
+        "No picture has a label, or none was kept back: there is no query that the network has not"
+        " learned from."
+    )
 
 
 def _protocols(dataset: Dataset) -> list[Protocol]:
@@ -128,12 +148,16 @@ def _protocols(dataset: Dataset) -> list[Protocol]:
 
 
 def starting_point(run: str) -> str:
-    """The name of the encoder that a finished run began as. Raises UserError where it is not finished, or its model is gone."""
+    """The name of the encoder that a finished run began as. Raises UserError where it is not
+    finished, or its model is gone."""
     settings = Run(run).settings()
     folder = find_model(settings.name)
     if folder is None or read_card(folder).get("run") != run:
-        raise UserError(f"The run {run} has made no model, or another one took its place.", fix="Resume it and let it finish.",
-                        command=f"Let it finish: --resume {run}")  # fmt: skip
+        raise UserError(
+            f"The run {run} has made no model, or another one took its place.",
+            fix="Resume it and let it finish.",
+            command=f"Let it finish: --resume {run}",
+        )
     return _before(settings)
 
 
@@ -146,14 +170,22 @@ def _before(settings: Settings) -> str:
 
 
 def on_dataset(
-    dataset: Dataset, names: Sequence[str], most: int = 12, progress: Progress | None = None, held: Sequence[str] | None = None
+    dataset: Dataset,
+    names: Sequence[str],
+    most: int = 12,
+    progress: Progress | None = None,
+    held: Sequence[str] | None = None,
 ) -> list[Effect]:
-    """Two encoders by name on every protocol of a dataset; embeddings and indexes that are missing are built.
+    """Two encoders by name on every protocol of a dataset; embeddings and indexes that are missing
+    are built.
 
-    ``held``: the pictures that training kept back, which are the queries where the dataset has none of its own.
+    ``held``: the pictures that training kept back, which are the queries where the dataset has none
+    of its own.
     """
     protocols = _protocols(dataset)
-    asking = {one.name: None if one.queries or held is None else frozenset(held) for one in protocols}
+    asking = {
+        one.name: None if one.queries or held is None else frozenset(held) for one in protocols
+    }
     if all(ids is not None and not ids for ids in asking.values()):
         return []
     build(dataset, names, progress=progress)
@@ -163,33 +195,71 @@ def on_dataset(
 
 
 def compare(
-    dataset: Dataset, before: Encoder, after: Encoder, protocol: str, most: int = 12, only: frozenset[str] | None = None
+    dataset: Dataset,
+    before: Encoder,
+    after: Encoder,
+    protocol: str,
+    most: int = 12,
+    only: frozenset[str] | None = None,
 ) -> Effect:
-    """Two encoders on the same queries; the ``most`` that changed furthest either way, furthest first, one of each object.
+    """Two encoders on the same queries; the ``most`` that changed furthest either way, furthest
+    first, one of each object.
 
     ``only``: ids of the queries to ask, all others are left out.
 
     Raises:
         UserError: the embeddings of one are not built.
     """
-    one, two = (per_query(dataset, encoder, protocol, tuple(METRICS), only) for encoder in (before, after))
+    one, two = (
+        per_query(dataset, encoder, protocol, tuple(METRICS), only) for encoder in (before, after)
+    )
     change = two.scores["mAP"] - one.scores["mAP"]
-    low, high = (float(bound[0]) for bound in interval(change, np.array(one.clusters))) if len(change) else (0.0, 0.0)
+    low, high = (
+        (float(bound[0]) for bound in interval(change, np.array(one.clusters)))
+        if len(change)
+        else (0.0, 0.0)
+    )
     order = np.argsort(change, kind="stable")
-    up, down = (_furthest(rows, one.clusters, most) for rows in (order[::-1][: (change > 0).sum()], order[: (change < 0).sum()]))
-    heads = [_heads(dataset, encoder, protocol, [one.ids[row] for row in (*up, *down)]) for encoder in (before, after)]
+    up, down = (
+        _furthest(rows, one.clusters, most)
+        for rows in (order[::-1][: (change > 0).sum()], order[: (change < 0).sum()])
+    )
+    heads = [
+        _heads(dataset, encoder, protocol, [one.ids[row] for row in (*up, *down)])
+        for encoder in (before, after)
+    ]
     scores = [float(found.scores["mAP"][row]) for row in (*up, *down) for found in (one, two)]
     changes = {
-        row: RankChange(one.ids[row], *scores[2 * place : 2 * place + 2], *(head[one.ids[row]] for head in heads))
+        row: RankChange(
+            one.ids[row],
+            *scores[2 * place : 2 * place + 2],
+            *(head[one.ids[row]] for head in heads),
+        )
         for place, row in enumerate((*up, *down))
     }
-    pairs = {METRICS[name]: tuple(float(found.scores[name].mean()) for found in (one, two)) for name in METRICS if len(change)}
+    pairs = {
+        METRICS[name]: tuple(float(found.scores[name].mean()) for found in (one, two))
+        for name in METRICS
+        if len(change)
+    }
     first, last = pairs.pop("mAP", (0.0, 0.0))
     return Effect(
-        dataset.name, protocol, len(one.ids), first, last, low, high,
-        tuple(changes[row] for row in up), tuple(changes[row] for row in down), int((change > 0).sum()), int((change < 0).sum()),
-        dataset.locator, encoders=(before.name, after.name), asked="all" if only is None else "held", **pairs,
-    )  # fmt: skip
+        dataset.name,
+        protocol,
+        len(one.ids),
+        first,
+        last,
+        low,
+        high,
+        tuple(changes[row] for row in up),
+        tuple(changes[row] for row in down),
+        int((change > 0).sum()),
+        int((change < 0).sum()),
+        dataset.locator,
+        encoders=(before.name, after.name),
+        asked="all" if only is None else "held",
+        **pairs,
+    )
 
 
 def _furthest(rows: Sequence[int], clusters: Sequence[str], most: int) -> list[int]:
@@ -202,7 +272,9 @@ def _furthest(rows: Sequence[int], clusters: Sequence[str], most: int) -> list[i
     return list(first.values())
 
 
-def _heads(dataset: Dataset, encoder: Encoder, protocol: str, ids: Sequence[str]) -> dict[str, tuple[tuple[str, bool], ...]]:
+def _heads(
+    dataset: Dataset, encoder: Encoder, protocol: str, ids: Sequence[str]
+) -> dict[str, tuple[tuple[str, bool], ...]]:
     """Query id -> the first hits of its list."""
     found = embed.read(dataset, encoder)
     items = embed.item_rows(dataset, found)
@@ -213,7 +285,9 @@ def _heads(dataset: Dataset, encoder: Encoder, protocol: str, ids: Sequence[str]
     heads = {}
     for id, top in zip(ids, tops, strict=True):
         hits = roles.gallery[top[top >= 0]]
-        heads[id] = tuple((items[hit].id, bool(roles.relevant[hit] == roles.relevant[rows[id]])) for hit in hits)
+        heads[id] = tuple(
+            (items[hit].id, bool(roles.relevant[hit] == roles.relevant[rows[id]])) for hit in hits
+        )
     return heads
 
 
@@ -227,19 +301,29 @@ class PerQuery:
 
 
 def per_query(
-    dataset: Dataset, encoder: Encoder, protocol: str, names: Sequence[str] = ("mAP",), only: frozenset[str] | None = None
+    dataset: Dataset,
+    encoder: Encoder,
+    protocol: str,
+    names: Sequence[str] = ("mAP",),
+    only: frozenset[str] | None = None,
 ) -> PerQuery:
-    """Exact search over the whole gallery, query by query. Raises UserError where the embeddings are not built."""
+    """Exact search over the whole gallery, query by query. Raises UserError where the embeddings
+    are not built."""
     found = embed.read(dataset, encoder)
     items = embed.item_rows(dataset, found)
     roles = roles_of(items, dataset.protocol(protocol))
     if only is not None:
-        roles = replace(roles, queries=np.array([row for row in roles.queries if items[row].id in only], np.int64))
+        roles = replace(
+            roles,
+            queries=np.array([row for row in roles.queries if items[row].id in only], np.int64),
+        )
     judged = stream.judge(stream.blocks(found.vectors, roles), names)
     use = judged.relevant > 0
     asked = [items[row] for row in roles.queries[use]]
     return PerQuery(
-        [item.id for item in asked], [cluster_of(item) for item in asked], {name: judged.scores[name][use] for name in names}
+        [item.id for item in asked],
+        [cluster_of(item) for item in asked],
+        {name: judged.scores[name][use] for name in names},
     )
 
 
@@ -259,11 +343,16 @@ def kept(run: str) -> list[Effect]:
 
 
 def _effect(row: dict) -> Effect:
-    changes = {name: tuple(_rank_change(one) for one in row.pop(name)) for name in ("improved", "worse")}
+    changes = {
+        name: tuple(_rank_change(one) for one in row.pop(name)) for name in ("improved", "worse")
+    }
     pairs = {name: tuple(row[name]) for name in ("encoders", "hit1", "p10") if row.get(name)}
     return Effect(**{**row, **changes, **pairs})
 
 
 def _rank_change(row: dict) -> RankChange:
-    heads = {name: tuple((id, right) for id, right in row.pop(name)) for name in ("hits_before", "hits_after")}
+    heads = {
+        name: tuple((id, right) for id, right in row.pop(name))
+        for name in ("hits_before", "hits_after")
+    }
     return RankChange(**row, **heads)

@@ -1,4 +1,5 @@
-"""How fast this machine trains what, as last measured: an estimate takes it up instead of measuring again."""
+"""How fast this machine trains what, as last measured: an estimate takes it up instead of measuring
+again."""
 
 from __future__ import annotations
 
@@ -10,9 +11,24 @@ from core.services.hardware import hardware
 from core.training.settings import Settings
 
 CAUSES = (
-    "kind", "backbone", "levels", "dim", "size", "crop", "loss", "teacher", "batch", "augment", "ema", "freeze_epochs",
-    "neck", "freeze_norm", "frozen_stages", "paste", "teacher_size",
-)  # fmt: skip
+    "kind",
+    "backbone",
+    "levels",
+    "dim",
+    "size",
+    "crop",
+    "loss",
+    "teacher",
+    "batch",
+    "augment",
+    "ema",
+    "freeze_epochs",
+    "neck",
+    "freeze_norm",
+    "frozen_stages",
+    "paste",
+    "teacher_size",
+)
 """The settings that decide how long a step takes."""
 KEEP = 200
 
@@ -34,11 +50,16 @@ def recall(settings: Settings) -> float | None:
 def forget(settings: Settings) -> None:
     """Measure steps like these anew."""
     with store.lock("pace"):
-        store.write_text(_file(), json.dumps({key: value for key, value in _noted().items() if key != _key(settings)}))
+        store.write_text(
+            _file(),
+            json.dumps({key: value for key, value in _noted().items() if key != _key(settings)}),
+        )
 
 
 def _key(settings: Settings) -> str:
-    return store.fingerprint([hardware().split(",")[0], {name: getattr(settings, name) for name in CAUSES}])
+    return store.fingerprint(
+        [hardware().split(",")[0], {name: getattr(settings, name) for name in CAUSES}]
+    )
 
 
 def _file():

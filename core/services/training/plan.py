@@ -1,4 +1,5 @@
-"""A training run before it starts: what it would learn from, how long and how much disk, and what speaks against it.
+"""A training run before it starts: what it would learn from, how long and how much disk, and what
+speaks against it.
 
 No picture is decoded and nothing is written, so a page can ask for it at every change of a setting.
 """
@@ -27,9 +28,15 @@ ADVICE = {
     "scratch": {},
     "model": {"lr": 5e-4, "backbone_lr": 0.5, "augment": "light", "warmup": 0.1, "epochs": 5},
     "published": {
-        "lr": 3e-3, "backbone_lr": 0.1, "freeze_norm": True, "augment": "light", "warmup": 0.1, "epochs": 5, "batch": 32,
+        "lr": 3e-3,
+        "backbone_lr": 0.1,
+        "freeze_norm": True,
+        "augment": "light",
+        "warmup": 0.1,
+        "epochs": 5,
+        "batch": 32,
     },
-}  # fmt: skip
+}
 """What suits each place to start from: a network that knows something already learns slowly."""
 UNTAUGHT = {"lr": 1e-3, "backbone_lr": 1.0, "neck": True, "freeze_norm": False}
 """What fine-tuning becomes without weights to start from."""
@@ -37,8 +44,8 @@ UNTAUGHT = {"lr": 1e-3, "backbone_lr": 1.0, "neck": True, "freeze_norm": False}
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``images_s`` and ``seconds`` are None where this machine has not yet measured such a run. ``phases`` are the seconds of
-    each phase, and ``notes`` say what was fitted to the pictures."""
+    """``images_s`` and ``seconds`` are None where this machine has not yet measured such a run.
+    ``phases`` are the seconds of each phase, and ``notes`` say what was fitted to the pictures."""
 
     settings: Settings
     sources: tuple[Outline, ...]
@@ -64,8 +71,9 @@ def plan(recipe: str, values: dict[str, object]) -> Plan:
     """What a run with these settings would be.
 
     Raises:
-        UserError: a setting that is none, a class with one picture, no labels, a size that the network can't take, a name
-            that is taken, a full disk: everything that can be known before a picture is read.
+        UserError: a setting that is none, a class with one picture, no labels, a size that the
+            network can't take, a name that is taken, a full disk: everything that can be known
+            before a picture is read.
     """
     settings = draft(override(read_recipe(recipe), chosen(values)))
     refuse_taken(settings)
@@ -75,34 +83,70 @@ def plan(recipe: str, values: dict[str, object]) -> Plan:
     parameters = parameters_of(settings)
     store.check_space(store.root(), disk_bytes(parameters) + runs.SPARE)
     fetched = source.bytes if source and source.kind == "download" else 0
-    return Plan(settings, found.sources, found.steps, parameters, disk_bytes(parameters), fetched, found.images_s, found.total,
-                found.seconds, found.notes)  # fmt: skip
+    return Plan(
+        settings,
+        found.sources,
+        found.steps,
+        parameters,
+        disk_bytes(parameters),
+        fetched,
+        found.images_s,
+        found.total,
+        found.seconds,
+        found.notes,
+    )
 
 
 def advice(recipe: str, how: str) -> dict[str, object]:
-    """Settings that suit a recipe on a network that starts in this way (a key of ADVICE), where they are not the recipe's."""
+    """Settings that suit a recipe on a network that starts in this way (a key of ADVICE), where
+    they are not the recipe's."""
     if recipe == DEFAULT:  # made for weights that know something
         return UNTAUGHT if how == "scratch" else {}
     return ADVICE[how]
 
 
 def starts(kind: str) -> list[dict]:
-    """Where a network can start for a recipe of this kind: ``how`` (a key of ADVICE), ``name``, ``title``, ``about``."""
+    """Where a network can start for a recipe of this kind: ``how`` (a key of ADVICE), ``name``,
+    ``title``, ``about``."""
     models = [found for found in map(encoders.get, encoders.names()) if isinstance(found, Trained)]
     if kind == "autoencoder":
-        own = [_row("model", one.name, one.title, one.about) for one in models if one.card["network"]["kind"] == kind]
-        return [_row("scratch", "", "Autoencoder", "A small convolutional network that draws"), *own]
+        own = [
+            _row("model", one.name, one.title, one.about)
+            for one in models
+            if one.card["network"]["kind"] == kind
+        ]
+        return [
+            _row("scratch", "", "Autoencoder", "A small convolutional network that draws"),
+            *own,
+        ]
     from core.encoders.packaged import PACKAGES, installed
     from core.encoders.timm_models import TABLE
 
     here = "pretrained, ready without a network"
     return [
-        *(_row("published", row.model, row.title, here if installed(row) else f"{row.bytes / 1e6:.0f} MB to download")
-          for row in PACKAGES.values()),
-        *(_row("model", one.name, one.title, one.about) for one in models if one.card["network"]["kind"] != "autoencoder"),
-        *(_row("scratch", name, f"{slim.about.split(' (')[0]}, slim", slim.about) for name, slim in SLIM.items()
-          if not slim.front),
-        *(_row("published", row.name, row.title, f"{row.megabytes} MB to download") for row in TABLE.values()),
+        *(
+            _row(
+                "published",
+                row.model,
+                row.title,
+                here if installed(row) else f"{row.bytes / 1e6:.0f} MB to download",
+            )
+            for row in PACKAGES.values()
+        ),
+        *(
+            _row("model", one.name, one.title, one.about)
+            for one in models
+            if one.card["network"]["kind"] != "autoencoder"
+        ),
+        *(
+            _row("scratch", name, f"{slim.about.split(' (')[0]}, slim", slim.about)
+            for name, slim in SLIM.items()
+            if not slim.front
+        ),
+        *(
+            _row("published", row.name, row.title, f"{row.megabytes} MB to download")
+            for row in TABLE.values()
+        ),
     ]
 
 
@@ -111,24 +155,33 @@ def _row(how: str, name: str, title: str, about: str) -> dict:
 
 
 def setting_rows(recipe: str, values: dict[str, object]) -> list[dict]:
-    """Every setting of a run: ``name``, ``kind`` (name of its type), ``value``, ``low``, ``high``, ``words``, ``about``."""
+    """Every setting of a run: ``name``, ``kind`` (name of its type), ``value``, ``low``, ``high``,
+    ``words``, ``about``."""
     settings, about = override(read_recipe(recipe), values), _about()
     return [
         {
-            "name": field.name, "kind": type(getattr(settings, field.name)).__name__, "value": getattr(settings, field.name),
-            "low": table.LIMITS.get(field.name, (None, None))[0], "high": table.LIMITS.get(field.name, (None, None))[1],
-            "words": table.WORDS.get(field.name, ()), "about": about.get(field.name, ""),
+            "name": field.name,
+            "kind": type(getattr(settings, field.name)).__name__,
+            "value": getattr(settings, field.name),
+            "low": table.LIMITS.get(field.name, (None, None))[0],
+            "high": table.LIMITS.get(field.name, (None, None))[1],
+            "words": table.WORDS.get(field.name, ()),
+            "about": about.get(field.name, ""),
         }
-        for field in fields(Settings) if field.name != "recipe"
-    ]  # fmt: skip
+        for field in fields(Settings)
+        if field.name != "recipe"
+    ]
 
 
 @cache
 def _about() -> dict[str, str]:
-    """What the source says below each field: one place for the reader of the code and of the page."""
+    """What the source says below each field: one place for the reader of the code and of the
+    page."""
     body = ast.parse(inspect.getsource(Settings)).body[0].body
     return {
         one.target.id: " ".join(after.value.value.split()).replace("``", "")
         for one, after in itertools.pairwise(body)
-        if isinstance(one, ast.AnnAssign) and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+        if isinstance(one, ast.AnnAssign)
+        and isinstance(after, ast.Expr)
+        and isinstance(after.value, ast.Constant)
     }

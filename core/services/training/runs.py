@@ -1,4 +1,5 @@
-"""Training runs as pages and the command line see them: where each stands, its curves, and the way to delete it."""
+"""Training runs as pages and the command line see them: where each stands, its curves, and the way
+to delete it."""
 
 from __future__ import annotations
 
@@ -29,8 +30,10 @@ QUIET_S = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One thing that a run does after another. ``state``: done, now, next. ``done`` of ``total`` are pictures or steps (0 where
-    they are not counted), ``seconds`` the time that it will still take, None where that is not known."""
+    """One thing that a run does after another. ``state``: done, now, next. ``done`` of ``total``
+    are pictures or steps (0 where they are not counted), ``seconds`` the time that it will still
+    take, None where that is not known.
+    """
 
     name: str
     state: str
@@ -41,11 +44,13 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """Where a run stands. ``state``: new, running, stopped, failed, done. Curves are lists of (step, value).
+    """Where a run stands. ``state``: new, running, stopped, failed, done. Curves are lists of
+    (step, value).
 
-    ``phase`` is what a running one does besides learning (``done`` of ``total``), and ``phases`` are all of them.
-    ``message`` says why one failed, or why before and after of a finished one were not compared. ``best`` is the epoch and
-    score of the best validation so far; epoch 0 is the start. ``notes`` say what was fitted to the pictures.
+    ``phase`` is what a running one does besides learning (``done`` of ``total``), and ``phases``
+    are all of them. ``message`` says why one failed, or why before and after of a finished one were
+    not compared. ``best`` is the epoch and score of the best validation so far; epoch 0 is the
+    start. ``notes`` say what was fitted to the pictures.
     """
 
     id: str
@@ -78,7 +83,8 @@ def run_ids() -> list[str]:
 
 
 def settings_of(run: str) -> dict:
-    """What a run was told, and when it was ``created`` (epoch seconds). Raises UserError where there is no such run."""
+    """What a run was told, and when it was ``created`` (epoch seconds). Raises UserError where
+    there is no such run."""
     return {**Run(run).settings().to_dict(), "created": Run(run).created}
 
 
@@ -93,27 +99,50 @@ def is_running(run: str, job: JobStatus | None = None) -> bool:
     return (job is not None and job.active) or is_locked(f"training-{run}")
 
 
-def status(run: str, follower: Follower | None = None, known: Sequence[JobStatus] | None = None) -> RunStatus:
-    """Where a run stands and its curves so far. ``follower`` is the run's own, where somebody watches it.
+def status(
+    run: str, follower: Follower | None = None, known: Sequence[JobStatus] | None = None
+) -> RunStatus:
+    """Where a run stands and its curves so far. ``follower`` is the run's own, where somebody
+    watches it.
 
     Raises:
         UserError: there is no such run.
     """
     told, job = Run(run).settings(), job_of(run, known)
-    running = is_running(run, job)  # before the log is read: a run that ends in between has written its end
+    running = is_running(
+        run, job
+    )  # before the log is read: a run that ends in between has written its end
     lines = (follower or Follower(Run(run))).lines()
-    kinds = {kind: [line for line in lines if line["kind"] == kind] for kind in ("start", "step", "validation")}
+    kinds = {
+        kind: [line for line in lines if line["kind"] == kind]
+        for kind in ("start", "step", "validation")
+    }
     start, steps = kinds["start"][-1] if kinds["start"] else {}, kinds["step"]
     plan = next((line for line in reversed(lines) if line["kind"] == "plan"), {})
     phases = _phases(lines, plan.get("seconds", {}), job, start.get("steps", 0)) if running else ()
     found = RunStatus(
-        id=run, state=_state(lines, running, job), step=steps[-1]["step"] if steps else 0, steps=start.get("steps", 0),
-        model=told.name, job=job.id if job else None, device=start.get("device", ""), sources=tuple(start.get("sources", ())),
-        loss=_curve(steps, "loss"), rate=_curve(steps, "lr"), speed=_curve(steps, "images_s"),
-        images_s=steps[-1]["images_s"] if steps else 0.0, epoch_steps=start.get("epoch_steps", 0),
-        validation=[{"step": line["step"], "epoch": line["epoch"], **line["scores"]} for line in kinds["validation"]],
-        seconds_left=_all_left(phases), best=_best(kinds["validation"]), phases=phases, notes=tuple(plan.get("notes", ())),
-    )  # fmt: skip
+        id=run,
+        state=_state(lines, running, job),
+        step=steps[-1]["step"] if steps else 0,
+        steps=start.get("steps", 0),
+        model=told.name,
+        job=job.id if job else None,
+        device=start.get("device", ""),
+        sources=tuple(start.get("sources", ())),
+        loss=_curve(steps, "loss"),
+        rate=_curve(steps, "lr"),
+        speed=_curve(steps, "images_s"),
+        images_s=steps[-1]["images_s"] if steps else 0.0,
+        epoch_steps=start.get("epoch_steps", 0),
+        validation=[
+            {"step": line["step"], "epoch": line["epoch"], **line["scores"]}
+            for line in kinds["validation"]
+        ],
+        seconds_left=_all_left(phases),
+        best=_best(kinds["validation"]),
+        phases=phases,
+        notes=tuple(plan.get("notes", ())),
+    )
     return _with_words(found, lines, job)
 
 
@@ -138,35 +167,61 @@ def _with_words(found: RunStatus, lines: Sequence[dict], job: JobStatus | None) 
     now = next((phase for phase in found.phases if phase.state == "now"), None)
     if found.state != "running" or (now and now.name == LEARNING):
         return found
-    return replace(found, phase=now.name if now else "Starting", done=now.done if now else 0, total=now.total if now else 0)
+    return replace(
+        found,
+        phase=now.name if now else "Starting",
+        done=now.done if now else 0,
+        total=now.total if now else 0,
+    )
 
 
-def _phases(lines: Sequence[dict], seconds: dict, job: JobStatus | None, steps: int) -> tuple[Phase, ...]:
-    """Everything that a running run does, in its order; ``seconds`` is what was planned for each."""
-    past = [line.get("what", "") if line["kind"] == "phase" else LEARNING for line in lines if line["kind"] in ("phase", *MARKS)]
+def _phases(
+    lines: Sequence[dict], seconds: dict, job: JobStatus | None, steps: int
+) -> tuple[Phase, ...]:
+    """Everything that a running run does, in its order; ``seconds`` is what was planned for
+    each."""
+    past = [
+        line.get("what", "") if line["kind"] == "phase" else LEARNING
+        for line in lines
+        if line["kind"] in ("phase", *MARKS)
+    ]
     begun = _since_resumed(past)
     now = begun[-1] if begun else ""
-    names = [PACE] * (PACE in begun) + [PICTURES, WEIGHTS, LEARNING] + [COMPARING] * bool({COMPARING} & {*seconds, *begun})
+    names = (
+        [PACE] * (PACE in begun)
+        + [PICTURES, WEIGHTS, LEARNING]
+        + [COMPARING] * bool({COMPARING} & {*seconds, *begun})
+    )
     found = []
     for name in names:
         if name == now:
             found.append(_now(name, lines, seconds.get(name), job, steps))
         else:
             done = name in begun and names.index(name) < names.index(now) if now in names else False
-            found.append(Phase(name, "done" if done else "next", seconds=0.0 if done else seconds.get(name)))
+            found.append(
+                Phase(name, "done" if done else "next", seconds=0.0 if done else seconds.get(name))
+            )
     return tuple(found)
 
 
 def _since_resumed(past: Sequence[str]) -> list[str]:
-    """The phases of the process that is at work: each begins with reading the pictures, or with what comes before that."""
+    """The phases of the process that is at work: each begins with reading the pictures, or with
+    what comes before that."""
     starts = [place for place, name in enumerate(past) if name == PICTURES]
     later = past[starts[-1] :] if starts else past
-    fitted = [name for name in past[max(0, starts[-1] - 2) : starts[-1]] if name in (PACE, WEIGHTS)] if starts else []
+    fitted = (
+        [name for name in past[max(0, starts[-1] - 2) : starts[-1]] if name in (PACE, WEIGHTS)]
+        if starts
+        else []
+    )
     return [*fitted, *later]
 
 
-def _now(name: str, lines: Sequence[dict], planned: float | None, job: JobStatus | None, steps: int) -> Phase:
-    """What is being done: counted by the steps of the log, or by the job that says that it does this."""
+def _now(
+    name: str, lines: Sequence[dict], planned: float | None, job: JobStatus | None, steps: int
+) -> Phase:
+    """What is being done: counted by the steps of the log, or by the job that says that it does
+    this."""
     if name == LEARNING:
         made = [line for line in lines if line["kind"] == "step"]
         done, left = made[-1]["step"] if made else 0, _left(made, steps)
@@ -175,7 +230,11 @@ def _now(name: str, lines: Sequence[dict], planned: float | None, job: JobStatus
         return Phase(name, "now", done, steps, left)
     if job is None or job.message != name or not job.total:
         return Phase(name, "now", seconds=planned)
-    left = job.seconds_left if job.seconds_left is not None else planned and planned * (1 - job.done / job.total)
+    left = (
+        job.seconds_left
+        if job.seconds_left is not None
+        else planned and planned * (1 - job.done / job.total)
+    )
     return Phase(name, "now", job.done, job.total, left)
 
 
@@ -190,7 +249,11 @@ def _curve(steps: Sequence[dict], name: str) -> list[tuple[int, float]]:
 
 
 def _best(validations: Sequence[dict]) -> tuple[int, float] | None:
-    known = [(line["scores"]["mean"], line["epoch"]) for line in validations if line["scores"]["mean"] == line["scores"]["mean"]]
+    known = [
+        (line["scores"]["mean"], line["epoch"])
+        for line in validations
+        if line["scores"]["mean"] == line["scores"]["mean"]
+    ]
     return (max(known)[1], max(known)[0]) if known else None
 
 
@@ -199,12 +262,14 @@ def _left(steps: Sequence[dict], total: int, window: int = 50) -> float | None:
     recent = steps[-window:]
     if len(recent) < 2 or time.time() - recent[-1]["time"] > QUIET_S:
         return None
-    return (recent[-1]["time"] - recent[0]["time"]) / (len(recent) - 1) * (total - recent[-1]["step"])
+    return (
+        (recent[-1]["time"] - recent[0]["time"]) / (len(recent) - 1) * (total - recent[-1]["step"])
+    )
 
 
 def trend(losses: Sequence[float]) -> str:
-    """Whether a loss "fell" or "rose", by its first and last fifth; "flat" where the difference is within their scatter, and
-    "" while there are too few steps to tell."""
+    """Whether a loss "fell" or "rose", by its first and last fifth; "flat" where the difference is
+    within their scatter, and "" while there are too few steps to tell."""
     if len(losses) < MIN_STEPS:
         return ""
     count = len(losses) // 5
@@ -239,7 +304,11 @@ def delete(run: str, model: bool = False) -> None:
 def _delete_model(name: str, run: str) -> None:
     """What a run made; never what another run, or nobody here, made."""
     folder = find_model(name)
-    if folder is None or folder.parent != store.root() / "models" or read_card(folder).get("run") != run:
+    if (
+        folder is None
+        or folder.parent != store.root() / "models"
+        or read_card(folder).get("run") != run
+    ):
         return
     shutil.rmtree(folder)
     for entry in store.entries():

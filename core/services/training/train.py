@@ -1,4 +1,5 @@
-"""Training for pages and the command line: recipes, estimates, and runs as jobs. How they stand: :mod:`.runs`."""
+"""Training for pages and the command line: recipes, estimates, and runs as jobs. How they stand:
+:mod:`.runs`."""
 
 from __future__ import annotations
 
@@ -29,8 +30,8 @@ DEFAULT = "finetune"
 
 @dataclass(frozen=True, slots=True)
 class TrainingEstimate:
-    """A run before it starts. ``seconds``, from reading to comparing, come from a few real steps, on a machine that may get
-    busier. ``notes`` say what was fitted to the pictures."""
+    """A run before it starts. ``seconds``, from reading to comparing, come from a few real steps,
+    on a machine that may get busier. ``notes`` say what was fitted to the pictures."""
 
     pictures: int
     kept_back: int
@@ -48,7 +49,8 @@ class TrainingEstimate:
 
 
 def recipes(shipped: bool = True) -> list[dict]:
-    """Every recipe: name, title, about, ``words`` (how it learns), kind, loss, backbone, epochs, and whether it needs ``labels``.
+    """Every recipe: name, title, about, ``words`` (how it learns), kind, loss, backbone, epochs,
+    and whether it needs ``labels``.
 
     ``shipped`` False leaves out those of the models that come with the code.
     """
@@ -56,11 +58,13 @@ def recipes(shipped: bool = True) -> list[dict]:
     shown = ("title", "about", "kind", "loss", "backbone", "epochs")
     return [
         {
-            "name": one.recipe, **{key: getattr(one, key) for key in shown},
-            "words": in_words(one.recipe), "labels": needs_labels(one),
+            "name": one.recipe,
+            **{key: getattr(one, key) for key in shown},
+            "words": in_words(one.recipe),
+            "labels": needs_labels(one),
         }
         for one in told
-    ]  # fmt: skip
+    ]
 
 
 def losses() -> dict[str, str]:
@@ -69,18 +73,20 @@ def losses() -> dict[str, str]:
 
 
 def configure(recipe: str, values: dict[str, object]) -> Settings:
-    """A recipe with some of its settings replaced, everything left open decided. Raises UserError."""
+    """A recipe with some of its settings replaced, everything left open decided. Raises
+    UserError."""
     return resolve(override(read_recipe(recipe), chosen(values)))
 
 
 def chosen(values: dict[str, object]) -> dict[str, object]:
-    """What was given, with all that follows from it: who names the epochs wants them, however long they take."""
+    """What was given, with all that follows from it: who names the epochs wants them, however long
+    they take."""
     return {"minutes": 0.0, **values} if "epochs" in values else values
 
 
 def estimate(settings: Settings, progress: Progress | None = None) -> TrainingEstimate:
-    """What a run would cost, from a few steps of it on made-up pictures. Raises UserError for all that :func:`begin` refuses
-    before it reads a picture."""
+    """What a run would cost, from a few steps of it on made-up pictures. Raises UserError for all
+    that :func:`begin` refuses before it reads a picture."""
     from core.training.train import make_network
 
     refuse_taken(settings)
@@ -91,12 +97,20 @@ def estimate(settings: Settings, progress: Progress | None = None) -> TrainingEs
     found = fitted(settings, measured)
     store.check_space(store.root(), disk_bytes(parameters) + runs.SPARE)
     return TrainingEstimate(
-        pictures=sum(source.learned for source in found.sources), kept_back=sum(source.kept_back for source in found.sources),
-        classes=sum(source.classes for source in found.sources), steps=found.steps, epochs=found.settings.epochs,
-        batch=found.settings.batch, crop=found.settings.crop or found.settings.size, parameters=parameters,
-        images_s=round(found.images_s, 1), seconds=found.total, disk_bytes=disk_bytes(parameters),
-        basis=f"{PROBE_STEPS} steps just now", notes=found.notes,
-    )  # fmt: skip
+        pictures=sum(source.learned for source in found.sources),
+        kept_back=sum(source.kept_back for source in found.sources),
+        classes=sum(source.classes for source in found.sources),
+        steps=found.steps,
+        epochs=found.settings.epochs,
+        batch=found.settings.batch,
+        crop=found.settings.crop or found.settings.size,
+        parameters=parameters,
+        images_s=round(found.images_s, 1),
+        seconds=found.total,
+        disk_bytes=disk_bytes(parameters),
+        basis=f"{PROBE_STEPS} steps just now",
+        notes=found.notes,
+    )
 
 
 def disk_bytes(parameters: int) -> int:
@@ -105,10 +119,14 @@ def disk_bytes(parameters: int) -> int:
 
 
 def begin(
-    settings: Settings, name: str = "", progress: Progress | None = None, asked: Mapping[str, object] | None = None
+    settings: Settings,
+    name: str = "",
+    progress: Progress | None = None,
+    asked: Mapping[str, object] | None = None,
 ) -> tuple[Run, Fitted]:
-    """A new run, fitted and checked, its pictures decoded; nothing is learned yet. ``asked`` are the settings that somebody
-    chose: :func:`core.training.runs.refuse_changes` goes by them later. Raises UserError."""
+    """A new run, fitted and checked, its pictures decoded; nothing is learned yet. ``asked`` are
+    the settings that somebody chose: :func:`core.training.runs.refuse_changes` goes by them later.
+        Raises UserError."""
     from core.training.train import begin
 
     refuse_taken(settings)
@@ -120,8 +138,8 @@ def begin(
 
 
 def compares(run: Run) -> bool:
-    """Whether before and after of a run are measured at its end: not for the models that come with the code, which have a
-    report of their own."""
+    """Whether before and after of a run are measured at its end: not for the models that come with
+    the code, which have a report of their own."""
     return not run.settings().recipe.startswith("shipped/")
 
 
@@ -137,10 +155,11 @@ def _note_plan(run: Run, found: Fitted) -> None:
 
 
 def work(run: Run, progress: Progress | None = None, compare: bool = False) -> Path:
-    """Train in this process, from the start or from the checkpoint; returns the model's folder. What fails stands in its log.
+    """Train in this process, from the start or from the checkpoint; returns the model's folder.
+    What fails stands in its log.
 
-    ``compare``: before and after are measured when the training ends. Where that fails the model is there all the same, and
-    the log says why.
+    ``compare``: before and after are measured when the training ends. Where that fails the model is
+    there all the same, and the log says why.
 
     Raises:
         UserError: the run, its data or its checkpoint can't be used, or the loss blew up.
@@ -167,14 +186,19 @@ def work(run: Run, progress: Progress | None = None, compare: bool = False) -> P
 
 def _told(error: Exception) -> str:
     """An error as a page says it."""
-    return (error.plain if isinstance(error, UserError) else f"{type(error).__name__}: {error}")[:2000]
+    return (error.plain if isinstance(error, UserError) else f"{type(error).__name__}: {error}")[
+        :2000
+    ]
 
 
 def _fit_here(run: Run, progress: Progress | None) -> None:
-    """Decide what a run left open for the machine that trains it, once and before its first step."""
+    """Decide what a run left open for the machine that trains it, once and before its first
+    step."""
     from core.training.train import make_network
 
-    if run.checkpoint.exists() or any(line["kind"] == "plan" and line["images_s"] for line in run.lines()):
+    if run.checkpoint.exists() or any(
+        line["kind"] == "plan" and line["images_s"] for line in run.lines()
+    ):
         return
     settings = resolve(run.settings())
     run.write("phase", 0, what=WEIGHTS)
@@ -216,9 +240,11 @@ def _remember_pace(run: Run) -> None:
 
 
 def start(settings: Settings) -> tuple[str, str]:
-    """Make a run and train it as a job of its own, then compare before and after; returns (job, run).
+    """Make a run and train it as a job of its own, then compare before and after; returns (job,
+    run).
 
-    Pictures are decoded, weights fetched and an unknown pace measured by the job. Raises UserError for what is known before.
+    Pictures are decoded, weights fetched and an unknown pace measured by the job. Raises UserError
+    for what is known before.
     """
     settings = resolve(settings)
     refuse_taken(settings)
@@ -230,12 +256,15 @@ def start(settings: Settings) -> tuple[str, str]:
 
 
 def resume(run: str) -> str:
-    """Go on with a run that was stopped, as a job; one that is at work is joined. Raises UserError where there is none."""
+    """Go on with a run that was stopped, as a job; one that is at work is joined. Raises UserError
+    where there is none."""
     told, job = Run(run).settings(), job_of(run)
     if job is not None and job.active:
         return job.id
     if is_running(run):
-        raise UserError(f"The run {run} is being trained by a command line.", fix="Stop it there first.")
+        raise UserError(
+            f"The run {run} is being trained by a command line.", fix="Stop it there first."
+        )
     return jobs.start(f"Training {told.name}", ["train", "--resume", run])
 
 
@@ -249,11 +278,16 @@ def stop(run: str, wait_s: float = 10.0) -> None:
     if job is not None and job.active:
         jobs.cancel(job.id)
         end = time.monotonic() + wait_s
-        while is_running(run) and time.monotonic() < end:  # the lock goes with the process, a moment later
+        while (
+            is_running(run) and time.monotonic() < end
+        ):  # the lock goes with the process, a moment later
             time.sleep(0.05)
     elif is_running(run):
-        raise UserError(f"The run {run} is being trained by a command line.", fix="Stop it where it was started.",
-                        command="Press Ctrl-C there.")  # fmt: skip
+        raise UserError(
+            f"The run {run} is being trained by a command line.",
+            fix="Stop it where it was started.",
+            command="Press Ctrl-C there.",
+        )
 
 
 def arguments(recipe: str, values: dict[str, object]) -> list[str]:
@@ -274,4 +308,8 @@ def arguments(recipe: str, values: dict[str, object]) -> list[str]:
 def _said(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return ",".join(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else f"{value}"
+    return (
+        ",".join(map(str, value))
+        if isinstance(value, Sequence) and not isinstance(value, str)
+        else f"{value}"
+    )

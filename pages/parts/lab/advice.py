@@ -26,48 +26,94 @@ def show(now: LabView) -> None:
 
 
 def _live(now: LabView) -> None:
-    own = guarded(lambda: cached_lab.found(*now.key, "", now.base.k, 0, False), "Reading measurements").size
+    own = guarded(
+        lambda: cached_lab.found(*now.key, "", now.base.k, 0, False), "Reading measurements"
+    ).size
     with st.container(key="panel_lab_advice"), st.container(horizontal=True, key="lab_advice"):
         count = st.select_slider(
-            "Gallery", sorted({0, *SIZES, state.value("gallery")}), key=state.key("gallery"), width=260,
+            "Gallery",
+            sorted({0, *SIZES, state.value("gallery")}),
+            key=state.key("gallery"),
+            width=260,
             format_func=lambda n: f"{n:,} vectors" if n else f"this one, {own:,}",
-        )  # fmt: skip
+        )
         memory = st.select_slider(
-            "Memory available", sorted({*MEMORY, state.value("memory")}), key=state.key("memory"), width=260,
+            "Memory available",
+            sorted({*MEMORY, state.value("memory")}),
+            key=state.key("memory"),
+            width=260,
             format_func=lambda gigabytes: f"{gigabytes:g} GB",
-        )  # fmt: skip
+        )
         recall = st.select_slider(
-            "Target recall", sorted({*RECALLS, state.value("recall")}), key=state.key("recall"), width=260,
+            "Target recall",
+            sorted({*RECALLS, state.value("recall")}),
+            key=state.key("recall"),
+            width=260,
             format_func=lambda share: f"{share:g}",
-        )  # fmt: skip
+        )
     state.publish()
     wanted = int(count) or own
     points = guarded(lambda: _measured(now, own, wanted), "Reading measurements")
-    dim = int((cached.encoder_row(now.encoder) or {}).get("dim") or (points[0].dim if points else 0))
-    said = guarded(lambda: cached_lab.advice(wanted, dim, int(memory * 1e9), recall, points, now.base.k), "The advice")
+    dim = int(
+        (cached.encoder_row(now.encoder) or {}).get("dim") or (points[0].dim if points else 0)
+    )
+    said = guarded(
+        lambda: cached_lab.advice(wanted, dim, int(memory * 1e9), recall, points, now.base.k),
+        "The advice",
+    )
     _draw(said, wanted, dim)
 
 
 def _measured(now: LabView, own: int, wanted: int) -> tuple[Point, ...]:
     """What was measured of a gallery of about this size: as it is, or enlarged."""
-    about = {size for size in (*ENLARGED, int(state.value("size"))) if size > own and wanted / 2 <= size <= 2 * wanted}
-    return tuple(point for size in {0, *about} for point in cached_lab.found(*now.key, "", now.base.k, size, False).found)
+    about = {
+        size
+        for size in (*ENLARGED, int(state.value("size")))
+        if size > own and wanted / 2 <= size <= 2 * wanted
+    }
+    return tuple(
+        point
+        for size in {0, *about}
+        for point in cached_lab.found(*now.key, "", now.base.k, size, False).found
+    )
 
 
 def _draw(said: Advice, count: int, dim: int) -> None:
     st.html(f'<p class="lab-advice">{escape(said.sentence)}</p>')
-    known = "measured here on your vectors" if said.source == "measured" else f"rule of thumb: {said.rule}"
+    known = (
+        "measured here on your vectors"
+        if said.source == "measured"
+        else f"rule of thumb: {said.rule}"
+    )
     pairs = [
-        ("Index", f"{hues.title(said.index)} ({said.text})" if said.text != hues.title(said.index) else said.text),
+        (
+            "Index",
+            (
+                f"{hues.title(said.index)} ({said.text})"
+                if said.text != hues.title(said.index)
+                else said.text
+            ),
+        ),
         ("Source", known),
         ("Memory", f"{size(said.bytes)} for {count:,} vectors of {dim} dimensions"),
         ("Memory of exact search", size(4.0 * count * dim)),
     ]
     if said.point is not None:
         point = said.point
-        pairs.append(("Measured", f"recall {point.recall:.3f}, {chart.ms(point.p50)} per query, over {point.size:,} vectors"))
+        pairs.append(
+            (
+                "Measured",
+                (
+                    f"recall {point.recall:.3f}, {chart.ms(point.p50)} per query, over"
+                    f" {point.size:,} vectors"
+                ),
+            )
+        )
     caption("Why")
     with st.container(key="lab_why"):
         facts(pairs)
     if said.source != "measured":
-        quiet("Measure under Recall and time with a gallery of about this size: the advice then follows your own vectors.")
+        quiet(
+            "Measure under Recall and time with a gallery of about this size: the advice then"
+            " follows your own vectors."
+        )

@@ -1,4 +1,5 @@
-"""Signatures drawn as squares in bands, large enough for the back row: the query above, a picture a line below."""
+"""Signatures drawn as squares in bands, large enough for the back row: the query above, a picture a
+line below."""
 
 from __future__ import annotations
 
@@ -19,18 +20,28 @@ def how_to_read(found: Buckets) -> str:
     part = "bit" if found.method == "lsh" else "minimum"
     squares = "1 square is" if found.rows == 1 else f"{found.rows} squares are"
     return (
-        f"A filled square is a {part} that agrees with the query, a hollow one differs. {squares} a band. A band that agrees "
-        f"as a whole is framed and ticked: there the two pictures fall into the same bucket and collide."
+        f"A filled square is a {part} that agrees with the query, a hollow one differs. {squares} a"
+        " band. A band that agrees as a whole is framed and ticked: there the two pictures fall"
+        " into the same bucket and collide."
     )
 
 
 def draw(found: Buckets, locator: str, version: str) -> str:
     """HTML of the whole table of signatures."""
     shown = bands_shown(found)
-    cut = f'<p class="ll-quiet">The first {shown} of {found.bands} bands are drawn.</p>' if shown < found.bands else ""
+    cut = (
+        f'<p class="ll-quiet">The first {shown} of {found.bands} bands are drawn.</p>'
+        if shown < found.bands
+        else ""
+    )
     names = rows.names(cached.dataset(locator), [found.query, *(pair.id for pair in found.pairs)])
-    pictures = {id: (cached.thumbnail(locator, version, id, 112), name) for id, name in names.items()}
-    lines = [_query(found, pictures, shown), *(_pair(found, pair, pictures, shown) for pair in found.pairs)]
+    pictures = {
+        id: (cached.thumbnail(locator, version, id, 112), name) for id, name in names.items()
+    }
+    lines = [
+        _query(found, pictures, shown),
+        *(_pair(found, pair, pictures, shown) for pair in found.pairs),
+    ]
     return f'<div class="lab-bits">{"".join(lines)}</div>{cut}'
 
 
@@ -39,11 +50,14 @@ def bands_shown(found: Buckets) -> int:
 
 
 def _query(found: Buckets, pictures: Mapping[str, tuple[str, str]], shown: int) -> str:
-    """The query's own code: bits as 0 and 1; minima of a MinHash say nothing to the eye and are left out."""
+    """The query's own code: bits as 0 and 1; minima of a MinHash say nothing to the eye and are
+    left out."""
     cells = []
     for band in range(shown if found.method == "lsh" else 0):
         part = found.code[band * found.rows : (band + 1) * found.rows]
-        cells.append(f'<span class="band">{"".join(f"<i>{int(value)}</i>" for value in part)}</span>')
+        cells.append(
+            f'<span class="band">{"".join(f"<i>{int(value)}</i>" for value in part)}</span>'
+        )
     return _line(*pictures[found.query], "the query", "".join(cells), "asked")
 
 
@@ -53,7 +67,9 @@ def _pair(found: Buckets, pair: Pair, pictures: Mapping[str, tuple[str, str]], s
         equal = pair.equal[band * found.rows : (band + 1) * found.rows]
         met = bool(pair.bands[band])
         squares = "".join(f'<i class="{"on" if one else "off"}"></i>' for one in equal)
-        cells.append(f'<span class="band{" met" if met else ""}">{squares}{"<b>✓</b>" if met else ""}</span>')
+        cells.append(
+            f'<span class="band{" met" if met else ""}">{squares}{"<b>✓</b>" if met else ""}</span>'
+        )
     agree, bands = int(np.count_nonzero(pair.equal)), int(np.count_nonzero(pair.bands))
     word = "cosine" if found.method == "lsh" else "Jaccard"
     said = (
@@ -66,6 +82,8 @@ def _pair(found: Buckets, pair: Pair, pictures: Mapping[str, tuple[str, str]], s
 
 def _line(uri: str, name: str, said: str, cells: str, kind: str) -> str:
     mark = {"yes": "✓ ", "no": "✕ ", "asked": ""}[kind]
-    told = f'<div class="told"><b dir="auto">{mark}{escape(name)}</b><span>{escape(said)}</span></div>'
+    told = (
+        f'<div class="told"><b dir="auto">{mark}{escape(name)}</b><span>{escape(said)}</span></div>'
+    )
     code = f'<div class="code" role="img" aria-label="{escape(said, quote=True)}">{cells}</div>'
     return f'<div class="row {kind}"><img src="{uri}" alt="">{told}{code}</div>'

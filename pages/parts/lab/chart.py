@@ -28,7 +28,8 @@ def settings(point: Point) -> str:
 
 
 def lines(points: Sequence[Point]) -> Iterator[tuple[str, int, list[Point]]]:
-    """``(index, number, points)``: for each index and each way to build it one line along every knob, the others at default."""
+    """``(index, number, points)``: for each index and each way to build it one line along every
+    knob, the others at default."""
 
     def build(point: Point) -> tuple:
         return point.index, *sorted(point.build.items())
@@ -44,50 +45,91 @@ def lines(points: Sequence[Point]) -> Iterator[tuple[str, int, list[Point]]]:
 
 
 def _along(index: str, points: Sequence[Point]) -> list[list[Point]]:
-    """The points along each search knob, by rising recall: 0, which leaves a value to the index, has its place among the others.
-    A knob with one value alone is no line."""
+    """The points along each search knob, by rising recall: 0, which leaves a value to the index,
+    has its place among the others. A knob with one value alone is no line."""
     usual = {name: row["default"] for name, row in state.knob_rows(index).items()}
     found = []
     for knob in points[0].search:
         others = [name for name in points[0].search if name != knob]
-        along = [point for point in points if all(point.search[name] == usual.get(name) for name in others)]
+        along = [
+            point
+            for point in points
+            if all(point.search[name] == usual.get(name) for name in others)
+        ]
         if len(along) > 1:
-            found.append(sorted(along, key=lambda point: (point.recall, point.search[knob] or float("inf"))))
+            found.append(
+                sorted(along, key=lambda point: (point.recall, point.search[knob] or float("inf")))
+            )
     return found
 
 
-def draw(points: Sequence[Point], time: str, batch: bool, wanted: float, best: Point | None) -> Point | None:
+def draw(
+    points: Sequence[Point], time: str, batch: bool, wanted: float, best: Point | None
+) -> Point | None:
     """The chart; returns the point that was clicked."""
     tone, chart = palette.ink(), palette.figure(400)
     low, high, bottom, top = window(points, time, batch, wanted)
     chart.add_hline(y=wanted, line={"color": tone["muted"], "width": 1, "dash": "dot"})
-    chart.add_annotation(x=1, xref="paper", y=wanted, yanchor="top", xanchor="right", showarrow=False, text=f"target: {wanted:g}",
-                         font={"color": tone["muted"], "size": 12})  # fmt: skip
+    chart.add_annotation(
+        x=1,
+        xref="paper",
+        y=wanted,
+        yanchor="top",
+        xanchor="right",
+        showarrow=False,
+        text=f"target: {wanted:g}",
+        font={"color": tone["muted"], "size": 12},
+    )
     drawn = list(lines(points))
     for index, number, group in drawn:
         hue = hues.colour(index)
         chart.add_scatter(
-            x=[milliseconds(point, time, batch) for point in group], y=[point.recall for point in group], mode="lines+markers",
-            line={"color": hue, "dash": "dot" if number else hues.dash(index), "width": 2}, cliponaxis=False,
-            marker={"size": 8, "symbol": hues.symbol(index), "color": hue}, customdata=[hint(point) for point in group],
+            x=[milliseconds(point, time, batch) for point in group],
+            y=[point.recall for point in group],
+            mode="lines+markers",
+            line={"color": hue, "dash": "dot" if number else hues.dash(index), "width": 2},
+            cliponaxis=False,
+            marker={"size": 8, "symbol": hues.symbol(index), "color": hue},
+            customdata=[hint(point) for point in group],
             hovertemplate="%{customdata}<extra></extra>",
-        )  # fmt: skip
+        )
     if best is not None:
         chart.add_scatter(
-            x=[milliseconds(best, time, batch)], y=[best.recall], mode="markers", hoverinfo="skip", cliponaxis=False,
-            marker={"size": 18, "symbol": "circle-open", "color": tone["ink"], "line": {"width": 2}},
-        )  # fmt: skip
-    chart.update_xaxes(type="log", range=[math.log10(low), math.log10(high)], tickvals=ticks(low, high),
-                       title={"text": across(time, batch)}, minor={"showgrid": False})  # fmt: skip
+            x=[milliseconds(best, time, batch)],
+            y=[best.recall],
+            mode="markers",
+            hoverinfo="skip",
+            cliponaxis=False,
+            marker={
+                "size": 18,
+                "symbol": "circle-open",
+                "color": tone["ink"],
+                "line": {"width": 2},
+            },
+        )
+    chart.update_xaxes(
+        type="log",
+        range=[math.log10(low), math.log10(high)],
+        tickvals=ticks(low, high),
+        title={"text": across(time, batch)},
+        minor={"showgrid": False},
+    )
     chart.update_yaxes(range=[bottom, top], title={"text": f"recall@{points[0].k}"})
     said = st.plotly_chart(
-        chart, theme=None, key="lab_chart", alt=alt(points, batch), config={"displayModeBar": False, "responsive": True},
-        on_select="rerun", selection_mode="points",
-    )  # fmt: skip
+        chart,
+        theme=None,
+        key="lab_chart",
+        alt=alt(points, batch),
+        config={"displayModeBar": False, "responsive": True},
+        on_select="rerun",
+        selection_mode="points",
+    )
     return _clicked(said, drawn)
 
 
-def window(points: Sequence[Point], time: str, batch: bool, wanted: float) -> tuple[float, float, float, float]:
+def window(
+    points: Sequence[Point], time: str, batch: bool, wanted: float
+) -> tuple[float, float, float, float]:
     """What the axes show: milliseconds from and to, recall from and to."""
     values = [milliseconds(point, time, batch) for point in points]
     floor = min(min(point.recall for point in points), wanted)
@@ -102,7 +144,10 @@ def across(time: str, batch: bool) -> str:
 def alt(points: Sequence[Point], batch: bool) -> str:
     """The chart in words."""
     each = "a query in a batch" if batch else "one query"
-    return f"Recall at {points[0].k} against milliseconds of {each}: one line an index, one dot a setting"
+    return (
+        f"Recall at {points[0].k} against milliseconds of {each}: one line an index, one dot a"
+        " setting"
+    )
 
 
 def _clicked(said: dict, drawn: list[tuple[str, int, list[Point]]]) -> Point | None:
@@ -115,30 +160,43 @@ def _clicked(said: dict, drawn: list[tuple[str, int, list[Point]]]) -> Point | N
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Round numbers; over many powers of ten only the powers, so that they stay apart on a phone."""
+    """Round numbers; over many powers of ten only the powers, so that they stay apart on a
+    phone."""
     inside = [tick for tick in TICKS if low <= tick <= high]
-    return inside if len(inside) <= 6 else [tick for tick in inside if abs(math.log10(tick) % 1) < 1e-9]
+    return (
+        inside
+        if len(inside) <= 6
+        else [tick for tick in inside if abs(math.log10(tick) % 1) < 1e-9]
+    )
 
 
 def hint(point: Point) -> str:
     """All that is known of a point, for people who rest on it."""
     return (
-        f"<b>{escape(point.title)}</b>  {escape(settings(point))}<br>recall {point.recall:.3f}, "
-        f"95 % of queries at least {point.worst:.2f}<br>one query: p50 {ms(point.p50)}, p95 {ms(point.p95)}"
-        f"<br>in a batch: p50 {ms(point.batch_p50)}<br>{size(point.ram_bytes)} in memory, {size(point.disk_bytes)} on disk"
+        f"<b>{escape(point.title)}</b>  {escape(settings(point))}<br>recall {point.recall:.3f}, 95"
+        f" % of queries at least {point.worst:.2f}<br>one query: p50 {ms(point.p50)}, p95"
+        f" {ms(point.p95)}<br>in a batch: p50 {ms(point.batch_p50)}<br>{size(point.ram_bytes)} in"
+        f" memory, {size(point.disk_bytes)} on disk"
     )
 
 
 def ms(value: float) -> str:
     """``0.021 ms``, ``3.4 ms``: three digits or so."""
-    return f"{value:.3f} ms" if value < 0.1 else f"{value:.2f} ms" if value < 10 else f"{value:,.0f} ms"
+    return (
+        f"{value:.3f} ms"
+        if value < 0.1
+        else f"{value:.2f} ms"
+        if value < 10
+        else f"{value:,.0f} ms"
+    )
 
 
 def legend(points: Sequence[Point]) -> str:
     """Names with the colours and lines of their indexes."""
     names = dict.fromkeys(point.index for point in points)
     marks = [
-        f'<span><i class="{hues.dash(name)}" style="--c:{hues.colour(name)}"></i>{escape(hues.title(name))}</span>'
+        f'<span><i class="{hues.dash(name)}"'
+        f' style="--c:{hues.colour(name)}"></i>{escape(hues.title(name))}</span>'
         for name in names
     ]
     return f'<div class="ll-names">{"".join(marks)}</div>'

@@ -1,4 +1,5 @@
-"""Recall against time for the chosen indexes on the user's own vectors, and what each costs at equal recall."""
+"""Recall against time for the chosen indexes on the user's own vectors, and what each costs at
+equal recall."""
 
 from __future__ import annotations
 
@@ -24,7 +25,16 @@ from pages.parts.words import caption, count, heading, note, quiet, size, table
 WAS_BUSY = "lab_was_busy"
 TIMES = {"p50": "Median (p50)", "p95": "Tail (p95)"}
 ASKED = {"one": "One at a time", "batch": "In batches"}
-HEAD = ["Index", "Setting", "Recall", "One query p50 / p95", "In a batch p50", "Memory", "Disk", "Build"]
+HEAD = [
+    "Index",
+    "Setting",
+    "Recall",
+    "One query p50 / p95",
+    "In a batch p50",
+    "Memory",
+    "Disk",
+    "Build",
+]
 
 
 def show(now: LabView) -> None:
@@ -36,7 +46,13 @@ def show(now: LabView) -> None:
     size, full = int(state.value("size")), bool(state.value("full"))
     wanted = measuring.arguments(now, tuple(indexes), size, full)
     busy = measuring.active(wanted) is not None
-    live(_live, now, (*now.key, ";".join(indexes), now.base.k, size, full), wanted, every=1.0 if busy else None)
+    live(
+        _live,
+        now,
+        (*now.key, ";".join(indexes), now.base.k, size, full),
+        wanted,
+        every=1.0 if busy else None,
+    )
 
 
 def _live(now: LabView, key: tuple, wanted: list[str]) -> None:
@@ -59,14 +75,22 @@ def _live(now: LabView, key: tuple, wanted: list[str]) -> None:
 
 
 def _measured(plan: Plan, busy: bool) -> None:
-    """The chart and what it says. While a measurement runs it is one that grows in place, without clicks."""
+    """The chart and what it says. While a measurement runs it is one that grows in place, without
+    clicks."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="lab_switches"):
-        time = st.segmented_control("Time", list(TIMES), key=state.key("time"), format_func=TIMES.get, required=True)
-        asked = st.segmented_control("Asked", list(ASKED), key=state.key("asked"), format_func=ASKED.get, required=True)
+        time = st.segmented_control(
+            "Time", list(TIMES), key=state.key("time"), format_func=TIMES.get, required=True
+        )
+        asked = st.segmented_control(
+            "Asked", list(ASKED), key=state.key("asked"), format_func=ASKED.get, required=True
+        )
         wanted = st.select_slider(
-            "Target recall", sorted({0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0, state.value("recall")}), key=state.key("recall"),
-            format_func=lambda share: f"{share:g}", width=200,
-        )  # fmt: skip
+            "Target recall",
+            sorted({0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0, state.value("recall")}),
+            key=state.key("recall"),
+            format_func=lambda share: f"{share:g}",
+            width=200,
+        )
     state.publish()
     batch = asked == "batch"
     equal = choose.equal_recall(plan.found, wanted, batch=batch)
@@ -81,26 +105,39 @@ def _measured(plan: Plan, busy: bool) -> None:
 
 def _facts(plan: Plan, busy: bool) -> None:
     one = plan.found[0]
-    made = f"{one.real:,} real and {one.size - one.real:,} synthetic vectors" if one.size > one.real else (
-        f"{one.size:,} vectors")  # fmt: skip
+    made = (
+        f"{one.real:,} real and {one.size - one.real:,} synthetic vectors"
+        if one.size > one.real
+        else (f"{one.size:,} vectors")
+    )
     quiet(
-        f"{made} of {one.dim} dimensions; {count(one.queries, 'query', 'queries')}. Recall@{one.k}: the share of "
-        f"the exact {one.k} nearest that was found; equal distances count as found. "
-        "Up and left is better" + ("." if busy else f"; a click on a dot opens it under {state.VIEWS[1]}.")
+        f"{made} of {one.dim} dimensions; {count(one.queries, 'query', 'queries')}. Recall@{one.k}:"
+        f" the share of the exact {one.k} nearest that was found; equal distances count as found."
+        " Up and left is better"
+        + ("." if busy else f"; a click on a dot opens it under {state.VIEWS[1]}.")
     )
 
 
 def _tables(plan: Plan) -> None:
-    equal = choose.equal_recall(plan.found, state.value("recall"), batch=state.value("asked") == "batch")
+    equal = choose.equal_recall(
+        plan.found, state.value("recall"), batch=state.value("asked") == "batch"
+    )
     heading(f"At a recall of at least {equal.recall:g}")
     with st.container(key="lab_table"):
         table(HEAD, [row(point) for point in equal.best] + _short(plan, equal))
     with st.container(horizontal=True):
         st.download_button(
-            "Every setting as CSV", as_csv(plan.found), f"indexes-{plan.dataset}-{plan.encoder}-{plan.size}.csv", "text/csv",
-            key="lab_csv", on_click="ignore",
-        )  # fmt: skip
-    with st.expander(f"Every setting: {len(plan.found)} measured"), st.container(key="lab_all_table"):
+            "Every setting as CSV",
+            as_csv(plan.found),
+            f"indexes-{plan.dataset}-{plan.encoder}-{plan.size}.csv",
+            "text/csv",
+            key="lab_csv",
+            on_click="ignore",
+        )
+    with (
+        st.expander(f"Every setting: {len(plan.found)} measured"),
+        st.container(key="lab_all_table"),
+    ):
         table(HEAD, [row(point) for point in sorted(plan.found, key=lambda p: (p.title, p.recall))])
     if plan.found[0].size > plan.found[0].real:
         _likeness(plan)
@@ -110,7 +147,9 @@ def _short(plan: Plan, equal: Equal) -> list[list[str]]:
     """Indexes that stay below the target recall, with the best that they reach."""
     found = []
     for index, best in equal.short.items():
-        own = [point for point in plan.found if point.index == index and point.recall >= best - 1e-9]
+        own = [
+            point for point in plan.found if point.index == index and point.recall >= best - 1e-9
+        ]
         if own:
             cells = row(own[0])
             found.append([*cells[:2], f"{cells[2]} at most", *cells[3:]])
@@ -119,16 +158,25 @@ def _short(plan: Plan, equal: Equal) -> list[list[str]]:
 
 def row(point: Point) -> list[str]:
     return [
-        point.title, settings(point), f"{point.recall:.3f}", f"{ms(point.p50)} / {ms(point.p95)}", ms(point.batch_p50),
-        size(point.ram_bytes), size(point.disk_bytes), f"{point.build_s:.2f} s",
-    ]  # fmt: skip
+        point.title,
+        settings(point),
+        f"{point.recall:.3f}",
+        f"{ms(point.p50)} / {ms(point.p95)}",
+        ms(point.batch_p50),
+        size(point.ram_bytes),
+        size(point.disk_bytes),
+        f"{point.build_s:.2f} s",
+    ]
 
 
 def as_csv(points: Sequence[Point]) -> str:
     """Every figure of every point, one line each; settings as ``name=value``."""
     rows = [asdict(point) for point in points]
     for one in rows:
-        one |= {name: " ".join(f"{knob}={number:g}" for knob, number in one[name].items()) for name in ("build", "search")}
+        one |= {
+            name: " ".join(f"{knob}={number:g}" for knob, number in one[name].items())
+            for name in ("build", "search")
+        }
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -140,8 +188,15 @@ def _likeness(plan: Plan) -> None:
     """How like the real vectors the synthetic ones are: measured, not promised."""
     locator = st.session_state[link.DATASET]
     with st.expander("How similar are the synthetic vectors to the real ones?"):
-        like = guarded(lambda: cached_lab.likeness(locator, cached.version(locator), plan.encoder), "The comparison")
-        caption("All within tolerance" if like.alike else "Not all within tolerance: read the times with care")
+        like = guarded(
+            lambda: cached_lab.likeness(locator, cached.version(locator), plan.encoder),
+            "The comparison",
+        )
+        caption(
+            "All within tolerance"
+            if like.alike
+            else "Not all within tolerance: read the times with care"
+        )
         rows = [
             [name, f"{real:.3f}", f"{made:.3f}", f"± {allowed:.0%}", "yes" if kept else "no"]
             for name, real, made, allowed, kept in like.rows

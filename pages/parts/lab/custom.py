@@ -1,4 +1,5 @@
-"""A faiss factory string typed by a person: it becomes one more index, or a sentence that says why not."""
+"""A faiss factory string typed by a person: it becomes one more index, or a sentence that says why
+not."""
 
 from __future__ import annotations
 
@@ -17,9 +18,17 @@ def field(param: str) -> None:
     """The field; what is typed is added to the choice ``param`` (a list), or becomes it."""
     key = f"lab_custom_{param}"
     st.text_input(
-        "Or a faiss factory string", key=key, placeholder="IVF64,PQ16", max_chars=80, on_change=_typed, args=(key, param),
-        help="How faiss writes an index: IVF64,PQ16 · OPQ16_64,IVF256,PQ16x4fs · PCA64,SQ8 · HNSW32 · ITQ64,LSHt",
-    )  # fmt: skip
+        "Or a faiss factory string",
+        key=key,
+        placeholder="IVF64,PQ16",
+        max_chars=80,
+        on_change=_typed,
+        args=(key, param),
+        help=(
+            "How faiss writes an index: IVF64,PQ16 · OPQ16_64,IVF256,PQ16x4fs · PCA64,SQ8 · HNSW32"
+            " · ITQ64,LSHt"
+        ),
+    )
     if error := st.session_state.get(TROUBLE):
         trouble(error)
 
@@ -36,5 +45,7 @@ def _typed(key: str, param: str) -> None:
         st.session_state[TROUBLE] = error
         return
     chosen = st.session_state[state.key(param)]
-    st.session_state[state.key(param)] = list(dict.fromkeys([*chosen, name])) if isinstance(chosen, list) else name
+    st.session_state[state.key(param)] = (
+        list(dict.fromkeys([*chosen, name])) if isinstance(chosen, list) else name
+    )
     st.session_state[key] = ""

@@ -1,7 +1,9 @@
-"""The chart of recall against time while a measurement runs: drawn again every second, in the same place, without a flicker.
+"""The chart of recall against time while a measurement runs: drawn again every second, in the same
+place, without a flicker.
 
-Streamlit takes a Plotly chart with another dot for another chart and makes it anew, which leaves the place empty for a
-moment; this component is one and the same all along. Its dots can't be clicked: they still move.
+Streamlit takes a Plotly chart with another dot for another chart and makes it anew, which leaves
+the place empty for a moment; this component is one and the same all along. Its dots can't be
+clicked: they still move.
 """
 
 from __future__ import annotations
@@ -19,11 +21,15 @@ WEB = Path(__file__).parent.parent / "web"
 HEIGHT = 400
 STEPS = (0.01, 0.02, 0.05, 0.1, 0.2)
 _growing = st.components.v2.component(
-    "lookalike_growing", css=(WEB / "growing.css").read_text("utf-8"), js=(WEB / "growing.js").read_text("utf-8")
+    "lookalike_growing",
+    css=(WEB / "growing.css").read_text("utf-8"),
+    js=(WEB / "growing.js").read_text("utf-8"),
 )
 
 
-def draw(points: Sequence[Point], time: str, batch: bool, wanted: float, best: Point | None) -> None:
+def draw(
+    points: Sequence[Point], time: str, batch: bool, wanted: float, best: Point | None
+) -> None:
     """As :func:`pages.parts.lab.chart.draw`."""
     low, high, bottom, top = chart.window(points, time, batch, wanted)
 
@@ -37,16 +43,24 @@ def draw(points: Sequence[Point], time: str, batch: bool, wanted: float, best: P
         return [across(chart.milliseconds(point, time, batch)), up(point.recall)]
 
     lines = [
-        {"colour": hues.colour(index), "dashed": bool(number) or hues.dash(index) != "solid",
-         "dots": [[*place(point), f"{point.title} {chart.settings(point)}"] for point in group]}
+        {
+            "colour": hues.colour(index),
+            "dashed": bool(number) or hues.dash(index) != "solid",
+            "dots": [[*place(point), f"{point.title} {chart.settings(point)}"] for point in group],
+        }
         for index, number, group in chart.lines(points)
-    ]  # fmt: skip
+    ]
     data = {
-        "height": HEIGHT, "alt": chart.alt(points, batch), "lines": lines, "best": place(best) if best else None,
-        "wanted": [up(wanted), f"target: {wanted:g}"], "across": chart.across(time, batch), "up": f"recall@{points[0].k}",
+        "height": HEIGHT,
+        "alt": chart.alt(points, batch),
+        "lines": lines,
+        "best": place(best) if best else None,
+        "wanted": [up(wanted), f"target: {wanted:g}"],
+        "across": chart.across(time, batch),
+        "up": f"recall@{points[0].k}",
         "columns": [[across(tick), f"{tick:g}"] for tick in chart.ticks(low, high)],
         "rows": [[up(tick), f"{tick:g}"] for tick in _rows(bottom)],
-    }  # fmt: skip
+    }
     _growing(key="lab_growing", data=data)
 
 

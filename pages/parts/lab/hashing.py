@@ -1,4 +1,5 @@
-"""Hash buckets made visible: which bits of two pictures agree, which bands collide, and how probable that was."""
+"""Hash buckets made visible: which bits of two pictures agree, which bands collide, and how
+probable that was."""
 
 from __future__ import annotations
 
@@ -18,7 +19,10 @@ BITS = (16, 32, 64, 128, 256, 512)
 ROWS = (1, 2, 4, 8, 16, 32)
 HASH_DIMS = (16, 32, 64, 128, 256)
 SIMILAR = {
-    "lsh": "The similarity that the dashed line marks. It changes no bands: bits and band size alone decide who collides.",
+    "lsh": (
+        "The similarity that the dashed line marks. It changes no bands: bits and band size alone"
+        " decide who collides."
+    ),
     "minhash": "Pairs at least this similar should collide. MinHash chooses its bands by it.",
 }
 
@@ -32,9 +36,15 @@ def _live(now: LabView) -> None:
     state.publish()
     kind, _, query = now.base.query.partition(":")
     if kind != "item":
-        note("Your own picture is not in the gallery.", "Choose a query from the gallery to see its buckets.")
+        note(
+            "Your own picture is not in the gallery.",
+            "Choose a query from the gallery to see its buckets.",
+        )
         return
-    found = guarded(lambda: cached_lab.hashed(*now.key, method, query, many, rows, threshold, hash_dim), "Hashing")
+    found = guarded(
+        lambda: cached_lab.hashed(*now.key, method, query, many, rows, threshold, hash_dim),
+        "Hashing",
+    )
     _said(found)
     quiet(found.search)
     heading("The bits" if found.method == "lsh" else "The signatures")
@@ -48,26 +58,47 @@ def _live(now: LabView) -> None:
 
 def _controls() -> tuple[str, int, int, float, int]:
     with st.container(key="panel_lab_hash"), st.container(horizontal=True, key="lab_hash"):
-        method = st.segmented_control("Method", list(METHODS), key=state.key("hash"), format_func=METHODS.get, required=True)
+        method = st.segmented_control(
+            "Method", list(METHODS), key=state.key("hash"), format_func=METHODS.get, required=True
+        )
         lsh = method == "lsh"
         name = "bits" if lsh else "perms"
         many = st.select_slider(
-            "Bits" if lsh else "Permutations", sorted({*BITS, state.value(name)}), key=state.key(name), width=220,
-            help="A bit says on which side of a random hyperplane a vector lies." if lsh else "Minima in a signature.",
-        )  # fmt: skip
+            "Bits" if lsh else "Permutations",
+            sorted({*BITS, state.value(name)}),
+            key=state.key(name),
+            width=220,
+            help=(
+                "A bit says on which side of a random hyperplane a vector lies."
+                if lsh
+                else "Minima in a signature."
+            ),
+        )
         rows, hash_dim = int(state.value("rows")), int(state.value("hashdim"))
         if lsh:
             options = sorted({one for one in ROWS if one <= many} | {rows})
             rows = st.select_slider(
-                "Bits per band", options, key=state.key("rows"), width=220,
-                help="Two pictures collide where all bits of a band agree: more bits, fewer collisions.",
-            )  # fmt: skip
+                "Bits per band",
+                options,
+                key=state.key("rows"),
+                width=220,
+                help=(
+                    "Two pictures collide where all bits of a band agree: more bits, fewer"
+                    " collisions."
+                ),
+            )
         else:
             options = sorted({*HASH_DIMS, hash_dim})
             hash_dim = st.select_slider(
-                "Bits of the set", options, key=state.key("hashdim"), width=220,
-                help="A vector becomes a set: for each of so many hyperplanes, the side on which it lies.",
-            )  # fmt: skip
+                "Bits of the set",
+                options,
+                key=state.key("hashdim"),
+                width=220,
+                help=(
+                    "A vector becomes a set: for each of so many hyperplanes, the side on which it"
+                    " lies."
+                ),
+            )
         threshold = st.slider(
             "Similarity threshold",
             0.05,
@@ -83,37 +114,78 @@ def _controls() -> tuple[str, int, int, float, int]:
 def _said(found: Buckets) -> None:
     met = sum(pair.met for pair in found.pairs)
     said(
-        f"{met} of the {len(found.pairs)} pictures below {'collides' if met == 1 else 'collide'} with the query in at least one "
-        f"band; of the whole gallery about {found.shares:.1%}."
+        f"{met} of the {len(found.pairs)} pictures below {'collides' if met == 1 else 'collide'}"
+        f" with the query in at least one band; of the whole gallery about {found.shares:.1%}."
     )
 
 
 def _chart(found: Buckets) -> None:
     tone, chart = palette.ink(), palette.figure(320)
-    chart.add_scatter(x=found.similarity, y=found.probability, mode="lines", line={"color": "#0072B2", "width": 3},
-                      hovertemplate="similarity %{x:.2f}: %{y:.1%} collide<extra></extra>")  # fmt: skip
+    chart.add_scatter(
+        x=found.similarity,
+        y=found.probability,
+        mode="lines",
+        line={"color": "#0072B2", "width": 3},
+        hovertemplate="similarity %{x:.2f}: %{y:.1%} collide<extra></extra>",
+    )
     if found.measured:
         x, y, n = zip(*found.measured, strict=True)
-        chart.add_scatter(x=x, y=y, mode="markers", customdata=n, marker={"color": "#E69F00", "size": 9, "symbol": "diamond",
-                          "line": {"color": tone["ink"], "width": 1}},
-                          hovertemplate="%{customdata:,} real pairs near %{x:.2f}: %{y:.1%} collided<extra></extra>")  # fmt: skip
+        chart.add_scatter(
+            x=x,
+            y=y,
+            mode="markers",
+            customdata=n,
+            marker={
+                "color": "#E69F00",
+                "size": 9,
+                "symbol": "diamond",
+                "line": {"color": tone["ink"], "width": 1},
+            },
+            hovertemplate=(
+                "%{customdata:,} real pairs near %{x:.2f}: %{y:.1%} collided<extra></extra>"
+            ),
+        )
     chart.add_vline(x=found.threshold, line={"color": tone["ink"], "width": 2, "dash": "dash"})
     left = found.threshold > 0.6
     chart.add_annotation(
-        x=found.threshold, y=1.1, xanchor="right" if left else "left", showarrow=False,
-        text=f" your threshold {found.threshold:.2f}: {found.at_threshold:.0%} collide ", font={"color": tone["ink"], "size": 13},
-    )  # fmt: skip
+        x=found.threshold,
+        y=1.1,
+        xanchor="right" if left else "left",
+        showarrow=False,
+        text=f" your threshold {found.threshold:.2f}: {found.at_threshold:.0%} collide ",
+        font={"color": tone["ink"], "size": 13},
+    )
     met = found.pairs
     chart.add_scatter(
-        x=[pair.similarity for pair in met], y=[1.0 if pair.met else 0.0 for pair in met], mode="markers",
-        marker={"symbol": "line-ns", "size": 12, "color": tone["muted"], "line": {"width": 2, "color": tone["muted"]}},
-        text=[pair.id for pair in met], hovertemplate="%{text}: similarity %{x:.2f}<extra></extra>",
-    )  # fmt: skip
+        x=[pair.similarity for pair in met],
+        y=[1.0 if pair.met else 0.0 for pair in met],
+        mode="markers",
+        marker={
+            "symbol": "line-ns",
+            "size": 12,
+            "color": tone["muted"],
+            "line": {"width": 2, "color": tone["muted"]},
+        },
+        text=[pair.id for pair in met],
+        hovertemplate="%{text}: similarity %{x:.2f}<extra></extra>",
+    )
     name = "cosine" if found.method == "lsh" else "Jaccard similarity of the sets"
-    chart.update_xaxes(title={"text": f"similarity of a pair: {name}"}, range=[min(0.0, min(found.similarity)), 1.0])
-    chart.update_yaxes(title={"text": "collision probability"}, range=[-0.04, 1.16], tickvals=[0, 0.5, 1], tickformat=".0%")
-    palette.draw(chart, "lab_collisions", f"Collision probability against similarity; {found.at_threshold:.0%} at the threshold")
+    chart.update_xaxes(
+        title={"text": f"similarity of a pair: {name}"},
+        range=[min(0.0, min(found.similarity)), 1.0],
+    )
+    chart.update_yaxes(
+        title={"text": "collision probability"},
+        range=[-0.04, 1.16],
+        tickvals=[0, 0.5, 1],
+        tickformat=".0%",
+    )
+    palette.draw(
+        chart,
+        "lab_collisions",
+        f"Collision probability against similarity; {found.at_threshold:.0%} at the threshold",
+    )
     quiet(
-        "Line: the formula. Diamonds: pairs of this gallery. Strokes: the pictures above, at the top those that collide. "
-        f"The curve is steepest at {found.steepest:.2f}."
+        "Line: the formula. Diamonds: pairs of this gallery. Strokes: the pictures above, at the"
+        f" top those that collide. The curve is steepest at {found.steepest:.2f}."
     )

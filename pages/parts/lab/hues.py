@@ -1,4 +1,5 @@
-"""Colours of indexes: Okabe and Ito's palette; beyond eight the line is dashed and the marker another one."""
+"""Colours of indexes: Okabe and Ito's palette; beyond eight the line is dashed and the marker
+another one."""
 
 from __future__ import annotations
 
@@ -12,7 +13,11 @@ SYMBOLS = ("circle", "diamond-open", "square", "triangle-up-open")
 
 def _place(index: str) -> int:
     names = [row["name"] for row in cached.index_rows()]
-    return names.index(index) if index in names else len(names) + zlib.crc32(index.encode()) % len(palette.COLOURS)
+    return (
+        names.index(index)
+        if index in names
+        else len(names) + zlib.crc32(index.encode()) % len(palette.COLOURS)
+    )
 
 
 def colour(index: str) -> str:

@@ -32,10 +32,14 @@ def _slider(index: str, name: str, knob: dict, dim: int) -> None:
     st.session_state.setdefault(key, knob["default"])
     options = values(knob, st.session_state[key])
     if name == "m" and dim:  # sub-vectors divide the dimensions
-        options = [one for one in options if one == st.session_state[key] or not one or dim % one == 0]
+        options = [
+            one for one in options if one == st.session_state[key] or not one or dim % one == 0
+        ]
     about = knob["about"][0].upper() + knob["about"][1:] if knob["about"] else None
     if len(options) > 1:
-        st.select_slider(name, options, key=key, help=about, width=190, format_func=lambda one: _said(one, knob))
+        st.select_slider(
+            name, options, key=key, help=about, width=190, format_func=lambda one: _said(one, knob)
+        )
 
 
 def _said(value: float, knob: dict) -> str:
@@ -43,7 +47,8 @@ def _said(value: float, knob: dict) -> str:
 
 
 def values(knob: dict, chosen: float) -> list[float]:
-    """Where the slider can stand: what the index says is worth trying, with steps of two between and around."""
+    """Where the slider can stand: what the index says is worth trying, with steps of two between
+    and around."""
     worth = {knob["default"], chosen, *knob["values"]}
     if not isinstance(knob["default"], int):
         low, high = max(knob["low"], 0.0), min(knob["high"], 1.0)

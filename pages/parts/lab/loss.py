@@ -22,8 +22,8 @@ SHOWN_QUERIES, SHOWN_LOST = 4, 5
 KNOWN = "lab_losses"
 CODE_NAMES = {"float32": "float32", "float16": "float16", "int8": "SQ8", "pq": "PQ"}
 CODE_HELP = (
-    "float16: half precision. SQ8: scalar quantisation to 8 bits per dimension. PQ: product quantisation, one byte for each "
-    "sub-vector."
+    "float16: half precision. SQ8: scalar quantisation to 8 bits per dimension. PQ: product"
+    " quantisation, one byte for each sub-vector."
 )
 
 
@@ -34,7 +34,10 @@ def show(now: LabView) -> None:
     known = st.session_state.setdefault(KNOWN, {})
     large = len(cached.dataset(now.base.dataset).items) > making.AT_ONCE
     if large and key not in known:
-        note("Each stage is measured on the same queries.", "With a gallery of this size that may take a minute.")
+        note(
+            "Each stage is measured on the same queries.",
+            "With a gallery of this size that may take a minute.",
+        )
         if not st.button("Measure the stages", type="primary", key="lab_losses_measure"):
             return
     with st.spinner("Measuring the stages"):
@@ -53,18 +56,32 @@ def _controls(now: LabView) -> tuple[int, str, str, int]:
         dims = sorted({one for one in DIMS if one < most} | {min(int(state.value("pca")), most)})
         st.session_state[state.key("pca")] = min(int(state.value("pca")), most)
         pca = st.select_slider(
-            "PCA to", dims, key=state.key("pca"), format_func=lambda one: f"{one} dimensions" if one else "no PCA", width=240
+            "PCA to",
+            dims,
+            key=state.key("pca"),
+            format_func=lambda one: f"{one} dimensions" if one else "no PCA",
+            width=240,
         )
         code = st.segmented_control(
-            "Quantisation", CODES, key=state.key("code"), format_func=CODE_NAMES.get, required=True, help=CODE_HELP
+            "Quantisation",
+            CODES,
+            key=state.key("code"),
+            format_func=CODE_NAMES.get,
+            required=True,
+            help=CODE_HELP,
         )
         names = state.index_names(*state.value("indexes"), state.value("through"))
-        index = st.selectbox("Index", names, key=state.key("through"), format_func=hues.title, width=220)
+        index = st.selectbox(
+            "Index", names, key=state.key("through"), format_func=hues.title, width=220
+        )
         again = sorted({*RERANKS, state.value("rerank")})
         rerank = st.select_slider(
-            "Re-ranking by full vectors", again, key=state.key("rerank"), width=240,
+            "Re-ranking by full vectors",
+            again,
+            key=state.key("rerank"),
+            width=240,
             format_func=lambda one: f"{count(one, 'candidate')} per hit" if one else "none",
-        )  # fmt: skip
+        )
     return int(pca), code, index, int(rerank)
 
 
@@ -77,21 +94,44 @@ def _chart(found: Waterfall) -> None:
     lost = [max(last - stage.recall, 0.0) for stage, last in zip(found.stages, before, strict=True)]
     won = [max(stage.recall - last, 0.0) for stage, last in zip(found.stages, before, strict=True)]
     for width, base, colour, shape in (
-        (kept, None, tone["muted"], ""), (lost, kept, "#D55E00", "/"), (won, kept, "#009E73", "")
-    ):  # fmt: skip
+        (kept, None, tone["muted"], ""),
+        (lost, kept, "#D55E00", "/"),
+        (won, kept, "#009E73", ""),
+    ):
         chart.add_bar(
-            y=names, x=width, base=base, orientation="h", width=0.5, hoverinfo="skip",
-            marker={"color": colour, "opacity": 0.55 if base is None else 0.95, "line": {"width": 0},
-                    "pattern": {"shape": shape, "solidity": 0.5, "fgcolor": colour, "size": 7}},
-        )  # fmt: skip
+            y=names,
+            x=width,
+            base=base,
+            orientation="h",
+            width=0.5,
+            hoverinfo="skip",
+            marker={
+                "color": colour,
+                "opacity": 0.55 if base is None else 0.95,
+                "line": {"width": 0},
+                "pattern": {"shape": shape, "solidity": 0.5, "fgcolor": colour, "size": 7},
+            },
+        )
     for stage, last in zip(found.stages, before, strict=True):
         change = stage.recall - last
         text = f"<b>{stage.recall:.3f}</b>" + (f"  {change:+.3f}" if abs(change) >= 0.0005 else "")
-        chart.add_annotation(y=stage.title, x=0.012, xanchor="left", text=text, showarrow=False,
-                             font={"color": tone["ink"], "size": 13})  # fmt: skip
+        chart.add_annotation(
+            y=stage.title,
+            x=0.012,
+            xanchor="left",
+            text=text,
+            showarrow=False,
+            font={"color": tone["ink"], "size": 13},
+        )
     chart.update_xaxes(range=[0, 1.02], title={"text": f"recall@{found.k} against exact search"})
-    chart.update_yaxes(autorange="reversed", tickfont={"color": tone["ink"], "size": 13}, showgrid=False)
-    palette.draw(chart, "lab_losses", "Recall after each stage: " + ", ".join(f"{s.title} {s.recall:.3f}" for s in found.stages))
+    chart.update_yaxes(
+        autorange="reversed", tickfont={"color": tone["ink"], "size": 13}, showgrid=False
+    )
+    palette.draw(
+        chart,
+        "lab_losses",
+        "Recall after each stage: " + ", ".join(f"{s.title} {s.recall:.3f}" for s in found.stages),
+    )
 
 
 def _table(found: Waterfall) -> None:
@@ -99,29 +139,56 @@ def _table(found: Waterfall) -> None:
     shown = list(found.stages[0].quality)[:2]
     names = [metrics.label(name).split(" (")[0] for name in shown]
     change = [f"{names[0]} against the previous stage"] if shown else []
-    digits = [_digits([stage.quality[name] for stage in found.stages if name in stage.quality]) for name in shown]
+    digits = [
+        _digits([stage.quality[name] for stage in found.stages if name in stage.quality])
+        for name in shown
+    ]
     cells = [_row(stage, dict(zip(shown, digits, strict=True))) for stage in found.stages]
     with st.container(key="lab_stages"):
-        table(["Stage", "Recall", *names, *change, "Bytes per vector", "One query", "Newly missed", "Recovered"], cells)
+        table(
+            [
+                "Stage",
+                "Recall",
+                *names,
+                *change,
+                "Bytes per vector",
+                "One query",
+                "Newly missed",
+                "Recovered",
+            ],
+            cells,
+        )
     with st.container(key="lab_stage_notes"):
         facts([(stage.title, stage.about) for stage in found.stages])
     if not shown:
-        quiet("These pictures have no labels, so only recall against exact search can be evaluated, not relevance.")
+        quiet(
+            "These pictures have no labels, so only recall against exact search can be evaluated,"
+            " not relevance."
+        )
     else:
         quiet(
-            f"{found.judged:,} of {found.queries:,} queries are evaluated; relevant is the same {found.protocol}. "
-            "Intervals: 95 %, of the paired difference."
+            f"{found.judged:,} of {found.queries:,} queries are evaluated; relevant is the same"
+            f" {found.protocol}. Intervals: 95 %, of the paired difference."
         )
 
 
 def _row(stage: Stage, shown: Mapping[str, int]) -> list[str]:
     """``shown``: metrics, each with how many digits it takes."""
-    quality = [f"{stage.quality[name]:.{digits}f}" if name in stage.quality else "" for name, digits in shown.items()]
+    quality = [
+        f"{stage.quality[name]:.{digits}f}" if name in stage.quality else ""
+        for name, digits in shown.items()
+    ]
     change = "" if stage.low is None or stage.high is None else between(stage.low, stage.high)
     return [
-        stage.title, f"{stage.recall:.3f}", *quality, *([change] if shown else []), f"{stage.bytes:,.0f}", ms(stage.ms),
-        f"{stage.lost_count:,}", f"{stage.won_back:,}",
-    ]  # fmt: skip
+        stage.title,
+        f"{stage.recall:.3f}",
+        *quality,
+        *([change] if shown else []),
+        f"{stage.bytes:,.0f}",
+        ms(stage.ms),
+        f"{stage.lost_count:,}",
+        f"{stage.won_back:,}",
+    ]
 
 
 def _digits(values: list[float]) -> int:
@@ -131,7 +198,8 @@ def _digits(values: list[float]) -> int:
 
 
 def between(low: float, high: float) -> str:
-    """``-0.006 to +0.008``: with as many digits as it takes to see that something changed, or "no change"."""
+    """``-0.006 to +0.008``: with as many digits as it takes to see that something changed, or "no
+    change"."""
     for digits in (3, 4, 5):
         ends = [round(value, digits) + 0.0 for value in (low, high)]
         if any(ends):
@@ -140,16 +208,22 @@ def between(low: float, high: float) -> str:
 
 
 def _pictures(now: LabView, found: Waterfall) -> None:
-    """Of each stage that misses something new a few queries, each followed by what it does not find any more."""
+    """Of each stage that misses something new a few queries, each followed by what it does not find
+    any more."""
     losing = [stage for stage in found.stages if stage.lost]
     if not losing:
         return
     heading("Missed neighbours of each stage")
-    quiet("A query, framed, then the neighbours that it misses from this stage on, with their rank in the exact answer.")
+    quiet(
+        "A query, framed, then the neighbours that it misses from this stage on, with their rank in"
+        " the exact answer."
+    )
     for stage in losing:
         caption(f"{stage.title}: {count(stage.lost_count, 'missed neighbour')}")
         items = _items(now, stage)
-        picked = components.picture_grid(items, f"Missed by {stage.title}", f"lab_lost_{stage.name}", side=84)
+        picked = components.picture_grid(
+            items, f"Missed by {stage.title}", f"lab_lost_{stage.name}", side=84
+        )
         if picked and picked in cached.dataset(now.base.dataset).rows:
             link.ask(f"item:{picked}")
             state.go(state.VIEWS[1])
@@ -164,8 +238,14 @@ def _items(now: LabView, stage: Stage) -> list[dict]:
         items.append(_item(now, query, "query", "query", "", "Query"))
         for loss in sorted(lost, key=lambda one: one.rank)[:SHOWN_LOST]:
             right = {True: "✓ relevant", False: "✕ other", None: ""}[loss.relevant]
-            items.append(_item(now, loss.lost, "lost", f"missed {loss.rank}", str(loss.rank), right or "Missed"))
-    called = rows.names(cached.dataset(now.base.dataset), dict.fromkeys(item["id"] for item in items))
+            items.append(
+                _item(
+                    now, loss.lost, "lost", f"missed {loss.rank}", str(loss.rank), right or "Missed"
+                )
+            )
+    called = rows.names(
+        cached.dataset(now.base.dataset), dict.fromkeys(item["id"] for item in items)
+    )
     return [{**item, "caption": f"{item['caption']}\n{called[item['id']]}"} for item in items]
 
 
@@ -173,5 +253,12 @@ def _item(now: LabView, id: str, mark: str, badge: str, rank: str, words: str) -
     locator, version, _ = now.key
     name = gallery.name_of(cached.dataset(locator), id)
     said = f"missed, exact rank {rank}" if rank else "the query"
-    return {"id": id, "uri": cached.thumbnail(locator, version, id), "mark": mark, "badge": badge, "rank": "",
-            "alt": f"{name}, {said}. Look at it under One query.", "caption": words}  # fmt: skip
+    return {
+        "id": id,
+        "uri": cached.thumbnail(locator, version, id),
+        "mark": mark,
+        "badge": badge,
+        "rank": "",
+        "alt": f"{name}, {said}. Look at it under One query.",
+        "caption": words,
+    }

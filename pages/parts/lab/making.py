@@ -12,7 +12,8 @@ from pages.parts.lab.state import LabView
 from pages.parts.words import note
 
 AT_ONCE = 20_000
-"""In galleries up to this size indexes are built, and stages measured, without asking: it takes seconds."""
+"""In galleries up to this size indexes are built, and stages measured, without asking: it takes
+seconds."""
 
 
 def ready(now: LabView) -> bool:
@@ -36,22 +37,31 @@ def _offer(now: LabView, absent: bool) -> None:
         note("Something is missing.", " ".join(cost.missing), tone="bad")
         return
     _ending(builds.ended(now.base.dataset, now.encoder))
-    note(f"{palette.title(now.encoder)} has no vectors of {title} yet.", f"Building them: {builds.estimate_words(cost, absent)}.")
+    note(
+        f"{palette.title(now.encoder)} has no vectors of {title} yet.",
+        f"Building them: {builds.estimate_words(cost, absent)}.",
+    )
     if st.button("Download and build" if absent else "Build", type="primary", key="lab_build"):
         builds.start(now.base.dataset, [now.encoder])
         st.rerun()
 
 
 def index_ready(now: LabView, spec: str) -> bool:
-    """Whether a setting of an index can be asked, or built meanwhile; in a large gallery the page offers to build it."""
-    if len(cached.dataset(now.base.dataset).items) <= AT_ONCE or cached_lab.index_built(*now.key, spec):
+    """Whether a setting of an index can be asked, or built meanwhile; in a large gallery the page
+    offers to build it."""
+    if len(cached.dataset(now.base.dataset).items) <= AT_ONCE or cached_lab.index_built(
+        *now.key, spec
+    ):
         return True
     wanted = ["build", "--dataset", now.base.dataset, "--encoders", now.encoder, "--index", spec]
     if job := watching.active(wanted):
         live(_watch, job.id, every=0.8)
         return False
     _ending(watching.ended(wanted))
-    note("This setting is not built yet.", "In a gallery this large it takes seconds to minutes, can be stopped, and is kept.")
+    note(
+        "This setting is not built yet.",
+        "In a gallery this large it takes seconds to minutes, can be stopped, and is kept.",
+    )
     if st.button("Build the index", type="primary", key="lab_build_index"):
         watching.start(f"Build {spec}", wanted)
         st.rerun()
@@ -70,6 +80,9 @@ def _watch(job_id: str) -> None:
 
 def progress(job: JobStatus) -> None:
     """A job at work: how far, how long still, and a button to stop it."""
-    first = "The first point takes longest: vectors are read, synthetic ones drawn, exact answers found, an index built."
+    first = (
+        "The first point takes longest: vectors are read, synthetic ones drawn, exact answers"
+        " found, an index built."
+    )
     about = first if not job.done and job.arguments[0] == "tune" else ""
     watching.bar(job, "lab", about=about, then=cached_lab.forget)

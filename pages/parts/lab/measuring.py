@@ -1,4 +1,5 @@
-"""Measurements as jobs: what they would take, started, watched, found again after a reload, and how they ended."""
+"""Measurements as jobs: what they would take, started, watched, found again after a reload, and how
+they ended."""
 
 from __future__ import annotations
 
@@ -20,8 +21,12 @@ ESTIMATED = "lab_estimated"
 COMMAND, AGAIN = "tune", "--again"
 
 
-def arguments(now: LabView, indexes: Sequence[str], size: int, full: bool, **more: bool) -> list[str]:
-    return curves.job_arguments(cached.dataset(now.base.dataset), now.encoder, indexes, now.base.k, size, full=full, **more)
+def arguments(
+    now: LabView, indexes: Sequence[str], size: int, full: bool, **more: bool
+) -> list[str]:
+    return curves.job_arguments(
+        cached.dataset(now.base.dataset), now.encoder, indexes, now.base.k, size, full=full, **more
+    )
 
 
 def _same(wanted: Sequence[str], given: Sequence[str]) -> bool:
@@ -36,7 +41,11 @@ def active(wanted: Sequence[str]) -> JobStatus | None:
 
 def ended(wanted: Sequence[str]) -> JobStatus | None:
     """How the last one that this session started ended."""
-    known = [job for given, job in st.session_state.get(watching.STARTED, {}).items() if _same(wanted, given)]
+    known = [
+        job
+        for given, job in st.session_state.get(watching.STARTED, {}).items()
+        if _same(wanted, given)
+    ]
     return builds.over(max(known, default=None))  # an id begins with its time
 
 
@@ -63,13 +72,16 @@ def panel(now: LabView, plan: Plan, key: tuple, wanted: list[str]) -> None:
 
 
 def left_out(plan: Plan) -> list[str]:
-    """What can't hold this gallery: a line for each reason, since the settings of one build share theirs."""
+    """What can't hold this gallery: a line for each reason, since the settings of one build share
+    theirs."""
     lines = []
     for why in dict.fromkeys(plan.refused.values()):
         own = [spec for spec in plan.settings if plan.refused.get(spec.text) == why]
         names = list(dict.fromkeys(hues.title(spec.name) for spec in own))
         many = f" ({len(own)} settings)" if len(own) > 1 else ""
-        lines.append(f"{', '.join(names)}{many} {'is' if len(names) == 1 else 'are'} left out: {why}")
+        lines.append(
+            f"{', '.join(names)}{many} {'is' if len(names) == 1 else 'are'} left out: {why}"
+        )
     return lines
 
 
@@ -84,21 +96,32 @@ def _spoiling() -> bool:
     """Whether another measurement runs; then the page says so."""
     others = [job for job in cached.active_jobs() if job.arguments[0] == COMMAND]
     if others:
-        note("Another measurement runs.", f"Two at once would distort each other's times: {others[0].title}, "
-             f"{builds.progress_words(others[0])}.")  # fmt: skip
+        note(
+            "Another measurement runs.",
+            f"Two at once would distort each other's times: {others[0].title}, "
+            f"{builds.progress_words(others[0])}.",
+        )
     return bool(others)
 
 
 def again(now: LabView, plan: Plan, key: tuple) -> None:
-    """Where times are another machine's, or this one's when it was busy: how many, and a button that takes them anew."""
+    """Where times are another machine's, or this one's when it was busy: how many, and a button
+    that takes them anew."""
     doubt = _doubt(plan)
     if not doubt:
         return
     with st.container(horizontal=True, vertical_alignment="center", key="lab_crowded"):
         note(*doubt)
-        if st.button("Measure again", key="lab_again", help="Times every chosen setting again. Wait until nothing else runs."):
+        if st.button(
+            "Measure again",
+            key="lab_again",
+            help="Times every chosen setting again. Wait until nothing else runs.",
+        ):
             indexes, _, size, full = key[3:]
-            start(f"{_title(now, plan)}, again", arguments(now, indexes.split(";"), size, full, again=True))
+            start(
+                f"{_title(now, plan)}, again",
+                arguments(now, indexes.split(";"), size, full, again=True),
+            )
             st.rerun()
 
 
@@ -107,13 +130,18 @@ def _doubt(plan: Plan) -> tuple[str, str] | None:
     total = count(len(plan.found), "setting")
     if elsewhere := [point.machine for point in plan.found if point.machine]:
         many = f"{len(elsewhere)} of {total} {'was' if len(elsewhere) == 1 else 'were'}"
-        return f"{many} timed on another machine ({elsewhere[0]}).", "Recall and sizes are the same here; times are not."
+        return (
+            f"{many} timed on another machine ({elsewhere[0]}).",
+            "Recall and sizes are the same here; times are not.",
+        )
     crowded = sum(point.crowded for point in plan.found)
     if not crowded:
         return None
     load = max(point.busy or 0.0 for point in plan.found)
-    return (f"{crowded} of {total} {'was' if crowded == 1 else 'were'} timed on a busy machine.",
-            f"Up to {load:.1f} processes per core ran at once: compare with care.")  # fmt: skip
+    return (
+        f"{crowded} of {total} {'was' if crowded == 1 else 'were'} timed on a busy machine.",
+        f"Up to {load:.1f} processes per core ran at once: compare with care.",
+    )
 
 
 def _title(now: LabView, plan: Plan) -> str:
@@ -125,17 +153,28 @@ def _offer(now: LabView, plan: Plan, key: tuple, wanted: list[str], there: str) 
     if _spoiling():
         return
     if st.session_state.get(ESTIMATED) != wanted:
-        note(there, f"{count(plan.left, 'setting')} to measure; first you see how long that takes, and how much memory.")
-        if st.button("Measure" if not plan.found else "Measure the rest", type="primary", key="lab_estimate"):
+        note(
+            there,
+            f"{count(plan.left, 'setting')} to measure; first you see how long that takes, and how"
+            " much memory.",
+        )
+        if st.button(
+            "Measure" if not plan.found else "Measure the rest", type="primary", key="lab_estimate"
+        ):
             st.session_state[ESTIMATED] = wanted
             st.rerun()
         return
     cost = guarded(lambda: cached_lab.estimated(*key, plan.left), "The estimate")
     before = f"{there} " if there.startswith("Stopped") else ""
-    note(f"{before}{count(plan.left, 'setting')} to measure: {words(cost)}.", cost.basis[:1].upper() + cost.basis[1:] + ".")
+    note(
+        f"{before}{count(plan.left, 'setting')} to measure: {words(cost)}.",
+        cost.basis[:1].upper() + cost.basis[1:] + ".",
+    )
     short = cost.free_bytes is not None and cost.ram_bytes > 0.9 * cost.free_bytes
     if short:
-        note("There is not enough memory.", "Choose a smaller gallery, or fewer indexes.", tone="bad")
+        note(
+            "There is not enough memory.", "Choose a smaller gallery, or fewer indexes.", tone="bad"
+        )
     with st.container(horizontal=True):
         if st.button("Start", type="primary", key="lab_measure", disabled=short):
             start(_title(now, plan), wanted)

@@ -42,7 +42,10 @@ def _live(now: LabView) -> None:
     spec = state.spec(index)
     if not guarded(lambda: making.index_ready(now, spec), "Looking for the index"):
         return
-    view = guarded(lambda: cached_lab.one_query(*now.key, spec, now.base.query, min(now.base.k, MOST_SHOWN)), "The search")
+    view = guarded(
+        lambda: cached_lab.one_query(*now.key, spec, now.base.query, min(now.base.k, MOST_SHOWN)),
+        "The search",
+    )
     _figures(now, view, _mean(now, spec))
     _pictures(now, view)
 
@@ -51,12 +54,24 @@ def _figures(now: LabView, view: QueryView, mean: Point | None) -> None:
     found = sum(one.state == "found" for one in view.exact)
     pairs = [
         (f"{view.recall:.0%}", f"recall of this query: {found} of {len(view.exact)}"),
-        (f"{mean.recall:.1%}", f"mean recall over {mean.queries} queries") if mean else ("–", "mean recall: not measured"),
+        (
+            (f"{mean.recall:.1%}", f"mean recall over {mean.queries} queries")
+            if mean
+            else ("–", "mean recall: not measured")
+        ),
         (ms(view.p50), f"this query, p50 of {view.runs} runs (p95 {ms(view.p95)})"),
-        (ms(view.exact_p50), f"exact search, in turn; the index is {speed(view.p50, view.exact_p50)} that"),
-        (size(view.ram_bytes), f"in memory; {size(view.disk_bytes)} on disk; built in {view.build_s:.2f} s"),
-    ]  # fmt: skip
-    cells = "".join(f"<div><b>{escape(value)}</b><span>{escape(words)}</span></div>" for value, words in pairs)
+        (
+            ms(view.exact_p50),
+            f"exact search, in turn; the index is {speed(view.p50, view.exact_p50)} that",
+        ),
+        (
+            size(view.ram_bytes),
+            f"in memory; {size(view.disk_bytes)} on disk; built in {view.build_s:.2f} s",
+        ),
+    ]
+    cells = "".join(
+        f"<div><b>{escape(value)}</b><span>{escape(words)}</span></div>" for value, words in pairs
+    )
     st.html(f'<div class="lab-figures">{cells}</div>')
     if mean is None:
         _offer(now, view.text)
@@ -64,12 +79,15 @@ def _figures(now: LabView, view: QueryView, mean: Point | None) -> None:
 
 def _mean(now: LabView, spec: str) -> Point | None:
     """This setting over all queries, where it was measured."""
-    plan = cached_lab.found(*now.key, spec if "=" in spec else _at_defaults(spec), now.base.k, 0, False)
+    plan = cached_lab.found(
+        *now.key, spec if "=" in spec else _at_defaults(spec), now.base.k, 0, False
+    )
     return plan.found[0] if plan.found else None
 
 
 def _at_defaults(index: str) -> str:
-    """A name alone means every setting of an index; with one knob said, even at its default, it is this one."""
+    """A name alone means every setting of an index; with one knob said, even at its default, it is
+    this one."""
     first = next(iter(state.knob_rows(index).items()), None)
     return state.joined(index, f"{first[0]}={first[1]['default']:g}") if first else index
 
@@ -102,7 +120,10 @@ def _watch(wanted: list[str]) -> None:
 
 def _pictures(now: LabView, view: QueryView) -> None:
     locator, version, _ = now.key
-    caption(f"Above: the {len(view.exact)} nearest by exact search. Below: what {hues.title(view.index)} found and missed")
+    caption(
+        f"Above: the {len(view.exact)} nearest by exact search. Below: what"
+        f" {hues.title(view.index)} found and missed"
+    )
     rows.grid(locator, version, view.merged)
     st.html(rows.KEY)
     quiet(reading(view))
@@ -117,6 +138,10 @@ def reading(view: QueryView) -> str:
         return f"No neighbour is missed: this setting answers this query as exact search does.{own}"
     ranks = ", ".join(str(rank) for rank in missed[:8]) + ("…" if len(missed) > 8 else "")
     first = " The best hit is among them." if 1 in missed else ""
-    instead = f"; {extra} {'others take their places' if extra > 1 else 'other takes its place'}" if extra else ""
+    instead = (
+        f"; {extra} {'others take their places' if extra > 1 else 'other takes its place'}"
+        if extra
+        else ""
+    )
     where = f"exact rank{'s' if len(missed) > 1 else ''} {ranks}"
     return f"{len(missed)} of {len(view.exact)} missed, at {where}{instead}.{first}{own}"

@@ -1,4 +1,5 @@
-"""What is measured: gallery, encoder, K; and for the curves the indexes and how large the gallery is to be."""
+"""What is measured: gallery, encoder, K; and for the curves the indexes and how large the gallery
+is to be."""
 
 from __future__ import annotations
 
@@ -16,12 +17,19 @@ def panel() -> None:
     caption("What is measured")
     rows = {row["locator"]: row for row in cached.dataset_rows() if row["state"] == "ready"}
     st.selectbox(
-        "Gallery", list(rows), key=link.DATASET, on_change=link.dataset_changed,
+        "Gallery",
+        list(rows),
+        key=link.DATASET,
+        on_change=link.dataset_changed,
         format_func=lambda locator: f"{rows[locator]['title']} · {rows[locator]['pictures']:,}",
-    )  # fmt: skip
+    )
     encoders = _encoders()
     st.selectbox(
-        "Encoder", list(encoders), key=state.key("encoder"), format_func=encoders.__getitem__, filter_mode="contains"
+        "Encoder",
+        list(encoders),
+        key=state.key("encoder"),
+        format_func=encoders.__getitem__,
+        filter_mode="contains",
     )
     k = st.session_state[link.K]
     st.selectbox("K, hits per query", sorted({*settings.STEPS, k}), key=link.K)
@@ -30,33 +38,60 @@ def panel() -> None:
 
 
 def _encoders() -> dict[str, str]:
-    """Names with titles: those whose vectors are there first, then the rest, which can be built from here."""
+    """Names with titles: those whose vectors are there first, then the rest, which can be built
+    from here."""
     locator = st.session_state[link.DATASET]
     label = encoder_names.labels([locator])
-    return {name: label(name) for name in settings.with_chosen(settings.listed([locator]), [state.value("encoder")])}
+    return {
+        name: label(name)
+        for name in settings.with_chosen(settings.listed([locator]), [state.value("encoder")])
+    }
 
 
 def _curves() -> None:
     names = state.index_names(*state.value("indexes"))
     rows = {name: state.index_row(name) for name in names}
     st.multiselect(
-        "Indexes", names, key=state.key("indexes"), max_selections=state.MOST_INDEXES, placeholder="Choose some",
+        "Indexes",
+        names,
+        key=state.key("indexes"),
+        max_selections=state.MOST_INDEXES,
+        placeholder="Choose some",
         select_all=False,
-        format_func=lambda name: hues.title(name) + ("" if rows[name]["state"] == "ready" else " · missing"),
-    )  # fmt: skip
+        format_func=lambda name: (
+            hues.title(name) + ("" if rows[name]["state"] == "ready" else " · missing")
+        ),
+    )
     left, right = st.columns(2)
-    left.button("All", key="lab_all", on_click=_choose, args=(state.index_names(),), width="stretch")
-    right.button("Default", key="lab_usual", on_click=_choose, args=(list(state.FIRST_INDEXES),), width="stretch")
+    left.button(
+        "All", key="lab_all", on_click=_choose, args=(state.index_names(),), width="stretch"
+    )
+    right.button(
+        "Default",
+        key="lab_usual",
+        on_click=_choose,
+        args=(list(state.FIRST_INDEXES),),
+        width="stretch",
+    )
     custom.field("indexes")
     if not hosted():
         real = len(cached.dataset(st.session_state[link.DATASET]).items)
         sizes = [0, *(size for size in SIZES if size > real)]
         st.select_slider(
-            "Gallery size", sorted({*sizes, state.value("size")}), key=state.key("size"),
+            "Gallery size",
+            sorted({*sizes, state.value("size")}),
+            key=state.key("size"),
             format_func=lambda size: f"{size:,} vectors" if size else "as it is",
-            help="A larger gallery holds the real vectors and synthetic ones sampled around them, with their structure.",
-        )  # fmt: skip
-    st.toggle("Vary build parameters, too", key=state.key("full"), help="More settings, each with a build of its own.")
+            help=(
+                "A larger gallery holds the real vectors and synthetic ones sampled around them,"
+                " with their structure."
+            ),
+        )
+    st.toggle(
+        "Vary build parameters, too",
+        key=state.key("full"),
+        help="More settings, each with a build of its own.",
+    )
     for name in state.value("indexes"):
         if rows[name]["state"] != "ready":
             quiet(rows[name]["detail"])
@@ -65,5 +100,7 @@ def _curves() -> None:
 def _choose(names: list[str]) -> None:
     """Of these, what can be used here and ranks by cosine: of anything else recall says nothing."""
     rows = [state.index_row(name) for name in names]
-    usable = [row["name"] for row in rows if row and row["state"] == "ready" and row["score"] == "cosine"]
+    usable = [
+        row["name"] for row in rows if row and row["state"] == "ready" and row["score"] == "cosine"
+    ]
     st.session_state[state.key("indexes")] = usable

@@ -1,4 +1,5 @@
-"""What the Index lab shows, and its link: each restores the other. A forged link gives a remark and the default."""
+"""What the Index lab shows, and its link: each restores the other. A forged link gives a remark and
+the default."""
 
 from __future__ import annotations
 
@@ -50,8 +51,8 @@ def _number(low: float, high: float, whole: bool = True) -> Callable[[str], floa
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One choice: its name in the link, its default (or how that is found out), and how a link's text is read (ValueError: it
-    says nothing allowed)."""
+    """One choice: its name in the link, its default (or how that is found out), and how a link's
+    text is read (ValueError: it says nothing allowed)."""
 
     param: str
     default: object
@@ -68,7 +69,11 @@ class Field:
     def written(self, value: object) -> str:
         if isinstance(value, (list, tuple)):
             return ";".join(value)
-        return f"{value:g}" if isinstance(value, float) else str(int(value) if isinstance(value, bool) else value)
+        return (
+            f"{value:g}"
+            if isinstance(value, float)
+            else str(int(value) if isinstance(value, bool) else value)
+        )
 
 
 def _names(text: str) -> list[str]:
@@ -87,18 +92,29 @@ def _flag(text: str) -> bool:
 FIELDS = {
     field.param: field
     for field in (
-        Field("view", VIEWS[0], _view), Field("encoder", "", str),
-        Field("indexes", list(FIRST_INDEXES), _names), Field("size", 0, _number(0, 1_000_000)), Field("full", False, _flag),
-        Field("time", "p50", _choice("p50", "p95")), Field("asked", "one", _choice("one", "batch")),
-        Field("recall", 0.95, _number(0.5, 1, whole=False)), Field("try", "hnsw", str),
-        Field("pca", 64, _number(0, 4096)), Field("code", "int8", _choice("float32", "float16", "int8", "pq")),
-        Field("through", "hnsw", str), Field("rerank", 4, _number(0, 100)),
-        Field("hash", "lsh", _choice("lsh", "minhash")), Field("bits", 64, _number(8, 1024)), Field("rows", 8, _number(1, 64)),
-        Field("perms", _minhash("num_perm"), _number(8, 512)), Field("hashdim", _minhash("hash_dim"), _number(8, 1024)),
+        Field("view", VIEWS[0], _view),
+        Field("encoder", "", str),
+        Field("indexes", list(FIRST_INDEXES), _names),
+        Field("size", 0, _number(0, 1_000_000)),
+        Field("full", False, _flag),
+        Field("time", "p50", _choice("p50", "p95")),
+        Field("asked", "one", _choice("one", "batch")),
+        Field("recall", 0.95, _number(0.5, 1, whole=False)),
+        Field("try", "hnsw", str),
+        Field("pca", 64, _number(0, 4096)),
+        Field("code", "int8", _choice("float32", "float16", "int8", "pq")),
+        Field("through", "hnsw", str),
+        Field("rerank", 4, _number(0, 100)),
+        Field("hash", "lsh", _choice("lsh", "minhash")),
+        Field("bits", 64, _number(8, 1024)),
+        Field("rows", 8, _number(1, 64)),
+        Field("perms", _minhash("num_perm"), _number(8, 512)),
+        Field("hashdim", _minhash("hash_dim"), _number(8, 1024)),
         Field("threshold", _minhash("threshold"), _number(0.05, 0.95, whole=False)),
-        Field("gallery", 0, _number(0, 10**10)), Field("memory", 4.0, _number(0.01, 4096, whole=False)),
+        Field("gallery", 0, _number(0, 10**10)),
+        Field("memory", 4.0, _number(0.01, 4096, whole=False)),
     )
-}  # fmt: skip
+}
 
 
 def key(param: str) -> str:
@@ -126,7 +142,8 @@ class LabView:
 
 
 def restore() -> None:
-    """Put a link that was opened into the session; then everything that is missing gets its default."""
+    """Put a link that was opened into the session; then everything that is missing gets its
+    default."""
     link.restore()
     state, params = st.session_state, dict(st.query_params)
     if params and params != state.get(SEEN):
@@ -148,7 +165,10 @@ def _taken(field: Field, given: str | None, remarks: list[str]) -> object:
     try:
         return field.read(given)
     except (ValueError, OverflowError):
-        remarks.append(f"The link says {field.param} = {short(given)}, which is not possible here. The default is used.")
+        remarks.append(
+            f"The link says {field.param} = {short(given)}, which is not possible here. The default"
+            " is used."
+        )
         return field.first
 
 
@@ -162,7 +182,9 @@ def _take_settings(text: str, remarks: list[str]) -> None:
             row = known[knob]
             number = _number(row["low"], row["high"], isinstance(row["default"], int))(said)
         except (KeyError, ValueError, OverflowError):
-            remarks.append(f"The link sets {short(part)}, which this index does not allow. Left out.")
+            remarks.append(
+                f"The link sets {short(part)}, which this index does not allow. Left out."
+            )
             continue
         st.session_state[setting_key(name, knob)] = number
 
@@ -172,7 +194,9 @@ def heal() -> None:
     state = st.session_state
     known = [row["name"] for row in cached.encoder_rows()]
     if cached.encoder_row(value("encoder")) is None:
-        state[key("encoder")] = next((one for one in state[link.ENCODERS] if cached.encoder_row(one)), known[0])
+        state[key("encoder")] = next(
+            (one for one in state[link.ENCODERS] if cached.encoder_row(one)), known[0]
+        )
     if hosted():  # no visitor of a public demo fills its memory
         state[key("size")] = 0
     unknown = [name for name in value("indexes") if not index_row(name)]
@@ -182,16 +206,22 @@ def heal() -> None:
             unknown.append(value(param))
             state[key(param)] = FIELDS[param].first
     for name in dict.fromkeys(unknown):
-        state.setdefault(link.REMARKS, []).append(f"The link names the index {short(name)}, which is not known here. Left out.")
+        state.setdefault(link.REMARKS, []).append(
+            f"The link names the index {short(name)}, which is not known here. Left out."
+        )
 
 
 def go(view: str, index: str = "", settings: Mapping[str, float] | None = None) -> None:
-    """Run again with another view, and an index with its settings to try: what widgets hold can't be changed once they stand."""
+    """Run again with another view, and an index with its settings to try: what widgets hold can't
+    be changed once they stand."""
     chosen: dict[str, object] = {key("view"): view}
     if index:
         known = knob_rows(index)
         chosen[key("try")] = index
-        chosen |= {setting_key(index, name): (settings or {}).get(name, row["default"]) for name, row in known.items()}
+        chosen |= {
+            setting_key(index, name): (settings or {}).get(name, row["default"])
+            for name, row in known.items()
+        }
     st.session_state[GO] = chosen
     st.rerun()
 
@@ -238,7 +268,9 @@ def publish() -> None:
     base, state = link.current(), st.session_state
     own = link.written(base)
     params = {**own, "encoder": value("encoder"), "view": value("view")}
-    params |= {name: one.written(value(name)) for name, one in FIELDS.items() if value(name) != one.first}
+    params |= {
+        name: one.written(value(name)) for name, one in FIELDS.items() if value(name) != one.first
+    }
     if set_to := _written(chosen_settings(value("try"))):
         params["set"] = set_to
     if params != dict(st.query_params):
@@ -257,10 +289,12 @@ def spec(index: str) -> str:
 
 
 def joined(index: str, said: str) -> str:
-    """An index with knobs, as services read it; the name of a factory string holds a colon of its own."""
+    """An index with knobs, as services read it; the name of a factory string holds a colon of its
+    own."""
     return f"{index}{',' if ':' in index else ':'}{said}"
 
 
 def wanted_indexes() -> Sequence[str]:
-    """The indexes that are compared; what can't be used here stays chosen, and is said where it matters."""
+    """The indexes that are compared; what can't be used here stays chosen, and is said where it
+    matters."""
     return tuple(value("indexes"))

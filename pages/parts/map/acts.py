@@ -43,11 +43,17 @@ def card(view: MapView, maps: Sequence[Shown]) -> dict | None:
     if not view.picked or view.picked not in cached.dataset(view.base.dataset).rows:
         return None
     place = min(int(st.session_state.get(ON, 0)), len(maps) - 1)
-    return {"id": view.picked, "map": place, "name": name_of(view, view.picked), "uri": _picture(view, view.picked)}
+    return {
+        "id": view.picked,
+        "map": place,
+        "name": name_of(view, view.picked),
+        "uri": _picture(view, view.picked),
+    }
 
 
 def look(view: MapView, maps: Sequence[Shown], under: dict) -> dict:
-    """The picture nearest to where the pointer rests, if it is within ``reach``; else only the number of the map."""
+    """The picture nearest to where the pointer rests, if it is within ``reach``; else only the
+    number of the map."""
     own = maps[min(max(int(under["map"]), 0), len(maps) - 1)]
     row = map_views.nearest(own.found, float(under["x"]), float(under["y"]))
     x, y = map(float, own.found.positions[row])

@@ -1,4 +1,5 @@
-"""From maps to what the component draws: places, colours, the query with its lines, the selection, small pictures."""
+"""From maps to what the component draws: places, colours, the query with its lines, the selection,
+small pictures."""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ from pages.parts.map.view import MapView
 from pages.parts.words import count
 
 HINT = (
-    "Trustworthiness: are the neighbours on the map neighbours in the space? Continuity: are the neighbours in the space "
-    "neighbours on the map? 1 is best (Venna and Kaski, 2001)."
+    "Trustworthiness: are the neighbours on the map neighbours in the space? Continuity: are the"
+    " neighbours in the space neighbours on the map? 1 is best (Venna and Kaski, 2001)."
 )
 NO_SLOT = 65535
 CHOSEN = "#1F9E89"
@@ -39,14 +40,25 @@ def data(view: MapView, maps: Sequence[Shown], ids: Sequence[str], selection: np
     large = len(ids) > map_data.VECTOR_UP_TO
     rows = overlay(view, maps, ids) if large else np.arange(len(ids))
     hues = [colours(view, one) for one in maps]
-    drawn = [_map(view, one, hue, both, rows, selection, large) for one, hue, both in zip(maps, hues, frames, strict=True)]
+    drawn = [
+        _map(view, one, hue, both, rows, selection, large)
+        for one, hue, both in zip(maps, hues, frames, strict=True)
+    ]
     chosen = np.flatnonzero(np.isin(rows, selection)) if len(selection) else None
     return {
-        "layout": f"{len(maps)}-{view.base.dataset}", "linked": together, "pictures": view.pictures,
-        "overlay": large, "maps": drawn, "card": acts.card(view, maps),
-        "palette": hues[0].palette, "legend": _legend(view, hues), "scale": hues[0].scale, "atlas": atlas(view, ids, rows),
-        "selection": map_data.bits(chosen, len(rows)) if chosen is not None else "", **labels(view, [ids[row] for row in rows]),
-    }  # fmt: skip
+        "layout": f"{len(maps)}-{view.base.dataset}",
+        "linked": together,
+        "pictures": view.pictures,
+        "overlay": large,
+        "maps": drawn,
+        "card": acts.card(view, maps),
+        "palette": hues[0].palette,
+        "legend": _legend(view, hues),
+        "scale": hues[0].scale,
+        "atlas": atlas(view, ids, rows),
+        "selection": map_data.bits(chosen, len(rows)) if chosen is not None else "",
+        **labels(view, [ids[row] for row in rows]),
+    }
 
 
 def _legend(view: MapView, hues: Sequence[Colouring]) -> list:
@@ -67,7 +79,8 @@ def _own_counts(view: MapView, hue: Colouring, found: Map) -> str:
 
 
 def overlay(view: MapView, maps: Sequence[Shown], ids: Sequence[str]) -> np.ndarray:
-    """Of a large set, the pictures that have a small picture: these stay dots that can be hovered."""
+    """Of a large set, the pictures that have a small picture: these stay dots that can be
+    hovered."""
     locator, version = view.base.dataset, cached.version(view.base.dataset)
     sheet = "" if cached_maps.sheet(locator, version) is None else version
     return cached_maps.overlay(locator, version, sheet, tuple(one.key for one in maps), ids)
@@ -96,11 +109,18 @@ def _map(
     positions, (frame, focus) = one.positions, frames
     index = hue.index if one.rows is None else hue.index[one.rows]
     made = {
-        "title": title(one.encoder), "mark": palette.mark(one.encoder), "figures": map_page.figures(one.found), "hint": HINT,
+        "title": title(one.encoder),
+        "mark": palette.mark(one.encoder),
+        "figures": map_page.figures(one.found),
+        "hint": HINT,
         "note": map_page.note(one.found) + _own_counts(view, hue, one.found),
-        "box": frame, "focus": focus, "xy": map_data.places(positions[rows], frame), "colour": map_data.b64(index[rows]),
-        **_query(view, one), **_point(view, one),
-    }  # fmt: skip
+        "box": frame,
+        "focus": focus,
+        "xy": map_data.places(positions[rows], frame),
+        "colour": map_data.b64(index[rows]),
+        **_query(view, one),
+        **_point(view, one),
+    }
     if far := map_data.outside(positions, focus):
         made["note"] += f" · {far:,} far out, press Whole map"
     if view.lasso and view.lasso[0] == one.encoder:
@@ -110,18 +130,24 @@ def _map(
         made["note"] += f" · drawn as a picture, {len(rows):,} of them as dots"
         if len(selection):
             vivid = Colouring(index[selection], (*hue.palette[:-1], CHOSEN))
-            made["chosen"] = map_data.raster(positions[selection], vivid, frame, map_data.PIXELS // 4, solid=True)
+            made["chosen"] = map_data.raster(
+                positions[selection], vivid, frame, map_data.PIXELS // 4, solid=True
+            )
     return made
 
 
 def _query(view: MapView, one: Shown) -> dict:
-    """Where the query stands and the places of its nearest: as much of it as can be known without building something."""
+    """Where the query stands and the places of its nearest: as much of it as can be known without
+    building something."""
     try:
         at = cached_maps.place(*one.key, view.base.query)
     except UserError:
         return {}
     try:
-        return {"query": at, "lines": _places(one, cached_maps.hits(*one.key, view.base.query, view.base.k))}
+        return {
+            "query": at,
+            "lines": _places(one, cached_maps.hits(*one.key, view.base.query, view.base.k)),
+        }
     except UserError:
         return {"query": at, "lines": []}
 
@@ -136,7 +162,10 @@ def _point(view: MapView, one: Shown) -> dict:
         near = cached_maps.neighbourhood(*one.key, row, 10).space
     except UserError:  # its embeddings are not here
         near = ()
-    return {"chosenAt": at, "near": [tuple(map(float, one.found.positions[other])) for other in near]}
+    return {
+        "chosenAt": at,
+        "near": [tuple(map(float, one.found.positions[other])) for other in near],
+    }
 
 
 def row_of(one: Shown, id: str) -> int | None:
@@ -159,6 +188,10 @@ def atlas(view: MapView, ids: Sequence[str], rows: np.ndarray) -> dict | None:
     place = {id: number for number, id in enumerate(sheet.ids)}
     slots = np.array([place.get(ids[row], NO_SLOT) for row in rows], "<u2")
     return {
-        "key": version, "side": sheet.side, "columns": sheet.columns, "per": sheet.per_sheet, "slot": map_data.b64(slots),
+        "key": version,
+        "side": sheet.side,
+        "columns": sheet.columns,
+        "per": sheet.per_sheet,
+        "slot": map_data.b64(slots),
         "sheets": [cached_maps.sheet_uri(view.base.dataset, version)],
-    }  # fmt: skip
+    }

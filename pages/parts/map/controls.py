@@ -9,9 +9,12 @@ from pages.parts.map import view as views
 from pages.parts.words import caption, quiet
 
 KNOB_TITLES = {
-    "neighbours": "Neighbours", "min_dist": "Minimum distance", "epochs": "Epochs (0 = default)",
-    "pull": "Alignment strength", "perplexity": "Perplexity",
-}  # fmt: skip
+    "neighbours": "Neighbours",
+    "min_dist": "Minimum distance",
+    "epochs": "Epochs (0 = default)",
+    "pull": "Alignment strength",
+    "perplexity": "Perplexity",
+}
 
 
 def panel() -> None:
@@ -19,17 +22,30 @@ def panel() -> None:
     caption("What is mapped")
     rows = {row["locator"]: row for row in cached.dataset_rows() if row["state"] == "ready"}
     st.selectbox(
-        "Gallery", list(rows), key=link.DATASET, on_change=_other_dataset,
+        "Gallery",
+        list(rows),
+        key=link.DATASET,
+        on_change=_other_dataset,
         format_func=lambda locator: f"{rows[locator]['title']} · {rows[locator]['pictures']:,}",
-    )  # fmt: skip
+    )
     most = max(views.MOST, len(st.session_state[link.ENCODERS]))
     settings.encoders(
-        "Encoders, one map each", settings.names(), link.ENCODERS, [st.session_state[link.DATASET]], typed=False,
-        max_selections=most, on_change=_clear, placeholder="Choose one to four",
-    )  # fmt: skip
+        "Encoders, one map each",
+        settings.names(),
+        link.ENCODERS,
+        [st.session_state[link.DATASET]],
+        typed=False,
+        max_selections=most,
+        on_change=_clear,
+        placeholder="Choose one to four",
+    )
     known = {row["name"]: row for row in cached_maps.projection_rows()}
     st.selectbox(
-        "Projection", list(known), key=views.PROJECTION, format_func=lambda name: known[name]["title"], on_change=_clear
+        "Projection",
+        list(known),
+        key=views.PROJECTION,
+        format_func=lambda name: known[name]["title"],
+        on_change=_clear,
     )
     quiet(known[st.session_state[views.PROJECTION]]["about"])
     _parameters(known[st.session_state[views.PROJECTION]])
@@ -42,11 +58,21 @@ def _parameters(row: dict) -> None:
     with st.expander("Parameters"):
         for name, setting in row["settings"].items():
             whole = isinstance(setting.default, int)
-            low, high, step = (int(setting.low), int(setting.high), 1) if whole else (setting.low, setting.high, 0.05)
+            low, high, step = (
+                (int(setting.low), int(setting.high), 1)
+                if whole
+                else (setting.low, setting.high, 0.05)
+            )
             about = setting.about[0].upper() + setting.about[1:]
             st.number_input(
-                KNOB_TITLES.get(name, name), low, high, key=views.SETTING + name, step=step, help=about, on_change=_clear,
-            )  # fmt: skip
+                KNOB_TITLES.get(name, name),
+                low,
+                high,
+                key=views.SETTING + name,
+                step=step,
+                help=about,
+                on_change=_clear,
+            )
 
 
 def _look() -> None:
@@ -55,14 +81,24 @@ def _look() -> None:
     fields = cached_maps.fields(locator, version)
     if state.get(views.COLOUR) not in fields:
         state[views.COLOUR] = next(iter(fields))
-    st.selectbox("Colour by", list(fields), key=views.COLOUR, format_func=fields.__getitem__, on_change=_other_colour)
+    st.selectbox(
+        "Colour by",
+        list(fields),
+        key=views.COLOUR,
+        format_func=fields.__getitem__,
+        on_change=_other_colour,
+    )
     names = cached_maps.classes(locator, version, state[views.COLOUR])
     state[views.CLASSES] = [name for name in state[views.CLASSES] if name in names]
     if len(names) > 12:
         st.multiselect(
-            f"Classes in colour, of {len(names):,}", names, key=views.CLASSES, max_selections=12,
-            placeholder="Search; empty = the largest", select_all=False,
-        )  # fmt: skip
+            f"Classes in colour, of {len(names):,}",
+            names,
+            key=views.CLASSES,
+            max_selections=12,
+            placeholder="Search; empty = the largest",
+            select_all=False,
+        )
     st.toggle("Pictures instead of dots", key=views.PICTURES)
     k = state[link.K]
     st.selectbox("Lines to the nearest", sorted({*settings.STEPS, k}), key=link.K)

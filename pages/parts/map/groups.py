@@ -25,7 +25,8 @@ MIXED = 0.3
 def show(view: MapView, shown: Sequence[Shown]) -> None:
     """One row of medoids for each map."""
     quiet(
-        "A cluster is a dense region of one map, found by HDBSCAN; its picture is its medoid in the space."
+        "A cluster is a dense region of one map, found by HDBSCAN; its picture is its medoid in the"
+        " space."
     )
     for one in shown:
         with st.container(key=f"panel_clusters_{one.encoder}"):
@@ -35,7 +36,9 @@ def show(view: MapView, shown: Sequence[Shown]) -> None:
 def _of(view: MapView, one: Shown) -> None:
     found = cached.dataset(view.base.dataset)
     field = (
-        view.colour if view.colour in map_colours.FIELDS else next((f for f in map_colours.FIELDS if _known(found, f)), "label")
+        view.colour
+        if view.colour in map_colours.FIELDS
+        else next((f for f in map_colours.FIELDS if _known(found, f)), "label")
     )
     names = [map_colours.words(found.items[found.rows[id]].value(field)) for id in one.found.ids]
     agreement = maps.against_labels(one.found, names)
@@ -45,10 +48,16 @@ def _of(view: MapView, one: Shown) -> None:
         return
     version = cached.version(view.base.dataset)
     items = [
-        {"id": id, "uri": cached.thumbnail(view.base.dataset, version, id, 112), **_said(one, number, names)}
+        {
+            "id": id,
+            "uri": cached.thumbnail(view.base.dataset, version, id, 112),
+            **_said(one, number, names),
+        }
         for number, id in enumerate(one.found.ids[row] for row in one.found.medoids[:MOST])
-    ]  # fmt: skip
-    picked = components.picture_grid(items, "The most typical picture of each cluster", f"clusters_{one.encoder}", side=116)
+    ]
+    picked = components.picture_grid(
+        items, "The most typical picture of each cluster", f"clusters_{one.encoder}", side=116
+    )
     if len(one.found.medoids) > MOST:
         quiet(f"The {MOST} largest of {len(one.found.medoids)} clusters are shown.")
     if picked and picked in {item["id"] for item in items}:
@@ -70,4 +79,7 @@ def _said(one: Shown, number: int, names: Sequence[str | None]) -> dict:
     name, most = sizes.most_common(1)[0]
     share = most / len(rows)
     caption = f"{len(rows):,} · {f'{name} {share:.0%}' if share >= MIXED else 'mixed'}"
-    return {"caption": caption, "alt": f"Cluster {number + 1}: {len(rows):,} pictures, {share:.0%} of them {name}"}
+    return {
+        "caption": caption,
+        "alt": f"Cluster {number + 1}: {len(rows):,} pictures, {share:.0%} of them {name}",
+    }

@@ -17,7 +17,10 @@ AT_ONCE = 6_000
 def paths(view: MapView) -> list[str | None]:
     """Where each map of a view is; None for one that has to be made."""
     version = cached.version(view.base.dataset)
-    return [cached_maps.path(view.base.dataset, version, cached_maps.spec_of(one)) for one in view.wanted()]
+    return [
+        cached_maps.path(view.base.dataset, version, cached_maps.spec_of(one))
+        for one in view.wanted()
+    ]
 
 
 def refused(view: MapView) -> bool:
@@ -27,7 +30,11 @@ def refused(view: MapView) -> bool:
     named = len(set(map(str, found.values()))) > 1  # not what is wrong with the data set itself
     for name, error in found.items():
         if error is not None:
-            trouble(UserError(f"{encoder_names.title(name)}: {error.given}", error.allowed, error.fix) if named else error)
+            trouble(
+                UserError(f"{encoder_names.title(name)}: {error.given}", error.allowed, error.fix)
+                if named
+                else error
+            )
             if not named:
                 break
     return any(found.values())
@@ -48,13 +55,17 @@ def panel(view: MapView) -> None:
     else:
         stopped = " The last try was stopped." if last else ""
         pictures = count(len(cached.dataset(view.base.dataset).items), "picture")
-        wait = "Embedding comes first where it is missing; then arranging takes a minute or two for every 50,000 pictures."
+        wait = (
+            "Embedding comes first where it is missing; then arranging takes a minute or two for"
+            " every 50,000 pictures."
+        )
         note(f"There is no such map of these {pictures} yet.{stopped}", wait)
         _button(view, arguments, "Make the maps")
 
 
 def pictures(view: MapView) -> None:
-    """Where maps are there without their small pictures (somebody deleted them), make these in passing, once."""
+    """Where maps are there without their small pictures (somebody deleted them), make these in
+    passing, once."""
     version, arguments = cached.version(view.base.dataset), _arguments(view)
     if watching.started(arguments) or cached_maps.sheet(view.base.dataset, version) is not None:
         return
@@ -68,7 +79,10 @@ def _small(view: MapView) -> bool:
     if len(cached.dataset(view.base.dataset).items) > AT_ONCE:
         return False
     rows = [cached.encoder_row(name) or {} for name in view.encoders]
-    return all(_offline(row) or cached.built(view.base.dataset, version, row.get("name", "")) for row in rows)
+    return all(
+        _offline(row) or cached.built(view.base.dataset, version, row.get("name", ""))
+        for row in rows
+    )
 
 
 def _button(view: MapView, arguments: list[str], label: str) -> None:

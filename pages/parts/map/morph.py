@@ -31,7 +31,10 @@ def show(view: MapView, maps: Sequence[Shown]) -> None:
         st.selectbox("From, to", pairs, key=PAIR, format_func=_titles, width=420)
     names = st.session_state[PAIR].split(" → ")
     first, second = (next(one for one in maps if one.encoder == name) for name in names)
-    quiet(f"Each dot goes from its place on the map by {title(names[0])} to its place on the map by {title(names[1])}.")
+    quiet(
+        f"Each dot goes from its place on the map by {title(names[0])} to its place on the map by"
+        f" {title(names[1])}."
+    )
     component.draw(_data(view, first, second), "maps_morph", _keep)
     _movers(view, first, second)
 
@@ -49,12 +52,25 @@ def _titles(pair: str) -> str:
 
 def _data(view: MapView, first: Shown, second: Shown) -> dict:
     ids, a, b = cached_maps.comparable(*first.key, *second.key[2:])
-    rows = board.overlay(view, [first, second], ids) if len(ids) > map_data.VECTOR_UP_TO else np.arange(len(ids))
+    rows = (
+        board.overlay(view, [first, second], ids)
+        if len(ids) > map_data.VECTOR_UP_TO
+        else np.arange(len(ids))
+    )
     frame = map_data.box([SimpleNamespace(positions=a[rows]), SimpleNamespace(positions=b[rows])])
     hue, place = board.colours(view, first), {id: row for row, id in enumerate(first.found.ids)}
     index = hue.index[[place[ids[row]] for row in rows]]
-    chosen = [np.isin([ids[row] for row in rows], [one.id for one in cached_maps.movers(*first.key, *second.key[2:])])]
-    note = f"{len(rows):,} of {len(ids):,} pictures" if len(rows) < len(ids) else f"{len(ids):,} pictures"
+    chosen = [
+        np.isin(
+            [ids[row] for row in rows],
+            [one.id for one in cached_maps.movers(*first.key, *second.key[2:])],
+        )
+    ]
+    note = (
+        f"{len(rows):,} of {len(ids):,} pictures"
+        if len(rows) < len(ids)
+        else f"{len(ids):,} pictures"
+    )
     both = f"{title(first.encoder)} → {title(second.encoder)}"
     shared = {
         "box": frame,
@@ -63,16 +79,20 @@ def _data(view: MapView, first: Shown, second: Shown) -> dict:
     }
     return {
         "morph": {"t": view.morph, "names": [title(first.encoder), title(second.encoder)]},
-        "layout": f"morph-{first.encoder}-{second.encoder}", "linked": True,
-        "pictures": view.pictures, "palette": hue.palette, "legend": hue.legend, "scale": hue.scale,
+        "layout": f"morph-{first.encoder}-{second.encoder}",
+        "linked": True,
+        "pictures": view.pictures,
+        "palette": hue.palette,
+        "legend": hue.legend,
+        "scale": hue.scale,
         "atlas": board.atlas(view, ids, rows),
-        "selection": map_data.bits(np.flatnonzero(chosen[0]), len(rows)), **board.labels(view, [ids[row] for row in rows]),
+        "selection": map_data.bits(np.flatnonzero(chosen[0]), len(rows)),
+        **board.labels(view, [ids[row] for row in rows]),
         "hint": "Move the slider, or press Play. Drag and scroll as on the maps.",
         "maps": [
-            {**shared, "title": both, "xy": map_data.places(side[rows], frame)}
-            for side in (a, b)
+            {**shared, "title": both, "xy": map_data.places(side[rows], frame)} for side in (a, b)
         ],
-    }  # fmt: skip
+    }
 
 
 def _movers(view: MapView, first: Shown, second: Shown) -> None:
@@ -80,15 +100,25 @@ def _movers(view: MapView, first: Shown, second: Shown) -> None:
     if not found:
         return
     heading("Largest neighbourhood changes")
-    quiet(readings.of_movers(first, second, float(np.mean([one.kept for one in found])), found[0].k))
+    quiet(
+        readings.of_movers(first, second, float(np.mean([one.kept for one in found])), found[0].k)
+    )
     version = cached.version(view.base.dataset)
     items = [
-        {"id": one.id, "uri": cached.thumbnail(view.base.dataset, version, one.id, 176),
-         "caption": f"{one.shift:.1f} · keeps {one.kept}",
-         "alt": f"{name_of(view, one.id)}: moves {one.shift:.1f} map radii, keeps {one.kept} of {one.k} neighbours"}
+        {
+            "id": one.id,
+            "uri": cached.thumbnail(view.base.dataset, version, one.id, 176),
+            "caption": f"{one.shift:.1f} · keeps {one.kept}",
+            "alt": (
+                f"{name_of(view, one.id)}: moves {one.shift:.1f} map radii, keeps {one.kept} of"
+                f" {one.k} neighbours"
+            ),
+        }
         for one in found
-    ]  # fmt: skip
-    picked = components.picture_grid(items, "Pictures that move most", "map_movers", side=92, selected=view.picked)
+    ]
+    picked = components.picture_grid(
+        items, "Pictures that move most", "map_movers", side=92, selected=view.picked
+    )
     if picked and picked in {one.id for one in found}:
         views.pick(picked)
         st.session_state[views.MODE] = views.MODES[0]

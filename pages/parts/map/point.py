@@ -1,4 +1,5 @@
-"""The picked picture and the quality of its place: its nearest in the space against its nearest on the map."""
+"""The picked picture and the quality of its place: its nearest in the space against its nearest on
+the map."""
 
 from __future__ import annotations
 
@@ -39,7 +40,12 @@ def panel(view: MapView, maps: Sequence[Shown]) -> None:
 def _buttons(view: MapView) -> None:
     if st.button("Compare with it", type="primary", width="stretch", key="map_compare"):
         to_compare(view, f"item:{view.picked}")
-    if st.button("Query of the maps", width="stretch", key="map_query", disabled=view.base.query == f"item:{view.picked}"):
+    if st.button(
+        "Query of the maps",
+        width="stretch",
+        key="map_query",
+        disabled=view.base.query == f"item:{view.picked}",
+    ):
         link.ask(f"item:{view.picked}")
         st.rerun()
     if st.button("Close", width="stretch", key="map_unpick"):
@@ -54,9 +60,15 @@ def _lists(view: MapView, one: Shown, row: int) -> None:
     except UserError:
         quiet("Its neighbours are shown as soon as the embeddings are there.")
         return
-    quiet(f"{len(near.shared)} of {len(near.space)} neighbours are the same in the space and on the map.")
+    quiet(
+        f"{len(near.shared)} of {len(near.space)} neighbours are the same in the space and on the"
+        " map."
+    )
     left, right = st.columns(2)
-    for place, name, rows in ((left, "In the space", near.space), (right, "On the map", near.plane)):
+    for place, name, rows in (
+        (left, "In the space", near.space),
+        (right, "On the map", near.plane),
+    ):
         with place:
             _pictures(view, one, name, rows, near.shared)
 
@@ -65,12 +77,18 @@ def _pictures(view: MapView, one: Shown, name: str, rows: Sequence[int], shared:
     version = cached.version(view.base.dataset)
     ids = {one.found.ids[row]: row in shared for row in rows}
     items = [
-        {"id": id, "uri": cached.thumbnail(view.base.dataset, version, id, 112), "caption": "✓ both" if both else "✕ only here",
-         "alt": f"{name_of(view, id)}, {'in both lists' if both else 'only here'}"}
+        {
+            "id": id,
+            "uri": cached.thumbnail(view.base.dataset, version, id, 112),
+            "caption": "✓ both" if both else "✕ only here",
+            "alt": f"{name_of(view, id)}, {'in both lists' if both else 'only here'}",
+        }
         for id, both in ids.items()
-    ]  # fmt: skip
+    ]
     quiet(name)
-    picked = components.picture_grid(items, f"{name}, {title(one.encoder)}", f"near_{one.encoder}_{name}", side=48)
+    picked = components.picture_grid(
+        items, f"{name}, {title(one.encoder)}", f"near_{one.encoder}_{name}", side=48
+    )
     if picked and picked in ids:
         views.pick(picked)
         st.rerun()

@@ -1,4 +1,5 @@
-"""One sentence for each thing that a map shows, so that nobody reads more out of it than is in it."""
+"""One sentence for each thing that a map shows, so that nobody reads more out of it than is in
+it."""
 
 from __future__ import annotations
 
@@ -17,8 +18,14 @@ def of_maps(view: MapView, maps: Sequence[Shown]) -> str:
 def kept(maps: Sequence[Shown]) -> str:
     """``Of 10 nearest neighbours in the space, the map by HSV keeps 3.4, that by HOG 2.2.``"""
     k = maps[0].found.facts["k"]
-    shares = sorted(((one.found.facts["kept"] * one.found.facts["k"], title(one.encoder)) for one in maps), reverse=True)
-    first = f"Of {k} nearest neighbours in the space, the map by {shares[0][1]} keeps {shares[0][0]:.1f}"
+    shares = sorted(
+        ((one.found.facts["kept"] * one.found.facts["k"], title(one.encoder)) for one in maps),
+        reverse=True,
+    )
+    first = (
+        f"Of {k} nearest neighbours in the space, the map by {shares[0][1]} keeps"
+        f" {shares[0][0]:.1f}"
+    )
     rest = ", ".join(f"that by {name} {number:.1f}" for number, name in shares[1:])
     return f"{first}{', ' + rest if rest else ''}."
 
@@ -26,18 +33,23 @@ def kept(maps: Sequence[Shown]) -> str:
 def of_clusters(one: Shown, agreement, field: str) -> str:
     """Clusters against labels, in words."""
     clusters, thin = one.found.facts["clusters"], float((one.found.clusters < 0).mean())
-    said = f"{count(clusters, 'cluster')} on the map by {title(one.encoder)}; {thin:.0%} of the pictures are in none."
+    said = (
+        f"{count(clusters, 'cluster')} on the map by {title(one.encoder)}; {thin:.0%} of the"
+        " pictures are in none."
+    )
     if agreement is None or not clusters:
         return said
     return (
-        f"{said} Against {field}: adjusted Rand index {agreement.rand:.2f} (0 = chance, 1 = the same groups), "
-        f"normalised mutual information {agreement.information:.2f}, over {count(agreement.points, 'picture')}."
+        f"{said} Against {field}: adjusted Rand index {agreement.rand:.2f} (0 = chance, 1 = the"
+        f" same groups), normalised mutual information {agreement.information:.2f}, over"
+        f" {count(agreement.points, 'picture')}."
     )
 
 
 def of_movers(first: Shown, second: Shown, kept: float, k: int) -> str:
     """What the list of movers says."""
     return (
-        f"From {title(first.encoder)} to {title(second.encoder)} these pictures change neighbourhoods most: of their {k} "
-        f"nearest on the map they keep {kept:.1f} on average. Distance is in map radii, after turning one map onto the other."
+        f"From {title(first.encoder)} to {title(second.encoder)} these pictures change"
+        f" neighbourhoods most: of their {k} nearest on the map they keep {kept:.1f} on average."
+        " Distance is in map radii, after turning one map onto the other."
     )

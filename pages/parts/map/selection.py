@@ -23,7 +23,8 @@ NAMED = 8
 
 
 def panel(view: MapView, maps: Sequence[Shown], ids: Sequence[str], rows: np.ndarray) -> None:
-    """The pictures of a selection, most typical first query of it, export; nothing where nothing is selected."""
+    """The pictures of a selection, most typical first query of it, export; nothing where nothing is
+    selected."""
     if view.lasso is None:
         return
     chosen = [ids[row] for row in rows]
@@ -37,15 +38,23 @@ def panel(view: MapView, maps: Sequence[Shown], ids: Sequence[str], rows: np.nda
 
 
 def counts(one: Shown, rows: np.ndarray) -> str:
-    """``mug 80 · bowl 12 · 4 other classes 9``, by the field that decides what is right, or the class."""
+    """``mug 80 · bowl 12 · 4 other classes 9``, by the field that decides what is right, or the
+    class."""
     own = rows if one.rows is None else one.rows[rows]
     fields = (cached_maps.coded(*one.key, field) for field in ("category", "label", "instance"))
-    codes, names = next((pair for pair in fields if (pair[0][own] >= 0).any()), cached_maps.coded(*one.key, "label"))
+    codes, names = next(
+        (pair for pair in fields if (pair[0][own] >= 0).any()), cached_maps.coded(*one.key, "label")
+    )
     held = np.bincount(codes[own] + 1, minlength=len(names) + 1)
-    sizes = Counter({name: int(held[at]) for at, name in enumerate(["no class", *names]) if held[at]})
+    sizes = Counter(
+        {name: int(held[at]) for at, name in enumerate(["no class", *names]) if held[at]}
+    )
     parts = [f"{name} {number:,}" for name, number in sizes.most_common(NAMED)]
     if len(sizes) > NAMED:
-        parts.append(f"{len(sizes) - NAMED} other classes {sum(sizes.values()) - sum(n for _, n in sizes.most_common(NAMED)):,}")
+        parts.append(
+            f"{len(sizes) - NAMED} other classes"
+            f" {sum(sizes.values()) - sum(n for _, n in sizes.most_common(NAMED)):,}"
+        )
     return " · ".join(parts)
 
 
@@ -55,9 +64,13 @@ def _actions(view: MapView, maps: Sequence[Shown], rows: np.ndarray, chosen: Seq
             own = next(one for one in maps if one.encoder == view.lasso[0])
             to_compare(view, f"item:{_middle(view, own, [own.row(int(row)) for row in rows])}")
         st.download_button(
-            "Export (CSV)", lambda: to_csv(view, maps, rows, chosen), "selection.csv", "text/csv",
-            on_click="ignore", key="map_csv",
-        )  # fmt: skip
+            "Export (CSV)",
+            lambda: to_csv(view, maps, rows, chosen),
+            "selection.csv",
+            "text/csv",
+            on_click="ignore",
+            key="map_csv",
+        )
         if st.button("Clear", key="map_clear"):
             views.select("", [])
             st.rerun()
@@ -77,10 +90,16 @@ def _grid(view: MapView, chosen: Sequence[str]) -> None:
     page = min(st.session_state.get("map_page", 0), last)
     shown = chosen[page * PAGE : (page + 1) * PAGE]
     items = [
-        {"id": id, "uri": cached.thumbnail(view.base.dataset, version, id, 112), "alt": f"{name_of(view, id)} ({id})"}
+        {
+            "id": id,
+            "uri": cached.thumbnail(view.base.dataset, version, id, 112),
+            "alt": f"{name_of(view, id)} ({id})",
+        }
         for id in shown
     ]
-    picked = components.picture_grid(items, "Selected pictures", "map_selection", side=72, selected=view.picked)
+    picked = components.picture_grid(
+        items, "Selected pictures", "map_selection", side=72, selected=view.picked
+    )
     if picked and picked in chosen and picked != view.picked:
         views.pick(picked)
         st.rerun()
@@ -101,8 +120,13 @@ def to_csv(view: MapView, maps: Sequence[Shown], rows: np.ndarray, chosen: Seque
     table.writerow(["id", "path", "label", "instance", "category", *axes])
     for row, id in zip(rows, chosen, strict=True):
         item = found.items[found.rows[id]]
-        places = [f"{value:.5g}" for one in maps for value in one.found.positions[one.row(int(row))]]
-        table.writerow([_plain(cell) for cell in (id, item.path, item.label, item.instance, item.category)] + places)
+        places = [
+            f"{value:.5g}" for one in maps for value in one.found.positions[one.row(int(row))]
+        ]
+        table.writerow(
+            [_plain(cell) for cell in (id, item.path, item.label, item.instance, item.category)]
+            + places
+        )
     return out.getvalue()
 
 
@@ -114,6 +138,12 @@ def _plain(cell: str | None) -> str:
 def to_compare(view: MapView, query: str) -> None:
     """Ask with a picture, on Compare."""
     link.ask(query)
-    st.switch_page("pages/compare.py", query_params={
-        "dataset": view.base.dataset, "query": query, "encoders": ",".join(view.base.encoders),
-        "k": str(view.base.k)})  # fmt: skip
+    st.switch_page(
+        "pages/compare.py",
+        query_params={
+            "dataset": view.base.dataset,
+            "query": query,
+            "encoders": ",".join(view.base.encoders),
+            "k": str(view.base.k),
+        },
+    )

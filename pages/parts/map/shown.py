@@ -15,7 +15,8 @@ from pages.parts.map.view import MapView
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One map: ``key`` opens it in the caches; ``rows`` are its rows of the common pictures (None = all, in order)."""
+    """One map: ``key`` opens it in the caches; ``rows`` are its rows of the common pictures (None =
+    all, in order)."""
 
     key: tuple[str, str, str, str]
     found: Map
@@ -37,10 +38,16 @@ class Shown:
 def gather(view: MapView, paths: Sequence[str]) -> tuple[list[Shown], list[str]]:
     """The maps of a view, and the ids of the pictures that all of them show."""
     version = cached.version(view.base.dataset)
-    keys = [(view.base.dataset, version, cached_maps.spec_of(one), path) for one, path in zip(view.wanted(), paths, strict=True)]
+    keys = [
+        (view.base.dataset, version, cached_maps.spec_of(one), path)
+        for one, path in zip(view.wanted(), paths, strict=True)
+    ]
     found = [cached_maps.read(*key) for key in keys]
     ids, rows = cached_maps.common(tuple(keys))
-    return [Shown(key, one, rows and rows[at]) for at, (key, one) in enumerate(zip(keys, found, strict=True))], ids
+    return [
+        Shown(key, one, rows and rows[at])
+        for at, (key, one) in enumerate(zip(keys, found, strict=True))
+    ], ids
 
 
 def selected(view: MapView, maps: Sequence[Shown]) -> np.ndarray:

@@ -1,4 +1,5 @@
-"""Maps that came ready made, without the embeddings behind them: said in one sentence, and built where they are needed."""
+"""Maps that came ready made, without the embeddings behind them: said in one sentence, and built
+where they are needed."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ def missing(view: MapView) -> list[str]:
 
 
 def panel(view: MapView) -> None:
-    """Say what the maps of this page can't show yet; build it where something that is shown waits for it."""
+    """Say what the maps of this page can't show yet; build it where something that is shown waits
+    for it."""
     names, locator = missing(view), view.base.dataset
     if not names:
         return
@@ -43,7 +45,8 @@ def panel(view: MapView) -> None:
 
 
 def _first_time(locator: str, names: list[str]) -> bool:
-    """Whether this session has not begun this by itself before: a build that was stopped is not begun again unasked."""
+    """Whether this session has not begun this by itself before: a build that was stopped is not
+    begun again unasked."""
     tried, what = st.session_state.setdefault(TRIED, set()), (locator, *names)
     known = what in tried
     tried.add(what)

@@ -1,4 +1,5 @@
-"""What the Map page shows, and its link: each restores the other. A forged link gives a remark or the default."""
+"""What the Map page shows, and its link: each restores the other. A forged link gives a remark or
+the default."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ MOST_CORNERS = 80
 
 @dataclass(frozen=True, slots=True)
 class MapView:
-    """Everything that a link of this page holds. ``lasso`` is ``(encoder, corners in map units)``; ``picked`` an item id."""
+    """Everything that a link of this page holds. ``lasso`` is ``(encoder, corners in map units)``;
+    ``picked`` an item id."""
 
     base: link.View
     encoders: tuple[str, ...]
@@ -42,7 +44,9 @@ class MapView:
 
     def wanted(self) -> list[Wanted]:
         dataset = self.base.dataset
-        return cached_maps.together(dataset, cached.version(dataset), self.encoders, self.projection, said(self.params))
+        return cached_maps.together(
+            dataset, cached.version(dataset), self.encoders, self.projection, said(self.params)
+        )
 
 
 def projection_row(name: str) -> dict:
@@ -50,7 +54,8 @@ def projection_row(name: str) -> dict:
 
 
 def restore() -> None:
-    """Put a link that was opened into the session; then everything that is missing gets its default."""
+    """Put a link that was opened into the session; then everything that is missing gets its
+    default."""
     link.restore()
     params = dict(st.query_params)
     if params and params != st.session_state.get(SEEN):
@@ -104,7 +109,9 @@ def _lasso(text: str, remarks: list[str]) -> tuple | None:
     if not text:
         return None
     numbers = [[_number(part) for part in corner.split(",")] for corner in corners]
-    if 3 <= len(numbers) <= MOST_CORNERS and all(len(pair) == 2 and None not in pair for pair in numbers):
+    if 3 <= len(numbers) <= MOST_CORNERS and all(
+        len(pair) == 2 and None not in pair for pair in numbers
+    ):
         return name, tuple((x, y) for x, y in numbers)
     remarks.append("The link's selection can't be read, so nothing is selected.")
     return None
@@ -116,9 +123,18 @@ def current() -> MapView:
     settings = projection_row(state[PROJECTION])["settings"]
     params = {name: state[SETTING + name] for name in settings}
     return MapView(
-        base, tuple(base.encoders[:MOST]), state[PROJECTION], params, state.get(COLOUR) or "", tuple(state[CLASSES]),
-        state[PICTURES], state[MODE], state.get(PICKED) or "", state.get(LASSO), float(state.get(MORPH) or 0.0),
-    )  # fmt: skip
+        base,
+        tuple(base.encoders[:MOST]),
+        state[PROJECTION],
+        params,
+        state.get(COLOUR) or "",
+        tuple(state[CLASSES]),
+        state[PICTURES],
+        state[MODE],
+        state.get(PICKED) or "",
+        state.get(LASSO),
+        float(state.get(MORPH) or 0.0),
+    )
 
 
 def publish(view: MapView) -> None:
@@ -127,12 +143,20 @@ def publish(view: MapView) -> None:
     own = link.written(base)
     params = {**own, "map": view.projection, "colour": view.colour, "view": view.mode}
     defaults = projection_row(view.projection)["settings"]
-    params |= {name: f"{value:g}" for name, value in view.params.items() if value != defaults[name].default}
+    params |= {
+        name: f"{value:g}" for name, value in view.params.items() if value != defaults[name].default
+    }
     more = {
-        "classes": "\n".join(view.classes), "pictures": "1" if view.pictures else "", "picked": view.picked,
-        "lasso": ";".join([view.lasso[0], *(f"{x:.4g},{y:.4g}" for x, y in view.lasso[1])]) if view.lasso else "",
+        "classes": "\n".join(view.classes),
+        "pictures": "1" if view.pictures else "",
+        "picked": view.picked,
+        "lasso": (
+            ";".join([view.lasso[0], *(f"{x:.4g},{y:.4g}" for x, y in view.lasso[1])])
+            if view.lasso
+            else ""
+        ),
         "morph": f"{view.morph:g}" if view.morph else "",
-    }  # fmt: skip
+    }
     params |= {name: value for name, value in more.items() if value}
     if params != dict(st.query_params):
         st.query_params.from_dict(params)

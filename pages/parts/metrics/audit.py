@@ -12,7 +12,11 @@ from pages.parts.metrics import choice
 from pages.parts.metrics.choice import Choice
 from pages.parts.words import caption, note, quiet, table
 
-PACKAGES = {"sklearn": "scikit-learn", "pytrec_eval": "trec_eval", "pytorch_metric_learning": "pytorch-metric-learning"}
+PACKAGES = {
+    "sklearn": "scikit-learn",
+    "pytrec_eval": "trec_eval",
+    "pytorch_metric_learning": "pytorch-metric-learning",
+}
 KS = ("1", "3", "5", "10", "20", "50")
 
 
@@ -20,26 +24,59 @@ def show(shown: Choice, cells: list[Cell]) -> None:
     evaluated = cells[0].queries[cells[0].judged].tolist()
     locator = cached_metrics.locator_of(shown.dataset, str(evaluated[0]))
     version = cached.version(locator) if locator else ""
-    encoders = [e for e in dict.fromkeys(cell.encoder for cell in cells) if locator and cached.built(locator, version, e)]
+    encoders = [
+        e
+        for e in dict.fromkeys(cell.encoder for cell in cells)
+        if locator and cached.built(locator, version, e)
+    ]
     if not encoders:
-        note(f"The pictures or vectors of {shown.dataset} are not in this library.",
-             "An audit ranks the whole gallery: add the data set and build an encoder on the Library page.")  # fmt: skip
+        note(
+            f"The pictures or vectors of {shown.dataset} are not in this library.",
+            "An audit ranks the whole gallery: add the data set and build an encoder on the Library"
+            " page.",
+        )
         return
     with st.container(horizontal=True):
-        query = st.selectbox("Query", choice.heal(choice.QUERY, evaluated, evaluated[_middle(cells)]), key=choice.QUERY)
-        encoder = st.selectbox("Encoder", choice.heal(choice.ENCODER, encoders), key=choice.ENCODER, format_func=palette.title)
+        query = st.selectbox(
+            "Query",
+            choice.heal(choice.QUERY, evaluated, evaluated[_middle(cells)]),
+            key=choice.QUERY,
+        )
+        encoder = st.selectbox(
+            "Encoder",
+            choice.heal(choice.ENCODER, encoders),
+            key=choice.ENCODER,
+            format_func=palette.title,
+        )
         k = int(st.selectbox("K", choice.heal(choice.K, KS, "10"), key=choice.K))
     found = cached_metrics.audited(locator, version, encoder, query, shown.protocol, k)
-    caption(f"R = {found.relevant} of {found.length:,} pictures are relevant; the first {len(found.shown)} ranks")
+    caption(
+        f"R = {found.relevant} of {found.length:,} pictures are relevant; the first"
+        f" {len(found.shown)} ranks"
+    )
     st.html(_strip(found.shown))
     values = [row["value"] for row in found.rows if row["definition"].startswith("AP")]
-    quiet(f"The average precision of this one list is {min(values):.2f} to {max(values):.2f}, depending on the definition.")
+    quiet(
+        f"The average precision of this one list is {min(values):.2f} to {max(values):.2f},"
+        " depending on the definition."
+    )
     rows = [
-        [row["definition"], f"{row['value']:.4f}", _theirs(row), row["steps"], row["formula"], row["who"]] for row in found.rows
+        [
+            row["definition"],
+            f"{row['value']:.4f}",
+            _theirs(row),
+            row["steps"],
+            row["formula"],
+            row["who"],
+        ]
+        for row in found.rows
     ]
     with st.container(key="metrics_audit_table"):
         table(["Definition", "Value", "Other package", "Steps", "Formula", "Used by"], rows)
-    quiet("Other packages are run where they are installed; the tests compare with all of them on thousands of random lists.")
+    quiet(
+        "Other packages are run where they are installed; the tests compare with all of them on"
+        " thousands of random lists."
+    )
 
 
 def _middle(cells: list[Cell]) -> int:
@@ -61,8 +98,8 @@ def _theirs(row: dict) -> str:
 def _strip(shown: tuple[tuple[str, bool], ...]) -> str:
     """Ranks as squares: relevant ones filled and ticked."""
     cells = "".join(
-        f'<span class="{"yes" if right else ""}" title="{escape(id, quote=True)}">{"✓" if right else ""}'
-        f"<small>{rank}</small></span>"
+        f'<span class="{"yes" if right else ""}"'
+        f' title="{escape(id, quote=True)}">{"✓" if right else ""}<small>{rank}</small></span>'
         for rank, (id, right) in enumerate(shown, start=1)
     )
     return f'<div class="ll-strip">{cells}</div>'

@@ -1,4 +1,5 @@
-"""The leaderboard: means with their intervals drawn as bars, and ranks that are shared where nothing is certain."""
+"""The leaderboard: means with their intervals drawn as bars, and ranks that are shared where
+nothing is certain."""
 
 from __future__ import annotations
 
@@ -16,7 +17,11 @@ BESIDE = ("mAP", "hit@1", "precision@10")
 def show(choice: Choice, cells: list[Cell]) -> None:
     """The table with a sentence that reads it, and which differences are certain."""
     board = cached_metrics.standings(*choice.key, choice.metric, choice.group)
-    others = [name for name in BESIDE if name != choice.metric and all(name in cell.scores for cell in cells)]
+    others = [
+        name
+        for name in BESIDE
+        if name != choice.metric and all(name in cell.scores for cell in cells)
+    ]
     beside = {name: cached_metrics.means(*choice.key, name, choice.group) for name in others}
     standings.show(board, {(cell.encoder, cell.index): cell for cell in cells}, beside)
     quiet(reading(board))
@@ -27,7 +32,8 @@ def reading(board: Leaderboard) -> str:
     """What the table says, in words."""
     first, label = board.standings[0], short(board.metric)
     said = (
-        f"{name_of(first.encoder, first.index)} has the highest {label}: {first.mean:.3f} ({first.low:.3f} to {first.high:.3f})."
+        f"{name_of(first.encoder, first.index)} has the highest {label}: {first.mean:.3f}"
+        f" ({first.low:.3f} to {first.high:.3f})."
     )
     tied = [s for s in board.standings[1:] if s.rank == 1]
     if tied:
@@ -36,7 +42,10 @@ def reading(board: Leaderboard) -> str:
     elif len(board.standings) > 1:
         second = board.standings[1]
         behind = name_of(second.encoder, second.index)
-        said += f" The lead over {behind} is significant (p {_p(second.p_to_best)}, corrected for all pairs)."
+        said += (
+            f" The lead over {behind} is significant (p {_p(second.p_to_best)}, corrected for all"
+            " pairs)."
+        )
     return said + " " + _grounds(board)
 
 
@@ -45,9 +54,14 @@ def _grounds(board: Leaderboard) -> str:
     said = f"{count(board.queries, 'query', 'queries')}{groups}"
     if board.unjudged:
         have = "has" if board.unjudged == 1 else "have"
-        said += f"; {board.unjudged:,} {have} nothing relevant in the gallery and {'is' if have == 'has' else 'are'} left out"
+        said += (
+            f"; {board.unjudged:,} {have} nothing relevant in the gallery and"
+            f" {'is' if have == 'has' else 'are'} left out"
+        )
     small = (
-        f" Between the two best, a difference under {board.smallest:.3f} could not be detected." if board.smallest < 1 else ""
+        f" Between the two best, a difference under {board.smallest:.3f} could not be detected."
+        if board.smallest < 1
+        else ""
     )
     return said + "." + small
 

@@ -1,4 +1,5 @@
-"""What the Metrics page shows, and its link: each restores the other; a forged link gives the default."""
+"""What the Metrics page shows, and its link: each restores the other; a forged link gives the
+default."""
 
 from __future__ import annotations
 
@@ -17,17 +18,30 @@ REPORT, DATASET, PROTOCOL, METRIC, GROUP, VIEW = (
     f"keep_metrics_{name}" for name in ("report", "dataset", "protocol", "metric", "group", "view")
 )
 SORT, AGAINST, ONE, OTHER, ENCODER, WANTED, QUERY, K = (
-    f"keep_metrics_{name}" for name in ("sort", "against", "one", "other", "encoder", "wanted", "query", "k")
+    f"keep_metrics_{name}"
+    for name in ("sort", "against", "one", "other", "encoder", "wanted", "query", "k")
 )
 MEASURE, DISTORTION, STRENGTH, PICTURE = (
     f"keep_metrics_{name}" for name in ("measure", "distortion", "strength", "picture")
 )
-PARAMS = {"report": REPORT, "dataset": DATASET, "protocol": PROTOCOL, "metric": METRIC, "class": GROUP, "view": VIEW}
+PARAMS = {
+    "report": REPORT,
+    "dataset": DATASET,
+    "protocol": PROTOCOL,
+    "metric": METRIC,
+    "class": GROUP,
+    "view": VIEW,
+}
 OF_VIEW = {
     "Leaderboard": {"sort": SORT},
     "Cost": {"against": AGAINST},
     "Queries": {"one": ONE, "other": OTHER},
-    "Robustness": {"measure": MEASURE, "distortion": DISTORTION, "strength": STRENGTH, "picture": PICTURE},
+    "Robustness": {
+        "measure": MEASURE,
+        "distortion": DISTORTION,
+        "strength": STRENGTH,
+        "picture": PICTURE,
+    },
     "Data health": {"encoder": ENCODER, "precision": WANTED},
     "Metric audit": {"query": QUERY, "encoder": ENCODER, "k": K},
 }
@@ -40,7 +54,8 @@ LINK = "metrics_link"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One board of a report under one metric; ``group`` is a class, or None for all. ``stamp`` tells states of the report."""
+    """One board of a report under one metric; ``group`` is a class, or None for all. ``stamp``
+    tells states of the report."""
 
     report: str
     stamp: float
@@ -65,7 +80,11 @@ def restore() -> None:
 def publish() -> None:
     """The address bar says what is shown."""
     wanted = PARAMS | OF_VIEW.get(st.session_state.get(VIEW), {})
-    params = {name: str(st.session_state[key]) for name, key in wanted.items() if st.session_state.get(key)}
+    params = {
+        name: str(st.session_state[key])
+        for name, key in wanted.items()
+        if st.session_state.get(key)
+    }
     if params != dict(st.query_params):
         st.query_params.from_dict(params)
     st.session_state[LINK] = params

@@ -1,4 +1,5 @@
-"""Which classes are hard for which encoder: one shade a mean, light to dark, so that two hundred classes still read."""
+"""Which classes are hard for which encoder: one shade a mean, light to dark, so that two hundred
+classes still read."""
 
 from __future__ import annotations
 
@@ -20,36 +21,61 @@ ACROSS_UP_TO = 24
 def show(choice: Choice, cells: list[Cell]) -> None:
     names, means, sizes = cached_metrics.class_table(*choice.key, choice.metric)
     if len(names) < 2:
-        note("There is only one class.", "A heat map compares classes: this data set names no more than one.")
+        note(
+            "There is only one class.",
+            "A heat map compares classes: this data set names no more than one.",
+        )
         return
     order = sorted(range(len(names)), key=lambda i: float(means[i].mean()))
-    classes, encoders = [names[i] for i in order], [name_of(cell.encoder, cell.index) for cell in cells]
+    classes, encoders = (
+        [names[i] for i in order],
+        [name_of(cell.encoder, cell.index) for cell in cells],
+    )
     few = len(names) <= ACROSS_UP_TO
     caption(f"{short(choice.metric)} by class, the hardest {'at the left' if few else 'first'}")
     (_chart if few else _list)(short(choice.metric), classes, encoders, means[order], sizes[order])
     quiet(_reading(names, means, encoders, order))
 
 
-def _chart(label: str, classes: list[str], encoders: list[str], means: np.ndarray, sizes: np.ndarray) -> None:
+def _chart(
+    label: str, classes: list[str], encoders: list[str], means: np.ndarray, sizes: np.ndarray
+) -> None:
     """Classes across, encoders down."""
     tone, chart = palette.ink(), palette.figure(120 + 28 * len(encoders))
     chart.add_heatmap(
-        z=means.T.tolist(), x=classes, y=encoders, xgap=1, ygap=1, zmin=0, zmax=float(means.max()) or 1,
-        colorscale=[[0, tone["panel"]], [1, tone["full"]]], customdata=[sizes.tolist()] * len(encoders),
+        z=means.T.tolist(),
+        x=classes,
+        y=encoders,
+        xgap=1,
+        ygap=1,
+        zmin=0,
+        zmax=float(means.max()) or 1,
+        colorscale=[[0, tone["panel"]], [1, tone["full"]]],
+        customdata=[sizes.tolist()] * len(encoders),
         hovertemplate="%{y}<br>%{x}: %{z:.3f}<br>%{customdata} queries<extra></extra>",
-        texttemplate="%{z:.2f}", textfont={"size": 11},
-        colorbar={"thickness": 8, "outlinewidth": 0, "tickfont": {"color": tone["muted"]}, "nticks": 4},
-    )  # fmt: skip
+        texttemplate="%{z:.2f}",
+        textfont={"size": 11},
+        colorbar={
+            "thickness": 8,
+            "outlinewidth": 0,
+            "tickfont": {"color": tone["muted"]},
+            "nticks": 4,
+        },
+    )
     chart.update_xaxes(showgrid=False, tickangle=-45 if len(classes) > 6 else 0)
     chart.update_yaxes(showgrid=False, autorange="reversed")
     palette.draw(chart, "metrics_classes", f"{label} of each encoder in each class")
 
 
-def _list(label: str, classes: list[str], encoders: list[str], means: np.ndarray, sizes: np.ndarray) -> None:
+def _list(
+    label: str, classes: list[str], encoders: list[str], means: np.ndarray, sizes: np.ndarray
+) -> None:
     """Classes down, encoders across; names and heads stay in sight while the list is scrolled."""
     top = float(means.max()) or 1.0
     head = "".join(f'<th scope="col"><span>{escape(name)}</span></th>' for name in encoders)
-    rows = "".join(_line(*row, top) for row in zip(classes, sizes.tolist(), means.tolist(), strict=True))
+    rows = "".join(
+        _line(*row, top) for row in zip(classes, sizes.tolist(), means.tolist(), strict=True)
+    )
     said = f"{escape(label, quote=True)} of each encoder in each class"
     heads = f"<thead><tr><th>{len(classes):,} classes</th>{head}</tr></thead>"
     table = f'<table class="ll-matrix">{heads}<tbody>{rows}</tbody></table>'
@@ -59,11 +85,18 @@ def _list(label: str, classes: list[str], encoders: list[str], means: np.ndarray
 def _line(name: str, size: int, values: list[float], top: float) -> str:
     cells = "".join(f'<td style="--v:{value / top:.2f}">{value:.2f}</td>' for value in values)
     said = escape(name, quote=True)
-    return f'<tr><th scope="row" title="{said}: {size:,} queries" dir="auto">{said}</th>{cells}</tr>'
+    return (
+        f'<tr><th scope="row" title="{said}: {size:,} queries" dir="auto">{said}</th>{cells}</tr>'
+    )
 
 
 def _reading(names: list[str], means: np.ndarray, encoders: list[str], order: list[int]) -> str:
     hard, easy = names[order[0]], names[order[-1]]
     winners = means.argmax(axis=1)
-    counts = sorted(((int((winners == e).sum()), name) for e, name in enumerate(encoders)), reverse=True)
-    return f"{hard} is hardest and {easy} easiest on average. {counts[0][1]} is best in {counts[0][0]} of {len(names)} classes."
+    counts = sorted(
+        ((int((winners == e).sum()), name) for e, name in enumerate(encoders)), reverse=True
+    )
+    return (
+        f"{hard} is hardest and {easy} easiest on average. {counts[0][1]} is best in {counts[0][0]}"
+        f" of {len(names)} classes."
+    )

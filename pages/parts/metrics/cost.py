@@ -1,4 +1,5 @@
-"""What quality costs: one search's time stage by stage, the vectors' size, and what was spent once."""
+"""What quality costs: one search's time stage by stage, the vectors' size, and what was spent
+once."""
 
 from __future__ import annotations
 
@@ -14,14 +15,22 @@ from pages.parts.shell import hosted
 from pages.parts.words import count, heading, note, quiet, size
 from pages.parts.words import table as words_table
 
-DOING = {"decode": "decoding the file", "preprocess": "preparing the picture", "encode": "encoding", "search": "searching"}
+DOING = {
+    "decode": "decoding the file",
+    "preprocess": "preparing the picture",
+    "encode": "encoding",
+    "search": "searching",
+}
 STAGES = {"decode": "#8A8A86", "preprocess": "#E69F00", "encode": "#0072B2", "search": "#009E73"}
 
 
 def show(shown: Choice, cells: list[Cell]) -> None:
     timed = [cell for cell in cells if milliseconds(cell)]
     if not timed:
-        note("No times were measured for this report.", "" if hosted() else "Evaluate again: times are measured then.")
+        note(
+            "No times were measured for this report.",
+            "" if hosted() else "Evaluate again: times are measured then.",
+        )
         evaluation.offer(shown, cells)
         return
     board = cached_metrics.standings(*shown.key, shown.metric, shown.group)
@@ -32,33 +41,57 @@ def show(shown: Choice, cells: list[Cell]) -> None:
     _once(timed)
     busy = max((cell.latency.get("busy") or 0.0 for cell in timed), default=0.0)
     if busy > BUSY:
-        note("The machine was busy.", f"Up to {busy:.0f} processes per core ran meanwhile: compare these times with care.")
+        note(
+            "The machine was busy.",
+            f"Up to {busy:.0f} processes per core ran meanwhile: compare these times with care.",
+        )
     runs = count(timed[0].latency["total"]["single"]["runs"], "search", "searches")
-    quiet(f"Measured after warm-up on {timed[0].card['hardware']}: {runs} of one picture each, and batches of 32.")
+    quiet(
+        f"Measured after warm-up on {timed[0].card['hardware']}: {runs} of one picture each, and"
+        " batches of 32."
+    )
 
 
 def _stages(cells: list[Cell]) -> None:
-    tone, chart = palette.ink(), palette.figure(90 + 30 * len(cells), barmode="stack", showlegend=True)
+    tone, chart = (
+        palette.ink(),
+        palette.figure(90 + 30 * len(cells), barmode="stack", showlegend=True),
+    )
     ordered = sorted(cells, key=lambda cell: -milliseconds(cell))
     names = [name_of(cell.encoder, cell.index) for cell in ordered]
     for stage, colour in STAGES.items():
         values = [cell.latency.get(stage, {}).get("single", {}) for cell in ordered]
         chart.add_bar(
-            y=names, x=[v.get("p50", 0) for v in values], name=stage, orientation="h",
+            y=names,
+            x=[v.get("p50", 0) for v in values],
+            name=stage,
+            orientation="h",
             marker={"color": colour, "line": {"color": tone["paper"], "width": 1}},
             customdata=[[v.get("p95", 0), v.get("p99", 0), v.get("runs", 0)] for v in values],
-            hovertemplate=f"%{{y}}, {stage}<br>p50 %{{x:.2f}} ms, p95 %{{customdata[0]:.2f}}, p99 %{{customdata[1]:.2f}}"
-                          "<br>%{customdata[2]} runs<extra></extra>",
-        )  # fmt: skip
-    chart.update_layout(legend={"y": 1.02, "yanchor": "bottom", "traceorder": "normal"}, margin={"t": 30})
+            hovertemplate=(
+                f"%{{y}}, {stage}<br>p50 %{{x:.2f}} ms, p95 %{{customdata[0]:.2f}}, p99"
+                " %{customdata[1]:.2f}<br>%{customdata[2]} runs<extra></extra>"
+            ),
+        )
+    chart.update_layout(
+        legend={"y": 1.02, "yanchor": "bottom", "traceorder": "normal"}, margin={"t": 30}
+    )
     chart.update_xaxes(title={"text": "milliseconds per picture, p50 of each stage"})
     palette.draw(chart, "metrics_stages", "Milliseconds of each stage for each encoder")
     slow = ordered[0]
     stage = max(STAGES, key=lambda name: slow.latency.get(name, {}).get("single", {}).get("p50", 0))
     quiet(f"{names[0]} takes longest; most of its time goes into {DOING[stage]}.")
     with st.expander("p50, p95 and p99 of every stage"):
-        rows = [_row(cell, stage, mode) for cell in ordered[::-1] for stage in STAGES for mode in ("single", "batch")]
-        words_table(["Encoder", "Stage", "Pictures", "p50 ms", "p95 ms", "p99 ms", "Runs"], [row for row in rows if row])
+        rows = [
+            _row(cell, stage, mode)
+            for cell in ordered[::-1]
+            for stage in STAGES
+            for mode in ("single", "batch")
+        ]
+        words_table(
+            ["Encoder", "Stage", "Pictures", "p50 ms", "p95 ms", "p99 ms", "Runs"],
+            [row for row in rows if row],
+        )
 
 
 def _row(cell: Cell, stage: str, mode: str) -> list[str]:
@@ -80,12 +113,29 @@ def _once(cells: list[Cell]) -> None:
     for cell in sorted(cells, key=lambda cell: cell.card["dimensions"]):
         once = cell.latency.get("build", {})
         seconds, index_s = once.get("encode_s"), once.get("index_s")
-        rows.append([
-            name_of(cell.encoder, cell.index), f"{cell.card['dimensions']:,}", size(4 * cell.card["dimensions"]),
-            "with the code" if seconds is None else f"{seconds:.1f} s for {once.get('pictures') or 0:,} pictures",
-            spent(index_s), size(once["index_bytes"]) if "index_bytes" in once else "",
-        ])  # fmt: skip
+        rows.append(
+            [
+                name_of(cell.encoder, cell.index),
+                f"{cell.card['dimensions']:,}",
+                size(4 * cell.card["dimensions"]),
+                (
+                    "with the code"
+                    if seconds is None
+                    else f"{seconds:.1f} s for {once.get('pictures') or 0:,} pictures"
+                ),
+                spent(index_s),
+                size(once["index_bytes"]) if "index_bytes" in once else "",
+            ]
+        )
     words_table(
-        ["Encoder", "Dimensions", "Bytes per vector", "Encoding the gallery", "Building the index", "Index on disk"], rows
+        [
+            "Encoder",
+            "Dimensions",
+            "Bytes per vector",
+            "Encoding the gallery",
+            "Building the index",
+            "Index on disk",
+        ],
+        rows,
     )
     quiet("Encoders that were built together share one pass over the pictures, and its time.")

@@ -14,8 +14,8 @@ KEY = "metrics_cross"
 
 
 def panel(ready: dict[str, str]) -> list[str]:
-    """The controls over the data sets that are here (locator -> title); returns arguments of the evaluation, empty until they
-    make one."""
+    """The controls over the data sets that are here (locator -> title); returns arguments of the
+    evaluation, empty until they make one."""
 
     def title(locator: str) -> str:
         return ready.get(locator, locator)
@@ -38,15 +38,25 @@ def _join() -> str | None:
     """A join by name, or the path of an uploaded table; None while there is none."""
     options = [*crossing.names(), OWN]
     chosen = st.selectbox(
-        "Classes joined by", options, options.index(crossing.SAME), key=f"{KEY}_join", format_func=_spoken,
+        "Classes joined by",
+        options,
+        options.index(crossing.SAME),
+        key=f"{KEY}_join",
+        format_func=_spoken,
         help="Which class of the queries is which class of the gallery.",
-    )  # fmt: skip
+    )
     if chosen != OWN:
         return chosen
     file = st.file_uploader(
-        "A CSV with the columns query_class and gallery_class", ["csv"], key=f"{KEY}_file", max_upload_size=1,
-        help="One row for each class that has a counterpart. A column query_set keeps a row to the data set of that name.",
-    )  # fmt: skip
+        "A CSV with the columns query_class and gallery_class",
+        ["csv"],
+        key=f"{KEY}_file",
+        max_upload_size=1,
+        help=(
+            "One row for each class that has a counterpart. A column query_set keeps a row to the"
+            " data set of that name."
+        ),
+    )
     if file is None:
         return None
     try:
@@ -57,4 +67,6 @@ def _join() -> str | None:
 
 
 def _spoken(name: str) -> str:
-    return {crossing.SAME: "Classes of the same name", OWN: OWN}.get(name) or crossing.table(name).title
+    return {crossing.SAME: "Classes of the same name", OWN: OWN}.get(name) or crossing.table(
+        name
+    ).title

@@ -1,4 +1,5 @@
-"""Rows of pictures: a query, and what one encoder or two found for it; a click opens it in Compare."""
+"""Rows of pictures: a query, and what one encoder or two found for it; a click opens it in
+Compare."""
 
 from __future__ import annotations
 
@@ -14,9 +15,10 @@ from pages.parts.guard import guarded
 
 HITS = 5
 _duels = st.components.v2.component(
-    "lookalike_duels", css=(WEB / "duels.css").read_text("utf-8"),
+    "lookalike_duels",
+    css=(WEB / "duels.css").read_text("utf-8"),
     js=(WEB / "mark.js").read_text("utf-8") + (WEB / "duels.js").read_text("utf-8"),
-)  # fmt: skip
+)
 
 
 def found_by(
@@ -27,23 +29,34 @@ def found_by(
     return [_found(locator, version, name, protocol, tuple(ids), k) for name in encoders]
 
 
-def _found(locator: str, version: str, encoder: str, protocol: str, ids: tuple[str, ...], k: int) -> dict[str, Beginning] | str:
+def _found(
+    locator: str, version: str, encoder: str, protocol: str, ids: tuple[str, ...], k: int
+) -> dict[str, Beginning] | str:
     if not cached.built(locator, version, encoder):
         return "Its hits can be shown once it is built for this data set, on the Library page."
     try:
-        return guarded(lambda: cached_metrics.first_hits(locator, version, encoder, protocol, ids, k), f"The hits of {encoder}")
+        return guarded(
+            lambda: cached_metrics.first_hits(locator, version, encoder, protocol, ids, k),
+            f"The hits of {encoder}",
+        )
     except UserError as error:
         return str(error)
 
 
 def show(
-    locator: str, encoders: Sequence[str], lists: Sequence[dict[str, Beginning] | str],
-    rows: Sequence[tuple[str, str, Sequence[float]]], key: str, places: int = HITS,
-) -> str | None:  # fmt: skip
-    """Draw ``rows`` of (query id, words under its name, the score by each encoder) with what :func:`found_by` gave; returns
-    the id of the query clicked."""
+    locator: str,
+    encoders: Sequence[str],
+    lists: Sequence[dict[str, Beginning] | str],
+    rows: Sequence[tuple[str, str, Sequence[float]]],
+    key: str,
+    places: int = HITS,
+) -> str | None:
+    """Draw ``rows`` of (query id, words under its name, the score by each encoder) with what
+    :func:`found_by` gave; returns the id of the query clicked."""
     version, ids = cached.version(locator), [id for id, _, _ in rows]
-    begun = [found[id] for found in lists if not isinstance(found, str) for id in ids if id in found]
+    begun = [
+        found[id] for found in lists if not isinstance(found, str) for id in ids if id in found
+    ]
     shown = {*ids, *(hit for one in begun for hit, _ in one.hits)}
     data = {
         "sides": [{"title": palette.title(name), "mark": palette.mark(name)} for name in encoders],
@@ -57,7 +70,9 @@ def show(
 def _row(locator: str, row: tuple, lists: Sequence, encoders: Sequence[str]) -> dict:
     id, words, scores = row
     name = gallery.name_of(cached.dataset(locator), id)
-    said = ", ".join(f"{palette.title(one)} {score:.2f}" for one, score in zip(encoders, scores, strict=True))
+    said = ", ".join(
+        f"{palette.title(one)} {score:.2f}" for one, score in zip(encoders, scores, strict=True)
+    )
     sides = [_side(found, id, score) for found, score in zip(lists, scores, strict=True)]
     label = f"Open {name} in Compare. {said}."
     return {"id": id, "name": name, "words": words, "label": label, "sides": sides}
@@ -66,7 +81,11 @@ def _row(locator: str, row: tuple, lists: Sequence, encoders: Sequence[str]) -> 
 def _side(found: dict[str, Beginning] | str, id: str, score: float) -> dict:
     begun = None if isinstance(found, str) else found.get(id)
     if begun is None:
-        return {"score": f"{score:.2f}", "why": found if isinstance(found, str) else "Its hits are not here.", "hits": []}
+        return {
+            "score": f"{score:.2f}",
+            "why": found if isinstance(found, str) else "Its hits are not here.",
+            "hits": [],
+        }
     late = begun.first is not None and not any(right for _, right in begun.hits)
     note = f"first relevant hit at rank {begun.first:,}" if late else ""
     hits = [{"id": hit, "right": right} for hit, right in begun.hits]

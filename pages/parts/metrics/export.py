@@ -11,42 +11,78 @@ from pages.parts.metrics.choice import Choice
 from pages.parts.words import quiet
 
 MOST_LINES = 2_000_000
-"""Lines of a TREC run that a page makes: beyond them lists are cut earlier, and the command line writes them whole."""
+"""Lines of a TREC run that a page makes: beyond them lists are cut earlier, and the command line
+writes them whole."""
 
 
 def buttons(shown: Choice, cells: list[Cell]) -> None:
-    """The link of this view, and the figures as files. What is large is made when its button is pressed."""
+    """The link of this view, and the figures as files. What is large is made when its button is
+    pressed."""
     components.copy_link("metrics_copy")
     with st.popover("Export"):
         name = f"{shown.report}-{shown.dataset}-{shown.protocol}"
-        _button("Every figure as CSV", cached_metrics.report_csv(shown.report, shown.stamp), f"{shown.report}.csv", "csv")
-        _button("This board as LaTeX", cached_metrics.report_latex(*shown.key), f"{name}.tex", "latex", "text/x-tex")
-        _button("Every query's scores as CSV", lambda: _scores(shown), f"{name}-queries.csv", "scores")
+        _button(
+            "Every figure as CSV",
+            cached_metrics.report_csv(shown.report, shown.stamp),
+            f"{shown.report}.csv",
+            "csv",
+        )
+        _button(
+            "This board as LaTeX",
+            cached_metrics.report_latex(*shown.key),
+            f"{name}.tex",
+            "latex",
+            "text/x-tex",
+        )
+        _button(
+            "Every query's scores as CSV", lambda: _scores(shown), f"{name}-queries.csv", "scores"
+        )
         _trec(shown, cells, name)
 
 
 def _button(label: str, data, file: str, key: str, mime: str = "text/csv") -> None:
-    st.download_button(label, data, file, mime, key=f"metrics_{key}", width="stretch", on_click="ignore")
+    st.download_button(
+        label, data, file, mime, key=f"metrics_{key}", width="stretch", on_click="ignore"
+    )
 
 
 def _scores(shown: Choice) -> str:
-    return report_files.scores_csv(cached_metrics.report(shown.report, shown.stamp), shown.dataset, shown.protocol)
+    return report_files.scores_csv(
+        cached_metrics.report(shown.report, shown.stamp), shown.dataset, shown.protocol
+    )
 
 
 def _trec(shown: Choice, cells: list[Cell], name: str) -> None:
     """Ranked lists and judgements need the vectors: they are offered for what is built here."""
-    locator = cached_metrics.locator_of(shown.dataset, str(cells[0].queries[0])) if len(cells[0].queries) else None
+    locator = (
+        cached_metrics.locator_of(shown.dataset, str(cells[0].queries[0]))
+        if len(cells[0].queries)
+        else None
+    )
     version = cached.version(locator) if locator else ""
     names = dict.fromkeys(cell.encoder for cell in cells)
     built = [one for one in names if locator and cached.built(locator, version, one)]
     if not built:
         quiet("TREC run and qrels: once the pictures and an encoder's vectors are in this library.")
         return
-    encoder = st.selectbox("For trec_eval", built, key="metrics_trec_encoder", format_func=palette.title)
+    encoder = st.selectbox(
+        "For trec_eval", built, key="metrics_trec_encoder", format_func=palette.title
+    )
     depth = max(10, min(1000, MOST_LINES // len(cells[0].queries)))
-    _button(f"TREC run, {depth:,} deep", lambda: _run(locator, shown.protocol, encoder, depth), f"{name}-{encoder}.run", "run",
-            "text/plain")  # fmt: skip
-    _button("TREC qrels", lambda: _qrels(locator, shown.protocol, encoder), f"{name}.qrels", "qrels", "text/plain")
+    _button(
+        f"TREC run, {depth:,} deep",
+        lambda: _run(locator, shown.protocol, encoder, depth),
+        f"{name}-{encoder}.run",
+        "run",
+        "text/plain",
+    )
+    _button(
+        "TREC qrels",
+        lambda: _qrels(locator, shown.protocol, encoder),
+        f"{name}.qrels",
+        "qrels",
+        "text/plain",
+    )
 
 
 def _run(locator: str, protocol: str, encoder: str, depth: int) -> str:

@@ -26,9 +26,16 @@ def show(shown: Choice, cells: list[Cell]) -> None:
     _duplicates(known)
     heading("Hubs and crowding")
     _space(known)
-    encoders = [encoder for encoder in dict.fromkeys(cell.encoder for cell in cells) if encoder in known]
+    encoders = [
+        encoder for encoder in dict.fromkeys(cell.encoder for cell in cells) if encoder in known
+    ]
     heading("Score calibration")
-    chosen = st.selectbox("Encoder", choice.heal(choice.ENCODER, encoders), key=choice.ENCODER, format_func=palette.title)
+    chosen = st.selectbox(
+        "Encoder",
+        choice.heal(choice.ENCODER, encoders),
+        key=choice.ENCODER,
+        format_func=palette.title,
+    )
     _similarity(chosen, known[chosen]["similarity"])
 
 
@@ -36,8 +43,8 @@ def _duplicates(known: dict[str, dict]) -> None:
     twins = next(iter(known.values()))["duplicates"]
     if not twins["pairs"]:
         quiet(
-            "No query has a near-duplicate in the gallery (difference hash, at most 10 of 256 bits apart): "
-            "no score is inflated by leaks."
+            "No query has a near-duplicate in the gallery (difference hash, at most 10 of 256 bits"
+            " apart): no score is inflated by leaks."
         )
         return
     rows = []
@@ -45,11 +52,14 @@ def _duplicates(known: dict[str, dict]) -> None:
         one = made["duplicates"]
         low, high = one["low"], one["high"]
         span = "" if low is None else f"{low:+.4f} to {high:+.4f}"
-        rows.append([palette.title(encoder), f"{one['mAP with']:.4f}", f"{one['mAP without']:.4f}", span])
+        rows.append(
+            [palette.title(encoder), f"{one['mAP with']:.4f}", f"{one['mAP without']:.4f}", span]
+        )
     table(["Encoder", "mAP with them", "mAP without", "Change, 95 % interval"], rows)
     quiet(
-        f"{twins['pairs']:,} pairs (difference hash, at most 10 of 256 bits apart) touch {twins['queries']:,} queries; "
-        f"{twins['across classes']:,} of them have different labels. Without = the twin counts as neither right nor wrong."
+        f"{twins['pairs']:,} pairs (difference hash, at most 10 of 256 bits apart) touch"
+        f" {twins['queries']:,} queries; {twins['across classes']:,} of them have different labels."
+        " Without = the twin counts as neither right nor wrong."
     )
     with st.expander("The pairs"):
         table(["Query", "Gallery", "Cosine"], [[q, g, f"{s:.3f}"] for q, g, s in twins["shown"]])
@@ -59,18 +69,33 @@ def _space(known: dict[str, dict]) -> None:
     rows = []
     for encoder, made in known.items():
         hubs, space = made["hubness"], made["space"]
-        rows.append([
-            palette.title(encoder), f"{hubs['skewness']:.1f}", f"{hubs['largest']:,} of {hubs['queries']:,}",
-            f"{hubs['never found']:.0%}", f"{space['mean cosine']:.2f}",
-            f"{space['effective dimensions']:.0f} of {space['dimensions']:,}",
-        ])  # fmt: skip
-    table(["Encoder", "Hubness (skewness)", "Largest hub is in", "Never found", "Mean cosine", "Effective dimensions"], rows)
+        rows.append(
+            [
+                palette.title(encoder),
+                f"{hubs['skewness']:.1f}",
+                f"{hubs['largest']:,} of {hubs['queries']:,}",
+                f"{hubs['never found']:.0%}",
+                f"{space['mean cosine']:.2f}",
+                f"{space['effective dimensions']:.0f} of {space['dimensions']:,}",
+            ]
+        )
+    table(
+        [
+            "Encoder",
+            "Hubness (skewness)",
+            "Largest hub is in",
+            "Never found",
+            "Mean cosine",
+            "Effective dimensions",
+        ],
+        rows,
+    )
     worst = max(known, key=lambda encoder: known[encoder]["hubness"]["skewness"])
     tight = max(known, key=lambda encoder: known[encoder]["space"]["mean cosine"])
     quiet(
-        f"{palette.title(worst)} has the strongest hubs: few pictures stand in many top tens, others in none. "
-        f"In {palette.title(tight)} any two pictures look alike (mean cosine {known[tight]['space']['mean cosine']:.2f}), "
-        "so its scores say little by themselves."
+        f"{palette.title(worst)} has the strongest hubs: few pictures stand in many top tens,"
+        f" others in none. In {palette.title(tight)} any two pictures look alike (mean cosine"
+        f" {known[tight]['space']['mean cosine']:.2f}), so its scores say little by themselves."
     )
 
 
@@ -79,8 +104,14 @@ def _similarity(encoder: str, pairs: dict) -> None:
     wanted = None
     if kept:
         options = choice.heal(choice.WANTED, list(kept), list(kept)[-1])
-        wanted = kept[st.segmented_control("Of the pairs above the threshold, the same should be", options, key=choice.WANTED,
-                                           required=True)]  # fmt: skip
+        wanted = kept[
+            st.segmented_control(
+                "Of the pairs above the threshold, the same should be",
+                options,
+                key=choice.WANTED,
+                required=True,
+            )
+        ]
     left, right = st.columns(2, gap="medium")
     with left:
         caption("Similarity of same and different pairs")
@@ -90,19 +121,48 @@ def _similarity(encoder: str, pairs: dict) -> None:
         _calibration(pairs, wanted)
     if wanted:
         quiet(
-            f"From a similarity of {wanted['threshold']:.3f} on, {wanted['precision']:.1%} of the pairs of other queries are the "
-            f"same, and {wanted['recall']:.1%} of all same pairs are found."
+            f"From a similarity of {wanted['threshold']:.3f} on, {wanted['precision']:.1%} of the"
+            f" pairs of other queries are the same, and {wanted['recall']:.1%} of all same pairs"
+            " are found."
         )
-        rows = [[f"{t['wanted']:.0%}", f"{t['threshold']:.3f}", f"{t['precision']:.1%}", f"{t['recall']:.1%}", f"{t['pairs']:,}"]
-                for t in pairs["thresholds"]]  # fmt: skip
+        rows = [
+            [
+                f"{t['wanted']:.0%}",
+                f"{t['threshold']:.3f}",
+                f"{t['precision']:.1%}",
+                f"{t['recall']:.1%}",
+                f"{t['pairs']:,}",
+            ]
+            for t in pairs["thresholds"]
+        ]
         with st.expander("Every threshold"):
-            table(["Wanted precision", "Threshold", "Precision on other queries", "Same pairs above it", "Pairs above it"], rows)
+            table(
+                [
+                    "Wanted precision",
+                    "Threshold",
+                    "Precision on other queries",
+                    "Same pairs above it",
+                    "Pairs above it",
+                ],
+                rows,
+            )
     else:
-        quiet(f"No threshold on {palette.title(encoder)} separates same from different with 50 % precision or more.")
+        quiet(
+            f"No threshold on {palette.title(encoder)} separates same from different with 50 %"
+            " precision or more."
+        )
     share = f"{pairs['share same']:.2%} of {pairs['pairs']:,} pairs are the same"
     error = pairs.get("calibration") or {}
-    said = f" The curve is off by {_small(error['error'])} on average on queries that it was not fitted on." if error else ""
-    quiet(f"{share}. Thresholds are chosen on half of the queries and checked on the other half.{said}")
+    said = (
+        f" The curve is off by {_small(error['error'])} on average on queries that it was not"
+        " fitted on."
+        if error
+        else ""
+    )
+    quiet(
+        f"{share}. Thresholds are chosen on half of the queries and checked on the other"
+        f" half.{said}"
+    )
 
 
 def _small(share: float) -> str:
@@ -115,9 +175,14 @@ def _histogram(pairs: dict, wanted: dict | None) -> None:
     middle = [(a + b) / 2 for a, b in pairwise(edges)]
     for name, colour in (("different", DIFFERENT), ("same", SAME)):
         total = sum(pairs[name]) or 1
-        chart.add_bar(x=middle, y=[count / total for count in pairs[name]], name=name, opacity=0.6,
-                      marker={"color": colour, "line": {"width": 0}},
-                      hovertemplate=f"{name}, around %{{x:.2f}}: %{{y:.1%}}<extra></extra>")  # fmt: skip
+        chart.add_bar(
+            x=middle,
+            y=[count / total for count in pairs[name]],
+            name=name,
+            opacity=0.6,
+            marker={"color": colour, "line": {"width": 0}},
+            hovertemplate=f"{name}, around %{{x:.2f}}: %{{y:.1%}}<extra></extra>",
+        )
     chart.update_layout(legend={"y": 1.0, "yanchor": "bottom", "x": 0}, margin={"t": 28})
     chart.update_xaxes(title={"text": "cosine similarity"})
     chart.update_yaxes(title={"text": "share of such pairs"}, tickformat=".0%")
@@ -130,7 +195,9 @@ def _line(chart: go.Figure, wanted: dict | None) -> None:
     if wanted:
         tone, at = palette.ink(), wanted["threshold"]
         said = {"text": f"{at:.3f}", "font": {"color": tone["ink"]}, "xanchor": "right"}
-        chart.add_vline(x=at, line={"color": tone["ink"], "width": 1.5, "dash": "dash"}, annotation=said)
+        chart.add_vline(
+            x=at, line={"color": tone["ink"], "width": 1.5, "dash": "dash"}, annotation=said
+        )
 
 
 def _calibration(pairs: dict, wanted: dict | None) -> None:
@@ -138,9 +205,16 @@ def _calibration(pairs: dict, wanted: dict | None) -> None:
         quiet("There are too few queries to fit and check a curve.")
         return
     tone, chart = palette.ink(), palette.figure(240)
-    chart.add_scatter(x=pairs["calibration"]["similarity"], y=pairs["calibration"]["probability"], mode="lines",
-                      line={"color": tone["accent"], "width": 2}, hovertemplate="%{x:.2f}: %{y:.1%}<extra></extra>")  # fmt: skip
+    chart.add_scatter(
+        x=pairs["calibration"]["similarity"],
+        y=pairs["calibration"]["probability"],
+        mode="lines",
+        line={"color": tone["accent"], "width": 2},
+        hovertemplate="%{x:.2f}: %{y:.1%}<extra></extra>",
+    )
     chart.update_xaxes(title={"text": "cosine similarity"})
     chart.update_yaxes(title={"text": "chance of the same"}, tickformat=".0%", rangemode="tozero")
     _line(chart, wanted)
-    palette.draw(chart, "metrics_calibration", "Probability that a pair is the same by its similarity")
+    palette.draw(
+        chart, "metrics_calibration", "Probability that a pair is the same by its similarity"
+    )

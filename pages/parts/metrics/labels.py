@@ -7,21 +7,34 @@ from collections.abc import Sequence
 WIDTH, HEIGHT = 760.0, 300.0
 """Pixels of the plot that places are worked out for; a wider one only has more room."""
 LETTER, LINE, GAP = 6.4, 15.0, 10.0
-PLACES = ("top center", "bottom center", "middle right", "middle left", "top right", "bottom right", "top left", "bottom left")
+PLACES = (
+    "top center",
+    "bottom center",
+    "middle right",
+    "middle left",
+    "top right",
+    "bottom right",
+    "top left",
+    "bottom left",
+)
 
 
 def places(points: Sequence[tuple[float, float, float]], names: Sequence[str]) -> list[str]:
-    """A plotly text position for each point. ``points`` are (x, y, end of its whisker to the right) as shares of the plot,
-    0..1 from left and from below."""
+    """A plotly text position for each point. ``points`` are (x, y, end of its whisker to the right)
+    as shares of the plot, 0..1 from left and from below."""
     taken = [_box(x, y, 0.0, "dot") for x, y, _ in points]
-    taken += [(x * WIDTH, y * HEIGHT - 4, end * WIDTH, y * HEIGHT + 4) for x, y, end in points if end > x]
+    taken += [
+        (x * WIDTH, y * HEIGHT - 4, end * WIDTH, y * HEIGHT + 4) for x, y, end in points if end > x
+    ]
     found = []
     for (x, y, _), name in zip(points, names, strict=True):
         costs = []
         for rank, place in enumerate(PLACES):
             box = _box(x, y, LETTER * len(name), place)
             outside = box[0] < 0 or box[2] > WIDTH or box[1] < 0 or box[3] > HEIGHT + 20
-            costs.append((sum(_shared(box, other) for other in taken) + 400 * outside, rank, place, box))
+            costs.append(
+                (sum(_shared(box, other) for other in taken) + 400 * outside, rank, place, box)
+            )
         _, _, place, box = min(costs)
         found.append(place)
         taken.append(box)

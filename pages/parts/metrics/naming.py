@@ -18,7 +18,8 @@ def short(metric: str) -> str:
 
 
 def milliseconds(cell: Cell, percentile: str = "p50") -> float | None:
-    """Time of one search with every stage, one picture at a time; None where it was not measured."""
+    """Time of one search with every stage, one picture at a time; None where it was not
+    measured."""
     return cell.latency.get("total", {}).get("single", {}).get(percentile)
 
 
@@ -26,4 +27,10 @@ def spent(seconds: float | None) -> str:
     """Seconds for people, down to what took no time worth a word."""
     if seconds is None:
         return ""
-    return f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.0f} ms" if seconds >= 0.001 else "under 1 ms"
+    return (
+        f"{seconds:.1f} s"
+        if seconds >= 1
+        else f"{1000 * seconds:.0f} ms"
+        if seconds >= 0.001
+        else "under 1 ms"
+    )

@@ -14,7 +14,17 @@ from pages.parts.metrics import choice
 from pages.parts.metrics.choice import Choice
 from pages.parts.words import caption, facts, quiet
 
-HIDDEN = ("encoder causes", "versions", "encoder", "dimensions", "image size", "pooling", "index", "seen", "seen in words")
+HIDDEN = (
+    "encoder causes",
+    "versions",
+    "encoder",
+    "dimensions",
+    "image size",
+    "pooling",
+    "index",
+    "seen",
+    "seen in words",
+)
 
 HELP = "The protocol card says it in full."
 
@@ -27,14 +37,18 @@ def panel() -> Choice:
         st.selectbox("Report", names, key=choice.REPORT)
     name = st.session_state[choice.REPORT]
     report = cached_metrics.report(name, rows[name])
-    st.selectbox("Data set", choice.heal(choice.DATASET, choice.datasets_of(report)), key=choice.DATASET)
+    st.selectbox(
+        "Data set", choice.heal(choice.DATASET, choice.datasets_of(report)), key=choice.DATASET
+    )
     dataset = st.session_state[choice.DATASET]
     protocols = choice.heal(choice.PROTOCOL, choice.protocols_of(report, dataset))
     crossed = CROSS_DOMAIN in protocols
     if crossed:
         st.selectbox("Cross-domain", protocols, key=choice.PROTOCOL, format_func=_asking, help=HELP)
     else:
-        st.segmented_control("Relevant: the same", protocols, key=choice.PROTOCOL, required=True, help=HELP)
+        st.segmented_control(
+            "Relevant: the same", protocols, key=choice.PROTOCOL, required=True, help=HELP
+        )
     protocol = st.session_state[choice.PROTOCOL]
     metrics = choice.heal(choice.METRIC, choice.metrics(report), "hit@1" if crossed else "mAP")
     st.selectbox("Metric", metrics, key=choice.METRIC, format_func=table.label)
@@ -43,7 +57,9 @@ def panel() -> Choice:
     group = st.session_state[choice.GROUP]
     shown = st.session_state[choice.METRIC]
     quiet(f"{table.formula(shown)}.")
-    return Choice(name, rows[name], dataset, protocol, shown, None if group == choice.EVERY else group)
+    return Choice(
+        name, rows[name], dataset, protocol, shown, None if group == choice.EVERY else group
+    )
 
 
 def _asking(protocol: str) -> str:
@@ -65,7 +81,17 @@ def protocol_card(shown: Choice, cells: list[Cell]) -> None:
                 quiet(line)
     with st.expander("Encoders and versions"):
         for cell in cells:
-            facts([(cell.encoder, f"{cell.card['dimensions']}-d · {cell.card['image size']} · pooling: {cell.card['pooling']}")])
+            facts(
+                [
+                    (
+                        cell.encoder,
+                        (
+                            f"{cell.card['dimensions']}-d · {cell.card['image size']} · pooling:"
+                            f" {cell.card['pooling']}"
+                        ),
+                    )
+                ]
+            )
         facts(list(card["versions"].items()))
 
 
@@ -73,12 +99,16 @@ def _seen(cells: list[Cell]) -> dict[str, str]:
     """Which encoders were trained on the pictures; nothing in reports of before it was noted."""
     if not any(cell.card.get("seen") for cell in cells):
         return {}
-    told = [f"{', '.join(map(palette.title, names))}: {words}" for words, names in seen_in_words(cells).items()]
+    told = [
+        f"{', '.join(map(palette.title, names))}: {words}"
+        for words, names in seen_in_words(cells).items()
+    ]
     return {"pictures seen in training": ". ".join(told) or "by none of these encoders"}
 
 
 def _statistics(shown: Choice) -> dict[str, str]:
-    """How intervals and ranks were made; nothing where nothing can be evaluated, which the view says."""
+    """How intervals and ranks were made; nothing where nothing can be evaluated, which the view
+    says."""
     try:
         return method(cached_metrics.standings(*shown.key, shown.metric, shown.group))
     except UserError:

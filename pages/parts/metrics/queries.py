@@ -1,4 +1,5 @@
-"""The queries that separate two encoders, and the worst of each, with what was found; a click opens one in Compare."""
+"""The queries that separate two encoders, and the worst of each, with what was found; a click opens
+one in Compare."""
 
 from __future__ import annotations
 
@@ -19,14 +20,23 @@ ROWS, MOST, WORST_HITS = 3, 40, 6
 
 def show(shown: Choice, cells: list[Cell]) -> None:
     encoders = list(dict.fromkeys(cell.encoder for cell in cells))
-    locator = cached_metrics.locator_of(shown.dataset, str(cells[0].queries[0]) if len(cells[0].queries) else "")
+    locator = cached_metrics.locator_of(
+        shown.dataset, str(cells[0].queries[0]) if len(cells[0].queries) else ""
+    )
     if locator is None:
-        note(f"The pictures of {shown.dataset} are not in this library.", "Figures come from the report; add the data set on "
-             "the Library page to see its queries.")  # fmt: skip
+        note(
+            f"The pictures of {shown.dataset} are not in this library.",
+            "Figures come from the report; add the data set on "
+            "the Library page to see its queries.",
+        )
     if len(encoders) > 1:
         _separating(shown, encoders, locator)
     heading("Worst queries")
-    names = [one for one in dict.fromkeys((st.session_state.get(ONE), st.session_state.get(OTHER))) if one in encoders]
+    names = [
+        one
+        for one in dict.fromkeys((st.session_state.get(ONE), st.session_state.get(OTHER)))
+        if one in encoders
+    ]
     for encoder in names or encoders[:1]:
         _worst(shown, next(cell for cell in cells if cell.encoder == encoder), locator)
 
@@ -36,13 +46,19 @@ def _worst(shown: Choice, cell: Cell, locator: str | None) -> None:
     encoder, key = cell.encoder, f"metrics_worst_{cell.encoder}"
     worst = cached_metrics.worst_queries(*shown.key, encoder, shown.metric, MOST, shown.group)
     wanted = worst[: st.session_state.get(f"{key}_count", ROWS)]
-    caption(f"Lowest scores of {palette.title(encoder)}: its first {WORST_HITS} hits, one query of each object")
+    caption(
+        f"Lowest scores of {palette.title(encoder)}: its first {WORST_HITS} hits, one query of each"
+        " object"
+    )
     if locator is None:
         quiet(", ".join(f"{id} ({value:.2f})" for id, value in wanted))
         return
     ids = [id for id, _ in wanted]
     lists = duels.found_by(locator, shown.protocol, (encoder,), ids, WORST_HITS)
-    rows = [(id, f"{int(cell.relevant[cell.queries == id][0]):,} relevant", (value,)) for id, value in wanted]
+    rows = [
+        (id, f"{int(cell.relevant[cell.queries == id][0]):,} relevant", (value,))
+        for id, value in wanted
+    ]
     _open(duels.show(locator, (encoder,), lists, rows, key, WORST_HITS), ids, locator, (encoder,))
     _more(key, len(wanted), len(worst))
 
@@ -61,26 +77,50 @@ def _separating(shown: Choice, encoders: list[str], locator: str | None) -> None
     st.html(_counts(found))
     quiet(reading(found) + (" A click opens a query in Compare." if locator else ""))
     keys = ("metrics_apart_one", "metrics_apart_other")
-    parts = [_shown(found, places, key) for key, places in zip(keys, (found.best, found.least), strict=True)]
-    lists = duels.found_by(locator, shown.protocol, (one, other), [row[0] for rows in parts for row in rows]) if locator else []
-    for name, key, rows, places in zip((one, other), keys, parts, (found.best, found.least), strict=True):
+    parts = [
+        _shown(found, places, key)
+        for key, places in zip(keys, (found.best, found.least), strict=True)
+    ]
+    lists = (
+        duels.found_by(
+            locator, shown.protocol, (one, other), [row[0] for rows in parts for row in rows]
+        )
+        if locator
+        else []
+    )
+    for name, key, rows, places in zip(
+        (one, other), keys, parts, (found.best, found.least), strict=True
+    ):
         caption(
-            f"{palette.title(name)} is better: the largest differences first, one query of each object"
+            f"{palette.title(name)} is better: the largest differences first, one query of each"
+            " object"
             if rows
             else f"{palette.title(name)} is never better"
         )
         if locator is None:
             quiet(", ".join(f"{id} ({words})" for id, words, _ in rows))
         elif rows:
-            _open(duels.show(locator, (one, other), lists, rows, key), [row[0] for row in rows], locator, (one, other))
+            _open(
+                duels.show(locator, (one, other), lists, rows, key),
+                [row[0] for row in rows],
+                locator,
+                (one, other),
+            )
             _more(key, len(rows), len(places))
 
 
-def _shown(found: Separation, places: tuple[int, ...], key: str) -> list[tuple[str, str, tuple[float, ...]]]:
+def _shown(
+    found: Separation, places: tuple[int, ...], key: str
+) -> list[tuple[str, str, tuple[float, ...]]]:
     """The first few queries: id, the difference in words, both scores."""
     wanted = places[: st.session_state.get(f"{key}_count", ROWS)]
     return [
-        (found.ids[at], f"difference {abs(found.differences[at]):.2f}", tuple(map(float, found.scores[at]))) for at in wanted
+        (
+            found.ids[at],
+            f"difference {abs(found.differences[at]):.2f}",
+            tuple(map(float, found.scores[at])),
+        )
+        for at in wanted
     ]
 
 
@@ -96,7 +136,10 @@ def reading(found: Separation) -> str:
     one, other = palette.title(found.one), palette.title(found.other)
     p = "< 0.001" if found.p < 0.001 else f"= {found.p:.3f}"
     sure = "significant" if found.p < 0.05 else "not significant"
-    said = f"{one} answers {found.wins / total:.0%} of {total:,} queries better, {other} {found.losses / total:.0%}."
+    said = (
+        f"{one} answers {found.wins / total:.0%} of {total:,} queries better, {other}"
+        f" {found.losses / total:.0%}."
+    )
     return f"{said} The difference of the means is {sure} (paired permutation test, p {p})."
 
 
@@ -104,20 +147,39 @@ def _counts(found: Separation) -> str:
     total = found.wins + found.ties + found.losses
     again = "again" if palette.colour(found.one) == palette.colour(found.other) else ""
     parts = (
-        (found.wins, f"{found.wins:,} won by {palette.title(found.one)}", "", palette.colour(found.one)),
+        (
+            found.wins,
+            f"{found.wins:,} won by {palette.title(found.one)}",
+            "",
+            palette.colour(found.one),
+        ),
         (found.ties, f"{found.ties:,} tied", "tie", ""),
-        (found.losses, f"{found.losses:,} won by {palette.title(found.other)}", again, palette.colour(found.other)),
+        (
+            found.losses,
+            f"{found.losses:,} won by {palette.title(found.other)}",
+            again,
+            palette.colour(found.other),
+        ),
     )
     spans = "".join(
-        f'<span class="{kind}" style="flex:{number};--c:{colour}" title="{escape(text, quote=True)}">'
+        f'<span class="{kind}" style="flex:{number};--c:{colour}"'
+        f' title="{escape(text, quote=True)}">'
         f"{escape(text) if number / total > 0.3 else number}</span>"
-        for number, text, kind, colour in parts if number
-    )  # fmt: skip
-    return f'<div class="ll-wtl" role="img" aria-label="{escape("; ".join(p[1] for p in parts), quote=True)}">{spans}</div>'
+        for number, text, kind, colour in parts
+        if number
+    )
+    return (
+        '<div class="ll-wtl" role="img"'
+        f' aria-label="{escape("; ".join(p[1] for p in parts), quote=True)}">{spans}</div>'
+    )
 
 
 def _open(picked: str | None, shown: list[str], locator: str, encoders: Sequence[str]) -> None:
     """A query that was clicked, in Compare."""
     if picked in shown:
-        params = {"dataset": locator, "query": f"item:{picked}", "encoders": ",".join(dict.fromkeys(encoders))}
+        params = {
+            "dataset": locator,
+            "query": f"item:{picked}",
+            "encoders": ",".join(dict.fromkeys(encoders)),
+        }
         st.switch_page("pages/compare.py", query_params=params)

@@ -19,9 +19,11 @@ MEASURES = {
     "Same ranks": ("rbo", "rank-biased overlap with the undistorted picture's answer"),
 }
 TITLES = {
-    "Original first": "hit@1 (original)", "Original in ten": "hit@10 (original)", "Same answer": "Overlap@10",
+    "Original first": "hit@1 (original)",
+    "Original in ten": "hit@10 (original)",
+    "Same answer": "Overlap@10",
     "Same ranks": "Rank-biased overlap",
-}  # fmt: skip
+}
 """What a measure is called; its key stands in links."""
 LIVE_MOST = 6
 
@@ -39,17 +41,28 @@ def show(shown: Choice, cells: list[Cell]) -> None:
 
 def _curves(known: dict[str, dict], cells: list[Cell]) -> None:
     measure = st.segmented_control(
-        "Measure", choice.heal(choice.MEASURE, list(MEASURES)), key=choice.MEASURE, required=True, format_func=TITLES.get
+        "Measure",
+        choice.heal(choice.MEASURE, list(MEASURES)),
+        key=choice.MEASURE,
+        required=True,
+        format_func=TITLES.get,
     )
     name, about = MEASURES[measure]
     st.html(legend(cells))
     kinds = [kind for kind in DISTORTIONS if all(kind in made["curves"] for made in known.values())]
     for start in range(0, len(kinds), 3):
-        for column, kind in zip(st.columns(3, gap="medium"), kinds[start : start + 3], strict=False):
+        for column, kind in zip(
+            st.columns(3, gap="medium"), kinds[start : start + 3], strict=False
+        ):
             with column:
-                _chart(kind, {encoder: made["curves"][kind] for encoder, made in known.items()}, name)
+                _chart(
+                    kind, {encoder: made["curves"][kind] for encoder, made in known.items()}, name
+                )
     sample = next(iter(known.values()))["sample"]
-    quiet(f"Up: {about}; across: strength. A fixed sample of {count(sample, 'picture')}. {_reading(known, name)}")
+    quiet(
+        f"Up: {about}; across: strength. A fixed sample of {count(sample, 'picture')}."
+        f" {_reading(known, name)}"
+    )
 
 
 def _chart(kind: str, curves: dict[str, list[dict]], name: str) -> None:
@@ -57,26 +70,37 @@ def _chart(kind: str, curves: dict[str, list[dict]], name: str) -> None:
     caption(row.title)
     for encoder, rows in curves.items():
         chart.add_scatter(
-            x=[abs(step["strength"]) for step in rows], y=[step[name] for step in rows], mode="lines+markers",
+            x=[abs(step["strength"]) for step in rows],
+            y=[step[name] for step in rows],
+            mode="lines+markers",
             line={"color": palette.colour(encoder), "dash": palette.dash(encoder), "width": 2},
             marker={"size": 5, "symbol": palette.symbol(encoder)},
             hovertemplate=f"{palette.title(encoder)}<br>%{{x:g}}: %{{y:.2f}}<extra></extra>",
-        )  # fmt: skip
+        )
     chart.update_yaxes(range=[-0.03, 1.05], tickvals=[0, 0.5, 1])
     chart.update_xaxes(title={"text": row.unit})
-    palette.draw(chart, f"metrics_robust_{kind}", f"{row.title}: one line an encoder over growing strength")
+    palette.draw(
+        chart, f"metrics_robust_{kind}", f"{row.title}: one line an encoder over growing strength"
+    )
 
 
 def _reading(known: dict[str, dict], name: str) -> str:
     """Which encoder keeps most on average, and what hurts most."""
     kept = {
-        encoder: _mean([step[name] for rows in made["curves"].values() for step in rows[1:]]) for encoder, made in known.items()
+        encoder: _mean([step[name] for rows in made["curves"].values() for step in rows[1:]])
+        for encoder, made in known.items()
     }
     hurt = {
-        kind: _mean([step[name] for made in known.values() for step in made["curves"].get(kind, [])[1:]]) for kind in DISTORTIONS
+        kind: _mean(
+            [step[name] for made in known.values() for step in made["curves"].get(kind, [])[1:]]
+        )
+        for kind in DISTORTIONS
     }
     best, worst = max(kept, key=kept.__getitem__), min(hurt, key=hurt.__getitem__)
-    return f"{palette.title(best)} keeps most ({kept[best]:.0%} on average); {DISTORTIONS[worst].title.lower()} hurts most."
+    return (
+        f"{palette.title(best)} keeps most ({kept[best]:.0%} on average);"
+        f" {DISTORTIONS[worst].title.lower()} hurts most."
+    )
 
 
 def _mean(values: list[float]) -> float:
@@ -85,34 +109,77 @@ def _mean(values: list[float]) -> float:
 
 def _live(shown: Choice, cells: list[Cell]) -> None:
     """A slider, the distorted picture, and where its original stands now."""
-    locator = cached_metrics.locator_of(shown.dataset, str(cells[0].queries[0])) if len(cells[0].queries) else None
+    locator = (
+        cached_metrics.locator_of(shown.dataset, str(cells[0].queries[0]))
+        if len(cells[0].queries)
+        else None
+    )
     if locator is None:
-        note(f"The pictures of {shown.dataset} are not in this library.", "Add the data set on the Library page.")
+        note(
+            f"The pictures of {shown.dataset} are not in this library.",
+            "Add the data set on the Library page.",
+        )
         return
     version = cached.version(locator)
-    ready = [e for e in dict.fromkeys(cell.encoder for cell in cells) if cached.built(locator, version, e)][:LIVE_MOST]
+    ready = [
+        e
+        for e in dict.fromkeys(cell.encoder for cell in cells)
+        if cached.built(locator, version, e)
+    ][:LIVE_MOST]
     left, right = st.columns((1, 2), gap="medium")
     with left:
         names = choice.heal(choice.DISTORTION, list(DISTORTIONS))
-        kind = st.selectbox("Distortion", names, key=choice.DISTORTION, format_func=lambda name: DISTORTIONS[name].title)
+        kind = st.selectbox(
+            "Distortion",
+            names,
+            key=choice.DISTORTION,
+            format_func=lambda name: DISTORTIONS[name].title,
+        )
         row = DISTORTIONS[kind]
-        steps = choice.heal(choice.STRENGTH, [f"{one:g}" for one in (row.none, *row.strengths)], f"{row.strengths[1]:g}")
+        steps = choice.heal(
+            choice.STRENGTH,
+            [f"{one:g}" for one in (row.none, *row.strengths)],
+            f"{row.strengths[1]:g}",
+        )
         strength = float(st.select_slider(f"Strength, {row.unit}", steps, key=choice.STRENGTH))
         ids = cached.examples(locator, version, 12)
         first = given.FIRST_ITEM if given.FIRST_ITEM in ids else ids[0]
         item = st.selectbox("Picture", choice.heal(choice.PICTURE, ids, first), key=choice.PICTURE)
-    picture, outcomes = cached_metrics.distorted(locator, version, item, kind, strength, tuple(ready))
+    picture, outcomes = cached_metrics.distorted(
+        locator, version, item, kind, strength, tuple(ready)
+    )
     with left:
-        st.html(f'<figure class="ll-query"><img src="{picture}" alt="{row.title}, strength {strength:g}"></figure>')
+        st.html(
+            f'<figure class="ll-query"><img src="{picture}" alt="{row.title}, strength'
+            f' {strength:g}"></figure>'
+        )
     with right:
         rows = [
-            [palette.title(o.encoder), f"{o.rank:,}", f"{o.cosine:.3f}", f"{o.overlap:.0%}", f"{o.rbo:.2f}"] for o in outcomes
+            [
+                palette.title(o.encoder),
+                f"{o.rank:,}",
+                f"{o.cosine:.3f}",
+                f"{o.overlap:.0%}",
+                f"{o.rbo:.2f}",
+            ]
+            for o in outcomes
         ]
-        table(["Encoder", "Rank of the original", "Cosine to it", "Overlap@10", "Rank-biased overlap"], rows)
+        table(
+            [
+                "Encoder",
+                "Rank of the original",
+                "Cosine to it",
+                "Overlap@10",
+                "Rank-biased overlap",
+            ],
+            rows,
+        )
         lost = [palette.title(o.encoder) for o in outcomes if o.rank > 1]
         if not outcomes:
             note("No encoder is built for this data set.", "Build one on the Library page.")
         else:
-            gone = f"{', '.join(lost)} no longer {'finds' if len(lost) == 1 else 'find'} the original first."
+            gone = (
+                f"{', '.join(lost)} no longer {'finds' if len(lost) == 1 else 'find'} the original"
+                " first."
+            )
             quiet(gone if lost else "Every encoder still finds the original first.")
-

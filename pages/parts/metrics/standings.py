@@ -1,4 +1,5 @@
-"""The leaderboard as a table whose headers sort it. The browser sorts, the link remembers, nothing is computed again."""
+"""The leaderboard as a table whose headers sort it. The browser sorts, the link remembers, nothing
+is computed again."""
 
 from __future__ import annotations
 
@@ -19,9 +20,10 @@ KEY = "metrics_standings"
 FIRST = "mean down"
 SEEN = {PART: "saw the training part", ALL: "saw these pictures"}
 _standings = st.components.v2.component(
-    "lookalike_standings", css=(WEB / "standings.css").read_text("utf-8"),
+    "lookalike_standings",
+    css=(WEB / "standings.css").read_text("utf-8"),
     js=(WEB / "mark.js").read_text("utf-8") + (WEB / "standings.js").read_text("utf-8"),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +37,17 @@ class Column:
     hint: str
 
 
-def show(board: Leaderboard, cells: dict[tuple[str, str], Cell], beside: dict[str, dict[tuple[str, str], float]]) -> None:
+def show(
+    board: Leaderboard,
+    cells: dict[tuple[str, str], Cell],
+    beside: dict[str, dict[tuple[str, str], float]],
+) -> None:
     """Draw it. ``beside`` holds means of other metrics, by (encoder, index)."""
     top = min(1.0, max(s.high for s in board.standings) * 1.04) or 1.0
     columns = _columns(board.metric, list(beside), top)
-    choice.heal(choice.SORT, [f"{column.key} {way}" for column in columns for way in ("up", "down")], FIRST)
+    choice.heal(
+        choice.SORT, [f"{column.key} {way}" for column in columns for way in ("up", "down")], FIRST
+    )
     ranks = [s.rank for s in board.standings]
     rows = [
         _row(
@@ -52,9 +60,11 @@ def show(board: Leaderboard, cells: dict[tuple[str, str], Cell], beside: dict[st
         for s in board.standings
     ]
     data = {
-        "label": "Leaderboard", "columns": [{name: getattr(c, name) for name in Column.__slots__} for c in columns], "rows": rows,
+        "label": "Leaderboard",
+        "columns": [{name: getattr(c, name) for name in Column.__slots__} for c in columns],
+        "rows": rows,
         "sort": st.session_state[choice.SORT],
-    }  # fmt: skip
+    }
     _standings(key=KEY, data=data, on_sorted_change=_remember)
 
 
@@ -66,12 +76,27 @@ def _remember() -> None:
 def _columns(metric: str, others: Sequence[str], top: float) -> list[Column]:
     name = short(metric)
     return [
-        Column("rank", "Rank", "rank", "up", "Sort by rank: encoders that can't be told apart share one"),
+        Column(
+            "rank",
+            "Rank",
+            "rank",
+            "up",
+            "Sort by rank: encoders that can't be told apart share one",
+        ),
         Column("name", "Encoder", "who", "up", "Sort by name"),
-        Column("low", f"95 % interval, 0 to {top:.2f}", "bar", "down", f"Sort by the lower end of the interval of {name}"),
+        Column(
+            "low",
+            f"95 % interval, 0 to {top:.2f}",
+            "bar",
+            "down",
+            f"Sort by the lower end of the interval of {name}",
+        ),
         Column("mean", name, "num", "down", f"Sort by {name}, the mean over queries"),
         Column("class", "By class", "num", "down", f"Sort by {name}, the mean over classes"),
-        *(Column(other, short(other), "num", "down", f"Sort by {short(other)}") for other in others),
+        *(
+            Column(other, short(other), "num", "down", f"Sort by {short(other)}")
+            for other in others
+        ),
         Column("p50", "p50", "num", "up", "Sort by the time of one search, every stage, p50"),
         Column("size", "Dim", "num", "up", "Sort by the dimensions of a vector"),
     ]
@@ -81,17 +106,36 @@ def _row(s: Standing, shared: bool, cell: Cell, top: float, others: dict[str, fl
     ms, size = milliseconds(cell), cell.card["dimensions"]
     title = name_of(s.encoder, s.index)
     return {
-        "key": f"{s.encoder} {s.index}", "title": title, "mark": palette.mark(s.encoder), "seen": _seen(cell),
-        "name": s.encoder, "bar": _bar(s, top),
-        "hint": f"rank {s.rank}, shared: the difference is not significant" if shared else f"rank {s.rank}",
+        "key": f"{s.encoder} {s.index}",
+        "title": title,
+        "mark": palette.mark(s.encoder),
+        "seen": _seen(cell),
+        "name": s.encoder,
+        "bar": _bar(s, top),
+        "hint": (
+            f"rank {s.rank}, shared: the difference is not significant"
+            if shared
+            else f"rank {s.rank}"
+        ),
         "texts": {
-            "rank": f"{s.rank}=" if shared else str(s.rank), "mean": f"{s.mean:.3f}", "class": f"{s.class_mean:.3f}",
+            "rank": f"{s.rank}=" if shared else str(s.rank),
+            "mean": f"{s.mean:.3f}",
+            "class": f"{s.class_mean:.3f}",
             **{name: f"{value:.3f}" for name, value in others.items()},
-            "p50": "" if ms is None else f"{ms:.1f} ms" if ms < 100 else f"{ms:,.0f} ms", "size": f"{size}-d",
+            "p50": "" if ms is None else f"{ms:.1f} ms" if ms < 100 else f"{ms:,.0f} ms",
+            "size": f"{size}-d",
         },
-        "values": {"rank": s.rank, "name": title.lower(), "low": s.low, "mean": s.mean, "class": s.class_mean, **others,
-                   "p50": ms, "size": size},
-    }  # fmt: skip
+        "values": {
+            "rank": s.rank,
+            "name": title.lower(),
+            "low": s.low,
+            "mean": s.mean,
+            "class": s.class_mean,
+            **others,
+            "p50": ms,
+            "size": size,
+        },
+    }
 
 
 def _seen(cell: Cell) -> dict | None:
@@ -104,4 +148,10 @@ def _bar(s: Standing, top: float) -> dict:
     """Mean and interval as shares of the scale; the numbers in words for screen readers."""
     low, mean, high = (min(value / top, 1.0) for value in (s.low, s.mean, s.high))
     said = f"{s.mean:.3f}, 95 % interval {s.low:.3f} to {s.high:.3f}"
-    return {"low": low, "mean": mean, "high": high, "said": said, "colour": palette.colour(s.encoder)}
+    return {
+        "low": low,
+        "mean": mean,
+        "high": high,
+        "said": said,
+        "colour": palette.colour(s.encoder),
+    }

@@ -1,4 +1,5 @@
-"""Quality against one cost: the time of a search, the size of a vector, or what building took; and the front of the best."""
+"""Quality against one cost: the time of a search, the size of a vector, or what building took; and
+the front of the best."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ TICKS = [base * 10.0**power for power in range(-2, 6) for base in (1, 2, 5)]
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """``value(cell)`` is what an encoder costs, None where nobody knows; ``late`` the end of its whisker; ``less`` its praise."""
+    """``value(cell)`` is what an encoder costs, None where nobody knows; ``late`` the end of its
+    whisker; ``less`` its praise."""
 
     axis: str
     value: Callable[[Cell], float | None]
@@ -32,7 +34,11 @@ class Cost:
 def _building(cell: Cell) -> float | None:
     """Milliseconds a picture; None where the vectors came with the code."""
     once = cell.latency.get("build", {})
-    return 1000 * once["encode_s"] / once["pictures"] if once.get("encode_s") and once.get("pictures") else None
+    return (
+        1000 * once["encode_s"] / once["pictures"]
+        if once.get("encode_s") and once.get("pictures")
+        else None
+    )
 
 
 def _late(cell: Cell) -> float | None:
@@ -56,7 +62,9 @@ def show(metric: str, cells: list[Cell], means: dict[tuple[str, str], Standing])
     """The chart against the cost that the reader chooses, and what it says."""
     heading("Quality against cost")
     options = choice.heal(choice.AGAINST, list(COSTS))
-    name = st.segmented_control("Against", options, key=choice.AGAINST, required=True, label_visibility="collapsed")
+    name = st.segmented_control(
+        "Against", options, key=choice.AGAINST, required=True, label_visibility="collapsed"
+    )
     cost = COSTS[name]
     known = [cell for cell in cells if cost.value(cell)]
     if not known:
@@ -67,8 +75,10 @@ def show(metric: str, cells: list[Cell], means: dict[tuple[str, str], Standing])
     verb = "is" if len(best) == 1 else "are"
     left = sorted({palette.title(cell.encoder) for cell in cells if not cost.value(cell)})
     missing = f" Not measured: {', '.join(left)}." if left else ""
-    quiet(f"{', '.join(names)} {verb} on the Pareto front (dotted): no other encoder is both {cost.less} and better. "
-          f"Up and left is better.{missing}")  # fmt: skip
+    quiet(
+        f"{', '.join(names)} {verb} on the Pareto front (dotted): no other encoder is both"
+        f" {cost.less} and better. Up and left is better.{missing}"
+    )
 
 
 def front(points: list[tuple[float, float]]) -> list[int]:
@@ -81,31 +91,70 @@ def front(points: list[tuple[float, float]]) -> list[int]:
     return kept
 
 
-def _chart(metric: str, cells: list[Cell], means: dict[tuple[str, str], Standing], cost: Cost) -> list[int]:
+def _chart(
+    metric: str, cells: list[Cell], means: dict[tuple[str, str], Standing], cost: Cost
+) -> list[int]:
     """Draw it; gives the places of the front."""
     tone, chart = palette.ink(), palette.figure(380, hovermode="closest")
     points = [(cost.value(cell), means[cell.encoder, cell.index].mean) for cell in cells]
-    late, best = [cost.late(cell) or x for cell, (x, _) in zip(cells, points, strict=True)], front(points)
-    chart.add_scatter(x=[points[i][0] for i in best], y=[points[i][1] for i in best], mode="lines",
-                      line={"color": tone["muted"], "width": 1, "dash": "dot", "shape": "hv"}, hoverinfo="skip")  # fmt: skip
+    late, best = (
+        [cost.late(cell) or x for cell, (x, _) in zip(cells, points, strict=True)],
+        front(points),
+    )
+    chart.add_scatter(
+        x=[points[i][0] for i in best],
+        y=[points[i][1] for i in best],
+        mode="lines",
+        line={"color": tone["muted"], "width": 1, "dash": "dot", "shape": "hv"},
+        hoverinfo="skip",
+    )
     low, high = min(x for x, _ in points) / 1.8, max(late) * 1.5
     top = max(s.high for s in means.values()) * 1.1 or 1.0
     names, wide = [name_of(cell.encoder, cell.index) for cell in cells], math.log(high / low)
-    shares = [(math.log(x / low) / wide, y / top, math.log(end / low) / wide) for (x, y), end in zip(points, late, strict=True)]
+    shares = [
+        (math.log(x / low) / wide, y / top, math.log(end / low) / wide)
+        for (x, y), end in zip(points, late, strict=True)
+    ]
     where = labels.places(shares, names)
     for cell, (x, y), end, name, place in zip(cells, points, late, names, where, strict=True):
         s = means[cell.encoder, cell.index]
         chart.add_scatter(
-            x=[x], y=[y], mode="markers+text", text=[name], textposition=place,
-            textfont={"color": tone["ink"], "size": 12}, cliponaxis=False,
-            marker={"color": palette.colour(cell.encoder), "symbol": palette.symbol(cell.encoder), "size": 11,
-                    "line": {"color": tone["ink"], "width": 1}},
-            error_x={"array": [end - x], "arrayminus": [0], "thickness": 1, "width": 3 if end > x else 0, "color": tone["muted"]},
-            error_y={"array": [s.high - y], "arrayminus": [y - s.low], "thickness": 1, "width": 3, "color": tone["muted"]},
+            x=[x],
+            y=[y],
+            mode="markers+text",
+            text=[name],
+            textposition=place,
+            textfont={"color": tone["ink"], "size": 12},
+            cliponaxis=False,
+            marker={
+                "color": palette.colour(cell.encoder),
+                "symbol": palette.symbol(cell.encoder),
+                "size": 11,
+                "line": {"color": tone["ink"], "width": 1},
+            },
+            error_x={
+                "array": [end - x],
+                "arrayminus": [0],
+                "thickness": 1,
+                "width": 3 if end > x else 0,
+                "color": tone["muted"],
+            },
+            error_y={
+                "array": [s.high - y],
+                "arrayminus": [y - s.low],
+                "thickness": 1,
+                "width": 3,
+                "color": tone["muted"],
+            },
             hovertemplate=f"{name}<br>{y:.3f}<br>{cost.words(x, end)}<extra></extra>",
-        )  # fmt: skip
-    chart.update_xaxes(type="log", title={"text": cost.axis}, minor={"showgrid": False}, tickvals=TICKS,
-                       range=[math.log10(low), math.log10(high)])  # fmt: skip
+        )
+    chart.update_xaxes(
+        type="log",
+        title={"text": cost.axis},
+        minor={"showgrid": False},
+        tickvals=TICKS,
+        range=[math.log10(low), math.log10(high)],
+    )
     chart.update_yaxes(title={"text": short(metric)}, range=[0, top])
     said = f"Quality against {cost.axis}; a dotted line joins encoders that none beats on both"
     palette.draw(chart, f"metrics_pareto_{cost.less}", said)

@@ -1,4 +1,5 @@
-"""What only some networks can do: an autoencoder reconstructs pictures, a siamese network gives the distance of a pair."""
+"""What only some networks can do: an autoencoder reconstructs pictures, a siamese network gives the
+distance of a pair."""
 
 from __future__ import annotations
 
@@ -25,10 +26,18 @@ def has(model: str) -> bool:
 
 def show(model: str) -> None:
     """Reconstructions or distances, on pictures of any data set."""
-    rows = {row["locator"]: row["title"] for row in cached.dataset_rows() if row["state"] == "ready"}
+    rows = {
+        row["locator"]: row["title"] for row in cached.dataset_rows() if row["state"] == "ready"
+    }
     if st.session_state.get(DATA) not in rows:
-        learned = next(card for card in cached_train.cards() if card["name"] == model).get("settings", {}).get("datasets", [])
-        st.session_state[DATA] = next((one for one in reversed(learned) if one in rows), next(iter(rows)))
+        learned = (
+            next(card for card in cached_train.cards() if card["name"] == model)
+            .get("settings", {})
+            .get("datasets", [])
+        )
+        st.session_state[DATA] = next(
+            (one for one in reversed(learned) if one in rows), next(iter(rows))
+        )
     locator = st.selectbox("Pictures of", list(rows), key=DATA, format_func=rows.__getitem__)
     ids = cached.examples(locator, cached.version(locator), SHOWN)[:SHOWN]
     (_reconstructions if _kind(model) == "autoencoder" else _pairs)(model, locator, ids)
@@ -36,12 +45,14 @@ def show(model: str) -> None:
 
 def _reconstructions(model: str, locator: str, ids: list[str]) -> None:
     heading("Reconstruction from the vector")
-    quiet("Above: the input of the network. Below: its reconstruction from the vector alone. The figure is the explained "
-          "variance: 0 is one flat colour, 100 % the picture itself.")  # fmt: skip
+    quiet(
+        "Above: the input of the network. Below: its reconstruction from the vector alone. The"
+        " figure is the explained variance: 0 is one flat colour, 100 % the picture itself."
+    )
     found = cached_train.drawn(locator, cached.version(locator), model, tuple(ids))
     cells = "".join(
-        f'<figure><img src="{seen}" alt="{escape(id, quote=True)}"><img src="{drawn}" alt="its reconstruction">'
-        f"<figcaption>{share:.0%}</figcaption></figure>"
+        f'<figure><img src="{seen}" alt="{escape(id, quote=True)}"><img src="{drawn}" alt="its'
+        f' reconstruction"><figcaption>{share:.0%}</figcaption></figure>'
         for id, seen, drawn, share in found
     )
     st.html(f'<div class="ll-drawn">{cells}</div>')
@@ -54,10 +65,17 @@ def _pairs(model: str, locator: str, ids: list[str]) -> None:
     caption("One picture of the pair")
     names = {id: gallery.name_of(cached.dataset(locator), id) for id in ids}
     items = [
-        {"id": id, "uri": cached.thumbnail(locator, version, id), "alt": f"Choose {name}", "caption": name}
+        {
+            "id": id,
+            "uri": cached.thumbnail(locator, version, id),
+            "alt": f"Choose {name}",
+            "caption": name,
+        }
         for id, name in names.items()
     ]
-    picked = components.picture_grid(items, "One picture of the pair", "train_pairs", side=84, selected=left)
+    picked = components.picture_grid(
+        items, "One picture of the pair", "train_pairs", side=84, selected=left
+    )
     if picked in names and picked != left:
         st.session_state[LEFT] = picked
         st.rerun()
@@ -65,25 +83,38 @@ def _pairs(model: str, locator: str, ids: list[str]) -> None:
     found = cached_train.distances(locator, version, model, left, tuple(others))
     caption("The other, nearest first")
     order = sorted(zip(others, found, strict=True), key=lambda pair: pair[1].distance)
-    st.html('<div class="ll-drawn">' + "".join(_pair(locator, version, id, pair) for id, pair in order) + "</div>")
+    st.html(
+        '<div class="ll-drawn">'
+        + "".join(_pair(locator, version, id, pair) for id, pair in order)
+        + "</div>"
+    )
     limit = found[0].threshold
     if limit is not None:
-        quiet(f"Distances go from 0 to 2. Below {limit:.2f} this network calls a pair the same: the threshold of equal error "
-              "rate on its validation pairs.")  # fmt: skip
+        quiet(
+            f"Distances go from 0 to 2. Below {limit:.2f} this network calls a pair the same: the"
+            " threshold of equal error rate on its validation pairs."
+        )
 
 
 def _others(locator: str, left: str, ids: list[str]) -> list[str]:
     """A few that should be near (the same object or class), then the other examples."""
     found = cached.dataset(locator)
     own = found.items[found.rows[left]]
-    field = "instance" if own.instance is not None else "label" if own.label is not None else "category"
-    same = [item.id for item in found.items if item.id != left and item.value(field) == own.value(field) is not None]
+    field = (
+        "instance" if own.instance is not None else "label" if own.label is not None else "category"
+    )
+    same = [
+        item.id
+        for item in found.items
+        if item.id != left and item.value(field) == own.value(field) is not None
+    ]
     return [*same[:3], *(id for id in ids if id != left and id not in same[:3])]
 
 
 def _pair(locator: str, version: str, id: str, pair) -> str:
     mark = {True: "the same ✓", False: "another ✕", None: ""}[pair.same]
     return (
-        f'<figure><img src="{cached.thumbnail(locator, version, id)}" alt="{escape(id, quote=True)}">'
-        f"<figcaption><b>{pair.distance:.2f}</b> {mark}</figcaption></figure>"
+        f'<figure><img src="{cached.thumbnail(locator, version, id)}"'
+        f' alt="{escape(id, quote=True)}"><figcaption><b>{pair.distance:.2f}</b>'
+        f" {mark}</figcaption></figure>"
     )

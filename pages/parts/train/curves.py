@@ -54,17 +54,34 @@ def smoothed(values: Sequence[float]) -> list[float]:
 def _loss(found: RunStatus) -> None:
     chart, tone, points = palette.figure(HEIGHT), palette.ink(), thinned(found.loss)
     steps, values = zip(*points, strict=True)
-    chart.add_scatter(x=steps, y=values, mode="lines", line={"color": tone["muted"], "width": 1}, opacity=0.45, hoverinfo="skip")
-    chart.add_scatter(x=steps, y=smoothed(values), mode="lines", line={"color": tone["accent"], "width": 2.2},
-                      hovertemplate="step %{x:.0f}<br>loss %{y:.3f}, smoothed<extra></extra>")  # fmt: skip
+    chart.add_scatter(
+        x=steps,
+        y=values,
+        mode="lines",
+        line={"color": tone["muted"], "width": 1},
+        opacity=0.45,
+        hoverinfo="skip",
+    )
+    chart.add_scatter(
+        x=steps,
+        y=smoothed(values),
+        mode="lines",
+        line={"color": tone["accent"], "width": 2.2},
+        hovertemplate="step %{x:.0f}<br>loss %{y:.3f}, smoothed<extra></extra>",
+    )
     _finish(chart, found, "train_loss", f"Loss over {found.step} steps")
 
 
 def _line(found: RunStatus, curve, key: str, what: str, height: int, mode: str = "normal") -> None:
     chart, points = palette.figure(height), thinned(curve)
     steps, values = zip(*points, strict=True)
-    chart.add_scatter(x=steps, y=values, mode="lines", line={"color": palette.ink()["accent"], "width": 2},
-                      hovertemplate=f"step %{{x:.0f}}<br>%{{y:.4g}} {what}<extra></extra>")  # fmt: skip
+    chart.add_scatter(
+        x=steps,
+        y=values,
+        mode="lines",
+        line={"color": palette.ink()["accent"], "width": 2},
+        hovertemplate=f"step %{{x:.0f}}<br>%{{y:.4g}} {what}<extra></extra>",
+    )
     chart.update_yaxes(rangemode=mode, tickformat="~g")
     _finish(chart, found, key, what)
 
@@ -76,14 +93,23 @@ def _validation(found: RunStatus) -> None:
     chart, tone = palette.figure(HEIGHT), palette.ink()
     names = [name for name in found.validation[0] if name not in ("step", "epoch", "mean")]
     for place, name in enumerate(["mean", *(names if len(names) > 1 else [])]):
-        colour = tone["accent"] if name == "mean" else palette.COLOURS[(place - 1) % len(palette.COLOURS)]
+        colour = (
+            tone["accent"]
+            if name == "mean"
+            else palette.COLOURS[(place - 1) % len(palette.COLOURS)]
+        )
         line = {"color": colour, "width": 2.2 if name == "mean" else 1.4}
         chart.add_scatter(
-            x=[row["step"] for row in found.validation], y=[row.get(name) for row in found.validation], name=name,
-            mode="lines+markers", cliponaxis=False, line=line, marker={"size": 7},
+            x=[row["step"] for row in found.validation],
+            y=[row.get(name) for row in found.validation],
+            name=name,
+            mode="lines+markers",
+            cliponaxis=False,
+            line=line,
+            marker={"size": 7},
             customdata=[row["epoch"] for row in found.validation],
             hovertemplate=f"epoch %{{customdata}}<br>{name} %{{y:.3f}}<extra></extra>",
-        )  # fmt: skip
+        )
     chart.update_layout(showlegend=len(names) > 1)
     _finish(chart, found, "train_validation", "Validation after each epoch")
 
@@ -102,7 +128,10 @@ def _loss_words(found: RunStatus) -> str:
     part = len(values) // 5
     first, last = sum(values[:part]) / part, sum(values[-part:]) / part
     said = {"fell": "falls", "rose": "rises", "flat": "does not change more than it scatters"}[way]
-    return f"The loss {said}: {first:.3f} in the first fifth of the steps, {last:.3f} in the last. {lines}"
+    return (
+        f"The loss {said}: {first:.3f} in the first fifth of the steps, {last:.3f} in the last."
+        f" {lines}"
+    )
 
 
 def _validation_words(found: RunStatus) -> str:

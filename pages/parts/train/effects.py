@@ -14,11 +14,16 @@ from pages.parts.shell import hosted
 from pages.parts.train import rank_changes
 from pages.parts.words import caption, heading, note, quiet, row_html
 
-FOOT = "Brackets: 95 % interval of the change (paired bootstrap over queries, those of one object together)."
+FOOT = (
+    "Brackets: 95 % interval of the change (paired bootstrap over queries, those of one object"
+    " together)."
+)
 ASKED = {
-    "split": "queries of its query split, never trained on", "held": "held-out pictures as queries, never trained on",
-    "other": "queries, none of them trained on", "all": "queries, training pictures among them: too optimistic",
-}  # fmt: skip
+    "split": "queries of its query split, never trained on",
+    "held": "held-out pictures as queries, never trained on",
+    "other": "queries, none of them trained on",
+    "all": "queries, training pictures among them: too optimistic",
+}
 """Which pictures the queries are."""
 ALSO, CHOSEN = "keep_train_also", "keep_train_effect"
 
@@ -30,7 +35,9 @@ def show(run: str) -> None:
     if found:
         _summary(found)
         _best(run)
-    st.fragment(_measure, run_every=1.0 if job and job.active else None)(run, job is not None and job.active)
+    st.fragment(_measure, run_every=1.0 if job and job.active else None)(
+        run, job is not None and job.active
+    )
     if found:
         _queries(run, found)
 
@@ -42,7 +49,9 @@ def _summary(found: list[Effect]) -> None:
         if rows:
             heading(title)
             st.html(f'<div class="ll-shifts">{"".join(map(_row, rows))}</div>')
-    quiet(f"mAP of exact search. Before: {palette.title(before)} ({before}). After: {after}. " + FOOT)
+    quiet(
+        f"mAP of exact search. Before: {palette.title(before)} ({before}). After: {after}. " + FOOT
+    )
 
 
 def _row(one: Effect) -> str:
@@ -50,9 +59,10 @@ def _row(one: Effect) -> str:
     low, high = sorted((one.before, one.after))
     tone = ("up" if one.change > 0 else "down") if one.sure else "even"
     track = (
-        f'<div class="track {tone}" role="img" aria-label="{escape(reading(one), quote=True)}">'
-        f'<u style="left:{low:.1%};width:{high - low:.1%}"></u>'
-        f'<i class="before" style="left:{one.before:.1%}"></i><i class="after" style="left:{one.after:.1%}"></i></div>'
+        f'<div class="track {tone}" role="img" aria-label="{escape(reading(one), quote=True)}"><u'
+        f' style="left:{low:.1%};width:{high - low:.1%}"></u><i class="before"'
+        f' style="left:{one.before:.1%}"></i><i class="after"'
+        f' style="left:{one.after:.1%}"></i></div>'
     )
     figures = (
         f'<b>{one.before:.3f} → {one.after:.3f}</b> <span class="{tone}">{one.change:+.3f}</span> '
@@ -60,14 +70,19 @@ def _row(one: Effect) -> str:
     )
     name = f'<b dir="auto">{escape(_title(one))}</b><small>same {escape(one.protocol)}</small>'
     return (
-        f'<div class="name">{name}</div>{track}<div class="figures">{figures}</div><p class="ll-quiet">{escape(reading(one))}'
-        f"<br>{escape(_small(one))}</p>"
+        f'<div class="name">{name}</div>{track}<div class="figures">{figures}</div><p'
+        f' class="ll-quiet">{escape(reading(one))}<br>{escape(_small(one))}</p>'
     )
 
 
 def _small(one: Effect) -> str:
-    """``372 queries of its query split, never learned from · hit@1 .801 → .919 · P@10 .747 → .899``"""
-    pairs = [f"{name} {two[0]:.3f} → {two[1]:.3f}" for name, two in (("hit@1", one.hit1), ("P@10", one.p10)) if two]
+    """``372 queries of its query split, never learned from · hit@1 .801 → .919 · P@10 .747 →
+    .899``"""
+    pairs = [
+        f"{name} {two[0]:.3f} → {two[1]:.3f}"
+        for name, two in (("hit@1", one.hit1), ("P@10", one.p10))
+        if two
+    ]
     return " · ".join([f"{one.queries:,} {ASKED[one.asked]}", *pairs])
 
 
@@ -75,8 +90,11 @@ def _best(run: str) -> None:
     """Said where training brought nothing: then the model is what it started from."""
     best = cached_train.status(run).best
     if best and best[0] == 0:
-        note("No epoch was better than the initial weights.", "They scored best on the held-out pictures, so they were kept. "
-             "More pictures, more time or a lower learning rate may help.")  # fmt: skip
+        note(
+            "No epoch was better than the initial weights.",
+            "They scored best on the held-out pictures, so they were kept. "
+            "More pictures, more time or a lower learning rate may help.",
+        )
 
 
 def _title(one: Effect) -> str:
@@ -89,8 +107,14 @@ def reading(one: Effect) -> str:
     if not one.sure:
         way = f"The difference of {one.change:+.3f} is not significant"
     else:
-        way = f"mAP {'rose' if one.change > 0 else 'fell'} by {abs(one.change):.3f}, a significant change"
-    better, queries = f"{one.better:,} of {one.queries:,}", "query" if one.queries == 1 else "queries"
+        way = (
+            f"mAP {'rose' if one.change > 0 else 'fell'} by {abs(one.change):.3f}, a significant"
+            " change"
+        )
+    better, queries = (
+        f"{one.better:,} of {one.queries:,}",
+        ("query" if one.queries == 1 else "queries"),
+    )
     return f"{way}: {better} {queries} got better, {one.poorer:,} got worse."
 
 
@@ -106,23 +130,38 @@ def _measure(run: str, was_running: bool) -> None:
     if hosted():
         return
     found, told = cached_train.effects(run), cached_train.told(run)
-    rows = {row["locator"]: row for row in cached.dataset_rows() if row["state"] == "ready" and row["protocols"] != ["search"]}
+    rows = {
+        row["locator"]: row
+        for row in cached.dataset_rows()
+        if row["state"] == "ready" and row["protocols"] != ["search"]
+    }
     others = [one for one in rows if one not in told["datasets"]]
     why = "" if found else cached_train.status(run).message
     if why:
         note("Before and after were not compared.", guard.public(why))
     elif not found:
-        note("Not measured yet.", "Every query is searched with the encoder as it was before and as it is now. Both encode the "
-             "pictures once; that takes about as long as a build.")  # fmt: skip
+        note(
+            "Not measured yet.",
+            "Every query is searched with the encoder as it was before and as it is now. Both"
+            " encode the pictures once; that takes about as long as a build.",
+        )
     st.session_state[ALSO] = [one for one in st.session_state.get(ALSO, []) if one in others]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         also = st.multiselect(
-            "Forgetting: measure on other data sets, too", others, key=ALSO, placeholder="Choose data sets",
+            "Forgetting: measure on other data sets, too",
+            others,
+            key=ALSO,
+            placeholder="Choose data sets",
             format_func=lambda one: f"{rows[one]['title']} · {rows[one]['pictures']:,}",
-        )  # fmt: skip
+        )
         label = "Measure before and after" if not found else "Measure"
         if st.button(label, type="primary", key="train_effect", disabled=bool(found) and not also):
-            arguments = ["effect", "--run", run, *(word for one in also for word in ("--also", one))]
+            arguments = [
+                "effect",
+                "--run",
+                run,
+                *(word for one in also for word in ("--also", one)),
+            ]
             jobs.start(f"Before and after of {told['name']}", arguments)
             cached_train.forget()
             st.rerun()
@@ -143,7 +182,10 @@ def _running(job: JobStatus) -> None:
 
 def _job(run: str) -> JobStatus | None:
     """The last job that measured this run."""
-    return next((job for job in cached_train.all_jobs() if job.arguments[:3] == ("effect", "--run", run)), None)
+    return next(
+        (job for job in cached_train.all_jobs() if job.arguments[:3] == ("effect", "--run", run)),
+        None,
+    )
 
 
 def _queries(run: str, found: list[Effect]) -> None:
@@ -151,7 +193,10 @@ def _queries(run: str, found: list[Effect]) -> None:
     heading("Rank changes")
     names = {f"{place}": f"{_title(one)} · same {one.protocol}" for place, one in enumerate(found)}
     if st.session_state.get(CHOSEN) not in names:
-        st.session_state[CHOSEN] = next((place for place, one in zip(names, found, strict=True) if one.better or one.poorer), "0")
+        st.session_state[CHOSEN] = next(
+            (place for place, one in zip(names, found, strict=True) if one.better or one.poorer),
+            "0",
+        )
     if len(names) > 1:
         st.selectbox("On", list(names), key=CHOSEN, format_func=names.__getitem__)
     one = found[int(st.session_state[CHOSEN])]

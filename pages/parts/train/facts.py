@@ -13,16 +13,23 @@ from pages.parts.words import caption, facts, quiet, size
 
 
 def of_run(run: str) -> None:
-    """Every setting that is not the recipe's own, the way to do it again, and the card once there is one."""
+    """Every setting that is not the recipe's own, the way to do it again, and the card once there
+    is one."""
     told = cached_train.told(run)
     usual = {row["name"]: row["value"] for row in more.rows(told["recipe"], {})}
-    same = {name: list(value) if isinstance(value, tuple) else value for name, value in usual.items()}
+    same = {
+        name: list(value) if isinstance(value, tuple) else value for name, value in usual.items()
+    }
     changed = {name: value for name, value in told.items() if name in usual and value != same[name]}
     caption(f"Settings that are not those of the recipe {told['recipe']}")
     facts([(name.replace("_", " "), _said(value)) for name, value in changed.items()])
     caption("The same from the command line")
     kept = {name: value for name, value in changed.items() if name not in ("precision", "name")}
-    st.code(shlex.join(["python", "-m", "core", *train.arguments(told["recipe"], kept)]), language="sh", wrap_lines=True)
+    st.code(
+        shlex.join(["python", "-m", "core", *train.arguments(told["recipe"], kept)]),
+        language="sh",
+        wrap_lines=True,
+    )
     of_model(told["name"], run)
 
 
@@ -47,7 +54,14 @@ def _card(card: dict) -> list[tuple[str, str]]:
         ("Parameters", f"{card['parameters']:,} in {size(card['bytes'])}"),
         ("Initial weights", card.get("starts_from", "")),
         ("Teacher", card.get("teacher", "")),
-        ("Epochs", f"{card['epochs']}, best: {card['best_epoch'] or 'before the first'}" if "epochs" in card else ""),
+        (
+            "Epochs",
+            (
+                f"{card['epochs']}, best: {card['best_epoch'] or 'before the first'}"
+                if "epochs" in card
+                else ""
+            ),
+        ),
         ("Validation", f"{scores['mean']:.3f}: {scores['metric']}" if "mean" in scores else ""),
         ("Missing keys", str(len(card["missing"])) if card.get("missing") else ""),
         ("Unexpected keys", str(len(card["unused"])) if card.get("unused") else ""),

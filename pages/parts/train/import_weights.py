@@ -1,4 +1,5 @@
-"""Importing weights: a state dict from the browser becomes an encoder, and keys that do not fit are listed."""
+"""Importing weights: a state dict from the browser becomes an encoder, and keys that do not fit are
+listed."""
 
 from __future__ import annotations
 
@@ -20,10 +21,22 @@ def panel() -> None:
     with st.expander("Import weights"):
         quiet("A state dict as .pth or .safetensors. No code in the file is ever run.")
         key = f"train_weights_{st.session_state.setdefault(ROUND, 0)}"
-        file = st.file_uploader("Weights", type=["pth", "pt", "bin", "safetensors"], key=key, max_upload_size=MOST_MB)
-        backbone = st.text_input("Architecture", placeholder="resnet18", key="keep_train_import_backbone", max_chars=100,
-                                 help="The name that timm gives it, or one of the slim networks of this project.")  # fmt: skip
-        name = st.text_input("Name of the encoder", placeholder="resnet.mine", key="keep_train_import_name", max_chars=80)
+        file = st.file_uploader(
+            "Weights", type=["pth", "pt", "bin", "safetensors"], key=key, max_upload_size=MOST_MB
+        )
+        backbone = st.text_input(
+            "Architecture",
+            placeholder="resnet18",
+            key="keep_train_import_backbone",
+            max_chars=100,
+            help="The name that timm gives it, or one of the slim networks of this project.",
+        )
+        name = st.text_input(
+            "Name of the encoder",
+            placeholder="resnet.mine",
+            key="keep_train_import_name",
+            max_chars=80,
+        )
         left, right = st.columns(2)
         size = left.number_input("Image size, pixels", 16, 1024, 224, key="keep_train_import_size")
         dim = right.number_input("Dimensions", 2, 4096, 512, key="keep_train_import_dim")
@@ -37,7 +50,8 @@ def _import(file, name: str, backbone: str, size: int, dim: int) -> None:
     with st.spinner("Reading the weights"):
         try:
             found = guard.guarded(
-                lambda: models.import_upload(file.name, file.getvalue(), name, backbone, size, dim), "Reading the weights"
+                lambda: models.import_upload(file.name, file.getvalue(), name, backbone, size, dim),
+                "Reading the weights",
             )
         except UserError as error:
             st.session_state[OUTCOME] = error
@@ -54,7 +68,11 @@ def _outcome() -> None:
         trouble(outcome)
     elif outcome and cached.encoder_row(outcome[0]):
         name, missing, unused = outcome
-        note(f"{name} is an encoder now.", "Choose it on Compare, or continue training it here.", "good")
+        note(
+            f"{name} is an encoder now.",
+            "Choose it on Compare, or continue training it here.",
+            "good",
+        )
         if missing:
             quiet(f"Missing keys, initialised at random ({len(missing):,}): {_some(missing)}.")
         if unused:
@@ -65,4 +83,6 @@ def _outcome() -> None:
 
 
 def _some(keys: list[str]) -> str:
-    return ", ".join(keys[:SHOWN]) + (f" and {len(keys) - SHOWN:,} more" if len(keys) > SHOWN else "")
+    return ", ".join(keys[:SHOWN]) + (
+        f" and {len(keys) - SHOWN:,} more" if len(keys) > SHOWN else ""
+    )

@@ -13,15 +13,20 @@ from pages.parts.train import state
 from pages.parts.words import ago, count, duration, heading, note, quiet, row_html
 
 STATES = {
-    "running": ("running", ""), "done": ("finished", "plain"), "stopped": ("stopped", "plain"), "failed": ("failed", "bad"),
+    "running": ("running", ""),
+    "done": ("finished", "plain"),
+    "stopped": ("stopped", "plain"),
+    "failed": ("failed", "bad"),
     "new": ("not started", "plain"),
-}  # fmt: skip
+}
 FIRST = 12
 
 
 def show() -> None:
     """Both lists; asked again while a run is at work."""
-    working = any(_status(run) and _status(run).state == "running" for run in cached_train.run_ids()[:FIRST])
+    working = any(
+        _status(run) and _status(run).state == "running" for run in cached_train.run_ids()[:FIRST]
+    )
     st.fragment(_runs, run_every=3.0 if working else None)()
     _models()
 
@@ -37,8 +42,11 @@ def _runs() -> None:
     heading("Runs")
     runs = cached_train.run_ids()
     if not runs:
-        note("Nothing has been trained here yet.", "Choose training data, then start. A run continues when you close this page "
-             "and after a restart of the server; when it ends, this page shows what it changed.")  # fmt: skip
+        note(
+            "Nothing has been trained here yet.",
+            "Choose training data, then start. A run continues when you close this page "
+            "and after a restart of the server; when it ends, this page shows what it changed.",
+        )
         return
     for run in runs[:FIRST]:
         _row(run)
@@ -53,15 +61,17 @@ def _row(run: str) -> None:
     if found is None:
         return
     with st.container(key=f"row_run_{run}", horizontal=True, vertical_alignment="center"):
-        row_html(found.model, words(found), *STATES[found.state], more=found.message[:200], hint=run)
+        row_html(
+            found.model, words(found), *STATES[found.state], more=found.message[:200], hint=run
+        )
         if st.button("Open", key=f"open_{run}"):
             state.show(run=run)
             st.rerun()
 
 
 def words(found: RunStatus, alone: bool = False) -> str:
-    """``Classifier · from resnet.lookalike · clothing · learning, step 63 of 315 · 4 min left``; ``alone`` leaves out where it
-    stands."""
+    """``Classifier · from resnet.lookalike · clothing · learning, step 63 of 315 · 4 min left``;
+    ``alone`` leaves out where it stands."""
     told = cached_train.told(found.id)
     begins = told["start_from"] or told["backbone"] + (", pretrained" if told["pretrained"] else "")
     parts = [
@@ -78,11 +88,15 @@ def words(found: RunStatus, alone: bool = False) -> str:
 
 def _stands(found: RunStatus) -> list[str]:
     if found.phase:
-        parts = [found.phase.lower() + (f" {found.done:,} of {found.total:,}" if found.total else "")]
+        parts = [
+            found.phase.lower() + (f" {found.done:,} of {found.total:,}" if found.total else "")
+        ]
     else:
         parts = [f"step {found.step:,} of {found.steps:,}"] if found.steps else []
         parts += [f"best validation {found.best[1]:.3f}"] if found.best else []
-    return parts + ([f"{duration(found.seconds_left)} left"] if found.seconds_left is not None else [])
+    return parts + (
+        [f"{duration(found.seconds_left)} left"] if found.seconds_left is not None else []
+    )
 
 
 def _models() -> None:
@@ -91,12 +105,26 @@ def _models() -> None:
     if not others:
         return
     heading("Models")
-    quiet("Networks that came with the code or that you imported: their training data and capabilities.")
+    quiet(
+        "Networks that came with the code or that you imported: their training data and"
+        " capabilities."
+    )
     for card in others:
-        with st.container(key=f"row_model_{card['name']}", horizontal=True, vertical_alignment="center"):
+        with st.container(
+            key=f"row_model_{card['name']}", horizontal=True, vertical_alignment="center"
+        ):
             learned = ", ".join(one["name"] for one in card.get("data", []))
-            what = " · ".join(part for part in (card["name"], f"{card['parameters'] / 1e6:.1f} M parameters", learned) if part)
-            row_html(card["title"], what, "included" if card["tier"] == "bundled" else "imported", "plain")
+            what = " · ".join(
+                part
+                for part in (card["name"], f"{card['parameters'] / 1e6:.1f} M parameters", learned)
+                if part
+            )
+            row_html(
+                card["title"],
+                what,
+                "included" if card["tier"] == "bundled" else "imported",
+                "plain",
+            )
             if st.button("Open", key=f"open_{card['name']}"):
                 state.show(model=card["name"])
                 st.rerun()

@@ -1,4 +1,5 @@
-"""Queries whose ranks a run changed, as picture rows: the query, what it found before, what it finds now."""
+"""Queries whose ranks a run changed, as picture rows: the query, what it found before, what it
+finds now."""
 
 from __future__ import annotations
 
@@ -21,7 +22,10 @@ def rows(one: Effect, found: Sequence[RankChange], key: str) -> None:
         version = cached.version(one.locator)
         known = cached.dataset(one.locator).rows
     except UserError:
-        quiet(f"The pictures of {one.dataset} are not here any more: " + ", ".join(query.id for query in found))
+        quiet(
+            f"The pictures of {one.dataset} are not here any more: "
+            + ", ".join(query.id for query in found)
+        )
         return
     shown = [query for query in found if query.id in known]
     for place, query in enumerate(shown[:FIRST]):
@@ -35,30 +39,56 @@ def rows(one: Effect, found: Sequence[RankChange], key: str) -> None:
 def _row(one: Effect, query: RankChange, version: str, key: str) -> None:
     name = gallery.name_of(cached.dataset(one.locator), query.id)
     lists = "".join(
-        f'<div class="list"><small>{title} · average precision {value:.2f}</small><div>{_strip(one, version, hits)}</div></div>'
-        for title, value, hits in (("Before", query.before, query.hits_before), ("After", query.after, query.hits_after))
+        f'<div class="list"><small>{title} · average precision'
+        f" {value:.2f}</small><div>{_strip(one, version, hits)}</div></div>"
+        for title, value, hits in (
+            ("Before", query.before, query.hits_before),
+            ("After", query.after, query.hits_after),
+        )
     )
-    asked = f'<figure><img src="{cached.thumbnail(one.locator, version, query.id, SIDE)}" alt="{escape(name, quote=True)}">'
+    asked = (
+        f'<figure><img src="{cached.thumbnail(one.locator, version, query.id, SIDE)}"'
+        f' alt="{escape(name, quote=True)}">'
+    )
     with st.container(key=f"ranks_{key}", horizontal=True, vertical_alignment="center"):
-        st.html(f'<div class="ll-ranks">{asked}<figcaption dir="auto">{escape(name)}</figcaption></figure>{lists}</div>')
-        if st.button("Compare", key=f"train_ranks_{key}", help=f"Open {query.id} in Compare, with both encoders"):
+        st.html(
+            f'<div class="ll-ranks">{asked}<figcaption'
+            f' dir="auto">{escape(name)}</figcaption></figure>{lists}</div>'
+        )
+        if st.button(
+            "Compare",
+            key=f"train_ranks_{key}",
+            help=f"Open {query.id} in Compare, with both encoders",
+        ):
             to_compare(one, query.id)
 
 
 def _strip(one: Effect, version: str, hits: Sequence[tuple[str, bool]]) -> str:
-    """The head of a list; right ones have a solid edge and a tick, others a cross. Pictures that went are left out."""
+    """The head of a list; right ones have a solid edge and a tick, others a cross. Pictures that
+    went are left out."""
     known = cached.dataset(one.locator).rows
-    return "".join(_hit(cached.thumbnail(one.locator, version, id, SIDE), id, right) for id, right in hits if id in known)
+    return "".join(
+        _hit(cached.thumbnail(one.locator, version, id, SIDE), id, right)
+        for id, right in hits
+        if id in known
+    )
 
 
 def _hit(uri: str, id: str, right: bool) -> str:
     name = escape(id, quote=True)
     kind, mark, word = ("yes", "✓", "right") if right else ("no", "✕", "wrong")
-    return f'<span class="{kind}"><img src="{uri}" alt="{name}, {word}" title="{name}"><b>{mark}</b></span>'
+    return (
+        f'<span class="{kind}"><img src="{uri}" alt="{name}, {word}"'
+        f' title="{name}"><b>{mark}</b></span>'
+    )
 
 
 def to_compare(one: Effect, query: str | None) -> None:
     """Open Compare with the encoder as it was and as it is."""
     asked = query or next((change.id for change in (*one.improved, *one.worse)), None)
-    params = {"dataset": one.locator, "encoders": ",".join(one.encoders), **({"query": f"item:{asked}"} if asked else {})}
+    params = {
+        "dataset": one.locator,
+        "encoders": ",".join(one.encoders),
+        **({"query": f"item:{asked}"} if asked else {}),
+    }
     st.switch_page("pages/compare.py", query_params=params)

@@ -1,4 +1,5 @@
-"""One run: where it stands, stop, resume, delete; its curves while it learns, and what it reached once it is done."""
+"""One run: where it stands, stop, resume, delete; its curves while it learns, and what it reached
+once it is done."""
 
 from __future__ import annotations
 
@@ -14,9 +15,16 @@ from pages.parts.shell import hosted
 from pages.parts.train import capabilities, curves, effects, facts, listing, state
 from pages.parts.words import duration, heading, note, quiet, trouble
 
-WORDS = {"running": "Running", "done": "Finished", "stopped": "Stopped", "failed": "Failed", "new": "Not started"}
+WORDS = {
+    "running": "Running",
+    "done": "Finished",
+    "stopped": "Stopped",
+    "failed": "Failed",
+    "new": "Not started",
+}
 ERROR, SEEN = "train_error", "train_seen"
-"""``SEEN``: the run that was drawn last and its state; one that has ended since opens on what it changed."""
+"""``SEEN``: the run that was drawn last and its state; one that has ended since opens on what it
+changed."""
 
 
 def show(run: str) -> None:
@@ -31,7 +39,11 @@ def show(run: str) -> None:
     st.fragment(_progress, run_every=1.0 if found.state == "running" else None)(run, found.state)
     views = {state.CURVES: lambda: _curves(found), state.FACTS: lambda: facts.of_run(run)}
     if found.state == "done":
-        more = {state.CAPABILITIES: lambda: capabilities.show(found.model)} if capabilities.has(found.model) else {}
+        more = (
+            {state.CAPABILITIES: lambda: capabilities.show(found.model)}
+            if capabilities.has(found.model)
+            else {}
+        )
         views = {
             state.CURVES: views[state.CURVES],
             state.EFFECT: lambda: effects.show(run),
@@ -42,7 +54,9 @@ def show(run: str) -> None:
     st.session_state[SEEN] = run, found.state
     if ended or st.session_state.get(state.VIEW) not in views:
         st.session_state[state.VIEW] = state.EFFECT if found.state == "done" else state.CURVES
-    name = st.segmented_control("View", list(views), key=state.VIEW, required=True, label_visibility="collapsed")
+    name = st.segmented_control(
+        "View", list(views), key=state.VIEW, required=True, label_visibility="collapsed"
+    )
     guard.guarded(views[name], f"The view {name}")
 
 
@@ -56,7 +70,8 @@ def show_model(name: str) -> None:
 
 
 def _progress(run: str, was: str) -> None:
-    """State, progress bar and buttons. When the run begins or ends the whole page is drawn again."""
+    """State, progress bar and buttons. When the run begins or ends the whole page is drawn
+    again."""
     found = cached_train.status(run)
     if found.state != was:
         cached_train.forget()
@@ -64,7 +79,10 @@ def _progress(run: str, was: str) -> None:
     quiet(f"{listing.words(found, alone=True)} · {run}")
     with st.container(key="panel_train_progress"):
         with st.container(horizontal=True, vertical_alignment="center", key="train_state"):
-            st.html(f'<div class="ll-row"><div class="ll-row-title"><b>{WORDS[found.state]}</b></div></div>')
+            st.html(
+                '<div class="ll-row"><div'
+                f' class="ll-row-title"><b>{WORDS[found.state]}</b></div></div>'
+            )
             _buttons(found)
         if found.state != "done":
             st.progress(_share(found))
@@ -86,12 +104,21 @@ def _share(found: RunStatus) -> float:
 
 
 def _phases(found: RunStatus) -> None:
-    """What a run does one after another: what is done, what it does now with its count, and how long the rest takes."""
+    """What a run does one after another: what is done, what it does now with its count, and how
+    long the rest takes."""
     cells = []
     for phase in found.phases:
         counted = f"{phase.done:,} of {phase.total:,}" if phase.total else ""
-        left = f"{duration(phase.seconds)}{' left' if phase.state == 'now' else ''}" if phase.seconds else ""
-        said = "done" if phase.state == "done" else " · ".join(part for part in (counted, left) if part)
+        left = (
+            f"{duration(phase.seconds)}{' left' if phase.state == 'now' else ''}"
+            if phase.seconds
+            else ""
+        )
+        said = (
+            "done"
+            if phase.state == "done"
+            else " · ".join(part for part in (counted, left) if part)
+        )
         mark = ' aria-current="step"' if phase.state == "now" else ""
         words = f"<b>{escape(phase.name)}</b><small>{escape(said)}</small>"
         cells.append(f'<div role="listitem" class="{phase.state}"{mark}>{words}</div>')
@@ -102,14 +129,21 @@ def _reading(found: RunStatus) -> str:
     """``Step 120 of 600 · epoch 2 of 10 · 97 pictures per second · 4 min left``"""
     if found.phase:
         of = [f"{found.done:,} of {found.total:,}"] if found.total else []
-        left = [f"{duration(found.seconds_left)} left in all"] if found.seconds_left is not None else []
+        left = (
+            [f"{duration(found.seconds_left)} left in all"]
+            if found.seconds_left is not None
+            else []
+        )
         return " · ".join([found.phase, *of, *left])
     parts = [f"Step {found.step:,} of {found.steps:,}" if found.steps else "Waiting to begin"]
     if found.epoch_steps:
         epoch = min(found.step // found.epoch_steps + 1, found.steps // found.epoch_steps)
         parts.append(f"epoch {epoch} of {found.steps // found.epoch_steps}")
     if found.state == "running" and found.images_s:
-        parts.append(f"{found.images_s:,.0f} pictures per second{' on the GPU' if found.device == 'cuda' else ''}")
+        parts.append(
+            f"{found.images_s:,.0f} pictures per"
+            f" second{' on the GPU' if found.device == 'cuda' else ''}"
+        )
     if found.state == "running" and found.seconds_left is not None:
         parts.append(f"{duration(found.seconds_left)} left in all")
     if found.state in ("stopped", "failed") and found.step:
@@ -124,13 +158,20 @@ def _buttons(found: RunStatus) -> None:
     if hosted():
         return
     if found.state == "running":
-        _button("Stop", "train_stop", lambda: train.stop(found.id), "Progress is kept: Resume continues from there.")
+        _button(
+            "Stop",
+            "train_stop",
+            lambda: train.stop(found.id),
+            "Progress is kept: Resume continues from there.",
+        )
         return
     if found.state != "done":
         _button("Resume" if found.step else "Start", "train_resume", lambda: train.resume(found.id))
     with st.popover("Delete"):
         quiet("The run, its curves and its checkpoint are deleted.")
-        both = found.state == "done" and st.toggle(f"The encoder {found.model} too", key="train_delete_model")
+        both = found.state == "done" and st.toggle(
+            f"The encoder {found.model} too", key="train_delete_model"
+        )
         if st.button("Delete", type="primary", width="stretch", key="train_delete"):
             runs.delete(found.id, model=both)
             cached_train.forget()
@@ -139,7 +180,9 @@ def _buttons(found: RunStatus) -> None:
 
 
 def _button(label: str, key: str, act, tip: str = "") -> None:
-    if st.button(label, key=key, type="primary" if label != "Stop" else "secondary", help=tip or None):
+    if st.button(
+        label, key=key, type="primary" if label != "Stop" else "secondary", help=tip or None
+    ):
         try:
             act()
         except UserError as error:

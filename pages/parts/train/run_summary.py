@@ -36,7 +36,11 @@ def panel(recipe: str, values: dict) -> None:
         quiet(_source(source))
     _buttons(recipe, values, found, job)
     with st.expander("As a command"):
-        st.code(shlex.join(["python", "-m", "core", *train.arguments(recipe, values)]), language="sh", wrap_lines=True)
+        st.code(
+            shlex.join(["python", "-m", "core", *train.arguments(recipe, values)]),
+            language="sh",
+            wrap_lines=True,
+        )
 
 
 def _planned(recipe: str, values: dict) -> Plan:
@@ -47,13 +51,26 @@ def _planned(recipe: str, values: dict) -> Plan:
 def _facts(found: Plan, job: JobStatus | None) -> list[tuple[str, str]]:
     time = "being measured" if job and job.active else "not measured yet"
     if found.seconds:
-        time = builds.about(found.seconds) if _fitted(found) else f"at most {duration(found.seconds)}"
+        time = (
+            builds.about(found.seconds) if _fitted(found) else f"at most {duration(found.seconds)}"
+        )
     rows = [
         ("Name", found.settings.name),
         ("Pictures", f"{found.learned:,} + {found.kept_back:,} held out"),
-        ("Steps", f"{found.steps:,} in {count(found.settings.epochs, 'epoch')}" if _fitted(found) else "fitted when it starts"),
+        (
+            "Steps",
+            (
+                f"{found.steps:,} in {count(found.settings.epochs, 'epoch')}"
+                if _fitted(found)
+                else "fitted when it starts"
+            ),
+        ),
         ("Batch size", str(found.settings.batch)),
-        ("Image size", f"{found.settings.size} px" + (f", crops of {found.settings.crop}" if found.settings.crop else "")),
+        (
+            "Image size",
+            f"{found.settings.size} px"
+            + (f", crops of {found.settings.crop}" if found.settings.crop else ""),
+        ),
         ("Network", f"{found.parameters / 1e6:.1f} M parameters"),
         ("Disk", size(found.disk_bytes)),
         ("Time", time),
@@ -71,21 +88,42 @@ def _fitted(found: Plan) -> bool:
 def _phases(found: Plan) -> str:
     """``Reading pictures 20 s, learning 6 min, comparing before and after 2 min.``"""
     if not _fitted(found):
-        return "The throughput of this machine is measured when it starts; the number of steps then follows from the time."
+        return (
+            "The throughput of this machine is measured when it starts; the number of steps then"
+            " follows from the time."
+        )
     if found.seconds is None:
         return "When it ends, before and after are compared automatically."
-    parts = [f"{name.lower()} {duration(seconds)}" for name, seconds in found.phases.items() if seconds >= 1]
+    parts = [
+        f"{name.lower()} {duration(seconds)}"
+        for name, seconds in found.phases.items()
+        if seconds >= 1
+    ]
     return f"{', '.join(parts).capitalize()}."
 
 
 def _source(source) -> str:
     """``Clothing: 10 classes by label of 87 to 900 pictures; 307 are held out ...``"""
     if not source.field:
-        return f"{source.title}: no labels. {count(source.kept_back, 'picture')} held out to choose the best epoch."
-    sizes = f"{source.smallest:,}" if source.smallest == source.largest else f"{source.smallest:,} to {source.largest:,}"
+        return (
+            f"{source.title}: no labels. {count(source.kept_back, 'picture')} held out to choose"
+            " the best epoch."
+        )
+    sizes = (
+        f"{source.smallest:,}"
+        if source.smallest == source.largest
+        else f"{source.smallest:,} to {source.largest:,}"
+    )
     held = "whole objects" if source.kept_whole else "the same share of every class"
-    kept = f"{source.kept_back:,} ({held}) held out to choose the best epoch" if source.kept_back else "none held out"
-    return f"{source.title}: {source.classes:,} classes by {source.field}, {sizes} pictures each; {kept}."
+    kept = (
+        f"{source.kept_back:,} ({held}) held out to choose the best epoch"
+        if source.kept_back
+        else "none held out"
+    )
+    return (
+        f"{source.title}: {source.classes:,} classes by {source.field}, {sizes} pictures each;"
+        f" {kept}."
+    )
 
 
 def _buttons(recipe: str, values: dict, found: Plan, job: JobStatus | None) -> None:
@@ -95,8 +133,15 @@ def _buttons(recipe: str, values: dict, found: Plan, job: JobStatus | None) -> N
         st.fragment(_watch, run_every=1.0)(recipe, values)
     elif found.images_s is None:
         again = "Measure the time again" if job else "Measure the time first"
-        if st.button(again, width="stretch", key="train_measure", help="Takes a few real steps; nothing is kept of them."):
-            jobs.start(f"Estimate {found.settings.name}", [*train.arguments(recipe, values), "--estimate"])
+        if st.button(
+            again,
+            width="stretch",
+            key="train_measure",
+            help="Takes a few real steps; nothing is kept of them.",
+        ):
+            jobs.start(
+                f"Estimate {found.settings.name}", [*train.arguments(recipe, values), "--estimate"]
+            )
             cached_train.forget()
             st.rerun()
         if job is not None and job.state == "failed":
@@ -106,7 +151,9 @@ def _buttons(recipe: str, values: dict, found: Plan, job: JobStatus | None) -> N
 def _start(recipe: str, values: dict) -> None:
     with st.spinner("Starting"):
         try:
-            _, run = guard.guarded(lambda: train.start(train.configure(recipe, values)), "The start")
+            _, run = guard.guarded(
+                lambda: train.start(train.configure(recipe, values)), "The start"
+            )
         except UserError as error:
             trouble(error)
             return
@@ -131,4 +178,3 @@ def _watch(recipe: str, values: dict) -> None:
     if st.button("Stop measuring", width="stretch", key="train_unmeasure"):
         builds.stop(job.id)
         st.rerun()
-

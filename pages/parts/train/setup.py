@@ -15,8 +15,12 @@ NAME, TAKEN = "keep_train_name", "train_name_taken"
 FIRST_RECIPE, FIRST_START = "finetune", "published:tf_efficientnet_lite0.in1k"
 NEW = {"scratch": "from scratch", "model": "continue training", "published": "pretrained"}
 LABELS = {
-    "minutes": "Minutes at most", "epochs": "Epochs", "lr": "Learning rate", "size": "Image size, pixels", "batch": "Batch size",
-}  # fmt: skip
+    "minutes": "Minutes at most",
+    "epochs": "Epochs",
+    "lr": "Learning rate",
+    "size": "Image size, pixels",
+    "batch": "Batch size",
+}
 """The settings that are seen at once; all others are behind a fold."""
 
 
@@ -26,9 +30,12 @@ def panel() -> tuple[str, dict]:
     table = {row["name"]: row for row in cached_train.recipes()}
     _first(RECIPE, FIRST_RECIPE, list(table))
     recipe = st.selectbox(
-        "Recipe", list(table), key=RECIPE, format_func=lambda one: table[one]["title"],
+        "Recipe",
+        list(table),
+        key=RECIPE,
+        format_func=lambda one: table[one]["title"],
         help="An objective (its loss) with the settings that suit it.",
-    )  # fmt: skip
+    )
     quiet(table[recipe]["words"] + ("" if table[recipe]["labels"] else " It needs no labels."))
     how, name = _start(recipe, table[recipe]["kind"])
     values = {"datasets": _data(), **_network(how, name)}
@@ -52,15 +59,22 @@ def _start(recipe: str, kind: str) -> tuple[str, str]:
     key = f"keep_train_start_{kind == 'autoencoder'}"
     typed = st.session_state.get(key)
     if typed and typed not in rows:  # somebody typed a name that is in the list under its title
-        typed = st.session_state[key] = next((one for one, row in rows.items() if row["name"] == typed.strip()), typed)
+        typed = st.session_state[key] = next(
+            (one for one, row in rows.items() if row["name"] == typed.strip()), typed
+        )
     if not typed or (typed not in rows and ":" in typed):
         st.session_state[key] = FIRST_START if FIRST_START in rows else next(iter(rows))
     options = [*rows, *([typed] if typed and typed not in rows and ":" not in typed else [])]
     chosen = st.selectbox(
-        "Initial weights", options, key=key, accept_new_options=kind != "autoencoder",
-        format_func=lambda one: f"{rows[one]['title']} · {NEW[rows[one]['how']]}" if one in rows else one,
+        "Initial weights",
+        options,
+        key=key,
+        accept_new_options=kind != "autoencoder",
+        format_func=lambda one: (
+            f"{rows[one]['title']} · {NEW[rows[one]['how']]}" if one in rows else one
+        ),
         help="Or type any name of timm, for example resnet18.a1_in1k.",
-    )  # fmt: skip
+    )
     how, _, name = chosen.partition(":") if chosen in rows else ("published", "", chosen.strip())
     if how == "published":
         st.session_state.setdefault(PUBLISHED, True)
@@ -73,24 +87,33 @@ def _start(recipe: str, kind: str) -> tuple[str, str]:
 def _network(how: str, name: str) -> dict:
     if how == "model":
         return {"start_from": name}
-    return {**({"backbone": name} if name else {}), **({"pretrained": True} if how == "published" else {})}
+    return {
+        **({"backbone": name} if name else {}),
+        **({"pretrained": True} if how == "published" else {}),
+    }
 
 
 def _data() -> list[str]:
-    """Data sets to learn from; at first the last one that was added and can be learned from, else the catalogue."""
+    """Data sets to learn from; at first the last one that was added and can be learned from, else
+    the catalogue."""
     rows = {row["locator"]: row for row in cached.dataset_rows() if row["state"] == "ready"}
     if DATA not in st.session_state:
         own = [row["locator"] for row in rows.values() if row["added"]]
         st.session_state[DATA] = [own[-1] if own else next(iter(rows))]
     st.session_state[DATA] = [one for one in st.session_state[DATA] if one in rows]
     return st.multiselect(
-        "Training data", list(rows), key=DATA, format_func=lambda one: f"{rows[one]['title']} · {rows[one]['pictures']:,}",
-        placeholder="Choose data sets", help="Add your own pictures on the Library page. Query splits are never trained on.",
-    )  # fmt: skip
+        "Training data",
+        list(rows),
+        key=DATA,
+        format_func=lambda one: f"{rows[one]['title']} · {rows[one]['pictures']:,}",
+        placeholder="Choose data sets",
+        help="Add your own pictures on the Library page. Query splits are never trained on.",
+    )
 
 
 def _settings(recipe: str, how: str, values: dict) -> dict:
-    """The few settings that matter, and behind a fold all others; only what differs from the recipe is returned."""
+    """The few settings that matter, and behind a fold all others; only what differs from the recipe
+    is returned."""
     rows = {row["name"]: row for row in more.rows(recipe, advice(recipe, how))}
     usual = {row["name"]: row["value"] for row in more.rows(recipe, {})}
     length = "minutes" if usual["minutes"] else "epochs"
@@ -101,5 +124,8 @@ def _settings(recipe: str, how: str, values: dict) -> dict:
             with column:
                 given[name] = more.field(rows[name], f"{recipe}_{how}", LABELS[name])
     with st.expander("All settings"):
-        given |= more.fields([row for name, row in rows.items() if name not in (*shown, *more.HIDDEN)], f"{recipe}_{how}")
+        given |= more.fields(
+            [row for name, row in rows.items() if name not in (*shown, *more.HIDDEN)],
+            f"{recipe}_{how}",
+        )
     return {name: value for name, value in given.items() if value != usual[name]}

@@ -1,4 +1,5 @@
-"""What the Train page shows, and its link: each restores the other, also after a restart of the server."""
+"""What the Train page shows, and its link: each restores the other, also after a restart of the
+server."""
 
 from __future__ import annotations
 
@@ -33,7 +34,10 @@ def _heal() -> None:
         note(f"There is no training run {short(run)!r}.", "It was deleted, or the link is wrong.")
         state[RUN] = ""
     if model and model not in {card["name"] for card in cached_train.cards()}:
-        note(f"There is no model {short(model)!r} that was trained here.", "It was deleted, or the link is wrong.")
+        note(
+            f"There is no model {short(model)!r} that was trained here.",
+            "It was deleted, or the link is wrong.",
+        )
         state[MODEL] = ""
 
 
@@ -48,7 +52,11 @@ def _known(run: str) -> bool:
 def publish() -> None:
     """The address bar says what is shown."""
     shown = bool(run() or model())
-    params = {name: str(st.session_state[key]) for name, key in PARAMS.items() if st.session_state.get(key) and shown}
+    params = {
+        name: str(st.session_state[key])
+        for name, key in PARAMS.items()
+        if st.session_state.get(key) and shown
+    }
     if params != dict(st.query_params):
         st.query_params.from_dict(params)
     st.session_state[LINK] = params
