@@ -8,7 +8,7 @@ import pytest
 
 from core.indexes import graph
 from core.indexes.base import indexes
-from core.indexes.diffusion import TOLERANCE
+from core.diffusion import TOLERANCE
 from tests.contracts.indexed import brute, clustered, unit
 
 ROWS, DEGREE, GAMMA, START = 60, 8, 3, 10
