@@ -63,7 +63,7 @@ class Answer:
     """Hits, best first, and milliseconds by stage: decode, preprocess, encode, search.
 
     Reading and decoding the picture happens once for all encoders that are asked with it: its time
-        is that one run's in
+    is that one run's in
     every answer. The other stages are medians of ``runs`` runs, or those of the first run where
     ``runs`` is 1.
     """

@@ -1,7 +1,7 @@
 """Subjects found in the background: whatever is shown meanwhile does not wait for a detector.
 
 Pictures are looked at one after another: a detector uses every core, and two at once would only
-    hold each other up.
+hold each other up.
 """
 
 from __future__ import annotations

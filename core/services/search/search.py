@@ -35,7 +35,7 @@ def query_from_file(dataset: Dataset, path: str) -> Query:
     """A picture file, or ``id:NAME`` for a picture of the dataset, as a query.
 
     A file of the dataset is that picture of it, as if chosen there: it leaves itself out, and
-        copies of it are shown.
+    copies of it are shown.
 
     Raises:
         UserError: no such file, no such id.
