@@ -189,10 +189,11 @@ def ticks(low: float, high: float) -> list[float]:
 def hint(point: Point) -> str:
     """All that is known of a point, for people who rest on it."""
     return (
-        f"<b>{escape(point.title)}</b>  {escape(settings(point))}<br>recall {point.recall:.3f}, 95"
-        f" % of queries at least {point.worst:.2f}<br>one query: p50 {ms(point.p50)}, p95"
-        f" {ms(point.p95)}<br>in a batch: p50 {ms(point.batch_p50)}<br>{size(point.ram_bytes)} in"
-        f" memory, {size(point.disk_bytes)} on disk"
+        f"<b>{escape(point.title)}</b>  {escape(settings(point))}<br>"
+        f"recall {point.recall:.3f}, 95 % of queries at least {point.worst:.2f}<br>"
+        f"one query: p50 {ms(point.p50)}, p95 {ms(point.p95)}<br>"
+        f"in a batch: p50 {ms(point.batch_p50)}<br>"
+        f"{size(point.ram_bytes)} in memory, {size(point.disk_bytes)} on disk"
     )
 
 
@@ -211,8 +212,8 @@ def legend(points: Sequence[Point]) -> str:
     """Names with the colours and lines of their indexes."""
     names = dict.fromkeys(point.index for point in points)
     marks = [
-        f'<span><i class="{hues.dash(name)}"'
-        f' style="--c:{hues.colour(name)}"></i>{escape(hues.title(name))}</span>'
+        f'<span><i class="{hues.dash(name)}" style="--c:{hues.colour(name)}"></i>'
+        f"{escape(hues.title(name))}</span>"
         for name in names
     ]
     return f'<div class="ll-names">{"".join(marks)}</div>'

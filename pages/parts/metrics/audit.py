@@ -111,8 +111,8 @@ def _theirs(row: dict) -> str:
 def _strip(shown: tuple[tuple[str, bool], ...]) -> str:
     """Ranks as squares: relevant ones filled and ticked."""
     cells = "".join(
-        f'<span class="{"yes" if right else ""}"'
-        f' title="{escape(id, quote=True)}">{"✓" if right else ""}<small>{rank}</small></span>'
+        f'<span class="{"yes" if right else ""}" title="{escape(id, quote=True)}">'
+        f"{'✓' if right else ''}<small>{rank}</small></span>"
         for rank, (id, right) in enumerate(shown, start=1)
     )
     return f'<div class="ll-strip">{cells}</div>'
