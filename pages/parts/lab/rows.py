@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.services.index_lab.view import Shown
 from core.services.library.library import Dataset
-from core.services.search.search import IDENTICAL
+from core.services.search.result import IDENTICAL
 from pages.parts import cached, components, gallery, link
 
 SIDE = 64
