@@ -18,9 +18,10 @@ SIDE = 64
 MARKS = {"found": "", "ghost": "ghost", "extra": "extra"}
 """State -> class of the picture in the grid's style."""
 KEY = (
-    '<div class="ll-key lab-key"><span><i class="ghost"></i>missed 7: rank 7 of the exact answer,'
-    ' not found by the index</span><span><i class="extra"></i>9 extra: rank 9 of the index, not'
-    " among the exact nearest</span></div>"
+    '<div class="ll-key lab-key">'
+    '<span><i class="ghost"></i>missed 7: rank 7 of the exact answer, not found by the index</span>'
+    '<span><i class="extra"></i>9 extra: rank 9 of the index, not among the exact nearest</span>'
+    "</div>"
 )
 
 
