@@ -124,7 +124,7 @@ def read_names(members: Sequence[Member]) -> None:
     program may have written them.
 
     One archive is mostly of one program: what can't be UTF-8 decides for all, unless a name reads
-        better as UTF-8. Where
+    better as UTF-8. Where
     all may be UTF-8, they are.
     """
     unsaid = []

@@ -2,9 +2,9 @@
 ``yolo.NAME``.
 
 The layout of the output is told by its shape alone: v5 and v7 give each place three boxes and a
-    score that anything is there,
-v8 and later one box, and networks that drop duplicates themselves a short list. What the file says
-of itself (``names``, ``task``, ``imgsz``, as ultralytics writes them) is used where it is there.
+score that anything is there, v8 and later one box, and networks that drop duplicates themselves a
+short list. What the file says of itself (``names``, ``task``, ``imgsz``, as ultralytics writes
+them) is used where it is there.
 """
 
 from __future__ import annotations

@@ -48,8 +48,8 @@ class Index(ABC):
 
     Whatever finds the hits, a score is the exact cosine of query and row (:mod:`core.neighbours`),
     and equal scores fall by id: so two indexes that find the same rows give the same answer, and
-        approximation shows in what is
-    missing alone. Where ``score`` is not ``cosine`` it says what is ranked by instead.
+    approximation shows in what is missing alone. Where ``score`` is not ``cosine`` it says what is
+    ranked by instead.
     """
 
     name: str = ""

@@ -2,7 +2,7 @@
 ``factory:OPQ16_64,IVF256,PQ16x4fs``.
 
 The line is read here before faiss sees it: a number typed wrong there takes all memory, or ends the
-    process. What is left
+process. What is left
 is made for inner product on unit vectors; the vectors lie beside it, and give the order and the
 scores.
 """

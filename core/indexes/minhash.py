@@ -8,7 +8,7 @@ bands of r, are what two pictures must share one whole band of to meet.
 
 The permutations, and the b and r that fit a threshold best, are those of the library datasketch.
 Its tables are not used: they are sets within dicts of Python objects, hundreds of bytes for each
-    picture and band, and can only be pickled. Sorted
+picture and band, and can only be pickled. Sorted
 arrays answer the same (a test compares), take 12 bytes, and are made in an instant, so the
 threshold is free at search.
 """

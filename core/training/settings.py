@@ -55,7 +55,7 @@ class Settings:
     neck: bool = True
     """Whether a new linear layer makes the embedding, of length ``dim``. Without it the embedding
     is what the backbone pools, as in its published encoder: fine-tuning then starts exactly where
-        that encoder is."""
+    that encoder is."""
     mirror: bool = False
     """Whether a picture is encoded as the mean of itself and its mirror image: twice the work, and
     better."""

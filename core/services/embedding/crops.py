@@ -2,7 +2,7 @@
 alone.
 
 It is an encoder like any other: its vectors, indexes and figures lie beside those of ``NAME`` under
-    keys of their own, and a
+keys of their own, and a
 query by it is cropped in the same way.
 """
 

@@ -2,7 +2,7 @@
 against what they are.
 
 A data set is known again by its content: the card of a network keeps *marks* of every set that it
-    learned from, the smallest
+learned from, the smallest
 digests of its pictures, so that neither another folder's name nor another layout hides it. Cards
 without marks go by the place or the name of the set. ImageNet, which is not here, is known by the
 WordNet ids that its pictures bear, Tiny ImageNet by marks too.

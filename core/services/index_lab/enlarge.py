@@ -3,10 +3,10 @@ around them.
 
 A synthetic vector starts at a random real one, moves a little towards the mean of its ``NEAR``
 nearest neighbours, and is then spread along the directions to them by normal weights: a smoothed
-    bootstrap (Silverman and Young, 1987) whose kernel has the
-covariance of the neighbourhood, so that it stays in the few directions in which pictures differ
-there. The width of the kernel is fitted: a quarter of the gallery, enlarged to the whole, must have
-the whole's distance to the nearest neighbour.
+bootstrap (Silverman and Young, 1987) whose kernel has the covariance of the neighbourhood, so that
+it stays in the few directions in which pictures differ there. The width of the kernel is fitted: a
+quarter of the gallery, enlarged to the whole, must have the whole's distance to the nearest
+neighbour.
 """
 
 from __future__ import annotations

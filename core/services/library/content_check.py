@@ -2,7 +2,7 @@
 
 A build goes by size and time of a file. A file that was changed and given both back keeps its old
 vector, until a check reads every picture again: one whose content is another gets a mark behind its
-    stamp, and with it everything that follows from it is
+stamp, and with it everything that follows from it is
 built again.
 """
 

@@ -355,7 +355,7 @@ def drawn_together(
 
     If ``dataset`` lacks one of these but each encoder has a map towards one common other, that came
     with the code, these are taken: maps drawn towards the same one are comparable, and nobody has
-        to wait.
+    to wait.
     """
     names, params = list(dict.fromkeys(names)), dict(params or {})
     first = _towards(names, projection, names[0], params) if names else []

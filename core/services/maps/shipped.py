@@ -1,8 +1,8 @@
 """Maps of the embedded gallery that come with the code; an outdated one is ignored.
 
 They need no embeddings to be drawn: their ids are those of the gallery, and their key follows from
-    the causes alone. What
-compares vectors (neighbours in the space, the place of a new picture) waits for the embeddings.
+the causes alone. What compares vectors (neighbours in the space, the place of a new picture) waits
+for the embeddings.
 """
 
 from __future__ import annotations

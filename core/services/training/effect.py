@@ -91,7 +91,7 @@ def before_after(
     forgotten).
 
     Before is the model that it started from: another of ours, published weights, or the same
-        network untrained. Queries are
+    network untrained. Queries are
     those of the dataset's query split, else the pictures that were kept back: never pictures that
     were learned from. What is found is kept in the run's folder; embeddings that are missing are
     built, and both encoders can be searched with then.

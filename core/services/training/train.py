@@ -126,7 +126,7 @@ def begin(
 ) -> tuple[Run, Fitted]:
     """A new run, fitted and checked, its pictures decoded; nothing is learned yet. ``asked`` are
     the settings that somebody chose: :func:`core.training.runs.refuse_changes` goes by them later.
-        Raises UserError."""
+    Raises UserError."""
     from core.training.train import begin
 
     refuse_taken(settings)
