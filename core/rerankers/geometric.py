@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.keypoints import match
+from core.keypoints import MIN_MATCHES, match_all
 from core.rerankers.base import Found, Reranker, rerankers
 
 CHANCE = 8
@@ -25,23 +25,34 @@ class Geometric(Reranker):
     score = "inliers"
     depth = 50
     sees = "key points"
+    chance = CHANCE
 
     def fingerprint(self) -> dict:
-        return {**super().fingerprint(), "chance": CHANCE}
+        return {**super().fingerprint(), "chance": self.chance}
 
     def _scores(self, found: Found) -> tuple[np.ndarray, str]:
         query = found.query_points()
-        matches = [match(query, points) for points in found.points(found.rows)]
+        matches = match_all(query, found.points(found.rows))
         inliers = np.array([one.score for one in matches])
-        kept = np.where(inliers >= CHANCE, inliers, 0)
+        kept = np.where(inliers >= self.chance, inliers, 0)
         if kept.any():
             return kept, ""
         if len(query) < 2:
             return kept, f"{matches[0].reason} The order of the encoder stands."
+        least = max(self.chance, MIN_MATCHES)
         return kept, (
-            f"No hit shares {CHANCE} key points with the query under one change of view. The order"
+            f"No hit shares {least} key points with the query under one change of view. The order"
             " of the encoder stands."
         )
+
+
+class Inliers(Geometric):
+    """The same for an encoder whose own scores are inliers: each of them counts, for no other order
+    stands behind it. It is no choice of a person's."""
+
+    name = "inliers"
+    title = "SIFT matching"
+    chance = 0
 
 
 rerankers.add(Geometric.name, Geometric)

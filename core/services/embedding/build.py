@@ -13,7 +13,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder, encoders
 from core.errors import UserError
 from core.indexes.base import indexes
-from core.services.embedding import crops, derive, embed, estimate, galleries
+from core.services.embedding import crops, derive, embed, estimate, galleries, points
 from core.services.embedding.ready import ready_encoder
 from core.services.specs import index_spec
 from core.types import Progress
@@ -68,6 +68,8 @@ def build(
         {encoder.name: encoder for encoder in made}.values()
     )  # one encoder may have been spelt in two ways
     crops.remember(encoder.name for encoder in made)
+    if any(encoder.matches for encoder in made):
+        points.build(dataset, progress)
     encoded = embed.embed(dataset, [encoder for encoder in made if _own(encoder)], progress)
     return [
         _result(dataset, encoder, spec.name, encoded.get(encoder.name, 0), started, knobs, progress)
@@ -88,6 +90,8 @@ def is_built(dataset: Dataset, name: str) -> bool:
     """Whether a search needs no build first."""
     try:
         encoder = ready_encoder(dataset, name, may_fit=False, load=False)
+        if encoder.matches and not points.are_built(dataset):
+            return False
         return encoder.state().kind == "ready" and embed.find(dataset, encoder) is not None
     except UserError:
         return False
