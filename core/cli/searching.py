@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from core.cli.detecting import add_choice, fetched
 from core.cli.output import Progress, command, emit, say, table
 from core.datasets.names import shown
+from core.errors import UserError
 from core.services.embedding import build
 from core.services.library import library
 from core.services.naming import split_names
-from core.services.search import reranking
+from core.services.search import reranking, together
 from core.services.search.compare import Agreement, compare, decode_ms
 from core.services.search.engines import RUNS
 from core.services.search.request import Query, SearchRequest
@@ -45,8 +46,15 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--dataset catalogue --encoders hsv.12x4x4,tiny.16x16,hog.8x8 --query photo.jpg",
         "--dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query id:backpack-00-0 -k 5 --json",
         "--dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query photo.jpg --crop saliency",
+        "--dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query photo.jpg --fuse rrf",
     )
     made.add_argument("--encoders", required=True, metavar="NAMES", help="separated by commas")
+    made.add_argument(
+        "--fuse", default="", metavar="NAME", help=f"also as one: {', '.join(together.METHODS)}"
+    )
+    made.add_argument(
+        "--weights", default="", metavar="W,W", help="of the fused encoders (default: equal)"
+    )
     _shared(made)
 
 
@@ -127,22 +135,39 @@ def _search(options: argparse.Namespace) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
-    wanted = split_names(options.encoders)
+    wanted = list(dict.fromkeys(split_names(options.encoders)))
+    way = _fusion(options, len(wanted))
     dataset, query = _prepare(options, wanted)
     found = compare(_request(options, query).each(wanted), dataset)
+    fused = together.fused(_request(options, query).each(wanted), dataset, *way) if way else None
     decoded = decode_ms(found.answers)
     if options.json:
         told = {"query": shown(options.query), "dataset": dataset.name, "index": options.index}
         answers = [_answer(answer) for answer in found.answers]
+        told |= {"together": _answer(fused)} if fused else {}
         whole = {"answers": answers, "agreement": found.agreement, "decode_ms": decoded}
         return emit({**told, **whole, **_part(options, found.answers[0])})
     for answer in found.answers:
         print(f"\n{answer.encoder}")
         _show(answer, answer.stages)
+    if fused:
+        print(f"\n{fused.encoder}")
+        _show(fused, fused.stages)
     _show_part(found.answers[0])
     if decoded:
         print(f"\ndecoded once for all: {' + '.join(f'{ms:.1f}' for ms in decoded)} ms (first run)")
     _show_agreement(found.agreement)
+
+
+def _fusion(options: argparse.Namespace, count: int) -> tuple[str, Sequence[float]] | None:
+    """How answers are fused, read before anything is built; None where that is not asked."""
+    if not options.fuse:
+        return None
+    weights = together.weights_of(options.weights)
+    if weights == together.LEARNED:
+        raise UserError("A single query can't teach weights.", fix="Give numbers, or evaluate.")
+    together.check(options.fuse, weights, count)
+    return options.fuse, weights
 
 
 def _answer(answer: SearchResult) -> dict:
@@ -211,7 +236,7 @@ def _show(answer: SearchResult, times: Mapping[str, float]) -> None:
             rows,
             [
                 "rank",
-                *(["before"] if answer.reranker else []),
+                *(["before"] if any(row["before"] for row in rows) else []),
                 "score",
                 "label",
                 "verdict",
