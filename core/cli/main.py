@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from core import store
 from core.cli import (
@@ -27,6 +28,7 @@ from core.cli import (
 )
 from core.cli.output import Unwritable, streams
 from core.errors import Cancelled, UserError
+from core.services import turns
 
 EPILOG = """\
 examples:
@@ -88,6 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     try:
         options = parser().parse_args(arguments)
+        if log := getattr(options, "log", None):
+            turns.wait(Path(log))
         options.run(options)
         return 0
     except SystemExit as left:  # the help, or arguments that are wrong

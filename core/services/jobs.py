@@ -17,7 +17,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core import store
@@ -26,16 +26,22 @@ from core.errors import UserError
 ENDS = ("done", "failed", "cancelled")
 ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
 GRACE_S = 3.0
+DISMISSED = "dismissed"
+"""The file in the folder of a job that says so."""
 KEEP = 60
 """So many jobs are remembered."""
 TAIL_BYTES = 64 << 10
 _children: list[subprocess.Popen] = []
+_over: dict[Path, tuple[tuple[int, int], JobStatus]] = {}
+"""Jobs that have ended, by their folder, with the state of their log then: every page asks for all
+of them again and again."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """``state``: starting, running, done, failed (also: exited unexpectedly), cancelled. ``rate``
-    in units a second; ``seconds_left`` None = unknown."""
+    """``state``: starting, queued, running, done, failed (also: exited unexpectedly), cancelled.
+    ``rate`` in units a second; ``seconds_left`` None = unknown; ``dismissed``: somebody has seen
+    its end and wants it listed no longer."""
 
     id: str
     title: str
@@ -48,6 +54,7 @@ class JobStatus:
     message: str
     started: float
     updated: float
+    dismissed: bool = False
 
     @property
     def active(self) -> bool:
@@ -109,6 +116,29 @@ def status(job: str) -> JobStatus:
     Raises:
         UserError: no such job.
     """
+    folder = _folder(job)
+    stamp, known = _stamp(folder), _over.get(folder)
+    if stamp is None or known is None or known[0] != stamp:
+        told = _status(job)
+        if told.state in ENDS and stamp == _stamp(folder) is not None:
+            _over[folder] = stamp, told
+            for old in list(_over)[: -2 * KEEP]:
+                _over.pop(old, None)
+    else:
+        told = known[1]
+    return replace(told, dismissed=True) if (folder / DISMISSED).exists() else told
+
+
+def _stamp(folder: Path) -> tuple[int, int] | None:
+    """What tells states of a log apart: no line is ever taken away from one."""
+    try:
+        state = os.stat(folder / "log.jsonl")
+        return (state.st_mtime_ns, state.st_size) if (folder / "job.json").exists() else None
+    except OSError:
+        return None
+
+
+def _status(job: str) -> JobStatus:
     noted = _noted(job)
     dead = _is_dead(
         job, noted
@@ -133,6 +163,40 @@ def status(job: str) -> JobStatus:
         noted["started"],
         last.get("time", noted["started"]),
     )
+
+
+def retry(job: str) -> str:
+    """Start once more what a job was told to do, and dismiss that job; returns the id of the new
+    one. What the first has finished is taken as it is.
+
+    Raises:
+        UserError: no such job, or it is at work.
+    """
+    before = status(job)
+    if before.active:
+        raise UserError(f"{before.title} is at work.", fix="Cancel it first.")
+    again = start(before.title, before.arguments)
+    dismiss(job)
+    return again
+
+
+def dismiss(job: str) -> None:
+    """List a job that has ended no longer. Raises UserError where it is at work or not there."""
+    if status(job).active:
+        raise UserError("The job is at work.", fix="Cancel it first.")
+    store.write_text(_folder(job) / DISMISSED, "", durable=False)
+
+
+def output(job: str) -> str:
+    """The end of what a job printed; empty where it printed nothing. Raises UserError where there
+    is no such job."""
+    _noted(job)
+    try:
+        with open(_folder(job) / "output.txt", "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
+            return file.read().decode(errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def cancel(job: str) -> None:
