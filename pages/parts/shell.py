@@ -3,7 +3,6 @@ outlive a page change."""
 
 from __future__ import annotations
 
-import os
 from html import escape
 from pathlib import Path
 
@@ -11,8 +10,10 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.services import warm
-from pages.parts import given
+from pages.parts import given, tray
+from pages.parts.hosting import hosted
 
+__all__ = ["MENU", "hosted", "shell"]
 STYLE = Path(__file__).parent / "web" / "style.css"
 KEPT = "keep_"
 """Widgets whose key starts so keep their value when another page was shown in between."""
@@ -26,12 +27,6 @@ MENU = (
     ("Train", "pages/train.py", ":material/model_training:"),
     ("Library", "pages/library.py", ":material/photo_library:"),
 )
-
-
-def hosted() -> bool:
-    """Whether this is a public demo: no server paths, no deletion. ``LOOKALIKE_HOSTED=1`` says
-    so."""
-    return os.environ.get("LOOKALIKE_HOSTED", "") not in ("", "0")
 
 
 def shell(page: str, purpose: str, title: str = "") -> DeltaGenerator:
@@ -51,7 +46,10 @@ def shell(page: str, purpose: str, title: str = "") -> DeltaGenerator:
         st.html(
             f'<div class="ll-head"><h1>{escape(title or page)}</h1><p>{escape(purpose)}</p></div>'
         )
-        return st.container(horizontal=True, width="content", key="head_actions")
+        actions = st.container(horizontal=True, width="content", key="head_actions")
+        with st.container(width="content", key="tray"):
+            tray.show()
+    return actions
 
 
 def _keep_values() -> None:

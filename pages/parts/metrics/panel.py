@@ -10,8 +10,9 @@ from core.services.embedding.roles import CROSS_DOMAIN
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.leaderboard import cells_of, method, seen_in_words
 from pages.parts import cached_metrics, palette
-from pages.parts.metrics import choice
+from pages.parts.metrics import choice, sets
 from pages.parts.metrics.choice import Choice
+from pages.parts.metrics.sets import Entry
 from pages.parts.words import caption, facts, quiet
 
 HIDDEN = (
@@ -29,18 +30,37 @@ HIDDEN = (
 HELP = "The protocol card says it in full."
 
 
-def panel() -> Choice:
-    """Report, data set, protocol, metric, class; every choice is one of what the report holds."""
-    rows = dict(choice.reports())
-    names = choice.heal(choice.REPORT, list(rows), choice.FIRST_REPORT)
-    if len(names) > 1:
-        st.selectbox("Report", names, key=choice.REPORT)
-    name = st.session_state[choice.REPORT]
-    report = cached_metrics.report(name, rows[name])
+def data_set() -> Entry | None:
+    """The menu of data sets, and where several reports hold one the menu of these; None where there
+    is neither a report nor a set with labels."""
+    known = {one.key: one for one in sets.entries()}
+    if not known:
+        return None
+    state = st.session_state
+    wanted, report = state.get(choice.DATASET), state.get(choice.REPORT)
+    by_place = next((one.key for one in known.values() if one.locator == wanted), None)
+    if wanted not in known and by_place:
+        state[choice.DATASET] = by_place
+    of_report = [one.key for one in known.values() if report in one.reports]
+    evaluated = [one.key for one in known.values() if choice.FIRST_REPORT in one.reports]
+    first = next(iter([*of_report, *evaluated, *known]))
+    choice.heal(choice.DATASET, list(known), first)
     st.selectbox(
-        "Data set", choice.heal(choice.DATASET, choice.datasets_of(report)), key=choice.DATASET
+        "Data set", list(known), key=choice.DATASET, format_func=lambda key: known[key].label
     )
-    dataset = st.session_state[choice.DATASET]
+    entry = known[state[choice.DATASET]]
+    if not entry.reports:
+        state.pop(choice.REPORT, None)
+    elif len(choice.heal(choice.REPORT, entry.reports)) > 1:
+        st.selectbox("Report", entry.reports, key=choice.REPORT)
+    return entry
+
+
+def panel(entry: Entry) -> Choice:
+    """Protocol, metric, class; every choice is one of what the report holds."""
+    name, dataset = st.session_state[choice.REPORT], entry.key
+    rows = dict(choice.reports())
+    report = cached_metrics.report(name, rows[name])
     protocols = choice.heal(choice.PROTOCOL, choice.protocols_of(report, dataset))
     crossed = CROSS_DOMAIN in protocols
     if crossed:
