@@ -35,7 +35,6 @@ def labelled(locator: str, version: str) -> bool:
     return journey.has_labels(cached.dataset(locator))
 
 
-@st.cache_data(max_entries=100, ttl=cached.SHORT, show_spinner=False)
 def built(locator: str, version: str) -> list[str]:
     """Encoders that are built for a data set, the best first."""
     return cached.built_best_first(locator, version)
@@ -68,8 +67,4 @@ def skipped(locator: str, version: str) -> list[dict]:
     return library.skipped_rows(locator)
 
 
-def forget() -> None:
-    """After something was built, evaluated, added or deleted."""
-    for cache in (caches, evaluated, trained_on, built, evaluation_seconds, skipped):
-        cache.clear()
-    cached.forget_builds()
+cached.FOLLOW_BUILDS.extend((caches, evaluated, trained_on, evaluation_seconds, skipped))

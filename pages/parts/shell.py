@@ -15,6 +15,8 @@ from pages.parts.hosting import hosted
 
 __all__ = ["MENU", "hosted", "shell"]
 STYLE = Path(__file__).parent / "web" / "style.css"
+BEFORE, NOW = "page_before", "page_now"
+"""The page that the last run drew, and the one that this run draws."""
 KEPT = "keep_"
 """Widgets whose key starts so keep their value when another page was shown in between."""
 
@@ -40,6 +42,8 @@ def shell(page: str, purpose: str, title: str = "") -> DeltaGenerator:
     st.set_page_config(page_title=f"{page} · Lookalike", layout="wide", initial_sidebar_state=216)
     st.html(STYLE)
     st.html(f"<style>:root {{ color-scheme: {st.context.theme.type or 'light'}; }}</style>")
+    st.session_state[BEFORE] = st.session_state.get(NOW, page)
+    st.session_state[NOW] = page
     _keep_values()
     _menu(page)
     with st.container(horizontal=True, vertical_alignment="center", key="head"):

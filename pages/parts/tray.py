@@ -17,8 +17,7 @@ from pages.parts.words import ago, count, quiet, row_html, trouble
 
 RECENT, RECENT_S = 12, 7 * 86400.0
 """So many jobs that have ended are listed, of the last week."""
-LOG, TROUBLE, HOLD = "tray_log", "tray_trouble", "tray_hold"
-"""``HOLD``: a window in which a person types is open; a run of the page would close it."""
+LOG, TROUBLE = "tray_log", "tray_trouble"
 TAGS = {
     "starting": ("starting", "plain"),
     "queued": ("queued", "plain"),
@@ -31,19 +30,13 @@ TAGS = {
 
 def show() -> None:
     """Draw it; asked again every second while a job is at work."""
-    st.session_state.pop(HOLD, None)
     working = bool(cached.active_jobs())
     st.fragment(_tray, run_every=1.0 if working else None)(working)
 
 
-def hold() -> None:
-    """Keep the page from running by itself while a window is open, until it runs again anyway."""
-    st.session_state[HOLD] = True
-
-
 def _tray(was_working: bool) -> None:
     active = cached.active_jobs()
-    if was_working and not active and not st.session_state.get(HOLD):
+    if was_working and not active:
         cached.forget_downloads()
         st.rerun()
     over = ended()

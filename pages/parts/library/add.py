@@ -10,7 +10,7 @@ import streamlit as st
 from core.errors import UserError
 from core.services.library import adding, library
 from core.services.library.adding import Preview
-from pages.parts import builds, cached, cached_library, downloads, suggested, tray
+from pages.parts import builds, cached, downloads, shell, suggested
 from pages.parts.hosting import hosted
 from pages.parts.library import add_vectors, one_set, place
 from pages.parts.library.lists import state_tag
@@ -37,7 +37,9 @@ def button() -> None:
     st.button(
         "Add pictures", type="primary", icon=":material/add:", key="add_pictures", on_click=_begin
     )
-    if st.session_state.pop(OPEN, False):
+    if st.session_state[shell.BEFORE] != st.session_state[shell.NOW]:
+        _close()  # it was open when another page was chosen
+    if st.session_state.get(OPEN):
         window()
 
 
@@ -46,17 +48,22 @@ def _begin() -> None:
     st.session_state.pop(SEEN, None)
 
 
-@st.dialog("Add pictures", width="large")
+def _close() -> None:
+    st.session_state.pop(OPEN, None)
+    st.session_state.pop(SEEN, None)
+
+
+@st.dialog("Add pictures", width="large", on_dismiss=_close)
 def window() -> None:
-    """Choose where from; then what is there, and what adding it will do."""
-    tray.hold()
+    """Choose where from; then what is there, and what adding it will do. It stays open when the
+    page runs, as it does when a job ends."""
     ways = [FILES, FOLDER, *(() if hosted() else (PLACE, PUBLIC)), VECTORS]
     how = st.segmented_control(
         "From", ways, key=HOW, default=FILES, required=True, label_visibility="collapsed",
         on_change=_forget,
     )  # fmt: skip
     if how == VECTORS:
-        add_vectors.show()
+        add_vectors.show(_close)
     elif how == PUBLIC:
         _public()
     elif how == PLACE:
@@ -166,7 +173,7 @@ def _add(add: Callable[[], str], encoders: list[str]) -> None:
     try:
         locator = add()
         cached.forget_datasets()
-        cached_library.forget()
+        cached.forget_builds()
         if encoders:
             builds.start(locator, encoders)
     except UserError as error:
@@ -178,7 +185,7 @@ def _add(add: Callable[[], str], encoders: list[str]) -> None:
 
 
 def _shown(locator: str) -> None:
-    st.session_state.pop(SEEN, None)
+    _close()
     place.show(locator)
     st.rerun()
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Callable
 
 import streamlit as st
 
 from core.errors import UserError
 from core.services.library import imports
-from pages.parts import cached, cached_library
+from pages.parts import cached
 from pages.parts.library import place
 from pages.parts.words import note, quiet, table, trouble
 
@@ -16,8 +16,9 @@ KINDS = ("npy", "parquet", "pq")
 MAX_SKIPPED = 8
 
 
-def show() -> None:
-    """Data set, files and a name; what is in the files; and the button."""
+def show(close: Callable[[], None]) -> None:
+    """Data set, files and a name; what is in the files; and the button, which ``close``s the
+    window."""
     rows = {row["locator"]: row for row in cached.dataset_rows() if row["state"] == "ready"}
     locator = st.selectbox(
         "For the pictures of",
@@ -48,19 +49,20 @@ def show() -> None:
     if found.skipped:
         table(["Skipped", "Why"], [[one.id, one.reason] for one in found.skipped[:MAX_SKIPPED]])
     if st.button("Add these vectors", type="primary", key="add_vectors"):
-        _take(locator, name.strip(), *given)
+        _take(close, locator, name.strip(), *given)
 
 
-def _take(locator: str, name: str, vectors: tuple, ids: tuple | None) -> None:
+def _take(
+    close: Callable[[], None], locator: str, name: str, vectors: tuple, ids: tuple | None
+) -> None:
     try:
         with st.spinner("Building the index"):
             imports.import_upload(locator, name, vectors, ids)
     except UserError as error:
         trouble(error)
         return
-    with suppress(KeyError):
-        del st.session_state["add_vectors_file"]
+    close()
     cached.forget_datasets()
-    cached_library.forget()
+    cached.forget_builds()
     place.show(locator, place.ENCODERS)
     st.rerun()

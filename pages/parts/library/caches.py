@@ -82,7 +82,7 @@ def _free(rows: Sequence[Mapping], total: int) -> None:
         )
         if st.button(f"Free {freed}", key="free_space", type="primary", width="stretch"):
             journey.delete_caches(chosen)
-            cached_library.forget()
+            cached.forget_builds()
             st.rerun()
 
 
@@ -130,5 +130,5 @@ def _delete(row: Mapping) -> None:
             "Delete", key=f"delete_{row['kind']}_{row['key']}", type="primary", width="stretch"
         ):
             library.delete_cache(row["kind"], row["key"])
-            cached_library.forget()
+            cached.forget_builds()
             st.rerun()

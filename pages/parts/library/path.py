@@ -35,7 +35,7 @@ def _line(row: dict, was_working: bool) -> None:
     locator = row["locator"]
     job = _working(locator)
     if was_working and job is None:
-        cached_library.forget()
+        cached.forget_builds()
         st.rerun()
     version = cached.version(locator)
     built = cached_library.built(locator, version)

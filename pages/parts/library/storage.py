@@ -49,5 +49,5 @@ def _removal(row: dict, rows: Sequence[Mapping]) -> None:
                 return
             place.show()
             cached.forget_datasets()
-            cached_library.forget()
+            cached.forget_builds()
             st.rerun()

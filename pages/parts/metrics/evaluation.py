@@ -121,7 +121,7 @@ def arrive() -> None:
     if job is None:
         return
     cached_metrics.report_rows.clear()
-    cached_library.forget()
+    cached.forget_builds()
     if job.state == "done":
         choice.choose(evaluations.report_of(job))
     else:
