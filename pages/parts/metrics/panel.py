@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import streamlit as st
 
 from core.errors import UserError
@@ -76,10 +78,17 @@ def panel(entry: Entry) -> Choice:
     st.selectbox("Queries of", choice.heal(choice.GROUP, groups), key=choice.GROUP)
     group = st.session_state[choice.GROUP]
     shown = st.session_state[choice.METRIC]
-    quiet(f"{table.formula(shown)}.")
+    _definition(shown)
     return Choice(
         name, rows[name], dataset, protocol, shown, None if group == choice.EVERY else group
     )
+
+
+def _definition(metric: str) -> None:
+    """The formula of a metric with the meaning of its terms."""
+    said, terms = table.definition(metric)
+    listed = "".join(f"<dt>{escape(term)}</dt><dd>{escape(words)}</dd>" for term, words in terms)
+    st.html(f'<p class="ll-formula">{escape(said)}</p><dl class="ll-terms">{listed}</dl>')
 
 
 def _asking(protocol: str) -> str:
