@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.services import jobs
 from core.services.jobs import JobStatus
+from core.services.sharing.training import effect_page
 from core.services.training.effect import Effect
 from pages.parts import builds, cached, cached_train, guard, palette
 from pages.parts.shell import hosted
@@ -34,6 +35,15 @@ def show(run: str) -> None:
     job = _job(run)
     if found:
         _summary(found)
+        st.download_button(
+            "Report (HTML, works offline)",
+            lambda: effect_page(run),
+            f"{run}.html",
+            "text/html",
+            icon=":material/description:",
+            on_click="ignore",
+            key="train_report",
+        )
         _best(run)
     st.fragment(_measure, run_every=1.0 if job and job.active else None)(
         run, job is not None and job.active
