@@ -4,6 +4,7 @@ precision."""
 from __future__ import annotations
 
 import threading
+from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -41,7 +42,8 @@ def ready_encoder(
     Raises:
         UserError: unknown name, weights that can't be had, or a missing fit.
     """
-    encoder, dataset = encoders.get(name), dataset.home
+    encoder: Any = encoders.get(name)
+    dataset = dataset.home
     if encoder.base is not None:
         base = ready_encoder(dataset, encoder.base, progress, may_fit=may_fit, load=load)
         encoder = encoder.with_base(base)
