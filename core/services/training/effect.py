@@ -229,15 +229,14 @@ def compare(
         _heads(dataset, encoder, protocol, [one.ids[row] for row in (*up, *down)])
         for encoder in (before, after)
     ]
-    scores = [float(found.scores["mAP"][row]) for row in (*up, *down) for found in (one, two)]
     changes = {
         row: RankChange(
             one.ids[row],
-            scores[2 * place],
-            scores[2 * place + 1],
+            float(one.scores["mAP"][row]),
+            float(two.scores["mAP"][row]),
             *(head[one.ids[row]] for head in heads),
         )
-        for place, row in enumerate((*up, *down))
+        for row in (*up, *down)
     }
     pairs: dict[str, Any] = {
         METRICS[name]: tuple(float(found.scores[name].mean()) for found in (one, two))
