@@ -187,7 +187,8 @@ def _datasets(options: argparse.Namespace) -> list[Dataset]:
 def _boards(
     report: reports.Report, metric: str | None
 ) -> list[tuple[str, str, Leaderboard | UserError]]:
-    found, usual = [], next(iter(metrics_of(report)), "mAP")
+    found: list[tuple[str, str, Leaderboard | UserError]] = []
+    usual = next(iter(metrics_of(report)), "mAP")
     for dataset, protocol in boards(report):
         by = metric or (
             "hit@1"

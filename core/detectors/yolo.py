@@ -68,14 +68,12 @@ class Yolo(Detector):
         self.title = f"YOLO, {name.removeprefix(PREFIX)}"
         self.about = "A YOLO network that you brought."
         self.side = USUAL_SIDE
-        self._file, self._network = OnnxFile(path), None
+        self._file = OnnxFile(path)
+        self._network: Network | None = None
         self._lock = threading.RLock()
 
-    def __getstate__(self) -> dict:
-        return {"name": self.name, "path": self.path}
-
-    def __setstate__(self, state: dict) -> None:
-        self.__init__(state["name"], state["path"])
+    def __reduce__(self) -> tuple:
+        return Yolo, (self.name, self.path)
 
     def state(self) -> State:
         try:
@@ -103,20 +101,20 @@ class Yolo(Detector):
     def _detect(self, image: np.ndarray) -> Iterable[Box]:
         self.load()
         network = self._network
+        assert network is not None
         pixels, scale, left, top = letterboxed(image, network.width, network.height)
         raw = self._file.run(_batch(pixels, network.half))[network.output][0].astype(np.float32)
         edges, scores, classes = listed(raw, network.kind)
         edges = (
             (edges - (left, top, left, top)) / scale / (*image.shape[1::-1], *image.shape[1::-1])
         )
-        return [
-            Box(
-                *edges[row].tolist(),
-                float(scores[row]),
-                network.names.get(int(classes[row]), f"class {int(classes[row])}"),
-            )
-            for row in kept(edges, scores, classes)
-        ]
+        boxes = []
+        for row in kept(edges, scores, classes):
+            x0, y0, x1, y1 = edges[row].tolist()
+            kind = int(classes[row])
+            label = network.names.get(kind, f"class {kind}")
+            boxes.append(Box(x0, y0, x1, y1, float(scores[row]), label))
+        return boxes
 
 
 def refuse_pickled(path: Path) -> None:

@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,7 @@ class Cropped(Encoder):
 
     side = None
 
-    def __init__(self, inner: Encoder, detector: Detector) -> None:
+    def __init__(self, inner: Any, detector: Detector) -> None:
         if inner.base is not None or inner.tier == "imported":
             why = f"are made from those of {inner.base}" if inner.base else "were brought"
             raise UserError(
@@ -55,15 +56,15 @@ class Cropped(Encoder):
         return getattr(self.inner, name)
 
     @property
-    def forks(self) -> bool:
+    def forks(self) -> bool:  # type: ignore[override]
         return self.detector.forks
 
     @property
-    def dim(self) -> int:
+    def dim(self) -> int:  # type: ignore[override]
         return self.inner.dim
 
     @property
-    def fitted(self) -> bool:
+    def fitted(self) -> bool:  # type: ignore[override]
         return self.inner.fitted
 
     @property
@@ -98,7 +99,7 @@ class Cropped(Encoder):
         """The part of an RGB picture that is encoded; None = all of it. The last answer is kept:
         several ask for one picture."""
         mark = (
-            hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).digest()
+            hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
             + repr(image.shape).encode()
         )
         last = self._last

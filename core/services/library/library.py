@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from core import store
 from core.datasets import layout
@@ -70,7 +71,7 @@ def dataset_rows() -> list[dict]:
 
 def dataset_row(locator: str) -> dict:
     """The row of one dataset by name or path; what is wrong with it stands in ``detail``."""
-    row = {
+    row: dict[str, Any] = {
         "name": locator,
         "title": locator,
         "kind": "",

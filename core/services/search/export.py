@@ -210,7 +210,7 @@ def _hit(
     left: int,
     top: int,
 ) -> None:
-    side, tone = TILE // 2, {"same": RIGHT, "category": NEAR}.get(hit.verdict, MUTED)
+    side, tone = TILE // 2, {"same": RIGHT, "category": NEAR}.get(hit.verdict or "", MUTED)
     _paste(page, pictures.thumbnail(dataset, hit.id, side), (left, top), side)
     _edge(draw, hit.verdict, left, top, side)
     right, room = left + side + 10, TILE - side - 10
@@ -271,7 +271,7 @@ def _write(
 
 
 @functools.cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """A font of the system that knows many scripts, else the one that comes with Pillow."""
     for name in FONTS:
         try:
