@@ -92,7 +92,9 @@ def test_every_column_shows_the_time_of_each_stage_on_one_scale(compare):
     }
     slowest = max(totals, key=totals.get)
     assert widths[slowest] == pytest.approx(1.0, abs=0.001)
-    printed = 0.11 if totals[slowest] < 99 else 1.1  # both totals are rounded to what a column shows
+    printed = (
+        0.11 if totals[slowest] < 99 else 1.1
+    )  # both totals are rounded to what a column shows
     for name in shown:
         assert widths[name] * totals[slowest] == pytest.approx(totals[name], abs=printed)
 
