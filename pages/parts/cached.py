@@ -17,11 +17,8 @@ from core.services.search import pictures
 from core.services.search.request import Query, SearchRequest
 from core.services.search.result import Place, SearchResult
 from core.services.search.search import place as place_of
-<<<<<<< HEAD
 from core.services.search.search import search
-=======
 from pages.parts import caches
->>>>>>> hosted
 from pages.parts.fresh import Fresh
 
 Box = tuple[float, float, float, float] | None

@@ -18,13 +18,9 @@ from pathlib import Path
 from core import store
 from core.datasets.base import Dataset
 from core.errors import UserError
-<<<<<<< HEAD
-from core.services.embedding.bound import bound
-=======
 from core.services.embedding import embed
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import bound
 from core.services.hosting import ownership
->>>>>>> hosted
 from core.services.search.engines import Engine
 from core.services.specs import IndexSpec, index_spec
 
