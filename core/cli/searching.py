@@ -14,6 +14,7 @@ from core.datasets.names import shown
 from core.services.embedding import build
 from core.services.library import library
 from core.services.naming import split_names
+from core.services.search import reranking
 from core.services.search.compare import Agreement, Comparison, compare, decode_ms
 from core.services.search.engines import RUNS
 from core.services.search.request import Query, SearchRequest
@@ -33,6 +34,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         " category=mug",
         "--dataset ~/Pictures --encoder tiny.16x16 --query a.png --json",
         "--dataset catalogue --encoder hog.8x8 --query photo.jpg --box 0.2,0.1,0.8,0.9",
+        "--dataset catalogue --encoder hog.8x8 --query photo.jpg --rerank geometric",
     )
     made.add_argument("--encoder", required=True)
     add_query(made)
@@ -71,6 +73,12 @@ def add_query(made: argparse.ArgumentParser, *, required: bool = True) -> None:
     add_choice(made)
     made.add_argument("-k", type=int, default=10, help="how many hits (default: 10)")
     made.add_argument(
+        "--rerank",
+        default="",
+        metavar="NAME",
+        help=f"give the first hits a new order: {', '.join(reranking.names())}",
+    )
+    made.add_argument(
         "--include-self", action="store_true", help="let a query that is in the gallery find itself"
     )
 
@@ -107,6 +115,7 @@ def _request(options: argparse.Namespace, query: Query, encoder: str = "") -> Se
         options.include_self,
         options.crop,
         RUNS,
+        reranker=options.rerank,
     )
 
 
@@ -148,6 +157,8 @@ def _answer(answer: SearchResult) -> dict:
         "dataset": answer.dataset,
         "encoder": answer.encoder,
         "index": answer.index,
+        "score": answer.score,
+        "reranker": answer.reranker or None,
         "hits": [_hit(h) for h in answer.hits],
     }
     times = {
@@ -161,7 +172,7 @@ def _answer(answer: SearchResult) -> dict:
 
 def _hit(hit: Hit) -> dict:
     named = {"rank": hit.rank, "id": hit.id, "path": hit.path, "label": hit.label}
-    return {**named, "score": hit.score, "identical": hit.identical}
+    return {**named, "score": hit.score, "before": hit.before, "identical": hit.identical}
 
 
 def _part(options: argparse.Namespace, answer: SearchResult) -> dict:
@@ -193,7 +204,8 @@ def _show(answer: SearchResult, times: Mapping[str, float]) -> None:
     rows = [
         {
             "rank": h.rank,
-            "score": f"{h.score:.4f}",
+            "before": h.before or "",
+            "score": answer.said(h.score, 4),
             "label": h.label,
             "id": h.id,
             "verdict": h.verdict,
@@ -206,6 +218,7 @@ def _show(answer: SearchResult, times: Mapping[str, float]) -> None:
             rows,
             [
                 "rank",
+                *(["before"] if answer.reranker else []),
                 "score",
                 "label",
                 "verdict",
@@ -214,7 +227,7 @@ def _show(answer: SearchResult, times: Mapping[str, float]) -> None:
             ],
         )
     if answer.score != "cosine":
-        print(f"The scores are {answer.score} scores, not cosines.")
+        print(f"Scores: {answer.score}.")
     for remark in answer.remarks:
         say(remark)
     runs = f"median of {answer.runs} runs" if answer.runs > 1 else "first run"
