@@ -157,8 +157,6 @@ def _answer(answer: SearchResult) -> dict:
         "dataset": answer.dataset,
         "encoder": answer.encoder,
         "index": answer.index,
-        "score": answer.score,
-        "reranker": answer.reranker or None,
         "hits": [_hit(h) for h in answer.hits],
     }
     times = {
@@ -167,12 +165,14 @@ def _answer(answer: SearchResult) -> dict:
         "usual": answer.usual,
         "far": answer.far,
     }
-    return {**told, **times, "left_out": answer.left_out, "remarks": list(answer.remarks)}
+    more = {"left_out": answer.left_out, "remarks": list(answer.remarks), "score": answer.score}
+    return {**told, **times, **more, **({"reranker": answer.reranker} if answer.reranker else {})}
 
 
 def _hit(hit: Hit) -> dict:
     named = {"rank": hit.rank, "id": hit.id, "path": hit.path, "label": hit.label}
-    return {**named, "score": hit.score, "before": hit.before, "identical": hit.identical}
+    before = {} if hit.before is None else {"before": hit.before}
+    return {**named, "score": hit.score, "identical": hit.identical, **before}
 
 
 def _part(options: argparse.Namespace, answer: SearchResult) -> dict:
