@@ -6,10 +6,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.parts import cached
+from pages.parts import cached, mine
 from pages.parts.guard import run
 from pages.parts.library import add, caches, cards, lists, one_set, place
-from pages.parts.shell import hosted, shell
+from pages.parts.shell import shell
 from pages.parts.words import quiet
 
 STYLE = Path(__file__).parent / "parts" / "web" / "library.css"
@@ -37,11 +37,12 @@ def _all() -> None:
     with tabs[0]:
         quiet(_ready(cached.dataset_rows()))
         cards.show()
+        mine.panel()
     with tabs[1]:
         quiet(_ready(cached.encoder_rows()))
         lists.encoders()
     with tabs[2]:
-        caches.show(may_delete=not hosted())
+        caches.show(may_delete=True)
 
 
 def _ready(rows: list[dict]) -> str:

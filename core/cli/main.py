@@ -21,6 +21,7 @@ from core.cli import (
     importing,
     listing,
     mapping,
+    reporting,
     searching,
     studying,
     training,
@@ -62,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
         detecting,
         importing,
         evaluating,
+        reporting,
         studying,
         mapping,
         tuning,
@@ -90,9 +92,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     try:
         options = parser().parse_args(arguments)
-        if log := getattr(options, "log", None):
-            turns.wait(Path(log))
-        options.run(options)
+        log = getattr(options, "log", None)
+        with turns.turn(Path(log) if log else None):
+            options.run(options)
         return 0
     except SystemExit as left:  # the help, or arguments that are wrong
         return int(left.code or 0)

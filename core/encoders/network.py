@@ -46,8 +46,8 @@ class Network(Encoder):
     """A pretrained network without its classifier.
 
     A child gives what its library knows: ``_library``, ``_preprocess`` and ``_dim`` for names off
-        the table, ``_fetch``,
-    ``_build`` and ``_features``. Options of the name: ``pool`` and ``size``.
+    the table, ``_fetch``, ``_build`` and ``_features``. Options of the name: ``pool`` and
+    ``size``.
     """
 
     tier = "pretrained"

@@ -22,9 +22,14 @@ from pathlib import Path
 
 from core import store
 from core.errors import UserError
+from core.services.hosting import limits, ownership
+from core.services.hosting.settings import TOKEN, value
 
 ENDS = ("done", "failed", "cancelled")
 ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
+QUEUED = "queued"
+SLOTS = "LOOKALIKE_SLOTS"
+"""In the environment of a visitor's job: so many of them run at once."""
 GRACE_S = 3.0
 DISMISSED = "dismissed"
 """The file in the folder of a job that says so."""
@@ -62,7 +67,15 @@ class JobStatus:
 
 
 def start(title: str, arguments: Sequence[str]) -> str:
-    """Run ``python -m core <arguments>`` as a job; returns its id."""
+    """Run ``python -m core <arguments>`` as a job; returns its id.
+
+    Raises:
+        UserError: a visitor of a public server may not, or has too many jobs; or the disk is full.
+    """
+    if ownership.is_visitor():
+        limits.check_job(arguments[0], len(listing(active_only=True)), _waiting())
+        limits.check_room(0)
+        limits.evict()
     _forget_old()
     now = time.time()
     begun = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
@@ -97,8 +110,25 @@ def start(title: str, arguments: Sequence[str]) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """A relative artifacts folder means the same folder for the job, which runs elsewhere."""
-    return {**os.environ, "LOOKALIKE_ARTIFACTS": str(store.root().absolute())}
+    """A relative artifacts folder means the same folder for the job, which runs elsewhere. A
+    visitor's job writes into the visitor's folder, and gets no secret."""
+    told = {name: text for name, text in os.environ.items() if name != TOKEN}
+    made = {**told, "LOOKALIKE_ARTIFACTS": str(store.root().absolute())}
+    if ownership.is_visitor():
+        made |= {
+            "LOOKALIKE_SHARED": str(store.base().absolute()),
+            SLOTS: f"{value('running_jobs'):.0f}",
+        }
+    return made
+
+
+def _waiting() -> int:
+    """How many jobs of all visitors wait for their turn."""
+    waiting = 0
+    for one in ownership.visitors():
+        with store.in_layer(one.folder):
+            waiting += sum(job.state == QUEUED for job in listing(active_only=True))
+    return waiting
 
 
 def _forget_old() -> None:
@@ -126,7 +156,8 @@ def status(job: str) -> JobStatus:
                 _over.pop(old, None)
     else:
         told = known[1]
-    return replace(told, dismissed=True) if (folder / DISMISSED).exists() else told
+    seen = (folder / DISMISSED).exists()
+    return replace(told, message=ownership.public(told.message), dismissed=seen)
 
 
 def _stamp(folder: Path) -> tuple[int, int] | None:

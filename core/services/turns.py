@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from core import store
@@ -35,6 +37,31 @@ def limit() -> int:
     return min(max((os.cpu_count() or 1) // CORES_EACH, LEAST), MOST)
 
 
+@contextmanager
+def turn(log: Path | None) -> Iterator[None]:
+    """Wait until the command that writes ``log`` may begin. Jobs of the visitors of a public server
+    share the slots of that server; those of one's own machine take turns among themselves; what is
+    no job begins at once."""
+    slots = int(os.environ.get(jobs.SLOTS) or 0)
+    with ExitStack() as held:
+        while slots and not _took_slot(held, slots):
+            if log is not None:
+                words = f"Waiting: {slots} jobs run at a time."
+                jobs.write_line(log, state=jobs.QUEUED, message=words)
+            time.sleep(LOOK_S)
+        if not slots and log is not None:
+            wait(log)
+        yield
+
+
+def _took_slot(held: ExitStack, slots: int) -> bool:
+    for number in range(slots):
+        with suppress(TimeoutError), store.in_layer(store.base()):
+            held.enter_context(store.lock(f"turn-{number}", wait_s=0))
+            return True
+    return False
+
+
 def wait(log: Path) -> None:
     """Return when the job that writes this log may begin; until then its log says that it waits.
     A log that is no job's does not wait."""
@@ -49,7 +76,7 @@ def wait(log: Path) -> None:
         if ahead != said:
             said = ahead
             words = f"Waiting for {ahead} other job{'' if ahead == 1 else 's'}"
-            jobs.write_line(Path(log), state="queued", done=0, total=0, message=words)
+            jobs.write_line(Path(log), state=jobs.QUEUED, done=0, total=0, message=words)
         time.sleep(LOOK_S)
 
 
@@ -72,4 +99,4 @@ def _take(job: str, log: Path) -> int | None:
 
 
 def _waits(job: JobStatus) -> bool:
-    return job.state in ("starting", "queued")
+    return job.state in ("starting", jobs.QUEUED)

@@ -4,33 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import streamlit as st
-
 from core.errors import UserError
 from core.services import journey
 from core.services.evaluation import pace
 from core.services.library import library
 from pages.parts import cached
+from pages.parts import caches as shared
 
 
-@st.cache_data(max_entries=2, ttl=cached.SHORT, show_spinner=False)
+@shared.data(max_entries=2, ttl=cached.SHORT, show_spinner=False)
 def caches() -> dict[str, list[Mapping]]:
     """Cache entries by the locator of their data set, what is unused for longest first."""
     return journey.grouped(cached.cache_rows())
 
 
-@st.cache_data(max_entries=100, ttl=cached.SHORT, show_spinner=False)
+@shared.data(max_entries=100, ttl=cached.SHORT, show_spinner=False)
 def evaluated(locator: str, version: str) -> journey.Evaluated | None:
     """The newest report about a data set."""
     return journey.evaluated(cached.dataset(locator))
 
 
-@st.cache_data(max_entries=100, ttl=cached.SHORT, show_spinner=False)
+@shared.data(max_entries=100, ttl=cached.SHORT, show_spinner=False)
 def trained_on(locator: str) -> list[str]:
     return journey.trained_on(locator)
 
 
-@st.cache_data(max_entries=100, show_spinner=False)
+@shared.data(max_entries=100, show_spinner=False)
 def labelled(locator: str, version: str) -> bool:
     return journey.has_labels(cached.dataset(locator))
 
@@ -40,7 +39,7 @@ def built(locator: str, version: str) -> list[str]:
     return cached.built_best_first(locator, version)
 
 
-@st.cache_data(max_entries=100, ttl=cached.LONG, show_spinner=False)
+@shared.data(max_entries=100, ttl=cached.LONG, show_spinner=False)
 def evaluation_seconds(locator: str, version: str, encoders: tuple[str, ...]) -> float | None:
     """About how long an evaluation of these encoders takes."""
     there = built(locator, version)
@@ -50,7 +49,7 @@ def evaluation_seconds(locator: str, version: str, encoders: tuple[str, ...]) ->
         return None
 
 
-@st.cache_data(max_entries=100, show_spinner=False)
+@shared.data(max_entries=100, show_spinner=False)
 def class_sizes(locator: str, version: str) -> dict[str, int]:
     """Category (else label) -> how many pictures it has, by name; empty where there are none."""
     sizes: dict[str, int] = {}
@@ -61,7 +60,7 @@ def class_sizes(locator: str, version: str) -> dict[str, int]:
     return dict(sorted(sizes.items()))
 
 
-@st.cache_data(max_entries=60, ttl=cached.LONG, show_spinner=False)
+@shared.data(max_entries=60, ttl=cached.LONG, show_spinner=False)
 def skipped(locator: str, version: str) -> list[dict]:
     """Everything that was passed over, with the reason. Raises UserError."""
     return library.skipped_rows(locator)

@@ -30,7 +30,8 @@ def start(locator: str, encoders: Sequence[str]) -> None:
 
 def begin(title: str, arguments: Sequence[str]) -> None:
     """Start an evaluation with these arguments, and wait for its end."""
-    st.session_state.setdefault(PENDING, []).append(watching.start(title, arguments))
+    if job := watching.start(title, arguments):
+        st.session_state.setdefault(PENDING, []).append(job)
 
 
 def running(locator: str) -> JobStatus | None:

@@ -1,11 +1,12 @@
-"""Whether strangers look at these pages."""
+"""Whether a stranger looks at these pages."""
 
 from __future__ import annotations
 
-import os
+from core.services.hosting import ownership
 
 
 def hosted() -> bool:
-    """Whether this is a public demo: no server paths, no deletion. ``LOOKALIKE_HOSTED=1`` says
-    so."""
-    return os.environ.get("LOOKALIKE_HOSTED", "") not in ("", "0")
+    """Whether a stranger looks at this page: no paths of the server, and of what the operator
+    provides nothing can be changed. ``LOOKALIKE_HOSTED=1`` says so; the operator's token ends
+    it."""
+    return ownership.is_visitor()

@@ -10,8 +10,10 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.services import warm
-from pages.parts import given, tray
+from pages.parts import given, tray, visitors
+from pages.parts.builds import REFUSED
 from pages.parts.hosting import hosted
+from pages.parts.words import trouble
 
 __all__ = ["MENU", "hosted", "shell"]
 STYLE = Path(__file__).parent / "web" / "style.css"
@@ -45,6 +47,7 @@ def shell(page: str, purpose: str, title: str = "") -> DeltaGenerator:
     st.session_state[BEFORE] = st.session_state.get(NOW, page)
     st.session_state[NOW] = page
     _keep_values()
+    visitors.remember()
     _menu(page)
     with st.container(horizontal=True, vertical_alignment="center", key="head"):
         st.html(
@@ -53,6 +56,8 @@ def shell(page: str, purpose: str, title: str = "") -> DeltaGenerator:
         actions = st.container(horizontal=True, width="content", key="head_actions")
         with st.container(width="content", key="tray"):
             tray.show()
+    if (refused := st.session_state.pop(REFUSED, None)) is not None:
+        trouble(refused)
     return actions
 
 

@@ -21,6 +21,7 @@ from core.datasets.names import is_picture
 from core.datasets.paths import ACCEPTED, open_path
 from core.disk import remove
 from core.errors import UserError
+from core.services.hosting import limits, ownership
 from core.services.library import layouts, library, passed_over
 
 TABLES, PACKED, COLUMNS = (".csv", ".tsv"), ".zip", (".parquet", ".pq")
@@ -63,10 +64,12 @@ def preview_files(files: Files) -> Preview:
     Raises:
         UserError: no pictures in them, or files that can't be read together.
     """
+    size = sum(len(data) for _, data in files)
+    limits.check_zip(size)
     home = store.cache("imports")
     with store.writing(home):
         store.make_folder(home)
-        store.check_space(store.root(), sum(len(data) for _, data in files) + (64 << 20))
+        store.check_space(store.root(), size + (64 << 20))
         with tempfile.TemporaryDirectory(dir=home) as folder:
             try:
                 found = _seen(_open(_staged(Path(folder), files)))
@@ -131,10 +134,9 @@ def _packed(files: Files) -> tuple[str, bytes | None]:
         )
     if len(tables) > 1:
         raise UserError(f"{len(tables)} tables were given.", "One CSV with its pictures.")
-    if tables:
-        return _stem(tables[0]), None
-    if alone.lower().endswith(COLUMNS):
-        return _stem(alone), None
+    if tables or alone.lower().endswith(COLUMNS):
+        ownership.require_operator("Adding a table")  # it could name files of the server
+        return _stem(tables[0] if tables else alone), None
     if alone:
         return files[0][0], files[0][1]
     return f"{_common(files)}.zip", _zip(files)

@@ -8,6 +8,8 @@ from collections.abc import Callable
 import streamlit as st
 
 from core.errors import UserError
+from core.services.hosting import limits
+from core.services.hosting.settings import value
 from core.services.library import adding, library
 from core.services.library.adding import Preview
 from pages.parts import builds, cached, downloads, shell, suggested
@@ -24,7 +26,7 @@ FILES, FOLDER, PLACE, PUBLIC, VECTORS = (
     "A public set",
     "Own vectors",
 )
-MAX_MB, HOSTED_MAX_MB = 1024, 200
+MAX_MB = 1024
 MAX_REASONS = 8
 ACCEPTED = (
     "Pictures, a zip of them, Parquet, or a CSV with the pictures that it names. Folders become"
@@ -57,7 +59,8 @@ def _close() -> None:
 def window() -> None:
     """Choose where from; then what is there, and what adding it will do. It stays open when the
     page runs, as it does when a job ends."""
-    ways = [FILES, FOLDER, *(() if hosted() else (PLACE, PUBLIC)), VECTORS]
+    more = [] if hosted() else [PLACE, VECTORS]
+    ways = [FILES, FOLDER, *more, *([PUBLIC] if limits.may("download") else [])]
     how = st.segmented_control(
         "From", ways, key=HOW, default=FILES, required=True, label_visibility="collapsed",
         on_change=_forget,
@@ -84,7 +87,7 @@ def _files(folder: bool) -> None:
         else "Drop pictures or a zip here, or choose them",
         accept_multiple_files="directory" if folder else True,
         key=f"add_files_{int(folder)}_{state.setdefault(ROUND, 0)}",
-        max_upload_size=HOSTED_MAX_MB if hosted() else MAX_MB,
+        max_upload_size=int(value("visitor_zip_mb")) if hosted() else MAX_MB,
     )
     if not given:
         quiet(ACCEPTED)

@@ -9,6 +9,7 @@ from html import escape
 import streamlit as st
 
 from core.errors import UserError
+from core.services.hosting import limits
 from pages.parts import cached, cached_library, downloads, palette
 from pages.parts.hosting import hosted
 from pages.parts.library import place
@@ -30,7 +31,7 @@ def show() -> None:
     for number, row in enumerate(row for row in rows if row["added"] and row not in ready):
         _absent(row, number)
     others = [row for row in rows if row["state"] != "ready" and not row["added"]]
-    if others and not hosted():
+    if others and limits.may("download"):
         with st.expander(f"{count(len(others), 'public data set')} to download or add"):
             for number, row in enumerate(others):
                 _other(row, number)
@@ -104,7 +105,7 @@ def _absent(row: dict, number: int) -> None:
     """A set that was added and can't be opened now, with the reason."""
     with st.container(key=f"row_absent_{number}", horizontal=True, vertical_alignment="center"):
         row_html(row["title"], row["detail"], "not available", "plain")
-        if not hosted() and st.button("Storage", key=f"absent_{number}"):
+        if st.button("Storage", key=f"absent_{number}"):
             place.show(row["locator"], place.STORAGE)
             st.rerun()
 

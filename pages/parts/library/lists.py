@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.services.hosting import limits
 from pages.parts import cached, downloads, link, settings
 from pages.parts.hosting import hosted
 from pages.parts.words import quiet, row_html, size
@@ -51,12 +52,12 @@ def encoders() -> None:
                 if part
             )
             row_html(row["title"], what, *state_tag(row), more=_about(row))
-            if row["state"] == "download":
+            if row["state"] == "download" and limits.may("download"):
                 with st.container(key=f"fetch_encoder_{number}"):
                     downloads.offer("encoder", row)
     quiet(
         "Any other timm model works too: type its name where encoders are chosen, for example"
         f" {link.EXAMPLE_TIMM}."
     )
-    if any(row["state"] == "download" for row in order) and not hosted():
+    if any(row["state"] == "download" for row in order) and limits.may("download"):
         quiet("Without a network, Download says which file to put where.")

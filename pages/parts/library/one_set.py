@@ -7,7 +7,8 @@ import time
 import streamlit as st
 
 from core.errors import UserError
-from pages.parts import cached, cached_library, cached_train, evaluations, palette
+from core.services.hosting import limits
+from pages.parts import cached, cached_library, cached_train, evaluations, given, palette
 from pages.parts.guard import guarded
 from pages.parts.hosting import hosted
 from pages.parts.library import build, cards, layout, path, pictures, place, storage
@@ -68,7 +69,7 @@ def _built(row: dict, name: str, number: int) -> None:
     with st.container(key=f"row_built_{number}", horizontal=True, vertical_alignment="center"):
         row_html(palette.title(name), " · ".join(part for part in (about, said) if part))
         if st.button("Compare", key=f"built_compare_{number}"):
-            asked = {"dataset": row["locator"], "encoders": name}
+            asked = {"dataset": given.public_name(row["locator"]), "encoders": name}
             st.switch_page("pages/compare.py", query_params=asked)
 
 
@@ -94,17 +95,19 @@ def _evaluation(row: dict) -> None:
         if found is not None and st.button("Open in Metrics", type="primary", key="set_metrics"):
             asked = {"report": found.report, "dataset": cached.dataset(locator).name}
             st.switch_page("pages/metrics.py", query_params=asked)
-        if names and not hosted() and cached_library.labelled(locator, version):
+        if names and limits.may("evaluate") and cached_library.labelled(locator, version):
             label = evaluations.words(locator, version, names[: path.MAX_EVALUATED])
             if st.button(label.replace("Evaluate", "Evaluate again" if found else "Evaluate"),
                          key="set_evaluate"):  # fmt: skip
                 evaluations.start(locator, names[: path.MAX_EVALUATED])
-                st.switch_page("pages/metrics.py", query_params={"dataset": locator})
+                st.switch_page(
+                    "pages/metrics.py", query_params={"dataset": given.public_name(locator)}
+                )
         if names and st.button("Map", key="set_map", help="How encoders arrange these pictures"):
-            asked = {"dataset": locator, "encoders": ",".join(names[:3])}
+            asked = {"dataset": given.public_name(locator), "encoders": ",".join(names[:3])}
             st.switch_page("pages/map.py", query_params=asked)
         if names and st.button("Index lab", key="set_lab", help="What approximate search costs"):
-            asked = {"dataset": locator, "encoder": names[0]}
+            asked = {"dataset": given.public_name(locator), "encoder": names[0]}
             st.switch_page("pages/index_lab.py", query_params=asked)
 
 
@@ -118,7 +121,7 @@ def _training(row: dict) -> None:
             row_html(told["name"], ago(time.time() - told["created"]), found.state, "plain")
             if st.button("Open", key=f"run_{run}"):
                 st.switch_page("pages/train.py", query_params={"run": run})
-    if not hosted() and st.button("Train on it", key="set_train"):
+    if limits.may("train") and st.button("Train on it", key="set_train"):
         st.session_state[path.TRAIN_DATA] = [row["locator"]]
         st.switch_page("pages/train.py")
 

@@ -9,8 +9,17 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services import journey
-from pages.parts import builds, cached, cached_library, evaluations, link, suggested, watching
-from pages.parts.hosting import hosted
+from core.services.hosting import limits
+from pages.parts import (
+    builds,
+    cached,
+    cached_library,
+    evaluations,
+    given,
+    link,
+    suggested,
+    watching,
+)
 from pages.parts.library import place
 from pages.parts.words import count, note, quiet, trouble
 
@@ -90,14 +99,15 @@ def _compare(row: dict, version: str, built: list[str]) -> None:
     names = made["encoders"].split(",") if "encoders" in made else built
     quiet(f"{count(len(built), 'encoder')} can search in it: ask with a picture, side by side.")
     if st.button(f"Compare {count(len(names), 'encoder')}", type="primary", key="path_compare"):
-        st.switch_page("pages/compare.py", query_params=made)
+        public = {**made, "dataset": given.public_name(row["locator"])}
+        st.switch_page("pages/compare.py", query_params=public)
 
 
 def _evaluate(row: dict, version: str, built: list[str]) -> None:
     names = built[:MAX_EVALUATED]
     quiet("Its labels say which hits are right: see which encoder is best, and whether that is"
           " certain.")  # fmt: skip
-    if hosted():
+    if not limits.may("evaluate"):
         return
     label = evaluations.words(row["locator"], version, names)
     if st.button(label, type="primary", key="path_evaluate"):
@@ -106,12 +116,16 @@ def _evaluate(row: dict, version: str, built: list[str]) -> None:
         except UserError as error:
             trouble(error)
             return
-        st.switch_page("pages/metrics.py", query_params={"dataset": row["locator"]})
+        st.switch_page(
+            "pages/metrics.py", query_params={"dataset": given.public_name(row["locator"])}
+        )
 
 
 def _improve(row: dict, version: str, built: list[str]) -> None:
     quiet("Fine-tune an encoder on these pictures, and see what it changed.")
-    if st.button("Train on it", type="primary", key="path_improve", disabled=hosted()):
+    if st.button(
+        "Train on it", type="primary", key="path_improve", disabled=not limits.may("train")
+    ):
         st.session_state[TRAIN_DATA] = [row["locator"]]
         st.switch_page("pages/train.py")
 
@@ -122,7 +136,9 @@ def _finished(row: dict, version: str, built: list[str]) -> None:
         place.show(row["locator"], place.TRAINING)
         st.rerun()
     if st.button("Compare", type="primary", key="path_compare"):
-        st.switch_page("pages/compare.py", query_params={"dataset": row["locator"]})
+        st.switch_page(
+            "pages/compare.py", query_params={"dataset": given.public_name(row["locator"])}
+        )
 
 
 _STEPS = {"Build": _build, "Compare": _compare, "Evaluate": _evaluate, "Improve": _improve}

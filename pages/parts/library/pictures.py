@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.library import passed_over
-from pages.parts import cached, cached_library, components, gallery
+from pages.parts import cached, cached_library, components, gallery, given
 from pages.parts.words import count, heading, note, quiet, table, trouble
 
 PAGE, MAX_SKIPPED = 60, 500
@@ -67,7 +67,8 @@ def _grid(locator: str, version: str, ids: list[str], asked: str) -> None:
                 st.rerun()
     if picked and picked in shown:
         st.switch_page(
-            "pages/compare.py", query_params={"dataset": locator, "query": f"item:{picked}"}
+            "pages/compare.py",
+            query_params={"dataset": given.public_name(locator), "query": f"item:{picked}"},
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import UserError
-from pages.parts import cached
+from pages.parts import cached, given
 from pages.parts.words import note, short
 
 SET, VIEW, LINK = "library_set", "keep_library_view", "library_link"
@@ -59,7 +59,11 @@ def publish() -> None:
     """The address bar says what is shown."""
     locator = st.session_state.get(SET, "")
     view = st.session_state.get(VIEW, VIEWS[0])
-    params = {"set": locator} | ({"view": view} if view != VIEWS[0] else {}) if locator else {}
+    params = (
+        {"set": given.public_name(locator)} | ({"view": view} if view != VIEWS[0] else {})
+        if locator
+        else {}
+    )
     if params != dict(st.query_params):
         st.query_params.from_dict(params)
     st.session_state[LINK] = params

@@ -10,7 +10,6 @@ from core.errors import UserError
 from core.services import journey
 from core.services.library import library
 from pages.parts import cached, cached_library
-from pages.parts.hosting import hosted
 from pages.parts.library import caches, place
 from pages.parts.words import count, heading, note, quiet, size, trouble
 
@@ -20,10 +19,10 @@ def show(row: dict) -> None:
     rows = cached_library.caches().get(row["locator"], [])
     if rows:
         quiet(f"{summed(rows)}. All of it can be built again.")
-        caches.entries(rows, may_delete=not hosted())
+        caches.entries(rows, may_delete=True)
     else:
         note("Nothing was built of it on this machine.", "What a build makes is listed here.")
-    if row["added"] and not hosted():
+    if row["added"]:
         _removal(row, rows)
 
 

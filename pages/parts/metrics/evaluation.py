@@ -10,6 +10,7 @@ from core.services.embedding import opening
 from core.services.embedding.roles import BY
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.crossing import SUFFIX
+from core.services.hosting import limits
 from core.services.jobs import JobStatus
 from pages.parts import (
     builds,
@@ -26,7 +27,6 @@ from pages.parts.guard import public
 from pages.parts.metrics import choice, cross
 from pages.parts.metrics.choice import Choice
 from pages.parts.metrics.sets import Entry
-from pages.parts.shell import hosted
 from pages.parts.words import count, note, quiet
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,59}")
@@ -40,7 +40,7 @@ ENCODERS, SETS, CROSS, RELEVANT, STUDIES = (
 def panel() -> None:
     """Choose data sets and encoders, start; what is built and evaluated already is taken as it
     is."""
-    if hosted():
+    if not limits.may("evaluate"):
         return
     with st.expander("Evaluate other pictures or encoders", key=OPEN, on_change="rerun"):
         ready = {
@@ -88,7 +88,7 @@ def panel() -> None:
 def offer(shown: Choice, cells: list[Cell], studies: bool = False) -> None:
     """A button that opens the panel with the data set and the encoders of a board chosen;
     ``studies`` with these, too."""
-    if hosted():
+    if not limits.may("evaluate"):
         return
     locator = (
         cached_metrics.locator_of(shown.dataset, str(cells[0].queries[0]))
@@ -161,7 +161,7 @@ def first(entry: Entry) -> None:
          " whether that is certain.")  # fmt: skip
     more = "" if built else " They are built first."
     quiet(f"{count(len(names), 'encoder')}: {suggested.titles(names)}.{more}")
-    if hosted():
+    if not limits.may("evaluate"):
         return
     label = evaluations.words(entry.locator, version, names)
     if st.button(label, type="primary", key="metrics_evaluate_set"):

@@ -98,7 +98,7 @@ def _chart(
     metric: str, cells: list[Cell], means: dict[tuple[str, str], Standing], cost: Cost
 ) -> list[int]:
     """Draw it; gives the places of the front."""
-    tone, chart = palette.ink(), palette.figure(HEIGHT, hovermode="closest")
+    chart = palette.figure(HEIGHT, hovermode="closest")
     points = [(cost.value(cell), means[cell.encoder, cell.index].mean) for cell in cells]
     late, best = (
         [cost.late(cell) or x for cell, (x, _) in zip(cells, points, strict=True)],
@@ -108,7 +108,7 @@ def _chart(
         x=[points[i][0] for i in best],
         y=[points[i][1] for i in best],
         mode="lines",
-        line={"color": tone["muted"], "width": 1, "dash": "dot", "shape": "hv"},
+        line={"color": palette.ink()["muted"], "width": 1, "dash": "dot", "shape": "hv"},
         hoverinfo="skip",
     )
     low, high = min(x for x, _ in points) / 1.8, max(late) * 1.5
@@ -125,28 +125,10 @@ def _chart(
         chart.add_scatter(
             x=[x],
             y=[y],
-            mode="markers",
-            marker={
-                "color": palette.colour(cell.encoder),
-                "symbol": palette.symbol(cell.encoder),
-                "size": 11,
-                "line": {"color": tone["ink"], "width": 1},
-            },
-            error_x={
-                "array": [end - x],
-                "arrayminus": [0],
-                "thickness": 1,
-                "width": 3 if end > x else 0,
-                "color": tone["muted"],
-            },
-            error_y={
-                "array": [s.high - y],
-                "arrayminus": [y - s.low],
-                "thickness": 1,
-                "width": 3,
-                "color": tone["muted"],
-            },
+            error_x=_whisker(0, end - x),
+            error_y=_whisker(y - s.low, s.high - y) | {"width": 3},
             hovertemplate=f"{name}<br>{y:.3f}<br>{cost.words(x, end)}<extra></extra>",
+            **_dot(cell.encoder),
         )
     chart.update_xaxes(
         type="log",
@@ -180,3 +162,27 @@ def _name(chart: go.Figure, x: float, y: float, name: str, place: labels.Place) 
         standoff=6,
         font={"color": tone["ink"], "size": 12},
     )
+
+
+def _dot(encoder: str) -> dict:
+    """The look of an encoder's dot."""
+    return {
+        "mode": "markers",
+        "marker": {
+            "color": palette.colour(encoder),
+            "symbol": palette.symbol(encoder),
+            "size": 11,
+            "line": {"color": palette.ink()["ink"], "width": 1},
+        },
+    }
+
+
+def _whisker(below: float, above: float) -> dict:
+    """An error bar; its end has no cap where it is as long as nothing."""
+    return {
+        "array": [above],
+        "arrayminus": [below],
+        "thickness": 1,
+        "width": 3 if above > 0 else 0,
+        "color": palette.ink()["muted"],
+    }
