@@ -44,6 +44,8 @@ class Encoder(ABC):
     forks: bool = True
     """False where ``prepare`` runs torch, which may hang in a forked process: pictures are prepared
     in the one that builds."""
+    has_positions: bool = False
+    """Whether :meth:`positions` tells anything."""
     fitted: bool = True
     """False while :meth:`fit` on the gallery has to come first."""
     base: str | None = None

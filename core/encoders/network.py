@@ -52,6 +52,7 @@ class Network(Encoder):
 
     tier = "pretrained"
     batch = 32
+    has_positions = True
     _library = ""
 
     def __init__(

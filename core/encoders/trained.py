@@ -39,6 +39,7 @@ class Trained(Encoder):
     """A network of ours with its card; the card alone is read until vectors are asked for."""
 
     batch = 64
+    has_positions = True
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.card = folder, read_card(folder)

@@ -43,6 +43,10 @@ class Whitened(Encoder):
         self._digest: str | None = None
 
     @property
+    def has_positions(self) -> bool:
+        return self._encoder.has_positions
+
+    @property
     def side(self) -> int | None:
         return self._encoder.side
 
