@@ -70,7 +70,7 @@ def _shared(made: argparse.ArgumentParser) -> None:
     )
 
 
-def _prepare(options: argparse.Namespace, wanted: list[str]):
+def prepare(options: argparse.Namespace, wanted: list[str]):
     """Open the dataset, build what is missing (said on standard error), and read the query."""
     dataset = library.open_dataset(options.dataset)
     if dataset.state().kind == "download":
@@ -92,7 +92,7 @@ def _prepare(options: argparse.Namespace, wanted: list[str]):
 
 
 def _search(options: argparse.Namespace) -> None:
-    dataset, query = _prepare(options, [options.encoder])
+    dataset, query = prepare(options, [options.encoder])
     answer = search(
         query,
         dataset,
@@ -112,7 +112,7 @@ def _search(options: argparse.Namespace) -> None:
 
 def _compare(options: argparse.Namespace) -> None:
     wanted = split_names(options.encoders)
-    dataset, query = _prepare(options, wanted)
+    dataset, query = prepare(options, wanted)
     found = compare(
         query,
         dataset,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from core.explainers.base import (
-    Bits,
     Drawings,
     Explainer,
     Explanation,
@@ -43,7 +42,7 @@ class HashBits(Explainer):
                 ("Bits that agree", f"{equal.sum()} of {equal.size}"),
                 ("Score", f"2 x {equal.sum()} / {equal.size} - 1 = {2 * equal.mean() - 1:.4f}"),
             ),
-            blocks=(drawings, Bits(equal, None, 0, signs[0].ravel() > 0, signs[1].ravel() > 0)),
+            blocks=(drawings,),
         )
 
 
@@ -113,9 +112,9 @@ def _sketches(signs: np.ndarray) -> Drawings:
         pictures.append(
             np.clip(128 + 127 * values / max(np.abs(values).max(), 1e-9), 0, 255).astype(np.uint8)
         )
-    return Drawings(
-        "Drawn from the bits alone", _rgb(("Query", "Hit", "Bits that agree"), pictures)
-    )
+    pictures.append(np.where(agreed != 0, 40, 225).astype(np.uint8))
+    names = ("Query", "Hit", "Bits that agree", "The same as bits, low frequencies first")
+    return Drawings("Drawn from the bits alone", _rgb(names, pictures))
 
 
 def _rgb(names, pictures) -> tuple[tuple[str, np.ndarray], ...]:
