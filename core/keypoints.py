@@ -8,12 +8,15 @@ agree with it are its inliers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image
 
 from core.errors import UserError
+from core.faiss_loader import threads
 from core.images import resize
 
 SIDE = 256
@@ -26,6 +29,8 @@ REPROJECTION_PIXELS = 3.0
 """How far from where the homography puts it an inlier may lie, in pixels of the small picture."""
 MIN_MATCHES = 4
 """Matches that determine a homography."""
+MIN_PARALLEL = 16
+"""Fewer pairs are matched in less time than threads take to start."""
 MATCHERS = ("brute", "flann")
 CONFIDENCE, ITERATIONS, SEED = 0.999, 2000, 7
 
@@ -128,6 +133,14 @@ def match(query: KeyPoints, hit: KeyPoints, how: str = "brute", ratio: float = R
             return _none(f"{whose} has {few}: too smooth for SIFT.")
     found = _passing(root(query.descriptors), root(hit.descriptors), how, ratio)
     return verify(query, hit, *found)
+
+
+def match_all(query: KeyPoints, hits: Sequence[KeyPoints], how: str = "brute") -> list[Matches]:
+    """:func:`match` of the query with each of these, on every core."""
+    if len(hits) < MIN_PARALLEL:
+        return [match(query, hit, how) for hit in hits]
+    with ThreadPoolExecutor(threads()) as pool:
+        return list(pool.map(lambda hit: match(query, hit, how), hits))
 
 
 def verify(

@@ -6,8 +6,8 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import UserError
-from core.services.search.search import Answer
-from pages.parts import cached, cached_train, columns, palette, query
+from core.services.search.result import SearchResult
+from pages.parts import cached, cached_train, columns, given, palette, query
 from pages.parts.answers import Gathered
 from pages.parts.guard import guarded
 from pages.parts.link import View
@@ -86,7 +86,7 @@ def follow(view: View, action: str) -> None:
         st.switch_page(
             "pages/map.py",
             query_params={
-                "dataset": view.dataset,
+                "dataset": given.public_name(view.dataset),
                 "query": view.query,
                 "encoders": ",".join(first),
             },
@@ -122,7 +122,7 @@ def of_hit(view: View, found: Gathered, id: str) -> dict | None:
     }
 
 
-def _place(view: View, version: str, name: str, answer: Answer, id: str) -> dict:
+def _place(view: View, version: str, name: str, answer: SearchResult, id: str) -> dict:
     """Rank and score of a picture in one encoder's full order of what is searched."""
     dataset, known = cached.dataset(view.dataset), answer.calibration
     shown = next((hit for hit in answer.hits if hit.id == id), None)

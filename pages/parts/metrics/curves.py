@@ -13,7 +13,6 @@ from pages.parts import palette
 from pages.parts.metrics import evaluation
 from pages.parts.metrics.choice import Choice
 from pages.parts.metrics.naming import name_of
-from pages.parts.shell import hosted
 from pages.parts.words import caption, note, quiet
 
 CHARTS = (
@@ -47,7 +46,7 @@ def show(choice: Choice, cells: list[Cell]) -> None:
     if whole_board and not drawn:
         note(
             f"This report keeps no curves of {choice.group} alone.",
-            "These are over all classes." + ("" if hosted() else " Evaluate again to get them."),
+            "These are over all classes. Evaluate again to get them.",
         )
         evaluation.offer(choice, cells)
         drawn = whole_board
@@ -111,8 +110,8 @@ def legend(cells: list[Cell]) -> str:
     """Names with their colours, where labels do not fit."""
     parts = dict.fromkeys((cell.encoder, cell.index) for cell in cells)
     marks = [
-        f'<span><i class="{palette.dash(e)}"'
-        f' style="--c:{palette.colour(e)}"></i>{escape(name_of(e, i))}</span>'
+        f'<span><i class="{palette.dash(e)}" style="--c:{palette.colour(e)}"></i>'
+        f"{escape(name_of(e, i))}</span>"
         for e, i in parts
     ]
     return f'<div class="ll-names">{"".join(marks)}</div>'

@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.leaderboard import Separation
-from pages.parts import cached_metrics, palette
+from pages.parts import cached_metrics, given, palette
 from pages.parts.metrics import choice, duels
 from pages.parts.metrics.choice import ONE, OTHER, Choice
 from pages.parts.words import caption, heading, note, quiet
@@ -162,23 +162,26 @@ def _counts(found: Separation) -> str:
         ),
     )
     spans = "".join(
-        f'<span class="{kind}" style="flex:{number};--c:{colour}"'
-        f' title="{escape(text, quote=True)}">'
-        f"{escape(text) if number / total > 0.3 else number}</span>"
+        _share(number, number / total > 0.3, text, kind, colour)
         for number, text, kind, colour in parts
         if number
     )
-    return (
-        '<div class="ll-wtl" role="img"'
-        f' aria-label="{escape("; ".join(p[1] for p in parts), quote=True)}">{spans}</div>'
-    )
+    said = escape("; ".join(text for _, text, *_ in parts), quote=True)
+    return f'<div class="ll-wtl" role="img" aria-label="{said}">{spans}</div>'
+
+
+def _share(number: int, wide: bool, text: str, kind: str, colour: str) -> str:
+    """A stretch of the bar, with its words where they fit."""
+    look, said = f"flex:{number};--c:{colour}", escape(text, quote=True)
+    shown = escape(text) if wide else number
+    return f'<span class="{kind}" style="{look}" title="{said}">{shown}</span>'
 
 
 def _open(picked: str | None, shown: list[str], locator: str, encoders: Sequence[str]) -> None:
     """A query that was clicked, in Compare."""
     if picked in shown:
         params = {
-            "dataset": locator,
+            "dataset": given.public_name(locator),
             "query": f"item:{picked}",
             "encoders": ",".join(dict.fromkeys(encoders)),
         }

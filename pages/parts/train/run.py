@@ -8,10 +8,10 @@ from html import escape
 import streamlit as st
 
 from core.errors import UserError
+from core.services.hosting import limits
 from core.services.training import runs, train
 from core.services.training.runs import RunStatus
 from pages.parts import cached_train, guard
-from pages.parts.shell import hosted
 from pages.parts.train import capabilities, curves, effects, facts, listing, state
 from pages.parts.words import duration, heading, note, quiet, trouble
 
@@ -79,10 +79,8 @@ def _progress(run: str, was: str) -> None:
     quiet(f"{listing.words(found, alone=True)} · {run}")
     with st.container(key="panel_train_progress"):
         with st.container(horizontal=True, vertical_alignment="center", key="train_state"):
-            st.html(
-                '<div class="ll-row"><div'
-                f' class="ll-row-title"><b>{WORDS[found.state]}</b></div></div>'
-            )
+            state = f'<div class="ll-row-title"><b>{WORDS[found.state]}</b></div>'
+            st.html(f'<div class="ll-row">{state}</div>')
             _buttons(found)
         if found.state != "done":
             st.progress(_share(found))
@@ -155,7 +153,7 @@ def _reading(found: RunStatus) -> str:
 
 
 def _buttons(found: RunStatus) -> None:
-    if hosted():
+    if not limits.may("train"):
         return
     if found.state == "running":
         _button(
