@@ -4,15 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.explainers.base import (
-    Drawings,
-    Explainer,
-    Explanation,
-    Map,
-    Pair,
-    explainers,
-    scaled,
-)
+from core.explainers.base import Drawings, Explainer, Explanation, Map, Pair, explainers, scaled
 
 SIDE = 16
 SKETCH = 64
