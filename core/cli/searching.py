@@ -9,13 +9,14 @@ from dataclasses import replace
 
 from core.cli.detecting import add_choice, fetched
 from core.cli.output import Progress, command, emit, say, table
+from core.datasets.base import Dataset
 from core.datasets.names import shown
 from core.errors import UserError
 from core.services.embedding import build
 from core.services.library import library
 from core.services.naming import split_names
 from core.services.search import reranking, together
-from core.services.search.compare import Agreement, compare, decode_ms
+from core.services.search.compare import Agreement, Comparison, compare, decode_ms
 from core.services.search.engines import RUNS
 from core.services.search.request import Query, SearchRequest
 from core.services.search.result import IDENTICAL, Hit, SearchResult
@@ -37,7 +38,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--dataset catalogue --encoder hog.8x8 --query photo.jpg --rerank geometric",
     )
     made.add_argument("--encoder", required=True)
-    _shared(made)
+    add_query(made)
     made = command(
         commands,
         "compare",
@@ -55,11 +56,12 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     made.add_argument(
         "--weights", default="", metavar="W,W", help="of the fused encoders (default: equal)"
     )
-    _shared(made)
+    add_query(made)
 
 
-def _shared(made: argparse.ArgumentParser) -> None:
-    made.add_argument("--dataset", required=True, metavar="PATH_OR_NAME")
+def add_query(made: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """The options that say what is searched with, and where."""
+    made.add_argument("--dataset", required=required, metavar="PATH_OR_NAME")
     made.add_argument(
         "--index", default="exact", help="with knobs as hnsw:efSearch=64 (default: exact)"
     )
@@ -72,7 +74,7 @@ def _shared(made: argparse.ArgumentParser) -> None:
     )
     made.add_argument(
         "--query",
-        required=True,
+        required=required,
         metavar="FILE",
         help="a picture file, or id:NAME for a picture of the dataset",
     )
@@ -89,7 +91,7 @@ def _shared(made: argparse.ArgumentParser) -> None:
     )
 
 
-def _prepare(options: argparse.Namespace, wanted: list[str]):
+def prepare(options: argparse.Namespace, wanted: list[str]):
     """Open the dataset, build what is missing (said on standard error), and read the query."""
     dataset = library.open_dataset(options.dataset)
     if dataset.state().kind == "download":
@@ -126,7 +128,7 @@ def _request(options: argparse.Namespace, query: Query, encoder: str = "") -> Se
 
 
 def _search(options: argparse.Namespace) -> None:
-    dataset, query = _prepare(options, [options.encoder])
+    dataset, query = prepare(options, [options.encoder])
     answer = search(_request(options, query, options.encoder), dataset)
     if options.json:
         return emit({"query": shown(options.query), **_answer(answer), **_part(options, answer)})
@@ -134,12 +136,18 @@ def _search(options: argparse.Namespace) -> None:
     _show_part(answer)
 
 
+def compared(options: argparse.Namespace) -> tuple[Dataset, Query, Comparison]:
+    """What ``compare`` shows: what is missing is built first."""
+    wanted = _named(options)
+    dataset, query = prepare(options, wanted)
+    return dataset, query, compare(_request(options, query).each(wanted), dataset)
+
+
 def _compare(options: argparse.Namespace) -> None:
-    wanted = list(dict.fromkeys(split_names(options.encoders)))
-    way = _fusion(options, len(wanted))
-    dataset, query = _prepare(options, wanted)
-    found = compare(_request(options, query).each(wanted), dataset)
-    fused = together.fused(_request(options, query).each(wanted), dataset, *way) if way else None
+    way = _fusion(options)
+    dataset, query, found = compared(options)
+    requests = _request(options, query).each(_named(options))
+    fused = together.fused(requests, dataset, *way) if way else None
     decoded = decode_ms(found.answers)
     if options.json:
         told = {"query": shown(options.query), "dataset": dataset.name, "index": options.index}
@@ -159,14 +167,19 @@ def _compare(options: argparse.Namespace) -> None:
     _show_agreement(found.agreement)
 
 
-def _fusion(options: argparse.Namespace, count: int) -> tuple[str, Sequence[float]] | None:
+def _named(options: argparse.Namespace) -> list[str]:
+    """The encoders that are compared, once each."""
+    return list(dict.fromkeys(split_names(options.encoders)))
+
+
+def _fusion(options: argparse.Namespace) -> tuple[str, Sequence[float]] | None:
     """How answers are fused, read before anything is built; None where that is not asked."""
     if not options.fuse:
         return None
     weights = together.weights_of(options.weights)
     if weights == together.LEARNED:
         raise UserError("A single query can't teach weights.", fix="Give numbers, or evaluate.")
-    together.check(options.fuse, weights, count)
+    together.check(options.fuse, weights, len(_named(options)))
     return options.fuse, weights
 
 
@@ -175,8 +188,6 @@ def _answer(answer: SearchResult) -> dict:
         "dataset": answer.dataset,
         "encoder": answer.encoder,
         "index": answer.index,
-        "score": answer.score,
-        "reranker": answer.reranker or None,
         "hits": [_hit(h) for h in answer.hits],
     }
     times = {
@@ -185,12 +196,14 @@ def _answer(answer: SearchResult) -> dict:
         "usual": answer.usual,
         "far": answer.far,
     }
-    return {**told, **times, "left_out": answer.left_out, "remarks": list(answer.remarks)}
+    more = {"left_out": answer.left_out, "remarks": list(answer.remarks), "score": answer.score}
+    return {**told, **times, **more, **({"reranker": answer.reranker} if answer.reranker else {})}
 
 
 def _hit(hit: Hit) -> dict:
     named = {"rank": hit.rank, "id": hit.id, "path": hit.path, "label": hit.label}
-    return {**named, "score": hit.score, "before": hit.before, "identical": hit.identical}
+    before = {} if hit.before is None else {"before": hit.before}
+    return {**named, "score": hit.score, "identical": hit.identical, **before}
 
 
 def _part(options: argparse.Namespace, answer: SearchResult) -> dict:

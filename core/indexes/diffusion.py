@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -75,11 +76,12 @@ class Diffusion(Beside):
 
     def __init__(self) -> None:
         super().__init__()
-        self._graph, self._gamma = None, 1
+        self._graph: Any = None
+        self._gamma = 1.0
 
     def _build(self, vectors: np.ndarray, progress: Progress | None, **knobs: float) -> None:
         started = time.perf_counter()
-        self._graph = normalised(knn(vectors, knobs["degree"], progress), knobs["gamma"])
+        self._graph = normalised(knn(vectors, int(knobs["degree"]), progress), knobs["gamma"])
         self._gamma = knobs["gamma"]
         self._keep(vectors, started)
 

@@ -13,8 +13,8 @@ from core.encoders.base import Encoder, encoders
 from core.errors import UserError
 from core.faiss_loader import threads
 from core.services.embedding import embed, opening, points
+from core.services.embedding.bound import bound
 from core.services.embedding.feed import MAX_WORKERS, prepare_one
-from core.services.embedding.ready import ready_encoder
 
 PROBE = 8
 PROBE_S = 3.0
@@ -111,11 +111,7 @@ def _network_ram(encoder: Encoder, download: int) -> int:
 def _found(dataset: Dataset, encoder: Encoder) -> Encoder | None:
     """The encoder as a search would use it; None while weights or a fit are missing."""
     try:
-        return (
-            ready_encoder(dataset, encoder.name, may_fit=False, load=False)
-            if encoder.state().kind == "ready"
-            else None
-        )
+        return bound(dataset, encoder.name).encoder if encoder.state().kind == "ready" else None
     except UserError:
         return None
 
@@ -139,8 +135,8 @@ def _seconds(
     or by a report."""
     if not to_encode:
         return 0.0, "nothing to encode"
-    for entry in store.entries(embed.KIND):
-        meta = entry.meta
+    known = [entry for home in store.layers() for entry in store.entries(embed.KIND, home)]
+    for meta in (entry.meta for entry in known):
         if (
             meta.get("encoder_name") == encoder.name
             and meta.get("encoded", 0) >= 200

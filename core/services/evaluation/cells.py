@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from core.metrics import retrieval, stream, table
 from core.neighbours import rank, without_own
 from core.services.embedding import embed, galleries
 from core.services.embedding.asking import asking_encoder, roles_for
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import bound
 from core.services.embedding.roles import cluster_of, digest, group_of
 from core.services.evaluation import lists
 from core.services.evaluation.card import card
@@ -121,7 +122,7 @@ def cell(
     Raises:
         UserError: unknown names or knobs, or embeddings that are not built.
     """
-    encoder = ready_encoder(dataset, encoder_name, may_fit=False, load=False)
+    encoder = bound(dataset, encoder_name).encoder
     found = embed.read(dataset, encoder)
     items, by = embed.item_rows(dataset, found), asking_encoder(dataset, encoder, protocol)
     asking = {} if by is encoder else {"asking": by.fingerprint()}
@@ -241,14 +242,17 @@ def _write(
 
 def keep(folder: Path, cell: Cell) -> None:
     """Write what :func:`read` reads."""
+    arrays: dict[str, Any] = {
+        **cell.scores,
+        **{CURVE + name: rows for name, rows in cell.class_curves.items()},
+    }
     np.savez_compressed(
         folder / "scores.npz",
         queries=cell.queries,
         groups=cell.groups,
         clusters=cell.clusters,
         relevant=cell.relevant.astype(np.int32),
-        **cell.scores,
-        **{CURVE + name: rows for name, rows in cell.class_curves.items()},
+        **arrays,
     )
     noted = dict(zip(("dataset", "protocol", "encoder", "index"), cell.name, strict=True))
     (folder / "cell.json").write_text(

@@ -11,7 +11,7 @@ import numpy as np
 from core.datasets.base import Dataset
 from core.services.embedding import embed
 from core.services.embedding.asking import roles_for
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import bound
 from core.services.embedding.roles import protocol_named
 from core.services.evaluation.lists import blocks, look_of
 from core.services.specs import EXACT
@@ -38,7 +38,7 @@ def first_hits(
     Raises:
         UserError: the embeddings are not built, or an unknown encoder or protocol.
     """
-    encoder = ready_encoder(dataset, encoder_name, may_fit=False, load=False)
+    encoder = bound(dataset, encoder_name).encoder
     found = embed.read(dataset, encoder)
     items = embed.item_rows(dataset, found)
     protocol = protocol_named(dataset, protocol_name)

@@ -17,7 +17,7 @@ from core.errors import UserError
 from core.metrics import stream, table
 from core.metrics.ranked import Ranked, rank
 from core.services.embedding import embed
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import bound
 from core.services.embedding.roles import cluster_of, digest, group_of, roles_of
 from core.services.embedding.usual import usual
 from core.services.evaluation import lists
@@ -89,7 +89,7 @@ def fused_cell(
     if weights != LEARNED:
         fusion.shares(weights, len(names))
     _refuse(names, protocol)
-    made = [ready_encoder(dataset, name, may_fit=False, load=False) for name in names]
+    made = [bound(dataset, name).encoder for name in names]
     for encoder in made:
         embed.read(dataset, encoder)  # says what is not built before anything is waited for
     causes = {

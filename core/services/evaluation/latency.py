@@ -19,7 +19,7 @@ from core.images import decode
 from core.indexes.base import Index
 from core.metrics.latency import summary
 from core.services.embedding import embed
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import bound
 from core.services.evaluation.cells import Cell
 from core.services.hardware import busy, hardware
 from core.services.search.engines import Engine
@@ -89,7 +89,7 @@ def measured(dataset: Dataset, encoder_name: str, spec: IndexSpec) -> dict:
     Raises:
         UserError: the embeddings are not built, or a picture can't be read.
     """
-    encoder = ready_encoder(dataset, encoder_name, may_fit=False, load=False)
+    encoder = bound(dataset, encoder_name).encoder
     index = {"index": spec.name, "build": dict(spec.build), "search": dict(spec.search)}
     index |= {"reranker": spec.reranker} if spec.reranker else {}
     causes = {**embed.causes(dataset, encoder), **index, "hardware": hardware(), "version": 4}
@@ -126,7 +126,7 @@ def with_times(cell: Cell, times: dict) -> Cell:
 
 
 def _measure(dataset: Dataset, encoder_name: str, spec: IndexSpec) -> dict:
-    engine = Engine(dataset, ready_encoder(dataset, encoder_name, may_fit=False), spec)
+    engine = Engine(dataset, bound(dataset, encoder_name).loaded(), spec)
     table: dict = {"build": _build(dataset, engine.encoder, engine.index), "busy": busy()}
     items = embed.item_rows(dataset, engine.found)
     picked = [
@@ -147,7 +147,8 @@ def _measure(dataset: Dataset, encoder_name: str, spec: IndexSpec) -> dict:
 def _build(dataset: Dataset, encoder: Encoder, index: Index) -> dict:
     """``encode_s`` is None where the embeddings came with the code; encoders built in one pass
     share the time of reading."""
-    meta, cost = store.read_meta(embed.find(dataset, encoder)) or {}, index.cost()
+    folder, cost = embed.find(dataset, encoder), index.cost()
+    meta = (store.read_meta(folder) if folder else None) or {}
     return {
         "encode_s": meta.get("encode_s"),
         "pictures": meta.get("encoded"),
