@@ -53,7 +53,7 @@ def main() -> None:
     gathered = answers.gather(view)
     with actions:
         components.copy_link("copy")
-        export.button(view, gathered.answers)
+        export.button(view, gathered.answers, gathered.together)
     with board:
         _remarks()
         # Streamlit lets a click inside a fragment wait for the running page, which may be waiting

@@ -210,10 +210,13 @@ def answer(
     where: tuple[str, ...] = (),
     runs: int = 1,
     box: Box = None,
+    reranker: str = "",
 ) -> SearchResult:
     """The answer of one encoder to ``item:<id>`` or ``up:<token>``, or to the part of it inside
     ``box``; times are medians of ``runs``. Raises UserError."""
-    request = SearchRequest(asked(query, box), encoder, index, k, where, runs=runs)
+    request = SearchRequest(
+        asked(query, box), encoder, index, k, where, runs=runs, reranker=reranker
+    )
     return search(request, dataset(locator))
 
 

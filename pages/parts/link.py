@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.services.naming import split_names
-from pages.parts import builds, crop, given, part
+from core.services.search.together import TOGETHER
+from pages.parts import builds, crop, given, part, second
 from pages.parts.encoder_names import meant
 from pages.parts.words import short
 
@@ -32,6 +33,7 @@ PARAMS = (
     "hide",
     "pin",
     *crop.PARAMS,
+    *second.PARAMS,
 )
 
 
@@ -39,7 +41,9 @@ PARAMS = (
 class View:
     """Everything that a link holds. ``query`` is ``item:<id>`` or ``up:<token>``; ``where`` the
     part that is searched; ``size`` that of the pictures; of the encoders some may be ``hidden`` and
-    one ``pinned`` at the left; ``box`` is the part of the query that is searched with."""
+    one ``pinned`` at the left; ``box`` is the part of the query that is searched with;
+    ``rerank`` are (encoder, re-ranker), ``together`` is how the columns are joined, with a weight
+    for each of ``encoders``."""
 
     dataset: str
     query: str
@@ -51,12 +55,19 @@ class View:
     hidden: tuple[str, ...] = ()
     pinned: str = ""
     box: crop.Edges | None = None
+    rerank: tuple[tuple[str, str], ...] = ()
+    together: str = ""
+    weights: tuple[float, ...] = ()
 
     @property
     def shown(self) -> tuple[str, ...]:
         """The encoders that have a column, in the order of the columns."""
         left = [name for name in self.encoders if name not in self.hidden]
         return tuple(sorted(left, key=lambda name: name != self.pinned))
+
+    def reranker(self, encoder: str) -> str:
+        """What gives this encoder's first hits a new order; empty: nothing does."""
+        return dict(self.rerank).get(encoder, "")
 
 
 def restore() -> None:
@@ -80,6 +91,7 @@ def restore() -> None:
     part.restore(params, st.session_state[DATASET], remarks)
     st.session_state[QUERY] = given.query(params, st.session_state[DATASET], remarks)
     crop.restore(params, remarks)
+    second.restore(params, st.session_state[ENCODERS], remarks)
     _look(params, remarks)
     st.session_state.setdefault(TRAIL, [])
     st.session_state[REMARKS] = remarks
@@ -134,6 +146,9 @@ def current() -> View:
         hidden if len(hidden) < len(chosen) else (),
         pinned,
         crop.box(),
+        second.rerankers(chosen),
+        second.method() if len(chosen) > 1 else "",
+        second.weights(chosen),
     )
 
 
@@ -159,8 +174,8 @@ def written(view: View) -> dict[str, str]:
 
 def wish(action: str) -> bool:
     """Note what the board asks of the view (``size:L``, ``hide:NAME``, ``show:NAME``, ``pin:NAME``,
-    ``order:NAME,NAME``) for the next run: the list of encoders has been drawn in this one. Returns
-    whether it was such a wish.
+    ``order:NAME,NAME``, ``rerank:NAME~RERANKER``) for the next run: the list of encoders has been
+    drawn in this one. Returns whether it was such a wish.
     """
     verb = action.partition(":")[0]
     if verb in _WISHES:
@@ -189,6 +204,8 @@ def _resize(size: str) -> None:
 
 
 def _hide(name: str) -> None:
+    if name == TOGETHER:
+        return second.leave()
     st.session_state[HIDDEN] = [*st.session_state[HIDDEN], name]
 
 
@@ -200,7 +217,14 @@ def _pin(name: str) -> None:
     st.session_state[PINNED] = name
 
 
-_WISHES = {"order": _order, "size": _resize, "hide": _hide, "show": _show, "pin": _pin}
+_WISHES = {
+    "order": _order,
+    "size": _resize,
+    "hide": _hide,
+    "show": _show,
+    "pin": _pin,
+    "rerank": second.choose,
+}
 
 
 def _look(params: Mapping[str, str], remarks: list[str]) -> None:
@@ -222,7 +246,7 @@ def publish() -> View:
     """The view as it is now; the address bar is made to say it."""
     state, view = st.session_state, current()
     state.setdefault(COMPARED, set()).add(view.dataset)
-    params = written(view) | crop.written()
+    params = written(view) | crop.written() | second.written(view.encoders)
     if params != {name: st.query_params[name] for name in PARAMS if name in st.query_params}:
         st.query_params.from_dict(params)
     state[LINK] = params

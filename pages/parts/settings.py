@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import cached, encoder_names, given, link, part
+from pages.parts import cached, encoder_names, given, link, part, second
 from pages.parts.encoder_names import WORDS
 from pages.parts.words import caption
 
@@ -49,6 +49,7 @@ def panel() -> None:
         ),
     )
     part.control(st.session_state[link.DATASET])
+    second.control(st.session_state[link.ENCODERS])
 
 
 def encoders(

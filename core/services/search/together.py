@@ -19,6 +19,8 @@ from core.services.search.result import Hit, SearchResult
 METHODS = {name: title for name, (title, _) in fusion.METHODS.items()}
 """Ways of fusing: name -> title."""
 LEARNED = "learned"
+DEPTH = fusion.DEPTH
+"""Hits of each encoder that are joined."""
 TOGETHER = "together"
 """What the fused answer is called where an encoder's name stands."""
 
