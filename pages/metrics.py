@@ -25,6 +25,7 @@ from pages.parts.metrics import (
     panel,
     queries,
     robustness,
+    second_look,
 )
 from pages.parts.metrics.choice import Choice
 from pages.parts.metrics.sets import Entry
@@ -38,6 +39,7 @@ VIEWS = {
     "Curves": curves.show,
     "Classes": classes.show,
     "Queries": queries.show,
+    "Re-ranking": second_look.show,
     "Shared factors": factors.show,
     "Robustness": robustness.show,
     "Data health": health.show,

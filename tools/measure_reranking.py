@@ -1,4 +1,4 @@
-"""What re-ranking and fusion are worth, for docs/reranking.md and the report that Metrics shows.
+"""What re-ranking and fusion are worth, for docs/reranking.md and the view of Metrics.
 
     LOOKALIKE_DATA=path/to/photographs python tools/measure_reranking.py --write
 
@@ -9,6 +9,7 @@ taken evenly over each set; what is finished comes from the cache, so that a sto
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import sys
@@ -24,13 +25,13 @@ from core.rerankers.base import NONE, rerankers
 from core.services.embedding import build
 from core.services.evaluation.cells import Cell, cell
 from core.services.evaluation.fused import fused_cell
-from core.services.evaluation.gains import Gain, gains
+from core.services.evaluation.gains import FILE, Gain, gain_rows, gains
 from core.services.evaluation.reports import Report
 from core.services.library import library
 from core.services.search.together import LEARNED
 from core.services.specs import EXACT
 
-PAGE, REPORT = ROOT / "docs" / "reranking.md", ROOT / "artifacts" / "reports" / "reranking"
+PAGE, DATA = ROOT / "docs" / "reranking.md", ROOT / "artifacts" / FILE
 BEGIN = "<!-- reranking:begin (written by tools/measure_reranking.py) -->"
 END = "<!-- reranking:end -->"
 ENCODERS = ("tf_efficientnet_lite0.in1k", "sift.vlad32", "hog.8x8", "hsv.12x4x4")
@@ -130,12 +131,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--datasets", nargs="+", default=["catalogue", "clothing", "eth80"])
     parser.add_argument("--encoders", nargs="+", default=list(ENCODERS))
-    parser.add_argument("--write", action="store_true", help="into docs and the shipped reports")
+    parser.add_argument("--write", action="store_true", help="into docs and artifacts/reports")
     options = parser.parse_args()
     made = [one for dataset in opened(options.datasets) for one in cells(dataset, options.encoders)]
-    report = Report.of(REPORT.name, made)
+    report = Report.of("reranking", made)
     if options.write:
-        report.save(REPORT, small=True)
+        rows = [{"metric": m, **row} for m in FIGURES for row in gain_rows(gains(report, m))]
+        DATA.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
         text = re.sub(
             f"{re.escape(BEGIN)}.*?{re.escape(END)}",
             lambda _: f"{BEGIN}\n{table(report)}\n{END}",

@@ -23,6 +23,7 @@ from core.services.embedding.roles import cluster_of, digest, group_of
 from core.services.evaluation import lists
 from core.services.evaluation.card import card
 from core.services.evaluation.seen import seen
+from core.services.search.reranking import SecondLook
 from core.services.specs import IndexSpec
 from core.types import Item, Progress, Protocol, report
 
@@ -198,19 +199,7 @@ def _write(
         judged = stream.judge(ranked, codes=codes)
         scores = judged.scores
     else:
-        hits, overlap = _answers(
-            dataset, encoder, index, roles, found.vectors, look.depth if look else 0, progress
-        )
-        if look is not None:
-            looker = lists.Looker(look, dataset, found, roles)
-            pairs = zip(roles.queries, hits, strict=True)
-            hits = np.stack([looker.reordered(row, at) for row, at in pairs])[:, :DEPTH]
-        ranked = (
-            stream.listed(hits[part], roles.queries[part], roles, top) for part in _parts(len(hits))
-        )
-        judged = stream.judge(ranked, SHALLOW, codes)
-        for curves in (judged.curves, judged.class_curves):
-            curves.pop("precision_at_recall", None)
+        judged, overlap = _listed(dataset, encoder, index, roles, look, codes, progress)
         scores = {
             **judged.scores,
             f"index recall@{RECALL_K}": np.where(judged.relevant > 0, overlap, np.nan),
@@ -238,6 +227,32 @@ def _write(
         "index_name": index.shown,
         "rows": len(asked),
     }
+
+
+def _listed(
+    dataset: Dataset,
+    encoder: Encoder,
+    index: IndexSpec,
+    roles: stream.Roles,
+    look: SecondLook | None,
+    codes: np.ndarray,
+    progress: Progress | None,
+) -> tuple[stream.Judged, np.ndarray]:
+    """What an approximate index answers, as far as it is scored; and its index recall (q,)."""
+    found, top = embed.read(dataset, encoder), table.deepest(table.DEFAULT)
+    depth = look.depth if look else 0
+    hits, overlap = _answers(dataset, encoder, index, roles, found.vectors, depth, progress)
+    if look is not None and len(hits):
+        looker = lists.Looker(look, dataset, found, roles)
+        pairs = zip(roles.queries, hits, strict=True)
+        hits = np.stack([looker.reordered(row, at) for row, at in pairs])[:, :DEPTH]
+    ranked = (
+        stream.listed(hits[part], roles.queries[part], roles, top) for part in _parts(len(hits))
+    )
+    judged = stream.judge(ranked, SHALLOW, codes)
+    for curves in (judged.curves, judged.class_curves):
+        curves.pop("precision_at_recall", None)
+    return judged, overlap
 
 
 def keep(folder: Path, cell: Cell) -> None:

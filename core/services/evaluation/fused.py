@@ -30,8 +30,8 @@ from core.types import Embeddings, Item, Progress, Protocol, report
 
 VERSION = 1
 STEPS = 10
-"""Weights are tried in tenths."""
-TRIED = 200
+"""Weights are tried in so many parts."""
+TRIED = 150
 """Queries of a half that weights are learned on, evenly over its objects."""
 BLOCK = 64
 
@@ -303,16 +303,15 @@ def _best(
 
 
 def _grid(count: int) -> list[np.ndarray]:
-    """Every way to share ten tenths among so many, equal shares first; of more than four encoders
-    only equal ones and each one with half."""
+    """Equal shares first; then every way to share ten tenths among so many, or five fifths among
+    four; of more, each one with half."""
     equal = fusion.shares((), count)
     if count > 4:
-        return [
-            equal,
-            *(fusion.shares(1 + (count - 2) * np.eye(count)[at], count) for at in range(count)),
-        ]
-    parts = product(range(STEPS + 1), repeat=count)
-    return [equal, *(np.array(one) / STEPS for one in parts if sum(one) == STEPS)]
+        halves = 1 + (count - 2) * np.eye(count)
+        return [equal, *(fusion.shares(line.tolist(), count) for line in halves)]
+    steps = STEPS if count < 4 else STEPS // 2
+    parts = product(range(steps + 1), repeat=count)
+    return [equal, *(np.array(one) / steps for one in parts if sum(one) == steps)]
 
 
 NAME = re.compile(r"(?P<method>\w+?)(?P<learned>-learned)?\((?P<members>.+)\)")

@@ -3,12 +3,14 @@ beside its best member, query by query."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from core import fusion
+from core import fusion, store
 from core.errors import UserError
 from core.metrics import statistics
 from core.services.evaluation.cells import Cell
@@ -133,6 +135,7 @@ def gain_rows(found: Sequence[Gain]) -> list[dict]:
             "encoder": one.encoder,
             "index": one.index,
             "way": one.way,
+            "title": one.title,
             "against": one.against or None,
             "queries": one.queries,
             "before": one.before,
@@ -147,6 +150,19 @@ def gain_rows(found: Sequence[Gain]) -> list[dict]:
         }
         for one in found
     ]
+
+
+FILE = Path("reports") / "reranking.json"
+"""Rows of :func:`gain_rows` with their metric, measured on sets that need not be here."""
+
+
+def measured() -> list[dict]:
+    """What came with the code: rows of :func:`gain_rows`, each with its ``metric`` and ``title``.
+    Empty where the file is not there, or not whole."""
+    try:
+        return json.loads((store.shipped() / FILE).read_text())["rows"]
+    except (OSError, ValueError, KeyError):
+        return []
 
 
 def gains_or_none(report: Report, metric: str) -> list[Gain]:
