@@ -33,8 +33,9 @@ def rrf(ranks: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarra
 
 
 def comb_sum(ranks: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Sum of weight x score over the lists that hold a picture; arguments as in :func:`rrf`."""
-    return weights @ np.where(ranks > 0, scores, 0.0)
+    """Sum of weight x score over the lists that hold a picture, scores below 0 as 0; arguments as
+    in :func:`rrf`."""
+    return weights @ np.where(ranks > 0, np.maximum(scores, 0.0), 0.0)
 
 
 def comb_mnz(ranks: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ from core.services.search.together import LEARNED, named, placed
 from core.services.specs import EXACT
 from core.types import Embeddings, Item, Progress, Protocol, report
 
-VERSION = 1
+VERSION = 2
 STEPS = 10
 """Weights are tried in so many parts."""
 TRIED = 150

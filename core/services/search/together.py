@@ -55,7 +55,7 @@ def placed(values: np.ndarray, seen: np.ndarray, known: Calibration | None) -> n
     of true neighbours. Where nothing is known of these, 0 and 1 are the ends of the list ``seen``.
     """
     if known is not None:
-        return np.maximum(known.scaled(values), 0.0)
+        return known.scaled(values)
     low, high = (seen.min(), seen.max()) if len(seen) else (0.0, 0.0)
     return (values - low) / (high - low) if high > low else np.ones(len(values))
 
