@@ -83,7 +83,7 @@ def add_query(made: argparse.ArgumentParser, *, required: bool = True) -> None:
     )
 
 
-def _prepare(options: argparse.Namespace, wanted: list[str]):
+def prepare(options: argparse.Namespace, wanted: list[str]):
     """Open the dataset, build what is missing (said on standard error), and read the query."""
     dataset = library.open_dataset(options.dataset)
     if dataset.state().kind == "download":
@@ -120,7 +120,7 @@ def _request(options: argparse.Namespace, query: Query, encoder: str = "") -> Se
 
 
 def _search(options: argparse.Namespace) -> None:
-    dataset, query = _prepare(options, [options.encoder])
+    dataset, query = prepare(options, [options.encoder])
     answer = search(_request(options, query, options.encoder), dataset)
     if options.json:
         return emit({"query": shown(options.query), **_answer(answer), **_part(options, answer)})
@@ -131,7 +131,7 @@ def _search(options: argparse.Namespace) -> None:
 def compared(options: argparse.Namespace) -> tuple[Dataset, Query, Comparison]:
     """What ``compare`` shows: what is missing is built first."""
     wanted = split_names(options.encoders)
-    dataset, query = _prepare(options, wanted)
+    dataset, query = prepare(options, wanted)
     return dataset, query, compare(_request(options, query).each(wanted), dataset)
 
 
