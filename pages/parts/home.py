@@ -22,6 +22,7 @@ DOORS = {
     "Metrics": "Which encoder is better, and is the difference certain?",
     "Index lab": "What does a faster, approximate search lose?",
     "Train": "Train an encoder of your own.",
+    "Arena": "Vote blind, alone or with a class: which encoder do people prefer?",
     "Library": "Data sets, encoders and caches: add your pictures, build, delete.",
 }
 

@@ -29,6 +29,7 @@ MENU = (
     ("Metrics", "pages/metrics.py", ":material/leaderboard:"),
     ("Index lab", "pages/index_lab.py", ":material/speed:"),
     ("Train", "pages/train.py", ":material/model_training:"),
+    ("Arena", "pages/arena.py", ":material/how_to_vote:"),
     ("Library", "pages/library.py", ":material/photo_library:"),
 )
 
