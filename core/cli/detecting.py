@@ -11,7 +11,7 @@ from core.errors import UserError
 from core.images import read_file
 from core.services.embedding import detecting
 from core.services.library import downloads
-from core.services.search.search import Query
+from core.services.search.request import Query
 from core.services.search.subject import Box, detect
 
 USUAL = "saliency"

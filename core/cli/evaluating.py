@@ -32,6 +32,11 @@ METRICS = ("mAP", "hit@1", "precision@10")
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
+    _add_evaluate(commands)
+    _add_report(commands)
+
+
+def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     made = command(
         commands,
         "evaluate",
@@ -43,6 +48,26 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--queries ~/Pictures/tiny_imagenet,~/Pictures/clothing --gallery catalogue --join"
         " photo-to-catalogue --encoders hog.8x8",
     )
+    _add_what(made)
+    _add_how(made)
+    made.add_argument(
+        "--name", default="latest", help="what the report is called (default: latest)"
+    )
+    made.add_argument(
+        "--out", metavar="FOLDER", help="where to write it (default: the artifacts folder)"
+    )
+    made.add_argument(
+        "--small", action="store_true", help="keep fewer per-query scores, in half precision"
+    )
+    made.add_argument(
+        "--studies", action="store_true", help="add shared factors, robustness and data health"
+    )
+    made.add_argument("--no-latency", action="store_true", help="measure no times")
+    made.add_argument("--log", help=argparse.SUPPRESS)
+
+
+def _add_what(made: argparse.ArgumentParser) -> None:
+    """Which pictures search which."""
     made.add_argument(
         "--datasets", default="", metavar="NAMES", help="names or paths, separated by commas"
     )
@@ -67,6 +92,10 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
             f" {', '.join(crossing.names())} (default: {crossing.SAME})"
         ),
     )
+
+
+def _add_how(made: argparse.ArgumentParser) -> None:
+    """What searches them, and by which rules."""
     made.add_argument(
         "--encoders",
         default="ready",
@@ -101,21 +130,6 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
             "cross-domain)"
         ),
     )
-    made.add_argument(
-        "--name", default="latest", help="what the report is called (default: latest)"
-    )
-    made.add_argument(
-        "--out", metavar="FOLDER", help="where to write it (default: the artifacts folder)"
-    )
-    made.add_argument(
-        "--small", action="store_true", help="keep fewer per-query scores, in half precision"
-    )
-    made.add_argument(
-        "--studies", action="store_true", help="add shared factors, robustness and data health"
-    )
-    made.add_argument("--no-latency", action="store_true", help="measure no times")
-    made.add_argument("--log", help=argparse.SUPPRESS)
-    _add_report(commands)
 
 
 def _add_report(commands: argparse._SubParsersAction) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 from core.cli.detecting import add_choice, fetched
@@ -14,7 +14,10 @@ from core.services.embedding import build
 from core.services.library import library
 from core.services.naming import split_names
 from core.services.search.compare import Agreement, compare, decode_ms
-from core.services.search.search import IDENTICAL, RUNS, Answer, Hit, query_from_file, search
+from core.services.search.engines import RUNS
+from core.services.search.request import Query, SearchRequest
+from core.services.search.result import IDENTICAL, Hit, SearchResult
+from core.services.search.search import query_from_file, search
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -91,39 +94,33 @@ def _prepare(options: argparse.Namespace, wanted: list[str]):
     return dataset, query
 
 
-def _search(options: argparse.Namespace) -> None:
-    dataset, query = _prepare(options, [options.encoder])
-    answer = search(
+def _request(options: argparse.Namespace, query: Query, encoder: str = "") -> SearchRequest:
+    """What the arguments ask of one encoder."""
+    return SearchRequest(
         query,
-        dataset,
-        options.encoder,
+        encoder,
         options.index,
         options.k,
-        include_self=options.include_self,
-        where=options.where,
-        runs=RUNS,
-        crop=options.crop,
+        tuple(options.where),
+        options.include_self,
+        options.crop,
+        RUNS,
     )
+
+
+def _search(options: argparse.Namespace) -> None:
+    dataset, query = _prepare(options, [options.encoder])
+    answer = search(_request(options, query, options.encoder), dataset)
     if options.json:
         return emit({"query": shown(options.query), **_answer(answer), **_part(options, answer)})
-    _show(answer)
+    _show(answer, answer.timing_ms)
     _show_part(answer)
 
 
 def _compare(options: argparse.Namespace) -> None:
     wanted = split_names(options.encoders)
     dataset, query = _prepare(options, wanted)
-    found = compare(
-        query,
-        dataset,
-        wanted,
-        options.index,
-        options.k,
-        include_self=options.include_self,
-        where=options.where,
-        runs=RUNS,
-        crop=options.crop,
-    )
+    found = compare(_request(options, query).each(wanted), dataset)
     decoded = decode_ms(found.answers)
     if options.json:
         told = {"query": shown(options.query), "dataset": dataset.name, "index": options.index}
@@ -132,14 +129,14 @@ def _compare(options: argparse.Namespace) -> None:
         return emit({**told, **whole, **_part(options, found.answers[0])})
     for answer in found.answers:
         print(f"\n{answer.encoder}")
-        _show(answer, ("preprocess", "encode", "search"))
+        _show(answer, answer.stages)
     _show_part(found.answers[0])
     if decoded:
         print(f"\ndecoded once for all: {' + '.join(f'{ms:.1f}' for ms in decoded)} ms (first run)")
     _show_agreement(found.agreement)
 
 
-def _answer(answer: Answer) -> dict:
+def _answer(answer: SearchResult) -> dict:
     told = {
         "dataset": answer.dataset,
         "encoder": answer.encoder,
@@ -160,7 +157,7 @@ def _hit(hit: Hit) -> dict:
     return {**named, "score": hit.score, "identical": hit.identical}
 
 
-def _part(options: argparse.Namespace, answer: Answer) -> dict:
+def _part(options: argparse.Namespace, answer: SearchResult) -> dict:
     """What was searched with, where a part was asked for; a part that came to nothing is told on
     standard error too."""
     if not (options.box or options.crop):
@@ -170,7 +167,7 @@ def _part(options: argparse.Namespace, answer: Answer) -> dict:
     return {"box": answer.box, "crop": answer.crop or None, "note": answer.note}
 
 
-def _show_part(answer: Answer) -> None:
+def _show_part(answer: SearchResult) -> None:
     if answer.box:
         by = (
             f", found by {answer.crop} in {answer.timing_ms['detect']:.1f} ms"
@@ -185,9 +182,7 @@ def _show_part(answer: Answer) -> None:
         print(answer.note, file=sys.stderr)
 
 
-def _show(
-    answer: Answer, stages: Sequence[str] = ("decode", "preprocess", "encode", "search")
-) -> None:
+def _show(answer: SearchResult, times: Mapping[str, float]) -> None:
     rows = [
         {
             "rank": h.rank,
@@ -216,9 +211,7 @@ def _show(
     for remark in answer.remarks:
         say(remark)
     runs = f"median of {answer.runs} runs" if answer.runs > 1 else "first run"
-    print(
-        "  ".join(f"{stage} {answer.timing_ms[stage]:.1f} ms" for stage in stages) + f"  ({runs})"
-    )
+    print("  ".join(f"{stage} {ms:.1f} ms" for stage, ms in times.items()) + f"  ({runs})")
 
 
 def _show_agreement(agreement: Agreement) -> None:

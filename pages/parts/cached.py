@@ -16,8 +16,10 @@ from core.services.jobs import JobStatus
 from core.services.library import imports, library, uploads
 from core.services.library.library import Dataset
 from core.services.search import pictures
-from core.services.search.search import Answer, Place, Query, search
+from core.services.search.request import Query, SearchRequest
+from core.services.search.result import Place, SearchResult
 from core.services.search.search import place as place_of
+from core.services.search.search import search
 from pages.parts.fresh import Fresh
 
 Box = tuple[float, float, float, float] | None
@@ -204,10 +206,11 @@ def answer(
     where: tuple[str, ...] = (),
     runs: int = 1,
     box: Box = None,
-) -> Answer:
+) -> SearchResult:
     """The answer of one encoder to ``item:<id>`` or ``up:<token>``, or to the part of it inside
     ``box``; times are medians of ``runs``. Raises UserError."""
-    return search(asked(query, box), dataset(locator), encoder, index, k, where=where, runs=runs)
+    request = SearchRequest(asked(query, box), encoder, index, k, where, runs=runs)
+    return search(request, dataset(locator))
 
 
 @st.cache_resource(max_entries=3000, ttl=3600.0, show_spinner=False)

@@ -7,12 +7,12 @@ import streamlit as st
 
 from core.services.library import uploads
 from core.services.search import export
-from core.services.search.search import Answer
+from core.services.search.result import SearchResult
 from pages.parts import cached
 from pages.parts.link import View
 
 
-def button(view: View, answers: dict[str, Answer]) -> None:
+def button(view: View, answers: dict[str, SearchResult]) -> None:
     """A popover with CSV and PNG; the files are made on the click."""
     with st.popover("Export", disabled=not answers):
         st.download_button(
@@ -37,7 +37,7 @@ def button(view: View, answers: dict[str, Answer]) -> None:
         )
 
 
-def _png(view: View, answers: dict[str, Answer]) -> bytes:
+def _png(view: View, answers: dict[str, SearchResult]) -> bytes:
     kind, _, name = view.query.partition(":")
     titles = [cached.encoder_row(encoder)["title"] or encoder for encoder in answers]
     data = uploads.read(name) if kind == "up" else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import UserError
+from core.types import Cost
 from pages.parts import builds, cached, given, settings
 from pages.parts.encoder_names import meant
 from pages.parts.guard import guarded
@@ -60,8 +61,23 @@ def _offer(locator: str, encoders: list[str], index: str) -> None:
     missing = list(dict.fromkeys(words for cost in costs for words in cost.missing))
     for words in missing:
         note("Something is missing.", words, tone="bad")
-    running = [name for name in encoders if builds.active(locator, name)]
     todo = max(cost.to_encode for cost in costs)
+    _costs(costs, todo)
+    running = any(builds.active(locator, name) for name in encoders)
+    check = st.checkbox("Check file contents first", key=CONTENT, help=CONTENT_HELP)
+    label = _label(running, todo, check)
+    idle = bool(missing or running or not (todo or check))
+    if st.button(label, type="primary", width="stretch", disabled=idle, key="build"):
+        try:
+            builds.start(locator, encoders, index, check_content=check)
+        except UserError as error:
+            trouble(error)
+            return
+        st.rerun()
+
+
+def _costs(costs: list[Cost], todo: int) -> None:
+    """What the build of all encoders would take; ``todo`` pictures are not encoded yet."""
     known = [cost.seconds for cost in costs if cost.seconds is not None]
     facts(
         [
@@ -82,21 +98,12 @@ def _offer(locator: str, encoders: list[str], index: str) -> None:
             ),
         ]
     )
-    check = st.checkbox("Check file contents first", key=CONTENT, help=CONTENT_HELP)
-    label = (
-        "Being built"
-        if running
-        else "Build"
-        if todo
-        else "Check contents"
-        if check
-        else "Already built"
-    )
-    idle = bool(missing or running or not (todo or check))
-    if st.button(label, type="primary", width="stretch", disabled=idle, key="build"):
-        try:
-            builds.start(locator, encoders, index, check_content=check)
-        except UserError as error:
-            trouble(error)
-            return
-        st.rerun()
+
+
+def _label(running: bool, todo: int, check: bool) -> str:
+    """What the button says."""
+    if running:
+        return "Being built"
+    if todo:
+        return "Build"
+    return "Check contents" if check else "Already built"

@@ -131,10 +131,8 @@ def mark(encoder: str) -> dict[str, str]:
 def mark_html(encoder: str) -> str:
     """The mark, to stand before a name; no text, so that a reader hears the name alone."""
     drawn = mark(encoder)  # Streamlit lets no SVG through
-    return (
-        '<i class="ll-mark"'
-        f' style="background:{drawn["colour"]};clip-path:path(&quot;{drawn["path"]}&quot;)"></i>'
-    )
+    style = f"background:{drawn['colour']};clip-path:path(&quot;{drawn['path']}&quot;)"
+    return f'<i class="ll-mark" style="{style}"></i>'
 
 
 def dash(encoder: str, more: int = 0) -> str:

@@ -84,11 +84,13 @@ def test_every_target_is_reached_or_named_with_what_was_tried(name, title, metri
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", measure_models.shipped())
-def test_every_network_beats_its_untrained_twin_everywhere(name):
+def test_every_network_beats_its_untrained_twin_or_it_is_named(name):
     twin = json.loads((measure_models.folder(name) / "card.json").read_text())["untrained"]
     for title, _, _ in SETS:
         for metric in ("hit@1",) if title == PHOTO else ("mAP",):
-            assert MEASURED[name][title][metric] > twin[title][metric], (title, metric)
+            value = MEASURED[name][title][metric]
+            if value <= twin[title][metric]:
+                assert missed(name, title, metric) == f"{value:.3f}".lstrip("0"), (title, metric)
 
 
 @pytest.mark.slow

@@ -11,7 +11,8 @@ from core.services.embedding import embed
 from core.services.embedding.build import build
 from core.services.embedding.ready import ready_encoder
 from core.services.library import library
-from core.services.search.search import Query, search
+from core.services.search.request import Query, SearchRequest
+from core.services.search.search import search
 
 NAME = "tf_efficientnet_lite0.in1k"
 COUNTERPARTS = {
@@ -63,7 +64,7 @@ def absent(photographs, each: int) -> list[bytes]:
 
 
 def far(dataset, queries: list[Query]) -> float:
-    answers = [search(query, dataset, NAME, k=1) for query in queries]
+    answers = [search(SearchRequest(query, NAME, k=1), dataset) for query in queries]
     assert all(answer.usual is not None and answer.apart == "category" for answer in answers)
     return float(np.mean([answer.far for answer in answers]))
 

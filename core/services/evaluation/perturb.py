@@ -19,7 +19,7 @@ from core.services.embedding import embed
 from core.services.embedding.ready import ready_encoder
 from core.services.evaluation.distortions import DISTORTIONS, distort
 from core.services.search.compare import overlap, rank_biased_overlap
-from core.services.search.search import item_of
+from core.services.search.request import item_of
 from core.types import Item, Progress, report
 
 KIND = "robustness"

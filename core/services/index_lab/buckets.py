@@ -16,7 +16,7 @@ from core.neighbours import cosine_matrix, dots
 from core.services.embedding import embed, galleries
 from core.services.embedding.ready import ready_encoder
 from core.services.index_lab import collisions
-from core.services.search.search import item_of
+from core.services.search.request import item_of
 
 METHODS = ("lsh", "minhash")
 RANGES = {

@@ -20,7 +20,9 @@ from core.neighbours import cosines, rows_without_own
 from core.services.embedding import embed, galleries
 from core.services.embedding.ready import ready_encoder
 from core.services.search.copies import NEAR, same_file
-from core.services.search.search import Query, engine, item_of, verdict
+from core.services.search.loading import engine
+from core.services.search.request import Query, item_of
+from core.services.search.result import verdict
 from core.services.specs import IndexSpec, index_spec
 
 MOST_K = 100

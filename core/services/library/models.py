@@ -17,7 +17,7 @@ from core.encoders.trained import Trained
 from core.encoders.trained_networks import Blueprint
 from core.errors import UserError
 from core.services.embedding.ready import ready_encoder
-from core.services.search.search import item_of
+from core.services.search.request import item_of
 from core.training.resolve import refuse_taken
 from core.training.settings import Settings, override
 

@@ -18,7 +18,8 @@ from core.services.embedding import embed
 from core.services.embedding.ready import ready_encoder
 from core.services.maps import maps
 from core.services.maps.maps import Map
-from core.services.search.search import Query, search
+from core.services.search.request import Query, SearchRequest
+from core.services.search.search import search
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,9 @@ def hits(dataset: Dataset, found: Map, query: Query, k: int) -> list[str]:
     """
     own = query.item_id
     if own is None or own not in found.ids:
-        return [hit.id for hit in search(query, dataset, found.wanted.encoder, k=k).hits]
+        return [
+            hit.id for hit in search(SearchRequest(query, found.wanted.encoder, k=k), dataset).hits
+        ]
     vectors = embed.read(
         dataset, ready_encoder(dataset, found.wanted.encoder, may_fit=False, load=False)
     ).vectors

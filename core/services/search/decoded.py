@@ -11,7 +11,7 @@ import numpy as np
 from core.datasets.base import Dataset
 from core.errors import UserError
 from core.images import crop, decode, decoded_size
-from core.services.search.answer import Query, item_of
+from core.services.search.request import Query, item_of
 
 KEPT, KEPT_BYTES, KEPT_S = 4, 32 << 20, 60.0
 """So many pictures stay in memory for the next encoder, each at most so large and for at most so

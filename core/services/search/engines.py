@@ -7,7 +7,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,18 +20,28 @@ from core.services.embedding import embed, galleries
 from core.services.embedding.crops import Cropped
 from core.services.embedding.usual import usual
 from core.services.search import decoded, filters, subject
-from core.services.search.answer import Answer, Hit, Place, Query, item_of, verdict
 from core.services.search.copies import NEAR, same_file
 from core.services.search.decoded import Picture
+from core.services.search.request import Query, SearchRequest, item_of
+from core.services.search.result import ONCE, Hit, Place, SearchResult, verdict
 from core.services.specs import IndexSpec
 from core.types import Item
 
-MAX_K = 1000
 RUNS, QUICK_MS, TRIED_MS = 3, 60.0, 600.0
 """An answer that takes at most QUICK_MS after decoding is repeated so often for the median of its
 times. A first run may be slow for what else the machine did just then: up to TRIED_MS it is tried
 once more."""
-REPEATED = ("preprocess", "encode", "search")
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """What is searched: bool (n,) or None for all, the row of the query itself, how many rows those
+    are, and how many of them are asked for."""
+
+    allowed: np.ndarray | None
+    own: int | None
+    size: int
+    wanted: int
 
 
 class Engine:
@@ -53,82 +63,81 @@ class Engine:
         same = self.dataset is dataset or self.dataset.items == dataset.items
         return same and self.path is not None and self.path.exists()
 
-    def search(
-        self,
-        query: Query,
-        k: int,
-        *,
-        include_self: bool = False,
-        index: str = "",
-        where: Sequence[str] = (),
-        runs: int = 1,
-        **knobs: float,
-    ) -> Answer:
-        """The ``k`` nearest pictures of the gallery, of those that meet every condition of
-        ``where``.
-
-        ``index`` is how the index was named, for the answer. With ``runs`` above 1 a quick answer
-        is repeated so often, and its times are the medians of the repetitions; a slow one keeps the
-        times of its first run.
+    def search(self, request: SearchRequest, spec: IndexSpec) -> SearchResult:
+        """The nearest pictures of the gallery; ``spec`` is the request's index, read.
 
         Raises:
-            UserError: k out of range, a box that is none, a picture that can't be read, an unknown
-                item, knob, field or value.
+            UserError: a box that is none, a picture that can't be read, an unknown item, knob,
+                field or value.
         """
-        if not 1 <= k <= MAX_K:
-            raise UserError(f"K = {k} was asked for.", f"K is from 1 to {MAX_K}.")
-        query, note = subject.settled(query)
+        query, note = subject.settled(request.query)
         timing: dict[str, float] = {}
         picture = self._picture(query)
         if picture is not None and query.box is None and isinstance(self.encoder, Cropped):
             query = self._cropped(query, picture, timing)
             picture = self._picture(query)
         vector = self._vector(query, picture, timing)
-        allowed = (
-            filters.allowed([self._gallery_item(row) for row in range(len(self.rows))], where)
-            if where
-            else None
-        )
-        own = None if include_self else self._own_row(query, allowed)
-        most = self.index.size if allowed is None else int(np.count_nonzero(allowed))
-        wanted = max(1, min(k + (own is not None), most))
+        scope = self._scope(request, query)
+        look = self._looker(scope, {**spec.search, **request.knobs})
         with _stage(timing, "search"):
-            hits = self.index.search(vector, wanted, allowed=allowed, **knobs)
-        pairs = [
-            (int(row), float(score))
-            for row, score in zip(hits.ids[0], hits.scores[0], strict=True)
-            if row >= 0
-        ]
-        kept = [(row, score) for row, score in pairs if row != own][:k]
-        again = (
-            _medians(lambda: self._run(query, picture, wanted, allowed, knobs), runs)
-            if may_repeat(timing)
-            else {}
-        )
-        timing |= again
-        runs = runs if again else 1
+            pairs = look(vector)
+
+        def again() -> dict[str, float]:
+            times: dict[str, float] = {}
+            once_more = self._vector(query, picture, times)
+            with _stage(times, "search"):
+                look(once_more)
+            return times
+
+        medians = _medians(again, request.runs) if may_repeat(timing) else {}
+        kept = [(row, score) for row, score in pairs if row != scope.own][: request.k]
         hits = self._hits(query, picture, vector, kept)
-        by = self.encoder.detector.name if "detect" in timing else ""
-        return Answer(
-            self.dataset.name,
-            self.encoder.name,
-            index or self.index.name,
-            k,
-            hits,
-            timing,
-            None if own is None else query.item_id,
-            most - (own is not None),
-            self.index.score,
-            runs,
-            tuple(where),
-            max((hit.cosine for hit in hits), default=None),
-            self.usual.score,
-            self.usual.apart,
-            self.usual.calibration,
-            query.box,
-            by,
-            note,
+        return SearchResult(
+            dataset=self.dataset.name,
+            encoder=self.encoder.name,
+            index=spec.text,
+            k=request.k,
+            hits=hits,
+            timing_ms=timing | medians,
+            left_out=None if scope.own is None else query.item_id,
+            searched=scope.size - (scope.own is not None),
+            score=self.index.score,
+            runs=request.runs if medians else 1,
+            where=request.where,
+            best=max((hit.cosine for hit in hits if hit.cosine is not None), default=None),
+            usual=self.usual.score,
+            apart=self.usual.apart,
+            calibration=self.usual.calibration,
+            box=query.box,
+            crop=self.encoder.detector.name
+            if isinstance(self.encoder, Cropped) and "detect" in timing
+            else "",
+            note=note,
         )
+
+    def _scope(self, request: SearchRequest, query: Query) -> _Scope:
+        """What of the gallery is searched, and how many rows are asked for."""
+        allowed = self._allowed(request.where)
+        own = None if request.include_self else self._own_row(query, allowed)
+        size = self.index.size if allowed is None else int(np.count_nonzero(allowed))
+        return _Scope(allowed, own, size, max(1, min(request.k + (own is not None), size)))
+
+    def _allowed(self, where: Sequence[str]) -> np.ndarray | None:
+        if not where:
+            return None
+        return filters.allowed([self._gallery_item(row) for row in range(len(self.rows))], where)
+
+    def _looker(
+        self, scope: _Scope, knobs: Mapping[str, float]
+    ) -> Callable[[np.ndarray], list[tuple[int, float]]]:
+        """Vector (1, dim) -> pairs of row and score, best first."""
+
+        def look(vector: np.ndarray) -> list[tuple[int, float]]:
+            hits = self.index.search(vector, scope.wanted, allowed=scope.allowed, **knobs)
+            pairs = zip(hits.ids[0], hits.scores[0], strict=True)
+            return [(int(row), float(score)) for row, score in pairs if row >= 0]
+
+        return look
 
     def vector(self, query: Query) -> np.ndarray:
         """The query as its encoder sees it, float32 (1, dim). Raises UserError."""
@@ -147,10 +156,8 @@ class Engine:
         wanted = np.flatnonzero(
             self.rows == self._row_of.get(item_of(self.dataset, item_id).id, -1)
         )
-        if where:
-            scores[
-                ~filters.allowed([self._gallery_item(row) for row in range(len(self.rows))], where)
-            ] = -np.inf
+        if (allowed := self._allowed(where)) is not None:
+            scores[~allowed] = -np.inf
         if not len(wanted) or not np.isfinite(cosine := scores[wanted[0]]):
             raise UserError(f"{item_id!r} is not in what is searched.")
         own = self._own_row(query, None)
@@ -185,7 +192,6 @@ class Engine:
         self, query: Query, picture: Picture | None, timing: dict[str, float]
     ) -> np.ndarray:
         if picture is None:
-            timing |= {"decode": 0.0, "preprocess": 0.0, "encode": 0.0}
             return self._stored(query)
         image, timing["decode"] = picture.image(self.encoder.side)
         with _stage(timing, "preprocess"):
@@ -195,21 +201,6 @@ class Engine:
             prepared = (self.encoder.inner if drawn else self.encoder).prepare(image)
         with _stage(timing, "encode"):
             return self.encoder.encode_prepared([prepared])
-
-    def _run(
-        self,
-        query: Query,
-        picture: Picture | None,
-        wanted: int,
-        allowed: np.ndarray | None,
-        knobs: dict,
-    ) -> dict[str, float]:
-        """The times of one more run, from the decoded picture to the hits."""
-        timing: dict[str, float] = {}
-        vector = self._vector(query, picture, timing)
-        with _stage(timing, "search"):
-            self.index.search(vector, wanted, allowed=allowed, **knobs)
-        return timing
 
     def _hits(
         self,
@@ -312,15 +303,12 @@ def _medians(run: Callable[[], dict[str, float]], runs: int) -> dict[str, float]
         times.append(run())
         if _spent(times[-1]) > QUICK_MS:
             return {}
-    return {
-        stage: round(statistics.median(one[stage] for one in times), 3)
-        for stage in REPEATED
-        if times
-    }
+    repeated = [stage for stage in times[0] if stage not in ONCE] if times else []
+    return {stage: round(statistics.median(one[stage] for one in times), 3) for stage in repeated}
 
 
 def _spent(timing: Mapping[str, float]) -> float:
-    return sum(timing.get(stage, 0.0) for stage in REPEATED)
+    return sum(spent for stage, spent in timing.items() if stage not in ONCE)
 
 
 class _stage:

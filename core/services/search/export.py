@@ -14,7 +14,7 @@ from core.errors import UserError
 from core.services.search import pictures
 from core.services.search.compare import letters
 from core.services.search.pictures import Edges
-from core.services.search.search import IDENTICAL, Answer, Hit
+from core.services.search.result import IDENTICAL, Hit, SearchResult
 
 COLUMNS = (
     "query",
@@ -50,7 +50,7 @@ WORDS = {"same": "✓ same", "category": "~ same category", "other": "× other",
 FONTS = ("DejaVuSans.ttf", "Arial.ttf", "Helvetica.ttc", "LiberationSans-Regular.ttf")
 
 
-def to_csv(answers: Sequence[Answer], query: str, where: Sequence[str] = ()) -> bytes:
+def to_csv(answers: Sequence[SearchResult], query: str, where: Sequence[str] = ()) -> bytes:
     """One row a hit, UTF-8 with a byte order mark so that spreadsheets read it right.
 
     ``where`` is the part that was searched. The column ``box`` is the part of the query picture
@@ -86,7 +86,7 @@ def to_csv(answers: Sequence[Answer], query: str, where: Sequence[str] = ()) -> 
 
 def to_png(
     dataset: Dataset,
-    answers: Sequence[Answer],
+    answers: Sequence[SearchResult],
     titles: Sequence[str],
     item_id: str | None = None,
     data: bytes | None = None,
@@ -189,7 +189,7 @@ def _query(
         )
 
 
-def _head(draw: ImageDraw.ImageDraw, left: int, title: str, answer: Answer) -> None:
+def _head(draw: ImageDraw.ImageDraw, left: int, title: str, answer: SearchResult) -> None:
     _write(draw, (left, EDGE), _fit(title, 19, TILE), 19, INK)
     time = answer.timing_ms
     spent = time.get("encode", 0.0) + time.get("preprocess", 0.0)

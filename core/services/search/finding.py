@@ -15,7 +15,7 @@ from core import store
 from core.datasets.base import Dataset
 from core.detectors.base import detectors
 from core.errors import UserError
-from core.services.search.answer import Query
+from core.services.search.request import Query
 from core.services.search.subject import WHOLE, Subject, located
 
 log = logging.getLogger(__name__)

@@ -162,16 +162,19 @@ def _counts(found: Separation) -> str:
         ),
     )
     spans = "".join(
-        f'<span class="{kind}" style="flex:{number};--c:{colour}"'
-        f' title="{escape(text, quote=True)}">'
-        f"{escape(text) if number / total > 0.3 else number}</span>"
+        _share(number, number / total > 0.3, text, kind, colour)
         for number, text, kind, colour in parts
         if number
     )
-    return (
-        '<div class="ll-wtl" role="img"'
-        f' aria-label="{escape("; ".join(p[1] for p in parts), quote=True)}">{spans}</div>'
-    )
+    said = escape("; ".join(text for _, text, *_ in parts), quote=True)
+    return f'<div class="ll-wtl" role="img" aria-label="{said}">{spans}</div>'
+
+
+def _share(number: int, wide: bool, text: str, kind: str, colour: str) -> str:
+    """A stretch of the bar, with its words where they fit."""
+    look, said = f"flex:{number};--c:{colour}", escape(text, quote=True)
+    shown = escape(text) if wide else number
+    return f'<span class="{kind}" style="{look}" title="{said}">{shown}</span>'
 
 
 def _open(picked: str | None, shown: list[str], locator: str, encoders: Sequence[str]) -> None:

@@ -95,7 +95,7 @@ def _chart(
     metric: str, cells: list[Cell], means: dict[tuple[str, str], Standing], cost: Cost
 ) -> list[int]:
     """Draw it; gives the places of the front."""
-    tone, chart = palette.ink(), palette.figure(380, hovermode="closest")
+    chart = palette.figure(380, hovermode="closest")
     points = [(cost.value(cell), means[cell.encoder, cell.index].mean) for cell in cells]
     late, best = (
         [cost.late(cell) or x for cell, (x, _) in zip(cells, points, strict=True)],
@@ -105,7 +105,7 @@ def _chart(
         x=[points[i][0] for i in best],
         y=[points[i][1] for i in best],
         mode="lines",
-        line={"color": tone["muted"], "width": 1, "dash": "dot", "shape": "hv"},
+        line={"color": palette.ink()["muted"], "width": 1, "dash": "dot", "shape": "hv"},
         hoverinfo="skip",
     )
     low, high = min(x for x, _ in points) / 1.8, max(late) * 1.5
@@ -121,32 +121,12 @@ def _chart(
         chart.add_scatter(
             x=[x],
             y=[y],
-            mode="markers+text",
             text=[name],
             textposition=place,
-            textfont={"color": tone["ink"], "size": 12},
-            cliponaxis=False,
-            marker={
-                "color": palette.colour(cell.encoder),
-                "symbol": palette.symbol(cell.encoder),
-                "size": 11,
-                "line": {"color": tone["ink"], "width": 1},
-            },
-            error_x={
-                "array": [end - x],
-                "arrayminus": [0],
-                "thickness": 1,
-                "width": 3 if end > x else 0,
-                "color": tone["muted"],
-            },
-            error_y={
-                "array": [s.high - y],
-                "arrayminus": [y - s.low],
-                "thickness": 1,
-                "width": 3,
-                "color": tone["muted"],
-            },
+            error_x=_whisker(0, end - x),
+            error_y=_whisker(y - s.low, s.high - y) | {"width": 3},
             hovertemplate=f"{name}<br>{y:.3f}<br>{cost.words(x, end)}<extra></extra>",
+            **_dot(cell.encoder),
         )
     chart.update_xaxes(
         type="log",
@@ -159,3 +139,30 @@ def _chart(
     said = f"Quality against {cost.axis}; a dotted line joins encoders that none beats on both"
     palette.draw(chart, f"metrics_pareto_{cost.less}", said)
     return best
+
+
+def _dot(encoder: str) -> dict:
+    """The look of an encoder's dot and of the name beside it."""
+    ink = palette.ink()["ink"]
+    return {
+        "mode": "markers+text",
+        "textfont": {"color": ink, "size": 12},
+        "cliponaxis": False,
+        "marker": {
+            "color": palette.colour(encoder),
+            "symbol": palette.symbol(encoder),
+            "size": 11,
+            "line": {"color": ink, "width": 1},
+        },
+    }
+
+
+def _whisker(below: float, above: float) -> dict:
+    """An error bar; its end has no cap where it is as long as nothing."""
+    return {
+        "array": [above],
+        "arrayminus": [below],
+        "thickness": 1,
+        "width": 3 if above > 0 else 0,
+        "color": palette.ink()["muted"],
+    }

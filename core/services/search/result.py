@@ -1,32 +1,18 @@
-"""What is asked and what comes back: a query, hits with their meaning, and how far away the best of
-them is."""
+"""What comes back from a search: hits with their meaning, and how far away the best of them is."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from core.datasets.base import Dataset
-from core.datasets.names import nfc
-from core.errors import UserError
 from core.services.embedding.calibration import Calibration
 from core.types import Item
 
 IDENTICAL = "identical file"
 """What is said of a hit whose file is the query's."""
+ONCE = ("decode", "detect")
+"""Stages that happen once for all encoders that are asked with the same picture."""
 KINDS = {"category": "categories", "label": "classes"}
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """What is asked: a picture of the dataset (``item_id``), or any picture's bytes; ``box`` = (x0,
-    y0, x1, y1) fractions."""
-
-    item_id: str | None = None
-    data: bytes | None = None
-    name: str = ""
-    box: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +45,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SearchResult:
     """Hits, best first, and milliseconds by stage: decode, preprocess, encode, search.
 
     Reading and decoding the picture happens once for all encoders that are asked with it: its time
@@ -101,6 +87,11 @@ class Answer:
     """The detector that chose the part; empty where none was asked."""
     note: str = ""
     """Why the whole picture was searched where a part was asked for."""
+
+    @property
+    def stages(self) -> dict[str, float]:
+        """Milliseconds of each stage that is this encoder's own, in the order in which they ran."""
+        return {stage: ms for stage, ms in self.timing_ms.items() if stage not in ONCE}
 
     @property
     def far(self) -> bool:
@@ -154,21 +145,6 @@ class Answer:
             f"Nothing in this {searched} is close",
             f"The best {score} is {self.best:.3f}; {usual}",
         )
-
-
-def item_of(dataset: Dataset, item_id: str) -> Item:
-    """The item with this id, in whatever Unicode form it is given. Raises UserError where there is
-    none."""
-    item_id = nfc(item_id)
-    if item_id in dataset.rows:
-        return dataset.items[dataset.rows[item_id]]
-    near = (
-        difflib.get_close_matches(item_id[:200], dataset.rows, n=3)
-        if len(dataset.rows) <= 20_000
-        else []
-    )
-    given = f"{dataset.title or dataset.name} has no picture {item_id[:200]!r}."
-    raise UserError(given, fix=f"Did you mean {' or '.join(near)}?" if near else "")
 
 
 def verdict(query: Item | None, hit: Item) -> str | None:
