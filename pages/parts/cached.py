@@ -224,7 +224,8 @@ def place(
     box: Box = None,
 ) -> Place:
     """Where a picture stands in an encoder's full order. Raises UserError."""
-    return place_of(asked(query, box), dataset(locator), encoder, item_id, where)
+    request = SearchRequest(asked(query, box), encoder, where=where)
+    return place_of(request, dataset(locator), item_id)
 
 
 def asked(query: str, box: Box = None) -> Query:

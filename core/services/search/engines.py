@@ -7,7 +7,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,9 +19,10 @@ from core.neighbours import cosine_matrix, dots
 from core.services.embedding import embed, galleries
 from core.services.embedding.crops import Cropped
 from core.services.embedding.usual import usual
-from core.services.search import decoded, filters, subject
+from core.services.search import decoded, filters, mixing, subject
 from core.services.search.copies import NEAR, same_file
 from core.services.search.decoded import Picture
+from core.services.search.looking import Pairs, Scope, least_similar, most_similar, reaching
 from core.services.search.request import Query, SearchRequest, item_of
 from core.services.search.result import ONCE, Hit, Place, SearchResult, verdict
 from core.services.specs import IndexSpec
@@ -31,17 +32,6 @@ RUNS, QUICK_MS, TRIED_MS = 3, 60.0, 600.0
 """An answer that takes at most QUICK_MS after decoding is repeated so often for the median of its
 times. A first run may be slow for what else the machine did just then: up to TRIED_MS it is tried
 once more."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Scope:
-    """What is searched: bool (n,) or None for all, the row of the query itself, how many rows those
-    are, and how many of them are asked for."""
-
-    allowed: np.ndarray | None
-    own: int | None
-    size: int
-    wanted: int
 
 
 class Engine:
@@ -76,22 +66,23 @@ class Engine:
         if picture is not None and query.box is None and isinstance(self.encoder, Cropped):
             query = self._cropped(query, picture, timing)
             picture = self._picture(query)
-        vector = self._vector(query, picture, timing)
-        scope = self._scope(request, query)
-        look = self._looker(scope, {**spec.search, **request.knobs})
+        vector = self._asked(request, query, picture, timing)
+        scope = self._scope(request)
+        look = self._looker(request, scope, {**spec.search, **request.knobs})
         with _stage(timing, "search"):
             pairs = look(vector)
 
         def again() -> dict[str, float]:
             times: dict[str, float] = {}
-            once_more = self._vector(query, picture, times)
+            once_more = self._asked(request, query, picture, times)
             with _stage(times, "search"):
                 look(once_more)
             return times
 
         medians = _medians(again, request.runs) if may_repeat(timing) else {}
-        kept = [(row, score) for row, score in pairs if row != scope.own][: request.k]
-        hits = self._hits(query, picture, vector, kept)
+        others = scope.others(pairs)
+        reached = reaching(others, request)
+        hits = self._hits(query, picture, vector, reached[: request.k])
         return SearchResult(
             dataset=self.dataset.name,
             encoder=self.encoder.name,
@@ -99,28 +90,53 @@ class Engine:
             k=request.k,
             hits=hits,
             timing_ms=timing | medians,
-            left_out=None if scope.own is None else query.item_id,
-            searched=scope.size - (scope.own is not None),
-            score=self.index.score,
+            left_out=query.item_id if self._row(query) in scope.asked else None,
+            examples=self._named(request, scope),
+            searched=scope.size - len(scope.asked),
+            score="cosine" if request.least else self.index.score,
             runs=request.runs if medians else 1,
             where=request.where,
-            best=max((hit.cosine for hit in hits if hit.cosine is not None), default=None),
-            usual=self.usual.score,
-            apart=self.usual.apart,
-            calibration=self.usual.calibration,
+            best=self._best(others[: request.k], vector),
+            mix=request.mix,
+            least=request.least,
+            threshold=request.threshold,
+            nearest=others[0][1] if others else None,
+            more=len(reached) > request.k,
             box=query.box,
             crop=self.encoder.detector.name
             if isinstance(self.encoder, Cropped) and "detect" in timing
             else "",
             note=note,
+            **(self._usual() if request.mix.text is None else self._cut(request.mix.text)),
         )
 
-    def _scope(self, request: SearchRequest, query: Query) -> _Scope:
-        """What of the gallery is searched, and how many rows are asked for."""
+    def _usual(self) -> dict[str, object]:
+        """What scores of pictures are worth in this gallery. A text stands farther from pictures
+        than these from one another: nothing of it holds for words."""
+        known = self.usual
+        return {"usual": known.score, "apart": known.apart, "calibration": known.calibration}
+
+    def _cut(self, text: str) -> dict[str, object]:
+        return {"cut": self.encoder.words.cut(text)}
+
+    def _scope(self, request: SearchRequest) -> Scope:
+        """What of the gallery is searched, and how many rows are looked for; what is asked with is
+        left out."""
         allowed = self._allowed(request.where)
-        own = None if request.include_self else self._own_row(query, allowed)
-        size = self.index.size if allowed is None else int(np.count_nonzero(allowed))
-        return _Scope(allowed, own, size, max(1, min(request.k + (own is not None), size)))
+        asked = (request.query, *request.mix.plus, *request.mix.minus)
+        rows = set() if request.include_self else {self._row(query) for query in asked} - {None}
+        kept = frozenset(row for row in rows if allowed is None or allowed[row])
+        return Scope.of(request, self.index.size, allowed, kept)
+
+    def _named(self, request: SearchRequest, scope: Scope) -> tuple[str, ...]:
+        """The ids of the pictures with a plus or a minus that are left out of the answer."""
+        asked = (*request.mix.plus, *request.mix.minus)
+        ids = [query.item_id for query in asked if self._row(query) in scope.asked]
+        return tuple(dict.fromkeys(id for id in ids if id != request.query.item_id))
+
+    def _best(self, pairs: Pairs, vector: np.ndarray) -> float | None:
+        """The largest cosine of these, by the stored vectors; None without any."""
+        return float(self._cosines([row for row, _ in pairs], vector).max()) if pairs else None
 
     def _allowed(self, where: Sequence[str]) -> np.ndarray | None:
         if not where:
@@ -128,16 +144,12 @@ class Engine:
         return filters.allowed([self._gallery_item(row) for row in range(len(self.rows))], where)
 
     def _looker(
-        self, scope: _Scope, knobs: Mapping[str, float]
-    ) -> Callable[[np.ndarray], list[tuple[int, float]]]:
-        """Vector (1, dim) -> pairs of row and score, best first."""
-
-        def look(vector: np.ndarray) -> list[tuple[int, float]]:
-            hits = self.index.search(vector, scope.wanted, allowed=scope.allowed, **knobs)
-            pairs = zip(hits.ids[0], hits.scores[0], strict=True)
-            return [(int(row), float(score)) for row, score in pairs if row >= 0]
-
-        return look
+        self, request: SearchRequest, scope: Scope, knobs: Mapping[str, float]
+    ) -> Callable[[np.ndarray], Pairs]:
+        """Vector (1, dim) -> pairs of row and score, in the order of the answer."""
+        if request.least:
+            return lambda vector: least_similar(self.found.vectors, self.rows, vector, scope)
+        return lambda vector: most_similar(self.index, vector, scope, knobs)
 
     def vector(self, query: Query) -> np.ndarray:
         """The query as its encoder sees it, float32 (1, dim). Raises UserError."""
@@ -145,25 +157,27 @@ class Engine:
         picture = self._picture(query)
         return self._vector(query, picture, {})
 
-    def place(self, query: Query, item_id: str, where: Sequence[str] = ()) -> Place:
-        """Where a picture of the gallery stands for a query when the whole gallery is ranked by
-        exact cosines; a query from the gallery, and what ``where`` leaves out, take no rank.
+    def place(self, request: SearchRequest, item_id: str) -> Place:
+        """Where a picture of the gallery stands for a request when the whole gallery is ranked by
+        exact cosines; what is asked with, and what ``where`` leaves out, take no rank.
 
         Raises:
             UserError: the picture is not in the gallery, or the query can't be read.
         """
-        scores = cosine_matrix(self.vector(query), self.found.vectors, self.rows)[0]
-        wanted = np.flatnonzero(
-            self.rows == self._row_of.get(item_of(self.dataset, item_id).id, -1)
+        query, _ = subject.settled(request.query)
+        vector = self._asked(request, query, self._picture(query), {})
+        scores, scope = (
+            cosine_matrix(vector, self.found.vectors, self.rows)[0],
+            self._scope(request),
         )
-        if (allowed := self._allowed(where)) is not None:
-            scores[~allowed] = -np.inf
-        if not len(wanted) or not np.isfinite(cosine := scores[wanted[0]]):
+        row = self._row(Query(item_id=item_of(self.dataset, item_id).id))
+        if row is None or (scope.allowed is not None and not scope.allowed[row]):
             raise UserError(f"{item_id!r} is not in what is searched.")
-        own = self._own_row(query, None)
-        if own is not None:
-            scores[own] = -np.inf
-        before = (scores > cosine) | ((scores == cosine) & (np.arange(len(scores)) < wanted[0]))
+        cosine, ranked = scores[row], -scores if request.least else scores
+        before = (ranked > ranked[row]) | ((ranked == ranked[row]) & (np.arange(len(scores)) < row))
+        if scope.allowed is not None:
+            before &= scope.allowed
+        before[list(scope.asked)] = False
         return Place(1 + int(before.sum()), float(cosine))
 
     def _warm_up(self) -> float:
@@ -180,7 +194,33 @@ class Engine:
         return (time.perf_counter() - started) * 1000
 
     def _picture(self, query: Query) -> Picture | None:
-        return None if self.encoder.tier == "imported" else decoded.picture(query, self.dataset)
+        if self.encoder.tier == "imported" or query.nothing:
+            return None
+        return decoded.picture(query, self.dataset)
+
+    def _asked(
+        self,
+        request: SearchRequest,
+        query: Query,
+        picture: Picture | None,
+        timing: dict[str, float],
+    ) -> np.ndarray:
+        """What is searched with, float32 (1, dim): the query, or its mean with what else is asked
+        with. Reading that belongs to ``encode``."""
+        mix = request.mix
+        if mix.plain and not query.nothing:
+            return self._vector(query, picture, timing)
+        own = None if query.nothing else self._vector(query, picture, timing)
+        with _stage(timing, "encode"):
+            return mixing.mixed(mix, own, self._seen, self.encoder)
+
+    def _seen(self, query: Query) -> np.ndarray:
+        """An example as its encoder sees it; one of the gallery has its vector already."""
+        if query.item_id is not None and query.box is None:
+            row = self._row_of.get(item_of(self.dataset, query.item_id).id)
+            if row is not None:
+                return np.asarray(self.found.vectors[row : row + 1])
+        return self.vector(query)
 
     def _cropped(self, query: Query, picture: Picture, timing: dict[str, float]) -> Query:
         """The query of a gallery of crops with the part that is encoded."""
@@ -254,21 +294,21 @@ class Engine:
     def _gallery_item(self, row: int) -> Item:
         return item_of(self.dataset, self.found.ids[int(self.rows[row])])
 
-    def _own_row(self, query: Query, allowed: np.ndarray | None) -> int | None:
-        """The row of a query that was chosen from the gallery; None where it is not among what is
-        searched."""
+    def _row(self, query: Query) -> int | None:
+        """The row of a picture that was chosen from the gallery; None where it is none of it."""
         at = None if query.item_id is None else self._row_of.get(query.item_id)
         if at is None:
             return None
         row = int(np.searchsorted(self.rows, at))
-        there = row < len(self.rows) and self.rows[row] == at
-        return row if there and (allowed is None or allowed[row]) else None
+        return row if row < len(self.rows) and self.rows[row] == at else None
 
     def _copies(
         self, query: Query, picture: Picture | None, vector: np.ndarray, rows: list[int]
     ) -> set[int]:
         """Which of these rows hold the very file of the query; a part of a picture need not
         resemble the whole."""
+        if query.nothing:
+            return set()
         if not query.box:
             rows = (
                 [
