@@ -12,7 +12,7 @@ import pytest
 from core import store
 from core.encoders.base import encoders
 from core.services.embedding import embed
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import prepared
 from tools import measure_models
 from tools.measure_models import PHOTO, SETS
 
@@ -109,7 +109,7 @@ def test_what_was_measured_comes_out_again(name, title, photographs, monkeypatch
         (locator, protocol) for one, locator, protocol in SETS if one == title
     )
     dataset = measure_models.opened(locator)
-    encoder = ready_encoder(dataset, encoders.get(name).name)
+    encoder = prepared(dataset, encoders.get(name).name).loaded()
     embed.embed(dataset, [encoder])
     again = measure_models.figures_of(dataset, encoder, protocol)
     known = MEASURED[name][title]

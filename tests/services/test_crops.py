@@ -10,7 +10,7 @@ from PIL import Image
 from core.encoders.base import encoders
 from core.errors import UserError
 from core.services.embedding import build, crops, embed
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import prepared
 from core.services.evaluation.audit import audit
 from core.services.evaluation.evaluate import evaluate
 from core.services.evaluation.first_hits import first_hits
@@ -29,7 +29,7 @@ def dataset(quarters):
 
 
 def rows(dataset, name: str) -> np.ndarray:
-    return np.asarray(embed.read(dataset, ready_encoder(dataset, name)).vectors)
+    return np.asarray(embed.read(dataset, prepared(dataset, name).loaded()).vectors)
 
 
 def test_vectors_are_those_of_the_cropped_pictures(dataset):
@@ -59,14 +59,14 @@ def test_two_encoders_of_one_pass_share_one_look(quarters, corner):
 
 @pytest.mark.parametrize("change", ["version", "name"])
 def test_another_detector_is_another_gallery(dataset, corner, monkeypatch, change):
-    before = ready_encoder(dataset, NAME, load=False).fingerprint()
-    assert before != ready_encoder(dataset, "tiny.16x16", load=False).fingerprint()
+    before = prepared(dataset, NAME).encoder.fingerprint()
+    assert before != prepared(dataset, "tiny.16x16").encoder.fingerprint()
     if change == "version":
         monkeypatch.setattr(corner, "version", 2)
-        assert ready_encoder(dataset, NAME, load=False).fingerprint() != before
+        assert prepared(dataset, NAME).encoder.fingerprint() != before
         assert not build.is_built(dataset, NAME)
     else:
-        assert ready_encoder(dataset, "tiny.16x16@whole", load=False).fingerprint() != before
+        assert prepared(dataset, "tiny.16x16@whole").encoder.fingerprint() != before
 
 
 def test_a_query_is_cropped_as_the_gallery_is(dataset, tmp_path):
@@ -112,7 +112,8 @@ def test_a_fit_is_learnt_from_crops(quarters, fitted):
     build.build(quarters, ["fitted.test", "fitted.test@corner.test"])
     assert len(fitted.fits) == 2
     whole, cropped = (
-        ready_encoder(quarters, name).mean for name in ("fitted.test", "fitted.test@corner.test")
+        prepared(quarters, name).loaded().mean
+        for name in ("fitted.test", "fitted.test@corner.test")
     )
     assert not np.allclose(whole, cropped)
 

@@ -9,8 +9,8 @@ from core import store
 from core.encoders.base import encoders
 from core.errors import UserError
 from core.services.embedding import embed
+from core.services.embedding.bound import gallery_vectors, prepared
 from core.services.embedding.build import build, is_built
-from core.services.embedding.ready import gallery_vectors, ready_encoder
 from core.services.library import library
 from core.services.search import search
 from core.services.search.request import SearchRequest
@@ -92,10 +92,10 @@ def test_a_whitened_encoder_encodes_no_picture_twice(counting, gallery):
     dataset, row = built(gallery, "counting.test:pca=8")
     assert counting.seen == []
     assert (row.pictures, row.encoded) == (20, 0)
-    encoder = ready_encoder(dataset, "counting.test:pca=8")
+    encoder = prepared(dataset, "counting.test:pca=8").loaded()
     found = embed.read(dataset, encoder)
     assert found.vectors.shape == (20, 8)
-    base = gallery_vectors(dataset, ready_encoder(dataset, "counting.test"))
+    base = gallery_vectors(dataset, prepared(dataset, "counting.test").loaded())
     fit = encoders.get("counting.test:pca=8").fit(base)
     expected = (np.asarray(base) - fit["mean"]) @ fit["axes"].T
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)

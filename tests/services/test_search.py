@@ -12,8 +12,8 @@ from PIL import Image
 
 from core.errors import UserError
 from core.images import decode_file
+from core.services.embedding.bound import prepared
 from core.services.embedding.build import build
-from core.services.embedding.ready import ready_encoder
 from core.services.library import library
 from core.services.library.imports import import_vectors
 from core.services.search import loading, search
@@ -41,7 +41,7 @@ def dataset(counting, gallery):
 
 def test_hits_are_those_of_plain_cosine(dataset, gallery):
     answer = search.search(SearchRequest(Query(item_id="00004.png"), "counting.test", k=5), dataset)
-    encoder = ready_encoder(dataset, "counting.test")
+    encoder = prepared(dataset, "counting.test").loaded()
     names = [item.id for item in dataset.items]
     vectors = encoder.encode([decode_file(gallery / name) for name in names])
     scores = vectors @ vectors[4]

@@ -10,7 +10,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.metrics.stream import Roles
 from core.services.embedding import crops, embed
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import bound
 from core.services.embedding.roles import roles_of
 from core.types import Embeddings, Protocol
 
@@ -20,9 +20,7 @@ def asking_encoder(dataset: Dataset, encoder: Encoder, protocol: Protocol) -> En
     see pictures."""
     if not protocol.crop:
         return encoder
-    return ready_encoder(
-        dataset, crops.named(encoder.name, protocol.crop), may_fit=False, load=False
-    )
+    return bound(dataset, crops.named(encoder.name, protocol.crop)).encoder
 
 
 def roles_for(dataset: Dataset, encoder: Encoder, found: Embeddings, protocol: Protocol) -> Roles:

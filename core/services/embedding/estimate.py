@@ -13,8 +13,8 @@ from core.encoders.base import Encoder, encoders
 from core.errors import UserError
 from core.faiss_loader import threads
 from core.services.embedding import embed, opening
+from core.services.embedding.bound import bound
 from core.services.embedding.feed import MAX_WORKERS, prepare_one
-from core.services.embedding.ready import ready_encoder
 
 PROBE = 8
 PROBE_S = 3.0
@@ -102,11 +102,7 @@ def _network_ram(encoder: Encoder, download: int) -> int:
 def _found(dataset: Dataset, encoder: Encoder) -> Encoder | None:
     """The encoder as a search would use it; None while weights or a fit are missing."""
     try:
-        return (
-            ready_encoder(dataset, encoder.name, may_fit=False, load=False)
-            if encoder.state().kind == "ready"
-            else None
-        )
+        return bound(dataset, encoder.name).encoder if encoder.state().kind == "ready" else None
     except UserError:
         return None
 

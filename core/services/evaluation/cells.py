@@ -16,7 +16,7 @@ from core.metrics import retrieval, stream, table
 from core.neighbours import rank, without_own
 from core.services.embedding import embed, galleries
 from core.services.embedding.asking import asking_encoder, roles_for
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import bound
 from core.services.embedding.roles import cluster_of, digest, group_of
 from core.services.evaluation.card import card
 from core.services.evaluation.seen import seen
@@ -119,7 +119,7 @@ def cell(
     Raises:
         UserError: unknown names or knobs, or embeddings that are not built.
     """
-    encoder = ready_encoder(dataset, encoder_name, may_fit=False, load=False)
+    encoder = bound(dataset, encoder_name).encoder
     found = embed.read(dataset, encoder)
     items, by = embed.item_rows(dataset, found), asking_encoder(dataset, encoder, protocol)
     asking = {} if by is encoder else {"asking": by.fingerprint()}

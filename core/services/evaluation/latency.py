@@ -19,7 +19,7 @@ from core.images import decode
 from core.indexes.base import Index
 from core.metrics.latency import summary
 from core.services.embedding import embed
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import bound
 from core.services.evaluation.cells import Cell
 from core.services.hardware import busy, hardware
 from core.services.search.engines import Engine
@@ -84,7 +84,7 @@ def measured(dataset: Dataset, encoder_name: str, spec: IndexSpec) -> dict:
     Raises:
         UserError: the embeddings are not built, or a picture can't be read.
     """
-    encoder = ready_encoder(dataset, encoder_name, may_fit=False, load=False)
+    encoder = bound(dataset, encoder_name).encoder
     index = {"index": spec.name, "build": dict(spec.build), "search": dict(spec.search)}
     causes = {**embed.causes(dataset, encoder), **index, "hardware": hardware(), "version": 4}
 
@@ -120,7 +120,7 @@ def with_times(cell: Cell, times: dict) -> Cell:
 
 
 def _measure(dataset: Dataset, encoder_name: str, spec: IndexSpec) -> dict:
-    engine = Engine(dataset, ready_encoder(dataset, encoder_name, may_fit=False), spec)
+    engine = Engine(dataset, bound(dataset, encoder_name).loaded(), spec)
     table: dict = {"build": _build(dataset, engine.encoder, engine.index), "busy": busy()}
     items = embed.item_rows(dataset, engine.found)
     picked = [

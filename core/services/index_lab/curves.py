@@ -14,7 +14,7 @@ from core.datasets.base import Dataset
 from core.errors import UserError
 from core.indexes.base import Index, indexes
 from core.services.embedding import embed, galleries
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import bound
 from core.services.index_lab import answers, costs, memory, point
 from core.services.index_lab.grid import grid, settings, written
 from core.services.index_lab.measure import measured
@@ -87,10 +87,7 @@ def plan(
         Cancelled: ``progress`` said stop.
     """
     _check_k(k)
-    specs, ready = (
-        settings(indexes, full=full),
-        ready_encoder(dataset, encoder, may_fit=False, load=False),
-    )
+    specs, ready = (settings(indexes, full=full), bound(dataset, encoder).encoder)
     vectors = embed.read(dataset, ready)
     rows = galleries.gallery_rows(dataset, vectors, dataset.protocol())
     real, size = len(rows), checked_size(size, len(rows))
@@ -173,7 +170,7 @@ def curves(
     """
     planned = plan(dataset, encoder, indexes, k, size, full=full, timed=False)
     count = _Count(progress, len(planned.settings))
-    ready = ready_encoder(dataset, encoder, may_fit=False, load=False)
+    ready = bound(dataset, encoder).encoder
     lab = _Lab(dataset, encoder, k, planned.size, count)
     for _, group in groupby(planned.settings, key=_build):
         specs = list(group)
@@ -217,7 +214,7 @@ class _Lab:
             size,
             progress,
         )
-        ready = ready_encoder(dataset, encoder, may_fit=False, load=False)
+        ready = bound(dataset, encoder).encoder
         self.ready, self.real = (
             ready,
             len(galleries.gallery_rows(dataset, embed.read(dataset, ready), dataset.protocol())),

@@ -10,7 +10,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import encoders
 from core.encoders.imported import PREFIX, Imported
 from core.services.embedding import embed
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import bound
 from core.types import Skipped
 
 NO_PICTURE = "no picture of the data set has this id"
@@ -25,9 +25,7 @@ def rows(dataset: Dataset, encoder: str | None = None) -> list[dict]:
     if encoder is None:
         found = embed.skipped_in(dataset)
     else:
-        found = embed.read(
-            dataset, ready_encoder(dataset, encoder, may_fit=False, load=False)
-        ).skipped
+        found = bound(dataset, encoder).vectors().skipped
     unknown = [
         Skipped(one.id, f"{one.reason} ({own.name})")
         for own in brought()

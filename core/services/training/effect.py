@@ -18,8 +18,8 @@ from core.errors import UserError
 from core.metrics import stream
 from core.metrics.statistics import interval
 from core.services.embedding import embed
+from core.services.embedding.bound import prepared
 from core.services.embedding.build import build
-from core.services.embedding.ready import ready_encoder
 from core.services.embedding.roles import cluster_of, roles_of
 from core.training.runs import Run
 from core.training.settings import Settings, expanded
@@ -189,7 +189,7 @@ def on_dataset(
     if all(ids is not None and not ids for ids in asking.values()):
         return []
     build(dataset, names, progress=progress)
-    before, after = (ready_encoder(dataset, name, load=False) for name in names)
+    before, after = (prepared(dataset, name).encoder for name in names)
     found = [compare(dataset, before, after, name, most, ids) for name, ids in asking.items()]
     return [one for one in found if one.queries]
 
