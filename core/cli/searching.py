@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 
+from core.cli import asking
 from core.cli.detecting import add_choice, fetched
 from core.cli.output import Progress, command, emit, say, table
 from core.datasets.names import shown
@@ -15,9 +16,9 @@ from core.services.library import library
 from core.services.naming import split_names
 from core.services.search.compare import Agreement, compare, decode_ms
 from core.services.search.engines import RUNS
-from core.services.search.request import Query, SearchRequest
+from core.services.search.request import Mix, Query, SearchRequest
 from core.services.search.result import IDENTICAL, Hit, SearchResult
-from core.services.search.search import query_from_file, search
+from core.services.search.search import search
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -32,6 +33,9 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         " category=mug",
         "--dataset ~/Pictures --encoder tiny.16x16 --query a.png --json",
         "--dataset catalogue --encoder hog.8x8 --query photo.jpg --box 0.2,0.1,0.8,0.9",
+        "--dataset catalogue --encoder hog.8x8 --plus id:mug-00-0 --plus photo.jpg --minus"
+        " id:vase-00-0",
+        "--dataset catalogue --encoder hsv.12x4x4 --query id:mug-00-0 --threshold 0.8",
     )
     made.add_argument("--encoder", required=True)
     _shared(made)
@@ -60,26 +64,24 @@ def _shared(made: argparse.ArgumentParser) -> None:
         metavar="FIELD=VALUE",
         help="only pictures with this category, label, split or attribute; several must all hold",
     )
-    made.add_argument(
-        "--query",
-        required=True,
-        metavar="FILE",
-        help="a picture file, or id:NAME for a picture of the dataset",
-    )
+    asking.add_query(made)
     add_choice(made)
-    made.add_argument("-k", type=int, default=10, help="how many hits (default: 10)")
+    asking.add_end(made)
     made.add_argument(
-        "--include-self", action="store_true", help="let a query that is in the gallery find itself"
+        "--include-self",
+        action="store_true",
+        help="let pictures that are asked with find themselves",
     )
 
 
 def _prepare(options: argparse.Namespace, wanted: list[str]):
-    """Open the dataset, build what is missing (said on standard error), and read the query."""
+    """Open the dataset, build what is missing (said on standard error), and make the request."""
     dataset = library.open_dataset(options.dataset)
     if dataset.state().kind == "download":
         dataset.download(Progress(f"downloading {dataset.title}"))
-    query = replace(query_from_file(dataset, options.query), box=options.box)
+    query, mix = asking.query_of(options, dataset)
     fetched(options.crop)
+    asking.fetch_text(options, wanted)
     missing = [name for name in wanted if not build.is_built(dataset, name)]
     if missing:
         build.build(dataset, missing, options.index, Progress(f"building {', '.join(missing)}"))
@@ -91,39 +93,42 @@ def _prepare(options: argparse.Namespace, wanted: list[str]):
             options.index,
             Progress(f"building the index {options.index} for {', '.join(without)}"),
         )
-    return dataset, query
+    return dataset, _request(options, replace(query, box=options.box), mix, wanted[0])
 
 
-def _request(options: argparse.Namespace, query: Query, encoder: str = "") -> SearchRequest:
+def _request(options: argparse.Namespace, query: Query, mix: Mix, encoder: str) -> SearchRequest:
     """What the arguments ask of one encoder."""
     return SearchRequest(
         query,
         encoder,
         options.index,
-        options.k,
+        asking.count(options),
         tuple(options.where),
         options.include_self,
         options.crop,
         RUNS,
+        mix=mix,
+        least=options.least,
+        threshold=options.threshold,
     )
 
 
 def _search(options: argparse.Namespace) -> None:
-    dataset, query = _prepare(options, [options.encoder])
-    answer = search(_request(options, query, options.encoder), dataset)
+    dataset, request = _prepare(options, [options.encoder])
+    answer = search(request, dataset)
     if options.json:
-        return emit({"query": shown(options.query), **_answer(answer), **_part(options, answer)})
+        return emit({**_asked(options), **_answer(answer), **_part(options, answer)})
     _show(answer, answer.timing_ms)
     _show_part(answer)
 
 
 def _compare(options: argparse.Namespace) -> None:
     wanted = split_names(options.encoders)
-    dataset, query = _prepare(options, wanted)
-    found = compare(_request(options, query).each(wanted), dataset)
+    dataset, request = _prepare(options, wanted)
+    found = compare(request.each(wanted), dataset)
     decoded = decode_ms(found.answers)
     if options.json:
-        told = {"query": shown(options.query), "dataset": dataset.name, "index": options.index}
+        told = {**_asked(options), "dataset": dataset.name, "index": options.index}
         answers = [_answer(answer) for answer in found.answers]
         whole = {"answers": answers, "agreement": found.agreement, "decode_ms": decoded}
         return emit({**told, **whole, **_part(options, found.answers[0])})
@@ -134,6 +139,11 @@ def _compare(options: argparse.Namespace) -> None:
     if decoded:
         print(f"\ndecoded once for all: {' + '.join(f'{ms:.1f}' for ms in decoded)} ms (first run)")
     _show_agreement(found.agreement)
+
+
+def _asked(options: argparse.Namespace) -> dict:
+    query = None if options.query is None else shown(options.query)
+    return {"query": query, **asking.told(options)}
 
 
 def _answer(answer: SearchResult) -> dict:

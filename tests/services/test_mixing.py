@@ -8,9 +8,8 @@ from PIL import Image
 
 from core.encoders.base import encoders, unit_rows
 from core.errors import UserError
+from core.services.embedding.bound import bound
 from core.services.embedding.build import build
-from core.services.embedding.embed import read
-from core.services.embedding.ready import ready_encoder
 from core.services.library import library
 from core.services.library.imports import import_vectors
 from core.services.search import mixing, search
@@ -100,7 +99,7 @@ def test_rocchio_weighs_the_mean_of_each_side(dataset):
     mix = Mix([item("blue/1.png"), item("green/2.png")], [item("red/3.png")])
     query = item("green/0.png")
     answer = asked(dataset, query=query, mix=mix)
-    vectors = read(dataset, ready_encoder(dataset, "captioned.test"))
+    vectors = bound(dataset, "captioned.test").vectors()
     row = {id: vectors.vectors[place].astype(float) for place, id in enumerate(vectors.ids)}
     wanted = row["green/0.png"] + PLUS * (row["blue/1.png"] + row["green/2.png"]) / 2
     wanted -= MINUS * row["red/3.png"]

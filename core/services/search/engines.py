@@ -101,7 +101,7 @@ class Engine:
             least=request.least,
             threshold=request.threshold,
             nearest=others[0][1] if others else None,
-            more=len(reached) > request.k,
+            more=request.threshold is not None and len(reached) > request.k,
             box=query.box,
             crop=self.encoder.detector.name
             if isinstance(self.encoder, Cropped) and "detect" in timing

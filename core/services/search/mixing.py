@@ -56,6 +56,15 @@ def combined(weights: Sequence[float], vectors: np.ndarray) -> np.ndarray:
     return (total / length).astype(np.float32)[None]
 
 
+def reads_none(encoder: Encoder) -> UserError:
+    """The error for words that are asked of an encoder without any."""
+    return UserError(
+        f"{encoder.title or encoder.name} reads no text.",
+        "Networks that were trained with captions do: CLIP and SigLIP.",
+        "Choose one of them, or take the words away.",
+    )
+
+
 def read(text: str, encoder: Encoder) -> np.ndarray:
     """A text as the encoder reads it, float32 (1, dim), unit length.
 
@@ -63,11 +72,7 @@ def read(text: str, encoder: Encoder) -> np.ndarray:
         UserError: the encoder reads no text, or its text tower is not here.
     """
     if encoder.words is None:
-        raise UserError(
-            f"{encoder.title or encoder.name} reads no text.",
-            "Networks that were trained with captions do: CLIP and SigLIP.",
-            "Choose one of them, or take the words away.",
-        )
+        raise reads_none(encoder)
     if (state := encoder.words.state()).kind != "ready":
         size = f" ({state.bytes / 1e6:.0f} MB)" if state.bytes else ""
         raise UserError(
