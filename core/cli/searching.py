@@ -10,11 +10,12 @@ from dataclasses import replace
 from core.cli import asking
 from core.cli.detecting import add_choice, fetched
 from core.cli.output import Progress, command, emit, say, table
+from core.datasets.base import Dataset
 from core.datasets.names import shown
 from core.services.embedding import build
 from core.services.library import library
 from core.services.naming import split_names
-from core.services.search.compare import Agreement, compare, decode_ms
+from core.services.search.compare import Agreement, Comparison, compare, decode_ms
 from core.services.search.engines import RUNS
 from core.services.search.request import Mix, Query, SearchRequest
 from core.services.search.result import IDENTICAL, Hit, SearchResult
@@ -38,7 +39,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--dataset catalogue --encoder hsv.12x4x4 --query id:mug-00-0 --threshold 0.8",
     )
     made.add_argument("--encoder", required=True)
-    _shared(made)
+    add_query(made)
     made = command(
         commands,
         "compare",
@@ -49,11 +50,12 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query photo.jpg --crop saliency",
     )
     made.add_argument("--encoders", required=True, metavar="NAMES", help="separated by commas")
-    _shared(made)
+    add_query(made)
 
 
-def _shared(made: argparse.ArgumentParser) -> None:
-    made.add_argument("--dataset", required=True, metavar="PATH_OR_NAME")
+def add_query(made: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """The options that say what is searched with, and where."""
+    made.add_argument("--dataset", required=required, metavar="PATH_OR_NAME")
     made.add_argument(
         "--index", default="exact", help="with knobs as hnsw:efSearch=64 (default: exact)"
     )
@@ -122,10 +124,15 @@ def _search(options: argparse.Namespace) -> None:
     _show_part(answer)
 
 
-def _compare(options: argparse.Namespace) -> None:
+def compared(options: argparse.Namespace) -> tuple[Dataset, Query, Comparison]:
+    """What ``compare`` shows: what is missing is built first."""
     wanted = split_names(options.encoders)
     dataset, request = _prepare(options, wanted)
-    found = compare(request.each(wanted), dataset)
+    return dataset, request.query, compare(request.each(wanted), dataset)
+
+
+def _compare(options: argparse.Namespace) -> None:
+    dataset, _, found = compared(options)
     decoded = decode_ms(found.answers)
     if options.json:
         told = {**_asked(options), "dataset": dataset.name, "index": options.index}

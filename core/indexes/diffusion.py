@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -84,11 +85,12 @@ class Diffusion(Beside):
 
     def __init__(self) -> None:
         super().__init__()
-        self._graph, self._gamma = None, 1
+        self._graph: Any = None
+        self._gamma = 1.0
 
     def _build(self, vectors: np.ndarray, progress: Progress | None, **knobs: float) -> None:
         started = time.perf_counter()
-        self._graph = _normalised(knn(vectors, knobs["degree"], progress), knobs["gamma"])
+        self._graph = _normalised(knn(vectors, int(knobs["degree"]), progress), knobs["gamma"])
         self._gamma = knobs["gamma"]
         self._keep(vectors, started)
 
@@ -157,7 +159,7 @@ class Diffusion(Beside):
         return Cost(held, held, self._seconds)
 
 
-def _normalised(near: Hits, gamma: float) -> object:
+def _normalised(near: Hits, gamma: float) -> Any:
     """D^-1/2 W D^-1/2 with W = cosine^gamma between rows that are among each other's neighbours;
     float32 CSR (n, n)."""
     from scipy.sparse import csr_matrix

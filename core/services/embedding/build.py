@@ -11,6 +11,7 @@ from pathlib import Path
 from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder, encoders
+from core.encoders.imported import Imported
 from core.errors import UserError
 from core.indexes.base import indexes
 from core.services.embedding import crops, derive, embed, estimate, galleries
@@ -137,8 +138,8 @@ def _result(
 
 def _derived(dataset: Dataset, encoder: Encoder) -> Path:
     """The embeddings' folder of an encoder whose vectors follow from others."""
-    if encoder.tier == "imported":
+    if isinstance(encoder, Imported):
         return derive.attach(dataset, encoder)
-    base = prepared(dataset, encoder.base).encoder
+    base = prepared(dataset, str(encoder.base)).encoder
     embed.embed(dataset, [base])
     return derive.derive(dataset, encoder, embed.read(dataset, base))

@@ -126,8 +126,8 @@ def _seconds(
     or by a report."""
     if not to_encode:
         return 0.0, "nothing to encode"
-    for entry in store.entries(embed.KIND):
-        meta = entry.meta
+    known = [entry for home in store.layers() for entry in store.entries(embed.KIND, home)]
+    for meta in (entry.meta for entry in known):
         if (
             meta.get("encoder_name") == encoder.name
             and meta.get("encoded", 0) >= 200

@@ -64,7 +64,7 @@ class Engine:
         timing: dict[str, float] = {}
         picture = self._picture(query)
         if picture is not None and query.box is None and isinstance(self.encoder, Cropped):
-            query = self._cropped(query, picture, timing)
+            query = self._cropped(self.encoder, query, picture, timing)
             picture = self._picture(query)
         vector = self._asked(request, query, picture, timing)
         scope = self._scope(request)
@@ -95,7 +95,7 @@ class Engine:
             searched=scope.size - len(scope.asked),
             score="cosine" if request.least else self.index.score,
             runs=request.runs if medians else 1,
-            where=request.where,
+            where=tuple(request.where),
             best=self._best(others[: request.k], vector),
             mix=request.mix,
             least=request.least,
@@ -222,11 +222,14 @@ class Engine:
                 return np.asarray(self.found.vectors[row : row + 1])
         return self.vector(query)
 
-    def _cropped(self, query: Query, picture: Picture, timing: dict[str, float]) -> Query:
+    @staticmethod
+    def _cropped(
+        encoder: Cropped, query: Query, picture: Picture, timing: dict[str, float]
+    ) -> Query:
         """The query of a gallery of crops with the part that is encoded."""
         image, timing["decode"] = picture.image(None)
         with _stage(timing, "detect"):
-            return replace(query, box=self.encoder.part(image))
+            return replace(query, box=encoder.part(image))
 
     def _vector(
         self, query: Query, picture: Picture | None, timing: dict[str, float]
@@ -235,10 +238,10 @@ class Engine:
             return self._stored(query)
         image, timing["decode"] = picture.image(self.encoder.side)
         with _stage(timing, "preprocess"):
-            drawn = query.box is not None and isinstance(
-                self.encoder, Cropped
-            )  # it is not looked for a part of the part
-            prepared = (self.encoder.inner if drawn else self.encoder).prepare(image)
+            encoder = self.encoder
+            if query.box is not None and isinstance(encoder, Cropped):
+                encoder = encoder.inner  # it is not looked for a part of the part
+            prepared = encoder.prepare(image)
         with _stage(timing, "encode"):
             return self.encoder.encode_prepared([prepared])
 
