@@ -95,7 +95,9 @@ def _prepare(options: argparse.Namespace, wanted: list[str]):
             options.index,
             Progress(f"building the index {options.index} for {', '.join(without)}"),
         )
-    return dataset, _request(options, replace(query, box=options.box), mix, wanted[0])
+    return dataset, _request(
+        options, replace(query, box=options.box), mix, wanted[0] if wanted else ""
+    )
 
 
 def _request(options: argparse.Namespace, query: Query, mix: Mix, encoder: str) -> SearchRequest:

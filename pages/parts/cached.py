@@ -19,7 +19,7 @@ from core.services.search.result import Place, SearchResult
 from core.services.search.search import place as place_of
 from core.services.search.search import search
 from pages.parts import caches
-from pages.parts.beside import ALONE, Beside
+from pages.parts.beside import ALONE, MINUS, PLUS, Beside
 from pages.parts.fresh import Fresh
 
 Box = tuple[float, float, float, float] | None
@@ -239,7 +239,7 @@ def _request(
     beside: Beside,
     runs: int = 1,
 ) -> SearchRequest:
-    examples = ([asked(one) for one in pictures] for pictures in (beside.plus, beside.minus))
+    examples = ([asked(one) for one in pictures] for pictures in map(beside.of, (PLUS, MINUS)))
     mix = Mix(*examples, beside.text or None, beside.weights)
     more = {"mix": mix, "least": beside.least, "threshold": beside.threshold}
     return SearchRequest(asked(query, box), encoder, index, k, where, runs=runs, **more)

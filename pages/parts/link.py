@@ -151,8 +151,8 @@ def current() -> View:
 
 def written(view: View) -> dict[str, str]:
     """A view as parameters of a link: a part of the gallery and the looks of the board only where
-    they were chosen. What is Compare's alone, the box of the query and what is asked with beside it, :func:`publish`
-    adds."""
+    they were chosen. What is Compare's alone, the box of the query and what is asked with
+    beside it, :func:`publish` adds."""
     params = {
         "dataset": given.public_name(view.dataset),
         "query": view.query,

@@ -175,7 +175,7 @@ def _text(given: str, remarks: list[str]) -> str:
     text = " ".join(given.split())
     if len(text) > MAX_TEXT:
         remarks.append(
-            f"The link's text has {len(text):,} characters; at most {MAX_TEXT:,} are read. Left out."
+            f"The link's text has {len(text):,} characters, of at most {MAX_TEXT:,}. Left out."
         )
         return ""
     return text

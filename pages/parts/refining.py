@@ -92,8 +92,8 @@ def _chips(view: View) -> None:
             step=0.05,
             help=(
                 "Searched with the weighted mean (Rocchio): the query weighs"
-                f" {usual.query:g}, the mean of + {usual.plus:g}, and that of \u2212, which is taken"
-                " away, this much."
+                f" {usual.query:g}, the mean of + {usual.plus:g}; that of \u2212 is taken away"
+                " with this weight."
             ),
         )
     else:
@@ -156,6 +156,17 @@ def _thumbnail(view: View, version: str, picture: str) -> str:
 def _name(view: View, picture: str) -> str:
     kind, _, name = picture.partition(":")
     return "your picture" if kind == "up" else gallery.name_of(cached.dataset(view.dataset), name)
+
+
+def voted(view: View, action: str) -> bool:
+    """Do what the board asks of a hit: ``plus:<id>``, ``minus:<id>``. Returns whether it was
+    that."""
+    sign, _, id = action.partition(":")
+    if sign not in MEANS:
+        return False
+    if id in cached.dataset(view.dataset).rows:
+        refine.vote(sign, f"item:{id}")
+    return True
 
 
 def ends() -> None:

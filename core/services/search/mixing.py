@@ -10,8 +10,8 @@ from core.encoders.base import Encoder
 from core.errors import UserError
 from core.services.search.request import Mix, Query
 
-CANCELLED = 1e-6
-"""A mean shorter than this, for weights that sum to one, has no direction."""
+CANCELLED = 1e-3
+"""A mean shorter than this, for weights that sum to one, is what rounding leaves of nothing."""
 
 
 def mixed(
