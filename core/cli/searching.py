@@ -15,11 +15,12 @@ from core.datasets.names import shown
 from core.services.embedding import build
 from core.services.library import library
 from core.services.naming import split_names
+from core.services.search import reranking
 from core.services.search.compare import Agreement, Comparison, compare, decode_ms
 from core.services.search.engines import RUNS
 from core.services.search.request import Mix, Query, SearchRequest
 from core.services.search.result import IDENTICAL, Hit, SearchResult
-from core.services.search.search import search
+from core.services.search.search import query_from_file, search
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -37,6 +38,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--dataset catalogue --encoder hog.8x8 --plus id:mug-00-0 --plus photo.jpg --minus"
         " id:vase-00-0",
         "--dataset catalogue --encoder hsv.12x4x4 --query id:mug-00-0 --threshold 0.8",
+        "--dataset catalogue --encoder hog.8x8 --query photo.jpg --rerank geometric",
     )
     made.add_argument("--encoder", required=True)
     add_query(made)
@@ -70,20 +72,46 @@ def add_query(made: argparse.ArgumentParser, *, required: bool = True) -> None:
     add_choice(made)
     asking.add_end(made)
     made.add_argument(
+        "--rerank",
+        default="",
+        metavar="NAME",
+        help=f"give the first hits a new order: {', '.join(reranking.names())}",
+    )
+    made.add_argument(
         "--include-self",
         action="store_true",
         help="let pictures that are asked with find themselves",
     )
 
 
-def _prepare(options: argparse.Namespace, wanted: list[str]):
-    """Open the dataset, build what is missing (said on standard error), and make the request."""
+def prepare(options: argparse.Namespace, wanted: list[str]):
+    """Open the dataset, read the query, and build what is missing (said on standard error)."""
+    dataset = _opened(options)
+    query = replace(query_from_file(dataset, options.query), box=options.box)
+    _complete(options, dataset, wanted)
+    return dataset, query
+
+
+def _asked(options: argparse.Namespace, wanted: list[str]) -> tuple[Dataset, SearchRequest]:
+    """The same where more than a query may be asked with: the request of the first encoder."""
+    dataset = _opened(options)
+    query, mix = asking.query_of(options, dataset)
+    asking.fetch_text(options, wanted)
+    _complete(options, dataset, wanted)
+    first = wanted[0] if wanted else ""
+    return dataset, _request(options, replace(query, box=options.box), mix, first)
+
+
+def _opened(options: argparse.Namespace) -> Dataset:
     dataset = library.open_dataset(options.dataset)
     if dataset.state().kind == "download":
         dataset.download(Progress(f"downloading {dataset.title}"))
-    query, mix = asking.query_of(options, dataset)
+    return dataset
+
+
+def _complete(options: argparse.Namespace, dataset: Dataset, wanted: list[str]) -> None:
+    """Fetch and build what a search needs."""
     fetched(options.crop)
-    asking.fetch_text(options, wanted)
     missing = [name for name in wanted if not build.is_built(dataset, name)]
     if missing:
         build.build(dataset, missing, options.index, Progress(f"building {', '.join(missing)}"))
@@ -95,9 +123,6 @@ def _prepare(options: argparse.Namespace, wanted: list[str]):
             options.index,
             Progress(f"building the index {options.index} for {', '.join(without)}"),
         )
-    return dataset, _request(
-        options, replace(query, box=options.box), mix, wanted[0] if wanted else ""
-    )
 
 
 def _request(options: argparse.Namespace, query: Query, mix: Mix, encoder: str) -> SearchRequest:
@@ -114,14 +139,15 @@ def _request(options: argparse.Namespace, query: Query, mix: Mix, encoder: str) 
         mix=mix,
         least=options.least,
         threshold=options.threshold,
+        reranker=options.rerank,
     )
 
 
 def _search(options: argparse.Namespace) -> None:
-    dataset, request = _prepare(options, [options.encoder])
+    dataset, request = _asked(options, [options.encoder])
     answer = search(request, dataset)
     if options.json:
-        return emit({**_asked(options), **_answer(answer), **_part(options, answer)})
+        return emit({**_told(options), **_answer(answer), **_part(options, answer)})
     _show(answer, answer.timing_ms)
     _show_part(answer)
 
@@ -129,7 +155,7 @@ def _search(options: argparse.Namespace) -> None:
 def compared(options: argparse.Namespace) -> tuple[Dataset, Query, Comparison]:
     """What ``compare`` shows: what is missing is built first."""
     wanted = split_names(options.encoders)
-    dataset, request = _prepare(options, wanted)
+    dataset, request = _asked(options, wanted)
     return dataset, request.query, compare(request.each(wanted), dataset)
 
 
@@ -137,7 +163,7 @@ def _compare(options: argparse.Namespace) -> None:
     dataset, _, found = compared(options)
     decoded = decode_ms(found.answers)
     if options.json:
-        told = {**_asked(options), "dataset": dataset.name, "index": options.index}
+        told = {**_told(options), "dataset": dataset.name, "index": options.index}
         answers = [_answer(answer) for answer in found.answers]
         whole = {"answers": answers, "agreement": found.agreement, "decode_ms": decoded}
         return emit({**told, **whole, **_part(options, found.answers[0])})
@@ -150,7 +176,7 @@ def _compare(options: argparse.Namespace) -> None:
     _show_agreement(found.agreement)
 
 
-def _asked(options: argparse.Namespace) -> dict:
+def _told(options: argparse.Namespace) -> dict:
     query = None if options.query is None else shown(options.query)
     return {"query": query, **asking.told(options)}
 
@@ -168,12 +194,14 @@ def _answer(answer: SearchResult) -> dict:
         "usual": answer.usual,
         "far": answer.far,
     }
-    return {**told, **times, "left_out": answer.left_out, "remarks": list(answer.remarks)}
+    more = {"left_out": answer.left_out, "remarks": list(answer.remarks), "score": answer.score}
+    return {**told, **times, **more, **({"reranker": answer.reranker} if answer.reranker else {})}
 
 
 def _hit(hit: Hit) -> dict:
     named = {"rank": hit.rank, "id": hit.id, "path": hit.path, "label": hit.label}
-    return {**named, "score": hit.score, "identical": hit.identical}
+    before = {} if hit.before is None else {"before": hit.before}
+    return {**named, "score": hit.score, "identical": hit.identical, **before}
 
 
 def _part(options: argparse.Namespace, answer: SearchResult) -> dict:
@@ -205,7 +233,8 @@ def _show(answer: SearchResult, times: Mapping[str, float]) -> None:
     rows = [
         {
             "rank": h.rank,
-            "score": f"{h.score:.4f}",
+            "before": h.before or "",
+            "score": answer.said(h.score, 4),
             "label": h.label,
             "id": h.id,
             "verdict": h.verdict,
@@ -218,6 +247,7 @@ def _show(answer: SearchResult, times: Mapping[str, float]) -> None:
             rows,
             [
                 "rank",
+                *(["before"] if answer.reranker else []),
                 "score",
                 "label",
                 "verdict",
@@ -226,7 +256,7 @@ def _show(answer: SearchResult, times: Mapping[str, float]) -> None:
             ],
         )
     if answer.score != "cosine":
-        print(f"The scores are {answer.score} scores, not cosines.")
+        print(f"Scores: {answer.score}.")
     for remark in answer.remarks:
         say(remark)
     runs = f"median of {answer.runs} runs" if answer.runs > 1 else "first run"

@@ -153,6 +153,10 @@ def own_vectors() -> dict[str, str]:
     }
 
 
+FOLLOW_BUILDS: list = []
+"""Caches of other files that are forgotten with those here."""
+
+
 def forget_builds() -> None:
     """After a build, a stop or a deletion: ask again what is built and what it would cost."""
     known = (
@@ -166,7 +170,8 @@ def forget_builds() -> None:
         recent_jobs,
         cache_rows,
     )
-    for cache in (*known, own_vectors, encoder_rows, encoder_row, detector_rows):
+    more = (own_vectors, encoder_rows, encoder_row, detector_rows, *FOLLOW_BUILDS)
+    for cache in (*known, *more):
         cache.clear()
 
 

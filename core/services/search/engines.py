@@ -15,15 +15,17 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.images import decode
+from core.keypoints import SIDE, KeyPoints, detect
 from core.neighbours import cosine_matrix, dots
-from core.services.embedding import embed, galleries
+from core.services.embedding import embed, galleries, points
 from core.services.embedding.crops import Cropped
-from core.services.embedding.usual import usual
+from core.services.embedding.usual import Usual, usual
 from core.services.search import decoded, filters, mixing, subject
 from core.services.search.copies import NEAR, same_file
 from core.services.search.decoded import Picture
 from core.services.search.looking import Pairs, Scope, least_similar, most_similar, reaching
 from core.services.search.request import Query, SearchRequest, item_of
+from core.services.search.reranking import COMPARED_ALL, PAIR_MS, Pair, looked_at, second_look
 from core.services.search.result import ONCE, Hit, Place, SearchResult, verdict
 from core.services.specs import IndexSpec
 from core.types import Item
@@ -42,8 +44,11 @@ class Engine:
         self.path = embed.find(dataset, encoder)
         self.found = embed.read(dataset, encoder)
         self.index, self.rows = galleries.gallery_index(dataset, encoder, index.name, **index.build)
-        self.usual = usual(dataset, encoder, self.found, self.rows)
+        self.usual = (
+            Usual(None) if encoder.matches else usual(dataset, encoder, self.found, self.rows)
+        )
         self._row_of = {id: row for row, id in enumerate(self.found.ids)}
+        self._points: points.Points | None = None
         self.query_ms = self._warm_up()
         """About how long a query takes once it is decoded."""
 
@@ -71,18 +76,20 @@ class Engine:
         look = self._looker(request, scope, {**spec.search, **request.knobs})
         with _stage(timing, "search"):
             pairs = look(vector)
+        kept, said = self._second(scope, query, picture, vector, pairs, timing)
 
         def again() -> dict[str, float]:
             times: dict[str, float] = {}
             once_more = self._asked(request, query, picture, times)
             with _stage(times, "search"):
-                look(once_more)
+                found = look(once_more)
+            self._second(scope, query, picture, once_more, found, times)
             return times
 
         medians = _medians(again, request.runs) if may_repeat(timing) else {}
-        others = scope.others(pairs)
-        reached = reaching(others, request)
+        reached = reaching(kept, request)
         hits = self._hits(query, picture, vector, reached[: request.k])
+        second = scope.second
         return SearchResult(
             dataset=self.dataset.name,
             encoder=self.encoder.name,
@@ -93,14 +100,16 @@ class Engine:
             left_out=query.item_id if self._row(query) in scope.asked else None,
             examples=self._named(request, scope),
             searched=scope.size - len(scope.asked),
-            score="cosine" if request.least else self.index.score,
+            score=self._score(request, scope),
+            reranker="" if second is None or self.encoder.matches else second.reranker.name,
+            reranked=said,
             runs=request.runs if medians else 1,
             where=tuple(request.where),
-            best=self._best(others[: request.k], vector),
+            best=self._best(kept[: request.k], vector),
             mix=request.mix,
             least=request.least,
             threshold=request.threshold,
-            nearest=others[0][1] if others else None,
+            nearest=kept[0][1] if kept else None,
             more=request.threshold is not None and len(reached) > request.k,
             box=query.box,
             crop=self.encoder.detector.name
@@ -126,7 +135,20 @@ class Engine:
         asked = (request.query, *request.mix.plus, *request.mix.minus)
         rows = set() if request.include_self else {self._row(query) for query in asked} - {None}
         kept = frozenset(row for row in rows if allowed is None or allowed[row])
-        return Scope.of(request, self.index.size, allowed, kept)
+        size = self.index.size if allowed is None else int(np.count_nonzero(allowed))
+        second = None if request.least else second_look(self.encoder, request.reranker, size)
+        if second is not None and second.reranker.sees == "key points" and request.query.nothing:
+            raise UserError(
+                "Key points are compared with a picture, and there is no query picture.",
+                fix="Give one, or choose an encoder and a re-ranking without key points.",
+            )
+        return Scope.of(request, size, allowed, kept, second)
+
+    def _score(self, request: SearchRequest, scope: Scope) -> str:
+        """What the scores of the answer are."""
+        if request.least:
+            return "cosine"
+        return self.index.score if scope.second is None else scope.second.reranker.score
 
     def _named(self, request: SearchRequest, scope: Scope) -> tuple[str, ...]:
         """The ids of the pictures with a plus or a minus that are left out of the answer."""
@@ -134,9 +156,9 @@ class Engine:
         ids = [query.item_id for query in asked if self._row(query) in scope.asked]
         return tuple(dict.fromkeys(id for id in ids if id != request.query.item_id))
 
-    def _best(self, pairs: Pairs, vector: np.ndarray) -> float | None:
+    def _best(self, pairs: Sequence[Pair], vector: np.ndarray) -> float | None:
         """The largest cosine of these, by the stored vectors; None without any."""
-        return float(self._cosines([row for row, _ in pairs], vector).max()) if pairs else None
+        return float(self._cosines([row for row, *_ in pairs], vector).max()) if pairs else None
 
     def _allowed(self, where: Sequence[str]) -> np.ndarray | None:
         if not where:
@@ -150,6 +172,40 @@ class Engine:
         if request.least:
             return lambda vector: least_similar(self.found.vectors, self.rows, vector, scope)
         return lambda vector: most_similar(self.index, vector, scope, knobs)
+
+    def _second(
+        self,
+        scope: Scope,
+        query: Query,
+        picture: Picture | None,
+        vector: np.ndarray,
+        pairs: Pairs,
+        timing: dict[str, float],
+    ) -> tuple[list[Pair], str]:
+        """The hits that are not asked with, after the second look where there is one; and what is
+        to be said of it."""
+        others = scope.others(pairs)
+        if scope.second is None:
+            return [(row, score, None) for row, score in others], ""
+
+        def of_query() -> KeyPoints:
+            seen = decoded.picture(query, self.dataset) if picture is None else picture
+            return detect(seen.image(SIDE)[0])
+
+        def of_rows(rows: Sequence[int]) -> list[KeyPoints]:
+            if self._points is None:
+                self._points = points.points(self.dataset)
+            return self._points.of([self.found.ids[int(self.rows[row])] for row in rows])
+
+        with _stage(timing, scope.second.stage):
+            return looked_at(
+                scope.second,
+                others,
+                vector[0],
+                lambda rows: self.found.vectors[self.rows[rows]],
+                of_query,
+                of_rows,
+            )
 
     def vector(self, query: Query) -> np.ndarray:
         """The query as its encoder sees it, float32 (1, dim). Raises UserError."""
@@ -191,7 +247,8 @@ class Engine:
             self.index.search(np.asarray(self.found.vectors[:1]), 1)
             if self.encoder.tier != "imported":
                 self.encoder.encode([grey])
-        return (time.perf_counter() - started) * 1000
+        compared = min(self.index.size, COMPARED_ALL) if self.encoder.matches else 0
+        return (time.perf_counter() - started) * 1000 + compared * PAIR_MS
 
     def _picture(self, query: Query) -> Picture | None:
         if self.encoder.tier == "imported" or query.nothing:
@@ -252,14 +309,10 @@ class Engine:
             return self.encoder.encode_prepared([prepared])
 
     def _hits(
-        self,
-        query: Query,
-        picture: Picture | None,
-        vector: np.ndarray,
-        kept: list[tuple[int, float]],
+        self, query: Query, picture: Picture | None, vector: np.ndarray, kept: list[Pair]
     ) -> tuple[Hit, ...]:
         own = item_of(self.dataset, query.item_id) if query.item_id is not None else None
-        rows = [row for row, _ in kept]
+        rows = [row for row, _, _ in kept]
         copies, near = (
             self._copies(query, picture, vector, rows),
             (self._cosines(rows, vector).tolist() if kept else []),
@@ -277,8 +330,11 @@ class Engine:
                 verdict(own, item),
                 row in copies,
                 cosine,
+                before,
             )
-            for rank, ((row, score), cosine) in enumerate(zip(kept, near, strict=True), start=1)
+            for rank, ((row, score, before), cosine) in enumerate(
+                zip(kept, near, strict=True), start=1
+            )
             for item in [self._gallery_item(row)]
         )
 

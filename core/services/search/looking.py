@@ -11,6 +11,7 @@ import numpy as np
 from core.indexes.base import Index
 from core.neighbours import nearest
 from core.services.search.request import SearchRequest
+from core.services.search.reranking import Pair, SecondLook
 
 Pairs = list[tuple[int, float]]
 """Rows of the gallery with their scores, in the order of the answer."""
@@ -19,22 +20,28 @@ Pairs = list[tuple[int, float]]
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What is searched: bool (n,) or None for all, the rows of what is asked with, how many rows
-    those are, and how many of them are looked for."""
+    those are, how many of them are looked for, and what looks at these a second time."""
 
     allowed: np.ndarray | None
     asked: frozenset[int]
     size: int
     wanted: int
+    second: SecondLook | None = None
 
     @classmethod
     def of(
-        cls, request: SearchRequest, count: int, allowed: np.ndarray | None, asked: frozenset[int]
+        cls,
+        request: SearchRequest,
+        size: int,
+        allowed: np.ndarray | None,
+        asked: frozenset[int],
+        second: SecondLook | None = None,
     ) -> Scope:
-        """``count`` rows, of which those of ``asked`` are left out. Where a score has to be
+        """``size`` rows, of which those of ``asked`` are left out. Where a score has to be
         reached, one more is looked for: it says whether ``k`` are all."""
-        size = count if allowed is None else int(np.count_nonzero(allowed))
         more = len(asked) + (request.threshold is not None)
-        return cls(allowed, asked, size, max(1, min(request.k + more, size)))
+        depth = max(request.k, second.depth if second else 0) + more
+        return cls(allowed, asked, size, max(1, min(depth, size)), second)
 
     def others(self, pairs: Pairs) -> Pairs:
         """Without what is asked with."""
@@ -65,7 +72,7 @@ def least_similar(vectors: np.ndarray, rows: np.ndarray, vector: np.ndarray, sco
     return [(int(row), -float(score)) for row, score in zip(found, hits.scores[0], strict=True)]
 
 
-def reaching(pairs: Pairs, request: SearchRequest) -> Pairs:
+def reaching(pairs: list[Pair], request: SearchRequest) -> list[Pair]:
     """Those whose score reaches the threshold of the request, or stays at or below it where the
     least similar are wanted."""
     if request.threshold is None:

@@ -123,6 +123,8 @@ class SearchRequest:
     """Whether the least similar pictures are wanted, the least of all first."""
     threshold: float | None = None
     """A score that hits have to reach, or with ``least`` stay below; at most ``k`` of them."""
+    reranker: str = ""
+    """What gives the first hits a new order, see :mod:`core.rerankers`; empty: nothing does."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.k <= MAX_K:

@@ -34,6 +34,8 @@ class Hit:
     identical: bool = False
     cosine: float | None = None
     """By the stored vectors, whatever the index estimates."""
+    before: int | None = None
+    """Its rank before a re-ranker looked at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """Hits, best first, and milliseconds by stage: decode, preprocess, encode, search.
+    """Hits, best first, and milliseconds by stage: decode, preprocess, encode, search,
+    and rerank where the first hits were looked at a second time.
 
     Reading and decoding the picture happens once for all encoders that are asked with it: its time
     is that one run's in
@@ -102,6 +105,14 @@ class SearchResult:
     """Whether others than these ``k`` reach the threshold."""
     cut: int = 0
     """How many tokens were read of a text that was too long; 0 where all of it was."""
+    reranker: str = ""
+    """What gave the first hits a new order; empty where nothing did."""
+    reranked: str = ""
+    """What is to be said of that order, as a sentence."""
+
+    def said(self, score: float, digits: int = 3) -> str:
+        """A score in figures: inliers are whole."""
+        return f"{score:.0f}" if self.score == "inliers" else f"{score:.{digits}f}"
 
     @property
     def stages(self) -> dict[str, float]:
@@ -116,11 +127,12 @@ class SearchResult:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What is to be said beside the hits, in sentences: what was left out of them, what was not
-        read, and the notice."""
+        """What is to be said beside the hits, in sentences: what was left out of them, what was
+        said of a new order, what was not read, and the notice."""
         told = [] if self.left_out is None else [f"Left out: {self.left_out}, the query itself."]
         if self.examples:
             told.append(f"Left out: {', '.join(self.examples)}, asked with.")
+        told += [self.reranked] if self.reranked else []
         return (*told, *self.limits, *([". ".join(self.notice)] if self.notice else []))
 
     @property

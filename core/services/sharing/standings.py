@@ -126,8 +126,9 @@ def _chart(found: Leaderboard, cells: Sequence[Cell]) -> str:
     from math import log10
 
     spent = {(cell.encoder, cell.index): milliseconds(cell) for cell in cells}
-    points = [(one, spent[one.encoder, one.index]) for one in found.standings]
-    points = [(one, ms) for one, ms in points if ms]
+    points = [
+        (one, ms) for one in found.standings if (ms := spent[one.encoder, one.index]) is not None
+    ]
     if len(points) < 2:
         return ""
     low, high = (log10(edge(ms for _, ms in points)) for edge in (min, max))
