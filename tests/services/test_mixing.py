@@ -335,3 +335,24 @@ def test_a_query_that_weighs_nothing_is_none(dataset):
     request = SearchRequest(item("red/0.png"), "x", mix=Mix(text="red", weights=Weights(query=0)))
     assert request.query == Query()
     assert SearchRequest(item("red/0.png"), "x", mix=Mix(weights=Weights(query=0))).query.nothing
+
+
+def test_key_points_need_a_query_picture(dataset):
+    mix = Mix([item("red/1.png")])
+    with pytest.raises(UserError, match="there is no query picture"):
+        asked(dataset, mix=mix, reranker="geometric")
+    answer = asked(dataset, query=item("red/0.png"), mix=mix, reranker="geometric", k=4)
+    assert (answer.reranker, len(answer.hits)) == ("geometric", 4)
+
+
+def test_the_least_similar_are_not_given_a_new_order(dataset):
+    plain = asked(dataset, query=item("red/0.png"), least=True)
+    answer = asked(dataset, query=item("red/0.png"), least=True, reranker="geometric")
+    assert (ids(answer), answer.reranker, answer.score) == (ids(plain), "", "cosine")
+
+
+def test_a_threshold_is_one_of_the_new_scores(dataset):
+    answer = asked(dataset, query=item("red/0.png"), reranker="geometric", threshold=0)
+    assert len(answer.hits) == 11
+    none = asked(dataset, query=item("red/0.png"), reranker="geometric", threshold=10_000)
+    assert none.hits == ()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -89,7 +90,6 @@ class Engine:
         medians = _medians(again, request.runs) if may_repeat(timing) else {}
         reached = reaching(kept, request)
         hits = self._hits(query, picture, vector, reached[: request.k])
-        second = scope.second
         return SearchResult(
             dataset=self.dataset.name,
             encoder=self.encoder.name,
@@ -97,11 +97,6 @@ class Engine:
             k=request.k,
             hits=hits,
             timing_ms=timing | medians,
-            left_out=query.item_id if self._row(query) in scope.asked else None,
-            examples=self._named(request, scope),
-            searched=scope.size - len(scope.asked),
-            score=self._score(request, scope),
-            reranker="" if second is None or self.encoder.matches else second.reranker.name,
             reranked=said,
             runs=request.runs if medians else 1,
             where=tuple(request.where),
@@ -116,17 +111,30 @@ class Engine:
             if isinstance(self.encoder, Cropped) and "detect" in timing
             else "",
             note=note,
-            **(self._usual() if request.mix.text is None else self._cut(request.mix.text)),
+            **self._searched(request, query, scope),
+            **self._worth(request),
         )
 
-    def _usual(self) -> dict[str, object]:
+    def _searched(self, request: SearchRequest, query: Query, scope: Scope) -> dict[str, Any]:
+        """What was left out, what was searched, and what the scores are."""
+        second, examples = scope.second, (*request.mix.plus, *request.mix.minus)
+        ids = [one.item_id for one in examples if self._row(one) in scope.asked]
+        score = self.index.score if second is None else second.reranker.score
+        return {
+            "left_out": query.item_id if self._row(query) in scope.asked else None,
+            "examples": tuple(dict.fromkeys(id for id in ids if id != query.item_id)),
+            "searched": scope.size - len(scope.asked),
+            "score": "cosine" if request.least else score,
+            "reranker": second.reranker.name if second and second.stage == "rerank" else "",
+        }
+
+    def _worth(self, request: SearchRequest) -> dict[str, Any]:
         """What scores of pictures are worth in this gallery. A text stands farther from pictures
         than these from one another: nothing of it holds for words."""
-        known = self.usual
-        return {"usual": known.score, "apart": known.apart, "calibration": known.calibration}
-
-    def _cut(self, text: str) -> dict[str, object]:
-        return {"cut": self.encoder.words.cut(text)}
+        if request.mix.text is None or self.encoder.words is None:
+            known = self.usual
+            return {"usual": known.score, "apart": known.apart, "calibration": known.calibration}
+        return {"cut": self.encoder.words.cut(request.mix.text)}
 
     def _scope(self, request: SearchRequest) -> Scope:
         """What of the gallery is searched, and how many rows are looked for; what is asked with is
@@ -143,18 +151,6 @@ class Engine:
                 fix="Give one, or choose an encoder and a re-ranking without key points.",
             )
         return Scope.of(request, size, allowed, kept, second)
-
-    def _score(self, request: SearchRequest, scope: Scope) -> str:
-        """What the scores of the answer are."""
-        if request.least:
-            return "cosine"
-        return self.index.score if scope.second is None else scope.second.reranker.score
-
-    def _named(self, request: SearchRequest, scope: Scope) -> tuple[str, ...]:
-        """The ids of the pictures with a plus or a minus that are left out of the answer."""
-        asked = (*request.mix.plus, *request.mix.minus)
-        ids = [query.item_id for query in asked if self._row(query) in scope.asked]
-        return tuple(dict.fromkeys(id for id in ids if id != request.query.item_id))
 
     def _best(self, pairs: Sequence[Pair], vector: np.ndarray) -> float | None:
         """The largest cosine of these, by the stored vectors; None without any."""
