@@ -21,7 +21,7 @@ def report(progress: Progress | None, done: int, total: int) -> None:
 
 def tell(progress: Progress | None, what: str) -> None:
     """Say what is counted from now on, to a progress that can show it."""
-    if hasattr(progress, "what"):
+    if progress is not None and hasattr(progress, "what"):
         progress.what = what
 
 
@@ -165,6 +165,20 @@ class State:
             "download": f"needs download{size}",
             "unavailable": "unavailable",
         }[self.kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """What each position of a picture adds to its vector.
+
+    ``parts`` float32 (h, w, dim), row 0 at the top. Where ``exact`` they sum to the vector, but for
+    its length; otherwise they are the features that a network has at each position, and only their
+    similarity can be told. ``how`` says in words how positions become a vector.
+    """
+
+    parts: np.ndarray
+    exact: bool
+    how: str
 
 
 @dataclass(frozen=True, slots=True)

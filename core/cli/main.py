@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from core import store
 from core.cli import (
@@ -17,9 +18,11 @@ from core.cli import (
     diagnosis,
     downloading,
     evaluating,
+    explaining,
     importing,
     listing,
     mapping,
+    reporting,
     searching,
     studying,
     training,
@@ -27,6 +30,7 @@ from core.cli import (
 )
 from core.cli.output import Unwritable, streams
 from core.errors import Cancelled, UserError
+from core.services import turns
 
 EPILOG = """\
 examples:
@@ -35,6 +39,7 @@ examples:
   python -m core build --dataset ~/Pictures --encoders tiny.16x16
   python -m core search --dataset catalogue --encoder hog.8x8 --query photo.jpg -k 5
   python -m core compare --dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query id:backpack-00-0 --json
+  python -m core explain --dataset catalogue --encoder hog.8x8 --query photo.jpg --hit mug-15-1
   python -m core detect --image photo.jpg --json
   python -m core evaluate --datasets catalogue --encoders ready
 
@@ -57,9 +62,11 @@ def parser() -> argparse.ArgumentParser:
         downloading,
         building,
         searching,
+        explaining,
         detecting,
         importing,
         evaluating,
+        reporting,
         studying,
         mapping,
         tuning,
@@ -88,7 +95,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     try:
         options = parser().parse_args(arguments)
-        options.run(options)
+        log = getattr(options, "log", None)
+        with turns.turn(Path(log) if log else None):
+            options.run(options)
         return 0
     except SystemExit as left:  # the help, or arguments that are wrong
         return int(left.code or 0)

@@ -17,25 +17,36 @@ import time
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core import store
 from core.errors import UserError
+from core.services.hosting import limits, ownership
+from core.services.hosting.settings import TOKEN, value
 
 ENDS = ("done", "failed", "cancelled")
 ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
+QUEUED = "queued"
+SLOTS = "LOOKALIKE_SLOTS"
+"""In the environment of a visitor's job: so many of them run at once."""
 GRACE_S = 3.0
+DISMISSED = "dismissed"
+"""The file in the folder of a job that says so."""
 KEEP = 60
 """So many jobs are remembered."""
 TAIL_BYTES = 64 << 10
 _children: list[subprocess.Popen] = []
+_over: dict[Path, tuple[tuple[int, int], JobStatus]] = {}
+"""Jobs that have ended, by their folder, with the state of their log then: every page asks for all
+of them again and again."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """``state``: starting, running, done, failed (also: exited unexpectedly), cancelled. ``rate``
-    in units a second; ``seconds_left`` None = unknown."""
+    """``state``: starting, queued, running, done, failed (also: exited unexpectedly), cancelled.
+    ``rate`` in units a second; ``seconds_left`` None = unknown; ``dismissed``: somebody has seen
+    its end and wants it listed no longer."""
 
     id: str
     title: str
@@ -48,6 +59,7 @@ class JobStatus:
     message: str
     started: float
     updated: float
+    dismissed: bool = False
 
     @property
     def active(self) -> bool:
@@ -55,7 +67,15 @@ class JobStatus:
 
 
 def start(title: str, arguments: Sequence[str]) -> str:
-    """Run ``python -m core <arguments>`` as a job; returns its id."""
+    """Run ``python -m core <arguments>`` as a job; returns its id.
+
+    Raises:
+        UserError: a visitor of a public server may not, or has too many jobs; or the disk is full.
+    """
+    if ownership.is_visitor():
+        limits.check_job(arguments[0], len(listing(active_only=True)), _waiting())
+        limits.check_room(0)
+        limits.evict()
     _forget_old()
     now = time.time()
     begun = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
@@ -90,8 +110,25 @@ def start(title: str, arguments: Sequence[str]) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """A relative artifacts folder means the same folder for the job, which runs elsewhere."""
-    return {**os.environ, "LOOKALIKE_ARTIFACTS": str(store.root().absolute())}
+    """A relative artifacts folder means the same folder for the job, which runs elsewhere. A
+    visitor's job writes into the visitor's folder, and gets no secret."""
+    told = {name: text for name, text in os.environ.items() if name != TOKEN}
+    made = {**told, "LOOKALIKE_ARTIFACTS": str(store.root().absolute())}
+    if ownership.is_visitor():
+        made |= {
+            "LOOKALIKE_SHARED": str(store.base().absolute()),
+            SLOTS: f"{value('running_jobs'):.0f}",
+        }
+    return made
+
+
+def _waiting() -> int:
+    """How many jobs of all visitors wait for their turn."""
+    waiting = 0
+    for one in ownership.visitors():
+        with store.in_layer(one.folder):
+            waiting += sum(job.state == QUEUED for job in listing(active_only=True))
+    return waiting
 
 
 def _forget_old() -> None:
@@ -109,6 +146,30 @@ def status(job: str) -> JobStatus:
     Raises:
         UserError: no such job.
     """
+    folder = _folder(job)
+    stamp, known = _stamp(folder), _over.get(folder)
+    if stamp is None or known is None or known[0] != stamp:
+        told = _status(job)
+        if told.state in ENDS and stamp == _stamp(folder) is not None:
+            _over[folder] = stamp, told
+            for old in list(_over)[: -2 * KEEP]:
+                _over.pop(old, None)
+    else:
+        told = known[1]
+    seen = (folder / DISMISSED).exists()
+    return replace(told, message=ownership.public(told.message), dismissed=seen)
+
+
+def _stamp(folder: Path) -> tuple[int, int] | None:
+    """What tells states of a log apart: no line is ever taken away from one."""
+    try:
+        state = os.stat(folder / "log.jsonl")
+        return (state.st_mtime_ns, state.st_size) if (folder / "job.json").exists() else None
+    except OSError:
+        return None
+
+
+def _status(job: str) -> JobStatus:
     noted = _noted(job)
     dead = _is_dead(
         job, noted
@@ -133,6 +194,40 @@ def status(job: str) -> JobStatus:
         noted["started"],
         last.get("time", noted["started"]),
     )
+
+
+def retry(job: str) -> str:
+    """Start once more what a job was told to do, and dismiss that job; returns the id of the new
+    one. What the first has finished is taken as it is.
+
+    Raises:
+        UserError: no such job, or it is at work.
+    """
+    before = status(job)
+    if before.active:
+        raise UserError(f"{before.title} is at work.", fix="Cancel it first.")
+    again = start(before.title, before.arguments)
+    dismiss(job)
+    return again
+
+
+def dismiss(job: str) -> None:
+    """List a job that has ended no longer. Raises UserError where it is at work or not there."""
+    if status(job).active:
+        raise UserError("The job is at work.", fix="Cancel it first.")
+    store.write_text(_folder(job) / DISMISSED, "", durable=False)
+
+
+def output(job: str) -> str:
+    """The end of what a job printed; empty where it printed nothing. Raises UserError where there
+    is no such job."""
+    _noted(job)
+    try:
+        with open(_folder(job) / "output.txt", "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
+            return file.read().decode(errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def cancel(job: str) -> None:

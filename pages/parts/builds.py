@@ -16,27 +16,47 @@ STARTED, UNSEEN = "builds_started", "builds_unseen"
 """Jobs that this session started: (locator, encoder) -> id, so that it can tell how they ended; and
 the ids of those whose result no page has opened with yet, in the order of their start."""
 
+REFUSED = "job_refused"
+"""Why the last job was not started, until it was said."""
+
 JUST_S = 3600.0
 """So long a build has only just ended."""
+
+
+def begin(title: str, arguments: list[str]) -> str | None:
+    """Start a job; where it can't be, the shell says why above the next page, and None comes
+    back."""
+    try:
+        return jobs.start(title, arguments)
+    except UserError as error:
+        st.session_state[REFUSED] = error
+        return None
 
 
 def start(
     locator: str, encoders: list[str], index: str = "exact", *, check_content: bool = False
 ) -> str:
-    """Start a build in a process of its own; one that runs already is joined. ``check_content``: it
-    reads every picture first and encodes those again that were changed in place."""
+    """Start a build in a process of its own; one that runs already is joined; empty where it was
+    refused. ``check_content``: it reads every picture first and encodes those again that were
+    changed in place."""
     running = next((job for name in encoders if (job := active(locator, name))), None)
     if running is not None:
         return running.id
     arguments = ["build", "--dataset", locator, "--encoders", ",".join(encoders), "--index", index]
     arguments += ["--check-content"] if check_content else []
-    made = ", ".join(encoders) + ("" if index == "exact" else f" and {index}")
-    job = jobs.start(f"Build {made} for {cached.dataset(locator).title or locator}", arguments)
+    made = ", ".join(map(_title, encoders)) + ("" if index == "exact" else f" and {index}")
+    job = begin(f"Build {made} for {cached.dataset(locator).title or locator}", arguments)
+    if job is None:
+        return ""
     for name in encoders:
         st.session_state.setdefault(STARTED, {})[locator, name] = job
     st.session_state.setdefault(UNSEEN, []).append(job)
     cached.forget_builds()
     return job
+
+
+def _title(encoder: str) -> str:
+    return (cached.encoder_row(encoder) or {}).get("title") or encoder
 
 
 def active(locator: str, encoder: str) -> JobStatus | None:
@@ -73,13 +93,20 @@ def _builds(job: JobStatus, locator: str, encoder: str) -> bool:
 def what(job: JobStatus) -> dict[str, str]:
     """What a build makes, as parameters of a link to Compare: data set, encoders, index; empty
     where it is no build."""
-    given = dict(zip(job.arguments[1::2], job.arguments[2::2], strict=False))
+    given = options(job)
     names = {"dataset": "--dataset", "encoders": "--encoders", "index": "--index"}
     return (
         {name: given[option] for name, option in names.items() if option in given}
         if job.arguments[0] == "build"
         else {}
     )
+
+
+def options(job: JobStatus) -> dict[str, str]:
+    """The options of a job's command that take a value, ``--dataset`` and so on; those without one
+    are left out."""
+    pairs = zip(job.arguments[1:], job.arguments[2:], strict=False)
+    return {name: value for name, value in pairs if name[:1] == "-" and value[:2] != "--"}
 
 
 def just_built() -> dict[str, str]:

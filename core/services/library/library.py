@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from core import store
 from core.datasets import layout
@@ -22,6 +23,7 @@ from core.datasets.zipped import Zip
 from core.encoders.base import Encoder, encoders
 from core.errors import UserError
 from core.indexes.base import Index, indexes
+from core.services.hosting import limits, ownership
 from core.services.library import passed_over
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,7 @@ LISTING_SHARE = 20
 """A listing is good for so many times the seconds that it took."""
 MAX_OPEN = 64
 MAX_ARCHIVE = 1 << 30
+LIST = Path("library", "datasets.json")
 _open: dict[str, tuple[float, Dataset]] = {}
 
 
@@ -42,6 +45,7 @@ def open_dataset(locator: str, *, fresh: bool = False) -> Dataset:
     Raises:
         UserError: nothing there, or nothing in it.
     """
+    _check_may_open(locator)
     until, known = _open.get(locator, (0.0, None))
     if known is not None and not fresh and time.monotonic() < until:
         return known
@@ -61,6 +65,29 @@ def open_dataset(locator: str, *, fresh: bool = False) -> Dataset:
     return found
 
 
+def _check_may_open(locator: str) -> None:
+    """A visitor of a public server opens what the operator lists and what they brought: no path of
+    the server, and nothing of others. Raises UserError in the words for what does not exist."""
+    one = ownership.visitor()
+    if one is None or locator in datasets.names() or locator in added():
+        return
+    path = os.path.abspath(real(os.path.expanduser(locator)))
+    table = path.lower().endswith((".csv", ".tsv"))  # it could name any file of the server
+    if ownership.owner_of(path) == one and not table:
+        return
+    raise UserError(
+        f"There is no data set {os.path.basename(locator)[:60]!r} of yours.",
+        f"There are: {', '.join(datasets.names())}, and those that you add.",
+    )
+
+
+def forget(folder: Path) -> None:
+    """Keep nothing open that lies under a folder: it goes."""
+    home = str(folder.absolute()) + os.sep
+    for locator in [locator for locator in list(_open) if locator.startswith(home)]:
+        _open.pop(locator, None)
+
+
 def dataset_rows() -> list[dict]:
     """Every named and every added dataset: name, title, kind, locator, state, detail, pictures,
     labels, splits, protocols, what was seen and passed over in listing, and remarks on what was
@@ -70,7 +97,7 @@ def dataset_rows() -> list[dict]:
 
 def dataset_row(locator: str) -> dict:
     """The row of one dataset by name or path; what is wrong with it stands in ``detail``."""
-    row = {
+    row: dict[str, Any] = {
         "name": locator,
         "title": locator,
         "kind": "",
@@ -89,7 +116,7 @@ def dataset_row(locator: str) -> dict:
         "remarks": [],
         "layout": "",
     }
-    row["added"] = locator in added()
+    row["added"] = locator in own_added()
     try:
         dataset = open_source(locator) if locator in datasets.names() else open_dataset(locator)
         state = dataset.state()
@@ -100,12 +127,13 @@ def dataset_row(locator: str) -> dict:
             "note": dataset.note,
         }
         row |= {"state": state.kind, "detail": state.detail, "bytes": state.bytes}
-        return row | (_contents(open_dataset(locator)) if state.kind == "ready" else {})
+        return row | (contents(open_dataset(locator)) if state.kind == "ready" else {})
     except UserError as error:
         return row | {"detail": str(error)}
 
 
-def _contents(dataset: Dataset) -> dict:
+def contents(dataset: Dataset) -> dict:
+    """What is in a data set that is here: the part of :func:`dataset_row` that lists it."""
     items = dataset.items
     return {
         "pictures": len(items),
@@ -198,8 +226,8 @@ def get_index_row(name: str) -> dict:
 
 
 def cache_rows() -> list[dict]:
-    """Everything that can be deleted and built again: kind, key, dataset, encoder, index, bytes,
-    built, used (epoch seconds)."""
+    """Everything that can be deleted and built again: kind, key, source (the locator of its data
+    set, empty where it has none), dataset, encoder, index, bytes, built, used (epoch seconds)."""
     return [
         {
             "kind": entry.kind,
@@ -207,6 +235,7 @@ def cache_rows() -> list[dict]:
             "bytes": entry.bytes,
             "built": entry.built,
             "used": entry.used,
+            "source": entry.meta.get("source", ""),
             "dataset": entry.meta.get("dataset_name", entry.meta.get("dataset", "")),
             "encoder": entry.meta.get("encoder_name", entry.meta.get("encoder", "")),
             "index": entry.meta.get("index_name", ""),
@@ -228,14 +257,19 @@ def skipped_rows(locator: str, encoder: str | None = None) -> list[dict]:
     return passed_over.rows(open_dataset(locator), encoder)
 
 
-def _list_file() -> Path:
-    return store.root() / "library" / "datasets.json"
-
-
 def added() -> list[str]:
-    """Locators that a user added."""
+    """Locators that were added: one's own, then what the operator of a public server added."""
+    return list(dict.fromkeys(one for home in store.layers() for one in _added_in(home)))
+
+
+def own_added() -> list[str]:
+    """Locators that the one who asks added, and may remove."""
+    return _added_in(store.root())
+
+
+def _added_in(home: Path) -> list[str]:
     try:
-        return read_list(_list_file())
+        return read_list(home / LIST)
     except FileNotFoundError:
         return []
     except store.UNREADABLE as error:
@@ -255,7 +289,7 @@ def read_list(file: Path) -> list[str]:
 def _keep_list(locators: list[str]) -> None:
     """Write the list. One that can't be read is put aside before: a person may still find names in
     it."""
-    file = _list_file()
+    file = store.root() / LIST
     try:
         read_list(file)
     except FileNotFoundError:
@@ -273,12 +307,17 @@ def add_folder(path: str) -> str:
     Raises:
         UserError: nothing usable there.
     """
-    dataset = open_dataset(str(path).strip(), fresh=True)
+    ownership.require_operator("Adding a place on the server")
+    return _added(str(path).strip())
+
+
+def _added(path: str) -> str:
+    dataset = open_dataset(path, fresh=True)
     if not dataset.items or dataset.locator in datasets.names():  # it is listed by its name already
         return dataset.locator
     with store.lock("library"):
-        if dataset.locator not in added():
-            _keep_list([*added(), dataset.locator])
+        if dataset.locator not in own_added():
+            _keep_list([*own_added(), dataset.locator])
     return dataset.locator
 
 
@@ -294,16 +333,39 @@ def add_archive(name: str, data: bytes) -> str:
             f"At most {MAX_ARCHIVE / 1e6:.0f} MB.",
             "Add a folder instead.",
         )
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(name).stem).strip("-.")[:60] or "pictures"
+    limits.check_zip(len(data))
+    limits.check_room(len(data))
     told_apart = store.fingerprint([name, len(data), data[:4096].hex(), data[-4096:].hex()])[:6]
-    target = _uploads() / f"{stem}-{told_apart}.zip"
+    target = _uploads() / told_apart / f"{stem(name)}.zip"  # its title is what was uploaded
     store.check_space(store.root(), len(data) + (64 << 20))
     store.write_bytes(target, data)
     try:
-        return add_folder(str(target))
+        _check_pictures(str(target))
+        return _added(str(target))
     except BaseException:
-        target.unlink(missing_ok=True)
+        if str(target) not in own_added():  # the same zip may have been there already
+            shutil.rmtree(target.parent, ignore_errors=True)
+        _open.pop(str(target), None)
         raise
+
+
+def stem(name: str) -> str:
+    """The name of an uploaded file as a part of a path here, without its ending."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(name).stem).strip("-.")[:60] or "pictures"
+
+
+def upload_folder(name: str, told: list[tuple[str, int]]) -> Path:
+    """Where files are kept that were uploaded together: by a name, and what tells them from
+    others of that name."""
+    return _uploads() / store.fingerprint([name, *map(list, told)])[:8]
+
+
+def _check_pictures(locator: str) -> None:
+    """Whether a visitor may have so many more pictures. Raises UserError."""
+    if ownership.is_visitor():
+        held = [open_dataset(one) for one in own_added() if one != locator]
+        more = len(open_dataset(locator, fresh=True).items)
+        limits.check_pictures(sum(len(one.items) for one in held), more)
 
 
 def remove_dataset(locator: str) -> None:
@@ -313,22 +375,39 @@ def remove_dataset(locator: str) -> None:
     Raises:
         UserError: it was never added, or is being built now.
     """
-    if locator not in added():
+    if locator not in own_added():
         locator = shown(os.path.abspath(real(os.path.expanduser(locator))))
-    if locator not in added():
+    if locator not in own_added():
         raise UserError(
-            f"{locator!r} was not added to the library.", f"Added: {', '.join(added()) or 'none'}."
+            f"{locator!r} was not added to the library.",
+            f"Added: {', '.join(own_added()) or 'none'}.",
         )
     with store.lock("library"):
-        _keep_list([one for one in added() if one != locator])
+        _keep_list([one for one in own_added() if one != locator])
     _open.pop(locator, None)
     for entry in store.entries():
         if entry.meta.get("source") == locator:
             store.delete(entry.kind, entry.key)
+    if (path := _upload_of(locator)) is not None:
+        path.unlink(missing_ok=True) if path.is_file() else shutil.rmtree(path, ignore_errors=True)
+
+
+def upload_bytes(locator: str) -> int:
+    """Bytes of what was uploaded for a data set; 0 where its pictures lie in a folder of the
+    user's."""
+    path = _upload_of(locator)
+    if path is None or not path.exists():
+        return 0
+    return store.folder_bytes(path) if path.is_dir() else path.stat().st_size
+
+
+def _upload_of(locator: str) -> Path | None:
+    """The file or the folder among the uploads that a data set was made of; None where it lies
+    elsewhere."""
     path = Path(locator)
-    if path.parent == _uploads():
-        path.unlink(missing_ok=True)
-        shutil.rmtree(path, ignore_errors=True)
+    if not path.is_relative_to(_uploads()) or path == _uploads():
+        return None
+    return _uploads() / path.relative_to(_uploads()).parts[0]
 
 
 def _uploads() -> Path:
