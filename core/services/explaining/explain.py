@@ -19,8 +19,8 @@ from core.services.embedding import embed
 from core.services.embedding.crops import Cropped
 from core.services.explaining import codes, gallery_pairs
 from core.services.search import decoded, subject
-from core.services.search.answer import Query, item_of
 from core.services.search.loading import engine
+from core.services.search.request import Query, item_of
 from core.services.specs import index_spec
 
 __all__ = ["Deletion", "Explained", "Explanation", "Query", "explain", "methods"]
