@@ -164,7 +164,7 @@ def test_cached_functions_live_together_and_are_bounded():
     }
     homes = {
         f"pages/parts/cached{of}.py"
-        for of in ("", "_maps", "_metrics", "_train", "_lab", "_part", "_library")
+        for of in ("", "_maps", "_metrics", "_train", "_lab", "_part", "_library", "_learn")
     }
     assert with_cache <= homes
     for match in [
