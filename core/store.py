@@ -363,7 +363,10 @@ def entries(kind: str | None = None, home: Path | None = None) -> list[Entry]:
     kinds = [kind] if kind else [p.name for p in listed(cached) if SAFE.fullmatch(p.name)]
     kinds = [k for k in kinds if k not in ("locks", "uploads")]
     found = [
-        _entry(k, path) for k in kinds for path in listed(cached / safe(k)) if SAFE.fullmatch(path.name)
+        _entry(k, path)
+        for k in kinds
+        for path in listed(cached / safe(k))
+        if SAFE.fullmatch(path.name)
     ]
     return sorted((e for e in found if e is not None), key=lambda e: -e.built)
 

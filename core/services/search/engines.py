@@ -19,7 +19,7 @@ from core.neighbours import cosine_matrix, dots
 from core.services.embedding import embed, galleries
 from core.services.embedding.crops import Cropped
 from core.services.embedding.usual import usual
-from core.services.search import decoded, filters, subject
+from core.services.search import batching, decoded, filters, subject
 from core.services.search.answer import Answer, Hit, Place, Query, item_of, verdict
 from core.services.search.copies import NEAR, same_file
 from core.services.search.decoded import Picture
@@ -46,6 +46,14 @@ class Engine:
         self._row_of = {id: row for row, id in enumerate(self.found.ids)}
         self.query_ms = self._warm_up()
         """About how long a query takes once it is decoded."""
+
+    def memory(self) -> dict[int, int]:
+        """What it holds in memory: number of an object -> its bytes, so that what engines share
+        counts once."""
+        held = {id(self.found): self.found.vectors.nbytes}
+        held[id(self.index)] = max(0, self.index.cost().ram_bytes)
+        held |= {id(one): _bytes_of(one) for one in _networks(self.encoder)}
+        return held
 
     def serves(self, dataset: Dataset) -> bool:
         """Whether the pictures, what is known of them, and the embeddings are still those that this
@@ -102,7 +110,7 @@ class Engine:
         kept = [(row, score) for row, score in pairs if row != own][:k]
         again = (
             _medians(lambda: self._run(query, picture, wanted, allowed, knobs), runs)
-            if may_repeat(timing)
+            if may_repeat(timing) and not batching.crowded()
             else {}
         )
         timing |= again
@@ -194,7 +202,7 @@ class Engine:
             )  # it is not looked for a part of the part
             prepared = (self.encoder.inner if drawn else self.encoder).prepare(image)
         with _stage(timing, "encode"):
-            return self.encoder.encode_prepared([prepared])
+            return batching.encode(self.encoder, prepared)
 
     def _run(
         self,
@@ -296,6 +304,17 @@ class Engine:
             else self.dataset.read(item_of(self.dataset, query.item_id or ""))
         )
         return {row for row in rows if same_file(self.dataset, self._gallery_item(row), data)}
+
+
+def _networks(encoder: Encoder) -> list:
+    """The networks that an encoder, or one inside it, holds."""
+    inside = list(vars(encoder).values())
+    found = [one for one in inside if hasattr(one, "parameters")]
+    return found + [net for one in inside if isinstance(one, Encoder) for net in _networks(one)]
+
+
+def _bytes_of(network) -> int:
+    return sum(one.nbytes for one in network.parameters())
 
 
 def may_repeat(timing: Mapping[str, float]) -> bool:
