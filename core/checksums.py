@@ -65,7 +65,7 @@ def damaged(folder: Path, meta: dict, *, whole: bool = False) -> dict[str, str]:
     """File -> what is wrong with it; empty where the folder holds what ``meta`` says.
 
     Folders of before there were checksums are judged by sizes and by how their files begin: never
-        with zeros alone.
+    with zeros alone.
     """
     sizes, sums = meta.get("files"), meta.get("checksums") or {}
     found = states(folder)

@@ -242,8 +242,8 @@ def os_error(error: Exception, path: Path) -> OSError:
 
 def _related(name: str | bytes, folder: Path) -> bool:
     """Whether an error about ``name`` is about ``folder``: one lies in the other."""
-    name, folder = Path(os.path.abspath(os.fsdecode(name))), Path(os.path.abspath(folder))
-    return name.is_relative_to(folder) or folder.is_relative_to(name)
+    named, whole = Path(os.path.abspath(os.fsdecode(name))), Path(os.path.abspath(folder))
+    return named.is_relative_to(whole) or whole.is_relative_to(named)
 
 
 @contextmanager

@@ -44,6 +44,6 @@ def threads() -> int:
 def team() -> int:
     """Threads of one faiss call: as many as cores, or fewer where ``OMP_NUM_THREADS`` asks for it.
     On a machine that others use, too, one is much the quickest: each step waits for the slowest
-        thread of the team."""
+    thread of the team."""
     asked = os.environ.get("OMP_NUM_THREADS", "")
     return min(threads(), int(asked)) if asked.isdecimal() and int(asked) else threads()

@@ -157,8 +157,8 @@ def endings(data: bytes) -> list[bytes]:
     """A JPEG without its end mark, ended in several ways; empty where it has one, or lacks a scan.
 
     Where nothing else is missing, all of them decode to the same pixels: the bytes in front of the
-        end mark are read by
-    nobody. Where the last scan breaks off they are read as its continuation, and the pixels differ.
+    end mark are read by nobody. Where the last scan breaks off they are read as its continuation,
+    and the pixels differ.
     """
     found = list(islice(segments(data), MAX_PIECES))
     if (

@@ -261,7 +261,7 @@ def kept(
     folder = get_or_build(kind, causes, build, progress, durable=durable)
     try:
         return read(folder)
-    except (*UNREADABLE, *also) as error:
+    except UNREADABLE + also as error:
         drop(folder, error)
         return read(get_or_build(kind, causes, build, progress, durable=durable))
 

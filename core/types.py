@@ -21,7 +21,7 @@ def report(progress: Progress | None, done: int, total: int) -> None:
 
 def tell(progress: Progress | None, what: str) -> None:
     """Say what is counted from now on, to a progress that can show it."""
-    if hasattr(progress, "what"):
+    if progress is not None and hasattr(progress, "what"):
         progress.what = what
 
 
@@ -32,7 +32,7 @@ class Item:
     ``id`` is unique in its dataset and stable between runs. ``path`` is where the picture lies, for
     people (a file, or ``archive.zip!/member.jpg``). ``stamp`` changes whenever the bytes of the
     picture change: together with ``id`` it is what an embedding belongs to. ``label`` is the class
-        that the source states, ``instance`` the one object shown,
+    that the source states, ``instance`` the one object shown,
     ``category`` the kind of that object; each is None where the source does not say. ``split`` is
     the source's own word.
     """
@@ -165,6 +165,20 @@ class State:
             "download": f"needs download{size}",
             "unavailable": "unavailable",
         }[self.kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """What each position of a picture adds to its vector.
+
+    ``parts`` float32 (h, w, dim), row 0 at the top. Where ``exact`` they sum to the vector, but for
+    its length; otherwise they are the features that a network has at each position, and only their
+    similarity can be told. ``how`` says in words how positions become a vector.
+    """
+
+    parts: np.ndarray
+    exact: bool
+    how: str
 
 
 @dataclass(frozen=True, slots=True)

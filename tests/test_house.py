@@ -163,7 +163,8 @@ def test_cached_functions_live_together_and_are_bounded():
         if re.search(r"st\.cache_(data|resource)", path.read_text())
     }
     homes = {
-        f"pages/parts/cached{of}.py" for of in ("", "_maps", "_metrics", "_train", "_lab", "_part")
+        f"pages/parts/cached{of}.py"
+        for of in ("", "_maps", "_metrics", "_train", "_lab", "_part", "_library")
     }
     assert with_cache <= homes
     for match in [

@@ -2,7 +2,7 @@
 tools/choose_hog.py``; Markdown out.
 
 Four searches, none with a picture of a test split and none of eth80: clothing (validation pictures
-    search the train split),
+search the train split),
 cats and dogs (every second picture of the train split searches the others), and the catalogue's
 training products (the same product; another product of the same category). For each setting the mAP
 of each search is divided by that of plain HOG (no window, square root), and the mean of the four

@@ -2,7 +2,7 @@
 [--encoders a,b]``; Markdown out.
 
 For each encoder: the whole build (time, rate, peak memory of all its processes), a build that is
-    killed halfway and goes
+killed halfway and goes
 on, a rebuild with nothing changed, one with 1 % new pictures, and a search. Memory is the sum over
 the process tree of the proportional set size (PSS), which counts what processes share once, sampled
 ten times a second. Linux only; needs psutil.

@@ -2,7 +2,7 @@
 tools/measure_evaluation.py DATASET``; Markdown out.
 
 DATASET is any set in which each picture searches all others: a folder of classes, or Parquet files
-    of one split, chosen with
+of one split, chosen with
 ``--only``: ``path/to/tiny_imagenet --only "train-*"`` is 50,000 x 50,000. The pictures are encoded
 first, by another process. The peak is the kernel's own high-water mark of resident memory (VmHWM),
 read from ``/proc`` while the process lives. Linux only.

@@ -17,8 +17,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from core.images import decode
 from core.services.embedding import embed
+from core.services.embedding.bound import prepared
 from core.services.embedding.build import build
-from core.services.embedding.ready import ready_encoder
 from core.services.embedding.roles import codes
 from core.services.embedding.usual import usual_score
 from core.services.library import library
@@ -93,7 +93,7 @@ def main(names: list[str]) -> None:
     )
     build(dataset, names)
     for name in names:
-        encoder = ready_encoder(dataset, name)
+        encoder = prepared(dataset, name).loaded()
         found = embed.read(dataset, encoder)
         vectors, items = np.asarray(found.vectors), embed.item_rows(dataset, found)
         rows, test = np.arange(len(items)), np.array([item.split == "test" for item in items])

@@ -3,8 +3,8 @@
 
 The page's script runs as in the app, without a browser. Each view is opened, then the metric and
 the class are changed: to values that were never shown before (first), and to the same values again.
-    Wall time is what a person waits on this machine
-as it is now; CPU time is what the page itself needs, whatever else the machine does.
+Wall time is what a person waits on this machine as it is now; CPU time is what the page itself
+needs, whatever else the machine does.
 """
 
 from __future__ import annotations

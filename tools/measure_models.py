@@ -28,7 +28,7 @@ from core.encoders.base import Encoder, encoders
 from core.encoders.packaged import PACKAGES
 from core.encoders.trained import CARD, UNTRAINED, Untrained, read_card
 from core.services.embedding import embed
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import prepared
 from core.services.evaluation import crossing, seen
 from core.services.training.effect import per_query
 from core.training.settings import expanded
@@ -116,7 +116,7 @@ def measure(tried: list[Encoder]) -> dict[str, dict]:
     for title, locator, protocol in SETS:
         dataset = opened(locator)
         ready = [
-            encoder if isinstance(encoder, Untrained) else ready_encoder(dataset, encoder.name)
+            encoder if isinstance(encoder, Untrained) else prepared(dataset, encoder.name).loaded()
             for encoder in tried
         ]
         embed.embed(dataset, ready)

@@ -34,9 +34,9 @@ from core.images import crop, decode, decode_file
 from core.metrics import ranked, retrieval
 from core.metrics.statistics import interval
 from core.services.embedding import embed
+from core.services.embedding.bound import prepared
 from core.services.embedding.build import build
 from core.services.embedding.detecting import ready_detector
-from core.services.embedding.ready import ready_encoder
 from core.services.library import library
 
 DATA, PAGE = ROOT / "docs" / "subject.json", ROOT / "docs" / "detectors.md"
@@ -176,7 +176,7 @@ class Asked:
     def __init__(self, encoder: str, pictures: list[Picture]) -> None:
         dataset = library.open_dataset("catalogue")
         build(dataset, [encoder])
-        self.encoder, self.pictures = ready_encoder(dataset, encoder), pictures
+        self.encoder, self.pictures = prepared(dataset, encoder).loaded(), pictures
         found = embed.read(dataset, self.encoder)
         self.vectors, items = np.asarray(found.vectors), embed.item_rows(dataset, found)
         self.relevant = np.array(

@@ -22,10 +22,10 @@ sys.path.insert(0, str(ROOT))
 from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import encoders
-from core.services.embedding import embed, fits, shipped
+from core.services.embedding import fits, shipped
+from core.services.embedding.bound import prepared
 from core.services.embedding.build import build
 from core.services.embedding.opening import FIRST_ENCODERS
-from core.services.embedding.ready import ready_encoder
 from core.services.library import library
 from core.services.maps import atlas, maps
 from core.services.maps import shipped as shipped_maps
@@ -66,7 +66,7 @@ def offline() -> list[str]:
 
 
 def ship_embeddings(dataset: Dataset, name: str) -> None:
-    found = embed.find(dataset, ready_encoder(dataset, name, load=False))
+    found = prepared(dataset, name).path
     path = found if (found / shipped.PACKED).exists() else shipped.ship(found, dataset, name)
     print(f"embeddings by {name}: {store.folder_bytes(path) / 1e3:,.0f} kB", flush=True)
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from core.encoders.base import encoders
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import bound
 from core.services.index_lab import curves, point
 from core.services.index_lab.space import QUERIES, causes
 from core.services.library import library
@@ -34,7 +34,7 @@ def main(given: list[str]) -> None:
         # those that came with the code are older than the vectors of today, or not of this machine
         if again:
             points = list(curves.curves(dataset, name, k=K, again=True))
-        space = causes(dataset, ready_encoder(dataset, name, load=False, may_fit=False), QUERIES)
+        space = causes(dataset, bound(dataset, name).encoder, QUERIES)
         path = point.ship(name, space, curves.plan(dataset, name, k=K, timed=False).settings, K)
         took = time.monotonic() - started
         print(

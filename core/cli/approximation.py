@@ -16,7 +16,9 @@ from core.services.index_lab.buckets import METHODS, Buckets, buckets
 from core.services.index_lab.view import query_view
 from core.services.index_lab.waterfall import CODES, Chain, Stage, Waterfall, most_pca, waterfall
 from core.services.library import library
-from core.services.search.search import IDENTICAL, Query, item_of, query_from_file
+from core.services.search.request import Query, item_of
+from core.services.search.result import IDENTICAL
+from core.services.search.search import query_from_file
 
 HASHED = {"lsh": {"bits": 64, "threshold": 0.4, "hash_dim": 64}}
 """What bands of bits begin with: no index has them. The others begin as their indexes do."""
@@ -307,11 +309,11 @@ def _show_buckets(found: Buckets) -> None:
         f"The query collides with {found.shares:.1%} of the gallery. Source: {found.source}."
         f" {found.about}"
     )
-    rows = [
+    bins = [
         {"similarity": f"{at:.3f}", "collided, %": f"{100 * share:.1f}", "pairs": pairs}
         for at, share, pairs in found.measured
     ]
-    table(rows, ["similarity", "collided, %", "pairs"])
+    table(bins, ["similarity", "collided, %", "pairs"])
 
 
 def _plain(found: Buckets) -> dict:

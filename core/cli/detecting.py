@@ -11,7 +11,7 @@ from core.errors import UserError
 from core.images import read_file
 from core.services.embedding import detecting
 from core.services.library import downloads
-from core.services.search.search import Query
+from core.services.search.request import Query
 from core.services.search.subject import Box, detect
 
 USUAL = "saliency"
@@ -78,7 +78,8 @@ def edges(text: str) -> tuple[float, float, float, float]:
             f"{text!r} is no box: four numbers with commas between, as 0.2,0.1,0.8,0.9"
         )
     try:
-        return tuple(float(part) for part in parts)
+        x0, y0, x1, y1 = (float(part) for part in parts)
+        return x0, y0, x1, y1
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is no box: {error}") from error
 

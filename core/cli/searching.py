@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 from core.cli.detecting import add_choice, fetched
 from core.cli.output import Progress, command, emit, say, table
+from core.datasets.base import Dataset
 from core.datasets.names import shown
 from core.services.embedding import build
 from core.services.library import library
 from core.services.naming import split_names
-from core.services.search.compare import Agreement, compare, decode_ms
-from core.services.search.search import IDENTICAL, RUNS, Answer, Hit, query_from_file, search
+from core.services.search import reranking
+from core.services.search.compare import Agreement, Comparison, compare, decode_ms
+from core.services.search.engines import RUNS
+from core.services.search.request import Query, SearchRequest
+from core.services.search.result import IDENTICAL, Hit, SearchResult
+from core.services.search.search import query_from_file, search
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -29,9 +34,10 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         " category=mug",
         "--dataset ~/Pictures --encoder tiny.16x16 --query a.png --json",
         "--dataset catalogue --encoder hog.8x8 --query photo.jpg --box 0.2,0.1,0.8,0.9",
+        "--dataset catalogue --encoder hog.8x8 --query photo.jpg --rerank geometric",
     )
     made.add_argument("--encoder", required=True)
-    _shared(made)
+    add_query(made)
     made = command(
         commands,
         "compare",
@@ -42,11 +48,12 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query photo.jpg --crop saliency",
     )
     made.add_argument("--encoders", required=True, metavar="NAMES", help="separated by commas")
-    _shared(made)
+    add_query(made)
 
 
-def _shared(made: argparse.ArgumentParser) -> None:
-    made.add_argument("--dataset", required=True, metavar="PATH_OR_NAME")
+def add_query(made: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """The options that say what is searched with, and where."""
+    made.add_argument("--dataset", required=required, metavar="PATH_OR_NAME")
     made.add_argument(
         "--index", default="exact", help="with knobs as hnsw:efSearch=64 (default: exact)"
     )
@@ -59,18 +66,24 @@ def _shared(made: argparse.ArgumentParser) -> None:
     )
     made.add_argument(
         "--query",
-        required=True,
+        required=required,
         metavar="FILE",
         help="a picture file, or id:NAME for a picture of the dataset",
     )
     add_choice(made)
     made.add_argument("-k", type=int, default=10, help="how many hits (default: 10)")
     made.add_argument(
+        "--rerank",
+        default="",
+        metavar="NAME",
+        help=f"give the first hits a new order: {', '.join(reranking.names())}",
+    )
+    made.add_argument(
         "--include-self", action="store_true", help="let a query that is in the gallery find itself"
     )
 
 
-def _prepare(options: argparse.Namespace, wanted: list[str]):
+def prepare(options: argparse.Namespace, wanted: list[str]):
     """Open the dataset, build what is missing (said on standard error), and read the query."""
     dataset = library.open_dataset(options.dataset)
     if dataset.state().kind == "download":
@@ -91,39 +104,39 @@ def _prepare(options: argparse.Namespace, wanted: list[str]):
     return dataset, query
 
 
-def _search(options: argparse.Namespace) -> None:
-    dataset, query = _prepare(options, [options.encoder])
-    answer = search(
+def _request(options: argparse.Namespace, query: Query, encoder: str = "") -> SearchRequest:
+    """What the arguments ask of one encoder."""
+    return SearchRequest(
         query,
-        dataset,
-        options.encoder,
+        encoder,
         options.index,
         options.k,
-        include_self=options.include_self,
-        where=options.where,
-        runs=RUNS,
-        crop=options.crop,
+        tuple(options.where),
+        options.include_self,
+        options.crop,
+        RUNS,
+        reranker=options.rerank,
     )
+
+
+def _search(options: argparse.Namespace) -> None:
+    dataset, query = prepare(options, [options.encoder])
+    answer = search(_request(options, query, options.encoder), dataset)
     if options.json:
         return emit({"query": shown(options.query), **_answer(answer), **_part(options, answer)})
-    _show(answer)
+    _show(answer, answer.timing_ms)
     _show_part(answer)
 
 
-def _compare(options: argparse.Namespace) -> None:
+def compared(options: argparse.Namespace) -> tuple[Dataset, Query, Comparison]:
+    """What ``compare`` shows: what is missing is built first."""
     wanted = split_names(options.encoders)
-    dataset, query = _prepare(options, wanted)
-    found = compare(
-        query,
-        dataset,
-        wanted,
-        options.index,
-        options.k,
-        include_self=options.include_self,
-        where=options.where,
-        runs=RUNS,
-        crop=options.crop,
-    )
+    dataset, query = prepare(options, wanted)
+    return dataset, query, compare(_request(options, query).each(wanted), dataset)
+
+
+def _compare(options: argparse.Namespace) -> None:
+    dataset, _, found = compared(options)
     decoded = decode_ms(found.answers)
     if options.json:
         told = {"query": shown(options.query), "dataset": dataset.name, "index": options.index}
@@ -132,14 +145,14 @@ def _compare(options: argparse.Namespace) -> None:
         return emit({**told, **whole, **_part(options, found.answers[0])})
     for answer in found.answers:
         print(f"\n{answer.encoder}")
-        _show(answer, ("preprocess", "encode", "search"))
+        _show(answer, answer.stages)
     _show_part(found.answers[0])
     if decoded:
         print(f"\ndecoded once for all: {' + '.join(f'{ms:.1f}' for ms in decoded)} ms (first run)")
     _show_agreement(found.agreement)
 
 
-def _answer(answer: Answer) -> dict:
+def _answer(answer: SearchResult) -> dict:
     told = {
         "dataset": answer.dataset,
         "encoder": answer.encoder,
@@ -152,15 +165,17 @@ def _answer(answer: Answer) -> dict:
         "usual": answer.usual,
         "far": answer.far,
     }
-    return {**told, **times, "left_out": answer.left_out, "remarks": list(answer.remarks)}
+    more = {"left_out": answer.left_out, "remarks": list(answer.remarks), "score": answer.score}
+    return {**told, **times, **more, **({"reranker": answer.reranker} if answer.reranker else {})}
 
 
 def _hit(hit: Hit) -> dict:
     named = {"rank": hit.rank, "id": hit.id, "path": hit.path, "label": hit.label}
-    return {**named, "score": hit.score, "identical": hit.identical}
+    before = {} if hit.before is None else {"before": hit.before}
+    return {**named, "score": hit.score, "identical": hit.identical, **before}
 
 
-def _part(options: argparse.Namespace, answer: Answer) -> dict:
+def _part(options: argparse.Namespace, answer: SearchResult) -> dict:
     """What was searched with, where a part was asked for; a part that came to nothing is told on
     standard error too."""
     if not (options.box or options.crop):
@@ -170,7 +185,7 @@ def _part(options: argparse.Namespace, answer: Answer) -> dict:
     return {"box": answer.box, "crop": answer.crop or None, "note": answer.note}
 
 
-def _show_part(answer: Answer) -> None:
+def _show_part(answer: SearchResult) -> None:
     if answer.box:
         by = (
             f", found by {answer.crop} in {answer.timing_ms['detect']:.1f} ms"
@@ -185,13 +200,12 @@ def _show_part(answer: Answer) -> None:
         print(answer.note, file=sys.stderr)
 
 
-def _show(
-    answer: Answer, stages: Sequence[str] = ("decode", "preprocess", "encode", "search")
-) -> None:
+def _show(answer: SearchResult, times: Mapping[str, float]) -> None:
     rows = [
         {
             "rank": h.rank,
-            "score": f"{h.score:.4f}",
+            "before": h.before or "",
+            "score": answer.said(h.score, 4),
             "label": h.label,
             "id": h.id,
             "verdict": h.verdict,
@@ -204,6 +218,7 @@ def _show(
             rows,
             [
                 "rank",
+                *(["before"] if answer.reranker else []),
                 "score",
                 "label",
                 "verdict",
@@ -212,13 +227,11 @@ def _show(
             ],
         )
     if answer.score != "cosine":
-        print(f"The scores are {answer.score} scores, not cosines.")
+        print(f"Scores: {answer.score}.")
     for remark in answer.remarks:
         say(remark)
     runs = f"median of {answer.runs} runs" if answer.runs > 1 else "first run"
-    print(
-        "  ".join(f"{stage} {answer.timing_ms[stage]:.1f} ms" for stage in stages) + f"  ({runs})"
-    )
+    print("  ".join(f"{stage} {ms:.1f} ms" for stage, ms in times.items()) + f"  ({runs})")
 
 
 def _show_agreement(agreement: Agreement) -> None:

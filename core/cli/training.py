@@ -18,6 +18,12 @@ from core.training.settings import Settings, parse_pairs
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
+    _add_train(commands)
+    _add_import(commands)
+    effects.add_commands(commands)
+
+
+def _add_train(commands: argparse._SubParsersAction) -> None:
     made = command(
         commands,
         "train",
@@ -30,6 +36,15 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--recipe triplet --backbone resnet-slim --dataset ~/Pictures --epochs 10 --name"
         " resnet.mine",
     )
+    _add_settings(made)
+    _add_run(made)
+    made.add_argument("--list-recipes", action="store_true")
+    made.add_argument("--list-runs", action="store_true")
+    made.add_argument("--log", help=argparse.SUPPRESS)
+
+
+def _add_settings(made: argparse.ArgumentParser) -> None:
+    """What is trained, on what."""
     made.add_argument(
         "--recipe",
         help=f"objective and its settings: see --list-recipes (default: {train.DEFAULT})",
@@ -61,6 +76,10 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         metavar="KEY=VALUE",
         help="any other setting; repeatable",
     )
+
+
+def _add_run(made: argparse.ArgumentParser) -> None:
+    """How the run goes."""
     made.add_argument(
         "--run",
         dest="run_id",
@@ -80,9 +99,9 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     made.add_argument(
         "--threads", type=int, help="threads to compute with (default: torch's own choice)"
     )
-    made.add_argument("--list-recipes", action="store_true")
-    made.add_argument("--list-runs", action="store_true")
-    made.add_argument("--log", help=argparse.SUPPRESS)
+
+
+def _add_import(commands: argparse._SubParsersAction) -> None:
     made = command(
         commands,
         "import-model",
@@ -101,7 +120,6 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     made.add_argument(
         "--dim", type=int, default=512, help="dimensions of the vectors (default: 512)"
     )
-    effects.add_commands(commands)
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -138,11 +156,11 @@ def _run(options: argparse.Namespace, progress: Progress) -> Path | None:
     asked = _asked(options)
     settings = _settings(options, asked)
     if options.estimate:
-        found = train.estimate(settings, progress)
+        cost = train.estimate(settings, progress)
         progress.end(
-            "done", f"About {found.seconds:.0f} s at {found.images_s:g} pictures per second."
+            "done", f"About {cost.seconds:.0f} s at {cost.images_s:g} pictures per second."
         )
-        _show_pairs(asdict(found), "estimate", options.json)
+        _show_pairs(asdict(cost), "estimate", options.json)
         return None
     run, found = train.begin(settings, options.run_id, progress, asked)
     if not options.json:

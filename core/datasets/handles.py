@@ -15,7 +15,7 @@ class Handle(Generic[T]):
     """Something opened on first use, once a process, used by one thread at a time.
 
     Pickling drops it, and so does a fork: two processes that share one open file move each other's
-        position.
+    position.
     """
 
     def __init__(self, opener: Callable[[], T]) -> None:

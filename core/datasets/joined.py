@@ -41,11 +41,11 @@ class Joined(Dataset):
     """A gallery with the queries of other data sets.
 
     The gallery is what the usual protocol of its data set searches, whole: classes without a
-        counterpart stay in it. Queries
-    are the queries of the usual protocol of theirs (the test split, where there is one) whose class
-    is joined. Ids are ``name/id`` of the data set that a picture comes from; ``label`` is the class
-    of the gallery; queries keep their own class as the attribute ``query_class``. Where several
-    data sets ask, there is a protocol for the queries of each, too.
+    counterpart stay in it. Queries are the queries of the usual protocol of theirs (the test
+    split, where there is one) whose class is joined. Ids are ``name/id`` of the data set that a
+    picture comes from; ``label`` is the class of the gallery; queries keep their own class as the
+    attribute ``query_class``. Where several data sets ask, there is a protocol for the queries of
+    each, too.
     """
 
     def __init__(

@@ -22,7 +22,7 @@ class Walk:
 
     A folder that is not entered counts as one thing. Folders that lie there come first, then links
     to folders, then links to files: what is reached in two ways keeps the name under which it lies
-        there, and the link is passed over.
+    there, and the link is passed over.
     """
 
     def __init__(self, root: str) -> None:

@@ -47,8 +47,8 @@ class Zip(Dataset):
 
     One folder around everything is taken off the ids. Every member that is no folder becomes an
     item or is listed as passed over: those that point outside, links, encrypted ones, archives,
-        other kinds of files, pictures that are too large. Names
-    that were read in a guessed encoding, or with backslashes between folders, are remarks.
+    other kinds of files, pictures that are too large. Names that were read in a guessed encoding,
+    or with backslashes between folders, are remarks.
 
     Raises:
         UserError: the file is no zip, or one made to harm (too many members, too much in too

@@ -2,9 +2,9 @@
 ``yolo.NAME``.
 
 The layout of the output is told by its shape alone: v5 and v7 give each place three boxes and a
-    score that anything is there,
-v8 and later one box, and networks that drop duplicates themselves a short list. What the file says
-of itself (``names``, ``task``, ``imgsz``, as ultralytics writes them) is used where it is there.
+score that anything is there, v8 and later one box, and networks that drop duplicates themselves a
+short list. What the file says of itself (``names``, ``task``, ``imgsz``, as ultralytics writes
+them) is used where it is there.
 """
 
 from __future__ import annotations
@@ -68,14 +68,12 @@ class Yolo(Detector):
         self.title = f"YOLO, {name.removeprefix(PREFIX)}"
         self.about = "A YOLO network that you brought."
         self.side = USUAL_SIDE
-        self._file, self._network = OnnxFile(path), None
+        self._file = OnnxFile(path)
+        self._network: Network | None = None
         self._lock = threading.RLock()
 
-    def __getstate__(self) -> dict:
-        return {"name": self.name, "path": self.path}
-
-    def __setstate__(self, state: dict) -> None:
-        self.__init__(state["name"], state["path"])
+    def __reduce__(self) -> tuple:
+        return Yolo, (self.name, self.path)
 
     def state(self) -> State:
         try:
@@ -103,20 +101,20 @@ class Yolo(Detector):
     def _detect(self, image: np.ndarray) -> Iterable[Box]:
         self.load()
         network = self._network
+        assert network is not None
         pixels, scale, left, top = letterboxed(image, network.width, network.height)
         raw = self._file.run(_batch(pixels, network.half))[network.output][0].astype(np.float32)
         edges, scores, classes = listed(raw, network.kind)
         edges = (
             (edges - (left, top, left, top)) / scale / (*image.shape[1::-1], *image.shape[1::-1])
         )
-        return [
-            Box(
-                *edges[row].tolist(),
-                float(scores[row]),
-                network.names.get(int(classes[row]), f"class {int(classes[row])}"),
-            )
-            for row in kept(edges, scores, classes)
-        ]
+        boxes = []
+        for row in kept(edges, scores, classes):
+            x0, y0, x1, y1 = edges[row].tolist()
+            kind = int(classes[row])
+            label = network.names.get(kind, f"class {kind}")
+            boxes.append(Box(x0, y0, x1, y1, float(scores[row]), label))
+        return boxes
 
 
 def refuse_pickled(path: Path) -> None:

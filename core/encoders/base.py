@@ -13,7 +13,7 @@ import numpy as np
 
 from core.errors import UserError
 from core.registry import Registry
-from core.types import Progress, State
+from core.types import Positions, Progress, State
 
 encoders: Registry[Encoder] = Registry("encoder", "core.encoders")
 VERSION = 1
@@ -44,8 +44,13 @@ class Encoder(ABC):
     forks: bool = True
     """False where ``prepare`` runs torch, which may hang in a forked process: pictures are prepared
     in the one that builds."""
+    has_positions: bool = False
+    """Whether :meth:`positions` tells anything."""
     fitted: bool = True
     """False while :meth:`fit` on the gallery has to come first."""
+    matches: bool = False
+    """True where hits are ranked by matched key points (:mod:`core.keypoints`): scores are inliers,
+    and vectors only choose which pictures of a large gallery are compared."""
     base: str | None = None
     """Name of the encoder whose vectors this one transforms; its pictures are then never encoded
     twice."""
@@ -94,6 +99,16 @@ class Encoder(ABC):
         if vectors.shape != (len(batch), self.dim):
             raise ValueError(f"{self.name} gave {vectors.shape}, promised {(len(batch), self.dim)}")
         return unit_rows(vectors, self.name)
+
+    def positions(self, images: Sequence[np.ndarray]) -> list[Positions] | None:
+        """What each position of RGB uint8 pictures adds to their vectors; None where this encoder
+        has no positions, or looks at them in another way."""
+        return None
+
+    def seen(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """The part of a picture of this size that ``prepare`` looks at: x0, y0, x1, y1 in fractions
+        of it; outside 0..1 where it pads."""
+        return 0.0, 0.0, 1.0, 1.0
 
     def fit(
         self, prepared: Iterable[np.ndarray], progress: Progress | None = None

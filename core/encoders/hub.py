@@ -2,7 +2,7 @@
 folder.
 
 The hub is asked directly: the hub library's own requests also send what program runs here, and
-    write outside our folder.
+write outside our folder.
 """
 
 from __future__ import annotations

@@ -36,8 +36,8 @@ class Preprocess:
     size: int
     resize: int
     interpolation: str
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
     mode: str = "center"
 
     def record(self) -> dict:
@@ -62,6 +62,19 @@ class Preprocess:
         if max(width, height) > LONGEST * min(width, height):
             return self._strip(picture, (width, height), kind)
         return np.asarray(_centre(picture.resize((width, height), kind), self.size))
+
+    def seen(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """The part of a picture that :meth:`pixels` keeps: x0, y0, x1, y1 in fractions of it;
+        outside 0..1 where it pads."""
+        if self.mode == "squash":
+            scaled = (self.resize, self.resize)
+        elif self.mode == "border":
+            scale = self.resize / max(width, height)
+            scaled = (max(1, round(width * scale)), max(1, round(height * scale)))
+        else:
+            scaled = _short_side((width, height), self.resize)
+        x, y = (self.size / (2.0 * length) for length in scaled)
+        return 0.5 - x, 0.5 - y, 0.5 + x, 0.5 + y
 
     def _strip(
         self, picture: Image.Image, scaled: tuple[int, int], kind: Image.Resampling

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.encoders import hub, packaged, pooling
+from core.encoders import hub, packaged, pooling, positions
 from core.encoders import options as opt
 from core.encoders.base import encoders
 from core.encoders.network import Listed, Network
@@ -152,6 +152,16 @@ class TimmNetwork(Network):
 
     def _features(self, model: torch.nn.Module, pixels: torch.Tensor) -> torch.Tensor:
         return _features(model, pixels, self.pool, self.weights_name)
+
+    def _parts(self, model: torch.nn.Module, pixels: torch.Tensor) -> torch.Tensor:
+        maps = positions.patches_of(model, model.forward_features(pixels))
+        kind = self.pool if self.pool in pooling.MAP else "avg"
+        head = getattr(model, "head", None)
+        layers = [[], [getattr(head, "norm", None)], [getattr(model, "fc_norm", None), head]]
+        known = [[one for one in behind if one is not None] for behind in layers]
+        return positions.tried(
+            maps, kind, known[:1] if self.pool else known, self._features(model, pixels)
+        )
 
 
 class PackagedNetwork(TimmNetwork):

@@ -11,7 +11,7 @@ import numpy as np
 from core.encoders import options as opt
 from core.encoders.base import Encoder, encoders, unit_rows
 from core.errors import UserError
-from core.types import Progress, State
+from core.types import Positions, Progress, State
 
 LARGEST = 8192
 SAMPLE = 100_000
@@ -43,6 +43,10 @@ class Whitened(Encoder):
         self._digest: str | None = None
 
     @property
+    def has_positions(self) -> bool:
+        return self._encoder.has_positions
+
+    @property
     def side(self) -> int | None:
         return self._encoder.side
 
@@ -57,6 +61,23 @@ class Whitened(Encoder):
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
         return self._encoder.prepare(image)
+
+    def seen(self, width: int, height: int) -> tuple[float, float, float, float]:
+        return self._encoder.seen(width, height)
+
+    def positions(self, images: Sequence[np.ndarray]) -> list[Positions] | None:
+        """Those of the base, behind the whitening: it is linear, and its mean is divided evenly."""
+        self._need_fit()
+        found = self._encoder.positions(images)
+        return found and [self._whitened(one) for one in found]
+
+    def _whitened(self, found: Positions) -> Positions:
+        if not found.exact:
+            return found
+        length = np.linalg.norm(found.parts.sum(axis=(0, 1)))
+        count = found.parts.shape[0] * found.parts.shape[1]
+        parts = found.parts / max(length, 1e-12) - self._arrays["mean"] / count
+        return Positions(parts @ self._arrays["axes"].T, True, f"{found.how}; whitened")
 
     def _encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
         return self._moved(
@@ -150,6 +171,8 @@ def _find(name: str) -> Whitened | None:
         encoder = encoders.get(opt.join(base, options))
         if encoder.tier == "imported":
             raise UserError(f"{base} are imported vectors, which can't be whitened here.")
+        if encoder.matches:
+            raise UserError(f"{base} compares key points; only vectors can be whitened.")
         if encoder.state().kind != "unavailable" and dim > encoder.dim:
             raise UserError(
                 f"{encoder.name} has {encoder.dim} dimensions.",

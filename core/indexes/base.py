@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -48,8 +49,8 @@ class Index(ABC):
 
     Whatever finds the hits, a score is the exact cosine of query and row (:mod:`core.neighbours`),
     and equal scores fall by id: so two indexes that find the same rows give the same answer, and
-        approximation shows in what is
-    missing alone. Where ``score`` is not ``cosine`` it says what is ranked by instead.
+    approximation shows in what is missing alone. Where ``score`` is not ``cosine`` it says what is
+    ranked by instead.
     """
 
     name: str = ""
@@ -159,7 +160,7 @@ class Index(ABC):
     def _search(self, queries: np.ndarray, k: int, **knobs: float) -> Hits: ...
 
     @abstractmethod
-    def rows(self, ids: np.ndarray) -> np.ndarray:
+    def rows(self, ids: np.ndarray | slice) -> np.ndarray:
         """The vectors of these rows as scores are made from them, float32 (len(ids), dim)."""
 
     def _mask(self, allowed: np.ndarray | None) -> np.ndarray | None:
@@ -173,7 +174,7 @@ class Index(ABC):
         return None if allowed.all() else allowed
 
     def _filtered(
-        self, queries: np.ndarray, k: int, mask: np.ndarray, knobs: dict[str, float]
+        self, queries: np.ndarray, k: int, mask: np.ndarray, knobs: dict[str, Any]
     ) -> Hits:
         """Only what ``mask`` allows: as many as there are, unless the index is a ``partial``
         one."""
@@ -209,7 +210,7 @@ class Index(ABC):
         return nearest(queries, self.rows, np.flatnonzero(mask), k)
 
     def _overfetch(
-        self, queries: np.ndarray, k: int, mask: np.ndarray, knobs: dict[str, float]
+        self, queries: np.ndarray, k: int, mask: np.ndarray, knobs: dict[str, Any]
     ) -> Hits:
         """Fetch more, four times as many each time, until ``k`` allowed ones are among them or all
         were seen."""
@@ -246,11 +247,16 @@ class Index(ABC):
     @abstractmethod
     def _load(self, folder: Path) -> None: ...
 
+    def hashed(self, vectors: np.ndarray) -> np.ndarray | None:
+        """What the index compares in place of vectors (n, dim), where it hashes them: bits, bool
+        (n, bits), or minima, uint32 (n, permutations). None where it does not."""
+        return None
+
     @abstractmethod
     def cost(self) -> Cost:
         """Bytes and build seconds, measured."""
 
-    def resolve(self, known: Mapping[str, Knob], given: Mapping[str, float]) -> dict[str, float]:
+    def resolve(self, known: Mapping[str, Knob], given: Mapping[str, float]) -> dict[str, Any]:
         """Defaults, overridden by what was given; an unknown knob is a UserError."""
         for knob in given:
             if knob not in known:

@@ -8,7 +8,7 @@ bands of r, are what two pictures must share one whole band of to meet.
 
 The permutations, and the b and r that fit a threshold best, are those of the library datasketch.
 Its tables are not used: they are sets within dicts of Python objects, hundreds of bytes for each
-    picture and band, and can only be pickled. Sorted
+picture and band, and can only be pickled. Sorted
 arrays answer the same (a test compares), take 12 bytes, and are made in an instant, so the
 threshold is free at search.
 """
@@ -163,21 +163,22 @@ class MinHashIndex(Beside):
 
     def __init__(self) -> None:
         super().__init__()
-        self._signatures, self._planes = np.zeros((0, 0), np.uint32), None
+        self._signatures = np.zeros((0, 0), np.uint32)
+        self._planes: Planes
         self._tables: OrderedDict[tuple[int, int], Tables] = OrderedDict()
         self._lock = threading.Lock()
 
     def _build(self, vectors: np.ndarray, progress: Progress | None, **knobs: float) -> None:
         started = time.perf_counter()
-        bits = knobs["hash_dim"]
+        bits, count = int(knobs["hash_dim"]), int(knobs["num_perm"])
         made = (
             learned_planes(vectors, bits, progress)
             if knobs["learned"]
             else random_planes(vectors.shape[1], bits)
         )
-        signatures = np.empty((len(vectors), knobs["num_perm"]), np.uint32)
+        signatures = np.empty((len(vectors), count), np.uint32)
         for part in blocks(len(vectors), BLOCK, progress):
-            signatures[part] = signatures_of(made.bits(vectors[part]), knobs["num_perm"])
+            signatures[part] = signatures_of(made.bits(vectors[part]), count)
         self._take(signatures, made)
         self._keep(vectors, started)
 
@@ -192,6 +193,9 @@ class MinHashIndex(Beside):
     def signatures(self, vectors: np.ndarray) -> np.ndarray:
         """The minima of each vector's set, uint32 (n, num_perm)."""
         return signatures_of(self.bits(vectors), self._signatures.shape[1])
+
+    def hashed(self, vectors: np.ndarray) -> np.ndarray:
+        return self.signatures(vectors)
 
     def bands(self, threshold: float) -> tuple[int, int]:
         """Bands and minima in each at a threshold."""

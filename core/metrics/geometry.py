@@ -21,7 +21,7 @@ def hubness(counts: np.ndarray) -> dict[str, float]:
     the largest hub.
 
     Skewness 0: every item is found about equally often. Large: a few hubs stand in everyone's
-        answer.
+    answer.
     """
     from scipy.stats import skew  # half a second of every first page, were it read with the file
 

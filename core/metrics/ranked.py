@@ -1,7 +1,7 @@
 """Ranked lists in the form that metrics need: where the relevant items stand, and nothing else.
 
 The rule is one for the whole project: larger scores first, equal scores by column (columns are in
-    the order of ids), the
+the order of ids), the
 query itself and everything marked junk taken out before ranks are given.
 """
 

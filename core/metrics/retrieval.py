@@ -77,7 +77,7 @@ def label_accuracy_at(lists: Ranked, k: int) -> np.ndarray:
     """1 where the most frequent label of the top ``k`` is the query's own (kNN accuracy).
 
     Labels that are equally frequent: the one whose first item stands higher wins. Needs ``labels``
-        of at least
+    of at least
     min(K, n) places.
     """
     if lists.labels is None or lists.own is None:

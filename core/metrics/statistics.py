@@ -60,7 +60,7 @@ def interval(
 
     Clusters are drawn with replacement and the mean is over the queries drawn. A single cluster
     says nothing about others: its interval is all of 0 to 1 for scores in that range, given as
-        (-inf, inf).
+    (-inf, inf).
     """
     return _interval(Clustered.of(scores, clusters), level, seed, resamples)
 

@@ -4,7 +4,7 @@ transform begins.
 UMAP's transform gives every neighbour a membership (1 for the nearest, falling with distance so
 that all of them sum to log2 k) and starts the new point at their weighted mean. Here that mean is
 the answer: the map is not moved, nothing has to be unpickled, and the same query always falls on
-    the same place.
+the same place.
 """
 
 from __future__ import annotations

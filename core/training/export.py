@@ -71,7 +71,7 @@ def import_weights(
     Returns:
         The model's folder, the keys that the network wants and the file lacks (the embedding on top
         may be among them: it then stays a random orthogonal projection), and the keys of the file
-            that were not used.
+        that were not used.
 
     Raises:
         UserError: the file holds no state dict of tensors, or nothing of it fits below the

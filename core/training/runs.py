@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from core import store
 from core.errors import UserError
@@ -221,7 +222,7 @@ def refuse_changes(run: Run, recipe: str, values: Mapping[str, object]) -> None:
             )
 
 
-def _same(key: str, value: object) -> object:
+def _same(key: str, value: Any) -> object:
     """Equal for values that mean the same: a dataset may be named by any path that leads to it."""
     return tuple(_place(one) for one in value) if key == "datasets" else value
 

@@ -51,8 +51,8 @@ def table(values: Sequence[Sequence[float]], titles: Sequence[str], marks: Seque
             for j in range(len(titles))
         )
         rows.append(
-            '<tr><th scope="row"'
-            f' title="{escape(title)}">{mark}<span>{escape(title)}</span></th>{cells}</tr>'
+            f'<tr><th scope="row" title="{escape(title)}">{mark}<span>{escape(title)}</span></th>'
+            f"{cells}</tr>"
         )
     return (
         f'<table class="ll-matrix"><thead><tr><th></th>{head}</tr></thead>'

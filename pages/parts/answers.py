@@ -12,7 +12,8 @@ import streamlit as st
 from core.errors import UserError
 from core.services.jobs import JobStatus
 from core.services.search import loading
-from core.services.search.search import RUNS, Answer, may_repeat
+from core.services.search.engines import RUNS, may_repeat
+from core.services.search.result import SearchResult
 from pages.parts import builds, cached, columns, components
 from pages.parts.guard import guarded
 from pages.parts.link import View
@@ -38,7 +39,7 @@ class Gathered:
     the ones that are not in memory yet (``loading``); and whether a build runs."""
 
     columns: list[dict] = field(default_factory=list)
-    answers: dict[str, Answer] = field(default_factory=dict)
+    answers: dict[str, SearchResult] = field(default_factory=dict)
     waiting: list[str] = field(default_factory=list)
     loading: list[str] = field(default_factory=list)
     busy: bool = False
@@ -193,7 +194,7 @@ def _key(view: View, version: str, name: str) -> tuple:
     return view.dataset, version, view.query, name, view.index, view.k, view.where, view.box
 
 
-def _answer(view: View, version: str, name: str) -> Answer:
+def _answer(view: View, version: str, name: str) -> SearchResult:
     runs = RUNS if _outcome(view, version, name) == TIMED else 1
     return cached.answer(
         view.dataset, version, view.query, name, view.index, view.k, view.where, runs, view.box
@@ -211,7 +212,9 @@ def _keep(view: View, version: str, name: str, outcome: str | UserError) -> None
         known.pop(next(iter(known)))
 
 
-def _columns(view: View, answers: dict[str, Answer], states: dict[str, dict | None]) -> list[dict]:
+def _columns(
+    view: View, answers: dict[str, SearchResult], states: dict[str, dict | None]
+) -> list[dict]:
     common, dataset = columns.Common.of(list(answers.values())), cached.dataset(view.dataset)
     return [
         state or columns.done(_row(name), answers[name], dataset, common)

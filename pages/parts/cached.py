@@ -14,8 +14,10 @@ from core.services.jobs import JobStatus
 from core.services.library import imports, library, uploads
 from core.services.library.library import Dataset
 from core.services.search import pictures
-from core.services.search.search import Answer, Place, Query, search
+from core.services.search.request import Query, SearchRequest
+from core.services.search.result import Place, SearchResult
 from core.services.search.search import place as place_of
+from core.services.search.search import search
 from pages.parts import caches
 from pages.parts.fresh import Fresh
 
@@ -150,6 +152,10 @@ def own_vectors() -> dict[str, str]:
     }
 
 
+FOLLOW_BUILDS: list = []
+"""Caches of other files that are forgotten with those here."""
+
+
 def forget_builds() -> None:
     """After a build, a stop or a deletion: ask again what is built and what it would cost."""
     known = (
@@ -163,7 +169,8 @@ def forget_builds() -> None:
         recent_jobs,
         cache_rows,
     )
-    for cache in (*known, own_vectors, encoder_rows, encoder_row, detector_rows):
+    more = (own_vectors, encoder_rows, encoder_row, detector_rows, *FOLLOW_BUILDS)
+    for cache in (*known, *more):
         cache.clear()
 
 
@@ -203,10 +210,11 @@ def answer(
     where: tuple[str, ...] = (),
     runs: int = 1,
     box: Box = None,
-) -> Answer:
+) -> SearchResult:
     """The answer of one encoder to ``item:<id>`` or ``up:<token>``, or to the part of it inside
     ``box``; times are medians of ``runs``. Raises UserError."""
-    return search(asked(query, box), dataset(locator), encoder, index, k, where=where, runs=runs)
+    request = SearchRequest(asked(query, box), encoder, index, k, where, runs=runs)
+    return search(request, dataset(locator))
 
 
 @caches.resource(max_entries=3000, ttl=3600.0, show_spinner=False)

@@ -21,7 +21,7 @@ from core.services.maps import views as map_views
 from core.services.maps.colours import Colouring
 from core.services.maps.maps import Map, Wanted
 from core.services.maps.views import Mover, Neighbourhood
-from core.services.search.search import Query
+from core.services.search.request import Query
 from core.types import Item
 from pages.parts import cached, caches
 

@@ -9,13 +9,12 @@ from core.errors import UserError
 from core.services.embedding.calibration import Calibration
 from core.services.library.library import Dataset
 from core.services.search.compare import letters
-from core.services.search.search import IDENTICAL, Answer, Hit
+from core.services.search.result import IDENTICAL, Hit, SearchResult
 from pages.parts import palette
 
 NOUNS = {"rendered": "product"}
-STAGES = {"preprocess": "prepare", "encode": "encode", "search": "search"}
-"""The stages of each encoder by itself, and what they are called in its column; decoding is
-shared."""
+STAGES = {"preprocess": "prepare"}
+"""What stages are called in a column, where that is not their own name."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Common:
     alone: bool
 
     @classmethod
-    def of(cls, answers: Sequence[Answer]) -> Common:
+    def of(cls, answers: Sequence[SearchResult]) -> Common:
         return cls(
             letters(answers), max((total(one) for one in answers), default=0.0), len(answers) < 2
         )
@@ -81,7 +80,7 @@ def _percent(value: float) -> str:
     return f"{value:.1f}\u00a0%" if 99 < value < 100 else f"{value:.0f}\u00a0%"
 
 
-def done(row: dict, answer: Answer, dataset: Dataset, common: Common) -> dict:
+def done(row: dict, answer: SearchResult, dataset: Dataset, common: Common) -> dict:
     """A column that has its answer."""
     hits = [_card(hit, answer.calibration, dataset, common) for hit in answer.hits]
     figures = {
@@ -140,7 +139,7 @@ def failed(row: dict, error: UserError) -> dict:
     }
 
 
-def stats(answer: Answer, dataset: Dataset) -> list[list[str]]:
+def stats(answer: SearchResult, dataset: Dataset) -> list[list[str]]:
     """``[value, caption, hint]`` for each figure under a column's head; none where nothing is known
     of the hits."""
     shown = len(answer.hits)
@@ -156,15 +155,14 @@ def stats(answer: Answer, dataset: Dataset) -> list[list[str]]:
     return figures
 
 
-def total(answer: Answer) -> float:
-    """Milliseconds of all stages but decoding."""
-    return sum(answer.timing_ms.get(stage, 0.0) for stage in STAGES)
+def total(answer: SearchResult) -> float:
+    """Milliseconds of all stages of this encoder alone."""
+    return sum(answer.stages.values())
 
 
-def times(answer: Answer, slowest: float) -> dict:
+def times(answer: SearchResult, slowest: float) -> dict:
     """The total in words, what kind of time it is, and ``[stage, words, share of the slowest
     encoder's total]`` of each stage."""
-    spent = {name: answer.timing_ms.get(stage, 0.0) for stage, name in STAGES.items()}
     return {
         "total": milliseconds(total(answer)),
         "runs": "first run" if answer.runs == 1 else "",
@@ -172,13 +170,17 @@ def times(answer: Answer, slowest: float) -> dict:
             f"median of {answer.runs} runs" if answer.runs > 1 else "the first run of this query"
         ),
         "stages": [
-            [stage, milliseconds(value), round(value / slowest, 4) if slowest else 0.0]
-            for stage, value in spent.items()
+            [
+                STAGES.get(stage, stage),
+                milliseconds(spent),
+                round(spent / slowest, 4) if slowest else 0.0,
+            ]
+            for stage, spent in answer.stages.items()
         ],
     }
 
 
-def _same_words(answer: Answer, dataset: Dataset) -> str:
+def _same_words(answer: SearchResult, dataset: Dataset) -> str:
     known = any(hit.instance is not None for hit in answer.hits)
     return f"same {noun(dataset)}" if known else "same class"
 

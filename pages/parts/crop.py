@@ -10,7 +10,7 @@ import streamlit as st
 from core.errors import UserError
 from core.services.search import subject
 from core.services.search.export import box_words
-from core.services.search.search import Query
+from core.services.search.request import Query
 from pages.parts import cached
 from pages.parts.words import short
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import UserError
-from core.services.search.search import Answer
+from core.services.search.result import SearchResult
 from pages.parts import cached, cached_train, columns, given, palette, query
 from pages.parts.answers import Gathered
 from pages.parts.guard import guarded
@@ -122,7 +122,7 @@ def of_hit(view: View, found: Gathered, id: str) -> dict | None:
     }
 
 
-def _place(view: View, version: str, name: str, answer: Answer, id: str) -> dict:
+def _place(view: View, version: str, name: str, answer: SearchResult, id: str) -> dict:
     """Rank and score of a picture in one encoder's full order of what is searched."""
     dataset, known = cached.dataset(view.dataset), answer.calibration
     shown = next((hit for hit in answer.hits if hit.id == id), None)

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import streamlit as st
 
 from core.services.search.compare import decode_ms
-from core.services.search.search import Answer
+from core.services.search.result import SearchResult
 from pages.parts.columns import milliseconds
 
 EDGES = {
@@ -27,7 +27,7 @@ BARS = (
 )
 
 
-def under_board(answers: Collection[Answer]) -> None:
+def under_board(answers: Collection[SearchResult]) -> None:
     """Edges where something is known, letters where there are several columns to share a
     picture."""
     if not answers:
@@ -41,7 +41,7 @@ def under_board(answers: Collection[Answer]) -> None:
     )
 
 
-def times(answers: Collection[Answer]) -> str:
+def times(answers: Collection[SearchResult]) -> str:
     """How the times in the columns were taken, and the one that they share: the picture is decoded
     once for all of them."""
     runs = {answer.runs for answer in answers}

@@ -16,6 +16,8 @@ from pages.parts.words import short
 DATASET, ENCODERS, INDEX, K = "keep_dataset", "keep_encoders", "keep_index", "keep_k"
 QUERY, TRAIL, LINK, REMARKS = "query", "trail", "link", "remarks"
 SIZE, HIDDEN, PINNED, WISH = "board_size", "board_hidden", "board_pinned", "board_wish"
+COMPARED = "compared"
+"""Data sets that this session has compared encoders on."""
 SIZES, FIRST_SIZE = ("S", "M", "L"), "M"
 EXAMPLE_TIMM = "convnext_nano.in12k_ft_in1k"
 MAX_TRAIL = 50
@@ -219,6 +221,7 @@ def _look(params: Mapping[str, str], remarks: list[str]) -> None:
 def publish() -> View:
     """The view as it is now; the address bar is made to say it."""
     state, view = st.session_state, current()
+    state.setdefault(COMPARED, set()).add(view.dataset)
     params = written(view) | crop.written()
     if params != {name: st.query_params[name] for name in PARAMS if name in st.query_params}:
         st.query_params.from_dict(params)

@@ -58,7 +58,7 @@ def encoders(
     these data sets.
 
     Enter takes the first that holds what was typed: no line for all matches, no match of scattered
-        letters.
+    letters.
 
     Args:
         typed: names that the list does not hold may be typed.

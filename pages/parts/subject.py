@@ -12,7 +12,7 @@ import streamlit as st
 from core.errors import UserError
 from core.services.library.library import Dataset
 from core.services.search import finding
-from core.services.search.search import Query
+from core.services.search.request import Query
 from core.services.search.subject import Subject as Found
 from core.services.search.subject import rule, with_margin
 from pages.parts import cached, crop, downloads, link

@@ -16,7 +16,8 @@ from PIL import Image
 
 from core.services.embedding import galleries
 from core.services.library import library
-from core.services.search.search import Query, search
+from core.services.search.request import Query, SearchRequest
+from core.services.search.search import search
 from tests.plugged import numbered, paint, wait_for
 
 SEARCH = ("search", "--dataset", "catalogue", "--encoder", "hsv.12x4x4")
@@ -105,6 +106,7 @@ def test_search_prints_exactly_what_is_promised(plugged, gallery):
         "far",
         "left_out",
         "remarks",
+        "score",
     ]
     assert (found["usual"], found["far"]) == (None, False), (
         "twelve pictures do not say what is usual"
@@ -234,7 +236,8 @@ def test_a_query_that_is_far_from_everything_is_told_so(here, tmp_path):
 def test_the_command_line_and_the_services_give_the_same_hits(plugged, gallery):
     found = plugged.json("search", *asked(gallery, "--encoder", "hsv.12x4x4", "-k", "11"))
     answer = search(
-        Query(item_id="cold/00002.png"), library.open_dataset(str(gallery)), "hsv.12x4x4", k=11
+        SearchRequest(Query(item_id="cold/00002.png"), "hsv.12x4x4", k=11),
+        library.open_dataset(str(gallery)),
     )
     assert [(hit["id"], hit["score"]) for hit in found["hits"]] == [
         (hit.id, hit.score) for hit in answer.hits

@@ -15,7 +15,8 @@ from core.datasets.manifest import Manifest
 from core.datasets.parquet import Parquet
 from core.datasets.zipped import Zip
 from core.services.library import imports, library
-from core.services.search.search import Query, search
+from core.services.search.request import Query, SearchRequest
+from core.services.search.search import search
 from tests.datasets.odd_inputs import Written, odd_parquet, odd_table, odd_vectors, odd_zip
 from tests.plugged import numbered, paint
 
@@ -79,5 +80,7 @@ def test_vectors(tmp_path, artifacts, seed):
     )
     assert row["passed_over"] == [{"id": one.id, "reason": one.reason} for one in told.skipped]
     first, *others = written.labels
-    hits = search(Query(item_id=first), library.open_dataset(gallery), name, k=20).hits
+    hits = search(
+        SearchRequest(Query(item_id=first), name, k=20), library.open_dataset(gallery)
+    ).hits
     assert {hit.id for hit in hits} == set(others)

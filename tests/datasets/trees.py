@@ -60,7 +60,7 @@ def reached(root: Path) -> tuple[set[str], int]:
     each real folder once.
 
     Written without regard to how the reader goes about it: folders are grown until nothing is
-        added.
+    added.
     """
     top, around = (
         os.path.realpath(root),

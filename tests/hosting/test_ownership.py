@@ -14,7 +14,8 @@ from core.services.embedding.build import build, is_built
 from core.services.hosting import ownership, settings
 from core.services.library import library, uploads
 from core.services.search import loading
-from core.services.search.search import Query, search
+from core.services.search.request import Query, SearchRequest
+from core.services.search.search import search
 from tests.hosting.conftest import picture, zipped
 
 ENCODER = "tiny.16x16"
@@ -98,14 +99,16 @@ def test_a_build_is_its_owners_and_the_operators_serves_everybody(visiting, anna
         assert is_built(library.open_dataset(shared), "hsv.12x4x4")
         build(library.open_dataset(shared), [ENCODER])
         first = library.open_dataset(shared).items[0].id
-        assert search(Query(item_id=first), library.open_dataset(shared), ENCODER).hits
+        assert search(
+            SearchRequest(Query(item_id=first), ENCODER), library.open_dataset(shared)
+        ).hits
         own = {entry.kind for entry in store.entries()}
         assert {"embeddings", "indexes"} <= own
     with visiting(bela):
         assert not is_built(library.open_dataset(shared), ENCODER)
         assert not store.entries()
         with pytest.raises(UserError):
-            search(Query(item_id=first), library.open_dataset(shared), ENCODER)
+            search(SearchRequest(Query(item_id=first), ENCODER), library.open_dataset(shared))
     assert not is_built(library.open_dataset(shared), ENCODER)
 
 
@@ -120,7 +123,7 @@ def test_nothing_a_visitor_does_is_written_among_the_operators(visiting, anna, a
         locator = library.add_archive("own.zip", zipped())
         build(library.open_dataset(locator), [ENCODER])
         query = Query(data=uploads.read(uploads.keep(picture(3))))
-        assert search(query, library.open_dataset(locator), ENCODER).hits
+        assert search(SearchRequest(query, ENCODER), library.open_dataset(locator)).hits
     assert operators() == before
 
 
@@ -158,7 +161,9 @@ def test_delete_mine_leaves_nothing_on_disk_and_touches_nobody_else(
             build(library.open_dataset(locator), [ENCODER])
             uploads.share(uploads.keep(picture(3)))
             item = library.open_dataset(locator).items[0].id
-            assert search(Query(item_id=item), library.open_dataset(locator), ENCODER).hits
+            assert search(
+                SearchRequest(Query(item_id=item), ENCODER), library.open_dataset(locator)
+            ).hits
             kept[one] = locator
     with visiting(anna):
         told = visitors.mine()

@@ -8,8 +8,7 @@ import pytest
 from core.errors import UserError
 from core.indexes import planes
 from core.indexes.base import indexes
-from core.services.embedding import embed
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import bound
 from core.services.index_lab import collisions
 from core.services.index_lab.buckets import buckets
 from tests.lab.conftest import ENCODER
@@ -67,7 +66,7 @@ def test_pairs_lie_beside_the_curve_together_because_they_share_a_draw(catalogue
 
 def test_minhash_meets_whom_the_index_answers(catalogue):
     found = buckets(catalogue, ENCODER, "minhash", QUERY, bits=64, threshold=0.6, hits=10)
-    known = embed.read(catalogue, ready_encoder(catalogue, ENCODER, may_fit=False, load=False))
+    known = bound(catalogue, ENCODER).vectors()
     index = indexes.get("minhash")
     index.build(np.asarray(known.vectors), hash_dim=64, num_perm=64, learned=0)
     at = known.ids.index(QUERY)
@@ -87,7 +86,7 @@ def test_minhash_meets_whom_the_index_answers(catalogue):
 def test_lsh_bits_are_those_of_the_index(catalogue):
     found = buckets(catalogue, ENCODER, "lsh", QUERY, bits=64, rows=8, hits=5)
     index = indexes.get("hamming")
-    known = embed.read(catalogue, ready_encoder(catalogue, ENCODER, may_fit=False, load=False))
+    known = bound(catalogue, ENCODER).vectors()
     index.build(np.asarray(known.vectors), bits=64, learned=0)
     at = known.ids.index(QUERY)
     hits = index.search(np.asarray(known.vectors[at : at + 1]), 2720, rerank=0)

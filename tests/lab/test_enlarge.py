@@ -7,7 +7,7 @@ import pytest
 
 from core.errors import Cancelled, UserError
 from core.services.embedding import embed
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import bound
 from core.services.index_lab import curves, enlarge, space
 from tests.lab.conftest import ENCODER
 
@@ -79,7 +79,7 @@ def test_a_larger_gallery_is_measured(catalogue, monkeypatch):
     assert [(point.size, point.real, point.recall > 0.9) for point in points] == [
         (4000, 2720, True)
     ] * 2
-    ready = ready_encoder(catalogue, ENCODER, may_fit=False, load=False)
+    ready = bound(catalogue, ENCODER).encoder
     grown = space.open_space(catalogue, ENCODER, size=4000)
     np.testing.assert_array_equal(grown.vectors[:2720], embed.read(catalogue, ready).vectors)
     assert (grown.own >= 0).all()

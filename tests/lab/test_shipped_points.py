@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import bound
 from core.services.index_lab import curves, point, space
 from core.services.index_lab.grid import settings
 from tests.lab.conftest import ENCODER
@@ -24,9 +24,7 @@ def elsewhere(catalogue, monkeypatch, tmp_path):
     home = tmp_path / "shipped"
     with monkeypatch.context() as inner:
         inner.setattr(point.store, "shipped", lambda: home)
-        about = space.causes(
-            catalogue, ready_encoder(catalogue, ENCODER, load=False, may_fit=False), space.QUERIES
-        )
+        about = space.causes(catalogue, bound(catalogue, ENCODER).encoder, space.QUERIES)
         path = point.ship(ENCODER, about, settings(ONE), 5)
     monkeypatch.setattr(point, "processor", lambda: "This CPU, 2 cores")
     monkeypatch.setattr(point, "shipped_points", lambda: json.loads(path.read_text()))

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from core.errors import UserError
-from core.services.embedding import embed
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import bound
 from core.services.index_lab import view
 from tests.lab.conftest import ENCODER
 
@@ -16,7 +15,7 @@ QUERIES = ("mug-15-0", "backpack-00-3", "sofa-14-2")
 
 def true_order(catalogue, query: str) -> list[str]:
     """All other pictures by falling cosine, ties by row."""
-    found = embed.read(catalogue, ready_encoder(catalogue, ENCODER, may_fit=False, load=False))
+    found = bound(catalogue, ENCODER).vectors()
     at = found.ids.index(query)
     scores = (
         np.asarray(found.vectors, np.float64) @ np.asarray(found.vectors[at], np.float64)

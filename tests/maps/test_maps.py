@@ -22,7 +22,7 @@ from core.services.maps import data as map_data
 from core.services.maps import page as map_page
 from core.services.maps import views as map_views
 from core.services.maps.maps import Map, Wanted
-from core.services.search.search import Query
+from core.services.search.request import Query
 
 QUICK = {"epochs": 30}
 FIRST, SECOND = "hsv.12x4x4", "tiny.16x16"

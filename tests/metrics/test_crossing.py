@@ -15,8 +15,8 @@ from core.cli.main import main
 from core.datasets import paths
 from core.errors import UserError
 from core.services.embedding import embed
+from core.services.embedding.bound import prepared
 from core.services.embedding.build import build
-from core.services.embedding.ready import ready_encoder
 from core.services.evaluation import crossing, reports
 from core.services.evaluation.evaluate import evaluate
 from core.services.evaluation.leaderboard import classes_of, leaderboard
@@ -100,7 +100,7 @@ def test_its_locator_opens_it_again(joined):
 def test_figures_are_those_worked_by_hand(joined):
     report = evaluate("crossed", [joined], ENCODERS, protocols=["cross-domain"], timed=False)
     for cell, means in zip(report.cells, report.means, strict=True):
-        found = embed.read(joined, ready_encoder(joined, cell.encoder))
+        found = embed.read(joined, prepared(joined, cell.encoder).loaded())
         items = embed.item_rows(joined, found)
         vectors, right, precisions = found.vectors.astype(np.float64), {}, []
         gallery = [row for row, item in enumerate(items) if item.split == "gallery"]
@@ -144,7 +144,7 @@ def test_the_card_says_what_is_joined(joined):
 
 def test_vectors_of_the_gallery_are_taken_and_not_made_again(joined, monkeypatch):
     build(joined.gallery, ["tiny.16x16"])
-    encoder = ready_encoder(joined, "tiny.16x16")
+    encoder = prepared(joined, "tiny.16x16").loaded()
     assert embed.embed(joined, [encoder]) == {"tiny.16x16": 14}
     found, own = embed.read(joined, encoder), embed.read(joined.gallery, encoder)
     rows = {id: row for row, id in enumerate(found.ids)}
@@ -155,8 +155,8 @@ def test_vectors_of_the_gallery_are_taken_and_not_made_again(joined, monkeypatch
 def test_what_is_fitted_is_fitted_on_the_gallery_alone(joined):
     evaluate("crossed", [joined], ["tiny.16x16:pca=4"], timed=False)
     ours, own = (
-        ready_encoder(joined, "tiny.16x16:pca=4"),
-        ready_encoder(joined.gallery, "tiny.16x16:pca=4"),
+        prepared(joined, "tiny.16x16:pca=4").loaded(),
+        prepared(joined.gallery, "tiny.16x16:pca=4").loaded(),
     )
     assert ours.fingerprint() == own.fingerprint()
 

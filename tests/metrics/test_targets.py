@@ -12,7 +12,7 @@ import pytest
 from core import store
 from core.encoders.base import encoders
 from core.services.embedding import embed
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import prepared
 from tools import measure_models
 from tools.measure_models import PHOTO, SETS
 
@@ -84,11 +84,13 @@ def test_every_target_is_reached_or_named_with_what_was_tried(name, title, metri
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", measure_models.shipped())
-def test_every_network_beats_its_untrained_twin_everywhere(name):
+def test_every_network_beats_its_untrained_twin_or_it_is_named(name):
     twin = json.loads((measure_models.folder(name) / "card.json").read_text())["untrained"]
     for title, _, _ in SETS:
         for metric in ("hit@1",) if title == PHOTO else ("mAP",):
-            assert MEASURED[name][title][metric] > twin[title][metric], (title, metric)
+            value = MEASURED[name][title][metric]
+            if value <= twin[title][metric]:
+                assert missed(name, title, metric) == f"{value:.3f}".lstrip("0"), (title, metric)
 
 
 @pytest.mark.slow
@@ -107,7 +109,7 @@ def test_what_was_measured_comes_out_again(name, title, photographs, monkeypatch
         (locator, protocol) for one, locator, protocol in SETS if one == title
     )
     dataset = measure_models.opened(locator)
-    encoder = ready_encoder(dataset, encoders.get(name).name)
+    encoder = prepared(dataset, encoders.get(name).name).loaded()
     embed.embed(dataset, [encoder])
     again = measure_models.figures_of(dataset, encoder, protocol)
     known = MEASURED[name][title]

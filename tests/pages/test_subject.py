@@ -19,7 +19,8 @@ from core.services.embedding import detecting
 from core.services.library import uploads
 from core.services.library.library import open_dataset
 from core.services.search import finding
-from core.services.search.search import Query, place, search
+from core.services.search.request import Query, SearchRequest
+from core.services.search.search import place, search
 from core.types import State
 from pages.parts import answers, crop, link
 from pages.parts.subject import take
@@ -80,7 +81,8 @@ def ids(app) -> list[list[str]]:
 def expected(dataset, box, query="mug-15-0") -> list[list[str]]:
     asked = Query(item_id=query, box=box)
     return [
-        [hit.id for hit in search(asked, dataset, name, k=10).hits] for name in FIRST.split(",")
+        [hit.id for hit in search(SearchRequest(asked, name, k=10), dataset).hits]
+        for name in FIRST.split(",")
     ]
 
 

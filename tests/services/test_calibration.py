@@ -15,7 +15,7 @@ from core.services.embedding.build import build
 from core.services.embedding.calibration import LEVELS, Calibration
 from core.services.library import library
 from core.services.search import search
-from core.services.search.search import Query
+from core.services.search.request import Query, SearchRequest
 from core.types import Item
 from tests.plugged import numbered
 from tests.services.test_far import unit
@@ -115,7 +115,7 @@ def dataset(counting, tmp_path):
 @pytest.mark.parametrize("where", [(), ("label=cold",)])
 def test_the_place_of_a_picture_is_its_rank_in_the_whole_answer(dataset, where):
     query = Query(item_id="cold/00003.png")
-    answer = search.search(query, dataset, "counting.test", k=39, where=where)
+    answer = search.search(SearchRequest(query, "counting.test", k=39, where=where), dataset)
     for hit in answer.hits[::5]:
         found = search.place(query, dataset, "counting.test", hit.id, where)
         assert found.rank == hit.rank
@@ -125,7 +125,7 @@ def test_the_place_of_a_picture_is_its_rank_in_the_whole_answer(dataset, where):
 
 def test_a_copy_of_the_query_takes_no_rank(dataset):
     data = dataset.read(dataset.items[dataset.rows["cold/00003.png"]])
-    first = search.search(Query(data=data), dataset, "counting.test", k=1).hits[0]
+    first = search.search(SearchRequest(Query(data=data), "counting.test", k=1), dataset).hits[0]
     assert search.place(Query(data=data), dataset, "counting.test", first.id).rank == 1
 
 
@@ -145,9 +145,10 @@ def test_an_index_whose_scores_are_no_cosines_gives_them_beside(dataset):
     Image.new("RGB", (24, 24), (30, 70, 200)).save(out, "PNG")
     query = Query(data=out.getvalue())
     exact = {
-        hit.id: hit.cosine for hit in search.search(query, dataset, "counting.test", k=40).hits
+        hit.id: hit.cosine
+        for hit in search.search(SearchRequest(query, "counting.test", k=40), dataset).hits
     }
-    found = search.search(query, dataset, "counting.test", "diffusion", k=20)
+    found = search.search(SearchRequest(query, "counting.test", "diffusion", 20), dataset)
     assert [hit.cosine for hit in found.hits] == pytest.approx(
         [exact[hit.id] for hit in found.hits], abs=1e-5
     )

@@ -12,8 +12,8 @@ from core import store
 from core.errors import Cancelled, UserError
 from core.images import decode_file
 from core.services.embedding import embed
+from core.services.embedding.bound import prepared
 from core.services.embedding.build import build, is_built
-from core.services.embedding.ready import ready_encoder
 from core.services.library import library
 from tests.plugged import numbered, paint
 
@@ -22,13 +22,13 @@ def built(folder, progress=None):
     """Build anew from what lies in the folder now."""
     dataset = library.open_dataset(str(folder), fresh=True)
     (row,) = build(dataset, ["counting.test"], progress=progress)
-    return dataset, row, embed.read(dataset, ready_encoder(dataset, "counting.test"))
+    return dataset, row, embed.read(dataset, prepared(dataset, "counting.test").loaded())
 
 
 def alone(folder, name: str) -> np.ndarray:
     """The vector of one picture, by the encoder itself."""
     dataset = library.open_dataset(str(folder), fresh=True)
-    encoder = ready_encoder(dataset, "counting.test")
+    encoder = prepared(dataset, "counting.test").loaded()
     return encoder.encode([decode_file(folder / name)])[0]
 
 
@@ -218,7 +218,8 @@ def test_several_encoders_see_what_each_sees_alone(counting, photographs, tmp_pa
         for group in groups:
             build(dataset, group)
         found[home] = [
-            np.array(embed.read(dataset, ready_encoder(dataset, name)).vectors) for name in names
+            np.array(embed.read(dataset, prepared(dataset, name).loaded()).vectors)
+            for name in names
         ]
     for one, other in zip(found["together"], found["alone"], strict=True):
         np.testing.assert_array_equal(one, other)

@@ -18,7 +18,8 @@ from core.services.search.compare import (
     overlap,
     rank_biased_overlap,
 )
-from core.services.search.search import Answer, Hit, Query
+from core.services.search.request import Query, SearchRequest
+from core.services.search.result import Hit, SearchResult
 
 
 def prefix_sum(s: list[str], t: list[str], p: float, depth: int) -> float:
@@ -113,11 +114,11 @@ def test_overlap():
     assert overlap([], [], 5) == 1.0
 
 
-def answer(encoder: str, *ids: str) -> Answer:
+def answer(encoder: str, *ids: str) -> SearchResult:
     hits = tuple(
         Hit(rank, id, id, None, None, None, None, 1.0, None) for rank, id in enumerate(ids, start=1)
     )
-    return Answer("d", encoder, "exact", len(ids), hits, {})
+    return SearchResult("d", encoder, "exact", len(ids), hits, {})
 
 
 def test_agreement_is_a_symmetric_table_with_ones_on_its_diagonal():
@@ -144,11 +145,11 @@ def test_compare_asks_each_encoder_once_in_the_order_given(counting, gallery):
     dataset = library.open_dataset(str(gallery))
     names = ["tiny.16x16", "counting.test", "tiny.16x16"]
     build(dataset, names)
-    found = compare(Query(item_id="00000.png"), dataset, names, k=5)
+    found = compare(SearchRequest(Query(item_id="00000.png"), "", k=5).each(names), dataset)
     assert [one.encoder for one in found.answers] == ["tiny.16x16", "counting.test"]
     assert found.agreement.encoders == ("tiny.16x16", "counting.test")
     first, second = ([hit.id for hit in one.hits] for one in found.answers)
     assert found.agreement.overlap[0][1] == len(set(first) & set(second)) / 5
     assert found.agreement.rbo[0][1] == pytest.approx(extrapolated(first, second, 0.9))
     with pytest.raises(UserError):
-        compare(Query(item_id="00000.png"), dataset, [])
+        compare(SearchRequest(Query(item_id="00000.png"), "").each([]), dataset)

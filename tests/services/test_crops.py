@@ -10,13 +10,13 @@ from PIL import Image
 from core.encoders.base import encoders
 from core.errors import UserError
 from core.services.embedding import build, crops, embed
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import prepared
 from core.services.evaluation.audit import audit
 from core.services.evaluation.evaluate import evaluate
 from core.services.evaluation.first_hits import first_hits
 from core.services.library import library
 from core.services.search import search
-from core.services.search.search import Query
+from core.services.search.request import Query, SearchRequest
 
 NAME = "tiny.16x16@corner.test"
 pytestmark = pytest.mark.usefixtures("corner")
@@ -29,7 +29,7 @@ def dataset(quarters):
 
 
 def rows(dataset, name: str) -> np.ndarray:
-    return np.asarray(embed.read(dataset, ready_encoder(dataset, name)).vectors)
+    return np.asarray(embed.read(dataset, prepared(dataset, name).loaded()).vectors)
 
 
 def test_vectors_are_those_of_the_cropped_pictures(dataset):
@@ -59,18 +59,20 @@ def test_two_encoders_of_one_pass_share_one_look(quarters, corner):
 
 @pytest.mark.parametrize("change", ["version", "name"])
 def test_another_detector_is_another_gallery(dataset, corner, monkeypatch, change):
-    before = ready_encoder(dataset, NAME, load=False).fingerprint()
-    assert before != ready_encoder(dataset, "tiny.16x16", load=False).fingerprint()
+    before = prepared(dataset, NAME).encoder.fingerprint()
+    assert before != prepared(dataset, "tiny.16x16").encoder.fingerprint()
     if change == "version":
         monkeypatch.setattr(corner, "version", 2)
-        assert ready_encoder(dataset, NAME, load=False).fingerprint() != before
+        assert prepared(dataset, NAME).encoder.fingerprint() != before
         assert not build.is_built(dataset, NAME)
     else:
-        assert ready_encoder(dataset, "tiny.16x16@whole", load=False).fingerprint() != before
+        assert prepared(dataset, "tiny.16x16@whole").encoder.fingerprint() != before
 
 
 def test_a_query_is_cropped_as_the_gallery_is(dataset, tmp_path):
-    found = search.search(Query(item_id="odd/3.png"), dataset, NAME, k=8, include_self=True)
+    found = search.search(
+        SearchRequest(Query(item_id="odd/3.png"), NAME, k=8, include_self=True), dataset
+    )
     assert (found.hits[0].id, found.hits[0].score) == ("odd/3.png", pytest.approx(1.0, abs=1e-6))
     assert (found.encoder, found.crop, found.box) == (
         NAME,
@@ -79,7 +81,7 @@ def test_a_query_is_cropped_as_the_gallery_is(dataset, tmp_path):
     )
     assert list(found.timing_ms) == ["decode", "detect", "preprocess", "encode", "search"]
     data = (tmp_path / "quarters" / "odd" / "3.png").read_bytes()
-    brought = search.search(Query(data=data), dataset, NAME, k=8)
+    brought = search.search(SearchRequest(Query(data=data), NAME, k=8), dataset)
     assert [hit.id for hit in brought.hits if hit.identical] == ["odd/3.png"]
     assert [hit.score for hit in brought.hits] == pytest.approx([hit.score for hit in found.hits])
 
@@ -88,7 +90,7 @@ def test_a_drawn_box_is_not_cropped_again(dataset, corner):
     looked = len(corner.seen)
     box = (0.5, 0.5, 1.0, 1.0)
     found = search.search(
-        Query(item_id="odd/3.png", box=box), dataset, NAME, k=8, include_self=True
+        SearchRequest(Query(item_id="odd/3.png", box=box), NAME, k=8, include_self=True), dataset
     )
     assert (found.box, found.crop, len(corner.seen)) == (box, "", looked)
     assert (found.hits[0].id, found.hits[0].score) == ("odd/3.png", pytest.approx(1.0, abs=1e-3)), (
@@ -110,7 +112,8 @@ def test_a_fit_is_learnt_from_crops(quarters, fitted):
     build.build(quarters, ["fitted.test", "fitted.test@corner.test"])
     assert len(fitted.fits) == 2
     whole, cropped = (
-        ready_encoder(quarters, name).mean for name in ("fitted.test", "fitted.test@corner.test")
+        prepared(quarters, name).loaded().mean
+        for name in ("fitted.test", "fitted.test@corner.test")
     )
     assert not np.allclose(whole, cropped)
 

@@ -24,7 +24,7 @@ from core.errors import UserError
 from core.indexes.base import indexes
 from core.services import damage, doctor, jobs
 from core.services.embedding import build, content, embed, galleries, shipped, usual
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import prepared
 from core.services.embedding.shards import Shards
 from core.services.evaluation import cells, health, latency, perturb, probes, reports
 from core.services.index_lab import costs, point, space, waterfall
@@ -59,7 +59,7 @@ class World:
         return library.open_dataset(str(self.folder), fresh=True)
 
     def encoder(self, name: str = NAME):
-        return ready_encoder(self.dataset, name)
+        return prepared(self.dataset, name).loaded()
 
     def embeddings(self):
         build.build(self.dataset, [NAME])
@@ -262,7 +262,7 @@ def forget() -> None:
     shipped._unpacked.cache_clear()
 
 
-def prepared(kind: str, world: World) -> tuple[Path, object]:
+def ready_entry(kind: str, world: World) -> tuple[Path, object]:
     known = (
         {entry.path for entry in store.entries()}
         if kind not in ("embeddings", "indexes of exact")
@@ -274,7 +274,7 @@ def prepared(kind: str, world: World) -> tuple[Path, object]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_damaged_entry_counts_as_absent_and_is_built_again(kind, world):
-    entry, answer = prepared(kind, world)
+    entry, answer = ready_entry(kind, world)
     draw = random.Random(f"{SEED} {kind}")
     for name in sorted(store.states(entry)):
         for told, harm in HARMS.items():
@@ -299,7 +299,7 @@ def test_a_damaged_entry_counts_as_absent_and_is_built_again(kind, world):
 def test_an_entry_of_another_version_is_built_again(kind, world):
     """Files that are whole and mean something else: the checksums hold, so the reader has to
     notice."""
-    entry, answer = prepared(kind, world)
+    entry, answer = ready_entry(kind, world)
     for name in sorted(store.states(entry)):
         if Path(name).suffix not in (".json", ".npy", ".npz") or name in UNREAD.get(kind, ()):
             continue

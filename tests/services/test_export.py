@@ -14,7 +14,9 @@ from core.errors import UserError
 from core.services.embedding.build import build
 from core.services.library.library import open_dataset
 from core.services.search import export
-from core.services.search.search import Answer, Query, search
+from core.services.search.request import Query, SearchRequest
+from core.services.search.result import SearchResult
+from core.services.search.search import search
 
 
 @pytest.fixture
@@ -26,7 +28,10 @@ def compared(pictures):
     return (
         dataset,
         item.id,
-        [search(Query(item_id=item.id), dataset, name, "exact", 4) for name in names],
+        [
+            search(SearchRequest(Query(item_id=item.id), name, "exact", 4), dataset)
+            for name in names
+        ],
     )
 
 
@@ -47,7 +52,7 @@ def test_the_table_and_the_picture_say_what_is_an_identical_file(pictures):
     dataset, name = open_dataset(str(pictures)), "tiny.16x16"
     build(dataset, [name])
     data = dataset.read(dataset.items[0])
-    answers = [search(Query(data=data), dataset, name, "exact", 3)]
+    answers = [search(SearchRequest(Query(data=data), name, "exact", 3), dataset)]
     rows = list(csv.DictReader(io.StringIO(export.to_csv(answers, "upload").decode("utf-8-sig"))))
     assert [row["file"] for row in rows] == ["identical file", "", ""]
     plain = [
@@ -137,6 +142,6 @@ def test_the_picture_says_which_part_was_searched(compared):
 
 def test_nothing_to_show_is_said(compared):
     dataset, item_id, answers = compared
-    empty = Answer(answers[0].dataset, answers[0].encoder, "exact", 4, (), {})
+    empty = SearchResult(answers[0].dataset, answers[0].encoder, "exact", 4, (), {})
     with pytest.raises(UserError, match="no answer to export"):
         export.to_png(dataset, [empty], ["HSV"], item_id)

@@ -14,8 +14,8 @@ from core.services.embedding import calibration, usual
 from core.services.embedding.build import build
 from core.services.library import library
 from core.services.search import loading, search
-from core.services.search.answer import Answer, Hit
-from core.services.search.search import Query
+from core.services.search.request import Query, SearchRequest
+from core.services.search.result import Hit, SearchResult
 from core.types import Item
 from tests.plugged import numbered
 
@@ -111,10 +111,14 @@ def png(tmp_path, colour) -> bytes:
 def test_what_lies_farther_than_another_class_is_told_and_what_is_of_the_gallery_is_not(
     dataset, tmp_path
 ):
-    own = search.search(Query(item_id="cold/00003.png"), dataset, "counting.test", k=3)
+    own = search.search(
+        SearchRequest(Query(item_id="cold/00003.png"), "counting.test", k=3), dataset
+    )
     assert (own.far, own.notice, own.apart) == (False, None, "label")
     assert own.best == pytest.approx(own.hits[0].score)
-    green = search.search(Query(data=png(tmp_path, (0, 255, 0))), dataset, "counting.test", k=3)
+    green = search.search(
+        SearchRequest(Query(data=png(tmp_path, (0, 255, 0))), "counting.test", k=3), dataset
+    )
     assert green.far
     assert green.usual == own.usual > green.best
     headline, why = green.notice
@@ -125,16 +129,19 @@ def test_what_lies_farther_than_another_class_is_told_and_what_is_of_the_gallery
         f" usually reach {green.usual:.3f}."
     )
     part = search.search(
-        Query(data=png(tmp_path, (0, 255, 0))), dataset, "counting.test", k=3, where=["label=cold"]
+        SearchRequest(
+            Query(data=png(tmp_path, (0, 255, 0))), "counting.test", k=3, where=["label=cold"]
+        ),
+        dataset,
     )
     assert part.notice[0] == "Nothing in this part of the gallery is close"
 
 
 def test_the_best_hit_is_compared_by_its_cosine_whatever_the_index_says(dataset, tmp_path):
     data = png(tmp_path, (0, 255, 0))
-    exact = search.search(Query(data=data), dataset, "counting.test", k=120)
+    exact = search.search(SearchRequest(Query(data=data), "counting.test", k=120), dataset)
     for index in ("hamming", "diffusion"):
-        found = search.search(Query(data=data), dataset, "counting.test", index, k=120)
+        found = search.search(SearchRequest(Query(data=data), "counting.test", index, 120), dataset)
         assert (found.usual, found.far) == (exact.usual, True), index
         assert found.best == pytest.approx(exact.best, abs=1e-5), index
 
@@ -142,7 +149,9 @@ def test_the_best_hit_is_compared_by_its_cosine_whatever_the_index_says(dataset,
 def test_it_is_computed_once_and_again_when_classes_change(
     dataset, gallery, artifacts, monkeypatch
 ):
-    first = search.search(Query(item_id="cold/00003.png"), dataset, "counting.test").usual
+    first = search.search(
+        SearchRequest(Query(item_id="cold/00003.png"), "counting.test"), dataset
+    ).usual
     (entry,) = (artifacts / "cache" / "usual").iterdir()
     told = json.loads((entry / "usual.json").read_text())
     assert (told["score"], told["apart"], told["by"]) == (first, "label", "label")
@@ -154,11 +163,14 @@ def test_it_is_computed_once_and_again_when_classes_change(
     with monkeypatch.context() as patch:
         patch.setattr(usual, "measure", lambda *given: pytest.fail("computed again"))
         assert (
-            search.search(Query(item_id="cold/00003.png"), dataset, "counting.test").usual == first
+            search.search(
+                SearchRequest(Query(item_id="cold/00003.png"), "counting.test"), dataset
+            ).usual
+            == first
         )
         assert (
             search.search(
-                Query(item_id="cold/00003.png"), dataset, "counting.test", "hamming"
+                SearchRequest(Query(item_id="cold/00003.png"), "counting.test", "hamming"), dataset
             ).usual
             == first
         )
@@ -166,7 +178,10 @@ def test_it_is_computed_once_and_again_when_classes_change(
     fewer = library.open_dataset(str(gallery), fresh=True)
     build(fewer, ["counting.test"])
     assert not entry.exists(), "what it was measured on is gone"
-    assert search.search(Query(item_id="cold/00003.png"), fewer, "counting.test").usual is not None
+    assert (
+        search.search(SearchRequest(Query(item_id="cold/00003.png"), "counting.test"), fewer).usual
+        is not None
+    )
     csv = gallery / "list.csv"
     rows = [
         f"{label}/{name},{place % 2}"
@@ -176,7 +191,12 @@ def test_it_is_computed_once_and_again_when_classes_change(
     csv.write_text("path,label\n" + "\n".join(rows))
     relabelled = library.open_dataset(str(csv), fresh=True)
     build(relabelled, ["counting.test"])
-    assert search.search(Query(item_id="cold/00003.png"), relabelled, "counting.test").usual > first
+    assert (
+        search.search(
+            SearchRequest(Query(item_id="cold/00003.png"), "counting.test"), relabelled
+        ).usual
+        > first
+    )
 
 
 def test_a_cache_that_can_not_be_written_costs_the_notice_and_not_the_answer(dataset, monkeypatch):
@@ -188,26 +208,26 @@ def test_a_cache_that_can_not_be_written_costs_the_notice_and_not_the_answer(dat
         return real(kind, *given, **named)
 
     monkeypatch.setattr(usual.store, "get_or_build", full)
-    found = search.search(query, dataset, "counting.test", k=3)
+    found = search.search(SearchRequest(query, "counting.test", k=3), dataset)
     assert len(found.hits) == 3
     assert (found.usual, found.far) == (None, False)
 
 
 def test_words():
     hits = (Hit(1, "a", "a", None, None, None, None, 0.3, None),)
-    told = Answer("d", "e", "exact", 1, hits, {}, searched=9, best=0.3, usual=0.4)
+    told = SearchResult("d", "e", "exact", 1, hits, {}, searched=9, best=0.3, usual=0.4)
     assert (
         told.notice[1]
         == "The best score is 0.300; pictures of the gallery usually find one at 0.400 or more."
     )
-    other = Answer(
+    other = SearchResult(
         "d", "e", "diffusion", 1, hits, {}, searched=9, score="diffusion", best=0.3, usual=0.4
     )
     assert other.notice[1].startswith("The best cosine is 0.300; ")
     for best, score in ((None, 0.4), (0.4, 0.4), (0.3, None)):
         assert (
-            Answer("d", "e", "exact", 1, hits, {}, searched=9, best=best, usual=score).notice
+            SearchResult("d", "e", "exact", 1, hits, {}, searched=9, best=best, usual=score).notice
             is None
         )
-    few = Answer("d", "e", "exact", 3, hits, {}, searched=9, best=0.3, usual=0.4)
+    few = SearchResult("d", "e", "exact", 3, hits, {}, searched=9, best=0.3, usual=0.4)
     assert few.notice[0] == "1 of 3 pictures were found"

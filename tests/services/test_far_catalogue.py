@@ -8,10 +8,11 @@ import pyarrow.parquet as parquet
 import pytest
 
 from core.services.embedding import embed
+from core.services.embedding.bound import prepared
 from core.services.embedding.build import build
-from core.services.embedding.ready import ready_encoder
 from core.services.library import library
-from core.services.search.search import Query, search
+from core.services.search.request import Query, SearchRequest
+from core.services.search.search import search
 
 NAME = "tf_efficientnet_lite0.in1k"
 COUNTERPARTS = {
@@ -63,7 +64,7 @@ def absent(photographs, each: int) -> list[bytes]:
 
 
 def far(dataset, queries: list[Query]) -> float:
-    answers = [search(query, dataset, NAME, k=1) for query in queries]
+    answers = [search(SearchRequest(query, NAME, k=1), dataset) for query in queries]
     assert all(answer.usual is not None and answer.apart == "category" for answer in answers)
     return float(np.mean([answer.far for answer in answers]))
 
@@ -79,7 +80,7 @@ def shares(photographs, each: int, step: int) -> tuple[float, float]:
 
 def test_a_few_photographs_and_products(photographs):
     dataset = library.open_dataset("catalogue")
-    encoder = ready_encoder(dataset, NAME, load=False)
+    encoder = prepared(dataset, NAME).encoder
     if embed.find(dataset, encoder) is None:
         pytest.skip(
             f"the vectors of {NAME} do not come with the code yet; the slow test builds them"

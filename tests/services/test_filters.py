@@ -14,7 +14,8 @@ from core.errors import UserError
 from core.services.embedding import build
 from core.services.library import library
 from core.services.search import filters
-from core.services.search.search import Query, search
+from core.services.search.request import Query, SearchRequest
+from core.services.search.search import search
 from core.types import Item
 
 ITEMS = [
@@ -99,7 +100,10 @@ INDEXES = (
 @pytest.mark.parametrize("index", INDEXES)
 def test_every_kind_of_index_answers_within_the_filter(gallery, index):
     answer = search(
-        Query(item_id="mug-15-0"), gallery, "hsv.12x4x4", index, 8, where=["category=mug|ring"]
+        SearchRequest(
+            Query(item_id="mug-15-0"), "hsv.12x4x4", index, 8, where=["category=mug|ring"]
+        ),
+        gallery,
     )
     assert answer.hits
     assert {hit.category for hit in answer.hits} <= {"mug", "ring"}
@@ -109,10 +113,13 @@ def test_every_kind_of_index_answers_within_the_filter(gallery, index):
 
 
 def test_filtered_hits_are_the_unfiltered_ones_that_are_left(gallery):
-    everything = search(Query(item_id="mug-15-0"), gallery, "hsv.12x4x4", k=1000).hits
+    everything = search(
+        SearchRequest(Query(item_id="mug-15-0"), "hsv.12x4x4", k=1000), gallery
+    ).hits
     wanted = [(hit.id, hit.score) for hit in everything if hit.category == "ring"][:5]
     found = search(
-        Query(item_id="mug-15-0"), gallery, "hsv.12x4x4", k=5, where=["category=ring"]
+        SearchRequest(Query(item_id="mug-15-0"), "hsv.12x4x4", k=5, where=["category=ring"]),
+        gallery,
     ).hits
     assert [(hit.id, hit.score) for hit in found][: len(wanted)] == wanted
     assert [hit.rank for hit in found] == [1, 2, 3, 4, 5]

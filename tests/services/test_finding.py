@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import UserError
 from core.services.search import finding
-from core.services.search.search import Query
+from core.services.search.request import Query
 
 NAME = "corner.test"
 

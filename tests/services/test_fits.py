@@ -9,10 +9,11 @@ from core import store
 from core.encoders.base import encoders
 from core.errors import UserError
 from core.services.embedding import embed
+from core.services.embedding.bound import gallery_vectors, prepared
 from core.services.embedding.build import build, is_built
-from core.services.embedding.ready import gallery_vectors, ready_encoder
 from core.services.library import library
 from core.services.search import search
+from core.services.search.request import SearchRequest
 from tests.plugged import numbered, paint
 
 
@@ -28,7 +29,8 @@ def test_a_fit_is_made_once_and_queries_use_it(fitted, gallery):
     assert row.encoded == 20
     built(gallery)
     answer = search.search(
-        search.Query(item_id="00003.png"), dataset, "fitted.test", k=1, include_self=True
+        SearchRequest(search.Query(item_id="00003.png"), "fitted.test", k=1, include_self=True),
+        dataset,
     )
     assert answer.hits[0].id == "00003.png"
     assert answer.hits[0].score == pytest.approx(1.0)
@@ -72,7 +74,7 @@ def test_a_search_never_fits(fitted, gallery):
     dataset = library.open_dataset(str(gallery))
     assert not is_built(dataset, "fitted.test")
     with pytest.raises(UserError, match="no embeddings"):
-        search.search(search.Query(item_id="00003.png"), dataset, "fitted.test")
+        search.search(SearchRequest(search.Query(item_id="00003.png"), "fitted.test"), dataset)
     assert fitted.fits == []
 
 
@@ -90,10 +92,10 @@ def test_a_whitened_encoder_encodes_no_picture_twice(counting, gallery):
     dataset, row = built(gallery, "counting.test:pca=8")
     assert counting.seen == []
     assert (row.pictures, row.encoded) == (20, 0)
-    encoder = ready_encoder(dataset, "counting.test:pca=8")
+    encoder = prepared(dataset, "counting.test:pca=8").loaded()
     found = embed.read(dataset, encoder)
     assert found.vectors.shape == (20, 8)
-    base = gallery_vectors(dataset, ready_encoder(dataset, "counting.test"))
+    base = gallery_vectors(dataset, prepared(dataset, "counting.test").loaded())
     fit = encoders.get("counting.test:pca=8").fit(base)
     expected = (np.asarray(base) - fit["mean"]) @ fit["axes"].T
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
@@ -105,7 +107,9 @@ def test_a_whitened_encoder_builds_its_base_and_answers(counting, gallery):
     assert len(counting.seen) == 20
     assert is_built(dataset, "counting.test"), "the base is there as well"
     query = search.Query(data=(gallery / "00003.png").read_bytes())
-    answer = search.search(query, dataset, "counting.test:pca=8", k=1, include_self=True)
+    answer = search.search(
+        SearchRequest(query, "counting.test:pca=8", k=1, include_self=True), dataset
+    )
     assert answer.hits[0].id == "00003.png"
     assert answer.hits[0].score == pytest.approx(1.0, abs=1e-5)
 
@@ -115,7 +119,10 @@ def test_whitening_of_an_encoder_that_has_to_be_fitted_too(fitted, gallery):
     assert fitted.fits == [20]
     assert row.pictures == 20
     answer = search.search(
-        search.Query(item_id="00003.png"), dataset, "fitted.test:pca=4", k=1, include_self=True
+        SearchRequest(
+            search.Query(item_id="00003.png"), "fitted.test:pca=4", k=1, include_self=True
+        ),
+        dataset,
     )
     assert answer.hits[0].score == pytest.approx(1.0, abs=1e-5)
 

@@ -11,6 +11,7 @@ from core.services.embedding import forms
 from core.services.embedding.build import build, is_built
 from core.services.library import library
 from core.services.search import loading, search
+from core.services.search.request import SearchRequest
 from tests.plugged import numbered, paint
 from tests.services.conftest import Counting
 
@@ -60,7 +61,11 @@ def choosing(monkeypatch):
 
 def own_score(dataset) -> float:
     query = search.Query(item_id=dataset.items[0].id)
-    return search.search(query, dataset, "choosing.test", k=1, include_self=True).hits[0].score
+    return (
+        search.search(SearchRequest(query, "choosing.test", k=1, include_self=True), dataset)
+        .hits[0]
+        .score
+    )
 
 
 def test_it_is_measured_before_a_large_build_and_queries_use_the_same(

@@ -6,7 +6,7 @@ import pytest
 
 from core import store
 from core.services.embedding import build, galleries
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import prepared
 from core.services.library import library
 
 
@@ -19,6 +19,6 @@ def test_a_damaged_index_is_built_again(pictures, index, damage):
     for file in (file for file in entry.path.iterdir() if file.name != store.META):
         size = file.stat().st_size
         file.write_bytes(b"" if damage == "emptied" else b"\xff" * size)
-    encoder = ready_encoder(dataset, "tiny.16x16")
+    encoder = prepared(dataset, "tiny.16x16").loaded()
     fresh, rows = galleries.gallery_index(dataset, encoder, index)
     assert fresh.size == len(rows) == len(dataset.items)

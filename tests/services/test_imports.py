@@ -15,7 +15,8 @@ from core.errors import UserError
 from core.services.embedding.build import build, is_built
 from core.services.library import imports, library, passed_over
 from core.services.search.compare import compare
-from core.services.search.search import Query, search
+from core.services.search.request import Query, SearchRequest
+from core.services.search.search import search
 from tests.plugged import numbered, paint
 
 
@@ -34,7 +35,7 @@ def test_brought_vectors_search_the_gallery(gallery, brought):
     assert name in encoders.names()
     dataset = library.open_dataset(str(gallery))
     assert is_built(dataset, name)
-    answer = search(Query(item_id="00004.png"), dataset, name, k=5)
+    answer = search(SearchRequest(Query(item_id="00004.png"), name, k=5), dataset)
     vectors = np.load(brought)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     scores = unit @ unit[4]
@@ -47,7 +48,9 @@ def test_they_are_compared_with_encoders_of_ours(gallery, brought):
     name = imports.import_vectors(str(gallery), "mine", str(brought))
     dataset = library.open_dataset(str(gallery))
     build(dataset, ["tiny.16x16"])
-    found = compare(Query(item_id="00000.png"), dataset, [name, "tiny.16x16"], k=5)
+    found = compare(
+        SearchRequest(Query(item_id="00000.png"), "", k=5).each([name, "tiny.16x16"]), dataset
+    )
     assert [len(one.hits) for one in found.answers] == [5, 5]
 
 
@@ -59,9 +62,9 @@ def test_a_new_picture_or_a_part_of_one_can_not_be_searched_with_them(gallery, b
         Query(item_id="00000.png", box=(0, 0, 0.5, 0.5)),
     ):
         with pytest.raises(UserError, match="from the gallery"):
-            search(query, dataset, name)
+            search(SearchRequest(query, name), dataset)
     with pytest.raises(UserError, match="no picture"):
-        search(Query(item_id="nothing"), dataset, name)
+        search(SearchRequest(Query(item_id="nothing"), name), dataset)
 
 
 def test_pictures_without_a_vector_are_skipped_and_vectors_without_a_picture_ignored(
@@ -71,15 +74,14 @@ def test_pictures_without_a_vector_are_skipped_and_vectors_without_a_picture_ign
     (tmp_path / "few.txt").write_text("00001.png\nunknown.png\n00002.png\n00003.png")
     name = imports.import_vectors(str(gallery), "few", str(tmp_path / "few.npy"))
     dataset = library.open_dataset(str(gallery))
-    assert [hit.id for hit in search(Query(item_id="00001.png"), dataset, name).hits] == [
-        "00002.png",
-        "00003.png",
-    ]
+    assert [
+        hit.id for hit in search(SearchRequest(Query(item_id="00001.png"), name), dataset).hits
+    ] == ["00002.png", "00003.png"]
     rows = library.skipped_rows(dataset.locator, name)
     assert rows[0] == {"picture": "unknown.png", "reason": f"{passed_over.NO_PICTURE} ({name})"}
     assert [row["reason"] for row in rows[1:]] == 17 * ["no vector was imported for it"]
     with pytest.raises(UserError, match="no vector"):
-        search(Query(item_id="00000.png"), dataset, name)
+        search(SearchRequest(Query(item_id="00000.png"), name), dataset)
 
 
 @pytest.mark.parametrize("kind", ["txt", "json", "csv", "parquet"])
@@ -100,7 +102,12 @@ def test_ids_in_any_accepted_form_and_paths_as_ids(gallery, tmp_path, kind):
         )
     name = imports.import_vectors(str(gallery), f"by-{kind}", str(file), ids and str(ids))
     assert (
-        len(search(Query(item_id="00000.png"), library.open_dataset(str(gallery)), name, k=50).hits)
+        len(
+            search(
+                SearchRequest(Query(item_id="00000.png"), name, k=50),
+                library.open_dataset(str(gallery)),
+            ).hits
+        )
         == 19
     )
 
@@ -117,14 +124,20 @@ def test_names_that_are_none_are_refused(gallery, brought, artifacts, name):
 def test_a_taken_name_is_refused_unless_told_and_the_same_again_is_fine(gallery, brought):
     name = imports.import_vectors(str(gallery), "mine", str(brought))
     dataset = library.open_dataset(str(gallery))
-    before = [hit.id for hit in search(Query(item_id="00000.png"), dataset, name).hits]
+    before = [
+        hit.id for hit in search(SearchRequest(Query(item_id="00000.png"), name), dataset).hits
+    ]
     assert imports.import_vectors(str(gallery), "mine", str(brought)) == name
     np.save(brought, np.random.default_rng(7).normal(size=(20, 9)).astype(np.float32))
     with pytest.raises(UserError, match="already"):
         imports.import_vectors(str(gallery), "mine", str(brought))
-    assert [hit.id for hit in search(Query(item_id="00000.png"), dataset, name).hits] == before
+    assert [
+        hit.id for hit in search(SearchRequest(Query(item_id="00000.png"), name), dataset).hits
+    ] == before
     imports.import_vectors(str(gallery), "mine", str(brought), replace=True)
-    assert [hit.id for hit in search(Query(item_id="00000.png"), dataset, name).hits] != before
+    assert [
+        hit.id for hit in search(SearchRequest(Query(item_id="00000.png"), name), dataset).hits
+    ] != before
     assert encoders.get(name).dim == 9
     assert len(store.entries("embeddings")) == 1
 
@@ -159,10 +172,10 @@ def test_a_vector_without_direction_is_similar_to_nothing(gallery, tmp_path, zer
     vectors[[2, 5]] = zero
     name = imports.import_vectors(str(gallery), "z", bring(tmp_path, vectors))
     dataset = library.open_dataset(str(gallery))
-    hits = search(Query(item_id="00000.png"), dataset, name, k=50).hits
+    hits = search(SearchRequest(Query(item_id="00000.png"), name, k=50), dataset).hits
     assert {hit.id for hit in hits} == set(numbered(20)) - {"00000.png", "00002.png", "00005.png"}
     with pytest.raises(UserError, match="no direction"):
-        search(Query(item_id="00002.png"), dataset, name)
+        search(SearchRequest(Query(item_id="00002.png"), name), dataset)
     listed = {row["picture"]: row["reason"] for row in library.skipped_rows(dataset.locator, name)}
     assert listed.keys() == {"00002.png", "00005.png"}
     assert all("no direction" in reason for reason in listed.values())
@@ -185,7 +198,8 @@ def test_tiny_and_huge_vectors_keep_their_direction(gallery, tmp_path, scale):
         str(gallery), "scaled", bring(tmp_path, vectors * scale, name="s")
     )
     first, second = (
-        search(Query(item_id="00000.png"), dataset, name).hits for name in (plain, scaled)
+        search(SearchRequest(Query(item_id="00000.png"), name), dataset).hits
+        for name in (plain, scaled)
     )
     assert [hit.id for hit in first] == [hit.id for hit in second]
     np.testing.assert_allclose(
@@ -248,7 +262,7 @@ def test_a_row_of_ids_that_can_not_be_read_shifts_no_other(gallery, tmp_path):
 
 def test_removal_takes_what_was_built_too(gallery, brought, artifacts):
     name = imports.import_vectors(str(gallery), "mine", str(brought))
-    search(Query(item_id="00000.png"), library.open_dataset(str(gallery)), name)
+    search(SearchRequest(Query(item_id="00000.png"), name), library.open_dataset(str(gallery)))
     (row,) = imports.vector_rows()
     assert row == {
         "name": name,
@@ -274,6 +288,8 @@ def test_ids_in_another_unicode_form_are_the_same_pictures(tmp_path):
     (tmp_path / "mine.txt").write_text("café/1.png\ntea/2.png", "utf-8")
     name = imports.import_vectors(str(tmp_path / "set"), "mine", str(tmp_path / "mine.npy"))
     dataset = library.open_dataset(str(tmp_path / "set"))
-    hits = search(Query(item_id="cafe\u0301/1.png"), dataset, name, k=2, include_self=True).hits
+    hits = search(
+        SearchRequest(Query(item_id="cafe\u0301/1.png"), name, k=2, include_self=True), dataset
+    ).hits
     assert hits[0].id == "café/1.png"
     assert hits[0].path.endswith("cafe\u0301/1.png"), "the stored form is kept"

@@ -9,7 +9,8 @@ import pytest
 from core.errors import UserError
 from core.services.embedding.build import build
 from core.services.library import layouts, library
-from core.services.search.search import Query, search
+from core.services.search.request import Query, SearchRequest
+from core.services.search.search import search
 from tests.plugged import paint
 
 NAMES = ["shop/cups/1.png", "shop/cups/2.png", "shop/plants/3.png", "home/plants/4.png"]
@@ -49,7 +50,8 @@ def test_a_correction_reaches_labels_and_verdicts_and_costs_no_build(places):
     layouts.choose_layout(places, "*/class")
     assert labels(places) == ["plants", "cups", "cups", "plants"]
     hits = search(
-        Query(item_id="shop/cups/1.png"), library.open_dataset(places), "tiny.16x16", k=3
+        SearchRequest(Query(item_id="shop/cups/1.png"), "tiny.16x16", k=3),
+        library.open_dataset(places),
     ).hits
     assert {hit.id: hit.verdict for hit in hits}["shop/cups/2.png"] == "same"
     assert layouts.layout_row(places)["chosen"]

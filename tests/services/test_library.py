@@ -20,7 +20,8 @@ from core.services import doctor
 from core.services.embedding.build import build
 from core.services.library import library, uploads
 from core.services.search import pictures
-from core.services.search.search import Query, search
+from core.services.search.request import Query, SearchRequest
+from core.services.search.search import search
 from tests.plugged import paint
 
 
@@ -236,4 +237,7 @@ def test_a_page_and_a_command_ask_the_same_service(counting, gallery):
     first = library.open_dataset(os.path.join(".", os.path.relpath(gallery)))
     second = library.open_dataset(first.locator)
     query = Query(item_id="00003.png")
-    assert search(query, first, "counting.test").hits == search(query, second, "counting.test").hits
+    assert (
+        search(SearchRequest(query, "counting.test"), first).hits
+        == search(SearchRequest(query, "counting.test"), second).hits
+    )

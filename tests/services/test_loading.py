@@ -16,7 +16,7 @@ from core.services import warm
 from core.services.embedding.build import build
 from core.services.library import library
 from core.services.search import loading, search
-from core.services.search.search import Query
+from core.services.search.request import Query, SearchRequest
 from tests.plugged import ROOT, wait_for
 from tests.services.conftest import Counting
 
@@ -68,7 +68,14 @@ def test_while_one_loads_the_others_answer(dataset, gated):
     loading.begin(dataset, "gated.test")
     assert state(dataset) == "loading"
     assert len(loading._loads) == 1
-    assert len(search.search(Query(item_id="00003.png"), dataset, "counting.test", k=5).hits) == 5
+    assert (
+        len(
+            search.search(
+                SearchRequest(Query(item_id="00003.png"), "counting.test", k=5), dataset
+            ).hits
+        )
+        == 5
+    )
     assert loading.wait(dataset, ["gated.test", "counting.test"]), "one of them is not loading"
     assert not loading.wait(dataset, ["gated.test"], timeout_s=0.01)
     assert state(dataset) == "loading"
@@ -100,10 +107,17 @@ def test_a_failure_is_told_to_who_asks_and_then_tried_again(dataset, gated):
     loading.begin(dataset, "gated.test")
     assert state(dataset) == "failed", "nobody has asked yet"
     with pytest.raises(ZeroDivisionError, match="on purpose"):
-        search.search(Query(item_id="00003.png"), dataset, "gated.test")
+        search.search(SearchRequest(Query(item_id="00003.png"), "gated.test"), dataset)
     gated.broken = False
     assert state(dataset) == "absent"
-    assert len(search.search(Query(item_id="00003.png"), dataset, "gated.test", k=5).hits) == 5
+    assert (
+        len(
+            search.search(
+                SearchRequest(Query(item_id="00003.png"), "gated.test", k=5), dataset
+            ).hits
+        )
+        == 5
+    )
 
 
 def test_what_can_not_be_loaded_is_told_to_who_asks(dataset):
@@ -113,7 +127,7 @@ def test_what_can_not_be_loaded_is_told_to_who_asks(dataset):
     loading.begin(dataset, "tiny.16x16")
     assert loading.wait(dataset, ["tiny.16x16"], timeout_s=PATIENCE_S)
     with pytest.raises(UserError, match="no embeddings"):
-        search.search(Query(item_id="00003.png"), dataset, "tiny.16x16")
+        search.search(SearchRequest(Query(item_id="00003.png"), "tiny.16x16"), dataset)
 
 
 @pytest.fixture

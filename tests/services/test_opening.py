@@ -8,10 +8,10 @@ import pytest
 
 from core import store
 from core.encoders.base import encoders
-from core.services.embedding import embed, opening
+from core.services.embedding import opening
+from core.services.embedding.bound import prepared
 from core.services.embedding.build import build
 from core.services.embedding.content import content_hash, known_hash
-from core.services.embedding.ready import ready_encoder
 from core.services.evaluation import latency, reports
 from core.services.evaluation.evaluate import evaluate
 from core.services.library import library
@@ -106,7 +106,7 @@ def test_an_evaluation_of_other_pictures_of_the_same_name_does_not_count(
 def test_a_build_on_this_machine_says_how_long_the_next_takes(dataset, monkeypatch):
     monkeypatch.setattr(opening, "ENOUGH", 12)
     build(dataset, ["tiny.16x16"])
-    meta = store.read_meta(embed.find(dataset, ready_encoder(dataset, "tiny.16x16", load=False)))
+    meta = store.read_meta(prepared(dataset, "tiny.16x16").path)
     times = opening.build_times()
     assert times.each["tiny.16x16"] == pytest.approx(meta["encode_s"] / 12)
     assert times.held[dataset.locator, "tiny.16x16"] == 12
@@ -155,10 +155,7 @@ def test_encoders_of_one_pass_have_seconds_of_their_own(dataset, monkeypatch):
     encoders.names()
     monkeypatch.setitem(encoders._makers, Slow.name, Slow)
     build(dataset, ["slow.test", "tiny.16x16"])
-    paths = {
-        name: embed.find(dataset, ready_encoder(dataset, name, load=False))
-        for name in ("slow.test", "tiny.16x16")
-    }
+    paths = {name: prepared(dataset, name).path for name in ("slow.test", "tiny.16x16")}
     spent = {
         name: json.loads((path / "meta.json").read_text())["encode_s"]
         for name, path in paths.items()

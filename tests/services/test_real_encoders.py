@@ -17,6 +17,7 @@ from core.services.embedding.build import build, is_built
 from core.services.embedding.estimate import estimate
 from core.services.library import library
 from core.services.search import search
+from core.services.search.request import SearchRequest
 from tests.encoders.conftest import hub, publish  # noqa: F401
 from tests.plugged import ROOT
 
@@ -37,7 +38,9 @@ def products(tmp_path):
 def itself(dataset, encoder: str) -> search.Hit:
     """The best hit of a picture of the gallery, itself allowed."""
     data = dataset.read(dataset.items[5])
-    return search.search(search.Query(data=data), dataset, encoder, k=1, include_self=True).hits[0]
+    return search.search(
+        SearchRequest(search.Query(data=data), encoder, k=1, include_self=True), dataset
+    ).hits[0]
 
 
 def test_sift_vlad_is_fitted_once_and_new_pictures_cost_only_themselves(products):

@@ -8,7 +8,7 @@ import pytest
 from core import store
 from core.images import decode
 from core.services.embedding import embed, shipped
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import prepared
 from core.services.library import library
 
 NAMES = [path.name for path in store.listed(store.shipped() / shipped.NAME)]
@@ -23,7 +23,7 @@ def test_the_first_page_is_shipped():
 @pytest.mark.parametrize("name", NAMES)
 def test_shipped_embeddings_are_current(name):
     dataset = library.open_dataset("catalogue")
-    encoder = ready_encoder(dataset, name)
+    encoder = prepared(dataset, name).loaded()
     assert embed.find(dataset, encoder) == store.shipped() / shipped.NAME / name, (
         "stale: run make shipped"
     )

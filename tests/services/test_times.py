@@ -13,7 +13,7 @@ from core.images import decode, decoded_size
 from core.services.embedding.build import build
 from core.services.library import library
 from core.services.search import compare, decoded, engines, loading, search
-from core.services.search.search import Query
+from core.services.search.request import Query, SearchRequest
 
 NAMES = ["counting.test", "tiny.16x16", "hog.8x8", "hsv.12x4x4"]
 
@@ -49,16 +49,18 @@ def jpeg(width: int, height: int) -> bytes:
 
 
 def test_a_picture_is_decoded_once_for_all_encoders(dataset, decodings):
-    found = compare.compare(Query(item_id="00003.png"), dataset, NAMES, k=3, runs=3)
+    found = compare.compare(
+        SearchRequest(Query(item_id="00003.png"), "", k=3, runs=3).each(NAMES), dataset
+    )
     assert len(decodings) == 1
     assert len({answer.timing_ms["decode"] for answer in found.answers}) == 1
     assert compare.decode_ms(found.answers) == (found.answers[0].timing_ms["decode"],)
-    search.search(Query(item_id="00004.png"), dataset, "tiny.16x16")
-    search.search(Query(item_id="00004.png"), dataset, "counting.test")
+    search.search(SearchRequest(Query(item_id="00004.png"), "tiny.16x16"), dataset)
+    search.search(SearchRequest(Query(item_id="00004.png"), "counting.test"), dataset)
     assert len(decodings) == 2
     box = (0.0, 0.0, 0.5, 0.5)
     for name in NAMES:
-        search.search(Query(item_id="00004.png", box=box), dataset, name)
+        search.search(SearchRequest(Query(item_id="00004.png", box=box), name), dataset)
     assert len(decodings) == 3
 
 
@@ -77,14 +79,14 @@ def test_a_large_jpeg_is_decoded_once_for_each_size_and_every_encoder_sees_its_o
             "prepare",
             lambda image, name=name, prepare=prepare: prepare(seen.setdefault(name, image.copy())),
         )
-    compare.compare(Query(data=data), dataset, NAMES, k=3)
+    compare.compare(SearchRequest(Query(data=data), "", k=3).each(NAMES), dataset)
     assert len(decodings) == len(sizes) > 1
     for name, side in sides.items():
         np.testing.assert_array_equal(seen[name], decode(data, side))
 
 
 def test_an_encoder_that_writes_into_its_picture_spoils_no_other(dataset, monkeypatch):
-    before = search.search(Query(item_id="00003.png"), dataset, "tiny.16x16", k=5)
+    before = search.search(SearchRequest(Query(item_id="00003.png"), "tiny.16x16", k=5), dataset)
     encoder = loading.engine(dataset, "counting.test").encoder
     prepare = encoder.prepare
 
@@ -93,8 +95,8 @@ def test_an_encoder_that_writes_into_its_picture_spoils_no_other(dataset, monkey
         return prepare(image)
 
     monkeypatch.setattr(encoder, "prepare", spoil)
-    search.search(Query(item_id="00003.png"), dataset, "counting.test", k=5)
-    after = search.search(Query(item_id="00003.png"), dataset, "tiny.16x16", k=5)
+    search.search(SearchRequest(Query(item_id="00003.png"), "counting.test", k=5), dataset)
+    after = search.search(SearchRequest(Query(item_id="00003.png"), "tiny.16x16", k=5), dataset)
     assert [(hit.id, hit.score) for hit in after.hits] == [
         (hit.id, hit.score) for hit in before.hits
     ]
@@ -102,14 +104,14 @@ def test_an_encoder_that_writes_into_its_picture_spoils_no_other(dataset, monkey
 
 def test_what_is_kept_of_decoded_pictures_is_bounded(dataset, monkeypatch):
     for number in range(12):
-        search.search(Query(item_id=f"{number:05d}.png"), dataset, "tiny.16x16")
+        search.search(SearchRequest(Query(item_id=f"{number:05d}.png"), "tiny.16x16"), dataset)
     assert len(decoded._pictures) == decoded.KEPT
     monkeypatch.setattr(decoded, "KEPT_BYTES", 1)
-    search.search(Query(item_id="00015.png"), dataset, "tiny.16x16")
+    search.search(SearchRequest(Query(item_id="00015.png"), "tiny.16x16"), dataset)
     assert len(decoded._pictures) == 1
     monkeypatch.setattr(decoded, "KEPT_BYTES", 1 << 20)
     monkeypatch.setattr(decoded, "KEPT_S", -1.0)
-    search.search(Query(item_id="00016.png"), dataset, "tiny.16x16")
+    search.search(SearchRequest(Query(item_id="00016.png"), "tiny.16x16"), dataset)
     assert len(decoded._pictures) == 1
 
 
@@ -139,7 +141,9 @@ def clock(dataset, monkeypatch):
 
 def test_a_quick_answer_is_repeated_for_the_median(dataset, clock):
     clock.next = [50.0, 31.0, 9.0, 20.0]
-    found = search.search(Query(item_id="00003.png"), dataset, "counting.test", runs=3)
+    found = search.search(
+        SearchRequest(Query(item_id="00003.png"), "counting.test", runs=3), dataset
+    )
     assert (found.runs, found.timing_ms["encode"]) == (3, pytest.approx(20.0))
     assert list(found.timing_ms) == ["decode", "preprocess", "encode", "search"]
     assert clock.next == []
@@ -148,26 +152,30 @@ def test_a_quick_answer_is_repeated_for_the_median(dataset, clock):
 @pytest.mark.parametrize("taken", [[61.0, 61.0], [61.0, 9.0, 61.0], [601.0]])
 def test_a_slow_answer_keeps_its_first_run(dataset, clock, taken):
     clock.next = list(taken)
-    found = search.search(Query(item_id="00003.png"), dataset, "counting.test", runs=3)
+    found = search.search(
+        SearchRequest(Query(item_id="00003.png"), "counting.test", runs=3), dataset
+    )
     assert (found.runs, found.timing_ms["encode"]) == (1, pytest.approx(taken[0]))
     assert clock.next == []
 
 
 def test_a_first_run_that_was_slow_by_chance_is_tried_once_more(dataset, clock):
     clock.next = [400.0, 31.0, 9.0, 20.0]
-    found = search.search(Query(item_id="00003.png"), dataset, "counting.test", runs=3)
+    found = search.search(
+        SearchRequest(Query(item_id="00003.png"), "counting.test", runs=3), dataset
+    )
     assert (found.runs, found.timing_ms["encode"]) == (3, pytest.approx(20.0))
 
 
 def test_without_being_told_nothing_is_repeated(dataset, clock):
     clock.next = [5.0]
-    found = search.search(Query(item_id="00003.png"), dataset, "counting.test")
+    found = search.search(SearchRequest(Query(item_id="00003.png"), "counting.test"), dataset)
     assert (found.runs, found.timing_ms["encode"], clock.next) == (1, pytest.approx(5.0), [])
 
 
 def test_the_same_hits_whether_repeated_or_not(dataset):
     once, often = (
-        search.search(Query(item_id="00003.png"), dataset, "hog.8x8", k=5, runs=runs)
+        search.search(SearchRequest(Query(item_id="00003.png"), "hog.8x8", k=5, runs=runs), dataset)
         for runs in (1, 3)
     )
     assert once.hits == often.hits

@@ -33,8 +33,8 @@ from core.datasets.folder import Folder
 from core.encoders import precision
 from core.encoders.base import Encoder
 from core.services.embedding import embed
+from core.services.embedding.bound import prepared
 from core.services.embedding.feed import prepare_one
-from core.services.embedding.ready import ready_encoder
 from core.services.hardware import busy, hardware
 
 IN_MEMORY = 512
@@ -83,18 +83,18 @@ def main() -> None:
 def compare(data: Path, name: str, pictures: int, rounds: int) -> None:
     dataset = Some(data)
     dataset.most = pictures
-    encoder = ready_encoder(dataset, name)
+    encoder = prepared(dataset, name).loaded()
     print(f"{hardware()}; programs that want each core: {busy()}")
     print(
         f"{encoder.name} in {getattr(encoder, 'form', 'fp32')}, batch {encoder.batch},"
         f" {len(dataset.items):,} pictures"
     )
     step = max(1, len(dataset.items) // IN_MEMORY)
-    prepared = [prepare_one(dataset, item, [encoder]).array(0) for item in dataset.items[::step]]
-    prepared = [array for array in prepared if array is not None]
-    encoder.encode_prepared(prepared[: encoder.batch])
+    arrays = [prepare_one(dataset, item, [encoder]).array(0) for item in dataset.items[::step]]
+    arrays = [array for array in arrays if array is not None]
+    encoder.encode_prepared(arrays[: encoder.batch])
     sides = {
-        "ceiling": lambda: ceiling(encoder, prepared, len(dataset.items)),
+        "ceiling": lambda: ceiling(encoder, arrays, len(dataset.items)),
         "build": lambda: built(dataset, encoder),
     }
     taken: dict[str, list[tuple[float, float]]] = {side: [] for side in sides}

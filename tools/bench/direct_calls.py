@@ -5,9 +5,9 @@
 
 Our answer has exact cosines in one order, whatever index found it. So ``like`` is the direct call
 that does the same work: where vectors are kept whole, faiss's plain search, whose scores are inner
-    products already; where codes are kept (sq8, pq,
-ivf_pq), faiss's own refinement, which compares ten candidates for each hit with their vectors, as
-ours does. ``plain`` is faiss's search of the codes alone: less work, and a worse answer.
+products already; where codes are kept (sq8, pq, ivf_pq), faiss's own refinement, which compares
+ten candidates for each hit with their vectors, as ours does. ``plain`` is faiss's search of the
+codes alone: less work, and a worse answer.
 
 ``like`` and ``ours`` ask one and the same index: where its memory happens to lie alone makes up to
 a third of the time. They take turns, each first in every other round, so that whatever else the

@@ -2,8 +2,8 @@
 
 Both get the same score matrix and the same labels and end with the mean of the same ten metrics.
 ranx is timed twice: from the matrix, as a user meets it (its runs are dictionaries), and for its
-    compiled evaluation alone. Our whole table,
-with the metrics that ranx does not have, is timed too and set beside ranx's ten.
+compiled evaluation alone. Our whole table, with the metrics that ranx does not have, is timed too
+and set beside ranx's ten.
 """
 
 from __future__ import annotations

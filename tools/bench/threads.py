@@ -5,8 +5,8 @@ threads that ask for work, and that sleep.
 
 A page asks several indexes one after the other, of faiss and of numpy, and some use both. Each side
 is a process of its own, for numpy reads once how its threads wait: ``asking`` is its usual way,
-    ``asleep`` that of :mod:`core`. Both are started in turn,
-three times; the figures are medians in ms, and the last column is asking / asleep.
+``asleep`` that of :mod:`core`. Both are started in turn, three times; the figures are medians in
+ms, and the last column is asking / asleep.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ class Front(nn.Module):
     five stages.
 
     It never learns: edges, textures and parts are found in the same way everywhere, and without a
-        backward pass through it a
+    backward pass through it a
     transformer behind it costs a third.
     """
 

@@ -10,7 +10,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.metrics.stream import Roles
 from core.services.embedding import crops, embed
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import bound
 from core.services.embedding.roles import roles_of
 from core.types import Embeddings, Protocol
 
@@ -20,9 +20,7 @@ def asking_encoder(dataset: Dataset, encoder: Encoder, protocol: Protocol) -> En
     see pictures."""
     if not protocol.crop:
         return encoder
-    return ready_encoder(
-        dataset, crops.named(encoder.name, protocol.crop), may_fit=False, load=False
-    )
+    return bound(dataset, crops.named(encoder.name, protocol.crop)).encoder
 
 
 def roles_for(dataset: Dataset, encoder: Encoder, found: Embeddings, protocol: Protocol) -> Roles:
@@ -41,8 +39,6 @@ def roles_for(dataset: Dataset, encoder: Encoder, found: Embeddings, protocol: P
     cropped, asking = embed.read(dataset, by), np.array(found.vectors)
     row_of = {id: row for row, id in enumerate(cropped.ids)}
     pairs = [(row, row_of[id]) for row, id in enumerate(found.ids) if id in row_of]
-    ours, theirs = (
-        (np.array(side, np.int64) for side in zip(*pairs, strict=True)) if pairs else ([], [])
-    )
+    ours, theirs = np.array(pairs, np.int64).reshape(-1, 2).T
     asking[ours] = cropped.vectors[theirs]
     return replace(roles, asking=asking)

@@ -11,10 +11,11 @@ from pathlib import Path
 from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder, encoders
+from core.encoders.imported import Imported
 from core.errors import UserError
 from core.indexes.base import indexes
-from core.services.embedding import crops, derive, embed, estimate, galleries
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding import crops, derive, embed, estimate, galleries, points
+from core.services.embedding.bound import bound, prepared
 from core.services.specs import index_spec
 from core.types import Progress
 
@@ -63,11 +64,13 @@ def build(
     if dataset.state().kind == "download":
         dataset.download(progress)
     check_disk(dataset, names)
-    made = [ready_encoder(dataset, name, progress, load=False) for name in names]
+    made = [prepared(dataset, name, progress).encoder for name in names]
     made = list(
         {encoder.name: encoder for encoder in made}.values()
     )  # one encoder may have been spelt in two ways
     crops.remember(encoder.name for encoder in made)
+    if any(encoder.matches for encoder in made):
+        points.build(dataset, progress)
     encoded = embed.embed(dataset, [encoder for encoder in made if _own(encoder)], progress)
     return [
         _result(dataset, encoder, spec.name, encoded.get(encoder.name, 0), started, knobs, progress)
@@ -87,7 +90,9 @@ def check_disk(dataset: Dataset, names: Sequence[str]) -> None:
 def is_built(dataset: Dataset, name: str) -> bool:
     """Whether a search needs no build first."""
     try:
-        encoder = ready_encoder(dataset, name, may_fit=False, load=False)
+        encoder = bound(dataset, name).encoder
+        if encoder.matches and not points.are_built(dataset):
+            return False
         return encoder.state().kind == "ready" and embed.find(dataset, encoder) is not None
     except UserError:
         return False
@@ -104,7 +109,7 @@ def lacks_index(dataset: Dataset, name: str, index: str) -> bool:
         made = indexes.get(spec.name)
         if made.exact or made.state().kind != "ready":
             return False
-        encoder = ready_encoder(dataset, name, may_fit=False, load=False)
+        encoder = bound(dataset, name).encoder
         rows = len(dataset.items)
         made.fits(rows, encoder.dim, **spec.build)
         instant = galleries.is_instant(made, rows, encoder.dim, spec.build)
@@ -137,8 +142,8 @@ def _result(
 
 def _derived(dataset: Dataset, encoder: Encoder) -> Path:
     """The embeddings' folder of an encoder whose vectors follow from others."""
-    if encoder.tier == "imported":
+    if isinstance(encoder, Imported):
         return derive.attach(dataset, encoder)
-    base = ready_encoder(dataset, encoder.base, load=False)
+    base = prepared(dataset, str(encoder.base)).encoder
     embed.embed(dataset, [base])
     return derive.derive(dataset, encoder, embed.read(dataset, base))

@@ -3,8 +3,8 @@
 Cosines of two encoders can't be compared: 0.9 is next to nothing for a colour histogram and a near
 copy for a network. Two distributions of the gallery itself say what a score means for one encoder,
 whatever the others do: the scores of random pairs of pictures, and the score of each picture with
-    its nearest true neighbour (the same object, else the same label, else the same
-category; where nothing is known of the pictures, simply the nearest other picture).
+its nearest true neighbour (the same object, else the same label, else the same category; where
+nothing is known of the pictures, simply the nearest other picture).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 alone.
 
 It is an encoder like any other: its vectors, indexes and figures lie beside those of ``NAME`` under
-    keys of their own, and a
+keys of their own, and a
 query by it is cropped in the same way.
 """
 
@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class Cropped(Encoder):
 
     side = None
 
-    def __init__(self, inner: Encoder, detector: Detector) -> None:
+    def __init__(self, inner: Any, detector: Detector) -> None:
         if inner.base is not None or inner.tier == "imported":
             why = f"are made from those of {inner.base}" if inner.base else "were brought"
             raise UserError(
@@ -56,15 +57,15 @@ class Cropped(Encoder):
         return getattr(self.inner, name)
 
     @property
-    def forks(self) -> bool:
+    def forks(self) -> bool:  # type: ignore[override]
         return self.detector.forks
 
     @property
-    def dim(self) -> int:
+    def dim(self) -> int:  # type: ignore[override]
         return self.inner.dim
 
     @property
-    def fitted(self) -> bool:
+    def fitted(self) -> bool:  # type: ignore[override]
         return self.inner.fitted
 
     @property
@@ -99,7 +100,7 @@ class Cropped(Encoder):
         """The part of an RGB picture that is encoded; None = all of it. The last answer is kept:
         several ask for one picture."""
         mark = (
-            hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).digest()
+            hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
             + repr(image.shape).encode()
         )
         last = self._last

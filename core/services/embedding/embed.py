@@ -170,8 +170,10 @@ def _borrow(dataset: Dataset, encoder: Encoder) -> None:
     keys, vectors = [], []
     for item in dataset.items:
         member, own = dataset.origin(item)
-        held, places = rows.get(member, (None, {}))
-        if own.id in places and key_of(item) not in done:
+        if member not in rows or key_of(item) in done:
+            continue
+        held, places = rows[member]
+        if own.id in places:
             keys.append(key_of(item))
             vectors.append(held[places[own.id]])
     if keys:

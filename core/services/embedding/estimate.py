@@ -12,9 +12,9 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder, encoders
 from core.errors import UserError
 from core.faiss_loader import threads
-from core.services.embedding import embed, opening
+from core.services.embedding import embed, opening, points
+from core.services.embedding.bound import bound
 from core.services.embedding.feed import MAX_WORKERS, prepare_one
-from core.services.embedding.ready import ready_encoder
 
 PROBE = 8
 PROBE_S = 3.0
@@ -66,6 +66,9 @@ def estimate(dataset: Dataset, name: str, *, probe: bool = True) -> Estimate:
         if source.state().kind == "ready"
         else (None, "")
     )
+    if encoder.matches and seconds == 0.0 and not points.are_built(dataset):
+        to_encode = pictures  # its vectors are there, its key points are not
+        seconds, basis = _seconds(dataset, source, to_encode, probe)
     disk = disk_bytes(dataset, encoder)
     return Estimate(
         pictures=pictures,
@@ -84,10 +87,16 @@ def estimate(dataset: Dataset, name: str, *, probe: bool = True) -> Estimate:
 def disk_bytes(dataset: Dataset, encoder: Encoder) -> int:
     """What a build will write; 0 where its embeddings are there. Of an encoder that is not here yet
     the dimension may be unknown: then too little is said."""
+    kept = _keypoint_bytes(dataset) if encoder.matches else 0
     if _is_found(dataset, encoder):
-        return 0
+        return kept
     base = disk_bytes(dataset, encoders.get(encoder.base)) if encoder.base else 0
-    return base + 4 * max(encoder.dim, 1) * len(dataset.items) * COPIES
+    return kept + base + 4 * max(encoder.dim, 1) * len(dataset.items) * COPIES
+
+
+def _keypoint_bytes(dataset: Dataset) -> int:
+    """What the key points of a dataset will take at most; 0 where they are kept."""
+    return 0 if points.are_built(dataset) else points.PICTURE_BYTES * len(dataset.items)
 
 
 def _network_ram(encoder: Encoder, download: int) -> int:
@@ -102,11 +111,7 @@ def _network_ram(encoder: Encoder, download: int) -> int:
 def _found(dataset: Dataset, encoder: Encoder) -> Encoder | None:
     """The encoder as a search would use it; None while weights or a fit are missing."""
     try:
-        return (
-            ready_encoder(dataset, encoder.name, may_fit=False, load=False)
-            if encoder.state().kind == "ready"
-            else None
-        )
+        return bound(dataset, encoder.name).encoder if encoder.state().kind == "ready" else None
     except UserError:
         return None
 

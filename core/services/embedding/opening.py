@@ -76,12 +76,14 @@ def _measured_by_reports() -> dict[str, float]:
     """Seconds a picture: read and prepared by all workers at once, encoded in batches."""
     found: dict[str, float] = {}
     for row in _report_rows():
-        ms = [
+        decode, prepare, encode = (
             _p50(row["latency"], *stage)
             for stage in (("decode", "single"), ("preprocess", "single"), ("encode", "batch"))
-        ]
-        if row["encoder"] not in found and None not in ms:
-            found[row["encoder"]] = ((ms[0] + ms[1]) / min(threads(), MAX_WORKERS) + ms[2]) / 1000
+        )
+        if row["encoder"] in found or decode is None or prepare is None or encode is None:
+            continue
+        workers = min(threads(), MAX_WORKERS)
+        found[row["encoder"]] = ((decode + prepare) / workers + encode) / 1000
     return found
 
 

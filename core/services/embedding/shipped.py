@@ -2,7 +2,7 @@
 and what was fitted on it.
 
 They are ordinary cache entries, named by their encoder: vectors in half precision and packed,
-    without the ids, which are
+without the ids, which are
 those of the gallery. One whose causes have changed is ignored.
 """
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from core.metrics import retrieval, stream, table
 from core.neighbours import rank, without_own
 from core.services.embedding import embed, galleries
 from core.services.embedding.asking import asking_encoder, roles_for
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import bound
 from core.services.embedding.roles import cluster_of, digest, group_of
 from core.services.evaluation.card import card
 from core.services.evaluation.seen import seen
@@ -119,7 +120,7 @@ def cell(
     Raises:
         UserError: unknown names or knobs, or embeddings that are not built.
     """
-    encoder = ready_encoder(dataset, encoder_name, may_fit=False, load=False)
+    encoder = bound(dataset, encoder_name).encoder
     found = embed.read(dataset, encoder)
     items, by = embed.item_rows(dataset, found), asking_encoder(dataset, encoder, protocol)
     asking = {} if by is encoder else {"asking": by.fingerprint()}
@@ -193,14 +194,17 @@ def _write(
             **judged.scores,
             f"index recall@{RECALL_K}": np.where(judged.relevant > 0, overlap, np.nan),
         }
+    arrays: dict[str, Any] = {
+        **scores,
+        **{CURVE + name: rows for name, rows in judged.class_curves.items()},
+    }
     np.savez_compressed(
         folder / "scores.npz",
         queries=np.array([item.id for item in asked], dtype=np.str_),
         groups=groups,
         clusters=np.array([cluster_of(item) for item in asked], dtype=np.str_),
         relevant=judged.relevant.astype(np.int32),
-        **scores,
-        **{CURVE + name: rows for name, rows in judged.class_curves.items()},
+        **arrays,
     )
     noted = {
         "dataset": dataset.name,

@@ -12,7 +12,7 @@ from core.datasets.base import Dataset
 from core.metrics import stream
 from core.services.embedding import embed
 from core.services.embedding.asking import roles_for
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import bound
 from core.services.embedding.roles import protocol_named
 
 
@@ -37,7 +37,7 @@ def first_hits(
     Raises:
         UserError: the embeddings are not built, or an unknown encoder or protocol.
     """
-    encoder = ready_encoder(dataset, encoder_name, may_fit=False, load=False)
+    encoder = bound(dataset, encoder_name).encoder
     found = embed.read(dataset, encoder)
     items = embed.item_rows(dataset, found)
     roles = roles_for(dataset, encoder, found, protocol_named(dataset, protocol_name))

@@ -14,7 +14,7 @@ from core.metrics import geometry, retrieval, statistics, stream
 from core.metrics.ranked import Ranked, rank
 from core.neighbours import cosine_matrix
 from core.services.embedding import build, embed
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import bound, prepared
 from core.services.embedding.roles import cluster_of, digest, protocol_named, roles_of
 from core.services.evaluation.cells import cell
 from core.services.evaluation.leaderboard import nothing_to_evaluate
@@ -53,7 +53,7 @@ def health(
     Raises:
         UserError: the embeddings are not built, or nothing can be judged.
     """
-    encoder = ready_encoder(dataset, encoder_name, may_fit=False, load=False)
+    encoder = bound(dataset, encoder_name).encoder
     protocol = protocol_named(dataset, protocol_name)
     found = embed.read(dataset, encoder)
     items = embed.item_rows(dataset, found)
@@ -88,7 +88,7 @@ def _bits(dataset: Dataset, items: Sequence[Item]) -> np.ndarray:
     """The fingerprints of the same items, bool (n, 256)."""
     if not build.is_built(dataset, FINGERPRINT):
         build.build(dataset, [FINGERPRINT])
-    known = embed.read(dataset, ready_encoder(dataset, FINGERPRINT, load=False))
+    known = prepared(dataset, FINGERPRINT).vectors()
     row_of = {id: row for row, id in enumerate(known.ids)}
     rows = [row_of.get(item.id, -1) for item in items]
     return np.asarray(known.vectors)[rows] > 0

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +18,16 @@ from core.encoders.base import Encoder
 from core.images import decode
 from core.indexes.base import Index
 from core.metrics.latency import summary
-from core.services.embedding import embed, galleries
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding import embed
+from core.services.embedding.bound import bound
 from core.services.evaluation.cells import Cell
 from core.services.hardware import busy, hardware
+from core.services.search.engines import Engine
+from core.services.search.request import Query, SearchRequest
 from core.services.specs import IndexSpec
 from core.types import Item
 
 KIND = "latency"
-STAGES = ("decode", "preprocess", "encode", "search")
 WARM, RUNS, BATCH, BATCHES = 5, 60, 32, 5
 LIMIT_S = 12.0
 """After so long a measurement ends with the runs that it has."""
@@ -34,48 +36,39 @@ BUSY = 1.5
 """More programs than that for each core disturb a measurement."""
 
 
-@dataclass
-class _Bench:
-    dataset: Dataset
-    encoder: Encoder
-    index: Index
-    spec: IndexSpec
-    items: list[Item]
-
-    def prepared(self, item: Item, times: dict[str, list[float]]) -> np.ndarray:
-        image = _timed(times, "decode", lambda: decode(self.dataset.read(item), self.encoder.side))
-        return _timed(times, "preprocess", lambda: self.encoder.prepare(image))
-
-    def answer(self, batch: list[np.ndarray], times: dict[str, list[float]]) -> None:
-        vectors = _timed(times, "encode", lambda: self.encoder.encode_prepared(batch), len(batch))
-        _timed(
-            times,
-            "search",
-            lambda: self.index.search(vectors, min(K, self.index.size), **self.spec.search),
-            len(batch),
+def _one_by_one(engine: Engine, spec: IndexSpec, items: Sequence[Item]) -> dict[str, list[float]]:
+    """Stage -> milliseconds of each run, after those that warm up: every picture goes the way that
+    a query of a person goes."""
+    times: dict[str, list[float]] = {}
+    warm, started = min(WARM, len(items) - 1), time.perf_counter()
+    for run, item in enumerate(items):
+        request = SearchRequest(
+            Query(item_id=item.id), engine.encoder.name, spec.text, K, include_self=True
         )
+        spent = engine.search(request, spec).timing_ms
+        for stage, ms in spent.items() if run >= warm else ():
+            times.setdefault(stage, []).append(ms)
+        if run > warm and time.perf_counter() - started > LIMIT_S:
+            break
+    return times
 
-    def one_by_one(self) -> dict[str, list[float]]:
-        times: dict[str, list[float]] = {stage: [] for stage in STAGES}
-        started = time.perf_counter()
-        for run, item in enumerate(self.items):
-            self.answer(
-                [self.prepared(item, times if run >= WARM else {})], times if run >= WARM else {}
-            )
-            if run > WARM and time.perf_counter() - started > LIMIT_S:
-                break
-        return times
 
-    def in_batches(self) -> dict[str, list[float]]:
-        """Milliseconds a picture, one value a batch."""
-        batch = [self.prepared(item, {}) for item in self.items[:BATCH]]
-        times: dict[str, list[float]] = {stage: [] for stage in STAGES[2:]}
-        started = time.perf_counter()
-        for run in range(BATCHES + 1):
-            self.answer(batch, times if run else {})
-            if run and time.perf_counter() - started > LIMIT_S:
-                break
-        return times
+def _in_batches(engine: Engine, spec: IndexSpec, items: Sequence[Item]) -> dict[str, list[float]]:
+    """Milliseconds a picture of the stages that gain by batches, one value a batch."""
+    encoder, index = engine.encoder, engine.index
+    batch = [
+        encoder.prepare(decode(engine.dataset.read(item), encoder.side)) for item in items[:BATCH]
+    ]
+    times: dict[str, list[float]] = {"encode": [], "search": []}
+    started = time.perf_counter()
+    for run in range(BATCHES + 1):
+        into = times if run else {}
+        vectors = _timed(into, "encode", partial(encoder.encode_prepared, batch), len(batch))
+        look = partial(index.search, vectors, min(K, index.size), **spec.search)
+        _timed(into, "search", look, len(batch))
+        if run and time.perf_counter() - started > LIMIT_S:
+            break
+    return times
 
 
 def measured(dataset: Dataset, encoder_name: str, spec: IndexSpec) -> dict:
@@ -91,9 +84,9 @@ def measured(dataset: Dataset, encoder_name: str, spec: IndexSpec) -> dict:
     Raises:
         UserError: the embeddings are not built, or a picture can't be read.
     """
-    encoder = ready_encoder(dataset, encoder_name, may_fit=False, load=False)
+    encoder = bound(dataset, encoder_name).encoder
     index = {"index": spec.name, "build": dict(spec.build), "search": dict(spec.search)}
-    causes = {**embed.causes(dataset, encoder), **index, "hardware": hardware(), "version": 3}
+    causes = {**embed.causes(dataset, encoder), **index, "hardware": hardware(), "version": 4}
 
     def write(folder: Path) -> dict:
         (folder / "times.json").write_text(json.dumps(_measure(dataset, encoder_name, spec)))
@@ -127,52 +120,35 @@ def with_times(cell: Cell, times: dict) -> Cell:
 
 
 def _measure(dataset: Dataset, encoder_name: str, spec: IndexSpec) -> dict:
-    encoder = ready_encoder(dataset, encoder_name, may_fit=False)
-    index, _ = galleries.gallery_index(dataset, encoder, spec.name, **spec.build)
-    found = embed.read(dataset, encoder)
-    once = {"build": _build(dataset, encoder, index), "busy": busy()}
-    if encoder.tier == "imported":
-        return once | _search_only(index, spec, np.asarray(found.vectors[: WARM + RUNS]))
-    items = embed.item_rows(dataset, found)
+    engine = Engine(dataset, bound(dataset, encoder_name).loaded(), spec)
+    table: dict = {"build": _build(dataset, engine.encoder, engine.index), "busy": busy()}
+    items = embed.item_rows(dataset, engine.found)
     picked = [
         items[row]
         for row in np.linspace(0, len(items) - 1, min(len(items), WARM + RUNS)).astype(int)
     ]
-    repeats = 1 if len(picked) > WARM + BATCH else 1 + (WARM + BATCH) // len(picked)
-    bench = _Bench(dataset, encoder, index, spec, picked * repeats)
-    single, batch = bench.one_by_one(), bench.in_batches()
-    table = {stage: {"single": summary(times)} for stage, times in single.items()}
-    table["total"] = {"single": summary(np.sum([single[stage] for stage in STAGES], axis=0))}
-    for stage, times in batch.items():
-        table[stage]["batch"] = {**summary(times), "size": BATCH}
-    return once | table
+    if engine.encoder.tier != "imported":
+        picked *= 1 if len(picked) > WARM + BATCH else 1 + (WARM + BATCH) // len(picked)
+    single = _one_by_one(engine, spec, picked)
+    table |= {stage: {"single": summary(times)} for stage, times in single.items()}
+    table["total"] = {"single": summary(np.sum(list(single.values()), axis=0))}
+    if engine.encoder.tier != "imported":
+        for stage, times in _in_batches(engine, spec, picked).items():
+            table[stage]["batch"] = {**summary(times), "size": BATCH}
+    return table
 
 
 def _build(dataset: Dataset, encoder: Encoder, index: Index) -> dict:
     """``encode_s`` is None where the embeddings came with the code; encoders built in one pass
     share the time of reading."""
-    meta, cost = store.read_meta(embed.find(dataset, encoder)) or {}, index.cost()
+    folder, cost = embed.find(dataset, encoder), index.cost()
+    meta = (store.read_meta(folder) if folder else None) or {}
     return {
         "encode_s": meta.get("encode_s"),
         "pictures": meta.get("encoded"),
         "vector_bytes": 4 * encoder.dim,
         "index_s": round(cost.build_s, 4),
         "index_bytes": cost.disk_bytes,
-    }
-
-
-def _search_only(index: Index, spec: IndexSpec, queries: np.ndarray) -> dict:
-    times: dict[str, list[float]] = {"search": []}
-    for run, query in enumerate(queries):
-        into = times if run >= min(WARM, len(queries) - 1) else {}
-        _timed(
-            into,
-            "search",
-            lambda query=query: index.search(query[None], min(K, index.size), **spec.search),
-        )
-    return {
-        "search": {"single": summary(times["search"])},
-        "total": {"single": summary(times["search"])},
     }
 
 

@@ -15,7 +15,7 @@ from core.datasets.base import Dataset
 from core.errors import UserError
 from core.metrics import statistics, stream
 from core.services.embedding import embed
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import bound
 from core.services.embedding.roles import cluster_of, codes
 from core.types import Item, Progress
 
@@ -55,7 +55,7 @@ def probe(
     Raises:
         UserError: the embeddings are not built, or the dataset says nothing about its pictures.
     """
-    encoder = ready_encoder(dataset, encoder_name, may_fit=False, load=False)
+    encoder = bound(dataset, encoder_name).encoder
     items = embed.item_rows(dataset, embed.read(dataset, encoder))
     known = factors(items)
     if not known:
@@ -151,7 +151,9 @@ def _lifts(
     progress: Progress | None,
 ) -> list[Probe]:
     """Observed and expected agreement of every query for every factor, then their ratio."""
-    observed, expected, start = {name: [] for name in table}, {name: [] for name in table}, 0
+    observed: dict[str, list] = {name: [] for name in table}
+    expected: dict[str, list] = {name: [] for name in table}
+    start = 0
     for block in stream.blocks(vectors, roles, k, progress):
         rows = roles.queries[start : start + len(block)]
         start += len(block)

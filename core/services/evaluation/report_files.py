@@ -12,9 +12,9 @@ from core.datasets.base import Dataset
 from core.metrics import stream, table
 from core.services.embedding import embed
 from core.services.embedding.asking import roles_for
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import bound
 from core.services.embedding.roles import protocol_named
-from core.services.evaluation.leaderboard import cells_of, leaderboard, seen_in_words
+from core.services.evaluation.leaderboard import cells_of, leaderboard, metrics_of, seen_in_words
 from core.services.evaluation.reports import Report
 from core.services.evaluation.seen import NONE
 
@@ -111,6 +111,32 @@ def latex(
     )
 
 
+def markdown(
+    report: Report,
+    dataset: str,
+    protocol: str,
+    metrics: Sequence[str] = ("mAP", "hit@1", "precision@10"),
+) -> str:
+    """A Markdown table of one board: rank under the first metric, and means with the half width of
+    their intervals.
+
+    Raises:
+        UserError: no such board.
+    """
+    kept = [name for name in metrics if name in metrics_of(report)] or metrics_of(report)[:1]
+    boards = [leaderboard(report, dataset, protocol, metric) for metric in kept]
+    cells = [{(s.encoder, s.index): s for s in board.standings} for board in boards]
+    head = ["Rank", "Encoder", *(table.label(metric) for metric in kept)]
+    lines = [f"| {' | '.join(head)} |", f"|{'|'.join(['---:', '---', *['---:'] * len(kept)])}|"]
+    for one in boards[0].standings:
+        row = [column[one.encoder, one.index] for column in cells]
+        name = one.encoder if one.index == "exact" else f"{one.encoder} ({one.index})"
+        means = [f"{s.mean:.3f} ± {(s.high - s.low) / 2:.3f}" for s in row]
+        lines.append(f"| {one.rank} | `{name}` | {' | '.join(means)} |")
+    note = f"{dataset} / {protocol}: {boards[0].queries} queries, 95 % bootstrap intervals."
+    return "\n".join([*lines, "", note, ""])
+
+
 def _number(standing) -> str:
     text = f"{standing.mean:.3f}"
     half = f" {{\\scriptsize $\\pm$ {(standing.high - standing.low) / 2:.3f}}}"
@@ -154,7 +180,7 @@ def _roles(
     dataset: Dataset, encoder: str, protocol_name: str | None
 ) -> tuple[np.ndarray, stream.Roles, list[str]]:
     """Vectors, roles and names without spaces, by row of the embeddings."""
-    made = ready_encoder(dataset, encoder, may_fit=False, load=False)
+    made = bound(dataset, encoder).encoder
     found = embed.read(dataset, made)
     roles = roles_for(dataset, made, found, protocol_named(dataset, protocol_name))
     return found.vectors, roles, [_word(item.id) for item in embed.item_rows(dataset, found)]

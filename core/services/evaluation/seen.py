@@ -2,7 +2,7 @@
 against what they are.
 
 A data set is known again by its content: the card of a network keeps *marks* of every set that it
-    learned from, the smallest
+learned from, the smallest
 digests of its pictures, so that neither another folder's name nor another layout hides it. Cards
 without marks go by the place or the name of the set. ImageNet, which is not here, is known by the
 WordNet ids that its pictures bear, Tiny ImageNet by marks too.
@@ -143,8 +143,9 @@ def _taught(encoder: Encoder, dataset: Dataset, kind: str) -> str:
     name = (getattr(encoder, "card", None) or {}).get("teacher")
     found = _encoder(name) if name else None
     there = _one(found, dataset) if found else None
-    worse = there is not None and KINDS.index(there.kind) > KINDS.index(kind)
-    return f"; its teacher {name} was {there.words}" if worse and there.kind != UNKNOWN else ""
+    if there is None or there.kind == UNKNOWN or KINDS.index(there.kind) <= KINDS.index(kind):
+        return ""
+    return f"; its teacher {name} was {there.words}"
 
 
 def sources(encoder: Encoder) -> Iterator[Source]:

@@ -14,14 +14,14 @@ from core.datasets.base import Dataset
 from core.errors import UserError
 from core.indexes.base import Index, indexes
 from core.services.embedding import embed, galleries
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import bound
 from core.services.index_lab import answers, costs, memory, point
 from core.services.index_lab.grid import grid, settings, written
 from core.services.index_lab.measure import measured
 from core.services.index_lab.point import KIND, Point
 from core.services.index_lab.space import QUERIES, Space, causes, checked_size, open_space
 from core.services.specs import IndexSpec
-from core.types import Cost, Progress, report
+from core.types import Cost, Hits, Progress, report
 
 __all__ = ["KIND", "Plan", "Point", "curves", "grid", "job_arguments", "plan"]
 MOST_K = 100
@@ -87,10 +87,7 @@ def plan(
         Cancelled: ``progress`` said stop.
     """
     _check_k(k)
-    specs, ready = (
-        settings(indexes, full=full),
-        ready_encoder(dataset, encoder, may_fit=False, load=False),
-    )
+    specs, ready = (settings(indexes, full=full), bound(dataset, encoder).encoder)
     vectors = embed.read(dataset, ready)
     rows = galleries.gallery_rows(dataset, vectors, dataset.protocol())
     real, size = len(rows), checked_size(size, len(rows))
@@ -173,7 +170,7 @@ def curves(
     """
     planned = plan(dataset, encoder, indexes, k, size, full=full, timed=False)
     count = _Count(progress, len(planned.settings))
-    ready = ready_encoder(dataset, encoder, may_fit=False, load=False)
+    ready = bound(dataset, encoder).encoder
     lab = _Lab(dataset, encoder, k, planned.size, count)
     for _, group in groupby(planned.settings, key=_build):
         specs = list(group)
@@ -217,7 +214,7 @@ class _Lab:
             size,
             progress,
         )
-        ready = ready_encoder(dataset, encoder, may_fit=False, load=False)
+        ready = bound(dataset, encoder).encoder
         self.ready, self.real = (
             ready,
             len(galleries.gallery_rows(dataset, embed.read(dataset, ready), dataset.protocol())),
@@ -249,7 +246,7 @@ class _Lab:
             point.keep(space.causes, spec, self.k, found, source)
             yield found
 
-    def _opened(self) -> tuple[Space, object]:
+    def _opened(self) -> tuple[Space, Hits]:
         if self._space is None:
             self._space = open_space(self.dataset, self.encoder, QUERIES, self.size, self.progress)
             exact = indexes.get("exact")

@@ -148,7 +148,7 @@ def keep(space: dict, spec: IndexSpec, k: int, found: Point | str, source: dict)
     ``source`` goes to the meta.
 
     A reason never takes the place of a point: what stood in the way today, as too little memory,
-        does not make it untrue.
+    does not make it untrue.
     """
     old = measured_here(space, spec, k)
     if isinstance(old, Point) and isinstance(found, str):

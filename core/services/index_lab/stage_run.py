@@ -114,9 +114,9 @@ def _steps(space: Space, chain: Chain, spec: IndexSpec, k: int) -> Iterator[_Ste
             each,
             _ask(space, _exact(vectors), queries, k, k),
         )
-    index, step, whole = _exact(vectors), None, not chain.pca and chain.code == "float32"
+    index, asked, whole = _exact(vectors), None, not chain.pca and chain.code == "float32"
     if spec.name != "exact":
-        index = indexes.get(spec.name)
+        index, asked = indexes.get(spec.name), spec
         index.build(vectors, **spec.build)
         held, plain = index.cost().ram_bytes / space.size, 4.0 * vectors.shape[1]
         each, about = (
@@ -129,19 +129,19 @@ def _steps(space: Space, chain: Chain, spec: IndexSpec, k: int) -> Iterator[_Ste
         yield _Step("index", index.title, f"{spec.text}.{about}", each, step)
     if chain.rerank:
         wide = min(k * chain.rerank, space.size)
-        made = _reranked(
-            space, _ask(space, index, queries, wide, k, spec if step else None), k, wide
-        )
-        more = (
-            ""
-            if whole
-            else f": {4 * dim:,} more bytes for each picture, on disk and not counted here"
-        )
-        about = (
-            f"The {wide} best compared again by their full vectors{more}. The time is that of"
-            f" finding the {wide}."
-        )
+        found = _ask(space, index, queries, wide, k, asked)
+        about = _about_rerank(wide, 0 if whole else 4 * dim)
+        made = _reranked(space, found, k, wide)
         yield _Step("rerank", f"Re-ranking {wide}", about, each, made)
+
+
+def _about_rerank(wide: int, more: int) -> str:
+    """``more``: bytes of a full vector where no stage before keeps it."""
+    said = f": {more:,} more bytes for each picture, on disk and not counted here" if more else ""
+    return (
+        f"The {wide} best compared again by their full vectors{said}. The time is that of finding"
+        f" the {wide}."
+    )
 
 
 def _coded(code: str, each: float) -> str:

@@ -22,7 +22,7 @@ def pca(vectors: np.ndarray, dim: int) -> Change:
     about the origin.
 
     Not about the mean: so inner products, and with them cosines, are kept as well as they can be
-        (Eckart and Young, 1936).
+    (Eckart and Young, 1936).
 
     Raises:
         UserError: more dimensions than the vectors have, or than there are vectors.

@@ -18,9 +18,11 @@ from core.indexes.base import Index
 from core.metrics.latency import summary
 from core.neighbours import cosines, rows_without_own
 from core.services.embedding import embed, galleries
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import bound
 from core.services.search.copies import NEAR, same_file
-from core.services.search.search import Query, engine, item_of, verdict
+from core.services.search.loading import engine
+from core.services.search.request import Query, item_of
+from core.services.search.result import verdict
 from core.services.specs import IndexSpec, index_spec
 
 MOST_K = 100
@@ -107,7 +109,7 @@ def query_view(
     if not 1 <= k <= MOST_K:
         raise UserError(f"k = {k} was asked for.", f"k is 1 to {MOST_K}.")
     spec = overridden(index, knobs or {})
-    ready = ready_encoder(dataset, encoder, may_fit=False, load=False)
+    ready = bound(dataset, encoder).encoder
     asked = _Asked(dataset, ready, query, data)
     made, plain = held(dataset, ready, spec)[0], held(dataset, ready, index_spec("exact"))[0]
     wanted = min(k + (asked.row >= 0), made.size)
@@ -148,7 +150,7 @@ def query_view(
         p50=one["p50"],
         p95=one["p95"],
         exact_p50=other["p50"],
-        runs=one["runs"],
+        runs=int(one["runs"]),
         ram_bytes=cost.ram_bytes,
         disk_bytes=cost.disk_bytes,
         build_s=cost.build_s,
@@ -160,9 +162,7 @@ def is_built(dataset: Dataset, encoder: str, index: str) -> bool:
     """Whether :func:`query_view` can ask this index without building it first. Raises UserError as
     that does."""
     spec = index_spec(index)
-    return galleries.is_built(
-        dataset, ready_encoder(dataset, encoder, may_fit=False, load=False), spec.name, **spec.build
-    )
+    return galleries.is_built(dataset, bound(dataset, encoder).encoder, spec.name, **spec.build)
 
 
 def overridden(index: str, knobs: Mapping[str, float]) -> IndexSpec:

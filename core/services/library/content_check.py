@@ -2,7 +2,7 @@
 
 A build goes by size and time of a file. A file that was changed and given both back keeps its old
 vector, until a check reads every picture again: one whose content is another gets a mark behind its
-    stamp, and with it everything that follows from it is
+stamp, and with it everything that follows from it is
 built again.
 """
 
@@ -83,7 +83,8 @@ def check(dataset: Dataset, progress: Progress | None = None) -> Checked:
 
 def _check(dataset: Dataset, progress: Progress) -> Checked:
     before, encoded = known(dataset.locator), _is_encoded(dataset)
-    marks, found, changed, unknown, unreadable = marks_of(dataset.locator), {}, [], 0, 0
+    marks, found, unknown, unreadable = marks_of(dataset.locator), {}, 0, 0
+    changed: list[str] = []
     for done, item in enumerate(dataset.items):
         report(progress, done, len(dataset.items))
         try:

@@ -10,7 +10,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import encoders
 from core.encoders.imported import PREFIX, Imported
 from core.services.embedding import embed
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import bound
 from core.types import Skipped
 
 NO_PICTURE = "no picture of the data set has this id"
@@ -25,9 +25,7 @@ def rows(dataset: Dataset, encoder: str | None = None) -> list[dict]:
     if encoder is None:
         found = embed.skipped_in(dataset)
     else:
-        found = embed.read(
-            dataset, ready_encoder(dataset, encoder, may_fit=False, load=False)
-        ).skipped
+        found = bound(dataset, encoder).vectors().skipped
     unknown = [
         Skipped(one.id, f"{one.reason} ({own.name})")
         for own in brought()
@@ -44,7 +42,8 @@ def reasons(listed: Sequence[dict]) -> list[tuple[str, int]]:
 
 def brought() -> list[Imported]:
     """The vectors that the user brought, for whatever dataset."""
-    return [encoders.get(name) for name in encoders.names() if name.startswith(PREFIX)]
+    found = (encoders.get(name) for name in encoders.names() if name.startswith(PREFIX))
+    return [one for one in found if isinstance(one, Imported)]
 
 
 def vectors(dataset: Dataset, ids: Sequence[str], zeros: Collection[str]) -> tuple[Skipped, ...]:

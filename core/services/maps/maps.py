@@ -18,7 +18,7 @@ from core.errors import UserError
 from core.projections import clusters, quality
 from core.projections.base import LEAST, Projection, Setting, check, projections, too_few
 from core.services.embedding import embed, shipped
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import bound
 from core.services.maps import shipped as shipped_maps
 from core.services.steps import Steps
 from core.types import Embeddings, Progress, report
@@ -116,7 +116,7 @@ def causes(dataset: Dataset, wanted: Wanted) -> dict:
 
 
 def _embeddings_key(dataset: Dataset, name: str) -> str:
-    return store.key(embed.causes(dataset, ready_encoder(dataset, name, may_fit=False, load=False)))
+    return store.key(embed.causes(dataset, bound(dataset, name).encoder))
 
 
 def find(dataset: Dataset, wanted: Wanted) -> Path | None:
@@ -141,8 +141,8 @@ def build(dataset: Dataset, wanted: Wanted, progress: Progress | None = None) ->
         Cancelled: ``progress`` said stop.
     """
     wanted = wanted.resolved()
-    if (found := _readable(dataset, wanted)) is not None:
-        return found.path
+    if (made := _readable(dataset, wanted)) is not None:
+        return made.path
     found, steps = _embeddings(dataset, wanted.encoder), Steps(progress)
     anchor = _anchor(dataset, wanted, found, steps) if wanted.anchor else None
     return store.get_or_build(
@@ -154,7 +154,7 @@ def build(dataset: Dataset, wanted: Wanted, progress: Progress | None = None) ->
 
 
 def _embeddings(dataset: Dataset, name: str) -> Embeddings:
-    return embed.read(dataset, ready_encoder(dataset, name, may_fit=False, load=False))
+    return bound(dataset, name).vectors()
 
 
 def _anchor(
@@ -355,7 +355,7 @@ def drawn_together(
 
     If ``dataset`` lacks one of these but each encoder has a map towards one common other, that came
     with the code, these are taken: maps drawn towards the same one are comparable, and nobody has
-        to wait.
+    to wait.
     """
     names, params = list(dict.fromkeys(names)), dict(params or {})
     first = _towards(names, projection, names[0], params) if names else []

@@ -1,8 +1,8 @@
 """Maps of the embedded gallery that come with the code; an outdated one is ignored.
 
 They need no embeddings to be drawn: their ids are those of the gallery, and their key follows from
-    the causes alone. What
-compares vectors (neighbours in the space, the place of a new picture) waits for the embeddings.
+the causes alone. What compares vectors (neighbours in the space, the place of a new picture) waits
+for the embeddings.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -58,7 +59,7 @@ def ship(path: Path, name: str, ids: Sequence[str]) -> Path:
         for one in ("facts", "source", "dataset_name", "encoder_name", "index_name")
         if one in meta
     }
-    packed = {}
+    packed: dict[str, Any] = {}
     with store.new_folder(target) as folder:
         for file in sorted(path.iterdir()):
             if file.suffix == ".npy" and file.stem not in KEPT:

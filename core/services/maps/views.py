@@ -15,10 +15,11 @@ from core.neighbours import nearest as nearest_rows
 from core.neighbours import rows_without_own
 from core.projections.neighbours import on_map
 from core.services.embedding import embed
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import bound
 from core.services.maps import maps
 from core.services.maps.maps import Map
-from core.services.search.search import Query, search
+from core.services.search.request import Query, SearchRequest
+from core.services.search.search import search
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def place(dataset: Dataset, found: Map, query: Query) -> tuple[float, float]:
     if query.item_id is not None and query.item_id in found.ids:
         x, y = found.positions[found.ids.index(query.item_id)]
         return float(x), float(y)
-    encoder = ready_encoder(dataset, found.wanted.encoder, may_fit=False)
+    encoder = bound(dataset, found.wanted.encoder).loaded()
     if encoder.tier == "imported":
         raise UserError(
             f"{encoder.name} are imported vectors: a new picture has no place on their map."
@@ -86,9 +87,7 @@ def place(dataset: Dataset, found: Map, query: Query) -> tuple[float, float]:
 
 def neighbourhood(dataset: Dataset, found: Map, row: int, k: int = 10) -> Neighbourhood:
     """The nearest ``k`` of one picture in the space and on its map."""
-    vectors = embed.read(
-        dataset, ready_encoder(dataset, found.wanted.encoder, may_fit=False, load=False)
-    ).vectors
+    vectors = bound(dataset, found.wanted.encoder).vectors().vectors
     far = ((found.positions - found.positions[row]) ** 2).sum(axis=1)
     far[row] = np.inf
     k = min(k, len(far) - 1)
@@ -118,10 +117,10 @@ def hits(dataset: Dataset, found: Map, query: Query, k: int) -> list[str]:
     """
     own = query.item_id
     if own is None or own not in found.ids:
-        return [hit.id for hit in search(query, dataset, found.wanted.encoder, k=k).hits]
-    vectors = embed.read(
-        dataset, ready_encoder(dataset, found.wanted.encoder, may_fit=False, load=False)
-    ).vectors
+        return [
+            hit.id for hit in search(SearchRequest(query, found.wanted.encoder, k=k), dataset).hits
+        ]
+    vectors = bound(dataset, found.wanted.encoder).vectors().vectors
     protocol, row = dataset.protocol(), found.ids.index(own)
     rows: np.ndarray | range = range(len(vectors))
     if protocol.gallery:
@@ -133,9 +132,7 @@ def hits(dataset: Dataset, found: Map, query: Query, k: int) -> list[str]:
 
 def most_typical(dataset: Dataset, found: Map, rows: Sequence[int]) -> str:
     """The id of the picture that is nearest to all the others of ``rows`` in the space."""
-    vectors = embed.read(
-        dataset, ready_encoder(dataset, found.wanted.encoder, may_fit=False, load=False)
-    ).vectors
+    vectors = bound(dataset, found.wanted.encoder).vectors().vectors
     own = np.asarray(vectors[np.asarray(rows)])
     return found.ids[int(rows[int((own @ own.mean(axis=0)).argmax())])]
 
@@ -148,7 +145,7 @@ def middle(found: Map, rows: Sequence[int]) -> str:
 
 def nearest(found: Map, x: float, y: float) -> int:
     """The row whose place is nearest to a point of the map."""
-    return int(((found.positions - np.float32([x, y])) ** 2).sum(axis=1).argmin())
+    return int(((found.positions - np.array([x, y], np.float32)) ** 2).sum(axis=1).argmin())
 
 
 def inside(positions: np.ndarray, polygon: Sequence[Sequence[float]]) -> np.ndarray:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from core.datasets.base import Dataset
 from core.errors import UserError
 from core.services.search import subject
-from core.services.search.search import Answer, Query, search
+from core.services.search.request import Query, SearchRequest
+from core.services.search.result import SearchResult
+from core.services.search.search import search
 
 PERSISTENCE = 0.9
 
@@ -30,45 +32,34 @@ class Agreement:
 class Comparison:
     """Answers in the order asked, and their agreement."""
 
-    answers: tuple[Answer, ...]
+    answers: tuple[SearchResult, ...]
     agreement: Agreement
 
 
-def compare(
-    query: Query,
-    dataset: Dataset,
-    encoders: Sequence[str],
-    index: str = "exact",
-    k: int = 10,
-    *,
-    include_self: bool = False,
-    where: Sequence[str] = (),
-    runs: int = 1,
-    crop: str = "",
-) -> Comparison:
-    """One query through each encoder; ``where`` and ``runs`` as in
-    :meth:`core.services.search.engines.Engine.search`.
+def compare(requests: Sequence[SearchRequest], dataset: Dataset) -> Comparison:
+    """One request after another, and how far their answers agree: usually one query,
+    :meth:`SearchRequest.each` of several encoders.
 
-    The picture is decoded once, see :mod:`core.services.search.decoded`, and the detector ``crop``
-    looks at it once.
+    The picture is decoded once, see :mod:`core.services.search.decoded`, and a detector looks at it
+    once.
 
     Raises:
         UserError: no encoder was named, or one of them can't answer.
     """
-    if not encoders:
+    if not requests:
         raise UserError("No encoder was named to compare.")
-    names = dict.fromkeys(encoders)
-    query, found = subject.cropped(query, dataset, crop)
-    answers = tuple(
-        search(query, dataset, name, index, k, include_self=include_self, where=where, runs=runs)
-        for name in names
-    )
-    return Comparison(
-        tuple(subject.told(answer, found) for answer in answers), agreement(answers, k)
-    )
+    seen: dict[tuple[Query, str], tuple[Query, subject.Subject | None]] = {}
+    answers = []
+    for request in requests:
+        key = (request.query, request.crop)
+        if key not in seen:
+            seen[key] = subject.cropped(request.query, dataset, request.crop)
+        query, found = seen[key]
+        answers.append(subject.told(search(replace(request, query=query), dataset), found))
+    return Comparison(tuple(answers), agreement(answers, max(request.k for request in requests)))
 
 
-def decode_ms(answers: Sequence[Answer]) -> tuple[float, ...]:
+def decode_ms(answers: Sequence[SearchResult]) -> tuple[float, ...]:
     """Milliseconds of each decoding of the query that these answers share: one, or one for each
     size that a large JPEG was decoded to; none where only stored vectors were searched."""
     return tuple(
@@ -76,7 +67,7 @@ def decode_ms(answers: Sequence[Answer]) -> tuple[float, ...]:
     )
 
 
-def agreement(answers: Sequence[Answer], k: int) -> Agreement:
+def agreement(answers: Sequence[SearchResult], k: int) -> Agreement:
     """Overlap@K and rank-biased overlap of every pair of answers."""
     lists = [[hit.id for hit in answer.hits] for answer in answers]
     return Agreement(
@@ -125,7 +116,7 @@ def _shared(short: list[str], long: list[str]) -> np.ndarray:
     return np.cumsum(both)
 
 
-def letters(answers: Sequence[Answer]) -> dict[str, str]:
+def letters(answers: Sequence[SearchResult]) -> dict[str, str]:
     """A letter for each picture that stands in more than one answer: A, B, ... Z, AA ..., by best
     rank then order of columns."""
     seen: dict[str, int] = {}

@@ -13,7 +13,7 @@ from core import store
 from core.datasets.base import Dataset
 from core.errors import UserError
 from core.images import crop, decode, decoded_size
-from core.services.search.answer import Query, item_of
+from core.services.search.request import Query, item_of
 
 KEPT, KEPT_BYTES, KEPT_S = 4, 32 << 20, 60.0
 """So many pictures stay in memory for the next encoder, each at most so large and for at most so
@@ -61,7 +61,7 @@ _pictures: list[tuple[float, Picture]] = []
 _lock = threading.Lock()
 
 
-def picture(query: Query, dataset: Dataset) -> Picture:
+def picture(query: Query, dataset: Dataset | None) -> Picture:
     """The picture of a query, as its file is now; decoded already where another encoder was asked
     with it a moment ago.
 
@@ -69,7 +69,9 @@ def picture(query: Query, dataset: Dataset) -> Picture:
         UserError: there is no picture, or it can't be read.
     """
     now, started = time.monotonic(), time.perf_counter()
-    data = query.data if query.item_id is None else dataset.read(item_of(dataset, query.item_id))
+    data = query.data
+    if query.item_id is not None and dataset is not None:
+        data = dataset.read(item_of(dataset, query.item_id))
     if data is None:
         raise UserError("No query picture was given.")
     read_ms = (time.perf_counter() - started) * 1000

@@ -7,7 +7,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,23 +15,43 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.images import decode
+from core.keypoints import SIDE, KeyPoints, detect
 from core.neighbours import cosine_matrix, dots
-from core.services.embedding import embed, galleries
+from core.services.embedding import embed, galleries, points
 from core.services.embedding.crops import Cropped
-from core.services.embedding.usual import usual
+from core.services.embedding.usual import Usual, usual
 from core.services.search import batching, decoded, filters, subject
-from core.services.search.answer import Answer, Hit, Place, Query, item_of, verdict
 from core.services.search.copies import NEAR, same_file
 from core.services.search.decoded import Picture
+from core.services.search.request import Query, SearchRequest, item_of
+from core.services.search.reranking import (
+    COMPARED_ALL,
+    PAIR_MS,
+    Pair,
+    SecondLook,
+    looked_at,
+    second_look,
+)
+from core.services.search.result import ONCE, Hit, Place, SearchResult, verdict
 from core.services.specs import IndexSpec
 from core.types import Item
 
-MAX_K = 1000
 RUNS, QUICK_MS, TRIED_MS = 3, 60.0, 600.0
 """An answer that takes at most QUICK_MS after decoding is repeated so often for the median of its
 times. A first run may be slow for what else the machine did just then: up to TRIED_MS it is tried
 once more."""
-REPEATED = ("preprocess", "encode", "search")
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """What is searched: bool (n,) or None for all, the row of the query itself, how many rows those
+    are, how many of them are asked for, and what looks at these a second time."""
+
+    allowed: np.ndarray | None
+    own: int | None
+    size: int
+    wanted: int
+    second: SecondLook | None
 
 
 class Engine:
@@ -42,8 +62,11 @@ class Engine:
         self.path = embed.find(dataset, encoder)
         self.found = embed.read(dataset, encoder)
         self.index, self.rows = galleries.gallery_index(dataset, encoder, index.name, **index.build)
-        self.usual = usual(dataset, encoder, self.found, self.rows)
+        self.usual = (
+            Usual(None) if encoder.matches else usual(dataset, encoder, self.found, self.rows)
+        )
         self._row_of = {id: row for row, id in enumerate(self.found.ids)}
+        self._points: points.Points | None = None
         self.query_ms = self._warm_up()
         """About how long a query takes once it is decoded."""
 
@@ -61,82 +84,122 @@ class Engine:
         same = self.dataset is dataset or self.dataset.items == dataset.items
         return same and self.path is not None and self.path.exists()
 
-    def search(
-        self,
-        query: Query,
-        k: int,
-        *,
-        include_self: bool = False,
-        index: str = "",
-        where: Sequence[str] = (),
-        runs: int = 1,
-        **knobs: float,
-    ) -> Answer:
-        """The ``k`` nearest pictures of the gallery, of those that meet every condition of
-        ``where``.
-
-        ``index`` is how the index was named, for the answer. With ``runs`` above 1 a quick answer
-        is repeated so often, and its times are the medians of the repetitions; a slow one keeps the
-        times of its first run.
+    def search(self, request: SearchRequest, spec: IndexSpec) -> SearchResult:
+        """The nearest pictures of the gallery; ``spec`` is the request's index, read.
 
         Raises:
-            UserError: k out of range, a box that is none, a picture that can't be read, an unknown
-                item, knob, field or value.
+            UserError: a box that is none, a picture that can't be read, an unknown item, knob,
+                field or value.
         """
-        if not 1 <= k <= MAX_K:
-            raise UserError(f"K = {k} was asked for.", f"K is from 1 to {MAX_K}.")
-        query, note = subject.settled(query)
+        query, note = subject.settled(request.query)
         timing: dict[str, float] = {}
         picture = self._picture(query)
         if picture is not None and query.box is None and isinstance(self.encoder, Cropped):
-            query = self._cropped(query, picture, timing)
+            query = self._cropped(self.encoder, query, picture, timing)
             picture = self._picture(query)
         vector = self._vector(query, picture, timing)
-        allowed = (
-            filters.allowed([self._gallery_item(row) for row in range(len(self.rows))], where)
-            if where
-            else None
-        )
-        own = None if include_self else self._own_row(query, allowed)
-        most = self.index.size if allowed is None else int(np.count_nonzero(allowed))
-        wanted = max(1, min(k + (own is not None), most))
+        scope = self._scope(request, query)
+        look = self._looker(scope, {**spec.search, **request.knobs})
         with _stage(timing, "search"):
-            hits = self.index.search(vector, wanted, allowed=allowed, **knobs)
-        pairs = [
-            (int(row), float(score))
-            for row, score in zip(hits.ids[0], hits.scores[0], strict=True)
-            if row >= 0
-        ]
-        kept = [(row, score) for row, score in pairs if row != own][:k]
-        again = (
-            _medians(lambda: self._run(query, picture, wanted, allowed, knobs), runs)
-            if may_repeat(timing) and not batching.crowded()
-            else {}
+            pairs = look(vector)
+        kept, said = self._second(scope, query, picture, vector, pairs, timing)
+
+        def again() -> dict[str, float]:
+            times: dict[str, float] = {}
+            once_more = self._vector(query, picture, times)
+            with _stage(times, "search"):
+                found = look(once_more)
+            self._second(scope, query, picture, once_more, found, times)
+            return times
+
+        quick = may_repeat(timing) and not batching.crowded()
+        medians = _medians(again, request.runs) if quick else {}
+        hits = self._hits(query, picture, vector, kept[: request.k])
+        second = scope.second
+        return SearchResult(
+            dataset=self.dataset.name,
+            encoder=self.encoder.name,
+            index=spec.text,
+            k=request.k,
+            hits=hits,
+            timing_ms=timing | medians,
+            left_out=None if scope.own is None else query.item_id,
+            searched=scope.size - (scope.own is not None),
+            score=self.index.score if second is None else second.reranker.score,
+            reranker="" if second is None or self.encoder.matches else second.reranker.name,
+            reranked=said,
+            runs=request.runs if medians else 1,
+            where=tuple(request.where),
+            best=max((hit.cosine for hit in hits if hit.cosine is not None), default=None),
+            usual=self.usual.score,
+            apart=self.usual.apart,
+            calibration=self.usual.calibration,
+            box=query.box,
+            crop=self.encoder.detector.name
+            if isinstance(self.encoder, Cropped) and "detect" in timing
+            else "",
+            note=note,
         )
-        timing |= again
-        runs = runs if again else 1
-        hits = self._hits(query, picture, vector, kept)
-        by = self.encoder.detector.name if "detect" in timing else ""
-        return Answer(
-            self.dataset.name,
-            self.encoder.name,
-            index or self.index.name,
-            k,
-            hits,
-            timing,
-            None if own is None else query.item_id,
-            most - (own is not None),
-            self.index.score,
-            runs,
-            tuple(where),
-            max((hit.cosine for hit in hits), default=None),
-            self.usual.score,
-            self.usual.apart,
-            self.usual.calibration,
-            query.box,
-            by,
-            note,
-        )
+
+    def _scope(self, request: SearchRequest, query: Query) -> _Scope:
+        """What of the gallery is searched, and how many rows are asked for."""
+        allowed = self._allowed(request.where)
+        own = None if request.include_self else self._own_row(query, allowed)
+        size = self.index.size if allowed is None else int(np.count_nonzero(allowed))
+        second = second_look(self.encoder, request.reranker, size)
+        depth = max(request.k, second.depth if second else 0) + (own is not None)
+        return _Scope(allowed, own, size, max(1, min(depth, size)), second)
+
+    def _allowed(self, where: Sequence[str]) -> np.ndarray | None:
+        if not where:
+            return None
+        return filters.allowed([self._gallery_item(row) for row in range(len(self.rows))], where)
+
+    def _looker(
+        self, scope: _Scope, knobs: Mapping[str, float]
+    ) -> Callable[[np.ndarray], list[tuple[int, float]]]:
+        """Vector (1, dim) -> pairs of row and score, best first."""
+
+        def look(vector: np.ndarray) -> list[tuple[int, float]]:
+            hits = self.index.search(vector, scope.wanted, allowed=scope.allowed, **knobs)
+            pairs = zip(hits.ids[0], hits.scores[0], strict=True)
+            return [(int(row), float(score)) for row, score in pairs if row >= 0]
+
+        return look
+
+    def _second(
+        self,
+        scope: _Scope,
+        query: Query,
+        picture: Picture | None,
+        vector: np.ndarray,
+        pairs: list[tuple[int, float]],
+        timing: dict[str, float],
+    ) -> tuple[list[Pair], str]:
+        """The hits that are not the query, after the second look where there is one; and what is to
+        be said of it."""
+        others = [(row, score) for row, score in pairs if row != scope.own]
+        if scope.second is None:
+            return [(row, score, None) for row, score in others], ""
+
+        def of_query() -> KeyPoints:
+            seen = decoded.picture(query, self.dataset) if picture is None else picture
+            return detect(seen.image(SIDE)[0])
+
+        def of_rows(rows: Sequence[int]) -> list[KeyPoints]:
+            if self._points is None:
+                self._points = points.points(self.dataset)
+            return self._points.of([self.found.ids[int(self.rows[row])] for row in rows])
+
+        with _stage(timing, scope.second.stage):
+            return looked_at(
+                scope.second,
+                others,
+                vector[0],
+                lambda rows: self.found.vectors[self.rows[rows]],
+                of_query,
+                of_rows,
+            )
 
     def vector(self, query: Query) -> np.ndarray:
         """The query as its encoder sees it, float32 (1, dim). Raises UserError."""
@@ -155,10 +218,8 @@ class Engine:
         wanted = np.flatnonzero(
             self.rows == self._row_of.get(item_of(self.dataset, item_id).id, -1)
         )
-        if where:
-            scores[
-                ~filters.allowed([self._gallery_item(row) for row in range(len(self.rows))], where)
-            ] = -np.inf
+        if (allowed := self._allowed(where)) is not None:
+            scores[~allowed] = -np.inf
         if not len(wanted) or not np.isfinite(cosine := scores[wanted[0]]):
             raise UserError(f"{item_id!r} is not in what is searched.")
         own = self._own_row(query, None)
@@ -178,56 +239,40 @@ class Engine:
             self.index.search(np.asarray(self.found.vectors[:1]), 1)
             if self.encoder.tier != "imported":
                 self.encoder.encode([grey])
-        return (time.perf_counter() - started) * 1000
+        compared = min(self.index.size, COMPARED_ALL) if self.encoder.matches else 0
+        return (time.perf_counter() - started) * 1000 + compared * PAIR_MS
 
     def _picture(self, query: Query) -> Picture | None:
         return None if self.encoder.tier == "imported" else decoded.picture(query, self.dataset)
 
-    def _cropped(self, query: Query, picture: Picture, timing: dict[str, float]) -> Query:
+    @staticmethod
+    def _cropped(
+        encoder: Cropped, query: Query, picture: Picture, timing: dict[str, float]
+    ) -> Query:
         """The query of a gallery of crops with the part that is encoded."""
         image, timing["decode"] = picture.image(None)
         with _stage(timing, "detect"):
-            return replace(query, box=self.encoder.part(image))
+            return replace(query, box=encoder.part(image))
 
     def _vector(
         self, query: Query, picture: Picture | None, timing: dict[str, float]
     ) -> np.ndarray:
         if picture is None:
-            timing |= {"decode": 0.0, "preprocess": 0.0, "encode": 0.0}
             return self._stored(query)
         image, timing["decode"] = picture.image(self.encoder.side)
         with _stage(timing, "preprocess"):
-            drawn = query.box is not None and isinstance(
-                self.encoder, Cropped
-            )  # it is not looked for a part of the part
-            prepared = (self.encoder.inner if drawn else self.encoder).prepare(image)
+            encoder = self.encoder
+            if query.box is not None and isinstance(encoder, Cropped):
+                encoder = encoder.inner  # it is not looked for a part of the part
+            prepared = encoder.prepare(image)
         with _stage(timing, "encode"):
             return batching.encode(self.encoder, prepared)
 
-    def _run(
-        self,
-        query: Query,
-        picture: Picture | None,
-        wanted: int,
-        allowed: np.ndarray | None,
-        knobs: dict,
-    ) -> dict[str, float]:
-        """The times of one more run, from the decoded picture to the hits."""
-        timing: dict[str, float] = {}
-        vector = self._vector(query, picture, timing)
-        with _stage(timing, "search"):
-            self.index.search(vector, wanted, allowed=allowed, **knobs)
-        return timing
-
     def _hits(
-        self,
-        query: Query,
-        picture: Picture | None,
-        vector: np.ndarray,
-        kept: list[tuple[int, float]],
+        self, query: Query, picture: Picture | None, vector: np.ndarray, kept: list[Pair]
     ) -> tuple[Hit, ...]:
         own = item_of(self.dataset, query.item_id) if query.item_id is not None else None
-        rows = [row for row, _ in kept]
+        rows = [row for row, _, _ in kept]
         copies, near = (
             self._copies(query, picture, vector, rows),
             (self._cosines(rows, vector).tolist() if kept else []),
@@ -245,8 +290,11 @@ class Engine:
                 verdict(own, item),
                 row in copies,
                 cosine,
+                before,
             )
-            for rank, ((row, score), cosine) in enumerate(zip(kept, near, strict=True), start=1)
+            for rank, ((row, score, before), cosine) in enumerate(
+                zip(kept, near, strict=True), start=1
+            )
             for item in [self._gallery_item(row)]
         )
 
@@ -331,15 +379,12 @@ def _medians(run: Callable[[], dict[str, float]], runs: int) -> dict[str, float]
         times.append(run())
         if _spent(times[-1]) > QUICK_MS:
             return {}
-    return {
-        stage: round(statistics.median(one[stage] for one in times), 3)
-        for stage in REPEATED
-        if times
-    }
+    repeated = [stage for stage in times[0] if stage not in ONCE] if times else []
+    return {stage: round(statistics.median(one[stage] for one in times), 3) for stage in repeated}
 
 
 def _spent(timing: Mapping[str, float]) -> float:
-    return sum(timing.get(stage, 0.0) for stage in REPEATED)
+    return sum(spent for stage, spent in timing.items() if stage not in ONCE)
 
 
 class _stage:

@@ -15,7 +15,7 @@ from core.services.hosting import ownership
 from core.services.search import pictures
 from core.services.search.compare import letters
 from core.services.search.pictures import Edges
-from core.services.search.search import IDENTICAL, Answer, Hit
+from core.services.search.result import IDENTICAL, Hit, SearchResult
 
 COLUMNS = (
     "query",
@@ -51,7 +51,7 @@ WORDS = {"same": "✓ same", "category": "~ same category", "other": "× other",
 FONTS = ("DejaVuSans.ttf", "Arial.ttf", "Helvetica.ttc", "LiberationSans-Regular.ttf")
 
 
-def to_csv(answers: Sequence[Answer], query: str, where: Sequence[str] = ()) -> bytes:
+def to_csv(answers: Sequence[SearchResult], query: str, where: Sequence[str] = ()) -> bytes:
     """One row a hit, UTF-8 with a byte order mark so that spreadsheets read it right.
 
     ``where`` is the part that was searched. The column ``box`` is the part of the query picture
@@ -87,7 +87,7 @@ def to_csv(answers: Sequence[Answer], query: str, where: Sequence[str] = ()) -> 
 
 def to_png(
     dataset: Dataset,
-    answers: Sequence[Answer],
+    answers: Sequence[SearchResult],
     titles: Sequence[str],
     item_id: str | None = None,
     data: bytes | None = None,
@@ -190,7 +190,7 @@ def _query(
         )
 
 
-def _head(draw: ImageDraw.ImageDraw, left: int, title: str, answer: Answer) -> None:
+def _head(draw: ImageDraw.ImageDraw, left: int, title: str, answer: SearchResult) -> None:
     _write(draw, (left, EDGE), _fit(title, 19, TILE), 19, INK)
     time = answer.timing_ms
     spent = time.get("encode", 0.0) + time.get("preprocess", 0.0)
@@ -211,7 +211,7 @@ def _hit(
     left: int,
     top: int,
 ) -> None:
-    side, tone = TILE // 2, {"same": RIGHT, "category": NEAR}.get(hit.verdict, MUTED)
+    side, tone = TILE // 2, {"same": RIGHT, "category": NEAR}.get(hit.verdict or "", MUTED)
     _paste(page, pictures.thumbnail(dataset, hit.id, side), (left, top), side)
     _edge(draw, hit.verdict, left, top, side)
     right, room = left + side + 10, TILE - side - 10
@@ -272,7 +272,7 @@ def _write(
 
 
 @functools.cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """A font of the system that knows many scripts, else the one that comes with Pillow."""
     for name in FONTS:
         try:

@@ -1,7 +1,7 @@
 """Subjects found in the background: whatever is shown meanwhile does not wait for a detector.
 
 Pictures are looked at one after another: a detector uses every core, and two at once would only
-    hold each other up.
+hold each other up.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from core import store
 from core.datasets.base import Dataset
 from core.detectors.base import detectors
 from core.errors import UserError
-from core.services.search.answer import Query
+from core.services.search.request import Query
 from core.services.search.subject import WHOLE, Subject, located
 
 log = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from core import store
 from core.datasets.base import Dataset
 from core.errors import UserError
 from core.services.embedding import embed
-from core.services.embedding.ready import ready_encoder
+from core.services.embedding.bound import bound
 from core.services.hosting import ownership
 from core.services.hosting.settings import value
 from core.services.search.engines import Engine
@@ -200,7 +200,7 @@ def _held_or_made(key: Key, dataset: Dataset, encoder: str, spec: IndexSpec) -> 
         with making:  # two visitors of one gallery load it once
             known = _engines.get(key)
             if known is None or not known.serves(dataset):
-                known = Engine(dataset, ready_encoder(dataset, encoder, may_fit=False), spec)
+                known = Engine(dataset, bound(dataset, encoder).loaded(), spec)
             with _engines_lock:
                 _engines[key] = known
                 _release()

@@ -9,7 +9,7 @@ import numpy as np
 from core import images
 from core.datasets.base import Dataset
 from core.errors import UserError
-from core.services.search.search import item_of
+from core.services.search.request import item_of
 
 SIDE = 224
 Edges = tuple[float, float, float, float]

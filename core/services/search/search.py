@@ -1,41 +1,26 @@
-"""One query through one encoder: hits with their meaning, and the time of each stage."""
+"""One request, one way: from a picture to hits with their meaning, and the time of each stage."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 from core.datasets.base import Dataset
 from core.datasets.names import shown
 from core.images import read_file
 from core.services.search import subject
-from core.services.search.answer import IDENTICAL, Answer, Hit, Place, Query, item_of, verdict
-from core.services.search.engines import RUNS, may_repeat
 from core.services.search.loading import engine
+from core.services.search.request import Query, SearchRequest, item_of
+from core.services.search.result import Place, SearchResult
 from core.services.specs import index_spec
-
-__all__ = [
-    "IDENTICAL",
-    "RUNS",
-    "Answer",
-    "Hit",
-    "Place",
-    "Query",
-    "engine",
-    "item_of",
-    "may_repeat",
-    "place",
-    "query_from_file",
-    "search",
-    "verdict",
-]
 
 
 def query_from_file(dataset: Dataset, path: str) -> Query:
     """A picture file, or ``id:NAME`` for a picture of the dataset, as a query.
 
     A file of the dataset is that picture of it, as if chosen there: it leaves itself out, and
-        copies of it are shown.
+    copies of it are shown.
 
     Raises:
         UserError: no such file, no such id.
@@ -49,36 +34,25 @@ def query_from_file(dataset: Dataset, path: str) -> Query:
     return Query(data=read_file(path), name=shown(os.path.basename(path)))
 
 
-def search(
-    query: Query,
-    dataset: Dataset,
-    encoder: str,
-    index: str = "exact",
-    k: int = 10,
-    *,
-    include_self: bool = False,
-    where: Sequence[str] = (),
-    runs: int = 1,
-    crop: str = "",
-    **knobs: float,
-) -> Answer:
-    """One query through one encoder and index (``hnsw:efSearch=16`` sets its knobs).
+def search(request: SearchRequest, dataset: Dataset) -> SearchResult:
+    """The nearest pictures of a gallery, and how they were found.
 
-    See :meth:`.engines.Engine.search`. ``crop`` names the detector whose main box is searched with,
-    unless the query has a box; where it finds none, all of the picture is, and ``note`` says why.
+    Where the request names a detector and its query has no box, the main box that it finds is
+    searched with; where it finds none, all of the picture is, and ``note`` says why.
+
+    Raises:
+        UserError: an encoder that is not built, a picture that can't be read, a name, knob, field
+            or value that is unknown.
     """
-    spec = index_spec(index)
-    made, set_knobs = engine(dataset, encoder, index), {**spec.search, **knobs}
-    query, found = subject.cropped(query, dataset, crop)
-    answer = made.search(
-        query, k, include_self=include_self, index=spec.text, where=where, runs=runs, **set_knobs
-    )
-    return subject.told(answer, found)
+    spec = index_spec(request.index)
+    made = engine(dataset, request.encoder, request.index)
+    query, found = subject.cropped(request.query, dataset, request.crop)
+    return subject.told(made.search(replace(request, query=query), spec), found)
 
 
 def place(
     query: Query, dataset: Dataset, encoder: str, item_id: str, where: Sequence[str] = ()
 ) -> Place:
     """Where a picture stands in an encoder's full, exact order of the gallery; see
-    :meth:`.engines.Engine.place`."""
+    :meth:`core.services.search.engines.Engine.place`."""
     return engine(dataset, encoder, "exact").place(query, item_id, where)

@@ -13,7 +13,8 @@ from core.detectors.choose import Edges, main_box, part, rule, with_margin
 from core.errors import UserError
 from core.services.embedding.detecting import ready_detector
 from core.services.search import decoded
-from core.services.search.answer import Answer, Query
+from core.services.search.request import Query
+from core.services.search.result import SearchResult
 
 __all__ = [
     "Subject",
@@ -114,7 +115,7 @@ def cropped(query: Query, dataset: Dataset, crop: str) -> tuple[Query, Subject |
     return replace(query, box=found.crop), found
 
 
-def told(answer: Answer, found: Subject | None) -> Answer:
+def told(answer: SearchResult, found: Subject | None) -> SearchResult:
     """The answer with the detector, its time and its note."""
     if found is None:
         return answer

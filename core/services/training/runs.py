@@ -119,7 +119,7 @@ def status(
         for kind in ("start", "step", "validation")
     }
     start, steps = kinds["start"][-1] if kinds["start"] else {}, kinds["step"]
-    plan = next((line for line in reversed(lines) if line["kind"] == "plan"), {})
+    plan: dict = next((line for line in reversed(lines) if line["kind"] == "plan"), {})
     phases = _phases(lines, plan.get("seconds", {}), job, start.get("steps", 0)) if running else ()
     found = RunStatus(
         id=run,
@@ -241,8 +241,8 @@ def _now(
 
 def _all_left(phases: Sequence[Phase]) -> float | None:
     """Seconds to the end of the last phase; None where one of them is not known."""
-    known = [phase.seconds for phase in phases]
-    return sum(known) if known and None not in known else None
+    known = [phase.seconds for phase in phases if phase.seconds is not None]
+    return sum(known) if known and len(known) == len(phases) else None
 
 
 def _curve(steps: Sequence[dict], name: str) -> list[tuple[int, float]]:

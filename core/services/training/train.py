@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from core import store
 from core.errors import Cancelled, UserError
@@ -127,7 +128,7 @@ def begin(
 ) -> tuple[Run, Fitted]:
     """A new run, fitted and checked, its pictures decoded; nothing is learned yet. ``asked`` are
     the settings that somebody chose: :func:`core.training.runs.refuse_changes` goes by them later.
-        Raises UserError."""
+    Raises UserError."""
     from core.training.train import begin
 
     refuse_taken(settings)
@@ -292,7 +293,7 @@ def stop(run: str, wait_s: float = 10.0) -> None:
         )
 
 
-def arguments(recipe: str, values: dict[str, object]) -> list[str]:
+def arguments(recipe: str, values: dict[str, Any]) -> list[str]:
     """What follows ``python -m core`` to train with these settings."""
     told = ["train", "--recipe", recipe]
     for key, value in values.items():

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import groupby
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from core.services.index_lab.curves import Point
@@ -67,46 +68,12 @@ def draw(
     points: Sequence[Point], time: str, batch: bool, wanted: float, best: Point | None
 ) -> Point | None:
     """The chart; returns the point that was clicked."""
-    tone, chart = palette.ink(), palette.figure(400)
-    low, high, bottom, top = window(points, time, batch, wanted)
-    chart.add_hline(y=wanted, line={"color": tone["muted"], "width": 1, "dash": "dot"})
-    chart.add_annotation(
-        x=1,
-        xref="paper",
-        y=wanted,
-        yanchor="top",
-        xanchor="right",
-        showarrow=False,
-        text=f"target: {wanted:g}",
-        font={"color": tone["muted"], "size": 12},
-    )
-    drawn = list(lines(points))
-    for index, number, group in drawn:
-        hue = hues.colour(index)
-        chart.add_scatter(
-            x=[milliseconds(point, time, batch) for point in group],
-            y=[point.recall for point in group],
-            mode="lines+markers",
-            line={"color": hue, "dash": "dot" if number else hues.dash(index), "width": 2},
-            cliponaxis=False,
-            marker={"size": 8, "symbol": hues.symbol(index), "color": hue},
-            customdata=[hint(point) for point in group],
-            hovertemplate="%{customdata}<extra></extra>",
-        )
+    chart, drawn = palette.figure(400), list(lines(points))
+    _target(chart, wanted)
+    _lines(chart, drawn, time, batch)
     if best is not None:
-        chart.add_scatter(
-            x=[milliseconds(best, time, batch)],
-            y=[best.recall],
-            mode="markers",
-            hoverinfo="skip",
-            cliponaxis=False,
-            marker={
-                "size": 18,
-                "symbol": "circle-open",
-                "color": tone["ink"],
-                "line": {"width": 2},
-            },
-        )
+        _ring(chart, milliseconds(best, time, batch), best.recall)
+    low, high, bottom, top = window(points, time, batch, wanted)
     chart.update_xaxes(
         type="log",
         range=[math.log10(low), math.log10(high)],
@@ -125,6 +92,55 @@ def draw(
         selection_mode="points",
     )
     return _clicked(said, drawn)
+
+
+def _target(chart: go.Figure, wanted: float) -> None:
+    tone = palette.ink()
+    chart.add_hline(y=wanted, line={"color": tone["muted"], "width": 1, "dash": "dot"})
+    chart.add_annotation(
+        x=1,
+        xref="paper",
+        y=wanted,
+        yanchor="top",
+        xanchor="right",
+        showarrow=False,
+        text=f"target: {wanted:g}",
+        font={"color": tone["muted"], "size": 12},
+    )
+
+
+def _lines(
+    chart: go.Figure, drawn: list[tuple[str, int, list[Point]]], time: str, batch: bool
+) -> None:
+    for index, number, group in drawn:
+        hue = hues.colour(index)
+        chart.add_scatter(
+            x=[milliseconds(point, time, batch) for point in group],
+            y=[point.recall for point in group],
+            mode="lines+markers",
+            line={"color": hue, "dash": "dot" if number else hues.dash(index), "width": 2},
+            cliponaxis=False,
+            marker={"size": 8, "symbol": hues.symbol(index), "color": hue},
+            customdata=[hint(point) for point in group],
+            hovertemplate="%{customdata}<extra></extra>",
+        )
+
+
+def _ring(chart: go.Figure, x: float, y: float) -> None:
+    """Around the best setting. It comes after the lines, whose numbers a click is told by."""
+    chart.add_scatter(
+        x=[x],
+        y=[y],
+        mode="markers",
+        hoverinfo="skip",
+        cliponaxis=False,
+        marker={
+            "size": 18,
+            "symbol": "circle-open",
+            "color": palette.ink()["ink"],
+            "line": {"width": 2},
+        },
+    )
 
 
 def window(
@@ -173,10 +189,11 @@ def ticks(low: float, high: float) -> list[float]:
 def hint(point: Point) -> str:
     """All that is known of a point, for people who rest on it."""
     return (
-        f"<b>{escape(point.title)}</b>  {escape(settings(point))}<br>recall {point.recall:.3f}, 95"
-        f" % of queries at least {point.worst:.2f}<br>one query: p50 {ms(point.p50)}, p95"
-        f" {ms(point.p95)}<br>in a batch: p50 {ms(point.batch_p50)}<br>{size(point.ram_bytes)} in"
-        f" memory, {size(point.disk_bytes)} on disk"
+        f"<b>{escape(point.title)}</b>  {escape(settings(point))}<br>"
+        f"recall {point.recall:.3f}, 95 % of queries at least {point.worst:.2f}<br>"
+        f"one query: p50 {ms(point.p50)}, p95 {ms(point.p95)}<br>"
+        f"in a batch: p50 {ms(point.batch_p50)}<br>"
+        f"{size(point.ram_bytes)} in memory, {size(point.disk_bytes)} on disk"
     )
 
 
@@ -195,8 +212,8 @@ def legend(points: Sequence[Point]) -> str:
     """Names with the colours and lines of their indexes."""
     names = dict.fromkeys(point.index for point in points)
     marks = [
-        f'<span><i class="{hues.dash(name)}"'
-        f' style="--c:{hues.colour(name)}"></i>{escape(hues.title(name))}</span>'
+        f'<span><i class="{hues.dash(name)}" style="--c:{hues.colour(name)}"></i>'
+        f"{escape(hues.title(name))}</span>"
         for name in names
     ]
     return f'<div class="ll-names">{"".join(marks)}</div>'

@@ -3,6 +3,9 @@ probable that was."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
 import streamlit as st
 
 from core.services.index_lab.buckets import Buckets
@@ -61,44 +64,7 @@ def _controls() -> tuple[str, int, int, float, int]:
         method = st.segmented_control(
             "Method", list(METHODS), key=state.key("hash"), format_func=METHODS.get, required=True
         )
-        lsh = method == "lsh"
-        name = "bits" if lsh else "perms"
-        many = st.select_slider(
-            "Bits" if lsh else "Permutations",
-            sorted({*BITS, state.value(name)}),
-            key=state.key(name),
-            width=220,
-            help=(
-                "A bit says on which side of a random hyperplane a vector lies."
-                if lsh
-                else "Minima in a signature."
-            ),
-        )
-        rows, hash_dim = int(state.value("rows")), int(state.value("hashdim"))
-        if lsh:
-            options = sorted({one for one in ROWS if one <= many} | {rows})
-            rows = st.select_slider(
-                "Bits per band",
-                options,
-                key=state.key("rows"),
-                width=220,
-                help=(
-                    "Two pictures collide where all bits of a band agree: more bits, fewer"
-                    " collisions."
-                ),
-            )
-        else:
-            options = sorted({*HASH_DIMS, hash_dim})
-            hash_dim = st.select_slider(
-                "Bits of the set",
-                options,
-                key=state.key("hashdim"),
-                width=220,
-                help=(
-                    "A vector becomes a set: for each of so many hyperplanes, the side on which it"
-                    " lies."
-                ),
-            )
+        many, rows, hash_dim = _of_lsh() if method == "lsh" else _of_minhash()
         threshold = st.slider(
             "Similarity threshold",
             0.05,
@@ -108,7 +74,29 @@ def _controls() -> tuple[str, int, int, float, int]:
             width=220,
             help=SIMILAR[method],
         )
-    return method, int(many), int(rows), float(threshold), int(hash_dim)
+    return method, many, rows, float(threshold), hash_dim
+
+
+def _of_lsh() -> tuple[int, int, int]:
+    """Bits, bits per band, bits of a set: the last belongs to MinHash and stays as it is."""
+    bit = "A bit says on which side of a random hyperplane a vector lies."
+    many = _slider("Bits", "bits", BITS, bit)
+    fitting = [one for one in ROWS if one <= many]
+    band = "Two pictures collide where all bits of a band agree: more bits, fewer collisions."
+    return many, _slider("Bits per band", "rows", fitting, band), int(state.value("hashdim"))
+
+
+def _of_minhash() -> tuple[int, int, int]:
+    """Permutations, rows per band, bits of a set: MinHash chooses the second by itself."""
+    many = _slider("Permutations", "perms", BITS, "Minima in a signature.")
+    set_of = "A vector becomes a set: for each of so many hyperplanes, the side on which it lies."
+    return many, int(state.value("rows")), _slider("Bits of the set", "hashdim", HASH_DIMS, set_of)
+
+
+def _slider(label: str, name: str, usual: Sequence[int], about: str) -> int:
+    """A slider over the usual values and the one that is chosen."""
+    options = sorted({*usual, int(state.value(name))})
+    return int(st.select_slider(label, options, key=state.key(name), width=220, help=about))
 
 
 def _said(found: Buckets) -> None:
@@ -120,55 +108,10 @@ def _said(found: Buckets) -> None:
 
 
 def _chart(found: Buckets) -> None:
-    tone, chart = palette.ink(), palette.figure(320)
-    chart.add_scatter(
-        x=found.similarity,
-        y=found.probability,
-        mode="lines",
-        line={"color": "#0072B2", "width": 3},
-        hovertemplate="similarity %{x:.2f}: %{y:.1%} collide<extra></extra>",
-    )
-    if found.measured:
-        x, y, n = zip(*found.measured, strict=True)
-        chart.add_scatter(
-            x=x,
-            y=y,
-            mode="markers",
-            customdata=n,
-            marker={
-                "color": "#E69F00",
-                "size": 9,
-                "symbol": "diamond",
-                "line": {"color": tone["ink"], "width": 1},
-            },
-            hovertemplate=(
-                "%{customdata:,} real pairs near %{x:.2f}: %{y:.1%} collided<extra></extra>"
-            ),
-        )
-    chart.add_vline(x=found.threshold, line={"color": tone["ink"], "width": 2, "dash": "dash"})
-    left = found.threshold > 0.6
-    chart.add_annotation(
-        x=found.threshold,
-        y=1.1,
-        xanchor="right" if left else "left",
-        showarrow=False,
-        text=f" your threshold {found.threshold:.2f}: {found.at_threshold:.0%} collide ",
-        font={"color": tone["ink"], "size": 13},
-    )
-    met = found.pairs
-    chart.add_scatter(
-        x=[pair.similarity for pair in met],
-        y=[1.0 if pair.met else 0.0 for pair in met],
-        mode="markers",
-        marker={
-            "symbol": "line-ns",
-            "size": 12,
-            "color": tone["muted"],
-            "line": {"width": 2, "color": tone["muted"]},
-        },
-        text=[pair.id for pair in met],
-        hovertemplate="%{text}: similarity %{x:.2f}<extra></extra>",
-    )
+    chart = palette.figure(320)
+    _probability(chart, found)
+    _threshold(chart, found)
+    _shown(chart, found)
     name = "cosine" if found.method == "lsh" else "Jaccard similarity of the sets"
     chart.update_xaxes(
         title={"text": f"similarity of a pair: {name}"},
@@ -188,4 +131,64 @@ def _chart(found: Buckets) -> None:
     quiet(
         "Line: the formula. Diamonds: pairs of this gallery. Strokes: the pictures above, at the"
         f" top those that collide. The curve is steepest at {found.steepest:.2f}."
+    )
+
+
+def _probability(chart: go.Figure, found: Buckets) -> None:
+    """By the formula, and of the gallery's pairs."""
+    chart.add_scatter(
+        x=found.similarity,
+        y=found.probability,
+        mode="lines",
+        line={"color": "#0072B2", "width": 3},
+        hovertemplate="similarity %{x:.2f}: %{y:.1%} collide<extra></extra>",
+    )
+    if found.measured:
+        x, y, n = zip(*found.measured, strict=True)
+        chart.add_scatter(
+            x=x,
+            y=y,
+            mode="markers",
+            customdata=n,
+            marker={
+                "color": "#E69F00",
+                "size": 9,
+                "symbol": "diamond",
+                "line": {"color": palette.ink()["ink"], "width": 1},
+            },
+            hovertemplate=(
+                "%{customdata:,} real pairs near %{x:.2f}: %{y:.1%} collided<extra></extra>"
+            ),
+        )
+
+
+def _threshold(chart: go.Figure, found: Buckets) -> None:
+    tone = palette.ink()
+    chart.add_vline(x=found.threshold, line={"color": tone["ink"], "width": 2, "dash": "dash"})
+    left = found.threshold > 0.6
+    chart.add_annotation(
+        x=found.threshold,
+        y=1.1,
+        xanchor="right" if left else "left",
+        showarrow=False,
+        text=f" your threshold {found.threshold:.2f}: {found.at_threshold:.0%} collide ",
+        font={"color": tone["ink"], "size": 13},
+    )
+
+
+def _shown(chart: go.Figure, found: Buckets) -> None:
+    """The pictures above the chart, at the top those that collide."""
+    muted, met = palette.ink()["muted"], found.pairs
+    chart.add_scatter(
+        x=[pair.similarity for pair in met],
+        y=[1.0 if pair.met else 0.0 for pair in met],
+        mode="markers",
+        marker={
+            "symbol": "line-ns",
+            "size": 12,
+            "color": muted,
+            "line": {"width": 2, "color": muted},
+        },
+        text=[pair.id for pair in met],
+        hovertemplate="%{text}: similarity %{x:.2f}<extra></extra>",
     )

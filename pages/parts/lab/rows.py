@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.services.index_lab.view import Shown
 from core.services.library.library import Dataset
-from core.services.search.search import IDENTICAL
+from core.services.search.result import IDENTICAL
 from pages.parts import cached, components, gallery, link
 
 SIDE = 64
@@ -18,9 +18,10 @@ SIDE = 64
 MARKS = {"found": "", "ghost": "ghost", "extra": "extra"}
 """State -> class of the picture in the grid's style."""
 KEY = (
-    '<div class="ll-key lab-key"><span><i class="ghost"></i>missed 7: rank 7 of the exact answer,'
-    ' not found by the index</span><span><i class="extra"></i>9 extra: rank 9 of the index, not'
-    " among the exact nearest</span></div>"
+    '<div class="ll-key lab-key">'
+    '<span><i class="ghost"></i>missed 7: rank 7 of the exact answer, not found by the index</span>'
+    '<span><i class="extra"></i>9 extra: rank 9 of the index, not among the exact nearest</span>'
+    "</div>"
 )
 
 

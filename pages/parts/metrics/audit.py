@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 import streamlit as st
@@ -36,6 +37,19 @@ def show(shown: Choice, cells: list[Cell]) -> None:
             " page.",
         )
         return
+    found = cached_metrics.audited(locator, version, *_chosen(cells, evaluated, encoders, shown))
+    caption(
+        f"R = {found.relevant} of {found.length:,} pictures are relevant; the first"
+        f" {len(found.shown)} ranks"
+    )
+    st.html(_strip(found.shown))
+    _definitions(found.rows)
+
+
+def _chosen(
+    cells: list[Cell], evaluated: list[str], encoders: list[str], shown: Choice
+) -> tuple[str, str, str, int]:
+    """Encoder, query, protocol and k that are audited."""
     with st.container(horizontal=True):
         query = st.selectbox(
             "Query",
@@ -49,13 +63,12 @@ def show(shown: Choice, cells: list[Cell]) -> None:
             format_func=palette.title,
         )
         k = int(st.selectbox("K", choice.heal(choice.K, KS, "10"), key=choice.K))
-    found = cached_metrics.audited(locator, version, encoder, query, shown.protocol, k)
-    caption(
-        f"R = {found.relevant} of {found.length:,} pictures are relevant; the first"
-        f" {len(found.shown)} ranks"
-    )
-    st.html(_strip(found.shown))
-    values = [row["value"] for row in found.rows if row["definition"].startswith("AP")]
+    return encoder, query, shown.protocol, k
+
+
+def _definitions(found: Sequence[dict]) -> None:
+    """The list's value by every definition."""
+    values = [row["value"] for row in found if row["definition"].startswith("AP")]
     quiet(
         f"The average precision of this one list is {min(values):.2f} to {max(values):.2f},"
         " depending on the definition."
@@ -69,7 +82,7 @@ def show(shown: Choice, cells: list[Cell]) -> None:
             row["formula"],
             row["who"],
         ]
-        for row in found.rows
+        for row in found
     ]
     with st.container(key="metrics_audit_table"):
         table(["Definition", "Value", "Other package", "Steps", "Formula", "Used by"], rows)
@@ -98,8 +111,8 @@ def _theirs(row: dict) -> str:
 def _strip(shown: tuple[tuple[str, bool], ...]) -> str:
     """Ranks as squares: relevant ones filled and ticked."""
     cells = "".join(
-        f'<span class="{"yes" if right else ""}"'
-        f' title="{escape(id, quote=True)}">{"✓" if right else ""}<small>{rank}</small></span>'
+        f'<span class="{"yes" if right else ""}" title="{escape(id, quote=True)}">'
+        f"{'✓' if right else ''}<small>{rank}</small></span>"
         for rank, (id, right) in enumerate(shown, start=1)
     )
     return f'<div class="ll-strip">{cells}</div>'

@@ -65,8 +65,9 @@ def _stages(cells: list[Cell]) -> None:
             marker={"color": colour, "line": {"color": tone["paper"], "width": 1}},
             customdata=[[v.get("p95", 0), v.get("p99", 0), v.get("runs", 0)] for v in values],
             hovertemplate=(
-                f"%{{y}}, {stage}<br>p50 %{{x:.2f}} ms, p95 %{{customdata[0]:.2f}}, p99"
-                " %{customdata[1]:.2f}<br>%{customdata[2]} runs<extra></extra>"
+                f"%{{y}}, {stage}<br>"
+                "p50 %{x:.2f} ms, p95 %{customdata[0]:.2f}, p99 %{customdata[1]:.2f}<br>"
+                "%{customdata[2]} runs<extra></extra>"
             ),
         )
     chart.update_layout(

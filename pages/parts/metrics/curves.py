@@ -110,8 +110,8 @@ def legend(cells: list[Cell]) -> str:
     """Names with their colours, where labels do not fit."""
     parts = dict.fromkeys((cell.encoder, cell.index) for cell in cells)
     marks = [
-        f'<span><i class="{palette.dash(e)}"'
-        f' style="--c:{palette.colour(e)}"></i>{escape(name_of(e, i))}</span>'
+        f'<span><i class="{palette.dash(e)}" style="--c:{palette.colour(e)}"></i>'
+        f"{escape(name_of(e, i))}</span>"
         for e, i in parts
     ]
     return f'<div class="ll-names">{"".join(marks)}</div>'

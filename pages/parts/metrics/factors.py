@@ -79,10 +79,8 @@ def _figure(cell: dict | None) -> str:
         return ""
     digits = 0 if cell["high"] >= 9.95 else 1
     span = f"{cell['low']:.{digits}f}–{cell['high']:.{digits}f}"
-    return (
-        f"{cell['lift']:.{0 if cell['lift'] >= 99.5 else 1}f}×<br><span"
-        f" style='font-size:9px'>{span}</span>"
-    )
+    lift = f"{cell['lift']:.{0 if cell['lift'] >= 99.5 else 1}f}"
+    return f"{lift}×<br><span style='font-size:9px'>{span}</span>"
 
 
 def _hint(cell: dict | None) -> str:

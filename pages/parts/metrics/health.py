@@ -100,18 +100,7 @@ def _space(known: dict[str, dict]) -> None:
 
 
 def _similarity(encoder: str, pairs: dict) -> None:
-    kept = {f"{t['wanted']:.0%}": t for t in pairs["thresholds"]}
-    wanted = None
-    if kept:
-        options = choice.heal(choice.WANTED, list(kept), list(kept)[-1])
-        wanted = kept[
-            st.segmented_control(
-                "Of the pairs above the threshold, the same should be",
-                options,
-                key=choice.WANTED,
-                required=True,
-            )
-        ]
+    wanted = _wanted(pairs)
     left, right = st.columns(2, gap="medium")
     with left:
         caption("Similarity of same and different pairs")
@@ -120,32 +109,7 @@ def _similarity(encoder: str, pairs: dict) -> None:
         caption("Chance that a pair is the same, by its similarity")
         _calibration(pairs, wanted)
     if wanted:
-        quiet(
-            f"From a similarity of {wanted['threshold']:.3f} on, {wanted['precision']:.1%} of the"
-            f" pairs of other queries are the same, and {wanted['recall']:.1%} of all same pairs"
-            " are found."
-        )
-        rows = [
-            [
-                f"{t['wanted']:.0%}",
-                f"{t['threshold']:.3f}",
-                f"{t['precision']:.1%}",
-                f"{t['recall']:.1%}",
-                f"{t['pairs']:,}",
-            ]
-            for t in pairs["thresholds"]
-        ]
-        with st.expander("Every threshold"):
-            table(
-                [
-                    "Wanted precision",
-                    "Threshold",
-                    "Precision on other queries",
-                    "Same pairs above it",
-                    "Pairs above it",
-                ],
-                rows,
-            )
+        _thresholds(pairs, wanted)
     else:
         quiet(
             f"No threshold on {palette.title(encoder)} separates same from different with 50 %"
@@ -163,6 +127,51 @@ def _similarity(encoder: str, pairs: dict) -> None:
         f"{share}. Thresholds are chosen on half of the queries and checked on the other"
         f" half.{said}"
     )
+
+
+def _wanted(pairs: dict) -> dict | None:
+    """The threshold that the reader chooses by its precision; None where there is none."""
+    kept = {f"{t['wanted']:.0%}": t for t in pairs["thresholds"]}
+    if not kept:
+        return None
+    options = choice.heal(choice.WANTED, list(kept), list(kept)[-1])
+    return kept[
+        st.segmented_control(
+            "Of the pairs above the threshold, the same should be",
+            options,
+            key=choice.WANTED,
+            required=True,
+        )
+    ]
+
+
+def _thresholds(pairs: dict, wanted: dict) -> None:
+    quiet(
+        f"From a similarity of {wanted['threshold']:.3f} on, {wanted['precision']:.1%} of the"
+        f" pairs of other queries are the same, and {wanted['recall']:.1%} of all same pairs"
+        " are found."
+    )
+    rows = [
+        [
+            f"{t['wanted']:.0%}",
+            f"{t['threshold']:.3f}",
+            f"{t['precision']:.1%}",
+            f"{t['recall']:.1%}",
+            f"{t['pairs']:,}",
+        ]
+        for t in pairs["thresholds"]
+    ]
+    with st.expander("Every threshold"):
+        table(
+            [
+                "Wanted precision",
+                "Threshold",
+                "Precision on other queries",
+                "Same pairs above it",
+                "Pairs above it",
+            ],
+            rows,
+        )
 
 
 def _small(share: float) -> str:

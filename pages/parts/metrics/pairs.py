@@ -57,7 +57,5 @@ def _cell(board: Leaderboard, names: list[str], one: int, other: int) -> str:
         f"{names[one]} and {names[other]}: {short(board.metric)} differs by {ahead:.3f}, p {shown}"
     )
     said += "" if sure else ": not significant"
-    return (
-        f'<td style="--v:{0.9 if sure else 0}"'
-        f' title="{escape(said, quote=True)}">{"" if sure else "≈ "}{escape(shown)}</td>'
-    )
+    value, text = (0.9, escape(shown)) if sure else (0, f"≈ {escape(shown)}")
+    return f'<td style="--v:{value}" title="{escape(said, quote=True)}">{text}</td>'

@@ -66,7 +66,7 @@ def _worst(shown: Choice, cell: Cell, locator: str | None) -> None:
 def _separating(shown: Choice, encoders: list[str], locator: str | None) -> None:
     heading("Queries that separate two encoders")
     with st.container(horizontal=True):
-        for key, first in ((ONE, encoders[0]), (OTHER, encoders[1])):
+        for key, first in zip((ONE, OTHER), _best(shown, encoders), strict=True):
             choice.heal(key, encoders, first)
         one = st.selectbox("One encoder", encoders, key=ONE, format_func=palette.title)
         other = st.selectbox("and another", encoders, key=OTHER, format_func=palette.title)
@@ -107,6 +107,14 @@ def _separating(shown: Choice, encoders: list[str], locator: str | None) -> None
                 (one, other),
             )
             _more(key, len(rows), len(places))
+
+
+def _best(shown: Choice, encoders: list[str]) -> tuple[str, str]:
+    """The two encoders with the highest means: those that a choice is between."""
+    board = cached_metrics.standings(*shown.key, shown.metric, shown.group)
+    ranked = list(dict.fromkeys(one.encoder for one in board.standings))
+    first, second = [name for name in ranked if name in encoders][:2]
+    return first, second
 
 
 def _shown(
@@ -162,16 +170,19 @@ def _counts(found: Separation) -> str:
         ),
     )
     spans = "".join(
-        f'<span class="{kind}" style="flex:{number};--c:{colour}"'
-        f' title="{escape(text, quote=True)}">'
-        f"{escape(text) if number / total > 0.3 else number}</span>"
+        _share(number, number / total > 0.3, text, kind, colour)
         for number, text, kind, colour in parts
         if number
     )
-    return (
-        '<div class="ll-wtl" role="img"'
-        f' aria-label="{escape("; ".join(p[1] for p in parts), quote=True)}">{spans}</div>'
-    )
+    said = escape("; ".join(text for _, text, *_ in parts), quote=True)
+    return f'<div class="ll-wtl" role="img" aria-label="{said}">{spans}</div>'
+
+
+def _share(number: int, wide: bool, text: str, kind: str, colour: str) -> str:
+    """A stretch of the bar, with its words where they fit."""
+    look, said = f"flex:{number};--c:{colour}", escape(text, quote=True)
+    shown = escape(text) if wide else number
+    return f'<span class="{kind}" style="{look}" title="{said}">{shown}</span>'
 
 
 def _open(picked: str | None, shown: list[str], locator: str, encoders: Sequence[str]) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.distortions import DISTORTIONS
+from core.services.evaluation.perturb import Outcome
 from pages.parts import cached, cached_metrics, given, palette
 from pages.parts.metrics import choice, missing
 from pages.parts.metrics.choice import Choice
@@ -128,58 +131,53 @@ def _live(shown: Choice, cells: list[Cell]) -> None:
     ][:LIVE_MOST]
     left, right = st.columns((1, 2), gap="medium")
     with left:
-        names = choice.heal(choice.DISTORTION, list(DISTORTIONS))
-        kind = st.selectbox(
-            "Distortion",
-            names,
-            key=choice.DISTORTION,
-            format_func=lambda name: DISTORTIONS[name].title,
-        )
-        row = DISTORTIONS[kind]
-        steps = choice.heal(
-            choice.STRENGTH,
-            [f"{one:g}" for one in (row.none, *row.strengths)],
-            f"{row.strengths[1]:g}",
-        )
-        strength = float(st.select_slider(f"Strength, {row.unit}", steps, key=choice.STRENGTH))
-        ids = cached.examples(locator, version, 12)
-        first = given.FIRST_ITEM if given.FIRST_ITEM in ids else ids[0]
-        item = st.selectbox("Picture", choice.heal(choice.PICTURE, ids, first), key=choice.PICTURE)
+        kind, strength, item = _controls(cached.examples(locator, version, 12))
     picture, outcomes = cached_metrics.distorted(
         locator, version, item, kind, strength, tuple(ready)
     )
     with left:
-        st.html(
-            f'<figure class="ll-query"><img src="{picture}" alt="{row.title}, strength'
-            f' {strength:g}"></figure>'
-        )
+        said = f"{DISTORTIONS[kind].title}, strength {strength:g}"
+        st.html(f'<figure class="ll-query"><img src="{picture}" alt="{said}"></figure>')
     with right:
-        rows = [
-            [
-                palette.title(o.encoder),
-                f"{o.rank:,}",
-                f"{o.cosine:.3f}",
-                f"{o.overlap:.0%}",
-                f"{o.rbo:.2f}",
-            ]
-            for o in outcomes
+        _outcomes(outcomes)
+
+
+def _controls(ids: Sequence[str]) -> tuple[str, float, str]:
+    """Distortion, its strength, and which of the pictures ``ids``."""
+    names = choice.heal(choice.DISTORTION, list(DISTORTIONS))
+    kind = st.selectbox(
+        "Distortion", names, key=choice.DISTORTION, format_func=lambda name: DISTORTIONS[name].title
+    )
+    row = DISTORTIONS[kind]
+    steps = choice.heal(
+        choice.STRENGTH, [f"{one:g}" for one in (row.none, *row.strengths)], f"{row.strengths[1]:g}"
+    )
+    strength = float(st.select_slider(f"Strength, {row.unit}", steps, key=choice.STRENGTH))
+    first = given.FIRST_ITEM if given.FIRST_ITEM in ids else ids[0]
+    item = st.selectbox("Picture", choice.heal(choice.PICTURE, ids, first), key=choice.PICTURE)
+    return kind, strength, item
+
+
+def _outcomes(outcomes: Sequence[Outcome]) -> None:
+    """Where the original stands now."""
+    rows = [
+        [
+            palette.title(o.encoder),
+            f"{o.rank:,}",
+            f"{o.cosine:.3f}",
+            f"{o.overlap:.0%}",
+            f"{o.rbo:.2f}",
         ]
-        table(
-            [
-                "Encoder",
-                "Rank of the original",
-                "Cosine to it",
-                "Overlap@10",
-                "Rank-biased overlap",
-            ],
-            rows,
-        )
-        lost = [palette.title(o.encoder) for o in outcomes if o.rank > 1]
-        if not outcomes:
-            note("No encoder is built for this data set.", "Build one on the Library page.")
-        else:
-            gone = (
-                f"{', '.join(lost)} no longer {'finds' if len(lost) == 1 else 'find'} the original"
-                " first."
-            )
-            quiet(gone if lost else "Every encoder still finds the original first.")
+        for o in outcomes
+    ]
+    table(
+        ["Encoder", "Rank of the original", "Cosine to it", "Overlap@10", "Rank-biased overlap"],
+        rows,
+    )
+    if not outcomes:
+        note("No encoder is built for this data set.", "Build one on the Library page.")
+        return
+    lost = [palette.title(o.encoder) for o in outcomes if o.rank > 1]
+    verb = "finds" if len(lost) == 1 else "find"
+    gone = f"{', '.join(lost)} no longer {verb} the original first."
+    quiet(gone if lost else "Every encoder still finds the original first.")

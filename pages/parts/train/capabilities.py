@@ -51,8 +51,8 @@ def _reconstructions(model: str, locator: str, ids: list[str]) -> None:
     )
     found = cached_train.drawn(locator, cached.version(locator), model, tuple(ids))
     cells = "".join(
-        f'<figure><img src="{seen}" alt="{escape(id, quote=True)}"><img src="{drawn}" alt="its'
-        f' reconstruction"><figcaption>{share:.0%}</figcaption></figure>'
+        f'<figure><img src="{seen}" alt="{escape(id, quote=True)}">'
+        f'<img src="{drawn}" alt="its reconstruction"><figcaption>{share:.0%}</figcaption></figure>'
         for id, seen, drawn, share in found
     )
     st.html(f'<div class="ll-drawn">{cells}</div>')
@@ -113,8 +113,8 @@ def _others(locator: str, left: str, ids: list[str]) -> list[str]:
 
 def _pair(locator: str, version: str, id: str, pair) -> str:
     mark = {True: "the same ✓", False: "another ✕", None: ""}[pair.same]
+    uri = cached.thumbnail(locator, version, id)
     return (
-        f'<figure><img src="{cached.thumbnail(locator, version, id)}"'
-        f' alt="{escape(id, quote=True)}"><figcaption><b>{pair.distance:.2f}</b>'
-        f" {mark}</figcaption></figure>"
+        f'<figure><img src="{uri}" alt="{escape(id, quote=True)}">'
+        f"<figcaption><b>{pair.distance:.2f}</b> {mark}</figcaption></figure>"
     )

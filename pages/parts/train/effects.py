@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.services.hosting import limits
 from core.services.jobs import JobStatus
+from core.services.sharing.training import effect_page
 from core.services.training.effect import Effect
 from pages.parts import builds, cached, cached_train, guard, palette
 from pages.parts.train import rank_changes
@@ -33,6 +34,15 @@ def show(run: str) -> None:
     job = _job(run)
     if found:
         _summary(found)
+        st.download_button(
+            "Report (HTML, works offline)",
+            lambda: effect_page(run),
+            f"{run}.html",
+            "text/html",
+            icon=":material/description:",
+            on_click="ignore",
+            key="train_report",
+        )
         _best(run)
     st.fragment(_measure, run_every=1.0 if job and job.active else None)(
         run, job is not None and job.active
@@ -58,10 +68,10 @@ def _row(one: Effect) -> str:
     low, high = sorted((one.before, one.after))
     tone = ("up" if one.change > 0 else "down") if one.sure else "even"
     track = (
-        f'<div class="track {tone}" role="img" aria-label="{escape(reading(one), quote=True)}"><u'
-        f' style="left:{low:.1%};width:{high - low:.1%}"></u><i class="before"'
-        f' style="left:{one.before:.1%}"></i><i class="after"'
-        f' style="left:{one.after:.1%}"></i></div>'
+        f'<div class="track {tone}" role="img" aria-label="{escape(reading(one), quote=True)}">'
+        f'<u style="left:{low:.1%};width:{high - low:.1%}"></u>'
+        f'<i class="before" style="left:{one.before:.1%}"></i>'
+        f'<i class="after" style="left:{one.after:.1%}"></i></div>'
     )
     figures = (
         f'<b>{one.before:.3f} → {one.after:.3f}</b> <span class="{tone}">{one.change:+.3f}</span> '
@@ -69,8 +79,8 @@ def _row(one: Effect) -> str:
     )
     name = f'<b dir="auto">{escape(_title(one))}</b><small>same {escape(one.protocol)}</small>'
     return (
-        f'<div class="name">{name}</div>{track}<div class="figures">{figures}</div><p'
-        f' class="ll-quiet">{escape(reading(one))}<br>{escape(_small(one))}</p>'
+        f'<div class="name">{name}</div>{track}<div class="figures">{figures}</div>'
+        f'<p class="ll-quiet">{escape(reading(one))}<br>{escape(_small(one))}</p>'
     )
 
 

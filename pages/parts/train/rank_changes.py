@@ -39,22 +39,20 @@ def rows(one: Effect, found: Sequence[RankChange], key: str) -> None:
 def _row(one: Effect, query: RankChange, version: str, key: str) -> None:
     name = gallery.name_of(cached.dataset(one.locator), query.id)
     lists = "".join(
-        f'<div class="list"><small>{title} · average precision'
-        f" {value:.2f}</small><div>{_strip(one, version, hits)}</div></div>"
+        f'<div class="list"><small>{title} · average precision {value:.2f}</small>'
+        f"<div>{_strip(one, version, hits)}</div></div>"
         for title, value, hits in (
             ("Before", query.before, query.hits_before),
             ("After", query.after, query.hits_after),
         )
     )
+    uri = cached.thumbnail(one.locator, version, query.id, SIDE)
     asked = (
-        f'<figure><img src="{cached.thumbnail(one.locator, version, query.id, SIDE)}"'
-        f' alt="{escape(name, quote=True)}">'
+        f'<figure><img src="{uri}" alt="{escape(name, quote=True)}">'
+        f'<figcaption dir="auto">{escape(name)}</figcaption></figure>'
     )
     with st.container(key=f"ranks_{key}", horizontal=True, vertical_alignment="center"):
-        st.html(
-            f'<div class="ll-ranks">{asked}<figcaption'
-            f' dir="auto">{escape(name)}</figcaption></figure>{lists}</div>'
-        )
+        st.html(f'<div class="ll-ranks">{asked}{lists}</div>')
         if st.button(
             "Compare",
             key=f"train_ranks_{key}",
@@ -78,8 +76,8 @@ def _hit(uri: str, id: str, right: bool) -> str:
     name = escape(id, quote=True)
     kind, mark, word = ("yes", "✓", "right") if right else ("no", "✕", "wrong")
     return (
-        f'<span class="{kind}"><img src="{uri}" alt="{name}, {word}"'
-        f' title="{name}"><b>{mark}</b></span>'
+        f'<span class="{kind}"><img src="{uri}" alt="{name}, {word}" title="{name}">'
+        f"<b>{mark}</b></span>"
     )
 
 

@@ -79,10 +79,8 @@ def _progress(run: str, was: str) -> None:
     quiet(f"{listing.words(found, alone=True)} · {run}")
     with st.container(key="panel_train_progress"):
         with st.container(horizontal=True, vertical_alignment="center", key="train_state"):
-            st.html(
-                '<div class="ll-row"><div'
-                f' class="ll-row-title"><b>{WORDS[found.state]}</b></div></div>'
-            )
+            state = f'<div class="ll-row-title"><b>{WORDS[found.state]}</b></div>'
+            st.html(f'<div class="ll-row">{state}</div>')
             _buttons(found)
         if found.state != "done":
             st.progress(_share(found))

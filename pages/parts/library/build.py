@@ -1,16 +1,17 @@
-"""The build panel: choose, see what it would cost, start."""
+"""A build for one data set: choose encoders, see what it would cost, start."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from core.errors import UserError
+from core.types import Cost
 from pages.parts import builds, cached, given, settings
 from pages.parts.encoder_names import meant
 from pages.parts.guard import guarded
 from pages.parts.words import caption, facts, note, quiet, size, trouble
 
-DATASET, ENCODERS, INDEX = "keep_build_dataset", "keep_build_encoders", "keep_build_index"
+ENCODERS, INDEX = "keep_build_encoders", "keep_build_index"
 CONTENT = "keep_build_content"
 CONTENT_HELP = (
     "A build goes by the size and time of each file. This reads every file and encodes those again"
@@ -18,15 +19,10 @@ CONTENT_HELP = (
 )
 
 
-def panel() -> None:
-    """Data set, encoders and index of a build, its estimate, and the button."""
+def panel(row: dict) -> None:
+    """Encoders and index of a build, its estimate, and the button."""
     caption("Build")
-    sets = {row["locator"]: row for row in cached.dataset_rows() if row["state"] == "ready"}
-    if st.session_state.get(DATASET) not in sets:
-        st.session_state.pop(DATASET, None)
-    locator = st.selectbox(
-        "Data set", list(sets), key=DATASET, format_func=lambda one: sets[one]["title"]
-    )
+    locator = row["locator"]
     chosen = [
         name for name in meant(st.session_state.get(ENCODERS, [])) if cached.encoder_row(name)
     ]
@@ -60,8 +56,23 @@ def _offer(locator: str, encoders: list[str], index: str) -> None:
     missing = list(dict.fromkeys(words for cost in costs for words in cost.missing))
     for words in missing:
         note("Something is missing.", words, tone="bad")
-    running = [name for name in encoders if builds.active(locator, name)]
     todo = max(cost.to_encode for cost in costs)
+    _costs(costs, todo)
+    running = any(builds.active(locator, name) for name in encoders)
+    check = st.checkbox("Check file contents first", key=CONTENT, help=CONTENT_HELP)
+    label = _label(running, todo, check)
+    idle = bool(missing or running or not (todo or check))
+    if st.button(label, type="primary", width="stretch", disabled=idle, key="build"):
+        try:
+            builds.start(locator, encoders, index, check_content=check)
+        except UserError as error:
+            trouble(error)
+            return
+        st.rerun()
+
+
+def _costs(costs: list[Cost], todo: int) -> None:
+    """What the build of all encoders would take; ``todo`` pictures are not encoded yet."""
     known = [cost.seconds for cost in costs if cost.seconds is not None]
     facts(
         [
@@ -82,21 +93,12 @@ def _offer(locator: str, encoders: list[str], index: str) -> None:
             ),
         ]
     )
-    check = st.checkbox("Check file contents first", key=CONTENT, help=CONTENT_HELP)
-    label = (
-        "Being built"
-        if running
-        else "Build"
-        if todo
-        else "Check contents"
-        if check
-        else "Already built"
-    )
-    idle = bool(missing or running or not (todo or check))
-    if st.button(label, type="primary", width="stretch", disabled=idle, key="build"):
-        try:
-            builds.start(locator, encoders, index, check_content=check)
-        except UserError as error:
-            trouble(error)
-            return
-        st.rerun()
+
+
+def _label(running: bool, todo: int, check: bool) -> str:
+    """What the button says."""
+    if running:
+        return "Being built"
+    if todo:
+        return "Build"
+    return "Check contents" if check else "Already built"

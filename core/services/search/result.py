@@ -1,32 +1,18 @@
-"""What is asked and what comes back: a query, hits with their meaning, and how far away the best of
-them is."""
+"""What comes back from a search: hits with their meaning, and how far away the best of them is."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from core.datasets.base import Dataset
-from core.datasets.names import nfc
-from core.errors import UserError
 from core.services.embedding.calibration import Calibration
 from core.types import Item
 
 IDENTICAL = "identical file"
 """What is said of a hit whose file is the query's."""
+ONCE = ("decode", "detect")
+"""Stages that happen once for all encoders that are asked with the same picture."""
 KINDS = {"category": "categories", "label": "classes"}
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """What is asked: a picture of the dataset (``item_id``), or any picture's bytes; ``box`` = (x0,
-    y0, x1, y1) fractions."""
-
-    item_id: str | None = None
-    data: bytes | None = None
-    name: str = ""
-    box: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +33,8 @@ class Hit:
     identical: bool = False
     cosine: float | None = None
     """By the stored vectors, whatever the index estimates."""
+    before: int | None = None
+    """Its rank before a re-ranker looked at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +47,12 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """Hits, best first, and milliseconds by stage: decode, preprocess, encode, search.
+class SearchResult:
+    """Hits, best first, and milliseconds by stage: decode, preprocess, encode, search,
+    and rerank where the first hits were looked at a second time.
 
     Reading and decoding the picture happens once for all encoders that are asked with it: its time
-        is that one run's in
+    is that one run's in
     every answer. The other stages are medians of ``runs`` runs, or those of the first run where
     ``runs`` is 1.
     """
@@ -101,6 +90,19 @@ class Answer:
     """The detector that chose the part; empty where none was asked."""
     note: str = ""
     """Why the whole picture was searched where a part was asked for."""
+    reranker: str = ""
+    """What gave the first hits a new order; empty where nothing did."""
+    reranked: str = ""
+    """What is to be said of that order, as a sentence."""
+
+    def said(self, score: float, digits: int = 3) -> str:
+        """A score in figures: inliers are whole."""
+        return f"{score:.0f}" if self.score == "inliers" else f"{score:.{digits}f}"
+
+    @property
+    def stages(self) -> dict[str, float]:
+        """Milliseconds of each stage that is this encoder's own, in the order in which they ran."""
+        return {stage: ms for stage, ms in self.timing_ms.items() if stage not in ONCE}
 
     @property
     def far(self) -> bool:
@@ -109,9 +111,10 @@ class Answer:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What is to be said beside the hits, in sentences: what was left out of them, and the
-        notice."""
+        """What is to be said beside the hits, in sentences: what was left out of them, what was
+        said of a new order, and the notice."""
         told = [] if self.left_out is None else [f"Left out: {self.left_out}, the query itself."]
+        told += [self.reranked] if self.reranked else []
         return (*told, *([". ".join(self.notice)] if self.notice else []))
 
     @property
@@ -154,21 +157,6 @@ class Answer:
             f"Nothing in this {searched} is close",
             f"The best {score} is {self.best:.3f}; {usual}",
         )
-
-
-def item_of(dataset: Dataset, item_id: str) -> Item:
-    """The item with this id, in whatever Unicode form it is given. Raises UserError where there is
-    none."""
-    item_id = nfc(item_id)
-    if item_id in dataset.rows:
-        return dataset.items[dataset.rows[item_id]]
-    near = (
-        difflib.get_close_matches(item_id[:200], dataset.rows, n=3)
-        if len(dataset.rows) <= 20_000
-        else []
-    )
-    given = f"{dataset.title or dataset.name} has no picture {item_id[:200]!r}."
-    raise UserError(given, fix=f"Did you mean {' or '.join(near)}?" if near else "")
 
 
 def verdict(query: Item | None, hit: Item) -> str | None:

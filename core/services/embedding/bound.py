@@ -4,6 +4,9 @@ precision."""
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -12,59 +15,87 @@ from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder, encoders
 from core.services.embedding import crops, embed, fits, forms
-from core.types import Progress
+from core.types import Embeddings, Progress
 
-__all__ = [
-    "crops",
-    "gallery_vectors",
-    "ready_encoder",
-]  # crops: names of the form NAME@DETECTOR are found from now on
+__all__ = ["Bound", "bound", "crops", "gallery_vectors", "prepared"]
+# crops: names of the form NAME@DETECTOR are found from now on
 _loaded: WeakValueDictionary[str, Encoder] = WeakValueDictionary()
 _loading: dict[str, threading.Lock] = {}
 
 
-def ready_encoder(
-    dataset: Dataset,
-    name: str,
-    progress: Progress | None = None,
-    *,
-    may_fit: bool = True,
-    load: bool = True,
-) -> Encoder:
-    """The encoder ``name``, ready to encode pictures for ``dataset``.
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """An encoder as it serves one data set: fitted, in its number format, with the place of its
+    vectors."""
 
-    Args:
-        load: read the weights into memory; False where only the fingerprint is wanted.
-        may_fit: this is for a build: download weights, measure precision and fit on the gallery
-            where no earlier fit is kept. Otherwise (a search) what is missing is an error.
+    dataset: Dataset
+    encoder: Encoder
+    """Fit to be asked what it is (name, ``dim``, fingerprint); it may have no weights in memory."""
+
+    @property
+    def path(self) -> Path | None:
+        """The folder of its vectors for this data set, or None where they are not built."""
+        return embed.find(self.dataset, self.encoder)
+
+    def vectors(self) -> Embeddings:
+        """Its vectors for this data set, memory-mapped. Raises UserError where they are not
+        built."""
+        return embed.read(self.dataset, self.encoder)
+
+    def loaded(self, progress: Progress | None = None) -> Encoder:
+        """The encoder with its weights in memory, shared with all who hold one like it. Raises
+        UserError where they can't be read."""
+        return _resolved(self.dataset, self.encoder.name, progress, build=False, load=True)
+
+
+def bound(dataset: Dataset, name: str) -> Bound:
+    """The encoder ``name`` as it was built for ``dataset``: for whatever only searches or reads.
 
     Raises:
-        UserError: unknown name, weights that can't be had, or a missing fit.
+        UserError: an unknown name, or one that has to be fitted and is not.
     """
-    encoder, dataset = encoders.get(name), dataset.home
+    return Bound(dataset, _resolved(dataset, name, None, build=False, load=False))
+
+
+def prepared(dataset: Dataset, name: str, progress: Progress | None = None) -> Bound:
+    """The encoder ``name``, made able to encode ``dataset``: weights downloaded, precision
+    measured, fitted on the gallery where that is not done yet. For builds.
+
+    Raises:
+        UserError: an unknown name, or weights that can't be had.
+    """
+    return Bound(dataset, _resolved(dataset, name, progress, build=True, load=False))
+
+
+def _resolved(
+    dataset: Dataset, name: str, progress: Progress | None, *, build: bool, load: bool
+) -> Encoder:
+    """``build``: what is missing is made or fetched; otherwise it is an error."""
+    encoder: Any = encoders.get(name)
+    dataset = dataset.home
     if encoder.base is not None:
-        base = ready_encoder(dataset, encoder.base, progress, may_fit=may_fit, load=load)
+        base = _resolved(dataset, encoder.base, progress, build=build, load=load)
         encoder = encoder.with_base(base)
     else:
-        encoder = _own(dataset, encoder, progress, may_fit, load)
+        encoder = _own(dataset, encoder, progress, build, load)
     if encoder.fitted:
         return encoder
     arrays = fits.known_fit(dataset, encoder)
-    if arrays is None and not may_fit:
+    if arrays is None and not build:
         raise embed.not_built(dataset, name)
     return encoder.with_fit(_fit(dataset, encoder, progress) if arrays is None else arrays)
 
 
 def _own(
-    dataset: Dataset, encoder: Encoder, progress: Progress | None, may_fit: bool, load: bool
+    dataset: Dataset, encoder: Encoder, progress: Progress | None, build: bool, load: bool
 ) -> Encoder:
     """An encoder that looks at pictures itself: downloaded, in its number format, loaded; not yet
     fitted."""
-    if may_fit and encoder.state().kind != "ready":
+    if build and encoder.state().kind != "ready":
         encoder.load(
             progress
         )  # before it is here nothing is known of the weights, the fingerprint included
-    forms.resolve(dataset, encoder, progress, may_measure=may_fit)
+    forms.resolve(dataset, encoder, progress, may_measure=build)
     return _shared(encoder, progress) if load else encoder
 
 
@@ -94,7 +125,7 @@ def _fitted(dataset: Dataset, encoder: Encoder, progress: Progress | None) -> di
     if encoder.base is None:
         encoder.load(progress)
         return fits.fit_on_pictures(dataset, encoder, progress)
-    base = ready_encoder(dataset, encoder.base, progress, load=False)
+    base = prepared(dataset, encoder.base, progress).encoder
     embed.embed(dataset, [base], progress)
     return encoder.fit(gallery_vectors(dataset, base), progress)
 
