@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import re
+from pathlib import Path
 
 import pytest
 
@@ -120,13 +121,13 @@ def test_logs_are_lines_of_json_with_the_request_and_no_secret(monkeypatch):
 
 
 def test_a_visitor_reads_no_place_of_the_server(visiting, anna, artifacts):
-    said = f"The folder {artifacts}/models can't be written. See /etc/passwd, /home/me/x y.zip"
+    said = f"The folder {artifacts}/models can't be written. See /etc/passwd, /srv/me/x y.zip"
     assert UserError(said).given == said
     with visiting(anna):
         told = UserError(said).given
     assert str(artifacts) not in told
     assert "/etc" not in told
-    assert "/home/me" not in told
+    assert "/srv/me" not in told
     with visiting(anna):
         plain = "mAP 0.5 and/or https://example.org/a/b at 3 pictures/s"
         assert UserError(plain).given == plain
@@ -140,3 +141,13 @@ def test_doctor_tells_how_the_server_is_set_and_never_the_token(monkeypatch):
     assert TOKEN not in str(rows)
     monkeypatch.setenv("LOOKALIKE_VISITOR_MB", "many")
     assert doctor._visitors()[0]["state"] == "broken"
+
+
+def test_the_page_on_hosting_lists_every_setting_with_its_default():
+    text = (Path(__file__).parents[2] / "docs" / "hosting.md").read_text()
+    lines = [line for line in text.splitlines() if line.startswith("| `LOOKALIKE_")]
+    told = {line.split("`")[1]: line for line in lines}
+    assert list(told) == [one.variable for one in settings.TABLE]
+    for one in settings.TABLE:
+        assert f"| {one.default:g}" in told[one.variable]
+        assert one.about in told[one.variable]
