@@ -18,6 +18,7 @@ from core.cli import (
     diagnosis,
     downloading,
     evaluating,
+    explaining,
     importing,
     listing,
     mapping,
@@ -38,6 +39,7 @@ examples:
   python -m core build --dataset ~/Pictures --encoders tiny.16x16
   python -m core search --dataset catalogue --encoder hog.8x8 --query photo.jpg -k 5
   python -m core compare --dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query id:backpack-00-0 --json
+  python -m core explain --dataset catalogue --encoder hog.8x8 --query photo.jpg --hit mug-15-1
   python -m core detect --image photo.jpg --json
   python -m core evaluate --datasets catalogue --encoders ready
 
@@ -60,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
         downloading,
         building,
         searching,
+        explaining,
         detecting,
         importing,
         evaluating,

@@ -28,7 +28,9 @@ MENU = (
     ("Map", "pages/map.py", ":material/bubble_chart:"),
     ("Metrics", "pages/metrics.py", ":material/leaderboard:"),
     ("Index lab", "pages/index_lab.py", ":material/speed:"),
+    ("Learn", "pages/learn.py", ":material/school:"),
     ("Train", "pages/train.py", ":material/model_training:"),
+    ("Arena", "pages/arena.py", ":material/how_to_vote:"),
     ("Library", "pages/library.py", ":material/photo_library:"),
 )
 
