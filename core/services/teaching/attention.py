@@ -81,3 +81,9 @@ def looks(
     values = found.of(block, None if head < 0 else head, patch)
     image = pictures.image_of(dataset, item_id)
     return pictures.lit(image, values / values.max(), 320), values
+
+
+def shape(dataset: Dataset) -> tuple[int, int, int]:
+    """Blocks, heads, and patches on a side. Raises UserError."""
+    found = attention(dataset, dataset.items[0].id)
+    return found.weights.shape[0], found.weights.shape[1], found.side

@@ -118,3 +118,16 @@ def bars(rows: Sequence[tuple[str, float, str, str]]) -> None:
             f"{f'<small>{escape(remark)}</small>' if remark else ''}</div>"
         )
     st.html("".join(lines))
+
+
+def gap_html(positive: float, negative: float, most: float) -> str:
+    """Two distances as bars, that of the positive first."""
+    rows = "".join(
+        f'<span>{name}</span><span class="track"><i class="{look}" style="width:'
+        f'{100 * min(value / most, 1):.1f}%"></i></span><b>{value:.2f}</b>'
+        for name, look, value in (
+            ("to the positive", "good", positive),
+            ("to the negative", "bad", negative),
+        )
+    )
+    return f'<div class="learn-gap">{rows}</div>'
