@@ -29,3 +29,8 @@ def swept(dataset: Dataset, encoder: str, index: str, k: int = 10) -> tuple[floa
         mean_kept(dataset, Contender(encoder, spec(index, value)), asked, k)
         for value in KNOBS[index][1]
     )
+
+
+def recall(dataset: Dataset, encoder: str, index: str, k: int = 10) -> float:
+    """Mean recall@k of one setting over the queries of a lesson. Raises UserError."""
+    return mean_kept(dataset, Contender(encoder, index), candidates(dataset), k)

@@ -68,19 +68,17 @@ def certainty(dataset: Dataset, one: str, other: str, products: int) -> Certaint
     )
 
 
-def drawn(
-    dataset: Dataset, one: str, other: str, products: int, count: int
-) -> tuple[tuple[float, ...], tuple[tuple[str, int], ...]]:
-    """``count`` bootstrap samples: as many products as there are, drawn with replacement.
+def drawn(found: Measured, count: int) -> tuple[tuple[float, ...], tuple[tuple[str, int], ...]]:
+    """``count`` bootstrap samples, at least one: as many products as there are, drawn with
+    replacement. More draws begin with the same ones.
 
     Returns:
         The difference of the means in each sample, and how often each product stands in the last.
     """
-    found = measured(dataset, one, other, products)
     data = statistics.Clustered.of(found.scores[:, 0] - found.scores[:, 1], found.products)
     names = np.unique(found.products)
     rng = np.random.default_rng(SEED + 1)
-    weights = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=max(count, 1))
+    weights = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=count)
     means = (weights @ data.sums)[:, 0] / (weights @ data.sizes)
     last = tuple((str(name), int(times)) for name, times in zip(names, weights[-1], strict=True))
-    return tuple(means[:count].tolist()), last
+    return tuple(means.tolist()), last

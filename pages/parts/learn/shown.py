@@ -8,6 +8,7 @@ from html import escape
 import streamlit as st
 
 from core.services.search.request import item_of
+from core.services.search.result import verdict
 from core.services.teaching.contests import Found
 from pages.parts import cached, palette
 from pages.parts.cached_learn import gallery
@@ -131,3 +132,20 @@ def gap_html(positive: float, negative: float, most: float) -> str:
         )
     )
     return f'<div class="learn-gap">{rows}</div>'
+
+
+def changes(rows: Sequence[tuple[str, float, float]], colour: str) -> None:
+    """Values from 0 to 1 before and after, a bar each, one over the other."""
+    lines = "".join(
+        f'<div class="learn-change"><span>{escape(name)}</span><span class="track"><i class="was"'
+        f' style="width:{100 * before:.1f}%"></i><i style="width:{100 * after:.1f}%;--c:{colour}">'
+        f"</i></span><b>{before:.2f} → {after:.2f}</b></div>"
+        for name, before, after in rows
+    )
+    st.html(f'<div class="learn-changes">{lines}</div>')
+
+
+def verdict_of(query: str, hit: str) -> str | None:
+    """What one picture of the gallery is to another."""
+    found = cached.dataset(gallery()[0])
+    return verdict(item_of(found, query), item_of(found, hit))
