@@ -34,6 +34,10 @@ _grid = st.components.v2.component(
 root."""
 _copy = st.components.v2.component("lookalike_copy", css=_read("button.css"), js=_read("copy.js"))
 
+_stepper = st.components.v2.component(
+    "lookalike_stepper", css=_read("stepper.css"), js=_read("stepper.js")
+)
+
 
 def _nothing() -> None:
     """A trigger needs a callback to be known; the value is read from the result instead."""
@@ -142,6 +146,12 @@ def picture_grid(
     """
     data = {"items": list(items), "label": label, "side": side, "selected": selected}
     return _grid(key=key, data=data, on_picked_change=on_pick or _nothing).picked
+
+
+def stepper(key: str, place: str) -> int | None:
+    """The keys and buttons that step through a talk; ``place`` says which scene it is. 1, -1, or 0
+    for the end of the show; None where nothing was pressed."""
+    return _stepper(key=key, data={"place": place}, on_step_change=_nothing).step
 
 
 def copy_link(key: str, label: str = "Copy link") -> None:
