@@ -54,7 +54,7 @@ def _actions(row: dict, number: int) -> None:
         library_layout.offer(row, number)
     if ready and st.button("Compare", key=f"open_{number}"):
         made = builds.last_of(row["locator"])
-        st.switch_page("pages/compare.py", query_params=made or {"dataset": row["locator"]})
+        link.to("compare", **(made or {"dataset": row["locator"]}))
     if row["added"] and not hosted():
         with st.popover("Remove"):
             quiet("Its caches are deleted. Pictures in a folder of yours stay where they are.")

@@ -138,12 +138,6 @@ def _plain(cell: str | None) -> str:
 def to_compare(view: MapView, query: str) -> None:
     """Ask with a picture, on Compare."""
     link.ask(query)
-    st.switch_page(
-        "pages/compare.py",
-        query_params={
-            "dataset": view.base.dataset,
-            "query": query,
-            "encoders": ",".join(view.base.encoders),
-            "k": str(view.base.k),
-        },
-    )
+    base = view.base
+    encoders = ",".join(base.encoders)
+    link.to("compare", dataset=base.dataset, query=query, encoders=encoders, k=str(base.k))

@@ -9,7 +9,7 @@ from core.metrics import table
 from core.services.embedding.roles import CROSS_DOMAIN
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.leaderboard import cells_of, method, seen_in_words
-from pages.parts import cached_metrics, palette
+from pages.parts import cached_metrics, palette, url_state
 from pages.parts.metrics import choice
 from pages.parts.metrics.choice import Choice
 from pages.parts.words import caption, facts, quiet
@@ -32,16 +32,16 @@ HELP = "The protocol card says it in full."
 def panel() -> Choice:
     """Report, data set, protocol, metric, class; every choice is one of what the report holds."""
     rows = dict(choice.reports())
-    names = choice.heal(choice.REPORT, list(rows), choice.FIRST_REPORT)
+    names = url_state.heal(choice.REPORT, list(rows), choice.FIRST_REPORT)
     if len(names) > 1:
         st.selectbox("Report", names, key=choice.REPORT)
     name = st.session_state[choice.REPORT]
     report = cached_metrics.report(name, rows[name])
     st.selectbox(
-        "Data set", choice.heal(choice.DATASET, choice.datasets_of(report)), key=choice.DATASET
+        "Data set", url_state.heal(choice.DATASET, choice.datasets_of(report)), key=choice.DATASET
     )
     dataset = st.session_state[choice.DATASET]
-    protocols = choice.heal(choice.PROTOCOL, choice.protocols_of(report, dataset))
+    protocols = url_state.heal(choice.PROTOCOL, choice.protocols_of(report, dataset))
     crossed = CROSS_DOMAIN in protocols
     if crossed:
         st.selectbox("Cross-domain", protocols, key=choice.PROTOCOL, format_func=_asking, help=HELP)
@@ -50,10 +50,10 @@ def panel() -> Choice:
             "Relevant: the same", protocols, key=choice.PROTOCOL, required=True, help=HELP
         )
     protocol = st.session_state[choice.PROTOCOL]
-    metrics = choice.heal(choice.METRIC, choice.metrics(report), "hit@1" if crossed else "mAP")
+    metrics = url_state.heal(choice.METRIC, choice.metrics(report), "hit@1" if crossed else "mAP")
     st.selectbox("Metric", metrics, key=choice.METRIC, format_func=table.label)
     groups = [choice.EVERY, *sorted(set(cells_of(report, dataset, protocol)[0].groups.tolist()))]
-    st.selectbox("Queries of", choice.heal(choice.GROUP, groups), key=choice.GROUP)
+    st.selectbox("Queries of", url_state.heal(choice.GROUP, groups), key=choice.GROUP)
     group = st.session_state[choice.GROUP]
     shown = st.session_state[choice.METRIC]
     quiet(f"{table.formula(shown)}.")

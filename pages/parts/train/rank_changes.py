@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.training.effect import Effect, RankChange
-from pages.parts import cached, gallery
+from pages.parts import cached, gallery, link
 from pages.parts.words import quiet
 
 FIRST, SIDE = 4, 128
@@ -89,4 +89,4 @@ def to_compare(one: Effect, query: str | None) -> None:
         "encoders": ",".join(one.encoders),
         **({"query": f"item:{asked}"} if asked else {}),
     }
-    st.switch_page("pages/compare.py", query_params=params)
+    link.to("compare", **params)
