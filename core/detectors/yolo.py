@@ -293,9 +293,9 @@ def _other_layout(name: str, shapes: str) -> UserError:
 
 
 def _listed() -> list[str]:
-    home = store.root() / "models"
-    found = sorted(home.glob(f"{PREFIX}*")) if home.is_dir() else []
-    return [folder.name for folder in found if _file_of(folder) is not None]
+    homes = [home / "models" for home in store.layers()]
+    found = [path for home in homes if home.is_dir() for path in sorted(home.glob(f"{PREFIX}*"))]
+    return list(dict.fromkeys(path.name for path in found if _file_of(path) is not None))
 
 
 def _file_of(folder: Path) -> Path | None:
@@ -319,7 +319,8 @@ def _find(name: str) -> Yolo | None:
             f"One is an ONNX file at models/{PREFIX}NAME/ in the artifacts folder"
             f" ({store.root()}).",
         )
-    path = _file_of(files.folder(name)) if name.startswith(PREFIX) else None
+    there = files.homes(name) if name.startswith(PREFIX) else []
+    path = next((file for home in there if (file := _file_of(home)) is not None), None)
     return Yolo(name, path) if path else None
 
 

@@ -45,7 +45,7 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        return store.root() / "runs" / self.id
+        return store.existing(store.root() / "runs" / self.id)
 
     @property
     def checkpoint(self) -> Path:
@@ -244,10 +244,10 @@ def new_id() -> str:
 
 def listing() -> list[Run]:
     """All runs, newest first."""
-    home = store.root() / "runs"
     found = [
         path
-        for path in store.listed(home)
+        for home in store.layers()
+        for path in store.listed(home / "runs")
         if path.name.startswith("train-") and (path / "config.json").exists()
     ]
     return [

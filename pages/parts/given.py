@@ -55,7 +55,7 @@ def dataset(given: str) -> str:
     there = ready()
     if given in there:
         return given
-    for names in ({one: public(one) for one in there}, there):
+    for names in ({one: public_name(one) for one in there}, there):
         meant = [one for one, name in names.items() if name == given]
         if len(meant) == 1:
             return meant[0]
@@ -65,7 +65,7 @@ def dataset(given: str) -> str:
     )
 
 
-def public(locator: str) -> str:
+def public_name(locator: str) -> str:
     """What a data set is called in a link: its name; of one that is found by a path, which is
     nobody else's business, the name and a digest of the path that tells it from its namesakes."""
     if os.sep not in locator:

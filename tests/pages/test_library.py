@@ -53,7 +53,7 @@ def test_a_folder_is_added_and_opens_in_compare(open_page, pictures):
     build(library.open_dataset(locator), ["hsv.12x4x4", "tiny.16x16"])
     cached.forget_builds()
     compare = open_page("compare", dataset=locator, encoders="hsv.12x4x4,tiny.16x16", k="5")
-    assert param(compare, "dataset") == given.public(locator)
+    assert param(compare, "dataset") == given.public_name(locator)
     for column in columns(compare).values():
         assert {hit["words"] for hit in column["hits"]} <= {"same class", "other"}
         assert column["hits"][0]["verdict"] == "same"
@@ -245,4 +245,5 @@ def test_a_hosted_demo_shows_no_paths_and_deletes_nothing(open_page, pictures, m
     assert not [
         button for button in app.button if (button.key or "").startswith(("delete_", "remove_"))
     ]
+    assert pictures.name in html(app)
     assert str(pictures.parent) not in html(app)

@@ -155,7 +155,7 @@ def test_a_link_names_a_folder_but_not_where_it_lies(open_page, pictures):
     locator = library.add_folder(str(pictures))
     app = open_page("compare", dataset=locator, encoders="tiny.16x16")
     public = param(app, "dataset")
-    assert public == given.public(locator)
+    assert public == given.public_name(locator)
     assert public.startswith(f"{pictures.name}~")
     assert not [name for name in app.query_params if str(pictures.parent) in param(app, name)]
     for page in ("compare", "map", "index_lab"):
@@ -169,8 +169,8 @@ def test_namesakes_are_told_apart(tmp_path, pictures):
     other = tmp_path / "elsewhere" / pictures.name
     shutil.copytree(pictures, other)
     one, two = library.add_folder(str(pictures)), library.add_folder(str(other))
-    assert given.public(one) != given.public(two)
-    assert given.dataset(given.public(two)) == two
+    assert given.public_name(one) != given.public_name(two)
+    assert given.dataset(given.public_name(two)) == two
     with pytest.raises(given.Refused, match="not ready"):
         given.dataset(pictures.name)
 

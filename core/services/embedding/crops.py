@@ -26,6 +26,7 @@ from core.services.embedding.detecting import ready_detector
 from core.types import Progress, State
 
 MARK = "@"
+LIST = Path("library", "crops.json")
 CHOICE = 1
 """Changes when the rule of the main box does."""
 
@@ -142,23 +143,19 @@ def remember(names: Iterable[str]) -> None:
     known = _listed()
     if new := [name for name in names if MARK in name and name not in known]:
         with store.lock("crops"):
-            store.write_text(_file(), json.dumps(sorted({*_listed(), *new})))
-
-
-def _file() -> Path:
-    return store.root() / "library" / "crops.json"
+            store.write_text(store.root() / LIST, json.dumps(sorted({*_listed(), *new})))
 
 
 def _listed() -> list[str]:
-    try:
-        found = json.loads(_file().read_text())
-    except (OSError, ValueError):
-        return []
-    return (
-        [name for name in found if isinstance(name, str) and _split(name)]
-        if isinstance(found, list)
-        else []
-    )
+    names: dict[str, None] = {}
+    for home in store.layers():
+        try:
+            found = json.loads((home / LIST).read_text())
+        except (OSError, ValueError):
+            continue
+        if isinstance(found, list):
+            names |= {name: None for name in found if isinstance(name, str) and _split(name)}
+    return list(names)
 
 
 def _split(name: str) -> tuple[str, str] | None:

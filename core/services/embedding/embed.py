@@ -211,9 +211,7 @@ def _of_source(kind: str, dataset: Dataset, encoder: Encoder) -> list[tuple[Path
     pictures were then."""
     mark = (dataset.locator, encoder.name)
     found = [
-        (path, store.read_meta(path) or {})
-        for path in store.listed(store.cache(kind))
-        if path.name[0] != "."
+        (path, store.read_meta(path) or {}) for path in store.folders(kind) if path.name[0] != "."
     ]
     return [
         (path, meta)
@@ -342,7 +340,7 @@ def skipped_in(dataset: Dataset) -> tuple[Skipped, ...]:
     now."""
     names = {key_of(item): item.id for item in dataset.items}
     found: dict[Skipped, None] = {}
-    for path in store.listed(store.cache(KIND)):
+    for path in store.folders(KIND):
         meta = store.read_meta(path) or {}
         if (
             meta.get("source") == dataset.locator

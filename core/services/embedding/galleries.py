@@ -46,6 +46,11 @@ def gallery_index(
         UserError: the embeddings are not built, the index is unknown or can't hold this gallery.
     """
     index = indexes.get(name)
+    if encoder.matches and not index.exact:
+        raise UserError(
+            f"{encoder.name} compares key points; {index.title or name} is an index of vectors.",
+            fix="Choose the exact index, or an encoder with vectors.",
+        )
     causes = _causes(dataset, encoder, index, knobs)
 
     def write(path: Path) -> dict:

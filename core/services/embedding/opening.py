@@ -57,7 +57,7 @@ def build_times() -> BuildTimes:
     """By the newest large build on this machine, else by the latencies of the newest report that
     names the encoder."""
     each, held = _measured_by_reports(), {}
-    known = [store.read_meta(path) or {} for path in store.listed(store.cache(embed.KIND))]
+    known = [store.read_meta(path) or {} for path in store.folders(embed.KIND)]
     for meta in sorted(known, key=lambda meta: float(meta.get("built") or 0.0)):
         encoder, encoded, spent = (
             meta.get("encoder_name"),

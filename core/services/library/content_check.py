@@ -106,7 +106,7 @@ def _check(dataset: Dataset, progress: Progress) -> Checked:
 
 def _is_encoded(dataset: Dataset) -> bool:
     """Whether some encoder has been over this source, whatever it held then."""
-    metas = (store.read_meta(path) or {} for path in store.listed(store.cache(embed.KIND)))
+    metas = (store.read_meta(path) or {} for path in store.folders(embed.KIND))
     return any(meta.get("source") == dataset.locator for meta in metas)
 
 

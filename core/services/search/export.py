@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from core.datasets.base import Dataset
 from core.errors import UserError
+from core.services.hosting import ownership
 from core.services.search import pictures
 from core.services.search.compare import letters
 from core.services.search.pictures import Edges
@@ -78,7 +79,7 @@ def to_csv(answers: Sequence[SearchResult], query: str, where: Sequence[str] = (
                 hit.verdict,
                 IDENTICAL if hit.identical else "",
                 shared.get(hit.id),
-                hit.path,
+                hit.id if ownership.is_visitor() else hit.path,
             )
             writer.writerow([_cell(value) for value in row])
     return ("\ufeff" + out.getvalue()).encode("utf-8", "replace")

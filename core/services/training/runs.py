@@ -15,6 +15,7 @@ from core.disk import is_locked
 from core.encoders.trained import find_model, read_card
 from core.errors import UserError
 from core.services import jobs
+from core.services.hosting import ownership
 from core.services.jobs import JobStatus
 from core.training import runs
 from core.training.follow import Follower
@@ -293,6 +294,7 @@ def delete(run: str, model: bool = False) -> None:
         UserError: no such run, or it is at work.
     """
     told = Run(run).settings()
+    ownership.require_own(Run(run).folder)
     if is_running(run, job_of(run)):
         raise UserError(f"The run {run} is at work.", fix="Stop it first.")
     with store.writing(Run(run).folder.parent):
