@@ -149,6 +149,7 @@ def test_the_precision_that_a_link_wants(open_page):
 def test_a_view_of_a_page_that_there_is_none_of_is_said(opened, open_page):
     assert "The link says view = All" in notes(opened("All"))
     assert "The link says view = All" in notes(open_page("index_lab", view="All"))
+    assert "The link says map = umpa" in notes(open_page("map", map="umpa"))
 
 
 def test_a_link_names_a_folder_but_not_where_it_lies(open_page, pictures):

@@ -59,18 +59,19 @@ def restore() -> None:
     default."""
     link.restore(OWN)
     state, params = st.session_state, dict(st.query_params)
+    state.setdefault(PROJECTION, FIRST_PROJECTION)
     if params and params != state.get(SEEN):
         remarks = state.setdefault(link.REMARKS, [])
         PARAMS.take(params, remarks)
         _settings().take(params, remarks)
-    if state.get(PROJECTION) not in [row["name"] for row in cached_maps.projection_rows()]:
-        state[PROJECTION] = FIRST_PROJECTION
     for one in (*PARAMS, *_settings()):
         state.setdefault(one.key, one.first)
 
 
 def _projection(text: str) -> str:
-    return projection_row(text)["name"]
+    if text in [row["name"] for row in cached_maps.projection_rows()]:
+        return text
+    raise ValueError(text)
 
 
 def _picked(text: str) -> str:
