@@ -168,6 +168,20 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
+class Positions:
+    """What each position of a picture adds to its vector.
+
+    ``parts`` float32 (h, w, dim), row 0 at the top. Where ``exact`` they sum to the vector, but for
+    its length; otherwise they are the features that a network has at each position, and only their
+    similarity can be told. ``how`` says in words how positions become a vector.
+    """
+
+    parts: np.ndarray
+    exact: bool
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
 class Cost:
     """What an index costs: resident and stored bytes, and seconds to build."""
 

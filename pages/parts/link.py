@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.services.naming import split_names
-from pages.parts import builds, crop, given, part, url_state
+from pages.parts import builds, crop, given, part, refine, url_state
+from pages.parts.beside import ALONE, Beside
 from pages.parts.encoder_names import meant
 from pages.parts.given import DATASET
 from pages.parts.url_state import Kind, Param, Params, Refused
@@ -18,6 +19,8 @@ from pages.parts.words import short
 ENCODERS, INDEX, K = "keep_encoders", "keep_index", "keep_k"
 QUERY, TRAIL, LINK, REMARKS = "query", "trail", "link", "remarks"
 SIZE, HIDDEN, PINNED, WISH = "board_size", "board_hidden", "board_pinned", "board_wish"
+COMPARED = "compared"
+"""Data sets that this session has compared encoders on."""
 SIZES, FIRST_SIZE = ("S", "M", "L"), "M"
 EXAMPLE_TIMM = "convnext_nano.in12k_ft_in1k"
 MAX_TRAIL = 50
@@ -27,7 +30,8 @@ MAX_TRAIL = 50
 class View:
     """Everything that a link holds. ``query`` is ``item:<id>`` or ``up:<token>``; ``where`` the
     part that is searched; ``size`` that of the pictures; of the encoders some may be ``hidden`` and
-    one ``pinned`` at the left; ``box`` is the part of the query that is searched with."""
+    one ``pinned`` at the left; ``box`` is the part of the query that is searched with, and
+    ``asked`` what is asked with beside it."""
 
     dataset: str
     query: str
@@ -39,6 +43,12 @@ class View:
     hidden: tuple[str, ...] = ()
     pinned: str = ""
     box: crop.Edges | None = None
+    asked: Beside = ALONE
+
+    @property
+    def most(self) -> int:
+        """How many hits a column shows at most."""
+        return self.k if self.asked.threshold is None else refine.MAX_REACHED
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -58,9 +68,11 @@ def restore(own: Collection[str] = ()) -> None:
     params = here.given() or _not_shown(builds.just_built())
     if DATASET in st.session_state and (not params or params == st.session_state.get(LINK)):
         _rearrange()
-        return _heal()
+        _heal()
+        return refine.settle()
     remarks: list[str] = []
     here.take(params, remarks)
+    refine.settle()
     for one in PARAMS:
         if one.name in own:  # stays as it was on Compare
             one.keep(one.value)
@@ -96,6 +108,7 @@ def _heal() -> None:
     state[INDEX] = PARAMS["index"].read(state[INDEX], remarks)
     part.heal(state[DATASET])
     crop.heal()
+    refine.heal(state[DATASET])
     if remarks:
         state[REMARKS] = remarks
 
@@ -117,13 +130,15 @@ def current() -> View:
         hidden if len(hidden) < len(chosen) else (),
         pinned,
         crop.box(),
+        refine.now(),
     )
 
 
 def written(own: Collection[str]) -> dict[str, str]:
     """The view as parameters in the link of a page that has parameters of its ``own``; what is
-    Compare's alone, the box of the query, is left out."""
-    return PARAMS.but({*own, *(one.name for one in crop.PARAMS)}).written()
+    Compare's alone, the box of the query and what is asked with beside it, is left out."""
+    alone = {one.name for one in (*crop.PARAMS, *refine.PARAMS)}
+    return PARAMS.but({*own, *alone}).written()
 
 
 def wish(action: str) -> bool:
@@ -206,6 +221,7 @@ PARAMS = Params(
         part.PARAM,
         Param("query", QUERY, Kind(given.query), given.example, True),
         *crop.PARAMS,
+        *refine.PARAMS,
         Param("size", SIZE, Kind(_size), FIRST_SIZE),
         Param("hide", HIDDEN, Kind(_columns, ",".join), list, get=lambda: current().hidden),
         Param("pin", PINNED, Kind(_column), get=lambda: current().pinned),
@@ -215,9 +231,10 @@ PARAMS = Params(
 
 def publish() -> View:
     """The view as it is now; the address bar is made to say it."""
-    params = PARAMS.written()
+    state, params = st.session_state, PARAMS.written()
     url_state.publish(params)
-    st.session_state[LINK] = params
+    state[LINK] = params
+    state.setdefault(COMPARED, set()).add(state[DATASET])
     return current()
 
 
@@ -232,9 +249,11 @@ def ask(query: str) -> None:
     """Make ``query`` the next one, all of it, and remember the last for Back."""
     state = st.session_state
     if query != state[QUERY]:
-        state[TRAIL] = [*state[TRAIL], (state[DATASET], state[QUERY], crop.kept())][-MAX_TRAIL:]
+        last = state[DATASET], state[QUERY], crop.kept(), refine.held()
+        state[TRAIL] = [*state[TRAIL], last][-MAX_TRAIL:]
         state[QUERY] = query
     crop.clear()
+    refine.forget()
     state[REMARKS] = []
 
 
@@ -242,8 +261,9 @@ def back() -> None:
     """Return to the query before, and to the data set that it was asked in."""
     state = st.session_state
     if state[TRAIL]:
-        *state[TRAIL], (state[DATASET], state[QUERY], box) = state[TRAIL]
+        *state[TRAIL], (state[DATASET], state[QUERY], box, asked) = state[TRAIL]
         crop.choose(box)
+        refine.put(asked)
 
 
 def dataset_changed() -> None:
@@ -256,3 +276,4 @@ def dataset_changed() -> None:
         crop.clear()
     state[TRAIL] = []
     part.clear()
+    refine.forget()

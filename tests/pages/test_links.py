@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from core.services.library import library
 from pages.parts import crop, given, link
 from pages.parts.lab import state as lab
+from pages.parts.library import place as library_page
 from pages.parts.map import view as maps
 from pages.parts.metrics import choice
 from pages.parts.train import state as train
@@ -27,6 +28,13 @@ COMPARE = {
     "subject": "saliency",
     "always": "1",
     "box": "0.1,0.2,0.5,0.75",
+    "plus": "item:ring-15-3",
+    "minus": "item:mug-15-1",
+    "text": "a red ring",
+    "words": "40",
+    "less": "0.7",
+    "least": "1",
+    "min": "0.5",
     "size": "L",
     "hide": "tiny.16x16",
     "pin": "hog.8x8",
@@ -87,6 +95,7 @@ def test_every_parameter_that_is_declared_is_tried_here():
     assert set(lab.PARAMS.by_name) == set(LAB)
     of_views = {name for one in METRICS.values() for name in one}
     assert set(choice.PARAMS.by_name) == {"report", "view", "precision", *ON_BOARD, *of_views}
+    assert set(library_page.PARAMS.by_name) == {"set", "view"}
     assert set(train.PARAMS.by_name) == {"run", "model", "view"}
 
 
@@ -117,7 +126,7 @@ def said(app: AppTest, wanted: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("page", "names", "kept"),
     [
-        ("compare", COMPARE, {}),
+        ("compare", COMPARE, {"text": "any is possible"}),
         ("map", {**MAP, "neighbours": ""}, {"map": "umap"}),
         ("index_lab", LAB, {}),
     ],
@@ -149,6 +158,8 @@ def test_the_precision_that_a_link_wants(open_page):
 def test_a_view_of_a_page_that_there_is_none_of_is_said(opened, open_page):
     assert "The link says view = All" in notes(opened("All"))
     assert "The link says view = All" in notes(open_page("index_lab", view="All"))
+    assert "The link says view = All" in notes(open_page("library", set="catalogue", view="All"))
+    assert "There is no data set" in notes(open_page("library", set="nothing"))
     assert "The link says map = umpa" in notes(open_page("map", map="umpa"))
 
 
@@ -159,6 +170,7 @@ def test_a_link_names_a_folder_but_not_where_it_lies(open_page, pictures):
     assert public == given.public_name(locator)
     assert public.startswith(f"{pictures.name}~")
     assert not [name for name in app.query_params if str(pictures.parent) in param(app, name)]
+    assert param(open_page("library", set=public), "set") == public
     for page in ("compare", "map", "index_lab"):
         app = open_page(page, dataset=public)
         assert app.session_state[link.DATASET] == locator

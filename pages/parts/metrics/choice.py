@@ -9,11 +9,11 @@ import streamlit as st
 
 from core.services.evaluation.leaderboard import boards, metrics_of
 from core.services.evaluation.reports import Report
-from pages.parts import cached_metrics, url_state
+from pages.parts import cached_metrics, given, url_state
 from pages.parts.url_state import LATE, Kind, Param, Params
 
 EVERY = "All classes"
-FIRST_REPORT = "leaderboard"
+FIRST_REPORT, FIRST_VIEW = "leaderboard", "Leaderboard"
 REPORT, DATASET, PROTOCOL, METRIC, GROUP, VIEW = (
     f"keep_metrics_{name}" for name in ("report", "dataset", "protocol", "metric", "group", "view")
 )
@@ -29,7 +29,7 @@ FORMER = {"Meaning": "Shared factors"}
 PARAMS = Params(
     (
         Param("report", REPORT, LATE),
-        Param("dataset", DATASET, LATE),
+        Param("dataset", DATASET, Kind(write=given.public_name, late=True)),
         Param("protocol", PROTOCOL, LATE),
         Param("metric", METRIC, LATE),
         Param("class", GROUP, LATE),
@@ -82,6 +82,9 @@ def restore() -> None:
     """A link that was opened, into the session; what it leaves out stays as it is."""
     params = PARAMS.given()
     if params and params != st.session_state.get(LINK):
+        if "report" in params or "dataset" in params:
+            for key in (REPORT, DATASET):
+                st.session_state.pop(key, None)
         remarks = st.session_state[REMARKS] = []
         PARAMS.but(PARAMS.by_name.keys() - params.keys()).take(params, remarks)
         st.session_state[OPENED] = True
@@ -97,14 +100,17 @@ def publish() -> None:
     st.session_state[LINK] = params
 
 
+def choose(report: str) -> None:
+    """Show a report from its first data set on."""
+    for key in (DATASET, PROTOCOL, GROUP):
+        st.session_state.pop(key, None)
+    st.session_state[REPORT], st.session_state[VIEW] = report, FIRST_VIEW
+
+
 def reports() -> list[tuple[str, float]]:
     """Names and stamps, the shipped leaderboard first."""
     found = cached_metrics.report_rows()
     return sorted(found, key=lambda row: row[0] != FIRST_REPORT)
-
-
-def datasets_of(report: Report) -> list[str]:
-    return list(dict.fromkeys(dataset for dataset, _ in boards(report)))
 
 
 def protocols_of(report: Report, dataset: str) -> list[str]:
