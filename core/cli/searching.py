@@ -154,7 +154,8 @@ def _answer(answer: SearchResult) -> dict:
 
 def _hit(hit: Hit) -> dict:
     named = {"rank": hit.rank, "id": hit.id, "path": hit.path, "label": hit.label}
-    return {**named, "score": hit.score, "identical": hit.identical}
+    frame = {"frame": hit.frame} if hit.frame else {}
+    return {**named, "score": hit.score, "identical": hit.identical, **frame}
 
 
 def _part(options: argparse.Namespace, answer: SearchResult) -> dict:

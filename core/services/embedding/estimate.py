@@ -87,7 +87,7 @@ def disk_bytes(dataset: Dataset, encoder: Encoder) -> int:
     if _is_found(dataset, encoder):
         return 0
     base = disk_bytes(dataset, encoders.get(encoder.base)) if encoder.base else 0
-    return base + 4 * max(encoder.dim, 1) * len(dataset.items) * COPIES
+    return base + 4 * max(encoder.stored_dim, 1) * len(dataset.items) * COPIES
 
 
 def _network_ram(encoder: Encoder, download: int) -> int:

@@ -38,18 +38,24 @@ def gallery_index(
     encoder: Encoder,
     name: str = "exact",
     progress: Progress | None = None,
+    objects: bool = False,
     **knobs: float,
 ) -> tuple[Index, np.ndarray]:
     """The index over the gallery of the usual protocol, and the embedding row of each of its rows.
+
+    Args:
+        objects: where several objects of each picture were encoded, index all of them: a picture
+            has as many rows as :meth:`core.types.Parts.all_of` says. Otherwise its main one.
 
     Raises:
         UserError: the embeddings are not built, the index is unknown or can't hold this gallery.
     """
     index = indexes.get(name)
-    causes = _causes(dataset, encoder, index, knobs)
+    objects = objects and has_objects(encoder)
+    causes = _causes(dataset, encoder, index, knobs, objects)
 
     def write(path: Path) -> dict:
-        return _write(path, dataset, encoder, index, knobs, progress)
+        return _write(path, dataset, encoder, index, knobs, progress, objects)
 
     return store.kept(
         KIND,
@@ -61,12 +67,16 @@ def gallery_index(
     )
 
 
+def has_objects(encoder: Encoder) -> bool:
+    """Whether several objects of each picture are encoded."""
+    return encoder.stored_dim != encoder.dim
+
+
 def is_built(dataset: Dataset, encoder: Encoder, name: str, **knobs: float) -> bool:
-    """Whether :func:`gallery_index` would only read. Raises UserError: the index or a knob is
+    """Whether a search would only read its index. Raises UserError: the index or a knob is
     unknown."""
-    return (
-        store.find(KIND, store.key(_causes(dataset, encoder, indexes.get(name), knobs))) is not None
-    )
+    causes = _causes(dataset, encoder, indexes.get(name), knobs, has_objects(encoder))
+    return store.find(KIND, store.key(causes)) is not None
 
 
 def is_instant(index: Index, rows: int, dim: int, knobs: Mapping[str, float]) -> bool:
@@ -80,7 +90,7 @@ def is_instant(index: Index, rows: int, dim: int, knobs: Mapping[str, float]) ->
     return index.build_ns is not None and usual and rows * dim * index.build_ns <= INSTANT_S * 1e9
 
 
-def _causes(dataset: Dataset, encoder: Encoder, index: Index, knobs: dict) -> dict:
+def _causes(dataset: Dataset, encoder: Encoder, index: Index, knobs: dict, objects: bool) -> dict:
     protocol = dataset.protocol()
     splits = {"splits": _split_digest(dataset)} if protocol.gallery else {}
     return {
@@ -88,6 +98,7 @@ def _causes(dataset: Dataset, encoder: Encoder, index: Index, knobs: dict) -> di
         **index.fingerprint(**knobs),
         "gallery": list(protocol.gallery),
         **splits,
+        **({"objects": True} if objects else {}),
     }
 
 
@@ -111,12 +122,17 @@ def _write(
     index: Index,
     knobs: dict,
     progress: Progress | None,
+    objects: bool,
 ) -> dict:
     found = embed.read(dataset, encoder)
     rows = gallery_rows(dataset, found, dataset.protocol())
     if not len(rows):
         raise UserError(f"{dataset.title or dataset.name} has no picture in its gallery splits.")
-    vectors = found.vectors if len(rows) == len(found.ids) else found.vectors[rows]
+    if objects:
+        rows, places = found.parts.all_of(rows)
+        vectors = found.parts.vectors(rows, places)
+    else:
+        vectors = found.vectors if len(rows) == len(found.ids) else found.vectors[rows]
     index.build(np.ascontiguousarray(vectors), progress, **knobs)
     index.save(path)
     np.save(path / "rows.npy", rows)

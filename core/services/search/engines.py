@@ -35,8 +35,8 @@ once more."""
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """What is searched: bool (n,) or None for all, the row of the query itself, how many rows those
-    are, and how many of them are asked for."""
+    """What is searched: bool (n,) or None for all rows of the index, the embedding row of the query
+    itself, how many pictures those are, and how many rows are asked for."""
 
     allowed: np.ndarray | None
     own: int | None
@@ -51,8 +51,16 @@ class Engine:
         self.dataset, self.encoder = dataset, encoder
         self.path = embed.find(dataset, encoder)
         self.found = embed.read(dataset, encoder)
-        self.index, self.rows = galleries.gallery_index(dataset, encoder, index.name, **index.build)
-        self.usual = usual(dataset, encoder, self.found, self.rows)
+        self.index, self.rows = galleries.gallery_index(
+            dataset, encoder, index.name, objects=True, **index.build
+        )
+        """The index and the embedding row of each of its rows: several where a picture has several
+        objects."""
+        self.pictures, self.places = self.rows, None
+        if self.found.parts is not None:
+            self.pictures = np.unique(self.rows)
+            self.places = self.found.parts.all_of(self.pictures)[1]
+        self.usual = usual(dataset, encoder, self.found, self.pictures)
         self._row_of = {id: row for row, id in enumerate(self.found.ids)}
         self.query_ms = self._warm_up()
         """About how long a query takes once it is decoded."""
@@ -72,10 +80,7 @@ class Engine:
         """
         query, note = subject.settled(request.query)
         timing: dict[str, float] = {}
-        picture = self._picture(query)
-        if picture is not None and query.box is None and isinstance(self.encoder, Cropped):
-            query = self._cropped(query, picture, timing)
-            picture = self._picture(query)
+        query, picture = self._asked(query, timing)
         vector = self._vector(query, picture, timing)
         scope = self._scope(request, query)
         look = self._looker(scope, {**spec.search, **request.knobs})
@@ -90,7 +95,7 @@ class Engine:
             return times
 
         medians = _medians(again, request.runs) if may_repeat(timing) else {}
-        kept = [(row, score) for row, score in pairs if row != scope.own][: request.k]
+        kept = self._best(pairs, scope.own)[: request.k]
         hits = self._hits(query, picture, vector, kept)
         return SearchResult(
             dataset=self.dataset.name,
@@ -119,8 +124,20 @@ class Engine:
         """What of the gallery is searched, and how many rows are asked for."""
         allowed = self._allowed(request.where)
         own = None if request.include_self else self._own_row(query, allowed)
-        size = self.index.size if allowed is None else int(np.count_nonzero(allowed))
-        return _Scope(allowed, own, size, max(1, min(request.k + (own is not None), size)))
+        rows = self.index.size if allowed is None else int(np.count_nonzero(allowed))
+        size, each = rows, 1
+        if self.found.parts is not None:
+            size = len(np.unique(self.rows if allowed is None else self.rows[allowed]))
+            each = self.found.parts.places
+        return _Scope(allowed, own, size, max(1, min((request.k + (own is not None)) * each, rows)))
+
+    def _best(self, pairs: list[tuple[int, float]], own: int | None) -> list[tuple[int, float]]:
+        """Each picture once, by its best object, without the query itself."""
+        first: dict[int, tuple[int, float]] = {}
+        for row, score in pairs:
+            first.setdefault(int(self.rows[row]), (row, score))
+        first.pop(own, None)
+        return list(first.values())
 
     def _allowed(self, where: Sequence[str]) -> np.ndarray | None:
         if not where:
@@ -141,8 +158,7 @@ class Engine:
 
     def vector(self, query: Query) -> np.ndarray:
         """The query as its encoder sees it, float32 (1, dim). Raises UserError."""
-        query, _ = subject.settled(query)
-        picture = self._picture(query)
+        query, picture = self._asked(subject.settled(query)[0], {})
         return self._vector(query, picture, {})
 
     def place(self, query: Query, item_id: str, where: Sequence[str] = ()) -> Place:
@@ -152,19 +168,32 @@ class Engine:
         Raises:
             UserError: the picture is not in the gallery, or the query can't be read.
         """
-        scores = cosine_matrix(self.vector(query), self.found.vectors, self.rows)[0]
+        scores = self._scores(self.vector(query), self._allowed(where))
         wanted = np.flatnonzero(
-            self.rows == self._row_of.get(item_of(self.dataset, item_id).id, -1)
+            self.pictures == self._row_of.get(item_of(self.dataset, item_id).id, -1)
         )
-        if (allowed := self._allowed(where)) is not None:
-            scores[~allowed] = -np.inf
         if not len(wanted) or not np.isfinite(cosine := scores[wanted[0]]):
             raise UserError(f"{item_id!r} is not in what is searched.")
         own = self._own_row(query, None)
         if own is not None:
-            scores[own] = -np.inf
+            scores[self.pictures == own] = -np.inf
         before = (scores > cosine) | ((scores == cosine) & (np.arange(len(scores)) < wanted[0]))
         return Place(1 + int(before.sum()), float(cosine))
+
+    def _scores(self, vector: np.ndarray, allowed: np.ndarray | None) -> np.ndarray:
+        """Exact cosines of all pictures, by their best objects: float32 (pictures,); -inf where
+        ``allowed`` says no."""
+        if self.places is None:
+            scores = cosine_matrix(vector, self.found.vectors, self.rows)[0]
+        else:
+            scores = dots(self.found.parts.vectors(self.rows, self.places), vector[0])
+        if allowed is not None:
+            scores[~allowed] = -np.inf
+        if self.places is None:
+            return scores
+        best = np.full(len(self.pictures), -np.inf, np.float32)
+        np.maximum.at(best, np.searchsorted(self.pictures, self.rows), scores)
+        return best
 
     def _warm_up(self) -> float:
         """The first call of a decoder, a network or a memory-mapped index is slow for reasons that
@@ -182,11 +211,15 @@ class Engine:
     def _picture(self, query: Query) -> Picture | None:
         return None if self.encoder.tier == "imported" else decoded.picture(query, self.dataset)
 
-    def _cropped(self, query: Query, picture: Picture, timing: dict[str, float]) -> Query:
-        """The query of a gallery of crops with the part that is encoded."""
+    def _asked(self, query: Query, timing: dict[str, float]) -> tuple[Query, Picture | None]:
+        """The query, by a gallery of crops with the part that is encoded, and its picture."""
+        picture = self._picture(query)
+        if picture is None or query.box is not None or not isinstance(self.encoder, Cropped):
+            return query, picture
         image, timing["decode"] = picture.image(None)
         with _stage(timing, "detect"):
-            return replace(query, box=self.encoder.part(image))
+            query = replace(query, box=self.encoder.part(image))
+        return query, self._picture(query)
 
     def _vector(
         self, query: Query, picture: Picture | None, timing: dict[str, float]
@@ -194,13 +227,12 @@ class Engine:
         if picture is None:
             return self._stored(query)
         image, timing["decode"] = picture.image(self.encoder.side)
+        # the part is chosen by now: it is not looked for a part of the part
+        encoder = self.encoder.inner if isinstance(self.encoder, Cropped) else self.encoder
         with _stage(timing, "preprocess"):
-            drawn = query.box is not None and isinstance(
-                self.encoder, Cropped
-            )  # it is not looked for a part of the part
-            prepared = (self.encoder.inner if drawn else self.encoder).prepare(image)
+            prepared = encoder.prepare(image)
         with _stage(timing, "encode"):
-            return self.encoder.encode_prepared([prepared])
+            return encoder.encode_prepared([prepared])
 
     def _hits(
         self,
@@ -228,6 +260,7 @@ class Engine:
                 verdict(own, item),
                 row in copies,
                 cosine,
+                self._frame(row),
             )
             for rank, ((row, score), cosine) in enumerate(zip(kept, near, strict=True), start=1)
             for item in [self._gallery_item(row)]
@@ -236,7 +269,18 @@ class Engine:
     def _cosines(self, rows: Sequence[int], vector: np.ndarray) -> np.ndarray:
         """By the stored vectors, float32 (len(rows)): an index may only estimate scores, and some
         are no cosines."""
-        return dots(self.found.vectors[self.rows[list(rows)]], vector[0])
+        at = list(rows)
+        if self.places is not None:
+            return dots(self.found.parts.vectors(self.rows[at], self.places[at]), vector[0])
+        return dots(self.found.vectors[self.rows[at]], vector[0])
+
+    def _frame(self, row: int) -> tuple[float, float, float, float] | None:
+        """The object that a row of the index stands for; None where it is the whole picture."""
+        if self.places is None:
+            return None
+        edges = self.found.parts.edges(self.rows[row : row + 1])[0, self.places[row]]
+        x0, y0, x1, y1 = (round(float(edge), 4) for edge in edges)
+        return None if (x0, y0, x1, y1) == (0.0, 0.0, 1.0, 1.0) else (x0, y0, x1, y1)
 
     def _stored(self, query: Query) -> np.ndarray:
         if query.item_id is None or query.box:
@@ -255,14 +299,14 @@ class Engine:
         return item_of(self.dataset, self.found.ids[int(self.rows[row])])
 
     def _own_row(self, query: Query, allowed: np.ndarray | None) -> int | None:
-        """The row of a query that was chosen from the gallery; None where it is not among what is
-        searched."""
+        """The embedding row of a query that was chosen from the gallery; None where it is not among
+        what is searched."""
         at = None if query.item_id is None else self._row_of.get(query.item_id)
         if at is None:
             return None
         row = int(np.searchsorted(self.rows, at))
         there = row < len(self.rows) and self.rows[row] == at
-        return row if there and (allowed is None or allowed[row]) else None
+        return at if there and (allowed is None or allowed[row]) else None
 
     def _copies(
         self, query: Query, picture: Picture | None, vector: np.ndarray, rows: list[int]
