@@ -24,6 +24,7 @@ SORT, AGAINST, ONE, OTHER, ENCODER, WANTED, QUERY, K = (
 MEASURE, DISTORTION, STRENGTH, PICTURE = (
     f"keep_metrics_{name}" for name in ("measure", "distortion", "strength", "picture")
 )
+PICTURES, WORTH, DETECTOR = (f"keep_metrics_{name}" for name in ("pictures", "worth", "detector"))
 PARAMS = {
     "report": REPORT,
     "dataset": DATASET,
@@ -42,6 +43,7 @@ OF_VIEW = {
         "strength": STRENGTH,
         "picture": PICTURE,
     },
+    "Subject": {"pictures": PICTURES, "worth": WORTH, "detector": DETECTOR},
     "Data health": {"encoder": ENCODER, "precision": WANTED},
     "Metric audit": {"query": QUERY, "encoder": ENCODER, "k": K},
 }
