@@ -15,8 +15,9 @@ from core.services.library import library
 from core.services.naming import split_names
 from core.services.search.compare import Agreement, compare, decode_ms
 from core.services.search.engines import RUNS
+from core.services.search.export import plain
 from core.services.search.request import Query, SearchRequest
-from core.services.search.result import IDENTICAL, Hit, SearchResult
+from core.services.search.result import IDENTICAL, SearchResult
 from core.services.search.search import query_from_file, search
 
 
@@ -112,7 +113,7 @@ def _search(options: argparse.Namespace) -> None:
     dataset, query = _prepare(options, [options.encoder])
     answer = search(_request(options, query, options.encoder), dataset)
     if options.json:
-        return emit({"query": shown(options.query), **_answer(answer), **_part(options, answer)})
+        return emit({"query": shown(options.query), **plain(answer), **_part(options, answer)})
     _show(answer, answer.timing_ms)
     _show_part(answer)
 
@@ -124,7 +125,7 @@ def _compare(options: argparse.Namespace) -> None:
     decoded = decode_ms(found.answers)
     if options.json:
         told = {"query": shown(options.query), "dataset": dataset.name, "index": options.index}
-        answers = [_answer(answer) for answer in found.answers]
+        answers = [plain(answer) for answer in found.answers]
         whole = {"answers": answers, "agreement": found.agreement, "decode_ms": decoded}
         return emit({**told, **whole, **_part(options, found.answers[0])})
     for answer in found.answers:
@@ -134,28 +135,6 @@ def _compare(options: argparse.Namespace) -> None:
     if decoded:
         print(f"\ndecoded once for all: {' + '.join(f'{ms:.1f}' for ms in decoded)} ms (first run)")
     _show_agreement(found.agreement)
-
-
-def _answer(answer: SearchResult) -> dict:
-    told = {
-        "dataset": answer.dataset,
-        "encoder": answer.encoder,
-        "index": answer.index,
-        "hits": [_hit(h) for h in answer.hits],
-    }
-    times = {
-        "timing_ms": answer.timing_ms,
-        "runs": answer.runs,
-        "usual": answer.usual,
-        "far": answer.far,
-    }
-    return {**told, **times, "left_out": answer.left_out, "remarks": list(answer.remarks)}
-
-
-def _hit(hit: Hit) -> dict:
-    named = {"rank": hit.rank, "id": hit.id, "path": hit.path, "label": hit.label}
-    frame = {"frame": hit.frame} if hit.frame else {}
-    return {**named, "score": hit.score, "identical": hit.identical, **frame}
 
 
 def _part(options: argparse.Namespace, answer: SearchResult) -> dict:
