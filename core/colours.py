@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -26,7 +27,7 @@ def on_white(image: Image.Image, low: Image.Image | None = None) -> np.ndarray:
         part = rgb[top : top + strip.height]
         part[:] = np.asarray(_to_rgb(strip, black, white))
         clear = image.info.get("transparency")
-        if low is not None:
+        if low is not None and clear is not None:
             lower = np.asarray(low.crop((0, top, low.width, top + strip.height)))
             upper_levels, lower_levels = zip(*(divmod(level, 256) for level in clear), strict=True)
             part[_equal(np.asarray(strip), upper_levels) & _equal(lower, lower_levels)] = 255
@@ -37,7 +38,7 @@ def on_white(image: Image.Image, low: Image.Image | None = None) -> np.ndarray:
     return rgb
 
 
-def low_bytes(image: Image.Image, again: Callable[[], Image.Image]) -> Image.Image | None:
+def low_bytes(image: Any, again: Callable[[], Any]) -> Image.Image | None:
     """The lower halves of the colours of a PNG with 16 bits, loaded, where they are needed; call it
     before ``image`` is loaded.
 

@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -36,9 +37,71 @@ ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 UNUSABLE = (*CLOSED, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO, errno.ENODEV, errno.ENXIO)
 
 
+_layer: ContextVar[Path | None] = ContextVar("layer", default=None)
+_finders: list[Callable[[], Path | None]] = []
+
+
 def root() -> Path:
-    """The artifacts folder: ``LOOKALIKE_ARTIFACTS`` where set, else the project's own."""
-    return Path(os.environ.get("LOOKALIKE_ARTIFACTS") or Path(__file__).parent.parent / "artifacts")
+    """The artifacts folder that is written: that of the visitor who asks on a public server, else
+    ``LOOKALIKE_ARTIFACTS`` where set, else the project's own."""
+    return _asked_layer() or Path(os.environ.get("LOOKALIKE_ARTIFACTS") or shipped())
+
+
+def base() -> Path:
+    """The artifacts folder of whoever runs this: what a visitor reads below the own one.
+    ``LOOKALIKE_SHARED`` names it in the processes of a visitor's jobs."""
+    given = os.environ.get("LOOKALIKE_SHARED") or os.environ.get("LOOKALIKE_ARTIFACTS")
+    return Path(given or shipped())
+
+
+def layers() -> list[Path]:
+    """The artifacts folders that are read, the own one first; one of them where nobody is a
+    visitor."""
+    return list(dict.fromkeys((root(), base())))
+
+
+def existing(path: Path) -> Path:
+    """``path``, which lies in the own artifacts folder; where nothing is there, its like in the
+    shared one, which is only read."""
+    own, shared = root(), base()
+    if own == shared or os.path.lexists(path) or not path.is_relative_to(own):
+        return path
+    below = shared / path.relative_to(own)
+    return below if os.path.lexists(below) else path
+
+
+def find_layer_by(finder: Callable[[], Path | None]) -> None:
+    """Ask ``finder`` whose artifacts folder it is that this thread works in; None where it doesn't
+    know. Asked where :func:`in_layer` says nothing."""
+    if finder not in _finders:
+        _finders.append(finder)
+
+
+@contextmanager
+def in_layer(folder: Path | None) -> Iterator[None]:
+    """Work in another artifacts folder inside the block, in this thread."""
+    token = _layer.set(folder)
+    try:
+        yield
+    finally:
+        _layer.reset(token)
+
+
+def carried(call: Callable[..., object]) -> Callable[..., object]:
+    """``call`` for another thread, in the artifacts folder of this one."""
+    folder = _asked_layer()
+
+    def inside(*given: object) -> object:
+        with in_layer(folder):
+            return call(*given)
+
+    return inside
+
+
+def _asked_layer() -> Path | None:
+    if (folder := _layer.get()) is not None:
+        return folder
+    return next((folder for finder in _finders if (folder := finder()) is not None), None)
 
 
 def shipped() -> Path:
@@ -179,8 +242,8 @@ def os_error(error: Exception, path: Path) -> OSError:
 
 def _related(name: str | bytes, folder: Path) -> bool:
     """Whether an error about ``name`` is about ``folder``: one lies in the other."""
-    name, folder = Path(os.path.abspath(os.fsdecode(name))), Path(os.path.abspath(folder))
-    return name.is_relative_to(folder) or folder.is_relative_to(name)
+    named, whole = Path(os.path.abspath(os.fsdecode(name))), Path(os.path.abspath(folder))
+    return named.is_relative_to(whole) or whole.is_relative_to(named)
 
 
 @contextmanager

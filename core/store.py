@@ -30,10 +30,16 @@ from core.checksums import META, damaged, parse_meta, states, write_meta
 from core.disk import (
     NEW,
     SAFE,
+    base,
+    carried,
     changed,
     check_space,
+    existing,
+    find_layer_by,
     flush_folder,
     flush_tree,
+    in_layer,
+    layers,
     listed,
     lock,
     lock_file,
@@ -54,21 +60,29 @@ from core.types import Progress
 
 __all__ = [
     "META",
+    "NEW",
     "UNREADABLE",
     "Entry",
+    "base",
     "cache",
+    "carried",
     "check_space",
     "delete",
     "digest",
     "drop",
     "entries",
+    "existing",
     "faults",
     "find",
+    "find_layer_by",
     "fingerprint",
     "folder_bytes",
+    "folders",
     "get_or_build",
+    "in_layer",
     "kept",
     "key",
+    "layers",
     "lock",
     "make_folder",
     "new_folder",
@@ -78,6 +92,7 @@ __all__ = [
     "shipped",
     "sound",
     "sweep",
+    "with_suppressed_errors",
     "write_bytes",
     "write_meta",
     "write_text",
@@ -166,13 +181,20 @@ def cache(kind: str) -> Path:
 
 
 def find(kind: str, name: str) -> Path | None:
-    """The folder of a finished entry by its key, or None. Reading marks it as used."""
-    path = cache(kind) / safe(name)
-    meta = read_meta(path)
-    if meta is None or _is_foreign(path, meta) or faults(path, meta):
-        return None
-    with_suppressed_errors(os.utime, path)
-    return path
+    """The folder of a finished entry by its key, the own one first, or None. Reading marks it as
+    used."""
+    for home in layers():
+        path = home / "cache" / safe(kind) / safe(name)
+        meta = read_meta(path)
+        if meta is not None and not _is_foreign(path, meta) and not faults(path, meta):
+            with_suppressed_errors(os.utime, path)
+            return path
+    return None
+
+
+def folders(kind: str) -> list[Path]:
+    """The folders of one kind of entry, finished or not, in every artifacts folder that is read."""
+    return [path for home in layers() for path in listed(home / "cache" / safe(kind))]
 
 
 def _is_foreign(path: Path, meta: dict) -> bool:
@@ -239,7 +261,7 @@ def kept(
     folder = get_or_build(kind, causes, build, progress, durable=durable)
     try:
         return read(folder)
-    except (*UNREADABLE, *also) as error:
+    except UNREADABLE + also as error:
         drop(folder, error)
         return read(get_or_build(kind, causes, build, progress, durable=durable))
 
@@ -334,13 +356,17 @@ def _remove_if_free(path: Path, name: str) -> None:
         log.debug("%s belongs to a living builder", path)
 
 
-def entries(kind: str | None = None) -> list[Entry]:
+def entries(kind: str | None = None, home: Path | None = None) -> list[Entry]:
     """Finished entries, newest first. One that can't be read is among them, with nothing but a time
-    in its ``meta``."""
-    kinds = [kind] if kind else [p.name for p in listed(root() / "cache") if SAFE.fullmatch(p.name)]
+    in its ``meta``. ``home`` is another artifacts folder than the own one."""
+    cached = (home or root()) / "cache"
+    kinds = [kind] if kind else [p.name for p in listed(cached) if SAFE.fullmatch(p.name)]
     kinds = [k for k in kinds if k not in ("locks", "uploads")]
     found = [
-        _entry(k, path) for k in kinds for path in listed(cache(k)) if SAFE.fullmatch(path.name)
+        _entry(k, path)
+        for k in kinds
+        for path in listed(cached / safe(k))
+        if SAFE.fullmatch(path.name)
     ]
     return sorted((e for e in found if e is not None), key=lambda e: -e.built)
 

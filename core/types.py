@@ -21,7 +21,7 @@ def report(progress: Progress | None, done: int, total: int) -> None:
 
 def tell(progress: Progress | None, what: str) -> None:
     """Say what is counted from now on, to a progress that can show it."""
-    if hasattr(progress, "what"):
+    if progress is not None and hasattr(progress, "what"):
         progress.what = what
 
 

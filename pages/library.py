@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import cached, jobs_view, library_add, library_build, library_caches, library_lists
+from pages.parts import (
+    cached,
+    jobs_view,
+    library_add,
+    library_build,
+    library_caches,
+    library_lists,
+    mine,
+)
 from pages.parts.guard import run
-from pages.parts.shell import hosted, shell
+from pages.parts.shell import shell
 from pages.parts.words import quiet
 
 PLACES = ("panel_build", "panel_add", "answer")
@@ -23,6 +31,7 @@ def main() -> None:
         library_build.panel()
     with add:
         library_add.panel()
+        mine.panel()
     with lists:
         jobs_view.show()
         tabs = st.tabs(TABS)
@@ -33,7 +42,7 @@ def main() -> None:
             quiet(_ready(cached.encoder_rows()))
             library_lists.encoders()
         with tabs[2]:
-            library_caches.show(may_delete=not hosted())
+            library_caches.show(may_delete=True)
 
 
 def _ready(rows: list[dict]) -> str:

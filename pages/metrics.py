@@ -28,7 +28,7 @@ from pages.parts.metrics import (
     subject,
 )
 from pages.parts.metrics.choice import Choice
-from pages.parts.shell import hosted, shell
+from pages.parts.shell import shell
 from pages.parts.words import note, short, trouble
 
 STYLE = Path(__file__).parent / "parts" / "web" / "metrics.css"
@@ -79,10 +79,7 @@ def main() -> None:
 
 
 def _first_report() -> None:
-    note(
-        "Nothing has been evaluated yet.",
-        "" if hosted() else "Choose data sets and encoders here, then Evaluate.",
-    )
+    note("Nothing has been evaluated yet.", "Choose data sets and encoders here, then Evaluate.")
     st.session_state.setdefault(evaluation.OPEN, True)
     with st.container(key="frame"), st.container(key="panel_choice"):
         evaluation.panel()

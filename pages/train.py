@@ -6,9 +6,10 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.services.hosting import limits
 from pages.parts import components
 from pages.parts.guard import run
-from pages.parts.shell import hosted, shell
+from pages.parts.shell import shell
 from pages.parts.train import import_weights, listing, run_summary, setup, state
 from pages.parts.train import run as one_run
 from pages.parts.words import quiet
@@ -26,7 +27,7 @@ def main() -> None:
         )
     with new:
         _new()
-    if not hosted():
+    if limits.may("import-model"):
         with own:
             import_weights.panel()
     with answer:
@@ -38,7 +39,7 @@ def main() -> None:
 
 
 def _new() -> None:
-    if hosted():
+    if not limits.may("train"):
         quiet(
             "This is a public demo: training is switched off. Run the app on your own machine to"
             " train with your pictures."

@@ -1,27 +1,41 @@
-"""The app, its default encoders loading while the server starts: `streamlit run streamlit_app.py`
-loads them at the first visit.
+"""The app as a server: its default encoders load while it starts, and every answer passes through
+the front (headers, a key for each visitor, the health address) that `streamlit run streamlit_app.py`
+lacks.
 
-python tools/app.py --server.port 8501
+    python tools/app.py --server.port 8501
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from starlette.middleware import Middleware
+from streamlit.starlette import App
 from streamlit.web import cli
 
-from core.services import warm
+from core.services import visitors, warm
 from core.services.embedding import opening
+from core.services.hosting import logs, settings
+from core.services.hosting.web import Front
 
 
-def main(options: list[str]) -> None:
+@asynccontextmanager
+async def begun(_: App) -> AsyncIterator[dict]:
+    """What the server does beside answering."""
+    logs.configure()
+    settings.rows()  # a setting that can't be understood ends the start, with its sentence
     warm.start(opening.FIRST_DATASET, opening.FIRST_ENCODERS, opening.FIRST_INDEX)
-    cli.main(["run", str(ROOT / "streamlit_app.py"), *options])
+    visitors.start_sweeping()
+    yield {}
 
+
+app = App(ROOT / "streamlit_app.py", lifespan=begun, middleware=[Middleware(Front)])
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    cli.main(["run", __file__, *sys.argv[1:]])

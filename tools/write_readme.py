@@ -34,7 +34,7 @@ def known() -> dict[str, str]:
     """Name -> line of the table, for the listed encoders that everyone has: as if nothing were
     downloaded or trained here."""
     before = os.environ.get("LOOKALIKE_ARTIFACTS")
-    with tempfile.TemporaryDirectory() as empty:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty:
         os.environ["LOOKALIKE_ARTIFACTS"] = empty
         try:
             rows = sorted(library.encoder_rows(), key=lambda row: row["state"] != "ready")

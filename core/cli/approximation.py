@@ -309,11 +309,11 @@ def _show_buckets(found: Buckets) -> None:
         f"The query collides with {found.shares:.1%} of the gallery. Source: {found.source}."
         f" {found.about}"
     )
-    rows = [
+    bins = [
         {"similarity": f"{at:.3f}", "collided, %": f"{100 * share:.1f}", "pairs": pairs}
         for at, share, pairs in found.measured
     ]
-    table(rows, ["similarity", "collided, %", "pairs"])
+    table(bins, ["similarity", "collided, %", "pairs"])
 
 
 def _plain(found: Buckets) -> dict:

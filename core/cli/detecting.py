@@ -78,7 +78,8 @@ def edges(text: str) -> tuple[float, float, float, float]:
             f"{text!r} is no box: four numbers with commas between, as 0.2,0.1,0.8,0.9"
         )
     try:
-        return tuple(float(part) for part in parts)
+        x0, y0, x1, y1 = (float(part) for part in parts)
+        return x0, y0, x1, y1
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is no box: {error}") from error
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from core.cli.output import Progress, command, emit, table
 from core.errors import UserError
 from core.services.embedding.roles import CROSS_DOMAIN
-from core.services.evaluation import crossing, report_files, reports, studies
+from core.services.evaluation import crossing, reports, studies
 from core.services.evaluation.evaluate import evaluate
 from core.services.evaluation.leaderboard import (
     Leaderboard,
@@ -33,7 +33,6 @@ METRICS = ("mAP", "hit@1", "precision@10")
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
     _add_evaluate(commands)
-    _add_report(commands)
 
 
 def _add_evaluate(commands: argparse._SubParsersAction) -> None:
@@ -132,36 +131,6 @@ def _add_how(made: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_report(commands: argparse._SubParsersAction) -> None:
-    made = command(
-        commands,
-        "report",
-        _report,
-        "Show a saved report, or write it for other programs.",
-        "--name leaderboard",
-        "--name leaderboard --csv",
-        "--name latest --latex catalogue/instance",
-        "--name leaderboard --scores catalogue/instance",
-        "--trec-run catalogue --encoder hog.8x8 > run.txt",
-        "--trec-qrels catalogue --encoder hog.8x8 > qrels.txt",
-    )
-    made.add_argument("--name", help="a report; without, all are listed")
-    made.add_argument("--metric", help="what the ranks are by")
-    made.add_argument("--csv", action="store_true", help="every figure as CSV")
-    made.add_argument("--latex", metavar="DATASET/PROTOCOL", help="one board as a LaTeX table")
-    made.add_argument(
-        "--scores", metavar="DATASET/PROTOCOL", help="every query's scores on one board as CSV"
-    )
-    made.add_argument(
-        "--trec-run", metavar="DATASET", help="ranked lists of --encoder in the form of trec_eval"
-    )
-    made.add_argument(
-        "--trec-qrels", metavar="DATASET", help="what is relevant, in the form of trec_eval"
-    )
-    made.add_argument("--encoder", help="for the TREC forms")
-    made.add_argument("--protocol", help="for the TREC forms (default: the data set's usual one)")
-
-
 def _evaluate(options: argparse.Namespace) -> None:
     datasets = _datasets(options)
     wanted = split_names(options.encoders)
@@ -195,8 +164,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     for line in report.left_out:
         print(f"Left out: {line}", file=sys.stderr)
     if options.json:
-        return emit(_json(report, options.metric))
-    _print(report, options.metric)
+        return emit(report_json(report, options.metric))
+    print_report(report, options.metric)
 
 
 def _datasets(options: argparse.Namespace) -> list[Dataset]:
@@ -215,43 +184,11 @@ def _datasets(options: argparse.Namespace) -> list[Dataset]:
     return datasets
 
 
-def _report(options: argparse.Namespace) -> None:
-    if options.trec_run or options.trec_qrels:
-        return _trec(options)
-    if not options.name:
-        rows = [{"name": name} for name in reports.listing()]
-        return emit(rows) if options.json else table(rows, ["name"])
-    report = reports.Report.load(reports.find(options.name))
-    if options.csv:
-        sys.stdout.write(report_files.csv(report))
-    elif options.latex:
-        dataset, _, protocol = options.latex.rpartition("/")
-        sys.stdout.write(report_files.latex(report, dataset, protocol))
-    elif options.scores:
-        dataset, _, protocol = options.scores.rpartition("/")
-        sys.stdout.write(report_files.scores_csv(report, dataset, protocol))
-    elif options.json:
-        emit(_json(report, options.metric))
-    else:
-        _print(report, options.metric)
-
-
-def _trec(options: argparse.Namespace) -> None:
-    if not options.encoder:
-        raise UserError("A TREC file needs an encoder.", fix="Add --encoder NAME.")
-    made = report_files.trec_run if options.trec_run else report_files.trec_qrels
-    for line in made(
-        library.open_dataset(options.trec_run or options.trec_qrels),
-        options.encoder,
-        options.protocol,
-    ):
-        sys.stdout.write(line)
-
-
 def _boards(
     report: reports.Report, metric: str | None
 ) -> list[tuple[str, str, Leaderboard | UserError]]:
-    found, usual = [], next(iter(metrics_of(report)), "mAP")
+    found: list[tuple[str, str, Leaderboard | UserError]] = []
+    usual = next(iter(metrics_of(report)), "mAP")
     for dataset, protocol in boards(report):
         by = metric or (
             "hit@1"
@@ -265,7 +202,7 @@ def _boards(
     return found
 
 
-def _print(report: reports.Report, metric: str | None) -> None:
+def print_report(report: reports.Report, metric: str | None) -> None:
     for dataset, protocol, board in _boards(report, metric):
         print(f"\n{dataset} / {protocol}")
         if isinstance(board, UserError):
@@ -319,7 +256,7 @@ def _print_classes(report: reports.Report, dataset: str, board: Leaderboard) -> 
     table(rows, list(rows[0]) if rows else [])
 
 
-def _json(report: reports.Report, metric: str | None) -> dict:
+def report_json(report: reports.Report, metric: str | None) -> dict:
     frame = report.to_frame()
     rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
     shown = [_board_json(report, *found) for found in _boards(report, metric)]

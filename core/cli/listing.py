@@ -79,7 +79,8 @@ def _one_dataset(options: argparse.Namespace) -> None:
     row["skipped_pictures"] = (
         library.skipped_rows(options.dataset) if row["state"] == "ready" else []
     )
-    row["labels_from"] = layouts.layout_row(options.dataset)["examples"] if row["layout"] else []
+    layout = layouts.layout_row(options.dataset) if row["layout"] else None
+    row["labels_from"] = layout["examples"] if layout else []
     if options.json:
         return emit(row)
     lists = ("skipped_pictures", "labels_from", "remarks")

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from core import store
 from core.cli import (
@@ -20,6 +21,7 @@ from core.cli import (
     importing,
     listing,
     mapping,
+    reporting,
     searching,
     studying,
     training,
@@ -27,6 +29,7 @@ from core.cli import (
 )
 from core.cli.output import Unwritable, streams
 from core.errors import Cancelled, UserError
+from core.services import jobs
 
 EPILOG = """\
 examples:
@@ -60,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
         detecting,
         importing,
         evaluating,
+        reporting,
         studying,
         mapping,
         tuning,
@@ -88,7 +92,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     try:
         options = parser().parse_args(arguments)
-        options.run(options)
+        log = getattr(options, "log", None)
+        with jobs.turn(Path(log) if log else None):
+            options.run(options)
         return 0
     except SystemExit as left:  # the help, or arguments that are wrong
         return int(left.code or 0)

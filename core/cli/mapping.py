@@ -29,7 +29,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     made = command(
         commands,
         "map",
-        _map,
+        write_map,
         "Arrange a dataset on a plane as encoders see it; write one page that works offline.",
         "--dataset catalogue --encoder hog.8x8 --out map.html",
         "--dataset ~/Pictures --encoders hsv.12x4x4,hog.8x8 --projection aligned --set"
@@ -62,7 +62,8 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     made.add_argument("--log", help=argparse.SUPPRESS)
 
 
-def _map(options: argparse.Namespace) -> None:
+def write_map(options: argparse.Namespace) -> None:
+    """Maps as ``options`` name them, and the page where they name a file."""
     progress = Progress(f"maps of {options.dataset}", options.log)
     try:
         rows = _make(options, progress)

@@ -9,11 +9,13 @@ from dataclasses import replace
 
 from core.cli.detecting import add_choice, fetched
 from core.cli.output import Progress, command, emit, say, table
+from core.datasets.base import Dataset
 from core.datasets.names import shown
 from core.services.embedding import build
 from core.services.library import library
 from core.services.naming import split_names
-from core.services.search.compare import Agreement, compare, decode_ms
+from core.services.search import reranking
+from core.services.search.compare import Agreement, Comparison, compare, decode_ms
 from core.services.search.engines import RUNS
 from core.services.search.export import plain
 from core.services.search.request import Query, SearchRequest
@@ -33,9 +35,10 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         " category=mug",
         "--dataset ~/Pictures --encoder tiny.16x16 --query a.png --json",
         "--dataset catalogue --encoder hog.8x8 --query photo.jpg --box 0.2,0.1,0.8,0.9",
+        "--dataset catalogue --encoder hog.8x8 --query photo.jpg --rerank geometric",
     )
     made.add_argument("--encoder", required=True)
-    _shared(made)
+    add_query(made)
     made = command(
         commands,
         "compare",
@@ -46,11 +49,12 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query photo.jpg --crop saliency",
     )
     made.add_argument("--encoders", required=True, metavar="NAMES", help="separated by commas")
-    _shared(made)
+    add_query(made)
 
 
-def _shared(made: argparse.ArgumentParser) -> None:
-    made.add_argument("--dataset", required=True, metavar="PATH_OR_NAME")
+def add_query(made: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """The options that say what is searched with, and where."""
+    made.add_argument("--dataset", required=required, metavar="PATH_OR_NAME")
     made.add_argument(
         "--index", default="exact", help="with knobs as hnsw:efSearch=64 (default: exact)"
     )
@@ -63,12 +67,18 @@ def _shared(made: argparse.ArgumentParser) -> None:
     )
     made.add_argument(
         "--query",
-        required=True,
+        required=required,
         metavar="FILE",
         help="a picture file, or id:NAME for a picture of the dataset",
     )
     add_choice(made)
     made.add_argument("-k", type=int, default=10, help="how many hits (default: 10)")
+    made.add_argument(
+        "--rerank",
+        default="",
+        metavar="NAME",
+        help=f"give the first hits a new order: {', '.join(reranking.names())}",
+    )
     made.add_argument(
         "--include-self", action="store_true", help="let a query that is in the gallery find itself"
     )
@@ -106,6 +116,7 @@ def _request(options: argparse.Namespace, query: Query, encoder: str = "") -> Se
         options.include_self,
         options.crop,
         RUNS,
+        reranker=options.rerank,
     )
 
 
@@ -118,10 +129,15 @@ def _search(options: argparse.Namespace) -> None:
     _show_part(answer)
 
 
-def _compare(options: argparse.Namespace) -> None:
+def compared(options: argparse.Namespace) -> tuple[Dataset, Query, Comparison]:
+    """What ``compare`` shows: what is missing is built first."""
     wanted = split_names(options.encoders)
     dataset, query = _prepare(options, wanted)
-    found = compare(_request(options, query).each(wanted), dataset)
+    return dataset, query, compare(_request(options, query).each(wanted), dataset)
+
+
+def _compare(options: argparse.Namespace) -> None:
+    dataset, _, found = compared(options)
     decoded = decode_ms(found.answers)
     if options.json:
         told = {"query": shown(options.query), "dataset": dataset.name, "index": options.index}
@@ -166,7 +182,8 @@ def _show(answer: SearchResult, times: Mapping[str, float]) -> None:
     rows = [
         {
             "rank": h.rank,
-            "score": f"{h.score:.4f}",
+            "before": h.before or "",
+            "score": answer.said(h.score, 4),
             "label": h.label,
             "id": h.id,
             "verdict": h.verdict,
@@ -179,6 +196,7 @@ def _show(answer: SearchResult, times: Mapping[str, float]) -> None:
             rows,
             [
                 "rank",
+                *(["before"] if answer.reranker else []),
                 "score",
                 "label",
                 "verdict",
@@ -187,7 +205,7 @@ def _show(answer: SearchResult, times: Mapping[str, float]) -> None:
             ],
         )
     if answer.score != "cosine":
-        print(f"The scores are {answer.score} scores, not cosines.")
+        print(f"Scores: {answer.score}.")
     for remark in answer.remarks:
         say(remark)
     runs = f"median of {answer.runs} runs" if answer.runs > 1 else "first run"

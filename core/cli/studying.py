@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
+from typing import Any
 
 from core.cli.output import Progress, command, emit, table
 from core.services.embedding import build
@@ -12,7 +13,7 @@ from core.services.evaluation import audit, health, perturb, probes
 from core.services.library import library
 from core.services.naming import split_names
 
-DATASET = {"required": True, "metavar": "PATH_OR_NAME"}
+DATASET: dict[str, Any] = {"required": True, "metavar": "PATH_OR_NAME"}
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:

@@ -156,11 +156,11 @@ def _run(options: argparse.Namespace, progress: Progress) -> Path | None:
     asked = _asked(options)
     settings = _settings(options, asked)
     if options.estimate:
-        found = train.estimate(settings, progress)
+        cost = train.estimate(settings, progress)
         progress.end(
-            "done", f"About {found.seconds:.0f} s at {found.images_s:g} pictures per second."
+            "done", f"About {cost.seconds:.0f} s at {cost.images_s:g} pictures per second."
         )
-        _show_pairs(asdict(found), "estimate", options.json)
+        _show_pairs(asdict(cost), "estimate", options.json)
         return None
     run, found = train.begin(settings, options.run_id, progress, asked)
     if not options.json:

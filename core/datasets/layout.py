@@ -12,6 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from core import store
 from core.datasets.base import GALLERY_SPLITS, QUERY_SPLITS
@@ -38,6 +39,7 @@ ROLES = (SPLIT, CLASS, CATEGORY, INSTANCE, NOTHING)
 FLAT = "flat"
 """How the layout without any level is written."""
 MAX_LEVELS = 12
+LIST = Path("library", "layouts.json")
 Parts = tuple[str, ...]
 Roles = tuple[str, ...]
 
@@ -163,16 +165,15 @@ def choose(locator: str, roles: Roles | None) -> None:
         told = {one: text for one, text in _choices().items() if one != locator}
         if roles is not None:
             told[locator] = written(roles)
-        store.write_text(_file(), json.dumps(told))
+        store.write_text(store.root() / LIST, json.dumps(told))
 
 
 def _choices() -> dict:
-    try:
-        told = json.loads(_file().read_text())
-    except (OSError, ValueError):
-        return {}
-    return told if isinstance(told, dict) else {}
-
-
-def _file():
-    return store.root() / "library" / "layouts.json"
+    choices: dict = {}
+    for home in reversed(store.layers()):
+        try:
+            told = json.loads((home / LIST).read_text())
+        except (OSError, ValueError):
+            continue
+        choices |= told if isinstance(told, dict) else {}
+    return choices

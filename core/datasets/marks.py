@@ -26,7 +26,7 @@ def marks_of(locator: str) -> dict[str, tuple[str, str]]:
     """Item id -> its plain stamp and the mark of its content; none where nothing was ever found
     changed."""
     try:
-        found = json.loads(marks_file(locator).read_text())
+        found = json.loads(store.existing(marks_file(locator)).read_text())
         return {str(id): (str(stamp), str(mark)) for id, (stamp, mark) in found.items()}
     except FileNotFoundError:
         return {}

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from core.datasets.base import Dataset, file_stamp
 from core.datasets.handles import Handle
@@ -106,8 +107,13 @@ class Reader:
     """Bytes by row, cheap in order: keeps its place in one file and the current batch of rows."""
 
     def __init__(self) -> None:
-        self._file, self._parquet, self._starts = "", None, [0]
-        self._batches, self._first, self._batch = iter(()), 0, None
+        self._reset()
+
+    def _reset(self) -> None:
+        self._file, self._starts, self._first = "", [0], 0
+        self._parquet: Any = None
+        self._batches: Iterator[Any] = iter(())
+        self._batch: Any = None
 
     def read(self, file: str, row: int) -> bytes | None:
         """The bytes in one row, None where there are none. Raises UserError where the file can't be
@@ -119,14 +125,14 @@ class Reader:
                 self._jump(row)
             value = self._batch.column(0)[row - self._first].as_py()
         except (OSError, ValueError, LookupError, NotImplementedError, StopIteration) as error:
-            self.__init__()
+            self._reset()
             raise UserError(
                 f"Row {row} of {shown(file)!r} can't be read ({error}).", fix="Get the file again."
             ) from error
         return value.get("bytes") if isinstance(value, dict) else value
 
     def _enter(self, file: str) -> None:
-        self.__init__()
+        self._reset()
         parquet = open_parquet(file)
         self._column = Columns.of(parquet, shown(file)).picture
         counts = [parquet.metadata.row_group(g).num_rows for g in range(parquet.num_row_groups)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from core.errors import UserError
 
@@ -20,7 +21,7 @@ class Columns:
     """The columns of one file: ``picture`` holds bytes; ``roles`` are field -> column; ``names``
     number -> label."""
 
-    parquet: object
+    parquet: Any
     picture: str
     roles: dict[str, str]
     names: list[str] = field(default_factory=list)

@@ -87,7 +87,7 @@ def _advice(lower: str) -> str:
 
 def _holds_parquet(path: str) -> bool:
     """Parquet in the folder or one folder down, and no picture beside it."""
-    below = []
+    below: list[str] = []
     found = False
     try:
         with os.scandir(path) as entries:

@@ -29,7 +29,7 @@ class Public(Dataset):
 
     def __init__(self, folder: Path | str | None = None) -> None:
         self.given = None if folder is None else os.path.abspath(real(os.fspath(folder)))
-        self.folder = self.given or str(store.root() / "datasets" / self.name)
+        self.folder = self.given or str(store.base() / "datasets" / self.name)
 
     def at(self, folder: str) -> Public:
         """The same set, in another folder."""

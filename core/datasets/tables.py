@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
 from core.datasets.base import gathered
 from core.datasets.encodings import (
@@ -229,7 +230,7 @@ class Records:
 
     def __init__(self, lines: Sequence[str], separator: str, is_row: IsRow | None) -> None:
         self._lines, self._is_row = lines, is_row
-        self._dialect = {"delimiter": separator, "skipinitialspace": True}
+        self._dialect: dict[str, Any] = {"delimiter": separator, "skipinitialspace": True}
         self.header: list[str] = []
 
     def read(self, start: int) -> Iterator[Record]:

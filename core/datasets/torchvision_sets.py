@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from core.datasets.base import datasets, file_stamp
 from core.datasets.handles import Handle
@@ -33,7 +34,7 @@ class Row:
 
     maker: str
     title: str
-    parts: dict[str | None, dict]
+    parts: Mapping[Any, dict]
     needs: tuple[str, ...]
     size: int
     source: str
@@ -154,7 +155,7 @@ class TorchvisionSet(Public):
     def at(self, folder: str) -> TorchvisionSet:
         return TorchvisionSet(self.name, folder)
 
-    def _make_all(self, **more: object) -> dict[str | None, object]:
+    def _make_all(self, **more: object) -> dict[str | None, Any]:
         """Split -> the made torchvision set. Raises UserError in the place of whatever torchvision
         raises."""
         from torchvision import datasets as theirs

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -176,7 +177,7 @@ def _from_parquet(file: str) -> tuple[list[str], np.ndarray]:
         if id_column is None or column is None:
             raise _wrong(file, f"has the columns {', '.join(names)}")
         ids: list[str] = []
-        blocks = []
+        blocks: list[np.ndarray] = []
         for batch in parquet.iter_batches(ROWS, columns=[id_column, column]):
             if batch.column(id_column).null_count:
                 raise _wrong(file, "has rows without an id")
@@ -222,8 +223,7 @@ def _check(file: str, ids: list[str], vectors: np.ndarray) -> None:
     if len(ids) != rows:
         raise _wrong(file, f"holds {rows} vectors, and there are {len(ids)} ids")
     if len(set(ids)) != rows:
-        seen: set[str] = set()
-        twice = next(one for one in ids if one in seen or seen.add(one))
+        twice = Counter(ids).most_common(1)[0][0]
         raise _wrong(file, f"has the id {twice!r} more than once")
     for start in range(0, rows, ROWS):
         fine = np.isfinite(np.asarray(vectors[start : start + ROWS], dtype=np.float32)).all(axis=1)

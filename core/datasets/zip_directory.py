@@ -16,7 +16,7 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from core.datasets.encodings import ZIP_NAMES, likeliest, likeliness, utf8_or
 from core.datasets.names import shown
@@ -199,15 +199,16 @@ def _field(extra: bytes, wanted: int) -> bytes:
 def _directory(file: BinaryIO) -> tuple[bytes, int]:
     """The bytes of the directory, and what has to be added to its offsets (something may lie before
     the zip)."""
-    end = zipfile._EndRecData(file)
+    own: Any = zipfile  # its table of contents is not for the public, and is read as it reads it
+    end = own._EndRecData(file)
     if not end:
         raise zipfile.BadZipFile("it has no table of contents")
-    size, offset = end[zipfile._ECD_SIZE], end[zipfile._ECD_OFFSET]
-    if size > MAX_DIRECTORY or end[zipfile._ECD_ENTRIES_TOTAL] > MAX_MEMBERS:
+    size, offset = end[own._ECD_SIZE], end[own._ECD_OFFSET]
+    if size > MAX_DIRECTORY or end[own._ECD_ENTRIES_TOTAL] > MAX_MEMBERS:
         raise too_many()
-    before = end[zipfile._ECD_LOCATION] - size - offset
-    if end[zipfile._ECD_SIGNATURE] == zipfile.stringEndArchive64:
-        before -= zipfile.sizeEndCentDir64 + zipfile.sizeEndCentDir64Locator
+    before = end[own._ECD_LOCATION] - size - offset
+    if end[own._ECD_SIGNATURE] == own.stringEndArchive64:
+        before -= own.sizeEndCentDir64 + own.sizeEndCentDir64Locator
     if offset + before < 0:
         raise zipfile.BadZipFile("its table of contents is not where it says")
     file.seek(offset + before)

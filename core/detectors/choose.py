@@ -38,8 +38,8 @@ def weight(box: Box) -> float:
 
 def rule() -> str:
     """How the main box is chosen, in words for a page: the docstring of :func:`main_box` itself."""
-    first, terms = inspect.getdoc(main_box).split("\n\n")
-    return f"{first} {' '.join(terms.replace('``', '').split())}"
+    first, terms = (inspect.getdoc(main_box) or "").split("\n\n")
+    return " ".join(f"{first} {terms.replace('``', '')}".split())
 
 
 def with_margin(box: Box, size: tuple[int, int], margin: float = MARGIN) -> Box:
@@ -55,7 +55,7 @@ def with_margin(box: Box, size: tuple[int, int], margin: float = MARGIN) -> Box:
         share = min(max(side, SQUARE * max(sides)) * (1 + 2 * margin) / whole, 1.0)
         lows.append(min(max((low + high - share) / 2, 0.0), 1.0 - share))
         highs.append(lows[-1] + share)
-    return Box(*lows, *highs, box.score, box.label)
+    return Box(lows[0], lows[1], highs[0], highs[1], box.score, box.label)
 
 
 def first_boxes(boxes: Sequence[Box], most: int) -> list[Box]:

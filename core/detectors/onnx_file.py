@@ -45,11 +45,8 @@ class OnnxFile:
         self._session, self._process = None, os.getpid()
         self._lock = threading.Lock()
 
-    def __getstate__(self) -> dict:
-        return {"path": self.path}
-
-    def __setstate__(self, state: dict) -> None:
-        self.__init__(state["path"])
+    def __reduce__(self) -> tuple:
+        return OnnxFile, (self.path,)
 
     @property
     def session(self):

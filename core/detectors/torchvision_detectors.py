@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -89,11 +90,8 @@ class TorchvisionDetector(Detector):
         self._model: torch.nn.Module | None = None
         self._lock = threading.RLock()
 
-    def __getstate__(self) -> dict:
-        return {"row": self.row}
-
-    def __setstate__(self, state: dict) -> None:
-        self.__init__(state["row"])
+    def __reduce__(self) -> tuple:
+        return TorchvisionDetector, (self.row,)
 
     def state(self) -> State:
         for package in ("torch", "torchvision"):
@@ -134,6 +132,7 @@ class TorchvisionDetector(Detector):
         import torch
 
         self.load()
+        assert self._model is not None
         height, width = image.shape[:2]
         pixels = torch.from_numpy(image.transpose(2, 0, 1).astype(np.float32) / 255.0)
         with torch.inference_mode():
@@ -141,7 +140,11 @@ class TorchvisionDetector(Detector):
         edges = found["boxes"].numpy() / (width, height, width, height)
         labels, names = found["labels"].tolist(), record(self.row).meta["categories"]
         rows = zip(edges.tolist(), found["scores"].tolist(), labels, strict=True)
-        return [Box(*box, score, names[label]) for box, score, label in rows if score >= MIN_SCORE]
+        return [
+            Box(x0, y0, x1, y1, score, names[label])
+            for (x0, y0, x1, y1), score, label in rows
+            if score >= MIN_SCORE
+        ]
 
 
 def record(row: Listed):
@@ -165,4 +168,4 @@ def create(row: Listed) -> torch.nn.Module:
 
 
 for _row in TABLE.values():
-    detectors.add(_row.name, lambda row=_row: TorchvisionDetector(row))
+    detectors.add(_row.name, partial(TorchvisionDetector, _row))

@@ -68,14 +68,12 @@ class Yolo(Detector):
         self.title = f"YOLO, {name.removeprefix(PREFIX)}"
         self.about = "A YOLO network that you brought."
         self.side = USUAL_SIDE
-        self._file, self._network = OnnxFile(path), None
+        self._file = OnnxFile(path)
+        self._network: Network | None = None
         self._lock = threading.RLock()
 
-    def __getstate__(self) -> dict:
-        return {"name": self.name, "path": self.path}
-
-    def __setstate__(self, state: dict) -> None:
-        self.__init__(state["name"], state["path"])
+    def __reduce__(self) -> tuple:
+        return Yolo, (self.name, self.path)
 
     def state(self) -> State:
         try:
@@ -103,20 +101,20 @@ class Yolo(Detector):
     def _detect(self, image: np.ndarray) -> Iterable[Box]:
         self.load()
         network = self._network
+        assert network is not None
         pixels, scale, left, top = letterboxed(image, network.width, network.height)
         raw = self._file.run(_batch(pixels, network.half))[network.output][0].astype(np.float32)
         edges, scores, classes = listed(raw, network.kind)
         edges = (
             (edges - (left, top, left, top)) / scale / (*image.shape[1::-1], *image.shape[1::-1])
         )
-        return [
-            Box(
-                *edges[row].tolist(),
-                float(scores[row]),
-                network.names.get(int(classes[row]), f"class {int(classes[row])}"),
-            )
-            for row in kept(edges, scores, classes)
-        ]
+        boxes = []
+        for row in kept(edges, scores, classes):
+            x0, y0, x1, y1 = edges[row].tolist()
+            kind = int(classes[row])
+            label = network.names.get(kind, f"class {kind}")
+            boxes.append(Box(x0, y0, x1, y1, float(scores[row]), label))
+        return boxes
 
 
 def refuse_pickled(path: Path) -> None:
@@ -295,9 +293,9 @@ def _other_layout(name: str, shapes: str) -> UserError:
 
 
 def _listed() -> list[str]:
-    home = store.root() / "models"
-    found = sorted(home.glob(f"{PREFIX}*")) if home.is_dir() else []
-    return [folder.name for folder in found if _file_of(folder) is not None]
+    homes = [home / "models" for home in store.layers()]
+    found = [path for home in homes if home.is_dir() for path in sorted(home.glob(f"{PREFIX}*"))]
+    return list(dict.fromkeys(path.name for path in found if _file_of(path) is not None))
 
 
 def _file_of(folder: Path) -> Path | None:
@@ -321,7 +319,8 @@ def _find(name: str) -> Yolo | None:
             f"One is an ONNX file at models/{PREFIX}NAME/ in the artifacts folder"
             f" ({store.root()}).",
         )
-    path = _file_of(files.folder(name)) if name.startswith(PREFIX) else None
+    there = files.homes(name) if name.startswith(PREFIX) else []
+    path = next((file for home in there if (file := _file_of(home)) is not None), None)
     return Yolo(name, path) if path else None
 
 

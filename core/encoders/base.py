@@ -46,6 +46,9 @@ class Encoder(ABC):
     in the one that builds."""
     fitted: bool = True
     """False while :meth:`fit` on the gallery has to come first."""
+    matches: bool = False
+    """True where hits are ranked by matched key points (:mod:`core.keypoints`): scores are inliers,
+    and vectors only choose which pictures of a large gallery are compared."""
     base: str | None = None
     """Name of the encoder whose vectors this one transforms; its pictures are then never encoded
     twice."""

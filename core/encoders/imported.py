@@ -15,6 +15,7 @@ from core.errors import UserError
 from core.types import State
 
 PREFIX = "imported."
+PLACE = Path("library", "vectors")
 
 
 class Imported(Encoder):
@@ -89,20 +90,27 @@ class Imported(Encoder):
 
 
 def home() -> Path:
-    """Where imported vectors lie."""
-    return store.root() / "library" / "vectors"
+    """Where imported vectors are kept."""
+    return store.root() / PLACE
+
+
+def _folders() -> dict[str, Path]:
+    """Name -> folder, the own one where there are two."""
+    return {
+        PREFIX + folder.name: folder
+        for home in reversed(store.layers())
+        for folder in store.listed(home / PLACE)
+        if store.read_meta(folder) is not None
+    }
 
 
 def _names() -> list[str]:
-    return [
-        PREFIX + folder.name
-        for folder in store.listed(home())
-        if store.read_meta(folder) is not None
-    ]
+    return list(_folders())
 
 
 def _find(name: str) -> Imported | None:
-    return Imported(home() / name.removeprefix(PREFIX)) if name in _names() else None
+    folder = _folders().get(name) if name.startswith(PREFIX) else None
+    return Imported(folder) if folder else None
 
 
 encoders.add_finder(_names, _find)

@@ -64,7 +64,7 @@ def found(encoder: Measured) -> Record | None:
     if os.environ.get(ENV) or not encoder.ready:
         return None
     try:
-        record = Record(**json.loads(_path(encoder).read_text()))
+        record = Record(**json.loads(store.existing(_path(encoder)).read_text()))
         return record if record.form in KNOWN else None
     except FileNotFoundError:
         return None

@@ -36,8 +36,8 @@ class Preprocess:
     size: int
     resize: int
     interpolation: str
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
     mode: str = "center"
 
     def record(self) -> dict:

@@ -243,7 +243,7 @@ def read_card(folder: Path) -> dict:
 
 def homes() -> list[Path]:
     """Where models lie: a user's own first, then what came with the code."""
-    return list(dict.fromkeys([store.root() / "models", store.shipped() / "models"]))
+    return list(dict.fromkeys(home / "models" for home in (*store.layers(), store.shipped())))
 
 
 def find_model(name: str) -> Path | None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,16 +42,15 @@ def decide(
     """
     if not hasattr(encoder, "use_precision"):
         return Record(FP32, "not a network")
-    if (record := precision.found(encoder)) is not None or (
-        record := precision.forced()
-    ) is not None:
-        encoder.load()
-        encoder.use_precision(record.form)
+    network: Any = encoder
+    if (record := precision.found(network) or precision.forced()) is not None:
+        network.load()
+        network.use_precision(record.form)
         return record
-    record = measure(encoder, prepared, labels)
-    encoder.use_precision(record.form)
+    record = measure(network, prepared, labels)
+    network.use_precision(record.form)
     if record.pictures:
-        precision.keep(encoder, record)
+        precision.keep(network, record)
     return record
 
 

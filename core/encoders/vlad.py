@@ -7,13 +7,12 @@ import copy
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from PIL import Image
 
 from core.encoders.base import Encoder, register
 from core.encoders.whitening import hashed
 from core.errors import UserError
 from core.faiss_loader import faiss
-from core.images import resize
+from core.keypoints import SIDE, detect, root
 from core.types import Progress, report
 
 WORDS, WIDTH = 32, 64
@@ -41,7 +40,7 @@ class SiftVlad(Encoder):
         " turned or half hidden."
     )
     dim = WORDS * WIDTH
-    side = 256
+    side = SIDE
     fitted = False
 
     def __init__(self) -> None:
@@ -54,17 +53,7 @@ class SiftVlad(Encoder):
     def prepare(self, image: np.ndarray) -> np.ndarray:
         """RGB uint8 (h, w, 3) -> SIFT descriptors, uint8 (at most 400, 128), of the picture at 256
         pixels on the long side."""
-        import cv2
-
-        scale = self.side / max(image.shape[:2])
-        height, width = (max(1, round(length * scale)) for length in image.shape[:2])
-        grey = np.asarray(Image.fromarray(resize(image, width, height)).convert("L"))
-        _, found = cv2.SIFT_create(nfeatures=400).detectAndCompute(grey, None)
-        return (
-            np.zeros((0, 128), np.uint8)
-            if found is None
-            else np.rint(found[:400]).clip(0, 255).astype(np.uint8)
-        )
+        return detect(image, self.side).descriptors
 
     def _encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
         self._need_fit()
@@ -74,7 +63,7 @@ class SiftVlad(Encoder):
         words = self._arrays["words"]
         sums = np.zeros_like(words)
         if len(descriptors):
-            points = (_root(descriptors) - self._arrays["mean"]) @ self._arrays["axes"].T
+            points = (root(descriptors) - self._arrays["mean"]) @ self._arrays["axes"].T
             nearest = (points @ words.T - 0.5 * (words**2).sum(axis=1)).argmax(axis=1)
             np.add.at(sums, nearest, points - words[nearest])
         sums /= np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
@@ -92,7 +81,7 @@ class SiftVlad(Encoder):
         from sklearn.decomposition import PCA
 
         kept = [one for one in prepared if len(one)]
-        points = _root(np.concatenate(kept)) if kept else np.zeros((0, 128), np.float32)
+        points = root(np.concatenate(kept)) if kept else np.zeros((0, 128), np.float32)
         if len(points) < max(WORDS, WIDTH):
             raise UserError(
                 f"{self.name} finds {len(points)} keypoints in this gallery.",
@@ -121,12 +110,6 @@ class SiftVlad(Encoder):
         made._arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
         made._digest, made.fitted = hashed(made._arrays), True
         return made
-
-
-def _root(descriptors: np.ndarray) -> np.ndarray:
-    """RootSIFT: L1-normalise, then square root, so that Euclidean distance is Hellinger's."""
-    values = descriptors.astype(np.float32)
-    return np.sqrt(values / np.maximum(values.sum(axis=1, keepdims=True), 1e-9))
 
 
 def _k_means(points: np.ndarray) -> np.ndarray:

@@ -150,6 +150,8 @@ def _find(name: str) -> Whitened | None:
         encoder = encoders.get(opt.join(base, options))
         if encoder.tier == "imported":
             raise UserError(f"{base} are imported vectors, which can't be whitened here.")
+        if encoder.matches:
+            raise UserError(f"{base} compares key points; only vectors can be whitened.")
         if encoder.state().kind != "unavailable" and dim > encoder.dim:
             raise UserError(
                 f"{encoder.name} has {encoder.dim} dimensions.",

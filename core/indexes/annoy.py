@@ -6,6 +6,7 @@ from __future__ import annotations
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,8 @@ class Annoy(Beside):
 
     def __init__(self) -> None:
         super().__init__()
-        self._forest, self._bytes = None, 0
+        self._forest: Any = None
+        self._bytes = 0
 
     @property
     def install(self) -> str:
@@ -70,7 +72,7 @@ class Annoy(Beside):
         for part in blocks(len(vectors), BLOCK, progress):
             for row in range(part.start, part.stop):
                 forest.add_item(row, vectors[row])
-        forest.build(knobs["trees"], n_jobs=threads())
+        forest.build(int(knobs["trees"]), n_jobs=threads())
         with (
             tempfile.TemporaryDirectory() as folder
         ):  # saved and mapped; the file lives on without its name
@@ -109,7 +111,7 @@ class Annoy(Beside):
         return Cost(self._bytes, self._bytes + self._vectors.nbytes, self._seconds)
 
 
-def _write(forest: object, path: Path) -> None:
+def _write(forest: Any, path: Path) -> None:
     """Raises OSError with its number, which the library leaves out, where the disk is full or
     forbidden."""
     try:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -159,7 +160,7 @@ class Index(ABC):
     def _search(self, queries: np.ndarray, k: int, **knobs: float) -> Hits: ...
 
     @abstractmethod
-    def rows(self, ids: np.ndarray) -> np.ndarray:
+    def rows(self, ids: np.ndarray | slice) -> np.ndarray:
         """The vectors of these rows as scores are made from them, float32 (len(ids), dim)."""
 
     def _mask(self, allowed: np.ndarray | None) -> np.ndarray | None:
@@ -173,7 +174,7 @@ class Index(ABC):
         return None if allowed.all() else allowed
 
     def _filtered(
-        self, queries: np.ndarray, k: int, mask: np.ndarray, knobs: dict[str, float]
+        self, queries: np.ndarray, k: int, mask: np.ndarray, knobs: dict[str, Any]
     ) -> Hits:
         """Only what ``mask`` allows: as many as there are, unless the index is a ``partial``
         one."""
@@ -209,7 +210,7 @@ class Index(ABC):
         return nearest(queries, self.rows, np.flatnonzero(mask), k)
 
     def _overfetch(
-        self, queries: np.ndarray, k: int, mask: np.ndarray, knobs: dict[str, float]
+        self, queries: np.ndarray, k: int, mask: np.ndarray, knobs: dict[str, Any]
     ) -> Hits:
         """Fetch more, four times as many each time, until ``k`` allowed ones are among them or all
         were seen."""
@@ -250,7 +251,7 @@ class Index(ABC):
     def cost(self) -> Cost:
         """Bytes and build seconds, measured."""
 
-    def resolve(self, known: Mapping[str, Knob], given: Mapping[str, float]) -> dict[str, float]:
+    def resolve(self, known: Mapping[str, Knob], given: Mapping[str, float]) -> dict[str, Any]:
         """Defaults, overridden by what was given; an unknown knob is a UserError."""
         for knob in given:
             if knob not in known:

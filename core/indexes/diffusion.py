@@ -1,18 +1,14 @@
-"""Diffusion: what is near the query's neighbours, and near theirs, counts as near the query too.
-
-Donoser and Bischof, Diffusion processes for retrieval revisited (2013); for a query that is not in
-the gallery, and cut to the rows nearest to it, Iscen et al., Efficient diffusion on region
-manifolds (2017): with S the normalised affinities of a graph of mutual neighbours and y the query's
-own neighbours, the scores are f = (I - alpha S)^-1 y, found by conjugate gradients.
-"""
+"""Diffusion over a graph of the whole gallery, see :mod:`core.diffusion`."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from core.diffusion import normalised, spread
 from core.indexes.base import Knob, Unreadable, indexes
 from core.indexes.beside import Beside
 from core.indexes.graph import knn
@@ -22,10 +18,6 @@ from core.types import Cost, Hits, Progress
 PARTS = ("weights", "columns", "starts")
 """The matrix S by rows: its values, their columns, and where each row starts."""
 QUERIES = 64
-TOLERANCE = 1e-4
-ROUNDS = 50
-LEAST = 1e-6
-"""A row with less than this share of the best score was not reached."""
 
 
 class Diffusion(Beside):
@@ -84,11 +76,12 @@ class Diffusion(Beside):
 
     def __init__(self) -> None:
         super().__init__()
-        self._graph, self._gamma = None, 1
+        self._graph: Any = None
+        self._gamma = 1.0
 
     def _build(self, vectors: np.ndarray, progress: Progress | None, **knobs: float) -> None:
         started = time.perf_counter()
-        self._graph = _normalised(knn(vectors, knobs["degree"], progress), knobs["gamma"])
+        self._graph = normalised(knn(vectors, int(knobs["degree"]), progress), knobs["gamma"])
         self._gamma = knobs["gamma"]
         self._keep(vectors, started)
 
@@ -112,21 +105,8 @@ class Diffusion(Beside):
 
     def _spread(self, rows: np.ndarray, cosine: np.ndarray, knobs: dict) -> np.ndarray:
         """Scores float32 (c) of rows sorted by their cosine with the query."""
-        from scipy.sparse import identity
-        from scipy.sparse.linalg import cg
-
-        source = np.where(
-            np.arange(len(rows)) < int(knobs["start"]), np.maximum(cosine, 0.0) ** self._gamma, 0.0
-        )
         inside = self._graph[rows][:, rows]
-        flow, _ = cg(
-            identity(len(rows), format="csr") - knobs["alpha"] * inside,
-            source,
-            rtol=TOLERANCE,
-            maxiter=ROUNDS,
-        )
-        reached = flow > LEAST * max(float(flow.max()), LEAST)
-        return np.where(reached, flow, np.minimum(cosine - 1.0, 0.0)).astype(np.float32)
+        return spread(inside, cosine, int(knobs["start"]), self._gamma, knobs["alpha"])
 
     def _save(self, folder: Path) -> None:
         for name, values in zip(
@@ -155,28 +135,6 @@ class Diffusion(Beside):
             + self._vectors.nbytes
         )
         return Cost(held, held, self._seconds)
-
-
-def _normalised(near: Hits, gamma: float) -> object:
-    """D^-1/2 W D^-1/2 with W = cosine^gamma between rows that are among each other's neighbours;
-    float32 CSR (n, n)."""
-    from scipy.sparse import csr_matrix
-
-    count, degree = near.ids.shape
-    start, end = np.repeat(np.arange(count), degree), near.ids.reshape(-1)
-    weight = np.maximum(near.scores, 0.0).reshape(-1) ** gamma
-    real = (end >= 0) & (weight > 0)
-    one_way = csr_matrix(
-        (weight[real].astype(np.float32), (start[real], end[real])), shape=(count, count)
-    )
-    mutual = one_way.minimum(one_way.T).tocsr()
-    spread = np.asarray(mutual.sum(axis=1)).reshape(-1)
-    scale = np.divide(1.0, np.sqrt(spread), out=np.zeros(count), where=spread > 0).astype(
-        np.float32
-    )
-    made = mutual.multiply(scale[:, None]).multiply(scale[None, :]).tocsr().astype(np.float32)
-    made.sort_indices()
-    return made
 
 
 indexes.add(Diffusion.name, Diffusion)

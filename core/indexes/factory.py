@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -178,7 +179,7 @@ class FactoryIndex(Beside):
     def __init__(self, text: str) -> None:
         super().__init__()
         self._plan = made = plan(text)
-        self._codes = None
+        self._codes: Any = None
         self.name, self.title = PREFIX + text, f"faiss {text}"
         self.about = "A faiss factory string as typed, inner product on unit vectors."
         self.search_knobs = {
@@ -193,7 +194,7 @@ class FactoryIndex(Beside):
                 64, (16, 64, 256), "candidates kept while walking", 1, 100_000
             )
         self.walks = bool(made.links)
-        self._index = None
+        self._index: Any = None
 
     def _build(self, vectors: np.ndarray, progress: Progress | None, **knobs: float) -> None:
         started = time.perf_counter()
@@ -235,7 +236,7 @@ class FactoryIndex(Beside):
             hours = f"{text!r} would take about {work / MOST_WORK:.1f} hours to build."
             raise UserError(hours, "At most one.", "Use fewer lists.")
 
-    def _made(self, dim: int) -> object:
+    def _made(self, dim: int) -> Any:
         hashed = self._plan.code.startswith(
             "LSH"
         )  # compares bits, which faiss calls no inner product
@@ -271,10 +272,10 @@ class FactoryIndex(Beside):
         )
 
     @staticmethod
-    def _inner(index: object) -> object:
+    def _inner(index: Any) -> Any:
         return faiss().downcast_index(index.index) if hasattr(index, "chain") else index
 
-    def _parameters(self, knobs: dict[str, float]) -> object:
+    def _parameters(self, knobs: dict[str, float]) -> Any:
         params = parameters(knobs)
         wrapped = params is not None and hasattr(self._index, "chain")
         return faiss().SearchParametersPreTransform(index_params=params) if wrapped else params

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -173,7 +174,7 @@ class FaissIndex(Index):
         self.build_knobs, self.search_knobs, self.selects = row.build, row.search, row.selects
         self.build_ns = row.build_ns
         self.walks = row.factory.startswith("HNSW")
-        self._index = None
+        self._index: Any = None
         self._beside = np.zeros((0, 0), np.float32)
         self._seconds = 0.0
 
@@ -195,7 +196,7 @@ class FaissIndex(Index):
         )
         self._take(index, time.perf_counter() - started)
 
-    def _new(self, dim: int, knobs: dict) -> object:
+    def _new(self, dim: int, knobs: dict) -> Any:
         metric = faiss().METRIC_L2 if self._row.name == "lsh" else faiss().METRIC_INNER_PRODUCT
         index = faiss().index_factory(dim, self._row.factory.format(**knobs), metric)
         if "efConstruction" in knobs:
@@ -229,12 +230,12 @@ class FaissIndex(Index):
                 f"m = {chosen['m']} does not divide {dim} dimensions.", f"These do: {fits}."
             )
 
-    def _take(self, index: object, seconds: float) -> None:
+    def _take(self, index: Any, seconds: float) -> None:
         if hasattr(index, "make_direct_map") and not self._row.lossy:
             index.make_direct_map()
         self._index, self._seconds = index, seconds
 
-    def rows(self, ids: np.ndarray) -> np.ndarray:
+    def rows(self, ids: np.ndarray | slice) -> np.ndarray:
         return self._beside[ids] if self._row.lossy else self._index.reconstruct_batch(ids)
 
     def _search(self, queries: np.ndarray, k: int, **knobs: float) -> Hits:
@@ -247,7 +248,7 @@ class FaissIndex(Index):
             else self._found(queries, k, parameters(knobs, mask), knobs)
         )
 
-    def _found(self, queries: np.ndarray, k: int, params: object, knobs: dict) -> Hits:
+    def _found(self, queries: np.ndarray, k: int, params: Any, knobs: dict) -> Hits:
         if self._row.lossy:
             return best_of_codes(
                 self._index, self._beside, queries, k, int(knobs["rerank"]), params

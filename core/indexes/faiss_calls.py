@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,20 +29,20 @@ def sample(vectors: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(vectors[:: -(-len(vectors) // TRAIN_MOST)], dtype=np.float32)
 
 
-def quiet(index: object) -> None:
+def quiet(index: Any) -> None:
     """Let k-means take as few points as its caller has checked: faiss prints a warning below 39 for
     each centroid."""
     for trained in (index, getattr(index, "pq", None)):
-        if hasattr(trained, "cp"):
+        if trained is not None and hasattr(trained, "cp"):
             trained.cp.min_points_per_centroid = 1
 
 
-def selector(mask: np.ndarray) -> object:
+def selector(mask: np.ndarray) -> Any:
     """A mask bool (n,) as what faiss takes to look at these rows alone."""
     return faiss().IDSelectorBitmap(np.packbits(mask, bitorder="little"))
 
 
-def parameters(knobs: Mapping[str, float], mask: np.ndarray | None = None) -> object:
+def parameters(knobs: Mapping[str, float], mask: np.ndarray | None = None) -> Any:
     """Search knobs and a mask as an object of one call: an index is shared by sessions, so it is
     never changed."""
     knob = next((name for name in KINDS if name in knobs), "")
@@ -52,12 +53,12 @@ def parameters(knobs: Mapping[str, float], mask: np.ndarray | None = None) -> ob
 
 
 @lru_cache(maxsize=64)
-def _unmasked(knob: str, value: int) -> object:
+def _unmasked(knob: str, value: int) -> Any:
     """The object for one knob: a search only reads it, so calls may share it."""
     return getattr(faiss(), KINDS[knob])(**{knob: value})
 
 
-def all_best(index: object, queries: np.ndarray, k: int) -> np.ndarray:
+def all_best(index: Any, queries: np.ndarray, k: int) -> np.ndarray:
     """Ids (q, m) that hold the k best of each query and all that float32 can't tell from the k-th;
     -1 = none."""
     more = min(k + MORE, index.ntotal)
@@ -77,7 +78,7 @@ def all_best(index: object, queries: np.ndarray, k: int) -> np.ndarray:
 
 
 def best_of_codes(
-    index: object, vectors: np.ndarray, queries: np.ndarray, k: int, rerank: int, params: object
+    index: Any, vectors: np.ndarray, queries: np.ndarray, k: int, rerank: int, params: Any
 ) -> Hits:
     """The ``k`` best by their ``vectors`` of ``rerank`` candidates for each hit, which an ``index``
     of codes finds."""
@@ -99,7 +100,7 @@ def _may_be_best(queries: np.ndarray, vectors: np.ndarray, found: np.ndarray, k:
     return np.where(rough >= floor[:, None], found, -1)
 
 
-def write(index: object, path: Path, how: str = "write_index") -> None:
+def write(index: Any, path: Path, how: str = "write_index") -> None:
     """Write an index. Raises OSError where the disk is full or forbidden."""
     try:
         getattr(faiss(), how)(index, str(path))
@@ -107,7 +108,7 @@ def write(index: object, path: Path, how: str = "write_index") -> None:
         raise os_error(error, path) from error
 
 
-def read(path: Path, how: str = "read_index") -> object:
+def read(path: Path, how: str = "read_index") -> Any:
     """An index by memory map. Raises Unreadable."""
     try:
         return getattr(faiss(), how)(str(path), faiss().IO_FLAG_MMAP_IFC)
@@ -115,7 +116,7 @@ def read(path: Path, how: str = "read_index") -> object:
         raise Unreadable(path.parent) from error
 
 
-def written_bytes(index: object, how: str = "write_index") -> int:
+def written_bytes(index: Any, how: str = "write_index") -> int:
     """How many bytes the index takes in a file, counted without writing one."""
     written = 0
 

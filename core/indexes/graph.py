@@ -3,6 +3,8 @@ which is faiss's."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from core.faiss_loader import faiss
@@ -28,7 +30,7 @@ def knn(vectors: np.ndarray, degree: int, progress: Progress | None = None) -> H
 def copies_of(vectors: np.ndarray) -> np.ndarray:
     """Pairs (first, copy) of equal rows of float32 (n, dim): int64 (c, 2), sorted. Each copy stands
     once, beside the first of its kind; rows without a copy stand nowhere."""
-    words = np.ascontiguousarray(vectors, dtype=np.float32).view(np.uint32)
+    words: Any = np.ascontiguousarray(vectors, dtype=np.float32).view(np.uint32)
     weights = np.random.default_rng(0).integers(
         1, 2**63, words.shape[1], dtype=np.uint64
     ) | np.uint64(1)

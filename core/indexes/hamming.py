@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -91,7 +92,8 @@ class Hamming(Beside):
         self._row = row
         self.name, self.title, self.about = row.name, row.title, row.about
         self.build_knobs, self.search_knobs, self.selects = row.build, row.search, not row.lists
-        self._index, self._planes = None, None
+        self._index: Any = None
+        self._planes: Planes
         self._own = 0.0
         """The size c of the numbers +c and -c where the vectors are bits; else 0."""
 
@@ -133,7 +135,7 @@ class Hamming(Beside):
             else random_planes(vectors.shape[1], bits)
         )
 
-    def _new(self, nlist: int) -> object:
+    def _new(self, nlist: int) -> Any:
         flat = faiss().IndexBinaryFlat(self._planes.count)
         if not self._row.lists:
             return flat
@@ -143,7 +145,7 @@ class Hamming(Beside):
         )
         return index
 
-    def _take(self, index: object) -> None:
+    def _take(self, index: Any) -> None:
         if self._row.lists:
             index.make_direct_map()
         self._index = index
@@ -168,13 +170,14 @@ class Hamming(Beside):
         scores = (1.0 - 2.0 * distances[which, column] / self._planes.count).astype(np.float32)
         return best(len(queries), k, which, found[which, column], scores)
 
-    def rows(self, ids: np.ndarray) -> np.ndarray:
+    def rows(self, ids: np.ndarray | slice) -> np.ndarray:
         if not self._own:
             return self._vectors[ids]
         codes = self._codes(ids)
         return np.where(np.unpackbits(codes, axis=1), np.float32(self._own), np.float32(-self._own))
 
-    def _codes(self, ids: np.ndarray) -> np.ndarray:
+    def _codes(self, rows: np.ndarray | slice) -> np.ndarray:
+        ids = np.arange(self.size)[rows]
         if not len(ids):
             return np.zeros((0, self._planes.count // 8), np.uint8)
         return np.stack([self._index.reconstruct(int(row)) for row in ids])

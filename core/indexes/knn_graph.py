@@ -75,7 +75,7 @@ class KnnGraph(Beside):
         first = np.delete(np.arange(len(vectors)), self._copies[:, 1])
         copies = len(self._copies)
         told = progress and (lambda done, total: progress(done + copies, total + copies))
-        ids = knn(vectors[first], knobs["degree"], told).ids.astype(np.int32)
+        ids = knn(vectors[first], int(knobs["degree"]), told).ids.astype(np.int32)
         near = np.concatenate([ids, backward(ids)], axis=1)
         self._links = np.full((len(vectors), near.shape[1]), -1, np.int32)
         self._links[first] = np.where(near >= 0, first[near], -1)
@@ -87,13 +87,13 @@ class KnnGraph(Beside):
         spread = self._entries(max(entries, 1))
         near = 4 * self.dim * STEP * self._links.shape[1]
         many = max(1, min(SEEN_BYTES // max(self.size, 1), NEAR_BYTES // near))
-        found = [
-            self._walk(queries[start : start + many], beam, spread)
-            for start in range(0, len(queries), many)
-        ]
-        found = (
-            self._with_copies(np.concatenate(found)) if len(self._copies) else np.concatenate(found)
+        found = np.concatenate(
+            [
+                self._walk(queries[start : start + many], beam, spread)
+                for start in range(0, len(queries), many)
+            ]
         )
+        found = self._with_copies(found) if len(self._copies) else found
         return rank(queries, self.rows, found, k)
 
     def _entries(self, count: int) -> np.ndarray:
@@ -219,7 +219,8 @@ def _best(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The ``beam`` columns with the best scores of each row, best first."""
     order = np.argsort(-scores, axis=1, kind="stable")[:, :beam]
-    return tuple(np.take_along_axis(values, order, axis=1) for values in (ids, scores, done))
+    taken = [np.take_along_axis(values, order, axis=1) for values in (ids, scores, done)]
+    return taken[0], taken[1], taken[2]
 
 
 indexes.add(KnnGraph.name, KnnGraph)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ class Knob:
     high: float = 1_000_000
     more: int = 1
 
-    def check(self, name: str, value: object) -> int | float:
+    def check(self, name: str, value: Any) -> int | float:
         """``value`` as this knob's kind of number. Raises UserError where it is none, or outside
         ``low`` to ``high``."""
         whole = isinstance(self.default, int)

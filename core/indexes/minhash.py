@@ -163,21 +163,22 @@ class MinHashIndex(Beside):
 
     def __init__(self) -> None:
         super().__init__()
-        self._signatures, self._planes = np.zeros((0, 0), np.uint32), None
+        self._signatures = np.zeros((0, 0), np.uint32)
+        self._planes: Planes
         self._tables: OrderedDict[tuple[int, int], Tables] = OrderedDict()
         self._lock = threading.Lock()
 
     def _build(self, vectors: np.ndarray, progress: Progress | None, **knobs: float) -> None:
         started = time.perf_counter()
-        bits = knobs["hash_dim"]
+        bits, count = int(knobs["hash_dim"]), int(knobs["num_perm"])
         made = (
             learned_planes(vectors, bits, progress)
             if knobs["learned"]
             else random_planes(vectors.shape[1], bits)
         )
-        signatures = np.empty((len(vectors), knobs["num_perm"]), np.uint32)
+        signatures = np.empty((len(vectors), count), np.uint32)
         for part in blocks(len(vectors), BLOCK, progress):
-            signatures[part] = signatures_of(made.bits(vectors[part]), knobs["num_perm"])
+            signatures[part] = signatures_of(made.bits(vectors[part]), count)
         self._take(signatures, made)
         self._keep(vectors, started)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +43,8 @@ class Voyager(Beside):
 
     def __init__(self) -> None:
         super().__init__()
-        self._graph, self._bytes = None, 0
+        self._graph: Any = None
+        self._bytes = 0
 
     def _build(self, vectors: np.ndarray, progress: Progress | None, **knobs: float) -> None:
         import voyager
@@ -106,7 +108,7 @@ class Voyager(Beside):
         return Cost(self._bytes, self._bytes + self._vectors.nbytes, self._seconds)
 
 
-def _insert(graph: object, vectors: np.ndarray, first: int) -> None:
+def _insert(graph: Any, vectors: np.ndarray, first: int) -> None:
     vectors = np.array(
         vectors, dtype=np.float32
     )  # a copy: the library takes no array that is read only, as mapped ones are

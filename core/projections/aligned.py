@@ -12,6 +12,7 @@ them can be set side by side.
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,7 @@ class AlignedUmap(Umap):
         vectors: np.ndarray,
         progress: Progress | None,
         anchor: np.ndarray | None,
-        **params: float,
+        **params: Any,
     ) -> np.ndarray:
         graph, model = fuzzy_graph(vectors, progress, **params)
         begin = start(vectors, graph) if anchor is None else anchor

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,7 @@ class Setting:
     values: tuple[int | float, ...] = ()
     about: str = ""
 
-    def check(self, name: str, value: object) -> int | float:
+    def check(self, name: str, value: Any) -> int | float:
         """``value`` as this setting's kind of number. Raises UserError where it is none, or out of
         range."""
         whole = isinstance(self.default, int)
@@ -71,7 +72,7 @@ class Projection(ABC):
 
     def __init__(self) -> None:
         self.positions = np.zeros((0, 2), np.float32)
-        self.params: dict[str, float] = {}
+        self.params: dict[str, Any] = {}
         self._vectors = np.zeros((0, 0), np.float32)
 
     def fingerprint(self, **params: float) -> dict:
@@ -157,7 +158,7 @@ class Projection(ABC):
         if len(vectors) != len(self.positions):
             raise ValueError(f"{len(vectors)} vectors for {len(self.positions)} places")
 
-    def resolve(self, given: Mapping[str, float]) -> dict[str, float]:
+    def resolve(self, given: Mapping[str, float]) -> dict[str, Any]:
         """Defaults, overridden by what was given; an unknown parameter is a UserError."""
         for name in given:
             if name not in self.settings:

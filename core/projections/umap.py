@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -61,7 +62,7 @@ class Umap(Projection):
         vectors: np.ndarray,
         progress: Progress | None,
         anchor: np.ndarray | None,
-        **params: float,
+        **params: Any,
     ) -> np.ndarray:
         graph, model = fuzzy_graph(vectors, progress, **params)
         return optimise(graph, start(vectors, graph), model, int(params["epochs"]), progress)

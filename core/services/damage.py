@@ -63,7 +63,7 @@ def _entry(path: Path) -> Iterator[Damage]:
     meta = store.read_meta(path)
     if fault := _fault(path):
         yield Damage(_name(path), fault, AGAIN)
-    elif "causes" in meta and store.key(meta["causes"]) != path.name:
+    elif meta and "causes" in meta and store.key(meta["causes"]) != path.name:
         yield Damage(_name(path), "it was built by another version", FOREIGN)
     for part in path.glob("part-*"):
         if fault := _fault(part):

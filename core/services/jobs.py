@@ -15,16 +15,22 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from core import store
 from core.errors import UserError
+from core.services.hosting import limits, ownership
+from core.services.hosting.settings import TOKEN, value
 
 ENDS = ("done", "failed", "cancelled")
 ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
+QUEUED = "queued"
+SLOTS = "LOOKALIKE_SLOTS"
+"""In the environment of a visitor's job: so many of them run at once."""
+TURN_S = 0.5
 GRACE_S = 3.0
 KEEP = 60
 """So many jobs are remembered."""
@@ -34,8 +40,8 @@ _children: list[subprocess.Popen] = []
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """``state``: starting, running, done, failed (also: exited unexpectedly), cancelled. ``rate``
-    in units a second; ``seconds_left`` None = unknown."""
+    """``state``: starting, queued (it waits for its turn), running, done, failed (also: exited
+    unexpectedly), cancelled. ``rate`` in units a second; ``seconds_left`` None = unknown."""
 
     id: str
     title: str
@@ -55,7 +61,15 @@ class JobStatus:
 
 
 def start(title: str, arguments: Sequence[str]) -> str:
-    """Run ``python -m core <arguments>`` as a job; returns its id."""
+    """Run ``python -m core <arguments>`` as a job; returns its id.
+
+    Raises:
+        UserError: a visitor of a public server may not, or has too many jobs; or the disk is full.
+    """
+    if ownership.is_visitor():
+        limits.check_job(arguments[0], len(listing(active_only=True)), _waiting())
+        limits.check_room(0)
+        limits.evict()
     _forget_old()
     now = time.time()
     begun = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
@@ -90,8 +104,46 @@ def start(title: str, arguments: Sequence[str]) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """A relative artifacts folder means the same folder for the job, which runs elsewhere."""
-    return {**os.environ, "LOOKALIKE_ARTIFACTS": str(store.root().absolute())}
+    """A relative artifacts folder means the same folder for the job, which runs elsewhere. A
+    visitor's job writes into the visitor's folder, and gets no secret."""
+    told = {name: text for name, text in os.environ.items() if name != TOKEN}
+    made = {**told, "LOOKALIKE_ARTIFACTS": str(store.root().absolute())}
+    if ownership.is_visitor():
+        made |= {
+            "LOOKALIKE_SHARED": str(store.base().absolute()),
+            SLOTS: f"{value('running_jobs'):.0f}",
+        }
+    return made
+
+
+def _waiting() -> int:
+    """How many jobs of all visitors wait for their turn."""
+    waiting = 0
+    for one in ownership.visitors():
+        with store.in_layer(one.folder):
+            waiting += sum(job.state == QUEUED for job in listing(active_only=True))
+    return waiting
+
+
+@contextmanager
+def turn(log: Path | None) -> Iterator[None]:
+    """Wait until fewer jobs of visitors run at once than the server allows; at once where it allows
+    any number. ``log`` is told of the wait."""
+    slots = int(os.environ.get(SLOTS) or 0)
+    with ExitStack() as held:
+        while slots and not _took_turn(held, slots):
+            if log is not None:
+                write_line(log, state=QUEUED, message=f"Waiting: {slots} jobs run at a time.")
+            time.sleep(TURN_S)
+        yield
+
+
+def _took_turn(held: ExitStack, slots: int) -> bool:
+    for number in range(slots):
+        with suppress(TimeoutError), store.in_layer(store.base()):
+            held.enter_context(store.lock(f"turn-{number}", wait_s=0))
+            return True
+    return False
 
 
 def _forget_old() -> None:
@@ -129,7 +181,7 @@ def status(job: str) -> JobStatus:
         total,
         rate,
         left if state == "running" else None,
-        last.get("message", ""),
+        ownership.public(last.get("message", "")),
         noted["started"],
         last.get("time", noted["started"]),
     )

@@ -16,7 +16,10 @@ FOLDER = "reports"
 def listing() -> list[str]:
     """Names of the reports there are: the user's own, newest first, then those that came with the
     code. One whose files are damaged counts as absent."""
-    own = {path.name: (path / "report.json").stat().st_mtime for path in _whole(store.root())}
+    homes = reversed(store.layers())
+    own = {
+        path.name: (path / "report.json").stat().st_mtime for home in homes for path in _whole(home)
+    }
     came = [path.name for path in sorted(_whole(store.shipped()))]
     return list(dict.fromkeys([*sorted(own, key=own.__getitem__, reverse=True), *came]))
 
@@ -48,7 +51,7 @@ def find(name: str) -> Path:
     there is none of that name."""
     there = [
         base / FOLDER / name
-        for base in (store.root(), store.shipped())
+        for base in (*store.layers(), store.shipped())
         if store.SAFE.fullmatch(name)
     ]
     there = [path for path in there if os.path.isfile(path / "report.json")]

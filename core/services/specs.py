@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from core.errors import UserError
 from core.indexes.base import indexes
@@ -15,8 +16,8 @@ class IndexSpec:
 
     text: str
     name: str
-    build: Mapping[str, float]
-    search: Mapping[str, float]
+    build: Mapping[str, Any]
+    search: Mapping[str, Any]
     exact: bool
 
     def causes(self) -> dict:

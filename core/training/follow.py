@@ -15,7 +15,8 @@ class Follower:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self._lock, self._lines = threading.Lock(), []
+        self._lock = threading.Lock()
+        self._lines: list[dict] = []
         self._file, self._offset = 0, 0
 
     def lines(self) -> list[dict]:

@@ -70,7 +70,7 @@ def _write(
     out = np.lib.format.open_memmap(
         folder / "all.npy", mode="w+", dtype=np.uint8, shape=(len(items), side, side, 3)
     )
-    rows = []
+    rows: list = []
     for number, item in enumerate(items):
         if number % STEP == 0:
             report(progress, number, len(items))

@@ -179,12 +179,7 @@ def published_teacher(name: str) -> tuple[torch.nn.Module, Blueprint]:
     found.use_precision("fp32")
     record = found.preprocess
     told = Blueprint(
-        "embedder",
-        found.weights_name,
-        found.dim,
-        record.size,
-        tuple(record.mean),
-        tuple(record.std),
+        "embedder", found.weights_name, found.dim, record.size, record.mean, record.std
     )
     return found.model, told
 

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from core import store
 from core.errors import UserError
@@ -44,7 +45,7 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        return store.root() / "runs" / self.id
+        return store.existing(store.root() / "runs" / self.id)
 
     @property
     def checkpoint(self) -> Path:
@@ -221,7 +222,7 @@ def refuse_changes(run: Run, recipe: str, values: Mapping[str, object]) -> None:
             )
 
 
-def _same(key: str, value: object) -> object:
+def _same(key: str, value: Any) -> object:
     """Equal for values that mean the same: a dataset may be named by any path that leads to it."""
     return tuple(_place(one) for one in value) if key == "datasets" else value
 
@@ -243,10 +244,10 @@ def new_id() -> str:
 
 def listing() -> list[Run]:
     """All runs, newest first."""
-    home = store.root() / "runs"
     found = [
         path
-        for path in store.listed(home)
+        for home in store.layers()
+        for path in store.listed(home / "runs")
         if path.name.startswith("train-") and (path / "config.json").exists()
     ]
     return [

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from core.disk import SAFE
 from core.errors import UserError
@@ -229,7 +229,7 @@ def override(settings: Settings, values: dict[str, object]) -> Settings:
     return check(replace(settings, **typed(values)))
 
 
-def typed(values: Mapping[str, object]) -> dict[str, object]:
+def typed(values: Mapping[str, object]) -> dict[str, Any]:
     """Values of settings as the types of their fields. Raises UserError: an unknown setting, a
     value that can't be read."""
     unknown = [key for key in values if key not in HINTS or key == "recipe"]

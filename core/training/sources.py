@@ -160,7 +160,7 @@ def _divided(
     ]
     classes = tuple(sorted({word for word in words if word is not None}))
     code = {word: position for position, word in enumerate(classes)}
-    labels = np.array([code.get(word, -1) for word in words], np.int64)
+    labels = np.array([-1 if word is None else code[word] for word in words], np.int64)
     return (
         classes,
         labels,
@@ -244,8 +244,8 @@ def split(
         if known.all()
         else _stratified(labels, share, rng)
     )
-    held = np.sort(np.array(held, np.int64))
-    return np.setdiff1d(np.arange(len(labels)), held), held
+    kept = np.sort(np.array(held, np.int64))
+    return np.setdiff1d(np.arange(len(labels)), kept), kept
 
 
 def _whole_groups(

@@ -4,6 +4,7 @@ where training starts."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -38,7 +39,7 @@ class Terms(nn.Module):
         self.between_views = {
             name: each[0][0] for name, each in made.items() if LOSSES[name].kind == "views"
         }
-        self.projector = _projector(settings) if needs(settings, "views") else None
+        self.projector: Any = _projector(settings) if needs(settings, "views") else None
         self.to_teacher = (
             nn.Linear(settings.dim, teacher_dim, bias=False)
             if teacher_dim not in (0, settings.dim)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core import store
 from core.encoders.base import encoders
@@ -108,7 +108,7 @@ def _pretrained(
 ) -> tuple[torch.nn.Module, Blueprint]:
     """A timm backbone with its published weights and their normalisation, under a new embedding.
     Raises UserError."""
-    found = published(blueprint.backbone)
+    found: Any = published(blueprint.backbone)
     weights = found.published(progress)
     if (
         found.preprocess.size != blueprint.size
@@ -117,9 +117,7 @@ def _pretrained(
     ):
         found = encoders.get(f"{blueprint.backbone}:size={blueprint.size}")
         weights = found.published()
-    blueprint = replace(
-        blueprint, mean=tuple(found.preprocess.mean), std=tuple(found.preprocess.std)
-    )
+    blueprint = replace(blueprint, mean=found.preprocess.mean, std=found.preprocess.std)
     network = build(blueprint)
     if blueprint.backbone in SLIM:  # a hybrid: its front alone has published weights
         front = network.backbone.patch_embed.backbone

@@ -25,12 +25,17 @@ def folder(name: str) -> Path:
     return store.root() / "models" / store.safe(name)
 
 
+def homes(name: str) -> list[Path]:
+    """Every folder in which the weights called ``name`` may lie, the own one first."""
+    return [home / "models" / store.safe(name) for home in store.layers()]
+
+
 def found(name: str) -> Path | None:
     """The weights file of ``name``, downloaded or put there by hand; safetensors before others. One
     that begins with zeros, as a power cut leaves it, counts as absent."""
-    home = folder(name)
     files = [
         file
+        for home in homes(name)
         for file in store.listed(home)
         if file.is_file() and file.suffix in SUFFIXES and not _is_blank(file)
     ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 from types import ModuleType
+from typing import Any
 
 COMPILER = "torch._dynamo"
 _lock = threading.Lock()
@@ -23,7 +24,8 @@ def load() -> None:
             return
         import torch.compiler
 
-        compiler, utils = ModuleType(COMPILER), ModuleType(f"{COMPILER}.utils")
+        compiler: Any = ModuleType(COMPILER)
+        utils: Any = ModuleType(f"{COMPILER}.utils")
         compiler.__path__, utils.is_compile_supported = [], lambda device: False
         disable = torch.compiler.disable
         sys.modules.update({COMPILER: compiler, utils.__name__: utils})

@@ -16,22 +16,38 @@ STARTED, UNSEEN = "builds_started", "builds_unseen"
 """Jobs that this session started: (locator, encoder) -> id, so that it can tell how they ended; and
 the ids of those whose result no page has opened with yet, in the order of their start."""
 
+REFUSED = "job_refused"
+"""Why the last job was not started, until it was said."""
+
 JUST_S = 3600.0
 """So long a build has only just ended."""
+
+
+def begin(title: str, arguments: list[str]) -> str | None:
+    """Start a job; where it can't be, the shell says why above the next page, and None comes
+    back."""
+    try:
+        return jobs.start(title, arguments)
+    except UserError as error:
+        st.session_state[REFUSED] = error
+        return None
 
 
 def start(
     locator: str, encoders: list[str], index: str = "exact", *, check_content: bool = False
 ) -> str:
-    """Start a build in a process of its own; one that runs already is joined. ``check_content``: it
-    reads every picture first and encodes those again that were changed in place."""
+    """Start a build in a process of its own; one that runs already is joined; empty where it was
+    refused. ``check_content``: it reads every picture first and encodes those again that were
+    changed in place."""
     running = next((job for name in encoders if (job := active(locator, name))), None)
     if running is not None:
         return running.id
     arguments = ["build", "--dataset", locator, "--encoders", ",".join(encoders), "--index", index]
     arguments += ["--check-content"] if check_content else []
     made = ", ".join(encoders) + ("" if index == "exact" else f" and {index}")
-    job = jobs.start(f"Build {made} for {cached.dataset(locator).title or locator}", arguments)
+    job = begin(f"Build {made} for {cached.dataset(locator).title or locator}", arguments)
+    if job is None:
+        return ""
     for name in encoders:
         st.session_state.setdefault(STARTED, {})[locator, name] = job
     st.session_state.setdefault(UNSEEN, []).append(job)

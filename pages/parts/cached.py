@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import base64
 
-import streamlit as st
-
 from core.errors import UserError
 from core.services import jobs
 from core.services.embedding import detecting, opening
@@ -20,6 +18,7 @@ from core.services.search.request import Query, SearchRequest
 from core.services.search.result import Place, SearchResult
 from core.services.search.search import place as place_of
 from core.services.search.search import search
+from pages.parts import caches
 from pages.parts.fresh import Fresh
 
 Box = tuple[float, float, float, float] | None
@@ -36,19 +35,19 @@ def dataset_rows() -> list[dict]:
     return _dataset_rows().get()
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
+@caches.resource(max_entries=1, show_spinner=False)
 def _dataset_rows() -> Fresh[list[dict]]:
     return Fresh(library.dataset_rows, LONG)
 
 
-@st.cache_resource(max_entries=4, ttl=SHORT, show_spinner=False)
+@caches.resource(max_entries=4, ttl=SHORT, show_spinner=False)
 def encoder_rows() -> list[dict]:
     """Every listed encoder. Read the rows, never change them: copies for hundreds of calls took
     longer than all else."""
     return library.encoder_rows()
 
 
-@st.cache_resource(max_entries=200, ttl=SHORT, show_spinner=False)
+@caches.resource(max_entries=200, ttl=SHORT, show_spinner=False)
 def encoder_row(name: str) -> dict | None:
     """One encoder, listed or not; None where nothing answers to the name. Read it, never change
     it."""
@@ -58,7 +57,7 @@ def encoder_row(name: str) -> dict | None:
         return None
 
 
-@st.cache_data(max_entries=4, ttl=60.0, show_spinner=False)
+@caches.data(max_entries=4, ttl=60.0, show_spinner=False)
 def index_rows() -> list[dict]:
     return library.index_rows()
 
@@ -73,7 +72,7 @@ def version(locator: str) -> str:
     return _opened(locator).get()[1]
 
 
-@st.cache_resource(max_entries=12, show_spinner=False)
+@caches.resource(max_entries=12, show_spinner=False)
 def _opened(locator: str) -> Fresh[tuple[Dataset, str]]:
     def both() -> tuple[Dataset, str]:
         found = library.open_dataset(locator)
@@ -82,24 +81,24 @@ def _opened(locator: str) -> Fresh[tuple[Dataset, str]]:
     return Fresh(both, LONG)
 
 
-@st.cache_data(max_entries=200, ttl=SHORT, show_spinner=False)
+@caches.data(max_entries=200, ttl=SHORT, show_spinner=False)
 def built(locator: str, version: str, encoder: str) -> bool:
     return is_built(dataset(locator), encoder)
 
 
-@st.cache_data(max_entries=200, ttl=SHORT, show_spinner=False)
+@caches.data(max_entries=200, ttl=SHORT, show_spinner=False)
 def index_lacking(locator: str, version: str, encoder: str, index: str) -> bool:
     """Whether an index over the vectors of a built encoder has to be built first, in a job."""
     return lacks_index(dataset(locator), encoder, index)
 
 
-@st.cache_resource(max_entries=2, ttl=LONG, show_spinner=False)
+@caches.resource(max_entries=2, ttl=LONG, show_spinner=False)
 def build_times() -> opening.BuildTimes:
     """How fast encoders were here, or where the code comes from."""
     return opening.build_times()
 
 
-@st.cache_data(max_entries=100, ttl=SHORT, show_spinner=False)
+@caches.data(max_entries=100, ttl=SHORT, show_spinner=False)
 def built_best_first(locator: str, version: str) -> list[str]:
     """Every encoder that is built for a data set, listed or not, the best one first."""
     names = dict.fromkeys(
@@ -109,29 +108,29 @@ def built_best_first(locator: str, version: str) -> list[str]:
     return opening.best_first(dataset(locator), [row for row in there if row])
 
 
-@st.cache_resource(max_entries=100, ttl=120.0, show_spinner=False)
+@caches.resource(max_entries=100, ttl=120.0, show_spinner=False)
 def estimate(locator: str, version: str, encoder: str, probe: bool = False):
     """What a build would cost; ``probe`` may load the network to find out how long it takes. Raises
     UserError."""
     return estimate_build(dataset(locator), encoder, probe=probe)
 
 
-@st.cache_resource(max_entries=2, ttl=0.8, show_spinner=False)
+@caches.resource(max_entries=2, ttl=0.8, show_spinner=False)
 def active_jobs() -> list[JobStatus]:
     return jobs.listing(active_only=True)
 
 
-@st.cache_resource(max_entries=2, ttl=2.0, show_spinner=False)
+@caches.resource(max_entries=2, ttl=2.0, show_spinner=False)
 def recent_jobs() -> list[JobStatus]:
     return jobs.listing()[:20]
 
 
-@st.cache_data(max_entries=2, ttl=SHORT, show_spinner=False)
+@caches.data(max_entries=2, ttl=SHORT, show_spinner=False)
 def cache_rows() -> list[dict]:
     return library.cache_rows()
 
 
-@st.cache_data(max_entries=100, ttl=10 * LONG, show_spinner=False)
+@caches.data(max_entries=100, ttl=10 * LONG, show_spinner=False)
 def skipped(locator: str) -> int:
     """How many pictures were passed over, in listing and in builds."""
     try:
@@ -140,7 +139,7 @@ def skipped(locator: str) -> int:
         return 0
 
 
-@st.cache_data(max_entries=2, ttl=LONG, show_spinner=False)
+@caches.data(max_entries=2, ttl=LONG, show_spinner=False)
 def own_vectors() -> dict[str, str]:
     """For the encoder of each file of vectors that was brought: how many of them are used."""
     return {
@@ -182,20 +181,20 @@ def forget_datasets() -> None:
     _opened.clear()
 
 
-@st.cache_data(max_entries=6000, show_spinner=False)
+@caches.data(max_entries=6000, show_spinner=False)
 def thumbnail(locator: str, version: str, item_id: str, side: int = 176, box: Box = None) -> str:
     """A picture of a data set, or the part of it inside ``box``, as a data URI, at most ``side``
     pixels long."""
     return data_uri(pictures.thumbnail(dataset(locator), item_id, side, box))
 
 
-@st.cache_data(max_entries=60, ttl=3600.0, show_spinner=False)
+@caches.data(max_entries=60, ttl=3600.0, show_spinner=False)
 def upload(token: str, side: int = 448, box: Box = None) -> str:
     """An uploaded picture, or the part of it inside ``box``, as a data URI. Raises UserError."""
     return data_uri(pictures.thumbnail_of(uploads.read(token), side, box))
 
 
-@st.cache_resource(max_entries=600, ttl=3600.0, show_spinner=False)
+@caches.resource(max_entries=600, ttl=3600.0, show_spinner=False)
 def answer(
     locator: str,
     version: str,
@@ -213,7 +212,7 @@ def answer(
     return search(request, dataset(locator))
 
 
-@st.cache_resource(max_entries=3000, ttl=3600.0, show_spinner=False)
+@caches.resource(max_entries=3000, ttl=3600.0, show_spinner=False)
 def place(
     locator: str,
     version: str,
@@ -236,19 +235,19 @@ def asked(query: str, box: Box = None) -> Query:
     return Query(data=uploads.read(name), name="uploaded picture", box=box)
 
 
-@st.cache_resource(max_entries=2, ttl=SHORT, show_spinner=False)
+@caches.resource(max_entries=2, ttl=SHORT, show_spinner=False)
 def detector_rows() -> list[dict]:
     """Every detector of subjects. Read the rows, never change them."""
     return detecting.detector_rows()
 
 
-@st.cache_data(max_entries=40, ttl=LONG, show_spinner=False)
+@caches.data(max_entries=40, ttl=LONG, show_spinner=False)
 def evaluated(locator: str, version: str) -> dict[str, float]:
     """Encoder -> mAP on a data set, from the newest report that holds it."""
     return opening.evaluated(dataset(locator))
 
 
-@st.cache_data(max_entries=20, show_spinner=False)
+@caches.data(max_entries=20, show_spinner=False)
 def examples(locator: str, version: str, wanted: int = 8) -> list[str]:
     """Ids of a few varied pictures: one of each class, classes spread evenly; query splits
     first."""
@@ -264,7 +263,7 @@ def examples(locator: str, version: str, wanted: int = 8) -> list[str]:
     )
 
 
-@st.cache_data(max_entries=20, show_spinner=False)
+@caches.data(max_entries=20, show_spinner=False)
 def one_of_each(locator: str, version: str) -> dict[str, str]:
     """Category (else label) -> id of its first picture, sorted by category."""
     first: dict[str, str] = {}
@@ -273,7 +272,7 @@ def one_of_each(locator: str, version: str) -> dict[str, str]:
     return dict(sorted(first.items()))
 
 
-@st.cache_data(max_entries=20, show_spinner=False)
+@caches.data(max_entries=20, show_spinner=False)
 def classes(locator: str, version: str) -> list[str]:
     """The categories (else the labels) of a data set, sorted."""
     return sorted(
@@ -285,7 +284,7 @@ def classes(locator: str, version: str) -> list[str]:
     )
 
 
-@st.cache_data(max_entries=60, show_spinner=False)
+@caches.data(max_entries=60, show_spinner=False)
 def matching(locator: str, version: str, words: str, kind: str) -> list[str]:
     """Ids whose id, label or attributes contain every word, in one class where ``kind`` names
     one."""

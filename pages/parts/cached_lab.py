@@ -6,8 +6,6 @@ Indexes are given as one text, joined by ``;``; knobs as ``name=value``, joined 
 
 from __future__ import annotations
 
-import streamlit as st
-
 from core.services.index_lab import buckets, choose, curves, space, view, waterfall
 from core.services.index_lab.choose import Advice
 from core.services.index_lab.curves import Plan
@@ -15,19 +13,19 @@ from core.services.index_lab.enlarge import Likeness
 from core.services.index_lab.view import QueryView
 from core.services.index_lab.waterfall import Chain, Waterfall
 from core.services.library import library, uploads
-from pages.parts import cached
+from pages.parts import cached, caches
 
 SHOWN_NEAR = 5
 """So many nearest pictures, and as many far ones, show their bits."""
 
 
-@st.cache_data(max_entries=200, ttl=60.0, show_spinner=False)
+@caches.data(max_entries=200, ttl=60.0, show_spinner=False)
 def index_row(name: str) -> dict:
     """One index, listed or a faiss factory string (``factory:IVF64,PQ16``). Raises UserError."""
     return library.get_index_row(name)
 
 
-@st.cache_resource(max_entries=40, ttl=0.9, show_spinner=False)
+@caches.resource(max_entries=40, ttl=0.9, show_spinner=False)
 def found(
     locator: str, version: str, encoder: str, indexes: str, k: int, size: int, full: bool
 ) -> Plan:
@@ -37,7 +35,7 @@ def found(
     )
 
 
-@st.cache_resource(
+@caches.resource(
     max_entries=40, ttl=300.0, show_spinner="Estimating: small builds on a sample of your vectors"
 )
 def estimated(
@@ -48,18 +46,18 @@ def estimated(
     return curves.plan(cached.dataset(locator), encoder, _split(indexes), k, size, full=full)
 
 
-@st.cache_resource(max_entries=20, show_spinner="Comparing synthetic vectors with yours")
+@caches.resource(max_entries=20, show_spinner="Comparing synthetic vectors with yours")
 def likeness(locator: str, version: str, encoder: str) -> Likeness:
     return space.likeness_of(cached.dataset(locator), encoder)
 
 
-@st.cache_data(max_entries=200, ttl=0.9, show_spinner=False)
+@caches.data(max_entries=200, ttl=0.9, show_spinner=False)
 def index_built(locator: str, version: str, encoder: str, index: str) -> bool:
     """Whether a setting can be asked at once. Raises UserError."""
     return view.is_built(cached.dataset(locator), encoder, index)
 
 
-@st.cache_resource(
+@caches.resource(
     max_entries=200, ttl=3600.0, show_spinner="Asking the index; one that is new is built first"
 )
 def one_query(
@@ -79,13 +77,13 @@ def one_query(
     )
 
 
-@st.cache_data(max_entries=60, show_spinner=False)
+@caches.data(max_entries=60, show_spinner=False)
 def most_pca(locator: str, version: str, encoder: str) -> int:
     """To how many numbers the vectors of a gallery can be reduced. Raises UserError."""
     return waterfall.most_pca(cached.dataset(locator), encoder)
 
 
-@st.cache_resource(max_entries=60, show_spinner=False)
+@caches.resource(max_entries=60, show_spinner=False)
 def losses(
     locator: str, version: str, encoder: str, pca: int, code: str, index: str, rerank: int, k: int
 ) -> Waterfall:
@@ -95,7 +93,7 @@ def losses(
     )
 
 
-@st.cache_resource(max_entries=60, show_spinner="Hashing the gallery")
+@caches.resource(max_entries=60, show_spinner="Hashing the gallery")
 def hashed(
     locator: str,
     version: str,

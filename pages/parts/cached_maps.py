@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from operator import attrgetter
 
 import numpy as np
-import streamlit as st
 
 from core.errors import UserError
 from core.services.library import uploads
@@ -24,7 +23,7 @@ from core.services.maps.maps import Map, Wanted
 from core.services.maps.views import Mover, Neighbourhood
 from core.services.search.request import Query
 from core.types import Item
-from pages.parts import cached
+from pages.parts import cached, caches
 
 SHORT = 5.0
 SAMPLE = 3000
@@ -48,19 +47,19 @@ def _wanted(spec: str) -> Wanted:
     return Wanted(encoder, projection, anchor, json.loads(params))
 
 
-@st.cache_data(max_entries=2, show_spinner=False)
+@caches.data(max_entries=2, show_spinner=False)
 def projection_rows() -> list[dict]:
     return maps.projection_rows()
 
 
-@st.cache_data(max_entries=200, ttl=SHORT, show_spinner=False)
+@caches.data(max_entries=200, ttl=SHORT, show_spinner=False)
 def path(locator: str, version: str, spec: str) -> str | None:
     """The folder of a finished map; None where it has to be made."""
     found = maps.find(cached.dataset(locator), _wanted(spec))
     return str(found) if found else None
 
 
-@st.cache_resource(max_entries=200, ttl=SHORT, show_spinner=False)
+@caches.resource(max_entries=200, ttl=SHORT, show_spinner=False)
 def together(
     locator: str, version: str, encoders: tuple[str, ...], projection: str, params: str
 ) -> list[Wanted]:
@@ -68,19 +67,19 @@ def together(
     return maps.drawn_together(encoders, projection, json.loads(params), cached.dataset(locator))
 
 
-@st.cache_resource(max_entries=24, show_spinner=False)
+@caches.resource(max_entries=24, show_spinner=False)
 def read(locator: str, version: str, spec: str, path: str) -> Map:
     """A finished map. Raises UserError."""
     return maps.read(cached.dataset(locator), _wanted(spec))
 
 
-@st.cache_resource(max_entries=24, show_spinner=False)
+@caches.resource(max_entries=24, show_spinner=False)
 def row_numbers(locator: str, version: str, spec: str, path: str) -> dict[str, int]:
     """Item id -> row of a map."""
     return {id: row for row, id in enumerate(read(locator, version, spec, path).ids)}
 
 
-@st.cache_resource(max_entries=24, show_spinner=False)
+@caches.resource(max_entries=24, show_spinner=False)
 def common(
     keys: tuple[tuple[str, str, str, str], ...],
 ) -> tuple[list[str], list[np.ndarray] | None]:
@@ -89,14 +88,14 @@ def common(
     return map_views.common([read(*key) for key in keys])
 
 
-@st.cache_resource(max_entries=60, show_spinner=False)
+@caches.resource(max_entries=60, show_spinner=False)
 def frames(keys: tuple[tuple[str, str, str, str], ...]) -> tuple[map_data.Box, map_data.Box]:
     """The square that holds these maps, and the part of it that they open with."""
     found = [read(*key) for key in keys]
     return map_data.box(found), map_data.focus(found)
 
 
-@st.cache_resource(max_entries=12, show_spinner=False)
+@caches.resource(max_entries=12, show_spinner=False)
 def overlay(locator: str, version: str, sheet: str, keys: tuple, _ids: Sequence[str]) -> np.ndarray:
     """Of the ``_ids`` that maps show, rows of those with a small picture; a fixed sample while
     there is no ``sheet``."""
@@ -104,7 +103,7 @@ def overlay(locator: str, version: str, sheet: str, keys: tuple, _ids: Sequence[
     return np.array([row for row, id in enumerate(_ids) if id in known], np.int64)
 
 
-@st.cache_resource(max_entries=12, show_spinner=False)
+@caches.resource(max_entries=12, show_spinner=False)
 def coded(
     locator: str, version: str, spec: str, path: str, field: str
 ) -> tuple[np.ndarray, list[str]]:
@@ -116,7 +115,7 @@ def coded(
     return np.fromiter(map(place.__getitem__, values), np.int32, len(values)), names
 
 
-@st.cache_resource(max_entries=12, show_spinner=False)
+@caches.resource(max_entries=12, show_spinner=False)
 def _items(locator: str, version: str, spec: str, path: str) -> list[Item]:
     """The pictures of a map, row by row."""
     found = cached.dataset(locator)
@@ -124,12 +123,12 @@ def _items(locator: str, version: str, spec: str, path: str) -> list[Item]:
     return list(map(found.items.__getitem__, rows))
 
 
-@st.cache_data(max_entries=20, show_spinner=False)
+@caches.data(max_entries=20, show_spinner=False)
 def fields(locator: str, version: str) -> dict[str, str]:
     return map_colours.fields(cached.dataset(locator))
 
 
-@st.cache_data(max_entries=20, show_spinner=False)
+@caches.data(max_entries=20, show_spinner=False)
 def classes(locator: str, version: str, field: str) -> list[str]:
     """The values of a field, sorted, for choosing which have a colour; none for what only a map
     knows."""
@@ -139,7 +138,7 @@ def classes(locator: str, version: str, field: str) -> list[str]:
     return sorted(name for name in found if name is not None)
 
 
-@st.cache_resource(max_entries=60, show_spinner=False)
+@caches.resource(max_entries=60, show_spinner=False)
 def colours(locator: str, version: str, spec: str, path: str, field: str, chosen: str) -> Colouring:
     """The colours of one map; ``chosen`` are names, one a line. Raises UserError."""
     return map_colours.colour(
@@ -155,7 +154,7 @@ def sheet(locator: str, version: str) -> atlas.Atlas | None:
         return None
 
 
-@st.cache_resource(max_entries=12, show_spinner=False)
+@caches.resource(max_entries=12, show_spinner=False)
 def _sheet(locator: str, version: str) -> atlas.Atlas:
     found = cached.dataset(locator)
     made = atlas.get(found, may_build=len(found.items) <= 200)
@@ -164,12 +163,12 @@ def _sheet(locator: str, version: str) -> atlas.Atlas:
     return made
 
 
-@st.cache_data(max_entries=12, show_spinner=False)
+@caches.data(max_entries=12, show_spinner=False)
 def sheet_uri(locator: str, version: str) -> str:
     return map_data.webp_uri(sheet(locator, version).sheets[0])
 
 
-@st.cache_data(max_entries=60, show_spinner=False)
+@caches.data(max_entries=60, show_spinner=False)
 def raster(
     locator: str, version: str, spec: str, path: str, field: str, chosen: str, frame: tuple
 ) -> str:
@@ -180,7 +179,7 @@ def raster(
     )
 
 
-@st.cache_data(max_entries=60, ttl=3600.0, show_spinner=False)
+@caches.data(max_entries=60, ttl=3600.0, show_spinner=False)
 def place(locator: str, version: str, spec: str, path: str, query: str) -> tuple[float, float]:
     """Where a query stands on a map. Raises UserError."""
     return map_views.place(
@@ -188,7 +187,7 @@ def place(locator: str, version: str, spec: str, path: str, query: str) -> tuple
     )
 
 
-@st.cache_data(max_entries=200, ttl=3600.0, show_spinner=False)
+@caches.data(max_entries=200, ttl=3600.0, show_spinner=False)
 def hits(locator: str, version: str, spec: str, path: str, query: str, k: int) -> list[str]:
     """Ids of the query's nearest in the space of a map's encoder. Raises UserError."""
     return map_views.hits(
@@ -196,7 +195,7 @@ def hits(locator: str, version: str, spec: str, path: str, query: str, k: int) -
     )
 
 
-@st.cache_resource(max_entries=200, show_spinner=False)
+@caches.resource(max_entries=200, show_spinner=False)
 def neighbourhood(
     locator: str, version: str, spec: str, path: str, row: int, k: int
 ) -> Neighbourhood:
@@ -205,7 +204,7 @@ def neighbourhood(
     )
 
 
-@st.cache_resource(max_entries=20, show_spinner=False)
+@caches.resource(max_entries=20, show_spinner=False)
 def movers(
     locator: str, version: str, first: str, first_path: str, second: str, second_path: str
 ) -> list[Mover]:
@@ -214,7 +213,7 @@ def movers(
     )
 
 
-@st.cache_resource(max_entries=20, show_spinner=False)
+@caches.resource(max_entries=20, show_spinner=False)
 def comparable(
     locator: str, version: str, first: str, first_path: str, second: str, second_path: str
 ) -> tuple[list[str], np.ndarray, np.ndarray]:
@@ -223,7 +222,7 @@ def comparable(
     )
 
 
-@st.cache_data(max_entries=40, show_spinner=False)
+@caches.data(max_entries=40, show_spinner=False)
 def refusal(locator: str, version: str, encoder: str) -> UserError | None:
     """Why no map of a small set can be drawn, known without trying; None where nothing is known
     against it."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
 from core.errors import UserError
 from core.services import saved_reports
 from core.services.evaluation import audit, crossing, perturb, report_files, reports, worth
 from core.services.evaluation import first_hits as lists
 from core.services.evaluation import leaderboard as leaderboards
 from core.services.evaluation import studies as closer
+from pages.parts import caches
 from pages.parts.cached import SHORT, data_uri, dataset, dataset_rows
 
 
-@st.cache_data(max_entries=2, ttl=SHORT, show_spinner=False)
+@caches.data(max_entries=2, ttl=SHORT, show_spinner=False)
 def report_rows() -> list[tuple[str, float]]:
     """Names of the reports with the time of their last change."""
     return [
@@ -21,25 +20,25 @@ def report_rows() -> list[tuple[str, float]]:
     ]
 
 
-@st.cache_resource(max_entries=1, ttl=SHORT, show_spinner=False)
+@caches.resource(max_entries=1, ttl=SHORT, show_spinner=False)
 def subject_worth() -> worth.Worth | None:
     """What a box on the subject is worth, as it came with the code."""
     return worth.measured()
 
 
-@st.cache_data(max_entries=2, ttl=SHORT, show_spinner=False)
+@caches.data(max_entries=2, ttl=SHORT, show_spinner=False)
 def damaged_reports() -> list[str]:
     """Names of the user's own reports that can't be read any more."""
     return saved_reports.damaged()
 
 
-@st.cache_resource(max_entries=6, show_spinner=False)
+@caches.resource(max_entries=6, show_spinner=False)
 def report(name: str, stamp: float) -> reports.Report:
     """A saved report. Raises UserError."""
     return reports.Report.load(reports.find(name))
 
 
-@st.cache_resource(max_entries=300, show_spinner=False)
+@caches.resource(max_entries=300, show_spinner=False)
 def standings(
     name: str, stamp: float, dataset: str, protocol: str, metric: str, group: str | None
 ) -> leaderboards.Leaderboard:
@@ -47,7 +46,7 @@ def standings(
     return leaderboards.leaderboard(report(name, stamp), dataset, protocol, metric, group)
 
 
-@st.cache_resource(max_entries=300, show_spinner=False)
+@caches.resource(max_entries=300, show_spinner=False)
 def means(
     name: str, stamp: float, dataset: str, protocol: str, metric: str, group: str | None
 ) -> dict[tuple[str, str], float]:
@@ -55,7 +54,7 @@ def means(
     return leaderboards.means_of(report(name, stamp), dataset, protocol, metric, group)
 
 
-@st.cache_resource(max_entries=100, show_spinner=False)
+@caches.resource(max_entries=100, show_spinner=False)
 def class_table(name: str, stamp: float, dataset: str, protocol: str, metric: str) -> tuple:
     """Class names, means (classes, encoders) and queries of each class. Raises UserError."""
     cells = leaderboards.cells_of(report(name, stamp), dataset, protocol)
@@ -65,7 +64,7 @@ def class_table(name: str, stamp: float, dataset: str, protocol: str, metric: st
     return leaderboards.by_class(scores, groups)
 
 
-@st.cache_resource(max_entries=100, show_spinner=False)
+@caches.resource(max_entries=100, show_spinner=False)
 def separation(
     name: str,
     stamp: float,
@@ -80,7 +79,7 @@ def separation(
     return leaderboards.separate(report(name, stamp), dataset, protocol, one, other, metric, group)
 
 
-@st.cache_data(max_entries=200, show_spinner=False)
+@caches.data(max_entries=200, show_spinner=False)
 def worst_queries(
     name: str,
     stamp: float,
@@ -94,7 +93,7 @@ def worst_queries(
     return leaderboards.worst(report(name, stamp), dataset, protocol, encoder, metric, count, group)
 
 
-@st.cache_resource(max_entries=200, show_spinner=False)
+@caches.resource(max_entries=200, show_spinner=False)
 def first_hits(
     locator: str, version: str, encoder: str, protocol: str, ids: tuple[str, ...], k: int
 ) -> dict:
@@ -102,12 +101,12 @@ def first_hits(
     return lists.first_hits(dataset(locator), encoder, protocol, ids, k)
 
 
-@st.cache_data(max_entries=6, show_spinner=False)
+@caches.data(max_entries=6, show_spinner=False)
 def report_csv(name: str, stamp: float) -> str:
     return report_files.csv(report(name, stamp))
 
 
-@st.cache_data(max_entries=40, show_spinner=False)
+@caches.data(max_entries=40, show_spinner=False)
 def report_latex(name: str, stamp: float, dataset: str, protocol: str) -> str:
     """A board as LaTeX; empty where nothing could be judged."""
     try:
@@ -116,7 +115,7 @@ def report_latex(name: str, stamp: float, dataset: str, protocol: str) -> str:
         return f"% {error}\n"
 
 
-@st.cache_data(max_entries=60, ttl=30.0, show_spinner=False)
+@caches.data(max_entries=60, ttl=30.0, show_spinner=False)
 def locator_of(name: str, item_id: str) -> str | None:
     """Where the pictures of a report's data set are in this library: the same name, and a picture
     of that id."""
@@ -130,7 +129,7 @@ def locator_of(name: str, item_id: str) -> str | None:
     return None
 
 
-@st.cache_resource(max_entries=6, show_spinner=False)
+@caches.resource(max_entries=6, show_spinner=False)
 def _all_studies(name: str, stamp: float) -> list[dict]:
     return closer.read(reports.find(name))
 
@@ -141,7 +140,7 @@ def studies(name: str, stamp: float, dataset: str, protocol: str, kind: str) -> 
     return closer.of_board(_all_studies(name, stamp), kind, dataset, protocol)
 
 
-@st.cache_resource(max_entries=60, ttl=600.0, show_spinner="Searching with the distorted picture")
+@caches.resource(max_entries=60, ttl=600.0, show_spinner="Searching with the distorted picture")
 def distorted(
     locator: str, version: str, item_id: str, kind: str, strength: float, encoders: tuple[str, ...]
 ) -> tuple:
@@ -151,7 +150,7 @@ def distorted(
     return data_uri(picture), outcomes
 
 
-@st.cache_resource(max_entries=60, ttl=600.0, show_spinner="Asking the other packages")
+@caches.resource(max_entries=60, ttl=600.0, show_spinner="Asking the other packages")
 def audited(
     locator: str, version: str, encoder: str, query: str, protocol: str, k: int
 ) -> audit.Audited:
@@ -159,7 +158,7 @@ def audited(
     return audit.audit(dataset(locator), encoder, query, protocol, k)
 
 
-@st.cache_data(max_entries=20, ttl=60.0, show_spinner="Joining the classes")
+@caches.data(max_entries=20, ttl=60.0, show_spinner="Joining the classes")
 def crossed(queries: tuple[str, ...], gallery: str, join: str) -> dict[str, str]:
     """Queries, gallery and joined classes of a cross-domain evaluation, in words. Raises
     UserError."""
@@ -169,7 +168,7 @@ def crossed(queries: tuple[str, ...], gallery: str, join: str) -> dict[str, str]
     return made.told(made.protocol())
 
 
-@st.cache_data(max_entries=60, show_spinner=False)
+@caches.data(max_entries=60, show_spinner=False)
 def protocols(locator: str, version: str) -> list[str]:
     """What a data set can be judged by: its own protocols, then ``by:ATTRIBUTE`` of every attribute
     that groups pictures."""

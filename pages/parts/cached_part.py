@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
 from core.services.search import filters
 from core.types import Item
-from pages.parts import cached
+from pages.parts import cached, caches
 
 MOST = 500
 """A field with more values names single pictures; nobody looks for a part of the gallery among
 them."""
 
 
-@st.cache_data(max_entries=20, show_spinner=False)
+@caches.data(max_entries=20, show_spinner=False)
 def choices(locator: str, version: str) -> dict[str, list[str]]:
     """Field -> its values in the gallery, where there are two at least; no measured numbers, none
     that a link cannot say."""
@@ -34,7 +32,7 @@ def choices(locator: str, version: str) -> dict[str, list[str]]:
     }
 
 
-@st.cache_data(max_entries=200, show_spinner=False)
+@caches.data(max_entries=200, show_spinner=False)
 def left(locator: str, version: str, where: tuple[str, ...]) -> tuple[int, int]:
     """How many pictures of the gallery meet the conditions, and how many there are. Raises
     UserError."""

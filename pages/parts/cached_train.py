@@ -6,76 +6,74 @@ from __future__ import annotations
 import base64
 import json
 
-import streamlit as st
-
 from core.services import jobs
 from core.services.jobs import JobStatus
 from core.services.library import models
 from core.services.training import effect, plan, runs, train
 from core.services.training.runs import RunStatus
-from pages.parts import cached
+from pages.parts import cached, caches
 
 
-@st.cache_data(max_entries=2, show_spinner=False)
+@caches.data(max_entries=2, show_spinner=False)
 def recipes() -> list[dict]:
     return train.recipes(shipped=False)
 
 
-@st.cache_data(max_entries=4, ttl=cached.SHORT, show_spinner=False)
+@caches.data(max_entries=4, ttl=cached.SHORT, show_spinner=False)
 def starts(kind: str) -> list[dict]:
     return plan.starts(kind)
 
 
-@st.cache_resource(max_entries=40, ttl=30.0, show_spinner="Checking the network")
+@caches.resource(max_entries=40, ttl=30.0, show_spinner="Checking the network")
 def planned(recipe: str, values: str, versions: tuple[str, ...]) -> plan.Plan:
     """What a run with these settings (JSON) would be. Raises UserError."""
     return plan.plan(recipe, json.loads(values))
 
 
-@st.cache_data(max_entries=40, show_spinner=False)
+@caches.data(max_entries=40, show_spinner=False)
 def setting_rows(recipe: str, values: str) -> list[dict]:
     return plan.setting_rows(recipe, json.loads(values))
 
 
-@st.cache_resource(max_entries=2, ttl=0.8, show_spinner=False)
+@caches.resource(max_entries=2, ttl=0.8, show_spinner=False)
 def all_jobs() -> list[JobStatus]:
     return jobs.listing()
 
 
-@st.cache_resource(max_entries=60, show_spinner=False)
+@caches.resource(max_entries=60, show_spinner=False)
 def _follower(run: str) -> runs.Follower:
     return runs.Follower(runs.Run(run))
 
 
-@st.cache_resource(max_entries=60, ttl=0.8, show_spinner=False)
+@caches.resource(max_entries=60, ttl=0.8, show_spinner=False)
 def status(run: str) -> RunStatus:
     """Where a run stands; its log is read on from where the last reader stopped. Raises
     UserError."""
     return runs.status(run, _follower(run), all_jobs())
 
 
-@st.cache_data(max_entries=2, ttl=2.0, show_spinner=False)
+@caches.data(max_entries=2, ttl=2.0, show_spinner=False)
 def run_ids() -> list[str]:
     return runs.run_ids()
 
 
-@st.cache_data(max_entries=100, show_spinner=False)
+@caches.data(max_entries=100, show_spinner=False)
 def told(run: str) -> dict:
     """The settings of a run. Raises UserError."""
     return runs.settings_of(run)
 
 
-@st.cache_data(max_entries=4, ttl=cached.SHORT, show_spinner=False)
+@caches.data(max_entries=4, ttl=cached.SHORT, show_spinner=False)
 def cards() -> list[dict]:
     return models.cards()
 
 
-@st.cache_resource(max_entries=20, ttl=2.0, show_spinner=False)
+@caches.resource(max_entries=20, ttl=2.0, show_spinner=False)
 def effects(run: str) -> list[effect.Effect]:
     return effect.kept(run)
 
 
-@st.cache_resource(max_entries=20, ttl=600.0, show_spinner="Drawing")
+@caches.resource(max_entries=20, ttl=600.0, show_spinner="Drawing")
 def drawn(
     locator: str, version: str, model: str, ids: tuple[str, ...]
 ) -> list[tuple[str, str, str, float]]:
@@ -85,7 +83,7 @@ def drawn(
     return [(one.id, _uri(one.seen), _uri(one.drawn), one.explained) for one in found]
 
 
-@st.cache_resource(max_entries=60, ttl=600.0, show_spinner="Looking at pairs")
+@caches.resource(max_entries=60, ttl=600.0, show_spinner="Looking at pairs")
 def distances(
     locator: str, version: str, model: str, left: str, right: tuple[str, ...]
 ) -> list[models.Pair]:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.search.result import SearchResult
-from pages.parts import cached, cached_train, columns, palette, query
+from pages.parts import cached, cached_train, columns, given, palette, query
 from pages.parts.answers import Gathered
 from pages.parts.guard import guarded
 from pages.parts.link import View
@@ -86,7 +86,7 @@ def follow(view: View, action: str) -> None:
         st.switch_page(
             "pages/map.py",
             query_params={
-                "dataset": view.dataset,
+                "dataset": given.public_name(view.dataset),
                 "query": view.query,
                 "encoders": ",".join(first),
             },

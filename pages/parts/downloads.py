@@ -33,9 +33,8 @@ def start(kind: str, name: str, title: str) -> str:
         raise UserError(
             f"{MAX_AT_ONCE} downloads run already.", fix="Wait for one to end, or cancel one."
         )
-    job = (
-        running.id if running else jobs.start(f"Download {title}", ["download", f"--{kind}", name])
-    )
+    asked = ["download", f"--{kind}", name]
+    job = running.id if running else jobs.start(f"Download {title}", asked)
     st.session_state.setdefault(STARTED, {})[kind, name] = job
     cached.forget_builds()
     return job

@@ -8,13 +8,24 @@ import streamlit as st
 from core.services.library import uploads
 from core.services.search import export
 from core.services.search.result import SearchResult
+from core.services.sharing.comparison import comparison_page
 from pages.parts import cached
 from pages.parts.link import View
 
 
 def button(view: View, answers: dict[str, SearchResult]) -> None:
-    """A popover with CSV, JSON and PNG; the files are made on the click."""
+    """A popover with the report, CSV, JSON and PNG; the files are made on the click."""
     with st.popover("Export", disabled=not answers):
+        st.download_button(
+            "Report (HTML, works offline)",
+            lambda: _report(view, answers),
+            "lookalike.html",
+            "text/html",
+            icon=":material/description:",
+            width="stretch",
+            on_click="ignore",
+            key="report",
+        )
         st.download_button(
             "Table (CSV)",
             lambda: export.to_csv(list(answers.values()), view.query, view.where),
@@ -45,6 +56,12 @@ def button(view: View, answers: dict[str, SearchResult]) -> None:
             on_click="ignore",
             key="png",
         )
+
+
+def _report(view: View, answers: dict[str, SearchResult]) -> str:
+    return comparison_page(
+        cached.dataset(view.dataset), cached.asked(view.query, view.box), list(answers.values())
+    )
 
 
 def _png(view: View, answers: dict[str, SearchResult]) -> bytes:

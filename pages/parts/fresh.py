@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from core import store
+
 T = TypeVar("T")
 QUICK_S = 0.1
 """So long a caller waits for the next value: what is made within this is never older than it should
@@ -35,7 +37,7 @@ class Fresh(Generic[T]):
             and time.monotonic() - self._made > self._ttl
             and self._lock.acquire(blocking=False)
         ):
-            worker = threading.Thread(target=self._in_background, daemon=True)
+            worker = threading.Thread(target=store.carried(self._in_background), daemon=True)
             worker.start()
             worker.join(QUICK_S)
         if self._failed:

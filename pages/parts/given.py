@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from core.errors import UserError
 from core.services.embedding.opening import FIRST_DATASET, FIRST_ENCODERS, FIRST_INDEX
+from core.services.hosting.ownership import is_visitor
 from core.services.naming import split_names
 from core.services.specs import index_spec
 from pages.parts import cached
@@ -55,6 +56,12 @@ def dataset(params: Mapping[str, str], remarks: list[str]) -> str:
         f"The data set {short(given)!r} is not ready in this library. Showing the catalogue."
     )
     return FIRST_DATASET
+
+
+def public_name(locator: str) -> str:
+    """A data set as a link names it: by its name where strangers use the server, since its locator
+    may be a place there."""
+    return ready().get(locator, locator) if is_visitor() else locator
 
 
 def ready() -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from core import store
 from core.errors import UserError
+from core.services.hosting import logs, ownership
 from pages.parts.shell import hosted
 from pages.parts.words import trouble
 
@@ -30,6 +31,10 @@ def guarded(call: Callable[[], T], what: str) -> T:
         log.exception("%s failed", what)
         if told := store.refusal(error):
             raise told from error
+        if hosted():
+            raise UserError(
+                f"{what} failed.", fix=f"Tell the operator: {logs.request()}."
+            ) from error
         raise UserError(
             f"{what} failed: {type(error).__name__}: {str(error)[:200] or 'no reason given'}.",
             fix="The server's log has the details.",
@@ -37,13 +42,8 @@ def guarded(call: Callable[[], T], what: str) -> T:
 
 
 def public(words: str) -> str:
-    """``words`` as visitors may read them: a hosted demo keeps the places on its server to
-    itself."""
-    if not hosted():
-        return words
-    return words.replace(f" ({store.root()})", "").replace(
-        str(store.root().absolute()), "the artifacts folder"
-    )
+    """``words`` as visitors may read them: a public server keeps its places to itself."""
+    return ownership.public(words)
 
 
 def run(page: Callable[[], None], name: str) -> None:

@@ -7,7 +7,7 @@ import time
 import streamlit as st
 
 from core.services.jobs import JobStatus
-from pages.parts import builds, cached, guard, watching
+from pages.parts import builds, cached, given, guard, watching
 from pages.parts.words import ago, note
 
 RECENT = 3
@@ -59,4 +59,7 @@ def _ended(job: JobStatus) -> None:
         if ready and st.button(
             "Compare", key=f"compare_{job.id}", help="Search with what was built"
         ):
-            st.switch_page("pages/compare.py", query_params=made)
+            st.switch_page(
+                "pages/compare.py",
+                query_params={**made, "dataset": given.public_name(made["dataset"])},
+            )

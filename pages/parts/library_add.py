@@ -5,13 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import UserError
+from core.services.hosting.settings import value
 from core.services.library import library
 from pages.parts import cached, library_build
 from pages.parts.shell import hosted
 from pages.parts.words import caption, count, note, quiet, trouble
 
 OUTCOME, ROUND, PATH = "add_outcome", "add_round", "add_path"
-ZIP_MB, HOSTED_ZIP_MB = 1024, 200
+ZIP_MB = 1024
 
 
 def panel() -> None:
@@ -27,7 +28,7 @@ def panel() -> None:
             )
             st.form_submit_button("Add", key="add", width="stretch", on_click=_typed)
     field = f"add_zip_{st.session_state.setdefault(ROUND, 0)}"
-    limit = HOSTED_ZIP_MB if hosted() else ZIP_MB
+    limit = int(value("visitor_zip_mb")) if hosted() else ZIP_MB
     st.file_uploader(
         "A zip of such a folder",
         type=["zip"],

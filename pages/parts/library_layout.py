@@ -29,7 +29,7 @@ def offer(row: dict, number: int) -> None:
     change them for one another."""
     if (
         row["layout"]
-        and not hosted()
+        and (row["added"] or not hosted())
         and st.button("Labels", key=f"labels_{number}", help="How the folders are read as labels")
     ):
         _labels(row)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import UserError
+from core.services.hosting import limits
 from core.services.library import library, passed_over
-from pages.parts import builds, cached, downloads, library_layout, link, settings
+from pages.parts import builds, cached, downloads, given, library_layout, link, settings
 from pages.parts.shell import hosted
 from pages.parts.words import count, quiet, row_html, size, table
 
@@ -54,8 +55,10 @@ def _actions(row: dict, number: int) -> None:
         library_layout.offer(row, number)
     if ready and st.button("Compare", key=f"open_{number}"):
         made = builds.last_of(row["locator"])
-        st.switch_page("pages/compare.py", query_params=made or {"dataset": row["locator"]})
-    if row["added"] and not hosted():
+        st.switch_page(
+            "pages/compare.py", query_params={**made, "dataset": given.public_name(row["locator"])}
+        )
+    if row["added"]:
         with st.popover("Remove"):
             quiet("Its caches are deleted. Pictures in a folder of yours stay where they are.")
             if st.button("Remove", key=f"remove_{number}", type="primary", width="stretch"):
@@ -139,12 +142,12 @@ def encoders() -> None:
                 if part
             )
             row_html(row["title"], what, *_state(row), more=_about(row))
-            if row["state"] == "download":
+            if row["state"] == "download" and limits.may("download"):
                 with st.container(key=f"fetch_encoder_{number}"):
                     downloads.offer("encoder", row)
     quiet(
         "Any other timm model works too: type its name where encoders are chosen, for example"
         f" {link.EXAMPLE_TIMM}."
     )
-    if any(row["state"] == "download" for row in order) and not hosted():
+    if any(row["state"] == "download" for row in order) and limits.may("download"):
         quiet("Without a network, Download says which file to put where.")

@@ -139,7 +139,7 @@ def written(view: View) -> dict[str, str]:
     """A view as parameters of a link: a part of the gallery and the looks of the board only where
     they were chosen. What is Compare's alone, the box of the query, :func:`publish` adds."""
     params = {
-        "dataset": view.dataset,
+        "dataset": given.public_name(view.dataset),
         "query": view.query,
         "encoders": ",".join(view.encoders),
         "index": view.index,

@@ -12,6 +12,7 @@ from core.images import EXTENSIONS
 from core.services.library import addresses, uploads
 from pages.parts import address, cached, components, gallery, link
 from pages.parts.link import View
+from pages.parts.shell import hosted
 from pages.parts.subject import PICTURE, Subject
 from pages.parts.words import trouble
 
@@ -54,6 +55,7 @@ def panel(view: View, subject: Subject | None = None) -> None:
             address.control(turn, _came)
     if subject:
         subject.control()
+    _sharing(view)
     if st.session_state[link.TRAIL]:
         st.button(
             "Back to the last query",
@@ -63,6 +65,29 @@ def panel(view: View, subject: Subject | None = None) -> None:
             width="stretch",
         )
     _examples(view, version)
+
+
+def _sharing(view: View) -> None:
+    """Where strangers use the server: whether a link to this page shows one's own picture."""
+    kind, _, token = view.query.partition(":")
+    if not hosted() or kind != "up" or not uploads.is_own(token):
+        return
+    field = f"share_{token}"
+    st.session_state[field] = uploads.is_shared(token)
+    st.toggle(
+        "Share my picture",
+        key=field,
+        on_change=_shared,
+        args=(token, field),
+        help="Off: a link to this page shows your picture to you alone. On: to whoever has it.",
+    )
+
+
+def _shared(token: str, field: str) -> None:
+    try:
+        uploads.share(token, st.session_state[field])
+    except UserError as error:
+        st.session_state[TROUBLE] = error
 
 
 def picture(view: View, side: int = 448, box: cached.Box = None) -> str:
@@ -111,7 +136,7 @@ def names(view: View) -> tuple[str, str]:
     """What the query is called, and what else is known of it."""
     kind, _, name = view.query.partition(":")
     if kind == "up":
-        return "Your picture", "kept for 14 days"
+        return "Your picture", f"kept for {uploads.kept_for()}"
     found = cached.dataset(view.dataset)
     item = found.items[found.rows[name]]
     title = gallery.name_of(found, name)

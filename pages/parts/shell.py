@@ -3,7 +3,6 @@ outlive a page change."""
 
 from __future__ import annotations
 
-import os
 from html import escape
 from pathlib import Path
 
@@ -11,7 +10,10 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.services import warm
-from pages.parts import given
+from core.services.hosting import ownership
+from pages.parts import given, visitors
+from pages.parts.builds import REFUSED
+from pages.parts.words import trouble
 
 STYLE = Path(__file__).parent / "web" / "style.css"
 KEPT = "keep_"
@@ -29,9 +31,10 @@ MENU = (
 
 
 def hosted() -> bool:
-    """Whether this is a public demo: no server paths, no deletion. ``LOOKALIKE_HOSTED=1`` says
-    so."""
-    return os.environ.get("LOOKALIKE_HOSTED", "") not in ("", "0")
+    """Whether a stranger looks at this page: no paths of the server, and of what the operator
+    provides nothing can be changed. ``LOOKALIKE_HOSTED=1`` says so; the operator's token ends
+    it."""
+    return ownership.is_visitor()
 
 
 def shell(page: str, purpose: str, title: str = "") -> DeltaGenerator:
@@ -46,12 +49,16 @@ def shell(page: str, purpose: str, title: str = "") -> DeltaGenerator:
     st.html(STYLE)
     st.html(f"<style>:root {{ color-scheme: {st.context.theme.type or 'light'}; }}</style>")
     _keep_values()
+    visitors.remember()
     _menu(page)
     with st.container(horizontal=True, vertical_alignment="center", key="head"):
         st.html(
             f'<div class="ll-head"><h1>{escape(title or page)}</h1><p>{escape(purpose)}</p></div>'
         )
-        return st.container(horizontal=True, width="content", key="head_actions")
+        actions = st.container(horizontal=True, width="content", key="head_actions")
+    if (refused := st.session_state.pop(REFUSED, None)) is not None:
+        trouble(refused)
+    return actions
 
 
 def _keep_values() -> None:

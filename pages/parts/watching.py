@@ -22,8 +22,10 @@ def _nothing() -> None:
 
 
 def start(title: str, arguments: Sequence[str]) -> str:
-    """Start a job and note it for :func:`ended`."""
-    job = jobs.start(title, list(arguments))
+    """Start a job and note it for :func:`ended`; empty where it was refused."""
+    job = builds.begin(title, list(arguments))
+    if job is None:
+        return ""
     st.session_state.setdefault(STARTED, {})[tuple(arguments)] = job
     cached.forget_builds()
     return job

@@ -106,6 +106,7 @@ def test_search_prints_exactly_what_is_promised(plugged, gallery):
         "far",
         "left_out",
         "remarks",
+        "score",
     ]
     assert (found["usual"], found["far"]) == (None, False), (
         "twelve pictures do not say what is usual"

@@ -6,9 +6,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from core.diffusion import TOLERANCE
 from core.indexes import graph
 from core.indexes.base import indexes
-from core.indexes.diffusion import TOLERANCE
 from tests.contracts.indexed import brute, clustered, unit
 
 ROWS, DEGREE, GAMMA, START = 60, 8, 3, 10

@@ -7,7 +7,9 @@ import time
 
 import pytest
 
+from core import store
 from core.services import jobs
+from core.services.hosting import ownership
 from core.services.library import library
 from pages.parts import cached
 from tests.hub import serving
@@ -65,8 +67,12 @@ def test_everything_that_needs_a_download_has_a_button_and_nothing_else(open_pag
     assert "Download it here" in html(app)
 
 
-def test_a_hosted_demo_fetches_encoders_but_no_data_sets(open_page, monkeypatch):
+def test_visitors_fetch_encoders_where_the_operator_lets_them_and_no_data_sets(
+    open_page, monkeypatch
+):
     monkeypatch.setenv("LOOKALIKE_HOSTED", "1")
+    assert buttons(open_page("library"), "encoder") == []
+    monkeypatch.setenv("LOOKALIKE_VISITOR_DOWNLOADS", "1")
     app = open_page("library")
     assert SMALL in buttons(app, "encoder")
     assert buttons(app, "dataset") == []
@@ -94,9 +100,12 @@ def test_without_a_network_it_says_which_file_to_put_where(
 ):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("LOOKALIKE_HOSTED", "1" if is_hosted else "")
+    monkeypatch.setenv("LOOKALIKE_VISITOR_DOWNLOADS", "1")
     app = open_page("library")
     app.button(key=f"download_encoder_{SMALL}").click().run()
-    assert ended().state == "failed"
+    whose = [one.folder for one in ownership.visitors()]
+    with store.in_layer(whose[0] if is_hosted else None):
+        assert ended().state == "failed"
     app.run()
     said = html(app)
     assert "The download failed." in said

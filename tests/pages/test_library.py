@@ -245,4 +245,5 @@ def test_a_hosted_demo_shows_no_paths_and_deletes_nothing(open_page, pictures, m
     assert not [
         button for button in app.button if (button.key or "").startswith(("delete_", "remove_"))
     ]
+    assert pictures.name in html(app)
     assert str(pictures.parent) not in html(app)

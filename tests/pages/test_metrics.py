@@ -237,9 +237,19 @@ def test_other_pictures_are_evaluated_by_a_job(opened, judged):
     assert "second" in reports.listing()
 
 
-def test_a_hosted_page_evaluates_nothing(opened, monkeypatch):
+def test_a_visitors_evaluation_is_refused_with_the_number_when_too_many_jobs_run(
+    opened, monkeypatch
+):
     monkeypatch.setenv("LOOKALIKE_HOSTED", "1")
-    assert "metrics_evaluate" not in [button.key for button in opened("Leaderboard").button]
+    monkeypatch.setenv("LOOKALIKE_VISITOR_JOBS", "0")
+    app = opened("Leaderboard")
+    app.session_state["metrics_evaluate_open"] = True
+    app.run()
+    app.multiselect(key="metrics_evaluate_sets").set_value(["catalogue"]).run()
+    app.button(key="metrics_evaluate").click().run()
+    assert not app.exception
+    assert "A visitor has at most 0 at once." in html(app)
+    assert jobs.listing() == []
 
 
 def test_without_a_report_the_page_offers_to_make_one(open_page, monkeypatch):

@@ -39,8 +39,6 @@ def roles_for(dataset: Dataset, encoder: Encoder, found: Embeddings, protocol: P
     cropped, asking = embed.read(dataset, by), np.array(found.vectors)
     row_of = {id: row for row, id in enumerate(cropped.ids)}
     pairs = [(row, row_of[id]) for row, id in enumerate(found.ids) if id in row_of]
-    ours, theirs = (
-        (np.array(side, np.int64) for side in zip(*pairs, strict=True)) if pairs else ([], [])
-    )
+    ours, theirs = np.array(pairs, np.int64).reshape(-1, 2).T
     asking[ours] = cropped.vectors[theirs]
     return replace(roles, asking=asking)

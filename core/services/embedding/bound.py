@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -70,7 +71,8 @@ def _resolved(
     dataset: Dataset, name: str, progress: Progress | None, *, build: bool, load: bool
 ) -> Encoder:
     """``build``: what is missing is made or fetched; otherwise it is an error."""
-    encoder, dataset = encoders.get(name), dataset.home
+    encoder: Any = encoders.get(name)
+    dataset = dataset.home
     if encoder.base is not None:
         base = _resolved(dataset, encoder.base, progress, build=build, load=load)
         encoder = encoder.with_base(base)

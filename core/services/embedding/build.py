@@ -11,9 +11,10 @@ from pathlib import Path
 from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder, encoders
+from core.encoders.imported import Imported
 from core.errors import UserError
 from core.indexes.base import indexes
-from core.services.embedding import crops, derive, embed, estimate, galleries
+from core.services.embedding import crops, derive, embed, estimate, galleries, points
 from core.services.embedding.bound import bound, prepared
 from core.services.specs import index_spec
 from core.types import Progress
@@ -68,6 +69,8 @@ def build(
         {encoder.name: encoder for encoder in made}.values()
     )  # one encoder may have been spelt in two ways
     crops.remember(encoder.name for encoder in made)
+    if any(encoder.matches for encoder in made):
+        points.build(dataset, progress)
     encoded = embed.embed(dataset, [encoder for encoder in made if _own(encoder)], progress)
     return [
         _result(dataset, encoder, spec.name, encoded.get(encoder.name, 0), started, knobs, progress)
@@ -88,6 +91,8 @@ def is_built(dataset: Dataset, name: str) -> bool:
     """Whether a search needs no build first."""
     try:
         encoder = bound(dataset, name).encoder
+        if encoder.matches and not points.are_built(dataset):
+            return False
         return encoder.state().kind == "ready" and embed.find(dataset, encoder) is not None
     except UserError:
         return False
@@ -137,8 +142,8 @@ def _result(
 
 def _derived(dataset: Dataset, encoder: Encoder) -> Path:
     """The embeddings' folder of an encoder whose vectors follow from others."""
-    if encoder.tier == "imported":
+    if isinstance(encoder, Imported):
         return derive.attach(dataset, encoder)
-    base = prepared(dataset, encoder.base).encoder
+    base = prepared(dataset, str(encoder.base)).encoder
     embed.embed(dataset, [base])
     return derive.derive(dataset, encoder, embed.read(dataset, base))

@@ -59,7 +59,7 @@ def known(locator: str) -> dict[int, int]:
     """State of a picture -> digest of its content; empty where nothing was noted, or nothing that
     can be read."""
     try:
-        rows = np.load(_file(locator), allow_pickle=False)
+        rows = np.load(store.existing(_file(locator)), allow_pickle=False)
         return dict(zip(rows["key"].tolist(), rows["digest"].tolist(), strict=True))
     except store.UNREADABLE:
         return {}

@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from core.types import Parts, Progress, State
 
 MARK, NUMBER = "@", ":"
 MAX_OBJECTS = 9
+LIST = Path("library", "crops.json")
 CHOICE = 1
 """Changes when the rule of the main box does."""
 
@@ -37,7 +39,7 @@ class Cropped(Encoder):
 
     side = None
 
-    def __init__(self, inner: Encoder, detector: Detector) -> None:
+    def __init__(self, inner: Any, detector: Detector) -> None:
         if inner.base is not None or inner.tier == "imported":
             why = f"are made from those of {inner.base}" if inner.base else "were brought"
             raise UserError(
@@ -57,15 +59,15 @@ class Cropped(Encoder):
         return getattr(self.inner, name)
 
     @property
-    def forks(self) -> bool:
+    def forks(self) -> bool:  # type: ignore[override]
         return self.detector.forks
 
     @property
-    def dim(self) -> int:
+    def dim(self) -> int:  # type: ignore[override]
         return self.inner.dim
 
     @property
-    def fitted(self) -> bool:
+    def fitted(self) -> bool:  # type: ignore[override]
         return self.inner.fitted
 
     @property
@@ -100,7 +102,7 @@ class Cropped(Encoder):
         """The part of an RGB picture that is encoded; None = all of it. The last answer is kept:
         several ask for one picture."""
         mark = (
-            hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).digest()
+            hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
             + repr(image.shape).encode()
         )
         last = self._last
@@ -218,23 +220,19 @@ def remember(names: Iterable[str]) -> None:
     known = _listed()
     if new := [name for name in names if MARK in name and name not in known]:
         with store.lock("crops"):
-            store.write_text(_file(), json.dumps(sorted({*_listed(), *new})))
-
-
-def _file() -> Path:
-    return store.root() / "library" / "crops.json"
+            store.write_text(store.root() / LIST, json.dumps(sorted({*_listed(), *new})))
 
 
 def _listed() -> list[str]:
-    try:
-        found = json.loads(_file().read_text())
-    except (OSError, ValueError):
-        return []
-    return (
-        [name for name in found if isinstance(name, str) and _split(name)]
-        if isinstance(found, list)
-        else []
-    )
+    names: dict[str, None] = {}
+    for home in store.layers():
+        try:
+            found = json.loads((home / LIST).read_text())
+        except (OSError, ValueError):
+            continue
+        if isinstance(found, list):
+            names |= {name: None for name in found if isinstance(name, str) and _split(name)}
+    return list(names)
 
 
 def _split(name: str) -> tuple[str, str, int] | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from core import store
 from core.datasets.base import Dataset
-from core.encoders.base import Encoder
 from core.encoders.imported import Imported
 from core.errors import UserError
 from core.services.embedding.embed import KIND, causes, drop_replaced, meta_of
@@ -21,7 +21,7 @@ NO_VECTOR = "no vector was imported for it"
 NO_DIRECTION = "its vector has no direction: every number in it is zero"
 
 
-def derive(dataset: Dataset, encoder: Encoder, base: Embeddings) -> Path:
+def derive(dataset: Dataset, encoder: Any, base: Embeddings) -> Path:
     """Embeddings of an encoder that transforms the finished vectors of another, a block at a time;
     no picture is read."""
 

@@ -172,8 +172,10 @@ def _borrow(dataset: Dataset, encoder: Encoder) -> None:
     keys, vectors = [], []
     for item in dataset.items:
         member, own = dataset.origin(item)
-        held, places = rows.get(member, (None, {}))
-        if own.id in places and key_of(item) not in done:
+        if member not in rows or key_of(item) in done:
+            continue
+        held, places = rows[member]
+        if own.id in places:
             keys.append(key_of(item))
             vectors.append(held[places[own.id]])
     if keys:
@@ -214,9 +216,7 @@ def _of_source(kind: str, dataset: Dataset, encoder: Encoder) -> list[tuple[Path
     pictures were then."""
     mark = (dataset.locator, encoder.name)
     found = [
-        (path, store.read_meta(path) or {})
-        for path in store.listed(store.cache(kind))
-        if path.name[0] != "."
+        (path, store.read_meta(path) or {}) for path in store.folders(kind) if path.name[0] != "."
     ]
     return [
         (path, meta)
@@ -345,7 +345,7 @@ def skipped_in(dataset: Dataset) -> tuple[Skipped, ...]:
     now."""
     names = {key_of(item): item.id for item in dataset.items}
     found: dict[Skipped, None] = {}
-    for path in store.listed(store.cache(KIND)):
+    for path in store.folders(KIND):
         meta = store.read_meta(path) or {}
         if (
             meta.get("source") == dataset.locator

@@ -12,7 +12,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder, encoders
 from core.errors import UserError
 from core.faiss_loader import threads
-from core.services.embedding import embed, opening
+from core.services.embedding import embed, opening, points
 from core.services.embedding.bound import bound
 from core.services.embedding.feed import MAX_WORKERS, prepare_one
 
@@ -66,6 +66,9 @@ def estimate(dataset: Dataset, name: str, *, probe: bool = True) -> Estimate:
         if source.state().kind == "ready"
         else (None, "")
     )
+    if encoder.matches and seconds == 0.0 and not points.are_built(dataset):
+        to_encode = pictures  # its vectors are there, its key points are not
+        seconds, basis = _seconds(dataset, source, to_encode, probe)
     disk = disk_bytes(dataset, encoder)
     return Estimate(
         pictures=pictures,
@@ -84,10 +87,16 @@ def estimate(dataset: Dataset, name: str, *, probe: bool = True) -> Estimate:
 def disk_bytes(dataset: Dataset, encoder: Encoder) -> int:
     """What a build will write; 0 where its embeddings are there. Of an encoder that is not here yet
     the dimension may be unknown: then too little is said."""
+    kept = _keypoint_bytes(dataset) if encoder.matches else 0
     if _is_found(dataset, encoder):
-        return 0
+        return kept
     base = disk_bytes(dataset, encoders.get(encoder.base)) if encoder.base else 0
-    return base + 4 * max(encoder.stored_dim, 1) * len(dataset.items) * COPIES
+    return kept + base + 4 * max(encoder.stored_dim, 1) * len(dataset.items) * COPIES
+
+
+def _keypoint_bytes(dataset: Dataset) -> int:
+    """What the key points of a dataset will take at most; 0 where they are kept."""
+    return 0 if points.are_built(dataset) else points.PICTURE_BYTES * len(dataset.items)
 
 
 def _network_ram(encoder: Encoder, download: int) -> int:
@@ -126,8 +135,8 @@ def _seconds(
     or by a report."""
     if not to_encode:
         return 0.0, "nothing to encode"
-    for entry in store.entries(embed.KIND):
-        meta = entry.meta
+    known = [entry for home in store.layers() for entry in store.entries(embed.KIND, home)]
+    for meta in (entry.meta for entry in known):
         if (
             meta.get("encoder_name") == encoder.name
             and meta.get("encoded", 0) >= 200

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from multiprocessing.connection import Connection
+from typing import Any
 
 import numpy as np
 
@@ -118,7 +119,7 @@ def _workers(
     """One process a stretch; all are gone when the block ends, however it ends."""
     # fork shares the listing and the weights without copying them; elsewhere than on Linux it is
     # not safe
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    context: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     pipes, processes = [], []
     try:
         for stretch in stretches:

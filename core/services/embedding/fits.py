@@ -35,7 +35,11 @@ def known_fit(dataset: Dataset, encoder: Encoder) -> dict[str, np.ndarray] | Non
     key = store.key(fit_causes(dataset, encoder))
     path = store.find(KIND, key) or shipped.find_fit(key, encoder.name)
     meta = store.read_meta(path) if path else None
-    if meta is None or not 0.5 < len(dataset.items) / max(meta.get("pictures", 0), 1) < 2:
+    if (
+        path is None
+        or meta is None
+        or not 0.5 < len(dataset.items) / max(meta.get("pictures", 0), 1) < 2
+    ):
         return None
     try:
         return read_arrays(path)

@@ -8,6 +8,7 @@ whatever was decided since for another; and its queries use the same.
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from core.datasets.base import Dataset
 from core.encoders import precision, trial
@@ -34,7 +35,7 @@ def resolve(
         _measure(dataset, encoder, progress)
 
 
-def _built_form(dataset: Dataset, encoder: Encoder, *, by_parts: bool) -> str | None:
+def _built_form(dataset: Dataset, encoder: Any, *, by_parts: bool) -> str | None:
     """The format in which this dataset is built, or (``by_parts``) has been begun; the decided one
     first."""
     decided = encoder.form

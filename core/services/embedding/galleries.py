@@ -51,6 +51,11 @@ def gallery_index(
         UserError: the embeddings are not built, the index is unknown or can't hold this gallery.
     """
     index = indexes.get(name)
+    if encoder.matches and not index.exact:
+        raise UserError(
+            f"{encoder.name} compares key points; {index.title or name} is an index of vectors.",
+            fix="Choose the exact index, or an encoder with vectors.",
+        )
     objects = objects and has_objects(encoder)
     causes = _causes(dataset, encoder, index, knobs, objects)
 

@@ -57,7 +57,7 @@ def build_times() -> BuildTimes:
     """By the newest large build on this machine, else by the latencies of the newest report that
     names the encoder."""
     each, held = _measured_by_reports(), {}
-    known = [store.read_meta(path) or {} for path in store.listed(store.cache(embed.KIND))]
+    known = [store.read_meta(path) or {} for path in store.folders(embed.KIND)]
     for meta in sorted(known, key=lambda meta: float(meta.get("built") or 0.0)):
         encoder, encoded, spent = (
             meta.get("encoder_name"),
@@ -76,12 +76,14 @@ def _measured_by_reports() -> dict[str, float]:
     """Seconds a picture: read and prepared by all workers at once, encoded in batches."""
     found: dict[str, float] = {}
     for row in _report_rows():
-        ms = [
+        decode, prepare, encode = (
             _p50(row["latency"], *stage)
             for stage in (("decode", "single"), ("preprocess", "single"), ("encode", "batch"))
-        ]
-        if row["encoder"] not in found and None not in ms:
-            found[row["encoder"]] = ((ms[0] + ms[1]) / min(threads(), MAX_WORKERS) + ms[2]) / 1000
+        )
+        if row["encoder"] in found or decode is None or prepare is None or encode is None:
+            continue
+        workers = min(threads(), MAX_WORKERS)
+        found[row["encoder"]] = ((decode + prepare) / workers + encode) / 1000
     return found
 
 

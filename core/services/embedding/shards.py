@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -49,7 +50,7 @@ class Shards:
         self._since = time.monotonic()
         self._part = ""
 
-    def add(self, keys: Sequence[str], vectors: np.ndarray, skipped: dict[str, str]) -> None:
+    def add(self, keys: Sequence[str], vectors: np.ndarray, skipped: dict[str, Any]) -> None:
         """Take a batch: ``keys`` of the rows of ``vectors``, and picture keys with the reason for
         being skipped."""
         self._keys += keys

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -193,14 +194,17 @@ def _write(
             **judged.scores,
             f"index recall@{RECALL_K}": np.where(judged.relevant > 0, overlap, np.nan),
         }
+    arrays: dict[str, Any] = {
+        **scores,
+        **{CURVE + name: rows for name, rows in judged.class_curves.items()},
+    }
     np.savez_compressed(
         folder / "scores.npz",
         queries=np.array([item.id for item in asked], dtype=np.str_),
         groups=groups,
         clusters=np.array([cluster_of(item) for item in asked], dtype=np.str_),
         relevant=judged.relevant.astype(np.int32),
-        **scores,
-        **{CURVE + name: rows for name, rows in judged.class_curves.items()},
+        **arrays,
     )
     noted = {
         "dataset": dataset.name,

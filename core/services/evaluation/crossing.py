@@ -107,9 +107,9 @@ def parsed(name: str, data: bytes) -> Table:
         *((one.id, one.reason) for one in found.skipped),
         *((one.id, one.text) for one in found.remarks),
     ]
-    if odd := [f"{where}: {what}" for where, what in odd if not what.startswith(GUESSED)]:
+    if bad := [f"{where}: {what}" for where, what in odd if not what.startswith(GUESSED)]:
         raise UserError(
-            f"The join {name!r} can't be read as it stands: {odd[0]}.", fix="Correct the line."
+            f"The join {name!r} can't be read as it stands: {bad[0]}.", fix="Correct the line."
         )
     rows = [
         Row(**{key: row.get(key, "") for key in (*COLUMNS, *OPTIONAL)}) for _, row in found.rows

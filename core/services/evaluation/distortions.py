@@ -36,7 +36,8 @@ def _border(image: np.ndarray) -> tuple[int, int, int]:
     """The mean colour of the outermost pixels: what a rotation uncovers looks like more of the
     background."""
     edge = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
-    return tuple(int(value) for value in edge.mean(axis=0).round())
+    red, green, blue = (int(value) for value in edge.mean(axis=0).round())
+    return red, green, blue
 
 
 def _rotate(image: np.ndarray, degrees: float) -> np.ndarray:

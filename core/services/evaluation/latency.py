@@ -141,7 +141,8 @@ def _measure(dataset: Dataset, encoder_name: str, spec: IndexSpec) -> dict:
 def _build(dataset: Dataset, encoder: Encoder, index: Index) -> dict:
     """``encode_s`` is None where the embeddings came with the code; encoders built in one pass
     share the time of reading."""
-    meta, cost = store.read_meta(embed.find(dataset, encoder)) or {}, index.cost()
+    folder, cost = embed.find(dataset, encoder), index.cost()
+    meta = (store.read_meta(folder) if folder else None) or {}
     return {
         "encode_s": meta.get("encode_s"),
         "pictures": meta.get("encoded"),

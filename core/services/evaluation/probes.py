@@ -151,7 +151,9 @@ def _lifts(
     progress: Progress | None,
 ) -> list[Probe]:
     """Observed and expected agreement of every query for every factor, then their ratio."""
-    observed, expected, start = {name: [] for name in table}, {name: [] for name in table}, 0
+    observed: dict[str, list] = {name: [] for name in table}
+    expected: dict[str, list] = {name: [] for name in table}
+    start = 0
     for block in stream.blocks(vectors, roles, k, progress):
         rows = roles.queries[start : start + len(block)]
         start += len(block)

@@ -14,7 +14,7 @@ from core.services.embedding import embed
 from core.services.embedding.asking import roles_for
 from core.services.embedding.bound import bound
 from core.services.embedding.roles import protocol_named
-from core.services.evaluation.leaderboard import cells_of, leaderboard, seen_in_words
+from core.services.evaluation.leaderboard import cells_of, leaderboard, metrics_of, seen_in_words
 from core.services.evaluation.reports import Report
 from core.services.evaluation.seen import NONE
 
@@ -109,6 +109,32 @@ def latex(
     return "\n".join(
         [*lines, r"\bottomrule", r"\end{tabular}", f"% {dataset} / {protocol}: {note}", *told, ""]
     )
+
+
+def markdown(
+    report: Report,
+    dataset: str,
+    protocol: str,
+    metrics: Sequence[str] = ("mAP", "hit@1", "precision@10"),
+) -> str:
+    """A Markdown table of one board: rank under the first metric, and means with the half width of
+    their intervals.
+
+    Raises:
+        UserError: no such board.
+    """
+    kept = [name for name in metrics if name in metrics_of(report)] or metrics_of(report)[:1]
+    boards = [leaderboard(report, dataset, protocol, metric) for metric in kept]
+    cells = [{(s.encoder, s.index): s for s in board.standings} for board in boards]
+    head = ["Rank", "Encoder", *(table.label(metric) for metric in kept)]
+    lines = [f"| {' | '.join(head)} |", f"|{'|'.join(['---:', '---', *['---:'] * len(kept)])}|"]
+    for one in boards[0].standings:
+        row = [column[one.encoder, one.index] for column in cells]
+        name = one.encoder if one.index == "exact" else f"{one.encoder} ({one.index})"
+        means = [f"{s.mean:.3f} ± {(s.high - s.low) / 2:.3f}" for s in row]
+        lines.append(f"| {one.rank} | `{name}` | {' | '.join(means)} |")
+    note = f"{dataset} / {protocol}: {boards[0].queries} queries, 95 % bootstrap intervals."
+    return "\n".join([*lines, "", note, ""])
 
 
 def _number(standing) -> str:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -69,7 +69,8 @@ class Report:
 
         rows = []
         for cell, means, balanced in zip(self.cells, self.means, self.class_means, strict=True):
-            row = dict(zip(("dataset", "protocol", "encoder", "index"), cell.name, strict=True))
+            names = ("dataset", "protocol", "encoder", "index")
+            row: dict[str, Any] = dict(zip(names, cell.name, strict=True))
             row |= {
                 "queries": len(cell.queries),
                 "unjudged": int((~cell.judged).sum()),
@@ -88,7 +89,8 @@ class Report:
         precision."""
         target = folder or store.root() / FOLDER / store.safe(self.name)
         with store.new_folder(target) as new:
-            arrays, shared = {}, {}
+            arrays: dict[str, Any] = {}
+            shared: dict[tuple, str] = {}
             for number, cell in enumerate(self.cells):
                 arrays |= _arrays(cell, f"{number}", shared, small)
             np.savez_compressed(new / "scores.npz", **arrays)
@@ -210,7 +212,7 @@ def _cell(row: dict, number: int, kept: dict[str, np.ndarray]) -> Cell:
         if not name.startswith(CURVE)
     }
     _known(scores)
-    parts = {part: kept[f"{row['arrays']}/{part}"] for part in SHARED}
+    parts: dict[str, Any] = {part: kept[f"{row['arrays']}/{part}"] for part in SHARED}
     if any(len(values) != len(parts["queries"]) for values in [*scores.values(), *parts.values()]):
         raise ValueError("arrays of different lengths")
     names = {name: row[name] for name in ("dataset", "protocol", "encoder", "index")}
@@ -227,5 +229,5 @@ def _cell(row: dict, number: int, kept: dict[str, np.ndarray]) -> Cell:
     )
 
 
-def _rounded(curves: dict[str, Sequence[float]]) -> dict[str, list[float]]:
+def _rounded(curves: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
     return {name: [round(float(value), 4) for value in values] for name, values in curves.items()}

@@ -143,8 +143,9 @@ def _taught(encoder: Encoder, dataset: Dataset, kind: str) -> str:
     name = (getattr(encoder, "card", None) or {}).get("teacher")
     found = _encoder(name) if name else None
     there = _one(found, dataset) if found else None
-    worse = there is not None and KINDS.index(there.kind) > KINDS.index(kind)
-    return f"; its teacher {name} was {there.words}" if worse and there.kind != UNKNOWN else ""
+    if there is None or there.kind == UNKNOWN or KINDS.index(there.kind) <= KINDS.index(kind):
+        return ""
+    return f"; its teacher {name} was {there.words}"
 
 
 def sources(encoder: Encoder) -> Iterator[Source]:

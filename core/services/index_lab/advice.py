@@ -87,13 +87,13 @@ def _measured(
     )
     taken = _grown(best, size)
     base = min((p for p in near if p.exact), key=lambda p: p.p50, default=None)
-    faster = base is not None and not best.exact
-    against = f", {speed(best.p50, base.p50)} comparing with every one" if faster else ""
+    slower = None if best.exact else base
+    against = f", {speed(best.p50, slower.p50)} comparing with every one" if slower else ""
     figures = (
         f"it finds {best.recall:.3f} of the true {best.k} in {best.p50:.3g} ms{against}, with"
         f" {_bytes(taken)} of memory"
     )
-    care = _care(best, base if faster else None)
+    care = _care(best, slower)
     sentence = (
         f"For {size:,} vectors of {dim} dimensions take {best.title} ({best.text}): {figures}; "
     )

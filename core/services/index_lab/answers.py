@@ -4,6 +4,7 @@ alone."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from core.types import Hits
 STEP = 256
 
 
-def answers(index: Index, space: Space, k: int, knobs: Mapping[str, float]) -> Hits:
+def answers(index: Index, space: Space, k: int, knobs: Mapping[str, Any]) -> Hits:
     """The ``k`` best of each query other than itself. A score is the cosine of the space's own
     vectors, so that answers of any index, which may score by codes or bits, can be compared."""
     wanted = depth(space, k)

@@ -21,7 +21,7 @@ from core.services.index_lab.measure import measured
 from core.services.index_lab.point import KIND, Point
 from core.services.index_lab.space import QUERIES, Space, causes, checked_size, open_space
 from core.services.specs import IndexSpec
-from core.types import Cost, Progress, report
+from core.types import Cost, Hits, Progress, report
 
 __all__ = ["KIND", "Plan", "Point", "curves", "grid", "job_arguments", "plan"]
 MOST_K = 100
@@ -246,7 +246,7 @@ class _Lab:
             point.keep(space.causes, spec, self.k, found, source)
             yield found
 
-    def _opened(self) -> tuple[Space, object]:
+    def _opened(self) -> tuple[Space, Hits]:
         if self._space is None:
             self._space = open_space(self.dataset, self.encoder, QUERIES, self.size, self.progress)
             exact = indexes.get("exact")

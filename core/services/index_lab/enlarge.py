@@ -11,8 +11,8 @@ neighbour.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -120,7 +120,7 @@ def neighbours(vectors: np.ndarray, count: int, progress: Progress | None = None
     """Rows of the ``count`` nearest others of each row, int64 (n, count); of many rows nearly the
     nearest."""
     index, found = indexes.get("exact" if len(vectors) <= FITTED_ON else "ivf_flat"), []
-    knobs = {} if index.exact else {"nprobe": PROBED}
+    knobs: dict[str, Any] = {} if index.exact else {"nprobe": PROBED}
     index.build(np.ascontiguousarray(vectors, np.float32), progress)
     for start in range(0, len(vectors), BLOCK):
         report(progress, start, len(vectors))
@@ -165,7 +165,7 @@ def _statistics(vectors: np.ndarray) -> np.ndarray:
     return np.array([*quantiles, np.median(distances[:, -1]), geometry.hubness(counts)["skewness"]])
 
 
-def _compared(real: Sequence[float], made: Sequence[float]) -> Likeness:
+def _compared(real: np.ndarray, made: np.ndarray) -> Likeness:
     rows = []
     for (name, tolerance), one, other in zip(STATISTICS, real, made, strict=True):
         kept = abs(other - one) <= tolerance * max(abs(one), 1e-3)

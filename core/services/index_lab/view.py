@@ -150,7 +150,7 @@ def query_view(
         p50=one["p50"],
         p95=one["p95"],
         exact_p50=other["p50"],
-        runs=one["runs"],
+        runs=int(one["runs"]),
         ram_bytes=cost.ram_bytes,
         disk_bytes=cost.disk_bytes,
         build_s=cost.build_s,

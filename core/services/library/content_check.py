@@ -83,7 +83,8 @@ def check(dataset: Dataset, progress: Progress | None = None) -> Checked:
 
 def _check(dataset: Dataset, progress: Progress) -> Checked:
     before, encoded = known(dataset.locator), _is_encoded(dataset)
-    marks, found, changed, unknown, unreadable = marks_of(dataset.locator), {}, [], 0, 0
+    marks, found, unknown, unreadable = marks_of(dataset.locator), {}, 0, 0
+    changed: list[str] = []
     for done, item in enumerate(dataset.items):
         report(progress, done, len(dataset.items))
         try:
@@ -105,7 +106,7 @@ def _check(dataset: Dataset, progress: Progress) -> Checked:
 
 def _is_encoded(dataset: Dataset) -> bool:
     """Whether some encoder has been over this source, whatever it held then."""
-    metas = (store.read_meta(path) or {} for path in store.listed(store.cache(embed.KIND)))
+    metas = (store.read_meta(path) or {} for path in store.folders(embed.KIND))
     return any(meta.get("source") == dataset.locator for meta in metas)
 
 

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from core import store
 from core.datasets import layout
@@ -22,6 +23,7 @@ from core.datasets.zipped import Zip
 from core.encoders.base import Encoder, encoders
 from core.errors import UserError
 from core.indexes.base import Index, indexes
+from core.services.hosting import limits, ownership
 from core.services.library import passed_over
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,7 @@ LISTING_SHARE = 20
 """A listing is good for so many times the seconds that it took."""
 MAX_OPEN = 64
 MAX_ARCHIVE = 1 << 30
+LIST = Path("library", "datasets.json")
 _open: dict[str, tuple[float, Dataset]] = {}
 
 
@@ -42,6 +45,7 @@ def open_dataset(locator: str, *, fresh: bool = False) -> Dataset:
     Raises:
         UserError: nothing there, or nothing in it.
     """
+    _check_may_open(locator)
     until, known = _open.get(locator, (0.0, None))
     if known is not None and not fresh and time.monotonic() < until:
         return known
@@ -61,6 +65,29 @@ def open_dataset(locator: str, *, fresh: bool = False) -> Dataset:
     return found
 
 
+def _check_may_open(locator: str) -> None:
+    """A visitor of a public server opens what the operator lists and what they brought: no path of
+    the server, and nothing of others. Raises UserError in the words for what does not exist."""
+    one = ownership.visitor()
+    if one is None or locator in datasets.names() or locator in added():
+        return
+    path = os.path.abspath(real(os.path.expanduser(locator)))
+    table = path.lower().endswith((".csv", ".tsv"))  # it could name any file of the server
+    if ownership.owner_of(path) == one and not table:
+        return
+    raise UserError(
+        f"There is no data set {os.path.basename(locator)[:60]!r} of yours.",
+        f"There are: {', '.join(datasets.names())}, and those that you add.",
+    )
+
+
+def forget(folder: Path) -> None:
+    """Keep nothing open that lies under a folder: it goes."""
+    home = str(folder.absolute()) + os.sep
+    for locator in [locator for locator in list(_open) if locator.startswith(home)]:
+        _open.pop(locator, None)
+
+
 def dataset_rows() -> list[dict]:
     """Every named and every added dataset: name, title, kind, locator, state, detail, pictures,
     labels, splits, protocols, what was seen and passed over in listing, and remarks on what was
@@ -70,7 +97,7 @@ def dataset_rows() -> list[dict]:
 
 def dataset_row(locator: str) -> dict:
     """The row of one dataset by name or path; what is wrong with it stands in ``detail``."""
-    row = {
+    row: dict[str, Any] = {
         "name": locator,
         "title": locator,
         "kind": "",
@@ -89,7 +116,7 @@ def dataset_row(locator: str) -> dict:
         "remarks": [],
         "layout": "",
     }
-    row["added"] = locator in added()
+    row["added"] = locator in own_added()
     try:
         dataset = open_source(locator) if locator in datasets.names() else open_dataset(locator)
         state = dataset.state()
@@ -228,14 +255,19 @@ def skipped_rows(locator: str, encoder: str | None = None) -> list[dict]:
     return passed_over.rows(open_dataset(locator), encoder)
 
 
-def _list_file() -> Path:
-    return store.root() / "library" / "datasets.json"
-
-
 def added() -> list[str]:
-    """Locators that a user added."""
+    """Locators that were added: one's own, then what the operator of a public server added."""
+    return list(dict.fromkeys(one for home in store.layers() for one in _added_in(home)))
+
+
+def own_added() -> list[str]:
+    """Locators that the one who asks added, and may remove."""
+    return _added_in(store.root())
+
+
+def _added_in(home: Path) -> list[str]:
     try:
-        return read_list(_list_file())
+        return read_list(home / LIST)
     except FileNotFoundError:
         return []
     except store.UNREADABLE as error:
@@ -255,7 +287,7 @@ def read_list(file: Path) -> list[str]:
 def _keep_list(locators: list[str]) -> None:
     """Write the list. One that can't be read is put aside before: a person may still find names in
     it."""
-    file = _list_file()
+    file = store.root() / LIST
     try:
         read_list(file)
     except FileNotFoundError:
@@ -273,12 +305,17 @@ def add_folder(path: str) -> str:
     Raises:
         UserError: nothing usable there.
     """
-    dataset = open_dataset(str(path).strip(), fresh=True)
+    ownership.require_operator("Adding a place on the server")
+    return _added(str(path).strip())
+
+
+def _added(path: str) -> str:
+    dataset = open_dataset(path, fresh=True)
     if not dataset.items or dataset.locator in datasets.names():  # it is listed by its name already
         return dataset.locator
     with store.lock("library"):
-        if dataset.locator not in added():
-            _keep_list([*added(), dataset.locator])
+        if dataset.locator not in own_added():
+            _keep_list([*own_added(), dataset.locator])
     return dataset.locator
 
 
@@ -294,16 +331,29 @@ def add_archive(name: str, data: bytes) -> str:
             f"At most {MAX_ARCHIVE / 1e6:.0f} MB.",
             "Add a folder instead.",
         )
+    limits.check_zip(len(data))
+    limits.check_room(len(data))
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(name).stem).strip("-.")[:60] or "pictures"
     told_apart = store.fingerprint([name, len(data), data[:4096].hex(), data[-4096:].hex()])[:6]
     target = _uploads() / f"{stem}-{told_apart}.zip"
     store.check_space(store.root(), len(data) + (64 << 20))
     store.write_bytes(target, data)
     try:
-        return add_folder(str(target))
+        _check_pictures(str(target))
+        return _added(str(target))
     except BaseException:
-        target.unlink(missing_ok=True)
+        if str(target) not in own_added():  # the same zip may have been there already
+            target.unlink(missing_ok=True)
+        _open.pop(str(target), None)
         raise
+
+
+def _check_pictures(locator: str) -> None:
+    """Whether a visitor may have so many more pictures. Raises UserError."""
+    if ownership.is_visitor():
+        held = [open_dataset(one) for one in own_added() if one != locator]
+        more = len(open_dataset(locator, fresh=True).items)
+        limits.check_pictures(sum(len(one.items) for one in held), more)
 
 
 def remove_dataset(locator: str) -> None:
@@ -313,14 +363,15 @@ def remove_dataset(locator: str) -> None:
     Raises:
         UserError: it was never added, or is being built now.
     """
-    if locator not in added():
+    if locator not in own_added():
         locator = shown(os.path.abspath(real(os.path.expanduser(locator))))
-    if locator not in added():
+    if locator not in own_added():
         raise UserError(
-            f"{locator!r} was not added to the library.", f"Added: {', '.join(added()) or 'none'}."
+            f"{locator!r} was not added to the library.",
+            f"Added: {', '.join(own_added()) or 'none'}.",
         )
     with store.lock("library"):
-        _keep_list([one for one in added() if one != locator])
+        _keep_list([one for one in own_added() if one != locator])
     _open.pop(locator, None)
     for entry in store.entries():
         if entry.meta.get("source") == locator:

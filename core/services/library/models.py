@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import Any
 
 import numpy as np
 
@@ -60,7 +61,7 @@ class Drawn:
 def reconstructions(dataset: Dataset, name: str, ids: Sequence[str]) -> list[Drawn]:
     """Pictures of a dataset, drawn again by an autoencoder. Raises UserError where it is none, or a
     picture can't be read."""
-    made = bound(dataset, name).loaded()
+    made: Any = bound(dataset, name).loaded()
     pictures = [images.decode(dataset.read(item_of(dataset, id)), made.side) for id in ids]
     seen = [made.prepare(picture) for picture in pictures]
     return [
@@ -98,7 +99,7 @@ class Pair:
 def distances(dataset: Dataset, name: str, left: str, right: Sequence[str]) -> list[Pair]:
     """One picture of a dataset with each of others, by a siamese network. Raises UserError where it
     is none."""
-    made = bound(dataset, name).loaded()
+    made: Any = bound(dataset, name).loaded()
     first, *others = (
         images.decode(dataset.read(item_of(dataset, id)), made.side) for id in (left, *right)
     )

@@ -42,7 +42,8 @@ def reasons(listed: Sequence[dict]) -> list[tuple[str, int]]:
 
 def brought() -> list[Imported]:
     """The vectors that the user brought, for whatever dataset."""
-    return [encoders.get(name) for name in encoders.names() if name.startswith(PREFIX)]
+    found = (encoders.get(name) for name in encoders.names() if name.startswith(PREFIX))
+    return [one for one in found if isinstance(one, Imported)]
 
 
 def vectors(dataset: Dataset, ids: Sequence[str], zeros: Collection[str]) -> tuple[Skipped, ...]:

@@ -48,12 +48,12 @@ def get(
     """The sheet of a page, from the cache; None where it is not there and may not be made now."""
     key = store.key(causes(dataset))
     path = store.find("maps", key) or shipped_maps.find(key, "atlas")
-    try:
-        if path is not None:
+    if path is not None:
+        try:
             return _read(path)
-    except store.UNREADABLE as error:
-        store.drop(path, error)
-        return get(dataset, progress, may_build=may_build)
+        except store.UNREADABLE as error:
+            store.drop(path, error)
+            return get(dataset, progress, may_build=may_build)
     if not may_build:
         return None
     return _read(

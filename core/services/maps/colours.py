@@ -11,6 +11,7 @@ import numbers
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -129,7 +130,7 @@ def colour(dataset: Dataset, found: Map, field: str, chosen: Sequence[str] = ())
             f"There is: {', '.join(fields(dataset))}.",
         )
     if field not in FIELDS and _numeric(_values(items, field)):
-        values = [item.value(field) for item in items]
+        values: list[Any] = [item.value(field) for item in items]
         numbered = np.array([np.nan if value is None else float(value) for value in values])
         return scaled(numbered, field.replace("_", " ").capitalize())
     return named([words(item.value(field)) for item in items], chosen)
@@ -146,7 +147,7 @@ def named(names: Sequence[str | None], chosen: Sequence[str] = ()) -> Colouring:
         for index, name in enumerate(sorted(shown, key=_natural) if not chosen else shown)
     }
     rest = len(COLOURS)
-    index = np.array([place.get(name, rest) for name in names], np.uint8)
+    index = np.array([rest if name is None else place.get(name, rest) for name in names], np.uint8)
     others = [name for name in sizes if name not in place]
     legend = [(place[name], name, sizes[name]) for name in place]
     if others:

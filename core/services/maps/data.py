@@ -58,14 +58,14 @@ def focus(found: Sequence[Map]) -> Box:
 
 def outside(positions: np.ndarray, frame: Box) -> int:
     """How many places (n, 2) lie outside a frame."""
-    share = positions - np.float32(frame[:2])
-    return int(((share < 0) | (share > np.float32(frame[3:]))).any(axis=1).sum())
+    share = positions - np.array(frame[:2], np.float32)
+    return int(((share < 0) | (share > np.array(frame[3:], np.float32))).any(axis=1).sum())
 
 
 def places(positions: np.ndarray, frame: Box) -> str:
     """Places (n, 2) as base64 of uint16 pairs within the square of ``frame``: a 65,536th of the map
     is finer than any screen."""
-    share = (positions - np.float32(frame[:2])) / np.float32(frame[2])
+    share = (positions - np.array(frame[:2], np.float32)) / np.float32(frame[2])
     return b64(np.clip(np.round(share * 65535), 0, 65535).astype("<u2"))
 
 
@@ -93,7 +93,7 @@ def raster(
     """
     from PIL import Image
 
-    share = (positions - np.float32(frame[:2])) / np.float32(frame[2])
+    share = (positions - np.array(frame[:2], np.float32)) / np.float32(frame[2])
     at = np.clip((share * (pixels - 1)).round().astype(np.int64), 0, pixels - 1)
     flat = (pixels - 1 - at[:, 1]) * pixels + at[:, 0]
     cells = pixels * pixels

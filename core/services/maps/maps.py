@@ -141,8 +141,8 @@ def build(dataset: Dataset, wanted: Wanted, progress: Progress | None = None) ->
         Cancelled: ``progress`` said stop.
     """
     wanted = wanted.resolved()
-    if (found := _readable(dataset, wanted)) is not None:
-        return found.path
+    if (made := _readable(dataset, wanted)) is not None:
+        return made.path
     found, steps = _embeddings(dataset, wanted.encoder), Steps(progress)
     anchor = _anchor(dataset, wanted, found, steps) if wanted.anchor else None
     return store.get_or_build(

@@ -12,6 +12,7 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -58,7 +59,7 @@ def ship(path: Path, name: str, ids: Sequence[str]) -> Path:
         for one in ("facts", "source", "dataset_name", "encoder_name", "index_name")
         if one in meta
     }
-    packed = {}
+    packed: dict[str, Any] = {}
     with store.new_folder(target) as folder:
         for file in sorted(path.iterdir()):
             if file.suffix == ".npy" and file.stem not in KEPT:

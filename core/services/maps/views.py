@@ -145,7 +145,7 @@ def middle(found: Map, rows: Sequence[int]) -> str:
 
 def nearest(found: Map, x: float, y: float) -> int:
     """The row whose place is nearest to a point of the map."""
-    return int(((found.positions - np.float32([x, y])) ** 2).sum(axis=1).argmin())
+    return int(((found.positions - np.array([x, y], np.float32)) ** 2).sum(axis=1).argmin())
 
 
 def inside(positions: np.ndarray, polygon: Sequence[Sequence[float]]) -> np.ndarray:

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 
+from core import store
 from core.datasets.base import Dataset
 from core.errors import UserError
 from core.images import crop, decode, decoded_size
@@ -27,8 +29,10 @@ class Picture:
     encoder: it is decoded once for each factor.
     """
 
-    def __init__(self, data: bytes, box: Box | None, read_ms: float = 0.0) -> None:
-        self.data, self.box, self._read_ms = data, box, read_ms
+    def __init__(
+        self, data: bytes, box: Box | None, read_ms: float = 0.0, home: Path | None = None
+    ) -> None:
+        self.data, self.box, self.home, self._read_ms = data, box, home, read_ms
         self._made: dict[tuple[int, int] | None, tuple[np.ndarray, float]] = {}
         self._lock = threading.Lock()
 
@@ -57,7 +61,7 @@ _pictures: list[tuple[float, Picture]] = []
 _lock = threading.Lock()
 
 
-def picture(query: Query, dataset: Dataset) -> Picture:
+def picture(query: Query, dataset: Dataset | None) -> Picture:
     """The picture of a query, as its file is now; decoded already where another encoder was asked
     with it a moment ago.
 
@@ -65,19 +69,27 @@ def picture(query: Query, dataset: Dataset) -> Picture:
         UserError: there is no picture, or it can't be read.
     """
     now, started = time.monotonic(), time.perf_counter()
-    data = query.data if query.item_id is None else dataset.read(item_of(dataset, query.item_id))
+    data = query.data
+    if query.item_id is not None and dataset is not None:
+        data = dataset.read(item_of(dataset, query.item_id))
     if data is None:
         raise UserError("No query picture was given.")
     read_ms = (time.perf_counter() - started) * 1000
+    home = store.root()  # no visitor meets what another one's picture left in memory
     with _lock:
         _pictures[:] = [
             one for one in _pictures if now - one[0] < KEPT_S and one[1].bytes <= KEPT_BYTES
         ]
         known = next(
-            (found for _, found in _pictures if found.box == query.box and found.data == data), None
+            (
+                found
+                for _, found in _pictures
+                if (found.box, found.home) == (query.box, home) and found.data == data
+            ),
+            None,
         )
         if known is None:
-            known = Picture(data, query.box, read_ms)
+            known = Picture(data, query.box, read_ms, home)
             _pictures.append((now, known))
             del _pictures[:-KEPT]
     return known

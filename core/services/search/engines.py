@@ -15,14 +15,23 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.images import decode
+from core.keypoints import SIDE, KeyPoints, detect
 from core.neighbours import cosine_matrix, dots
-from core.services.embedding import embed, galleries
+from core.services.embedding import embed, galleries, points
 from core.services.embedding.crops import Cropped
-from core.services.embedding.usual import usual
+from core.services.embedding.usual import Usual, usual
 from core.services.search import decoded, filters, subject
 from core.services.search.copies import NEAR, same_file
 from core.services.search.decoded import Picture
 from core.services.search.request import Query, SearchRequest, item_of
+from core.services.search.reranking import (
+    COMPARED_ALL,
+    PAIR_MS,
+    Pair,
+    SecondLook,
+    looked_at,
+    second_look,
+)
 from core.services.search.result import ONCE, Hit, Place, SearchResult, verdict
 from core.services.specs import IndexSpec
 from core.types import Item
@@ -36,12 +45,14 @@ once more."""
 @dataclass(frozen=True, slots=True)
 class _Scope:
     """What is searched: bool (n,) or None for all rows of the index, the embedding row of the query
-    itself, how many pictures those are, and how many rows are asked for."""
+    itself, how many pictures those are, how many rows are asked for, and what looks at these a
+    second time."""
 
     allowed: np.ndarray | None
     own: int | None
     size: int
     wanted: int
+    second: SecondLook | None
 
 
 class Engine:
@@ -60,8 +71,11 @@ class Engine:
         if self.found.parts is not None:
             self.pictures = np.unique(self.rows)
             self.places = self.found.parts.all_of(self.pictures)[1]
-        self.usual = usual(dataset, encoder, self.found, self.pictures)
+        self.usual = (
+            Usual(None) if encoder.matches else usual(dataset, encoder, self.found, self.pictures)
+        )
         self._row_of = {id: row for row, id in enumerate(self.found.ids)}
+        self._points: points.Points | None = None
         self.query_ms = self._warm_up()
         """About how long a query takes once it is decoded."""
 
@@ -86,17 +100,19 @@ class Engine:
         look = self._looker(scope, {**spec.search, **request.knobs})
         with _stage(timing, "search"):
             pairs = look(vector)
+        kept, said = self._second(scope, query, picture, vector, pairs, timing)
 
         def again() -> dict[str, float]:
             times: dict[str, float] = {}
             once_more = self._vector(query, picture, times)
             with _stage(times, "search"):
-                look(once_more)
+                found = look(once_more)
+            self._second(scope, query, picture, once_more, found, times)
             return times
 
         medians = _medians(again, request.runs) if may_repeat(timing) else {}
-        kept = self._best(pairs, scope.own)[: request.k]
-        hits = self._hits(query, picture, vector, kept)
+        hits = self._hits(query, picture, vector, kept[: request.k])
+        second = scope.second
         return SearchResult(
             dataset=self.dataset.name,
             encoder=self.encoder.name,
@@ -106,9 +122,11 @@ class Engine:
             timing_ms=timing | medians,
             left_out=None if scope.own is None else query.item_id,
             searched=scope.size - (scope.own is not None),
-            score=self.index.score,
+            score=self.index.score if second is None else second.reranker.score,
+            reranker="" if second is None or self.encoder.matches else second.reranker.name,
+            reranked=said,
             runs=request.runs if medians else 1,
-            where=request.where,
+            where=tuple(request.where),
             best=max((hit.cosine for hit in hits if hit.cosine is not None), default=None),
             usual=self.usual.score,
             apart=self.usual.apart,
@@ -129,14 +147,17 @@ class Engine:
         if self.found.parts is not None:
             size = len(np.unique(self.rows if allowed is None else self.rows[allowed]))
             each = self.found.parts.places
-        return _Scope(allowed, own, size, max(1, min((request.k + (own is not None)) * each, rows)))
+        second = second_look(self.encoder, request.reranker, size)
+        depth = max(request.k, second.depth if second else 0) + (own is not None)
+        return _Scope(allowed, own, size, max(1, min(depth * each, rows)), second)
 
     def _best(self, pairs: list[tuple[int, float]], own: int | None) -> list[tuple[int, float]]:
         """Each picture once, by its best object, without the query itself."""
         first: dict[int, tuple[int, float]] = {}
         for row, score in pairs:
             first.setdefault(int(self.rows[row]), (row, score))
-        first.pop(own, None)
+        if own is not None:
+            first.pop(own, None)
         return list(first.values())
 
     def _allowed(self, where: Sequence[str]) -> np.ndarray | None:
@@ -155,6 +176,33 @@ class Engine:
             return [(int(row), float(score)) for row, score in pairs if row >= 0]
 
         return look
+
+    def _second(
+        self,
+        scope: _Scope,
+        query: Query,
+        picture: Picture | None,
+        vector: np.ndarray,
+        pairs: list[tuple[int, float]],
+        timing: dict[str, float],
+    ) -> tuple[list[Pair], str]:
+        """The hits that are not the query, after the second look where there is one; and what is to
+        be said of it."""
+        others = self._best(pairs, scope.own)
+        if scope.second is None:
+            return [(row, score, None) for row, score in others], ""
+
+        def of_query() -> KeyPoints:
+            seen = decoded.picture(query, self.dataset) if picture is None else picture
+            return detect(seen.image(SIDE)[0])
+
+        def of_rows(rows: Sequence[int]) -> list[KeyPoints]:
+            if self._points is None:
+                self._points = points.points(self.dataset)
+            return self._points.of([self.found.ids[int(self.rows[row])] for row in rows])
+
+        with _stage(timing, scope.second.stage):
+            return looked_at(scope.second, others, vector[0], self._vectors_at, of_query, of_rows)
 
     def vector(self, query: Query) -> np.ndarray:
         """The query as its encoder sees it, float32 (1, dim). Raises UserError."""
@@ -206,7 +254,8 @@ class Engine:
             self.index.search(np.asarray(self.found.vectors[:1]), 1)
             if self.encoder.tier != "imported":
                 self.encoder.encode([grey])
-        return (time.perf_counter() - started) * 1000
+        compared = min(self.index.size, COMPARED_ALL) if self.encoder.matches else 0
+        return (time.perf_counter() - started) * 1000 + compared * PAIR_MS
 
     def _picture(self, query: Query) -> Picture | None:
         return None if self.encoder.tier == "imported" else decoded.picture(query, self.dataset)
@@ -235,14 +284,10 @@ class Engine:
             return encoder.encode_prepared([prepared])
 
     def _hits(
-        self,
-        query: Query,
-        picture: Picture | None,
-        vector: np.ndarray,
-        kept: list[tuple[int, float]],
+        self, query: Query, picture: Picture | None, vector: np.ndarray, kept: list[Pair]
     ) -> tuple[Hit, ...]:
         own = item_of(self.dataset, query.item_id) if query.item_id is not None else None
-        rows = [row for row, _ in kept]
+        rows = [row for row, _, _ in kept]
         copies, near = (
             self._copies(query, picture, vector, rows),
             (self._cosines(rows, vector).tolist() if kept else []),
@@ -260,19 +305,26 @@ class Engine:
                 verdict(own, item),
                 row in copies,
                 cosine,
+                before,
                 self._frame(row),
             )
-            for rank, ((row, score), cosine) in enumerate(zip(kept, near, strict=True), start=1)
+            for rank, ((row, score, before), cosine) in enumerate(
+                zip(kept, near, strict=True), start=1
+            )
             for item in [self._gallery_item(row)]
         )
 
     def _cosines(self, rows: Sequence[int], vector: np.ndarray) -> np.ndarray:
         """By the stored vectors, float32 (len(rows)): an index may only estimate scores, and some
         are no cosines."""
+        return dots(self._vectors_at(rows), vector[0])
+
+    def _vectors_at(self, rows: Sequence[int]) -> np.ndarray:
+        """What the index holds in these of its rows, float32 (len(rows), dim)."""
         at = list(rows)
-        if self.places is not None:
-            return dots(self.found.parts.vectors(self.rows[at], self.places[at]), vector[0])
-        return dots(self.found.vectors[self.rows[at]], vector[0])
+        if self.places is None or self.found.parts is None:
+            return self.found.vectors[self.rows[at]]
+        return self.found.parts.vectors(self.rows[at], self.places[at])
 
     def _frame(self, row: int) -> tuple[float, float, float, float] | None:
         """The object that a row of the index stands for; None where it is the whole picture."""

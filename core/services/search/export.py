@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from core.datasets.base import Dataset
 from core.errors import UserError
+from core.services.hosting import ownership
 from core.services.search import pictures
 from core.services.search.compare import letters
 from core.services.search.pictures import Edges
@@ -79,7 +80,7 @@ def to_csv(answers: Sequence[SearchResult], query: str, where: Sequence[str] = (
                 hit.verdict,
                 IDENTICAL if hit.identical else "",
                 shared.get(hit.id),
-                hit.path,
+                hit.id if ownership.is_visitor() else hit.path,
             )
             writer.writerow([_cell(value) for value in row])
     return ("\ufeff" + out.getvalue()).encode("utf-8", "replace")
@@ -111,13 +112,15 @@ def plain(answer: SearchResult) -> dict:
         "usual": answer.usual,
         "far": answer.far,
     }
-    return {**told, **times, "left_out": answer.left_out, "remarks": list(answer.remarks)}
+    more = {"left_out": answer.left_out, "remarks": list(answer.remarks), "score": answer.score}
+    return {**told, **times, **more, **({"reranker": answer.reranker} if answer.reranker else {})}
 
 
 def _plain(hit: Hit) -> dict:
     named = {"rank": hit.rank, "id": hit.id, "path": hit.path, "label": hit.label}
+    before = {} if hit.before is None else {"before": hit.before}
     frame = {"frame": hit.frame} if hit.frame else {}
-    return {**named, "score": hit.score, "identical": hit.identical, **frame}
+    return {**named, "score": hit.score, "identical": hit.identical, **before, **frame}
 
 
 def to_png(
@@ -246,7 +249,7 @@ def _hit(
     left: int,
     top: int,
 ) -> None:
-    side, tone = TILE // 2, {"same": RIGHT, "category": NEAR}.get(hit.verdict, MUTED)
+    side, tone = TILE // 2, {"same": RIGHT, "category": NEAR}.get(hit.verdict or "", MUTED)
     _paste(page, pictures.thumbnail(dataset, hit.id, side), (left, top), side)
     _edge(draw, hit.verdict, left, top, side)
     right, room = left + side + 10, TILE - side - 10
@@ -307,7 +310,7 @@ def _write(
 
 
 @functools.cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """A font of the system that knows many scripts, else the one that comes with Pillow."""
     for name in FONTS:
         try:

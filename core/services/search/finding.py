@@ -54,7 +54,7 @@ def begin(query: Query, detector: str, dataset: Dataset) -> None:
             return
         _at_work.add(key)
     threading.Thread(
-        target=_look,
+        target=store.carried(_look),
         args=(key, query, detector, dataset),
         name=f"look with {detector}",
         daemon=True,
@@ -72,7 +72,7 @@ def _key(query: Query, detector: str, dataset: Dataset) -> Key:
     """Every cause of what is found. A state is one: what could not be used may be there now."""
     made = detectors.get(detector)
     seen = (
-        hashlib.sha256(query.data or b"").hexdigest()
+        (str(store.root()), hashlib.sha256(query.data or b"").hexdigest())
         if query.item_id is None
         else (dataset.fingerprint(), query.item_id)
     )

@@ -7,21 +7,26 @@ Background threads are daemons: a process that ends does not wait for them.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from core import store
 from core.datasets.base import Dataset
 from core.errors import UserError
+from core.services.embedding import embed
 from core.services.embedding.bound import bound
+from core.services.hosting import ownership
 from core.services.search.engines import Engine
 from core.services.specs import IndexSpec, index_spec
 
 log = logging.getLogger(__name__)
 MAX_ENGINES = 24
+MAX_VISITORS = 1000
 FAILED_S = 30.0
 """So long a background load's failure is the answer to whoever asks; after that it is tried
 again."""
@@ -32,6 +37,8 @@ _engines_lock = threading.Lock()
 _loads: dict[Key, threading.Thread] = {}
 _failures: dict[Key, tuple[float, Exception]] = {}
 _changed = threading.Condition()
+_builds: dict[str, tuple[float, set[tuple[str, str]]]] = {}
+"""Visitor -> when their builds last changed, and which there were."""
 
 
 def engine(dataset: Dataset, encoder: str, index: str = "exact") -> Engine:
@@ -77,7 +84,7 @@ def begin(dataset: Dataset, encoder: str, index: str = "exact") -> None:
             if _state(key, dataset) != "absent":
                 return
             thread = threading.Thread(
-                target=_load,
+                target=store.carried(_load),
                 args=(key, dataset, encoder, spec),
                 name=f"load {encoder}",
                 daemon=True,
@@ -96,11 +103,42 @@ def wait(
 
 
 def _key(dataset: Dataset, encoder: str, spec: IndexSpec) -> Key:
+    """Every cause of an engine: one that a visitor of a public server built is theirs alone."""
+    whose = ownership.visitor()
+    mine = whose is not None and (dataset.locator, encoder) in _built_by(whose)
+    home = whose.name if mine else ""
     return (
         dataset.locator,
         encoder,
-        store.fingerprint({"name": spec.name, "build": dict(spec.build)}),
+        store.fingerprint({"name": spec.name, "build": dict(spec.build), "home": home}),
     )
+
+
+def _built_by(one: ownership.Visitor) -> set[tuple[str, str]]:
+    """Data set and encoder of every build of a visitor."""
+    folder = one.folder / "cache" / embed.KIND
+    changed = store.changed(folder) if folder.is_dir() else 0.0
+    known = _builds.get(one.name)
+    if known is None or known[0] != changed:
+        metas = [store.read_meta(path) or {} for path in store.listed(folder)] if changed else []
+        built = {(meta.get("source", ""), meta.get("encoder_name", "")) for meta in metas}
+        known = _builds[one.name] = changed, built
+        for name in list(_builds)[:-MAX_VISITORS]:
+            _builds.pop(name, None)
+    return known[1]
+
+
+def forget(folder: Path) -> None:
+    """Keep nothing in memory of the data sets and vectors under a folder: it goes."""
+    home = str(folder.absolute())
+    with _engines_lock:
+        for key in [key for key, engine in _engines.items() if _lies_in(home, key, engine)]:
+            _engines.pop(key, None)
+    _builds.pop(folder.name, None)
+
+
+def _lies_in(home: str, key: Key, engine: Engine) -> bool:
+    return key[0].startswith(home + os.sep) or str(engine.path).startswith(home + os.sep)
 
 
 def _state(key: Key, dataset: Dataset) -> str:

@@ -49,6 +49,8 @@ class SearchRequest:
     repetitions; a slow one keeps the times of its first run."""
     knobs: Mapping[str, float] = field(default_factory=dict)
     """Knobs of the search that go before those in ``index``."""
+    reranker: str = ""
+    """What gives the first hits a new order, see :mod:`core.rerankers`; empty: nothing does."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.k <= MAX_K:

@@ -33,6 +33,8 @@ class Hit:
     identical: bool = False
     cosine: float | None = None
     """By the stored vectors, whatever the index estimates."""
+    before: int | None = None
+    """Its rank before a re-ranker looked at it."""
     frame: tuple[float, float, float, float] | None = None
     """The object of the picture that was found, x0, y0, x1, y1 in fractions of it, where several of
     each picture are searched; None = all of it."""
@@ -49,7 +51,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """Hits, best first, and milliseconds by stage: decode, preprocess, encode, search.
+    """Hits, best first, and milliseconds by stage: decode, preprocess, encode, search,
+    and rerank where the first hits were looked at a second time.
 
     Reading and decoding the picture happens once for all encoders that are asked with it: its time
     is that one run's in
@@ -90,6 +93,14 @@ class SearchResult:
     """The detector that chose the part; empty where none was asked."""
     note: str = ""
     """Why the whole picture was searched where a part was asked for."""
+    reranker: str = ""
+    """What gave the first hits a new order; empty where nothing did."""
+    reranked: str = ""
+    """What is to be said of that order, as a sentence."""
+
+    def said(self, score: float, digits: int = 3) -> str:
+        """A score in figures: inliers are whole."""
+        return f"{score:.0f}" if self.score == "inliers" else f"{score:.{digits}f}"
 
     @property
     def stages(self) -> dict[str, float]:
@@ -103,9 +114,10 @@ class SearchResult:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What is to be said beside the hits, in sentences: what was left out of them, and the
-        notice."""
+        """What is to be said beside the hits, in sentences: what was left out of them, what was
+        said of a new order, and the notice."""
         told = [] if self.left_out is None else [f"Left out: {self.left_out}, the query itself."]
+        told += [self.reranked] if self.reranked else []
         return (*told, *([". ".join(self.notice)] if self.notice else []))
 
     @property

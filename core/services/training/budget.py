@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from core.services.training import pace
 from core.training.batches import fit_batch, steps_of
@@ -119,7 +120,7 @@ def _fit_time(
     return replace(settings, validate_every=max(1, -(-settings.epochs // rounds))), speed
 
 
-def _epochs(passes: float, learned: int) -> dict[str, int]:
+def _epochs(passes: float, learned: int) -> dict[str, Any]:
     """Whole epochs; parts of one where there is not time enough for all pictures to be seen a few
     times."""
     if passes >= MIN_PASSES:

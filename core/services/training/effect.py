@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -228,16 +229,16 @@ def compare(
         _heads(dataset, encoder, protocol, [one.ids[row] for row in (*up, *down)])
         for encoder in (before, after)
     ]
-    scores = [float(found.scores["mAP"][row]) for row in (*up, *down) for found in (one, two)]
     changes = {
         row: RankChange(
             one.ids[row],
-            *scores[2 * place : 2 * place + 2],
+            float(one.scores["mAP"][row]),
+            float(two.scores["mAP"][row]),
             *(head[one.ids[row]] for head in heads),
         )
-        for place, row in enumerate((*up, *down))
+        for row in (*up, *down)
     }
-    pairs = {
+    pairs: dict[str, Any] = {
         METRICS[name]: tuple(float(found.scores[name].mean()) for found in (one, two))
         for name in METRICS
         if len(change)
@@ -262,7 +263,7 @@ def compare(
     )
 
 
-def _furthest(rows: Sequence[int], clusters: Sequence[str], most: int) -> list[int]:
+def _furthest(rows: np.ndarray, clusters: Sequence[str], most: int) -> list[int]:
     """The first ``most`` rows, one of each object."""
     first: dict[str, int] = {}
     for row in rows:
@@ -343,7 +344,7 @@ def kept(run: str) -> list[Effect]:
 
 
 def _effect(row: dict) -> Effect:
-    changes = {
+    changes: dict[str, Any] = {
         name: tuple(_rank_change(one) for one in row.pop(name)) for name in ("improved", "worse")
     }
     pairs = {name: tuple(row[name]) for name in ("encoders", "hit1", "p10") if row.get(name)}
@@ -351,7 +352,7 @@ def _effect(row: dict) -> Effect:
 
 
 def _rank_change(row: dict) -> RankChange:
-    heads = {
+    heads: dict[str, Any] = {
         name: tuple((id, right) for id, right in row.pop(name))
         for name in ("hits_before", "hits_after")
     }

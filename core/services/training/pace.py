@@ -68,7 +68,7 @@ def _file():
 
 def _noted() -> dict[str, list[float]]:
     try:
-        found = json.loads(_file().read_text())
+        found = json.loads(store.existing(_file()).read_text())
         return {key: [float(speed), float(when)] for key, (speed, when) in found.items()}
     except store.UNREADABLE:
         return {}

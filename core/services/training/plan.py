@@ -11,6 +11,7 @@ import inspect
 import itertools
 from dataclasses import dataclass, fields
 from functools import cache
+from typing import Any
 
 from core import store
 from core.encoders.base import encoders
@@ -38,7 +39,7 @@ ADVICE = {
     },
 }
 """What suits each place to start from: a network that knows something already learns slowly."""
-UNTAUGHT = {"lr": 1e-3, "backbone_lr": 1.0, "neck": True, "freeze_norm": False}
+UNTAUGHT: dict[str, object] = {"lr": 1e-3, "backbone_lr": 1.0, "neck": True, "freeze_norm": False}
 """What fine-tuning becomes without weights to start from."""
 
 
@@ -177,11 +178,10 @@ def setting_rows(recipe: str, values: dict[str, object]) -> list[dict]:
 def _about() -> dict[str, str]:
     """What the source says below each field: one place for the reader of the code and of the
     page."""
-    body = ast.parse(inspect.getsource(Settings)).body[0].body
-    return {
-        one.target.id: " ".join(after.value.value.split()).replace("``", "")
-        for one, after in itertools.pairwise(body)
-        if isinstance(one, ast.AnnAssign)
-        and isinstance(after, ast.Expr)
-        and isinstance(after.value, ast.Constant)
-    }
+    source: Any = ast.parse(inspect.getsource(Settings)).body[0]
+    found = {}
+    for pair in itertools.pairwise(source.body):
+        match pair:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(ast.Constant(str(text))):
+                found[name] = " ".join(text.split()).replace("``", "")
+    return found

@@ -15,6 +15,7 @@ from core.disk import is_locked
 from core.encoders.trained import find_model, read_card
 from core.errors import UserError
 from core.services import jobs
+from core.services.hosting import ownership
 from core.services.jobs import JobStatus
 from core.training import runs
 from core.training.follow import Follower
@@ -118,7 +119,7 @@ def status(
         for kind in ("start", "step", "validation")
     }
     start, steps = kinds["start"][-1] if kinds["start"] else {}, kinds["step"]
-    plan = next((line for line in reversed(lines) if line["kind"] == "plan"), {})
+    plan: dict = next((line for line in reversed(lines) if line["kind"] == "plan"), {})
     phases = _phases(lines, plan.get("seconds", {}), job, start.get("steps", 0)) if running else ()
     found = RunStatus(
         id=run,
@@ -240,8 +241,8 @@ def _now(
 
 def _all_left(phases: Sequence[Phase]) -> float | None:
     """Seconds to the end of the last phase; None where one of them is not known."""
-    known = [phase.seconds for phase in phases]
-    return sum(known) if known and None not in known else None
+    known = [phase.seconds for phase in phases if phase.seconds is not None]
+    return sum(known) if known and len(known) == len(phases) else None
 
 
 def _curve(steps: Sequence[dict], name: str) -> list[tuple[int, float]]:
@@ -293,6 +294,7 @@ def delete(run: str, model: bool = False) -> None:
         UserError: no such run, or it is at work.
     """
     told = Run(run).settings()
+    ownership.require_own(Run(run).folder)
     if is_running(run, job_of(run)):
         raise UserError(f"The run {run} is at work.", fix="Stop it first.")
     with store.writing(Run(run).folder.parent):

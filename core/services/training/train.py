@@ -8,11 +8,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from core import store
 from core.errors import Cancelled, UserError
 from core.services import jobs
 from core.services.evaluation import seen
+from core.services.hosting import ownership
 from core.services.training import effect, pace
 from core.services.training.budget import PROBE_STEPS, Fitted, fitted, measured
 from core.services.training.runs import is_running, job_of
@@ -259,6 +261,7 @@ def resume(run: str) -> str:
     """Go on with a run that was stopped, as a job; one that is at work is joined. Raises UserError
     where there is none."""
     told, job = Run(run).settings(), job_of(run)
+    ownership.require_own(Run(run).folder)
     if job is not None and job.active:
         return job.id
     if is_running(run):
@@ -290,7 +293,7 @@ def stop(run: str, wait_s: float = 10.0) -> None:
         )
 
 
-def arguments(recipe: str, values: dict[str, object]) -> list[str]:
+def arguments(recipe: str, values: dict[str, Any]) -> list[str]:
     """What follows ``python -m core`` to train with these settings."""
     told = ["train", "--recipe", recipe]
     for key, value in values.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import zlib
 
+from core.services import marks
 from pages.parts import cached, palette
 from pages.parts.lab import state
 
@@ -16,20 +17,20 @@ def _place(index: str) -> int:
     return (
         names.index(index)
         if index in names
-        else len(names) + zlib.crc32(index.encode()) % len(palette.COLOURS)
+        else len(names) + zlib.crc32(index.encode()) % len(marks.COLOURS)
     )
 
 
 def colour(index: str) -> str:
-    return palette.COLOURS[_place(index) % len(palette.COLOURS)]
+    return marks.COLOURS[_place(index) % len(marks.COLOURS)]
 
 
 def dash(index: str) -> str:
-    return palette.DASHES[_place(index) // len(palette.COLOURS) % len(palette.DASHES)]
+    return palette.DASHES[_place(index) // len(marks.COLOURS) % len(palette.DASHES)]
 
 
 def symbol(index: str) -> str:
-    return SYMBOLS[_place(index) // len(palette.COLOURS) % len(SYMBOLS)]
+    return SYMBOLS[_place(index) // len(marks.COLOURS) % len(SYMBOLS)]
 
 
 def title(index: str) -> str:

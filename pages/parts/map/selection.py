@@ -12,7 +12,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.maps import views as map_views
-from pages.parts import cached, cached_maps, components, link
+from pages.parts import cached, cached_maps, components, given, link
 from pages.parts.map import view as views
 from pages.parts.map.shown import Shown, name_of, title
 from pages.parts.map.view import MapView
@@ -141,7 +141,7 @@ def to_compare(view: MapView, query: str) -> None:
     st.switch_page(
         "pages/compare.py",
         query_params={
-            "dataset": view.base.dataset,
+            "dataset": given.public_name(view.base.dataset),
             "query": query,
             "encoders": ",".join(view.base.encoders),
             "k": str(view.base.k),

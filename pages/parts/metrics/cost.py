@@ -11,7 +11,6 @@ from pages.parts import cached_metrics, palette
 from pages.parts.metrics import evaluation, worth
 from pages.parts.metrics.choice import Choice
 from pages.parts.metrics.naming import milliseconds, name_of, spent
-from pages.parts.shell import hosted
 from pages.parts.words import count, heading, note, quiet, size
 from pages.parts.words import table as words_table
 
@@ -27,10 +26,7 @@ STAGES = {"decode": "#8A8A86", "preprocess": "#E69F00", "encode": "#0072B2", "se
 def show(shown: Choice, cells: list[Cell]) -> None:
     timed = [cell for cell in cells if milliseconds(cell)]
     if not timed:
-        note(
-            "No times were measured for this report.",
-            "" if hosted() else "Evaluate again: times are measured then.",
-        )
+        note("No times were measured for this report.", "Evaluate again: times are measured then.")
         evaluation.offer(shown, cells)
         return
     board = cached_metrics.standings(*shown.key, shown.metric, shown.group)

@@ -13,7 +13,6 @@ from pages.parts import palette
 from pages.parts.metrics import evaluation
 from pages.parts.metrics.choice import Choice
 from pages.parts.metrics.naming import name_of
-from pages.parts.shell import hosted
 from pages.parts.words import caption, note, quiet
 
 CHARTS = (
@@ -47,7 +46,7 @@ def show(choice: Choice, cells: list[Cell]) -> None:
     if whole_board and not drawn:
         note(
             f"This report keeps no curves of {choice.group} alone.",
-            "These are over all classes." + ("" if hosted() else " Evaluate again to get them."),
+            "These are over all classes. Evaluate again to get them.",
         )
         evaluation.offer(choice, cells)
         drawn = whole_board

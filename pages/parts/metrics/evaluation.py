@@ -7,16 +7,15 @@ import time
 
 import streamlit as st
 
-from core.services import jobs
 from core.services.embedding import opening
 from core.services.embedding.roles import BY
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.crossing import SUFFIX
-from pages.parts import cached, cached_metrics, jobs_view, settings
+from core.services.hosting import limits
+from pages.parts import builds, cached, cached_metrics, jobs_view, settings
 from pages.parts.encoder_names import meant
 from pages.parts.metrics import cross
 from pages.parts.metrics.choice import Choice
-from pages.parts.shell import hosted
 from pages.parts.words import count, quiet
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,59}")
@@ -29,7 +28,7 @@ ENCODERS, SETS, CROSS, RELEVANT, STUDIES = (
 def panel() -> None:
     """Choose data sets and encoders, start; what is built and evaluated already is taken as it
     is."""
-    if hosted():
+    if not limits.may("evaluate"):
         return
     with st.expander("Evaluate other pictures", key=OPEN, on_change="rerun"):
         ready = {
@@ -79,7 +78,7 @@ def panel() -> None:
 def offer(shown: Choice, cells: list[Cell], studies: bool = False) -> None:
     """A button that opens the panel with the data set and the encoders of a board chosen;
     ``studies`` with these, too."""
-    if hosted():
+    if not limits.may("evaluate"):
         return
     locator = (
         cached_metrics.locator_of(shown.dataset, str(cells[0].queries[0]))
@@ -174,7 +173,7 @@ def _spoken(protocol: str) -> str:
 
 
 def _start(arguments: list[str], what: str, studies: bool) -> None:
-    jobs.start(f"Evaluate {what}", ["evaluate", *arguments, *(["--studies"] if studies else [])])
+    builds.begin(f"Evaluate {what}", ["evaluate", *arguments, *(["--studies"] if studies else [])])
     st.session_state[STARTED] = time.time()
     cached.active_jobs.clear()
     cached_metrics.report_rows.clear()

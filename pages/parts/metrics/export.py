@@ -6,6 +6,7 @@ import streamlit as st
 
 from core.services.evaluation import report_files
 from core.services.evaluation.cells import Cell
+from core.services.sharing.standings import leaderboard_page
 from pages.parts import cached, cached_metrics, components, palette
 from pages.parts.metrics.choice import Choice
 from pages.parts.words import quiet
@@ -21,6 +22,16 @@ def buttons(shown: Choice, cells: list[Cell]) -> None:
     components.copy_link("metrics_copy")
     with st.popover("Export"):
         name = f"{shown.report}-{shown.dataset}-{shown.protocol}"
+        _button(
+            "This board as a report (HTML, works offline)",
+            lambda: _page(shown),
+            f"{name}.html",
+            "html",
+            "text/html",
+        )
+        _button(
+            "This board as Markdown", lambda: _markdown(shown), f"{name}.md", "md", "text/markdown"
+        )
         _button(
             "Every figure as CSV",
             cached_metrics.report_csv(shown.report, shown.stamp),
@@ -44,6 +55,16 @@ def _button(label: str, data, file: str, key: str, mime: str = "text/csv") -> No
     st.download_button(
         label, data, file, mime, key=f"metrics_{key}", width="stretch", on_click="ignore"
     )
+
+
+def _page(shown: Choice) -> str:
+    report = cached_metrics.report(shown.report, shown.stamp)
+    return leaderboard_page(report, shown.metric, (shown.dataset, shown.protocol))
+
+
+def _markdown(shown: Choice) -> str:
+    report = cached_metrics.report(shown.report, shown.stamp)
+    return report_files.markdown(report, shown.dataset, shown.protocol)
 
 
 def _scores(shown: Choice) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from core.services.evaluation.cells import Cell
 from pages.parts.metrics import evaluation
 from pages.parts.metrics.choice import Choice
-from pages.parts.shell import hosted
 from pages.parts.words import note
 
 TITLES = {"probes": "shared factors", "robustness": "robustness", "health": "data health"}
@@ -17,6 +16,6 @@ def say(found: dict[str, dict], kind: str, shown: Choice, cells: list[Cell]) -> 
     if reasons:
         note("This data set can't answer that.", reasons[0])
     else:
-        fix = "" if hosted() else "Evaluate again with studies to get it."
+        fix = "Evaluate again with studies to get it."
         note(f"This report has no study of {TITLES[kind]} for this data set.", fix)
         evaluation.offer(shown, cells, studies=True)

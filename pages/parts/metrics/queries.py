@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.leaderboard import Separation
-from pages.parts import cached_metrics, palette
+from pages.parts import cached_metrics, given, palette
 from pages.parts.metrics import choice, duels
 from pages.parts.metrics.choice import ONE, OTHER, Choice
 from pages.parts.words import caption, heading, note, quiet
@@ -181,7 +181,7 @@ def _open(picked: str | None, shown: list[str], locator: str, encoders: Sequence
     """A query that was clicked, in Compare."""
     if picked in shown:
         params = {
-            "dataset": locator,
+            "dataset": given.public_name(locator),
             "query": f"item:{picked}",
             "encoders": ",".join(dict.fromkeys(encoders)),
         }

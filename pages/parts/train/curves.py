@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.metrics import table
+from core.services import marks
 from core.services.training.runs import RunStatus, thinned, trend
 from pages.parts import cached_train, palette
 from pages.parts.words import caption, quiet
@@ -94,9 +95,7 @@ def _validation(found: RunStatus) -> None:
     names = [name for name in found.validation[0] if name not in ("step", "epoch", "mean")]
     for place, name in enumerate(["mean", *(names if len(names) > 1 else [])]):
         colour = (
-            tone["accent"]
-            if name == "mean"
-            else palette.COLOURS[(place - 1) % len(palette.COLOURS)]
+            tone["accent"] if name == "mean" else marks.COLOURS[(place - 1) % len(marks.COLOURS)]
         )
         line = {"color": colour, "width": 2.2 if name == "mean" else 1.4}
         chart.add_scatter(

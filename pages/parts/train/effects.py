@@ -6,11 +6,11 @@ from html import escape
 
 import streamlit as st
 
-from core.services import jobs
+from core.services.hosting import limits
 from core.services.jobs import JobStatus
+from core.services.sharing.training import effect_page
 from core.services.training.effect import Effect
 from pages.parts import builds, cached, cached_train, guard, palette
-from pages.parts.shell import hosted
 from pages.parts.train import rank_changes
 from pages.parts.words import caption, heading, note, quiet, row_html
 
@@ -34,6 +34,15 @@ def show(run: str) -> None:
     job = _job(run)
     if found:
         _summary(found)
+        st.download_button(
+            "Report (HTML, works offline)",
+            lambda: effect_page(run),
+            f"{run}.html",
+            "text/html",
+            icon=":material/description:",
+            on_click="ignore",
+            key="train_report",
+        )
         _best(run)
     st.fragment(_measure, run_every=1.0 if job and job.active else None)(
         run, job is not None and job.active
@@ -127,7 +136,7 @@ def _measure(run: str, was_running: bool) -> None:
     if job is not None and job.active:
         _running(job)
         return
-    if hosted():
+    if not limits.may("effect"):
         return
     found, told = cached_train.effects(run), cached_train.told(run)
     rows = {
@@ -162,7 +171,7 @@ def _measure(run: str, was_running: bool) -> None:
                 run,
                 *(word for one in also for word in ("--also", one)),
             ]
-            jobs.start(f"Before and after of {told['name']}", arguments)
+            builds.begin(f"Before and after of {told['name']}", arguments)
             cached_train.forget()
             st.rerun()
     if job is not None and job.state == "failed":

@@ -8,10 +8,10 @@ from html import escape
 import streamlit as st
 
 from core.errors import UserError
+from core.services.hosting import limits
 from core.services.training import runs, train
 from core.services.training.runs import RunStatus
 from pages.parts import cached_train, guard
-from pages.parts.shell import hosted
 from pages.parts.train import capabilities, curves, effects, facts, listing, state
 from pages.parts.words import duration, heading, note, quiet, trouble
 
@@ -153,7 +153,7 @@ def _reading(found: RunStatus) -> str:
 
 
 def _buttons(found: RunStatus) -> None:
-    if hosted():
+    if not limits.may("train"):
         return
     if found.state == "running":
         _button(

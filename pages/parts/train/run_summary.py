@@ -8,7 +8,6 @@ import shlex
 import streamlit as st
 
 from core.errors import UserError
-from core.services import jobs
 from core.services.jobs import JobStatus
 from core.services.training import train
 from core.services.training.plan import Plan
@@ -139,7 +138,7 @@ def _buttons(recipe: str, values: dict, found: Plan, job: JobStatus | None) -> N
             key="train_measure",
             help="Takes a few real steps; nothing is kept of them.",
         ):
-            jobs.start(
+            builds.begin(
                 f"Estimate {found.settings.name}", [*train.arguments(recipe, values), "--estimate"]
             )
             cached_train.forget()

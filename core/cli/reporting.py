@@ -1,0 +1,157 @@
+"""``report``: what was found, for other programs and as one file that works without a network."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from core import store
+from core.cli import mapping, searching
+from core.cli.evaluating import print_report, report_json
+from core.cli.output import command, emit, table
+from core.errors import UserError
+from core.services.evaluation import report_files, reports
+from core.services.library import library
+from core.services.sharing.comparison import comparison_page
+from core.services.sharing.standings import leaderboard_page
+from core.services.sharing.training import effect_page
+
+
+def add_commands(commands: argparse._SubParsersAction) -> None:
+    made = command(
+        commands,
+        "report",
+        _report,
+        "Show a saved report, write it for other programs, or put a view into one HTML file.",
+        "--name leaderboard",
+        "--name leaderboard --csv",
+        "--name latest --latex catalogue/instance",
+        "--name leaderboard --scores catalogue/instance",
+        "--trec-run catalogue --encoder hog.8x8 > run.txt",
+        "--trec-qrels catalogue --encoder hog.8x8 > qrels.txt",
+        "--compare --dataset catalogue --encoders hog.8x8,hsv.12x4x4 --query id:mug-16-0 --out"
+        " compare.html",
+        "--evaluate --name leaderboard --out leaderboard.html",
+        "--map --dataset catalogue --encoders hog.8x8 --out map.html",
+    )
+    made.add_argument("--name", help="a report; without, all are listed")
+    made.add_argument("--metric", help="what the ranks are by")
+    made.add_argument("--csv", action="store_true", help="every figure as CSV")
+    made.add_argument("--latex", metavar="DATASET/PROTOCOL", help="one board as a LaTeX table")
+    made.add_argument(
+        "--markdown", metavar="DATASET/PROTOCOL", help="one board as a Markdown table"
+    )
+    made.add_argument(
+        "--scores", metavar="DATASET/PROTOCOL", help="every query's scores on one board as CSV"
+    )
+    made.add_argument(
+        "--trec-run", metavar="DATASET", help="ranked lists of --encoder in the form of trec_eval"
+    )
+    made.add_argument(
+        "--trec-qrels", metavar="DATASET", help="what is relevant, in the form of trec_eval"
+    )
+    made.add_argument("--encoder", help="for the TREC forms")
+    made.add_argument("--protocol", help="for the TREC forms (default: the data set's usual one)")
+    _add_files(made)
+
+
+def _add_files(made: argparse.ArgumentParser) -> None:
+    """One HTML file: of what, and where to."""
+    kind = made.add_mutually_exclusive_group()
+    kind.add_argument(
+        "--compare", action="store_true", help="HTML of a comparison: --dataset --encoders --query"
+    )
+    kind.add_argument(
+        "--evaluate", action="store_true", help="HTML of the leaderboards of the report --name"
+    )
+    kind.add_argument("--map", action="store_true", help="HTML of maps: --dataset --encoders")
+    kind.add_argument("--effect", metavar="RUN", help="HTML of what a training run changed")
+    made.add_argument("--out", metavar="FILE", help="the HTML file to write")
+    made.add_argument("--encoders", metavar="NAMES", help="separated by commas")
+    made.add_argument("--projection", default="aligned", help="of --map (default: aligned)")
+    searching.add_query(made, required=False)
+    made.set_defaults(set=[], log=None, colour="")
+
+
+def _report(options: argparse.Namespace) -> None:
+    if options.compare or options.evaluate or options.map or options.effect:
+        return _file(options)
+    if options.trec_run or options.trec_qrels:
+        return _trec(options)
+    if not options.name:
+        rows = [{"name": name} for name in reports.listing()]
+        return emit(rows) if options.json else table(rows, ["name"])
+    report = reports.Report.load(reports.find(options.name))
+    if options.csv:
+        sys.stdout.write(report_files.csv(report))
+    elif options.json:
+        emit(report_json(report, options.metric))
+    elif not _board(options, report):
+        print_report(report, options.metric)
+
+
+def _board(options: argparse.Namespace, report: reports.Report) -> bool:
+    """One board in another form; False where none was asked for."""
+    makers = {
+        "latex": report_files.latex,
+        "markdown": report_files.markdown,
+        "scores": report_files.scores_csv,
+    }
+    for form, make in makers.items():
+        if wanted := getattr(options, form):
+            dataset, _, protocol = wanted.rpartition("/")
+            sys.stdout.write(make(report, dataset, protocol))
+            return True
+    return False
+
+
+def _trec(options: argparse.Namespace) -> None:
+    if not options.encoder:
+        raise UserError("A TREC file needs an encoder.", fix="Add --encoder NAME.")
+    made = report_files.trec_run if options.trec_run else report_files.trec_qrels
+    for line in made(
+        library.open_dataset(options.trec_run or options.trec_qrels),
+        options.encoder,
+        options.protocol,
+    ):
+        sys.stdout.write(line)
+
+
+def _file(options: argparse.Namespace) -> None:
+    if not options.out:
+        raise UserError("No file was named to write to.", fix="Add --out FILE.html.")
+    if options.map:
+        _need(options, "--map", "dataset", "encoders")
+        return mapping.write_map(options)
+    page = _page(options)
+    try:
+        store.write_text(Path(options.out).expanduser(), page)
+    except OSError as error:
+        raise UserError(
+            f"{options.out} can't be written ({error.strerror}).", fix="Choose another file name."
+        ) from error
+    size = len(page.encode())
+    if options.json:
+        return emit({"out": options.out, "bytes": size})
+    print(f"{options.out}: {size / 1e6:.1f} MB, opens without a network")
+
+
+def _page(options: argparse.Namespace) -> str:
+    if options.effect:
+        return effect_page(options.effect)
+    if options.evaluate:
+        report = reports.Report.load(reports.find(options.name or "leaderboard"))
+        return leaderboard_page(report, options.metric or "mAP")
+    _need(options, "--compare", "dataset", "encoders", "query")
+    dataset, query, found = searching.compared(options)
+    return comparison_page(dataset, query, found.answers)
+
+
+def _need(options: argparse.Namespace, kind: str, *names: str) -> None:
+    missing = [f"--{name}" for name in names if not getattr(options, name)]
+    if missing:
+        raise UserError(
+            f"{kind} needs {' and '.join(missing)}.",
+            fix="python -m core report --help shows an example of each.",
+        )

@@ -1,0 +1,60 @@
+"""Local features, compared point by point: the search that SIFT was made for."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import numpy as np
+
+from core.encoders.base import Encoder, register
+from core.encoders.vlad import SiftVlad
+from core.types import Progress
+
+
+@register
+class SiftMatch(Encoder):
+    """SIFT key points of the query matched with those of each picture (:mod:`core.keypoints`); the
+    score is the number of inliers.
+
+    Its vectors are those of ``sift.vlad32``. No score is made of them: in a large gallery they
+    choose which pictures are compared at all.
+    """
+
+    name = "sift.match"
+    title = "SIFT matching"
+    family = "keypoints"
+    about = (
+        "Counts the corners that two pictures share under one change of view: finds the same"
+        " printed thing, and says where."
+    )
+    dim = SiftVlad.dim
+    side = SiftVlad.side
+    base = SiftVlad.name
+    matches = True
+    fitted = False
+
+    def __init__(self) -> None:
+        self._vlad = SiftVlad()
+
+    def fingerprint(self) -> dict:
+        return {**super().fingerprint(), "base": self._vlad.fingerprint()}
+
+    def load(self, progress: Progress | None = None) -> None:
+        self._vlad.load(progress)
+
+    def prepare(self, image: np.ndarray) -> np.ndarray:
+        return self._vlad.prepare(image)
+
+    def _encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
+        return self._vlad.encode_prepared(batch)
+
+    def with_base(self, encoder: Encoder) -> SiftMatch:
+        """The same on this object for its base: one that is fitted."""
+        made = copy.copy(self)
+        made._vlad, made.fitted = encoder, encoder.fitted
+        return made
+
+    def transform(self, vectors: np.ndarray) -> np.ndarray:
+        """Vectors of the base, as they are."""
+        return np.asarray(vectors, dtype=np.float32)

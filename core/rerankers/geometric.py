@@ -1,0 +1,58 @@
+"""Geometric verification: hits that show the same thing from another side come first."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from core.keypoints import MIN_MATCHES, match_all
+from core.rerankers.base import Found, Reranker, rerankers
+
+CHANCE = 8
+"""Fewer inliers than this two unrelated pictures have too: they say nothing, and the order of the
+encoder stands."""
+
+
+class Geometric(Reranker):
+    """SIFT key points of query and hit, and one homography between them (Philbin et al., CVPR
+    2007): the score is the number of its inliers."""
+
+    name = "geometric"
+    title = "Geometric verification"
+    about = (
+        "Counts the key points that query and hit share under one change of view: finds the same"
+        " printed thing, knows nothing of kinds of things."
+    )
+    score = "inliers"
+    depth = 50
+    sees = "key points"
+    chance = CHANCE
+
+    def fingerprint(self) -> dict:
+        return {**super().fingerprint(), "chance": self.chance}
+
+    def _scores(self, found: Found) -> tuple[np.ndarray, str]:
+        query = found.query_points()
+        matches = match_all(query, found.points(found.rows))
+        inliers = np.array([one.score for one in matches])
+        kept = np.where(inliers >= self.chance, inliers, 0)
+        if kept.any():
+            return kept, ""
+        if len(query) < 2:
+            return kept, f"{matches[0].reason} The order of the encoder stands."
+        least = max(self.chance, MIN_MATCHES)
+        return kept, (
+            f"No hit shares {least} key points with the query under one change of view. The order"
+            " of the encoder stands."
+        )
+
+
+class Inliers(Geometric):
+    """The same for an encoder whose own scores are inliers: each of them counts, for no other order
+    stands behind it. It is no choice of a person's."""
+
+    name = "inliers"
+    title = "SIFT matching"
+    chance = 0
+
+
+rerankers.add(Geometric.name, Geometric)

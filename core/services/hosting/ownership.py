@@ -1,0 +1,242 @@
+"""Who asks, and what is theirs.
+
+A visitor's browser holds a random key. Everything that a visitor brings or has made lies in an
+artifacts folder of their own, named by the digest of the key: ``artifacts/visitors/<digest>/``,
+with the same rooms as the operator's. What is written lands there, what is read is looked for there
+first and then in the operator's folder (:func:`core.disk.layers`), so that no list, search, link or
+deletion of one visitor can meet what belongs to another. Where nobody is a stranger (not hosted, or
+with the operator's token) there is the operator's folder alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import re
+import secrets
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from core import store
+from core.errors import UserError, tell_by
+from core.services.hosting import settings
+from core.services.hosting.settings import hosted
+
+FOLDER = "visitors"
+KEY = re.compile(r"[A-Za-z0-9_-]{43}")
+"""32 random bytes, as :func:`new_key` writes them."""
+NAME = re.compile(r"[0-9a-f]{32}")
+SEEN = "seen.json"
+SEEN_EVERY_S = 60.0
+PATH = re.compile(r"(?<![\w./:~\\-])~?(?:/[^\s/'\"`,;:()<>]+)+/([^\s/'\"`,;:()<>]*)")
+"""A place in a file system, with its last part."""
+_admins: dict[str, float] = {}
+_tries: deque[float] = deque()
+_seen: dict[str, float] = {}
+_lock = threading.Lock()
+_who: list[Callable[[], str | None]] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A stranger on a public server. ``name`` is the digest of the browser's key: knowing it opens
+    nothing."""
+
+    name: str
+
+    @property
+    def folder(self) -> Path:
+        """The artifacts folder of this visitor."""
+        return store.base() / FOLDER / self.name
+
+    @property
+    def owns(self) -> bool:
+        """Whether anything of this visitor is on disk."""
+        return self.folder.is_dir()
+
+
+def new_key() -> str:
+    """A key for a browser: 256 random bits, in letters a cookie may hold."""
+    return secrets.token_urlsafe(32)
+
+
+def is_key(text: str | None) -> bool:
+    """Whether a cookie's text has the form of a key."""
+    return text is not None and KEY.fullmatch(text) is not None
+
+
+def visitor_of(key: str) -> Visitor:
+    """The visitor whose browser holds ``key``. Raises ValueError for what is no key."""
+    if not is_key(key):
+        raise ValueError("no key of a visitor")
+    return Visitor(hashlib.sha256(key.encode()).hexdigest()[:32])
+
+
+def ask_by(finder: Callable[[], str | None]) -> None:
+    """Let ``finder`` say the key of the browser that this thread works for; None = for nobody."""
+    _who[:] = [finder]
+    store.find_layer_by(_layer)
+
+
+def visitor() -> Visitor | None:
+    """The stranger that this thread works for; None for the operator, and where nobody is a
+    stranger."""
+    if not hosted():
+        return None
+    own = store.root()
+    return Visitor(own.name) if own.parent == store.base() / FOLDER else None
+
+
+def is_visitor() -> bool:
+    """Whether the one who asks may only look at what the operator provides, and change what is
+    their own."""
+    return visitor() is not None
+
+
+def is_private(*words: object) -> bool:
+    """Whether an answer to ``words`` may be for one visitor alone, and so belongs into no memory
+    that visitors share: it concerns an uploaded picture, or somebody who has something here."""
+    one = visitor()
+    return one is not None and (
+        one.owns or any(isinstance(word, str) and word.startswith("up:") for word in words)
+    )
+
+
+def _layer() -> Path | None:
+    """Whose folder this thread works in; called for every path, so it only compares."""
+    if not hosted() or (key := next((who() for who in _who), None)) is None:
+        return None
+    one = visitor_of(key)
+    if is_admin(one):
+        return store.base()
+    _note(one)
+    return one.folder
+
+
+def _note(one: Visitor) -> None:
+    """Remember when a visitor was last here, at most once a minute; no folder is made for one who
+    has nothing."""
+    now = time.time()
+    if now - _seen.get(one.name, 0.0) < SEEN_EVERY_S:
+        return
+    _seen[one.name] = now
+    if one.owns:
+        store.with_suppressed_errors(mark_seen, one)
+
+
+def mark_seen(one: Visitor) -> None:
+    """Write down that a visitor is here now."""
+    with store.in_layer(one.folder):
+        store.write_text(one.folder / SEEN, json.dumps({"seen": time.time()}), durable=False)
+
+
+def last_seen(one: Visitor) -> float:
+    """Epoch seconds of the last visit; of the folder's last change where none was written down."""
+    try:
+        return float(json.loads((one.folder / SEEN).read_text())["seen"])
+    except store.UNREADABLE:
+        return store.changed(one.folder)
+
+
+def visitors() -> list[Visitor]:
+    """Everybody who has something on disk."""
+    names = (path.name for path in store.listed(store.base() / FOLDER))
+    return [Visitor(name) for name in names if NAME.fullmatch(name)]
+
+
+def owner_of(path: Path | str) -> Visitor | None:
+    """Whose artifacts folder a path lies in; None where in no visitor's."""
+    try:
+        name = Path(os.path.abspath(path)).relative_to((store.base() / FOLDER).absolute()).parts[0]
+    except (ValueError, IndexError):
+        return None
+    return Visitor(name)
+
+
+def may_open(path: Path | str) -> bool:
+    """Whether the one who asks may see what lies at a path: not another visitor's."""
+    whose = owner_of(path)
+    return whose is None or whose == visitor() or not is_visitor()
+
+
+def public(words: str) -> str:
+    """``words`` as the one who asks may read them: a stranger learns the names of files, and not
+    where they lie on this server."""
+    if "/" not in words or not is_visitor():
+        return words
+    known = (store.root(), store.base(), store.shipped(), Path.home(), Path(tempfile.gettempdir()))
+    for place in known:
+        words = words.replace(f" ({place})", "").replace(f"{place.absolute()}/", "/the/server/")
+        words = words.replace(str(place.absolute()), "the artifacts folder")
+    return PATH.sub(lambda found: found[1] or "a folder of the server", words)
+
+
+def require_own(path: Path) -> None:
+    """Raises UserError where a visitor would change what lies at ``path`` and is not theirs."""
+    if is_visitor() and not Path(path).absolute().is_relative_to(store.root().absolute()):
+        require_operator(f"Changing {Path(path).name}")
+
+
+def require_operator(what: str) -> None:
+    """Raises UserError where a visitor asks for what only the operator may do."""
+    if is_visitor():
+        raise UserError(
+            f"{what} is for the operator of this server.",
+            "Visitors can change what they brought themselves.",
+        )
+
+
+def become_admin(token: str) -> None:
+    """Open the rest of the server to the visitor who knows the operator's token.
+
+    Raises:
+        UserError: there is no such token, it is not this one, or there were too many tries.
+    """
+    one, now = visitor(), time.monotonic()
+    expected = os.environ.get(settings.TOKEN, "")
+    if one is None or not has_entrance():
+        raise UserError(
+            "This server has no operator's entrance.",
+            f"{settings.TOKEN} in its environment opens one: {settings.MIN_TOKEN} characters or"
+            " more.",
+        )
+    allowed = int(settings.value("admin_tries"))
+    with _lock:
+        while _tries and now - _tries[0] > 60:
+            _tries.popleft()
+        if len(_tries) >= allowed:
+            raise UserError(
+                f"There were {len(_tries)} tries within a minute.",
+                f"At most {allowed} a minute.",
+                "Wait a minute.",
+            )
+        _tries.append(now)
+    if not hmac.compare_digest(token.encode(errors="replace"), expected.encode()):
+        raise UserError("That is not the operator's token.", fix="Check it and try again.")
+    _admins[one.name] = now + settings.value("admin_hours") * 3600
+
+
+def has_entrance() -> bool:
+    """Whether the operator of this server can be recognised by a token."""
+    return hosted() and len(os.environ.get(settings.TOKEN, "")) >= settings.MIN_TOKEN
+
+
+def leave_admin(one: Visitor) -> None:
+    """Make an operator a visitor again."""
+    _admins.pop(one.name, None)
+
+
+def is_admin(one: Visitor) -> bool:
+    """Whether this browser has shown the operator's token, and not too long ago."""
+    until = _admins.get(one.name)
+    return until is not None and time.monotonic() < until
+
+
+tell_by(public)

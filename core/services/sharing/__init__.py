@@ -1,0 +1,1 @@
+"""What is taken away: one HTML file that works without a network, figures for other programs."""

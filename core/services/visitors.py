@@ -1,0 +1,98 @@
+"""What a visitor of a public server has here, and its end: by the visitor's wish, or a while after
+the last visit."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+
+from core import store
+from core.errors import UserError
+from core.services import jobs
+from core.services.hosting import ownership
+from core.services.hosting.ownership import Visitor
+from core.services.hosting.settings import hosted, value
+from core.services.library import library, uploads
+from core.services.search import loading
+
+log = logging.getLogger(__name__)
+SWEEP_S = 300.0
+_sweeping = threading.Lock()
+
+
+def mine() -> dict:
+    """What the visitor who asks has here: ``bytes``, ``uploads``, ``datasets``, ``jobs``, and
+    ``hours`` until it expires after the last visit. Raises UserError for who is no visitor."""
+    one = _asking()
+    return {
+        "bytes": store.folder_bytes(one.folder),
+        "uploads": len(store.listed(one.folder / uploads.PLACE)),
+        "datasets": len(library.own_added()),
+        "jobs": len(jobs.listing()),
+        "hours": value("visitor_hours"),
+    }
+
+
+def delete_mine() -> int:
+    """Stop the visitor's jobs and delete everything of theirs; returns the bytes freed. Nothing is
+    left on disk. Raises UserError for who is no visitor."""
+    return delete(_asking())
+
+
+def delete(one: Visitor) -> int:
+    """The same for any visitor, for the operator and for what has expired."""
+    if not one.folder.is_dir():
+        return 0
+    with store.in_layer(one.folder):
+        for job in jobs.listing(active_only=True):
+            jobs.cancel(job.id)
+    freed = store.folder_bytes(one.folder)
+    library.forget(one.folder)
+    loading.forget(one.folder)
+    store.remove(one.folder)
+    shutil.rmtree(one.folder, ignore_errors=True)  # what was being written meanwhile
+    log.info("deleted a visitor's %.1f MB", freed / 1e6)
+    return freed
+
+
+def expire(now: float | None = None) -> list[str]:
+    """Delete what belongs to visitors who have not been here for so long as the settings say;
+    returns their names."""
+    oldest = (now or time.time()) - value("visitor_hours") * 3600
+    gone = [one for one in ownership.visitors() if ownership.last_seen(one) < oldest]
+    for one in gone:
+        delete(one)
+    for path in store.listed(store.base() / ownership.FOLDER):
+        if path.name.startswith(store.NEW):  # a deletion that was killed
+            shutil.rmtree(path, ignore_errors=True)
+    return [one.name for one in gone]
+
+
+def start_sweeping() -> threading.Thread | None:
+    """Expire things now and then for as long as the process lives; None where nobody is a visitor,
+    or it was called before."""
+    if not hosted() or not _sweeping.acquire(blocking=False):
+        return None
+    thread = threading.Thread(target=_sweep, name="expire visitors", daemon=True)
+    thread.start()
+    return thread
+
+
+def _sweep() -> None:
+    while True:
+        try:
+            expire()
+        except Exception:
+            log.exception("expiring failed")
+        time.sleep(SWEEP_S)
+
+
+def _asking() -> Visitor:
+    one = ownership.visitor()
+    if one is None:
+        raise UserError(
+            "Nothing here belongs to a visitor.", "Not hosted, or you are its operator."
+        )
+    return one

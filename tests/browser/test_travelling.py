@@ -1,0 +1,65 @@
+"""A report opened from its file, without a server."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.services.evaluation import reports
+from core.services.library import library
+from core.services.search.compare import compare
+from core.services.search.request import Query, SearchRequest
+from core.services.sharing.comparison import comparison_page
+from core.services.sharing.standings import leaderboard_page
+
+SIX = (
+    "tf_efficientnet_lite0.in1k", "siamese.lookalike", "hog.8x8", "hsv.12x4x4", "tiny.16x16",
+    "phash.16x16",
+)  # fmt: skip
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """A page of these words, in a window without a network; it may ask for nothing."""
+    asked, broken = [], []
+
+    def open_file(words: str, width: int = 1280):
+        file = tmp_path / "report.html"
+        file.write_text(words, "utf-8")
+        context = browser.new_context(viewport={"width": width, "height": 900}, offline=True)
+        page = context.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: broken.append(str(error)))
+        page.goto(file.as_uri())
+        return page
+
+    yield open_file
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    assert broken == []
+
+
+def test_a_comparison_of_six_encoders_lights_up_shared_pictures(opened):
+    dataset = library.open_dataset("catalogue")
+    query = Query(item_id="mug-16-0")
+    answers = compare(SearchRequest(query, "").each(SIX), dataset).answers
+    words = comparison_page(dataset, query, answers)
+    assert len(words.encode()) < 5_000_000
+    page = opened(words)
+    ids = [hit.id for answer in answers for hit in answer.hits]
+    shared = max(ids, key=ids.count)
+    page.locator(f'.hit[data-id="{shared}"]').first.hover()
+    assert page.locator(".hit.lit").count() == ids.count(shared) > 1
+    drawn = "all => all.every(one => one.complete && one.naturalWidth > 0)"
+    assert page.locator("img").evaluate_all(drawn)
+    narrow = opened(words, 390)
+    assert narrow.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_leaderboard_sorts_by_a_column(opened):
+    page = opened(leaderboard_page(reports.Report.load(reports.find("leaderboard"))))
+    table = page.locator("table").first
+    table.get_by_role("columnheader", name="Query, ms").click()
+    spent = [float(one) for one in table.locator("tbody td:last-child").all_inner_texts()]
+    assert spent == sorted(spent, reverse=True)
+    table.get_by_role("columnheader", name="Encoder").press("Enter")
+    names = [one.lower() for one in table.locator("tbody td:first-child").all_inner_texts()]
+    assert names == sorted(names, reverse=True)

@@ -1,0 +1,32 @@
+"""mypy over the library: none of its errors in the rooms that are clean, and never more elsewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+CLEAN = re.compile(
+    r"core/(\w+\.py|(cli|detectors|indexes|metrics|projections|weights)/"
+    r"|services/(\w+\.py|embedding/|evaluation/|maps/|search/))"
+)
+"""No error at all in these."""
+MOST = 19
+"""Errors in all others. It may only fall."""
+
+
+def test_types_hold():
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--cache-dir", os.devnull],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = [line for line in done.stdout.splitlines() if ": error: " in line]
+    assert done.returncode == bool(found), done.stdout + done.stderr
+    assert [line for line in found if CLEAN.match(line)] == []
+    assert len(found) <= MOST, "\n".join(found)
