@@ -45,6 +45,7 @@ BEGIN, END = "<!-- subject:begin (written by tools/measure_subject.py) -->", "<!
 SIZES = (0.3, 0.6)
 """Longer side of a pasted product, as a share of the photograph's shorter side."""
 SEED = 0
+OFFLINE = ("bundled", "packaged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +202,10 @@ def measure(options: argparse.Namespace) -> dict:
             **found,
             "true box": [picture.box for picture in pictures],
         }
-        for encoder in options.encoders or offline():
+        for encoder in asked_by(kind, options):
             asked = Asked(encoder, pictures)
             made["search"].setdefault(encoder, {})[kind] = search_rows(asked, ways)
+            print(f"{kind}: {encoder}", flush=True)
             for margin in options.margins:
                 told = search_rows(asked, ways, margin)
                 firsts = {
@@ -219,9 +221,12 @@ def measure(options: argparse.Namespace) -> dict:
     return made
 
 
-def offline() -> list[str]:
-    """Every encoder that comes with the code or with its packages."""
-    return [name for name in encoders.names() if encoders.get(name).tier in ("bundled", "packaged")]
+def asked_by(kind: str, options: argparse.Namespace) -> list[str]:
+    """The encoders that are asked with one kind of pictures."""
+    if kind == "clean":
+        return options.clean
+    offline = [one for one in map(encoders.get, encoders.names()) if one.tier in OFFLINE]
+    return options.encoders or [one.name for one in offline]
 
 
 def table(made: dict) -> str:
@@ -276,7 +281,16 @@ def main() -> None:
     )
     parser.add_argument("--detectors", nargs="+", default=["saliency", "objects", "auto"])
     parser.add_argument(
-        "--encoders", nargs="+", default=[], help="default: every one that works offline"
+        "--encoders",
+        nargs="+",
+        default=[],
+        help="asked with cluttered pictures; default: every one that works offline",
+    )
+    parser.add_argument(
+        "--clean",
+        nargs="+",
+        default=["tf_efficientnet_lite0.in1k"],
+        help="encoders asked with clean pictures",
     )
     parser.add_argument(
         "--margins", nargs="*", type=float, default=[], help="print what these would give, too"

@@ -13,7 +13,7 @@ from core.detectors.objects import Objects
 from core.detectors.saliency import Saliency
 from core.types import Progress, State
 
-SURE = 0.5
+SURE = 0.7
 """A main box of ``objects`` with at least this score is taken. Chosen on training products and
 photographs (tools/measure_subject.py --split train)."""
 

@@ -60,7 +60,7 @@ class Objects(Detector):
     @cached_property
     def folder(self) -> Path | None:
         """Where its card lies: a user's own training first, then what came with the code."""
-        homes = (home / "models" / FOLDER for home in (store.root(), store.shipped()))
+        homes = (home / "models" / FOLDER for home in (*store.layers(), store.shipped()))
         return next((home for home in homes if (home / CARD).is_file()), None)
 
     @cached_property
@@ -89,7 +89,7 @@ class Objects(Detector):
     def fingerprint(self) -> dict:
         return {
             **super().fingerprint(),
-            "weights": self.card["sha256"],
+            "weights": self.card["sha256"] if self.folder else None,
             "backbone": packages.LITE0.sha256,
             "min_score": MIN_SCORE,
             "same": SAME,

@@ -154,7 +154,7 @@ def targets(boxes: Sequence[Sequence[Edges]]) -> tuple[torch.Tensor, torch.Tenso
                 - (places[:, None] - y) ** 2 / (2 * high**2)
             )
             larger = near > heat[row]
-            edges[row][larger] = torch.tensor([x0, y0, x1, y1])
+            edges[row][larger] = torch.tensor([x0, y0, x1, y1], dtype=torch.float32)
             heat[row] = torch.maximum(heat[row], near)
     return heat, edges
 

@@ -20,7 +20,7 @@ PARAMS = ("box", "subject", "always")
 WHOLE: Edges = (0.0, 0.0, 1.0, 1.0)
 OFF = "whole"
 """The detector that finds the whole picture: none looks for a subject."""
-FIRST = "saliency"
+FIRST = "auto"
 """What looks for the subject where it can be used."""
 DIGITS = 4
 NO_BOX = "box=x0,y0,x1,y1 are four fractions of the picture"
