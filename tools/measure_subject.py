@@ -26,8 +26,11 @@ import numpy as np
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from core.detectors.auto import Auto, settled
 from core.detectors.base import WHOLE, Box, iou
 from core.detectors.choose import MARGIN, SQUARE, main_box, with_margin
+from core.detectors.objects import Objects
+from core.detectors.saliency import Saliency
 from core.encoders.base import encoders
 from core.images import crop, decode, decode_file
 from core.metrics import ranked, retrieval
@@ -93,9 +96,19 @@ def in_photograph(
     return Picture(image, Box(*box), item.category, item.instance)
 
 
-def found_boxes(pictures: list[Picture], detector: str) -> list[Box | None]:
-    made = ready_detector(detector)
-    return [main_box(made.detect(picture.image)) for picture in pictures]
+def found_boxes(pictures: list[Picture], detectors: list[str]) -> dict[str, list[Box | None]]:
+    """The main boxes of each detector. ``auto`` asks the two that are measured beside it, so it
+    takes their boxes by its own rule."""
+    every: dict[str, list] = {}
+    for name in sorted(detectors, key=lambda name: name == Auto.name):
+        if name == Auto.name and {Objects.name, Saliency.name} <= every.keys():
+            pairs = zip(every[Objects.name], every[Saliency.name], strict=True)
+            every[name] = [settled(objects, lambda found=found: found) for objects, found in pairs]
+        else:
+            made = ready_detector(name)
+            every[name] = [made.detect(picture.image) for picture in pictures]
+        print(f"{name}: {len(pictures)} pictures", flush=True)
+    return {name: [main_box(boxes) for boxes in every[name]] for name in detectors}
 
 
 def box_row(pictures: list[Picture], boxes: list[Box | None]) -> dict:
@@ -194,39 +207,41 @@ def measure(options: argparse.Namespace) -> dict:
         "boxes": {},
         "search": {},
     }
+    ways = {}
     for kind, pictures in kinds.items():
-        found = {name: found_boxes(pictures, name) for name in options.detectors}
+        found = found_boxes(pictures, options.detectors)
         made["boxes"][kind] = {name: box_row(pictures, boxes) for name, boxes in found.items()}
-        ways = {
-            "whole": [None] * len(pictures),
-            **found,
-            "true box": [picture.box for picture in pictures],
-        }
-        for encoder in asked_by(kind, options):
-            asked = Asked(encoder, pictures)
-            made["search"].setdefault(encoder, {})[kind] = search_rows(asked, ways)
-            print(f"{kind}: {encoder}", flush=True)
-            for margin in options.margins:
-                told = search_rows(asked, ways, margin)
-                firsts = {
-                    way: [row[name]["mean"][0] for name in row]
-                    for way, row in told.items()
-                    if way != "whole"
-                }
-                print(
-                    f"{kind}, {encoder}, margin {margin}: mAP and right category first {firsts}",
-                    flush=True,
-                )
         print(json.dumps(made["boxes"][kind]), flush=True)
+        true = [picture.box for picture in pictures]
+        ways[kind] = {"whole": [None] * len(pictures), **found, "true box": true}
+    for encoder in dict.fromkeys([*options.clean, *(options.encoders or offline())]):
+        for kind, pictures in kinds.items():
+            if kind == "clean" and encoder not in options.clean:
+                continue
+            asked = Asked(encoder, pictures)
+            made["search"].setdefault(encoder, {})[kind] = search_rows(asked, ways[kind])
+            for margin in options.margins:
+                _print_margin(kind, asked, ways[kind], margin)
+        print(f"{encoder}: {json.dumps(made['search'][encoder])}", flush=True)
+        if options.write:  # what a stop leaves is whole
+            worth.DATA.write_text(json.dumps(made, indent=1) + "\n")
     return made
 
 
-def asked_by(kind: str, options: argparse.Namespace) -> list[str]:
-    """The encoders that are asked with one kind of pictures."""
-    if kind == "clean":
-        return options.clean
-    offline = [one for one in map(encoders.get, encoders.names()) if one.tier in OFFLINE]
-    return options.encoders or [one.name for one in offline]
+def _print_margin(kind: str, asked: Asked, ways: dict, margin: float) -> None:
+    told = search_rows(asked, ways, margin)
+    firsts = {
+        way: [row[name]["mean"][0] for name in row] for way, row in told.items() if way != "whole"
+    }
+    print(
+        f"{kind}, {asked.encoder.name}, margin {margin}: mAP and right category first {firsts}",
+        flush=True,
+    )
+
+
+def offline() -> list[str]:
+    """Every encoder that comes with the code or with its packages."""
+    return [name for name in encoders.names() if encoders.get(name).tier in OFFLINE]
 
 
 def table(made: dict) -> str:

@@ -3,7 +3,7 @@ otherwise."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -57,10 +57,18 @@ class Auto(Detector):
         if self._objects not in usable:
             return self._saliency.detect(image)
         found = self._objects.detect(image)
-        main = main_box(found)
-        if self._saliency not in usable or (main is not None and main.score >= SURE):
+        if self._saliency not in usable:
             return found
-        return self._saliency.detect(image) or found
+        return settled(found, lambda: self._saliency.detect(image))
+
+
+def settled(objects: Sequence[Box], saliency: Callable[[], Sequence[Box]]) -> Sequence[Box]:
+    """The boxes of ``objects`` where the main one is sure, else those of ``saliency``, which is
+    asked then alone; where it has none, those of ``objects`` after all."""
+    main = main_box(objects)
+    if main is not None and main.score >= SURE:
+        return objects
+    return saliency() or objects
 
 
 detectors.add(Auto.name, Auto)
