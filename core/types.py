@@ -135,13 +135,13 @@ class Parts:
         flat = np.asarray(self.stored[rows, self.places * self.dim :])
         return flat.reshape(len(flat), self.places, 4)
 
-    def all_of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The objects of these pictures, as rows and as places in them: int64 each, picture by
-        picture."""
+    def there(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The objects of these pictures, picture by picture: which of ``rows`` each belongs to, and
+        its place; int64 each."""
         edges = self.edges(rows)
-        there = (edges[..., 2] > edges[..., 0]) & (edges[..., 3] > edges[..., 1])
-        at, places = np.nonzero(there)
-        return np.asarray(rows, np.int64)[at], places.astype(np.int64)
+        real = (edges[..., 2] > edges[..., 0]) & (edges[..., 3] > edges[..., 1])
+        numbers, places = np.nonzero(real)
+        return numbers.astype(np.int64), places.astype(np.int64)
 
     def vectors(self, rows: np.ndarray, places: np.ndarray) -> np.ndarray:
         """float32 (len(rows), dim) unit rows: of each row the object at its place."""
@@ -205,6 +205,20 @@ class State:
             "download": f"needs download{size}",
             "unavailable": "unavailable",
         }[self.kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """What each position of a picture adds to its vector.
+
+    ``parts`` float32 (h, w, dim), row 0 at the top. Where ``exact`` they sum to the vector, but for
+    its length; otherwise they are the features that a network has at each position, and only their
+    similarity can be told. ``how`` says in words how positions become a vector.
+    """
+
+    parts: np.ndarray
+    exact: bool
+    how: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from pages.parts import (
     palette,
     part,
     query,
+    refining,
     settings,
     subject,
 )
@@ -98,6 +99,8 @@ def _answer(view: View) -> None:
         link.ask(f"item:{picked}")
         st.rerun()
     if action:
+        if refining.voted(view, action):
+            st.rerun()
         detail.follow(view, action)
         if not link.wish(action):
             answers.act(view, action)
@@ -130,7 +133,7 @@ def _agreement(view: View, gathered: Gathered) -> None:
     if len(shown) > 1:
         titles = [cached.encoder_row(answer.encoder)["title"] or answer.encoder for answer in shown]
         matrix.show(
-            agreement(shown, view.k),
+            agreement(shown, view.most),
             titles,
             [palette.mark_html(answer.encoder) for answer in shown],
         )

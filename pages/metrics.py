@@ -28,6 +28,7 @@ from pages.parts.metrics import (
     subject,
 )
 from pages.parts.metrics.choice import Choice
+from pages.parts.metrics.sets import Entry
 from pages.parts.shell import shell
 from pages.parts.words import note, short, trouble
 
@@ -50,22 +51,27 @@ def main() -> None:
     actions = shell("Metrics", "Which encoder is better, and is it certain?")
     st.html(STYLE)
     choice.restore()
-    evaluation.look_again()
+    evaluation.arrive()
     for name in cached_metrics.damaged_reports():
         note(
             f"The report {short(name)} can\u2019t be read.",
             "Its files are damaged. Evaluate again to have it back.",
         )
-    if not choice.reports():
-        _first_report()
-        return
     with st.container(key="frame"):
         settings, card, answer = (
             st.container(key=name) for name in ("panel_choice", "panel_card", "answer")
         )
     with settings:
-        chosen = panel.panel()
+        entry = panel.data_set()
+        chosen = panel.panel(entry) if entry and entry.reports else None
         evaluation.panel()
+    with answer:
+        busy = evaluation.working(entry) if entry else False
+    if chosen is None:
+        with answer:
+            _nothing_yet(entry, busy)
+        choice.publish()
+        return
     cells = cells_of(
         cached_metrics.report(chosen.report, chosen.stamp), chosen.dataset, chosen.protocol
     )
@@ -78,11 +84,15 @@ def main() -> None:
     choice.publish()
 
 
-def _first_report() -> None:
-    note("Nothing has been evaluated yet.", "Choose data sets and encoders here, then Evaluate.")
-    st.session_state.setdefault(evaluation.OPEN, True)
-    with st.container(key="frame"), st.container(key="panel_choice"):
-        evaluation.panel()
+def _nothing_yet(entry: Entry | None, busy: bool) -> None:
+    """No report holds the data set, or there is none that could be evaluated."""
+    if entry is None:
+        note(
+            "Nothing has been evaluated yet, and no data set here has labels.",
+            "Add pictures in a folder for each class on the Library page.",
+        )
+    elif not busy:
+        evaluation.first(entry)
 
 
 def _view(chosen: Choice, cells: list[Cell]) -> None:

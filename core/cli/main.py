@@ -18,6 +18,7 @@ from core.cli import (
     diagnosis,
     downloading,
     evaluating,
+    explaining,
     importing,
     listing,
     mapping,
@@ -29,7 +30,7 @@ from core.cli import (
 )
 from core.cli.output import Unwritable, streams
 from core.errors import Cancelled, UserError
-from core.services import jobs
+from core.services import turns
 
 EPILOG = """\
 examples:
@@ -38,6 +39,7 @@ examples:
   python -m core build --dataset ~/Pictures --encoders tiny.16x16
   python -m core search --dataset catalogue --encoder hog.8x8 --query photo.jpg -k 5
   python -m core compare --dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query id:backpack-00-0 --json
+  python -m core explain --dataset catalogue --encoder hog.8x8 --query photo.jpg --hit mug-15-1
   python -m core detect --image photo.jpg --json
   python -m core evaluate --datasets catalogue --encoders ready
 
@@ -60,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
         downloading,
         building,
         searching,
+        explaining,
         detecting,
         importing,
         evaluating,
@@ -93,7 +96,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         options = parser().parse_args(arguments)
         log = getattr(options, "log", None)
-        with jobs.turn(Path(log) if log else None):
+        with turns.turn(Path(log) if log else None):
             options.run(options)
         return 0
     except SystemExit as left:  # the help, or arguments that are wrong

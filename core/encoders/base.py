@@ -8,16 +8,38 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 import numpy as np
 
 from core.errors import UserError
 from core.registry import Registry
-from core.types import Progress, State
+from core.types import Positions, Progress, State
 
 encoders: Registry[Encoder] = Registry("encoder", "core.encoders")
 VERSION = 1
 READY = State("ready")
+
+
+class Words(Protocol):
+    """Puts text where an encoder puts the pictures that it describes."""
+
+    languages: str
+    """The languages that it was trained with, as the model's card says."""
+
+    def state(self) -> State:
+        """Whether it can be used now."""
+
+    def load(self, progress: Progress | None = None) -> None:
+        """Make ready to encode, downloading weights first where needed. Cheap to repeat. Raises
+        UserError, or Cancelled."""
+
+    def encode(self, text: str) -> np.ndarray:
+        """A text -> float32 (1, dim), unit length. Raises UserError."""
+
+    def cut(self, text: str) -> int:
+        """How many tokens are read of a text that is too long; 0 where all of it is. Raises
+        UserError."""
 
 
 class Encoder(ABC):
@@ -44,6 +66,8 @@ class Encoder(ABC):
     forks: bool = True
     """False where ``prepare`` runs torch, which may hang in a forked process: pictures are prepared
     in the one that builds."""
+    has_positions: bool = False
+    """Whether :meth:`positions` tells anything."""
     fitted: bool = True
     """False while :meth:`fit` on the gallery has to come first."""
     matches: bool = False
@@ -52,6 +76,8 @@ class Encoder(ABC):
     base: str | None = None
     """Name of the encoder whose vectors this one transforms; its pictures are then never encoded
     twice."""
+    words: Words | None = None
+    """What puts text into the space of the vectors; None where text has no place there."""
 
     def state(self) -> State:
         return READY
@@ -107,6 +133,16 @@ class Encoder(ABC):
     def encode_stored(self, batch: Sequence[np.ndarray]) -> np.ndarray:
         """What ``prepare`` made -> float32 (n, stored_dim): what a build keeps."""
         return self.encode_prepared(batch)
+
+    def positions(self, images: Sequence[np.ndarray]) -> list[Positions] | None:
+        """What each position of RGB uint8 pictures adds to their vectors; None where this encoder
+        has no positions, or looks at them in another way."""
+        return None
+
+    def seen(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """The part of a picture of this size that ``prepare`` looks at: x0, y0, x1, y1 in fractions
+        of it; outside 0..1 where it pads."""
+        return 0.0, 0.0, 1.0, 1.0
 
     def fit(
         self, prepared: Iterable[np.ndarray], progress: Progress | None = None

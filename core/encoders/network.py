@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.encoders import folding, forms, precision
+from core.encoders import folding, forms, pooling, positions, precision
 from core.encoders import options as opt
 from core.encoders.base import Encoder
 from core.encoders.pooling import ALL
 from core.encoders.preprocess import Preprocess
-from core.types import Progress, State
+from core.types import Positions, Progress, State
 from core.weights import files as weights
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class Network(Encoder):
 
     tier = "pretrained"
     batch = 32
+    has_positions = True
     _library = ""
 
     def __init__(
@@ -191,6 +192,19 @@ class Network(Encoder):
     def prepare(self, image: np.ndarray) -> np.ndarray:
         return self.preprocess.pixels(image)
 
+    def seen(self, width: int, height: int) -> tuple[float, float, float, float]:
+        return self.preprocess.seen(width, height)
+
+    def positions(self, images: Sequence[np.ndarray]) -> list[Positions] | None:
+        prepared = [self.prepare(image) for image in images]
+        pixels = self._normalised(prepared, self.model)
+        try:
+            parts = forms.run(self.model, self._parts, pixels, self.form)
+        except positions.NoGrid:
+            return None
+        how = positions.HOW.get(self.pool or "avg", "").format(power=pooling.GEM_POWER)
+        return positions.told(parts, self.encode_prepared(prepared), how)
+
     def _encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
         return self.run(batch, self.model, self.form)
 
@@ -222,6 +236,12 @@ class Network(Encoder):
     @abstractmethod
     def _build(self, state: dict[str, torch.Tensor], path: Path) -> torch.nn.Module:
         """The network with these weights; every tensor has to fit."""
+
+    @abstractmethod
+    def _parts(self, model: torch.nn.Module, pixels: torch.Tensor) -> torch.Tensor:
+        """(n, 3, size, size) -> (n, h, w, dim) that sum to :meth:`_features`, or the features (n,
+        h, w, c) of patches where the pooling is no sum over them (:func:`.positions.tried`). Raises
+        NoGrid."""
 
     @abstractmethod
     def _features(self, model: torch.nn.Module, pixels: torch.Tensor) -> torch.Tensor:

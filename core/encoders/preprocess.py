@@ -63,6 +63,19 @@ class Preprocess:
             return self._strip(picture, (width, height), kind)
         return np.asarray(_centre(picture.resize((width, height), kind), self.size))
 
+    def seen(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """The part of a picture that :meth:`pixels` keeps: x0, y0, x1, y1 in fractions of it;
+        outside 0..1 where it pads."""
+        if self.mode == "squash":
+            scaled = (self.resize, self.resize)
+        elif self.mode == "border":
+            scale = self.resize / max(width, height)
+            scaled = (max(1, round(width * scale)), max(1, round(height * scale)))
+        else:
+            scaled = _short_side((width, height), self.resize)
+        x, y = (self.size / (2.0 * length) for length in scaled)
+        return 0.5 - x, 0.5 - y, 0.5 + x, 0.5 + y
+
     def _strip(
         self, picture: Image.Image, scaled: tuple[int, int], kind: Image.Resampling
     ) -> np.ndarray:

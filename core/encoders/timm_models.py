@@ -5,16 +5,17 @@ from __future__ import annotations
 import difflib
 import logging
 import re
-from functools import cache
+from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.encoders import hub, packaged, pooling
+from core.encoders import hub, packaged, pooling, positions
 from core.encoders import options as opt
 from core.encoders.base import encoders
 from core.encoders.network import Listed, Network
 from core.encoders.preprocess import Preprocess, from_timm
+from core.encoders.words import Captions, repository
 from core.errors import UserError
 from core.types import Progress, State
 from core.weights import files as weights
@@ -130,6 +131,12 @@ class TimmNetwork(Network):
 
     _library = "timm"
 
+    @cached_property
+    def words(self) -> Captions | None:
+        """Its text tower; none where another pooling leaves the space that text shares."""
+        repo = None if self.pool else repository(self.weights_name)
+        return Captions(self.weights_name, repo, self.dim) if repo else None
+
     def _preprocess(self) -> Preprocess:
         return _record(self.weights_name)
 
@@ -152,6 +159,16 @@ class TimmNetwork(Network):
 
     def _features(self, model: torch.nn.Module, pixels: torch.Tensor) -> torch.Tensor:
         return _features(model, pixels, self.pool, self.weights_name)
+
+    def _parts(self, model: torch.nn.Module, pixels: torch.Tensor) -> torch.Tensor:
+        maps = positions.patches_of(model, model.forward_features(pixels))
+        kind = self.pool if self.pool in pooling.MAP else "avg"
+        head = getattr(model, "head", None)
+        layers = [[], [getattr(head, "norm", None)], [getattr(model, "fc_norm", None), head]]
+        known = [[one for one in behind if one is not None] for behind in layers]
+        return positions.tried(
+            maps, kind, known[:1] if self.pool else known, self._features(model, pixels)
+        )
 
 
 class PackagedNetwork(TimmNetwork):

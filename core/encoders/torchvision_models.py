@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.encoders import options as opt
-from core.encoders import pooling
+from core.encoders import pooling, positions
 from core.encoders.base import encoders
 from core.encoders.network import Listed, Network
 from core.encoders.preprocess import Preprocess
@@ -88,6 +88,38 @@ class TorchvisionNetwork(Network):
         ):  # pooling listens inside the model, and another thread may be listening too
             return _features(model, pixels, self.pool, self.weights_name)
 
+    def _parts(self, model: torch.nn.Module, pixels: torch.Tensor) -> torch.Tensor:
+        with self._lock:
+            try:
+                found, prefix, vectors = _maps(model, pixels, self.weights_name)
+            except UserError as error:
+                raise positions.NoGrid from error
+            if self.pool:
+                vectors = pooling.pool(found, self.pool, prefix)
+            kind = self.pool if self.pool in pooling.MAP else "avg"
+            last = list(model.children())[-1]
+            behind = [[]] if self.pool else [[], [last]]
+            return positions.tried(positions.patches(found, prefix), kind, behind, vectors)
+
+
+def _maps(model: torch.nn.Module, pixels: torch.Tensor, name: str) -> tuple:
+    """What goes into the model's own pooling, or comes out of a ViT's encoder, and how many tokens
+    stand before the patches; the model's vector."""
+    heard: list[torch.Tensor] = []
+    if hasattr(model, "avgpool"):
+        handle = model.avgpool.register_forward_pre_hook(lambda _, given: heard.append(given[0]))
+    elif hasattr(model, "class_token"):
+        handle = model.encoder.register_forward_hook(lambda _, given, made: heard.append(made))
+    else:
+        raise UserError(
+            f"{name} has no option 'pool'.", "Networks with a last feature map or tokens have it."
+        )
+    try:
+        vectors = model(pixels)
+    finally:
+        handle.remove()
+    return heard[0], int(hasattr(model, "class_token")), vectors
+
 
 def _weights(name: str):
     """torchvision's record of weights (an enum member). Raises UserError where there are none."""
@@ -142,22 +174,9 @@ def _features(
     encoder) instead."""
     if pool is None:
         return model(pixels)
-    heard: list[torch.Tensor] = []
-    if hasattr(model, "avgpool"):
-        handle = model.avgpool.register_forward_pre_hook(lambda _, given: heard.append(given[0]))
-    elif hasattr(model, "class_token"):
-        handle = model.encoder.register_forward_hook(lambda _, given, made: heard.append(made))
-    else:
-        raise UserError(
-            f"{name} has no option 'pool'.", "Networks with a last feature map or tokens have it."
-        )
-    try:
-        model(pixels)
-    finally:
-        handle.remove()
-    prefix = 1 if hasattr(model, "class_token") else 0
-    opt.choice(name, "pool", pool, pooling.allowed(heard[0].ndim, prefix))
-    return pooling.pool(heard[0], pool, prefix)
+    found, prefix, _ = _maps(model, pixels, name)
+    opt.choice(name, "pool", pool, pooling.allowed(found.ndim, prefix))
+    return pooling.pool(found, pool, prefix)
 
 
 @cache

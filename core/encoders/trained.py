@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core import store
-from core.encoders import folding, forms, precision, quantised
+from core.encoders import folding, forms, positions, precision, quantised
 from core.encoders.base import Encoder, encoders
 from core.encoders.trained_networks import Blueprint, build, from_output, to_input
 from core.errors import UserError
 from core.images import resize
-from core.types import Progress
+from core.types import Positions, Progress
 
 if TYPE_CHECKING:
     import torch
@@ -41,6 +41,7 @@ class Trained(Encoder):
     """A network of ours with its card; the card alone is read until vectors are asked for."""
 
     batch = 64
+    has_positions = True
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.card = folder, read_card(folder)
@@ -108,17 +109,49 @@ class Trained(Encoder):
     def _encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
         return self.run(batch, self.model, self.form)
 
+    def positions(self, images: Sequence[np.ndarray]) -> list[Positions] | None:
+        prepared = [self.prepare(image) for image in images]
+        try:
+            parts = forms.run(self.model, _parts, self._input(prepared), self.form)
+        except positions.NoGrid:
+            return None
+        return positions.told(parts, self.encode_prepared(prepared), self.model.pooling)
+
+    @property
+    def kind(self) -> str:
+        """``embedder``, ``siamese`` or ``autoencoder``."""
+        return self.blueprint.kind
+
+    def codes(self, images: Sequence[np.ndarray]) -> np.ndarray:
+        """The vectors of RGB uint8 pictures with their lengths, float32 (n, dim): what an
+        autoencoder draws from."""
+        return self._encode([self.prepare(image) for image in images])
+
+    def draw(self, codes: np.ndarray) -> np.ndarray:
+        """An autoencoder's drawings of codes (n, dim): uint8 (n, size, size, 3). Raises
+        UserError."""
+        import torch
+
+        self._need_decoder()
+        with torch.inference_mode():
+            network = self._ready()
+            device = next(network.parameters()).device
+            drawn = network.decode(torch.from_numpy(np.asarray(codes, np.float32)).to(device))
+        return from_output(drawn, self.blueprint).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+    def _need_decoder(self) -> None:
+        if self.kind != "autoencoder":
+            raise UserError(f"{self.name} can't draw pictures.", "Only an autoencoder can.")
+
     def reconstruct(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """An autoencoder's drawing of RGB uint8 pictures from their vectors: uint8 (n, size, size,
         3). Raises UserError."""
         import torch
 
-        if self.card["network"]["kind"] != "autoencoder":
-            raise UserError(f"{self.name} can't draw pictures.", "Only an autoencoder can.")
+        self._need_decoder()
         with torch.inference_mode():
-            network = self._ready()
-            drawn = network.decode(network(self._input([self.prepare(image) for image in images])))
-        return from_output(drawn, self.blueprint).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+            codes = self._ready()(self._input([self.prepare(image) for image in images]))
+        return self.draw(codes.cpu().numpy())
 
     def distance(self, left: Sequence[np.ndarray], right: Sequence[np.ndarray]) -> np.ndarray:
         """A siamese network's learned distance of pairs of RGB uint8 pictures: float32 (n,), 0 to
@@ -150,6 +183,10 @@ class Trained(Encoder):
 
         pixels = torch.from_numpy(np.stack(prepared)).to(next(self._ready().parameters()).device)
         return to_input(pixels.permute(0, 3, 1, 2), self.blueprint)
+
+
+def _parts(network: torch.nn.Module, pixels: torch.Tensor) -> torch.Tensor:
+    return network.parts(pixels)
 
 
 class Untrained(Trained):

@@ -12,7 +12,7 @@ from core.encoders.base import Encoder, register
 from core.encoders.whitening import hashed
 from core.errors import UserError
 from core.faiss_loader import faiss
-from core.keypoints import SIDE, detect, root
+from core.keypoints import SIDE, KeyPoints, detect, root
 from core.types import Progress, report
 
 WORDS, WIDTH = 32, 64
@@ -60,14 +60,24 @@ class SiftVlad(Encoder):
         return np.stack([self._vlad(descriptors) for descriptors in batch])
 
     def _vlad(self, descriptors: np.ndarray) -> np.ndarray:
-        words = self._arrays["words"]
-        sums = np.zeros_like(words)
+        sums = np.zeros_like(self._arrays["words"])
         if len(descriptors):
-            points = (root(descriptors) - self._arrays["mean"]) @ self._arrays["axes"].T
-            nearest = (points @ words.T - 0.5 * (words**2).sum(axis=1)).argmax(axis=1)
-            np.add.at(sums, nearest, points - words[nearest])
+            np.add.at(sums, *self._assigned(descriptors))
         sums /= np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
         return (np.sign(sums) * np.sqrt(np.abs(sums))).ravel()
+
+    def cells(self, image: np.ndarray) -> tuple[KeyPoints, np.ndarray, np.ndarray]:
+        """The key points of an RGB uint8 picture, the word of each, int64 (n,), and how its
+        descriptor differs from that word, float32 (n, WIDTH): what the vector sums."""
+        self._need_fit()
+        points = detect(image, self.side)
+        return points, *self._assigned(points.descriptors)
+
+    def _assigned(self, descriptors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        words = self._arrays["words"]
+        points = (root(descriptors) - self._arrays["mean"]) @ self._arrays["axes"].T
+        nearest = (points @ words.T - 0.5 * (words**2).sum(axis=1)).argmax(axis=1)
+        return nearest, points - words[nearest]
 
     def fit(
         self, prepared: Iterable[np.ndarray], progress: Progress | None = None

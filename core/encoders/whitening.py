@@ -11,7 +11,7 @@ import numpy as np
 from core.encoders import options as opt
 from core.encoders.base import Encoder, encoders, unit_rows
 from core.errors import UserError
-from core.types import Progress, State
+from core.types import Positions, Progress, State
 
 LARGEST = 8192
 SAMPLE = 100_000
@@ -38,6 +38,7 @@ class Whitened(Encoder):
             f"{encoder.about} Whitened on the gallery: what many of its pictures share counts less."
         )
         self.tier, self.batch = encoder.tier, encoder.batch
+        self.has_positions = encoder.has_positions
         self._encoder = encoder
         self._arrays: dict[str, np.ndarray] = {}
         self._digest: str | None = None
@@ -57,6 +58,23 @@ class Whitened(Encoder):
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
         return self._encoder.prepare(image)
+
+    def seen(self, width: int, height: int) -> tuple[float, float, float, float]:
+        return self._encoder.seen(width, height)
+
+    def positions(self, images: Sequence[np.ndarray]) -> list[Positions] | None:
+        """Those of the base, behind the whitening: it is linear, and its mean is divided evenly."""
+        self._need_fit()
+        found = self._encoder.positions(images)
+        return found and [self._whitened(one) for one in found]
+
+    def _whitened(self, found: Positions) -> Positions:
+        if not found.exact:
+            return found
+        length = np.linalg.norm(found.parts.sum(axis=(0, 1)))
+        count = found.parts.shape[0] * found.parts.shape[1]
+        parts = found.parts / max(length, 1e-12) - self._arrays["mean"] / count
+        return Positions(parts @ self._arrays["axes"].T, True, f"{found.how}; whitened")
 
     def _encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
         return self._moved(

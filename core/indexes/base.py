@@ -247,6 +247,11 @@ class Index(ABC):
     @abstractmethod
     def _load(self, folder: Path) -> None: ...
 
+    def hashed(self, vectors: np.ndarray) -> np.ndarray | None:
+        """What the index compares in place of vectors (n, dim), where it hashes them: bits, bool
+        (n, bits), or minima, uint32 (n, permutations). None where it does not."""
+        return None
+
     @abstractmethod
     def cost(self) -> Cost:
         """Bytes and build seconds, measured."""

@@ -259,6 +259,13 @@ class FaissIndex(Index):
             queries, self.rows, self._index.search(queries, min(k, self.size), params=params)[1], k
         )
 
+    def hashed(self, vectors: np.ndarray) -> np.ndarray | None:
+        if self._row.name != "lsh":
+            return None
+        codes = self._index.sa_encode(np.ascontiguousarray(vectors, dtype=np.float32))
+        bits = np.unpackbits(codes, axis=1, bitorder="little")[:, : self._index.nbits]
+        return bits.astype(bool)
+
     def _save(self, folder: Path) -> None:
         write(self._index, folder / "index.faiss")
         if self._row.lossy:

@@ -182,6 +182,9 @@ class Hamming(Beside):
             return np.zeros((0, self._planes.count // 8), np.uint8)
         return np.stack([self._index.reconstruct(int(row)) for row in ids])
 
+    def hashed(self, vectors: np.ndarray) -> np.ndarray:
+        return self._planes.bits(vectors)
+
     def _save(self, folder: Path) -> None:
         write(self._index, folder / FILE, "write_index_binary")
         self._planes.save(folder)

@@ -194,6 +194,9 @@ class MinHashIndex(Beside):
         """The minima of each vector's set, uint32 (n, num_perm)."""
         return signatures_of(self.bits(vectors), self._signatures.shape[1])
 
+    def hashed(self, vectors: np.ndarray) -> np.ndarray:
+        return self.signatures(vectors)
+
     def bands(self, threshold: float) -> tuple[int, int]:
         """Bands and minima in each at a threshold."""
         return bands(round(float(threshold), 4), self._signatures.shape[1])

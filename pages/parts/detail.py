@@ -31,8 +31,9 @@ def remember(key: str) -> None:
 
 def asked(view: View) -> dict:
     """The query, for the window in which a hit is opened beside it."""
-    key = f"{view.dataset} {view.query} {view.where} {view.box}"
-    return {"key": key, "title": query.names(view)[0], "uri": query.picture(view, box=view.box)}
+    key = f"{view.dataset} {view.query} {view.where} {view.box} {view.asked}"
+    title = f"\u201c{view.asked.text}\u201d" if view.asked.words_alone else query.names(view)[0]
+    return {"key": key, "title": title, "uri": query.picture(view, box=view.box)}
 
 
 def tools(view: View, found: Gathered) -> dict:
@@ -127,7 +128,7 @@ def _place(view: View, version: str, name: str, answer: SearchResult, id: str) -
     dataset, known = cached.dataset(view.dataset), answer.calibration
     shown = next((hit for hit in answer.hits if hit.id == id), None)
     try:
-        where = view.dataset, version, view.query, name, id, view.where, view.box
+        where = view.dataset, version, view.query, name, id, view.where, view.box, view.asked
         place = None if shown else guarded(lambda: cached.place(*where), name)
     except UserError as error:
         return {"missing": error.given}

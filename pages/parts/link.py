@@ -9,13 +9,16 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.services.naming import split_names
-from pages.parts import builds, crop, given, part
+from pages.parts import builds, crop, given, part, refine
+from pages.parts.beside import ALONE, Beside
 from pages.parts.encoder_names import meant
 from pages.parts.words import short
 
 DATASET, ENCODERS, INDEX, K = "keep_dataset", "keep_encoders", "keep_index", "keep_k"
 QUERY, TRAIL, LINK, REMARKS = "query", "trail", "link", "remarks"
 SIZE, HIDDEN, PINNED, WISH = "board_size", "board_hidden", "board_pinned", "board_wish"
+COMPARED = "compared"
+"""Data sets that this session has compared encoders on."""
 SIZES, FIRST_SIZE = ("S", "M", "L"), "M"
 EXAMPLE_TIMM = "convnext_nano.in12k_ft_in1k"
 MAX_TRAIL = 50
@@ -30,6 +33,7 @@ PARAMS = (
     "hide",
     "pin",
     *crop.PARAMS,
+    *refine.PARAMS,
 )
 
 
@@ -37,7 +41,8 @@ PARAMS = (
 class View:
     """Everything that a link holds. ``query`` is ``item:<id>`` or ``up:<token>``; ``where`` the
     part that is searched; ``size`` that of the pictures; of the encoders some may be ``hidden`` and
-    one ``pinned`` at the left; ``box`` is the part of the query that is searched with."""
+    one ``pinned`` at the left; ``box`` is the part of the query that is searched with, and
+    ``asked`` what is asked with beside it."""
 
     dataset: str
     query: str
@@ -49,6 +54,12 @@ class View:
     hidden: tuple[str, ...] = ()
     pinned: str = ""
     box: crop.Edges | None = None
+    asked: Beside = ALONE
+
+    @property
+    def most(self) -> int:
+        """How many hits a column shows at most."""
+        return self.k if self.asked.threshold is None else refine.MAX_REACHED
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -69,7 +80,8 @@ def restore() -> None:
         params = _not_shown(builds.just_built())
     if DATASET in st.session_state and (not params or params == st.session_state.get(LINK)):
         _rearrange()
-        return _heal()
+        _heal()
+        return refine.settle()
     remarks: list[str] = []
     st.session_state[DATASET] = given.dataset(params, remarks)
     st.session_state[ENCODERS] = given.encoders(params, st.session_state[DATASET], remarks)
@@ -78,6 +90,8 @@ def restore() -> None:
     part.restore(params, st.session_state[DATASET], remarks)
     st.session_state[QUERY] = given.query(params, st.session_state[DATASET], remarks)
     crop.restore(params, remarks)
+    refine.restore(params, st.session_state[DATASET], remarks)
+    refine.settle()
     _look(params, remarks)
     st.session_state.setdefault(TRAIL, [])
     st.session_state[REMARKS] = remarks
@@ -111,6 +125,7 @@ def _heal() -> None:
     state[INDEX] = given.index({"index": state[INDEX]}, remarks)
     part.heal(state[DATASET])
     crop.heal()
+    refine.heal(state[DATASET])
     if remarks:
         state[REMARKS] = remarks
 
@@ -132,12 +147,14 @@ def current() -> View:
         hidden if len(hidden) < len(chosen) else (),
         pinned,
         crop.box(),
+        refine.now(),
     )
 
 
 def written(view: View) -> dict[str, str]:
     """A view as parameters of a link: a part of the gallery and the looks of the board only where
-    they were chosen. What is Compare's alone, the box of the query, :func:`publish` adds."""
+    they were chosen. What is Compare's alone, the box of the query and what is asked with
+    beside it, :func:`publish` adds."""
     params = {
         "dataset": given.public_name(view.dataset),
         "query": view.query,
@@ -219,7 +236,8 @@ def _look(params: Mapping[str, str], remarks: list[str]) -> None:
 def publish() -> View:
     """The view as it is now; the address bar is made to say it."""
     state, view = st.session_state, current()
-    params = written(view) | crop.written()
+    state.setdefault(COMPARED, set()).add(view.dataset)
+    params = written(view) | crop.written() | refine.written()
     if params != {name: st.query_params[name] for name in PARAMS if name in st.query_params}:
         st.query_params.from_dict(params)
     state[LINK] = params
@@ -230,9 +248,11 @@ def ask(query: str) -> None:
     """Make ``query`` the next one, all of it, and remember the last for Back."""
     state = st.session_state
     if query != state[QUERY]:
-        state[TRAIL] = [*state[TRAIL], (state[DATASET], state[QUERY], crop.kept())][-MAX_TRAIL:]
+        last = state[DATASET], state[QUERY], crop.kept(), refine.held()
+        state[TRAIL] = [*state[TRAIL], last][-MAX_TRAIL:]
         state[QUERY] = query
     crop.clear()
+    refine.forget()
     state[REMARKS] = []
 
 
@@ -240,8 +260,9 @@ def back() -> None:
     """Return to the query before, and to the data set that it was asked in."""
     state = st.session_state
     if state[TRAIL]:
-        *state[TRAIL], (state[DATASET], state[QUERY], box) = state[TRAIL]
+        *state[TRAIL], (state[DATASET], state[QUERY], box, asked) = state[TRAIL]
         crop.choose(box)
+        refine.put(asked)
 
 
 def dataset_changed() -> None:
@@ -254,3 +275,4 @@ def dataset_changed() -> None:
         crop.clear()
     state[TRAIL] = []
     part.clear()
+    refine.forget()

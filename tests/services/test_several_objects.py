@@ -40,7 +40,7 @@ def ask(dataset, data=None, **more):
 
 def test_every_object_is_kept_with_its_edges_the_main_one_first(dataset):
     found = embed.read(dataset, prepared(dataset, NAME).encoder)
-    rows, places = found.parts.all_of(np.arange(len(found.ids)))
+    rows, places = found.parts.there(np.arange(len(found.ids)))
     assert (rows.tolist(), places.tolist()) == (np.repeat(np.arange(8), 2).tolist(), [0, 1] * 8)
     np.testing.assert_allclose(found.parts.edges()[:, 0], [LOWER] * 8, atol=1e-6)
     np.testing.assert_allclose(found.parts.edges()[:, 1], [UPPER] * 8, atol=1e-6)
@@ -75,7 +75,7 @@ def test_scores_are_the_best_of_both_objects(dataset):
     hits = search.search(SearchRequest(query, NAME, k=8), dataset).hits
     for hit in hits:
         assert hit.cosine == pytest.approx(wanted[held.ids.index(hit.id)], abs=1e-5)
-        assert search.place(query, dataset, NAME, hit.id).rank == hit.rank
+        assert search.place(SearchRequest(query, NAME), dataset, hit.id).rank == hit.rank
 
 
 def test_the_query_leaves_itself_out_and_filters_hold(dataset):
@@ -97,7 +97,7 @@ def test_pictures_with_fewer_objects_have_fewer_rows(quarters, corner, monkeypat
         "where nothing is found all of it is searched"
     )
     held = embed.read(quarters, prepared(quarters, NAME).encoder)
-    assert len(held.parts.all_of(np.arange(8))[0]) == 8
+    assert len(held.parts.there(np.arange(8))[0]) == 8
 
 
 def test_it_is_an_encoder_of_its_own_with_names_that_say_how_many(dataset):

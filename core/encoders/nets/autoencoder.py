@@ -64,6 +64,18 @@ class Autoencoder(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.latent(self.encoder(images).float())
 
+    def parts(self, images: torch.Tensor) -> torch.Tensor:
+        """What each position of the encoder's last map adds to the code, float32 (n, cell, cell,
+        dim): the linear layer behind it is a sum over positions, with weights of its own for
+        each."""
+        width, cells = self.widths[-1], self.cell**2
+        maps = self.encoder(images).float().unflatten(1, (width, cells))
+        weight = self.latent[0].weight.unflatten(1, (width, cells))
+        parts = torch.einsum("ncp,dcp->npd", maps, weight) - self.latent[1].mean / cells
+        return parts.unflatten(1, (self.cell, self.cell))
+
+    pooling = "a linear layer with weights of its own for each position"
+
     def rounded(self) -> Autoencoder:
         """Itself with the convolutions of the encoder in bf16."""
         self.encoder.to(torch.bfloat16)

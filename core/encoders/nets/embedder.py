@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from core.encoders import positions
+
 
 class Embedder(nn.Module):
     """Picture -> embedding, float (n, dim), not normalised. ``towers`` share it: a siamese network
@@ -41,28 +43,65 @@ class Embedder(nn.Module):
             nn.init.orthogonal_(self.neck[0].weight)
         self.train()
 
-    def stages(self, images: torch.Tensor) -> list[torch.Tensor]:
-        """float (n, width) of each stage that is used, the last stage last."""
+    def maps(self, images: torch.Tensor) -> list[tuple[torch.Tensor, str]]:
+        """The features of each stage that is used, the last stage last, and how they are pooled:
+        float (n, width, h, w) by ``avg`` or ``gem``, or whatever the backbone's ``head`` takes."""
         if self.levels > 1 and hasattr(self.backbone, "forward_intermediates"):
             last, maps = self.backbone.forward_intermediates(images, indices=self.levels)
             if hasattr(
                 self.backbone, "conv_head"
             ):  # EfficientNet and its kin go on behind the last stage
                 return [
-                    *(one.float().mean(dim=(2, 3)) for one in maps[:-1]),
-                    self._pool(last),
+                    *((one, "avg") for one in maps[:-1]),
+                    (last, "gem"),
                 ]  # stages end without a ReLU
             if all(one.ndim == 4 for one in maps) and _channels_first(self.backbone):
-                return [self._pool(one) for one in maps]
-        maps = self.backbone.forward_features(images)
-        if maps.ndim != 4 or not _channels_first(self.backbone):
-            return [self.backbone.forward_head(maps, pre_logits=True).float()]
-        return [self._pool(maps)]
+                return [(one, "gem") for one in maps]
+        found = self.backbone.forward_features(images)
+        spatial = found.ndim == 4 and _channels_first(self.backbone)
+        return [(found, "gem" if spatial else "head")]
+
+    def stages(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """float (n, width) of each stage that is used, the last stage last."""
+        return [self._pooled(found, kind) for found, kind in self.maps(images)]
+
+    def _pooled(self, found: torch.Tensor, kind: str) -> torch.Tensor:
+        if kind == "head":
+            return self.backbone.forward_head(found, pre_logits=True).float()
+        return found.float().mean(dim=(2, 3)) if kind == "avg" else self._pool(found)
 
     def _pool(self, maps: torch.Tensor) -> torch.Tensor:
         """Generalised mean pooling (Radenovic et al., 2018)."""
-        power = self.power.clamp(1.0, 8.0)
+        power = self._power()
         return maps.float().clamp(min=1e-6).pow(power).mean(dim=(2, 3)).pow(1.0 / power)
+
+    def _power(self) -> torch.Tensor:
+        return self.power.clamp(1.0, 8.0)
+
+    def parts(self, images: torch.Tensor) -> torch.Tensor:
+        """What each position adds to the embedding, float32 (n, h, w, dim); the features of patches
+        (n, h, w, width) where the backbone does not pool by a mean (:mod:`..positions`)."""
+        found = self._parts(images)
+        mirror = self.mirror and not self.training
+        return positions.mirrored(found, self._parts(images.flip(3))) if mirror else found
+
+    def _parts(self, images: torch.Tensor) -> torch.Tensor:
+        maps = self.maps(images)
+        if maps[0][1] != "head":
+            power = self._power()
+            shared = [positions.shares(found, kind, power) for found, kind in maps]
+            return positions.through(positions.together(shared), [self.even, self.neck])
+        behind = [getattr(self.backbone, "fc_norm", nn.Identity()), self.neck]
+        whole = self.neck(self._pooled(*maps[0]))
+        patches = positions.patches_of(self.backbone, maps[0][0])
+        return positions.tried(patches, "avg", [behind], whole)
+
+    @property
+    def pooling(self) -> str:
+        """How positions become an embedding, in words."""
+        if hasattr(self.backbone, "patch_embed"):
+            return positions.HOW["avg"]
+        return positions.HOW["gem"].format(power=float(self._power().detach()))
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
         """float (n, width): what the stages pool, side by side."""

@@ -20,7 +20,7 @@ import numpy as np
 from core import store
 from core.detectors.base import WHOLE, Box, Detector, NothingToFind, detectors
 from core.detectors.choose import MARGIN, SQUARE, Edges, first_boxes, part, with_margin
-from core.encoders.base import Encoder, encoders
+from core.encoders.base import Encoder, Words, encoders
 from core.errors import UserError
 from core.images import crop
 from core.services.embedding.detecting import ready_detector
@@ -65,6 +65,10 @@ class Cropped(Encoder):
     @property
     def dim(self) -> int:  # type: ignore[override]
         return self.inner.dim
+
+    @property
+    def words(self) -> Words | None:
+        return self.inner.words
 
     @property
     def fitted(self) -> bool:  # type: ignore[override]
@@ -173,9 +177,10 @@ class Several(Cropped):
             tuple(box.edges for box, _ in parts),
         )
 
-    def encode_prepared(self, batch: Sequence[Objects]) -> np.ndarray:
-        """The main objects: float32 (n, dim)."""
-        return self.inner.encode_prepared([one.prepared[0] for one in batch])
+    def encode_prepared(self, batch: Sequence[Any]) -> np.ndarray:
+        """The main objects, and what ``inner`` prepared itself: float32 (n, dim)."""
+        plain = [one.prepared[0] if isinstance(one, Objects) else one for one in batch]
+        return self.inner.encode_prepared(plain)
 
     def encode_stored(self, batch: Sequence[Objects]) -> np.ndarray:
         """Every object, laid out as :class:`core.types.Parts` reads it."""

@@ -13,6 +13,7 @@ from core.encoders.base import Encoder
 from core.errors import UserError
 from core.indexes.base import Index, Unreadable, indexes
 from core.services.embedding import embed
+from core.services.embedding.objects import ObjectIndex
 from core.types import Progress, Protocol
 
 KIND = embed.INDEXES
@@ -44,8 +45,8 @@ def gallery_index(
     """The index over the gallery of the usual protocol, and the embedding row of each of its rows.
 
     Args:
-        objects: where several objects of each picture were encoded, index all of them: a picture
-            has as many rows as :meth:`core.types.Parts.all_of` says. Otherwise its main one.
+        objects: where several objects of each picture were encoded, search all of them, and give
+            pictures by their best. Otherwise the main ones are searched.
 
     Raises:
         UserError: the embeddings are not built, the index is unknown or can't hold this gallery.
@@ -62,7 +63,7 @@ def gallery_index(
     def write(path: Path) -> dict:
         return _write(path, dataset, encoder, index, knobs, progress, objects)
 
-    return store.kept(
+    found, rows = store.kept(
         KIND,
         causes,
         write,
@@ -70,6 +71,9 @@ def gallery_index(
         progress,
         (RuntimeError, Unreadable),
     )
+    if objects and (parts := embed.read(dataset, encoder).parts) is not None:
+        return ObjectIndex.over(found, parts, rows)
+    return found, rows
 
 
 def has_objects(encoder: Encoder) -> bool:
@@ -134,7 +138,8 @@ def _write(
     if not len(rows):
         raise UserError(f"{dataset.title or dataset.name} has no picture in its gallery splits.")
     if objects:
-        rows, places = found.parts.all_of(rows)
+        numbers, places = found.parts.there(rows)
+        rows = rows[numbers]
         vectors = found.parts.vectors(rows, places)
     else:
         vectors = found.vectors if len(rows) == len(found.ids) else found.vectors[rows]

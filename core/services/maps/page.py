@@ -102,13 +102,20 @@ def _map(found: Map, colours: map_colours.Colouring, group: Sequence[Map]) -> di
     return {
         "title": maps.title(found.wanted.encoder),
         "figures": figures(found),
-        "hint": "",
+        "hint": HINT,
         "box": frame,
         "focus": focus,
         "note": note(found) + (f" · {far:,} far out, press Whole map" if far else ""),
         "xy": map_data.places(found.positions, frame),
         "colour": map_data.b64(colours.index),
     }
+
+
+HINT = (
+    "Trustworthiness: are the neighbours on the map neighbours in the space? Continuity: are the"
+    " neighbours in the space neighbours on the map? Both from 0 to 1, and 1 is best (Venna and"
+    " Kaski, 2001)."
+)
 
 
 def figures(found: Map) -> list[list[str]]:

@@ -13,7 +13,7 @@ from core.services.evaluation.reports import Report
 from pages.parts import cached_metrics
 
 EVERY = "All classes"
-FIRST_REPORT = "leaderboard"
+FIRST_REPORT, FIRST_VIEW = "leaderboard", "Leaderboard"
 REPORT, DATASET, PROTOCOL, METRIC, GROUP, VIEW = (
     f"keep_metrics_{name}" for name in ("report", "dataset", "protocol", "metric", "group", "view")
 )
@@ -75,6 +75,9 @@ def restore() -> None:
     """A link that was opened, into the session."""
     params = {name: st.query_params[name] for name in EVERY_PARAM if name in st.query_params}
     if params and params != st.session_state.get(LINK):
+        if "report" in params or "dataset" in params:
+            for key in (REPORT, DATASET):
+                st.session_state.pop(key, None)
         for name, value in params.items():
             st.session_state[EVERY_PARAM[name]] = FORMER.get(name, {}).get(value, value)
 
@@ -92,6 +95,13 @@ def publish() -> None:
     st.session_state[LINK] = params
 
 
+def choose(report: str) -> None:
+    """Show a report from its first data set on."""
+    for key in (DATASET, PROTOCOL, GROUP):
+        st.session_state.pop(key, None)
+    st.session_state[REPORT], st.session_state[VIEW] = report, FIRST_VIEW
+
+
 def heal(key: str, options: Sequence[str], first: str | None = None) -> Sequence[str]:
     """What is chosen is one of the options, whatever a link or another report said before."""
     if options and st.session_state.get(key) not in options:
@@ -103,10 +113,6 @@ def reports() -> list[tuple[str, float]]:
     """Names and stamps, the shipped leaderboard first."""
     found = cached_metrics.report_rows()
     return sorted(found, key=lambda row: row[0] != FIRST_REPORT)
-
-
-def datasets_of(report: Report) -> list[str]:
-    return list(dict.fromkeys(dataset for dataset, _ in boards(report)))
 
 
 def protocols_of(report: Report, dataset: str) -> list[str]:

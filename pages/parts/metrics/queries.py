@@ -66,7 +66,7 @@ def _worst(shown: Choice, cell: Cell, locator: str | None) -> None:
 def _separating(shown: Choice, encoders: list[str], locator: str | None) -> None:
     heading("Queries that separate two encoders")
     with st.container(horizontal=True):
-        for key, first in ((ONE, encoders[0]), (OTHER, encoders[1])):
+        for key, first in zip((ONE, OTHER), _best(shown, encoders), strict=True):
             choice.heal(key, encoders, first)
         one = st.selectbox("One encoder", encoders, key=ONE, format_func=palette.title)
         other = st.selectbox("and another", encoders, key=OTHER, format_func=palette.title)
@@ -107,6 +107,14 @@ def _separating(shown: Choice, encoders: list[str], locator: str | None) -> None
                 (one, other),
             )
             _more(key, len(rows), len(places))
+
+
+def _best(shown: Choice, encoders: list[str]) -> tuple[str, str]:
+    """The two encoders with the highest means: those that a choice is between."""
+    board = cached_metrics.standings(*shown.key, shown.metric, shown.group)
+    ranked = list(dict.fromkeys(one.encoder for one in board.standings))
+    first, second = [name for name in ranked if name in encoders][:2]
+    return first, second
 
 
 def _shown(

@@ -1,0 +1,1 @@
+"""Explainers: why two pictures are similar to an encoder. One file a method, found by name."""

@@ -1,0 +1,167 @@
+"""One hit explained: the pictures as the encoder sees them, the explainer that suits it, and the
+test of its map."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.datasets.base import Dataset
+from core.encoders.base import Encoder
+from core.errors import UserError
+from core.explainers.base import Codes, Explainer, Explanation, Pair, explainers
+from core.explainers.covering import Deletion, deletion
+from core.images import crop, decode
+from core.neighbours import dots
+from core.services.embedding import embed
+from core.services.embedding.crops import Cropped
+from core.services.explaining import codes, gallery_pairs
+from core.services.search import decoded, subject
+from core.services.search.loading import engine
+from core.services.search.request import Query, item_of
+from core.services.specs import index_spec
+
+__all__ = ["Deletion", "Explained", "Explanation", "Query", "explain", "methods"]
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Why a hit was found.
+
+    ``score`` is its cosine, by the stored vectors, or the number of inliers where ``unit`` says so;
+    ``pictures`` are query and hit, RGB uint8, as far as they were encoded; ``deletion`` is None
+    where no map marks anything of the hit; ``ms`` is how long it took.
+    """
+
+    dataset: str
+    encoder: str
+    index: str
+    hit: str
+    score: float
+    unit: str
+    explanation: Explanation
+    deletion: Deletion | None
+    pictures: tuple[np.ndarray, np.ndarray]
+    ms: float
+
+    @property
+    def method(self) -> str:
+        return self.explanation.method
+
+    @property
+    def words(self) -> str:
+        """The score, said."""
+        return f"{self.score:.0f} {self.unit}" if self.unit else f"cosine {self.score:.4f}"
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is to be said beside the maps, in sentences: what could not be told, and how the
+        map did in the deletion test."""
+        told = self.explanation.notes
+        if self.deletion is not None:
+            return (*told, self.deletion.words)
+        if self.explanation.hit is not None and not told:
+            return ("Nothing of the hit raises the score, so there is nothing to test.",)
+        return told
+
+
+def methods(encoder: Encoder, index: str = "exact") -> list[Explainer]:
+    """The explainers for hits of an encoder through an index, the encoder's own first.
+
+    Raises:
+        UserError: an unknown index, or imported vectors, of which nothing can be told.
+    """
+    if encoder.tier == "imported":
+        raise UserError(
+            f"{encoder.name} are imported vectors: what in a picture made them is not known.",
+            fix="Choose an encoder that looks at pictures.",
+        )
+    inner = encoder.inner if isinstance(encoder, Cropped) else encoder
+    hashes = index_spec(index).name in codes.HASHING
+    made = [explainers.get(name) for name in explainers.names()]
+    return sorted(
+        (one for one in made if one.applies(inner, hashes)),
+        key=lambda one: (not one.own, _rank(one)),
+    )
+
+
+def _rank(one: Explainer) -> int:
+    """Of an encoder's own, those with a score as their sum come first; of the rest, occlusion."""
+    return int(one.name in ("matches", "buckets"))
+
+
+def explain(
+    query: Query, dataset: Dataset, encoder: str, hit: str, method: str = "", index: str = "exact"
+) -> Explained:
+    """Why ``hit`` (an id) is similar to the query, by one method; the encoder's own where none is
+    named.
+
+    Raises:
+        UserError: an unknown name, embeddings that are not built, a picture that can't be read, a
+            hit without a vector, imported vectors, or a method that does not suit the encoder.
+    """
+    started = time.perf_counter()
+    made = engine(dataset, encoder, index)
+    chosen = _chosen(methods(made.encoder, index), method, encoder)
+    query, _ = subject.settled(query)
+    item = item_of(dataset, hit)
+    stored = _stored(made.found, encoder, item.id)
+    asked = made.vector(query)
+    score = float(dots(stored, asked)[0])
+    pictures = (
+        _query_picture(query, dataset, made.encoder),
+        _hit_picture(dataset, item, made.encoder),
+    )
+    inner = made.encoder.inner if isinstance(made.encoder, Cropped) else made.encoder
+    hashed: Codes | None = codes.of(made.index, index_spec(index), asked[0], stored[0])
+    pair = Pair(
+        *pictures,
+        inner,
+        score,
+        lambda: gallery_pairs.pairs(made),
+        hashed,
+        getattr(inner, "threshold", None),
+    )
+    if inner.matches:
+        pair.score = float(pair.scores(0, [pair.hit])[0])
+    found = chosen.explain(pair)
+    tested = deletion(pair, found.hit) if found.hit is not None else None
+    ms = round((time.perf_counter() - started) * 1000, 1)
+    return Explained(
+        dataset.name, encoder, index, item.id, pair.score, pair.unit, found, tested, pictures, ms
+    )
+
+
+def _chosen(known: list[Explainer], method: str, encoder: str) -> Explainer:
+    if not method:
+        return known[0]
+    wanted = explainers.get(method)
+    for one in known:
+        if one.name == wanted.name:
+            return one
+    allowed = ", ".join(one.name for one in known)
+    raise UserError(f"{method} does not explain hits of {encoder} here.", f"These do: {allowed}.")
+
+
+def _stored(found: embed.Embeddings, encoder: str, item_id: str) -> np.ndarray:
+    if item_id not in found.ids:
+        raise embed.lacks_vector(found, encoder, item_id)
+    row = found.ids.index(item_id)
+    return np.asarray(found.vectors[row : row + 1])
+
+
+def _query_picture(query: Query, dataset: Dataset, encoder: Encoder) -> np.ndarray:
+    image, _ = decoded.picture(query, dataset).image(encoder.side)
+    return image if query.box else _part(image, encoder)
+
+
+def _hit_picture(dataset: Dataset, item, encoder: Encoder) -> np.ndarray:
+    return _part(decode(dataset.read(item), encoder.side), encoder)
+
+
+def _part(image: np.ndarray, encoder: Encoder) -> np.ndarray:
+    """What of a picture is encoded."""
+    box = encoder.part(image) if isinstance(encoder, Cropped) else None
+    return image if box is None else crop(image, box)

@@ -1,0 +1,127 @@
+"""Measure how far maps of explanations are right: the deletion test on true hits of the embedded
+gallery, encoder by encoder, method by method.
+
+``python tools/measure_explanations.py [--encoders NAMES] [--pairs 100] [--dry]``: for each of so
+many queries, spread evenly, its best hit of the same product. The table goes into
+docs/explanations.md, between its marks; a row is replaced where its encoder is measured again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from core.services.explaining.explain import Query, explain, methods
+from core.services.library import library
+from core.services.search.loading import engine
+from core.services.search.request import SearchRequest
+from core.services.search.search import search
+
+PAGE = Path(__file__).parent.parent / "docs" / "explanations.md"
+BEGIN, END = "<!-- deletion table: begin -->", "<!-- deletion table: end -->"
+HEAD = (
+    "| encoder | method | pairs | marked fifth | random fifth | difference, 95 % interval | marked"
+    " above random | time |\n|---|---|---|---|---|---|---|---|"
+)
+DATASET, MOST_HITS = "catalogue", 50
+RESAMPLES = 2000
+
+
+def main() -> None:
+    """Measure, print, and write the page."""
+    options = _options()
+    dataset = library.open_dataset(DATASET)
+    names = options.encoders.split(",") if options.encoders else offline()
+    for name in names:
+        pairs = true_pairs(dataset, name, options.pairs)
+        for method in methods(engine(dataset, name).encoder):
+            if options.methods and method.name not in options.methods.split(","):
+                continue
+            line = row(name, method.name, measured(dataset, name, method.name, pairs))
+            print(line, flush=True)
+            if not options.dry:
+                write(name, method.name, line)
+
+
+def _options() -> argparse.Namespace:
+    made = argparse.ArgumentParser(description=__doc__)
+    made.add_argument("--encoders", default="", help="with commas; default: all that work offline")
+    made.add_argument("--methods", default="", help="with commas; default: all")
+    made.add_argument("--pairs", type=int, default=100)
+    made.add_argument("--dry", action="store_true", help="print only")
+    return made.parse_args()
+
+
+def offline() -> list[str]:
+    """Every bundled and packaged encoder."""
+    return [
+        row["name"]
+        for row in library.encoder_rows()
+        if row["tier"] in ("bundled", "packaged") and row["state"] == "ready"
+    ]
+
+
+def true_pairs(dataset, encoder: str, wanted: int) -> list[tuple[str, str]]:
+    """(query, hit) ids: queries spread evenly, the best hit of the same product among the first
+    ``MOST_HITS``; queries without one are passed over."""
+    protocol = dataset.protocol()
+    queries = [item for item in dataset.items if protocol.is_query(item)]
+    found = []
+    for place in np.linspace(0, len(queries) - 1, min(2 * wanted, len(queries))).astype(int):
+        asked = SearchRequest(Query(item_id=queries[place].id), encoder, k=MOST_HITS)
+        hits = search(asked, dataset).hits
+        hit = next((hit.id for hit in hits if hit.verdict == "same"), None)
+        if hit is not None:
+            found.append((queries[place].id, hit))
+    kept = np.linspace(0, len(found) - 1, min(wanted, len(found))).astype(int)
+    return [found[place] for place in kept]
+
+
+def measured(dataset, encoder: str, method: str, pairs) -> np.ndarray:
+    """(n, 3): fall for the marked fifth, mean fall for random ones, milliseconds; pairs whose map
+    marks nothing are left out."""
+    rows = []
+    for query, hit in pairs:
+        made = explain(Query(item_id=query), dataset, encoder, hit, method)
+        if made.deletion is not None:
+            rows.append((made.deletion.marked, made.deletion.random, made.ms))
+    return np.array(rows).reshape(-1, 3)
+
+
+def row(encoder: str, method: str, rows: np.ndarray) -> str:
+    """A line of the table."""
+    if not len(rows):
+        return f"| `{encoder}` | {method} | 0 | | | | | |"
+    apart = rows[:, 0] - rows[:, 1]
+    draw = np.random.default_rng(0).integers(0, len(apart), (RESAMPLES, len(apart)))
+    low, high = np.percentile(apart[draw].mean(axis=1), (2.5, 97.5))
+    verdict = "" if low > 0 else " (chance)"
+    return (
+        f"| `{encoder}` | {method} | {len(rows)} | {rows[:, 0].mean():.3f} |"
+        f" {rows[:, 1].mean():.3f} | {apart.mean():+.3f} [{low:+.3f}, {high:+.3f}]{verdict} |"
+        f" {100 * (apart > 0).mean():.0f} % | {median(rows[:, 2]):.0f} ms |"
+    )
+
+
+def write(encoder: str, method: str, line: str) -> None:
+    """Put a line into the page's table, in place of the one of the same encoder and method."""
+    text = PAGE.read_text()
+    before, rest = text.split(BEGIN)
+    table, after = rest.split(END)
+    kept = [one for one in table.strip().splitlines()[2:] if one.strip()]
+    mark = f"| `{encoder}` | {method} |"
+    if any(one.startswith(mark) for one in kept):
+        kept = [line if one.startswith(mark) else one for one in kept]
+    else:
+        kept.append(line)
+    PAGE.write_text(f"{before}{BEGIN}\n{HEAD}\n" + "\n".join(kept) + f"\n{END}{after}")
+
+
+if __name__ == "__main__":
+    main()
