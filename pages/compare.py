@@ -22,6 +22,7 @@ from pages.parts import (
     refining,
     settings,
     subject,
+    url_state,
 )
 from pages.parts.answers import Gathered
 from pages.parts.cached_part import left
@@ -56,7 +57,7 @@ def main() -> None:
         components.copy_link("copy")
         export.button(view, gathered.answers)
     with board:
-        _remarks()
+        url_state.tell(st.session_state[link.REMARKS])
         # Streamlit lets a click inside a fragment wait for the running page, which may be waiting
         # for an encoder to load.
         (st.fragment(_answer, run_every=1.0) if gathered.busy else _answer)(view)
@@ -120,12 +121,6 @@ def _answer(view: View) -> None:
 def _usual() -> None:
     """The encoders that the data set opens with."""
     st.session_state[link.ENCODERS] = opening(st.session_state[link.DATASET])
-
-
-def _remarks() -> None:
-    remarks = st.session_state.get(link.REMARKS)
-    if remarks:
-        note("Not everything could be restored.", " ".join(remarks))
 
 
 def _agreement(view: View, gathered: Gathered) -> None:

@@ -29,8 +29,8 @@ MENU = (
     ("Metrics", "pages/metrics.py", ":material/leaderboard:"),
     ("Index lab", "pages/index_lab.py", ":material/speed:"),
     ("Learn", "pages/learn.py", ":material/school:"),
-    ("Train", "pages/train.py", ":material/model_training:"),
     ("Arena", "pages/arena.py", ":material/how_to_vote:"),
+    ("Train", "pages/train.py", ":material/model_training:"),
     ("Library", "pages/library.py", ":material/photo_library:"),
 )
 

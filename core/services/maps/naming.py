@@ -29,7 +29,7 @@ class Named:
         """``mug 95 %``, ``mixed``; empty where nothing is known."""
         if not self.name:
             return ""
-        return f"{self.name} {self.share:.0%}" if self.share >= MIXED else "mixed"
+        return f"{self.name} {100 * self.share:.0f} %" if self.share >= MIXED else "mixed"
 
 
 def named(found: Map, codes: np.ndarray, names: Sequence[str]) -> list[Named]:

@@ -79,7 +79,6 @@ def _data(dataset: Dataset, found: Sequence[Map], field: str) -> dict:
     place = {name: number for number, name in enumerate(labels)}
     colours = [map_colours.colour(dataset, one, field) for one in found]
     together = found[-1].wanted.anchor != ""
-    groups = [found if together else [one] for one in found]
     return {
         "layout": "file",
         "count": len(found[0].ids),
@@ -90,14 +89,12 @@ def _data(dataset: Dataset, found: Sequence[Map], field: str) -> dict:
         "palette": colours[0].palette,
         "legend": colours[0].legend,
         "scale": colours[0].scale,
-        "maps": [
-            _map(one, hue, group) for one, hue, group in zip(found, colours, groups, strict=True)
-        ],
+        "maps": [_map(one, hue) for one, hue in zip(found, colours, strict=True)],
     }
 
 
-def _map(found: Map, colours: map_colours.Colouring, group: Sequence[Map]) -> dict:
-    frame, focus = map_data.box(group), map_data.focus(group)
+def _map(found: Map, colours: map_colours.Colouring) -> dict:
+    frame, focus = map_data.box([found]), map_data.focus([found])
     far = map_data.outside(found.positions, focus)
     return {
         "title": maps.title(found.wanted.encoder),

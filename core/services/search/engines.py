@@ -153,8 +153,10 @@ class Engine:
         left out."""
         allowed = self._allowed(request.where)
         asked = (request.query, *request.mix.plus, *request.mix.minus)
-        rows = set() if request.include_self else {self._row(query) for query in asked} - {None}
-        kept = frozenset(row for row in rows if allowed is None or allowed[row])
+        rows = [] if request.include_self else [self._row(query) for query in asked]
+        kept = frozenset(
+            row for row in rows if row is not None and (allowed is None or allowed[row])
+        )
         size = self.index.size if allowed is None else int(np.count_nonzero(allowed))
         second = None if request.least else second_look(self.encoder, request.reranker, size)
         if second is not None and second.reranker.sees == "key points" and request.query.nothing:

@@ -125,8 +125,9 @@ class SearchResult:
     @property
     def far(self) -> bool:
         """Whether even the best hit is farther away than is usual in this gallery."""
-        known = self.best is not None and self.usual is not None and not self.least
-        return known and self.best < self.usual
+        if self.best is None or self.usual is None or self.least:
+            return False
+        return self.best < self.usual
 
     @property
     def remarks(self) -> tuple[str, ...]:

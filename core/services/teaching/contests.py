@@ -238,6 +238,11 @@ def _kept(dataset: Dataset, one: Contender, queries: Sequence[str], k: int) -> l
     return made
 
 
+def mean_kept(dataset: Dataset, one: Contender, queries: Sequence[str], k: int) -> float:
+    """Mean recall@k of an index over queries. Raises UserError."""
+    return float(np.mean([result.value for result in _kept(dataset, one, queries, k)]))
+
+
 def _mapped(dataset: Dataset, one: Contender, queries: Sequence[str], k: int) -> list[Result]:
     """The share of a picture's nearest in the space that are its nearest on the map too."""
     found = maps.read(dataset, Wanted(one.encoder, one.by or "umap"))

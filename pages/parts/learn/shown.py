@@ -8,6 +8,7 @@ from html import escape
 import streamlit as st
 
 from core.services.search.request import item_of
+from core.services.search.result import verdict
 from core.services.teaching.contests import Found
 from pages.parts import cached, palette
 from pages.parts.cached_learn import gallery
@@ -118,3 +119,33 @@ def bars(rows: Sequence[tuple[str, float, str, str]]) -> None:
             f"{f'<small>{escape(remark)}</small>' if remark else ''}</div>"
         )
     st.html("".join(lines))
+
+
+def gap_html(positive: float, negative: float, most: float) -> str:
+    """Two distances as bars, that of the positive first."""
+    rows = "".join(
+        f'<span>{name}</span><span class="track"><i class="{look}" style="width:'
+        f'{100 * min(value / most, 1):.1f}%"></i></span><b>{value:.2f}</b>'
+        for name, look, value in (
+            ("to the positive", "good", positive),
+            ("to the negative", "bad", negative),
+        )
+    )
+    return f'<div class="learn-gap">{rows}</div>'
+
+
+def changes(rows: Sequence[tuple[str, float, float]], colour: str) -> None:
+    """Values from 0 to 1 before and after, a bar each, one over the other."""
+    lines = "".join(
+        f'<div class="learn-change"><span>{escape(name)}</span><span class="track"><i class="was"'
+        f' style="width:{100 * before:.1f}%"></i><i style="width:{100 * after:.1f}%;--c:{colour}">'
+        f"</i></span><b>{before:.2f} → {after:.2f}</b></div>"
+        for name, before, after in rows
+    )
+    st.html(f'<div class="learn-changes">{lines}</div>')
+
+
+def verdict_of(query: str, hit: str) -> str | None:
+    """What one picture of the gallery is to another."""
+    found = cached.dataset(gallery()[0])
+    return verdict(item_of(found, query), item_of(found, hit))

@@ -32,8 +32,7 @@ def colours(view: MapView, one: Shown) -> Colouring:
 def data(view: MapView, maps: Sequence[Shown], ids: Sequence[str], selection: np.ndarray) -> dict:
     """The whole view of one to four linked maps."""
     together = any(one.found.wanted.anchor for one in maps)
-    groups = [maps if together else [one] for one in maps]
-    frames = [cached_maps.frames(tuple(one.key for one in group)) for group in groups]
+    frames = [cached_maps.frames((one.key,)) for one in maps]  # each cloud fills its own frame
     large = len(ids) > map_data.VECTOR_UP_TO
     rows = overlay(view, maps, ids) if large else np.arange(len(ids))
     hues = [colours(view, one) for one in maps]

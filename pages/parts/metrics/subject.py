@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.worth import KINDS, METRICS, TRUE, WHOLE, Asked, Figure, Found, Worth
-from pages.parts import cached, cached_metrics, palette
+from pages.parts import cached, cached_metrics, palette, url_state
 from pages.parts.metrics import choice
 from pages.parts.metrics.choice import Choice
 from pages.parts.words import heading, note, quiet, table
@@ -33,7 +33,7 @@ def show(shown: Choice, cells: list[Cell]) -> None:
     kinds = [kind for kind in KINDS if kind in made.boxes]
     kind = st.segmented_control(
         "Pictures",
-        choice.heal(choice.PICTURES, kinds),
+        url_state.heal(choice.PICTURES, kinds),
         key=choice.PICTURES,
         required=True,
         format_func=PICTURES.get,
@@ -84,7 +84,7 @@ def _searches(made: Worth, kind: str) -> None:
     with left:
         metric = st.segmented_control(
             "Measure",
-            choice.heal(choice.WORTH, list(METRICS)),
+            url_state.heal(choice.WORTH, list(METRICS)),
             key=choice.WORTH,
             required=True,
             format_func=CHANGE.get,
@@ -93,7 +93,7 @@ def _searches(made: Worth, kind: str) -> None:
     with right:
         detector = st.segmented_control(
             "Crop by",
-            choice.heal(choice.DETECTOR, detectors, detectors[-1]),
+            url_state.heal(choice.DETECTOR, detectors, detectors[-1]),
             key=choice.DETECTOR,
             required=True,
             format_func=detector_title,
