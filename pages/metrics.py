@@ -25,6 +25,7 @@ from pages.parts.metrics import (
     panel,
     queries,
     robustness,
+    subject,
 )
 from pages.parts.metrics.choice import Choice
 from pages.parts.metrics.sets import Entry
@@ -40,6 +41,7 @@ VIEWS = {
     "Queries": queries.show,
     "Shared factors": factors.show,
     "Robustness": robustness.show,
+    "Subject": subject.show,
     "Data health": health.show,
     "Metric audit": audit.show,
 }

@@ -92,6 +92,12 @@ class Encoder(ABC):
             "code": getattr(self, "version", 1),
         }
 
+    @property
+    def stored_dim(self) -> int:
+        """How many numbers a build keeps of a picture: those of its vector, where nothing else is
+        kept."""
+        return self.dim
+
     def load(self, progress: Progress | None = None) -> None:
         """Make ready to encode: read weights into memory, downloading them first where needed.
         Cheap to repeat."""
@@ -123,6 +129,10 @@ class Encoder(ABC):
         if vectors.shape != (len(batch), self.dim):
             raise ValueError(f"{self.name} gave {vectors.shape}, promised {(len(batch), self.dim)}")
         return unit_rows(vectors, self.name)
+
+    def encode_stored(self, batch: Sequence[np.ndarray]) -> np.ndarray:
+        """What ``prepare`` made -> float32 (n, stored_dim): what a build keeps."""
+        return self.encode_prepared(batch)
 
     def positions(self, images: Sequence[np.ndarray]) -> list[Positions] | None:
         """What each position of RGB uint8 pictures adds to their vectors; None where this encoder

@@ -101,11 +101,15 @@ function stepDetail(state, step) {
   openDetail(state, column.hits[at].id, column.key);
 }
 
-function side(caption, name, uri, alt) {
+function side(caption, name, uri, alt, frame) {
   const box = make("figure", "side");
   const words = make("figcaption");
   words.append(make("span", "", caption), named("name", name));
-  box.append(picture(uri, alt), words);
+  const shot = picture(uri, alt);
+  const held = make("div", "shot");
+  held.append(shot);
+  if (frame) held.append(outline(shot, frame, false));
+  box.append(held, words);
   return box;
 }
 
@@ -119,7 +123,7 @@ function drawDetail(state) {
   const name = hit.label || hit.alt;
   dialog.setAttribute("aria-label", `${name}, beside the query`);
   const sides = make("div", "sides");
-  const right = side(`Rank ${hit.rank} of ${column.title}`, name, known?.uri || state.pictures[id], hit.alt);
+  const right = side(`Rank ${hit.rank} of ${column.title}`, name, known?.uri || state.pictures[id], hit.alt, hit.frame);
   if (hit.verdict) right.querySelector("figcaption").append(verdictWords(hit));
   if (hit.file) right.querySelector("figcaption").append(make("div", "words file", hit.file));
   right.classList.add(hit.verdict || "unknown");
