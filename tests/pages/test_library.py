@@ -14,7 +14,7 @@ from PIL import Image
 from core.services import jobs
 from core.services.embedding.build import build
 from core.services.library import imports, library
-from pages.parts import builds, cached
+from pages.parts import builds, cached, given
 from pages.parts.library import place
 from tests.pages.reading import columns, component, html, notes, param
 
@@ -83,7 +83,7 @@ def test_a_folder_is_looked_at_added_and_opens_in_compare(open_page, pictures):
     build(library.open_dataset(locator), ["hsv.12x4x4", "tiny.16x16"])
     cached.forget_builds()
     compare = open_page("compare", dataset=locator, encoders="hsv.12x4x4,tiny.16x16", k="5")
-    assert param(compare, "dataset") == locator
+    assert param(compare, "dataset") == given.public_name(locator)
     for column in columns(compare).values():
         assert {hit["words"] for hit in column["hits"]} <= {"same class", "other"}
         assert column["hits"][0]["verdict"] == "same"

@@ -157,7 +157,8 @@ def _layout(dataset: Dataset) -> str:
 
 
 def encoder_rows() -> list[dict]:
-    """Every listed encoder: name, title, family, tier, dim, state, detail, bytes, about."""
+    """Every listed encoder: name, title, family, tier, dim, state, detail, bytes, about, and what
+    reads ``text`` for it (see :func:`_text_row`)."""
     return [encoder_row(encoders.get(name)) for name in encoders.names()]
 
 
@@ -173,6 +174,21 @@ def encoder_row(encoder: Encoder) -> dict:
         "detail": state.detail,
         "bytes": state.bytes,
         "about": encoder.about,
+        "text": _text_row(encoder),
+    }
+
+
+def _text_row(encoder: Encoder) -> dict | None:
+    """``languages``, ``state``, ``detail`` and ``bytes`` of an encoder's text tower; None where it
+    reads no text."""
+    if encoder.words is None:
+        return None
+    state = encoder.words.state()
+    return {
+        "languages": encoder.words.languages,
+        "state": state.kind,
+        "detail": state.detail,
+        "bytes": state.bytes,
     }
 
 
