@@ -11,6 +11,7 @@ import resource
 import signal
 import sys
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -66,6 +67,7 @@ def run(home: Path, seed: int = 0, each: int = 34) -> dict:
     """Make the corpus under ``home`` (an artifacts folder of the caller's is written) and put all of
     it through; returns figures, ``faults`` of which is empty where all is well."""
     logging.disable(logging.CRITICAL)
+    warnings.simplefilter("ignore")
     try:
         return _run(home, seed, each)
     finally:
