@@ -137,8 +137,4 @@ def test_the_answers_as_json_are_those_of_the_command_line(compare):
     assert answer == json.loads(json.dumps(export.plain(found)))
     assert [hit["id"] for hit in answer["hits"]] == [hit.id for hit in found.hits]
     labels = [one.proto.label for one in compare().get("download_button")]
-    assert labels[-3:] == [
-        "Table (CSV)",
-        "Data (JSON)",
-        "Picture (PNG)",
-    ]
+    assert labels[-3:] == ["Table (CSV)", "Data (JSON)", "Picture (PNG)"]
