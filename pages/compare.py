@@ -21,6 +21,7 @@ from pages.parts import (
     query,
     settings,
     subject,
+    why,
 )
 from pages.parts.answers import Gathered
 from pages.parts.cached_part import left
@@ -91,6 +92,7 @@ def _answer(view: View) -> None:
         gathered,
         BOARD,
         on_opened=partial(detail.remember, BOARD),
+        on_why=partial(why.remember, BOARD),
         **detail.tools(view, gathered),
     )
     key.under_board(gathered.answers.values())
@@ -101,6 +103,8 @@ def _answer(view: View) -> None:
         detail.follow(view, action)
         if not link.wish(action):
             answers.act(view, action)
+        st.rerun()
+    if why.work(view, gathered):
         st.rerun()
     if gathered.busy and subject.came(view):
         st.rerun()

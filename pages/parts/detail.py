@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.search.result import SearchResult
-from pages.parts import cached, cached_train, columns, given, palette, query
+from pages.parts import cached, cached_train, columns, given, palette, query, why
 from pages.parts.answers import Gathered
 from pages.parts.guard import guarded
 from pages.parts.link import View
@@ -49,6 +49,7 @@ def tools(view: View, found: Gathered) -> dict:
         "tools": True,
         "look": look,
         "query": asked(view),
+        "why": why.sent(view),
         "detail": of_hit(view, found, opened) if opened else None,
     }
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.services.naming import split_names
-from pages.parts import builds, crop, given, part
+from pages.parts import builds, crop, given, part, why
 from pages.parts.encoder_names import meant
 from pages.parts.words import short
 
@@ -30,6 +30,7 @@ PARAMS = (
     "hide",
     "pin",
     *crop.PARAMS,
+    why.PARAM,
 )
 
 
@@ -78,6 +79,7 @@ def restore() -> None:
     part.restore(params, st.session_state[DATASET], remarks)
     st.session_state[QUERY] = given.query(params, st.session_state[DATASET], remarks)
     crop.restore(params, remarks)
+    why.restore(params, st.session_state[DATASET], st.session_state[ENCODERS], remarks)
     _look(params, remarks)
     st.session_state.setdefault(TRAIL, [])
     st.session_state[REMARKS] = remarks
@@ -219,7 +221,7 @@ def _look(params: Mapping[str, str], remarks: list[str]) -> None:
 def publish() -> View:
     """The view as it is now; the address bar is made to say it."""
     state, view = st.session_state, current()
-    params = written(view) | crop.written()
+    params = written(view) | crop.written() | why.written()
     if params != {name: st.query_params[name] for name in PARAMS if name in st.query_params}:
         st.query_params.from_dict(params)
     state[LINK] = params
@@ -233,6 +235,7 @@ def ask(query: str) -> None:
         state[TRAIL] = [*state[TRAIL], (state[DATASET], state[QUERY], crop.kept())][-MAX_TRAIL:]
         state[QUERY] = query
     crop.clear()
+    why.clear()
     state[REMARKS] = []
 
 
@@ -242,6 +245,7 @@ def back() -> None:
     if state[TRAIL]:
         *state[TRAIL], (state[DATASET], state[QUERY], box) = state[TRAIL]
         crop.choose(box)
+        why.clear()
 
 
 def dataset_changed() -> None:
@@ -253,4 +257,5 @@ def dataset_changed() -> None:
         state[QUERY] = given.first_query(state[DATASET])
         crop.clear()
     state[TRAIL] = []
+    why.clear()
     part.clear()
