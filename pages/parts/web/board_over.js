@@ -94,7 +94,7 @@ function openDetail(state, id, key) {
   if (!state.dialog.open) state.dialog.showModal();
   state.dialog.querySelector(".action").focus();
   askDetail(state, id);
-  if (state.why) tellWhy(state);
+  if (state.why && state.data.why.open !== whyKey(state)) tellWhy(state);
 }
 
 function stepDetail(state, step) {
