@@ -9,7 +9,7 @@ import streamlit as st
 from core.errors import UserError
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.leaderboard import cells_of, nothing_to_evaluate
-from pages.parts import cached_metrics
+from pages.parts import cached_metrics, url_state
 from pages.parts.guard import guarded, run
 from pages.parts.metrics import (
     audit,
@@ -27,6 +27,7 @@ from pages.parts.metrics import (
     robustness,
 )
 from pages.parts.metrics.choice import Choice
+from pages.parts.metrics.sets import Entry
 from pages.parts.shell import shell
 from pages.parts.words import note, short, trouble
 
@@ -48,43 +49,55 @@ def main() -> None:
     actions = shell("Metrics", "Which encoder is better, and is it certain?")
     st.html(STYLE)
     choice.restore()
-    evaluation.look_again()
+    evaluation.arrive()
     for name in cached_metrics.damaged_reports():
         note(
             f"The report {short(name)} can\u2019t be read.",
             "Its files are damaged. Evaluate again to have it back.",
         )
-    if not choice.reports():
-        _first_report()
-        return
     with st.container(key="frame"):
         settings, card, answer = (
             st.container(key=name) for name in ("panel_choice", "panel_card", "answer")
         )
     with settings:
-        chosen = panel.panel()
+        entry = panel.data_set()
+        chosen = panel.panel(entry) if entry and entry.reports else None
         evaluation.panel()
+    with answer:
+        busy = evaluation.working(entry) if entry else False
+    if chosen is None:
+        with answer:
+            _nothing_yet(entry, busy)
+        choice.publish()
+        return
     cells = cells_of(
         cached_metrics.report(chosen.report, chosen.stamp), chosen.dataset, chosen.protocol
     )
     with answer:
+        remarks = st.container()
         _view(chosen, cells)
     with card:
         panel.protocol_card(chosen, cells)
     with actions:
         export.buttons(chosen, cells)
+    with remarks:
+        url_state.tell(st.session_state.get(choice.REMARKS, ()))
     choice.publish()
 
 
-def _first_report() -> None:
-    note("Nothing has been evaluated yet.", "Choose data sets and encoders here, then Evaluate.")
-    st.session_state.setdefault(evaluation.OPEN, True)
-    with st.container(key="frame"), st.container(key="panel_choice"):
-        evaluation.panel()
+def _nothing_yet(entry: Entry | None, busy: bool) -> None:
+    """No report holds the data set, or there is none that could be evaluated."""
+    if entry is None:
+        note(
+            "Nothing has been evaluated yet, and no data set here has labels.",
+            "Add pictures in a folder for each class on the Library page.",
+        )
+    elif not busy:
+        evaluation.first(entry)
 
 
 def _view(chosen: Choice, cells: list[Cell]) -> None:
-    choice.heal(choice.VIEW, list(VIEWS))
+    url_state.heal(choice.VIEW, list(VIEWS))
     name = st.segmented_control(
         "View", list(VIEWS), key=choice.VIEW, required=True, label_visibility="collapsed"
     )

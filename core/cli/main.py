@@ -30,7 +30,7 @@ from core.cli import (
 )
 from core.cli.output import Unwritable, streams
 from core.errors import Cancelled, UserError
-from core.services import jobs
+from core.services import turns
 
 EPILOG = """\
 examples:
@@ -96,7 +96,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         options = parser().parse_args(arguments)
         log = getattr(options, "log", None)
-        with jobs.turn(Path(log) if log else None):
+        with turns.turn(Path(log) if log else None):
             options.run(options)
         return 0
     except SystemExit as left:  # the help, or arguments that are wrong

@@ -161,10 +161,12 @@ DEFAULT = (
 
 
 TERMS = {
-    "P(i)": "P(i): precision of the first i hits",
-    "rel(i)": "rel(i): 1 where hit i is relevant, else 0",
-    "1/R": "R: relevant pictures in the gallery",
+    "P(i)": ("P(i)", "precision of the first i hits"),
+    "rel(i)": ("rel(i)", "1 where hit i is relevant, else 0"),
+    "1/R": ("R", "relevant pictures in the gallery"),
+    "ideal DCG": ("ideal DCG", "DCG of a list with every relevant picture first"),
 }
+"""What stands in a definition -> the term and its meaning."""
 
 
 def metric(name: str) -> tuple[Metric, int | None]:
@@ -192,10 +194,15 @@ def label(name: str) -> str:
 def formula(name: str) -> str:
     """The definition of a metric with the terms that it uses, for one query: a table's figure is
     the mean over queries."""
+    said, used = definition(name)
+    return said + (f". {'; '.join(': '.join(term) for term in used)}" if used else "")
+
+
+def definition(name: str) -> tuple[str, list[tuple[str, str]]]:
+    """The same in two parts: the formula, and each of its terms with its meaning."""
     row, k = metric(name)
     said = row.about if k is None else re.sub(r"\bK\b", str(k), row.about)
-    used = [words for term, words in TERMS.items() if term in said]
-    return said + (f". {'; '.join(used)}" if used else "")
+    return said, [term for sign, term in TERMS.items() if sign in said]
 
 
 def deepest(names: Sequence[str]) -> int:

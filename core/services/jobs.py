@@ -15,9 +15,9 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core import store
@@ -30,18 +30,23 @@ ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
 QUEUED = "queued"
 SLOTS = "LOOKALIKE_SLOTS"
 """In the environment of a visitor's job: so many of them run at once."""
-TURN_S = 0.5
 GRACE_S = 3.0
+DISMISSED = "dismissed"
+"""The file in the folder of a job that says so."""
 KEEP = 60
 """So many jobs are remembered."""
 TAIL_BYTES = 64 << 10
 _children: list[subprocess.Popen] = []
+_over: dict[Path, tuple[tuple[int, int], JobStatus]] = {}
+"""Jobs that have ended, by their folder, with the state of their log then: every page asks for all
+of them again and again."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """``state``: starting, queued (it waits for its turn), running, done, failed (also: exited
-    unexpectedly), cancelled. ``rate`` in units a second; ``seconds_left`` None = unknown."""
+    """``state``: starting, queued, running, done, failed (also: exited unexpectedly), cancelled.
+    ``rate`` in units a second; ``seconds_left`` None = unknown; ``dismissed``: somebody has seen
+    its end and wants it listed no longer."""
 
     id: str
     title: str
@@ -54,6 +59,7 @@ class JobStatus:
     message: str
     started: float
     updated: float
+    dismissed: bool = False
 
     @property
     def active(self) -> bool:
@@ -71,6 +77,7 @@ def start(title: str, arguments: Sequence[str]) -> str:
         limits.check_room(0)
         limits.evict()
     _forget_old()
+    store.sweep_left()
     now = time.time()
     begun = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
     job = f"{begun}-{int(now % 1 * 16**4):04x}{uuid.uuid4().hex[:2]}"
@@ -125,27 +132,6 @@ def _waiting() -> int:
     return waiting
 
 
-@contextmanager
-def turn(log: Path | None) -> Iterator[None]:
-    """Wait until fewer jobs of visitors run at once than the server allows; at once where it allows
-    any number. ``log`` is told of the wait."""
-    slots = int(os.environ.get(SLOTS) or 0)
-    with ExitStack() as held:
-        while slots and not _took_turn(held, slots):
-            if log is not None:
-                write_line(log, state=QUEUED, message=f"Waiting: {slots} jobs run at a time.")
-            time.sleep(TURN_S)
-        yield
-
-
-def _took_turn(held: ExitStack, slots: int) -> bool:
-    for number in range(slots):
-        with suppress(TimeoutError), store.in_layer(store.base()):
-            held.enter_context(store.lock(f"turn-{number}", wait_s=0))
-            return True
-    return False
-
-
 def _forget_old() -> None:
     """Keep the folders of the last jobs only."""
     runs = [path for path in store.listed(store.root() / "runs") if ID.fullmatch(path.name)]
@@ -161,6 +147,30 @@ def status(job: str) -> JobStatus:
     Raises:
         UserError: no such job.
     """
+    folder = _folder(job)
+    stamp, known = _stamp(folder), _over.get(folder)
+    if stamp is None or known is None or known[0] != stamp:
+        told = _status(job)
+        if told.state in ENDS and stamp == _stamp(folder) is not None:
+            _over[folder] = stamp, told
+            for old in list(_over)[: -2 * KEEP]:
+                _over.pop(old, None)
+    else:
+        told = known[1]
+    seen = (folder / DISMISSED).exists()
+    return replace(told, message=ownership.public(told.message), dismissed=seen)
+
+
+def _stamp(folder: Path) -> tuple[int, int] | None:
+    """What tells states of a log apart: no line is ever taken away from one."""
+    try:
+        state = os.stat(folder / "log.jsonl")
+        return (state.st_mtime_ns, state.st_size) if (folder / "job.json").exists() else None
+    except OSError:
+        return None
+
+
+def _status(job: str) -> JobStatus:
     noted = _noted(job)
     dead = _is_dead(
         job, noted
@@ -181,10 +191,44 @@ def status(job: str) -> JobStatus:
         total,
         rate,
         left if state == "running" else None,
-        ownership.public(last.get("message", "")),
+        last.get("message", ""),
         noted["started"],
         last.get("time", noted["started"]),
     )
+
+
+def retry(job: str) -> str:
+    """Start once more what a job was told to do, and dismiss that job; returns the id of the new
+    one. What the first has finished is taken as it is.
+
+    Raises:
+        UserError: no such job, or it is at work.
+    """
+    before = status(job)
+    if before.active:
+        raise UserError(f"{before.title} is at work.", fix="Cancel it first.")
+    again = start(before.title, before.arguments)
+    dismiss(job)
+    return again
+
+
+def dismiss(job: str) -> None:
+    """List a job that has ended no longer. Raises UserError where it is at work or not there."""
+    if status(job).active:
+        raise UserError("The job is at work.", fix="Cancel it first.")
+    store.write_text(_folder(job) / DISMISSED, "", durable=False)
+
+
+def output(job: str) -> str:
+    """The end of what a job printed; empty where it printed nothing. Raises UserError where there
+    is no such job."""
+    _noted(job)
+    try:
+        with open(_folder(job) / "output.txt", "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
+            return file.read().decode(errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def cancel(job: str) -> None:

@@ -44,7 +44,7 @@ def start(
         return running.id
     arguments = ["build", "--dataset", locator, "--encoders", ",".join(encoders), "--index", index]
     arguments += ["--check-content"] if check_content else []
-    made = ", ".join(encoders) + ("" if index == "exact" else f" and {index}")
+    made = ", ".join(map(_title, encoders)) + ("" if index == "exact" else f" and {index}")
     job = begin(f"Build {made} for {cached.dataset(locator).title or locator}", arguments)
     if job is None:
         return ""
@@ -53,6 +53,10 @@ def start(
     st.session_state.setdefault(UNSEEN, []).append(job)
     cached.forget_builds()
     return job
+
+
+def _title(encoder: str) -> str:
+    return (cached.encoder_row(encoder) or {}).get("title") or encoder
 
 
 def active(locator: str, encoder: str) -> JobStatus | None:
@@ -89,13 +93,20 @@ def _builds(job: JobStatus, locator: str, encoder: str) -> bool:
 def what(job: JobStatus) -> dict[str, str]:
     """What a build makes, as parameters of a link to Compare: data set, encoders, index; empty
     where it is no build."""
-    given = dict(zip(job.arguments[1::2], job.arguments[2::2], strict=False))
+    given = options(job)
     names = {"dataset": "--dataset", "encoders": "--encoders", "index": "--index"}
     return (
         {name: given[option] for name, option in names.items() if option in given}
         if job.arguments[0] == "build"
         else {}
     )
+
+
+def options(job: JobStatus) -> dict[str, str]:
+    """The options of a job's command that take a value, ``--dataset`` and so on; those without one
+    are left out."""
+    pairs = zip(job.arguments[1:], job.arguments[2:], strict=False)
+    return {name: value for name, value in pairs if name[:1] == "-" and value[:2] != "--"}
 
 
 def just_built() -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from core.errors import UserError
 from core.services import saved_reports
+from core.services.embedding import content
 from core.services.evaluation import audit, crossing, perturb, report_files, reports
 from core.services.evaluation import first_hits as lists
 from core.services.evaluation import leaderboard as leaderboards
@@ -24,6 +25,22 @@ def report_rows() -> list[tuple[str, float]]:
 def damaged_reports() -> list[str]:
     """Names of the user's own reports that can't be read any more."""
     return saved_reports.damaged()
+
+
+@caches.data(max_entries=60, show_spinner=False)
+def report_sets(name: str, stamp: float) -> dict[str, str]:
+    """The data sets of a report with the hash of their pictures, without reading its scores."""
+    try:
+        rows = saved_reports.rows(name)
+    except UserError:  # deleted a moment ago
+        return {}
+    return {row["dataset"]: str(row["card"].get("dataset hash", "")) for row in rows}
+
+
+@caches.data(max_entries=100, ttl=SHORT, show_spinner=False)
+def known_hash(locator: str, version: str) -> str | None:
+    """The hash of a data set's pictures where it is known without reading them."""
+    return content.known_hash(dataset(locator))
 
 
 @caches.resource(max_entries=6, show_spinner=False)

@@ -10,7 +10,7 @@ from typing import TypeVar
 from core import store
 from core.errors import UserError
 from core.services.hosting import logs, ownership
-from pages.parts.shell import hosted
+from pages.parts.hosting import hosted
 from pages.parts.words import trouble
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ import streamlit as st
 from core.errors import UserError
 from core.images import EXTENSIONS
 from core.services.library import uploads
-from pages.parts import cached, components, gallery, link
+from pages.parts import cached, components, gallery, link, refining
 from pages.parts.link import View
 from pages.parts.shell import hosted
 from pages.parts.subject import PICTURE, Subject
@@ -62,6 +62,8 @@ def panel(view: View, subject: Subject | None = None) -> None:
             on_click=link.back,
             width="stretch",
         )
+    if subject:
+        refining.panel(view)
     _examples(view, version)
 
 

@@ -10,12 +10,15 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.services import warm
-from core.services.hosting import ownership
-from pages.parts import given, visitors
+from pages.parts import given, tray, visitors
 from pages.parts.builds import REFUSED
+from pages.parts.hosting import hosted
 from pages.parts.words import trouble
 
+__all__ = ["MENU", "hosted", "shell"]
 STYLE = Path(__file__).parent / "web" / "style.css"
+BEFORE, NOW = "page_before", "page_now"
+"""The page that the last run drew, and the one that this run draws."""
 KEPT = "keep_"
 """Widgets whose key starts so keep their value when another page was shown in between."""
 
@@ -25,16 +28,11 @@ MENU = (
     ("Map", "pages/map.py", ":material/bubble_chart:"),
     ("Metrics", "pages/metrics.py", ":material/leaderboard:"),
     ("Index lab", "pages/index_lab.py", ":material/speed:"),
+    ("Learn", "pages/learn.py", ":material/school:"),
+    ("Arena", "pages/arena.py", ":material/how_to_vote:"),
     ("Train", "pages/train.py", ":material/model_training:"),
     ("Library", "pages/library.py", ":material/photo_library:"),
 )
-
-
-def hosted() -> bool:
-    """Whether a stranger looks at this page: no paths of the server, and of what the operator
-    provides nothing can be changed. ``LOOKALIKE_HOSTED=1`` says so; the operator's token ends
-    it."""
-    return ownership.is_visitor()
 
 
 def shell(page: str, purpose: str, title: str = "") -> DeltaGenerator:
@@ -48,6 +46,8 @@ def shell(page: str, purpose: str, title: str = "") -> DeltaGenerator:
     st.set_page_config(page_title=f"{page} · Lookalike", layout="wide", initial_sidebar_state=216)
     st.html(STYLE)
     st.html(f"<style>:root {{ color-scheme: {st.context.theme.type or 'light'}; }}</style>")
+    st.session_state[BEFORE] = st.session_state.get(NOW, page)
+    st.session_state[NOW] = page
     _keep_values()
     visitors.remember()
     _menu(page)
@@ -56,6 +56,8 @@ def shell(page: str, purpose: str, title: str = "") -> DeltaGenerator:
             f'<div class="ll-head"><h1>{escape(title or page)}</h1><p>{escape(purpose)}</p></div>'
         )
         actions = st.container(horizontal=True, width="content", key="head_actions")
+        with st.container(width="content", key="tray"):
+            tray.show()
     if (refused := st.session_state.pop(REFUSED, None)) is not None:
         trouble(refused)
     return actions

@@ -14,8 +14,8 @@ from core.services.embedding.build import build, is_built
 from core.services.hosting import ownership, settings
 from core.services.library import library, uploads
 from core.services.search import loading
-from core.services.search.request import SearchRequest
-from core.services.search.search import Query, search
+from core.services.search.request import Query, SearchRequest
+from core.services.search.search import search
 from tests.hosting.conftest import picture, zipped
 
 ENCODER = "tiny.16x16"

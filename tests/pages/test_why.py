@@ -30,12 +30,12 @@ def first_hit(app, encoder: str = "hog.8x8") -> str:
 def test_nothing_is_explained_until_somebody_asks(compare):
     app = compare()
     assert explained(app) == {"open": "", "known": None}
-    assert why.PARAM not in app.query_params
+    assert why.PARAM.name not in app.query_params
     hit = first_hit(app)
     app.session_state[why.OPEN] = OPEN + hit
     app.run()
     told = explained(app)
-    assert told["open"] == param(app, why.PARAM) == OPEN + hit
+    assert told["open"] == param(app, why.PARAM.name) == OPEN + hit
     known = told["known"]
     assert known["key"] == OPEN + hit
     assert [name for name, _, _ in known["methods"]] == ["gradients", "occlusion"]
@@ -50,7 +50,7 @@ def test_nothing_is_explained_until_somebody_asks(compare):
     app.session_state[why.OPEN] = ""
     app.run()
     assert explained(app)["open"] == ""
-    assert why.PARAM not in app.query_params
+    assert why.PARAM.name not in app.query_params
 
 
 def test_a_link_opens_the_explanation_again_with_its_method(compare):

@@ -198,3 +198,48 @@ def test_only_the_last_jobs_are_remembered(slow, tmp_path, artifacts, monkeypatc
     ended(slow(paint(tmp_path / "gallery", numbered(2))))
     left = [one.id for one in jobs.listing()]
     assert left[1:] == old[:2:-1]
+
+
+def test_a_job_that_failed_is_tried_again_and_no_longer_listed(slow, tmp_path):
+    job = slow(tmp_path / "later")
+    assert ended(job).state == "failed"
+    assert "nothing at" in jobs.output(job)
+    paint(tmp_path / "later", numbered(3))
+    again = jobs.retry(job)
+    assert ended(again).state == "done"
+    assert {one.id: one.dismissed for one in jobs.listing()} == {job: True, again: False}
+
+
+def test_a_job_at_work_is_neither_dismissed_nor_tried_again(slow, tmp_path):
+    job = slow(paint(tmp_path / "gallery", numbered(COUNT)), sleep=0.05)
+    for act in (jobs.dismiss, jobs.retry):
+        with pytest.raises(UserError, match="at work"):
+            act(job)
+    jobs.cancel(job)
+    jobs.dismiss(job)
+    assert jobs.status(job).dismissed
+
+
+def test_a_status_is_read_again_once_its_log_has_grown(artifacts):
+    line = json.dumps({"time": 2.0, "state": "done", "message": "fine"})
+    job = fake(artifacts, 1, line)
+    assert jobs.status(job).message == "fine"
+    jobs.write_line(artifacts / "runs" / job / "log.jsonl", state="failed", message="not fine")
+    assert (jobs.status(job).state, jobs.status(job).message) == ("failed", "not fine")
+
+
+def test_jobs_wait_for_their_turn_in_the_order_of_their_start(slow, tmp_path, monkeypatch):
+    monkeypatch.setenv("LOOKALIKE_JOBS", "1")
+    first = slow(paint(tmp_path / "one", numbered(COUNT)), sleep=0.5)
+    wait_for(lambda: jobs.status(first).state == "running")
+    second, third = (slow(paint(tmp_path / name, numbered(3))) for name in ("two", "three"))
+    wait_for(lambda: "2 other" in jobs.status(third).message)
+    assert jobs.status(third).state == "queued"
+    jobs.cancel(second)
+    assert wait_for(lambda: "1 other" in jobs.status(third).message)
+    jobs.cancel(first)
+    assert [ended(job).state for job in (first, second, third)] == [
+        "cancelled",
+        "cancelled",
+        "done",
+    ]

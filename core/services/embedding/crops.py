@@ -19,7 +19,7 @@ import numpy as np
 from core import store
 from core.detectors.base import Detector, NothingToFind, detectors
 from core.detectors.choose import MARGIN, SQUARE, Edges, part
-from core.encoders.base import Encoder, encoders
+from core.encoders.base import Encoder, Words, encoders
 from core.errors import UserError
 from core.images import crop
 from core.services.embedding.detecting import ready_detector
@@ -63,6 +63,10 @@ class Cropped(Encoder):
     @property
     def dim(self) -> int:  # type: ignore[override]
         return self.inner.dim
+
+    @property
+    def words(self) -> Words | None:
+        return self.inner.words
 
     @property
     def fitted(self) -> bool:  # type: ignore[override]

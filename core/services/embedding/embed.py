@@ -226,15 +226,17 @@ def _encode(dataset: Dataset, works: list[_Work], progress: Progress | None) -> 
     works = [work for work in works if work.pending]
     encoders = [work.encoder for work in works]
     done, started, notes = 0, time.perf_counter(), Notes()
+    for work in works:  # a build that is killed reads no picture again whose vector it has kept
+        work.shards.before = notes.keep
     report(progress, 0, len(items))
     try:
         for batch in (
             feed(dataset, items, encoders, min(e.batch for e in encoders)) if items else ()
         ):
-            for position, work in enumerate(works):
-                _take(work, position, batch)
             for one in batch:
                 notes.add(dataset, one.item, one.content)
+            for position, work in enumerate(works):
+                _take(work, position, batch)
             done += len(batch)
             report(progress, done, len(items))
     finally:

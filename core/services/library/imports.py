@@ -6,9 +6,11 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -99,6 +101,49 @@ def import_vectors(
             _drop_built(folder.name)
     build(dataset, [PREFIX + folder.name])
     return PREFIX + folder.name
+
+
+Upload = tuple[str, bytes]
+"""Name and content of a file from a browser."""
+
+
+def check_upload(dataset_locator: str, vectors: Upload, ids: Upload | None = None) -> Check:
+    """:func:`check_vectors` of files from a browser. Raises UserError."""
+    with _kept_for_a_moment(vectors, ids) as (path, ids_path):
+        return check_vectors(dataset_locator, path, ids_path)
+
+
+def import_upload(
+    dataset_locator: str, name: str, vectors: Upload, ids: Upload | None = None
+) -> str:
+    """:func:`import_vectors` of files from a browser. Raises UserError."""
+    with _kept_for_a_moment(vectors, ids) as (path, ids_path):
+        return import_vectors(dataset_locator, name, path, ids_path)
+
+
+@contextmanager
+def _kept_for_a_moment(vectors: Upload, ids: Upload | None) -> Iterator[tuple[str, str | None]]:
+    """Paths of uploaded files while they are read; an error speaks of the files that were
+    chosen."""
+    home = store.cache("imports")
+    given = [("vectors", vectors), *([("ids", ids)] if ids else [])]
+    with store.writing(home):
+        store.make_folder(home)
+        store.check_space(store.root(), sum(len(data) for _, (_, data) in given) + (64 << 20))
+        with tempfile.TemporaryDirectory(dir=home) as folder:
+            paths = [
+                (Path(folder, f"{what}{PurePath(name).suffix.lower()[:12]}"), name, data)
+                for what, (name, data) in given
+            ]
+            for path, _, data in paths:
+                path.write_bytes(data)
+            try:
+                yield str(paths[0][0]), str(paths[1][0]) if ids else None
+            except UserError as error:
+                words = [error.given, error.allowed, error.fix]
+                for path, name, _ in paths:
+                    words = [one.replace(str(path), name).replace(path.name, name) for one in words]
+                raise UserError(*words) from error
 
 
 def _read(

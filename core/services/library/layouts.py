@@ -24,8 +24,12 @@ def layout_row(locator: str) -> dict | None:
     Raises:
         UserError: nothing there.
     """
-    dataset = library.open_dataset(locator)
-    if not isinstance(dataset, Folder | Zip):
+    return told(library.open_dataset(locator))
+
+
+def told(dataset: Dataset) -> dict | None:
+    """The same of a data set that is open already, listed in the library or not."""
+    if not isinstance(dataset, Folder | Zip) or not dataset.items:
         return None
     found, chosen = layout_of(dataset), layout.chosen(dataset.locator)
     used = found if chosen is None else chosen

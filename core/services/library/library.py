@@ -127,12 +127,13 @@ def dataset_row(locator: str) -> dict:
             "note": dataset.note,
         }
         row |= {"state": state.kind, "detail": state.detail, "bytes": state.bytes}
-        return row | (_contents(open_dataset(locator)) if state.kind == "ready" else {})
+        return row | (contents(open_dataset(locator)) if state.kind == "ready" else {})
     except UserError as error:
         return row | {"detail": str(error)}
 
 
-def _contents(dataset: Dataset) -> dict:
+def contents(dataset: Dataset) -> dict:
+    """What is in a data set that is here: the part of :func:`dataset_row` that lists it."""
     items = dataset.items
     return {
         "pictures": len(items),
@@ -156,7 +157,8 @@ def _layout(dataset: Dataset) -> str:
 
 
 def encoder_rows() -> list[dict]:
-    """Every listed encoder: name, title, family, tier, dim, state, detail, bytes, about."""
+    """Every listed encoder: name, title, family, tier, dim, state, detail, bytes, about, and what
+    reads ``text`` for it (see :func:`_text_row`)."""
     return [encoder_row(encoders.get(name)) for name in encoders.names()]
 
 
@@ -172,6 +174,21 @@ def encoder_row(encoder: Encoder) -> dict:
         "detail": state.detail,
         "bytes": state.bytes,
         "about": encoder.about,
+        "text": _text_row(encoder),
+    }
+
+
+def _text_row(encoder: Encoder) -> dict | None:
+    """``languages``, ``state``, ``detail`` and ``bytes`` of an encoder's text tower; None where it
+    reads no text."""
+    if encoder.words is None:
+        return None
+    state = encoder.words.state()
+    return {
+        "languages": encoder.words.languages,
+        "state": state.kind,
+        "detail": state.detail,
+        "bytes": state.bytes,
     }
 
 
@@ -225,8 +242,8 @@ def get_index_row(name: str) -> dict:
 
 
 def cache_rows() -> list[dict]:
-    """Everything that can be deleted and built again: kind, key, dataset, encoder, index, bytes,
-    built, used (epoch seconds)."""
+    """Everything that can be deleted and built again: kind, key, source (the locator of its data
+    set, empty where it has none), dataset, encoder, index, bytes, built, used (epoch seconds)."""
     return [
         {
             "kind": entry.kind,
@@ -234,6 +251,7 @@ def cache_rows() -> list[dict]:
             "bytes": entry.bytes,
             "built": entry.built,
             "used": entry.used,
+            "source": entry.meta.get("source", ""),
             "dataset": entry.meta.get("dataset_name", entry.meta.get("dataset", "")),
             "encoder": entry.meta.get("encoder_name", entry.meta.get("encoder", "")),
             "index": entry.meta.get("index_name", ""),
@@ -333,9 +351,8 @@ def add_archive(name: str, data: bytes) -> str:
         )
     limits.check_zip(len(data))
     limits.check_room(len(data))
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(name).stem).strip("-.")[:60] or "pictures"
     told_apart = store.fingerprint([name, len(data), data[:4096].hex(), data[-4096:].hex()])[:6]
-    target = _uploads() / f"{stem}-{told_apart}.zip"
+    target = _uploads() / told_apart / f"{stem(name)}.zip"  # its title is what was uploaded
     store.check_space(store.root(), len(data) + (64 << 20))
     store.write_bytes(target, data)
     try:
@@ -343,9 +360,20 @@ def add_archive(name: str, data: bytes) -> str:
         return _added(str(target))
     except BaseException:
         if str(target) not in own_added():  # the same zip may have been there already
-            target.unlink(missing_ok=True)
+            shutil.rmtree(target.parent, ignore_errors=True)
         _open.pop(str(target), None)
         raise
+
+
+def stem(name: str) -> str:
+    """The name of an uploaded file as a part of a path here, without its ending."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(name).stem).strip("-.")[:60] or "pictures"
+
+
+def upload_folder(name: str, told: list[tuple[str, int]]) -> Path:
+    """Where files are kept that were uploaded together: by a name, and what tells them from
+    others of that name."""
+    return _uploads() / store.fingerprint([name, *map(list, told)])[:8]
 
 
 def _check_pictures(locator: str) -> None:
@@ -370,16 +398,35 @@ def remove_dataset(locator: str) -> None:
             f"{locator!r} was not added to the library.",
             f"Added: {', '.join(own_added()) or 'none'}.",
         )
-    with store.lock("library"):
-        _keep_list([one for one in own_added() if one != locator])
-    _open.pop(locator, None)
     for entry in store.entries():
         if entry.meta.get("source") == locator:
             store.delete(entry.kind, entry.key)
+    for kind in store.listed(store.root() / "cache"):
+        if store.SAFE.fullmatch(kind.name):
+            store.sweep(kind.name)  # what a removal left that was killed
+    if (path := _upload_of(locator)) is not None:
+        path.unlink(missing_ok=True) if path.is_file() else shutil.rmtree(path, ignore_errors=True)
+    with store.lock("library"):  # last: a removal that is killed before can be done again
+        _keep_list([one for one in own_added() if one != locator])
+    _open.pop(locator, None)
+
+
+def upload_bytes(locator: str) -> int:
+    """Bytes of what was uploaded for a data set; 0 where its pictures lie in a folder of the
+    user's."""
+    path = _upload_of(locator)
+    if path is None or not path.exists():
+        return 0
+    return store.folder_bytes(path) if path.is_dir() else path.stat().st_size
+
+
+def _upload_of(locator: str) -> Path | None:
+    """The file or the folder among the uploads that a data set was made of; None where it lies
+    elsewhere."""
     path = Path(locator)
-    if path.parent == _uploads():
-        path.unlink(missing_ok=True)
-        shutil.rmtree(path, ignore_errors=True)
+    if not path.is_relative_to(_uploads()) or path == _uploads():
+        return None
+    return _uploads() / path.relative_to(_uploads()).parts[0]
 
 
 def _uploads() -> Path:

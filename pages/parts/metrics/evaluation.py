@@ -1,9 +1,8 @@
-"""Evaluating from the page: a job like any other, seen at work here and on the Library page."""
+"""Evaluating from the page: a job like any other, whose result the page opens when it is there."""
 
 from __future__ import annotations
 
 import re
-import time
 
 import streamlit as st
 
@@ -12,14 +11,27 @@ from core.services.embedding.roles import BY
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.crossing import SUFFIX
 from core.services.hosting import limits
-from pages.parts import builds, cached, cached_metrics, jobs_view, settings
+from core.services.jobs import JobStatus
+from pages.parts import (
+    builds,
+    cached,
+    cached_library,
+    cached_metrics,
+    evaluations,
+    settings,
+    suggested,
+    watching,
+)
 from pages.parts.encoder_names import meant
-from pages.parts.metrics import cross
+from pages.parts.guard import public
+from pages.parts.metrics import choice, cross
 from pages.parts.metrics.choice import Choice
-from pages.parts.words import count, quiet
+from pages.parts.metrics.sets import Entry
+from pages.parts.words import count, note, quiet
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,59}")
-STARTED, OPEN = "metrics_evaluation_started", "metrics_evaluate_open"
+OPEN = "metrics_evaluate_open"
+MAX_FIRST = 8
 ENCODERS, SETS, CROSS, RELEVANT, STUDIES = (
     f"metrics_evaluate_{name}" for name in ("encoders", "sets", "cross", "by", "studies")
 )
@@ -30,7 +42,7 @@ def panel() -> None:
     is."""
     if not limits.may("evaluate"):
         return
-    with st.expander("Evaluate other pictures", key=OPEN, on_change="rerun"):
+    with st.expander("Evaluate other pictures or encoders", key=OPEN, on_change="rerun"):
         ready = {
             row["locator"]: row["title"] for row in cached.dataset_rows() if row["state"] == "ready"
         }
@@ -71,8 +83,6 @@ def panel() -> None:
             asked = [*what, "--encoders", ",".join(encoders), "--name", name, *by]
             _start(asked, f"{count(len(encoders), 'encoder')} on {titles}", studies)
             st.rerun()
-    if cached.active_jobs() or _recent():
-        jobs_view.show()
 
 
 def offer(shown: Choice, cells: list[Cell], studies: bool = False) -> None:
@@ -105,11 +115,58 @@ def offer(shown: Choice, cells: list[Cell], studies: bool = False) -> None:
     )
 
 
-def look_again() -> None:
-    """Reports are listed anew where this session has started an evaluation: its report may be there
-    now."""
-    if _recent():
+def arrive() -> None:
+    """Open the result of an evaluation that this session started, or say why there is none."""
+    job = evaluations.finished()
+    if job is None:
+        return
+    cached_metrics.report_rows.clear()
+    cached.forget_builds()
+    if job.state == "done":
+        choice.choose(evaluations.report_of(job))
+    else:
+        note(f"{builds.ending(job, 'evaluation')}.", public(job.message),
+             "bad" if job.state == "failed" else "")  # fmt: skip
+
+
+def working(entry: Entry) -> bool:
+    """Progress of the evaluation of a data set, or of one that this session started; the page runs
+    again when it is over. Whether there is one."""
+    job = _at_work(entry)
+    if job is not None:
+        st.fragment(_progress, run_every=1.0)(entry)
+    return job is not None
+
+
+def _at_work(entry: Entry) -> JobStatus | None:
+    own = evaluations.running(entry.locator) if entry.locator else None
+    return own or evaluations.started()
+
+
+def _progress(entry: Entry) -> None:
+    job = _at_work(entry)
+    if job is None:
         cached_metrics.report_rows.clear()
+        st.rerun()
+    watching.bar(job, "evaluation", about="The result opens here when it is done.")
+
+
+def first(entry: Entry) -> None:
+    """A data set that was not evaluated yet: what that would show, and one button."""
+    version = cached.version(entry.locator)
+    built = cached_library.built(entry.locator, version)
+    names = built[:MAX_FIRST] or suggested.names()
+    note(f"{entry.title} was not evaluated yet.",
+         "Its labels say which hits are right: an evaluation says which encoder is best for it, and"
+         " whether that is certain.")  # fmt: skip
+    more = "" if built else " They are built first."
+    quiet(f"{count(len(names), 'encoder')}: {suggested.titles(names)}.{more}")
+    if not limits.may("evaluate"):
+        return
+    label = evaluations.words(entry.locator, version, names)
+    if st.button(label, type="primary", key="metrics_evaluate_set"):
+        evaluations.start(entry.locator, names)
+        st.rerun()
 
 
 def _sets(ready: dict[str, str]) -> tuple[list[str], str, list[str]]:
@@ -173,12 +230,5 @@ def _spoken(protocol: str) -> str:
 
 
 def _start(arguments: list[str], what: str, studies: bool) -> None:
-    builds.begin(f"Evaluate {what}", ["evaluate", *arguments, *(["--studies"] if studies else [])])
-    st.session_state[STARTED] = time.time()
-    cached.active_jobs.clear()
-    cached_metrics.report_rows.clear()
-
-
-def _recent() -> bool:
-    """Whether this session started one lately, so that its end is told."""
-    return time.time() - st.session_state.get(STARTED, 0.0) < jobs_view.RECENT_S
+    told = ["evaluate", *arguments, *(["--studies"] if studies else [])]
+    evaluations.begin(f"Evaluate {what}", told)

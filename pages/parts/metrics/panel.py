@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import streamlit as st
 
 from core.errors import UserError
@@ -9,9 +11,10 @@ from core.metrics import table
 from core.services.embedding.roles import CROSS_DOMAIN
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.leaderboard import cells_of, method, seen_in_words
-from pages.parts import cached_metrics, palette
-from pages.parts.metrics import choice
+from pages.parts import cached_metrics, given, palette, url_state
+from pages.parts.metrics import choice, sets
 from pages.parts.metrics.choice import Choice
+from pages.parts.metrics.sets import Entry
 from pages.parts.words import caption, facts, quiet
 
 HIDDEN = (
@@ -29,19 +32,43 @@ HIDDEN = (
 HELP = "The protocol card says it in full."
 
 
-def panel() -> Choice:
-    """Report, data set, protocol, metric, class; every choice is one of what the report holds."""
-    rows = dict(choice.reports())
-    names = choice.heal(choice.REPORT, list(rows), choice.FIRST_REPORT)
-    if len(names) > 1:
-        st.selectbox("Report", names, key=choice.REPORT)
-    name = st.session_state[choice.REPORT]
-    report = cached_metrics.report(name, rows[name])
+def data_set() -> Entry | None:
+    """The menu of data sets, and where several reports hold one the menu of these; None where there
+    is neither a report nor a set with labels."""
+    known = {one.key: one for one in sets.entries()}
+    if not known:
+        return None
+    state = st.session_state
+    wanted, report = state.get(choice.DATASET), state.get(choice.REPORT)
+    by_place = next((one.key for one in known.values() if wanted in _names(one)), None)
+    if wanted not in known and by_place:
+        state[choice.DATASET] = by_place
+    of_report = [one.key for one in known.values() if report in one.reports]
+    evaluated = [one.key for one in known.values() if choice.FIRST_REPORT in one.reports]
+    first = next(iter([*of_report, *evaluated, *known]))
+    url_state.heal(choice.DATASET, list(known), first)
     st.selectbox(
-        "Data set", choice.heal(choice.DATASET, choice.datasets_of(report)), key=choice.DATASET
+        "Data set", list(known), key=choice.DATASET, format_func=lambda key: known[key].label
     )
-    dataset = st.session_state[choice.DATASET]
-    protocols = choice.heal(choice.PROTOCOL, choice.protocols_of(report, dataset))
+    entry = known[state[choice.DATASET]]
+    if not entry.reports:
+        state.pop(choice.REPORT, None)
+    elif len(url_state.heal(choice.REPORT, entry.reports)) > 1:
+        st.selectbox("Report", entry.reports, key=choice.REPORT)
+    return entry
+
+
+def _names(entry: Entry) -> set[str]:
+    """What a link may call a data set of the library besides its name."""
+    return {entry.locator, given.public_name(entry.locator)} if entry.locator else set()
+
+
+def panel(entry: Entry) -> Choice:
+    """Protocol, metric, class; every choice is one of what the report holds."""
+    name, dataset = st.session_state[choice.REPORT], entry.key
+    rows = dict(choice.reports())
+    report = cached_metrics.report(name, rows[name])
+    protocols = url_state.heal(choice.PROTOCOL, choice.protocols_of(report, dataset))
     crossed = CROSS_DOMAIN in protocols
     if crossed:
         st.selectbox("Cross-domain", protocols, key=choice.PROTOCOL, format_func=_asking, help=HELP)
@@ -50,16 +77,23 @@ def panel() -> Choice:
             "Relevant: the same", protocols, key=choice.PROTOCOL, required=True, help=HELP
         )
     protocol = st.session_state[choice.PROTOCOL]
-    metrics = choice.heal(choice.METRIC, choice.metrics(report), "hit@1" if crossed else "mAP")
+    metrics = url_state.heal(choice.METRIC, choice.metrics(report), "hit@1" if crossed else "mAP")
     st.selectbox("Metric", metrics, key=choice.METRIC, format_func=table.label)
     groups = [choice.EVERY, *sorted(set(cells_of(report, dataset, protocol)[0].groups.tolist()))]
-    st.selectbox("Queries of", choice.heal(choice.GROUP, groups), key=choice.GROUP)
+    st.selectbox("Queries of", url_state.heal(choice.GROUP, groups), key=choice.GROUP)
     group = st.session_state[choice.GROUP]
     shown = st.session_state[choice.METRIC]
-    quiet(f"{table.formula(shown)}.")
+    _definition(shown)
     return Choice(
         name, rows[name], dataset, protocol, shown, None if group == choice.EVERY else group
     )
+
+
+def _definition(metric: str) -> None:
+    """The formula of a metric with the meaning of its terms."""
+    said, terms = table.definition(metric)
+    listed = "".join(f"<dt>{escape(term)}</dt><dd>{escape(words)}</dd>" for term, words in terms)
+    st.html(f'<p class="ll-formula">{escape(said)}</p><dl class="ll-terms">{listed}</dl>')
 
 
 def _asking(protocol: str) -> str:

@@ -6,16 +6,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from html import escape
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.leaderboard import Standing
-from pages.parts import palette
+from pages.parts import palette, url_state
 from pages.parts.metrics import choice, labels
 from pages.parts.metrics.naming import milliseconds, name_of, short
 from pages.parts.words import heading, note, quiet, size
 
+HEIGHT = 470
 TICKS = [base * 10.0**power for power in range(-2, 6) for base in (1, 2, 5)]
 
 
@@ -61,7 +64,7 @@ COSTS = {
 def show(metric: str, cells: list[Cell], means: dict[tuple[str, str], Standing]) -> None:
     """The chart against the cost that the reader chooses, and what it says."""
     heading("Quality against cost")
-    options = choice.heal(choice.AGAINST, list(COSTS))
+    options = url_state.heal(choice.AGAINST, list(COSTS))
     name = st.segmented_control(
         "Against", options, key=choice.AGAINST, required=True, label_visibility="collapsed"
     )
@@ -95,7 +98,7 @@ def _chart(
     metric: str, cells: list[Cell], means: dict[tuple[str, str], Standing], cost: Cost
 ) -> list[int]:
     """Draw it; gives the places of the front."""
-    chart = palette.figure(380, hovermode="closest")
+    chart = palette.figure(HEIGHT, hovermode="closest")
     points = [(cost.value(cell), means[cell.encoder, cell.index].mean) for cell in cells]
     late, best = (
         [cost.late(cell) or x for cell, (x, _) in zip(cells, points, strict=True)],
@@ -115,14 +118,14 @@ def _chart(
         (math.log(x / low) / wide, y / top, math.log(end / low) / wide)
         for (x, y), end in zip(points, late, strict=True)
     ]
-    where = labels.places(shares, names)
+    own = [means[cell.encoder, cell.index] for cell in cells]
+    where = labels.places(shares, names, [(one.low / top, one.high / top) for one in own])
     for cell, (x, y), end, name, place in zip(cells, points, late, names, where, strict=True):
         s = means[cell.encoder, cell.index]
+        _name(chart, x, y, name, place)
         chart.add_scatter(
             x=[x],
             y=[y],
-            text=[name],
-            textposition=place,
             error_x=_whisker(0, end - x),
             error_y=_whisker(y - s.low, s.high - y) | {"width": 3},
             hovertemplate=f"{name}<br>{y:.3f}<br>{cost.words(x, end)}<extra></extra>",
@@ -137,22 +140,40 @@ def _chart(
     )
     chart.update_yaxes(title={"text": short(metric)}, range=[0, top])
     said = f"Quality against {cost.axis}; a dotted line joins encoders that none beats on both"
-    palette.draw(chart, f"metrics_pareto_{cost.less}", said)
+    with st.container(key="metrics_pareto_wide"):
+        palette.draw(chart, f"metrics_pareto_{cost.less}", said)
     return best
 
 
+def _name(chart: go.Figure, x: float, y: float, name: str, place: labels.Place) -> None:
+    """A name at its place, with a thin line to its point where that is not beside it."""
+    tone = palette.ink()
+    chart.add_annotation(
+        x=math.log10(x),
+        y=y,
+        text=escape(name),
+        ax=place.right,
+        ay=-place.up,
+        xanchor=place.anchor,
+        yanchor="middle",
+        showarrow=True,
+        arrowhead=0,
+        arrowwidth=0.8,
+        arrowcolor=tone["muted"] if place.joined else "rgba(0,0,0,0)",
+        standoff=6,
+        font={"color": tone["ink"], "size": 12},
+    )
+
+
 def _dot(encoder: str) -> dict:
-    """The look of an encoder's dot and of the name beside it."""
-    ink = palette.ink()["ink"]
+    """The look of an encoder's dot."""
     return {
-        "mode": "markers+text",
-        "textfont": {"color": ink, "size": 12},
-        "cliponaxis": False,
+        "mode": "markers",
         "marker": {
             "color": palette.colour(encoder),
             "symbol": palette.symbol(encoder),
             "size": 11,
-            "line": {"color": ink, "width": 1},
+            "line": {"color": palette.ink()["ink"], "width": 1},
         },
     }
 

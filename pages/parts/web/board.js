@@ -3,6 +3,7 @@ const NARROWEST = 104;
 const NARROWEST_PHONE = 150;
 const PHONE = 480;
 const PEEK = 28;
+const SIGNS = { "+": "plus", "=": "plus", "-": "minus", "\u2212": "minus" };
 const SIZES = { S: "Small: a list", M: "Medium", L: "Large pictures" };
 
 // How many pictures stand side by side in a column of this width.
@@ -220,6 +221,7 @@ function move(state, event) {
   else if (event.key === "End") y = Infinity;
   else if (event.key === "Enter" && event.target.closest(".open")) { event.preventDefault(); state.send("picked", at.dataset.id); return; }
   else if (event.key === "p" || event.key === "P") { at.querySelector(".letter")?.click(); return; }
+  else if (state.tools && event.key in SIGNS) { event.preventDefault(); state.send("acted", `${SIGNS[event.key]}:${at.dataset.id}`); return; }
   else return;
   event.preventDefault();
   const column = columns[Math.min(Math.max(x, 0), columns.length - 1)];

@@ -2,7 +2,7 @@
 const KEYS = [
   ["← → ↑ ↓", "move between encoders and ranks"], ["Home, End", "first and last rank"], ["Enter", "search with this picture"],
   ["Space", "open it large, beside the query"], ["P", "pin it: keep the same picture lit in every column"],
-  ["1 … 8", "go to a column"], ["S, M, L", "size of the pictures"], ["Ctrl V", "search with the picture in the clipboard"], ["?", "these keys"],
+  ["+, \u2212", "more like this hit, less like it"], ["1 … 8", "go to a column"], ["S, M, L", "size of the pictures"], ["Ctrl V", "search with the picture in the clipboard"], ["?", "these keys"],
 ];
 
 function closer(dialog) {
@@ -138,6 +138,11 @@ function drawDetail(state) {
     acts.append(press("action quiet", lit ? "Unpin" : "Pin", "", () => { state.lit = lit ? null : id; light(state, null); drawDetail(state); }));
   }
   acts.append(whyButton(state));
+  for (const [sign, words] of Object.entries(VOTES)) {
+    const vote = press("action quiet vote", "", words, () => { dialog.close(); state.send("acted", `${sign}:${id}`); });
+    vote.append(thumb(sign));
+    acts.append(vote);
+  }
   const at = column.hits.indexOf(hit);
   const previous = press("action quiet step", "‹", "Previous rank", () => stepDetail(state, -1));
   const next = press("action quiet step", "›", "Next rank", () => stepDetail(state, 1));

@@ -1,4 +1,4 @@
-"""The build panel: choose, see what it would cost, start."""
+"""A build for one data set: choose encoders, see what it would cost, start."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pages.parts.encoder_names import meant
 from pages.parts.guard import guarded
 from pages.parts.words import caption, facts, note, quiet, size, trouble
 
-DATASET, ENCODERS, INDEX = "keep_build_dataset", "keep_build_encoders", "keep_build_index"
+ENCODERS, INDEX = "keep_build_encoders", "keep_build_index"
 CONTENT = "keep_build_content"
 CONTENT_HELP = (
     "A build goes by the size and time of each file. This reads every file and encodes those again"
@@ -19,15 +19,10 @@ CONTENT_HELP = (
 )
 
 
-def panel() -> None:
-    """Data set, encoders and index of a build, its estimate, and the button."""
+def panel(row: dict) -> None:
+    """Encoders and index of a build, its estimate, and the button."""
     caption("Build")
-    sets = {row["locator"]: row for row in cached.dataset_rows() if row["state"] == "ready"}
-    if st.session_state.get(DATASET) not in sets:
-        st.session_state.pop(DATASET, None)
-    locator = st.selectbox(
-        "Data set", list(sets), key=DATASET, format_func=lambda one: sets[one]["title"]
-    )
+    locator = row["locator"]
     chosen = [
         name for name in meant(st.session_state.get(ENCODERS, [])) if cached.encoder_row(name)
     ]

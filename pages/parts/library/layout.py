@@ -7,7 +7,7 @@ import streamlit as st
 from core.errors import UserError
 from core.services.library import layouts
 from pages.parts import cached
-from pages.parts.shell import hosted
+from pages.parts.hosting import hosted
 from pages.parts.words import quiet, table, trouble
 
 CHOICE, OUTCOME = "layout_choice", "layout_outcome"
@@ -24,13 +24,13 @@ HELP = (
 )
 
 
-def offer(row: dict, number: int) -> None:
+def offer(row: dict) -> None:
     """The button of one data set, where its labels come from folders. A demo's visitors don't
     change them for one another."""
     if (
         row["layout"]
         and (row["added"] or not hosted())
-        and st.button("Labels", key=f"labels_{number}", help="How the folders are read as labels")
+        and st.button("Labels", key="labels", help="How the folders are read as labels")
     ):
         _labels(row)
 

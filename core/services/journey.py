@@ -1,0 +1,146 @@
+"""How far a data set has come on its way: added, built, compared, evaluated, improved; and what of
+it lies on the disk."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from core import store
+from core.datasets.base import Dataset
+from core.errors import UserError
+from core.services import saved_reports
+from core.services.embedding.content import known_hash
+from core.services.library import library
+from core.services.training import runs
+
+STEPS = ("Add", "Build", "Compare", "Evaluate", "Improve")
+METRIC = "mAP"
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """What the newest report that holds a data set says of it: its encoders, the best of them by
+    mAP under the usual protocol, and when it was written (epoch seconds; 0 = it came with the
+    code)."""
+
+    report: str
+    protocol: str
+    encoders: tuple[str, ...]
+    best: str
+    score: float
+    written: float
+
+
+def evaluated(dataset: Dataset) -> Evaluated | None:
+    """The newest report about these very pictures; None where there is none."""
+    content, protocol = known_hash(dataset), dataset.protocol().name
+    for name in saved_reports.listing():
+        try:
+            rows = saved_reports.rows(name)
+        except UserError:  # deleted a moment ago
+            continue
+        same = [
+            row
+            for row in rows
+            if row["dataset"] == dataset.name
+            and row["index"] == "exact"
+            and content in (None, row["card"].get("dataset hash"))
+            and row["means"].get(METRIC) is not None
+        ]
+        if same:
+            usual = [row for row in same if row["protocol"] == protocol] or same
+            best = max(usual, key=lambda row: row["means"][METRIC])
+            names = tuple(dict.fromkeys(row["encoder"] for row in same))
+            score, when = best["means"][METRIC], _written(saved_reports.find(name))
+            return Evaluated(name, best["protocol"], names, best["encoder"], score, when)
+    return None
+
+
+def _written(report: Path) -> float:
+    if report.is_relative_to(store.shipped()) and store.shipped() != store.root():
+        return 0.0
+    return (report / "report.json").stat().st_mtime
+
+
+def report_name(dataset: Dataset) -> str:
+    """The report of one data set: its name, and what tells it from another of that name."""
+    return f"{library.stem(dataset.name)}-{store.fingerprint(dataset.locator)[:6]}"
+
+
+def trained_on(locator: str) -> list[str]:
+    """Training runs that learn from a data set, newest first."""
+    found = []
+    for run in runs.run_ids():
+        try:
+            if locator in runs.settings_of(run)["datasets"]:
+                found.append(run)
+        except UserError:  # deleted a moment ago, or its settings can't be read
+            continue
+    return found
+
+
+def has_labels(dataset: Dataset) -> bool:
+    """Whether it says of some picture what is relevant to it, so that encoders can be
+    evaluated."""
+    return any(one is not None for item in dataset.items for one in (item.label, item.instance))
+
+
+def states(
+    built: bool, compared: bool, evaluated: bool, improved: bool, labelled: bool
+) -> dict[str, str]:
+    """``done``, ``next`` (one of them), ``open`` or ``closed`` (it can't be done with this set) for
+    each of :data:`STEPS`."""
+    done = {
+        "Add": True,
+        "Build": built,
+        "Compare": built and (compared or evaluated),
+        "Evaluate": evaluated,
+        "Improve": improved,
+    }
+    found = {
+        step: "done" if done[step] else "closed" if step == "Evaluate" and not labelled else "open"
+        for step in STEPS
+    }
+    following = next((step for step in STEPS if found[step] == "open"), None)
+    return found | ({following: "next"} if following else {})
+
+
+def grouped(rows: Sequence[Mapping]) -> dict[str, list[Mapping]]:
+    """Cache entries, as :func:`core.services.library.library.cache_rows` gives them, by the data
+    set that they follow from: the one unused for longest first, and so within each."""
+    groups: dict[str, list[Mapping]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: row["used"]):
+        groups[row["source"]].append(row)
+    return dict(sorted(groups.items(), key=lambda pair: max(row["used"] for row in pair[1])))
+
+
+def to_free(rows: Sequence[Mapping], wanted: int) -> list[Mapping]:
+    """The entries to delete so that ``wanted`` bytes become free: those unused for longest, and no
+    more than are needed."""
+    chosen, freed = [], 0
+    for row in sorted(rows, key=lambda row: row["used"]):
+        if freed >= wanted:
+            break
+        chosen.append(row)
+        freed += row["bytes"]
+    return chosen
+
+
+def delete_caches(rows: Sequence[Mapping]) -> int:
+    """Delete entries; returns the bytes freed. One that is being built now stays."""
+    freed = 0
+    for row in rows:
+        try:
+            freed += library.delete_cache(row["kind"], row["key"])
+        except UserError:
+            continue
+    return freed
+
+
+def removal_bytes(locator: str, rows: Sequence[Mapping]) -> int:
+    """What removing a data set frees: its cache entries, and the upload where it is one."""
+    kept = sum(row["bytes"] for row in rows if row["source"] == locator)
+    return kept + library.upload_bytes(locator)

@@ -1,0 +1,217 @@
+"""Adding pictures in two steps: what is there, before anything is written; then the adding itself.
+
+What a browser sends are files with names: a zip, Parquet, pictures with their folders, or a CSV
+with the pictures that it names. They become one source of pictures, kept among the uploads.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from core import store
+from core.datasets.base import Dataset
+from core.datasets.names import is_picture
+from core.datasets.paths import ACCEPTED, open_path
+from core.disk import remove
+from core.errors import UserError
+from core.services.hosting import limits, ownership
+from core.services.library import layouts, library, passed_over
+
+TABLES, PACKED, COLUMNS = (".csv", ".tsv"), ".zip", (".parquet", ".pq")
+MAX_EXAMPLES = 4
+Files = Sequence[tuple[str, bytes]]
+"""Name (with ``/`` between folders) and content of what a browser sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What would be added: ``labels`` are classes, ``splits`` pictures of each, ``skipped`` rows of
+    picture and reason, ``reasons`` how often each is given, ``remarks`` rows of where and remark,
+    ``layout`` how folders are read as labels, ``examples`` some pictures with what their folders
+    say. ``known`` is the locator where it was added before."""
+
+    title: str
+    pictures: int
+    labels: int
+    splits: dict[str, int]
+    skipped: tuple[dict, ...]
+    reasons: tuple[tuple[str, int], ...]
+    remarks: tuple[dict, ...]
+    layout: str
+    examples: tuple[dict, ...]
+    known: str
+
+
+def preview_path(place: str) -> Preview:
+    """What lies at a path on this machine; nothing is written.
+
+    Raises:
+        UserError: nothing usable there.
+    """
+    return _seen(library.open_dataset(place.strip(), fresh=True))
+
+
+def preview_files(files: Files) -> Preview:
+    """What files from a browser would become; they are read in a folder that is gone afterwards.
+
+    Raises:
+        UserError: no pictures in them, or files that can't be read together.
+    """
+    size = sum(len(data) for _, data in files)
+    limits.check_zip(size)
+    home = store.cache("imports")
+    with store.writing(home):
+        store.make_folder(home)
+        store.check_space(store.root(), size + (64 << 20))
+        with tempfile.TemporaryDirectory(dir=home) as folder:
+            try:
+                found = _seen(_open(_staged(Path(folder), files)))
+            except UserError as error:
+                raise _without(folder, error) from error
+    return found
+
+
+def add_files(files: Files) -> str:
+    """Keep files from a browser and add what they are; returns the locator.
+
+    Raises:
+        UserError: as :func:`preview_files`. Nothing is kept then.
+    """
+    name, data = _packed(files)
+    if data is not None:
+        return library.add_archive(name, data)
+    told = [(name, len(data)) for name, data in files]
+    folder = library.upload_folder(name, told)
+    with store.new_folder(folder) as new:
+        _staged(new, files)
+    try:
+        return library.add_folder(_open(_source(folder)).locator)
+    except BaseException:
+        remove(folder)
+        raise
+
+
+def _seen(dataset: Dataset) -> Preview:
+    row = library.contents(dataset)
+    listed = passed_over.rows(dataset)
+    told = layouts.told(dataset) or {}
+    return Preview(
+        dataset.title or dataset.name,
+        row["pictures"],
+        row["labels"],
+        row["splits"],
+        tuple(listed),
+        tuple(passed_over.reasons(listed)),
+        tuple(row["remarks"]),
+        row["layout"],
+        tuple(told.get("examples", ())[:MAX_EXAMPLES]),
+        dataset.locator if dataset.locator in library.added() else "",
+    )
+
+
+def _packed(files: Files) -> tuple[str, bytes | None]:
+    """Name and content as one file, where the files are one or become one zip; no content where
+    they need a folder."""
+    if not files:
+        raise UserError("No file was given.", ACCEPTED)
+    ends = [PurePosixPath(name).suffix.lower() for name, _ in files]
+    tables = [name for (name, _), end in zip(files, ends, strict=True) if end in TABLES]
+    alone = next(
+        (name for (name, _), end in zip(files, ends, strict=True) if end in (PACKED, *COLUMNS)), ""
+    )
+    if len(files) > 1 and alone:
+        raise UserError(
+            f"{alone} was given together with other files.",
+            "A zip or Parquet stands for itself.",
+            "Add it alone.",
+        )
+    if len(tables) > 1:
+        raise UserError(f"{len(tables)} tables were given.", "One CSV with its pictures.")
+    if tables or alone.lower().endswith(COLUMNS):
+        ownership.require_operator("Adding a table")  # it could name files of the server
+        return _stem(tables[0] if tables else alone), None
+    if alone:
+        return files[0][0], files[0][1]
+    return f"{_common(files)}.zip", _zip(files)
+
+
+def _zip(files: Files) -> bytes:
+    """Pictures with their folders as one archive, whose reader knows every odd name."""
+    if not any(is_picture(name) or data for name, data in files):
+        raise UserError("The files are empty.", ACCEPTED)
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in files:
+            archive.writestr(zipfile.ZipInfo(name), data)
+    return out.getvalue()
+
+
+def _staged(folder: Path, files: Files) -> Path:
+    """Write the files as they will be kept; gives what is to be opened."""
+    name, data = _packed(files)
+    if data is not None:
+        path = folder / f"{library.stem(name)}{PACKED}"
+        path.write_bytes(data)
+        return path
+    for given, content in files:
+        path = folder.joinpath(*_parts(given))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return _source(folder)
+
+
+def _source(folder: Path) -> Path:
+    """The table or the Parquet that stands for a folder of uploaded files."""
+    found = [path for path in folder.rglob("*") if path.suffix.lower() in (*TABLES, *COLUMNS)]
+    return min(found, key=lambda path: len(path.parts))
+
+
+def _open(path: Path) -> Dataset:
+    """What was uploaded; a table may name nothing but what was uploaded with it."""
+    found = open_path(path)
+    if path.suffix.lower() in TABLES:
+        home = os.path.realpath(path.parent)
+        away = [
+            item.id
+            for item in found.items
+            if os.path.commonpath([home, os.path.realpath(item.path)]) != home
+        ]
+        if away:
+            raise UserError(
+                f"The table names a file that was not given with it: {away[0]}.",
+                "Files that are given together with the table.",
+                "Drop the table and its pictures together, or give the path of the table.",
+            )
+    return found
+
+
+def _parts(name: str) -> list[str]:
+    """The folders and the file of a name, none of which leads anywhere else. Raises UserError."""
+    parts = [part for part in re.split(r"[/\\]+", name) if part not in ("", ".")]
+    if not parts or ".." in parts or any("\0" in part for part in parts):
+        raise UserError(f"{name[:80]!r} is no name of a file below a folder.")
+    return parts
+
+
+def _stem(name: str) -> str:
+    return PurePosixPath(name).stem
+
+
+def _common(files: Files) -> str:
+    """What files that were given together are called: the folder that holds them all."""
+    tops = {name.replace("\\", "/").split("/")[0] for name, _ in files if "/" in name}
+    inside = all("/" in name.replace("\\", "/") for name, _ in files)
+    return tops.pop() if len(tops) == 1 and inside else "pictures"
+
+
+def _without(folder: str, error: UserError) -> UserError:
+    """The error without the place where the files lay for a moment."""
+    words = (error.given, error.allowed, error.fix)
+    return UserError(*(part.replace(f"{folder}/", "").replace(folder, "") for part in words))

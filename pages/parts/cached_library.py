@@ -1,0 +1,69 @@
+"""Caches of the Library page: how far each data set has come, and what of it lies on the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from core.errors import UserError
+from core.services import journey
+from core.services.evaluation import pace
+from core.services.library import library
+from pages.parts import cached
+from pages.parts import caches as shared
+
+
+@shared.data(max_entries=2, ttl=cached.SHORT, show_spinner=False)
+def caches() -> dict[str, list[Mapping]]:
+    """Cache entries by the locator of their data set, what is unused for longest first."""
+    return journey.grouped(cached.cache_rows())
+
+
+@shared.data(max_entries=100, ttl=cached.SHORT, show_spinner=False)
+def evaluated(locator: str, version: str) -> journey.Evaluated | None:
+    """The newest report about a data set."""
+    return journey.evaluated(cached.dataset(locator))
+
+
+@shared.data(max_entries=100, ttl=cached.SHORT, show_spinner=False)
+def trained_on(locator: str) -> list[str]:
+    return journey.trained_on(locator)
+
+
+@shared.data(max_entries=100, show_spinner=False)
+def labelled(locator: str, version: str) -> bool:
+    return journey.has_labels(cached.dataset(locator))
+
+
+def built(locator: str, version: str) -> list[str]:
+    """Encoders that are built for a data set, the best first."""
+    return cached.built_best_first(locator, version)
+
+
+@shared.data(max_entries=100, ttl=cached.LONG, show_spinner=False)
+def evaluation_seconds(locator: str, version: str, encoders: tuple[str, ...]) -> float | None:
+    """About how long an evaluation of these encoders takes."""
+    there = built(locator, version)
+    try:
+        return pace.seconds(cached.dataset(locator), encoders, there, cached.build_times())
+    except UserError:
+        return None
+
+
+@shared.data(max_entries=100, show_spinner=False)
+def class_sizes(locator: str, version: str) -> dict[str, int]:
+    """Category (else label) -> how many pictures it has, by name; empty where there are none."""
+    sizes: dict[str, int] = {}
+    for item in cached.dataset(locator).items:
+        name = item.category or item.label
+        if name:
+            sizes[str(name)] = sizes.get(str(name), 0) + 1
+    return dict(sorted(sizes.items()))
+
+
+@shared.data(max_entries=60, ttl=cached.LONG, show_spinner=False)
+def skipped(locator: str, version: str) -> list[dict]:
+    """Everything that was passed over, with the reason. Raises UserError."""
+    return library.skipped_rows(locator)
+
+
+cached.FOLLOW_BUILDS.extend((caches, evaluated, trained_on, evaluation_seconds, skipped))

@@ -1,0 +1,211 @@
+"""Adding pictures of one's own: one window for every way. What would be added is shown before
+anything is written, with what the suggested encoders will take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from core.errors import UserError
+from core.services.hosting.settings import value
+from core.services.library import adding, library
+from core.services.library.adding import Preview
+from pages.parts import builds, cached, downloads, shell, suggested
+from pages.parts.hosting import hosted
+from pages.parts.library import add_vectors, one_set, place
+from pages.parts.library.lists import state_tag
+from pages.parts.words import count, note, quiet, row_html, table, trouble
+
+HOW, PATH, ROUND, SEEN, OPEN = "add_how", "add_path", "add_round", "add_seen", "add_open"
+FILES, FOLDER, PLACE, PUBLIC, VECTORS = (
+    "Files or a zip",
+    "A folder",
+    "A path",
+    "A public set",
+    "Own vectors",
+)
+MAX_MB = 1024
+MAX_REASONS = 8
+ACCEPTED = (
+    "Pictures, a zip of them, Parquet, or a CSV with the pictures that it names. Folders become"
+    " labels: class/, split/class/, category/instance/."
+)
+
+
+def button() -> None:
+    """The way in, at the head of the Library."""
+    st.button(
+        "Add pictures", type="primary", icon=":material/add:", key="add_pictures", on_click=_begin
+    )
+    if st.session_state[shell.BEFORE] != st.session_state[shell.NOW]:
+        _close()  # it was open when another page was chosen
+    if st.session_state.get(OPEN):
+        window()
+
+
+def _begin() -> None:
+    st.session_state[OPEN] = True
+    st.session_state.pop(SEEN, None)
+
+
+def _close() -> None:
+    st.session_state.pop(OPEN, None)
+    st.session_state.pop(SEEN, None)
+
+
+@st.dialog("Add pictures", width="large", on_dismiss=_close)
+def window() -> None:
+    """Choose where from; then what is there, and what adding it will do. It stays open when the
+    page runs, as it does when a job ends."""
+    more = [] if hosted() else [PLACE, VECTORS, PUBLIC]
+    ways = [FILES, FOLDER, *more]
+    how = st.segmented_control(
+        "From", ways, key=HOW, default=FILES, required=True, label_visibility="collapsed",
+        on_change=_forget,
+    )  # fmt: skip
+    if how == VECTORS:
+        add_vectors.show(_close)
+    elif how == PUBLIC:
+        _public()
+    elif how == PLACE:
+        _place()
+    else:
+        _files(how == FOLDER)
+
+
+def _forget() -> None:
+    st.session_state.pop(SEEN, None)
+
+
+def _files(folder: bool) -> None:
+    state = st.session_state
+    given = st.file_uploader(
+        "Drop a folder of pictures here, or choose one"
+        if folder
+        else "Drop pictures or a zip here, or choose them",
+        accept_multiple_files="directory" if folder else True,
+        key=f"add_files_{int(folder)}_{state.setdefault(ROUND, 0)}",
+        max_upload_size=int(value("visitor_zip_mb")) if hosted() else MAX_MB,
+    )
+    if not given:
+        quiet(ACCEPTED)
+        return
+    asked = tuple(one.file_id for one in given)
+    files = [(one.name, one.getvalue()) for one in given]
+    seen = _seen(asked, lambda: adding.preview_files(files))
+    if seen is not None:
+        _offer(seen, lambda: adding.add_files(files))
+
+
+def _place() -> None:
+    form = st.form("add_place", border=False)
+    with form.container(horizontal=True, vertical_alignment="bottom"):
+        where = st.text_input("Path on this machine", placeholder="~/Pictures", key=PATH)
+        st.form_submit_button("Look", key="add_look")
+    where = where.strip()
+    if not where:
+        quiet("A folder, a zip, a CSV or Parquet. It is read where it lies; nothing is copied.")
+        return
+    seen = _seen(where, lambda: adding.preview_path(where))
+    if seen is not None:
+        _offer(seen, lambda: library.add_folder(where))
+
+
+def _seen(asked: object, look: Callable[[], Preview]) -> Preview | None:
+    """What is there, looked at once; None (told) where it is nothing."""
+    state = st.session_state
+    if SEEN not in state or state[SEEN][0] != asked:
+        try:
+            with st.spinner("Looking at what is there"):
+                state[SEEN] = asked, look()
+        except UserError as error:
+            state[SEEN] = asked, error
+    found = state[SEEN][1]
+    if isinstance(found, UserError):
+        trouble(found)
+        return None
+    return found
+
+
+def _offer(seen: Preview, add: Callable[[], str]) -> None:
+    """The preview, and the buttons that add."""
+    names = suggested.names()
+    seconds = suggested.seconds(seen.pictures, names)
+    with st.container(key="add_actions", horizontal=True, vertical_alignment="center"):
+        if seen.known:
+            note(f"{seen.title} is in the library already.")
+            if st.button("Open it", type="primary", key="add_known"):
+                _shown(seen.known)
+            return
+        about = "" if seconds is None else f", {builds.about(seconds)}"
+        label = f"Add and build {count(len(names), 'encoder')}{about}"
+        if names and st.button(label, type="primary", key="add_and_build"):
+            _add(add, names)
+        if st.button("Add only", key="add"):
+            _add(add, [])
+    told(seen)
+    if names:
+        quiet(f"Suggested encoders: {suggested.titles(names)}.")
+
+
+def told(seen: Preview) -> None:
+    """What would be added: how many, which classes and splits, what is skipped and why."""
+    parts = [count(seen.pictures, "picture")]
+    parts.append(count(seen.labels, "class", "classes") if seen.labels else "no classes")
+    parts += [f"{name} {number:,}" for name, number in list(seen.splits.items())[:4]]
+    parts.append(f"{len(seen.skipped):,} skipped")
+    row_html(seen.title, " · ".join(parts))
+    if seen.examples:
+        quiet(f"Folders are read as {seen.layout}; this can be corrected afterwards.")
+        shown = [n for n in ("label", "split", "category", "instance")
+                 if any(one[n] for one in seen.examples)]  # fmt: skip
+        titles = {"label": "Class", "instance": "Object"}
+        head = ["Picture", *(titles.get(name, name.capitalize()) for name in shown)]
+        table(head, [[one["picture"], *(one[n] for n in shown)] for one in seen.examples])
+    if seen.reasons:
+        rows = [[f"{number:,}", reason] for reason, number in seen.reasons[:MAX_REASONS]]
+        table(["Skipped", "Why"], rows)
+    for one in seen.remarks[:MAX_REASONS]:
+        quiet(f"{one['where']}: {one['remark']}")
+
+
+def _add(add: Callable[[], str], encoders: list[str]) -> None:
+    """Add, begin the build where one is wanted, and show the page of the set."""
+    try:
+        locator = add()
+        cached.forget_datasets()
+        cached.forget_builds()
+        if encoders:
+            builds.start(locator, encoders)
+    except UserError as error:
+        trouble(error)
+        return
+    st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
+    st.session_state[one_set.ADDED] = locator
+    _shown(locator)
+
+
+def _shown(locator: str) -> None:
+    _close()
+    place.show(locator)
+    st.rerun()
+
+
+def _public() -> None:
+    """Sets by name: what can be fetched, and what has to be put somewhere by hand."""
+    rows = [row for row in cached.dataset_rows() if row["state"] != "ready" and not row["added"]]
+    if not rows:
+        quiet("Every public set that is known here is ready.")
+        return
+    quiet("A download is a job; the set stands in the Library once it is here.")
+    for number, row in enumerate(rows):
+        with st.container(key=f"row_fetch_{number}", horizontal=True, vertical_alignment="center"):
+            row_html(row["title"], row["detail"], *state_tag(row), more=row["note"])
+            if row["state"] == "download" and st.button("Download", key=f"add_fetch_{number}"):
+                try:
+                    downloads.start("dataset", row["name"], row["title"])
+                except UserError as error:
+                    trouble(error)
+                    continue
+                st.rerun()

@@ -1,0 +1,121 @@
+"""A card for each data set: what it looks like, what is in it, which encoders are built, what it
+takes of the disk, and how the last evaluation ended."""
+
+from __future__ import annotations
+
+import time
+from html import escape
+
+import streamlit as st
+
+from core.errors import UserError
+from pages.parts import cached, cached_library, downloads, palette
+from pages.parts.hosting import hosted
+from pages.parts.library import place
+from pages.parts.library.lists import state_tag
+from pages.parts.words import ago, count, quiet, row_html, size
+
+PICTURES, CHIPS = 4, 4
+
+
+def show() -> None:
+    """Ready ones as cards, those that were added last first; then those that could be had."""
+    rows = cached.dataset_rows()
+    ready = [row for row in rows if row["state"] == "ready"]
+    ready = [row for row in ready if row["added"]][::-1] + [r for r in ready if not r["added"]]
+    with st.container(key="cards"):
+        for number, row in enumerate(ready):
+            with st.container(key=f"panel_card_{number}", gap=None):
+                _card(row, number)
+    for number, row in enumerate(row for row in rows if row["added"] and row not in ready):
+        _absent(row, number)
+    others = [row for row in rows if row["state"] != "ready" and not row["added"]]
+    if others and not hosted():
+        with st.expander(f"{count(len(others), 'public data set')} to download or add"):
+            for number, row in enumerate(others):
+                _other(row, number)
+
+
+def _card(row: dict, number: int) -> None:
+    locator = row["locator"]
+    version = cached.version(locator)
+    st.html(
+        f'<div class="ll-card">{_pictures(locator, version)}'
+        f'<div class="ll-row-title"><b dir="auto" title="{escape(row["title"], quote=True)}">'
+        f'{escape(row["title"])}</b> <span class="ll-tag plain">{escape(row["kind"])}</span></div>'
+        f'<p class="ll-quiet">{escape(contents(row))}</p>'
+        f'<div class="ll-chips">{_chips(locator, version)}</div>'
+        f'<p class="ll-quiet">{escape(_facts(locator, version))}</p></div>'
+    )
+    st.button(
+        "Open",
+        key=f"open_{number}",
+        width="stretch",
+        on_click=place.show,
+        args=(locator,),
+        help=f"Open {row['title']}",
+    )
+
+
+def _pictures(locator: str, version: str) -> str:
+    """A few pictures, one of each class as far as there are so many."""
+    found = []
+    for id in cached.examples(locator, version, PICTURES)[:PICTURES]:
+        try:
+            uri = cached.thumbnail(locator, version, id, 112)
+        except UserError:
+            continue
+        found.append(f'<img src="{uri}" alt="" loading="lazy">')
+    return f'<div class="ll-thumbs">{"".join(found)}</div>'
+
+
+def contents(row: dict) -> str:
+    """``2,720 pictures · 34 classes · train 1,360 · test 1,360``."""
+    parts = [count(row["pictures"], "picture")]
+    if row["labels"]:
+        parts.append(count(row["labels"], "class", "classes"))
+    parts += [f"{name} {number:,}" for name, number in list(row["splits"].items())[:4]]
+    return " · ".join(parts)
+
+
+def _chips(locator: str, version: str) -> str:
+    names = cached_library.built(locator, version)
+    if not names:
+        return '<span class="ll-quiet">No encoder is built.</span>'
+    shown = "".join(
+        f'<span class="ll-chip">{palette.mark_html(name)}{escape(palette.title(name))}</span>'
+        for name in names[:CHIPS]
+    )
+    more = len(names) - CHIPS
+    return shown + (f'<span class="ll-chip more">{more} more</span>' if more > 0 else "")
+
+
+def _facts(locator: str, version: str) -> str:
+    held = sum(row["bytes"] for row in cached_library.caches().get(locator, ()))
+    found = cached_library.evaluated(locator, version)
+    disk = f"{size(held)} of caches" if held else "no caches"
+    if found is None:
+        return f"{disk} · not evaluated"
+    when = ago(time.time() - found.written) if found.written else "came with the code"
+    return f"{disk} · evaluated, {when}: {palette.title(found.best)} {found.score:.3f} mAP"
+
+
+def _absent(row: dict, number: int) -> None:
+    """A set that was added and can't be opened now, with the reason."""
+    with st.container(key=f"row_absent_{number}", horizontal=True, vertical_alignment="center"):
+        row_html(row["title"], row["detail"], "not available", "plain")
+        if st.button("Storage", key=f"absent_{number}"):
+            place.show(row["locator"], place.STORAGE)
+            st.rerun()
+
+
+def _other(row: dict, number: int) -> None:
+    """A public set that can be fetched, or has to be put somewhere by hand."""
+    with st.container(key=f"row_public_{number}", horizontal=True, vertical_alignment="center"):
+        said = row["detail"].replace("Download it on the Library page", "Download it here")
+        row_html(row["title"], said, *state_tag(row), hint="" if hosted() else row["locator"])
+        if row["state"] == "download":
+            with st.container(key=f"fetch_dataset_{number}"):
+                downloads.offer("dataset", row)
+    if row["note"]:
+        quiet(row["note"])

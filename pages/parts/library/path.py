@@ -1,0 +1,139 @@
+"""The line at the top of a data set's page: where it is on its way, what is next, and one button
+for that."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from core.errors import UserError
+from core.services import journey
+from core.services.hosting import limits
+from pages.parts import builds, cached, cached_library, evaluations, link, suggested, watching
+from pages.parts.library import place
+from pages.parts.words import count, note, quiet, trouble
+
+MARKS = {"done": "✓", "next": "•", "open": "", "closed": "–"}
+MAX_EVALUATED = 8
+TRAIN_DATA = "keep_train_data"
+
+
+def show(row: dict) -> None:
+    """Five steps; asked again every second while a job for this set is at work."""
+    working = _working(row["locator"]) is not None
+    st.fragment(_line, run_every=1.0 if working else None)(row, working)
+
+
+def _working(locator: str):
+    """The build or the evaluation of a set that is at work."""
+    building = [job for job in cached.active_jobs() if builds.what(job).get("dataset") == locator]
+    return building[0] if building else evaluations.running(locator)
+
+
+def _line(row: dict, was_working: bool) -> None:
+    locator = row["locator"]
+    job = _working(locator)
+    if was_working and job is None:
+        cached.forget_builds()
+        st.rerun()
+    version = cached.version(locator)
+    built = cached_library.built(locator, version)
+    states = journey.states(
+        bool(built),
+        locator in st.session_state.get(link.COMPARED, ()),
+        cached_library.evaluated(locator, version) is not None,
+        bool(cached_library.trained_on(locator)),
+        cached_library.labelled(locator, version),
+    )
+    with st.container(key="panel_path"):
+        st.html(_drawn(states))
+        if job is not None:
+            watching.bar(job, f"path_{job.id}")
+        else:
+            _next(row, version, built, states)
+
+
+def _drawn(states: dict[str, str]) -> str:
+    said = {"done": "done", "next": "next", "open": "later", "closed": "needs labels"}
+    steps = "".join(
+        f'<li class="{state}"{" aria-current=step" if state == "next" else ""}>'
+        f"<i aria-hidden=true>{MARKS[state]}</i>{escape(step)}"
+        f'<span class="ll-unseen">: {said[state]}</span></li>'
+        for step, state in states.items()
+    )
+    return f'<ol class="ll-path">{steps}</ol>'
+
+
+def _next(row: dict, version: str, built: list[str], states: dict[str, str]) -> None:
+    """What is next in words, and its button."""
+    step = next((name for name, state in states.items() if state == "next"), "")
+    with st.container(horizontal=True, vertical_alignment="center", key="path_next"):
+        _STEPS.get(step, _finished)(row, version, built)
+
+
+def _build(row: dict, version: str, built: list[str]) -> None:
+    names = suggested.names()
+    costs = suggested.seconds(row["pictures"], names)
+    quiet(
+        f"{suggested.titles(names)} encode every picture once; a search then takes milliseconds."
+        " Others are under Encoders and builds."
+    )
+    label = f"Build {count(len(names), 'encoder')}"
+    label += "" if costs is None else f", {builds.about(costs)}"
+    if st.button(label, type="primary", key="path_build"):
+        _tried(lambda: builds.start(row["locator"], names))
+
+
+def _compare(row: dict, version: str, built: list[str]) -> None:
+    made = builds.last_of(row["locator"]) or {"dataset": row["locator"]}
+    names = made["encoders"].split(",") if "encoders" in made else built
+    quiet(f"{count(len(built), 'encoder')} can search in it: ask with a picture, side by side.")
+    if st.button(f"Compare {count(len(names), 'encoder')}", type="primary", key="path_compare"):
+        link.to("compare", **made)
+
+
+def _evaluate(row: dict, version: str, built: list[str]) -> None:
+    names = built[:MAX_EVALUATED]
+    quiet("Its labels say which hits are right: see which encoder is best, and whether that is"
+          " certain.")  # fmt: skip
+    if not limits.may("evaluate"):
+        return
+    label = evaluations.words(row["locator"], version, names)
+    if st.button(label, type="primary", key="path_evaluate"):
+        try:
+            evaluations.start(row["locator"], names)
+        except UserError as error:
+            trouble(error)
+            return
+        link.to("metrics", dataset=row["locator"])
+
+
+def _improve(row: dict, version: str, built: list[str]) -> None:
+    quiet("Fine-tune an encoder on these pictures, and see what it changed.")
+    if st.button(
+        "Train on it", type="primary", key="path_improve", disabled=not limits.may("train")
+    ):
+        st.session_state[TRAIN_DATA] = [row["locator"]]
+        link.to("train")
+
+
+def _finished(row: dict, version: str, built: list[str]) -> None:
+    quiet("Every step was done once. Compare again, or look at what the training changed.")
+    if st.button("Runs on it", key="path_runs"):
+        place.show(row["locator"], place.TRAINING)
+        st.rerun()
+    if st.button("Compare", type="primary", key="path_compare"):
+        link.to("compare", dataset=row["locator"])
+
+
+_STEPS = {"Build": _build, "Compare": _compare, "Evaluate": _evaluate, "Improve": _improve}
+
+
+def _tried(act) -> None:
+    try:
+        act()
+    except UserError as error:
+        note("It could not be started.", error.plain, "bad")
+        return
+    st.rerun()

@@ -1,0 +1,101 @@
+"""The pictures of a data set: pages of a grid, one class or all; and what was passed over, with the
+reason."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.errors import UserError
+from core.services.library import passed_over
+from pages.parts import cached, cached_library, components, gallery, link
+from pages.parts.words import count, heading, note, quiet, table, trouble
+
+PAGE, MAX_SKIPPED = 60, 500
+EVERY = "All classes"
+CLASS, WORDS, AT = "keep_library_class", "keep_library_words", "library_page"
+
+
+def show(row: dict) -> None:
+    """The grid, then the files that could not be used."""
+    locator = row["locator"]
+    version = cached.version(locator)
+    sizes = cached_library.class_sizes(locator, version)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        words = st.text_input("Search", placeholder="A word of the name or class", key=WORDS)
+        kind = EVERY
+        if sizes:
+            if st.session_state.get(CLASS) not in (EVERY, *sizes):
+                st.session_state[CLASS] = EVERY
+            kind = st.selectbox(
+                f"Class, of {len(sizes):,}",
+                [EVERY, *sizes],
+                key=CLASS,
+                format_func=lambda one: one if one == EVERY else f"{one} · {sizes[one]:,}",
+            )
+    ids = cached.matching(locator, version, words, "" if kind == EVERY else kind)
+    if ids:
+        _grid(locator, version, ids, f"{locator}/{words}/{kind}")
+    else:
+        note("No picture matches.", "Use fewer words, or another class.")
+    _skipped(row, version)
+
+
+def _grid(locator: str, version: str, ids: list[str], asked: str) -> None:
+    state = st.session_state
+    if state.get(f"{AT}_of") != asked:
+        state[f"{AT}_of"], state[AT] = asked, 0
+    last = (len(ids) - 1) // PAGE
+    page = min(state[AT], last)
+    shown, found = ids[page * PAGE : (page + 1) * PAGE], cached.dataset(locator)
+    items = []
+    for id in shown:
+        name = gallery.name_of(found, id)
+        try:
+            uri = cached.thumbnail(locator, version, id, 112)
+        except UserError:  # it can't be decoded: the list below says why
+            uri = ""
+        items.append({"id": id, "uri": uri, "alt": f"{name} ({id})", "caption": name})
+    picked = components.picture_grid(items, "Pictures", "library_grid", side=96)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        quiet(
+            f"{page * PAGE + 1:,} to {page * PAGE + len(shown):,} of {len(ids):,}. A click asks"
+            " with a picture on Compare."
+        )
+        for label, step, off in (("Previous", -1, page == 0), ("Next", 1, page == last)):
+            if last and st.button(label, disabled=off, key=f"library_{label}"):
+                state[AT] = page + step
+                st.rerun()
+    if picked and picked in shown:
+        link.to("compare", dataset=locator, query=f"item:{picked}")
+
+
+def _skipped(row: dict, version: str) -> None:
+    """Everything that could not be used, and what was used, but not as it stands."""
+    try:
+        found = cached_library.skipped(row["locator"], version)
+    except UserError as error:
+        trouble(error)
+        return
+    if not found and not row["remarks"]:
+        quiet("Every file that was seen is used.")
+        return
+    heading("Files that were not used, or not as they stand")
+    if row["remarks"]:
+        quiet(f"{count(len(row['remarks']), 'remark')}: used, but not as it stands.")
+        table(["Where", "What was done"], [[one["where"], one["remark"]] for one in row["remarks"]])
+    if found:
+        listed(row["title"], found)
+
+
+def listed(title: str, found: list[dict]) -> None:
+    """Files that were passed over: how often each reason is given, then each file."""
+    quiet(f"{count(len(found), 'file')} of {title} could not be used. Everything else is searched.")
+    reasons = passed_over.reasons(found)
+    if 1 < len(reasons) < len(found):
+        table(
+            ["How often", "Why"],
+            [[f"{number:,}", reason] for reason, number in reasons[:MAX_SKIPPED]],
+        )
+    table(["File", "Why"], [[one["picture"], one["reason"]] for one in found[:MAX_SKIPPED]])
+    if len(found) > MAX_SKIPPED:
+        quiet(f"The first {MAX_SKIPPED} of {len(found):,} are shown, rare reasons first.")

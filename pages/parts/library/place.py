@@ -1,0 +1,82 @@
+"""What the Library shows, and its link: all there is, or one data set and a view of it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.errors import UserError
+from pages.parts import cached, given, url_state
+from pages.parts.url_state import Kind, Param, Params, Refused
+from pages.parts.words import short
+
+SET, VIEW, LINK = "library_set", "keep_library_view", "library_link"
+PICTURES, ENCODERS, EVALUATION, TRAINING, STORAGE = VIEWS = (
+    "Pictures",
+    "Encoders and builds",
+    "Evaluation and map",
+    "Training",
+    "Storage",
+)
+
+
+def _row(name: str) -> dict | None:
+    """By locator or its public name, else by a name that only one set has."""
+    rows = [row for row in cached.dataset_rows() if row["state"] == "ready" or row["added"]]
+    named = [row for row in rows if row["name"] == name]
+    exact = [row for row in rows if name in (row["locator"], given.public_name(row["locator"]))]
+    return exact[0] if exact else named[0] if len(named) == 1 else None
+
+
+def _locator(text: str) -> str:
+    if text and (found := _row(text)) is None:
+        raise Refused(
+            "", f"There is no data set {short(text)!r} in this library. Choose one below."
+        )
+    return found["locator"] if text else ""
+
+
+PARAMS = Params(
+    (
+        Param("set", SET, Kind(_locator, given.public_name)),
+        Param("view", VIEW, url_state.choice(*VIEWS), VIEWS[0]),
+    )
+)
+
+
+def restore() -> None:
+    """A link that was opened, into the session; without one the Library opens on all there is. A
+    set that is not here gives a remark."""
+    state, remarks, params = st.session_state, [], PARAMS.given()
+    if params != state.get(LINK):
+        PARAMS.take(params, remarks)
+    if row() is None:
+        state[SET] = PARAMS["set"].read(state.get(SET, ""), remarks)
+    if state.get(VIEW) not in VIEWS:
+        state[VIEW] = VIEWS[0]
+    url_state.tell(remarks)
+
+
+def row() -> dict | None:
+    """The data set that is shown; None where all are."""
+    locator = st.session_state.get(SET, "")
+    return _row(locator) if locator else None
+
+
+def show(locator: str = "", view: str = VIEWS[0]) -> None:
+    """Show a data set, or (empty) all there is, from the next run on."""
+    st.session_state[SET], st.session_state[VIEW] = locator, view
+
+
+def publish() -> None:
+    """The address bar says what is shown."""
+    params = PARAMS.written() if st.session_state.get(SET) else {}
+    url_state.publish(params)
+    st.session_state[LINK] = params
+
+
+def ready(locator: str) -> bool:
+    """Whether a data set can be opened now."""
+    try:
+        return bool(cached.dataset(locator).items)
+    except UserError:
+        return False

@@ -1,0 +1,135 @@
+"""The tray of jobs, at the same place on every page: what waits, what is at work, how the last ones
+ended, and what to do about each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import streamlit as st
+
+from core.errors import UserError
+from core.services import jobs
+from core.services.jobs import JobStatus
+from pages.parts import builds, cached, guard, job_results
+from pages.parts.hosting import hosted
+from pages.parts.words import ago, count, quiet, row_html, trouble
+
+RECENT, RECENT_S = 12, 7 * 86400.0
+"""So many jobs that have ended are listed, of the last week."""
+LOG, TROUBLE = "tray_log", "tray_trouble"
+TAGS = {
+    "starting": ("starting", "plain"),
+    "queued": ("queued", "plain"),
+    "running": ("running", ""),
+    "done": ("done", ""),
+    "failed": ("failed", "bad"),
+    "cancelled": ("stopped", "plain"),
+}
+
+
+def show() -> None:
+    """Draw it; asked again every second while a job is at work."""
+    working = bool(cached.active_jobs())
+    st.fragment(_tray, run_every=1.0 if working else None)(working)
+
+
+def _tray(was_working: bool) -> None:
+    active = cached.active_jobs()
+    if was_working and not active:
+        cached.forget_downloads()
+        st.rerun()
+    over = ended()
+    tray = st.popover(_label(active, over), key="tray_open", icon=_icon(active, over))
+    with tray, st.container(key="tray_jobs"):
+        _listed(active, over)
+
+
+def ended() -> list[JobStatus]:
+    """Jobs that have ended and were not dismissed, newest first; of one thing tried several times
+    the last try."""
+    latest = {job.title: job for job in reversed(cached.recent_jobs())}
+    since = time.time() - RECENT_S
+    over = [
+        job for job in latest.values() if not (job.active or job.dismissed) and job.updated > since
+    ]
+    return sorted(over, key=lambda job: -job.updated)[:RECENT]
+
+
+def _label(active: list[JobStatus], over: list[JobStatus]) -> str:
+    if active:
+        running = [job for job in active if job.total]
+        share = f" · {min(j.done / j.total for j in running):.0%}" if running else ""
+        return f"{count(len(active), 'job')}{share}"
+    failed = sum(job.state == "failed" for job in over)
+    return f"Jobs · {failed} failed" if failed else f"Jobs · {len(over)} done" if over else "Jobs"
+
+
+def _icon(active: list[JobStatus], over: list[JobStatus]) -> str:
+    if active:
+        return ":material/progress_activity:"
+    failed = any(job.state == "failed" for job in over)
+    return ":material/error:" if failed else ":material/task_alt:"
+
+
+def _listed(active: list[JobStatus], over: list[JobStatus]) -> None:
+    if not active and not over:
+        quiet("No job is at work. Builds, evaluations, maps, trainings and downloads stand here.")
+        return
+    if error := st.session_state.pop(TROUBLE, None):
+        trouble(error)
+    for job in sorted(active, key=lambda job: job.id):
+        _working(job)
+    for job in over:
+        _over(job)
+    if len(over) > 1 and st.button("Dismiss all", key="tray_dismiss_all", type="tertiary"):
+        _try(lambda: [jobs.dismiss(job.id) for job in over])
+
+
+def _working(job: JobStatus) -> None:
+    with st.container(key=f"row_job_{job.id}"):
+        row_html(job.title, builds.progress_words(job), *TAGS[job.state])
+        if job.total:
+            st.progress(min(job.done / job.total, 1.0))
+        with st.container(horizontal=True, gap="small"):
+            if st.button("Cancel", key=f"tray_cancel_{job.id}"):
+                _try(lambda: builds.stop(job.id))
+            _log(job)
+
+
+def _over(job: JobStatus) -> None:
+    """How a job ended; one that ended well leads to what it made."""
+    words = " ".join((guard.public(job.message), f"{ago(time.time() - job.updated)}.")).strip()
+    with st.container(key=f"row_job_{job.id}"):
+        row_html(job.title, words[:1].upper() + words[1:], *TAGS[job.state])
+        with st.container(horizontal=True, gap="small"):
+            made = job_results.of(job) if job.state == "done" else None
+            if made and st.button(made.label, key=f"tray_open_{job.id}", type="primary"):
+                st.switch_page(made.page, query_params=made.params)
+            if job.state != "done" and st.button("Try again", key=f"tray_retry_{job.id}"):
+                _try(lambda: jobs.retry(job.id))
+            _log(job)
+            if st.button("Dismiss", key=f"tray_dismiss_{job.id}"):
+                _try(lambda: jobs.dismiss(job.id))
+        if st.session_state.get(LOG) == job.id and not hosted():
+            st.code(jobs.output(job.id) or "It printed nothing.", language=None, wrap_lines=True)
+
+
+def _log(job: JobStatus) -> None:
+    """What a job printed, on request; it holds paths, which are not for visitors."""
+    if hosted() or job.active:
+        return
+    shown = st.session_state.get(LOG) == job.id
+    if st.button("Hide log" if shown else "Log", key=f"tray_log_{job.id}"):
+        st.session_state[LOG] = None if shown else job.id
+        st.rerun(scope="fragment")
+
+
+def _try(act: Callable[[], object]) -> None:
+    """Do it, then draw the page anew: another list of jobs may be at work."""
+    try:
+        act()
+    except UserError as error:
+        st.session_state[TROUBLE] = error
+    cached.forget_builds()
+    st.rerun()
