@@ -20,9 +20,12 @@ def _read(name: str) -> str:
     return (WEB / name).read_text(encoding="utf-8")
 
 
-BOARD_JS = "\n".join(map(_read, ("mark.js", "board_parts.js", "board_over.js", "board.js")))
+BOARD_FILES = ("mark", "board_parts", "why_parts", "why", "board_over", "board")
+BOARD_JS = "\n".join(_read(f"{name}.js") for name in BOARD_FILES)
 _board = st.components.v2.component(
-    "lookalike_board", css=_read("board.css") + _read("board_over.css"), js=BOARD_JS
+    "lookalike_board",
+    css="".join(map(_read, ("board.css", "board_over.css", "why.css"))),
+    js=BOARD_JS,
 )
 QUERY_CSS = "".join(map(_read, ("button.css", "query.css", "frames.css")))
 QUERY_JS = "\n".join(map(_read, ("frames.js", "query.js")))
@@ -50,6 +53,7 @@ def board(
     key: str,
     *,
     on_opened: Callable[[], None] | None = None,
+    on_why: Callable[[], None] | None = None,
     **more: object,
 ) -> tuple[str | None, str | None]:
     """Draw all columns of a comparison.
@@ -59,9 +63,10 @@ def board(
         pictures: item id -> data URI; sent once even where several columns show the same picture.
         rows: how many places a column that is still working keeps.
         on_opened: called when a hit is opened large; its id is ``st.session_state[key]["opened"]``.
+        on_why: the same for an explanation, opened or closed: ``["why"]``, see :mod:`.why`.
         more: ``tools`` (sizes, menus, keys and a hit opened large; without them a click searches),
             ``look`` (``size``, ``pinned``, ``hidden``), ``query`` (``key``, ``title``, ``uri``),
-            ``detail`` (as :mod:`pages.parts.detail` makes it).
+            ``detail`` (as :mod:`pages.parts.detail` makes it), ``why`` (as :mod:`pages.parts.why`).
 
     Returns:
         ``(item id to search with, "action:encoder" pressed)``; each None where nothing happened in
@@ -72,6 +77,7 @@ def board(
         "look": {"size": "M", "pinned": "", "hidden": []},
         "query": None,
         "detail": None,
+        "why": {"open": "", "known": None},
     }
     data = {
         **plain,
@@ -87,6 +93,7 @@ def board(
         on_picked_change=_nothing,
         on_acted_change=_nothing,
         on_opened_change=on_opened or _nothing,
+        on_why_change=on_why or _nothing,
     )
     return result.picked, result.acted
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.search.result import SearchResult
-from pages.parts import cached, cached_train, columns, link, palette, query
+from pages.parts import cached, cached_train, columns, link, palette, query, why_panel
 from pages.parts.answers import Gathered
 from pages.parts.guard import guarded
 from pages.parts.link import View
@@ -50,6 +50,7 @@ def tools(view: View, found: Gathered) -> dict:
         "tools": True,
         "look": look,
         "query": asked(view),
+        "why": why_panel.sent(view),
         "detail": of_hit(view, found, opened) if opened else None,
     }
 

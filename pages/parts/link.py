@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.services.naming import split_names
-from pages.parts import builds, crop, given, part, refine, url_state
+from pages.parts import builds, crop, given, part, refine, url_state, why
 from pages.parts.beside import ALONE, Beside
 from pages.parts.encoder_names import meant
 from pages.parts.given import DATASET
@@ -136,8 +136,9 @@ def current() -> View:
 
 def written(own: Collection[str]) -> dict[str, str]:
     """The view as parameters in the link of a page that has parameters of its ``own``; what is
-    Compare's alone, the box of the query and what is asked with beside it, is left out."""
-    alone = {one.name for one in (*crop.PARAMS, *refine.PARAMS)}
+    Compare's alone, the box of the query, what is asked with beside it and the explanation that
+    is open, is left out."""
+    alone = {one.name for one in (*crop.PARAMS, *refine.PARAMS, why.PARAM)}
     return PARAMS.but({*own, *alone}).written()
 
 
@@ -222,6 +223,7 @@ PARAMS = Params(
         Param("query", QUERY, Kind(given.query), given.example, True),
         *crop.PARAMS,
         *refine.PARAMS,
+        why.PARAM,
         Param("size", SIZE, Kind(_size), FIRST_SIZE),
         Param("hide", HIDDEN, Kind(_columns, ",".join), list, get=lambda: current().hidden),
         Param("pin", PINNED, Kind(_column), get=lambda: current().pinned),
@@ -253,6 +255,7 @@ def ask(query: str) -> None:
         state[TRAIL] = [*state[TRAIL], last][-MAX_TRAIL:]
         state[QUERY] = query
     crop.clear()
+    why.clear()
     refine.forget()
     state[REMARKS] = []
 
@@ -263,6 +266,7 @@ def back() -> None:
     if state[TRAIL]:
         *state[TRAIL], (state[DATASET], state[QUERY], box, asked) = state[TRAIL]
         crop.choose(box)
+        why.clear()
         refine.put(asked)
 
 
@@ -275,5 +279,6 @@ def dataset_changed() -> None:
         state[QUERY] = given.first_query(state[DATASET])
         crop.clear()
     state[TRAIL] = []
+    why.clear()
     part.clear()
     refine.forget()
