@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.errors import UserError
 from core.services import saved_reports
 from core.services.embedding import content
-from core.services.evaluation import audit, crossing, perturb, report_files, reports, worth
+from core.services.evaluation import audit, boards, crossing, perturb, report_files, reports, worth
 from core.services.evaluation import first_hits as lists
 from core.services.evaluation import leaderboard as leaderboards
 from core.services.evaluation import studies as closer
@@ -60,7 +60,8 @@ def standings(
     name: str, stamp: float, dataset: str, protocol: str, metric: str, group: str | None
 ) -> leaderboards.Leaderboard:
     """The leaderboard of one board under one metric. Raises UserError."""
-    return leaderboards.leaderboard(report(name, stamp), dataset, protocol, metric, group)
+    folder = reports.find(name)
+    return boards.standings(report(name, stamp), folder, dataset, protocol, metric, group)
 
 
 @caches.resource(max_entries=300, show_spinner=False)
