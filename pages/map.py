@@ -93,14 +93,17 @@ def _maps(now: MapView, maps: Sequence[Shown], ids: Sequence[str]) -> None:
     rows = shown.selected(now, maps)
     quiet(readings.of_maps(now, maps))
     vectors.panel(now)
-    component.draw(
-        board.data(now, maps, ids, rows),
-        "maps",
-        partial(acts.obey, now, maps),
-        partial(acts.look, now, maps),
-    )
+    with st.container(key="map_beside" if now.lasso else "map_alone"):
+        with st.container(key="map_board"):
+            component.draw(
+                board.data(now, maps, ids, rows),
+                "maps",
+                partial(acts.obey, now, maps),
+                partial(acts.look, now, maps),
+            )
+        with st.container(key="map_drawer"):
+            selection.panel(now, maps, ids, rows)
     point.panel(now, maps)
-    selection.panel(now, maps, ids, rows)
 
 
 run(main, "Map")

@@ -74,6 +74,11 @@ def states() -> dict[str, tuple[str, object]]:
         "map-pictures": ("map?encoders=hog.8x8&pictures=1", None),
         "map-morph": ("map?encoders=hog.8x8,hsv.12x4x4&view=Morph", None),
         "map-clusters": ("map?encoders=hog.8x8,hsv.12x4x4&view=Clusters", None),
+        "learn": ("learn", None),
+        **{
+            f"learn-{path.stem}": (f"learn?lesson={path.stem}", None)
+            for path in sorted((ROOT / "pages/parts/learn/lessons").glob("*.toml"))
+        },
         "train": ("train", None),
         "train-model": ("train?model=siamese.lookalike", None),
         "lab": ("index_lab?encoder=hog.8x8", None),

@@ -21,7 +21,9 @@ DOORS = {
     "Map": "See how each encoder arranges the gallery.",
     "Metrics": "Which encoder is better, and is the difference certain?",
     "Index lab": "What does a faster, approximate search lose?",
+    "Learn": "How it works: a short lesson for each approach, with predictions and questions.",
     "Train": "Train an encoder of your own.",
+    "Arena": "Vote blind, alone or with a class: which encoder do people prefer?",
     "Library": "Data sets, encoders and caches: add your pictures, build, delete.",
 }
 

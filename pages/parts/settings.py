@@ -23,6 +23,13 @@ def panel() -> None:
         on_change=link.dataset_changed,
         format_func=lambda locator: f"{rows[locator]['title']} · {rows[locator]['pictures']:,}",
     )
+    st.page_link(
+        "pages/library.py",
+        label="Pictures, builds, evaluation",
+        icon=":material/photo_library:",
+        query_params={"set": given.public_name(st.session_state[link.DATASET])},
+        help="The page of this data set in the Library: where it is on its way, and what is next",
+    )
     encoders(
         "Encoders",
         names(),

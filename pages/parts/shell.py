@@ -28,6 +28,8 @@ MENU = (
     ("Map", "pages/map.py", ":material/bubble_chart:"),
     ("Metrics", "pages/metrics.py", ":material/leaderboard:"),
     ("Index lab", "pages/index_lab.py", ":material/speed:"),
+    ("Learn", "pages/learn.py", ":material/school:"),
+    ("Arena", "pages/arena.py", ":material/how_to_vote:"),
     ("Train", "pages/train.py", ":material/model_training:"),
     ("Library", "pages/library.py", ":material/photo_library:"),
 )

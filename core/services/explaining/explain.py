@@ -28,15 +28,19 @@ __all__ = ["Deletion", "Explained", "Explanation", "Query", "explain", "methods"
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """Why a hit was found. ``score`` is its cosine, by the stored vectors; ``pictures`` are query
-    and hit, RGB uint8, as far as they were encoded; ``deletion`` is None where no map marks
-    anything of the hit; ``ms`` is how long it took."""
+    """Why a hit was found.
+
+    ``score`` is its cosine, by the stored vectors, or the number of inliers where ``unit`` says so;
+    ``pictures`` are query and hit, RGB uint8, as far as they were encoded; ``deletion`` is None
+    where no map marks anything of the hit; ``ms`` is how long it took.
+    """
 
     dataset: str
     encoder: str
     index: str
     hit: str
     score: float
+    unit: str
     explanation: Explanation
     deletion: Deletion | None
     pictures: tuple[np.ndarray, np.ndarray]
@@ -45,6 +49,11 @@ class Explained:
     @property
     def method(self) -> str:
         return self.explanation.method
+
+    @property
+    def words(self) -> str:
+        """The score, said."""
+        return f"{self.score:.0f} {self.unit}" if self.unit else f"cosine {self.score:.4f}"
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -115,10 +124,14 @@ def explain(
         hashed,
         getattr(inner, "threshold", None),
     )
+    if inner.matches:
+        pair.score = float(pair.scores(0, [pair.hit])[0])
     found = chosen.explain(pair)
     tested = deletion(pair, found.hit) if found.hit is not None else None
     ms = round((time.perf_counter() - started) * 1000, 1)
-    return Explained(dataset.name, encoder, index, item.id, score, found, tested, pictures, ms)
+    return Explained(
+        dataset.name, encoder, index, item.id, pair.score, pair.unit, found, tested, pictures, ms
+    )
 
 
 def _chosen(known: list[Explainer], method: str, encoder: str) -> Explainer:

@@ -21,7 +21,7 @@ from core.neighbours import cosine_matrix, dots
 from core.services.embedding import embed, galleries, points
 from core.services.embedding.crops import Cropped
 from core.services.embedding.usual import Usual, usual
-from core.services.search import decoded, filters, mixing, subject
+from core.services.search import batching, decoded, filters, mixing, subject
 from core.services.search.copies import NEAR, same_file
 from core.services.search.decoded import Picture
 from core.services.search.looking import Pairs, Scope, least_similar, most_similar, reaching
@@ -52,6 +52,14 @@ class Engine:
         self._points: points.Points | None = None
         self.query_ms = self._warm_up()
         """About how long a query takes once it is decoded."""
+
+    def memory(self) -> dict[int, int]:
+        """What it holds in memory: number of an object -> its bytes, so that what engines share
+        counts once."""
+        held = {id(self.found): self.found.vectors.nbytes}
+        held[id(self.index)] = max(0, self.index.cost().ram_bytes)
+        held |= {id(one): _bytes_of(one) for one in _networks(self.encoder)}
+        return held
 
     def serves(self, dataset: Dataset) -> bool:
         """Whether the pictures, what is known of them, and the embeddings are still those that this
@@ -87,7 +95,8 @@ class Engine:
             self._second(scope, query, picture, once_more, found, times)
             return times
 
-        medians = _medians(again, request.runs) if may_repeat(timing) else {}
+        quick = may_repeat(timing) and not batching.crowded()
+        medians = _medians(again, request.runs) if quick else {}
         reached = reaching(kept, request)
         hits = self._hits(query, picture, vector, reached[: request.k])
         return SearchResult(
@@ -304,7 +313,7 @@ class Engine:
                 encoder = encoder.inner  # it is not looked for a part of the part
             prepared = encoder.prepare(image)
         with _stage(timing, "encode"):
-            return self.encoder.encode_prepared([prepared])
+            return batching.encode(self.encoder, prepared)
 
     def _hits(
         self, query: Query, picture: Picture | None, vector: np.ndarray, kept: list[Pair]
@@ -390,6 +399,17 @@ class Engine:
             else self.dataset.read(item_of(self.dataset, query.item_id or ""))
         )
         return {row for row in rows if same_file(self.dataset, self._gallery_item(row), data)}
+
+
+def _networks(encoder: Encoder) -> list:
+    """The networks that an encoder, or one inside it, holds."""
+    inside = list(vars(encoder).values())
+    found = [one for one in inside if hasattr(one, "parameters")]
+    return found + [net for one in inside if isinstance(one, Encoder) for net in _networks(one)]
+
+
+def _bytes_of(network) -> int:
+    return sum(one.nbytes for one in network.parameters())
 
 
 def may_repeat(timing: Mapping[str, float]) -> bool:

@@ -118,7 +118,8 @@ def _chart(
         (math.log(x / low) / wide, y / top, math.log(end / low) / wide)
         for (x, y), end in zip(points, late, strict=True)
     ]
-    where = labels.places(shares, names)
+    own = [means[cell.encoder, cell.index] for cell in cells]
+    where = labels.places(shares, names, [(one.low / top, one.high / top) for one in own])
     for cell, (x, y), end, name, place in zip(cells, points, late, names, where, strict=True):
         s = means[cell.encoder, cell.index]
         _name(chart, x, y, name, place)
