@@ -80,7 +80,7 @@ def _chips(view: View) -> None:
     ]
     picked = components.picture_grid(items, "Pictures with a plus or a minus", "chips_refine", CHIP)
     if picked and tuple(picked.split("|", 1)) in view.asked.examples:
-        refine.vote(*picked.split("|", 1))
+        refine.take_away(*picked.split("|", 1))
         st.rerun()
     usual = Weights()
     if view.asked.of(MINUS):

@@ -21,6 +21,7 @@ from core.services.search.result import IDENTICAL, Hit, SearchResult
 COLUMNS = (
     "query",
     "box",
+    "asked",
     "dataset",
     "part",
     "encoder",
@@ -56,7 +57,8 @@ def to_csv(answers: Sequence[SearchResult], query: str, where: Sequence[str] = (
     """One row a hit, UTF-8 with a byte order mark so that spreadsheets read it right.
 
     ``where`` is the part that was searched. The column ``box`` is the part of the query picture
-    that was searched with, x0,y0,x1,y1 in fractions; empty = all of it.
+    that was searched with, x0,y0,x1,y1 in fractions; empty = all of it. The column ``asked`` says
+    what was asked with beside the picture.
     """
     out, shared, part = io.StringIO(), letters(answers), "; ".join(where) or WHOLE
     writer = csv.writer(out)
@@ -66,6 +68,7 @@ def to_csv(answers: Sequence[SearchResult], query: str, where: Sequence[str] = (
             row = (
                 query,
                 box_words(answer.box),
+                answer.beside,
                 answer.dataset,
                 part,
                 answer.encoder,
@@ -165,6 +168,7 @@ def to_png(
         f" {answers[0].index}"
     )
     source += " · a part of the query picture" if answers[0].box is not None else ""
+    source += f" · {answers[0].beside}" if answers[0].beside else ""
     source += (
         " · the query is left out" if any(answer.left_out is not None for answer in answers) else ""
     )

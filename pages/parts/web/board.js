@@ -221,7 +221,7 @@ function move(state, event) {
   else if (event.key === "End") y = Infinity;
   else if (event.key === "Enter" && event.target.closest(".open")) { event.preventDefault(); state.send("picked", at.dataset.id); return; }
   else if (event.key === "p" || event.key === "P") { at.querySelector(".letter")?.click(); return; }
-  else if (state.tools && event.key in SIGNS) { event.preventDefault(); state.send("acted", `${SIGNS[event.key]}:${at.dataset.id}`); return; }
+  else if (state.tools && event.key in SIGNS) { event.preventDefault(); vote(state, SIGNS[event.key], at.dataset.id, at.querySelector(".votes")); return; }
   else return;
   event.preventDefault();
   const column = columns[Math.min(Math.max(x, 0), columns.length - 1)];

@@ -200,11 +200,19 @@ function thumb(sign) {
   return drawn;
 }
 
+// The page answers in its own time: until then the card shows that the vote was taken.
+function vote(state, sign, id, box) {
+  box?.classList.add("taken");
+  for (const one of box?.children ?? []) one.classList.toggle("given", one.dataset.sign === sign);
+  state.send("acted", `${sign}:${id}`);
+}
+
 function votes(hit, state) {
   const box = make("div", "votes");
   for (const [sign, words] of Object.entries(VOTES)) {
-    const button = press("vote", "", words, () => state.send("acted", `${sign}:${hit.id}`));
+    const button = press("vote", "", words, () => vote(state, sign, hit.id, box));
     button.tabIndex = -1;
+    button.dataset.sign = sign;
     button.append(thumb(sign));
     box.append(button);
   }
