@@ -51,11 +51,8 @@ class Objects(Detector):
         self._head: Head | None = None
         self._lock = threading.RLock()
 
-    def __getstate__(self) -> dict:
-        return {}
-
-    def __setstate__(self, state: dict) -> None:
-        self.__init__()
+    def __reduce__(self) -> tuple:
+        return type(self), ()
 
     @cached_property
     def folder(self) -> Path | None:
@@ -68,6 +65,8 @@ class Objects(Detector):
         """What it was trained on, its digest, its validation. Raises UserError where it can't be
         read."""
         try:
+            if self.folder is None:
+                raise FileNotFoundError(FOLDER)
             told = json.loads((self.folder / CARD).read_text())
             return {**told, "sha256": str(told["sha256"])}
         except (TypeError, KeyError, *store.UNREADABLE) as error:
@@ -109,6 +108,7 @@ class Objects(Detector):
                 )
             from core.detectors.nets import objects
 
+            assert self.folder is not None  # ready says so
             path = self.folder / WEIGHTS
             if not path.is_file() or store.digest(path) != self.card["sha256"]:
                 raise self._unread("they are not the ones that its card describes")
@@ -128,9 +128,12 @@ class Objects(Detector):
 
         with torch.inference_mode():
             maps = backbone()(batch([resize(image, SIDE, SIDE)]))
+            assert self._head is not None
             logits, boxes = self._head(*maps)
             rows = peaks(logits[0], boxes[0], MIN_SCORE, 4 * MAX_BOXES)
-        return without_doubles(Box(*row[:4], score=row[4]) for row in rows.tolist())
+        return without_doubles(
+            Box(x0, y0, x1, y1, score) for x0, y0, x1, y1, score, *_ in rows.tolist()
+        )
 
     def _unread(self, reason: object) -> UserError:
         return UserError(

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from core import store
 from core.errors import UserError
@@ -195,7 +196,8 @@ def room(code: str) -> Room:
             f"A code has {CODE} letters and digits.",
             "Ask whoever opened the room for its code.",
         )
-    return Room(*row[:4], tuple(json.loads(row[4])), *row[5:8], bool(row[8]))
+    cells: list[Any] = [*row[:4], tuple(json.loads(row[4])), *row[5:8], bool(row[8])]
+    return Room(*cells)
 
 
 def leads(code: str, secret: str) -> bool:
