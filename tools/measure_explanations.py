@@ -20,6 +20,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from core.services.explaining.explain import Query, explain, methods
 from core.services.library import library
 from core.services.search.loading import engine
+from core.services.search.request import SearchRequest
+from core.services.search.search import search
 
 PAGE = Path(__file__).parent.parent / "docs" / "explanations.md"
 BEGIN, END = "<!-- deletion table: begin -->", "<!-- deletion table: end -->"
@@ -68,11 +70,12 @@ def offline() -> list[str]:
 def true_pairs(dataset, encoder: str, wanted: int) -> list[tuple[str, str]]:
     """(query, hit) ids: queries spread evenly, the best hit of the same product among the first
     ``MOST_HITS``; queries without one are passed over."""
-    protocol, made = dataset.protocol(), engine(dataset, encoder)
+    protocol = dataset.protocol()
     queries = [item for item in dataset.items if protocol.is_query(item)]
     found = []
     for place in np.linspace(0, len(queries) - 1, min(2 * wanted, len(queries))).astype(int):
-        hits = made.search(Query(item_id=queries[place].id), MOST_HITS).hits
+        asked = SearchRequest(Query(item_id=queries[place].id), encoder, k=MOST_HITS)
+        hits = search(asked, dataset).hits
         hit = next((hit.id for hit in hits if hit.verdict == "same"), None)
         if hit is not None:
             found.append((queries[place].id, hit))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -18,6 +19,27 @@ from core.types import Positions, Progress, State
 encoders: Registry[Encoder] = Registry("encoder", "core.encoders")
 VERSION = 1
 READY = State("ready")
+
+
+class Words(Protocol):
+    """Puts text where an encoder puts the pictures that it describes."""
+
+    languages: str
+    """The languages that it was trained with, as the model's card says."""
+
+    def state(self) -> State:
+        """Whether it can be used now."""
+
+    def load(self, progress: Progress | None = None) -> None:
+        """Make ready to encode, downloading weights first where needed. Cheap to repeat. Raises
+        UserError, or Cancelled."""
+
+    def encode(self, text: str) -> np.ndarray:
+        """A text -> float32 (1, dim), unit length. Raises UserError."""
+
+    def cut(self, text: str) -> int:
+        """How many tokens are read of a text that is too long; 0 where all of it is. Raises
+        UserError."""
 
 
 class Encoder(ABC):
@@ -54,6 +76,8 @@ class Encoder(ABC):
     base: str | None = None
     """Name of the encoder whose vectors this one transforms; its pictures are then never encoded
     twice."""
+    words: Words | None = None
+    """What puts text into the space of the vectors; None where text has no place there."""
 
     def state(self) -> State:
         return READY
@@ -67,6 +91,12 @@ class Encoder(ABC):
             "version": VERSION,
             "code": getattr(self, "version", 1),
         }
+
+    @property
+    def stored_dim(self) -> int:
+        """How many numbers a build keeps of a picture: those of its vector, where nothing else is
+        kept."""
+        return self.dim
 
     def load(self, progress: Progress | None = None) -> None:
         """Make ready to encode: read weights into memory, downloading them first where needed.
@@ -99,6 +129,10 @@ class Encoder(ABC):
         if vectors.shape != (len(batch), self.dim):
             raise ValueError(f"{self.name} gave {vectors.shape}, promised {(len(batch), self.dim)}")
         return unit_rows(vectors, self.name)
+
+    def encode_stored(self, batch: Sequence[np.ndarray]) -> np.ndarray:
+        """What ``prepare`` made -> float32 (n, stored_dim): what a build keeps."""
+        return self.encode_prepared(batch)
 
     def positions(self, images: Sequence[np.ndarray]) -> list[Positions] | None:
         """What each position of RGB uint8 pictures adds to their vectors; None where this encoder

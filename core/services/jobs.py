@@ -77,6 +77,7 @@ def start(title: str, arguments: Sequence[str]) -> str:
         limits.check_room(0)
         limits.evict()
     _forget_old()
+    store.sweep_left()
     now = time.time()
     begun = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
     job = f"{begun}-{int(now % 1 * 16**4):04x}{uuid.uuid4().hex[:2]}"

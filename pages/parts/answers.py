@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import streamlit as st
 
@@ -14,7 +14,7 @@ from core.services.jobs import JobStatus
 from core.services.search import loading
 from core.services.search.engines import RUNS, may_repeat
 from core.services.search.result import SearchResult
-from pages.parts import builds, cached, columns, components
+from pages.parts import builds, cached, columns, components, refine, unread
 from pages.parts.guard import guarded
 from pages.parts.link import View
 from pages.parts.words import count
@@ -108,13 +108,14 @@ def draw(view: View, found: Gathered, key: str, **more: object) -> tuple[str | N
     version = cached.version(view.dataset)
     shown = dict.fromkeys(hit.id for answer in found.answers.values() for hit in answer.hits)
     pictures = {id: cached.thumbnail(view.dataset, version, id, SIDES[view.size]) for id in shown}
-    return components.board(found.columns, pictures, view.k, key, **more)
+    return components.board(found.columns, pictures, min(view.most, view.k), key, **more)
 
 
 def act(view: View, action: str) -> None:
-    """Do what a button in a column asks: build, cancel a build, or ask once more."""
+    """Do what a button in a column asks: build, cancel a build, ask once more, fetch what reads
+    text."""
     verb, _, name = action.partition(":")
-    if name not in view.encoders:
+    if name not in view.encoders or unread.act(verb, name):
         return
     st.session_state.get(OUTCOMES, {}).pop(_key(view, cached.version(view.dataset), name), None)
     if verb == "build":
@@ -191,14 +192,26 @@ def _state(view: View, name: str) -> str:
 
 
 def _key(view: View, version: str, name: str) -> tuple:
-    return view.dataset, version, view.query, name, view.index, view.k, view.where, view.box
+    asked = view.dataset, version, view.query, name, view.index, view.most, view.where
+    return *asked, view.box, view.asked
 
 
 def _answer(view: View, version: str, name: str) -> SearchResult:
     runs = RUNS if _outcome(view, version, name) == TIMED else 1
-    return cached.answer(
-        view.dataset, version, view.query, name, view.index, view.k, view.where, runs, view.box
-    )
+    asked = view.dataset, version, view.query, name, view.index, view.most, view.where
+    return cached.answer(*asked, runs, view.box, view.asked)
+
+
+def _ranks_before(view: View, name: str) -> dict[str, int] | None:
+    """Ranks by id in an encoder's answer before the last step of refining; None where nothing was
+    refined, or that answer was not seen."""
+    asked, version = refine.before(), cached.version(view.dataset)
+    if asked is None or asked == view.asked:
+        return None
+    last = replace(view, asked=asked)
+    if _outcome(last, version, name) not in (ANSWERED, TIMED):
+        return None
+    return {hit.id: hit.rank for hit in _answer(last, version, name).hits}
 
 
 def _outcome(view: View, version: str, name: str) -> str | UserError | None:
@@ -217,7 +230,7 @@ def _columns(
 ) -> list[dict]:
     common, dataset = columns.Common.of(list(answers.values())), cached.dataset(view.dataset)
     return [
-        state or columns.done(_row(name), answers[name], dataset, common)
+        state or columns.done(_row(name), answers[name], dataset, common, _ranks_before(view, name))
         for name, state in states.items()
     ]
 
@@ -226,6 +239,8 @@ def _blocked(view: View, version: str, row: dict) -> dict | None:
     """The column of an encoder that can't be asked now: unavailable, being built, or not built yet,
     or its index is not."""
     name = row["name"]
+    if view.asked.text and (state := unread.column(row)) is not None:
+        return {**columns.head(row), **state}
     built = cached.built(view.dataset, version, name)
     lacking = built and cached.index_lacking(view.dataset, version, name, view.index)
     job = builds.active(view.dataset, name)
