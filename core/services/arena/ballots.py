@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from core import store
 from core.errors import UserError
@@ -196,8 +195,9 @@ def room(code: str) -> Room:
             f"A code has {CODE} letters and digits.",
             "Ask whoever opened the room for its code.",
         )
-    cells: list[Any] = [*row[:4], tuple(json.loads(row[4])), *row[5:8], bool(row[8])]
-    return Room(*cells)
+    code, kind, title, dataset, names, k, made, number, revealed = row
+    encoders = tuple(json.loads(names))
+    return Room(code, kind, title, dataset, encoders, k, made, number, bool(revealed))
 
 
 def leads(code: str, secret: str) -> bool:
