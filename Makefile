@@ -37,6 +37,7 @@ screenshots: .venv/dev  ## every page, wide and narrow, light and dark, into scr
 
 train: .venv/run  ## every shipped weight again from its recipe (hours; resumes); LOOKALIKE_DATA names the photographs
 	@for r in $(RECIPES); do $(BIN)/python -m core train --recipe shipped/$$r --run train-shipped-$$r || exit 1; done
+	@$(BIN)/python tools/train_objects.py
 	@$(BIN)/python tools/measure_models.py
 
 report: .venv/run  ## the shipped leaderboard again; LOOKALIKE_DATA names the photographs

@@ -18,8 +18,9 @@ from core.services.naming import split_names
 from core.services.search import reranking
 from core.services.search.compare import Agreement, Comparison, compare, decode_ms
 from core.services.search.engines import RUNS
+from core.services.search.export import plain
 from core.services.search.request import Mix, Query, SearchRequest
-from core.services.search.result import IDENTICAL, Hit, SearchResult
+from core.services.search.result import IDENTICAL, SearchResult
 from core.services.search.search import query_from_file, search
 
 
@@ -147,7 +148,7 @@ def _search(options: argparse.Namespace) -> None:
     dataset, request = _asked(options, [options.encoder])
     answer = search(request, dataset)
     if options.json:
-        return emit({**_told(options), **_answer(answer), **_part(options, answer)})
+        return emit({**_told(options), **plain(answer), **_part(options, answer)})
     _show(answer, answer.timing_ms)
     _show_part(answer)
 
@@ -164,7 +165,7 @@ def _compare(options: argparse.Namespace) -> None:
     decoded = decode_ms(found.answers)
     if options.json:
         told = {**_told(options), "dataset": dataset.name, "index": options.index}
-        answers = [_answer(answer) for answer in found.answers]
+        answers = [plain(answer) for answer in found.answers]
         whole = {"answers": answers, "agreement": found.agreement, "decode_ms": decoded}
         return emit({**told, **whole, **_part(options, found.answers[0])})
     for answer in found.answers:
@@ -179,29 +180,6 @@ def _compare(options: argparse.Namespace) -> None:
 def _told(options: argparse.Namespace) -> dict:
     query = None if options.query is None else shown(options.query)
     return {"query": query, **asking.told(options)}
-
-
-def _answer(answer: SearchResult) -> dict:
-    told = {
-        "dataset": answer.dataset,
-        "encoder": answer.encoder,
-        "index": answer.index,
-        "hits": [_hit(h) for h in answer.hits],
-    }
-    times = {
-        "timing_ms": answer.timing_ms,
-        "runs": answer.runs,
-        "usual": answer.usual,
-        "far": answer.far,
-    }
-    more = {"left_out": answer.left_out, "remarks": list(answer.remarks), "score": answer.score}
-    return {**told, **times, **more, **({"reranker": answer.reranker} if answer.reranker else {})}
-
-
-def _hit(hit: Hit) -> dict:
-    named = {"rank": hit.rank, "id": hit.id, "path": hit.path, "label": hit.label}
-    before = {} if hit.before is None else {"before": hit.before}
-    return {**named, "score": hit.score, "identical": hit.identical, **before}
 
 
 def _part(options: argparse.Namespace, answer: SearchResult) -> dict:

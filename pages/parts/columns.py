@@ -238,6 +238,7 @@ def _card(hit: Hit, known: Calibration | None, dataset: Dataset, common: Common)
         "verdict": hit.verdict,
         "words": words(dataset, hit),
         "file": IDENTICAL if hit.identical else "",
+        "frame": hit.frame,
         "letter": letter,
         "only": not common.alone and letter is None,
     }

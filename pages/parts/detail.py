@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.search.result import SearchResult
-from pages.parts import cached, cached_train, columns, given, palette, query
+from pages.parts import cached, cached_train, columns, link, palette, query, why_panel
 from pages.parts.answers import Gathered
 from pages.parts.guard import guarded
 from pages.parts.link import View
@@ -50,6 +50,7 @@ def tools(view: View, found: Gathered) -> dict:
         "tools": True,
         "look": look,
         "query": asked(view),
+        "why": why_panel.sent(view),
         "detail": of_hit(view, found, opened) if opened else None,
     }
 
@@ -84,18 +85,11 @@ def follow(view: View, action: str) -> None:
         return
     if verb == "map":
         first = [name, *(one for one in view.encoders if one != name)]
-        st.switch_page(
-            "pages/map.py",
-            query_params={
-                "dataset": given.public_name(view.dataset),
-                "query": view.query,
-                "encoders": ",".join(first),
-            },
-        )
+        link.to("map", dataset=view.dataset, query=view.query, encoders=",".join(first))
     if verb == "board":
-        st.switch_page("pages/metrics.py", query_params={"view": "Leaderboard"})
+        link.to("metrics", view="Leaderboard")
     if verb == "card":
-        st.switch_page("pages/train.py", query_params={"model": name})
+        link.to("train", model=name)
 
 
 def of_hit(view: View, found: Gathered, id: str) -> dict | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import functools
 import io
+import json
 from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
@@ -86,6 +87,43 @@ def to_csv(answers: Sequence[SearchResult], query: str, where: Sequence[str] = (
             )
             writer.writerow([_cell(value) for value in row])
     return ("\ufeff" + out.getvalue()).encode("utf-8", "replace")
+
+
+def to_json(answers: Sequence[SearchResult], query: str, where: Sequence[str] = ()) -> bytes:
+    """What ``compare --json`` says of each encoder, with the query, the part of the gallery that
+    was searched and the box of the query that was searched with."""
+    told = {
+        "query": query,
+        "where": list(where),
+        "box": answers[0].box if answers else None,
+        "answers": [plain(answer) for answer in answers],
+    }
+    return (json.dumps(told, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "replace")
+
+
+def plain(answer: SearchResult) -> dict:
+    """An answer in types that JSON has."""
+    told = {
+        "dataset": answer.dataset,
+        "encoder": answer.encoder,
+        "index": answer.index,
+        "hits": [_plain(hit) for hit in answer.hits],
+    }
+    times = {
+        "timing_ms": dict(answer.timing_ms),
+        "runs": answer.runs,
+        "usual": answer.usual,
+        "far": answer.far,
+    }
+    more = {"left_out": answer.left_out, "remarks": list(answer.remarks), "score": answer.score}
+    return {**told, **times, **more, **({"reranker": answer.reranker} if answer.reranker else {})}
+
+
+def _plain(hit: Hit) -> dict:
+    named = {"rank": hit.rank, "id": hit.id, "path": hit.path, "label": hit.label}
+    before = {} if hit.before is None else {"before": hit.before}
+    frame = {"frame": hit.frame} if hit.frame else {}
+    return {**named, "score": hit.score, "identical": hit.identical, **before, **frame}
 
 
 def to_png(

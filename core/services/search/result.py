@@ -36,6 +36,9 @@ class Hit:
     """By the stored vectors, whatever the index estimates."""
     before: int | None = None
     """Its rank before a re-ranker looked at it."""
+    frame: tuple[float, float, float, float] | None = None
+    """The object of the picture that was found, x0, y0, x1, y1 in fractions of it, where several of
+    each picture are searched; None = all of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,23 @@ function picture(uri, alt) {
   return image;
 }
 
+// Outlines the object that was found. `fills`: the picture fills its place and is cut there; otherwise all of it is seen.
+function outline(image, edges, fills) {
+  const box = make("i", "object");
+  const place = () => {
+    const own = [image.naturalWidth, image.naturalHeight];
+    const shown = [image.clientWidth, image.clientHeight];
+    if (!own[0] || !shown[0]) return;
+    const scale = (fills ? Math.max : Math.min)(shown[0] / own[0], shown[1] / own[1]);
+    const at = (edge, axis) => Math.min(Math.max(50 + (100 * (edge - 0.5) * own[axis] * scale) / shown[axis], 0), 100);
+    const [x0, y0, x1, y1] = edges.map((edge, number) => at(edge, number % 2));
+    Object.assign(box.style, { left: `${x0}%`, top: `${y0}%`, width: `${x1 - x0}%`, height: `${y1 - y0}%` });
+  };
+  image.addEventListener("load", place);
+  new ResizeObserver(place).observe(image);
+  return box;
+}
+
 // A score on its encoder's own scale: how full says how close for this encoder, the notch where true neighbours usually lie.
 function scale(share, usual, words) {
   const bar = make("div", "bar");
@@ -142,10 +159,12 @@ function card(hit, column, state) {
   const found = hit.letter ? `, also found by another encoder as ${hit.letter}` : hit.only ? ", only this encoder found it" : "";
   const does = state.tools ? "Space opens it large, Enter searches with it." : "Search with this picture.";
   const moved = hit.how ? `, ${hit.how}` : "";
-  open.setAttribute("aria-label", `Rank ${hit.rank}${moved}, score ${hit.score}, ${hit.label || hit.alt}${hit.words ? ", " + hit.words : ""}${hit.file ? ", " + hit.file : ""}${found}. ${does}`);
+  open.setAttribute("aria-label", `Rank ${hit.rank}${moved}, score ${hit.score}, ${hit.label || hit.alt}${hit.words ? ", " + hit.words : ""}${hit.file ? ", " + hit.file : ""}${hit.frame ? ", by the outlined object in it" : ""}${found}. ${does}`);
   open.title = state.tools ? `${hit.label || hit.alt}: open large` : "Search with this picture";
   const frame = make("div", "frame");
-  frame.append(picture(state.pictures[hit.id], hit.alt), make("span", "rank", hit.rank));
+  const shot = picture(state.pictures[hit.id], hit.alt);
+  frame.append(shot, make("span", "rank", hit.rank));
+  if (hit.frame) frame.append(outline(shot, hit.frame, true));
   if (hit.moved) {
     const badge = make("span", `moved ${hit.way}`, hit.moved);
     badge.title = hit.how;
