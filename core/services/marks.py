@@ -99,9 +99,7 @@ def pinned() -> dict[str, tuple[int, int]]:
     """The pairs of what is listed."""
     marks = len(MARKS)
     own = {name: (place, place % marks) for place, name in enumerate(OFFLINE)}
-    return own | {
-        name: (place, (place + marks // 2) % marks) for place, name in enumerate(SECOND)
-    }
+    return own | {name: (place, (place + marks // 2) % marks) for place, name in enumerate(SECOND)}
 
 
 @functools.lru_cache(maxsize=64)
