@@ -19,8 +19,12 @@ from pages.parts import (
     palette,
     part,
     query,
+    refining,
     settings,
     subject,
+    url_state,
+    why,
+    why_panel,
 )
 from pages.parts.answers import Gathered
 from pages.parts.cached_part import left
@@ -55,7 +59,7 @@ def main() -> None:
         components.copy_link("copy")
         export.button(view, gathered.answers, gathered.together)
     with board:
-        _remarks()
+        url_state.tell(st.session_state[link.REMARKS])
         # Streamlit lets a click inside a fragment wait for the running page, which may be waiting
         # for an encoder to load.
         (st.fragment(_answer, run_every=1.0) if gathered.busy else _answer)(view)
@@ -91,6 +95,7 @@ def _answer(view: View) -> None:
         gathered,
         BOARD,
         on_opened=partial(detail.remember, BOARD),
+        on_why=partial(why.remember, BOARD),
         **detail.tools(view, gathered),
     )
     key.under_board(gathered.answers.values())
@@ -98,9 +103,13 @@ def _answer(view: View) -> None:
         link.ask(f"item:{picked}")
         st.rerun()
     if action:
+        if refining.voted(view, action):
+            st.rerun()
         detail.follow(view, action)
         if not link.wish(action):
             answers.act(view, action)
+        st.rerun()
+    if why_panel.work(view, gathered):
         st.rerun()
     if gathered.busy and subject.came(view):
         st.rerun()
@@ -119,18 +128,12 @@ def _usual() -> None:
     st.session_state[link.ENCODERS] = opening(st.session_state[link.DATASET])
 
 
-def _remarks() -> None:
-    remarks = st.session_state.get(link.REMARKS)
-    if remarks:
-        note("Not everything could be restored.", " ".join(remarks))
-
-
 def _agreement(view: View, gathered: Gathered) -> None:
     shown = list(gathered.answers.values())
     if len(shown) > 1:
         titles = [cached.encoder_row(answer.encoder)["title"] or answer.encoder for answer in shown]
         matrix.show(
-            agreement(shown, view.k),
+            agreement(shown, view.most),
             titles,
             [palette.mark_html(answer.encoder) for answer in shown],
         )

@@ -157,19 +157,14 @@ def test_importing_core_does_nothing():
 
 
 def test_cached_functions_live_together_and_are_bounded():
-    with_cache = {
-        str(path.relative_to(ROOT))
-        for path in CODE
-        if re.search(r"st\.cache_(data|resource)", path.read_text())
-    }
-    homes = {
-        f"pages/parts/cached{of}.py"
-        for of in ("", "_maps", "_metrics", "_train", "_lab", "_part", "_library")
-    }
-    assert with_cache <= homes
-    for match in [
-        one
-        for home in homes
-        for one in re.finditer(r"@st\.cache_\w+(\([^)]*\))?", (ROOT / home).read_text())
-    ]:
-        assert "max_entries" in (match.group(1) or ""), match.group(0)
+    """One file knows Streamlit's caches, so that what is a visitor's own never lands in a shared
+    one; the functions that are kept live beside one another."""
+    texts = {str(path.relative_to(ROOT)): path.read_text() for path in CODE}
+    streamlits = {name for name, text in texts.items() if re.search(r"st\.cache_\w+", text)}
+    assert streamlits == {"pages/parts/caches.py"}
+    marks = {name: re.findall(r"@caches\.\w+(\([^)]*\))?", text) for name, text in texts.items()}
+    homes = {name for name, found in marks.items() if found}
+    assert homes
+    assert all(name.startswith("pages/parts/cached") for name in homes)
+    for found in marks.values():
+        assert all("max_entries" in options for options in found), found

@@ -74,6 +74,11 @@ def states() -> dict[str, tuple[str, object]]:
         "map-pictures": ("map?encoders=hog.8x8&pictures=1", None),
         "map-morph": ("map?encoders=hog.8x8,hsv.12x4x4&view=Morph", None),
         "map-clusters": ("map?encoders=hog.8x8,hsv.12x4x4&view=Clusters", None),
+        "learn": ("learn", None),
+        **{
+            f"learn-{path.stem}": (f"learn?lesson={path.stem}", None)
+            for path in sorted((ROOT / "pages/parts/learn/lessons").glob("*.toml"))
+        },
         "train": ("train", None),
         "train-model": ("train?model=siamese.lookalike", None),
         "lab": ("index_lab?encoder=hog.8x8", None),
@@ -84,7 +89,11 @@ def states() -> dict[str, tuple[str, object]]:
         "library": ("library", None),
         "library-encoders": ("library", _tab("Encoders")),
         "library-caches": ("library", _tab("Caches")),
-        "library-build": ("library", _choose),
+        "library-add": ("library", _add),
+        "library-set": ("library?set=catalogue", None),
+        "library-builds": ("library?set=catalogue&view=Encoders+and+builds", _choose),
+        "library-evaluation": ("library?set=catalogue&view=Evaluation+and+map", None),
+        "library-jobs": ("library", _jobs),
     }
 
 
@@ -200,6 +209,16 @@ def _tab(name: str):
 
 def _pairs(page) -> None:
     page.get_by_text("Which differences are certain").click()
+
+
+def _add(page) -> None:
+    page.get_by_role("button", name="Add pictures").click()
+    page.get_by_role("dialog").wait_for()
+
+
+def _jobs(page) -> None:
+    page.locator(".st-key-tray").get_by_role("button").click()
+    page.locator(".st-key-tray_jobs").wait_for()
 
 
 def _choose(page) -> None:

@@ -41,15 +41,7 @@ def serving(artifacts: Path, timeout_s: float = 120.0, **environment: str) -> It
     """Run the app with its own artifacts folder; gives its address. Ends the process that it
     started, whatever happens."""
     port = _free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "streamlit",
-        "run",
-        "streamlit_app.py",
-        "--server.port",
-        str(port),
-    ]
+    command = [sys.executable, "tools/app.py", "--server.port", str(port)]
     env = {**os.environ, "LOOKALIKE_ARTIFACTS": str(artifacts), **environment}
     artifacts.mkdir(parents=True, exist_ok=True)
     with open(artifacts / "server.log", "wb") as log:

@@ -1,5 +1,5 @@
-"""``download``: fetch a public dataset, or the weights of an encoder or a detector, before they are
-needed."""
+"""``download``: fetch a public dataset, or the weights of an encoder, its text tower or a detector,
+before they are needed."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         commands,
         "download",
         _download,
-        "Fetch a public dataset, or the weights of an encoder or a detector. Continues where it"
-        " stopped.",
+        "Fetch a public dataset, or the weights of an encoder, of what reads text for it, or of a"
+        " detector. Continues where it stopped.",
         "--encoder resnet50.tv_in1k",
+        "--text vit_base_patch16_clip_224.openai",
         "--detector ssdlite",
         "--dataset flowers102",
     )
     made.add_argument("--dataset", metavar="NAME")
     made.add_argument("--encoder", metavar="NAME")
+    made.add_argument("--text", metavar="NAME", help="the text tower of this encoder")
     made.add_argument("--detector", metavar="NAME")
     made.add_argument("--log", help=argparse.SUPPRESS)
 
@@ -30,6 +32,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 FETCH = {
     "dataset": downloads.fetch_dataset,
     "encoder": downloads.fetch_encoder,
+    "text": downloads.fetch_text,
     "detector": downloads.fetch_detector,
 }
 
@@ -39,13 +42,15 @@ def _download(options: argparse.Namespace) -> None:
     if len(asked) != 1:
         raise UserError(
             "Name one thing to download.",
-            "Either --dataset NAME, --encoder NAME or --detector NAME.",
+            "Either --dataset NAME, --encoder NAME, --text NAME or --detector NAME.",
         )
     ((kind, name),) = asked
     progress = Progress(f"downloading {name}", options.log)
     with progress.ending():
         row = FETCH[kind](name, progress)
-        progress.end("done", f"{row['title']} is {row['state']}.")
+        state = (row["text"] if kind == "text" else row)["state"]
+        of = "The text tower of " if kind == "text" else ""
+        progress.end("done", f"{of}{row['title']} is {state}.")
     if options.json:
         return emit(row)
-    print(f"{row['name']}: {row['state']}")
+    print(f"{row['name']}: {state}")

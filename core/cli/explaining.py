@@ -84,7 +84,7 @@ def _rows(found: Map | None) -> list[list[float]] | None:
 
 
 def _show(found: Explained, out: str | None) -> None:
-    say(f"{found.encoder}, {found.method}: cosine {found.score:.4f}")
+    say(f"{found.encoder}, {found.method}: {found.words}")
     say(found.explanation.about)
     for name, value in found.explanation.facts:
         say(f"  {name}: {value}")

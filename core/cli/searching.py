@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from core.cli import asking
 from core.cli.detecting import add_choice, fetched
 from core.cli.output import Progress, command, emit, say, table
 from core.datasets.base import Dataset
@@ -18,8 +19,9 @@ from core.services.naming import split_names
 from core.services.search import reranking, together
 from core.services.search.compare import Agreement, Comparison, compare, decode_ms
 from core.services.search.engines import RUNS
-from core.services.search.request import Query, SearchRequest
-from core.services.search.result import IDENTICAL, Hit, SearchResult
+from core.services.search.export import plain
+from core.services.search.request import Mix, Query, SearchRequest
+from core.services.search.result import IDENTICAL, SearchResult
 from core.services.search.search import query_from_file, search
 
 
@@ -35,6 +37,9 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         " category=mug",
         "--dataset ~/Pictures --encoder tiny.16x16 --query a.png --json",
         "--dataset catalogue --encoder hog.8x8 --query photo.jpg --box 0.2,0.1,0.8,0.9",
+        "--dataset catalogue --encoder hog.8x8 --plus id:mug-00-0 --plus photo.jpg --minus"
+        " id:vase-00-0",
+        "--dataset catalogue --encoder hsv.12x4x4 --query id:mug-00-0 --threshold 0.8",
         "--dataset catalogue --encoder hog.8x8 --query photo.jpg --rerank geometric",
     )
     made.add_argument("--encoder", required=True)
@@ -72,14 +77,9 @@ def add_query(made: argparse.ArgumentParser, *, required: bool = True) -> None:
         metavar="FIELD=VALUE",
         help="only pictures with this category, label, split or attribute; several must all hold",
     )
-    made.add_argument(
-        "--query",
-        required=required,
-        metavar="FILE",
-        help="a picture file, or id:NAME for a picture of the dataset",
-    )
+    asking.add_query(made)
     add_choice(made)
-    made.add_argument("-k", type=int, default=10, help="how many hits (default: 10)")
+    asking.add_end(made)
     made.add_argument(
         "--rerank",
         default="",
@@ -87,16 +87,39 @@ def add_query(made: argparse.ArgumentParser, *, required: bool = True) -> None:
         help=f"give the first hits a new order: {', '.join(reranking.names())}",
     )
     made.add_argument(
-        "--include-self", action="store_true", help="let a query that is in the gallery find itself"
+        "--include-self",
+        action="store_true",
+        help="let pictures that are asked with find themselves",
     )
 
 
 def prepare(options: argparse.Namespace, wanted: list[str]):
-    """Open the dataset, build what is missing (said on standard error), and read the query."""
+    """Open the dataset, read the query, and build what is missing (said on standard error)."""
+    dataset = _opened(options)
+    query = replace(query_from_file(dataset, options.query), box=options.box)
+    _complete(options, dataset, wanted)
+    return dataset, query
+
+
+def _asked(options: argparse.Namespace, wanted: list[str]) -> tuple[Dataset, SearchRequest]:
+    """The same where more than a query may be asked with: the request of the first encoder."""
+    dataset = _opened(options)
+    query, mix = asking.query_of(options, dataset)
+    asking.fetch_text(options, wanted)
+    _complete(options, dataset, wanted)
+    first = wanted[0] if wanted else ""
+    return dataset, _request(options, replace(query, box=options.box), mix, first)
+
+
+def _opened(options: argparse.Namespace) -> Dataset:
     dataset = library.open_dataset(options.dataset)
     if dataset.state().kind == "download":
         dataset.download(Progress(f"downloading {dataset.title}"))
-    query = replace(query_from_file(dataset, options.query), box=options.box)
+    return dataset
+
+
+def _complete(options: argparse.Namespace, dataset: Dataset, wanted: list[str]) -> None:
+    """Fetch and build what a search needs."""
     fetched(options.crop)
     missing = [name for name in wanted if not build.is_built(dataset, name)]
     if missing:
@@ -109,50 +132,51 @@ def prepare(options: argparse.Namespace, wanted: list[str]):
             options.index,
             Progress(f"building the index {options.index} for {', '.join(without)}"),
         )
-    return dataset, query
 
 
-def _request(options: argparse.Namespace, query: Query, encoder: str = "") -> SearchRequest:
+def _request(options: argparse.Namespace, query: Query, mix: Mix, encoder: str) -> SearchRequest:
     """What the arguments ask of one encoder."""
     return SearchRequest(
         query,
         encoder,
         options.index,
-        options.k,
+        asking.count(options),
         tuple(options.where),
         options.include_self,
         options.crop,
         RUNS,
+        mix=mix,
+        least=options.least,
+        threshold=options.threshold,
         reranker=options.rerank,
     )
 
 
 def _search(options: argparse.Namespace) -> None:
-    dataset, query = prepare(options, [options.encoder])
-    answer = search(_request(options, query, options.encoder), dataset)
+    dataset, request = _asked(options, [options.encoder])
+    answer = search(request, dataset)
     if options.json:
-        return emit({"query": shown(options.query), **_answer(answer), **_part(options, answer)})
+        return emit({**_told(options), **plain(answer), **_part(options, answer)})
     _show(answer, answer.timing_ms)
     _show_part(answer)
 
 
-def compared(options: argparse.Namespace) -> tuple[Dataset, Query, Comparison]:
+def compared(options: argparse.Namespace) -> tuple[Dataset, SearchRequest, Comparison]:
     """What ``compare`` shows: what is missing is built first."""
     wanted = _named(options)
-    dataset, query = prepare(options, wanted)
-    return dataset, query, compare(_request(options, query).each(wanted), dataset)
+    dataset, request = _asked(options, wanted)
+    return dataset, request, compare(request.each(wanted), dataset)
 
 
 def _compare(options: argparse.Namespace) -> None:
     way = _fusion(options)
-    dataset, query, found = compared(options)
-    requests = _request(options, query).each(_named(options))
-    fused = together.fused(requests, dataset, *way) if way else None
+    dataset, request, found = compared(options)
+    fused = together.fused(request.each(_named(options)), dataset, *way) if way else None
     decoded = decode_ms(found.answers)
     if options.json:
-        told = {"query": shown(options.query), "dataset": dataset.name, "index": options.index}
-        answers = [_answer(answer) for answer in found.answers]
-        told |= {"together": _answer(fused)} if fused else {}
+        told = {**_told(options), "dataset": dataset.name, "index": options.index}
+        answers = [plain(answer) for answer in found.answers]
+        told |= {"together": plain(fused)} if fused else {}
         whole = {"answers": answers, "agreement": found.agreement, "decode_ms": decoded}
         return emit({**told, **whole, **_part(options, found.answers[0])})
     for answer in found.answers:
@@ -183,27 +207,9 @@ def _fusion(options: argparse.Namespace) -> tuple[str, Sequence[float]] | None:
     return options.fuse, weights
 
 
-def _answer(answer: SearchResult) -> dict:
-    told = {
-        "dataset": answer.dataset,
-        "encoder": answer.encoder,
-        "index": answer.index,
-        "hits": [_hit(h) for h in answer.hits],
-    }
-    times = {
-        "timing_ms": answer.timing_ms,
-        "runs": answer.runs,
-        "usual": answer.usual,
-        "far": answer.far,
-    }
-    more = {"left_out": answer.left_out, "remarks": list(answer.remarks), "score": answer.score}
-    return {**told, **times, **more, **({"reranker": answer.reranker} if answer.reranker else {})}
-
-
-def _hit(hit: Hit) -> dict:
-    named = {"rank": hit.rank, "id": hit.id, "path": hit.path, "label": hit.label}
-    before = {} if hit.before is None else {"before": hit.before}
-    return {**named, "score": hit.score, "identical": hit.identical, **before}
+def _told(options: argparse.Namespace) -> dict:
+    query = None if options.query is None else shown(options.query)
+    return {"query": query, **asking.told(options)}
 
 
 def _part(options: argparse.Namespace, answer: SearchResult) -> dict:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,7 +18,30 @@ from core.types import Positions, Progress, State
 
 encoders: Registry[Encoder] = Registry("encoder", "core.encoders")
 VERSION = 1
+Prepared = Any
+"""What an encoder's ``prepare`` makes of a picture and its ``_encode`` takes: mostly an array."""
 READY = State("ready")
+
+
+class Words(Protocol):
+    """Puts text where an encoder puts the pictures that it describes."""
+
+    languages: str
+    """The languages that it was trained with, as the model's card says."""
+
+    def state(self) -> State:
+        """Whether it can be used now."""
+
+    def load(self, progress: Progress | None = None) -> None:
+        """Make ready to encode, downloading weights first where needed. Cheap to repeat. Raises
+        UserError, or Cancelled."""
+
+    def encode(self, text: str) -> np.ndarray:
+        """A text -> float32 (1, dim), unit length. Raises UserError."""
+
+    def cut(self, text: str) -> int:
+        """How many tokens are read of a text that is too long; 0 where all of it is. Raises
+        UserError."""
 
 
 class Encoder(ABC):
@@ -54,6 +78,8 @@ class Encoder(ABC):
     base: str | None = None
     """Name of the encoder whose vectors this one transforms; its pictures are then never encoded
     twice."""
+    words: Words | None = None
+    """What puts text into the space of the vectors; None where text has no place there."""
 
     def state(self) -> State:
         return READY
@@ -68,24 +94,30 @@ class Encoder(ABC):
             "code": getattr(self, "version", 1),
         }
 
+    @property
+    def stored_dim(self) -> int:
+        """How many numbers a build keeps of a picture: those of its vector, where nothing else is
+        kept."""
+        return self.dim
+
     def load(self, progress: Progress | None = None) -> None:
         """Make ready to encode: read weights into memory, downloading them first where needed.
         Cheap to repeat."""
 
     @abstractmethod
-    def prepare(self, image: np.ndarray) -> np.ndarray:
+    def prepare(self, image: np.ndarray) -> Prepared:
         """One RGB uint8 (h, w, 3) picture of any size -> what ``_encode`` takes. Needs no weights;
         picklable."""
 
     @abstractmethod
-    def _encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
+    def _encode(self, batch: Sequence[Prepared]) -> np.ndarray:
         """Prepared pictures -> (n, dim), any float type, any length."""
 
     def encode(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """RGB uint8 pictures -> float32 (n, dim) with unit rows."""
         return self.encode_prepared([self.prepare(image) for image in images])
 
-    def encode_prepared(self, batch: Sequence[np.ndarray]) -> np.ndarray:
+    def encode_prepared(self, batch: Sequence[Prepared]) -> np.ndarray:
         """What ``prepare`` made -> float32 (n, dim) with unit rows.
 
         Raises:
@@ -100,6 +132,10 @@ class Encoder(ABC):
             raise ValueError(f"{self.name} gave {vectors.shape}, promised {(len(batch), self.dim)}")
         return unit_rows(vectors, self.name)
 
+    def encode_stored(self, batch: Sequence[Prepared]) -> np.ndarray:
+        """What ``prepare`` made -> float32 (n, stored_dim): what a build keeps."""
+        return self.encode_prepared(batch)
+
     def positions(self, images: Sequence[np.ndarray]) -> list[Positions] | None:
         """What each position of RGB uint8 pictures adds to their vectors; None where this encoder
         has no positions, or looks at them in another way."""
@@ -111,7 +147,7 @@ class Encoder(ABC):
         return 0.0, 0.0, 1.0, 1.0
 
     def fit(
-        self, prepared: Iterable[np.ndarray], progress: Progress | None = None
+        self, prepared: Iterable[Prepared], progress: Progress | None = None
     ) -> dict[str, np.ndarray]:
         """Learn from a sample of the gallery; returns what :meth:`with_fit` takes. Only where not
         ``fitted``."""

@@ -34,7 +34,7 @@ def fetch(name: str, repo: str, file: str | None, progress: Progress | None = No
     with store.lock(f"model-{name}", progress):
         if (path := weights.found(name)) is not None:
             return path
-        source = _source(name, repo, file)
+        source = _source(name, repo, _candidates(file), weights.USUAL)
         target = weights.folder(name) / (
             weights.USUAL if source.url.endswith(".safetensors") else "model.bin"
         )
@@ -43,23 +43,36 @@ def fetch(name: str, repo: str, file: str | None, progress: Progress | None = No
         return target
 
 
-def _source(name: str, repo: str, file: str | None) -> download.Source:
-    """Ask the hub for size and checksum of the first file that it has."""
+def fetch_beside(name: str, repo: str, file: str, progress: Progress | None = None) -> Path:
+    """Download one more file of ``repo`` into the folder of the weights called ``name``, unless it
+    is there. Raises as :func:`fetch`."""
+    target = weights.folder(name) / file
+    with store.lock(f"model-{name}", progress):
+        if not target.is_file():
+            download.fetch(_source(name, repo, (file,), file), target, progress)
+        return target
+
+
+def _candidates(file: str | None) -> tuple[str, ...]:
+    """What a weights file may be called, the name with safetensors first."""
+    if not file:
+        return USUAL
+    return re.sub(r"\.(bin|pth|pt)$", ".safetensors", file).replace("pytorch_", ""), file
+
+
+def _source(name: str, repo: str, candidates: tuple[str, ...], kept: str) -> download.Source:
+    """Ask the hub for size and checksum of the first file that it has; it is to be ``kept`` under
+    that name."""
     import requests
     from huggingface_hub import get_token, hf_hub_url
 
     repo, _, revision = repo.removeprefix("hf-hub:").partition("@")
     endpoint = (os.environ.get("HF_ENDPOINT") or ENDPOINT).rstrip("/")
-    candidates = (
-        (re.sub(r"\.(bin|pth|pt)$", ".safetensors", file).replace("pytorch_", ""), file)
-        if file
-        else USUAL
-    )
     urls = [
         hf_hub_url(repo, one, revision=revision or None, endpoint=endpoint)
         for one in dict.fromkeys(candidates)
     ]
-    target = weights.folder(name) / weights.USUAL
+    target = weights.folder(name) / kept
     if download.offline():
         raise download.by_hand(
             name, urls[0], target, "HF_HUB_OFFLINE is set, so nothing is downloaded"

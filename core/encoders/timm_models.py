@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 import re
-from functools import cache
+from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from core.encoders import options as opt
 from core.encoders.base import encoders
 from core.encoders.network import Listed, Network
 from core.encoders.preprocess import Preprocess, from_timm
+from core.encoders.words import Captions, repository
 from core.errors import UserError
 from core.types import Progress, State
 from core.weights import files as weights
@@ -130,6 +131,12 @@ class TimmNetwork(Network):
 
     _library = "timm"
 
+    @cached_property
+    def words(self) -> Captions | None:
+        """Its text tower; none where another pooling leaves the space that text shares."""
+        repo = None if self.pool else repository(self.weights_name)
+        return Captions(self.weights_name, repo, self.dim) if repo else None
+
     def _preprocess(self) -> Preprocess:
         return _record(self.weights_name)
 
@@ -216,7 +223,7 @@ class PackagedNetwork(TimmNetwork):
         if path != packaged.installed(self.row):
             return super()._tensors(path)
         held = weights.read(packaged.verified(self.row, path))
-        return packaged.renamed(self.row, held, _shapes(self.weights_name))
+        return packaged.renamed(self.row, held, _shapes(self.weights_name), self.weights_name)
 
 
 @cache

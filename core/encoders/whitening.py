@@ -38,13 +38,10 @@ class Whitened(Encoder):
             f"{encoder.about} Whitened on the gallery: what many of its pictures share counts less."
         )
         self.tier, self.batch = encoder.tier, encoder.batch
+        self.has_positions = encoder.has_positions
         self._encoder = encoder
         self._arrays: dict[str, np.ndarray] = {}
         self._digest: str | None = None
-
-    @property
-    def has_positions(self) -> bool:
-        return self._encoder.has_positions
 
     @property
     def side(self) -> int | None:

@@ -15,6 +15,8 @@ from typing import Protocol
 import numpy as np
 
 from core.images import resize
+from core.keypoints import KeyPoints, detect, match
+from core.neighbours import dots
 from core.registry import Registry
 from core.types import Positions
 
@@ -22,6 +24,8 @@ explainers: Registry[Explainer] = Registry("explanation", "core.explainers")
 Edges = tuple[float, float, float, float]
 """x0, y0, x1, y1 in fractions of a picture, origin top left."""
 WHOLE: Edges = (0.0, 0.0, 1.0, 1.0)
+BATCH = 25
+"""Pictures that are encoded at a time."""
 WORKING = 320
 """Pixels on the long side of the copies that are covered, or as many as the encoder needs."""
 
@@ -33,6 +37,9 @@ class Encoding(Protocol):
     family: str
     side: int | None
     has_positions: bool
+    matches: bool
+
+    def prepare(self, image: np.ndarray) -> np.ndarray: ...
 
     def encode(self, images: Sequence[np.ndarray]) -> np.ndarray: ...
 
@@ -99,6 +106,28 @@ class Pair:
     def vectors(self) -> np.ndarray:
         """Both vectors, float32 (2, dim), unit rows."""
         return self.encoder.encode(self.images)
+
+    @property
+    def unit(self) -> str:
+        """What scores count, where they are no cosines."""
+        return "inliers" if self.encoder.matches else ""
+
+    @cached_property
+    def points(self) -> list[KeyPoints]:
+        """The key points of both pictures."""
+        return [detect(image) for image in self.images]
+
+    def scores(self, kept: int, images: Sequence[np.ndarray]) -> np.ndarray:
+        """Scores float64 (n,) of RGB pictures in place of one of the two; ``kept`` is the other: 0
+        the query, 1 the hit. Cosines, or inliers where the encoder matches key points."""
+        if self.encoder.matches:
+            found = [detect(image) for image in images]
+            own = self.points[kept]
+            pairs = [(own, one) if kept == 0 else (one, own) for one in found]
+            return np.array([match(*pair).score for pair in pairs], np.float64)
+        starts = range(0, len(images), BATCH)
+        parts = [self.encoder.encode(images[start : start + BATCH]) for start in starts]
+        return dots(np.concatenate(parts), self.vectors[kept])
 
     @cached_property
     def seen(self) -> list[Edges]:

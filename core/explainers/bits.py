@@ -28,11 +28,15 @@ class HashBits(Explainer):
         return Explanation(
             self.name,
             _SAID[spatial],
-            *(Map(scaled(one)) for one in maps),
+            Map(scaled(maps[0])),
+            Map(scaled(maps[1])),
             exact=not spatial,
             facts=(
                 ("Bits that agree", f"{equal.sum()} of {equal.size}"),
-                ("Score", f"2 x {equal.sum()} / {equal.size} - 1 = {2 * equal.mean() - 1:.4f}"),
+                (
+                    "As a cosine",
+                    f"2 x {equal.sum()} / {equal.size} - 1 = {2 * equal.mean() - 1:.4f}",
+                ),
             ),
             blocks=(drawings,),
         )
@@ -56,15 +60,7 @@ def _lighter(signs: np.ndarray) -> list[np.ndarray]:
 def smoothed(values: np.ndarray) -> np.ndarray:
     """Means of 3 x 3 neighbours: a single bit agrees by chance in one of two cases."""
     padded = np.pad(values, 1, mode="edge")
-    rows, columns = values.shape
-    return (
-        sum(
-            padded[down : down + rows, right : right + columns]
-            for down in range(3)
-            for right in range(3)
-        )
-        / 9.0
-    )
+    return np.lib.stride_tricks.sliding_window_view(padded, (3, 3)).mean(axis=(2, 3))
 
 
 def sketch(signs: np.ndarray) -> np.ndarray:

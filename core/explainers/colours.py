@@ -48,7 +48,8 @@ class Colours(Explainer):
             self.name,
             "Bright pixels have a colour of which the other picture has as much or more. Where they"
             " lie makes no difference to the score.",
-            *maps,
+            maps[0],
+            maps[1],
             exact=True,
             facts=(
                 (
@@ -83,12 +84,17 @@ def _mean_colour(pair: Pair, bins: list[np.ndarray], which: int) -> tuple[int, i
     ]
     both = np.concatenate(pixels)
     if len(both):
-        return tuple(int(value) for value in both.mean(axis=0).round())
+        return _rgb(both.mean(axis=0))
     middle = [
         (index + 0.5) / count
         for index, count in zip(np.unravel_index(which, BINS), BINS, strict=True)
     ]
-    return tuple(round(255 * value) for value in colorsys.hsv_to_rgb(*middle))
+    return _rgb(255 * np.array(colorsys.hsv_to_rgb(*middle)))
+
+
+def _rgb(values: np.ndarray) -> tuple[int, int, int]:
+    red, green, blue = (round(float(value)) for value in values)
+    return red, green, blue
 
 
 explainers.add(Colours.name, Colours)

@@ -6,14 +6,12 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
-from core.explainers.base import Edges, Encoding, Map, Pair
-from core.neighbours import dots
+from core.explainers.base import Edges, Map, Pair
 
 SHARE = 0.2
 """Of what the encoder sees of the hit, this share is covered in the deletion test."""
@@ -21,19 +19,18 @@ RANDOM = 8
 """Random covers that the marked one is compared with."""
 FINE = 40
 """Cells on a side of the grid on which the marked share is chosen."""
-BATCH = 25
 SEED = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
     """Whether a map is right about the hit: how far the score falls when its marked fifth is
-    covered, against the mean fall (and its standard deviation) for ``RANDOM`` covers of the same
-    shape elsewhere."""
+    covered, against the mean fall for ``RANDOM`` covers of the same shape elsewhere. ``unit``: what
+    is counted, where it is no cosine."""
 
     marked: float
     random: float
-    spread: float
+    unit: str = ""
 
     @property
     def better(self) -> bool:
@@ -43,9 +40,13 @@ class Deletion:
     @property
     def words(self) -> str:
         """The result as a sentence or two."""
+        marked, random = (
+            f"{fall:.1f}" if self.unit else f"{fall:.3f}" for fall in (self.marked, self.random)
+        )
+        unit = f" {self.unit}" if self.unit else ""
         said = (
-            f"Covering the marked fifth of the hit lowers the score by {self.marked:.3f}, a random"
-            f" fifth of the same shape by {self.random:.3f} (mean of {RANDOM})."
+            f"Covering the marked fifth of the hit lowers the score by {marked}{unit}, a random"
+            f" fifth of the same shape by {random} (mean of {RANDOM})."
         )
         if self.better:
             return said
@@ -62,11 +63,9 @@ def deletion(pair: Pair, marked: Map) -> Deletion | None:
     draw = np.random.default_rng(SEED)
     covers = [cover, *(_elsewhere(cover, draw) for _ in range(RANDOM))]
     hit = pair.copies[1]
-    scores = scores_of(
-        pair.encoder, pair.vectors[0], [hit, *(covered(hit, one, marked.box) for one in covers)]
-    )
+    scores = pair.scores(0, [hit, *(covered(hit, one, marked.box) for one in covers)])
     falls = scores[0] - scores[1:]
-    return Deletion(float(falls[0]), float(falls[1:].mean()), float(falls[1:].std()))
+    return Deletion(float(falls[0]), float(falls[1:].mean()), pair.unit)
 
 
 def fifth(values: np.ndarray) -> np.ndarray:
@@ -126,11 +125,3 @@ def ground(image: np.ndarray) -> np.ndarray:
     deep = max(1, min(image.shape[:2]) // 32)
     edge = [image[:deep], image[-deep:], image[:, :deep], image[:, -deep:]]
     return np.median(np.concatenate([one.reshape(-1, 3) for one in edge]), axis=0).astype(np.uint8)
-
-
-def scores_of(encoder: Encoding, vector: np.ndarray, images: Sequence[np.ndarray]) -> np.ndarray:
-    """Cosines of RGB pictures with a unit vector, float64 (n,)."""
-    parts = [
-        encoder.encode(images[start : start + BATCH]) for start in range(0, len(images), BATCH)
-    ]
-    return dots(np.concatenate(parts), vector)

@@ -31,7 +31,7 @@ class Distance(Regions):
     def explain(self, pair: Pair) -> Explanation:
         regions = replace(super().explain(pair), method=self.name)
         distance = float(np.sqrt(max(2.0 - 2.0 * pair.score, 0.0)))
-        facts = (("Distance", f"{distance:.3f} of {FARTHEST:.0f}"),)
+        facts: tuple[tuple[str, str], ...] = (("Distance", f"{distance:.3f} of {FARTHEST:.0f}"),)
         known = pair.pairs()
         if isinstance(known, str):
             return replace(regions, facts=(*facts, *regions.facts), notes=(known,))

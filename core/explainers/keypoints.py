@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Protocol, cast
+
 import numpy as np
 
-from core import keypoints
 from core.explainers.base import (
     Dots,
     Explainer,
@@ -16,13 +17,19 @@ from core.explainers.base import (
     scaled,
     share,
 )
+from core.keypoints import KeyPoints, match
 
 GRID = 16
 SPREAD = 0.05
 """How far a key point reaches on a map, in widths of the picture."""
 STRONGEST = 5
 """Words whose key points are drawn."""
-ENCODERS = ("sift.vlad32",)
+
+
+class Celled(Protocol):
+    """An encoder that says to which word each key point falls, and how it differs from it."""
+
+    def cells(self, image: np.ndarray) -> tuple[KeyPoints, np.ndarray, np.ndarray]: ...
 
 
 class Words(Explainer):
@@ -32,11 +39,11 @@ class Words(Explainer):
     name = "words"
     title = "Words of key points"
     about = "Which words of the codebook make the score, and the key points that fall to them."
-    encoders = ENCODERS
+    encoders = ("sift.vlad32",)
 
     def explain(self, pair: Pair) -> Explanation:
         (left, left_words, left_apart), (right, right_words, right_apart) = (
-            pair.encoder.cells(image) for image in pair.images
+            cast(Celled, pair.encoder).cells(image) for image in pair.images
         )
         notes = tuple(
             f"The {name} has no key points: too smooth for SIFT."
@@ -71,7 +78,8 @@ class Words(Explainer):
             self.name,
             "Bright is where key points lie that belong to words in which both pictures differ from"
             " the codebook in the same way.",
-            *maps,
+            maps[0],
+            maps[1],
             exact=True,
             facts=(
                 ("Key points", f"{len(left)} and {len(right)}"),
@@ -84,24 +92,24 @@ class Words(Explainer):
 
 class MatchedPoints(Explainer):
     """Key points of the two pictures that pass the ratio test, and those that one homography
-    explains (:mod:`core.keypoints`). The score does not look at them: it says whether the pictures
-    show one and the same thing."""
+    explains (:mod:`core.keypoints`): whether the pictures show one and the same thing."""
 
     name = "matches"
     title = "Matched key points"
     about = "Which key points of the two pictures match, and which of these agree with one view."
-    encoders = ENCODERS
+    encoders = ("sift.match", "sift.vlad32")
 
     def explain(self, pair: Pair) -> Explanation:
-        left, right = (keypoints.detect(image) for image in pair.images)
-        found = keypoints.match(left, right)
+        left, right = pair.points
+        found = match(left, right)
         kept = found.inliers if len(found.inliers) else np.zeros(len(found.query), bool)
         here, there = left.places[found.query], right.places[found.hit]
-        weights = np.where(kept, 1.0, 0.0 if kept.any() else 0.5)
+        unsure = kept.any() or pair.encoder.matches  # then only inliers make the score
+        weights = np.where(kept, 1.0, 0.0 if unsure else 0.5)
         return Explanation(
             self.name,
             "A line joins key points that look alike; the strong lines agree with one view of one"
-            " thing. The score of VLAD does not use them.",
+            f" thing. {_COUNTED[pair.encoder.matches]}",
             Map(scaled(_spread(here, weights))),
             Map(scaled(_spread(there, weights))),
             facts=(
@@ -112,6 +120,9 @@ class MatchedPoints(Explainer):
             notes=(found.reason,) if found.reason else (),
             blocks=(Lines(here, there, kept),),
         )
+
+
+_COUNTED = {True: "The score is their number.", False: "The score of VLAD does not use them."}
 
 
 def _shares(words: np.ndarray, apart: np.ndarray, added: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from core.explainers.base import Encoding, Explainer, Explanation, Map, Pair, explainers, scaled
-from core.explainers.covering import covered, scores_of
+from core.explainers.covering import covered
 
 GRID = 7
 """Places of the window on a side."""
@@ -29,7 +29,10 @@ class Occlusion(Explainer):
         falls = [self._falls(pair, side) for side in (0, 1)]
         query, hit = (Map(scaled(fall), box) for fall, box in zip(falls, pair.seen, strict=True))
         facts = tuple(
-            (f"Largest fall, {name} covered", f"{fall.max():.3f}")
+            (
+                f"Largest fall, {name} covered",
+                f"{fall.max():.3f}" if not pair.unit else f"{fall.max():.0f} {pair.unit}",
+            )
             for name, fall in zip(("query", "hit"), falls, strict=True)
         )
         return Explanation(
@@ -43,10 +46,13 @@ class Occlusion(Explainer):
 
     def _falls(self, pair: Pair, side: int) -> np.ndarray:
         """float64 (GRID, GRID): the score without a cover minus the score with one."""
-        image, box, other = pair.copies[side], pair.seen[side], pair.vectors[1 - side]
-        views = [image, *(covered(image, one, box) for one in windows())]
-        scores = scores_of(pair.encoder, other, views)
+        image, box = pair.copies[side], pair.seen[side]
+        scores = pair.scores(1 - side, [image, *(covered(image, one, box) for one in windows())])
         return (scores[0] - scores[1:]).reshape(GRID, GRID)
+
+
+def _said(fall: float, unit: str) -> str:
+    return f"{fall:.0f} {unit}" if unit else f"{fall:.3f}"
 
 
 def windows() -> list[np.ndarray]:

@@ -34,7 +34,8 @@ class Pixels(Explainer):
             self.name,
             "Bright pixels raise the score: it would fall if they had the colour of their picture's"
             " edge. All pixels of the ground together may count for more.",
-            *(Map(scaled(one)) for one in maps),
+            Map(scaled(maps[0])),
+            Map(scaled(maps[1])),
             facts=(
                 ("Mean difference", f"{apart.mean():.1f} of 255 levels"),
                 ("The ground alone would score", f"{_ground_score(left, grounds[1]):.3f}"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol, cast
 
 import numpy as np
 
@@ -10,6 +12,14 @@ from core.explainers.base import Drawings, Encoding, Explanation, Pair, explaine
 from core.explainers.regions import Regions
 
 STEPS = 5
+
+
+class Drawing(Protocol):
+    """An encoder that draws pictures from codes."""
+
+    def codes(self, images: Sequence[np.ndarray]) -> np.ndarray: ...
+
+    def draw(self, codes: np.ndarray) -> np.ndarray: ...
 
 
 class Reconstruction(Regions):
@@ -25,9 +35,10 @@ class Reconstruction(Regions):
 
     def explain(self, pair: Pair) -> Explanation:
         regions = replace(super().explain(pair), method=self.name)
-        codes = pair.encoder.codes(pair.images)
+        encoder = cast(Drawing, pair.encoder)
+        codes = encoder.codes(pair.images)
         steps = np.linspace(0.0, 1.0, STEPS)
-        walk = pair.encoder.draw(codes[0] + steps[:, None] * (codes[1] - codes[0]))
+        walk = encoder.draw(codes[0] + steps[:, None] * (codes[1] - codes[0]))
         apart = np.abs(walk[0].astype(np.int16) - walk[-1]).mean(axis=2)
         drawings = Drawings(
             "Drawn from the codes",

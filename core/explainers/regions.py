@@ -58,7 +58,8 @@ def _summed(pair: Pair, query: Positions, hit: Positions) -> Explanation:
         Regions.name,
         "The score is the sum over all pairs of a region here and a region there. Bright regions"
         " add most of it.",
-        *_maps(pair, maps),
+        _map(pair, maps, 0),
+        _map(pair, maps, 1),
         pairs,
         True,
         (
@@ -84,7 +85,8 @@ def _compared(pair: Pair, query: Positions, hit: Positions) -> Explanation:
         Regions.name,
         "Bright regions have a patch much like them in the other picture. The score is not made of"
         " these similarities.",
-        *_maps(pair, maps),
+        _map(pair, maps, 0),
+        _map(pair, maps, 1),
         small,
         False,
         (("Pooling", query.how),),
@@ -133,8 +135,8 @@ def _direction(parts: np.ndarray) -> np.ndarray:
     return parts / np.maximum(np.linalg.norm(parts, axis=2, keepdims=True), 1e-12)
 
 
-def _maps(pair: Pair, values: list[np.ndarray]) -> list[Map]:
-    return [Map(scaled(one), box) for one, box in zip(values, pair.seen, strict=True)]
+def _map(pair: Pair, values: list[np.ndarray], side: int) -> Map:
+    return Map(scaled(values[side]), pair.seen[side])
 
 
 explainers.add(Regions.name, Regions)

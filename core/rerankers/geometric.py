@@ -32,7 +32,7 @@ class Geometric(Reranker):
 
     def _scores(self, found: Found) -> tuple[np.ndarray, str]:
         query = found.query_points()
-        matches = match_all(query, found.points(found.rows))
+        matches = match_all(query, found.points(found.rows.tolist()))
         inliers = np.array([one.score for one in matches])
         kept = np.where(inliers >= self.chance, inliers, 0)
         if kept.any():

@@ -13,6 +13,7 @@ from pathlib import Path
 from core import store
 from core.errors import UserError
 from core.services import damage, jobs
+from core.services.hosting import ownership, settings
 from core.services.library import library
 
 
@@ -27,6 +28,7 @@ def examine() -> list[dict]:
         _caches(),
         *_damaged(),
         _jobs(),
+        *_visitors(),
     ]
 
 
@@ -148,3 +150,22 @@ def _damaged() -> list[dict]:
 def _jobs() -> dict:
     active = jobs.listing(active_only=True)
     return _row("jobs", "fine", f"{len(active)} running")
+
+
+def _visitors() -> list[dict]:
+    """A public server: its settings, its entrance, and what visitors have on it."""
+    if not settings.hosted():
+        return []
+    try:
+        changed = [row for row in settings.rows() if row["value"] != row["default"]]
+        told = ", ".join(f"{row['variable']}={row['value']:g}" for row in changed)
+        rows = [_row("hosting settings", "fine", told or "all as they come")]
+    except UserError as error:
+        rows = [_row("hosting settings", "broken", error.given, error.allowed)]
+    open_ = ownership.has_entrance()
+    told = "is set" if open_ else f"is not set, or shorter than {settings.MIN_TOKEN} characters"
+    fix = "" if open_ else f"Set {settings.TOKEN} where an operator is to enter from a browser."
+    rows.append(_row("operator's token", "fine" if open_ else "note", told, fix))
+    there = ownership.visitors()
+    size = sum(store.folder_bytes(one.folder) for one in there)
+    return [*rows, _row("visitors", "fine", f"{len(there)} with {size / 1e6:.0f} MB")]

@@ -63,7 +63,7 @@ OFFLINE = (
 )
 """What works offline, in the order of ``COLOURS``: each a colour of its own. Never reorder: people
 know them by it."""
-DOWNLOADED = (
+SECOND = (
     "resnet50.tv_in1k",
     "vgg16.tv_in1k",
     "vit_base_patch16_224.augreg2_in21k_ft_in1k",
@@ -77,9 +77,9 @@ DOWNLOADED = (
     "resnet50.imagenet1k_v2",
     "vgg16.imagenet1k_v1",
     "vit_b_16.imagenet1k_v1",
+    "sift.match",
 )
-"""The listed networks that are fetched: the same colours with the marks that stand five places
-further on."""
+"""What else is listed: the same colours with the marks that stand five places further on."""
 
 
 def slot(encoder: str, beside: Collection[str] = ()) -> tuple[int, int]:
@@ -101,15 +101,13 @@ def pinned() -> dict[str, tuple[int, int]]:
     """The pairs of what is listed."""
     marks = len(MARKS)
     own = {name: (place, place % marks) for place, name in enumerate(OFFLINE)}
-    return own | {
-        name: (place, (place + marks // 2) % marks) for place, name in enumerate(DOWNLOADED)
-    }
+    return own | {name: (place, (place + marks // 2) % marks) for place, name in enumerate(SECOND)}
 
 
 @functools.lru_cache(maxsize=64)
 def assigned(names: tuple[str, ...]) -> dict[str, tuple[int, int]]:
     """A pair for each name: the one that its hash says, or the next free one; pairs come again
-    beyond 113 names."""
+    beyond 112 names."""
     taken, found = set(pinned().values()), {}
     for name in names:
         found[name] = next(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,14 +91,15 @@ def remember(path: Path, digest: str) -> str:
     return digest
 
 
-def read(path: Path) -> dict[str, torch.Tensor]:
-    """Names to tensors, without ever running what the file holds.
+def read(path: Path, wanted: Callable[[str], bool] | None = None) -> dict[str, torch.Tensor]:
+    """Names to tensors, without ever running what the file holds; those that are ``wanted``, where
+    not all are.
 
     Raises:
         UserError: the file is truncated, is no weights file, or holds more than tensors.
     """
     try:
-        return _tensors(path)
+        return _tensors(path, wanted or (lambda _: True))
     except UserError:
         raise
     except (
@@ -111,13 +113,14 @@ def read(path: Path) -> dict[str, torch.Tensor]:
         ) from error
 
 
-def _tensors(path: Path) -> dict[str, torch.Tensor]:
+def _tensors(path: Path, wanted: Callable[[str], bool]) -> dict[str, torch.Tensor]:
     import torch
 
     if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
+        from safetensors import safe_open
 
-        return load_file(path)
+        with safe_open(path, "pt") as file:
+            return {name: file.get_tensor(name) for name in file.offset_keys() if wanted(name)}
     held = torch.load(path, map_location="cpu", weights_only=True)
     for inner in ("state_dict", "model", "model_state"):
         held = held.get(inner, held) if isinstance(held, dict) else held
@@ -128,7 +131,7 @@ def _tensors(path: Path) -> dict[str, torch.Tensor]:
             f"The weights file {path} does not hold names and tensors.",
             fix="Delete it and download it again.",
         )
-    return held
+    return {name: value for name, value in held.items() if wanted(name)}
 
 
 def misfit(path: Path, name: str, error: Exception) -> UserError:

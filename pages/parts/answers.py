@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import streamlit as st
 
@@ -16,7 +16,7 @@ from core.services.search.engines import RUNS, may_repeat
 from core.services.search.result import SearchResult
 from core.services.search.together import DEPTH
 from core.services.search.together import together as joined
-from pages.parts import builds, cached, columns, components
+from pages.parts import builds, cached, columns, components, refine, unread
 from pages.parts.guard import guarded
 from pages.parts.link import View
 from pages.parts.words import count
@@ -114,13 +114,14 @@ def draw(view: View, found: Gathered, key: str, **more: object) -> tuple[str | N
     told = [*found.answers.values(), *([found.together] if found.together else [])]
     shown = dict.fromkeys(hit.id for answer in told for hit in answer.hits)
     pictures = {id: cached.thumbnail(view.dataset, version, id, SIDES[view.size]) for id in shown}
-    return components.board(found.columns, pictures, view.k, key, **more)
+    return components.board(found.columns, pictures, min(view.most, view.k), key, **more)
 
 
 def act(view: View, action: str) -> None:
-    """Do what a button in a column asks: build, cancel a build, or ask once more."""
+    """Do what a button in a column asks: build, cancel a build, ask once more, fetch what reads
+    text."""
     verb, _, name = action.partition(":")
-    if name not in view.encoders:
+    if name not in view.encoders or unread.act(verb, name):
         return
     st.session_state.get(OUTCOMES, {}).pop(_key(view, cached.version(view.dataset), name), None)
     if verb == "build":
@@ -197,19 +198,31 @@ def _state(view: View, name: str) -> str:
 
 
 def _key(view: View, version: str, name: str) -> tuple:
-    by = view.reranker(name)
-    return view.dataset, version, view.query, name, view.index, view.k, view.where, view.box, by
+    asked = view.dataset, version, view.query, name, view.index, view.most, view.where
+    return *asked, view.box, view.asked, view.reranker(name)
 
 
 def _answer(view: View, version: str, name: str) -> SearchResult:
     runs = RUNS if _outcome(view, version, name) == TIMED else 1
-    return cached.answer(*_asked(view, version, name, view.k, runs))
+    return cached.answer(*_asked(view, version, name, view.most, runs))
 
 
 def _asked(view: View, version: str, name: str, k: int, runs: int) -> tuple:
     """What :func:`cached.answer` is asked with."""
     about = view.dataset, version, view.query, name, view.index
-    return *about, k, view.where, runs, view.box, view.reranker(name)
+    return *about, k, view.where, runs, view.box, view.asked, view.reranker(name)
+
+
+def _ranks_before(view: View, name: str) -> dict[str, int] | None:
+    """Ranks by id in an encoder's answer before the last step of refining; None where nothing was
+    refined, or that answer was not seen."""
+    asked, version = refine.before(), cached.version(view.dataset)
+    if asked is None or asked == view.asked:
+        return None
+    last = replace(view, asked=asked)
+    if _outcome(last, version, name) not in (ANSWERED, TIMED):
+        return None
+    return {hit.id: hit.rank for hit in _answer(last, version, name).hits}
 
 
 def _outcome(view: View, version: str, name: str) -> str | UserError | None:
@@ -228,7 +241,7 @@ def _columns(
 ) -> list[dict]:
     common, dataset = columns.Common.of(list(answers.values())), cached.dataset(view.dataset)
     return [
-        state or columns.done(_row(name), answers[name], dataset, common)
+        state or columns.done(_row(name), answers[name], dataset, common, _ranks_before(view, name))
         for name, state in states.items()
     ]
 
@@ -242,12 +255,12 @@ def _together(view: View, version: str, found: Gathered) -> dict:
         found.together = guarded(
             lambda: joined(
                 [
-                    cached.answer(*_asked(view, version, name, max(view.k, DEPTH), 1))
+                    cached.answer(*_asked(view, version, name, max(view.most, DEPTH), 1))
                     for name in names
                 ],
                 view.together,
                 [weight[name] for name in names],
-                view.k,
+                view.most,
             ),
             "Together",
         )
@@ -261,6 +274,8 @@ def _blocked(view: View, version: str, row: dict) -> dict | None:
     """The column of an encoder that can't be asked now: unavailable, being built, or not built yet,
     or its index is not."""
     name = row["name"]
+    if view.asked.text and (state := unread.column(row)) is not None:
+        return {**columns.head(row), **state}
     built = cached.built(view.dataset, version, name)
     lacking = built and cached.index_lacking(view.dataset, version, name, view.index)
     job = builds.active(view.dataset, name)

@@ -4,21 +4,25 @@ has a bound."""
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 from core.errors import UserError
 from core.services import jobs
 from core.services.embedding import detecting, opening
 from core.services.embedding.build import is_built, lacks_index
 from core.services.embedding.estimate import estimate as estimate_build
+from core.services.explaining.explain import Explained, Explainer, explain
+from core.services.explaining.explain import methods_of as explaining_methods
 from core.services.jobs import JobStatus
 from core.services.library import imports, library, uploads
 from core.services.library.library import Dataset
 from core.services.search import pictures
-from core.services.search.request import Query, SearchRequest
+from core.services.search.request import Mix, Query, SearchRequest
 from core.services.search.result import Place, SearchResult
 from core.services.search.search import place as place_of
 from core.services.search.search import search
 from pages.parts import caches
+from pages.parts.beside import ALONE, MINUS, PLUS, Beside
 from pages.parts.fresh import Fresh
 
 Box = tuple[float, float, float, float] | None
@@ -210,14 +214,13 @@ def answer(
     where: tuple[str, ...] = (),
     runs: int = 1,
     box: Box = None,
+    beside: Beside = ALONE,
     reranker: str = "",
 ) -> SearchResult:
     """The answer of one encoder to ``item:<id>`` or ``up:<token>``, or to the part of it inside
     ``box``; times are medians of ``runs``. Raises UserError."""
-    request = SearchRequest(
-        asked(query, box), encoder, index, k, where, runs=runs, reranker=reranker
-    )
-    return search(request, dataset(locator))
+    request = _request(query, box, encoder, index, k, where, beside, runs)
+    return search(replace(request, reranker=reranker), dataset(locator))
 
 
 @caches.resource(max_entries=3000, ttl=3600.0, show_spinner=False)
@@ -229,9 +232,43 @@ def place(
     item_id: str,
     where: tuple[str, ...] = (),
     box: Box = None,
+    beside: Beside = ALONE,
 ) -> Place:
     """Where a picture stands in an encoder's full order. Raises UserError."""
-    return place_of(asked(query, box), dataset(locator), encoder, item_id, where)
+    request = _request(query, box, encoder, "exact", 1, where, beside)
+    return place_of(request, dataset(locator), item_id)
+
+
+def _request(
+    query: str,
+    box: Box,
+    encoder: str,
+    index: str,
+    k: int,
+    where: tuple[str, ...],
+    beside: Beside,
+    runs: int = 1,
+) -> SearchRequest:
+    examples = ([asked(one) for one in pictures] for pictures in map(beside.of, (PLUS, MINUS)))
+    mix = Mix(*examples, beside.text or None, beside.weights)
+    more = {"mix": mix, "least": beside.least, "threshold": beside.threshold}
+    return SearchRequest(asked(query, box), encoder, index, k, where, runs=runs, **more)
+
+
+@caches.resource(max_entries=60, ttl=3600.0, show_spinner=False)
+def explanation(
+    locator: str,
+    version: str,
+    query: str,
+    encoder: str,
+    hit: str,
+    method: str,
+    index: str,
+    box: Box = None,
+) -> tuple[Explained, list[Explainer]]:
+    """Why a hit was found, and the methods there are to explain it. Raises UserError."""
+    found = explain(asked(query, box), dataset(locator), encoder, hit, method, index)
+    return found, explaining_methods(dataset(locator), encoder, index)
 
 
 def asked(query: str, box: Box = None) -> Query:

@@ -17,6 +17,7 @@ from core.services.library import uploads
 from core.services.maps import atlas, maps
 from core.services.maps import colours as map_colours
 from core.services.maps import data as map_data
+from core.services.maps import naming as map_naming
 from core.services.maps import views as map_views
 from core.services.maps.colours import Colouring
 from core.services.maps.maps import Map, Wanted
@@ -113,6 +114,15 @@ def coded(
     names = [name for name in dict.fromkeys(values) if name]
     place = {None: -1, "": -1, **{name: number for number, name in enumerate(names)}}
     return np.fromiter(map(place.__getitem__, values), np.int32, len(values)), names
+
+
+@caches.resource(max_entries=24, show_spinner=False)
+def clusters(
+    locator: str, version: str, spec: str, path: str, field: str
+) -> list[map_naming.Named]:
+    """The clusters of a map with the class that most of each is."""
+    codes, names = coded(locator, version, spec, path, field)
+    return map_naming.named(read(locator, version, spec, path), codes, names)
 
 
 @caches.resource(max_entries=12, show_spinner=False)

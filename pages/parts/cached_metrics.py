@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.errors import UserError
 from core.services import saved_reports
 from core.services.embedding import content
-from core.services.evaluation import audit, crossing, perturb, report_files, reports
+from core.services.evaluation import audit, boards, crossing, perturb, report_files, reports, worth
 from core.services.evaluation import first_hits as lists
 from core.services.evaluation import gains as second_looks
 from core.services.evaluation import leaderboard as leaderboards
@@ -20,6 +20,12 @@ def report_rows() -> list[tuple[str, float]]:
     return [
         (name, (reports.find(name) / "report.json").stat().st_mtime) for name in reports.listing()
     ]
+
+
+@caches.resource(max_entries=1, ttl=SHORT, show_spinner=False)
+def subject_worth() -> worth.Worth | None:
+    """What a box on the subject is worth, as it came with the code."""
+    return worth.measured()
 
 
 @caches.data(max_entries=2, ttl=SHORT, show_spinner=False)
@@ -67,7 +73,8 @@ def standings(
     name: str, stamp: float, dataset: str, protocol: str, metric: str, group: str | None
 ) -> leaderboards.Leaderboard:
     """The leaderboard of one board under one metric. Raises UserError."""
-    return leaderboards.leaderboard(report(name, stamp), dataset, protocol, metric, group)
+    folder = reports.find(name)
+    return boards.standings(report(name, stamp), folder, dataset, protocol, metric, group)
 
 
 @caches.resource(max_entries=300, show_spinner=False)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core.services.hosting import ownership
 
@@ -24,18 +25,24 @@ def resource(**options: Any) -> Callable:
     return lambda function: _kept(st.cache_resource, function, options)
 
 
+def _in_session() -> bool:
+    """Whether this thread works for a session; threads in the background do not."""
+    return get_script_run_ctx(suppress_warning=True) is not None
+
+
 def _kept(cache: Callable, function: Callable, options: dict) -> Callable:
     shared = cache(**options)(function)
     entries = min(options.get("max_entries") or OWN_ENTRIES, OWN_ENTRIES)
     own = cache(**{**options, "max_entries": entries, "scope": "session"})(function)
 
     def kept(*given: object, **named: object) -> object:
-        private = ownership.is_private(*given, *named.values())
-        return (own if private else shared)(*given, **named)
+        if not ownership.is_private(*given, *named.values()):
+            return shared(*given, **named)
+        return (own if _in_session() else function)(*given, **named)
 
     def clear() -> None:
         shared.clear()
-        if ownership.is_visitor():
+        if ownership.is_visitor() and _in_session():
             own.clear()
 
     kept.clear = clear

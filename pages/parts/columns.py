@@ -82,13 +82,23 @@ def _percent(value: float) -> str:
     return f"{value:.1f}\u00a0%" if 99 < value < 100 else f"{value:.0f}\u00a0%"
 
 
-def done(row: dict, answer: SearchResult, dataset: Dataset, common: Common) -> dict:
-    """A column that has its answer."""
+def done(
+    row: dict,
+    answer: SearchResult,
+    dataset: Dataset,
+    common: Common,
+    before: Mapping[str, int] | None = None,
+) -> dict:
+    """A column that has its answer; ``before`` are the ranks by id that it had before the last step
+    of refining."""
     hits = [_card(hit, answer, dataset, common) for hit in answer.hits]
+    if before is not None:
+        hits = [{**card, **moved(before.get(card["id"]), card["rank"])} for card in hits]
     figures = {
         "stats": stats(answer, dataset),
         "times": times(answer, common.slowest),
         "notice": list(answer.notice or ()),
+        "said": said(answer, before),
     }
     known = answer.calibration
     return {
@@ -100,6 +110,32 @@ def done(row: dict, answer: SearchResult, dataset: Dataset, common: Common) -> d
         "usual": None if known is None else round(known.usual, 4),
         "hits": hits,
     }
+
+
+def moved(before: int | None, now: int) -> dict:
+    """How a hit stands against its rank before: the mark on its card, and the words for it."""
+    if before is None:
+        return {"moved": "new", "way": "new", "how": "was not among the hits before"}
+    if before == now:
+        return {}
+    up = before > now
+    return {
+        "moved": f"{'↑' if up else '↓'}{abs(before - now)}",
+        "way": "up" if up else "down",
+        "how": f"was at rank {before}",
+    }
+
+
+def said(answer: SearchResult, before: Mapping[str, int] | None) -> list[str]:
+    """What is to be said over the hits of a column: which end of the list it is, what changed, and
+    what was not read or is not shown."""
+    told = ["Least similar first"] if answer.least else []
+    if before is not None:
+        ways = [moved(before.get(hit.id), hit.rank).get("way", "same") for hit in answer.hits]
+        names = {"new": "new", "up": "up", "down": "down", "same": "unmoved"}
+        counts = [f"{ways.count(way)} {name}" for way, name in names.items() if way in ways]
+        told.append(f"Changed: {', '.join(counts)}" if set(ways) != {"same"} else "Unchanged")
+    return [*told, *(limit.rstrip(".") for limit in answer.limits)]
 
 
 def head(row: dict) -> dict:
@@ -245,7 +281,7 @@ def _card(hit: Hit, answer: SearchResult, dataset: Dataset, common: Common) -> d
         "id": hit.id,
         "rank": hit.rank,
         "score": answer.said(hit.score),
-        "was": hit.before if hit.before != hit.rank else None,
+        **(moved(hit.before, hit.rank) if hit.before is not None else {}),
         "bar": share(known, hit.cosine),
         "worth": worth(dataset, known, hit.cosine),
         "label": name_of(hit),
@@ -253,6 +289,7 @@ def _card(hit: Hit, answer: SearchResult, dataset: Dataset, common: Common) -> d
         "verdict": hit.verdict,
         "words": words(dataset, hit),
         "file": IDENTICAL if hit.identical else "",
+        "frame": hit.frame,
         "letter": letter,
         "only": not common.alone and letter is None,
     }

@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.search.result import SearchResult
-from pages.parts import cached, cached_train, columns, given, palette, query, second
+from pages.parts import cached, cached_train, columns, link, palette, query, second, why_panel
 from pages.parts.answers import Gathered
 from pages.parts.guard import guarded
 from pages.parts.link import View
@@ -36,8 +36,9 @@ def remember(key: str) -> None:
 
 def asked(view: View) -> dict:
     """The query, for the window in which a hit is opened beside it."""
-    key = f"{view.dataset} {view.query} {view.where} {view.box}"
-    return {"key": key, "title": query.names(view)[0], "uri": query.picture(view, box=view.box)}
+    key = f"{view.dataset} {view.query} {view.where} {view.box} {view.asked}"
+    title = f"\u201c{view.asked.text}\u201d" if view.asked.words_alone else query.names(view)[0]
+    return {"key": key, "title": title, "uri": query.picture(view, box=view.box)}
 
 
 def tools(view: View, found: Gathered) -> dict:
@@ -54,6 +55,7 @@ def tools(view: View, found: Gathered) -> dict:
         "tools": True,
         "look": look,
         "query": asked(view),
+        "why": why_panel.sent(view),
         "detail": of_hit(view, found, opened) if opened else None,
     }
 
@@ -89,18 +91,11 @@ def follow(view: View, action: str) -> None:
         return
     if verb == "map":
         first = [name, *(one for one in view.encoders if one != name)]
-        st.switch_page(
-            "pages/map.py",
-            query_params={
-                "dataset": given.public_name(view.dataset),
-                "query": view.query,
-                "encoders": ",".join(first),
-            },
-        )
+        link.to("map", dataset=view.dataset, query=view.query, encoders=",".join(first))
     if verb == "board":
-        st.switch_page("pages/metrics.py", query_params={"view": "Leaderboard"})
+        link.to("metrics", view="Leaderboard")
     if verb == "card":
-        st.switch_page("pages/train.py", query_params={"model": name})
+        link.to("train", model=name)
 
 
 def of_hit(view: View, found: Gathered, id: str) -> dict | None:
@@ -135,7 +130,7 @@ def _place(view: View, version: str, name: str, answer: SearchResult, id: str) -
     if shown is None and answer.score != "cosine":
         return {"missing": f"Not among the first {len(answer.hits)}."}
     try:
-        where = view.dataset, version, view.query, name, id, view.where, view.box
+        where = view.dataset, version, view.query, name, id, view.where, view.box, view.asked
         place = None if shown else guarded(lambda: cached.place(*where), name)
     except UserError as error:
         return {"missing": error.given}

@@ -1,5 +1,5 @@
-"""The Export button of Compare: the table and the picture of what is on the board. Both are made
-when they are asked for."""
+"""The Export button of Compare: the table, the data and the picture of what is on the board. They
+are made when they are asked for."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pages.parts.link import View
 def button(
     view: View, answers: dict[str, SearchResult], joined: SearchResult | None = None
 ) -> None:
-    """A popover with report, CSV and PNG; the files are made on the click. ``joined``: all columns
-    as one, in the table and in the picture."""
+    """A popover with report, CSV, JSON and PNG; the files are made on the click. ``joined``: all
+    columns as one."""
     with st.popover("Export", disabled=not answers):
         st.download_button(
             "Report (HTML, works offline)",
@@ -38,6 +38,16 @@ def button(
             width="stretch",
             on_click="ignore",
             key="csv",
+        )
+        st.download_button(
+            "Data (JSON)",
+            lambda: export.to_json(_all(answers, joined), view.query, view.where),
+            "lookalike.json",
+            "application/json",
+            icon=":material/data_object:",
+            width="stretch",
+            on_click="ignore",
+            key="json",
         )
         st.download_button(
             "Picture (PNG)",

@@ -20,6 +20,7 @@ LETTERS = "<span><b><span>A</span></b>shared hit</span>"
 
 UNKNOWN = "<span>This query has no label, so right and wrong are not known.</span>"
 LEFT_OUT = "<span>The query, chosen from this gallery, is left out of its own answer</span>"
+ASKED_WITH = "<span>What is asked with is left out of the answers</span>"
 BARS = (
     "<span>Bars: how close for this encoder, from random pairs (empty) to true neighbours (full);"
     " the notch is where true neighbours usually lie. Scores of different encoders can\u2019t be"
@@ -35,6 +36,8 @@ def under_board(answers: Collection[SearchResult]) -> None:
     seen = {hit.verdict for answer in answers for hit in answer.hits}
     edges = "".join(words for verdict, words in EDGES.items() if verdict in seen) or UNKNOWN
     left_out = LEFT_OUT if any(answer.left_out is not None for answer in answers) else ""
+    if any(answer.examples for answer in answers):
+        left_out = ASKED_WITH
     st.html(
         f'<div class="ll-key">{edges}{LETTERS if len(answers) > 1 else ""}'
         f"{left_out}{BARS}{times(answers)}</div>"

@@ -3,61 +3,58 @@ session and in the link."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import streamlit as st
 
 from core.services.naming import split_names
 from core.services.search import reranking, together
 from pages.parts import cached, palette
+from pages.parts.url_state import Kind, Param, Refused, choice
 from pages.parts.words import short
 
+ENCODERS = "keep_encoders"
 RERANK, TOGETHER, WEIGHT = "board_rerank", "keep_together", "keep_weight_"
-PARAMS = ("rerank", "together", "weights")
 JOINT = "~"
 """Stands between an encoder and its re-ranker in a link: ``hog.8x8~geometric``."""
 OFF = ""
 MAX_WEIGHT = 2.0
 
 
-def restore(params: Mapping[str, str], chosen: Sequence[str], remarks: list[str]) -> None:
-    """What a link says of the second look; what it can't mean is remarked and left out."""
-    st.session_state[RERANK] = _rerankers(params.get("rerank", ""), chosen, remarks)
-    method = params.get("together", OFF)
-    if method and method not in together.METHODS:
-        remarks.append(f"There is no way {short(method, 30)!r} to join encoders.")
-        method = OFF
-    st.session_state[TOGETHER] = method
-    given = split_names(params.get("weights", ""))
-    for name, weight in zip(chosen, _weights(given, len(chosen), remarks), strict=True):
-        st.session_state[WEIGHT + name] = weight
+def _chosen() -> list[str]:
+    """The encoders of the page."""
+    return list(st.session_state.get(ENCODERS, []))
 
 
-def _rerankers(text: str, chosen: Sequence[str], remarks: list[str]) -> dict[str, str]:
-    found = {}
+def _rerankers(text: str) -> dict[str, str]:
+    found, remarks = {}, []
     for pair in split_names(text):
         encoder, _, name = pair.rpartition(JOINT)
         if name not in reranking.names():
             remarks.append(f"There is no re-ranker named {short(name, 30)!r}.")
-        elif encoder in chosen and name != reranking.NONE:
+        elif encoder in _chosen() and name != reranking.NONE:
             found[encoder] = name
+    if remarks:
+        raise Refused(found, *remarks)
     return found
 
 
-def _weights(given: Sequence[str], count: int, remarks: list[str]) -> list[float]:
-    equal = [1.0] * count
-    if not given:
-        return equal
-    try:
-        found = [float(one) for one in given]
-    except ValueError:
-        found = []
-    if len(found) != count or not all(0 <= one <= MAX_WEIGHT for one in found):
-        remarks.append(
-            f"The weights {short(','.join(given), 40)} fit no columns; equal ones serve."
-        )
-        return equal
+def _weights(text: str) -> tuple[float, ...]:
+    found = tuple(float(one) for one in split_names(text))
+    if len(found) != len(_chosen()) or not all(0 <= one <= MAX_WEIGHT for one in found):
+        raise ValueError(text)
     return found
+
+
+def _put_weights(found: tuple[float, ...] | None) -> None:
+    for name, weight in zip(_chosen(), found or [1.0] * len(_chosen()), strict=True):
+        st.session_state[WEIGHT + name] = weight
+
+
+def _get_weights() -> tuple[float, ...] | None:
+    """None where nothing is joined, or all count alike."""
+    each = weights(_chosen())
+    return each if method() and set(each) != {1.0} else None
 
 
 def rerankers(chosen: Sequence[str]) -> tuple[tuple[str, str], ...]:
@@ -74,15 +71,6 @@ def method() -> str:
 def weights(chosen: Sequence[str]) -> tuple[float, ...]:
     """The weight of each encoder."""
     return tuple(float(st.session_state.get(WEIGHT + name, 1.0)) for name in chosen)
-
-
-def written(chosen: Sequence[str]) -> dict[str, str]:
-    """The second look as parameters of a link, where there is one."""
-    pairs = ",".join(f"{name}{JOINT}{by}" for name, by in rerankers(chosen))
-    each = weights(chosen)
-    said = ",".join(f"{one:g}" for one in each) if method() and set(each) != {1.0} else ""
-    params = {"rerank": pairs, "together": method(), "weights": said}
-    return {name: value for name, value in params.items() if value}
 
 
 def choose(action: str) -> None:
@@ -131,3 +119,22 @@ def control(chosen: Sequence[str]) -> None:
         for name in chosen:
             st.session_state.setdefault(WEIGHT + name, 1.0)
             st.slider(palette.title(name), 0.0, MAX_WEIGHT, step=0.1, key=WEIGHT + name)
+
+
+PARAMS = (
+    Param(
+        "rerank",
+        RERANK,
+        Kind(_rerankers, lambda found: ",".join(f"{one}{JOINT}{by}" for one, by in found.items())),
+        dict,
+        get=lambda: dict(rerankers(_chosen())),
+    ),
+    Param("together", TOGETHER, choice(OFF, *together.METHODS), OFF),
+    Param(
+        "weights",
+        kind=Kind(_weights, lambda each: ",".join(f"{one:g}" for one in each)),
+        default=None,
+        get=_get_weights,
+        put=_put_weights,
+    ),
+)

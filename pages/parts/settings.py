@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import cached, encoder_names, given, link, part, second
+from pages.parts import cached, encoder_names, given, link, part, refine, refining, second
 from pages.parts.encoder_names import WORDS
 from pages.parts.words import caption
 
@@ -23,6 +23,13 @@ def panel() -> None:
         on_change=link.dataset_changed,
         format_func=lambda locator: f"{rows[locator]['title']} · {rows[locator]['pictures']:,}",
     )
+    st.page_link(
+        "pages/library.py",
+        label="Pictures, builds, evaluation",
+        icon=":material/photo_library:",
+        query_params={"set": given.public_name(st.session_state[link.DATASET])},
+        help="The page of this data set in the Library: where it is on its way, and what is next",
+    )
     encoders(
         "Encoders",
         names(),
@@ -32,7 +39,8 @@ def panel() -> None:
     )
     left, right = st.columns((2, 3))
     k = st.session_state[link.K]
-    left.selectbox("Results", sorted({*STEPS, k}), key=link.K)
+    reached = st.session_state.get(refine.THRESHOLD) is not None
+    left.selectbox("Results", sorted({*STEPS, k}), key=link.K, disabled=reached)
     indexes = {
         row["name"]: f"{row['title'] or row['name']}{WORDS[row['state']]}"
         for row in cached.index_rows()
@@ -48,6 +56,7 @@ def panel() -> None:
             " factory:IVF64,PQ16."
         ),
     )
+    refining.ends()
     part.control(st.session_state[link.DATASET])
     second.control(st.session_state[link.ENCODERS])
 

@@ -138,7 +138,7 @@ GIVEN = {
     "name": "resnet.mine",
 }
 """What an option that is required is given."""
-NEEDS_MORE = {"download", "evaluate", "train"}
+NEEDS_MORE = {"compare", "download", "evaluate", "search", "train"}
 """These require one option of several, and say which."""
 MADE_BY_EXAMPLES = {"import-model", "effect"}
 """Their examples name nothing but what is required."""

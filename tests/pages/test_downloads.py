@@ -90,7 +90,7 @@ def test_weights_are_fetched_and_the_encoder_is_ready(open_page, hub):
     assert ended().state == "done"
     app.run()
     assert SMALL not in buttons(app, "encoder")
-    assert "Done: Download MobileNetV3" in html(app)
+    assert "Download MobileNetV3" in html(app), "in the tray"
     assert library.get_encoder_row(SMALL)["state"] == "ready"
 
 

@@ -15,10 +15,12 @@ from streamlit.testing.v1 import AppTest
 
 from core import store
 from core.services import jobs
+from core.services.embedding.build import build
 from core.services.evaluation import crossing, reports
 from core.services.evaluation.evaluate import evaluate
 from core.services.library import library
 from pages.metrics import VIEWS
+from pages.parts import cached
 from tests.pages.conftest import ENCODERS
 from tests.pages.reading import component, html, param
 
@@ -256,10 +258,50 @@ def test_without_a_report_the_page_offers_to_make_one(open_page, monkeypatch):
     monkeypatch.setattr(reports, "listing", list)
     app = open_page("metrics")
     assert not app.exception
-    assert "Nothing has been evaluated yet." in html(app)
+    assert "Catalogue was not evaluated yet." in html(app)
     assert "python -m" not in html(app)
-    app.multiselect(key="metrics_evaluate_sets").set_value(["catalogue"]).run()
-    assert not app.button(key="metrics_evaluate").disabled
+    assert app.button(key="metrics_evaluate_set").label.startswith("Evaluate")
+    assert [one.label for one in app.expander][:1] == ["Evaluate other pictures or encoders"]
+
+
+def test_a_set_that_was_not_evaluated_is_in_the_menu_and_its_result_opens(
+    open_page, pictures, monkeypatch
+):
+    locator = library.add_folder(str(pictures))
+    build(library.open_dataset(locator), ["tiny.16x16", "hsv.12x4x4"])
+    app = open_page("metrics", dataset=locator)
+    assert "pictures · not evaluated" in app.selectbox(key="keep_metrics_dataset").options
+    assert "2 encoders: " in html(app)
+    app.button(key="metrics_evaluate_set").click().run()
+    assert not app.exception
+    deadline = time.monotonic() + 180
+    while jobs.listing(active_only=True) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert [job.state for job in jobs.listing()] == ["done"]
+    cached.forget_builds()
+    app.run()
+    assert not app.exception
+    assert {row["name"] for row in component(app, "standings")["rows"]} == {
+        "tiny.16x16",
+        "hsv.12x4x4",
+    }
+    assert param(app, "dataset") == "pictures"
+
+
+def test_sets_that_only_a_report_knows_stand_apart(open_page):
+    app = open_page("metrics")
+    options = app.selectbox(key="keep_metrics_dataset").options
+    assert options[0] == "Catalogue"
+    assert options[1:] == [one for one in options if one.endswith(" · shipped report")]
+    assert len(options) > 1
+
+
+def test_queries_open_on_the_two_best_encoders(opened):
+    app = opened("Leaderboard")
+    best = [row["name"] for row in component(app, "standings")["rows"][:2]]
+    app = opened("Queries")
+    chosen = [app.selectbox(key=f"keep_metrics_{name}").value for name in ("one", "other")]
+    assert chosen == best
 
 
 def test_a_damaged_report_is_a_message(open_page, report, artifacts):

@@ -117,7 +117,7 @@ def test_the_place_of_a_picture_is_its_rank_in_the_whole_answer(dataset, where):
     query = Query(item_id="cold/00003.png")
     answer = search.search(SearchRequest(query, "counting.test", k=39, where=where), dataset)
     for hit in answer.hits[::5]:
-        found = search.place(query, dataset, "counting.test", hit.id, where)
+        found = search.place(SearchRequest(query, "counting.test", where=where), dataset, hit.id)
         assert found.rank == hit.rank
         assert found.cosine == pytest.approx(hit.score, abs=1e-5)
         assert hit.cosine == pytest.approx(hit.score, abs=1e-5)
@@ -126,18 +126,15 @@ def test_the_place_of_a_picture_is_its_rank_in_the_whole_answer(dataset, where):
 def test_a_copy_of_the_query_takes_no_rank(dataset):
     data = dataset.read(dataset.items[dataset.rows["cold/00003.png"]])
     first = search.search(SearchRequest(Query(data=data), "counting.test", k=1), dataset).hits[0]
-    assert search.place(Query(data=data), dataset, "counting.test", first.id).rank == 1
+    request = SearchRequest(Query(data=data), "counting.test")
+    assert search.place(request, dataset, first.id).rank == 1
 
 
 def test_a_picture_outside_of_what_is_searched_has_no_place(dataset):
+    query = Query(item_id="cold/00003.png")
+    request = SearchRequest(query, "counting.test", where=["label=cold"])
     with pytest.raises(UserError, match="not in what is searched"):
-        search.place(
-            Query(item_id="cold/00003.png"),
-            dataset,
-            "counting.test",
-            "warm/00030.png",
-            ("label=cold",),
-        )
+        search.place(request, dataset, "warm/00030.png")
 
 
 def test_an_index_whose_scores_are_no_cosines_gives_them_beside(dataset):

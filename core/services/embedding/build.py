@@ -134,7 +134,7 @@ def _result(
     progress: Progress | None,
 ) -> Built:
     path = embed.find(dataset, encoder) or _derived(dataset, encoder)
-    galleries.gallery_index(dataset, encoder, index, progress, **knobs)
+    galleries.gallery_index(dataset, encoder, index, progress, objects=True, **knobs)
     meta = store.read_meta(path) or {}
     seconds = time.perf_counter() - started
     return Built(

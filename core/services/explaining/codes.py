@@ -6,6 +6,7 @@ import numpy as np
 
 from core.explainers.base import Codes
 from core.indexes.base import Index
+from core.indexes.minhash import MinHashIndex
 from core.services.index_lab import collisions
 from core.services.specs import IndexSpec
 
@@ -18,10 +19,10 @@ def of(index: Index, spec: IndexSpec, query: np.ndarray, hit: np.ndarray) -> Cod
     made = index.hashed(np.stack([query, hit]))
     if made is None:
         return None
-    if index.name != "minhash":
-        return Codes(index.name, "bits", *made)
+    if not isinstance(index, MinHashIndex):
+        return Codes(index.name, "bits", made[0], made[1])
     threshold = spec.search.get("threshold", index.search_knobs["threshold"].default)
     bands, rows = index.bands(threshold)
     similarity = collisions.jaccard(*index.bits(np.stack([query, hit])))
     chance = float(collisions.meet("minhash", similarity, rows, bands))
-    return Codes(index.name, "minima", *made, bands, rows, chance)
+    return Codes(index.name, "minima", made[0], made[1], bands, rows, chance)

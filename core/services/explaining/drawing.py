@@ -31,9 +31,9 @@ SAME, OTHER = (15, 110, 102), (160, 158, 152)
 
 def png(found: Explained) -> bytes:
     """The explanation as the bytes of a PNG."""
-    pieces = [_pair(found), _words(found), *(_block(one) for one in found.explanation.blocks)]
-    pieces = [piece for piece in pieces if piece is not None]
-    height = sum(piece.height + GAP for piece in pieces) + GAP
+    drawn = (_block(one) for one in found.explanation.blocks)
+    pieces = [_pair(found), _words(found), *(piece for piece in drawn if piece is not None)]
+    height = sum((piece.height + GAP for piece in pieces), GAP)
     sheet, top = Image.new("RGB", (WIDTH, height), PAPER), GAP
     for piece in pieces:
         sheet.paste(piece, (GAP, top))
@@ -67,7 +67,7 @@ def veiled(image: np.ndarray, found: Map | None, side: int = SIDE) -> Image.Imag
     return shown
 
 
-def _font(size: int) -> ImageFont.ImageFont:
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
 
@@ -113,7 +113,7 @@ def _marks(sheet: Image.Image, shown: list[Image.Image], block: Lines | Dots, he
 
 def _words(found: Explained) -> Image.Image:
     facts = [f"{name}: {value}" for name, value in found.explanation.facts]
-    title = f"{found.encoder}, {found.method}: cosine {found.score:.4f}"
+    title = f"{found.encoder}, {found.method}: {found.words}"
     texts = [found.explanation.about, *facts, *found.remarks]
     lines = [line for text in texts for line in textwrap.wrap(text, 110)]
     sheet = Image.new("RGB", (WIDTH - 2 * GAP, 30 + 20 * len(lines)), PAPER)
@@ -181,12 +181,18 @@ def _bits(block: Bits) -> Image.Image:
     sheet, pen = _sheet(30 + side * -(-count // across) + 8, "Filled: equal")
     for place in range(count):
         x, y = side * (place % across), 28 + side * (place // across)
-        band = place // block.rows if block.bands is not None and block.rows else None
-        met = band is not None and band < len(block.bands) and block.bands[band]
-        colour = SAME if met or (block.bands is None and block.equal[place]) else OTHER
+        colour = SAME if _met(block, place) else OTHER
         fill = colour if block.equal[place] else None
         pen.rectangle((x, y, x + side - 3, y + side - 3), fill=fill, outline=LINE)
     return sheet
+
+
+def _met(block: Bits, place: int) -> bool:
+    """Whether a bit is equal, or, where there are bands, stands in one that is equal as a whole."""
+    if block.bands is None:
+        return bool(block.equal[place])
+    band = place // block.rows
+    return band < len(block.bands) and bool(block.bands[band])
 
 
 def _swatches(block: tuple) -> Image.Image:

@@ -23,20 +23,33 @@ from core.services.search.loading import engine
 from core.services.search.request import Query, item_of
 from core.services.specs import index_spec
 
-__all__ = ["Deletion", "Explained", "Explanation", "Query", "explain", "methods"]
+__all__ = [
+    "Deletion",
+    "Explained",
+    "Explainer",
+    "Explanation",
+    "Query",
+    "explain",
+    "methods",
+    "methods_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """Why a hit was found. ``score`` is its cosine, by the stored vectors; ``pictures`` are query
-    and hit, RGB uint8, as far as they were encoded; ``deletion`` is None where no map marks
-    anything of the hit; ``ms`` is how long it took."""
+    """Why a hit was found.
+
+    ``score`` is its cosine, by the stored vectors, or the number of inliers where ``unit`` says so;
+    ``pictures`` are query and hit, RGB uint8, as far as they were encoded; ``deletion`` is None
+    where no map marks anything of the hit; ``ms`` is how long it took.
+    """
 
     dataset: str
     encoder: str
     index: str
     hit: str
     score: float
+    unit: str
     explanation: Explanation
     deletion: Deletion | None
     pictures: tuple[np.ndarray, np.ndarray]
@@ -45,6 +58,11 @@ class Explained:
     @property
     def method(self) -> str:
         return self.explanation.method
+
+    @property
+    def words(self) -> str:
+        """The score, said."""
+        return f"{self.score:.0f} {self.unit}" if self.unit else f"cosine {self.score:.4f}"
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -76,6 +94,11 @@ def methods(encoder: Encoder, index: str = "exact") -> list[Explainer]:
         (one for one in made if one.applies(inner, hashes)),
         key=lambda one: (not one.own, _rank(one)),
     )
+
+
+def methods_of(dataset: Dataset, encoder: str, index: str = "exact") -> list[Explainer]:
+    """:func:`methods` for the encoder of a name, as it is in memory. Raises UserError."""
+    return methods(engine(dataset, encoder, index).encoder, index)
 
 
 def _rank(one: Explainer) -> int:
@@ -115,10 +138,14 @@ def explain(
         hashed,
         getattr(inner, "threshold", None),
     )
+    if inner.matches:
+        pair.score = float(pair.scores(0, [pair.hit])[0])
     found = chosen.explain(pair)
     tested = deletion(pair, found.hit) if found.hit is not None else None
     ms = round((time.perf_counter() - started) * 1000, 1)
-    return Explained(dataset.name, encoder, index, item.id, score, found, tested, pictures, ms)
+    return Explained(
+        dataset.name, encoder, index, item.id, pair.score, pair.unit, found, tested, pictures, ms
+    )
 
 
 def _chosen(known: list[Explainer], method: str, encoder: str) -> Explainer:

@@ -21,7 +21,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 
 from core import store
@@ -104,9 +104,16 @@ def is_private(*words: object) -> bool:
     """Whether an answer to ``words`` may be for one visitor alone, and so belongs into no memory
     that visitors share: it concerns an uploaded picture, or somebody who has something here."""
     one = visitor()
-    return one is not None and (
-        one.owns or any(isinstance(word, str) and word.startswith("up:") for word in words)
-    )
+    return one is not None and (one.owns or any(map(_names_upload, words)))
+
+
+def _names_upload(word: object) -> bool:
+    """Whether it says ``up:<token>``, as a text or inside a tuple or a record."""
+    if isinstance(word, tuple):
+        return any(map(_names_upload, word))
+    if is_dataclass(word):
+        return any(_names_upload(getattr(word, one.name)) for one in fields(word))
+    return isinstance(word, str) and word.startswith("up:")
 
 
 def _layer() -> Path | None:

@@ -43,7 +43,7 @@ TABLE = (
     Setting("visitor_pictures", 5_000, "pictures", "in all data sets of one visitor"),
     Setting("visitor_mb", 500, "MB", "on disk for one visitor: uploads, data sets and builds"),
     Setting("visitor_zip_mb", 200, "MB", "the largest zip that a visitor may upload", 1),
-    Setting("visitor_uploads", 100, "pictures", "query pictures that are kept for one visitor", 1),
+    Setting("visitor_uploads", 100, "pictures", "with which a visitor asked, kept at once", 1),
     Setting("visitor_jobs", 2, "jobs", "of one visitor at once, waiting ones included"),
     Setting("visitor_training", 0, "", "1 lets visitors train encoders", 0, 1),
     Setting("visitor_downloads", 0, "", "1 lets visitors fetch weights from the network", 0, 1),

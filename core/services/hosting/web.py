@@ -29,7 +29,7 @@ POLICY = {
     "img-src": "'self' data: blob:",
     "font-src": "'self' data:",
     "media-src": "'self' data: blob: mediastream:",
-    "connect-src": "'self'",
+    "connect-src": "'self' data: blob:",
     "worker-src": "'self' blob:",
     "frame-src": "'self' blob:",
     "object-src": "'none'",

@@ -12,6 +12,9 @@ from core.services.specs import index_spec
 FEW = 20_000
 NEAR = 2.0
 """Points speak for galleries of up to so many times their size, and down to that part of it."""
+ENOUGH_MS = 1.0
+"""A search of so many milliseconds is never what somebody waits for: to encode a picture takes ten
+times as long. Exact search that is as fast is enough, whatever is faster."""
 HNSW_LINKS = 32
 SOURCE = "faiss's guidelines to choose an index"
 
@@ -85,6 +88,8 @@ def _measured(
         if good
         else max(fitting, key=lambda p: (p.recall, -p.p50))
     )
+    if (plain := enough(fitting, size)) is not None and not best.exact:
+        return _exact_is_enough(size, dim, plain, best)
     taken = _grown(best, size)
     base = min((p for p in near if p.exact), key=lambda p: p.p50, default=None)
     slower = None if best.exact else base
@@ -106,6 +111,26 @@ def _measured(
         taken,
         best,
     )
+
+
+def enough(points: Sequence[Point], size: int) -> Point | None:
+    """Exact search, where it takes no time worth saving in a gallery of ``size``; else None."""
+    plain = min((p for p in points if p.exact), key=lambda p: p.p50, default=None)
+    if plain is None or plain.p50 * size / plain.size > ENOUGH_MS:
+        return None
+    return plain
+
+
+def _exact_is_enough(size: int, dim: int, plain: Point, other: Point) -> Advice:
+    """Exact search, and what the fastest approximation would save."""
+    saved = max(plain.p50 - other.p50, 0.0)
+    taken = _grown(plain, size)
+    sentence = (
+        f"For {size:,} vectors of {dim} dimensions exact search is enough: {plain.p50:.3g} ms per"
+        f" query and nothing missed, with {_bytes(taken)} of memory; {other.title} ({other.text})"
+        f" would save {saved:.2g} ms and find {other.recall:.3f} of the true {plain.k}."
+    )
+    return Advice(sentence, plain.index, plain.text, "measured", "", taken, plain)
 
 
 def _reason(good: int, recall: float, memory: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from core.services.index_lab.advice import Advice, recommend
+from core.services.index_lab.advice import Advice, enough, recommend
 from core.services.index_lab.point import BUSY, Point, speed
 
 __all__ = ["Advice", "Equal", "equal_recall", "recommend"]
@@ -56,7 +56,9 @@ def _sentence(points: Sequence[Point], best: Sequence[Point], recall: float, bat
         return f"{text}." if base is None else f"{text}; no approximation is faster here."
     care = BUSY if first.crowded or base.crowded else ""
     faster = speed(_ms(first, batch), _ms(base, batch))
-    return f"{text}, {faster} comparing with every picture ({base.text}).{care}"
+    said = f"{text}, {faster} comparing with every picture ({base.text}).{care}"
+    plain_is_enough = not batch and enough(points, base.size) is not None
+    return f"{said} Exact search is enough here: {base.p50:.2g} ms." if plain_is_enough else said
 
 
 def _ms(point: Point, batch: bool) -> float:

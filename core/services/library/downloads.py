@@ -1,4 +1,5 @@
-"""Fetching what is public and not here yet: datasets, and weights of encoders and detectors."""
+"""Fetching what is public and not here yet: datasets, and weights of encoders, of their text towers
+and of detectors."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from core.detectors.base import detectors
 from core.encoders.base import encoders
 from core.services.embedding import detecting
 from core.services.library import library
+from core.services.search.mixing import reads_none
 from core.types import Progress
 
 
@@ -33,6 +35,20 @@ def fetch_encoder(name: str, progress: Progress | None = None) -> dict:
     encoder = encoders.get(name)
     if encoder.state().kind != "ready":
         encoder.load(progress)
+    return library.encoder_row(encoder)
+
+
+def fetch_text(name: str, progress: Progress | None = None) -> dict:
+    """Download the text tower of an encoder; returns the encoder's row.
+
+    Raises:
+        UserError: unknown name, an encoder that reads no text, no network, or damaged files.
+    """
+    encoder = encoders.get(name)
+    if encoder.words is None:
+        raise reads_none(encoder)
+    if encoder.words.state().kind != "ready":
+        encoder.words.load(progress)
     return library.encoder_row(encoder)
 
 

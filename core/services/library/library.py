@@ -157,7 +157,8 @@ def _layout(dataset: Dataset) -> str:
 
 
 def encoder_rows() -> list[dict]:
-    """Every listed encoder: name, title, family, tier, dim, state, detail, bytes, about."""
+    """Every listed encoder: name, title, family, tier, dim, state, detail, bytes, about, and what
+    reads ``text`` for it (see :func:`_text_row`)."""
     return [encoder_row(encoders.get(name)) for name in encoders.names()]
 
 
@@ -174,6 +175,21 @@ def encoder_row(encoder: Encoder) -> dict:
         "detail": state.detail,
         "bytes": state.bytes,
         "about": encoder.about,
+        "text": _text_row(encoder),
+    }
+
+
+def _text_row(encoder: Encoder) -> dict | None:
+    """``languages``, ``state``, ``detail`` and ``bytes`` of an encoder's text tower; None where it
+    reads no text."""
+    if encoder.words is None:
+        return None
+    state = encoder.words.state()
+    return {
+        "languages": encoder.words.languages,
+        "state": state.kind,
+        "detail": state.detail,
+        "bytes": state.bytes,
     }
 
 
@@ -383,14 +399,17 @@ def remove_dataset(locator: str) -> None:
             f"{locator!r} was not added to the library.",
             f"Added: {', '.join(own_added()) or 'none'}.",
         )
-    with store.lock("library"):
-        _keep_list([one for one in own_added() if one != locator])
-    _open.pop(locator, None)
     for entry in store.entries():
         if entry.meta.get("source") == locator:
             store.delete(entry.kind, entry.key)
+    for kind in store.listed(store.root() / "cache"):
+        if store.SAFE.fullmatch(kind.name):
+            store.sweep(kind.name)  # what a removal left that was killed
     if (path := _upload_of(locator)) is not None:
         path.unlink(missing_ok=True) if path.is_file() else shutil.rmtree(path, ignore_errors=True)
+    with store.lock("library"):  # last: a removal that is killed before can be done again
+        _keep_list([one for one in own_added() if one != locator])
+    _open.pop(locator, None)
 
 
 def upload_bytes(locator: str) -> int:

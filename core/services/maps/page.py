@@ -79,7 +79,6 @@ def _data(dataset: Dataset, found: Sequence[Map], field: str) -> dict:
     place = {name: number for number, name in enumerate(labels)}
     colours = [map_colours.colour(dataset, one, field) for one in found]
     together = found[-1].wanted.anchor != ""
-    groups = [found if together else [one] for one in found]
     return {
         "layout": "file",
         "count": len(found[0].ids),
@@ -90,25 +89,30 @@ def _data(dataset: Dataset, found: Sequence[Map], field: str) -> dict:
         "palette": colours[0].palette,
         "legend": colours[0].legend,
         "scale": colours[0].scale,
-        "maps": [
-            _map(one, hue, group) for one, hue, group in zip(found, colours, groups, strict=True)
-        ],
+        "maps": [_map(one, hue) for one, hue in zip(found, colours, strict=True)],
     }
 
 
-def _map(found: Map, colours: map_colours.Colouring, group: Sequence[Map]) -> dict:
-    frame, focus = map_data.box(group), map_data.focus(group)
+def _map(found: Map, colours: map_colours.Colouring) -> dict:
+    frame, focus = map_data.box([found]), map_data.focus([found])
     far = map_data.outside(found.positions, focus)
     return {
         "title": maps.title(found.wanted.encoder),
         "figures": figures(found),
-        "hint": "",
+        "hint": HINT,
         "box": frame,
         "focus": focus,
         "note": note(found) + (f" · {far:,} far out, press Whole map" if far else ""),
         "xy": map_data.places(found.positions, frame),
         "colour": map_data.b64(colours.index),
     }
+
+
+HINT = (
+    "Trustworthiness: are the neighbours on the map neighbours in the space? Continuity: are the"
+    " neighbours in the space neighbours on the map? Both from 0 to 1, and 1 is best (Venna and"
+    " Kaski, 2001)."
+)
 
 
 def figures(found: Map) -> list[list[str]]:

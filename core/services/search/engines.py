@@ -7,7 +7,8 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -18,20 +19,15 @@ from core.images import decode
 from core.keypoints import SIDE, KeyPoints, detect
 from core.neighbours import cosine_matrix, dots
 from core.services.embedding import embed, galleries, points
-from core.services.embedding.crops import Cropped
+from core.services.embedding.crops import Cropped, Edges
+from core.services.embedding.objects import frames, nearest_objects
 from core.services.embedding.usual import Usual, usual
-from core.services.search import decoded, filters, subject
+from core.services.search import batching, decoded, filters, mixing, subject
 from core.services.search.copies import NEAR, same_file
 from core.services.search.decoded import Picture
+from core.services.search.looking import Pairs, Scope, least_similar, most_similar, reaching
 from core.services.search.request import Query, SearchRequest, item_of
-from core.services.search.reranking import (
-    COMPARED_ALL,
-    PAIR_MS,
-    Pair,
-    SecondLook,
-    looked_at,
-    second_look,
-)
+from core.services.search.reranking import COMPARED_ALL, PAIR_MS, Pair, looked_at, second_look
 from core.services.search.result import ONCE, Hit, Place, SearchResult, verdict
 from core.services.specs import IndexSpec
 from core.types import Item
@@ -42,18 +38,6 @@ times. A first run may be slow for what else the machine did just then: up to TR
 once more."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Scope:
-    """What is searched: bool (n,) or None for all, the row of the query itself, how many rows those
-    are, how many of them are asked for, and what looks at these a second time."""
-
-    allowed: np.ndarray | None
-    own: int | None
-    size: int
-    wanted: int
-    second: SecondLook | None
-
-
 class Engine:
     """Everything that one (dataset, encoder, index) needs to answer, held in memory."""
 
@@ -61,7 +45,9 @@ class Engine:
         self.dataset, self.encoder = dataset, encoder
         self.path = embed.find(dataset, encoder)
         self.found = embed.read(dataset, encoder)
-        self.index, self.rows = galleries.gallery_index(dataset, encoder, index.name, **index.build)
+        self.index, self.rows = galleries.gallery_index(
+            dataset, encoder, index.name, objects=True, **index.build
+        )
         self.usual = (
             Usual(None) if encoder.matches else usual(dataset, encoder, self.found, self.rows)
         )
@@ -69,6 +55,14 @@ class Engine:
         self._points: points.Points | None = None
         self.query_ms = self._warm_up()
         """About how long a query takes once it is decoded."""
+
+    def memory(self) -> dict[int, int]:
+        """What it holds in memory: number of an object -> its bytes, so that what engines share
+        counts once."""
+        held = {id(self.found): self.found.vectors.nbytes}
+        held[id(self.index)] = max(0, self.index.cost().ram_bytes)
+        held |= {id(one): _bytes_of(one) for one in _networks(self.encoder)}
+        return held
 
     def serves(self, dataset: Dataset) -> bool:
         """Whether the pictures, what is known of them, and the embeddings are still those that this
@@ -89,24 +83,25 @@ class Engine:
         if picture is not None and query.box is None and isinstance(self.encoder, Cropped):
             query = self._cropped(self.encoder, query, picture, timing)
             picture = self._picture(query)
-        vector = self._vector(query, picture, timing)
-        scope = self._scope(request, query)
-        look = self._looker(scope, {**spec.search, **request.knobs})
+        vector = self._asked(request, query, picture, timing)
+        scope = self._scope(request)
+        look = self._looker(request, scope, {**spec.search, **request.knobs})
         with _stage(timing, "search"):
             pairs = look(vector)
         kept, said = self._second(scope, query, picture, vector, pairs, timing)
 
         def again() -> dict[str, float]:
             times: dict[str, float] = {}
-            once_more = self._vector(query, picture, times)
+            once_more = self._asked(request, query, picture, times)
             with _stage(times, "search"):
                 found = look(once_more)
             self._second(scope, query, picture, once_more, found, times)
             return times
 
-        medians = _medians(again, request.runs) if may_repeat(timing) else {}
-        hits = self._hits(query, picture, vector, kept[: request.k])
-        second = scope.second
+        quick = may_repeat(timing) and not batching.crowded()
+        medians = _medians(again, request.runs) if quick else {}
+        reached = reaching(kept, request)
+        hits = self._hits(query, picture, vector, reached[: request.k])
         return SearchResult(
             dataset=self.dataset.name,
             encoder=self.encoder.name,
@@ -114,32 +109,66 @@ class Engine:
             k=request.k,
             hits=hits,
             timing_ms=timing | medians,
-            left_out=None if scope.own is None else query.item_id,
-            searched=scope.size - (scope.own is not None),
-            score=self.index.score if second is None else second.reranker.score,
-            reranker="" if second is None or self.encoder.matches else second.reranker.name,
             reranked=said,
             runs=request.runs if medians else 1,
             where=tuple(request.where),
-            best=max((hit.cosine for hit in hits if hit.cosine is not None), default=None),
-            usual=self.usual.score,
-            apart=self.usual.apart,
-            calibration=self.usual.calibration,
+            best=self._best(kept[: request.k], vector),
+            mix=request.mix,
+            least=request.least,
+            threshold=request.threshold,
+            nearest=kept[0][1] if kept else None,
+            more=request.threshold is not None and len(reached) > request.k,
             box=query.box,
             crop=self.encoder.detector.name
             if isinstance(self.encoder, Cropped) and "detect" in timing
             else "",
             note=note,
+            **self._searched(request, query, scope),
+            **self._worth(request),
         )
 
-    def _scope(self, request: SearchRequest, query: Query) -> _Scope:
-        """What of the gallery is searched, and how many rows are asked for."""
+    def _searched(self, request: SearchRequest, query: Query, scope: Scope) -> dict[str, Any]:
+        """What was left out, what was searched, and what the scores are."""
+        second, examples = scope.second, (*request.mix.plus, *request.mix.minus)
+        ids = [one.item_id for one in examples if self._row(one) in scope.asked]
+        score = self.index.score if second is None else second.reranker.score
+        return {
+            "left_out": query.item_id if self._row(query) in scope.asked else None,
+            "examples": tuple(dict.fromkeys(id for id in ids if id != query.item_id)),
+            "searched": scope.size - len(scope.asked),
+            "score": "cosine" if request.least else score,
+            "reranker": second.reranker.name if second and second.stage == "rerank" else "",
+        }
+
+    def _worth(self, request: SearchRequest) -> dict[str, Any]:
+        """What scores of pictures are worth in this gallery. A text stands farther from pictures
+        than these from one another: nothing of it holds for words."""
+        if request.mix.text is None or self.encoder.words is None:
+            known = self.usual
+            return {"usual": known.score, "apart": known.apart, "calibration": known.calibration}
+        return {"cut": self.encoder.words.cut(request.mix.text)}
+
+    def _scope(self, request: SearchRequest) -> Scope:
+        """What of the gallery is searched, and how many rows are looked for; what is asked with is
+        left out."""
         allowed = self._allowed(request.where)
-        own = None if request.include_self else self._own_row(query, allowed)
+        asked = (request.query, *request.mix.plus, *request.mix.minus)
+        rows = [] if request.include_self else [self._row(query) for query in asked]
+        kept = frozenset(
+            row for row in rows if row is not None and (allowed is None or allowed[row])
+        )
         size = self.index.size if allowed is None else int(np.count_nonzero(allowed))
-        second = second_look(self.encoder, request.reranker, size)
-        depth = max(request.k, second.depth if second else 0) + (own is not None)
-        return _Scope(allowed, own, size, max(1, min(depth, size)), second)
+        second = None if request.least else second_look(self.encoder, request.reranker, size)
+        if second is not None and second.reranker.sees == "key points" and request.query.nothing:
+            raise UserError(
+                "Key points are compared with a picture, and there is no query picture.",
+                fix="Give one, or choose an encoder and a re-ranking without key points.",
+            )
+        return Scope.of(request, size, allowed, kept, second)
+
+    def _best(self, pairs: Sequence[Pair], vector: np.ndarray) -> float | None:
+        """The largest cosine of these, by the stored vectors; None without any."""
+        return float(self._cosines([row for row, *_ in pairs], vector).max()) if pairs else None
 
     def _allowed(self, where: Sequence[str]) -> np.ndarray | None:
         if not where:
@@ -147,29 +176,25 @@ class Engine:
         return filters.allowed([self._gallery_item(row) for row in range(len(self.rows))], where)
 
     def _looker(
-        self, scope: _Scope, knobs: Mapping[str, float]
-    ) -> Callable[[np.ndarray], list[tuple[int, float]]]:
-        """Vector (1, dim) -> pairs of row and score, best first."""
-
-        def look(vector: np.ndarray) -> list[tuple[int, float]]:
-            hits = self.index.search(vector, scope.wanted, allowed=scope.allowed, **knobs)
-            pairs = zip(hits.ids[0], hits.scores[0], strict=True)
-            return [(int(row), float(score)) for row, score in pairs if row >= 0]
-
-        return look
+        self, request: SearchRequest, scope: Scope, knobs: Mapping[str, float]
+    ) -> Callable[[np.ndarray], Pairs]:
+        """Vector (1, dim) -> pairs of row and score, in the order of the answer."""
+        if request.least:
+            return lambda vector: least_similar(self.found.vectors, self.rows, vector, scope)
+        return lambda vector: most_similar(self.index, vector, scope, knobs)
 
     def _second(
         self,
-        scope: _Scope,
+        scope: Scope,
         query: Query,
         picture: Picture | None,
         vector: np.ndarray,
-        pairs: list[tuple[int, float]],
+        pairs: Pairs,
         timing: dict[str, float],
     ) -> tuple[list[Pair], str]:
-        """The hits that are not the query, after the second look where there is one; and what is to
-        be said of it."""
-        others = [(row, score) for row, score in pairs if row != scope.own]
+        """The hits that are not asked with, after the second look where there is one; and what is
+        to be said of it."""
+        others = scope.others(pairs)
         if scope.second is None:
             return [(row, score, None) for row, score in others], ""
 
@@ -198,25 +223,24 @@ class Engine:
         picture = self._picture(query)
         return self._vector(query, picture, {})
 
-    def place(self, query: Query, item_id: str, where: Sequence[str] = ()) -> Place:
-        """Where a picture of the gallery stands for a query when the whole gallery is ranked by
-        exact cosines; a query from the gallery, and what ``where`` leaves out, take no rank.
+    def place(self, request: SearchRequest, item_id: str) -> Place:
+        """Where a picture of the gallery stands for a request when the whole gallery is ranked by
+        exact cosines; what is asked with, and what ``where`` leaves out, take no rank.
 
         Raises:
             UserError: the picture is not in the gallery, or the query can't be read.
         """
-        scores = cosine_matrix(self.vector(query), self.found.vectors, self.rows)[0]
-        wanted = np.flatnonzero(
-            self.rows == self._row_of.get(item_of(self.dataset, item_id).id, -1)
-        )
-        if (allowed := self._allowed(where)) is not None:
-            scores[~allowed] = -np.inf
-        if not len(wanted) or not np.isfinite(cosine := scores[wanted[0]]):
+        query, _ = subject.settled(request.query)
+        vector = self._asked(request, query, self._picture(query), {})
+        scores, scope = self._every_cosine(vector), self._scope(request)
+        row = self._row(Query(item_id=item_of(self.dataset, item_id).id))
+        if row is None or (scope.allowed is not None and not scope.allowed[row]):
             raise UserError(f"{item_id!r} is not in what is searched.")
-        own = self._own_row(query, None)
-        if own is not None:
-            scores[own] = -np.inf
-        before = (scores > cosine) | ((scores == cosine) & (np.arange(len(scores)) < wanted[0]))
+        cosine, ranked = scores[row], -scores if request.least else scores
+        before = (ranked > ranked[row]) | ((ranked == ranked[row]) & (np.arange(len(scores)) < row))
+        if scope.allowed is not None:
+            before &= scope.allowed
+        before[list(scope.asked)] = False
         return Place(1 + int(before.sum()), float(cosine))
 
     def _warm_up(self) -> float:
@@ -234,7 +258,39 @@ class Engine:
         return (time.perf_counter() - started) * 1000 + compared * PAIR_MS
 
     def _picture(self, query: Query) -> Picture | None:
-        return None if self.encoder.tier == "imported" else decoded.picture(query, self.dataset)
+        if self.encoder.tier == "imported" or query.nothing:
+            return None
+        return decoded.picture(query, self.dataset)
+
+    def _asked(
+        self,
+        request: SearchRequest,
+        query: Query,
+        picture: Picture | None,
+        timing: dict[str, float],
+    ) -> np.ndarray:
+        """What is searched with, float32 (1, dim): the query, or its mean with what else is asked
+        with. Reading that belongs to ``encode``."""
+        mix = request.mix
+        if mix.plain and not query.nothing:
+            return self._vector(query, picture, timing)
+        own = None if query.nothing else self._vector(query, picture, timing)
+
+        def see(example: Query) -> np.ndarray:
+            # stored vectors are rounded: one picture with two signs would leave their difference
+            same = example.item_id is not None and example.item_id == query.item_id
+            return own if own is not None and same and not query.box else self._seen(example)
+
+        with _stage(timing, "encode"):
+            return mixing.mixed(mix, own, see, self.encoder)
+
+    def _seen(self, query: Query) -> np.ndarray:
+        """An example as its encoder sees it; one of the gallery has its vector already."""
+        if query.item_id is not None and query.box is None:
+            row = self._row_of.get(item_of(self.dataset, query.item_id).id)
+            if row is not None:
+                return np.asarray(self.found.vectors[row : row + 1])
+        return self.vector(query)
 
     @staticmethod
     def _cropped(
@@ -257,7 +313,7 @@ class Engine:
                 encoder = encoder.inner  # it is not looked for a part of the part
             prepared = encoder.prepare(image)
         with _stage(timing, "encode"):
-            return self.encoder.encode_prepared([prepared])
+            return batching.encode(self.encoder, prepared)
 
     def _hits(
         self, query: Query, picture: Picture | None, vector: np.ndarray, kept: list[Pair]
@@ -268,6 +324,7 @@ class Engine:
             self._copies(query, picture, vector, rows),
             (self._cosines(rows, vector).tolist() if kept else []),
         )
+        frames = self._frames(rows, vector)
         return tuple(
             Hit(
                 rank,
@@ -282,17 +339,33 @@ class Engine:
                 row in copies,
                 cosine,
                 before,
+                frame,
             )
-            for rank, ((row, score, before), cosine) in enumerate(
-                zip(kept, near, strict=True), start=1
+            for rank, ((row, score, before), cosine, frame) in enumerate(
+                zip(kept, near, frames, strict=True), start=1
             )
             for item in [self._gallery_item(row)]
         )
 
     def _cosines(self, rows: Sequence[int], vector: np.ndarray) -> np.ndarray:
         """By the stored vectors, float32 (len(rows)): an index may only estimate scores, and some
-        are no cosines."""
-        return dots(self.found.vectors[self.rows[list(rows)]], vector[0])
+        are no cosines. Of several objects of a picture it is that of the nearest."""
+        at = self.rows[list(rows)]
+        if self.found.parts is not None:
+            return nearest_objects(self.found.parts, at, vector[0])[0]
+        return dots(self.found.vectors[at], vector[0])
+
+    def _every_cosine(self, vector: np.ndarray) -> np.ndarray:
+        """Those of the whole gallery, float32 (rows,)."""
+        if self.found.parts is not None:
+            return nearest_objects(self.found.parts, self.rows, vector[0])[0]
+        return cosine_matrix(vector, self.found.vectors, self.rows)[0]
+
+    def _frames(self, rows: Sequence[int], vector: np.ndarray) -> list[Edges | None]:
+        """The object of each picture that was found, where several of each are searched."""
+        if self.found.parts is None or not rows:
+            return [None] * len(rows)
+        return frames(self.found.parts, self.rows[list(rows)], vector[0])
 
     def _stored(self, query: Query) -> np.ndarray:
         if query.item_id is None or query.box:
@@ -310,21 +383,21 @@ class Engine:
     def _gallery_item(self, row: int) -> Item:
         return item_of(self.dataset, self.found.ids[int(self.rows[row])])
 
-    def _own_row(self, query: Query, allowed: np.ndarray | None) -> int | None:
-        """The row of a query that was chosen from the gallery; None where it is not among what is
-        searched."""
+    def _row(self, query: Query) -> int | None:
+        """The row of a picture that was chosen from the gallery; None where it is none of it."""
         at = None if query.item_id is None else self._row_of.get(query.item_id)
         if at is None:
             return None
         row = int(np.searchsorted(self.rows, at))
-        there = row < len(self.rows) and self.rows[row] == at
-        return row if there and (allowed is None or allowed[row]) else None
+        return row if row < len(self.rows) and self.rows[row] == at else None
 
     def _copies(
         self, query: Query, picture: Picture | None, vector: np.ndarray, rows: list[int]
     ) -> set[int]:
         """Which of these rows hold the very file of the query; a part of a picture need not
         resemble the whole."""
+        if query.nothing:
+            return set()
         if not query.box:
             rows = (
                 [
@@ -343,6 +416,17 @@ class Engine:
             else self.dataset.read(item_of(self.dataset, query.item_id or ""))
         )
         return {row for row in rows if same_file(self.dataset, self._gallery_item(row), data)}
+
+
+def _networks(encoder: Encoder) -> list:
+    """The networks that an encoder, or one inside it, holds."""
+    inside = list(vars(encoder).values())
+    found = [one for one in inside if hasattr(one, "parameters")]
+    return found + [net for one in inside if isinstance(one, Encoder) for net in _networks(one)]
+
+
+def _bytes_of(network) -> int:
+    return sum(one.nbytes for one in network.parameters())
 
 
 def may_repeat(timing: Mapping[str, float]) -> bool:

@@ -21,6 +21,7 @@ from core.errors import UserError
 from core.services.embedding import embed
 from core.services.embedding.bound import bound
 from core.services.hosting import ownership
+from core.services.hosting.settings import value
 from core.services.search.engines import Engine
 from core.services.specs import IndexSpec, index_spec
 
@@ -105,8 +106,9 @@ def wait(
 def _key(dataset: Dataset, encoder: str, spec: IndexSpec) -> Key:
     """Every cause of an engine: one that a visitor of a public server built is theirs alone."""
     whose = ownership.visitor()
-    mine = whose is not None and (dataset.locator, encoder) in _built_by(whose)
-    home = whose.name if mine else ""
+    home = ""
+    if whose is not None and (dataset.locator, encoder) in _built_by(whose):
+        home = whose.name
     return (
         dataset.locator,
         encoder,
@@ -126,6 +128,23 @@ def _built_by(one: ownership.Visitor) -> set[tuple[str, str]]:
         for name in list(_builds)[:-MAX_VISITORS]:
             _builds.pop(name, None)
     return known[1]
+
+
+def _release() -> None:
+    """Let the least recently used engines go, with the encoders that no other one needs, where
+    there are too many or they take more memory than the settings allow; the newest stays."""
+    most = value("model_mb") * 1e6 or float("inf")
+    while len(_engines) > 1 and (len(_engines) > MAX_ENGINES or held_bytes() > most):
+        gone, _ = _engines.popitem(last=False)
+        log.info("released %s for %s", gone[1], gone[0])
+
+
+def held_bytes() -> int:
+    """Bytes of vectors, indexes and networks in memory; what engines share counts once."""
+    held: dict[int, int] = {}
+    for engine in list(_engines.values()):
+        held |= engine.memory()
+    return sum(held.values())
 
 
 def forget(folder: Path) -> None:
@@ -185,8 +204,7 @@ def _held_or_made(key: Key, dataset: Dataset, encoder: str, spec: IndexSpec) -> 
                 known = Engine(dataset, bound(dataset, encoder).loaded(), spec)
             with _engines_lock:
                 _engines[key] = known
-                while len(_engines) > MAX_ENGINES:
-                    _engines.popitem(last=False)
+                _release()
             return known
     finally:
         _making.pop(key, None)

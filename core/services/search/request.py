@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -12,6 +13,8 @@ from core.errors import UserError
 from core.types import Item
 
 MAX_K = 1000
+MAX_EXAMPLES, MAX_TEXT, MAX_WEIGHT = 100, 1000, 100.0
+"""Pictures with a plus or a minus, characters of a text, and the largest weight of either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +27,81 @@ class Query:
     name: str = ""
     box: tuple[float, float, float, float] | None = None
 
+    @property
+    def nothing(self) -> bool:
+        """Whether it is no picture at all."""
+        return self.item_id is None and self.data is None
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What each part weighs in the mean that is searched with: Rocchio's feedback (1971), in which
+    a query weighs 1, the mean of what was called relevant 0.75, and that of what was not 0.25 is
+    taken away (Salton and Buckley, 1990). A text weighs as much as a query.
+
+    Raises:
+        UserError: a weight out of range.
+    """
+
+    query: float = 1.0
+    plus: float = 0.75
+    minus: float = 0.25
+    text: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("query", "plus", "minus", "text"):
+            if not 0 <= getattr(self, name) <= MAX_WEIGHT:  # NaN is neither
+                raise UserError(
+                    f"The weight {name}={getattr(self, name):g} was given.",
+                    f"A weight is from 0 to {MAX_WEIGHT:g}.",
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """What is asked with beside the query: pictures to be near to and far from, and a text.
+
+    Raises:
+        UserError: too many pictures, an empty text or one that is too long.
+    """
+
+    plus: Sequence[Query] = ()
+    minus: Sequence[Query] = ()
+    text: str | None = None
+    weights: Weights = Weights()
+
+    def __post_init__(self) -> None:
+        for name in ("plus", "minus"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        if (count := len(self.plus) + len(self.minus)) > MAX_EXAMPLES:
+            raise UserError(
+                f"{count} pictures with plus and minus were given.", f"At most {MAX_EXAMPLES}."
+            )
+        if self.text is not None:
+            object.__setattr__(self, "text", _readable(self.text))
+
+    @property
+    def plain(self) -> bool:
+        """Whether there is nothing but the query."""
+        return not self.plus and not self.minus and self.text is None
+
+    @property
+    def with_query(self) -> bool:
+        """Whether the query itself counts."""
+        return self.weights.query > 0
+
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
     """One query through one encoder and one index: pages, commands and measurements all send this.
 
     Raises:
-        UserError: k out of range.
+        UserError: k out of range, a threshold that is no number.
     """
 
     query: Query
+    """Neither a picture nor an id in it: nothing but ``mix`` is asked with. So it is where its
+    weight is 0."""
     encoder: str
     index: str = "exact"
     """By name, with knobs where they are set: ``hnsw:M=16,efSearch=64``."""
@@ -49,17 +117,41 @@ class SearchRequest:
     repetitions; a slow one keeps the times of its first run."""
     knobs: Mapping[str, float] = field(default_factory=dict)
     """Knobs of the search that go before those in ``index``."""
+    mix: Mix = Mix()
+    """What is asked with beside the query."""
+    least: bool = False
+    """Whether the least similar pictures are wanted, the least of all first."""
+    threshold: float | None = None
+    """A score that hits have to reach, or with ``least`` stay below; at most ``k`` of them."""
     reranker: str = ""
     """What gives the first hits a new order, see :mod:`core.rerankers`; empty: nothing does."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.k <= MAX_K:
             raise UserError(f"K = {self.k} was asked for.", f"K is from 1 to {MAX_K}.")
+        if self.threshold is not None and not math.isfinite(self.threshold):
+            raise UserError(f"The threshold {self.threshold} was given.", "It is a number.")
         object.__setattr__(self, "where", tuple(self.where))
+        if not self.mix.with_query:
+            object.__setattr__(self, "query", Query())
 
     def each(self, encoders: Iterable[str]) -> tuple[SearchRequest, ...]:
         """The same request of each of these encoders, once each, in this order."""
         return tuple(replace(self, encoder=name) for name in dict.fromkeys(encoders))
+
+
+def _readable(text: str) -> str:
+    """A text with single spaces, of characters that can be written. Raises UserError."""
+    words = " ".join(text.encode("utf-8", "replace").decode().split())
+    if not words:
+        raise UserError("The text is empty.", fix="Write what you look for, in a few words.")
+    if len(words) > MAX_TEXT:
+        raise UserError(
+            f"The text has {len(words):,} characters.",
+            f"At most {MAX_TEXT:,}.",
+            "Encoders read some dozen words: write what you look for in one sentence.",
+        )
+    return words
 
 
 def item_of(dataset: Dataset, item_id: str) -> Item:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from core.services.embedding.calibration import Calibration
+from core.services.search.request import Mix
 from core.types import Item
 
 IDENTICAL = "identical file"
@@ -35,6 +36,9 @@ class Hit:
     """By the stored vectors, whatever the index estimates."""
     before: int | None = None
     """Its rank before a re-ranker looked at it."""
+    frame: tuple[float, float, float, float] | None = None
+    """The object of the picture that was found, x0, y0, x1, y1 in fractions of it, where several of
+    each picture are searched; None = all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +70,10 @@ class SearchResult:
     left_out: str | None = None
     """Id of the query, where it was chosen from the gallery that was searched and therefore left
     out of the answer."""
+    examples: tuple[str, ...] = ()
+    """Ids of the other pictures of the gallery that were asked with and therefore left out."""
     searched: int = 0
-    """How many pictures were searched, the one left out not counted."""
+    """How many pictures were searched, those left out not counted."""
     score: str = "cosine"
     """What the scores are; ``diffusion`` scores, for one, are no cosines."""
     runs: int = 1
@@ -90,6 +96,18 @@ class SearchResult:
     """The detector that chose the part; empty where none was asked."""
     note: str = ""
     """Why the whole picture was searched where a part was asked for."""
+    mix: Mix = field(default_factory=Mix)
+    """What was asked with beside the query."""
+    least: bool = False
+    """Whether these are the least similar, the least of all first."""
+    threshold: float | None = None
+    """The score that hits had to reach, or with ``least`` to stay below."""
+    nearest: float | None = None
+    """The score of the first picture, whether it reached the threshold or not."""
+    more: bool = False
+    """Whether others than these ``k`` reach the threshold."""
+    cut: int = 0
+    """How many tokens were read of a text that was too long; 0 where all of it was."""
     reranker: str = ""
     """What gave the first hits a new order; empty where nothing did."""
     reranked: str = ""
@@ -100,6 +118,23 @@ class SearchResult:
         return f"{score:.0f}" if self.score == "inliers" else f"{score:.{digits}f}"
 
     @property
+    def beside(self) -> str:
+        """What was asked with beside the query, and which end of the list was wanted, in words;
+        empty where it was the query alone."""
+        mix = self.mix
+        told = [
+            f"{way} like {', '.join(one.item_id or one.name or 'a picture' for one in pictures)}"
+            for way, pictures in (("more", mix.plus), ("less", mix.minus))
+            if pictures
+        ]
+        told += [f"the words \u201c{mix.text}\u201d"] if mix.text else []
+        told += [] if mix.with_query else ["without the picture"]
+        told += ["the least similar"] if self.least else []
+        if self.threshold is not None:
+            told.append(f"scores of at {'most' if self.least else 'least'} {self.threshold:g}")
+        return "; ".join(told)
+
+    @property
     def stages(self) -> dict[str, float]:
         """Milliseconds of each stage that is this encoder's own, in the order in which they ran."""
         return {stage: ms for stage, ms in self.timing_ms.items() if stage not in ONCE}
@@ -107,15 +142,33 @@ class SearchResult:
     @property
     def far(self) -> bool:
         """Whether even the best hit is farther away than is usual in this gallery."""
-        return self.best is not None and self.usual is not None and self.best < self.usual
+        if self.best is None or self.usual is None or self.least:
+            return False
+        return self.best < self.usual
 
     @property
     def remarks(self) -> tuple[str, ...]:
         """What is to be said beside the hits, in sentences: what was left out of them, what was
-        said of a new order, and the notice."""
+        said of a new order, what was not read, and the notice."""
         told = [] if self.left_out is None else [f"Left out: {self.left_out}, the query itself."]
+        if self.examples:
+            told.append(f"Left out: {', '.join(self.examples)}, asked with.")
         told += [self.reranked] if self.reranked else []
-        return (*told, *([". ".join(self.notice)] if self.notice else []))
+        return (*told, *self.limits, *([". ".join(self.notice)] if self.notice else []))
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What was not read of the text, and that more than these hits reach the threshold, in
+        sentences."""
+        told = [f"Only the first {self.cut} tokens of the text were read."] if self.cut else []
+        if self.more:
+            told.append(f"More pictures {self._reach}; these are the first {self.k:,}.")
+        return tuple(told)
+
+    @property
+    def _reach(self) -> str:
+        verb = "stay at or below" if self.least else "reach"
+        return f"{verb} {self.threshold:g}"
 
     @property
     def _shortfall(self) -> tuple[str, str] | None:
@@ -123,18 +176,33 @@ class SearchResult:
         there."""
         wanted = min(self.k, self.searched)
         if not wanted:
-            part, alone = (
-                ("part of the gallery" if self.where else "gallery"),
-                self.left_out is not None,
-            )
-            return (
-                f"There is no {'other ' * alone}picture",
-                f"This {part} holds {'the query alone' if alone else 'none'}.",
-            )
+            return self._nothing_else
+        if self.threshold is not None:
+            return None if self.hits else self._none_reaches
         if len(self.hits) < wanted:
             found = f"{len(self.hits):,} of {wanted:,} pictures were found"
             return found, f"The index {self.index} did not reach the others; exact search does."
         return None
+
+    @property
+    def _nothing_else(self) -> tuple[str, str]:
+        part = "part of the gallery" if self.where else "gallery"
+        held = "what is asked with" if self.examples else "the query"
+        alone = bool(self.examples) or self.left_out is not None
+        return (
+            f"There is no {'other ' * alone}picture",
+            f"This {part} holds {f'{held} alone' if alone else 'none'}.",
+        )
+
+    @property
+    def _none_reaches(self) -> tuple[str, str]:
+        verb = "stays at or below" if self.least else "reaches"
+        known = "" if self.nearest is None else f"The {self._first} score is {self.nearest:.3f}."
+        return f"No picture {verb} {self.threshold:g}", known
+
+    @property
+    def _first(self) -> str:
+        return "smallest" if self.least else "largest"
 
     @property
     def notice(self) -> tuple[str, str] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import replace
 
 from core.datasets.base import Dataset
@@ -50,9 +49,7 @@ def search(request: SearchRequest, dataset: Dataset) -> SearchResult:
     return subject.told(made.search(replace(request, query=query), spec), found)
 
 
-def place(
-    query: Query, dataset: Dataset, encoder: str, item_id: str, where: Sequence[str] = ()
-) -> Place:
+def place(request: SearchRequest, dataset: Dataset, item_id: str) -> Place:
     """Where a picture stands in an encoder's full, exact order of the gallery; see
     :meth:`core.services.search.engines.Engine.place`."""
-    return engine(dataset, encoder, "exact").place(query, item_id, where)
+    return engine(dataset, request.encoder, "exact").place(request, item_id)

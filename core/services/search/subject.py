@@ -109,7 +109,7 @@ def cropped(query: Query, dataset: Dataset, crop: str) -> tuple[Query, Subject |
     Raises:
         UserError: a picture that can't be read, or a name that no detector has.
     """
-    if not crop or query.box is not None:
+    if not crop or query.box is not None or query.nothing:
         return query, None
     found = located(query, crop, dataset)
     return replace(query, box=found.crop), found

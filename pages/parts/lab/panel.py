@@ -41,7 +41,7 @@ def _encoders() -> dict[str, str]:
     """Names with titles: those whose vectors are there first, then the rest, which can be built
     from here."""
     locator = st.session_state[link.DATASET]
-    label = encoder_names.labels([locator])
+    label = encoder_names.labels([locator], (state.value("encoder"),))
     return {
         name: label(name)
         for name in settings.with_chosen(settings.listed([locator]), [state.value("encoder")])

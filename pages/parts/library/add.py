@@ -8,7 +8,6 @@ from collections.abc import Callable
 import streamlit as st
 
 from core.errors import UserError
-from core.services.hosting import limits
 from core.services.hosting.settings import value
 from core.services.library import adding, library
 from core.services.library.adding import Preview
@@ -59,8 +58,8 @@ def _close() -> None:
 def window() -> None:
     """Choose where from; then what is there, and what adding it will do. It stays open when the
     page runs, as it does when a job ends."""
-    more = [] if hosted() else [PLACE, VECTORS]
-    ways = [FILES, FOLDER, *more, *([PUBLIC] if limits.may("download") else [])]
+    more = [] if hosted() else [PLACE, VECTORS, PUBLIC]
+    ways = [FILES, FOLDER, *more]
     how = st.segmented_control(
         "From", ways, key=HOW, default=FILES, required=True, label_visibility="collapsed",
         on_change=_forget,

@@ -9,7 +9,6 @@ from html import escape
 import streamlit as st
 
 from core.errors import UserError
-from core.services.hosting import limits
 from pages.parts import cached, cached_library, downloads, palette
 from pages.parts.hosting import hosted
 from pages.parts.library import place
@@ -31,7 +30,7 @@ def show() -> None:
     for number, row in enumerate(row for row in rows if row["added"] and row not in ready):
         _absent(row, number)
     others = [row for row in rows if row["state"] != "ready" and not row["added"]]
-    if others and limits.may("download"):
+    if others and not hosted():
         with st.expander(f"{count(len(others), 'public data set')} to download or add"):
             for number, row in enumerate(others):
                 _other(row, number)

@@ -19,10 +19,7 @@ from pages.parts.map.shown import Shown, title
 from pages.parts.map.view import MapView
 from pages.parts.words import count
 
-HINT = (
-    "Trustworthiness: are the neighbours on the map neighbours in the space? Continuity: are the"
-    " neighbours in the space neighbours on the map? 1 is best (Venna and Kaski, 2001)."
-)
+MAX_NAMES = 40
 NO_SLOT = 65535
 CHOSEN = "#1F9E89"
 """What has no colour of its own is selected in this one."""
@@ -35,8 +32,7 @@ def colours(view: MapView, one: Shown) -> Colouring:
 def data(view: MapView, maps: Sequence[Shown], ids: Sequence[str], selection: np.ndarray) -> dict:
     """The whole view of one to four linked maps."""
     together = any(one.found.wanted.anchor for one in maps)
-    groups = [maps if together else [one] for one in maps]
-    frames = [cached_maps.frames(tuple(one.key for one in group)) for group in groups]
+    frames = [cached_maps.frames((one.key,)) for one in maps]  # each cloud fills its own frame
     large = len(ids) > map_data.VECTOR_UP_TO
     rows = overlay(view, maps, ids) if large else np.arange(len(ids))
     hues = [colours(view, one) for one in maps]
@@ -112,7 +108,8 @@ def _map(
         "title": title(one.encoder),
         "mark": palette.mark(one.encoder),
         "figures": map_page.figures(one.found),
-        "hint": HINT,
+        "hint": map_page.HINT,
+        "names": _names(view, one),
         "note": map_page.note(one.found) + _own_counts(view, hue, one.found),
         "box": frame,
         "focus": focus,
@@ -134,6 +131,20 @@ def _map(
                 positions[selection], vivid, frame, map_data.PIXELS // 4, solid=True
             )
     return made
+
+
+def _names(view: MapView, one: Shown) -> list[tuple[float, float, str]]:
+    """Where the clusters stand and what most of each is, the largest first."""
+    found = cached_maps.clusters(*one.key, field_of(view, one))
+    return [(*cluster.place, cluster.words) for cluster in found[:MAX_NAMES] if cluster.words]
+
+
+def field_of(view: MapView, one: Shown) -> str:
+    """What clusters are named by: the colour where it is a class, else the first that is known."""
+    if view.colour in map_colours.FIELDS:
+        return view.colour
+    known = (name for name in map_colours.FIELDS if cached_maps.coded(*one.key, name)[1])
+    return next(known, "label")
 
 
 def _query(view: MapView, one: Shown) -> dict:

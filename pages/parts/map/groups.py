@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
-import numpy as np
 import streamlit as st
 
 from core.services.maps import colours as map_colours
 from core.services.maps import maps
-from pages.parts import cached, components
-from pages.parts.map import readings
+from core.services.maps.naming import Named
+from pages.parts import cached, cached_maps, components
+from pages.parts.map import board, readings
 from pages.parts.map import view as views
 from pages.parts.map.shown import Shown, title
 from pages.parts.map.view import MapView
-from pages.parts.words import caption, quiet
+from pages.parts.words import caption, count, quiet
 
 MOST = 40
-MIXED = 0.3
-"""Where the most frequent class is a smaller share than this, a cluster is called mixed."""
 
 
 def show(view: MapView, shown: Sequence[Shown]) -> None:
@@ -35,11 +32,7 @@ def show(view: MapView, shown: Sequence[Shown]) -> None:
 
 def _of(view: MapView, one: Shown) -> None:
     found = cached.dataset(view.base.dataset)
-    field = (
-        view.colour
-        if view.colour in map_colours.FIELDS
-        else next((f for f in map_colours.FIELDS if _known(found, f)), "label")
-    )
+    field = board.field_of(view, one)
     names = [map_colours.words(found.items[found.rows[id]].value(field)) for id in one.found.ids]
     agreement = maps.against_labels(one.found, names)
     caption(title(one.encoder))
@@ -48,12 +41,12 @@ def _of(view: MapView, one: Shown) -> None:
         return
     version = cached.version(view.base.dataset)
     items = [
-        {
-            "id": id,
-            "uri": cached.thumbnail(view.base.dataset, version, id, 112),
-            **_said(one, number, names),
-        }
-        for number, id in enumerate(one.found.ids[row] for row in one.found.medoids[:MOST])
+        {"id": id, "uri": cached.thumbnail(view.base.dataset, version, id, 112), **_said(cluster)}
+        for cluster, id in zip(
+            cached_maps.clusters(*one.key, field),
+            (one.found.ids[row] for row in one.found.medoids[:MOST]),
+            strict=False,
+        )
     ]
     picked = components.picture_grid(
         items, "The most typical picture of each cluster", f"clusters_{one.encoder}", side=116
@@ -66,20 +59,11 @@ def _of(view: MapView, one: Shown) -> None:
         st.rerun()
 
 
-def _known(found, field: str) -> bool:
-    return any(item.value(field) is not None for item in found.items)
-
-
-def _said(one: Shown, number: int, names: Sequence[str | None]) -> dict:
+def _said(cluster: Named) -> dict:
     """``60 · mug 95 %``: the size of a cluster and the class that most of it is."""
-    rows = np.flatnonzero(one.found.clusters == number)
-    sizes = Counter(names[row] for row in rows if names[row] is not None)
-    if not sizes:
-        return {"caption": f"{len(rows):,}", "alt": f"Cluster {number + 1}: {len(rows):,} pictures"}
-    name, most = sizes.most_common(1)[0]
-    share = most / len(rows)
-    caption = f"{len(rows):,} · {f'{name} {share:.0%}' if share >= MIXED else 'mixed'}"
+    words = f" · {cluster.words}" if cluster.words else ""
+    most = f", {cluster.share:.0%} of them {cluster.name}" if cluster.name else ""
     return {
-        "caption": caption,
-        "alt": f"Cluster {number + 1}: {len(rows):,} pictures, {share:.0%} of them {name}",
+        "caption": f"{cluster.size:,}{words}",
+        "alt": f"Cluster {cluster.number + 1}: {count(cluster.size, 'picture')}{most}",
     }

@@ -37,12 +37,21 @@ class Place:
     joined: bool
 
 
-def places(points: Sequence[tuple[float, float, float]], names: Sequence[str]) -> list[Place]:
+def places(
+    points: Sequence[tuple[float, float, float]],
+    names: Sequence[str],
+    bars: Sequence[tuple[float, float]] = (),
+) -> list[Place]:
     """A place for each name. ``points`` are (x, y, end of its whisker to the right) as shares of
-    the plot, 0..1 from left and from below."""
+    the plot, 0..1 from left and from below; ``bars`` the lower and the upper end of each point's
+    interval."""
     taken = [_dot(x, y) for x, y, _ in points]
     taken += [
         (x * WIDTH, y * HEIGHT - 4, end * WIDTH, y * HEIGHT + 4) for x, y, end in points if end > x
+    ]
+    taken += [
+        (x * WIDTH - 4, low * HEIGHT, x * WIDTH + 4, high * HEIGHT)
+        for (x, _, _), (low, high) in zip(points, bars, strict=False)
     ]
     found: list[Place] = []
     for (x, y, _), name in zip(points, names, strict=True):

@@ -13,7 +13,7 @@ import streamlit as st
 
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.leaderboard import Standing
-from pages.parts import palette
+from pages.parts import palette, url_state
 from pages.parts.metrics import choice, labels
 from pages.parts.metrics.naming import milliseconds, name_of, short
 from pages.parts.words import heading, note, quiet, size
@@ -64,7 +64,7 @@ COSTS = {
 def show(metric: str, cells: list[Cell], means: dict[tuple[str, str], Standing]) -> None:
     """The chart against the cost that the reader chooses, and what it says."""
     heading("Quality against cost")
-    options = choice.heal(choice.AGAINST, list(COSTS))
+    options = url_state.heal(choice.AGAINST, list(COSTS))
     name = st.segmented_control(
         "Against", options, key=choice.AGAINST, required=True, label_visibility="collapsed"
     )
@@ -118,7 +118,8 @@ def _chart(
         (math.log(x / low) / wide, y / top, math.log(end / low) / wide)
         for (x, y), end in zip(points, late, strict=True)
     ]
-    where = labels.places(shares, names)
+    own = [means[cell.encoder, cell.index] for cell in cells]
+    where = labels.places(shares, names, [(one.low / top, one.high / top) for one in own])
     for cell, (x, y), end, name, place in zip(cells, points, late, names, where, strict=True):
         s = means[cell.encoder, cell.index]
         _name(chart, x, y, name, place)

@@ -4,12 +4,16 @@ itself."""
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 
 import streamlit as st
 
 from pages.parts import cached_train
 
+MAX_PLACEHOLDER = 14
+"""Letters that fit into a field half as wide as the panel; its help says the rest."""
+ZERO = re.compile(r"\b0 = ([^.;,]+)")
 HIDDEN = (
     "title",
     "about",
@@ -35,10 +39,32 @@ def fields(found: Sequence[dict], group: str) -> dict:
     return {row["name"]: field(row, group, row["name"].replace("_", " ")) for row in found}
 
 
+def _left_open(row: dict) -> str:
+    """What a whole number's 0 stands for, in the words of its own help; empty where 0 is a
+    number."""
+    found = ZERO.search(row["about"] or "")
+    if not found or row["low"] > 0:
+        return ""
+    said = found[1].strip()
+    return said if len(said) <= MAX_PLACEHOLDER else "automatic"
+
+
+def _number_or_none(row: dict, key: str, label: str, left: str) -> int:
+    """A field that is empty for what the setting's 0 means, and says what that is."""
+    st.session_state.setdefault(key, row["value"] or None)
+    told = row["about"] or None
+    shown = st.number_input(
+        label, row["low"], row["high"], value=None, key=key, help=told, step=1, placeholder=left
+    )
+    return int(shown or 0)
+
+
 def field(row: dict, group: str, label: str) -> object:
     """One setting as the widget that suits its type. ``group``: fields of another recipe keep
     values of their own."""
     key, told = f"keep_train_{group}_{row['name']}", row["about"] or None
+    if row["kind"] == "int" and (left := _left_open(row)):
+        return _number_or_none(row, key, label, left)
     st.session_state.setdefault(
         key, ", ".join(map(str, row["value"])) if row["kind"] == "tuple" else row["value"]
     )

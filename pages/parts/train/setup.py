@@ -13,7 +13,7 @@ RECIPE, DATA, PUBLISHED = "keep_train_recipe", "keep_train_data", "keep_train_pu
 NAME, TAKEN = "keep_train_name", "train_name_taken"
 """``TAKEN``: a run was started with that name, so the next one needs another."""
 FIRST_RECIPE, FIRST_START = "finetune", "published:tf_efficientnet_lite0.in1k"
-NEW = {"scratch": "from scratch", "model": "continue training", "published": "pretrained"}
+NEW = {"scratch": " · from scratch", "model": " · continue training", "published": ""}
 LABELS = {
     "minutes": "Minutes at most",
     "epochs": "Epochs",
@@ -70,9 +70,7 @@ def _start(recipe: str, kind: str) -> tuple[str, str]:
         options,
         key=key,
         accept_new_options=kind != "autoencoder",
-        format_func=lambda one: (
-            f"{rows[one]['title']} · {NEW[rows[one]['how']]}" if one in rows else one
-        ),
+        format_func=lambda one: rows[one]["title"] + NEW[rows[one]["how"]] if one in rows else one,
         help="Or type any name of timm, for example resnet18.a1_in1k.",
     )
     how, _, name = chosen.partition(":") if chosen in rows else ("published", "", chosen.strip())

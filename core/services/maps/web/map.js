@@ -44,6 +44,9 @@ function lookalikeMaps(root) {
       if (map.mark) view.title.prepend(shape(map.mark));
       view.figures.replaceChildren(...(map.figures || []).flatMap(([value, name]) => [make("b", "", value), ` ${name} `]));
       view.figures.title = map.hint || "";
+      view.figures.disabled = !map.hint;
+      view.why.textContent = map.hint || "";
+      view.place.style.aspectRatio = String(shapeOf(map));
       view.note.textContent = map.note || "";
       view.canvas.setAttribute("aria-label", `${map.title}. ${map.note || ""} Arrow keys move, plus and minus zoom, Escape clears the selection.`);
     });
@@ -115,14 +118,21 @@ function lookalikeMaps(root) {
   function frame(i, grid) {
     const card = make("section", "maps-card");
     const head = make("div", "maps-head");
-    const view = { i, zoom: 1, dx: 0, dy: 0, path: null, card, title: make("div", "maps-title"), figures: make("div", "maps-figures"),
+    const view = { i, zoom: 1, dx: 0, dy: 0, path: null, card, title: make("div", "maps-title"), figures: make("button", "maps-figures"), why: make("p", "maps-why"),
       place: make("div", `maps-place${state.tool === "move" ? " move" : ""}`), canvas: make("canvas"), note: make("div", "maps-note") };
     view.canvas.tabIndex = 0;
     view.canvas.setAttribute("role", "img");
     view.title.dir = view.note.dir = "auto";
+    view.figures.type = "button";
+    view.why.hidden = true;
+    view.figures.setAttribute("aria-expanded", "false");
+    view.figures.onclick = () => {
+      view.why.hidden = !view.why.hidden;
+      view.figures.setAttribute("aria-expanded", String(!view.why.hidden));
+    };
     head.append(view.title, view.figures);
     view.place.append(view.canvas);
-    card.append(head, view.place, view.note);
+    card.append(head, view.why, view.place, view.note);
     grid.append(card);
     lookalikeListen(view, kit);
     return view;
@@ -188,6 +198,12 @@ function lookalikeMaps(root) {
     }
   }
 
+  // The frame has the shape of the cloud, so that the cloud fills it; distances mean the same in both directions.
+  function shapeOf(map) {
+    const [, , span, w, h] = map.focus || map.box;
+    return Math.min(Math.max((w || span) / (h || span), 0.75), state.views.length > 1 ? 1.4 : 1.9).toFixed(3);
+  }
+
   // ---- places -----------------------------------------------------------------------------------------------------
   function fit(view) {
     const { width, height } = view.size, margin = 14;
@@ -222,6 +238,7 @@ function lookalikeMaps(root) {
     rasters(view, pen, at);
     dots(view, pen, at, bounds);
     if (state.data.pictures) pictures(view, pen, at, bounds);
+    names(view, pen, at, ink, bounds);
     marks(view, pen, at, ink);
     outline(view, pen, at, ink);
     kit.pin.follow(view);
@@ -338,6 +355,22 @@ function lookalikeMaps(root) {
     if (map.chosenAt) { ring(map.chosenAt, 8, ink.panel, 5); ring(map.chosenAt, 8, ink.text, 2.5); }
     if (view.far) ring(view.far, 7, ink.text, 2);
     if (state.hover >= 0 && state.hover < view.points.n) ring(spot(view, state.hover), 7, ink.text, 2);
+  }
+
+  // What most of a cluster is, over it: the largest first, and none over another.
+  function names(view, pen, at, ink, bounds) {
+    if (state.data.morph || state.data.pictures || !view.map.names) return;
+    pen.font = "600 11.5px system-ui, sans-serif";
+    pen.textAlign = "center"; pen.textBaseline = "middle"; pen.lineJoin = "round";
+    const taken = [];
+    for (const [x, y, text] of view.map.names) {
+      const half = pen.measureText(text).width / 2 + 4, [cx, cy] = toScreen(at, x, y);
+      if (cx - half < 0 || cx + half > bounds.width || cy < 8 || cy > bounds.height - 8) continue;
+      if (taken.some(([left, right, mid]) => cx - half < right && cx + half > left && Math.abs(cy - mid) < 15)) continue;
+      taken.push([cx - half, cx + half, cy]);
+      pen.strokeStyle = ink.panel; pen.lineWidth = 4; pen.globalAlpha = 0.85; pen.strokeText(text, cx, cy);
+      pen.globalAlpha = 1; pen.fillStyle = ink.text; pen.fillText(text, cx, cy);
+    }
   }
 
   function outline(view, pen, at, ink) {

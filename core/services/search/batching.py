@@ -1,0 +1,103 @@
+"""Pictures of several askers through an encoder in one call.
+
+Whoever comes while an encoder is at work waits in its line; the next call takes all who wait, up to
+``LOOKALIKE_BATCH``. Nobody is made to wait for a batch to fill: one who comes alone is encoded
+alone, as without this. Encoders take turns, because each would use every core.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from core.encoders.base import Encoder
+from core.services.hosting.settings import value
+
+
+@dataclass(slots=True)
+class _Ask:
+    prepared: np.ndarray
+    vector: np.ndarray | None = None
+    error: Exception | None = None
+
+    @property
+    def answered(self) -> bool:
+        return self.vector is not None or self.error is not None
+
+
+@dataclass(slots=True)
+class _Line:
+    """Those who wait for one encoder, and the right to call it."""
+
+    waiting: list[_Ask] = field(default_factory=list)
+    guard: threading.Lock = field(default_factory=threading.Lock)
+    turn: threading.Lock = field(default_factory=threading.Lock)
+
+
+_lines: WeakKeyDictionary[Encoder, _Line] = WeakKeyDictionary()
+_lines_lock = threading.Lock()
+_cores = threading.Lock()
+"""Held by the one encoder that is at work."""
+_asking = 0
+
+
+def encode(encoder: Encoder, prepared: np.ndarray) -> np.ndarray:
+    """What ``encoder.prepare`` made of one picture -> float32 (1, dim), a unit row.
+
+    Raises:
+        whatever the encoder raises for this picture; a failure of another one in the same call
+        stays with that one.
+    """
+    global _asking
+    most = int(value("batch"))
+    if most == 1:
+        return encoder.encode_prepared([prepared])
+    with _lines_lock:
+        line = _lines.setdefault(encoder, _Line())
+        _asking += 1
+    try:
+        return _in_line(encoder, line, _Ask(prepared), most)
+    finally:
+        with _lines_lock:
+            _asking -= 1
+
+
+def crowded() -> bool:
+    """Whether more than one picture is waiting to be encoded: no time for repetitions."""
+    return _asking > 1
+
+
+def _in_line(encoder: Encoder, line: _Line, ask: _Ask, most: int) -> np.ndarray:
+    with line.guard:
+        line.waiting.append(ask)
+    with line.turn:
+        while not ask.answered:
+            with _cores:
+                with line.guard:
+                    batch, line.waiting[:] = line.waiting[:most], line.waiting[most:]
+                _answer(encoder, batch)
+    if ask.error is not None:
+        raise ask.error
+    assert ask.vector is not None  # whoever answers gives a vector or an error
+    return ask.vector
+
+
+def _answer(encoder: Encoder, batch: list[_Ask]) -> None:
+    try:
+        vectors = encoder.encode_prepared([ask.prepared for ask in batch])
+    except Exception:
+        for ask in batch:
+            _alone(encoder, ask)
+        return
+    for ask, vector in zip(batch, vectors, strict=True):
+        ask.vector = vector[np.newaxis]
+
+
+def _alone(encoder: Encoder, ask: _Ask) -> None:
+    try:
+        ask.vector = encoder.encode_prepared([ask.prepared])
+    except Exception as error:
+        ask.error = error

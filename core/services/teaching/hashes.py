@@ -1,0 +1,32 @@
+"""Hashing in a lesson: fewer pictures than the Index lab shows, and the chance at a similarity
+that the student chooses."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from core.datasets.base import Dataset
+from core.services.index_lab import collisions
+from core.services.index_lab.buckets import Buckets, buckets
+
+SHOWN = 3
+"""So many nearest pictures, and as many far ones, show their bits."""
+
+
+def hashed(
+    dataset: Dataset, encoder: str, method: str, query: str, bits: int, rows: int, threshold: float
+) -> Buckets:
+    """Bits and bands of a query, its nearest and some far pictures. Raises UserError."""
+    return buckets(
+        dataset, encoder, method, query, bits=bits, rows=rows, threshold=threshold, hits=SHOWN
+    )
+
+
+def chance(found: Buckets, similarity: float) -> tuple[float, float]:
+    """Probability that one bit (or minimum) of a pair this similar agrees, and that the pair
+    collides in some band."""
+    at = np.asarray(similarity, float)
+    return (
+        float(collisions.agree(found.method, at)),
+        float(collisions.meet(found.method, at, found.rows, found.bands)),
+    )

@@ -1,0 +1,40 @@
+"""Arena: which encoder would people choose?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from pages.parts import cached_metrics
+from pages.parts.arena import judging, leading, place, start, voting
+from pages.parts.guard import run
+from pages.parts.shell import shell
+
+STYLE = Path(__file__).parent / "parts" / "web" / "arena.css"
+
+
+def main() -> None:
+    actions = shell("Arena", "Blind votes: which of two unnamed lists fits the query better?")
+    st.html(STYLE)
+    if saved := st.session_state.pop("arena_saved", ""):
+        cached_metrics.report_rows.clear()
+        st.switch_page("pages/metrics.py", query_params={"report": saved})
+    room = place.room()
+    if room is not None:
+        with actions:
+            st.button("Leave", on_click=place.go, key="arena_leave")
+    voting.told()
+    if room is not None and place.leads(room):
+        leading.show(room)
+    elif room is not None and room.kind == "alone":
+        voting.alone(room)
+    elif room is not None:
+        st.fragment(voting.joined, run_every=1.5)(room.code, place.voter())
+    elif place.param("judge"):
+        judging.show()
+    else:
+        start.panel()
+
+
+run(main, "Arena")

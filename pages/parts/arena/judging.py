@@ -1,0 +1,136 @@
+"""Pooled judging: every encoder's first hits for a query, shuffled; a click says what does not
+fit."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.errors import UserError
+from core.services.arena import ballots, pools
+from pages.parts import cached, components, palette
+from pages.parts.arena import lists, place
+from pages.parts.words import caption, count, heading, note, quiet, trouble
+
+QUERY, FITS = "arena_judged_query", "arena_fits"
+MAX_QUERIES = 400
+
+
+def show() -> None:
+    """The next query that this judge has not seen, its pool, and what all judgements say."""
+    locator = place.dataset()
+    names = st.session_state.get(place.ENCODERS) or place.encoders(locator)[:4]
+    dataset, voter = cached.dataset(locator), place.voter()
+    rows = ballots.judgements(locator)
+    seen = {query for query, _, who, _ in rows if who == voter}
+    query = next((id for id in _order(locator) if id not in seen), None)
+    with st.container(key="frame"):
+        panel, answer = st.container(key="panel_settings"), st.container(key="answer")
+    with panel:
+        caption("Query")
+        if query is not None:
+            st.html(lists.picture(locator, query, lists.QUERY_SIDE, "the query"))
+        quiet(f"{count(len(seen), 'query', 'queries')} judged by you.")
+        st.button("Back to the Arena", on_click=place.go)
+    with answer:
+        if query is None:
+            note("You have judged every query of this data set.", tone="good")
+        else:
+            _pool(locator, query, pools.pool(dataset, names, query), voter)
+        _result(locator, names, pools.truth(rows))
+
+
+def _order(locator: str) -> list[str]:
+    """Queries of different classes first, the same for every judge, so that judgements meet."""
+    return cached.examples(locator, cached.version(locator), MAX_QUERIES)
+
+
+def _pool(locator: str, query: str, ids: list[str], voter: str) -> None:
+    chosen = st.session_state.setdefault(FITS, set())
+    if st.session_state.get(QUERY) != query:
+        st.session_state[QUERY], st.session_state[FITS] = query, (chosen := set())
+    heading("Which of these fit the query?")
+    quiet("Click each that fits. Nobody says which encoder showed it, or at which rank.")
+    version = cached.version(locator)
+    items = [
+        {
+            "id": id,
+            "uri": cached.thumbnail(locator, version, id, 176),
+            "alt": f"picture {place}{', fits' if id in chosen else ''}",
+            "badge": "fits" if id in chosen else "",
+        }
+        for place, id in enumerate(ids, start=1)
+    ]
+    picked = components.picture_grid(items, "The pool", "arena_pool", side=120)
+    if picked in ids:
+        chosen.symmetric_difference_update({picked})
+        st.rerun()
+    st.button(
+        f"{count(len(chosen), 'picture fits', 'pictures fit')}: next query",
+        type="primary",
+        key="arena_judged",
+        on_click=_keep,
+        args=(locator, query, ids, voter),
+        shortcut="Enter",
+    )
+
+
+def _keep(locator: str, query: str, ids: list[str], voter: str) -> None:
+    chosen = st.session_state.get(FITS, set())
+    try:
+        for id in ids:
+            ballots.judge(locator, query, id, voter, id in chosen)
+    except UserError as error:
+        st.session_state["arena_refused"] = error
+
+
+def _result(locator: str, names: list[str], judged: pools.Judgements) -> None:
+    if not any(any(items.values()) for items in judged.values()):
+        return
+    dataset = cached.dataset(locator)
+    heading("What the judgements say")
+    try:
+        report = pools.evaluated(dataset, names, judged)
+    except UserError as error:
+        trouble(error)
+        return
+    missing = {one.encoder: one.share for one in pools.unjudged(dataset, names, judged)}
+    means = [cell.means() for cell in report.cells]
+    st.dataframe(
+        [
+            {
+                "encoder": palette.title(cell.encoder),
+                "P@10": mean["precision@10"],
+                "hit@1": mean["hit@1"],
+                "mAP": mean["mAP"],
+                "unjudged hits": missing[cell.encoder],
+            }
+            for cell, mean in zip(report.cells, means, strict=True)
+        ],
+        hide_index=True,
+        column_config={
+            **{
+                name: st.column_config.NumberColumn(format="%.3f")
+                for name in ("P@10", "hit@1", "mAP")
+            },
+            "unjudged hits": st.column_config.NumberColumn(format="percent"),
+        },
+    )
+    quiet(
+        f"{count(len(judged), 'query', 'queries')} judged. A hit that nobody judged counts as not"
+        " relevant."
+    )
+    with st.container(horizontal=True):
+        st.button("Show in Metrics", on_click=_save, args=(report,), key="arena_metrics")
+        st.download_button(
+            "Qrels (TREC)",
+            lambda: "".join(pools.qrels(judged)),
+            "arena.qrels",
+            "text/plain",
+            on_click="ignore",
+            key="arena_qrels",
+        )
+
+
+def _save(report) -> None:
+    report.save()
+    st.session_state["arena_saved"] = report.name

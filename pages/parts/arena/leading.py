@@ -1,0 +1,97 @@
+"""What the leader of a room projects: the code, the round, how many have voted, and the names."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from html import escape
+
+import streamlit as st
+
+from core.services.arena import ballots, qr
+from core.services.arena.ballots import Room, Round
+from pages.parts import palette
+from pages.parts.arena import lists, results
+from pages.parts.arena.voting import SAID
+from pages.parts.words import count, heading, quiet
+
+LOOK_S = 1.0
+
+
+def show(room: Room) -> None:
+    """The room as the class sees it on the projector."""
+    st.fragment(_show, run_every=LOOK_S)(room.code)
+
+
+def _show(code: str) -> None:
+    room, rounds = ballots.room(code), ballots.rounds(code)
+    if not room.round:
+        _door(room)
+        st.button("Start the first round", type="primary", on_click=_to, args=(code, 1))
+        return
+    if room.round == len(rounds) and st.session_state.get(f"arena_done_{code}"):
+        results.show(room, "What the class prefers")
+        return
+    one = rounds[room.round - 1]
+    cast = [vote for vote in ballots.votes([code]) if vote.number == one.number]
+    with st.container(horizontal=True, vertical_alignment="center", key="arena_lead"):
+        heading(f"Round {one.number} of {len(rounds)}")
+        quiet(f"{count(len(cast), 'vote')} · room {code}")
+    lists.show(room.dataset, one, revealed=room.revealed)
+    if room.revealed:
+        _bars(one, Counter(vote.choice for vote in cast))
+        last = room.round == len(rounds)
+        st.button(
+            "See the result" if last else "Next round",
+            type="primary",
+            key=f"arena_on_{one.number}",
+            on_click=_finish if last else _to,
+            args=(code, room.round + 1),
+            shortcut="Right",
+        )
+    else:
+        st.button(
+            "Show the names",
+            type="primary",
+            key=f"arena_reveal_{one.number}",
+            on_click=ballots.show,
+            args=(code, one.number),
+            kwargs={"revealed": True},
+            shortcut="Right",
+        )
+
+
+def _to(code: str, number: int) -> None:
+    ballots.show(code, number)
+
+
+def _finish(code: str, _: int) -> None:
+    st.session_state[f"arena_done_{code}"] = True
+
+
+def address(code: str) -> str:
+    """Where a phone joins: this server as the leader's browser reaches it."""
+    here = str(st.context.url or "").partition("?")[0]
+    return f"{here}?room={code}"
+
+
+def _door(room: Room) -> None:
+    """The code in letters and as a picture for cameras."""
+    where = address(room.code)
+    drawn = "data:image/svg+xml;base64," + base64.b64encode(qr.svg(where).encode()).decode()
+    st.html(
+        f'<div class="ar-door"><img src="{drawn}" alt="QR code of the room">'
+        f"<div><p>Join on your phone</p><b>{escape(room.code)}</b>"
+        f"<p>{escape(where)}</p></div></div>"
+    )
+
+
+def _bars(one: Round, cast: Counter) -> None:
+    total = max(sum(cast.values()), 1)
+    names = {"left": palette.title(one.one), "right": palette.title(one.other)}
+    rows = "".join(
+        f"<dt>{escape(SAID[choice])}{' · ' + escape(names[choice]) if choice in names else ''}</dt>"
+        f'<dd><i style="width:{cast[choice] / total:.1%}"></i><b>{cast[choice]}</b></dd>'
+        for choice in ("left", "right", "tie", "bad")
+    )
+    st.html(f'<dl class="ar-bars">{rows}</dl>')

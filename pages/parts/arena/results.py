@@ -1,0 +1,112 @@
+"""Which encoder is preferred, and how certain that is."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from html import escape
+
+import streamlit as st
+
+from core.services.arena import ballots
+from core.services.arena.ballots import Room
+from core.services.arena.strength import Standing, Strength, standing
+from pages.parts import palette
+from pages.parts.words import count, heading, note, quiet
+
+
+def show(room: Room, title: str) -> None:
+    """The ranking of one room, and of all votes on the same data set."""
+    heading(title)
+    _ranking([room], "arena_csv_room")
+    others = [one for one in ballots.rooms(room.dataset) if one.code != room.code]
+    if others:
+        with st.expander(f"All votes on this data set ({count(len(others) + 1, 'room')})"):
+            _ranking([room, *others], "arena_csv_all")
+
+
+def _ranking(rooms: Sequence[Room], key: str) -> None:
+    found = of(rooms)
+    if not found.votes:
+        note("Nobody has voted yet.", "The ranking appears with the first vote.")
+        return
+    rows = "".join(map(_row, found.strengths))
+    st.html(f'<div class="ar-ranking">{rows}</div>')
+    quiet(reading(found))
+    st.download_button(
+        "Votes as CSV",
+        lambda: votes_csv(rooms),
+        "arena-votes.csv",
+        "text/csv",
+        key=key,
+        on_click="ignore",
+        icon=":material/table:",
+    )
+
+
+def of(rooms: Sequence[Room]) -> Standing:
+    """The ranking over several rooms."""
+    known = {(room.code, one.number): one for room in rooms for one in ballots.rounds(room.code)}
+    names = dict.fromkeys(name for room in rooms for name in room.encoders)
+    return standing(list(names), known, ballots.votes([room.code for room in rooms]))
+
+
+def _row(one: Strength) -> str:
+    title = escape(palette.title(one.encoder))
+    bar = (
+        f'<i style="left:{one.low:.1%};width:{one.high - one.low:.1%}"></i>'
+        f'<u style="left:{one.share:.1%}"></u>'
+    )
+    return (
+        f"<div><b>{one.rank}</b><span>{palette.mark_html(one.encoder)}{title}</span>"
+        f'<div class="track" role="img" aria-label="preferred in {one.share:.0%},'
+        f' 95 % interval {one.low:.0%} to {one.high:.0%}">{bar}</div>'
+        f"<span>{one.share:.0%}</span><small>{one.wins} won · {one.ties} equal · "
+        f"{one.losses} lost</small></div>"
+    )
+
+
+def reading(found: Standing) -> str:
+    """The result in sentences: who is first, whether that is certain, how far voters agree."""
+    first = [palette.title(one.encoder) for one in found.strengths if one.rank == 1]
+    if len(first) == 1:
+        said = f"{first[0]} is preferred beyond chance."
+    elif len(first) == len(found.strengths):
+        said = "These votes do not tell the encoders apart."
+    else:
+        said = f"{' and '.join(first)} share the first place: these votes do not tell them apart."
+    votes = f"{count(found.votes, 'vote')} by {count(found.voters, 'person', 'people')}"
+    alpha = ""
+    if found.alpha is not None:
+        alpha = (
+            f" Agreement of voters (Krippendorff's alpha): {found.alpha:.2f}, where 1 is all the"
+            " same and 0 is chance."
+        )
+    return (
+        f"{said} {votes} on {count(found.rounds, 'round')}; the bar is the 95 % interval of the"
+        f" chance to be preferred to another one (Bradley-Terry).{alpha}"
+    )
+
+
+def votes_csv(rooms: Sequence[Room]) -> str:
+    """Every vote with the names of its round."""
+    known = {(room.code, one.number): one for room in rooms for one in ballots.rounds(room.code)}
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(("room", "round", "query", "A", "B", "voter", "choice", "time"))
+    for vote in ballots.votes([room.code for room in rooms]):
+        one = known[vote.room, vote.number]
+        writer.writerow(
+            (
+                vote.room,
+                vote.number,
+                one.query,
+                one.one,
+                one.other,
+                vote.voter,
+                vote.choice,
+                vote.at,
+            )
+        )
+    return out.getvalue()

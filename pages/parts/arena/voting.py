@@ -1,0 +1,123 @@
+"""A vote: alone, with the names after each, or in a room whose leader shows the rounds."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.errors import UserError
+from core.services.arena import ballots
+from core.services.arena.ballots import Room, Round
+from pages.parts import cached, palette
+from pages.parts.arena import lists, place, results
+from pages.parts.words import heading, note, quiet, trouble
+
+BUTTONS = (
+    ("left", "A is better", "Left"),
+    ("tie", "Equal", "Down"),
+    ("right", "B is better", "Right"),
+    ("bad", "Neither fits", ""),
+)
+SAID = {"left": "A", "right": "B", "tie": "equal", "bad": "neither"}
+CHOSEN = {"left": "one", "right": "other"}
+
+
+def alone(room: Room) -> None:
+    """Rounds one after another; after each vote the names."""
+    rounds, voter = ballots.rounds(room.code), place.voter()
+    mine = {vote.number: vote.choice for vote in ballots.votes([room.code])}
+    number = st.session_state.get(_at(room), 1)
+    if number > len(rounds):
+        results.show(room, "Your votes")
+        return
+    one = rounds[number - 1]
+    heading(f"Round {number} of {len(rounds)}")
+    quiet("Which list fits the query better? Nobody says yet who made it.")
+    lists.show(room.dataset, one, revealed=number in mine)
+    if number not in mine:
+        _buttons(room, one, voter)
+        return
+    note(_revealed(one, mine[number]), tone="good")
+    last = number == len(rounds)
+    st.button(
+        "See the result" if last else "Next round",
+        type="primary",
+        key=f"arena_next_{number}",
+        on_click=_to,
+        args=(room, number + 1),
+        shortcut="Enter",
+    )
+
+
+def _revealed(one: Round, choice: str) -> str:
+    names = [palette.title(name) for name in (one.one, one.other)]
+    if choice in CHOSEN:
+        preferred = palette.title(getattr(one, CHOSEN[choice]))
+        return f"You preferred {preferred}. A is {names[0]}, B is {names[1]}."
+    return f"A is {names[0]}, B is {names[1]}."
+
+
+def _at(room: Room) -> str:
+    return f"arena_at_{room.code}"
+
+
+def _to(room: Room, number: int) -> None:
+    st.session_state[_at(room)] = number
+
+
+def _buttons(room: Room, one: Round, voter: str, mine: str = "") -> None:
+    with st.container(horizontal=True, key="arena_votes"):
+        for choice, words, key in BUTTONS:
+            st.button(
+                words,
+                key=f"arena_{choice}_{one.number}",
+                on_click=_vote,
+                args=(room.code, one.number, voter, choice),
+                type="primary" if choice == mine else "secondary",
+                shortcut=key or None,
+                width="stretch",
+            )
+
+
+def _vote(code: str, number: int, voter: str, choice: str) -> None:
+    try:
+        ballots.vote(code, number, voter, choice)
+    except UserError as error:
+        st.session_state["arena_refused"] = error
+
+
+def told() -> None:
+    """What the last vote met, where it was not counted."""
+    if (error := st.session_state.pop("arena_refused", None)) is not None:
+        trouble(error)
+
+
+def joined(code: str, voter: str) -> None:
+    """What a voter sees of a class: the round that is shown, until its names are."""
+    room = ballots.room(code)
+    told()
+    rounds = ballots.rounds(code)
+    if not room.round:
+        note(f"You are in room {code}.", "The first round comes when it is started.")
+        return
+    one = rounds[room.round - 1]
+    mine = next(
+        (v.choice for v in ballots.votes([code]) if (v.number, v.voter) == (one.number, voter)), ""
+    )
+    heading(f"Round {one.number} of {len(rounds)}")
+    lists.show(room.dataset, one, revealed=room.revealed)
+    if room.revealed:
+        note(_revealed(one, mine), tone="good")
+        quiet("Wait for the next round.")
+        return
+    _buttons(room, one, voter, mine)
+    if mine:
+        quiet(f"Counted: {SAID[mine]}. You may change it until the names are shown.")
+
+
+def warm(locator: str, rounds: list[Round]) -> None:
+    """Pictures of all rounds, made before anybody waits for them."""
+    version = cached.version(locator)
+    for one in rounds:
+        cached.thumbnail(locator, version, one.query, lists.QUERY_SIDE)
+        for id, _ in (*one.one_hits, *one.other_hits):
+            cached.thumbnail(locator, version, id, lists.SIDE)

@@ -1,0 +1,2 @@
+"""Parts of the Learn page: the frame that every lesson stands in, and what live parts are made
+of."""

@@ -1,0 +1,177 @@
+"""What one visitor may use, and all together: each refusal says the number."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from PIL import Image
+
+from core import store
+from core.errors import UserError
+from core.services import jobs
+from core.services.embedding.build import build
+from core.services.hosting import limits, settings
+from core.services.library import library, uploads
+from core.services.search import loading
+from tests.hosting.conftest import picture, zipped
+
+ENCODER = "tiny.16x16"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("VISITOR_PICTURES", "5", "at most 5 pictures"),
+        ("VISITOR_ZIP_MB", "1", "at most 1 MB"),
+        ("VISITOR_MB", "0.01", "has 0 MB"),
+        ("VISITORS_GB", "0.00001", "have 1e-05 GB together"),
+    ],
+)
+def test_a_zip_over_a_limit_is_refused_and_nothing_of_it_stays(
+    visiting, anna, monkeypatch, artifacts, setting, value, said
+):
+    monkeypatch.setenv(f"LOOKALIKE_{setting}", value)
+    data = zipped() + (b"" if setting != "VISITOR_ZIP_MB" else bytes(1_100_000))
+    with visiting(anna), pytest.raises(UserError) as refused:
+        library.add_archive("own.zip", data)
+    assert said in str(refused.value)
+    assert not list(artifacts.rglob("*.zip"))
+    with visiting(anna):
+        assert library.own_added() == []
+
+
+def test_pictures_are_counted_over_all_data_sets_of_a_visitor(visiting, anna, bela, monkeypatch):
+    monkeypatch.setenv("LOOKALIKE_VISITOR_PICTURES", "10")
+    with visiting(anna):
+        library.add_archive("one.zip", zipped(6))
+        with pytest.raises(UserError, match="6 pictures, and you have 6 already"):
+            library.add_archive("two.zip", zipped(6, 20))
+    with visiting(bela):
+        library.add_archive("one.zip", zipped(6))
+
+
+def test_the_least_recently_used_query_pictures_go_beyond_the_limit(visiting, anna, monkeypatch):
+    monkeypatch.setenv("LOOKALIKE_VISITOR_UPLOADS", "3")
+    with visiting(anna):
+        tokens = [uploads.keep(picture(seed)) for seed in range(5)]
+        kept = [token for token in tokens if uploads.is_own(token)]
+    assert len(kept) == 3
+    assert tokens[-1] in kept
+
+
+@pytest.mark.parametrize("command", ["train", "download", "import-model", "effect", "doctor", "x"])
+def test_what_is_the_operators_is_no_job_of_a_visitor(visiting, anna, command):
+    with visiting(anna):
+        with pytest.raises(UserError, match="can't start this"):
+            jobs.start("a job", [command])
+        assert jobs.listing() == []
+
+
+def test_the_operator_can_open_training_to_visitors(visiting, anna, monkeypatch):
+    with visiting(anna):
+        assert not limits.may("train")
+        monkeypatch.setenv("LOOKALIKE_VISITOR_TRAINING", "1")
+        assert limits.may("train")
+        assert not limits.may("import-model")
+
+
+def test_jobs_are_limited_for_one_and_for_all(visiting, anna, monkeypatch):
+    monkeypatch.setenv("LOOKALIKE_VISITOR_JOBS", "2")
+    monkeypatch.setenv("LOOKALIKE_QUEUED_JOBS", "3")
+    with visiting(anna):
+        with pytest.raises(UserError, match="At most 3 wait"):
+            limits.check_job("build", 0, 3)
+        with pytest.raises(UserError, match="at most 2 at once"):
+            limits.check_job("build", 2, 0)
+        limits.check_job("build", 1, 2)
+
+
+def test_a_job_waits_for_its_turn_and_says_so(visiting, anna, monkeypatch):
+    monkeypatch.setenv("LOOKALIKE_RUNNING_JOBS", "1")
+    with store.lock("turn-0"), visiting(anna):
+        locator = library.add_archive("own.zip", zipped())
+        job = jobs.start("Build", ["build", "--dataset", locator, "--encoders", ENCODER])
+        while jobs.status(job).state == "starting":
+            pass
+        assert jobs.status(job).state == jobs.QUEUED
+        assert "1 jobs run at a time" in jobs.status(job).message
+        jobs.cancel(job)
+        assert jobs.status(job).state == "cancelled"
+
+
+def test_caches_of_the_operator_make_room_the_least_recently_used_first(
+    pictures, monkeypatch, artifacts
+):
+    dataset = library.open_dataset(library.add_folder(str(pictures)))
+    build(dataset, ["hsv.12x4x4"])
+    build(dataset, [ENCODER])
+    before = {entry.key: entry for entry in store.entries()}
+    half = sum(entry.bytes for entry in before.values()) / 2
+    monkeypatch.setenv("LOOKALIKE_CACHE_GB", str(half / 1e9))
+    monkeypatch.setattr(limits, "_swept", [-1e9])
+    freed = limits.evict()
+    left = {entry.key for entry in store.entries()}
+    gone = [before[key] for key in before if key not in left]
+    assert freed == sum(entry.bytes for entry in gone) > 0
+    assert max(entry.used for entry in gone) <= min(before[key].used for key in left)
+    assert limits.evict() == 0  # not again at once
+
+
+def test_models_are_released_beyond_their_memory(pictures, monkeypatch):
+    dataset = library.open_dataset(library.add_folder(str(pictures)))
+    names = ["hsv.12x4x4", ENCODER, "hog.8x8"]
+    build(dataset, names)
+    monkeypatch.setattr(loading, "_engines", type(loading._engines)())
+    monkeypatch.setenv("LOOKALIKE_MODEL_MB", "0.001")
+    for name in names:
+        loading.engine(dataset, name)
+    assert [key[1] for key in loading._engines] == ["hog.8x8"]
+    monkeypatch.setenv("LOOKALIKE_MODEL_MB", "1000")
+    for name in names:
+        loading.engine(dataset, name)
+    assert {key[1] for key in loading._engines} == set(names)
+    assert loading.held_bytes() > 12 * 3 * 4
+
+
+def test_a_setting_that_is_no_number_is_an_error_that_names_it(monkeypatch):
+    for given in ("many", "-1", "nan", "1e99"):
+        monkeypatch.setenv("LOOKALIKE_VISITOR_MB", given)
+        with pytest.raises(UserError, match="LOOKALIKE_VISITOR_MB"):
+            settings.rows()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>",
+        b"<!DOCTYPE html><script>alert(1)</script>",
+        b"GIF89a<script>alert(1)</script>",
+        b"%PDF-1.7\n",
+        b"PK\x03\x04" + bytes(200),
+        b"",
+    ],
+)
+def test_what_is_no_picture_is_not_kept(visiting, anna, artifacts, data):
+    with visiting(anna):
+        with pytest.raises(UserError):
+            uploads.keep(data)
+        assert not anna.owns
+
+
+def test_what_else_a_picture_file_holds_never_leaves_the_server(visiting, anna, open_thumbnail):
+    """A file that is a picture and a web page at once is shown as its pixels alone."""
+    to = io.BytesIO()
+    Image.new("RGB", (40, 40), "red").save(to, "jpeg", comment=b"<script>alert(1)</script>")
+    data = to.getvalue() + b"<html><script>alert(2)</script></html>"
+    with visiting(anna):
+        shown = open_thumbnail(uploads.read(uploads.keep(data)))
+    assert b"script" not in shown
+    assert shown[:4] == b"RIFF"
+
+
+@pytest.fixture
+def open_thumbnail():
+    from core.services.search import pictures as shown
+
+    return lambda data: shown.thumbnail_of(data, 112, None)
