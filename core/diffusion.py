@@ -20,7 +20,7 @@ MIN_SHARE = 1e-6
 """A row with less than this share of the best score was not reached."""
 
 
-def spread(graph: object, cosine: np.ndarray, start: int, gamma: float, alpha: float) -> np.ndarray:
+def spread(graph: Any, cosine: np.ndarray, start: int, gamma: float, alpha: float) -> np.ndarray:
     """Scores float32 (c) of rows sorted by their ``cosine`` with the query: above 0 what arrived,
     else the cosine less 1.
 
