@@ -339,7 +339,12 @@ def changed(path: Path) -> float:
 
 def remove(path: Path) -> None:
     """Take a file or a folder away: first its name, so that nobody finds half of it."""
-    doomed = put_aside(path)
+    try:
+        doomed = put_aside(path)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        doomed = path  # no room for another name: it goes under its own
     if doomed is not None:
         shutil.rmtree(doomed, ignore_errors=True)
 

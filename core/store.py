@@ -92,6 +92,7 @@ __all__ = [
     "shipped",
     "sound",
     "sweep",
+    "sweep_left",
     "with_suppressed_errors",
     "write_bytes",
     "write_meta",
@@ -346,6 +347,21 @@ def sweep(kind: str, held: str = "") -> None:
                 remove(path)
         else:
             _remove_if_free(path, f"{kind}-{name}")
+
+
+def sweep_left(older_s: float = OLD_S) -> int:
+    """Remove what was being written anywhere in the artifacts folder when its writer died, and has
+    lain there for ``older_s`` seconds; returns how many things that were. What is being written now
+    is younger."""
+    swept = 0
+    for folder, inside, names in os.walk(root()):
+        left = [name for name in (*inside, *names) if name.startswith(NEW)]
+        inside[:] = [name for name in inside if not name.startswith(NEW) and name != "visitors"]
+        for path in (Path(folder, name) for name in left):
+            if time.time() - changed(path) >= older_s:
+                with_suppressed_errors(remove, path)
+                swept += 1
+    return swept
 
 
 def _remove_if_free(path: Path, name: str) -> None:

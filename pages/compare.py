@@ -22,6 +22,9 @@ from pages.parts import (
     refining,
     settings,
     subject,
+    url_state,
+    why,
+    why_panel,
 )
 from pages.parts.answers import Gathered
 from pages.parts.cached_part import left
@@ -54,9 +57,9 @@ def main() -> None:
     gathered = answers.gather(view)
     with actions:
         components.copy_link("copy")
-        export.button(view, gathered.answers)
+        export.button(view, gathered.answers, gathered.together)
     with board:
-        _remarks()
+        url_state.tell(st.session_state[link.REMARKS])
         # Streamlit lets a click inside a fragment wait for the running page, which may be waiting
         # for an encoder to load.
         (st.fragment(_answer, run_every=1.0) if gathered.busy else _answer)(view)
@@ -92,6 +95,7 @@ def _answer(view: View) -> None:
         gathered,
         BOARD,
         on_opened=partial(detail.remember, BOARD),
+        on_why=partial(why.remember, BOARD),
         **detail.tools(view, gathered),
     )
     key.under_board(gathered.answers.values())
@@ -104,6 +108,8 @@ def _answer(view: View) -> None:
         detail.follow(view, action)
         if not link.wish(action):
             answers.act(view, action)
+        st.rerun()
+    if why_panel.work(view, gathered):
         st.rerun()
     if gathered.busy and subject.came(view):
         st.rerun()
@@ -120,12 +126,6 @@ def _answer(view: View) -> None:
 def _usual() -> None:
     """The encoders that the data set opens with."""
     st.session_state[link.ENCODERS] = opening(st.session_state[link.DATASET])
-
-
-def _remarks() -> None:
-    remarks = st.session_state.get(link.REMARKS)
-    if remarks:
-        note("Not everything could be restored.", " ".join(remarks))
 
 
 def _agreement(view: View, gathered: Gathered) -> None:

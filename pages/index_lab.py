@@ -7,11 +7,11 @@ from pathlib import Path
 import streamlit as st
 
 from core.errors import UserError
-from pages.parts import components, link, query
+from pages.parts import components, link, query, url_state
 from pages.parts.guard import guarded, run
 from pages.parts.lab import advice, curves, hashing, loss, making, one_query, panel, state
 from pages.parts.shell import shell
-from pages.parts.words import note, trouble
+from pages.parts.words import trouble
 
 WEB = Path(__file__).parent / "parts" / "web"
 VIEWS = {
@@ -45,8 +45,7 @@ def main() -> None:
 
 
 def _answer() -> None:
-    for remark in st.session_state.get(link.REMARKS, ()):
-        note(remark)
+    url_state.tell(st.session_state.get(link.REMARKS, ()))
     st.segmented_control(
         "View", state.VIEWS, key=state.key("view"), required=True, label_visibility="collapsed"
     )

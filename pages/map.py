@@ -9,7 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.errors import UserError
-from pages.parts import components, link, query
+from pages.parts import components, link, query, url_state
 from pages.parts.guard import guarded, run
 from pages.parts.map import (
     acts,
@@ -47,12 +47,11 @@ def main() -> None:
     with asked:
         query.panel(link.current())
     now = view.current()
-    view.publish(now)
+    view.publish()
     with actions:
         components.copy_link("copy")
     with answer:
-        for remark in st.session_state.get(link.REMARKS, ()):
-            note(remark)
+        url_state.tell(st.session_state.get(link.REMARKS, ()))
         _answer(now)
 
 

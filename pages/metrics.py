@@ -9,7 +9,7 @@ import streamlit as st
 from core.errors import UserError
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.leaderboard import cells_of, nothing_to_evaluate
-from pages.parts import cached_metrics
+from pages.parts import cached_metrics, url_state
 from pages.parts.guard import guarded, run
 from pages.parts.metrics import (
     audit,
@@ -25,6 +25,8 @@ from pages.parts.metrics import (
     panel,
     queries,
     robustness,
+    second_look,
+    subject,
 )
 from pages.parts.metrics.choice import Choice
 from pages.parts.metrics.sets import Entry
@@ -38,8 +40,10 @@ VIEWS = {
     "Curves": curves.show,
     "Classes": classes.show,
     "Queries": queries.show,
+    "Re-ranking": second_look.show,
     "Shared factors": factors.show,
     "Robustness": robustness.show,
+    "Subject": subject.show,
     "Data health": health.show,
     "Metric audit": audit.show,
 }
@@ -74,11 +78,14 @@ def main() -> None:
         cached_metrics.report(chosen.report, chosen.stamp), chosen.dataset, chosen.protocol
     )
     with answer:
+        remarks = st.container()
         _view(chosen, cells)
     with card:
         panel.protocol_card(chosen, cells)
     with actions:
         export.buttons(chosen, cells)
+    with remarks:
+        url_state.tell(st.session_state.get(choice.REMARKS, ()))
     choice.publish()
 
 
@@ -94,7 +101,7 @@ def _nothing_yet(entry: Entry | None, busy: bool) -> None:
 
 
 def _view(chosen: Choice, cells: list[Cell]) -> None:
-    choice.heal(choice.VIEW, list(VIEWS))
+    url_state.heal(choice.VIEW, list(VIEWS))
     name = st.segmented_control(
         "View", list(VIEWS), key=choice.VIEW, required=True, label_visibility="collapsed"
     )

@@ -11,10 +11,11 @@ import json
 import re
 import string
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +26,8 @@ from core.types import Progress, State
 from core.weights import files as weights
 
 if TYPE_CHECKING:
+    import torch
+
     from core.encoders.nets.text_tower import Plan, TextTower
 
 PACKAGE = "tokenizers"
@@ -34,7 +37,7 @@ BOTH_TOWERS = "open_clip_pytorch_model.bin"
 LAST = "text"
 """What stands behind an encoder's name in the name of its text tower's folder."""
 ENGLISH, MANY = "English", "many languages"
-HELD = ("_tower", "_tokenizer", "_lock")
+HELD = ("_made", "_lock")
 MEASURES = {
     "context_length": "context",
     "vocab_size": "vocabulary",
@@ -107,6 +110,19 @@ def languages(name: str) -> str:
     return MANY if name.endswith(("webli_i18n", "v2_webli")) else ENGLISH
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A text tower in memory, with its tokenizer and how texts are cleaned for it."""
+
+    tower: TextTower
+    tokenizer: Any
+    clean: str
+
+    def read(self, text: str) -> Any:
+        """A text as tokens, cut and filled to what the tower reads."""
+        return self.tokenizer.encode(cleaned(text, self.clean))
+
+
 class Captions:
     """The text tower of a network of timm, downloaded when first asked.
 
@@ -116,8 +132,7 @@ class Captions:
     def __init__(self, name: str, repo: str, dim: int) -> None:
         self.name, self.repo, self.dim = name, repo, dim
         self.languages = languages(name)
-        self._tower: TextTower | None = None
-        self._tokenizer = None
+        self._made: Made | None = None
         self._lock = threading.RLock()
 
     def __getstate__(self) -> dict:
@@ -149,9 +164,12 @@ class Captions:
             UserError: offline, damaged or foreign files, a tower that is not understood here.
             Cancelled: ``progress(done_bytes, total_bytes)`` said stop.
         """
+        self._ready(progress)
+
+    def _ready(self, progress: Progress | None = None) -> Made:
         with self._lock:
-            if self._tower is not None:
-                return
+            if self._made is not None:
+                return self._made
             if (state := self.state()).kind == "unavailable":
                 raise UserError(f"{self.name} can't read text here.", fix=state.detail)
             for file in (CONFIG, TOKENIZER, SPECIAL):
@@ -159,29 +177,30 @@ class Captions:
             path = hub.fetch(self.weights_name, self.repo, BOTH_TOWERS, progress)
             model = self._json(CONFIG, lambda held: dict(held["model_cfg"]))
             plan = planned(self.name, model, self.dim)
-            self._tokenizer, self._clean = self._read_tokenizer(plan), cleaning(model)
-            self._tower = self._built(plan, path)
+            tokenizer = self._read_tokenizer(plan)
+            self._made = Made(self._built(plan, path), tokenizer, cleaning(model))
+            return self._made
+
+    def parameters(self) -> Iterable[torch.Tensor]:
+        """The tensors that it holds in memory; none before it is loaded."""
+        return () if self._made is None else self._made.tower.parameters()
 
     def encode(self, text: str) -> np.ndarray:
         """A text -> float32 (1, dim), unit length. Raises as :meth:`load`."""
         import torch
 
-        self.load()
+        made = self._ready()
         with torch.inference_mode():
-            device = next(self._tower.parameters()).device
-            tokens = torch.tensor([self._encoded(text).ids], device=device)
-            found = self._tower(tokens).float().cpu().numpy()
+            device = next(made.tower.parameters()).device
+            tokens = torch.tensor([made.read(text).ids], device=device)
+            found = made.tower(tokens).float().cpu().numpy()
         return unit_rows(found, self.weights_name)
 
     def cut(self, text: str) -> int:
         """How many tokens the tower reads of a text that is too long for it; 0 where it reads all.
         Raises as :meth:`load`."""
-        self.load()
-        found = self._encoded(text)
+        found = self._ready().read(text)
         return len(found.ids) if found.overflowing else 0
-
-    def _encoded(self, text: str):
-        return self._tokenizer.encode(cleaned(text, self._clean))
 
     def _read_tokenizer(self, plan: Plan):
         from tokenizers import Tokenizer

@@ -77,6 +77,7 @@ def start(title: str, arguments: Sequence[str]) -> str:
         limits.check_room(0)
         limits.evict()
     _forget_old()
+    store.sweep_left()
     now = time.time()
     begun = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
     job = f"{begun}-{int(now % 1 * 16**4):04x}{uuid.uuid4().hex[:2]}"
@@ -150,7 +151,7 @@ def status(job: str) -> JobStatus:
     stamp, known = _stamp(folder), _over.get(folder)
     if stamp is None or known is None or known[0] != stamp:
         told = _status(job)
-        if told.state in ENDS and stamp == _stamp(folder) is not None:
+        if told.state in ENDS and stamp is not None and stamp == _stamp(folder):
             _over[folder] = stamp, told
             for old in list(_over)[: -2 * KEEP]:
                 _over.pop(old, None)

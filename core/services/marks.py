@@ -1,7 +1,7 @@
 """One colour and one mark for each encoder, from its name, the same on every page, chart and
 report.
 
-Fourteen colours, the first eight those of Okabe and Ito, chosen so that people with and without
+Fifteen colours, the first eight those of Okabe and Ito, chosen so that people with and without
 colour blindness can tell them apart on light and dark paper; ten marks. What is listed has a pair
 of its own below, and no two encoders that work offline share even a colour. Any other name gets the
 pair that its hash says, or the next free one, so colour is never the only sign and no two encoders
@@ -29,6 +29,7 @@ COLOURS = (
     "#B03A84",
     "#8F623A",
     "#6677FF",
+    "#2F8F3A",
 )
 MARKS = {
     "circle": "M6 .8a5.2 5.2 0 1 0 0 10.4a5.2 5.2 0 1 0 0-10.4z",
@@ -58,10 +59,11 @@ OFFLINE = (
     "vgg.lookalike",
     "tf_efficientnet_lite2.in1k",
     "vit.lookalike",
+    "sift.match",
 )
 """What works offline, in the order of ``COLOURS``: each a colour of its own. Never reorder: people
 know them by it."""
-DOWNLOADED = (
+SECOND = (
     "resnet50.tv_in1k",
     "vgg16.tv_in1k",
     "vit_base_patch16_224.augreg2_in21k_ft_in1k",
@@ -75,9 +77,9 @@ DOWNLOADED = (
     "resnet50.imagenet1k_v2",
     "vgg16.imagenet1k_v1",
     "vit_b_16.imagenet1k_v1",
+    "sift.match",
 )
-"""The listed networks that are fetched: the same colours with the marks that stand five places
-further on."""
+"""What else is listed: the same colours with the marks that stand five places further on."""
 
 
 def slot(encoder: str, beside: Collection[str] = ()) -> tuple[int, int]:
@@ -99,15 +101,13 @@ def pinned() -> dict[str, tuple[int, int]]:
     """The pairs of what is listed."""
     marks = len(MARKS)
     own = {name: (place, place % marks) for place, name in enumerate(OFFLINE)}
-    return own | {
-        name: (place, (place + marks // 2) % marks) for place, name in enumerate(DOWNLOADED)
-    }
+    return own | {name: (place, (place + marks // 2) % marks) for place, name in enumerate(SECOND)}
 
 
 @functools.lru_cache(maxsize=64)
 def assigned(names: tuple[str, ...]) -> dict[str, tuple[int, int]]:
     """A pair for each name: the one that its hash says, or the next free one; pairs come again
-    beyond 113 names."""
+    beyond 112 names."""
     taken, found = set(pinned().values()), {}
     for name in names:
         found[name] = next(

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import importlib
 
-import streamlit as st
-
 from core.services.teaching import contests
 from core.services.teaching.contests import Contender, Result
-from pages.parts import cached, given
+from pages.parts import cached, caches, given
 
 SERVICES = "core.services.teaching"
 Plain = str | int | float | bool | tuple
@@ -25,14 +23,14 @@ def ask(function: str, *asked: Plain):
     return _asked(*gallery(), function, asked)
 
 
-@st.cache_resource(max_entries=1500, ttl=3600.0, show_spinner=False)
+@caches.resource(max_entries=1500, ttl=3600.0, show_spinner=False)
 def _asked(locator: str, version: str, function: str, asked: tuple):
     room, _, name = function.partition(".")
     service = getattr(importlib.import_module(f"{SERVICES}.{room}"), name)
     return service(cached.dataset(locator), *asked)
 
 
-@st.cache_resource(max_entries=60, show_spinner="Looking for pictures on which they disagree")
+@caches.resource(max_entries=60, show_spinner="Looking for pictures on which they disagree")
 def rounds(
     locator: str, version: str, contenders: tuple[str, ...], measure: str, k: int
 ) -> tuple[str, ...]:
@@ -40,7 +38,7 @@ def rounds(
     return contests.rounds(cached.dataset(locator), _parsed(contenders), measure, k)
 
 
-@st.cache_resource(max_entries=600, ttl=3600.0, show_spinner=False)
+@caches.resource(max_entries=600, ttl=3600.0, show_spinner=False)
 def play(
     locator: str, version: str, contenders: tuple[str, ...], measure: str, query: str, k: int
 ) -> tuple[Result, ...]:

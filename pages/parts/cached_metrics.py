@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from core.errors import UserError
 from core.services import journey, saved_reports
-from core.services.evaluation import audit, boards, crossing, perturb, report_files, reports
+from core.services.evaluation import audit, boards, crossing, perturb, report_files, reports, worth
 from core.services.evaluation import first_hits as lists
+from core.services.evaluation import gains as second_looks
 from core.services.evaluation import leaderboard as leaderboards
 from core.services.evaluation import studies as closer
 from pages.parts import caches
@@ -18,6 +19,12 @@ def report_rows() -> list[tuple[str, float]]:
     return [
         (name, (reports.find(name) / "report.json").stat().st_mtime) for name in reports.listing()
     ]
+
+
+@caches.resource(max_entries=1, ttl=SHORT, show_spinner=False)
+def subject_worth() -> worth.Worth | None:
+    """What a box on the subject is worth, as it came with the code."""
+    return worth.measured()
 
 
 @caches.data(max_entries=2, ttl=SHORT, show_spinner=False)
@@ -46,6 +53,18 @@ def is_of(locator: str, version: str, content: str) -> bool:
 def report(name: str, stamp: float) -> reports.Report:
     """A saved report. Raises UserError."""
     return reports.Report.load(reports.find(name))
+
+
+@caches.resource(max_entries=60, show_spinner=False)
+def gains(name: str, stamp: float, metric: str) -> list[dict]:
+    """What each re-ranker and fusion of a report is worth; empty where it has none."""
+    return second_looks.gain_rows(second_looks.gains_or_none(report(name, stamp), metric))
+
+
+@caches.data(max_entries=1, ttl=SHORT, show_spinner=False)
+def measured_gains() -> list[dict]:
+    """The same of what came with the code, each with its metric."""
+    return second_looks.measured()
 
 
 @caches.resource(max_entries=300, show_spinner=False)

@@ -3,8 +3,6 @@ session and in the link."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import streamlit as st
 
 from core.errors import UserError
@@ -12,15 +10,15 @@ from core.services.search import subject
 from core.services.search.export import box_words
 from core.services.search.request import Query
 from pages.parts import cached
+from pages.parts.url_state import FLAG, Kind, Param, Refused
 from pages.parts.words import short
 
 Edges = tuple[float, float, float, float]
 BOX, DETECTOR, ALWAYS = "query_box", "keep_subject", "keep_subject_always"
-PARAMS = ("box", "subject", "always")
 WHOLE: Edges = (0.0, 0.0, 1.0, 1.0)
 OFF = "whole"
 """The detector that finds the whole picture: none looks for a subject."""
-FIRST = "saliency"
+FIRST = "auto"
 """What looks for the subject where it can be used."""
 DIGITS = 4
 NO_BOX = "box=x0,y0,x1,y1 are four fractions of the picture"
@@ -72,34 +70,25 @@ def changed() -> None:
         clear()
 
 
-def written() -> dict[str, str]:
-    """The parameters of a link: only what was chosen."""
-    said = {"always": "1"} if always() else {}
-    if (edges := kept()) and (said or edges != WHOLE):
-        said["box"] = box_words(edges)
-    return said | ({"subject": detector()} if detector() != first() else {})
-
-
-def restore(params: Mapping[str, str], remarks: list[str]) -> None:
-    """Put a link's words into the session; a box that holds nothing of the picture gives a remark
-    and all of it is searched."""
-    state, known = st.session_state, [row["name"] for row in cached.detector_rows()]
-    asked = params.get("subject", "")
-    if asked and asked not in known:
-        remarks.append(f"There is no detector named {short(asked)!r}. Known: {', '.join(known)}.")
-    state[DETECTOR] = asked if asked in known else first()
-    state[ALWAYS] = params.get("always") == "1"
-    clear()
-    if "box" in params:
-        edges, remark = read(params["box"])
-        choose(edges)
-        remarks.extend([remark] if remark else [])
-
-
 def heal() -> None:
     """A detector that was chosen may be gone."""
     if detector() not in [row["name"] for row in cached.detector_rows()]:
         st.session_state[DETECTOR] = first()
+
+
+def _detector(text: str) -> str:
+    known = [row["name"] for row in cached.detector_rows()]
+    if text in known:
+        return text
+    wrong = f"There is no detector named {short(text)!r}. Known: {', '.join(known)}."
+    raise Refused(first(), wrong)
+
+
+def _box(text: str) -> Edges | None:
+    edges, remark = read(text)
+    if remark:
+        raise Refused(edges, remark)
+    return edges
 
 
 def read(text: str) -> tuple[Edges | None, str]:
@@ -112,3 +101,18 @@ def read(text: str) -> tuple[Edges | None, str]:
     except (ValueError, OverflowError, UserError):
         return None, f"The link's box {short(text)!r} can't be read: {NO_BOX}. {subject.WHOLE}"
     return settled.box, short(remark, 160)
+
+
+PARAMS = (
+    Param("subject", DETECTOR, Kind(_detector), first),
+    Param("always", ALWAYS, FLAG, False, get=always),
+    Param(
+        "box",
+        kind=Kind(_box, box_words),
+        default=None,
+        get=lambda: kept() if always() else box(),
+        put=choose,
+    ),
+)
+"""In a link only what was chosen; the whole picture only where its subject would be searched
+with."""

@@ -1,17 +1,23 @@
-"""What a link says, checked: each parameter becomes a value that can be shown, else the default and
-a remark."""
+"""What a link to Compare says, checked: each text becomes a value that can be shown, else what is
+shown in its place and a remark."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import os
+
+import streamlit as st
 
 from core.errors import UserError
 from core.services.embedding.opening import FIRST_DATASET, FIRST_ENCODERS, FIRST_INDEX
-from core.services.hosting.ownership import is_visitor
 from core.services.naming import split_names
 from core.services.specs import index_spec
 from pages.parts import cached
+from pages.parts.url_state import Refused
 from pages.parts.words import short
+
+DATASET = "keep_dataset"
+"""Session: locator of the data set that is shown."""
 
 FIRST_K = 10
 FIRST_ITEM = "mug-15-0"
@@ -43,25 +49,29 @@ def opening(locator: str) -> list[str]:
     return built[:MAX_OPENING] or first
 
 
-def dataset(params: Mapping[str, str], remarks: list[str]) -> str:
-    given = params.get("dataset", FIRST_DATASET)
+def dataset(given: str) -> str:
+    """The locator of the data set that a link names: by its public name, its own where no other has
+    it, or its locator, as in older links."""
     there = ready()
     if given in there:
         return given
-    if (
-        len(named := [locator for locator, name in there.items() if name == given]) == 1
-    ):  # as the command line lists it
-        return named[0]
-    remarks.append(
-        f"The data set {short(given)!r} is not ready in this library. Showing the catalogue."
+    for names in ({one: public_name(one) for one in there}, there):
+        meant = [one for one, name in names.items() if name == given]
+        if len(meant) == 1:
+            return meant[0]
+    raise Refused(
+        FIRST_DATASET,
+        f"The data set {short(given)!r} is not ready in this library. Showing the catalogue.",
     )
-    return FIRST_DATASET
 
 
 def public_name(locator: str) -> str:
-    """A data set as a link names it: by its name where strangers use the server, since its locator
-    may be a place there."""
-    return ready().get(locator, locator) if is_visitor() else locator
+    """What a data set is called in a link: its name; of one that is found by a path, which is
+    nobody else's business, the name and a digest of the path that tells it from its namesakes."""
+    if os.sep not in locator:
+        return locator
+    digest = hashlib.blake2b(os.fsencode(locator), digest_size=3).hexdigest()
+    return f"{ready().get(locator) or os.path.basename(locator)}~{digest}"
 
 
 def ready() -> dict[str, str]:
@@ -69,58 +79,61 @@ def ready() -> dict[str, str]:
     return {row["locator"]: row["name"] for row in cached.dataset_rows() if row["state"] == "ready"}
 
 
-def encoders(params: Mapping[str, str], locator: str, remarks: list[str]) -> list[str]:
-    if "encoders" not in params:
-        return opening(locator)
-    given = list(dict.fromkeys(split_names(params["encoders"])))
-    unknown = [name for name in given if cached.encoder_row(name) is None]
+def encoders(given: str) -> list[str]:
+    named, remarks = list(dict.fromkeys(split_names(given))), []
+    unknown = [name for name in named if cached.encoder_row(name) is None]
     if unknown:
         remarks.append(f"There is no encoder named {short(', '.join(unknown))}. Left out.")
-    kept = [name for name in given if name not in unknown]
+    kept = [name for name in named if name not in unknown]
     if len(kept) > MAX_ENCODERS:
         remarks.append(f"{len(kept)} encoders were asked for; the first {MAX_ENCODERS} are shown.")
-    return kept[:MAX_ENCODERS] or opening(locator)
+    chosen = kept[:MAX_ENCODERS] or usual()
+    if remarks:
+        raise Refused(chosen, *remarks)
+    return chosen
 
 
-def index(params: Mapping[str, str], remarks: list[str]) -> str:
+def usual() -> list[str]:
+    """The encoders that the data set which is shown opens with."""
+    return opening(st.session_state[DATASET])
+
+
+def index(given: str) -> str:
     """An index by its name, with knobs (``hnsw:efSearch=16``) or as a faiss factory string
     (``factory:IVF64,PQ16``)."""
-    given = params.get("index", FIRST_INDEX)
     try:
         return index_spec(given).text
     except UserError as error:
-        remarks.append(
+        raise Refused(
+            FIRST_INDEX,
             f"The index {short(given)!r} does not exist here. {short(error.given, 160)} Using exact"
-            " search."
-        )
-        return FIRST_INDEX
+            " search.",
+        ) from error
 
 
-def k(params: Mapping[str, str], remarks: list[str]) -> int:
-    given = params.get("k", str(FIRST_K))
+def k(given: str) -> int:
     if given.isascii() and given.isdigit() and len(given) < 4 and 1 <= int(given) <= MAX_K:
         return int(given)
-    remarks.append(
-        f"The link asks for K = {short(given, 20)}; K is from 1 to {MAX_K}. Showing {FIRST_K}."
+    raise Refused(
+        FIRST_K,
+        f"The link asks for K = {short(given, 20)}; K is from 1 to {MAX_K}. Showing {FIRST_K}.",
     )
-    return FIRST_K
 
 
-def query(params: Mapping[str, str], locator: str, remarks: list[str]) -> str:
-    given = params.get("query")
-    if given is None:
-        return first_query(locator)
+def query(given: str) -> str:
     kind, _, name = given.partition(":")
     try:
         if kind == "up":
             cached.upload(name)
             return given
-        if kind == "item" and name in cached.dataset(locator).rows:
+        if kind == "item" and name in cached.dataset(st.session_state[DATASET]).rows:
             return given
-        remarks.append(
-            f"The link's query {short(given)!r} is no picture of this data set. Showing an example"
-            " instead."
-        )
+        wrong = f"The link's query {short(given)!r} is no picture of this data set."
     except UserError as error:
-        remarks.append(f"{error} Showing an example instead.")
-    return first_query(locator)
+        wrong = str(error)
+    raise Refused(example(), f"{wrong} Showing an example instead.")
+
+
+def example() -> str:
+    """The query that the data set which is shown opens with."""
+    return first_query(st.session_state[DATASET])

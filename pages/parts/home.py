@@ -8,7 +8,7 @@ import streamlit as st
 from core.errors import UserError
 from core.images import EXTENSIONS
 from core.services.library import uploads
-from pages.parts import answers, builds, cached, components, given, key
+from pages.parts import answers, builds, cached, components, given, key, link
 from pages.parts.answers import Gathered
 from pages.parts.link import View
 from pages.parts.shell import MENU
@@ -44,9 +44,7 @@ def own() -> None:
     except UserError as error:
         trouble(error)
         return
-    st.switch_page(
-        "pages/compare.py", query_params={"dataset": given.FIRST_DATASET, "query": query}
-    )
+    link.to("compare", dataset=given.FIRST_DATASET, query=query)
 
 
 def example() -> tuple[View, Gathered]:
@@ -94,9 +92,7 @@ def _asked(view: View, version: str) -> None:
         " Click any picture to search with it."
     )
     if st.button("Open in Compare", width="stretch", key="to_compare"):
-        st.switch_page(
-            "pages/compare.py", query_params={"dataset": view.dataset, "query": view.query}
-        )
+        link.to("compare", dataset=view.dataset, query=view.query)
 
 
 def _answer(view: View, was_missing: bool) -> None:
@@ -104,9 +100,7 @@ def _answer(view: View, was_missing: bool) -> None:
     picked, action = answers.draw(view, gathered, "example")
     key.under_board(gathered.answers.values())
     if picked:
-        st.switch_page(
-            "pages/compare.py", query_params={"dataset": view.dataset, "query": f"item:{picked}"}
-        )
+        link.to("compare", dataset=view.dataset, query=f"item:{picked}")
     if action:
         answers.act(view, action)
         st.rerun()
@@ -144,9 +138,7 @@ def gallery() -> None:
     ]
     picked = components.picture_grid(items, "One picture of each category", "home_gallery", side=92)
     if picked and picked in found.rows:
-        st.switch_page(
-            "pages/compare.py", query_params={"dataset": found.name, "query": f"item:{picked}"}
-        )
+        link.to("compare", dataset=found.name, query=f"item:{picked}")
 
 
 def doors() -> None:

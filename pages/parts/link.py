@@ -3,18 +3,21 @@ default, never an error."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import streamlit as st
 
 from core.services.naming import split_names
-from pages.parts import builds, crop, given, part, refine
+from core.services.search.together import TOGETHER
+from pages.parts import builds, crop, given, part, refine, second, url_state, why
 from pages.parts.beside import ALONE, Beside
 from pages.parts.encoder_names import meant
+from pages.parts.given import DATASET
+from pages.parts.url_state import Kind, Param, Params, Refused
 from pages.parts.words import short
 
-DATASET, ENCODERS, INDEX, K = "keep_dataset", "keep_encoders", "keep_index", "keep_k"
+ENCODERS, INDEX, K = second.ENCODERS, "keep_index", "keep_k"
 QUERY, TRAIL, LINK, REMARKS = "query", "trail", "link", "remarks"
 SIZE, HIDDEN, PINNED, WISH = "board_size", "board_hidden", "board_pinned", "board_wish"
 COMPARED = "compared"
@@ -22,19 +25,6 @@ COMPARED = "compared"
 SIZES, FIRST_SIZE = ("S", "M", "L"), "M"
 EXAMPLE_TIMM = "convnext_nano.in12k_ft_in1k"
 MAX_TRAIL = 50
-PARAMS = (
-    "dataset",
-    "query",
-    "encoders",
-    "index",
-    "k",
-    part.PARAM,
-    "size",
-    "hide",
-    "pin",
-    *crop.PARAMS,
-    *refine.PARAMS,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +32,8 @@ class View:
     """Everything that a link holds. ``query`` is ``item:<id>`` or ``up:<token>``; ``where`` the
     part that is searched; ``size`` that of the pictures; of the encoders some may be ``hidden`` and
     one ``pinned`` at the left; ``box`` is the part of the query that is searched with, and
-    ``asked`` what is asked with beside it."""
+    ``asked`` what is asked with beside it; ``rerank`` are (encoder, re-ranker), ``together`` is how
+    the columns are joined, with a weight for each of ``encoders``."""
 
     dataset: str
     query: str
@@ -55,6 +46,9 @@ class View:
     pinned: str = ""
     box: crop.Edges | None = None
     asked: Beside = ALONE
+    rerank: tuple[tuple[str, str], ...] = ()
+    together: str = ""
+    weights: tuple[float, ...] = ()
 
     @property
     def most(self) -> int:
@@ -67,32 +61,30 @@ class View:
         left = [name for name in self.encoders if name not in self.hidden]
         return tuple(sorted(left, key=lambda name: name != self.pinned))
 
+    def reranker(self, encoder: str) -> str:
+        """What gives this encoder's first hits a new order; empty: nothing does."""
+        return dict(self.rerank).get(encoder, "")
 
-def restore() -> None:
+
+def restore(own: Collection[str] = ()) -> None:
     """Put a link that was opened (or gone back to) into the session; keep what is there where there
-    is no link.
+    is no link. ``own``: parameters that mean something else on this page.
 
     Without a link a page opens with what this session has just built, where the view does not hold
     that already.
     """
-    params = {name: st.query_params[name] for name in PARAMS if name in st.query_params}
-    if not params:
-        params = _not_shown(builds.just_built())
+    here = PARAMS.but(own)
+    params = here.given() or _not_shown(builds.just_built())
     if DATASET in st.session_state and (not params or params == st.session_state.get(LINK)):
         _rearrange()
         _heal()
         return refine.settle()
     remarks: list[str] = []
-    st.session_state[DATASET] = given.dataset(params, remarks)
-    st.session_state[ENCODERS] = given.encoders(params, st.session_state[DATASET], remarks)
-    st.session_state[INDEX] = given.index(params, remarks)
-    st.session_state[K] = given.k(params, remarks)
-    part.restore(params, st.session_state[DATASET], remarks)
-    st.session_state[QUERY] = given.query(params, st.session_state[DATASET], remarks)
-    crop.restore(params, remarks)
-    refine.restore(params, st.session_state[DATASET], remarks)
+    here.take(params, remarks)
     refine.settle()
-    _look(params, remarks)
+    for one in PARAMS:
+        if one.name in own:  # stays as it was on Compare
+            one.keep(one.value)
     st.session_state.setdefault(TRAIL, [])
     st.session_state[REMARKS] = remarks
     st.session_state.pop(WISH, None)
@@ -116,13 +108,13 @@ def _heal() -> None:
     nothing answers to."""
     state, remarks = st.session_state, []
     if state[DATASET] not in given.ready():
-        state[DATASET] = given.dataset({"dataset": state[DATASET]}, remarks)
+        state[DATASET] = PARAMS["dataset"].read(state[DATASET], remarks)
         dataset_changed()
-    named = {"encoders": ",".join(meant(state[ENCODERS]))}
-    chosen = given.encoders(named, state[DATASET], remarks) if state[ENCODERS] else []
+    named = ",".join(meant(state[ENCODERS]))
+    chosen = PARAMS["encoders"].read(named, remarks) if state[ENCODERS] else []
     if chosen != list(state[ENCODERS]):
         state[ENCODERS] = chosen
-    state[INDEX] = given.index({"index": state[INDEX]}, remarks)
+    state[INDEX] = PARAMS["index"].read(state[INDEX], remarks)
     part.heal(state[DATASET])
     crop.heal()
     refine.heal(state[DATASET])
@@ -148,34 +140,24 @@ def current() -> View:
         pinned,
         crop.box(),
         refine.now(),
+        second.rerankers(chosen),
+        second.method() if len(chosen) > 1 else "",
+        second.weights(chosen),
     )
 
 
-def written(view: View) -> dict[str, str]:
-    """A view as parameters of a link: a part of the gallery and the looks of the board only where
-    they were chosen. What is Compare's alone, the box of the query and what is asked with
-    beside it, :func:`publish` adds."""
-    params = {
-        "dataset": given.public_name(view.dataset),
-        "query": view.query,
-        "encoders": ",".join(view.encoders),
-        "index": view.index,
-        "k": str(view.k),
-    }
-    size = "" if view.size == FIRST_SIZE else view.size
-    chosen = {
-        part.PARAM: "".join(view.where),
-        "size": size,
-        "hide": ",".join(view.hidden),
-        "pin": view.pinned,
-    }
-    return params | {name: value for name, value in chosen.items() if value}
+def written(own: Collection[str]) -> dict[str, str]:
+    """The view as parameters in the link of a page that has parameters of its ``own``; what is
+    Compare's alone, the box of the query, what is asked with beside it and the explanation that
+    is open, is left out."""
+    alone = {one.name for one in (*crop.PARAMS, *refine.PARAMS, *second.PARAMS, why.PARAM)}
+    return PARAMS.but({*own, *alone}).written()
 
 
 def wish(action: str) -> bool:
     """Note what the board asks of the view (``size:L``, ``hide:NAME``, ``show:NAME``, ``pin:NAME``,
-    ``order:NAME,NAME``) for the next run: the list of encoders has been drawn in this one. Returns
-    whether it was such a wish.
+    ``order:NAME,NAME``, ``rerank:NAME~RERANKER``) for the next run: the list of encoders has been
+    drawn in this one. Returns whether it was such a wish.
     """
     verb = action.partition(":")[0]
     if verb in _WISHES:
@@ -204,6 +186,8 @@ def _resize(size: str) -> None:
 
 
 def _hide(name: str) -> None:
+    if name == TOGETHER:
+        return second.leave()
     st.session_state[HIDDEN] = [*st.session_state[HIDDEN], name]
 
 
@@ -215,33 +199,74 @@ def _pin(name: str) -> None:
     st.session_state[PINNED] = name
 
 
-_WISHES = {"order": _order, "size": _resize, "hide": _hide, "show": _show, "pin": _pin}
+_WISHES = {
+    "order": _order,
+    "size": _resize,
+    "hide": _hide,
+    "show": _show,
+    "pin": _pin,
+    "rerank": second.choose,
+}
 
 
-def _look(params: Mapping[str, str], remarks: list[str]) -> None:
-    """Size, hidden and pinned columns of a link."""
-    state, size = st.session_state, params.get("size", FIRST_SIZE)
-    if size not in SIZES:
-        remarks.append(
-            f"Pictures are shown in the sizes {', '.join(SIZES)}; the link asks for"
-            f" {short(size, 20)}."
-        )
-    _resize(size)
-    state[HIDDEN] = [
-        name for name in split_names(params.get("hide", "")) if name in state[ENCODERS]
-    ]
-    state[PINNED] = params.get("pin", "") if params.get("pin", "") in state[ENCODERS] else ""
+def _size(text: str) -> str:
+    if text in SIZES:
+        return text
+    sizes = f"Pictures are shown in the sizes {', '.join(SIZES)}"
+    raise Refused(FIRST_SIZE, f"{sizes}; the link asks for {short(text, 20)}.")
+
+
+def _columns(text: str) -> list[str]:
+    """Names of a link that are among the columns."""
+    named, chosen = split_names(text), st.session_state[ENCODERS]
+    kept = [name for name in named if name in chosen]
+    if gone := [name for name in named if name not in chosen]:
+        raise Refused(kept, f"There is no column of {short(', '.join(gone))}. Left out.")
+    return kept
+
+
+def _column(text: str) -> str:
+    try:
+        return "".join(_columns(text)[:1])
+    except Refused as error:
+        raise Refused("", *error.remarks) from error
+
+
+PARAMS = Params(
+    (
+        Param(
+            "dataset", DATASET, Kind(given.dataset, given.public_name), given.FIRST_DATASET, True
+        ),
+        Param("encoders", ENCODERS, Kind(given.encoders, ",".join), given.usual, True),
+        Param("index", INDEX, Kind(given.index), given.FIRST_INDEX, True),
+        Param("k", K, Kind(given.k), given.FIRST_K, True),
+        part.PARAM,
+        Param("query", QUERY, Kind(given.query), given.example, True),
+        *crop.PARAMS,
+        *refine.PARAMS,
+        *second.PARAMS,
+        why.PARAM,
+        Param("size", SIZE, Kind(_size), FIRST_SIZE),
+        Param("hide", HIDDEN, Kind(_columns, ",".join), list, get=lambda: current().hidden),
+        Param("pin", PINNED, Kind(_column), get=lambda: current().pinned),
+    )
+)
 
 
 def publish() -> View:
     """The view as it is now; the address bar is made to say it."""
-    state, view = st.session_state, current()
-    state.setdefault(COMPARED, set()).add(view.dataset)
-    params = written(view) | crop.written() | refine.written()
-    if params != {name: st.query_params[name] for name in PARAMS if name in st.query_params}:
-        st.query_params.from_dict(params)
+    state, params = st.session_state, PARAMS.written()
+    url_state.publish(params)
     state[LINK] = params
-    return view
+    state.setdefault(COMPARED, set()).add(state[DATASET])
+    return current()
+
+
+def to(page: str, **params: str) -> None:
+    """Open another page; ``dataset`` is a locator."""
+    if "dataset" in params:
+        params["dataset"] = given.public_name(params["dataset"])
+    st.switch_page(f"pages/{page}.py", query_params=params)
 
 
 def ask(query: str) -> None:
@@ -252,6 +277,7 @@ def ask(query: str) -> None:
         state[TRAIL] = [*state[TRAIL], last][-MAX_TRAIL:]
         state[QUERY] = query
     crop.clear()
+    why.clear()
     refine.forget()
     state[REMARKS] = []
 
@@ -262,6 +288,7 @@ def back() -> None:
     if state[TRAIL]:
         *state[TRAIL], (state[DATASET], state[QUERY], box, asked) = state[TRAIL]
         crop.choose(box)
+        why.clear()
         refine.put(asked)
 
 
@@ -274,5 +301,6 @@ def dataset_changed() -> None:
         state[QUERY] = given.first_query(state[DATASET])
         crop.clear()
     state[TRAIL] = []
+    why.clear()
     part.clear()
     refine.forget()

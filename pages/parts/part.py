@@ -3,15 +3,13 @@ searched."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import streamlit as st
 
-from pages.parts import cached, cached_part
+from pages.parts import cached, cached_part, given
+from pages.parts.url_state import Kind, Param, Refused
 from pages.parts.words import quiet, short
 
 FIELD, VALUES = "keep_part", "keep_part_values"
-PARAM = "where"
 WHOLE = ""
 MOST_CHOSEN = 20
 
@@ -36,21 +34,29 @@ def heal(locator: str) -> None:
         clear()
 
 
-def restore(params: Mapping[str, str], locator: str, remarks: list[str]) -> None:
-    """Put a link's ``category=mug|ring`` into the session; what the gallery does not hold gives a
-    remark."""
-    clear()
-    if not (given := params.get(PARAM, "")):
-        return
-    field, _, wanted = given.partition("=")
+def read(text: str) -> tuple[str, ...]:
+    """A link's ``category=mug|ring``; raises Refused with what the gallery holds of it."""
+    locator = st.session_state[given.DATASET]
+    field, _, wanted = text.partition("=")
     values = list(dict.fromkeys(wanted.split("|")))
     known = cached_part.choices(locator, cached.version(locator)).get(field, [])
     kept = [value for value in values if value in known][:MOST_CHOSEN]
-    if kept:
-        st.session_state[FIELD], st.session_state[VALUES] = field, kept
-    if len(kept) < len(values):
+    chosen = (f"{field}={'|'.join(kept)}",) if kept else ()
+    if text and len(kept) < len(values):
         searched = "Searching the rest of it." if kept else "Searching the whole gallery."
-        remarks.append(f"Not all of the part {short(given)!r} can be searched here. {searched}")
+        raise Refused(
+            chosen, f"Not all of the part {short(text)!r} can be searched here. {searched}"
+        )
+    return chosen
+
+
+def choose(chosen: tuple[str, ...]) -> None:
+    """Search in this part, as :func:`where` gives it."""
+    field, _, values = "".join(chosen).partition("=")
+    st.session_state[FIELD], st.session_state[VALUES] = field, values.split("|") if field else []
+
+
+PARAM = Param("where", kind=Kind(read, "".join), default=(), get=where, put=choose)
 
 
 def control(locator: str) -> None:

@@ -4,23 +4,22 @@ which end of the list is wanted. Kept in the session and in the link, with the s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from math import isfinite
+from math import nan
 from urllib.parse import quote, unquote
 
 import streamlit as st
 
 from core.errors import UserError
 from core.services.search.request import MAX_TEXT
-from pages.parts import cached
+from pages.parts import cached, given
 from pages.parts.beside import FIRST_LESS, FIRST_SHARE, MINUS, PLUS, Beside, Examples
+from pages.parts.url_state import FLAG, Kind, Param, Refused
 from pages.parts.words import short
 
 EXAMPLES, SAID, STEPS = "refine_examples", "refine_said", "refine_steps"
 TEXT, SHARE, LESS = "keep_refine_text", "keep_refine_share", "keep_refine_less"
 LEAST, THRESHOLD = "keep_refine_least", "keep_refine_threshold"
-PARAMS = ("plus", "minus", "text", "words", "less", "least", "min")
 MAX_EXAMPLES, MAX_STEPS, MAX_REACHED = 12, 50, 100
 """Pictures with a plus or a minus, steps that can be undone, and hits that reach a score."""
 
@@ -46,13 +45,17 @@ def before() -> Beside | None:
 
 
 def vote(sign: str, picture: str) -> None:
-    """Be nearer to a picture, or farther from it. The opposite sign is taken away; so is one that
-    stands there already."""
-    now, _ = held()
-    others = tuple(one for one in now if one[1] != picture)
-    if (sign, picture) not in now:
-        others = (*others, (sign, picture))[-MAX_EXAMPLES:]
-    step(others, held()[1])
+    """Be nearer to a picture, or farther from it, in place of the opposite."""
+    examples, text = held()
+    if (sign, picture) not in examples:
+        others = (one for one in examples if one[1] != picture)
+        step((*others, (sign, picture))[-MAX_EXAMPLES:], text)
+
+
+def take_away(sign: str, picture: str) -> None:
+    """Be neither nearer to a picture nor farther from it."""
+    examples, text = held()
+    step(tuple(one for one in examples if one != (sign, picture)), text)
 
 
 def said() -> None:
@@ -111,31 +114,6 @@ def _held(step: tuple[Examples, str]) -> dict[str, object]:
     return {"examples": step[0], "text": " ".join(step[1].split())}
 
 
-def written() -> dict[str, str]:
-    """The parameters of a link: only what was chosen."""
-    found = now()
-    told = {
-        sign: ",".join(quote(one, safe=":/") for one in found.of(sign)) for sign in (PLUS, MINUS)
-    }
-    told["text"] = found.text
-    told["words"] = str(found.share) if found.text and found.share != FIRST_SHARE else ""
-    told["less"] = f"{found.less:g}" if found.of(MINUS) and found.less != FIRST_LESS else ""
-    told["least"] = "1" if found.least else ""
-    told["min"] = "" if found.threshold is None else f"{found.threshold:g}"
-    return {name: value for name, value in told.items() if value}
-
-
-def restore(params: Mapping[str, str], locator: str, remarks: list[str]) -> None:
-    """Put a link's words into the session; what can't be asked with gives a remark and is left
-    out."""
-    state = st.session_state
-    put((_examples(params, locator, remarks), _text(params.get("text", ""), remarks)))
-    state[SHARE] = int(_number(params, "words", FIRST_SHARE, (0, 100), remarks))
-    state[LESS] = _number(params, "less", FIRST_LESS, (0, 1), remarks)
-    state[LEAST] = params.get("least") == "1"
-    state[THRESHOLD] = _number(params, "min", None, (-1e6, 1e6), remarks)
-
-
 def heal(locator: str) -> None:
     """Pictures that are no longer there are no longer asked with."""
     examples, text = held()
@@ -144,21 +122,33 @@ def heal(locator: str) -> None:
         put((kept, text))
 
 
-def _examples(params: Mapping[str, str], locator: str, remarks: list[str]) -> Examples:
-    given = [
-        (sign, unquote(one))
-        for sign in (PLUS, MINUS)
-        for one in params.get(sign, "").split(",")
-        if one
-    ]
-    kept = [one for one in dict.fromkeys(given) if _there(one[1], locator)][:MAX_EXAMPLES]
-    if gone := [one for _, one in given if not _there(one, locator)]:
-        remarks.append(
-            f"{short(', '.join(gone))} can't be asked with: there is no such picture. Left out."
-        )
-    if len(given) - len(gone) > len(kept):
-        remarks.append(f"At most {MAX_EXAMPLES} pictures have a plus or a minus here.")
-    return tuple(kept)
+def _signed(sign: str) -> Param:
+    """The pictures with a sign, as a parameter of the link; both signs share one list."""
+
+    def others() -> Examples:
+        return tuple(one for one in held()[0] if one[0] != sign)
+
+    def read(text: str) -> tuple[str, ...]:
+        locator = st.session_state[given.DATASET]
+        named = list(dict.fromkeys(unquote(one) for one in text.split(",") if one))
+        there, remarks = [one for one in named if _there(one, locator)], []
+        kept = tuple(there[: MAX_EXAMPLES - len(others())])
+        if gone := [one for one in named if one not in there]:
+            wrong = f"{short(', '.join(gone))} can't be asked with"
+            remarks.append(f"{wrong}: there is no such picture. Left out.")
+        if len(there) > len(kept):
+            remarks.append(f"At most {MAX_EXAMPLES} pictures have a plus or a minus here.")
+        if remarks:
+            raise Refused(kept, *remarks)
+        return kept
+
+    def write(pictures: tuple[str, ...]) -> str:
+        return ",".join(quote(one, safe=":/") for one in pictures)
+
+    def choose(pictures: tuple[str, ...]) -> None:
+        put(((*others(), *((sign, one) for one in pictures)), held()[1]))
+
+    return Param(sign, "", Kind(read, write), (), get=lambda: now().of(sign), put=choose)
 
 
 def _there(picture: str, locator: str) -> bool:
@@ -171,33 +161,47 @@ def _there(picture: str, locator: str) -> bool:
         return False
 
 
-def _text(given: str, remarks: list[str]) -> str:
+def _text(given: str) -> str:
     text = " ".join(given.split())
     if len(text) > MAX_TEXT:
-        remarks.append(
-            f"The link's text has {len(text):,} characters, of at most {MAX_TEXT:,}. Left out."
-        )
-        return ""
+        long = f"The link's text has {len(text):,} characters, of at most {MAX_TEXT:,}."
+        raise Refused("", f"{long} Left out.")
     return text
 
 
-def _number(
-    params: Mapping[str, str],
-    name: str,
-    usual: float | None,
-    limits: tuple[float, float],
-    remarks: list[str],
-) -> float | None:
-    if name not in params:
-        return usual
-    try:
-        value = float(params[name])
-    except ValueError:
-        value = float("nan")
-    if isfinite(value) and limits[0] <= value <= limits[1]:
-        return value
-    span = f"from {limits[0]:g} to {limits[1]:g}" if abs(limits[0]) < 1e6 else "a number"
-    remarks.append(
-        f"The link asks for {name}={short(params[name], 20)}; it is {span}. Passed over."
-    )
-    return usual
+def _number(name: str, usual: float | None, low: float, high: float) -> Kind:
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = nan
+        if low <= value <= high:
+            return value if usual is None else type(usual)(value)
+        span = f"from {low:g} to {high:g}" if abs(low) < 1e6 else "a number"
+        asked = f"The link asks for {name}={short(text, 20)}"
+        raise Refused(usual, f"{asked}; it is {span}. Passed over.")
+
+    return Kind(read, lambda value: f"{value:g}")
+
+
+PARAMS = (
+    _signed(PLUS),
+    _signed(MINUS),
+    Param("text", "", Kind(_text), get=lambda: now().text, put=lambda text: put((held()[0], text))),
+    Param(
+        "words",
+        SHARE,
+        _number("words", FIRST_SHARE, 0, 100),
+        FIRST_SHARE,
+        get=lambda: now().share if now().text else FIRST_SHARE,
+    ),
+    Param(
+        "less",
+        LESS,
+        _number("less", FIRST_LESS, 0, 1),
+        FIRST_LESS,
+        get=lambda: now().less if now().of(MINUS) else FIRST_LESS,
+    ),
+    Param("least", LEAST, FLAG, False),
+    Param("min", THRESHOLD, _number("min", None, -1e6, 1e6), None),
+)

@@ -14,7 +14,7 @@ from PIL import Image
 from core.services import jobs
 from core.services.embedding.build import build
 from core.services.library import imports, library
-from pages.parts import builds, cached
+from pages.parts import builds, cached, given
 from pages.parts.library import place
 from tests.pages.reading import columns, component, html, notes, param
 
@@ -79,11 +79,11 @@ def test_a_folder_is_looked_at_added_and_opens_in_compare(open_page, pictures):
     app.button(key="add").click().run()
     (locator,) = library.added()
     assert "Added pictures: 12 pictures." in html(app)
-    assert param(app, "set") == locator
+    assert param(app, "set") == given.public_name(locator)
     build(library.open_dataset(locator), ["hsv.12x4x4", "tiny.16x16"])
     cached.forget_builds()
     compare = open_page("compare", dataset=locator, encoders="hsv.12x4x4,tiny.16x16", k="5")
-    assert param(compare, "dataset") == locator
+    assert param(compare, "dataset") == given.public_name(locator)
     for column in columns(compare).values():
         assert {hit["words"] for hit in column["hits"]} <= {"same class", "other"}
         assert column["hits"][0]["verdict"] == "same"
@@ -263,7 +263,7 @@ def test_the_path_of_a_set_says_what_is_next(open_page, report, judged):
     said = html(open_page("library", set=locator))
     assert 'class="next" aria-current=step' in said
     assert said.index("Evaluate") < said.index('class="next"') < said.index("Improve")
-    assert "evaluated, just now: " in html(open_page("library"))
+    assert "evaluated, " in html(open_page("library"))
     app = open_page("library", set=locator, view=place.EVALUATION)
     assert "3 encoders" in html(app)
     assert app.button(key="set_metrics").label == "Open in Metrics"

@@ -111,7 +111,10 @@ def test_after_a_build_compare_opens_with_exactly_what_was_built(open_page, own)
     app.query_params.clear()
     app.switch_page("pages/compare.py").run()
     assert not app.exception
-    assert (param(app, "dataset"), param(app, "encoders")) == (own, "hsv.12x4x4,dhash.16x16")
+    assert (param(app, "dataset"), param(app, "encoders")) == (
+        given.public_name(own),
+        "hsv.12x4x4,dhash.16x16",
+    )
     assert all(column["state"] == "done" for column in columns(app).values())
     app.multiselect(key="keep_encoders").set_value(["hsv.12x4x4"]).run()
     app.query_params.clear()
@@ -128,7 +131,10 @@ def test_a_finished_build_has_a_button_that_leads_to_it(open_page, own):
     assert "Done: Build dhash.16x16" in notes(app)
     next(button for button in app.button if (button.key or "").startswith("compare_")).click().run()
     assert "<h1>Compare</h1>" in html(app)
-    assert (param(app, "dataset"), param(app, "encoders")) == (own, "dhash.16x16")
+    assert (param(app, "dataset"), param(app, "encoders")) == (
+        given.public_name(own),
+        "dhash.16x16",
+    )
 
 
 def test_the_row_of_a_data_set_leads_to_what_was_just_built(open_page, own):
@@ -136,7 +142,7 @@ def test_the_row_of_a_data_set_leads_to_what_was_just_built(open_page, own):
     app = start_build(open_page("library"), own, ["hsv.12x4x4"])
     app.run()
     [button for button in app.button if (button.key or "").startswith("open_")][-1].click().run()
-    assert (param(app, "dataset"), param(app, "encoders")) == (own, "hsv.12x4x4")
+    assert (param(app, "dataset"), param(app, "encoders")) == (given.public_name(own), "hsv.12x4x4")
 
 
 def test_a_build_that_failed_changes_nothing(open_page, own, monkeypatch):

@@ -291,4 +291,5 @@ def test_a_hit_is_opened_beside_the_part_and_its_place_is_the_parts(compare, cat
     far = next(item.id for item in catalogue.items if item.id not in seen | {"mug-15-0"})
     app.session_state["opened_hit"] = far
     told = component(app.run(), "board")["detail"]["places"]["hog.8x8"]
-    assert told["rank"] == place(Query(item_id="mug-15-0", box=box), catalogue, "hog.8x8", far).rank
+    asked = SearchRequest(Query(item_id="mug-15-0", box=box), "hog.8x8")
+    assert told["rank"] == place(asked, catalogue, far).rank

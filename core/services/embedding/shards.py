@@ -12,7 +12,7 @@ import logging
 import shutil
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,8 @@ class Shards:
         self._skipped: dict[str, str] = {}
         self._since = time.monotonic()
         self._part = ""
+        self.before: Callable[[], None] | None = None
+        """Called before a part is written: what has to be on disk no later than it."""
 
     def add(self, keys: Sequence[str], vectors: np.ndarray, skipped: dict[str, Any]) -> None:
         """Take a batch: ``keys`` of the rows of ``vectors``, and picture keys with the reason for
@@ -64,6 +66,8 @@ class Shards:
         """Write what is held as one part. Stopped and called again it writes the same part, so that
         nothing lies there twice."""
         if self._keys or self._skipped:
+            if self.before is not None:
+                self.before()
             self._part = self._part or f"part-{time.time_ns():020d}-{uuid.uuid4().hex[:6]}"
             if store.read_meta(self.folder) is None:
                 store.write_text(

@@ -170,6 +170,7 @@ def encoder_row(encoder: Encoder) -> dict:
         "family": encoder.family,
         "tier": encoder.tier,
         "dim": encoder.dim,
+        "reranks": not encoder.matches,
         "state": state.kind,
         "detail": state.detail,
         "bytes": state.bytes,
@@ -398,14 +399,17 @@ def remove_dataset(locator: str) -> None:
             f"{locator!r} was not added to the library.",
             f"Added: {', '.join(own_added()) or 'none'}.",
         )
-    with store.lock("library"):
-        _keep_list([one for one in own_added() if one != locator])
-    _open.pop(locator, None)
     for entry in store.entries():
         if entry.meta.get("source") == locator:
             store.delete(entry.kind, entry.key)
+    for kind in store.listed(store.root() / "cache"):
+        if store.SAFE.fullmatch(kind.name):
+            store.sweep(kind.name)  # what a removal left that was killed
     if (path := _upload_of(locator)) is not None:
         path.unlink(missing_ok=True) if path.is_file() else shutil.rmtree(path, ignore_errors=True)
+    with store.lock("library"):  # last: a removal that is killed before can be done again
+        _keep_list([one for one in own_added() if one != locator])
+    _open.pop(locator, None)
 
 
 def upload_bytes(locator: str) -> int:

@@ -36,6 +36,9 @@ class Hit:
     """By the stored vectors, whatever the index estimates."""
     before: int | None = None
     """Its rank before a re-ranker looked at it."""
+    frame: tuple[float, float, float, float] | None = None
+    """The object of the picture that was found, x0, y0, x1, y1 in fractions of it, where several of
+    each picture are searched; None = all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,23 @@ class SearchResult:
         return f"{score:.0f}" if self.score == "inliers" else f"{score:.{digits}f}"
 
     @property
+    def beside(self) -> str:
+        """What was asked with beside the query, and which end of the list was wanted, in words;
+        empty where it was the query alone."""
+        mix = self.mix
+        told = [
+            f"{way} like {', '.join(one.item_id or one.name or 'a picture' for one in pictures)}"
+            for way, pictures in (("more", mix.plus), ("less", mix.minus))
+            if pictures
+        ]
+        told += [f"the words \u201c{mix.text}\u201d"] if mix.text else []
+        told += [] if mix.with_query else ["without the picture"]
+        told += ["the least similar"] if self.least else []
+        if self.threshold is not None:
+            told.append(f"scores of at {'most' if self.least else 'least'} {self.threshold:g}")
+        return "; ".join(told)
+
+    @property
     def stages(self) -> dict[str, float]:
         """Milliseconds of each stage that is this encoder's own, in the order in which they ran."""
         return {stage: ms for stage, ms in self.timing_ms.items() if stage not in ONCE}
@@ -122,8 +142,9 @@ class SearchResult:
     @property
     def far(self) -> bool:
         """Whether even the best hit is farther away than is usual in this gallery."""
-        known = self.best is not None and self.usual is not None and not self.least
-        return known and self.best < self.usual
+        if self.best is None or self.usual is None or self.least:
+            return False
+        return self.best < self.usual
 
     @property
     def remarks(self) -> tuple[str, ...]:

@@ -10,8 +10,9 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.naming import split_names
-from pages.parts import cached, cached_lab, link
+from pages.parts import cached, cached_lab, link, url_state
 from pages.parts.shell import hosted
+from pages.parts.url_state import FLAG, LATE, TEXT, Kind, Param, Params, Refused, number
 from pages.parts.words import short
 
 VIEWS = ("Recall and time", "One query", "Approximation loss", "Buckets", "Advice")
@@ -26,105 +27,85 @@ SETTING = "keep_lab_set_"
 MOST_SETTINGS, MOST_INDEXES = 12, 24
 
 
-def _choice(*allowed: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in allowed:
-            raise ValueError(text)
-        return text
-
-    return read
-
-
-def _view(text: str) -> str:
-    return _choice(*VIEWS)(FORMER.get(text, text))
-
-
-def _number(low: float, high: float, whole: bool = True) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        value = float(text)
-        if not low <= value <= high or (whole and value != int(value)):
-            raise ValueError(text)
-        return int(value) if whole else value
-
-    return read
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One choice: its name in the link, its default (or how that is found out), and how a link's
-    text is read (ValueError: it says nothing allowed)."""
-
-    param: str
-    default: object
-    read: Callable[[str], object]
-
-    @property
-    def first(self) -> object:
-        return self.default() if callable(self.default) else self.default
-
-    @property
-    def key(self) -> str:
-        return KEEP + self.param
-
-    def written(self, value: object) -> str:
-        if isinstance(value, (list, tuple)):
-            return ";".join(value)
-        return (
-            f"{value:g}"
-            if isinstance(value, float)
-            else str(int(value) if isinstance(value, bool) else value)
-        )
-
-
-def _names(text: str) -> list[str]:
-    return list(dict.fromkeys(one for one in text.split(";") if one))[:MOST_INDEXES]
-
-
 def _minhash(knob: str) -> Callable[[], float]:
     """What the index itself starts with, so that picture and search agree."""
     return lambda: cached_lab.index_row("minhash")["knobs"][knob]
 
 
-def _flag(text: str) -> bool:
-    return _choice("0", "1")(text) == "1"
+def _param(name: str, default: object, kind: Kind) -> Param:
+    return Param(name, KEEP + name, kind, default, always=name in ("view", "encoder"))
 
 
-FIELDS = {
-    field.param: field
-    for field in (
-        Field("view", VIEWS[0], _view),
-        Field("encoder", "", str),
-        Field("indexes", list(FIRST_INDEXES), _names),
-        Field("size", 0, _number(0, 1_000_000)),
-        Field("full", False, _flag),
-        Field("time", "p50", _choice("p50", "p95")),
-        Field("asked", "one", _choice("one", "batch")),
-        Field("recall", 0.95, _number(0.5, 1, whole=False)),
-        Field("try", "hnsw", str),
-        Field("pca", 64, _number(0, 4096)),
-        Field("code", "int8", _choice("float32", "float16", "int8", "pq")),
-        Field("through", "hnsw", str),
-        Field("rerank", 4, _number(0, 100)),
-        Field("hash", "lsh", _choice("lsh", "minhash")),
-        Field("bits", 64, _number(8, 1024)),
-        Field("rows", 8, _number(1, 64)),
-        Field("perms", _minhash("num_perm"), _number(8, 512)),
-        Field("hashdim", _minhash("hash_dim"), _number(8, 1024)),
-        Field("threshold", _minhash("threshold"), _number(0.05, 0.95, whole=False)),
-        Field("gallery", 0, _number(0, 10**10)),
-        Field("memory", 4.0, _number(0.01, 4096, whole=False)),
+def _read_settings(text: str) -> dict[str, float]:
+    """``nprobe=8,M=32``: settings of the index that is tried; what it does not know is left out."""
+    known, chosen, remarks = knob_rows(value("try")), {}, []
+    for part in split_names(text)[:MOST_SETTINGS]:
+        knob, _, said = part.partition("=")
+        try:
+            row = known[knob]
+            whole = isinstance(row["default"], int)
+            chosen[knob] = url_state.number(row["low"], row["high"], whole).read(said)
+        except (KeyError, ValueError, OverflowError):
+            remarks.append(
+                f"The link sets {short(part)}, which this index does not allow. Left out."
+            )
+    if remarks:
+        raise Refused(chosen, *remarks)
+    return chosen
+
+
+def _keep_settings(chosen: Mapping[str, float]) -> None:
+    for knob, chosen_value in chosen.items():
+        st.session_state[setting_key(value("try"), knob)] = chosen_value
+
+
+def _written(settings: Mapping[str, float]) -> str:
+    return ",".join(f"{name}={one:g}" for name, one in settings.items())
+
+
+PARAMS = Params(
+    (
+        _param("view", VIEWS[0], url_state.choice(*VIEWS, former=FORMER)),
+        _param("encoder", "", LATE),
+        _param("indexes", lambda: list(FIRST_INDEXES), url_state.names(";", MOST_INDEXES)),
+        _param("size", 0, number(0, 1_000_000)),
+        _param("full", False, FLAG),
+        _param("time", "p50", url_state.choice("p50", "p95")),
+        _param("asked", "one", url_state.choice("one", "batch")),
+        _param("recall", 0.95, number(0.5, 1, whole=False)),
+        _param("try", "hnsw", TEXT),
+        _param("pca", 64, number(0, 4096)),
+        _param("code", "int8", url_state.choice("float32", "float16", "int8", "pq")),
+        _param("through", "hnsw", TEXT),
+        _param("rerank", 4, number(0, 100)),
+        _param("hash", "lsh", url_state.choice("lsh", "minhash")),
+        _param("bits", 64, number(8, 1024)),
+        _param("rows", 8, number(1, 64)),
+        _param("perms", _minhash("num_perm"), number(8, 512)),
+        _param("hashdim", _minhash("hash_dim"), number(8, 1024)),
+        _param("threshold", _minhash("threshold"), number(0.05, 0.95, whole=False)),
+        _param("gallery", 0, number(0, 10**10)),
+        _param("memory", 4.0, number(0.01, 4096, whole=False)),
+        Param(
+            "set",
+            kind=Kind(_read_settings, _written),
+            default=dict,
+            get=lambda: chosen_settings(value("try")),
+            put=_keep_settings,
+        ),
     )
-}
+)
+OWN = frozenset(PARAMS.by_name)
 
 
 def key(param: str) -> str:
     """The session's name of a choice."""
-    return FIELDS[param].key
+    return PARAMS[param].key
 
 
 def value(param: str):
     """What is chosen now."""
-    return st.session_state[FIELDS[param].key]
+    return st.session_state[PARAMS[param].key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,49 +125,17 @@ class LabView:
 def restore() -> None:
     """Put a link that was opened into the session; then everything that is missing gets its
     default."""
-    link.restore()
+    link.restore(OWN)
     state, params = st.session_state, dict(st.query_params)
     if params and params != state.get(SEEN):
-        remarks = state.setdefault(link.REMARKS, [])
-        for field in FIELDS.values():
-            state[field.key] = _taken(field, params.get(field.param), remarks)
-        _take_settings(params.get("set", ""), remarks)
-    for field in FIELDS.values():
-        state.setdefault(field.key, field.first)
+        PARAMS.take(params, state.setdefault(link.REMARKS, []))
+    for one in PARAMS:
+        if one.key:
+            state.setdefault(one.key, one.first)
     state[SEEN] = params
     for name, chosen in state.pop(GO, {}).items():
         state[name] = chosen
     heal()
-
-
-def _taken(field: Field, given: str | None, remarks: list[str]) -> object:
-    if given is None:
-        return field.first
-    try:
-        return field.read(given)
-    except (ValueError, OverflowError):
-        remarks.append(
-            f"The link says {field.param} = {short(given)}, which is not possible here. The default"
-            " is used."
-        )
-        return field.first
-
-
-def _take_settings(text: str, remarks: list[str]) -> None:
-    """``nprobe=8,M=32``: settings of the index that is tried; what it does not know is left out."""
-    name = value("try")
-    known = knob_rows(name)
-    for part in split_names(text)[:MOST_SETTINGS]:
-        knob, _, said = part.partition("=")
-        try:
-            row = known[knob]
-            number = _number(row["low"], row["high"], isinstance(row["default"], int))(said)
-        except (KeyError, ValueError, OverflowError):
-            remarks.append(
-                f"The link sets {short(part)}, which this index does not allow. Left out."
-            )
-            continue
-        st.session_state[setting_key(name, knob)] = number
 
 
 def heal() -> None:
@@ -194,6 +143,7 @@ def heal() -> None:
     state = st.session_state
     known = [row["name"] for row in cached.encoder_rows()]
     if cached.encoder_row(value("encoder")) is None:
+        url_state.refuse(key("encoder"), value("encoder"))
         state[key("encoder")] = next(
             (one for one in state[link.ENCODERS] if cached.encoder_row(one)), known[0]
         )
@@ -204,7 +154,7 @@ def heal() -> None:
     for param in ("try", "through"):
         if not index_row(value(param)):
             unknown.append(value(param))
-            state[key(param)] = FIELDS[param].first
+            state[key(param)] = PARAMS[param].first
     for name in dict.fromkeys(unknown):
         state.setdefault(link.REMARKS, []).append(
             f"The link names the index {short(name)}, which is not known here. Left out."
@@ -265,21 +215,10 @@ def current() -> LabView:
 
 def publish() -> None:
     """The address bar says the view."""
-    base, state = link.current(), st.session_state
-    own = link.written(base)
-    params = {**own, "encoder": value("encoder"), "view": value("view")}
-    params |= {
-        name: one.written(value(name)) for name, one in FIELDS.items() if value(name) != one.first
-    }
-    if set_to := _written(chosen_settings(value("try"))):
-        params["set"] = set_to
-    if params != dict(st.query_params):
-        st.query_params.from_dict(params)
-    state[link.LINK], state[SEEN] = own, params
-
-
-def _written(settings: dict[str, float]) -> str:
-    return ",".join(f"{name}={number:g}" for name, number in settings.items())
+    own = link.written(OWN)
+    params = own | PARAMS.written()
+    url_state.publish(params)
+    st.session_state[link.LINK], st.session_state[SEEN] = own, params
 
 
 def spec(index: str) -> str:

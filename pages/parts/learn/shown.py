@@ -8,6 +8,7 @@ from html import escape
 import streamlit as st
 
 from core.services.search.request import item_of
+from core.services.search.result import verdict
 from core.services.teaching.contests import Found
 from pages.parts import cached, palette
 from pages.parts.cached_learn import gallery
@@ -39,19 +40,20 @@ def picture(id: str, side: int = 176) -> str:
     return cached.thumbnail(*gallery(), id, side)
 
 
-def figure(uri: str, alt: str, look: str = "", caption: str = "") -> str:
+def figure(uri: str, alt: str, look: str = "", caption: str = "", missed: str = "missed") -> str:
     """One picture with its edge and sign. ``look`` is a key of ``SIGNS``."""
-    sign = f"<b aria-hidden='true'>{SIGNS[look]}</b>" if SIGNS.get(look) else ""
+    text = missed if look == "missed" else SIGNS.get(look, "")
+    sign = f"<b aria-hidden='true'>{text}</b>" if text else ""
     words = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-    told = f"{alt}, {SAID[look]}" if look in SAID else alt
+    told = f"{alt}, {missed if look == 'missed' else SAID[look]}" if look in SAID else alt
     return (
         f'<figure class="learn-hit {look}"><img src="{uri}" alt="{escape(told, quote=True)}">'
         f"{sign}{words}</figure>"
     )
 
 
-def hits_html(hits: Sequence[Found], captions: Sequence[str] = ()) -> str:
-    """Pictures of an answer, best first."""
+def hits_html(hits: Sequence[Found], captions: Sequence[str] = (), missed: str = "missed") -> str:
+    """Pictures of an answer, best first; ``missed`` is what stands on those that are faded."""
     said = list(captions) or [""] * len(hits)
     return '<div class="learn-hits">{}</div>'.format(
         "".join(
@@ -60,6 +62,7 @@ def hits_html(hits: Sequence[Found], captions: Sequence[str] = ()) -> str:
                 f"Rank {rank}: {name_of(hit.id)}",
                 "missed" if hit.missed else hit.verdict or "",
                 words,
+                missed,
             )
             for rank, (hit, words) in enumerate(zip(hits, said, strict=True), start=1)
         )
@@ -118,3 +121,33 @@ def bars(rows: Sequence[tuple[str, float, str, str]]) -> None:
             f"{f'<small>{escape(remark)}</small>' if remark else ''}</div>"
         )
     st.html("".join(lines))
+
+
+def gap_html(positive: float, negative: float, most: float) -> str:
+    """Two distances as bars, that of the positive first."""
+    rows = "".join(
+        f'<span>{name}</span><span class="track"><i class="{look}" style="width:'
+        f'{100 * min(value / most, 1):.1f}%"></i></span><b>{value:.2f}</b>'
+        for name, look, value in (
+            ("to the positive", "good", positive),
+            ("to the negative", "bad", negative),
+        )
+    )
+    return f'<div class="learn-gap">{rows}</div>'
+
+
+def changes(rows: Sequence[tuple[str, float, float]], colour: str) -> None:
+    """Values from 0 to 1 before and after, a bar each, one over the other."""
+    lines = "".join(
+        f'<div class="learn-change"><span>{escape(name)}</span><span class="track"><i class="was"'
+        f' style="width:{100 * before:.1f}%"></i><i style="width:{100 * after:.1f}%;--c:{colour}">'
+        f"</i></span><b>{before:.2f} → {after:.2f}</b></div>"
+        for name, before, after in rows
+    )
+    st.html(f'<div class="learn-changes">{lines}</div>')
+
+
+def verdict_of(query: str, hit: str) -> str | None:
+    """What one picture of the gallery is to another."""
+    found = cached.dataset(gallery()[0])
+    return verdict(item_of(found, query), item_of(found, hit))

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.hosting import limits
-from pages.parts import cached, cached_library, cached_train, evaluations, given, palette
+from pages.parts import cached, cached_library, cached_train, evaluations, link, palette
 from pages.parts.guard import guarded
 from pages.parts.hosting import hosted
 from pages.parts.library import build, cards, layout, path, pictures, place, storage
@@ -69,8 +69,7 @@ def _built(row: dict, name: str, number: int) -> None:
     with st.container(key=f"row_built_{number}", horizontal=True, vertical_alignment="center"):
         row_html(palette.title(name), " · ".join(part for part in (about, said) if part))
         if st.button("Compare", key=f"built_compare_{number}"):
-            asked = {"dataset": given.public_name(row["locator"]), "encoders": name}
-            st.switch_page("pages/compare.py", query_params=asked)
+            link.to("compare", dataset=row["locator"], encoders=name)
 
 
 def _evaluation(row: dict) -> None:
@@ -93,22 +92,17 @@ def _evaluation(row: dict) -> None:
         )
     with st.container(horizontal=True):
         if found is not None and st.button("Open in Metrics", type="primary", key="set_metrics"):
-            asked = {"report": found.report, "dataset": cached.dataset(locator).name}
-            st.switch_page("pages/metrics.py", query_params=asked)
+            link.to("metrics", report=found.report, dataset=cached.dataset(locator).name)
         if names and limits.may("evaluate") and cached_library.labelled(locator, version):
             label = evaluations.words(locator, version, names[: path.MAX_EVALUATED])
             if st.button(label.replace("Evaluate", "Evaluate again" if found else "Evaluate"),
                          key="set_evaluate"):  # fmt: skip
                 evaluations.start(locator, names[: path.MAX_EVALUATED])
-                st.switch_page(
-                    "pages/metrics.py", query_params={"dataset": given.public_name(locator)}
-                )
+                link.to("metrics", dataset=locator)
         if names and st.button("Map", key="set_map", help="How encoders arrange these pictures"):
-            asked = {"dataset": given.public_name(locator), "encoders": ",".join(names[:3])}
-            st.switch_page("pages/map.py", query_params=asked)
+            link.to("map", dataset=locator, encoders=",".join(names[:3]))
         if names and st.button("Index lab", key="set_lab", help="What approximate search costs"):
-            asked = {"dataset": given.public_name(locator), "encoder": names[0]}
-            st.switch_page("pages/index_lab.py", query_params=asked)
+            link.to("index_lab", dataset=locator, encoder=names[0])
 
 
 def _training(row: dict) -> None:
@@ -120,10 +114,10 @@ def _training(row: dict) -> None:
             told, found = cached_train.told(run), cached_train.status(run)
             row_html(told["name"], ago(time.time() - told["created"]), found.state, "plain")
             if st.button("Open", key=f"run_{run}"):
-                st.switch_page("pages/train.py", query_params={"run": run})
+                link.to("train", run=run)
     if limits.may("train") and st.button("Train on it", key="set_train"):
         st.session_state[path.TRAIN_DATA] = [row["locator"]]
-        st.switch_page("pages/train.py")
+        link.to("train")
 
 
 _VIEWS = {

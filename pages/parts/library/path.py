@@ -10,16 +10,7 @@ import streamlit as st
 from core.errors import UserError
 from core.services import journey
 from core.services.hosting import limits
-from pages.parts import (
-    builds,
-    cached,
-    cached_library,
-    evaluations,
-    given,
-    link,
-    suggested,
-    watching,
-)
+from pages.parts import builds, cached, cached_library, evaluations, link, suggested, watching
 from pages.parts.library import place
 from pages.parts.words import count, note, quiet, trouble
 
@@ -99,8 +90,7 @@ def _compare(row: dict, version: str, built: list[str]) -> None:
     names = made["encoders"].split(",") if "encoders" in made else built
     quiet(f"{count(len(built), 'encoder')} can search in it: ask with a picture, side by side.")
     if st.button(f"Compare {count(len(names), 'encoder')}", type="primary", key="path_compare"):
-        public = {**made, "dataset": given.public_name(row["locator"])}
-        st.switch_page("pages/compare.py", query_params=public)
+        link.to("compare", **made)
 
 
 def _evaluate(row: dict, version: str, built: list[str]) -> None:
@@ -116,9 +106,7 @@ def _evaluate(row: dict, version: str, built: list[str]) -> None:
         except UserError as error:
             trouble(error)
             return
-        st.switch_page(
-            "pages/metrics.py", query_params={"dataset": given.public_name(row["locator"])}
-        )
+        link.to("metrics", dataset=row["locator"])
 
 
 def _improve(row: dict, version: str, built: list[str]) -> None:
@@ -127,7 +115,7 @@ def _improve(row: dict, version: str, built: list[str]) -> None:
         "Train on it", type="primary", key="path_improve", disabled=not limits.may("train")
     ):
         st.session_state[TRAIN_DATA] = [row["locator"]]
-        st.switch_page("pages/train.py")
+        link.to("train")
 
 
 def _finished(row: dict, version: str, built: list[str]) -> None:
@@ -136,9 +124,7 @@ def _finished(row: dict, version: str, built: list[str]) -> None:
         place.show(row["locator"], place.TRAINING)
         st.rerun()
     if st.button("Compare", type="primary", key="path_compare"):
-        st.switch_page(
-            "pages/compare.py", query_params={"dataset": given.public_name(row["locator"])}
-        )
+        link.to("compare", dataset=row["locator"])
 
 
 _STEPS = {"Build": _build, "Compare": _compare, "Evaluate": _evaluate, "Improve": _improve}

@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.library import passed_over
-from pages.parts import cached, cached_library, components, gallery, given
+from pages.parts import cached, cached_library, components, gallery, link
 from pages.parts.words import count, heading, note, quiet, table, trouble
 
 PAGE, MAX_SKIPPED = 60, 500
@@ -66,10 +66,7 @@ def _grid(locator: str, version: str, ids: list[str], asked: str) -> None:
                 state[AT] = page + step
                 st.rerun()
     if picked and picked in shown:
-        st.switch_page(
-            "pages/compare.py",
-            query_params={"dataset": given.public_name(locator), "query": f"item:{picked}"},
-        )
+        link.to("compare", dataset=locator, query=f"item:{picked}")
 
 
 def _skipped(row: dict, version: str) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import UserError
-from pages.parts import cached, given
-from pages.parts.words import note, short
+from pages.parts import cached, given, url_state
+from pages.parts.url_state import Kind, Param, Params, Refused
+from pages.parts.words import short
 
 SET, VIEW, LINK = "library_set", "keep_library_view", "library_link"
 PICTURES, ENCODERS, EVALUATION, TRAINING, STORAGE = VIEWS = (
@@ -16,32 +17,43 @@ PICTURES, ENCODERS, EVALUATION, TRAINING, STORAGE = VIEWS = (
     "Training",
     "Storage",
 )
-PARAMS = {"set": SET, "view": VIEW}
+
+
+def _row(name: str) -> dict | None:
+    """By locator or its public name, else by a name that only one set has."""
+    rows = [row for row in cached.dataset_rows() if row["state"] == "ready" or row["added"]]
+    named = [row for row in rows if row["name"] == name]
+    exact = [row for row in rows if name in (row["locator"], given.public_name(row["locator"]))]
+    return exact[0] if exact else named[0] if len(named) == 1 else None
+
+
+def _locator(text: str) -> str:
+    if text and (found := _row(text)) is None:
+        raise Refused(
+            "", f"There is no data set {short(text)!r} in this library. Choose one below."
+        )
+    return found["locator"] if text else ""
+
+
+PARAMS = Params(
+    (
+        Param("set", SET, Kind(_locator, given.public_name)),
+        Param("view", VIEW, url_state.choice(*VIEWS), VIEWS[0]),
+    )
+)
 
 
 def restore() -> None:
     """A link that was opened, into the session; without one the Library opens on all there is. A
     set that is not here gives a remark."""
-    params = {name: st.query_params[name] for name in PARAMS if name in st.query_params}
-    if params != st.session_state.get(LINK):
-        for name, key in PARAMS.items():
-            st.session_state[key] = params.get(name, "")
-    if st.session_state.get(VIEW) not in VIEWS:
-        st.session_state[VIEW] = VIEWS[0]
-    locator = st.session_state.get(SET, "")
-    if locator and (found := _row(locator)) is None:
-        note(f"There is no data set {short(locator)!r} in this library.", "Choose one below.")
-        st.session_state[SET] = ""
-    elif locator:
-        st.session_state[SET] = found["locator"]
-
-
-def _row(locator: str) -> dict | None:
-    """By locator, else by a name that only one set has."""
-    rows = [row for row in cached.dataset_rows() if row["state"] == "ready" or row["added"]]
-    named = [row for row in rows if row["name"] == locator]
-    exact = [row for row in rows if row["locator"] == locator]
-    return exact[0] if exact else named[0] if len(named) == 1 else None
+    state, remarks, params = st.session_state, [], PARAMS.given()
+    if params != state.get(LINK):
+        PARAMS.take(params, remarks)
+    if row() is None:
+        state[SET] = PARAMS["set"].read(state.get(SET, ""), remarks)
+    if state.get(VIEW) not in VIEWS:
+        state[VIEW] = VIEWS[0]
+    url_state.tell(remarks)
 
 
 def row() -> dict | None:
@@ -57,15 +69,8 @@ def show(locator: str = "", view: str = VIEWS[0]) -> None:
 
 def publish() -> None:
     """The address bar says what is shown."""
-    locator = st.session_state.get(SET, "")
-    view = st.session_state.get(VIEW, VIEWS[0])
-    params = (
-        {"set": given.public_name(locator)} | ({"view": view} if view != VIEWS[0] else {})
-        if locator
-        else {}
-    )
-    if params != dict(st.query_params):
-        st.query_params.from_dict(params)
+    params = PARAMS.written() if st.session_state.get(SET) else {}
+    url_state.publish(params)
     st.session_state[LINK] = params
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import cached, cached_maps, link, settings
+from pages.parts import cached, cached_maps, link, settings, url_state
 from pages.parts.map import view as views
 from pages.parts.words import caption, quiet
 
@@ -79,8 +79,7 @@ def _look() -> None:
     locator, state = st.session_state[link.DATASET], st.session_state
     version = cached.version(locator)
     fields = cached_maps.fields(locator, version)
-    if state.get(views.COLOUR) not in fields:
-        state[views.COLOUR] = next(iter(fields))
+    url_state.heal(views.COLOUR, list(fields))
     st.selectbox(
         "Colour by",
         list(fields),
@@ -89,7 +88,7 @@ def _look() -> None:
         on_change=_other_colour,
     )
     names = cached_maps.classes(locator, version, state[views.COLOUR])
-    state[views.CLASSES] = [name for name in state[views.CLASSES] if name in names]
+    url_state.keep(views.CLASSES, names)
     if len(names) > 12:
         st.multiselect(
             f"Classes in colour, of {len(names):,}",

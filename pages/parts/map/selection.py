@@ -12,7 +12,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.maps import views as map_views
-from pages.parts import cached, cached_maps, components, given, link
+from pages.parts import cached, cached_maps, components, link
 from pages.parts.map import view as views
 from pages.parts.map.shown import Shown, name_of, title
 from pages.parts.map.view import MapView
@@ -138,12 +138,6 @@ def _plain(cell: str | None) -> str:
 def to_compare(view: MapView, query: str) -> None:
     """Ask with a picture, on Compare."""
     link.ask(query)
-    st.switch_page(
-        "pages/compare.py",
-        query_params={
-            "dataset": given.public_name(view.base.dataset),
-            "query": query,
-            "encoders": ",".join(view.base.encoders),
-            "k": str(view.base.k),
-        },
-    )
+    base = view.base
+    encoders = ",".join(base.encoders)
+    link.to("compare", dataset=base.dataset, query=query, encoders=encoders, k=str(base.k))

@@ -11,7 +11,8 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.maps.maps import Wanted
-from pages.parts import cached, cached_maps, link
+from pages.parts import cached, cached_maps, link, url_state
+from pages.parts.url_state import FLAG, LATE, Kind, Param, Params, Refused
 from pages.parts.words import short
 
 MOST = 4
@@ -56,65 +57,86 @@ def projection_row(name: str) -> dict:
 def restore() -> None:
     """Put a link that was opened into the session; then everything that is missing gets its
     default."""
-    link.restore()
-    params = dict(st.query_params)
-    if params and params != st.session_state.get(SEEN):
-        _take(params, st.session_state.setdefault(link.REMARKS, []))
-    state = st.session_state
-    if state.get(PROJECTION) not in [row["name"] for row in cached_maps.projection_rows()]:
-        state[PROJECTION] = FIRST_PROJECTION
-    for name, setting in projection_row(state[PROJECTION])["settings"].items():
-        state.setdefault(SETTING + name, setting.default)
-    state.setdefault(PICTURES, False)
-    state.setdefault(CLASSES, [])
-    if state.get(MODE) not in MODES:
-        state[MODE] = MODES[0]
+    link.restore(OWN)
+    state, params = st.session_state, dict(st.query_params)
+    state.setdefault(PROJECTION, FIRST_PROJECTION)
+    if params and params != state.get(SEEN):
+        remarks = state.setdefault(link.REMARKS, [])
+        PARAMS.take(params, remarks)
+        _settings().take(params, remarks)
+    for one in (*PARAMS, *_settings()):
+        state.setdefault(one.key, one.first)
 
 
-def _take(params: dict[str, str], remarks: list[str]) -> None:
-    """A link's own words, checked one by one."""
-    state = st.session_state
-    state[PROJECTION] = params.get("map", FIRST_PROJECTION)
-    state[COLOUR], state[MODE] = params.get("colour", ""), params.get("view", "")
-    state[CLASSES] = [one for one in params.get("classes", "").split("\n") if one]
-    state[PICTURES] = params.get("pictures") == "1"
-    state[PICKED], state[LASSO] = params.get("picked", ""), _lasso(params.get("lasso", ""), remarks)
-    state[MORPH] = min(max(_number(params.get("morph", "0")) or 0.0, 0.0), 1.0)
-    for row in cached_maps.projection_rows():
-        for name, setting in row["settings"].items():
-            if row["name"] == state[PROJECTION] and name in params:
-                state[SETTING + name] = _setting(name, setting, params[name], remarks)
+def _projection(text: str) -> str:
+    if text in [row["name"] for row in cached_maps.projection_rows()]:
+        return text
+    raise ValueError(text)
 
 
-def _setting(name: str, setting, given: str, remarks: list[str]) -> float:
-    number = _number(given)
-    try:
-        return setting.check(name, number if number is not None else given)
-    except UserError as error:
-        remarks.append(f"The link asks for {short(str(error), 120)} Using {setting.default}.")
-        return setting.default
+def _picked(text: str) -> str:
+    if text in cached.dataset(st.session_state[link.DATASET]).rows:
+        return text
+    raise ValueError(text)
 
 
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _lasso(text: str, remarks: list[str]) -> tuple | None:
+def _lasso(text: str) -> tuple[str, tuple[tuple[float, float], ...]]:
     """``encoder;x,y;x,y;...`` as a polygon."""
     name, *corners = text.split(";")
-    if not text:
-        return None
-    numbers = [[_number(part) for part in corner.split(",")] for corner in corners]
-    if 3 <= len(numbers) <= MOST_CORNERS and all(
-        len(pair) == 2 and None not in pair for pair in numbers
-    ):
-        return name, tuple((x, y) for x, y in numbers)
-    remarks.append("The link's selection can't be read, so nothing is selected.")
-    return None
+    try:
+        points = tuple((float(x), float(y)) for x, y in (one.split(",") for one in corners))
+    except ValueError:
+        points = ()
+    if 3 <= len(points) <= MOST_CORNERS and all(math.isfinite(x + y) for x, y in points):
+        return name, points
+    raise Refused(
+        None, f"The link's selection {short(text)!r} can't be read, so nothing is selected."
+    )
+
+
+def _lasso_words(lasso: tuple[str, tuple[tuple[float, float], ...]]) -> str:
+    return ";".join([lasso[0], *(f"{x:.4g},{y:.4g}" for x, y in lasso[1])])
+
+
+PARAMS = Params(
+    (
+        Param("map", PROJECTION, Kind(_projection), FIRST_PROJECTION, True),
+        Param("colour", COLOUR, LATE, always=True),
+        Param("view", MODE, url_state.choice(*MODES), MODES[0], True),
+        Param("classes", CLASSES, Kind(lambda text: text.split("\n"), "\n".join, late=True), list),
+        Param("pictures", PICTURES, FLAG, False),
+        Param("picked", PICKED, Kind(_picked)),
+        Param("lasso", LASSO, Kind(_lasso, _lasso_words), None),
+        Param("morph", MORPH, url_state.number(0, 1, whole=False), 0.0),
+    )
+)
+OWN = frozenset(PARAMS.by_name)
+
+
+def _settings() -> Params:
+    """Those of the projection that is chosen."""
+
+    def kind(name: str, setting) -> Kind:
+        def read(text: str) -> float:
+            try:
+                return setting.check(name, float(text))
+            except ValueError:
+                wrong = f"{name} = {short(text)} was given."
+            except UserError as error:
+                wrong = str(error)
+            raise Refused(
+                setting.default, f"The link asks for {short(wrong, 120)} Using {setting.default}."
+            )
+
+        return Kind(read, lambda value: f"{value:g}")
+
+    rows = projection_row(st.session_state[PROJECTION])["settings"]
+    return Params(
+        tuple(
+            Param(name, SETTING + name, kind(name, setting), setting.default)
+            for name, setting in rows.items()
+        )
+    )
 
 
 def current() -> MapView:
@@ -137,30 +159,12 @@ def current() -> MapView:
     )
 
 
-def publish(view: MapView) -> None:
+def publish() -> None:
     """The address bar says the view."""
-    base, state = view.base, st.session_state
-    own = link.written(base)
-    params = {**own, "map": view.projection, "colour": view.colour, "view": view.mode}
-    defaults = projection_row(view.projection)["settings"]
-    params |= {
-        name: f"{value:g}" for name, value in view.params.items() if value != defaults[name].default
-    }
-    more = {
-        "classes": "\n".join(view.classes),
-        "pictures": "1" if view.pictures else "",
-        "picked": view.picked,
-        "lasso": (
-            ";".join([view.lasso[0], *(f"{x:.4g},{y:.4g}" for x, y in view.lasso[1])])
-            if view.lasso
-            else ""
-        ),
-        "morph": f"{view.morph:g}" if view.morph else "",
-    }
-    params |= {name: value for name, value in more.items() if value}
-    if params != dict(st.query_params):
-        st.query_params.from_dict(params)
-    state[link.LINK], state[SEEN] = own, params
+    own = link.written(OWN)
+    params = own | PARAMS.written() | _settings().written()
+    url_state.publish(params)
+    st.session_state[link.LINK], st.session_state[SEEN] = own, params
 
 
 def select(encoder: str, corners: list) -> None:

@@ -8,7 +8,7 @@ from html import escape
 import streamlit as st
 
 from core.services.evaluation.cells import Cell
-from pages.parts import cached, cached_metrics, palette
+from pages.parts import cached, cached_metrics, palette, url_state
 from pages.parts.metrics import choice
 from pages.parts.metrics.choice import Choice
 from pages.parts.words import caption, note, quiet, table
@@ -53,16 +53,16 @@ def _chosen(
     with st.container(horizontal=True):
         query = st.selectbox(
             "Query",
-            choice.heal(choice.QUERY, evaluated, evaluated[_middle(cells)]),
+            url_state.heal(choice.QUERY, evaluated, evaluated[_middle(cells)]),
             key=choice.QUERY,
         )
         encoder = st.selectbox(
             "Encoder",
-            choice.heal(choice.ENCODER, encoders),
+            url_state.heal(choice.ENCODER, encoders),
             key=choice.ENCODER,
             format_func=palette.title,
         )
-        k = int(st.selectbox("K", choice.heal(choice.K, KS, "10"), key=choice.K))
+        k = int(st.selectbox("K", url_state.heal(choice.K, KS, "10"), key=choice.K))
     return encoder, query, shown.protocol, k
 
 

@@ -3,14 +3,14 @@ default."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
 
 from core.services.evaluation.leaderboard import boards, metrics_of
 from core.services.evaluation.reports import Report
-from pages.parts import cached_metrics
+from pages.parts import cached_metrics, given, url_state
+from pages.parts.url_state import LATE, Kind, Param, Params
 
 EVERY = "All classes"
 FIRST_REPORT, FIRST_VIEW = "leaderboard", "Leaderboard"
@@ -24,32 +24,46 @@ SORT, AGAINST, ONE, OTHER, ENCODER, WANTED, QUERY, K = (
 MEASURE, DISTORTION, STRENGTH, PICTURE = (
     f"keep_metrics_{name}" for name in ("measure", "distortion", "strength", "picture")
 )
-PARAMS = {
-    "report": REPORT,
-    "dataset": DATASET,
-    "protocol": PROTOCOL,
-    "metric": METRIC,
-    "class": GROUP,
-    "view": VIEW,
-}
+PICTURES, WORTH, DETECTOR = (f"keep_metrics_{name}" for name in ("pictures", "worth", "detector"))
+FORMER = {"Meaning": "Shared factors"}
+"""What a view was called in older links."""
+PARAMS = Params(
+    (
+        Param("report", REPORT, LATE),
+        Param("dataset", DATASET, Kind(write=given.public_name, late=True)),
+        Param("protocol", PROTOCOL, LATE),
+        Param("metric", METRIC, LATE),
+        Param("class", GROUP, LATE),
+        Param("view", VIEW, Kind(lambda text: FORMER.get(text, text), late=True)),
+        Param("sort", SORT, LATE),
+        Param("against", AGAINST, LATE),
+        Param("one", ONE, LATE),
+        Param("other", OTHER, LATE),
+        Param("measure", MEASURE, LATE),
+        Param("distortion", DISTORTION, LATE),
+        Param("strength", STRENGTH, LATE),
+        Param("picture", PICTURE, LATE),
+        Param("pictures", PICTURES, LATE),
+        Param("worth", WORTH, LATE),
+        Param("detector", DETECTOR, LATE),
+        Param("encoder", ENCODER, LATE),
+        Param("precision", WANTED, LATE),
+        Param("query", QUERY, LATE),
+        Param("k", K, LATE),
+    )
+)
+ALWAYS = ("report", "dataset", "protocol", "metric", "class", "view")
 OF_VIEW = {
-    "Leaderboard": {"sort": SORT},
-    "Cost": {"against": AGAINST},
-    "Queries": {"one": ONE, "other": OTHER},
-    "Robustness": {
-        "measure": MEASURE,
-        "distortion": DISTORTION,
-        "strength": STRENGTH,
-        "picture": PICTURE,
-    },
-    "Data health": {"encoder": ENCODER, "precision": WANTED},
-    "Metric audit": {"query": QUERY, "encoder": ENCODER, "k": K},
+    "Leaderboard": ("sort",),
+    "Cost": ("against",),
+    "Queries": ("one", "other"),
+    "Robustness": ("measure", "distortion", "strength", "picture"),
+    "Subject": ("pictures", "worth", "detector"),
+    "Data health": ("encoder", "precision"),
+    "Metric audit": ("query", "encoder", "k"),
 }
 """What the link of one view says besides."""
-EVERY_PARAM = {**PARAMS, **{name: key for one in OF_VIEW.values() for name, key in one.items()}}
-FORMER = {"view": {"Meaning": "Shared factors"}}
-"""What a choice was called in older links."""
-LINK = "metrics_link"
+LINK, REMARKS, OPENED = "metrics_link", "metrics_remarks", "metrics_opened"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,26 +84,24 @@ class Choice:
 
 
 def restore() -> None:
-    """A link that was opened, into the session."""
-    params = {name: st.query_params[name] for name in EVERY_PARAM if name in st.query_params}
+    """A link that was opened, into the session; what it leaves out stays as it is."""
+    params = PARAMS.given()
     if params and params != st.session_state.get(LINK):
         if "report" in params or "dataset" in params:
             for key in (REPORT, DATASET):
                 st.session_state.pop(key, None)
-        for name, value in params.items():
-            st.session_state[EVERY_PARAM[name]] = FORMER.get(name, {}).get(value, value)
+        remarks = st.session_state[REMARKS] = []
+        PARAMS.but(PARAMS.by_name.keys() - params.keys()).take(params, remarks)
+        st.session_state[OPENED] = True
 
 
 def publish() -> None:
-    """The address bar says what is shown."""
-    wanted = PARAMS | OF_VIEW.get(st.session_state.get(VIEW), {})
-    params = {
-        name: str(st.session_state[key])
-        for name, key in wanted.items()
-        if st.session_state.get(key)
-    }
-    if params != dict(st.query_params):
-        st.query_params.from_dict(params)
+    """The address bar says what is shown. Remarks on a link end with the view that it opened."""
+    said = {*ALWAYS, *OF_VIEW.get(st.session_state.get(VIEW, ""), ())}
+    params = PARAMS.but(PARAMS.by_name.keys() - said).written()
+    url_state.publish(params)
+    if not st.session_state.pop(OPENED, False) and params != st.session_state.get(LINK):
+        st.session_state[REMARKS] = []
     st.session_state[LINK] = params
 
 
@@ -98,13 +110,6 @@ def choose(report: str) -> None:
     for key in (DATASET, PROTOCOL, GROUP):
         st.session_state.pop(key, None)
     st.session_state[REPORT], st.session_state[VIEW] = report, FIRST_VIEW
-
-
-def heal(key: str, options: Sequence[str], first: str | None = None) -> Sequence[str]:
-    """What is chosen is one of the options, whatever a link or another report said before."""
-    if options and st.session_state.get(key) not in options:
-        st.session_state[key] = first if first in options else options[0]
-    return options
 
 
 def reports() -> list[tuple[str, float]]:

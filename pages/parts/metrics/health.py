@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from core.services.evaluation.cells import Cell
-from pages.parts import cached_metrics, palette
+from pages.parts import cached_metrics, palette, url_state
 from pages.parts.metrics import choice, missing
 from pages.parts.metrics.choice import Choice
 from pages.parts.words import caption, heading, quiet, table
@@ -32,7 +32,7 @@ def show(shown: Choice, cells: list[Cell]) -> None:
     heading("Score calibration")
     chosen = st.selectbox(
         "Encoder",
-        choice.heal(choice.ENCODER, encoders),
+        url_state.heal(choice.ENCODER, encoders),
         key=choice.ENCODER,
         format_func=palette.title,
     )
@@ -134,7 +134,7 @@ def _wanted(pairs: dict) -> dict | None:
     kept = {f"{t['wanted']:.0%}": t for t in pairs["thresholds"]}
     if not kept:
         return None
-    options = choice.heal(choice.WANTED, list(kept), list(kept)[-1])
+    options = url_state.heal(choice.WANTED, list(kept), list(kept)[-1])
     return kept[
         st.segmented_control(
             "Of the pairs above the threshold, the same should be",

@@ -11,7 +11,7 @@ from core.metrics import table
 from core.services.embedding.roles import CROSS_DOMAIN
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.leaderboard import cells_of, method, seen_in_words
-from pages.parts import cached_metrics, palette
+from pages.parts import cached_metrics, given, palette, url_state
 from pages.parts.metrics import choice, sets
 from pages.parts.metrics.choice import Choice
 from pages.parts.metrics.sets import Entry
@@ -40,22 +40,27 @@ def data_set() -> Entry | None:
         return None
     state = st.session_state
     wanted, report = state.get(choice.DATASET), state.get(choice.REPORT)
-    by_place = next((one.key for one in known.values() if one.locator == wanted), None)
+    by_place = next((one.key for one in known.values() if wanted in _names(one)), None)
     if wanted not in known and by_place:
         state[choice.DATASET] = by_place
     of_report = [one.key for one in known.values() if report in one.reports]
     evaluated = [one.key for one in known.values() if choice.FIRST_REPORT in one.reports]
     first = next(iter([*of_report, *evaluated, *known]))
-    choice.heal(choice.DATASET, list(known), first)
+    url_state.heal(choice.DATASET, list(known), first)
     st.selectbox(
         "Data set", list(known), key=choice.DATASET, format_func=lambda key: known[key].label
     )
     entry = known[state[choice.DATASET]]
     if not entry.reports:
         state.pop(choice.REPORT, None)
-    elif len(choice.heal(choice.REPORT, entry.reports)) > 1:
+    elif len(url_state.heal(choice.REPORT, entry.reports)) > 1:
         st.selectbox("Report", entry.reports, key=choice.REPORT)
     return entry
+
+
+def _names(entry: Entry) -> set[str]:
+    """What a link may call a data set of the library besides its name."""
+    return {entry.locator, given.public_name(entry.locator)} if entry.locator else set()
 
 
 def panel(entry: Entry) -> Choice:
@@ -63,7 +68,7 @@ def panel(entry: Entry) -> Choice:
     name, dataset = st.session_state[choice.REPORT], entry.key
     rows = dict(choice.reports())
     report = cached_metrics.report(name, rows[name])
-    protocols = choice.heal(choice.PROTOCOL, choice.protocols_of(report, dataset))
+    protocols = url_state.heal(choice.PROTOCOL, choice.protocols_of(report, dataset))
     crossed = CROSS_DOMAIN in protocols
     if crossed:
         st.selectbox("Cross-domain", protocols, key=choice.PROTOCOL, format_func=_asking, help=HELP)
@@ -72,10 +77,10 @@ def panel(entry: Entry) -> Choice:
             "Relevant: the same", protocols, key=choice.PROTOCOL, required=True, help=HELP
         )
     protocol = st.session_state[choice.PROTOCOL]
-    metrics = choice.heal(choice.METRIC, choice.metrics(report), "hit@1" if crossed else "mAP")
+    metrics = url_state.heal(choice.METRIC, choice.metrics(report), "hit@1" if crossed else "mAP")
     st.selectbox("Metric", metrics, key=choice.METRIC, format_func=table.label)
     groups = [choice.EVERY, *sorted(set(cells_of(report, dataset, protocol)[0].groups.tolist()))]
-    st.selectbox("Queries of", choice.heal(choice.GROUP, groups), key=choice.GROUP)
+    st.selectbox("Queries of", url_state.heal(choice.GROUP, groups), key=choice.GROUP)
     group = st.session_state[choice.GROUP]
     shown = st.session_state[choice.METRIC]
     _definition(shown)

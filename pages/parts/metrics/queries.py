@@ -10,8 +10,8 @@ import streamlit as st
 
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.leaderboard import Separation
-from pages.parts import cached_metrics, given, palette
-from pages.parts.metrics import choice, duels
+from pages.parts import cached_metrics, link, palette, url_state
+from pages.parts.metrics import duels
 from pages.parts.metrics.choice import ONE, OTHER, Choice
 from pages.parts.words import caption, heading, note, quiet
 
@@ -67,7 +67,7 @@ def _separating(shown: Choice, encoders: list[str], locator: str | None) -> None
     heading("Queries that separate two encoders")
     with st.container(horizontal=True):
         for key, first in zip((ONE, OTHER), _best(shown, encoders), strict=True):
-            choice.heal(key, encoders, first)
+            url_state.heal(key, encoders, first)
         one = st.selectbox("One encoder", encoders, key=ONE, format_func=palette.title)
         other = st.selectbox("and another", encoders, key=OTHER, format_func=palette.title)
     if one == other:
@@ -188,9 +188,5 @@ def _share(number: int, wide: bool, text: str, kind: str, colour: str) -> str:
 def _open(picked: str | None, shown: list[str], locator: str, encoders: Sequence[str]) -> None:
     """A query that was clicked, in Compare."""
     if picked in shown:
-        params = {
-            "dataset": given.public_name(locator),
-            "query": f"item:{picked}",
-            "encoders": ",".join(dict.fromkeys(encoders)),
-        }
-        st.switch_page("pages/compare.py", query_params=params)
+        names = ",".join(dict.fromkeys(encoders))
+        link.to("compare", dataset=locator, query=f"item:{picked}", encoders=names)

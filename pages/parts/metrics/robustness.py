@@ -9,7 +9,7 @@ import streamlit as st
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.distortions import DISTORTIONS
 from core.services.evaluation.perturb import Outcome
-from pages.parts import cached, cached_metrics, given, palette
+from pages.parts import cached, cached_metrics, given, palette, url_state
 from pages.parts.metrics import choice, missing
 from pages.parts.metrics.choice import Choice
 from pages.parts.metrics.curves import legend
@@ -45,7 +45,7 @@ def show(shown: Choice, cells: list[Cell]) -> None:
 def _curves(known: dict[str, dict], cells: list[Cell]) -> None:
     measure = st.segmented_control(
         "Measure",
-        choice.heal(choice.MEASURE, list(MEASURES)),
+        url_state.heal(choice.MEASURE, list(MEASURES)),
         key=choice.MEASURE,
         required=True,
         format_func=TITLES.get,
@@ -144,17 +144,17 @@ def _live(shown: Choice, cells: list[Cell]) -> None:
 
 def _controls(ids: Sequence[str]) -> tuple[str, float, str]:
     """Distortion, its strength, and which of the pictures ``ids``."""
-    names = choice.heal(choice.DISTORTION, list(DISTORTIONS))
+    names = url_state.heal(choice.DISTORTION, list(DISTORTIONS))
     kind = st.selectbox(
         "Distortion", names, key=choice.DISTORTION, format_func=lambda name: DISTORTIONS[name].title
     )
     row = DISTORTIONS[kind]
-    steps = choice.heal(
+    steps = url_state.heal(
         choice.STRENGTH, [f"{one:g}" for one in (row.none, *row.strengths)], f"{row.strengths[1]:g}"
     )
     strength = float(st.select_slider(f"Strength, {row.unit}", steps, key=choice.STRENGTH))
     first = given.FIRST_ITEM if given.FIRST_ITEM in ids else ids[0]
-    item = st.selectbox("Picture", choice.heal(choice.PICTURE, ids, first), key=choice.PICTURE)
+    item = st.selectbox("Picture", url_state.heal(choice.PICTURE, ids, first), key=choice.PICTURE)
     return kind, strength, item
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.leaderboard import Leaderboard, Standing
 from core.services.evaluation.seen import ALL, PART
-from pages.parts import palette
+from pages.parts import palette, url_state
 from pages.parts.components import WEB
 from pages.parts.metrics import choice
 from pages.parts.metrics.naming import milliseconds, name_of, short
@@ -45,7 +45,7 @@ def show(
     """Draw it. ``beside`` holds means of other metrics, by (encoder, index)."""
     top = min(1.0, max(s.high for s in board.standings) * 1.04) or 1.0
     columns = _columns(board.metric, list(beside), top)
-    choice.heal(
+    url_state.heal(
         choice.SORT, [f"{column.key} {way}" for column in columns for way in ("up", "down")], FIRST
     )
     ranks = [s.rank for s in board.standings]

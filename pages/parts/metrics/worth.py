@@ -13,7 +13,7 @@ import streamlit as st
 
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.leaderboard import Standing
-from pages.parts import palette
+from pages.parts import palette, url_state
 from pages.parts.metrics import choice, labels
 from pages.parts.metrics.naming import milliseconds, name_of, short
 from pages.parts.words import heading, note, quiet, size
@@ -64,7 +64,7 @@ COSTS = {
 def show(metric: str, cells: list[Cell], means: dict[tuple[str, str], Standing]) -> None:
     """The chart against the cost that the reader chooses, and what it says."""
     heading("Quality against cost")
-    options = choice.heal(choice.AGAINST, list(COSTS))
+    options = url_state.heal(choice.AGAINST, list(COSTS))
     name = st.segmented_control(
         "Against", options, key=choice.AGAINST, required=True, label_visibility="collapsed"
     )

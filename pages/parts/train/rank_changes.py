@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.training.effect import Effect, RankChange
-from pages.parts import cached, gallery, given
+from pages.parts import cached, gallery, link
 from pages.parts.words import quiet
 
 FIRST, SIDE = 4, 128
@@ -85,8 +85,8 @@ def to_compare(one: Effect, query: str | None) -> None:
     """Open Compare with the encoder as it was and as it is."""
     asked = query or next((change.id for change in (*one.improved, *one.worse)), None)
     params = {
-        "dataset": given.public_name(one.locator),
+        "dataset": one.locator,
         "encoders": ",".join(one.encoders),
         **({"query": f"item:{asked}"} if asked else {}),
     }
-    st.switch_page("pages/compare.py", query_params=params)
+    link.to("compare", **params)

@@ -11,7 +11,7 @@ from core.errors import UserError
 from core.services.hosting import limits
 from core.services.training import runs, train
 from core.services.training.runs import RunStatus
-from pages.parts import cached_train, guard
+from pages.parts import cached_train, guard, url_state
 from pages.parts.train import capabilities, curves, effects, facts, listing, state
 from pages.parts.words import duration, heading, note, quiet, trouble
 
@@ -52,8 +52,11 @@ def show(run: str) -> None:
         }
     ended = found.state == "done" and st.session_state.get(SEEN) == (run, "running")
     st.session_state[SEEN] = run, found.state
-    if ended or st.session_state.get(state.VIEW) not in views:
-        st.session_state[state.VIEW] = state.EFFECT if found.state == "done" else state.CURVES
+    if ended:
+        st.session_state.pop(state.VIEW, None)
+    first = state.EFFECT if found.state == "done" else state.CURVES
+    url_state.heal(state.VIEW, list(views), first)
+    url_state.tell(st.session_state[state.REMARKS])
     name = st.segmented_control(
         "View", list(views), key=state.VIEW, required=True, label_visibility="collapsed"
     )

@@ -6,24 +6,31 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import UserError
-from pages.parts import cached_train
+from pages.parts import cached_train, url_state
+from pages.parts.url_state import Kind, Param, Params
 from pages.parts.words import note, short
 
 RUN, MODEL, VIEW = "train_run", "train_model", "keep_train_view"
-PARAMS = {"run": RUN, "model": MODEL, "view": VIEW}
-LINK = "train_link"
 CURVES, EFFECT, CAPABILITIES, FACTS = "Curves", "Before and after", "Capabilities", "Settings"
 FORMER = {"What it can do": CAPABILITIES}
 """What a view was called in older links."""
+PARAMS = Params(
+    (
+        Param("run", RUN),
+        Param("model", MODEL),
+        Param("view", VIEW, Kind(lambda text: FORMER.get(text, text), late=True)),
+    )
+)
+LINK, REMARKS = "train_link", "train_remarks"
 
 
 def restore() -> None:
     """A link that was opened, into the session; one that leads nowhere is told and forgotten."""
-    params = {name: st.query_params[name] for name in PARAMS if name in st.query_params}
-    if params and params != st.session_state.get(LINK):
-        for name, key in PARAMS.items():
-            st.session_state[key] = params.get(name, "")
-        st.session_state[VIEW] = FORMER.get(st.session_state[VIEW], st.session_state[VIEW])
+    state, params = st.session_state, PARAMS.given()
+    state.setdefault(REMARKS, [])
+    if params and params != state.get(LINK):
+        state[REMARKS] = []
+        PARAMS.take(params, state[REMARKS])
     _heal()
 
 
@@ -51,14 +58,8 @@ def _known(run: str) -> bool:
 
 def publish() -> None:
     """The address bar says what is shown."""
-    shown = bool(run() or model())
-    params = {
-        name: str(st.session_state[key])
-        for name, key in PARAMS.items()
-        if st.session_state.get(key) and shown
-    }
-    if params != dict(st.query_params):
-        st.query_params.from_dict(params)
+    params = PARAMS.written() if run() or model() else {}
+    url_state.publish(params)
     st.session_state[LINK] = params
 
 
@@ -76,3 +77,4 @@ def show(run: str = "", model: str = "") -> None:
     """Show a run, a model, or (both empty) the lists, from the next rerun on."""
     st.session_state[RUN], st.session_state[MODEL] = run, model
     st.session_state.pop(VIEW, None)
+    st.session_state[REMARKS] = []

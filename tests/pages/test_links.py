@@ -1,0 +1,197 @@
+"""Links of every page: each parameter that is declared is read and written alike, what can't be
+restored is said, and none tells where a person keeps pictures."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.services.library import library
+from pages.parts import crop, given, link
+from pages.parts.lab import state as lab
+from pages.parts.library import place as library_page
+from pages.parts.map import view as maps
+from pages.parts.metrics import choice
+from pages.parts.train import state as train
+from tests.pages.reading import html, notes, param
+
+PAIR = "tiny.16x16,hog.8x8"
+COMPARE = {
+    "dataset": "catalogue",
+    "encoders": PAIR,
+    "index": "hnsw:efSearch=32",
+    "k": "7",
+    "where": "category=mug|ring",
+    "query": "item:ring-15-2",
+    "subject": "saliency",
+    "always": "1",
+    "box": "0.1,0.2,0.5,0.75",
+    "plus": "item:ring-15-3",
+    "minus": "item:mug-15-1",
+    "text": "a red ring",
+    "words": "40",
+    "less": "0.7",
+    "least": "1",
+    "min": "0.5",
+    "size": "L",
+    "hide": "tiny.16x16",
+    "pin": "hog.8x8",
+}
+MAP = {
+    "map": "umap",
+    "colour": "instance",
+    "view": "Morph",
+    "classes": "chair-04\nmug-01",
+    "pictures": "1",
+    "picked": "chair-04-0",
+    "lasso": "hog.8x8;0,0;1,0;1,1",
+    "morph": "0.5",
+}
+LAB = {
+    "view": "Advice",
+    "encoder": "hog.8x8",
+    "indexes": "exact;ivf_flat",
+    "size": "10000",
+    "full": "1",
+    "time": "p95",
+    "asked": "batch",
+    "recall": "0.9",
+    "try": "ivf_flat",
+    "pca": "32",
+    "code": "pq",
+    "through": "exact",
+    "rerank": "2",
+    "hash": "minhash",
+    "bits": "128",
+    "rows": "4",
+    "perms": "64",
+    "hashdim": "32",
+    "threshold": "0.7",
+    "gallery": "1000000",
+    "memory": "8",
+    "set": "nprobe=4",
+}
+METRICS = {
+    "Leaderboard": {"sort": "rank down"},
+    "Cost": {"against": "Vector size"},
+    "Queries": {"one": "tiny.16x16", "other": "hog.8x8"},
+    "Robustness": {
+        "measure": "Same ranks",
+        "distortion": "blur",
+        "strength": "4",
+        "picture": "warm/0.png",
+    },
+    "Data health": {"encoder": "hog.8x8"},
+    "Metric audit": {"query": "warm/1.png", "encoder": "hog.8x8", "k": "3"},
+}
+ON_BOARD = {"dataset": "pictures", "protocol": "class", "metric": "hit@1", "class": "warm"}
+
+
+def test_every_parameter_that_is_declared_is_tried_here():
+    assert set(link.PARAMS.by_name) == set(COMPARE)
+    assert set(maps.PARAMS.by_name) == set(MAP)
+    assert set(lab.PARAMS.by_name) == set(LAB)
+    of_views = {name for one in METRICS.values() for name in one}
+    assert set(choice.PARAMS.by_name) == {"report", "view", "precision", *ON_BOARD, *of_views}
+    assert set(library_page.PARAMS.by_name) == {"set", "view"}
+    assert set(train.PARAMS.by_name) == {"run", "model", "view"}
+
+
+@pytest.mark.parametrize(
+    ("page", "wanted"),
+    [
+        ("compare", COMPARE),
+        ("map", {"encoders": PAIR, "where": "category=mug|ring", **MAP}),
+        ("index_lab", {"k": "7", **LAB}),
+    ],
+)
+def test_what_a_link_says_is_restored_and_written_again(open_page, page, wanted):
+    said(open_page(page, **wanted), wanted)
+
+
+@pytest.mark.parametrize("view", METRICS)
+def test_what_a_link_says_of_a_report_is_restored_and_written_again(opened, view):
+    wanted = {**ON_BOARD, **METRICS[view]}
+    said(opened(view, **wanted), {"report": "ours", "view": view, **wanted})
+
+
+def said(app: AppTest, wanted: dict[str, str]) -> None:
+    assert not app.exception
+    assert "Not everything" not in notes(app)
+    assert {name: param(app, name) for name in wanted} == wanted
+
+
+@pytest.mark.parametrize(
+    ("page", "names", "kept"),
+    [
+        ("compare", COMPARE, {"text": "any is possible"}),
+        ("map", {**MAP, "neighbours": ""}, {"map": "umap"}),
+        ("index_lab", LAB, {}),
+    ],
+)
+def test_what_a_link_asks_for_in_vain_is_said(open_page, page, names, kept):
+    refused(open_page(page, **{name: f"no-{name}" for name in names} | kept), names.keys() - kept)
+
+
+@pytest.mark.parametrize("view", METRICS)
+def test_what_a_link_asks_of_a_report_in_vain_is_said(opened, view):
+    names = {*ON_BOARD, *METRICS[view]} if view == "Leaderboard" else set(METRICS[view])
+    refused(opened(view, **{name: f"no-{name}" for name in names}), names)
+
+
+def refused(app: AppTest, names: set[str]) -> None:
+    assert not app.exception
+    assert "Not everything could be restored." in notes(app)
+    assert [name for name in sorted(names) if f"no-{name}" not in notes(app)] == []
+    assert not [name for name in app.query_params if param(app, name) == f"no-{name}"]
+
+
+def test_the_precision_that_a_link_wants(open_page):
+    health = {"view": "Data health", "protocol": "category", "encoder": "hog.8x8"}
+    wanted = {**health, "precision": "80%"}
+    said(open_page("metrics", **wanted), wanted)
+    refused(open_page("metrics", **health, precision="no-precision"), {"precision"})
+
+
+def test_a_view_of_a_page_that_there_is_none_of_is_said(opened, open_page):
+    assert "The link says view = All" in notes(opened("All"))
+    assert "The link says view = All" in notes(open_page("index_lab", view="All"))
+    assert "The link says view = All" in notes(open_page("library", set="catalogue", view="All"))
+    assert "There is no data set" in notes(open_page("library", set="nothing"))
+    assert "The link says map = umpa" in notes(open_page("map", map="umpa"))
+
+
+def test_a_link_names_a_folder_but_not_where_it_lies(open_page, pictures):
+    locator = library.add_folder(str(pictures))
+    app = open_page("compare", dataset=locator, encoders="tiny.16x16")
+    public = param(app, "dataset")
+    assert public == given.public_name(locator)
+    assert public.startswith(f"{pictures.name}~")
+    assert not [name for name in app.query_params if str(pictures.parent) in param(app, name)]
+    assert param(open_page("library", set=public), "set") == public
+    for page in ("compare", "map", "index_lab"):
+        app = open_page(page, dataset=public)
+        assert app.session_state[link.DATASET] == locator
+        assert param(app, "dataset") == public
+        assert "Not everything" not in html(app)
+
+
+def test_namesakes_are_told_apart(tmp_path, pictures):
+    other = tmp_path / "elsewhere" / pictures.name
+    shutil.copytree(pictures, other)
+    one, two = library.add_folder(str(pictures)), library.add_folder(str(other))
+    assert given.public_name(one) != given.public_name(two)
+    assert given.dataset(given.public_name(two)) == two
+    with pytest.raises(given.Refused, match="not ready"):
+        given.dataset(pictures.name)
+
+
+def test_sizes_of_pictures_and_of_galleries_do_not_meet(open_page):
+    app = open_page("compare", size="L")
+    app.switch_page("pages/index_lab.py").run()
+    assert "size" not in app.query_params
+    app = open_page("index_lab", size="10000")
+    assert "Not everything" not in notes(app)
+    assert crop.BOX in app.session_state

@@ -1,0 +1,255 @@
+"""Visitors who all ask at once: 20 of them on loopback for two minutes, each over a WebSocket of its own,
+as a browser would; with shared calls of the encoders, and without.
+
+    python tools/load.py                     # both runs; figures as JSON on standard output
+    python tools/load.py --visitors 5 --seconds 20
+    python tools/reliability.py load         # the same, into docs/reliability.md
+
+Measures on a quiet machine; the figures say how busy it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import statistics
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlencode
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+import psutil
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.asyncio.client import ClientConnection, connect
+
+from core.services.embedding.bound import bound
+from core.services.embedding.opening import FIRST_DATASET, FIRST_ENCODERS
+from core.services.library import library
+from core.services.search import batching
+from tools.serve import serving
+
+VISITORS, SECONDS, ENCODERS = 20, 120, 3
+PATIENCE_S = 120.0
+MINUTE_S = 60.0
+ALONE_S = 10.0
+GOAL_P95_S, GOAL_RATIO, GOAL_DRIFT = 1.5, 2.0, 0.05
+
+
+class Load:
+    """What the visitors have met so far."""
+
+    def __init__(self) -> None:
+        self.took: list[float] = []
+        self.errors: list[str] = []
+
+
+async def _visit(address: str, number: int, until: float, load: Load) -> None:
+    """One visitor: a key, a connection, then one query after another."""
+    items = [item.id for item in library.open_dataset(FIRST_DATASET).items]
+    random.Random(number).shuffle(items)
+    key = await asyncio.to_thread(_key, address)
+    url = f"{address.replace('http', 'ws')}/_stcore/stream"
+    async with connect(
+        url, subprotocols=["streamlit"], additional_headers={"Cookie": key}, max_size=None,
+        origin=address, open_timeout=PATIENCE_S, ping_interval=None,
+    ) as socket:  # fmt: skip
+        for turn in range(1_000_000):
+            started = time.monotonic()
+            if started >= until:
+                return
+            try:
+                await asyncio.wait_for(_ask(socket, items[turn % len(items)]), PATIENCE_S)
+            except (TimeoutError, OSError, AssertionError) as error:
+                load.errors.append(f"{type(error).__name__}: {error}"[:300])
+                return
+            load.took.append(time.monotonic() - started)
+
+
+def _key(address: str) -> str:
+    """The cookie that a browser gets with the first page."""
+    with urllib.request.urlopen(f"{address}/", timeout=PATIENCE_S) as answer:
+        return answer.headers["set-cookie"].split(";")[0]
+
+
+async def _ask(socket: ClientConnection, item: str) -> None:
+    """Open Compare with a query, and read until the page has come and every encoder has answered."""
+    asked = BackMsg()
+    asked.rerun_script.page_name = "compare"
+    asked.rerun_script.query_string = urlencode(
+        {"dataset": FIRST_DATASET, "query": f"item:{item}", "k": 10, "index": "exact",
+         "encoders": ",".join(FIRST_ENCODERS[:ENCODERS])}
+    )  # fmt: skip
+    await socket.send(asked.SerializeToString())
+    hits = 0
+    while True:
+        said = ForwardMsg.FromString(await socket.recv())
+        kind = said.WhichOneof("type")
+        if kind == "delta":
+            element = said.delta.new_element
+            assert element.WhichOneof("type") != "exception", element.exception.message
+            hits = max(hits, said.SerializeToString().count(b'"rank"'))
+        elif kind == "script_finished":
+            if said.script_finished == ForwardMsg.FINISHED_EARLY_FOR_RERUN:
+                continue
+            assert said.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY, said.script_finished
+            if hits >= 10 * ENCODERS:
+                return
+            asked = BackMsg.FromString(asked.SerializeToString())  # an encoder was not there yet
+            await socket.send(asked.SerializeToString())
+
+
+def run(visitors: int, seconds: float, batch: int) -> dict:
+    """One run against a server of its own; ``batch`` as ``LOOKALIKE_BATCH``."""
+    settings = {"LOOKALIKE_HOSTED": "1", "LOOKALIKE_BATCH": str(batch)}
+    with tempfile.TemporaryDirectory() as home, serving(Path(home), **settings) as address:
+        asyncio.run(_visit(address, -1, time.monotonic() + 1, Load()))  # encoders load
+        load, memory, server = Load(), [], _server(address)
+        before = _processor_s(server)
+        with _watched(server, memory):
+            asyncio.run(_all(address, visitors, seconds, load))
+        spent = _processor_s(server) - before
+    after = statistics.median(mb for at, mb in memory if at >= min(MINUTE_S, seconds / 2))
+    first = next(mb for at, mb in memory if at >= min(MINUTE_S, seconds / 2))
+    end = statistics.median(mb for _, mb in memory[-5:])
+    took = sorted(load.took) or [float("nan")]
+    return {
+        "batch": batch,
+        "queries": len(load.took),
+        "errors": len(load.errors),
+        "first_error": load.errors[0] if load.errors else "",
+        "p50_s": round(statistics.median(took), 3),
+        "p95_s": round(took[int(0.95 * (len(took) - 1))], 3),
+        "per_s": round(len(load.took) / seconds, 3),
+        "processor_s": round(spent / max(1, len(load.took)), 3),
+        "mb_after_1_min": round(first),
+        "mb_median": round(after),
+        "mb_end": round(end),
+        "drift": round(end / first - 1, 4),
+    }
+
+
+async def _all(address: str, visitors: int, seconds: float, load: Load) -> None:
+    until = time.monotonic() + seconds
+    await asyncio.gather(*(_visit(address, number, until, load) for number in range(visitors)))
+
+
+def _server(address: str) -> psutil.Process:
+    port = address.rpartition(":")[2]
+    return next(one for one in psutil.Process().children() if port in one.cmdline())
+
+
+def _processor_s(server: psutil.Process) -> float:
+    told = server.cpu_times()
+    return told.user + told.system
+
+
+@contextmanager
+def _watched(server: psutil.Process, memory: list[tuple[float, float]]):
+    """Note the server's memory (MB, without jobs) every second."""
+    stop, began = threading.Event(), time.monotonic()
+
+    def look() -> None:
+        while not stop.wait(1.0):
+            memory.append((time.monotonic() - began, server.memory_info().rss / 1e6))
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def encoding(askers: int) -> dict:
+    """Pictures a second through the first encoder that is a network, for many threads that ask one
+    at a time: each alone, and in shared calls."""
+    dataset = library.open_dataset(FIRST_DATASET)
+    encoder = bound(dataset, FIRST_ENCODERS[0]).loaded()
+    side = encoder.side or 224
+    prepared = encoder.prepare(_noise(side))
+    rates = {}
+    for name, batch in (("alone_per_s", 1), ("together_per_s", 16)):
+        os.environ["LOOKALIKE_BATCH"] = str(batch)
+        _encode_for(encoder, prepared, askers, 1.0)
+        rates[name] = round(_encode_for(encoder, prepared, askers, ALONE_S) / ALONE_S, 1)
+    os.environ.pop("LOOKALIKE_BATCH")
+    return {**rates, "ratio": round(rates["together_per_s"] / rates["alone_per_s"], 2)}
+
+
+def _noise(side: int):
+    import numpy as np
+
+    return np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
+
+
+def _encode_for(encoder, prepared, askers: int, seconds: float) -> int:
+    done, until = [0] * askers, time.monotonic() + seconds
+
+    def ask(place: int) -> None:
+        while time.monotonic() < until:
+            batching.encode(encoder, prepared)
+            done[place] += 1
+
+    threads = [threading.Thread(target=ask, args=(place,)) for place in range(askers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(done)
+
+
+def measured(visitors: int = VISITORS, seconds: float = SECONDS) -> dict:
+    """Everything for docs/reliability.md."""
+    alone = encoding(visitors)
+    runs = {"shared calls": run(visitors, seconds, 16), "one by one": run(visitors, seconds, 1)}
+    faults = [one["first_error"] for one in runs.values() if one["errors"]]
+    return {
+        "visitors": visitors,
+        "seconds": seconds,
+        "encoders": ENCODERS,
+        "encoding": alone,
+        "runs": runs,
+        "faults": faults,
+        "verdict": verdict(runs),
+    }
+
+
+def verdict(runs: dict[str, dict]) -> str:
+    """Goals, and whether they were met."""
+    shared, alone = runs["shared calls"], runs["one by one"]
+    ratio = shared["per_s"] / alone["per_s"] if alone["per_s"] else float("inf")
+    told = (
+        ("no error", shared["errors"] == 0, f"{shared['errors']}"),
+        (f"p95 at most {GOAL_P95_S} s", shared["p95_s"] <= GOAL_P95_S, f"{shared['p95_s']:.2f} s"),
+        (f"{GOAL_RATIO:g} times the throughput of one by one", ratio >= GOAL_RATIO,
+         f"{ratio:.2f} times"),
+        (f"memory within {GOAL_DRIFT:.0%} from minute 1 to the end",
+         abs(shared["drift"]) <= GOAL_DRIFT, f"{shared['drift']:+.1%}"),
+    )  # fmt: skip
+    return (
+        "Goals: "
+        + "; ".join(
+            f"{goal}: {'met' if met else 'not met'} ({figure})" for goal, met, figure in told
+        )
+        + "."
+    )
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--visitors", type=int, default=VISITORS)
+    options.add_argument("--seconds", type=float, default=SECONDS)
+    asked = options.parse_args()
+    print(json.dumps(measured(asked.visitors, asked.seconds), indent=1))

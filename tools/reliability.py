@@ -1,0 +1,168 @@
+"""Run what is measured of reliability, and write docs/reliability.md from the figures.
+
+    python tools/reliability.py hostile kills load      # each as it is wanted; all where none is named
+    python tools/reliability.py --write                 # the page again, from the figures kept before
+
+Figures lie in docs/reliability.json, a section for each run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from core.services.hardware import hardware
+
+FIGURES, PAGE = ROOT / "docs" / "reliability.json", ROOT / "docs" / "reliability.md"
+HEAD = """# Reliability
+
+What was tried to break it, and how it holds under load. Written by `tools/reliability.py`, which runs what `make test-slow` runs, and
+`tools/load.py`.
+"""
+
+
+def main(given: list[str]) -> int:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("runs", nargs="*", choices=[*RUNS, []], default=[])
+    options.add_argument("--write", action="store_true")
+    asked = options.parse_args(given)
+    faults: list[str] = []
+    for name in asked.runs or ([] if asked.write else list(RUNS)):
+        found = RUNS[name]()
+        faults += found.get("faults", [])
+        keep(name, found)
+    PAGE.write_text(page(json.loads(FIGURES.read_text())), encoding="utf-8")
+    print("\n".join(faults) or f"No fault. Wrote {PAGE.relative_to(ROOT)}.")
+    return bool(faults)
+
+
+def keep(name: str, found: dict) -> None:
+    """Note the figures of one run, with the machine, the date and how busy it was."""
+    known = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
+    when = {
+        "hardware": hardware(),
+        "date": time.strftime("%Y-%m-%d"),
+        "others": round(os.getloadavg()[1], 1),
+    }
+    FIGURES.write_text(json.dumps({**known, name: {**found, **when}}, indent=1) + "\n")
+
+
+def _hostile() -> dict:
+    from tests.reliability import hostile
+
+    return _with_artifacts(hostile.run)
+
+
+def _kills() -> dict:
+    from tests.reliability import kills
+
+    return _with_artifacts(kills.run)
+
+
+def _load() -> dict:
+    from tools import load
+
+    return load.measured()
+
+
+def _with_artifacts(run: Callable[[Path], dict]) -> dict:
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["LOOKALIKE_ARTIFACTS"] = str(Path(home, "artifacts"))
+        return run(Path(home))
+
+
+RUNS = {"hostile": _hostile, "kills": _kills, "load": _load}
+
+
+def page(figures: dict) -> str:
+    """docs/reliability.md."""
+    parts = [HEAD, *(SECTIONS[name](figures[name]) for name in SECTIONS if name in figures)]
+    return "\n".join(parts)
+
+
+def _when(found: dict) -> str:
+    return (
+        f"{found['date']}, {found['hardware']}; load of the machine (5 minutes) at the end:"
+        f" {found['others']}.\n"
+    )
+
+
+def _hostile_section(found: dict) -> str:
+    rows = "\n".join(
+        f"| {kind} | {read + refused} | {read} | {refused} |"
+        for kind, (read, refused) in found["kinds"].items()
+    )
+    return f"""## Hostile files
+
+{found["inputs"]:,} inputs made from a seed (`tests/reliability/corpus.py`): each format and colour mode whole, cut, bit-flipped, spliced,
+doubled, with something before or behind it, under a wrong name; odd EXIF and profiles; bombs; odd zips, tables, Parquet, vectors and
+weights, half of them damaged besides. Each went through the command line, and pictures and zips also the way that a page takes an upload.
+
+| kind | inputs | read | refused with a sentence |
+|---|---|---|---|
+{rows}
+
+Faults (a traceback, over 10 s, command line and page at odds, other pixels than Pillow's): {len(found["faults"])}. Compared with Pillow's
+upright RGB: {found["compared with Pillow"]:,}. Slowest: {found["slowest_s"]} s of the processor ({found["slowest"]}). Most memory of the
+process: {found["peak_mb"]:,} MB.
+
+{_when(found)}"""
+
+
+def _kills_section(found: dict) -> str:
+    rows = "\n".join(
+        f"| {work} | {touches} | {kills} | {full} |"
+        for work, (touches, kills, full) in found["works"].items()
+    )
+    return f"""## Kills and full disks
+
+Work that is ended by SIGKILL before its N-th touch of a file, or finds the disk full from there on, then done again. It has to end well,
+and every file (but those that tell times) has to equal that of an undisturbed run, bit for bit (`tests/reliability/kills.py`).
+
+| work | touches of files | kills | full disks |
+|---|---|---|---|
+{rows}
+
+{found["kills"]} kills and {found["full disks"]} full disks at random points; faults: {len(found["faults"])}.
+
+{_when(found)}"""
+
+
+def _load_section(found: dict) -> str:
+    rows = "\n".join(
+        f"| {name} | {one['queries']:,} | {one['errors']} | {one['p50_s']:.2f} | {one['p95_s']:.2f} |"
+        f" {one['per_s']:.2f} | {one['mb_after_1_min']:,} | {one['mb_end']:,} |"
+        f" {one['drift']:+.1%} |"
+        for name, one in found["runs"].items()
+    )
+    return f"""## Load
+
+{found["visitors"]} visitors on loopback for {found["seconds"]} s (`tools/load.py`): each opens Compare over a WebSocket of its own with
+{found["encoders"]} encoders, and asks with the next picture of the gallery as soon as the last one is answered and the page has come whole.
+A query's time is that of the whole page.
+
+| | queries | errors | p50, s | p95, s | queries a second | MB after 1 min | MB at the end | drift |
+|---|---|---|---|---|---|---|---|---|
+{rows}
+
+The encoders alone, asked by {found["visitors"]} threads with prepared pictures: {found["encoding"]["alone_per_s"]:.0f} pictures a second one
+by one, {found["encoding"]["together_per_s"]:.0f} in shared calls, {found["encoding"]["ratio"]:.1f} times as many.
+
+{found["verdict"]}
+
+{_when(found)}"""
+
+
+SECTIONS = {"hostile": _hostile_section, "kills": _kills_section, "load": _load_section}
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
