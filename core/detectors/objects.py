@@ -55,7 +55,7 @@ class Objects(Detector):
         return {}
 
     def __setstate__(self, state: dict) -> None:
-        self.__init__()
+        self._head, self._lock = None, threading.RLock()
 
     @cached_property
     def folder(self) -> Path | None:
@@ -68,7 +68,7 @@ class Objects(Detector):
         """What it was trained on, its digest, its validation. Raises UserError where it can't be
         read."""
         try:
-            told = json.loads((self.folder / CARD).read_text())
+            told = json.loads((self._home() / CARD).read_text())
             return {**told, "sha256": str(told["sha256"])}
         except (TypeError, KeyError, *store.UNREADABLE) as error:
             raise self._unread(error) from error
@@ -109,7 +109,7 @@ class Objects(Detector):
                 )
             from core.detectors.nets import objects
 
-            path = self.folder / WEIGHTS
+            path = self._home() / WEIGHTS
             if not path.is_file() or store.digest(path) != self.card["sha256"]:
                 raise self._unread("they are not the ones that its card describes")
             made = objects.Head()
@@ -128,9 +128,18 @@ class Objects(Detector):
 
         with torch.inference_mode():
             maps = backbone()(batch([resize(image, SIDE, SIDE)]))
+            assert self._head is not None  # load() made it
             logits, boxes = self._head(*maps)
             rows = peaks(logits[0], boxes[0], MIN_SCORE, 4 * MAX_BOXES)
-        return without_doubles(Box(*row[:4], score=row[4]) for row in rows.tolist())
+        return without_doubles(
+            Box(x0, y0, x1, y1, score=score) for x0, y0, x1, y1, score in rows.tolist()
+        )
+
+    def _home(self) -> Path:
+        """The folder; raises TypeError, as for a damaged card, where there is none."""
+        if self.folder is None:
+            raise TypeError("no card")
+        return self.folder
 
     def _unread(self, reason: object) -> UserError:
         return UserError(

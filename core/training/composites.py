@@ -112,7 +112,7 @@ def drawn(
     """
     mixture = mixture or Mixture()
     if draw.random() < mixture.clean:
-        image, box = pictures[draw.integers(len(pictures))]
+        image, box = pictures[int(draw.integers(len(pictures)))]
         image, boxes = _part(image, box, draw)
     else:
         image, boxes = _composite(pieces, grounds, draw, mixture)
@@ -148,9 +148,10 @@ def _composite(
     mixture: Mixture,
 ) -> tuple[np.ndarray, list[Edges]]:
     """One or two cut-outs in a photograph, apart from one another."""
-    image, boxes = _ground(grounds[draw.integers(len(grounds))], draw), []
+    image = _ground(grounds[int(draw.integers(len(grounds)))], draw)
+    boxes: list[Edges] = []
     for _ in range(1 + (draw.random() < mixture.second)):
-        piece = pieces[draw.integers(len(pieces))]
+        piece = pieces[int(draw.integers(len(pieces)))]
         piece = _toned(piece, draw) if draw.random() < 0.5 else piece
         if draw.random() < 0.2:
             piece = np.asarray(Image.fromarray(piece).rotate(draw.uniform(-20, 20), expand=True))

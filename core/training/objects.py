@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -66,16 +67,16 @@ def material(
     """Training products and photographs, decoded: to learn from, and kept back (other products,
     other photographs)."""
     items = [item for item in catalogue.items if item.split == "train"]
-    products = sorted({item.instance for item in items})
+    products = sorted({str(item.instance) for item in items})
     kept = set(products[::HELD])
     sides = []
     for learning in (True, False):
         own = [item for item in items if (item.instance not in kept) == learning]
-        pictures = [(decode(catalogue.read(item)), item.value("box")) for item in own]
+        pictures: list[Any] = [(decode(catalogue.read(item)), item.value("box")) for item in own]
         plain = [
             one
             for one, item in zip(pictures, own, strict=True)
-            if item.value("backdrop") == "studio" and not int(item.value("prop"))
+            if item.value("backdrop") == "studio" and not int(str(item.value("prop")))
         ]
         pieces = [piece for image, box in plain if (piece := cut_out(image, box)) is not None]
         grounds = [

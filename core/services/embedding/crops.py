@@ -67,7 +67,7 @@ class Cropped(Encoder):
         return self.inner.dim
 
     @property
-    def words(self) -> Words | None:
+    def words(self) -> Words | None:  # type: ignore[override]
         return self.inner.words
 
     @property
@@ -120,7 +120,7 @@ class Cropped(Encoder):
         except NothingToFind:
             return None
 
-    def prepare(self, image: np.ndarray) -> np.ndarray:
+    def prepare(self, image: np.ndarray) -> Any:
         box = self.part(image)
         return self.inner.prepare(image if box is None else crop(image, box))
 
@@ -128,7 +128,7 @@ class Cropped(Encoder):
         return self.inner._encode(batch)
 
     def fit(
-        self, prepared: Iterable[np.ndarray], progress: Progress | None = None
+        self, prepared: Iterable[Any], progress: Progress | None = None
     ) -> dict[str, np.ndarray]:
         return self.inner.fit(prepared, progress)
 

@@ -137,7 +137,7 @@ def _write(
     rows = gallery_rows(dataset, found, dataset.protocol())
     if not len(rows):
         raise UserError(f"{dataset.title or dataset.name} has no picture in its gallery splits.")
-    if objects:
+    if objects and found.parts is not None:
         numbers, places = found.parts.there(rows)
         rows = rows[numbers]
         vectors = found.parts.vectors(rows, places)

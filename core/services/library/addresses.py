@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from core.errors import UserError
@@ -86,10 +87,11 @@ def _parts(address: str) -> SplitResult:
 def _fetched(parts: SplitResult, deadline: float) -> bytes | str:
     """What lies at an address, or the address that it leads on to. Raises UserError."""
     port = parts.port or PORTS[parts.scheme]
-    place = _public(parts.hostname, port)
+    host = parts.hostname or ""
+    place = _public(host, port)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
-        with _connection(parts.scheme, parts.hostname, place, port, deadline) as asked:
+        with _connection(parts.scheme, host, place, port, deadline) as asked:
             asked.request("GET", path.replace(" ", "%20"), headers=HEADERS)
             found = _answer(asked.getresponse())
     except (OSError, http.client.HTTPException) as error:
@@ -141,7 +143,7 @@ def _connection(
     if left <= 0:
         raise TimeoutError
     kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
-    made = kind(host, port, timeout=left)
+    made: Any = kind(host, port, timeout=left)
     made.sock = socket.create_connection((place, port), timeout=left)
     if scheme == "https":
         made.sock = ssl.create_default_context().wrap_socket(
