@@ -1,4 +1,4 @@
-"""Scripts that are sent together are one module: a name may be declared in one of them alone."""
+"""Scripts of a component are joined into one: a name that two of them declare ends all of it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ import pytest
 
 from pages.parts import components
 
-SCRIPTS = {"board": components.BOARD_JS, "query": components.QUERY_JS}
+JOINED = {name: value for name, value in vars(components).items() if name.endswith("_JS")}
 DECLARED = re.compile(
-    r"^(?:export default )?(?:async )?(?:function\*?|const|let|class) ([A-Za-z_$][\w$]*)", re.M
+    r"^(?:export default )?(?:async )?(?:function|const|let|class) (\w+)", re.MULTILINE
 )
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", sorted(JOINED))
 def test_no_name_is_declared_twice(name):
-    """The browser would refuse the whole script, and draw nothing."""
-    names = Counter(DECLARED.findall(SCRIPTS[name]))
-    assert len(names) > 10
-    assert {one for one, count in names.items() if count > 1} == set()
+    declared = Counter(DECLARED.findall(JOINED[name]))
+    assert len(declared) > 10
+    assert [one for one, times in declared.items() if times > 1] == []

@@ -101,7 +101,7 @@ function picture(uri, alt) {
 }
 
 // Outlines the object that was found. `fills`: the picture fills its place and is cut there; otherwise all of it is seen.
-function outline(image, edges, fills) {
+function frameObject(image, edges, fills) {
   const box = make("i", "object");
   const place = () => {
     const own = [image.naturalWidth, image.naturalHeight];
@@ -171,7 +171,7 @@ function card(hit, column, state) {
   const frame = make("div", "frame");
   const shot = picture(state.pictures[hit.id], hit.alt);
   frame.append(shot, make("span", "rank", hit.rank));
-  if (hit.frame) frame.append(outline(shot, hit.frame, true));
+  if (hit.frame) frame.append(frameObject(shot, hit.frame, true));
   if (hit.moved) {
     const badge = make("span", `moved ${hit.way}`, hit.moved);
     badge.title = hit.how;
