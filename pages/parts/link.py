@@ -17,7 +17,7 @@ from pages.parts.given import DATASET
 from pages.parts.url_state import Kind, Param, Params, Refused
 from pages.parts.words import short
 
-ENCODERS, INDEX, K = "keep_encoders", "keep_index", "keep_k"
+ENCODERS, INDEX, K = second.ENCODERS, "keep_index", "keep_k"
 QUERY, TRAIL, LINK, REMARKS = "query", "trail", "link", "remarks"
 SIZE, HIDDEN, PINNED, WISH = "board_size", "board_hidden", "board_pinned", "board_wish"
 COMPARED = "compared"
@@ -150,7 +150,7 @@ def written(own: Collection[str]) -> dict[str, str]:
     """The view as parameters in the link of a page that has parameters of its ``own``; what is
     Compare's alone, the box of the query, what is asked with beside it and the explanation that
     is open, is left out."""
-    alone = {one.name for one in (*crop.PARAMS, *refine.PARAMS, why.PARAM)}
+    alone = {one.name for one in (*crop.PARAMS, *refine.PARAMS, *second.PARAMS, why.PARAM)}
     return PARAMS.but({*own, *alone}).written()
 
 
