@@ -7,7 +7,7 @@ FIRST := tf_efficientnet_lite0.in1k,siamese.lookalike,hog.8x8
 WORKERS ?= 2
 RECIPES := lite-base siamese triplet resnet-base resnet-classes resnet-taught resnet vgg-classes vgg vit autoencoder
 
-.PHONY: demo test test-slow lint bench screenshots measure train report shipped readme clean help
+.PHONY: demo reliability test test-slow lint bench screenshots measure train report shipped readme clean help
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -34,6 +34,9 @@ measure: .venv/dev  ## measure the builds again, for docs/measured.md
 
 screenshots: .venv/dev  ## every page, wide and narrow, light and dark, into screenshots/
 	@$(BIN)/python tools/screenshots.py
+
+reliability: .venv/dev  ## hostile files, kills and load again, for docs/reliability.md; on a quiet machine
+	@$(BIN)/python tools/reliability.py
 
 train: .venv/run  ## every shipped weight again from its recipe (hours; resumes); LOOKALIKE_DATA names the photographs
 	@for r in $(RECIPES); do $(BIN)/python -m core train --recipe shipped/$$r --run train-shipped-$$r || exit 1; done

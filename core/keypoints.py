@@ -33,6 +33,13 @@ MIN_PARALLEL = 16
 """Fewer pairs are matched in less time than threads take to start."""
 MATCHERS = ("brute", "flann")
 CONFIDENCE, ITERATIONS, SEED = 0.999, 2000, 7
+VERSION = 1
+
+
+def causes() -> dict:
+    """Every cause of the number of inliers but the two pictures."""
+    looked = {"side": SIDE, "most": MAX_POINTS, "ratio": RATIO, "pixels": REPROJECTION_PIXELS}
+    return {**looked, "iterations": ITERATIONS, "version": VERSION}
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def main() -> None:
     gathered = answers.gather(view)
     with actions:
         components.copy_link("copy")
-        export.button(view, gathered.answers)
+        export.button(view, gathered.answers, gathered.together)
     with board:
         url_state.tell(st.session_state[link.REMARKS])
         # Streamlit lets a click inside a fragment wait for the running page, which may be waiting

@@ -25,6 +25,7 @@ from pages.parts.metrics import (
     panel,
     queries,
     robustness,
+    second_look,
     subject,
 )
 from pages.parts.metrics.choice import Choice
@@ -39,6 +40,7 @@ VIEWS = {
     "Curves": curves.show,
     "Classes": classes.show,
     "Queries": queries.show,
+    "Re-ranking": second_look.show,
     "Shared factors": factors.show,
     "Robustness": robustness.show,
     "Subject": subject.show,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from core.cli import asking
@@ -12,10 +12,11 @@ from core.cli.detecting import add_choice, fetched
 from core.cli.output import Progress, command, emit, say, table
 from core.datasets.base import Dataset
 from core.datasets.names import shown
+from core.errors import UserError
 from core.services.embedding import build
 from core.services.library import library
 from core.services.naming import split_names
-from core.services.search import reranking
+from core.services.search import reranking, together
 from core.services.search.compare import Agreement, Comparison, compare, decode_ms
 from core.services.search.engines import RUNS
 from core.services.search.export import plain
@@ -51,8 +52,15 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--dataset catalogue --encoders hsv.12x4x4,tiny.16x16,hog.8x8 --query photo.jpg",
         "--dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query id:backpack-00-0 -k 5 --json",
         "--dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query photo.jpg --crop saliency",
+        "--dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query photo.jpg --fuse rrf",
     )
     made.add_argument("--encoders", required=True, metavar="NAMES", help="separated by commas")
+    made.add_argument(
+        "--fuse", default="", metavar="NAME", help=f"also as one: {', '.join(together.METHODS)}"
+    )
+    made.add_argument(
+        "--fuse-weights", default="", metavar="W,W", help="of the fused encoders (default: equal)"
+    )
     add_query(made)
 
 
@@ -155,22 +163,34 @@ def _search(options: argparse.Namespace) -> None:
 
 def compared(options: argparse.Namespace) -> tuple[Dataset, Query, Comparison]:
     """What ``compare`` shows: what is missing is built first."""
-    wanted = split_names(options.encoders)
+    dataset, request, found = _compared(options)
+    return dataset, request.query, found
+
+
+def _compared(options: argparse.Namespace) -> tuple[Dataset, SearchRequest, Comparison]:
+    wanted = _named(options)
     dataset, request = _asked(options, wanted)
-    return dataset, request.query, compare(request.each(wanted), dataset)
+    return dataset, request, compare(request.each(wanted), dataset)
 
 
 def _compare(options: argparse.Namespace) -> None:
-    dataset, _, found = compared(options)
+    way = _fusion(options)
+    dataset, request, found = _compared(options)
+    requests = request.each(_named(options))
+    fused = together.fused(requests, dataset, *way) if way else None
     decoded = decode_ms(found.answers)
     if options.json:
         told = {**_told(options), "dataset": dataset.name, "index": options.index}
         answers = [plain(answer) for answer in found.answers]
+        told |= {"together": plain(fused)} if fused else {}
         whole = {"answers": answers, "agreement": found.agreement, "decode_ms": decoded}
         return emit({**told, **whole, **_part(options, found.answers[0])})
     for answer in found.answers:
         print(f"\n{answer.encoder}")
         _show(answer, answer.stages)
+    if fused:
+        print(f"\n{fused.encoder}")
+        _show(fused, fused.stages)
     _show_part(found.answers[0])
     if decoded:
         print(f"\ndecoded once for all: {' + '.join(f'{ms:.1f}' for ms in decoded)} ms (first run)")
@@ -180,6 +200,22 @@ def _compare(options: argparse.Namespace) -> None:
 def _told(options: argparse.Namespace) -> dict:
     query = None if options.query is None else shown(options.query)
     return {"query": query, **asking.told(options)}
+
+
+def _named(options: argparse.Namespace) -> list[str]:
+    """The encoders that are compared, once each."""
+    return list(dict.fromkeys(split_names(options.encoders)))
+
+
+def _fusion(options: argparse.Namespace) -> tuple[str, Sequence[float]] | None:
+    """How answers are fused, read before anything is built; None where that is not asked."""
+    if not options.fuse:
+        return None
+    weights = together.weights_of(options.fuse_weights)
+    if isinstance(weights, str):  # LEARNED
+        raise UserError("A single query can't teach weights.", fix="Give numbers, or evaluate.")
+    together.check(options.fuse, weights, len(_named(options)))
+    return options.fuse, weights
 
 
 def _part(options: argparse.Namespace, answer: SearchResult) -> dict:
@@ -225,7 +261,7 @@ def _show(answer: SearchResult, times: Mapping[str, float]) -> None:
             rows,
             [
                 "rank",
-                *(["before"] if answer.reranker else []),
+                *(["before"] if any(row["before"] for row in rows) else []),
                 "score",
                 "label",
                 "verdict",

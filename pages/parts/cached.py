@@ -4,6 +4,7 @@ has a bound."""
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 from core.errors import UserError
 from core.services import jobs
@@ -214,10 +215,12 @@ def answer(
     runs: int = 1,
     box: Box = None,
     beside: Beside = ALONE,
+    reranker: str = "",
 ) -> SearchResult:
     """The answer of one encoder to ``item:<id>`` or ``up:<token>``, or to the part of it inside
     ``box``; times are medians of ``runs``. Raises UserError."""
-    return search(_request(query, box, encoder, index, k, where, beside, runs), dataset(locator))
+    request = _request(query, box, encoder, index, k, where, beside, runs)
+    return search(replace(request, reranker=reranker), dataset(locator))
 
 
 @caches.resource(max_entries=3000, ttl=3600.0, show_spinner=False)

@@ -7,6 +7,7 @@ from core.services import saved_reports
 from core.services.embedding import content
 from core.services.evaluation import audit, boards, crossing, perturb, report_files, reports, worth
 from core.services.evaluation import first_hits as lists
+from core.services.evaluation import gains as second_looks
 from core.services.evaluation import leaderboard as leaderboards
 from core.services.evaluation import studies as closer
 from pages.parts import caches
@@ -53,6 +54,18 @@ def known_hash(locator: str, version: str) -> str | None:
 def report(name: str, stamp: float) -> reports.Report:
     """A saved report. Raises UserError."""
     return reports.Report.load(reports.find(name))
+
+
+@caches.resource(max_entries=60, show_spinner=False)
+def gains(name: str, stamp: float, metric: str) -> list[dict]:
+    """What each re-ranker and fusion of a report is worth; empty where it has none."""
+    return second_looks.gain_rows(second_looks.gains_or_none(report(name, stamp), metric))
+
+
+@caches.data(max_entries=1, ttl=SHORT, show_spinner=False)
+def measured_gains() -> list[dict]:
+    """The same of what came with the code, each with its metric."""
+    return second_looks.measured()
 
 
 @caches.resource(max_entries=300, show_spinner=False)

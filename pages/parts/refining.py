@@ -31,7 +31,7 @@ def panel(view: View) -> None:
         if view.asked.examples:
             _chips(view)
         else:
-            quiet("Point at a hit and press + or \u2212 for more or less like it.")
+            quiet("A thumb on a hit asks for more or less like it.")
         _bring()
         _back(view)
 
@@ -132,18 +132,18 @@ def _back(view: View) -> None:
     steps, some = st.session_state.get(refine.STEPS), view.asked.examples or view.asked.text
     if not steps and not some:
         return
-    left, right = st.columns(2)
-    left.button(
-        "Undo",
-        key="refine_undo",
-        disabled=not steps,
-        on_click=refine.undo,
-        width="stretch",
-        help="Take the last plus, minus or removal back",
-    )
-    right.button(
-        "Clear", key="refine_clear", disabled=not some, on_click=refine.clear, width="stretch"
-    )
+    with st.container(horizontal=True, key="refine_back"):
+        st.button(
+            "Undo",
+            key="refine_undo",
+            disabled=not steps,
+            on_click=refine.undo,
+            width="stretch",
+            help="Take the last plus, minus, removal or change of words back",
+        )
+        st.button(
+            "Clear", key="refine_clear", disabled=not some, on_click=refine.clear, width="stretch"
+        )
 
 
 def _thumbnail(view: View, version: str, picture: str) -> str:

@@ -35,7 +35,7 @@ def test_a_thumb_moves_the_list_and_undo_brings_it_back(open_at):
     marks = page.locator(".column").nth(1).locator(".moved").all_inner_texts()
     assert marks
     assert all(mark == "new" or mark[0] in "↑↓" for mark in marks)
-    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("button", name="Undo", exact=True).click()
     becomes(page, lambda: ids(page), before)
     expect(page.locator(".moved")).to_have_count(0)
     assert said(page, "plus") == []
@@ -63,7 +63,7 @@ def test_plus_and_minus_by_keys_stand_as_chips_and_in_the_link(open_at):
     expect(again.locator(".moved")).to_have_count(0)
     chips(again).first.click()
     expect(chips(again)).to_have_count(1)
-    again.get_by_role("button", name="Clear").click()
+    again.get_by_role("button", name="Clear", exact=True).click()
     becomes(again, lambda: ids(again), before)
 
 

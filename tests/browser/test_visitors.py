@@ -118,6 +118,15 @@ def test_the_operator_enters_with_the_token_and_leaves(strangers):
     expect(anna.get_by_text("Yours on this server")).to_be_visible()
 
 
+def test_an_upload_without_the_token_of_the_page_is_refused(strangers, address):
+    anna, _ = strangers
+    place = f"{address}/_stcore/upload_file/00000000-0000-0000-0000-000000000000/x"
+    for token in ({}, {"X-Xsrftoken": "forged"}):
+        answer = anna.request.put(place, multipart={"file": "x"}, headers=token)
+        assert answer.status in (400, 403), answer.status
+    assert anna.request.get(f"{address}/_stcore/metrics").status == 404
+
+
 def cookie(page) -> dict:
     return next(one for one in page.context.cookies() if one["name"] == "lookalike_visitor")
 

@@ -110,6 +110,8 @@ def lacks_index(dataset: Dataset, name: str, index: str) -> bool:
         if made.exact or made.state().kind != "ready":
             return False
         encoder = bound(dataset, name).encoder
+        if encoder.matches:
+            return False
         rows = len(dataset.items)
         made.fits(rows, encoder.dim, **spec.build)
         instant = galleries.is_instant(made, rows, encoder.dim, spec.build)

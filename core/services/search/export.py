@@ -26,7 +26,9 @@ COLUMNS = (
     "part",
     "encoder",
     "index",
+    "reranker",
     "rank",
+    "before",
     "id",
     "label",
     "instance",
@@ -73,7 +75,9 @@ def to_csv(answers: Sequence[SearchResult], query: str, where: Sequence[str] = (
                 part,
                 answer.encoder,
                 answer.index,
+                answer.reranker,
                 hit.rank,
+                hit.before,
                 hit.id,
                 hit.label,
                 hit.instance,
@@ -236,10 +240,15 @@ def _head(draw: ImageDraw.ImageDraw, left: int, title: str, answer: SearchResult
     _write(draw, (left, EDGE), _fit(title, 19, TILE), 19, INK)
     time = answer.timing_ms
     spent = time.get("encode", 0.0) + time.get("preprocess", 0.0)
+    second = f" + {time['rerank']:.1f} ({answer.reranker})" if answer.reranker else ""
     same = sum(hit.verdict == "same" for hit in answer.hits)
     known = f"{same}/{len(answer.hits)} same · " if any(hit.verdict for hit in answer.hits) else ""
     _write(
-        draw, (left, EDGE + 28), f"{known}{spent:.1f} + {time.get('search', 0.0):.1f} ms", 15, MUTED
+        draw,
+        (left, EDGE + 28),
+        f"{known}{spent:.1f} + {time.get('search', 0.0):.1f}{second} ms",
+        15,
+        MUTED,
     )
     draw.line((left, EDGE + HEAD - 14, left + TILE, EDGE + HEAD - 14), fill=LINE)
 

@@ -47,9 +47,12 @@ function openMenu(state, column, button) {
     choice.disabled = off;
     acts.append(choice);
   };
-  add("Move left", () => reorder(state, column.key, at - 1), at <= 0);
-  add("Move right", () => reorder(state, column.key, at + 1), at >= last);
-  add(held ? "Unpin" : "Pin at the left", () => pinColumn(state, held ? "" : column.key));
+  if (column.rerank) menu.append(rerankers(state, column, menu));
+  if (!column.joined) {
+    add("Move left", () => reorder(state, column.key, at - 1), at <= 0);
+    add("Move right", () => reorder(state, column.key, at + 1), at >= last || state.data.columns[at + 1].joined);
+    add(held ? "Unpin" : "Pin at the left", () => pinColumn(state, held ? "" : column.key));
+  }
   add("Hide this column", () => hideColumn(state, column.key), last < 1);
   for (const [action, text] of column.links) add(text, () => state.send("acted", `${action}:${column.key}`));
   menu.append(acts);
@@ -61,6 +64,22 @@ function openMenu(state, column, button) {
   menu.style.left = `${left}px`;
   menu.style.top = `${Math.max(Math.min(box.bottom + 4, window.innerHeight - menu.offsetHeight - 8), 8)}px`;
   acts.querySelector(".choice:not(:disabled)")?.focus();
+}
+
+// What gives the first hits of a column a new order: one choice.
+function rerankers(state, column, menu) {
+  const group = make("fieldset", "rerankers");
+  group.append(make("legend", "", "Re-rank the first hits"));
+  for (const [name, text, about] of column.rerank.choices) {
+    const line = make("label", "reranker");
+    line.title = about;
+    const choice = Object.assign(make("input"), { type: "radio", name: "reranker", value: name, checked: name === column.rerank.now });
+    choice.addEventListener("change", () => state.send("acted", `rerank:${column.key}~${name}`));
+    line.addEventListener("click", () => { if (choice.checked) setTimeout(() => menu.hidePopover()); });
+    line.append(choice, make("span", "", text));
+    group.append(line);
+  }
+  return group;
 }
 
 // A click that falls into a run of the page can get lost on its way: it is said again until the page has answered.
