@@ -131,7 +131,7 @@ def _check_fusion(fuse: Sequence[str], weights: Sequence[float] | str, count: in
     """What is wrong with a fusion is told before anything is evaluated."""
     for method in fuse:
         fusion.method(method)
-    if fuse and not isinstance(weights, str):  # LEARNED
+    if fuse and not isinstance(weights, str):
         fusion.shares(weights, count)
 
 
