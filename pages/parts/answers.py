@@ -258,12 +258,12 @@ def _together(view: View, version: str, found: Gathered) -> dict:
         found.together = guarded(
             lambda: joined(
                 [
-                    cached.answer(*_asked(view, version, name, max(view.k, DEPTH), 1))
+                    cached.answer(*_asked(view, version, name, max(view.most, DEPTH), 1))
                     for name in names
                 ],
                 view.together,
                 [weight[name] for name in names],
-                view.k,
+                view.most,
             ),
             "Together",
         )
