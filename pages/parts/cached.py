@@ -26,8 +26,8 @@ from pages.parts.fresh import Fresh
 Box = tuple[float, float, float, float] | None
 """The part of a query that is searched with, in fractions of the picture; None = all of it."""
 SHORT = 60.0 if settings.hosted() else 5.0
-"""Seconds that a listing may be old; on a public server longer, where listing again for each of many
-visitors would take most of the processor. Whoever changes something has it listed again."""
+"""Seconds that a listing may be old; on a public server longer, where listing again for each of
+many visitors would take most of the processor. Whoever changes something has it listed again."""
 LONG = 60.0
 """The same where listing walks through folders: seconds for 60,000 files, so it is done in the
 background."""
