@@ -40,6 +40,7 @@ reliability: .venv/dev  ## hostile files, kills and load again, for docs/reliabi
 
 train: .venv/run  ## every shipped weight again from its recipe (hours; resumes); LOOKALIKE_DATA names the photographs
 	@for r in $(RECIPES); do $(BIN)/python -m core train --recipe shipped/$$r --run train-shipped-$$r || exit 1; done
+	@$(BIN)/python tools/train_objects.py
 	@$(BIN)/python tools/measure_models.py
 
 report: .venv/run  ## the shipped leaderboard again; LOOKALIKE_DATA names the photographs

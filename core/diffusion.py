@@ -8,6 +8,8 @@ own neighbours, the scores are f = (I - alpha S)^-1 y, found by conjugate gradie
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from core.types import Hits
@@ -18,7 +20,7 @@ MIN_SHARE = 1e-6
 """A row with less than this share of the best score was not reached."""
 
 
-def spread(graph: object, cosine: np.ndarray, start: int, gamma: float, alpha: float) -> np.ndarray:
+def spread(graph: Any, cosine: np.ndarray, start: int, gamma: float, alpha: float) -> np.ndarray:
     """Scores float32 (c) of rows sorted by their ``cosine`` with the query: above 0 what arrived,
     else the cosine less 1.
 
@@ -30,9 +32,13 @@ def spread(graph: object, cosine: np.ndarray, start: int, gamma: float, alpha: f
     from scipy.sparse import identity
     from scipy.sparse.linalg import cg
 
+    weights: Any = graph
     source = np.where(np.arange(len(cosine)) < start, np.maximum(cosine, 0.0) ** gamma, 0.0)
     flow, _ = cg(
-        identity(len(cosine), format="csr") - alpha * graph, source, rtol=TOLERANCE, maxiter=ROUNDS
+        identity(len(cosine), format="csr") - alpha * weights,
+        source,
+        rtol=TOLERANCE,
+        maxiter=ROUNDS,
     )
     reached = flow > MIN_SHARE * max(float(flow.max()), MIN_SHARE)
     return np.where(reached, flow, np.minimum(cosine - 1.0, 0.0)).astype(np.float32)

@@ -33,6 +33,13 @@ MIN_PARALLEL = 16
 """Fewer pairs are matched in less time than threads take to start."""
 MATCHERS = ("brute", "flann")
 CONFIDENCE, ITERATIONS, SEED = 0.999, 2000, 7
+VERSION = 1
+
+
+def causes() -> dict:
+    """Every cause of the number of inliers but the two pictures."""
+    looked = {"side": SIDE, "most": MAX_POINTS, "ratio": RATIO, "pixels": REPROJECTION_PIXELS}
+    return {**looked, "iterations": ITERATIONS, "version": VERSION}
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,9 @@ def detect(image: np.ndarray, side: int = SIDE, most: int = MAX_POINTS) -> KeyPo
     scale = side / max(image.shape[:2])
     height, width = (max(1, round(length * scale)) for length in image.shape[:2])
     grey = np.asarray(Image.fromarray(resize(image, width, height)).convert("L"))
-    found, descriptors = cv2.SIFT_create(nfeatures=most).detectAndCompute(grey, None)
+    found, descriptors = cv2.SIFT_create(  # type: ignore[attr-defined]
+        nfeatures=most
+    ).detectAndCompute(grey, None)
     if descriptors is None:
         return KeyPoints(
             np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8), (width, height)
@@ -197,7 +206,7 @@ def _two_nearest(left: np.ndarray, right: np.ndarray, how: str) -> tuple[np.ndar
 
     if how == "flann":
         cv2.setRNGSeed(SEED)  # its trees are random
-        index = cv2.flann_Index(right, {"algorithm": 1, "trees": 4})
+        index = cv2.flann_Index(right, {"algorithm": 1, "trees": 4})  # type: ignore[attr-defined]
         nearest, squared = index.knnSearch(left, 2, params={"checks": 64})
         return nearest, np.sqrt(squared)
     distances, nearest = cv2.batchDistance(left, right, cv2.CV_32F, normType=cv2.NORM_L2, K=2)

@@ -112,15 +112,55 @@ class Protocol:
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """Several objects of each picture: rows of ``stored`` float32 (n, places * (dim + 4)) hold the
+    vectors of all places, then their edges; the main object is the first.
+
+    A picture with fewer objects has zeros in their place, and edges without area.
+    """
+
+    stored: np.ndarray
+    dim: int
+
+    @staticmethod
+    def width(dim: int, places: int) -> int:
+        return places * (dim + 4)
+
+    @property
+    def places(self) -> int:
+        return self.stored.shape[1] // (self.dim + 4)
+
+    def edges(self, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """float32 (len(rows), places, 4): x0, y0, x1, y1 in fractions of the picture."""
+        flat = np.asarray(self.stored[rows, self.places * self.dim :])
+        return flat.reshape(len(flat), self.places, 4)
+
+    def there(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The objects of these pictures, picture by picture: which of ``rows`` each belongs to, and
+        its place; int64 each."""
+        edges = self.edges(rows)
+        real = (edges[..., 2] > edges[..., 0]) & (edges[..., 3] > edges[..., 1])
+        numbers, places = np.nonzero(real)
+        return numbers.astype(np.int64), places.astype(np.int64)
+
+    def vectors(self, rows: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """float32 (len(rows), dim) unit rows: of each row the object at its place."""
+        columns = np.asarray(places)[:, None] * self.dim + np.arange(self.dim)
+        return np.asarray(self.stored[np.asarray(rows)[:, None], columns], np.float32)
+
+
+@dataclass(frozen=True, slots=True)
 class Embeddings:
     """Unit vectors of a dataset: ``ids`` (n), ``vectors`` float32 (n, dim), and the fingerprints of
-    both causes."""
+    both causes. ``parts``: every object's own, where several of a picture were encoded; the vectors
+    are those of the main ones then."""
 
     ids: tuple[str, ...]
     vectors: np.ndarray
     dataset: str
     encoder: str
     skipped: tuple[Skipped, ...] = ()
+    parts: Parts | None = None
 
     def __post_init__(self) -> None:
         if self.vectors.ndim != 2 or len(self.ids) != len(self.vectors):

@@ -23,6 +23,8 @@ from pages.parts import (
     settings,
     subject,
     url_state,
+    why,
+    why_panel,
 )
 from pages.parts.answers import Gathered
 from pages.parts.cached_part import left
@@ -55,7 +57,7 @@ def main() -> None:
     gathered = answers.gather(view)
     with actions:
         components.copy_link("copy")
-        export.button(view, gathered.answers)
+        export.button(view, gathered.answers, gathered.together)
     with board:
         url_state.tell(st.session_state[link.REMARKS])
         # Streamlit lets a click inside a fragment wait for the running page, which may be waiting
@@ -93,6 +95,7 @@ def _answer(view: View) -> None:
         gathered,
         BOARD,
         on_opened=partial(detail.remember, BOARD),
+        on_why=partial(why.remember, BOARD),
         **detail.tools(view, gathered),
     )
     key.under_board(gathered.answers.values())
@@ -105,6 +108,8 @@ def _answer(view: View) -> None:
         detail.follow(view, action)
         if not link.wish(action):
             answers.act(view, action)
+        st.rerun()
+    if why_panel.work(view, gathered):
         st.rerun()
     if gathered.busy and subject.came(view):
         st.rerun()

@@ -25,6 +25,8 @@ from pages.parts.metrics import (
     panel,
     queries,
     robustness,
+    second_look,
+    subject,
 )
 from pages.parts.metrics.choice import Choice
 from pages.parts.metrics.sets import Entry
@@ -38,8 +40,10 @@ VIEWS = {
     "Curves": curves.show,
     "Classes": classes.show,
     "Queries": queries.show,
+    "Re-ranking": second_look.show,
     "Shared factors": factors.show,
     "Robustness": robustness.show,
+    "Subject": subject.show,
     "Data health": health.show,
     "Metric audit": audit.show,
 }

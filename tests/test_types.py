@@ -10,11 +10,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 CLEAN = re.compile(
-    r"core/(\w+\.py|(cli|detectors|indexes|metrics|projections|weights)/"
-    r"|services/(\w+\.py|embedding/|evaluation/|maps/|search/))"
+    r"core/(\w+\.py|(cli|detectors|explainers|indexes|metrics|projections|rerankers|weights)/"
+    r"|services/(\w+\.py|(arena|embedding|evaluation|explaining|hosting|index_lab|maps|search"
+    r"|teaching)/))"
 )
 """No error at all in these."""
-MOST = 19
+MOST = 14
 """Errors in all others. It may only fall."""
 
 

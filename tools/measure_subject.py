@@ -1,5 +1,5 @@
-"""What a detector's box is worth: against true boxes, and in searches, for docs/subject.json and
-docs/detectors.md.
+"""What a detector's box is worth: against true boxes, and in searches, for the
+Metrics page (artifacts/reports/subject.json) and docs/detectors.md.
 
     LOOKALIKE_DATA=path/to/photographs python tools/measure_subject.py --count 200 --write
 
@@ -21,15 +21,17 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
-from PIL import Image
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from core.detectors.base import Box, iou
+from core.detectors.auto import Auto, settled
+from core.detectors.base import WHOLE, Box, iou
 from core.detectors.choose import MARGIN, SQUARE, main_box, with_margin
+from core.detectors.objects import Objects
+from core.detectors.saliency import Saliency
+from core.encoders.base import encoders
 from core.images import crop, decode, decode_file
 from core.metrics import ranked, retrieval
 from core.metrics.statistics import interval
@@ -37,16 +39,16 @@ from core.services.embedding import embed
 from core.services.embedding.bound import prepared
 from core.services.embedding.build import build
 from core.services.embedding.detecting import ready_detector
+from core.services.evaluation import worth
 from core.services.library import library
+from core.training.composites import cut_out, pasted
 
-DATA, PAGE = ROOT / "docs" / "subject.json", ROOT / "docs" / "detectors.md"
+PAGE = ROOT / "docs" / "detectors.md"
 BEGIN, END = "<!-- subject:begin (written by tools/measure_subject.py) -->", "<!-- subject:end -->"
 SIZES = (0.3, 0.6)
 """Longer side of a pasted product, as a share of the photograph's shorter side."""
-GOOD, SOLID = 0.9, 0.9
-"""A cut-out is used where its box meets the true one so well (IoU), and so much of it hangs
-together."""
 SEED = 0
+OFFLINE = ("bundled", "packaged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,81 +80,42 @@ def cluttered(
     grounds = iter(draw.permutation(len(photographs)))
     for row in draw.permutation(len(plain)):
         item = plain[row]
-        piece = cut_out(read(item), Box(*item.value("box")))
+        piece = cut_out(read(item), item.value("box"))
         if piece is not None:
-            made.append(pasted(piece, decode_file(photographs[next(grounds)]), item, draw))
+            ground = decode_file(photographs[next(grounds)])
+            made.append(in_photograph(piece, ground, item, draw))
         if len(made) == count:
             break
     return made
 
 
-def cut_out(image: np.ndarray, box: Box) -> np.ndarray | None:
-    """RGBA of the product alone, cut to its edges; None where the ground is too much like it."""
-    height, width = image.shape[:2]
-    mask = np.full((height, width), cv2.GC_BGD, np.uint8)
-    mask[
-        int(box.y0 * height) : int(np.ceil(box.y1 * height)),
-        int(box.x0 * width) : int(np.ceil(box.x1 * width)),
-    ] = cv2.GC_PR_FGD
-    cv2.setRNGSeed(SEED)
-    cv2.grabCut(
-        image[:, :, ::-1].copy(),
-        mask,
-        None,
-        np.zeros((1, 65)),
-        np.zeros((1, 65)),
-        5,
-        cv2.GC_INIT_WITH_MASK,
-    )
-    inside = ((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)).astype(np.uint8)
-    count, _, stats, _ = cv2.connectedComponentsWithStats(inside)
-    if count < 2 or stats[1:, 4].max() < SOLID * inside.sum():
-        return None
-    found = edges_of(inside)
-    if iou(Box(*found), box) < GOOD:
-        return None
-    rgba = np.dstack([image, cv2.GaussianBlur(inside * 255, (3, 3), 0)])
-    return crop(rgba, found)
+def in_photograph(
+    piece: np.ndarray, ground: np.ndarray, item, draw: np.random.Generator
+) -> Picture:
+    image, box = pasted(piece, ground, draw.uniform(*SIZES), draw)
+    return Picture(image, Box(*box), item.category, item.instance)
 
 
-def edges_of(mask: np.ndarray) -> tuple[float, float, float, float]:
-    rows, columns = np.nonzero(mask.any(axis=1))[0], np.nonzero(mask.any(axis=0))[0]
-    height, width = mask.shape
-    return columns[0] / width, rows[0] / height, (columns[-1] + 1) / width, (rows[-1] + 1) / height
-
-
-def pasted(piece: np.ndarray, ground: np.ndarray, item, draw: np.random.Generator) -> Picture:
-    """The cut-out somewhere in the photograph, whole."""
-    height, width = ground.shape[:2]
-    scale = draw.uniform(*SIZES) * min(height, width) / max(piece.shape[:2])
-    wide, high = (max(8, round(length * scale)) for length in piece.shape[1::-1])
-    small = np.asarray(
-        Image.fromarray(piece).resize((wide, high), Image.Resampling.LANCZOS), np.float32
-    )
-    left, top = int(draw.integers(0, width - wide + 1)), int(draw.integers(0, height - high + 1))
-    image, place = ground.copy(), np.s_[top : top + high, left : left + wide]
-    alpha = small[..., 3:] / 255.0
-    image[place] = (
-        (small[..., :3] * alpha + image[place] * (1 - alpha)).round().clip(0, 255).astype(np.uint8)
-    )
-    seen = np.zeros((height, width), bool)
-    seen[place] = small[..., 3] >= 128
-    return Picture(image, Box(*edges_of(seen)), item.category, item.instance)
-
-
-def found_boxes(pictures: list[Picture], detector: str) -> list[Box | None]:
-    made = ready_detector(detector)
-    return [main_box(made.detect(picture.image)) for picture in pictures]
+def found_boxes(pictures: list[Picture], detectors: list[str]) -> dict[str, list[Box | None]]:
+    """The main boxes of each detector. ``auto`` asks the two that are measured beside it, so it
+    takes their boxes by its own rule."""
+    every: dict[str, list] = {}
+    for name in sorted(detectors, key=lambda name: name == Auto.name):
+        if name == Auto.name and {Objects.name, Saliency.name} <= every.keys():
+            pairs = zip(every[Objects.name], every[Saliency.name], strict=True)
+            every[name] = [settled(objects, lambda found=found: found) for objects, found in pairs]
+        else:
+            made = ready_detector(name)
+            every[name] = [made.detect(picture.image) for picture in pictures]
+        print(f"{name}: {len(pictures)} pictures", flush=True)
+    return {name: [main_box(boxes) for boxes in every[name]] for name in detectors}
 
 
 def box_row(pictures: list[Picture], boxes: list[Box | None]) -> dict:
     """Mean IoU with the true box and the share above .5; a picture without a box counts as the
     whole picture."""
     shares = np.array(
-        [
-            iou(box or Box(0, 0, 1, 1), picture.box)
-            for picture, box in zip(pictures, boxes, strict=True)
-        ]
+        [iou(box or WHOLE, picture.box) for picture, box in zip(pictures, boxes, strict=True)]
     )
     products = np.array([picture.instance for picture in pictures])
     return {
@@ -177,6 +140,7 @@ class Asked:
         dataset = library.open_dataset("catalogue")
         build(dataset, [encoder])
         self.encoder, self.pictures = prepared(dataset, encoder).loaded(), pictures
+        self.seen: dict[tuple, np.ndarray] = {}  # detectors that agree cost nothing more
         found = embed.read(dataset, self.encoder)
         self.vectors, items = np.asarray(found.vectors), embed.item_rows(dataset, found)
         self.relevant = np.array(
@@ -189,17 +153,16 @@ class Asked:
     def scores(self, boxes: list[Box | None], margin: float = MARGIN) -> np.ndarray:
         """(q, 2): average precision, and whether the first hit has the right category."""
         images = [picture.image for picture in self.pictures]
-        parts = [
-            (
-                image
-                if box is None
-                else crop(image, with_margin(box, image.shape[1::-1], margin).edges)
-            )
+        edges = [
+            WHOLE.edges if box is None else with_margin(box, image.shape[1::-1], margin).edges
             for image, box in zip(images, boxes, strict=True)
         ]
-        vectors = np.concatenate(
-            [self.encoder.encode(parts[start : start + 16]) for start in range(0, len(parts), 16)]
-        )
+        new = [key for key in enumerate(edges) if key not in self.seen]
+        for start in range(0, len(new), 16):
+            part = new[start : start + 16]
+            made = self.encoder.encode([crop(images[row], box) for row, box in part])
+            self.seen.update(zip(part, made, strict=True))
+        vectors = np.stack([self.seen[key] for key in enumerate(edges)])
         lists = ranked.rank(vectors @ self.vectors.T, self.relevant & ~self.junk, self.junk)
         return np.stack([retrieval.average_precision(lists), retrieval.hit_at(lists, 1)], axis=1)
 
@@ -244,30 +207,55 @@ def measure(options: argparse.Namespace) -> dict:
         "boxes": {},
         "search": {},
     }
+    ways = {}
     for kind, pictures in kinds.items():
-        found = {name: found_boxes(pictures, name) for name in options.detectors}
+        found = found_boxes(pictures, options.detectors)
         made["boxes"][kind] = {name: box_row(pictures, boxes) for name, boxes in found.items()}
-        ways = {
-            "whole": [None] * len(pictures),
-            **found,
-            "true box": [picture.box for picture in pictures],
-        }
-        for encoder in options.encoders:
-            asked = Asked(encoder, pictures)
-            made["search"].setdefault(encoder, {})[kind] = search_rows(asked, ways)
-            for margin in options.margins:
-                told = search_rows(asked, ways, margin)
-                firsts = {
-                    way: [row[name]["mean"][0] for name in row]
-                    for way, row in told.items()
-                    if way != "whole"
-                }
-                print(
-                    f"{kind}, {encoder}, margin {margin}: mAP and right category first {firsts}",
-                    flush=True,
-                )
         print(json.dumps(made["boxes"][kind]), flush=True)
+        true = [picture.box for picture in pictures]
+        ways[kind] = {"whole": [None] * len(pictures), **found, "true box": true}
+    for encoder in dict.fromkeys([*options.clean, *(options.encoders or offline())]):
+        if options.go_on and (held := held_of(made, encoder)):
+            made["search"][encoder] = held
+            continue
+        for kind, pictures in kinds.items():
+            if kind == "clean" and encoder not in options.clean:
+                continue
+            asked = Asked(encoder, pictures)
+            made["search"].setdefault(encoder, {})[kind] = search_rows(asked, ways[kind])
+            for margin in options.margins:
+                _print_margin(kind, asked, ways[kind], margin)
+        print(f"{encoder}: {json.dumps(made['search'][encoder])}", flush=True)
+        if options.write:  # what a stop leaves is whole
+            worth.DATA.write_text(json.dumps(made, indent=1) + "\n")
     return made
+
+
+def held_of(made: dict, encoder: str) -> dict:
+    """What the shipped figures say of an encoder, where they are of the same pictures and boxes;
+    empty where they are not, or have none of it."""
+    try:
+        held = json.loads(worth.DATA.read_text())
+    except (OSError, ValueError):
+        return {}
+    same = all(held.get(key) == made[key] for key in ("split", "margin", "square", "boxes"))
+    return held["search"].get(encoder, {}) if same else {}
+
+
+def _print_margin(kind: str, asked: Asked, ways: dict, margin: float) -> None:
+    told = search_rows(asked, ways, margin)
+    firsts = {
+        way: [row[name]["mean"][0] for name in row] for way, row in told.items() if way != "whole"
+    }
+    print(
+        f"{kind}, {asked.encoder.name}, margin {margin}: mAP and right category first {firsts}",
+        flush=True,
+    )
+
+
+def offline() -> list[str]:
+    """Every encoder that comes with the code or with its packages."""
+    return [name for name in encoders.names() if encoders.get(name).tier in OFFLINE]
 
 
 def table(made: dict) -> str:
@@ -320,21 +308,37 @@ def main() -> None:
     parser.add_argument(
         "--split", default="test", choices=["test", "train"], help="products and photographs"
     )
-    parser.add_argument("--detectors", nargs="+", default=["saliency"])
-    parser.add_argument("--encoders", nargs="+", default=["tf_efficientnet_lite0.in1k"])
+    parser.add_argument("--detectors", nargs="+", default=["saliency", "objects", "auto"])
+    parser.add_argument(
+        "--encoders",
+        nargs="+",
+        default=[],
+        help="asked with cluttered pictures; default: every one that works offline",
+    )
+    parser.add_argument(
+        "--clean",
+        nargs="+",
+        default=["tf_efficientnet_lite0.in1k"],
+        help="encoders asked with clean pictures",
+    )
     parser.add_argument(
         "--margins", nargs="*", type=float, default=[], help="print what these would give, too"
     )
     parser.add_argument(
+        "--go-on",
+        action="store_true",
+        help="keep what the shipped figures say of encoders asked with the same boxes",
+    )
+    parser.add_argument(
         "--write",
         action="store_true",
-        help="write docs/subject.json and the table of docs/detectors.md",
+        help="write artifacts/reports/subject.json and the table of docs/detectors.md",
     )
     options = parser.parse_args()
     made = measure(options)
     print(table(made))
     if options.write:
-        DATA.write_text(json.dumps(made, indent=1) + "\n")
+        worth.DATA.write_text(json.dumps(made, indent=1) + "\n")
         PAGE.write_text(written(PAGE.read_text(), made))
 
 

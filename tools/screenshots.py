@@ -89,7 +89,11 @@ def states() -> dict[str, tuple[str, object]]:
         "library": ("library", None),
         "library-encoders": ("library", _tab("Encoders")),
         "library-caches": ("library", _tab("Caches")),
-        "library-build": ("library", _choose),
+        "library-add": ("library", _add),
+        "library-set": ("library?set=catalogue", None),
+        "library-builds": ("library?set=catalogue&view=Encoders+and+builds", _choose),
+        "library-evaluation": ("library?set=catalogue&view=Evaluation+and+map", None),
+        "library-jobs": ("library", _jobs),
     }
 
 
@@ -205,6 +209,16 @@ def _tab(name: str):
 
 def _pairs(page) -> None:
     page.get_by_text("Which differences are certain").click()
+
+
+def _add(page) -> None:
+    page.get_by_role("button", name="Add pictures").click()
+    page.get_by_role("dialog").wait_for()
+
+
+def _jobs(page) -> None:
+    page.locator(".st-key-tray").get_by_role("button").click()
+    page.locator(".st-key-tray_jobs").wait_for()
 
 
 def _choose(page) -> None:

@@ -7,6 +7,7 @@ import sys
 from dataclasses import asdict
 
 from core.cli.output import Progress, command, emit, table
+from core.errors import UserError
 from core.services.embedding import build, crops
 from core.services.embedding.estimate import Estimate, estimate
 from core.services.library import content_check, library
@@ -23,6 +24,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--dataset catalogue --encoders tiny.16x16 --estimate",
         "--dataset ~/Pictures --encoders tiny.16x16 --json",
         "--dataset ~/Pictures --encoders tiny.16x16 --crop saliency",
+        "--dataset ~/Pictures --encoders tiny.16x16 --crop objects --objects 3",
     )
     made.add_argument("--dataset", required=True, metavar="PATH_OR_NAME")
     made.add_argument(
@@ -36,6 +38,16 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--crop",
         metavar="DETECTOR",
         help="encode what this detector finds in each picture: the encoder is NAME@DETECTOR then",
+    )
+    made.add_argument(
+        "--objects",
+        type=int,
+        default=1,
+        metavar="N",
+        help=(
+            "with --crop, so many boxes of each picture: the encoder is NAME@DETECTOR:N then, and a"
+            " picture is found by its best one (default: 1, the main box)"
+        ),
     )
     made.add_argument(
         "--index", default="exact", help="index to build over the gallery (default: exact)"
@@ -62,7 +74,12 @@ def _build(options: argparse.Namespace) -> None:
             split_names(options.encoders),
         )
         if options.crop:
-            wanted = [crops.named(name, options.crop) for name in wanted]
+            wanted = [crops.named(name, options.crop, options.objects) for name in wanted]
+        elif options.objects != 1:
+            raise UserError(
+                f"--objects {options.objects} was given without a detector.",
+                fix="Add --crop DETECTOR.",
+            )
         if options.estimate:
             return _show_estimates({name: estimate(dataset, name) for name in wanted}, options.json)
         if options.check_content:

@@ -14,7 +14,7 @@ from core.services.library import downloads
 from core.services.search.request import Query
 from core.services.search.subject import Box, detect
 
-USUAL = "saliency"
+USUAL = "auto"
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:

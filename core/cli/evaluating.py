@@ -10,7 +10,7 @@ from pathlib import Path
 from core.cli.output import Progress, command, emit, table
 from core.errors import UserError
 from core.services.embedding.roles import CROSS_DOMAIN
-from core.services.evaluation import crossing, reports, studies
+from core.services.evaluation import crossing, gains, reports, studies
 from core.services.evaluation.evaluate import evaluate
 from core.services.evaluation.leaderboard import (
     Leaderboard,
@@ -27,6 +27,7 @@ from core.services.evaluation.leaderboard import (
 from core.services.library import library
 from core.services.library.library import Dataset
 from core.services.naming import split_names
+from core.services.search import reranking, together
 
 METRICS = ("mAP", "hit@1", "precision@10")
 
@@ -44,6 +45,8 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
         "--datasets catalogue --encoders hsv.12x4x4,hog.8x8",
         "--datasets catalogue,~/Pictures --encoders ready --indexes exact,hnsw:efSearch=64 --json",
         "--datasets catalogue --encoders hog.8x8,hog.8x8@saliency --crop saliency",
+        "--datasets catalogue --encoders hog.8x8,hsv.12x4x4 --rerank geometric,diffusion --fuse rrf"
+        " --weights learned",
         "--queries ~/Pictures/tiny_imagenet,~/Pictures/clothing --gallery catalogue --join"
         " photo-to-catalogue --encoders hog.8x8",
     )
@@ -122,12 +125,34 @@ def _add_how(made: argparse.ArgumentParser) -> None:
             "query; for galleries of crops too, name encoders as NAME@DETECTOR"
         ),
     )
+    _add_second_look(made)
     made.add_argument(
         "--metric",
         help=(
             "what the printed ranks are by (default: mAP; hit@1 with approximate indexes and "
             "cross-domain)"
         ),
+    )
+
+
+def _add_second_look(made: argparse.ArgumentParser) -> None:
+    made.add_argument(
+        "--rerank",
+        default="",
+        metavar="NAMES",
+        help=f"also with the first hits in a new order: {', '.join(reranking.names()[1:])}",
+    )
+    made.add_argument(
+        "--fuse",
+        default="",
+        metavar="NAMES",
+        help=f"also all encoders as one: {', '.join(together.METHODS)}",
+    )
+    made.add_argument(
+        "--weights",
+        default="",
+        metavar="W,W",
+        help="of the fused encoders, or 'learned' on one half of the queries for the other",
     )
 
 
@@ -147,6 +172,9 @@ def _evaluate(options: argparse.Namespace) -> None:
             progress,
             timed=not options.no_latency,
             crop=options.crop,
+            rerank=split_names(options.rerank),
+            fuse=split_names(options.fuse),
+            weights=together.weights_of(options.weights),
         )
         folder = report.save(
             Path(options.out).expanduser() if options.out else None, small=options.small
@@ -202,6 +230,27 @@ def _boards(
     return found
 
 
+def _print_gains(report: reports.Report, metric: str) -> None:
+    """Each re-ranker beside the same search without, each fusion beside its best member."""
+    found = gains.gains_or_none(report, metric)
+    if not found:
+        return
+    print(f"\nGain in {metric} by a second look")
+    rows = [
+        {
+            "on": f"{one.dataset} / {one.protocol}",
+            "encoder": one.encoder,
+            "by": one.title,
+            "gain": f"{one.gain:+.4f}",
+            "95 %": f"{one.low:+.3f} to {one.high:+.3f}",
+            "verdict": one.verdict,
+            "hurts": ", ".join(f"{name} {drop:+.2f}" for name, drop, _ in one.hurt),
+        }
+        for one in found
+    ]
+    table(rows, list(rows[0]))
+
+
 def print_report(report: reports.Report, metric: str | None) -> None:
     for dataset, protocol, board in _boards(report, metric):
         print(f"\n{dataset} / {protocol}")
@@ -209,6 +258,7 @@ def print_report(report: reports.Report, metric: str | None) -> None:
             print(board)
         else:
             _print_board(report, dataset, protocol, board)
+    _print_gains(report, metric or "mAP")
 
 
 def _print_board(report: reports.Report, dataset: str, protocol: str, board: Leaderboard) -> None:
@@ -262,6 +312,7 @@ def report_json(report: reports.Report, metric: str | None) -> dict:
     shown = [_board_json(report, *found) for found in _boards(report, metric)]
     cards = [cell.card for cell in report.cells]
     return {
+        "gains": gains.gain_rows(gains.gains_or_none(report, metric or "mAP")),
         "name": report.name,
         "rows": rows,
         "leaderboards": shown,

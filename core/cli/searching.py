@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from core.cli import asking
@@ -12,14 +12,16 @@ from core.cli.detecting import add_choice, fetched
 from core.cli.output import Progress, command, emit, say, table
 from core.datasets.base import Dataset
 from core.datasets.names import shown
+from core.errors import UserError
 from core.services.embedding import build
 from core.services.library import library
 from core.services.naming import split_names
-from core.services.search import reranking
+from core.services.search import reranking, together
 from core.services.search.compare import Agreement, Comparison, compare, decode_ms
 from core.services.search.engines import RUNS
+from core.services.search.export import plain
 from core.services.search.request import Mix, Query, SearchRequest
-from core.services.search.result import IDENTICAL, Hit, SearchResult
+from core.services.search.result import IDENTICAL, SearchResult
 from core.services.search.search import query_from_file, search
 
 
@@ -50,8 +52,15 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--dataset catalogue --encoders hsv.12x4x4,tiny.16x16,hog.8x8 --query photo.jpg",
         "--dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query id:backpack-00-0 -k 5 --json",
         "--dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query photo.jpg --crop saliency",
+        "--dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query photo.jpg --fuse rrf",
     )
     made.add_argument("--encoders", required=True, metavar="NAMES", help="separated by commas")
+    made.add_argument(
+        "--fuse", default="", metavar="NAME", help=f"also as one: {', '.join(together.METHODS)}"
+    )
+    made.add_argument(
+        "--fuse-weights", default="", metavar="W,W", help="of the fused encoders (default: equal)"
+    )
     add_query(made)
 
 
@@ -147,61 +156,60 @@ def _search(options: argparse.Namespace) -> None:
     dataset, request = _asked(options, [options.encoder])
     answer = search(request, dataset)
     if options.json:
-        return emit({**_told(options), **_answer(answer), **_part(options, answer)})
+        return emit({**_told(options), **plain(answer), **_part(options, answer)})
     _show(answer, answer.timing_ms)
     _show_part(answer)
 
 
-def compared(options: argparse.Namespace) -> tuple[Dataset, Query, Comparison]:
+def compared(options: argparse.Namespace) -> tuple[Dataset, SearchRequest, Comparison]:
     """What ``compare`` shows: what is missing is built first."""
-    wanted = split_names(options.encoders)
+    wanted = _named(options)
     dataset, request = _asked(options, wanted)
-    return dataset, request.query, compare(request.each(wanted), dataset)
+    return dataset, request, compare(request.each(wanted), dataset)
 
 
 def _compare(options: argparse.Namespace) -> None:
-    dataset, _, found = compared(options)
+    way = _fusion(options)
+    dataset, request, found = compared(options)
+    fused = together.fused(request.each(_named(options)), dataset, *way) if way else None
     decoded = decode_ms(found.answers)
     if options.json:
         told = {**_told(options), "dataset": dataset.name, "index": options.index}
-        answers = [_answer(answer) for answer in found.answers]
+        answers = [plain(answer) for answer in found.answers]
+        told |= {"together": plain(fused)} if fused else {}
         whole = {"answers": answers, "agreement": found.agreement, "decode_ms": decoded}
         return emit({**told, **whole, **_part(options, found.answers[0])})
     for answer in found.answers:
         print(f"\n{answer.encoder}")
         _show(answer, answer.stages)
+    if fused:
+        print(f"\n{fused.encoder}")
+        _show(fused, fused.stages)
     _show_part(found.answers[0])
     if decoded:
         print(f"\ndecoded once for all: {' + '.join(f'{ms:.1f}' for ms in decoded)} ms (first run)")
     _show_agreement(found.agreement)
 
 
+def _named(options: argparse.Namespace) -> list[str]:
+    """The encoders that are compared, once each."""
+    return list(dict.fromkeys(split_names(options.encoders)))
+
+
+def _fusion(options: argparse.Namespace) -> tuple[str, Sequence[float]] | None:
+    """How answers are fused, read before anything is built; None where that is not asked."""
+    if not options.fuse:
+        return None
+    weights = together.weights_of(options.fuse_weights)
+    if weights == together.LEARNED:
+        raise UserError("A single query can't teach weights.", fix="Give numbers, or evaluate.")
+    together.check(options.fuse, weights, len(_named(options)))
+    return options.fuse, weights
+
+
 def _told(options: argparse.Namespace) -> dict:
     query = None if options.query is None else shown(options.query)
     return {"query": query, **asking.told(options)}
-
-
-def _answer(answer: SearchResult) -> dict:
-    told = {
-        "dataset": answer.dataset,
-        "encoder": answer.encoder,
-        "index": answer.index,
-        "hits": [_hit(h) for h in answer.hits],
-    }
-    times = {
-        "timing_ms": answer.timing_ms,
-        "runs": answer.runs,
-        "usual": answer.usual,
-        "far": answer.far,
-    }
-    more = {"left_out": answer.left_out, "remarks": list(answer.remarks), "score": answer.score}
-    return {**told, **times, **more, **({"reranker": answer.reranker} if answer.reranker else {})}
-
-
-def _hit(hit: Hit) -> dict:
-    named = {"rank": hit.rank, "id": hit.id, "path": hit.path, "label": hit.label}
-    before = {} if hit.before is None else {"before": hit.before}
-    return {**named, "score": hit.score, "identical": hit.identical, **before}
 
 
 def _part(options: argparse.Namespace, answer: SearchResult) -> dict:
@@ -247,7 +255,7 @@ def _show(answer: SearchResult, times: Mapping[str, float]) -> None:
             rows,
             [
                 "rank",
-                *(["before"] if answer.reranker else []),
+                *(["before"] if any(row["before"] for row in rows) else []),
                 "score",
                 "label",
                 "verdict",

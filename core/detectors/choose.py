@@ -58,6 +58,12 @@ def with_margin(box: Box, size: tuple[int, int], margin: float = MARGIN) -> Box:
     return Box(lows[0], lows[1], highs[0], highs[1], box.score, box.label)
 
 
+def first_boxes(boxes: Sequence[Box], most: int) -> list[Box]:
+    """The main box, then the surest others; at most so many."""
+    main = main_box(boxes)
+    return [main, *(box for box in boxes if box is not main)][:most] if main else []
+
+
 def part(boxes: Sequence[Box], size: tuple[int, int]) -> Edges | None:
     """The part of a picture of ``size`` (width, height) with these boxes that is searched with: the
     main one with a margin; None = all of it."""

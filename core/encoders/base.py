@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from core.types import Positions, Progress, State
 
 encoders: Registry[Encoder] = Registry("encoder", "core.encoders")
 VERSION = 1
+Prepared = Any
+"""What an encoder's ``prepare`` makes of a picture and its ``_encode`` takes: mostly an array."""
 READY = State("ready")
 
 
@@ -92,24 +94,30 @@ class Encoder(ABC):
             "code": getattr(self, "version", 1),
         }
 
+    @property
+    def stored_dim(self) -> int:
+        """How many numbers a build keeps of a picture: those of its vector, where nothing else is
+        kept."""
+        return self.dim
+
     def load(self, progress: Progress | None = None) -> None:
         """Make ready to encode: read weights into memory, downloading them first where needed.
         Cheap to repeat."""
 
     @abstractmethod
-    def prepare(self, image: np.ndarray) -> np.ndarray:
+    def prepare(self, image: np.ndarray) -> Prepared:
         """One RGB uint8 (h, w, 3) picture of any size -> what ``_encode`` takes. Needs no weights;
         picklable."""
 
     @abstractmethod
-    def _encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
+    def _encode(self, batch: Sequence[Prepared]) -> np.ndarray:
         """Prepared pictures -> (n, dim), any float type, any length."""
 
     def encode(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """RGB uint8 pictures -> float32 (n, dim) with unit rows."""
         return self.encode_prepared([self.prepare(image) for image in images])
 
-    def encode_prepared(self, batch: Sequence[np.ndarray]) -> np.ndarray:
+    def encode_prepared(self, batch: Sequence[Prepared]) -> np.ndarray:
         """What ``prepare`` made -> float32 (n, dim) with unit rows.
 
         Raises:
@@ -124,6 +132,10 @@ class Encoder(ABC):
             raise ValueError(f"{self.name} gave {vectors.shape}, promised {(len(batch), self.dim)}")
         return unit_rows(vectors, self.name)
 
+    def encode_stored(self, batch: Sequence[Prepared]) -> np.ndarray:
+        """What ``prepare`` made -> float32 (n, stored_dim): what a build keeps."""
+        return self.encode_prepared(batch)
+
     def positions(self, images: Sequence[np.ndarray]) -> list[Positions] | None:
         """What each position of RGB uint8 pictures adds to their vectors; None where this encoder
         has no positions, or looks at them in another way."""
@@ -135,7 +147,7 @@ class Encoder(ABC):
         return 0.0, 0.0, 1.0, 1.0
 
     def fit(
-        self, prepared: Iterable[np.ndarray], progress: Progress | None = None
+        self, prepared: Iterable[Prepared], progress: Progress | None = None
     ) -> dict[str, np.ndarray]:
         """Learn from a sample of the gallery; returns what :meth:`with_fit` takes. Only where not
         ``fitted``."""

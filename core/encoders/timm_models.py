@@ -223,7 +223,7 @@ class PackagedNetwork(TimmNetwork):
         if path != packaged.installed(self.row):
             return super()._tensors(path)
         held = weights.read(packaged.verified(self.row, path))
-        return packaged.renamed(self.row, held, _shapes(self.weights_name))
+        return packaged.renamed(self.row, held, _shapes(self.weights_name), self.weights_name)
 
 
 @cache

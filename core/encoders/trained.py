@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 CARD, WEIGHTS = "card.json", "weights.safetensors"
 OURS = ".lookalike"
 """The tag of the models that come with the code."""
+DETECTOR = ".detector"
+"""The tag of folders beside the models whose network finds boxes: no encoder."""
 UNTRAINED = "-untrained"
 """Behind a model's name: the network that it began as, where it was trained from scratch."""
 VERSION = 1
@@ -291,9 +293,11 @@ def find_model(name: str) -> Path | None:
 
 
 def _plain(name: str) -> bool:
-    """Whether a name can be a folder's: no path, and no longer than file systems allow."""
+    """Whether a name can be a model's folder: no path, no longer than file systems allow, no
+    detector."""
     return (
-        "/" not in name
+        not name.endswith(DETECTOR)
+        and "/" not in name
         and "\\" not in name
         and not name.startswith(".")
         and "\0" not in name

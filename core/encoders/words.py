@@ -11,7 +11,7 @@ import json
 import re
 import string
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +26,8 @@ from core.types import Progress, State
 from core.weights import files as weights
 
 if TYPE_CHECKING:
+    import torch
+
     from core.encoders.nets.text_tower import Plan, TextTower
 
 PACKAGE = "tokenizers"
@@ -178,6 +180,10 @@ class Captions:
             tokenizer = self._read_tokenizer(plan)
             self._made = Made(self._built(plan, path), tokenizer, cleaning(model))
             return self._made
+
+    def parameters(self) -> Iterable[torch.Tensor]:
+        """The tensors that it holds in memory; none before it is loaded."""
+        return () if self._made is None else self._made.tower.parameters()
 
     def encode(self, text: str) -> np.ndarray:
         """A text -> float32 (1, dim), unit length. Raises as :meth:`load`."""

@@ -33,7 +33,10 @@ class HashBits(Explainer):
             exact=not spatial,
             facts=(
                 ("Bits that agree", f"{equal.sum()} of {equal.size}"),
-                ("Score", f"2 x {equal.sum()} / {equal.size} - 1 = {2 * equal.mean() - 1:.4f}"),
+                (
+                    "As a cosine",
+                    f"2 x {equal.sum()} / {equal.size} - 1 = {2 * equal.mean() - 1:.4f}",
+                ),
             ),
             blocks=(drawings,),
         )

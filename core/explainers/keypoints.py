@@ -104,7 +104,8 @@ class MatchedPoints(Explainer):
         found = match(left, right)
         kept = found.inliers if len(found.inliers) else np.zeros(len(found.query), bool)
         here, there = left.places[found.query], right.places[found.hit]
-        weights = np.where(kept, 1.0, 0.0 if kept.any() else 0.5)
+        unsure = kept.any() or pair.encoder.matches  # then only inliers make the score
+        weights = np.where(kept, 1.0, 0.0 if unsure else 0.5)
         return Explanation(
             self.name,
             "A line joins key points that look alike; the strong lines agree with one view of one"

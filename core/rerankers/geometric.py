@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.keypoints import MIN_MATCHES, match_all
+from core.keypoints import MIN_MATCHES, causes, match_all
 from core.rerankers.base import Found, Reranker, rerankers
 
-CHANCE = 8
-"""Fewer inliers than this two unrelated pictures have too: they say nothing, and the order of the
-encoder stands."""
+CHANCE = 6
+"""Fewer inliers than this say nothing: of 18,000 pairs of different classes (catalogue, clothing,
+eth80) 0.4 % have four, 0.02 % six. The order of the encoder stands then."""
 
 
 class Geometric(Reranker):
@@ -28,11 +28,11 @@ class Geometric(Reranker):
     chance = CHANCE
 
     def fingerprint(self) -> dict:
-        return {**super().fingerprint(), "chance": self.chance}
+        return {**super().fingerprint(), "chance": self.chance, "keypoints": causes()}
 
     def _scores(self, found: Found) -> tuple[np.ndarray, str]:
         query = found.query_points()
-        matches = match_all(query, found.points(found.rows))
+        matches = match_all(query, found.points(found.rows.tolist()))
         inliers = np.array([one.score for one in matches])
         kept = np.where(inliers >= self.chance, inliers, 0)
         if kept.any():

@@ -17,7 +17,7 @@ from pathlib import Path
 from core import store
 from core.checksums import META, begins_with_zeros, damaged
 from core.encoders.imported import home as vectors_home
-from core.encoders.trained import CARD, WEIGHTS, homes, read_card
+from core.encoders.trained import CARD, DETECTOR, WEIGHTS, homes, read_card
 from core.errors import UserError
 from core.services import saved_reports
 from core.services.embedding import shipped
@@ -152,15 +152,22 @@ def _models() -> Iterator[Damage]:
 
 def _model(folder: Path, what: str) -> Iterator[Damage]:
     try:
-        if store.digest(folder / WEIGHTS) != read_card(folder)["sha256"]:
+        if store.digest(folder / WEIGHTS) != _card(folder)["sha256"]:
             yield Damage(
                 _name(folder / WEIGHTS),
                 "these are not the weights that the card describes",
                 what,
                 False,
             )
-    except (UserError, OSError) as error:
+    except (UserError, KeyError, TypeError, *store.UNREADABLE) as error:
         yield Damage(_name(folder), str(error), what, False)
+
+
+def _card(folder: Path) -> dict:
+    """What an encoder or a detector says of itself."""
+    if folder.name.endswith(DETECTOR):
+        return json.loads((folder / CARD).read_text())
+    return read_card(folder)
 
 
 def _runs() -> Iterator[Damage]:

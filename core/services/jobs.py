@@ -151,7 +151,7 @@ def status(job: str) -> JobStatus:
     stamp, known = _stamp(folder), _over.get(folder)
     if stamp is None or known is None or known[0] != stamp:
         told = _status(job)
-        if told.state in ENDS and stamp == _stamp(folder) is not None:
+        if told.state in ENDS and stamp is not None and stamp == _stamp(folder):
             _over[folder] = stamp, told
             for old in list(_over)[: -2 * KEEP]:
                 _over.pop(old, None)

@@ -1,7 +1,7 @@
 """One colour and one mark for each encoder, from its name, the same on every page, chart and
 report.
 
-Fourteen colours, the first eight those of Okabe and Ito, chosen so that people with and without
+Fifteen colours, the first eight those of Okabe and Ito, chosen so that people with and without
 colour blindness can tell them apart on light and dark paper; ten marks. What is listed has a pair
 of its own below, and no two encoders that work offline share even a colour. Any other name gets the
 pair that its hash says, or the next free one, so colour is never the only sign and no two encoders
@@ -29,6 +29,7 @@ COLOURS = (
     "#B03A84",
     "#8F623A",
     "#6677FF",
+    "#2F8F3A",
 )
 MARKS = {
     "circle": "M6 .8a5.2 5.2 0 1 0 0 10.4a5.2 5.2 0 1 0 0-10.4z",
@@ -58,6 +59,7 @@ OFFLINE = (
     "vgg.lookalike",
     "tf_efficientnet_lite2.in1k",
     "vit.lookalike",
+    "sift.match",
 )
 """What works offline, in the order of ``COLOURS``: each a colour of its own. Never reorder: people
 know them by it."""

@@ -9,6 +9,8 @@ from typing import Any
 from core.errors import UserError
 from core.indexes.base import indexes
 
+THEN = " + "
+
 
 @dataclass(frozen=True, slots=True)
 class IndexSpec:
@@ -19,12 +21,25 @@ class IndexSpec:
     build: Mapping[str, Any]
     search: Mapping[str, Any]
     exact: bool
+    reranker: str = ""
+    """What gives the first hits a new order; empty: nothing does."""
+
+    @property
+    def shown(self) -> str:
+        """The index with its re-ranker, as a report says it: ``exact + geometric``."""
+        return f"{self.text}{THEN}{self.reranker}" if self.reranker else self.text
 
     def causes(self) -> dict:
         """What its answers depend on; every exact index answers alike."""
         if self.exact:
             return {"exact": True}
         return {**indexes.get(self.name).fingerprint(**self.build), "search": dict(self.search)}
+
+
+def index_and_reranker(shown: str) -> tuple[str, str]:
+    """What :attr:`IndexSpec.shown` was made of; an empty re-ranker where there is none."""
+    index, joint, reranker = shown.rpartition(THEN)
+    return (index, reranker) if joint else (shown, "")
 
 
 EXACT = IndexSpec("exact", "exact", {}, {}, True)

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 
 from core.errors import UserError
 from core.services.embedding.build import is_built
+from core.services.evaluation import boards
 from core.services.library import library
 from core.services.search import loading
 
 log = logging.getLogger(__name__)
-SWITCH = "LOOKALIKE_WARM"
+SWITCH, REPORT = "LOOKALIKE_WARM", "leaderboard"
 """``0`` in the environment: nothing is loaded before it is asked for."""
 _started = threading.Lock()
 
@@ -48,3 +49,7 @@ def _warm(locator: str, encoders: Sequence[str], index: str) -> None:
             log.info("%s was not loaded beforehand: %s", name, error)
         except Exception:
             log.exception("%s was not loaded beforehand", name)
+    try:
+        boards.prepare(REPORT)
+    except Exception:
+        log.exception("the first leaderboard was not prepared")

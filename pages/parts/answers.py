@@ -14,6 +14,8 @@ from core.services.jobs import JobStatus
 from core.services.search import loading
 from core.services.search.engines import RUNS, may_repeat
 from core.services.search.result import SearchResult
+from core.services.search.together import DEPTH
+from core.services.search.together import together as joined
 from pages.parts import builds, cached, columns, components, refine, unread
 from pages.parts.guard import guarded
 from pages.parts.hosting import hosted
@@ -36,11 +38,12 @@ meanwhile."""
 
 @dataclass
 class Gathered:
-    """Columns in the order asked; those that have answered; those that still have to, and of these
-    the ones that are not in memory yet (``loading``); and whether a build runs."""
+    """Columns in the order asked; those that have answered, and these joined; those that still have
+    to, and of these the ones that are not in memory yet (``loading``); and whether a build runs."""
 
     columns: list[dict] = field(default_factory=list)
     answers: dict[str, SearchResult] = field(default_factory=dict)
+    together: SearchResult | None = None
     waiting: list[str] = field(default_factory=list)
     loading: list[str] = field(default_factory=list)
     busy: bool = False
@@ -69,6 +72,8 @@ def gather(view: View) -> Gathered:
         name: blocked.get(name) or _settled(view, version, name, found) for name in view.shown
     }
     found.columns = _columns(view, found.answers, states)
+    if view.together and len(view.shown) > 1:
+        found.columns.append(_together(view, version, found))
     return found
 
 
@@ -107,7 +112,8 @@ def draw(view: View, found: Gathered, key: str, **more: object) -> tuple[str | N
     """The board; returns the picture to search with and the action pressed. ``more``: as
     :func:`components.board` takes it."""
     version = cached.version(view.dataset)
-    shown = dict.fromkeys(hit.id for answer in found.answers.values() for hit in answer.hits)
+    told = [*found.answers.values(), *([found.together] if found.together else [])]
+    shown = dict.fromkeys(hit.id for answer in told for hit in answer.hits)
     pictures = {id: cached.thumbnail(view.dataset, version, id, SIDES[view.size]) for id in shown}
     return components.board(found.columns, pictures, min(view.most, view.k), key, **more)
 
@@ -196,13 +202,18 @@ def _state(view: View, name: str) -> str:
 
 def _key(view: View, version: str, name: str) -> tuple:
     asked = view.dataset, version, view.query, name, view.index, view.most, view.where
-    return *asked, view.box, view.asked
+    return *asked, view.box, view.asked, view.reranker(name)
 
 
 def _answer(view: View, version: str, name: str) -> SearchResult:
     runs = RUNS if _outcome(view, version, name) == TIMED else 1
-    asked = view.dataset, version, view.query, name, view.index, view.most, view.where
-    return cached.answer(*asked, runs, view.box, view.asked)
+    return cached.answer(*_asked(view, version, name, view.most, runs))
+
+
+def _asked(view: View, version: str, name: str, k: int, runs: int) -> tuple:
+    """What :func:`cached.answer` is asked with."""
+    about = view.dataset, version, view.query, name, view.index
+    return *about, k, view.where, runs, view.box, view.asked, view.reranker(name)
 
 
 def _ranks_before(view: View, name: str) -> dict[str, int] | None:
@@ -236,6 +247,30 @@ def _columns(
         state or columns.done(_row(name), answers[name], dataset, common, _ranks_before(view, name))
         for name, state in states.items()
     ]
+
+
+def _together(view: View, version: str, found: Gathered) -> dict:
+    """The column of all encoders, once every one that can has answered."""
+    if found.waiting or found.loading or found.busy:
+        return columns.joined_waiting(view.together)
+    names, weight = list(found.answers), dict(zip(view.encoders, view.weights, strict=True))
+    try:
+        found.together = guarded(
+            lambda: joined(
+                [
+                    cached.answer(*_asked(view, version, name, max(view.most, DEPTH), 1))
+                    for name in names
+                ],
+                view.together,
+                [weight[name] for name in names],
+                view.most,
+            ),
+            "Together",
+        )
+    except UserError as error:
+        return columns.joined_failed(view.together, error)
+    common = columns.Common.of(list(found.answers.values()))
+    return columns.joined(found.together, cached.dataset(view.dataset), common)
 
 
 def _blocked(view: View, version: str, row: dict) -> dict | None:

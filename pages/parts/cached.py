@@ -4,12 +4,15 @@ has a bound."""
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 from core.errors import UserError
 from core.services import jobs
 from core.services.embedding import detecting, opening
 from core.services.embedding.build import is_built, lacks_index
 from core.services.embedding.estimate import estimate as estimate_build
+from core.services.explaining.explain import Explained, Explainer, explain
+from core.services.explaining.explain import methods_of as explaining_methods
 from core.services.hosting import settings
 from core.services.jobs import JobStatus
 from core.services.library import imports, library, uploads
@@ -214,10 +217,12 @@ def answer(
     runs: int = 1,
     box: Box = None,
     beside: Beside = ALONE,
+    reranker: str = "",
 ) -> SearchResult:
     """The answer of one encoder to ``item:<id>`` or ``up:<token>``, or to the part of it inside
     ``box``; times are medians of ``runs``. Raises UserError."""
-    return search(_request(query, box, encoder, index, k, where, beside, runs), dataset(locator))
+    request = _request(query, box, encoder, index, k, where, beside, runs)
+    return search(replace(request, reranker=reranker), dataset(locator))
 
 
 @caches.resource(max_entries=3000, ttl=3600.0, show_spinner=False)
@@ -250,6 +255,22 @@ def _request(
     mix = Mix(*examples, beside.text or None, beside.weights)
     more = {"mix": mix, "least": beside.least, "threshold": beside.threshold}
     return SearchRequest(asked(query, box), encoder, index, k, where, runs=runs, **more)
+
+
+@caches.resource(max_entries=60, ttl=3600.0, show_spinner=False)
+def explanation(
+    locator: str,
+    version: str,
+    query: str,
+    encoder: str,
+    hit: str,
+    method: str,
+    index: str,
+    box: Box = None,
+) -> tuple[Explained, list[Explainer]]:
+    """Why a hit was found, and the methods there are to explain it. Raises UserError."""
+    found = explain(asked(query, box), dataset(locator), encoder, hit, method, index)
+    return found, explaining_methods(dataset(locator), encoder, index)
 
 
 def asked(query: str, box: Box = None) -> Query:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from core.errors import UserError
-from core.services import saved_reports
-from core.services.embedding import content
-from core.services.evaluation import audit, crossing, perturb, report_files, reports
+from core.services import journey, saved_reports
+from core.services.evaluation import audit, boards, crossing, perturb, report_files, reports, worth
 from core.services.evaluation import first_hits as lists
+from core.services.evaluation import gains as second_looks
 from core.services.evaluation import leaderboard as leaderboards
 from core.services.evaluation import studies as closer
 from pages.parts import caches
@@ -19,6 +19,12 @@ def report_rows() -> list[tuple[str, float]]:
     return [
         (name, (reports.find(name) / "report.json").stat().st_mtime) for name in reports.listing()
     ]
+
+
+@caches.resource(max_entries=1, ttl=SHORT, show_spinner=False)
+def subject_worth() -> worth.Worth | None:
+    """What a box on the subject is worth, as it came with the code."""
+    return worth.measured()
 
 
 @caches.data(max_entries=2, ttl=SHORT, show_spinner=False)
@@ -38,9 +44,9 @@ def report_sets(name: str, stamp: float) -> dict[str, str]:
 
 
 @caches.data(max_entries=100, ttl=SHORT, show_spinner=False)
-def known_hash(locator: str, version: str) -> str | None:
-    """The hash of a data set's pictures where it is known without reading them."""
-    return content.known_hash(dataset(locator))
+def is_of(locator: str, version: str, content: str) -> bool:
+    """Whether a report with this hash of pictures is about a data set of its name."""
+    return journey.is_of(dataset(locator), content)
 
 
 @caches.resource(max_entries=6, show_spinner=False)
@@ -49,12 +55,25 @@ def report(name: str, stamp: float) -> reports.Report:
     return reports.Report.load(reports.find(name))
 
 
+@caches.resource(max_entries=60, show_spinner=False)
+def gains(name: str, stamp: float, metric: str) -> list[dict]:
+    """What each re-ranker and fusion of a report is worth; empty where it has none."""
+    return second_looks.gain_rows(second_looks.gains_or_none(report(name, stamp), metric))
+
+
+@caches.data(max_entries=1, ttl=SHORT, show_spinner=False)
+def measured_gains() -> list[dict]:
+    """The same of what came with the code, each with its metric."""
+    return second_looks.measured()
+
+
 @caches.resource(max_entries=300, show_spinner=False)
 def standings(
     name: str, stamp: float, dataset: str, protocol: str, metric: str, group: str | None
 ) -> leaderboards.Leaderboard:
     """The leaderboard of one board under one metric. Raises UserError."""
-    return leaderboards.leaderboard(report(name, stamp), dataset, protocol, metric, group)
+    folder = reports.find(name)
+    return boards.standings(report(name, stamp), folder, dataset, protocol, metric, group)
 
 
 @caches.resource(max_entries=300, show_spinner=False)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.errors import UserError
 from core.services.embedding.calibration import Calibration
 from core.services.library.library import Dataset
+from core.services.search import reranking
 from core.services.search.compare import letters
 from core.services.search.result import IDENTICAL, Hit, SearchResult
+from core.services.search.together import METHODS, TOGETHER
 from pages.parts import palette
 
 NOUNS = {"rendered": "product"}
@@ -89,7 +91,7 @@ def done(
 ) -> dict:
     """A column that has its answer; ``before`` are the ranks by id that it had before the last step
     of refining."""
-    hits = [_card(hit, answer.calibration, dataset, common) for hit in answer.hits]
+    hits = [_card(hit, answer, dataset, common) for hit in answer.hits]
     if before is not None:
         hits = [{**card, **moved(before.get(card["id"]), card["rank"])} for card in hits]
     figures = {
@@ -102,6 +104,8 @@ def done(
     return {
         **head(row),
         "state": "done",
+        "second": reranking.title_of(answer.reranker),
+        "remark": answer.reranked,
         **figures,
         "usual": None if known is None else round(known.usual, 4),
         "hits": hits,
@@ -175,6 +179,52 @@ def failed(row: dict, error: UserError) -> dict:
     }
 
 
+def joined_head(method: str) -> dict:
+    """What stands over the column of all encoders together."""
+    row = {"name": TOGETHER, "title": "Together", "family": METHODS[method], "dim": 0, "tier": ""}
+    return {**head(row), "joined": True}
+
+
+def joined_waiting(method: str) -> dict:
+    """The column of all encoders while some have not answered."""
+    return {**joined_head(method), "state": "pending"}
+
+
+def joined_failed(method: str, error: UserError) -> dict:
+    """The column of encoders that can't be joined, with the reason."""
+    message = " ".join(part for part in (error.allowed, error.fix) if part)
+    told = {"state": "failed", "headline": error.given, "message": message}
+    return {**joined_head(method), **told}
+
+
+def joined(answer: SearchResult, dataset: Dataset, common: Common) -> dict:
+    """The column of all encoders together."""
+    method = answer.encoder.partition("(")[0]
+    alone = replace(common, alone=True)
+    hits = [_card(hit, answer, dataset, alone) for hit in answer.hits]
+    return {
+        **joined_head(method),
+        "state": "done",
+        "stats": stats(answer, dataset),
+        "times": joined_times(answer, common.slowest),
+        "notice": [],
+        "usual": None,
+        "hits": hits,
+    }
+
+
+def joined_times(answer: SearchResult, slowest: float) -> dict:
+    """The time of joining alone: those of the encoders stand in their own columns."""
+    spent = answer.timing_ms["fuse"]
+    share = round(min(spent / slowest, 1.0), 4) if slowest else 0.0
+    return {
+        "total": milliseconds(spent),
+        "runs": "",
+        "hint": "on top of the encoders\u2019 own times",
+        "stages": [["fuse", milliseconds(spent), share]],
+    }
+
+
 def stats(answer: SearchResult, dataset: Dataset) -> list[list[str]]:
     """``[value, caption, hint]`` for each figure under a column's head; none where nothing is known
     of the hits."""
@@ -225,12 +275,13 @@ def milliseconds(value: float) -> str:
     return f"{value:.1f} ms" if value < 99.95 else f"{value:,.0f} ms"
 
 
-def _card(hit: Hit, known: Calibration | None, dataset: Dataset, common: Common) -> dict:
-    letter = common.letters.get(hit.id)
+def _card(hit: Hit, answer: SearchResult, dataset: Dataset, common: Common) -> dict:
+    known, letter = answer.calibration, common.letters.get(hit.id)
     return {
         "id": hit.id,
         "rank": hit.rank,
-        "score": f"{hit.score:.3f}",
+        "score": answer.said(hit.score),
+        **(moved(hit.before, hit.rank) if hit.before is not None else {}),
         "bar": share(known, hit.cosine),
         "worth": worth(dataset, known, hit.cosine),
         "label": name_of(hit),
@@ -238,6 +289,7 @@ def _card(hit: Hit, known: Calibration | None, dataset: Dataset, common: Common)
         "verdict": hit.verdict,
         "words": words(dataset, hit),
         "file": IDENTICAL if hit.identical else "",
+        "frame": hit.frame,
         "letter": letter,
         "only": not common.alone and letter is None,
     }

@@ -20,9 +20,12 @@ def _read(name: str) -> str:
     return (WEB / name).read_text(encoding="utf-8")
 
 
-BOARD_JS = "\n".join(map(_read, ("mark.js", "board_parts.js", "board_over.js", "board.js")))
+BOARD_FILES = ("mark", "board_parts", "why_parts", "why", "board_over", "board")
+BOARD_JS = "\n".join(_read(f"{name}.js") for name in BOARD_FILES)
 _board = st.components.v2.component(
-    "lookalike_board", css=_read("board.css") + _read("board_over.css"), js=BOARD_JS
+    "lookalike_board",
+    css="".join(map(_read, ("board.css", "board_over.css", "why.css"))),
+    js=BOARD_JS,
 )
 QUERY_CSS = "".join(map(_read, ("button.css", "query.css", "frames.css")))
 QUERY_JS = "\n".join(map(_read, ("frames.js", "query.js")))
@@ -33,6 +36,10 @@ _grid = st.components.v2.component(
 """Not isolated: a dialog keeps the keyboard inside itself and passes over what lies in a shadow
 root."""
 _copy = st.components.v2.component("lookalike_copy", css=_read("button.css"), js=_read("copy.js"))
+
+_stepper = st.components.v2.component(
+    "lookalike_stepper", css=_read("stepper.css"), js=_read("stepper.js")
+)
 
 
 def _nothing() -> None:
@@ -46,6 +53,7 @@ def board(
     key: str,
     *,
     on_opened: Callable[[], None] | None = None,
+    on_why: Callable[[], None] | None = None,
     **more: object,
 ) -> tuple[str | None, str | None]:
     """Draw all columns of a comparison.
@@ -55,9 +63,10 @@ def board(
         pictures: item id -> data URI; sent once even where several columns show the same picture.
         rows: how many places a column that is still working keeps.
         on_opened: called when a hit is opened large; its id is ``st.session_state[key]["opened"]``.
+        on_why: the same for an explanation, opened or closed: ``["why"]``, see :mod:`.why`.
         more: ``tools`` (sizes, menus, keys and a hit opened large; without them a click searches),
             ``look`` (``size``, ``pinned``, ``hidden``), ``query`` (``key``, ``title``, ``uri``),
-            ``detail`` (as :mod:`pages.parts.detail` makes it).
+            ``detail`` (as :mod:`pages.parts.detail` makes it), ``why`` (as :mod:`pages.parts.why`).
 
     Returns:
         ``(item id to search with, "action:encoder" pressed)``; each None where nothing happened in
@@ -68,6 +77,7 @@ def board(
         "look": {"size": "M", "pinned": "", "hidden": []},
         "query": None,
         "detail": None,
+        "why": {"open": "", "known": None},
     }
     data = {
         **plain,
@@ -83,6 +93,7 @@ def board(
         on_picked_change=_nothing,
         on_acted_change=_nothing,
         on_opened_change=on_opened or _nothing,
+        on_why_change=on_why or _nothing,
     )
     return result.picked, result.acted
 
@@ -142,6 +153,12 @@ def picture_grid(
     """
     data = {"items": list(items), "label": label, "side": side, "selected": selected}
     return _grid(key=key, data=data, on_picked_change=on_pick or _nothing).picked
+
+
+def stepper(key: str, place: str) -> int | None:
+    """The keys and buttons that step through a talk; ``place`` says which scene it is. 1, -1, or 0
+    for the end of the show; None where nothing was pressed."""
+    return _stepper(key=key, data={"place": place}, on_step_change=_nothing).step
 
 
 def copy_link(key: str, label: str = "Copy link") -> None:

@@ -18,7 +18,7 @@ BOX, DETECTOR, ALWAYS = "query_box", "keep_subject", "keep_subject_always"
 WHOLE: Edges = (0.0, 0.0, 1.0, 1.0)
 OFF = "whole"
 """The detector that finds the whole picture: none looks for a subject."""
-FIRST = "saliency"
+FIRST = "auto"
 """What looks for the subject where it can be used."""
 DIGITS = 4
 NO_BOX = "box=x0,y0,x1,y1 are four fractions of the picture"

@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.search.result import SearchResult
-from pages.parts import cached, cached_train, columns, link, palette, query
+from pages.parts import cached, cached_train, columns, link, palette, query, second, why_panel
 from pages.parts.answers import Gathered
 from pages.parts.guard import guarded
 from pages.parts.link import View
@@ -20,6 +20,11 @@ KINDS = {
     "trained": "trained here",
     "pretrained": "downloaded on first use",
     "imported": "vectors that you brought",
+}
+JOINED = {
+    "about": "The hits of all columns as one list, by their ranks or by scores on one scale.",
+    "facts": [["Weights", "under Together, among the settings"]],
+    "links": [],
 }
 NAMES = {"label": "Class", "category": "Category", "instance": "Object", "split": "Split"}
 
@@ -44,12 +49,13 @@ def tools(view: View, found: Gathered) -> dict:
     ]
     look = {"size": view.size, "pinned": view.pinned, "hidden": hidden}
     for column in found.columns:
-        column |= menu(view, column["key"])
+        column |= JOINED if column.get("joined") else menu(view, column["key"])
     opened = st.session_state.pop(OPENED, None)
     return {
         "tools": True,
         "look": look,
         "query": asked(view),
+        "why": why_panel.sent(view),
         "detail": of_hit(view, found, opened) if opened else None,
     }
 
@@ -74,6 +80,7 @@ def menu(view: View, name: str) -> dict:
         "about": row.get("about", ""),
         "facts": [pair for pair in facts if pair[1]],
         "links": links,
+        **second.menu(name),
     }
 
 
@@ -120,6 +127,8 @@ def _place(view: View, version: str, name: str, answer: SearchResult, id: str) -
     """Rank and score of a picture in one encoder's full order of what is searched."""
     dataset, known = cached.dataset(view.dataset), answer.calibration
     shown = next((hit for hit in answer.hits if hit.id == id), None)
+    if shown is None and answer.score != "cosine":
+        return {"missing": f"Not among the first {len(answer.hits)}."}
     try:
         where = view.dataset, version, view.query, name, id, view.where, view.box, view.asked
         place = None if shown else guarded(lambda: cached.place(*where), name)
@@ -128,7 +137,7 @@ def _place(view: View, version: str, name: str, answer: SearchResult, id: str) -
     cosine = shown.cosine if shown else place.cosine
     return {
         "rank": shown.rank if shown else place.rank,
-        "score": f"{shown.score if shown else cosine:.3f}",
+        "score": answer.said(shown.score if shown else cosine),
         "share": columns.share(known, cosine),
         "worth": columns.worth(dataset, known, cosine),
     }

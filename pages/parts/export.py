@@ -1,5 +1,5 @@
-"""The Export button of Compare: the table and the picture of what is on the board. Both are made
-when they are asked for."""
+"""The Export button of Compare: the table, the data and the picture of what is on the board. They
+are made when they are asked for."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from pages.parts import cached
 from pages.parts.link import View
 
 
-def button(view: View, answers: dict[str, SearchResult]) -> None:
-    """A popover with the report, CSV and PNG; the files are made on the click."""
+def button(
+    view: View, answers: dict[str, SearchResult], joined: SearchResult | None = None
+) -> None:
+    """A popover with report, CSV, JSON and PNG; the files are made on the click. ``joined``: all
+    columns as one."""
     with st.popover("Export", disabled=not answers):
         st.download_button(
             "Report (HTML, works offline)",
@@ -28,7 +31,7 @@ def button(view: View, answers: dict[str, SearchResult]) -> None:
         )
         st.download_button(
             "Table (CSV)",
-            lambda: export.to_csv(list(answers.values()), view.query, view.where),
+            lambda: export.to_csv(_all(answers, joined), view.query, view.where),
             "lookalike.csv",
             "text/csv",
             icon=":material/table:",
@@ -37,8 +40,18 @@ def button(view: View, answers: dict[str, SearchResult]) -> None:
             key="csv",
         )
         st.download_button(
+            "Data (JSON)",
+            lambda: export.to_json(_all(answers, joined), view.query, view.where),
+            "lookalike.json",
+            "application/json",
+            icon=":material/data_object:",
+            width="stretch",
+            on_click="ignore",
+            key="json",
+        )
+        st.download_button(
             "Picture (PNG)",
-            lambda: _png(view, answers),
+            lambda: _png(view, answers, joined),
             "lookalike.png",
             "image/png",
             icon=":material/image:",
@@ -54,11 +67,16 @@ def _report(view: View, answers: dict[str, SearchResult]) -> str:
     )
 
 
-def _png(view: View, answers: dict[str, SearchResult]) -> bytes:
+def _all(answers: dict[str, SearchResult], joined: SearchResult | None) -> list[SearchResult]:
+    return [*answers.values(), *([joined] if joined else [])]
+
+
+def _png(view: View, answers: dict[str, SearchResult], joined: SearchResult | None) -> bytes:
     kind, _, name = view.query.partition(":")
     titles = [cached.encoder_row(encoder)["title"] or encoder for encoder in answers]
+    titles += ["Together"] if joined else []
     data = uploads.read(name) if kind == "up" else None
     item = name if kind == "item" else None
     return export.to_png(
-        cached.dataset(view.dataset), list(answers.values()), titles, item, data, view.where
+        cached.dataset(view.dataset), _all(answers, joined), titles, item, data, view.where
     )

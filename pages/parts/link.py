@@ -9,14 +9,15 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.services.naming import split_names
-from pages.parts import builds, crop, given, part, refine, url_state
+from core.services.search.together import TOGETHER
+from pages.parts import builds, crop, given, part, refine, second, url_state, why
 from pages.parts.beside import ALONE, Beside
 from pages.parts.encoder_names import meant
 from pages.parts.given import DATASET
 from pages.parts.url_state import Kind, Param, Params, Refused
 from pages.parts.words import short
 
-ENCODERS, INDEX, K = "keep_encoders", "keep_index", "keep_k"
+ENCODERS, INDEX, K = second.ENCODERS, "keep_index", "keep_k"
 QUERY, TRAIL, LINK, REMARKS = "query", "trail", "link", "remarks"
 SIZE, HIDDEN, PINNED, WISH = "board_size", "board_hidden", "board_pinned", "board_wish"
 COMPARED = "compared"
@@ -31,7 +32,8 @@ class View:
     """Everything that a link holds. ``query`` is ``item:<id>`` or ``up:<token>``; ``where`` the
     part that is searched; ``size`` that of the pictures; of the encoders some may be ``hidden`` and
     one ``pinned`` at the left; ``box`` is the part of the query that is searched with, and
-    ``asked`` what is asked with beside it."""
+    ``asked`` what is asked with beside it; ``rerank`` are (encoder, re-ranker), ``together`` is how
+    the columns are joined, with a weight for each of ``encoders``."""
 
     dataset: str
     query: str
@@ -44,6 +46,9 @@ class View:
     pinned: str = ""
     box: crop.Edges | None = None
     asked: Beside = ALONE
+    rerank: tuple[tuple[str, str], ...] = ()
+    together: str = ""
+    weights: tuple[float, ...] = ()
 
     @property
     def most(self) -> int:
@@ -55,6 +60,10 @@ class View:
         """The encoders that have a column, in the order of the columns."""
         left = [name for name in self.encoders if name not in self.hidden]
         return tuple(sorted(left, key=lambda name: name != self.pinned))
+
+    def reranker(self, encoder: str) -> str:
+        """What gives this encoder's first hits a new order; empty: nothing does."""
+        return dict(self.rerank).get(encoder, "")
 
 
 def restore(own: Collection[str] = ()) -> None:
@@ -131,20 +140,24 @@ def current() -> View:
         pinned,
         crop.box(),
         refine.now(),
+        second.rerankers(chosen),
+        second.method() if len(chosen) > 1 else "",
+        second.weights(chosen),
     )
 
 
 def written(own: Collection[str]) -> dict[str, str]:
     """The view as parameters in the link of a page that has parameters of its ``own``; what is
-    Compare's alone, the box of the query and what is asked with beside it, is left out."""
-    alone = {one.name for one in (*crop.PARAMS, *refine.PARAMS)}
+    Compare's alone, the box of the query, what is asked with beside it and the explanation that
+    is open, is left out."""
+    alone = {one.name for one in (*crop.PARAMS, *refine.PARAMS, *second.PARAMS, why.PARAM)}
     return PARAMS.but({*own, *alone}).written()
 
 
 def wish(action: str) -> bool:
     """Note what the board asks of the view (``size:L``, ``hide:NAME``, ``show:NAME``, ``pin:NAME``,
-    ``order:NAME,NAME``) for the next run: the list of encoders has been drawn in this one. Returns
-    whether it was such a wish.
+    ``order:NAME,NAME``, ``rerank:NAME~RERANKER``) for the next run: the list of encoders has been
+    drawn in this one. Returns whether it was such a wish.
     """
     verb = action.partition(":")[0]
     if verb in _WISHES:
@@ -173,6 +186,8 @@ def _resize(size: str) -> None:
 
 
 def _hide(name: str) -> None:
+    if name == TOGETHER:
+        return second.leave()
     st.session_state[HIDDEN] = [*st.session_state[HIDDEN], name]
 
 
@@ -184,7 +199,14 @@ def _pin(name: str) -> None:
     st.session_state[PINNED] = name
 
 
-_WISHES = {"order": _order, "size": _resize, "hide": _hide, "show": _show, "pin": _pin}
+_WISHES = {
+    "order": _order,
+    "size": _resize,
+    "hide": _hide,
+    "show": _show,
+    "pin": _pin,
+    "rerank": second.choose,
+}
 
 
 def _size(text: str) -> str:
@@ -222,6 +244,8 @@ PARAMS = Params(
         Param("query", QUERY, Kind(given.query), given.example, True),
         *crop.PARAMS,
         *refine.PARAMS,
+        *second.PARAMS,
+        why.PARAM,
         Param("size", SIZE, Kind(_size), FIRST_SIZE),
         Param("hide", HIDDEN, Kind(_columns, ",".join), list, get=lambda: current().hidden),
         Param("pin", PINNED, Kind(_column), get=lambda: current().pinned),
@@ -253,6 +277,7 @@ def ask(query: str) -> None:
         state[TRAIL] = [*state[TRAIL], last][-MAX_TRAIL:]
         state[QUERY] = query
     crop.clear()
+    why.clear()
     refine.forget()
     state[REMARKS] = []
 
@@ -263,6 +288,7 @@ def back() -> None:
     if state[TRAIL]:
         *state[TRAIL], (state[DATASET], state[QUERY], box, asked) = state[TRAIL]
         crop.choose(box)
+        why.clear()
         refine.put(asked)
 
 
@@ -275,5 +301,6 @@ def dataset_changed() -> None:
         state[QUERY] = given.first_query(state[DATASET])
         crop.clear()
     state[TRAIL] = []
+    why.clear()
     part.clear()
     refine.forget()

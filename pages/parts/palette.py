@@ -19,6 +19,7 @@ LIGHT = {
     "accent": "#0F6E66",
     "paper": "#FAFAF7",
     "full": "#0F6E66",
+    "worse": "#D9773D",
 }
 DARK = {
     "ink": "#F1F0EB",
@@ -28,6 +29,7 @@ DARK = {
     "accent": "#5CC4B8",
     "paper": "#141514",
     "full": "#1F8177",
+    "worse": "#A34F1B",
 }
 """``full`` is the fullest cell of a heat map: white figures can be read on it in both."""
 FONT = (

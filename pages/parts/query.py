@@ -9,8 +9,8 @@ import streamlit as st
 
 from core.errors import UserError
 from core.images import EXTENSIONS
-from core.services.library import uploads
-from pages.parts import cached, components, gallery, link, refining
+from core.services.library import addresses, uploads
+from pages.parts import address, cached, components, gallery, link, refining
 from pages.parts.link import View
 from pages.parts.shell import hosted
 from pages.parts.subject import PICTURE, Subject
@@ -51,6 +51,8 @@ def panel(view: View, subject: Subject | None = None) -> None:
                 )
         if st.button("Gallery", key="open_gallery", width="stretch"):
             gallery.choose(view)
+        if addresses.allowed():
+            address.control(turn, _came)
     if subject:
         subject.control()
     _sharing(view)
@@ -148,9 +150,13 @@ def names(view: View) -> tuple[str, str]:
 def _photographed(field: str) -> None:
     file = st.session_state.get(field)
     if file is not None:
-        _keep(file.getvalue())
+        _came(file.getvalue())
         st.session_state[CAMERA_OPEN] = False
-        st.session_state[ROUND] += 1
+
+
+def _came(data: bytes) -> None:
+    _keep(data)
+    st.session_state[ROUND] += 1
 
 
 def _keep(data: bytes) -> None:

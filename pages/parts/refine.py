@@ -45,13 +45,17 @@ def before() -> Beside | None:
 
 
 def vote(sign: str, picture: str) -> None:
-    """Be nearer to a picture, or farther from it. The opposite sign is taken away; so is one that
-    stands there already."""
-    now, _ = held()
-    others = tuple(one for one in now if one[1] != picture)
-    if (sign, picture) not in now:
-        others = (*others, (sign, picture))[-MAX_EXAMPLES:]
-    step(others, held()[1])
+    """Be nearer to a picture, or farther from it, in place of the opposite."""
+    examples, text = held()
+    if (sign, picture) not in examples:
+        others = (one for one in examples if one[1] != picture)
+        step((*others, (sign, picture))[-MAX_EXAMPLES:], text)
+
+
+def take_away(sign: str, picture: str) -> None:
+    """Be neither nearer to a picture nor farther from it."""
+    examples, text = held()
+    step(tuple(one for one in examples if one != (sign, picture)), text)
 
 
 def said() -> None:

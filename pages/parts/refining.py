@@ -31,7 +31,7 @@ def panel(view: View) -> None:
         if view.asked.examples:
             _chips(view)
         else:
-            quiet("Point at a hit and press + or \u2212 for more or less like it.")
+            quiet("A thumb on a hit asks for more or less like it.")
         _bring()
         _back(view)
 
@@ -80,7 +80,7 @@ def _chips(view: View) -> None:
     ]
     picked = components.picture_grid(items, "Pictures with a plus or a minus", "chips_refine", CHIP)
     if picked and tuple(picked.split("|", 1)) in view.asked.examples:
-        refine.vote(*picked.split("|", 1))
+        refine.take_away(*picked.split("|", 1))
         st.rerun()
     usual = Weights()
     if view.asked.of(MINUS):
@@ -132,18 +132,18 @@ def _back(view: View) -> None:
     steps, some = st.session_state.get(refine.STEPS), view.asked.examples or view.asked.text
     if not steps and not some:
         return
-    left, right = st.columns(2)
-    left.button(
-        "Undo",
-        key="refine_undo",
-        disabled=not steps,
-        on_click=refine.undo,
-        width="stretch",
-        help="Take the last plus, minus or removal back",
-    )
-    right.button(
-        "Clear", key="refine_clear", disabled=not some, on_click=refine.clear, width="stretch"
-    )
+    with st.container(horizontal=True, key="refine_back"):
+        st.button(
+            "Undo",
+            key="refine_undo",
+            disabled=not steps,
+            on_click=refine.undo,
+            width="stretch",
+            help="Take the last plus, minus, removal or change of words back",
+        )
+        st.button(
+            "Clear", key="refine_clear", disabled=not some, on_click=refine.clear, width="stretch"
+        )
 
 
 def _thumbnail(view: View, version: str, picture: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import cached, encoder_names, given, link, part, refine, refining
+from pages.parts import cached, encoder_names, given, link, part, refine, refining, second
 from pages.parts.encoder_names import WORDS
 from pages.parts.words import caption
 
@@ -58,6 +58,7 @@ def panel() -> None:
     )
     refining.ends()
     part.control(st.session_state[link.DATASET])
+    second.control(st.session_state[link.ENCODERS])
 
 
 def encoders(

@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.services import warm
-from pages.parts import given, tray, visitors
+from pages.parts import given, presenting, tray, visitors
 from pages.parts.builds import REFUSED
 from pages.parts.hosting import hosted
 from pages.parts.words import trouble
@@ -32,7 +32,12 @@ MENU = (
     ("Arena", "pages/arena.py", ":material/how_to_vote:"),
     ("Train", "pages/train.py", ":material/model_training:"),
     ("Library", "pages/library.py", ":material/photo_library:"),
+    ("Talk", "pages/talk.py", ":material/co_present:"),
 )
+
+PATHS = {name: path for name, path, _ in MENU}
+SCENES = ("Compare", "Map", "Metrics", "Index lab", "Learn", "Arena", "Train")
+"""Pages whose views can be scenes of a talk."""
 
 
 def shell(page: str, purpose: str, title: str = "") -> DeltaGenerator:
@@ -50,12 +55,16 @@ def shell(page: str, purpose: str, title: str = "") -> DeltaGenerator:
     st.session_state[NOW] = page
     _keep_values()
     visitors.remember()
+    if presenting.on():
+        presenting.frame(page, PATHS)
     _menu(page)
     with st.container(horizontal=True, vertical_alignment="center", key="head"):
         st.html(
             f'<div class="ll-head"><h1>{escape(title or page)}</h1><p>{escape(purpose)}</p></div>'
         )
         actions = st.container(horizontal=True, width="content", key="head_actions")
+        if page in SCENES:
+            presenting.button(page)
         with st.container(width="content", key="tray"):
             tray.show()
     if (refused := st.session_state.pop(REFUSED, None)) is not None:

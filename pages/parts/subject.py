@@ -15,7 +15,7 @@ from core.services.search import finding
 from core.services.search.request import Query
 from core.services.search.subject import Subject as Found
 from core.services.search.subject import rule, with_margin
-from pages.parts import cached, crop, downloads, link
+from pages.parts import bring_detector, cached, crop, downloads, link
 from pages.parts.link import View
 from pages.parts.words import quiet, row_html, size
 
@@ -174,6 +174,7 @@ def _control() -> None:
                 _fetch(row)
         if missing := [row["title"] for row in rows.values() if row["state"] == "unavailable"]:
             quiet(f"Not installed here: {', '.join(missing)}.")
+        bring_detector.panel(rows)
 
 
 def _title(row: dict) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.waiting import IDS, becomes
+from tests.browser.waiting import IDS, add, becomes
 from tests.hub import serving as serving_hub
 from tools.serve import serving, settle
 
@@ -55,11 +55,8 @@ def folder(tmp_path):
 
 def test_a_typed_timm_name_is_downloaded_built_and_answers(open_at, folder):
     page = open_at("library")
-    page.get_by_label("Path on this machine").fill(str(folder))
-    page.keyboard.press("Tab")
-    page.get_by_role("button", name="Add", exact=True).click()
-    row = page.locator("[class*=st-key-row_dataset_]", has_text="40 pictures")
-    row.get_by_role("button", name="Compare").click()
+    add(page, folder)
+    page.locator(".cell").first.click()
     page.locator(".column").first.wait_for()
     settle(page)
     page.get_by_label("Encoders", exact=True).first.click()

@@ -10,7 +10,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.test_lab_chart import DOTS
-from tests.browser.test_real_sets import BUILD_MS, add
+from tests.browser.test_real_sets import BUILD_MS
+from tests.browser.waiting import add
 from tools.serve import settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -94,5 +95,7 @@ def _other_views(open_at, locator: str) -> None:
         page.context.close()
     page = open_at(at("Advice", locator))
     expect(page.locator(".lab-advice")).to_contain_text(
-        re.compile(r"^For [\d,]+ vectors of 192 dimensions take .*: it finds")
+        re.compile(
+            r"^For [\d,]+ vectors of 192 dimensions (take .*: it finds|exact search is enough: )"
+        )
     )

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import PATIENCE_MS
+from tests.browser.waiting import add
 from tools.serve import settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -24,13 +25,9 @@ SETS = {
 build."""
 
 
-def add(page, path) -> None:
-    page.get_by_label("Path on this machine").fill(str(path))
-    page.get_by_role("button", name="Add", exact=True).click()
-
-
 def build(page, titles) -> None:
     """Two encoders for what was just added, from the panel; until the page says that it is done."""
+    page.get_by_text("Encoders and builds", exact=True).click()
     box = page.get_by_label("Encoders", exact=True).first
     for title in titles:
         box.click()
@@ -52,8 +49,8 @@ def test_a_set_is_added_built_and_searched_from_the_pages(open_at, photographs, 
     page.get_by_text(f"Added {name}").wait_for()
     settle(page)
     build(page, [title for _, title in encoders])
-    row = page.locator("[class*=st-key-row_dataset_]", has_text=f"{pictures:,} pictures")
-    row.get_by_role("button", name="Compare").click()
+    assert f"{pictures:,} pictures" in page.locator(".st-key-set_head").inner_text()
+    page.get_by_role("button", name=f"Compare {len(encoders)} encoders").click()
     page.locator(".column").first.wait_for()
     settle(page)
     page.locator(".hit").first.wait_for()

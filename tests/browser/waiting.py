@@ -69,3 +69,31 @@ def choose_typed(page, label: str, words: str) -> None:
     page.get_by_role("option", name=words).first.wait_for()
     page.keyboard.press("Enter")
     settle(page)
+
+
+def look_at(page, path) -> None:
+    """In the Library: what lies at a path, in the window that adds."""
+    page.get_by_role("button", name="Add pictures").click()
+    window = page.get_by_role("dialog")
+    window.get_by_text("A path", exact=True).click()
+    window.get_by_label("Path on this machine").fill(str(path))
+    window.get_by_role("button", name="Look").click()
+    window.get_by_role("button", name="Add only").wait_for()
+
+
+def add(page, path) -> None:
+    """Add what lies at a path, without building anything; its page opens."""
+    look_at(page, path)
+    page.get_by_role("button", name="Add only").click()
+    page.locator(".ll-path").wait_for()
+    settle(page)
+
+
+def drop(page, *files: dict) -> None:
+    """Give files to the window that adds, and add them without building anything."""
+    page.get_by_role("button", name="Add pictures").click()
+    window = page.get_by_role("dialog")
+    window.locator("input[type=file]").first.set_input_files(list(files))
+    window.get_by_role("button", name="Add only").click()
+    page.locator(".ll-path").wait_for()
+    settle(page)

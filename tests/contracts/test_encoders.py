@@ -79,6 +79,8 @@ def made(name: str) -> Encoder:
     if encoder.base:
         base = made(encoder.base)
         encoder = encoder.with_base(base)
+        if encoder.fitted:
+            return encoder
         return encoder.with_fit(encoder.fit(base.encode(SCENES), None))
     return encoder.with_fit(encoder.fit([encoder.prepare(one) for one in SCENES], None))
 

@@ -110,7 +110,7 @@ def test_its_sums_come_out(one: Lesson):
 def test_no_number_stands_in_its_words_that_is_neither_asked_nor_worked_out(one: Lesson):
     """A measured number is a ``{name}`` that the system fills in; any other follows from a sum."""
     sums = [worked(sum_) for sum_ in one.worked]
-    known = {value for gives, _, used in sums for value in (gives, *used)}
+    known = {value for gives, _, used in sums for value in (abs(gives), *used)}
     wrong = {option for q in one.questions for option in q.options if option != q.options[q.right]}
     for text in set(one.words()) - wrong:
         for number in NUMBER.findall(text):

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from core.detectors.base import Box, detectors, iou
+from core.training.composites import cut_out, edges_of
 from tests.conftest import ROOT
 from tools import measure_subject as tool
 
 
 def test_a_product_is_cut_out_of_a_plain_ground(thing):
     box = Box(0.3, 0.2, 0.7, 0.8)
-    piece = tool.cut_out(thing(224, 224, box.edges), box)
+    piece = cut_out(thing(224, 224, box.edges), box.edges)
     assert abs(piece.shape[1] - 0.4 * 224) <= 3
     assert abs(piece.shape[0] - 0.6 * 224) <= 3
     assert piece[piece.shape[0] // 2, piece.shape[1] // 2, 3] == 255
@@ -26,22 +27,22 @@ def test_a_product_is_cut_out_of_a_plain_ground(thing):
 
 def test_what_can_not_be_told_from_its_ground_is_left_out():
     noise = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
-    assert tool.cut_out(noise, Box(0.3, 0.3, 0.7, 0.7)) is None
+    assert cut_out(noise, (0.3, 0.3, 0.7, 0.7)) is None
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_composite_bears_the_box_that_it_has(thing, seed):
     box = Box(0.3, 0.2, 0.7, 0.8)
-    piece = tool.cut_out(thing(224, 224, box.edges), box)
+    piece = cut_out(thing(224, 224, box.edges), box.edges)
     ground = np.full((180, 260, 3), (30, 90, 40), np.uint8)
-    made = tool.pasted(
+    made = tool.in_photograph(
         piece,
         ground,
         SimpleNamespace(category="ball", instance="ball-1"),
         np.random.default_rng(seed),
     )
     changed = np.abs(made.image.astype(int) - ground).max(axis=2) > 40
-    assert iou(Box(*tool.edges_of(changed)), made.box) > 0.85
+    assert iou(Box(*edges_of(changed)), made.box) > 0.85
     longer = max((made.box.x1 - made.box.x0) * 260, (made.box.y1 - made.box.y0) * 180)
     assert 0.25 * 180 <= longer <= 0.62 * 180
 

@@ -86,7 +86,9 @@ def test_known_pictures_get_their_imagenet_class(name, photographs):
     from core.weights import files as weights
 
     row = PACKAGES[name]
-    state = packaged.renamed(row, weights.read(packaged.installed(row)), timm_models._shapes(name))
+    state = packaged.renamed(
+        row, weights.read(packaged.installed(row)), timm_models._shapes(name), name
+    )
     model = timm_models._create(name, None, state=state, path=packaged.installed(row)).eval()
     info, encoder = timm.data.ImageNetInfo(), encoders.get(name)
     dataset = open_dataset(str(photographs / "tiny_imagenet" / "validation.parquet"))
@@ -111,7 +113,9 @@ def test_the_same_tensors_through_the_hub_give_the_same_vectors(hub, images, mon
 
     row = PACKAGES[LITE0]
     wanted = encoders.get(LITE0).encode(images)
-    state = packaged.renamed(row, weights.read(packaged.installed(row)), timm_models._shapes(LITE0))
+    state = packaged.renamed(
+        row, weights.read(packaged.installed(row)), timm_models._shapes(LITE0), LITE0
+    )
     monkeypatch.setattr(packaged, "installed", lambda row: None)
     whole = {key: value.contiguous() for key, value in state.items()}
     hub.put(timm.models.get_pretrained_cfg(LITE0).hf_hub_id, "model.safetensors", save(whole))
@@ -191,4 +195,5 @@ def test_tensors_of_another_network_are_refused():
             PACKAGES["tf_efficientnet_lite2.in1k"],
             held,
             timm_models._shapes("tf_efficientnet_lite2.in1k"),
+            "tf_efficientnet_lite2.in1k",
         )

@@ -80,7 +80,10 @@ def test_text_comes_from_the_hub_and_is_a_unit_vector_beside_the_pictures(tower,
 
     encoder = encoders.get(NAME)
     assert encoder.words.state().kind == "download"
+    assert list(encoder.words.parameters()) == []
     found = encoder.words.encode("A  photo of a RED mug")
+    held = sum(one.nbytes for one in encoder.words.parameters())
+    assert held == sum(one.nbytes for one in tower.parameters()), "what a server counts"
     assert encoder.words.state().kind == "ready"
     known = captions.vocabulary()
     tokens = [captions.START, "a", "photo", "of", "a", "red", "mug", captions.END, "?"]

@@ -62,6 +62,20 @@ def test_a_link_restores_what_was_set(open_page):
     assert (param(app, "lesson"), param(app, "bits")) == ("hashing", "128")
 
 
+def test_a_second_link_in_one_session_sets_every_control(open_page):
+    app = open_page("learn", lesson="metrics", encoder="hog.8x8")
+    box = app.selectbox(key="keep_learn_metrics_encoder")
+    assert box.value == "hog.8x8"
+    app.selectbox(key="keep_learn_metrics_encoder").set_value("sift.vlad32").run()
+    assert param(app, "encoder") == "sift.vlad32"
+    app.query_params["encoder"] = "vgg.lookalike"
+    app.run()
+    assert app.selectbox(key="keep_learn_metrics_encoder").value == "vgg.lookalike"
+    del app.query_params["encoder"]
+    app.run()
+    assert app.selectbox(key="keep_learn_metrics_encoder").value == "resnet.lookalike"
+
+
 def test_a_forged_link_shows_defaults_and_no_error(open_page):
     app = open_page("learn", lesson="hashing", hash="magic", bits="7e9", rows="-3")
     assert not app.exception

@@ -14,7 +14,7 @@ from core.errors import UserError
 from core.services.embedding.build import build
 from core.services.library.library import open_dataset
 from core.services.search import export
-from core.services.search.request import Query, SearchRequest
+from core.services.search.request import Mix, Query, SearchRequest, Weights
 from core.services.search.result import SearchResult
 from core.services.search.search import search
 
@@ -80,6 +80,21 @@ def test_the_table_says_which_part_was_searched(compared):
             io.StringIO(export.to_csv(answers, item_id, where).decode("utf-8-sig"))
         )
         assert {row["part"] for row in rows} == {part}
+
+
+def test_the_table_says_what_was_asked_with_beside_the_query(compared):
+    _, item_id, answers = compared
+    mix = Mix([Query(item_id="a"), Query(item_id="b")], [Query(name="c.png")], "red")
+    some = [replace(answer, mix=mix, least=True, threshold=0.5) for answer in answers]
+    said = (
+        "more like a, b; less like c.png; the words “red”; the least similar; scores of at most 0.5"
+    )
+    for given, words in ((answers, ""), (some, said)):
+        rows = csv.DictReader(io.StringIO(export.to_csv(given, item_id).decode("utf-8-sig")))
+        assert {row["asked"] for row in rows} == {words}
+    assert (
+        "without the picture" in replace(answers[0], mix=Mix(text="x", weights=Weights(0))).beside
+    )
 
 
 def test_the_table_and_the_picture_say_which_part_of_the_query_was_searched_with(compared):

@@ -195,7 +195,9 @@ def room(code: str) -> Room:
             f"A code has {CODE} letters and digits.",
             "Ask whoever opened the room for its code.",
         )
-    return Room(*row[:4], tuple(json.loads(row[4])), *row[5:8], bool(row[8]))
+    code, kind, title, dataset, names, k, made, number, revealed = row
+    encoders = tuple(json.loads(names))
+    return Room(code, kind, title, dataset, encoders, k, made, number, bool(revealed))
 
 
 def leads(code: str, secret: str) -> bool:

@@ -64,7 +64,8 @@ def truth(rows: Sequence[tuple[str, str, str, bool]]) -> Judgements:
     Args:
         rows: (query, item, voter, fits), see :func:`core.services.arena.ballots.judgements`.
     """
-    ayes, every = Counter(), Counter()
+    ayes: Counter[tuple[str, str]] = Counter()
+    every: Counter[tuple[str, str]] = Counter()
     for query, item, _, fits in rows:
         every[query, item] += 1
         ayes[query, item] += fits

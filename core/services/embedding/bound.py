@@ -42,7 +42,7 @@ class Bound:
         built."""
         return embed.read(self.dataset, self.encoder)
 
-    def loaded(self, progress: Progress | None = None) -> Encoder:
+    def loaded(self, progress: Progress | None = None) -> Any:
         """The encoder with its weights in memory, shared with all who hold one like it. Raises
         UserError where they can't be read."""
         return _resolved(self.dataset, self.encoder.name, progress, build=False, load=True)

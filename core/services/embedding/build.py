@@ -110,6 +110,8 @@ def lacks_index(dataset: Dataset, name: str, index: str) -> bool:
         if made.exact or made.state().kind != "ready":
             return False
         encoder = bound(dataset, name).encoder
+        if encoder.matches:
+            return False
         rows = len(dataset.items)
         made.fits(rows, encoder.dim, **spec.build)
         instant = galleries.is_instant(made, rows, encoder.dim, spec.build)
@@ -132,7 +134,7 @@ def _result(
     progress: Progress | None,
 ) -> Built:
     path = embed.find(dataset, encoder) or _derived(dataset, encoder)
-    galleries.gallery_index(dataset, encoder, index, progress, **knobs)
+    galleries.gallery_index(dataset, encoder, index, progress, objects=True, **knobs)
     meta = store.read_meta(path) or {}
     seconds = time.perf_counter() - started
     return Built(

@@ -46,10 +46,14 @@ class Calibration:
     def share(self, cosine: float) -> float:
         """How much of a bar a cosine fills, 0 to 1: from the median of random pairs to the closest
         true neighbours."""
+        return float(np.clip(self.scaled(np.array([cosine])), 0.0, 1.0)[0])
+
+    def scaled(self, cosines: np.ndarray) -> np.ndarray:
+        """The same for many, float64 (n,), below 0 and above 1 too."""
         low, high = self.random[BOTTOM], self.near[TOP]
         if high - low < 1e-6:  # this encoder does not tell true neighbours from others
-            return float(cosine >= high)
-        return min(max((cosine - low) / (high - low), 0.0), 1.0)
+            return (cosines >= high).astype(np.float64)
+        return (np.asarray(cosines, np.float64) - low) / (high - low)
 
     def above_random(self, cosine: float) -> float:
         """The percentage of random pairs that are less similar."""

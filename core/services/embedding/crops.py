@@ -11,21 +11,23 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from core import store
-from core.detectors.base import Detector, NothingToFind, detectors
-from core.detectors.choose import MARGIN, SQUARE, Edges, part
+from core.detectors.base import WHOLE, Box, Detector, NothingToFind, detectors
+from core.detectors.choose import MARGIN, SQUARE, Edges, first_boxes, part, with_margin
 from core.encoders.base import Encoder, Words, encoders
 from core.errors import UserError
 from core.images import crop
 from core.services.embedding.detecting import ready_detector
-from core.types import Progress, State
+from core.types import Parts, Progress, State
 
-MARK = "@"
+MARK, NUMBER = "@", ":"
+MAX_OBJECTS = 9
 LIST = Path("library", "crops.json")
 CHOICE = 1
 """Changes when the rule of the main box does."""
@@ -65,7 +67,7 @@ class Cropped(Encoder):
         return self.inner.dim
 
     @property
-    def words(self) -> Words | None:
+    def words(self) -> Words | None:  # type: ignore[override]
         return self.inner.words
 
     @property
@@ -118,7 +120,7 @@ class Cropped(Encoder):
         except NothingToFind:
             return None
 
-    def prepare(self, image: np.ndarray) -> np.ndarray:
+    def prepare(self, image: np.ndarray) -> Any:
         box = self.part(image)
         return self.inner.prepare(image if box is None else crop(image, box))
 
@@ -126,7 +128,7 @@ class Cropped(Encoder):
         return self.inner._encode(batch)
 
     def fit(
-        self, prepared: Iterable[np.ndarray], progress: Progress | None = None
+        self, prepared: Iterable[Any], progress: Progress | None = None
     ) -> dict[str, np.ndarray]:
         return self.inner.fit(prepared, progress)
 
@@ -134,12 +136,88 @@ class Cropped(Encoder):
         return Cropped(self.inner.with_fit(arrays), self.detector)
 
 
-def named(encoder: str, detector: str) -> str:
-    """The name of ``encoder`` on the crops of ``detector``. Raises UserError where a name is
-    unknown."""
-    detectors.get(detector)
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """One picture, prepared: what ``inner`` takes of each object, the main one first, and the edges
+    of its box."""
+
+    prepared: tuple[np.ndarray, ...]
+    edges: tuple[Edges, ...]
+
+
+class Several(Cropped):
+    """``inner`` on up to ``places`` objects of each picture: a search finds a picture by its best
+    one. Whatever asks for one vector a picture gets that of the main object.
+    """
+
+    def __init__(self, inner: Encoder, detector: Detector, places: int) -> None:
+        super().__init__(inner, detector)
+        if not 2 <= places <= MAX_OBJECTS:
+            raise UserError(f"{places} objects a picture.", f"2 to {MAX_OBJECTS}.")
+        self.places = places
+        self.name = f"{self.name}{NUMBER}{places}"
+        self.title = f"{inner.title or inner.name}, {places} objects ({detector.title})"
+        self.about = f"{inner.about} Sees up to {places} boxes of {detector.title}, each alone."
+
+    @property
+    def stored_dim(self) -> int:
+        return Parts.width(self.dim, self.places)
+
+    def fingerprint(self) -> dict:
+        return {**super().fingerprint(), "objects": self.places}
+
+    def prepare(self, image: np.ndarray) -> Objects:
+        try:
+            boxes = first_boxes(self.detector.detect(image), self.places)
+        except NothingToFind:
+            boxes = []
+        parts = [(box, with_margin(box, image.shape[1::-1])) for box in boxes] or [(WHOLE, WHOLE)]
+        return Objects(
+            tuple(self.inner.prepare(_inside(image, part)) for _, part in parts),
+            tuple(box.edges for box, _ in parts),
+        )
+
+    def encode_prepared(self, batch: Sequence[Any]) -> np.ndarray:
+        """The main objects, and what ``inner`` prepared itself: float32 (n, dim)."""
+        plain = [one.prepared[0] if isinstance(one, Objects) else one for one in batch]
+        return self.inner.encode_prepared(plain)
+
+    def encode_stored(self, batch: Sequence[Objects]) -> np.ndarray:
+        """Every object, laid out as :class:`core.types.Parts` reads it."""
+        vectors = self.inner.encode_prepared([part for one in batch for part in one.prepared])
+        stored, done = np.zeros((len(batch), self.stored_dim), np.float32), 0
+        for row, one in enumerate(batch):
+            found = len(one.prepared)
+            stored[row, : found * self.dim] = vectors[done : done + found].ravel()
+            start = self.places * self.dim
+            stored[row, start : start + 4 * found] = np.ravel(one.edges)
+            done += found
+        return stored
+
+    def fit(
+        self, prepared: Iterable[Objects], progress: Progress | None = None
+    ) -> dict[str, np.ndarray]:
+        return self.inner.fit((part for one in prepared for part in one.prepared), progress)
+
+    def with_fit(self, arrays: dict[str, np.ndarray]) -> Encoder:
+        return Several(self.inner.with_fit(arrays), self.detector, self.places)
+
+
+def _inside(image: np.ndarray, box: Box) -> np.ndarray:
+    return image if box.edges == WHOLE.edges else crop(image, box.edges)
+
+
+def named(encoder: str, detector: str, objects: int = 1) -> str:
+    """The name of ``encoder`` on the crops of ``detector``, or on so many objects of each picture.
+    Raises UserError where a name is unknown, or the number is not possible."""
+    found = detectors.get(detector)
     made = encoders.get(encoder)
-    return Cropped(made.inner if isinstance(made, Cropped) else made, detectors.get(detector)).name
+    inner = made.inner if isinstance(made, Cropped) else made
+    return _made(inner, found, objects).name
+
+
+def _made(inner: Encoder, detector: Detector, objects: int) -> Cropped:
+    return Cropped(inner, detector) if objects == 1 else Several(inner, detector, objects)
 
 
 def remember(names: Iterable[str]) -> None:
@@ -162,14 +240,24 @@ def _listed() -> list[str]:
     return list(names)
 
 
-def _split(name: str) -> tuple[str, str] | None:
-    inner, _, detector = name.rpartition(MARK)
-    return (inner, detector) if inner and detector in detectors.names() else None
+def _split(name: str) -> tuple[str, str, int] | None:
+    """Encoder, detector and number of objects; None where the name is not one of crops."""
+    inner, _, rest = name.rpartition(MARK)
+    detector, _, number = rest.partition(NUMBER)
+    if not inner or detector not in detectors.names():
+        return None
+    if not number:
+        return (inner, detector, 1) if rest == detector else None
+    several = len(number) == 1 and number in "23456789"
+    return (inner, detector, int(number)) if several else None
 
 
 def _find(name: str) -> Cropped | None:
     split = _split(name)
-    return Cropped(encoders.get(split[0]), detectors.get(split[1])) if split else None
+    if split is None:
+        return None
+    inner, detector, objects = split
+    return _made(encoders.get(inner), detectors.get(detector), objects)
 
 
 encoders.add_finder(_listed, _find, first=True)

@@ -20,7 +20,7 @@ from core.services.embedding import shipped
 from core.services.embedding.contents import Notes
 from core.services.embedding.feed import Prepared, feed
 from core.services.embedding.shards import Shards, assemble, key_of
-from core.types import Embeddings, Item, Progress, Skipped, report
+from core.types import Embeddings, Item, Parts, Progress, Skipped, report
 
 KIND = "embeddings"
 INDEXES = "indexes"
@@ -75,13 +75,15 @@ def not_built(dataset: Dataset, name: str) -> UserError:
 def read_folder(path: Path, dataset: Dataset, encoder: Encoder) -> Embeddings:
     skipped, vectors = shipped.skipped(path), shipped.vectors(path)
     names = {key_of(item): item.id for item in dataset.items} if skipped else {}
-    if vectors.shape[1:] != (encoder.dim,):
+    if vectors.shape[1:] != (encoder.stored_dim,):
         raise ValueError(
-            f"vectors of shape {vectors.shape} by {encoder.name} of {encoder.dim} dimensions"
+            f"vectors of shape {vectors.shape} by {encoder.name} of {encoder.stored_dim} numbers"
         )
+    several = encoder.stored_dim != encoder.dim
     return Embeddings(
         ids=shipped.ids(path, dataset),
-        vectors=vectors,
+        vectors=vectors[:, : encoder.dim] if several else vectors,
+        parts=Parts(vectors, encoder.dim) if several else None,
         dataset=dataset.fingerprint(),
         encoder=store.fingerprint(encoder.fingerprint()),
         skipped=tuple(
@@ -151,7 +153,7 @@ def _plan(dataset: Dataset, encoder: Encoder) -> _Work:
     """What an earlier build of this source left: its parts if it was stopped, its rows if it was
     finished."""
     folder = store.cache(PARTIAL) / _partial_key(dataset, encoder)
-    shards = Shards(folder, encoder.dim, _owner(dataset, encoder))
+    shards = Shards(folder, encoder.stored_dim, _owner(dataset, encoder))
     reused = [*_earlier(dataset, encoder), *shards.parts()]
     done = {key for _, keys, skipped in reused for key in (*keys, *skipped)}
     return _Work(encoder, shards, reused, {key_of(item) for item in dataset.items} - done)
@@ -183,7 +185,7 @@ def _borrow(dataset: Dataset, encoder: Encoder) -> None:
     if keys:
         shards = Shards(
             store.cache(PARTIAL) / _partial_key(dataset, encoder),
-            encoder.dim,
+            encoder.stored_dim,
             _owner(dataset, encoder),
         )
         shards.add(keys, np.stack(vectors), {})
@@ -203,7 +205,10 @@ def _earlier(dataset: Dataset, encoder: Encoder) -> list[tuple[Path, list[str], 
         try:
             keys = json.loads((path / "keys.json").read_text())
             skipped = json.loads((path / "skipped.json").read_text())
-            if np.load(path / "vectors.npy", mmap_mode="r").shape == (len(keys), encoder.dim):
+            if np.load(path / "vectors.npy", mmap_mode="r").shape == (
+                len(keys),
+                encoder.stored_dim,
+            ):
                 found.append((path / "vectors.npy", keys, skipped))
         except store.UNREADABLE:
             continue
@@ -274,9 +279,9 @@ def _take(work: _Work, position: int, batch: Sequence[Prepared]) -> None:
             keys.append(key)
             arrays.append(array)
     vectors = (
-        work.encoder.encode_prepared(arrays)
+        work.encoder.encode_stored(arrays)
         if arrays
-        else np.zeros((0, work.encoder.dim), np.float32)
+        else np.zeros((0, work.encoder.stored_dim), np.float32)
     )
     work.shards.add(keys, vectors, skipped)
     work.seconds += time.perf_counter() - started
@@ -288,7 +293,7 @@ def _finish(dataset: Dataset, work: _Work) -> None:
 
     def write(folder: Path) -> dict:
         parts = [*work.reused, *work.shards.parts()]
-        ids, skipped = assemble(dataset.items, parts, work.encoder.dim, folder)
+        ids, skipped = assemble(dataset.items, parts, work.encoder.stored_dim, folder)
         if not ids:
             raise _nothing_decoded(dataset, skipped)
         noted = meta_of(dataset, work.encoder, len(ids), len(skipped), len(work.pending))

@@ -91,7 +91,7 @@ def disk_bytes(dataset: Dataset, encoder: Encoder) -> int:
     if _is_found(dataset, encoder):
         return kept
     base = disk_bytes(dataset, encoders.get(encoder.base)) if encoder.base else 0
-    return kept + base + 4 * max(encoder.dim, 1) * len(dataset.items) * COPIES
+    return kept + base + 4 * max(encoder.stored_dim, 1) * len(dataset.items) * COPIES
 
 
 def _keypoint_bytes(dataset: Dataset) -> int:

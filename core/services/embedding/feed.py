@@ -38,7 +38,7 @@ class Prepared:
     content: int | None = None
     """Digest of the file, where the picture's stamp does not tell its content."""
 
-    def array(self, position: int) -> np.ndarray | None:
+    def array(self, position: int) -> Any:
         found = self.outcomes[position]
         return None if isinstance(found, str) else found
 

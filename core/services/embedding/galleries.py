@@ -13,6 +13,7 @@ from core.encoders.base import Encoder
 from core.errors import UserError
 from core.indexes.base import Index, Unreadable, indexes
 from core.services.embedding import embed
+from core.services.embedding.objects import ObjectIndex
 from core.types import Progress, Protocol
 
 KIND = embed.INDEXES
@@ -38,9 +39,14 @@ def gallery_index(
     encoder: Encoder,
     name: str = "exact",
     progress: Progress | None = None,
+    objects: bool = False,
     **knobs: float,
 ) -> tuple[Index, np.ndarray]:
     """The index over the gallery of the usual protocol, and the embedding row of each of its rows.
+
+    Args:
+        objects: where several objects of each picture were encoded, search all of them, and give
+            pictures by their best. Otherwise the main ones are searched.
 
     Raises:
         UserError: the embeddings are not built, the index is unknown or can't hold this gallery.
@@ -51,12 +57,13 @@ def gallery_index(
             f"{encoder.name} compares key points; {index.title or name} is an index of vectors.",
             fix="Choose the exact index, or an encoder with vectors.",
         )
-    causes = _causes(dataset, encoder, index, knobs)
+    objects = objects and has_objects(encoder)
+    causes = _causes(dataset, encoder, index, knobs, objects)
 
     def write(path: Path) -> dict:
-        return _write(path, dataset, encoder, index, knobs, progress)
+        return _write(path, dataset, encoder, index, knobs, progress, objects)
 
-    return store.kept(
+    found, rows = store.kept(
         KIND,
         causes,
         write,
@@ -64,14 +71,21 @@ def gallery_index(
         progress,
         (RuntimeError, Unreadable),
     )
+    if objects and (parts := embed.read(dataset, encoder).parts) is not None:
+        return ObjectIndex.over(found, parts, rows)
+    return found, rows
+
+
+def has_objects(encoder: Encoder) -> bool:
+    """Whether several objects of each picture are encoded."""
+    return encoder.stored_dim != encoder.dim
 
 
 def is_built(dataset: Dataset, encoder: Encoder, name: str, **knobs: float) -> bool:
-    """Whether :func:`gallery_index` would only read. Raises UserError: the index or a knob is
+    """Whether a search would only read its index. Raises UserError: the index or a knob is
     unknown."""
-    return (
-        store.find(KIND, store.key(_causes(dataset, encoder, indexes.get(name), knobs))) is not None
-    )
+    causes = _causes(dataset, encoder, indexes.get(name), knobs, has_objects(encoder))
+    return store.find(KIND, store.key(causes)) is not None
 
 
 def is_instant(index: Index, rows: int, dim: int, knobs: Mapping[str, float]) -> bool:
@@ -85,7 +99,7 @@ def is_instant(index: Index, rows: int, dim: int, knobs: Mapping[str, float]) ->
     return index.build_ns is not None and usual and rows * dim * index.build_ns <= INSTANT_S * 1e9
 
 
-def _causes(dataset: Dataset, encoder: Encoder, index: Index, knobs: dict) -> dict:
+def _causes(dataset: Dataset, encoder: Encoder, index: Index, knobs: dict, objects: bool) -> dict:
     protocol = dataset.protocol()
     splits = {"splits": _split_digest(dataset)} if protocol.gallery else {}
     return {
@@ -93,6 +107,7 @@ def _causes(dataset: Dataset, encoder: Encoder, index: Index, knobs: dict) -> di
         **index.fingerprint(**knobs),
         "gallery": list(protocol.gallery),
         **splits,
+        **({"objects": True} if objects else {}),
     }
 
 
@@ -116,12 +131,18 @@ def _write(
     index: Index,
     knobs: dict,
     progress: Progress | None,
+    objects: bool,
 ) -> dict:
     found = embed.read(dataset, encoder)
     rows = gallery_rows(dataset, found, dataset.protocol())
     if not len(rows):
         raise UserError(f"{dataset.title or dataset.name} has no picture in its gallery splits.")
-    vectors = found.vectors if len(rows) == len(found.ids) else found.vectors[rows]
+    if objects and found.parts is not None:
+        numbers, places = found.parts.there(rows)
+        rows = rows[numbers]
+        vectors = found.parts.vectors(rows, places)
+    else:
+        vectors = found.vectors if len(rows) == len(found.ids) else found.vectors[rows]
     index.build(np.ascontiguousarray(vectors), progress, **knobs)
     index.save(path)
     np.save(path / "rows.npy", rows)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core import store
+from core import keypoints, store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
@@ -23,7 +23,6 @@ from core.services.embedding.feed import feed
 from core.types import Progress, report
 
 KIND = "keypoints"
-VERSION = 1
 MAX_PICTURES = 20_000
 """So many pictures take a gigabyte at most; more are not kept."""
 PICTURE_BYTES = MAX_POINTS * (128 + 8)
@@ -115,7 +114,7 @@ class _Detector(Encoder):
 
 def causes(dataset: Dataset) -> dict:
     """Every cause of the key points."""
-    looked = {"side": SIDE, "most": MAX_POINTS, "version": VERSION}
+    looked = {"side": SIDE, "most": MAX_POINTS, "version": keypoints.VERSION}
     return {"dataset": dataset.fingerprint(), "keypoints": looked}
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.metrics.stream import Roles
+from core.rerankers.base import rerankers
 from core.services.embedding.content import content_hash
 from core.services.hardware import hardware, versions
 from core.services.specs import IndexSpec
@@ -51,18 +52,28 @@ def card(
         "encoder": encoder.name,
         "dimensions": encoder.dim,
         **_input(encoder),
-        "normalisation": "vectors of length 1, cosine similarity",
+        "normalisation": (
+            "key points matched, inliers of one homography"
+            if encoder.matches
+            else "vectors of length 1, cosine similarity"
+        ),
         "index": (
             f"{index.text} (exact, whole gallery ranked)"
             if index.exact
             else f"{index.text} (first {depth:,} hits scored)"
         ),
+        **({"re-ranking": _reranking(index)} if index.reranker else {}),
         "seed": SEED,
         "encoder causes": encoder.fingerprint(),
         "hardware": hardware(),
         "versions": versions(),
         "date": datetime.date.today().isoformat(),
     }
+
+
+def _reranking(index: IndexSpec) -> str:
+    made = rerankers.get(index.reranker)
+    return f"{made.title} of the first {made.depth:,} hits"
 
 
 def _splits(names: tuple[str, ...]) -> str:

@@ -4,6 +4,7 @@ Judged once, then cached."""
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,12 @@ from core.services.embedding import embed, galleries
 from core.services.embedding.asking import asking_encoder, roles_for
 from core.services.embedding.bound import bound
 from core.services.embedding.roles import cluster_of, digest, group_of
+from core.services.evaluation import lists
 from core.services.evaluation.card import card
 from core.services.evaluation.seen import seen
+from core.services.search.reranking import SecondLook
 from core.services.specs import IndexSpec
-from core.types import Progress, Protocol, report
+from core.types import Item, Progress, Protocol, report
 
 KIND = "scores"
 VERSION = 2
@@ -132,6 +135,7 @@ def cell(
         "version": VERSION,
         **index.causes(),
         "depth": None if index.exact else DEPTH,
+        **_look_causes(encoder, index, protocol, items),
     }
 
     def write(folder: Path) -> dict:
@@ -142,7 +146,17 @@ def cell(
         encoder, dataset, protocol
     )  # not part of the entry: cards learn more about their data later
     shown = {**made.card, "seen": has_seen.kind, "seen in words": has_seen.words}
-    return replace(made, index=index.text, card=shown)  # every exact index shares one entry
+    return replace(made, index=index.shown, card=shown)  # every exact index shares one entry
+
+
+def _look_causes(
+    encoder: Encoder, index: IndexSpec, protocol: Protocol, items: Sequence[Item]
+) -> dict:
+    """Every cause of the second look; empty where there is none."""
+    look = lists.look_of(encoder, index, protocol, sum(protocol.in_gallery(i) for i in items))
+    if look is None:
+        return {}
+    return {"second": {**look.reranker.fingerprint(), "depth": look.depth}}
 
 
 def read(folder: Path) -> Cell:
@@ -179,48 +193,86 @@ def _write(
     asked = [items[row] for row in roles.queries]
     groups = np.array([group_of(item, protocol) for item in asked], dtype=np.str_)
     codes = np.unique(groups, return_inverse=True)[1]
+    look = lists.look_of(encoder, index, protocol, len(roles.gallery))
     if index.exact:
-        judged = stream.judge(stream.blocks(found.vectors, roles, top, progress), codes=codes)
+        ranked = lists.blocks(look, dataset, found, roles, top, progress)
+        judged = stream.judge(ranked, codes=codes)
         scores = judged.scores
     else:
-        hits, overlap = _answers(dataset, encoder, index, roles, found.vectors, progress)
-        lists = (
-            stream.listed(hits[part], roles.queries[part], roles, top) for part in _parts(len(hits))
-        )
-        judged = stream.judge(lists, SHALLOW, codes)
-        for curves in (judged.curves, judged.class_curves):
-            curves.pop("precision_at_recall", None)
+        judged, overlap = _listed(dataset, encoder, index, roles, look, codes, progress)
         scores = {
             **judged.scores,
             f"index recall@{RECALL_K}": np.where(judged.relevant > 0, overlap, np.nan),
         }
-    arrays: dict[str, Any] = {
-        **scores,
-        **{CURVE + name: rows for name, rows in judged.class_curves.items()},
-    }
-    np.savez_compressed(
-        folder / "scores.npz",
+    shown = card(dataset, encoder, protocol, index, roles, judged.relevant, DEPTH)
+    made = Cell(
+        dataset=dataset.name,
+        protocol=protocol.name,
+        encoder=encoder.name,
+        index=index.shown,
         queries=np.array([item.id for item in asked], dtype=np.str_),
         groups=groups,
         clusters=np.array([cluster_of(item) for item in asked], dtype=np.str_),
-        relevant=judged.relevant.astype(np.int32),
-        **arrays,
+        relevant=judged.relevant,
+        scores=scores,
+        curves=judged.curves,
+        card=shown,
+        class_curves=judged.class_curves,
     )
-    noted = {
-        "dataset": dataset.name,
-        "protocol": protocol.name,
-        "encoder": encoder.name,
-        "index": index.text,
-    }
-    shown = card(dataset, encoder, protocol, index, roles, judged.relevant, DEPTH)
-    (folder / "cell.json").write_text(json.dumps({**noted, "curves": judged.curves, "card": shown}))
+    keep(folder, made)
     return {
         "source": dataset.locator,
         "dataset_name": dataset.name,
         "encoder_name": encoder.name,
-        "index_name": index.text,
+        "index_name": index.shown,
         "rows": len(asked),
     }
+
+
+def _listed(
+    dataset: Dataset,
+    encoder: Encoder,
+    index: IndexSpec,
+    roles: stream.Roles,
+    look: SecondLook | None,
+    codes: np.ndarray,
+    progress: Progress | None,
+) -> tuple[stream.Judged, np.ndarray]:
+    """What an approximate index answers, as far as it is scored; and its index recall (q,)."""
+    found, top = embed.read(dataset, encoder), table.deepest(table.DEFAULT)
+    depth = look.depth if look else 0
+    hits, overlap = _answers(dataset, encoder, index, roles, found.vectors, depth, progress)
+    if look is not None and len(hits):
+        looker = lists.Looker(look, dataset, found, roles)
+        pairs = zip(roles.queries, hits, strict=True)
+        hits = np.stack([looker.reordered(row, at) for row, at in pairs])[:, :DEPTH]
+    ranked = (
+        stream.listed(hits[part], roles.queries[part], roles, top) for part in _parts(len(hits))
+    )
+    judged = stream.judge(ranked, SHALLOW, codes)
+    for curves in (judged.curves, judged.class_curves):
+        curves.pop("precision_at_recall", None)
+    return judged, overlap
+
+
+def keep(folder: Path, cell: Cell) -> None:
+    """Write what :func:`read` reads."""
+    arrays: dict[str, Any] = {
+        **cell.scores,
+        **{CURVE + name: rows for name, rows in cell.class_curves.items()},
+    }
+    np.savez_compressed(
+        folder / "scores.npz",
+        queries=cell.queries,
+        groups=cell.groups,
+        clusters=cell.clusters,
+        relevant=cell.relevant.astype(np.int32),
+        **arrays,
+    )
+    noted = dict(zip(("dataset", "protocol", "encoder", "index"), cell.name, strict=True))
+    (folder / "cell.json").write_text(
+        json.dumps({**noted, "curves": cell.curves, "card": cell.card})
+    )
 
 
 def _parts(count: int) -> list[slice]:
@@ -233,6 +285,7 @@ def _answers(
     index: IndexSpec,
     roles: stream.Roles,
     vectors: np.ndarray,
+    depth: int,
     progress: Progress | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Hits of every query as positions in the roles' gallery, int64 (q, depth), and index recall@10
@@ -243,7 +296,7 @@ def _answers(
     place[roles.gallery] = np.arange(len(roles.gallery))
     own_rows = np.full(len(vectors), -1, np.int64)
     own_rows[np.asarray(rows)] = np.arange(len(rows))
-    depth, hits, overlap = min(DEPTH, made.size), [], []
+    depth, hits, overlap = min(max(DEPTH, depth), made.size), [], []
     for part in _parts(len(roles.queries)):
         report(progress, part.start, len(roles.queries))
         asking = vectors if roles.asking is None else roles.asking

@@ -4,16 +4,22 @@ is finished."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
 
+from core import fusion
 from core.datasets.base import Dataset
 from core.detectors.base import detectors
 from core.encoders.base import encoders as registry
 from core.errors import UserError
+from core.rerankers.base import NONE, rerankers
 from core.services.embedding import build, crops
 from core.services.embedding.roles import BY, CROP, protocol_named
 from core.services.evaluation import latency
 from core.services.evaluation.cells import Cell, cell
+from core.services.evaluation.fused import fused_cell
 from core.services.evaluation.reports import Report
 from core.services.specs import EXACT, IndexSpec, index_spec
 from core.types import Progress, report
@@ -57,6 +63,9 @@ def evaluate(
     *,
     timed: bool = True,
     crop: str = "",
+    rerank: Sequence[str] = (),
+    fuse: Sequence[str] = (),
+    weights: Sequence[float] | str = (),
 ) -> Report:
     """Judge every combination; build the embeddings that are missing.
 
@@ -67,6 +76,9 @@ def evaluate(
         timed: measure latency too, for each (dataset, encoder, index) once.
         crop: a detector, whose main box of each query is asked with; the galleries stay whole. An
             encoder ``NAME@DETECTOR`` has galleries of crops, and then both are.
+        rerank: re-rankers, each beside the same search without.
+        fuse: ways of fusing all these encoders, with ``weights`` as in
+            :func:`core.services.evaluation.fused.fused_cell`.
         progress: counts finished cells.
 
     Raises:
@@ -76,36 +88,89 @@ def evaluate(
         Cancelled: ``progress`` said stop. Finished cells are kept; the same call goes on from
             there.
     """
-    specs = [index_spec(text) for text in indexes]
+    names = list(dict.fromkeys(encoders))
+    specs = _specs(indexes, rerank)
     if crop:
         detectors.get(crop)
-    plan = [
-        (dataset, encoder, spec)
-        for dataset in datasets
-        for encoder in dict.fromkeys(encoders)
-        for spec in specs
-    ]
-    wanted = {dataset.locator: _protocols(dataset, protocols, crop) for dataset in datasets}
-    for encoder in dict.fromkeys(encoders):
+    _check_fusion(fuse, weights, len(names))
+    for encoder in names:
         registry.get(encoder)  # an unknown name is told before anything is judged
-    total, done = sum(len(wanted[dataset.locator]) for dataset, _, _ in plan), 0
+    parts: list[_Part] = []
+    for dataset in datasets:
+        wanted = _protocols(dataset, protocols, crop)
+        for encoder, spec in product(names, specs):
+            told = "" if spec.exact and not spec.reranker else f" by {spec.shown}"
+            make = partial(_cells, dataset, encoder, spec, wanted, timed)
+            title = dataset.title or dataset.name
+            parts.append(_Part(f"{encoder} on {title}{told}", len(wanted), make))
+        for method in fuse:
+            make = partial(_fused, dataset, names, wanted, method, weights)
+            parts.append(_Part(f"{method} on {dataset.title or dataset.name}", len(wanted), make))
+    found, left_out = _made(parts, progress)
+    return Report.of(name, found, [f"{what}: {why}" for what, why in left_out.items()])
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Cells that are made together, or left out together."""
+
+    what: str
+    cells: int
+    make: Callable[[], list[Cell]]
+
+
+def _specs(indexes: Sequence[str], rerank: Sequence[str]) -> list[IndexSpec]:
+    """Each index alone, and then with each re-ranker. Raises UserError on an unknown name."""
+    for reranker in rerank:
+        rerankers.get(reranker)
+    after = [name for name in dict.fromkeys(["", *rerank]) if name != NONE]
+    return [replace(spec, reranker=name) for spec in map(index_spec, indexes) for name in after]
+
+
+def _check_fusion(fuse: Sequence[str], weights: Sequence[float] | str, count: int) -> None:
+    """What is wrong with a fusion is told before anything is evaluated."""
+    for method in fuse:
+        fusion.method(method)
+    if fuse and not isinstance(weights, str):
+        fusion.shares(weights, count)
+
+
+def _made(
+    parts: Sequence[_Part], progress: Progress | None
+) -> tuple[list[Cell], dict[str, UserError]]:
+    """The cells, and what could not be evaluated, with the reason.
+
+    Raises:
+        UserError: nothing at all could be.
+    """
+    total, done = sum(part.cells for part in parts), 0
     found: list[Cell] = []
     left_out: dict[str, UserError] = {}
-    for dataset, encoder, spec in plan:
+    for part in parts:
         report(progress, done, total)
         try:
-            found += _cells(dataset, encoder, spec, wanted[dataset.locator], timed)
+            found += part.make()
         except UserError as error:
-            left_out[
-                f"{encoder} on {dataset.title or dataset.name}"
-                + ("" if spec.exact else f" by {spec.text}")
-            ] = error
-            log.warning("%s on %s is left out: %s", encoder, dataset.name, error)
-        done += len(wanted[dataset.locator])
+            left_out[part.what] = error
+            log.warning("%s is left out: %s", part.what, error)
+        done += part.cells
     if left_out and not found:
         raise next(iter(left_out.values()))
     report(progress, total, total)
-    return Report.of(name, found, [f"{what}: {why}" for what, why in left_out.items()])
+    return found, left_out
+
+
+def _fused(
+    dataset: Dataset,
+    encoders: Sequence[str],
+    protocols: Sequence[str],
+    method: str,
+    weights: Sequence[float] | str,
+) -> list[Cell]:
+    return [
+        fused_cell(dataset, encoders, protocol_named(dataset, name), method, weights)
+        for name in protocols
+    ]
 
 
 def _cells(

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from core.datasets.base import Dataset
-from core.metrics import stream
 from core.services.embedding import embed
 from core.services.embedding.asking import roles_for
 from core.services.embedding.bound import bound
 from core.services.embedding.roles import protocol_named
+from core.services.evaluation.lists import blocks, look_of
+from core.services.specs import EXACT
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,14 @@ def first_hits(
     encoder = bound(dataset, encoder_name).encoder
     found = embed.read(dataset, encoder)
     items = embed.item_rows(dataset, found)
-    roles = roles_for(dataset, encoder, found, protocol_named(dataset, protocol_name))
+    protocol = protocol_named(dataset, protocol_name)
+    roles = roles_for(dataset, encoder, found, protocol)
+    look = look_of(encoder, EXACT, protocol, len(roles.gallery))
     wanted = set(queries)
     asked = np.array([row for row in roles.queries if items[row].id in wanted], np.int64)
     some = replace(roles, queries=asked)
     made: dict[str, Beginning] = {}
-    for lists in stream.blocks(found.vectors, some, k):
+    for lists in blocks(look, dataset, found, some, k):
         for number in range(len(lists)):
             ranks = lists.rank[lists.row == number]
             shown = [items[roles.gallery[column]].id for column in lists.top[number] if column >= 0]

@@ -43,7 +43,12 @@ def _one_by_one(engine: Engine, spec: IndexSpec, items: Sequence[Item]) -> dict[
     warm, started = min(WARM, len(items) - 1), time.perf_counter()
     for run, item in enumerate(items):
         request = SearchRequest(
-            Query(item_id=item.id), engine.encoder.name, spec.text, K, include_self=True
+            Query(item_id=item.id),
+            engine.encoder.name,
+            spec.text,
+            K,
+            include_self=True,
+            reranker=spec.reranker,
         )
         spent = engine.search(request, spec).timing_ms
         for stage, ms in spent.items() if run >= warm else ():
@@ -86,6 +91,7 @@ def measured(dataset: Dataset, encoder_name: str, spec: IndexSpec) -> dict:
     """
     encoder = bound(dataset, encoder_name).encoder
     index = {"index": spec.name, "build": dict(spec.build), "search": dict(spec.search)}
+    index |= {"reranker": spec.reranker} if spec.reranker else {}
     causes = {**embed.causes(dataset, encoder), **index, "hardware": hardware(), "version": 4}
 
     def write(folder: Path) -> dict:

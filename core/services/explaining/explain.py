@@ -23,7 +23,16 @@ from core.services.search.loading import engine
 from core.services.search.request import Query, item_of
 from core.services.specs import index_spec
 
-__all__ = ["Deletion", "Explained", "Explanation", "Query", "explain", "methods"]
+__all__ = [
+    "Deletion",
+    "Explained",
+    "Explainer",
+    "Explanation",
+    "Query",
+    "explain",
+    "methods",
+    "methods_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +94,11 @@ def methods(encoder: Encoder, index: str = "exact") -> list[Explainer]:
         (one for one in made if one.applies(inner, hashes)),
         key=lambda one: (not one.own, _rank(one)),
     )
+
+
+def methods_of(dataset: Dataset, encoder: str, index: str = "exact") -> list[Explainer]:
+    """:func:`methods` for the encoder of a name, as it is in memory. Raises UserError."""
+    return methods(engine(dataset, encoder, index).encoder, index)
 
 
 def _rank(one: Explainer) -> int:

@@ -249,6 +249,7 @@ class _Judge:
         """bool (q, k): which true hits are not there. Where equals of the k-th stand in for one
         another, none is lost."""
         truth = self.truth
+        assert truth is not None  # the first stage is the truth
         gone = ~(truth.ids[:, :, None] == found.ids[:, None, :]).any(axis=2) & (truth.ids >= 0)
         last = truth.scores[:, -1:]
         stand_ins = ((found.scores >= last) & (found.ids >= 0)).sum(axis=1) - (
@@ -280,6 +281,7 @@ class _Judge:
         return tuple(self._loss(query, column) for query, column in pairs)
 
     def _loss(self, query: int, column: int) -> Loss:
+        assert self.truth is not None
         asked, row = (
             int(self.space.asked[query]),
             int(self.space.rows[self.truth.ids[query, column]]),

@@ -247,6 +247,7 @@ class _Asked:
 
     def _bytes(self) -> bytes:
         if self.data is None:
+            assert self.item is not None  # it is brought along, or one of the data set
             self.data = self.dataset.read(self.item)
         return self.data
 

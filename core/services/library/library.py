@@ -170,6 +170,7 @@ def encoder_row(encoder: Encoder) -> dict:
         "family": encoder.family,
         "tier": encoder.tier,
         "dim": encoder.dim,
+        "reranks": not encoder.matches,
         "state": state.kind,
         "detail": state.detail,
         "bytes": state.bytes,

@@ -81,6 +81,7 @@ def _in_line(encoder: Encoder, line: _Line, ask: _Ask, most: int) -> np.ndarray:
                 _answer(encoder, batch)
     if ask.error is not None:
         raise ask.error
+    assert ask.vector is not None  # whoever answers gives a vector or an error
     return ask.vector
 
 

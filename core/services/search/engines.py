@@ -19,7 +19,8 @@ from core.images import decode
 from core.keypoints import SIDE, KeyPoints, detect
 from core.neighbours import cosine_matrix, dots
 from core.services.embedding import embed, galleries, points
-from core.services.embedding.crops import Cropped
+from core.services.embedding.crops import Cropped, Edges
+from core.services.embedding.objects import frames, nearest_objects
 from core.services.embedding.usual import Usual, usual
 from core.services.search import batching, decoded, filters, mixing, subject
 from core.services.search.copies import NEAR, same_file
@@ -44,7 +45,9 @@ class Engine:
         self.dataset, self.encoder = dataset, encoder
         self.path = embed.find(dataset, encoder)
         self.found = embed.read(dataset, encoder)
-        self.index, self.rows = galleries.gallery_index(dataset, encoder, index.name, **index.build)
+        self.index, self.rows = galleries.gallery_index(
+            dataset, encoder, index.name, objects=True, **index.build
+        )
         self.usual = (
             Usual(None) if encoder.matches else usual(dataset, encoder, self.found, self.rows)
         )
@@ -229,10 +232,7 @@ class Engine:
         """
         query, _ = subject.settled(request.query)
         vector = self._asked(request, query, self._picture(query), {})
-        scores, scope = (
-            cosine_matrix(vector, self.found.vectors, self.rows)[0],
-            self._scope(request),
-        )
+        scores, scope = self._every_cosine(vector), self._scope(request)
         row = self._row(Query(item_id=item_of(self.dataset, item_id).id))
         if row is None or (scope.allowed is not None and not scope.allowed[row]):
             raise UserError(f"{item_id!r} is not in what is searched.")
@@ -324,6 +324,7 @@ class Engine:
             self._copies(query, picture, vector, rows),
             (self._cosines(rows, vector).tolist() if kept else []),
         )
+        frames = self._frames(rows, vector)
         return tuple(
             Hit(
                 rank,
@@ -338,17 +339,33 @@ class Engine:
                 row in copies,
                 cosine,
                 before,
+                frame,
             )
-            for rank, ((row, score, before), cosine) in enumerate(
-                zip(kept, near, strict=True), start=1
+            for rank, ((row, score, before), cosine, frame) in enumerate(
+                zip(kept, near, frames, strict=True), start=1
             )
             for item in [self._gallery_item(row)]
         )
 
     def _cosines(self, rows: Sequence[int], vector: np.ndarray) -> np.ndarray:
         """By the stored vectors, float32 (len(rows)): an index may only estimate scores, and some
-        are no cosines."""
-        return dots(self.found.vectors[self.rows[list(rows)]], vector[0])
+        are no cosines. Of several objects of a picture it is that of the nearest."""
+        at = self.rows[list(rows)]
+        if self.found.parts is not None:
+            return nearest_objects(self.found.parts, at, vector[0])[0]
+        return dots(self.found.vectors[at], vector[0])
+
+    def _every_cosine(self, vector: np.ndarray) -> np.ndarray:
+        """Those of the whole gallery, float32 (rows,)."""
+        if self.found.parts is not None:
+            return nearest_objects(self.found.parts, self.rows, vector[0])[0]
+        return cosine_matrix(vector, self.found.vectors, self.rows)[0]
+
+    def _frames(self, rows: Sequence[int], vector: np.ndarray) -> list[Edges | None]:
+        """The object of each picture that was found, where several of each are searched."""
+        if self.found.parts is None or not rows:
+            return [None] * len(rows)
+        return frames(self.found.parts, self.rows[list(rows)], vector[0])
 
     def _stored(self, query: Query) -> np.ndarray:
         if query.item_id is None or query.box:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import functools
 import io
+import json
 from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
@@ -20,11 +21,14 @@ from core.services.search.result import IDENTICAL, Hit, SearchResult
 COLUMNS = (
     "query",
     "box",
+    "asked",
     "dataset",
     "part",
     "encoder",
     "index",
+    "reranker",
     "rank",
+    "before",
     "id",
     "label",
     "instance",
@@ -55,7 +59,8 @@ def to_csv(answers: Sequence[SearchResult], query: str, where: Sequence[str] = (
     """One row a hit, UTF-8 with a byte order mark so that spreadsheets read it right.
 
     ``where`` is the part that was searched. The column ``box`` is the part of the query picture
-    that was searched with, x0,y0,x1,y1 in fractions; empty = all of it.
+    that was searched with, x0,y0,x1,y1 in fractions; empty = all of it. The column ``asked`` says
+    what was asked with beside the picture.
     """
     out, shared, part = io.StringIO(), letters(answers), "; ".join(where) or WHOLE
     writer = csv.writer(out)
@@ -65,11 +70,14 @@ def to_csv(answers: Sequence[SearchResult], query: str, where: Sequence[str] = (
             row = (
                 query,
                 box_words(answer.box),
+                answer.beside,
                 answer.dataset,
                 part,
                 answer.encoder,
                 answer.index,
+                answer.reranker,
                 hit.rank,
+                hit.before,
                 hit.id,
                 hit.label,
                 hit.instance,
@@ -83,6 +91,43 @@ def to_csv(answers: Sequence[SearchResult], query: str, where: Sequence[str] = (
             )
             writer.writerow([_cell(value) for value in row])
     return ("\ufeff" + out.getvalue()).encode("utf-8", "replace")
+
+
+def to_json(answers: Sequence[SearchResult], query: str, where: Sequence[str] = ()) -> bytes:
+    """What ``compare --json`` says of each encoder, with the query, the part of the gallery that
+    was searched and the box of the query that was searched with."""
+    told = {
+        "query": query,
+        "where": list(where),
+        "box": answers[0].box if answers else None,
+        "answers": [plain(answer) for answer in answers],
+    }
+    return (json.dumps(told, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "replace")
+
+
+def plain(answer: SearchResult) -> dict:
+    """An answer in types that JSON has."""
+    told = {
+        "dataset": answer.dataset,
+        "encoder": answer.encoder,
+        "index": answer.index,
+        "hits": [_plain(hit) for hit in answer.hits],
+    }
+    times = {
+        "timing_ms": dict(answer.timing_ms),
+        "runs": answer.runs,
+        "usual": answer.usual,
+        "far": answer.far,
+    }
+    more = {"left_out": answer.left_out, "remarks": list(answer.remarks), "score": answer.score}
+    return {**told, **times, **more, **({"reranker": answer.reranker} if answer.reranker else {})}
+
+
+def _plain(hit: Hit) -> dict:
+    named = {"rank": hit.rank, "id": hit.id, "path": hit.path, "label": hit.label}
+    before = {} if hit.before is None else {"before": hit.before}
+    frame = {"frame": hit.frame} if hit.frame else {}
+    return {**named, "score": hit.score, "identical": hit.identical, **before, **frame}
 
 
 def to_png(
@@ -127,6 +172,7 @@ def to_png(
         f" {answers[0].index}"
     )
     source += " · a part of the query picture" if answers[0].box is not None else ""
+    source += f" · {answers[0].beside}" if answers[0].beside else ""
     source += (
         " · the query is left out" if any(answer.left_out is not None for answer in answers) else ""
     )
@@ -194,10 +240,15 @@ def _head(draw: ImageDraw.ImageDraw, left: int, title: str, answer: SearchResult
     _write(draw, (left, EDGE), _fit(title, 19, TILE), 19, INK)
     time = answer.timing_ms
     spent = time.get("encode", 0.0) + time.get("preprocess", 0.0)
+    second = f" + {time['rerank']:.1f} ({answer.reranker})" if answer.reranker else ""
     same = sum(hit.verdict == "same" for hit in answer.hits)
     known = f"{same}/{len(answer.hits)} same · " if any(hit.verdict for hit in answer.hits) else ""
     _write(
-        draw, (left, EDGE + 28), f"{known}{spent:.1f} + {time.get('search', 0.0):.1f} ms", 15, MUTED
+        draw,
+        (left, EDGE + 28),
+        f"{known}{spent:.1f} + {time.get('search', 0.0):.1f}{second} ms",
+        15,
+        MUTED,
     )
     draw.line((left, EDGE + HEAD - 14, left + TILE, EDGE + HEAD - 14), fill=LINE)
 

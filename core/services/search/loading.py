@@ -106,8 +106,9 @@ def wait(
 def _key(dataset: Dataset, encoder: str, spec: IndexSpec) -> Key:
     """Every cause of an engine: one that a visitor of a public server built is theirs alone."""
     whose = ownership.visitor()
-    mine = whose is not None and (dataset.locator, encoder) in _built_by(whose)
-    home = whose.name if mine else ""
+    home = ""
+    if whose is not None and (dataset.locator, encoder) in _built_by(whose):
+        home = whose.name
     return (
         dataset.locator,
         encoder,

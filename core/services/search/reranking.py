@@ -15,6 +15,7 @@ from core.neighbours import Rows
 from core.rerankers.base import NONE, Found, Reranker, rerankers
 from core.rerankers.geometric import Inliers
 
+__all__ = ["NONE", "SecondLook", "looked_at", "names", "reranker_rows", "second_look", "title_of"]
 COMPARED_ALL, PRESELECTED = 2000, 500
 """An encoder that matches key points compares the query with every picture of a gallery up to so
 many; of a larger one with so many that its vectors find nearest."""

@@ -36,6 +36,9 @@ class Hit:
     """By the stored vectors, whatever the index estimates."""
     before: int | None = None
     """Its rank before a re-ranker looked at it."""
+    frame: tuple[float, float, float, float] | None = None
+    """The object of the picture that was found, x0, y0, x1, y1 in fractions of it, where several of
+    each picture are searched; None = all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,23 @@ class SearchResult:
     def said(self, score: float, digits: int = 3) -> str:
         """A score in figures: inliers are whole."""
         return f"{score:.0f}" if self.score == "inliers" else f"{score:.{digits}f}"
+
+    @property
+    def beside(self) -> str:
+        """What was asked with beside the query, and which end of the list was wanted, in words;
+        empty where it was the query alone."""
+        mix = self.mix
+        told = [
+            f"{way} like {', '.join(one.item_id or one.name or 'a picture' for one in pictures)}"
+            for way, pictures in (("more", mix.plus), ("less", mix.minus))
+            if pictures
+        ]
+        told += [f"the words \u201c{mix.text}\u201d"] if mix.text else []
+        told += [] if mix.with_query else ["without the picture"]
+        told += ["the least similar"] if self.least else []
+        if self.threshold is not None:
+            told.append(f"scores of at {'most' if self.least else 'least'} {self.threshold:g}")
+        return "; ".join(told)
 
     @property
     def stages(self) -> dict[str, float]:

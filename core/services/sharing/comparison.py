@@ -79,10 +79,11 @@ def _lead(board: _Board) -> str:
 
 
 def _query(board: _Board, query: Query) -> str:
+    webp = b""
     if query.data is not None:
         webp = pictures.thumbnail_of(query.data, QUERY_SIDE)
-    else:
-        webp = pictures.thumbnail(board.dataset, query.item_id or "", QUERY_SIDE)
+    elif query.item_id is not None:
+        webp = pictures.thumbnail(board.dataset, query.item_id, QUERY_SIDE)
     box = board.answers[0].box
     frame = ""
     if box is not None:
@@ -90,13 +91,15 @@ def _query(board: _Board, query: Query) -> str:
         edges = f"left:{x0:.2f}%;top:{y0:.2f}%;width:{x1 - x0:.2f}%;height:{y1 - y0:.2f}%"
         frame = f'<div class="box" style="{edges}"></div>'
     first = board.answers[0]
-    told = [("Searched with", "a part of the picture" if box else "the whole picture")]
+    whole = "no picture of its own" if query.nothing else "the whole picture"
+    told = [("Searched with", "a part of the picture" if box else whole)]
     told += [("Part of the gallery", part_words(first.where).removesuffix(" · "))] * bool(
         first.where
     )
+    told += [("Asked with too", first.beside)] * bool(first.beside)
     told += [("Pictures searched", f"{first.searched:,}")]
     told += [("Left out", f"{first.left_out}, the query itself")] * (first.left_out is not None)
-    shown = paper.picture(webp, "the query")
+    shown = paper.picture(webp, "the query") if webp else ""
     return (
         f'<section class="asked"><div class="frame">{shown}{frame}</div>'
         f"<div><h2>Query</h2>{paper.facts(told)}</div></section>"

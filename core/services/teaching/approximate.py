@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from core.datasets.base import Dataset
-from core.services.teaching.contests import Contender, candidates, mean_kept
+from core.services.teaching.contests import FEWER, Contender, candidates, mean_kept
 
 KNOBS: Mapping[str, tuple[str, tuple[int, ...]]] = {
     "ivf_flat": ("nprobe", (1, 2, 4, 8, 16, 32)),
@@ -24,7 +24,7 @@ def spec(index: str, value: int) -> str:
 def swept(dataset: Dataset, encoder: str, index: str, k: int = 10) -> tuple[float, ...]:
     """Mean recall@k over the queries of a lesson, a value for each stop of the knob. Raises
     UserError."""
-    asked = candidates(dataset)
+    asked = candidates(dataset)[:FEWER]
     return tuple(
         mean_kept(dataset, Contender(encoder, spec(index, value)), asked, k)
         for value in KNOBS[index][1]
@@ -33,4 +33,4 @@ def swept(dataset: Dataset, encoder: str, index: str, k: int = 10) -> tuple[floa
 
 def recall(dataset: Dataset, encoder: str, index: str, k: int = 10) -> float:
     """Mean recall@k of one setting over the queries of a lesson. Raises UserError."""
-    return mean_kept(dataset, Contender(encoder, index), candidates(dataset), k)
+    return mean_kept(dataset, Contender(encoder, index), candidates(dataset)[:FEWER], k)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from core.datasets.base import Dataset
-from core.encoders.base import Encoder
 from core.errors import UserError
 from core.services.embedding.bound import bound
 from core.services.teaching import pictures
@@ -39,7 +39,7 @@ def attention(dataset: Dataset, item_id: str) -> Attention:
     return Attention(weights, side)
 
 
-def weights_of(network: Encoder, image: np.ndarray) -> np.ndarray:
+def weights_of(network: Any, image: np.ndarray) -> np.ndarray:
     """softmax(q k^T / sqrt(d)) of each block and head, float32 (blocks, heads, n, n)."""
     import torch
 

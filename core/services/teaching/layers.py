@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -84,7 +85,7 @@ def exciting(
     return tuple(made)
 
 
-def activations(network: Encoder, images: list[np.ndarray], number: int) -> np.ndarray:
+def activations(network: Any, images: list[np.ndarray], number: int) -> np.ndarray:
     """float32 (n, channels, h, w): what stage ``number`` gives for RGB pictures."""
     import torch
 
@@ -105,7 +106,7 @@ def _network(dataset: Dataset, encoder: str) -> Encoder:
     return network
 
 
-def _sampled(dataset: Dataset, network: Encoder, number: int) -> tuple[tuple[str, ...], np.ndarray]:
+def _sampled(dataset: Dataset, network: Any, number: int) -> tuple[tuple[str, ...], np.ndarray]:
     """Ids of the sample, and the largest activation of every channel in each, float32 (n, c)."""
     key = (dataset.fingerprint(), network.name, number)
     if key not in _peaks:

@@ -64,7 +64,7 @@ def matched(
     right = distort(right, "rotate", turn) if turn else right
     right = pictures.moved(right, move)
     points = [keypoints.detect(image) for image in (left, right)]
-    found = keypoints.match(*points, ratio=ratio)
+    found = keypoints.match(points[0], points[1], ratio=ratio)
     kept = found.inliers if len(found.inliers) else np.zeros(len(found.query), bool)
     pairs = np.hstack([points[0].places[found.query], points[1].places[found.hit]])
     return Matched(

@@ -1,6 +1,7 @@
 """Controls of a live part, whose values stand in the link: each is named once, where it is drawn.
 
-A link that says something impossible gets the default, without an error.
+A link that was opened (or gone back to) sets every control, those that it does not name to their
+defaults. One that says something impossible gets the default, without an error.
 """
 
 from __future__ import annotations
@@ -11,12 +12,17 @@ from contextlib import suppress
 import streamlit as st
 
 PARAM = "lesson"
-SHOWN, DRAWN = "learn_lesson", "learn_dials"
+SHOWN, DRAWN, SEEN = "learn_lesson", "learn_dials", "learn_seen"
 
 
 def begin(lesson: str) -> None:
     """A lesson is drawn; the controls that follow belong to it."""
-    st.session_state[SHOWN], st.session_state[DRAWN] = lesson, {}
+    state, params = st.session_state, dict(st.query_params)
+    state[SHOWN], state[DRAWN] = lesson, {}
+    if params != state.get(SEEN):
+        for key in [one for one in state if str(one).startswith(_key(""))]:
+            del state[key]
+        state[SEEN] = params
 
 
 def _key(name: str) -> str:
@@ -116,3 +122,4 @@ def publish() -> None:
             params[name] = str(int(value) if isinstance(value, bool) else value)
     if params != dict(st.query_params):
         st.query_params.from_dict(params)
+    st.session_state[SEEN] = params

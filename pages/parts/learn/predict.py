@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.services.maps import maps
 from core.services.teaching.contests import SAMPLE, Result
-from pages.parts import cached, cached_lab, cached_learn, palette
+from pages.parts import cached, cached_lab, cached_learn, cached_maps, palette
 from pages.parts.cached_learn import gallery
 from pages.parts.learn import shown, widgets
 from pages.parts.learn.lesson import Lesson, Prediction, filled
@@ -104,7 +103,8 @@ def _revealed(
 def _line(one: Result, results: tuple[Result, ...], wanted: Prediction, told: bool = True) -> str:
     mark = "" if _same_encoder(results) else palette.mark_html(one.contender.encoder)
     said = one.said if told else f"the first {len(one.hits)} of its list"
-    inner = shown.hits_html(one.hits) if one.hits else ""
+    word = "far" if wanted.measure == "map" else "missed"
+    inner = shown.hits_html(one.hits, missed=word) if one.hits else ""
     return shown.answer_html(title(one, results, wanted), said, inner, mark, told and one.won)
 
 
@@ -119,9 +119,9 @@ def title(one: Result, results: tuple[Result, ...], wanted: Prediction) -> str:
         return wanted.names[wanted.contenders.index(contender.text)]
     if not _same_encoder(results):
         return palette.title(contender.encoder)
-    projections = {row["name"] for row in maps.projection_rows()}
+    projections = {row["name"]: row["title"] for row in cached_maps.projection_rows()}
     if contender.by in projections:
-        return maps.title(contender.by)
+        return projections[contender.by]
     name, _, knobs = contender.by.partition(":")
     row = cached_lab.index_row(name or "exact")
     return f"{row['title']}{f', {knobs}' if knobs else ''}"

@@ -40,19 +40,20 @@ def picture(id: str, side: int = 176) -> str:
     return cached.thumbnail(*gallery(), id, side)
 
 
-def figure(uri: str, alt: str, look: str = "", caption: str = "") -> str:
+def figure(uri: str, alt: str, look: str = "", caption: str = "", missed: str = "missed") -> str:
     """One picture with its edge and sign. ``look`` is a key of ``SIGNS``."""
-    sign = f"<b aria-hidden='true'>{SIGNS[look]}</b>" if SIGNS.get(look) else ""
+    text = missed if look == "missed" else SIGNS.get(look, "")
+    sign = f"<b aria-hidden='true'>{text}</b>" if text else ""
     words = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-    told = f"{alt}, {SAID[look]}" if look in SAID else alt
+    told = f"{alt}, {missed if look == 'missed' else SAID[look]}" if look in SAID else alt
     return (
         f'<figure class="learn-hit {look}"><img src="{uri}" alt="{escape(told, quote=True)}">'
         f"{sign}{words}</figure>"
     )
 
 
-def hits_html(hits: Sequence[Found], captions: Sequence[str] = ()) -> str:
-    """Pictures of an answer, best first."""
+def hits_html(hits: Sequence[Found], captions: Sequence[str] = (), missed: str = "missed") -> str:
+    """Pictures of an answer, best first; ``missed`` is what stands on those that are faded."""
     said = list(captions) or [""] * len(hits)
     return '<div class="learn-hits">{}</div>'.format(
         "".join(
@@ -61,6 +62,7 @@ def hits_html(hits: Sequence[Found], captions: Sequence[str] = ()) -> str:
                 f"Rank {rank}: {name_of(hit.id)}",
                 "missed" if hit.missed else hit.verdict or "",
                 words,
+                missed,
             )
             for rank, (hit, words) in enumerate(zip(hits, said, strict=True), start=1)
         )

@@ -26,6 +26,7 @@ KINDS = {
     "scores": "scores",
     "latency": "times",
     "lab": "index lab",
+    "boards": "standings",
     "hashes": "content",
 }
 

@@ -24,6 +24,7 @@ SORT, AGAINST, ONE, OTHER, ENCODER, WANTED, QUERY, K = (
 MEASURE, DISTORTION, STRENGTH, PICTURE = (
     f"keep_metrics_{name}" for name in ("measure", "distortion", "strength", "picture")
 )
+PICTURES, WORTH, DETECTOR = (f"keep_metrics_{name}" for name in ("pictures", "worth", "detector"))
 FORMER = {"Meaning": "Shared factors"}
 """What a view was called in older links."""
 PARAMS = Params(
@@ -42,6 +43,9 @@ PARAMS = Params(
         Param("distortion", DISTORTION, LATE),
         Param("strength", STRENGTH, LATE),
         Param("picture", PICTURE, LATE),
+        Param("pictures", PICTURES, LATE),
+        Param("worth", WORTH, LATE),
+        Param("detector", DETECTOR, LATE),
         Param("encoder", ENCODER, LATE),
         Param("precision", WANTED, LATE),
         Param("query", QUERY, LATE),
@@ -54,6 +58,7 @@ OF_VIEW = {
     "Cost": ("against",),
     "Queries": ("one", "other"),
     "Robustness": ("measure", "distortion", "strength", "picture"),
+    "Subject": ("pictures", "worth", "detector"),
     "Data health": ("encoder", "precision"),
     "Metric audit": ("query", "encoder", "k"),
 }

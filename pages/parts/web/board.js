@@ -221,7 +221,7 @@ function move(state, event) {
   else if (event.key === "End") y = Infinity;
   else if (event.key === "Enter" && event.target.closest(".open")) { event.preventDefault(); state.send("picked", at.dataset.id); return; }
   else if (event.key === "p" || event.key === "P") { at.querySelector(".letter")?.click(); return; }
-  else if (state.tools && event.key in SIGNS) { event.preventDefault(); state.send("acted", `${SIGNS[event.key]}:${at.dataset.id}`); return; }
+  else if (state.tools && event.key in SIGNS) { event.preventDefault(); vote(state, SIGNS[event.key], at.dataset.id, at.querySelector(".votes")); return; }
   else return;
   event.preventDefault();
   const column = columns[Math.min(Math.max(x, 0), columns.length - 1)];
@@ -259,7 +259,7 @@ function stick(state) {
 
 function begin(parentElement) {
   const state = { root: make("div", "root"), board: make("div", "board"), toolbar: make("div", "toolbar"), strip: make("div", "tabs"),
-    heads: make("div", "heads"), columns: make("div", "columns"), seen: new Map(), details: new Map(), lit: null, pinned: "", size: "M" };
+    heads: make("div", "heads"), columns: make("div", "columns"), seen: new Map(), details: new Map(), explained: new Map(), why: null, linked: "", lit: null, pinned: "", size: "M" };
   state.board.append(state.toolbar, state.strip, state.heads, state.columns);
   state.root.append(state.board);
   parentElement.append(state.root);
@@ -343,11 +343,13 @@ export default function (component) {
     state.send = setTriggerValue;
     state.pictures = data.pictures || {};
     state.tools = Boolean(data.tools);
-    if (state.asked !== data.query?.key) state.details.clear();
+    if (state.asked !== data.query?.key) { state.details.clear(); state.explained.clear(); }
     state.asked = data.query?.key;
     if (data.detail) state.details.set(data.detail.id, data.detail);
     follow(state, data.look);
+    if (data.why?.known) state.explained.set(data.why.known.key, data.why.known);
     redraw(state, data);
+    followWhy(state, data.why);
   }
   state.bound?.abort();  // every update comes here; listeners of the document are not to pile up
   state.bound = new AbortController();

@@ -47,9 +47,12 @@ function openMenu(state, column, button) {
     choice.disabled = off;
     acts.append(choice);
   };
-  add("Move left", () => reorder(state, column.key, at - 1), at <= 0);
-  add("Move right", () => reorder(state, column.key, at + 1), at >= last);
-  add(held ? "Unpin" : "Pin at the left", () => pinColumn(state, held ? "" : column.key));
+  if (column.rerank) menu.append(rerankers(state, column, menu));
+  if (!column.joined) {
+    add("Move left", () => reorder(state, column.key, at - 1), at <= 0);
+    add("Move right", () => reorder(state, column.key, at + 1), at >= last || state.data.columns[at + 1].joined);
+    add(held ? "Unpin" : "Pin at the left", () => pinColumn(state, held ? "" : column.key));
+  }
   add("Hide this column", () => hideColumn(state, column.key), last < 1);
   for (const [action, text] of column.links) add(text, () => state.send("acted", `${action}:${column.key}`));
   menu.append(acts);
@@ -61,6 +64,22 @@ function openMenu(state, column, button) {
   menu.style.left = `${left}px`;
   menu.style.top = `${Math.max(Math.min(box.bottom + 4, window.innerHeight - menu.offsetHeight - 8), 8)}px`;
   acts.querySelector(".choice:not(:disabled)")?.focus();
+}
+
+// What gives the first hits of a column a new order: one choice.
+function rerankers(state, column, menu) {
+  const group = make("fieldset", "rerankers");
+  group.append(make("legend", "", "Re-rank the first hits"));
+  for (const [name, text, about] of column.rerank.choices) {
+    const line = make("label", "reranker");
+    line.title = about;
+    const choice = Object.assign(make("input"), { type: "radio", name: "reranker", value: name, checked: name === column.rerank.now });
+    choice.addEventListener("change", () => state.send("acted", `rerank:${column.key}~${name}`));
+    line.addEventListener("click", () => { if (choice.checked) setTimeout(() => menu.hidePopover()); });
+    line.append(choice, make("span", "", text));
+    group.append(line);
+  }
+  return group;
 }
 
 // A click that falls into a run of the page can get lost on its way: it is said again until the page has answered.
@@ -77,7 +96,9 @@ function openDetail(state, id, key) {
     const dialog = (state.dialog = make("dialog", "over detail"));
     dialog.addEventListener("close", () => {
       const { id: last, key: of } = state.opened;
-      state.opened = null;
+      const explained = state.why !== null;
+      state.opened = state.why = null;
+      if (explained) tellWhy(state);
       const card = [...state.board.querySelectorAll(".hit")].find((one) => one.dataset.id === last && one.closest(".column").dataset.key === of);
       if (card) focusCard(state, card);
     });
@@ -92,6 +113,7 @@ function openDetail(state, id, key) {
   if (!state.dialog.open) state.dialog.showModal();
   state.dialog.querySelector(".action").focus();
   askDetail(state, id);
+  if (state.why && state.data.why.open !== whyKey(state)) tellWhy(state);
 }
 
 function stepDetail(state, step) {
@@ -101,11 +123,15 @@ function stepDetail(state, step) {
   openDetail(state, column.hits[at].id, column.key);
 }
 
-function side(caption, name, uri, alt) {
+function side(caption, name, uri, alt, frame) {
   const box = make("figure", "side");
   const words = make("figcaption");
   words.append(make("span", "", caption), named("name", name));
-  box.append(picture(uri, alt), words);
+  const shot = picture(uri, alt);
+  const held = make("div", "shot");
+  held.append(shot);
+  if (frame) held.append(frameObject(shot, frame, false));
+  box.append(held, words);
   return box;
 }
 
@@ -119,11 +145,13 @@ function drawDetail(state) {
   const name = hit.label || hit.alt;
   dialog.setAttribute("aria-label", `${name}, beside the query`);
   const sides = make("div", "sides");
-  const right = side(`Rank ${hit.rank} of ${column.title}`, name, known?.uri || state.pictures[id], hit.alt);
+  const right = side(`Rank ${hit.rank} of ${column.title}`, name, known?.uri || state.pictures[id], hit.alt, hit.frame);
   if (hit.verdict) right.querySelector("figcaption").append(verdictWords(hit));
   if (hit.file) right.querySelector("figcaption").append(make("div", "words file", hit.file));
   right.classList.add(hit.verdict || "unknown");
   sides.append(side("Query", state.data.query.title, known?.query || state.data.query.uri, `Query: ${state.data.query.title}`), right);
+  const why = whyKnown(state);
+  const stages = whySides(state, why, sides);
   const below = make("div", "below");
   below.append(places(state, id, known), known ? pairs(known.facts) : make("p", "quiet", "Looking it up …"));
   const acts = make("div", "acts");
@@ -132,6 +160,7 @@ function drawDetail(state) {
   if (state.shared.has(id)) {
     acts.append(press("action quiet", lit ? "Unpin" : "Pin", "", () => { state.lit = lit ? null : id; light(state, null); drawDetail(state); }));
   }
+  acts.append(whyButton(state));
   for (const [sign, words] of Object.entries(VOTES)) {
     const vote = press("action quiet vote", "", words, () => { dialog.close(); state.send("acted", `${sign}:${id}`); });
     vote.append(thumb(sign));
@@ -143,9 +172,16 @@ function drawDetail(state) {
   previous.disabled = at === 0;
   next.disabled = at === column.hits.length - 1;
   acts.append(make("span", "gap"), previous, next);
-  const inside = dialog.contains(state.root.getRootNode().activeElement);
-  dialog.replaceChildren(closer(dialog), sides, acts, below);
-  if (inside && dialog.open) dialog.querySelector(".action").focus();
+  const held = state.root.getRootNode().activeElement;
+  const inside = dialog.contains(held);
+  dialog.replaceChildren(closer(dialog), sides, acts, ...(state.why ? [whyPanel(state, why, stages)] : []), below);
+  if (inside && dialog.open) (again(dialog, held) ?? dialog.querySelector(".action")).focus();
+}
+
+// What is drawn anew in place of something that had the focus.
+function again(dialog, held) {
+  const said = (one) => one.getAttribute("aria-label") || one.textContent;
+  return [...dialog.querySelectorAll("button, [tabindex]")].find((one) => said(one) === said(held));
 }
 
 function verdictWords(hit) {

@@ -47,6 +47,7 @@ function meta(column) {
   const family = named("family", column.family);
   if (column.tier) family.append(make("span", column.tier === "bundled" || column.tier === "packaged" ? "tier" : "tier plain", column.tier));
   box.append(family);
+  if (column.second) box.append(Object.assign(named("second", column.second), { title: `Re-ranked: ${column.second}` }));
   if (column.state === "loading") {
     const line = make("div", "loading", column.headline);
     line.setAttribute("role", "status");
@@ -99,6 +100,23 @@ function picture(uri, alt) {
   return image;
 }
 
+// Outlines the object that was found. `fills`: the picture fills its place and is cut there; otherwise all of it is seen.
+function outline(image, edges, fills) {
+  const box = make("i", "object");
+  const place = () => {
+    const own = [image.naturalWidth, image.naturalHeight];
+    const shown = [image.clientWidth, image.clientHeight];
+    if (!own[0] || !shown[0]) return;
+    const scale = (fills ? Math.max : Math.min)(shown[0] / own[0], shown[1] / own[1]);
+    const at = (edge, axis) => Math.min(Math.max(50 + (100 * (edge - 0.5) * own[axis] * scale) / shown[axis], 0), 100);
+    const [x0, y0, x1, y1] = edges.map((edge, number) => at(edge, number % 2));
+    Object.assign(box.style, { left: `${x0}%`, top: `${y0}%`, width: `${x1 - x0}%`, height: `${y1 - y0}%` });
+  };
+  image.addEventListener("load", place);
+  new ResizeObserver(place).observe(image);
+  return box;
+}
+
 // A score on its encoder's own scale: how full says how close for this encoder, the notch where true neighbours usually lie.
 function scale(share, usual, words) {
   const bar = make("div", "bar");
@@ -142,10 +160,12 @@ function card(hit, column, state) {
   const found = hit.letter ? `, also found by another encoder as ${hit.letter}` : hit.only ? ", only this encoder found it" : "";
   const does = state.tools ? "Space opens it large, Enter searches with it." : "Search with this picture.";
   const moved = hit.how ? `, ${hit.how}` : "";
-  open.setAttribute("aria-label", `Rank ${hit.rank}${moved}, score ${hit.score}, ${hit.label || hit.alt}${hit.words ? ", " + hit.words : ""}${hit.file ? ", " + hit.file : ""}${found}. ${does}`);
+  open.setAttribute("aria-label", `Rank ${hit.rank}${moved}, score ${hit.score}, ${hit.label || hit.alt}${hit.words ? ", " + hit.words : ""}${hit.file ? ", " + hit.file : ""}${hit.frame ? ", by the outlined object in it" : ""}${found}. ${does}`);
   open.title = state.tools ? `${hit.label || hit.alt}: open large` : "Search with this picture";
   const frame = make("div", "frame");
-  frame.append(picture(state.pictures[hit.id], hit.alt), make("span", "rank", hit.rank));
+  const shot = picture(state.pictures[hit.id], hit.alt);
+  frame.append(shot, make("span", "rank", hit.rank));
+  if (hit.frame) frame.append(outline(shot, hit.frame, true));
   if (hit.moved) {
     const badge = make("span", `moved ${hit.way}`, hit.moved);
     badge.title = hit.how;
@@ -181,11 +201,19 @@ function thumb(sign) {
   return drawn;
 }
 
+// The page answers in its own time: until then the card shows that the vote was taken.
+function vote(state, sign, id, box) {
+  box?.classList.add("taken");
+  for (const one of box?.children ?? []) one.classList.toggle("given", one.dataset.sign === sign);
+  state.send("acted", `${sign}:${id}`);
+}
+
 function votes(hit, state) {
   const box = make("div", "votes");
   for (const [sign, words] of Object.entries(VOTES)) {
-    const button = press("vote", "", words, () => state.send("acted", `${sign}:${hit.id}`));
+    const button = press("vote", "", words, () => vote(state, sign, hit.id, box));
     button.tabIndex = -1;
+    button.dataset.sign = sign;
     button.append(thumb(sign));
     box.append(button);
   }
@@ -279,6 +307,7 @@ function build(column, state, rows) {
   const told = make("div", "told");
   if ((column.said || []).length) told.append(make("div", "saying", column.said.join(" \u00b7 ")));
   if (column.state === "done" && (column.notice || []).length) told.append(notice(column));
+  if (column.remark) told.append(make("div", "remark", column.remark));
   box.append(head(column, state), meta(column), told, content(column, state, rows));
   return box;
 }

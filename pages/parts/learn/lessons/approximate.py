@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.services.teaching import approximate
 from core.services.teaching.contests import Found
-from pages.parts import cached, cached_lab, cached_learn, palette
+from pages.parts import cached_lab, cached_learn, palette
 from pages.parts.cached_learn import gallery
 from pages.parts.learn import dials, shown
 from pages.parts.words import caption, quiet
@@ -18,6 +18,8 @@ TITLES = {
     "lsh:rerank=1": "Hash codes alone",
 }
 KNOBS = {"nprobe": "Lists visited (nprobe)", "efSearch": "Candidates (efSearch)", "bits": "Bits"}
+LOSING = tuple(f"{ENCODER} ivf_flat:nprobe={lists}" for lists in (1, 16))
+"""Queries are offered on which these two differ."""
 FACTS = {
     "one": "ivf_flat:nprobe=1",
     "four": "ivf_flat:nprobe=4",
@@ -35,12 +37,12 @@ def measured() -> dict[str, str]:
 
 
 def live() -> None:
-    queries = list(cached.examples(*gallery(), 12))
+    queries = cached_learn.rounds(*gallery(), LOSING, "kept", K)
     with st.container(horizontal=True, key="learn_dials"):
-        query = dials.pick("query", "Query", queries, queries[3], shown.name_of)
+        query = dials.pick("query", "Query", queries, queries[0], shown.name_of)
         index = dials.choice("index", "Index", tuple(TITLES), "ivf_flat", TITLES.get)
         knob, stops = approximate.KNOBS[index]
-        value = dials.stops(knob, KNOBS[knob], stops, stops[1])
+        value = dials.stops(knob, KNOBS[knob], stops, stops[0])
     spec = approximate.spec(index, value)
     view = cached_lab.one_query(*gallery(), ENCODER, spec, f"item:{query}", K)
     lost = [one.true_rank for one in view.ghosts]

@@ -89,7 +89,7 @@ def _chart(means: tuple[float, ...], known: certainty.Certainty) -> None:
     chart.add_vline(x=known.difference, line={"color": tone["accent"], "width": 3})
     chart.add_vline(x=means[-1], line={"color": "#E69F00", "width": 3})
     chart.update_xaxes(title={"text": "difference of the two mAP"}, range=[-reach, reach])
-    chart.update_yaxes(title={"text": "draws"})
+    chart.update_yaxes(title={"text": "draws"}, tickformat="d", nticks=4)
     palette.draw(chart, "learn_draws_chart", f"{len(means)} draws of the difference")
     quiet(
         "Band: the 95 % interval. Green: all queries. Orange: the last draw. Dashed: no difference."

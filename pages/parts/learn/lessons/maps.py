@@ -11,7 +11,7 @@ from pages.parts.learn import dials, shown, widgets
 from pages.parts.learn.predict import encoder_titles
 from pages.parts.words import caption, quiet
 
-ENCODERS = ("tf_efficientnet_lite0.in1k", "hog.8x8", "siamese.lookalike")
+ENCODERS = ("hog.8x8", "tf_efficientnet_lite0.in1k", "siamese.lookalike")
 TITLES = {"umap": "UMAP", "pca": "PCA", "tsne": "t-SNE"}
 START = {"probe": (0.1, 0.1)}
 SIZE = (500, 460)
@@ -19,7 +19,7 @@ SIZE = (500, 460)
 
 def measured() -> dict[str, str]:
     return {
-        name: f"{cached_learn.ask('plane.plane', ENCODERS[0], name).trustworthiness:.2f}"
+        name: f"{cached_learn.ask('plane.plane', ENCODERS[1], name).trustworthiness:.2f}"
         for name in TITLES
     }
 
@@ -35,7 +35,7 @@ def live() -> None:
     left, right = st.columns((6, 5), gap="medium")
     with left:
         _map(found, probe, projection)
-    with right:
+    with right, st.container(key="learn_small"):
         _neighbours(found, probe)
     quiet(
         f"The whole map: trustworthiness {found.trustworthiness:.3f}, continuity"
@@ -77,10 +77,13 @@ def _neighbours(found: plane.Plane, probe: plane.Probe) -> None:
                     (f"{found.trust[probe.row]:.2f}", "trustworthiness of this dot"),
                 ]
             )
-    caption("Real neighbours (faded: far away on the map)")
-    st.html(shown.hits_html([_found(id, found, row, row not in probe.both) for row in probe.real]))
-    caption("Nearest dots (faded: they only look near)")
-    st.html(shown.hits_html([_found(id, found, row, row not in probe.both) for row in probe.shown]))
+    for title, rows, word in (
+        ("Real neighbours (faded: far away on the map)", probe.real, "far"),
+        ("Nearest dots (faded: false neighbours)", probe.shown, "false"),
+    ):
+        caption(title)
+        hits = [_found(id, found, row, row not in probe.both) for row in rows]
+        st.html(shown.hits_html(hits, missed=word))
 
 
 def _found(own: str, found: plane.Plane, row: int, faded: bool) -> Found:

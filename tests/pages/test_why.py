@@ -1,0 +1,82 @@
+"""Why this hit, on Compare: what the board is sent, and what stands in the link."""
+
+from __future__ import annotations
+
+import pytest
+
+from pages.parts import why
+from tests.pages.reading import columns, component, html, param
+
+FIRST = "hog.8x8,tiny.16x16"
+OPEN = "gradients|hog.8x8|"
+
+
+@pytest.fixture
+def compare(open_page):
+    def opened(**params: str):
+        return open_page("compare", **{"encoders": FIRST, "query": "item:mug-15-0", **params})
+
+    return opened
+
+
+def explained(app) -> dict:
+    return component(app, "board")["why"]
+
+
+def first_hit(app, encoder: str = "hog.8x8") -> str:
+    return columns(app)[encoder]["hits"][0]["id"]
+
+
+def test_nothing_is_explained_until_somebody_asks(compare):
+    app = compare()
+    assert explained(app) == {"open": "", "known": None}
+    assert why.PARAM.name not in app.query_params
+    hit = first_hit(app)
+    app.session_state[why.OPEN] = OPEN + hit
+    app.run()
+    told = explained(app)
+    assert told["open"] == param(app, why.PARAM.name) == OPEN + hit
+    known = told["known"]
+    assert known["key"] == OPEN + hit
+    assert [name for name, _, _ in known["methods"]] == ["gradients", "occlusion"]
+    assert known["score"].startswith("cosine 0.")
+    assert "Covering the marked fifth" in known["remarks"][-1]
+    for name in ("query", "hit"):
+        assert known[name]["uri"].startswith("data:image/webp;base64,")
+        shown = known[name]["map"]
+        assert len(shown["values"]) == shown["rows"] * shown["columns"] == 64
+        assert max(shown["values"]) == 255
+    assert known["blocks"][0]["kind"] == "drawings"
+    app.session_state[why.OPEN] = ""
+    app.run()
+    assert explained(app)["open"] == ""
+    assert why.PARAM.name not in app.query_params
+
+
+def test_a_link_opens_the_explanation_again_with_its_method(compare):
+    hit = first_hit(compare(), "tiny.16x16")
+    app = compare(why=f"occlusion|tiny.16x16|{hit}")
+    assert explained(app)["known"]["method"] == "occlusion"
+    app = compare(why=f"|tiny.16x16|{hit}")
+    assert explained(app)["known"]["method"] == "pixels"
+    app.session_state["query"] = "item:mug-09-0"
+    app.run()
+    assert "Covering" in str(explained(app)["known"]["remarks"]), "the new query is explained"
+
+
+@pytest.mark.parametrize(
+    "given", ["x", "gradients|nobody|mug-15-1", "gradients|hog.8x8|nobody", "<script>|a|b"]
+)
+def test_a_forged_explanation_gives_a_remark(compare, given):
+    app = compare(why=given)
+    assert not app.exception
+    assert explained(app) == {"open": "", "known": None}
+    assert "Not everything could be restored." in html(app)
+    assert "<script>" not in html(app)
+
+
+def test_a_method_that_does_not_suit_says_which_do(compare):
+    hit = first_hit(compare())
+    known = explained(compare(why=f"words|hog.8x8|{hit}"))["known"]
+    assert known["failed"] == "words does not explain hits of hog.8x8 here."
+    assert known["message"] == "These do: gradients, occlusion."
