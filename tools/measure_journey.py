@@ -3,7 +3,7 @@ and whether that is certain.
 
 python tools/measure_journey.py [FOLDER]
 
-Writes docs/journey.md: seconds after each click, and the clicks. FOLDER holds photographs in a
+Writes journey.md: seconds at each landmark, and the clicks. FOLDER holds photographs in a
 folder for each class; without, LOOKALIKE_DATA/eth80. Run it while nothing else runs.
 """
 
@@ -26,7 +26,7 @@ from tools.serve import chromium, serving, settle
 PICTURES, CLASSES, ENCODERS = 300, 10, 3
 WAIT_MS = 900_000
 MOST_CLICKS, MOST_S = 10, 90.0
-TO = ROOT / "docs" / "journey.md"
+TO = ROOT / "journey.md"
 
 
 class Walk:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core import store
-from core.datasets.base import Dataset
+from core.datasets.base import Dataset, datasets
 from core.errors import UserError
 from core.services import saved_reports
 from core.services.embedding.content import known_hash
@@ -36,7 +36,7 @@ class Evaluated:
 
 def evaluated(dataset: Dataset) -> Evaluated | None:
     """The newest report about these very pictures; None where there is none."""
-    content, protocol = known_hash(dataset), dataset.protocol().name
+    protocol = dataset.protocol().name
     for name in saved_reports.listing():
         try:
             rows = saved_reports.rows(name)
@@ -47,7 +47,7 @@ def evaluated(dataset: Dataset) -> Evaluated | None:
             for row in rows
             if row["dataset"] == dataset.name
             and row["index"] == "exact"
-            and content in (None, row["card"].get("dataset hash"))
+            and is_of(dataset, row["card"].get("dataset hash"))
             and row["means"].get(METRIC) is not None
         ]
         if same:
@@ -57,6 +57,13 @@ def evaluated(dataset: Dataset) -> Evaluated | None:
             score, when = best["means"][METRIC], _written(saved_reports.find(name))
             return Evaluated(name, best["protocol"], names, best["encoder"], score, when)
     return None
+
+
+def is_of(dataset: Dataset, content: str | None) -> bool:
+    """Whether a report with this hash of pictures is about a data set of its name. A set that was
+    evaluated here knows its own hash; a public one is known by its name without."""
+    known = known_hash(dataset)
+    return known == content or (known is None and dataset.locator in datasets.names())
 
 
 def _written(report: Path) -> float:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from core.errors import UserError
-from core.services import saved_reports
-from core.services.embedding import content
+from core.services import journey, saved_reports
 from core.services.evaluation import audit, boards, crossing, perturb, report_files, reports, worth
 from core.services.evaluation import first_hits as lists
 from core.services.evaluation import gains as second_looks
@@ -45,9 +44,9 @@ def report_sets(name: str, stamp: float) -> dict[str, str]:
 
 
 @caches.data(max_entries=100, ttl=SHORT, show_spinner=False)
-def known_hash(locator: str, version: str) -> str | None:
-    """The hash of a data set's pictures where it is known without reading them."""
-    return content.known_hash(dataset(locator))
+def is_of(locator: str, version: str, content: str) -> bool:
+    """Whether a report with this hash of pictures is about a data set of its name."""
+    return journey.is_of(dataset(locator), content)
 
 
 @caches.resource(max_entries=6, show_spinner=False)

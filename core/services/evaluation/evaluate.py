@@ -21,7 +21,6 @@ from core.services.evaluation import latency
 from core.services.evaluation.cells import Cell, cell
 from core.services.evaluation.fused import fused_cell
 from core.services.evaluation.reports import Report
-from core.services.search.together import LEARNED
 from core.services.specs import EXACT, IndexSpec, index_spec
 from core.types import Progress, report
 
@@ -132,7 +131,7 @@ def _check_fusion(fuse: Sequence[str], weights: Sequence[float] | str, count: in
     """What is wrong with a fusion is told before anything is evaluated."""
     for method in fuse:
         fusion.method(method)
-    if fuse and weights != LEARNED:
+    if fuse and not isinstance(weights, str):
         fusion.shares(weights, count)
 
 

@@ -69,7 +69,4 @@ def _same(row: dict, dataset: str, content: str) -> bool:
     picture."""
     if row["name"] != dataset:
         return False
-    return cached_metrics.known_hash(row["locator"], cached.version(row["locator"])) in (
-        None,
-        content,
-    )
+    return cached_metrics.is_of(row["locator"], cached.version(row["locator"]), content)
