@@ -38,7 +38,6 @@ COMPARE = {
     "rerank": "hog.8x8~geometric",
     "together": "rrf",
     "weights": "1,0.5",
-    "why": "regions|hog.8x8|ring-15-3",
     "size": "L",
     "hide": "tiny.16x16",
     "pin": "hog.8x8",

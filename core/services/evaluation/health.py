@@ -14,7 +14,7 @@ from core.metrics import geometry, retrieval, statistics, stream
 from core.metrics.ranked import Ranked, rank
 from core.neighbours import cosine_matrix
 from core.services.embedding import build, embed
-from core.services.embedding.bound import bound, prepared
+from core.services.embedding.bound import prepared, with_vectors
 from core.services.embedding.roles import cluster_of, digest, protocol_named, roles_of
 from core.services.evaluation.cells import cell
 from core.services.evaluation.leaderboard import nothing_to_evaluate
@@ -53,7 +53,7 @@ def health(
     Raises:
         UserError: the embeddings are not built, or nothing can be evaluated.
     """
-    encoder = bound(dataset, encoder_name).encoder
+    encoder = with_vectors(dataset, encoder_name).encoder
     protocol = protocol_named(dataset, protocol_name)
     found = embed.read(dataset, encoder)
     items = embed.item_rows(dataset, found)
