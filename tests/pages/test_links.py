@@ -41,6 +41,7 @@ COMPARE = {
     "size": "L",
     "hide": "tiny.16x16",
     "pin": "hog.8x8",
+    "why": "|hog.8x8|ring-15-4",
 }
 MAP = {
     "map": "umap",
