@@ -19,10 +19,10 @@ CONTRACT = [
 
 
 def before_end(path: Path, opening: str, line: str) -> None:
-    """Put a line at the end of the tuple that begins with ``opening``."""
+    """Put a line, and the comma behind it, at the end of the tuple that begins with ``opening``."""
     head, begins, rest = path.read_text().partition(opening)
     assert begins, f"{path} has no {opening!r}"
-    path.write_text(head + begins + rest.replace("\n)", f"\n{line.rstrip()}\n)", 1))
+    path.write_text(head + begins + rest.replace("\n)", f"\n{line.rstrip()},\n)", 1))
 
 
 @pytest.fixture(scope="module")

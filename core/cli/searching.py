@@ -59,7 +59,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--fuse", default="", metavar="NAME", help=f"also as one: {', '.join(together.METHODS)}"
     )
     made.add_argument(
-        "--weights", default="", metavar="W,W", help="of the fused encoders (default: equal)"
+        "--fuse-weights", default="", metavar="W,W", help="of the fused encoders (default: equal)"
     )
     add_query(made)
 
@@ -200,8 +200,8 @@ def _fusion(options: argparse.Namespace) -> tuple[str, Sequence[float]] | None:
     """How answers are fused, read before anything is built; None where that is not asked."""
     if not options.fuse:
         return None
-    weights = together.weights_of(options.weights)
-    if weights == together.LEARNED:
+    weights = together.weights_of(options.fuse_weights)
+    if isinstance(weights, str):  # LEARNED
         raise UserError("A single query can't teach weights.", fix="Give numbers, or evaluate.")
     together.check(options.fuse, weights, len(_named(options)))
     return options.fuse, weights

@@ -38,10 +38,10 @@ COMPARE = {
     "rerank": "hog.8x8~geometric",
     "together": "rrf",
     "weights": "1,0.5",
-    "why": "regions|hog.8x8|ring-15-3",
     "size": "L",
     "hide": "tiny.16x16",
     "pin": "hog.8x8",
+    "why": "|hog.8x8|ring-15-4",
 }
 MAP = {
     "map": "umap",
