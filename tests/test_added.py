@@ -1,4 +1,4 @@
-"""An index as a row, an index as a file, and a page, added to a copy of the project as the
+"""An index as a row, an index as a file, a page, and a lesson, added to a copy of the project as the
 documentation says, and used."""
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ CONTRACT = [
 
 
 def before_end(path: Path, opening: str, line: str) -> None:
-    """Put a line at the end of the tuple that begins with ``opening``."""
+    """Put a line, and the comma behind it, at the end of the tuple that begins with ``opening``."""
     head, begins, rest = path.read_text().partition(opening)
     assert begins, f"{path} has no {opening!r}"
-    path.write_text(head + begins + rest.replace("\n)", f"\n{line.rstrip()}\n)", 1))
+    path.write_text(head + begins + rest.replace("\n)", f"\n{line.rstrip()},\n)", 1))
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,12 @@ def project(tmp_path_factory) -> Path:
     page, line, _ = examples("add_a_page.md")
     (home / "pages" / "classes.py").write_text(page)
     before_end(home / "pages" / "parts" / "shell.py", "\nMENU = (", line)
+    lessons = home / "pages" / "parts" / "learn" / "lessons"
+    (lessons / "votes.py").write_text(examples("add_a_lesson.md")[0])
+    words = (lessons / "cosine.toml").read_text()
+    (lessons / "votes.toml").write_text(
+        words.replace("order = 10", "order = 15").replace("Cosine, kNN", "Votes, kNN")
+    )
     return home
 
 
@@ -67,6 +73,12 @@ def test_both_indexes_answer_as_exact_search_does_on_the_command_line(project, p
 def test_the_page_opens_cold_and_stands_in_the_menu(project):
     out = ran(project, "-m", "pytest", "-n0", "tests/pages/test_cold.py", "-k", "classes")
     assert "2 passed" in out
+
+
+def test_a_lesson_of_two_files_keeps_the_contract_and_opens(project):
+    files = ("tests/contracts/test_lessons.py", "tests/pages/test_learn.py")
+    out = ran(project, "-m", "pytest", "-n0", *files, "-k", "votes or every_kind or card_for_each")
+    assert int(re.search(r"(\d+) passed", out)[1]) >= 11
 
 
 def test_a_page_asks_as_the_documentation_does(project):

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from pages.parts import components
+
 ROOT = Path(__file__).parent.parent
 CODE = [
     *sorted((ROOT / "core").rglob("*.py")),
@@ -168,3 +170,12 @@ def test_cached_functions_live_together_and_are_bounded():
     assert all(name.startswith("pages/parts/cached") for name in homes)
     for found in marks.values():
         assert all("max_entries" in options for options in found), found
+
+
+@pytest.mark.parametrize(
+    "script", [components.BOARD_JS, components.QUERY_JS], ids=["board", "query"]
+)
+def test_files_that_make_one_script_declare_no_name_twice(script):
+    names = re.findall(r"^(?:async )?(?:function|const|let|class) (\w+)", script, re.MULTILINE)
+    assert len(names) > 5
+    assert [name for name in set(names) if names.count(name) > 1] == []

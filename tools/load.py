@@ -21,7 +21,6 @@ import tempfile
 import threading
 import time
 import urllib.request
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -41,6 +40,7 @@ from tools.serve import serving
 
 VISITORS, SECONDS, ENCODERS = 20, 120, 3
 PATIENCE_S = 120.0
+WARM_S = 900.0
 MINUTE_S = 60.0
 ALONE_S = 10.0
 GOAL_P95_S, GOAL_RATIO, GOAL_DRIFT = 1.5, 2.0, 0.05
@@ -50,12 +50,16 @@ class Load:
     """What the visitors have met so far."""
 
     def __init__(self) -> None:
+        self.began = 0.0
         self.took: list[float] = []
         self.errors: list[str] = []
 
 
-async def _visit(address: str, number: int, until: float, load: Load) -> None:
-    """One visitor: a key, a connection, then one query after another."""
+async def _visit(
+    address: str, number: int, seconds: float, load: Load, ready: asyncio.Barrier
+) -> None:
+    """One visitor: a key, a connection and a first page; once all have theirs, one query after
+    another."""
     items = [item.id for item in library.open_dataset(FIRST_DATASET).items]
     random.Random(number).shuffle(items)
     key = await asyncio.to_thread(_key, address)
@@ -64,6 +68,10 @@ async def _visit(address: str, number: int, until: float, load: Load) -> None:
         url, subprotocols=["streamlit"], additional_headers={"Cookie": key}, max_size=None,
         origin=address, open_timeout=PATIENCE_S, ping_interval=None,
     ) as socket:  # fmt: skip
+        await asyncio.wait_for(_ask(socket, items[-1]), WARM_S)
+        await ready.wait()
+        load.began = load.began or time.monotonic()
+        until = load.began + seconds
         for turn in range(1_000_000):
             started = time.monotonic()
             if started >= until:
@@ -113,12 +121,10 @@ def run(visitors: int, seconds: float, batch: int) -> dict:
     """One run against a server of its own; ``batch`` as ``LOOKALIKE_BATCH``."""
     settings = {"LOOKALIKE_HOSTED": "1", "LOOKALIKE_BATCH": str(batch)}
     with tempfile.TemporaryDirectory() as home, serving(Path(home), **settings) as address:
-        asyncio.run(_visit(address, -1, time.monotonic() + 1, Load()))  # encoders load
-        load, memory, server = Load(), [], _server(address)
-        before = _processor_s(server)
-        with _watched(server, memory):
-            asyncio.run(_all(address, visitors, seconds, load))
-        spent = _processor_s(server) - before
+        asyncio.run(_all(address, 1, 1.0, Load(), _Watched()))  # encoders load
+        load, watched = Load(), _Watched(_server(address))
+        asyncio.run(_all(address, visitors, seconds, load, watched))
+        memory, spent = watched.memory, watched.spent()
     after = statistics.median(mb for at, mb in memory if at >= min(MINUTE_S, seconds / 2))
     first = next(mb for at, mb in memory if at >= min(MINUTE_S, seconds / 2))
     end = statistics.median(mb for _, mb in memory[-5:])
@@ -139,9 +145,15 @@ def run(visitors: int, seconds: float, batch: int) -> dict:
     }
 
 
-async def _all(address: str, visitors: int, seconds: float, load: Load) -> None:
-    until = time.monotonic() + seconds
-    await asyncio.gather(*(_visit(address, number, until, load) for number in range(visitors)))
+async def _all(address: str, visitors: int, seconds: float, load: Load, watched: _Watched) -> None:
+    ready = asyncio.Barrier(visitors + 1)
+    asking = [
+        asyncio.create_task(_visit(address, number, seconds, load, ready))
+        for number in range(visitors)
+    ]
+    await ready.wait()
+    with watched:
+        await asyncio.gather(*asking)
 
 
 def _server(address: str) -> psutil.Process:
@@ -149,27 +161,35 @@ def _server(address: str) -> psutil.Process:
     return next(one for one in psutil.Process().children() if port in one.cmdline())
 
 
-def _processor_s(server: psutil.Process) -> float:
-    told = server.cpu_times()
-    return told.user + told.system
+class _Watched:
+    """Notes a server's memory (MB, without jobs) every second, and its time of the processor."""
 
+    def __init__(self, server: psutil.Process | None = None) -> None:
+        self.server, self.memory = server, []
+        self._stop, self._before, self._after = threading.Event(), 0.0, 0.0
 
-@contextmanager
-def _watched(server: psutil.Process, memory: list[tuple[float, float]]):
-    """Note the server's memory (MB, without jobs) every second."""
-    stop, began = threading.Event(), time.monotonic()
+    def __enter__(self) -> None:
+        if self.server is not None:
+            self._before = self._processor_s()
+            threading.Thread(target=self._look, daemon=True).start()
 
-    def look() -> None:
-        while not stop.wait(1.0):
-            memory.append((time.monotonic() - began, server.memory_info().rss / 1e6))
+    def __exit__(self, *error: object) -> None:
+        self._stop.set()
+        if self.server is not None:
+            self._after = self._processor_s()
 
-    thread = threading.Thread(target=look, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+    def spent(self) -> float:
+        """Seconds of the processor inside the block."""
+        return self._after - self._before
+
+    def _processor_s(self) -> float:
+        told = self.server.cpu_times()
+        return told.user + told.system
+
+    def _look(self) -> None:
+        began = time.monotonic()
+        while not self._stop.wait(1.0):
+            self.memory.append((time.monotonic() - began, self.server.memory_info().rss / 1e6))
 
 
 def encoding(askers: int) -> dict:

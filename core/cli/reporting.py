@@ -144,7 +144,8 @@ def _page(options: argparse.Namespace) -> str:
         report = reports.Report.load(reports.find(options.name or "leaderboard"))
         return leaderboard_page(report, options.metric or "mAP")
     _need(options, "--compare", "dataset", "encoders", "query")
-    dataset, query, found = searching.compared(options)
+    dataset, request, found = searching.compared(options)
+    query = request.query
     return comparison_page(dataset, query, found.answers)
 
 

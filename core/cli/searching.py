@@ -161,13 +161,8 @@ def _search(options: argparse.Namespace) -> None:
     _show_part(answer)
 
 
-def compared(options: argparse.Namespace) -> tuple[Dataset, Query, Comparison]:
+def compared(options: argparse.Namespace) -> tuple[Dataset, SearchRequest, Comparison]:
     """What ``compare`` shows: what is missing is built first."""
-    dataset, request, found = _compared(options)
-    return dataset, request.query, found
-
-
-def _compared(options: argparse.Namespace) -> tuple[Dataset, SearchRequest, Comparison]:
     wanted = _named(options)
     dataset, request = _asked(options, wanted)
     return dataset, request, compare(request.each(wanted), dataset)
@@ -175,9 +170,8 @@ def _compared(options: argparse.Namespace) -> tuple[Dataset, SearchRequest, Comp
 
 def _compare(options: argparse.Namespace) -> None:
     way = _fusion(options)
-    dataset, request, found = _compared(options)
-    requests = request.each(_named(options))
-    fused = together.fused(requests, dataset, *way) if way else None
+    dataset, request, found = compared(options)
+    fused = together.fused(request.each(_named(options)), dataset, *way) if way else None
     decoded = decode_ms(found.answers)
     if options.json:
         told = {**_told(options), "dataset": dataset.name, "index": options.index}
@@ -197,11 +191,6 @@ def _compare(options: argparse.Namespace) -> None:
     _show_agreement(found.agreement)
 
 
-def _told(options: argparse.Namespace) -> dict:
-    query = None if options.query is None else shown(options.query)
-    return {"query": query, **asking.told(options)}
-
-
 def _named(options: argparse.Namespace) -> list[str]:
     """The encoders that are compared, once each."""
     return list(dict.fromkeys(split_names(options.encoders)))
@@ -212,10 +201,15 @@ def _fusion(options: argparse.Namespace) -> tuple[str, Sequence[float]] | None:
     if not options.fuse:
         return None
     weights = together.weights_of(options.fuse_weights)
-    if weights == together.LEARNED:
+    if isinstance(weights, str):  # LEARNED
         raise UserError("A single query can't teach weights.", fix="Give numbers, or evaluate.")
     together.check(options.fuse, weights, len(_named(options)))
     return options.fuse, weights
+
+
+def _told(options: argparse.Namespace) -> dict:
+    query = None if options.query is None else shown(options.query)
+    return {"query": query, **asking.told(options)}
 
 
 def _part(options: argparse.Namespace, answer: SearchResult) -> dict:

@@ -18,6 +18,7 @@ from core.services.search.together import DEPTH
 from core.services.search.together import together as joined
 from pages.parts import builds, cached, columns, components, refine, unread
 from pages.parts.guard import guarded
+from pages.parts.hosting import hosted
 from pages.parts.link import View
 from pages.parts.words import count
 
@@ -172,7 +173,9 @@ def _wait(view: View, names: Sequence[str], more: Callable[[], bool]) -> None:
 
 def _time_again(view: View, found: Gathered) -> bool:
     """Replace the times of first runs by medians where runs are quick; whether there are new
-    ones."""
+    ones. Not for visitors of a public server: others wait for the processor meanwhile."""
+    if hosted():
+        return False
     version, place, news = cached.version(view.dataset), st.empty(), False
     for name, answer in found.answers.items():
         place.empty()
@@ -255,12 +258,12 @@ def _together(view: View, version: str, found: Gathered) -> dict:
         found.together = guarded(
             lambda: joined(
                 [
-                    cached.answer(*_asked(view, version, name, max(view.k, DEPTH), 1))
+                    cached.answer(*_asked(view, version, name, max(view.most, DEPTH), 1))
                     for name in names
                 ],
                 view.together,
                 [weight[name] for name in names],
-                view.k,
+                view.most,
             ),
             "Together",
         )

@@ -13,6 +13,7 @@ from core.services.embedding.build import is_built, lacks_index
 from core.services.embedding.estimate import estimate as estimate_build
 from core.services.explaining.explain import Explained, Explainer, explain
 from core.services.explaining.explain import methods_of as explaining_methods
+from core.services.hosting import settings
 from core.services.jobs import JobStatus
 from core.services.library import imports, library, uploads
 from core.services.library.library import Dataset
@@ -27,8 +28,9 @@ from pages.parts.fresh import Fresh
 
 Box = tuple[float, float, float, float] | None
 """The part of a query that is searched with, in fractions of the picture; None = all of it."""
-SHORT = 5.0
-"""Seconds that a listing may be old."""
+SHORT = 60.0 if settings.hosted() else 5.0
+"""Seconds that a listing may be old; on a public server longer, where listing again for each of
+many visitors would take most of the processor. Whoever changes something has it listed again."""
 LONG = 60.0
 """The same where listing walks through folders: seconds for 60,000 files, so it is done in the
 background."""

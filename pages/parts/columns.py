@@ -281,7 +281,7 @@ def _card(hit: Hit, answer: SearchResult, dataset: Dataset, common: Common) -> d
         "id": hit.id,
         "rank": hit.rank,
         "score": answer.said(hit.score),
-        "was": hit.before if hit.before != hit.rank else None,
+        **(moved(hit.before, hit.rank) if hit.before is not None else {}),
         "bar": share(known, hit.cosine),
         "worth": worth(dataset, known, hit.cosine),
         "label": name_of(hit),

@@ -17,7 +17,7 @@ def button(
     view: View, answers: dict[str, SearchResult], joined: SearchResult | None = None
 ) -> None:
     """A popover with report, CSV, JSON and PNG; the files are made on the click. ``joined``: all
-    columns as one, in the table and in the picture."""
+    columns as one."""
     with st.popover("Export", disabled=not answers):
         st.download_button(
             "Report (HTML, works offline)",
@@ -41,7 +41,7 @@ def button(
         )
         st.download_button(
             "Data (JSON)",
-            lambda: export.to_json(list(answers.values()), view.query, view.where),
+            lambda: export.to_json(_all(answers, joined), view.query, view.where),
             "lookalike.json",
             "application/json",
             icon=":material/data_object:",

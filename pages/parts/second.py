@@ -10,61 +10,51 @@ import streamlit as st
 from core.services.naming import split_names
 from core.services.search import reranking, together
 from pages.parts import cached, palette
-from pages.parts.url_state import Kind, Param, Refused
+from pages.parts.url_state import Kind, Param, Refused, choice
 from pages.parts.words import short
 
-RERANK, TOGETHER, WEIGHT = "board_rerank", "keep_together", "keep_weight_"
 ENCODERS = "keep_encoders"
-"""Session: the encoders that Compare shows."""
+RERANK, TOGETHER, WEIGHT = "board_rerank", "keep_together", "keep_weight_"
 JOINT = "~"
 """Stands between an encoder and its re-ranker in a link: ``hog.8x8~geometric``."""
 OFF = ""
 MAX_WEIGHT = 2.0
 
 
-def _columns() -> list[str]:
-    return list(st.session_state.get(ENCODERS, ()))
+def _chosen() -> list[str]:
+    """The encoders of the page."""
+    return list(st.session_state.get(ENCODERS, []))
 
 
-def _read_rerankers(text: str) -> dict[str, str]:
-    found, remarks, chosen = {}, [], _columns()
+def _rerankers(text: str) -> dict[str, str]:
+    found, remarks = {}, []
     for pair in split_names(text):
         encoder, _, name = pair.rpartition(JOINT)
         if name not in reranking.names():
             remarks.append(f"There is no re-ranker named {short(name, 30)!r}.")
-        elif encoder in chosen and name != reranking.NONE:
+        elif encoder in _chosen() and name != reranking.NONE:
             found[encoder] = name
     if remarks:
         raise Refused(found, *remarks)
     return found
 
 
-def _read_method(text: str) -> str:
-    if text not in together.METHODS:
-        raise Refused(OFF, f"There is no way {short(text, 30)!r} to join encoders.")
-    return text
-
-
-def _read_weights(text: str) -> tuple[float, ...]:
-    chosen, given = _columns(), split_names(text)
-    try:
-        found = tuple(float(one) for one in given)
-    except ValueError:
-        found = ()
-    if len(found) != len(chosen) or not all(0 <= one <= MAX_WEIGHT for one in found):
-        raise Refused((), f"The weights {short(text, 40)} fit no columns; equal ones serve.")
+def _weights(text: str) -> tuple[float, ...]:
+    found = tuple(float(one) for one in split_names(text))
+    if len(found) != len(_chosen()) or not all(0 <= one <= MAX_WEIGHT for one in found):
+        raise ValueError(text)
     return found
 
 
-def _keep_weights(found: Sequence[float]) -> None:
-    for place, name in enumerate(_columns()):
-        st.session_state[WEIGHT + name] = found[place] if place < len(found) else 1.0
+def _put_weights(found: tuple[float, ...] | None) -> None:
+    for name, weight in zip(_chosen(), found or [1.0] * len(_chosen()), strict=True):
+        st.session_state[WEIGHT + name] = weight
 
 
-def _own_weights() -> tuple[float, ...]:
-    """Those of the columns, where they are joined by others than equal ones."""
-    each = weights(_columns())
-    return each if method() and set(each) != {1.0} else ()
+def _get_weights() -> tuple[float, ...] | None:
+    """None where nothing is joined, or all count alike."""
+    each = weights(_chosen())
+    return each if method() and set(each) != {1.0} else None
 
 
 def rerankers(chosen: Sequence[str]) -> tuple[tuple[str, str], ...]:
@@ -134,22 +124,17 @@ def control(chosen: Sequence[str]) -> None:
 PARAMS = (
     Param(
         "rerank",
-        "",
-        Kind(
-            _read_rerankers,
-            lambda found: ",".join(f"{name}{JOINT}{by}" for name, by in found.items()),
-        ),
+        RERANK,
+        Kind(_rerankers, lambda found: ",".join(f"{one}{JOINT}{by}" for one, by in found.items())),
         dict,
-        get=lambda: dict(rerankers(_columns())),
-        put=lambda found: st.session_state.update({RERANK: dict(found)}),
+        get=lambda: dict(rerankers(_chosen())),
     ),
-    Param("together", TOGETHER, Kind(_read_method), OFF),
+    Param("together", TOGETHER, choice(OFF, *together.METHODS), OFF),
     Param(
         "weights",
-        "",
-        Kind(_read_weights, lambda found: ",".join(f"{one:g}" for one in found)),
-        (),
-        get=_own_weights,
-        put=_keep_weights,
+        kind=Kind(_weights, lambda each: ",".join(f"{one:g}" for one in each)),
+        default=None,
+        get=_get_weights,
+        put=_put_weights,
     ),
 )

@@ -16,6 +16,7 @@ from core.services.library import library, uploads
 from core.services.search import loading
 from core.services.search.request import Query, SearchRequest
 from core.services.search.search import search
+from pages.parts.beside import Beside
 from tests.hosting.conftest import picture, zipped
 
 ENCODER = "tiny.16x16"
@@ -81,6 +82,17 @@ def test_an_uploaded_picture_opens_for_others_only_while_it_is_shared(visiting, 
         uploads.share(token, False)
     with visiting(bela), pytest.raises(UserError):
         uploads.read(token)
+
+
+@pytest.mark.parametrize("sign", ["plus", "minus"])
+def test_an_answer_that_a_shared_picture_has_a_part_in_is_kept_for_one_session(
+    visiting, bela, sign
+):
+    own, others = Beside(((sign, "up:" + "0" * 32),)), Beside(((sign, "item:a"),), "up with words")
+    with visiting(bela):
+        assert not ownership.is_private("item:mug", 10, others)
+        assert ownership.is_private("item:mug", 10, own)
+    assert not ownership.is_private("item:mug", own), "of the operator"
 
 
 def test_a_token_can_not_be_worked_out_from_the_picture(visiting, anna, bela):

@@ -35,9 +35,13 @@ COMPARE = {
     "less": "0.7",
     "least": "1",
     "min": "0.5",
+    "rerank": "hog.8x8~geometric",
+    "together": "rrf",
+    "weights": "1,0.5",
     "size": "L",
     "hide": "tiny.16x16",
     "pin": "hog.8x8",
+    "why": "|hog.8x8|ring-15-4",
 }
 MAP = {
     "map": "umap",

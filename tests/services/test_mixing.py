@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -15,6 +17,7 @@ from core.services.library.imports import import_vectors
 from core.services.search import mixing, search
 from core.services.search.compare import compare
 from core.services.search.request import MAX_TEXT, Mix, Query, SearchRequest, Weights
+from core.services.search.together import fused
 from core.types import State
 from tests.services.conftest import Counting
 
@@ -356,3 +359,11 @@ def test_a_threshold_is_one_of_the_new_scores(dataset):
     assert len(answer.hits) == 11
     none = asked(dataset, query=item("red/0.png"), reranker="geometric", threshold=10_000)
     assert none.hits == ()
+
+
+@pytest.mark.parametrize("method", ["rrf", "combsum"])
+def test_the_least_similar_of_several_encoders_are_fused_from_the_same_end(dataset, method):
+    request = SearchRequest(item("red/3.png"), "", k=4, mix=Mix([item("red/2.png")]), least=True)
+    found = fused(request.each(["counting.test", "captioned.test"]), dataset, method)
+    assert ids(found) == ids(search.search(replace(request, encoder="counting.test"), dataset))
+    assert (found.examples, found.least) == (("red/2.png",), True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -131,6 +132,9 @@ def embed(
         _encode(dataset, works, progress)
         for work in works:
             _finish(dataset, work)
+    for encoder in encoders:
+        if encoder not in wanted:
+            _drop_parts(dataset, encoder)
     return {encoder.name: 0 for encoder in encoders} | {
         work.encoder.name: len(work.pending) for work in works
     }
@@ -223,6 +227,14 @@ def _of_source(kind: str, dataset: Dataset, encoder: Encoder) -> list[tuple[Path
         for path, meta in found
         if (meta.get("source"), meta.get("encoder_name")) == mark
     ]
+
+
+def _drop_parts(dataset: Dataset, encoder: Encoder) -> None:
+    """Parts that lie beside finished embeddings: the build was killed before it deleted them."""
+    folder = store.cache(PARTIAL) / _partial_key(dataset, encoder)
+    if folder.is_dir():
+        with suppress(TimeoutError), store.lock(f"{PARTIAL}-{folder.name}", wait_s=0):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _encode(dataset: Dataset, works: list[_Work], progress: Progress | None) -> None:

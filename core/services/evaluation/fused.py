@@ -24,7 +24,7 @@ from core.services.evaluation import lists
 from core.services.evaluation.card import card
 from core.services.evaluation.cells import DEPTH, KIND, Cell, keep, read
 from core.services.evaluation.seen import KINDS, seen
-from core.services.search.together import LEARNED, named, placed
+from core.services.search.together import named, placed
 from core.services.specs import EXACT
 from core.types import Embeddings, Item, Progress, Protocol, report
 
@@ -86,7 +86,7 @@ def fused_cell(
     """
     names = list(dict.fromkeys(encoders))
     fusion.method(method)
-    if weights != LEARNED:
+    if not isinstance(weights, str):
         fusion.shares(weights, len(names))
     _refuse(names, protocol)
     made = [bound(dataset, name).encoder for name in names]
@@ -134,7 +134,7 @@ def _fused(
     asked = [items[row] for row in roles.queries]
     clusters = np.array([cluster_of(item) for item in asked], dtype=np.str_)
     count, found = len(members), fusion.method(method)
-    if weights == LEARNED:
+    if isinstance(weights, str):
         by_query = _learned(members, roles, clusters, found, progress)
         shown = " and ".join(_said(w) for w in np.unique(by_query, axis=0)) or "none"
     else:
@@ -143,7 +143,7 @@ def _fused(
         shown = _said(share)
     groups = np.array([group_of(item, protocol) for item in asked], dtype=np.str_)
     ranked = _blocks(members, roles, by_query, found, progress)
-    judged = stream.judge(ranked, codes=np.unique(groups, return_inverse=True)[1])
+    judged = stream.evaluate(ranked, codes=np.unique(groups, return_inverse=True)[1])
     names = [member.encoder.name for member in members]
     name = named(method, names, weights)
     noted = card(dataset, members[0].encoder, protocol, EXACT, roles, judged.relevant, DEPTH)

@@ -121,8 +121,11 @@ def _every(answers: Sequence[SearchResult]) -> dict[str, Hit]:
 
 
 def _scaled(answer: SearchResult) -> np.ndarray:
-    """The scores of an answer on the common scale, float64 (n,)."""
+    """The scores of an answer on the common scale, float64 (n,): the first hit has the largest,
+    also where the least similar come first."""
     values = np.array([hit.score for hit in answer.hits], np.float64)
+    if answer.least:
+        return placed(-values, -values, None)
     return placed(values, values, answer.calibration if answer.score == "cosine" else None)
 
 
@@ -150,6 +153,9 @@ def _answer(
         hits=hits,
         timing_ms={**times, "fuse": round(spent_ms, 3)},
         left_out=first.left_out,
+        examples=first.examples,
+        mix=first.mix,
+        least=first.least,
         searched=max(answer.searched for answer in answers),
         score=fusion.METHODS[method][0],
         where=first.where,

@@ -130,7 +130,7 @@ function side(caption, name, uri, alt, frame) {
   const shot = picture(uri, alt);
   const held = make("div", "shot");
   held.append(shot);
-  if (frame) held.append(outline(shot, frame, false));
+  if (frame) held.append(frameObject(shot, frame, false));
   box.append(held, words);
   return box;
 }

@@ -47,7 +47,7 @@ function meta(column) {
   const family = named("family", column.family);
   if (column.tier) family.append(make("span", column.tier === "bundled" || column.tier === "packaged" ? "tier" : "tier plain", column.tier));
   box.append(family);
-  if (column.second) box.append(named("second", `Re-ranked: ${column.second}`));
+  if (column.second) box.append(Object.assign(named("second", column.second), { title: `Re-ranked: ${column.second}` }));
   if (column.state === "loading") {
     const line = make("div", "loading", column.headline);
     line.setAttribute("role", "status");
@@ -146,12 +146,6 @@ function facts(hit, column) {
     words.title = hit.words;
     line.append(words);
   }
-  if (hit.was) {
-    const rose = hit.was > hit.rank;
-    const was = make("span", "was", `${rose ? "↑" : "↓"}${hit.was}`);
-    was.title = `Rank ${hit.was} before re-ranking`;
-    line.append(was);
-  }
   side.append(line, scale(hit.bar, column.usual, hit.worth), named("label", hit.label || ""));
   if (hit.file) side.append(make("div", "words file", hit.file));
   return side;
@@ -165,7 +159,7 @@ function card(hit, column, state) {
   open.tabIndex = -1;
   const found = hit.letter ? `, also found by another encoder as ${hit.letter}` : hit.only ? ", only this encoder found it" : "";
   const does = state.tools ? "Space opens it large, Enter searches with it." : "Search with this picture.";
-  const moved = (hit.how ? `, ${hit.how}` : "") + (hit.was ? `, rank ${hit.was} before re-ranking` : "");
+  const moved = hit.how ? `, ${hit.how}` : "";
   open.setAttribute("aria-label", `Rank ${hit.rank}${moved}, score ${hit.score}, ${hit.label || hit.alt}${hit.words ? ", " + hit.words : ""}${hit.file ? ", " + hit.file : ""}${hit.frame ? ", by the outlined object in it" : ""}${found}. ${does}`);
   open.title = state.tools ? `${hit.label || hit.alt}: open large` : "Search with this picture";
   const frame = make("div", "frame");

@@ -53,7 +53,7 @@ function lay(box, map) {
 }
 
 // Outline one cell of a grid over the part of a picture that is looked at.
-function outline(box, grid, at) {
+function outlineCell(box, grid, at) {
   const cell = box.querySelector(".cell");
   cell.hidden = at === null;
   if (at === null) return;
@@ -71,7 +71,7 @@ function linked(stages, links, said) {
   const grids = [links.query, links.hit];
   const width = grids[1][0] * grids[1][1];
   const value = (one, other) => links.values[one * width + other];
-  const rest = () => { stages.forEach((box, side) => { lay(box, box.part.map); outline(box, grids[side], null); }); said(""); };
+  const rest = () => { stages.forEach((box, side) => { lay(box, box.part.map); outlineCell(box, grids[side], null); }); said(""); };
   const show = (side, at) => {
     const count = grids[1 - side][0] * grids[1 - side][1];
     const row = Array.from({ length: count }, (_, other) => (side ? value(other, at) : value(at, other)));
@@ -79,8 +79,8 @@ function linked(stages, links, said) {
     const best = row.indexOf(Math.max(...row));
     const map = { rows: grids[1 - side][0], columns: grids[1 - side][1], box: stages[1 - side].part.map?.box ?? [0, 0, 1, 1] };
     lay(stages[1 - side], { ...map, values: row.map((one) => (255 * one) / most) });
-    outline(stages[side], grids[side], at);
-    outline(stages[1 - side], grids[1 - side], best);
+    outlineCell(stages[side], grids[side], at);
+    outlineCell(stages[1 - side], grids[1 - side], best);
     const names = side ? ["hit", "query"] : ["query", "hit"];
     const share = links.whole === null ? "" : ` It adds ${percent((links.whole * row.reduce((a, b) => a + b, 0)) / 255)} of the score, the outlined pair ${percent((links.whole * row[best]) / 255)}.`;
     said(`Outlined: a region of the ${names[0]}, and what goes best with it in the ${names[1]}.${share}`);

@@ -63,7 +63,7 @@ def _curve(found: Buckets) -> float:
         {
             "kind": "text",
             "at": (1, 0),
-            "dy": 16,
+            "dy": -6,
             "anchor": "end",
             "text": f"{name} of a pair, 0 to 1",
         },

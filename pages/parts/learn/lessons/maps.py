@@ -79,7 +79,7 @@ def _neighbours(found: plane.Plane, probe: plane.Probe) -> None:
             )
     for title, rows, word in (
         ("Real neighbours (faded: far away on the map)", probe.real, "far"),
-        ("Nearest dots (faded: they only look near)", probe.shown, "not near"),
+        ("Nearest dots (faded: false neighbours)", probe.shown, "false"),
     ):
         caption(title)
         hits = [_found(id, found, row, row not in probe.both) for row in rows]

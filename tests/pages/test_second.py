@@ -1,0 +1,96 @@
+"""The second look on Compare: a re-ranker a column, all columns as one, and both in the link."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.services.search import reranking, together
+from pages.parts import components
+from tests.pages.reading import columns as by_key
+from tests.pages.reading import notes, param
+
+PAIR = "hog.8x8,tiny.16x16"
+
+
+@pytest.fixture
+def compare(open_page):
+    return lambda **params: open_page("compare", **{"encoders": PAIR, "k": "5", **params})
+
+
+def columns(app) -> list[dict]:
+    return list(by_key(app).values())
+
+
+def act(app, action: str):
+    """Run the page as it runs when the board asks for something."""
+    drawn, asked = components.board, [action]
+
+    def board(*arguments, **named):
+        drawn(*arguments, **named)
+        return None, asked.pop() if asked else None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(components, "board", board)
+        return app.run()
+
+
+def test_a_link_chooses_a_reranker_for_one_column(compare):
+    app = compare(rerank="hog.8x8~k-reciprocal")
+    first, second = columns(app)
+    assert first["second"] == "k-reciprocal"
+    assert second["second"] == ""
+    assert [stage[0] for stage in first["times"]["stages"]][-1] == "rerank"
+    assert param(app, "rerank") == "hog.8x8~k-reciprocal"
+    assert any(hit.get("how", "").startswith("was at rank") for hit in first["hits"])
+    assert not any("how" in hit for hit in second["hits"])
+    assert {one[0] for one in first["rerank"]["choices"]} == set(reranking.names())
+    assert first["rerank"]["now"] == "k-reciprocal"
+
+
+def test_the_menu_changes_the_reranker_and_takes_it_away(compare):
+    app = act(compare(), "rerank:tiny.16x16~diffusion")
+    app.run()
+    assert columns(app)[1]["second"] == "Diffusion"
+    assert param(app, "rerank") == "tiny.16x16~diffusion"
+    app = act(app, "rerank:tiny.16x16~none")
+    app.run()
+    assert columns(app)[1]["second"] == ""
+    assert "rerank" not in app.query_params
+
+
+def test_all_columns_together_are_one_more(compare):
+    app = compare(together="rrf")
+    assert [column["title"] for column in columns(app)][-1] == "Together"
+    last = columns(app)[-1]
+    assert last["state"] == "done"
+    assert last["joined"]
+    assert len(last["hits"]) == 5
+    assert last["times"]["stages"][0][0] == "fuse"
+    assert param(app, "together") == "rrf"
+    assert "weights" not in app.query_params
+    alone = compare(together="combsum", weights="0,1")
+    plain, joined = columns(alone)[1], columns(alone)[-1]
+    assert [hit["id"] for hit in joined["hits"]] == [hit["id"] for hit in plain["hits"]]
+    assert param(alone, "weights") == "0,1"
+
+
+def test_weights_that_sum_to_zero_are_a_sentence(compare):
+    app = compare(together="rrf", weights="0,0")
+    assert columns(app)[-1]["state"] == "failed"
+    assert "sum to zero" in columns(app)[-1]["headline"]
+
+
+def test_hiding_the_joined_column_parts_them(compare):
+    app = act(compare(together="combmnz"), f"hide:{together.TOGETHER}")
+    app.run()
+    assert len(columns(app)) == 2
+    assert "together" not in app.query_params
+
+
+def test_a_forged_link_gives_remarks_and_no_second_look(compare):
+    app = compare(rerank="hog.8x8~best,nobody~geometric", together="borda", weights="much")
+    assert [column["second"] for column in columns(app)] == ["", ""]
+    said = notes(app)
+    assert "no re-ranker named" in said
+    assert "together" in said
+    assert "weights" in said
