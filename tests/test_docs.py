@@ -115,6 +115,7 @@ def test_files_in_the_docs_exist(page: Path):
         "artifacts/cache",
         "artifacts/library",
         "artifacts/datasets",
+        "artifacts/visitors",
         "artifacts/lab",
     )
     paths = [
