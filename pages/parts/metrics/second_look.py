@@ -13,6 +13,8 @@ from pages.parts.words import caption, heading, quiet, table
 
 FULL = 0.15
 """A gain of so much is drawn in the full colour."""
+LINE = " · "
+"""Where a name breaks into two lines in the chart: a telephone is narrow."""
 MEASURED = "mAP"
 """The metric of what came with the code where it holds no other."""
 
@@ -30,7 +32,7 @@ def show(shown: Choice, cells: list[Cell]) -> None:
         return
     quiet(
         "This report has neither re-ranked nor fused searches. Below: what was measured on the sets"
-        f" that came with the code, at most 300 queries each, {short(metric)}."
+        f" that came with the code, {short(metric)}."
     )
     _part(f"Measured, {short(metric)}", rows, "came")
 
@@ -56,7 +58,8 @@ def _part(title: str, rows: list[dict], key: str) -> None:
 def name_of(row: dict) -> str:
     """A line of the chart: whose search, and what came after it."""
     by = row["title"] or row["way"]
-    return by if row["against"] else f"{palette.title(row['encoder'])} · {by}"
+    whose = palette.title(row["encoder"]).partition(",")[0]
+    return by.replace(", ", LINE) if row["against"] else f"{by}{LINE}{whose}"
 
 
 def _chart(rows: list[dict], key: str) -> None:
@@ -64,12 +67,12 @@ def _chart(rows: list[dict], key: str) -> None:
     names = list(dict.fromkeys(map(name_of, rows)))
     cells = {(name_of(row), _set(row)): row for row in rows}
     lines = [[cells.get((name, where)) for where in sets] for name in names]
-    tone, chart = palette.ink(), palette.figure(64 + 36 * len(names))
+    tone, chart = palette.ink(), palette.figure(72 + 40 * len(names))
     chart.add_trace(
         go.Heatmap(
             z=[[_colour(cell) for cell in line] for line in lines],
-            x=sets,
-            y=names,
+            x=[where.replace(" / ", "<br>") for where in sets],
+            y=[name.replace(LINE, "<br>") for name in names],
             xgap=1,
             ygap=1,
             zmin=-FULL,
@@ -83,8 +86,8 @@ def _chart(rows: list[dict], key: str) -> None:
             hovertemplate="%{y}, %{x}<br>%{customdata}<extra></extra>",
         )
     )
-    chart.update_xaxes(showgrid=False, side="top")
-    chart.update_yaxes(showgrid=False, autorange="reversed")
+    chart.update_xaxes(showgrid=False, side="top", tickangle=0)
+    chart.update_yaxes(showgrid=False, autorange="reversed", tickfont={"size": 11})
     palette.draw(chart, key, "Gain of each re-ranker or fusion on each set")
 
 
