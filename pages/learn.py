@@ -30,7 +30,7 @@ def main() -> None:
     with st.container(key="frame"):
         listed, answer = (st.container(key=name) for name in ("panel_settings", "answer"))
     with listed:
-        chosen = widgets.cards(lesson.lessons(), {}, here=shown.name)
+        chosen = widgets.cards(lesson.lessons(), shown.name)
     with answer:
         frame.show(shown)
     if chosen in lesson.names() and chosen != shown.name:
@@ -44,7 +44,7 @@ def _all(named: str) -> None:
     found = lesson.lessons()
     if not found:
         raise UserError("There is no lesson in this copy of the code.", fix="Install it again.")
-    chosen = widgets.cards(found, {})
+    chosen = widgets.cards(found)
     if chosen in lesson.names():
         frame.go(chosen)
 

@@ -106,7 +106,7 @@ def _view(chosen: Choice, cells: list[Cell]) -> None:
         "View", list(VIEWS), key=choice.VIEW, required=True, label_visibility="collapsed"
     )
     try:
-        if not cells[0].judged.any():
+        if not cells[0].evaluated.any():
             raise nothing_to_evaluate(cells[0])
         guarded(lambda: VIEWS[name](chosen, cells), f"The view {name}")
     except UserError as error:

@@ -87,7 +87,7 @@ def compared(dataset: Dataset, items: list[Item], encoder: Network) -> list[str]
     roles = roles_of(kept, dataset.protocol())
     whole, lines = None, []
     for form, rows in vectors.items():
-        judged = stream.judge(stream.blocks(rows, roles, K), METRICS)
+        judged = stream.evaluate(stream.blocks(rows, roles, K), METRICS)
         tops = [set(top.tolist()) for block in stream.blocks(rows, roles, K) for top in block.top]
         means = {name: float(judged.scores[name][judged.relevant > 0].mean()) for name in METRICS}
         whole = whole or (tops, means)

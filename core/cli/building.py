@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from core.cli.output import Progress, command, emit, table
@@ -86,12 +87,7 @@ def _build(options: argparse.Namespace) -> None:
             dataset, checked = content_check.checked(dataset, progress)
             print(f"Content check: {checked.words}.", file=sys.stderr)
         built = build.build(dataset, wanted, options.index, progress)
-    progress.end(
-        "done",
-        "; ".join(
-            f"{one.encoder}: {one.pictures} pictures, {one.skipped} skipped" for one in built
-        ),
-    )
+    progress.end("done", _said(built))
     rows = [
         {**asdict(one), "path": str(one.path), "seconds": round(one.seconds, 3)} for one in built
     ]
@@ -103,6 +99,16 @@ def _build(options: argparse.Namespace) -> None:
             f"Skipped pictures with reasons: python -m core datasets --dataset {options.dataset}",
             file=sys.stderr,
         )
+
+
+def _said(built: Sequence[build.Built]) -> str:
+    """How a build ended, in one line where it was the same for every encoder."""
+    same = len({(one.pictures, one.skipped) for one in built}) == 1
+    by = f" by {len(built)} encoders" if len(built) > 1 else ""
+    if same:
+        return f"{built[0].pictures} pictures{by}, {built[0].skipped} skipped."
+    told = (f"{one.encoder}: {one.pictures} pictures, {one.skipped} skipped" for one in built)
+    return "; ".join(told)
 
 
 def _show_estimates(costs: dict[str, Estimate], as_json: bool) -> None:

@@ -46,7 +46,7 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
         "--datasets catalogue,~/Pictures --encoders ready --indexes exact,hnsw:efSearch=64 --json",
         "--datasets catalogue --encoders hog.8x8,hog.8x8@saliency --crop saliency",
         "--datasets catalogue --encoders hog.8x8,hsv.12x4x4 --rerank geometric,diffusion --fuse rrf"
-        " --weights learned",
+        " --fuse-weights learned",
         "--queries ~/Pictures/tiny_imagenet,~/Pictures/clothing --gallery catalogue --join"
         " photo-to-catalogue --encoders hog.8x8",
     )
@@ -149,7 +149,7 @@ def _add_second_look(made: argparse.ArgumentParser) -> None:
         help=f"also all encoders as one: {', '.join(together.METHODS)}",
     )
     made.add_argument(
-        "--weights",
+        "--fuse-weights",
         default="",
         metavar="W,W",
         help="of the fused encoders, or 'learned' on one half of the queries for the other",
@@ -174,7 +174,7 @@ def _evaluate(options: argparse.Namespace) -> None:
             crop=options.crop,
             rerank=split_names(options.rerank),
             fuse=split_names(options.fuse),
-            weights=together.weights_of(options.weights),
+            weights=together.weights_of(options.fuse_weights),
         )
         folder = report.save(
             Path(options.out).expanduser() if options.out else None, small=options.small

@@ -201,7 +201,7 @@ def _fusion(options: argparse.Namespace) -> tuple[str, Sequence[float]] | None:
     if not options.fuse:
         return None
     weights = together.weights_of(options.fuse_weights)
-    if weights == together.LEARNED:
+    if isinstance(weights, str):  # LEARNED
         raise UserError("A single query can't teach weights.", fix="Give numbers, or evaluate.")
     together.check(options.fuse, weights, len(_named(options)))
     return options.fuse, weights

@@ -1,5 +1,5 @@
-"""Curves over a block of ranked lists: sums over the judged queries, so that blocks add up to means
-over all."""
+"""Curves over a block of ranked lists: sums over the evaluated queries, so that blocks add up to
+means over all."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def hits_within(lists: Ranked, deepest: int = DEEPEST) -> np.ndarray:
 
 @dataclass
 class Curves:
-    """Means over judged queries of precision@K, recall@K and hit@K for K = 1..100, and of precision
-    at 101 recall levels.
+    """Means over evaluated queries of precision@K, recall@K and hit@K for K = 1..100, and of
+    precision at 101 recall levels.
 
     With ``groups`` > 1 the same for each class of queries.
     """
 
     groups: int = 1
-    judged: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    evaluated: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     sums: dict[str, np.ndarray] = field(default_factory=dict)
 
     def add(self, lists: Ranked, codes: np.ndarray | None = None) -> None:
@@ -58,8 +58,8 @@ class Curves:
         within = hits_within(lists)[use].astype(np.float64)
         codes = np.zeros(len(lists), np.int64) if codes is None else codes
         of = (codes[use] == np.arange(self.groups)[:, None]).astype(np.float64)
-        self.judged = np.bincount(codes[use], minlength=self.groups) + (
-            self.judged if len(self.judged) else 0
+        self.evaluated = np.bincount(codes[use], minlength=self.groups) + (
+            self.evaluated if len(self.evaluated) else 0
         )
         self._add("precision@K", of @ (within / np.arange(1, DEEPEST + 1)))
         self._add("recall@K", of @ (within / lists.relevant[use][:, None]))
@@ -70,8 +70,8 @@ class Curves:
         self.sums[name] = self.sums.get(name, 0.0) + sums
 
     def means(self) -> dict[str, list[float]]:
-        """Curve name -> values; empty where no query could be judged."""
-        total = int(self.judged.sum())
+        """Curve name -> values; empty where no query could be evaluated."""
+        total = int(self.evaluated.sum())
         return (
             {name: (sums.sum(axis=0) / total).tolist() for name, sums in self.sums.items()}
             if total
@@ -79,6 +79,7 @@ class Curves:
         )
 
     def class_means(self) -> dict[str, np.ndarray]:
-        """Curve name -> float64 (groups, values); NaN where no query of a class could be judged."""
-        judged = np.where(self.judged > 0, self.judged, np.nan)[:, None]
-        return {name: sums / judged for name, sums in self.sums.items()}
+        """Curve name -> float64 (groups, values); NaN where no query of a class could be
+        evaluated."""
+        evaluated = np.where(self.evaluated > 0, self.evaluated, np.nan)[:, None]
+        return {name: sums / evaluated for name, sums in self.sums.items()}

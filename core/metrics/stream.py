@@ -47,7 +47,7 @@ class Roles:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Evaluated:
     """Scores of q queries: ``scores`` name -> float64 (q,), NaN where R = 0; ``relevant`` R (q,);
     ``curves`` means, and ``class_curves`` the same for each class, (classes, values)."""
 
@@ -95,9 +95,9 @@ def listed(hits: np.ndarray, rows: np.ndarray, roles: Roles, top: int = 0) -> Ra
     return rank(places, right, out, found=found, top=top, labels=labels, own=roles.relevant[rows])
 
 
-def judge(
+def evaluate(
     lists: Iterator[Ranked], names: Sequence[str] = table.DEFAULT, codes: np.ndarray | None = None
-) -> Judged:
+) -> Evaluated:
     """Every metric for every query, and the curves, of blocks of ranked lists.
 
     Args:
@@ -119,7 +119,7 @@ def judge(
         name: np.concatenate([part[name] for part in parts]) if parts else np.zeros(0)
         for name in names
     }
-    return Judged(
+    return Evaluated(
         scores,
         np.concatenate(relevant) if relevant else np.zeros(0, np.int64),
         curves.means(),

@@ -99,9 +99,11 @@ def _working(job: JobStatus) -> None:
 
 def _over(job: JobStatus) -> None:
     """How a job ended; one that ended well leads to what it made."""
-    words = " ".join((guard.public(job.message), f"{ago(time.time() - job.updated)}.")).strip()
+    when = ago(time.time() - job.updated)
+    said = guard.public(job.message)
+    words = f"{said} · {when}" if said else when[:1].upper() + when[1:]
     with st.container(key=f"row_job_{job.id}"):
-        row_html(job.title, words[:1].upper() + words[1:], *TAGS[job.state])
+        row_html(job.title, words, *TAGS[job.state])
         with st.container(horizontal=True, gap="small"):
             made = job_results.of(job) if job.state == "done" else None
             if made and st.button(made.label, key=f"tray_open_{job.id}", type="primary"):

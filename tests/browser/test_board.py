@@ -268,3 +268,18 @@ def test_a_hit_dragged_onto_the_query_becomes_it(open_at):
     chosen = hit.get_attribute("data-id")
     hit.drag_to(page.locator(".zone"))
     is_asked(page, chosen)
+
+
+def test_the_menu_reranks_a_column_and_together_joins_them(open_at):
+    page = open_at("compare?encoders=hog.8x8,tiny.16x16&k=5")
+    answered(page, 10)
+    column = page.locator('.column[data-key="hog.8x8"]')
+    page.locator('.head[data-key="hog.8x8"] .more').click()
+    page.get_by_role("radio", name="k-reciprocal").click()
+    links_to(page, rerank="hog.8x8(~|%7E)k-reciprocal")
+    expect(column.locator(".second")).to_have_text("k-reciprocal")
+    expect(page.locator('.column[data-key="tiny.16x16"] .second')).to_have_count(0)
+    assert "rerank" in column.locator(".total").get_attribute("title")
+    page = open_at("compare?encoders=hog.8x8,tiny.16x16&k=5&together=rrf")
+    answered(page, 15)
+    assert keys(page) == ["hog.8x8", "tiny.16x16", "together"]

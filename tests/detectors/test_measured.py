@@ -60,7 +60,7 @@ def test_boxes_are_judged_by_hand():
 
 def test_the_docs_show_what_was_measured():
     page = tool.PAGE.read_text()
-    made = json.loads(tool.DATA.read_text())
+    made = json.loads(tool.worth.DATA.read_text())
     assert made["split"] == "test"
     assert tool.written(page, made) == page
     assert {"clean", "cluttered"} == set(made["boxes"])

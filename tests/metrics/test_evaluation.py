@@ -1,4 +1,4 @@
-"""From pictures to a report: judged once, resumed, the same for every program that reads it."""
+"""From pictures to a report: evaluated once, resumed, the same for every program that reads it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from core.errors import Cancelled, UserError
 from core.metrics import stream
 from core.services.evaluation import cells, report_files
 from core.services.evaluation import evaluate as evaluation
-from core.services.evaluation.evaluate import evaluate, judge
+from core.services.evaluation.evaluate import evaluate, evaluate_one
 from core.services.evaluation.leaderboard import (
     leaderboard,
     means_of,
@@ -69,7 +69,7 @@ def test_figures_are_those_worked_by_hand(dataset, report):
         expected = by_hand(dataset, cell.encoder)
         assert means["mAP"] == pytest.approx(expected["mAP"], abs=1e-12)
         assert means["hit@1"] == expected["hit@1"]
-        short = judge(dataset, cell.encoder)
+        short = evaluate_one(dataset, cell.encoder)
         assert (short["queries"], short["unjudged"], short["mAP"]) == (12, 0, means["mAP"])
 
 
@@ -84,7 +84,7 @@ def test_trec_files_give_the_same_figures_in_trec_eval(dataset, report):
         for line in report_files.trec_run(dataset, cell.encoder):
             query, _, name, _, score, _ = line.split()
             run.setdefault(query, {})[name] = float(score)
-        judged = pytrec_eval.RelevanceEvaluator(
+        evaluated = pytrec_eval.RelevanceEvaluator(
             qrels, {"map", "recip_rank", "P.10", "ndcg_cut.10"}
         ).evaluate(run)
         for ours, theirs in {
@@ -94,7 +94,7 @@ def test_trec_files_give_the_same_figures_in_trec_eval(dataset, report):
             "nDCG@10": "ndcg_cut_10",
         }.items():
             assert means[ours] == pytest.approx(
-                np.mean([row[theirs] for row in judged.values()]), abs=1e-9
+                np.mean([row[theirs] for row in evaluated.values()]), abs=1e-9
             )
 
 
@@ -103,7 +103,7 @@ def test_names_with_spaces_stay_one_word():
 
 
 def test_what_is_judged_is_not_judged_again(dataset, report, monkeypatch):
-    monkeypatch.setattr(stream, "judge", lambda *a, **b: pytest.fail("judged again"))
+    monkeypatch.setattr(stream, "evaluate", lambda *a, **b: pytest.fail("evaluated again"))
     again = evaluate("small", [dataset], ENCODERS, timed=False)
     assert again.means == report.means
 
@@ -111,11 +111,11 @@ def test_what_is_judged_is_not_judged_again(dataset, report, monkeypatch):
 def test_a_stopped_evaluation_goes_on(dataset, monkeypatch):
     with pytest.raises(Cancelled):
         evaluate("small", [dataset], ENCODERS, timed=False, progress=lambda done, total: done < 1)
-    judged = []
-    real = stream.judge
-    monkeypatch.setattr(stream, "judge", lambda *a, **b: judged.append(1) or real(*a, **b))
+    evaluated = []
+    real = stream.evaluate
+    monkeypatch.setattr(stream, "evaluate", lambda *a, **b: evaluated.append(1) or real(*a, **b))
     evaluate("small", [dataset], ENCODERS, timed=False)
-    assert len(judged) == 1
+    assert len(evaluated) == 1
 
 
 def test_what_cannot_be_judged_is_left_out_and_named(dataset, monkeypatch, tmp_path):
@@ -319,7 +319,7 @@ def test_memory_stays_flat_however_large_the_gallery():
             -1 - np.arange(30_000),
         )
         tracemalloc.start()
-        stream.judge(stream.blocks(vectors, roles, 10))
+        stream.evaluate(stream.blocks(vectors, roles, 10))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.1 * peaks[0]

@@ -19,13 +19,13 @@ DIES = """
 import os, signal, sys
 from core.cli.main import main
 from core.metrics import stream
-real, calls = stream.judge, []
-def judge(*given, **named):
+real, calls = stream.evaluate, []
+def counted(*given, **named):
     calls.append(1)
     if len(calls) == 2:
         os.kill(os.getpid(), signal.SIGKILL)
     return real(*given, **named)
-stream.judge = judge
+stream.evaluate = counted
 main(sys.argv[1:])
 """
 
@@ -46,12 +46,12 @@ def test_only_what_was_not_finished_is_judged_again(pictures, monkeypatch):
     )
     assert done.returncode == -signal.SIGKILL
     assert "broken" not in reports.listing(), "a report is there whole or not at all"
-    judged, real = [], stream.judge
-    monkeypatch.setattr(stream, "judge", lambda *a, **b: judged.append(1) or real(*a, **b))
+    evaluated, real = [], stream.evaluate
+    monkeypatch.setattr(stream, "evaluate", lambda *a, **b: evaluated.append(1) or real(*a, **b))
     report = evaluate(
         "broken", [library.open_dataset(str(pictures), fresh=True)], ENCODERS, timed=False
     )
-    assert len(judged) == 2
+    assert len(evaluated) == 2
     assert [cell.encoder for cell in report.cells] == ENCODERS
 
 

@@ -36,7 +36,7 @@ def test_every_board_holds_every_encoder(report):
 
 def test_scores_of_queries_add_up_to_the_means(report):
     for cell, means in zip(report.cells, report.means, strict=True):
-        assert cell.judged.all()
+        assert cell.evaluated.all()
         for name, values in cell.scores.items():
             assert values.mean() == pytest.approx(means[name], abs=3e-4), (cell.name, name)
 

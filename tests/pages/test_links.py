@@ -38,10 +38,10 @@ COMPARE = {
     "rerank": "hog.8x8~geometric",
     "together": "rrf",
     "weights": "1,0.5",
-    "why": "regions|hog.8x8|ring-15-3",
     "size": "L",
     "hide": "tiny.16x16",
     "pin": "hog.8x8",
+    "why": "|hog.8x8|ring-15-4",
 }
 MAP = {
     "map": "umap",
@@ -98,7 +98,8 @@ def test_every_parameter_that_is_declared_is_tried_here():
     assert set(maps.PARAMS.by_name) == set(MAP)
     assert set(lab.PARAMS.by_name) == set(LAB)
     of_views = {name for one in METRICS.values() for name in one}
-    assert set(choice.PARAMS.by_name) == {"report", "view", "precision", *ON_BOARD, *of_views}
+    others = {"report", "view", "precision", "pictures", "worth", "detector"}
+    assert set(choice.PARAMS.by_name) == {*others, *ON_BOARD, *of_views}
     assert set(library_page.PARAMS.by_name) == {"set", "view"}
     assert set(train.PARAMS.by_name) == {"run", "model", "view"}
 
@@ -157,6 +158,11 @@ def test_the_precision_that_a_link_wants(open_page):
     wanted = {**health, "precision": "80%"}
     said(open_page("metrics", **wanted), wanted)
     refused(open_page("metrics", **health, precision="no-precision"), {"precision"})
+
+
+def test_what_a_link_says_of_the_subject(open_page):
+    names = {"pictures", "worth", "detector"}
+    refused(open_page("metrics", view="Subject", **{name: f"no-{name}" for name in names}), names)
 
 
 def test_a_view_of_a_page_that_there_is_none_of_is_said(opened, open_page):

@@ -64,7 +64,7 @@ def objects(counting, tmp_path):
 def test_figures_are_those_of_the_definitions(objects, name):
     found = embed.read(objects, prepared(objects, "counting.test").loaded())
     expected = by_hand(objects.items, found.vectors, objects.protocol(name))
-    judged = evaluate.judge(objects, "counting.test", name)
+    judged = evaluate.evaluate_one(objects, "counting.test", name)
     assert judged.keys() >= expected.keys()
     assert {key: judged[key] for key in expected} == pytest.approx(expected)
     if not name.endswith("4"):
@@ -82,7 +82,7 @@ def test_splits_are_kept_apart(counting, tmp_path):
     build(dataset, ["counting.test"])
     found = embed.read(dataset, prepared(dataset, "counting.test").loaded())
     expected = by_hand(dataset.items, found.vectors, dataset.protocol())
-    judged = evaluate.judge(dataset, "counting.test")
+    judged = evaluate.evaluate_one(dataset, "counting.test")
     assert {key: judged[key] for key in expected} == pytest.approx(expected)
     assert judged["queries"] == 6
 
@@ -90,17 +90,17 @@ def test_splits_are_kept_apart(counting, tmp_path):
 def test_without_labels_nothing_is_judged(counting, gallery):
     dataset = library.open_dataset(str(gallery))
     build(dataset, ["counting.test"])
-    judged = evaluate.judge(dataset, "counting.test")
+    judged = evaluate.evaluate_one(dataset, "counting.test")
     assert (judged["queries"], judged["unjudged"], judged["mAP"]) == (20, 20, None)
 
 
 def test_what_is_not_built_or_known_is_refused(counting, gallery):
     dataset = library.open_dataset(str(gallery))
     with pytest.raises(UserError, match="no embeddings"):
-        evaluate.judge(dataset, "counting.test")
+        evaluate.evaluate_one(dataset, "counting.test")
     build(dataset, ["counting.test"])
     with pytest.raises(UserError, match="no protocol"):
-        evaluate.judge(dataset, "counting.test", "revisited")
+        evaluate.evaluate_one(dataset, "counting.test", "revisited")
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_what_is_not_built_or_known_is_refused(counting, gallery):
 def test_baselines_on_real_photographs(photographs, encoder, expected):
     dataset = library.open_dataset(str(photographs / "clothing"))
     build(dataset, [encoder])
-    judged = evaluate.judge(dataset, encoder)
+    judged = evaluate.evaluate_one(dataset, encoder)
     assert judged["queries"] == 372
     assert (judged["mAP"], judged["hit@1"], judged["precision@10"]) == pytest.approx(
         expected, abs=0.01

@@ -13,7 +13,7 @@ from core.encoders.base import encoders
 from core.errors import UserError
 from core.explainers.base import Map
 from core.registry import UnknownName
-from core.services.embedding import build
+from core.services.embedding import build, crops
 from core.services.explaining import gallery_pairs
 from core.services.explaining.drawing import png, veiled
 from core.services.explaining.explain import explain, methods
@@ -138,6 +138,17 @@ def test_a_crop_is_explained_as_the_part_that_was_encoded(quarters, corner):
         Query(item_id="odd/3.png", box=(0, 0, 0.5, 0.5)), quarters, "tiny.16x16", "odd/1.png"
     )
     assert drawn.pictures[0].shape[:2] == (32, 32)
+
+
+def test_of_several_objects_the_nearest_is_explained(quarters, corner):
+    name = crops.named("tiny.16x16", "corner.test", 2)
+    build.build(quarters, [name])
+    query = Query(item_id="odd/3.png", box=(0, 0, 0.5, 0.5))
+    for hit in search(SearchRequest(query, name, k=4), quarters).hits:
+        made = explain(query, quarters, name, hit.id)
+        assert made.score == pytest.approx(hit.score, abs=1e-5)
+        left, right = encoders.get("tiny.16x16").encode(made.pictures)
+        assert float(left @ right) == pytest.approx(hit.score, abs=1e-3), "another part is shown"
 
 
 def test_a_map_over_a_part_is_laid_on_the_whole_picture():

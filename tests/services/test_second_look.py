@@ -16,7 +16,10 @@ from core.rerankers.base import rerankers
 from core.services.embedding import points
 from core.services.embedding.build import build, is_built, lacks_index
 from core.services.embedding.estimate import estimate
+from core.services.evaluation import health, probes
+from core.services.index_lab import curves
 from core.services.library import library
+from core.services.maps import maps
 from core.services.search import reranking, together
 from core.services.search.compare import compare
 from core.services.search.request import Query, SearchRequest
@@ -238,3 +241,18 @@ def test_scores_lie_on_one_scale():
         together.placed(np.array([8.0, 2.0, 5.0]), np.array([8.0, 2.0, 5.0]), None), [1, 0, 0.5]
     )
     np.testing.assert_allclose(together.placed(np.ones(2), np.ones(2), None), [1, 1])
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda dataset: maps.build(dataset, maps.Wanted("sift.match", "pca")),
+        lambda dataset: list(curves.curves(dataset, "sift.match", ["hnsw"])),
+        lambda dataset: probes.probe(dataset, "sift.match"),
+        lambda dataset: health.health(dataset, "sift.match"),
+    ],
+    ids=["map", "index lab", "shared factors", "data health"],
+)
+def test_maps_and_studies_of_vectors_refuse_sift_matching(scenes, work):
+    with pytest.raises(UserError, match="no vectors to look at"):
+        work(scenes)

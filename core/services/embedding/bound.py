@@ -14,10 +14,11 @@ import numpy as np
 from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder, encoders
+from core.errors import UserError
 from core.services.embedding import crops, embed, fits, forms
 from core.types import Embeddings, Progress
 
-__all__ = ["Bound", "bound", "crops", "gallery_vectors", "prepared"]
+__all__ = ["Bound", "NoVectors", "bound", "crops", "gallery_vectors", "prepared", "with_vectors"]
 # crops: names of the form NAME@DETECTOR are found from now on
 _loaded: WeakValueDictionary[str, Encoder] = WeakValueDictionary()
 _loading: dict[str, threading.Lock] = {}
@@ -55,6 +56,29 @@ def bound(dataset: Dataset, name: str) -> Bound:
         UserError: an unknown name, or one that has to be fitted and is not.
     """
     return Bound(dataset, _resolved(dataset, name, None, build=False, load=False))
+
+
+class NoVectors(UserError):
+    """An encoder that compares key points was asked for vectors."""
+
+    def __reduce__(self) -> tuple:
+        return UserError, (self.given, self.allowed, self.fix)
+
+
+def with_vectors(dataset: Dataset, name: str) -> Bound:
+    """:func:`bound` for what is worked out of vectors: maps, indexes, studies.
+
+    Raises:
+        UserError: as there.
+        NoVectors: an encoder that compares key points.
+    """
+    made = bound(dataset, name)
+    if made.encoder.matches:
+        raise NoVectors(
+            f"{name} compares key points: it has no vectors to look at.",
+            fix=f"Choose {made.encoder.base}, which gathers them into vectors.",
+        )
+    return made
 
 
 def prepared(dataset: Dataset, name: str, progress: Progress | None = None) -> Bound:

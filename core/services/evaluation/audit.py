@@ -15,7 +15,7 @@ from core.errors import UserError
 from core.metrics import definitions, stream
 from core.services.embedding import embed
 from core.services.embedding.asking import roles_for
-from core.services.embedding.bound import bound
+from core.services.embedding.bound import with_vectors
 from core.services.embedding.roles import protocol_named
 from core.training.metric_learning import leave_faiss_alone
 
@@ -53,7 +53,7 @@ def audit(
     """
     if not 1 <= k <= 1000:
         raise UserError(f"K = {k} was asked for.", "K is from 1 to 1000.")
-    encoder = bound(dataset, encoder_name).encoder
+    encoder = with_vectors(dataset, encoder_name).encoder
     found = embed.read(dataset, encoder)
     items = embed.item_rows(dataset, found)
     protocol = protocol_named(dataset, protocol_name)

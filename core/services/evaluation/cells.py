@@ -1,5 +1,5 @@
 """One cell of a comparison: a dataset under a protocol, searched by an encoder through an index.
-Judged once, then cached."""
+Evaluated once, then cached."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ KIND = "scores"
 VERSION = 2
 CURVE = "curve/"
 DEPTH = 100
-"""How many hits an approximate index is asked for, and so how far its answers can be judged: asked
-for more it would search harder than it does for a person. Exact search is judged to the end of the
-gallery."""
+"""How many hits an approximate index is asked for, and so how far its answers can be evaluated:
+asked for more it would search harder than it does for a person. Exact search is evaluated to the
+end of the gallery."""
 BATCH = 256
 RECALL_K = 10
 SHALLOW = tuple(name for name in table.DEFAULT if (table.metric(name)[1] or DEPTH + 1) <= DEPTH)
@@ -64,10 +64,10 @@ class Cell:
     latency: dict = field(default_factory=dict)
     class_curves: dict[str, np.ndarray] = field(default_factory=dict)
     """Curve -> (classes, values), classes as in :meth:`classes`, NaN where none of a class could be
-    judged; empty in reports of before they were kept."""
+    evaluated; empty in reports of before they were kept."""
 
     @property
-    def judged(self) -> np.ndarray:
+    def evaluated(self) -> np.ndarray:
         """bool (q,): queries with something relevant in the gallery."""
         return self.relevant > 0
 
@@ -90,16 +90,16 @@ class Cell:
         return {name: row.tolist() for name, row in rows.items() if np.isfinite(row).all()}
 
     def means(self) -> dict[str, float | None]:
-        """Metric -> mean over the judged queries; None where none could be judged."""
-        use = self.judged
+        """Metric -> mean over the evaluated queries; None where none could be evaluated."""
+        use = self.evaluated
         return {
             name: float(values[use].mean()) if use.any() else None
             for name, values in self.scores.items()
         }
 
     def class_means(self) -> dict[str, float | None]:
-        """Metric -> mean over classes of the mean over the judged queries of each."""
-        use = self.judged
+        """Metric -> mean over classes of the mean over the evaluated queries of each."""
+        use = self.evaluated
         if not use.any():
             return dict.fromkeys(self.scores)
         _, which = np.unique(self.groups[use], return_inverse=True)
@@ -117,8 +117,8 @@ def cell(
     index: IndexSpec,
     progress: Progress | None = None,
 ) -> Cell:
-    """Judge, or read what was judged. The embeddings have to be built; an index is built where it
-    is missing.
+    """Evaluate, or read what was evaluated. The embeddings have to be built; an index is built
+    where it is missing.
 
     Raises:
         UserError: unknown names or knobs, or embeddings that are not built.
@@ -196,15 +196,15 @@ def _write(
     look = lists.look_of(encoder, index, protocol, len(roles.gallery))
     if index.exact:
         ranked = lists.blocks(look, dataset, found, roles, top, progress)
-        judged = stream.judge(ranked, codes=codes)
-        scores = judged.scores
+        evaluated = stream.evaluate(ranked, codes=codes)
+        scores = evaluated.scores
     else:
-        judged, overlap = _listed(dataset, encoder, index, roles, look, codes, progress)
+        evaluated, overlap = _listed(dataset, encoder, index, roles, look, codes, progress)
         scores = {
-            **judged.scores,
-            f"index recall@{RECALL_K}": np.where(judged.relevant > 0, overlap, np.nan),
+            **evaluated.scores,
+            f"index recall@{RECALL_K}": np.where(evaluated.relevant > 0, overlap, np.nan),
         }
-    shown = card(dataset, encoder, protocol, index, roles, judged.relevant, DEPTH)
+    shown = card(dataset, encoder, protocol, index, roles, evaluated.relevant, DEPTH)
     made = Cell(
         dataset=dataset.name,
         protocol=protocol.name,
@@ -213,11 +213,11 @@ def _write(
         queries=np.array([item.id for item in asked], dtype=np.str_),
         groups=groups,
         clusters=np.array([cluster_of(item) for item in asked], dtype=np.str_),
-        relevant=judged.relevant,
+        relevant=evaluated.relevant,
         scores=scores,
-        curves=judged.curves,
+        curves=evaluated.curves,
         card=shown,
-        class_curves=judged.class_curves,
+        class_curves=evaluated.class_curves,
     )
     keep(folder, made)
     return {
@@ -237,7 +237,7 @@ def _listed(
     look: SecondLook | None,
     codes: np.ndarray,
     progress: Progress | None,
-) -> tuple[stream.Judged, np.ndarray]:
+) -> tuple[stream.Evaluated, np.ndarray]:
     """What an approximate index answers, as far as it is scored; and its index recall (q,)."""
     found, top = embed.read(dataset, encoder), table.deepest(table.DEFAULT)
     depth = look.depth if look else 0
@@ -249,10 +249,10 @@ def _listed(
     ranked = (
         stream.listed(hits[part], roles.queries[part], roles, top) for part in _parts(len(hits))
     )
-    judged = stream.judge(ranked, SHALLOW, codes)
-    for curves in (judged.curves, judged.class_curves):
+    evaluated = stream.evaluate(ranked, SHALLOW, codes)
+    for curves in (evaluated.curves, evaluated.class_curves):
         curves.pop("precision_at_recall", None)
-    return judged, overlap
+    return evaluated, overlap
 
 
 def keep(folder: Path, cell: Cell) -> None:

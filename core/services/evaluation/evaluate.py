@@ -28,18 +28,18 @@ log = logging.getLogger(__name__)
 SHORT = ("mAP", "hit@1", "precision@10")
 
 
-def judge(
+def evaluate_one(
     dataset: Dataset,
     encoder_name: str,
     protocol_name: str | None = None,
     progress: Progress | None = None,
 ) -> dict:
-    """Means over the judged queries of a built dataset, by exact search.
+    """Means over the evaluated queries of a built dataset, by exact search.
 
     Returns:
         ``queries`` (asked), ``unjudged`` (of these, without anything relevant in the gallery: left
         out of the means), and ``mAP``, ``hit@1``, ``precision@10``; None where no query can be
-        judged.
+        evaluated.
 
     Raises:
         UserError: unknown names, or embeddings that are not built.
@@ -48,7 +48,7 @@ def judge(
     means = made.means()
     return {
         "queries": len(made.queries),
-        "unjudged": int((~made.judged).sum()),
+        "unjudged": int((~made.evaluated).sum()),
         **{name: means[name] for name in SHORT},
     }
 
@@ -67,7 +67,7 @@ def evaluate(
     fuse: Sequence[str] = (),
     weights: Sequence[float] | str = (),
 ) -> Report:
-    """Judge every combination; build the embeddings that are missing.
+    """Evaluate every combination; build the embeddings that are missing.
 
     Args:
         name: what the report is called.
@@ -83,8 +83,8 @@ def evaluate(
 
     Raises:
         UserError: an unknown name; a dataset that none of the protocols belongs to; or nothing at
-            all could be judged. What can't be judged beside others that can (vectors brought for
-            another dataset, a download that failed) is left out and named in the report.
+            all could be evaluated. What can't be evaluated beside others that can (vectors brought
+            for another dataset, a download that failed) is left out and named in the report.
         Cancelled: ``progress`` said stop. Finished cells are kept; the same call goes on from
             there.
     """
@@ -94,7 +94,7 @@ def evaluate(
         detectors.get(crop)
     _check_fusion(fuse, weights, len(names))
     for encoder in names:
-        registry.get(encoder)  # an unknown name is told before anything is judged
+        registry.get(encoder)  # an unknown name is told before anything is evaluated
     parts: list[_Part] = []
     for dataset in datasets:
         wanted = _protocols(dataset, protocols, crop)

@@ -1,5 +1,5 @@
-"""The beginning of ranked lists as they were judged: what an encoder showed for a query, and what
-of it was right."""
+"""The beginning of ranked lists as they were evaluated: what an encoder showed for a query, and
+what of it was right."""
 
 from __future__ import annotations
 

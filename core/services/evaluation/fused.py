@@ -143,7 +143,7 @@ def _fused(
         shown = _said(share)
     groups = np.array([group_of(item, protocol) for item in asked], dtype=np.str_)
     ranked = _blocks(members, roles, by_query, found, progress)
-    judged = stream.judge(ranked, codes=np.unique(groups, return_inverse=True)[1])
+    judged = stream.evaluate(ranked, codes=np.unique(groups, return_inverse=True)[1])
     names = [member.encoder.name for member in members]
     name = named(method, names, weights)
     noted = card(dataset, members[0].encoder, protocol, EXACT, roles, judged.relevant, DEPTH)

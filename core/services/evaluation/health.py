@@ -14,7 +14,7 @@ from core.metrics import geometry, retrieval, statistics, stream
 from core.metrics.ranked import Ranked, rank
 from core.neighbours import cosine_matrix
 from core.services.embedding import build, embed
-from core.services.embedding.bound import bound, prepared
+from core.services.embedding.bound import prepared, with_vectors
 from core.services.embedding.roles import cluster_of, digest, protocol_named, roles_of
 from core.services.evaluation.cells import cell
 from core.services.evaluation.leaderboard import nothing_to_evaluate
@@ -24,7 +24,7 @@ from core.types import Item, Progress, report
 KIND = "health"
 VERSION = 1
 FINGERPRINT = "dhash.16x16"
-"""Near-duplicates are found by this encoder, whoever is judged: it sees the picture, not its
+"""Near-duplicates are found by this encoder, whichever is evaluated: it sees the picture, not its
 meaning."""
 SAME_BITS = 10
 """Of 256: how many may differ in a near-duplicate."""
@@ -51,9 +51,9 @@ def health(
         calibration).
 
     Raises:
-        UserError: the embeddings are not built, or nothing can be judged.
+        UserError: the embeddings are not built, or nothing can be evaluated.
     """
-    encoder = bound(dataset, encoder_name).encoder
+    encoder = with_vectors(dataset, encoder_name).encoder
     protocol = protocol_named(dataset, protocol_name)
     found = embed.read(dataset, encoder)
     items = embed.item_rows(dataset, found)
@@ -101,7 +101,7 @@ def _examine(
     roles: stream.Roles,
     progress: Progress | None,
 ) -> dict:
-    plain, clean, pairs, tops, judged = [], [], [], [], []
+    plain, clean, pairs, tops, evaluated = [], [], [], [], []
     scores, right, owner = [], [], []
     share = min(1.0, PAIR_CELLS / max(1, len(roles.queries) * len(roles.gallery)))
     rng = np.random.default_rng(geometry.SEED)
@@ -120,16 +120,16 @@ def _examine(
             for q, c in np.argwhere(twins)
         ]
         tops.append(plain[-1].top)
-        judged.append(plain[-1].relevant > 0)
-        use = ~junk & (rng.random(junk.shape) < share) & judged[-1][:, None]
+        evaluated.append(plain[-1].relevant > 0)
+        use = ~junk & (rng.random(junk.shape) < share) & evaluated[-1][:, None]
         scores.append(similar[use])
         right.append(relevant[use])
         owner.append(np.repeat(rows, use.sum(axis=1)))
-    if not judged or not np.concatenate(judged).any():
+    if not evaluated or not np.concatenate(evaluated).any():
         return {"judged": 0}
     counts = geometry.occurrences(np.concatenate(tops), len(roles.gallery))
     return {
-        "judged": int(np.concatenate(judged).sum()),
+        "judged": int(np.concatenate(evaluated).sum()),
         "duplicates": _duplicates(plain, clean, pairs, items, roles),
         "hubness": _hubs(counts, items, roles),
         "space": _space(vectors[roles.gallery]),

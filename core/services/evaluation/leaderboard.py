@@ -66,7 +66,7 @@ def cells_of(report: Report, dataset: str, protocol: str) -> list[Cell]:
 def aligned(
     cells: Sequence[Cell], metric: str, group: str | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Scores (q, e) of the queries that every cell judged (of one class where asked), with ids,
+    """Scores (q, e) of the queries that every cell evaluated (of one class where asked), with ids,
     groups and clusters (q,).
 
     Raises:
@@ -79,11 +79,11 @@ def aligned(
                 f"The report keeps no per-query scores of {metric}.", f"It keeps: {kept}."
             )
     first, columns = cells[0], []
-    keep = first.judged if group is None else first.judged & (first.groups == group)
+    keep = first.evaluated if group is None else first.evaluated & (first.groups == group)
     ids = first.queries[keep]
     for cell in cells[1:]:
         if not np.array_equal(cell.queries, first.queries):
-            ids = ids[np.isin(ids, cell.queries[cell.judged])]
+            ids = ids[np.isin(ids, cell.queries[cell.evaluated])]
     for cell in cells:
         order = np.argsort(cell.queries)
         columns.append(cell.scores[metric][order[np.searchsorted(cell.queries, ids, sorter=order)]])
@@ -98,11 +98,11 @@ def leaderboard(
     """Standings under one metric, over all queries or those of one class.
 
     Raises:
-        UserError: no such board, metric or class; or no query can be judged (and why).
+        UserError: no such board, metric or class; or no query can be evaluated (and why).
     """
     cells = cells_of(report, dataset, protocol)
     scores, ids, groups, clusters = aligned(cells, metric, group)
-    unjudged = int((~cells[0].judged).sum())
+    unjudged = int((~cells[0].evaluated).sum())
     if not len(ids):
         raise nothing_to_evaluate(cells[0], group)
     low, high = statistics.interval(scores, clusters)
@@ -178,11 +178,11 @@ def pairs_of(board: Leaderboard) -> list[dict]:
 def means_of(
     report: Report, dataset: str, protocol: str, metric: str, group: str | None = None
 ) -> dict[tuple[str, str], float]:
-    """(encoder, index) -> mean over the queries that every encoder judged, as in
+    """(encoder, index) -> mean over the queries that every encoder evaluated, as in
     :func:`leaderboard`.
 
     Raises:
-        UserError: no such board or metric, or no query can be judged.
+        UserError: no such board or metric, or no query can be evaluated.
     """
     cells = cells_of(report, dataset, protocol)
     scores, ids, _, _ = aligned(cells, metric, group)
@@ -304,7 +304,7 @@ def separate(
     paired permutation test, not corrected).
 
     Raises:
-        UserError: an encoder that this board does not hold, or no query that both judged.
+        UserError: an encoder that this board does not hold, or no query that both evaluated.
     """
     cells = [_cell_of(cells_of(report, dataset, protocol), name) for name in (one, other)]
     scores, ids, _, clusters = aligned(cells, metric, group)

@@ -16,7 +16,7 @@ from core.encoders.base import Encoder
 from core.errors import UserError
 from core.neighbours import cosine_matrix, rows_without_own
 from core.services.embedding import embed
-from core.services.embedding.bound import bound
+from core.services.embedding.bound import with_vectors
 from core.services.evaluation.distortions import DISTORTIONS, distort
 from core.services.search.compare import overlap, rank_biased_overlap
 from core.services.search.request import item_of
@@ -58,7 +58,7 @@ def robustness(
         UserError: the embeddings are not built, an unknown distortion, or vectors that were brought
             (nothing can be encoded).
     """
-    encoder = bound(dataset, encoder_name).loaded()
+    encoder = with_vectors(dataset, encoder_name).loaded()
     wanted = [DISTORTIONS[name].name for name in _known(names)]
     if encoder.tier == "imported":
         raise UserError(
@@ -180,7 +180,7 @@ def live(
 def _outcome(
     dataset: Dataset, encoder_name: str, item: Item, image: np.ndarray, changed: np.ndarray
 ) -> Outcome:
-    encoder = bound(dataset, encoder_name).loaded()
+    encoder = with_vectors(dataset, encoder_name).loaded()
     found = embed.read(dataset, encoder)
     row = found.ids.index(item.id)
     similar, order = _ranking(encoder, [changed, image], found.vectors, np.arange(len(found.ids)))

@@ -15,7 +15,7 @@ from core.datasets.base import Dataset
 from core.errors import UserError
 from core.metrics import statistics, stream
 from core.services.embedding import embed
-from core.services.embedding.bound import bound
+from core.services.embedding.bound import with_vectors
 from core.services.embedding.roles import cluster_of, codes
 from core.types import Item, Progress
 
@@ -55,7 +55,7 @@ def probe(
     Raises:
         UserError: the embeddings are not built, or the dataset says nothing about its pictures.
     """
-    encoder = bound(dataset, encoder_name).encoder
+    encoder = with_vectors(dataset, encoder_name).encoder
     items = embed.item_rows(dataset, embed.read(dataset, encoder))
     known = factors(items)
     if not known:

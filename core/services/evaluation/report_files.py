@@ -12,7 +12,7 @@ from core.datasets.base import Dataset
 from core.metrics import stream, table
 from core.services.embedding import embed
 from core.services.embedding.asking import roles_for
-from core.services.embedding.bound import bound
+from core.services.embedding.bound import with_vectors
 from core.services.embedding.roles import protocol_named
 from core.services.evaluation.leaderboard import cells_of, leaderboard, metrics_of, seen_in_words
 from core.services.evaluation.reports import Report
@@ -180,7 +180,7 @@ def _roles(
     dataset: Dataset, encoder: str, protocol_name: str | None
 ) -> tuple[np.ndarray, stream.Roles, list[str]]:
     """Vectors, roles and names without spaces, by row of the embeddings."""
-    made = bound(dataset, encoder).encoder
+    made = with_vectors(dataset, encoder).encoder
     found = embed.read(dataset, made)
     roles = roles_for(dataset, made, found, protocol_named(dataset, protocol_name))
     return found.vectors, roles, [_word(item.id) for item in embed.item_rows(dataset, found)]

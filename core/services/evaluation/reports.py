@@ -35,7 +35,7 @@ SHARED = ("queries", "groups", "clusters", "relevant")
 @dataclass(frozen=True, slots=True)
 class Report:
     """Cells by (dataset, protocol, encoder, index), and their means over queries and over classes;
-    ``left_out`` says what could not be judged, and why."""
+    ``left_out`` says what could not be evaluated, and why."""
 
     name: str
     made: float
@@ -73,7 +73,7 @@ class Report:
             row: dict[str, Any] = dict(zip(names, cell.name, strict=True))
             row |= {
                 "queries": len(cell.queries),
-                "unjudged": int((~cell.judged).sum()),
+                "unjudged": int((~cell.evaluated).sum()),
                 "dim": cell.card["dimensions"],
             }
             row |= {name: cell.card[name] for name in ("dataset hash", "gallery", "relevant")} | {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 
 from core.explainers.base import Codes
@@ -19,8 +21,9 @@ def of(index: Index, spec: IndexSpec, query: np.ndarray, hit: np.ndarray) -> Cod
     made = index.hashed(np.stack([query, hit]))
     if made is None:
         return None
-    if not isinstance(index, MinHashIndex):
+    if index.name != MinHashIndex.name:
         return Codes(index.name, "bits", made[0], made[1])
+    index = cast(MinHashIndex, index)  # or one of objects, which answers like it
     threshold = spec.search.get("threshold", index.search_knobs["threshold"].default)
     bands, rows = index.bands(threshold)
     similarity = collisions.jaccard(*index.bits(np.stack([query, hit])))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.datasets.base import Dataset
+from core.detectors.base import Box
+from core.detectors.choose import with_margin
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.explainers.base import Codes, Explainer, Explanation, Pair, explainers
@@ -16,12 +18,14 @@ from core.explainers.covering import Deletion, deletion
 from core.images import crop, decode
 from core.neighbours import dots
 from core.services.embedding import embed
-from core.services.embedding.crops import Cropped
+from core.services.embedding.crops import Cropped, Several
+from core.services.embedding.objects import Edges, frames, nearest_objects
 from core.services.explaining import codes, gallery_pairs
 from core.services.search import decoded, subject
 from core.services.search.loading import engine
 from core.services.search.request import Query, item_of
 from core.services.specs import index_spec
+from core.types import Embeddings, Item
 
 __all__ = [
     "Deletion",
@@ -121,12 +125,12 @@ def explain(
     chosen = _chosen(methods(made.encoder, index), method, encoder)
     query, _ = subject.settled(query)
     item = item_of(dataset, hit)
-    stored = _stored(made.found, encoder, item.id)
     asked = made.vector(query)
+    stored, box = _stored(made.found, encoder, item.id, asked[0])
     score = float(dots(stored, asked)[0])
     pictures = (
         _query_picture(query, dataset, made.encoder),
-        _hit_picture(dataset, item, made.encoder),
+        _hit_picture(dataset, item, made.encoder, box),
     )
     inner = made.encoder.inner if isinstance(made.encoder, Cropped) else made.encoder
     hashed: Codes | None = codes.of(made.index, index_spec(index), asked[0], stored[0])
@@ -159,11 +163,18 @@ def _chosen(known: list[Explainer], method: str, encoder: str) -> Explainer:
     raise UserError(f"{method} does not explain hits of {encoder} here.", f"These do: {allowed}.")
 
 
-def _stored(found: embed.Embeddings, encoder: str, item_id: str) -> np.ndarray:
+def _stored(
+    found: Embeddings, encoder: str, item_id: str, asked: np.ndarray
+) -> tuple[np.ndarray, Edges | None]:
+    """The vector of a picture, float32 (1, dim); where several objects of each are searched, that
+    of the nearest to ``asked``, and its box."""
     if item_id not in found.ids:
         raise embed.lacks_vector(found, encoder, item_id)
-    row = found.ids.index(item_id)
-    return np.asarray(found.vectors[row : row + 1])
+    row = np.array([found.ids.index(item_id)])
+    if found.parts is None:
+        return np.asarray(found.vectors[row]), None
+    _, place = nearest_objects(found.parts, row, asked)
+    return found.parts.vectors(row, place), frames(found.parts, row, asked)[0]
 
 
 def _query_picture(query: Query, dataset: Dataset, encoder: Encoder) -> np.ndarray:
@@ -171,8 +182,11 @@ def _query_picture(query: Query, dataset: Dataset, encoder: Encoder) -> np.ndarr
     return image if query.box else _part(image, encoder)
 
 
-def _hit_picture(dataset: Dataset, item, encoder: Encoder) -> np.ndarray:
-    return _part(decode(dataset.read(item), encoder.side), encoder)
+def _hit_picture(dataset: Dataset, item: Item, encoder: Encoder, box: Edges | None) -> np.ndarray:
+    image = decode(dataset.read(item), encoder.side)
+    if not isinstance(encoder, Several):
+        return _part(image, encoder)
+    return image if box is None else crop(image, with_margin(Box(*box), image.shape[1::-1]).edges)
 
 
 def _part(image: np.ndarray, encoder: Encoder) -> np.ndarray:

@@ -14,7 +14,7 @@ from core.indexes.minhash import signatures_of
 from core.indexes.planes import random_planes
 from core.neighbours import cosine_matrix, dots
 from core.services.embedding import embed, galleries
-from core.services.embedding.bound import bound
+from core.services.embedding.bound import with_vectors
 from core.services.index_lab import collisions
 from core.services.search.request import item_of
 
@@ -113,7 +113,7 @@ def buckets(
         UserError: unknown names, a value out of range (with the range), embeddings not built.
     """
     _check(method, bits=bits, rows=rows, threshold=threshold, hash_dim=hash_dim, hits=hits)
-    ready = bound(dataset, encoder).encoder
+    ready = with_vectors(dataset, encoder).encoder
     found = embed.read(dataset, ready)
     own = item_of(dataset, query)
     at = {id: row for row, id in enumerate(found.ids)}.get(own.id)

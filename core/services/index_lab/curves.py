@@ -14,7 +14,7 @@ from core.datasets.base import Dataset
 from core.errors import UserError
 from core.indexes.base import Index, indexes
 from core.services.embedding import embed, galleries
-from core.services.embedding.bound import bound
+from core.services.embedding.bound import with_vectors
 from core.services.index_lab import answers, costs, memory, point
 from core.services.index_lab.grid import grid, settings, written
 from core.services.index_lab.measure import measured
@@ -87,7 +87,7 @@ def plan(
         Cancelled: ``progress`` said stop.
     """
     _check_k(k)
-    specs, ready = (settings(indexes, full=full), bound(dataset, encoder).encoder)
+    specs, ready = (settings(indexes, full=full), with_vectors(dataset, encoder).encoder)
     vectors = embed.read(dataset, ready)
     rows = galleries.gallery_rows(dataset, vectors, dataset.protocol())
     real, size = len(rows), checked_size(size, len(rows))
@@ -170,7 +170,7 @@ def curves(
     """
     planned = plan(dataset, encoder, indexes, k, size, full=full, timed=False)
     count = _Count(progress, len(planned.settings))
-    ready = bound(dataset, encoder).encoder
+    ready = with_vectors(dataset, encoder).encoder
     lab = _Lab(dataset, encoder, k, planned.size, count)
     for _, group in groupby(planned.settings, key=_build):
         specs = list(group)
@@ -214,7 +214,7 @@ class _Lab:
             size,
             progress,
         )
-        ready = bound(dataset, encoder).encoder
+        ready = with_vectors(dataset, encoder).encoder
         self.ready, self.real = (
             ready,
             len(galleries.gallery_rows(dataset, embed.read(dataset, ready), dataset.protocol())),

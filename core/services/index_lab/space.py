@@ -13,7 +13,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.services.embedding import embed, galleries
-from core.services.embedding.bound import bound
+from core.services.embedding.bound import with_vectors
 from core.services.embedding.roles import roles_of
 from core.services.index_lab import enlarge, memory
 from core.types import Progress
@@ -64,7 +64,7 @@ def open_space(
         UserError: the embeddings are not built, ``size`` is out of range, or memory does not
             suffice (with the number needed).
     """
-    ready = bound(dataset, encoder).encoder
+    ready = with_vectors(dataset, encoder).encoder
     found, protocol = embed.read(dataset, ready), dataset.protocol()
     rows = galleries.gallery_rows(dataset, found, protocol)
     asked = roles_of(embed.item_rows(dataset, found), protocol).queries
@@ -147,7 +147,7 @@ def likeness_of(
     Raises:
         UserError: the embeddings are not built, or are too few.
     """
-    ready = bound(dataset, encoder).encoder
+    ready = with_vectors(dataset, encoder).encoder
     found = embed.read(dataset, ready)
     return kernel(
         dataset,

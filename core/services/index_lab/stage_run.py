@@ -30,7 +30,7 @@ _OWN = " It keeps codes of its own."
 @dataclass(frozen=True, slots=True)
 class _Answer:
     """``top``: rows (q, k) that a person would be shown; ``deep``: rows (q, DEPTH) that quality is
-    judged on."""
+    evaluated on."""
 
     top: np.ndarray
     deep: np.ndarray
@@ -57,7 +57,7 @@ def run(
 ) -> Waterfall:
     """Every stage of ``chain`` on the queries of ``space``; ``items`` are those of the embedding
     rows."""
-    judge = _Judge(space, items, protocol, k)
+    evaluation = _Evaluation(space, items, protocol, k)
     done, total = (
         [],
         1
@@ -68,7 +68,7 @@ def run(
     )
     report(progress, 0, total)
     for step in _steps(space, chain, spec, k):
-        done.append(judge.stage(step))
+        done.append(evaluation.stage(step))
         report(progress, len(done), total)
     return Waterfall(
         space.dataset,
@@ -76,7 +76,7 @@ def run(
         chain,
         k,
         len(space.queries),
-        judge.judged,
+        evaluation.evaluated,
         space.size,
         protocol.name,
         tuple(done),
@@ -199,7 +199,7 @@ def _reranked(space: Space, found: _Answer, k: int, wide: int) -> _Answer:
     return _Answer(best[:, :k], behind, found.ms)
 
 
-class _Judge:
+class _Evaluation:
     """Compares each stage with the exact answer, and with the stage before."""
 
     def __init__(self, space: Space, items: Sequence[Item], protocol: Protocol, k: int) -> None:
@@ -212,14 +212,14 @@ class _Judge:
         self.clusters = np.array([cluster_of(items[row]) for row in space.asked])
         self.truth: Hits | None = None
         self.before: tuple[np.ndarray, np.ndarray] | None = None
-        self.judged = 0
+        self.evaluated = 0
 
     def stage(self, step: _Step) -> Stage:
         found = answers.scored(self.space, step.answer.top[:, : self.k])
         self.truth = self.truth or found
         missing, scores = self._missing(found), self._scores(step.answer.deep)
         use = ~np.isnan(scores[self.metrics[0]])
-        self.judged = int(use.sum())
+        self.evaluated = int(use.sum())
         first = scores[self.metrics[0]]
         old, was = self.before or (np.zeros_like(missing), first)
         self.before = missing, first

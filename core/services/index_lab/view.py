@@ -18,7 +18,7 @@ from core.indexes.base import Index
 from core.metrics.latency import summary
 from core.neighbours import cosines, rows_without_own
 from core.services.embedding import embed, galleries
-from core.services.embedding.bound import bound
+from core.services.embedding.bound import with_vectors
 from core.services.search.copies import NEAR, same_file
 from core.services.search.loading import engine
 from core.services.search.request import Query, item_of
@@ -109,7 +109,7 @@ def query_view(
     if not 1 <= k <= MOST_K:
         raise UserError(f"k = {k} was asked for.", f"k is 1 to {MOST_K}.")
     spec = overridden(index, knobs or {})
-    ready = bound(dataset, encoder).encoder
+    ready = with_vectors(dataset, encoder).encoder
     asked = _Asked(dataset, ready, query, data)
     made, plain = held(dataset, ready, spec)[0], held(dataset, ready, index_spec("exact"))[0]
     wanted = min(k + (asked.row >= 0), made.size)
@@ -162,7 +162,9 @@ def is_built(dataset: Dataset, encoder: str, index: str) -> bool:
     """Whether :func:`query_view` can ask this index without building it first. Raises UserError as
     that does."""
     spec = index_spec(index)
-    return galleries.is_built(dataset, bound(dataset, encoder).encoder, spec.name, **spec.build)
+    return galleries.is_built(
+        dataset, with_vectors(dataset, encoder).encoder, spec.name, **spec.build
+    )
 
 
 def overridden(index: str, knobs: Mapping[str, float]) -> IndexSpec:

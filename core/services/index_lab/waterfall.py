@@ -12,7 +12,7 @@ from core.datasets.base import Dataset
 from core.errors import UserError
 from core.indexes.base import indexes
 from core.services.embedding import embed, galleries
-from core.services.embedding.bound import bound
+from core.services.embedding.bound import with_vectors
 from core.services.embedding.roles import digest, protocol_named
 from core.services.hardware import processor
 from core.services.index_lab.chain import Chain, Loss, Stage, Waterfall
@@ -46,7 +46,7 @@ def waterfall(
     """
     chain = chain or Chain()
     _check(chain, k)
-    spec, ready = (index_spec(chain.index), bound(dataset, encoder).encoder)
+    spec, ready = (index_spec(chain.index), with_vectors(dataset, encoder).encoder)
     judged = protocol_named(dataset, protocol)
     items = embed.item_rows(dataset, embed.read(dataset, ready))
     made = {
@@ -86,7 +86,7 @@ def most_pca(dataset: Dataset, encoder: str) -> int:
     Raises:
         UserError: the embeddings are not built.
     """
-    found = bound(dataset, encoder).vectors()
+    found = with_vectors(dataset, encoder).vectors()
     return min(
         len(galleries.gallery_rows(dataset, found, dataset.protocol())), int(found.vectors.shape[1])
     )

@@ -18,7 +18,7 @@ from core.errors import UserError
 from core.projections import clusters, quality
 from core.projections.base import LEAST, Projection, Setting, check, projections, too_few
 from core.services.embedding import embed, shipped
-from core.services.embedding.bound import bound
+from core.services.embedding.bound import NoVectors, with_vectors
 from core.services.maps import shipped as shipped_maps
 from core.services.steps import Steps
 from core.types import Embeddings, Progress, report
@@ -116,7 +116,7 @@ def causes(dataset: Dataset, wanted: Wanted) -> dict:
 
 
 def _embeddings_key(dataset: Dataset, name: str) -> str:
-    return store.key(embed.causes(dataset, bound(dataset, name).encoder))
+    return store.key(embed.causes(dataset, with_vectors(dataset, name).encoder))
 
 
 def find(dataset: Dataset, wanted: Wanted) -> Path | None:
@@ -154,7 +154,7 @@ def build(dataset: Dataset, wanted: Wanted, progress: Progress | None = None) ->
 
 
 def _embeddings(dataset: Dataset, name: str) -> Embeddings:
-    return bound(dataset, name).vectors()
+    return with_vectors(dataset, name).vectors()
 
 
 def _anchor(
@@ -253,6 +253,8 @@ def refusal(dataset: Dataset, encoder: str) -> UserError | None:
         return too_few(len(dataset.items))
     try:
         found = _embeddings(dataset, encoder)
+    except NoVectors as error:
+        return error
     except UserError:
         return None
     try:

@@ -29,7 +29,7 @@ def mean(dataset: Dataset, encoder: str, metric: str) -> float:
             return float(row["means"][metric])
     found = bound(dataset, encoder).vectors()
     roles = roles_of(embed.item_rows(dataset, found), dataset.protocol())
-    scores = stream.judge(stream.blocks(found.vectors, roles, 10), (metric,)).scores[metric]
+    scores = stream.evaluate(stream.blocks(found.vectors, roles, 10), (metric,)).scores[metric]
     return float(np.nanmean(scores))
 
 

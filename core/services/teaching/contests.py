@@ -191,7 +191,7 @@ def precisions(dataset: Dataset, encoder: str, queries: Sequence[str]) -> list[f
     roles = roles_of(embed.item_rows(dataset, found), dataset.protocol())
     row = {id: place for place, id in enumerate(found.ids)}
     some = replace(roles, queries=np.array([row[query] for query in queries], np.int64))
-    return stream.judge(stream.blocks(found.vectors, some), ("mAP",)).scores["mAP"].tolist()
+    return stream.evaluate(stream.blocks(found.vectors, some), ("mAP",)).scores["mAP"].tolist()
 
 
 def _sample(dataset: Dataset, one: Contender, queries: Sequence[str], k: int) -> list[Result]:

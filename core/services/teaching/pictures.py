@@ -6,7 +6,6 @@ import io
 from collections.abc import Mapping
 
 import numpy as np
-from PIL import Image
 
 from core import images
 from core.datasets.base import Dataset
@@ -71,10 +70,3 @@ def lit(image: np.ndarray, values: np.ndarray, side: int = 224) -> bytes:
     out = io.BytesIO()
     veiled(image, Map(values.astype(np.float32)), side).save(out, "WEBP", quality=82, method=2)
     return out.getvalue()
-
-
-def grey(values: np.ndarray, side: int = 224) -> bytes:
-    """WebP of values (h, w), 0..1, cell by cell: bright where they are large."""
-    levels = (255 * np.clip(values, 0, 1)).astype(np.uint8)
-    large = Image.fromarray(levels).resize((side, side), Image.Resampling.NEAREST)
-    return images.thumbnail(np.asarray(large.convert("RGB")), side)

@@ -318,7 +318,7 @@ def per_query(
             roles,
             queries=np.array([row for row in roles.queries if items[row].id in only], np.int64),
         )
-    judged = stream.judge(stream.blocks(found.vectors, roles), names)
+    judged = stream.evaluate(stream.blocks(found.vectors, roles), names)
     use = judged.relevant > 0
     asked = [items[row] for row in roles.queries[use]]
     return PerQuery(

@@ -107,11 +107,6 @@ def switch(name: str, label: str, default: bool = False, help: str | None = None
     return st.toggle(label, key=key, help=help)
 
 
-def put(name: str, value: object) -> None:
-    """Set a control that will be drawn later in this run."""
-    st.session_state[_key(name)] = value
-
-
 def publish() -> None:
     """The address bar says the lesson and every control that stands elsewhere than at its
     default."""

@@ -35,7 +35,7 @@ def _nothing() -> None:
     """A value needs a callback to be known; it is read from the result instead."""
 
 
-def cards(lessons: Sequence[Lesson], facts: dict[str, str], here: str = "") -> str | None:
+def cards(lessons: Sequence[Lesson], here: str = "") -> str | None:
     """All lessons: as cards, or, where ``here`` names the one that is shown, as a list beside it.
 
     Returns:
@@ -50,7 +50,7 @@ def cards(lessons: Sequence[Lesson], facts: dict[str, str], here: str = "") -> s
                     "name": one.name,
                     "number": numbered[one.name],
                     "title": one.title,
-                    "purpose": facts.get(one.name, one.purpose),
+                    "purpose": one.purpose,
                     "minutes": one.minutes,
                     "questions": len(one.questions),
                 }

@@ -22,7 +22,7 @@ KS = ("1", "3", "5", "10", "20", "50")
 
 
 def show(shown: Choice, cells: list[Cell]) -> None:
-    evaluated = cells[0].queries[cells[0].judged].tolist()
+    evaluated = cells[0].queries[cells[0].evaluated].tolist()
     locator = cached_metrics.locator_of(shown.dataset, str(evaluated[0]))
     version = cached.version(locator) if locator else ""
     encoders = [
@@ -97,7 +97,7 @@ def _middle(cells: list[Cell]) -> int:
     scores = cells[0].scores.get("mAP")
     if scores is None:
         return 0
-    use = scores[cells[0].judged]
+    use = scores[cells[0].evaluated]
     return int(abs(use - 0.4).argmin())
 
 

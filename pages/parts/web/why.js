@@ -50,7 +50,7 @@ function whySides(state, known, sides) {
   const stages = ["query", "hit"].map((name, at) => {
     const old = sides.children[at].querySelector("img");
     const box = stage(known[name], old?.alt ?? name);
-    (old ?? sides.children[at].querySelector(".gone")).replaceWith(box);
+    sides.children[at].querySelector(".shot").replaceWith(box);
     return box;
   });
   sides.classList.toggle("plain", Boolean(state.why.plain));
