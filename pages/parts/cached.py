@@ -199,10 +199,15 @@ def thumbnail(locator: str, version: str, item_id: str, side: int = 176, box: Bo
     return data_uri(pictures.thumbnail(dataset(locator), item_id, side, box))
 
 
-@caches.data(max_entries=60, ttl=3600.0, show_spinner=False)
 def upload(token: str, side: int = 448, box: Box = None) -> str:
     """An uploaded picture, or the part of it inside ``box``, as a data URI. Raises UserError."""
-    return data_uri(pictures.thumbnail_of(uploads.read(token), side, box))
+    return _upload(f"up:{token}", side, box)
+
+
+@caches.data(max_entries=60, ttl=3600.0, show_spinner=False)
+def _upload(query: str, side: int, box: Box) -> str:
+    """Of ``up:<token>``, so that it is kept for the session of whoever asks and no other."""
+    return data_uri(pictures.thumbnail_of(uploads.read(query[3:]), side, box))
 
 
 @caches.resource(max_entries=600, ttl=3600.0, show_spinner=False)
