@@ -255,7 +255,8 @@ def _print_margin(kind: str, asked: Asked, ways: dict, margin: float) -> None:
 
 def offline() -> list[str]:
     """Every encoder that comes with the code or with its packages."""
-    return [name for name in encoders.names() if encoders.get(name).tier in OFFLINE]
+    made = map(encoders.get, encoders.names())
+    return [one.name for one in made if one.tier in OFFLINE and not one.matches]
 
 
 def table(made: dict) -> str:
