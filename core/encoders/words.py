@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import re
 import string
 import threading
@@ -153,7 +154,7 @@ class Captions:
                 "unavailable", f"{PACKAGE} is not installed: pip install -r requirements.txt"
             )
         home = weights.folder(self.weights_name)
-        if all((home / file).is_file() for file in (CONFIG, TOKENIZER, SPECIAL)):
+        if all(os.path.isfile(home / file) for file in (CONFIG, TOKENIZER, SPECIAL)):
             return weights.state(self.weights_name, BYTES.get(self.name, 0))
         return State("download", "fetched on first use", BYTES.get(self.name, 0))
 

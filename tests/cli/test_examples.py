@@ -131,6 +131,7 @@ GIVEN = {
     "encoder": "hog.8x8",
     "encoders": "hog.8x8",
     "query": "id:cold/00003.png",
+    "hit": "cold/00001.png",
     "run_id": RUN,
     "file": "resnet18.pth",
     "image": "photo.jpg",

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from pages.parts.encoder_names import meant
+from pages.parts.library import place
 from tests.pages.reading import columns, notes, param
 
 CHOSEN = [
@@ -36,7 +37,7 @@ def test_a_choice_outlives_a_change_of_its_words(open_page, page):
 
 
 def test_a_choice_to_build_outlives_it_too(open_page):
-    app = open_page("library")
+    app = open_page("library", set="catalogue", view=place.ENCODERS)
     app.session_state["keep_build_encoders"] = ["Tiny image · not built", "nothing.of_this_name"]
     app.run()
     assert list(app.session_state["keep_build_encoders"]) == ["tiny.16x16"]

@@ -15,6 +15,7 @@ from core.services.embedding.build import build
 from core.services.embedding.opening import FIRST_ENCODERS
 from core.services.library import library
 from pages.parts import builds, cached, encoder_names, given, settings
+from pages.parts.library import place
 from tests.pages.reading import columns, html, notes, param
 
 CLASSICAL = "hog.8x8,tiny.16x16,hsv.12x4x4"
@@ -95,7 +96,8 @@ def test_a_shared_link_keeps_what_it_says(open_page, own):
 
 
 def start_build(app, locator: str, names: list[str]):
-    app.selectbox(key="keep_build_dataset").set_value(locator).run()
+    app.query_params["set"], app.query_params["view"] = locator, place.ENCODERS
+    app.run()
     app.multiselect(key="keep_build_encoders").set_value(names).run()
     app.button(key="build").click().run()
     assert not app.exception
@@ -125,26 +127,6 @@ def test_after_a_build_compare_opens_with_exactly_what_was_built(open_page, own)
     )
 
 
-def test_a_finished_build_has_a_button_that_leads_to_it(open_page, own):
-    app = start_build(open_page("library"), own, ["dhash.16x16"])
-    app.run()
-    assert "Done: Build dhash.16x16" in notes(app)
-    next(button for button in app.button if (button.key or "").startswith("compare_")).click().run()
-    assert "<h1>Compare</h1>" in html(app)
-    assert (param(app, "dataset"), param(app, "encoders")) == (
-        given.public_name(own),
-        "dhash.16x16",
-    )
-
-
-def test_the_row_of_a_data_set_leads_to_what_was_just_built(open_page, own):
-    made(own, "tiny.16x16")
-    app = start_build(open_page("library"), own, ["hsv.12x4x4"])
-    app.run()
-    [button for button in app.button if (button.key or "").startswith("open_")][-1].click().run()
-    assert (param(app, "dataset"), param(app, "encoders")) == (given.public_name(own), "hsv.12x4x4")
-
-
 def test_a_build_that_failed_changes_nothing(open_page, own, monkeypatch):
     app = open_page("compare", encoders=CLASSICAL)
     app.session_state[builds.UNSEEN] = ["no-such-job"]
@@ -168,10 +150,14 @@ def test_the_list_says_what_each_encoder_costs_and_ready_ones_come_first(open_pa
 
 
 @pytest.mark.parametrize(
-    ("page", "key"), [("library", "keep_build_encoders"), ("map", "keep_encoders")]
+    ("page", "key", "link"),
+    [
+        ("library", "keep_build_encoders", {"set": "catalogue", "view": place.ENCODERS}),
+        ("map", "keep_encoders", {"encoders": "hsv.12x4x4"}),
+    ],
 )
-def test_the_same_words_stand_wherever_encoders_are_chosen(open_page, page, key):
-    offered = menu(open_page(page, **({"encoders": "hsv.12x4x4"} if page == "map" else {})), key)
+def test_the_same_words_stand_wherever_encoders_are_chosen(open_page, page, key, link):
+    offered = menu(open_page(page, **link), key)
     assert {"HOG · ready", "ResNet-50 · download 103 MB"} <= set(offered)
     assert any(one.startswith("SIFT + VLAD · ") for one in offered)
 

@@ -7,6 +7,7 @@ import json
 import os
 import time
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -129,9 +130,9 @@ def test_what_is_no_dataset_is_not_added(path, tmp_path, monkeypatch):
 )
 def test_an_uploaded_zip_is_kept_inside_whatever_its_name(gallery, artifacts, name):
     locator = library.add_archive(name, zipped(gallery))
-    assert os.path.dirname(os.path.realpath(locator)) == os.path.realpath(
-        artifacts / "library" / "uploads"
-    )
+    home = Path(os.path.realpath(artifacts / "library" / "uploads"))
+    assert Path(os.path.realpath(locator)).is_relative_to(home)
+    assert Path(locator).suffix == ".zip"
     assert len(library.open_dataset(locator).items) == 20
     library.remove_dataset(locator)
     assert not list((artifacts / "library" / "uploads").iterdir())

@@ -126,6 +126,7 @@ def test_elsewhere_the_shipped_latencies_say_it(dataset):
     classical = [
         name for name in encoders.names() if library.get_encoder_row(name)["tier"] == "bundled"
     ]
+    classical.remove("sift.match")  # its vectors are those of SIFT with VLAD
     assert set(classical) <= set(known)
     assert all(1e-5 < known[name] < 1 for name in classical), "seconds a picture"
     assert known["dhash.16x16"] < known["sift.vlad32"]

@@ -83,7 +83,7 @@ def share(token: str, shared: bool = True) -> None:
         UserError: there is no such picture among one's own.
     """
     own = store.root()
-    if not TOKEN.fullmatch(token) or not (own / PLACE / token).is_file():
+    if not TOKEN.fullmatch(token) or not os.path.isfile(own / PLACE / token):
         raise UserError("This picture is not yours, so it can't be shared.")
     if shared:
         store.write_text(own / SHARED / token, "", durable=False)
@@ -98,17 +98,17 @@ def is_shared(token: str) -> bool:
 
 def is_own(token: str) -> bool:
     """Whether the one who asks gave this picture."""
-    return bool(TOKEN.fullmatch(token)) and (store.root() / PLACE / token).is_file()
+    return bool(TOKEN.fullmatch(token)) and os.path.isfile(store.root() / PLACE / token)
 
 
 def _home_of(token: str) -> Path:
     """The artifacts folder of a picture that may be seen: the own one, else that of a visitor who
     shares it, else the operator's."""
     own = store.root()
-    if (own / PLACE / token).is_file() or not ownership.hosted():
+    if os.path.isfile(own / PLACE / token) or not ownership.hosted():
         return own
     sharing = [
-        one.folder for one in ownership.visitors() if (one.folder / SHARED / token).is_file()
+        one.folder for one in ownership.visitors() if os.path.isfile(one.folder / SHARED / token)
     ]
     return sharing[0] if sharing else store.base()
 
