@@ -19,20 +19,6 @@ WORKS_MS, STOPS_MS = 3000, 30_000
 """So long the work goes on before it is stopped, and so soon it has to be."""
 
 
-def measure(page) -> None:
-    """First how long it takes and how much memory, then the measurement."""
-    page.get_by_role("button", name="Measure", exact=True).click()
-    page.get_by_text(re.compile(r"settings to measure: .* of memory")).first.wait_for()
-    page.get_by_role("button", name="Start", exact=True).click()
-    expect(page.get_by_role("button", name="Every setting as CSV")).to_be_visible(
-        timeout=MEASURED_MS
-    )
-    expect(
-        page.get_by_role("button", name=re.compile("^(Cancel|Measure|Measure the rest)$"))
-    ).to_have_count(0, timeout=MEASURED_MS)
-    settle(page)
-
-
 def dots(page) -> list[tuple[float, float]]:
     """The middle of each dot, from left to right."""
     middle = (
@@ -43,8 +29,7 @@ def dots(page) -> list[tuple[float, float]]:
 
 
 def test_a_dot_opens_its_setting(open_at):
-    page = open_at(LAB)
-    measure(page)
+    page = open_at(LAB)  # its points came with the code
     expect(page.locator(DOTS)).not_to_have_count(0)
     page.locator(DOTS).first.scroll_into_view_if_needed()
     settle(page)

@@ -43,7 +43,7 @@ def _keep(said: dict) -> None:
     """How far the morph has gone stands in the link."""
     if said.get("morphed") is not None:
         st.session_state[views.MORPH] = round(float(said["morphed"]), 3)
-        views.publish(views.current())
+        views.publish()
 
 
 def _titles(pair: str) -> str:
