@@ -38,6 +38,7 @@ class Registry(Generic[T]):
         self.kind, self.package, self.first = kind, package, first
         self._makers: dict[str, Callable[[], T]] = {}
         self._finders: list[tuple[Callable[[], list[str]], Callable[[str], T | None]]] = []
+        self._last: list[tuple[Callable[[], list[str]], Callable[[str], T | None]]] = []
         self._near: list[Callable[[str], list[str]]] = []
         self._imported = self._importing = False
         self._import = threading.RLock()
@@ -54,22 +55,27 @@ class Registry(Generic[T]):
         near: Callable[[str], list[str]] | None = None,
         *,
         first: bool = False,
+        last: bool = False,
     ) -> None:
         """``names()`` are the ones worth listing; ``find(name)`` makes one, or returns None if it
         is not its own.
 
         ``near(name)`` gives names that it would answer to and that look like one that nothing
         answers to. ``first``: it is asked before the others, which might take its names for
-        misspelt ones of their own.
+        misspelt ones of their own. ``last``: it is asked after all others, whichever file was
+        imported first.
         """
-        self._finders.insert(0 if first else len(self._finders), (names, find))
+        if last:
+            self._last.append((names, find))
+        else:
+            self._finders.insert(0 if first else len(self._finders), (names, find))
         self._near += [near] if near else []
 
     def names(self) -> list[str]:
         """All that are listed, in the order of their registration; the one named ``first`` before
         them."""
         self._import_siblings()
-        found = [name for names, _ in self._finders for name in names()]
+        found = [name for names, _ in (*self._finders, *self._last) for name in names()]
         return sorted(dict.fromkeys([*self._makers, *found]), key=lambda name: name != self.first)
 
     def get(self, name: str) -> T:
@@ -77,7 +83,8 @@ class Registry(Generic[T]):
         if name in self._makers:
             return self._makers[name]()
         # one that lists the name goes first: asking the others may load a library only to hear no
-        for _, find in sorted(self._finders, key=lambda finder: name not in finder[0]()):
+        ordered = sorted(self._finders, key=lambda finder: name not in finder[0]())
+        for _, find in [*ordered, *self._last]:
             made = find(name)
             if made is not None:
                 return made

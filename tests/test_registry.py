@@ -33,3 +33,11 @@ def test_whoever_asks_first_or_meanwhile_sees_all_of_it(tmp_path, monkeypatch):
     finally:
         for name in [name for name in sys.modules if name.startswith("slow_siblings")]:
             del sys.modules[name]
+
+
+def test_a_finder_that_is_last_is_asked_after_those_that_came_later():
+    found = Registry("thing", "tests")
+    found._imported = True
+    found.add_finder(list, lambda name: f"last {name}", last=True)
+    found.add_finder(list, lambda name: "own" if name == "a" else None)
+    assert (found.get("a"), found.get("b")) == ("own", "last b")

@@ -181,4 +181,4 @@ def _find(name: str) -> Whitened | None:
     return None
 
 
-encoders.add_finder(list, _find)
+encoders.add_finder(list, _find, last=True)
