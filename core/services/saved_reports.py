@@ -10,7 +10,8 @@ from pathlib import Path
 from core import store
 from core.errors import UserError
 
-FOLDER = "reports"
+FOLDER, CAME = "reports", "leaderboard"
+"""``CAME``: the report that comes with the code."""
 
 
 def listing() -> list[str]:

@@ -3,6 +3,8 @@ are made when they are asked for."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from core.services.library import uploads
@@ -18,47 +20,28 @@ def button(
 ) -> None:
     """A popover with report, CSV, JSON and PNG; the files are made on the click. ``joined``: all
     columns as one."""
+    every = _all(answers, joined)
+    files: tuple[tuple[str, str, str, str, Callable[[], str | bytes]], ...] = (
+        ("html", "Report (HTML, works offline)", "text/html", "description",
+         lambda: _report(view, answers)),
+        ("csv", "Table (CSV)", "text/csv", "table",
+         lambda: export.to_csv(every, view.query, view.where)),
+        ("json", "Data (JSON)", "application/json", "data_object",
+         lambda: export.to_json(every, view.query, view.where)),
+        ("png", "Picture (PNG)", "image/png", "image", lambda: _png(view, answers, joined)),
+    )  # fmt: skip
     with st.popover("Export", disabled=not answers):
-        st.download_button(
-            "Report (HTML, works offline)",
-            lambda: _report(view, answers),
-            "lookalike.html",
-            "text/html",
-            icon=":material/description:",
-            width="stretch",
-            on_click="ignore",
-            key="report",
-        )
-        st.download_button(
-            "Table (CSV)",
-            lambda: export.to_csv(_all(answers, joined), view.query, view.where),
-            "lookalike.csv",
-            "text/csv",
-            icon=":material/table:",
-            width="stretch",
-            on_click="ignore",
-            key="csv",
-        )
-        st.download_button(
-            "Data (JSON)",
-            lambda: export.to_json(_all(answers, joined), view.query, view.where),
-            "lookalike.json",
-            "application/json",
-            icon=":material/data_object:",
-            width="stretch",
-            on_click="ignore",
-            key="json",
-        )
-        st.download_button(
-            "Picture (PNG)",
-            lambda: _png(view, answers, joined),
-            "lookalike.png",
-            "image/png",
-            icon=":material/image:",
-            width="stretch",
-            on_click="ignore",
-            key="png",
-        )
+        for ending, label, kind, icon, make in files:
+            st.download_button(
+                label,
+                make,
+                f"lookalike.{ending}",
+                kind,
+                icon=f":material/{icon}:",
+                width="stretch",
+                on_click="ignore",
+                key=ending,
+            )
 
 
 def _report(view: View, answers: dict[str, SearchResult]) -> str:

@@ -1,10 +1,16 @@
-"""Reading what a page drew."""
+"""Reading what a page drew, and giving it a picture."""
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 
+import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
+
+from pages.parts import components
 
 
 def component(app: AppTest, name: str) -> dict:
@@ -39,3 +45,30 @@ def notes(app: AppTest) -> str:
     return "\n".join(
         element.proto.body for element in app.get("html") if "ll-note" in element.proto.body[:40]
     )
+
+
+def give(app, data: bytes):
+    """Run the page as it runs when a picture was dropped on the query."""
+    drawn, given = (
+        components.query_picture,
+        ["data:image/png;base64," + base64.b64encode(data).decode()],
+    )
+
+    def dropped(*arguments, **named):
+        drawn(*arguments, **named)
+        return given.pop() if given else None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(components, "query_picture", dropped)
+        return app.run()
+
+
+def asked(app) -> str:
+    """What the query is called."""
+    return component(app, "query")["title"]
+
+
+def picture(colour=(200, 60, 40), form="PNG") -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (96, 64), colour).save(out, form)
+    return out.getvalue()

@@ -24,8 +24,7 @@ from core.services.search.search import place, search
 from core.types import State
 from pages.parts import answers, crop, link
 from pages.parts.subject import take
-from tests.pages.reading import columns, component, html, notes, param
-from tests.pages.test_compare import give, picture
+from tests.pages.reading import columns, component, give, html, notes, param, picture
 from tests.plugged import wait_for
 
 FIRST = "hog.8x8,tiny.16x16,hsv.12x4x4"
