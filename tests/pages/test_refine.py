@@ -16,8 +16,7 @@ from core.services.search.request import Mix, Query, SearchRequest, Weights
 from core.services.search.search import search
 from core.types import State
 from pages.parts import downloads, link, refine
-from tests.pages.reading import columns, component, html, notes, param
-from tests.pages.test_compare import picture
+from tests.pages.reading import columns, component, html, notes, param, picture
 from tests.services.conftest import Counting
 
 FIRST = "hsv.12x4x4,tiny.16x16"
