@@ -4,12 +4,14 @@ gallery, encoder by encoder, method by method.
 ``python tools/measure_explanations.py [--encoders NAMES] [--pairs 100] [--missing] [--dry]``: for
 each of so many queries, spread evenly, its best hit of the same product. The table goes into
 docs/explanations.md, between its marks; a row is replaced where its encoder is measured again, and
-with ``--missing`` only rows are measured that the table lacks, so that a stopped run goes on.
+with ``--missing`` only rows are measured that the table lacks or has of fewer pairs, so that a
+stopped run goes on.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 from pathlib import Path
@@ -58,7 +60,8 @@ def wanted(encoder: str, method: str, options: argparse.Namespace) -> bool:
     """Whether this row is to be measured."""
     if options.methods and method not in options.methods.split(","):
         return False
-    return not (options.missing and start(encoder, method) in PAGE.read_text())
+    known = re.search(f"^{re.escape(start(encoder, method))} ([0-9]+) ", PAGE.read_text(), re.M)
+    return not (options.missing and known and int(known[1]) >= options.pairs)
 
 
 def start(encoder: str, method: str) -> str:
@@ -71,7 +74,11 @@ def _options() -> argparse.Namespace:
     made.add_argument("--encoders", default="", help="with commas; default: all that work offline")
     made.add_argument("--methods", default="", help="with commas; default: all")
     made.add_argument("--pairs", type=int, default=100)
-    made.add_argument("--missing", action="store_true", help="only rows that the table lacks")
+    made.add_argument(
+        "--missing",
+        action="store_true",
+        help="only rows that the table lacks or has of fewer pairs",
+    )
     made.add_argument("--dry", action="store_true", help="print only")
     return made.parse_args()
 
@@ -89,18 +96,23 @@ def true_pairs(dataset, encoder: str, wanted: int) -> list[tuple[str, str]]:
     """(query, hit) ids: of each query the best hit of the same product. Those that stand among the
     first ``NEAR`` hits, spread evenly over the queries; where these are too few, the ones that
     stand nearest to the top."""
+    found = _true(dataset, encoder, NEAR)
+    if len(found) < wanted:
+        found = sorted(_true(dataset, encoder, MOST_HITS))[:wanted]
+    kept = np.linspace(0, len(found) - 1, min(wanted, len(found))).astype(int)
+    return [found[place][1:] for place in kept]
+
+
+def _true(dataset, encoder: str, depth: int) -> list[tuple[int, str, str]]:
+    """(rank, query, hit): of each query the best hit of the same product among the first few."""
     protocol = dataset.protocol()
     found = []
     for query in (item.id for item in dataset.items if protocol.is_query(item)):
-        hits = search(SearchRequest(Query(item_id=query), encoder, k=MOST_HITS), dataset).hits
+        hits = search(SearchRequest(Query(item_id=query), encoder, k=depth), dataset).hits
         hit = next((hit for hit in hits if hit.verdict == "same"), None)
         if hit is not None:
             found.append((hit.rank, query, hit.id))
-    near = [one for one in found if one[0] <= NEAR]
-    if len(near) < wanted:
-        near = sorted(found)[:wanted]
-    kept = np.linspace(0, len(near) - 1, min(wanted, len(near))).astype(int)
-    return [near[place][1:] for place in kept]
+    return found
 
 
 def measured(dataset, encoder: str, method: str, pairs) -> np.ndarray:
