@@ -42,7 +42,9 @@ class Occlusion(Explainer):
             query,
             hit,
             facts=facts,
-            notes=tuple(_little(name) for name, most in sides if most < LITTLE and not pair.unit),
+            notes=tuple(
+                _little(name, most) for name, most in sides if most < LITTLE and not pair.unit
+            ),
         )
 
     def _falls(self, pair: Pair, side: int) -> np.ndarray:
@@ -52,7 +54,9 @@ class Occlusion(Explainer):
         return (scores[0] - scores[1:]).reshape(GRID, GRID)
 
 
-def _little(name: str) -> str:
+def _little(name: str, most: float) -> str:
+    if most <= 0:
+        return f"No cover of the {name} lowers the score: no single place of it counts."
     return (
         f"No single cover of the {name} lowers the score by {LITTLE:g} or more: what is bright"
         " there counts for next to nothing."

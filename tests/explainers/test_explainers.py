@@ -91,7 +91,7 @@ def test_occlusion_says_where_no_cover_counts():
     ground = np.full((80, 80, 3), 170, np.uint8)
     made = explainers.get("occlusion").explain(pair_of("tiny.16x16", planted(), ground))
     assert [one.split(" lowers")[0] for one in made.notes] == [
-        f"No single cover of the {name}" for name in ("query", "hit")
+        f"No cover of the {name}" for name in ("query", "hit")
     ]
     assert not explainers.get("occlusion").explain(pair_of("hog.8x8", planted(), planted())).notes
 
