@@ -26,8 +26,8 @@ lint: .venv/dev  ## ruff and the layers of the house
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports --no-cache >/tmp/lookalike-lint.$$$$ 2>&1 && rm -f /tmp/lookalike-lint.$$$$ || (cat /tmp/lookalike-lint.$$$$; exit 1)
 
-bench: .venv/dev  ## both sides in one run, with the ratio
-	@for file in tools/bench/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+bench: .venv/dev  ## every ratio with its goal, into artifacts/reports/bench.json and docs/bench.md; ONLY=file,file for some
+	@$(BIN)/python tools/bench $(if $(ONLY),--only $(ONLY))
 
 measure: .venv/dev  ## measure the builds again, for docs/measured.md
 	@$(BIN)/python tools/measure_builds.py $(DATASET)
