@@ -53,6 +53,7 @@ class Network(Encoder):
     tier = "pretrained"
     batch = 32
     has_positions = True
+    streams = property(lambda self: precision.device_kind() == "cpu")
     _library = ""
 
     def __init__(
@@ -213,12 +214,12 @@ class Network(Encoder):
         import torch
 
         device = next(model.parameters()).device
-        pixels = torch.from_numpy(np.stack(batch)).to(device).permute(0, 3, 1, 2).float() / 255.0
+        pixels = torch.from_numpy(np.stack(batch)).to(device).permute(0, 3, 1, 2).float()
         mean, std = (
             torch.tensor(v, device=device).view(1, -1, 1, 1)
             for v in (self.preprocess.mean, self.preprocess.std)
         )
-        return (pixels - mean) / std
+        return pixels.div_(255.0).sub_(mean).div_(std)  # in place: a copy costs more than the sum
 
     @abstractmethod
     def _preprocess(self) -> Preprocess:
