@@ -34,6 +34,7 @@ from core.services.embedding.embed import Work
 from core.services.embedding.feed import stretches
 from core.services.embedding.ray_worker import Made, Picture, Probe, Reply, Stretch, Task, Worker
 from core.services.embedding.shards import SECONDS, key_of
+from core.services.embedding.streams import BATCH, streamed
 from core.types import Item, Progress, report, tell
 
 MOST = 1024
@@ -213,11 +214,13 @@ class _Run:
         self.held: list[tuple[Work, Made]] = []
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         most = max((int(node.get("CPU", 0)) for node in nodes), default=0)
-        # the last digits of a vector depend on the number of threads: that of a local build, where
-        # a machine has so many
+        # the last digits of a vector may depend on the number of threads: that of a local build,
+        # where a machine has so many
         self.cpus = cluster.cpus or min(team(), most or team())
         self.workers = cluster.workers or max(sum(map(self._room, nodes)), 1)
         self.fits = any(map(self._room, nodes))
+        # a GPU takes larger batches, one after the other
+        self.streamed = not cluster.gpus and streamed(items, [work.encoder for work in works])
         self.sources: dict[Dataset, int] = {}
 
     def _room(self, node: dict) -> int:
@@ -238,6 +241,7 @@ class _Run:
             tuple(work.home for work in self.works),
             probe,
             self.cpus,
+            self.streamed,
         )
         self._wait_for_room()
         done = 0
@@ -251,11 +255,11 @@ class _Run:
 
     def _stretches(self, encoders: Sequence[Encoder]) -> list[Stretch]:
         """The pictures in the batches of a local build, some batches together."""
-        size = min(encoder.batch for encoder in encoders)
+        size, parts = self._cut(encoders)
         most = min(MOST, max(size, len(self.items) // (SHARES * self.workers)))
         batches = max(most // size, 1)
         made: list[Stretch] = []
-        for part in stretches(self.items, encoders):
+        for part in parts:
             cut = [part[at : at + size] for at in range(0, len(part), size)]
             for at in range(0, len(cut), batches):
                 pictures = tuple(
@@ -263,6 +267,13 @@ class _Run:
                 )
                 made.append(Stretch(len(made), pictures))
         return made
+
+    def _cut(self, encoders: Sequence[Encoder]) -> tuple[int, list[Sequence[Item]]]:
+        """How many pictures a local build puts into a batch, and the parts that it cuts so."""
+        smallest = min(encoder.batch for encoder in encoders)
+        if self.streamed:
+            return min(BATCH, smallest), [self.items]
+        return smallest, stretches(self.items, encoders)
 
     def _picture(self, item: Item) -> Picture:
         source, own = self.dataset.origin(item)

@@ -11,7 +11,7 @@ import platform
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -64,8 +64,9 @@ class Task:
     """What all workers of a build are told.
 
     ``causes``: the fingerprint of each encoder as the driver has it. ``homes``: where its parts are
-    written, None = they are sent to the driver. ``threads``: of this many a local build would make
-    use; the last digits of a vector depend on it.
+    written, None = they are sent to the driver. ``streamed``: each of ``threads`` encodes batches
+    on one core, as :mod:`core.services.embedding.streams` does; else they prepare pictures, and a
+    network has all of them.
     """
 
     sources: tuple[Dataset, ...]
@@ -74,6 +75,7 @@ class Task:
     homes: tuple[Home | None, ...]
     probe: Probe | None
     threads: int
+    streamed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,23 +101,14 @@ class Reply:
     refused: UserError | None = None
 
 
-@dataclass
-class _Rows:
-    """What gathers for one encoder while a stretch is encoded."""
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    """What came out of a batch: by picture the digest of its content, and by encoder the outcomes,
+    a vector or a reason, of the pictures that it needs."""
 
-    pictures: list[Picture] = field(default_factory=list)
-    contents: list[int | None] = field(default_factory=list)
-    skipped: list[str | None] = field(default_factory=list)
-    vectors: list[np.ndarray] = field(default_factory=list)
-
-    def rows(self, dim: int) -> Rows:
-        return Rows(
-            [picture.id for picture in self.pictures],
-            [picture.key for picture in self.pictures],
-            self.contents,
-            self.skipped,
-            np.concatenate([np.zeros((0, dim), np.float32), *self.vectors]),
-        )
+    contents: list[int | None]
+    vectors: list[np.ndarray]
+    skipped: list[list[str | None]]
 
 
 class Worker:
@@ -124,7 +117,7 @@ class Worker:
 
     def __init__(self, task: Task) -> None:
         self.task = task
-        self._pool = ThreadPoolExecutor(task.threads)
+        self._pool = ThreadPoolExecutor(task.threads, "encode", self._begin_thread)
         self._refused: UserError | None = None
         try:
             self._begin()
@@ -141,9 +134,14 @@ class Worker:
                     fix="Give every machine the same version and the same weights.",
                 )
         if torch := sys.modules.get("torch"):
-            torch.set_num_threads(self.task.threads)
+            torch.set_num_threads(self.task.threads)  # of this thread, and of those that it starts
         if self.task.probe is not None:
             self._see(self.task.probe)
+
+    def _begin_thread(self) -> None:
+        torch = sys.modules.get("torch")
+        if torch and self.task.streamed:
+            torch.set_num_threads(1)
 
     def _see(self, probe: Probe) -> None:
         source = self.task.sources[probe.source]
@@ -171,55 +169,73 @@ class Worker:
         return {"reply": [reply]}
 
     def _encode(self, stretch: Stretch) -> Reply:
-        gathered = [_Rows() for _ in self.task.encoders]
-        contents: list[int | None] = []
-        for pictures, prepared in self._prepared(stretch.batches):
-            contents += [one.content for one in prepared]
-            for position, rows in enumerate(gathered):
-                self._take(position, rows, pictures, prepared)
+        if self.task.streamed:
+            encoded = list(self._pool.map(self._streamed, stretch.batches))
+        else:
+            encoded = [self._encoded(*one) for one in self._prepared(stretch.batches)]
+        pictures = stretch.pictures
+        contents = [content for one in encoded for content in one.contents]
         made = [
-            self._make(position, rows) for position, rows in enumerate(gathered) if rows.pictures
+            self._make(position, pictures, contents, encoded)
+            for position in range(len(self.task.encoders))
+            if any(position in picture.wanted for picture in pictures)
         ]
-        return Reply(stretch.number, len(contents), tuple(made), tuple(contents))
+        return Reply(stretch.number, len(pictures), tuple(made), tuple(contents))
+
+    def _prepare(self, picture: Picture) -> Prepared:
+        return prepare_one(self.task.sources[picture.source], picture.item, self.task.encoders)
+
+    def _streamed(self, batch: Sequence[Picture]) -> _Encoded:
+        """In a thread of its own, on one core."""
+        return self._encoded(batch, [self._prepare(picture) for picture in batch])
 
     def _prepared(
         self, batches: Sequence[Sequence[Picture]]
     ) -> Iterator[tuple[Sequence[Picture], list[Prepared]]]:
         """Batches, prepared by threads while the one before is encoded."""
         following: list[Future] = []
-        for at in range(len(batches)):
-            waiting = following or self._submitted(batches[at])
-            following = self._submitted(batches[at + 1]) if at + 1 < len(batches) else []
-            yield batches[at], [one.result() for one in waiting]
+        for at, batch in enumerate(batches):
+            waiting = following or [self._pool.submit(self._prepare, one) for one in batch]
+            ahead = batches[at + 1] if at + 1 < len(batches) else ()
+            following = [self._pool.submit(self._prepare, one) for one in ahead]
+            yield batch, [one.result() for one in waiting]
 
-    def _submitted(self, batch: Sequence[Picture]) -> list[Future]:
-        return [
-            self._pool.submit(
-                prepare_one, self.task.sources[one.source], one.item, self.task.encoders
+    def _encoded(self, pictures: Sequence[Picture], prepared: Sequence[Prepared]) -> _Encoded:
+        vectors, skipped = [], []
+        for position, encoder in enumerate(self.task.encoders):
+            wanted = [
+                one
+                for picture, one in zip(pictures, prepared, strict=True)
+                if position in picture.wanted
+            ]
+            arrays = [array for one in wanted if (array := one.array(position)) is not None]
+            none = np.zeros((0, encoder.stored_dim), np.float32)
+            vectors.append(encoder.encode_stored(arrays) if arrays else none)
+            skipped.append(
+                [
+                    str(one.outcomes[position]) if one.array(position) is None else None
+                    for one in wanted
+                ]
             )
-            for one in batch
-        ]
+        return _Encoded([one.content for one in prepared], vectors, skipped)
 
-    def _take(
-        self, position: int, rows: _Rows, pictures: Sequence[Picture], prepared: Sequence[Prepared]
-    ) -> None:
-        """Encode what is this encoder's of a batch."""
-        encoder, arrays = self.task.encoders[position], []
-        for picture, one in zip(pictures, prepared, strict=True):
-            if position not in picture.wanted:
-                continue
-            array = one.array(position)
-            rows.pictures.append(picture)
-            rows.contents.append(one.content)
-            rows.skipped.append(one.outcomes[position] if array is None else None)  # type: ignore[arg-type]
-            if array is not None:
-                arrays.append(array)
-        if arrays:
-            rows.vectors.append(encoder.encode_stored(arrays))
-
-    def _make(self, position: int, gathered: _Rows) -> Made:
+    def _make(
+        self,
+        position: int,
+        pictures: Sequence[Picture],
+        contents: Sequence[int | None],
+        encoded: Sequence[_Encoded],
+    ) -> Made:
+        """The part of one encoder, written where the parts are kept, if that is not the driver."""
+        wanted = [at for at, picture in enumerate(pictures) if position in picture.wanted]
+        rows = Rows(
+            [pictures[at].id for at in wanted],
+            [pictures[at].key for at in wanted],
+            [contents[at] for at in wanted],
+            [why for one in encoded for why in one.skipped[position]],
+            np.concatenate([one.vectors[position] for one in encoded]),
+        )
         encoder, home = self.task.encoders[position], self.task.homes[position]
-        rows = gathered.rows(encoder.stored_dim)
         about = {"encoder": encoder.name, "encoder_key": self.task.causes[position]}
         name, data = file_name(rows.keys), packed(rows, about)
         if home is not None:
