@@ -53,7 +53,7 @@ class Nodes:
         }  # fmt: skip
         # no path to the project here: its code comes with the build
         self.env = {**os.environ, **own, "PYTHONPATH": str(ROOT / "tests" / "plugin")}
-        self.env["RAY_raylet_start_wait_time_s"] = str(LONG)
+        self.env["RAY_raylet_start_wait_time_s"] = str(int(LONG))
         self.head = self.second = None
         port = self.address.partition(":")[2]
         # Ray's sockets have long names, and a system allows 107 letters
