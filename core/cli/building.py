@@ -14,6 +14,9 @@ from core.services.embedding.estimate import Estimate, estimate
 from core.services.library import content_check, library
 from core.services.naming import split_names
 
+TOLD = 100
+"""From so many pictures on a build says where its time went."""
+
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
     made = command(
@@ -94,11 +97,21 @@ def _build(options: argparse.Namespace) -> None:
     if options.json:
         return emit(rows)
     table(rows, ["dataset", "encoder", "index", "pictures", "skipped", "encoded", "seconds"])
+    for one in built:
+        if one.encoded >= TOLD and any(one.spent_s.values()):
+            print(f"{one.encoder}: of the work {_shares(one.spent_s)}.", file=sys.stderr)
     if any(one.skipped for one in built):
         print(
             f"Skipped pictures with reasons: python -m core datasets --dataset {options.dataset}",
             file=sys.stderr,
         )
+
+
+def _shares(spent: dict[str, float]) -> str:
+    """``encode 91 %, decode 4 %, ...``: largest first."""
+    whole = sum(spent.values())
+    ordered = sorted(spent.items(), key=lambda pair: -pair[1])
+    return ", ".join(f"{stage} {100 * seconds / whole:.0f} %" for stage, seconds in ordered)
 
 
 def _said(built: Sequence[build.Built]) -> str:

@@ -42,6 +42,7 @@ class Trained(Encoder):
 
     batch = 64
     has_positions = True
+    streams = property(lambda self: precision.device_kind() == "cpu")
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.card = folder, read_card(folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from core import store
@@ -23,7 +23,8 @@ from core.types import Progress
 @dataclass(frozen=True, slots=True)
 class Built:
     """What a build gave: rows and pictures passed over, how many were encoded now, and the seconds
-    that it took."""
+    that it took; ``spent_s``: stage -> seconds of work of all threads or processes together, where
+    pictures were encoded now."""
 
     dataset: str
     encoder: str
@@ -33,6 +34,7 @@ class Built:
     encoded: int
     seconds: float
     path: Path
+    spent_s: dict[str, float] = field(default_factory=dict)
 
 
 def build(
@@ -138,7 +140,15 @@ def _result(
     meta = store.read_meta(path) or {}
     seconds = time.perf_counter() - started
     return Built(
-        dataset.name, encoder.name, index, meta["pictures"], meta["skipped"], encoded, seconds, path
+        dataset.name,
+        encoder.name,
+        index,
+        meta["pictures"],
+        meta["skipped"],
+        encoded,
+        seconds,
+        path,
+        meta.get("spent_s", {}) if encoded else {},
     )
 
 

@@ -16,16 +16,20 @@ from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
+from core.faiss_loader import team
 from core.services.embedding import shipped
 from core.services.embedding.contents import Notes
 from core.services.embedding.feed import Prepared, feed
 from core.services.embedding.shards import Shards, assemble, key_of
+from core.services.embedding.streams import streamed, through
 from core.types import Embeddings, Item, Parts, Progress, Skipped, report
 
 KIND = "embeddings"
 INDEXES = "indexes"
 USUAL = "usual"
 PARTIAL = "partial"
+STAGES = ("read", "decode", "prepare", "encode", "write")
+"""Of a build; the first three serve all encoders of a pass."""
 
 
 def causes(dataset: Dataset, encoder: Encoder) -> dict:
@@ -109,6 +113,8 @@ class _Work:
     seconds: float = 0.0
     """Of its own; at the end those of reading and preparing too, which all encoders of a pass
     share."""
+    spent: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+    """Seconds of work in each stage, of all threads or processes together."""
 
 
 def embed(
@@ -241,30 +247,57 @@ def _encode(dataset: Dataset, works: list[_Work], progress: Progress | None) -> 
     union = set().union(*(work.pending for work in works)) if works else set()
     items = [item for item in dataset.items if key_of(item) in union]
     works = [work for work in works if work.pending]
-    encoders = [work.encoder for work in works]
+    threads = team() if streamed(items, [work.encoder for work in works]) else 1
     done, started, notes = 0, time.perf_counter(), Notes()
     for work in works:  # a build that is killed reads no picture again whose vector it has kept
         work.shards.before = notes.keep
     report(progress, 0, len(items))
     try:
-        for batch in (
-            feed(dataset, items, encoders, min(e.batch for e in encoders)) if items else ()
-        ):
+        for batch, made in _batches(dataset, items, works):
             for one in batch:
                 notes.add(dataset, one.item, one.content)
-            for position, work in enumerate(works):
-                _take(work, position, batch)
+            shared = np.sum([one.spent for one in batch], axis=0)
+            for work, vectors in zip(works, made, strict=True):
+                _take(work, vectors, shared)
             done += len(batch)
             report(progress, done, len(items))
     finally:
-        shared = time.perf_counter() - started - sum(work.seconds for work in works)
+        own = sum(work.seconds for work in works) / threads
+        shared_s = max(0.0, time.perf_counter() - started - own)
         for work in works:
             work.shards.flush()
-            work.seconds += shared
+            work.seconds = work.seconds / threads + shared_s
         notes.keep()
 
 
-def _take(work: _Work, position: int, batch: Sequence[Prepared]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What one encoder made of a batch, and the seconds that it took."""
+
+    keys: list[str]
+    vectors: np.ndarray
+    skipped: dict[str, str]
+    seconds: float
+
+
+def _batches(
+    dataset: Dataset, items: Sequence[Item], works: Sequence[_Work]
+) -> Iterator[tuple[list[Prepared], list[_Made]]]:
+    """Batches of pictures with what each encoder made of them: in threads where all of them take
+    that, else prepared by worker processes and encoded here."""
+    encoders = [work.encoder for work in works]
+
+    def act(batch: Sequence[Prepared]) -> list[_Made]:
+        return [_encoded(work, position, batch) for position, work in enumerate(works)]
+
+    if streamed(items, encoders):
+        yield from through(dataset, items, encoders, act)
+    elif items:
+        for batch in feed(dataset, items, encoders, min(one.batch for one in encoders)):
+            yield batch, act(batch)
+
+
+def _encoded(work: _Work, position: int, batch: Sequence[Prepared]) -> _Made:
     """Encode what is this encoder's of a batch; its seconds are its own, for those of a pass differ
     a hundredfold."""
     started = time.perf_counter()
@@ -274,7 +307,7 @@ def _take(work: _Work, position: int, batch: Sequence[Prepared]) -> None:
         if key not in work.pending:
             continue
         if array is None:
-            skipped[key] = one.outcomes[position]
+            skipped[key] = str(one.outcomes[position])
         else:
             keys.append(key)
             arrays.append(array)
@@ -283,8 +316,17 @@ def _take(work: _Work, position: int, batch: Sequence[Prepared]) -> None:
         if arrays
         else np.zeros((0, work.encoder.stored_dim), np.float32)
     )
-    work.shards.add(keys, vectors, skipped)
-    work.seconds += time.perf_counter() - started
+    return _Made(keys, vectors, skipped, time.perf_counter() - started)
+
+
+def _take(work: _Work, made: _Made, shared: np.ndarray) -> None:
+    """Keep what was made of a batch; ``shared``: seconds of its reading, decoding and preparing."""
+    started = time.perf_counter()
+    work.shards.add(made.keys, made.vectors, made.skipped)
+    written = time.perf_counter() - started
+    for stage, seconds in zip(STAGES, (*shared, made.seconds, written), strict=True):
+        work.spent[stage] += float(seconds)
+    work.seconds += made.seconds + written
 
 
 def _finish(dataset: Dataset, work: _Work) -> None:
@@ -297,7 +339,8 @@ def _finish(dataset: Dataset, work: _Work) -> None:
         if not ids:
             raise _nothing_decoded(dataset, skipped)
         noted = meta_of(dataset, work.encoder, len(ids), len(skipped), len(work.pending))
-        return {**noted, "encode_s": round(work.seconds, 3)}
+        spent = {stage: round(seconds, 3) for stage, seconds in work.spent.items()}
+        return {**noted, "encode_s": round(work.seconds, 3), "spent_s": spent}
 
     store.get_or_build(KIND, causes(dataset, work.encoder), write)
     work.shards.drop()
