@@ -27,6 +27,14 @@ pytest.importorskip("ray", reason="Ray is not installed: make test-engines insta
 pytestmark = pytest.mark.engines
 COUNT = 64
 LONG = 300.0
+PATIENT = {
+    "RAY_raylet_start_wait_time_s": "300",
+    "RAY_agent_register_timeout_ms": "300000",
+    "RAY_worker_register_timeout_seconds": "300",
+    "RAY_health_check_timeout_ms": "60000",
+    "RAY_enable_metrics_collection": "false",
+}
+"""Ray's own limits, which a busy machine would pass."""
 FILES = ("vectors.npy", "ids.json", "keys.json", "skipped.json")
 
 
@@ -52,8 +60,11 @@ class Nodes:
             "TEST_DIARY": str(self.diary), "TEST_GATE": str(self.gate), "OMP_NUM_THREADS": "1",
         }  # fmt: skip
         # no path to the project here: its code comes with the build
-        self.env = {**os.environ, **own, "PYTHONPATH": str(ROOT / "tests" / "plugin")}
-        self.env["RAY_raylet_start_wait_time_s"] = str(int(LONG))
+        plugin = {
+            "PYTHONPATH": str(ROOT / "tests" / "engines" / "plugin"),
+            "TEST_PLUGIN": str(ROOT / "tests" / "plugin" / "sitecustomize.py"),
+        }
+        self.env = {**os.environ, **own, **plugin, **PATIENT}
         self.head = self.second = None
         port = self.address.partition(":")[2]
         # Ray's sockets have long names, and a system allows 107 letters
