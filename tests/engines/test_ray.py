@@ -27,6 +27,13 @@ pytest.importorskip("ray", reason="Ray is not installed: make test-engines insta
 pytestmark = pytest.mark.engines
 COUNT = 64
 LONG = 300.0
+PORTS = (
+    "metrics-export-port",
+    "dashboard-agent-grpc-port",
+    "dashboard-agent-listen-port",
+    "runtime-env-agent-port",
+)
+"""A node that has to find these itself gives up after 15 seconds."""
 PATIENT = {
     "RAY_raylet_start_wait_time_s": "300",
     "RAY_agent_register_timeout_ms": "300000",
@@ -79,7 +86,8 @@ class Nodes:
     def _start(self, *options: str) -> subprocess.Popen:
         command = [
             str(Path(sys.executable).parent / "ray"), "start", "--block", "--num-cpus=1",
-            "--node-ip-address=127.0.0.1", "--object-store-memory=100000000", *options,
+            "--node-ip-address=127.0.0.1", "--object-store-memory=100000000",
+            *(f"--{name}={free_port()}" for name in PORTS), *options,
         ]  # fmt: skip
         log = self.home / ("head.log" if "--head" in options else "second.log")
         with open(log, "w") as file:

@@ -7,6 +7,6 @@ import sys
 
 if any(word.endswith("default_worker.py") for word in sys.orig_argv):
     try:
-        runpy.run_path(os.environ["TEST_PLUGIN"])
+        globals().update(runpy.run_path(os.environ["TEST_PLUGIN"], run_name=__name__))
     except ModuleNotFoundError:
         pass  # a worker that Ray keeps ready, before any build: the encoder is in those of a build
