@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
@@ -189,6 +189,13 @@ class Network(Encoder):
         """The network itself, loaded."""
         self.load()
         return self._model
+
+    @property
+    def preparation(self) -> Hashable:
+        """Everything but what is done to the numbers, which comes later."""
+        one = self.preprocess
+        paper = one.mean if one.mode == "border" else None
+        return one.size, one.resize, one.interpolation, one.mode, paper
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
         return self.preprocess.pixels(image)

@@ -8,7 +8,7 @@ import functools
 import json
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,6 +102,10 @@ class Trained(Encoder):
         """Prepared pictures through ``model`` in a given number format -> float32 (n, dim), not
         normalised."""
         return forms.run(model, lambda network, pixels: network(pixels), self._input(batch), form)
+
+    @property
+    def preparation(self) -> Hashable:
+        return "squeezed", self.blueprint.size
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
         """uint8 (size, size, 3): the whole picture squeezed into the square, as in training."""
