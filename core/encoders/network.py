@@ -51,7 +51,7 @@ class Network(Encoder):
     """
 
     tier = "pretrained"
-    batch = 32
+    batch = property(lambda self: forms.batch(32))  # type: ignore[assignment]
     has_positions = True
     streams = property(lambda self: precision.device_kind() == "cpu")
     _library = ""
@@ -221,7 +221,7 @@ class Network(Encoder):
         import torch
 
         device = next(model.parameters()).device
-        pixels = torch.from_numpy(np.stack(batch)).to(device).float().div_(255.0)
+        pixels = forms.sent(batch, device).float().div_(255.0)
         lines = pixels.flatten(2)  # by whole lines: by channel takes eight times as long
         for values, change in (
             (self.preprocess.mean, lines.sub_),

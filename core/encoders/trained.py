@@ -40,7 +40,7 @@ VERSION = 1
 class Trained(Encoder):
     """A network of ours with its card; the card alone is read until vectors are asked for."""
 
-    batch = 64
+    batch = property(lambda self: forms.batch(64))  # type: ignore[assignment]
     has_positions = True
     streams = property(lambda self: precision.device_kind() == "cpu")
 
@@ -201,9 +201,7 @@ class Trained(Encoder):
         return self._network
 
     def _input(self, prepared: Sequence[np.ndarray]) -> torch.Tensor:
-        import torch
-
-        pixels = torch.from_numpy(np.stack(prepared)).to(next(self._ready().parameters()).device)
+        pixels = forms.sent(prepared, next(self._ready().parameters()).device)
         return to_input(pixels.permute(0, 3, 1, 2), self.blueprint)
 
 
