@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,8 @@ from core.faiss_loader import team
 from core.services.embedding import shipped
 from core.services.embedding.contents import Notes
 from core.services.embedding.feed import Prepared, feed
-from core.services.embedding.shards import Shards, assemble, key_of
+from core.services.embedding.parquet_parts import Home, address
+from core.services.embedding.shards import Finished, Shards, assemble, key_of
 from core.services.embedding.streams import overlapped, streamed, through
 from core.types import Embeddings, Item, Parts, Progress, Skipped, report
 
@@ -104,13 +105,17 @@ def lacks_vector(found: Embeddings, encoder: str, id: str) -> UserError:
 
 
 @dataclass
-class _Work:
+class Work:
     """What one encoder still has to do."""
 
     encoder: Encoder
     shards: Shards
-    reused: list[tuple[Path, list[str], dict[str, str]]]
+    reused: list[Finished]
     pending: set[str] = field(default_factory=set)
+    home: Home | None = None
+    """Where finished parts of this build lie besides, and go to when other machines make them."""
+    contents: dict[str, int] = field(default_factory=dict)
+    """By key the digests of pictures that these parts are of."""
     seconds: float = 0.0
     """Of its own; at the end those of reading and preparing too, which all encoders of a pass
     share."""
@@ -118,8 +123,22 @@ class _Work:
     """Seconds of work in each stage, of all threads or processes together."""
 
 
+@dataclass(frozen=True)
+class Elsewhere:
+    """How other machines take part in a build."""
+
+    shards: str = ""
+    """A folder or an address that holds finished parts for all who build; empty: they are kept in
+    the artifacts."""
+    encode: Callable[[Dataset, list[Work], Progress | None], None] | None = None
+    """Encodes what is pending and adds it to the works; None: this process does that."""
+
+
 def embed(
-    dataset: Dataset, encoders: Sequence[Encoder], progress: Progress | None = None
+    dataset: Dataset,
+    encoders: Sequence[Encoder],
+    progress: Progress | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> dict[str, int]:
     """Embed a dataset by several fitted encoders in one pass over the pictures; returns how many
     each encoded now.
@@ -128,15 +147,18 @@ def embed(
     pictures to encode now. A stop or a kill loses at most one part (ten seconds of work); the next
     call goes on from there.
     """
+    elsewhere = elsewhere or Elsewhere()
     wanted = [encoder for encoder in encoders if not _is_readable(dataset, encoder)]
     with _locks([f"{PARTIAL}-{_partial_key(dataset, encoder)}" for encoder in wanted], progress):
         for encoder in wanted:
             _borrow(dataset, encoder)
-        works = [_plan(dataset, encoder) for encoder in wanted if find(dataset, encoder) is None]
-        for work in works:
-            if work.pending:
-                work.encoder.load(progress)
-        _encode(dataset, works, progress)
+        works = [
+            _plan(dataset, encoder, elsewhere.shards)
+            for encoder in wanted
+            if find(dataset, encoder) is None
+        ]
+        _note_contents(dataset, works)
+        (elsewhere.encode or _encode)(dataset, works, progress)
         for work in works:
             _finish(dataset, work)
     for encoder in encoders:
@@ -156,14 +178,29 @@ def _partial_key(dataset: Dataset, encoder: Encoder) -> str:
     return store.key({"source": dataset.locator, "encoder": encoder.fingerprint()})
 
 
-def _plan(dataset: Dataset, encoder: Encoder) -> _Work:
+def _plan(dataset: Dataset, encoder: Encoder, kept: str = "") -> Work:
     """What an earlier build of this source left: its parts if it was stopped, its rows if it was
-    finished."""
+    finished; and what lies in ``kept``, a folder or an address."""
     folder = store.cache(PARTIAL) / _partial_key(dataset, encoder)
     shards = Shards(folder, encoder.stored_dim, _owner(dataset, encoder))
+    home = Home(address(kept, dataset, encoder)) if kept else None
     reused = [*_earlier(dataset, encoder), *shards.parts()]
+    found = home.parts(encoder.stored_dim) if home is not None else []
+    reused += [(part.source, part.keys, part.skipped) for part in found]
     done = {key for _, keys, skipped in reused for key in (*keys, *skipped)}
-    return _Work(encoder, shards, reused, {key_of(item) for item in dataset.items} - done)
+    pending = {key_of(item) for item in dataset.items} - done
+    contents = {key: content for part in found for key, content in part.contents.items()}
+    return Work(encoder, shards, reused, pending, home, contents)
+
+
+def _note_contents(dataset: Dataset, works: Sequence[Work]) -> None:
+    """Keep what other machines read of the pictures whose parts are used."""
+    known = {key: content for work in works for key, content in work.contents.items()}
+    if known:
+        notes = Notes()
+        for item in dataset.items:
+            notes.add(dataset, item, known.get(key_of(item)))
+        notes.keep()
 
 
 def _borrow(dataset: Dataset, encoder: Encoder) -> None:
@@ -199,10 +236,10 @@ def _borrow(dataset: Dataset, encoder: Encoder) -> None:
         shards.flush()
 
 
-def _earlier(dataset: Dataset, encoder: Encoder) -> list[tuple[Path, list[str], dict[str, str]]]:
+def _earlier(dataset: Dataset, encoder: Encoder) -> list[Finished]:
     """Finished embeddings of the same source by the same encoder, from when it held other
     pictures."""
-    found = []
+    found: list[Finished] = []
     key = store.fingerprint(encoder.fingerprint())
     for path in [
         path for path, meta in _of_source(KIND, dataset, encoder) if meta.get("encoder_key") == key
@@ -244,10 +281,12 @@ def _drop_parts(dataset: Dataset, encoder: Encoder) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _encode(dataset: Dataset, works: list[_Work], progress: Progress | None) -> None:
+def _encode(dataset: Dataset, works: list[Work], progress: Progress | None) -> None:
     union = set().union(*(work.pending for work in works)) if works else set()
     items = [item for item in dataset.items if key_of(item) in union]
     works = [work for work in works if work.pending]
+    for work in works:
+        work.encoder.load(progress)
     threads = team() if streamed(items, [work.encoder for work in works]) else 1
     done, started, notes = 0, time.perf_counter(), Notes()
     for work in works:  # a build that is killed reads no picture again whose vector it has kept
@@ -282,7 +321,7 @@ class _Made:
 
 
 def _batches(
-    dataset: Dataset, items: Sequence[Item], works: Sequence[_Work]
+    dataset: Dataset, items: Sequence[Item], works: Sequence[Work]
 ) -> Iterator[tuple[list[Prepared], list[_Made]]]:
     """Batches of pictures with what each encoder made of them: in threads where all of them take
     that, else prepared by worker processes and encoded here, beside a GPU while the next batch is
@@ -302,7 +341,7 @@ def _batches(
             yield from ((batch, act(batch)) for batch in batches)
 
 
-def _encoded(work: _Work, position: int, batch: Sequence[Prepared]) -> _Made:
+def _encoded(work: Work, position: int, batch: Sequence[Prepared]) -> _Made:
     """Encode what is this encoder's of a batch; its seconds are its own, for those of a pass differ
     a hundredfold."""
     started = time.perf_counter()
@@ -324,7 +363,7 @@ def _encoded(work: _Work, position: int, batch: Sequence[Prepared]) -> _Made:
     return _Made(keys, vectors, skipped, time.perf_counter() - started)
 
 
-def _take(work: _Work, made: _Made, shared: np.ndarray) -> None:
+def _take(work: Work, made: _Made, shared: np.ndarray) -> None:
     """Keep what was made of a batch; ``shared``: seconds of its reading, decoding and preparing."""
     started = time.perf_counter()
     work.shards.add(made.keys, made.vectors, made.skipped)
@@ -334,7 +373,7 @@ def _take(work: _Work, made: _Made, shared: np.ndarray) -> None:
     work.seconds += made.seconds + written
 
 
-def _finish(dataset: Dataset, work: _Work) -> None:
+def _finish(dataset: Dataset, work: Work) -> None:
     """Put the parts in the dataset's order under their final name, then drop the parts and what
     they replace."""
 

@@ -121,13 +121,11 @@ def feed(
     Raises:
         UserError: a worker died.
     """
-    if len(items) < SMALL or not all(encoder.forks for encoder in preparers):
+    if not _has_workers(items, preparers):
         for start in range(0, len(items), batch):
             yield [prepare_one(dataset, item, preparers) for item in items[start : start + batch]]
         return
-    with _workers(
-        dataset, _stretches(items, min(threads(), MAX_WORKERS)), preparers, batch
-    ) as pipes:
+    with _workers(dataset, stretches(items, preparers), preparers, batch) as pipes:
         while pipes:
             for pipe in list(pipes):
                 received = _receive(pipe)
@@ -137,7 +135,14 @@ def feed(
                     yield received
 
 
-def _stretches(items: Sequence[Item], count: int) -> list[Sequence[Item]]:
+def _has_workers(items: Sequence[Item], preparers: Sequence[Encoder]) -> bool:
+    return len(items) >= SMALL and all(encoder.forks for encoder in preparers)
+
+
+def stretches(items: Sequence[Item], preparers: Sequence[Encoder]) -> list[Sequence[Item]]:
+    """The parts of ``items`` that are cut into batches, each from its first picture on. The last
+    digits of a vector depend on how many pictures its batch holds."""
+    count = min(threads(), MAX_WORKERS) if _has_workers(items, preparers) else 1
     edges = [len(items) * place // count for place in range(count + 1)]
     return [items[start:end] for start, end in pairwise(edges) if end > start]
 
