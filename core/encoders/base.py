@@ -68,6 +68,9 @@ class Encoder(ABC):
     forks: bool = True
     """False where ``prepare`` runs torch, which may hang in a forked process: pictures are prepared
     in the one that builds."""
+    streams: bool = False
+    """True for a network that several threads may run at once, each on one core, and whose
+    ``prepare`` spends its time outside of Python: a build then needs no worker processes."""
     has_positions: bool = False
     """Whether :meth:`positions` tells anything."""
     fitted: bool = True

@@ -53,6 +53,7 @@ class Network(Encoder):
     tier = "pretrained"
     batch = 32
     has_positions = True
+    streams = property(lambda self: precision.device_kind() == "cpu")
     _library = ""
 
     def __init__(
@@ -213,12 +214,14 @@ class Network(Encoder):
         import torch
 
         device = next(model.parameters()).device
-        pixels = torch.from_numpy(np.stack(batch)).to(device).permute(0, 3, 1, 2).float() / 255.0
-        mean, std = (
-            torch.tensor(v, device=device).view(1, -1, 1, 1)
-            for v in (self.preprocess.mean, self.preprocess.std)
-        )
-        return (pixels - mean) / std
+        pixels = torch.from_numpy(np.stack(batch)).to(device).float().div_(255.0)
+        lines = pixels.flatten(2)  # by whole lines: by channel takes eight times as long
+        for values, change in (
+            (self.preprocess.mean, lines.sub_),
+            (self.preprocess.std, lines.div_),
+        ):
+            change(torch.tensor(values, device=device).repeat(pixels.shape[2]))
+        return pixels.permute(0, 3, 1, 2)
 
     @abstractmethod
     def _preprocess(self) -> Preprocess:
