@@ -68,7 +68,8 @@ class Engine:
         """Whether the pictures, what is known of them, and the embeddings are still those that this
         was made of."""
         same = self.dataset is dataset or self.dataset.items == dataset.items
-        return same and self.path is not None and self.path.exists()
+        there = self.path is not None and self.path.exists() and not self.index.lost
+        return same and there
 
     def search(self, request: SearchRequest, spec: IndexSpec) -> SearchResult:
         """The nearest pictures of the gallery; ``spec`` is the request's index, read.
@@ -92,7 +93,7 @@ class Engine:
 
         def again() -> dict[str, float]:
             times: dict[str, float] = {}
-            once_more = self._asked(request, query, picture, times)
+            once_more = self._asked(request, query, picture, times, anew=True)
             with _stage(times, "search"):
                 found = look(once_more)
             self._second(scope, query, picture, once_more, found, times)
@@ -164,7 +165,8 @@ class Engine:
                 "Key points are compared with a picture, and there is no query picture.",
                 fix="Give one, or choose an encoder and a re-ranking without key points.",
             )
-        return Scope.of(request, size, allowed, kept, second)
+        where = filters.asked(request.where)
+        return Scope.of(request, size, allowed, kept, second, where)
 
     def _best(self, pairs: Sequence[Pair], vector: np.ndarray) -> float | None:
         """The largest cosine of these, by the stored vectors; None without any."""
@@ -268,13 +270,15 @@ class Engine:
         query: Query,
         picture: Picture | None,
         timing: dict[str, float],
+        anew: bool = False,
     ) -> np.ndarray:
         """What is searched with, float32 (1, dim): the query, or its mean with what else is asked
-        with. Reading that belongs to ``encode``."""
+        with. Reading that belongs to ``encode``. ``anew``: nothing that is prepared already is
+        taken, for times."""
         mix = request.mix
         if mix.plain and not query.nothing:
-            return self._vector(query, picture, timing)
-        own = None if query.nothing else self._vector(query, picture, timing)
+            return self._vector(query, picture, timing, anew)
+        own = None if query.nothing else self._vector(query, picture, timing, anew)
 
         def see(example: Query) -> np.ndarray:
             # stored vectors are rounded: one picture with two signs would leave their difference
@@ -302,16 +306,15 @@ class Engine:
             return replace(query, box=encoder.part(image))
 
     def _vector(
-        self, query: Query, picture: Picture | None, timing: dict[str, float]
+        self, query: Query, picture: Picture | None, timing: dict[str, float], anew: bool = False
     ) -> np.ndarray:
         if picture is None:
             return self._stored(query)
-        image, timing["decode"] = picture.image(self.encoder.side)
-        with _stage(timing, "preprocess"):
-            encoder = self.encoder
-            if query.box is not None and isinstance(encoder, Cropped):
-                encoder = encoder.inner  # it is not looked for a part of the part
-            prepared = encoder.prepare(image)
+        encoder = self.encoder
+        if query.box is not None and isinstance(encoder, Cropped):
+            encoder = encoder.inner  # it is not looked for a part of the part
+        prepared, timing["decode"], preparing = picture.prepared(encoder, anew=anew)
+        timing["preprocess"] = round(timing.get("preprocess", 0.0) + preparing, 3)
         with _stage(timing, "encode"):
             return batching.encode(self.encoder, prepared)
 
