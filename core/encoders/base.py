@@ -7,7 +7,7 @@ command line and the contract tests find it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -106,6 +106,12 @@ class Encoder(ABC):
     def load(self, progress: Progress | None = None) -> None:
         """Make ready to encode: read weights into memory, downloading them first where needed.
         Cheap to repeat."""
+
+    @property
+    def preparation(self) -> Hashable:
+        """What ``prepare`` does, where another encoder may do the very same: what one of them made
+        serves both then. None where nobody else does."""
+        return None
 
     @abstractmethod
     def prepare(self, image: np.ndarray) -> Prepared:

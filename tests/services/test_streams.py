@@ -95,6 +95,24 @@ def test_batches_come_in_order_and_small(many):
     assert seen == [item.id for item in dataset.items]
 
 
+def test_beside_a_gpu_batches_are_received_while_it_computes(many, monkeypatch):
+    dataset, plain, beside = library.open_dataset(str(many), fresh=True), Alone(), Alone()
+    embed.embed(dataset, [plain])
+    expected = np.array(embed.read(dataset, plain).vectors)
+    store.delete(embed.KIND, store.key(embed.causes(dataset, plain)))
+    monkeypatch.setattr(embed.precision, "device_kind", lambda: "cuda")
+    assert embed.embed(dataset, [beside]) == {"means.4": COUNT + 1}
+    assert all(name.startswith("encode") for name in beside.threads)
+    np.testing.assert_array_equal(embed.read(dataset, beside).vectors, expected)
+
+    def fails(batch):
+        raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        list(streams.overlapped(iter([[1], [2], [3]]), fails))
+    assert [made for _, made in streams.overlapped(iter([[1], [2, 3]]), len)] == [1, 2]
+
+
 def test_a_stop_keeps_what_is_finished_and_ends_the_threads(many):
     dataset, encoder = library.open_dataset(str(many), fresh=True), Means()
     before = threading.active_count()

@@ -14,6 +14,7 @@ import numpy as np
 
 from core import store
 from core.datasets.base import Dataset
+from core.encoders import precision
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.faiss_loader import team
@@ -22,7 +23,7 @@ from core.services.embedding.contents import Notes
 from core.services.embedding.feed import Prepared, feed
 from core.services.embedding.parquet_parts import Home, address
 from core.services.embedding.shards import Finished, Shards, assemble, key_of
-from core.services.embedding.streams import streamed, through
+from core.services.embedding.streams import overlapped, streamed, through
 from core.types import Embeddings, Item, Parts, Progress, Skipped, report
 
 KIND = "embeddings"
@@ -323,7 +324,8 @@ def _batches(
     dataset: Dataset, items: Sequence[Item], works: Sequence[Work]
 ) -> Iterator[tuple[list[Prepared], list[_Made]]]:
     """Batches of pictures with what each encoder made of them: in threads where all of them take
-    that, else prepared by worker processes and encoded here."""
+    that, else prepared by worker processes and encoded here, beside a GPU while the next batch is
+    received."""
     encoders = [work.encoder for work in works]
 
     def act(batch: Sequence[Prepared]) -> list[_Made]:
@@ -332,8 +334,11 @@ def _batches(
     if streamed(items, encoders):
         yield from through(dataset, items, encoders, act)
     elif items:
-        for batch in feed(dataset, items, encoders, min(one.batch for one in encoders)):
-            yield batch, act(batch)
+        batches = feed(dataset, items, encoders, min(one.batch for one in encoders))
+        if precision.device_kind() == "cuda":
+            yield from overlapped(batches, act)
+        else:
+            yield from ((batch, act(batch)) for batch in batches)
 
 
 def _encoded(work: Work, position: int, batch: Sequence[Prepared]) -> _Made:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
@@ -63,6 +63,26 @@ def through(
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def overlapped(
+    batches: Iterable[list[Prepared]], act: Callable[[list[Prepared]], T]
+) -> Iterator[tuple[list[Prepared], T]]:
+    """Batches, each with what ``act`` made of it in a thread of its own, while the next one is
+    received: a GPU need not wait for worker processes to be read from.
+
+    Raises:
+        whatever ``act`` or ``batches`` raises.
+    """
+    with ThreadPoolExecutor(1, "encode") as pool:
+        running: tuple[list[Prepared], Future[T]] | None = None
+        for batch in batches:
+            next_one = batch, pool.submit(act, batch)
+            if running is not None:
+                yield running[0], running[1].result()
+            running = next_one
+        if running is not None:
+            yield running[0], running[1].result()
 
 
 @contextmanager
