@@ -182,7 +182,8 @@ def failed(row: dict, error: UserError) -> dict:
 def joined_head(method: str) -> dict:
     """What stands over the column of all encoders together."""
     row = {"name": TOGETHER, "title": "Together", "family": METHODS[method], "dim": 0, "tier": ""}
-    return {**head(row), "joined": True}
+    drawn = {**palette.mark(TOGETHER), "colour": "currentColor"}  # colours are encoders'
+    return {**head(row), "mark": drawn, "joined": True}
 
 
 def joined_waiting(method: str) -> dict:
