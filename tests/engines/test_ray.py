@@ -61,6 +61,7 @@ class Nodes:
         own = {
             "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token),
             "TEST_DIARY": str(self.diary), "TEST_GATE": str(self.gate), "OMP_NUM_THREADS": "1",
+            "TEST_SLEEP": "0.05",
         }  # fmt: skip
         # no path to the project here: its code comes with the build
         plugin = {
@@ -244,8 +245,10 @@ def test_a_stop_keeps_what_was_finished(nodes, plugged, tmp_path):
 def test_a_node_that_is_killed_takes_nothing_with_it(nodes, plugged, tmp_path):
     """The last test of the file: a node fewer is left."""
     folder = paint(tmp_path / "gallery", numbered(COUNT))
+    nodes.gate.unlink()
     child = plugged.start(*build(folder, nodes), "--json")
     wait_for(lambda: nodes.workers(nodes.second) or child.poll() is not None, LONG)
+    nodes.gate.touch()
     wait_for(lambda: kept(plugged.artifacts) or child.poll() is not None, LONG)
     nodes.gate.unlink()
     assert child.poll() is None, child.stderr.read()
