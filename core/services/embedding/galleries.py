@@ -12,7 +12,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.indexes.base import Index, Unreadable, indexes
-from core.services.embedding import embed
+from core.services.embedding import embed, said
 from core.services.embedding.objects import ObjectIndex
 from core.types import Progress, Protocol
 
@@ -61,7 +61,8 @@ def gallery_index(
     causes = _causes(dataset, encoder, index, knobs, objects)
 
     def write(path: Path) -> dict:
-        return _write(path, dataset, encoder, index, knobs, progress, objects)
+        key = store.key(causes)
+        return _write(path, dataset, encoder, index, knobs, progress, objects, key)
 
     found, rows = store.kept(
         KIND,
@@ -108,6 +109,7 @@ def _causes(dataset: Dataset, encoder: Encoder, index: Index, knobs: dict, objec
         "gallery": list(protocol.gallery),
         **splits,
         **({"objects": True} if objects else {}),
+        **({"said": said.digest(dataset.items)} if index.engine else {}),
     }
 
 
@@ -132,6 +134,7 @@ def _write(
     knobs: dict,
     progress: Progress | None,
     objects: bool,
+    key: str,
 ) -> dict:
     found = embed.read(dataset, encoder)
     rows = gallery_rows(dataset, found, dataset.protocol())
@@ -143,6 +146,9 @@ def _write(
         vectors = found.parts.vectors(rows, places)
     else:
         vectors = found.vectors if len(rows) == len(found.ids) else found.vectors[rows]
+    if index.engine:
+        items = embed.item_rows(dataset, found)
+        index.told(key, said.said([items[row] for row in rows]))
     index.build(np.ascontiguousarray(vectors), progress, **knobs)
     index.save(path)
     np.save(path / "rows.npy", rows)

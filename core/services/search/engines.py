@@ -68,7 +68,8 @@ class Engine:
         """Whether the pictures, what is known of them, and the embeddings are still those that this
         was made of."""
         same = self.dataset is dataset or self.dataset.items == dataset.items
-        return same and self.path is not None and self.path.exists()
+        there = self.path is not None and self.path.exists() and not self.index.lost
+        return same and there
 
     def search(self, request: SearchRequest, spec: IndexSpec) -> SearchResult:
         """The nearest pictures of the gallery; ``spec`` is the request's index, read.
@@ -164,7 +165,8 @@ class Engine:
                 "Key points are compared with a picture, and there is no query picture.",
                 fix="Give one, or choose an encoder and a re-ranking without key points.",
             )
-        return Scope.of(request, size, allowed, kept, second)
+        where = filters.asked(request.where)
+        return Scope.of(request, size, allowed, kept, second, where)
 
     def _best(self, pairs: Sequence[Pair], vector: np.ndarray) -> float | None:
         """The largest cosine of these, by the stored vectors; None without any."""
