@@ -24,7 +24,8 @@ def test_what_was_made_once_is_given_again_and_the_oldest_goes():
     first = cached("a", 1)
     assert cached("a", 1) is first
     cached("b"), cached("c")
-    assert cached("c") and calls == [("a", 1), ("b",), ("c",)]
+    assert cached("c")
+    assert calls == [("a", 1), ("b",), ("c",)]
     assert cached("a", 1) is not first
     cached.clear()
     cached("c")
