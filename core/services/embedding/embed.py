@@ -18,7 +18,7 @@ from core.encoders.base import Encoder
 from core.errors import UserError
 from core.services.embedding import shipped
 from core.services.embedding.contents import Notes
-from core.services.embedding.feed import Prepared, feed
+from core.services.embedding.feed import Prepared, feed, gone
 from core.services.embedding.shards import Shards, assemble, key_of
 from core.types import Embeddings, Item, Parts, Progress, Skipped, report
 
@@ -50,7 +50,7 @@ def read(dataset: Dataset, encoder: Encoder) -> Embeddings:
             return read_folder(path, dataset, encoder)
         except store.UNREADABLE as error:
             store.drop(path, error)
-    raise not_built(dataset, encoder.name)
+    raise not_built(dataset, encoder.name, since(dataset, encoder))
 
 
 def _is_readable(dataset: Dataset, encoder: Encoder) -> bool:
@@ -60,15 +60,35 @@ def _is_readable(dataset: Dataset, encoder: Encoder) -> bool:
         return False
 
 
-def not_built(dataset: Dataset, name: str) -> UserError:
-    """The error for a search in what has not been built."""
+def not_built(dataset: Dataset, name: str, changed: str = "") -> UserError:
+    """The error for a search in what has not been built, or is no longer what was (``changed``,
+    from :func:`since`)."""
     return UserError(
-        f"{dataset.title or dataset.name} has no embeddings by {name} yet.",
+        changed or f"{dataset.title or dataset.name} has no embeddings by {name} yet.",
         fix="Build them on the Library page.",
         command=(
             "Build them on the Library page, or with: python -m core build --dataset"
             f" {dataset.locator} --encoders {name}"
         ),
+    )
+
+
+def since(dataset: Dataset, encoder: Encoder) -> str:
+    """What changed since an earlier build for this source that no longer holds; empty where there
+    is none."""
+    built = [meta for _, meta in _of_source(KIND, dataset, encoder)]
+    if not built:
+        return ""
+    title = dataset.title or dataset.name
+    key = store.fingerprint(encoder.fingerprint())
+    if all(meta.get("encoder_key") != key for meta in built):
+        return f"{encoder.name} has changed since it was built for {title}: its vectors are others."
+    new, all_of = len(_plan(dataset, encoder).pending), len(dataset.items)
+    return (
+        f"The pictures of {title} have changed since {encoder.name} was built:"
+        f" {new:,} of {all_of:,} are new or other."
+        if new
+        else f"Pictures of {title} went since {encoder.name} was built."
     )
 
 
@@ -120,6 +140,9 @@ def embed(
     Finished ones cost nothing, and only those with something to do are loaded. ``progress`` counts
     pictures to encode now. A stop or a kill loses at most one part (ten seconds of work); the next
     call goes on from there.
+
+    Raises:
+        UserError: pictures that were listed are no longer there; the others are kept.
     """
     wanted = [encoder for encoder in encoders if not _is_readable(dataset, encoder)]
     with _locks([f"{PARTIAL}-{_partial_key(dataset, encoder)}" for encoder in wanted], progress):
@@ -129,9 +152,12 @@ def embed(
         for work in works:
             if work.pending:
                 work.encoder.load(progress)
-        _encode(dataset, works, progress)
+        absent = _encode(dataset, works, progress)
         for work in works:
-            _finish(dataset, work)
+            if not absent & work.pending:
+                _finish(dataset, work)
+        if absent:
+            raise gone(dataset, len(absent))
     for encoder in encoders:
         if encoder not in wanted:
             _drop_parts(dataset, encoder)
@@ -237,12 +263,15 @@ def _drop_parts(dataset: Dataset, encoder: Encoder) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _encode(dataset: Dataset, works: list[_Work], progress: Progress | None) -> None:
+def _encode(dataset: Dataset, works: list[_Work], progress: Progress | None) -> set[str]:
+    """Fill the parts; returns the keys of pictures that are no longer there: a folder that went
+    during a build may come back, so they don't count as broken."""
     union = set().union(*(work.pending for work in works)) if works else set()
     items = [item for item in dataset.items if key_of(item) in union]
     works = [work for work in works if work.pending]
     encoders = [work.encoder for work in works]
     done, started, notes = 0, time.perf_counter(), Notes()
+    absent: set[str] = set()
     for work in works:  # a build that is killed reads no picture again whose vector it has kept
         work.shards.before = notes.keep
     report(progress, 0, len(items))
@@ -250,11 +279,13 @@ def _encode(dataset: Dataset, works: list[_Work], progress: Progress | None) -> 
         for batch in (
             feed(dataset, items, encoders, min(e.batch for e in encoders)) if items else ()
         ):
+            done += len(batch)
+            absent |= {key_of(one.item) for one in batch if one.absent}
+            batch = [one for one in batch if not one.absent]
             for one in batch:
                 notes.add(dataset, one.item, one.content)
             for position, work in enumerate(works):
                 _take(work, position, batch)
-            done += len(batch)
             report(progress, done, len(items))
     finally:
         shared = time.perf_counter() - started - sum(work.seconds for work in works)
@@ -262,6 +293,7 @@ def _encode(dataset: Dataset, works: list[_Work], progress: Progress | None) -> 
             work.shards.flush()
             work.seconds += shared
         notes.keep()
+    return absent
 
 
 def _take(work: _Work, position: int, batch: Sequence[Prepared]) -> None:

@@ -37,6 +37,8 @@ class Prepared:
     outcomes: tuple[np.ndarray | str, ...]
     content: int | None = None
     """Digest of the file, where the picture's stamp does not tell its content."""
+    absent: bool = False
+    """Whether there is no such file, which was there when the source was listed."""
 
     def array(self, position: int) -> Any:
         found = self.outcomes[position]
@@ -49,7 +51,7 @@ def prepare_one(dataset: Dataset, item: Item, preparers: Sequence[Encoder]) -> P
     try:
         data = dataset.read(item)
     except Exception as error:
-        return Prepared(item, (_reason(error),) * len(preparers))
+        return Prepared(item, (_reason(error),) * len(preparers), absent=_is_absent(error))
     # An encoder must see the same pixels whichever others share the pass: one decoding for each
     # wanted size.
     decoded = {side: _decoded(data, side) for side in {encoder.side for encoder in preparers}}
@@ -73,6 +75,21 @@ def _prepared(image: np.ndarray | str, encoder: Encoder) -> np.ndarray | str:
         return encoder.prepare(image)
     except Exception as error:  # one odd picture among a million must not end the build
         return f"{encoder.name} can't prepare it: {_reason(error)}"
+
+
+def _is_absent(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, FileNotFoundError | NotADirectoryError):
+        error = error.__cause__
+    return error is not None
+
+
+def gone(dataset: Dataset, count: int) -> UserError:
+    """The error of work that met pictures which are no longer there."""
+    many = f"{count:,} pictures" if count > 1 else "A picture"
+    return UserError(
+        f"{many} of {dataset.title or dataset.name} went while they were read.",
+        fix="Put them back, or open the data set anew; then build again: what was encoded is kept.",
+    )
 
 
 def _reason(error: Exception) -> str:

@@ -18,7 +18,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.services.embedding import shipped
-from core.services.embedding.feed import feed
+from core.services.embedding.feed import feed, gone
 from core.types import Item, Progress, report
 
 KIND = "fits"
@@ -98,6 +98,8 @@ def fit_on_pictures(
     seen = 0
     for batch in feed(dataset, chosen, [encoder], encoder.batch):
         prepared += [array for one in batch if (array := one.array(0)) is not None]
+        if absent := sum(one.absent for one in batch):
+            raise gone(dataset, absent)
         seen += len(batch)
         report(progress, seen, fit_units(len(chosen)))
     if not prepared:

@@ -160,18 +160,18 @@ def _layer() -> Path | None:
 def _note(one: Visitor) -> None:
     """Remember when a visitor was last here, at most once a minute; no folder is made for one who
     has nothing."""
-    now = time.time()
-    if now - _seen.get(one.name, 0.0) < SEEN_EVERY_S:
+    now = time.monotonic()  # a clock that was set back says for hours that it was just now
+    if now - _seen.get(one.name, -SEEN_EVERY_S) < SEEN_EVERY_S:
         return
     _seen[one.name] = now
     if one.owns:
         store.with_suppressed_errors(mark_seen, one)
 
 
-def mark_seen(one: Visitor) -> None:
-    """Write down that a visitor is here now."""
+def mark_seen(one: Visitor, now: float | None = None) -> None:
+    """Write down that a visitor is here now (epoch seconds)."""
     with store.in_layer(one.folder):
-        store.write_text(one.folder / SEEN, json.dumps({"seen": time.time()}), durable=False)
+        store.write_text(one.folder / SEEN, json.dumps({"seen": now or time.time()}), durable=False)
 
 
 def last_seen(one: Visitor) -> float:
