@@ -67,6 +67,12 @@ def layers() -> list[Path]:
     return list(dict.fromkeys((root(), base())))
 
 
+def is_visitors(folder: Path | str) -> bool:
+    """Whether a folder lies in the artifacts folder of the visitor who asks on a public server."""
+    own = root()
+    return own != base() and Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(own))
+
+
 def existing(path: Path) -> Path:
     """``path``, which lies in the own artifacts folder; where nothing is there, its like in the
     shared one, which is only read."""

@@ -50,7 +50,7 @@ def test_a_table_that_names_files_of_the_server_is_not_opened(visiting, anna, pi
     with visiting(anna):
         table = anna.folder / "library" / "uploads" / "table.csv"
         store.write_text(table, f"path\n{next(pictures.rglob('*.png'))}\n")
-        with pytest.raises(UserError, match="no data set"):
+        with pytest.raises(UserError, match="files that were uploaded with it"):
             library.open_dataset(str(table))
 
 
