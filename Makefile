@@ -3,7 +3,6 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
-FIRST := tf_efficientnet_lite0.in1k,siamese.lookalike,hog.8x8
 WORKERS ?= 2
 RECIPES := lite-base siamese triplet resnet-base resnet-classes resnet-taught resnet vgg-classes vgg vit autoencoder
 
@@ -13,7 +12,6 @@ help:            ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
 
 demo: .venv/run  ## environment, embedded gallery, app: ends with one address
-	@$(BIN)/python -m core build --dataset catalogue --encoders $(FIRST)
 	@$(BIN)/python tools/demo.py $(PORT)
 
 test: .venv/dev lint  ## everything that must hold: linters, contracts, pages, browser
@@ -26,8 +24,8 @@ lint: .venv/dev  ## ruff and the layers of the house
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports --no-cache >/tmp/lookalike-lint.$$$$ 2>&1 && rm -f /tmp/lookalike-lint.$$$$ || (cat /tmp/lookalike-lint.$$$$; exit 1)
 
-bench: .venv/dev  ## both sides in one run, with the ratio
-	@for file in tools/bench/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+bench: .venv/dev  ## every ratio with its goal, into artifacts/reports/bench.json and docs/bench.md; ONLY=file,file for some
+	@$(BIN)/python tools/bench $(if $(ONLY),--only $(ONLY))
 
 measure: .venv/dev  ## measure the builds again, for docs/measured.md
 	@$(BIN)/python tools/measure_builds.py $(DATASET)

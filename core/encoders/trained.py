@@ -8,7 +8,7 @@ import functools
 import json
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,8 +40,9 @@ VERSION = 1
 class Trained(Encoder):
     """A network of ours with its card; the card alone is read until vectors are asked for."""
 
-    batch = 64
+    batch = property(lambda self: forms.batch(64))  # type: ignore[assignment]
     has_positions = True
+    streams = property(lambda self: precision.device_kind() == "cpu")
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.card = folder, read_card(folder)
@@ -102,6 +103,10 @@ class Trained(Encoder):
         normalised."""
         return forms.run(model, lambda network, pixels: network(pixels), self._input(batch), form)
 
+    @property
+    def preparation(self) -> Hashable:
+        return "squeezed", self.blueprint.size
+
     def prepare(self, image: np.ndarray) -> np.ndarray:
         """uint8 (size, size, 3): the whole picture squeezed into the square, as in training."""
         return resize(image, self.blueprint.size, self.blueprint.size)
@@ -116,6 +121,23 @@ class Trained(Encoder):
         except positions.NoGrid:
             return None
         return positions.told(parts, self.encode_prepared(prepared), self.model.pooling)
+
+    def missed(self, images: Sequence[np.ndarray], others: np.ndarray) -> np.ndarray | None:
+        """How far the cosine of each picture with a unit vector ``others`` (n, dim) falls where the
+        network does not get to see the patches round a place: float32 (n, h, w). None where it is
+        no small transformer."""
+        import torch
+
+        if not hasattr(self.model, "missed"):
+            return None
+        pixels = self._input([self.prepare(image) for image in images])
+        beside = torch.from_numpy(np.array(others, np.float32)).to(pixels.device)
+        try:
+            return forms.run(
+                self.model, lambda network, given: network.missed(given, beside), pixels, self.form
+            )
+        except positions.NoGrid:
+            return None
 
     @property
     def kind(self) -> str:
@@ -179,9 +201,7 @@ class Trained(Encoder):
         return self._network
 
     def _input(self, prepared: Sequence[np.ndarray]) -> torch.Tensor:
-        import torch
-
-        pixels = torch.from_numpy(np.stack(prepared)).to(next(self._ready().parameters()).device)
+        pixels = forms.sent(prepared, next(self._ready().parameters()).device)
         return to_input(pixels.permute(0, 3, 1, 2), self.blueprint)
 
 

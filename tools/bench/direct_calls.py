@@ -22,7 +22,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,7 +35,12 @@ import numpy as np
 
 from core.indexes.base import indexes
 from core.services.hardware import busy, hardware
+from tools.bench.ratios import Row
 
+TITLE = "Searches beside faiss called directly"
+ROWS, DIM, ROUNDS = 50_000, 384, 15
+GOALS = {1: 1.6, 100: 1.3}
+"""Queries in a call -> how many times a direct call's time an answer with exact scores may take."""
 Call = Callable[[np.ndarray], object]
 K, CANDIDATES = 10, 10
 COUNTS = (1, 100)
@@ -118,10 +123,10 @@ def line(name: str, count: int, ms: dict[str, np.ndarray]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rows", type=int, default=50_000)
-    parser.add_argument("--dim", type=int, default=384, help="a multiple of 48 (default: 384)")
+    parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--dim", type=int, default=DIM, help="a multiple of 48 (default: 384)")
     parser.add_argument(
-        "--rounds", type=int, default=15, help="at least so many, in turn (default: 15)"
+        "--rounds", type=int, default=ROUNDS, help="at least so many, in turn (default: 15)"
     )
     parser.add_argument(
         "--kinds", default=",".join(KINDS), help="separated by commas (default: all)"
@@ -139,27 +144,47 @@ def main() -> None:
         " plain"
     )
     for name in chosen.kinds.split(","):
-        kind, ours = KINDS[name], indexes.get(name)
-        ours.build(vectors, **kind.build)
-        without = direct(kind, ours._index, vectors)
-        for count in COUNTS:
-            questions = np.split(queries, ASKED // count)[: 1 if chosen.same else None]
-            calls: dict[str, Call] = {
-                "like": lambda asked, index=without["like"]: index.search(asked, K),
-                "ours": lambda asked, index=ours, knobs=kind.search: index.search(
-                    asked, K, **knobs
-                ),
-            }
-            ms = in_turn(calls, questions, chosen.rounds)
-            if (
-                kind.codes
-            ):  # alone: ``like`` holds the same codes, and one would warm the cache for the other
-                ms |= in_turn(
-                    {"plain": lambda asked, index=without["plain"]: index.search(asked, K)},
-                    questions,
-                    chosen.rounds,
-                )
+        for count, ms in timed(name, vectors, queries, chosen.rounds, chosen.same):
             print(line(name, count, ms), flush=True)
+
+
+def timed(
+    name: str, vectors: np.ndarray, queries: np.ndarray, rounds: int, same: bool = False
+) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+    """(queries in a call, medians of each side) of one index."""
+    kind, ours = KINDS[name], indexes.get(name)
+    ours.build(vectors, **kind.build)
+    without = direct(kind, ours._index, vectors)
+    for count in COUNTS:
+        questions = np.split(queries, ASKED // count)[: 1 if same else None]
+        calls: dict[str, Call] = {
+            "like": lambda asked, index=without["like"]: index.search(asked, K),
+            "ours": lambda asked, index=ours, knobs=kind.search: index.search(asked, K, **knobs),
+        }
+        ms = in_turn(calls, questions, rounds)
+        if (
+            kind.codes
+        ):  # alone: ``like`` holds the same codes, and one would warm the cache for the other
+            ms |= in_turn(
+                {"plain": lambda asked, index=without["plain"]: index.search(asked, K)},
+                questions,
+                rounds,
+            )
+        yield count, ms
+
+
+def rows() -> Iterator[Row]:
+    vectors, queries = np.split(clustered(ROWS + ASKED, DIM), [ROWS])
+    for name in KINDS:
+        for count, ms in timed(name, vectors, queries, ROUNDS):
+            clock, spent = ms["ours"] / ms["like"]
+            yield Row(
+                f"{name}, {count} at once: ours / faiss's own call",
+                float(min(clock, spent)),
+                goal=GOALS[count],
+                at_most=True,
+                told=f"{ms['ours'][0]:.3f} ms, {ms['like'][0]:.3f} ms",
+            )
 
 
 if __name__ == "__main__":

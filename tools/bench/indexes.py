@@ -17,6 +17,7 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +39,11 @@ from core.services.index_lab.point import Point
 from core.services.index_lab.space import Space, open_space
 from core.services.library import library
 from core.services.specs import index_spec
+from tools.bench.ratios import Row
 
+TITLE = "Indexes at their defaults"
+ENCODER, SIZE, SHOWN = "resnet.lookalike", 50_000, ("hnsw", "ivf_flat", "sq8", "pq", "ivf_pq")
+"""What ``make bench`` measures: the shipped vectors of the catalogue, enlarged."""
 K = 10
 COLUMNS = [
     "index",
@@ -107,9 +112,21 @@ def show(space: Space, points: list[Point]) -> None:
     table(rows, COLUMNS)
 
 
+def rows() -> Iterator[Row]:
+    space = opened("catalogue", ENCODER, SIZE)
+    exact, *others = measure(space, ["exact", *SHOWN])
+    for point in others:
+        yield Row(f"{point.text}: recall@10", point.recall, told=f"{space.size:,} vectors")
+        yield Row(
+            f"{point.text}: exact / it, one query",
+            exact.p50 / point.p50,
+            told=f"{exact.p50:.3f} ms, {point.p50:.3f} ms",
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--encoder", default="resnet.lookalike")
+    parser.add_argument("--encoder", default=ENCODER)
     parser.add_argument(
         "--only",
         default="",

@@ -12,6 +12,7 @@ import os
 import sys
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from core.metrics import table
 from core.metrics.ranked import rank
+from tools.bench.ratios import Row
+
+TITLE = "Metrics beside ranx"
 
 SIDE, CLASSES, SEED = 3000, 100, 0
 NAMES = {
@@ -87,7 +91,9 @@ def theirs(scores: np.ndarray, relevant: np.ndarray) -> tuple[dict[str, float], 
     return {name: float(found[key]) for name, key in NAMES.items()}, time.perf_counter() - started
 
 
-def main() -> None:
+def compared() -> tuple[float, float, float, float, int]:
+    """Seconds of ours, of our whole table, of ranx and of its evaluation alone; the figures of our
+    table. The ten metrics are equal, or this fails."""
     warnings.simplefilter("ignore")
     rng = np.random.default_rng(SEED)
     scores = rng.standard_normal((SIDE, SIDE)).astype(np.float32)
@@ -107,6 +113,32 @@ def main() -> None:
             everything.get(name),
             other[name],
         )
+    return seconds, longer, whole, alone, len(everything)
+
+
+def rows() -> Iterator[Row]:
+    seconds, longer, whole, alone, figures = compared()
+    yield Row(
+        f"ranx / ours, {len(NAMES)} metrics of {SIDE:,} x {SIDE:,} scores",
+        whole / seconds,
+        goal=10,
+        told=f"{whole:.2f} s, {seconds:.2f} s",
+    )
+    yield Row(
+        f"ranx's evaluation alone / ours, {len(NAMES)} metrics",
+        alone / seconds,
+        told=f"{alone:.2f} s, {seconds:.2f} s",
+    )
+    yield Row(
+        f"ranx's {len(NAMES)} / our whole table of {figures}",
+        whole / longer,
+        goal=10,
+        told=f"{whole:.2f} s, {longer:.2f} s",
+    )
+
+
+def main() -> None:
+    seconds, longer, whole, alone, figures = compared()
     print(f"{len(NAMES)} metrics, {SIDE} queries x {SIDE} items, {os.cpu_count()} cores")
     print(
         f"ours {seconds:.2f} s; ranx {whole:.2f} s from the score matrix, {alone:.2f} s for its"
@@ -117,7 +149,7 @@ def main() -> None:
         " evaluation alone)"
     )
     print(
-        f"whole table of {len(everything)} figures: {longer:.2f} s, {whole / longer:.1f} times"
+        f"whole table of {figures} figures: {longer:.2f} s, {whole / longer:.1f} times"
         f" faster than ranx's {len(NAMES)} ({alone / longer:.1f} times its evaluation alone)"
     )
 

@@ -17,6 +17,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -28,7 +29,10 @@ import numpy as np
 
 from core.indexes.base import indexes
 from core.services.hardware import busy, hardware
+from tools.bench.ratios import Row
 
+TITLE = "Searches while numpy's threads ask for work, and while they sleep"
+ROWS, DIM, ROUNDS = 20_000, 192, 60
 NAMES = ("exact", "flat", "hnsw", "ivf_pq", "pq", "sq8", "hamming")
 SIDES = {"asking": {BLAS_WAIT: "26"}, "asleep": {}}
 """26 is what numpy's wheels are built with."""
@@ -70,27 +74,41 @@ def side(wishes: dict[str, str], given: list[str]) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rows", type=int, default=20_000, help="(default: 20000)")
-    parser.add_argument("--dim", type=int, default=192, help="(default: 192)")
-    parser.add_argument("--rounds", type=int, default=60, help="(default: 60)")
+    parser.add_argument("--rows", type=int, default=ROWS, help="(default: 20000)")
+    parser.add_argument("--dim", type=int, default=DIM, help="(default: 192)")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="(default: 60)")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.child:
         return print(json.dumps(searched(chosen.rows, chosen.dim, chosen.rounds)))
-    given = [f"--{name}={getattr(chosen, name)}" for name in ("rows", "dim", "rounds")]
-    found: dict[str, list] = {name: [] for name in SIDES}
-    for _ in range(TIMES):
-        for name, wishes in SIDES.items():
-            found[name].append(side(wishes, given))
+    found = both_sides([f"--{name}={getattr(chosen, name)}" for name in ("rows", "dim", "rounds")])
     print(f"{hardware()}; programs that want each core: {busy()}")
     print(
         f"{chosen.rows:,} x {chosen.dim}, k = 10; median ms of a search, each behind a batch of 8"
     )
     print("index    | queries | asking   | asleep   | asking / asleep")
-    for name in found["asking"][0]:
+    for name, (asking, asleep) in found.items():
         index, count = name.split()
-        asking, asleep = (float(np.median([run[name] for run in found[side]])) for side in SIDES)
         print(f"{index:8} | {count:>7} | {asking:8.3f} | {asleep:8.3f} | {asking / asleep:.2f}")
+
+
+def both_sides(given: list[str]) -> dict[str, tuple[float, float]]:
+    """Index and number of queries -> median ms while threads ask, and while they sleep."""
+    found: dict[str, list] = {name: [] for name in SIDES}
+    for _ in range(TIMES):
+        for name, wishes in SIDES.items():
+            found[name].append(side(wishes, given))
+    return {
+        name: tuple(float(np.median([run[name] for run in found[one]])) for one in SIDES)
+        for name in found["asking"][0]
+    }
+
+
+def rows() -> Iterator[Row]:
+    for name, (asking, asleep) in both_sides([]).items():
+        index, count = name.split()
+        told = f"{asking:.3f} ms, {asleep:.3f} ms"
+        yield Row(f"{index}, {count} at once: asking / asleep", asking / asleep, told=told)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,18 +14,24 @@ import numpy as np
 
 from core import store
 from core.datasets.base import Dataset
+from core.encoders import precision
 from core.encoders.base import Encoder
 from core.errors import UserError
+from core.faiss_loader import team
 from core.services.embedding import shipped
 from core.services.embedding.contents import Notes
 from core.services.embedding.feed import Prepared, feed, gone
-from core.services.embedding.shards import Shards, assemble, key_of
+from core.services.embedding.parquet_parts import Home, address
+from core.services.embedding.shards import Finished, Shards, assemble, key_of
+from core.services.embedding.streams import overlapped, streamed, through
 from core.types import Embeddings, Item, Parts, Progress, Skipped, report
 
 KIND = "embeddings"
 INDEXES = "indexes"
 USUAL = "usual"
 PARTIAL = "partial"
+STAGES = ("read", "decode", "prepare", "encode", "write")
+"""Of a build; the first three serve all encoders of a pass."""
 
 
 def causes(dataset: Dataset, encoder: Encoder) -> dict:
@@ -114,25 +120,46 @@ def read_folder(path: Path, dataset: Dataset, encoder: Encoder) -> Embeddings:
 
 def lacks_vector(found: Embeddings, encoder: str, id: str) -> UserError:
     """The error for a query that was passed over when the embeddings were made, with the reason."""
-    why = next((f": {one.reason}" for one in found.skipped if one.id == id), "")
+    why = next((f": {one.reason.rstrip('.')}" for one in found.skipped if one.id == id), "")
     return UserError(f"{encoder} holds no vector for {id!r}{why}.", fix="Choose another query.")
 
 
 @dataclass
-class _Work:
+class Work:
     """What one encoder still has to do."""
 
     encoder: Encoder
     shards: Shards
-    reused: list[tuple[Path, list[str], dict[str, str]]]
+    reused: list[Finished]
     pending: set[str] = field(default_factory=set)
+    home: Home | None = None
+    """Where finished parts of this build lie besides, and go to when other machines make them."""
+    contents: dict[str, int] = field(default_factory=dict)
+    """By key the digests of pictures that these parts are of."""
     seconds: float = 0.0
     """Of its own; at the end those of reading and preparing too, which all encoders of a pass
     share."""
+    spent: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+    """Seconds of work in each stage, of all threads or processes together."""
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """How other machines take part in a build."""
+
+    shards: str = ""
+    """A folder or an address that holds finished parts for all who build; empty: they are kept in
+    the artifacts."""
+    encode: Callable[[Dataset, list[Work], Progress | None], set[str] | None] | None = None
+    """Encodes what is pending and adds it to the works, and may say the keys of pictures that are
+    no longer there; None: this process does that."""
 
 
 def embed(
-    dataset: Dataset, encoders: Sequence[Encoder], progress: Progress | None = None
+    dataset: Dataset,
+    encoders: Sequence[Encoder],
+    progress: Progress | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> dict[str, int]:
     """Embed a dataset by several fitted encoders in one pass over the pictures; returns how many
     each encoded now.
@@ -144,15 +171,18 @@ def embed(
     Raises:
         UserError: pictures that were listed are no longer there; the others are kept.
     """
+    elsewhere = elsewhere or Elsewhere()
     wanted = [encoder for encoder in encoders if not _is_readable(dataset, encoder)]
     with _locks([f"{PARTIAL}-{_partial_key(dataset, encoder)}" for encoder in wanted], progress):
         for encoder in wanted:
             _borrow(dataset, encoder)
-        works = [_plan(dataset, encoder) for encoder in wanted if find(dataset, encoder) is None]
-        for work in works:
-            if work.pending:
-                work.encoder.load(progress)
-        absent = _encode(dataset, works, progress)
+        works = [
+            _plan(dataset, encoder, elsewhere.shards)
+            for encoder in wanted
+            if find(dataset, encoder) is None
+        ]
+        _note_contents(dataset, works)
+        absent = (elsewhere.encode or _encode)(dataset, works, progress) or set()
         for work in works:
             if not absent & work.pending:
                 _finish(dataset, work)
@@ -175,14 +205,29 @@ def _partial_key(dataset: Dataset, encoder: Encoder) -> str:
     return store.key({"source": dataset.locator, "encoder": encoder.fingerprint()})
 
 
-def _plan(dataset: Dataset, encoder: Encoder) -> _Work:
+def _plan(dataset: Dataset, encoder: Encoder, kept: str = "") -> Work:
     """What an earlier build of this source left: its parts if it was stopped, its rows if it was
-    finished."""
+    finished; and what lies in ``kept``, a folder or an address."""
     folder = store.cache(PARTIAL) / _partial_key(dataset, encoder)
     shards = Shards(folder, encoder.stored_dim, _owner(dataset, encoder))
+    home = Home(address(kept, dataset, encoder)) if kept else None
     reused = [*_earlier(dataset, encoder), *shards.parts()]
+    found = home.parts(encoder.stored_dim) if home is not None else []
+    reused += [(part.source, part.keys, part.skipped) for part in found]
     done = {key for _, keys, skipped in reused for key in (*keys, *skipped)}
-    return _Work(encoder, shards, reused, {key_of(item) for item in dataset.items} - done)
+    pending = {key_of(item) for item in dataset.items} - done
+    contents = {key: content for part in found for key, content in part.contents.items()}
+    return Work(encoder, shards, reused, pending, home, contents)
+
+
+def _note_contents(dataset: Dataset, works: Sequence[Work]) -> None:
+    """Keep what other machines read of the pictures whose parts are used."""
+    known = {key: content for work in works for key, content in work.contents.items()}
+    if known:
+        notes = Notes()
+        for item in dataset.items:
+            notes.add(dataset, item, known.get(key_of(item)))
+        notes.keep()
 
 
 def _borrow(dataset: Dataset, encoder: Encoder) -> None:
@@ -218,10 +263,10 @@ def _borrow(dataset: Dataset, encoder: Encoder) -> None:
         shards.flush()
 
 
-def _earlier(dataset: Dataset, encoder: Encoder) -> list[tuple[Path, list[str], dict[str, str]]]:
+def _earlier(dataset: Dataset, encoder: Encoder) -> list[Finished]:
     """Finished embeddings of the same source by the same encoder, from when it held other
     pictures."""
-    found = []
+    found: list[Finished] = []
     key = store.fingerprint(encoder.fingerprint())
     for path in [
         path for path, meta in _of_source(KIND, dataset, encoder) if meta.get("encoder_key") == key
@@ -263,40 +308,72 @@ def _drop_parts(dataset: Dataset, encoder: Encoder) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _encode(dataset: Dataset, works: list[_Work], progress: Progress | None) -> set[str]:
+def _encode(dataset: Dataset, works: list[Work], progress: Progress | None) -> set[str]:
     """Fill the parts; returns the keys of pictures that are no longer there: a folder that went
     during a build may come back, so they don't count as broken."""
     union = set().union(*(work.pending for work in works)) if works else set()
     items = [item for item in dataset.items if key_of(item) in union]
     works = [work for work in works if work.pending]
-    encoders = [work.encoder for work in works]
+    for work in works:
+        work.encoder.load(progress)
+    threads = team() if streamed(items, [work.encoder for work in works]) else 1
     done, started, notes = 0, time.perf_counter(), Notes()
     absent: set[str] = set()
     for work in works:  # a build that is killed reads no picture again whose vector it has kept
         work.shards.before = notes.keep
     report(progress, 0, len(items))
     try:
-        for batch in (
-            feed(dataset, items, encoders, min(e.batch for e in encoders)) if items else ()
-        ):
-            done += len(batch)
+        for batch, made in _batches(dataset, items, works):
             absent |= {key_of(one.item) for one in batch if one.absent}
-            batch = [one for one in batch if not one.absent]
             for one in batch:
                 notes.add(dataset, one.item, one.content)
-            for position, work in enumerate(works):
-                _take(work, position, batch)
+            shared = np.sum([one.spent for one in batch], axis=0)
+            for work, vectors in zip(works, made, strict=True):
+                _take(work, vectors, shared)
+            done += len(batch)
             report(progress, done, len(items))
     finally:
-        shared = time.perf_counter() - started - sum(work.seconds for work in works)
+        own = sum(work.seconds for work in works) / threads
+        shared_s = max(0.0, time.perf_counter() - started - own)
         for work in works:
             work.shards.flush()
-            work.seconds += shared
+            work.seconds = work.seconds / threads + shared_s
         notes.keep()
     return absent
 
 
-def _take(work: _Work, position: int, batch: Sequence[Prepared]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What one encoder made of a batch, and the seconds that it took."""
+
+    keys: list[str]
+    vectors: np.ndarray
+    skipped: dict[str, str]
+    seconds: float
+
+
+def _batches(
+    dataset: Dataset, items: Sequence[Item], works: Sequence[Work]
+) -> Iterator[tuple[list[Prepared], list[_Made]]]:
+    """Batches of pictures with what each encoder made of them: in threads where all of them take
+    that, else prepared by worker processes and encoded here, beside a GPU while the next batch is
+    received."""
+    encoders = [work.encoder for work in works]
+
+    def act(batch: Sequence[Prepared]) -> list[_Made]:
+        return [_encoded(work, position, batch) for position, work in enumerate(works)]
+
+    if streamed(items, encoders):
+        yield from through(dataset, items, encoders, act)
+    elif items:
+        batches = feed(dataset, items, encoders, min(one.batch for one in encoders))
+        if precision.device_kind() == "cuda":
+            yield from overlapped(batches, act)
+        else:
+            yield from ((batch, act(batch)) for batch in batches)
+
+
+def _encoded(work: Work, position: int, batch: Sequence[Prepared]) -> _Made:
     """Encode what is this encoder's of a batch; its seconds are its own, for those of a pass differ
     a hundredfold."""
     started = time.perf_counter()
@@ -305,8 +382,10 @@ def _take(work: _Work, position: int, batch: Sequence[Prepared]) -> None:
         key, array = key_of(one.item), one.array(position)
         if key not in work.pending:
             continue
+        if one.absent:
+            continue
         if array is None:
-            skipped[key] = one.outcomes[position]
+            skipped[key] = str(one.outcomes[position])
         else:
             keys.append(key)
             arrays.append(array)
@@ -315,11 +394,20 @@ def _take(work: _Work, position: int, batch: Sequence[Prepared]) -> None:
         if arrays
         else np.zeros((0, work.encoder.stored_dim), np.float32)
     )
-    work.shards.add(keys, vectors, skipped)
-    work.seconds += time.perf_counter() - started
+    return _Made(keys, vectors, skipped, time.perf_counter() - started)
 
 
-def _finish(dataset: Dataset, work: _Work) -> None:
+def _take(work: Work, made: _Made, shared: np.ndarray) -> None:
+    """Keep what was made of a batch; ``shared``: seconds of its reading, decoding and preparing."""
+    started = time.perf_counter()
+    work.shards.add(made.keys, made.vectors, made.skipped)
+    written = time.perf_counter() - started
+    for stage, seconds in zip(STAGES, (*shared, made.seconds, written), strict=True):
+        work.spent[stage] += float(seconds)
+    work.seconds += made.seconds + written
+
+
+def _finish(dataset: Dataset, work: Work) -> None:
     """Put the parts in the dataset's order under their final name, then drop the parts and what
     they replace."""
 
@@ -329,7 +417,8 @@ def _finish(dataset: Dataset, work: _Work) -> None:
         if not ids:
             raise _nothing_decoded(dataset, skipped)
         noted = meta_of(dataset, work.encoder, len(ids), len(skipped), len(work.pending))
-        return {**noted, "encode_s": round(work.seconds, 3)}
+        spent = {stage: round(seconds, 3) for stage, seconds in work.spent.items()}
+        return {**noted, "encode_s": round(work.seconds, 3), "spent_s": spent}
 
     store.get_or_build(KIND, causes(dataset, work.encoder), write)
     work.shards.drop()
