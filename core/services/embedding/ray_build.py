@@ -30,7 +30,7 @@ from core.encoders.base import Encoder
 from core.errors import UserError
 from core.faiss_loader import team, threads
 from core.services.embedding.contents import Notes, digest
-from core.services.embedding.embed import Work
+from core.services.embedding.embed import STAGES, Work
 from core.services.embedding.feed import stretches
 from core.services.embedding.ray_worker import Made, Picture, Probe, Reply, Stretch, Task, Worker
 from core.services.embedding.shards import SECONDS, key_of
@@ -217,7 +217,9 @@ class _Run:
         # the last digits of a vector may depend on the number of threads: that of a local build,
         # where a machine has so many
         self.cpus = cluster.cpus or min(team(), most or team())
-        self.workers = cluster.workers or max(sum(map(self._room, nodes)), 1)
+        room = sum(map(self._room, nodes))
+        self.workers = cluster.workers or max(room, 1)
+        self.first = max(min(room, self.workers), 1)
         self.fits = any(map(self._room, nodes))
         # a GPU takes larger batches, one after the other
         self.streamed = not cluster.gpus and streamed(items, [work.encoder for work in works])
@@ -339,7 +341,10 @@ class _Run:
                 fn_constructor_args=(task,),
                 batch_size=1,
                 compute=ray.data.ActorPoolStrategy(
-                    min_size=1, max_size=self.workers, max_tasks_in_flight_per_actor=2
+                    min_size=1,
+                    max_size=self.workers,
+                    initial_size=self.first,
+                    max_tasks_in_flight_per_actor=2,
                 ),
                 num_cpus=self.cpus,
                 num_gpus=self.cluster.gpus or None,
@@ -375,13 +380,16 @@ class _Run:
         """Keep the parts of a reply: at once where a worker wrote them, else within seconds."""
         for made in reply.made:
             work = self.works[made.position]
+            for stage, seconds in zip(STAGES, made.spent, strict=True):
+                work.spent[stage] += seconds
             if work.home is None:
                 self.held.append((work, made))
             else:
                 part = work.home.part(made.name, work.encoder.stored_dim)
                 work.reused.append((part, made.keys, made.skipped))
+        sources = list(self.sources)
         for picture, content in zip(stretch.pictures, reply.contents, strict=True):
-            self.notes.add_own(list(self.sources)[picture.source], picture.item, content)
+            self.notes.add_own(sources[picture.source], picture.item, content)
         self._flush_if_due()
 
     def _flush_if_due(self) -> None:
