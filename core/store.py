@@ -69,6 +69,7 @@ __all__ = [
     "check_space",
     "delete",
     "digest",
+    "digest_of",
     "drop",
     "entries",
     "existing",
@@ -141,6 +142,11 @@ def fingerprint(causes: object) -> str:
         ensure_ascii=True,
         allow_nan=False,
     )
+    return digest_of(text)
+
+
+def digest_of(text: str) -> str:
+    """:func:`fingerprint` of causes that are written as canonical JSON already."""
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 

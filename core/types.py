@@ -155,7 +155,7 @@ class Embeddings:
     both causes. ``parts``: every object's own, where several of a picture were encoded; the vectors
     are those of the main ones then."""
 
-    ids: tuple[str, ...]
+    ids: Sequence[str]
     vectors: np.ndarray
     dataset: str
     encoder: str

@@ -12,6 +12,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.indexes.base import Index, Unreadable, indexes
+from core.items import among, coded, json_list, taken
 from core.services.embedding import embed, said
 from core.services.embedding.objects import ObjectIndex
 from core.types import Progress, Protocol
@@ -28,10 +29,7 @@ def gallery_rows(dataset: Dataset, found: embed.Embeddings, protocol: Protocol) 
     """Rows of the embeddings that a query may find, int64, ascending."""
     if not protocol.gallery:
         return np.arange(len(found.ids))
-    items = embed.item_rows(dataset, found)
-    return np.array(
-        [row for row, item in enumerate(items) if protocol.in_gallery(item)], dtype=np.int64
-    )
+    return np.flatnonzero(among(embed.item_rows(dataset, found), protocol.gallery))
 
 
 def gallery_index(
@@ -123,7 +121,7 @@ def _load(name: str, folder: Path) -> tuple[Index, np.ndarray]:
 
 
 def _split_digest(dataset: Dataset) -> str:
-    return store.fingerprint([item.split for item in dataset.items])
+    return store.digest_of(json_list(coded(dataset.items, "split")))
 
 
 def _write(
@@ -147,8 +145,8 @@ def _write(
     else:
         vectors = found.vectors if len(rows) == len(found.ids) else found.vectors[rows]
     if index.engine:
-        items = embed.item_rows(dataset, found)
-        index.told(key, said.said([items[row] for row in rows]))
+        items = taken(embed.item_rows(dataset, found), np.asarray(rows))
+        index.told(key, said.said(items))
     index.build(np.ascontiguousarray(vectors), progress, **knobs)
     index.save(path)
     np.save(path / "rows.npy", rows)

@@ -6,14 +6,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core import store
+from core.items import Coded, attributes, coded
 from core.types import Item, Said
 
 FIELDS = ("label", "category", "instance", "split")
 
 
-def values(item: Item, field: str) -> set[str]:
-    """What one item says of a field; an attribute may hold several values."""
-    value = item.value(field)
+def words(value: object) -> set[str]:
+    """What the value of a field says; that of an attribute may hold several."""
     if value is None:
         return set()
     return (
@@ -25,15 +25,18 @@ def values(item: Item, field: str) -> set[str]:
 
 def names(items: Sequence[Item]) -> list[str]:
     """Fields and attributes that any of the items has."""
-    found = dict.fromkeys(FIELDS)
-    for item in items:
-        found.update(dict.fromkeys(item.attributes))
-    return [name for name in found if any(item.value(name) is not None for item in items)]
+    found = dict.fromkeys([*FIELDS, *attributes(items)])
+    return [name for name in found if coded(items, name).known]
 
 
 def said(items: Sequence[Item]) -> Said:
     """Of each field, what each of the items says, sorted."""
-    return {name: [tuple(sorted(values(item, name))) for item in items] for name in names(items)}
+    return {name: _each(coded(items, name)) for name in names(items)}
+
+
+def _each(found: Coded) -> list[tuple[str, ...]]:
+    told = [*(tuple(sorted(words(value))) for value in found.values), ()]
+    return [told[code] for code in found.codes.tolist()]
 
 
 def digest(items: Sequence[Item]) -> str:

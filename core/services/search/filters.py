@@ -10,7 +10,8 @@ import numpy as np
 
 from core.datasets.names import nfc
 from core.errors import UserError
-from core.services.embedding.said import names, values
+from core.items import coded
+from core.services.embedding.said import names, words
 from core.types import Item
 
 SHOWN = 12
@@ -52,14 +53,13 @@ def allowed(items: Sequence[Item], conditions: Sequence[str]) -> np.ndarray | No
 
 def fields(items: Sequence[Item]) -> dict[str, list[str]]:
     """Fields and attributes that the items have, with their values, sorted."""
-    return {
-        name: sorted(set().union(*(values(item, name) for item in items))) for name in names(items)
-    }
+    found = {name: coded(items, name).values for name in names(items)}
+    return {name: sorted(set().union(*map(words, values))) for name, values in found.items()}
 
 
 def _meets(items: Sequence[Item], field: str, wanted: frozenset[str]) -> np.ndarray:
-    held = [values(item, field) for item in items]
-    known = set().union(*held) if held else set()
+    held = coded(items, field)
+    known: set[str] = set().union(*map(words, held.values))
     if not known:
         raise UserError(
             f"No picture says {field[:80]!r}.", f"Known: {', '.join(fields(items)) or 'nothing'}."
@@ -74,4 +74,4 @@ def _meets(items: Sequence[Item], field: str, wanted: frozenset[str]) -> np.ndar
             f"Known: {', '.join(listed)}{more}.",
             hint,
         )
-    return np.array([bool(one & wanted) for one in held], bool)
+    return held.mask(lambda value: bool(words(value) & wanted))
