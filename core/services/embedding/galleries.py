@@ -12,7 +12,8 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.indexes.base import Index, Unreadable, indexes
-from core.services.embedding import embed
+from core.items import among, coded, json_list, taken
+from core.services.embedding import embed, said
 from core.services.embedding.objects import ObjectIndex
 from core.types import Progress, Protocol
 
@@ -28,10 +29,7 @@ def gallery_rows(dataset: Dataset, found: embed.Embeddings, protocol: Protocol) 
     """Rows of the embeddings that a query may find, int64, ascending."""
     if not protocol.gallery:
         return np.arange(len(found.ids))
-    items = embed.item_rows(dataset, found)
-    return np.array(
-        [row for row, item in enumerate(items) if protocol.in_gallery(item)], dtype=np.int64
-    )
+    return np.flatnonzero(among(embed.item_rows(dataset, found), protocol.gallery))
 
 
 def gallery_index(
@@ -61,7 +59,8 @@ def gallery_index(
     causes = _causes(dataset, encoder, index, knobs, objects)
 
     def write(path: Path) -> dict:
-        return _write(path, dataset, encoder, index, knobs, progress, objects)
+        key = store.key(causes)
+        return _write(path, dataset, encoder, index, knobs, progress, objects, key)
 
     found, rows = store.kept(
         KIND,
@@ -108,6 +107,7 @@ def _causes(dataset: Dataset, encoder: Encoder, index: Index, knobs: dict, objec
         "gallery": list(protocol.gallery),
         **splits,
         **({"objects": True} if objects else {}),
+        **({"said": said.digest(dataset.items)} if index.engine else {}),
     }
 
 
@@ -121,7 +121,7 @@ def _load(name: str, folder: Path) -> tuple[Index, np.ndarray]:
 
 
 def _split_digest(dataset: Dataset) -> str:
-    return store.fingerprint([item.split for item in dataset.items])
+    return store.digest_of(json_list(coded(dataset.items, "split")))
 
 
 def _write(
@@ -132,6 +132,7 @@ def _write(
     knobs: dict,
     progress: Progress | None,
     objects: bool,
+    key: str,
 ) -> dict:
     found = embed.read(dataset, encoder)
     rows = gallery_rows(dataset, found, dataset.protocol())
@@ -143,6 +144,9 @@ def _write(
         vectors = found.parts.vectors(rows, places)
     else:
         vectors = found.vectors if len(rows) == len(found.ids) else found.vectors[rows]
+    if index.engine:
+        items = taken(embed.item_rows(dataset, found), np.asarray(rows))
+        index.told(key, said.said(items))
     index.build(np.ascontiguousarray(vectors), progress, **knobs)
     index.save(path)
     np.save(path / "rows.npy", rows)
