@@ -239,3 +239,13 @@ def test_the_code_is_sent_and_what_was_made_here_is_not(tmp_path):
         path.touch()
     left = set(ray_build._all_but(tmp_path, ray_build.SENT))
     assert left == {"__pycache__/", "/artifacts/cache", "/docs", "/.env"}
+
+
+def test_a_picture_that_went_is_not_told_as_broken(pictures):
+    """As in a local build: it has neither a vector nor a reason, and the build says that it went."""
+    dataset = open_dataset(str(pictures))
+    assert dataset.items
+    (pictures / "warm" / "3.png").unlink()
+    worked(dataset)
+    with pytest.raises(UserError, match="went while"):
+        build.build(dataset, NAMES)

@@ -14,7 +14,7 @@ from PIL import Image
 from core import store
 from core.encoders.base import Encoder
 from core.errors import Cancelled
-from core.services.embedding import embed, streams
+from core.services.embedding import embed, encoding, streams
 from core.services.library import library
 
 COUNT = 40
@@ -67,7 +67,7 @@ def test_threads_give_the_vectors_of_one_process(many):
         found[encoder.streams] = embed.read(dataset, encoder)
         assert all(name.startswith("encode") == encoder.streams for name in encoder.threads)
         meta = store.read_meta(embed.find(dataset, encoder))
-        assert set(meta["spent_s"]) == set(embed.STAGES)
+        assert set(meta["spent_s"]) == set(encoding.STAGES)
         assert meta["encode_s"] > 0
         store.delete(embed.KIND, store.key(embed.causes(dataset, encoder)))
     one, other = found[True], found[False]
@@ -100,7 +100,7 @@ def test_beside_a_gpu_batches_are_received_while_it_computes(many, monkeypatch):
     embed.embed(dataset, [plain])
     expected = np.array(embed.read(dataset, plain).vectors)
     store.delete(embed.KIND, store.key(embed.causes(dataset, plain)))
-    monkeypatch.setattr(embed.precision, "device_kind", lambda: "cuda")
+    monkeypatch.setattr(encoding.precision, "device_kind", lambda: "cuda")
     assert embed.embed(dataset, [beside]) == {"means.4": COUNT + 1}
     assert all(name.startswith("encode") for name in beside.threads)
     np.testing.assert_array_equal(embed.read(dataset, beside).vectors, expected)
@@ -163,6 +163,6 @@ def test_the_command_says_where_the_time_went(many, here, monkeypatch):
     arguments = ("build", "--dataset", str(many), "--encoders", "tiny.16x16")
     code, _, said = here(*arguments)
     assert code == 0
-    assert all(f"{stage} " in said.partition("of the work")[2] for stage in embed.STAGES)
+    assert all(f"{stage} " in said.partition("of the work")[2] for stage in encoding.STAGES)
     code, out, _ = here(*arguments, "--json")
     assert json.loads(out)[0]["spent_s"] == {}, "nothing was encoded now"

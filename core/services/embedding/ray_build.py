@@ -30,7 +30,7 @@ from core.encoders.base import Encoder
 from core.errors import UserError
 from core.faiss_loader import team, threads
 from core.services.embedding.contents import Notes, digest
-from core.services.embedding.embed import STAGES, Work
+from core.services.embedding.encoding import STAGES, Work
 from core.services.embedding.feed import stretches
 from core.services.embedding.ray_worker import Made, Picture, Probe, Reply, Stretch, Task, Worker
 from core.services.embedding.shards import SECONDS, key_of

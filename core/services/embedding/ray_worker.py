@@ -106,11 +106,13 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class _Encoded:
-    """What came out of a batch: by picture the digest of its content, and by encoder the outcomes,
-    a vector or a reason, of the pictures that it needs; ``shared``: seconds of reading, decoding
+    """What came out of a batch: by picture the digest of its content and whether there is no such
+    file any more; by encoder the outcomes, a vector or a reason, of the others that it needs;
+    ``shared``: seconds of reading, decoding
     and preparing, ``own``: by encoder those of encoding."""
 
     contents: list[int | None]
+    absent: list[bool]
     vectors: list[np.ndarray]
     skipped: list[list[str | None]]
     shared: np.ndarray
@@ -181,11 +183,16 @@ class Worker:
             encoded = [self._encoded(*one) for one in self._prepared(stretch.batches)]
         pictures = stretch.pictures
         contents = [content for one in encoded for content in one.contents]
-        made = [
-            self._make(position, pictures, contents, encoded)
-            for position in range(len(self.task.encoders))
-            if any(position in picture.wanted for picture in pictures)
-        ]
+        absent = [lost for one in encoded for lost in one.absent]
+        made = []
+        for position in range(len(self.task.encoders)):
+            wanted = [
+                at
+                for at, picture in enumerate(pictures)
+                if position in picture.wanted and not absent[at]
+            ]
+            if wanted:
+                made.append(self._make(position, wanted, pictures, contents, encoded))
         return Reply(stretch.number, len(pictures), tuple(made), tuple(contents))
 
     def _prepare(self, picture: Picture) -> Prepared:
@@ -212,7 +219,7 @@ class Worker:
             wanted = [
                 one
                 for picture, one in zip(pictures, prepared, strict=True)
-                if position in picture.wanted
+                if position in picture.wanted and not one.absent
             ]
             arrays = [array for one in wanted if (array := one.array(position)) is not None]
             none, started = np.zeros((0, encoder.stored_dim), np.float32), time.perf_counter()
@@ -225,17 +232,18 @@ class Worker:
                 ]
             )
         shared = np.sum([one.spent for one in prepared], axis=0)
-        return _Encoded([one.content for one in prepared], vectors, skipped, shared, own)
+        contents, absent = [one.content for one in prepared], [one.absent for one in prepared]
+        return _Encoded(contents, absent, vectors, skipped, shared, own)
 
     def _make(
         self,
         position: int,
+        wanted: Sequence[int],
         pictures: Sequence[Picture],
         contents: Sequence[int | None],
         encoded: Sequence[_Encoded],
     ) -> Made:
         """The part of one encoder, written where the parts are kept, if that is not the driver."""
-        wanted = [at for at, picture in enumerate(pictures) if position in picture.wanted]
         rows = Rows(
             [pictures[at].id for at in wanted],
             [pictures[at].key for at in wanted],
