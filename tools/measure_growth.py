@@ -288,13 +288,13 @@ def _predicted(sizes: dict[int, dict]) -> list[str]:
 
     def of(stage: str, key: str, scale: float = 1.0) -> float:
         known = sorted(size for size, held in sizes.items() if stage in held)[-2:]
-        if len(known) < 2:
+        if len(known) < 2 or known[1] < LARGE:  # a line from thousands to millions says nothing
             return float("nan")
         low, high = (sizes[size][stage][key] for size in known)
         return scale * (high + max(high - low, 0.0) / (known[1] - known[0]) * (FAR - known[1]))
 
     memory = [f"{of(stage, 'rss_mb', 1e-3):,.0f}" for stage in ("again", "build", "map")]
-    return [
+    told = [
         f"{of('open', 's'):,.0f} ({of('open', 'cpu_s'):,.0f}) s",
         f"{of('again', 's'):,.0f} ({of('again', 'cpu_s'):,.0f}) s",
         f"{of('build', 's', 1 / 3600):.1f} ({of('build', 'cpu_s', 1 / 3600):.1f}) h",
@@ -303,6 +303,7 @@ def _predicted(sizes: dict[int, dict]) -> list[str]:
         f"{of('map', 's', 1 / 3600):.1f} ({of('map', 'cpu_s', 1 / 3600):.1f}) h",
         " / ".join(memory) + " GB",
     ]
+    return ["-" if "nan" in one and "/" not in one else one.replace("nan", "-") for one in told]
 
 
 def _index(name: str, one: dict) -> tuple[str, ...]:
