@@ -16,7 +16,7 @@ from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
-from core.services.embedding import shipped
+from core.services.embedding import alike, shipped
 from core.services.embedding.contents import Notes
 from core.services.embedding.feed import Prepared, feed
 from core.services.embedding.shards import Shards, assemble, key_of
@@ -24,6 +24,8 @@ from core.types import Embeddings, Item, Parts, Progress, Skipped, report
 
 KIND = "embeddings"
 INDEXES = "indexes"
+INDEX_KEYS = "keys.npy"
+"""The file of an index that can follow its gallery: which pictures stand in its rows."""
 USUAL = "usual"
 PARTIAL = "partial"
 
@@ -105,6 +107,8 @@ class _Work:
     encoder: Encoder
     shards: Shards
     reused: list[tuple[Path, list[str], dict[str, str]]]
+    done: set[str]
+    """Keys of pictures that ``reused`` holds, or knows as useless."""
     pending: set[str] = field(default_factory=set)
     seconds: float = 0.0
     """Of its own; at the end those of reading and preparing too, which all encoders of a pass
@@ -123,13 +127,13 @@ def embed(
     """
     wanted = [encoder for encoder in encoders if not _is_readable(dataset, encoder)]
     with _locks([f"{PARTIAL}-{_partial_key(dataset, encoder)}" for encoder in wanted], progress):
-        for encoder in wanted:
-            _borrow(dataset, encoder)
+        notes = Notes()
+        _take_over(dataset, wanted, notes)
         works = [_plan(dataset, encoder) for encoder in wanted if find(dataset, encoder) is None]
         for work in works:
             if work.pending:
                 work.encoder.load(progress)
-        _encode(dataset, works, progress)
+        _encode(dataset, works, notes, progress)
         for work in works:
             _finish(dataset, work)
     for encoder in encoders:
@@ -156,7 +160,7 @@ def _plan(dataset: Dataset, encoder: Encoder) -> _Work:
     shards = Shards(folder, encoder.stored_dim, _owner(dataset, encoder))
     reused = [*_earlier(dataset, encoder), *shards.parts()]
     done = {key for _, keys, skipped in reused for key in (*keys, *skipped)}
-    return _Work(encoder, shards, reused, {key_of(item) for item in dataset.items} - done)
+    return _Work(encoder, shards, reused, done, {key_of(item) for item in dataset.items} - done)
 
 
 def _borrow(dataset: Dataset, encoder: Encoder) -> None:
@@ -172,7 +176,7 @@ def _borrow(dataset: Dataset, encoder: Encoder) -> None:
             )
     if not rows:
         return
-    done = {key for _, keys, _ in _plan(dataset, encoder).reused for key in keys}
+    done = _plan(dataset, encoder).done
     keys, vectors = [], []
     for item in dataset.items:
         member, own = dataset.origin(item)
@@ -183,13 +187,31 @@ def _borrow(dataset: Dataset, encoder: Encoder) -> None:
             keys.append(key_of(item))
             vectors.append(held[places[own.id]])
     if keys:
-        shards = Shards(
-            store.cache(PARTIAL) / _partial_key(dataset, encoder),
-            encoder.stored_dim,
-            _owner(dataset, encoder),
-        )
-        shards.add(keys, np.stack(vectors), {})
-        shards.flush()
+        _keep(dataset, encoder, keys, np.stack(vectors))
+
+
+def _take_over(dataset: Dataset, wanted: Sequence[Encoder], notes: Notes) -> None:
+    """What needs no encoding: rows of the sets that this one is put together from, and of pictures
+    with the same content."""
+    reader, folders = alike.Reader(dataset, notes), store.folders(KIND)
+    for encoder in wanted:
+        _borrow(dataset, encoder)
+        known = alike.known_by(encoder, folders)
+        if known.rows:
+            todo = _plan(dataset, encoder).pending
+            items = [item for item in dataset.items if key_of(item) in todo]
+            keys, vectors = reader.alike(items, known)
+            if keys:
+                _keep(dataset, encoder, keys, vectors)
+                notes.keep()
+
+
+def _keep(dataset: Dataset, encoder: Encoder, keys: list[str], vectors: np.ndarray) -> None:
+    """Rows from elsewhere, as a part of this build."""
+    folder = store.cache(PARTIAL) / _partial_key(dataset, encoder)
+    shards = Shards(folder, encoder.stored_dim, _owner(dataset, encoder))
+    shards.add(keys, vectors, {})
+    shards.flush()
 
 
 def _earlier(dataset: Dataset, encoder: Encoder) -> list[tuple[Path, list[str], dict[str, str]]]:
@@ -198,7 +220,7 @@ def _earlier(dataset: Dataset, encoder: Encoder) -> list[tuple[Path, list[str], 
     found = []
     key = store.fingerprint(encoder.fingerprint())
     for path in [
-        path for path, meta in _of_source(KIND, dataset, encoder) if meta.get("encoder_key") == key
+        path for path, meta in of_source(KIND, dataset, encoder) if meta.get("encoder_key") == key
     ]:
         if not store.sound(path):
             continue
@@ -215,7 +237,7 @@ def _earlier(dataset: Dataset, encoder: Encoder) -> list[tuple[Path, list[str], 
     return found
 
 
-def _of_source(kind: str, dataset: Dataset, encoder: Encoder) -> list[tuple[Path, dict]]:
+def of_source(kind: str, dataset: Dataset, encoder: Encoder) -> list[tuple[Path, dict]]:
     """Entries of one kind that this source and an encoder of this name led to, whatever the
     pictures were then."""
     mark = (dataset.locator, encoder.name)
@@ -237,12 +259,12 @@ def _drop_parts(dataset: Dataset, encoder: Encoder) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _encode(dataset: Dataset, works: list[_Work], progress: Progress | None) -> None:
+def _encode(dataset: Dataset, works: list[_Work], notes: Notes, progress: Progress | None) -> None:
     union = set().union(*(work.pending for work in works)) if works else set()
     items = [item for item in dataset.items if key_of(item) in union]
     works = [work for work in works if work.pending]
     encoders = [work.encoder for work in works]
-    done, started, notes = 0, time.perf_counter(), Notes()
+    done, started = 0, time.perf_counter()
     for work in works:  # a build that is killed reads no picture again whose vector it has kept
         work.shards.before = notes.keep
     report(progress, 0, len(items))
@@ -306,14 +328,14 @@ def _finish(dataset: Dataset, work: _Work) -> None:
 
 def drop_replaced(dataset: Dataset, encoder: Encoder) -> None:
     """Delete what stood here for the same source and encoder before the pictures, the fit or the
-    weights changed."""
+    weights changed; an index that can follow stays until it has."""
     now = store.key(causes(dataset, encoder))
-    old = [(KIND, path.name) for path, _ in _of_source(KIND, dataset, encoder) if path.name != now]
+    old = [(KIND, path.name) for path, _ in of_source(KIND, dataset, encoder) if path.name != now]
     for kind in (INDEXES, USUAL):
         old += [
             (kind, path.name)
-            for path, meta in _of_source(kind, dataset, encoder)
-            if meta.get("embeddings") != now
+            for path, meta in of_source(kind, dataset, encoder)
+            if meta.get("embeddings") != now and not (path / INDEX_KEYS).exists()
         ]
     for kind, key in old:
         with suppress(UserError):  # someone builds it just now: it goes the next time

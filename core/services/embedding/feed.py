@@ -36,7 +36,7 @@ class Prepared:
     item: Item
     outcomes: tuple[np.ndarray | str, ...]
     content: int | None = None
-    """Digest of the file, where the picture's stamp does not tell its content."""
+    """Digest of the file; None where it could not be read."""
 
     def array(self, position: int) -> Any:
         found = self.outcomes[position]
@@ -53,10 +53,8 @@ def prepare_one(dataset: Dataset, item: Item, preparers: Sequence[Encoder]) -> P
     # An encoder must see the same pixels whichever others share the pass: one decoding for each
     # wanted size.
     decoded = {side: _decoded(data, side) for side in {encoder.side for encoder in preparers}}
-    content = None if dataset.stamps_tell_content else digest(data)
-    return Prepared(
-        item, tuple(_prepared(decoded[encoder.side], encoder) for encoder in preparers), content
-    )
+    outcomes = tuple(_prepared(decoded[encoder.side], encoder) for encoder in preparers)
+    return Prepared(item, outcomes, digest(data))
 
 
 def _decoded(data: bytes, side: int | None) -> np.ndarray | str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.indexes.base import Index, Unreadable, indexes
-from core.services.embedding import embed
+from core.services.embedding import embed, following
 from core.services.embedding.objects import ObjectIndex
 from core.types import Progress, Protocol
 
@@ -76,6 +77,17 @@ def gallery_index(
     return found, rows
 
 
+def follow(dataset: Dataset, encoder: Encoder, progress: Progress | None = None) -> None:
+    """After pictures came or went: make the indexes that the gallery had before and that can
+    follow it, and delete what they replace."""
+    for key, name, knobs in following.left(dataset, encoder):
+        with suppress(UserError):  # too few vectors by now, or a package that is gone
+            if name:
+                gallery_index(dataset, encoder, name, progress, **knobs)
+        with suppress(UserError):  # someone builds it just now: it goes the next time
+            store.delete(KIND, key)
+
+
 def has_objects(encoder: Encoder) -> bool:
     """Whether several objects of each picture are encoded."""
     return encoder.stored_dim != encoder.dim
@@ -135,6 +147,7 @@ def _write(
 ) -> dict:
     found = embed.read(dataset, encoder)
     rows = gallery_rows(dataset, found, dataset.protocol())
+    causes = _causes(dataset, encoder, index, knobs, objects)
     if not len(rows):
         raise UserError(f"{dataset.title or dataset.name} has no picture in its gallery splits.")
     if objects and found.parts is not None:
@@ -143,8 +156,15 @@ def _write(
         vectors = found.parts.vectors(rows, places)
     else:
         vectors = found.vectors if len(rows) == len(found.ids) else found.vectors[rows]
-    index.build(np.ascontiguousarray(vectors), progress, **knobs)
+    keys = following.keys_of(dataset, found, rows) if index.grows and not objects else None
+    followed = keys is not None and following.follow(
+        index, following.earlier(dataset, encoder, causes), keys, vectors, knobs
+    )
+    if not followed:
+        index.build(np.ascontiguousarray(vectors), progress, **knobs)
     index.save(path)
+    if keys is not None:
+        np.save(path / following.KEYS, keys)
     np.save(path / "rows.npy", rows)
     cost = index.cost()
     return {
@@ -157,4 +177,5 @@ def _write(
         "ram_bytes": cost.ram_bytes,
         "disk_bytes": cost.disk_bytes,
         "build_s": cost.build_s,
+        "followed": followed,
     }

@@ -37,6 +37,11 @@ def key_of(item: Item) -> str:
     ).hexdigest()
 
 
+def short_of(key: str) -> int:
+    """The first 64 bits of a key, by which the contents of pictures are noted."""
+    return int(key[:16], 16)
+
+
 class Shards:
     """The parts of one (source, encoder) pair."""
 

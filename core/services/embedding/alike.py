@@ -1,0 +1,99 @@
+"""Pictures whose bytes were encoded before under another name or time: moved, touched, or brought
+again in another zip. Their vectors are taken over by the digest of the content.
+
+Only finished embeddings by the same encoder count, its fit and weights included: where an encoder
+was fitted again nothing is alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from core import store
+from core.datasets.base import Dataset
+from core.encoders.base import Encoder
+from core.errors import UserError
+from core.services.embedding import contents, shipped
+from core.services.embedding.contents import Notes
+from core.services.embedding.shards import key_of, short_of
+from core.types import Item
+
+SAMPLE = 128
+"""Of more pictures than this so many are read first: if none of them is known, no other is read
+before it is encoded."""
+
+
+@dataclass
+class Known:
+    """Digest of a content -> folder of embeddings and row, of everything that one encoder made."""
+
+    rows: dict[int, tuple[Path, int]] = field(default_factory=dict)
+
+    def vectors(self, digests: Sequence[int]) -> np.ndarray:
+        """float32 (n, dim) of known contents."""
+        found = [self.rows[one] for one in digests]
+        return np.stack([np.asarray(shipped.vectors(path)[row]) for path, row in found])
+
+
+def known_by(encoder: Encoder, folders: Sequence[Path]) -> Known:
+    """What ``encoder`` made, in these folders of embeddings, of pictures whose content was
+    noted."""
+    key, found = store.fingerprint(encoder.fingerprint()), Known()
+    noted: dict[str, dict[int, int]] = {}
+    for path in folders:
+        meta = store.read_meta(path) or {}
+        if meta.get("encoder_key") != key or not (source := meta.get("source")):
+            continue
+        try:
+            digests = noted.setdefault(source, contents.known(source))
+            if digests and store.sound(path):
+                _take(found, path, digests, encoder.stored_dim)
+        except store.UNREADABLE:
+            continue
+    return found
+
+
+def _take(found: Known, path: Path, digests: dict[int, int], dim: int) -> None:
+    keys = contents.keys_in(path)
+    if shipped.vectors(path).shape != (len(keys), dim):
+        return
+    for row, key in enumerate(keys):
+        digest = digests.get(short_of(key))
+        if digest is not None:
+            found.rows.setdefault(digest, (path, row))
+
+
+class Reader:
+    """Reads pictures of a data set for their digests, each once however many encoders ask."""
+
+    def __init__(self, dataset: Dataset, notes: Notes) -> None:
+        self._dataset, self._notes = dataset, notes
+        self._digests: dict[str, int | None] = {}
+
+    def alike(self, items: Sequence[Item], known: Known) -> tuple[list[str], np.ndarray]:
+        """Keys of those of ``items`` whose content is known, and their vectors."""
+        if not known.rows or not items:
+            return [], np.zeros((0, 0), np.float32)
+        sample = items[:: -(-len(items) // SAMPLE)]
+        few = len(items) <= SAMPLE
+        if not few and not any(self._digest(item) in known.rows for item in sample):
+            return [], np.zeros((0, 0), np.float32)
+        pairs = [(key_of(item), self._digest(item)) for item in items]
+        hits = [(key, one) for key, one in pairs if one is not None and one in known.rows]
+        if not hits:
+            return [], np.zeros((0, 0), np.float32)
+        return [key for key, _ in hits], known.vectors([one for _, one in hits])
+
+    def _digest(self, item: Item) -> int | None:
+        key = key_of(item)
+        if key not in self._digests:
+            try:
+                self._digests[key] = contents.digest(self._dataset.read(item))
+            except (UserError, *store.UNREADABLE):
+                self._digests[key] = None
+            self._notes.add(self._dataset, item, self._digests[key])
+        return self._digests[key]
