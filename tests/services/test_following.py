@@ -88,7 +88,8 @@ def test_indexes_that_can_follow_do_and_replace_their_earlier_ones(counting, tmp
     kept = {entry.meta["index_name"]: entry.meta for entry in store.entries("indexes")}
     assert set(kept) == {"exact", "hnsw", "ivf_flat"}
     assert all(meta["rows"] == 62 for meta in kept.values())
-    assert kept["ivf_flat"]["followed"] and kept["hnsw"]["followed"]
+    assert kept["ivf_flat"]["followed"]
+    assert kept["hnsw"]["followed"]
     encoder = prepared(dataset, "counting.test").encoder
     new = found.ids.index("00030-new.png")
     for name in ("hnsw", "ivf_flat"):
@@ -98,5 +99,6 @@ def test_indexes_that_can_follow_do_and_replace_their_earlier_ones(counting, tmp
     (folder / "00007.png").unlink()
     built(folder)
     kept = {entry.meta["index_name"]: entry.meta for entry in store.entries("indexes")}
-    assert kept["ivf_flat"]["followed"] and not kept["hnsw"]["followed"], "no graph lets one go"
+    assert kept["ivf_flat"]["followed"]
+    assert not kept["hnsw"]["followed"], "no graph lets one go"
     assert all(meta["rows"] == 61 for meta in kept.values())
