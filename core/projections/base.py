@@ -150,9 +150,11 @@ class Projection(ABC):
             json.dumps({"name": self.name, "params": self.params})
         )
 
-    def load(self, folder: Path, vectors: np.ndarray) -> None:
-        """Read what :meth:`save` wrote, for the vectors that it was fitted on."""
-        self.positions = np.load(folder / "positions.npy", allow_pickle=False).astype(np.float32)
+    def load(self, folder: Path, vectors: np.ndarray, rows: np.ndarray | None = None) -> None:
+        """Read what :meth:`save` wrote, for the vectors that it was fitted on, or for those of
+        some ``rows`` of it: int64 (len(vectors),)."""
+        places = np.load(folder / "positions.npy", allow_pickle=False).astype(np.float32)
+        self.positions = places if rows is None else places[rows]
         self.params = json.loads((folder / "projection.json").read_text())["params"]
         self._vectors = vectors
         if len(vectors) != len(self.positions):
