@@ -86,7 +86,7 @@ def _answer(view: View) -> None:
     if not view.encoders:
         note(
             "No encoder is chosen.",
-            "Choose at least one under Encoders, or begin with those that tell most.",
+            "Choose at least one under Encoders, or start with the suggested ones.",
         )
         st.button("Show the usual encoders", on_click=_usual, key="usual_encoders")
         return

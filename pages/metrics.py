@@ -50,7 +50,7 @@ VIEWS = {
 
 
 def main() -> None:
-    actions = shell("Metrics", "Which encoder is better, and is it certain?")
+    actions = shell("Metrics", "Which encoder is better, and how certain is that?")
     st.html(STYLE)
     choice.restore()
     evaluation.arrive()

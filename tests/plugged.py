@@ -15,6 +15,8 @@ import numpy as np
 import psutil
 from PIL import Image
 
+from core.services.library import imports
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -32,6 +34,20 @@ def paint(folder: Path, names, seed: int = 0) -> Path:
 
 def numbered(count: int, start: int = 0) -> list[str]:
     return [f"{number:05d}.png" for number in range(start, start + count)]
+
+
+def poor_gallery(home: Path) -> Path:
+    """A folder of which little can be said: two patterns, a picture without a corner, a file that
+    is no picture, and vectors that were imported (``imported.own``)."""
+    folder = paint(home / "poor", ["a.png", "b.png"])
+    for name in ("a.png", "b.png"):  # large enough that each square has corners
+        Image.open(folder / name).resize((160, 160)).save(folder / name)
+    Image.new("RGB", (160, 160), (120, 120, 120)).save(folder / "flat.png")
+    (folder / "broken.png").write_bytes(b"no picture")
+    np.save(home / "own.npy", np.random.default_rng(0).normal(size=(3, 5)))
+    (home / "own.json").write_text(json.dumps(["a.png", "b.png", "flat.png"]))
+    imports.import_vectors(str(folder), "own", str(home / "own.npy"), str(home / "own.json"))
+    return folder
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 30.0):

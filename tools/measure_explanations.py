@@ -1,14 +1,17 @@
 """Measure how far maps of explanations are right: the deletion test on true hits of the embedded
 gallery, encoder by encoder, method by method.
 
-``python tools/measure_explanations.py [--encoders NAMES] [--pairs 100] [--dry]``: for each of so
-many queries, spread evenly, its best hit of the same product. The table goes into
-docs/explanations.md, between its marks; a row is replaced where its encoder is measured again.
+``python tools/measure_explanations.py [--encoders NAMES] [--pairs 100] [--missing] [--dry]``: for
+each of so many queries, spread evenly, its best hit of the same product. The table goes into
+docs/explanations.md, between its marks; a row is replaced where its encoder is measured again, and
+with ``--missing`` only rows are measured that the table lacks or has of fewer pairs, so that a
+stopped run goes on.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 from pathlib import Path
@@ -30,7 +33,9 @@ HEAD = (
     "| encoder | method | pairs | marked fifth | random fifth | difference, 95 % interval | marked"
     " above random | processor time |\n|---|---|---|---|---|---|---|---|"
 )
-DATASET, MOST_HITS = "catalogue", 50
+DATASET, NEAR, MOST_HITS = "catalogue", 50, 1000
+MOST_QUERIES = 400
+"""About so many are searched with, to find pairs."""
 RESAMPLES = 2000
 
 
@@ -40,14 +45,30 @@ def main() -> None:
     dataset = library.open_dataset(DATASET)
     names = options.encoders.split(",") if options.encoders else offline()
     for name in names:
-        pairs = true_pairs(dataset, name, options.pairs)
-        for method in methods(engine(dataset, name).encoder):
-            if options.methods and method.name not in options.methods.split(","):
-                continue
-            line = row(name, method.name, measured(dataset, name, method.name, pairs))
+        ways = [
+            one.name
+            for one in methods(engine(dataset, name).encoder)
+            if wanted(name, one.name, options)
+        ]
+        pairs = true_pairs(dataset, name, options.pairs) if ways else []
+        for way in ways:
+            line = row(name, way, measured(dataset, name, way, pairs))
             print(line, flush=True)
             if not options.dry:
-                write(name, method.name, line)
+                write(name, way, line)
+
+
+def wanted(encoder: str, method: str, options: argparse.Namespace) -> bool:
+    """Whether this row is to be measured."""
+    if options.methods and method not in options.methods.split(","):
+        return False
+    known = re.search(f"^{re.escape(start(encoder, method))} ([0-9]+) ", PAGE.read_text(), re.M)
+    return not (options.missing and known and int(known[1]) >= options.pairs)
+
+
+def start(encoder: str, method: str) -> str:
+    """How a row begins."""
+    return f"| `{encoder}` | {method} |"
 
 
 def _options() -> argparse.Namespace:
@@ -55,6 +76,11 @@ def _options() -> argparse.Namespace:
     made.add_argument("--encoders", default="", help="with commas; default: all that work offline")
     made.add_argument("--methods", default="", help="with commas; default: all")
     made.add_argument("--pairs", type=int, default=100)
+    made.add_argument(
+        "--missing",
+        action="store_true",
+        help="only rows that the table lacks or has of fewer pairs",
+    )
     made.add_argument("--dry", action="store_true", help="print only")
     return made.parse_args()
 
@@ -69,19 +95,27 @@ def offline() -> list[str]:
 
 
 def true_pairs(dataset, encoder: str, wanted: int) -> list[tuple[str, str]]:
-    """(query, hit) ids: queries spread evenly, the best hit of the same product among the first
-    ``MOST_HITS``; queries without one are passed over."""
-    protocol = dataset.protocol()
-    queries = [item for item in dataset.items if protocol.is_query(item)]
-    found = []
-    for place in np.linspace(0, len(queries) - 1, min(2 * wanted, len(queries))).astype(int):
-        asked = SearchRequest(Query(item_id=queries[place].id), encoder, k=MOST_HITS)
-        hits = search(asked, dataset).hits
-        hit = next((hit.id for hit in hits if hit.verdict == "same"), None)
-        if hit is not None:
-            found.append((queries[place].id, hit))
+    """(query, hit) ids: of each query the best hit of the same product. Those that stand among the
+    first ``NEAR`` hits, spread evenly over the queries; where these are too few, the ones that
+    stand nearest to the top."""
+    found = _true(dataset, encoder, NEAR)
+    if len(found) < wanted:
+        found = sorted(_true(dataset, encoder, MOST_HITS))[:wanted]
     kept = np.linspace(0, len(found) - 1, min(wanted, len(found))).astype(int)
-    return [found[place] for place in kept]
+    return [found[place][1:] for place in kept]
+
+
+def _true(dataset, encoder: str, depth: int) -> list[tuple[int, str, str]]:
+    """(rank, query, hit): of each query the best hit of the same product among the first few."""
+    protocol = dataset.protocol()
+    queries = [item.id for item in dataset.items if protocol.is_query(item)]
+    found = []
+    for query in queries[:: max(1, len(queries) // MOST_QUERIES)]:
+        hits = search(SearchRequest(Query(item_id=query), encoder, k=depth), dataset).hits
+        hit = next((hit for hit in hits if hit.verdict == "same"), None)
+        if hit is not None:
+            found.append((hit.rank, query, hit.id))
+    return found
 
 
 def measured(dataset, encoder: str, method: str, pairs) -> np.ndarray:
@@ -100,13 +134,13 @@ def measured(dataset, encoder: str, method: str, pairs) -> np.ndarray:
 def row(encoder: str, method: str, rows: np.ndarray) -> str:
     """A line of the table."""
     if not len(rows):
-        return f"| `{encoder}` | {method} | 0 | | | | | |"
+        return f"{start(encoder, method)} 0 | | | | | |"
     apart = rows[:, 0] - rows[:, 1]
     draw = np.random.default_rng(0).integers(0, len(apart), (RESAMPLES, len(apart)))
     low, high = np.percentile(apart[draw].mean(axis=1), (2.5, 97.5))
     verdict = "" if low > 0 else " (chance)"
     return (
-        f"| `{encoder}` | {method} | {len(rows)} | {rows[:, 0].mean():.3f} |"
+        f"{start(encoder, method)} {len(rows)} | {rows[:, 0].mean():.3f} |"
         f" {rows[:, 1].mean():.3f} | {apart.mean():+.3f} [{low:+.3f}, {high:+.3f}]{verdict} |"
         f" {100 * (apart > 0).mean():.0f} % | {median(rows[:, 2]):.0f} ms |"
     )
@@ -118,7 +152,7 @@ def write(encoder: str, method: str, line: str) -> None:
     before, rest = text.split(BEGIN)
     table, after = rest.split(END)
     kept = [one for one in table.strip().splitlines()[2:] if one.strip()]
-    mark = f"| `{encoder}` | {method} |"
+    mark = start(encoder, method)
     if any(one.startswith(mark) for one in kept):
         kept = [line if one.startswith(mark) else one for one in kept]
     else:

@@ -136,6 +136,18 @@ def _unit(parts: torch.Tensor) -> torch.Tensor:
     return parts / parts.sum(dim=(1, 2), keepdim=True).norm(dim=3, keepdim=True).clamp(min=1e-12)
 
 
+def others(height: int, width: int, reach: int = 1) -> torch.Tensor:
+    """bool (h x w, h x w): for each place of a grid every position that is more than ``reach`` rows
+    or columns away."""
+    import torch
+
+    rows, columns = (torch.arange(one) for one in (height, width))
+    down = (rows[:, None] - rows[None]).abs() > reach
+    across = (columns[:, None] - columns[None]).abs() > reach
+    apart = down[:, None, :, None] | across[None, :, None, :]
+    return apart.reshape(height * width, height * width)
+
+
 class NoGrid(Exception):
     """A network whose features lie on no grid over the picture."""
 

@@ -117,6 +117,23 @@ class Trained(Encoder):
             return None
         return positions.told(parts, self.encode_prepared(prepared), self.model.pooling)
 
+    def missed(self, images: Sequence[np.ndarray], others: np.ndarray) -> np.ndarray | None:
+        """How far the cosine of each picture with a unit vector ``others`` (n, dim) falls where the
+        network does not get to see the patches round a place: float32 (n, h, w). None where it is
+        no small transformer."""
+        import torch
+
+        if not hasattr(self.model, "missed"):
+            return None
+        pixels = self._input([self.prepare(image) for image in images])
+        beside = torch.from_numpy(np.array(others, np.float32)).to(pixels.device)
+        try:
+            return forms.run(
+                self.model, lambda network, given: network.missed(given, beside), pixels, self.form
+            )
+        except positions.NoGrid:
+            return None
+
     @property
     def kind(self) -> str:
         """``embedder``, ``siamese`` or ``autoencoder``."""

@@ -12,6 +12,9 @@ GRID = 7
 REACH = 1
 """Cells that the window goes beyond its place on each side, in half cells: it is two cells wide."""
 
+LITTLE = 0.01
+"""A fall of the cosine below this says nothing of the place that was covered."""
+
 
 class Occlusion(Explainer):
     """How far the score falls while a window hides each place (Zeiler and Fergus, Visualizing and
@@ -28,12 +31,9 @@ class Occlusion(Explainer):
     def explain(self, pair: Pair) -> Explanation:
         falls = [self._falls(pair, side) for side in (0, 1)]
         query, hit = (Map(scaled(fall), box) for fall, box in zip(falls, pair.seen, strict=True))
+        sides = [(name, fall.max()) for name, fall in zip(("query", "hit"), falls, strict=True)]
         facts = tuple(
-            (
-                f"Largest fall, {name} covered",
-                f"{fall.max():.3f}" if not pair.unit else f"{fall.max():.0f} {pair.unit}",
-            )
-            for name, fall in zip(("query", "hit"), falls, strict=True)
+            (f"Largest fall, {name} covered", _said(most, pair.unit)) for name, most in sides
         )
         return Explanation(
             self.name,
@@ -42,6 +42,9 @@ class Occlusion(Explainer):
             query,
             hit,
             facts=facts,
+            notes=tuple(
+                _little(name, most) for name, most in sides if most < LITTLE and not pair.unit
+            ),
         )
 
     def _falls(self, pair: Pair, side: int) -> np.ndarray:
@@ -49,6 +52,15 @@ class Occlusion(Explainer):
         image, box = pair.copies[side], pair.seen[side]
         scores = pair.scores(1 - side, [image, *(covered(image, one, box) for one in windows())])
         return (scores[0] - scores[1:]).reshape(GRID, GRID)
+
+
+def _little(name: str, most: float) -> str:
+    if most <= 0:
+        return f"No cover of the {name} lowers the score: no single place of it counts."
+    return (
+        f"No single cover of the {name} lowers the score by {LITTLE:g} or more: what is bright"
+        " there counts for next to nothing."
+    )
 
 
 def _said(fall: float, unit: str) -> str:

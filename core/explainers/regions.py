@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from core.explainers.base import (
@@ -45,7 +47,10 @@ class Regions(Explainer):
                 "The features of this network lie on no grid over the picture.",
                 notes=("Occlusion shows what counts.",),
             )
-        return _summed(pair, *found) if found[0].exact else _compared(pair, *found)
+        made = _summed(pair, *found) if found[0].exact else _compared(pair, *found)
+        missed = getattr(pair.encoder, "missed", None)
+        falls = missed(pair.images, pair.vectors[::-1]) if missed else None
+        return made if falls is None else _attending(pair, made, falls)
 
 
 def _summed(pair: Pair, query: Positions, hit: Positions) -> Explanation:
@@ -90,6 +95,19 @@ def _compared(pair: Pair, query: Positions, hit: Positions) -> Explanation:
         small,
         False,
         (("Pooling", query.how),),
+    )
+
+
+def _attending(pair: Pair, made: Explanation, falls: np.ndarray) -> Explanation:
+    """Of a network whose positions all know of one another: the maps are what it would miss of each
+    place, for the part that a position adds says little of what lies there."""
+    return replace(
+        made,
+        about="Bright regions are what the score would miss: the network is run without the nine"
+        " patches round each place. The sum over pairs of positions says less here: each position"
+        " has seen the whole picture.",
+        query=_map(pair, list(falls), 0),
+        hit=_map(pair, list(falls), 1),
     )
 
 

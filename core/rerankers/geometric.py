@@ -26,6 +26,8 @@ class Geometric(Reranker):
     depth = 50
     sees = "key points"
     chance = CHANCE
+    behind = "the encoder"
+    """Whose order stands where no hit is verified."""
 
     def fingerprint(self) -> dict:
         return {**super().fingerprint(), "chance": self.chance, "keypoints": causes()}
@@ -38,11 +40,11 @@ class Geometric(Reranker):
         if kept.any():
             return kept, ""
         if len(query) < 2:
-            return kept, f"{matches[0].reason} The order of the encoder stands."
+            return kept, f"{matches[0].reason} The order of {self.behind} stands."
         least = max(self.chance, MIN_MATCHES)
         return kept, (
             f"No hit shares {least} key points with the query under one change of view. The order"
-            " of the encoder stands."
+            f" of {self.behind} stands."
         )
 
 
@@ -53,6 +55,7 @@ class Inliers(Geometric):
     name = "inliers"
     title = "SIFT matching"
     chance = 0
+    behind = "its vectors"
 
 
 rerankers.add(Geometric.name, Geometric)

@@ -24,7 +24,7 @@ def panel(rows: dict[str, dict]) -> None:
     """
     if hosted():
         return
-    with st.expander("Bring a YOLO network", key="yolo_bring"):
+    with st.expander("Add a YOLO model", key="yolo_bring"):
         quiet("An ONNX file of a YOLO detector, v5 or newer. It holds no program.")
         turn = st.session_state.setdefault(ROUND, 0)
         file = st.file_uploader(
@@ -32,7 +32,7 @@ def panel(rows: dict[str, dict]) -> None:
         )
         name = st.text_input("Name", placeholder="mine", key=f"yolo_name_{turn}", max_chars=40)
         st.button(
-            "Bring it",
+            "Add it",
             width="stretch",
             disabled=not (file and name.strip()),
             key="yolo_take",

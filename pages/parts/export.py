@@ -23,7 +23,7 @@ def button(
     every = _all(answers, joined)
     files: tuple[tuple[str, str, str, str, Callable[[], str | bytes]], ...] = (
         ("html", "Report (HTML, works offline)", "text/html", "description",
-         lambda: _report(view, answers)),
+         lambda: _report(view, every)),
         ("csv", "Table (CSV)", "text/csv", "table",
          lambda: export.to_csv(every, view.query, view.where)),
         ("json", "Data (JSON)", "application/json", "data_object",
@@ -44,10 +44,8 @@ def button(
             )
 
 
-def _report(view: View, answers: dict[str, SearchResult]) -> str:
-    return comparison_page(
-        cached.dataset(view.dataset), cached.asked(view.query, view.box), list(answers.values())
-    )
+def _report(view: View, every: list[SearchResult]) -> str:
+    return comparison_page(cached.dataset(view.dataset), cached.asked(view.query, view.box), every)
 
 
 def _all(answers: dict[str, SearchResult], joined: SearchResult | None) -> list[SearchResult]:

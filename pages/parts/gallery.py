@@ -25,7 +25,7 @@ def choose(view: View) -> None:
     version, found = cached.version(view.dataset), cached.dataset(view.dataset)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         words = st.text_input(
-            "Search", placeholder="A word of the name, class or attributes", key="gallery_words"
+            "Search", placeholder="Part of a name, class or attribute", key="gallery_words"
         )
         kind = st.selectbox(
             "Class", [EVERY, *cached.classes(view.dataset, version)], key="gallery_class"

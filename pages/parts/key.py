@@ -20,7 +20,7 @@ LETTERS = "<span><b><span>A</span></b>shared hit</span>"
 
 UNKNOWN = "<span>This query has no label, so right and wrong are not known.</span>"
 LEFT_OUT = "<span>The query, chosen from this gallery, is left out of its own answer</span>"
-ASKED_WITH = "<span>What is asked with is left out of the answers</span>"
+ASKED_WITH = "<span>Pictures of the query are left out of the answers</span>"
 BARS = (
     "<span>Bars: how close for this encoder, from random pairs (empty) to true neighbours (full);"
     " the notch is where true neighbours usually lie. Scores of different encoders can\u2019t be"

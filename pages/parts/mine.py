@@ -26,8 +26,8 @@ def panel() -> None:
         _entrance()
     else:
         caption("You are the operator")
-        quiet("You see and change what this server provides. Visitors' things stay theirs.")
-        if st.button("Be a visitor again", key="mine_leave", width="stretch"):
+        quiet("You see and change what this server provides. What visitors brought stays theirs.")
+        if st.button("Back to the visitor's view", key="mine_leave", width="stretch"):
             ownership.leave_admin(ownership.visitor_of(browser_key() or ""))
             st.rerun()
 

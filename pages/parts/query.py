@@ -112,7 +112,7 @@ def take(view: View, given: str) -> None:
         _keep(base64.b64decode(given.partition(",")[2], validate=True))
     except (binascii.Error, ValueError):
         st.session_state[TROUBLE] = UserError(
-            "What was given is no picture.", fix="Copy a picture first, or choose a file."
+            "What was given is not a picture.", fix="Copy a picture first, or choose a file."
         )
 
 

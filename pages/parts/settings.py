@@ -28,7 +28,7 @@ def panel() -> None:
         label="Pictures, builds, evaluation",
         icon=":material/photo_library:",
         query_params={"set": given.public_name(st.session_state[link.DATASET])},
-        help="The page of this data set in the Library: where it is on its way, and what is next",
+        help="Open this data set's page in the Library: what is done, and what is next",
     )
     encoders(
         "Encoders",

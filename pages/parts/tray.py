@@ -74,7 +74,7 @@ def _icon(active: list[JobStatus], over: list[JobStatus]) -> str:
 
 def _listed(active: list[JobStatus], over: list[JobStatus]) -> None:
     if not active and not over:
-        quiet("No job is at work. Builds, evaluations, maps, trainings and downloads stand here.")
+        quiet("No job is running. Builds, evaluations, maps, trainings and downloads appear here.")
         return
     if error := st.session_state.pop(TROUBLE, None):
         trouble(error)

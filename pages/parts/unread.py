@@ -22,12 +22,12 @@ def column(row: dict) -> dict | None:
             "state": "unread",
             "headline": f"{title} reads no text",
             "message": "Networks that were trained with captions do: CLIP and SigLIP.",
-            "actions": [[WITHOUT, "Ask without words"]],
+            "actions": [[WITHOUT, "Search without text"]],
         }
     if (job := downloads.active(KIND, row["name"])) is not None:
         return {
             "state": "busy",
-            "headline": "Downloading what reads text",
+            "headline": "Downloading the text encoder",
             "message": builds.progress_words(job) if job.total else "Connecting",
             "progress": job.done / job.total if job.total else None,
             "actions": [[STOP, "Cancel"]],

@@ -115,7 +115,7 @@ def test_the_operator_enters_with_the_token_and_leaves(strangers):
     anna.get_by_role("button", name="Add pictures").click()
     expect(anna.get_by_role("dialog").get_by_text("A path", exact=True)).to_be_visible()
     anna.keyboard.press("Escape")
-    anna.get_by_role("button", name="Be a visitor again").click()
+    anna.get_by_role("button", name="Back to the visitor's view").click()
     expect(anna.get_by_text("Yours on this server")).to_be_visible()
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.plugged import numbered, paint
+from tests.plugged import numbered, paint, poor_gallery
 
 ASKED = ("explain", "--dataset", "catalogue", "--query", "id:mug-15-0", "--hit", "mug-15-1")
 
@@ -75,3 +75,35 @@ def test_a_file_and_a_box_may_ask(here, tmp_path):
     code, _, err = here(*asked, "--query", str(folder / first), "--hit", "nobody.png")
     assert code == 1
     assert "no picture 'nobody.png'" in err
+
+
+@pytest.fixture
+def poor(here, tmp_path) -> str:
+    """A gallery of which little can be said."""
+    folder = str(poor_gallery(tmp_path))
+    assert here("build", "--dataset", folder, "--encoders", "tiny.16x16,sift.match")[0] == 0
+    return folder
+
+
+POOR = [
+    ("sift.match", "flat.png", "a.png", 0, "The query has no key points: too smooth for SIFT."),
+    ("sift.match", "a.png", "flat.png", 0, "The hit has no key points: too smooth for SIFT."),
+    ("sift.match", "a.png", "b.png", 0, "a homography needs 4."),
+    ("tiny.16x16", "a.png", "broken.png", 1, "holds no vector for 'broken.png'"),
+    ("imported.own", "a.png", "b.png", 1, "are imported vectors: what in a picture made them is"),
+]
+
+
+def test_what_has_no_reason_to_show_gets_a_sentence(here, poor):
+    for encoder, query, hit, code, says in POOR:
+        asked = ("explain", "--dataset", poor, "--encoder", encoder, "--query", f"id:{query}")
+        found = here(*asked, "--hit", hit)
+        assert found[0] == code, found
+        said = " ".join(found[1 + code].split())
+        assert says in said
+        assert ".." not in said
+    asked = ("search", "--dataset", poor, "--query", "id:flat.png", "-k", "2", "--encoder")
+    for more in (("tiny.16x16", "--rerank", "geometric"), ("sift.match",)):
+        code, out, err = here(*asked, *more)
+        assert code == 0
+        assert "no key points: too smooth for SIFT. The order of " in out + err

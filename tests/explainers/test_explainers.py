@@ -59,6 +59,7 @@ CELLS = [
     ("dhash.16x16", "bits"),
     ("vgg.lookalike", "occlusion"),
     ("vgg.lookalike", "regions"),
+    ("vit.lookalike", "regions"),
     ("autoencoder.lookalike", "reconstruction"),
 ]
 
@@ -66,7 +67,7 @@ CELLS = [
 @pytest.mark.parametrize(("encoder", "method"), CELLS)
 def test_a_planted_square_is_found_on_both_pictures(encoder, method):
     other = (2, 2)
-    hit_place = other if encoder == "vgg.lookalike" else PLACE
+    hit_place = other if encoder in ("vgg.lookalike", "vit.lookalike") else PLACE
     pair = pair_of(encoder, planted(), planted(hit_place))
     made = explainers.get(method).explain(pair)
     assert near(made.query), peak(made.query)
@@ -84,6 +85,15 @@ def test_regions_are_pairs_that_sum_to_the_score_and_lead_to_the_counterpart():
     best = int(made.links.values[square].argmax())
     there = (best // made.links.hit[1] + 0.5) / made.links.hit[0]
     assert abs(there - 1.5 / 8) < 0.2, "the counterpart of the square is the square"
+
+
+def test_occlusion_says_where_no_cover_counts():
+    ground = np.full((80, 80, 3), 170, np.uint8)
+    made = explainers.get("occlusion").explain(pair_of("tiny.16x16", planted(), ground))
+    assert [one.split(" lowers")[0] for one in made.notes] == [
+        f"No cover of the {name}" for name in ("query", "hit")
+    ]
+    assert not explainers.get("occlusion").explain(pair_of("hog.8x8", planted(), planted())).notes
 
 
 def test_the_deletion_test_tells_a_right_map_from_a_wrong_one():

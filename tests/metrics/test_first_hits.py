@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,9 +11,11 @@ from core.errors import UserError
 from core.services.embedding.build import build
 from core.services.evaluation.cells import cell
 from core.services.evaluation.first_hits import first_hits
+from core.services.evaluation.fused import fused_cell
 from core.services.evaluation.leaderboard import separate, worst
 from core.services.evaluation.reports import Report
 from core.services.library import library
+from core.services.search.together import LEARNED, named
 from core.services.specs import index_spec
 
 ENCODER = "hsv.12x4x4"
@@ -45,6 +49,26 @@ def test_what_is_shown_gives_the_figures_of_the_report(dataset, protocol):
             getattr(one, protocol) == getattr(item, protocol) for one in shown
         ]
         assert protocol == "instance" or all(one.instance != item.instance for one in shown)
+
+
+@pytest.mark.parametrize("weights", [(), (2.0, 1.0)])
+def test_the_hits_of_a_fusion_are_those_that_were_judged(dataset, weights):
+    members = (ENCODER, "tiny.16x16")
+    build(dataset, members)
+    protocol = replace(dataset.protocol("instance"), every=100)
+    judged = fused_cell(dataset, members, protocol, "combsum", weights)
+    found = first_hits(dataset, judged.encoder, "instance", judged.queries.tolist(), 10)
+    assert list(found) == judged.queries.tolist()
+    for place, begun in enumerate(found.values()):
+        right = np.mean([right for _, right in begun.hits])
+        assert right == pytest.approx(judged.scores["precision@10"][place])
+        assert 1 / begun.first == pytest.approx(judged.scores["MRR"][place])
+
+
+def test_a_fusion_that_learned_its_weights_says_why_its_hits_are_not_shown(dataset):
+    name = named("rrf", (ENCODER, "hog.8x8"), LEARNED)
+    with pytest.raises(UserError, match="were learned"):
+        first_hits(dataset, name, "instance", [], 10)
 
 
 def test_what_is_no_query_is_left_out_and_what_is_not_built_is_said(dataset, pictures):

@@ -279,7 +279,7 @@ def test_a_hit_dragged_on_the_query_and_a_picture_that_is_none(compare):
             )
             app.run()
         assert param(app, "query") == expected
-    assert "What was given is no picture." in notes(app)
+    assert "What was given is not a picture." in notes(app)
 
 
 FORGED = [

@@ -258,7 +258,7 @@ def test_without_a_report_the_page_offers_to_make_one(open_page, monkeypatch):
     monkeypatch.setattr(reports, "listing", list)
     app = open_page("metrics")
     assert not app.exception
-    assert "Catalogue was not evaluated yet." in html(app)
+    assert "Catalogue has not been evaluated yet." in html(app)
     assert "python -m" not in html(app)
     assert app.button(key="metrics_evaluate_set").label.startswith("Evaluate")
     assert [one.label for one in app.expander][:1] == ["Evaluate other pictures or encoders"]

@@ -98,7 +98,7 @@ def test_plus_and_minus_are_undone_one_by_one_and_cleared_at_once(compare):
     assert examples(app) == [("plus", f"item:{first[1]}"), ("minus", f"item:{first[2]}")]
     both = Mix([Query(item_id=first[1])], [Query(item_id=first[2])])
     assert ids(app) == wanted(both)
-    assert "What is asked with is left out" in html(app)
+    assert "Pictures of the query are left out" in html(app)
     app = button(app, "refine_clear").click().run()
     assert ids(app) == first
     app = button(app, "refine_undo").click().run()

@@ -7,7 +7,7 @@ import pytest
 from core.services.search import reranking, together
 from pages.parts import components
 from tests.pages.reading import columns as by_key
-from tests.pages.reading import notes, param
+from tests.pages.reading import component, notes, param
 
 PAIR = "hog.8x8,tiny.16x16"
 
@@ -78,6 +78,39 @@ def test_weights_that_sum_to_zero_are_a_sentence(compare):
     app = compare(together="rrf", weights="0,0")
     assert columns(app)[-1]["state"] == "failed"
     assert "sum to zero" in columns(app)[-1]["headline"]
+
+
+def test_all_that_is_asked_opens_again_from_its_link(compare):
+    given = {
+        "dataset": "catalogue",
+        "index": "lsh:bits=256",
+        "query": "item:mug-15-0",
+        "plus": "item:mug-15-2",
+        "minus": "item:vase-00-0",
+        "less": "0.5",
+        "min": "0.2",
+        "rerank": "tiny.16x16~geometric",
+        "together": "combsum",
+        "weights": "2,0.5",
+        "why": "occlusion|hog.8x8|mug-15-1",
+        "where": "category=mug",
+    }
+    first = compare(**given)
+    assert not first.exception
+    assert not notes(first)
+    said = {name: first.query_params[name] for name in first.query_params}
+    assert {name: param(first, name) for name in given} == given
+    again = compare(**{name: param(first, name) for name in said})
+    assert {name: again.query_params[name] for name in again.query_params} == said
+    assert list(by_key(again)) == [*PAIR.split(","), together.TOGETHER]
+    for one, other in zip(columns(first), columns(again), strict=True):
+        assert [hit["id"] for hit in one["hits"]] == [hit["id"] for hit in other["hits"]]
+        for name in ("said", "second"):
+            assert one.get(name) == other.get(name)
+    for app in (first, again):
+        known = component(app, "board")["why"]["known"]
+        assert known["method"] == "occlusion"
+        assert known["remarks"][0].startswith("Explained for the query's picture alone")
 
 
 def test_hiding_the_joined_column_parts_them(compare):

@@ -51,7 +51,7 @@ def test_the_shipped_figures_are_read():
 def test_both_tables_and_their_readings(opened, made):
     said = html(opened("Subject"))
     for part in (
-        "Objects meets the true box best: IoU 0.70",
+        "Objects matches the true box best: IoU 0.70",
         "0.200 (0.150 to 0.250)",
         "The crop of Objects raises mAP of 1 of 2 encoders, lowers that of 1; most of HOG, by 30",
         "+0.300 (+0.250 to +0.350)",

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from core.services.embedding.build import build
+from core.services.library import library
 from pages.parts import why
 from tests.pages.reading import columns, component, html, param
+from tests.plugged import poor_gallery
 
 FIRST = "hog.8x8,tiny.16x16"
 OPEN = "gradients|hog.8x8|"
@@ -80,3 +83,26 @@ def test_a_method_that_does_not_suit_says_which_do(compare):
     known = explained(compare(why=f"words|hog.8x8|{hit}"))["known"]
     assert known["failed"] == "words does not explain hits of hog.8x8 here."
     assert known["message"] == "These do: gradients, occlusion."
+
+
+@pytest.fixture
+def poor(open_page, tmp_path):
+    """Compare on a gallery of which little can be said."""
+    locator = library.add_folder(str(poor_gallery(tmp_path)))
+    build(library.open_dataset(locator), ["tiny.16x16", "sift.match", "imported.own"])
+    here = {"dataset": locator, "encoders": "tiny.16x16,sift.match,imported.own"}
+    return lambda query, why: open_page("compare", **here, query=f"item:{query}", why=why)
+
+
+def test_what_has_no_reason_to_show_gets_a_sentence(poor):
+    app = poor("flat.png", "|sift.match|a.png")
+    assert explained(app)["known"]["remarks"] == [
+        "The query has no key points: too smooth for SIFT."
+    ]
+    assert "no key points" in columns(app)["sift.match"]["remark"]
+    known = explained(poor("a.png", "|sift.match|b.png"))["known"]
+    assert known["remarks"][0].endswith("a homography needs 4.")
+    known = explained(poor("a.png", "|tiny.16x16|broken.png"))["known"]
+    assert known["failed"].startswith("tiny.16x16 holds no vector for 'broken.png'")
+    known = explained(poor("a.png", "|imported.own|b.png"))["known"]
+    assert "are imported vectors" in known["failed"]

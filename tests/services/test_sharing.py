@@ -14,6 +14,7 @@ from core.services.evaluation.leaderboard import boards, leaderboard
 from core.services.library.library import open_dataset
 from core.services.search.compare import compare
 from core.services.search.request import Query, SearchRequest
+from core.services.search.together import together
 from core.services.sharing.comparison import comparison_page
 from core.services.sharing.standings import leaderboard_page
 from core.services.sharing.training import effect_page
@@ -59,6 +60,24 @@ def test_an_uploaded_part_of_a_picture_is_drawn_with_its_frame(dataset):
     assert "0.1,0.2,0.6,0.9" in page
     assert "<b>mine</b>" not in page
     assert "&lt;b&gt;mine&lt;/b&gt;" in page
+
+
+def test_all_encoders_together_have_a_column_and_no_part_in_the_agreement(dataset):
+    query = Query(item_id=dataset.items[0].id)
+    answers = answered(dataset, query)
+    joined = together(answers, "rrf", (2, 1), 4)
+    alone, page = (comparison_page(dataset, query, each) for each in (answers, [*answers, joined]))
+    assert page.count('<div class="column">') == len(NAMES) + 1
+    assert "Together: Reciprocal rank fusion" in page
+    assert "rrf(0.667*hsv.12x4x4+0.333*tiny.16x16)" in page
+    last = page.split('<div class="column">')[-1]
+    assert re.findall('data-id="([^"]*)"', last) == [html.escape(hit.id) for hit in joined.hits]
+    for part in ("<h2>Agreement</h2>", "How it was made"):
+        assert part in page
+    tables = [one.split("<h2>Agreement</h2>")[1].split("</section>")[0] for one in (alone, page)]
+    assert tables[0] == tables[1]
+    lettered = [re.findall('class="letter">(.*?)<', one) for one in (alone, page)]
+    assert set(lettered[0]) == set(lettered[1])
 
 
 def test_a_comparison_of_nothing_is_refused(dataset):

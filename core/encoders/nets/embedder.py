@@ -7,6 +7,9 @@ from torch import nn
 
 from core.encoders import positions
 
+MOST_PATCHES = 64
+"""A transformer of more patches is not run without those round each place."""
+
 
 class Embedder(nn.Module):
     """Picture -> embedding, float (n, dim), not normalised. ``towers`` share it: a siamese network
@@ -95,6 +98,45 @@ class Embedder(nn.Module):
         whole = self.neck(self._pooled(*maps[0]))
         patches = positions.patches_of(self.backbone, maps[0][0])
         return positions.tried(patches, "avg", [behind], whole)
+
+    def missed(self, images: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+        """How far the cosine of each picture's embedding with a unit vector ``others`` (n, dim)
+        falls where a transformer gets to see all patches but those round one place: float32 (n, h,
+        w). Each of its positions knows of all others, so that what a position adds says little of
+        what lies there.
+
+        Raises:
+            NoGrid: no transformer, or one of more than ``MOST_PATCHES`` patches, whose places take
+                too long.
+        """
+        falls = self._missed(images, others)
+        return falls + self._missed(images.flip(3), others).flip(2) if self.mirror else falls
+
+    def _missed(self, images: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+        body = self.backbone
+        height, width = getattr(getattr(body, "patch_embed", None), "grid_size", None) or (0, 0)
+        if not 0 < height * width <= MOST_PATCHES or not hasattr(body, "_pos_embed"):
+            raise positions.NoGrid
+        tokens = body.norm_pre(body._pos_embed(body.patch_embed(images)))
+        whole = self._cosines(tokens, others)
+        first = tokens.shape[1] - height * width
+        falls = torch.zeros(len(images), height * width, device=tokens.device)
+        seen = positions.others(height, width).to(tokens.device)
+        for length in seen.sum(dim=1).unique():
+            places = torch.nonzero(seen.sum(dim=1) == length).squeeze(1)
+            patches = torch.stack([torch.nonzero(seen[one]).squeeze(1) for one in places])
+            always = torch.arange(first, device=tokens.device).expand(len(places), -1)
+            kept = torch.cat([always, first + patches], dim=1)
+            for at in range(len(images)):
+                cosines = self._cosines(tokens[at][kept], others[at : at + 1])
+                falls[at, places] = whole[at] - cosines
+        return falls.unflatten(1, (height, width))
+
+    def _cosines(self, tokens: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+        """Cosines (n,) of what follows from embedded patches with unit vectors."""
+        found = self.backbone.norm(self.backbone.blocks(tokens))
+        made = self.neck(self.backbone.forward_head(found, pre_logits=True).float())
+        return (nn.functional.normalize(made) * others).sum(dim=1)
 
     @property
     def pooling(self) -> str:

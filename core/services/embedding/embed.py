@@ -96,7 +96,7 @@ def read_folder(path: Path, dataset: Dataset, encoder: Encoder) -> Embeddings:
 
 def lacks_vector(found: Embeddings, encoder: str, id: str) -> UserError:
     """The error for a query that was passed over when the embeddings were made, with the reason."""
-    why = next((f": {one.reason}" for one in found.skipped if one.id == id), "")
+    why = next((f": {one.reason.rstrip('.')}" for one in found.skipped if one.id == id), "")
     return UserError(f"{encoder} holds no vector for {id!r}{why}.", fix="Choose another query.")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -24,7 +24,7 @@ from core.services.evaluation import lists
 from core.services.evaluation.card import card
 from core.services.evaluation.cells import DEPTH, KIND, Cell, keep, read
 from core.services.evaluation.seen import KINDS, seen
-from core.services.search.together import named, placed
+from core.services.search.together import LEARNED, named, placed
 from core.services.specs import EXACT
 from core.types import Embeddings, Item, Progress, Protocol, report
 
@@ -112,6 +112,33 @@ def fused_cell(
     return replace(cell, card={**cell.card, "seen": worst.kind, "seen in words": worst.words})
 
 
+def beginnings(
+    dataset: Dataset, name: str, protocol: Protocol, queries: Sequence[str], top: int
+) -> tuple[list[Item], stream.Roles, Iterator[Ranked]]:
+    """The lists of a fusion by its ``name`` for some queries: the pictures that all members hold,
+    who asks among them, and the ranked lists in that order, each with its first ``top``.
+
+    Raises:
+        UserError: weights that were learned, a protocol that crops its queries, or embeddings that
+            are not built.
+    """
+    method, names, weights = parts_of(name)
+    _refuse(names, protocol)
+    if isinstance(weights, str):
+        raise UserError(
+            "The weights of this fusion were learned, other ones for each half of the queries: its"
+            " hits are not kept, and can't be shown.",
+            fix="Fuse with equal weights, or with weights of your own.",
+        )
+    made = [bound(dataset, one).encoder for one in names]
+    members, items, roles = _members(dataset, made, protocol)
+    wanted = set(queries)
+    asked = np.array([row for row in roles.queries if items[row].id in wanted], np.int64)
+    some = replace(roles, queries=asked)
+    shares = np.broadcast_to(fusion.shares(weights, len(names)), (len(asked), len(names)))
+    return items, some, _blocks(members, some, shares, fusion.method(method), None, top)
+
+
 def _refuse(names: Sequence[str], protocol: Protocol) -> None:
     if len(names) < 2:
         raise UserError("Fusion needs two encoders at least.", fix="Name another one.")
@@ -142,7 +169,7 @@ def _fused(
         by_query = np.broadcast_to(share, (len(roles.queries), count))
         shown = _said(share)
     groups = np.array([group_of(item, protocol) for item in asked], dtype=np.str_)
-    ranked = _blocks(members, roles, by_query, found, progress)
+    ranked = _blocks(members, roles, by_query, found, progress, table.deepest(table.DEFAULT))
     judged = stream.evaluate(ranked, codes=np.unique(groups, return_inverse=True)[1])
     names = [member.encoder.name for member in members]
     name = named(method, names, weights)
@@ -207,9 +234,10 @@ def _blocks(
     weights: np.ndarray,
     method: fusion.Method,
     progress: Progress | None,
-):
+    top: int,
+) -> Iterator[Ranked]:
     """Ranked lists in the order of the queries; ``weights`` (q, e)."""
-    labels, top = roles.relevant[roles.gallery], table.deepest(table.DEFAULT)
+    labels = roles.relevant[roles.gallery]
     for start in range(0, len(roles.queries), BLOCK):
         report(progress, start, len(roles.queries))
         part = slice(start, start + BLOCK)
@@ -322,3 +350,15 @@ def members_of(name: str) -> tuple[str, ...]:
     if (found := NAME.fullmatch(name)) is None or found["method"] not in fusion.METHODS:
         return ()
     return tuple(one.rpartition("*")[2] for one in found["members"].split("+"))
+
+
+def parts_of(name: str) -> tuple[str, tuple[str, ...], tuple[float, ...] | str]:
+    """Method, members and weights of a fused one (none: equal ones). Raises UserError for any other
+    name."""
+    names, found = members_of(name), NAME.fullmatch(name)
+    if not names or found is None:
+        raise UserError(f"{name} is no fusion.", fix="Name one as an evaluation does.")
+    if found["learned"]:
+        return found["method"], names, LEARNED
+    each = [one.rpartition("*")[0] for one in found["members"].split("+")]
+    return found["method"], names, tuple(float(one) for one in each) if all(each) else ()

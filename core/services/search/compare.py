@@ -117,14 +117,16 @@ def _shared(short: list[str], long: list[str]) -> np.ndarray:
 
 
 def letters(answers: Sequence[SearchResult]) -> dict[str, str]:
-    """A letter for each picture that stands in more than one answer: A, B, ... Z, AA ..., by best
-    rank then order of columns."""
+    """A letter for each picture that stands in the answers of more than one encoder: A, B, ... Z,
+    AA ..., by best rank then order of columns. An answer that was fused of the others gives
+    none."""
+    alone = [answer for answer in answers if not answer.fused]
     seen: dict[str, int] = {}
-    for answer in answers:
+    for answer in alone:
         for hit in answer.hits:
             seen[hit.id] = seen.get(hit.id, 0) + 1
     best: dict[str, int] = {}
-    for answer in answers:
+    for answer in alone:
         for hit in answer.hits:
             if seen[hit.id] > 1:
                 best[hit.id] = min(best.get(hit.id, hit.rank), hit.rank)

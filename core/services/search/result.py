@@ -113,6 +113,11 @@ class SearchResult:
     reranked: str = ""
     """What is to be said of that order, as a sentence."""
 
+    @property
+    def fused(self) -> bool:
+        """Whether this is several encoders' answers as one."""
+        return "fuse" in self.timing_ms
+
     def said(self, score: float, digits: int = 3) -> str:
         """A score in figures: inliers are whole."""
         return f"{score:.0f}" if self.score == "inliers" else f"{score:.{digits}f}"

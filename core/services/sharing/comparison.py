@@ -18,6 +18,7 @@ from core.services.search.compare import agreement, letters
 from core.services.search.export import box_words, part_words
 from core.services.search.request import Query
 from core.services.search.result import IDENTICAL, Hit, SearchResult
+from core.services.search.together import METHODS
 from core.services.sharing import paper
 
 SIDE, QUERY_SIDE = 160, 440
@@ -34,16 +35,24 @@ class _Board:
     shared: dict[str, str]
     images: dict[str, bytes]
 
+    @property
+    def alone(self) -> list[SearchResult]:
+        """The answers of single encoders."""
+        return [answer for answer in self.answers if not answer.fused]
+
     def title(self, encoder: str) -> str:
         return get_encoder_row(encoder)["title"] or encoder
 
-    def head(self, encoder: str) -> str:
-        drawn = marks.mark(encoder, [answer.encoder for answer in self.answers])
-        return f"{paper.mark(drawn)}{html.escape(self.title(encoder))}"
+    def head(self, answer: SearchResult) -> str:
+        if answer.fused:
+            return f"Together: {html.escape(METHODS[answer.encoder.partition('(')[0]])}"
+        drawn = marks.mark(answer.encoder, [one.encoder for one in self.alone])
+        return f"{paper.mark(drawn)}{html.escape(self.title(answer.encoder))}"
 
 
 def comparison_page(dataset: Dataset, query: Query, answers: Sequence[SearchResult]) -> str:
-    """One HTML document with everything inside; no part of it asks a network for anything.
+    """One HTML document with everything inside; no part of it asks a network for anything. One of
+    the ``answers`` may be fused of the others: it has a column, and no part in the agreement.
 
     Raises:
         UserError: nothing has been answered, or the query can't be read any more.
@@ -61,14 +70,14 @@ def comparison_page(dataset: Dataset, query: Query, answers: Sequence[SearchResu
     sections = [
         _query(board, query),
         paper.section("Nearest pictures", _columns(board), _legend(answers)),
-        *([_agreement(board)] if len(answers) > 1 else []),
+        *([_agreement(board)] if len(board.alone) > 1 else []),
         paper.section("How it was made", _facts(board, query)),
     ]
     return paper.page(f"{asked} in {source}", sections, _lead(board))
 
 
 def _lead(board: _Board) -> str:
-    answers = board.answers
+    answers = board.alone
     if not any(hit.verdict for answer in answers for hit in answer.hits):
         return f"{len(answers)} encoder{'s' * (len(answers) > 1)}, one picture, side by side."
     right = [sum(hit.verdict == "same" for hit in one.hits) for one in answers]
@@ -114,29 +123,32 @@ def _columns(board: _Board) -> str:
 def _column(board: _Board, answer: SearchResult) -> str:
     same = sum(hit.verdict == "same" for hit in answer.hits)
     known = any(hit.verdict for hit in answer.hits)
-    spent = sum(answer.stages.values())
-    said = [f"{same}/{len(answer.hits)} same"] * known + [f"{spent:.1f} ms"]
+    spent = answer.timing_ms["fuse"] if answer.fused else sum(answer.stages.values())
+    time = f"{spent:.1f} ms on top" if answer.fused else f"{spent:.1f} ms"
+    said = [f"{same}/{len(answer.hits)} same"] * known + [time]
     notice = (
         f'<p class="notice">{html.escape(". ".join(answer.notice))}</p>' if answer.notice else ""
     )
-    hits = "".join(_hit(board, hit) for hit in answer.hits)
+    hits = "".join(_hit(board, answer, hit) for hit in answer.hits)
     return (
-        f'<div class="column"><div><h3>{board.head(answer.encoder)}</h3>'
+        f'<div class="column"><div><h3>{board.head(answer)}</h3>'
         f"<small>{html.escape(' · '.join(said))}</small></div>"
         f'<div>{notice}</div><ol class="hits">{hits}</ol></div>'
     )
 
 
-def _hit(board: _Board, hit: Hit) -> str:
+def _hit(board: _Board, answer: SearchResult, hit: Hit) -> str:
     name = hit.instance or hit.label or hit.id
     letter = board.shared.get(hit.id)
     circle = f'<span class="letter">{letter}</span>' if letter else ""
     words = WORDS[hit.verdict] + (f" · {IDENTICAL}" if hit.identical else "")
+    if hit.before not in (None, hit.rank):
+        words += f"{' · ' * bool(words)}was {hit.before}"
     alt = f"rank {hit.rank}: {name}{', ' + words if words else ''}"
     return (
         f'<li class="hit {hit.verdict or ""}" data-id="{html.escape(hit.id)}" tabindex="0"'
         f' title="{html.escape(hit.id)}">{paper.picture(board.images[hit.id], alt)}{circle}'
-        f"<b>{hit.rank}</b> {hit.score:.3f}<i>{html.escape(name)}</i>"
+        f"<b>{hit.rank}</b> {answer.said(hit.score)}<i>{html.escape(name)}</i>"
         f"<i>{html.escape(words)}</i></li>"
     )
 
@@ -151,8 +163,8 @@ def _legend(answers: Sequence[SearchResult]) -> str:
 
 
 def _agreement(board: _Board) -> str:
-    k = max(answer.k for answer in board.answers)
-    found = agreement(board.answers, k)
+    k = max(answer.k for answer in board.alone)
+    found = agreement(board.alone, k)
     titles = [board.title(name) for name in found.encoders]
     rows = [
         [html.escape(title), *(f"{value:.2f}" for value in line)]
@@ -169,9 +181,9 @@ def _facts(board: _Board, query: Query) -> str:
     dataset, first = board.dataset, board.answers[0]
     rows = [
         [
-            board.head(answer.encoder),
+            board.head(answer),
             html.escape(answer.encoder),
-            html.escape(answer.index),
+            html.escape(" + ".join(one for one in (answer.index, answer.reranker) if one)),
             html.escape(answer.score),
             " + ".join(f"{stage} {ms:.1f}" for stage, ms in answer.stages.items()),
             "first run" if answer.runs == 1 else f"median of {answer.runs} runs",

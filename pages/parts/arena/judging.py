@@ -49,7 +49,7 @@ def _pool(locator: str, query: str, ids: list[str], voter: str) -> None:
     if st.session_state.get(QUERY) != query:
         st.session_state[QUERY], st.session_state[FITS] = query, (chosen := set())
     heading("Which of these fit the query?")
-    quiet("Click each that fits. Nobody says which encoder showed it, or at which rank.")
+    quiet("Click each one that fits. Encoders and ranks are hidden.")
     version = cached.version(locator)
     items = [
         {

@@ -31,7 +31,7 @@ def alone(room: Room) -> None:
         return
     one = rounds[number - 1]
     heading(f"Round {number} of {len(rounds)}")
-    quiet("Which list fits the query better? Nobody says yet who made it.")
+    quiet("Which list fits the query better? Names are hidden until you vote.")
     lists.show(room.dataset, one, revealed=number in mine)
     if number not in mine:
         _buttons(room, one, voter)

@@ -56,7 +56,7 @@ def show(may_delete: bool) -> None:
 
 def _named(rows: Sequence[Mapping]) -> str:
     """What a data set was called that is no longer here."""
-    return next((row["dataset"] for row in rows if row["dataset"]), "") or "Of no data set"
+    return next((row["dataset"] for row in rows if row["dataset"]), "") or "Of no known data set"
 
 
 def _group(title: str, rows: Sequence[Mapping], number: int, may_delete: bool) -> None:

@@ -83,7 +83,7 @@ def _evaluation(row: dict) -> None:
             "Pictures in a folder for each class get them, or a column label of a CSV.",
         )
     elif found is None:
-        note("It was not evaluated yet.", "" if names else "Build an encoder first.")
+        note("It has not been evaluated yet.", "" if names else "Build an encoder first.")
     else:
         when = ago(time.time() - found.written) if found.written else "came with the code"
         row_html(

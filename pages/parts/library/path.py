@@ -119,7 +119,7 @@ def _improve(row: dict, version: str, built: list[str]) -> None:
 
 
 def _finished(row: dict, version: str, built: list[str]) -> None:
-    quiet("Every step was done once. Compare again, or look at what the training changed.")
+    quiet("Every step is done. Compare again, or look at what the training changed.")
     if st.button("Runs on it", key="path_runs"):
         place.show(row["locator"], place.TRAINING)
         st.rerun()

@@ -22,7 +22,7 @@ def show(row: dict) -> None:
     version = cached.version(locator)
     sizes = cached_library.class_sizes(locator, version)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        words = st.text_input("Search", placeholder="A word of the name or class", key=WORDS)
+        words = st.text_input("Search", placeholder="Part of a name or class", key=WORDS)
         kind = EVERY
         if sizes:
             if st.session_state.get(CLASS) not in (EVERY, *sizes):

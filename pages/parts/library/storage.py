@@ -21,7 +21,9 @@ def show(row: dict) -> None:
         quiet(f"{summed(rows)}. All of it can be built again.")
         caches.entries(rows, may_delete=True)
     else:
-        note("Nothing was built of it on this machine.", "What a build makes is listed here.")
+        note(
+            "Nothing has been built from it on this machine.", "What a build makes is listed here."
+        )
     if row["added"]:
         _removal(row, rows)
 
@@ -37,9 +39,9 @@ def _removal(row: dict, rows: Sequence[Mapping]) -> None:
     own = library.upload_bytes(row["locator"])
     frees = size(journey.removal_bytes(row["locator"], rows))
     what = "The uploaded pictures and" if own else "Pictures in a folder of yours stay;"
-    quiet(f"{what} its caches are deleted: {frees} become free.")
+    quiet(f"{what} its caches are deleted: {frees} are freed.")
     with st.popover("Remove"):
-        quiet(f"{row['title']} is no longer listed. {frees} become free.")
+        quiet(f"{row['title']} is no longer listed. {frees} are freed.")
         if st.button("Remove", key="remove_set", type="primary", width="stretch"):
             try:
                 library.remove_dataset(row["locator"])

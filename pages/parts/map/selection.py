@@ -30,7 +30,7 @@ def panel(view: MapView, maps: Sequence[Shown], ids: Sequence[str], rows: np.nda
     chosen = [ids[row] for row in rows]
     heading(count(len(chosen), "picture") + f" selected on the map by {title(view.lasso[0])}")
     if not chosen:
-        quiet("The lasso holds no picture. Draw it around some dots.")
+        quiet("The lasso contains no picture. Draw it around some dots.")
         return
     quiet(counts(maps[0], rows))
     _actions(view, maps, rows, chosen)

@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.evaluation.first_hits import Beginning
+from core.services.evaluation.fused import members_of
 from pages.parts import cached, cached_metrics, gallery, palette
 from pages.parts.components import WEB, _nothing
 from pages.parts.guard import guarded
@@ -32,7 +33,7 @@ def found_by(
 def _found(
     locator: str, version: str, encoder: str, protocol: str, ids: tuple[str, ...], k: int
 ) -> dict[str, Beginning] | str:
-    if not cached.built(locator, version, encoder):
+    if not all(cached.built(locator, version, one) for one in members_of(encoder) or (encoder,)):
         return "Its hits can be shown once it is built for this data set, on the Library page."
     try:
         return guarded(

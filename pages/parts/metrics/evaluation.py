@@ -156,7 +156,7 @@ def first(entry: Entry) -> None:
     version = cached.version(entry.locator)
     built = cached_library.built(entry.locator, version)
     names = built[:MAX_FIRST] or suggested.names()
-    note(f"{entry.title} was not evaluated yet.",
+    note(f"{entry.title} has not been evaluated yet.",
          "Its labels say which hits are right: an evaluation says which encoder is best for it, and"
          " whether that is certain.")  # fmt: skip
     more = "" if built else " They are built first."

@@ -9,6 +9,7 @@ from html import escape
 import streamlit as st
 
 from core.services.evaluation.cells import Cell
+from core.services.evaluation.fused import members_of, parts_of
 from core.services.evaluation.leaderboard import Separation
 from pages.parts import cached_metrics, link, palette, url_state
 from pages.parts.metrics import duels
@@ -186,7 +187,15 @@ def _share(number: int, wide: bool, text: str, kind: str, colour: str) -> str:
 
 
 def _open(picked: str | None, shown: list[str], locator: str, encoders: Sequence[str]) -> None:
-    """A query that was clicked, in Compare."""
-    if picked in shown:
-        names = ",".join(dict.fromkeys(encoders))
-        link.to("compare", dataset=locator, query=f"item:{picked}", encoders=names)
+    """A query that was clicked, in Compare; a fusion there is its members, and all together."""
+    if picked not in shown:
+        return
+    names = list(dict.fromkeys(one for name in encoders for one in members_of(name) or (name,)))
+    joined = [parts_of(name) for name in encoders if members_of(name)]
+    more = {}
+    if len(joined) == 1 and set(joined[0][1]) == set(names):
+        method, members, weights = joined[0]
+        more["together"], names = method, list(members)
+        if weights and not isinstance(weights, str):
+            more["weights"] = ",".join(f"{one:g}" for one in weights)
+    link.to("compare", dataset=locator, query=f"item:{picked}", encoders=",".join(names), **more)

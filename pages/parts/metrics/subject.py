@@ -67,7 +67,7 @@ def _boxes(rows: list[Found]) -> None:
     chart.update_yaxes(autorange="reversed")
     palette.draw(chart, "metrics_subject_boxes", "Mean IoU of each detector with its interval")
     quiet(
-        f"{detector_title(best.detector)} meets the true box best: IoU {best.overlap.mean:.2f},"
+        f"{detector_title(best.detector)} matches the true box best: IoU {best.overlap.mean:.2f},"
         f" above .5 in {best.half.mean:.0%} of the pictures."
     )
     table(

@@ -126,7 +126,7 @@ def _loss_words(found: RunStatus) -> str:
         return f"Too few steps so far to say whether it falls. {lines}"
     part = len(values) // 5
     first, last = sum(values[:part]) / part, sum(values[-part:]) / part
-    said = {"fell": "falls", "rose": "rises", "flat": "does not change more than it scatters"}[way]
+    said = {"fell": "falls", "rose": "rises", "flat": "does not change beyond its noise"}[way]
     return (
         f"The loss {said}: {first:.3f} in the first fifth of the steps, {last:.3f} in the last."
         f" {lines}"

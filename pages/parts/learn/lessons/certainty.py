@@ -44,7 +44,7 @@ def live() -> None:
                 on_click=_more,
                 args=(count,),
             )
-        st.button("Begin anew", key="learn_draw_none", on_click=_more, args=(0,))
+        st.button("Start again", key="learn_draw_none", on_click=_more, args=(0,))
     known = cached_learn.ask("certainty.certainty", one, other, products)
     draws = int(st.session_state.get(DRAWS, 1))
     means, last = certainty.drawn(
