@@ -35,18 +35,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
             " */class (* says nothing); 'found' goes back to what is found"
         ),
     )
-    made.add_argument(
-        "--add-pictures",
-        nargs="+",
-        metavar="FILE",
-        help="with --dataset: add pictures, or those of one zip, to a set that was uploaded",
-    )
-    made.add_argument(
-        "--remove-pictures",
-        nargs="+",
-        metavar="ID",
-        help="with --dataset: remove pictures of a set that was uploaded",
-    )
+    _add_changes(made)
     made.add_argument(
         "--remove",
         metavar="PATH",
@@ -62,6 +51,22 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     )
     made.add_argument("--name", help="show one, listed or not (any timm name)")
     command(commands, "indexes", _indexes, "List indexes with their knobs.", "", "--json")
+
+
+def _add_changes(made: argparse.ArgumentParser) -> None:
+    """Options that change the pictures of a set."""
+    made.add_argument(
+        "--add-pictures",
+        nargs="+",
+        metavar="FILE",
+        help="with --dataset: add pictures, or those of one zip, to a set that was uploaded",
+    )
+    made.add_argument(
+        "--remove-pictures",
+        nargs="+",
+        metavar="ID",
+        help="with --dataset: remove pictures of a set that was uploaded",
+    )
 
 
 def _datasets(options: argparse.Namespace) -> None:

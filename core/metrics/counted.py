@@ -36,8 +36,8 @@ def blocks(
         def seen(share: float, start: int = start, stop: int = stop) -> None:
             report(progress, start + int(share * (stop - start)), total)
 
-        counting.look(lambda share, seen=seen: seen(share / 2))
-        counting.count(lambda share, seen=seen: seen(0.5 + share / 2))
+        counting.look(seen)
+        counting.count(seen)
         yield from _split(counting.lists(), step)
     report(progress, total, total)
 
@@ -73,7 +73,7 @@ class _Counting:
         """Keep the relevant items of each query, uint64, best first. Pieces that hold none are not
         read."""
         found: list[list[np.ndarray]] = [[] for _ in self._rows]
-        for part, junk, right in self._pieces(seen):
+        for part, junk, right in self._pieces(seen, 0.0):
             self._length -= junk.sum(axis=1)
             asked = np.flatnonzero(right.any(axis=1))
             if len(asked):
@@ -87,7 +87,7 @@ class _Counting:
     def count(self, seen: Callable[[float], None]) -> None:
         """Add up what stands before each of them, and keep the first of all."""
         width = self._top.shape[1]
-        for piece in self._pieces(seen):
+        for piece in self._pieces(seen, 0.5):
             keys = self._packed(*piece)
             keys.sort(axis=1)
             for own, wanted, before in zip(keys, self._keys, self._before, strict=True):
@@ -99,12 +99,13 @@ class _Counting:
                 self._top = first[:, :width]
 
     def _pieces(
-        self, seen: Callable[[float], None]
+        self, seen: Callable[[float], None], done: float
     ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-        """Pieces of the gallery, with what is junk and what is right there, bool (q, columns)."""
+        """Pieces of the gallery, with what is junk and what is right there, bool (q, columns).
+        ``done`` is the share of the work that lies before this look."""
         count = len(self._roles.gallery)
         for start in range(0, count, COLUMNS):
-            seen(start / count)
+            seen(done + start / count / 2)
             part = slice(start, start + COLUMNS)
             junk = self._roles.junk(self._rows, part)
             yield part, junk, self._roles.right(self._rows, part) & ~junk

@@ -72,18 +72,16 @@ def measure(
         asked = np.sort(np.random.default_rng(0).choice(count, sample, replace=False))
     listed = np.arange(count) if count <= LISTS_UP_TO else asked
     asked, listed = (asked, listed) if only is None else (only, only)
-    space, plane = _lists(vectors, positions, k, listed, progress)
     trust, continuity, kept = np.full((3, count), np.nan, np.float32)
     nearest = np.full(count, -1, np.int32)
+    if not len(listed):
+        return Quality(trust, continuity, kept, nearest, k, 0)
+    space, plane = _lists(vectors, positions, k, listed, progress)
     nearest[listed] = space[:, 0]
     step = max(1, CELLS // count)
-    kept[listed] = np.concatenate(
-        [
-            _shared(space[at : at + BLOCK], plane[at : at + BLOCK])
-            for at in range(0, len(listed), BLOCK)
-        ]
-        or [[]]
-    )
+    for start in range(0, len(listed), BLOCK):
+        some = slice(start, start + BLOCK)
+        kept[listed[some]] = _shared(space[some], plane[some])
     for start in range(0, len(asked), step):
         report(progress, start, len(asked))
         part = asked[start : start + step]

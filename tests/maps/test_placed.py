@@ -84,6 +84,15 @@ def test_what_stays_keeps_its_place_and_what_came_is_placed(folder, projection):
     assert kept() == [facts], "the earlier one is gone"
 
 
+def test_a_map_from_which_pictures_went_alone(folder):
+    wanted = Wanted(ENCODER, "pca")
+    before = by_id(made(built(folder), wanted))
+    (folder / "00003.png").unlink()
+    after = made(built(folder), wanted)
+    assert (after.facts["placed"], after.facts["gone"]) == (0, 1)
+    assert all((before[id] == place).all() for id, place in by_id(after).items())
+
+
 def test_drawn_anew_on_demand_it_is_a_fresh_map(folder, tmp_path, monkeypatch):
     wanted = Wanted(ENCODER, "umap", "", QUICK)
     made(built(folder), wanted)

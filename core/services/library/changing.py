@@ -12,6 +12,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from core import store
@@ -205,13 +206,13 @@ def _name(set_: Zip, item: Item) -> str:
 def _kept(set_: Zip, gone: Collection[str]) -> Contents:
     for item in set_.items:
         if item.id not in gone:
-            yield _name(set_, item), lambda item=item: set_.read(item)
+            yield _name(set_, item), partial(set_.read, item)
 
 
 def _taken(given: Zip, names: dict[str, str]) -> Contents:
     for item in given.items:
         if item.id in names:
-            yield names[item.id], lambda item=item: given.read(item)
+            yield names[item.id], partial(given.read, item)
 
 
 def _rewrite(set_: Zip, contents: Contents, more: int) -> None:

@@ -258,7 +258,7 @@ def _write(
     progress: Progress,
 ) -> dict:
     started = time.perf_counter()
-    made, chosen = _project(wanted, found.vectors, anchor, progress)
+    made, chosen = project(wanted, found.vectors, anchor, progress)
     made.save(folder)
     if chosen is not None:
         np.save(folder / placed.LANDMARKS, chosen)
@@ -298,13 +298,18 @@ def _noted(dataset: Dataset, wanted: Wanted) -> dict:
     }
 
 
-def _project(
-    wanted: Wanted, vectors: np.ndarray, anchor: np.ndarray | None, progress: Progress
+def project(
+    wanted: Wanted,
+    vectors: np.ndarray,
+    anchor: np.ndarray | None,
+    progress: Progress | None,
+    most: int = 0,
 ) -> tuple[Projection, np.ndarray | None]:
     """A fitted projection whose places are those of all rows, and the rows int64 that it was fitted
-    on, None = all."""
+    on, None = all. ``most``: no more than so many; 0 = as many as the projection takes."""
     made, count = projections.get(wanted.projection), len(vectors)
-    marks = landmarks(count, vectors.shape[1], made.fit_up_to)
+    fit_up_to = min(most or made.fit_up_to, made.fit_up_to)
+    marks = landmarks(count, vectors.shape[1], fit_up_to)
     if marks is None:
         made.fit(vectors, progress, anchor, **wanted.params)
         return made, None
@@ -335,7 +340,7 @@ def landmarks(count: int, dim: int, fit_up_to: int) -> np.ndarray | None:
     return np.sort(np.random.default_rng(0).choice(count, sample, replace=False))
 
 
-def _watched(count: int, step: int, progress: Progress) -> Iterator[int]:
+def _watched(count: int, step: int, progress: Progress | None) -> Iterator[int]:
     for start in range(0, count, step):
         report(progress, start, count)
         yield start
