@@ -118,6 +118,16 @@ class Projection(ABC):
     def transform(self, vectors: np.ndarray) -> np.ndarray:
         """Places of new float32 (q, dim) rows on the fitted map: float32 (q, 2). The map itself
         does not change."""
+        self._check_new(vectors)
+        return self._transform(np.asarray(vectors, np.float32)).astype(np.float32)
+
+    def settle(self, vectors: np.ndarray) -> np.ndarray:
+        """Places of float32 (q, dim) rows that join the fitted map for good, as :meth:`transform`
+        but nearer to their nearest neighbours where it places among these."""
+        self._check_new(vectors)
+        return self._settle(np.asarray(vectors, np.float32)).astype(np.float32)
+
+    def _check_new(self, vectors: np.ndarray) -> None:
         if not len(self.positions):
             raise UserError(
                 f"The projection {self.name} was asked for a place before it was fitted."
@@ -129,7 +139,6 @@ class Projection(ABC):
             )
         if not np.isfinite(vectors).all():
             raise UserError("A vector holds NaN or infinity.", fix="Build the embeddings again.")
-        return self._transform(np.asarray(vectors, np.float32)).astype(np.float32)
 
     @abstractmethod
     def _fit(
@@ -142,6 +151,9 @@ class Projection(ABC):
 
     @abstractmethod
     def _transform(self, vectors: np.ndarray) -> np.ndarray: ...
+
+    def _settle(self, vectors: np.ndarray) -> np.ndarray:
+        return self._transform(vectors)
 
     def save(self, folder: Path) -> None:
         """Write places and parameters into an existing folder; the vectors are not copied."""

@@ -110,7 +110,7 @@ def _index() -> Row:
     recall = [np.mean([len({*a} & {*b}) for a, b in zip(one.search(asked, 10).ids, wanted, strict=True)]) / 10
               for one in (new, fresh)]  # fmt: skip
     return Row(
-        f"1 % new rows / an IVF index of {ROWS:,} x {DIM}", more / whole, 0.1, True,
+        f"1 % new rows / an IVF index of {ROWS:,} x {DIM}", more / whole,
         told=f"{more:.2f} s, {whole:.2f} s; recall@10 {recall[0]:.3f}, {recall[1]:.3f}; {threads()} threads",
     )  # fmt: skip
 
@@ -131,7 +131,7 @@ def _mapped(home: str, found: list[Path]) -> Iterator[Row]:
     dataset = opened()
     more = seconds(lambda: maps.build(dataset, wanted))
     yield Row(
-        f"1 % new pictures placed / a map of {PICTURES:,} drawn", more / whole, 0.1, True,
+        f"1 % new pictures placed / a map of {PICTURES:,} drawn", more / whole,
         told=f"{more:.2f} s, {whole:.2f} s",
     )  # fmt: skip
     vectors = np.array(embed.read(dataset, bound(dataset, MAPPED).encoder).vectors)

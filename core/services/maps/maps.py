@@ -320,10 +320,7 @@ def project(
         **wanted.params,
     )
     places = np.concatenate(
-        [
-            made.transform(np.asarray(vectors[at : at + 8192]))
-            for at in _watched(count, 8192, progress)
-        ]
+        [made.settle(np.asarray(vectors[at : at + 8192])) for at in _watched(count, 8192, progress)]
     )
     places[marks] = made.positions
     made.positions = places

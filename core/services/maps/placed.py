@@ -149,7 +149,7 @@ def _positions(folder: Path, one: Earlier, projection: str, vectors: np.ndarray)
     made.load(one.path, np.asarray(vectors[now]), rows)
     for start in range(0, len(one.new), BLOCK):
         part = one.new[start : start + BLOCK]
-        positions[part] = made.transform(np.asarray(vectors[part]))
+        positions[part] = made.settle(np.asarray(vectors[part]))
     made.positions = positions
     made.save(folder)
     return positions
