@@ -3,7 +3,6 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
-FIRST := tf_efficientnet_lite0.in1k,siamese.lookalike,hog.8x8
 WORKERS ?= 2
 RECIPES := lite-base siamese triplet resnet-base resnet-classes resnet-taught resnet vgg-classes vgg vit autoencoder
 
@@ -13,7 +12,6 @@ help:            ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
 
 demo: .venv/run  ## environment, embedded gallery, app: ends with one address
-	@$(BIN)/python -m core build --dataset catalogue --encoders $(FIRST)
 	@$(BIN)/python tools/demo.py $(PORT)
 
 test: .venv/dev lint  ## everything that must hold: linters, contracts, pages, browser

@@ -181,7 +181,11 @@ def read_file(path: Path | str) -> bytes:
         if not stat.S_ISREG(told.st_mode):  # a pipe or a device may have no end
             raise UserError(f"{str(path)!r} is no ordinary file.", fix="Choose a picture file.")
         with open(path, "rb") as file:
-            return only_picture(file.read(MAX_BYTES + 1), told.st_size)
+            # Python makes room for all that is asked for, which takes longer than the reading
+            head = file.read(min(told.st_size, MAX_BYTES) + 1)
+            if told.st_size < len(head) <= MAX_BYTES:  # it grew meanwhile
+                head += file.read(MAX_BYTES + 1 - len(head))
+            return only_picture(head, told.st_size)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         raise UserError(
             f"The file {str(path)!r} can't be read: {getattr(error, 'strerror', '') or error}."

@@ -80,6 +80,18 @@ def told(made: Cell) -> Cell:
     return made
 
 
+def sampled(datasets: list[Dataset], report: Report) -> str:
+    """How many of each set's queries were asked, in a sentence."""
+    told = []
+    for dataset in datasets:
+        usual = dataset.protocol()
+        every = sum(usual.is_query(item) for item in dataset.items)
+        asked = next(len(cell.queries) for cell in report.cells if cell.dataset == dataset.name)
+        share = "all" if asked == every else f"of {every:,}, evenly"
+        told.append(f"{dataset.name} {asked:,} ({share})")
+    return f"Queries: {', '.join(told)}."
+
+
 def table(report: Report) -> str:
     """Both tables as Markdown."""
     lines = ["| set | encoder | re-ranker | queries | mAP | gain | hit@1 gain | where it hurts |"]
@@ -135,19 +147,21 @@ def main() -> None:
     parser.add_argument("--encoders", nargs="+", default=list(ENCODERS))
     parser.add_argument("--write", action="store_true", help="into docs and artifacts/reports")
     options = parser.parse_args()
-    made = [one for dataset in opened(options.datasets) for one in cells(dataset, options.encoders)]
+    datasets = opened(options.datasets)
+    made = [one for dataset in datasets for one in cells(dataset, options.encoders)]
     report = Report.of("reranking", made)
+    told = f"{sampled(datasets, report)}\n\n{table(report)}"
     if options.write:
         rows = [{"metric": m, **row} for m in FIGURES for row in gain_rows(gains(report, m))]
         DATA.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
         text = re.sub(
             f"{re.escape(BEGIN)}.*?{re.escape(END)}",
-            lambda _: f"{BEGIN}\n{table(report)}\n{END}",
+            lambda _: f"{BEGIN}\n{told}\n{END}",
             PAGE.read_text(),
             flags=re.DOTALL,
         )
         PAGE.write_text(text)
-    print(table(report))
+    print(told)
 
 
 if __name__ == "__main__":

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
 from core.cli.output import Progress, command, emit, table
 from core.errors import UserError
-from core.services.embedding import build, crops
+from core.services.embedding import build, crops, embed, ray_build
 from core.services.embedding.estimate import Estimate, estimate
 from core.services.library import content_check, library
 from core.services.maps import maps
 from core.services.naming import split_names
+
+TOLD = 100
+"""From so many pictures on a build says where its time went."""
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -66,11 +70,70 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--estimate", action="store_true", help="say what it would cost, and do nothing"
     )
     made.add_argument("--log", help=argparse.SUPPRESS)
+    _add_machines(made.add_argument_group("on several machines (docs/ray.md)"))
+
+
+def _add_machines(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="who encodes: this process, or workers of a Ray cluster (default: local)",
+    )
+    group.add_argument(
+        "--address",
+        metavar="HOST:PORT",
+        help="of a running Ray cluster, or auto (default: RAY_ADDRESS, else Ray starts here)",
+    )
+    group.add_argument(
+        "--ray-workers", type=int, metavar="N", help="workers (default: as many as there is room)"
+    )
+    group.add_argument(
+        "--ray-cpus",
+        type=int,
+        metavar="N",
+        help="CPUs of each worker (default: as many as this process may use)",
+    )
+    group.add_argument(
+        "--ray-gpus", type=float, metavar="N", help="GPUs of each worker, 0.5 for half of one"
+    )
+    group.add_argument(
+        "--shards",
+        default="",
+        metavar="PLACE",
+        help=(
+            "a folder or an address for finished parts as Parquet: workers write them there, and"
+            " every build finds what lies there (default: inside the artifacts)"
+        ),
+    )
+
+
+def _elsewhere(options: argparse.Namespace) -> embed.Elsewhere | None:
+    """How other machines take part. Raises UserError where the options don't go together."""
+    own = ("address", "ray_workers", "ray_cpus", "ray_gpus")
+    given = {name: getattr(options, name) for name in own if getattr(options, name) is not None}
+    if options.engine == "local":
+        if given:
+            name = f"--{next(iter(given)).replace('_', '-')}"
+            raise UserError(f"{name} was given without Ray.", fix="Add --engine ray.")
+        return embed.Elsewhere(options.shards) if options.shards else None
+    for name in own[1:]:
+        if name in given and not given[name] > 0:
+            raise UserError(f"--{name.replace('_', '-')} {given[name]:g}.", "More than 0.")
+    ray_build.require()
+    cluster = ray_build.Cluster(
+        given.get("address") or os.environ.get("RAY_ADDRESS", ""),
+        given.get("ray_workers", 0),
+        given.get("ray_cpus", 0),
+        given.get("ray_gpus", 0.0),
+    )
+    return embed.Elsewhere(options.shards, cluster.encode)
 
 
 def _build(options: argparse.Namespace) -> None:
     progress = Progress(f"building {options.encoders}", options.log)
     with progress.ending():
+        elsewhere = _elsewhere(options)
         dataset, wanted = (
             library.open_dataset(options.dataset, fresh=True),
             split_names(options.encoders),
@@ -87,7 +150,7 @@ def _build(options: argparse.Namespace) -> None:
         if options.check_content:
             dataset, checked = content_check.checked(dataset, progress)
             print(f"Content check: {checked.words}.", file=sys.stderr)
-        built = build.build(dataset, wanted, options.index, progress)
+        built = build.build(dataset, wanted, options.index, progress, elsewhere)
         maps.follow(dataset, [one.encoder for one in built], progress)
     progress.end("done", _said(built))
     rows = [
@@ -96,11 +159,21 @@ def _build(options: argparse.Namespace) -> None:
     if options.json:
         return emit(rows)
     table(rows, ["dataset", "encoder", "index", "pictures", "skipped", "encoded", "seconds"])
+    for one in built:
+        if one.encoded >= TOLD and any(one.spent_s.values()):
+            print(f"{one.encoder}: of the work {_shares(one.spent_s)}.", file=sys.stderr)
     if any(one.skipped for one in built):
         print(
             f"Skipped pictures with reasons: python -m core datasets --dataset {options.dataset}",
             file=sys.stderr,
         )
+
+
+def _shares(spent: dict[str, float]) -> str:
+    """``encode 91 %, decode 4 %, ...``: largest first."""
+    whole = sum(spent.values())
+    ordered = sorted(spent.items(), key=lambda pair: -pair[1])
+    return ", ".join(f"{stage} {100 * seconds / whole:.0f} %" for stage, seconds in ordered)
 
 
 def _said(built: Sequence[build.Built]) -> str:

@@ -13,6 +13,8 @@ from core.datasets.manifest import Manifest
 from core.datasets.names import ARCHIVES, is_hidden, is_picture, real, shown
 from core.datasets.parquet import Parquet
 from core.datasets.public import Public
+from core.datasets.remote import open_address
+from core.datasets.uris import EXAMPLES, is_address
 from core.datasets.zipped import Zip
 from core.errors import UserError
 from core.registry import UnknownName
@@ -32,10 +34,16 @@ def open_dataset(locator: str) -> Dataset:
     """
     if locator in datasets.names():
         return datasets.get(locator)
+    if is_address(locator):
+        return open_address(locator)
     if os.path.lexists(real(os.path.expanduser(locator))) or any(c in locator for c in "/\\~."):
         return open_path(locator)
     unknown = UnknownName("dataset", locator, datasets.names())
-    raise UserError(unknown.given, f"{unknown.allowed} Or a path: {ACCEPTED}", unknown.fix)
+    raise UserError(
+        unknown.given,
+        f"{unknown.allowed} Or a path: {ACCEPTED} Or an address: {EXAMPLES}.",
+        unknown.fix,
+    )
 
 
 def open_path(path: Path | str) -> Dataset:

@@ -14,7 +14,7 @@ import struct
 import threading
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -66,11 +66,12 @@ class Archive:
         UserError: no zip, a damaged directory, or more members than are read.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, opener: Callable[[], BinaryIO] | None = None) -> None:
+        """``opener`` gives the file where ``path`` is no path of this machine."""
         self.path, self._lock = path, threading.Lock()
         try:
-            self._file: BinaryIO = open(path, "rb")  # noqa: SIM115 (stays open as long as the archive)
-            self.size = os.path.getsize(path)
+            self._file: BinaryIO = opener() if opener else open(path, "rb")  # noqa: SIM115 (stays open)
+            self.size = self._file.seek(0, os.SEEK_END)
             self.members = _entries(*_directory(self._file))
         except (zipfile.BadZipFile, struct.error) as error:
             given = f"{shown(path)!r} is no zip, or a damaged one ({error})."

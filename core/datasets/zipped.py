@@ -9,8 +9,9 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 from core.datasets.base import Dataset, gathered
 from core.datasets.encodings import TITLES
@@ -94,8 +95,8 @@ class Zip(Dataset):
 class Opened:
     """An archive with the members that are used, by their place in it, and what was passed over."""
 
-    def __init__(self, path: str) -> None:
-        self._archive = Archive(path)
+    def __init__(self, path: str, opener: Callable[[], BinaryIO] | None = None) -> None:
+        self._archive = Archive(path, opener)
         _refuse_bombs(self._archive)
         self.used: dict[str, Member] = {}
         self.skipped: list[Skipped] = []

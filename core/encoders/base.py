@@ -7,7 +7,7 @@ command line and the contract tests find it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -68,6 +68,9 @@ class Encoder(ABC):
     forks: bool = True
     """False where ``prepare`` runs torch, which may hang in a forked process: pictures are prepared
     in the one that builds."""
+    streams: bool = False
+    """True for a network that several threads may run at once, each on one core, and whose
+    ``prepare`` spends its time outside of Python: a build then needs no worker processes."""
     has_positions: bool = False
     """Whether :meth:`positions` tells anything."""
     fitted: bool = True
@@ -103,6 +106,12 @@ class Encoder(ABC):
     def load(self, progress: Progress | None = None) -> None:
         """Make ready to encode: read weights into memory, downloading them first where needed.
         Cheap to repeat."""
+
+    @property
+    def preparation(self) -> Hashable:
+        """What ``prepare`` does, where another encoder may do the very same: what one of them made
+        serves both then. None where nobody else does."""
+        return None
 
     @abstractmethod
     def prepare(self, image: np.ndarray) -> Prepared:

@@ -4,6 +4,7 @@ small letters."""
 from __future__ import annotations
 
 import re
+import threading
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -83,33 +84,35 @@ class TorchvisionNetwork(Network):
         return model
 
     def _features(self, model: torch.nn.Module, pixels: torch.Tensor) -> torch.Tensor:
-        with (
-            self._lock
-        ):  # pooling listens inside the model, and another thread may be listening too
-            return _features(model, pixels, self.pool, self.weights_name)
+        return _features(model, pixels, self.pool, self.weights_name)
 
     def _parts(self, model: torch.nn.Module, pixels: torch.Tensor) -> torch.Tensor:
-        with self._lock:
-            try:
-                found, prefix, vectors = _maps(model, pixels, self.weights_name)
-            except UserError as error:
-                raise positions.NoGrid from error
-            if self.pool:
-                vectors = pooling.pool(found, self.pool, prefix)
-            kind = self.pool if self.pool in pooling.MAP else "avg"
-            last = list(model.children())[-1]
-            behind = [[]] if self.pool else [[], [last]]
-            return positions.tried(positions.patches(found, prefix), kind, behind, vectors)
+        try:
+            found, prefix, vectors = _maps(model, pixels, self.weights_name)
+        except UserError as error:
+            raise positions.NoGrid from error
+        if self.pool:
+            vectors = pooling.pool(found, self.pool, prefix)
+        kind = self.pool if self.pool in pooling.MAP else "avg"
+        last = list(model.children())[-1]
+        behind = [[]] if self.pool else [[], [last]]
+        return positions.tried(positions.patches(found, prefix), kind, behind, vectors)
 
 
 def _maps(model: torch.nn.Module, pixels: torch.Tensor, name: str) -> tuple:
     """What goes into the model's own pooling, or comes out of a ViT's encoder, and how many tokens
     stand before the patches; the model's vector."""
     heard: list[torch.Tensor] = []
+    mine = threading.get_ident()
+
+    def hear(found: torch.Tensor) -> None:  # other threads run the same model
+        if threading.get_ident() == mine:
+            heard.append(found)
+
     if hasattr(model, "avgpool"):
-        handle = model.avgpool.register_forward_pre_hook(lambda _, given: heard.append(given[0]))
+        handle = model.avgpool.register_forward_pre_hook(lambda _, given: hear(given[0]))
     elif hasattr(model, "class_token"):
-        handle = model.encoder.register_forward_hook(lambda _, given, made: heard.append(made))
+        handle = model.encoder.register_forward_hook(lambda _, given, made: hear(made))
     else:
         raise UserError(
             f"{name} has no option 'pool'.", "Networks with a last feature map or tokens have it."

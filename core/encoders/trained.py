@@ -8,7 +8,7 @@ import functools
 import json
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,8 +40,9 @@ VERSION = 1
 class Trained(Encoder):
     """A network of ours with its card; the card alone is read until vectors are asked for."""
 
-    batch = 64
+    batch = property(lambda self: forms.batch(64))  # type: ignore[assignment]
     has_positions = True
+    streams = property(lambda self: precision.device_kind() == "cpu")
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.card = folder, read_card(folder)
@@ -101,6 +102,10 @@ class Trained(Encoder):
         """Prepared pictures through ``model`` in a given number format -> float32 (n, dim), not
         normalised."""
         return forms.run(model, lambda network, pixels: network(pixels), self._input(batch), form)
+
+    @property
+    def preparation(self) -> Hashable:
+        return "squeezed", self.blueprint.size
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
         """uint8 (size, size, 3): the whole picture squeezed into the square, as in training."""
@@ -196,9 +201,7 @@ class Trained(Encoder):
         return self._network
 
     def _input(self, prepared: Sequence[np.ndarray]) -> torch.Tensor:
-        import torch
-
-        pixels = torch.from_numpy(np.stack(prepared)).to(next(self._ready().parameters()).device)
+        pixels = forms.sent(prepared, next(self._ready().parameters()).device)
         return to_input(pixels.permute(0, 3, 1, 2), self.blueprint)
 
 

@@ -18,7 +18,7 @@ from core.neighbours import cosine_matrix, nearest, rows_without_own
 if TYPE_CHECKING:
     from core.encoders.network import Network
 
-OVERLAP, MAP_CHANGE, TOP = 0.98, 0.002, 10
+OVERLAP, MAP_CHANGE, TOP = 0.99, 0.002, 10
 FEWEST, MOST = 40, 256
 """Pictures in the sample: with fewer the top 10 says nothing, more cost time."""
 

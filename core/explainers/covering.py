@@ -40,17 +40,19 @@ class Deletion:
     @property
     def words(self) -> str:
         """The result as a sentence or two."""
-        marked, random = (
-            f"{fall:.1f}" if self.unit else f"{fall:.3f}" for fall in (self.marked, self.random)
-        )
-        unit = f" {self.unit}" if self.unit else ""
         said = (
-            f"Covering the marked fifth of the hit lowers the score by {marked}{unit}, a random"
-            f" fifth of the same shape by {random} (mean of {RANDOM})."
+            f"Covering the marked fifth of the hit {self._change(self.marked)}, a random fifth of"
+            f" the same shape {self._change(self.random)} (mean of {RANDOM})."
         )
         if self.better:
             return said
         return f"{said} For this pair the map does no better than chance: do not rely on it."
+
+    def _change(self, fall: float) -> str:
+        figure = f"{abs(fall):.1f} {self.unit}" if self.unit else f"{abs(fall):.3f}"
+        if not any(digit in figure for digit in "123456789"):
+            return "leaves the score as it is"
+        return f"{'lowers' if fall > 0 else 'raises'} the score by {figure}"
 
 
 def deletion(pair: Pair, marked: Map) -> Deletion | None:

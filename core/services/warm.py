@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Sequence
 
+from core.datasets.base import Dataset
 from core.errors import UserError
 from core.services.embedding.build import is_built
 from core.services.evaluation import boards
@@ -21,8 +22,9 @@ _started = threading.Lock()
 
 
 def start(locator: str, encoders: Sequence[str], index: str = "exact") -> threading.Thread | None:
-    """Load the engines of these encoders for one data set, one after another; what is not built
-    there is passed over, and nothing is built or downloaded.
+    """Load the engines of these encoders for one data set, all at once: libraries are imported on
+    one core while another works. What is not built there is passed over, and nothing is built or
+    downloaded.
 
     Returns:
         The thread, a daemon that the end of the process does not wait for; None where this was
@@ -38,18 +40,25 @@ def start(locator: str, encoders: Sequence[str], index: str = "exact") -> thread
 
 
 def _warm(locator: str, encoders: Sequence[str], index: str) -> None:
-    for name in encoders:
-        try:
-            dataset = library.open_dataset(locator)
-            if is_built(dataset, name):
-                loading.begin(dataset, name, index)
-                while loading.state(dataset, name, index) == "loading":
-                    loading.wait(dataset, [name], index, 1.0)
-        except UserError as error:
-            log.info("%s was not loaded beforehand: %s", name, error)
-        except Exception:
-            log.exception("%s was not loaded beforehand", name)
+    for act in (_begin, _finish):
+        for name in encoders:
+            try:
+                act(library.open_dataset(locator), name, index)
+            except UserError as error:
+                log.info("%s was not loaded beforehand: %s", name, error)
+            except Exception:
+                log.exception("%s was not loaded beforehand", name)
     try:
         boards.prepare(REPORT)
     except Exception:
         log.exception("the first leaderboard was not prepared")
+
+
+def _begin(dataset: Dataset, name: str, index: str) -> None:
+    if is_built(dataset, name):
+        loading.begin(dataset, name, index)
+
+
+def _finish(dataset: Dataset, name: str, index: str) -> None:
+    while loading.state(dataset, name, index) == "loading":
+        loading.wait(dataset, [name], index, 1.0)

@@ -1,5 +1,5 @@
-"""The answer side of Compare: asks each encoder in turn and draws what is there while others load
-or are at work."""
+"""The answer side of Compare: asks each encoder in turn, the quickest first, and draws what is
+there while others load or are at work."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ meanwhile."""
 @dataclass
 class Gathered:
     """Columns in the order asked; those that have answered, and these joined; those that still have
-    to, and of these the ones that are not in memory yet (``loading``); and whether a build runs."""
+    to, the quickest first, and of these the ones that are not in memory yet (``loading``); and
+    whether a build runs."""
 
     columns: list[dict] = field(default_factory=list)
     answers: dict[str, SearchResult] = field(default_factory=dict)
@@ -71,6 +72,7 @@ def gather(view: View) -> Gathered:
     states = {
         name: blocked.get(name) or _settled(view, version, name, found) for name in view.shown
     }
+    found.waiting.sort(key=lambda name: _takes_ms(view, name))
     found.columns = _columns(view, found.answers, states)
     if view.together and len(view.shown) > 1:
         found.columns.append(_together(view, version, found))
@@ -139,12 +141,13 @@ def _ask_at_once(view: View, names: Sequence[str]) -> None:
         loading.begin(dataset, name, view.index)
     left = [name for name in names if _row(name).get("tier") in AT_ONCE]
     while left and time.monotonic() < deadline:
-        name = next((one for one in left if _state(view, one) != "loading"), None)
-        if name is None:
+        there = [one for one in left if _state(view, one) != "loading"]
+        if not there:
             loading.wait(dataset, left, view.index, deadline - time.monotonic())
             continue
+        name = min(there, key=lambda one: _takes_ms(view, one))
         left.remove(name)
-        if time.monotonic() + loading.query_ms(dataset, name, view.index) / 1000 < deadline:
+        if time.monotonic() + _takes_ms(view, name) / 1000 < deadline:
             ask(view, name)  # a slow one is asked when the board stands: nothing greys behind it
 
 
@@ -194,6 +197,11 @@ def _time_again(view: View, found: Gathered) -> bool:
 
 def _row(name: str) -> dict:
     return cached.encoder_row(name) or {}
+
+
+def _takes_ms(view: View, name: str) -> float:
+    """About how long an answer takes; 0 where only asking tells."""
+    return loading.query_ms(cached.dataset(view.dataset), name, view.index)
 
 
 def _state(view: View, name: str) -> str:

@@ -81,3 +81,29 @@ def test_a_decision_for_one_device_says_nothing_about_another(publish, monkeypat
         monkeypatch.setattr(precision, "device_name", lambda device=device: device)
         paths.add(precision._path(encoder))
     assert len(paths) == 3
+
+
+def test_pictures_go_to_a_gpu_from_locked_memory_in_large_batches(publish, monkeypatch):
+    """Torch's calls are noted in the place of a GPU that is not here."""
+    asked = []
+
+    def sent(self, *given, **how):
+        asked.append((given, how))
+        return self
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: asked.append("locked") or self)
+    monkeypatch.setattr(torch.Tensor, "to", sent)
+    pixels = forms.sent(PICTURES, torch.device("cuda"))
+    assert pixels.dtype == torch.uint8
+    assert asked == ["locked", ((torch.device("cuda"),), {"non_blocking": True})]
+    asked.clear()
+    forms.sent(PICTURES, torch.device("cpu"))
+    assert asked == [((torch.device("cpu"),), {})]
+    publish(NAME)
+    few = [encoders.get(name).batch for name in (NAME, OWN)]
+    assert all(encoders.get(name).streams for name in (NAME, OWN))
+    for module in (forms, precision):
+        monkeypatch.setattr(module, "device_kind", lambda: "cuda")
+    assert [encoders.get(name).batch for name in (NAME, OWN)] == [forms.GPU_BATCH] * 2
+    assert max(few) < forms.GPU_BATCH
+    assert not any(encoders.get(name).streams for name in (NAME, OWN))

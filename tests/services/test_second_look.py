@@ -224,6 +224,24 @@ def test_inliers_and_cosines_can_be_joined(scenes):
     assert {hit.id for hit in fused.hits[:2]} == {"scene03/1.png", "scene03/2.png"}
 
 
+def test_a_list_whose_second_look_verified_nothing_keeps_its_order_and_scale(scenes):
+    plain = asked("", query="plain/0.png", k=30).each(("tiny.16x16", "hsv.12x4x4"))
+    ranked = [replace(plain[0], reranker="geometric"), plain[1]]
+    for method in together.METHODS:
+        lists = [together.fused(one, scenes, method, (3, 1)) for one in (plain, ranked)]
+        one, other = ([hit.id for hit in found.hits] for found in lists)
+        assert one == other
+        one, other = ([hit.score for hit in found.hits] for found in lists)
+        assert one == pytest.approx(other, abs=1e-6)
+
+
+def test_a_picture_without_a_match_is_not_fused(scenes):
+    pair = asked("", query="plain/0.png", k=5).each(("tiny.16x16", "sift.match"))
+    fused = together.fused(pair, scenes, "combsum", (1, 5))
+    alone = search(asked("tiny.16x16", query="plain/0.png", k=5), scenes)
+    assert [hit.id for hit in fused.hits] == [hit.id for hit in alone.hits]
+
+
 def test_what_can_not_be_joined_says_why(scenes):
     pair = asked("").each(("tiny.16x16", "hsv.12x4x4"))
     with pytest.raises(UserError, match="sum to zero"):

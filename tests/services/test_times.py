@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.encoders.base import encoders
 from core.images import decode, decoded_size
 from core.services.embedding.build import build
 from core.services.library import library
@@ -179,3 +180,36 @@ def test_the_same_hits_whether_repeated_or_not(dataset):
         for runs in (1, 3)
     )
     assert once.hits == often.hits
+
+
+def test_encoders_that_prepare_alike_share_what_was_made():
+    image = np.random.default_rng(0).integers(0, 256, (90, 130, 3), dtype=np.uint8)
+    alike: dict = {}
+    for name in encoders.names():
+        encoder = encoders.get(name)
+        if encoder.tier in ("bundled", "packaged") and encoder.preparation is not None:
+            alike.setdefault((encoder.side, encoder.preparation), []).append(encoder)
+    pairs = [some for some in alike.values() if len(some) > 1]
+    assert pairs
+    for first, *others in pairs:
+        for other in others:
+            np.testing.assert_array_equal(first.prepare(image), other.prepare(image))
+
+
+def test_a_picture_is_prepared_once_for_encoders_that_prepare_alike(monkeypatch):
+    out, made = io.BytesIO(), []
+    Image.new("RGB", (300, 200), (190, 40, 60)).save(out, "JPEG")
+    one, other = (encoders.get(name) for name in ("resnet.lookalike", "vit.lookalike"))
+    real = type(one).prepare
+    monkeypatch.setattr(
+        type(one), "prepare", lambda self, image: made.append(1) or real(self, image)
+    )
+    picture = decoded.Picture(out.getvalue(), None)
+    first, again = picture.prepared(one), picture.prepared(other)
+    assert first[0] is again[0]
+    assert first[1:] == again[1:], "the times are those of the one time"
+    assert len(made) == 1
+    fresh = picture.prepared(other, anew=True)
+    assert len(made) == 2
+    np.testing.assert_array_equal(fresh[0], first[0])
+    assert picture.bytes >= first[0].nbytes

@@ -68,10 +68,11 @@ def _take(found: Known, path: Path, digests: dict[int, int], dim: int) -> None:
 
 
 class Reader:
-    """Reads pictures of a data set for their digests, each once however many encoders ask."""
+    """Reads pictures of a data set for their digests, each once however many encoders ask, and
+    notes what the content is of those that are known."""
 
-    def __init__(self, dataset: Dataset, notes: Notes) -> None:
-        self._dataset, self._notes = dataset, notes
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset, self._notes = dataset, Notes()
         self._digests: dict[str, int | None] = {}
 
     def alike(self, items: Sequence[Item], known: Known) -> tuple[list[str], np.ndarray]:
@@ -86,6 +87,7 @@ class Reader:
         hits = [(key, one) for key, one in pairs if one is not None and one in known.rows]
         if not hits:
             return [], np.zeros((0, 0), np.float32)
+        self._notes.keep()
         return [key for key, _ in hits], known.vectors([one for _, one in hits])
 
     def _digest(self, item: Item) -> int | None:

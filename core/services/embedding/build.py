@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from core import store
@@ -23,7 +23,8 @@ from core.types import Progress
 @dataclass(frozen=True, slots=True)
 class Built:
     """What a build gave: rows and pictures passed over, how many were encoded now, and the seconds
-    that it took."""
+    that it took; ``spent_s``: stage -> seconds of work of all threads or processes together, where
+    pictures were encoded now."""
 
     dataset: str
     encoder: str
@@ -33,6 +34,7 @@ class Built:
     encoded: int
     seconds: float
     path: Path
+    spent_s: dict[str, float] = field(default_factory=dict)
 
 
 def build(
@@ -40,10 +42,12 @@ def build(
     names: Sequence[str],
     index: str = "exact",
     progress: Progress | None = None,
+    elsewhere: embed.Elsewhere | None = None,
     **knobs: float,
 ) -> list[Built]:
     """Embed ``dataset`` by each encoder (one pass over the pictures for all of them), then build
-    ``index`` over its gallery. ``progress`` counts pictures, then vectors.
+    ``index`` over its gallery. ``progress`` counts pictures, then vectors. ``elsewhere``: other
+    machines encode, or have encoded.
 
     A set that can be downloaded is downloaded first.
 
@@ -64,6 +68,8 @@ def build(
     if dataset.state().kind == "download":
         dataset.download(progress)
     check_disk(dataset, names)
+    if elsewhere is not None:
+        _build_bases(dataset, names, progress, elsewhere)
     made = [prepared(dataset, name, progress).encoder for name in names]
     made = list(
         {encoder.name: encoder for encoder in made}.values()
@@ -71,11 +77,27 @@ def build(
     crops.remember(encoder.name for encoder in made)
     if any(encoder.matches for encoder in made):
         points.build(dataset, progress)
-    encoded = embed.embed(dataset, [encoder for encoder in made if _own(encoder)], progress)
+    encoded = embed.embed(
+        dataset, [encoder for encoder in made if _own(encoder)], progress, elsewhere
+    )
     return [
         _result(dataset, encoder, spec.name, encoded.get(encoder.name, 0), started, knobs, progress)
         for encoder in made
     ]
+
+
+def _build_bases(
+    dataset: Dataset, names: Sequence[str], progress: Progress | None, elsewhere: embed.Elsewhere
+) -> None:
+    """The vectors that encoders of vectors are fitted on; else they would be made here."""
+    found: list[str] = []
+    for name in names:
+        while (base := encoders.get(name).base) is not None:
+            found.insert(0, name := base)
+    for name in dict.fromkeys(found):
+        encoder = prepared(dataset, name, progress).encoder
+        if _own(encoder):
+            embed.embed(dataset, [encoder], progress, elsewhere)
 
 
 def check_disk(dataset: Dataset, names: Sequence[str]) -> None:
@@ -139,7 +161,15 @@ def _result(
     meta = store.read_meta(path) or {}
     seconds = time.perf_counter() - started
     return Built(
-        dataset.name, encoder.name, index, meta["pictures"], meta["skipped"], encoded, seconds, path
+        dataset.name,
+        encoder.name,
+        index,
+        meta["pictures"],
+        meta["skipped"],
+        encoded,
+        seconds,
+        path,
+        meta.get("spent_s", {}) if encoded else {},
     )
 
 

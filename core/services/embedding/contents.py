@@ -36,7 +36,11 @@ class Notes:
     def add(self, dataset: Dataset, item: Item, content: int | None) -> None:
         """Note a picture with the source that it comes from."""
         if content is not None:
-            source, own = dataset.origin(item)
+            self.add_own(*dataset.origin(item), content)
+
+    def add_own(self, source: Dataset, own: Item, content: int | None) -> None:
+        """Note a picture of the source itself."""
+        if content is not None:
             keys, digests = self._rows.setdefault(source, (array("Q"), array("Q")))
             keys.append(short(own))
             digests.append(content)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +14,16 @@ import numpy as np
 
 from core import store
 from core.datasets.base import Dataset
+from core.encoders import precision
 from core.encoders.base import Encoder
 from core.errors import UserError
+from core.faiss_loader import team
 from core.services.embedding import alike, shipped
 from core.services.embedding.contents import Notes
 from core.services.embedding.feed import Prepared, feed
-from core.services.embedding.shards import Shards, assemble, key_of
+from core.services.embedding.parquet_parts import Home, address
+from core.services.embedding.shards import Finished, Shards, assemble, key_of
+from core.services.embedding.streams import overlapped, streamed, through
 from core.types import Embeddings, Item, Parts, Progress, Skipped, report
 
 KIND = "embeddings"
@@ -28,6 +32,8 @@ INDEX_KEYS = "keys.npy"
 """The file of an index that can follow its gallery: which pictures stand in its rows."""
 USUAL = "usual"
 PARTIAL = "partial"
+STAGES = ("read", "decode", "prepare", "encode", "write")
+"""Of a build; the first three serve all encoders of a pass."""
 
 
 def causes(dataset: Dataset, encoder: Encoder) -> dict:
@@ -101,22 +107,40 @@ def lacks_vector(found: Embeddings, encoder: str, id: str) -> UserError:
 
 
 @dataclass
-class _Work:
+class Work:
     """What one encoder still has to do."""
 
     encoder: Encoder
     shards: Shards
-    reused: list[tuple[Path, list[str], dict[str, str]]]
-    done: set[str]
-    """Keys of pictures that ``reused`` holds, or knows as useless."""
+    reused: list[Finished]
     pending: set[str] = field(default_factory=set)
+    home: Home | None = None
+    """Where finished parts of this build lie besides, and go to when other machines make them."""
+    contents: dict[str, int] = field(default_factory=dict)
+    """By key the digests of pictures that these parts are of."""
     seconds: float = 0.0
     """Of its own; at the end those of reading and preparing too, which all encoders of a pass
     share."""
+    spent: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+    """Seconds of work in each stage, of all threads or processes together."""
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """How other machines take part in a build."""
+
+    shards: str = ""
+    """A folder or an address that holds finished parts for all who build; empty: they are kept in
+    the artifacts."""
+    encode: Callable[[Dataset, list[Work], Progress | None], None] | None = None
+    """Encodes what is pending and adds it to the works; None: this process does that."""
 
 
 def embed(
-    dataset: Dataset, encoders: Sequence[Encoder], progress: Progress | None = None
+    dataset: Dataset,
+    encoders: Sequence[Encoder],
+    progress: Progress | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> dict[str, int]:
     """Embed a dataset by several fitted encoders in one pass over the pictures; returns how many
     each encoded now.
@@ -125,15 +149,17 @@ def embed(
     pictures to encode now. A stop or a kill loses at most one part (ten seconds of work); the next
     call goes on from there.
     """
+    elsewhere = elsewhere or Elsewhere()
     wanted = [encoder for encoder in encoders if not _is_readable(dataset, encoder)]
     with _locks([f"{PARTIAL}-{_partial_key(dataset, encoder)}" for encoder in wanted], progress):
-        notes = Notes()
-        _take_over(dataset, wanted, notes)
-        works = [_plan(dataset, encoder) for encoder in wanted if find(dataset, encoder) is None]
-        for work in works:
-            if work.pending:
-                work.encoder.load(progress)
-        _encode(dataset, works, notes, progress)
+        _take_over(dataset, wanted, elsewhere.shards)
+        works = [
+            _plan(dataset, encoder, elsewhere.shards)
+            for encoder in wanted
+            if find(dataset, encoder) is None
+        ]
+        _note_contents(dataset, works)
+        (elsewhere.encode or _encode)(dataset, works, progress)
         for work in works:
             _finish(dataset, work)
     for encoder in encoders:
@@ -153,14 +179,29 @@ def _partial_key(dataset: Dataset, encoder: Encoder) -> str:
     return store.key({"source": dataset.locator, "encoder": encoder.fingerprint()})
 
 
-def _plan(dataset: Dataset, encoder: Encoder) -> _Work:
+def _plan(dataset: Dataset, encoder: Encoder, kept: str = "") -> Work:
     """What an earlier build of this source left: its parts if it was stopped, its rows if it was
-    finished."""
+    finished; and what lies in ``kept``, a folder or an address."""
     folder = store.cache(PARTIAL) / _partial_key(dataset, encoder)
     shards = Shards(folder, encoder.stored_dim, _owner(dataset, encoder))
+    home = Home(address(kept, dataset, encoder)) if kept else None
     reused = [*_earlier(dataset, encoder), *shards.parts()]
+    found = home.parts(encoder.stored_dim) if home is not None else []
+    reused += [(part.source, part.keys, part.skipped) for part in found]
     done = {key for _, keys, skipped in reused for key in (*keys, *skipped)}
-    return _Work(encoder, shards, reused, done, {key_of(item) for item in dataset.items} - done)
+    pending = {key_of(item) for item in dataset.items} - done
+    contents = {key: content for part in found for key, content in part.contents.items()}
+    return Work(encoder, shards, reused, pending, home, contents)
+
+
+def _note_contents(dataset: Dataset, works: Sequence[Work]) -> None:
+    """Keep what other machines read of the pictures whose parts are used."""
+    known = {key: content for work in works for key, content in work.contents.items()}
+    if known:
+        notes = Notes()
+        for item in dataset.items:
+            notes.add(dataset, item, known.get(key_of(item)))
+        notes.keep()
 
 
 def _borrow(dataset: Dataset, encoder: Encoder) -> None:
@@ -176,7 +217,7 @@ def _borrow(dataset: Dataset, encoder: Encoder) -> None:
             )
     if not rows:
         return
-    done = _plan(dataset, encoder).done
+    done = {key for _, keys, _ in _plan(dataset, encoder).reused for key in keys}
     keys, vectors = [], []
     for item in dataset.items:
         member, own = dataset.origin(item)
@@ -190,20 +231,18 @@ def _borrow(dataset: Dataset, encoder: Encoder) -> None:
         _keep(dataset, encoder, keys, np.stack(vectors))
 
 
-def _take_over(dataset: Dataset, wanted: Sequence[Encoder], notes: Notes) -> None:
+def _take_over(dataset: Dataset, wanted: Sequence[Encoder], kept: str) -> None:
     """What needs no encoding: rows of the sets that this one is put together from, and of pictures
     with the same content."""
-    reader, folders = alike.Reader(dataset, notes), store.folders(KIND)
+    reader, folders = alike.Reader(dataset), store.folders(KIND)
     for encoder in wanted:
         _borrow(dataset, encoder)
         known = alike.known_by(encoder, folders)
-        if known.rows:
-            todo = _plan(dataset, encoder).pending
-            items = [item for item in dataset.items if key_of(item) in todo]
-            keys, vectors = reader.alike(items, known)
-            if keys:
-                _keep(dataset, encoder, keys, vectors)
-                notes.keep()
+        todo = _plan(dataset, encoder, kept).pending if known.rows else set()
+        items = [item for item in dataset.items if key_of(item) in todo]
+        keys, vectors = reader.alike(items, known)
+        if keys:
+            _keep(dataset, encoder, keys, vectors)
 
 
 def _keep(dataset: Dataset, encoder: Encoder, keys: list[str], vectors: np.ndarray) -> None:
@@ -214,10 +253,10 @@ def _keep(dataset: Dataset, encoder: Encoder, keys: list[str], vectors: np.ndarr
     shards.flush()
 
 
-def _earlier(dataset: Dataset, encoder: Encoder) -> list[tuple[Path, list[str], dict[str, str]]]:
+def _earlier(dataset: Dataset, encoder: Encoder) -> list[Finished]:
     """Finished embeddings of the same source by the same encoder, from when it held other
     pictures."""
-    found = []
+    found: list[Finished] = []
     key = store.fingerprint(encoder.fingerprint())
     for path in [
         path for path, meta in of_source(KIND, dataset, encoder) if meta.get("encoder_key") == key
@@ -259,34 +298,67 @@ def _drop_parts(dataset: Dataset, encoder: Encoder) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _encode(dataset: Dataset, works: list[_Work], notes: Notes, progress: Progress | None) -> None:
+def _encode(dataset: Dataset, works: list[Work], progress: Progress | None) -> None:
     union = set().union(*(work.pending for work in works)) if works else set()
     items = [item for item in dataset.items if key_of(item) in union]
     works = [work for work in works if work.pending]
-    encoders = [work.encoder for work in works]
-    done, started = 0, time.perf_counter()
+    for work in works:
+        work.encoder.load(progress)
+    threads = team() if streamed(items, [work.encoder for work in works]) else 1
+    done, started, notes = 0, time.perf_counter(), Notes()
     for work in works:  # a build that is killed reads no picture again whose vector it has kept
         work.shards.before = notes.keep
     report(progress, 0, len(items))
     try:
-        for batch in (
-            feed(dataset, items, encoders, min(e.batch for e in encoders)) if items else ()
-        ):
+        for batch, made in _batches(dataset, items, works):
             for one in batch:
                 notes.add(dataset, one.item, one.content)
-            for position, work in enumerate(works):
-                _take(work, position, batch)
+            shared = np.sum([one.spent for one in batch], axis=0)
+            for work, vectors in zip(works, made, strict=True):
+                _take(work, vectors, shared)
             done += len(batch)
             report(progress, done, len(items))
     finally:
-        shared = time.perf_counter() - started - sum(work.seconds for work in works)
+        own = sum(work.seconds for work in works) / threads
+        shared_s = max(0.0, time.perf_counter() - started - own)
         for work in works:
             work.shards.flush()
-            work.seconds += shared
+            work.seconds = work.seconds / threads + shared_s
         notes.keep()
 
 
-def _take(work: _Work, position: int, batch: Sequence[Prepared]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What one encoder made of a batch, and the seconds that it took."""
+
+    keys: list[str]
+    vectors: np.ndarray
+    skipped: dict[str, str]
+    seconds: float
+
+
+def _batches(
+    dataset: Dataset, items: Sequence[Item], works: Sequence[Work]
+) -> Iterator[tuple[list[Prepared], list[_Made]]]:
+    """Batches of pictures with what each encoder made of them: in threads where all of them take
+    that, else prepared by worker processes and encoded here, beside a GPU while the next batch is
+    received."""
+    encoders = [work.encoder for work in works]
+
+    def act(batch: Sequence[Prepared]) -> list[_Made]:
+        return [_encoded(work, position, batch) for position, work in enumerate(works)]
+
+    if streamed(items, encoders):
+        yield from through(dataset, items, encoders, act)
+    elif items:
+        batches = feed(dataset, items, encoders, min(one.batch for one in encoders))
+        if precision.device_kind() == "cuda":
+            yield from overlapped(batches, act)
+        else:
+            yield from ((batch, act(batch)) for batch in batches)
+
+
+def _encoded(work: Work, position: int, batch: Sequence[Prepared]) -> _Made:
     """Encode what is this encoder's of a batch; its seconds are its own, for those of a pass differ
     a hundredfold."""
     started = time.perf_counter()
@@ -296,7 +368,7 @@ def _take(work: _Work, position: int, batch: Sequence[Prepared]) -> None:
         if key not in work.pending:
             continue
         if array is None:
-            skipped[key] = one.outcomes[position]
+            skipped[key] = str(one.outcomes[position])
         else:
             keys.append(key)
             arrays.append(array)
@@ -305,11 +377,20 @@ def _take(work: _Work, position: int, batch: Sequence[Prepared]) -> None:
         if arrays
         else np.zeros((0, work.encoder.stored_dim), np.float32)
     )
-    work.shards.add(keys, vectors, skipped)
-    work.seconds += time.perf_counter() - started
+    return _Made(keys, vectors, skipped, time.perf_counter() - started)
 
 
-def _finish(dataset: Dataset, work: _Work) -> None:
+def _take(work: Work, made: _Made, shared: np.ndarray) -> None:
+    """Keep what was made of a batch; ``shared``: seconds of its reading, decoding and preparing."""
+    started = time.perf_counter()
+    work.shards.add(made.keys, made.vectors, made.skipped)
+    written = time.perf_counter() - started
+    for stage, seconds in zip(STAGES, (*shared, made.seconds, written), strict=True):
+        work.spent[stage] += float(seconds)
+    work.seconds += made.seconds + written
+
+
+def _finish(dataset: Dataset, work: Work) -> None:
     """Put the parts in the dataset's order under their final name, then drop the parts and what
     they replace."""
 
@@ -319,7 +400,8 @@ def _finish(dataset: Dataset, work: _Work) -> None:
         if not ids:
             raise _nothing_decoded(dataset, skipped)
         noted = meta_of(dataset, work.encoder, len(ids), len(skipped), len(work.pending))
-        return {**noted, "encode_s": round(work.seconds, 3)}
+        spent = {stage: round(seconds, 3) for stage, seconds in work.spent.items()}
+        return {**noted, "encode_s": round(work.seconds, 3), "spent_s": spent}
 
     store.get_or_build(KIND, causes(dataset, work.encoder), write)
     work.shards.drop()

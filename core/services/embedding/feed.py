@@ -6,6 +6,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,24 +38,55 @@ class Prepared:
     outcomes: tuple[np.ndarray | str, ...]
     content: int | None = None
     """Digest of the file; None where it could not be read."""
+    spent: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Seconds of reading, of decoding, and of ``prepare``."""
 
     def array(self, position: int) -> Any:
         found = self.outcomes[position]
         return None if isinstance(found, str) else found
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The bytes of a picture, or the reason why there are none, and the seconds that it took."""
+
+    item: Item
+    data: bytes | str
+    seconds: float
+
+
 def prepare_one(dataset: Dataset, item: Item, preparers: Sequence[Encoder]) -> Prepared:
     """Read, decode and prepare a picture; what can't be done comes back as its reason instead of
     raising."""
+    return prepared_from(dataset, read_one(dataset, item), preparers)
+
+
+def read_one(dataset: Dataset, item: Item) -> Read:
+    """The first step of :func:`prepare_one`."""
+    started = time.perf_counter()
+    data: bytes | str
     try:
         data = dataset.read(item)
     except Exception as error:
-        return Prepared(item, (_reason(error),) * len(preparers))
+        data = _reason(error)
+    return Read(item, data, time.perf_counter() - started)
+
+
+def prepared_from(dataset: Dataset, read: Read, preparers: Sequence[Encoder]) -> Prepared:
+    """The other steps of :func:`prepare_one`."""
+    if isinstance(read.data, str):
+        refused = (read.data,) * len(preparers)
+        return Prepared(read.item, refused, spent=(read.seconds, 0.0, 0.0))
+    started = time.perf_counter()
     # An encoder must see the same pixels whichever others share the pass: one decoding for each
     # wanted size.
-    decoded = {side: _decoded(data, side) for side in {encoder.side for encoder in preparers}}
+    sides = {encoder.side for encoder in preparers}
+    decoded = {side: _decoded(read.data, side) for side in sides}
+    content = digest(read.data)
+    between = time.perf_counter()
     outcomes = tuple(_prepared(decoded[encoder.side], encoder) for encoder in preparers)
-    return Prepared(item, outcomes, digest(data))
+    spent = (read.seconds, between - started, time.perf_counter() - between)
+    return Prepared(read.item, outcomes, content, spent)
 
 
 def _decoded(data: bytes, side: int | None) -> np.ndarray | str:
@@ -89,13 +121,11 @@ def feed(
     Raises:
         UserError: a worker died.
     """
-    if len(items) < SMALL or not all(encoder.forks for encoder in preparers):
+    if not _has_workers(items, preparers):
         for start in range(0, len(items), batch):
             yield [prepare_one(dataset, item, preparers) for item in items[start : start + batch]]
         return
-    with _workers(
-        dataset, _stretches(items, min(threads(), MAX_WORKERS)), preparers, batch
-    ) as pipes:
+    with _workers(dataset, stretches(items, preparers), preparers, batch) as pipes:
         while pipes:
             for pipe in list(pipes):
                 received = _receive(pipe)
@@ -105,7 +135,14 @@ def feed(
                     yield received
 
 
-def _stretches(items: Sequence[Item], count: int) -> list[Sequence[Item]]:
+def _has_workers(items: Sequence[Item], preparers: Sequence[Encoder]) -> bool:
+    return len(items) >= SMALL and all(encoder.forks for encoder in preparers)
+
+
+def stretches(items: Sequence[Item], preparers: Sequence[Encoder]) -> list[Sequence[Item]]:
+    """The parts of ``items`` that are cut into batches, each from its first picture on. The last
+    digits of a vector depend on how many pictures its batch holds."""
+    count = min(threads(), MAX_WORKERS) if _has_workers(items, preparers) else 1
     edges = [len(items) * place // count for place in range(count + 1)]
     return [items[start:end] for start, end in pairwise(edges) if end > start]
 

@@ -20,9 +20,13 @@ from typing import Any
 import numpy as np
 
 from core import store
+from core.services.embedding import parquet_parts
+from core.services.embedding.parquet_parts import ParquetPart
 from core.types import Item, Skipped
 
 log = logging.getLogger(__name__)
+Finished = tuple[Path | ParquetPart, list[str], dict[str, str]]
+"""A part: the file of its vectors, the keys of their rows, and by key why a picture was skipped."""
 BLOCK = 4096
 """Rows copied at a time."""
 FULL = 2048
@@ -81,10 +85,7 @@ class Shards:
             if self.before is not None:
                 self.before()
             self._part = self._part or f"part-{time.time_ns():020d}-{uuid.uuid4().hex[:6]}"
-            if store.read_meta(self.folder) is None:
-                store.write_text(
-                    self.folder / store.META, json.dumps({**self.meta, "built": time.time()})
-                )
+            self._say_whose()
             with store.new_folder(self.folder / self._part) as part:
                 empty = np.zeros((0, self.dim), np.float32)
                 np.save(part / "vectors.npy", np.concatenate([empty, *self._vectors]))
@@ -100,11 +101,22 @@ class Shards:
             "",
         )
 
-    def parts(self) -> list[tuple[Path, list[str], dict[str, str]]]:
-        """Every readable part: vectors file, keys of its rows, skipped pictures."""
+    def _say_whose(self) -> None:
+        if store.read_meta(self.folder) is None:
+            store.write_text(
+                self.folder / store.META, json.dumps({**self.meta, "built": time.time()})
+            )
+
+    def add_file(self, name: str, data: bytes) -> None:
+        """Keep a part that another machine made (:func:`.parquet_parts.packed`)."""
+        self._say_whose()
+        store.write_bytes(self.folder / name, data)
+
+    def parts(self) -> list[Finished]:
+        """Every readable part: what holds its vectors, keys of its rows, skipped pictures."""
         found = []
         for folder in sorted(self.folder.glob("part-*")):
-            if store.faults(folder):
+            if not folder.is_dir() or store.faults(folder):
                 continue
             try:
                 noted = json.loads((folder / "keys.json").read_text())
@@ -113,17 +125,15 @@ class Shards:
                     found.append((folder / "vectors.npy", noted["keys"], noted["skipped"]))
             except store.UNREADABLE as error:
                 log.warning("ignoring unreadable part %s: %s", folder, error)
-        return found
+        made = parquet_parts.local(self.folder, self.dim)
+        return found + [(part.source, part.keys, part.skipped) for part in made]
 
     def drop(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def assemble(
-    items: Sequence[Item],
-    parts: list[tuple[Path, list[str], dict[str, str]]],
-    dim: int,
-    target: Path,
+    items: Sequence[Item], parts: Sequence[Finished], dim: int, target: Path
 ) -> tuple[list[str], list[Skipped]]:
     """Write ``vectors.npy`` and ``ids.json`` of ``items`` into ``target`` from parts; returns the
     ids and what was skipped."""
@@ -150,7 +160,9 @@ def assemble(
     return ids, skipped
 
 
-def _copy_rows(sources: list[tuple[int, int]], parts: list, dim: int, path: Path) -> None:
+def _copy_rows(
+    sources: list[tuple[int, int]], parts: Sequence[Finished], dim: int, path: Path
+) -> None:
     picks = np.array(sources, dtype=np.int64).reshape(-1, 2)
     starts = range(0, len(picks), BLOCK)
     write_matrix(
@@ -160,12 +172,16 @@ def _copy_rows(sources: list[tuple[int, int]], parts: list, dim: int, path: Path
     )
 
 
-def _gather(picks: np.ndarray, parts: list, dim: int) -> np.ndarray:
+def _gather(picks: np.ndarray, parts: Sequence[Finished], dim: int) -> np.ndarray:
     block = np.empty((len(picks), dim), np.float32)
     for number in np.unique(picks[:, 0]):
         rows = np.flatnonzero(picks[:, 0] == number)
-        block[rows] = np.load(parts[number][0], mmap_mode="r")[picks[rows, 1]]
+        block[rows] = _vectors(parts[number][0])[picks[rows, 1]]
     return block
+
+
+def _vectors(source: Path | ParquetPart) -> np.ndarray:
+    return np.load(source, mmap_mode="r") if isinstance(source, Path) else source.vectors()
 
 
 def write_matrix(path: Path, shape: tuple[int, int], blocks: Iterable[np.ndarray]) -> None:

@@ -115,7 +115,7 @@ def _words(found: Explained) -> Image.Image:
     facts = [f"{name}: {value}" for name, value in found.explanation.facts]
     title = f"{found.encoder}, {found.method}: {found.words}"
     texts = [found.explanation.about, *facts, *found.remarks]
-    lines = [line for text in texts for line in textwrap.wrap(text, 110)]
+    lines = [line for text in texts for line in textwrap.wrap(text, 125)]
     sheet = Image.new("RGB", (WIDTH - 2 * GAP, 30 + 20 * len(lines)), PAPER)
     pen = ImageDraw.Draw(sheet)
     pen.text((0, 0), title, INK, _font(17))
@@ -131,6 +131,8 @@ def _block(block: Block) -> Image.Image | None:
         return _histogram(block)
     if isinstance(block, Bits):
         return _bits(block)
+    if isinstance(block, Dots):
+        return _names(block)
     return _swatches(block) if isinstance(block, tuple) else None
 
 
@@ -172,6 +174,15 @@ def _histogram(block: Histogram) -> Image.Image:
             said = f"{name} {value:.2f}"
             at = min(value * scale, wide - pen.textlength(said, _font(13)))
             pen.text((at, 30 + high + 14 * (name == "threshold")), said, INK, _font(13))
+    return sheet
+
+
+def _names(block: Dots) -> Image.Image:
+    sheet, pen = _sheet(26 + 20 * len(block.names), "Rings: key points of the strongest words")
+    for group, name in enumerate(block.names):
+        top = 28 + 20 * group
+        pen.ellipse((0, top, 10, top + 10), outline=GROUPS[group], width=3)
+        pen.text((18, top - 4), name, MUTED, _font(13))
     return sheet
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -73,9 +73,20 @@ def agreement(answers: Sequence[SearchResult], k: int) -> Agreement:
     return Agreement(
         tuple(answer.encoder for answer in answers),
         k,
-        tuple(tuple(overlap(a, b, k) for b in lists) for a in lists),
-        tuple(tuple(rank_biased_overlap(a, b) for b in lists) for a in lists),
+        _pairs(lists, lambda a, b: overlap(a, b, k)),
+        _pairs(lists, rank_biased_overlap),
     )
+
+
+def _pairs(
+    lists: Sequence[list[str]], measure: Callable[[list[str], list[str]], float]
+) -> tuple[tuple[float, ...], ...]:
+    """The symmetric table of a measure that is the same both ways."""
+    table = [[1.0] * len(lists) for _ in lists]
+    for row, a in enumerate(lists):
+        for column in range(row + 1):
+            table[row][column] = table[column][row] = measure(a, lists[column])
+    return tuple(map(tuple, table))
 
 
 def overlap(a: Sequence[str], b: Sequence[str], k: int) -> float:

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Hashable
 from pathlib import Path
 
 import numpy as np
 
 from core import store
 from core.datasets.base import Dataset
+from core.encoders.base import Encoder, Prepared
 from core.errors import UserError
 from core.images import crop, decode, decoded_size
 from core.services.search.request import Query, item_of
@@ -34,27 +36,62 @@ class Picture:
     ) -> None:
         self.data, self.box, self.home, self._read_ms = data, box, home, read_ms
         self._made: dict[tuple[int, int] | None, tuple[np.ndarray, float]] = {}
+        self._sizes: dict[int | None, tuple[int, int] | None] = {}
+        self._prepared: dict[Hashable, tuple[Prepared, float]] = {}
         self._lock = threading.Lock()
 
     def image(self, side: int | None) -> tuple[np.ndarray, float]:
         """RGB uint8 (h, w, 3) of the caller's own for an encoder that needs ``side`` pixels, and
         the milliseconds that it took to read and decode it, however long ago that was. Raises
         UserError."""
-        side = None if self.box else side
+        image, _, spent = self._image(side)
+        return image.copy(), spent
+
+    def prepared(self, encoder: Encoder, *, anew: bool = False) -> tuple[Prepared, float, float]:
+        """What ``encoder.prepare`` makes of it, the milliseconds of reading and decoding, and those
+        of preparing, however long ago that was: encoders that prepare alike share it, unless it is
+        asked for ``anew``. Only to be read. Raises UserError."""
+        image, size, decode_ms = self._image(encoder.side)
+        how = encoder.preparation
         with self._lock:
-            size = decoded_size(self.data, side)
+            known = None if how is None or anew else self._prepared.get((size, how))
+        if known is None:
+            started = time.perf_counter()
+            made = encoder.prepare(image if how is not None else image.copy())
+            known = made, round((time.perf_counter() - started) * 1000, 3)
+            if how is not None:
+                with self._lock:
+                    self._prepared[size, how] = known
+        return known[0], decode_ms, known[1]
+
+    def _image(self, side: int | None) -> tuple[np.ndarray, tuple[int, int] | None, float]:
+        """The pixels, shared; the size that they were decoded to; and milliseconds."""
+        with self._lock:
+            size = self._size(None if self.box else side)
             if size not in self._made:
                 started = time.perf_counter()
-                whole = decode(self.data, side)
+                whole = decode(self.data, None if self.box else side)
                 image = crop(whole, self.box) if self.box else whole
                 self._made[size] = image, (time.perf_counter() - started) * 1000
             image, spent = self._made[size]
-        return image.copy(), round(self._read_ms + spent, 3)
+        return image, size, round(self._read_ms + spent, 3)
+
+    def _size(self, side: int | None) -> tuple[int, int] | None:
+        """What it decodes to; the header is read as seldom as can be."""
+        if None not in self._sizes:
+            self._sizes[None] = decoded_size(self.data)
+        full = self._sizes[None]
+        if side is None or full is None or min(full) < 4 * side:  # too small to be reduced
+            return full
+        if side not in self._sizes:
+            self._sizes[side] = decoded_size(self.data, side)
+        return self._sizes[side]
 
     @property
     def bytes(self) -> int:
-        """What the decoded pixels take."""
-        return sum(image.nbytes for image, _ in list(self._made.values()))
+        """What the decoded pixels take, and what was made of them."""
+        held = [*self._made.values(), *self._prepared.values()]
+        return sum(getattr(one, "nbytes", 0) for one, _ in held)
 
 
 _pictures: list[tuple[float, Picture]] = []

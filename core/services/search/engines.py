@@ -92,7 +92,7 @@ class Engine:
 
         def again() -> dict[str, float]:
             times: dict[str, float] = {}
-            once_more = self._asked(request, query, picture, times)
+            once_more = self._asked(request, query, picture, times, anew=True)
             with _stage(times, "search"):
                 found = look(once_more)
             self._second(scope, query, picture, once_more, found, times)
@@ -268,13 +268,15 @@ class Engine:
         query: Query,
         picture: Picture | None,
         timing: dict[str, float],
+        anew: bool = False,
     ) -> np.ndarray:
         """What is searched with, float32 (1, dim): the query, or its mean with what else is asked
-        with. Reading that belongs to ``encode``."""
+        with. Reading that belongs to ``encode``. ``anew``: nothing that is prepared already is
+        taken, for times."""
         mix = request.mix
         if mix.plain and not query.nothing:
-            return self._vector(query, picture, timing)
-        own = None if query.nothing else self._vector(query, picture, timing)
+            return self._vector(query, picture, timing, anew)
+        own = None if query.nothing else self._vector(query, picture, timing, anew)
 
         def see(example: Query) -> np.ndarray:
             # stored vectors are rounded: one picture with two signs would leave their difference
@@ -302,16 +304,15 @@ class Engine:
             return replace(query, box=encoder.part(image))
 
     def _vector(
-        self, query: Query, picture: Picture | None, timing: dict[str, float]
+        self, query: Query, picture: Picture | None, timing: dict[str, float], anew: bool = False
     ) -> np.ndarray:
         if picture is None:
             return self._stored(query)
-        image, timing["decode"] = picture.image(self.encoder.side)
-        with _stage(timing, "preprocess"):
-            encoder = self.encoder
-            if query.box is not None and isinstance(encoder, Cropped):
-                encoder = encoder.inner  # it is not looked for a part of the part
-            prepared = encoder.prepare(image)
+        encoder = self.encoder
+        if query.box is not None and isinstance(encoder, Cropped):
+            encoder = encoder.inner  # it is not looked for a part of the part
+        prepared, timing["decode"], preparing = picture.prepared(encoder, anew=anew)
+        timing["preprocess"] = round(timing.get("preprocess", 0.0) + preparing, 3)
         with _stage(timing, "encode"):
             return batching.encode(self.encoder, prepared)
 

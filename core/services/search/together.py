@@ -101,9 +101,10 @@ def together(
     ranks = np.zeros((len(answers), len(known)), np.int64)
     scores = np.zeros((len(answers), len(known)))
     for line, answer in enumerate(answers):
-        at = [place[hit.id] for hit in answer.hits]
+        hits = _counted(answer)
+        at = [place[hit.id] for hit in hits]
         ranks[line, at] = np.arange(1, len(at) + 1)
-        scores[line, at] = _scaled(answer)
+        scores[line, at] = _scaled(answer, hits)
     fused = found(ranks, scores, shares)
     order = np.lexsort((-shares @ scores, -fused))
     order = order[(ranks[shares > 0][:, order] > 0).any(axis=0)][:k]
@@ -120,12 +121,25 @@ def _every(answers: Sequence[SearchResult]) -> dict[str, Hit]:
     return dict(sorted({hit.id: hit for answer in answers for hit in answer.hits}.items()))
 
 
-def _scaled(answer: SearchResult) -> np.ndarray:
-    """The scores of an answer on the common scale, float64 (n,): the first hit has the largest,
-    also where the least similar come first."""
-    values = np.array([hit.score for hit in answer.hits], np.float64)
+def _counted(answer: SearchResult) -> tuple[Hit, ...]:
+    """The hits of an answer that are fused: of matched key points those that match at all."""
+    if answer.score != "inliers" or answer.reranker:
+        return answer.hits
+    return tuple(hit for hit in answer.hits if hit.score > 0)
+
+
+def _scaled(answer: SearchResult, hits: Sequence[Hit]) -> np.ndarray:
+    """The scores of hits of an answer on the common scale, float64 (n,): the first hit has the
+    largest, also where the least similar come first. A re-ranked list keeps the scale of its
+    encoder: its n-th hit gets the n-th largest of their cosines, for scores such as inliers say
+    nothing of most hits."""
+    values = np.array([hit.score for hit in hits], np.float64)
     if answer.least:
         return placed(-values, -values, None)
+    cosines = [hit.cosine for hit in hits if hit.cosine is not None]
+    if answer.reranker and len(cosines) == len(hits):
+        values = np.sort(np.array(cosines, np.float64))[::-1]
+        return placed(values, values, answer.calibration)
     return placed(values, values, answer.calibration if answer.score == "cosine" else None)
 
 

@@ -190,7 +190,7 @@ const DRAWN = {
       for (const [value, words] of [[row.query, percent(row.query)], [row.hit, percent(row.hit)], [row.score, row.score.toFixed(3)]]) {
         const cell = make("td");
         const bar = make("i", "share");
-        bar.style.width = `${(60 * value) / most}%`;
+        bar.style.setProperty("--part", value / most);
         cell.append(bar, make("span", "", words));
         line.append(cell);
       }
