@@ -9,11 +9,10 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.hosting.settings import value
-from core.services.library import changing
+from core.services.library import changing, library
 from core.services.library.changing import Change
 from pages.parts import builds, cached, cached_library, gallery
 from pages.parts.hosting import hosted
-from pages.parts.library import add
 from pages.parts.words import count, note, quiet, trouble
 
 ROUND, PICKED, EVERY, SAID = "change_round", "change_picked", "change_every", "change_said"
@@ -60,7 +59,7 @@ def _adding(locator: str) -> None:
         "Pictures or a zip of them",
         accept_multiple_files=True,
         key=f"change_files_{state.setdefault(ROUND, 0)}",
-        max_upload_size=int(value("visitor_zip_mb")) if hosted() else add.MAX_MB,
+        max_upload_size=int(value("visitor_zip_mb")) if hosted() else library.MAX_ARCHIVE >> 20,
     )
     quiet("Those that are there already are passed over. What was built follows at once.")
     if given and st.button("Add them", type="primary", key="change_add"):
