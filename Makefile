@@ -6,7 +6,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 RECIPES := lite-base siamese triplet resnet-base resnet-classes resnet-taught resnet vgg-classes vgg vit autoencoder
 
-.PHONY: demo reliability test test-slow lint bench screenshots measure train report shipped readme clean help
+.PHONY: demo reliability test test-slow test-engines lint bench screenshots measure train report shipped readme clean help
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -15,10 +15,13 @@ demo: .venv/run  ## environment, embedded gallery, app: ends with one address
 	@$(BIN)/python tools/demo.py $(PORT)
 
 test: .venv/dev lint  ## everything that must hold: linters, contracts, pages, browser
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow"
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not engines"
 
 test-slow: .venv/dev  ## the minutes-long ones: baselines on real photographs, large builds
-	@$(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m pytest -m "slow and not engines"
+
+test-engines: .venv-engines/ready  ## search and build on engines beside the product, started here from packages
+	@.venv-engines/bin/python -m pytest -n 0 -m engines tests/engines
 
 lint: .venv/dev  ## ruff and the layers of the house
 	@$(BIN)/ruff check .
@@ -51,7 +54,7 @@ readme: .venv/run  ## write the table of encoders into README.md
 	@$(BIN)/python tools/write_readme.py
 
 clean:           ## everything that can be built again
-	rm -rf .venv artifacts/cache artifacts/runs screenshots
+	rm -rf .venv .venv-* artifacts/cache artifacts/runs screenshots
 
 .venv/run: requirements.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -65,4 +68,8 @@ clean:           ## everything that can be built again
 .venv/dev: .venv/run tests/requirements.txt tools/browser.sh
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	@bash tools/browser.sh
+	@touch $@
+
+.venv-engines/ready: .venv/dev tools/engines/setup.sh $(wildcard tools/engines/*.txt tools/engines/apart/*.txt)
+	@bash tools/engines/setup.sh
 	@touch $@

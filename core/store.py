@@ -69,6 +69,7 @@ __all__ = [
     "check_space",
     "delete",
     "digest",
+    "digest_of",
     "drop",
     "entries",
     "existing",
@@ -83,6 +84,8 @@ __all__ = [
     "kept",
     "key",
     "layers",
+    "let_go",
+    "let_go_by",
     "lock",
     "make_folder",
     "new_folder",
@@ -118,6 +121,7 @@ UNREADABLE = (
 """What readers of files raise for a content that is not theirs: cut, of another version, or
 something else altogether."""
 T = TypeVar("T")
+_letting_go: list[Callable[[str, Path], None]] = []
 _refused: dict[Path, dict] = {}
 """Folders that a reader failed on -> the state of their files then."""
 
@@ -138,6 +142,11 @@ def fingerprint(causes: object) -> str:
         ensure_ascii=True,
         allow_nan=False,
     )
+    return digest_of(text)
+
+
+def digest_of(text: str) -> str:
+    """:func:`fingerprint` of causes that are written as canonical JSON already."""
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
@@ -387,6 +396,18 @@ def entries(kind: str | None = None, home: Path | None = None) -> list[Entry]:
     return sorted((e for e in found if e is not None), key=lambda e: -e.built)
 
 
+def let_go_by(call: Callable[[str, Path], None]) -> None:
+    """Let ``call(kind, folder)`` know before an entry is deleted: it may have more elsewhere."""
+    if call not in _letting_go:
+        _letting_go.append(call)
+
+
+def let_go(kind: str, folder: Path) -> None:
+    """Tell that an entry is deleted next."""
+    for call in _letting_go:
+        call(kind, folder)
+
+
 def delete(kind: str, key: str) -> int:
     """Remove an entry, finished or not; returns the bytes freed. Names that are not entries free
     nothing.
@@ -398,6 +419,7 @@ def delete(kind: str, key: str) -> int:
         return 0
     try:
         with lock(f"{kind}-{key}", wait_s=1):
+            let_go(kind, path)
             freed = folder_bytes(path)
             remove(path)
             with_suppressed_errors(os.unlink, lock_file(f"{kind}-{key}"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -155,7 +155,7 @@ class Embeddings:
     both causes. ``parts``: every object's own, where several of a picture were encoded; the vectors
     are those of the main ones then."""
 
-    ids: tuple[str, ...]
+    ids: Sequence[str]
     vectors: np.ndarray
     dataset: str
     encoder: str
@@ -165,6 +165,13 @@ class Embeddings:
     def __post_init__(self) -> None:
         if self.vectors.ndim != 2 or len(self.ids) != len(self.vectors):
             raise ValueError(f"{len(self.ids)} ids for vectors of shape {self.vectors.shape}")
+
+
+Said = Mapping[str, Sequence[tuple[str, ...]]]
+"""What rows say of themselves: field -> for each row its values, sorted; none where it says
+nothing."""
+Where = Sequence[tuple[str, frozenset[str]]]
+"""A filter: fields with values, of each of which a row must hold one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.sharing import talks
+from core.services.sharing.talk import talk_page
 from core.services.sharing.talks import Scene, Talk
 from pages.parts import presenting
 from pages.parts.guard import run
@@ -63,6 +64,16 @@ def _files(talk: Talk) -> None:
             disabled=not talk.scenes,
             on_click="ignore",
             width="stretch",
+        )
+        st.download_button(
+            "Whole talk (HTML, works offline)",
+            lambda: talk_page(talk),
+            "talk.html",
+            "text/html",
+            disabled=not talk.scenes,
+            on_click="ignore",
+            width="stretch",
+            key="talk_html",
         )
         given = st.file_uploader("Open a talk", type=["json"], key="talk_file")
         if given is not None and st.session_state.get("talk_read") != given.file_id:

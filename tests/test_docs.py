@@ -117,6 +117,7 @@ def test_files_in_the_docs_exist(page: Path):
         "artifacts/datasets",
         "artifacts/visitors",
         "artifacts/lab",
+        "artifacts/milvus",
     )
     paths = [
         code for code in inline(page) if re.fullmatch(rf"({'|'.join(FOLDERS)})/[\w./*-]*", code)

@@ -36,6 +36,20 @@ def test_comb_mnz_by_hand():
     np.testing.assert_allclose(found, [1.0, 0.5, 0.25, 0.0], rtol=1e-12)
 
 
+RANX = {
+    "rrf": [0.03252247488101534, 0.016129032258064516, 0.032266458495966696, 0.015873015873015872],
+    "combsum": [1.6, 0.5, 1.05, 0.2],
+    "combmnz": [3.2, 0.5, 2.1, 0.2],
+}
+"""What ranx 0.3.21 makes of these lists (rrf with k = 60, sum and mnz, none of them normed)."""
+
+
+@pytest.mark.parametrize("name", RANX)
+def test_values_are_those_of_ranx(name):
+    found = fusion.method(name)(RANKS, SCORES, EQUAL)
+    np.testing.assert_allclose(found / EQUAL[0], RANX[name], rtol=1e-12)
+
+
 @pytest.mark.parametrize("name", fusion.METHODS)
 def test_a_picture_that_leads_every_list_leads_the_fused_one(name):
     ranks = np.tile(np.arange(1, 9), (3, 1))

@@ -156,7 +156,8 @@ def write(encoder: str, method: str, line: str) -> None:
     if any(one.startswith(mark) for one in kept):
         kept = [line if one.startswith(mark) else one for one in kept]
     else:
-        kept.append(line)
+        ours = [at for at, one in enumerate(kept, 1) if one.startswith(f"| `{encoder}` |")]
+        kept.insert(ours[-1] if ours else len(kept), line)
     PAGE.write_text(f"{before}{BEGIN}\n{HEAD}\n" + "\n".join(kept) + f"\n{END}{after}")
 
 

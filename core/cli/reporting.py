@@ -13,8 +13,10 @@ from core.cli.output import command, emit, table
 from core.errors import UserError
 from core.services.evaluation import report_files, reports
 from core.services.library import library
+from core.services.sharing import talks
 from core.services.sharing.comparison import comparison_page
 from core.services.sharing.standings import leaderboard_page
+from core.services.sharing.talk import talk_page
 from core.services.sharing.training import effect_page
 
 
@@ -34,6 +36,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         " compare.html",
         "--evaluate --name leaderboard --out leaderboard.html",
         "--map --dataset catalogue --encoders hog.8x8 --out map.html",
+        "--talk talk.json --out talk.html",
     )
     made.add_argument("--name", help="a report; without, all are listed")
     made.add_argument("--metric", help="what the ranks are by")
@@ -66,6 +69,9 @@ def _add_files(made: argparse.ArgumentParser) -> None:
         "--evaluate", action="store_true", help="HTML of the leaderboards of the report --name"
     )
     kind.add_argument("--map", action="store_true", help="HTML of maps: --dataset --encoders")
+    kind.add_argument(
+        "--talk", metavar="FILE", help="HTML of a talk: the JSON file that Export talk writes"
+    )
     kind.add_argument("--effect", metavar="RUN", help="HTML of what a training run changed")
     made.add_argument("--out", metavar="FILE", help="the HTML file to write")
     made.add_argument("--encoders", metavar="NAMES", help="separated by commas")
@@ -75,7 +81,7 @@ def _add_files(made: argparse.ArgumentParser) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
-    if options.compare or options.evaluate or options.map or options.effect:
+    if options.compare or options.evaluate or options.map or options.effect or options.talk:
         return _file(options)
     if options.trec_run or options.trec_qrels:
         return _trec(options)
@@ -140,6 +146,8 @@ def _file(options: argparse.Namespace) -> None:
 def _page(options: argparse.Namespace) -> str:
     if options.effect:
         return effect_page(options.effect)
+    if options.talk:
+        return talk_page(talks.from_file(_bytes(options.talk)))
     if options.evaluate:
         report = reports.Report.load(reports.find(options.name or "leaderboard"))
         return leaderboard_page(report, options.metric or "mAP")
@@ -147,6 +155,15 @@ def _page(options: argparse.Namespace) -> str:
     dataset, request, found = searching.compared(options)
     query = request.query
     return comparison_page(dataset, query, found.answers)
+
+
+def _bytes(file: str) -> bytes:
+    try:
+        return Path(file).expanduser().read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"{file} can't be read ({error.strerror}).", fix="Name the file that Export talk wrote."
+        ) from error
 
 
 def _need(options: argparse.Namespace, kind: str, *names: str) -> None:

@@ -6,14 +6,17 @@ from __future__ import annotations
 import hashlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from core.datasets.marks import marked
+import numpy as np
+
+from core.datasets.marks import marked, marks_of
 from core.datasets.names import nfc
 from core.errors import UserError
+from core.items import Coded, Items, coded, lines
 from core.registry import Registry
 from core.types import Item, Progress, Protocol, Remark, Skipped, State
 
@@ -57,7 +60,7 @@ class Dataset(ABC):
         had."""
 
     @abstractmethod
-    def _list(self) -> tuple[list[Item], list[Skipped]]:
+    def _list(self) -> tuple[Sequence[Item], list[Skipped]]:
         """All items in a stable order, and what was passed over with the reason: each thing that
         was met is one or the other.
 
@@ -96,13 +99,15 @@ class Dataset(ABC):
         return {}
 
     @cached_property
-    def _listing(self) -> tuple[tuple[Item, ...], tuple[Skipped, ...]]:
+    def _listing(self) -> tuple[Sequence[Item], tuple[Skipped, ...]]:
         items, skipped = self._list()
         if not items:
             raise UserError(
                 f"No picture was found in {self.title or self.name}.{_why(skipped)}",
                 fix="Choose another source.",
             )
+        if isinstance(items, Items) and not marks_of(self.locator):
+            return items, tuple(skipped)  # different ids, in the one form, by their making
         _refuse_repeats(self.name, items)
         items, repeated = _in_one_form(
             items if self.stamps_tell_content else marked(self.locator, items)
@@ -110,8 +115,15 @@ class Dataset(ABC):
         return tuple(items), (*skipped, *repeated)
 
     @property
-    def items(self) -> tuple[Item, ...]:
+    def items(self) -> Sequence[Item]:
+        """A tuple, or columns that read like one where there may be millions."""
         return self._listing[0]
+
+    @cached_property
+    def ids(self) -> Sequence[str]:
+        """The id of each of ``items``."""
+        items = self.items
+        return items.ids if isinstance(items, Items) else tuple(item.id for item in items)
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
@@ -131,8 +143,10 @@ class Dataset(ABC):
         return self._remarks
 
     @cached_property
-    def rows(self) -> dict[str, int]:
+    def rows(self) -> Mapping[str, int]:
         """Item id -> position in ``items``."""
+        if isinstance(self.items, Items):
+            return self.items.rows
         return {item.id: row for row, item in enumerate(self.items)}
 
     @property
@@ -148,9 +162,19 @@ class Dataset(ABC):
     @cached_property
     def _fingerprint(self) -> str:
         hasher = hashlib.sha256()
-        for item in self.items:
-            hasher.update(f"{item.id}\0{item.stamp}\n".encode("utf-8", "surrogatepass"))
+        for text in lines(self.items, ("id", "stamp")):
+            hasher.update(text)
         return hasher.hexdigest()[:20]
+
+    @cached_property
+    def likeness(self) -> str:
+        """Eight hex digits that are the same on every machine that holds these pictures, whenever
+        and wherever they were copied: ids, with the sizes of the files or what else their stamps
+        begin with."""
+        hasher = hashlib.sha256()
+        for item in self.items:
+            hasher.update(f"{item.id}\0{item.stamp.split('-')[0]}\n".encode("utf-8", "replace"))
+        return hasher.hexdigest()[:8]
 
     def protocols(self) -> tuple[Protocol, ...]:
         """The ways this set can be judged, the usual one first; never empty (a set without labels
@@ -177,11 +201,8 @@ class Dataset(ABC):
 def usual_protocols(items: Sequence[Item]) -> tuple[Protocol, ...]:
     """Protocols that the items' splits and fields allow: instance, category, class; else plain
     search."""
-    gallery, queries = _roles({item.split for item in items})
-    has = {
-        name: any(getattr(item, name) is not None for item in items)
-        for name in ("instance", "category")
-    }
+    gallery, queries = _roles(set(coded(items, "split").values))
+    has = {name: coded(items, name).known for name in ("instance", "category")}
     made = []
     if has["instance"]:
         made.append(
@@ -195,10 +216,7 @@ def usual_protocols(items: Sequence[Item]) -> tuple[Protocol, ...]:
         made.append(
             Protocol("category", "category", gallery, queries, ignore="instance", note=note)
         )
-    if (
-        any(item.label is not None and item.label != item.category for item in items)
-        and len({item.label for item in items}) > 1
-    ):
+    if _tells_more(coded(items, "label"), coded(items, "category")):
         made.append(Protocol("class", "label", gallery, queries, note="relevant = same class"))
     if has["category"] and not has["instance"]:
         made.append(
@@ -211,6 +229,14 @@ def usual_protocols(items: Sequence[Item]) -> tuple[Protocol, ...]:
             ),
         )
     return tuple(made) if queries else (*made, *map(_fewer, made))
+
+
+def _tells_more(label: Coded, category: Coded) -> bool:
+    """Whether labels tell items apart, and are not just their categories again."""
+    place = {value: code for code, value in enumerate(category.values)}
+    same = np.array([*(place.get(value, -2) for value in label.values), -2], np.int64)[label.codes]
+    further = bool(((label.codes >= 0) & (same != category.codes)).any())
+    return further and len(label.values) + bool((label.codes < 0).any()) > 1
 
 
 def _roles(splits: set[str | None]) -> tuple[tuple[str, ...], tuple[str, ...]]:

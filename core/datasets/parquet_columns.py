@@ -7,7 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from core.datasets.names import nfc
 from core.errors import UserError
+from core.items import FIELDS, Coded, Part, first_seen
 
 PICTURES = ("image", "img", "picture", "photo", "bytes", "jpg", "png", "webp")
 LABELS = ("label", "labels", "class", "fine_label", "target")
@@ -67,6 +71,69 @@ class Columns:
                     if columns[n][row] is not None
                 }
                 yield {**_NOTHING, **told, "attributes": attributes}
+
+    def part(self, stem: str, split: str | None, path: str, stamp: str) -> Part | None:
+        """All rows at once; None where something is not as expected, and rows have to be looked at
+        one by one.
+
+        Args:
+            stem: what an id begins with that the file does not state.
+            split: of rows that state none.
+            path, stamp: what stands before the number of a row there.
+        """
+        wanted = list(dict.fromkeys([*self.roles.values(), *self.attributes]))
+        try:
+            table = {}
+            for name in wanted:  # one after the other: a column of text is large
+                column = self.parquet.read(columns=[name]).column(0).combine_chunks()
+                column.validate(full=True)
+                table[name] = column
+            ids = self._ids(table, stem)
+            fields = {name: self._coded(table, name, split) for name in FIELDS}
+        except (OSError, ValueError, NotImplementedError, KeyError, TypeError):
+            return None
+        if ids is None:
+            return None
+        told = {nfc(name): table[name] for name in self.attributes}
+        return Part(ids, path, stamp, fields, told, plain_value)
+
+    def _ids(self, table: dict, stem: str) -> Any:
+        """Text; None where ids are neither words nor whole numbers."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+        from pyarrow import types
+
+        text = pa.large_string()
+        own = table.get(self.roles.get("id", ""))
+        if own is not None and types.is_integer(own.type):
+            own = own.cast(pa.string())
+        if own is not None and not _is_text(own.type):
+            return None
+        if own is None or own.null_count:
+            numbers = pa.array(np.arange(self.parquet.metadata.num_rows)).cast(text)
+            padded = pc.utf8_lpad(numbers, 6, "0")
+            ends = pa.scalar(f"{nfc(stem)}/", text), padded, pa.scalar("", text)
+            made = pc.binary_join_element_wise(*ends)
+            own = made if own is None else pc.coalesce(own.cast(text), made)
+        own = own.cast(text)
+        odd = pc.invert(pc.string_is_ascii(own))
+        if not pc.any(odd).as_py():
+            return own
+        composed = pa.array([nfc(one) for one in own.filter(odd).to_pylist()], text)
+        return pc.replace_with_mask(own, odd, composed)
+
+    def _coded(self, table: dict, role: str, split: str | None) -> Coded:
+        """One field of all rows."""
+        rows, other = self.parquet.metadata.num_rows, split if role == "split" else None
+        if role not in self.roles:
+            return first_seen(np.zeros(rows, np.int64), [other and nfc(other)])
+        encoded = table[self.roles[role]].dictionary_encode()
+        values = [self._text(role, value) for value in encoded.dictionary.to_pylist()]
+        values.append(None)
+        codes = encoded.indices.fill_null(len(values) - 1).to_numpy(zero_copy_only=False)
+        told = [value if value or role != "split" else other for value in values]
+        told = [value if value is None else nfc(value) for value in told]
+        return first_seen(codes.astype(np.int64), told)
 
     def _text(self, role: str, value: object) -> str | None:
         if value is None:
@@ -169,3 +236,11 @@ def _is_plain(kind) -> bool:
 
 def _frozen(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
+
+
+def plain_value(value: object) -> object:
+    """An attribute's value as items have it: lists are tuples, words in the one form that names are
+    compared in."""
+    if isinstance(value, list):
+        return tuple(map(plain_value, value))
+    return nfc(value) if isinstance(value, str) else value

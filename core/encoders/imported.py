@@ -56,14 +56,18 @@ class Imported(Encoder):
         )
 
     def lookup(self) -> tuple[list[str], np.ndarray]:
-        """Ids, and float32 (n, dim): unit rows, and rows of zeros where a vector has no direction.
-        Raises UserError where the files are damaged."""
-        ids, vectors = self._stored()
+        """Ids, and float32 (n, dim) as they were brought, memory-mapped. Raises UserError where the
+        files are damaged."""
+        return self._stored()
+
+    def unit(self, vectors: np.ndarray) -> np.ndarray:
+        """Some of them float32 (m, dim) as unit rows, and rows of zeros where a vector has no
+        direction."""
         largest = np.abs(vectors).max(
             axis=1, keepdims=True
         )  # so that no square is too large or too small for 32 bits
         vectors = np.divide(vectors, largest, out=np.zeros_like(vectors), where=largest > 0)
-        return ids, np.where(largest > 0, unit_rows(vectors, self.name), np.float32(0))
+        return np.where(largest > 0, unit_rows(vectors, self.name), np.float32(0))
 
     def ids(self) -> list[str]:
         """The ids of all rows, as they were brought; some may be no picture's. Raises UserError."""
@@ -79,7 +83,8 @@ class Imported(Encoder):
             if wrong := store.faults(self.folder):
                 raise ValueError("; ".join(f"{name}: {fault}" for name, fault in wrong.items()))
             ids = json.loads((self.folder / "ids.json").read_text())
-            vectors = np.load(self.folder / "vectors.npy").astype(np.float32)
+            stored = np.load(self.folder / "vectors.npy", mmap_mode="r")
+            vectors = np.asarray(stored, np.float32)  # rows of a memmap itself are slow to take
             if vectors.shape != (len(ids), self.dim):
                 raise ValueError(f"vectors of shape {vectors.shape} for {len(ids)} ids")
         except store.UNREADABLE as error:

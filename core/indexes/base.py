@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
@@ -12,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from core import store
 from core.errors import UserError
 from core.indexes.knobs import Knob
 from core.neighbours import best, join, nearest, nothing
 from core.registry import Registry
-from core.types import Cost, Hits, Progress, State
+from core.types import Cost, Hits, Progress, Said, State, Where
 
-__all__ = ["MOST_HITS", "Index", "Knob", "Unreadable", "indexes"]
+__all__ = ["MOST_HITS", "Away", "Index", "Knob", "Unreadable", "indexes", "let_go"]
 indexes: Registry[Index] = Registry("index", "core.indexes", first="exact")
 
 
@@ -27,6 +29,11 @@ CHECKED = 65_536
 """So many rows are looked through for NaN at a time."""
 FEW = 2000
 """So few allowed rows are compared one by one: quicker than any index, and exact."""
+
+
+class Away(UserError):
+    """An engine that does not answer, or refuses who asks: true now, and perhaps not in a minute.
+    So nothing that is kept may say it."""
 
 
 class Unreadable(UserError):
@@ -79,6 +86,12 @@ class Index(ABC):
     without asking."""
     build_knobs: Mapping[str, Knob] = MappingProxyType({})
     search_knobs: Mapping[str, Knob] = MappingProxyType({})
+    engine: bool = False
+    """Whether an engine of its own, which may run on other machines, holds it: that keeps what each
+    row says (label, category, attributes) and filters by it inside its search, and costs what
+    :meth:`cost` says beside the files here."""
+    lost: bool = False
+    """Whether what it needs is gone since it was loaded: it has to be made again."""
     size: int = 0
     dim: int = 0
 
@@ -102,6 +115,17 @@ class Index(ABC):
             "knobs": self.resolve(self.build_knobs, knobs),
             "version": getattr(self, "version", 1),
         }
+
+    def told(self, key: str, said: Said) -> None:
+        """Hear before a build that will be saved what it is built for, where ``engine``.
+
+        Args:
+            key: of every cause; the same build has it again.
+            said: what each row says of itself.
+        """
+
+    def discard(self, folder: Path) -> None:
+        """Let go of what a saved index has elsewhere: its folder is deleted next."""
 
     def build(self, vectors: np.ndarray, progress: Progress | None = None, **knobs: float) -> None:
         """Index float32 (n, dim) unit rows.
@@ -158,12 +182,20 @@ class Index(ABC):
         """Nothing is asked of the vectors, unless an index says more."""
 
     def search(
-        self, queries: np.ndarray, k: int, *, allowed: np.ndarray | None = None, **knobs: float
+        self,
+        queries: np.ndarray,
+        k: int,
+        *,
+        allowed: np.ndarray | None = None,
+        where: Where = (),
+        **knobs: float,
     ) -> Hits:
         """The ``k`` most similar rows for each of float32 (q, dim); -1 where fewer exist.
 
         Args:
             allowed: bool (size,): which rows may be answered; None = all.
+            where: the filter that ``allowed`` says row by row, where it is one of fields: an index
+                that ``engine`` searches by it.
 
         Raises:
             UserError: nothing was built, a knob is unknown, the dimension is wrong or a value is
@@ -177,7 +209,7 @@ class Index(ABC):
         self._check(queries, self.dim)
         queries, mask = np.ascontiguousarray(queries, dtype=np.float32), self._mask(allowed)
         if mask is not None:
-            return self._filtered(queries, k, mask, resolved)
+            return self._filtered(queries, k, mask, where, resolved)
         hits = self._search(queries, k, **resolved)
         return self._completed(queries, k, hits) if self.walks else hits
 
@@ -202,7 +234,7 @@ class Index(ABC):
         return None if allowed.all() else allowed
 
     def _filtered(
-        self, queries: np.ndarray, k: int, mask: np.ndarray, knobs: dict[str, Any]
+        self, queries: np.ndarray, k: int, mask: np.ndarray, where: Where, knobs: dict[str, Any]
     ) -> Hits:
         """Only what ``mask`` allows: as many as there are, unless the index is a ``partial``
         one."""
@@ -212,11 +244,13 @@ class Index(ABC):
         compares = self.score == "cosine" and not self.partial
         if compares and len(left) <= max(FEW, k):
             return nearest(queries, self.rows, left, k)
-        hits = (
-            self._select(queries, k, mask, **knobs)
-            if self.selects
-            else self._overfetch(queries, k, mask, knobs)
-        )
+        hits = self._by_fields(queries, k, where, **knobs) if where else None
+        if hits is None:
+            hits = (
+                self._select(queries, k, mask, **knobs)
+                if self.selects
+                else self._overfetch(queries, k, mask, knobs)
+            )
         short = np.flatnonzero((hits.ids >= 0).sum(axis=1) < min(k, len(left)))
         return (
             join(hits, short, nearest(queries[short], self.rows, left, k))
@@ -231,6 +265,11 @@ class Index(ABC):
             return hits
         short = np.flatnonzero(hits.ids[:, min(k, self.size) - 1] < 0)
         return join(hits, short, nearest(queries[short], self.rows, np.arange(self.size), k))
+
+    def _by_fields(self, queries: np.ndarray, k: int, where: Where, **knobs: float) -> Hits | None:
+        """A search by what rows say, where ``engine``; None where it does not keep one of
+        these fields."""
+        return None
 
     def _select(self, queries: np.ndarray, k: int, mask: np.ndarray, **knobs: float) -> Hits:
         """A search that looks at the allowed rows alone, where ``selects``: here by comparing every
@@ -319,6 +358,14 @@ class Index(ABC):
             raise UserError("A vector holds NaN or infinity.", fix="Build the embeddings again.")
 
 
+def let_go(kind: str, folder: Path) -> None:
+    """Called before an entry of the cache is deleted: an index lets go of what it has elsewhere."""
+    name = (store.read_meta(folder) or {}).get("index_name", "") if kind == "indexes" else ""
+    if name:
+        with suppress(UserError, *store.UNREADABLE):  # what stays there is cleared away later
+            indexes.get(name).discard(folder)
+
+
 def _finite(vectors: np.ndarray) -> bool:
     """Whether no number is NaN or infinite. Of one vector its square says so quicker; unless that
     grows too large."""
@@ -328,3 +375,6 @@ def _finite(vectors: np.ndarray) -> bool:
         np.isfinite(vectors[start : start + CHECKED]).all()
         for start in range(0, len(vectors), CHECKED)
     )
+
+
+store.let_go_by(let_go)

@@ -11,6 +11,7 @@ from pathlib import Path
 from core import store
 from core.datasets.base import Dataset, datasets
 from core.errors import UserError
+from core.items import coded
 from core.services import saved_reports
 from core.services.embedding.content import known_hash
 from core.services.library import library
@@ -92,7 +93,7 @@ def trained_on(locator: str) -> list[str]:
 def has_labels(dataset: Dataset) -> bool:
     """Whether it says of some picture what is relevant to it, so that encoders can be
     evaluated."""
-    return any(one is not None for item in dataset.items for one in (item.label, item.instance))
+    return any(coded(dataset.items, name).known for name in ("label", "instance"))
 
 
 def states(

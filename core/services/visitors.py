@@ -51,6 +51,8 @@ def delete(one: Visitor) -> int:
     freed = store.folder_bytes(one.folder)
     library.forget(one.folder)
     loading.forget(one.folder)
+    for entry in store.entries(home=one.folder):
+        store.let_go(entry.kind, entry.path)
     store.remove(one.folder)
     shutil.rmtree(one.folder, ignore_errors=True)  # what was being written meanwhile
     log.info("deleted a visitor's %.1f MB", freed / 1e6)

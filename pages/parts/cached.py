@@ -6,6 +6,9 @@ from __future__ import annotations
 import base64
 from dataclasses import replace
 
+import numpy as np
+
+from core import items
 from core.errors import UserError
 from core.services import jobs
 from core.services.embedding import detecting, opening
@@ -305,48 +308,44 @@ def examples(locator: str, version: str, wanted: int = 8) -> list[str]:
     first."""
     found = dataset(locator)
     protocol = found.protocol()
-    items = [item for item in found.items if protocol.is_query(item)] or list(found.items)
-    first: dict[str, str] = {}
-    for item in items:
-        first.setdefault(str(item.category or item.label or item.id), item.id)
-    ids = list(first.values())
-    return (
-        [ids[place * len(ids) // wanted] for place in range(wanted)] if len(ids) > wanted else ids
-    )
+    asking = np.flatnonzero(items.among(found.items, protocol.queries))
+    pictures = items.taken(found.items, asking) if len(asking) else found.items
+    kinds = items.classes(pictures)
+    alone = np.flatnonzero(kinds.codes < 0)  # where no class is known each picture is its own
+    rows = np.sort(np.array([*items.first_of_each(kinds).values(), *alone], np.int64))
+    if len(rows) > wanted:
+        rows = rows[[place * len(rows) // wanted for place in range(wanted)]]
+    return [pictures[int(row)].id for row in rows]
 
 
 @caches.data(max_entries=20, show_spinner=False)
 def one_of_each(locator: str, version: str) -> dict[str, str]:
     """Category (else label) -> id of its first picture, sorted by category."""
-    first: dict[str, str] = {}
-    for item in dataset(locator).items:
-        first.setdefault(str(item.category or item.label or "pictures"), item.id)
-    return dict(sorted(first.items()))
+    pictures = dataset(locator).items
+    kinds = items.classes(pictures)
+    rows = items.first_of_each(kinds)
+    if (kinds.codes < 0).any():
+        rows["pictures"] = min(int(np.argmax(kinds.codes < 0)), rows.get("pictures", len(pictures)))
+    return {name: pictures[row].id for name, row in sorted(rows.items())}
 
 
 @caches.data(max_entries=20, show_spinner=False)
 def classes(locator: str, version: str) -> list[str]:
     """The categories (else the labels) of a data set, sorted."""
-    return sorted(
-        {
-            str(item.category or item.label)
-            for item in dataset(locator).items
-            if item.category or item.label
-        }
-    )
+    return sorted(items.classes(dataset(locator).items).values)
 
 
 @caches.data(max_entries=60, show_spinner=False)
 def matching(locator: str, version: str, words: str, kind: str) -> list[str]:
     """Ids whose id, label or attributes contain every word, in one class where ``kind`` names
     one."""
-    wanted = words.lower().split()
-    return [
-        item.id
-        for item in dataset(locator).items
-        if (not kind or kind == str(item.category or item.label))
-        and all(word in _said(item) for word in wanted)
-    ]
+    wanted, found = words.lower().split(), dataset(locator)
+    if not wanted and not kind:
+        return list(found.ids)
+    kinds = items.classes(found.items)
+    there = kinds.mask(lambda one: not kind or kind == str(one))
+    pictures = items.taken(found.items, np.flatnonzero(there))
+    return [one.id for one in pictures if all(word in _said(one) for word in wanted)]
 
 
 def _said(item) -> str:

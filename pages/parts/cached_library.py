@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from core import items
 from core.errors import UserError
 from core.services import journey
 from core.services.evaluation import pace
@@ -59,12 +60,7 @@ def evaluation_seconds(locator: str, version: str, encoders: tuple[str, ...]) ->
 @shared.data(max_entries=100, show_spinner=False)
 def class_sizes(locator: str, version: str) -> dict[str, int]:
     """Category (else label) -> how many pictures it has, by name; empty where there are none."""
-    sizes: dict[str, int] = {}
-    for item in cached.dataset(locator).items:
-        name = item.category or item.label
-        if name:
-            sizes[str(name)] = sizes.get(str(name), 0) + 1
-    return dict(sorted(sizes.items()))
+    return dict(sorted(items.classes(cached.dataset(locator).items).counts().items()))
 
 
 @shared.data(max_entries=60, ttl=cached.LONG, show_spinner=False)

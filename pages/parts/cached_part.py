@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
+from core.items import among, taken
 from core.services.search import filters
 from core.types import Item
 from pages.parts import cached, caches
@@ -41,10 +46,9 @@ def left(locator: str, version: str, where: tuple[str, ...]) -> tuple[int, int]:
     return (len(items) if mask is None else int(mask.sum())), len(items)
 
 
-def _gallery(locator: str) -> list[Item]:
-    dataset = cached.dataset(locator)
-    protocol = dataset.protocol()
-    return [item for item in dataset.items if protocol.in_gallery(item)]
+def _gallery(locator: str) -> Sequence[Item]:
+    items, protocol = cached.dataset(locator).items, cached.dataset(locator).protocol()
+    return taken(items, np.flatnonzero(among(items, protocol.gallery)))
 
 
 def _measured(values: list[str]) -> bool:

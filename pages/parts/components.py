@@ -1,5 +1,5 @@
-"""The four things Streamlit has no widget for: the compare board, the query picture, a picture
-grid, copy link.
+"""What Streamlit has no widget for: the compare board, the query picture, a picture grid, copy
+link, the figures of a page as files.
 
 Each is a ``st.components.v2`` component: a function of its data, no iframe, no network. What comes
 from people (names, messages) is sent as data and only ever set as text.
@@ -39,6 +39,13 @@ _copy = st.components.v2.component("lookalike_copy", css=_read("button.css"), js
 
 _stepper = st.components.v2.component(
     "lookalike_stepper", css=_read("stepper.css"), js=_read("stepper.js")
+)
+
+FIGURES_FILES = ("figures_read", "figures_forms", "figures_draw", "figures")
+_figures = st.components.v2.component(
+    "lookalike_figures",
+    css=_read("button.css") + _read("figures.css"),
+    js="\n".join(_read(f"{name}.js") for name in FIGURES_FILES),
 )
 
 
@@ -164,3 +171,10 @@ def stepper(key: str, place: str) -> int | None:
 def copy_link(key: str, label: str = "Copy link") -> None:
     """A button that copies the address of the view."""
     _copy(key=key, data={"label": label}, width=104)
+
+
+def figures(page: str) -> None:
+    """A button that saves every chart, board and table that stands on the page: SVG and PNG at
+    twice the size; of what holds numbers CSV, JSON, LaTeX and Markdown. The browser makes them of
+    what it shows, so no page has to do anything for a figure of its own."""
+    _figures(key="figures", data={"page": page}, width=84)

@@ -3,13 +3,11 @@ shown in its place and a remark."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-
 import streamlit as st
 
 from core.errors import UserError
 from core.services.embedding.opening import FIRST_DATASET, FIRST_ENCODERS, FIRST_INDEX
+from core.services.library import names
 from core.services.naming import split_names
 from core.services.specs import index_spec
 from pages.parts import cached
@@ -50,28 +48,37 @@ def opening(locator: str) -> list[str]:
 
 
 def dataset(given: str) -> str:
-    """The locator of the data set that a link names: by its public name, its own where no other has
-    it, or its locator, as in older links."""
+    """The locator of the data set that a link names, see :func:`.names.meant`."""
     there = ready()
-    if given in there:
-        return given
-    for names in ({one: public_name(one) for one in there}, there):
-        meant = [one for one, name in names.items() if name == given]
-        if len(meant) == 1:
-            return meant[0]
-    raise Refused(
-        FIRST_DATASET,
-        f"The data set {short(given)!r} is not ready in this library. Showing the catalogue.",
-    )
+    found, other = names.meant(given, there, _likeness)
+    name = short(given.split(names.SIGN)[0])
+    if found is None:
+        raise Refused(
+            FIRST_DATASET,
+            f"The data set {name!r} is not ready in this library. Showing the catalogue.",
+        )
+    if other:
+        raise Refused(found, f"The data set {name!r} holds other pictures here than the link knew.")
+    return found
+
+
+def _likeness(locator: str) -> str:
+    """Empty where the data set can't be opened."""
+    try:
+        return cached.dataset(locator).likeness
+    except UserError:
+        return ""
 
 
 def public_name(locator: str) -> str:
-    """What a data set is called in a link: its name; of one that is found by a path, which is
-    nobody else's business, the name and a digest of the path that tells it from its namesakes."""
-    if os.sep not in locator:
-        return locator
-    digest = hashlib.blake2b(os.fsencode(locator), digest_size=3).hexdigest()
-    return f"{ready().get(locator) or os.path.basename(locator)}~{digest}"
+    """What a data set is called where its place is nobody else's business."""
+    return names.public(locator, ready().get(locator, ""))
+
+
+def link_name(locator: str) -> str:
+    """What a data set is called in a link: another machine that holds the same pictures knows it
+    by it."""
+    return names.travelling(locator, ready().get(locator, ""), _likeness(locator))
 
 
 def ready() -> dict[str, str]:

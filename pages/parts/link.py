@@ -234,9 +234,7 @@ def _column(text: str) -> str:
 
 PARAMS = Params(
     (
-        Param(
-            "dataset", DATASET, Kind(given.dataset, given.public_name), given.FIRST_DATASET, True
-        ),
+        Param("dataset", DATASET, Kind(given.dataset, given.link_name), given.FIRST_DATASET, True),
         Param("encoders", ENCODERS, Kind(given.encoders, ",".join), given.usual, True),
         Param("index", INDEX, Kind(given.index), given.FIRST_INDEX, True),
         Param("k", K, Kind(given.k), given.FIRST_K, True),
@@ -265,7 +263,7 @@ def publish() -> View:
 def to(page: str, **params: str) -> None:
     """Open another page; ``dataset`` is a locator."""
     if "dataset" in params:
-        params["dataset"] = given.public_name(params["dataset"])
+        params["dataset"] = given.link_name(params["dataset"])
     st.switch_page(f"pages/{page}.py", query_params=params)
 
 

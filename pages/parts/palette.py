@@ -10,6 +10,14 @@ from core.services import marks
 from core.services.marks import COLOURS, MARKS, OFFLINE
 from pages.parts import cached
 
+CONFIG = {
+    "displayModeBar": True,
+    "modeBarButtons": [["toImage"]],
+    "displaylogo": False,
+    "responsive": True,
+}
+"""Of every chart. The bar is never seen (style.css): its one button is pressed for the reader by
+the menu Figures, which asks for SVG or for PNG."""
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 LIGHT = {
     "ink": "#1B1B1A",
@@ -132,11 +140,4 @@ def figure(height: int = 320, **layout: object) -> go.Figure:
 
 def draw(chart: go.Figure, key: str, alt: str) -> None:
     """Put a chart on the page, with words for those who can't see it."""
-    st.plotly_chart(
-        chart,
-        theme=None,
-        key=key,
-        alt=alt,
-        config={"displayModeBar": False, "responsive": True},
-        width="stretch",
-    )
+    st.plotly_chart(chart, theme=None, key=key, alt=alt, config=CONFIG, width="stretch")

@@ -16,6 +16,8 @@ from pages.parts.words import trouble
 
 SHOWN = "talk_scene"
 """Place from 0 of the scene that this session shows; absent while it does not present."""
+PERSONAL = ("voter",)
+"""What a link says of the person who looks, and a scene does not."""
 STYLE = Path(__file__).parent / "web" / "presenting.css"
 
 
@@ -87,7 +89,8 @@ def _go(scene: Scene, paths: dict[str, str]) -> None:
 def button(page: str) -> None:
     """The way to add the view of a page to the talk."""
     if st.button("Add to talk", key="talk_add", icon=":material/co_present:", type="tertiary"):
-        _dialog(page, {name: str(st.query_params[name]) for name in st.query_params})
+        here = st.query_params
+        _dialog(page, {name: str(here[name]) for name in here if name not in PERSONAL})
 
 
 @st.dialog("Add this view to the talk")

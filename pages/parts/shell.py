@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.services import warm
-from pages.parts import given, presenting, tray, visitors
+from pages.parts import components, given, presenting, tray, visitors
 from pages.parts.builds import REFUSED
 from pages.parts.hosting import hosted
 from pages.parts.words import trouble
@@ -64,6 +64,7 @@ def shell(page: str, purpose: str, title: str = "") -> DeltaGenerator:
         )
         actions = st.container(horizontal=True, width="content", key="head_actions")
         if page in SCENES:
+            components.figures(page)
             presenting.button(page)
         with st.container(width="content", key="tray"):
             tray.show()

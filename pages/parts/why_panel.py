@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import UserError
+from core.services.search.together import TOGETHER
 from pages.parts import cached, why, why_data
 from pages.parts.answers import Gathered
 from pages.parts.beside import ALONE
@@ -28,7 +29,8 @@ def work(view: View, found: Gathered) -> bool:
     """Make the explanation that is open, once the encoder has answered; whether there is a new
     one."""
     asked = why.now()
-    if asked is None or asked.encoder not in found.answers or _key(view, asked) in _outcomes():
+    told = {*found.answers, TOGETHER}
+    if asked is None or asked.encoder not in told or _key(view, asked) in _outcomes():
         return False
     try:
         made = guarded(lambda: _explained(view, asked), asked.encoder)
@@ -46,6 +48,11 @@ def work(view: View, found: Gathered) -> bool:
 
 
 def _explained(view: View, asked: why.Asked) -> dict:
+    if asked.encoder == TOGETHER:
+        raise UserError(
+            "The encoders found this together: it has no reason of its own.",
+            fix="Open the picture in the column of one of them, which says why.",
+        )
     if view.asked.words_alone:
         raise UserError(
             "The query is words, not a picture: regions can't be matched.",

@@ -3,6 +3,7 @@ else."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from html import escape
 
@@ -74,6 +75,13 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         for row in rows
     )
     st.html(f'<table class="ll-table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>')
+
+
+def saveable(name: str, head: Sequence[str] = (), rows: Sequence[Sequence[object]] = ()) -> str:
+    """Attributes of an element that the menu Figures saves under this name, with the numbers that
+    it draws."""
+    held = escape(json.dumps({"head": list(head), "rows": [list(row) for row in rows]}))
+    return f' data-figure="{escape(name)}"' + (f' data-numbers="{held}"' if rows else "")
 
 
 def size(count: float) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
+from tests.browser.waiting import small
+
 
 def test_a_view_becomes_a_scene_and_arrows_step(open_at):
     page = open_at("compare?encoders=hog.8x8,hsv.12x4x4&k=5", width=1920, height=1080)
@@ -19,8 +21,8 @@ def test_a_view_becomes_a_scene_and_arrows_step(open_at):
     expect(scene).to_have_text("Colour or shape?")
     expect(page.locator(".head .title")).to_have_count(2)
     expect(page.get_by_role("button", name="Upload")).to_have_count(0)
-    size = "one => parseFloat(getComputedStyle(one).fontSize) * 1.75"
-    assert scene.evaluate(size) >= 24
+    page.locator(".hit").nth(9).wait_for()
+    assert small(page) == []
     expect(window.get_by_text("Let them guess.")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("heading", name="Talk")).to_be_visible()

@@ -10,6 +10,8 @@ from core.services.search.compare import compare
 from core.services.search.request import Query, SearchRequest
 from core.services.sharing.comparison import comparison_page
 from core.services.sharing.standings import leaderboard_page
+from core.services.sharing.talk import talk_page
+from core.services.sharing.talks import Scene, Talk
 
 SIX = (
     "tf_efficientnet_lite0.in1k", "siamese.lookalike", "hog.8x8", "hsv.12x4x4", "tiny.16x16",
@@ -63,3 +65,41 @@ def test_a_leaderboard_sorts_by_a_column(opened):
     table.get_by_role("columnheader", name="Encoder").press("Enter")
     names = [one.lower() for one in table.locator("tbody td:first-child").all_inner_texts()]
     assert names == sorted(names, reverse=True)
+
+
+SIZES = """() => {
+    const zoom = (node) => { let by = 1; for (let one = node; one; one = one.parentElement) by *= parseFloat(getComputedStyle(one).zoom) || 1; return by; };
+    const texts = document.createTreeWalker(document.querySelector('.scene.now'), NodeFilter.SHOW_TEXT), found = [];
+    for (let text = texts.nextNode(); text; text = texts.nextNode()) {
+        const node = text.parentElement;
+        if (text.data.trim() && node.getBoundingClientRect().width) found.push(parseFloat(getComputedStyle(node).fontSize) * zoom(node));
+    }
+    return found;
+}"""
+
+
+def test_a_talk_is_presented_from_its_file(opened):
+    asked = {"encoders": ",".join(SIX[2:]), "k": "5", "query": "item:mug-16-0"}
+    scenes = (
+        Scene("Colour or shape?", "Compare", asked, "Let them guess."),
+        Scene("Which is better?", "Metrics"),
+        Scene("Hashing", "Learn", {"lesson": "hashing"}),
+    )
+    page = opened(talk_page(Talk(scenes)), 1920)
+    page.keyboard.press("p")
+    for scene in scenes:
+        assert page.locator(".scene:visible h1").inner_text().startswith(scene.title)
+        assert min(page.evaluate(SIZES)) >= 24
+        page.keyboard.press("ArrowRight")
+    answer = page.locator(".scene:visible .answer").first
+    assert not answer.is_visible()
+    page.keyboard.press("r")
+    assert answer.is_visible()
+    page.keyboard.press("Home")
+    assert page.locator(".notes:visible").count() == 0
+    page.keyboard.press("n")
+    assert page.locator(".notes:visible").inner_text() == "Let them guess."
+    page.keyboard.press("Escape")
+    assert page.locator(".scene:visible").count() == len(scenes)
+    narrow = opened(talk_page(Talk(scenes)), 390)
+    assert narrow.evaluate("document.documentElement.scrollWidth") <= 390

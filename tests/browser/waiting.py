@@ -97,3 +97,29 @@ def drop(page, *files: dict) -> None:
     window.get_by_role("button", name="Add only").click()
     page.locator(".ll-path").wait_for()
     settle(page)
+
+
+SMALL = """least => {
+    const zoom = (node) => { let by = 1; for (let one = node; one; one = one.parentElement ?? one.getRootNode().host) by *= parseFloat(getComputedStyle(one).zoom) || 1; return by; };
+    const found = [];
+    const look = (root) => { for (const node of root.childNodes) {
+        if (node.nodeType === Node.TEXT_NODE && /[\\p{L}\\p{N}]/u.test(node.data)) {
+            const holder = node.parentElement ?? node.getRootNode().host, range = document.createRange(), style = getComputedStyle(holder);
+            range.selectNodeContents(node);
+            const box = range.getBoundingClientRect(), size = parseFloat(style.fontSize) * zoom(holder);
+            const shown = box.width > 1 && box.height > 1 && holder.checkVisibility({ opacityProperty: true, visibilityProperty: true });
+            if (shown && size < least) found.push(`${node.data.trim().slice(0, 40)}: ${size.toFixed(1)}`);
+        }
+        if (node.nodeType !== Node.ELEMENT_NODE || node.matches('style, script, .bar, details:not([open]) > :not(summary)')) continue;
+        if (node.shadowRoot) look(node.shadowRoot);
+        look(node);
+    } };
+    look(document.querySelector('.stMainBlockContainer'));
+    return found;
+}"""
+
+
+def small(page, least: float = 24) -> list[str]:
+    """What can be read on a presented page, in a smaller size than the last row reads; the bar that
+    steps is the speaker's."""
+    return page.evaluate(SMALL, least)

@@ -18,6 +18,7 @@ import pytest
 from core.services.evaluation import crossing
 from core.services.index_lab import measure, view
 from core.services.library import library
+from core.services.sharing import talks
 from tests.cli.test_help import commands, examples, words_of
 from tests.detectors.conftest import network  # noqa: F401 (a fixture)
 from tests.detectors.test_yolo import v8
@@ -66,6 +67,8 @@ def desk(tmp_path, monkeypatch):
     paint(tmp_path, ["photo.jpg", "a.png"])
     np.save("vectors.npy", np.random.default_rng(0).normal(size=(len(names), 8)).astype(np.float32))
     (tmp_path / "ids.txt").write_text("\n".join(names))
+    talk = talks.Talk((talks.Scene("Best?", "Metrics"),))
+    (tmp_path / "talk.json").write_text(talks.written(talk))
     monkeypatch.setattr(measure, "LIMIT_S", 0.02)
     monkeypatch.setattr(view, "LIMIT_S", 0.02)
     rows = library.encoder_rows()

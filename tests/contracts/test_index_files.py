@@ -26,7 +26,10 @@ def test_saved_and_loaded_is_the_same_and_costs_the_same(name, built, truth, tmp
     np.testing.assert_array_equal(before.scores, after.scores)
     assert copy.cost() == index.cost()
     on_disk = sum(f.stat().st_size for f in tmp_path.iterdir() if f.suffix != ".json")
-    assert abs(on_disk - copy.cost().disk_bytes) <= 4096, "the cost is what lies on disk"
+    if index.engine:
+        assert on_disk <= copy.cost().disk_bytes, "what lies here is a part of it"
+    else:
+        assert abs(on_disk - copy.cost().disk_bytes) <= 4096, "the cost is what lies on disk"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -172,6 +172,7 @@ def test_rows_behind_damage_are_listed_one_by_one(tmp_path, monkeypatch):
                 raise OSError("a page is damaged")
             yield row
 
+    monkeypatch.setattr(Columns, "part", lambda *_: None)  # nor can all be read at once
     monkeypatch.setattr(Columns, "rows", broken)
     dataset = Parquet(path)
     assert [item.label for item in dataset.items] == ["a", "b"]

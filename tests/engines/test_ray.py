@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import psutil
@@ -52,32 +53,40 @@ class Nodes:
         }  # fmt: skip
         # no path to the project here: its code comes with the build
         self.env = {**os.environ, **own, "PYTHONPATH": str(ROOT / "tests" / "plugin")}
+        self.env["RAY_raylet_start_wait_time_s"] = str(int(LONG))
+        self.head = self.second = None
         port = self.address.partition(":")[2]
-        self.head = self._start("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={self._short()}")  # fmt: skip
-        self.second = self._start(f"--address={self.address}")
-        wait_for(lambda: self.raylets(self.second), LONG)
-
-    def _short(self) -> str:
-        """Ray's sockets have long names, and a system allows 107 letters."""
-        return f"/tmp/ray-test-{os.getpid()}"
+        # Ray's sockets have long names, and a system allows 107 letters
+        short = f"--temp-dir={tempfile.gettempdir()}/ray-test-{os.getpid()}"
+        try:
+            self.head = self._start("--head", f"--port={port}", "--include-dashboard=false", short)
+            self.second = self._start(f"--address={self.address}")
+        except BaseException:
+            self.end()
+            raise
 
     def _start(self, *options: str) -> subprocess.Popen:
         command = [
             str(Path(sys.executable).parent / "ray"), "start", "--block", "--num-cpus=1",
             "--node-ip-address=127.0.0.1", "--object-store-memory=100000000", *options,
         ]  # fmt: skip
-        log = open(self.home / f"{len(list(self.home.glob('*.log')))}.log", "w")  # noqa: SIM115
-        child = subprocess.Popen(
-            command, env=self.env, cwd=self.home, stdout=log, stderr=log, start_new_session=True
-        )
-        log.close()
-        if "--head" in options:
-            wait_for(lambda: self.raylets(child) or child.poll() is not None, LONG)
-            assert child.poll() is None, (self.home / "0.log").read_text()
+        log = self.home / ("head.log" if "--head" in options else "second.log")
+        with open(log, "w") as file:
+            child = subprocess.Popen(
+                command,
+                env=self.env,
+                cwd=self.home,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+            )
+        try:
+            wait_for(lambda: "runtime started" in log.read_text() or child.poll() is not None, LONG)
+            assert child.poll() is None, log.read_text()
+        except BaseException:
+            self.kill(child)
+            raise
         return child
-
-    def raylets(self, node: subprocess.Popen) -> list[psutil.Process]:
-        return [one for one in family(node.pid) if _name(one).startswith("raylet")]
 
     def workers(self, node: subprocess.Popen) -> list[psutil.Process]:
         """Processes of a node that hold the encoders of a build."""
@@ -90,7 +99,8 @@ class Nodes:
 
     def end(self) -> None:
         for node in (self.second, self.head):
-            self.kill(node)
+            if node is not None:
+                self.kill(node)
 
     def encoded(self) -> int:
         return len(self.diary.read_text().split())
@@ -101,13 +111,6 @@ def with_suppressed_absence(call) -> None:
         call()
     except psutil.NoSuchProcess:
         pass
-
-
-def _name(process: psutil.Process) -> str:
-    try:
-        return process.name()
-    except psutil.NoSuchProcess:
-        return ""
 
 
 def _title(process: psutil.Process) -> str:

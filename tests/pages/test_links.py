@@ -177,10 +177,12 @@ def test_a_link_names_a_folder_but_not_where_it_lies(open_page, pictures):
     locator = library.add_folder(str(pictures))
     app = open_page("compare", dataset=locator, encoders="tiny.16x16")
     public = param(app, "dataset")
-    assert public == given.public_name(locator)
+    assert public == given.link_name(locator)
+    assert public.startswith(f"{given.public_name(locator)}~")
     assert public.startswith(f"{pictures.name}~")
     assert not [name for name in app.query_params if str(pictures.parent) in param(app, name)]
-    assert param(open_page("library", set=public), "set") == public
+    place = given.public_name(locator)
+    assert param(open_page("library", set=place), "set") == place
     for page in ("compare", "map", "index_lab"):
         app = open_page(page, dataset=public)
         assert app.session_state[link.DATASET] == locator
@@ -205,3 +207,46 @@ def test_sizes_of_pictures_and_of_galleries_do_not_meet(open_page):
     app = open_page("index_lab", size="10000")
     assert "Not everything" not in notes(app)
     assert crop.BOX in app.session_state
+
+
+def test_another_place_with_the_same_pictures_is_known_by_them(tmp_path, pictures, open_page):
+    """A link of one machine, on another: the folder has another path and another name."""
+    link_there = given.names.travelling("/elsewhere/mine", "mine", _likeness(pictures))
+    moved = tmp_path / "moved" / "renamed"
+    shutil.copytree(pictures, moved)  # copies keep their times; a download would not
+    for file in moved.rglob("*.*"):
+        file.touch()
+    locator = library.add_folder(str(moved))
+    app = open_page("compare", dataset=link_there, encoders="tiny.16x16", k="3")
+    assert app.session_state[link.DATASET] == locator
+    assert "Not everything" not in html(app)
+
+
+def test_other_pictures_of_the_same_name_are_said(pictures, open_page):
+    library.add_folder(str(pictures))
+    there = given.names.travelling(f"/elsewhere/{pictures.name}", pictures.name, "01234567")
+    assert "holds other pictures" in notes(open_page("compare", dataset=there))
+    assert "not ready in this library" in notes(
+        open_page("compare", dataset="gone~12ab34~01234567")
+    )
+
+
+def _likeness(pictures) -> str:
+    return library.open_dataset(str(pictures)).likeness
+
+
+def test_a_lesson_says_what_its_link_can_not_set(open_page):
+    app = open_page("learn", lesson="hashing", bits="128", rows="7", hash="sha")
+    assert "The link says rows = 7" in notes(app)
+    assert "The link says hash = sha" in notes(app)
+    assert param(app, "bits") == "128"
+    assert "rows" not in app.query_params
+    assert "Not everything" not in notes(open_page("learn", lesson="hashing", bits="128"))
+
+
+def test_the_arena_opens_as_its_link_says(open_page):
+    app = open_page("arena", encoders="hog.8x8,tiny.16x16,nothing", rounds="3")
+    assert app.session_state["keep_arena_encoders"] == ["hog.8x8", "tiny.16x16"]
+    assert "Not built for this data set: nothing" in notes(app)
+    assert (param(app, "encoders"), param(app, "rounds")) == ("hog.8x8,tiny.16x16", "3")
+    assert "The link says rounds = 900" in notes(open_page("arena", rounds="900"))

@@ -20,7 +20,8 @@ from core.services.evaluation import crossing, reports
 from core.services.evaluation.evaluate import evaluate
 from core.services.library import library
 from pages.metrics import VIEWS
-from pages.parts import cached
+from pages.parts import cached, cached_metrics, link
+from pages.parts.metrics import queries
 from tests.pages.conftest import ENCODERS
 from tests.pages.reading import component, html, param
 
@@ -108,6 +109,27 @@ def test_the_worst_queries_of_each_stand_beside_what_it_found(opened):
         assert all(row["words"] == "5 relevant" for row in board["rows"])
     app.button(key="metrics_worst_hog.8x8_more").click().run()
     assert len(duels(app)[-1]["rows"]) == 9
+
+
+def test_the_queries_of_a_fusion_stand_beside_what_it_found(open_page, report, monkeypatch):
+    pair, asked = ("hsv.12x4x4", "hog.8x8"), {}
+    dataset = library.open_dataset(cached_metrics.locator_of("pictures", "cold/1.png"))
+    made = evaluate("fused", [dataset], pair, timed=False, fuse=["rrf"], weights=(2.0, 1.0))
+    made.save()
+    fused = made.cells[-1].encoder
+    app = open_page("metrics", report="fused", view="Queries", one="hog.8x8", other=fused)
+    for board in duels(app):
+        check_rows(board, 6 if len(board["sides"]) == 1 else 5)
+    assert [side["title"] for side in duels(app)[-1]["sides"]] == [fused]
+    monkeypatch.setattr(link, "to", lambda page, **params: asked.update(params))
+    queries._open("cold/1.png", ["cold/1.png"], dataset.locator, ("hog.8x8", fused))
+    said = {name: asked[name] for name in ("query", "encoders", "together", "weights")}
+    assert said == {
+        "query": "item:cold/1.png",
+        "encoders": "hsv.12x4x4,hog.8x8",
+        "together": "rrf",
+        "weights": "2,1",
+    }
 
 
 def test_the_class_filter_holds_for_the_queries_too(opened):

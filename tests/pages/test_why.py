@@ -85,6 +85,14 @@ def test_a_method_that_does_not_suit_says_which_do(compare):
     assert known["message"] == "These do: gradients, occlusion."
 
 
+def test_a_hit_of_all_together_says_where_the_reasons_are(compare):
+    app = compare(together="rrf")
+    app.session_state[why.OPEN] = "|together|mug-15-1"
+    known = explained(app.run())["known"]
+    assert known["failed"].startswith("The encoders found this together")
+    assert "in the column of one of them" in known["message"]
+
+
 @pytest.fixture
 def poor(open_page, tmp_path):
     """Compare on a gallery of which little can be said."""

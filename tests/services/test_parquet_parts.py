@@ -58,6 +58,9 @@ def worked(dataset, shards="", cluster=ONE):
         assert reply.refused is None
         run._take(reply, stretch)
     run._flush()
+    assert all(
+        min(work.spent[stage] for stage in ("read", "encode", "write")) > 0 for work in run.works
+    )
 
 
 def folders():

@@ -8,15 +8,18 @@ import re
 import pytest
 
 from core.errors import UserError
+from core.services.arena import ballots, drawing
 from core.services.embedding.build import build
 from core.services.evaluation import reports
-from core.services.evaluation.leaderboard import boards, leaderboard
+from core.services.evaluation.leaderboard import boards, cells_of, leaderboard
 from core.services.library.library import open_dataset
 from core.services.search.compare import compare
 from core.services.search.request import Query, SearchRequest
 from core.services.search.together import together
 from core.services.sharing.comparison import comparison_page
 from core.services.sharing.standings import leaderboard_page
+from core.services.sharing.talk import talk_page
+from core.services.sharing.talks import Scene, Talk
 from core.services.sharing.training import effect_page
 from core.services.training import effect
 from core.services.training.effect import Effect, RankChange
@@ -122,3 +125,80 @@ def test_an_effect_that_was_not_measured_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(Run, "folder", tmp_path)
     with pytest.raises(UserError, match="not been measured"):
         effect_page("two")
+
+
+def scene(page: str, title: str = "A view", notes: str = "", **params: str) -> Scene:
+    return Scene(title, page, params, notes)
+
+
+def stages(page: str) -> list[str]:
+    """What each scene draws."""
+    return re.findall(r"<div class='stage'>(.*?)</article>", page, re.DOTALL)
+
+
+def test_a_talk_shows_each_view_with_its_pictures_or_figures():
+    asked = {"encoders": ",".join(NAMES), "k": "3", "query": "item:mug-16-0"}
+    asked |= {"together": "rrf", "rerank": f"{NAMES[0]}~geometric"}
+    talk = Talk(
+        (
+            scene("Compare", "<b>One</b>", "Ask first.\n<i>Then</i> show.", **asked),
+            scene("Metrics"),
+            scene("Metrics", view="Curves"),
+            scene("Map", encoders="hog.8x8", map="umap", colour="category"),
+            scene("Learn", lesson="cosine"),
+        )
+    )
+    page = talk_page(talk)
+    compared, board, curves, shown, lesson = stages(page)
+    assert compared.count("data:image/webp;base64,") == 1 + 3 * 3
+    assert "Together:" in compared
+    found = leaderboard(reports.Report.load(reports.find("leaderboard")), "catalogue", "instance")
+    assert all(f"{one.mean:.3f}" in board for one in found.standings)
+    cells = cells_of(reports.Report.load(reports.find("leaderboard")), "catalogue", "instance")
+    assert curves.count("<svg") == 2
+    assert curves.count('fill="none" stroke=') == 2 * len(cells)
+    drawn = re.findall(r"M\d+ \d+h0", shown)
+    assert 2600 < len(drawn) <= 2720
+    assert lesson.count("data:image/webp;base64,") > 5
+    assert "&lt;b&gt;One&lt;/b&gt;" in page
+    assert "<b>One</b>" not in page
+    assert '<aside class="notes" hidden' in page
+    assert "&lt;i&gt;Then&lt;/i&gt; show." in page
+    assert not OUTSIDE.search(page)
+
+
+def test_a_room_of_voters_becomes_a_scene(dataset):
+    rounds = drawing.drawn(dataset, NAMES, 2)
+    room, _ = ballots.open_room("class", dataset.locator, NAMES, rounds, drawing.K)
+    assert "Nobody has voted" in stages(talk_page(Talk((scene("Arena", room=room.code),))))[0]
+    ballots.show(room.code, 1)
+    for voter in ("ann", "ben", "cem"):
+        ballots.vote(room.code, 1, voter, "left")
+    (shown,) = stages(talk_page(Talk((scene("Arena", room=room.code),))))
+    assert "3 votes by 3 people on 1 rounds" in shown
+    assert shown.count("<tr>") == 1 + len(NAMES)
+
+
+def test_what_can_not_be_drawn_says_why_and_the_rest_stands():
+    scenes = (
+        scene("Compare", dataset="gone~1~2"),
+        scene("Map", encoders="hog.8x8", map="tsne", perplexity="7"),
+        scene("Train"),
+        scene("Compare", encoders="tiny.16x16", k="many"),
+        scene("Nowhere"),
+        scene("Metrics", dataset="moon"),
+        scene("Learn", lesson="../secrets"),
+    )
+    said = stages(talk_page(Talk(scenes)))
+    words = (
+        "not in this library",
+        "not made yet",
+        "what a run changed",
+        "no number",
+        "no page",
+        "has nothing on",
+        "no lesson",
+    )
+    assert all(word in one for word, one in zip(words, said, strict=True))
+    with pytest.raises(UserError, match="no scene"):
+        talk_page(Talk())

@@ -15,6 +15,7 @@ from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder, encoders
 from core.errors import UserError
+from core.items import among
 from core.services.embedding import crops, embed, fits, forms
 from core.types import Embeddings, Progress
 
@@ -157,7 +158,5 @@ def _fitted(dataset: Dataset, encoder: Encoder, progress: Progress | None) -> di
 def gallery_vectors(dataset: Dataset, encoder: Encoder) -> np.ndarray:
     """The rows of the embeddings that the dataset's usual protocol searches, float32 (n, dim)."""
     found, protocol = embed.read(dataset, encoder), dataset.protocol()
-    keep = [
-        row for row, item in enumerate(embed.item_rows(dataset, found)) if protocol.in_gallery(item)
-    ]
+    keep = np.flatnonzero(among(embed.item_rows(dataset, found), protocol.gallery))
     return found.vectors if len(keep) == len(found.ids) else found.vectors[keep]

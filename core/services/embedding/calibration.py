@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.items import coded
 from core.types import Item
 
 LEVELS = (*range(100), 99.5, 99.9, 100)
@@ -106,8 +107,4 @@ def true_field(items: Sequence[Item]) -> str:
 
 
 def _with_partner(items: Sequence[Item], name: str) -> int:
-    counts: dict[object, int] = {}
-    for item in items:
-        if (value := item.value(name)) is not None:
-            counts[value] = counts.get(value, 0) + 1
-    return sum(count for count in counts.values() if count > 1)
+    return sum(count for count in coded(items, name).counts().values() if count > 1)

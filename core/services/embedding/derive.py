@@ -13,6 +13,7 @@ from core import store
 from core.datasets.base import Dataset
 from core.encoders.imported import Imported
 from core.errors import UserError
+from core.items import taken
 from core.services.embedding.embed import KIND, causes, drop_replaced, meta_of
 from core.services.embedding.shards import BLOCK, key_of, write_matrix
 from core.types import Embeddings, Item
@@ -57,20 +58,22 @@ def attach(dataset: Dataset, encoder: Imported) -> Path:
 
     def write(folder: Path) -> dict:
         ids, vectors = encoder.lookup()
-        known = set(ids)
         row_of = {ids[row]: int(row) for row in np.flatnonzero(vectors.any(axis=1))}
-        kept = [item for item in dataset.items if item.id in row_of]
-        if not kept:
+        rows = np.array([row_of.get(id, -1) for id in dataset.ids], np.int64)
+        kept = taken(dataset.items, np.flatnonzero(rows >= 0))
+        if not len(kept):
             raise UserError(
                 f"No vector of {encoder.name} has a direction and belongs to a picture of"
                 f" {dataset.title or dataset.name}.",
                 f"Its ids look like {dataset.items[0].id!r}; yours like {ids[0]!r}.",
             )
-        np.save(folder / "vectors.npy", vectors[[row_of[item.id] for item in kept]])
+        there, known = rows[rows >= 0], set(ids)
+        starts = range(0, len(there), BLOCK)
+        blocks = (encoder.unit(vectors[there[start : start + BLOCK]]) for start in starts)
+        write_matrix(folder / "vectors.npy", (len(there), encoder.dim), blocks)
         missing = {
             key_of(item): NO_DIRECTION if item.id in known else NO_VECTOR
-            for item in dataset.items
-            if item.id not in row_of
+            for item in taken(dataset.items, np.flatnonzero(rows < 0))
         }
         _note_rows(folder, kept, missing)
         return meta_of(dataset, encoder, len(kept), len(missing), 0)

@@ -13,7 +13,8 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.indexes.base import Index, Unreadable, indexes
-from core.services.embedding import embed, following
+from core.items import among, coded, json_list, taken
+from core.services.embedding import embed, following, said
 from core.services.embedding.objects import ObjectIndex
 from core.types import Progress, Protocol
 
@@ -29,10 +30,7 @@ def gallery_rows(dataset: Dataset, found: embed.Embeddings, protocol: Protocol) 
     """Rows of the embeddings that a query may find, int64, ascending."""
     if not protocol.gallery:
         return np.arange(len(found.ids))
-    items = embed.item_rows(dataset, found)
-    return np.array(
-        [row for row, item in enumerate(items) if protocol.in_gallery(item)], dtype=np.int64
-    )
+    return np.flatnonzero(among(embed.item_rows(dataset, found), protocol.gallery))
 
 
 def gallery_index(
@@ -62,7 +60,8 @@ def gallery_index(
     causes = _causes(dataset, encoder, index, knobs, objects)
 
     def write(path: Path) -> dict:
-        return _write(path, dataset, encoder, index, knobs, progress, objects)
+        key = store.key(causes)
+        return _write(path, dataset, encoder, index, knobs, progress, objects, key)
 
     found, rows = store.kept(
         KIND,
@@ -103,7 +102,7 @@ def is_built(dataset: Dataset, encoder: Encoder, name: str, **knobs: float) -> b
 def is_instant(index: Index, rows: int, dim: int, knobs: Mapping[str, float]) -> bool:
     """Whether ``rows`` vectors of ``dim`` dimensions are indexed while nobody notices, by an
     estimate: an exact index copies them, a tiny gallery takes no time, and some indexes say how
-        long they take at their default knobs.
+    long they take at their default knobs.
     """
     if index.exact or rows * dim <= TINY:
         return True
@@ -120,6 +119,7 @@ def _causes(dataset: Dataset, encoder: Encoder, index: Index, knobs: dict, objec
         "gallery": list(protocol.gallery),
         **splits,
         **({"objects": True} if objects else {}),
+        **({"said": said.digest(dataset.items)} if index.engine else {}),
     }
 
 
@@ -133,7 +133,7 @@ def _load(name: str, folder: Path) -> tuple[Index, np.ndarray]:
 
 
 def _split_digest(dataset: Dataset) -> str:
-    return store.fingerprint([item.split for item in dataset.items])
+    return store.digest_of(json_list(coded(dataset.items, "split")))
 
 
 def _write(
@@ -144,10 +144,10 @@ def _write(
     knobs: dict,
     progress: Progress | None,
     objects: bool,
+    key: str,
 ) -> dict:
     found = embed.read(dataset, encoder)
     rows = gallery_rows(dataset, found, dataset.protocol())
-    causes = _causes(dataset, encoder, index, knobs, objects)
     if not len(rows):
         raise UserError(f"{dataset.title or dataset.name} has no picture in its gallery splits.")
     if objects and found.parts is not None:
@@ -156,15 +156,18 @@ def _write(
         vectors = found.parts.vectors(rows, places)
     else:
         vectors = found.vectors if len(rows) == len(found.ids) else found.vectors[rows]
-    keys = following.keys_of(dataset, found, rows) if index.grows and not objects else None
-    followed = keys is not None and following.follow(
-        index, following.earlier(dataset, encoder, causes), keys, vectors, knobs
-    )
+    if index.engine:
+        items = taken(embed.item_rows(dataset, found), np.asarray(rows))
+        index.told(key, said.said(items))
+    followed = False
+    if index.grows and not objects:
+        keys = following.keys_of(dataset, found, rows)
+        before = following.earlier(dataset, encoder, _causes(dataset, encoder, index, knobs, False))
+        followed = following.follow(index, before, keys, vectors, knobs)
+        np.save(path / following.KEYS, keys)
     if not followed:
         index.build(np.ascontiguousarray(vectors), progress, **knobs)
     index.save(path)
-    if keys is not None:
-        np.save(path / following.KEYS, keys)
     np.save(path / "rows.npy", rows)
     cost = index.cost()
     return {

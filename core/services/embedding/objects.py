@@ -8,7 +8,7 @@ import numpy as np
 
 from core.indexes.base import Index
 from core.neighbours import dots
-from core.types import Hits, Parts
+from core.types import Hits, Parts, Where
 
 Edges = tuple[float, float, float, float]
 BLOCK = 4096
@@ -42,13 +42,19 @@ class ObjectIndex:
         return getattr(self._index, name)
 
     def search(
-        self, queries: np.ndarray, k: int, *, allowed: np.ndarray | None = None, **knobs: float
+        self,
+        queries: np.ndarray,
+        k: int,
+        *,
+        allowed: np.ndarray | None = None,
+        where: Where = (),
+        **knobs: float,
     ) -> Hits:
         """The ``k`` most similar pictures, as :meth:`core.indexes.base.Index.search` gives rows;
-        ``allowed``: bool (pictures,)."""
+        ``allowed``: bool (pictures,), and ``where`` what it was made of."""
         mask = None if allowed is None else np.asarray(allowed)[self._of]
         wanted = max(k, min(k * self._places, self._index.size))
-        hits = self._index.search(queries, wanted, allowed=mask, **knobs)
+        hits = self._index.search(queries, wanted, allowed=mask, where=where, **knobs)
         ids = np.full((len(queries), k), -1, np.int64)
         scores = np.full((len(queries), k), -np.inf, np.float32)
         for row, (found, values) in enumerate(zip(hits.ids, hits.scores, strict=True)):

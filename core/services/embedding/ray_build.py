@@ -30,7 +30,7 @@ from core.encoders.base import Encoder
 from core.errors import UserError
 from core.faiss_loader import team, threads
 from core.services.embedding.contents import Notes, digest
-from core.services.embedding.embed import Work
+from core.services.embedding.embed import STAGES, Work
 from core.services.embedding.feed import stretches
 from core.services.embedding.ray_worker import Made, Picture, Probe, Reply, Stretch, Task, Worker
 from core.services.embedding.shards import SECONDS, key_of
@@ -375,13 +375,16 @@ class _Run:
         """Keep the parts of a reply: at once where a worker wrote them, else within seconds."""
         for made in reply.made:
             work = self.works[made.position]
+            for stage, seconds in zip(STAGES, made.spent, strict=True):
+                work.spent[stage] += seconds
             if work.home is None:
                 self.held.append((work, made))
             else:
                 part = work.home.part(made.name, work.encoder.stored_dim)
                 work.reused.append((part, made.keys, made.skipped))
+        sources = list(self.sources)
         for picture, content in zip(stretch.pictures, reply.contents, strict=True):
-            self.notes.add_own(list(self.sources)[picture.source], picture.item, content)
+            self.notes.add_own(sources[picture.source], picture.item, content)
         self._flush_if_due()
 
     def _flush_if_due(self) -> None:

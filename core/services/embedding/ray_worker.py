@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import platform
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -80,13 +81,15 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A part of one encoder: its file's name, and its bytes where nobody has written them yet."""
+    """A part of one encoder: its file's name, and its bytes where nobody has written them yet;
+    ``spent``: seconds of work in each stage of a build."""
 
     position: int
     name: str
     data: bytes
     keys: list[str]
     skipped: dict[str, str]
+    spent: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +107,14 @@ class Reply:
 @dataclass(frozen=True, slots=True)
 class _Encoded:
     """What came out of a batch: by picture the digest of its content, and by encoder the outcomes,
-    a vector or a reason, of the pictures that it needs."""
+    a vector or a reason, of the pictures that it needs; ``shared``: seconds of reading, decoding
+    and preparing, ``own``: by encoder those of encoding."""
 
     contents: list[int | None]
     vectors: list[np.ndarray]
     skipped: list[list[str | None]]
+    shared: np.ndarray
+    own: list[float]
 
 
 class Worker:
@@ -201,7 +207,7 @@ class Worker:
             yield batch, [one.result() for one in waiting]
 
     def _encoded(self, pictures: Sequence[Picture], prepared: Sequence[Prepared]) -> _Encoded:
-        vectors, skipped = [], []
+        vectors, skipped, own = [], [], []
         for position, encoder in enumerate(self.task.encoders):
             wanted = [
                 one
@@ -209,15 +215,17 @@ class Worker:
                 if position in picture.wanted
             ]
             arrays = [array for one in wanted if (array := one.array(position)) is not None]
-            none = np.zeros((0, encoder.stored_dim), np.float32)
+            none, started = np.zeros((0, encoder.stored_dim), np.float32), time.perf_counter()
             vectors.append(encoder.encode_stored(arrays) if arrays else none)
+            own.append(time.perf_counter() - started)
             skipped.append(
                 [
                     str(one.outcomes[position]) if one.array(position) is None else None
                     for one in wanted
                 ]
             )
-        return _Encoded([one.content for one in prepared], vectors, skipped)
+        shared = np.sum([one.spent for one in prepared], axis=0)
+        return _Encoded([one.content for one in prepared], vectors, skipped, shared, own)
 
     def _make(
         self,
@@ -236,9 +244,13 @@ class Worker:
             np.concatenate([one.vectors[position] for one in encoded]),
         )
         encoder, home = self.task.encoders[position], self.task.homes[position]
+        started = time.perf_counter()
         about = {"encoder": encoder.name, "encoder_key": self.task.causes[position]}
         name, data = file_name(rows.keys), packed(rows, about)
         if home is not None:
             home.write(name, data)
             data = b""
-        return Made(position, name, data, rows.kept, rows.reasons)
+        shared = np.sum([one.shared for one in encoded], axis=0)
+        own = sum(one.own[position] for one in encoded)
+        spent = (*map(float, shared), own, time.perf_counter() - started)
+        return Made(position, name, data, rows.kept, rows.reasons, spent)

@@ -13,6 +13,7 @@ from core.datasets.base import Dataset
 from core.datasets.joined import PROTOCOL as CROSS_DOMAIN
 from core.detectors.base import detectors
 from core.errors import UserError
+from core.items import Coded, among, attributes, by_id, coded, coded_values
 from core.metrics.stream import Roles
 from core.types import Item, Protocol
 
@@ -20,12 +21,12 @@ from core.types import Item, Protocol
 def roles_of(items: Sequence[Item], protocol: Protocol) -> Roles:
     """Rows of the gallery and of the queries, both in the order of ids, and the codes of the
     protocol's fields."""
-    order = sorted(range(len(items)), key=lambda row: items[row].id)
-    searched = [row for row in order if protocol.in_gallery(items[row])]
-    asking = [row for row in order if protocol.is_query(items[row])][:: protocol.every]
-    ignored = codes([item.value(protocol.ignore) if protocol.ignore else None for item in items])
-    relevant = codes([item.value(protocol.relevant) for item in items])
-    return Roles(np.array(searched, np.int64), np.array(asking, np.int64), relevant, ignored)
+    order = by_id(items)
+    searched = order[among(items, protocol.gallery)[order]]
+    asking = order[among(items, protocol.queries)[order]][:: protocol.every]
+    own = -1 - np.arange(len(items))
+    ignored = codes_of(items, protocol.ignore) if protocol.ignore else own
+    return Roles(searched, asking, codes_of(items, protocol.relevant), ignored)
 
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "CROSS_DOMAIN",
     "cluster_of",
     "codes",
+    "codes_of",
     "digest",
     "group_of",
     "protocol_named",
@@ -61,16 +63,13 @@ def protocol_named(dataset: Dataset, name: str | None = None) -> Protocol:
     if name is None or not name.startswith(BY):
         return dataset.protocol(name)
     attribute = name.removeprefix(BY)
-    known = sorted(
-        {key for item in dataset.items for key in item.attributes}
-        | {"label", "category", "instance"}
-    )
-    if all(item.value(attribute) is None for item in dataset.items):
+    known = sorted({*attributes(dataset.items), "label", "category", "instance"})
+    if not coded(dataset.items, attribute).known:
         raise UserError(
             f"No picture of {dataset.title or dataset.name} has {attribute[:60]!r}.",
             f"Known: {', '.join(known)}.",
         )
-    objects = attribute != "instance" and any(item.instance is not None for item in dataset.items)
+    objects = attribute != "instance" and coded(dataset.items, "instance").known
     apart = ", another object; pictures of the query's own object are ignored" if objects else ""
     note = f"relevant = same {attribute}{apart}"
     return replace(
@@ -95,13 +94,16 @@ def _cropped(protocol: Protocol, detector: str) -> Protocol:
 
 def codes(values: Sequence[object]) -> np.ndarray:
     """int64: equal values get equal codes from 0; each None gets a negative code of its own."""
-    known = {
-        value: code for code, value in enumerate(dict.fromkeys(v for v in values if v is not None))
-    }
-    return np.array(
-        [-1 - row if value is None else known[value] for row, value in enumerate(values)],
-        dtype=np.int64,
-    )
+    return _told_apart(coded_values(values))
+
+
+def codes_of(items: Sequence[Item], name: str) -> np.ndarray:
+    """:func:`codes` of a field or attribute of items."""
+    return _told_apart(coded(items, name))
+
+
+def _told_apart(found: Coded) -> np.ndarray:
+    return np.where(found.codes < 0, -1 - np.arange(len(found.codes)), found.codes)
 
 
 def digest(items: Sequence[Item], protocol: Protocol) -> str:

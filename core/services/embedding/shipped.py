@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -69,11 +70,11 @@ def _unit(vectors: np.ndarray, name: str) -> np.ndarray:
         raise ValueError(str(error)) from error
 
 
-def ids(path: Path, dataset: Dataset) -> tuple[str, ...]:
+def ids(path: Path, dataset: Dataset) -> Sequence[str]:
     """The ids of an entry's rows; those of every item where it does not say."""
     if (path / "ids.json").exists():
         return tuple(json.loads((path / "ids.json").read_text()))
-    return tuple(item.id for item in dataset.items)
+    return dataset.ids
 
 
 def skipped(path: Path) -> dict[str, str]:
@@ -90,7 +91,7 @@ def ship(path: Path, dataset: Dataset, encoder: str) -> Path:
     Raises:
         UserError: a picture of the gallery has no vector.
     """
-    if ids(path, dataset) != tuple(item.id for item in dataset.items):
+    if ids(path, dataset) != dataset.ids:
         raise UserError(
             f"{encoder} has no vector for some pictures of {dataset.name}.",
             fix="Build its embeddings again.",

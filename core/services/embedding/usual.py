@@ -31,9 +31,10 @@ from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
+from core.items import coded, lines, taken
 from core.services.embedding import calibration, embed
 from core.services.embedding.calibration import Calibration
-from core.services.embedding.roles import codes
+from core.services.embedding.roles import codes_of
 from core.types import Embeddings, Item
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def usual(dataset: Dataset, encoder: Encoder, found: Embeddings, rows: np.ndarra
 
     A cache that can't be written is no reason not to answer: then nothing is known.
     """
-    items = [dataset.items[dataset.rows[found.ids[row]]] for row in rows]
+    items = taken(embed.item_rows(dataset, found), rows)
     apart, by = class_field(items), calibration.true_field(items)
     causes = {
         **embed.causes(dataset, encoder),
@@ -163,22 +164,19 @@ def _first_percentile(best: np.ndarray) -> float | None:
 
 
 def _groups(items: Sequence[Item], name: str) -> np.ndarray:
-    return codes([item.value(name) if name else None for item in items])
+    return codes_of(items, name) if name else -1 - np.arange(len(items))
 
 
 def class_field(items: Sequence[Item]) -> str:
     """The field that says what the pictures show, where it tells at least two classes apart; else
     empty."""
-    return next(
-        (name for name in CLASSES if len({item.value(name) for item in items} - {None}) > 1), ""
-    )
+    return next((name for name in CLASSES if len(coded(items, name).values) > 1), "")
 
 
 def _digest(items: Sequence[Item], fields: Sequence[str]) -> str:
     """Changes with the gallery's pictures and their classes: neither splits nor labels are causes
     of the vectors."""
     hasher = hashlib.sha256("\0".join(fields).encode())
-    for item in items:
-        values = "\0".join(str(item.value(name)) if name else "" for name in fields)
-        hasher.update(f"{item.id}\0{values}\n".encode("utf-8", "surrogatepass"))
+    for text in lines(items, ("id", *fields)):
+        hasher.update(text)
     return hasher.hexdigest()[:20]

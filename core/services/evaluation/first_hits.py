@@ -60,7 +60,7 @@ def first_hits(
 
 def _alone(
     dataset: Dataset, name: str, protocol: Protocol, queries: Sequence[str], k: int
-) -> tuple[list[Item], Roles, Iterator[Ranked]]:
+) -> tuple[Sequence[Item], Roles, Iterator[Ranked]]:
     """As :func:`core.services.evaluation.fused.beginnings`, of a single encoder."""
     encoder = bound(dataset, name).encoder
     found = embed.read(dataset, encoder)

@@ -9,6 +9,7 @@ import numpy as np
 from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import encoders as registry
+from core.items import among
 from core.services.embedding.opening import BuildTimes
 from core.services.evaluation.latency import BATCH, BATCHES, LIMIT_S, RUNS, WARM
 
@@ -36,8 +37,8 @@ def seconds(
         total += 0.0 if name in built else each * len(dataset.items)
         total += LOAD_S + _latency(name, each)
     protocol = dataset.protocol()
-    queries = sum(map(protocol.is_query, dataset.items))
-    gallery = sum(map(protocol.in_gallery, dataset.items))
+    queries = int(among(dataset.items, protocol.queries).sum())
+    gallery = int(among(dataset.items, protocol.gallery).sum())
     dims = sum(max(registry.get(name).dim, 1) for name in encoders)
     rounds = max(sum(one.every == 1 for one in dataset.protocols()), 1)
     pairs = float(queries) * gallery * dims

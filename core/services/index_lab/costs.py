@@ -14,7 +14,7 @@ import numpy as np
 
 from core import store
 from core.errors import UserError
-from core.indexes.base import indexes
+from core.indexes.base import Away, indexes
 from core.services.hardware import processor
 from core.services.index_lab.measure import LIMIT_S
 from core.services.index_lab.point import Point
@@ -108,6 +108,8 @@ def _try(spec: IndexSpec, vectors: np.ndarray) -> tuple[int, float, float, int] 
         for row in range(min(ASKED, len(vectors))):
             index.search(vectors[row : row + 1], min(10, len(vectors)))
         asked = (time.perf_counter() - started) / min(ASKED, len(vectors))
+    except Away:
+        raise
     except UserError:  # so few vectors can't be indexed this way: the whole gallery may be enough
         return None
     return len(vectors), built, asked, int(index.cost().ram_bytes)

@@ -12,7 +12,7 @@ import numpy as np
 from core import store
 from core.datasets.base import Dataset
 from core.errors import UserError
-from core.indexes.base import Index, indexes
+from core.indexes.base import Away, Index, indexes
 from core.services.embedding import embed, galleries
 from core.services.embedding.bound import with_vectors
 from core.services.index_lab import answers, costs, memory, point
@@ -136,7 +136,10 @@ def _estimate(
     known = {(one.index, *one.build.items()): costs.measured_before(one) for one in points}
     report(progress, 0, len(groups))
     for done, (build, specs) in enumerate(groups, start=1):
-        tried = known.get(build) or costs.pilot(specs[0], sample, size)
+        try:
+            tried = known.get(build) or costs.pilot(specs[0], sample, size)
+        except Away:  # it went away since it was asked whether it can hold the gallery
+            continue
         seconds += tried.build_seconds(size) + len(specs) * tried.point_seconds(size, QUERIES)
         most = max(most, tried.ram_bytes(size))
         report(progress, done, len(groups))
@@ -235,6 +238,9 @@ class _Lab:
         built: tuple[Index, Cost] | str
         try:
             built = self._built(space, specs[0])
+        except Away as error:  # it may answer the next time: nothing is kept
+            yield from [error.plain] * len(specs)
+            return
         except UserError as error:
             built = str(error)
         for spec in specs:
@@ -296,7 +302,7 @@ def _unfit(spec: IndexSpec, size: int, dim: int) -> str:
     try:
         indexes.get(spec.name).fits(size, dim, **spec.build)
     except UserError as error:
-        return str(error)
+        return error.plain
     return ""
 
 

@@ -12,6 +12,7 @@ from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
+from core.items import coded, json_list
 from core.services.embedding import embed, galleries
 from core.services.embedding.bound import with_vectors
 from core.services.embedding.roles import roles_of
@@ -122,7 +123,7 @@ def causes(dataset: Dataset, encoder: Encoder, queries: int = QUERIES, size: int
     """What a space follows from; ``size`` 0 = not enlarged."""
     protocol = dataset.protocol()
     splits = (
-        store.fingerprint([item.split for item in dataset.items])
+        store.digest_of(json_list(coded(dataset.items, "split")))
         if protocol.gallery or protocol.queries
         else ""
     )

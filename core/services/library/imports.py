@@ -166,7 +166,7 @@ def _read(
         len(ids) - len(skipped),
         skipped,
         len(dataset.items),
-        remarks_on(vectors[directed]),
+        remarks_on(vectors if directed.all() else vectors[directed]),
     )
     return ids, vectors, check
 
@@ -225,9 +225,12 @@ def _name(name: str) -> str:
 def _as_item_ids(dataset: Dataset, ids: Sequence[str]) -> list[str]:
     """Ids as items have them; a path of an item becomes its id. Raises UserError where none of them
     is known."""
-    by_path = {item.path: item.id for item in dataset.items}
-    found = [by_path.get(id, id) if (form := nfc(id)) not in dataset.rows else form for id in ids]
-    if not any(id in dataset.rows for id in found):
+    known, found = set(dataset.ids), [nfc(id) for id in ids]
+    if not known.issuperset(found):
+        by_path = {item.path: item.id for item in dataset.items}
+        pairs = zip(ids, found, strict=True)
+        found = [form if form in known else by_path.get(id, id) for id, form in pairs]
+    if known.isdisjoint(found):
         raise UserError(
             f"None of the {len(ids)} ids is a picture of {dataset.title or dataset.name}.",
             f"Its ids look like {dataset.items[0].id!r}; yours like {ids[0]!r}.",

@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import time
-from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from core.datasets.zipped import Zip
 from core.encoders.base import Encoder, encoders
 from core.errors import UserError
 from core.indexes.base import Index, indexes
+from core.items import coded
 from core.services.hosting import limits, ownership
 from core.services.library import passed_over
 
@@ -137,8 +137,8 @@ def contents(dataset: Dataset) -> dict:
     items = dataset.items
     return {
         "pictures": len(items),
-        "labels": len({item.label for item in items if item.label is not None}),
-        "splits": dict(Counter(item.split for item in items if item.split is not None)),
+        "labels": len(coded(items, "label").values),
+        "splits": coded(items, "split").counts(),
         "protocols": [protocol.name for protocol in dataset.protocols()],
         "seen": dataset.seen,
         "skipped": len(dataset.skipped),

@@ -49,10 +49,11 @@ def brought() -> list[Imported]:
 def vectors(dataset: Dataset, ids: Sequence[str], zeros: Collection[str]) -> tuple[Skipped, ...]:
     """Which of the vectors with these ids can't be used: those of no picture, and those in
     ``zeros``, without direction."""
+    known = set(dataset.ids)
     return tuple(
-        Skipped(id, NO_DIRECTION if id in dataset.rows else NO_PICTURE)
+        Skipped(id, NO_DIRECTION if id in known else NO_PICTURE)
         for id in ids
-        if id not in dataset.rows or id in zeros
+        if id not in known or id in zeros
     )
 
 

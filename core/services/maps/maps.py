@@ -403,7 +403,7 @@ def _load(dataset: Dataset, wanted: Wanted, path: Path) -> Map:
     lengths = {len(rows) for rows in (ids, positions, *(layers[name] for name in LAYERS))}
     if lengths != {facts["points"]} or any(layer.ndim != 1 for layer in layers.values()):
         raise ValueError(f"a map of {facts['points']} points with layers of {sorted(lengths)}")
-    return Map(wanted, ids, positions, facts=facts, path=path, **shown)
+    return Map(wanted, tuple(ids), positions, facts=facts, path=path, **shown)
 
 
 def projection_of(found: Map, vectors: np.ndarray) -> Projection:

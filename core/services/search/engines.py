@@ -16,6 +16,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.images import decode
+from core.items import taken
 from core.keypoints import SIDE, KeyPoints, detect
 from core.neighbours import cosine_matrix, dots
 from core.services.embedding import embed, galleries, points
@@ -51,7 +52,7 @@ class Engine:
         self.usual = (
             Usual(None) if encoder.matches else usual(dataset, encoder, self.found, self.rows)
         )
-        self._row_of = {id: row for row, id in enumerate(self.found.ids)}
+        self._row_of = embed.row_of(dataset, self.found)
         self._points: points.Points | None = None
         self.query_ms = self._warm_up()
         """About how long a query takes once it is decoded."""
@@ -68,7 +69,8 @@ class Engine:
         """Whether the pictures, what is known of them, and the embeddings are still those that this
         was made of."""
         same = self.dataset is dataset or self.dataset.items == dataset.items
-        return same and self.path is not None and self.path.exists()
+        there = self.path is not None and self.path.exists() and not self.index.lost
+        return same and there
 
     def search(self, request: SearchRequest, spec: IndexSpec) -> SearchResult:
         """The nearest pictures of the gallery; ``spec`` is the request's index, read.
@@ -164,7 +166,8 @@ class Engine:
                 "Key points are compared with a picture, and there is no query picture.",
                 fix="Give one, or choose an encoder and a re-ranking without key points.",
             )
-        return Scope.of(request, size, allowed, kept, second)
+        where = filters.asked(request.where)
+        return Scope.of(request, size, allowed, kept, second, where)
 
     def _best(self, pairs: Sequence[Pair], vector: np.ndarray) -> float | None:
         """The largest cosine of these, by the stored vectors; None without any."""
@@ -173,7 +176,8 @@ class Engine:
     def _allowed(self, where: Sequence[str]) -> np.ndarray | None:
         if not where:
             return None
-        return filters.allowed([self._gallery_item(row) for row in range(len(self.rows))], where)
+        items = taken(embed.item_rows(self.dataset, self.found), np.asarray(self.rows))
+        return filters.allowed(items, where)
 
     def _looker(
         self, request: SearchRequest, scope: Scope, knobs: Mapping[str, float]

@@ -10,10 +10,30 @@ import numpy as np
 
 from core.datasets.names import nfc
 from core.errors import UserError
+from core.items import coded
+from core.services.embedding.said import names, words
 from core.types import Item
 
-FIELDS = ("label", "category", "instance", "split")
 SHOWN = 12
+
+
+def asked(conditions: Sequence[str]) -> list[tuple[str, frozenset[str]]]:
+    """Conditions ``field=value|value`` as fields with the values of which one must be there.
+
+    Raises:
+        UserError: a condition that is none.
+    """
+    found = []
+    for condition in conditions:
+        field, sign, wanted = condition.partition("=")
+        one_of = frozenset(nfc(value.strip()) for value in wanted.split("|") if value.strip())
+        if not sign or not one_of:
+            raise UserError(
+                f"{condition[:80]!r} is no filter.",
+                fix="Write it as category=shoe, or label=mug|cup.",
+            )
+        found.append((nfc(field.strip()), one_of))
+    return found
 
 
 def allowed(items: Sequence[Item], conditions: Sequence[str]) -> np.ndarray | None:
@@ -26,39 +46,25 @@ def allowed(items: Sequence[Item], conditions: Sequence[str]) -> np.ndarray | No
     if not conditions:
         return None
     mask = np.ones(len(items), bool)
-    for condition in conditions:
-        field, sign, wanted = condition.partition("=")
-        field, values = (
-            nfc(field.strip()),
-            {nfc(value.strip()) for value in wanted.split("|") if value.strip()},
-        )
-        if not sign or not values:
-            raise UserError(
-                f"{condition[:80]!r} is no filter.",
-                fix="Write it as category=shoe, or label=mug|cup.",
-            )
-        mask &= _meets(items, field, values)
+    for field, one_of in asked(conditions):
+        mask &= _meets(items, field, one_of)
     return mask
 
 
 def fields(items: Sequence[Item]) -> dict[str, list[str]]:
     """Fields and attributes that the items have, with their values, sorted."""
-    found: dict[str, set[str]] = {}
-    for item in items:
-        for name in (*FIELDS, *item.attributes):
-            if item.value(name) is not None:
-                found.setdefault(name, set()).update(_values(item, name))
-    return {name: sorted(values) for name, values in found.items()}
+    found = {name: coded(items, name).values for name in names(items)}
+    return {name: sorted(set().union(*map(words, values))) for name, values in found.items()}
 
 
-def _meets(items: Sequence[Item], field: str, values: set[str]) -> np.ndarray:
-    held = [_values(item, field) for item in items]
-    known = set().union(*held) if held else set()
+def _meets(items: Sequence[Item], field: str, wanted: frozenset[str]) -> np.ndarray:
+    held = coded(items, field)
+    known: set[str] = set().union(*map(words, held.values))
     if not known:
         raise UserError(
             f"No picture says {field[:80]!r}.", f"Known: {', '.join(fields(items)) or 'nothing'}."
         )
-    if missing := sorted(values - known):
+    if missing := sorted(wanted - known):
         near = difflib.get_close_matches(missing[0][:200], known, n=3, cutoff=0.5)
         listed = sorted(known)[:SHOWN]
         more = "" if len(known) <= SHOWN else f" and {len(known) - SHOWN} more"
@@ -68,16 +74,4 @@ def _meets(items: Sequence[Item], field: str, values: set[str]) -> np.ndarray:
             f"Known: {', '.join(listed)}{more}.",
             hint,
         )
-    return np.array([bool(one & values) for one in held], bool)
-
-
-def _values(item: Item, field: str) -> set[str]:
-    """What one item says of a field, as text; an attribute may hold several values."""
-    value = item.value(field)
-    if value is None:
-        return set()
-    return (
-        {str(one) for one in value}
-        if isinstance(value, (tuple, list, set, frozenset))
-        else {str(value)}
-    )
+    return held.mask(lambda value: bool(words(value) & wanted))

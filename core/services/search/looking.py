@@ -12,6 +12,7 @@ from core.indexes.base import Index
 from core.neighbours import nearest
 from core.services.search.request import SearchRequest
 from core.services.search.reranking import Pair, SecondLook
+from core.types import Where
 
 Pairs = list[tuple[int, float]]
 """Rows of the gallery with their scores, in the order of the answer."""
@@ -27,6 +28,8 @@ class Scope:
     size: int
     wanted: int
     second: SecondLook | None = None
+    where: Where = ()
+    """The filter that ``allowed`` was made of."""
 
     @classmethod
     def of(
@@ -36,12 +39,13 @@ class Scope:
         allowed: np.ndarray | None,
         asked: frozenset[int],
         second: SecondLook | None = None,
+        where: Where = (),
     ) -> Scope:
         """``size`` rows, of which those of ``asked`` are left out. Where a score has to be
         reached, one more is looked for: it says whether ``k`` are all."""
         more = len(asked) + (request.threshold is not None)
         depth = max(request.k, second.depth if second else 0) + more
-        return cls(allowed, asked, size, max(1, min(depth, size)), second)
+        return cls(allowed, asked, size, max(1, min(depth, size)), second, where)
 
     def others(self, pairs: Pairs) -> Pairs:
         """Without what is asked with."""
@@ -52,7 +56,7 @@ def most_similar(
     index: Index, vector: np.ndarray, scope: Scope, knobs: Mapping[str, float]
 ) -> Pairs:
     """The nearest of float32 (1, dim) by the index, best first."""
-    hits = index.search(vector, scope.wanted, allowed=scope.allowed, **knobs)
+    hits = index.search(vector, scope.wanted, allowed=scope.allowed, where=scope.where, **knobs)
     pairs = zip(hits.ids[0], hits.scores[0], strict=True)
     return [(int(row), float(score)) for row, score in pairs if row >= 0]
 

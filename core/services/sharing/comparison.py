@@ -57,6 +57,27 @@ def comparison_page(dataset: Dataset, query: Query, answers: Sequence[SearchResu
     Raises:
         UserError: nothing has been answered, or the query can't be read any more.
     """
+    made = parts(dataset, query, answers)
+    source = dataset.title or dataset.name
+    asked = query.item_id or query.name or "a picture"
+    sections = [made.query, made.board, made.agreement, made.facts]
+    return paper.page(f"{asked} in {source}", sections, made.lead)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A comparison as HTML, but for ``lead``, which is a sentence. ``agreement`` is empty where one
+    encoder answered."""
+
+    lead: str
+    query: str
+    board: str
+    agreement: str
+    facts: str
+
+
+def parts(dataset: Dataset, query: Query, answers: Sequence[SearchResult]) -> Parts:
+    """The parts of the document. Raises UserError as :func:`comparison_page`."""
     if not answers:
         raise UserError(
             "There is no answer to put into a report yet.",
@@ -65,15 +86,13 @@ def comparison_page(dataset: Dataset, query: Query, answers: Sequence[SearchResu
     ids = dict.fromkeys(hit.id for answer in answers for hit in answer.hits)
     images = {id: pictures.thumbnail(dataset, id, SIDE) for id in ids}
     board = _Board(dataset, answers, letters(answers), images)
-    source = dataset.title or dataset.name
-    asked = query.item_id or query.name or "a picture"
-    sections = [
+    return Parts(
+        _lead(board),
         _query(board, query),
         paper.section("Nearest pictures", _columns(board), _legend(answers)),
-        *([_agreement(board)] if len(board.alone) > 1 else []),
+        _agreement(board) if len(board.alone) > 1 else "",
         paper.section("How it was made", _facts(board, query)),
-    ]
-    return paper.page(f"{asked} in {source}", sections, _lead(board))
+    )
 
 
 def _lead(board: _Board) -> str:

@@ -12,9 +12,14 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-s
 """A browser refuses whatever the file would ask of a network."""
 
 
-def page(title: str, sections: Sequence[str], lead: str = "") -> str:
-    """A whole HTML document. ``sections`` are HTML; ``title`` and ``lead`` are plain text."""
-    style, script = (WEB.joinpath(f"paper.{kind}").read_text("utf-8") for kind in ("css", "js"))
+def page(title: str, sections: Sequence[str], lead: str = "", *, more: str = "") -> str:
+    """A whole HTML document. ``sections`` are HTML; ``title`` and ``lead`` are plain text; ``more``
+    names another style sheet and script that stand in it too."""
+    files = ["paper", *([more] if more else [])]
+    style, script = (
+        "\n".join(WEB.joinpath(f"{file}.{kind}").read_text("utf-8") for file in files)
+        for kind in ("css", "js")
+    )
     told = f"<p class='lead'>{html.escape(lead)}</p>" if lead else ""
     return (
         '<!doctype html>\n<html lang="en"><meta charset="utf-8">'

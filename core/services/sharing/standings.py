@@ -38,15 +38,19 @@ def leaderboard_page(
     wanted = boards(report) if board is None else [board]
     if not wanted:
         raise UserError(f"The report {report.name!r} is empty.", fix="Evaluate first.")
-    sections = []
-    for dataset, protocol in wanted:
-        found = leaderboard(report, dataset, protocol, metric)
-        cells = cells_of(report, dataset, protocol)
-        title = f"{cells[0].card.get('dataset', dataset)}: {protocol}"
-        body = _table(report, found, cells) + _chart(found, cells) + _card(cells)
-        sections.append(paper.section(title, body, _reading(found)))
+    sections = [board_body(report, one, metric) for one in wanted]
     title = "Leaderboard" if report.name == "leaderboard" else f"Leaderboard {report.name}"
     return paper.page(title, sections, _lead(metric))
+
+
+def board_body(report: Report, board: tuple[str, str], metric: str) -> str:
+    """One board (data set, protocol) as a section. Raises UserError as :func:`leaderboard_page`."""
+    dataset, protocol = board
+    found = leaderboard(report, dataset, protocol, metric)
+    cells = cells_of(report, dataset, protocol)
+    title = f"{cells[0].card.get('dataset', dataset)}: {protocol}"
+    body = _table(report, found, cells) + _chart(found, cells) + _card(cells)
+    return paper.section(title, body, _reading(found))
 
 
 def _lead(metric: str) -> str:

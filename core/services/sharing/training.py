@@ -23,14 +23,23 @@ def effect_page(run: str, shown: int = 6) -> str:
     Raises:
         UserError: no such run, or its effect has not been measured yet.
     """
+    return paper.page(f"What training changed: {_found(run)[0].encoders[1]}", sections(run, shown))
+
+
+def _found(run: str) -> list[Effect]:
     found = kept(run)
     if not found:
         raise UserError(
             f"What the run {run} changed has not been measured yet.",
             fix="Open the run on the Train page and press Compare before and after.",
         )
-    sections = []
-    for one in found:
+    return found
+
+
+def sections(run: str, shown: int = 6) -> list[str]:
+    """A section for each data set. Raises UserError as :func:`effect_page`."""
+    made = []
+    for one in _found(run):
         body = _figures(one)
         try:
             dataset = library.open_dataset(one.locator)
@@ -40,8 +49,8 @@ def effect_page(run: str, shown: int = 6) -> str:
             body += _changes("Better", dataset, one.improved[:shown])
             body += _changes("Poorer", dataset, one.worse[:shown])
         title = one.dataset + ("" if one.learned else " (not learned from)")
-        sections.append(paper.section(f"{title}: {one.protocol}", body, _reading(one)))
-    return paper.page(f"What training changed: {found[0].encoders[1]}", sections)
+        made.append(paper.section(f"{title}: {one.protocol}", body, _reading(one)))
+    return made
 
 
 def _reading(one: Effect) -> str:

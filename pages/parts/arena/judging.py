@@ -9,7 +9,7 @@ from core.errors import UserError
 from core.services.arena import ballots, pools
 from pages.parts import cached, components, palette
 from pages.parts.arena import lists, place
-from pages.parts.words import caption, count, heading, note, quiet, trouble
+from pages.parts.words import caption, count, heading, note, quiet, table, trouble
 
 QUERY, FITS = "arena_judged_query", "arena_fits"
 MAX_QUERIES = 400
@@ -95,25 +95,16 @@ def _result(locator: str, names: list[str], judged: pools.Judgements) -> None:
         return
     missing = {one.encoder: one.share for one in pools.unjudged(dataset, names, judged)}
     means = [cell.means() for cell in report.cells]
-    st.dataframe(
+    table(
+        ["Encoder", "P@10", "hit@1", "mAP", "Unjudged hits"],
         [
-            {
-                "encoder": palette.title(cell.encoder),
-                "P@10": mean["precision@10"],
-                "hit@1": mean["hit@1"],
-                "mAP": mean["mAP"],
-                "unjudged hits": missing[cell.encoder],
-            }
+            [
+                palette.title(cell.encoder),
+                *(f"{mean[name]:.3f}" for name in ("precision@10", "hit@1", "mAP")),
+                f"{missing[cell.encoder]:.0%}",
+            ]
             for cell, mean in zip(report.cells, means, strict=True)
         ],
-        hide_index=True,
-        column_config={
-            **{
-                name: st.column_config.NumberColumn(format="%.3f")
-                for name in ("P@10", "hit@1", "mAP")
-            },
-            "unjudged hits": st.column_config.NumberColumn(format="percent"),
-        },
     )
     quiet(
         f"{count(len(judged), 'query', 'queries')} judged. A hit that nobody judged counts as not"

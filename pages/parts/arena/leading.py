@@ -11,11 +11,12 @@ import streamlit as st
 from core.services.arena import ballots, qr
 from core.services.arena.ballots import Room, Round
 from pages.parts import palette
-from pages.parts.arena import lists, results
+from pages.parts.arena import lists, place
 from pages.parts.arena.voting import SAID
-from pages.parts.words import count, heading, quiet
+from pages.parts.words import count, heading, quiet, saveable
 
 LOOK_S = 1.0
+CHOICES = ("left", "right", "tie", "bad")
 
 
 def show(room: Room) -> None:
@@ -29,9 +30,6 @@ def _show(code: str) -> None:
         _door(room)
         st.button("Start the first round", type="primary", on_click=_to, args=(code, 1))
         return
-    if room.round == len(rounds) and st.session_state.get(f"arena_done_{code}"):
-        results.show(room, "What the class prefers")
-        return
     one = rounds[room.round - 1]
     cast = [vote for vote in ballots.votes([code]) if vote.number == one.number]
     with st.container(horizontal=True, vertical_alignment="center", key="arena_lead"):
@@ -41,14 +39,17 @@ def _show(code: str) -> None:
     if room.revealed:
         _bars(one, Counter(vote.choice for vote in cast))
         last = room.round == len(rounds)
-        st.button(
+        pressed = st.button(
             "See the result" if last else "Next round",
             type="primary",
             key=f"arena_on_{one.number}",
-            on_click=_finish if last else _to,
+            on_click=None if last else _to,
             args=(code, room.round + 1),
             shortcut="Right",
         )
+        if pressed and last:
+            st.session_state[place.RESULT] = True
+            st.rerun()
     else:
         st.button(
             "Show the names",
@@ -63,10 +64,6 @@ def _show(code: str) -> None:
 
 def _to(code: str, number: int) -> None:
     ballots.show(code, number)
-
-
-def _finish(code: str, _: int) -> None:
-    st.session_state[f"arena_done_{code}"] = True
 
 
 def address(code: str) -> str:
@@ -92,6 +89,8 @@ def _bars(one: Round, cast: Counter) -> None:
     rows = "".join(
         f"<dt>{escape(SAID[choice])}{' · ' + escape(names[choice]) if choice in names else ''}</dt>"
         f'<dd><i style="width:{cast[choice] / total:.1%}"></i><b>{cast[choice]}</b></dd>'
-        for choice in ("left", "right", "tie", "bad")
+        for choice in CHOICES
     )
-    st.html(f'<dl class="ar-bars">{rows}</dl>')
+    held = [(SAID[choice], names.get(choice, ""), cast[choice]) for choice in CHOICES]
+    kept = saveable(f"Votes of round {one.number}", ("choice", "encoder", "votes"), held)
+    st.html(f'<dl class="ar-bars"{kept}>{rows}</dl>')

@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.services.arena.ballots import Round
 from pages.parts import cached, palette
+from pages.parts.words import saveable
 
 SIDE, QUERY_SIDE = 176, 320
 NAMES = {"left": "A", "right": "B"}
@@ -20,10 +21,9 @@ def show(locator: str, one: Round, *, revealed: bool = False) -> None:
     sides = (("left", one.one, one.one_hits), ("right", one.other, one.other_hits))
     columns = "".join(_side(locator, *side, revealed) for side in sides)
     query = picture(locator, one.query, QUERY_SIDE, "the query")
-    st.html(
-        f'<div class="ar-round"><figure class="ar-query">{query}<figcaption>Query</figcaption>'
-        f"</figure>{columns}</div>"
-    )
+    asked = f'<figure class="ar-query">{query}<figcaption>Query</figcaption></figure>'
+    kept = saveable(f"Round {one.number}")
+    st.html(f'<div class="ar-round"{kept}>{asked}{columns}</div>')
 
 
 def _side(

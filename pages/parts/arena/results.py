@@ -13,7 +13,9 @@ from core.services.arena import ballots
 from core.services.arena.ballots import Room
 from core.services.arena.strength import Standing, Strength, standing
 from pages.parts import palette
-from pages.parts.words import count, heading, note, quiet
+from pages.parts.words import count, heading, note, quiet, saveable
+
+HEAD = ("rank", "encoder", "preferred", "low", "high", "won", "equal", "lost")
 
 
 def show(room: Room, title: str) -> None:
@@ -32,7 +34,8 @@ def _ranking(rooms: Sequence[Room], key: str) -> None:
         note("Nobody has voted yet.", "The ranking appears with the first vote.")
         return
     rows = "".join(map(_row, found.strengths))
-    st.html(f'<div class="ar-ranking">{rows}</div>')
+    kept = saveable("Ranking", HEAD, [_cells(one) for one in found.strengths])
+    st.html(f'<div class="ar-ranking"{kept}>{rows}</div>')
     quiet(reading(found))
     st.download_button(
         "Votes as CSV",
@@ -50,6 +53,11 @@ def of(rooms: Sequence[Room]) -> Standing:
     known = {(room.code, one.number): one for room in rooms for one in ballots.rounds(room.code)}
     names = dict.fromkeys(name for room in rooms for name in room.encoders)
     return standing(list(names), known, ballots.votes([room.code for room in rooms]))
+
+
+def _cells(one: Strength) -> tuple:
+    title = palette.title(one.encoder)
+    return one.rank, title, one.share, one.low, one.high, one.wins, one.ties, one.losses
 
 
 def _row(one: Strength) -> str:

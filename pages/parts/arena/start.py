@@ -69,7 +69,7 @@ def _ways(locator: str, closed: bool) -> None:
         with st.container(key="arena_way_judge"):
             caption("Judge a pool")
             quiet("Everything that any encoder shows for a query, shuffled: fits or does not.")
-            st.button("Judge", disabled=closed, on_click=place.go, kwargs={"judge": "1"})
+            st.button("Judge", disabled=closed, on_click=place.go, kwargs={"judge": True})
 
 
 def _open(kind: str, locator: str) -> None:

@@ -87,7 +87,7 @@ def draw(
         theme=None,
         key="lab_chart",
         alt=alt(points, batch),
-        config={"displayModeBar": False, "responsive": True},
+        config=palette.CONFIG,
         on_select="rerun",
         selection_mode="points",
     )
@@ -121,6 +121,8 @@ def _lines(
             line={"color": hue, "dash": "dot" if number else hues.dash(index), "width": 2},
             cliponaxis=False,
             marker={"size": 8, "symbol": hues.symbol(index), "color": hue},
+            name=hues.title(index),
+            text=[settings(point) for point in group],
             customdata=[hint(point) for point in group],
             hovertemplate="%{customdata}<extra></extra>",
         )
@@ -132,6 +134,7 @@ def _ring(chart: go.Figure, x: float, y: float) -> None:
         x=[x],
         y=[y],
         mode="markers",
+        meta="guide",
         hoverinfo="skip",
         cliponaxis=False,
         marker={

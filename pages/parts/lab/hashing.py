@@ -139,6 +139,7 @@ def _probability(chart: go.Figure, found: Buckets) -> None:
     chart.add_scatter(
         x=found.similarity,
         y=found.probability,
+        name="formula",
         mode="lines",
         line={"color": "#0072B2", "width": 3},
         hovertemplate="similarity %{x:.2f}: %{y:.1%} collide<extra></extra>",
@@ -148,6 +149,7 @@ def _probability(chart: go.Figure, found: Buckets) -> None:
         chart.add_scatter(
             x=x,
             y=y,
+            name="pairs of the gallery",
             mode="markers",
             customdata=n,
             marker={
@@ -182,6 +184,7 @@ def _shown(chart: go.Figure, found: Buckets) -> None:
     chart.add_scatter(
         x=[pair.similarity for pair in met],
         y=[1.0 if pair.met else 0.0 for pair in met],
+        name="pictures that are shown",
         mode="markers",
         marker={
             "symbol": "line-ns",

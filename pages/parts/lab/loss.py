@@ -93,12 +93,13 @@ def _chart(found: Waterfall) -> None:
     kept = [min(stage.recall, last) for stage, last in zip(found.stages, before, strict=True)]
     lost = [max(last - stage.recall, 0.0) for stage, last in zip(found.stages, before, strict=True)]
     won = [max(stage.recall - last, 0.0) for stage, last in zip(found.stages, before, strict=True)]
-    for width, base, colour, shape in (
-        (kept, None, tone["muted"], ""),
-        (lost, kept, "#D55E00", "/"),
-        (won, kept, "#009E73", ""),
+    for name, width, base, colour, shape in (
+        ("kept", kept, None, tone["muted"], ""),
+        ("lost", lost, kept, "#D55E00", "/"),
+        ("won", won, kept, "#009E73", ""),
     ):
         chart.add_bar(
+            name=name,
             y=names,
             x=width,
             base=base,

@@ -12,6 +12,7 @@ from core.services.search.result import verdict
 from core.services.teaching.contests import Found
 from pages.parts import cached, palette
 from pages.parts.cached_learn import gallery
+from pages.parts.words import saveable
 
 SIGNS = {"same": "✓", "category": "≈", "other": "✕", "missed": "missed", "asked": ""}
 SAID = {
@@ -79,7 +80,7 @@ def answer_html(name: str, said: str, inner: str, mark: str = "", won: bool = Fa
 
 
 def answers(lines: Sequence[str]) -> None:
-    st.html(f'<div class="learn-answers">{"".join(lines)}</div>')
+    st.html(f'<div class="learn-answers"{saveable("Answers")}>{"".join(lines)}</div>')
 
 
 def query(id: str, caption: str = "") -> None:
@@ -120,7 +121,9 @@ def bars(rows: Sequence[tuple[str, float, str, str]]) -> None:
             f"</span><b>{escape(words)}</b>"
             f"{f'<small>{escape(remark)}</small>' if remark else ''}</div>"
         )
-    st.html("".join(lines))
+    said = [(palette.title(encoder), share, words) for encoder, share, words, _ in rows]
+    kept = saveable("Encoders as bars", ("encoder", "share", "value"), said)
+    st.html(f"<div{kept}>{''.join(lines)}</div>")
 
 
 def gap_html(positive: float, negative: float, most: float) -> str:
@@ -144,7 +147,8 @@ def changes(rows: Sequence[tuple[str, float, float]], colour: str) -> None:
         f"</i></span><b>{before:.2f} → {after:.2f}</b></div>"
         for name, before, after in rows
     )
-    st.html(f'<div class="learn-changes">{lines}</div>')
+    kept = saveable("Before and after", ("value", "before", "after"), rows)
+    st.html(f'<div class="learn-changes"{kept}>{lines}</div>')
 
 
 def verdict_of(query: str, hit: str) -> str | None:

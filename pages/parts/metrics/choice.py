@@ -30,7 +30,7 @@ FORMER = {"Meaning": "Shared factors"}
 PARAMS = Params(
     (
         Param("report", REPORT, LATE),
-        Param("dataset", DATASET, Kind(write=given.public_name, late=True)),
+        Param("dataset", DATASET, Kind(write=given.link_name, late=True)),
         Param("protocol", PROTOCOL, LATE),
         Param("metric", METRIC, LATE),
         Param("class", GROUP, LATE),

@@ -54,7 +54,7 @@ def _chart(
         customdata=[sizes.tolist()] * len(encoders),
         hovertemplate="%{y}<br>%{x}: %{z:.3f}<br>%{customdata} queries<extra></extra>",
         texttemplate="%{z:.2f}",
-        textfont={"size": 11},
+        textfont={"size": 11.5},
         colorbar={
             "thickness": 8,
             "outlinewidth": 0,

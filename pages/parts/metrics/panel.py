@@ -60,7 +60,8 @@ def data_set() -> Entry | None:
 
 def _names(entry: Entry) -> set[str]:
     """What a link may call a data set of the library besides its name."""
-    return {entry.locator, given.public_name(entry.locator)} if entry.locator else set()
+    one = entry.locator
+    return {one, given.public_name(one), given.link_name(one)} if one else set()
 
 
 def panel(entry: Entry) -> Choice:

@@ -11,7 +11,7 @@ import streamlit as st
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.fused import members_of, parts_of
 from core.services.evaluation.leaderboard import Separation
-from pages.parts import cached_metrics, link, palette, url_state
+from pages.parts import cached_metrics, link, palette, second, url_state
 from pages.parts.metrics import duels
 from pages.parts.metrics.choice import ONE, OTHER, Choice
 from pages.parts.words import caption, heading, note, quiet
@@ -197,5 +197,6 @@ def _open(picked: str | None, shown: list[str], locator: str, encoders: Sequence
         method, members, weights = joined[0]
         more["together"], names = method, list(members)
         if weights and not isinstance(weights, str):
-            more["weights"] = ",".join(f"{one:g}" for one in weights)
+            scale = max(1.0, max(weights) / second.MAX_WEIGHT)
+            more["weights"] = ",".join(f"{one / scale:.3g}" for one in weights)
     link.to("compare", dataset=locator, query=f"item:{picked}", encoders=",".join(names), **more)

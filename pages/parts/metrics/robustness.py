@@ -75,6 +75,7 @@ def _chart(kind: str, curves: dict[str, list[dict]], name: str) -> None:
         chart.add_scatter(
             x=[abs(step["strength"]) for step in rows],
             y=[step[name] for step in rows],
+            name=palette.title(encoder),
             mode="lines+markers",
             line={"color": palette.colour(encoder), "dash": palette.dash(encoder), "width": 2},
             marker={"size": 5, "symbol": palette.symbol(encoder)},

@@ -87,7 +87,7 @@ def _chart(rows: list[dict], key: str) -> None:
         )
     )
     chart.update_xaxes(showgrid=False, side="top", tickangle=0)
-    chart.update_yaxes(showgrid=False, autorange="reversed", tickfont={"size": 11})
+    chart.update_yaxes(showgrid=False, autorange="reversed", tickfont={"size": 11.5})
     palette.draw(chart, key, "Gain of each re-ranker or fusion on each set")
 
 

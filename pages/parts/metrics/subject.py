@@ -138,7 +138,9 @@ def _chart(rows: dict[str, dict[str, Asked]], metric: str, detector: str) -> Non
     for encoder, ways in rows.items():
         name, line = palette.title(encoder), {"color": palette.colour(encoder), "width": 3}
         ends = [ways[WHOLE].score.mean, ways[detector].score.mean]
-        chart.add_scatter(x=ends, y=[name] * 2, mode="lines", line=line, hoverinfo="skip")
+        chart.add_scatter(
+            x=ends, y=[name] * 2, mode="lines", line=line, hoverinfo="skip", meta="guide"
+        )
         marks = (
             (ends[0], "circle-open", tone["muted"], "whole picture"),
             (ways[TRUE].score.mean, "line-ns-open", tone["muted"], "true box"),
@@ -148,6 +150,7 @@ def _chart(rows: dict[str, dict[str, Asked]], metric: str, detector: str) -> Non
             chart.add_scatter(
                 x=[x],
                 y=[name],
+                name=said,
                 mode="markers",
                 marker={"symbol": symbol, "color": colour, "size": 11, "line": {"width": 2}},
                 hovertemplate=f"{name}<br>{said}: %{{x:.3f}}<extra></extra>",

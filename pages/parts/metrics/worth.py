@@ -108,6 +108,7 @@ def _chart(
         x=[points[i][0] for i in best],
         y=[points[i][1] for i in best],
         mode="lines",
+        meta="guide",
         line={"color": palette.ink()["muted"], "width": 1, "dash": "dot", "shape": "hv"},
         hoverinfo="skip",
     )
@@ -126,6 +127,7 @@ def _chart(
         chart.add_scatter(
             x=[x],
             y=[y],
+            name=name,
             error_x=_whisker(0, end - x),
             error_y=_whisker(y - s.low, s.high - y) | {"width": 3},
             hovertemplate=f"{name}<br>{y:.3f}<br>{cost.words(x, end)}<extra></extra>",

@@ -58,6 +58,7 @@ def _loss(found: RunStatus) -> None:
     chart.add_scatter(
         x=steps,
         y=values,
+        name="every step",
         mode="lines",
         line={"color": tone["muted"], "width": 1},
         opacity=0.45,
@@ -66,6 +67,7 @@ def _loss(found: RunStatus) -> None:
     chart.add_scatter(
         x=steps,
         y=smoothed(values),
+        name="running mean",
         mode="lines",
         line={"color": tone["accent"], "width": 2.2},
         hovertemplate="step %{x:.0f}<br>loss %{y:.3f}, smoothed<extra></extra>",
@@ -79,6 +81,7 @@ def _line(found: RunStatus, curve, key: str, what: str, height: int, mode: str =
     chart.add_scatter(
         x=steps,
         y=values,
+        name=what,
         mode="lines",
         line={"color": palette.ink()["accent"], "width": 2},
         hovertemplate=f"step %{{x:.0f}}<br>%{{y:.4g}} {what}<extra></extra>",

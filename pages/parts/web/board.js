@@ -262,6 +262,7 @@ function begin(parentElement) {
     heads: make("div", "heads"), columns: make("div", "columns"), seen: new Map(), details: new Map(), explained: new Map(), why: null, linked: "", lit: null, pinned: "", size: "M" };
   state.board.append(state.toolbar, state.strip, state.heads, state.columns);
   state.root.append(state.board);
+  state.board.dataset.figure = "Comparison";
   parentElement.append(state.root);
   state.columns.setAttribute("role", "group");
   state.before = press("extra", "", "", () => page(state, -1));

@@ -60,6 +60,7 @@ export default function (component) {
   let state = parentElement.__duels;
   if (!state) {
     state = parentElement.__duels = { list: make("div", "duels"), text: "" };
+    state.list.dataset.figure = "Queries and their hits";
     parentElement.append(state.list);
   }
   state.send = setTriggerValue;

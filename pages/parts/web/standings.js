@@ -51,6 +51,7 @@ function row(one, columns) {
     } else if (column.kind === "bar") cell.append(bar(one.bar));
     else cell.textContent = one.texts[column.key] ?? "";
     if (column.kind === "rank") cell.title = one.hint;
+    if (column.kind === "num" && typeof one.values[column.key] === "number") cell.dataset.value = one.values[column.key];
     node.append(cell);
   }
   return node;

@@ -71,6 +71,7 @@ def _curve(stops: tuple, recalls: tuple, value: int, here: float, title: str) ->
     chart.add_scatter(
         x=names,
         y=recalls,
+        name="mean of the queries",
         mode="lines+markers",
         line={"color": "#0072B2", "width": 3},
         marker={"size": 8},
@@ -80,12 +81,14 @@ def _curve(stops: tuple, recalls: tuple, value: int, here: float, title: str) ->
         x=[names[at]],
         y=[recalls[at]],
         mode="markers",
+        meta="guide",
         hoverinfo="skip",
         marker={"size": 17, "symbol": "circle-open", "color": tone["ink"], "line": {"width": 2}},
     )
     chart.add_scatter(
         x=[names[at]],
         y=[here],
+        name="this query",
         mode="markers",
         marker={"size": 11, "symbol": "diamond", "color": "#E69F00"},
         hovertemplate="this query: recall %{y:.2f}<extra></extra>",

@@ -1,0 +1,340 @@
+"""How a gallery grows: build, open, search, evaluate and map from 1,000 to 1,000,000 vectors.
+
+    python tools/measure_growth.py [--sizes 1000,10000,50000,500000,1000000] [--only open,search]
+
+Every stage is a process of its own, so that its memory is its own: ``rss`` is the most that it held
+(VmHWM: mapped files count as far as they were read), ``own`` what of that is no file (RssAnon, at
+the end). Vectors beyond the real ones are synthetic (``tools/large.py``), and every table says so.
+Writes ``artifacts/reports/growth.json`` after each stage and the tables of ``docs/scale.md``; a size
+that was measured before keeps what ``--only`` leaves out. Everything else lies in a temporary folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tools.large import DIM, ready  # before numpy: it says how numpy's threads wait
+
+# isort: split
+import numpy as np
+
+from core import store
+from core.faiss_loader import faiss
+from core.indexes.base import indexes
+from core.metrics import stream
+from core.neighbours import nearest
+from core.services.embedding import embed
+from core.services.embedding.bound import bound
+from core.services.embedding.roles import roles_of
+from core.services.hardware import busy, hardware
+from core.services.library import imports, library
+from core.services.maps import maps
+from core.services.search.loading import engine
+from core.services.search.request import Query, SearchRequest
+from core.services.search.search import search
+
+SIZES = (1000, 10_000, 50_000, 500_000, 1_000_000)
+FAR = 100_000_000
+LARGE = 500_000
+"""From so many vectors on all indexes are measured."""
+JSON, PAGE = ROOT / "artifacts" / "reports" / "growth.json", ROOT / "docs" / "scale.md"
+BEGIN, END = "<!-- growth:begin (written by tools/measure_growth.py) -->", "<!-- growth:end -->"
+NAME = "imported.growth"
+ASKED, JUDGED, K = 100, 100, 10
+INDEXES = {
+    "exact": ({}, {}),
+    "half": ({}, {}),
+    "sq8": ({}, {"rerank": 4}),
+    "pq": ({"m": 48}, {"rerank": 40}),
+    "ivf_pq": ({"m": 48}, {"nprobe": 64, "rerank": 40}),
+    "hnsw": ({"M": 16, "efConstruction": 40}, {"efSearch": 64}),
+}
+"""Name -> knobs of the build and of the search."""
+Told = dict[str, float]
+
+
+def build(home: Path, dataset: str) -> Told:
+    imports.import_vectors(dataset, "growth", str(home / "vectors.npy"), str(home / "ids.txt"))
+    return {"disk_mb": sum(store.folder_bytes(p) for p in (store.root(),)) / 1e6}
+
+
+def open_(home: Path, dataset: str) -> Told:
+    """Listed, and ready for the first search."""
+    found = library.open_dataset(dataset)
+    found.fingerprint()
+    library.contents(found)
+    listed = time.perf_counter()
+    engine(found, NAME)
+    return {"engine_s": time.perf_counter() - listed}
+
+
+def searched(home: Path, dataset: str) -> Told:
+    """Whole requests, by pictures of the gallery, with hits and their classes."""
+    found, taken = library.open_dataset(dataset), []
+    for row in np.linspace(0, len(found.items) - 1, ASKED).astype(int):
+        request = SearchRequest(Query(item_id=found.ids[int(row)]), NAME, k=K)
+        started = time.perf_counter()
+        search(request, found)
+        taken.append(time.perf_counter() - started)
+    return _times(taken[1:])
+
+
+def evaluate(home: Path, dataset: str) -> Told:
+    """Every metric of a sample of queries against the whole gallery."""
+    found = library.open_dataset(dataset)
+    vectors = bound(found, NAME).vectors()
+    roles = roles_of(embed.item_rows(found, vectors), found.protocol())
+    step = max(1, len(roles.queries) // JUDGED)
+    asked = stream.Roles(roles.gallery, roles.queries[::step], roles.relevant, roles.ignore)
+    started = time.perf_counter()
+    stream.evaluate(stream.blocks(vectors.vectors, asked))
+    spent = time.perf_counter() - started
+    return {"each_ms": spent * 1e3 / len(asked.queries)}
+
+
+def mapped(home: Path, dataset: str) -> Told:
+    """The principal components, with the quality of the map."""
+    maps.build(library.open_dataset(dataset), maps.Wanted(NAME, "pca"))
+    return {}
+
+
+def index(home: Path, dataset: str, name: str) -> Told:
+    """One index, built, saved, and read again by memory map."""
+    vectors = np.load(home / "vectors.npy", mmap_mode="r")
+    made, folder = indexes.get(name), home / "index" / name
+    knobs, asked = INDEXES[name]
+    if not folder.is_dir():
+        started = time.perf_counter()
+        made.build(np.asarray(vectors), **knobs)
+        built = time.perf_counter() - started
+        folder.mkdir(parents=True)
+        made.save(folder)
+        return {"build_s": built, "disk_mb": store.folder_bytes(folder) / 1e6}
+    made.load(folder)
+    queries = _queries(vectors)
+    truth = np.load(home / "truth.npy")
+    hits = [made.search(one[None], K, **asked).ids[0] for one in queries]
+    taken = [_spent(made.search, one[None], K, **asked) for one in queries]
+    found = np.mean([len(set(a) & set(b)) / K for a, b in zip(hits, truth, strict=True)])
+    return {"recall": float(found), **_times(taken)}
+
+
+def direct(home: Path, dataset: str, name: str = "") -> Told:
+    """faiss's own flat index, all of it in memory, and the truth for the others."""
+    vectors = np.load(home / "vectors.npy", mmap_mode="r")
+    queries = _queries(vectors)
+    held = nearest(queries, np.asarray(vectors).__getitem__, range(len(vectors)), K)
+    np.save(home / "truth.npy", held.ids)
+    flat = faiss().IndexFlatIP(DIM)
+    for start in range(0, len(vectors), 50_000):
+        flat.add(np.ascontiguousarray(vectors[start : start + 50_000]))
+    taken = [_spent(flat.search, one[None], K) for one in queries]
+    return {"recall": 1.0, "disk_mb": vectors.nbytes / 1e6, **_times(taken)}
+
+
+def _queries(vectors: np.ndarray) -> np.ndarray:
+    """Rows with a little noise, which the gallery does not hold."""
+    rows = np.linspace(0, len(vectors) - 1, ASKED).astype(int)
+    noise = np.random.default_rng(1).standard_normal((ASKED, DIM)) * 0.1 / np.sqrt(DIM)
+    made = vectors[rows] + noise.astype(np.float32)
+    return made / np.linalg.norm(made, axis=1, keepdims=True)
+
+
+def _spent(call: Callable, *arguments: object, **knobs: object) -> float:
+    started = time.perf_counter()
+    call(*arguments, **knobs)
+    return time.perf_counter() - started
+
+
+def _times(taken: list[float]) -> Told:
+    middle, slow = np.percentile(np.array(taken) * 1e3, [50, 95])
+    return {"p50_ms": float(middle), "p95_ms": float(slow)}
+
+
+STAGES: dict[str, Callable] = {
+    "build": build,
+    "open": open_,
+    "again": open_,
+    "search": searched,
+    "evaluate": evaluate,
+    "map": mapped,
+}
+
+
+def child(stage: str, home: Path) -> None:
+    """One stage in this process: what it says of itself, with its time and memory, as a line of
+    JSON."""
+    kind, _, name = stage.partition(":")
+    began = time.perf_counter(), time.process_time()
+    call = STAGES.get(kind) or {"index": index, "direct": direct}[kind]
+    told = call(home, str(home / "pictures"), *([name] if name else []))
+    told |= {"s": time.perf_counter() - began[0], "cpu_s": time.process_time() - began[1]}
+    status = Path("/proc/self/status").read_text()
+    for key, line in (("rss_mb", "VmHWM"), ("own_mb", "RssAnon")):
+        told[key] = int(re.findall(rf"{line}:\s+(\d+)", status)[0]) / 1024
+    print(json.dumps({name: round(value, 4) for name, value in told.items()}))
+
+
+def measure(size: int, home: Path, wanted: set[str], held: dict) -> Iterator[str]:
+    """Every stage of one size into ``held``; gives the name of each that is done."""
+    if "build" in wanted:
+        shutil.rmtree(home / "artifacts", ignore_errors=True)
+    if "indexes" in wanted:
+        shutil.rmtree(home / "index", ignore_errors=True)
+    stages = [name for name in STAGES if name in wanted]
+    if "indexes" in wanted and size >= LARGE:
+        stages += ["direct", *(f"index:{name}" for name in INDEXES for _ in range(2))]
+    env = {**os.environ, "LOOKALIKE_ARTIFACTS": str(home / "artifacts")}
+    for stage in stages:
+        load = busy()
+        command = [sys.executable, __file__, "--child", stage, str(home)]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        if done.returncode:
+            print(f"{size:,} {stage}: {done.stderr.strip().splitlines()[-1]}", flush=True)
+            continue
+        told = {**json.loads(done.stdout.splitlines()[-1]), "busy": load}
+        print(f"{size:,} {stage}: {told}", flush=True)
+        key, _, name = stage.partition(":")
+        place = held.setdefault("indexes", {}) if key in ("index", "direct") else held
+        known = place.setdefault(name or key, {})
+        if "build_s" in known and "build_s" not in told:  # of the building process, its memory
+            told |= {"build_rss_mb": known["rss_mb"], "build_s": known["build_s"]}
+            told["disk_mb"] = known["disk_mb"]
+        place[name or key] = told
+        yield stage
+
+
+def report() -> dict:
+    """What was measured, or an empty report."""
+    return json.loads(JSON.read_text()) if JSON.is_file() else {"sizes": {}}
+
+
+def write(found: dict) -> None:
+    """The report and its tables in the page."""
+    JSON.parent.mkdir(parents=True, exist_ok=True)
+    JSON.write_text(json.dumps(found, indent=1) + "\n")
+    place = f"{re.escape(BEGIN)}.*?{re.escape(END)}"
+    text = re.sub(
+        place, lambda _: f"{BEGIN}\n{tables(found)}\n{END}", PAGE.read_text(), flags=re.DOTALL
+    )
+    PAGE.write_text(text)
+
+
+def tables(found: dict) -> str:
+    """The report as Markdown."""
+    sizes = {int(size): held for size, held in found["sizes"].items()}
+    head = "| vectors | listed and opened | opened again | import | request p50 / p95 | judged, a query | PCA map | memory: open / import / map |"
+    lines = [f"{found['machine']}, {found['date']}; {DIM} dimensions, {found['source']}.", "", head]
+    lines.append("|---" * (head.count("|") - 1) + "|")
+    for size, held in sorted(sizes.items()):
+        lines.append(f"| {_named(size, held['real'])} | {' | '.join(_growth(held))} |")
+    lines.append(f"| {FAR:,} by the last two | {' | '.join(_predicted(sizes))} |")
+    largest = max(sizes, key=lambda size: ("indexes" in sizes[size], size))
+    rows = sizes[largest].get("indexes", {})
+    head = "| index | recall@10 | p50 / p95 ms | memory, of that no file | disk MB | build s |"
+    lines += ["", f"Indexes over {_named(largest, sizes[largest]['real'])}:", "", head]
+    lines.append("|---" * (head.count("|") - 1) + "|")
+    lines += [f"| {' | '.join(_index(name, one))} |" for name, one in rows.items()]
+    loads = [
+        one["busy"]
+        for held in sizes.values()
+        for one in held.values()
+        if isinstance(one, dict) and "busy" in one
+    ]
+    lines += ["", f"Programs that wanted each core meanwhile: {min(loads):g} to {max(loads):g}."]
+    return "\n".join(lines)
+
+
+def _named(size: int, real: int) -> str:
+    return f"{size:,}" if size <= real else f"{size:,}, {size - real:,} of them synthetic"
+
+
+def _growth(held: dict) -> list[str]:
+    def of(stage: str, shown: str) -> str:
+        return shown.format(**held[stage]) if stage in held else "-"
+
+    memory = [of(stage, "{rss_mb:,.0f}") for stage in ("again", "build", "map")]
+    return [
+        of("open", "{s:.2f} ({cpu_s:.2f}) s"),
+        of("again", "{s:.2f} ({cpu_s:.2f}) s"),
+        of("build", "{s:.1f} ({cpu_s:.1f}) s"),
+        of("search", "{p50_ms:.1f} / {p95_ms:.1f} ms"),
+        of("evaluate", "{each_ms:.1f} ms"),
+        of("map", "{s:.1f} ({cpu_s:.1f}) s"),
+        " / ".join(memory) + " MB",
+    ]
+
+
+def _predicted(sizes: dict[int, dict]) -> list[str]:
+    """What the line through the last two sizes says of ``FAR``."""
+
+    def of(stage: str, key: str, scale: float = 1.0) -> float:
+        known = sorted(size for size, held in sizes.items() if stage in held)[-2:]
+        if len(known) < 2:
+            return float("nan")
+        low, high = (sizes[size][stage][key] for size in known)
+        return scale * (high + max(high - low, 0.0) / (known[1] - known[0]) * (FAR - known[1]))
+
+    memory = [f"{of(stage, 'rss_mb', 1e-3):,.0f}" for stage in ("again", "build", "map")]
+    return [
+        f"{of('open', 's'):,.0f} ({of('open', 'cpu_s'):,.0f}) s",
+        f"{of('again', 's'):,.0f} ({of('again', 'cpu_s'):,.0f}) s",
+        f"{of('build', 's', 1 / 3600):.1f} ({of('build', 'cpu_s', 1 / 3600):.1f}) h",
+        f"{of('search', 'p50_ms', 1e-3):.1f} / {of('search', 'p95_ms', 1e-3):.1f} s",
+        f"{of('evaluate', 'each_ms', 1e-3):.1f} s",
+        f"{of('map', 's', 1 / 3600):.1f} ({of('map', 'cpu_s', 1 / 3600):.1f}) h",
+        " / ".join(memory) + " GB",
+    ]
+
+
+def _index(name: str, one: dict) -> tuple[str, ...]:
+    title = "faiss Flat, direct, in memory" if name == "direct" else f"`{name}`"
+    return (
+        title,
+        f"{one['recall']:.3f}" if "recall" in one else "-",
+        f"{one['p50_ms']:.2f} / {one['p95_ms']:.2f}" if "p50_ms" in one else "-",
+        f"{one['rss_mb']:,.0f} MB, {one['own_mb']:,.0f} MB",
+        f"{one['disk_mb']:,.0f}" if "disk_mb" in one else "-",
+        f"{one['build_s']:.1f}" if "build_s" in one else "-",
+    )
+
+
+def main() -> None:
+    told = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    told.add_argument("--sizes", default=",".join(map(str, SIZES)))
+    told.add_argument("--only", default=",".join((*STAGES, "indexes")), help="stages")
+    told.add_argument("--folder", type=Path, help="where galleries are made and kept (10 GB)")
+    told.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
+    chosen = told.parse_args()
+    if chosen.child:
+        child(chosen.child[0], Path(chosen.child[1]))
+        return
+    with tempfile.TemporaryDirectory() as made:
+        folder = chosen.folder or Path(made)
+        for size in map(int, chosen.sizes.split(",")):
+            found = report()
+            home = ready(folder, size)
+            held = found["sizes"].setdefault(str(size), {})
+            found |= {"machine": hardware(), "date": datetime.now(UTC).date().isoformat()}
+            held |= (about := json.loads((home / "about.json").read_text()))
+            found["source"] = about["source"]
+            for _ in measure(size, home, set(chosen.only.split(",")), held):
+                write(found)
+
+
+if __name__ == "__main__":
+    main()
