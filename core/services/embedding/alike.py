@@ -7,7 +7,8 @@ was fitted again nothing is alike.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from core.encoders.base import Encoder
 from core.errors import UserError
 from core.services.embedding import contents, shipped
 from core.services.embedding.contents import Notes
-from core.services.embedding.shards import key_of, short_of
+from core.services.embedding.shards import Finished, key_of, short_of
 from core.types import Item
 
 SAMPLE = 128
@@ -99,3 +100,44 @@ class Reader:
                 self._digests[key] = None
             self._notes.add(self._dataset, item, self._digests[key])
         return self._digests[key]
+
+
+def finished(folders: Sequence[Path], dim: int) -> list[Finished]:
+    """The vectors, keys and skipped pictures of folders of embeddings; those that can't be read are
+    left out."""
+    found: list[Finished] = []
+    for path in folders:
+        if not store.sound(path):
+            continue
+        try:
+            keys = contents.keys_in(path)
+            skipped = json.loads((path / "skipped.json").read_text())
+            if np.load(path / "vectors.npy", mmap_mode="r").shape == (len(keys), dim):
+                found.append((path / "vectors.npy", keys, skipped))
+        except store.UNREADABLE:
+            continue
+    return found
+
+
+def borrowed(
+    dataset: Dataset, held: Mapping[Dataset, Path], done: Collection[str]
+) -> tuple[list[str], np.ndarray]:
+    """Keys and vectors of pictures that sets have which a set is put together from; ``held`` are
+    their embeddings, ``done`` the keys that are there."""
+    rows = {
+        member: (
+            shipped.vectors(path),
+            {id: row for row, id in enumerate(shipped.ids(path, member))},
+        )
+        for member, path in held.items()
+    }
+    keys, vectors = [], []
+    for item in dataset.items:
+        member, own = dataset.origin(item)
+        if member not in rows or key_of(item) in done:
+            continue
+        known, places = rows[member]
+        if own.id in places:
+            keys.append(key_of(item))
+            vectors.append(known[places[own.id]])
+    return keys, np.stack(vectors) if keys else np.zeros((0, 0), np.float32)
