@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,7 +107,7 @@ def read_folder(path: Path, dataset: Dataset, encoder: Encoder) -> Embeddings:
         )
     several = encoder.stored_dim != encoder.dim
     return Embeddings(
-        ids=_ids(path, dataset),
+        ids=shipped.ids(path, dataset),
         vectors=vectors[:, : encoder.dim] if several else vectors,
         parts=Parts(vectors, encoder.dim) if several else None,
         dataset=dataset.fingerprint(),
@@ -116,13 +116,6 @@ def read_folder(path: Path, dataset: Dataset, encoder: Encoder) -> Embeddings:
             Skipped(names[key], reason) for key, reason in skipped.items() if key in names
         ),
     )
-
-
-def _ids(path: Path, dataset: Dataset) -> Sequence[str]:
-    """The ids of the rows; the data set's own where they are these, so that nothing is held
-    twice."""
-    told = shipped.ids(path, dataset)
-    return dataset.ids if dataset.ids == told else told
 
 
 def lacks_vector(found: Embeddings, encoder: str, id: str) -> UserError:
@@ -499,13 +492,6 @@ def skipped_in(dataset: Dataset) -> tuple[Skipped, ...]:
                     for key, reason in shipped.skipped(path).items()
                 }
     return tuple(found)
-
-
-def row_of(dataset: Dataset, found: Embeddings) -> Mapping[str, int]:
-    """Id -> row of the embeddings."""
-    if found.ids is dataset.ids:
-        return dataset.rows
-    return {id: row for row, id in enumerate(found.ids)}
 
 
 def item_rows(dataset: Dataset, found: Embeddings) -> Sequence[Item]:
