@@ -478,20 +478,15 @@ def _locks(names: Sequence[str], progress: Progress | None) -> Iterator[None]:
 def skipped_in(dataset: Dataset) -> tuple[Skipped, ...]:
     """What decoding and preparing passed over, in all finished embeddings of the dataset as it is
     now."""
-    names = {key_of(item): item.id for item in dataset.items}
-    found: dict[Skipped, None] = {}
+    found: dict[tuple[str, str], None] = {}
     for path in store.folders(KIND):
         meta = store.read_meta(path) or {}
-        if (
-            meta.get("source") == dataset.locator
-            and meta.get("causes", {}).get("dataset") == dataset.fingerprint()
-        ):
+        now = meta.get("causes", {}).get("dataset") == dataset.fingerprint()
+        if now and meta.get("source") == dataset.locator:
             with suppress(*store.UNREADABLE):  # it counts as absent
-                found |= {
-                    Skipped(names[key], reason): None
-                    for key, reason in shipped.skipped(path).items()
-                }
-    return tuple(found)
+                found |= dict.fromkeys(shipped.skipped(path).items())
+    names = {key_of(item): item.id for item in dataset.items} if found else {}
+    return tuple(Skipped(names[key], reason) for key, reason in found if key in names)
 
 
 def item_rows(dataset: Dataset, found: Embeddings) -> Sequence[Item]:
