@@ -261,24 +261,31 @@ def _together(view: View, version: str, found: Gathered) -> dict:
     """The column of all encoders, once every one that can has answered."""
     if found.waiting or found.loading or found.busy:
         return columns.joined_waiting(view.together)
-    names, weight = list(found.answers), dict(zip(view.encoders, view.weights, strict=True))
     try:
-        found.together = guarded(
-            lambda: joined(
-                [
-                    cached.answer(*_asked(view, version, name, max(view.most, DEPTH), 1))
-                    for name in names
-                ],
-                view.together,
-                [weight[name] for name in names],
-                view.most,
-            ),
-            "Together",
-        )
+        found.together = guarded(lambda: _joined(view, version, list(found.answers)), "Together")
     except UserError as error:
         return columns.joined_failed(view.together, error)
     common = columns.Common.of(list(found.answers.values()))
-    return columns.joined(found.together, cached.dataset(view.dataset), common)
+    before = _joined_before(view, version, list(found.answers))
+    return columns.joined(found.together, cached.dataset(view.dataset), common, before)
+
+
+def _joined(view: View, version: str, names: list[str]) -> SearchResult:
+    """The answers of these encoders as one. Raises UserError."""
+    depth, weight = max(view.most, DEPTH), dict(zip(view.encoders, view.weights, strict=True))
+    answers = [cached.answer(*_asked(view, version, name, depth, 1)) for name in names]
+    return joined(answers, view.together, [weight[name] for name in names], view.most)
+
+
+def _joined_before(view: View, version: str, names: list[str]) -> dict[str, int] | None:
+    """As :func:`_ranks_before`, of all encoders together."""
+    if any(_ranks_before(view, name) is None for name in names):
+        return None
+    try:
+        last = _joined(replace(view, asked=refine.before() or view.asked), version, names)
+    except UserError:
+        return None
+    return {hit.id: hit.rank for hit in last.hits}
 
 
 def _blocked(view: View, version: str, row: dict) -> dict | None:
@@ -334,7 +341,8 @@ def _offer(view: View, version: str, row: dict) -> dict:
         }
     absent = row["state"] == "download"
     label = "Download and build" if absent else "Build"
-    headline, cost = f"Not built for {title} yet", builds.estimate_words(estimate, absent)
+    headline = estimate.changed or f"Not built for {title} yet"
+    cost = builds.estimate_words(estimate, absent)
     return _unbuilt(builds.ended(view.dataset, row["name"]), headline, cost, label)
 
 

@@ -198,17 +198,22 @@ def joined_failed(method: str, error: UserError) -> dict:
     return {**joined_head(method), **told}
 
 
-def joined(answer: SearchResult, dataset: Dataset, common: Common) -> dict:
-    """The column of all encoders together."""
+def joined(
+    answer: SearchResult, dataset: Dataset, common: Common, before: Mapping[str, int] | None = None
+) -> dict:
+    """The column of all encoders together; ``before`` as in :func:`done`."""
     method = answer.encoder.partition("(")[0]
     alone = replace(common, alone=True)
     hits = [_card(hit, answer, dataset, alone) for hit in answer.hits]
+    if before is not None:
+        hits = [{**card, **moved(before.get(card["id"]), card["rank"])} for card in hits]
     return {
         **joined_head(method),
         "state": "done",
         "stats": stats(answer, dataset),
         "times": joined_times(answer, common.slowest),
         "notice": [],
+        "said": said(answer, before),
         "usual": None,
         "hits": hits,
     }

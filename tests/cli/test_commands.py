@@ -80,8 +80,10 @@ def test_build(plugged, gallery):
         "encoded",
         "seconds",
         "path",
+        "spent_s",
     } == row.keys()
     assert (row["pictures"], row["encoded"]) == (12, 12)
+    assert row["spent_s"].keys() == {"read", "decode", "prepare", "encode", "write"}
     estimate = plugged.json(
         "build", "--dataset", str(gallery), "--encoders", "tiny.16x16,slow.test", "--estimate"
     )

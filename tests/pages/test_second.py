@@ -74,6 +74,19 @@ def test_all_columns_together_are_one_more(compare):
     assert param(alone, "weights") == "0,1"
 
 
+def test_the_joined_column_says_how_a_thumb_changed_it(compare):
+    app = compare(together="rrf", query="item:mug-15-0")
+    assert by_key(app)[together.TOGETHER]["said"] == []
+    before = [hit["id"] for hit in by_key(app)[together.TOGETHER]["hits"]]
+    app = act(app, f"plus:{before[1]}").run()
+    last = by_key(app)[together.TOGETHER]
+    assert last["said"][0].startswith("Changed: ")
+    for rank, hit in enumerate(last["hits"], start=1):
+        known = hit["id"] in before
+        assert (hit.get("way") == "new") == (not known)
+        assert known is False or ("moved" in hit) == (before.index(hit["id"]) + 1 != rank)
+
+
 def test_weights_that_sum_to_zero_are_a_sentence(compare):
     app = compare(together="rrf", weights="0,0")
     assert columns(app)[-1]["state"] == "failed"

@@ -20,7 +20,7 @@ from core.errors import UserError
 from core.faiss_loader import team
 from core.services.embedding import shipped
 from core.services.embedding.contents import Notes
-from core.services.embedding.feed import Prepared, feed
+from core.services.embedding.feed import Prepared, feed, gone
 from core.services.embedding.parquet_parts import Home, address
 from core.services.embedding.shards import Finished, Shards, assemble, key_of
 from core.services.embedding.streams import overlapped, streamed, through
@@ -56,7 +56,7 @@ def read(dataset: Dataset, encoder: Encoder) -> Embeddings:
             return read_folder(path, dataset, encoder)
         except store.UNREADABLE as error:
             store.drop(path, error)
-    raise not_built(dataset, encoder.name)
+    raise not_built(dataset, encoder.name, since(dataset, encoder))
 
 
 def _is_readable(dataset: Dataset, encoder: Encoder) -> bool:
@@ -66,15 +66,35 @@ def _is_readable(dataset: Dataset, encoder: Encoder) -> bool:
         return False
 
 
-def not_built(dataset: Dataset, name: str) -> UserError:
-    """The error for a search in what has not been built."""
+def not_built(dataset: Dataset, name: str, changed: str = "") -> UserError:
+    """The error for a search in what has not been built, or is no longer what was (``changed``,
+    from :func:`since`)."""
     return UserError(
-        f"{dataset.title or dataset.name} has no embeddings by {name} yet.",
+        changed or f"{dataset.title or dataset.name} has no embeddings by {name} yet.",
         fix="Build them on the Library page.",
         command=(
             "Build them on the Library page, or with: python -m core build --dataset"
             f" {dataset.locator} --encoders {name}"
         ),
+    )
+
+
+def since(dataset: Dataset, encoder: Encoder) -> str:
+    """What changed since an earlier build for this source that no longer holds; empty where there
+    is none."""
+    built = [meta for _, meta in _of_source(KIND, dataset, encoder)]
+    if not built:
+        return ""
+    title = dataset.title or dataset.name
+    key = store.fingerprint(encoder.fingerprint())
+    if all(meta.get("encoder_key") != key for meta in built):
+        return f"{encoder.name} has changed since it was built for {title}: its vectors are others."
+    new, all_of = len(_plan(dataset, encoder).pending), len(dataset.items)
+    return (
+        f"The pictures of {title} have changed since {encoder.name} was built:"
+        f" {new:,} of {all_of:,} are new or other."
+        if new
+        else f"Pictures of {title} went since {encoder.name} was built."
     )
 
 
@@ -137,8 +157,9 @@ class Elsewhere:
     shards: str = ""
     """A folder or an address that holds finished parts for all who build; empty: they are kept in
     the artifacts."""
-    encode: Callable[[Dataset, list[Work], Progress | None], None] | None = None
-    """Encodes what is pending and adds it to the works; None: this process does that."""
+    encode: Callable[[Dataset, list[Work], Progress | None], set[str] | None] | None = None
+    """Encodes what is pending and adds it to the works, and may say the keys of pictures that are
+    no longer there; None: this process does that."""
 
 
 def embed(
@@ -153,6 +174,9 @@ def embed(
     Finished ones cost nothing, and only those with something to do are loaded. ``progress`` counts
     pictures to encode now. A stop or a kill loses at most one part (ten seconds of work); the next
     call goes on from there.
+
+    Raises:
+        UserError: pictures that were listed are no longer there; the others are kept.
     """
     elsewhere = elsewhere or Elsewhere()
     wanted = [encoder for encoder in encoders if not _is_readable(dataset, encoder)]
@@ -165,9 +189,12 @@ def embed(
             if find(dataset, encoder) is None
         ]
         _note_contents(dataset, works)
-        (elsewhere.encode or _encode)(dataset, works, progress)
+        absent = (elsewhere.encode or _encode)(dataset, works, progress) or set()
         for work in works:
-            _finish(dataset, work)
+            if not absent & work.pending:
+                _finish(dataset, work)
+        if absent:
+            raise gone(dataset, len(absent))
     for encoder in encoders:
         if encoder not in wanted:
             _drop_parts(dataset, encoder)
@@ -288,7 +315,9 @@ def _drop_parts(dataset: Dataset, encoder: Encoder) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _encode(dataset: Dataset, works: list[Work], progress: Progress | None) -> None:
+def _encode(dataset: Dataset, works: list[Work], progress: Progress | None) -> set[str]:
+    """Fill the parts; returns the keys of pictures that are no longer there: a folder that went
+    during a build may come back, so they don't count as broken."""
     union = set().union(*(work.pending for work in works)) if works else set()
     items = [item for item in dataset.items if key_of(item) in union]
     works = [work for work in works if work.pending]
@@ -296,11 +325,13 @@ def _encode(dataset: Dataset, works: list[Work], progress: Progress | None) -> N
         work.encoder.load(progress)
     threads = team() if streamed(items, [work.encoder for work in works]) else 1
     done, started, notes = 0, time.perf_counter(), Notes()
+    absent: set[str] = set()
     for work in works:  # a build that is killed reads no picture again whose vector it has kept
         work.shards.before = notes.keep
     report(progress, 0, len(items))
     try:
         for batch, made in _batches(dataset, items, works):
+            absent |= {key_of(one.item) for one in batch if one.absent}
             for one in batch:
                 notes.add(dataset, one.item, one.content)
             shared = np.sum([one.spent for one in batch], axis=0)
@@ -315,6 +346,7 @@ def _encode(dataset: Dataset, works: list[Work], progress: Progress | None) -> N
             work.shards.flush()
             work.seconds = work.seconds / threads + shared_s
         notes.keep()
+    return absent
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +388,8 @@ def _encoded(work: Work, position: int, batch: Sequence[Prepared]) -> _Made:
     for one in batch:
         key, array = key_of(one.item), one.array(position)
         if key not in work.pending:
+            continue
+        if one.absent:
             continue
         if array is None:
             skipped[key] = str(one.outcomes[position])

@@ -217,7 +217,9 @@ class _Run:
         # the last digits of a vector may depend on the number of threads: that of a local build,
         # where a machine has so many
         self.cpus = cluster.cpus or min(team(), most or team())
-        self.workers = cluster.workers or max(sum(map(self._room, nodes)), 1)
+        room = sum(map(self._room, nodes))
+        self.workers = cluster.workers or max(room, 1)
+        self.first = max(min(room, self.workers), 1)
         self.fits = any(map(self._room, nodes))
         # a GPU takes larger batches, one after the other
         self.streamed = not cluster.gpus and streamed(items, [work.encoder for work in works])
@@ -339,7 +341,10 @@ class _Run:
                 fn_constructor_args=(task,),
                 batch_size=1,
                 compute=ray.data.ActorPoolStrategy(
-                    min_size=1, max_size=self.workers, max_tasks_in_flight_per_actor=2
+                    min_size=1,
+                    max_size=self.workers,
+                    initial_size=self.first,
+                    max_tasks_in_flight_per_actor=2,
                 ),
                 num_cpus=self.cpus,
                 num_gpus=self.cluster.gpus or None,
