@@ -22,6 +22,7 @@ from core.services.embedding import shipped
 from core.services.embedding.contents import Notes
 from core.services.embedding.feed import Prepared, feed, gone
 from core.services.embedding.parquet_parts import Home, address
+from core.services.embedding.refusals import not_built, nothing_decoded
 from core.services.embedding.shards import Finished, Shards, assemble, key_of
 from core.services.embedding.streams import overlapped, streamed, through
 from core.types import Embeddings, Item, Parts, Progress, Skipped, report
@@ -64,19 +65,6 @@ def _is_readable(dataset: Dataset, encoder: Encoder) -> bool:
         return read(dataset, encoder) is not None
     except UserError:
         return False
-
-
-def not_built(dataset: Dataset, name: str, changed: str = "") -> UserError:
-    """The error for a search in what has not been built, or is no longer what was (``changed``,
-    from :func:`since`)."""
-    return UserError(
-        changed or f"{dataset.title or dataset.name} has no embeddings by {name} yet.",
-        fix="Build them on the Library page.",
-        command=(
-            "Build them on the Library page, or with: python -m core build --dataset"
-            f" {dataset.locator} --encoders {name}"
-        ),
-    )
 
 
 def since(dataset: Dataset, encoder: Encoder) -> str:
@@ -422,7 +410,7 @@ def _finish(dataset: Dataset, work: Work) -> None:
         parts = [*work.reused, *work.shards.parts()]
         ids, skipped = assemble(dataset.items, parts, work.encoder.stored_dim, folder)
         if not ids:
-            raise _nothing_decoded(dataset, skipped)
+            raise nothing_decoded(dataset, skipped)
         noted = meta_of(dataset, work.encoder, len(ids), len(skipped), len(work.pending))
         spent = {stage: round(seconds, 3) for stage, seconds in work.spent.items()}
         return {**noted, "encode_s": round(work.seconds, 3), "spent_s": spent}
@@ -462,14 +450,6 @@ def meta_of(dataset: Dataset, encoder: Encoder, pictures: int, skipped: int, enc
         "skipped": skipped,
         "encoded": encoded,
     }
-
-
-def _nothing_decoded(dataset: Dataset, skipped: Sequence[Skipped]) -> UserError:
-    first = f" The first: {skipped[0].id}: {skipped[0].reason}" if skipped else ""
-    return UserError(
-        f"None of the {len(dataset.items)} pictures of {dataset.title or dataset.name} can be"
-        f" used.{first}"
-    )
 
 
 @contextmanager
