@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -22,6 +23,7 @@ from core.errors import UserError
 from core.types import Progress, report
 
 log = logging.getLogger(__name__)
+SHIPPED = str(Path(__file__).parent.parent / "artifacts")
 NEW = ".new-"
 """How a name begins until what bears it is whole."""
 SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@=-]{0,199}")
@@ -44,20 +46,31 @@ _finders: list[Callable[[], Path | None]] = []
 def root() -> Path:
     """The artifacts folder that is written: that of the visitor who asks on a public server, else
     ``LOOKALIKE_ARTIFACTS`` where set, else the project's own."""
-    return _asked_layer() or Path(os.environ.get("LOOKALIKE_ARTIFACTS") or shipped())
+    return _asked_layer() or _path(os.environ.get("LOOKALIKE_ARTIFACTS") or SHIPPED)
 
 
 def base() -> Path:
     """The artifacts folder of whoever runs this: what a visitor reads below the own one.
     ``LOOKALIKE_SHARED`` names it in the processes of a visitor's jobs."""
     given = os.environ.get("LOOKALIKE_SHARED") or os.environ.get("LOOKALIKE_ARTIFACTS")
-    return Path(given or shipped())
+    return _path(given or SHIPPED)
+
+
+_path = lru_cache(maxsize=64)(Path)
+"""Asked for hundreds of times by each run of a page on a public server: making a path takes longer
+than all else of :func:`base`."""
 
 
 def layers() -> list[Path]:
     """The artifacts folders that are read, the own one first; one of them where nobody is a
     visitor."""
     return list(dict.fromkeys((root(), base())))
+
+
+def is_visitors(folder: Path | str) -> bool:
+    """Whether a folder lies in the artifacts folder of the visitor who asks on a public server."""
+    own = root()
+    return own != base() and Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(own))
 
 
 def existing(path: Path) -> Path:
@@ -106,7 +119,7 @@ def _asked_layer() -> Path | None:
 
 def shipped() -> Path:
     """The project's own artifacts folder, which holds what came with the code."""
-    return Path(__file__).parent.parent / "artifacts"
+    return _path(SHIPPED)
 
 
 def safe(name: str) -> str:

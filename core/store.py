@@ -310,12 +310,12 @@ def get_or_build(
             return path
         sweep(kind, name)
         with new_folder(cache(kind) / name, durable=durable) as folder:
-            started = time.time()
+            started = time.perf_counter()
             noted = build(folder) or {}
             meta = {
                 "causes": causes,
                 "built": time.time(),
-                "seconds": round(time.time() - started, 3),
+                "seconds": round(time.perf_counter() - started, 3),
                 **noted,
             }
             write_meta(folder, meta)

@@ -1,7 +1,8 @@
-"""Visitors who all ask at once: 20 of them on loopback for two minutes, each over a WebSocket of its own,
-as a browser would; with shared calls of the encoders, and without.
+"""20 visitors on loopback for two minutes, each over a WebSocket of its own, as a browser would: such as
+look at an answer for some seconds before they ask again; and such as ask again at once, as fast as the
+server lets them, with shared calls of the encoders and without.
 
-    python tools/load.py                     # both runs; figures as JSON on standard output
+    python tools/load.py                     # all runs; figures as JSON on standard output
     python tools/load.py --visitors 5 --seconds 20
     python tools/reliability.py load         # the same, into docs/reliability.md
 
@@ -43,6 +44,12 @@ PATIENCE_S = 120.0
 WARM_S = 900.0
 MINUTE_S = 60.0
 ALONE_S = 10.0
+Think = tuple[float, float]
+AT_ONCE: Think = (0.0, 0.0)
+THINK_S: Think = (5.0, 10.0)
+"""Seconds between an answer and the next query of a visitor who looks at three columns of ten hits:
+evenly spread, from the visitor's own seed."""
+LOOKING, SHARED, ALONE = "looking 5 to 10 s", "at once, shared calls", "at once, one by one"
 GOAL_P95_S, GOAL_RATIO, GOAL_DRIFT = 1.5, 2.0, 0.05
 
 
@@ -56,12 +63,13 @@ class Load:
 
 
 async def _visit(
-    address: str, number: int, seconds: float, load: Load, ready: asyncio.Barrier
+    address: str, number: int, seconds: float, load: Load, ready: asyncio.Barrier, think: Think
 ) -> None:
     """One visitor: a key, a connection and a first page; once all have theirs, one query after
     another."""
     items = [item.id for item in library.open_dataset(FIRST_DATASET).items]
-    random.Random(number).shuffle(items)
+    chance = random.Random(number)
+    chance.shuffle(items)
     key = await asyncio.to_thread(_key, address)
     url = f"{address.replace('http', 'ws')}/_stcore/stream"
     async with connect(
@@ -72,6 +80,7 @@ async def _visit(
         await ready.wait()
         load.began = load.began or time.monotonic()
         until = load.began + seconds
+        await asyncio.sleep(chance.uniform(0.0, think[1]))  # they do not come in step
         for turn in range(1_000_000):
             started = time.monotonic()
             if started >= until:
@@ -82,6 +91,7 @@ async def _visit(
                 load.errors.append(f"{type(error).__name__}: {error}"[:300])
                 return
             load.took.append(time.monotonic() - started)
+            await asyncio.sleep(min(chance.uniform(*think), max(0.0, until - time.monotonic())))
 
 
 def _key(address: str) -> str:
@@ -117,13 +127,14 @@ async def _ask(socket: ClientConnection, item: str) -> None:
             await socket.send(asked.SerializeToString())
 
 
-def run(visitors: int, seconds: float, batch: int) -> dict:
-    """One run against a server of its own; ``batch`` as ``LOOKALIKE_BATCH``."""
+def run(visitors: int, seconds: float, batch: int, think: Think = AT_ONCE) -> dict:
+    """One run against a server of its own; ``batch`` as ``LOOKALIKE_BATCH``, ``think`` from how many
+    to how many seconds a visitor waits before the next query."""
     settings = {"LOOKALIKE_HOSTED": "1", "LOOKALIKE_BATCH": str(batch)}
     with tempfile.TemporaryDirectory() as home, serving(Path(home), **settings) as address:
         asyncio.run(_all(address, 1, 1.0, Load(), _Watched()))  # encoders load
         load, watched = Load(), _Watched(_server(address))
-        asyncio.run(_all(address, visitors, seconds, load, watched))
+        asyncio.run(_all(address, visitors, seconds, load, watched, think))
         memory, spent = watched.memory, watched.spent()
     after = statistics.median(mb for at, mb in memory if at >= min(MINUTE_S, seconds / 2))
     first = next(mb for at, mb in memory if at >= min(MINUTE_S, seconds / 2))
@@ -145,10 +156,17 @@ def run(visitors: int, seconds: float, batch: int) -> dict:
     }
 
 
-async def _all(address: str, visitors: int, seconds: float, load: Load, watched: _Watched) -> None:
+async def _all(
+    address: str,
+    visitors: int,
+    seconds: float,
+    load: Load,
+    watched: _Watched,
+    think: Think = AT_ONCE,
+) -> None:
     ready = asyncio.Barrier(visitors + 1)
     asking = [
-        asyncio.create_task(_visit(address, number, seconds, load, ready))
+        asyncio.create_task(_visit(address, number, seconds, load, ready, think))
         for number in range(visitors)
     ]
     await ready.wait()
@@ -233,30 +251,39 @@ def _encode_for(encoder, prepared, askers: int, seconds: float) -> int:
 def measured(visitors: int = VISITORS, seconds: float = SECONDS) -> dict:
     """Everything for docs/reliability.md."""
     alone = encoding(visitors)
-    runs = {"shared calls": run(visitors, seconds, 16), "one by one": run(visitors, seconds, 1)}
-    faults = [one["first_error"] for one in runs.values() if one["errors"]]
+    runs = {
+        LOOKING: run(visitors, seconds, 16, THINK_S),
+        SHARED: run(visitors, seconds, 16),
+        ALONE: run(visitors, seconds, 1),
+    }
     return {
         "visitors": visitors,
         "seconds": seconds,
         "encoders": ENCODERS,
+        "think_s": THINK_S,
         "encoding": alone,
         "runs": runs,
-        "faults": faults,
+        "faults": [one["first_error"] for one in runs.values() if one["errors"]],
         "verdict": verdict(runs),
     }
 
 
 def verdict(runs: dict[str, dict]) -> str:
     """Goals, and whether they were met."""
-    shared, alone = runs["shared calls"], runs["one by one"]
+    looking, shared, alone = runs[LOOKING], runs[SHARED], runs[ALONE]
     ratio = shared["per_s"] / alone["per_s"] if alone["per_s"] else float("inf")
+    errors = sum(one["errors"] for one in runs.values())
+    drift = max((looking["drift"], shared["drift"]), key=abs)
     told = (
-        ("no error", shared["errors"] == 0, f"{shared['errors']}"),
-        (f"p95 at most {GOAL_P95_S} s", shared["p95_s"] <= GOAL_P95_S, f"{shared['p95_s']:.2f} s"),
+        ("no error", errors == 0, f"{errors}"),
+        (f"p95 at most {GOAL_P95_S} s of visitors who look at what they get",
+         looking["p95_s"] <= GOAL_P95_S, f"{looking['p95_s']:.2f} s"),
+        ("and of such as ask again at once", shared["p95_s"] <= GOAL_P95_S,
+         f"{shared['p95_s']:.2f} s"),
         (f"{GOAL_RATIO:g} times the throughput of one by one", ratio >= GOAL_RATIO,
          f"{ratio:.2f} times"),
-        (f"memory within {GOAL_DRIFT:.0%} from minute 1 to the end",
-         abs(shared["drift"]) <= GOAL_DRIFT, f"{shared['drift']:+.1%}"),
+        (f"memory within {GOAL_DRIFT:.0%} from minute 1 to the end", abs(drift) <= GOAL_DRIFT,
+         f"{drift:+.1%}"),
     )  # fmt: skip
     return (
         "Goals: "

@@ -150,9 +150,10 @@ def _load_section(found: dict) -> str:
     )
     return f"""## Load
 
-{found["visitors"]} visitors on loopback for {found["seconds"]} s (`tools/load.py`): each opens Compare over a WebSocket of its own with
-{found["encoders"]} encoders, and asks with the next picture of the gallery as soon as the last one is answered and the page has come whole.
-A query's time is that of the whole page.
+{found["visitors"]} visitors on loopback for {found["seconds"]:g} s (`tools/load.py`): each opens Compare over a WebSocket of its own with
+{found["encoders"]} encoders, and asks with another picture of the gallery, which no cache knows: in the first run after looking at the
+answer for {found["think_s"][0]:g} to {found["think_s"][1]:g} s, as a person does; in the others as soon as the page has come whole, which is the
+most that so many can ask. A query's time is that of the whole page, the subject that a detector finds on the query included.
 
 | | queries | errors | p50, s | p95, s | queries a second | MB after 1 min | MB at the end | drift |
 |---|---|---|---|---|---|---|---|---|

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+from core import disk
 from core.datasets.base import Dataset, gathered, stat_stamp
 from core.datasets.names import is_picture, passed_over, real, shown
 from core.datasets.tables import read_table
@@ -30,8 +31,8 @@ class Manifest(Dataset):
     category``; others are attributes.
 
     A relative path starts at the CSV's folder and stays below it; an absolute path is taken as it
-    is. A column in which every word is a number becomes numbers. Every row becomes an item or is
-    listed as passed over, with its line.
+    is, but for a table that a visitor of a public server uploaded. A column in which every word is
+    a number becomes numbers. Every row becomes an item or is listed as passed over, with its line.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -108,6 +109,7 @@ class Where:
         self.turned = False
         """Whether the backslashes of the last path were read as slashes."""
         self._inside: dict[str, bool] = {}
+        self._confined = disk.is_visitors(folder)
 
     def find(self, given: str) -> tuple[str, str] | str:
         """(path, stamp), or the reason why the row has no picture."""
@@ -116,6 +118,8 @@ class Where:
             return "web addresses are not opened: download the picture and give its path"
         if not given or "\0" in given:
             return "the row has no path"
+        if self._confined and os.path.isabs(given):  # before any file is asked for: none is told
+            return "a table that was uploaded names files that were uploaded with it"
         path = real(os.path.join(self.folder, given))
         if "\\" in given and not os.path.lexists(path):
             if _DRIVE.match(given):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import mmap
 import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
@@ -52,11 +53,12 @@ class Half(Beside):
         super().__init__()
         self._codes: Any = None
         self._map: mmap.mmap | None = None
+        self._full: mmap.mmap | None = None
         self._off = 0.0
 
     def _build(self, vectors: np.ndarray, progress: Progress | None, **knobs: float) -> None:
         started = time.perf_counter()
-        self._codes, self._map, self._off = None, None, 0.0
+        self._codes, self._map, self._full, self._off = None, None, None, 0.0
         for part in blocks(len(vectors), _rows(vectors.shape[1]), progress):
             there = np.asarray(vectors[part], np.float32)
             apart = there.astype(np.float64) - there.astype(np.float16)
@@ -71,8 +73,18 @@ class Half(Beside):
         threads = team() if len(queries) == 1 and self.size * self.dim >= SPREAD else 1
         stops = [self.size * number // threads for number in range(threads + 1)]
         ranges = [range(*pair) for pair in pairwise(stops)]
-        if threads == 1:
-            return look(ranges[0])
+        try:
+            return look(ranges[0]) if threads == 1 else self._by_all(look, ranges, k)
+        finally:
+            if (
+                self._full is not None
+            ):  # rows here and there: each brings its neighbours into memory
+                _let_go(self._full, 0, len(self._full))
+
+    @staticmethod
+    def _by_all(look: Callable[[range], Hits], ranges: Sequence[range], k: int) -> Hits:
+        """One query, by a thread for each range."""
+        threads = len(ranges)
         with ThreadPoolExecutor(threads) as pool:
             found = list(pool.map(look, ranges))
         ids, scores = (
@@ -110,13 +122,11 @@ class Half(Beside):
     def _release(self, start: int, stop: int) -> None:
         """Let a block that was copied out of the file go from this process's memory, so that it
         does not grow to the size of the file."""
-        if self._map is None or not hasattr(mmap, "MADV_DONTNEED"):
+        if self._map is None:
             return
         page, row = mmap.PAGESIZE, 2 * self.dim
-        first = (len(self._map) - self.size * row + start * row) // page * page
-        last = (len(self._map) - self.size * row + stop * row) // page * page
-        if last > first:
-            self._map.madvise(mmap.MADV_DONTNEED, first, last - first)
+        begins = len(self._map) - self.size * row
+        _let_go(self._map, *((begins + at * row) // page * page for at in (start, stop)))
 
     def _save(self, folder: Path) -> None:
         with open(folder / CODES, "wb") as file:
@@ -132,10 +142,24 @@ class Half(Beside):
         if mapped.shape != self._vectors.shape or mapped.dtype != np.float16:
             raise Unreadable(folder)
         self._codes, self._map, self._off = np.asarray(mapped), mapped._mmap, float(built["off"])
+        self._full = _map_of(self._vectors)
 
     def cost(self) -> Cost:
         codes = self._vectors.nbytes // 2
         return Cost(min(codes, team() * BLOCK_BYTES), codes + self._vectors.nbytes, self._seconds)
+
+
+def _map_of(values: Any) -> mmap.mmap | None:
+    """The map that an array is a view of."""
+    while values is not None and not isinstance(values, mmap.mmap):
+        values = getattr(values, "base", None)
+    return values
+
+
+def _let_go(mapped: mmap.mmap, first: int, last: int) -> None:
+    """Take pages of a file out of this process's memory; they stay in the system's cache."""
+    if hasattr(mmap, "MADV_DONTNEED") and last > first:
+        mapped.madvise(mmap.MADV_DONTNEED, first, last - first)
 
 
 def _rows(dim: int) -> int:

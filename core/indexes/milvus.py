@@ -57,6 +57,8 @@ QUERIES = 200
 """Queries of one call."""
 LISTED = 8192
 """Rows that are named one by one in a filter."""
+LOADED_S = 60.0
+"""Who opens an index waits so long for an engine that still reads it."""
 LONGEST = 60_000
 """Characters of a filter."""
 
@@ -206,7 +208,7 @@ class Milvus(Beside):
         if noted["engine"] != self._place.kind:
             raise Unreadable(folder)
         try:
-            load(self._place, self._collection)
+            load(self._place, self._collection, LOADED_S)
             # a server that has just started answers before it has everything in its memory
             held = retried(lambda again: counted(self._place, self._collection))
         except Gone:

@@ -18,6 +18,7 @@ import numpy as np
 from core import store
 from core.disk import changed
 from core.errors import UserError
+from core.indexes.base import Away
 from core.indexes.milvus_engine import Place, ask, at_rest, connected, retried
 from core.types import Progress, Said, report
 
@@ -246,10 +247,20 @@ def _finished(said: Mapping[str, Any] | None) -> bool:
     return said["state"] == "Finished" and not int(said["pending_index_rows"])
 
 
-def load(place: Place, name: str) -> None:
-    """Into the engine's memory, and wait for it."""
+def load(place: Place, name: str, patience_s: float = float("inf")) -> None:
+    """Into the engine's memory, and wait for it.
+
+    Raises:
+        Away: it is not there after ``patience_s`` seconds, as in a server that has just started.
+    """
     ask(place, "load_collection", name, slow=True, _async=True)
+    until = time.monotonic() + patience_s
     while ask(place, "get_load_state", name)["state"].name != "Loaded":
+        if time.monotonic() > until:
+            raise Away(
+                "The Milvus engine is still reading this index into its memory.",
+                fix="Try again in a minute, or choose another index.",
+            )
         time.sleep(POLL_S)
 
 

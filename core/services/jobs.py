@@ -22,6 +22,7 @@ from pathlib import Path
 
 from core import store
 from core.errors import UserError
+from core.services import pace
 from core.services.hosting import limits, ownership
 from core.services.hosting.settings import TOKEN, value
 
@@ -180,7 +181,7 @@ def _status(job: str) -> JobStatus:
     state = last.get("state", "running" if lines else "starting")
     if state not in ENDS and dead:
         state, last = "failed", {**last, "message": _last_output(job)}
-    done, total, rate = last.get("done", 0), last.get("total", 0), _rate(lines)
+    done, total, rate = last.get("done", 0), last.get("total", 0), pace.rate(lines)
     left = (total - done) / rate if rate > 0 and total > done else None
     return JobStatus(
         job,
@@ -309,26 +310,13 @@ def _lines(job: str) -> list[dict]:
     return found
 
 
-def _rate(lines: list[dict], window_s: float = 20.0) -> float:
-    """Units a second over the last part of the log."""
-    steps = [line for line in lines if line.get("total")]
-    recent = [
-        line
-        for line in steps
-        if steps[-1]["time"] - line["time"] <= window_s and line["total"] == steps[-1]["total"]
-    ]
-    if len(recent) < 2 or recent[-1]["time"] <= recent[0]["time"]:
-        return 0.0
-    return max(
-        0.0, (recent[-1]["done"] - recent[0]["done"]) / (recent[-1]["time"] - recent[0]["time"])
-    )
-
-
 def _is_dead(job: str, noted: dict) -> bool:
     for child in [child for child in _children if child.poll() is not None]:
         _children.remove(child)  # reaped: its process number may be given away again
     pid = _pid(job)
-    return time.time() - noted["started"] > GRACE_S if pid is None else not _alive(pid, job)
+    # a clock that was set back says that it has not begun yet, perhaps for hours
+    young = abs(time.time() - noted["started"]) <= GRACE_S
+    return not young if pid is None else not _alive(pid, job)
 
 
 def _pid(job: str) -> int | None:

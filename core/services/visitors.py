@@ -18,7 +18,7 @@ from core.services.library import library, uploads
 from core.services.search import loading
 
 log = logging.getLogger(__name__)
-SWEEP_S = 300.0
+SWEEP_S, AHEAD_S = 300.0, 3600.0
 _sweeping = threading.Lock()
 
 
@@ -62,8 +62,12 @@ def delete(one: Visitor) -> int:
 def expire(now: float | None = None) -> list[str]:
     """Delete what belongs to visitors who have not been here for so long as the settings say;
     returns their names."""
-    oldest = (now or time.time()) - value("visitor_hours") * 3600
-    gone = [one for one in ownership.visitors() if ownership.last_seen(one) < oldest]
+    now = now or time.time()
+    seen = {one: ownership.last_seen(one) for one in ownership.visitors()}
+    for one in [one for one, when in seen.items() if when > now + AHEAD_S]:
+        # The clock was set back since: what is kept for a day is not kept for a day and a year.
+        store.with_suppressed_errors(ownership.mark_seen, one, now)
+    gone = [one for one, when in seen.items() if when < now - value("visitor_hours") * 3600]
     for one in gone:
         delete(one)
     for path in store.listed(store.base() / ownership.FOLDER):

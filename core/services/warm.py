@@ -3,6 +3,7 @@ at import."""
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import threading
@@ -52,6 +53,8 @@ def _warm(locator: str, encoders: Sequence[str], index: str) -> None:
         boards.prepare(REPORT)
     except Exception:
         log.exception("the first leaderboard was not prepared")
+    gc.collect()
+    gc.freeze()  # what is in memory now stays: no later collection has to go through it
 
 
 def _begin(dataset: Dataset, name: str, index: str) -> None:

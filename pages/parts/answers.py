@@ -341,7 +341,8 @@ def _offer(view: View, version: str, row: dict) -> dict:
         }
     absent = row["state"] == "download"
     label = "Download and build" if absent else "Build"
-    headline, cost = f"Not built for {title} yet", builds.estimate_words(estimate, absent)
+    headline = estimate.changed or f"Not built for {title} yet"
+    cost = builds.estimate_words(estimate, absent)
     return _unbuilt(builds.ended(view.dataset, row["name"]), headline, cost, label)
 
 

@@ -49,14 +49,14 @@ def _dataset_rows() -> Fresh[list[dict]]:
     return Fresh(library.dataset_rows, LONG)
 
 
-@caches.resource(max_entries=4, ttl=SHORT, show_spinner=False)
+@caches.quick(max_entries=4, ttl=SHORT)
 def encoder_rows() -> list[dict]:
     """Every listed encoder. Read the rows, never change them: copies for hundreds of calls took
     longer than all else."""
     return library.encoder_rows()
 
 
-@caches.resource(max_entries=200, ttl=SHORT, show_spinner=False)
+@caches.quick(max_entries=400, ttl=SHORT)
 def encoder_row(name: str) -> dict | None:
     """One encoder, listed or not; None where nothing answers to the name. Read it, never change
     it."""
@@ -81,7 +81,7 @@ def version(locator: str) -> str:
     return _opened(locator).get()[1]
 
 
-@caches.resource(max_entries=12, show_spinner=False)
+@caches.quick(max_entries=12)
 def _opened(locator: str) -> Fresh[tuple[Dataset, str]]:
     def both() -> tuple[Dataset, str]:
         found = library.open_dataset(locator)
@@ -90,18 +90,18 @@ def _opened(locator: str) -> Fresh[tuple[Dataset, str]]:
     return Fresh(both, LONG)
 
 
-@caches.data(max_entries=200, ttl=SHORT, show_spinner=False)
+@caches.quick(max_entries=2000, ttl=SHORT)
 def built(locator: str, version: str, encoder: str) -> bool:
     return is_built(dataset(locator), encoder)
 
 
-@caches.data(max_entries=200, ttl=SHORT, show_spinner=False)
+@caches.quick(max_entries=2000, ttl=SHORT)
 def index_lacking(locator: str, version: str, encoder: str, index: str) -> bool:
     """Whether an index over the vectors of a built encoder has to be built first, in a job."""
     return lacks_index(dataset(locator), encoder, index)
 
 
-@caches.resource(max_entries=2, ttl=LONG, show_spinner=False)
+@caches.quick(max_entries=2, ttl=LONG)
 def build_times() -> opening.BuildTimes:
     """How fast encoders were here, or where the code comes from."""
     return opening.build_times()
@@ -195,7 +195,7 @@ def forget_datasets() -> None:
     _opened.clear()
 
 
-@caches.data(max_entries=6000, show_spinner=False)
+@caches.quick(max_entries=6000)
 def thumbnail(locator: str, version: str, item_id: str, side: int = 176, box: Box = None) -> str:
     """A picture of a data set, or the part of it inside ``box``, as a data URI, at most ``side``
     pixels long."""
@@ -213,7 +213,7 @@ def _upload(query: str, side: int, box: Box) -> str:
     return data_uri(pictures.thumbnail_of(uploads.read(query[3:]), side, box))
 
 
-@caches.resource(max_entries=600, ttl=3600.0, show_spinner=False)
+@caches.quick(max_entries=600, ttl=3600.0)
 def answer(
     locator: str,
     version: str,

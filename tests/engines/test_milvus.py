@@ -209,7 +209,7 @@ def test_a_server_that_starts_again_holds_what_it_held(milvus_server, monkeypatc
             index.search(asked, 10)
         milvus_server.start()
         again = indexes.get("milvus")
-        again.load(tmp_path)
+        milvus_server.patiently(lambda again=again: again.load(tmp_path))
         assert milvus_rows.counted(place(), milvus_rows.named("restarted")) == 4000
         np.testing.assert_array_equal(again.search(asked, 10).ids, before.ids)
         np.testing.assert_array_equal(index.search(asked, 10).ids, before.ids)

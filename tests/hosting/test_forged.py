@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
+
+from pages.parts import caches
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py") if path.stem != "__init__")
@@ -29,8 +30,7 @@ FORGED = (
 
 @pytest.fixture(autouse=True)
 def cold() -> None:
-    st.cache_data.clear()
-    st.cache_resource.clear()
+    caches.forget()
 
 
 @pytest.mark.parametrize("page", PAGES)

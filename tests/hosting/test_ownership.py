@@ -50,7 +50,7 @@ def test_a_table_that_names_files_of_the_server_is_not_opened(visiting, anna, pi
     with visiting(anna):
         table = anna.folder / "library" / "uploads" / "table.csv"
         store.write_text(table, f"path\n{next(pictures.rglob('*.png'))}\n")
-        with pytest.raises(UserError, match="no data set"):
+        with pytest.raises(UserError, match="files that were uploaded with it"):
             library.open_dataset(str(table))
 
 
@@ -200,6 +200,17 @@ def test_what_was_not_visited_for_long_expires(visiting, anna, bela):
     store.write_text(anna.folder / ownership.SEEN, f'{{"seen": {seen - hours * 3600 - 60}}}')
     assert visitors.expire(seen) == [anna.name]
     assert [one.name for one in ownership.visitors()] == [bela.name]
+
+
+def test_after_the_clock_was_set_back_things_are_kept_for_a_day_and_no_longer(visiting, anna):
+    with visiting(anna):
+        uploads.keep(picture())
+        ownership.mark_seen(anna)
+    now = ownership.last_seen(anna) - 365 * 86400
+    hours = settings.value("visitor_hours")
+    assert visitors.expire(now) == []
+    assert visitors.expire(now + hours * 3600 - 60) == []
+    assert visitors.expire(now + hours * 3600 + 60) == [anna.name]
 
 
 def test_the_operators_token_opens_the_rest_and_tries_are_counted(anna, monkeypatch):

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from core.services.evaluation import latency, perturb, studies
 from core.services.evaluation.evaluate import evaluate
 from core.services.library import library
-from pages.parts import crop
+from pages.parts import caches, crop
 
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE_S = 600
@@ -27,8 +26,7 @@ ENCODERS = ["hsv.12x4x4", "tiny.16x16", "hog.8x8"]
 def fresh_caches(artifacts: Path) -> None:
     """The caches of the pages outlive a session, as they should; a test must not see those of
     another."""
-    st.cache_data.clear()
-    st.cache_resource.clear()
+    caches.forget()
 
 
 @pytest.fixture(autouse=True)

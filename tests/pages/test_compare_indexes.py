@@ -4,7 +4,6 @@ the page itself."""
 from __future__ import annotations
 
 import pytest
-import streamlit as st
 
 from core import store
 from core.indexes.base import Index, indexes
@@ -12,7 +11,7 @@ from core.services import jobs
 from core.services.embedding import galleries
 from core.services.embedding.build import build
 from core.services.library import library
-from pages.parts import components
+from pages.parts import caches, components
 from tests.pages.reading import columns, param
 from tests.plugged import wait_for
 
@@ -129,8 +128,7 @@ def test_a_job_builds_the_index_and_then_the_column_answers(
     assert (ended.state, ended.done, ended.total) == ("done", 12, 12), (
         "the vectors of the index are counted"
     )
-    st.cache_data.clear()
-    st.cache_resource.clear()
+    caches.forget()
     column = columns(app.run())["tiny.16x16"]
     assert (column["state"], len(column["hits"])) == ("done", 3)
     assert "hnsw" not in in_the_page

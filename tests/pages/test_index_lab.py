@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
@@ -22,7 +21,7 @@ from core.services import jobs
 from core.services.embedding import build
 from core.services.index_lab import view as lab_view
 from core.services.library import library, uploads
-from pages.parts import given
+from pages.parts import caches, given
 from pages.parts.lab.state import VIEWS
 from tests.pages.reading import component, html, notes, param
 
@@ -127,7 +126,7 @@ def measure(app: AppTest) -> None:
     assert "of memory" in notes(app)
     app.button(key="lab_measure").click().run()
     assert ended().state == "done"
-    st.cache_resource.clear()  # a page looks for running jobs once a second
+    caches.forget()  # a page looks for running jobs once a second
 
 
 def test_what_can_not_hold_a_gallery_is_a_line_for_each_reason(opened):
@@ -290,7 +289,7 @@ def test_a_damaged_index_is_built_again(opened, artifacts):
     lab_view._held.clear()
     for path in (artifacts / "cache" / "indexes").rglob("*.faiss"):
         path.write_bytes(b"nothing")
-    st.cache_resource.clear()
+    caches.forget()
     assert 'role="alert"' not in html(opened(ONE, **{"try": "hnsw"}))
 
 
@@ -298,7 +297,7 @@ def test_damaged_measurements_are_made_again(opened, artifacts):
     said = html(opened(LOSS))
     for path in (artifacts / "cache" / "waterfalls").rglob("*.json"):
         path.write_text("{")
-    st.cache_resource.clear()
+    caches.forget()
     app = opened(LOSS)
     assert 'role="alert"' not in html(app)
     assert said.count("<tr>") == html(app).count("<tr>") > 4

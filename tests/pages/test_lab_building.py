@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 
-import streamlit as st
-
 from core.services import jobs
 from core.services.embedding import build
 from core.services.library import library
+from pages.parts import caches
 from pages.parts.lab import making
 from tests.pages.reading import html, notes
 
@@ -34,7 +33,7 @@ def test_an_index_of_a_large_gallery_is_offered_built_and_asked(open_page, pictu
         time.sleep(0.2)
     assert (job.state, job.arguments[-1]) == ("done", "hnsw:M=8")
     assert (job.done, job.total) == (12, 12), "the vectors of the index are counted"
-    st.cache_data.clear()
+    caches.forget()
     app = open_page("index_lab", **link)
     assert not app.exception
     assert '<div class="lab-figures">' in html(app)
@@ -52,7 +51,7 @@ def test_a_build_that_fails_says_why(open_page, pictures, monkeypatch):
     deadline = time.monotonic() + 120
     while jobs.listing()[0].active and time.monotonic() < deadline:
         time.sleep(0.2)
-    st.cache_resource.clear()
+    caches.forget()
     app.run()
     assert not app.exception
     assert "The build failed" in notes(app)

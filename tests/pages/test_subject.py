@@ -22,7 +22,7 @@ from core.services.search import finding
 from core.services.search.request import Query, SearchRequest
 from core.services.search.search import place, search
 from core.types import State
-from pages.parts import answers, crop, link
+from pages.parts import answers, caches, crop, link
 from pages.parts.subject import take
 from tests.pages.reading import columns, component, give, html, notes, param, picture
 from tests.plugged import wait_for
@@ -251,7 +251,7 @@ def test_a_detector_that_is_not_installed_says_so_without_a_command(
     assert "pip" not in subject(app)["note"]
     assert ids(app) == expected(catalogue, None)
     monkeypatch.setattr(crop, "FIRST", "saliency")
-    st.cache_resource.clear()
+    caches.forget()
     plain = compare(subject="whole")
     assert subject(plain)["note"] == "", "nobody asked for it"
     assert "subject" not in plain.query_params

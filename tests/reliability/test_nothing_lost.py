@@ -1,4 +1,4 @@
-"""The hostile corpus and the kills, whole: minutes. What they found stands in docs/reliability.md
+"""The hostile corpus, the kills and visitors who all ask at once, whole: minutes. What they found stands in docs/reliability.md
 (`tools/reliability.py` runs the same and writes it)."""
 
 from __future__ import annotations
@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from tests.reliability import corpus, hostile, kills
+from tools import load
 
 pytestmark = pytest.mark.slow
 
@@ -30,3 +31,9 @@ def test_the_same_seed_makes_the_same_corpus_and_another_another():
     first, again, other = (dict(corpus.pictures(seed, each=1)) for seed in (1, 1, 2))
     assert first == again
     assert {name for name in first if first[name] != other.get(name)}
+
+
+def test_twenty_visitors_who_ask_at_once_meet_no_error():
+    found = load.run(load.VISITORS, 30.0, 16)
+    assert found["first_error"] == ""
+    assert found["queries"] >= load.VISITORS, "each was answered"

@@ -37,6 +37,21 @@ def test_a_fit_is_made_once_and_queries_use_it(fitted, gallery):
     assert fitted.fits == [20]
 
 
+def test_progress_counts_the_pictures_of_the_fit_with_those_that_follow(fitted, gallery):
+    told: list[tuple[int, int]] = []
+    dataset = library.open_dataset(str(gallery), fresh=True)
+    build(dataset, ["fitted.test"], progress=lambda *step: told.append(step) or True)
+    passes = [step for step in told if step[1] == 20 + 5 + 20]
+    assert [done for done, _ in passes] == sorted(done for done, _ in passes)
+    assert passes[0][0] <= 20
+    assert passes[-1] == (45, 45)
+    told.clear()
+    paint(gallery, ["new.png"])
+    build(library.open_dataset(str(gallery), fresh=True), ["fitted.test"],
+          progress=lambda *step: told.append(step) or True)  # fmt: skip
+    assert (1, 1) in told, "a fit that is there counts nothing"
+
+
 def test_a_fit_is_kept_while_the_gallery_grows_a_little(fitted, gallery):
     built(gallery)
     paint(gallery, ["new.png"])

@@ -112,6 +112,7 @@ def test_only_what_lies_there_is_not_encoded_again(broken, tmp_path):
 def test_batches_are_those_of_a_local_build(tmp_path, monkeypatch):
     """Of 100 pictures, more than one worker process of a local build gets some."""
     monkeypatch.setattr("core.services.embedding.feed.threads", lambda: 3)
+    monkeypatch.setattr("core.encoders.base.Encoder.batch", 8)
     dataset = open_dataset(str(paint(tmp_path / "many", numbered(100))))
     run, planned = run_of(dataset)
     made = [work.encoder for work in run.works]
@@ -121,7 +122,7 @@ def test_batches_are_those_of_a_local_build(tmp_path, monkeypatch):
         for part in stretches(dataset.items, made)
         for at in range(0, len(part), size)
     ]
-    assert len(wanted) >= 3
+    assert len(wanted) == 3 * 5, "four of eight pictures, and what is left of a third"
     assert [[one.id for one in batch] for one in planned for batch in one.batches] == wanted
     assert [one.number for one in planned] == list(range(len(planned)))
 

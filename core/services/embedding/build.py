@@ -14,7 +14,7 @@ from core.encoders.base import Encoder, encoders
 from core.encoders.imported import Imported
 from core.errors import UserError
 from core.indexes.base import indexes
-from core.services.embedding import crops, derive, embed, estimate, galleries, points
+from core.services.embedding import crops, derive, embed, estimate, fits, galleries, points
 from core.services.embedding.bound import bound, prepared
 from core.services.specs import index_spec
 from core.types import Progress
@@ -46,8 +46,8 @@ def build(
     **knobs: float,
 ) -> list[Built]:
     """Embed ``dataset`` by each encoder (one pass over the pictures for all of them), then build
-    ``index`` over its gallery. ``progress`` counts pictures, then vectors. ``elsewhere``: other
-    machines encode, or have encoded.
+    ``index`` over its gallery. ``progress`` counts pictures (those that encoders are fitted on
+    first among them), then vectors. ``elsewhere``: other machines encode, or have encoded.
 
     A set that can be downloaded is downloaded first.
 
@@ -70,20 +70,45 @@ def build(
     check_disk(dataset, names)
     if elsewhere is not None:
         _build_bases(dataset, names, progress, elsewhere)
-    made = [prepared(dataset, name, progress).encoder for name in names]
+    passes = _Passes(progress, dataset, names)
+    made = [prepared(dataset, name, passes.fitting).encoder for name in names]
     made = list(
         {encoder.name: encoder for encoder in made}.values()
     )  # one encoder may have been spelt in two ways
     crops.remember(encoder.name for encoder in made)
     if any(encoder.matches for encoder in made):
         points.build(dataset, progress)
-    encoded = embed.embed(
-        dataset, [encoder for encoder in made if _own(encoder)], progress, elsewhere
-    )
+    own = [encoder for encoder in made if _own(encoder)]
+    encoded = embed.embed(dataset, own, passes.encoding, elsewhere)
     return [
         _result(dataset, encoder, spec.name, encoded.get(encoder.name, 0), started, knobs, progress)
         for encoder in made
     ]
+
+
+class _Passes:
+    """Pictures that encoders are fitted on, and then those that are encoded, as one count: so the
+    time left holds for both."""
+
+    def __init__(self, progress: Progress | None, dataset: Dataset, names: Sequence[str]) -> None:
+        self.progress, self.begun, self.last = progress, 0, 0
+        ahead = sum(fits.is_ahead(dataset, encoders.get(name)) for name in dict.fromkeys(names))
+        self.each = fits.fit_units(len(fits.sample(dataset))) if ahead else 0
+        self.fits = self.each * ahead
+        self.whole = self.fits + len(dataset.items)
+
+    def fitting(self, done: int, total: int) -> bool:
+        """Progress of a fit; of what is fetched before, by itself."""
+        if not self.fits or total != self.each:
+            return self.progress is None or self.progress(done, total)
+        if done < self.last:  # the next encoder's
+            self.begun = min(self.begun + self.each, self.fits - self.each)
+        self.last = done
+        return self.progress is None or self.progress(self.begun + done, self.whole)
+
+    def encoding(self, done: int, total: int) -> bool:
+        """Progress of the pass over the pictures."""
+        return self.progress is None or self.progress(self.fits + done, self.fits + total)
 
 
 def _build_bases(
@@ -157,6 +182,7 @@ def _result(
 ) -> Built:
     path = embed.find(dataset, encoder) or _derived(dataset, encoder)
     galleries.gallery_index(dataset, encoder, index, progress, objects=True, **knobs)
+    galleries.follow(dataset, encoder, progress)
     meta = store.read_meta(path) or {}
     seconds = time.perf_counter() - started
     return Built(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,16 +17,19 @@ from core.encoders import precision
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.faiss_loader import team
-from core.services.embedding import shipped
+from core.services.embedding import alike, shipped
 from core.services.embedding.contents import Notes
-from core.services.embedding.feed import Prepared, feed
+from core.services.embedding.feed import Prepared, feed, gone
 from core.services.embedding.parquet_parts import Home, address
+from core.services.embedding.refusals import not_built, nothing_decoded
 from core.services.embedding.shards import Finished, Shards, assemble, key_of
 from core.services.embedding.streams import overlapped, streamed, through
 from core.types import Embeddings, Item, Parts, Progress, Skipped, report
 
 KIND = "embeddings"
 INDEXES = "indexes"
+INDEX_KEYS = "keys.npy"
+"""The file of an index that can follow its gallery: which pictures stand in its rows."""
 USUAL = "usual"
 PARTIAL = "partial"
 STAGES = ("read", "decode", "prepare", "encode", "write")
@@ -56,7 +58,7 @@ def read(dataset: Dataset, encoder: Encoder) -> Embeddings:
             return read_folder(path, dataset, encoder)
         except store.UNREADABLE as error:
             store.drop(path, error)
-    raise not_built(dataset, encoder.name)
+    raise not_built(dataset, encoder.name, since(dataset, encoder))
 
 
 def _is_readable(dataset: Dataset, encoder: Encoder) -> bool:
@@ -66,15 +68,22 @@ def _is_readable(dataset: Dataset, encoder: Encoder) -> bool:
         return False
 
 
-def not_built(dataset: Dataset, name: str) -> UserError:
-    """The error for a search in what has not been built."""
-    return UserError(
-        f"{dataset.title or dataset.name} has no embeddings by {name} yet.",
-        fix="Build them on the Library page.",
-        command=(
-            "Build them on the Library page, or with: python -m core build --dataset"
-            f" {dataset.locator} --encoders {name}"
-        ),
+def since(dataset: Dataset, encoder: Encoder) -> str:
+    """What changed since an earlier build for this source that no longer holds; empty where there
+    is none."""
+    built = [meta for _, meta in of_source(KIND, dataset, encoder)]
+    if not built:
+        return ""
+    title = dataset.title or dataset.name
+    key = store.fingerprint(encoder.fingerprint())
+    if all(meta.get("encoder_key") != key for meta in built):
+        return f"{encoder.name} has changed since it was built for {title}: its vectors are others."
+    new, all_of = len(_plan(dataset, encoder).pending), len(dataset.items)
+    return (
+        f"The pictures of {title} have changed since {encoder.name} was built:"
+        f" {new:,} of {all_of:,} are new or other."
+        if new
+        else f"Pictures of {title} went since {encoder.name} was built."
     )
 
 
@@ -87,7 +96,7 @@ def read_folder(path: Path, dataset: Dataset, encoder: Encoder) -> Embeddings:
         )
     several = encoder.stored_dim != encoder.dim
     return Embeddings(
-        ids=_ids(path, dataset),
+        ids=shipped.ids(path, dataset),
         vectors=vectors[:, : encoder.dim] if several else vectors,
         parts=Parts(vectors, encoder.dim) if several else None,
         dataset=dataset.fingerprint(),
@@ -96,13 +105,6 @@ def read_folder(path: Path, dataset: Dataset, encoder: Encoder) -> Embeddings:
             Skipped(names[key], reason) for key, reason in skipped.items() if key in names
         ),
     )
-
-
-def _ids(path: Path, dataset: Dataset) -> Sequence[str]:
-    """The ids of the rows; the data set's own where they are these, so that nothing is held
-    twice."""
-    told = shipped.ids(path, dataset)
-    return dataset.ids if dataset.ids == told else told
 
 
 def lacks_vector(found: Embeddings, encoder: str, id: str) -> UserError:
@@ -137,8 +139,9 @@ class Elsewhere:
     shards: str = ""
     """A folder or an address that holds finished parts for all who build; empty: they are kept in
     the artifacts."""
-    encode: Callable[[Dataset, list[Work], Progress | None], None] | None = None
-    """Encodes what is pending and adds it to the works; None: this process does that."""
+    encode: Callable[[Dataset, list[Work], Progress | None], set[str] | None] | None = None
+    """Encodes what is pending and adds it to the works, and may say the keys of pictures that are
+    no longer there; None: this process does that."""
 
 
 def embed(
@@ -153,21 +156,26 @@ def embed(
     Finished ones cost nothing, and only those with something to do are loaded. ``progress`` counts
     pictures to encode now. A stop or a kill loses at most one part (ten seconds of work); the next
     call goes on from there.
+
+    Raises:
+        UserError: pictures that were listed are no longer there; the others are kept.
     """
     elsewhere = elsewhere or Elsewhere()
     wanted = [encoder for encoder in encoders if not _is_readable(dataset, encoder)]
     with _locks([f"{PARTIAL}-{_partial_key(dataset, encoder)}" for encoder in wanted], progress):
-        for encoder in wanted:
-            _borrow(dataset, encoder)
+        _take_over(dataset, wanted, elsewhere.shards)
         works = [
             _plan(dataset, encoder, elsewhere.shards)
             for encoder in wanted
             if find(dataset, encoder) is None
         ]
         _note_contents(dataset, works)
-        (elsewhere.encode or _encode)(dataset, works, progress)
+        absent = (elsewhere.encode or _encode)(dataset, works, progress) or set()
         for work in works:
-            _finish(dataset, work)
+            if not absent & work.pending:
+                _finish(dataset, work)
+        if absent:
+            raise gone(dataset, len(absent))
     for encoder in encoders:
         if encoder not in wanted:
             _drop_parts(dataset, encoder)
@@ -213,60 +221,45 @@ def _note_contents(dataset: Dataset, works: Sequence[Work]) -> None:
 def _borrow(dataset: Dataset, encoder: Encoder) -> None:
     """For a set put together from others: the rows that these have already, as a part of this
     build."""
-    rows: dict[Dataset, tuple[np.ndarray, dict[str, int]]] = {}
-    for member in dataset.members:
-        path = find(member, encoder)
-        if path is not None:
-            rows[member] = (
-                shipped.vectors(path),
-                {id: row for row, id in enumerate(shipped.ids(path, member))},
-            )
-    if not rows:
-        return
-    done = {key for _, keys, _ in _plan(dataset, encoder).reused for key in keys}
-    keys, vectors = [], []
-    for item in dataset.items:
-        member, own = dataset.origin(item)
-        if member not in rows or key_of(item) in done:
-            continue
-        held, places = rows[member]
-        if own.id in places:
-            keys.append(key_of(item))
-            vectors.append(held[places[own.id]])
-    if keys:
-        shards = Shards(
-            store.cache(PARTIAL) / _partial_key(dataset, encoder),
-            encoder.stored_dim,
-            _owner(dataset, encoder),
-        )
-        shards.add(keys, np.stack(vectors), {})
-        shards.flush()
+    held = {member: path for member in dataset.members if (path := find(member, encoder))}
+    if held:
+        done = {key for _, keys, _ in _plan(dataset, encoder).reused for key in keys}
+        keys, vectors = alike.borrowed(dataset, held, done)
+        if keys:
+            _keep(dataset, encoder, keys, vectors)
+
+
+def _take_over(dataset: Dataset, wanted: Sequence[Encoder], kept: str) -> None:
+    """What needs no encoding: rows of the sets that this one is put together from, and of pictures
+    with the same content."""
+    reader, folders = alike.Reader(dataset), store.folders(KIND)
+    for encoder in wanted:
+        _borrow(dataset, encoder)
+        known = alike.known_by(encoder, folders)
+        todo = _plan(dataset, encoder, kept).pending if known.rows else set()
+        items = [item for item in dataset.items if key_of(item) in todo]
+        keys, vectors = reader.alike(items, known)
+        if keys:
+            _keep(dataset, encoder, keys, vectors)
+
+
+def _keep(dataset: Dataset, encoder: Encoder, keys: list[str], vectors: np.ndarray) -> None:
+    """Rows from elsewhere, as a part of this build."""
+    folder = store.cache(PARTIAL) / _partial_key(dataset, encoder)
+    shards = Shards(folder, encoder.stored_dim, _owner(dataset, encoder))
+    shards.add(keys, vectors, {})
+    shards.flush()
 
 
 def _earlier(dataset: Dataset, encoder: Encoder) -> list[Finished]:
     """Finished embeddings of the same source by the same encoder, from when it held other
     pictures."""
-    found: list[Finished] = []
-    key = store.fingerprint(encoder.fingerprint())
-    for path in [
-        path for path, meta in _of_source(KIND, dataset, encoder) if meta.get("encoder_key") == key
-    ]:
-        if not store.sound(path):
-            continue
-        try:
-            keys = json.loads((path / "keys.json").read_text())
-            skipped = json.loads((path / "skipped.json").read_text())
-            if np.load(path / "vectors.npy", mmap_mode="r").shape == (
-                len(keys),
-                encoder.stored_dim,
-            ):
-                found.append((path / "vectors.npy", keys, skipped))
-        except store.UNREADABLE:
-            continue
-    return found
+    key, held = store.fingerprint(encoder.fingerprint()), of_source(KIND, dataset, encoder)
+    folders = [path for path, meta in held if meta.get("encoder_key") == key]
+    return alike.finished(folders, encoder.stored_dim)
 
 
-def _of_source(kind: str, dataset: Dataset, encoder: Encoder) -> list[tuple[Path, dict]]:
+def of_source(kind: str, dataset: Dataset, encoder: Encoder) -> list[tuple[Path, dict]]:
     """Entries of one kind that this source and an encoder of this name led to, whatever the
     pictures were then."""
     mark = (dataset.locator, encoder.name)
@@ -288,7 +281,9 @@ def _drop_parts(dataset: Dataset, encoder: Encoder) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _encode(dataset: Dataset, works: list[Work], progress: Progress | None) -> None:
+def _encode(dataset: Dataset, works: list[Work], progress: Progress | None) -> set[str]:
+    """Fill the parts; returns the keys of pictures that are no longer there: a folder that went
+    during a build may come back, so they don't count as broken."""
     union = set().union(*(work.pending for work in works)) if works else set()
     items = [item for item in dataset.items if key_of(item) in union]
     works = [work for work in works if work.pending]
@@ -296,11 +291,13 @@ def _encode(dataset: Dataset, works: list[Work], progress: Progress | None) -> N
         work.encoder.load(progress)
     threads = team() if streamed(items, [work.encoder for work in works]) else 1
     done, started, notes = 0, time.perf_counter(), Notes()
+    absent: set[str] = set()
     for work in works:  # a build that is killed reads no picture again whose vector it has kept
         work.shards.before = notes.keep
     report(progress, 0, len(items))
     try:
         for batch, made in _batches(dataset, items, works):
+            absent |= {key_of(one.item) for one in batch if one.absent}
             for one in batch:
                 notes.add(dataset, one.item, one.content)
             shared = np.sum([one.spent for one in batch], axis=0)
@@ -315,6 +312,7 @@ def _encode(dataset: Dataset, works: list[Work], progress: Progress | None) -> N
             work.shards.flush()
             work.seconds = work.seconds / threads + shared_s
         notes.keep()
+    return absent
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,6 +355,8 @@ def _encoded(work: Work, position: int, batch: Sequence[Prepared]) -> _Made:
         key, array = key_of(one.item), one.array(position)
         if key not in work.pending:
             continue
+        if one.absent:
+            continue
         if array is None:
             skipped[key] = str(one.outcomes[position])
         else:
@@ -388,7 +388,7 @@ def _finish(dataset: Dataset, work: Work) -> None:
         parts = [*work.reused, *work.shards.parts()]
         ids, skipped = assemble(dataset.items, parts, work.encoder.stored_dim, folder)
         if not ids:
-            raise _nothing_decoded(dataset, skipped)
+            raise nothing_decoded(dataset, skipped)
         noted = meta_of(dataset, work.encoder, len(ids), len(skipped), len(work.pending))
         spent = {stage: round(seconds, 3) for stage, seconds in work.spent.items()}
         return {**noted, "encode_s": round(work.seconds, 3), "spent_s": spent}
@@ -400,14 +400,14 @@ def _finish(dataset: Dataset, work: Work) -> None:
 
 def drop_replaced(dataset: Dataset, encoder: Encoder) -> None:
     """Delete what stood here for the same source and encoder before the pictures, the fit or the
-    weights changed."""
+    weights changed; an index that can follow stays until it has."""
     now = store.key(causes(dataset, encoder))
-    old = [(KIND, path.name) for path, _ in _of_source(KIND, dataset, encoder) if path.name != now]
+    old = [(KIND, path.name) for path, _ in of_source(KIND, dataset, encoder) if path.name != now]
     for kind in (INDEXES, USUAL):
         old += [
             (kind, path.name)
-            for path, meta in _of_source(kind, dataset, encoder)
-            if meta.get("embeddings") != now
+            for path, meta in of_source(kind, dataset, encoder)
+            if meta.get("embeddings") != now and not (path / INDEX_KEYS).exists()
         ]
     for kind, key in old:
         with suppress(UserError):  # someone builds it just now: it goes the next time
@@ -430,14 +430,6 @@ def meta_of(dataset: Dataset, encoder: Encoder, pictures: int, skipped: int, enc
     }
 
 
-def _nothing_decoded(dataset: Dataset, skipped: Sequence[Skipped]) -> UserError:
-    first = f" The first: {skipped[0].id}: {skipped[0].reason}" if skipped else ""
-    return UserError(
-        f"None of the {len(dataset.items)} pictures of {dataset.title or dataset.name} can be"
-        f" used.{first}"
-    )
-
-
 @contextmanager
 def _locks(names: Sequence[str], progress: Progress | None) -> Iterator[None]:
     """Several named locks, always taken in one order so that two builders never wait for each
@@ -451,27 +443,15 @@ def _locks(names: Sequence[str], progress: Progress | None) -> Iterator[None]:
 def skipped_in(dataset: Dataset) -> tuple[Skipped, ...]:
     """What decoding and preparing passed over, in all finished embeddings of the dataset as it is
     now."""
-    names = {key_of(item): item.id for item in dataset.items}
-    found: dict[Skipped, None] = {}
+    found: dict[tuple[str, str], None] = {}
     for path in store.folders(KIND):
         meta = store.read_meta(path) or {}
-        if (
-            meta.get("source") == dataset.locator
-            and meta.get("causes", {}).get("dataset") == dataset.fingerprint()
-        ):
+        now = meta.get("causes", {}).get("dataset") == dataset.fingerprint()
+        if now and meta.get("source") == dataset.locator:
             with suppress(*store.UNREADABLE):  # it counts as absent
-                found |= {
-                    Skipped(names[key], reason): None
-                    for key, reason in shipped.skipped(path).items()
-                }
-    return tuple(found)
-
-
-def row_of(dataset: Dataset, found: Embeddings) -> Mapping[str, int]:
-    """Id -> row of the embeddings."""
-    if found.ids is dataset.ids:
-        return dataset.rows
-    return {id: row for row, id in enumerate(found.ids)}
+                found |= dict.fromkeys(shipped.skipped(path).items())
+    names = {key_of(item): item.id for item in dataset.items} if found else {}
+    return tuple(Skipped(names[key], reason) for key, reason in found if key in names)
 
 
 def item_rows(dataset: Dataset, found: Embeddings) -> Sequence[Item]:

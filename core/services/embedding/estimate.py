@@ -43,6 +43,8 @@ class Estimate:
     missing: tuple[str, ...]
     basis: str
     """Where ``seconds`` comes from."""
+    changed: str = ""
+    """What changed since an earlier build; empty where there is none, or it holds."""
 
 
 def estimate(dataset: Dataset, name: str, *, probe: bool = True) -> Estimate:
@@ -81,7 +83,13 @@ def estimate(dataset: Dataset, name: str, *, probe: bool = True) -> Estimate:
         download_bytes=state.bytes if state.kind == "download" else 0,
         missing=_missing(state.kind, state.detail, disk + state.bytes),
         basis=basis,
+        changed=_changed(dataset, source) if to_encode else "",
     )
+
+
+def _changed(dataset: Dataset, encoder: Encoder) -> str:
+    found = _found(dataset, encoder)
+    return "" if found is None else embed.since(dataset, found)
 
 
 def disk_bytes(dataset: Dataset, encoder: Encoder) -> int:

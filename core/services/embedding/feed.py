@@ -29,6 +29,10 @@ SMALL = 96
 MAX_WORKERS = 8
 
 
+class Absent(str):
+    """The reason why a picture can't be read, where there is no such file."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """One picture for several encoders: by encoder position an array, or the reason why there is
@@ -37,9 +41,14 @@ class Prepared:
     item: Item
     outcomes: tuple[np.ndarray | str, ...]
     content: int | None = None
-    """Digest of the file, where the picture's stamp does not tell its content."""
+    """Digest of the file; None where it could not be read."""
     spent: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Seconds of reading, of decoding, and of ``prepare``."""
+
+    @property
+    def absent(self) -> bool:
+        """Whether there is no such file, which was there when the source was listed."""
+        return any(isinstance(one, Absent) for one in self.outcomes)
 
     def array(self, position: int) -> Any:
         found = self.outcomes[position]
@@ -68,7 +77,7 @@ def read_one(dataset: Dataset, item: Item) -> Read:
     try:
         data = dataset.read(item)
     except Exception as error:
-        data = _reason(error)
+        data = Absent(_reason(error)) if _is_absent(error) else _reason(error)
     return Read(item, data, time.perf_counter() - started)
 
 
@@ -82,7 +91,7 @@ def prepared_from(dataset: Dataset, read: Read, preparers: Sequence[Encoder]) ->
     # wanted size.
     sides = {encoder.side for encoder in preparers}
     decoded = {side: _decoded(read.data, side) for side in sides}
-    content = None if dataset.stamps_tell_content else digest(read.data)
+    content = digest(read.data)
     between = time.perf_counter()
     outcomes = tuple(_prepared(decoded[encoder.side], encoder) for encoder in preparers)
     spent = (read.seconds, between - started, time.perf_counter() - between)
@@ -103,6 +112,21 @@ def _prepared(image: np.ndarray | str, encoder: Encoder) -> np.ndarray | str:
         return encoder.prepare(image)
     except Exception as error:  # one odd picture among a million must not end the build
         return f"{encoder.name} can't prepare it: {_reason(error)}"
+
+
+def _is_absent(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, FileNotFoundError | NotADirectoryError):
+        error = error.__cause__
+    return error is not None
+
+
+def gone(dataset: Dataset, count: int) -> UserError:
+    """The error of work that met pictures which are no longer there."""
+    many = f"{count:,} pictures" if count > 1 else "A picture"
+    return UserError(
+        f"{many} of {dataset.title or dataset.name} went while they were read.",
+        fix="Put them back, or open the data set anew; then build again: what was encoded is kept.",
+    )
 
 
 def _reason(error: Exception) -> str:

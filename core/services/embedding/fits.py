@@ -18,7 +18,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.services.embedding import shipped
-from core.services.embedding.feed import feed
+from core.services.embedding.feed import feed, gone
 from core.types import Item, Progress, report
 
 KIND = "fits"
@@ -76,22 +76,49 @@ def sample_items(items: Sequence[Item], count: int = SAMPLE) -> list[Item]:
     return sorted(items, key=draw)[:count]
 
 
+def sample(dataset: Dataset) -> list[Item]:
+    """The pictures of the gallery that a fit looks at."""
+    protocol = dataset.protocol()
+    return sample_items([item for item in dataset.items if protocol.in_gallery(item)])
+
+
+def is_ahead(dataset: Dataset, encoder: Encoder) -> bool:
+    """Whether a build has to fit the encoder on pictures first."""
+    own = encoder.base is None and not encoder.fitted
+    return own and encoder.state().kind == "ready" and known_fit(dataset, encoder) is None
+
+
 def fit_on_pictures(
     dataset: Dataset, encoder: Encoder, progress: Progress | None = None
 ) -> dict[str, np.ndarray]:
-    """Fit on prepared pictures of the gallery."""
-    protocol = dataset.protocol()
-    chosen = sample_items([item for item in dataset.items if protocol.in_gallery(item)])
+    """Fit on prepared pictures of the gallery. ``progress`` counts them, and the fit itself as a
+    quarter as many."""
+    chosen = sample(dataset)
     prepared: list[np.ndarray] = []
+    seen = 0
     for batch in feed(dataset, chosen, [encoder], encoder.batch):
         prepared += [array for one in batch if (array := one.array(0)) is not None]
-        report(progress, len(prepared), len(chosen))
+        if absent := sum(one.absent for one in batch):
+            raise gone(dataset, absent)
+        seen += len(batch)
+        report(progress, seen, fit_units(len(chosen)))
     if not prepared:
         raise UserError(
             f"No picture of {dataset.title or dataset.name} can be used, so {encoder.name} can't be"
             " fitted."
         )
-    return encoder.fit(prepared, progress)
+
+    def fitting(done: int, total: int) -> bool:
+        whole = fit_units(len(chosen))
+        at = len(chosen) + (whole - len(chosen)) * done / max(total, 1)
+        return progress is None or progress(round(at), whole)
+
+    return encoder.fit(prepared, fitting)
+
+
+def fit_units(pictures: int) -> int:
+    """What a fit on so many pictures counts in its progress: they, and a quarter as many."""
+    return pictures + pictures // 4
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:

@@ -53,12 +53,12 @@ def check_room(more: int) -> None:
 
 
 def check_zip(size: int) -> None:
-    """Raises UserError where a visitor's zip is too large."""
+    """Raises UserError where a visitor's upload of ``size`` bytes is too large."""
     most = value("visitor_zip_mb") * MB
     if ownership.is_visitor() and size > most:
         raise UserError(
-            f"The zip has {_mb(size)} MB.",
-            f"A visitor's zip has at most {most / MB:,.0f} MB.",
+            f"This upload has {_mb(size)} MB.",
+            f"A visitor's upload has at most {most / MB:,.0f} MB.",
             "Upload a part of it.",
         )
 

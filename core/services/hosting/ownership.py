@@ -22,6 +22,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from core import store
@@ -40,6 +41,9 @@ PATH = re.compile(r"(?<![\w./:~\\-])~?(?:/[^\s/'\"`,;:()<>]+)+/([^\s/'\"`,;:()<>
 _admins: dict[str, float] = {}
 _tries: deque[float] = deque()
 _seen: dict[str, float] = {}
+_bare: dict[str, float] = {}
+"""Visitor -> when they were last seen to have nothing on disk."""
+LATELY_S, MAX_BARE = 0.2, 10_000
 _lock = threading.Lock()
 _who: list[Callable[[], str | None]] = []
 
@@ -54,12 +58,17 @@ class Visitor:
     @property
     def folder(self) -> Path:
         """The artifacts folder of this visitor."""
-        return store.base() / FOLDER / self.name
+        return _folder(store.base(), self.name)
 
     @property
     def owns(self) -> bool:
         """Whether anything of this visitor is on disk."""
-        return self.folder.is_dir()
+        return os.path.isdir(self.folder)
+
+
+@lru_cache(maxsize=4096)
+def _folder(base: Path, name: str) -> Path:
+    return base / FOLDER / name
 
 
 def new_key() -> str:
@@ -72,6 +81,7 @@ def is_key(text: str | None) -> bool:
     return text is not None and KEY.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=4096)
 def visitor_of(key: str) -> Visitor:
     """The visitor whose browser holds ``key``. Raises ValueError for what is no key."""
     if not is_key(key):
@@ -90,8 +100,12 @@ def visitor() -> Visitor | None:
     stranger."""
     if not hosted():
         return None
-    own = store.root()
-    return Visitor(own.name) if own.parent == store.base() / FOLDER else None
+    own, base = str(store.root()), str(store.base())
+    home, _, name = own.rpartition(os.sep)
+    return _named(name) if home == f"{base}{os.sep}{FOLDER}" else None
+
+
+_named = lru_cache(maxsize=4096)(Visitor)
 
 
 def is_visitor() -> bool:
@@ -100,11 +114,27 @@ def is_visitor() -> bool:
     return visitor() is not None
 
 
-def is_private(*words: object) -> bool:
+def is_private(*words: object, lately: bool = False) -> bool:
     """Whether an answer to ``words`` may be for one visitor alone, and so belongs into no memory
-    that visitors share: it concerns an uploaded picture, or somebody who has something here."""
+    that visitors share: it concerns an uploaded picture, or somebody who has something here.
+
+    ``lately``: it is enough that they had nothing a moment ago, as for reading what everybody may
+    read; the disk is asked less often.
+    """
     one = visitor()
-    return one is not None and (one.owns or any(map(_names_upload, words)))
+    if one is None:
+        return False
+    if any(map(_names_upload, words)):
+        return True
+    now = time.monotonic()
+    if lately and now - _bare.get(one.name, -LATELY_S) < LATELY_S:
+        return False
+    if one.owns:
+        return True
+    if len(_bare) > MAX_BARE:
+        _bare.clear()
+    _bare[one.name] = now
+    return False
 
 
 def _names_upload(word: object) -> bool:
@@ -130,18 +160,18 @@ def _layer() -> Path | None:
 def _note(one: Visitor) -> None:
     """Remember when a visitor was last here, at most once a minute; no folder is made for one who
     has nothing."""
-    now = time.time()
-    if now - _seen.get(one.name, 0.0) < SEEN_EVERY_S:
+    now = time.monotonic()  # a clock that was set back says for hours that it was just now
+    if now - _seen.get(one.name, -SEEN_EVERY_S) < SEEN_EVERY_S:
         return
     _seen[one.name] = now
     if one.owns:
         store.with_suppressed_errors(mark_seen, one)
 
 
-def mark_seen(one: Visitor) -> None:
-    """Write down that a visitor is here now."""
+def mark_seen(one: Visitor, now: float | None = None) -> None:
+    """Write down that a visitor is here now (epoch seconds)."""
     with store.in_layer(one.folder):
-        store.write_text(one.folder / SEEN, json.dumps({"seen": time.time()}), durable=False)
+        store.write_text(one.folder / SEEN, json.dumps({"seen": now or time.time()}), durable=False)
 
 
 def last_seen(one: Visitor) -> float:

@@ -21,7 +21,7 @@ from core.datasets.names import is_picture
 from core.datasets.paths import ACCEPTED, open_path
 from core.disk import remove
 from core.errors import UserError
-from core.services.hosting import limits, ownership
+from core.services.hosting import limits
 from core.services.library import layouts, library, passed_over
 
 TABLES, PACKED, COLUMNS = (".csv", ".tsv"), ".zip", (".parquet", ".pq")
@@ -84,15 +84,17 @@ def add_files(files: Files) -> str:
     Raises:
         UserError: as :func:`preview_files`. Nothing is kept then.
     """
-    name, data = _packed(files)
+    name, data = packed(files)
     if data is not None:
         return library.add_archive(name, data)
     told = [(name, len(data)) for name, data in files]
+    limits.check_zip(size := sum(many for _, many in told))
+    limits.check_room(size)
     folder = library.upload_folder(name, told)
     with store.new_folder(folder) as new:
         _staged(new, files)
     try:
-        return library.add_folder(_open(_source(folder)).locator)
+        return library.add_uploaded(_open(_source(folder)).locator)
     except BaseException:
         remove(folder)
         raise
@@ -116,7 +118,7 @@ def _seen(dataset: Dataset) -> Preview:
     )
 
 
-def _packed(files: Files) -> tuple[str, bytes | None]:
+def packed(files: Files) -> tuple[str, bytes | None]:
     """Name and content as one file, where the files are one or become one zip; no content where
     they need a folder."""
     if not files:
@@ -135,7 +137,6 @@ def _packed(files: Files) -> tuple[str, bytes | None]:
     if len(tables) > 1:
         raise UserError(f"{len(tables)} tables were given.", "One CSV with its pictures.")
     if tables or alone.lower().endswith(COLUMNS):
-        ownership.require_operator("Adding a table")  # it could name files of the server
         return _stem(tables[0] if tables else alone), None
     if alone:
         return files[0][0], files[0][1]
@@ -155,7 +156,7 @@ def _zip(files: Files) -> bytes:
 
 def _staged(folder: Path, files: Files) -> Path:
     """Write the files as they will be kept; gives what is to be opened."""
-    name, data = _packed(files)
+    name, data = packed(files)
     if data is not None:
         path = folder / f"{library.stem(name)}{PACKED}"
         path.write_bytes(data)

@@ -22,10 +22,13 @@ from core.encoders.base import encoders
 from core.encoders.imported import PREFIX, Imported, home
 from core.errors import UserError
 from core.services.embedding.build import build
+from core.services.hosting import limits
 from core.services.library import library, passed_over
 from core.types import Remark, Skipped
 
 MAX_NAME = 60
+COPIES = 3
+"""Vectors that were brought lie on disk so often: as they came, as embeddings, as an index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,9 @@ def import_upload(
 def _kept_for_a_moment(vectors: Upload, ids: Upload | None) -> Iterator[tuple[str, str | None]]:
     """Paths of uploaded files while they are read; an error speaks of the files that were
     chosen."""
+    size = len(vectors[1]) + len(ids[1] if ids else b"")
+    limits.check_zip(size)
+    limits.check_room(COPIES * size)
     home = store.cache("imports")
     given = [("vectors", vectors), *([("ids", ids)] if ids else [])]
     with store.writing(home):

@@ -58,8 +58,7 @@ def _close() -> None:
 def window() -> None:
     """Choose where from; then what is there, and what adding it will do. It stays open when the
     page runs, as it does when a job ends."""
-    more = [] if hosted() else [PLACE, VECTORS, PUBLIC]
-    ways = [FILES, FOLDER, *more]
+    ways = [FILES, FOLDER, *([VECTORS] if hosted() else [PLACE, VECTORS, PUBLIC])]
     how = st.segmented_control(
         "From", ways, key=HOW, default=FILES, required=True, label_visibility="collapsed",
         on_change=_forget,

@@ -7,8 +7,10 @@ from collections.abc import Callable
 import streamlit as st
 
 from core.errors import UserError
+from core.services.hosting.settings import value
 from core.services.library import imports
 from pages.parts import cached
+from pages.parts.hosting import hosted
 from pages.parts.library import place
 from pages.parts.words import note, quiet, table, trouble
 
@@ -27,7 +29,10 @@ def show(close: Callable[[], None]) -> None:
         format_func=lambda one: rows[one]["title"],
     )
     left, right = st.columns(2)
-    vectors = left.file_uploader("Vectors", type=list(KINDS), key="add_vectors_file")
+    most = int(value("visitor_zip_mb")) if hosted() else None
+    vectors = left.file_uploader(
+        "Vectors", type=list(KINDS), key="add_vectors_file", max_upload_size=most
+    )
     ids = right.file_uploader(
         "Ids, one a line", type=["txt", "csv", "json"], key="add_vectors_ids",
         help="Which picture each vector is of; not needed where the file of vectors holds them.",

@@ -1,0 +1,76 @@
+"""The pages' own quick cache: everybody's answers are shared, a visitor's own are not."""
+
+from __future__ import annotations
+
+import pytest
+
+from core import store
+from core.services.hosting import ownership
+from pages.parts import caches
+
+
+def counted(**options):
+    calls: list[tuple] = []
+
+    def made(*given):
+        calls.append(given)
+        return object()
+
+    return caches.quick(**options)(made), calls
+
+
+def test_what_was_made_once_is_given_again_and_the_oldest_goes():
+    cached, calls = counted(max_entries=2)
+    first = cached("a", 1)
+    assert cached("a", 1) is first
+    cached("b"), cached("c")
+    assert cached("c")
+    assert calls == [("a", 1), ("b",), ("c",)]
+    assert cached("a", 1) is not first
+    cached.clear()
+    cached("c")
+    assert len(calls) == 5
+
+
+def test_what_is_old_is_made_again():
+    cached, calls = counted(max_entries=2, ttl=0.0)
+    assert cached("a") is not cached("a")
+    assert len(calls) == 2
+
+
+def test_a_failure_is_not_kept():
+    tries = []
+
+    @caches.quick(max_entries=2)
+    def failing(name):
+        tries.append(name)
+        raise ValueError(name)
+
+    for _ in range(2):
+        with pytest.raises(ValueError, match="a"):
+            failing("a")
+    assert tries == ["a", "a"]
+
+
+def test_what_a_visitor_with_things_here_or_an_upload_gives_is_nobody_elses(anna, bela, visiting):
+    cached, _ = counted(max_entries=9)
+    with visiting(anna):
+        common, upload = cached("a"), cached("up:123")
+        store.write_text(anna.folder / "x", "something of anna's")
+        ownership._bare.clear()  # as after a moment
+        assert cached("a") is not common
+        assert cached("b")
+    with visiting(bela):
+        assert cached("a") is common
+        assert cached("up:123") is not upload
+
+
+def test_what_somebody_made_who_just_got_something_is_not_shared(anna, bela, visiting):
+    cached, calls = counted(max_entries=9)
+    with visiting(anna):
+        cached("a")  # a moment ago anna had nothing
+        store.write_text(anna.folder / "x", "something of anna's")
+        own = cached("b")
+    with visiting(bela):
+        assert cached("b") is not own
+    assert calls == [("a",), ("b",), ("b",)]
