@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from core.services.embedding import alike, shipped
 from core.services.embedding.contents import Notes
 from core.services.embedding.feed import Prepared, feed, gone
 from core.services.embedding.parquet_parts import Home, address
+from core.services.embedding.refusals import not_built, nothing_decoded
 from core.services.embedding.shards import Finished, Shards, assemble, key_of
 from core.services.embedding.streams import overlapped, streamed, through
 from core.types import Embeddings, Item, Parts, Progress, Skipped, report
@@ -67,19 +68,6 @@ def _is_readable(dataset: Dataset, encoder: Encoder) -> bool:
         return False
 
 
-def not_built(dataset: Dataset, name: str, changed: str = "") -> UserError:
-    """The error for a search in what has not been built, or is no longer what was (``changed``,
-    from :func:`since`)."""
-    return UserError(
-        changed or f"{dataset.title or dataset.name} has no embeddings by {name} yet.",
-        fix="Build them on the Library page.",
-        command=(
-            "Build them on the Library page, or with: python -m core build --dataset"
-            f" {dataset.locator} --encoders {name}"
-        ),
-    )
-
-
 def since(dataset: Dataset, encoder: Encoder) -> str:
     """What changed since an earlier build for this source that no longer holds; empty where there
     is none."""
@@ -108,7 +96,7 @@ def read_folder(path: Path, dataset: Dataset, encoder: Encoder) -> Embeddings:
         )
     several = encoder.stored_dim != encoder.dim
     return Embeddings(
-        ids=_ids(path, dataset),
+        ids=shipped.ids(path, dataset),
         vectors=vectors[:, : encoder.dim] if several else vectors,
         parts=Parts(vectors, encoder.dim) if several else None,
         dataset=dataset.fingerprint(),
@@ -117,13 +105,6 @@ def read_folder(path: Path, dataset: Dataset, encoder: Encoder) -> Embeddings:
             Skipped(names[key], reason) for key, reason in skipped.items() if key in names
         ),
     )
-
-
-def _ids(path: Path, dataset: Dataset) -> Sequence[str]:
-    """The ids of the rows; the data set's own where they are these, so that nothing is held
-    twice."""
-    told = shipped.ids(path, dataset)
-    return dataset.ids if dataset.ids == told else told
 
 
 def lacks_vector(found: Embeddings, encoder: str, id: str) -> UserError:
@@ -407,7 +388,7 @@ def _finish(dataset: Dataset, work: Work) -> None:
         parts = [*work.reused, *work.shards.parts()]
         ids, skipped = assemble(dataset.items, parts, work.encoder.stored_dim, folder)
         if not ids:
-            raise _nothing_decoded(dataset, skipped)
+            raise nothing_decoded(dataset, skipped)
         noted = meta_of(dataset, work.encoder, len(ids), len(skipped), len(work.pending))
         spent = {stage: round(seconds, 3) for stage, seconds in work.spent.items()}
         return {**noted, "encode_s": round(work.seconds, 3), "spent_s": spent}
@@ -449,14 +430,6 @@ def meta_of(dataset: Dataset, encoder: Encoder, pictures: int, skipped: int, enc
     }
 
 
-def _nothing_decoded(dataset: Dataset, skipped: Sequence[Skipped]) -> UserError:
-    first = f" The first: {skipped[0].id}: {skipped[0].reason}" if skipped else ""
-    return UserError(
-        f"None of the {len(dataset.items)} pictures of {dataset.title or dataset.name} can be"
-        f" used.{first}"
-    )
-
-
 @contextmanager
 def _locks(names: Sequence[str], progress: Progress | None) -> Iterator[None]:
     """Several named locks, always taken in one order so that two builders never wait for each
@@ -470,27 +443,15 @@ def _locks(names: Sequence[str], progress: Progress | None) -> Iterator[None]:
 def skipped_in(dataset: Dataset) -> tuple[Skipped, ...]:
     """What decoding and preparing passed over, in all finished embeddings of the dataset as it is
     now."""
-    names = {key_of(item): item.id for item in dataset.items}
-    found: dict[Skipped, None] = {}
+    found: dict[tuple[str, str], None] = {}
     for path in store.folders(KIND):
         meta = store.read_meta(path) or {}
-        if (
-            meta.get("source") == dataset.locator
-            and meta.get("causes", {}).get("dataset") == dataset.fingerprint()
-        ):
+        now = meta.get("causes", {}).get("dataset") == dataset.fingerprint()
+        if now and meta.get("source") == dataset.locator:
             with suppress(*store.UNREADABLE):  # it counts as absent
-                found |= {
-                    Skipped(names[key], reason): None
-                    for key, reason in shipped.skipped(path).items()
-                }
-    return tuple(found)
-
-
-def row_of(dataset: Dataset, found: Embeddings) -> Mapping[str, int]:
-    """Id -> row of the embeddings."""
-    if found.ids is dataset.ids:
-        return dataset.rows
-    return {id: row for row, id in enumerate(found.ids)}
+                found |= dict.fromkeys(shipped.skipped(path).items())
+    names = {key_of(item): item.id for item in dataset.items} if found else {}
+    return tuple(Skipped(names[key], reason) for key, reason in found if key in names)
 
 
 def item_rows(dataset: Dataset, found: Embeddings) -> Sequence[Item]:
