@@ -82,8 +82,11 @@ class Cluster:
     cpus: int = 0
     gpus: float = 0.0
 
-    def encode(self, dataset: Dataset, works: Sequence[Work], progress: Progress | None) -> None:
-        """Encode what is pending on the cluster: :attr:`.embed.Elsewhere.encode`.
+    def encode(
+        self, dataset: Dataset, works: Sequence[Work], progress: Progress | None
+    ) -> set[str]:
+        """Encode what is pending on the cluster: :attr:`.embed.Elsewhere.encode`. Returns the keys
+        of pictures that are no longer there.
 
         Raises:
             UserError: Ray or the cluster is not there, or the workers can't do the work.
@@ -93,10 +96,12 @@ class Cluster:
         wanted = {key for work in works for key in work.pending}
         items = [item for item in dataset.items if key_of(item) in wanted]
         if not items:
-            return
+            return set()
         report(progress, 0, len(items))
         with _connected(self.address, progress) as ray:
-            _Run(ray, self, dataset, works, items, progress).run()
+            run = _Run(ray, self, dataset, works, items, progress)
+            run.run()
+            return run.absent
 
 
 def require() -> None:
@@ -212,6 +217,7 @@ class _Run:
         self.works, self.items, self.progress = works, items, progress
         self.notes, self.flushed = Notes(), time.monotonic()
         self.held: list[tuple[Work, Made]] = []
+        self.absent: set[str] = set()
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         most = max((int(node.get("CPU", 0)) for node in nodes), default=0)
         # the last digits of a vector may depend on the number of threads: that of a local build,
@@ -378,6 +384,7 @@ class _Run:
 
     def _take(self, reply: Reply, stretch: Stretch) -> None:
         """Keep the parts of a reply: at once where a worker wrote them, else within seconds."""
+        self.absent |= set(reply.absent)
         for made in reply.made:
             work = self.works[made.position]
             for stage, seconds in zip(STAGES, made.spent, strict=True):

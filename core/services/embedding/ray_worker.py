@@ -95,12 +95,13 @@ class Made:
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What became of a stretch: a part for each encoder with something to do, the digests of the
-    pictures' contents, or why the worker can't work."""
+    pictures' contents, the keys of those that are no longer there, or why the worker can't work."""
 
     number: int
     pictures: int = 0
     made: tuple[Made, ...] = ()
     contents: tuple[int | None, ...] = ()
+    absent: tuple[str, ...] = ()
     refused: UserError | None = None
 
 
@@ -193,7 +194,8 @@ class Worker:
             ]
             if wanted:
                 made.append(self._make(position, wanted, pictures, contents, encoded))
-        return Reply(stretch.number, len(pictures), tuple(made), tuple(contents))
+        lost = tuple(one.key for one, gone in zip(pictures, absent, strict=True) if gone)
+        return Reply(stretch.number, len(pictures), tuple(made), tuple(contents), lost)
 
     def _prepare(self, picture: Picture) -> Prepared:
         return prepare_one(self.task.sources[picture.source], picture.item, self.task.encoders)
