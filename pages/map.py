@@ -73,6 +73,7 @@ def _answer(now: MapView) -> None:
         return
     making.pictures(now)
     maps, ids = shown.gather(now, paths)
+    making.changed(now, [one.found for one in maps])
     st.segmented_control(
         "View", view.MODES, key=view.MODE, required=True, label_visibility="collapsed"
     )

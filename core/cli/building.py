@@ -13,6 +13,7 @@ from core.errors import UserError
 from core.services.embedding import build, crops, embed, ray_build
 from core.services.embedding.estimate import Estimate, estimate
 from core.services.library import content_check, library
+from core.services.maps import maps
 from core.services.naming import split_names
 
 TOLD = 100
@@ -150,6 +151,7 @@ def _build(options: argparse.Namespace) -> None:
             dataset, checked = content_check.checked(dataset, progress)
             print(f"Content check: {checked.words}.", file=sys.stderr)
         built = build.build(dataset, wanted, options.index, progress, elsewhere)
+        maps.follow(dataset, [one.encoder for one in built], progress)
     progress.end("done", _said(built))
     rows = [
         {**asdict(one), "path": str(one.path), "seconds": round(one.seconds, 3)} for one in built

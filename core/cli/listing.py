@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from core.cli.output import command, emit, listed, table
 from core.errors import UserError
-from core.services.library import layouts, library
+from core.services.library import changing, layouts, library
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -34,6 +35,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
             " */class (* says nothing); 'found' goes back to what is found"
         ),
     )
+    _add_changes(made)
     made.add_argument(
         "--remove",
         metavar="PATH",
@@ -51,6 +53,22 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     command(commands, "indexes", _indexes, "List indexes with their knobs.", "", "--json")
 
 
+def _add_changes(made: argparse.ArgumentParser) -> None:
+    """Options that change the pictures of a set."""
+    made.add_argument(
+        "--add-pictures",
+        nargs="+",
+        metavar="FILE",
+        help="with --dataset: add pictures, or those of one zip, to a set that was uploaded",
+    )
+    made.add_argument(
+        "--remove-pictures",
+        nargs="+",
+        metavar="ID",
+        help="with --dataset: remove pictures of a set that was uploaded",
+    )
+
+
 def _datasets(options: argparse.Namespace) -> None:
     if options.remove:
         library.remove_dataset(options.remove)
@@ -62,6 +80,8 @@ def _datasets(options: argparse.Namespace) -> None:
                 "--layout is for one dataset.", fix="Name it.", command="Name it with --dataset."
             )
         layouts.choose_layout(options.dataset, options.layout)
+    if options.add_pictures or options.remove_pictures:
+        _change(options)
     if options.dataset:
         return _one_dataset(options)
     rows = library.dataset_rows()
@@ -72,6 +92,31 @@ def _datasets(options: argparse.Namespace) -> None:
         for row in rows
     ]
     table(shown, ["name", "kind", "pictures", "skipped", "labels", "state", "title"])
+
+
+def _change(options: argparse.Namespace) -> None:
+    """Add and remove pictures of an uploaded set, and say what follows at the next build."""
+    if not options.dataset:
+        raise UserError(
+            "Pictures are added to one dataset, or removed from it.",
+            fix="Name it.",
+            command="Name it with --dataset.",
+        )
+    options.dataset = library.open_dataset(options.dataset).locator
+    changes = []
+    if options.add_pictures:
+        changes.append(changing.add(options.dataset, changing.read_files(options.add_pictures)))
+    if options.remove_pictures:
+        changes.append(changing.remove(options.dataset, options.remove_pictures))
+    for one in changes:
+        print(one.words, file=sys.stderr)
+    if changes[-1].encoders:
+        names = ",".join(changes[-1].encoders)
+        print(
+            f"What was built follows with: python -m core build --dataset {options.dataset}"
+            f" --encoders {names}",
+            file=sys.stderr,
+        )
 
 
 def _one_dataset(options: argparse.Namespace) -> None:

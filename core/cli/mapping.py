@@ -59,6 +59,11 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     made.add_argument(
         "--colour", default="", metavar="FIELD", help="label, instance, category or an attribute"
     )
+    made.add_argument(
+        "--redraw",
+        action="store_true",
+        help="draw maps anew on which pictures were placed that came later",
+    )
     made.add_argument("--log", help=argparse.SUPPRESS)
 
 
@@ -101,14 +106,17 @@ def _make(options: argparse.Namespace, progress: Progress) -> list[dict]:
     needed = {
         name
         for one in together
-        if maps.find(dataset, one) is None
+        if options.redraw or maps.find(dataset, one) is None
         for name in (one.encoder, one.anchor)
         if name
     }
     missing = [name for name in wanted if name in needed and not build.is_built(dataset, name)]
     if missing:
         build.build(dataset, missing, progress=progress)
-    found = [maps.read(dataset, one, maps.build(dataset, one, progress)) for one in together]
+    found = [
+        maps.read(dataset, one, maps.build(dataset, one, progress, redraw=options.redraw))
+        for one in together
+    ]
     rows = [{**maps.row_dict(one), "path": str(one.path)} for one in found]
     if not options.out:
         atlas.get(dataset, progress)

@@ -77,7 +77,7 @@ class Zip(Dataset):
         self._remarks = _remarks(used)
         stamps = {name: f"{member.crc:08x}-{member.size}" for name, member in used.items()}
         found = items_of(
-            stamps, lambda name: f"{self.locator}!/{name}", self.locator, _around(stamps)
+            stamps, lambda name: f"{self.locator}!/{name}", self.locator, around(stamps)
         )
         return found, sorted(skipped, key=lambda s: s.id)
 
@@ -191,7 +191,7 @@ def _guess(encoding: str) -> str:
     return f"the zip does not say how its name is written; it was read as {TITLES[encoding]}.{fix}"
 
 
-def _around(names: Iterable[str]) -> str:
+def around(names: Iterable[str]) -> str:
     """``folder/`` where everything lies in one folder that is no split, else the empty string."""
     tops = {name.partition("/")[0] if "/" in name else "" for name in names}
     top = next(iter(tops)) if len(tops) == 1 else ""

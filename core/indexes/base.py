@@ -78,6 +78,8 @@ class Index(ABC):
     compared."""
     mapped: bool = True
     """Whether a saved index is read by memory map; False: all of it is read into memory."""
+    grows: bool = False
+    """Whether :meth:`follow` may take over what is saved of an earlier gallery."""
     build_ns: float | None = None
     """Nanoseconds of one core for each dimension of each vector that building takes at the default
     knobs, where it grows with these alone; None: not known. What takes no time by this is built
@@ -139,6 +141,32 @@ class Index(ABC):
         self.size = self.dim = 0
         self._build(vectors, progress, **resolved)
         self.size, self.dim = vectors.shape
+
+    def follow(self, former: Path, place: np.ndarray, vectors: np.ndarray, **knobs: float) -> bool:
+        """Become the index over ``vectors`` by what :meth:`save` wrote of an earlier gallery, and
+        by the new rows alone; False where that can't be or has aged, and :meth:`build` is due.
+
+        Args:
+            former: the folder of an index with the same knobs.
+            place: int64 (rows before), the row in ``vectors`` of each, which is the same vector;
+                -1 where it went.
+            vectors: float32 (n, dim) unit rows, all that are searched now.
+
+        Raises:
+            UserError: as :meth:`build`; Unreadable where the folder is damaged.
+        """
+        resolved = self.resolve(self.build_knobs, knobs)
+        self._check(vectors)
+        self._need_package()
+        self._fits(*vectors.shape, **resolved)
+        followed = self.grows and self._follow(former, place, vectors, **resolved)
+        if followed:
+            self.size, self.dim = vectors.shape
+        return followed
+
+    def _follow(self, former: Path, place: np.ndarray, vectors: np.ndarray, **knobs: float) -> bool:
+        """What :meth:`follow` says, where ``grows``."""
+        return False
 
     def fits(self, count: int, dim: int, **knobs: float) -> None:
         """Whether :meth:`build` takes ``count`` vectors of ``dim`` dimensions; asked before hours

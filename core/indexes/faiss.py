@@ -31,10 +31,12 @@ from core.indexes.faiss_calls import (
     write,
     written_bytes,
 )
+from core.indexes.growing import extended, moved, owned, suits
 from core.neighbours import rank
 from core.types import Cost, Hits, Progress, report
 
 BLOCK = 16_384
+FILE, ORDER = "index.faiss", "order.npy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,9 @@ class Row:
     build_ns: float | None = None
     lossy: bool = False
     selects: bool = True
+    grows: bool = False
+    """Whether what is built is worth taking over when the gallery has changed: it was trained for
+    long, or is a graph."""
 
 
 def lists(n: int, dim: int) -> dict[str, int]:
@@ -108,6 +113,7 @@ ROWS = (
             ),
         },
         {"efSearch": Knob(64, (16, 64, 256), "candidates kept while walking", 1, 100_000)},
+        grows=True,
     ),
     Row(
         "ivf_flat",
@@ -118,6 +124,7 @@ ROWS = (
         {"nprobe": NPROBE},
         lists,
         lambda knobs: knobs["nlist"],
+        grows=True,
     ),
     Row(
         "pq",
@@ -130,6 +137,7 @@ ROWS = (
         lambda knobs: 256,
         lossy=True,
         selects=False,
+        grows=True,
     ),
     Row(
         "ivf_pq",
@@ -141,6 +149,7 @@ ROWS = (
         lambda n, dim: lists(n, dim) | parts(n, dim),
         lambda knobs: max(256, knobs["nlist"]),
         lossy=True,
+        grows=True,
     ),
     Row(
         "sq8",
@@ -172,11 +181,15 @@ class FaissIndex(Index):
         self._row = row
         self.name, self.title, self.about, self.exact = row.name, row.title, row.about, row.exact
         self.build_knobs, self.search_knobs, self.selects = row.build, row.search, row.selects
-        self.build_ns = row.build_ns
+        self.build_ns, self.grows = row.build_ns, row.grows
         self.walks = row.factory.startswith("HNSW")
         self._index: Any = None
         self._beside = np.zeros((0, 0), np.float32)
         self._seconds = 0.0
+        self._trained_on = 0
+        self._order = self._number = np.zeros(0, np.int64)
+        """Of a graph that rows were added to: the row of each of its points, and the point of each
+        row; empty where they are the same."""
 
     def fingerprint(self, **knobs: float) -> dict:
         return {**super().fingerprint(**knobs), "factory": self._row.factory}
@@ -194,7 +207,36 @@ class FaissIndex(Index):
         self._beside = (
             np.ascontiguousarray(vectors, dtype=np.float32) if self._row.lossy else self._beside
         )
+        self._trained_on = n
         self._take(index, time.perf_counter() - started)
+
+    def _follow(self, former: Path, place: np.ndarray, vectors: np.ndarray, **knobs: float) -> bool:
+        started = time.perf_counter()
+        earlier = FaissIndex(self._row)
+        earlier._load_about(former)
+        went = bool(len(place)) and place.min() < 0
+        if not suits(earlier._trained_on, len(vectors)) or (self.walks and went):
+            return False
+        index = owned(former / FILE)
+        if index.ntotal != len(place):
+            raise Unreadable(former)
+        if self.walks:
+            new = np.setdiff1d(np.arange(len(vectors)), place)
+            points = place[earlier._order] if len(earlier._order) else place
+            self._put_in_order(np.append(points, new))
+            index = extended(index, new, vectors)
+        else:
+            index = moved(index, place, vectors)
+        if self._row.lossy:
+            self._beside = np.ascontiguousarray(vectors, dtype=np.float32)
+        self._trained_on = earlier._trained_on
+        self._take(index, time.perf_counter() - started)
+        return True
+
+    def _put_in_order(self, order: np.ndarray) -> None:
+        same = np.array_equal(order, np.arange(len(order)))
+        self._order = order[:0] if same else order
+        self._number = np.argsort(self._order)
 
     def _new(self, dim: int, knobs: dict) -> Any:
         metric = faiss().METRIC_L2 if self._row.name == "lsh" else faiss().METRIC_INNER_PRODUCT
@@ -236,17 +278,18 @@ class FaissIndex(Index):
         self._index, self._seconds = index, seconds
 
     def rows(self, ids: np.ndarray | slice) -> np.ndarray:
-        return self._beside[ids] if self._row.lossy else self._index.reconstruct_batch(ids)
+        if self._row.lossy:
+            return self._beside[ids]
+        return self._index.reconstruct_batch(self._number[ids] if len(self._number) else ids)
 
     def _search(self, queries: np.ndarray, k: int, **knobs: float) -> Hits:
         return self._found(queries, k, parameters(knobs), knobs)
 
     def _select(self, queries: np.ndarray, k: int, mask: np.ndarray, **knobs: float) -> Hits:
-        return (
-            super()._select(queries, k, mask)
-            if self.exact
-            else self._found(queries, k, parameters(knobs, mask), knobs)
-        )
+        if self.exact:
+            return super()._select(queries, k, mask)
+        mask = mask[self._order] if len(self._order) else mask
+        return self._found(queries, k, parameters(knobs, mask), knobs)
 
     def _found(self, queries: np.ndarray, k: int, params: Any, knobs: dict) -> Hits:
         if self._row.lossy:
@@ -255,9 +298,10 @@ class FaissIndex(Index):
             )
         if self.exact:
             return rank(queries, self.rows, all_best(self._index, queries, min(k, self.size)), k)
-        return rank(
-            queries, self.rows, self._index.search(queries, min(k, self.size), params=params)[1], k
-        )
+        found = self._index.search(queries, min(k, self.size), params=params)[1]
+        if len(self._order):
+            found = np.where(found >= 0, self._order[found], -1)
+        return rank(queries, self.rows, found, k)
 
     def hashed(self, vectors: np.ndarray) -> np.ndarray | None:
         if self._row.name != "lsh":
@@ -267,23 +311,38 @@ class FaissIndex(Index):
         return bits.astype(bool)
 
     def _save(self, folder: Path) -> None:
-        write(self._index, folder / "index.faiss")
+        write(self._index, folder / FILE)
         if self._row.lossy:
             np.save(folder / "vectors.npy", self._beside)
+        if len(self._order):
+            np.save(folder / ORDER, self._order)
         about = {"build_s": self._seconds, "size": self.size, "dim": self.dim}
+        about["trained_on"] = self._trained_on
         (folder / "built.json").write_text(json.dumps(about))
 
     def _load(self, folder: Path) -> None:
-        built = json.loads((folder / "built.json").read_text())
-        index = read(folder / "index.faiss")
+        seconds = self._load_about(folder)
+        index = read(folder / FILE)
         if self._row.lossy:
             self._beside = np.asarray(
                 np.load(folder / "vectors.npy", mmap_mode="r")
             )  # of a memmap rows are slow to take
             if self._beside.shape != (index.ntotal, index.d) or self._beside.dtype != np.float32:
                 raise Unreadable(folder)
-        self._take(index, built["build_s"])
+        if len(self._order) and not np.array_equal(
+            self._order[self._number], np.arange(index.ntotal)
+        ):
+            raise Unreadable(folder)
+        self._take(index, seconds)
         self.size, self.dim = index.ntotal, index.d
+
+    def _load_about(self, folder: Path) -> float:
+        """What is saved beside the index itself; the seconds that building took."""
+        built = json.loads((folder / "built.json").read_text())
+        self._trained_on = built.get("trained_on", built["size"])
+        if (folder / ORDER).exists():
+            self._put_in_order(np.load(folder / ORDER, allow_pickle=False))
+        return built["build_s"]
 
     def cost(self) -> Cost:
         written = written_bytes(self._index)

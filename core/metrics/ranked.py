@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 MOST_COLUMNS = 1 << 31
-_JUNK = np.uint64((1 << 64) - 2)
+JUNK = np.uint64((1 << 64) - 2)
 """Sorts after every score, and says not relevant."""
 
 
@@ -70,15 +70,15 @@ def rank(
     Raises:
         ValueError: shapes that do not fit, NaN, or more columns than fit in 31 bits.
     """
-    keys = _keys(scores, relevant, junk)
+    keys = packed(scores, relevant, junk)
     keys.sort(axis=1)
     row, place = np.nonzero(_odd(keys))
     counts = np.bincount(row, minlength=len(keys))
     first = np.concatenate([[0], np.cumsum(counts)[:-1]]) if len(keys) else np.zeros(0, np.int64)
     order = np.arange(1, len(row) + 1) - first[row]
     length = np.full(len(keys), keys.shape[1]) if junk is None else keys.shape[1] - junk.sum(axis=1)
-    columns = _columns(keys[:, :top])
-    picked = None if labels is None else _labels(labels, columns)
+    columns = columns_of(keys[:, :top])
+    picked = None if labels is None else labels_at(labels, columns)
     return Ranked(
         row,
         place + 1,
@@ -91,9 +91,11 @@ def rank(
     )
 
 
-def _keys(scores: np.ndarray, relevant: np.ndarray, junk: np.ndarray | None) -> np.ndarray:
-    """uint64 (q, n): 32 bits of score turned so that larger comes first, 31 of column, 1 of
-    relevance."""
+def packed(
+    scores: np.ndarray, relevant: np.ndarray, junk: np.ndarray | None, first: int = 0
+) -> np.ndarray:
+    """uint64 (q, n): 32 bits of score turned so that larger comes first, 31 of column (counted from
+    ``first``), 1 of relevance. The order of these numbers is the rule of ranked lists."""
     if (
         scores.ndim != 2
         or relevant.shape != scores.shape
@@ -102,8 +104,8 @@ def _keys(scores: np.ndarray, relevant: np.ndarray, junk: np.ndarray | None) -> 
         raise ValueError(
             f"scores {scores.shape} and relevance {relevant.shape} must share one (q, n) shape"
         )
-    if scores.shape[1] >= MOST_COLUMNS:
-        raise ValueError(f"{scores.shape[1]} columns do not fit in 31 bits")
+    if first + scores.shape[1] >= MOST_COLUMNS:
+        raise ValueError(f"{first + scores.shape[1]} columns do not fit in 31 bits")
     clean = np.ascontiguousarray(scores, np.float32) + np.float32(
         0
     )  # -0.0 becomes 0.0: they are equal
@@ -113,10 +115,10 @@ def _keys(scores: np.ndarray, relevant: np.ndarray, junk: np.ndarray | None) -> 
     turned = bits ^ (~(bits >> 31) & np.int32(0x7FFFFFFF))
     keys = turned.view(np.uint32).astype(np.uint64)
     keys <<= np.uint64(32)
-    keys |= np.arange(scores.shape[1], dtype=np.uint64) << np.uint64(1)
+    keys |= np.arange(first, first + scores.shape[1], dtype=np.uint64) << np.uint64(1)
     keys |= relevant
     if junk is not None:
-        keys[junk] = _JUNK
+        keys[junk] = JUNK
     return keys
 
 
@@ -126,12 +128,14 @@ def _odd(keys: np.ndarray) -> np.ndarray:
     return (low & 1).view(bool)
 
 
-def _columns(keys: np.ndarray) -> np.ndarray:
+def columns_of(keys: np.ndarray) -> np.ndarray:
+    """int64: the column that each packed number names, -1 for junk."""
     columns = ((keys >> np.uint64(1)) & np.uint64(MOST_COLUMNS - 1)).astype(np.int64)
-    return np.where(keys == _JUNK, -1, columns)
+    return np.where(keys == JUNK, -1, columns)
 
 
-def _labels(labels: np.ndarray, columns: np.ndarray) -> np.ndarray:
+def labels_at(labels: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Label codes at columns int64 (q, m), of labels int64 (n,) or (q, n)."""
     if not columns.size:
         return np.zeros(columns.shape, np.int64)
     return (

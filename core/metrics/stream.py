@@ -8,42 +8,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.metrics import table
+from core.metrics import counted, table
 from core.metrics.curves import Curves
 from core.metrics.ranked import Ranked, rank
+from core.metrics.roles import Roles
 from core.neighbours import cosine_matrix
 from core.types import Progress, report
 
+__all__ = ["Evaluated", "Roles", "blocks", "evaluate", "listed"]
 CELLS = 4_000_000
 """Scores held at once (queries of a block x gallery): about 150 MB while they are ranked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Roles:
-    """Who is searched, who searches, and the codes that decide what is right, laid over the n rows
-    of vectors.
-
-    ``gallery`` and ``queries`` are int64 rows; the gallery is in the order that breaks ties.
-    ``relevant`` and ``ignore`` are int64 (n,) codes of the field of each row, negative and
-    different from each other where the field is unknown, so that nothing unknown ever equals
-    anything. ``asking`` (n, dim) are the vectors that rows ask with where these are not those by
-    which they are found, None where they are.
-    """
-
-    gallery: np.ndarray
-    queries: np.ndarray
-    relevant: np.ndarray
-    ignore: np.ndarray
-    asking: np.ndarray | None = None
-
-    def junk(self, rows: np.ndarray) -> np.ndarray:
-        """bool (q, gallery): the query itself, and what the protocol ignores."""
-        same = self.ignore[self.gallery] == self.ignore[rows][:, None]
-        return same | (self.gallery == rows[:, None])
-
-    def right(self, rows: np.ndarray) -> np.ndarray:
-        """bool (q, gallery): the field is equal. Junk is not taken out."""
-        return self.relevant[self.gallery] == self.relevant[rows][:, None]
+MOST_TOP = 8192
+SORTED_FROM = 32
+"""Lists are sorted whole where so many fit at once (one look at the vectors instead of two), or
+where more than ``MOST_TOP`` of their first columns are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +39,12 @@ def blocks(
     vectors: np.ndarray, roles: Roles, top: int = 0, progress: Progress | None = None
 ) -> Iterator[Ranked]:
     """Ranked lists over the whole gallery, exactly, a block of queries at a time in the order of
-    ``roles.queries``."""
+    ``roles.queries``. Of a gallery of which few lists fit at once ranks are counted
+    (:mod:`core.metrics.counted`): the same lists, in as little memory however large it is."""
     step = max(1, CELLS // max(1, len(roles.gallery)))
+    if step < SORTED_FROM and top <= MOST_TOP:
+        yield from counted.blocks(vectors, roles, step, top, progress)
+        return
     labels, asking = (
         roles.relevant[roles.gallery],
         (vectors if roles.asking is None else roles.asking),

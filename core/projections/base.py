@@ -118,6 +118,16 @@ class Projection(ABC):
     def transform(self, vectors: np.ndarray) -> np.ndarray:
         """Places of new float32 (q, dim) rows on the fitted map: float32 (q, 2). The map itself
         does not change."""
+        self._check_new(vectors)
+        return self._transform(np.asarray(vectors, np.float32)).astype(np.float32)
+
+    def settle(self, vectors: np.ndarray) -> np.ndarray:
+        """Places of float32 (q, dim) rows that join the fitted map for good, as :meth:`transform`
+        but nearer to their nearest neighbours where it places among these."""
+        self._check_new(vectors)
+        return self._settle(np.asarray(vectors, np.float32)).astype(np.float32)
+
+    def _check_new(self, vectors: np.ndarray) -> None:
         if not len(self.positions):
             raise UserError(
                 f"The projection {self.name} was asked for a place before it was fitted."
@@ -129,7 +139,6 @@ class Projection(ABC):
             )
         if not np.isfinite(vectors).all():
             raise UserError("A vector holds NaN or infinity.", fix="Build the embeddings again.")
-        return self._transform(np.asarray(vectors, np.float32)).astype(np.float32)
 
     @abstractmethod
     def _fit(
@@ -143,6 +152,9 @@ class Projection(ABC):
     @abstractmethod
     def _transform(self, vectors: np.ndarray) -> np.ndarray: ...
 
+    def _settle(self, vectors: np.ndarray) -> np.ndarray:
+        return self._transform(vectors)
+
     def save(self, folder: Path) -> None:
         """Write places and parameters into an existing folder; the vectors are not copied."""
         np.save(folder / "positions.npy", self.positions)
@@ -150,9 +162,11 @@ class Projection(ABC):
             json.dumps({"name": self.name, "params": self.params})
         )
 
-    def load(self, folder: Path, vectors: np.ndarray) -> None:
-        """Read what :meth:`save` wrote, for the vectors that it was fitted on."""
-        self.positions = np.load(folder / "positions.npy", allow_pickle=False).astype(np.float32)
+    def load(self, folder: Path, vectors: np.ndarray, rows: np.ndarray | None = None) -> None:
+        """Read what :meth:`save` wrote, for the vectors that it was fitted on, or for those of
+        some ``rows`` of it: int64 (len(vectors),)."""
+        places = np.load(folder / "positions.npy", allow_pickle=False).astype(np.float32)
+        self.positions = places if rows is None else places[rows]
         self.params = json.loads((folder / "projection.json").read_text())["params"]
         self._vectors = vectors
         if len(vectors) != len(self.positions):

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 ALL_UP_TO = 60_000
+BLOCK = 65_536
+"""Vectors that are read at a time."""
 SHARE = 0.005
 LEAST, MOST = 5, 150
 
@@ -35,10 +37,10 @@ def find(positions: np.ndarray, smallest: int = 0) -> np.ndarray:
 
     count = len(positions)
     if count <= ALL_UP_TO:
-        return _ordered(_hdbscan(positions, smallest))
+        return ordered(_hdbscan(positions, smallest))
     chosen = np.random.default_rng(0).choice(count, ALL_UP_TO, replace=False)
     found = _hdbscan(positions[chosen], smallest)
-    return _ordered(found[cKDTree(positions[chosen]).query(positions, workers=-1)[1]])
+    return ordered(found[cKDTree(positions[chosen]).query(positions, workers=-1)[1]])
 
 
 def usual_size(count: int) -> int:
@@ -59,8 +61,8 @@ def _hdbscan(positions: np.ndarray, smallest: int) -> np.ndarray:
     return model.fit_predict(positions.astype(np.float64))
 
 
-def _ordered(found: np.ndarray) -> np.ndarray:
-    """Numbers by size, the largest 0."""
+def ordered(found: np.ndarray) -> np.ndarray:
+    """Cluster numbers int32 (n,) by size, the largest 0; -1 stays."""
     known, sizes = np.unique(found[found >= 0], return_counts=True)
     order = {int(old): new for new, old in enumerate(known[np.argsort(-sizes, kind="stable")])}
     return np.array([order.get(int(one), -1) for one in found], dtype=np.int32)
@@ -72,9 +74,15 @@ def medoids(vectors: np.ndarray, clusters: np.ndarray) -> np.ndarray:
     rows = [
         np.flatnonzero(clusters == number) for number in range(int(clusters.max(initial=-1)) + 1)
     ]
-    return np.array(
-        [own[np.argmax(vectors[own] @ vectors[own].mean(axis=0))] for own in rows], dtype=np.int64
-    )
+    return np.array([own[_most_typical(vectors, own)] for own in rows], dtype=np.int64)
+
+
+def _most_typical(vectors: np.ndarray, own: np.ndarray) -> int:
+    """The place in ``own`` (m,) of the row nearest to their mean; a block at a time."""
+    parts = [own[start : start + BLOCK] for start in range(0, len(own), BLOCK)]
+    means = [vectors[part].mean(axis=0) for part in parts]
+    mean = means[0] if len(parts) == 1 else np.average(means, axis=0, weights=list(map(len, parts)))
+    return int(np.argmax(np.concatenate([vectors[part] @ mean for part in parts])))
 
 
 def against_labels(clusters: np.ndarray, labels: Sequence[object]) -> Agreement | None:

@@ -68,8 +68,8 @@ class Pca(Projection):
         super().save(folder)
         np.save(folder / "axes.npy", np.vstack([self.mean, self.axes.T]))
 
-    def load(self, folder: Path, vectors: np.ndarray) -> None:
-        super().load(folder, vectors)
+    def load(self, folder: Path, vectors: np.ndarray, rows: np.ndarray | None = None) -> None:
+        super().load(folder, vectors, rows)
         rows = np.load(folder / "axes.npy", allow_pickle=False)
         if rows.shape != (3, vectors.shape[1]):
             raise ValueError(

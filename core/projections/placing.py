@@ -13,19 +13,25 @@ import numpy as np
 
 from core.projections.neighbours import in_space
 
+SETTLED = 0.1
+"""Where many points join a map, means would gather them between the groups: each stays near its
+nearest neighbour. Measured in docs/maps.md."""
 STEPS = 48
 TINY = 1e-9
 
 
-def place(vectors: np.ndarray, fitted: np.ndarray, positions: np.ndarray, k: int) -> np.ndarray:
+def place(
+    vectors: np.ndarray, fitted: np.ndarray, positions: np.ndarray, k: int, away: float = 1.0
+) -> np.ndarray:
     """Places float32 (q, 2) of new unit ``vectors`` (q, dim) on the map ``positions`` (n, 2) of
-    ``fitted`` (n, dim)."""
+    ``fitted`` (n, dim): ``away`` of the way from the nearest neighbour to their mean."""
     k = min(k, len(fitted))
     rows, distances = in_space(vectors, fitted, k)
     weights = memberships(distances)
-    return (
-        (positions[rows] * weights[..., None]).sum(axis=1) / weights.sum(axis=1, keepdims=True)
-    ).astype(np.float32)
+    means = (positions[rows] * weights[..., None]).sum(axis=1) / weights.sum(axis=1, keepdims=True)
+    if away < 1:
+        means = positions[rows[:, 0]] + away * (means - positions[rows[:, 0]])
+    return means.astype(np.float32)
 
 
 def memberships(distances: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ SAMPLE = 3_000
 LISTS_UP_TO = 100_000
 """Above this the neighbours kept, too, are counted for the sample alone."""
 CELLS = 8_000_000
+BLOCK = 65_536
 LEAST_SAMPLE, PAIRS = 500, 300_000_000
 """The sample shrinks where the set is huge: pairs of points to rank, about a minute on one core."""
 
@@ -59,55 +60,54 @@ def measure(
     progress: Progress | None = None,
     all_up_to: int = ALL_UP_TO,
     sample: int = SAMPLE,
+    only: np.ndarray | None = None,
 ) -> Quality:
     """Measure a map (n, 2) of unit vectors (n, dim); above ``all_up_to`` points by a fixed sample,
-    each against all others."""
+    each against all others. ``only`` int64 (m,), ascending: measure these points and no others."""
     count = len(positions)
     k = max(1, min(k, (count - 1) // 2))
     asked = np.arange(count)
     if count > all_up_to:
         sample = max(LEAST_SAMPLE, min(sample, PAIRS // count))
         asked = np.sort(np.random.default_rng(0).choice(count, sample, replace=False))
-    space, plane = _lists(
-        vectors, positions, k, np.arange(count) if count <= LISTS_UP_TO else asked, progress
-    )
-    kept = np.where(
-        space[:, :1] >= 0,
-        (space[:, :, None] == plane[:, None, :]).any(axis=2).mean(axis=1)[:, None],
-        np.nan,
-    )
-    trust, continuity = np.full((2, count), np.nan, np.float32)
+    listed = np.arange(count) if count <= LISTS_UP_TO else asked
+    asked, listed = (asked, listed) if only is None else (only, only)
+    trust, continuity, kept = np.full((3, count), np.nan, np.float32)
+    nearest = np.full(count, -1, np.int32)
+    if not len(listed):
+        return Quality(trust, continuity, kept, nearest, k, 0)
+    space, plane = _lists(vectors, positions, k, listed, progress)
+    nearest[listed] = space[:, 0]
     step = max(1, CELLS // count)
+    for start in range(0, len(listed), BLOCK):
+        some = slice(start, start + BLOCK)
+        kept[listed[some]] = _shared(space[some], plane[some])
     for start in range(0, len(asked), step):
         report(progress, start, len(asked))
         part = asked[start : start + step]
+        own = np.searchsorted(listed, part)
         far = -cosine_matrix(vectors[part], vectors)  # in the order of the distances
         near = (positions[part, :1] - positions[:, 0]) ** 2 + (
             positions[part, 1:] - positions[:, 1]
         ) ** 2
-        trust[part] = 1 - _surprise(far, part, plane[part], k) * _scale(count, k)
-        continuity[part] = 1 - _surprise(near, part, space[part], k) * _scale(count, k)
+        trust[part] = 1 - _surprise(far, part, plane[own], k) * _scale(count, k)
+        continuity[part] = 1 - _surprise(near, part, space[own], k) * _scale(count, k)
     report(progress, len(asked), len(asked))
-    return Quality(
-        trust,
-        continuity,
-        kept[:, 0].astype(np.float32),
-        space[:, 0].astype(np.int32),
-        k,
-        len(asked),
-    )
+    return Quality(trust, continuity, kept, nearest, k, len(asked))
 
 
 def _lists(
     vectors: np.ndarray, positions: np.ndarray, k: int, rows: np.ndarray, progress: Progress | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The ``k`` nearest of ``rows`` in the space and on the map, int64 (n, k) each; -1 for the rows
-    not asked for."""
-    space, plane = np.full((2, len(positions), k), -1, np.int64)
+    """The ``k`` nearest of ``rows`` in the space and on the map, int64 (rows, k) each."""
     found, _ = in_space(np.asarray(vectors[rows]), vectors, k + 1, progress)
-    space[rows] = rows_without_own(found, rows, k)
-    plane[rows] = rows_without_own(on_map(positions[rows], positions, k + 1), rows, k)
-    return space, plane
+    space = rows_without_own(found, rows, k)
+    return space, rows_without_own(on_map(positions[rows], positions, k + 1), rows, k)
+
+
+def _shared(space: np.ndarray, plane: np.ndarray) -> np.ndarray:
+    """Share of each row of ``space`` (m, k) that ``plane`` (m, k) holds too, float64 (m,)."""
+    return (space[:, :, None] == plane[:, None, :]).any(axis=2).mean(axis=1)
 
 
 def _scale(count: int, k: int) -> float:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 
 from core.projections.base import SEED, Projection, Setting, register
-from core.projections.placing import place
+from core.projections.placing import SETTLED, place
 from core.types import Progress, report
 
 
@@ -62,6 +62,11 @@ class Tsne(Projection):
         return places
 
     def _transform(self, vectors: np.ndarray) -> np.ndarray:
-        return place(
-            vectors, self._vectors, self.positions, max(int(self.params["perplexity"] // 2), 3)
-        )
+        return place(vectors, self._vectors, self.positions, self._near())
+
+    def _settle(self, vectors: np.ndarray) -> np.ndarray:
+        return place(vectors, self._vectors, self.positions, self._near(), SETTLED)
+
+    def _near(self) -> int:
+        """Neighbours that a place is made of."""
+        return max(int(self.params["perplexity"] // 2), 3)

@@ -10,7 +10,7 @@ import numpy as np
 from core.projections.base import SEED, Projection, Setting, register
 from core.projections.layout import optimise
 from core.projections.neighbours import in_space
-from core.projections.placing import place
+from core.projections.placing import SETTLED, place
 from core.types import Progress
 
 SPECTRAL_FROM = 20
@@ -69,6 +69,10 @@ class Umap(Projection):
 
     def _transform(self, vectors: np.ndarray) -> np.ndarray:
         return place(vectors, self._vectors, self.positions, int(self.params["neighbours"]))
+
+    def _settle(self, vectors: np.ndarray) -> np.ndarray:
+        k = int(self.params["neighbours"])
+        return place(vectors, self._vectors, self.positions, k, SETTLED)
 
 
 def fuzzy_graph(

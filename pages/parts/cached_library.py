@@ -8,7 +8,7 @@ from core import items
 from core.errors import UserError
 from core.services import journey
 from core.services.evaluation import pace
-from core.services.library import library
+from core.services.library import changing, library
 from pages.parts import cached
 from pages.parts import caches as shared
 
@@ -40,6 +40,13 @@ def built(locator: str, version: str) -> list[str]:
     return cached.built_best_first(locator, version)
 
 
+@shared.data(max_entries=100, ttl=cached.SHORT, show_spinner=False)
+def behind(locator: str, version: str) -> list[str]:
+    """Encoders that were built for other pictures of a data set than it holds now."""
+    there = cached.built_best_first(locator, version)
+    return [name for name in changing.built(locator) if name not in there]
+
+
 @shared.data(max_entries=100, ttl=cached.LONG, show_spinner=False)
 def evaluation_seconds(locator: str, version: str, encoders: tuple[str, ...]) -> float | None:
     """About how long an evaluation of these encoders takes."""
@@ -62,4 +69,4 @@ def skipped(locator: str, version: str) -> list[dict]:
     return library.skipped_rows(locator)
 
 
-cached.FOLLOW_BUILDS.extend((caches, evaluated, trained_on, evaluation_seconds, skipped))
+cached.FOLLOW_BUILDS.extend((caches, behind, evaluated, trained_on, evaluation_seconds, skipped))

@@ -48,9 +48,11 @@ def vote(leader, phones) -> None:
 def test_a_class_hour(open_at, browser, tmp_path):
     student = open_at("learn?lesson=hashing")
     lesson(student)
+    student.close()
     compared = open_at(COMPARED)
     compared.locator(".hit").nth(9).wait_for()
     add_to_talk(compared, "Shape or colour?", "Ask before you show it.")
+    compared.close()
 
     leader = open_at("arena?rounds=2&encoders=hog.8x8,hsv.12x4x4,tiny.16x16")
     leader.get_by_role("button", name="Open a room").click()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -36,9 +36,22 @@ def roles_for(dataset: Dataset, encoder: Encoder, found: Embeddings, protocol: P
     by = asking_encoder(dataset, encoder, protocol)
     if by is encoder or by.name == encoder.name:
         return roles
-    cropped, asking = embed.read(dataset, by), np.array(found.vectors)
+    cropped = embed.read(dataset, by)
     row_of = {id: row for row, id in enumerate(cropped.ids)}
-    pairs = [(row, row_of[id]) for row, id in enumerate(found.ids) if id in row_of]
-    ours, theirs = np.array(pairs, np.int64).reshape(-1, 2).T
-    asking[ours] = cropped.vectors[theirs]
-    return replace(roles, asking=asking)
+    places = np.array([row_of.get(id, -1) for id in found.ids], np.int64)
+    return replace(roles, asking=Crops(found.vectors, cropped.vectors, places))
+
+
+@dataclass(frozen=True, slots=True)
+class Crops:
+    """Vectors (n, dim) of crops where there are any, of whole pictures elsewhere; read as they are
+    asked for. ``places`` int64 (n,) are rows of ``cropped``, -1 = none."""
+
+    whole: np.ndarray
+    cropped: np.ndarray
+    places: np.ndarray
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        found, places = np.array(self.whole[rows]), self.places[rows]
+        found[places >= 0] = self.cropped[places[places >= 0]]
+        return found

@@ -16,7 +16,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder, encoders
 from core.errors import UserError
 from core.items import among
-from core.services.embedding import crops, embed, fits, forms
+from core.services.embedding import crops, embed, fits, forms, refusals
 from core.types import Embeddings, Progress
 
 __all__ = ["Bound", "NoVectors", "bound", "crops", "gallery_vectors", "prepared", "with_vectors"]
@@ -107,7 +107,7 @@ def _resolved(
         return encoder
     arrays = fits.known_fit(dataset, encoder)
     if arrays is None and not build:
-        raise embed.not_built(dataset, name)
+        raise refusals.not_built(dataset, name)
     return encoder.with_fit(_fit(dataset, encoder, progress) if arrays is None else arrays)
 
 

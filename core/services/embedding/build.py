@@ -182,6 +182,7 @@ def _result(
 ) -> Built:
     path = embed.find(dataset, encoder) or _derived(dataset, encoder)
     galleries.gallery_index(dataset, encoder, index, progress, objects=True, **knobs)
+    galleries.follow(dataset, encoder, progress)
     meta = store.read_meta(path) or {}
     seconds = time.perf_counter() - started
     return Built(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 
 from core import store
 from core.datasets.base import Dataset
-from core.services.embedding.shards import key_of
+from core.services.embedding.shards import key_of, short_of
 from core.types import Item
 
 KIND = "contents"
@@ -30,6 +31,7 @@ class Notes:
 
     def __init__(self) -> None:
         self._rows: dict[Dataset, tuple[array, array]] = {}
+        self._kept: dict[Dataset, int] = {}
 
     def add(self, dataset: Dataset, item: Item, content: int | None) -> None:
         """Note a picture with the source that it comes from."""
@@ -47,16 +49,19 @@ class Notes:
         """Add to what is known of each source. What was known first stays: by that the vectors were
         made."""
         for source, (keys, digests) in self._rows.items():
+            if self._kept.get(source) == len(keys):
+                continue
             write(
                 source.locator,
                 source.items,
                 dict(zip(keys, digests, strict=True)) | known(source.locator),
             )
+            self._kept[source] = len(keys)
 
 
 def short(item: Item) -> int:
     """64 bits for one state of one picture."""
-    return int(key_of(item)[:16], 16)
+    return short_of(key_of(item))
 
 
 def known(locator: str) -> dict[int, int]:
@@ -69,9 +74,18 @@ def known(locator: str) -> dict[int, int]:
         return {}
 
 
+def keys_in(path: Path) -> list[str]:
+    """The key of the picture in each row of finished embeddings. Raises ValueError and the like
+    where they can't be read."""
+    return list(json.loads((path / "keys.json").read_text()))
+
+
 def write(locator: str, items: Sequence[Item], found: dict[int, int]) -> None:
-    """Keep what is known of the pictures of a source as they are now."""
-    keys = [key for item in items if (key := short(item)) in found]
+    """Keep what is known of the pictures of a source as they are now, and of about as many that
+    went: embeddings of before may hold what came back under another name."""
+    now = dict.fromkeys(short(item) for item in items)
+    gone = [key for key in found if key not in now][: len(now)]
+    keys = [*(key for key in now if key in found), *gone]
     to = io.BytesIO()
     np.save(to, np.array([(key, found[key]) for key in keys], ROW))
     store.write_bytes(_file(locator), to.getvalue())

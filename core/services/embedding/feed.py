@@ -41,7 +41,7 @@ class Prepared:
     item: Item
     outcomes: tuple[np.ndarray | str, ...]
     content: int | None = None
-    """Digest of the file, where the picture's stamp does not tell its content."""
+    """Digest of the file; None where it could not be read."""
     spent: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Seconds of reading, of decoding, and of ``prepare``."""
 
@@ -91,7 +91,7 @@ def prepared_from(dataset: Dataset, read: Read, preparers: Sequence[Encoder]) ->
     # wanted size.
     sides = {encoder.side for encoder in preparers}
     decoded = {side: _decoded(read.data, side) for side in sides}
-    content = None if dataset.stamps_tell_content else digest(read.data)
+    content = digest(read.data)
     between = time.perf_counter()
     outcomes = tuple(_prepared(decoded[encoder.side], encoder) for encoder in preparers)
     spent = (read.seconds, between - started, time.perf_counter() - between)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from core.encoders.base import Encoder
 from core.errors import UserError
 from core.indexes.base import Index, Unreadable, indexes
 from core.items import among, coded, json_list, taken
-from core.services.embedding import embed, said
+from core.services.embedding import embed, following, said
 from core.services.embedding.objects import ObjectIndex
 from core.types import Progress, Protocol
 
@@ -75,6 +76,17 @@ def gallery_index(
     return found, rows
 
 
+def follow(dataset: Dataset, encoder: Encoder, progress: Progress | None = None) -> None:
+    """After pictures came or went: make the indexes that the gallery had before and that can
+    follow it, and delete what they replace."""
+    for key, name, knobs in following.left(dataset, encoder):
+        with suppress(UserError):  # too few vectors by now, or a package that is gone
+            if name:
+                gallery_index(dataset, encoder, name, progress, **knobs)
+        with suppress(UserError):  # someone builds it just now: it goes the next time
+            store.delete(KIND, key)
+
+
 def has_objects(encoder: Encoder) -> bool:
     """Whether several objects of each picture are encoded."""
     return encoder.stored_dim != encoder.dim
@@ -90,7 +102,7 @@ def is_built(dataset: Dataset, encoder: Encoder, name: str, **knobs: float) -> b
 def is_instant(index: Index, rows: int, dim: int, knobs: Mapping[str, float]) -> bool:
     """Whether ``rows`` vectors of ``dim`` dimensions are indexed while nobody notices, by an
     estimate: an exact index copies them, a tiny gallery takes no time, and some indexes say how
-        long they take at their default knobs.
+    long they take at their default knobs.
     """
     if index.exact or rows * dim <= TINY:
         return True
@@ -147,7 +159,14 @@ def _write(
     if index.engine:
         items = taken(embed.item_rows(dataset, found), np.asarray(rows))
         index.told(key, said.said(items))
-    index.build(np.ascontiguousarray(vectors), progress, **knobs)
+    followed = False
+    if index.grows and not objects:
+        keys = following.keys_of(dataset, found, rows)
+        before = following.earlier(dataset, encoder, _causes(dataset, encoder, index, knobs, False))
+        followed = following.follow(index, before, keys, vectors, knobs)
+        np.save(path / following.KEYS, keys)
+    if not followed:
+        index.build(np.ascontiguousarray(vectors), progress, **knobs)
     index.save(path)
     np.save(path / "rows.npy", rows)
     cost = index.cost()
@@ -161,4 +180,5 @@ def _write(
         "ram_bytes": cost.ram_bytes,
         "disk_bytes": cost.disk_bytes,
         "build_s": cost.build_s,
+        "followed": followed,
     }

@@ -13,6 +13,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,20 @@ first."""
 
 def key_of(item: Item) -> str:
     """32 hex digits for one state of one picture."""
+    return _key(item.id, item.stamp)
+
+
+@lru_cache(maxsize=1 << 16)
+def _key(id: str, stamp: str) -> str:
+    """Asked for several times in a build for each picture."""
     return hashlib.blake2b(
-        f"{item.id}\0{item.stamp}".encode("utf-8", "surrogatepass"), digest_size=16
+        f"{id}\0{stamp}".encode("utf-8", "surrogatepass"), digest_size=16
     ).hexdigest()
+
+
+def short_of(key: str) -> int:
+    """The first 64 bits of a key, by which the contents of pictures are noted."""
+    return int(key[:16], 16)
 
 
 class Shards:

@@ -71,10 +71,12 @@ def _unit(vectors: np.ndarray, name: str) -> np.ndarray:
 
 
 def ids(path: Path, dataset: Dataset) -> Sequence[str]:
-    """The ids of an entry's rows; those of every item where it does not say."""
-    if (path / "ids.json").exists():
-        return tuple(json.loads((path / "ids.json").read_text()))
-    return dataset.ids
+    """The ids of an entry's rows; those of every item where it does not say. The data set's own
+    where they are these, so that a million are not held twice."""
+    if not (path / "ids.json").exists():
+        return dataset.ids
+    told = tuple(json.loads((path / "ids.json").read_text()))
+    return dataset.ids if dataset.ids == told else told
 
 
 def skipped(path: Path) -> dict[str, str]:

@@ -84,7 +84,7 @@ def add_files(files: Files) -> str:
     Raises:
         UserError: as :func:`preview_files`. Nothing is kept then.
     """
-    name, data = _packed(files)
+    name, data = packed(files)
     if data is not None:
         return library.add_archive(name, data)
     told = [(name, len(data)) for name, data in files]
@@ -118,7 +118,7 @@ def _seen(dataset: Dataset) -> Preview:
     )
 
 
-def _packed(files: Files) -> tuple[str, bytes | None]:
+def packed(files: Files) -> tuple[str, bytes | None]:
     """Name and content as one file, where the files are one or become one zip; no content where
     they need a folder."""
     if not files:
@@ -156,7 +156,7 @@ def _zip(files: Files) -> bytes:
 
 def _staged(folder: Path, files: Files) -> Path:
     """Write the files as they will be kept; gives what is to be opened."""
-    name, data = _packed(files)
+    name, data = packed(files)
     if data is not None:
         path = folder / f"{library.stem(name)}{PACKED}"
         path.write_bytes(data)

@@ -4,8 +4,10 @@ measured beside them."""
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,15 +21,19 @@ from core.projections import clusters, quality
 from core.projections.base import LEAST, Projection, Setting, check, projections, too_few
 from core.services.embedding import embed, shipped
 from core.services.embedding.bound import NoVectors, with_vectors
+from core.services.maps import placed
 from core.services.maps import shipped as shipped_maps
 from core.services.steps import Steps
 from core.types import Embeddings, Progress, report
 
-KIND = "maps"
+log = logging.getLogger(__name__)
+KIND = placed.KIND
 VERSION = 1
 SAMPLE = 50_000
 """What a projection can't arrange at once is arranged by a fixed sample of at most this size; every
 other picture is placed among it, and the map says so."""
+LANDMARK_BYTES = 512 << 20
+"""Memory for the vectors of the sample, which shrinks where they are wide."""
 LAYERS = ("trust", "continuity", "kept", "nearest", "clusters")
 
 
@@ -133,24 +139,93 @@ def shipped_name(wanted: Wanted) -> str:
     return "--".join(filter(None, (made.encoder, made.projection, made.anchor)))
 
 
-def build(dataset: Dataset, wanted: Wanted, progress: Progress | None = None) -> Path:
+def build(
+    dataset: Dataset, wanted: Wanted, progress: Progress | None = None, *, redraw: bool = False
+) -> Path:
     """The map's folder, made when it is not there; an aligned map makes its anchor's first.
+
+    Where the gallery had such a map before pictures came or went, new ones are placed on it.
+    ``redraw`` draws such a map anew.
 
     Raises:
         UserError: the embeddings are not built, or these vectors can't be drawn (and why).
         Cancelled: ``progress`` said stop.
     """
     wanted = wanted.resolved()
-    if (made := _readable(dataset, wanted)) is not None:
+    made = _readable(dataset, wanted)
+    changed = made is not None and has_changed(made.facts)
+    if made is not None and not (redraw and changed):
         return made.path
     found, steps = _embeddings(dataset, wanted.encoder), Steps(progress)
-    anchor = _anchor(dataset, wanted, found, steps) if wanted.anchor else None
-    return store.get_or_build(
-        KIND,
-        causes(dataset, wanted),
-        lambda folder: _write(folder, dataset, wanted, found, anchor, steps),
-        progress,
-    )
+    why = causes(dataset, wanted)
+    if made is None and (path := _placed(dataset, wanted, found, why, steps)) is not None:
+        return path
+    anchor = _anchor(dataset, wanted, found, steps, redraw) if wanted.anchor else None
+
+    def draw(folder: Path) -> dict:
+        return _write(folder, dataset, wanted, found, anchor, steps)
+
+    if made is None:
+        return store.get_or_build(KIND, why, draw, progress)
+    placed.redrawn(made.path, why, draw, progress)
+    return made.path
+
+
+def has_changed(facts: dict) -> bool:
+    """Whether pictures came or went since a map was drawn, by its figures."""
+    return bool(facts.get("placed") or facts.get("gone"))
+
+
+def follow(dataset: Dataset, names: Sequence[str], progress: Progress | None = None) -> int:
+    """After pictures came or went: place the new ones on the maps that the gallery had by these
+    encoders, and delete what they replace. Returns how many maps followed; those that have aged
+    are drawn when they are asked for.
+
+    Raises:
+        Cancelled: ``progress`` said stop.
+    """
+    made = 0
+    for name in names:
+        try:
+            encoder = with_vectors(dataset, name).encoder
+            now = _embeddings_key(dataset, name)
+        except UserError:  # it compares key points
+            continue
+        for path, meta in placed.of_before(dataset, encoder, now):
+            made += _follows(dataset, meta, progress)
+            with suppress(UserError):  # someone makes it just now: it goes the next time
+                store.delete(KIND, path.name)
+    return made
+
+
+def _follows(dataset: Dataset, meta: dict, progress: Progress | None) -> bool:
+    own = meta.get("causes") or {}
+    try:
+        wanted = Wanted(meta["encoder_name"], own["projection"], meta["anchor"], own["params"])
+        if find(dataset, wanted) is not None:
+            return False
+        found, why = _embeddings(dataset, wanted.encoder), causes(dataset, wanted)
+        return _placed(dataset, wanted, found, why, Steps(progress)) is not None
+    except (UserError, *store.UNREADABLE) as error:
+        log.warning("a map of %s can't follow: %s", dataset.name, error)
+        return False
+
+
+def _placed(
+    dataset: Dataset, wanted: Wanted, found: Embeddings, why: dict, progress: Progress
+) -> Path | None:
+    """The map by placing what came on the one of before; None where there is none that suits."""
+    encoder = with_vectors(dataset, wanted.encoder).encoder
+    noted = _noted(dataset, wanted)
+    one = placed.earlier(dataset, encoder, found, why, noted["index_name"])
+    if one is None:
+        return None
+
+    def write(folder: Path) -> dict:
+        facts = placed.write(folder, one, wanted.projection, found, progress)
+        return {"facts": facts, **noted, **placed.noted(dataset, encoder, found, folder)}
+
+    return store.get_or_build(KIND, why, write, progress)
 
 
 def _embeddings(dataset: Dataset, name: str) -> Embeddings:
@@ -158,11 +233,15 @@ def _embeddings(dataset: Dataset, name: str) -> Embeddings:
 
 
 def _anchor(
-    dataset: Dataset, wanted: Wanted, found: Embeddings, progress: Progress | None
+    dataset: Dataset,
+    wanted: Wanted,
+    found: Embeddings,
+    progress: Progress | None,
+    redraw: bool = False,
 ) -> np.ndarray:
     """Where the anchor's map shows the same pictures; one that it lacks is drawn to its middle."""
     other = Wanted(wanted.anchor, wanted.projection, "", wanted.params)
-    own = read(dataset, other, build(dataset, other, progress))
+    own = read(dataset, other, build(dataset, other, progress, redraw=redraw))
     row_of = {id: row for row, id in enumerate(own.ids)}
     middle = own.positions.mean(axis=0)
     return np.array(
@@ -179,8 +258,10 @@ def _write(
     progress: Progress,
 ) -> dict:
     started = time.perf_counter()
-    made, fitted_on = _project(wanted, found.vectors, anchor, progress)
+    made, chosen = project(wanted, found.vectors, anchor, progress)
     made.save(folder)
+    if chosen is not None:
+        np.save(folder / placed.LANDMARKS, chosen)
     measured = quality.measure(found.vectors, made.positions, progress=progress)
     groups = clusters.find(made.positions)
     layers = (measured.trust, measured.continuity, measured.kept, measured.nearest, groups)
@@ -190,7 +271,7 @@ def _write(
     (folder / "ids.json").write_text(json.dumps(list(found.ids)))
     facts = {
         "points": len(found.ids),
-        "fitted_on": fitted_on,
+        "fitted_on": len(found.ids) if chosen is None else len(chosen),
         "k": measured.k,
         "measured": measured.measured,
         "trustworthiness": measured.trustworthiness,
@@ -201,7 +282,9 @@ def _write(
         "fit_s": round(time.perf_counter() - started, 2),
         **({"share": made.share.tolist()} if hasattr(made, "share") else {}),
     }
-    return {"facts": facts, **_noted(dataset, wanted)}
+    encoder = with_vectors(dataset, wanted.encoder).encoder
+    follows = placed.noted(dataset, encoder, found, folder)
+    return {"facts": facts, **_noted(dataset, wanted), **follows}
 
 
 def _noted(dataset: Dataset, wanted: Wanted) -> dict:
@@ -211,37 +294,50 @@ def _noted(dataset: Dataset, wanted: Wanted) -> dict:
         "dataset_name": dataset.name,
         "encoder_name": wanted.encoder,
         "index_name": index,
+        "anchor": wanted.anchor,
     }
 
 
-def _project(
-    wanted: Wanted, vectors: np.ndarray, anchor: np.ndarray | None, progress: Progress
-) -> tuple[Projection, int]:
-    """A fitted projection whose places are those of all rows, and how many it was fitted on."""
+def project(
+    wanted: Wanted,
+    vectors: np.ndarray,
+    anchor: np.ndarray | None,
+    progress: Progress | None,
+    most: int = 0,
+) -> tuple[Projection, np.ndarray | None]:
+    """A fitted projection whose places are those of all rows, and the rows int64 that it was fitted
+    on, None = all. ``most``: no more than so many; 0 = as many as the projection takes."""
     made, count = projections.get(wanted.projection), len(vectors)
-    if count <= made.fit_up_to:
+    fit_up_to = min(most or made.fit_up_to, made.fit_up_to)
+    marks = landmarks(count, vectors.shape[1], fit_up_to)
+    if marks is None:
         made.fit(vectors, progress, anchor, **wanted.params)
-        return made, count
-    sample = min(SAMPLE, made.fit_up_to)
-    chosen = np.sort(np.random.default_rng(0).choice(count, sample, replace=False))
+        return made, None
     made.fit(
-        np.asarray(vectors[chosen]),
+        np.asarray(vectors[marks]),
         progress,
-        None if anchor is None else anchor[chosen],
+        None if anchor is None else anchor[marks],
         **wanted.params,
     )
     places = np.concatenate(
-        [
-            made.transform(np.asarray(vectors[at : at + 8192]))
-            for at in _watched(count, 8192, progress)
-        ]
+        [made.settle(np.asarray(vectors[at : at + 8192])) for at in _watched(count, 8192, progress)]
     )
-    places[chosen] = made.positions
+    places[marks] = made.positions
     made.positions = places
-    return made, sample
+    return made, marks
 
 
-def _watched(count: int, step: int, progress: Progress) -> Iterator[int]:
+def landmarks(count: int, dim: int, fit_up_to: int) -> np.ndarray | None:
+    """The rows, ascending int64, of a fixed sample that is arranged in place of ``count`` vectors;
+    None where all are."""
+    room = LANDMARK_BYTES // (4 * dim)
+    if count <= min(fit_up_to, room):
+        return None
+    sample = min(SAMPLE, fit_up_to, room)
+    return np.sort(np.random.default_rng(0).choice(count, sample, replace=False))
+
+
+def _watched(count: int, step: int, progress: Progress | None) -> Iterator[int]:
     for start in range(0, count, step):
         report(progress, start, count)
         yield start

@@ -131,7 +131,9 @@ def note(found: Map) -> str:
     )
     towards = f", drawn towards {maps.title(found.wanted.anchor)}" if found.wanted.anchor else ""
     said = [title + towards, f"{facts['points']:,} pictures"]
-    if facts["fitted_on"] < facts["points"]:
+    if facts.get("placed"):
+        said.append(f"{facts['placed']:,} placed since it was drawn")
+    if facts["fitted_on"] < facts["points"] - facts.get("placed", 0):
         said.append(f"arranged by a sample of {facts['fitted_on']:,}, the others placed among them")
     if facts["measured"] < facts["points"]:
         said.append(f"trustworthiness and continuity measured on a sample of {facts['measured']:,}")

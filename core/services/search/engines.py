@@ -52,7 +52,9 @@ class Engine:
         self.usual = (
             Usual(None) if encoder.matches else usual(dataset, encoder, self.found, self.rows)
         )
-        self._row_of = embed.row_of(dataset, self.found)
+        ids = self.found.ids
+        same = ids is dataset.ids
+        self._row_of = dataset.rows if same else {id: row for row, id in enumerate(ids)}
         self._points: points.Points | None = None
         self.query_ms = self._warm_up()
         """About how long a query takes once it is decoded."""

@@ -11,7 +11,7 @@ from core.services.hosting import limits
 from pages.parts import cached, cached_library, cached_train, evaluations, link, palette
 from pages.parts.guard import guarded
 from pages.parts.hosting import hosted
-from pages.parts.library import build, cards, layout, path, pictures, place, storage
+from pages.parts.library import build, cards, change, layout, path, pictures, place, storage
 from pages.parts.words import ago, count, note, row_html, trouble
 
 ADDED = "library_added"
@@ -28,6 +28,7 @@ def show(row: dict) -> None:
         return
     _head(row)
     path.show(row)
+    change.follow(row)
     view = st.segmented_control(
         "View", place.VIEWS, key=place.VIEW, required=True, label_visibility="collapsed"
     )

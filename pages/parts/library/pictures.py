@@ -8,6 +8,7 @@ import streamlit as st
 from core.errors import UserError
 from core.services.library import passed_over
 from pages.parts import cached, cached_library, components, gallery, link
+from pages.parts.library import change
 from pages.parts.words import count, heading, note, quiet, table, trouble
 
 PAGE, MAX_SKIPPED = 60, 500
@@ -34,13 +35,15 @@ def show(row: dict) -> None:
             )
     ids = cached.matching(locator, version, words, "" if kind == EVERY else kind)
     if ids:
-        _grid(locator, version, ids, f"{locator}/{words}/{kind}")
+        shown = _grid(locator, version, ids, f"{locator}/{words}/{kind}")
+        change.panel(row, ids, shown)
     else:
         note("No picture matches.", "Use fewer words, or another class.")
     _skipped(row, version)
 
 
-def _grid(locator: str, version: str, ids: list[str], asked: str) -> None:
+def _grid(locator: str, version: str, ids: list[str], asked: str) -> list[str]:
+    """A page of the grid; the ids that it shows."""
     state = st.session_state
     if state.get(f"{AT}_of") != asked:
         state[f"{AT}_of"], state[AT] = asked, 0
@@ -67,6 +70,7 @@ def _grid(locator: str, version: str, ids: list[str], asked: str) -> None:
                 st.rerun()
     if picked and picked in shown:
         link.to("compare", dataset=locator, query=f"item:{picked}")
+    return shown
 
 
 def _skipped(row: dict, version: str) -> None:

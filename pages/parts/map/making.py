@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from core.errors import UserError
 from core.services.jobs import JobStatus
+from core.services.maps import maps
+from core.services.maps.maps import Map
 from pages.parts import builds, cached, cached_maps, encoder_names, watching
 from pages.parts.map.view import MapView
 from pages.parts.words import count, note, trouble
@@ -74,6 +78,27 @@ def pictures(view: MapView) -> None:
         watching.start(f"Small pictures for the maps of {title}", arguments)
 
 
+def changed(view: MapView, found: Sequence[Map]) -> None:
+    """Where pictures came or went since maps were drawn: say so, and offer to draw them anew."""
+    if not any(maps.has_changed(one.facts) for one in found):
+        return
+    arguments = [*_arguments(view), "--redraw"]
+    job = watching.active(arguments)
+    if job is not None:
+        st.fragment(_watch, run_every=0.7)(job.id)
+        return
+    last = watching.ended(arguments)
+    if last is not None and last.state == "failed":
+        trouble(UserError("The maps could not be drawn anew.", last.message))
+    placed = max(one.facts.get("placed", 0) for one in found)
+    gone = max(one.facts.get("gone", 0) for one in found)
+    came = f"{count(placed, 'picture')} placed on it" if placed else ""
+    went = f"{count(gone, 'picture')} removed from it" if gone else ""
+    with st.container(key="map_changed", horizontal=True, vertical_alignment="center"):
+        note(f"Since this map was drawn: {', '.join(filter(None, (came, went)))}.")
+        _button(view, arguments, "Draw anew", "secondary")
+
+
 def _small(view: MapView) -> bool:
     version = cached.version(view.base.dataset)
     if len(cached.dataset(view.base.dataset).items) > AT_ONCE:
@@ -85,8 +110,8 @@ def _small(view: MapView) -> bool:
     )
 
 
-def _button(view: MapView, arguments: list[str], label: str) -> None:
-    if st.button(label, type="primary", key="make_maps"):
+def _button(view: MapView, arguments: list[str], label: str, kind: str = "primary") -> None:
+    if st.button(label, type=kind, key="make_maps"):
         _start(view, arguments)
 
 

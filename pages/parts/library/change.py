@@ -1,0 +1,111 @@
+"""Pictures that are added to a data set or removed from it, and what was built that then has to
+follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from core.errors import UserError
+from core.services.hosting.settings import value
+from core.services.library import changing, library
+from core.services.library.changing import Change
+from pages.parts import builds, cached, cached_library, gallery
+from pages.parts.hosting import hosted
+from pages.parts.words import count, note, quiet, trouble
+
+ROUND, PICKED, EVERY, SAID = "change_round", "change_picked", "change_every", "change_said"
+
+
+def follow(row: dict) -> None:
+    """Where pictures came or went since encoders were built: say so, and offer to let all that was
+    built follow."""
+    locator = row["locator"]
+    names = cached_library.behind(locator, cached.version(locator))
+    if not names:
+        return
+    if any(builds.active(locator, name) for name in names):
+        return
+    with st.container(key="set_follow", horizontal=True, vertical_alignment="center"):
+        told = f"{count(len(names), 'encoder')} of it {'was' if len(names) == 1 else 'were'} built"
+        note(f"Pictures came or went since {told}.", "Only new pictures are encoded; maps follow.")
+        if st.button("Update", type="primary", key="set_update"):
+            _build(locator, names)
+            st.rerun()
+
+
+def panel(row: dict, ids: Sequence[str], shown: Sequence[str]) -> None:
+    """The two ways to change a data set: ``ids`` match what is searched for, ``shown`` are those on
+    this page of the grid."""
+    locator = row["locator"]
+    if said := st.session_state.pop(SAID, ""):
+        note(said, "", "good")
+    if not row["added"]:
+        return
+    if (error := changing.refusal(locator)) is not None:
+        quiet(f"{error.given} {error.fix}")
+        return
+    with st.container(key="set_change", horizontal=True):
+        with st.popover("Add to this set", icon=":material/add:", key="change_add_open"):
+            _adding(locator)
+        with st.popover("Remove pictures", icon=":material/delete:", key="change_remove_open"):
+            _removing(row, ids, shown)
+
+
+def _adding(locator: str) -> None:
+    state = st.session_state
+    given = st.file_uploader(
+        "Pictures or a zip of them",
+        accept_multiple_files=True,
+        key=f"change_files_{state.setdefault(ROUND, 0)}",
+        max_upload_size=int(value("visitor_zip_mb")) if hosted() else library.MAX_ARCHIVE >> 20,
+    )
+    quiet("Those that are there already are passed over. What was built follows at once.")
+    if given and st.button("Add them", type="primary", key="change_add"):
+        files = [(one.name, one.getvalue()) for one in given]
+        _take(locator, lambda: changing.add(locator, files))
+
+
+def _removing(row: dict, ids: Sequence[str], shown: Sequence[str]) -> None:
+    locator, found = row["locator"], cached.dataset(row["locator"])
+    some = len(ids) < row["pictures"]
+    every = some and st.checkbox(f"All {len(ids):,} that match the search", key=EVERY)
+    picked = [one for one in st.session_state.get(PICKED, ()) if one in shown]
+    st.session_state[PICKED] = picked
+    chosen = st.multiselect(
+        "Of those shown",
+        list(shown),
+        key=PICKED,
+        format_func=lambda id: f"{gallery.name_of(found, id)} ({id})",
+        disabled=every,
+    )
+    gone = list(ids) if every else chosen
+    quiet("They are deleted from the upload. What was built follows at once.")
+    label = f"Remove {count(len(gone), 'picture')}" if gone else "Remove"
+    if st.button(label, type="primary", key="change_remove", disabled=not gone):
+        _take(locator, lambda: changing.remove(locator, gone))
+
+
+def _take(locator: str, change: Callable[[], Change]) -> None:
+    """Change the set, let what was built follow, and show the page anew."""
+    try:
+        with st.spinner("Writing the data set"):
+            made = change()
+    except UserError as error:
+        trouble(error)
+        return
+    cached.forget_datasets()
+    cached.forget_builds()
+    state = st.session_state
+    state[ROUND], state[SAID] = (
+        state.get(ROUND, 0) + 1,
+        f"{made.words[:1].upper()}{made.words[1:]}.",
+    )
+    _build(locator, list(made.encoders))
+    st.rerun()
+
+
+def _build(locator: str, names: Sequence[str]) -> None:
+    if names:
+        builds.start(locator, list(names))

@@ -1,0 +1,62 @@
+"""Library: pictures added to a data set, removed from it, and what was built that follows."""
+
+from __future__ import annotations
+
+from core.services.embedding.build import build
+from core.services.library import adding, library
+from pages.parts import builds, cached
+from pages.parts.library import change
+from tests.pages.reading import html, notes
+
+ENCODER = "tiny.16x16"
+
+
+def uploaded(pictures) -> str:
+    files = [
+        (path.relative_to(pictures).as_posix(), path.read_bytes())
+        for path in sorted(pictures.rglob("*.png"))
+    ]
+    locator = adding.add_files(files)
+    build(library.open_dataset(locator), [ENCODER])
+    return locator
+
+
+def test_pictures_are_added_and_removed_and_what_was_built_follows(
+    open_page, pictures, monkeypatch
+):
+    started = []
+    monkeypatch.setattr(builds, "start", lambda locator, names: started.append((locator, names)))
+    locator = uploaded(pictures)
+    app = open_page("library", set=locator)
+    new = ("new.png", (pictures / "cold" / "0.png").read_bytes(), "image/png")
+    app.file_uploader[0].set_value([new]).run()
+    app.button(key="change_add").click().run()
+    assert not app.exception
+    assert "1 added; 13 pictures now." in notes(app)
+    assert started == [(locator, [ENCODER])]
+    app.multiselect(key=change.PICKED).set_value(["cold/0.png", "new.png"]).run()
+    app.button(key="change_remove").click().run()
+    assert not app.exception
+    assert "2 removed; 11 pictures now." in notes(app)
+    assert len(started) == 2
+    assert "new.png" not in {item.id for item in library.open_dataset(locator).items}
+    app.text_input(key="keep_library_words").set_value("warm").run()
+    app.checkbox(key=change.EVERY).set_value(True).run()
+    app.button(key="change_remove").click().run()
+    assert len(library.open_dataset(locator, fresh=True).items) == 5
+
+
+def test_a_folder_that_changed_is_told_and_updated(open_page, pictures, monkeypatch):
+    started = []
+    monkeypatch.setattr(builds, "start", lambda locator, names: started.append(names))
+    locator = library.add_folder(str(pictures))
+    build(library.open_dataset(locator), [ENCODER])
+    assert "came or went" not in notes(open_page("library", set=locator))
+    (pictures / "cold" / "0.png").rename(pictures / "cold" / "9.png")
+    library.open_dataset(locator, fresh=True)
+    cached.forget_datasets()  # pages list a folder again after seconds
+    app = open_page("library", set=locator)
+    assert "Pictures came or went since 1 encoder of it was built." in notes(app)
+    assert "a place of yours" in html(app)
+    app.button(key="set_update").click().run()
+    assert started == [[ENCODER]]
