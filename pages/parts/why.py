@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from core.services.search.together import TOGETHER
 from pages.parts import cached
 from pages.parts.given import DATASET
 from pages.parts.url_state import Kind, Param, Refused
@@ -53,7 +54,7 @@ def clear() -> None:
 def _read(text: str) -> str:
     """A link's explanation, where its column and its hit are there."""
     asked, state = read(text), st.session_state
-    there = asked is not None and asked.encoder in state["keep_encoders"]
+    there = asked is not None and asked.encoder in (*state["keep_encoders"], TOGETHER)
     if there and asked.hit in cached.dataset(state[DATASET]).rows:
         return asked.text
     raise Refused("", f"The link explains {short(text)!r}, which is not shown here.")

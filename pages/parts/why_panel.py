@@ -5,8 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import UserError
+from core.services.search.result import SearchResult
 from core.services.search.together import TOGETHER
-from pages.parts import cached, why, why_data
+from pages.parts import cached, link, why, why_data
 from pages.parts.answers import Gathered
 from pages.parts.beside import ALONE
 from pages.parts.guard import guarded
@@ -14,6 +15,7 @@ from pages.parts.link import View
 
 OUTCOMES = "why_outcomes"
 MAX_OUTCOMES = 40
+_GONE = "The picture that the link explains is not among the hits shown."
 _BESIDE = "Explained for the query's picture alone, without what is asked with beside it."
 
 
@@ -29,8 +31,14 @@ def work(view: View, found: Gathered) -> bool:
     """Make the explanation that is open, once the encoder has answered; whether there is a new
     one."""
     asked = why.now()
-    told = {*found.answers, TOGETHER}
-    if asked is None or asked.encoder not in told or _key(view, asked) in _outcomes():
+    answer = _answer(found, asked)
+    if asked is None or answer is None:
+        return False
+    if all(asked.hit != hit.id for hit in answer.hits):
+        st.session_state[link.REMARKS] = [_GONE]
+        why.clear()
+        return True
+    if _key(view, asked) in _outcomes():
         return False
     try:
         made = guarded(lambda: _explained(view, asked), asked.encoder)
@@ -45,6 +53,13 @@ def work(view: View, found: Gathered) -> bool:
     while len(known) > MAX_OUTCOMES:
         known.pop(next(iter(known)))
     return True
+
+
+def _answer(found: Gathered, asked: why.Asked | None) -> SearchResult | None:
+    """The list that the explained hit stands in; None while it is still to come."""
+    if asked is None:
+        return None
+    return found.together if asked.encoder == TOGETHER else found.answers.get(asked.encoder)
 
 
 def _explained(view: View, asked: why.Asked) -> dict:

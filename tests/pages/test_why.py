@@ -62,7 +62,7 @@ def test_a_link_opens_the_explanation_again_with_its_method(compare):
     assert explained(app)["known"]["method"] == "occlusion"
     app = compare(why=f"|tiny.16x16|{hit}")
     assert explained(app)["known"]["method"] == "pixels"
-    app.session_state["query"] = "item:mug-09-0"
+    app.session_state["query"] = f"item:{columns(app)['tiny.16x16']['hits'][1]['id']}"
     app.run()
     assert "Covering" in str(explained(app)["known"]["remarks"]), "the new query is explained"
 
@@ -93,6 +93,20 @@ def test_a_hit_of_all_together_says_where_the_reasons_are(compare):
     assert "in the column of one of them" in known["message"]
 
 
+def test_a_link_explains_a_hit_of_all_together(compare):
+    together = {"together": "rrf"}
+    hit = columns(compare(**together))["together"]["hits"][0]["id"]
+    app = compare(**together, why=f"|together|{hit}")
+    assert explained(app)["known"]["failed"].startswith("The encoders found this together")
+
+
+@pytest.mark.parametrize("column", ["hog.8x8", "together"])
+def test_a_link_to_a_picture_that_is_no_hit_gives_a_remark(compare, column):
+    app = compare(together="rrf", why=f"|{column}|sofa-01-0")
+    assert explained(app)["open"] == ""
+    assert "is not among the hits shown" in html(app)
+
+
 @pytest.fixture
 def poor(open_page, tmp_path):
     """Compare on a gallery of which little can be said."""
@@ -110,7 +124,7 @@ def test_what_has_no_reason_to_show_gets_a_sentence(poor):
     assert "no key points" in columns(app)["sift.match"]["remark"]
     known = explained(poor("a.png", "|sift.match|b.png"))["known"]
     assert known["remarks"][0].endswith("a homography needs 4.")
-    known = explained(poor("a.png", "|tiny.16x16|broken.png"))["known"]
-    assert known["failed"].startswith("tiny.16x16 holds no vector for 'broken.png'")
+    app = poor("a.png", "|tiny.16x16|broken.png")
+    assert "is not among the hits shown" in html(app), "a picture without a vector is never a hit"
     known = explained(poor("a.png", "|imported.own|b.png"))["known"]
     assert "are imported vectors" in known["failed"]
