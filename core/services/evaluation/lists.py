@@ -45,7 +45,7 @@ class Looker:
         made, _ = looked_at(
             self.look,
             list(zip(at.tolist(), scores.tolist(), strict=True)),
-            np.asarray(self._asking[row]),
+            np.asarray(self._asking[np.asarray([row])])[0],
             lambda rows: np.asarray(self.found.vectors[self.roles.gallery[rows]]),
             lambda: self._points.of([self.found.ids[int(row)]])[0],
             of_rows,
