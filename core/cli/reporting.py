@@ -77,7 +77,7 @@ def _add_files(made: argparse.ArgumentParser) -> None:
     made.add_argument("--encoders", metavar="NAMES", help="separated by commas")
     made.add_argument("--projection", default="aligned", help="of --map (default: aligned)")
     searching.add_query(made, required=False)
-    made.set_defaults(set=[], log=None, colour="")
+    made.set_defaults(set=[], log=None, colour="", redraw=False)
 
 
 def _report(options: argparse.Namespace) -> None:

@@ -32,6 +32,8 @@ BLOCK_BYTES = 4 << 20
 """Of codes that are compared at a time: they stay in a core's cache between copy and comparison."""
 MORE = 6
 """So many rows more than hits are taken of a block at first."""
+TOGETHER = 1 << 20
+"""So many rows are taken at a time where more can't be told apart than were taken at first."""
 SPREAD = 16 << 20
 """From so many values on a single query is worth a thread for each core."""
 
@@ -179,12 +181,21 @@ def _may_be_best(
     which, column = np.nonzero(scores >= floor[:, None])
     ids = found[which, column]
     short = np.flatnonzero(scores[:, -1] >= floor) if count < scan.ntotal else np.zeros(0, np.int64)
-    for query in short:  # more rows that can't be told apart than were taken
-        below = float(np.nextafter(floor[query], np.float32(-np.inf)))
-        _, _, every = scan.range_search(queries[query : query + 1], below)
-        kept = which != query
-        which = np.append(which[kept], np.full(len(every), query))
-        ids = np.append(ids[kept], every)
+    if not len(short):
+        return which, ids.astype(np.int64)
+    kept = ~np.isin(which, short)
+    parts = [(which[kept], ids[kept])]
+    while len(short):  # more rows that can't be told apart than were taken
+        count, left = min(8 * count, scan.ntotal), []
+        for part in np.split(short, range(step := max(1, TOGETHER // count), len(short), step)):
+            scores, found = scan.search(queries[part], count)
+            near = scores >= floor[part][:, None]
+            done = ~near[:, -1] | (count == scan.ntotal)
+            asked, column = np.nonzero(near & done[:, None])
+            parts.append((part[asked], found[asked, column]))
+            left.append(part[~done])
+        short = np.concatenate(left)
+    which, ids = (np.concatenate(side) for side in zip(*parts, strict=True))
     return which, ids.astype(np.int64)
 
 

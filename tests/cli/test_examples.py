@@ -25,7 +25,12 @@ from tests.detectors.test_yolo import v8
 from tests.plugged import numbered, paint
 
 READY = ["hsv.12x4x4", "tiny.16x16"]
-SMALL = ("tune --dataset catalogue --encoder hog.8x8", "--encoders ready", "saliency")
+SMALL = (
+    "tune --dataset catalogue --encoder hog.8x8",
+    "--encoders ready",
+    "saliency",
+    "--rerank geometric,diffusion",
+)
 """Examples that ask so much of the gallery that a small one is given to them."""
 LEARN = [
     "--backbone",

@@ -77,7 +77,7 @@ def test_another_gallery_is_searched_as_a_whole(open_page, pictures):
     app = open_page("compare", encoders="hsv.12x4x4", where="category=ring")
     app.selectbox(key="keep_dataset").set_value(other).run()
     assert not app.exception
-    assert (param(app, "dataset"), "where" in app.query_params) == (given.public_name(other), False)
+    assert (param(app, "dataset"), "where" in app.query_params) == (given.link_name(other), False)
     assert app.selectbox(key=part.FIELD).options == ["The whole gallery", "Label"]
 
 

@@ -156,7 +156,7 @@ def test_times_of_a_busy_machine_can_be_measured_again(opened, artifacts):
 
 def test_a_name_in_a_link_opens_the_set_that_has_it(opened, gallery):
     app = opened(CURVES, dataset="pictures")
-    assert param(app, "dataset") == given.public_name(str(gallery / "pictures"))
+    assert param(app, "dataset") == given.link_name(str(gallery / "pictures"))
     assert "not ready in this library" in notes(opened(CURVES, dataset="nothing"))
 
 

@@ -83,7 +83,7 @@ def test_a_folder_is_looked_at_added_and_opens_in_compare(open_page, pictures):
     build(library.open_dataset(locator), ["hsv.12x4x4", "tiny.16x16"])
     cached.forget_builds()
     compare = open_page("compare", dataset=locator, encoders="hsv.12x4x4,tiny.16x16", k="5")
-    assert param(compare, "dataset") == given.public_name(locator)
+    assert param(compare, "dataset") == given.link_name(locator)
     for column in columns(compare).values():
         assert {hit["words"] for hit in column["hits"]} <= {"same class", "other"}
         assert column["hits"][0]["verdict"] == "same"

@@ -114,7 +114,7 @@ def test_after_a_build_compare_opens_with_exactly_what_was_built(open_page, own)
     app.switch_page("pages/compare.py").run()
     assert not app.exception
     assert (param(app, "dataset"), param(app, "encoders")) == (
-        given.public_name(own),
+        given.link_name(own),
         "hsv.12x4x4,dhash.16x16",
     )
     assert all(column["state"] == "done" for column in columns(app).values())
