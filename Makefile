@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
-WORKERS ?= 2
+WORKERS ?= 3
 RECIPES := lite-base siamese triplet resnet-base resnet-classes resnet-taught resnet vgg-classes vgg vit autoencoder
 
 .PHONY: demo reliability test test-slow test-engines lint bench screenshots measure train report shipped readme clean help
