@@ -90,7 +90,7 @@ def settle(page, quiet_ms: int = 400) -> None:
     counts as settled after ``NEVER_QUIET_MS``. What an action is to change has to be waited for by
     itself: the run that it causes may begin late.
     """
-    page.locator(".ll-head").wait_for()
+    page.locator(".ll-head").wait_for(state="attached")  # hidden while a talk is presented
     page.evaluate(WATCH)
     page.wait_for_function(QUIET, arg=[quiet_ms, NEVER_QUIET_MS], polling=50)
 
