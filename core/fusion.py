@@ -53,7 +53,7 @@ METHODS: dict[str, tuple[str, Method]] = {
 
 
 def method(name: str) -> Method:
-    """The function of that name. Raises UserError where there is none."""
+    """The function of that name. Raises UserError for a name that is not known."""
     if name not in METHODS:
         raise UserError(f"There is no fusion {name[:40]!r}.", f"Known: {', '.join(METHODS)}.")
     return METHODS[name][1]

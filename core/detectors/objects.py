@@ -136,7 +136,7 @@ class Objects(Detector):
         )
 
     def _home(self) -> Path:
-        """The folder; raises TypeError, as for a damaged card, where there is none."""
+        """The folder; raises TypeError, as for a damaged card, where it is missing."""
         if self.folder is None:
             raise TypeError("no card")
         return self.folder

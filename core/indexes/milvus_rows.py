@@ -232,7 +232,7 @@ def _create_index(place: Place, name: str, kind: str, build: Mapping[str, float]
 
 
 def _indexed(place: Place, name: str) -> str:
-    """The kind of the index over the vectors; empty where there is none."""
+    """The kind of the index over the vectors; empty where the vectors have no index."""
     if not ask(place, "list_indexes", name):
         return ""
     return str(ask(place, "describe_index", name, VECTOR)["index_type"])

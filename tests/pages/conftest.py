@@ -15,6 +15,7 @@ from core.services.evaluation import latency, perturb, studies
 from core.services.evaluation.evaluate import evaluate
 from core.services.library import library
 from pages.parts import caches, crop
+from tests.pages.reading import LIGHT
 
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE_S = 600
@@ -52,6 +53,16 @@ def open_page() -> Callable[..., AppTest]:
         for name, value in params.items():
             app.query_params[name] = value
         return app.run() if run else app
+
+    return opened
+
+
+@pytest.fixture
+def compare(open_page) -> Callable[..., AppTest]:
+    """Compare with three encoders that load no network."""
+
+    def opened(**params: str) -> AppTest:
+        return open_page("compare", **{"encoders": ",".join(LIGHT), **params})
 
     return opened
 

@@ -12,6 +12,9 @@ from streamlit.testing.v1 import AppTest
 
 from pages.parts import components
 
+LIGHT = ["hog.8x8", "tiny.16x16", "hsv.12x4x4"]
+"""Three encoders that load no network."""
+
 
 def component(app: AppTest, name: str) -> dict:
     """What a page sent to one of its components."""

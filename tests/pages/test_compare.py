@@ -18,25 +18,14 @@ from core.services.embedding.opening import FIRST_ENCODERS
 from core.services.library import library
 from core.services.search import engines, loading
 from pages.parts import answers, cached, components
-from tests.pages.reading import asked, columns, component, give, html, notes, param
+from tests.pages.reading import LIGHT, asked, columns, component, give, html, notes, param
 from tests.plugged import wait_for
-
-FIRST = ["hog.8x8", "tiny.16x16", "hsv.12x4x4"]
-"""Three that load no network: what is tested here does not depend on the encoders."""
-
-
-@pytest.fixture
-def compare(open_page):
-    def opened(**params: str):
-        return open_page("compare", **{"encoders": ",".join(FIRST), **params})
-
-    return opened
 
 
 def test_the_default_view_is_answered_and_its_link_says_everything(compare):
     app = compare()
     shown = columns(app)
-    assert list(shown) == FIRST
+    assert list(shown) == LIGHT
     query = param(app, "query").removeprefix("item:")
     for column in shown.values():
         assert column["state"] == "done"
@@ -44,11 +33,11 @@ def test_the_default_view_is_answered_and_its_link_says_everything(compare):
         assert query not in [hit["id"] for hit in column["hits"]]
         assert [caption for _, caption, _ in column["stats"]] == ["same product", "same category"]
     assert [param(app, name) for name in ("dataset", "index", "k")] == ["catalogue", "exact", "10"]
-    assert param(app, "encoders") == ",".join(FIRST)
+    assert param(app, "encoders") == ",".join(LIGHT)
 
 
 def test_every_column_shows_the_time_of_each_stage_on_one_scale(compare):
-    shown = columns(compare(encoders=",".join(FIRST)))
+    shown = columns(compare(encoders=",".join(LIGHT)))
     totals = {}
     for name, column in shown.items():
         stages = column["times"]["stages"]
@@ -200,7 +189,7 @@ def test_what_the_board_asks_of_the_view_is_done_and_stands_in_the_link(compare)
 
 
 def test_hiding_every_column_hides_none(compare):
-    assert list(columns(compare(hide=",".join(FIRST)))) == FIRST
+    assert list(columns(compare(hide=",".join(LIGHT)))) == LIGHT
 
 
 def test_a_bar_says_how_close_for_its_encoder_and_adding_a_column_changes_no_other(compare):
@@ -239,7 +228,7 @@ def test_a_hit_is_opened_with_all_that_is_known_and_its_place_in_every_column(co
     facts = dict(detail["facts"])
     assert (facts["Picture"], facts["Category"]) == (opened, opened.rsplit("-", 2)[0])
     assert {"Pattern", "Materials"} <= set(facts)
-    assert set(detail["places"]) == set(FIRST)
+    assert set(detail["places"]) == set(LIGHT)
     shown = next(hit for hit in columns(app)["tiny.16x16"]["hits"] if hit["id"] == opened)
     expected = {
         "rank": shown["rank"],
@@ -319,7 +308,7 @@ def test_a_forged_link_gives_a_remark_and_the_default(compare, name, value, said
 
 
 def test_more_encoders_than_fit_are_cut_with_a_remark(compare):
-    names = [*FIRST, *(row["name"] for row in library.encoder_rows() if row["name"] not in FIRST)]
+    names = [*LIGHT, *(row["name"] for row in library.encoder_rows() if row["name"] not in LIGHT)]
     app = compare(encoders=",".join(names))
     assert not app.exception
     assert list(columns(app)) == names[:8]

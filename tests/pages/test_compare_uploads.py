@@ -11,19 +11,8 @@ from PIL import Image
 
 from core.services.embedding.build import build
 from core.services.library import library, uploads
-from tests.pages.reading import asked, columns, give, html, notes, param, picture
+from tests.pages.reading import LIGHT, asked, columns, give, html, notes, param, picture
 from tests.plugged import paint
-
-FIRST = ["hog.8x8", "tiny.16x16", "hsv.12x4x4"]
-"""Three that load no network: what is tested here does not depend on the encoders."""
-
-
-@pytest.fixture
-def compare(open_page):
-    def opened(**params: str):
-        return open_page("compare", **{"encoders": ",".join(FIRST), **params})
-
-    return opened
 
 
 def test_an_upload_becomes_the_query_and_back_returns(compare):
@@ -77,7 +66,7 @@ def test_a_copy_of_a_gallery_picture_is_shown_and_marked_and_a_chosen_one_is_lef
 
 def test_a_gallery_of_one_picture_says_why_there_is_no_answer(compare, tmp_path):
     locator = library.add_folder(str(paint(tmp_path / "one", ["only.png"])))
-    build(library.open_dataset(locator), FIRST)
+    build(library.open_dataset(locator), LIGHT)
     app = compare(dataset=locator, query="item:only.png")
     assert [column["hits"] for column in columns(app).values()] == [[], [], []]
     assert columns(app)["hog.8x8"]["notice"] == [
