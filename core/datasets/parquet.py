@@ -24,6 +24,17 @@ BATCH_BYTES = 8 << 20
 """Pictures, and their bytes, held in memory at once while reading; row groups can be far larger."""
 
 
+def _opened(files: Sequence[str], skipped: list[Skipped]) -> Iterator[tuple[str, Columns]]:
+    """Each file with its columns; one that can't be read joins ``skipped`` instead."""
+    for file in files:
+        try:
+            columns = Columns.of(open_parquet(file), shown(file))
+        except UserError as error:
+            skipped.append(Skipped(shown(file), str(error)))
+            continue
+        yield file, columns
+
+
 class Parquet(Dataset):
     """One file, or a folder of ``train-00000-of-00004.parquet``, ``validation.parquet``,
     ``test/0000.parquet`` ...
@@ -57,12 +68,7 @@ class Parquet(Dataset):
         """Columns in place of objects, so that a million rows are listed in a second; None where a
         row has to be passed over, which only looking at each of them tells."""
         parts = []
-        for file in files:
-            try:
-                columns = Columns.of(open_parquet(file), shown(file))
-            except UserError as error:
-                skipped.append(Skipped(shown(file), str(error)))
-                continue
+        for file, columns in _opened(files, skipped):
             stem, split, stamp = self._named(file)
             part = columns.part(stem, split, f"{shown(file)}!/", f"{stamp}-")
             if part is None:
@@ -77,12 +83,7 @@ class Parquet(Dataset):
         self, files: Sequence[str], skipped: list[Skipped]
     ) -> tuple[list[Item], list[Skipped]]:
         items: dict[str, Item] = {}
-        for file in files:
-            try:
-                columns = Columns.of(open_parquet(file), shown(file))
-            except UserError as error:
-                skipped.append(Skipped(shown(file), str(error)))
-                continue
+        for file, columns in _opened(files, skipped):
             for item in self._items(file, columns):
                 if isinstance(item, Skipped):
                     skipped.append(item)
