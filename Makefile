@@ -63,6 +63,8 @@ clean:           ## everything that can be built again
 	@sed -n 's/^# optional: //p' requirements.txt | while read -r package; do \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check $$package </dev/null >/dev/null 2>&1 || \
 	  echo "$$package could not be installed; everything that needs it says so, and the rest works without it"; done
+	@echo "Compiling the networks for this processor (once, some seconds each)"
+	@$(BIN)/python -m core compile >/dev/null 2>&1 || echo "They stay with torch, which is slower"
 	@touch $@
 
 .venv/dev: .venv/run tests/requirements.txt tools/browser.sh

@@ -12,6 +12,7 @@ from core import store
 from core.cli import (
     approximation,
     building,
+    compiling,
     detecting,
     diagnosis,
     downloading,
@@ -59,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
         listing,
         downloading,
         building,
+        compiling,
         searching,
         explaining,
         detecting,

@@ -107,6 +107,10 @@ class Encoder(ABC):
         """Make ready to encode: read weights into memory, downloading them first where needed.
         Cheap to repeat."""
 
+    def compile(self, progress: Progress | None = None) -> None:
+        """Make ready to encode many pictures: what takes seconds once a machine and makes every
+        picture quicker from then on. Raises as ``load``."""
+
     @property
     def preparation(self) -> Hashable:
         """What ``prepare`` does, where another encoder may do the very same: what one of them made

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from core.encoders.precision import device_kind
@@ -55,6 +55,19 @@ def sent(prepared: Sequence[np.ndarray], device: torch.device) -> torch.Tensor:
     if device.type != "cuda":
         return stacked.to(device)
     return stacked.pin_memory().to(device, non_blocking=True)
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """torch works on one core inside the block, in every thread that begins there."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def converted(model: torch.nn.Module, form: str) -> torch.nn.Module:

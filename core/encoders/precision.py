@@ -24,7 +24,7 @@ FP32 = "fp32"
 DRIVERS = ("/proc/driver/nvidia", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")
 """What a driver leaves on Linux: NVIDIA's own, in a container, under Windows, and AMD's (torch
 calls that cuda too)."""
-KNOWN = (FP32, "bf16-autocast", "bf16-weights", "fp16-autocast")
+KNOWN = (FP32, "bf16-autocast", "bf16-weights", "fp16-autocast", "bf16-graph")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from core.types import Progress, report
 
 WORTH = 1000
 """From this many pictures to encode a measurement pays for itself."""
+COMPILED = 256
+"""From this many pictures left to encode the seconds that compiling takes pay for themselves."""
 SAMPLE = 256
 
 
@@ -29,7 +31,9 @@ def resolve(
         return
     if (built := _built_form(dataset, encoder, by_parts=may_measure)) is not None:
         encoder.use_precision(built)
-    elif may_measure and len(dataset.items) >= WORTH:
+    if may_measure and embed.pending(dataset, encoder) >= COMPILED:
+        encoder.compile(progress)
+    if built is None and may_measure and len(dataset.items) >= WORTH:
         _measure(dataset, encoder, progress)
 
 

@@ -26,6 +26,7 @@ KINDS = {
     "lab": "index lab",
     "boards": "standings",
     "hashes": "content",
+    "compiled": "compiled networks",
 }
 
 
