@@ -14,6 +14,7 @@ import os
 import threading
 import time
 import warnings
+from abc import abstractmethod
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,6 +24,7 @@ import numpy as np
 
 from core import store
 from core.encoders import forms
+from core.encoders.base import Encoder
 from core.encoders.precision import FP32, device_kind, device_name
 from core.faiss_loader import team
 from core.types import Progress
@@ -95,11 +97,15 @@ def usable() -> str | None:
         return None
 
 
-class Compilable:
-    """What encoders share whose network can be compiled: mixed into them."""
+class Compilable(Encoder):
+    """An encoder whose network can be compiled."""
 
-    form: str
     _graphs: dict[str, Graph]
+
+    @property
+    @abstractmethod
+    def form(self) -> str:
+        """The number format that it encodes in."""
 
     def compile(self, progress: Progress | None = None) -> None:
         """The graph of this network, made once a machine (some seconds)."""

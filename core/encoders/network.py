@@ -16,7 +16,6 @@ import numpy as np
 
 from core.encoders import compiled, folding, forms, pooling, positions, precision
 from core.encoders import options as opt
-from core.encoders.base import Encoder
 from core.encoders.pooling import ALL
 from core.encoders.preprocess import Preprocess
 from core.types import Positions, Progress, State
@@ -42,7 +41,7 @@ class Listed:
     preprocess: Preprocess
 
 
-class Network(compiled.Compilable, Encoder):
+class Network(compiled.Compilable):
     """A pretrained network without its classifier.
 
     A child gives what its library knows: ``_library``, ``_preprocess`` and ``_dim`` for names off

@@ -17,7 +17,7 @@ import numpy as np
 
 from core import store
 from core.encoders import compiled, folding, forms, positions, precision, quantised
-from core.encoders.base import Encoder, encoders
+from core.encoders.base import encoders
 from core.encoders.trained_networks import Blueprint, build, from_output, to_input
 from core.errors import UserError
 from core.images import resize
@@ -37,7 +37,7 @@ UNTRAINED = "-untrained"
 VERSION = 1
 
 
-class Trained(compiled.Compilable, Encoder):
+class Trained(compiled.Compilable):
     """A network of ours with its card; the card alone is read until vectors are asked for."""
 
     batch = property(lambda self: forms.batch(64))  # type: ignore[assignment]

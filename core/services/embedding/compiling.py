@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from core.encoders import compiled
-from core.encoders.base import Encoder, encoders
+from core.encoders.base import encoders
 from core.errors import UserError
 from core.types import Progress, report
 
@@ -51,8 +52,8 @@ def compile_networks(names: Sequence[str], progress: Progress | None = None) -> 
     return rows
 
 
-def _checked(name: str) -> Encoder:
-    one = encoders.get(name)
+def _checked(name: str) -> compiled.Compilable:
+    one: Any = encoders.get(name)
     if not isinstance(one, compiled.Compilable):
         raise UserError(f"{name} is no network.", f"Networks here: {', '.join(at_hand())}.")
     if one.state().kind != "ready":
