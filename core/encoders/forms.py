@@ -93,7 +93,8 @@ def run(model: torch.nn.Module, features: Callable, pixels: torch.Tensor, form: 
 
     kind, _, how = form.partition("-")
     dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(kind, torch.float32)
-    auto = torch.autocast(pixels.device.type, dtype) if how == "autocast" else nullcontext()
+    alike = how in ("autocast", "graph")  # torch's nearest to what a graph does in 16 bits
+    auto = torch.autocast(pixels.device.type, dtype) if alike else nullcontext()
     with torch.inference_mode(), auto, whole(pixels.is_cuda and form == "fp32"):
         return (
             features(model, pixels.to(dtype) if how == "weights" else pixels).float().cpu().numpy()

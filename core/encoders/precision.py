@@ -81,7 +81,7 @@ def forced() -> Record | None:
     wish = os.environ.get(ENV, "")
     if not wish:
         return None
-    kinds = {FP32: FP32, "bf16": "bf16-autocast"}
+    kinds = {FP32: FP32, "bf16": "bf16-autocast", "bf16-graph": "bf16-graph"}
     if wish not in kinds:
         raise UserError(
             f"{ENV}={wish} is set.",

@@ -27,13 +27,14 @@ def resolve(
 ) -> None:
     """Set the format of an encoder that has a choice; others are left alone."""
     forced = bool(os.environ.get(precision.ENV))
-    if forced or not hasattr(encoder, "use_precision") or embed.find(dataset, encoder) is not None:
+    if not hasattr(encoder, "use_precision") or embed.find(dataset, encoder) is not None:
         return
-    if (built := _built_form(dataset, encoder, by_parts=may_measure)) is not None:
+    built = None if forced else _built_form(dataset, encoder, by_parts=may_measure)
+    if built is not None:
         encoder.use_precision(built)
     if may_measure and embed.pending(dataset, encoder) >= COMPILED:
         encoder.compile(progress)
-    if built is None and may_measure and len(dataset.items) >= WORTH:
+    if not forced and built is None and may_measure and len(dataset.items) >= WORTH:
         _measure(dataset, encoder, progress)
 
 
