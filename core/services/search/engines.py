@@ -22,7 +22,7 @@ from core.neighbours import cosine_matrix, dots
 from core.services.embedding import embed, galleries, points
 from core.services.embedding.crops import Cropped, Edges
 from core.services.embedding.objects import frames, nearest_objects
-from core.services.embedding.usual import Usual, usual
+from core.services.embedding.usual import Usual, usual_or_later
 from core.services.search import batching, decoded, filters, mixing, subject
 from core.services.search.copies import NEAR, same_file
 from core.services.search.decoded import Picture
@@ -49,15 +49,19 @@ class Engine:
         self.index, self.rows = galleries.gallery_index(
             dataset, encoder, index.name, objects=True, **index.build
         )
-        self.usual = (
-            Usual(None) if encoder.matches else usual(dataset, encoder, self.found, self.rows)
-        )
+        self.usual = Usual(None)
+        if not encoder.matches:
+            usual_or_later(dataset, encoder, self.found, self.rows, self._told)
         ids = self.found.ids
         same = ids is dataset.ids
         self._row_of = dataset.rows if same else {id: row for row, id in enumerate(ids)}
         self._points: points.Points | None = None
         self.query_ms = self._warm_up()
         """About how long a query takes once it is decoded."""
+
+    def _told(self, known: Usual) -> None:
+        """What is usual is known; it may have been measured in the background."""
+        self.usual = known
 
     def memory(self) -> dict[int, int]:
         """What it holds in memory: number of an object -> its bytes, so that what engines share
