@@ -19,8 +19,6 @@ A build measures it, so that opening a gallery only reads it. What an older buil
 when the gallery is first opened: at once where that takes a moment, in the background otherwise.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging
