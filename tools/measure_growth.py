@@ -414,7 +414,6 @@ def main() -> None:
             found |= {"machine": hardware(), "date": datetime.now(UTC).date().isoformat()}
             held |= (about := json.loads((home / "about.json").read_text()))
             found["source"] = about["source"]
-            write(found)
             wanted = set(chosen.only.split(","))
             for _ in measure(size, home, wanted, held, since, chosen.limit):
                 write(found)

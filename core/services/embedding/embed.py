@@ -261,7 +261,9 @@ def _finish(dataset: Dataset, work: Work) -> None:
 
     def write(folder: Path) -> dict:
         parts = [*work.reused, *work.shards.parts()]
-        ids, skipped = assemble(dataset.items, parts, work.encoder.stored_dim, folder)
+        dim = work.encoder.stored_dim
+        home = work.home if dim == work.encoder.dim else None  # of several objects columns are read
+        ids, skipped = assemble(dataset.items, parts, dim, folder, home)
         if not ids:
             raise nothing_decoded(dataset, skipped)
         noted = meta_of(dataset, work.encoder, len(ids), len(skipped), len(work.pending))
