@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -29,7 +29,7 @@ class Stored:
     found: Embeddings
     index: Index
     rows: np.ndarray
-    usual: Usual = Usual(None)
+    usual: Usual = field(default_factory=lambda: Usual(None))
 
     def tell(self, known: Usual) -> None:
         """What is usual is known now."""
