@@ -10,6 +10,8 @@ import hashlib
 import logging
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
 
 from core import store
 from core.datasets.base import Dataset
@@ -41,9 +43,12 @@ def found(query: Query, detector: str, dataset: Dataset) -> Subject | None:
         return _found.get(key)
 
 
-def begin(query: Query, detector: str, dataset: Dataset) -> None:
+def begin(query: Query, detector: str, dataset: Dataset) -> Callable[[float], bool]:
     """Let the detector look in the background, unless it does or has. What goes wrong is the
     ``note`` of what it found.
+
+    Returns:
+        What waits until it no longer looks, so many seconds at most, and says whether it does not.
 
     Raises:
         UserError: a name that no detector has.
@@ -51,7 +56,7 @@ def begin(query: Query, detector: str, dataset: Dataset) -> None:
     key = _key(query, detector, dataset)
     with _changed:
         if key in _found or key in _at_work:
-            return
+            return partial(_wait, key)
         _at_work.add(key)
     threading.Thread(
         target=store.carried(_look),
@@ -59,11 +64,10 @@ def begin(query: Query, detector: str, dataset: Dataset) -> None:
         name=f"look with {detector}",
         daemon=True,
     ).start()
+    return partial(_wait, key)
 
 
-def wait(query: Query, detector: str, dataset: Dataset, timeout_s: float) -> bool:
-    """Until the detector no longer looks; False where the time was over first."""
-    key = _key(query, detector, dataset)
+def _wait(key: Key, timeout_s: float) -> bool:
     with _changed:
         return _changed.wait_for(lambda: key not in _at_work, timeout_s)
 
