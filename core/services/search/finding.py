@@ -1,7 +1,7 @@
 """Subjects found in the background: whatever is shown meanwhile does not wait for a detector.
 
 Pictures are looked at one after another: a detector uses every core, and two at once would only
-hold each other up.
+hold each other up. On a public server each uses one core (:mod:`.cores`).
 """
 
 import hashlib
@@ -15,6 +15,7 @@ from core import store
 from core.datasets.base import Dataset
 from core.detectors.base import detectors
 from core.errors import UserError
+from core.services.search import cores
 from core.services.search.request import Query
 from core.services.search.subject import WHOLE, Subject, located
 
@@ -85,7 +86,7 @@ def _key(query: Query, detector: str, dataset: Dataset) -> Key:
 
 def _look(key: Key, query: Query, detector: str, dataset: Dataset) -> None:
     try:
-        with _turn:
+        with cores.turn(_turn):
             subject = located(query, detector, dataset)
     except UserError as error:
         subject = Subject(detector, note=f"{error.plain} {WHOLE}")
