@@ -132,11 +132,15 @@ class Shards:
 
 
 def assemble(
-    items: Sequence[Item], parts: Sequence[Finished], dim: int, target: Path, in_place: bool = False
+    items: Sequence[Item],
+    parts: Sequence[Finished],
+    dim: int,
+    target: Path,
+    in_place: Home | None = None,
 ) -> tuple[list[str], list[Skipped]]:
     """Write ``vectors.npy`` and ``ids.json`` of ``items`` into ``target`` from parts; returns the
-    ids and what was skipped. ``in_place``: where all vectors lie in files there, and these can be
-    mapped, leave them, and write where each lies."""
+    ids and what was skipped. ``in_place``: where all vectors lie in files there that can be mapped,
+    these stay, and what is written is where each row lies."""
     where = {
         key: (number, row)
         for number, (_, keys, _) in enumerate(parts)
