@@ -75,7 +75,7 @@ def _written(report: Path) -> float:
 
 def report_name(dataset: Dataset) -> str:
     """The report of one data set: its name, and what tells it from another of that name."""
-    return f"{library.stem(dataset.name)}-{store.fingerprint(dataset.locator)[:6]}"
+    return f"{library.plain(dataset.name) or 'pictures'}-{store.fingerprint(dataset.locator)[:6]}"
 
 
 def trained_on(locator: str) -> list[str]:
