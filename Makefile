@@ -15,7 +15,7 @@ demo: .venv/run  ## environment, embedded gallery, app: ends with one address
 	@$(BIN)/python tools/demo.py $(PORT)
 
 test: .venv/dev lint  ## everything that must hold: linters, contracts, pages, browser
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not engines"
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow and not engines"
 
 test-slow: .venv/dev  ## the minutes-long ones: baselines on real photographs, large builds
 	@$(BIN)/python -m pytest -m "slow and not engines"
