@@ -6,6 +6,10 @@ BIN := .venv/bin
 WORKERS ?= 3
 RECIPES := lite-base siamese triplet resnet-base resnet-classes resnet-taught resnet vgg-classes vgg vit autoencoder
 
+# Container images often switch compiled modules off; every job and every test that starts a process would
+# compile the library again, half of the time that such a process takes to start.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo reliability test test-slow test-engines lint bench screenshots measure train report shipped readme clean help
 
 help:            ## this list

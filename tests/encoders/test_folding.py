@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from core.encoders.folding import folded
+from core.weights import lean
 
+lean.load()  # as the product imports timm: half a second less for every process that collects this
 timm = pytest.importorskip("timm")
 
 
