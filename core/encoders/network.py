@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.encoders import compiled, folding, forms, pooling, positions, precision
+from core.encoders import compiled, forms, pooling, positions, precision
 from core.encoders import options as opt
 from core.encoders.pooling import ALL
 from core.encoders.preprocess import Preprocess
 from core.types import Positions, Progress, State
 from core.weights import files as weights
+from core.weights import folding
 
 if TYPE_CHECKING:
     import torch
