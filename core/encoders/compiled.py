@@ -10,7 +10,6 @@ drawings, training) asks torch as before. In bf16 it is one more number format t
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 import warnings
@@ -28,17 +27,17 @@ from core.encoders.base import Encoder
 from core.encoders.precision import FP32, device_kind, device_name
 from core.faiss_loader import team
 from core.types import Progress
+from core.weights import graphs
+from core.weights.graphs import FILE, KIND
 
 if TYPE_CHECKING:
     import torch
 
 log = logging.getLogger(__name__)
-KIND, FILE, VERSION = "compiled", "graph.xml", 1
+VERSION = 1
 BF16 = "bf16-graph"
 HINTS = {FP32: "f32", BF16: "bf16"}
 """The number formats of a graph, in OpenVINO's words."""
-ENV = "LOOKALIKE_COMPILED"
-"""``0`` in the environment: torch computes everything."""
 TOLERANCE = 1e-4
 """The largest difference of a unit vector's values from torch's that counts as rounding."""
 TRIED, ROUNDS = 16, 3
@@ -89,10 +88,10 @@ class Graph:
 def usable() -> str | None:
     """The version of OpenVINO to compile with; None where it is not installed, switched off, or a
     GPU does the work."""
-    if os.environ.get(ENV) == "0" or device_kind() != "cpu":
+    if not graphs.on() or device_kind() != "cpu":
         return None
     try:
-        return version("openvino")
+        return version(graphs.PACKAGE)
     except PackageNotFoundError:
         return None
 

@@ -17,6 +17,7 @@ from core.encoders import compiled, precision, trial
 from core.encoders.base import encoders
 from core.errors import UserError
 from core.services.embedding import compiling
+from core.weights import graphs
 
 pytest.importorskip("openvino", reason="an optional package")
 NAME = "vgg.lookalike"
@@ -53,7 +54,7 @@ def pictures() -> list[np.ndarray]:
 
 def by_torch(pictures: list[np.ndarray], monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
     with monkeypatch.context() as patch:
-        patch.setenv(compiled.ENV, "0")
+        patch.setenv(graphs.ENV, "0")
         return encoders.get(NAME).encode(pictures)
 
 
@@ -84,7 +85,7 @@ def test_fingerprints_stay_those_of_torch(set_up: Path, monkeypatch: pytest.Monk
     one = encoders.get(NAME)
     one.load()
     with monkeypatch.context() as patch:
-        patch.setenv(compiled.ENV, "0")
+        patch.setenv(graphs.ENV, "0")
         assert encoders.get(NAME).fingerprint() == one.fingerprint()
 
 
@@ -143,6 +144,14 @@ def test_without_the_package_torch_computes(
     one.encode(pictures[:1])
     assert one.graph is None
     assert "not installed" in compiled.measured(one)[1]
+
+
+def test_a_server_knows_whether_networks_were_compiled(
+    set_up: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert graphs.kept()
+    monkeypatch.setenv(graphs.ENV, "0")
+    assert not graphs.kept()
 
 
 def test_a_visitor_gets_what_is_there_and_writes_nothing(artifacts: Path, tmp_path: Path) -> None:
