@@ -115,19 +115,19 @@ def built_best_first(locator: str, version: str) -> list[str]:
     return opening.best_first(dataset(locator), [row for row in there if row])
 
 
-@caches.resource(max_entries=100, ttl=120.0, show_spinner=False)
+@caches.resource(max_entries=100, ttl=120.0, show_spinner=False, gallery=True)
 def estimate(locator: str, version: str, encoder: str, probe: bool = False):
     """What a build would cost; ``probe`` may load the network to find out how long it takes. Raises
     UserError."""
     return estimate_build(dataset(locator), encoder, probe=probe)
 
 
-@caches.resource(max_entries=2, ttl=0.8, show_spinner=False)
+@caches.resource(max_entries=2, ttl=0.8, show_spinner=False, gallery=True)
 def active_jobs() -> list[JobStatus]:
     return jobs.listing(active_only=True)
 
 
-@caches.resource(max_entries=2, ttl=2.0, show_spinner=False)
+@caches.resource(max_entries=2, ttl=2.0, show_spinner=False, gallery=True)
 def recent_jobs() -> list[JobStatus]:
     return jobs.listing()[:20]
 
@@ -137,7 +137,7 @@ def cache_rows() -> list[dict]:
     return library.cache_rows()
 
 
-@caches.data(max_entries=100, ttl=10 * LONG, show_spinner=False)
+@caches.data(max_entries=100, ttl=10 * LONG, show_spinner=False, gallery=True)
 def skipped(locator: str) -> int:
     """How many pictures were passed over, in listing and in builds."""
     try:
@@ -146,7 +146,7 @@ def skipped(locator: str) -> int:
         return 0
 
 
-@caches.data(max_entries=2, ttl=LONG, show_spinner=False)
+@caches.data(max_entries=2, ttl=LONG, show_spinner=False, gallery=True)
 def own_vectors() -> dict[str, str]:
     """For the encoder of each file of vectors that was brought: how many of them are used."""
     return {
@@ -231,7 +231,7 @@ def answer(
     return search(replace(request, reranker=reranker), dataset(locator))
 
 
-@caches.resource(max_entries=3000, ttl=3600.0, show_spinner=False)
+@caches.resource(max_entries=3000, ttl=3600.0, show_spinner=False, gallery=True)
 def place(
     locator: str,
     version: str,

@@ -1,9 +1,9 @@
 """The two caches of Streamlit and a quicker one, shared by all sessions but for what is a visitor's
 own: that is kept for its session alone and goes with it.
 
-``gallery`` says of a function that what it gives follows from its arguments, data sets, encoders
-and what is built of them: of visitors who have given query pictures and nothing else, only what
-names such a picture is their own then.
+``gallery`` says of a function that what it gives follows from its arguments, data sets, encoders,
+jobs and what they made: of visitors who have given query pictures and nothing else, only what names
+such a picture is their own then.
 """
 
 import functools

@@ -68,7 +68,7 @@ class Visitor:
     @property
     def adds(self) -> bool:
         """Whether there is more of this visitor than query pictures: something that data sets,
-        encoders or what is built of them may be."""
+        encoders, jobs or what they made may be."""
         places = zip((self.folder, self.folder / "cache"), QUERY_PICTURES, strict=True)
         return any(not known.issuperset(_listed(place)) for place, known in places)
 
@@ -134,7 +134,7 @@ def is_private(*words: object, lately: bool = False, gallery: bool = False) -> b
 
     ``lately``: it is enough that they had nothing a moment ago, as for reading what everybody may
     read; the disk is asked less often. ``gallery``: the answer follows from ``words``, data sets,
-    encoders and what is built of them, so that query pictures that they do not name change nothing.
+    encoders, jobs and what they made: query pictures that ``words`` do not name change nothing.
     """
     one = visitor()
     if one is None:
