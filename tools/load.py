@@ -347,6 +347,7 @@ def measured(visitors: int = VISITORS, seconds: float = SECONDS) -> dict:
         "seconds": seconds,
         "encoders": ENCODERS,
         "think_s": THINK_S,
+        "uploads": UPLOADS,
         "encoding": alone,
         "runs": runs,
         "faults": [one["first_error"] for one in runs.values() if one["errors"]],
