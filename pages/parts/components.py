@@ -3,6 +3,9 @@ link, the figures of a page as files.
 
 Each is a ``st.components.v2`` component: a function of its data, no iframe, no network. What comes
 from people (names, messages) is sent as data and only ever set as text.
+
+Data with lists go as the one entry of a list: of each value of a dictionary Streamlit asks whether
+it is a table, and imports pandas and Arrow for that, half a second before the first board.
 """
 
 import time
@@ -94,7 +97,7 @@ def board(
     }
     result = _board(
         key=key,
-        data=data,
+        data=[data],
         on_picked_change=_nothing,
         on_acted_change=_nothing,
         on_opened_change=on_opened or _nothing,
@@ -137,7 +140,7 @@ def query_picture(
         "subject": subject,
     }
     return _query(
-        key=key, data=data, on_given_change=_nothing, on_boxed_change=on_boxed or _nothing
+        key=key, data=[data], on_given_change=_nothing, on_boxed_change=on_boxed or _nothing
     ).given
 
 
@@ -152,7 +155,7 @@ def picture_grid(
     Returns the id clicked.
     """
     data = {"items": list(items), "label": label, "side": side, "selected": selected}
-    return _grid(key=key, data=data, on_picked_change=_nothing).picked
+    return _grid(key=key, data=[data], on_picked_change=_nothing).picked
 
 
 def stepper(key: str, place: str) -> int | None:

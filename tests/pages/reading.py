@@ -24,7 +24,8 @@ def component(app: AppTest, name: str) -> dict:
         if element.proto.component_name == f"lookalike_{name}"
     ]
     assert found, f"no {name} on the page"
-    return json.loads(found[0].json)
+    sent = json.loads(found[0].json)
+    return sent[0] if isinstance(sent, list) else sent
 
 
 def columns(app: AppTest) -> dict[str, dict]:
