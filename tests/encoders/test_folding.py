@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from core.encoders.folding import folded
+from core.weights.folding import folded
 
 timm = pytest.importorskip("timm")
 
