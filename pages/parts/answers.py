@@ -1,5 +1,5 @@
-"""The answer side of Compare: asks each encoder in turn, the quickest first, and draws what is
-there while others load or are at work."""
+"""The answer side of Compare: asks each encoder, the quickest first, and draws what is there while
+others load or are at work."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from core.services.search.engines import RUNS, may_repeat
 from core.services.search.result import SearchResult
 from core.services.search.together import DEPTH
 from core.services.search.together import together as joined
-from pages.parts import builds, cached, columns, components, refine, unread
+from pages.parts import asking, builds, cached, columns, components, refine, unread
 from pages.parts.guard import guarded
 from pages.parts.hosting import hosted
 from pages.parts.link import View
@@ -25,7 +25,8 @@ OUTCOMES = "outcomes"
 ANSWERED, TIMED = "answered", "timed"
 MAX_OUTCOMES = 300
 AT_ONCE_S = 0.25
-"""Bundled encoders answer within this before the first drawing; the others after it, one by one."""
+"""Bundled encoders answer within this before the first drawing; the others after it, each as it
+comes."""
 AT_ONCE = ("bundled", "packaged")
 SIDES = {"S": 176, "M": 256, "L": 400}
 """Longest side of the pictures that are sent, in pixels, by the size that they are shown in."""
@@ -50,6 +51,7 @@ class Gathered:
 
 def gather(view: View) -> Gathered:
     """Every column's state now. What is not in memory begins to load in the background."""
+    _collect()
     version, found = cached.version(view.dataset), Gathered()
     blocked: dict[str, dict] = {}
     for name in view.shown:
@@ -85,7 +87,7 @@ def finish(view: View, found: Gathered, *, more: Callable[[], bool] | None = Non
     Nothing of a page is held up meanwhile: whatever the person does interrupts it.
     """
     if found.waiting:
-        ask(view, found.waiting[0])
+        _until_answered(view, found)
         st.rerun()
     if found.busy:  # the board looks by itself for what has changed
         return
@@ -96,16 +98,11 @@ def finish(view: View, found: Gathered, *, more: Callable[[], bool] | None = Non
         st.rerun()
 
 
-def ask(view: View, name: str) -> str | UserError:
-    """One encoder's answer, kept; returns how it went."""
-    version = cached.version(view.dataset)
-    try:
-        guarded(lambda: _answer(view, version, name), name)
-        outcome: str | UserError = ANSWERED
-    except UserError as error:
-        outcome = error
-    _keep(view, version, name, outcome)
-    return outcome
+def step(view: View, found: Gathered) -> bool:
+    """For a board that draws itself again: ask the next one that waits; whether one has answered
+    meanwhile."""
+    _ask_next(view, found.waiting)
+    return asking.wait_for(_keys(view, found.waiting), asking.HOLD_S)
 
 
 def draw(view: View, found: Gathered, key: str, **more: object) -> tuple[str | None, str | None]:
@@ -137,16 +134,65 @@ def _ask_at_once(view: View, names: Sequence[str]) -> None:
     deadline, dataset = time.monotonic() + AT_ONCE_S, cached.dataset(view.dataset)
     for name in names:
         loading.begin(dataset, name, view.index)
-    left = [name for name in names if _row(name).get("tier") in AT_ONCE]
-    while left and time.monotonic() < deadline:
+    left = [
+        name for name in names if _row(name).get("tier") in AT_ONCE and not _under_way(view, name)
+    ]
+    begun: list[str] = []
+    while left and (spare := deadline - time.monotonic()) > 0:
         there = [one for one in left if _state(view, one) != "loading"]
         if not there:
-            loading.wait(dataset, left, view.index, deadline - time.monotonic())
+            loading.wait(dataset, left, view.index, spare)
             continue
         name = min(there, key=lambda one: _takes_ms(view, one))
         left.remove(name)
-        if time.monotonic() + _takes_ms(view, name) / 1000 < deadline:
-            ask(view, name)  # a slow one is asked when the board stands: nothing greys behind it
+        if _takes_ms(view, name) / 1000 < spare:
+            _ask(view, name)  # a slow one is asked when the board stands: nothing greys behind it
+            begun.append(name)
+            asking.wait_for(_keys(view, [name]), min(spare, asking.HOLD_S))
+    asking.wait_for(_keys(view, begun), deadline - time.monotonic(), all_of=True)
+    _collect()
+
+
+def _ask(view: View, name: str) -> None:
+    """Ask one encoder in the background; its answer is kept."""
+    wanted = _asked(view, cached.version(view.dataset), name, view.most, 1)
+    [key] = _keys(view, [name])
+    asking.begin(key, lambda: guarded(lambda: cached.answer(*wanted), name))
+
+
+def _ask_next(view: View, names: Sequence[str]) -> None:
+    """Ask the first of these that was not asked, once those before it hold it up no longer."""
+    left = [name for name in names if not _under_way(view, name)]
+    if left and asking.may_begin():
+        _ask(view, left[0])
+
+
+def _until_answered(view: View, found: Gathered) -> None:
+    """Until one that waits has answered, or one that loads is in memory."""
+    dataset, place, keys = cached.dataset(view.dataset), st.empty(), _keys(view, found.waiting)
+    known = st.session_state.get(OUTCOMES, {})
+    while not any(key in known for key in keys):  # the board's own drawing may have asked
+        _ask_next(view, found.waiting)
+        if asking.wait_for(keys, LOOK_S) or (
+            found.loading and loading.wait(dataset, found.loading, view.index, 0.0)
+        ):
+            return
+        place.empty()  # drawing is what lets a click or another run in
+
+
+def _collect() -> None:
+    """Keep how the questions went that were answered since."""
+    for key, error in asking.collected().items():
+        _keep(key, error or ANSWERED)
+
+
+def _under_way(view: View, name: str) -> bool:
+    return asking.under_way(_key(view, cached.version(view.dataset), name))
+
+
+def _keys(view: View, names: Sequence[str]) -> list[tuple]:
+    version = cached.version(view.dataset)
+    return [_key(view, version, name) for name in names]
 
 
 def _settled(view: View, version: str, name: str, found: Gathered) -> dict | None:
@@ -185,11 +231,11 @@ def _time_again(view: View, found: Gathered) -> bool:
             and answer.runs == 1
             and may_repeat(answer.timing_ms)
         ):
-            _keep(view, version, name, TIMED)
+            _keep(_key(view, version, name), TIMED)
             try:
                 news |= guarded(lambda name=name: _answer(view, version, name), name).runs > 1
             except UserError:  # what is drawn stays
-                _keep(view, version, name, ANSWERED)
+                _keep(_key(view, version, name), ANSWERED)
     return news
 
 
@@ -238,9 +284,9 @@ def _outcome(view: View, version: str, name: str) -> str | UserError | None:
     return st.session_state.get(OUTCOMES, {}).get(_key(view, version, name))
 
 
-def _keep(view: View, version: str, name: str, outcome: str | UserError) -> None:
+def _keep(key: tuple, outcome: str | UserError) -> None:
     known = st.session_state.setdefault(OUTCOMES, {})
-    known[_key(view, version, name)] = outcome
+    known[key] = outcome
     while len(known) > MAX_OUTCOMES:
         known.pop(next(iter(known)))
 

@@ -2,10 +2,14 @@
 
 Whoever comes while an encoder is at work waits in its line; the next call takes all who wait, up to
 ``LOOKALIKE_BATCH``. Nobody is made to wait for a batch to fill: one who comes alone is encoded
-alone, as without this. Encoders take turns, because each would use every core.
+alone, as without this. Encoders take turns, because each would use every core; beside one that
+takes its time the others go on.
 """
 
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
@@ -37,8 +41,12 @@ class _Line:
 
 _lines: WeakKeyDictionary[Encoder, _Line] = WeakKeyDictionary()
 _lines_lock = threading.Lock()
+SLOW_S = 0.5
+"""An encoder that is at work for longer keeps nobody else waiting."""
 _cores = threading.Lock()
 """Held by the one encoder that is at work."""
+_since = 0.0
+"""When it began."""
 _asking = 0
 
 
@@ -73,7 +81,7 @@ def _in_line(encoder: Encoder, line: _Line, ask: _Ask, most: int) -> np.ndarray:
         line.waiting.append(ask)
     with line.turn:
         while not ask.answered:
-            with _cores:
+            with _turn():
                 with line.guard:
                     batch, line.waiting[:] = line.waiting[:most], line.waiting[most:]
                 _answer(encoder, batch)
@@ -81,6 +89,22 @@ def _in_line(encoder: Encoder, line: _Line, ask: _Ask, most: int) -> np.ndarray:
         raise ask.error
     assert ask.vector is not None  # whoever answers gives a vector or an error
     return ask.vector
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """Alone with the cores, or beside an encoder that is slow."""
+    global _since
+    while not (alone := _cores.acquire(timeout=SLOW_S)):
+        if time.monotonic() - _since >= SLOW_S:
+            break
+    if alone:
+        _since = time.monotonic()
+    try:
+        yield
+    finally:
+        if alone:
+            _cores.release()
 
 
 def _answer(encoder: Encoder, batch: list[_Ask]) -> None:
