@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.jobs import JobStatus
-from core.services.search import loading
+from core.services.search import batching, loading
 from core.services.search.engines import RUNS, may_repeat
 from core.services.search.result import SearchResult
 from core.services.search.together import DEPTH
@@ -27,6 +27,8 @@ MAX_OUTCOMES = 300
 AT_ONCE_S = 0.25
 """Bundled encoders answer within this before the first drawing; the others after it, each as it
 comes."""
+CROWDED_S = 1.5
+"""The same while several visitors wait for encoders."""
 AT_ONCE = ("bundled", "packaged")
 SIDES = {"S": 176, "M": 256, "L": 400}
 """Longest side of the pictures that are sent, in pixels, by the size that they are shown in."""
@@ -79,20 +81,20 @@ def gather(view: View) -> Gathered:
     return found
 
 
-def finish(view: View, found: Gathered, *, more: Callable[[], bool] | None = None) -> None:
+def finish(view: View, found: Gathered, *, more: Callable[[float], bool] | None = None) -> None:
     """The last call of a page: ask whom its drawing did not wait for, and draw again whenever there
     is something new.
 
-    ``more`` says whether something else that is being made is there now; None where nothing is.
-    Nothing of a page is held up meanwhile: whatever the person does interrupts it.
+    ``more`` waits so many seconds at most for something else that is being made, draws it in its
+    place and says whether it has; None where nothing is made. Nothing of a page is held up
+    meanwhile: whatever the person does interrupts it.
     """
     if found.waiting:
         _until_answered(view, found)
         st.rerun()
     if found.busy:  # the board looks by itself for what has changed
         return
-    if found.loading or more:
-        _wait(view, found.loading, more or (lambda: False))
+    if _wait(view, found.loading, more):
         st.rerun()
     if _time_again(view, found):
         st.rerun()
@@ -131,14 +133,14 @@ def act(view: View, action: str) -> None:
 def _ask_at_once(view: View, names: Sequence[str]) -> None:
     """Let those load that are not in memory, and ask those that answer without delay, before
     anything is drawn."""
-    deadline, dataset = time.monotonic() + AT_ONCE_S, cached.dataset(view.dataset)
+    began, dataset = time.monotonic(), cached.dataset(view.dataset)
     for name in names:
         loading.begin(dataset, name, view.index)
     left = [
         name for name in names if _row(name).get("tier") in AT_ONCE and not _under_way(view, name)
     ]
     begun: list[str] = []
-    while left and (spare := deadline - time.monotonic()) > 0:
+    while left and (spare := began + _patience_s() - time.monotonic()) > 0:
         there = [one for one in left if _state(view, one) != "loading"]
         if not there:
             loading.wait(dataset, left, view.index, spare)
@@ -149,7 +151,8 @@ def _ask_at_once(view: View, names: Sequence[str]) -> None:
             _ask(view, name)  # a slow one is asked when the board stands: nothing greys behind it
             begun.append(name)
             asking.wait_for(_keys(view, [name]), min(spare, asking.HOLD_S))
-    asking.wait_for(_keys(view, begun), deadline - time.monotonic(), all_of=True)
+    spare = began + _patience_s() - time.monotonic()
+    asking.wait_for(_keys(view, begun), spare, all_of=True)
     _collect()
 
 
@@ -168,16 +171,19 @@ def _ask_next(view: View, names: Sequence[str]) -> None:
 
 
 def _until_answered(view: View, found: Gathered) -> None:
-    """Until one that waits has answered, or one that loads is in memory."""
-    dataset, place, keys = cached.dataset(view.dataset), st.empty(), _keys(view, found.waiting)
+    """Until one that waits has answered, or one that loads is in memory; where others wait for the
+    processor, too, until all have answered: each drawing in between would keep them waiting."""
+    dataset, keys = cached.dataset(view.dataset), _keys(view, found.waiting)
     known = st.session_state.get(OUTCOMES, {})
     while not any(key in known for key in keys):  # the board's own drawing may have asked
         _ask_next(view, found.waiting)
-        if asking.wait_for(keys, LOOK_S) or (
-            found.loading and loading.wait(dataset, found.loading, view.index, 0.0)
-        ):
+        st.session_state.get(OUTCOMES)  # a look at the session is what lets a click in
+        crowd = _crowded()
+        if asking.wait_for(keys, LOOK_S, all_of=crowd):
+            if not crowd or all(map(asking.under_way, keys)):
+                return
+        elif found.loading and loading.wait(dataset, found.loading, view.index, 0.0):
             return
-        place.empty()  # drawing is what lets a click or another run in
 
 
 def _collect() -> None:
@@ -193,6 +199,17 @@ def _under_way(view: View, name: str) -> bool:
 def _keys(view: View, names: Sequence[str]) -> list[tuple]:
     version = cached.version(view.dataset)
     return [_key(view, version, name) for name in names]
+
+
+def _patience_s() -> float:
+    """How long a drawing waits for answers. Where others wait for the processor, too, it is longer:
+    what is drawn without answers is drawn once more with them, which keeps all of them waiting."""
+    return CROWDED_S if _crowded() else AT_ONCE_S
+
+
+def _crowded() -> bool:
+    """Whether several visitors wait for encoders; where there are none, they are one person's."""
+    return hosted() and batching.crowded()
 
 
 def _settled(view: View, version: str, name: str, found: Gathered) -> dict | None:
@@ -211,11 +228,17 @@ def _settled(view: View, version: str, name: str, found: Gathered) -> dict | Non
     return columns.waiting(_row(name))
 
 
-def _wait(view: View, names: Sequence[str], more: Callable[[], bool]) -> None:
-    """Until one of these encoders is in memory or failed to load, or there is ``more`` to draw."""
-    dataset, place = cached.dataset(view.dataset), st.empty()
-    while not loading.wait(dataset, names, view.index, LOOK_S) and not more():
-        place.empty()  # drawing is what lets a click or another run in
+def _wait(view: View, names: Sequence[str], more: Callable[[float], bool] | None) -> bool:
+    """Until one of these encoders is in memory or failed to load (True), or where there is none,
+    until ``more`` is drawn."""
+    dataset = cached.dataset(view.dataset)
+    while names or more:
+        st.session_state.get(OUTCOMES)  # a look at the session is what lets a click in
+        if names and loading.wait(dataset, names, view.index, 0.0 if more else LOOK_S):
+            return True
+        if more and more(LOOK_S):
+            more = None
+    return False
 
 
 def _time_again(view: View, found: Gathered) -> bool:

@@ -31,6 +31,7 @@ _board = st.components.v2.component(
 QUERY_CSS = "".join(map(_read, ("button.css", "query.css", "frames.css")))
 QUERY_JS = "\n".join(map(_read, ("frames.js", "query.js")))
 _query = st.components.v2.component("lookalike_query", css=QUERY_CSS, js=QUERY_JS)
+_found = st.components.v2.component("lookalike_found", js=_read("found.js"))
 _grid = st.components.v2.component(
     "lookalike_grid", css=_read("grid.css"), js=_read("grid.js"), isolate_styles=False
 )
@@ -142,6 +143,12 @@ def query_picture(
     return _query(
         key=key, data=[data], on_given_change=_nothing, on_boxed_change=on_boxed or _nothing
     ).given
+
+
+def found_subject(subject: dict, key: str) -> None:
+    """Tell :func:`query_picture` of the page what was found of its subject after it was drawn;
+    nothing is seen of this itself."""
+    _found(key=key, data=subject)
 
 
 def picture_grid(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -94,9 +95,10 @@ def test_one_by_one_where_the_setting_says_so(monkeypatch):
     assert encoder.calls == [1, 1]
 
 
-def test_an_encoder_that_takes_its_time_keeps_no_other_one_waiting(monkeypatch):
+def test_a_network_that_takes_its_time_keeps_no_other_one_waiting(monkeypatch):
     monkeypatch.setattr(batching, "SLOW_S", 0.01)
     slow, quick, [picture] = Counting(), Counting(), pictures(1)
+    slow.network = quick.network = SimpleNamespace(parameters=list)
     thread = threading.Thread(target=batching.encode, args=(slow, picture), daemon=True)
     thread.start()
     assert slow.inside.wait(60)

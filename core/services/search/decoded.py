@@ -38,7 +38,7 @@ class Picture:
         self._sizes: dict[int | None, tuple[int, int] | None] = {}
         self._prepared: dict[Hashable, tuple[Prepared, float]] = {}
         self.encoded: WeakKeyDictionary[Encoder, tuple[np.ndarray, float]] = WeakKeyDictionary()
-        """By encoder: its vector float32 (1, dim), only to be read, and the milliseconds of that."""
+        """By encoder: its vector float32 (1, dim), only to be read, and the milliseconds of it."""
         self._lock = threading.Lock()
 
     def image(self, side: int | None) -> tuple[np.ndarray, float]:
