@@ -103,6 +103,8 @@ def finish(view: View, found: Gathered, *, more: Callable[[float], bool] | None 
 def step(view: View, found: Gathered) -> bool:
     """For a board that draws itself again: ask the next one that waits; whether one has answered
     meanwhile."""
+    if not found.waiting:
+        return False
     _ask_next(view, found.waiting)
     return asking.wait_for(_keys(view, found.waiting), asking.HOLD_S)
 
@@ -151,8 +153,9 @@ def _ask_at_once(view: View, names: Sequence[str]) -> None:
             _ask(view, name)  # a slow one is asked when the board stands: nothing greys behind it
             begun.append(name)
             asking.wait_for(_keys(view, [name]), min(spare, asking.HOLD_S))
-    spare = began + _patience_s() - time.monotonic()
-    asking.wait_for(_keys(view, begun), spare, all_of=True)
+    if begun:
+        spare = began + _patience_s() - time.monotonic()
+        asking.wait_for(_keys(view, begun), spare, all_of=True)
     _collect()
 
 

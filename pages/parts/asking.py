@@ -67,6 +67,7 @@ def wait_for(keys: Iterable[Hashable], seconds: float, *, all_of: bool = False) 
     asks = _asks()
     waiting = [asks[key].done for key in keys if key in asks]
     if not waiting:
+        time.sleep(max(seconds, 0.0))
         return False
     done, left = wait(waiting, max(seconds, 0.0), "ALL_COMPLETED" if all_of else FIRST_COMPLETED)
     return not left if all_of else bool(done)
