@@ -23,12 +23,11 @@ from core.services.embedding.crops import Cropped, Edges
 from core.services.embedding.objects import frames, nearest_objects
 from core.services.embedding.usual import Usual
 from core.services.search import batching, decoded, filters, mixing, stored, subject
-from core.services.search.copies import NEAR, same_file
 from core.services.search.decoded import Picture
 from core.services.search.looking import Pairs, Scope, least_similar, most_similar, reaching
 from core.services.search.request import Query, SearchRequest, item_of
 from core.services.search.reranking import COMPARED_ALL, PAIR_MS, Pair, looked_at, second_look
-from core.services.search.result import ONCE, Hit, Place, SearchResult, verdict
+from core.services.search.result import NEAR, ONCE, Hit, Place, SearchResult, same_file, verdict
 from core.services.specs import IndexSpec
 from core.types import Item
 
