@@ -37,8 +37,8 @@ def quick(*, max_entries: int, ttl: float | None = None, gallery: bool = False) 
     own, since Streamlit digests every argument at every look, 0.1 ms each."""
 
     def made(function: Callable) -> Callable:
-        options = {"max_entries": max_entries, "ttl": ttl, "gallery": gallery}
-        kept = _kept(st.cache_resource, function, options)
+        options = {"max_entries": max_entries, "ttl": ttl, "show_spinner": False}
+        kept = _kept(st.cache_resource, function, {**options, "gallery": gallery})
         return _Quick(function, kept, max_entries, ttl, gallery)
 
     return made
