@@ -1,7 +1,5 @@
 """Where the graphs of compiled networks lie (:mod:`core.encoders.compiled` makes them)."""
 
-from __future__ import annotations
-
 import os
 from importlib.util import find_spec
 

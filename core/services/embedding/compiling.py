@@ -1,7 +1,5 @@
 """Networks compiled for this processor beforehand: when the product is set up, or by command."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
