@@ -317,8 +317,14 @@ class Engine:
             encoder = encoder.inner  # it is not looked for a part of the part
         prepared, timing["decode"], preparing = picture.prepared(encoder, anew=anew)
         timing["preprocess"] = round(timing.get("preprocess", 0.0) + preparing, 3)
-        with _stage(timing, "encode"):
-            return batching.encode(self.encoder, prepared)
+        known = None if anew else picture.encoded.get(self.encoder)
+        if known is None:  # a deeper search for the same picture does not encode it again
+            spent: dict[str, float] = {}
+            with _stage(spent, "encode"):
+                vector = batching.encode(self.encoder, prepared)
+            known = picture.encoded[self.encoder] = vector, spent["encode"]
+        timing["encode"] = round(timing.get("encode", 0.0) + known[1], 3)
+        return known[0]
 
     def _hits(
         self, query: Query, picture: Picture | None, vector: np.ndarray, kept: list[Pair]
