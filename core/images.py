@@ -10,8 +10,6 @@ sizes). They are set once for the process, and our own check of the header comes
 unpacked: neither depends on the warning filters, which threads share.
 """
 
-from __future__ import annotations
-
 import io
 import math
 import os

@@ -6,8 +6,6 @@ Lowe's ratio test, then one homography by MAGSAC++ (Barath et al., CVPR 2020): t
 agree with it are its inliers.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Compare: one picture, several encoders, side by side."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import streamlit as st

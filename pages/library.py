@@ -1,7 +1,5 @@
 """Library: what there is, how far each data set has come, and what it costs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import streamlit as st

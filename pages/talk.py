@@ -1,7 +1,5 @@
 """Talk: views of pages in an order, presented without controls."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import streamlit as st

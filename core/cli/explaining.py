@@ -1,7 +1,5 @@
 """``explain``: why a hit is similar to a query."""
 
-from __future__ import annotations
-
 import argparse
 
 from core.cli.detecting import add_choice

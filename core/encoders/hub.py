@@ -5,8 +5,6 @@ The hub is asked directly: the hub library's own requests also send what program
 write outside our folder.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path

@@ -6,8 +6,6 @@ gain six times, others lose. So it is measured, for each network on each machine
 gallery, and the figures are kept.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import os

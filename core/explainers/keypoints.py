@@ -1,7 +1,5 @@
 """SIFT: matched key points as lines, and the words of VLAD that make the score."""
 
-from __future__ import annotations
-
 from typing import Protocol, cast
 
 import numpy as np

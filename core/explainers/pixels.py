@@ -1,7 +1,5 @@
 """Tiny image: what each of 16 x 16 pixels does for the score, and where the pictures differ."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from core.explainers.base import Drawings, Explainer, Explanation, Map, Pair, explainers, scaled

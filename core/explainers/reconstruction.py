@@ -1,7 +1,5 @@
 """Autoencoders: what the codes keep of both pictures, and the way from one code to the other."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol, cast

@@ -1,7 +1,5 @@
 """A setting of an index: what it may be, what it trades, and what is worth trying."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -8,8 +8,6 @@ float64, and at most ``RELEVANT`` relevant items, about 120 MB beside 0.07 MB fo
 whatever the gallery holds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import numpy as np

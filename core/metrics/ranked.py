@@ -5,8 +5,6 @@ the order of ids), the
 query itself and everything marked junk taken out before ranks are given.
 """
 
-from __future__ import annotations
-
 import sys
 from dataclasses import dataclass
 

@@ -1,8 +1,6 @@
 """Who is searched, who searches, and what is right: a protocol as arrays over the rows of
 vectors."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Protocol
 

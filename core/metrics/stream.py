@@ -1,8 +1,6 @@
 """From vectors to per-query scores, a block of queries at a time: memory stays flat whatever the
 gallery's size."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 

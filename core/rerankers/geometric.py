@@ -1,7 +1,5 @@
 """Geometric verification: hits that show the same thing from another side come first."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from core import options as opt

@@ -1,7 +1,5 @@
 """What a measurement was made with: processor, cores, accelerator, versions."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import os
 import platform

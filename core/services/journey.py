@@ -1,8 +1,6 @@
 """How far a data set has come on its way: added, built, compared, evaluated, improved; and what of
 it lies on the disk."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """How fast a job is at work, from the lines of its log."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 

@@ -1,8 +1,6 @@
 """Load what most visitors ask first before anybody asks: once a process, in the background, never
 at import."""
 
-from __future__ import annotations
-
 import gc
 import logging
 import os

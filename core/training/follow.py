@@ -1,8 +1,6 @@
 """Watching a run's log while it grows: only what is new is read, however long the curve has
 become."""
 
-from __future__ import annotations
-
 import os
 import threading
 

@@ -1,7 +1,5 @@
 """A run's own folder: what it was told, what it logged, where it stands. Whole after every kill."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,8 +1,6 @@
 """What is learned from: each dataset's training pictures, their classes, and the part kept back for
 validation."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass

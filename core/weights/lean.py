@@ -5,8 +5,6 @@ It brings sympy, Triton and torch's distributed package along: 1.1 s and 145 MB 
 every build.
 """
 
-from __future__ import annotations
-
 import sys
 import threading
 from types import ModuleType

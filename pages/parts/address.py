@@ -1,7 +1,5 @@
 """A picture at an address of the web as the query, where the server allows it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import streamlit as st

@@ -1,8 +1,6 @@
 """The answer side of Compare: asks each encoder in turn, the quickest first, and draws what is
 there while others load or are at work."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace

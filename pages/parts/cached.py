@@ -1,8 +1,6 @@
 """Every cache of the pages. Strings and numbers go in, what comes out is only read, and each cache
 has a bound."""
 
-from __future__ import annotations
-
 import base64
 from dataclasses import replace
 

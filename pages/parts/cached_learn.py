@@ -1,7 +1,5 @@
 """The cache of the Learn page: what a lesson asks of :mod:`core.services.teaching`, by name."""
 
-from __future__ import annotations
-
 import importlib
 
 from core.services.teaching import contests

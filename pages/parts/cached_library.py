@@ -1,7 +1,5 @@
 """Caches of the Library page: how far each data set has come, and what of it lies on the disk."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from core import items

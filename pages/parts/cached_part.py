@@ -1,7 +1,5 @@
 """Caches of what a gallery can be narrowed to."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,8 +1,6 @@
 """Caches of the Train page. As everywhere: strings and numbers go in, what comes out is only read,
 each has a bound."""
 
-from __future__ import annotations
-
 import base64
 import json
 

@@ -1,8 +1,6 @@
 """The two caches of Streamlit and a quicker one, shared by all sessions but for what is a visitor's
 own: that is kept for its session alone and goes with it."""
 
-from __future__ import annotations
-
 import functools
 import threading
 import time

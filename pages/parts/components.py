@@ -5,8 +5,6 @@ Each is a ``st.components.v2`` component: a function of its data, no iframe, no 
 from people (names, messages) is sent as data and only ever set as text.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path

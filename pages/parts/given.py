@@ -1,8 +1,6 @@
 """What a link to Compare says, checked: each text becomes a value that can be shown, else what is
 shown in its place and a remark."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.errors import UserError

@@ -1,8 +1,6 @@
 """The first ten seconds: an example that is already answered, what it was found in, and where to go
 next."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.errors import UserError

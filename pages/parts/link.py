@@ -1,8 +1,6 @@
 """The view of Compare and its link: each restores the other. A forged link gives a remark and the
 default, never an error."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 

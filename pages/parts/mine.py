@@ -1,8 +1,6 @@
 """On a public server: what a visitor has here and until when, its deletion, and the operator's
 entrance."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.errors import UserError

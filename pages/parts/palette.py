@@ -1,8 +1,6 @@
 """The look of charts: the page's own paper and ink, and the colour and mark of each encoder, which
 ``core/services/marks.py`` gives by name."""
 
-from __future__ import annotations
-
 import plotly.graph_objects as go
 import streamlit as st
 

@@ -1,7 +1,5 @@
 """Presenting: scenes one after another without controls, in a size that the last row reads."""
 
-from __future__ import annotations
-
 from html import escape
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The query side of Compare: the picture that is asked, and the ways to change it."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 

@@ -1,7 +1,5 @@
 """The Refine area of the query panel: words, pictures with a plus or a minus, and the way back."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import streamlit as st

@@ -1,8 +1,6 @@
 """The second look on Compare: a re-ranker a column, and all columns together as one; kept in the
 session and in the link."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import streamlit as st

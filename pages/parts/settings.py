@@ -1,7 +1,5 @@
 """What is compared: the data set or a part of it, the encoders, how many hits, and the index."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from pages.parts import cached, encoder_names, given, link, part, refine, refining, second

@@ -1,8 +1,6 @@
 """What stands on every page: title, menu, style, one sentence of purpose; and widget values that
 outlive a page change."""
 
-from __future__ import annotations
-
 from html import escape
 from pathlib import Path
 

@@ -1,8 +1,6 @@
 """The subject of the query on Compare: found in the background, drawn as numbered frames, chosen or
 drawn by the person."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial

@@ -1,7 +1,5 @@
 """Why a hit was found: made when the board stands, kept for the session, and sent to the board."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.errors import UserError

@@ -1,8 +1,6 @@
 """Small pieces of page made of words; whatever comes from people is escaped here and nowhere
 else."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from html import escape

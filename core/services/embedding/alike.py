@@ -5,8 +5,6 @@ Only finished embeddings by the same encoder count, its fit and weights included
 was fitted again nothing is alike.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field

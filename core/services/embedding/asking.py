@@ -1,7 +1,5 @@
 """What queries ask with under a protocol: their own vectors, or those of their crops."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np

@@ -1,8 +1,6 @@
 """From a name to an encoder that can encode for a given dataset: loaded, fitted, at the right
 precision."""
 
-from __future__ import annotations
-
 import threading
 from dataclasses import dataclass
 from pathlib import Path

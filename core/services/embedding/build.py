@@ -1,8 +1,6 @@
 """Builds: from a dataset and encoder names to embeddings and an index, everything from the cache
 where it exists."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field

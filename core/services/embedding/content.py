@@ -2,8 +2,6 @@
 with the same files gets too, and marks by which some of them are known again (times and places do
 not count)."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Callable, Sequence

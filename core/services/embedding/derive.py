@@ -1,7 +1,5 @@
 """Embeddings that need no picture: made from other embeddings, or brought by the user."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Embeddings of a dataset: built once, resumed where they stopped, extended by what is new."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress

@@ -5,8 +5,6 @@ Vectors of two formats are not of one kind. So a dataset that was built in one g
 whatever was decided since for another; and its queries use the same.
 """
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

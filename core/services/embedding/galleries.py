@@ -1,7 +1,5 @@
 """The part of a dataset that is searched: its rows, its index, its items."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path

@@ -4,8 +4,6 @@ estimate.
 Nothing here opens a picture or loads a network: it reads what earlier builds and evaluations left.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The errors of embeddings that are not there."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from core.datasets.base import Dataset

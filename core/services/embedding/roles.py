@@ -1,8 +1,6 @@
 """A protocol laid over the rows of embeddings: who searches whom, what is right, and which queries
 belong together."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

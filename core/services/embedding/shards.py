@@ -4,8 +4,6 @@ A part holds vectors by picture (id and stamp), not by position: it stays good w
 and go meanwhile.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

@@ -6,8 +6,6 @@ without the ids, which are
 those of the gallery. One whose causes have changed is ignored.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 import zipfile

@@ -16,8 +16,6 @@ has both.
 The same comparisons give the calibration of scores, see :mod:`core.services.embedding.calibration`.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

@@ -1,8 +1,6 @@
 """The metric audit: one query's real list under every published definition, and what other packages
 make of it."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace

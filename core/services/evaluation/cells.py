@@ -1,8 +1,6 @@
 """One cell of a comparison: a dataset under a protocol, searched by an encoder through an index.
 Evaluated once, then cached."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace

@@ -1,8 +1,6 @@
 """What encoders are worth: any datasets x encoders x indexes x protocols, from the cache where it
 is finished."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

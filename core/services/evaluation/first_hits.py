@@ -1,8 +1,6 @@
 """The beginning of ranked lists as they were evaluated: what an encoder showed for a query, and
 what of it was right."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """Cells of fused encoders: each query's lists by several encoders as one list."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace

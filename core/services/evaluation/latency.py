@@ -1,8 +1,6 @@
 """How long a search takes, stage by stage: after warm-up, one picture at a time and in batches,
 each with its count."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable, Sequence

@@ -1,8 +1,6 @@
 """A report for other programs: CSV, LaTeX, and TREC run and qrels that trec_eval judges to the same
 figures."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator, Sequence
 

@@ -1,7 +1,5 @@
 """How an index that hashes saw two vectors."""
 
-from __future__ import annotations
-
 from typing import cast
 
 import numpy as np

@@ -1,8 +1,6 @@
 """One hit explained: the pictures as the encoder sees them, the explainer that suits it, and the
 test of its map."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
 

@@ -1,8 +1,6 @@
 """Whether the server can work, in a millisecond: for the address that a proxy or a container asks
 again and again. The long examination is ``doctor``."""
 
-from __future__ import annotations
-
 import os
 import shutil
 

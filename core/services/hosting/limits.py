@@ -1,8 +1,6 @@
 """What one visitor may use, and all together. A refusal is a sentence with the number; what can be
 built again makes room by itself, the least recently used first."""
 
-from __future__ import annotations
-
 import logging
 import time
 from pathlib import Path

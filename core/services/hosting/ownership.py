@@ -8,8 +8,6 @@ deletion of one visitor can meet what belongs to another. Where nobody is a stra
 with the operator's token) there is the operator's folder alone.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import json

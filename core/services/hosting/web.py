@@ -1,8 +1,6 @@
 """What stands between the network and the pages: a key for each browser, headers, a number for each
 request, the health address. Plain ASGI, so that no framework is needed to test it."""
 
-from __future__ import annotations
-
 import json
 import logging
 import time

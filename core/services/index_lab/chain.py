@@ -1,7 +1,5 @@
 """The stages of a waterfall, as asked for and as measured."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The stages of a waterfall, run and evaluated."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise

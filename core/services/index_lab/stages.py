@@ -1,8 +1,6 @@
 """Vectors made smaller: fewer dimensions, then fewer bytes each. What comes out are unit rows
 again, as indexes want them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

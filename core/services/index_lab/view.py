@@ -1,7 +1,5 @@
 """One query under one setting: what an index found, and its missed neighbours where they belong."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections import OrderedDict

@@ -1,8 +1,6 @@
 """Approximation loss: one encoder's vectors made smaller and searched faster, a stage at a time, on
 the same queries."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
 from pathlib import Path

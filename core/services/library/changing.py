@@ -5,8 +5,6 @@ that vectors, indexes and maps follow at the next build. It then holds the pictu
 they are. A folder of the user's own is never touched.
 """
 
-from __future__ import annotations
-
 import os
 import tempfile
 import zipfile

@@ -1,7 +1,5 @@
 """What there is: datasets, encoders, indexes and caches, as rows for a page or a command."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

@@ -1,8 +1,6 @@
 """Networks that were trained here or brought: what their cards say, what only some of them can do,
 and how one is brought."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass

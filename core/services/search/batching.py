@@ -5,8 +5,6 @@ Whoever comes while an encoder is at work waits in its line; the next call takes
 alone, as without this. Encoders take turns, because each would use every core.
 """
 
-from __future__ import annotations
-
 import threading
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary

@@ -1,7 +1,5 @@
 """Which answers are the very file that was asked with."""
 
-from __future__ import annotations
-
 from core.datasets.base import Dataset
 from core.errors import UserError
 from core.types import Item

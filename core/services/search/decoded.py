@@ -1,8 +1,6 @@
 """The picture of a query: decoded once for all the encoders that are asked with it, one after
 another."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Hashable

@@ -1,8 +1,6 @@
 """What answers queries: the vectors, the index and the encoder of one (dataset, encoder, index), in
 memory."""
 
-from __future__ import annotations
-
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence

@@ -4,8 +4,6 @@ Pictures are looked at one after another: a detector uses every core, and two at
 hold each other up.
 """
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import threading

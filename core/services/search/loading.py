@@ -4,8 +4,6 @@ nobody waits behind another.
 Background threads are daemons: a process that ends does not wait for them.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import threading

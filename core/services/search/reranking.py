@@ -1,8 +1,6 @@
 """The second look: the first hits of a search get new scores from a re-ranker, or, for an encoder
 that matches key points, from these."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

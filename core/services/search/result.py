@@ -1,7 +1,5 @@
 """What comes back from a search: hits with their meaning, and how far away the best of them is."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

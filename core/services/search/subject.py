@@ -1,7 +1,5 @@
 """The subject of a query: what a detector finds in it, and the part that is searched with."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass, replace
 

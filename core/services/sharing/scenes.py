@@ -1,8 +1,6 @@
 """What each page's view shows, drawn for a file that travels: a scene of a talk, as HTML.
 ``params`` are those of the view's link."""
 
-from __future__ import annotations
-
 import html
 import math
 import tomllib

@@ -1,8 +1,6 @@
 """A leaderboard as one file: means with intervals, shared ranks, quality against time,
 protocols."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Sequence
 

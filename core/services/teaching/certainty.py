@@ -1,7 +1,5 @@
 """Queries drawn again: how far a mean over them moves, and whether a difference survives it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,8 +1,6 @@
 """A map under a probe: where the real neighbours of a dot lie, and which dots beside it are
 none."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

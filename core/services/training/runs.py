@@ -1,8 +1,6 @@
 """Training runs as pages and the command line see them: where each stands, its curves, and the way
 to delete it."""
 
-from __future__ import annotations
-
 import shutil
 import time
 from collections.abc import Sequence

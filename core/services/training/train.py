@@ -1,8 +1,6 @@
 """Training for pages and the command line: recipes, estimates, and runs as jobs. How they stand:
 :mod:`.runs`."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Mapping, Sequence

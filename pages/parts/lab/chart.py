@@ -1,7 +1,5 @@
 """Recall against time as a chart: a line for each way to build an index, a dot for each setting."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from html import escape

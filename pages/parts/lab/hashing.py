@@ -1,8 +1,6 @@
 """Hash buckets made visible: which bits of two pictures agree, which bands collide, and how
 probable that was."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import plotly.graph_objects as go

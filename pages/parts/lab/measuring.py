@@ -1,8 +1,6 @@
 """Measurements as jobs: what they would take, started, watched, found again after a reload, and how
 they ended."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import streamlit as st

@@ -1,8 +1,6 @@
 """What is measured: gallery, encoder, K; and for the curves the indexes and how large the gallery
 is to be."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from pages.parts import cached, encoder_names, link, settings

@@ -5,8 +5,6 @@ A link that was opened (or gone back to) sets every control, those that it does 
 defaults. One that says something impossible gets the default, and a remark.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import streamlit as st

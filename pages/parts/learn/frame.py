@@ -1,7 +1,5 @@
 """One lesson on the page: try it, predict, three questions, in the field, teacher's notes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from html import escape
 

@@ -1,8 +1,6 @@
 """What lessons need and Streamlit has no widget for: cards with progress, questions, a plane with
 points that are dragged, a list that is put in order. Progress stays in the browser."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Vectors of a model that is not ours, for the pictures of a data set: counted, then taken."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import streamlit as st

@@ -1,8 +1,6 @@
 """Pictures that are added to a data set or removed from it, and what was built that then has to
 follow."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import streamlit as st

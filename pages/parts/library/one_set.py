@@ -1,7 +1,5 @@
 """One data set: its path, and a view of what is in it, what was made of it, and what it takes."""
 
-from __future__ import annotations
-
 import time
 
 import streamlit as st

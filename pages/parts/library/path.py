@@ -1,8 +1,6 @@
 """The line at the top of a data set's page: where it is on its way, what is next, and one button
 for that."""
 
-from __future__ import annotations
-
 from html import escape
 
 import streamlit as st

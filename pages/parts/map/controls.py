@@ -1,7 +1,5 @@
 """What is mapped and how it is drawn; the values live in the session and in the link."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from pages.parts import cached, cached_maps, link, settings, url_state

@@ -1,8 +1,6 @@
 """The leaderboard: means with their intervals drawn as bars, and ranks that are shared where
 nothing is certain."""
 
-from __future__ import annotations
-
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.leaderboard import Leaderboard
 from pages.parts import cached_metrics

@@ -1,7 +1,5 @@
 """Precision and recall as the list grows longer, and precision against recall."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from html import escape
 

@@ -1,7 +1,5 @@
 """Data health: leaks between query and gallery, hubs, crowding, and score calibration."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import plotly.graph_objects as go

@@ -1,7 +1,5 @@
 """The controls of the Metrics page, and the protocol card of what they show."""
 
-from __future__ import annotations
-
 from html import escape
 
 import streamlit as st

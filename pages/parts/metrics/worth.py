@@ -1,8 +1,6 @@
 """Quality against one cost: the time of a search, the size of a vector, or what building took; and
 the front of the best."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The settings of a run, and what a model's card says of it."""
 
-from __future__ import annotations
-
 import shlex
 
 import streamlit as st

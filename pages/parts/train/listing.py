@@ -1,7 +1,5 @@
 """The runs so far with their state, and the models that were trained here or imported."""
 
-from __future__ import annotations
-
 import time
 
 import streamlit as st

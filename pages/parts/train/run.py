@@ -1,8 +1,6 @@
 """One run: where it stands, stop, resume, delete; its curves while it learns, and what it reached
 once it is done."""
 
-from __future__ import annotations
-
 from html import escape
 
 import streamlit as st

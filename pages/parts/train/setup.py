@@ -1,7 +1,5 @@
 """Choosing a run: recipe, initial weights, training data, and the settings that matter."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.services.training.plan import advice

@@ -1,7 +1,5 @@
 """A point in a triangle mixes three codes; the decoder draws what lies there."""
 
-from __future__ import annotations
-
 import numpy as np
 import streamlit as st
 

@@ -1,7 +1,5 @@
 """Draws of the queries, and the interval that they fill."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.services.teaching import certainty

@@ -1,7 +1,5 @@
 """Channels of a layer over a picture, and the pictures that excite one of them most."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.services.teaching import layers

@@ -1,7 +1,5 @@
 """One query before and after, the classes, and what happened to other sets."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from pages.parts import cached_learn, palette

@@ -1,7 +1,5 @@
 """Key points of two pictures joined by lines; one of the pictures is turned, shrunk and moved."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.services.teaching import points

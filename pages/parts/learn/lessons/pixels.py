@@ -1,7 +1,5 @@
 """A picture that is changed, and the encoders that still find it."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.services.teaching import pictures

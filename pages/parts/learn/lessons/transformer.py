@@ -1,7 +1,5 @@
 """A patch that is dragged over the picture, and where it looks."""
 
-from __future__ import annotations
-
 import numpy as np
 import streamlit as st
 

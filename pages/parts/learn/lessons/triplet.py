@@ -1,7 +1,5 @@
 """Three points on a circle with the loss that they cost, and three pictures before and after."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
