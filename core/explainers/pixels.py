@@ -4,7 +4,7 @@ import numpy as np
 
 from core.explainers.base import Drawings, Explainer, Explanation, Map, Pair, explainers, scaled
 from core.explainers.covering import ground
-from core.explainers.reconstruction import grey
+from core.explainers.reconstruction import DIFFERENCE, grey
 
 GRID = (16, 16, 3)
 GREY = 127.0
@@ -41,7 +41,7 @@ class Pixels(Explainer):
             blocks=(
                 Drawings(
                     "What is compared, 16 x 16 pixels",
-                    (("Query", query), ("Hit", hit), ("Difference", grey(apart))),
+                    (("Query", query), ("Hit", hit), (DIFFERENCE, grey(apart))),
                 ),
             ),
         )

@@ -10,6 +10,7 @@ from core.explainers.base import Drawings, Encoding, Explanation, Pair, explaine
 from core.explainers.regions import Regions
 
 STEPS = 5
+DIFFERENCE = "Difference: darker is more"
 
 
 class Drawing(Protocol):
@@ -40,7 +41,7 @@ class Reconstruction(Regions):
         apart = np.abs(walk[0].astype(np.int16) - walk[-1]).mean(axis=2)
         drawings = Drawings(
             "Drawn from the codes",
-            (("Query", walk[0]), ("Hit", walk[-1]), ("Difference", grey(apart))),
+            (("Query", walk[0]), ("Hit", walk[-1]), (DIFFERENCE, grey(apart))),
         )
         names = ["Query", *(f"{100 * step:.0f} %" for step in steps[1:-1]), "Hit"]
         line = Drawings("From code to code", tuple(zip(names, walk, strict=True)))

@@ -163,6 +163,18 @@ def test_an_option_that_matching_has_not_is_a_sentence(scenes, name, option):
         search(asked(**given), scenes)
 
 
+def test_the_least_similar_are_not_looked_at_again_and_that_is_said(scenes):
+    for encoder, reranker, says in (
+        ("tiny.16x16", "geometric", "The least similar are not re-ranked."),
+        ("sift.match", "", "are ranked by vectors"),
+        ("tiny.16x16", "", ""),
+    ):
+        answer = search(asked(encoder, reranker=reranker, least=True), scenes)
+        assert answer.score == "cosine"
+        assert says in answer.reranked
+        assert bool(says) == bool(answer.reranked)
+
+
 def test_what_needs_vectors_refuses_sift_matching(scenes):
     assert not lacks_index(scenes, "sift.match", "hnsw")
     with pytest.raises(UserError, match="compares key points"):

@@ -22,6 +22,7 @@ __all__ = [
     "second_look",
     "spelt",
     "title_of",
+    "unlooked",
 ]
 COMPARED_ALL, PRESELECTED = 2000, 500
 """An encoder that matches key points compares the query with every picture of a gallery up to so
@@ -61,6 +62,14 @@ def second_look(encoder: Encoder, name: str, size: int) -> SecondLook | None:
     )
 
 
+def unlooked(encoder: Encoder, name: str) -> str:
+    """What is to be said where the least similar are asked for, which no second look reorders;
+    empty where none was to come."""
+    if encoder.matches:
+        return "The least similar are ranked by vectors: no key points are matched."
+    return "" if not name or name == NONE else "The least similar are not re-ranked."
+
+
 def looked_at(
     look: SecondLook,
     pairs: Sequence[tuple[int, float]],
@@ -86,8 +95,9 @@ def looked_at(
 
 
 def names() -> list[str]:
-    """Every re-ranker, ``none`` first."""
-    return rerankers.names()
+    """Every re-ranker, ``none`` first; one with options stands behind the same without."""
+    known = rerankers.names()
+    return sorted(known, key=lambda name: known.index(name.partition(":")[0]))
 
 
 def spelt(name: str) -> str:

@@ -198,7 +198,7 @@ const DRAWN = {
     }
     return titled("Shared colours", table);
   },
-  histogram: (block) => titled("Distances of this gallery's pairs", histogram(block)),
+  histogram: (block) => titled("Distances of this gallery's pairs: 0 is the same vector", histogram(block)),
   bits: (block) => {
     const grid = make("div", block.bands ? "bits banded" : "bits");
     const draw = (one) => make("i", block.equal[one] ? "equal" : "");
@@ -219,10 +219,21 @@ function titled(title, body) {
   return box;
 }
 
+// Distances along the axis: 0 at the left, the largest of unit vectors is 2.
+function ticks(svg, most, x, high) {
+  for (let value = 0; value <= most + 1e-6; value += 0.5) {
+    const at = x(value);
+    const anchor = at < 10 ? "start" : x(most) - at < 10 ? "end" : "middle";
+    const label = shape("text", { x: at, y: high + 16, class: "tick", "text-anchor": anchor });
+    label.textContent = value.toFixed(1);
+    svg.append(shape("line", { x1: at, x2: at, y1: high, y2: high + 4, class: "axis" }), label);
+  }
+}
+
 // Two curves on one axis, each a share of its kind, and where this pair lies.
 function histogram(block) {
   const [wide, high] = [560, 130];
-  const svg = shape("svg", { class: "histogram", viewBox: `0 0 ${wide} ${high + 46}`, role: "img", "aria-label": `Distance ${block.value.toFixed(2)} among pairs of ${block.noun} and of different things` });
+  const svg = shape("svg", { class: "histogram", viewBox: `0 0 ${wide} ${high + 64}`, role: "img", "aria-label": `Distance ${block.value.toFixed(2)} among pairs of ${block.noun} and of different things` });
   const most = Math.max(...block.same, ...block.different);
   const x = (value) => (value / block.most) * wide;
   for (const [name, values] of [["different", block.different], ["same", block.same]]) {
@@ -235,10 +246,11 @@ function histogram(block) {
     svg.append(label);
   }
   svg.append(shape("line", { x1: 0, x2: wide, y1: high, y2: high, class: "axis" }));
+  ticks(svg, block.most, x, high);
   const mark = (value, words, row, name) => {
-    svg.append(shape("line", { x1: x(value), x2: x(value), y1: 0, y2: high + 4, class: name }));
+    svg.append(shape("line", { x1: x(value), x2: x(value), y1: 0, y2: high + 22, class: name }));
     const middle = Math.min(Math.max(x(value), 70), wide - 70);
-    const label = shape("text", { x: middle, y: high + 18 + 18 * row, class: name, "text-anchor": "middle" });
+    const label = shape("text", { x: middle, y: high + 36 + 18 * row, class: name, "text-anchor": "middle" });
     label.textContent = words;
     svg.append(label);
   };
