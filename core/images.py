@@ -17,7 +17,9 @@ import stat
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+
+# Image.open would import all of Pillow's 43 plug-ins for a format that none of these reads
+from PIL import AvifImagePlugin, Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
 
 from core.colours import low_bytes, on_white
 from core.errors import UserError

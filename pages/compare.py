@@ -60,12 +60,13 @@ def main() -> None:
         url_state.tell(st.session_state[link.REMARKS])
         # Streamlit lets a click inside a fragment wait for the running page, which may be waiting
         # for an encoder to load.
-        (st.fragment(_answer, run_every=1.0) if gathered.busy else _answer)(view)
+        (st.fragment(_answer, run_every=1.0) if gathered.busy else _answer)(view, gathered)
     with agreed:
         _agreement(view, gathered)
     # No answer shares the processor with a detector: it looks when those that can be asked have
     # answered.
-    answers.finish(view, gathered, more=None if gathered.waiting else subject.begin(view))
+    found = None if gathered.waiting else subject.begin(view, asked)
+    answers.finish(view, gathered, more=found)
 
 
 def searched() -> int:
@@ -78,9 +79,9 @@ def purpose(kind: str) -> str:
     return {"rendered": "rendered products", "photographs": "photographs"}.get(kind, "pictures")
 
 
-def _answer(view: View) -> None:
+def _answer(view: View, gathered: Gathered) -> None:
     """The board; on its own while a build runs, so that its progress moves without the page."""
-    gathered = answers.gather(view)
+    gathered = answers.gather(view) if gathered.busy else gathered
     if not view.encoders:
         note(
             "No encoder is chosen.",

@@ -25,7 +25,12 @@ def main() -> None:
     talk = talks.read()
     with actions:
         _files(talk)
-        st.link_button("Notes in a window", "?notes=1", disabled=not talk.scenes)
+        st.link_button(
+            "Notes",
+            "?notes=1",
+            disabled=not talk.scenes,
+            help="The notes, in a window of their own",
+        )
         if st.button("Present", type="primary", disabled=not talk.scenes):
             _present(0)
     if (error := st.session_state.pop("talk_error", None)) is not None:

@@ -114,5 +114,5 @@ def wait_until_up(url: str, process: subprocess.Popen, timeout_s: float) -> None
             with urllib.request.urlopen(url, timeout=2):
                 return
         except OSError:
-            time.sleep(0.1)
+            time.sleep(0.03)
     raise RuntimeError(f"the app did not answer within {timeout_s:.0f} s")

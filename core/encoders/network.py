@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core import options as opt
-from core.encoders import folding, forms, pooling, positions, precision
+from core.encoders import forms, pooling, positions, precision
 from core.encoders.base import Encoder
 from core.encoders.pooling import ALL
 from core.encoders.preprocess import Preprocess
 from core.types import Positions, Progress, State
 from core.weights import files as weights
+from core.weights import folding
 
 if TYPE_CHECKING:
     import torch

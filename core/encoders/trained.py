@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core import store
-from core.encoders import folding, forms, positions, precision, quantised
+from core.encoders import forms, positions, precision, quantised
 from core.encoders.base import Encoder, encoders
 from core.encoders.trained_networks import Blueprint, build, from_output, to_input
 from core.errors import UserError
 from core.images import resize
 from core.types import Positions, Progress
+from core.weights import folding
 
 if TYPE_CHECKING:
     import torch

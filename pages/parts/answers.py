@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.jobs import JobStatus
-from core.services.search import loading
+from core.services.search import batching, loading
 from core.services.search.engines import RUNS, may_repeat
 from core.services.search.result import SearchResult
 from core.services.search.together import DEPTH
@@ -26,6 +26,8 @@ ANSWERED, TIMED = "answered", "timed"
 MAX_OUTCOMES = 300
 AT_ONCE_S = 0.25
 """Bundled encoders answer within this before the first drawing; the others after it, one by one."""
+CROWDED_S = 1.5
+"""The same while several visitors wait for encoders."""
 AT_ONCE = ("bundled", "packaged")
 SIDES = {"S": 176, "M": 256, "L": 400}
 """Longest side of the pictures that are sent, in pixels, by the size that they are shown in."""
@@ -77,20 +79,20 @@ def gather(view: View) -> Gathered:
     return found
 
 
-def finish(view: View, found: Gathered, *, more: Callable[[], bool] | None = None) -> None:
+def finish(view: View, found: Gathered, *, more: Callable[[float], bool] | None = None) -> None:
     """The last call of a page: ask whom its drawing did not wait for, and draw again whenever there
     is something new.
 
-    ``more`` says whether something else that is being made is there now; None where nothing is.
-    Nothing of a page is held up meanwhile: whatever the person does interrupts it.
+    ``more`` waits so many seconds at most for something else that is being made, draws it in its
+    place and says whether it has; None where nothing is made. Nothing of a page is held up
+    meanwhile: whatever the person does interrupts it.
     """
     if found.waiting:
-        ask(view, found.waiting[0])
+        _ask_next(view, found.waiting)
         st.rerun()
     if found.busy:  # the board looks by itself for what has changed
         return
-    if found.loading or more:
-        _wait(view, found.loading, more or (lambda: False))
+    if _wait(view, found.loading, more):
         st.rerun()
     if _time_again(view, found):
         st.rerun()
@@ -134,11 +136,11 @@ def act(view: View, action: str) -> None:
 def _ask_at_once(view: View, names: Sequence[str]) -> None:
     """Let those load that are not in memory, and ask those that answer without delay, before
     anything is drawn."""
-    deadline, dataset = time.monotonic() + AT_ONCE_S, cached.dataset(view.dataset)
+    began, dataset = time.monotonic(), cached.dataset(view.dataset)
     for name in names:
         loading.begin(dataset, name, view.index)
     left = [name for name in names if _row(name).get("tier") in AT_ONCE]
-    while left and time.monotonic() < deadline:
+    while left and time.monotonic() < (deadline := began + _patience_s()):
         there = [one for one in left if _state(view, one) != "loading"]
         if not there:
             loading.wait(dataset, left, view.index, deadline - time.monotonic())
@@ -147,6 +149,12 @@ def _ask_at_once(view: View, names: Sequence[str]) -> None:
         left.remove(name)
         if time.monotonic() + _takes_ms(view, name) / 1000 < deadline:
             ask(view, name)  # a slow one is asked when the board stands: nothing greys behind it
+
+
+def _patience_s() -> float:
+    """How long a drawing waits for answers. Where others wait for the processor, too, it is longer:
+    what is drawn without answers is drawn once more with them, which keeps all of them waiting."""
+    return CROWDED_S if batching.crowded() else AT_ONCE_S
 
 
 def _settled(view: View, version: str, name: str, found: Gathered) -> dict | None:
@@ -165,11 +173,26 @@ def _settled(view: View, version: str, name: str, found: Gathered) -> dict | Non
     return columns.waiting(_row(name))
 
 
-def _wait(view: View, names: Sequence[str], more: Callable[[], bool]) -> None:
-    """Until one of these encoders is in memory or failed to load, or there is ``more`` to draw."""
-    dataset, place = cached.dataset(view.dataset), st.empty()
-    while not loading.wait(dataset, names, view.index, LOOK_S) and not more():
-        place.empty()  # drawing is what lets a click or another run in
+def _ask_next(view: View, names: Sequence[str]) -> None:
+    """Ask the quickest of these encoders; where others wait for the processor, too, the next ones
+    as well: each drawing in between would keep all of them waiting."""
+    for name in names:
+        ask(view, name)
+        if not batching.crowded():
+            return
+
+
+def _wait(view: View, names: Sequence[str], more: Callable[[float], bool] | None) -> bool:
+    """Until one of these encoders is in memory or failed to load (True), or where there is none,
+    until ``more`` is drawn."""
+    dataset = cached.dataset(view.dataset)
+    while names or more:
+        st.session_state.get(OUTCOMES)  # a look at the session is what lets a click in
+        if names and loading.wait(dataset, names, view.index, 0.0 if more else LOOK_S):
+            return True
+        if more and more(LOOK_S):
+            more = None
+    return False
 
 
 def _time_again(view: View, found: Gathered) -> bool:

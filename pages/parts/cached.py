@@ -304,8 +304,8 @@ def evaluated(locator: str, version: str) -> dict[str, float]:
 
 @caches.data(max_entries=20, show_spinner=False)
 def examples(locator: str, version: str, wanted: int = 8) -> list[str]:
-    """Ids of a few varied pictures: one of each class, classes spread evenly; query splits
-    first."""
+    """Ids of a few varied pictures: one of each class, classes spread evenly, then others from all
+    over the set; of query splits where there are any."""
     found = dataset(locator)
     protocol = found.protocol()
     asking = np.flatnonzero(items.among(found.items, protocol.queries))
@@ -315,6 +315,12 @@ def examples(locator: str, version: str, wanted: int = 8) -> list[str]:
     rows = np.sort(np.array([*items.first_of_each(kinds).values(), *alone], np.int64))
     if len(rows) > wanted:
         rows = rows[[place * len(rows) // wanted for place in range(wanted)]]
+    elif more := min(wanted, len(pictures)) - len(rows):
+        others = np.setdiff1d(np.arange(len(pictures)), rows)
+        rows = [
+            *rows,
+            *others[[(2 * place + 1) * len(others) // (2 * more) for place in range(more)]],
+        ]
     return [pictures[int(row)].id for row in rows]
 
 

@@ -217,8 +217,8 @@ def test_an_older_board_that_arrives_late_is_not_drawn(open_at):
             const board = await import(URL.createObjectURL(new Blob([code], { type: 'text/javascript' })));
             const parentElement = document.body.appendChild(document.createElement('div'));
             const draw = (at, title) => board.default({ parentElement, setTriggerValue: () => {},
-                data: { at, rows: 1, pictures: {}, look: { size: 'M', pinned: '', hidden: [] },
-                    columns: [{ key: 'a', title, family: '', state: 'pending', mark: { path: '', colour: '' } }] } });
+                data: [{ at, rows: 1, pictures: {}, look: { size: 'M', pinned: '', hidden: [] },
+                    columns: [{ key: 'a', title, family: '', state: 'pending', mark: { path: '', colour: '' } }] }] });
             draw(2, 'newer'); draw(1, 'older');
             return parentElement.innerText;
         }""",

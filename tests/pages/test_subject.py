@@ -70,7 +70,15 @@ def compare(open_page, corner):
 
 
 def subject(app) -> dict:
-    return component(app, "query")["subject"]
+    """What stands on the query's picture: what came after it was drawn goes before."""
+    drawn = component(app, "query")["subject"]
+    sent = [one.proto.component_name for one in app.get("bidi_component")]
+    if "lookalike_found" not in sent:
+        return drawn
+    later = component(app, "found")
+    assert drawn["looking"]
+    assert (later["of"], later["by"]) == (drawn["of"], drawn["by"])
+    return later
 
 
 def ids(app) -> list[list[str]]:

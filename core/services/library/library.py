@@ -31,6 +31,8 @@ LISTING_SHARE = 20
 """A listing is good for so many times the seconds that it took."""
 MAX_OPEN = 64
 MAX_ARCHIVE = 1 << 30
+APART = frozenset('/\\:*?"<>|~')
+"""Characters that mean something in a path, or in a link's name of a data set."""
 LIST = Path("library", "datasets.json")
 _open: dict[str, tuple[float, Dataset]] = {}
 
@@ -372,8 +374,20 @@ def add_uploaded(locator: str) -> str:
 
 
 def stem(name: str) -> str:
-    """The name of an uploaded file as a part of a path here, without its ending."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(name).stem).strip("-.")[:60] or "pictures"
+    """The name of an uploaded file as its owner wrote it, without its ending, as a part of a path
+    here: what cannot be seen, or has a meaning in paths or links, is a dash."""
+    kept = "".join("-" if char in APART or not char.isprintable() else char
+                   for char in Path(name).stem).strip("-. ")[:60].rstrip()  # fmt: skip
+    try:
+        os.fsencode(kept)
+    except UnicodeEncodeError:  # the locale C
+        kept = plain(kept)
+    return kept or "pictures"
+
+
+def plain(name: str) -> str:
+    """A name in ASCII letters, digits, dots, dashes and underscores."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:60]
 
 
 def upload_folder(name: str, told: list[tuple[str, int]]) -> Path:

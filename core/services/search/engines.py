@@ -17,11 +17,11 @@ from core.images import decode
 from core.items import taken
 from core.keypoints import SIDE, KeyPoints, detect
 from core.neighbours import cosine_matrix, dots
-from core.services.embedding import embed, galleries, points
+from core.services.embedding import embed, points
+from core.services.embedding.bound import Bound
 from core.services.embedding.crops import Cropped, Edges
 from core.services.embedding.objects import frames, nearest_objects
-from core.services.embedding.usual import Usual, usual
-from core.services.search import batching, decoded, filters, mixing, subject
+from core.services.search import batching, decoded, filters, mixing, stored, subject
 from core.services.search.copies import NEAR, same_file
 from core.services.search.decoded import Picture
 from core.services.search.looking import Pairs, Scope, least_similar, most_similar, reaching
@@ -47,19 +47,14 @@ once more."""
 class Engine:
     """Everything that one (dataset, encoder, index) needs to answer, held in memory."""
 
-    def __init__(self, dataset: Dataset, encoder: Encoder, index: IndexSpec) -> None:
-        self.dataset, self.encoder = dataset, encoder
-        self.path = embed.find(dataset, encoder)
-        self.found = embed.read(dataset, encoder)
-        self.index, self.rows = galleries.gallery_index(
-            dataset, encoder, index.name, objects=True, **index.build
-        )
-        self.usual = (
-            Usual(None) if encoder.matches else usual(dataset, encoder, self.found, self.rows)
-        )
+    def __init__(self, made: Bound, index: IndexSpec) -> None:
+        self.dataset = made.dataset
+        self.encoder, kept = stored.read(made, index)
+        self.path, self.found = kept.path, kept.found
+        self.index, self.rows, self.usual = kept.index, kept.rows, kept.usual
         ids = self.found.ids
-        same = ids is dataset.ids
-        self._row_of = dataset.rows if same else {id: row for row, id in enumerate(ids)}
+        same = ids is made.dataset.ids
+        self._row_of = made.dataset.rows if same else {id: row for row, id in enumerate(ids)}
         self._points: points.Points | None = None
         self.query_ms = self._warm_up()
         """About how long a query takes once it is decoded."""

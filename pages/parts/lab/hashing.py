@@ -1,6 +1,8 @@
 """Hash buckets made visible: which bits of two pictures agree, which bands collide, and how
 probable that was."""
 
+from __future__ import annotations  # plotly's figures are imported when one is drawn
+
 from collections.abc import Sequence
 
 import plotly.graph_objects as go

@@ -48,7 +48,7 @@ def show(close: Callable[[], None]) -> None:
     except UserError as error:
         trouble(error)
         return
-    note(f"{found}")
+    note(f"{found}", tone="good")
     if found.skipped:
         table(["Skipped", "Why"], [[one.id, one.reason] for one in found.skipped[:MAX_SKIPPED]])
     if st.button("Add these vectors", type="primary", key="add_vectors"):

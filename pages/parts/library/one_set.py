@@ -38,7 +38,7 @@ def show(row: dict) -> None:
 
 def _head(row: dict) -> None:
     if st.session_state.pop(ADDED, None) == row["locator"]:
-        over = f" {row['skipped']:,} passed over." if row["skipped"] else ""
+        over = f" {row['skipped']:,} skipped." if row["skipped"] else ""
         note(f"Added {row['title']}: {count(row['pictures'], 'picture')}.{over}", "", "good")
     hint = "" if hosted() else row["locator"]
     with st.container(horizontal=True, vertical_alignment="center", key="set_head"):

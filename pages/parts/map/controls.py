@@ -93,7 +93,7 @@ def _look() -> None:
             names,
             key=views.CLASSES,
             max_selections=12,
-            placeholder="Search classes; empty shows the largest",
+            placeholder="Empty: the largest",
             select_all=False,
         )
     st.toggle("Pictures instead of dots", key=views.PICTURES)

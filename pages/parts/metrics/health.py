@@ -1,5 +1,7 @@
 """Data health: leaks between query and gallery, hubs, crowding, and score calibration."""
 
+from __future__ import annotations  # plotly's figures are imported when one is drawn
+
 from itertools import pairwise
 
 import plotly.graph_objects as go

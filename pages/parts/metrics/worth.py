@@ -1,6 +1,8 @@
 """Quality against one cost: the time of a search, the size of a vector, or what building took; and
 the front of the best."""
 
+from __future__ import annotations  # plotly's figures are imported when one is drawn
+
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -337,7 +337,7 @@ function follow(state, look) {
 }
 
 export default function (component) {
-  const { data, parentElement, setTriggerValue } = component;
+  const { data: [data], parentElement, setTriggerValue } = component;
   const state = (parentElement.__board ??= begin(parentElement));
   if (!(data.at < state.at)) {  // while the browser still loads this script, an earlier board may be handed over last
     state.at = data.at;
