@@ -45,6 +45,12 @@ def behind(locator: str, version: str) -> list[str]:
     return [name for name in changing.built(locator) if name not in there]
 
 
+@shared.data(max_entries=100, show_spinner=False)
+def since_built(locator: str, version: str, encoder: str) -> str:
+    """What came, went or changed since an encoder was built, in words."""
+    return changing.since_built(cached.dataset(locator), encoder).words
+
+
 @shared.data(max_entries=100, ttl=cached.LONG, show_spinner=False)
 def evaluation_seconds(locator: str, version: str, encoders: tuple[str, ...]) -> float | None:
     """About how long an evaluation of these encoders takes."""

@@ -12,7 +12,7 @@ from core.encoders.base import Encoder, encoders
 from core.encoders.imported import Imported
 from core.errors import UserError
 from core.indexes.base import indexes
-from core.services.embedding import crops, derive, embed, estimate, fits, galleries, points
+from core.services.embedding import crops, derive, embed, estimate, fits, galleries, points, usual
 from core.services.embedding.bound import bound, prepared
 from core.services.specs import index_spec
 from core.types import Progress
@@ -179,8 +179,10 @@ def _result(
     progress: Progress | None,
 ) -> Built:
     path = embed.find(dataset, encoder) or _derived(dataset, encoder)
-    galleries.gallery_index(dataset, encoder, index, progress, objects=True, **knobs)
+    _, rows = galleries.gallery_index(dataset, encoder, index, progress, objects=True, **knobs)
     galleries.follow(dataset, encoder, progress)
+    if not encoder.matches:
+        usual.keep(dataset, encoder, embed.read(dataset, encoder), rows, progress)
     meta = store.read_meta(path) or {}
     seconds = time.perf_counter() - started
     return Built(

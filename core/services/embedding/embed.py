@@ -261,7 +261,9 @@ def _finish(dataset: Dataset, work: Work) -> None:
 
     def write(folder: Path) -> dict:
         parts = [*work.reused, *work.shards.parts()]
-        ids, skipped = assemble(dataset.items, parts, work.encoder.stored_dim, folder)
+        dim = work.encoder.stored_dim
+        home = work.home if dim == work.encoder.dim else None  # of several objects columns are read
+        ids, skipped = assemble(dataset.items, parts, dim, folder, home)
         if not ids:
             raise nothing_decoded(dataset, skipped)
         noted = meta_of(dataset, work.encoder, len(ids), len(skipped), len(work.pending))
@@ -275,15 +277,14 @@ def _finish(dataset: Dataset, work: Work) -> None:
 
 def drop_replaced(dataset: Dataset, encoder: Encoder) -> None:
     """Delete what stood here for the same source and encoder before the pictures, the fit or the
-    weights changed; an index that can follow stays until it has."""
+    weights changed; an index that can follow, and what was usual, stay until they have."""
     now = store.key(causes(dataset, encoder))
     old = [(KIND, path.name) for path, _ in of_source(KIND, dataset, encoder) if path.name != now]
-    for kind in (INDEXES, USUAL):
-        old += [
-            (kind, path.name)
-            for path, meta in of_source(kind, dataset, encoder)
-            if meta.get("embeddings") != now and not (path / INDEX_KEYS).exists()
-        ]
+    old += [
+        (INDEXES, path.name)
+        for path, meta in of_source(INDEXES, dataset, encoder)
+        if meta.get("embeddings") != now and not (path / INDEX_KEYS).exists()
+    ]
     for kind, key in old:
         with suppress(UserError):  # someone builds it just now: it goes the next time
             store.delete(kind, key)

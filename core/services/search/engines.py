@@ -21,6 +21,7 @@ from core.services.embedding import embed, points
 from core.services.embedding.bound import Bound
 from core.services.embedding.crops import Cropped, Edges
 from core.services.embedding.objects import frames, nearest_objects
+from core.services.embedding.usual import Usual
 from core.services.search import batching, decoded, filters, mixing, stored, subject
 from core.services.search.copies import NEAR, same_file
 from core.services.search.decoded import Picture
@@ -51,13 +52,18 @@ class Engine:
         self.dataset = made.dataset
         self.encoder, kept = stored.read(made, index)
         self.path, self.found = kept.path, kept.found
-        self.index, self.rows, self.usual = kept.index, kept.rows, kept.usual
+        self.index, self.rows, self._kept = kept.index, kept.rows, kept
         ids = self.found.ids
         same = ids is made.dataset.ids
         self._row_of = made.dataset.rows if same else {id: row for row, id in enumerate(ids)}
         self._points: points.Points | None = None
         self.query_ms = self._warm_up()
         """About how long a query takes once it is decoded."""
+
+    @property
+    def usual(self) -> Usual:
+        """What is usual in the gallery; nothing while it is measured in the background."""
+        return self._kept.usual
 
     def memory(self) -> dict[int, int]:
         """What it holds in memory: number of an object -> its bytes, so that what engines share

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -15,21 +15,25 @@ from core.encoders.base import Encoder
 from core.indexes.base import Index
 from core.services.embedding import embed, galleries
 from core.services.embedding.bound import Bound
-from core.services.embedding.usual import Usual, usual
+from core.services.embedding.usual import Usual, usual_or_later
 from core.services.specs import IndexSpec
 from core.types import Embeddings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stored:
     """Vectors with their folder, the index over the gallery with the embedding row of each of its
-    rows, and what is usual there."""
+    rows, and what is usual there, which may be known later."""
 
     path: Path | None
     found: Embeddings
     index: Index
     rows: np.ndarray
-    usual: Usual
+    usual: Usual = field(default_factory=lambda: Usual(None))
+
+    def tell(self, known: Usual) -> None:
+        """What is usual is known now."""
+        self.usual = known
 
 
 def read(made: Bound, index: IndexSpec) -> tuple[Any, Stored]:
@@ -69,5 +73,7 @@ def _begun(act: Callable[[], Stored], name: str) -> Future[Stored]:
 def _stored(dataset: Dataset, encoder: Encoder, index: IndexSpec) -> Stored:
     path, found = embed.find(dataset, encoder), embed.read(dataset, encoder)
     made, rows = galleries.gallery_index(dataset, encoder, index.name, objects=True, **index.build)
-    known = Usual(None) if encoder.matches else usual(dataset, encoder, found, rows)
-    return Stored(path, found, made, rows, known)
+    kept = Stored(path, found, made, rows)
+    if not encoder.matches:
+        usual_or_later(dataset, encoder, found, rows, kept.tell)
+    return kept
