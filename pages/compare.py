@@ -112,8 +112,7 @@ def _answer(view: View, gathered: Gathered) -> None:
         st.rerun()
     if gathered.busy and subject.came(view):
         st.rerun()
-    if gathered.busy and gathered.waiting:  # one that has loaded meanwhile
-        answers.ask(view, gathered.waiting[0])
+    if gathered.busy and answers.step(view, gathered):  # one that has loaded meanwhile
         st.rerun()
     if st.session_state.get("was_busy") and not gathered.busy:
         st.session_state["was_busy"] = False

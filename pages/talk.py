@@ -119,8 +119,8 @@ def _scene(place: int, scene: Scene, scenes: int) -> None:
 
 
 def _begin(place: int) -> None:
-    st.session_state[presenting.SHOWN] = place
     talks.show(place)
+    presenting.begin(place)
 
 
 def _notes() -> None:

@@ -42,7 +42,7 @@ def test_the_address_is_printed_when_it_answers_and_is_never_another_programs(ar
                 assert answer.read() == b"ok"
         finally:
             os.killpg(app.pid, signal.SIGINT)
-            rest = app.communicate(timeout=30)[0]
+            rest = app.communicate(timeout=300)[0]
     assert app.returncode == 0
     assert rest == ""
 

@@ -59,7 +59,7 @@ LARGE = 500_000
 JSON, PAGE = ROOT / "artifacts" / "reports" / "growth.json", ROOT / "docs" / "scale.md"
 BEGIN, END = "<!-- growth:begin (written by tools/measure_growth.py) -->", "<!-- growth:end -->"
 NAME = "imported.growth"
-ASKED, WARM, JUDGED, K = 100, 20, 40, 10
+ASKED, WARM, JUDGED, K = 60, 20, 40, 10
 INDEXES = {
     "half": ({}, {}),
     "ivf_pq": ({"m": 48}, {"nprobe": 64, "rerank": 40}),

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from core.metrics.ranked import JUNK, Ranked, columns_of, labels_at, packed
-from core.metrics.roles import Roles
+from core.metrics.ranked import JUNK, Ranked, Roles, columns_of, labels_at, packed
 from core.neighbours import COLUMNS, cosine_matrix
 from core.types import Progress, report
 

@@ -8,8 +8,7 @@ import numpy as np
 
 from core.metrics import counted, table
 from core.metrics.curves import Curves
-from core.metrics.ranked import Ranked, rank
-from core.metrics.roles import Roles
+from core.metrics.ranked import Ranked, Roles, rank
 from core.neighbours import cosine_matrix
 from core.types import Progress, report
 

@@ -1,5 +1,5 @@
-"""The answer side of Compare: asks each encoder in turn, the quickest first, and draws what is
-there while others load or are at work."""
+"""The answer side of Compare: asks each encoder, the quickest first, and draws what is there while
+others load or are at work."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from core.services.search.engines import RUNS, may_repeat
 from core.services.search.result import SearchResult
 from core.services.search.together import DEPTH
 from core.services.search.together import together as joined
-from pages.parts import builds, cached, columns, components, refine, unread
+from pages.parts import asking, builds, cached, columns, components, refine, unread
 from pages.parts.guard import guarded
 from pages.parts.hosting import hosted
 from pages.parts.link import View
@@ -25,7 +25,8 @@ OUTCOMES = "outcomes"
 ANSWERED, TIMED = "answered", "timed"
 MAX_OUTCOMES = 300
 AT_ONCE_S = 0.25
-"""Bundled encoders answer within this before the first drawing; the others after it, one by one."""
+"""Bundled encoders answer within this before the first drawing; the others after it, each as it
+comes."""
 CROWDED_S = 1.5
 """The same while several visitors wait for encoders."""
 AT_ONCE = ("bundled", "packaged")
@@ -52,6 +53,7 @@ class Gathered:
 
 def gather(view: View) -> Gathered:
     """Every column's state now. What is not in memory begins to load in the background."""
+    _collect()
     version, found = cached.version(view.dataset), Gathered()
     blocked: dict[str, dict] = {}
     for name in view.shown:
@@ -88,7 +90,7 @@ def finish(view: View, found: Gathered, *, more: Callable[[float], bool] | None 
     meanwhile: whatever the person does interrupts it.
     """
     if found.waiting:
-        _ask_next(view, found.waiting)
+        _until_answered(view, found)
         st.rerun()
     if found.busy:  # the board looks by itself for what has changed
         return
@@ -98,16 +100,13 @@ def finish(view: View, found: Gathered, *, more: Callable[[float], bool] | None 
         st.rerun()
 
 
-def ask(view: View, name: str) -> str | UserError:
-    """One encoder's answer, kept; returns how it went."""
-    version = cached.version(view.dataset)
-    try:
-        guarded(lambda: _answer(view, version, name), name)
-        outcome: str | UserError = ANSWERED
-    except UserError as error:
-        outcome = error
-    _keep(view, version, name, outcome)
-    return outcome
+def step(view: View, found: Gathered) -> bool:
+    """For a board that draws itself again: ask the next one that waits; whether one has answered
+    meanwhile."""
+    if not found.waiting:
+        return False
+    _ask_next(view, found.waiting)
+    return asking.wait_for(_keys(view, found.waiting), asking.HOLD_S)
 
 
 def draw(view: View, found: Gathered, key: str, **more: object) -> tuple[str | None, str | None]:
@@ -139,22 +138,81 @@ def _ask_at_once(view: View, names: Sequence[str]) -> None:
     began, dataset = time.monotonic(), cached.dataset(view.dataset)
     for name in names:
         loading.begin(dataset, name, view.index)
-    left = [name for name in names if _row(name).get("tier") in AT_ONCE]
-    while left and time.monotonic() < (deadline := began + _patience_s()):
+    left = [
+        name for name in names if _row(name).get("tier") in AT_ONCE and not _under_way(view, name)
+    ]
+    begun: list[str] = []
+    while left and (spare := began + _patience_s() - time.monotonic()) > 0:
         there = [one for one in left if _state(view, one) != "loading"]
         if not there:
-            loading.wait(dataset, left, view.index, deadline - time.monotonic())
+            loading.wait(dataset, left, view.index, spare)
             continue
         name = min(there, key=lambda one: _takes_ms(view, one))
         left.remove(name)
-        if time.monotonic() + _takes_ms(view, name) / 1000 < deadline:
-            ask(view, name)  # a slow one is asked when the board stands: nothing greys behind it
+        if _takes_ms(view, name) / 1000 < spare:
+            _ask(view, name)  # a slow one is asked when the board stands: nothing greys behind it
+            begun.append(name)
+            asking.wait_for(_keys(view, [name]), min(spare, asking.HOLD_S))
+    if begun:
+        spare = began + _patience_s() - time.monotonic()
+        asking.wait_for(_keys(view, begun), spare, all_of=True)
+    _collect()
+
+
+def _ask(view: View, name: str) -> None:
+    """Ask one encoder in the background; its answer is kept."""
+    wanted = _asked(view, cached.version(view.dataset), name, view.most, 1)
+    [key] = _keys(view, [name])
+    asking.begin(key, lambda: guarded(lambda: cached.answer(*wanted), name))
+
+
+def _ask_next(view: View, names: Sequence[str]) -> None:
+    """Ask the first of these that was not asked, once those before it hold it up no longer."""
+    left = [name for name in names if not _under_way(view, name)]
+    if left and asking.may_begin():
+        _ask(view, left[0])
+
+
+def _until_answered(view: View, found: Gathered) -> None:
+    """Until one that waits has answered, or one that loads is in memory; where others wait for the
+    processor, too, until all have answered: each drawing in between would keep them waiting."""
+    dataset, keys = cached.dataset(view.dataset), _keys(view, found.waiting)
+    known = st.session_state.get(OUTCOMES, {})
+    while not any(key in known for key in keys):  # the board's own drawing may have asked
+        _ask_next(view, found.waiting)
+        st.session_state.get(OUTCOMES)  # a look at the session is what lets a click in
+        crowd = _crowded()
+        if asking.wait_for(keys, LOOK_S, all_of=crowd):
+            if not crowd or all(map(asking.under_way, keys)):
+                return
+        elif found.loading and loading.wait(dataset, found.loading, view.index, 0.0):
+            return
+
+
+def _collect() -> None:
+    """Keep how the questions went that were answered since."""
+    for key, error in asking.collected().items():
+        _keep(key, error or ANSWERED)
+
+
+def _under_way(view: View, name: str) -> bool:
+    return asking.under_way(_key(view, cached.version(view.dataset), name))
+
+
+def _keys(view: View, names: Sequence[str]) -> list[tuple]:
+    version = cached.version(view.dataset)
+    return [_key(view, version, name) for name in names]
 
 
 def _patience_s() -> float:
     """How long a drawing waits for answers. Where others wait for the processor, too, it is longer:
     what is drawn without answers is drawn once more with them, which keeps all of them waiting."""
-    return CROWDED_S if batching.crowded() else AT_ONCE_S
+    return CROWDED_S if _crowded() else AT_ONCE_S
+
+
+def _crowded() -> bool:
+    """Whether several visitors wait for encoders; where there are none, they are one person's."""
+    return hosted() and batching.crowded()
 
 
 def _settled(view: View, version: str, name: str, found: Gathered) -> dict | None:
@@ -171,15 +229,6 @@ def _settled(view: View, version: str, name: str, found: Gathered) -> dict | Non
         return columns.loading(_row(name))
     found.waiting.append(name)
     return columns.waiting(_row(name))
-
-
-def _ask_next(view: View, names: Sequence[str]) -> None:
-    """Ask the quickest of these encoders; where others wait for the processor, too, the next ones
-    as well: each drawing in between would keep all of them waiting."""
-    for name in names:
-        ask(view, name)
-        if not batching.crowded():
-            return
 
 
 def _wait(view: View, names: Sequence[str], more: Callable[[float], bool] | None) -> bool:
@@ -208,11 +257,11 @@ def _time_again(view: View, found: Gathered) -> bool:
             and answer.runs == 1
             and may_repeat(answer.timing_ms)
         ):
-            _keep(view, version, name, TIMED)
+            _keep(_key(view, version, name), TIMED)
             try:
                 news |= guarded(lambda name=name: _answer(view, version, name), name).runs > 1
             except UserError:  # what is drawn stays
-                _keep(view, version, name, ANSWERED)
+                _keep(_key(view, version, name), ANSWERED)
     return news
 
 
@@ -261,9 +310,9 @@ def _outcome(view: View, version: str, name: str) -> str | UserError | None:
     return st.session_state.get(OUTCOMES, {}).get(_key(view, version, name))
 
 
-def _keep(view: View, version: str, name: str, outcome: str | UserError) -> None:
+def _keep(key: tuple, outcome: str | UserError) -> None:
     known = st.session_state.setdefault(OUTCOMES, {})
-    known[_key(view, version, name)] = outcome
+    known[key] = outcome
     while len(known) > MAX_OUTCOMES:
         known.pop(next(iter(known)))
 

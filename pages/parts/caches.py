@@ -32,7 +32,8 @@ def quick(*, max_entries: int, ttl: float | None = None) -> Callable:
     own, since Streamlit digests every argument at every look, 0.1 ms each."""
 
     def made(function: Callable) -> Callable:
-        kept = _kept(st.cache_resource, function, {"max_entries": max_entries, "ttl": ttl})
+        options = {"max_entries": max_entries, "ttl": ttl, "show_spinner": False}
+        kept = _kept(st.cache_resource, function, options)
         return _Quick(function, kept, max_entries, ttl)
 
     return made

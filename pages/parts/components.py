@@ -152,12 +152,7 @@ def found_subject(subject: dict, key: str) -> None:
 
 
 def picture_grid(
-    items: Sequence[dict],
-    label: str,
-    key: str,
-    side: int = 96,
-    selected: str | None = None,
-    on_pick: Callable[[], None] | None = None,
+    items: Sequence[dict], label: str, key: str, side: int = 96, selected: str | None = None
 ) -> str | None:
     """Thumbnails to choose from; each item has ``id``, ``uri``, ``alt`` and may have ``caption``,
     ``rank`` and ``badge`` (words over the picture), ``mark`` (``ghost``, ``lost``, ``extra``,
@@ -167,7 +162,7 @@ def picture_grid(
     Returns the id clicked.
     """
     data = {"items": list(items), "label": label, "side": side, "selected": selected}
-    return _grid(key=key, data=[data], on_picked_change=on_pick or _nothing).picked
+    return _grid(key=key, data=[data], on_picked_change=_nothing).picked
 
 
 def stepper(key: str, place: str) -> int | None:
@@ -176,9 +171,9 @@ def stepper(key: str, place: str) -> int | None:
     return _stepper(key=key, data={"place": place}, on_step_change=_nothing).step
 
 
-def copy_link(key: str, label: str = "Copy link") -> None:
+def copy_link(key: str) -> None:
     """A button that copies the address of the view."""
-    _copy(key=key, data={"label": label}, width=104)
+    _copy(key=key, data={"label": "Copy link"}, width=104)
 
 
 def figures(page: str) -> None:

@@ -102,8 +102,7 @@ def _answer(view: View, was_missing: bool) -> None:
     if action:
         answers.act(view, action)
         st.rerun()
-    if gathered.busy and gathered.waiting:  # one that has loaded meanwhile
-        answers.ask(view, gathered.waiting[0])
+    if gathered.busy and answers.step(view, gathered):  # one that has loaded meanwhile
         st.rerun()
     if was_missing and not gathered.busy:
         cached.forget_builds()

@@ -34,7 +34,7 @@ MENU = (
 )
 
 PATHS = {name: path for name, path, _ in MENU}
-SCENES = ("Compare", "Map", "Metrics", "Index lab", "Learn", "Arena", "Train")
+SCENES = tuple(name for name, _, _ in MENU if name != "Talk")
 """Pages whose views can be scenes of a talk."""
 
 

@@ -93,7 +93,7 @@ def test_a_job_waits_for_its_turn_and_says_so(visiting, anna, monkeypatch):
     with store.lock("turn-0"), visiting(anna):
         locator = library.add_archive("own.zip", zipped())
         job = jobs.start("Build", ["build", "--dataset", locator, "--encoders", ENCODER])
-        wait_for(lambda: jobs.status(job).state != "starting", 120)
+        wait_for(lambda: jobs.status(job).state != "starting")
         assert jobs.status(job).state == jobs.QUEUED
         assert "1 jobs run at a time" in jobs.status(job).message
         jobs.cancel(job)

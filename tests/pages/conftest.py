@@ -13,11 +13,11 @@ from PIL import Image
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest, local_script_runner
 
+from core.services.embedding import usual
 from core.services.embedding.usual import Usual
 from core.services.evaluation import latency, perturb, studies
 from core.services.evaluation.evaluate import evaluate
 from core.services.library import library
-from core.services.search import engines
 from pages.parts import caches, crop
 from tests.pages.reading import LIGHT
 
@@ -37,14 +37,14 @@ def once() -> Iterator[None]:
     bring components, and what is usual in the embedded gallery. Without it a page takes twice as
     long to open. Streamlit asks every millisecond whether a page has ended; here its thread is
     waited for."""
-    usual, ended = engines.usual, local_script_runner.require_widgets_deltas
+    told, ended = usual.usual, local_script_runner.require_widgets_deltas
 
-    def kept(dataset, encoder, found, rows):
+    def kept(dataset, encoder, found, rows, progress=None):
         if dataset.locator != "catalogue":
-            return usual(dataset, encoder, found, rows)
+            return told(dataset, encoder, found, rows, progress)
         key = (repr(encoder.fingerprint()), rows.tobytes())
         if key not in USUAL:
-            USUAL[key] = usual(dataset, encoder, found, rows)
+            USUAL[key] = told(dataset, encoder, found, rows, progress)
         return USUAL[key]
 
     def joined(runner, timeout: float = 3) -> None:
@@ -53,7 +53,7 @@ def once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest_scanner, "scan_component_manifests", PACKAGES)
-        patch.setattr(engines, "usual", kept)
+        patch.setattr(usual, "usual", kept)
         patch.setattr(local_script_runner, "require_widgets_deltas", joined)
         yield
 

@@ -273,7 +273,7 @@ def test_answers_are_drawn_while_a_detector_still_looks(compare, corner, monkeyp
     assert all(column["state"] == "done" for column in columns(app).values())
     assert subject(app)["note"].startswith("Looking for the subject")
     gate.set()
-    wait_for(lambda: not finding._at_work, 60)
+    wait_for(lambda: not finding._at_work)
     assert len(subject(app.run())["frames"]) == 2
 
 

@@ -20,7 +20,7 @@ from core.services.search.request import Query, SearchRequest
 from tests.plugged import ROOT, wait_for
 from tests.services.conftest import Counting
 
-PATIENCE_S = 60.0
+PATIENCE_S = 300.0
 
 
 class Gated(Counting):

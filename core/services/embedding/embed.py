@@ -17,7 +17,6 @@ from core.services.embedding.contents import Notes
 from core.services.embedding.encoding import Work, encode
 from core.services.embedding.feed import gone
 from core.services.embedding.parquet_parts import Home, address
-from core.services.embedding.refusals import not_built, nothing_decoded
 from core.services.embedding.shards import Finished, Shards, assemble, key_of
 from core.types import Embeddings, Item, Parts, Progress, Skipped
 
@@ -335,3 +334,25 @@ def item_rows(dataset: Dataset, found: Embeddings) -> Sequence[Item]:
     if found.ids is dataset.ids:
         return dataset.items
     return [dataset.items[dataset.rows[id]] for id in found.ids]
+
+
+def not_built(dataset: Dataset, name: str, changed: str = "") -> UserError:
+    """The error for a search in what has not been built, or is no longer what was (``changed``,
+    from :func:`core.services.embedding.embed.since`)."""
+    return UserError(
+        changed or f"{dataset.title or dataset.name} has no embeddings by {name} yet.",
+        fix="Build them on the Library page.",
+        command=(
+            "Build them on the Library page, or with: python -m core build --dataset"
+            f" {dataset.locator} --encoders {name}"
+        ),
+    )
+
+
+def nothing_decoded(dataset: Dataset, skipped: Sequence[Skipped]) -> UserError:
+    """The error of a build that found no picture to keep."""
+    first = f" The first: {skipped[0].id}: {skipped[0].reason}" if skipped else ""
+    return UserError(
+        f"None of the {len(dataset.items)} pictures of {dataset.title or dataset.name} can be"
+        f" used.{first}"
+    )

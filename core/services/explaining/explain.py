@@ -3,6 +3,7 @@ test of its map."""
 
 import time
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -15,17 +16,20 @@ from core.explainers.base import Codes, Explainer, Explanation, Pair, explainers
 from core.explainers.covering import Deletion, deletion
 from core.explainers.keypoints import MatchedPoints
 from core.images import crop, decode
+from core.indexes.base import Index
+from core.indexes.minhash import MinHashIndex
 from core.keypoints import SIDE
 from core.neighbours import dots
 from core.rerankers.base import rerankers
 from core.services.embedding import embed
 from core.services.embedding.crops import Cropped, Several
 from core.services.embedding.objects import Edges, frames, nearest_objects
-from core.services.explaining import codes, gallery_pairs
+from core.services.explaining import gallery_pairs
+from core.services.index_lab import collisions
 from core.services.search import decoded, subject
 from core.services.search.loading import engine
 from core.services.search.request import Query, item_of
-from core.services.specs import index_spec
+from core.services.specs import IndexSpec, index_spec
 from core.types import Embeddings, Item
 
 __all__ = [
@@ -96,7 +100,7 @@ def methods(encoder: Encoder, index: str = "exact", reranker: str = "") -> list[
             fix="Choose an encoder that looks at pictures.",
         )
     inner = encoder.inner if isinstance(encoder, Cropped) else encoder
-    hashes = index_spec(index).name in codes.HASHING
+    hashes = index_spec(index).name in HASHING
     made = [explainers.get(name) for name in explainers.names()]
     return sorted(
         (
@@ -155,7 +159,7 @@ def explain(
         _hit_picture(dataset, item, made.encoder, chosen.name, box),
     )
     inner = made.encoder.inner if isinstance(made.encoder, Cropped) else made.encoder
-    hashed: Codes | None = codes.of(made.index, index_spec(index), asked[0], stored[0])
+    hashed: Codes | None = _codes_of(made.index, index_spec(index), asked[0], stored[0])
     pair = Pair(
         *pictures,
         inner,
@@ -224,3 +228,22 @@ def _part(image: np.ndarray, encoder: Encoder) -> np.ndarray:
     """What of a picture is encoded."""
     box = encoder.part(image) if isinstance(encoder, Cropped) else None
     return image if box is None else crop(image, box)
+
+
+HASHING = ("lsh", "hamming", "hamming_ivf", "minhash")
+"""Indexes that compare bits or minima in place of vectors."""
+
+
+def _codes_of(index: Index, spec: IndexSpec, query: np.ndarray, hit: np.ndarray) -> Codes | None:
+    """The codes of two vectors (dim,) in an index; None where it keeps the vectors themselves."""
+    made = index.hashed(np.stack([query, hit]))
+    if made is None:
+        return None
+    if index.name != MinHashIndex.name:
+        return Codes(index.name, "bits", made[0], made[1])
+    index = cast(MinHashIndex, index)  # or one of objects, which answers like it
+    threshold = spec.search.get("threshold", index.search_knobs["threshold"].default)
+    bands, rows = index.bands(threshold)
+    similarity = collisions.jaccard(*index.bits(np.stack([query, hit])))
+    chance = float(collisions.meet("minhash", similarity, rows, bands))
+    return Codes(index.name, "minima", made[0], made[1], bands, rows, chance)

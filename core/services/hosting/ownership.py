@@ -195,12 +195,6 @@ def owner_of(path: Path | str) -> Visitor | None:
     return Visitor(name)
 
 
-def may_open(path: Path | str) -> bool:
-    """Whether the one who asks may see what lies at a path: not another visitor's."""
-    whose = owner_of(path)
-    return whose is None or whose == visitor() or not is_visitor()
-
-
 def public(words: str) -> str:
     """``words`` as the one who asks may read them: a stranger learns the names of files, and not
     where they lie on this server."""

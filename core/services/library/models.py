@@ -32,11 +32,6 @@ def cards() -> list[dict]:
     return sorted(rows, key=lambda row: row.get("created", ""), reverse=True)
 
 
-def card(name: str) -> dict:
-    """The card of one model. Raises UserError."""
-    return _model(name).card
-
-
 def _model(name: str) -> Trained:
     made = encoders.get(name)
     if not isinstance(made, Trained):

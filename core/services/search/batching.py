@@ -2,12 +2,15 @@
 
 Whoever comes while an encoder is at work waits in its line; the next call takes all who wait, up to
 ``LOOKALIKE_BATCH``. Nobody is made to wait for a batch to fill: one who comes alone is encoded
-alone, as without this. Networks take turns, because each would use every core; on a public server
-as many are at work as there are cores (:mod:`.cores`). An encoder without a network takes no turn:
-it uses one core for a moment.
+alone, as without this. Networks take turns, because each would use every core, and beside one that
+takes its time the others go on; on a public server as many are at work as there are cores
+(:mod:`.cores`). An encoder without a network takes no turn: it uses one core for a moment.
 """
 
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
@@ -41,8 +44,12 @@ class _Line:
 
 _lines: WeakKeyDictionary[Encoder, _Line] = WeakKeyDictionary()
 _lines_lock = threading.Lock()
+SLOW_S = 0.5
+"""An encoder that is at work for longer keeps nobody else waiting."""
 _cores = threading.Lock()
 """Held by the one network that is at work, where that uses all cores."""
+_since = 0.0
+"""When it began."""
 _asking = 0
 
 
@@ -80,12 +87,28 @@ def _in_line(encoder: Encoder, line: _Line, ask: _Ask, most: int) -> np.ndarray:
             if not line.network:
                 _next(encoder, line, most)
                 continue
-            with cores.turn(_cores):
+            with cores.turn(_turn()):
                 cores.run(_next, encoder, line, most)
     if ask.error is not None:
         raise ask.error
     assert ask.vector is not None  # whoever answers gives a vector or an error
     return ask.vector
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """Alone with the cores, or beside a network that is slow."""
+    global _since
+    while not (alone := _cores.acquire(timeout=SLOW_S)):
+        if time.monotonic() - _since >= SLOW_S:
+            break
+    if alone:
+        _since = time.monotonic()
+    try:
+        yield
+    finally:
+        if alone:
+            _cores.release()
 
 
 def _has_network(encoder: Encoder) -> bool:

@@ -37,10 +37,10 @@ def run(call: Callable[..., T], *given: object) -> T:
     return cast(T, _threads().submit(store.carried(call), *given).result())
 
 
-def turn(lock: threading.Lock) -> AbstractContextManager:
+def turn(right: AbstractContextManager) -> AbstractContextManager:
     """The right to use all cores, which is nobody's on a public server: :func:`run` says there who
     is next."""
-    return nullcontext() if hosted() else lock
+    return nullcontext() if hosted() else right
 
 
 def _threads() -> ThreadPoolExecutor:

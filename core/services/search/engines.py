@@ -23,7 +23,6 @@ from core.services.embedding.crops import Cropped, Edges
 from core.services.embedding.objects import frames, nearest_objects
 from core.services.embedding.usual import Usual
 from core.services.search import batching, decoded, filters, mixing, stored, subject
-from core.services.search.copies import NEAR, same_file
 from core.services.search.decoded import Picture
 from core.services.search.looking import Pairs, Scope, least_similar, most_similar, reaching
 from core.services.search.request import Query, SearchRequest, item_of
@@ -35,7 +34,7 @@ from core.services.search.reranking import (
     second_look,
     unlooked,
 )
-from core.services.search.result import ONCE, Hit, Place, SearchResult, verdict
+from core.services.search.result import NEAR, ONCE, Hit, Place, SearchResult, same_file, verdict
 from core.services.specs import IndexSpec
 from core.types import Item
 
@@ -325,8 +324,14 @@ class Engine:
             encoder = encoder.inner  # it is not looked for a part of the part
         prepared, timing["decode"], preparing = picture.prepared(encoder, anew=anew)
         timing["preprocess"] = round(timing.get("preprocess", 0.0) + preparing, 3)
-        with _stage(timing, "encode"):
-            return batching.encode(self.encoder, prepared)
+        known = None if anew else picture.encoded.get(self.encoder)
+        if known is None:  # a deeper search for the same picture does not encode it again
+            spent: dict[str, float] = {}
+            with _stage(spent, "encode"):
+                vector = batching.encode(self.encoder, prepared)
+            known = picture.encoded[self.encoder] = vector, spent["encode"]
+        timing["encode"] = round(timing.get("encode", 0.0) + known[1], 3)
+        return known[0]
 
     def _hits(
         self, query: Query, picture: Picture | None, vector: np.ndarray, kept: list[Pair]

@@ -11,7 +11,6 @@ from core.services.search.request import item_of
 from core.services.teaching.contests import precisions
 
 SEED = 0
-MAX_PRODUCTS = 136
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,7 @@ from core.services import jobs
 from core.services.hosting import ownership
 from core.services.jobs import JobStatus
 from core.training import runs
-from core.training.follow import Follower
-from core.training.runs import COMPARING, LEARNING, MARKS, PACE, PICTURES, WEIGHTS, Run
+from core.training.runs import COMPARING, LEARNING, MARKS, PACE, PICTURES, WEIGHTS, Follower, Run
 
 MIN_STEPS = 50
 """Steps before a loss is said to fall or to rise: a fifth of them is ten."""

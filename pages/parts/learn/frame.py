@@ -13,8 +13,6 @@ from pages.parts.learn.lesson import Lesson, filled, lessons
 from pages.parts.shell import MENU
 from pages.parts.words import caption, quiet, trouble
 
-GO = "learn_go"
-
 
 def show(lesson: Lesson) -> None:
     """All parts of a lesson; one that fails says so, and the others stand."""

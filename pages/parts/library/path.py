@@ -48,7 +48,7 @@ def _line(row: dict, was_working: bool) -> None:
         st.html(_drawn(states))
         if job is not None:
             watching.bar(job, f"path_{job.id}")
-        else:
+        elif built or not cached_library.behind(locator, version):
             _next(row, version, built, states)
 
 

@@ -18,14 +18,7 @@ KNOB_TITLES = {
 def panel() -> None:
     """Data set, encoders, projection with its parameters; colour, classes and pictures."""
     caption("What is mapped")
-    rows = {row["locator"]: row for row in cached.dataset_rows() if row["state"] == "ready"}
-    st.selectbox(
-        "Gallery",
-        list(rows),
-        key=link.DATASET,
-        on_change=_other_dataset,
-        format_func=lambda locator: f"{rows[locator]['title']} · {rows[locator]['pictures']:,}",
-    )
+    settings.gallery(_other_dataset)
     most = max(views.MOST, len(st.session_state[link.ENCODERS]))
     settings.encoders(
         "Encoders, one map each",

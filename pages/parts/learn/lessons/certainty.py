@@ -22,10 +22,7 @@ MOST_DRAWS = 1000
 
 
 def measured() -> dict[str, str]:
-    return {
-        name: f"{cached_learn.ask('board.mean', encoder, 'mAP'):.3f}"
-        for name, encoder in FACTS.items()
-    }
+    return cached_learn.means(FACTS, "mAP", ".3f")
 
 
 def live() -> None:
