@@ -172,18 +172,22 @@ def _load_section(found: dict) -> str:
         f" {one['drift']:+.1%} |"
         for name, one in found["runs"].items()
     )
+    uploads = found.get("uploads", 0.0)
     return f"""## Load
 
 {found["visitors"]} visitors on loopback for {found["seconds"]:g} s (`tools/load.py`): each opens Compare over a WebSocket of its own with
-{found["encoders"]} encoders, and asks with another picture of the gallery, which no cache knows: in the first run after looking at the
-answer for {found["think_s"][0]:g} to {found["think_s"][1]:g} s, as a person does; in the others as soon as the page has come whole, which is the
-most that so many can ask. A query's time is that of the whole page, the subject that a detector finds on the query included.
+{found["encoders"]} encoders. {1 - uploads:.0%} of the queries are pictures of the gallery, in an order of each visitor's own, so
+that few are in a cache; {uploads:.0%} are uploads of a photograph of 1600 x 1200 that nobody has asked with. In the first run a
+visitor looks at the answer for {found["think_s"][0]:g} to {found["think_s"][1]:g} s, as a person does; in the others the next query comes as soon as the page has
+come whole, which is the most that so many can ask. A query's time is that of the whole page, the subject that a detector finds on the
+query included. "One by one" (`LOOKALIKE_BATCH=1`) is the same server with each picture encoded for itself, by the thread of its page on
+all cores, whoever else is at it; shared calls take all pictures that wait for a network, and run on one core each.
 
 | | queries | errors | p50, s | p95, s | queries a second | MB after 1 min | MB at the end | drift |
 |---|---|---|---|---|---|---|---|---|
 {rows}
 
-The encoders alone, asked by {found["visitors"]} threads with prepared pictures: {found["encoding"]["alone_per_s"]:.0f} pictures a second one
+The first network alone, asked by {found["visitors"]} threads with prepared pictures: {found["encoding"]["alone_per_s"]:.0f} pictures a second one
 by one, {found["encoding"]["together_per_s"]:.0f} in shared calls, {found["encoding"]["ratio"]:.1f} times as many.
 
 {found["verdict"]}

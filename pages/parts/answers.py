@@ -27,7 +27,7 @@ MAX_OUTCOMES = 300
 AT_ONCE_S = 0.25
 """Bundled encoders answer within this before the first drawing; the others after it, each as it
 comes."""
-CROWDED_S = 1.5
+CROWDED_S = 3.0
 """The same while several visitors wait for encoders."""
 AT_ONCE = ("bundled", "packaged")
 SIDES = {"S": 176, "M": 256, "L": 400}

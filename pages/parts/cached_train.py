@@ -61,7 +61,7 @@ def told(run: str) -> dict:
     return runs.settings_of(run)
 
 
-@caches.data(max_entries=4, ttl=cached.SHORT, show_spinner=False)
+@caches.data(max_entries=4, ttl=cached.SHORT, show_spinner=False, gallery=True)
 def cards() -> list[dict]:
     return models.cards()
 
