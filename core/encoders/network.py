@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core import options as opt
 from core.encoders import compiled, forms, pooling, positions, precision
-from core.encoders import options as opt
 from core.encoders.pooling import ALL
 from core.encoders.preprocess import Preprocess
 from core.types import Positions, Progress, State

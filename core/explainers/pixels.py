@@ -20,6 +20,7 @@ from core.explainers.covering import ground
 from core.explainers.regions import Regions
 
 GRID = (16, 16, 3)
+DIFFERENCE = "Difference: darker is more"
 GREY = 127.0
 """What the encoder takes from each value."""
 
@@ -54,7 +55,7 @@ class Pixels(Explainer):
             blocks=(
                 Drawings(
                     "What is compared, 16 x 16 pixels",
-                    (("Query", query), ("Hit", hit), ("Difference", grey(apart))),
+                    (("Query", query), ("Hit", hit), (DIFFERENCE, grey(apart))),
                 ),
             ),
         )
@@ -112,7 +113,7 @@ class Reconstruction(Regions):
         apart = np.abs(walk[0].astype(np.int16) - walk[-1]).mean(axis=2)
         drawings = Drawings(
             "Drawn from the codes",
-            (("Query", walk[0]), ("Hit", walk[-1]), ("Difference", grey(apart))),
+            (("Query", walk[0]), ("Hit", walk[-1]), (DIFFERENCE, grey(apart))),
         )
         names = ["Query", *(f"{100 * step:.0f} %" for step in steps[1:-1]), "Hit"]
         line = Drawings("From code to code", tuple(zip(names, walk, strict=True)))

@@ -273,10 +273,12 @@ def explanation(
     method: str,
     index: str,
     box: Box = None,
+    reranker: str = "",
 ) -> tuple[Explained, list[Explainer]]:
     """Why a hit was found, and the methods there are to explain it. Raises UserError."""
-    found = explain(asked(query, box), dataset(locator), encoder, hit, method, index)
-    return found, explaining_methods(dataset(locator), encoder, index)
+    held = dataset(locator)
+    found = explain(asked(query, box), held, encoder, hit, method, index, reranker)
+    return found, explaining_methods(held, encoder, index, reranker)
 
 
 def asked(query: str, box: Box = None) -> Query:

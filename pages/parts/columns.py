@@ -79,6 +79,8 @@ def share(known: Calibration | None, cosine: float | None) -> float | None:
 
 
 def _percent(value: float) -> str:
+    if 99.9 < value < 100:
+        return "over\u00a099.9\u00a0%"  # rounded it would say all
     return f"{value:.1f}\u00a0%" if 99 < value < 100 else f"{value:.0f}\u00a0%"
 
 

@@ -29,6 +29,10 @@ def panel() -> None:
         link.ENCODERS,
         [st.session_state[link.DATASET]],
         max_selections=given.MAX_ENCODERS,
+        help=(
+            "Or type a name: any network of timm; with options, as hog.8x8:pca=64, or"
+            " sift.match:matcher=flann, which matches key points by FLANN."
+        ),
     )
     left, right = st.columns((2, 3))
     k = st.session_state[link.K]

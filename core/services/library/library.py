@@ -21,6 +21,7 @@ from core.encoders.base import Encoder, encoders
 from core.errors import UserError
 from core.indexes.base import Index, indexes
 from core.items import coded
+from core.keypoints import MATCHERS
 from core.services.hosting import limits, ownership
 from core.services.library import passed_over
 
@@ -170,6 +171,7 @@ def encoder_row(encoder: Encoder) -> dict:
         "tier": encoder.tier,
         "dim": encoder.dim,
         "reranks": not encoder.matches,
+        "matchers": [[name, MATCHERS[how]] for how, name in encoder.matchers().items()],
         "state": state.kind,
         "detail": state.detail,
         "bytes": state.bytes,

@@ -26,7 +26,14 @@ from core.services.search import batching, decoded, filters, mixing, stored, sub
 from core.services.search.decoded import Picture
 from core.services.search.looking import Pairs, Scope, least_similar, most_similar, reaching
 from core.services.search.request import Query, SearchRequest, item_of
-from core.services.search.reranking import COMPARED_ALL, PAIR_MS, Pair, looked_at, second_look
+from core.services.search.reranking import (
+    COMPARED_ALL,
+    PAIR_MS,
+    Pair,
+    looked_at,
+    second_look,
+    unlooked,
+)
 from core.services.search.result import NEAR, ONCE, Hit, Place, SearchResult, same_file, verdict
 from core.services.specs import IndexSpec
 from core.types import Item
@@ -111,7 +118,7 @@ class Engine:
             k=request.k,
             hits=hits,
             timing_ms=timing | medians,
-            reranked=said,
+            reranked=unlooked(self.encoder, request.reranker) if request.least else said,
             runs=request.runs if medians else 1,
             where=tuple(request.where),
             best=self._best(kept[: request.k], vector),
