@@ -15,7 +15,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         " rounding, and take half of the time or less. Builds of 256 pictures or more do it by"
         " themselves.",
         "",
-        "--encoders resnet50.tv_in1k,siamese.lookalike",
+        "--encoders siamese.lookalike,vgg.lookalike",
     )
     made.add_argument(
         "--encoders", metavar="A,B", help="default: every network that is on this machine"

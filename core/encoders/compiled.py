@@ -120,6 +120,10 @@ class Compilable(Encoder):
         """What encodes in place of torch, where there is something."""
         return self._graphs.get(self.form)
 
+    @property
+    def one_core(self) -> bool:  # type: ignore[override]
+        return self.graph is not None
+
     def _find_graph(self) -> bool:
         """Whether there is a graph for the number format, read from the disk where need be."""
         if self.graph is None and self.form in HINTS and (known := found(cast("Source", self))):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from core.services.search.engines import RUNS
 from tests.browser.waiting import IDS, answered, becomes, eventually
 from tests.plugged import ROOT, paint
 from tools.serve import serving, settle
@@ -101,4 +102,6 @@ def test_a_slow_encoder_keeps_neither_columns_nor_clicks_waiting(open_at, home):
     becomes(page, lambda: len(set(encoded(home)[known:])), 2)
     settle(page)
     made = encoded(home)[known:]
-    assert len(made) == len(set(made)), "each picture once, for its column and for Together"
+    left, asked = made[:2]
+    assert made.count(left) == 1, "for its column alone"
+    assert made.count(asked) in (1, 1 + RUNS), "once, Together included; and again for the times"

@@ -208,7 +208,7 @@ def test_a_bar_says_how_close_for_its_encoder_and_adding_a_column_changes_no_oth
         "a high cosine is nothing special for this encoder"
     )
     assert re.fullmatch(
-        r"Closer than [\d.]+\u00a0% of random pairs, and than [\d.]+\u00a0% of pictures are to"
+        r"Closer than (over\u00a0)?[\d.]+\u00a0% of random pairs, and than [\d.]+\u00a0% of pictures are to"
         r" their nearest picture of the same "
         r"product\.",
         first["hog.8x8"]["worth"],

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import random
+import threading
 
 import pytest
 
 from core.errors import UserError
 from core.services.embedding.build import build
 from core.services.library import library
+from core.services.search import decoded, loading
 from core.services.search.compare import (
     _shared,
     agreement,
@@ -153,3 +155,26 @@ def test_compare_asks_each_encoder_once_in_the_order_given(counting, gallery):
     assert found.agreement.rbo[0][1] == pytest.approx(extrapolated(first, second, 0.9))
     with pytest.raises(UserError):
         compare(SearchRequest(Query(item_id="00000.png"), "").each([]), dataset)
+
+
+def test_encoders_that_run_on_one_core_are_at_work_beside_each_other(
+    counting, gallery, monkeypatch
+):
+    dataset = library.open_dataset(str(gallery))
+    names = ["counting.test", "hsv.12x4x4", "tiny.16x16"]
+    build(dataset, names)
+    query = Query(data=(gallery / "00003.png").read_bytes())
+    requests = SearchRequest(query, "", k=5).each(names)
+    alone = compare(requests, dataset)
+    both_there = threading.Barrier(2, timeout=60)  # broken, with an error, where one waits alone
+    decoded._pictures.clear()
+    for name in names[:2]:
+        one = loading.engine(dataset, name).encoder
+        monkeypatch.setattr(one, "one_core", True)
+        encode = one._encode
+        monkeypatch.setattr(
+            one, "_encode", lambda batch, encode=encode: (both_there.wait(), encode(batch))[1]
+        )
+    monkeypatch.setattr("core.services.search.compare.team", lambda: 2)
+    beside = compare(requests, dataset)
+    assert [answer.hits for answer in beside.answers] == [answer.hits for answer in alone.answers]

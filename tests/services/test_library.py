@@ -82,7 +82,7 @@ def test_folders_are_added_once_and_removed_without_their_files(counting, galler
     row = next(row for row in library.dataset_rows() if row["locator"] == locator)
     assert (row["state"], row["pictures"], row["added"]) == ("ready", 20, True)
     build(library.open_dataset(locator), ["counting.test"])
-    assert len(library.cache_rows()) == 2
+    assert len(library.cache_rows()) == 3
     library.remove_dataset(locator)
     assert library.added() == library.cache_rows() == []
     assert len(list(gallery.iterdir())) == 20
@@ -94,7 +94,7 @@ def test_removal_is_for_what_was_added(counting, gallery):
     for locator in ("catalogue", str(gallery), "", ".."):
         with pytest.raises(UserError, match="not added"):
             library.remove_dataset(locator)
-    assert len(library.cache_rows()) == 2
+    assert len(library.cache_rows()) == 3
 
 
 def test_a_name_is_not_added_a_second_time():
@@ -227,7 +227,7 @@ def test_the_doctor_finds_a_sound_installation_sound(counting, gallery):
         "jobs",
     } <= rows.keys()
     assert rows["embedded gallery"]["detail"] == "2720 pictures"
-    assert rows["caches"]["detail"].startswith("2 entries")
+    assert rows["caches"]["detail"].startswith("3 entries")
     assert {row["state"] for row in rows.values()} <= {"fine", "note", "broken"}
     assert all(row["fix"] for row in rows.values() if row["state"] == "broken")
 

@@ -112,8 +112,8 @@ def _turn() -> Iterator[None]:
 
 
 def _has_network(encoder: Encoder) -> bool:
-    """Whether it, or one inside it, holds a network."""
-    return any(
+    """Whether it, or one inside it, holds a network that would use every core."""
+    return not encoder.one_core and any(
         hasattr(one, "parameters") or (isinstance(one, Encoder) and _has_network(one))
         for one in vars(encoder).values()
     )

@@ -1,13 +1,17 @@
 """One query through several encoders, and how far their answers agree."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 
+from core import store
 from core.datasets.base import Dataset
 from core.errors import UserError
-from core.services.search import subject
+from core.faiss_loader import team
+from core.services.search import loading, subject
 from core.services.search.request import Query, SearchRequest
 from core.services.search.result import SearchResult
 from core.services.search.search import search
@@ -35,11 +39,12 @@ class Comparison:
 
 
 def compare(requests: Sequence[SearchRequest], dataset: Dataset) -> Comparison:
-    """One request after another, and how far their answers agree: usually one query,
+    """Each request, and how far their answers agree: usually one query,
     :meth:`SearchRequest.each` of several encoders.
 
     The picture is decoded once, see :mod:`core.services.search.decoded`, and a detector looks at it
-    once.
+    once. Encoders that run on one core are asked beside each other, as many at a time as there are
+    cores; others one after another.
 
     Raises:
         UserError: no encoder was named, or one of them can't answer.
@@ -47,14 +52,43 @@ def compare(requests: Sequence[SearchRequest], dataset: Dataset) -> Comparison:
     if not requests:
         raise UserError("No encoder was named to compare.")
     seen: dict[tuple[Query, str], tuple[Query, subject.Subject | None]] = {}
-    answers = []
     for request in requests:
         key = (request.query, request.crop)
         if key not in seen:
             seen[key] = subject.cropped(request.query, dataset, request.crop)
-        query, found = seen[key]
-        answers.append(subject.told(search(replace(request, query=query), dataset), found))
+    looked = [seen[request.query, request.crop] for request in requests]
+    asked = [
+        replace(request, query=query) for request, (query, _) in zip(requests, looked, strict=True)
+    ]
+    answers = [
+        subject.told(answer, found)
+        for answer, (_, found) in zip(_searched(asked, dataset), looked, strict=True)
+    ]
     return Comparison(tuple(answers), agreement(answers, max(request.k for request in requests)))
+
+
+def _searched(requests: Sequence[SearchRequest], dataset: Dataset) -> list[SearchResult]:
+    beside = [number for number, one in enumerate(requests) if _on_one_core(one, dataset)]
+    if len(beside) < 2:
+        return [search(one, dataset) for one in requests]
+    with ThreadPoolExecutor(team()) as pool:
+        begun = {
+            number: pool.submit(store.carried(search), requests[number], dataset)
+            for number in beside
+        }
+        return [
+            cast(SearchResult, begun[number].result()) if number in begun else search(one, dataset)
+            for number, one in enumerate(requests)
+        ]
+
+
+def _on_one_core(request: SearchRequest, dataset: Dataset) -> bool:
+    """Whether its encoder is in memory, and leaves a core to another one."""
+    names = request.encoder, request.index
+    return (
+        loading.state(dataset, *names) == "ready"
+        and loading.engine(dataset, *names).encoder.one_core
+    )
 
 
 def decode_ms(answers: Sequence[SearchResult]) -> tuple[float, ...]:
