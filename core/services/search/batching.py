@@ -2,7 +2,8 @@
 
 Whoever comes while an encoder is at work waits in its line; the next call takes all who wait, up to
 ``LOOKALIKE_BATCH``. Nobody is made to wait for a batch to fill: one who comes alone is encoded
-alone, as without this. Networks take turns, because each would use every core, and beside one that
+alone, as without this. A compiled network needs none of it: each call runs on one core, as many at a
+time as there are. Other networks take turns, because each would use every core, and beside one that
 takes its time the others go on; on a public server as many are at work as there are cores
 (:mod:`.cores`). An encoder without a network takes no turn: it uses one core for a moment.
 """
@@ -68,6 +69,8 @@ def encode(encoder: Encoder, prepared: np.ndarray) -> np.ndarray:
         line = _lines.get(encoder) or _lines.setdefault(encoder, _Line(_has_network(encoder)))
         _asking += 1
     try:
+        if encoder.one_core:  # a batch would run on one core, two calls run on two
+            return encoder.encode_prepared([prepared])
         return _in_line(encoder, line, _Ask(prepared), most)
     finally:
         with _lines_lock:
@@ -112,8 +115,8 @@ def _turn() -> Iterator[None]:
 
 
 def _has_network(encoder: Encoder) -> bool:
-    """Whether it, or one inside it, holds a network that would use every core."""
-    return not encoder.one_core and any(
+    """Whether it, or one inside it, holds a network."""
+    return any(
         hasattr(one, "parameters") or (isinstance(one, Encoder) and _has_network(one))
         for one in vars(encoder).values()
     )
