@@ -6,6 +6,10 @@ BIN := .venv/bin
 WORKERS ?= 3
 RECIPES := lite-base siamese triplet resnet-base resnet-classes resnet-taught resnet vgg-classes vgg vit autoencoder
 
+# Container images often switch compiled modules off; every job and every test that starts a process would
+# compile the library again, half of the time that such a process takes to start.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo reliability test test-slow test-engines lint bench screenshots measure train report shipped readme clean help
 
 help:            ## this list
@@ -15,7 +19,7 @@ demo: .venv/run  ## environment, embedded gallery, app: ends with one address
 	@$(BIN)/python tools/demo.py $(PORT)
 
 test: .venv/dev lint  ## everything that must hold: linters, contracts, pages, browser
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not engines"
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow and not engines"
 
 test-slow: .venv/dev  ## the minutes-long ones: baselines on real photographs, large builds
 	@$(BIN)/python -m pytest -m "slow and not engines"
@@ -63,6 +67,8 @@ clean:           ## everything that can be built again
 	@sed -n 's/^# optional: //p' requirements.txt | while read -r package; do \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check $$package </dev/null >/dev/null 2>&1 || \
 	  echo "$$package could not be installed; everything that needs it says so, and the rest works without it"; done
+	@echo "Compiling the networks for this processor (once, some seconds each)"
+	@$(BIN)/python -m core compile >/dev/null 2>&1 || echo "They stay with torch, which is slower"
 	@touch $@
 
 .venv/dev: .venv/run tests/requirements.txt tools/browser.sh

@@ -1,7 +1,5 @@
 """Home: one example already answered, what is in the gallery, doors to the pages."""
 
-from __future__ import annotations
-
 from pages.parts import answers, home
 from pages.parts.guard import run
 from pages.parts.shell import shell

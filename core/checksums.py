@@ -6,8 +6,6 @@ check reads small files whole and samples large ones, once for each state of the
 process; ``whole=True`` reads everything.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import os

@@ -1,8 +1,6 @@
 """Every way to store a colour as RGB on white: palettes, alpha, one transparent colour, CMYK, 1 to
 32 bits."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator
 from typing import Any

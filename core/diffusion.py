@@ -6,8 +6,6 @@ manifolds (2017): with S the normalised affinities of a graph of mutual neighbou
 own neighbours, the scores are f = (I - alpha S)^-1 y, found by conjugate gradients.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

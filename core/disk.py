@@ -1,8 +1,6 @@
 """Writing to disk so that nothing is ever half there: names, atomic files, locks between processes,
 a full disk."""
 
-from __future__ import annotations
-
 import errno
 import logging
 import os

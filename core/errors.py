@@ -1,8 +1,6 @@
 """The two ways work ends early: a person gave something that can't be used, or a person said
 stop."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 _tellers: list[Callable[[str], str]] = []

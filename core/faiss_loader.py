@@ -5,8 +5,6 @@ Two OpenMP run times in one process (faiss's and torch's) are known to clash on 
 import elsewhere would hide which came first. k-means codebooks and indexes both come through here.
 """
 
-from __future__ import annotations
-
 import os
 from functools import cache
 from types import ModuleType

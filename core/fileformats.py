@@ -5,8 +5,6 @@ What lies behind a picture's end (a video, a second picture, padding) belongs to
 counts for nothing.
 """
 
-from __future__ import annotations
-
 import re
 import struct
 from collections.abc import Iterator

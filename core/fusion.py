@@ -5,8 +5,6 @@ and Shaw, TREC-2, 1994) at scores, which have to be on one scale first. What a l
 gets nothing from it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy as np

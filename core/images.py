@@ -10,8 +10,6 @@ sizes). They are set once for the process, and our own check of the header comes
 unpacked: neither depends on the warning filters, which threads share.
 """
 
-from __future__ import annotations
-
 import io
 import math
 import os
@@ -19,7 +17,9 @@ import stat
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+
+# Image.open would import all of Pillow's 43 plug-ins for a format that none of these reads
+from PIL import AvifImagePlugin, Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
 
 from core.colours import low_bytes, on_white
 from core.errors import UserError

@@ -6,8 +6,6 @@ Lowe's ratio test, then one homography by MAGSAC++ (Barath et al., CVPR 2020): t
 agree with it are its inliers.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -31,15 +29,20 @@ MIN_MATCHES = 4
 """Matches that determine a homography."""
 MIN_PARALLEL = 16
 """Fewer pairs are matched in less time than threads take to start."""
-MATCHERS = ("brute", "flann")
+BRUTE, FLANN = "brute", "flann"
+MATCHERS = {BRUTE: "Brute force", FLANN: "FLANN"}
+"""Ways to find the nearest descriptors: name -> what it is called."""
+TREES, CHECKS = 4, 64
+"""Of FLANN: k-d trees, and leaves of them that are looked at for each descriptor."""
 CONFIDENCE, ITERATIONS, SEED = 0.999, 2000, 7
 VERSION = 1
 
 
-def causes() -> dict:
+def causes(how: str = BRUTE) -> dict:
     """Every cause of the number of inliers but the two pictures."""
     looked = {"side": SIDE, "most": MAX_POINTS, "ratio": RATIO, "pixels": REPROJECTION_PIXELS}
-    return {**looked, "iterations": ITERATIONS, "version": VERSION}
+    matched = {} if how == BRUTE else {"matcher": how, "trees": TREES, "checks": CHECKS}
+    return {**looked, "iterations": ITERATIONS, "version": VERSION, **matched}
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,7 @@ def root(descriptors: np.ndarray) -> np.ndarray:
     return np.sqrt(values / np.maximum(values.sum(axis=1, keepdims=True), 1e-9))
 
 
-def match(query: KeyPoints, hit: KeyPoints, how: str = "brute", ratio: float = RATIO) -> Matches:
+def match(query: KeyPoints, hit: KeyPoints, how: str = BRUTE, ratio: float = RATIO) -> Matches:
     """The matches of two pictures that pass the ratio test, each point of the hit used once, and
     which of them one homography explains.
 
@@ -144,7 +147,7 @@ def match(query: KeyPoints, hit: KeyPoints, how: str = "brute", ratio: float = R
     return verify(query, hit, *found)
 
 
-def match_all(query: KeyPoints, hits: Sequence[KeyPoints], how: str = "brute") -> list[Matches]:
+def match_all(query: KeyPoints, hits: Sequence[KeyPoints], how: str = BRUTE) -> list[Matches]:
     """:func:`match` of the query with each of these, on every core."""
     if len(hits) < MIN_PARALLEL:
         return [match(query, hit, how) for hit in hits]
@@ -204,10 +207,10 @@ def _two_nearest(left: np.ndarray, right: np.ndarray, how: str) -> tuple[np.ndar
     the right."""
     import cv2
 
-    if how == "flann":
+    if how == FLANN:
         cv2.setRNGSeed(SEED)  # its trees are random
-        index = cv2.flann_Index(right, {"algorithm": 1, "trees": 4})  # type: ignore[attr-defined]
-        nearest, squared = index.knnSearch(left, 2, params={"checks": 64})
+        index = cv2.flann_Index(right, {"algorithm": 1, "trees": TREES})  # type: ignore[attr-defined]
+        nearest, squared = index.knnSearch(left, 2, params={"checks": CHECKS})
         return nearest, np.sqrt(squared)
     distances, nearest = cv2.batchDistance(left, right, cv2.CV_32F, normType=cv2.NORM_L2, K=2)
     return nearest, distances

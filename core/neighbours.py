@@ -6,8 +6,6 @@ of queries. So scores are made in float64 and rounded to float32 once: equal vec
 scores wherever they lie. One rule orders them: larger scores first, equal scores by id.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

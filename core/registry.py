@@ -1,7 +1,5 @@
 """Things found by name: one file registers itself, nobody keeps a list."""
 
-from __future__ import annotations
-
 import difflib
 import importlib
 import pkgutil

@@ -7,8 +7,6 @@ counts as absent and is built again. Two builders of one entry take turns, and t
 work done. What a killed builder left is swept by the next one.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

@@ -1,7 +1,5 @@
 """The types that every room speaks: frozen, numpy only, checked when they are made."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Arena: which encoder would people choose?"""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import streamlit as st

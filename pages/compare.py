@@ -1,7 +1,5 @@
 """Compare: one picture, several encoders, side by side."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import streamlit as st
@@ -62,12 +60,13 @@ def main() -> None:
         url_state.tell(st.session_state[link.REMARKS])
         # Streamlit lets a click inside a fragment wait for the running page, which may be waiting
         # for an encoder to load.
-        (st.fragment(_answer, run_every=1.0) if gathered.busy else _answer)(view)
+        (st.fragment(_answer, run_every=1.0) if gathered.busy else _answer)(view, gathered)
     with agreed:
         _agreement(view, gathered)
     # No answer shares the processor with a detector: it looks when those that can be asked have
     # answered.
-    answers.finish(view, gathered, more=None if gathered.waiting else subject.begin(view))
+    found = None if gathered.waiting else subject.begin(view, asked)
+    answers.finish(view, gathered, more=found)
 
 
 def searched() -> int:
@@ -80,9 +79,9 @@ def purpose(kind: str) -> str:
     return {"rendered": "rendered products", "photographs": "photographs"}.get(kind, "pictures")
 
 
-def _answer(view: View) -> None:
+def _answer(view: View, gathered: Gathered) -> None:
     """The board; on its own while a build runs, so that its progress moves without the page."""
-    gathered = answers.gather(view)
+    gathered = answers.gather(view) if gathered.busy else gathered
     if not view.encoders:
         note(
             "No encoder is chosen.",
@@ -113,8 +112,7 @@ def _answer(view: View) -> None:
         st.rerun()
     if gathered.busy and subject.came(view):
         st.rerun()
-    if gathered.busy and gathered.waiting:  # one that has loaded meanwhile
-        answers.ask(view, gathered.waiting[0])
+    if gathered.busy and answers.step(view, gathered):  # one that has loaded meanwhile
         st.rerun()
     if st.session_state.get("was_busy") and not gathered.busy:
         st.session_state["was_busy"] = False

@@ -1,7 +1,5 @@
 """Index lab: what does approximation cost?"""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import streamlit as st

@@ -1,7 +1,5 @@
 """Learn: how does it work? One lesson for each approach, on the live system."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import streamlit as st

@@ -1,7 +1,5 @@
 """Library: what there is, how far each data set has come, and what it costs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import streamlit as st
@@ -10,7 +8,7 @@ from pages.parts import cached, mine
 from pages.parts.guard import run
 from pages.parts.library import add, caches, cards, lists, one_set, place
 from pages.parts.shell import shell
-from pages.parts.words import quiet
+from pages.parts.words import count, quiet
 
 STYLE = Path(__file__).parent / "parts" / "web" / "library.css"
 TABS = ("Data sets", "Encoders", "Caches")
@@ -35,18 +33,26 @@ def main() -> None:
 def _all() -> None:
     tabs = st.tabs(TABS)
     with tabs[0]:
-        quiet(_ready(cached.dataset_rows()))
+        quiet(_datasets(cached.dataset_rows()))
         cards.show()
         mine.panel()
     with tabs[1]:
-        quiet(_ready(cached.encoder_rows()))
+        quiet(_encoders(cached.encoder_rows()))
         lists.encoders()
     with tabs[2]:
         caches.show(may_delete=True)
 
 
-def _ready(rows: list[dict]) -> str:
-    return f"{sum(row['state'] == 'ready' for row in rows)} of {len(rows)} ready"
+def _datasets(rows: list[dict]) -> str:
+    return f"{count(_ready(rows), 'data set')} here."
+
+
+def _encoders(rows: list[dict]) -> str:
+    return f"{_ready(rows)} of {len(rows)} encoders can be used now."
+
+
+def _ready(rows: list[dict]) -> int:
+    return sum(row["state"] == "ready" for row in rows)
 
 
 run(main, "Library")

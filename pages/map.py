@@ -1,7 +1,5 @@
 """Map: how each encoder arranges the gallery, and how far the map can be trusted."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Metrics: which encoder is better, and is it certain?"""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import streamlit as st

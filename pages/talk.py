@@ -1,7 +1,5 @@
 """Talk: views of pages in an order, presented without controls."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import streamlit as st
@@ -27,7 +25,12 @@ def main() -> None:
     talk = talks.read()
     with actions:
         _files(talk)
-        st.link_button("Notes in a window", "?notes=1", disabled=not talk.scenes)
+        st.link_button(
+            "Notes",
+            "?notes=1",
+            disabled=not talk.scenes,
+            help="The notes, in a window of their own",
+        )
         if st.button("Present", type="primary", disabled=not talk.scenes):
             _present(0)
     if (error := st.session_state.pop("talk_error", None)) is not None:
@@ -116,8 +119,8 @@ def _scene(place: int, scene: Scene, scenes: int) -> None:
 
 
 def _begin(place: int) -> None:
-    st.session_state[presenting.SHOWN] = place
     talks.show(place)
+    presenting.begin(place)
 
 
 def _notes() -> None:

@@ -1,7 +1,5 @@
 """Train: can I make a better one?"""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import streamlit as st

@@ -50,7 +50,7 @@ def poor_gallery(home: Path) -> Path:
     return folder
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 30.0):
+def wait_for(condition: Callable[[], object], seconds: float = 300.0):
     """Poll until ``condition()`` holds, and give what it gave."""
     end = time.monotonic() + seconds
     while not (found := condition()):

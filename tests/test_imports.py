@@ -95,3 +95,24 @@ def test_the_test_would_see_it():
 def test_every_page_is_looked_at_with_its_parts():
     for page in PAGES:
         assert "pages.parts.shell" in imported(page), page.name
+
+
+DRAWN = """
+import sys
+from streamlit.testing.v1 import AppTest
+app = AppTest.from_string(sys.argv[1], default_timeout=120).run()
+assert not app.exception and len(app.get("bidi_component")) == 3
+print(sorted({"pandas", "pyarrow"} & set(sys.modules)))
+"""
+PAGE = """
+from pages.parts import components
+components.board([{"key": "a", "title": "A", "state": "pending"}], {}, 5, "board")
+components.query_picture("data:,", "one", "", [".png"], "query", subject={"found": []})
+components.picture_grid([{"id": "a", "uri": "data:,", "alt": "a"}], "all of them", "grid")
+"""
+
+
+def test_the_first_board_and_the_first_pictures_are_drawn_without_a_library_of_tables():
+    asked = [sys.executable, "-c", DRAWN, PAGE]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

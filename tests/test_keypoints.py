@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 
 from core.errors import UserError
-from core.keypoints import MATCHERS, MAX_POINTS, SIDE, KeyPoints, detect, match, root, verify
+from core.keypoints import (
+    MATCHERS,
+    MAX_POINTS,
+    SIDE,
+    KeyPoints,
+    causes,
+    detect,
+    match,
+    root,
+    verify,
+)
 from tests.encoders.conftest import smooth
 
 PLANTED = {
@@ -116,3 +126,21 @@ def test_unknown_matchers_and_ratios_are_refused(scene):
         match(query, query, "guess")
     with pytest.raises(UserError, match="above 0"):
         match(query, query, ratio=0)
+
+
+def test_flann_finds_nearly_all_inliers_of_brute_force(scene):
+    """95 of 100 at least, over several views: its trees may miss a nearest descriptor."""
+    query, both, brute = detect(scene), 0, 0
+    for truth in PLANTED.values():
+        hit = detect(view(scene, np.array(truth)))
+        kept = [
+            {*zip(found.query[found.inliers], found.hit[found.inliers], strict=True)}
+            for found in (match(query, hit, how) for how in MATCHERS)
+        ]
+        brute, both = brute + len(kept[0]), both + len(kept[0] & kept[1])
+    assert brute > 100
+    assert both >= 0.95 * brute
+
+
+def test_the_way_to_match_is_a_cause_of_the_score_and_brute_force_adds_none():
+    assert causes("flann") == causes() | {"matcher": "flann", "trees": 4, "checks": 64}

@@ -16,6 +16,12 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from core.weights import graphs, lean
+
+if __name__ == "__main__" and not graphs.kept():
+    lean.begin()  # beside all that follows
+
+# isort: split
 from starlette.middleware import Middleware
 from streamlit.starlette import App
 from streamlit.web import cli

@@ -1,10 +1,9 @@
-"""What `make demo` ends with: the embedded gallery, the app, and its address as soon as it answers
-there.
+"""What `make demo` ends with: the app, and its address as soon as it answers there.
 
     python tools/demo.py 8501
 
-The app starts at once; meanwhile this process looks whether the embedded gallery has its vectors
-(they come with the code), and builds those that it lacks before the address is told.
+Nothing else is imported or looked at here: the vectors of the embedded gallery come with the code,
+and Home builds those that a change of the code has left behind.
 
 Where the port is taken (an older demo that still runs, say), the next free one is used, so that the
 address is always this app's.
@@ -21,7 +20,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from core.errors import UserError
-from core.services.embedding.opening import FIRST_DATASET, FIRST_ENCODERS
 from tools.serve import ROOT, end, wait_until_up
 
 TRIES = 50
@@ -42,27 +40,13 @@ def main(wanted: int) -> int:
         stdout=subprocess.DEVNULL,
     )
     try:
-        if missing := unbuilt():
-            build = [sys.executable, "-m", "core", "build", "--dataset", FIRST_DATASET]
-            subprocess.run([*build, "--encoders", ",".join(missing)], cwd=ROOT, check=True)
         wait_until_up(f"http://127.0.0.1:{port}/_stcore/health", app, START_S)
         print(f"Lookalike is at {address}   (stop with Ctrl-C)", flush=True)
         return app.wait()
     except KeyboardInterrupt:
         return 0
-    except subprocess.CalledProcessError as error:
-        return error.returncode  # it has said why
     finally:
         end(app)
-
-
-def unbuilt() -> list[str]:
-    """Encoders of the first page whose vectors of the embedded gallery are not there."""
-    from core.services.embedding.build import is_built
-    from core.services.library import library
-
-    dataset = library.open_dataset(FIRST_DATASET)
-    return [name for name in FIRST_ENCODERS if not is_built(dataset, name)]
 
 
 def free_port(wanted: int) -> int:

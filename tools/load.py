@@ -1,6 +1,8 @@
 """20 visitors on loopback for two minutes, each over a WebSocket of its own, as a browser would: such as
 look at an answer for some seconds before they ask again; and such as ask again at once, as fast as the
-server lets them, with shared calls of the encoders and without.
+server lets them, with shared calls of the encoders and without. Three of four queries are pictures of
+the gallery, in an order of each visitor's own; the fourth is an upload of a photograph that nobody has
+asked with.
 
     python tools/load.py                     # all runs; figures as JSON on standard output
     python tools/load.py --visitors 5 --seconds 20
@@ -13,6 +15,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
+import io
 import json
 import os
 import random
@@ -28,7 +32,9 @@ from urllib.parse import urlencode
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+import numpy as np
 import psutil
+from PIL import Image, ImageFilter
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
@@ -40,6 +46,9 @@ from core.services.search import batching
 from tools.serve import serving
 
 VISITORS, SECONDS, ENCODERS = 20, 120, 3
+UPLOADS = 0.25
+"""Share of the queries that are uploads."""
+PHOTOGRAPHS, WIDE, HIGH = 60, 1600, 1200
 PATIENCE_S = 120.0
 WARM_S = 900.0
 MINUTE_S = 60.0
@@ -62,8 +71,47 @@ class Load:
         self.errors: list[str] = []
 
 
+def photographs(count: int = PHOTOGRAPHS) -> list[bytes]:
+    """JPEG files as a telephone sends them, made from a seed: some products, each turned, before a
+    blurred ground with grain."""
+    dataset, chance = library.open_dataset(FIRST_DATASET), np.random.default_rng(0)
+    made = []
+    for _ in range(count):
+        ground, *things = (
+            Image.open(io.BytesIO(dataset.read(dataset.items[int(row)]))).convert("RGB")
+            for row in chance.integers(0, len(dataset.items), 4)
+        )
+        paper = ground.resize((WIDE, HIGH)).filter(ImageFilter.GaussianBlur(24))
+        for thing in things:
+            side = int(chance.integers(300, 800))
+            turned = thing.resize((side, side)).rotate(float(chance.uniform(-20, 20)))
+            place = int(chance.integers(0, WIDE - side)), int(chance.integers(0, HIGH - side))
+            paper.paste(turned, place)
+        grain = chance.normal(0.0, 6.0, (HIGH, WIDE, 1))
+        pixels = np.clip(np.asarray(paper) + grain, 0, 255).astype(np.uint8)
+        out = io.BytesIO()
+        Image.fromarray(pixels).save(out, "JPEG", quality=85)
+        made.append(out.getvalue())
+    return made
+
+
+def _another(photograph: bytes, visitor: int, turn: int) -> str:
+    """The photograph as a file that no cache knows, as the page sends it: it says in a comment
+    whose it is."""
+    words = f"{os.getpid()} {visitor} {turn}".encode()
+    comment = b"\xff\xfe" + (len(words) + 2).to_bytes(2, "big") + words
+    data = photograph[:2] + comment + photograph[2:]
+    return "data:image/jpeg;base64," + base64.b64encode(data).decode()
+
+
 async def _visit(
-    address: str, number: int, seconds: float, load: Load, ready: asyncio.Barrier, think: Think
+    address: str,
+    number: int,
+    seconds: float,
+    load: Load,
+    ready: asyncio.Barrier,
+    think: Think,
+    given: list[bytes],
 ) -> None:
     """One visitor: a key, a connection and a first page; once all have theirs, one query after
     another."""
@@ -76,7 +124,8 @@ async def _visit(
         url, subprotocols=["streamlit"], additional_headers={"Cookie": key}, max_size=None,
         origin=address, open_timeout=PATIENCE_S, ping_interval=None,
     ) as socket:  # fmt: skip
-        await asyncio.wait_for(_ask(socket, items[-1]), WARM_S)
+        page = _Page(socket)
+        await asyncio.wait_for(page.pick(items[-1]), WARM_S)
         await ready.wait()
         load.began = load.began or time.monotonic()
         until = load.began + seconds
@@ -85,8 +134,12 @@ async def _visit(
             started = time.monotonic()
             if started >= until:
                 return
+            if given and chance.random() < UPLOADS:
+                asking = page.upload(_another(chance.choice(given), number, turn))
+            else:
+                asking = page.pick(items[turn % len(items)])
             try:
-                await asyncio.wait_for(_ask(socket, items[turn % len(items)]), PATIENCE_S)
+                await asyncio.wait_for(asking, PATIENCE_S)
             except (TimeoutError, OSError, AssertionError) as error:
                 load.errors.append(f"{type(error).__name__}: {error}"[:300])
                 return
@@ -100,31 +153,63 @@ def _key(address: str) -> str:
         return answer.headers["set-cookie"].split(";")[0]
 
 
-async def _ask(socket: ClientConnection, item: str) -> None:
-    """Open Compare with a query, and read until the page has come and every encoder has answered."""
-    asked = BackMsg()
-    asked.rerun_script.page_name = "compare"
-    asked.rerun_script.query_string = urlencode(
-        {"dataset": FIRST_DATASET, "query": f"item:{item}", "k": 10, "index": "exact",
+class _Page:
+    """Compare as a browser shows it: what is asked here is read until the page has come whole."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket, self.picture = socket, ""
+
+    async def pick(self, item: str) -> None:
+        """Ask with a picture of the gallery."""
+        asked = BackMsg()
+        asked.rerun_script.page_name = "compare"
+        asked.rerun_script.query_string = _link(f"item:{item}")
+        await self._answered(asked, f"item:{item}")
+
+    async def upload(self, uri: str) -> None:
+        """Ask with a picture that is dropped on the query."""
+        asked = BackMsg()
+        asked.rerun_script.page_name = "compare"
+        given = asked.rerun_script.widget_states.widgets.add()
+        given.id = f"$$STREAMLIT_INTERNAL_KEY_{self.picture}__events"
+        given.json_trigger_value = json.dumps([{"event": "given", "value": uri}])
+        await self._answered(asked, "up:")
+
+    async def _answered(self, asked: BackMsg, query: str) -> None:
+        """Send, and read until every encoder has answered to a query that begins so."""
+        await self.socket.send(asked.SerializeToString())
+        hits, shown = 0, ""
+        while True:
+            said = ForwardMsg.FromString(await self.socket.recv())
+            kind = said.WhichOneof("type")
+            if kind == "delta":
+                element = said.delta.new_element
+                assert element.WhichOneof("type") != "exception", element.exception.message
+                sent = element.bidi_component
+                if sent.component_name == "lookalike_query":
+                    self.picture, shown = sent.id, json.loads(sent.json)[0]["subject"]["of"]
+                elif sent.component_name == "lookalike_board":
+                    hits = sent.json.count('"rank"')
+            elif kind == "script_finished":
+                if said.script_finished == ForwardMsg.FINISHED_EARLY_FOR_RERUN:
+                    continue
+                assert said.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY, (
+                    said.script_finished
+                )
+                assert shown.startswith(query), f"asked with {query}, shown {shown}"
+                if hits >= 10 * ENCODERS:
+                    return
+                again = BackMsg()  # an encoder was not there yet
+                again.rerun_script.page_name = "compare"
+                again.rerun_script.query_string = _link(shown)
+                await self.socket.send(again.SerializeToString())
+
+
+def _link(query: str) -> str:
+    return urlencode(
+        {"dataset": FIRST_DATASET, "query": query, "k": 10, "index": "exact",
          "encoders": ",".join(FIRST_ENCODERS[:ENCODERS])}
     )  # fmt: skip
-    await socket.send(asked.SerializeToString())
-    hits = 0
-    while True:
-        said = ForwardMsg.FromString(await socket.recv())
-        kind = said.WhichOneof("type")
-        if kind == "delta":
-            element = said.delta.new_element
-            assert element.WhichOneof("type") != "exception", element.exception.message
-            hits = max(hits, said.SerializeToString().count(b'"rank"'))
-        elif kind == "script_finished":
-            if said.script_finished == ForwardMsg.FINISHED_EARLY_FOR_RERUN:
-                continue
-            assert said.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY, said.script_finished
-            if hits >= 10 * ENCODERS:
-                return
-            asked = BackMsg.FromString(asked.SerializeToString())  # an encoder was not there yet
-            await socket.send(asked.SerializeToString())
 
 
 def run(visitors: int, seconds: float, batch: int, think: Think = AT_ONCE) -> dict:
@@ -165,13 +250,15 @@ async def _all(
     think: Think = AT_ONCE,
 ) -> None:
     ready = asyncio.Barrier(visitors + 1)
-    asking = [
-        asyncio.create_task(_visit(address, number, seconds, load, ready, think))
-        for number in range(visitors)
-    ]
-    await ready.wait()
-    with watched:
-        await asyncio.gather(*asking)
+    given = photographs() if visitors > 1 else []
+    async with asyncio.TaskGroup() as group:  # who fails before all are ready ends the run
+        asking = [
+            group.create_task(_visit(address, number, seconds, load, ready, think, given))
+            for number in range(visitors)
+        ]
+        await ready.wait()
+        with watched:
+            await asyncio.gather(*asking)
 
 
 def _server(address: str) -> psutil.Process:
@@ -212,23 +299,22 @@ class _Watched:
 
 def encoding(askers: int) -> dict:
     """Pictures a second through the first encoder that is a network, for many threads that ask one
-    at a time: each alone, and in shared calls."""
+    at a time: each by itself with all cores, and as a public server does."""
     dataset = library.open_dataset(FIRST_DATASET)
     encoder = bound(dataset, FIRST_ENCODERS[0]).loaded()
     side = encoder.side or 224
     prepared = encoder.prepare(_noise(side))
     rates = {}
     for name, batch in (("alone_per_s", 1), ("together_per_s", 16)):
-        os.environ["LOOKALIKE_BATCH"] = str(batch)
+        os.environ |= {"LOOKALIKE_BATCH": str(batch), "LOOKALIKE_HOSTED": "1"}
         _encode_for(encoder, prepared, askers, 1.0)
         rates[name] = round(_encode_for(encoder, prepared, askers, ALONE_S) / ALONE_S, 1)
-    os.environ.pop("LOOKALIKE_BATCH")
+    for name in ("LOOKALIKE_BATCH", "LOOKALIKE_HOSTED"):
+        os.environ.pop(name)
     return {**rates, "ratio": round(rates["together_per_s"] / rates["alone_per_s"], 2)}
 
 
-def _noise(side: int):
-    import numpy as np
-
+def _noise(side: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
 
 
@@ -261,6 +347,7 @@ def measured(visitors: int = VISITORS, seconds: float = SECONDS) -> dict:
         "seconds": seconds,
         "encoders": ENCODERS,
         "think_s": THINK_S,
+        "uploads": UPLOADS,
         "encoding": alone,
         "runs": runs,
         "faults": [one["first_error"] for one in runs.values() if one["errors"]],

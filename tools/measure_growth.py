@@ -1,18 +1,23 @@
 """How a gallery grows: build, open, search, evaluate and map from 1,000 to 1,000,000 vectors.
 
     python tools/measure_growth.py [--sizes 1000,10000,50000,500000,1000000] [--only open,search]
+    python tools/measure_growth.py --folder PLACE ... --resume
 
 Every stage is a process of its own, so that its memory is its own: ``rss`` is the most that it held
 (VmHWM: mapped files count as far as they were read), ``own`` what of that is no file (RssAnon, at
 the end). Vectors beyond the real ones are synthetic (``tools/large.py``), and every table says so.
 Writes ``artifacts/reports/growth.json`` after each stage and the tables of ``docs/scale.md``; a size
-that was measured before keeps what ``--only`` leaves out. Everything else lies in a temporary folder.
+that was measured before keeps what ``--only`` leaves out. Everything else lies in a temporary folder, or in
+``--folder``: then a run that was stopped goes on with ``--resume``, which leaves out what was measured
+since the last run without it began. A stage gets ``--limit`` seconds. A graph (``hnsw``) is built up to
+``GRAPH_UP_TO`` vectors; the table says what n log n makes of its time beyond.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import re
 import shutil
@@ -54,7 +59,7 @@ LARGE = 500_000
 JSON, PAGE = ROOT / "artifacts" / "reports" / "growth.json", ROOT / "docs" / "scale.md"
 BEGIN, END = "<!-- growth:begin (written by tools/measure_growth.py) -->", "<!-- growth:end -->"
 NAME = "imported.growth"
-ASKED, JUDGED, K = 100, 40, 10
+ASKED, WARM, JUDGED, K = 60, 20, 40, 10
 INDEXES = {
     "half": ({}, {}),
     "ivf_pq": ({"m": 48}, {"nprobe": 64, "rerank": 40}),
@@ -64,6 +69,12 @@ INDEXES = {
     "hnsw": ({"M": 16, "efConstruction": 40}, {"efSearch": 64}),
 }
 """Name -> knobs of the build and of the search."""
+GRAPH, GRAPH_UP_TO = "hnsw", 500_000
+"""Adding a row to a graph walks the graph: a million take several minutes on two cores."""
+LIMIT_S = 300.0
+FAISS = ("index", "direct")
+BUILT = ("build_s", "disk_mb", "build_rss_mb")
+"""What of an index is told by the process that builds it."""
 Told = dict[str, float]
 _held: list[object] = []
 """What a process still holds when its memory is read."""
@@ -123,15 +134,17 @@ def index(home: Path, dataset: str, name: str) -> Told:
         started = time.perf_counter()
         made.build(np.asarray(vectors), **knobs)
         built = time.perf_counter() - started
-        folder.mkdir(parents=True)
-        made.save(folder)
+        fresh = folder.with_name(f"new-{name}")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        made.save(fresh)
+        fresh.rename(folder)
         return {"build_s": built, "disk_mb": store.folder_bytes(folder) / 1e6}
     made.load(folder)
     _held.append(made)
     queries = _queries(vectors)
     truth = np.load(home / "truth.npy")
-    hits = [made.search(one[None], K, **asked).ids[0] for one in queries]
-    taken = [_spent(made.search, one[None], K, **asked) for one in queries]
+    hits, taken = _asked(lambda one: made.search(one, K, **asked).ids[0], queries)
     found = np.mean([len(set(a) & set(b)) / K for a, b in zip(hits, truth, strict=True)])
     return {"recall": float(found), **_times(taken)}
 
@@ -146,7 +159,7 @@ def direct(home: Path, dataset: str, name: str = "") -> Told:
     _held.append(flat)
     for start in range(0, len(vectors), 50_000):
         flat.add(np.ascontiguousarray(vectors[start : start + 50_000]))
-    taken = [_spent(flat.search, one[None], K) for one in queries]
+    _, taken = _asked(lambda one: flat.search(one, K), queries)
     return {"recall": 1.0, "disk_mb": vectors.nbytes / 1e6, **_times(taken)}
 
 
@@ -158,10 +171,15 @@ def _queries(vectors: np.ndarray) -> np.ndarray:
     return made / np.linalg.norm(made, axis=1, keepdims=True)
 
 
-def _spent(call: Callable, *arguments: object, **knobs: object) -> float:
-    started = time.perf_counter()
-    call(*arguments, **knobs)
-    return time.perf_counter() - started
+def _asked(call: Callable, queries: np.ndarray) -> tuple[list, list[float]]:
+    """What ``call`` says to each query by itself, and the seconds of each; a few come before, so
+    that what is read for the first time is there."""
+    hits, taken = [], []
+    for one in (*queries[::WARM], *queries):
+        started = time.perf_counter()
+        hits.append(call(one[None]))
+        taken.append(time.perf_counter() - started)
+    return hits[-len(queries) :], taken[-len(queries) :]
 
 
 def _times(taken: list[float]) -> Told:
@@ -193,33 +211,69 @@ def child(stage: str, home: Path) -> None:
     print(json.dumps({name: round(value, 4) for name, value in told.items()}))
 
 
-def measure(size: int, home: Path, wanted: set[str], held: dict) -> Iterator[str]:
-    """Every stage of one size into ``held``; gives the name of each that is done."""
-    if "build" in wanted:
-        shutil.rmtree(home / "artifacts", ignore_errors=True)
-    if "indexes" in wanted:
-        shutil.rmtree(home / "index", ignore_errors=True)
+def planned(size: int, wanted: set[str]) -> list[str]:
+    """The stages of one size, in their order."""
     stages = [name for name in STAGES if name in wanted]
     if "indexes" in wanted and size >= LARGE:
-        stages += ["direct", *(f"index:{name}" for name in INDEXES for _ in range(2))]
+        made = [name for name in INDEXES if name != GRAPH or size <= GRAPH_UP_TO]
+        stages += ["direct", *(f"index:{name}" for name in made for _ in range(2))]
+    return stages
+
+
+def measure(
+    size: int, home: Path, wanted: set[str], held: dict, since: float, limit: float
+) -> Iterator[str]:
+    """Every stage of one size into ``held`` that was not measured ``since`` (epoch seconds); gives
+    the name of each that is done."""
+    stages = [one for one in planned(size, wanted) if not _is_done(held, one, since)]
+    if "build" in stages:
+        shutil.rmtree(home / "artifacts", ignore_errors=True)
+    elif stages and not (home / "artifacts").is_dir():
+        stages.insert(0, "build")  # what the others open
+    if "direct" in stages:
+        shutil.rmtree(home / "index", ignore_errors=True)
     env = {**os.environ, "LOOKALIKE_ARTIFACTS": str(home / "artifacts")}
     for stage in stages:
+        if _is_done(held, stage, since):
+            continue
         load = busy()
         command = [sys.executable, __file__, "--child", stage, str(home)]
-        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-        if done.returncode:
-            print(f"{size:,} {stage}: {done.stderr.strip().splitlines()[-1]}", flush=True)
+        told, failed = _run(command, env, limit)
+        print(f"{size:,} {stage}: {failed or told}", flush=True)
+        if failed:
             continue
-        told = {**json.loads(done.stdout.splitlines()[-1]), "busy": load}
-        print(f"{size:,} {stage}: {told}", flush=True)
-        key, _, name = stage.partition(":")
-        place = held.setdefault("indexes", {}) if key in ("index", "direct") else held
-        known = place.setdefault(name or key, {})
-        if "build_s" in known and "build_s" not in told:  # of the building process, its memory
-            told |= {"build_rss_mb": known["rss_mb"], "build_s": known["build_s"]}
-            told["disk_mb"] = known["disk_mb"]
-        place[name or key] = told
+        told |= {"busy": load}
+        known = _known(held, stage)
+        place = held.setdefault("indexes", {}) if stage.partition(":")[0] in FAISS else held
+        if "build_s" in told:  # the process that builds: the one that reads comes next
+            told["build_rss_mb"] = told["rss_mb"]
+        else:
+            told |= {name: known[name] for name in BUILT if name in known} | {"at": time.time()}
+        place[stage.partition(":")[2] or stage] = told
         yield stage
+
+
+def _run(command: list[str], env: dict, limit: float) -> tuple[Told, str]:
+    """What a stage says, or why it says nothing."""
+    try:
+        done = subprocess.run(
+            command, env=env, capture_output=True, text=True, check=False, timeout=limit
+        )
+    except subprocess.TimeoutExpired:
+        return {}, f"not done in {limit:g} s"
+    if done.returncode:
+        return {}, done.stderr.strip().splitlines()[-1]
+    return json.loads(done.stdout.splitlines()[-1]), ""
+
+
+def _known(held: dict, stage: str) -> dict:
+    """What the report holds of a stage of one size."""
+    key, _, name = stage.partition(":")
+    return (held.get("indexes", {}) if key in FAISS else held).get(name or key, {})
+
+
+def _is_done(held: dict, stage: str, since: float) -> bool:
+    return _known(held, stage).get("at", -1.0) >= since
 
 
 def report() -> dict:
@@ -247,12 +301,14 @@ def tables(found: dict) -> str:
     for size, held in sorted(sizes.items()):
         lines.append(f"| {_named(size, held['real'])} | {' | '.join(_growth(held))} |")
     lines.append(f"| {FAR:,} by the last two | {' | '.join(_predicted(sizes))} |")
-    largest = max(sizes, key=lambda size: ("indexes" in sizes[size], size))
+    largest = max(sizes, key=lambda size: (bool(sizes[size].get("indexes")), size))
     rows = sizes[largest].get("indexes", {})
     head = "| index | recall@10 | p50 / p95 ms | memory, of that no file | disk MB | build s |"
     lines += ["", f"Indexes over {_named(largest, sizes[largest]['real'])}:", "", head]
     lines.append("|---" * (head.count("|") - 1) + "|")
     lines += [f"| {' | '.join(_index(name, one))} |" for name, one in rows.items()]
+    if GRAPH not in rows and (words := _graph(sizes, largest)):
+        lines += ["", words]
     loads = [
         one["busy"]
         for held in sizes.values()
@@ -261,6 +317,21 @@ def tables(found: dict) -> str:
     ]
     lines += ["", f"Programs that wanted each core meanwhile: {min(loads):g} to {max(loads):g}."]
     return "\n".join(lines)
+
+
+def _graph(sizes: dict[int, dict], size: int) -> str:
+    """The graph at the largest size that it was built for, and its time at ``size`` by n log n."""
+    built = [one for one, held in sizes.items() if GRAPH in held.get("indexes", {})]
+    if not built:
+        return ""
+    known = sizes[max(built)]["indexes"][GRAPH]
+    title, recall, times, memory, disk, seconds = _index(GRAPH, known)
+    factor = size * math.log(size) / (max(built) * math.log(max(built)))
+    return (
+        f"{title}, built up to {GRAPH_UP_TO:,}: at {max(built):,} recall {recall}, {times} ms,"
+        f" {memory}, {disk} MB, built in {seconds} s; by n log n {known['build_s'] * factor:,.0f} s"
+        f" at {size:,}."
+    )
 
 
 def _named(size: int, real: int) -> str:
@@ -323,21 +394,28 @@ def main() -> None:
     told.add_argument("--sizes", default=",".join(map(str, SIZES)))
     told.add_argument("--only", default=",".join((*STAGES, "indexes")), help="stages")
     told.add_argument("--folder", type=Path, help="where galleries are made and kept (10 GB)")
+    told.add_argument("--limit", type=float, default=LIMIT_S, help="seconds for each stage")
+    told.add_argument("--resume", action="store_true", help="go on with the run before")
     told.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     chosen = told.parse_args()
     if chosen.child:
         child(chosen.child[0], Path(chosen.child[1]))
         return
+    if chosen.resume and not chosen.folder:
+        told.error("--resume needs the --folder of the run before")
+    found = report()
+    since = found.get("began", 0.0) if chosen.resume else time.time()
     with tempfile.TemporaryDirectory() as made:
         folder = chosen.folder or Path(made)
         for size in map(int, chosen.sizes.split(",")):
-            found = report()
+            found = report() | {"began": since}
             home = ready(folder, size)
             held = found["sizes"].setdefault(str(size), {})
             found |= {"machine": hardware(), "date": datetime.now(UTC).date().isoformat()}
             held |= (about := json.loads((home / "about.json").read_text()))
             found["source"] = about["source"]
-            for _ in measure(size, home, set(chosen.only.split(",")), held):
+            wanted = set(chosen.only.split(","))
+            for _ in measure(size, home, wanted, held, since, chosen.limit):
                 write(found)
 
 

@@ -40,23 +40,28 @@ QUIET = """([quiet, enough]) => {
 def serving(artifacts: Path, timeout_s: float = 120.0, **environment: str) -> Iterator[str]:
     """Run the app with its own artifacts folder; gives its address. Ends the process that it
     started, whatever happens."""
-    port = _free_port()
+    port = free_port()
+    process = start(artifacts, port, **environment)
+    try:
+        wait_until_up(f"http://127.0.0.1:{port}/_stcore/health", process, timeout_s)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        end(process)
+
+
+def start(artifacts: Path, port: int, **environment: str) -> subprocess.Popen:
+    """The process of the app on a port of loopback; what it says is in ``server.log``."""
     command = [sys.executable, "tools/app.py", "--server.port", str(port)]
     env = {**os.environ, "LOOKALIKE_ARTIFACTS": str(artifacts), **environment}
     artifacts.mkdir(parents=True, exist_ok=True)
-    with open(artifacts / "server.log", "wb") as log:
-        process = subprocess.Popen(
+    with open(artifacts / "server.log", "ab") as log:
+        return subprocess.Popen(
             [*command, "--server.address", "127.0.0.1", "--server.headless", "true"],
             cwd=ROOT,
             env=env,
             stdout=log,
             stderr=subprocess.STDOUT,
         )
-    try:
-        wait_until_up(f"http://127.0.0.1:{port}/_stcore/health", process, timeout_s)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        end(process)
 
 
 def end(process: subprocess.Popen) -> None:
@@ -95,7 +100,7 @@ def settle(page, quiet_ms: int = 400) -> None:
     page.wait_for_function(QUIET, arg=[quiet_ms, NEVER_QUIET_MS], polling=50)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -114,5 +119,5 @@ def wait_until_up(url: str, process: subprocess.Popen, timeout_s: float) -> None
             with urllib.request.urlopen(url, timeout=2):
                 return
         except OSError:
-            time.sleep(0.1)
+            time.sleep(0.03)
     raise RuntimeError(f"the app did not answer within {timeout_s:.0f} s")

@@ -1,8 +1,6 @@
 """``waterfall``, ``missed`` and ``buckets``: approximation loss by stage, missed neighbours of a
 query, and why."""
 
-from __future__ import annotations
-
 import argparse
 import math
 import os

@@ -1,8 +1,6 @@
 """What a query is made of on the command line: pictures with plus and minus, words, and which end
 of the list is wanted."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict

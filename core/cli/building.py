@@ -1,7 +1,5 @@
 """``build``: embeddings and index of a dataset."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

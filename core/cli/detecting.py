@@ -1,7 +1,5 @@
 """``detect`` and ``detectors``: where the subject of a picture is, and what can find it."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 

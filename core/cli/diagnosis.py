@@ -1,7 +1,5 @@
 """``doctor``: is everything here that the product needs?"""
 
-from __future__ import annotations
-
 import argparse
 
 from core.cli.output import command, emit, table

@@ -1,8 +1,6 @@
 """``download``: fetch a public dataset, or the weights of an encoder, its text tower or a detector,
 before they are needed."""
 
-from __future__ import annotations
-
 import argparse
 
 from core.cli.output import Progress, command, emit

@@ -1,7 +1,5 @@
 """``effect``: what a finished training run changed, on its own pictures and on others."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict

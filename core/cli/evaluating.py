@@ -1,8 +1,6 @@
 """``evaluate`` and ``report``: how good encoders are, and what was found, for people and for other
 programs."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """``explain``: why a hit is similar to a query."""
 
-from __future__ import annotations
-
 import argparse
 
 from core.cli.detecting import add_choice
@@ -24,6 +22,8 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--dataset catalogue --encoder siamese.lookalike --query photo.jpg --hit mug-15-1 --json",
         "--dataset catalogue --encoder hog.8x8 --query photo.jpg --hit mug-15-1 --method occlusion"
         " --out why.png",
+        "--dataset catalogue --encoder hog.8x8 --query photo.jpg --hit mug-15-1 --rerank geometric"
+        " --method matches",
     )
     made.add_argument("--encoder", required=True)
     made.add_argument("--dataset", required=True, metavar="PATH_OR_NAME")
@@ -45,6 +45,12 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         default="exact",
         help="the index that was searched: of lsh, hamming and minhash, buckets are shown",
     )
+    made.add_argument(
+        "--rerank",
+        default="",
+        metavar="NAME",
+        help="the re-ranker that was searched with: of geometric, matched key points are shown",
+    )
     add_choice(made)
     made.add_argument("--out", metavar="FILE.png", help="draw the explanation")
 
@@ -52,7 +58,8 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 def _explain(options: argparse.Namespace) -> None:
     dataset, query = prepare(options, [options.encoder])
     query, part = cropped(query, dataset, options.crop)
-    found = explain(query, dataset, options.encoder, options.hit, options.method, options.index)
+    ways = options.method, options.index, options.rerank
+    found = explain(query, dataset, options.encoder, options.hit, *ways)
     if options.out:
         drawing.save(found, options.out)
     if options.json:

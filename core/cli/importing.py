@@ -1,7 +1,5 @@
 """``vectors``: compare a model from elsewhere by the vectors that it made."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 

@@ -1,7 +1,5 @@
 """``datasets``, ``encoders``, ``indexes``: what there is."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 

@@ -1,7 +1,5 @@
 """Arguments in, exit code out."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 import os
@@ -14,6 +12,7 @@ from core import store
 from core.cli import (
     approximation,
     building,
+    compiling,
     detecting,
     diagnosis,
     downloading,
@@ -61,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
         listing,
         downloading,
         building,
+        compiling,
         searching,
         explaining,
         detecting,

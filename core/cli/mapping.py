@@ -1,7 +1,5 @@
 """``map``: how encoders arrange a dataset, as figures and as one page that works offline."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -4,8 +4,6 @@ What can't be printed is never a reason to fail: characters that the terminal do
 written as escapes, and a standard error that nobody reads any more does not stop the work.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

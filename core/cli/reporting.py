@@ -1,7 +1,5 @@
 """``report``: what was found, for other programs and as one file that works without a network."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

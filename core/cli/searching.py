@@ -1,7 +1,5 @@
 """``search`` and ``compare``: one query through one encoder, or through several."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Mapping, Sequence

@@ -1,8 +1,6 @@
 """``probe``, ``perturb``, ``health``, ``audit``: studies of one encoder, one data set, one
 query."""
 
-from __future__ import annotations
-
 import argparse
 from dataclasses import asdict
 from typing import Any

@@ -1,7 +1,5 @@
 """``train``: an encoder from pictures; ``import-model``: an encoder from a user's own weights."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -1,7 +1,5 @@
 """``tune``: what approximation costs."""
 
-from __future__ import annotations
-
 import argparse
 import csv
 import math

@@ -1,8 +1,6 @@
 """The embedded gallery: 340 invented products from eight sides each, rendered for this project
 (CC0)."""
 
-from __future__ import annotations
-
 import csv
 from pathlib import Path
 

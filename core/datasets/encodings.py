@@ -1,8 +1,6 @@
 """Bytes that nobody said the encoding of: the reading that is most like words, judged character by
 character."""
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Sequence
 

@@ -1,8 +1,6 @@
 """Fashion Product Images, as distributed: ``styles.csv`` and ``images/<id>.jpg`` (44,000 products,
 one picture each)."""
 
-from __future__ import annotations
-
 import csv
 import os
 

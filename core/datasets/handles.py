@@ -1,7 +1,5 @@
 """Open files that survive being sent to another process."""
 
-from __future__ import annotations
-
 import os
 import threading
 from collections.abc import Callable, Iterator

@@ -1,8 +1,6 @@
 """Cross-domain: pictures of some data sets search those of another, and a table says which class is
 which."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections import Counter

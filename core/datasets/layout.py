@@ -6,8 +6,6 @@ nothing. It is found from where the pictures lie, or taken from what a person ch
 set.
 """
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """A CSV that says where pictures lie and what they show."""
 
-from __future__ import annotations
-
 import math
 import os
 import re

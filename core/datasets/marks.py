@@ -1,8 +1,6 @@
 """Pictures that were changed without a change of size and time, as a check of contents found: a
 mark goes behind their stamp."""
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Mapping, Sequence

@@ -1,8 +1,6 @@
 """File names from anywhere: what is a picture, why others are passed over, names that are no
 Unicode or have several forms."""
 
-from __future__ import annotations
-
 import os
 import re
 import unicodedata

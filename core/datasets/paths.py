@@ -1,7 +1,5 @@
 """The one door to any pictures: a name that is registered, or a path that is looked at."""
 
-from __future__ import annotations
-
 import os
 import zipfile
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Pictures at an address: a folder of an object store or a file server, or a zip there."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any, BinaryIO
 

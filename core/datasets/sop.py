@@ -2,8 +2,6 @@
 Structured Feature Embedding*, CVPR 2016): 120,053 photographs of 22,634 products in 12
 categories."""
 
-from __future__ import annotations
-
 import os
 
 from core.datasets.base import datasets, file_stamp

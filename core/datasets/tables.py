@@ -1,8 +1,6 @@
 """Text and tables of any origin: their encoding is found, and what is wrong with a line costs this
 line at most."""
 
-from __future__ import annotations
-
 import codecs
 import csv
 import io

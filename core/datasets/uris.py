@@ -1,8 +1,6 @@
 """Places that an address names (``s3://bucket/folder``), through fsspec: object stores, file
 servers, and this machine's files as ``file://``."""
 
-from __future__ import annotations
-
 import os
 import re
 from typing import Any

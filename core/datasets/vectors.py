@@ -1,8 +1,6 @@
 """Vectors that another program made: ``.npy`` with ids beside it, or Parquet with an id and a
 vector in each row."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

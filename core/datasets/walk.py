@@ -1,8 +1,6 @@
 """Every file below a folder, each once, links followed: a picture, or passed over with the
 reason."""
 
-from __future__ import annotations
-
 import errno
 import heapq
 import os

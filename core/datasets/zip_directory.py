@@ -6,8 +6,6 @@ one damaged extra field, for one member of a later version, and for a name that 
 the member's header spell differently.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import struct

@@ -1,8 +1,6 @@
 """The detector that looks twice: ``objects`` where it is sure, ``saliency`` for what stands out
 otherwise."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np

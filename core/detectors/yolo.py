@@ -7,8 +7,6 @@ short list. What the file says of itself (``names``, ``task``, ``imgsz``, as ult
 them) is used where it is there.
 """
 
-from __future__ import annotations
-
 import ast
 import threading
 from collections.abc import Iterable, Mapping

@@ -78,6 +78,9 @@ class Encoder(ABC):
     matches: bool = False
     """True where hits are ranked by matched key points (:mod:`core.keypoints`): scores are inliers,
     and vectors only choose which pictures of a large gallery are compared."""
+    matcher: str = ""
+    """Where hits are ranked so: how the nearest descriptors are found, of
+    :data:`core.keypoints.MATCHERS`."""
     base: str | None = None
     """Name of the encoder whose vectors this one transforms; its pictures are then never encoded
     twice."""
@@ -97,6 +100,11 @@ class Encoder(ABC):
             "code": getattr(self, "version", 1),
         }
 
+    def matchers(self) -> dict[str, str]:
+        """Where hits are ranked by matched key points: each way to match them, and the name of this
+        encoder with it."""
+        return {}
+
     @property
     def stored_dim(self) -> int:
         """How many numbers a build keeps of a picture: those of its vector, where nothing else is
@@ -106,6 +114,10 @@ class Encoder(ABC):
     def load(self, progress: Progress | None = None) -> None:
         """Make ready to encode: read weights into memory, downloading them first where needed.
         Cheap to repeat."""
+
+    def compile(self, progress: Progress | None = None) -> None:
+        """Make ready to encode many pictures: what takes seconds once a machine and makes every
+        picture quicker from then on. Raises as ``load``."""
 
     @property
     def preparation(self) -> Hashable:

@@ -1,7 +1,5 @@
 """Colour alone: how much of each hue, saturation and value a picture has, wherever it is."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

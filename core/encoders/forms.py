@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from core.encoders.precision import device_kind
@@ -57,6 +57,19 @@ def sent(prepared: Sequence[np.ndarray], device: torch.device) -> torch.Tensor:
     return stacked.pin_memory().to(device, non_blocking=True)
 
 
+@contextmanager
+def one_core() -> Iterator[None]:
+    """torch works on one core inside the block, in every thread that begins there."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def converted(model: torch.nn.Module, form: str) -> torch.nn.Module:
     """The model itself, its weights rounded where the form wants that."""
     import torch
@@ -80,7 +93,8 @@ def run(model: torch.nn.Module, features: Callable, pixels: torch.Tensor, form: 
 
     kind, _, how = form.partition("-")
     dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(kind, torch.float32)
-    auto = torch.autocast(pixels.device.type, dtype) if how == "autocast" else nullcontext()
+    alike = how in ("autocast", "graph")  # torch's nearest to what a graph does in 16 bits
+    auto = torch.autocast(pixels.device.type, dtype) if alike else nullcontext()
     with torch.inference_mode(), auto, whole(pixels.is_cuda and form == "fp32"):
         return (
             features(model, pixels.to(dtype) if how == "weights" else pixels).float().cpu().numpy()

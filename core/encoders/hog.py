@@ -1,7 +1,5 @@
 """Edges and their directions, cell by cell: shape without colour."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

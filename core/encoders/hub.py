@@ -5,8 +5,6 @@ The hub is asked directly: the hub library's own requests also send what program
 write outside our folder.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path
@@ -14,7 +12,7 @@ from urllib.parse import urljoin, urlsplit
 
 from core import store
 from core.types import Progress
-from core.weights import download
+from core.weights import download, lean
 from core.weights import files as weights
 
 ENDPOINT = "https://huggingface.co"
@@ -64,12 +62,12 @@ def _source(name: str, repo: str, candidates: tuple[str, ...], kept: str) -> dow
     """Ask the hub for size and checksum of the first file that it has; it is to be ``kept`` under
     that name."""
     import requests
-    from huggingface_hub import get_token, hf_hub_url
 
+    client = lean.hub()
     repo, _, revision = repo.removeprefix("hf-hub:").partition("@")
     endpoint = (os.environ.get("HF_ENDPOINT") or ENDPOINT).rstrip("/")
     urls = [
-        hf_hub_url(repo, one, revision=revision or None, endpoint=endpoint)
+        client.hf_hub_url(repo, one, revision=revision or None, endpoint=endpoint)
         for one in dict.fromkeys(candidates)
     ]
     target = weights.folder(name) / kept
@@ -77,7 +75,7 @@ def _source(name: str, repo: str, candidates: tuple[str, ...], kept: str) -> dow
         raise download.by_hand(
             name, urls[0], target, "HF_HUB_OFFLINE is set, so nothing is downloaded"
         )
-    headers = {"Authorization": f"Bearer {token}"} if (token := get_token()) else {}
+    headers = {"Authorization": f"Bearer {token}"} if (token := client.get_token()) else {}
     for url in urls:
         try:
             answer = _head(url, headers)

@@ -1,8 +1,6 @@
 """A user's own vectors, standing among the encoders: they know the gallery's pictures and no
 others."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path

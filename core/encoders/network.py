@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.encoders import folding, forms, pooling, positions, precision
-from core.encoders import options as opt
-from core.encoders.base import Encoder
+from core import options as opt
+from core.encoders import compiled, forms, pooling, positions, precision
 from core.encoders.pooling import ALL
 from core.encoders.preprocess import Preprocess
 from core.types import Positions, Progress, State
 from core.weights import files as weights
+from core.weights import folding
 
 if TYPE_CHECKING:
     import torch
@@ -42,7 +42,7 @@ class Listed:
     preprocess: Preprocess
 
 
-class Network(Encoder):
+class Network(compiled.Compilable):
     """A pretrained network without its classifier.
 
     A child gives what its library knows: ``_library``, ``_preprocess`` and ``_dim`` for names off
@@ -80,11 +80,13 @@ class Network(Encoder):
             else f"The network {weights_name} of {self._library}, named by you."
         )
         self._model: torch.nn.Module | None = None
+        self._graphs: dict[str, compiled.Graph] = {}
         self._lock = threading.RLock()
 
     def __getstate__(self) -> dict:
         """Worker processes only prepare pictures: they get no weights."""
-        return {key: None if key in HELD else value for key, value in self.__dict__.items()}
+        held = {key: None if key in HELD else value for key, value in self.__dict__.items()}
+        return {**held, "_graphs": {}}
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state, _lock=threading.RLock())
@@ -152,11 +154,13 @@ class Network(Encoder):
             Cancelled: ``progress(done_bytes, total_bytes)`` said stop.
         """
         with self._lock:
-            if self._model is not None:
-                return
-            self._model = forms.converted(
-                forms.placed(self._folded(self.published(progress))), self.form
-            )
+            if self._model is None and not (self.ready and self._find_graph()):
+                self._read(progress)
+
+    def _read(self, progress: Progress | None = None) -> None:
+        self._model = forms.converted(
+            forms.placed(self._folded(self.published(progress))), self.form
+        )
 
     def published(self, progress: Progress | None = None) -> torch.nn.Module:
         """A new network with the weights as they were published, in fp32: what training starts
@@ -176,6 +180,7 @@ class Network(Encoder):
             if self.form == "bf16-weights" != form:
                 self._model = None  # rounded weights can't be made whole again: read them anew
             self.form = form
+            self._find_graph()
             if self._model is not None:
                 self._model = forms.converted(self._model, form)
 
@@ -184,11 +189,20 @@ class Network(Encoder):
         normalised."""
         return forms.run(model, self._features, self._normalised(batch, model), form)
 
+    def whole(self, model: torch.nn.Module, pictures: torch.Tensor) -> torch.Tensor:
+        """uint8 (n, size, size, 3) -> float32 (n, dim): all of it, as one graph."""
+        import torch
+
+        mean, std = (torch.tensor(v) for v in (self.preprocess.mean, self.preprocess.std))
+        return self._features(model, ((pictures.float() / 255.0 - mean) / std).permute(0, 3, 1, 2))
+
     @property
     def model(self) -> torch.nn.Module:
         """The network itself, loaded."""
-        self.load()
-        return self._model
+        with self._lock:
+            if self._model is None:
+                self._read()
+            return self._model
 
     @property
     def preparation(self) -> Hashable:
@@ -214,6 +228,9 @@ class Network(Encoder):
         return positions.told(parts, self.encode_prepared(prepared), how)
 
     def _encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
+        self.load()
+        if (graph := self.graph) is not None:
+            return graph(np.stack(batch))
         return self.run(batch, self.model, self.form)
 
     def _normalised(self, batch: Sequence[np.ndarray], model: torch.nn.Module) -> torch.Tensor:

@@ -6,8 +6,6 @@ its digest is checked; where the package is missing, of another version or damag
 one that downloads, like any other.
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 
 from core.encoders.preprocess import Preprocess

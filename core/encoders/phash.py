@@ -1,7 +1,5 @@
 """Perceptual hashes: the few bits that survive rescaling and recompression, for finding copies."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

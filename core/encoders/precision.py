@@ -6,8 +6,6 @@ gain six times, others lose. So it is measured, for each network on each machine
 gallery, and the figures are kept.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import os
@@ -26,7 +24,7 @@ FP32 = "fp32"
 DRIVERS = ("/proc/driver/nvidia", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")
 """What a driver leaves on Linux: NVIDIA's own, in a container, under Windows, and AMD's (torch
 calls that cuda too)."""
-KNOWN = (FP32, "bf16-autocast", "bf16-weights", "fp16-autocast")
+KNOWN = (FP32, "bf16-autocast", "bf16-weights", "fp16-autocast", "bf16-graph")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,7 @@ def forced() -> Record | None:
     wish = os.environ.get(ENV, "")
     if not wish:
         return None
-    kinds = {FP32: FP32, "bf16": "bf16-autocast"}
+    kinds = {FP32: FP32, "bf16": "bf16-autocast", "bf16-graph": "bf16-graph"}
     if wish not in kinds:
         raise UserError(
             f"{ENV}={wish} is set.",

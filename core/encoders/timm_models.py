@@ -10,8 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core import options as opt
 from core.encoders import hub, packaged, pooling, positions
-from core.encoders import options as opt
 from core.encoders.base import encoders
 from core.encoders.network import Listed, Network
 from core.encoders.preprocess import Preprocess, from_timm

@@ -1,7 +1,5 @@
 """The picture itself, 16 x 16 pixels small: the plainest baseline that knows where things are."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.encoders import options as opt
+from core import options as opt
 from core.encoders import pooling, positions
 from core.encoders.base import encoders
 from core.encoders.network import Listed, Network

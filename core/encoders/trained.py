@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core import store
-from core.encoders import folding, forms, positions, precision, quantised
-from core.encoders.base import Encoder, encoders
+from core.encoders import compiled, forms, positions, precision, quantised
+from core.encoders.base import encoders
 from core.encoders.trained_networks import Blueprint, build, from_output, to_input
 from core.errors import UserError
 from core.images import resize
 from core.types import Positions, Progress
+from core.weights import folding
 
 if TYPE_CHECKING:
     import torch
@@ -37,7 +38,7 @@ UNTRAINED = "-untrained"
 VERSION = 1
 
 
-class Trained(Encoder):
+class Trained(compiled.Compilable):
     """A network of ours with its card; the card alone is read until vectors are asked for."""
 
     batch = property(lambda self: forms.batch(64))  # type: ignore[assignment]
@@ -54,10 +55,11 @@ class Trained(Encoder):
         self.dim, self.side = self.blueprint.dim, self.blueprint.size
         self._network: torch.nn.Module | None = None
         self._rounded: torch.nn.Module | None = None
+        self._graphs: dict[str, compiled.Graph] = {}
 
     def __getstate__(self) -> dict:
         """Worker processes only prepare pictures: they get no weights."""
-        return {**self.__dict__, "_network": None, "_rounded": None}
+        return {**self.__dict__, "_network": None, "_rounded": None, "_graphs": {}}
 
     ready = True
 
@@ -81,12 +83,17 @@ class Trained(Encoder):
 
     def load(self, progress: Progress | None = None) -> None:
         """Read the weights. Raises UserError where they are missing, damaged or not the card's."""
+        if self._network is None and not self._find_graph():
+            self._read()
+
+    def _read(self) -> None:
         if self._network is None:
             self._network = encoding_network(self.folder, self.card["sha256"])
 
     def use_precision(self, form: str) -> None:
         """Encode in this number format from now on; drawings and distances stay in fp32."""
         self.form = form
+        self._find_graph()
 
     @property
     def model(self) -> torch.nn.Module:
@@ -103,6 +110,10 @@ class Trained(Encoder):
         normalised."""
         return forms.run(model, lambda network, pixels: network(pixels), self._input(batch), form)
 
+    def whole(self, model: torch.nn.Module, pictures: torch.Tensor) -> torch.Tensor:
+        """uint8 (n, size, size, 3) -> float32 (n, dim): all of it, as one graph."""
+        return model(to_input(pictures.permute(0, 3, 1, 2), self.blueprint))
+
     @property
     def preparation(self) -> Hashable:
         return "squeezed", self.blueprint.size
@@ -112,6 +123,9 @@ class Trained(Encoder):
         return resize(image, self.blueprint.size, self.blueprint.size)
 
     def _encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
+        self.load()
+        if (graph := self.graph) is not None:
+            return graph(np.stack(batch))
         return self.run(batch, self.model, self.form)
 
     def positions(self, images: Sequence[np.ndarray]) -> list[Positions] | None:
@@ -197,7 +211,7 @@ class Trained(Encoder):
         return self.card.get("threshold")
 
     def _ready(self) -> torch.nn.Module:
-        self.load()
+        self._read()
         return self._network
 
     def _input(self, prepared: Sequence[np.ndarray]) -> torch.Tensor:
@@ -227,8 +241,9 @@ class Untrained(Trained):
         )
         self.dim, self.side = self.blueprint.dim, self.blueprint.size
         self._network = self._rounded = None
+        self._graphs = {}
 
-    def load(self, progress: Progress | None = None) -> None:
+    def _read(self) -> None:
         """Draw the weights. torch's own generator is left as it was."""
         import torch
 

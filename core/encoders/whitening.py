@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from core.encoders import options as opt
+from core import options as opt
 from core.encoders.base import Encoder, encoders, unit_rows
 from core.errors import UserError
 from core.types import Positions, Progress, State

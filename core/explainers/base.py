@@ -38,6 +38,7 @@ class Encoding(Protocol):
     side: int | None
     has_positions: bool
     matches: bool
+    matcher: str
 
     def prepare(self, image: np.ndarray) -> np.ndarray: ...
 
@@ -83,6 +84,7 @@ class Pair:
         pairs: distances of the gallery's pairs, or None with the reason; called where needed.
         codes: how the index that was searched hashed the two; None where it does not hash.
         threshold: the distance below which the network itself calls a pair the same.
+        matcher: how key points are matched, where a re-ranker ranked the hit by them.
     """
 
     def __init__(
@@ -94,9 +96,12 @@ class Pair:
         pairs: Callable[[], Pairs | str] = lambda: "Nothing is known of the gallery.",
         codes: Codes | None = None,
         threshold: float | None = None,
+        matcher: str = "",
     ) -> None:
         self.query, self.hit, self.encoder, self.score = query, hit, encoder, score
         self.pairs, self.codes, self.threshold = pairs, codes, threshold
+        self.matcher = encoder.matcher if encoder.matches else matcher
+        """How key points are matched, where scores are inliers; empty: they are cosines."""
 
     @property
     def images(self) -> list[np.ndarray]:
@@ -110,7 +115,7 @@ class Pair:
     @property
     def unit(self) -> str:
         """What scores count, where they are no cosines."""
-        return "inliers" if self.encoder.matches else ""
+        return "inliers" if self.matcher else ""
 
     @cached_property
     def points(self) -> list[KeyPoints]:
@@ -119,12 +124,12 @@ class Pair:
 
     def scores(self, kept: int, images: Sequence[np.ndarray]) -> np.ndarray:
         """Scores float64 (n,) of RGB pictures in place of one of the two; ``kept`` is the other: 0
-        the query, 1 the hit. Cosines, or inliers where the encoder matches key points."""
-        if self.encoder.matches:
+        the query, 1 the hit. Cosines, or inliers where key points are matched."""
+        if self.matcher:
             found = [detect(image) for image in images]
             own = self.points[kept]
             pairs = [(own, one) if kept == 0 else (one, own) for one in found]
-            return np.array([match(*pair).score for pair in pairs], np.float64)
+            return np.array([match(*pair, self.matcher).score for pair in pairs], np.float64)
         starts = range(0, len(images), BATCH)
         parts = [self.encoder.encode(images[start : start + BATCH]) for start in starts]
         return dots(np.concatenate(parts), self.vectors[kept])

@@ -1,7 +1,5 @@
 """Perceptual and difference hash: which of the 256 bits agree, and where on the picture."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from core.explainers.base import Drawings, Explainer, Explanation, Map, Pair, explainers, scaled

@@ -1,7 +1,5 @@
 """Indexes that hash: the bits or minima of the two codes that collided."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from core.errors import UserError

@@ -1,7 +1,5 @@
 """Colour histograms: the score is a sum over colours that both pictures have."""
 
-from __future__ import annotations
-
 import colorsys
 
 import numpy as np

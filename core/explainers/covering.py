@@ -4,8 +4,6 @@ A cover has the median colour of the picture's edge: on a plain ground it takes 
 nothing.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Siamese and triplet networks: regions, and what their distance says in this gallery."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

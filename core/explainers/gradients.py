@@ -1,7 +1,5 @@
 """HOG: the score is a sum over cells of gradients."""
 
-from __future__ import annotations
-
 import numpy as np
 from PIL import Image, ImageDraw
 

@@ -1,13 +1,12 @@
 """SIFT: matched key points as lines, and the words of VLAD that make the score."""
 
-from __future__ import annotations
-
 from typing import Protocol, cast
 
 import numpy as np
 
 from core.explainers.base import (
     Dots,
+    Encoding,
     Explainer,
     Explanation,
     Lines,
@@ -17,7 +16,7 @@ from core.explainers.base import (
     scaled,
     share,
 )
-from core.keypoints import KeyPoints, match
+from core.keypoints import BRUTE, KeyPoints, match
 
 GRID = 16
 SPREAD = 0.05
@@ -97,19 +96,22 @@ class MatchedPoints(Explainer):
     name = "matches"
     title = "Matched key points"
     about = "Which key points of the two pictures match, and which of these agree with one view."
-    encoders = ("sift.match", "sift.vlad32")
+    encoders = ("sift.vlad32",)
+
+    def applies(self, encoder: Encoding, codes: bool = False) -> bool:
+        return encoder.matches or super().applies(encoder, codes)
 
     def explain(self, pair: Pair) -> Explanation:
         left, right = pair.points
-        found = match(left, right)
+        found = match(left, right, pair.matcher or BRUTE)
         kept = found.inliers if len(found.inliers) else np.zeros(len(found.query), bool)
         here, there = left.places[found.query], right.places[found.hit]
-        unsure = kept.any() or pair.encoder.matches  # then only inliers make the score
+        unsure = kept.any() or pair.matcher  # then only inliers make the score
         weights = np.where(kept, 1.0, 0.0 if unsure else 0.5)
         return Explanation(
             self.name,
             "A line joins key points that look alike; the strong lines agree with one view of one"
-            f" thing. {_COUNTED[pair.encoder.matches]}",
+            f" thing. {_COUNTED[bool(pair.matcher)]}",
             Map(scaled(_spread(here, weights))),
             Map(scaled(_spread(there, weights))),
             facts=(

@@ -1,7 +1,5 @@
 """Occlusion: a window is laid on the picture, place by place, and the score is taken again."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from core.explainers.base import Encoding, Explainer, Explanation, Map, Pair, explainers, scaled

@@ -1,14 +1,26 @@
 """Tiny image: what each of 16 x 16 pixels does for the score, and where the pictures differ."""
 
-from __future__ import annotations
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol, cast
 
 import numpy as np
 
-from core.explainers.base import Drawings, Explainer, Explanation, Map, Pair, explainers, scaled
+from core.explainers.base import (
+    Drawings,
+    Encoding,
+    Explainer,
+    Explanation,
+    Map,
+    Pair,
+    explainers,
+    scaled,
+)
 from core.explainers.covering import ground
-from core.explainers.reconstruction import grey
+from core.explainers.regions import Regions
 
 GRID = (16, 16, 3)
+DIFFERENCE = "Difference: darker is more"
 GREY = 127.0
 """What the encoder takes from each value."""
 
@@ -43,7 +55,7 @@ class Pixels(Explainer):
             blocks=(
                 Drawings(
                     "What is compared, 16 x 16 pixels",
-                    (("Query", query), ("Hit", hit), ("Difference", grey(apart))),
+                    (("Query", query), ("Hit", hit), (DIFFERENCE, grey(apart))),
                 ),
             ),
         )
@@ -68,3 +80,60 @@ def _ground_score(query: np.ndarray, plain: np.ndarray) -> float:
 
 
 explainers.add(Pixels.name, Pixels)
+
+
+STEPS = 5
+
+
+class Drawing(Protocol):
+    """An encoder that draws pictures from codes."""
+
+    def codes(self, images: Sequence[np.ndarray]) -> np.ndarray: ...
+
+    def draw(self, codes: np.ndarray) -> np.ndarray: ...
+
+
+class Reconstruction(Regions):
+    """Both pictures as they are drawn from their codes, where these drawings differ, and drawings
+    of codes on the straight line between the two."""
+
+    name = "reconstruction"
+    title = "Reconstructions"
+    about = "What the codes keep of both pictures, where that differs, and what lies between them."
+
+    def applies(self, encoder: Encoding, codes: bool = False) -> bool:
+        return encoder.family == "autoencoder" and hasattr(encoder, "draw")
+
+    def explain(self, pair: Pair) -> Explanation:
+        regions = replace(super().explain(pair), method=self.name)
+        encoder = cast(Drawing, pair.encoder)
+        codes = encoder.codes(pair.images)
+        steps = np.linspace(0.0, 1.0, STEPS)
+        walk = encoder.draw(codes[0] + steps[:, None] * (codes[1] - codes[0]))
+        apart = np.abs(walk[0].astype(np.int16) - walk[-1]).mean(axis=2)
+        drawings = Drawings(
+            "Drawn from the codes",
+            (("Query", walk[0]), ("Hit", walk[-1]), (DIFFERENCE, grey(apart))),
+        )
+        names = ["Query", *(f"{100 * step:.0f} %" for step in steps[1:-1]), "Hit"]
+        line = Drawings("From code to code", tuple(zip(names, walk, strict=True)))
+        facts = (
+            ("Mean difference of the drawings", f"{apart.mean():.1f} of 255 grey levels"),
+            *((name, value) for name, value in regions.facts if name == "Pooling"),
+        )
+        return replace(
+            regions,
+            about="Bright regions add most to the score. The drawings below show all that the codes"
+            " keep.",
+            facts=facts,
+            blocks=(drawings, line),
+        )
+
+
+def grey(values: np.ndarray) -> np.ndarray:
+    """Values (h, w) of 0..255 -> RGB uint8, dark where they are large."""
+    levels = 255 - np.clip(values, 0, 255).astype(np.uint8)
+    return np.repeat(levels[:, :, None], 3, axis=2)
+
+
+explainers.add(Reconstruction.name, Reconstruction)

@@ -1,7 +1,5 @@
 """Regions: which positions of the query make the score together with which positions of the hit."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

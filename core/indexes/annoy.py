@@ -1,8 +1,6 @@
 """Annoy (Bernhardsson, 2013): a forest of trees, each of which halves the vectors again and
 again."""
 
-from __future__ import annotations
-
 import tempfile
 import time
 from pathlib import Path

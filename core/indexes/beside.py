@@ -1,8 +1,6 @@
 """What indexes share that find candidates by something small and compare them by the vectors that
 lie beside it."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Diffusion over a graph of the whole gallery, see :mod:`core.diffusion`."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The exact answer, by one matrix product: the reference for every other index."""
 
-from __future__ import annotations
-
 import json
 import time
 from pathlib import Path

@@ -7,8 +7,6 @@ is made for inner product on unit vectors; the vectors lie beside it, and give t
 scores.
 """
 
-from __future__ import annotations
-
 import re
 import time
 from dataclasses import dataclass

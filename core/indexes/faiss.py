@@ -5,8 +5,6 @@ To add one, add a :class:`Row`: a factory string with its build knobs in braces,
 its search.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import time

@@ -1,8 +1,6 @@
 """How the rows of :mod:`core.indexes.faiss` speak to the library: training, parameters of one
 search, files, errors."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path

@@ -1,8 +1,6 @@
 """Each picture's nearest pictures: exactly, or for very many by NN-descent (Dong et al., 2011),
 which is faiss's."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

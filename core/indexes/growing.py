@@ -6,8 +6,6 @@ was trained on the earlier gallery gives. A graph takes new rows as faiss adds t
 one go.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

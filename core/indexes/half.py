@@ -8,8 +8,6 @@ full precision from the file beside it. Hits, scores and the order of equal ones
 gallery is: the rest is the operating system's file cache, which it gives up when it needs the room.
 """
 
-from __future__ import annotations
-
 import mmap
 import time
 from collections.abc import Callable, Sequence

@@ -5,8 +5,6 @@ The search is faiss's (binary flat, binary IVF); the planes that give the bits a
 :mod:`core.indexes.planes`.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass

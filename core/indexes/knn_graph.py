@@ -7,8 +7,6 @@ so the walk starts at the best of some entries. Copies of one vector would be ea
 neighbours and nobody else's: the first alone is linked, and brings the others along.
 """
 
-from __future__ import annotations
-
 import math
 import time
 from functools import lru_cache

@@ -6,8 +6,6 @@ too, in a file that is mapped: the scores are exact cosines by them, as those of
 Labels and attributes lie in the engine beside the vectors, so that filters work inside its search.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import time

@@ -7,8 +7,6 @@ file lies in the artifacts folder. The embedded engine lets one process open its
 that does serves the others, on this machine alone.
 """
 
-from __future__ import annotations
-
 import atexit
 import json
 import logging

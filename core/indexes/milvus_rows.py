@@ -1,8 +1,6 @@
 """Rows into a collection of Milvus and out of it: written in batches that can be sent again,
 counted before they are relied on, and dropped with what they were built for."""
 
-from __future__ import annotations
-
 import json
 import logging
 import re

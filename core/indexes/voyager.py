@@ -1,8 +1,6 @@
 """Voyager (Spotify, 2023), the successor of Annoy: the graph of Malkov and Yashunin (2018) with a
 file format of its own."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 from typing import Any

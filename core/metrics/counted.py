@@ -8,14 +8,11 @@ float64, and at most ``RELEVANT`` relevant items, about 120 MB beside 0.07 MB fo
 whatever the gallery holds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from core.metrics.ranked import JUNK, Ranked, columns_of, labels_at, packed
-from core.metrics.roles import Roles
+from core.metrics.ranked import JUNK, Ranked, Roles, columns_of, labels_at, packed
 from core.neighbours import COLUMNS, cosine_matrix
 from core.types import Progress, report
 

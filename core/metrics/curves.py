@@ -1,8 +1,6 @@
 """Curves over a block of ranked lists: sums over the evaluated queries, so that blocks add up to
 means over all."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import numpy as np

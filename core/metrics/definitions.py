@@ -4,8 +4,6 @@ The same list can be worth 0.10 or 1.00 under the name "mAP@10": who publishes a
 which definition it is.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction

@@ -1,7 +1,5 @@
 """The shape of a cloud of unit vectors: what goes wrong in it whatever the labels say."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from core.neighbours import dots

@@ -1,8 +1,6 @@
 """Times of single runs in, percentiles with their count out. Times are never averaged over stages
 or mixed with builds."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -6,8 +6,6 @@ counted. A cut K beyond the end of a list changes nothing but the divisor of pre
 trec_eval.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from core.metrics.ranked import Ranked

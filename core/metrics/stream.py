@@ -1,8 +1,6 @@
 """From vectors to per-query scores, a block of queries at a time: memory stays flat whatever the
 gallery's size."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,8 +8,7 @@ import numpy as np
 
 from core.metrics import counted, table
 from core.metrics.curves import Curves
-from core.metrics.ranked import Ranked, rank
-from core.metrics.roles import Roles
+from core.metrics.ranked import Ranked, Roles, rank
 from core.neighbours import cosine_matrix
 from core.types import Progress, report
 

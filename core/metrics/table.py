@@ -1,8 +1,6 @@
 """Every metric in one row: what it is called, how it is shown, and the function that computes
 it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -9,8 +9,6 @@ place on the anchor's map. So a map depends on its own encoder and on the anchor
 them can be set side by side.
 """
 
-from __future__ import annotations
-
 from types import MappingProxyType
 from typing import Any
 

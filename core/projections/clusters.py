@@ -1,8 +1,6 @@
 """Groups on a map, their most typical pictures, and whether they are the groups that the labels
 name."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

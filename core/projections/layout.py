@@ -5,8 +5,6 @@ the points near another map. So its compiled step (one round over all edges, pin
 in requirements.txt) is called here.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from core.projections.base import SEED

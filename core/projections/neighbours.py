@@ -1,7 +1,5 @@
 """Nearest neighbours in the space, with distances, and on the plane."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from core.neighbours import nearest, without_own

@@ -1,8 +1,6 @@
 """Principal components: the flat shadow that keeps the most variance. Fast, exact, and the same
 axes every time."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -7,8 +7,6 @@ the answer: the map is not moved, nothing has to be unpickled, and the same quer
 the same place.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from core.projections.neighbours import in_space

@@ -5,8 +5,6 @@ space too, continuity where its neighbours in the space are near on the map. 1 =
 about chance.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,8 +1,6 @@
 """t-SNE by scikit-learn: of all these maps the one that keeps most of the nearest neighbours, and
 the slowest."""
 
-from __future__ import annotations
-
 from types import MappingProxyType
 
 import numpy as np

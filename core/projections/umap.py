@@ -1,7 +1,5 @@
 """UMAP by umap-learn, with a fixed seed, exact neighbours, progress for every epoch and a stop."""
 
-from __future__ import annotations
-
 from types import MappingProxyType
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Alpha query expansion: the query is moved towards its best hits, and they are scored again."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from core.neighbours import dots

@@ -63,6 +63,8 @@ class Reranker(ABC):
     """Of so many hits it looks at the order, or of all that are shown where these are more."""
     sees: str = "vectors"
     """What it compares: ``vectors`` or ``key points``."""
+    matcher: str = ""
+    """Of key points: how the nearest descriptors are found."""
 
     def fingerprint(self) -> dict:
         """Every cause of the order but the hits."""

@@ -1,7 +1,5 @@
 """Diffusion among the first hits: what is near the query's neighbours counts as near it too."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from core import diffusion

@@ -1,7 +1,5 @@
 """k-reciprocal re-ranking: pictures that count each other among their nearest belong together."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from core.rerankers.base import Found, Reranker, rerankers

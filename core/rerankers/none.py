@@ -1,7 +1,5 @@
 """No re-ranking: the order of the search."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from core.rerankers.base import NONE, Found, Reranker, rerankers

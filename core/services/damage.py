@@ -5,8 +5,6 @@ What can be had again counts as absent where it is read, and is built again; wha
 the way out.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import zipfile

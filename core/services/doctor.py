@@ -1,7 +1,5 @@
 """Checks of everything the product stands on, each with what to do when it fails."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import os
 import platform

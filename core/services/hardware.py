@@ -1,7 +1,5 @@
 """What a measurement was made with: processor, cores, accelerator, versions."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import os
 import platform
@@ -32,7 +30,7 @@ def hardware() -> str:
 def processor() -> str:
     """``AMD EPYC, 2 cores``: all that an index uses, whether or not torch is in use beside it."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{_processor()}, {cores} cores"
+    return f"{_processor()}, {cores} core{'' if cores == 1 else 's'}"
 
 
 def busy() -> float | None:

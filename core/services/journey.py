@@ -1,8 +1,6 @@
 """How far a data set has come on its way: added, built, compared, evaluated, improved; and what of
 it lies on the disk."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -75,7 +73,7 @@ def _written(report: Path) -> float:
 
 def report_name(dataset: Dataset) -> str:
     """The report of one data set: its name, and what tells it from another of that name."""
-    return f"{library.stem(dataset.name)}-{store.fingerprint(dataset.locator)[:6]}"
+    return f"{library.plain(dataset.name) or 'pictures'}-{store.fingerprint(dataset.locator)[:6]}"
 
 
 def trained_on(locator: str) -> list[str]:
@@ -118,10 +116,16 @@ def states(
 
 def grouped(rows: Sequence[Mapping]) -> dict[str, list[Mapping]]:
     """Cache entries, as :func:`core.services.library.library.cache_rows` gives them, by the data
-    set that they follow from: the one unused for longest first, and so within each."""
+    set that they follow from: the one unused for longest first, and so within each. What knows a
+    set by its name alone (the standings of a report) stands with the only one of that name."""
     groups: dict[str, list[Mapping]] = defaultdict(list)
+    named: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        if row["source"]:
+            named[row["dataset"]].add(row["source"])
     for row in sorted(rows, key=lambda row: row["used"]):
-        groups[row["source"]].append(row)
+        known = named[row["dataset"]]
+        groups[row["source"] or (min(known) if len(known) == 1 else "")].append(row)
     return dict(sorted(groups.items(), key=lambda pair: max(row["used"] for row in pair[1])))
 
 

@@ -8,8 +8,6 @@ pair that its hash says, or the next free one, so colour is never the only sign 
 on a page look alike.
 """
 
-from __future__ import annotations
-
 import functools
 import zlib
 from collections.abc import Collection, Iterator

@@ -1,7 +1,5 @@
 """Lists of names in one line of text: on the command line, and in a link."""
 
-from __future__ import annotations
-
 
 def split_names(text: str) -> list[str]:
     """``a,b,c`` -> its parts. Commas inside options (``resnet50:pool=gem,size=288``) stay with

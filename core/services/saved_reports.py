@@ -1,8 +1,6 @@
 """The reports there are on disk: the user's own and those that came with the code, without reading
 a per-query score."""
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path

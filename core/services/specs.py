@@ -1,7 +1,5 @@
 """An index as a person writes it: ``exact``, ``hnsw``, ``hnsw:M=16,efSearch=64``."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """One progress for work of several phases."""
 
-from __future__ import annotations
-
 from core.types import Progress
 
 

@@ -5,8 +5,6 @@ Each job waits in its own process, so that the queue outlives the server that be
 that was killed stands in nobody's way.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Iterator

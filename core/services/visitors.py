@@ -1,8 +1,6 @@
 """What a visitor of a public server has here, and its end: by the visitor's wish, or a while after
 the last visit."""
 
-from __future__ import annotations
-
 import logging
 import shutil
 import threading

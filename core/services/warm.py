@@ -1,12 +1,11 @@
 """Load what most visitors ask first before anybody asks: once a process, in the background, never
 at import."""
 
-from __future__ import annotations
-
 import gc
 import logging
 import os
 import threading
+import time
 from collections.abc import Sequence
 
 from core.datasets.base import Dataset
@@ -19,6 +18,9 @@ from core.services.search import loading
 log = logging.getLogger(__name__)
 SWITCH, REPORT = "LOOKALIKE_WARM", "leaderboard"
 """``0`` in the environment: nothing is loaded before it is asked for."""
+LATER_S = 5.0
+"""So long after the engines are there the rest waits: whoever opened the first page while they
+loaded is answered just then."""
 _started = threading.Lock()
 
 
@@ -49,6 +51,7 @@ def _warm(locator: str, encoders: Sequence[str], index: str) -> None:
                 log.info("%s was not loaded beforehand: %s", name, error)
             except Exception:
                 log.exception("%s was not loaded beforehand", name)
+    time.sleep(LATER_S)
     try:
         boards.prepare(REPORT)
     except Exception:

@@ -1,8 +1,6 @@
 """Which pictures stand in which batch. The order of an epoch follows from (seed, epoch) alone: a
 resumed run needs no memory."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import replace

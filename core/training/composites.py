@@ -4,8 +4,6 @@ boxes.
 What a detector learns clutter from, and what it is measured on (tools/measure_subject.py).
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Cross-entropy of cosines. Imports torch: import it where training starts."""
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 

@@ -1,7 +1,5 @@
 """The loop: batches in, better weights out; stopped and resumed anywhere with the same result."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Sequence

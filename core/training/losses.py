@@ -1,7 +1,5 @@
 """The table of losses, and the sum of terms that a recipe asks for."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import dataclass

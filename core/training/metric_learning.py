@@ -1,7 +1,5 @@
 """pytorch-metric-learning, kept from touching what is not its own."""
 
-from __future__ import annotations
-
 import sys
 from types import ModuleType
 

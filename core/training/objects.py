@@ -4,8 +4,6 @@ Everything is a function of the settings: the n-th batch of composites is drawn 
 own, and a run goes on from its last whole file.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable, Sequence

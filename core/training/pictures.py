@@ -1,8 +1,6 @@
 """Training pictures, decoded once to squares of bytes: on two cores decoding would cost more than
 learning."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

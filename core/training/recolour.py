@@ -1,7 +1,5 @@
 """Products that do not exist: one thing in other colours is another thing."""
 
-from __future__ import annotations
-
 import torch
 
 SMALLEST = 0.12

@@ -1,10 +1,9 @@
 """A run's own folder: what it was told, what it logged, where it stands. Whole after every kill."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
+import threading
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -259,3 +258,33 @@ def listing() -> list[Run]:
 def unfinished() -> list[Run]:
     """Runs that may still become a model: begun and not at their end, newest first."""
     return [run for run in listing() if not run.ended]
+
+
+class Follower:
+    """All whole lines of a run's log. A log that was written anew (a resumed run takes back what it
+    repeats) is read again."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._lock = threading.Lock()
+        self._lines: list[dict] = []
+        self._file, self._offset = 0, 0
+
+    def lines(self) -> list[dict]:
+        """The lines so far; read them, never change them."""
+        with self._lock:
+            try:
+                with open(self.run.log, "rb") as file:
+                    self._read(file)
+            except OSError:
+                return []
+            return list(self._lines)
+
+    def _read(self, file) -> None:
+        told = os.fstat(file.fileno())
+        if told.st_ino != self._file or told.st_size < self._offset:
+            self._file, self._offset, self._lines = told.st_ino, 0, []
+        file.seek(self._offset)
+        whole, end, _ = file.read().rpartition(b"\n")
+        self._offset += len(whole) + len(end)
+        self._lines += [line for line in map(parsed, whole.splitlines()) if line]

@@ -1,8 +1,6 @@
 """What a training run is told: a recipe file, overridden value by value, checked before anything
 starts."""
 
-from __future__ import annotations
-
 import json
 import os
 import tomllib

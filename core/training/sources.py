@@ -1,8 +1,6 @@
 """What is learned from: each dataset's training pictures, their classes, and the part kept back for
 validation."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -142,8 +140,8 @@ def _open(
     pictures, rows = cached_pictures(dataset, items, settings.size, progress)
     classes, labels, train, held = _divided([items[row] for row in rows], name, settings)
     note = (
-        f"{len(train)} pictures, {len(classes)} classes by {name or 'none'}; {len(held)} more kept"
-        " back for validation"
+        f"{len(train):,} pictures, {len(classes):,} classes by {name or 'none'};"
+        f" {len(held):,} more kept back for validation"
     )
     ids = tuple(items[rows[row]].id for row in held)
     return Source(

@@ -1,8 +1,6 @@
 """What a network learns from: the sum of the losses that a recipe names. Imports torch: import it
 where training starts."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,8 +1,6 @@
 """Fetching one large file: resumable, checked, with progress and cancel, and never half there under
 its own name."""
 
-from __future__ import annotations
-
 import os
 import time
 from dataclasses import dataclass, field, replace

@@ -1,8 +1,6 @@
 """torchvision's own weight files: from the address that it knows, or a mirror, checked by the
 digest in their name."""
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path

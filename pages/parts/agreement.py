@@ -1,7 +1,5 @@
 """The agreement matrix: how far the encoders found the same pictures."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from html import escape
 

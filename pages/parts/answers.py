@@ -1,7 +1,5 @@
-"""The answer side of Compare: asks each encoder in turn, the quickest first, and draws what is
-there while others load or are at work."""
-
-from __future__ import annotations
+"""The answer side of Compare: asks each encoder, the quickest first, and draws what is there while
+others load or are at work."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -11,12 +9,12 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.jobs import JobStatus
-from core.services.search import loading
+from core.services.search import batching, loading
 from core.services.search.engines import RUNS, may_repeat
 from core.services.search.result import SearchResult
 from core.services.search.together import DEPTH
 from core.services.search.together import together as joined
-from pages.parts import builds, cached, columns, components, refine, unread
+from pages.parts import asking, builds, cached, columns, components, refine, unread
 from pages.parts.guard import guarded
 from pages.parts.hosting import hosted
 from pages.parts.link import View
@@ -27,7 +25,10 @@ OUTCOMES = "outcomes"
 ANSWERED, TIMED = "answered", "timed"
 MAX_OUTCOMES = 300
 AT_ONCE_S = 0.25
-"""Bundled encoders answer within this before the first drawing; the others after it, one by one."""
+"""Bundled encoders answer within this before the first drawing; the others after it, each as it
+comes."""
+CROWDED_S = 3.0
+"""The same while several visitors wait for encoders."""
 AT_ONCE = ("bundled", "packaged")
 SIDES = {"S": 176, "M": 256, "L": 400}
 """Longest side of the pictures that are sent, in pixels, by the size that they are shown in."""
@@ -52,6 +53,7 @@ class Gathered:
 
 def gather(view: View) -> Gathered:
     """Every column's state now. What is not in memory begins to load in the background."""
+    _collect()
     version, found = cached.version(view.dataset), Gathered()
     blocked: dict[str, dict] = {}
     for name in view.shown:
@@ -79,35 +81,32 @@ def gather(view: View) -> Gathered:
     return found
 
 
-def finish(view: View, found: Gathered, *, more: Callable[[], bool] | None = None) -> None:
+def finish(view: View, found: Gathered, *, more: Callable[[float], bool] | None = None) -> None:
     """The last call of a page: ask whom its drawing did not wait for, and draw again whenever there
     is something new.
 
-    ``more`` says whether something else that is being made is there now; None where nothing is.
-    Nothing of a page is held up meanwhile: whatever the person does interrupts it.
+    ``more`` waits so many seconds at most for something else that is being made, draws it in its
+    place and says whether it has; None where nothing is made. Nothing of a page is held up
+    meanwhile: whatever the person does interrupts it.
     """
     if found.waiting:
-        ask(view, found.waiting[0])
+        _until_answered(view, found)
         st.rerun()
     if found.busy:  # the board looks by itself for what has changed
         return
-    if found.loading or more:
-        _wait(view, found.loading, more or (lambda: False))
+    if _wait(view, found.loading, more):
         st.rerun()
     if _time_again(view, found):
         st.rerun()
 
 
-def ask(view: View, name: str) -> str | UserError:
-    """One encoder's answer, kept; returns how it went."""
-    version = cached.version(view.dataset)
-    try:
-        guarded(lambda: _answer(view, version, name), name)
-        outcome: str | UserError = ANSWERED
-    except UserError as error:
-        outcome = error
-    _keep(view, version, name, outcome)
-    return outcome
+def step(view: View, found: Gathered) -> bool:
+    """For a board that draws itself again: ask the next one that waits; whether one has answered
+    meanwhile."""
+    if not found.waiting:
+        return False
+    _ask_next(view, found.waiting)
+    return asking.wait_for(_keys(view, found.waiting), asking.HOLD_S)
 
 
 def draw(view: View, found: Gathered, key: str, **more: object) -> tuple[str | None, str | None]:
@@ -136,19 +135,84 @@ def act(view: View, action: str) -> None:
 def _ask_at_once(view: View, names: Sequence[str]) -> None:
     """Let those load that are not in memory, and ask those that answer without delay, before
     anything is drawn."""
-    deadline, dataset = time.monotonic() + AT_ONCE_S, cached.dataset(view.dataset)
+    began, dataset = time.monotonic(), cached.dataset(view.dataset)
     for name in names:
         loading.begin(dataset, name, view.index)
-    left = [name for name in names if _row(name).get("tier") in AT_ONCE]
-    while left and time.monotonic() < deadline:
+    left = [
+        name for name in names if _row(name).get("tier") in AT_ONCE and not _under_way(view, name)
+    ]
+    begun: list[str] = []
+    while left and (spare := began + _patience_s() - time.monotonic()) > 0:
         there = [one for one in left if _state(view, one) != "loading"]
         if not there:
-            loading.wait(dataset, left, view.index, deadline - time.monotonic())
+            loading.wait(dataset, left, view.index, spare)
             continue
         name = min(there, key=lambda one: _takes_ms(view, one))
         left.remove(name)
-        if time.monotonic() + _takes_ms(view, name) / 1000 < deadline:
-            ask(view, name)  # a slow one is asked when the board stands: nothing greys behind it
+        if _takes_ms(view, name) / 1000 < spare:
+            _ask(view, name)  # a slow one is asked when the board stands: nothing greys behind it
+            begun.append(name)
+            asking.wait_for(_keys(view, [name]), min(spare, asking.HOLD_S))
+    if begun:
+        spare = began + _patience_s() - time.monotonic()
+        asking.wait_for(_keys(view, begun), spare, all_of=True)
+    _collect()
+
+
+def _ask(view: View, name: str) -> None:
+    """Ask one encoder in the background; its answer is kept."""
+    wanted = _asked(view, cached.version(view.dataset), name, view.most, 1)
+    [key] = _keys(view, [name])
+    asking.begin(key, lambda: guarded(lambda: cached.answer(*wanted), name))
+
+
+def _ask_next(view: View, names: Sequence[str]) -> None:
+    """Ask the first of these that was not asked, once those before it hold it up no longer."""
+    left = [name for name in names if not _under_way(view, name)]
+    if left and asking.may_begin():
+        _ask(view, left[0])
+
+
+def _until_answered(view: View, found: Gathered) -> None:
+    """Until one that waits has answered, or one that loads is in memory; where others wait for the
+    processor, too, until all have answered: each drawing in between would keep them waiting."""
+    dataset, keys = cached.dataset(view.dataset), _keys(view, found.waiting)
+    known = st.session_state.get(OUTCOMES, {})
+    while not any(key in known for key in keys):  # the board's own drawing may have asked
+        _ask_next(view, found.waiting)
+        st.session_state.get(OUTCOMES)  # a look at the session is what lets a click in
+        crowd = _crowded()
+        if asking.wait_for(keys, LOOK_S, all_of=crowd):
+            if not crowd or all(map(asking.under_way, keys)):
+                return
+        elif found.loading and loading.wait(dataset, found.loading, view.index, 0.0):
+            return
+
+
+def _collect() -> None:
+    """Keep how the questions went that were answered since."""
+    for key, error in asking.collected().items():
+        _keep(key, error or ANSWERED)
+
+
+def _under_way(view: View, name: str) -> bool:
+    return asking.under_way(_key(view, cached.version(view.dataset), name))
+
+
+def _keys(view: View, names: Sequence[str]) -> list[tuple]:
+    version = cached.version(view.dataset)
+    return [_key(view, version, name) for name in names]
+
+
+def _patience_s() -> float:
+    """How long a drawing waits for answers. Where others wait for the processor, too, it is longer:
+    what is drawn without answers is drawn once more with them, which keeps all of them waiting."""
+    return CROWDED_S if _crowded() else AT_ONCE_S
+
+
+def _crowded() -> bool:
+    """Whether several visitors wait for encoders; where there are none, they are one person's."""
+    return hosted() and batching.crowded()
 
 
 def _settled(view: View, version: str, name: str, found: Gathered) -> dict | None:
@@ -167,11 +231,17 @@ def _settled(view: View, version: str, name: str, found: Gathered) -> dict | Non
     return columns.waiting(_row(name))
 
 
-def _wait(view: View, names: Sequence[str], more: Callable[[], bool]) -> None:
-    """Until one of these encoders is in memory or failed to load, or there is ``more`` to draw."""
-    dataset, place = cached.dataset(view.dataset), st.empty()
-    while not loading.wait(dataset, names, view.index, LOOK_S) and not more():
-        place.empty()  # drawing is what lets a click or another run in
+def _wait(view: View, names: Sequence[str], more: Callable[[float], bool] | None) -> bool:
+    """Until one of these encoders is in memory or failed to load (True), or where there is none,
+    until ``more`` is drawn."""
+    dataset = cached.dataset(view.dataset)
+    while names or more:
+        st.session_state.get(OUTCOMES)  # a look at the session is what lets a click in
+        if names and loading.wait(dataset, names, view.index, 0.0 if more else LOOK_S):
+            return True
+        if more and more(LOOK_S):
+            more = None
+    return False
 
 
 def _time_again(view: View, found: Gathered) -> bool:
@@ -187,11 +257,11 @@ def _time_again(view: View, found: Gathered) -> bool:
             and answer.runs == 1
             and may_repeat(answer.timing_ms)
         ):
-            _keep(view, version, name, TIMED)
+            _keep(_key(view, version, name), TIMED)
             try:
                 news |= guarded(lambda name=name: _answer(view, version, name), name).runs > 1
             except UserError:  # what is drawn stays
-                _keep(view, version, name, ANSWERED)
+                _keep(_key(view, version, name), ANSWERED)
     return news
 
 
@@ -240,9 +310,9 @@ def _outcome(view: View, version: str, name: str) -> str | UserError | None:
     return st.session_state.get(OUTCOMES, {}).get(_key(view, version, name))
 
 
-def _keep(view: View, version: str, name: str, outcome: str | UserError) -> None:
+def _keep(key: tuple, outcome: str | UserError) -> None:
     known = st.session_state.setdefault(OUTCOMES, {})
-    known[_key(view, version, name)] = outcome
+    known[key] = outcome
     while len(known) > MAX_OUTCOMES:
         known.pop(next(iter(known)))
 

@@ -1,7 +1,5 @@
 """What is asked with beside the query on Compare, as an answer depends on it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from core.services.search.request import Weights

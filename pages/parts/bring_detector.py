@@ -1,8 +1,6 @@
 """Bringing a YOLO network from the browser, and removing one: part of the window that chooses what
 looks for the subject."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.errors import UserError

@@ -1,7 +1,5 @@
 """Builds as a page sees them: started as jobs, found again by what they build, told in words."""
 
-from __future__ import annotations
-
 import time
 
 import streamlit as st

@@ -1,8 +1,6 @@
 """Every cache of the pages. Strings and numbers go in, what comes out is only read, and each cache
 has a bound."""
 
-from __future__ import annotations
-
 import base64
 from dataclasses import replace
 
@@ -44,19 +42,19 @@ def dataset_rows() -> list[dict]:
     return _dataset_rows().get()
 
 
-@caches.resource(max_entries=1, show_spinner=False)
+@caches.resource(max_entries=1, show_spinner=False, gallery=True)
 def _dataset_rows() -> Fresh[list[dict]]:
     return Fresh(library.dataset_rows, LONG)
 
 
-@caches.quick(max_entries=4, ttl=SHORT)
+@caches.quick(max_entries=4, ttl=SHORT, gallery=True)
 def encoder_rows() -> list[dict]:
     """Every listed encoder. Read the rows, never change them: copies for hundreds of calls took
     longer than all else."""
     return library.encoder_rows()
 
 
-@caches.quick(max_entries=400, ttl=SHORT)
+@caches.quick(max_entries=400, ttl=SHORT, gallery=True)
 def encoder_row(name: str) -> dict | None:
     """One encoder, listed or not; None where nothing answers to the name. Read it, never change
     it."""
@@ -66,7 +64,7 @@ def encoder_row(name: str) -> dict | None:
         return None
 
 
-@caches.data(max_entries=4, ttl=60.0, show_spinner=False)
+@caches.data(max_entries=4, ttl=60.0, show_spinner=False, gallery=True)
 def index_rows() -> list[dict]:
     return library.index_rows()
 
@@ -81,7 +79,7 @@ def version(locator: str) -> str:
     return _opened(locator).get()[1]
 
 
-@caches.quick(max_entries=12)
+@caches.quick(max_entries=12, gallery=True)
 def _opened(locator: str) -> Fresh[tuple[Dataset, str]]:
     def both() -> tuple[Dataset, str]:
         found = library.open_dataset(locator)
@@ -90,24 +88,24 @@ def _opened(locator: str) -> Fresh[tuple[Dataset, str]]:
     return Fresh(both, LONG)
 
 
-@caches.quick(max_entries=2000, ttl=SHORT)
+@caches.quick(max_entries=2000, ttl=SHORT, gallery=True)
 def built(locator: str, version: str, encoder: str) -> bool:
     return is_built(dataset(locator), encoder)
 
 
-@caches.quick(max_entries=2000, ttl=SHORT)
+@caches.quick(max_entries=2000, ttl=SHORT, gallery=True)
 def index_lacking(locator: str, version: str, encoder: str, index: str) -> bool:
     """Whether an index over the vectors of a built encoder has to be built first, in a job."""
     return lacks_index(dataset(locator), encoder, index)
 
 
-@caches.quick(max_entries=2, ttl=LONG)
+@caches.quick(max_entries=2, ttl=LONG, gallery=True)
 def build_times() -> opening.BuildTimes:
     """How fast encoders were here, or where the code comes from."""
     return opening.build_times()
 
 
-@caches.data(max_entries=100, ttl=SHORT, show_spinner=False)
+@caches.data(max_entries=100, ttl=SHORT, show_spinner=False, gallery=True)
 def built_best_first(locator: str, version: str) -> list[str]:
     """Every encoder that is built for a data set, listed or not, the best one first."""
     names = dict.fromkeys(
@@ -117,19 +115,19 @@ def built_best_first(locator: str, version: str) -> list[str]:
     return opening.best_first(dataset(locator), [row for row in there if row])
 
 
-@caches.resource(max_entries=100, ttl=120.0, show_spinner=False)
+@caches.resource(max_entries=100, ttl=120.0, show_spinner=False, gallery=True)
 def estimate(locator: str, version: str, encoder: str, probe: bool = False):
     """What a build would cost; ``probe`` may load the network to find out how long it takes. Raises
     UserError."""
     return estimate_build(dataset(locator), encoder, probe=probe)
 
 
-@caches.resource(max_entries=2, ttl=0.8, show_spinner=False)
+@caches.resource(max_entries=2, ttl=0.8, show_spinner=False, gallery=True)
 def active_jobs() -> list[JobStatus]:
     return jobs.listing(active_only=True)
 
 
-@caches.resource(max_entries=2, ttl=2.0, show_spinner=False)
+@caches.resource(max_entries=2, ttl=2.0, show_spinner=False, gallery=True)
 def recent_jobs() -> list[JobStatus]:
     return jobs.listing()[:20]
 
@@ -139,7 +137,7 @@ def cache_rows() -> list[dict]:
     return library.cache_rows()
 
 
-@caches.data(max_entries=100, ttl=10 * LONG, show_spinner=False)
+@caches.data(max_entries=100, ttl=10 * LONG, show_spinner=False, gallery=True)
 def skipped(locator: str) -> int:
     """How many pictures were passed over, in listing and in builds."""
     try:
@@ -148,7 +146,7 @@ def skipped(locator: str) -> int:
         return 0
 
 
-@caches.data(max_entries=2, ttl=LONG, show_spinner=False)
+@caches.data(max_entries=2, ttl=LONG, show_spinner=False, gallery=True)
 def own_vectors() -> dict[str, str]:
     """For the encoder of each file of vectors that was brought: how many of them are used."""
     return {
@@ -195,7 +193,7 @@ def forget_datasets() -> None:
     _opened.clear()
 
 
-@caches.quick(max_entries=6000)
+@caches.quick(max_entries=6000, gallery=True)
 def thumbnail(locator: str, version: str, item_id: str, side: int = 176, box: Box = None) -> str:
     """A picture of a data set, or the part of it inside ``box``, as a data URI, at most ``side``
     pixels long."""
@@ -213,7 +211,7 @@ def _upload(query: str, side: int, box: Box) -> str:
     return data_uri(pictures.thumbnail_of(uploads.read(query[3:]), side, box))
 
 
-@caches.quick(max_entries=600, ttl=3600.0)
+@caches.quick(max_entries=600, ttl=3600.0, gallery=True)
 def answer(
     locator: str,
     version: str,
@@ -233,7 +231,7 @@ def answer(
     return search(replace(request, reranker=reranker), dataset(locator))
 
 
-@caches.resource(max_entries=3000, ttl=3600.0, show_spinner=False)
+@caches.resource(max_entries=3000, ttl=3600.0, show_spinner=False, gallery=True)
 def place(
     locator: str,
     version: str,
@@ -275,10 +273,12 @@ def explanation(
     method: str,
     index: str,
     box: Box = None,
+    reranker: str = "",
 ) -> tuple[Explained, list[Explainer]]:
     """Why a hit was found, and the methods there are to explain it. Raises UserError."""
-    found = explain(asked(query, box), dataset(locator), encoder, hit, method, index)
-    return found, explaining_methods(dataset(locator), encoder, index)
+    held = dataset(locator)
+    found = explain(asked(query, box), held, encoder, hit, method, index, reranker)
+    return found, explaining_methods(held, encoder, index, reranker)
 
 
 def asked(query: str, box: Box = None) -> Query:
@@ -290,22 +290,22 @@ def asked(query: str, box: Box = None) -> Query:
     return Query(data=uploads.read(name), name="uploaded picture", box=box)
 
 
-@caches.resource(max_entries=2, ttl=SHORT, show_spinner=False)
+@caches.resource(max_entries=2, ttl=SHORT, show_spinner=False, gallery=True)
 def detector_rows() -> list[dict]:
     """Every detector of subjects. Read the rows, never change them."""
     return detecting.detector_rows()
 
 
-@caches.data(max_entries=40, ttl=LONG, show_spinner=False)
+@caches.data(max_entries=40, ttl=LONG, show_spinner=False, gallery=True)
 def evaluated(locator: str, version: str) -> dict[str, float]:
     """Encoder -> mAP on a data set, from the newest report that holds it."""
     return opening.evaluated(dataset(locator))
 
 
-@caches.data(max_entries=20, show_spinner=False)
+@caches.data(max_entries=20, show_spinner=False, gallery=True)
 def examples(locator: str, version: str, wanted: int = 8) -> list[str]:
-    """Ids of a few varied pictures: one of each class, classes spread evenly; query splits
-    first."""
+    """Ids of a few varied pictures: one of each class, classes spread evenly, then others from all
+    over the set; of query splits where there are any."""
     found = dataset(locator)
     protocol = found.protocol()
     asking = np.flatnonzero(items.among(found.items, protocol.queries))
@@ -315,10 +315,16 @@ def examples(locator: str, version: str, wanted: int = 8) -> list[str]:
     rows = np.sort(np.array([*items.first_of_each(kinds).values(), *alone], np.int64))
     if len(rows) > wanted:
         rows = rows[[place * len(rows) // wanted for place in range(wanted)]]
+    elif more := min(wanted, len(pictures)) - len(rows):
+        others = np.setdiff1d(np.arange(len(pictures)), rows)
+        rows = [
+            *rows,
+            *others[[(2 * place + 1) * len(others) // (2 * more) for place in range(more)]],
+        ]
     return [pictures[int(row)].id for row in rows]
 
 
-@caches.data(max_entries=20, show_spinner=False)
+@caches.data(max_entries=20, show_spinner=False, gallery=True)
 def one_of_each(locator: str, version: str) -> dict[str, str]:
     """Category (else label) -> id of its first picture, sorted by category."""
     pictures = dataset(locator).items
@@ -329,13 +335,13 @@ def one_of_each(locator: str, version: str) -> dict[str, str]:
     return {name: pictures[row].id for name, row in sorted(rows.items())}
 
 
-@caches.data(max_entries=20, show_spinner=False)
+@caches.data(max_entries=20, show_spinner=False, gallery=True)
 def classes(locator: str, version: str) -> list[str]:
     """The categories (else the labels) of a data set, sorted."""
     return sorted(items.classes(dataset(locator).items).values)
 
 
-@caches.data(max_entries=60, show_spinner=False)
+@caches.data(max_entries=60, show_spinner=False, gallery=True)
 def matching(locator: str, version: str, words: str, kind: str) -> list[str]:
     """Ids whose id, label or attributes contain every word, in one class where ``kind`` names
     one."""

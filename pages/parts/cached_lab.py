@@ -4,8 +4,6 @@ comes out is only read.
 Indexes are given as one text, joined by ``;``; knobs as ``name=value``, joined by ``,``.
 """
 
-from __future__ import annotations
-
 from core.services.index_lab import buckets, choose, curves, space, view, waterfall
 from core.services.index_lab.choose import Advice
 from core.services.index_lab.curves import Plan

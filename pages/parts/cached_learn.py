@@ -1,8 +1,7 @@
 """The cache of the Learn page: what a lesson asks of :mod:`core.services.teaching`, by name."""
 
-from __future__ import annotations
-
 import importlib
+from collections.abc import Mapping
 
 from core.services.teaching import contests
 from core.services.teaching.contests import Contender, Result
@@ -21,6 +20,14 @@ def ask(function: str, *asked: Plain):
     """``ask("hashes.bits", ...)`` is ``core.services.teaching.hashes.bits(dataset, ...)`` of the
     embedded gallery; read it, never change it. Raises UserError."""
     return _asked(*gallery(), function, asked)
+
+
+def means(encoders: Mapping[str, str], metric: str = "hit@1", form: str = ".0%") -> dict[str, str]:
+    """The mean of a metric of each encoder over all queries of the gallery, by the names that a
+    lesson gives them. Raises UserError."""
+    return {
+        name: format(ask("board.mean", encoder, metric), form) for name, encoder in encoders.items()
+    }
 
 
 @caches.resource(max_entries=1500, ttl=3600.0, show_spinner=False)

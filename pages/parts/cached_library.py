@@ -1,7 +1,5 @@
 """Caches of the Library page: how far each data set has come, and what of it lies on the disk."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from core import items
@@ -45,6 +43,12 @@ def behind(locator: str, version: str) -> list[str]:
     """Encoders that were built for other pictures of a data set than it holds now."""
     there = cached.built_best_first(locator, version)
     return [name for name in changing.built(locator) if name not in there]
+
+
+@shared.data(max_entries=100, show_spinner=False)
+def since_built(locator: str, version: str, encoder: str) -> str:
+    """What came, went or changed since an encoder was built, in words."""
+    return changing.since_built(cached.dataset(locator), encoder).words
 
 
 @shared.data(max_entries=100, ttl=cached.LONG, show_spinner=False)

@@ -4,8 +4,6 @@ out is only read.
 ``spec`` says which map: ``encoder|projection|anchor|parameters as JSON``.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from operator import attrgetter

@@ -1,7 +1,5 @@
 """The caches of the Metrics page: reports, and what is worked out from them."""
 
-from __future__ import annotations
-
 from core.errors import UserError
 from core.services import journey, saved_reports
 from core.services.evaluation import audit, boards, crossing, perturb, report_files, reports, worth

@@ -1,7 +1,5 @@
 """Caches of what a gallery can be narrowed to."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,7 +14,7 @@ MOST = 500
 them."""
 
 
-@caches.data(max_entries=20, show_spinner=False)
+@caches.data(max_entries=20, show_spinner=False, gallery=True)
 def choices(locator: str, version: str) -> dict[str, list[str]]:
     """Field -> its values in the gallery, where there are two at least; no measured numbers, none
     that a link cannot say."""
@@ -37,7 +35,7 @@ def choices(locator: str, version: str) -> dict[str, list[str]]:
     }
 
 
-@caches.data(max_entries=200, show_spinner=False)
+@caches.data(max_entries=200, show_spinner=False, gallery=True)
 def left(locator: str, version: str, where: tuple[str, ...]) -> tuple[int, int]:
     """How many pictures of the gallery meet the conditions, and how many there are. Raises
     UserError."""

@@ -1,8 +1,6 @@
 """Caches of the Train page. As everywhere: strings and numbers go in, what comes out is only read,
 each has a bound."""
 
-from __future__ import annotations
-
 import base64
 import json
 
@@ -63,7 +61,7 @@ def told(run: str) -> dict:
     return runs.settings_of(run)
 
 
-@caches.data(max_entries=4, ttl=cached.SHORT, show_spinner=False)
+@caches.data(max_entries=4, ttl=cached.SHORT, show_spinner=False, gallery=True)
 def cards() -> list[dict]:
     return models.cards()
 

@@ -1,7 +1,10 @@
 """The two caches of Streamlit and a quicker one, shared by all sessions but for what is a visitor's
-own: that is kept for its session alone and goes with it."""
+own: that is kept for its session alone and goes with it.
 
-from __future__ import annotations
+``gallery`` says of a function that what it gives follows from its arguments, data sets, encoders,
+jobs and what they made: of visitors who have given query pictures and nothing else, only what names
+such a picture is their own then.
+"""
 
 import functools
 import threading
@@ -29,13 +32,14 @@ def resource(**options: Any) -> Callable:
     return lambda function: _kept(st.cache_resource, function, options)
 
 
-def quick(*, max_entries: int, ttl: float | None = None) -> Callable:
+def quick(*, max_entries: int, ttl: float | None = None, gallery: bool = False) -> Callable:
     """For what is asked dozens of times in a run of a page and never changed: a dictionary of its
     own, since Streamlit digests every argument at every look, 0.1 ms each."""
 
     def made(function: Callable) -> Callable:
-        kept = _kept(st.cache_resource, function, {"max_entries": max_entries, "ttl": ttl})
-        return _Quick(function, kept, max_entries, ttl)
+        options = {"max_entries": max_entries, "ttl": ttl, "show_spinner": False}
+        kept = _kept(st.cache_resource, function, {**options, "gallery": gallery})
+        return _Quick(function, kept, max_entries, ttl, gallery)
 
     return made
 
@@ -44,10 +48,15 @@ class _Quick:
     """A cached function; what may be a visitor's own is left to ``private``."""
 
     def __init__(
-        self, function: Callable, private: Callable, max_entries: int, ttl: float | None
+        self,
+        function: Callable,
+        private: Callable,
+        max_entries: int,
+        ttl: float | None,
+        gallery: bool,
     ) -> None:
         functools.update_wrapper(self, function)
-        self._private, self._most = private, max_entries
+        self._private, self._most, self._gallery = private, max_entries, gallery
         self._ttl = float("inf") if ttl is None else ttl
         self._known: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
         self._making: dict[Hashable, threading.Lock] = {}
@@ -58,10 +67,10 @@ class _Quick:
         words, key = (*given, *named.values()), (given, tuple(sorted(named.items())))
         # What is kept here is everybody's, so reading it gives nothing away; what is put here must
         # be.
-        lately = not ownership.is_private(*words, lately=True)
+        lately = not ownership.is_private(*words, lately=True, gallery=self._gallery)
         if lately and (known := self._look(key)) is not None:
             return known[1]
-        if not lately or ownership.is_private(*words):
+        if not lately or ownership.is_private(*words, gallery=self._gallery):
             return self._private(*given, **named)
         with self._lock:
             making = self._making.setdefault(key, threading.Lock())
@@ -112,12 +121,14 @@ def _in_session() -> bool:
 
 
 def _kept(cache: Callable, function: Callable, options: dict) -> Callable:
+    gallery = options.get("gallery", False)
+    options = {name: value for name, value in options.items() if name != "gallery"}
     shared = cache(**options)(function)
     entries = min(options.get("max_entries") or OWN_ENTRIES, OWN_ENTRIES)
     own = cache(**{**options, "max_entries": entries, "scope": "session"})(function)
 
     def kept(*given: object, **named: object) -> object:
-        if not ownership.is_private(*given, *named.values()):
+        if not ownership.is_private(*given, *named.values(), gallery=gallery):
             return shared(*given, **named)
         return (own if _in_session() else function)(*given, **named)
 

@@ -79,6 +79,8 @@ def share(known: Calibration | None, cosine: float | None) -> float | None:
 
 
 def _percent(value: float) -> str:
+    if 99.9 < value < 100:
+        return "over\u00a099.9\u00a0%"  # rounded it would say all
     return f"{value:.1f}\u00a0%" if 99 < value < 100 else f"{value:.0f}\u00a0%"
 
 
@@ -155,7 +157,7 @@ def head(row: dict) -> dict:
 
 def waiting(row: dict) -> dict:
     """A column whose encoder is at work."""
-    return {**head(row), "state": "pending"}
+    return {**head(row), "state": "pending", "headline": "Searching\u00a0…"}
 
 
 def loading(row: dict) -> dict:
@@ -188,7 +190,7 @@ def joined_head(method: str) -> dict:
 
 def joined_waiting(method: str) -> dict:
     """The column of all encoders while some have not answered."""
-    return {**joined_head(method), "state": "pending"}
+    return {**joined_head(method), "state": "pending", "headline": "Waiting for the others\u00a0…"}
 
 
 def joined_failed(method: str, error: UserError) -> dict:

@@ -3,9 +3,10 @@ link, the figures of a page as files.
 
 Each is a ``st.components.v2`` component: a function of its data, no iframe, no network. What comes
 from people (names, messages) is sent as data and only ever set as text.
-"""
 
-from __future__ import annotations
+Data with lists go as the one entry of a list: of each value of a dictionary Streamlit asks whether
+it is a table, and imports pandas and Arrow for that, half a second before the first board.
+"""
 
 import time
 from collections.abc import Callable, Sequence
@@ -30,6 +31,7 @@ _board = st.components.v2.component(
 QUERY_CSS = "".join(map(_read, ("button.css", "query.css", "frames.css")))
 QUERY_JS = "\n".join(map(_read, ("frames.js", "query.js")))
 _query = st.components.v2.component("lookalike_query", css=QUERY_CSS, js=QUERY_JS)
+_found = st.components.v2.component("lookalike_found", js=_read("found.js"))
 _grid = st.components.v2.component(
     "lookalike_grid", css=_read("grid.css"), js=_read("grid.js"), isolate_styles=False
 )
@@ -96,7 +98,7 @@ def board(
     }
     result = _board(
         key=key,
-        data=data,
+        data=[data],
         on_picked_change=_nothing,
         on_acted_change=_nothing,
         on_opened_change=on_opened or _nothing,
@@ -139,17 +141,18 @@ def query_picture(
         "subject": subject,
     }
     return _query(
-        key=key, data=data, on_given_change=_nothing, on_boxed_change=on_boxed or _nothing
+        key=key, data=[data], on_given_change=_nothing, on_boxed_change=on_boxed or _nothing
     ).given
 
 
+def found_subject(subject: dict, key: str) -> None:
+    """Tell :func:`query_picture` of the page what was found of its subject after it was drawn;
+    nothing is seen of this itself."""
+    _found(key=key, data=subject)
+
+
 def picture_grid(
-    items: Sequence[dict],
-    label: str,
-    key: str,
-    side: int = 96,
-    selected: str | None = None,
-    on_pick: Callable[[], None] | None = None,
+    items: Sequence[dict], label: str, key: str, side: int = 96, selected: str | None = None
 ) -> str | None:
     """Thumbnails to choose from; each item has ``id``, ``uri``, ``alt`` and may have ``caption``,
     ``rank`` and ``badge`` (words over the picture), ``mark`` (``ghost``, ``lost``, ``extra``,
@@ -159,7 +162,7 @@ def picture_grid(
     Returns the id clicked.
     """
     data = {"items": list(items), "label": label, "side": side, "selected": selected}
-    return _grid(key=key, data=data, on_picked_change=on_pick or _nothing).picked
+    return _grid(key=key, data=[data], on_picked_change=_nothing).picked
 
 
 def stepper(key: str, place: str) -> int | None:
@@ -168,9 +171,9 @@ def stepper(key: str, place: str) -> int | None:
     return _stepper(key=key, data={"place": place}, on_step_change=_nothing).step
 
 
-def copy_link(key: str, label: str = "Copy link") -> None:
+def copy_link(key: str) -> None:
     """A button that copies the address of the view."""
-    _copy(key=key, data={"label": label}, width=104)
+    _copy(key=key, data={"label": "Copy link"}, width=104)
 
 
 def figures(page: str) -> None:

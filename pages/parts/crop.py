@@ -1,8 +1,6 @@
 """The part of the query that is searched with, and which detector proposes parts: kept in the
 session and in the link."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.errors import UserError

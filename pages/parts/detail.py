@@ -1,8 +1,6 @@
 """What the board says beyond its columns: of an encoder in its menu, and of a hit that is opened
 large beside the query."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.errors import UserError

@@ -1,8 +1,6 @@
 """Downloads as the Library page sees them: a button beside what is not here, its progress in the
 same place, and how it ended."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.errors import UserError

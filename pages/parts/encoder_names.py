@@ -1,8 +1,6 @@
 """What an encoder is called in a list to choose from, what it costs to choose it, and which one
 such words mean."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Container, Iterable, Sequence
 from functools import cache
 

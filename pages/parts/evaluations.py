@@ -1,7 +1,5 @@
 """Evaluations as a page starts them: jobs whose result is opened when they end."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import streamlit as st

@@ -1,8 +1,6 @@
 """The Export button of Compare: the table, the data and the picture of what is on the board. They
 are made when they are asked for."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import streamlit as st

@@ -1,8 +1,6 @@
 """A value that is slow to make: kept, and made again in the background once it is old, so that no
 visitor waits for it twice."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Choosing a picture of the gallery: search, filter, pages of thumbnails."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.services.library.library import Dataset

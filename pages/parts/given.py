@@ -1,12 +1,10 @@
 """What a link to Compare says, checked: each text becomes a value that can be shown, else what is
 shown in its place and a remark."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.errors import UserError
-from core.services.embedding.opening import FIRST_DATASET, FIRST_ENCODERS, FIRST_INDEX
+from core.services.embedding.opening import FIRST_DATASET, FIRST_ENCODERS, FIRST_INDEX, FIRST_ITEM
 from core.services.library import names
 from core.services.naming import split_names
 from core.services.specs import index_spec
@@ -18,8 +16,6 @@ DATASET = "keep_dataset"
 """Session: locator of the data set that is shown."""
 
 FIRST_K = 10
-FIRST_ITEM = "mug-15-0"
-"""A query of the catalogue that each of the first encoders answers in its own way."""
 MAX_ENCODERS, MAX_K = 8, 50
 MAX_OPENING = 4
 """Columns that a gallery opens with: as many as can be taken in at a glance."""
@@ -60,6 +56,11 @@ def dataset(given: str) -> str:
     if other:
         raise Refused(found, f"The data set {name!r} holds other pictures here than the link knew.")
     return found
+
+
+def locator(given: str) -> str | None:
+    """The data set of this library that a link names; None where there is none."""
+    return names.meant(given, ready(), _likeness)[0]
 
 
 def _likeness(locator: str) -> str:

@@ -1,8 +1,6 @@
 """The last line of defence: whatever goes wrong becomes a message on the page and a traceback in
 the server's log."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from typing import TypeVar

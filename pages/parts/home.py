@@ -1,8 +1,6 @@
 """The first ten seconds: an example that is already answered, what it was found in, and where to go
 next."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.errors import UserError
@@ -104,8 +102,7 @@ def _answer(view: View, was_missing: bool) -> None:
     if action:
         answers.act(view, action)
         st.rerun()
-    if gathered.busy and gathered.waiting:  # one that has loaded meanwhile
-        answers.ask(view, gathered.waiting[0])
+    if gathered.busy and answers.step(view, gathered):  # one that has loaded meanwhile
         st.rerun()
     if was_missing and not gathered.busy:
         cached.forget_builds()

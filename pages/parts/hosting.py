@@ -1,7 +1,5 @@
 """Whether a stranger looks at these pages."""
 
-from __future__ import annotations
-
 from core.services.hosting import ownership
 
 

@@ -1,7 +1,5 @@
 """Where the result of a job is looked at: a page and the link of its view."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from core.services.jobs import JobStatus

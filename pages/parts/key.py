@@ -1,7 +1,5 @@
 """How to read the board, in one line under it."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 import streamlit as st

@@ -1,8 +1,6 @@
 """The view of Compare and its link: each restores the other. A forged link gives a remark and the
 default, never an error."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -19,7 +17,8 @@ from pages.parts.words import short
 
 ENCODERS, INDEX, K = second.ENCODERS, "keep_index", "keep_k"
 QUERY, TRAIL, LINK, REMARKS = "query", "trail", "link", "remarks"
-SIZE, HIDDEN, PINNED, WISH = "board_size", "board_hidden", "board_pinned", "board_wish"
+HIDDEN, PINNED = second.HIDDEN, second.PINNED
+SIZE, WISH = "board_size", "board_wish"
 COMPARED = "compared"
 """Data sets that this session has compared encoders on."""
 SIZES, FIRST_SIZE = ("S", "M", "L"), "M"
@@ -156,8 +155,8 @@ def written(own: Collection[str]) -> dict[str, str]:
 
 def wish(action: str) -> bool:
     """Note what the board asks of the view (``size:L``, ``hide:NAME``, ``show:NAME``, ``pin:NAME``,
-    ``order:NAME,NAME``, ``rerank:NAME~RERANKER``) for the next run: the list of encoders has been
-    drawn in this one. Returns whether it was such a wish.
+    ``order:NAME,NAME``, ``rerank:NAME~RERANKER``, ``rematch:NAME~NAME``) for the next run: the list
+    of encoders has been drawn in this one. Returns whether it was such a wish.
     """
     verb = action.partition(":")[0]
     if verb in _WISHES:
@@ -206,6 +205,7 @@ _WISHES = {
     "show": _show,
     "pin": _pin,
     "rerank": second.choose,
+    "rematch": second.rematch,
 }
 
 

@@ -1,8 +1,6 @@
 """On a public server: what a visitor has here and until when, its deletion, and the operator's
 entrance."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.errors import UserError
@@ -27,7 +25,7 @@ def panel() -> None:
     else:
         caption("You are the operator")
         quiet("You see and change what this server provides. What visitors brought stays theirs.")
-        if st.button("Back to the visitor's view", key="mine_leave", width="stretch"):
+        if st.button("Back to the visitor's view", key="mine_leave"):
             ownership.leave_admin(ownership.visitor_of(browser_key() or ""))
             st.rerun()
 
@@ -48,7 +46,7 @@ def _things() -> None:
         f" {count(told['datasets'], 'data set')} with what was built for them. Seen by nobody else,"
         f" deleted {told['hours']:g} hours after your last visit."
     )
-    with st.popover("Delete mine now", width="stretch"):
+    with st.popover("Delete mine now"):
         quiet("Stops your jobs and deletes your pictures, data sets, builds and reports for good.")
         st.button("Delete all of it", key="mine_delete", type="primary", on_click=_delete)
 
@@ -65,7 +63,7 @@ def _delete() -> None:
 def _entrance() -> None:
     if not ownership.has_entrance():
         return
-    with st.popover("Operator", width="stretch"):
+    with st.popover("Operator"):
         with st.form("mine_entrance", border=False, clear_on_submit=True):
             token = st.text_input("Token", type="password", key=TOKEN, max_chars=400)
             entered = st.form_submit_button("Enter", width="stretch", key="mine_enter")

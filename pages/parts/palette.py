@@ -1,7 +1,7 @@
 """The look of charts: the page's own paper and ink, and the colour and mark of each encoder, which
 ``core/services/marks.py`` gives by name."""
 
-from __future__ import annotations
+from __future__ import annotations  # plotly's figures are imported when one is drawn
 
 import plotly.graph_objects as go
 import streamlit as st

@@ -1,8 +1,6 @@
 """A part of the gallery: the filter of Compare, one field and those of its values that are
 searched."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from pages.parts import cached, cached_part, given

@@ -1,7 +1,5 @@
 """Presenting: scenes one after another without controls, in a size that the last row reads."""
 
-from __future__ import annotations
-
 from html import escape
 from pathlib import Path
 
@@ -12,12 +10,15 @@ from core.services.search import loading
 from core.services.sharing import talks
 from core.services.sharing.talks import Scene
 from pages.parts import cached, components
+from pages.parts.link import REMARKS
 from pages.parts.words import trouble
 
 SHOWN = "talk_scene"
 """Place from 0 of the scene that this session shows; absent while it does not present."""
 PERSONAL = ("voter",)
 """What a link says of the person who looks, and a scene does not."""
+ASKS = ("Learn", "Arena")
+"""Pages that a class answers while they are presented: their buttons stay."""
 STYLE = Path(__file__).parent / "web" / "presenting.css"
 
 
@@ -59,7 +60,8 @@ def frame(page: str, paths: dict[str, str]) -> None:
     scene = talk.scenes[min(place, len(talk.scenes) - 1)]
     if scene.page != page or not _there(scene):
         _go(scene, paths)
-    st.html(f'<div class="ll-scene">{escape(scene.title)}</div>')
+    kind = "asks" if page in ASKS else "shows"
+    st.html(f'<div class="ll-scene {kind}">{escape(scene.title)}</div>')
 
 
 def _there(scene: Scene) -> bool:
@@ -79,6 +81,7 @@ def _step(place: int | None, paths: dict[str, str]) -> None:
 
 def _go(scene: Scene, paths: dict[str, str]) -> None:
     st.session_state["talk_sent"] = st.session_state[SHOWN]
+    st.session_state[REMARKS] = []
     if (path := paths.get(scene.page)) is None:
         st.html(f'<div class="ll-scene">{escape(scene.title)}</div>')
         trouble(UserError(f"There is no page {scene.page!r}.", fix="Go on to the next scene."))

@@ -1,16 +1,16 @@
 """The query side of Compare: the picture that is asked, and the ways to change it."""
 
-from __future__ import annotations
-
 import base64
 import binascii
+from collections.abc import Callable
 
 import streamlit as st
 
 from core.errors import UserError
 from core.images import EXTENSIONS
 from core.services.library import addresses, uploads
-from pages.parts import address, cached, components, gallery, link, refining
+from pages.parts import cached, components, gallery, link, refining
+from pages.parts.guard import guarded
 from pages.parts.link import View
 from pages.parts.shell import hosted
 from pages.parts.subject import PICTURE, Subject
@@ -52,7 +52,7 @@ def panel(view: View, subject: Subject | None = None) -> None:
         if st.button("Gallery", key="open_gallery", width="stretch"):
             gallery.choose(view)
         if addresses.allowed():
-            address.control(turn, _came)
+            _address(turn, _came)
     if subject:
         subject.control()
     _sharing(view)
@@ -169,3 +169,41 @@ def _keep(data: bytes) -> None:
 def _take(query: str) -> None:
     st.session_state.pop(TROUBLE, None)
     link.ask(query)
+
+
+OPEN, ERROR = "address_open", "address_trouble"
+
+
+def _address(turn: int, keep: Callable[[bytes], None]) -> None:
+    """A field for an address; ``keep`` takes the bytes found there. ``turn`` numbers queries: a new
+    one empties the field."""
+    with st.popover("Address", key=OPEN, on_change="rerun", width="stretch") as place:
+        if not place.open:
+            return
+        field = f"address_{turn}"
+        st.text_input(
+            "Address of a picture",
+            key=field,
+            placeholder="https://",
+            max_chars=addresses.MAX_ADDRESS,
+            help="The server fetches it; Enter begins.",
+            on_change=_fetch,
+            args=(field, keep),
+        )
+        if error := st.session_state.get(ERROR):
+            trouble(error)
+
+
+def _fetch(field: str, keep: Callable[[bytes], None]) -> None:
+    """Called before the page runs."""
+    st.session_state.pop(ERROR, None)
+    text = st.session_state[field].strip()
+    if not text:
+        return
+    try:
+        found = guarded(lambda: addresses.picture_at(text), "Fetching the picture")
+    except UserError as error:
+        st.session_state[ERROR] = error
+        return
+    st.session_state[OPEN] = False
+    keep(found)

@@ -2,8 +2,6 @@
 which end of the list is wanted. Kept in the session and in the link, with the steps that led there.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from math import nan
 from urllib.parse import quote, unquote

@@ -1,7 +1,5 @@
 """The Refine area of the query panel: words, pictures with a plus or a minus, and the way back."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import streamlit as st
@@ -171,19 +169,20 @@ def voted(view: View, action: str) -> bool:
 
 def ends() -> None:
     """Which end of the list is wanted, and to which score: two controls of the settings."""
-    left, right = st.columns((3, 2), vertical_alignment="bottom")
-    left.toggle(
+    place = st.container(horizontal=True, vertical_alignment="bottom", key="ends")
+    place.toggle(
         "Least similar first",
         key=refine.LEAST,
         help="The other end of the list. Every picture is compared, whatever the index.",
     )
-    right.number_input(
+    place.number_input(
         "Score at most" if st.session_state.get(refine.LEAST) else "Score at least",
         key=refine.THRESHOLD,
         value=None,
         step=0.05,
         format="%g",
         placeholder="any",
+        width="stretch",
         help=(
             "Every hit that reaches this score, in place of a number of results: at most"
             f" {refine.MAX_REACHED}. Each encoder has a scale of its own."

@@ -1,24 +1,27 @@
 """The second look on Compare: a re-ranker a column, and all columns together as one; kept in the
 session and in the link."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import streamlit as st
 
+from core.errors import UserError
 from core.services.naming import split_names
 from core.services.search import reranking, together
 from pages.parts import cached, palette
 from pages.parts.url_state import Kind, Param, Refused, choice
 from pages.parts.words import short
 
-ENCODERS = "keep_encoders"
+ENCODERS, HIDDEN, PINNED = "keep_encoders", "board_hidden", "board_pinned"
 RERANK, TOGETHER, WEIGHT = "board_rerank", "keep_together", "keep_weight_"
 JOINT = "~"
 """Stands between an encoder and its re-ranker in a link: ``hog.8x8~geometric``."""
 OFF = ""
 MAX_WEIGHT = 2.0
+_MATCHED = (
+    "How the nearest descriptors are found: brute force compares all of them, FLANN looks in k-d"
+    " trees and may miss some. Columns of both: add the other one's name to the encoders."
+)
 
 
 def _chosen() -> list[str]:
@@ -30,10 +33,13 @@ def _rerankers(text: str) -> dict[str, str]:
     found, remarks = {}, []
     for pair in split_names(text):
         encoder, _, name = pair.rpartition(JOINT)
-        if name not in reranking.names():
-            remarks.append(f"There is no re-ranker named {short(name, 30)!r}.")
-        elif encoder in _chosen() and name != reranking.NONE:
-            found[encoder] = name
+        try:
+            spelt = reranking.spelt(name)
+        except UserError as error:
+            remarks.append(f"{short(error.given, 80)} {short(error.allowed, 160)}")
+            continue
+        if encoder in _chosen() and spelt != reranking.NONE:
+            found[encoder] = spelt
     if remarks:
         raise Refused(found, *remarks)
     return found
@@ -82,15 +88,32 @@ def choose(action: str) -> None:
     st.session_state[RERANK] = known
 
 
+def rematch(action: str) -> None:
+    """``sift.match~sift.match:matcher=flann``, as a column's menu asks: the same encoder with
+    another way to match key points, in the same place."""
+    old, _, new = action.rpartition(JOINT)
+    state = st.session_state
+    known = [name for name, _ in (cached.encoder_row(old) or {}).get("matchers", [])]
+    if new not in known or new in state[ENCODERS]:
+        return
+    for key in (ENCODERS, HIDDEN):
+        state[key] = [new if name == old else name for name in state[key]]
+    state[PINNED] = new if state[PINNED] == old else state[PINNED]
+    state[WEIGHT + new] = state.get(WEIGHT + old, 1.0)
+
+
 def leave() -> None:
     """The column of all encoders is hidden: they are no longer joined."""
     st.session_state[TOGETHER] = OFF
 
 
 def menu(name: str) -> dict:
-    """The re-rankers of a column's menu; none for an encoder that can't be re-ranked."""
-    if not (cached.encoder_row(name) or {}).get("reranks", True):
-        return {}
+    """The re-rankers of a column's menu; for an encoder that matches key points, and can't be
+    re-ranked, the ways to match them that no other column has."""
+    row = cached.encoder_row(name) or {}
+    if not row.get("reranks", True):
+        free = [one for one in row["matchers"] if one[0] == name or one[0] not in _chosen()]
+        return {"matcher": {"now": name, "choices": [[*one, _MATCHED] for one in free]}}
     now = st.session_state.get(RERANK, {}).get(name, reranking.NONE)
     rows = [[row["name"], row["title"], row["about"]] for row in reranking.reranker_rows()]
     return {"rerank": {"now": now, "choices": rows}}

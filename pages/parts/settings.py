@@ -1,6 +1,6 @@
 """What is compared: the data set or a part of it, the encoders, how many hits, and the index."""
 
-from __future__ import annotations
+from collections.abc import Callable
 
 import streamlit as st
 
@@ -15,14 +15,7 @@ STEPS = (5, 10, 20, 50)
 def panel() -> None:
     """The controls of a comparison; their values live in the session and in the link."""
     caption("What is compared")
-    rows = {row["locator"]: row for row in cached.dataset_rows() if row["state"] == "ready"}
-    st.selectbox(
-        "Gallery",
-        list(rows),
-        key=link.DATASET,
-        on_change=link.dataset_changed,
-        format_func=lambda locator: f"{rows[locator]['title']} · {rows[locator]['pictures']:,}",
-    )
+    gallery(link.dataset_changed)
     st.page_link(
         "pages/library.py",
         label="Pictures, builds, evaluation",
@@ -36,6 +29,10 @@ def panel() -> None:
         link.ENCODERS,
         [st.session_state[link.DATASET]],
         max_selections=given.MAX_ENCODERS,
+        help=(
+            "Or type a name: any network of timm; with options, as hog.8x8:pca=64, or"
+            " sift.match:matcher=flann, which matches key points by FLANN."
+        ),
     )
     left, right = st.columns((2, 3))
     k = st.session_state[link.K]
@@ -59,6 +56,18 @@ def panel() -> None:
     refining.ends()
     part.control(st.session_state[link.DATASET])
     second.control(st.session_state[link.ENCODERS])
+
+
+def gallery(on_change: Callable[[], None]) -> None:
+    """The choice of a data set, with how many pictures each has."""
+    rows = {row["locator"]: row for row in cached.dataset_rows() if row["state"] == "ready"}
+    st.selectbox(
+        "Gallery",
+        list(rows),
+        key=link.DATASET,
+        on_change=on_change,
+        format_func=lambda locator: f"{rows[locator]['title']} · {rows[locator]['pictures']:,}",
+    )
 
 
 def encoders(

@@ -1,8 +1,6 @@
 """What stands on every page: title, menu, style, one sentence of purpose; and widget values that
 outlive a page change."""
 
-from __future__ import annotations
-
 from html import escape
 from pathlib import Path
 
@@ -36,7 +34,7 @@ MENU = (
 )
 
 PATHS = {name: path for name, path, _ in MENU}
-SCENES = ("Compare", "Map", "Metrics", "Index lab", "Learn", "Arena", "Train")
+SCENES = tuple(name for name, _, _ in MENU if name != "Talk")
 """Pages whose views can be scenes of a talk."""
 
 

@@ -1,13 +1,13 @@
 """The subject of the query on Compare: found in the background, drawn as numbered frames, chosen or
 drawn by the person."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.errors import UserError
 from core.services.library.library import Dataset
@@ -15,7 +15,7 @@ from core.services.search import finding
 from core.services.search.request import Query
 from core.services.search.subject import Subject as Found
 from core.services.search.subject import rule, with_margin
-from pages.parts import bring_detector, cached, crop, downloads, link
+from pages.parts import bring_detector, cached, components, crop, downloads, link
 from pages.parts.link import View
 from pages.parts.words import quiet, row_html, size
 
@@ -23,6 +23,7 @@ SERIAL, DRAWN, OPEN, PICTURE = "box_serial", "subject_drawn", "subject_open", "q
 MAX_FRAMES = 9
 """So many frames are drawn, the best; more would hide the picture."""
 LOOKING = "Looking for the subject\u00a0…"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def now() -> Subject:
     """The subject as it is known now; where the main one is always searched with, and nothing was
     chosen, it is chosen here."""
     found = known(link.current())
-    if found is not None and crop.always() and crop.kept() is None and found.crop is not None:
+    if _chosen_by_itself(found):
         crop.choose(found.crop)
     return Subject(link.current(), found)
 
@@ -55,17 +56,34 @@ def known(view: View) -> Found | None:
     return _asking(finding.found, view)
 
 
-def begin(view: View) -> Callable[[], bool] | None:
-    """Look for the subject in the background; returns what says whether it was found meanwhile,
-    None where nothing looks."""
+def begin(view: View, place: DeltaGenerator) -> Callable[[float], bool] | None:
+    """Look for the subject in the background.
+
+    Returns:
+        What waits for it, so many seconds at most, draws on the query's picture what was found,
+        through ``place``, and says whether it has; None where nothing looks. The page is not drawn
+        anew for it: that would take several times what the detector does.
+    """
     if crop.detector() == crop.OFF or known(view) is not None:
         return None
-    _asking(finding.begin, view)
-    return partial(_over, view)
+    wait = _asking(finding.begin, view)
+    return None if wait is None else partial(_come, view, place, wait)
 
 
-def _over(view: View) -> bool:
-    return known(view) is not None
+def _come(view: View, place: DeltaGenerator, wait: Callable[[float], bool], seconds: float) -> bool:
+    if not wait(seconds):
+        return False
+    found = known(view)
+    if found is None or _chosen_by_itself(found):
+        st.rerun()
+    with place.container(key="found_subject"):
+        components.found_subject(_drawn(view, found), "found")
+    return True
+
+
+def _chosen_by_itself(found: Found | None) -> bool:
+    """Whether the main subject is to be searched with though nobody has chosen it."""
+    return found is not None and crop.always() and crop.kept() is None and found.crop is not None
 
 
 def came(view: View) -> bool:
@@ -74,7 +92,7 @@ def came(view: View) -> bool:
     return not st.session_state.get(DRAWN) and known(view) is not None
 
 
-def _asking(call: Callable[[Query, str, Dataset], Found | None], view: View) -> Found | None:
+def _asking(call: Callable[[Query, str, Dataset], T], view: View) -> T | None:
     """Ask for what the chosen detector finds on the query; None where there is no such picture,
     which others say."""
     if crop.detector() == crop.OFF:
@@ -105,7 +123,8 @@ def _drawn(view: View, found: Found | None) -> dict:
 
     ``box`` is searched with; ``frames`` have edges, the ``part`` that a click searches with, and
     words; ``main`` is the place of the main one. ``of``, the query, and ``serial`` come back: so an
-    older choice is told from the last.
+    older choice is told from the last. While ``looking``, what is found of the same query by the
+    same detector may come later.
     """
     st.session_state[DRAWN] = found is not None
     main = found.main if found else None
@@ -120,6 +139,8 @@ def _drawn(view: View, found: Found | None) -> dict:
         "frames": frames,
         "main": boxes.index(main) if main else None,
         "note": note,
+        "looking": looking,
+        "by": crop.detector(),
         "rule": rule() if main else "",
         "off": crop.detector() == crop.OFF,
         "of": view.query,

@@ -1,7 +1,5 @@
 """The encoders that a new data set is begun with, and what they cost."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from core.services.embedding.opening import FIRST_ENCODERS

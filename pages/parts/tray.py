@@ -1,8 +1,6 @@
 """The tray of jobs, at the same place on every page: what waits, what is at work, how the last ones
 ended, and what to do about each."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

@@ -1,8 +1,6 @@
 """Columns whose encoder can't read the words that are asked with: it reads none, or its text tower
 is not here yet."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.errors import UserError

@@ -1,8 +1,6 @@
 """Whose browser this is, on a public server: the key in its cookie, and a cookie where the server
 in front sets none."""
 
-from __future__ import annotations
-
 import threading
 from collections import OrderedDict
 

@@ -1,8 +1,6 @@
 """A job wherever a page shows one: found again by its arguments, its progress with a button, and
 the page once it is over."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import streamlit as st

@@ -1,7 +1,5 @@
 """Which hit is explained beside the query, and how: kept in the session and in the link."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import streamlit as st

@@ -1,7 +1,5 @@
 """An explanation as the board draws it: numbers, words, and pictures as addresses of themselves."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from core import images

@@ -1,7 +1,5 @@
 """Why a hit was found: made when the board stands, kept for the session, and sent to the board."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.errors import UserError
@@ -83,6 +81,7 @@ def _explained(view: View, asked: why.Asked) -> dict:
         asked.method,
         view.index,
         view.box,
+        view.reranker(asked.encoder),
     )
     told = {"key": asked.text, **why_data.plain(explained, methods)}
     if view.asked != ALONE:
@@ -96,4 +95,5 @@ def _outcomes() -> dict:
 
 def _key(view: View, asked: why.Asked) -> tuple:
     version = cached.version(view.dataset)
-    return view.dataset, version, view.query, view.box, view.asked, view.index, asked.text
+    ways = view.box, view.asked, view.index, view.reranker(asked.encoder)
+    return view.dataset, version, view.query, *ways, asked.text

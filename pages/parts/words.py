@@ -1,15 +1,16 @@
 """Small pieces of page made of words; whatever comes from people is escaped here and nowhere
 else."""
 
-from __future__ import annotations
-
 import json
+import re
 from collections.abc import Sequence
 from html import escape
 
 import streamlit as st
 
 from core.errors import UserError
+
+JOINTS = re.compile(r"([._])(?=[^\W\d])")
 
 
 def heading(text: str) -> None:
@@ -62,8 +63,10 @@ def row_html(
 
 
 def facts(pairs: Sequence[tuple[str, str]]) -> None:
-    """Names at the left, values at the right."""
-    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in pairs)
+    """Names at the left, values at the right; a long name of a model breaks after its dots and
+    underscores."""
+    shown = [(escape(name), JOINTS.sub(r"\1<wbr>", escape(value))) for name, value in pairs]
+    rows = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in shown)
     st.html(f'<dl class="ll-facts">{rows}</dl>')
 
 

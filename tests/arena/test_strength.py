@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import choix
 import numpy as np
 import pytest
 
@@ -29,6 +28,8 @@ def votes(chances, voters=8, seed=0):
 
 
 def test_strengths_are_those_of_choix():
+    import choix  # imports much of scipy
+
     cast = [*votes({"a": 1.0, "b": 0.0, "c": -1.0}), vote(0, "x", "tie"), vote(1, "x", "bad")]
     pairs = []
     for one in cast:

@@ -1,4 +1,9 @@
-"""A real Chromium against the real app, with an artifacts folder of its own."""
+"""A real Chromium against the real app, with an artifacts folder of its own.
+
+To start the app, load its encoders and draw its first page costs more than most tests do: one server
+is there for all files. A file whose test counts what is on the machine (jobs, data sets, models)
+has an ``address`` of its own.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +16,15 @@ from tools.serve import chromium, serving, settle
 expect.set_options(timeout=PATIENCE_MS)
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
+@pytest.fixture(scope="session")
+def shared_address(tmp_path_factory):
     with serving(tmp_path_factory.mktemp("artifacts")) as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def address(shared_address):
+    return shared_address
 
 
 @pytest.fixture(scope="module")

@@ -38,9 +38,8 @@ def links_to(page, **params: str | None) -> None:
         expect(page).to_have_url(there)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_six_columns_are_whole_on_a_screen_of_1280(open_at, scheme):
-    page = open_at(SIX, color_scheme=scheme)
+def test_six_columns_are_whole_on_a_screen_of_1280(open_at):
+    page = open_at(SIX)
     answered(page, 30)
     for selector in (".column", ".head", ".hit"):
         boxes = page.locator(selector).evaluate_all(BOXES)

@@ -217,8 +217,8 @@ def test_an_older_board_that_arrives_late_is_not_drawn(open_at):
             const board = await import(URL.createObjectURL(new Blob([code], { type: 'text/javascript' })));
             const parentElement = document.body.appendChild(document.createElement('div'));
             const draw = (at, title) => board.default({ parentElement, setTriggerValue: () => {},
-                data: { at, rows: 1, pictures: {}, look: { size: 'M', pinned: '', hidden: [] },
-                    columns: [{ key: 'a', title, family: '', state: 'pending', mark: { path: '', colour: '' } }] } });
+                data: [{ at, rows: 1, pictures: {}, look: { size: 'M', pinned: '', hidden: [] },
+                    columns: [{ key: 'a', title, family: '', state: 'pending', mark: { path: '', colour: '' } }] }] });
             draw(2, 'newer'); draw(1, 'older');
             return parentElement.innerText;
         }""",
@@ -263,14 +263,25 @@ def test_export_gives_a_table_and_a_picture(open_at):
 MANY = "compare?encoders=hog.8x8,tiny.16x16,hsv.12x4x4,phash.16x16,sift.vlad32&k=5"
 
 
-@pytest.mark.parametrize("path", ["", "compare", "library", MANY])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+PAPER = {"light": "rgb(250, 250, 247)", "dark": "rgb(20, 21, 20)"}
+
+
+@pytest.mark.parametrize(
+    ("path", "scheme"),
+    [
+        ("", "light"),
+        ("compare", "dark"),
+        ("library", "light"),
+        ("library", "dark"),
+        (MANY, "light"),
+    ],
+)
 def test_a_phone_shows_every_page_without_scrolling_sideways(open_at, path, scheme):
     page = open_at(path, width=390, height=844, color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.evaluate("document.querySelector('.stMain').scrollWidth") <= 390
     paper = page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
-    assert paper == {"light": "rgb(250, 250, 247)", "dark": "rgb(20, 21, 20)"}[scheme]
+    assert paper == PAPER[scheme]
 
 
 def test_every_picture_says_what_it_is(open_at):

@@ -17,6 +17,13 @@ from tools.serve import chromium, serving, settle
 pytestmark = pytest.mark.browser
 
 
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """An app of its own: the tray counts the jobs of the machine."""
+    with serving(tmp_path_factory.mktemp("journey")) as url:
+        yield url
+
+
 def painted(classes: int, each: int) -> bytes:
     """A zip of pictures whose classes differ in their coarse pattern."""
     rng = np.random.default_rng(0)

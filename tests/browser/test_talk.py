@@ -2,9 +2,39 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from playwright.sync_api import expect
 
+from core.services.sharing import talks
+from core.services.sharing.talks import Scene, Talk
 from tests.browser.waiting import small
+from tools.serve import ROOT, settle
+
+PAIR = "hog.8x8,hsv.12x4x4"
+VIEWS = {
+    "Home": [{}],
+    "Compare": [{"encoders": PAIR, "why": "|hog.8x8|mug-15-1"}],
+    "Map": [{"encoders": PAIR, "view": view} for view in ("Maps", "Morph", "Clusters")],
+    "Metrics": [
+        {"view": view}
+        for view in (
+            "Leaderboard", "Cost", "Curves", "Classes", "Queries", "Re-ranking", "Shared factors",
+            "Robustness", "Subject", "Data health", "Metric audit",
+        )
+    ],
+    "Index lab": [
+        {"view": view, "encoder": "hog.8x8"}
+        for view in ("Recall and time", "One query", "Approximation loss", "Buckets", "Advice")
+    ],
+    "Learn": [
+        {"lesson": path.stem} for path in sorted(Path(ROOT, "pages/parts/learn/lessons").glob("*.toml"))
+    ],
+    "Arena": [{}, {"judge": "1"}],
+    "Train": [{}, {"model": "siamese.lookalike"}],
+    "Library": [{}, {"set": "catalogue"}],
+}  # fmt: skip
 
 
 def test_a_view_becomes_a_scene_and_arrows_step(open_at):
@@ -14,6 +44,11 @@ def test_a_view_becomes_a_scene_and_arrows_step(open_at):
     page.get_by_label("Notes for the speaker").fill("Let them guess.")
     page.get_by_role("button", name="Add", exact=True).click()
     expect(page.get_by_text("Scene 1 of the talk")).to_be_visible()
+    page = open_at("metrics", width=1920, height=1080)
+    page.get_by_role("button", name="Add to talk").click()
+    page.get_by_label("Title of the scene").fill("Which is better?")
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(page.get_by_text("Scene 2 of the talk")).to_be_visible()
     page = open_at("talk", width=1920, height=1080)
     window = open_at("talk?notes=1")
     page.get_by_role("button", name="Present").click()
@@ -24,6 +59,37 @@ def test_a_view_becomes_a_scene_and_arrows_step(open_at):
     page.locator(".hit").nth(9).wait_for()
     assert small(page) == []
     expect(window.get_by_text("Let them guess.")).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    expect(scene).to_have_text("Which is better?")
+    expect(window.get_by_text("Scene 2 of 2")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("heading", name="Talk")).to_be_visible()
     expect(window.get_by_text("Nothing is presented yet.")).to_be_visible()
+
+
+@pytest.mark.slow
+def test_the_last_row_reads_every_page(open_at, tmp_path):
+    scenes = [
+        Scene(f"Scene {page} {place}", page, params)
+        for page, several in VIEWS.items()
+        for place, params in enumerate(several)
+    ]
+    file = tmp_path / "talk.json"
+    file.write_text(talks.written(Talk(tuple(scenes))), "utf-8")
+    page = open_at("talk", width=1920, height=1080)
+    page.get_by_role("button", name="File").click()
+    page.locator("input[type=file]").set_input_files(file)
+    expect(page.get_by_text(f"{len(scenes)} scenes.")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Present", exact=True).click()
+    unreadable = {}
+    for scene in scenes:
+        expect(page.locator(".ll-scene")).to_have_text(scene.title)
+        settle(page)
+        if found := small(page):
+            unreadable[scene.title] = found[:5]
+        if scene.page not in ("Learn", "Arena"):
+            assert page.locator(".stMain .stButton:visible").count() == 0, scene.title
+        page.get_by_label("Next scene").wait_for()
+        page.keyboard.press("ArrowRight")
+    assert unreadable == {}

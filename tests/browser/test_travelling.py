@@ -67,6 +67,33 @@ def test_a_leaderboard_sorts_by_a_column(opened):
     assert names == sorted(names, reverse=True)
 
 
+CUT = """() => [...document.querySelectorAll('main *')].filter((node) => node.checkVisibility() && node.getBoundingClientRect().right > innerWidth + 1).map((node) => node.outerHTML.slice(0, 80))"""
+SHEET = 980
+"""Pixels that are left of a landscape sheet of letter paper, the narrower of the two usual ones."""
+
+
+def test_what_is_printed_is_light_whole_and_unfolded(opened):
+    dataset = library.open_dataset("catalogue")
+    query = Query(item_id="mug-16-0")
+    answers = compare(SearchRequest(query, "").each(SIX), dataset).answers
+    pages = {
+        comparison_page(dataset, query, answers): 4,
+        leaderboard_page(reports.Report.load(reports.find("leaderboard"))): 12,
+    }
+    for words, sheets in pages.items():
+        page = opened(words, SHEET)
+        page.emulate_media(media="print", color_scheme="dark")
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert page.evaluate(CUT) == []
+        assert page.locator("details:not([open])").count() == 0
+        look = "node => [getComputedStyle(node).backgroundColor, getComputedStyle(node).color]"
+        assert page.locator("body").evaluate(look) == ["rgb(255, 255, 255)", "rgb(27, 27, 26)"]
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert page.locator("details[open]").count() == 0
+        printed = page.pdf(prefer_css_page_size=True)
+        assert 1 < printed.count(b"/Type /Page\n") <= sheets
+
+
 SIZES = """() => {
     const zoom = (node) => { let by = 1; for (let one = node; one; one = one.parentElement) by *= parseFloat(getComputedStyle(one).zoom) || 1; return by; };
     const texts = document.createTreeWalker(document.querySelector('.scene.now'), NodeFilter.SHOW_TEXT), found = [];

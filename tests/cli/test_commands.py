@@ -29,43 +29,55 @@ def gallery(tmp_path):
     return paint(tmp_path / "gallery", names)
 
 
+@pytest.fixture
+def told(here):
+    """``told(*arguments)``: what a command that succeeds prints with ``--json``."""
+
+    def run(*arguments: str):
+        code, out, err = here(*arguments, "--json")
+        assert code == 0, err
+        return json.loads(out)
+
+    return run
+
+
 def asked(gallery, *rest: str) -> tuple[str, ...]:
     return "--dataset", str(gallery), "--query", str(gallery / "cold" / "00002.png"), *rest
 
 
-def test_datasets(plugged, gallery):
-    rows = {row["name"]: row for row in plugged.json("datasets")}
+def test_datasets(here, told, gallery):
+    rows = {row["name"]: row for row in told("datasets")}
     assert rows["catalogue"]["state"] == "ready"
     assert rows["catalogue"]["pictures"] == 2720
     (gallery / "warm" / "bad.png").write_bytes(b"x")
-    plugged.run("build", "--dataset", str(gallery), "--encoders", "slow.test")
-    one = plugged.json("datasets", "--dataset", str(gallery))
+    here("build", "--dataset", str(gallery), "--encoders", "tiny.16x16")
+    one = told("datasets", "--dataset", str(gallery))
     assert (one["pictures"], one["labels"], one["protocols"][0]) == (13, 2, "class")
     assert [row["picture"] for row in one["skipped_pictures"]] == ["warm/bad.png"]
-    assert "warm/bad.png" in plugged.run("datasets", "--dataset", str(gallery)).stdout
+    assert "warm/bad.png" in here("datasets", "--dataset", str(gallery))[1]
 
 
-def test_datasets_are_added_and_removed(plugged, gallery):
-    assert plugged.json("datasets", "--add", str(gallery))["added"] is True
-    assert str(gallery) in [row["locator"] for row in plugged.json("datasets")]
+def test_datasets_are_added_and_removed(here, told, gallery):
+    assert told("datasets", "--add", str(gallery))["added"] is True
+    assert str(gallery) in [row["locator"] for row in told("datasets")]
     assert str(gallery) not in [
-        row["locator"] for row in plugged.json("datasets", "--remove", str(gallery))
+        row["locator"] for row in told("datasets", "--remove", str(gallery))
     ]
-    assert plugged.run("datasets", "--remove", str(gallery)).returncode == 1
+    assert here("datasets", "--remove", str(gallery))[0] == 1
     assert (gallery / "cold" / "00000.png").exists()
 
 
-def test_encoders(plugged):
-    rows = {row["name"]: row for row in plugged.json("encoders")}
+def test_encoders(told):
+    rows = {row["name"]: row for row in told("encoders")}
     assert {"name", "dim", "state"} <= rows["hsv.12x4x4"].keys()
     assert (rows["hsv.12x4x4"]["dim"], rows["hsv.12x4x4"]["state"]) == (192, "ready")
     assert {row["state"] for row in rows.values()} <= {"ready", "download", "unavailable"}
-    (one,) = plugged.json("encoders", "--name", "hsv.12x4x4:pca=16")
+    (one,) = told("encoders", "--name", "hsv.12x4x4:pca=16")
     assert one["dim"] == 16
 
 
-def test_indexes(plugged):
-    rows = {row["name"]: row for row in plugged.json("indexes")}
+def test_indexes(told):
+    rows = {row["name"]: row for row in told("indexes")}
     assert rows["exact"]["exact"] is True
 
 
@@ -145,12 +157,13 @@ def test_a_search_says_that_it_builds_an_index_that_is_missing(here, gallery, mo
     assert here(*command, "--index", "hnsw:M=8")[2] == "", "it is kept"
 
 
-def test_compare_adds_the_agreement(plugged, gallery):
-    found = plugged.json(
-        "compare", *asked(gallery, "--encoders", "slow.test,tiny.16x16,hsv.12x4x4", "-k", "4")
+def test_compare_adds_the_agreement(told, gallery):
+    found = told(
+        "compare", *asked(gallery, "--encoders", "phash.16x16,tiny.16x16,hsv.12x4x4", "-k", "4")
     )
     assert list(found) == ["query", "dataset", "index", "answers", "agreement", "decode_ms"]
-    assert [one["encoder"] for one in found["answers"]] == ["slow.test", "tiny.16x16", "hsv.12x4x4"]
+    encoders = ["phash.16x16", "tiny.16x16", "hsv.12x4x4"]
+    assert [one["encoder"] for one in found["answers"]] == encoders
     for one in found["answers"]:
         assert list(one)[:7] == [
             "dataset",
@@ -165,14 +178,14 @@ def test_compare_adds_the_agreement(plugged, gallery):
         assert len(one["hits"]) == 4
         assert found["decode_ms"] == [one["timing_ms"]["decode"]]
     agreement = found["agreement"]
-    assert agreement["encoders"] == ["slow.test", "tiny.16x16", "hsv.12x4x4"]
+    assert agreement["encoders"] == encoders
     assert agreement["k"] == 4
     for name in ("overlap", "rbo"):
         table = np.array(agreement[name])
         assert table.shape == (3, 3)
         np.testing.assert_allclose(np.diag(table), 1.0)
         np.testing.assert_allclose(table, table.T)
-    alone = plugged.json("search", *asked(gallery, "--encoder", "tiny.16x16", "-k", "4"))
+    alone = told("search", *asked(gallery, "--encoder", "tiny.16x16", "-k", "4"))
     assert alone["hits"] == found["answers"][1]["hits"]
 
 
@@ -235,8 +248,8 @@ def test_a_query_that_is_far_from_everything_is_told_so(here, tmp_path):
     assert "  (median of 3 runs)" in said or "  (first run)" in said
 
 
-def test_the_command_line_and_the_services_give_the_same_hits(plugged, gallery):
-    found = plugged.json("search", *asked(gallery, "--encoder", "hsv.12x4x4", "-k", "11"))
+def test_the_command_line_and_the_services_give_the_same_hits(told, gallery):
+    found = told("search", *asked(gallery, "--encoder", "hsv.12x4x4", "-k", "11"))
     answer = search(
         SearchRequest(Query(item_id="cold/00002.png"), "hsv.12x4x4", k=11),
         library.open_dataset(str(gallery)),
@@ -246,17 +259,18 @@ def test_the_command_line_and_the_services_give_the_same_hits(plugged, gallery):
     ]
 
 
-def test_doctor(plugged):
-    rows = plugged.json("doctor")
+def test_doctor(here, told, tmp_path, monkeypatch):
+    rows = told("doctor")
     assert {"check", "state", "detail", "fix"} == rows[0].keys()
-    (plugged.diary.parent / "file").write_text("")
-    done = plugged.run("doctor", "--json", artifacts=plugged.diary.parent / "file")
-    assert done.returncode == 1
-    assert "broken" in [row["state"] for row in json.loads(done.stdout)]
-    assert "checks failed" in done.stderr
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("LOOKALIKE_ARTIFACTS", str(tmp_path / "file"))
+    code, out, err = here("doctor", "--json")
+    assert code == 1
+    assert "broken" in [row["state"] for row in json.loads(out)]
+    assert "checks failed" in err
 
 
-def test_vectors(plugged, gallery, tmp_path):
+def test_vectors(here, told, gallery, tmp_path):
     names = [f"{label}/{name}" for label in ("cold", "warm") for name in numbered(6)]
     np.save(tmp_path / "mine.npy", np.random.default_rng(0).normal(size=(12, 4)).astype(np.float32))
     (tmp_path / "ids.json").write_text(json.dumps(names))
@@ -269,15 +283,13 @@ def test_vectors(plugged, gallery, tmp_path):
         "--file",
         str(tmp_path / "mine.npy"),
     )
-    (row,) = plugged.json(*bring)
+    (row,) = told(*bring)
     assert (row["name"], row["source"], row["dim"]) == ("imported.mine", str(gallery), 4)
     assert (row["vectors"], row["used"], row["skipped"]) == (12, 12, 0)
-    found = plugged.json(
-        "compare", *asked(gallery, "--encoders", "imported.mine,tiny.16x16", "-k", "3")
-    )
+    found = told("compare", *asked(gallery, "--encoders", "imported.mine,tiny.16x16", "-k", "3"))
     assert len(found["answers"][0]["hits"]) == 3
-    assert plugged.run("vectors", "--name", "mine").returncode == 1
-    assert plugged.json("vectors", "--remove", "mine") == []
+    assert here("vectors", "--name", "mine")[0] == 1
+    assert told("vectors", "--remove", "mine") == []
 
 
 @pytest.mark.parametrize(
@@ -374,7 +386,7 @@ def test_an_interrupted_search_stops_with_130(plugged, gallery):
     child = plugged.start("search", *asked(gallery, "--encoder", "slow.test"), sleep=1.0)
     wait_for(lambda: plugged.encoded())
     os.killpg(child.pid, signal.SIGINT)
-    out, err = child.communicate(timeout=20)
+    out, err = child.communicate(timeout=300)
     assert (child.returncode, out) == (130, "")
     assert "Traceback" not in err
 
@@ -382,7 +394,7 @@ def test_an_interrupted_search_stops_with_130(plugged, gallery):
 def test_a_reader_that_goes_away_is_no_error(plugged):
     child = plugged.start("encoders", "--json")
     child.stdout.close()
-    assert child.wait(timeout=60) == 0
+    assert child.wait(timeout=300) == 0
     assert "Traceback" not in child.stderr.read()
 
 

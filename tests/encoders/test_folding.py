@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from core.encoders.folding import folded
+from core.weights import lean
+from core.weights.folding import folded
 
+lean.load()  # as the product imports timm: half a second less for every process that collects this
 timm = pytest.importorskip("timm")
 
 

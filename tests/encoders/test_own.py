@@ -20,7 +20,7 @@ from streamlit.testing.v1 import AppTest
 from tests.pages.reading import columns, html
 
 def page(name, **params):
-    app = AppTest.from_file("streamlit_app.py", default_timeout=60)
+    app = AppTest.from_file("streamlit_app.py", default_timeout=600)
     app.switch_page(f"pages/{name}.py")
     for key, value in params.items():
         app.query_params[key] = value

@@ -14,7 +14,7 @@ from core.encoders import packaged
 from core.encoders.base import encoders
 from core.encoders.packaged import PACKAGES
 from core.errors import UserError
-from core.weights import packages
+from core.weights import graphs, packages
 
 LITE0 = "tf_efficientnet_lite0.in1k"
 KNOWN = {
@@ -24,6 +24,12 @@ KNOWN = {
     "teapot": "n04398044",
     "school bus": "n04146614",
 }
+
+
+@pytest.fixture(autouse=True)
+def by_torch(monkeypatch):
+    """What the file holds is what these tests are about: no graph that was made of it before."""
+    monkeypatch.setenv(graphs.ENV, "0")
 
 
 @pytest.fixture(autouse=True)

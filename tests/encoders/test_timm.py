@@ -105,7 +105,7 @@ def test_listing_and_states_need_no_torch(artifacts):
         " > 12;assert not {'torch', 'timm', 'torchvision', 'cv2', 'faiss', 'sklearn', 'requests'} &"
         " set(sys.modules), 'imported';assert took < 0.05, took"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
 
 
 def test_pooling_is_what_it_says(publish, images):

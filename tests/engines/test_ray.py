@@ -18,10 +18,12 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
 from core.services.embedding.parquet_parts import Home
+from core.services.embedding.shipped import vectors
 from tests.plugged import ROOT, Plugged, family, numbered, paint, wait_for
 
 pytest.importorskip("ray", reason="Ray is not installed: make test-engines installs it")
@@ -38,7 +40,7 @@ PATIENT = {
 """Ray's own limits, which a busy machine would pass."""
 STARTED, STARTS = "runtime started", 8
 """Some limits of a start are fixed: on a busy machine a node is started again."""
-FILES = ("vectors.npy", "ids.json", "keys.json", "skipped.json")
+FILES = ("ids.json", "keys.json", "skipped.json")
 
 
 def free_port() -> int:
@@ -164,7 +166,10 @@ def told(plugged, *arguments, artifacts=None):
 
 def files(artifacts) -> dict[str, list[bytes]]:
     return {
-        path.name: [(path / one).read_bytes() for one in FILES]
+        path.name: [
+            np.asarray(vectors(path)).tobytes(),
+            *((path / one).read_bytes() for one in FILES),
+        ]
         for path in artifacts.glob("cache/embeddings/[!.]*")
     }
 
@@ -201,6 +206,8 @@ def test_vectors_and_broken_pictures_are_those_of_a_local_build(
     ] * len(rows)
     assert files(plugged.artifacts) == files(tmp_path / "local")
     if shards:
+        left = list(plugged.artifacts.glob("cache/embeddings/[!.]*/pieces.json"))
+        assert len(left) == len(rows), "the parts are opened where they lie"
         third = tmp_path / "third"
         again = told(plugged, *build(at, encoders=encoders), "--shards", shards, artifacts=third)
         assert [row["encoded"] for row in again] == [0, 0]

@@ -11,6 +11,7 @@ from core.explainers.bits import sketch
 from core.explainers.covering import FINE, RANDOM, Deletion, covered, deletion, fifth
 from core.explainers.distance import chance_same
 from core.explainers.pixels import falls
+from tests.copied import examples
 from tests.encoders.conftest import smooth
 
 PLACE = (5, 4)
@@ -258,3 +259,22 @@ def test_every_explainer_describes_itself():
         assert made.about.endswith(".")
     assert Deletion(0.2, 0.1).words.startswith("Covering the marked fifth")
     assert WHOLE == (0, 0, 1, 1)
+
+
+def test_the_example_of_the_docs_marks_what_is_light_on_both():
+    dark = np.full((64, 64, 3), 20, np.uint8)
+    dark[8 * PLACE[0] : 8 * PLACE[0] + 8, 8 * PLACE[1] : 8 * PLACE[1] + 8] = 250
+    encoders.names(), explainers.names()
+    try:
+        for page in ("add_an_encoder.md", "explanations.md"):
+            exec(compile(examples(page)[0], page, "exec"), {"__name__": page})
+        pair = pair_of("brightness.8x8", dark, dark)
+        explainer = explainers.get("fields")
+        assert explainer.applies(pair.encoder)
+        told = explainer.explain(pair)
+    finally:
+        encoders._makers.pop("brightness.8x8", None)
+        explainers._makers.pop("fields", None)
+    assert near(told.query)
+    assert near(told.hit)
+    assert told.exact

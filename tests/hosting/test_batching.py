@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from core.encoders.base import Encoder
-from core.services.search import batching
+from core.services.search import batching, cores
 
 
 class Counting(Encoder):
@@ -92,3 +93,20 @@ def test_one_by_one_where_the_setting_says_so(monkeypatch):
         batching.encode(encoder, np.full((4, 4, 3), np.nan, np.float32))
     batching.encode(encoder, pictures(1)[0])
     assert encoder.calls == [1, 1]
+
+
+def test_a_network_that_takes_its_time_keeps_no_other_one_waiting(monkeypatch):
+    monkeypatch.setattr(batching, "SLOW_S", 0.01)
+    monkeypatch.setattr(cores, "hosted", lambda: False)  # there each has a core of its own
+    slow, quick, [picture] = Counting(), Counting(), pictures(1)
+    slow.network = quick.network = SimpleNamespace(parameters=list)
+    thread = threading.Thread(target=batching.encode, args=(slow, picture), daemon=True)
+    thread.start()
+    assert slow.inside.wait(60)
+    quick.gate.set()
+    assert batching.encode(quick, picture).shape == (1, 3)
+    assert thread.is_alive(), "it is still at its gate"
+    slow.gate.set()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert not batching._cores.locked()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from core import store
 from core.services.hosting import ownership
+from core.services.library import uploads
 from pages.parts import caches
+from tests.pages.reading import picture
 
 
 def counted(**options):
@@ -74,3 +78,34 @@ def test_what_somebody_made_who_just_got_something_is_not_shared(anna, bela, vis
     with visiting(bela):
         assert cached("b") is not own
     assert calls == [("a",), ("b",), ("b",)]
+
+
+def test_a_visitor_with_query_pictures_alone_shares_what_follows_from_the_gallery(
+    anna, bela, visiting
+):
+    gallery, calls = counted(max_entries=9, gallery=True)
+    listing, _ = counted(max_entries=9)
+    with visiting(bela):
+        common, listed = gallery("a"), listing("a")
+    with visiting(anna):
+        token = uploads.keep(picture())
+        uploads.share(token)
+        ownership.mark_seen(anna)
+        ownership._bare.clear()  # as after a moment
+        assert gallery("a") is common
+        assert listing("a") is not listed, "it may tell of the picture"
+        own = gallery("b", f"up:{token}")
+        assert gallery("c")
+    with visiting(bela):
+        assert gallery("b", f"up:{token}") is not own
+        gallery("c")
+    assert calls.count(("c",)) == 1
+    for place in ("library/x", "cache/embeddings/x", "runs/x", "x"):
+        with visiting(anna):
+            store.write_text(anna.folder / place, "something that others have not")
+            ownership._bare.clear()
+            assert gallery("a") is not common, place
+            (anna.folder / place).unlink()
+            shutil.rmtree((anna.folder / place).parent) if "/" in place else None
+            ownership._bare.clear()
+            assert gallery("a") is common

@@ -15,6 +15,7 @@ from core.services.hosting import limits, settings
 from core.services.library import library, uploads
 from core.services.search import loading
 from tests.hosting.conftest import picture, zipped
+from tests.plugged import wait_for
 
 ENCODER = "tiny.16x16"
 
@@ -92,8 +93,7 @@ def test_a_job_waits_for_its_turn_and_says_so(visiting, anna, monkeypatch):
     with store.lock("turn-0"), visiting(anna):
         locator = library.add_archive("own.zip", zipped())
         job = jobs.start("Build", ["build", "--dataset", locator, "--encoders", ENCODER])
-        while jobs.status(job).state == "starting":
-            pass
+        wait_for(lambda: jobs.status(job).state != "starting")
         assert jobs.status(job).state == jobs.QUEUED
         assert "1 jobs run at a time" in jobs.status(job).message
         jobs.cancel(job)

@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import UserError
 from core.services.index_lab import stage_run, stages
-from core.services.index_lab.chain import Chain
+from core.services.index_lab.stages import Chain
 from core.services.index_lab.waterfall import waterfall
 from core.services.library import library
 from tests.lab.conftest import ENCODER

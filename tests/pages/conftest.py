@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from streamlit.testing.v1 import AppTest
+from streamlit.components.v2 import manifest_scanner
+from streamlit.testing.v1 import AppTest, local_script_runner
 
+from core.services.embedding import usual
+from core.services.embedding.usual import Usual
 from core.services.evaluation import latency, perturb, studies
 from core.services.evaluation.evaluate import evaluate
 from core.services.library import library
@@ -21,6 +25,37 @@ ROOT = Path(__file__).parent.parent.parent
 PATIENCE_S = 600
 """A ceiling for a machine that does other things too, not what a page may take."""
 ENCODERS = ["hsv.12x4x4", "tiny.16x16", "hog.8x8"]
+
+
+PACKAGES = functools.cache(manifest_scanner.scan_component_manifests)
+USUAL: dict[tuple, Usual] = {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def once() -> Iterator[None]:
+    """What every test would find again and none of them is about: which of the installed packages
+    bring components, and what is usual in the embedded gallery. Without it a page takes twice as
+    long to open. Streamlit asks every millisecond whether a page has ended; here its thread is
+    waited for."""
+    told, ended = usual.usual, local_script_runner.require_widgets_deltas
+
+    def kept(dataset, encoder, found, rows, progress=None):
+        if dataset.locator != "catalogue":
+            return told(dataset, encoder, found, rows, progress)
+        key = (repr(encoder.fingerprint()), rows.tobytes())
+        if key not in USUAL:
+            USUAL[key] = told(dataset, encoder, found, rows, progress)
+        return USUAL[key]
+
+    def joined(runner, timeout: float = 3) -> None:
+        runner._script_thread.join(timeout)
+        ended(runner, 0 if runner._script_thread.is_alive() else timeout)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", PACKAGES)
+        patch.setattr(usual, "usual", kept)
+        patch.setattr(local_script_runner, "require_widgets_deltas", joined)
+        yield
 
 
 @pytest.fixture(autouse=True)

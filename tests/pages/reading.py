@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import io
 import json
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -12,8 +14,18 @@ from streamlit.testing.v1 import AppTest
 
 from pages.parts import components
 
+PAGES = Path(__file__).parent.parent.parent / "pages"
+
 LIGHT = ["hog.8x8", "tiny.16x16", "hsv.12x4x4"]
 """Three encoders that load no network."""
+
+
+def views_of(page: str) -> list[str]:
+    """The views that a page offers, from its source: to import a page is to draw it."""
+    for node in ast.parse((PAGES / f"{page}.py").read_text("utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "VIEWS":
+            return [ast.literal_eval(name) for name in node.value.keys]
+    raise AssertionError(f"the page {page} has no views")
 
 
 def component(app: AppTest, name: str) -> dict:
@@ -24,7 +36,8 @@ def component(app: AppTest, name: str) -> dict:
         if element.proto.component_name == f"lookalike_{name}"
     ]
     assert found, f"no {name} on the page"
-    return json.loads(found[0].json)
+    sent = json.loads(found[0].json)
+    return sent[0] if isinstance(sent, list) else sent
 
 
 def columns(app: AppTest) -> dict[str, dict]:

@@ -57,6 +57,25 @@ def test_a_folder_that_changed_is_told_and_updated(open_page, pictures, monkeypa
     cached.forget_datasets()  # pages list a folder again after seconds
     app = open_page("library", set=locator)
     assert "Pictures came or went since 1 encoder of it was built." in notes(app)
+    assert "1 added, 1 removed: 1 picture to encode" in notes(app)
     assert "a place of yours" in html(app)
     app.button(key="set_update").click().run()
     assert started == [[ENCODER]]
+
+
+def test_a_folder_is_looked_at_again_on_demand(open_page, pictures):
+    locator = library.add_folder(str(pictures))
+    build(library.open_dataset(locator), [ENCODER])
+    app = open_page("library", set=locator)
+    app.button(key="change_again").click().run()
+    assert "Nothing has changed; 12 pictures now." in notes(app)
+    assert "came or went" not in notes(app)
+    data = (pictures / "cold" / "0.png").read_bytes()
+    (pictures / "cold" / "7.png").write_bytes(data)
+    (pictures / "cold" / "8.png").write_bytes(data)
+    (pictures / "cold" / "0.png").unlink()
+    (pictures / "warm" / "1.png").write_bytes(data)
+    app.button(key="change_again").click().run()
+    assert not app.exception
+    assert "2 added, 1 removed, 1 changed; 13 pictures now." in notes(app)
+    assert "2 added, 1 removed, 1 changed: 3 pictures to encode" in notes(app)

@@ -118,7 +118,7 @@ def test_while_an_encoder_loads_its_column_alone_says_so(compare, monkeypatch):
     assert [shown[name]["state"] for name in shown] == ["done", "loading", "done"]
     assert shown[Gated.name]["headline"] == "Loading Gated\u00a0…"
     Gated.gate.set()
-    wait_for(lambda: not loading._loads, 60)
+    wait_for(lambda: not loading._loads)
 
 
 def test_a_letter_stands_on_the_same_picture_in_every_column_and_only_on_shared_ones(compare):

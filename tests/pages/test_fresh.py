@@ -12,7 +12,7 @@ from pages.parts import fresh
 from pages.parts.fresh import Fresh
 
 
-def wait_for(condition, timeout_s: float = 20.0) -> None:
+def wait_for(condition, timeout_s: float = 300.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline

@@ -80,7 +80,7 @@ def places(app: AppTest) -> list[dict]:
     ]
     rows = [one.json for one in found if "answer of the index below" in one.json]
     assert rows, "no row of the index"
-    return json.loads(rows[0])["items"]
+    return json.loads(rows[0])[0]["items"]
 
 
 @pytest.mark.parametrize("view", VIEWS)

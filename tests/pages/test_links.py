@@ -209,7 +209,19 @@ def test_sizes_of_pictures_and_of_galleries_do_not_meet(open_page):
     assert crop.BOX in app.session_state
 
 
-def test_another_place_with_the_same_pictures_is_known_by_them(tmp_path, pictures, open_page):
+@pytest.mark.parametrize(
+    ("page", "shown"),
+    [
+        ("compare", link.DATASET),
+        ("map", link.DATASET),
+        ("index_lab", link.DATASET),
+        ("arena", "keep_arena_dataset"),
+        ("metrics", choice.DATASET),
+    ],
+)
+def test_another_place_with_the_same_pictures_is_known_by_them(
+    tmp_path, pictures, open_page, page, shown
+):
     """A link of one machine, on another: the folder has another path and another name."""
     link_there = given.names.travelling("/elsewhere/mine", "mine", _likeness(pictures))
     moved = tmp_path / "moved" / "renamed"
@@ -217,9 +229,19 @@ def test_another_place_with_the_same_pictures_is_known_by_them(tmp_path, picture
     for file in moved.rglob("*.*"):
         file.touch()
     locator = library.add_folder(str(moved))
-    app = open_page("compare", dataset=link_there, encoders="tiny.16x16", k="3")
-    assert app.session_state[link.DATASET] == locator
+    app = open_page(page, dataset=link_there)
+    assert app.session_state[shown] == locator
     assert "Not everything" not in html(app)
+    assert param(app, "dataset") == given.link_name(locator)
+
+
+def test_a_room_and_a_report_of_another_machine_are_said_to_be_missing(open_page):
+    assert "There is no room" in notes(open_page("arena", room="ABCDE", result="1"))
+    assert "report = theirs" in notes(open_page("metrics", report="theirs"))
+    assert "There is no lesson theirs" in notes(open_page("learn", lesson="theirs"))
+    unbuilt = {"encoder": "siamese.nobody", "encoders": "siamese.nobody"}
+    for page in ("map", "index_lab"):
+        assert "siamese.nobody" in notes(open_page(page, **unbuilt))
 
 
 def test_other_pictures_of_the_same_name_are_said(pictures, open_page):

@@ -47,7 +47,7 @@ def grids(app) -> list[dict]:
     import json
 
     return [
-        json.loads(one.proto.json)
+        json.loads(one.proto.json)[0]
         for one in app.get("bidi_component")
         if one.proto.component_name == "lookalike_grid"
     ]

@@ -19,11 +19,12 @@ from core.services.embedding.build import build
 from core.services.evaluation import crossing, reports
 from core.services.evaluation.evaluate import evaluate
 from core.services.library import library
-from pages.metrics import VIEWS
 from pages.parts import cached, cached_metrics, link
 from pages.parts.metrics import queries
 from tests.pages.conftest import ENCODERS
-from tests.pages.reading import component, html, param
+from tests.pages.reading import component, html, param, views_of
+
+VIEWS = views_of("metrics")
 
 
 @pytest.mark.parametrize("view", VIEWS)

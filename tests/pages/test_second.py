@@ -140,3 +140,44 @@ def test_a_forged_link_gives_remarks_and_no_second_look(compare):
     assert "no re-ranker named" in said
     assert "together" in said
     assert "weights" in said
+
+
+def test_the_menu_of_sift_matching_chooses_how_key_points_are_matched(compare):
+    app = compare(encoders="hog.8x8,sift.match", pin="sift.match", together="rrf", weights="1,0.5")
+    column = by_key(app)["sift.match"]
+    assert "rerank" not in column
+    assert [one[0] for one in column["matcher"]["choices"]] == [
+        "sift.match",
+        "sift.match:matcher=flann",
+    ]
+    app = act(app, "rematch:sift.match~sift.match:matcher=flann").run()
+    assert param(app, "encoders") == "hog.8x8,sift.match:matcher=flann"
+    assert param(app, "pin") == "sift.match:matcher=flann"
+    assert param(app, "weights") == "1,0.5"
+    column = by_key(app)["sift.match:matcher=flann"]
+    assert column["title"] == "SIFT matching, FLANN"
+    assert column["matcher"]["now"] == "sift.match:matcher=flann"
+
+
+def test_both_ways_to_match_are_columns_and_rerankers(compare):
+    both = "sift.match,sift.match:matcher=flann,hog.8x8"
+    app = compare(encoders=both, rerank="hog.8x8~geometric:matcher=flann")
+    assert not notes(app)
+    assert [len(by_key(app)[name]["matcher"]["choices"]) for name in both.split(",")[:2]] == [1, 1]
+    assert columns(app)[2]["second"] == "Geometric verification, FLANN"
+    assert param(app, "rerank") == "hog.8x8~geometric:matcher=flann"
+    app = compare(rerank="hog.8x8~geometric:matcher=guess")
+    assert "matcher is one of: brute, flann" in notes(app)
+
+
+def test_a_hit_that_key_points_verified_shows_its_matches(compare):
+    known = "hog.8x8~geometric"
+    hit = columns(compare(rerank=known, query="item:book-07-0"))[0]["hits"][0]["id"]
+    why = f"matches|hog.8x8|{hit}"
+    app = compare(rerank=known, query="item:book-07-0", why=why)
+    made = component(app, "board")["why"]["known"]
+    assert made["method"] == "matches"
+    assert made["score"].endswith(" inliers")
+    assert "lines" in [block["kind"] for block in made["blocks"]]
+    alone = compare(query="item:book-07-0", why=why)
+    assert "does not explain" in component(alone, "board")["why"]["known"]["failed"]

@@ -70,7 +70,15 @@ def compare(open_page, corner):
 
 
 def subject(app) -> dict:
-    return component(app, "query")["subject"]
+    """What stands on the query's picture: what came after it was drawn goes before."""
+    drawn = component(app, "query")["subject"]
+    sent = [one.proto.component_name for one in app.get("bidi_component")]
+    if "lookalike_found" not in sent:
+        return drawn
+    later = component(app, "found")
+    assert drawn["looking"]
+    assert (later["of"], later["by"]) == (drawn["of"], drawn["by"])
+    return later
 
 
 def ids(app) -> list[list[str]]:
@@ -265,7 +273,7 @@ def test_answers_are_drawn_while_a_detector_still_looks(compare, corner, monkeyp
     assert all(column["state"] == "done" for column in columns(app).values())
     assert subject(app)["note"].startswith("Looking for the subject")
     gate.set()
-    wait_for(lambda: not finding._at_work, 60)
+    wait_for(lambda: not finding._at_work)
     assert len(subject(app.run())["frames"]) == 2
 
 

@@ -10,6 +10,7 @@ from core.keypoints import detect
 from core.rerankers import alpha_expansion, k_reciprocal
 from core.rerankers.base import Found, rerankers
 from tests.contracts.indexed import clustered, unit
+from tests.copied import examples
 from tests.encoders.conftest import smooth
 
 
@@ -157,3 +158,19 @@ def test_geometric_verification_puts_the_same_scene_first():
     assert made.scores[0] >= 30
     assert made.scores[1:].tolist() == [0, 0, 0]
     assert made.note == ""
+
+
+def test_the_example_of_the_docs_is_a_reranker():
+    """Two near pictures pull the mean to their side, so the third falls behind the fourth."""
+    angles = np.radians([0, 20, 22, -23, 30])
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    names = rerankers.names()
+    try:
+        exec(compile(examples("reranking.md")[0], "reranking.md", "exec"), {"__name__": "centroid"})
+        asked = found(vectors[0], vectors[1:])
+        made = rerankers.get("centroid").rerank(asked)
+    finally:
+        rerankers._makers.pop("centroid", None)
+    assert asked.rows.tolist() == [0, 1, 2, 3]
+    assert made.order.tolist() == [0, 1, 3, 2]
+    assert rerankers.names() == names

@@ -121,7 +121,7 @@ def test_a_disk_that_fills_up_midway_ends_the_build_with_a_message_and_it_goes_o
         child = plugged.start(*command, sleep=0.01)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    _, err = child.communicate(timeout=60)
+    _, err = child.communicate(timeout=300)
     assert child.returncode == 1
     assert "disk" in err
     assert "Traceback" not in err

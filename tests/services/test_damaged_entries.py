@@ -265,7 +265,7 @@ def forget() -> None:
 def ready_entry(kind: str, world: World) -> tuple[Path, object]:
     known = (
         {entry.path for entry in store.entries()}
-        if kind not in ("embeddings", "indexes of exact")
+        if kind not in ("embeddings", "indexes of exact", "usual")
         else set()
     )
     answer = KINDS[kind](world)

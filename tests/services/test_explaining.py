@@ -68,6 +68,24 @@ def test_the_own_method_comes_first_and_occlusion_is_always_there(catalogue):
         assert "buckets" in [one.name for one in methods(encoders.get(name), "lsh")]
 
 
+@pytest.mark.parametrize("reranker", ["geometric", "geometric:matcher=flann"])
+def test_hits_that_key_points_verified_show_their_matches(catalogue, reranker):
+    """Of any encoder, with the number of inliers as the score, by the re-ranker's own matcher."""
+    query = Query(item_id="book-07-0")
+    request = SearchRequest(query, "hog.8x8", k=3, reranker=reranker)
+    hit = search(request, catalogue).hits[0]
+    made = explain(query, catalogue, "hog.8x8", hit.id, "matches", reranker=reranker)
+    assert (made.score, made.unit) == (hit.score, "inliers")
+    (lines,) = made.explanation.blocks
+    assert lines.kept.sum() == made.score > 50
+    assert made.deletion.marked > made.deletion.random
+    own = explain(query, catalogue, "hog.8x8", hit.id, reranker=reranker)
+    assert own.method == "gradients"
+    assert own.score == pytest.approx(hit.cosine, abs=1e-5)
+    with pytest.raises(UserError, match="These do: gradients, occlusion"):
+        explain(query, catalogue, "hog.8x8", hit.id, "matches", reranker="diffusion")
+
+
 def test_an_index_that_hashes_shows_what_collided(catalogue):
     query = Query(item_id="mug-15-0")
     for index in ("lsh", "hamming", "minhash"):

@@ -4,6 +4,8 @@ is told."""
 from __future__ import annotations
 
 import json
+import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from core.services.search import loading, search
 from core.services.search.request import Query, SearchRequest
 from core.services.search.result import Hit, SearchResult
 from core.types import Item
-from tests.plugged import numbered
+from tests.plugged import numbered, paint
 
 
 def unit(count: int, dim: int = 24, seed: int = 0) -> np.ndarray:
@@ -197,6 +199,61 @@ def test_it_is_computed_once_and_again_when_classes_change(
         ).usual
         > first
     )
+
+
+def asked(found):
+    return search.search(SearchRequest(Query(item_id="cold/00003.png"), "counting.test"), found)
+
+
+def told_of(artifacts) -> dict:
+    (entry,) = (artifacts / "cache" / "usual").iterdir()
+    return json.loads((entry / "usual.json").read_text())
+
+
+def test_a_large_gallery_of_an_older_build_is_measured_in_the_background(
+    dataset, artifacts, monkeypatch
+):
+    at_once = asked(dataset).usual
+    shutil.rmtree(artifacts / "cache" / "usual")
+    loading._engines.clear()
+    monkeypatch.setattr(usual, "_is_quick", lambda rows: False)
+    go, real = threading.Event(), usual.measure
+
+    def held(*given):
+        go.wait()
+        return real(*given)
+
+    monkeypatch.setattr(usual, "measure", held)
+    assert (asked(dataset).usual, asked(dataset).far) == (None, False), "nobody waits for it"
+    go.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("usual "):
+            thread.join()
+    assert asked(dataset).usual == at_once
+
+
+def test_a_large_gallery_keeps_what_is_usual_until_a_fifth_of_it_is_another(
+    counting, gallery, artifacts, monkeypatch
+):
+    monkeypatch.setattr(usual, "_is_quick", lambda rows: False)
+    measured, real = [], usual.measure
+    monkeypatch.setattr(usual, "measure", lambda *given: measured.append(1) or real(*given))
+
+    def built():
+        build(library.open_dataset(str(gallery), fresh=True), ["counting.test"])
+        return len(measured), told_of(artifacts)
+
+    _, first = built()
+    paint(gallery / "warm", ["new.png"])
+    (gallery / "cold" / "00000.png").unlink()
+    assert built() == (1, first), "a few other pictures"
+    paint(gallery / "warm", numbered(12), seed=3)
+    assert built()[0] == 1, "a tenth of them are others"
+    for name in numbered(14, start=12):
+        (gallery / "warm" / name).rename(gallery / "cold" / f"from-warm-{name}")
+    count, now = built()
+    assert count == 2, "a fifth are others, or of another class"
+    assert now["rows"] == 120
 
 
 def test_a_cache_that_can_not_be_written_costs_the_notice_and_not_the_answer(dataset, monkeypatch):

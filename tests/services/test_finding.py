@@ -27,14 +27,13 @@ def test_the_caller_does_not_wait_and_the_detector_looks_once(quarters, corner, 
     )
     query = Query(item_id="odd/3.png")
     assert finding.found(query, NAME, quarters) is None
-    for _ in range(3):
-        finding.begin(query, NAME, quarters)
+    waits = [finding.begin(query, NAME, quarters) for _ in range(3)]
     assert finding.found(query, NAME, quarters) is None
-    assert not finding.wait(query, NAME, quarters, 0.01)
+    assert not any(wait(0.01) for wait in waits)
     gate.set()
-    assert finding.wait(query, NAME, quarters, 60)
+    assert all(wait(60) for wait in waits)
     assert [box.label for box in finding.found(query, NAME, quarters).boxes] == ["thing", None]
-    finding.begin(query, NAME, quarters)
+    assert finding.begin(query, NAME, quarters)(0.0), "it is known"
     assert (looked, finding._at_work) == ([1], set())
 
 
@@ -48,8 +47,7 @@ def test_each_picture_and_each_state_of_a_detector_is_its_own(quarters, corner, 
     ]
     for query in queries:
         assert finding.found(query, NAME, quarters) is None
-        finding.begin(query, NAME, quarters)
-        assert finding.wait(query, NAME, quarters, 60)
+        assert finding.begin(query, NAME, quarters)(60)
         assert finding.found(query, NAME, quarters).boxes
     monkeypatch.setattr(corner, "missing", "no weights")
     assert finding.found(queries[0], NAME, quarters) is None
@@ -64,8 +62,7 @@ def test_what_goes_wrong_is_a_note(quarters, corner, monkeypatch, error, said):
 
     monkeypatch.setattr(corner, "_detect", fail)
     query = Query(item_id="odd/3.png")
-    finding.begin(query, NAME, quarters)
-    assert finding.wait(query, NAME, quarters, 60)
+    assert finding.begin(query, NAME, quarters)(60)
     found = finding.found(query, NAME, quarters)
     assert found.boxes == ()
     assert said in found.note
@@ -73,8 +70,7 @@ def test_what_goes_wrong_is_a_note(quarters, corner, monkeypatch, error, said):
 
 
 def test_a_picture_that_can_not_be_read_is_a_note_and_an_unknown_name_an_error(quarters):
-    finding.begin(Query(data=b"no picture"), NAME, quarters)
-    assert finding.wait(Query(data=b"no picture"), NAME, quarters, 60)
+    assert finding.begin(Query(data=b"no picture"), NAME, quarters)(60)
     assert "not a picture" in finding.found(Query(data=b"no picture"), NAME, quarters).note
     with pytest.raises(UserError, match="no detector named"):
         finding.begin(Query(item_id="odd/3.png"), "nothing", quarters)
@@ -84,6 +80,5 @@ def test_no_more_is_kept_than_is_asked_for_again(quarters, monkeypatch):
     monkeypatch.setattr(finding, "MAX_KEPT", 2)
     for number in range(4):
         query = Query(item_id=f"{('even', 'odd')[number % 2]}/{number}.png")
-        finding.begin(query, NAME, quarters)
-        assert finding.wait(query, NAME, quarters, 60)
+        assert finding.begin(query, NAME, quarters)(60)
     assert len(finding._found) == 2

@@ -7,7 +7,7 @@ import pytest
 
 from core.encoders import precision, trial
 from core.encoders.base import encoders
-from core.services.embedding import forms
+from core.services.embedding import bound
 from core.services.embedding.build import build, is_built
 from core.services.library import library
 from core.services.search import loading, search
@@ -71,7 +71,7 @@ def own_score(dataset) -> float:
 def test_it_is_measured_before_a_large_build_and_queries_use_the_same(
     choosing, gallery, monkeypatch
 ):
-    monkeypatch.setattr(forms, "WORTH", 20)
+    monkeypatch.setattr(bound, "WORTH", 20)
     dataset = library.open_dataset(str(gallery))
     build(dataset, ["choosing.test"])
     assert choosing.measured == [20]
@@ -91,7 +91,7 @@ def test_a_decision_for_another_gallery_leaves_what_is_built_alone(
 ):
     small = library.open_dataset(str(gallery))
     build(small, ["choosing.test"])
-    monkeypatch.setattr(forms, "WORTH", 40)
+    monkeypatch.setattr(bound, "WORTH", 40)
     build(library.open_dataset(str(paint(tmp_path / "large", numbered(40)))), ["choosing.test"])
     assert choosing.decided == "bf16-autocast"
     assert is_built(small, "choosing.test")

@@ -53,8 +53,8 @@ def test_the_newest_report_about_these_very_pictures_counts(pictures, tmp_path):
 
 def test_what_is_unused_for_longest_goes_first():
     rows = [
-        {"source": source, "kind": "k", "key": str(used), "bytes": 10, "used": used}
-        for source, used in (("a", 5.0), ("b", 3.0), ("a", 1.0), ("b", 4.0))
+        {"source": at, "dataset": name, "kind": "k", "key": str(used), "bytes": 10, "used": used}
+        for at, name, used in (("a", "A", 5.0), ("b", "B", 3.0), ("", "A", 1.0), ("b", "B", 4.0))
     ]
     groups = journey.grouped(rows)
     assert list(groups) == ["b", "a"], "a was used last"

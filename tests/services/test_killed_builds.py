@@ -110,7 +110,7 @@ def test_two_builders_of_one_key_do_the_work_once(plugged, tmp_path):
     folder = paint(tmp_path / "gallery", numbered(COUNT))
     children = [plugged.start(*build(folder), "--json", sleep=0.01) for _ in range(2)]
     for child in children:
-        _, err = child.communicate(timeout=60)
+        _, err = child.communicate(timeout=300)
         assert child.returncode == 0, err
     assert len(plugged.encoded()) == COUNT
 
@@ -120,7 +120,7 @@ def test_an_interrupted_build_says_so_and_goes_on_later(plugged, tmp_path):
     child = plugged.start(*build(folder), sleep=0.03)
     half_done(plugged, child)
     os.killpg(child.pid, signal.SIGINT)  # as Ctrl-C does: the workers get it too
-    out, err = child.communicate(timeout=20)
+    out, err = child.communicate(timeout=300)
     assert child.returncode == 130
     assert out == ""
     assert "Traceback" not in err
@@ -137,7 +137,7 @@ def test_a_worker_that_is_killed_ends_the_build_with_a_word(plugged, tmp_path):
     half_done(plugged, child)
     for worker in family(child.pid)[1:]:
         worker.kill()
-    _, err = child.communicate(timeout=20)
+    _, err = child.communicate(timeout=300)
     assert child.returncode == 1
     assert "worker process" in err
     assert "Traceback" not in err

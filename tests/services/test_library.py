@@ -138,6 +138,16 @@ def test_an_uploaded_zip_is_kept_inside_whatever_its_name(gallery, artifacts, na
     assert not list((artifacts / "library" / "uploads").iterdir())
 
 
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [("Omas Küche, 1 (2).zip", "Omas Küche, 1 (2)"), ("日本.zip", "日本"), (" a:b~c.zip", "a-b-c")],
+)
+def test_an_uploaded_zip_is_called_as_its_owner_wrote_it(gallery, given, shown):
+    locator = library.add_archive(given, zipped(gallery))
+    assert library.open_dataset(locator).title == shown
+    assert shown in [row["title"] for row in library.dataset_rows()]
+
+
 def test_an_upload_that_is_no_archive_of_pictures_is_not_kept(artifacts, monkeypatch):
     empty = io.BytesIO()
     zipfile.ZipFile(empty, "w").close()

@@ -20,7 +20,7 @@ from core.services.search.request import Query, SearchRequest
 from tests.plugged import ROOT, wait_for
 from tests.services.conftest import Counting
 
-PATIENCE_S = 60.0
+PATIENCE_S = 300.0
 
 
 class Gated(Counting):
@@ -134,6 +134,7 @@ def test_what_can_not_be_loaded_is_told_to_who_asks(dataset):
 def cold(monkeypatch):
     """As in a process in which nothing was warmed up."""
     monkeypatch.setattr(warm, "_started", threading.Lock())
+    monkeypatch.setattr(warm, "LATER_S", 0.0)
     monkeypatch.delenv(warm.SWITCH, raising=False)
 
 

@@ -3,6 +3,7 @@ makes of it."""
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import replace
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from core import store
 from core.datasets.paths import open_dataset
 from core.encoders.base import encoders
 from core.errors import UserError
-from core.services.embedding import build, contents, embed, ray_build
+from core.services.embedding import build, contents, embed, ray_build, shipped
 from core.services.embedding.feed import stretches
 from core.services.embedding.parquet_parts import Home, Rows, address, file_name, packed
 from core.services.embedding.ray_worker import Probe, Task, Worker
@@ -67,7 +68,18 @@ def folders():
     return {path.name: path for path in store.cache("embeddings").iterdir()}
 
 
-FILES = ("vectors.npy", "ids.json", "keys.json", "skipped.json")
+FILES = ("ids.json", "keys.json", "skipped.json")
+
+
+def held() -> dict[str, list[bytes]]:
+    """Everything that finished embeddings hold."""
+    return {
+        name: [
+            np.asarray(shipped.vectors(path)).tobytes(),
+            *((path / o).read_bytes() for o in FILES),
+        ]
+        for name, path in folders().items()
+    }
 
 
 @pytest.mark.parametrize("place", ["", "memory://parts", "folder"])
@@ -75,16 +87,60 @@ def test_what_workers_made_becomes_what_a_local_build_makes(
     place, broken, artifacts, tmp_path, monkeypatch
 ):
     build.build(broken, NAMES)
-    local = {name: [(path / one).read_bytes() for one in FILES] for name, path in folders().items()}
+    local = held()
     monkeypatch.setenv("LOOKALIKE_ARTIFACTS", str(tmp_path / "other"))
     shards = str(tmp_path / "parts") if place == "folder" else place
     worked(broken, shards)
     built = build.build(broken, NAMES, elsewhere=embed.Elsewhere(shards) if shards else None)
     assert [(one.pictures, one.skipped, one.encoded) for one in built] == [(12, 2, 0)] * 2
-    assert local == {
-        name: [(path / one).read_bytes() for one in FILES] for name, path in folders().items()
-    }
+    assert local == held()
+    copied = {(path / "vectors.npy").exists() for path in folders().values()}
+    assert copied == {place != "folder"}, "parts in a folder are read where they lie"
     assert len(contents.known(broken.locator)) == 14, "no picture is read again to know its content"
+
+
+def test_vectors_that_were_left_in_place_are_those_of_one_matrix(broken, tmp_path):
+    worked(broken, str(tmp_path / "parts"))
+    build.build(broken, NAMES[:1], elsewhere=embed.Elsewhere(str(tmp_path / "parts")))
+    (path,) = folders().values()
+    found = shipped.vectors(path)
+    whole = np.asarray(found)
+    assert (found.shape, found.nbytes, len(found)) == (whole.shape, whole.nbytes, len(whole))
+    mask = np.arange(len(whole)) % 3 == 0
+    for index in (3, -1, slice(2, 9), slice(None), mask, np.array([[7, 0], [7, 11]]), [5, 5], []):
+        np.testing.assert_array_equal(found[index], whole[index], err_msg=str(index))
+    np.testing.assert_array_equal(found[:, :5], whole[:, :5])
+    with pytest.raises(IndexError):
+        found[len(whole)]
+
+
+def test_vectors_whose_files_went_or_changed_are_not_opened(broken, tmp_path):
+    """The embeddings count as absent, and what lies there still is not encoded again."""
+    shards = str(tmp_path / "parts")
+    worked(broken, shards)
+    elsewhere = embed.Elsewhere(shards)
+    build.build(broken, NAMES[:1], elsewhere=elsewhere)
+    before, file = held(), sorted((tmp_path / "parts").rglob(f"{NAMES[0]}-*/*.parquet"))[0]
+    os.utime(file, ns=(1, 1))
+    with pytest.raises(UserError, match="has no embeddings"):
+        embed.read(broken, encoders.get(NAMES[0]))
+    (row,) = build.build(broken, NAMES[:1], elsewhere=elsewhere)
+    assert (row.encoded, held()) == (0, before)
+    file.unlink()
+    (row,) = build.build(broken, NAMES[:1])
+    assert row.encoded > 0
+    assert held() == before
+
+
+def test_pictures_that_come_are_added_to_what_was_left_in_place(broken, pictures, tmp_path):
+    shards = str(tmp_path / "parts")
+    worked(broken, shards)
+    build.build(broken, NAMES[:1], elsewhere=embed.Elsewhere(shards))
+    paint(pictures / "cold", ["new.png"])
+    (row,) = build.build(open_dataset(str(pictures)), NAMES[:1])
+    assert (row.pictures, row.encoded) == (13, 1)
+    (path,) = folders().values()
+    assert (path / "vectors.npy").exists(), "built here: one matrix"
 
 
 def test_a_search_finds_in_vectors_that_came_as_parts(pictures, tmp_path, here):

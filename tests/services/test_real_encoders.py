@@ -12,7 +12,7 @@ from core import store
 from core.encoders import forms as running
 from core.encoders import trial
 from core.encoders.base import encoders
-from core.services.embedding import forms
+from core.services.embedding import bound
 from core.services.embedding.build import build, is_built
 from core.services.embedding.estimate import estimate
 from core.services.library import library
@@ -69,7 +69,7 @@ def test_a_network_is_downloaded_measured_and_searched_in_one_format(
     artifacts,
 ):
     publish(NETWORK)
-    monkeypatch.setattr(forms, "WORTH", 48)
+    monkeypatch.setattr(bound, "WORTH", 48)
     monkeypatch.setattr(running, "offered", lambda: ("bf16-autocast",))
     real, rates = trial._timed, {"fp32": 10.0, "bf16-autocast": 30.0}
     monkeypatch.setattr(

@@ -132,6 +132,49 @@ def test_a_query_without_key_points_says_so(scenes):
     assert [hit.score for hit in answer.hits] == [0, 0, 0]
 
 
+def test_flann_is_asked_of_the_searcher_and_of_the_reranker(scenes, monkeypatch):
+    """Both by an option, found without another build, and really by FLANN."""
+    asked_for = []
+    match = keypoints.match
+    monkeypatch.setattr(
+        keypoints, "match", lambda *pair: (asked_for.append(pair[2]), match(*pair))[1]
+    )
+    assert is_built(scenes, "sift.match:matcher=flann")
+    for way in ("brute", "flann"):
+        mine = search(asked(f"sift.match:matcher={way}", k=20), scenes)
+        assert {hit.id for hit in mine.hits[:2]} == {"scene03/1.png", "scene03/2.png"}
+        assert mine.encoder == {"brute": "sift.match", "flann": "sift.match:matcher=flann"}[way]
+        again = search(asked("tiny.16x16", k=20, reranker=f"geometric:matcher={way}"), scenes)
+        assert again.reranker == {"brute": "geometric", "flann": "geometric:matcher=flann"}[way]
+        assert [hit.score for hit in again.hits[:2]] == [hit.score for hit in mine.hits[:2]]
+        assert set(asked_for) == {way}
+        asked_for.clear()
+
+
+@pytest.mark.parametrize("option", ["matcher=guess", "trees=9"])
+@pytest.mark.parametrize("name", ["sift.match", "geometric"])
+def test_an_option_that_matching_has_not_is_a_sentence(scenes, name, option):
+    given = (
+        {"encoder": f"{name}:{option}"}
+        if name == "sift.match"
+        else {"encoder": "tiny.16x16", "reranker": f"{name}:{option}"}
+    )
+    with pytest.raises(UserError, match=r"matcher is one of: brute, flann|It has: matcher"):
+        search(asked(**given), scenes)
+
+
+def test_the_least_similar_are_not_looked_at_again_and_that_is_said(scenes):
+    for encoder, reranker, says in (
+        ("tiny.16x16", "geometric", "The least similar are not re-ranked."),
+        ("sift.match", "", "are ranked by vectors"),
+        ("tiny.16x16", "", ""),
+    ):
+        answer = search(asked(encoder, reranker=reranker, least=True), scenes)
+        assert answer.score == "cosine"
+        assert says in answer.reranked
+        assert bool(says) == bool(answer.reranked)
+
+
 def test_what_needs_vectors_refuses_sift_matching(scenes):
     assert not lacks_index(scenes, "sift.match", "hnsw")
     with pytest.raises(UserError, match="compares key points"):

@@ -167,6 +167,14 @@ def test_a_talk_shows_each_view_with_its_pictures_or_figures():
     assert not OUTSIDE.search(page)
 
 
+def test_the_first_page_and_the_library_become_scenes():
+    home, listed = stages(talk_page(Talk((scene("Home"), scene("Library")))))
+    assert home.count('class="column"') == 3
+    assert home.count('<li class="hit') == 15
+    found = open_dataset("catalogue")
+    assert f"<td class=figure>{len(found.items):,}</td>" in listed
+
+
 def test_a_room_of_voters_becomes_a_scene(dataset):
     rounds = drawing.drawn(dataset, NAMES, 2)
     room, _ = ballots.open_room("class", dataset.locator, NAMES, rounds, drawing.K)

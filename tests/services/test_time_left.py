@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from core.services import pace
+from core.services import jobs
 
 LINE_S = 0.25
 """A log gets a line so often at most, as core.cli.output.Progress writes it."""
@@ -63,7 +63,7 @@ def test_after_the_first_tenth_it_is_right_within_a_factor_of_two(batches):
         done, total = lines[-1]["done"], lines[-1]["total"]
         if done < total / 10 or left <= shortest:  # the last batch is over before it is read
             continue
-        said = (total - done) / pace.rate(lines)
+        said = (total - done) / jobs.rate(lines)
         assert left / 2 <= said <= left * 2, (done, total, said, left)
         told += 1
     assert told >= 15
@@ -73,19 +73,19 @@ def test_a_clock_that_is_set_is_soon_forgotten():
     for by in (-3600.0, 3600.0):
         seen = [(list(lines), left) for lines, left in played(STEADY, jump=(30, by))]
         for lines, _ in seen:
-            assert pace.rate(lines) >= 0
+            assert jobs.rate(lines) >= 0
         lines, left = seen[-20]
-        said = (lines[-1]["total"] - lines[-1]["done"]) / pace.rate(lines)
+        said = (lines[-1]["total"] - lines[-1]["done"]) / jobs.rate(lines)
         assert left / 2 <= said <= left * 2
 
 
 def test_a_rate_is_none_before_it_can_be_told_and_of_another_phase():
-    assert pace.rate([]) == 0
-    assert pace.rate([{"time": 1.0, "done": 0, "total": 9}]) == 0
-    assert pace.rate([{"time": 1.0, "message": "Starting"}]) == 0
+    assert jobs.rate([]) == 0
+    assert jobs.rate([{"time": 1.0, "done": 0, "total": 9}]) == 0
+    assert jobs.rate([{"time": 1.0, "message": "Starting"}]) == 0
     phases = [
         {"time": 1.0, "done": 0, "total": 100},
         {"time": 2.0, "done": 100, "total": 100},
         {"time": 3.0, "done": 0, "total": 1000},
     ]
-    assert pace.rate(phases) == 0
+    assert jobs.rate(phases) == 0

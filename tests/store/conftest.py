@@ -44,7 +44,7 @@ def start():
         child.communicate()
 
 
-def wait_for(condition, seconds: float = 20.0) -> None:
+def wait_for(condition, seconds: float = 300.0) -> None:
     """Poll until ``condition()`` holds; fails when it never does."""
     end = time.monotonic() + seconds
     while not condition():

@@ -89,7 +89,7 @@ def test_worker_forked_during_a_build_does_not_keep_its_lock(artifacts, start):
 
 def test_four_builders_of_one_entry_build_once(artifacts, start):
     children = [start(COUNTING) for _ in range(4)]
-    answers = [child.communicate(timeout=60) for child in children]
+    answers = [child.communicate(timeout=300) for child in children]
     assert [child.returncode for child in children] == [0] * 4, answers
     assert len({out for out, _ in answers}) == 1
     assert len((artifacts / "builds").read_text().split()) == 1

@@ -218,7 +218,7 @@ for write in (lambda: store.get_or_build("maps", {"a": 1}, plain),
 @pytest.mark.skipif(sys.platform == "win32", reason="needs resource limits")
 def test_disk_that_fills_up_leaves_nothing_half_written(artifacts, start):
     store.write_text(artifacts / "kept.bin", "old")
-    out, err = start(LIMITED).communicate(timeout=60)
+    out, err = start(LIMITED).communicate(timeout=300)
     lines = out.splitlines()
     assert [line.startswith("refused The disk that holds") for line in lines] == [True] * 3, (
         out + err
@@ -290,7 +290,7 @@ def test_read_only_artifacts_are_read_and_never_a_traceback(artifacts, start):
     for path in [*opened, *folders]:
         path.chmod(0o555)
     try:
-        out, err = start(CLOSED).communicate(timeout=60)
+        out, err = start(CLOSED).communicate(timeout=300)
     finally:
         for path in folders:
             path.chmod(0o755)

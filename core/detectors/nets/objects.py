@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from core.weights import files, lean, packages
+from core.weights import files, folding, lean, packages
 
 if TYPE_CHECKING:
     from core.weights.packages import Packed
@@ -53,6 +53,8 @@ class Backbone(nn.Module):
         made.load_state_dict(packages.renamed(BACKBONE, held, wanted, MODEL), strict=False)
         self.stem, self.norm, self.blocks = made.conv_stem, made.bn1, made.blocks
         self.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        noise = np.random.default_rng(0).integers(0, 256, (1, SIDE, SIDE, 3), dtype=np.uint8)
+        folding.folded(self, _means, torch.from_numpy(noise))
 
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """uint8 (n, SIDE, SIDE, 3) -> float maps (n, channels, places, places) of STAGES."""
@@ -62,6 +64,11 @@ class Backbone(nn.Module):
             if number in STAGES:
                 maps.append(found)
         return tuple(maps)
+
+
+def _means(network: Backbone, pixels: torch.Tensor) -> torch.Tensor:
+    """Of each channel of all its maps, (n, channels)."""
+    return torch.cat([maps.mean(dim=(2, 3)) for maps in network(pixels)], dim=1)
 
 
 @cache

@@ -1,8 +1,6 @@
 """The text tower of CLIP and SigLIP: a transformer over tokens, with the names of tensors that
 open_clip gives them, so that published files load as they are."""
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from dataclasses import dataclass
 

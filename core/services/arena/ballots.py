@@ -4,8 +4,6 @@ The file is written ahead (WAL) and flushed with every vote, so that what was an
 "counted" is still there after a kill. A voter has one vote a round: voting again replaces it.
 """
 
-from __future__ import annotations
-
 import json
 import secrets
 import sqlite3

@@ -1,8 +1,6 @@
 """Which rounds are worth a vote: pairs of encoders in turn, and of some queries the one on which
 the two agree least."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 

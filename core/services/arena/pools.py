@@ -5,8 +5,6 @@ As at TREC (Voorhees and Harman, 2005): a picture that nobody judged counts as n
 much of each answer that is, is said.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The address of a room as a QR code, drawn here: no service is asked."""
 
-from __future__ import annotations
-
 import io
 
 

@@ -10,8 +10,6 @@ Intervals resample voters and rounds independently (Owen, 2007): both stand for 
 asked. Agreement is Krippendorff's alpha for nominal choices.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

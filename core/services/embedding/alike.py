@@ -5,8 +5,6 @@ Only finished embeddings by the same encoder count, its fit and weights included
 was fitted again nothing is alike.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +16,7 @@ from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
-from core.services.embedding import contents, shipped
+from core.services.embedding import contents, pieces, shipped
 from core.services.embedding.contents import Notes
 from core.services.embedding.shards import Finished, key_of, short_of
 from core.types import Item
@@ -112,8 +110,10 @@ def finished(folders: Sequence[Path], dim: int) -> list[Finished]:
         try:
             keys = contents.keys_in(path)
             skipped = json.loads((path / "skipped.json").read_text())
-            if np.load(path / "vectors.npy", mmap_mode="r").shape == (len(keys), dim):
-                found.append((path / "vectors.npy", keys, skipped))
+            there = (path / pieces.FILE).exists()
+            source = pieces.read(path) if there else path / "vectors.npy"
+            if shipped.vectors(path).shape == (len(keys), dim):
+                found.append((source, keys, skipped))
         except store.UNREADABLE:
             continue
     return found

@@ -1,8 +1,7 @@
 """From a name to an encoder that can encode for a given dataset: loaded, fitted, at the right
 precision."""
 
-from __future__ import annotations
-
+import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +12,13 @@ import numpy as np
 
 from core import store
 from core.datasets.base import Dataset
+from core.encoders import precision, trial
 from core.encoders.base import Encoder, encoders
 from core.errors import UserError
 from core.items import among
-from core.services.embedding import crops, embed, fits, forms, refusals
-from core.types import Embeddings, Progress
+from core.services.embedding import crops, embed, fits
+from core.services.embedding.feed import prepare_one
+from core.types import Embeddings, Progress, report
 
 __all__ = ["Bound", "NoVectors", "bound", "crops", "gallery_vectors", "prepared", "with_vectors"]
 # crops: names of the form NAME@DETECTOR are found from now on
@@ -107,7 +108,7 @@ def _resolved(
         return encoder
     arrays = fits.known_fit(dataset, encoder)
     if arrays is None and not build:
-        raise refusals.not_built(dataset, name)
+        raise embed.not_built(dataset, name)
     return encoder.with_fit(_fit(dataset, encoder, progress) if arrays is None else arrays)
 
 
@@ -120,7 +121,7 @@ def _own(
         encoder.load(
             progress
         )  # before it is here nothing is known of the weights, the fingerprint included
-    forms.resolve(dataset, encoder, progress, may_measure=build)
+    _choose_format(dataset, encoder, progress, may_measure=build)
     return _shared(encoder, progress) if load else encoder
 
 
@@ -160,3 +161,58 @@ def gallery_vectors(dataset: Dataset, encoder: Encoder) -> np.ndarray:
     found, protocol = embed.read(dataset, encoder), dataset.protocol()
     keep = np.flatnonzero(among(embed.item_rows(dataset, found), protocol.gallery))
     return found.vectors if len(keep) == len(found.ids) else found.vectors[keep]
+
+
+WORTH = 1000
+"""From this many pictures to encode a measurement pays for itself."""
+COMPILED = 256
+"""From this many pictures left to encode the seconds that compiling takes pay for themselves."""
+SAMPLE = 256
+
+
+def _choose_format(
+    dataset: Dataset, encoder: Encoder, progress: Progress | None = None, *, may_measure: bool
+) -> None:
+    """Set the format of an encoder that has a choice; others are left alone."""
+    forced = bool(os.environ.get(precision.ENV))
+    if not hasattr(encoder, "use_precision") or embed.find(dataset, encoder) is not None:
+        return
+    built = None if forced else _built_form(dataset, encoder, by_parts=may_measure)
+    if built is not None:
+        encoder.use_precision(built)
+    if may_measure and embed.pending(dataset, encoder) >= COMPILED:
+        encoder.compile(progress)
+    if not forced and built is None and may_measure and len(dataset.items) >= WORTH:
+        _measure(dataset, encoder, progress)
+
+
+def _built_form(dataset: Dataset, encoder: Any, *, by_parts: bool) -> str | None:
+    """The format in which this dataset is built, or (``by_parts``) has been begun; the decided one
+    first."""
+    decided = encoder.form
+    try:
+        for form in dict.fromkeys((decided, *precision.KNOWN)):
+            encoder.form = form
+            if embed.find(dataset, encoder) is not None:
+                return form
+            if by_parts and embed.pending(dataset, encoder) < len(dataset.items):
+                return form
+        return None
+    finally:
+        encoder.form = decided
+
+
+def _measure(dataset: Dataset, encoder: Encoder, progress: Progress | None) -> None:
+    protocol = dataset.protocol()
+    sample = fits.sample_items(
+        [item for item in dataset.items if protocol.in_gallery(item)], SAMPLE
+    )
+    usable = []
+    for item in sample:
+        report(progress, 0, 0)
+        array = prepare_one(dataset, item, [encoder]).array(0)
+        if array is not None:
+            usable.append((array, item.value(protocol.relevant)))
+    labels = [label for _, label in usable]
+    known = labels if all(label is not None for label in labels) else None
+    trial.decide(encoder, [array for array, _ in usable], known)

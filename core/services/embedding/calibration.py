@@ -7,8 +7,6 @@ its nearest true neighbour (the same object, else the same label, else the same 
 nothing is known of the pictures, simply the nearest other picture).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

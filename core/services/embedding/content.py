@@ -2,8 +2,6 @@
 with the same files gets too, and marks by which some of them are known again (times and places do
 not count)."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -15,7 +13,7 @@ import numpy as np
 from core import store
 from core.datasets.base import Dataset
 from core.errors import UserError
-from core.types import Item, Progress, report
+from core.types import Item
 
 T = TypeVar("T")
 KIND = "hashes"
@@ -25,13 +23,13 @@ MARKS = 64
 without any order."""
 
 
-def content_hash(dataset: Dataset, progress: Progress | None = None) -> str:
+def content_hash(dataset: Dataset) -> str:
     """20 hex digits over ids and bytes of all pictures in the order of ids; read once for each
     state of the dataset."""
-    return _kept(dataset, _hash_in, progress)
+    return _kept(dataset, _hash_in)
 
 
-def digests(dataset: Dataset, progress: Progress | None = None) -> np.ndarray:
+def digests(dataset: Dataset) -> np.ndarray:
     """uint64 (n,): the beginning of each picture's sha256, in the order of the items; 0 where it
     can't be read."""
 
@@ -41,7 +39,7 @@ def digests(dataset: Dataset, progress: Progress | None = None) -> np.ndarray:
             raise ValueError(f"{found.shape} digests of {len(dataset.items)} pictures")
         return found
 
-    return _kept(dataset, read, progress)
+    return _kept(dataset, read)
 
 
 def marks(dataset: Dataset, items: Sequence[Item]) -> list[str]:
@@ -67,9 +65,9 @@ def share_of(values: np.ndarray, known: Sequence[str], pictures: int) -> float:
     )
 
 
-def _kept(dataset: Dataset, read: Callable[[Path], T], progress: Progress | None) -> T:
+def _kept(dataset: Dataset, read: Callable[[Path], T]) -> T:
     def write(folder: Path) -> dict:
-        found = _read(dataset, progress)
+        found = _read(dataset)
         np.save(
             folder / DIGESTS,
             np.array([int(found[item.id][:16] or "0", 16) for item in dataset.items], np.uint64),
@@ -101,11 +99,10 @@ def _causes(dataset: Dataset) -> dict:
     return {"dataset": dataset.fingerprint(), "version": 2}
 
 
-def _read(dataset: Dataset, progress: Progress | None) -> dict[str, str]:
+def _read(dataset: Dataset) -> dict[str, str]:
     """Id -> sha256 of the picture, empty where it can't be read."""
     found = {}
-    for done, item in enumerate(dataset.items):
-        report(progress, done, len(dataset.items))
+    for item in dataset.items:
         try:
             found[item.id] = hashlib.sha256(dataset.read(item)).hexdigest()
         except UserError:

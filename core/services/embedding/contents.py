@@ -1,8 +1,6 @@
 """What pictures held when they were read for a build: a digest for each state of each picture, by
 source."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

@@ -6,8 +6,6 @@ keys of their own, and a
 query by it is cropped in the same way.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable, Sequence

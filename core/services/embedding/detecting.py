@@ -1,7 +1,5 @@
 """Detectors as pages and commands meet them: listed, made ready, brought and removed."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 import threading

@@ -1,7 +1,5 @@
 """Embeddings of a dataset: built once, resumed where they stopped, extended by what is new."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -19,7 +17,6 @@ from core.services.embedding.contents import Notes
 from core.services.embedding.encoding import Work, encode
 from core.services.embedding.feed import gone
 from core.services.embedding.parquet_parts import Home, address
-from core.services.embedding.refusals import not_built, nothing_decoded
 from core.services.embedding.shards import Finished, Shards, assemble, key_of
 from core.types import Embeddings, Item, Parts, Progress, Skipped
 
@@ -263,7 +260,9 @@ def _finish(dataset: Dataset, work: Work) -> None:
 
     def write(folder: Path) -> dict:
         parts = [*work.reused, *work.shards.parts()]
-        ids, skipped = assemble(dataset.items, parts, work.encoder.stored_dim, folder)
+        dim = work.encoder.stored_dim
+        home = work.home if dim == work.encoder.dim else None  # of several objects columns are read
+        ids, skipped = assemble(dataset.items, parts, dim, folder, home)
         if not ids:
             raise nothing_decoded(dataset, skipped)
         noted = meta_of(dataset, work.encoder, len(ids), len(skipped), len(work.pending))
@@ -277,15 +276,14 @@ def _finish(dataset: Dataset, work: Work) -> None:
 
 def drop_replaced(dataset: Dataset, encoder: Encoder) -> None:
     """Delete what stood here for the same source and encoder before the pictures, the fit or the
-    weights changed; an index that can follow stays until it has."""
+    weights changed; an index that can follow, and what was usual, stay until they have."""
     now = store.key(causes(dataset, encoder))
     old = [(KIND, path.name) for path, _ in of_source(KIND, dataset, encoder) if path.name != now]
-    for kind in (INDEXES, USUAL):
-        old += [
-            (kind, path.name)
-            for path, meta in of_source(kind, dataset, encoder)
-            if meta.get("embeddings") != now and not (path / INDEX_KEYS).exists()
-        ]
+    old += [
+        (INDEXES, path.name)
+        for path, meta in of_source(INDEXES, dataset, encoder)
+        if meta.get("embeddings") != now and not (path / INDEX_KEYS).exists()
+    ]
     for kind, key in old:
         with suppress(UserError):  # someone builds it just now: it goes the next time
             store.delete(kind, key)
@@ -336,3 +334,25 @@ def item_rows(dataset: Dataset, found: Embeddings) -> Sequence[Item]:
     if found.ids is dataset.ids:
         return dataset.items
     return [dataset.items[dataset.rows[id]] for id in found.ids]
+
+
+def not_built(dataset: Dataset, name: str, changed: str = "") -> UserError:
+    """The error for a search in what has not been built, or is no longer what was (``changed``,
+    from :func:`core.services.embedding.embed.since`)."""
+    return UserError(
+        changed or f"{dataset.title or dataset.name} has no embeddings by {name} yet.",
+        fix="Build them on the Library page.",
+        command=(
+            "Build them on the Library page, or with: python -m core build --dataset"
+            f" {dataset.locator} --encoders {name}"
+        ),
+    )
+
+
+def nothing_decoded(dataset: Dataset, skipped: Sequence[Skipped]) -> UserError:
+    """The error of a build that found no picture to keep."""
+    first = f" The first: {skipped[0].id}: {skipped[0].reason}" if skipped else ""
+    return UserError(
+        f"None of the {len(dataset.items)} pictures of {dataset.title or dataset.name} can be"
+        f" used.{first}"
+    )

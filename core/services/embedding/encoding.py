@@ -1,8 +1,6 @@
 """One pass over the pictures of a build: what each encoder has to do, and the batches that it is
 given."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """What a build will cost, and what is missing for it, before it starts."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
 

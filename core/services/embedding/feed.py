@@ -1,8 +1,6 @@
 """Pictures from a dataset, decoded and prepared in worker processes while the network runs in this
 one."""
 
-from __future__ import annotations
-
 import multiprocessing
 import signal
 import sys

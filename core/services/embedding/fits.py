@@ -5,8 +5,6 @@ pictures cost only themselves; when the gallery has halved or doubled it is made
 are part of the encoder's fingerprint.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path

@@ -5,8 +5,6 @@ An index that can follow keeps the key of the picture in each of its rows, so th
 of the embeddings that it was built from.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping
 from pathlib import Path

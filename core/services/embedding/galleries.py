@@ -1,7 +1,5 @@
 """The part of a dataset that is searched: its rows, its index, its items."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -16,9 +14,13 @@ from core.indexes.base import Index, Unreadable, indexes
 from core.items import among, coded, json_list, taken
 from core.services.embedding import embed, following, said
 from core.services.embedding.objects import ObjectIndex
+from core.services.embedding.pieces import Pieces
+from core.services.embedding.shards import BLOCK, write_matrix
 from core.types import Progress, Protocol
 
 KIND = embed.INDEXES
+GATHERED = "gathered.npy"
+"""Vectors that lie in many files, while an index is built over them."""
 INSTANT_S = 0.1
 """What is built in so much time of one quiet core is built without asking: a busy machine takes
 several times as long."""
@@ -110,6 +112,13 @@ def is_instant(index: Index, rows: int, dim: int, knobs: Mapping[str, float]) ->
     return index.build_ns is not None and usual and rows * dim * index.build_ns <= INSTANT_S * 1e9
 
 
+def _gathered(vectors: Pieces, path: Path) -> np.ndarray:
+    """All rows in one file, memory-mapped."""
+    starts = range(0, len(vectors), BLOCK)
+    write_matrix(path, vectors.shape, (vectors[start : start + BLOCK] for start in starts))
+    return np.load(path, mmap_mode="r")
+
+
 def _causes(dataset: Dataset, encoder: Encoder, index: Index, knobs: dict, objects: bool) -> dict:
     protocol = dataset.protocol()
     splits = {"splits": _split_digest(dataset)} if protocol.gallery else {}
@@ -156,6 +165,8 @@ def _write(
         vectors = found.parts.vectors(rows, places)
     else:
         vectors = found.vectors if len(rows) == len(found.ids) else found.vectors[rows]
+    if isinstance(vectors, Pieces):  # an index takes one matrix; all of it need not fit in memory
+        vectors = _gathered(vectors, path / GATHERED)
     if index.engine:
         items = taken(embed.item_rows(dataset, found), np.asarray(rows))
         index.told(key, said.said(items))
@@ -168,6 +179,7 @@ def _write(
     if not followed:
         index.build(np.ascontiguousarray(vectors), progress, **knobs)
     index.save(path)
+    (path / GATHERED).unlink(missing_ok=True)
     np.save(path / "rows.npy", rows)
     cost = index.cost()
     return {

@@ -1,7 +1,5 @@
 """Galleries of several objects a picture: searched by all of them, answered by pictures."""
 
-from __future__ import annotations
-
 from typing import Any, cast
 
 import numpy as np

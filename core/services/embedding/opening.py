@@ -4,8 +4,6 @@ estimate.
 Nothing here opens a picture or loads a network: it reads what earlier builds and evaluations left.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +19,8 @@ from core.services.embedding.feed import MAX_WORKERS
 BEST_LEARNED = "siamese.lookalike"
 """The best of our metric-learned networks, by the shipped leaderboard."""
 FIRST_DATASET, FIRST_INDEX = "catalogue", "exact"
+FIRST_ITEM = "mug-15-0"
+"""A query of the catalogue that each of the first encoders answers in its own way."""
 FIRST_ENCODERS = ("tf_efficientnet_lite0.in1k", BEST_LEARNED, "hog.8x8")
 """What the embedded gallery opens with: a pretrained network, the best one of our own, a classical
 one as contrast."""

@@ -31,10 +31,13 @@ from core.datasets.base import Dataset
 from core.datasets.uris import opened
 from core.encoders.base import Encoder
 from core.errors import UserError
+from core.services.embedding.pieces import Piece, mapped
 
 log = logging.getLogger(__name__)
 ENDING = ".parquet"
 META = b"lookalike"
+VECTOR = 4
+"""The column of a file that holds the vectors."""
 HELD = 3
 """Vectors of so many files are kept in memory while parts are put together."""
 READERS = 16
@@ -91,7 +94,7 @@ def packed(rows: Rows, about: dict) -> bytes:
             "skipped": pa.array(list(rows.skipped), pa.string()),
             "vector": vectors,
         }
-    ).replace_schema_metadata({META: json.dumps({**about, "dim": dim})})
+    ).replace_schema_metadata({META: json.dumps({**about, "dim": dim, "plain": True})})
     to = io.BytesIO()
     pq.write_table(
         table,
@@ -100,6 +103,7 @@ def packed(rows: Rows, about: dict) -> bytes:
         use_dictionary=False,
         write_statistics=False,
         write_page_checksum=True,
+        data_page_size=1 << 30,  # one page: its vectors follow one another in the file
         row_group_size=max(len(rows.keys), 1),
     )
     return to.getvalue()
@@ -114,6 +118,12 @@ class ParquetPart:
     def vectors(self) -> np.ndarray:
         """float32 (rows that were not skipped, dim). Raises UserError where the file is damaged."""
         return self.home.vectors(self)
+
+    def piece(self) -> Piece | None:
+        """Where its vectors lie, checked against what Parquet reads; None where they can't be
+        mapped there: in a store, or written by an earlier version. Raises UserError as
+        :meth:`vectors`."""
+        return self.home.piece(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +166,11 @@ class Home:
     def write(self, name: str, data: bytes) -> None:
         """Write a file so that a reader finds all of it or nothing. Raises UserError where that
         fails."""
-        kinds = self._system.protocol
-        kinds = (kinds,) if isinstance(kinds, str) else kinds
         target = f"{self._root}/{name}"
-        if "file" in kinds:
+        if "file" in self._kinds:
             return store.write_bytes(Path(target), data)
         try:
-            if set(kinds) & set(WHOLE):
+            if self._kinds & set(WHOLE):
                 return self._system.pipe_file(target, data)
             self._system.makedirs(self._root, exist_ok=True)
             fresh = f"{self._root}/{store.NEW}{uuid.uuid4().hex}"
@@ -227,6 +235,28 @@ class Home:
                 self._held.popitem(last=False)
         self._held.move_to_end(part.name)
         return self._held[part.name]
+
+    def piece(self, part: ParquetPart) -> Piece | None:
+        """:meth:`ParquetPart.piece`."""
+        if "file" not in self._kinds:
+            return None
+        vectors, path = self._read(part), Path(self._root, part.name).absolute()
+        with open(path, "rb") as file:
+            about = _parquet(file)
+            plain = json.loads((about.schema_arrow.metadata or {})[META]).get("plain")
+            column = about.metadata.row_group(0).column(VECTOR)
+        end = column.data_page_offset + column.total_compressed_size
+        if not plain or (offset := end - vectors.nbytes) < 0:
+            return None
+        if not np.array_equal(mapped(path, offset, *vectors.shape), vectors):
+            return None
+        now = path.stat()
+        return Piece(str(path), offset, len(vectors), now.st_size, now.st_mtime_ns)
+
+    @property
+    def _kinds(self) -> set[str]:
+        kinds = self._system.protocol
+        return {kinds} if isinstance(kinds, str) else set(kinds)
 
     def _read(self, part: ParquetPart) -> np.ndarray:
         try:

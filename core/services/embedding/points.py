@@ -1,7 +1,5 @@
 """Key points of the pictures of a dataset: kept by a build, else looked for when they are asked."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections import OrderedDict

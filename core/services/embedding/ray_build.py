@@ -4,8 +4,6 @@ Ray is no requirement of the project (tools/engines/ray.txt pins it). It is impo
 asks for it, and nowhere else.
 """
 
-from __future__ import annotations
-
 import copy
 import importlib.util
 import logging

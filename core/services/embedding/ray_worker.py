@@ -5,8 +5,6 @@ It runs the code of a local build, picture by picture and batch by batch, so tha
 come out and broken pictures are told in the same words.
 """
 
-from __future__ import annotations
-
 import platform
 import sys
 import time

@@ -1,10 +1,8 @@
 """A protocol laid over the rows of embeddings: who searches whom, what is right, and which queries
 belong together."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,10 +10,13 @@ from core import store
 from core.datasets.base import Dataset
 from core.datasets.joined import PROTOCOL as CROSS_DOMAIN
 from core.detectors.base import detectors
+from core.encoders.base import Encoder
 from core.errors import UserError
 from core.items import Coded, among, attributes, by_id, coded, coded_values
 from core.metrics.stream import Roles
-from core.types import Item, Protocol
+from core.services.embedding import crops, embed
+from core.services.embedding.bound import bound
+from core.types import Embeddings, Item, Protocol
 
 
 def roles_of(items: Sequence[Item], protocol: Protocol) -> Roles:
@@ -133,3 +134,45 @@ def cluster_of(item: Item) -> str:
     """Queries of one object are not independent: they are resampled together. Others stand
     alone."""
     return item.id if item.instance is None else f"object {item.instance}"
+
+
+def asking_encoder(dataset: Dataset, encoder: Encoder, protocol: Protocol) -> Encoder:
+    """The encoder of the queries; its embeddings have to be built. Raises UserError where it can't
+    see pictures."""
+    if not protocol.crop:
+        return encoder
+    return bound(dataset, crops.named(encoder.name, protocol.crop)).encoder
+
+
+def roles_for(dataset: Dataset, encoder: Encoder, found: Embeddings, protocol: Protocol) -> Roles:
+    """:func:`core.services.embedding.roles.roles_of` of embeddings, with the vectors of crops where
+    the protocol asks with them.
+
+    A query that has no vector of its crop, since the detector failed on it, asks with all of it.
+
+    Raises:
+        UserError: the crops are not built.
+    """
+    roles = roles_of(embed.item_rows(dataset, found), protocol)
+    by = asking_encoder(dataset, encoder, protocol)
+    if by is encoder or by.name == encoder.name:
+        return roles
+    cropped = embed.read(dataset, by)
+    row_of = {id: row for row, id in enumerate(cropped.ids)}
+    places = np.array([row_of.get(id, -1) for id in found.ids], np.int64)
+    return replace(roles, asking=Crops(found.vectors, cropped.vectors, places))
+
+
+@dataclass(frozen=True, slots=True)
+class Crops:
+    """Vectors (n, dim) of crops where there are any, of whole pictures elsewhere; read as they are
+    asked for. ``places`` int64 (n,) are rows of ``cropped``, -1 = none."""
+
+    whole: np.ndarray
+    cropped: np.ndarray
+    places: np.ndarray
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        found, places = np.array(self.whole[rows]), self.places[rows]
+        found[places >= 0] = self.cropped[places[places >= 0]]
+        return found

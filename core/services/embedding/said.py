@@ -1,8 +1,6 @@
 """What pictures say of themselves, as text: what filters ask for, and what an engine keeps beside
 the vectors."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from core import store

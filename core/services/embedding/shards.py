@@ -4,8 +4,6 @@ A part holds vectors by picture (id and stamp), not by position: it stays good w
 and go meanwhile.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging
@@ -20,12 +18,13 @@ from typing import Any
 import numpy as np
 
 from core import store
-from core.services.embedding import parquet_parts
-from core.services.embedding.parquet_parts import ParquetPart
+from core.services.embedding import parquet_parts, pieces
+from core.services.embedding.parquet_parts import Home, ParquetPart
+from core.services.embedding.pieces import Pieces
 from core.types import Item, Skipped
 
 log = logging.getLogger(__name__)
-Finished = tuple[Path | ParquetPart, list[str], dict[str, str]]
+Finished = tuple[Path | Pieces | ParquetPart, list[str], dict[str, str]]
 """A part: the file of its vectors, the keys of their rows, and by key why a picture was skipped."""
 BLOCK = 4096
 """Rows copied at a time."""
@@ -133,10 +132,15 @@ class Shards:
 
 
 def assemble(
-    items: Sequence[Item], parts: Sequence[Finished], dim: int, target: Path
+    items: Sequence[Item],
+    parts: Sequence[Finished],
+    dim: int,
+    target: Path,
+    in_place: Home | None = None,
 ) -> tuple[list[str], list[Skipped]]:
     """Write ``vectors.npy`` and ``ids.json`` of ``items`` into ``target`` from parts; returns the
-    ids and what was skipped."""
+    ids and what was skipped. ``in_place``: where all vectors lie in files there that can be mapped,
+    these stay, and what is written is where each row lies."""
     where = {
         key: (number, row)
         for number, (_, keys, _) in enumerate(parts)
@@ -151,13 +155,33 @@ def assemble(
         if key not in where and key in reasons
     ]
     ids = [items[row].id for row in kept]
-    _copy_rows([where[keys[row]] for row in kept], parts, dim, target / "vectors.npy")
+    sources = [where[keys[row]] for row in kept]
+    if in_place is None or not _left_in_place(sources, parts, dim, target, in_place):
+        _copy_rows(sources, parts, dim, target / "vectors.npy")
     (target / "ids.json").write_text(json.dumps(ids))
     (target / "keys.json").write_text(json.dumps([keys[row] for row in kept]))
     (target / "skipped.json").write_text(
         json.dumps({key: reasons[key] for key in keys if key not in where and key in reasons})
     )
     return ids, skipped
+
+
+def _left_in_place(
+    sources: list[tuple[int, int]], parts: Sequence[Finished], dim: int, target: Path, home: Home
+) -> bool:
+    """Whether all vectors can stay in the files of their parts in ``home``; then where they lie is
+    written."""
+    places = np.array(sources, dtype=np.int64).reshape(-1, 2)
+    numbers, at = np.unique(places[:, 0], return_inverse=True)
+    files = []
+    for number in numbers:
+        source = parts[number][0]
+        here = isinstance(source, ParquetPart) and source.home is home
+        if not here or (piece := source.piece()) is None:
+            return False
+        files.append(piece)
+    pieces.write(target, files, np.column_stack([at, places[:, 1]]), dim)
+    return bool(files)
 
 
 def _copy_rows(
@@ -180,8 +204,10 @@ def _gather(picks: np.ndarray, parts: Sequence[Finished], dim: int) -> np.ndarra
     return block
 
 
-def _vectors(source: Path | ParquetPart) -> np.ndarray:
-    return np.load(source, mmap_mode="r") if isinstance(source, Path) else source.vectors()
+def _vectors(source: Path | Pieces | ParquetPart) -> np.ndarray | Pieces:
+    if isinstance(source, ParquetPart):
+        return source.vectors()
+    return np.load(source, mmap_mode="r") if isinstance(source, Path) else source
 
 
 def write_matrix(path: Path, shape: tuple[int, int], blocks: Iterable[np.ndarray]) -> None:

@@ -6,14 +6,13 @@ without the ids, which are
 those of the gallery. One whose causes have changed is ignored.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 import zipfile
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import unit_rows
 from core.errors import UserError
+from core.services.embedding import pieces
 
 NAME = "embeddings"
 FITS = "fits"
@@ -47,10 +47,13 @@ def _with_key(path: Path, key: str) -> Path | None:
 
 
 def vectors(path: Path) -> np.ndarray:
-    """The vectors of an entry, float32 (n, dim) unit rows: memory-mapped, or unpacked where it is a
-    shipped one."""
+    """The vectors of an entry, float32 (n, dim) unit rows: memory-mapped, unpacked where it is a
+    shipped one, or read where other machines wrote them (:class:`.pieces.Pieces`, which stands for
+    an array)."""
     if (path / PACKED).exists():
         return _unpacked(path, (path / PACKED).stat().st_mtime_ns)
+    if (path / pieces.FILE).exists():
+        return cast(np.ndarray, pieces.read(path))
     return np.load(path / "vectors.npy", mmap_mode="r")
 
 

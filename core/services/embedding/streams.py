@@ -6,8 +6,6 @@ batch of its own on one core, and nothing is sent between processes; what is nex
 ``tools/bench/build_ceiling.py`` measures both ways.
 """
 
-from __future__ import annotations
-
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence

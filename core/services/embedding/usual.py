@@ -14,14 +14,17 @@ gallery) nearly always score below it, whether or not the gallery holds the thin
 has both.
 
 The same comparisons give the calibration of scores, see :mod:`core.services.embedding.calibration`.
-"""
 
-from __future__ import annotations
+A build measures it, so that opening a gallery only reads it. What an older build lacks is measured
+when the gallery is first opened: at once where that takes a moment, in the background otherwise.
+"""
 
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +38,8 @@ from core.items import coded, lines, taken
 from core.services.embedding import calibration, embed
 from core.services.embedding.calibration import Calibration
 from core.services.embedding.roles import codes_of
-from core.types import Embeddings, Item
+from core.services.embedding.shards import key_of
+from core.types import Embeddings, Item, Progress, report, tell
 
 log = logging.getLogger(__name__)
 KIND = embed.USUAL
@@ -43,9 +47,12 @@ VERSION = 2
 PERCENTILE = 1.0
 MIN_PICTURES = 100
 """Fewer have no 1st percentile."""
-ASKED, MIN_ASKED, PAIRS = 4096, 256, 20_000_000
+ASKED, MIN_ASKED, PAIRS = 4096, 1024, 20_000_000
 """Up to so many pictures ask; in a large gallery a sample, so that about so many pairs are
-compared, but never fewer."""
+compared, but never fewer pictures (docs/measured.md has what a sample costs)."""
+CARRIED = 0.8
+"""In a gallery that takes more pairs than that, what was measured before stays while so much of
+the gallery is still what was measured."""
 BLOCK = 2048
 CLASSES = ("category", "label")
 
@@ -61,37 +68,139 @@ class Usual:
     calibration: Calibration | None = None
 
 
-def usual(dataset: Dataset, encoder: Encoder, found: Embeddings, rows: np.ndarray) -> Usual:
+def usual(
+    dataset: Dataset,
+    encoder: Encoder,
+    found: Embeddings,
+    rows: np.ndarray,
+    progress: Progress | None = None,
+) -> Usual:
     """What is usual in the gallery ``rows`` (int64) of embeddings, computed once for its pictures,
-    their classes, the encoder.
+    their classes, the encoder. ``progress`` counts rows where that takes long.
 
     A cache that can't be written is no reason not to answer: then nothing is known.
     """
-    items = taken(embed.item_rows(dataset, found), rows)
-    apart, by = class_field(items), calibration.true_field(items)
-    causes = {
-        **embed.causes(dataset, encoder),
-        "classes": _digest(items, (apart, by)),
-        "version": VERSION,
-    }
-
-    def write(folder: Path) -> dict:
-        told = measure(
-            found.vectors, rows, _groups(items, apart), _groups(items, by) if by else None
-        )
-        (folder / "usual.json").write_text(json.dumps({**told, "apart": apart, "by": by}))
-        owner = {
-            "source": dataset.locator,
-            "dataset_name": dataset.name,
-            "encoder_name": encoder.name,
-        }
-        return {**owner, "embeddings": store.key(embed.causes(dataset, encoder)), "rows": len(rows)}
-
+    made = _Measured(dataset, encoder, found, rows, progress)
     try:
-        return store.kept(KIND, causes, write, _read, durable=False)  # a search waits for it
+        # a search may wait for it
+        return store.kept(KIND, made.causes, made.write, _read, durable=False)
     except (UserError, *store.UNREADABLE) as error:
         log.warning("not known what is usual for %s by %s: %s", dataset.name, encoder.name, error)
         return Usual(None)
+
+
+def usual_or_later(
+    dataset: Dataset,
+    encoder: Encoder,
+    found: Embeddings,
+    rows: np.ndarray,
+    then: Callable[[Usual], None],
+) -> None:
+    """Give ``then`` what :func:`usual` says: at once where it is known or takes a moment, else from
+    a thread in the background."""
+    made = _Measured(dataset, encoder, found, rows, None)
+
+    def tell_it() -> None:
+        then(usual(dataset, encoder, found, rows))
+
+    if _is_quick(len(rows)) or store.find(KIND, store.key(made.causes)) is not None:
+        tell_it()
+    else:
+        name = f"usual {encoder.name}"
+        threading.Thread(target=store.carried(tell_it), name=name, daemon=True).start()
+
+
+def keep(
+    dataset: Dataset,
+    encoder: Encoder,
+    found: Embeddings,
+    rows: np.ndarray,
+    progress: Progress | None = None,
+) -> None:
+    """The last step of a build: measure what is usual, and delete what was measured on pictures
+    that the gallery held before. Raises Cancelled."""
+    usual(dataset, encoder, found, rows, progress)
+    now = store.key(embed.causes(dataset, encoder))
+    for path, meta in embed.of_source(KIND, dataset, encoder):
+        if meta.get("embeddings") != now:
+            with suppress(UserError):  # someone builds it just now: it goes the next time
+                store.delete(KIND, path.name)
+
+
+class _Measured:
+    """What is usual in one gallery, to be found or measured."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        encoder: Encoder,
+        found: Embeddings,
+        rows: np.ndarray,
+        progress: Progress | None,
+    ) -> None:
+        self.dataset, self.encoder, self.found, self.rows = dataset, encoder, found, rows
+        self.progress = progress
+        self.items = taken(embed.item_rows(dataset, found), rows)
+        self.apart, self.by = class_field(self.items), calibration.true_field(self.items)
+        self.causes = {
+            **embed.causes(dataset, encoder),
+            "classes": _digest(self.items, (self.apart, self.by)),
+            "version": VERSION,
+        }
+
+    def write(self, folder: Path) -> dict:
+        quick = _is_quick(len(self.rows))
+        told = None if quick else next(self._before(), None)
+        if told is None:
+            items, by = self.items, self.by
+            together = _groups(items, by) if by else None
+            progress = None if quick else self.progress
+            if progress is not None:
+                tell(progress, "what is usual")
+            told = measure(
+                self.found.vectors, self.rows, _groups(items, self.apart), together, progress
+            )
+            told |= {"apart": self.apart, "by": by, "rows": len(self.rows)}
+            if not quick:
+                told["asked"] = [self._note(items[int(row)]) for row in _asking(len(self.rows))]
+        (folder / "usual.json").write_text(json.dumps(told))
+        return {
+            "source": self.dataset.locator,
+            "dataset_name": self.dataset.name,
+            "encoder_name": self.encoder.name,
+            "embeddings": store.key(embed.causes(self.dataset, self.encoder)),
+            "rows": len(self.rows),
+        }
+
+    def _note(self, item: Item) -> list:
+        """A picture that asked, and what it was held for."""
+        return [item.id, key_of(item), *(item.value(one) for one in (self.apart, self.by) if one)]
+
+    def _before(self) -> Iterator[dict]:
+        """What was measured when this gallery held a few other pictures: of those that asked most
+        are still there, held for the same, among about as many others."""
+        for path, meta in embed.of_source(KIND, self.dataset, self.encoder):
+            causes = meta.get("causes") or {}
+            alike = all(causes.get(one) == self.causes[one] for one in ("encoder", "version"))
+            if not alike or not store.sound(path):
+                continue
+            with suppress(*store.UNREADABLE):
+                told = json.loads((path / "usual.json").read_text())
+                size, asked = told.get("rows", 0), told.get("asked", ())
+                fields = (told["apart"], told["by"]) == (self.apart, self.by)
+                near = CARRIED * size <= len(self.rows) <= size / CARRIED
+                if fields and near and self._still(asked) >= CARRIED * len(asked) > 0:
+                    yield told
+
+    def _still(self, asked: Sequence[list]) -> int:
+        rows = self.dataset.rows
+        there = [(one, rows[one[0]]) for one in asked if one[0] in rows]
+        return sum(one == self._note(self.dataset.items[row]) for one, row in there)
+
+
+def _is_quick(rows: int) -> bool:
+    """Whether so many rows are measured while a person waits."""
+    return rows * len(_asking(rows)) <= PAIRS
 
 
 def _read(folder: Path) -> Usual:
@@ -105,7 +214,11 @@ def _read(folder: Path) -> Usual:
 
 
 def measure(
-    vectors: np.ndarray, rows: np.ndarray, apart: np.ndarray, together: np.ndarray | None
+    vectors: np.ndarray,
+    rows: np.ndarray,
+    apart: np.ndarray,
+    together: np.ndarray | None,
+    progress: Progress | None = None,
 ) -> dict:
     """``score``, and the percentiles of ``random`` pairs and of ``near`` (true) neighbours; None
     where too few pictures say.
@@ -117,7 +230,7 @@ def measure(
             their own.
         together: the same for true neighbours; None takes the nearest picture, whatever it shows.
     """
-    others, near = best_scores(vectors, rows, apart, together)
+    others, near = best_scores(vectors, rows, apart, together, progress)
     known = len(near) >= calibration.MIN_PICTURES
     return {
         "score": _first_percentile(others),
@@ -134,19 +247,30 @@ def usual_score(vectors: np.ndarray, rows: np.ndarray, groups: np.ndarray) -> fl
     return _first_percentile(best_scores(vectors, rows, groups, None)[0])
 
 
+def _asking(rows: int) -> np.ndarray:
+    """Which of so many rows ask, int64, ascending; the same every time."""
+    count = min(rows, ASKED, max(MIN_ASKED, PAIRS // max(rows, 1)))
+    return np.sort(np.random.default_rng(0).choice(rows, count, replace=False))
+
+
 def best_scores(
-    vectors: np.ndarray, rows: np.ndarray, apart: np.ndarray, together: np.ndarray | None
+    vectors: np.ndarray,
+    rows: np.ndarray,
+    apart: np.ndarray,
+    together: np.ndarray | None,
+    progress: Progress | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Each asking picture's best cosine with a picture of another ``apart`` group, and with another
     one of its ``together`` group: float32, those that have one. Arguments as those of
     :func:`measure`."""
     if len(rows) < 2:
         return np.zeros(0, np.float32), np.zeros(0, np.float32)
-    count = min(len(rows), ASKED, max(MIN_ASKED, PAIRS // len(rows)))
-    asking = np.sort(np.random.default_rng(0).choice(len(rows), count, replace=False))
+    asking = _asking(len(rows))
+    count = len(asking)
     queries = np.asarray(vectors[rows[asking]], np.float32)
     others, near = np.full(count, -np.inf, np.float32), np.full(count, -np.inf, np.float32)
     for start in range(0, len(rows), BLOCK):
+        report(progress, start, len(rows))
         part = slice(start, start + BLOCK)
         scores = queries @ np.asarray(vectors[rows[part]], np.float32).T
         own = asking[:, None] == np.arange(len(rows))[part][None]

@@ -1,8 +1,6 @@
 """The metric audit: one query's real list under every published definition, and what other packages
 make of it."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,9 +12,8 @@ from core.datasets.base import Dataset
 from core.errors import UserError
 from core.metrics import definitions, stream
 from core.services.embedding import embed
-from core.services.embedding.asking import roles_for
 from core.services.embedding.bound import with_vectors
-from core.services.embedding.roles import protocol_named
+from core.services.embedding.roles import protocol_named, roles_for
 from core.training.metric_learning import leave_faiss_alone
 
 FIRST = 20

@@ -1,8 +1,6 @@
 """Standings kept on the disk: intervals and permutation tests of fourteen encoders take seconds and
 follow from the report alone."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
 from pathlib import Path

@@ -1,8 +1,6 @@
 """The protocol card: everything that must stand beside a number so that another person can get it
 again."""
 
-from __future__ import annotations
-
 import datetime
 
 import numpy as np

@@ -1,8 +1,6 @@
 """One cell of a comparison: a dataset under a protocol, searched by an encoder through an index.
 Evaluated once, then cached."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -17,9 +15,8 @@ from core.encoders.base import Encoder
 from core.metrics import retrieval, stream, table
 from core.neighbours import rank, without_own
 from core.services.embedding import embed, galleries
-from core.services.embedding.asking import asking_encoder, roles_for
 from core.services.embedding.bound import bound
-from core.services.embedding.roles import cluster_of, digest, group_of
+from core.services.embedding.roles import asking_encoder, cluster_of, digest, group_of, roles_for
 from core.services.evaluation import lists
 from core.services.evaluation.card import card
 from core.services.evaluation.seen import seen

@@ -7,8 +7,6 @@ that name, ``gallery_set`` says which gallery is meant. Tables that come with th
 ``core/services/evaluation/joins``, and are asked for by name.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,8 +1,6 @@
 """What may happen to a picture between two cameras: distortions of growing strength, the same every
 time."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable
 from dataclasses import dataclass

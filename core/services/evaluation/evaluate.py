@@ -1,8 +1,6 @@
 """What encoders are worth: any datasets x encoders x indexes x protocols, from the cache where it
 is finished."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -121,9 +119,8 @@ class _Part:
 
 def _specs(indexes: Sequence[str], rerank: Sequence[str]) -> list[IndexSpec]:
     """Each index alone, and then with each re-ranker. Raises UserError on an unknown name."""
-    for reranker in rerank:
-        rerankers.get(reranker)
-    after = [name for name in dict.fromkeys(["", *rerank]) if name != NONE]
+    spelt = [rerankers.get(reranker).name for reranker in rerank]
+    after = [name for name in dict.fromkeys(["", *spelt]) if name != NONE]
     return [replace(spec, reranker=name) for spec in map(index_spec, indexes) for name in after]
 
 

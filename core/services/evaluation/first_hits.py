@@ -1,8 +1,6 @@
 """The beginning of ranked lists as they were evaluated: what an encoder showed for a query, and
 what of it was right."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,9 +10,8 @@ from core.datasets.base import Dataset
 from core.metrics.ranked import Ranked
 from core.metrics.stream import Roles
 from core.services.embedding import embed
-from core.services.embedding.asking import roles_for
 from core.services.embedding.bound import bound
-from core.services.embedding.roles import protocol_named
+from core.services.embedding.roles import protocol_named, roles_for
 from core.services.evaluation.fused import beginnings, members_of
 from core.services.evaluation.lists import blocks, look_of
 from core.services.specs import EXACT

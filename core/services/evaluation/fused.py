@@ -1,7 +1,5 @@
 """Cells of fused encoders: each query's lists by several encoders as one list."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -65,6 +63,12 @@ class _Member:
         return ranks, scores
 
 
+def _matched(encoders: Sequence[Encoder]) -> dict | list[dict] | None:
+    """Every cause of the scores of those that match key points; None where none does."""
+    found = [keypoints.causes(one.matcher) for one in encoders if one.matches]
+    return found[0] if len(found) == 1 else found or None
+
+
 def fused_cell(
     dataset: Dataset,
     encoders: Sequence[str],
@@ -95,7 +99,7 @@ def fused_cell(
     causes = {
         "members": [embed.causes(dataset, encoder) for encoder in made],
         "looks": [lists.second_look(one, "", 0) is not None for one in made],
-        "keypoints": keypoints.causes() if any(one.matches for one in made) else None,
+        "keypoints": _matched(made),
         "roles": digest(dataset.items, protocol),
         "metrics": list(table.DEFAULT),
         "fusion": [method, weights if isinstance(weights, str) else list(weights), fusion.DEPTH],

@@ -1,8 +1,6 @@
 """What a second look at hits is worth: each re-ranker beside the same search without, each fusion
 beside its best member, query by query."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass

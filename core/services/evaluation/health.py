@@ -1,7 +1,5 @@
 """Is the data to be trusted, and the space of an encoder? Leaks, hubs, crowding, thresholds."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path

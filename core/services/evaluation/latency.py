@@ -1,8 +1,6 @@
 """How long a search takes, stage by stage: after warm-up, one picture at a time and in batches,
 each with its count."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -126,7 +124,7 @@ def with_times(cell: Cell, times: dict) -> Cell:
 
 
 def _measure(dataset: Dataset, encoder_name: str, spec: IndexSpec) -> dict:
-    engine = Engine(dataset, bound(dataset, encoder_name).loaded(), spec)
+    engine = Engine(bound(dataset, encoder_name), spec)
     table: dict = {"build": _build(dataset, engine.encoder, engine.index), "busy": busy()}
     items = embed.item_rows(dataset, engine.found)
     picked = [

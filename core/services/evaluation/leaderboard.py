@@ -1,8 +1,6 @@
 """Standings of one (dataset, protocol): means with intervals, shared ranks, and which queries
 separate two encoders."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 

@@ -1,8 +1,6 @@
 """Ranked lists of the whole gallery as a search gives them: by cosine, and then by the second look
 where there is one."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """How long an evaluation will take, before it starts."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

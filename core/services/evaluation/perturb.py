@@ -1,8 +1,6 @@
 """The perturbation lab: distort a picture, search with it, and see whether its original is still
 found."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,8 +1,6 @@
 """What does an encoder think "similar" means? What its nearest pictures share with the query more
 often than chance."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

@@ -1,8 +1,6 @@
 """A report for other programs: CSV, LaTeX, and TREC run and qrels that trec_eval judges to the same
 figures."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator, Sequence
 
@@ -11,9 +9,8 @@ import numpy as np
 from core.datasets.base import Dataset
 from core.metrics import stream, table
 from core.services.embedding import embed
-from core.services.embedding.asking import roles_for
 from core.services.embedding.bound import with_vectors
-from core.services.embedding.roles import protocol_named
+from core.services.embedding.roles import protocol_named, roles_for
 from core.services.evaluation.leaderboard import cells_of, leaderboard, metrics_of, seen_in_words
 from core.services.evaluation.reports import Report
 from core.services.evaluation.seen import NONE

@@ -8,8 +8,6 @@ without marks go by the place or the name of the set. ImageNet, which is not her
 WordNet ids that its pictures bear, Tiny ImageNet by marks too.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

@@ -1,8 +1,6 @@
 """Closer looks that go with a report, computed once and kept beside it so that a page shows them
 without waiting."""
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Callable, Sequence

@@ -1,8 +1,6 @@
 """What a box on the subject is worth: measured by ``tools/measure_subject.py``, shipped, read
 here."""
 
-from __future__ import annotations
-
 import json
 import logging
 from dataclasses import dataclass

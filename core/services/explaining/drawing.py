@@ -1,8 +1,6 @@
 """An explanation as one picture: query and hit with their maps, what was measured, and the drawings
 below them."""
 
-from __future__ import annotations
-
 import io
 import textwrap
 from collections.abc import Callable

@@ -1,10 +1,9 @@
 """One hit explained: the pictures as the encoder sees them, the explainer that suits it, and the
 test of its map."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -15,16 +14,22 @@ from core.encoders.base import Encoder
 from core.errors import UserError
 from core.explainers.base import Codes, Explainer, Explanation, Pair, explainers
 from core.explainers.covering import Deletion, deletion
+from core.explainers.keypoints import MatchedPoints
 from core.images import crop, decode
+from core.indexes.base import Index
+from core.indexes.minhash import MinHashIndex
+from core.keypoints import SIDE
 from core.neighbours import dots
+from core.rerankers.base import rerankers
 from core.services.embedding import embed
 from core.services.embedding.crops import Cropped, Several
 from core.services.embedding.objects import Edges, frames, nearest_objects
-from core.services.explaining import codes, gallery_pairs
+from core.services.explaining import gallery_pairs
+from core.services.index_lab import collisions
 from core.services.search import decoded, subject
 from core.services.search.loading import engine
 from core.services.search.request import Query, item_of
-from core.services.specs import index_spec
+from core.services.specs import IndexSpec, index_spec
 from core.types import Embeddings, Item
 
 __all__ = [
@@ -37,6 +42,8 @@ __all__ = [
     "methods",
     "methods_of",
 ]
+
+MATCHES = MatchedPoints.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +87,12 @@ class Explained:
         return told
 
 
-def methods(encoder: Encoder, index: str = "exact") -> list[Explainer]:
-    """The explainers for hits of an encoder through an index, the encoder's own first.
+def methods(encoder: Encoder, index: str = "exact", reranker: str = "") -> list[Explainer]:
+    """The explainers for hits of an encoder through an index, the encoder's own first; and for what
+    a re-ranker compared.
 
     Raises:
-        UserError: an unknown index, or imported vectors, of which nothing can be told.
+        UserError: an unknown index or re-ranker, or imported vectors, of which nothing can be told.
     """
     if encoder.tier == "imported":
         raise UserError(
@@ -92,29 +100,47 @@ def methods(encoder: Encoder, index: str = "exact") -> list[Explainer]:
             fix="Choose an encoder that looks at pictures.",
         )
     inner = encoder.inner if isinstance(encoder, Cropped) else encoder
-    hashes = index_spec(index).name in codes.HASHING
+    hashes = index_spec(index).name in HASHING
     made = [explainers.get(name) for name in explainers.names()]
     return sorted(
-        (one for one in made if one.applies(inner, hashes)),
+        (
+            one
+            for one in made
+            if one.applies(inner, hashes) or (one.name == MATCHES and matcher_of(reranker))
+        ),
         key=lambda one: (not one.own, _rank(one)),
     )
 
 
-def methods_of(dataset: Dataset, encoder: str, index: str = "exact") -> list[Explainer]:
+def methods_of(
+    dataset: Dataset, encoder: str, index: str = "exact", reranker: str = ""
+) -> list[Explainer]:
     """:func:`methods` for the encoder of a name, as it is in memory. Raises UserError."""
-    return methods(engine(dataset, encoder, index).encoder, index)
+    return methods(engine(dataset, encoder, index).encoder, index, reranker)
+
+
+def matcher_of(reranker: str) -> str:
+    """How a re-ranker matches key points; empty where it compares none. Raises UserError where
+    there is none of that name."""
+    return rerankers.get(reranker).matcher if reranker else ""
 
 
 def _rank(one: Explainer) -> int:
     """Of an encoder's own, those with a score as their sum come first; of the rest, occlusion."""
-    return int(one.name in ("matches", "buckets"))
+    return int(one.name in (MATCHES, "buckets"))
 
 
 def explain(
-    query: Query, dataset: Dataset, encoder: str, hit: str, method: str = "", index: str = "exact"
+    query: Query,
+    dataset: Dataset,
+    encoder: str,
+    hit: str,
+    method: str = "",
+    index: str = "exact",
+    reranker: str = "",
 ) -> Explained:
     """Why ``hit`` (an id) is similar to the query, by one method; the encoder's own where none is
-    named.
+    named. What a ``reranker`` compared is a method too: its score is then that of the explanation.
 
     Raises:
         UserError: an unknown name, embeddings that are not built, a picture that can't be read, a
@@ -122,18 +148,18 @@ def explain(
     """
     started = time.perf_counter()
     made = engine(dataset, encoder, index)
-    chosen = _chosen(methods(made.encoder, index), method, encoder)
+    chosen = _chosen(methods(made.encoder, index, reranker), method, encoder)
     query, _ = subject.settled(query)
     item = item_of(dataset, hit)
     asked = made.vector(query)
     stored, box = _stored(made.found, encoder, item.id, asked[0])
     score = float(dots(stored, asked)[0])
     pictures = (
-        _query_picture(query, dataset, made.encoder),
-        _hit_picture(dataset, item, made.encoder, box),
+        _query_picture(query, dataset, made.encoder, chosen.name),
+        _hit_picture(dataset, item, made.encoder, chosen.name, box),
     )
     inner = made.encoder.inner if isinstance(made.encoder, Cropped) else made.encoder
-    hashed: Codes | None = codes.of(made.index, index_spec(index), asked[0], stored[0])
+    hashed: Codes | None = _codes_of(made.index, index_spec(index), asked[0], stored[0])
     pair = Pair(
         *pictures,
         inner,
@@ -141,8 +167,9 @@ def explain(
         lambda: gallery_pairs.pairs(made),
         hashed,
         getattr(inner, "threshold", None),
+        matcher_of(reranker) if chosen.name == MATCHES else "",
     )
-    if inner.matches:
+    if pair.matcher:
         pair.score = float(pair.scores(0, [pair.hit])[0])
     found = chosen.explain(pair)
     tested = deletion(pair, found.hit) if found.hit is not None else None
@@ -177,13 +204,21 @@ def _stored(
     return found.parts.vectors(row, place), frames(found.parts, row, asked)[0]
 
 
-def _query_picture(query: Query, dataset: Dataset, encoder: Encoder) -> np.ndarray:
-    image, _ = decoded.picture(query, dataset).image(encoder.side)
+def _side(encoder: Encoder, method: str) -> int | None:
+    """Pixels on the short side that a picture is read with: key points need more than some
+    encoders."""
+    return max(encoder.side, SIDE) if method == MATCHES and encoder.side else encoder.side
+
+
+def _query_picture(query: Query, dataset: Dataset, encoder: Encoder, method: str) -> np.ndarray:
+    image, _ = decoded.picture(query, dataset).image(_side(encoder, method))
     return image if query.box else _part(image, encoder)
 
 
-def _hit_picture(dataset: Dataset, item: Item, encoder: Encoder, box: Edges | None) -> np.ndarray:
-    image = decode(dataset.read(item), encoder.side)
+def _hit_picture(
+    dataset: Dataset, item: Item, encoder: Encoder, method: str, box: Edges | None
+) -> np.ndarray:
+    image = decode(dataset.read(item), _side(encoder, method))
     if not isinstance(encoder, Several):
         return _part(image, encoder)
     return image if box is None else crop(image, with_margin(Box(*box), image.shape[1::-1]).edges)
@@ -193,3 +228,22 @@ def _part(image: np.ndarray, encoder: Encoder) -> np.ndarray:
     """What of a picture is encoded."""
     box = encoder.part(image) if isinstance(encoder, Cropped) else None
     return image if box is None else crop(image, box)
+
+
+HASHING = ("lsh", "hamming", "hamming_ivf", "minhash")
+"""Indexes that compare bits or minima in place of vectors."""
+
+
+def _codes_of(index: Index, spec: IndexSpec, query: np.ndarray, hit: np.ndarray) -> Codes | None:
+    """The codes of two vectors (dim,) in an index; None where it keeps the vectors themselves."""
+    made = index.hashed(np.stack([query, hit]))
+    if made is None:
+        return None
+    if index.name != MinHashIndex.name:
+        return Codes(index.name, "bits", made[0], made[1])
+    index = cast(MinHashIndex, index)  # or one of objects, which answers like it
+    threshold = spec.search.get("threshold", index.search_knobs["threshold"].default)
+    bands, rows = index.bands(threshold)
+    similarity = collisions.jaccard(*index.bits(np.stack([query, hit])))
+    chance = float(collisions.meet("minhash", similarity, rows, bands))
+    return Codes(index.name, "minima", made[0], made[1], bands, rows, chance)

@@ -1,7 +1,5 @@
 """Distances of a gallery's pairs: how far apart the same and different things are."""
 
-from __future__ import annotations
-
 from weakref import WeakKeyDictionary
 
 import numpy as np

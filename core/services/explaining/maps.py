@@ -1,7 +1,5 @@
 """Maps laid on the pictures that they belong to."""
 
-from __future__ import annotations
-
 import numpy as np
 from PIL import Image
 

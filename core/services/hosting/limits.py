@@ -1,11 +1,8 @@
 """What one visitor may use, and all together. A refusal is a sentence with the number; what can be
 built again makes room by itself, the least recently used first."""
 
-from __future__ import annotations
-
 import logging
 import time
-from pathlib import Path
 
 from core import store
 from core.errors import UserError
@@ -137,11 +134,6 @@ def evict() -> int:
     if freed:
         log.warning("deleted %.0f MB of caches, the least recently used first", freed / MB)
     return freed
-
-
-def used_by(folder: Path) -> str:
-    """Bytes under a folder in words: ``12 MB``."""
-    return f"{_mb(store.folder_bytes(folder))} MB"
 
 
 def _mb(count: float) -> str:

@@ -1,8 +1,6 @@
 """What the server tells its operator: a JSON line for each event, with the number of the request
 that it belongs to, and no secret in it."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

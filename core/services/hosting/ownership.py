@@ -8,8 +8,6 @@ deletion of one visitor can meet what belongs to another. Where nobody is a stra
 with the operator's token) there is the operator's folder alone.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import json
@@ -41,8 +39,10 @@ PATH = re.compile(r"(?<![\w./:~\\-])~?(?:/[^\s/'\"`,;:()<>]+)+/([^\s/'\"`,;:()<>
 _admins: dict[str, float] = {}
 _tries: deque[float] = deque()
 _seen: dict[str, float] = {}
-_bare: dict[str, float] = {}
-"""Visitor -> when they were last seen to have nothing on disk."""
+_bare: dict[tuple[str, bool], float] = {}
+"""Visitor, and whether query pictures count -> when they were last seen to have nothing on disk."""
+QUERY_PICTURES = frozenset({"cache", "shared", SEEN}), frozenset({"uploads", "locks"})
+"""What lies in a visitor's folder, and in its ``cache``, where there are query pictures alone."""
 LATELY_S, MAX_BARE = 0.2, 10_000
 _lock = threading.Lock()
 _who: list[Callable[[], str | None]] = []
@@ -64,6 +64,20 @@ class Visitor:
     def owns(self) -> bool:
         """Whether anything of this visitor is on disk."""
         return os.path.isdir(self.folder)
+
+    @property
+    def adds(self) -> bool:
+        """Whether there is more of this visitor than query pictures: something that data sets,
+        encoders, jobs or what they made may be."""
+        places = zip((self.folder, self.folder / "cache"), QUERY_PICTURES, strict=True)
+        return any(not known.issuperset(_listed(place)) for place, known in places)
+
+
+def _listed(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []
 
 
 @lru_cache(maxsize=4096)
@@ -114,12 +128,13 @@ def is_visitor() -> bool:
     return visitor() is not None
 
 
-def is_private(*words: object, lately: bool = False) -> bool:
+def is_private(*words: object, lately: bool = False, gallery: bool = False) -> bool:
     """Whether an answer to ``words`` may be for one visitor alone, and so belongs into no memory
     that visitors share: it concerns an uploaded picture, or somebody who has something here.
 
     ``lately``: it is enough that they had nothing a moment ago, as for reading what everybody may
-    read; the disk is asked less often.
+    read; the disk is asked less often. ``gallery``: the answer follows from ``words``, data sets,
+    encoders, jobs and what they made: query pictures that ``words`` do not name change nothing.
     """
     one = visitor()
     if one is None:
@@ -127,13 +142,13 @@ def is_private(*words: object, lately: bool = False) -> bool:
     if any(map(_names_upload, words)):
         return True
     now = time.monotonic()
-    if lately and now - _bare.get(one.name, -LATELY_S) < LATELY_S:
+    if lately and now - _bare.get((one.name, gallery), -LATELY_S) < LATELY_S:
         return False
-    if one.owns:
+    if one.adds if gallery else one.owns:
         return True
     if len(_bare) > MAX_BARE:
         _bare.clear()
-    _bare[one.name] = now
+    _bare[one.name, gallery] = now
     return False
 
 
@@ -195,12 +210,6 @@ def owner_of(path: Path | str) -> Visitor | None:
     except (ValueError, IndexError):
         return None
     return Visitor(name)
-
-
-def may_open(path: Path | str) -> bool:
-    """Whether the one who asks may see what lies at a path: not another visitor's."""
-    whose = owner_of(path)
-    return whose is None or whose == visitor() or not is_visitor()
 
 
 def public(words: str) -> str:

@@ -1,8 +1,6 @@
 """Every setting of a public server, in one table: its name in the environment, its default, what it
 does."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 

@@ -1,16 +1,17 @@
 """What stands between the network and the pages: a key for each browser, headers, a number for each
 request, the health address. Plain ASGI, so that no framework is needed to test it."""
 
-from __future__ import annotations
-
 import json
 import logging
+import os
+import shutil
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
-from core.services.hosting import health, logs, ownership
+from core import store
+from core.services.hosting import logs, ownership
 from core.services.hosting.settings import hosted
 
 log = logging.getLogger(__name__)
@@ -18,6 +19,7 @@ COOKIE = "lookalike_visitor"
 DAYS = 400
 """So long a browser keeps its key; what it opens expires long before."""
 HEALTH = "/healthz"
+LEAST_FREE = 256 << 20
 CLOSED = ("/_stcore/metrics", "/_stcore/script-health-check")
 """What tells of the server's inside."""
 QUIET = ("/static/", "/media/", "/component/", "/_stcore/", "/vendor/", HEALTH)
@@ -131,7 +133,7 @@ def _cookie(scope: Scope, given: dict[bytes, bytes]) -> str:
 
 
 async def _health(send: Send) -> None:
-    told = health.quick()
+    told = _checked()
     status = 200 if told["status"] == "ok" else 503
     await _answer(send, status, json.dumps(told).encode(), "application/json")
 
@@ -140,3 +142,15 @@ async def _answer(send: Send, status: int, body: bytes, kind: str) -> None:
     headers = _with([(b"content-type", kind.encode())], {**HEADERS, "cache-control": "no-store"})
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def _checked() -> dict:
+    """``status`` is ``ok`` or ``failing``; ``checks`` says of each check whether it is fine.
+    Nothing in it tells of the server's places or versions."""
+    home = store.base()
+    try:
+        free = shutil.disk_usage(home).free > LEAST_FREE
+    except OSError:
+        free = False
+    checks = {"artifacts": os.access(home, os.W_OK), "disk": free}
+    return {"status": "ok" if all(checks.values()) else "failing", "checks": checks}

@@ -1,7 +1,5 @@
 """One sentence of advice: from what was measured, else from documented rules."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,8 +1,6 @@
 """What an index answers to many queries, without the queries themselves, scored by the vectors
 alone."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Hashing made visible: which bits or bands of two pictures collide, and how probable that was."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """From measured points to a choice: the fastest at a wanted recall."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

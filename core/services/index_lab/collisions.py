@@ -6,8 +6,6 @@ Jaccard similarity. r of these in a band all agree with p^r, and one of b bands 
 - p^r)^b (Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, ch. 3).
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 FORMULA = {

@@ -1,8 +1,6 @@
 """What a measurement will take, before it starts: small builds on a sample of the same vectors, and
 their growth."""
 
-from __future__ import annotations
-
 import json
 import math
 import time

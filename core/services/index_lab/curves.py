@@ -1,8 +1,6 @@
 """Recall against latency for indexes on the user's own vectors: a point for each setting, kept once
 measured."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby

@@ -9,8 +9,6 @@ quarter of the gallery, enlarged to the whole, must have the whole's distance to
 neighbour.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

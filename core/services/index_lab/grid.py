@@ -1,7 +1,5 @@
 """Which settings of an index are worth measuring: the values that its knobs declare."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from core.indexes.base import Index, Knob, indexes

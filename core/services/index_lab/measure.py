@@ -1,7 +1,5 @@
 """Times and recall of one setting of a built index."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 

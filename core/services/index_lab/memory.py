@@ -1,7 +1,5 @@
 """How much memory is free, and a refusal before it is not enough."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from core.errors import UserError

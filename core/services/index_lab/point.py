@@ -1,7 +1,5 @@
 """One measured setting, and where it is kept."""
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Mapping, Sequence

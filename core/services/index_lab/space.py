@@ -1,7 +1,5 @@
 """The vectors that a lab works on: a gallery, and queries over it."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path

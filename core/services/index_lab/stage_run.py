@@ -1,7 +1,5 @@
 """The stages of a waterfall, run and evaluated."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,9 +12,9 @@ from core.metrics.latency import summary
 from core.neighbours import rows_without_own
 from core.services.embedding.roles import cluster_of, roles_of
 from core.services.index_lab import answers, stages
-from core.services.index_lab.chain import Chain, Loss, Stage, Waterfall
 from core.services.index_lab.measure import timed
 from core.services.index_lab.space import Space
+from core.services.index_lab.stages import Chain, Loss, Stage, Waterfall
 from core.services.specs import IndexSpec
 from core.types import Hits, Item, Progress, Protocol, report
 

@@ -1,7 +1,5 @@
 """One query under one setting: what an index found, and its missed neighbours where they belong."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections import OrderedDict
@@ -19,10 +17,9 @@ from core.metrics.latency import summary
 from core.neighbours import cosines, rows_without_own
 from core.services.embedding import embed, galleries
 from core.services.embedding.bound import with_vectors
-from core.services.search.copies import NEAR, same_file
 from core.services.search.loading import engine
 from core.services.search.request import Query, item_of
-from core.services.search.result import verdict
+from core.services.search.result import NEAR, same_file, verdict
 from core.services.specs import IndexSpec, index_spec
 
 MOST_K = 100

@@ -1,8 +1,6 @@
 """Approximation loss: one encoder's vectors made smaller and searched faster, a stage at a time, on
 the same queries."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -15,10 +13,9 @@ from core.services.embedding import embed, galleries
 from core.services.embedding.bound import with_vectors
 from core.services.embedding.roles import digest, protocol_named
 from core.services.hardware import processor
-from core.services.index_lab.chain import Chain, Loss, Stage, Waterfall
 from core.services.index_lab.space import QUERIES, causes, open_space
 from core.services.index_lab.stage_run import run
-from core.services.index_lab.stages import CODES
+from core.services.index_lab.stages import CODES, Chain, Loss, Stage, Waterfall
 from core.services.specs import index_spec
 from core.types import Progress
 

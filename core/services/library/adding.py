@@ -4,8 +4,6 @@ What a browser sends are files with names: a zip, Parquet, pictures with their f
 with the pictures that it names. They become one source of pictures, kept among the uploads.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import re

@@ -5,8 +5,6 @@ every host has to be public, is looked up once, and the connection goes to that 
 redirect is held to the same. Time, size and content are limited.
 """
 
-from __future__ import annotations
-
 import http.client
 import ipaddress
 import os

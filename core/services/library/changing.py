@@ -5,21 +5,23 @@ that vectors, indexes and maps follow at the next build. It then holds the pictu
 they are. A folder of the user's own is never touched.
 """
 
-from __future__ import annotations
-
 import os
 import tempfile
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 from core import store
+from core.datasets.base import Dataset
 from core.datasets.zipped import Zip, around
 from core.disk import flush_file
 from core.errors import UserError
-from core.services.embedding import embed
+from core.services.embedding import embed, shipped
+from core.services.embedding.contents import keys_in
+from core.services.embedding.shards import key_of
 from core.services.hosting import limits, ownership
 from core.services.library import adding, library
 from core.services.library.adding import Files
@@ -55,6 +57,51 @@ class Change:
         return f"{', '.join(parts)}; {self.pictures:,} pictures now"
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How many pictures a data set has that were not there before, lacks, or holds with another
+    content (size and time of the file, or its checksum)."""
+
+    added: int
+    removed: int
+    changed: int
+
+    @property
+    def words(self) -> str:
+        """The counts in one line; empty where there is none."""
+        told = ((self.added, "added"), (self.removed, "removed"), (self.changed, "changed"))
+        return ", ".join(f"{number:,} {what}" for number, what in told if number)
+
+
+def since_listed(before: Sequence[Item], dataset: Dataset) -> Difference:
+    """How a data set differs from an earlier listing of it."""
+    return _difference({item.id: key_of(item) for item in before}, (), dataset)
+
+
+def since_built(dataset: Dataset, encoder: str) -> Difference:
+    """How a data set differs from what it held when it was last built with an encoder; all of it is
+    new where it never was."""
+    held = [
+        (float(meta.get("built") or 0.0), path)
+        for path in store.folders(embed.KIND)
+        if (meta := store.read_meta(path) or {}).get("source") == dataset.locator
+        and meta.get("encoder_name") == encoder
+    ]
+    for _, path in sorted(held, reverse=True):
+        with suppress(*store.UNREADABLE):
+            rows = zip(shipped.ids(path, dataset), keys_in(path), strict=True)
+            return _difference(dict(rows), shipped.skipped(path), dataset)
+    return _difference({}, (), dataset)
+
+
+def _difference(before: dict[str, str], skipped: Collection[str], dataset: Dataset) -> Difference:
+    """``before``: id -> key of each picture; ``skipped``: keys of those that were passed over."""
+    now = {item.id: key_of(item) for item in dataset.items}
+    new = [id for id, key in now.items() if id not in before and key not in skipped]
+    changed = [id for id, key in now.items() if before.get(id, key) != key]
+    return Difference(len(new), len(before.keys() - now.keys()), len(changed))
+
+
 def refusal(locator: str) -> UserError | None:
     """Why pictures of a data set can't be added or removed here; None where they can."""
     if locator not in library.own_added():
@@ -65,7 +112,9 @@ def refusal(locator: str) -> UserError | None:
     if library.upload_bytes(locator) == 0:
         return UserError(
             "Its pictures lie in a place of yours, where nothing is written.",
-            fix="Add or delete files there, then build again: only what is new is encoded.",
+            fix="Add, delete or change files there, then look again: only what is new is encoded.",
+            command="Add, delete or change files there, then build again: only what is new is"
+            " encoded.",
         )
     if not locator.lower().endswith(".zip"):
         return UserError(

@@ -6,8 +6,6 @@ stamp, and with it everything that follows from it is
 built again.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from core import store

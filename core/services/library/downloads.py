@@ -1,8 +1,6 @@
 """Fetching what is public and not here yet: datasets, and weights of encoders, of their text towers
 and of detectors."""
 
-from __future__ import annotations
-
 from core.datasets.base import datasets
 from core.detectors.base import detectors
 from core.encoders.base import encoders

@@ -1,8 +1,6 @@
 """Vectors that a user brings, kept beside the library so that a model that is not ours can be
 compared too."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil

@@ -1,7 +1,5 @@
 """How the labels of a data set were understood from its folders, and the correction of it."""
 
-from __future__ import annotations
-
 from core.datasets import layout
 from core.datasets.base import Dataset
 from core.datasets.folder import Folder, layout_of, place_of

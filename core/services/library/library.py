@@ -1,7 +1,5 @@
 """What there is: datasets, encoders, indexes and caches, as rows for a page or a command."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os
@@ -23,6 +21,7 @@ from core.encoders.base import Encoder, encoders
 from core.errors import UserError
 from core.indexes.base import Index, indexes
 from core.items import coded
+from core.keypoints import MATCHERS
 from core.services.hosting import limits, ownership
 from core.services.library import passed_over
 
@@ -32,6 +31,8 @@ LISTING_SHARE = 20
 """A listing is good for so many times the seconds that it took."""
 MAX_OPEN = 64
 MAX_ARCHIVE = 1 << 30
+APART = frozenset('/\\:*?"<>|~')
+"""Characters that mean something in a path, or in a link's name of a data set."""
 LIST = Path("library", "datasets.json")
 _open: dict[str, tuple[float, Dataset]] = {}
 
@@ -170,6 +171,7 @@ def encoder_row(encoder: Encoder) -> dict:
         "tier": encoder.tier,
         "dim": encoder.dim,
         "reranks": not encoder.matches,
+        "matchers": [[name, MATCHERS[how]] for how, name in encoder.matchers().items()],
         "state": state.kind,
         "detail": state.detail,
         "bytes": state.bytes,
@@ -372,8 +374,20 @@ def add_uploaded(locator: str) -> str:
 
 
 def stem(name: str) -> str:
-    """The name of an uploaded file as a part of a path here, without its ending."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(name).stem).strip("-.")[:60] or "pictures"
+    """The name of an uploaded file as its owner wrote it, without its ending, as a part of a path
+    here: what cannot be seen, or has a meaning in paths or links, is a dash."""
+    kept = "".join("-" if char in APART or not char.isprintable() else char
+                   for char in Path(name).stem).strip("-. ")[:60].rstrip()  # fmt: skip
+    try:
+        os.fsencode(kept)
+    except UnicodeEncodeError:  # the locale C
+        kept = plain(kept)
+    return kept or "pictures"
+
+
+def plain(name: str) -> str:
+    """A name in ASCII letters, digits, dots, dashes and underscores."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:60]
 
 
 def upload_folder(name: str, told: list[tuple[str, int]]) -> Path:

@@ -1,8 +1,6 @@
 """Networks that were trained here or brought: what their cards say, what only some of them can do,
 and how one is brought."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,11 +30,6 @@ def cards() -> list[dict]:
         {**made.card, "name": made.name, "title": made.title, "tier": made.tier} for made in found
     ]
     return sorted(rows, key=lambda row: row.get("created", ""), reverse=True)
-
-
-def card(name: str) -> dict:
-    """The card of one model. Raises UserError."""
-    return _model(name).card
 
 
 def _model(name: str) -> Trained:

@@ -1,8 +1,6 @@
 """What a data set is called where its place on the disk is nobody else's business, as in a link;
 and which one a link means, also on another machine that holds the same pictures."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Callable, Mapping

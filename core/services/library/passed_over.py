@@ -1,8 +1,6 @@
 """What readers and builds saw and did not use, with the reason: everything seen is used or listed
 here."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Sequence
 

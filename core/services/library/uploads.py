@@ -4,8 +4,6 @@ On a public server each visitor's lie in the visitor's own folder, under a name 
 guess; a link to one opens for others only while its owner shares it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import os

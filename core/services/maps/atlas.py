@@ -1,8 +1,6 @@
 """Small pictures of a whole set on a few sheets, for hovering and for drawing pictures on a map:
 one fetch, no round trips."""
 
-from __future__ import annotations
-
 import io
 import json
 from collections.abc import Sequence

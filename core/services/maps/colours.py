@@ -5,8 +5,6 @@ Colours can be told apart by colour-blind people and on light and dark paper. Of
 largest (or the chosen ones) have a colour; the rest is one quiet grey, never a rainbow.
 """
 
-from __future__ import annotations
-
 import numbers
 from collections import Counter
 from collections.abc import Callable, Sequence

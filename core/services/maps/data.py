@@ -1,8 +1,6 @@
 """A map as a browser gets it: places in two bytes an axis, colours in one, a raster where there are
 too many dots."""
 
-from __future__ import annotations
-
 import base64
 import io
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """What the clusters of a map are called: by the class that most of their pictures have."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,8 +1,6 @@
 """One HTML file that holds maps with hover pictures: it opens without a server, without a network,
 for years."""
 
-from __future__ import annotations
-
 import html
 import json
 from collections.abc import Sequence

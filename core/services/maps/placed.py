@@ -5,8 +5,6 @@ What was measured of the dots that stay is carried along; new ones are measured 
 says how many of its dots were placed.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable

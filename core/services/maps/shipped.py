@@ -5,8 +5,6 @@ the causes alone. What compares vectors (neighbours in the space, the place of a
 for the embeddings.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections import Counter

@@ -1,8 +1,6 @@
 """What a page asks of finished maps: places of queries, neighbourhoods, what a lasso holds, what
 moves between two maps."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

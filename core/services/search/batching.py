@@ -2,12 +2,15 @@
 
 Whoever comes while an encoder is at work waits in its line; the next call takes all who wait, up to
 ``LOOKALIKE_BATCH``. Nobody is made to wait for a batch to fill: one who comes alone is encoded
-alone, as without this. Encoders take turns, because each would use every core.
+alone, as without this. Networks take turns, because each would use every core, and beside one that
+takes its time the others go on; on a public server as many are at work as there are cores
+(:mod:`.cores`). An encoder without a network takes no turn: it uses one core for a moment.
 """
 
-from __future__ import annotations
-
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
@@ -15,6 +18,7 @@ import numpy as np
 
 from core.encoders.base import Encoder
 from core.services.hosting.settings import value
+from core.services.search import cores
 
 
 @dataclass(slots=True)
@@ -30,8 +34,9 @@ class _Ask:
 
 @dataclass(slots=True)
 class _Line:
-    """Those who wait for one encoder, and the right to call it."""
+    """Those who wait for one encoder, and the right to call it; whether it runs a network."""
 
+    network: bool
     waiting: list[_Ask] = field(default_factory=list)
     guard: threading.Lock = field(default_factory=threading.Lock)
     turn: threading.Lock = field(default_factory=threading.Lock)
@@ -39,8 +44,12 @@ class _Line:
 
 _lines: WeakKeyDictionary[Encoder, _Line] = WeakKeyDictionary()
 _lines_lock = threading.Lock()
+SLOW_S = 0.5
+"""An encoder that is at work for longer keeps nobody else waiting."""
 _cores = threading.Lock()
-"""Held by the one encoder that is at work."""
+"""Held by the one network that is at work, where that uses all cores."""
+_since = 0.0
+"""When it began."""
 _asking = 0
 
 
@@ -56,7 +65,7 @@ def encode(encoder: Encoder, prepared: np.ndarray) -> np.ndarray:
     if most == 1:
         return encoder.encode_prepared([prepared])
     with _lines_lock:
-        line = _lines.setdefault(encoder, _Line())
+        line = _lines.get(encoder) or _lines.setdefault(encoder, _Line(_has_network(encoder)))
         _asking += 1
     try:
         return _in_line(encoder, line, _Ask(prepared), most)
@@ -75,14 +84,46 @@ def _in_line(encoder: Encoder, line: _Line, ask: _Ask, most: int) -> np.ndarray:
         line.waiting.append(ask)
     with line.turn:
         while not ask.answered:
-            with _cores:
-                with line.guard:
-                    batch, line.waiting[:] = line.waiting[:most], line.waiting[most:]
-                _answer(encoder, batch)
+            if not line.network:
+                _next(encoder, line, most)
+                continue
+            with cores.turn(_turn()):
+                cores.run(_next, encoder, line, most)
     if ask.error is not None:
         raise ask.error
     assert ask.vector is not None  # whoever answers gives a vector or an error
     return ask.vector
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """Alone with the cores, or beside a network that is slow."""
+    global _since
+    while not (alone := _cores.acquire(timeout=SLOW_S)):
+        if time.monotonic() - _since >= SLOW_S:
+            break
+    if alone:
+        _since = time.monotonic()
+    try:
+        yield
+    finally:
+        if alone:
+            _cores.release()
+
+
+def _has_network(encoder: Encoder) -> bool:
+    """Whether it, or one inside it, holds a network."""
+    return any(
+        hasattr(one, "parameters") or (isinstance(one, Encoder) and _has_network(one))
+        for one in vars(encoder).values()
+    )
+
+
+def _next(encoder: Encoder, line: _Line, most: int) -> None:
+    """Answer those who wait now, ``most`` of them."""
+    with line.guard:
+        batch, line.waiting[:] = line.waiting[:most], line.waiting[most:]
+    _answer(encoder, batch)
 
 
 def _answer(encoder: Encoder, batch: list[_Ask]) -> None:

@@ -1,7 +1,5 @@
 """One query through several encoders, and how far their answers agree."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 

@@ -1,12 +1,11 @@
 """The picture of a query: decoded once for all the encoders that are asked with it, one after
 another."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Hashable
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -38,6 +37,8 @@ class Picture:
         self._made: dict[tuple[int, int] | None, tuple[np.ndarray, float]] = {}
         self._sizes: dict[int | None, tuple[int, int] | None] = {}
         self._prepared: dict[Hashable, tuple[Prepared, float]] = {}
+        self.encoded: WeakKeyDictionary[Encoder, tuple[np.ndarray, float]] = WeakKeyDictionary()
+        """By encoder: its vector float32 (1, dim), only to be read, and the milliseconds of it."""
         self._lock = threading.Lock()
 
     def image(self, side: int | None) -> tuple[np.ndarray, float]:

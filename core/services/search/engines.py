@@ -1,8 +1,6 @@
 """What answers queries: the vectors, the index and the encoder of one (dataset, encoder, index), in
 memory."""
 
-from __future__ import annotations
-
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,17 +17,24 @@ from core.images import decode
 from core.items import taken
 from core.keypoints import SIDE, KeyPoints, detect
 from core.neighbours import cosine_matrix, dots
-from core.services.embedding import embed, galleries, points
+from core.services.embedding import embed, points
+from core.services.embedding.bound import Bound
 from core.services.embedding.crops import Cropped, Edges
 from core.services.embedding.objects import frames, nearest_objects
-from core.services.embedding.usual import Usual, usual
-from core.services.search import batching, decoded, filters, mixing, subject
-from core.services.search.copies import NEAR, same_file
+from core.services.embedding.usual import Usual
+from core.services.search import batching, decoded, filters, mixing, stored, subject
 from core.services.search.decoded import Picture
 from core.services.search.looking import Pairs, Scope, least_similar, most_similar, reaching
 from core.services.search.request import Query, SearchRequest, item_of
-from core.services.search.reranking import COMPARED_ALL, PAIR_MS, Pair, looked_at, second_look
-from core.services.search.result import ONCE, Hit, Place, SearchResult, verdict
+from core.services.search.reranking import (
+    COMPARED_ALL,
+    PAIR_MS,
+    Pair,
+    looked_at,
+    second_look,
+    unlooked,
+)
+from core.services.search.result import NEAR, ONCE, Hit, Place, SearchResult, same_file, verdict
 from core.services.specs import IndexSpec
 from core.types import Item
 
@@ -42,22 +47,22 @@ once more."""
 class Engine:
     """Everything that one (dataset, encoder, index) needs to answer, held in memory."""
 
-    def __init__(self, dataset: Dataset, encoder: Encoder, index: IndexSpec) -> None:
-        self.dataset, self.encoder = dataset, encoder
-        self.path = embed.find(dataset, encoder)
-        self.found = embed.read(dataset, encoder)
-        self.index, self.rows = galleries.gallery_index(
-            dataset, encoder, index.name, objects=True, **index.build
-        )
-        self.usual = (
-            Usual(None) if encoder.matches else usual(dataset, encoder, self.found, self.rows)
-        )
+    def __init__(self, made: Bound, index: IndexSpec) -> None:
+        self.dataset = made.dataset
+        self.encoder, kept = stored.read(made, index)
+        self.path, self.found = kept.path, kept.found
+        self.index, self.rows, self._kept = kept.index, kept.rows, kept
         ids = self.found.ids
-        same = ids is dataset.ids
-        self._row_of = dataset.rows if same else {id: row for row, id in enumerate(ids)}
+        same = ids is made.dataset.ids
+        self._row_of = made.dataset.rows if same else {id: row for row, id in enumerate(ids)}
         self._points: points.Points | None = None
         self.query_ms = self._warm_up()
         """About how long a query takes once it is decoded."""
+
+    @property
+    def usual(self) -> Usual:
+        """What is usual in the gallery; nothing while it is measured in the background."""
+        return self._kept.usual
 
     def memory(self) -> dict[int, int]:
         """What it holds in memory: number of an object -> its bytes, so that what engines share
@@ -113,7 +118,7 @@ class Engine:
             k=request.k,
             hits=hits,
             timing_ms=timing | medians,
-            reranked=said,
+            reranked=unlooked(self.encoder, request.reranker) if request.least else said,
             runs=request.runs if medians else 1,
             where=tuple(request.where),
             best=self._best(kept[: request.k], vector),
@@ -319,8 +324,14 @@ class Engine:
             encoder = encoder.inner  # it is not looked for a part of the part
         prepared, timing["decode"], preparing = picture.prepared(encoder, anew=anew)
         timing["preprocess"] = round(timing.get("preprocess", 0.0) + preparing, 3)
-        with _stage(timing, "encode"):
-            return batching.encode(self.encoder, prepared)
+        known = None if anew else picture.encoded.get(self.encoder)
+        if known is None:  # a deeper search for the same picture does not encode it again
+            spent: dict[str, float] = {}
+            with _stage(spent, "encode"):
+                vector = batching.encode(self.encoder, prepared)
+            known = picture.encoded[self.encoder] = vector, spent["encode"]
+        timing["encode"] = round(timing.get("encode", 0.0) + known[1], 3)
+        return known[0]
 
     def _hits(
         self, query: Query, picture: Picture | None, vector: np.ndarray, kept: list[Pair]

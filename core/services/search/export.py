@@ -1,7 +1,5 @@
 """A comparison to take away: a table for a spreadsheet, a picture for a slide."""
 
-from __future__ import annotations
-
 import csv
 import functools
 import io

@@ -1,8 +1,6 @@
 """A search in a part of the gallery: ``category=shoe``, ``split=train``, ``label=mug|cup``; several
 must all hold."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Sequence
 

@@ -1,20 +1,21 @@
 """Subjects found in the background: whatever is shown meanwhile does not wait for a detector.
 
 Pictures are looked at one after another: a detector uses every core, and two at once would only
-hold each other up.
+hold each other up. On a public server each uses one core (:mod:`.cores`).
 """
-
-from __future__ import annotations
 
 import hashlib
 import logging
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
 
 from core import store
 from core.datasets.base import Dataset
 from core.detectors.base import detectors
 from core.errors import UserError
+from core.services.search import cores
 from core.services.search.request import Query
 from core.services.search.subject import WHOLE, Subject, located
 
@@ -41,9 +42,12 @@ def found(query: Query, detector: str, dataset: Dataset) -> Subject | None:
         return _found.get(key)
 
 
-def begin(query: Query, detector: str, dataset: Dataset) -> None:
+def begin(query: Query, detector: str, dataset: Dataset) -> Callable[[float], bool]:
     """Let the detector look in the background, unless it does or has. What goes wrong is the
     ``note`` of what it found.
+
+    Returns:
+        What waits until it no longer looks, so many seconds at most, and says whether it does not.
 
     Raises:
         UserError: a name that no detector has.
@@ -51,7 +55,7 @@ def begin(query: Query, detector: str, dataset: Dataset) -> None:
     key = _key(query, detector, dataset)
     with _changed:
         if key in _found or key in _at_work:
-            return
+            return partial(_wait, key)
         _at_work.add(key)
     threading.Thread(
         target=store.carried(_look),
@@ -59,11 +63,10 @@ def begin(query: Query, detector: str, dataset: Dataset) -> None:
         name=f"look with {detector}",
         daemon=True,
     ).start()
+    return partial(_wait, key)
 
 
-def wait(query: Query, detector: str, dataset: Dataset, timeout_s: float) -> bool:
-    """Until the detector no longer looks; False where the time was over first."""
-    key = _key(query, detector, dataset)
+def _wait(key: Key, timeout_s: float) -> bool:
     with _changed:
         return _changed.wait_for(lambda: key not in _at_work, timeout_s)
 
@@ -83,7 +86,7 @@ def _key(query: Query, detector: str, dataset: Dataset) -> Key:
 
 def _look(key: Key, query: Query, detector: str, dataset: Dataset) -> None:
     try:
-        with _turn:
+        with cores.turn(_turn):
             subject = located(query, detector, dataset)
     except UserError as error:
         subject = Subject(detector, note=f"{error.plain} {WHOLE}")

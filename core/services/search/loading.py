@@ -4,8 +4,6 @@ nobody waits behind another.
 Background threads are daemons: a process that ends does not wait for them.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import threading
@@ -201,7 +199,7 @@ def _held_or_made(key: Key, dataset: Dataset, encoder: str, spec: IndexSpec) -> 
         with making:  # two visitors of one gallery load it once
             known = _engines.get(key)
             if known is None or not known.serves(dataset):
-                known = Engine(dataset, bound(dataset, encoder).loaded(), spec)
+                known = Engine(bound(dataset, encoder), spec)
             with _engines_lock:
                 _engines[key] = known
                 _release()

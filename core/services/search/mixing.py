@@ -1,7 +1,5 @@
 """Several pictures and words as one vector to search with: their weighted mean."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy as np

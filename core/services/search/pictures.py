@@ -1,7 +1,5 @@
 """Small pictures for showing, never the originals."""
 
-from __future__ import annotations
-
 import functools
 
 import numpy as np

@@ -1,8 +1,6 @@
 """The second look: the first hits of a search get new scores from a re-ranker, or, for an encoder
 that matches key points, from these."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +13,17 @@ from core.neighbours import Rows
 from core.rerankers.base import NONE, Found, Reranker, rerankers
 from core.rerankers.geometric import Inliers
 
-__all__ = ["NONE", "SecondLook", "looked_at", "names", "reranker_rows", "second_look", "title_of"]
+__all__ = [
+    "NONE",
+    "SecondLook",
+    "looked_at",
+    "names",
+    "reranker_rows",
+    "second_look",
+    "spelt",
+    "title_of",
+    "unlooked",
+]
 COMPARED_ALL, PRESELECTED = 2000, 500
 """An encoder that matches key points compares the query with every picture of a gallery up to so
 many; of a larger one with so many that its vectors find nearest."""
@@ -49,7 +57,17 @@ def second_look(encoder: Encoder, name: str, size: int) -> SecondLook | None:
             f"{encoder.name} ranks by matched key points already.",
             fix="Choose no re-ranking for it, or another encoder.",
         )
-    return SecondLook(Inliers(), "search", size if size <= COMPARED_ALL else PRESELECTED)
+    return SecondLook(
+        Inliers(encoder.matcher), "search", size if size <= COMPARED_ALL else PRESELECTED
+    )
+
+
+def unlooked(encoder: Encoder, name: str) -> str:
+    """What is to be said where the least similar are asked for, which no second look reorders;
+    empty where none was to come."""
+    if encoder.matches:
+        return "The least similar are ranked by vectors: no key points are matched."
+    return "" if not name or name == NONE else "The least similar are not re-ranked."
 
 
 def looked_at(
@@ -77,8 +95,15 @@ def looked_at(
 
 
 def names() -> list[str]:
-    """Every re-ranker, ``none`` first."""
-    return rerankers.names()
+    """Every re-ranker, ``none`` first; one with options stands behind the same without."""
+    known = rerankers.names()
+    return sorted(known, key=lambda name: known.index(name.partition(":")[0]))
+
+
+def spelt(name: str) -> str:
+    """The one spelling of a re-ranker's name, whatever options were typed. Raises UserError where
+    there is none of that name."""
+    return rerankers.get(name).name
 
 
 def title_of(name: str) -> str:

@@ -1,10 +1,10 @@
 """What comes back from a search: hits with their meaning, and how far away the best of them is."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from core.datasets.base import Dataset
+from core.errors import UserError
 from core.services.embedding.calibration import Calibration
 from core.services.search.request import Mix
 from core.types import Item
@@ -245,3 +245,17 @@ def verdict(query: Item | None, hit: Item) -> str | None:
     if query.label is None or hit.label is None:
         return None
     return "same" if query.label == hit.label else "other"
+
+
+NEAR = 0.999
+"""An answer is compared with the query byte for byte where its cosine is at least this: the same
+file gives the same vector but for rounding."""
+
+
+def same_file(dataset: Dataset, item: Item, data: bytes) -> bool:
+    """Whether a picture's file holds these bytes; False where it can't be read any more: nothing is
+    known of it then."""
+    try:
+        return dataset.read(item) == data
+    except UserError:
+        return False

@@ -1,7 +1,5 @@
 """One request, one way: from a picture to hits with their meaning, and the time of each stage."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """The subject of a query: what a detector finds in it, and the part that is searched with."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass, replace
 
@@ -12,7 +10,7 @@ from core.detectors.base import Box, Detector, NothingToFind, detectors, inside_
 from core.detectors.choose import Edges, main_box, part, rule, with_margin
 from core.errors import UserError
 from core.services.embedding.detecting import ready_detector
-from core.services.search import decoded
+from core.services.search import cores, decoded
 from core.services.search.request import Query
 from core.services.search.result import SearchResult
 
@@ -85,7 +83,7 @@ def _found(
     image, _ = decoded.picture(replace(query, box=None), dataset).image(made.side)
     started = time.perf_counter()
     try:
-        boxes = made.detect(image)
+        boxes = cores.run(made.detect, image)
     except NothingToFind as error:
         return Subject(made.name, note=f"{error.plain} {WHOLE}")
     except UserError as error:

@@ -1,7 +1,5 @@
 """Several encoders' answers to one query as one answer."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,8 +1,6 @@
 """A comparison as one file: the query, every column with its pictures, agreement, and how it was
 made."""
 
-from __future__ import annotations
-
 import html
 import time
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Charts of a page that travels, as SVG: curves, intervals, and the dots of a map."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The frame of a page that travels: one file with its styles, pictures and script inside."""
 
-from __future__ import annotations
-
 import base64
 import html
 from collections.abc import Sequence

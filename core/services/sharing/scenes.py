@@ -1,8 +1,6 @@
 """What each page's view shows, drawn for a file that travels: a scene of a talk, as HTML.
 ``params`` are those of the view's link."""
 
-from __future__ import annotations
-
 import html
 import math
 import tomllib
@@ -288,6 +286,19 @@ def _train(params: Params) -> str:
     return "".join(training.sections(params["run"]))
 
 
+def _home(params: Params) -> str:
+    return _compare({"k": "5", "query": f"item:{opening.FIRST_ITEM}"})
+
+
+def _library(params: Params) -> str:
+    rows = [
+        [html.escape(row["title"]), html.escape(row["name"]), f"{row['pictures']:,}"]
+        for row in library.dataset_rows()
+        if row["state"] == "ready"
+    ]
+    return paper.table(["Data set", "Name", "Pictures"], rows, numbers=2)
+
+
 def _learn(params: Params) -> str:
     file = LESSONS / f"{Path(params.get('lesson', '')).name}.toml"
     try:
@@ -334,6 +345,7 @@ def _picture(dataset: Dataset, id: str, side: int) -> str:
 
 
 DRAWN: dict[str, Callable[[Params], str]] = {
+    "Home": _home,
     "Compare": _compare,
     "Map": _map,
     "Metrics": _metrics,
@@ -341,4 +353,5 @@ DRAWN: dict[str, Callable[[Params], str]] = {
     "Learn": _learn,
     "Arena": _arena,
     "Train": _train,
+    "Library": _library,
 }

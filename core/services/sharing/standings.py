@@ -1,8 +1,6 @@
 """A leaderboard as one file: means with intervals, shared ranks, quality against time,
 protocols."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Sequence
 
@@ -182,9 +180,15 @@ def _free(taken: list[tuple[float, float]], x: float, y: float) -> float:
 
 
 def _card(cells: Sequence[Cell]) -> str:
-    skipped = {"encoder", "dimensions", "seen", "seen in words", "index"}
+    skipped = {"encoder", "encoder causes", "dimensions", "seen", "seen in words", "index"}
     pairs = [
-        (k, str(v)) for k, v in cells[0].card.items() if k not in skipped and v not in ("", None)
+        (k, _said(v)) for k, v in cells[0].card.items() if k not in skipped and v not in ("", None)
     ]
     seen = [(", ".join(map(_title, names)), words) for words, names in seen_in_words(cells).items()]
     return f"<details><summary>Protocol</summary>{paper.facts([*pairs, *seen])}</details>"
+
+
+def _said(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {one}" for name, one in value.items())
+    return str(value)

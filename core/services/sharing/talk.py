@@ -1,8 +1,6 @@
 """A talk as one file: its scenes with their pictures and notes, presented by the keyboard or read
 from top to bottom, without a server and without a network."""
 
-from __future__ import annotations
-
 import html
 import time
 

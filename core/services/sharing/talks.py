@@ -1,8 +1,6 @@
 """A talk: views of pages in an order, with a title and notes each. Kept in one file, which
 travels."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace

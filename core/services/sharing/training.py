@@ -1,7 +1,5 @@
 """What a training run changed, as one file: before and after, and the queries that changed most."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Sequence
 

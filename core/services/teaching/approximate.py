@@ -1,7 +1,5 @@
 """How many neighbours an index keeps as its knob is turned."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from core.datasets.base import Dataset

@@ -1,7 +1,5 @@
 """Where each patch of a vision transformer looks: the attention of its blocks and heads."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Means over all queries of the embedded gallery, from the leaderboard that came with the code."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from core.datasets.base import Dataset

@@ -1,7 +1,5 @@
 """Queries drawn again: how far a mean over them moves, and whether a difference survives it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +11,6 @@ from core.services.search.request import item_of
 from core.services.teaching.contests import precisions
 
 SEED = 0
-MAX_PRODUCTS = 136
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,5 @@
 """Codes of an autoencoder that a student mixes, drawn again."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

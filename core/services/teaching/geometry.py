@@ -1,8 +1,6 @@
 """Vectors that a student moves: how near they are by each measure, on the system's own
 functions."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,8 +1,6 @@
 """Hashing in a lesson: fewer pictures than the Index lab shows, and the chance at a similarity
 that the student chooses."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from core.datasets.base import Dataset

@@ -1,7 +1,5 @@
 """The k nearest neighbours vote on the class of a picture."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass
 

@@ -1,8 +1,6 @@
 """What the layers of a convolutional network answer to: maps of single channels, and the pictures
 of the gallery that excite a channel most."""
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any

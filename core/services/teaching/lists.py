@@ -1,7 +1,5 @@
 """A ranked list in the student's own order, under every metric of the system."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Pictures of the gallery as arrays, changed as a student asks, and as bytes to be shown."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Mapping
 

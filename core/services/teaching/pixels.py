@@ -1,7 +1,5 @@
 """A picture that changes, and what encoders that look at pixels and colours make of it."""
 
-from __future__ import annotations
-
 import colorsys
 from dataclasses import dataclass
 

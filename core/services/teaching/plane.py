@@ -1,8 +1,6 @@
 """A map under a probe: where the real neighbours of a dot lie, and which dots beside it are
 none."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +9,6 @@ from core.datasets.base import Dataset
 from core.services.maps import maps, views
 from core.services.maps.maps import Map, Wanted
 
-PROJECTIONS = ("umap", "pca", "tsne")
 FILLED = 0.96
 """Of the square from -1 to 1 that a map fills."""
 

@@ -1,7 +1,5 @@
 """Key points of two pictures, one of which a student turns, shrinks and moves."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,8 +1,6 @@
 """Losses of metric learning on three points that a student moves, and the trained networks on
 three pictures of the gallery."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Before and after fine-tuning: by class in the gallery, and what it did to other sets."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 

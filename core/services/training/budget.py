@@ -1,8 +1,6 @@
 """A run fitted to its pictures and to the time it may take: batch size, epochs, crops, and the
 seconds of each phase."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any

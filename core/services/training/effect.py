@@ -1,8 +1,6 @@
 """What training changed: the same queries before and after, on the data learned from and on any
 other."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace

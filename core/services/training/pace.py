@@ -1,8 +1,6 @@
 """How fast this machine trains what, as last measured: an estimate takes it up instead of measuring
 again."""
 
-from __future__ import annotations
-
 import json
 import time
 

@@ -4,8 +4,6 @@ speaks against it.
 No picture is decoded and nothing is written, so a page can ask for it at every change of a setting.
 """
 
-from __future__ import annotations
-
 import ast
 import inspect
 import itertools

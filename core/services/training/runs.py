@@ -1,8 +1,6 @@
 """Training runs as pages and the command line see them: where each stands, its curves, and the way
 to delete it."""
 
-from __future__ import annotations
-
 import shutil
 import time
 from collections.abc import Sequence
@@ -18,8 +16,7 @@ from core.services import jobs
 from core.services.hosting import ownership
 from core.services.jobs import JobStatus
 from core.training import runs
-from core.training.follow import Follower
-from core.training.runs import COMPARING, LEARNING, MARKS, PACE, PICTURES, WEIGHTS, Run
+from core.training.runs import COMPARING, LEARNING, MARKS, PACE, PICTURES, WEIGHTS, Follower, Run
 
 MIN_STEPS = 50
 """Steps before a loss is said to fall or to rise: a fifth of them is ten."""

@@ -1,8 +1,6 @@
 """Training for pages and the command line: recipes, estimates, and runs as jobs. How they stand:
 :mod:`.runs`."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -19,7 +17,7 @@ from core.services.training import effect, pace
 from core.services.training.budget import PROBE_STEPS, Fitted, fitted, measured
 from core.services.training.runs import is_running, job_of
 from core.training import runs
-from core.training.losses import LOSSES, needs_labels
+from core.training.losses import needs_labels
 from core.training.resolve import refuse_taken, resolve
 from core.training.runs import COMPARING, PACE, WEIGHTS, Run
 from core.training.settings import Settings, in_words, override, read_recipe, recipe_names
@@ -67,11 +65,6 @@ def recipes(shipped: bool = True) -> list[dict]:
         }
         for one in told
     ]
-
-
-def losses() -> dict[str, str]:
-    """Name of each loss, and what it does."""
-    return {name: loss.about for name, loss in LOSSES.items()}
 
 
 def configure(recipe: str, values: dict[str, object]) -> Settings:

@@ -1,8 +1,6 @@
 """Pooled judging: every encoder's first hits for a query, shuffled; a click says what does not
 fit."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.errors import UserError

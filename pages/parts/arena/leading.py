@@ -1,7 +1,5 @@
 """What the leader of a room projects: the code, the round, how many have voted, and the names."""
 
-from __future__ import annotations
-
 import base64
 from collections import Counter
 from html import escape

@@ -1,7 +1,5 @@
 """Two unnamed lists side by side, as HTML that a phone draws at once."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from html import escape
 

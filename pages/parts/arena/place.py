@@ -1,8 +1,6 @@
 """Where a person is in the Arena, and its link: a room, whoever leads it, a query to judge, or what
 a new room is opened with."""
 
-from __future__ import annotations
-
 import secrets
 
 import streamlit as st

@@ -1,7 +1,5 @@
 """Which encoder is preferred, and how certain that is."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Sequence

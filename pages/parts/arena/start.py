@@ -1,7 +1,5 @@
 """The way into the Arena: vote alone, open a room, join one, judge a pool."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.errors import UserError

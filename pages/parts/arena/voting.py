@@ -1,7 +1,5 @@
 """A vote: alone, with the names after each, or in a room whose leader shows the rounds."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.errors import UserError

@@ -1,7 +1,5 @@
 """One sentence of advice for a gallery, its memory and the recall that is wanted."""
 
-from __future__ import annotations
-
 from html import escape
 
 import streamlit as st

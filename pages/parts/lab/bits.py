@@ -1,8 +1,6 @@
 """Signatures drawn as squares in bands, large enough for the back row: the query above, a picture a
 line below."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from html import escape
 

@@ -1,6 +1,6 @@
 """Recall against time as a chart: a line for each way to build an index, a dot for each setting."""
 
-from __future__ import annotations
+from __future__ import annotations  # plotly's figures are imported when one is drawn
 
 import math
 from collections.abc import Iterator, Sequence

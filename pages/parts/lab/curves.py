@@ -1,8 +1,6 @@
 """Recall against time for the chosen indexes on the user's own vectors, and what each costs at
 equal recall."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Sequence

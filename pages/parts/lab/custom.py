@@ -1,8 +1,6 @@
 """A faiss factory string typed by a person: it becomes one more index, or a sentence that says why
 not."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.errors import UserError

@@ -6,8 +6,6 @@ the place empty for a moment; this component is one and the same all along. Its 
 clicked: they still move.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Hash buckets made visible: which bits of two pictures agree, which bands collide, and how
 probable that was."""
 
-from __future__ import annotations
+from __future__ import annotations  # plotly's figures are imported when one is drawn
 
 from collections.abc import Sequence
 

@@ -1,8 +1,6 @@
 """Colours of indexes: Okabe and Ito's palette; beyond eight the line is dashed and the marker
 another one."""
 
-from __future__ import annotations
-
 import zlib
 
 from core.services import marks

@@ -1,7 +1,5 @@
 """Sliders for the settings of an index, made from what the index declares."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from pages.parts.lab import state

@@ -1,8 +1,6 @@
 """A part of the page that runs again on its own: when a slider in it moves, or every second while
 something is at work."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import streamlit as st

@@ -1,7 +1,5 @@
 """Approximation loss: one encoder's vectors compressed and searched faster, a stage at a time."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import streamlit as st

@@ -1,7 +1,5 @@
 """Vectors and large indexes that are not there yet: offered, watched, and what went wrong said."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.services.jobs import JobStatus

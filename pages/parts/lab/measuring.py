@@ -1,8 +1,6 @@
 """Measurements as jobs: what they would take, started, watched, found again after a reload, and how
 they ended."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import streamlit as st
@@ -131,8 +129,8 @@ def _doubt(plan: Plan) -> tuple[str, str] | None:
     if elsewhere := [point.machine for point in plan.found if point.machine]:
         many = f"{len(elsewhere)} of {total} {'was' if len(elsewhere) == 1 else 'were'}"
         return (
-            f"{many} timed on another machine ({elsewhere[0]}).",
-            "Recall and sizes are the same here; times are not.",
+            f"{many} timed before they came with the code, on {elsewhere[0]}.",
+            "Recall and sizes are the same here; times may differ.",
         )
     crowded = sum(point.crowded for point in plan.found)
     if not crowded:

@@ -1,7 +1,5 @@
 """One query through one index: sliders that move its recall, its time and its pictures."""
 
-from __future__ import annotations
-
 from html import escape
 
 import streamlit as st

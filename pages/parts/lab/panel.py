@@ -1,8 +1,6 @@
 """What is measured: gallery, encoder, K; and for the curves the indexes and how large the gallery
 is to be."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from pages.parts import cached, encoder_names, link, settings
@@ -15,14 +13,7 @@ SIZES = (5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000)
 
 def panel() -> None:
     caption("What is measured")
-    rows = {row["locator"]: row for row in cached.dataset_rows() if row["state"] == "ready"}
-    st.selectbox(
-        "Gallery",
-        list(rows),
-        key=link.DATASET,
-        on_change=link.dataset_changed,
-        format_func=lambda locator: f"{rows[locator]['title']} · {rows[locator]['pictures']:,}",
-    )
+    settings.gallery(link.dataset_changed)
     encoders = _encoders()
     st.selectbox(
         "Encoder",

@@ -1,8 +1,6 @@
 """The exact answer above that of an index: hits, missed neighbours where they belong, and extra
 hits."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Sequence
 

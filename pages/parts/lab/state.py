@@ -1,8 +1,6 @@
 """What the Index lab shows, and its link: each restores the other. A forged link gives a remark and
 the default."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The one way in which the lab says what its figures mean."""
 
-from __future__ import annotations
-
 from html import escape
 
 import streamlit as st

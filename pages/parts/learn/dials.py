@@ -5,8 +5,6 @@ A link that was opened (or gone back to) sets every control, those that it does 
 defaults. One that says something impossible gets the default, and a remark.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import streamlit as st
@@ -50,20 +48,11 @@ def _one_of(options: Sequence) -> Kind:
     return Kind(known.__getitem__, str)
 
 
-def choice(
-    name: str,
-    label: str,
-    options: Sequence,
-    default,
-    names: Callable[[object], str] = str,
-    help: str | None = None,
-):
+def choice(name: str, label: str, options: Sequence, default, names: Callable[[object], str] = str):
     """One of a few, all of them visible."""
     key = _start(name, default, _one_of(options))
     url_state.heal(key, options, default)
-    return st.segmented_control(
-        label, list(options), key=key, format_func=names, required=True, help=help
-    )
+    return st.segmented_control(label, list(options), key=key, format_func=names, required=True)
 
 
 def pick(name: str, label: str, options: Sequence, default, names=str, width: int = 208):
@@ -73,23 +62,21 @@ def pick(name: str, label: str, options: Sequence, default, names=str, width: in
     return st.selectbox(label, list(options), key=key, format_func=names, width=width)
 
 
-def stops(name: str, label: str, options: Sequence, default, help: str | None = None):
+def stops(name: str, label: str, options: Sequence, default):
     """A slider with named stops."""
     key = _start(name, default, _one_of(options))
     url_state.heal(key, options, default)
-    return st.select_slider(label, list(options), key=key, width=208, help=help)
+    return st.select_slider(label, list(options), key=key, width=208)
 
 
-def number(
-    name: str, label: str, low: float, high: float, default: float, step: float, help=None
-) -> float:
+def number(name: str, label: str, low: float, high: float, default: float, step: float) -> float:
     """A slider; whole where ``step`` is."""
     key = _start(name, default, url_state.number(low, high, isinstance(step, int)))
-    return st.slider(label, low, high, key=key, step=step, width=208, help=help)
+    return st.slider(label, low, high, key=key, step=step, width=208)
 
 
-def switch(name: str, label: str, default: bool = False, help: str | None = None) -> bool:
-    return st.toggle(label, key=_start(name, default, FLAG), help=help)
+def switch(name: str, label: str) -> bool:
+    return st.toggle(label, key=_start(name, False, FLAG))
 
 
 def publish() -> None:

@@ -1,7 +1,5 @@
 """One lesson on the page: try it, predict, three questions, in the field, teacher's notes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from html import escape
 
@@ -14,8 +12,6 @@ from pages.parts.learn import dials, predict, widgets
 from pages.parts.learn.lesson import Lesson, filled, lessons
 from pages.parts.shell import MENU
 from pages.parts.words import caption, quiet, trouble
-
-GO = "learn_go"
 
 
 def show(lesson: Lesson) -> None:

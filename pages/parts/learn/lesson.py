@@ -1,8 +1,6 @@
 """A lesson as data: read from its file of words, checked, and found by its name. The folder is the
 list."""
 
-from __future__ import annotations
-
 import functools
 import importlib
 import re

@@ -1,7 +1,5 @@
 """Predict, then reveal: the student says who will do best, the system answers."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.services.teaching.contests import SAMPLE, Result

@@ -1,7 +1,5 @@
 """Pictures, figures and bars as lessons show them; whatever is text is escaped here."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from html import escape
 

@@ -1,8 +1,6 @@
 """What lessons need and Streamlit has no widget for: cards with progress, questions, a plane with
 points that are dragged, a list that is put in order. Progress stays in the browser."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -125,15 +123,10 @@ def sketch(
     _sketch(key=key, data=data, on_moved_change=_nothing)
 
 
-def places(
-    key: str, start: dict[str, tuple[float, float]], turn: int = 0
-) -> dict[str, tuple[float, float]]:
-    """Where the handles of a sketch lie now, from where they began; another ``turn`` begins
-    anew."""
+def places(key: str, start: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+    """Where the handles of a sketch lie now, from where they began."""
     store = f"{key}_places"
-    if st.session_state.get(f"{store}_turn") != turn:
-        st.session_state[store], st.session_state[f"{store}_turn"] = dict(start), turn
-    there = {**start, **st.session_state[store]}
+    there = {**start, **st.session_state.get(store, {})}
     moved = (st.session_state.get(key) or {}).get("moved")
     if moved and moved != st.session_state.get(f"{store}_seen") and moved["name"] in start:
         st.session_state[f"{store}_seen"] = moved

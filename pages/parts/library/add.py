@@ -1,8 +1,6 @@
 """Adding pictures of one's own: one window for every way. What would be added is shown before
 anything is written, with what the suggested encoders will take."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import streamlit as st

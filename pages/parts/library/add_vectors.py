@@ -1,7 +1,5 @@
 """Vectors of a model that is not ours, for the pictures of a data set: counted, then taken."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import streamlit as st
@@ -50,7 +48,7 @@ def show(close: Callable[[], None]) -> None:
     except UserError as error:
         trouble(error)
         return
-    note(f"{found}")
+    note(f"{found}", tone="good")
     if found.skipped:
         table(["Skipped", "Why"], [[one.id, one.reason] for one in found.skipped[:MAX_SKIPPED]])
     if st.button("Add these vectors", type="primary", key="add_vectors"):

@@ -1,7 +1,5 @@
 """A build for one data set: choose encoders, see what it would cost, start."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.errors import UserError

@@ -1,8 +1,6 @@
 """What was built and can be built again, by data set: size, age, delete; what is unused for longest
 first."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 
@@ -28,6 +26,7 @@ KINDS = {
     "lab": "index lab",
     "boards": "standings",
     "hashes": "content",
+    "compiled": "compiled networks",
 }
 
 

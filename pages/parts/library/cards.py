@@ -1,8 +1,6 @@
 """A card for each data set: what it looks like, what is in it, which encoders are built, what it
 takes of the disk, and how the last evaluation ended."""
 
-from __future__ import annotations
-
 import time
 from html import escape
 

@@ -1,8 +1,6 @@
 """Pictures that are added to a data set or removed from it, and what was built that then has to
 follow."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import streamlit as st
@@ -29,10 +27,26 @@ def follow(row: dict) -> None:
         return
     with st.container(key="set_follow", horizontal=True, vertical_alignment="center"):
         told = f"{count(len(names), 'encoder')} of it {'was' if len(names) == 1 else 'were'} built"
-        note(f"Pictures came or went since {told}.", "Only new pictures are encoded; maps follow.")
+        note(f"Pictures came or went since {told}.", _takes(locator, names))
         if st.button("Update", type="primary", key="set_update"):
             _build(locator, names)
             st.rerun()
+
+
+def _takes(locator: str, names: Sequence[str]) -> str:
+    """What came and went, and what it takes to follow."""
+    version = cached.version(locator)
+    told = cached_library.since_built(locator, version, names[0])
+    try:
+        costs = [cached.estimate(locator, version, name) for name in names]
+    except UserError:
+        return told
+    todo = max(cost.to_encode for cost in costs)
+    known = [cost.seconds for cost in costs if cost.seconds is not None]
+    takes = f"{count(todo, 'picture')} to encode" if todo else "nothing to encode"
+    if todo and len(known) == len(costs):
+        takes += f", {builds.about(sum(known))}"
+    return f"{f'{told}: ' if told else ''}{takes}. Indexes and maps follow."
 
 
 def panel(row: dict, ids: Sequence[str], shown: Sequence[str]) -> None:
@@ -44,13 +58,35 @@ def panel(row: dict, ids: Sequence[str], shown: Sequence[str]) -> None:
     if not row["added"]:
         return
     if (error := changing.refusal(locator)) is not None:
-        quiet(f"{error.given} {error.fix}")
+        _look_again(locator, error)
         return
     with st.container(key="set_change", horizontal=True):
         with st.popover("Add to this set", icon=":material/add:", key="change_add_open"):
             _adding(locator)
         with st.popover("Remove pictures", icon=":material/delete:", key="change_remove_open"):
             _removing(row, ids, shown)
+
+
+def _look_again(locator: str, why: UserError) -> None:
+    """A folder of the user's own: what is in it now, and how that differs from what is shown."""
+    with st.container(key="set_again", horizontal=True, vertical_alignment="center"):
+        pressed = st.button("Look again", icon=":material/refresh:", key="change_again")
+        quiet(f"{why.given} {why.fix}")
+    if not pressed:
+        return
+    try:
+        before = cached.dataset(locator).items
+        with st.spinner("Looking for new pictures"):
+            now = library.open_dataset(locator, fresh=True)
+            told = changing.since_listed(before, now).words
+    except UserError as error:
+        trouble(error)
+        return
+    cached.forget_datasets()
+    cached.forget_builds()
+    there = f"{count(len(now.items), 'picture')} now"
+    st.session_state[SAID] = f"{told}; {there}." if told else f"Nothing has changed; {there}."
+    st.rerun()
 
 
 def _adding(locator: str) -> None:

@@ -1,7 +1,5 @@
 """How the labels of a data set were read from its folders: shown with examples, and corrected."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.errors import UserError

@@ -1,7 +1,5 @@
 """The list of encoders."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.services.hosting import limits

@@ -1,7 +1,5 @@
 """One data set: its path, and a view of what is in it, what was made of it, and what it takes."""
 
-from __future__ import annotations
-
 import time
 
 import streamlit as st
@@ -40,7 +38,7 @@ def show(row: dict) -> None:
 
 def _head(row: dict) -> None:
     if st.session_state.pop(ADDED, None) == row["locator"]:
-        over = f" {row['skipped']:,} passed over." if row["skipped"] else ""
+        over = f" {row['skipped']:,} skipped." if row["skipped"] else ""
         note(f"Added {row['title']}: {count(row['pictures'], 'picture')}.{over}", "", "good")
     hint = "" if hosted() else row["locator"]
     with st.container(horizontal=True, vertical_alignment="center", key="set_head"):

@@ -1,8 +1,6 @@
 """The line at the top of a data set's page: where it is on its way, what is next, and one button
 for that."""
 
-from __future__ import annotations
-
 from html import escape
 
 import streamlit as st
@@ -50,7 +48,7 @@ def _line(row: dict, was_working: bool) -> None:
         st.html(_drawn(states))
         if job is not None:
             watching.bar(job, f"path_{job.id}")
-        else:
+        elif built or not cached_library.behind(locator, version):
             _next(row, version, built, states)
 
 

@@ -1,8 +1,6 @@
 """The pictures of a data set: pages of a grid, one class or all; and what was passed over, with the
 reason."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.errors import UserError

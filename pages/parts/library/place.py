@@ -1,7 +1,5 @@
 """What the Library shows, and its link: all there is, or one data set and a view of it."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.errors import UserError

@@ -1,7 +1,5 @@
 """What a data set takes of the disk, what of it can be deleted and built again, and its removal."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import streamlit as st

@@ -1,7 +1,5 @@
 """What a person does on the maps: select, pick, open a picture on Compare, rest the pointer."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import streamlit as st

@@ -1,8 +1,6 @@
 """From maps to what the component draws: places, colours, the query with its lines, the selection,
 small pictures."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The maps as a component: what it is sent, piece by piece, and what it says back."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable
 from pathlib import Path

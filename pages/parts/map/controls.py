@@ -1,7 +1,5 @@
 """What is mapped and how it is drawn; the values live in the session and in the link."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from pages.parts import cached, cached_maps, link, settings, url_state
@@ -20,14 +18,7 @@ KNOB_TITLES = {
 def panel() -> None:
     """Data set, encoders, projection with its parameters; colour, classes and pictures."""
     caption("What is mapped")
-    rows = {row["locator"]: row for row in cached.dataset_rows() if row["state"] == "ready"}
-    st.selectbox(
-        "Gallery",
-        list(rows),
-        key=link.DATASET,
-        on_change=_other_dataset,
-        format_func=lambda locator: f"{rows[locator]['title']} · {rows[locator]['pictures']:,}",
-    )
+    settings.gallery(_other_dataset)
     most = max(views.MOST, len(st.session_state[link.ENCODERS]))
     settings.encoders(
         "Encoders, one map each",
@@ -95,7 +86,7 @@ def _look() -> None:
             names,
             key=views.CLASSES,
             max_selections=12,
-            placeholder="Search classes; empty shows the largest",
+            placeholder="Empty: the largest",
             select_all=False,
         )
     st.toggle("Pictures instead of dots", key=views.PICTURES)

@@ -1,7 +1,5 @@
 """Clusters of each map: their most typical pictures, and whether they are the classes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import streamlit as st

@@ -1,7 +1,5 @@
 """Maps that are not there yet: made as a job, watched, and what went wrong said."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import streamlit as st

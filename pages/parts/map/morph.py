@@ -1,7 +1,5 @@
 """From one encoder's map to another's: a slider, and the pictures that go farthest."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from types import SimpleNamespace
 

@@ -1,8 +1,6 @@
 """The picked picture and the quality of its place: its nearest in the space against its nearest on
 the map."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import streamlit as st

@@ -1,8 +1,6 @@
 """One sentence for each thing that a map shows, so that nobody reads more out of it than is in
 it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from pages.parts.map.shown import Shown, title

@@ -1,7 +1,5 @@
 """What the lasso holds: how many of which class, the pictures, and what to do with them."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections import Counter

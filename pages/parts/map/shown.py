@@ -1,7 +1,5 @@
 """The maps that stand on the page now: the same pictures on each, in one order."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

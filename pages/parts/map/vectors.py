@@ -1,8 +1,6 @@
 """Maps that came ready made, without the embeddings behind them: said in one sentence, and built
 where they are needed."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from pages.parts import builds, cached, cached_maps, watching

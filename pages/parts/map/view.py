@@ -1,8 +1,6 @@
 """What the Map page shows, and its link: each restores the other. A forged link gives a remark or
 the default."""
 
-from __future__ import annotations
-
 import json
 import math
 from dataclasses import dataclass

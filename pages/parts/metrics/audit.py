@@ -1,7 +1,5 @@
 """The metric audit: one query's list under every published definition."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from html import escape
 

@@ -1,15 +1,13 @@
 """The leaderboard: means with their intervals drawn as bars, and ranks that are shared where
 nothing is certain."""
 
-from __future__ import annotations
-
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.leaderboard import Leaderboard
 from pages.parts import cached_metrics
 from pages.parts.metrics import pairs, standings
 from pages.parts.metrics.choice import Choice
 from pages.parts.metrics.naming import name_of, short
-from pages.parts.words import count, quiet
+from pages.parts.words import count, heading, quiet
 
 BESIDE = ("mAP", "hit@1", "precision@10")
 
@@ -24,12 +22,13 @@ def show(choice: Choice, cells: list[Cell]) -> None:
     ]
     beside = {name: cached_metrics.means(*choice.key, name, choice.group) for name in others}
     standings.show(board, {(cell.encoder, cell.index): cell for cell in cells}, beside)
-    quiet(reading(board))
+    heading(verdict(board))
+    quiet(_grounds(board))
     pairs.show(board)
 
 
-def reading(board: Leaderboard) -> str:
-    """What the table says, in words."""
+def verdict(board: Leaderboard) -> str:
+    """What the table says: which encoder is best, and whether that is certain."""
     first, label = board.standings[0], short(board.metric)
     said = (
         f"{name_of(first.encoder, first.index)} has the highest {label}: {first.mean:.3f}"
@@ -46,7 +45,7 @@ def reading(board: Leaderboard) -> str:
             f" The lead over {behind} is significant (p {_p(second.p_to_best)}, corrected for all"
             " pairs)."
         )
-    return said + " " + _grounds(board)
+    return said
 
 
 def _grounds(board: Leaderboard) -> str:

@@ -1,8 +1,6 @@
 """What the Metrics page shows, and its link: each restores the other; a forged link gives the
 default."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import streamlit as st

@@ -1,8 +1,6 @@
 """Which classes are hard for which encoder: one shade a mean, light to dark, so that two hundred
 classes still read."""
 
-from __future__ import annotations
-
 from html import escape
 
 import numpy as np

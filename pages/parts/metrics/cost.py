@@ -1,8 +1,6 @@
 """What quality costs: one search's time stage by stage, the vectors' size, and what was spent
 once."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.services.evaluation.cells import Cell

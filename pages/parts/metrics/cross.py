@@ -1,7 +1,5 @@
 """Choosing a cross-domain evaluation: whose queries, which gallery, and which class is which."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.errors import UserError

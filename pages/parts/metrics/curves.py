@@ -1,6 +1,6 @@
 """Precision and recall as the list grows longer, and precision against recall."""
 
-from __future__ import annotations
+from __future__ import annotations  # plotly's figures are imported when one is drawn
 
 from dataclasses import replace
 from html import escape

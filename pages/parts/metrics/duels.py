@@ -1,8 +1,6 @@
 """Rows of pictures: a query, and what one encoder or two found for it; a click opens it in
 Compare."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import streamlit as st

@@ -1,7 +1,5 @@
 """Evaluating from the page: a job like any other, whose result the page opens when it is there."""
 
-from __future__ import annotations
-
 import re
 
 import streamlit as st

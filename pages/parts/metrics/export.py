@@ -1,7 +1,5 @@
 """The report for other programs."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.services.evaluation import report_files

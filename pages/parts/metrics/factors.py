@@ -1,8 +1,6 @@
 """What an encoder thinks "similar" means: the factors that its nearest pictures share beyond
 chance."""
 
-from __future__ import annotations
-
 import math
 
 import streamlit as st

@@ -1,6 +1,6 @@
 """Data health: leaks between query and gallery, hubs, crowding, and score calibration."""
 
-from __future__ import annotations
+from __future__ import annotations  # plotly's figures are imported when one is drawn
 
 from itertools import pairwise
 

@@ -1,8 +1,6 @@
 """Names beside points, placed so that none covers another; where there is no room beside a point
 the name stands further off, joined to it by a line."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

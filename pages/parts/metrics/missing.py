@@ -1,7 +1,5 @@
 """Why a study is not there, and how to get it."""
 
-from __future__ import annotations
-
 from core.services.evaluation.cells import Cell
 from pages.parts.metrics import evaluation
 from pages.parts.metrics.choice import Choice

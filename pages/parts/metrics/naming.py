@@ -1,7 +1,5 @@
 """What the views of the Metrics page call things."""
 
-from __future__ import annotations
-
 from core.metrics import table
 from core.services.evaluation.cells import Cell
 from pages.parts import palette

@@ -1,7 +1,5 @@
 """Every pair of encoders: which differences are significant."""
 
-from __future__ import annotations
-
 from html import escape
 
 import streamlit as st

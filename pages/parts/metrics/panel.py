@@ -1,7 +1,5 @@
 """The controls of the Metrics page, and the protocol card of what they show."""
 
-from __future__ import annotations
-
 from html import escape
 
 import streamlit as st
@@ -40,9 +38,9 @@ def data_set() -> Entry | None:
         return None
     state = st.session_state
     wanted, report = state.get(choice.DATASET), state.get(choice.REPORT)
-    by_place = next((one.key for one in known.values() if wanted in _names(one)), None)
-    if wanted not in known and by_place:
-        state[choice.DATASET] = by_place
+    if wanted and wanted not in known and (place := given.locator(wanted)):
+        by_place = (one.key for one in known.values() if one.locator == place)
+        state[choice.DATASET] = next(by_place, wanted)
     of_report = [one.key for one in known.values() if report in one.reports]
     evaluated = [one.key for one in known.values() if choice.FIRST_REPORT in one.reports]
     first = next(iter([*of_report, *evaluated, *known]))
@@ -56,12 +54,6 @@ def data_set() -> Entry | None:
     elif len(url_state.heal(choice.REPORT, entry.reports)) > 1:
         st.selectbox("Report", entry.reports, key=choice.REPORT)
     return entry
-
-
-def _names(entry: Entry) -> set[str]:
-    """What a link may call a data set of the library besides its name."""
-    one = entry.locator
-    return {one, given.public_name(one), given.link_name(one)} if one else set()
 
 
 def panel(entry: Entry) -> Choice:

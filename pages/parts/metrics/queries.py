@@ -1,8 +1,6 @@
 """The queries that separate two encoders, and the worst of each, with what was found; a click opens
 one in Compare."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from html import escape
 

@@ -1,7 +1,5 @@
 """The perturbation lab: curves over growing distortion for every encoder, and one picture live."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import streamlit as st

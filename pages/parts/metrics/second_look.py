@@ -1,7 +1,5 @@
 """What re-ranking and fusion are worth: the gain of each on every set, and where it hurts."""
 
-from __future__ import annotations
-
 import plotly.graph_objects as go
 import streamlit as st
 

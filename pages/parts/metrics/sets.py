@@ -1,8 +1,6 @@
 """The data sets of the Metrics menu: every one with labels, evaluated or not; and apart from them
 those that only a report knows, whose pictures are not here."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from core.errors import UserError

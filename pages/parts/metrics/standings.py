@@ -1,8 +1,6 @@
 """The leaderboard as a table whose headers sort it. The browser sorts, the link remembers, nothing
 is computed again."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,8 +1,6 @@
 """What the subject is worth: boxes of every detector against the true ones, and searches with and
 without the crop."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.services.evaluation.cells import Cell

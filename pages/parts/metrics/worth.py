@@ -1,7 +1,7 @@
 """Quality against one cost: the time of a search, the size of a vector, or what building took; and
 the front of the best."""
 
-from __future__ import annotations
+from __future__ import annotations  # plotly's figures are imported when one is drawn
 
 import math
 from collections.abc import Callable

@@ -1,8 +1,6 @@
 """What only some networks can do: an autoencoder reconstructs pictures, a siamese network gives the
 distance of a pair."""
 
-from __future__ import annotations
-
 from html import escape
 
 import streamlit as st

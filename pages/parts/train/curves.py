@@ -1,7 +1,5 @@
 """The live curves of a run: loss, validation, learning rate, throughput."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import streamlit as st

@@ -1,7 +1,5 @@
 """Before and after: what a run changed on its own pictures, and what was forgotten elsewhere."""
 
-from __future__ import annotations
-
 from html import escape
 
 import streamlit as st

@@ -1,8 +1,6 @@
 """Importing weights: a state dict from the browser becomes an encoder, and keys that do not fit are
 listed."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.errors import UserError

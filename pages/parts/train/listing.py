@@ -1,12 +1,11 @@
 """The runs so far with their state, and the models that were trained here or imported."""
 
-from __future__ import annotations
-
 import time
 
 import streamlit as st
 
 from core.errors import UserError
+from core.services.hosting import limits
 from core.services.training.runs import RunStatus
 from pages.parts import cached_train
 from pages.parts.train import state
@@ -20,6 +19,10 @@ STATES = {
     "new": ("not started", "plain"),
 }
 FIRST = 12
+HOW = (
+    "Choose training data, then start. A run continues when you close this page and after a"
+    " restart of the server; when it ends, this page shows what it changed."
+)
 
 
 def show() -> None:
@@ -42,11 +45,7 @@ def _runs() -> None:
     heading("Runs")
     runs = cached_train.run_ids()
     if not runs:
-        note(
-            "Nothing has been trained here yet.",
-            "Choose training data, then start. A run continues when you close this page "
-            "and after a restart of the server; when it ends, this page shows what it changed.",
-        )
+        note("Nothing has been trained here yet.", HOW if limits.may("train") else "")
         return
     for run in runs[:FIRST]:
         _row(run)

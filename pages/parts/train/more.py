@@ -1,8 +1,6 @@
 """A field for every setting, made from the table of settings itself: a new setting appears here by
 itself."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Sequence

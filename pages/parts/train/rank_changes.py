@@ -1,8 +1,6 @@
 """Queries whose ranks a run changed, as picture rows: the query, what it found before, what it
 finds now."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from html import escape
 

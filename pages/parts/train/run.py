@@ -1,8 +1,7 @@
 """One run: where it stands, stop, resume, delete; its curves while it learns, and what it reached
 once it is done."""
 
-from __future__ import annotations
-
+import shlex
 from html import escape
 
 import streamlit as st
@@ -12,8 +11,8 @@ from core.services.hosting import limits
 from core.services.training import runs, train
 from core.services.training.runs import RunStatus
 from pages.parts import cached_train, guard, url_state
-from pages.parts.train import capabilities, curves, effects, facts, listing, state
-from pages.parts.words import duration, heading, note, quiet, trouble
+from pages.parts.train import capabilities, curves, effects, listing, more, state
+from pages.parts.words import caption, duration, facts, heading, note, quiet, size, trouble
 
 WORDS = {
     "running": "Running",
@@ -37,7 +36,7 @@ def show(run: str) -> None:
     listing.back()
     heading(found.model)
     st.fragment(_progress, run_every=1.0 if found.state == "running" else None)(run, found.state)
-    views = {state.CURVES: lambda: _curves(found), state.FACTS: lambda: facts.of_run(run)}
+    views = {state.CURVES: lambda: _curves(found), state.FACTS: lambda: _of_run(run)}
     if found.state == "done":
         more = (
             {state.CAPABILITIES: lambda: capabilities.show(found.model)}
@@ -69,7 +68,7 @@ def show_model(name: str) -> None:
     heading(next(card["title"] for card in cached_train.cards() if card["name"] == name))
     if capabilities.has(name):
         capabilities.show(name)
-    facts.of_model(name)
+    _of_model(name)
 
 
 def _progress(run: str, was: str) -> None:
@@ -194,3 +193,66 @@ def _button(label: str, key: str, act, tip: str = "") -> None:
 
 def _curves(found: RunStatus) -> None:
     st.fragment(curves.show, run_every=2.0 if found.state == "running" else None)(found.id)
+
+
+def _of_run(run: str) -> None:
+    """Every setting that is not the recipe's own, the way to do it again, and the card once there
+    is one."""
+    told = cached_train.told(run)
+    usual = {row["name"]: row["value"] for row in more.rows(told["recipe"], {})}
+    same = {
+        name: list(value) if isinstance(value, tuple) else value for name, value in usual.items()
+    }
+    changed = {name: value for name, value in told.items() if name in usual and value != same[name]}
+    caption(f"Settings that are not those of the recipe {told['recipe']}")
+    facts([(name.replace("_", " "), _said(value)) for name, value in changed.items()])
+    caption("The same from the command line")
+    kept = {name: value for name, value in changed.items() if name not in ("precision", "name")}
+    st.code(
+        shlex.join(["python", "-m", "core", *train.arguments(told["recipe"], kept)]),
+        language="sh",
+        wrap_lines=True,
+    )
+    _of_model(told["name"], run)
+
+
+def _of_model(name: str, run: str = "") -> None:
+    """The card of a model; of ``run`` alone where one is named."""
+    card = next((card for card in cached_train.cards() if card["name"] == name), None)
+    if card is None or (run and card.get("run") != run):
+        return
+    caption("The model's card")
+    facts([(label, value) for label, value in _card(card) if value])
+    if card.get("about"):
+        quiet(card["about"])
+    for one in card.get("data", []):
+        quiet(f"{one['name']}: {one['note']}.")
+
+
+def _card(card: dict) -> list[tuple[str, str]]:
+    network, scores = card["network"], card.get("validation", {})
+    return [
+        ("Name", card["name"]),
+        ("Network", f"{network['backbone']}, {network['size']} px, {network['dim']} dimensions"),
+        ("Parameters", f"{card['parameters']:,} in {size(card['bytes'])}"),
+        ("Initial weights", card.get("starts_from", "")),
+        ("Teacher", card.get("teacher", "")),
+        (
+            "Epochs",
+            (
+                f"{card['epochs']}, best: {card['best_epoch'] or 'before the first'}"
+                if "epochs" in card
+                else ""
+            ),
+        ),
+        ("Validation", f"{scores['mean']:.3f}: {scores['metric']}" if "mean" in scores else ""),
+        ("Missing keys", str(len(card["missing"])) if card.get("missing") else ""),
+        ("Unexpected keys", str(len(card["unused"])) if card.get("unused") else ""),
+        ("Created", card.get("created", "")),
+        ("sha256", card["sha256"][:16]),
+        ("Licence", card.get("licence", "")),
+    ]
+
+
+def _said(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,7 +1,5 @@
 """Summary of a run before it starts: its cost, what speaks against it, and the two buttons."""
 
-from __future__ import annotations
-
 import json
 import shlex
 

@@ -1,7 +1,5 @@
 """Choosing a run: recipe, initial weights, training data, and the settings that matter."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.services.training.plan import advice
@@ -118,7 +116,7 @@ def _settings(recipe: str, how: str, values: dict) -> dict:
     shown = [length, "lr", *([] if how == "model" else ["size"]), "batch"]
     given: dict = {}
     for pair in (shown[:2], shown[2:]):
-        for column, name in zip(st.columns(2), pair, strict=False):
+        for column, name in zip(st.columns(2, vertical_alignment="bottom"), pair, strict=False):
             with column:
                 given[name] = more.field(rows[name], f"{recipe}_{how}", LABELS[name])
     with st.expander("All settings"):

@@ -1,8 +1,6 @@
 """What the Train page shows, and its link: each restores the other, also after a restart of the
 server."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.errors import UserError

@@ -292,6 +292,7 @@ function redraw(state, data) {
     const node = before.get(column.key);
     if (state.seen.get(column.key) !== text || !node) {
       state.heads.querySelector(`.head[data-key="${CSS.escape(column.key)}"]`)?.remove();
+      state.kept = new Map(node && [...node.querySelectorAll(".frame > img")].map((image) => [image.src, image]));  // a new one is blank until it is decoded
       return build(column, state, data.rows);
     }
     node.querySelector(".times").replaceWith(times(column));  // new times leave the pictures as they are
@@ -337,7 +338,7 @@ function follow(state, look) {
 }
 
 export default function (component) {
-  const { data, parentElement, setTriggerValue } = component;
+  const { data: [data], parentElement, setTriggerValue } = component;
   const state = (parentElement.__board ??= begin(parentElement));
   if (!(data.at < state.at)) {  // while the browser still loads this script, an earlier board may be handed over last
     state.at = data.at;

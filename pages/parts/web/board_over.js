@@ -47,7 +47,8 @@ function openMenu(state, column, button) {
     choice.disabled = off;
     acts.append(choice);
   };
-  if (column.rerank) menu.append(rerankers(state, column, menu));
+  if (column.rerank) menu.append(oneOf(state, menu, "Re-rank the first hits", column.rerank, `rerank:${column.key}`));
+  if (column.matcher?.choices.length > 1) menu.append(oneOf(state, menu, "Match key points by", column.matcher, `rematch:${column.key}`));
   if (!column.joined) {
     add("Move left", () => reorder(state, column.key, at - 1), at <= 0);
     add("Move right", () => reorder(state, column.key, at + 1), at >= last || state.data.columns[at + 1].joined);
@@ -66,15 +67,15 @@ function openMenu(state, column, button) {
   acts.querySelector(".choice:not(:disabled)")?.focus();
 }
 
-// What gives the first hits of a column a new order: one choice.
-function rerankers(state, column, menu) {
+// What gives the first hits of a column a new order, or how its key points are matched: one choice.
+function oneOf(state, menu, legend, given, action) {
   const group = make("fieldset", "rerankers");
-  group.append(make("legend", "", "Re-rank the first hits"));
-  for (const [name, text, about] of column.rerank.choices) {
+  group.append(make("legend", "", legend));
+  for (const [name, text, about] of given.choices) {
     const line = make("label", "reranker");
     line.title = about;
-    const choice = Object.assign(make("input"), { type: "radio", name: "reranker", value: name, checked: name === column.rerank.now });
-    choice.addEventListener("change", () => state.send("acted", `rerank:${column.key}~${name}`));
+    const choice = Object.assign(make("input"), { type: "radio", name: "reranker", value: name, checked: name === given.now });
+    choice.addEventListener("change", () => state.send("acted", `${action}~${name}`));
     line.addEventListener("click", () => { if (choice.checked) setTimeout(() => menu.hidePopover()); });
     line.append(choice, make("span", "", text));
     group.append(line);
@@ -103,7 +104,8 @@ function openDetail(state, id, key) {
       if (card) focusCard(state, card);
     });
     dialog.addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+      const presented = getComputedStyle(state.root).getPropertyValue("--ll-controls").trim() === "none"; // left and right are the talk's then
+      const step = { ArrowDown: 1, ArrowUp: -1, ...(presented ? {} : { ArrowRight: 1, ArrowLeft: -1 }) }[event.key];
       if (step) { event.preventDefault(); stepDetail(state, step); }
     });
     dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });

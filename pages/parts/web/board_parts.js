@@ -48,7 +48,7 @@ function meta(column) {
   if (column.tier) family.append(make("span", column.tier === "bundled" || column.tier === "packaged" ? "tier" : "tier plain", column.tier));
   box.append(family);
   if (column.second) box.append(Object.assign(named("second", column.second), { title: `Re-ranked: ${column.second}` }));
-  if (column.state === "loading") {
+  if (column.headline && (column.state === "pending" || column.state === "loading")) {
     const line = make("div", "loading", column.headline);
     line.setAttribute("role", "status");
     box.append(line);
@@ -163,7 +163,8 @@ function card(hit, column, state) {
   open.setAttribute("aria-label", `Rank ${hit.rank}${moved}, score ${hit.score}, ${hit.label || hit.alt}${hit.words ? ", " + hit.words : ""}${hit.file ? ", " + hit.file : ""}${hit.frame ? ", by the outlined object in it" : ""}${found}. ${does}`);
   open.title = state.tools ? `${hit.label || hit.alt}: open large` : "Search with this picture";
   const frame = make("div", "frame");
-  const shot = picture(state.pictures[hit.id], hit.alt);
+  const shot = state.kept.get(state.pictures[hit.id]) || picture(state.pictures[hit.id], hit.alt);
+  shot.alt = hit.alt;
   frame.append(shot, make("span", "rank", hit.rank));
   if (hit.frame) frame.append(outline(shot, hit.frame, true));
   if (hit.moved) {

@@ -5,7 +5,12 @@ export default function (component) {
   const chip = (parentElement.__chip = document.createElement("button"));
   chip.type = "button";
   chip.className = "chip";
-  chip.textContent = data.label;
+  const icon = document.createElement("span"), words = document.createElement("span");
+  icon.className = "icon";
+  icon.setAttribute("aria-hidden", "true");
+  icon.textContent = "link";
+  words.textContent = data.label;
+  chip.append(icon, words);
   const said = document.createElement("div");
   said.className = "said";
   said.setAttribute("role", "status");
@@ -16,9 +21,10 @@ export default function (component) {
     said.replaceChildren();
     try {
       await navigator.clipboard.writeText(window.location.href);
-      chip.textContent = "Copied";
+      words.textContent = "Copied";
+      icon.textContent = "check";
       chip.dataset.tone = "good";
-      timer = setTimeout(() => { chip.textContent = data.label; delete chip.dataset.tone; }, 1800);
+      timer = setTimeout(() => { words.textContent = data.label; icon.textContent = "link"; delete chip.dataset.tone; }, 1800);
     } catch {
       const field = document.createElement("input");
       field.readOnly = true;

@@ -59,7 +59,12 @@ export default function (component) {
     chip = document.createElement("button");
     chip.type = "button";
     chip.className = "chip";
-    chip.textContent = "Figures";
+    const icon = document.createElement("span"), words = document.createElement("span");
+    icon.className = "icon";
+    icon.setAttribute("aria-hidden", "true");
+    icon.textContent = "image";
+    words.textContent = "Figures";
+    chip.append(icon, words);
     chip.title = "Save the charts and tables of this page";
     chip.setAttribute("aria-haspopup", "dialog");
     const panel = document.createElement("div");

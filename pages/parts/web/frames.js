@@ -44,13 +44,25 @@ function fit(state) {
   state.sheet.style.height = `${100 * Math.min(1, high / wide)}%`;
 }
 
+// What was found may come after the page was drawn (found.js): it is of the same query, by the same detector.
+function newestSubject(subject) {
+  const later = window.__lookalikeSubject;
+  if (!subject?.looking || later?.of !== subject.of || later.by !== subject.by) return subject;
+  return { ...later, box: subject.box, serial: subject.serial };
+}
+
+function takeSubject(state, subject) {
+  state.subject = newestSubject(subject);
+  paint(state);
+}
+
 function drawSubject(state, subject, on) {
   for (const part of [state.sheet, state.parts, state.why]) part.hidden = !subject;
   if (!subject) { state.hint.textContent = HINT; state.hint.hidden = false; return; }
-  state.subject = subject;
   state.serial ??= -1;  // another picture: what was chosen on the last one is no answer to wait for
   if (subject.serial >= state.serial && !state.drag && !state.timer) { state.serial = subject.serial; state.box = subject.box; }
-  paint(state);
+  takeSubject(state, subject);
+  on(window, "lookalike-subject", () => takeSubject(state, subject));
   on(state.zone, "pointerdown", (event) => press(state, event));
   on(document, "pointermove", (event) => pull(state, event));
   on(document, "pointerup", (event) => release(state, event));
@@ -59,7 +71,7 @@ function drawSubject(state, subject, on) {
   on(state.chosen, "keydown", (event) => keyed(state, event));
   on(state.zone, "keydown", (event) => { if (event.key === "Escape") setDrawing(state, false); });
   on(state.whole, "click", () => choose(state, null));
-  on(state.main, "click", () => choose(state, subject.frames[subject.main].part));
+  on(state.main, "click", () => choose(state, state.subject.frames[state.subject.main].part));
   on(state.draw, "click", (event) => {
     if (event.detail) return setDrawing(state, !state.drawing);
     choose(state, state.box ?? [0.25, 0.25, 0.75, 0.75]);  // with the keyboard: a box to begin with

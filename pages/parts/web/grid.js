@@ -78,7 +78,7 @@ function move(state, event) {
 }
 
 export default function (component) {
-  const { data, parentElement, setTriggerValue } = component;
+  const { data: [data], parentElement, setTriggerValue } = component;
   let state = parentElement.__grid;
   if (!state) {
     state = parentElement.__grid = { grid: document.createElement("div"), text: "" };

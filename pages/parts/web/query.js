@@ -87,7 +87,7 @@ function taker(state) {
 const carries = (event) => [...(event.dataTransfer?.types || [])].some((type) => type === "Files" || type === "text/x-lookalike-item");
 
 export default function (component) {
-  const { data, parentElement, setTriggerValue } = component;
+  const { data: [data], parentElement, setTriggerValue } = component;
   const state = (parentElement.__query ??= begin(parentElement));
   state.send = setTriggerValue;
   const { say, take } = taker(state);

@@ -21,12 +21,15 @@ export default function (component) {
   }
   bar.querySelector("span").textContent = data.place;
   parentElement.__step = (step) => setTriggerValue("step", step);
+  if (bar.__listens) return;
+  bar.__listens = true;
+  // No clean-up from outside: the page may take a component down and up again with the same elements, in either order. Whoever is gone from the page leaves.
   const pressed = (event) => {
+    if (!bar.isConnected) { window.removeEventListener("keydown", pressed); return; }
     const inside = event.composedPath()[0];
     const typing = inside instanceof HTMLInputElement || inside instanceof HTMLTextAreaElement;
     if (event.defaultPrevented || typing || event.altKey || event.ctrlKey || event.metaKey) return;
     if (event.key in STEPS) { event.preventDefault(); parentElement.__step(STEPS[event.key]); }
   };
   window.addEventListener("keydown", pressed);
-  return () => window.removeEventListener("keydown", pressed);
 }

@@ -108,6 +108,7 @@ function whyTop(state, known) {
     });
     top.append(veil);
   }
+  if (known.query.map || known.hit.map) top.append(make("span", "quiet", "The thin line goes round the fifth that counts most."));
   if (known.links) top.append(make("span", "quiet hover", "Point at a region to see its counterpart."));
   return top;
 }

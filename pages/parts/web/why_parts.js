@@ -26,12 +26,12 @@ function stage(part, alt) {
   cell.hidden = true;
   box.append(picture(part.uri, alt), veil, cell);
   box.part = part;
-  lay(box, part.map);
+  lay(box, part.map, true);
   return box;
 }
 
-// Lay a map (values 0..255, rows x columns, over a box of the picture) on a stage; none takes the veil away.
-function lay(box, map) {
+// Lay a map (values 0..255, rows x columns, over a box of the picture) on a stage; none takes the veil away. `outlined`: with a line round the fifth that counts most.
+function lay(box, map, outlined = false) {
   const veil = box.querySelector(".veil");
   const pen = veil.getContext("2d");
   pen.clearRect(0, 0, veil.width, veil.height);
@@ -43,13 +43,34 @@ function lay(box, map) {
   map.values.forEach((value, at) => image.data.set([...VEIL, DARKEST * (255 - value)], 4 * at));
   small.getContext("2d").putImageData(image, 0, 0);
   const [x0, y0, x1, y1] = map.box;
-  const place = [x0 * veil.width, y0 * veil.height, (x1 - x0) * veil.width, (y1 - y0) * veil.height];
+  const place = [x0 * veil.width, y0 * veil.height, (x1 - x0) * veil.width, (y1 - y0) * veil.height].map(Math.round);
   pen.fillStyle = `rgba(${VEIL}, ${DARKEST})`;
   pen.fillRect(0, 0, veil.width, veil.height);
   pen.clearRect(...place);
   pen.imageSmoothingEnabled = true;
   pen.imageSmoothingQuality = "high";
   pen.drawImage(small, ...place);
+  if (outlined) outlineFifth(pen, within(place, veil));
+}
+
+function within([left, top, wide, high], veil) {
+  const [x, y] = [Math.max(left, 0), Math.max(top, 0)]; // an encoder that pads looks beyond the picture
+  return [x, y, Math.min(left + wide, veil.width) - x, Math.min(top + high, veil.height) - y];
+}
+
+// A line round the fifth that is clearest: on a dark thing the veil alone is hard to tell from the picture.
+function outlineFifth(pen, [left, top, wide, high]) {
+  const image = pen.getImageData(left, top, wide, high);
+  const alpha = Uint8Array.from({ length: wide * high }, (_, at) => image.data[4 * at + 3]);
+  const darkest = Math.floor(255 * DARKEST);
+  const limit = Math.min(alpha.slice().sort()[Math.floor(alpha.length / 5)], darkest - 1);
+  const inside = (x, y) => x >= 0 && y >= 0 && x < wide && y < high && alpha[y * wide + x] <= limit;
+  for (let y = 0; y < high; y += 1) {
+    for (let x = 0; x < wide; x += 1) {
+      if (inside(x, y) && ![[1, 0], [-1, 0], [0, 1], [0, -1]].every(([dx, dy]) => inside(x + dx, y + dy))) image.data.set([255, 255, 255, 235], 4 * (y * wide + x));
+    }
+  }
+  pen.putImageData(image, left, top);
 }
 
 // Outline one cell of a grid over the part of a picture that is looked at.
@@ -71,7 +92,7 @@ function linked(stages, links, said) {
   const grids = [links.query, links.hit];
   const width = grids[1][0] * grids[1][1];
   const value = (one, other) => links.values[one * width + other];
-  const rest = () => { stages.forEach((box, side) => { lay(box, box.part.map); outlineCell(box, grids[side], null); }); said(""); };
+  const rest = () => { stages.forEach((box, side) => { lay(box, box.part.map, true); outlineCell(box, grids[side], null); }); said(""); };
   const show = (side, at) => {
     const count = grids[1 - side][0] * grids[1 - side][1];
     const row = Array.from({ length: count }, (_, other) => (side ? value(other, at) : value(at, other)));
@@ -198,7 +219,7 @@ const DRAWN = {
     }
     return titled("Shared colours", table);
   },
-  histogram: (block) => titled("Distances of this gallery's pairs", histogram(block)),
+  histogram: (block) => titled("Distances of this gallery's pairs: 0 is the same vector", histogram(block)),
   bits: (block) => {
     const grid = make("div", block.bands ? "bits banded" : "bits");
     const draw = (one) => make("i", block.equal[one] ? "equal" : "");
@@ -219,10 +240,21 @@ function titled(title, body) {
   return box;
 }
 
+// Distances along the axis: 0 at the left, the largest of unit vectors is 2.
+function ticks(svg, most, x, high) {
+  for (let value = 0; value <= most + 1e-6; value += 0.5) {
+    const at = x(value);
+    const anchor = at < 10 ? "start" : x(most) - at < 10 ? "end" : "middle";
+    const label = shape("text", { x: at, y: high + 16, class: "tick", "text-anchor": anchor });
+    label.textContent = value.toFixed(1);
+    svg.append(shape("line", { x1: at, x2: at, y1: high, y2: high + 4, class: "axis" }), label);
+  }
+}
+
 // Two curves on one axis, each a share of its kind, and where this pair lies.
 function histogram(block) {
   const [wide, high] = [560, 130];
-  const svg = shape("svg", { class: "histogram", viewBox: `0 0 ${wide} ${high + 46}`, role: "img", "aria-label": `Distance ${block.value.toFixed(2)} among pairs of ${block.noun} and of different things` });
+  const svg = shape("svg", { class: "histogram", viewBox: `0 0 ${wide} ${high + 64}`, role: "img", "aria-label": `Distance ${block.value.toFixed(2)} among pairs of ${block.noun} and of different things` });
   const most = Math.max(...block.same, ...block.different);
   const x = (value) => (value / block.most) * wide;
   for (const [name, values] of [["different", block.different], ["same", block.same]]) {
@@ -235,10 +267,11 @@ function histogram(block) {
     svg.append(label);
   }
   svg.append(shape("line", { x1: 0, x2: wide, y1: high, y2: high, class: "axis" }));
+  ticks(svg, block.most, x, high);
   const mark = (value, words, row, name) => {
-    svg.append(shape("line", { x1: x(value), x2: x(value), y1: 0, y2: high + 4, class: name }));
+    svg.append(shape("line", { x1: x(value), x2: x(value), y1: 0, y2: high + 22, class: name }));
     const middle = Math.min(Math.max(x(value), 70), wide - 70);
-    const label = shape("text", { x: middle, y: high + 18 + 18 * row, class: name, "text-anchor": "middle" });
+    const label = shape("text", { x: middle, y: high + 36 + 18 * row, class: name, "text-anchor": "middle" });
     label.textContent = words;
     svg.append(label);
   };

@@ -357,15 +357,19 @@ function lookalikeMaps(root) {
     if (state.hover >= 0 && state.hover < view.points.n) ring(spot(view, state.hover), 7, ink.text, 2);
   }
 
-  // What most of a cluster is, over it: the largest first, and none over another.
+  // What most of a cluster is, over it, or beside the query's mark: the largest first, and none over another.
   function names(view, pen, at, ink, bounds) {
     if (state.data.morph || state.data.pictures || !view.map.names) return;
     pen.font = "600 11.5px system-ui, sans-serif";
     pen.textAlign = "center"; pen.textBaseline = "middle"; pen.lineJoin = "round";
+    const marked = view.map.query && toScreen(at, ...view.map.query);
     const taken = [];
     for (const [x, y, text] of view.map.names) {
-      const half = pen.measureText(text).width / 2 + 4, [cx, cy] = toScreen(at, x, y);
-      if (cx - half < 0 || cx + half > bounds.width || cy < 8 || cy > bounds.height - 8) continue;
+      const half = pen.measureText(text).width / 2 + 4, [middle, centre] = toScreen(at, x, y);
+      const cx = Math.min(Math.max(middle, half), bounds.width - half);
+      const over = (y) => marked && Math.abs(cx - marked[0]) < half + 8 && Math.abs(y - marked[1]) < 15;
+      const cy = [centre, centre - 16, centre + 16].find((y) => !over(y));
+      if (Math.abs(cx - middle) > half || cy < 8 || cy > bounds.height - 8) continue;
       if (taken.some(([left, right, mid]) => cx - half < right && cx + half > left && Math.abs(cy - mid) < 15)) continue;
       taken.push([cx - half, cx + half, cy]);
       pen.strokeStyle = ink.panel; pen.lineWidth = 4; pen.globalAlpha = 0.85; pen.strokeText(text, cx, cy);

@@ -28,3 +28,8 @@ for (const head of document.querySelectorAll('thead th')) {
   head.addEventListener('click', sort);
   head.addEventListener('keydown', (event) => { if (event.key === 'Enter' || event.key === ' ') { event.preventDefault(); sort(); } });
 }
+
+// What is folded away on the screen stands on paper.
+const unfolded = [];
+addEventListener('beforeprint', () => document.querySelectorAll('details:not([open])').forEach((one) => { one.open = true; unfolded.push(one); }));
+addEventListener('afterprint', () => unfolded.splice(0).forEach((one) => { one.open = false; }));

@@ -28,6 +28,5 @@ document.addEventListener('keydown', (event) => {
   else return;
   event.preventDefault();
 });
-addEventListener('beforeprint', () => { document.querySelectorAll('details').forEach((one) => { one.open = true; }); });
 const asked = parseInt(location.hash.slice(1), 10);
 if (asked) place(asked - 1);

@@ -1,7 +1,5 @@
 """A slider that loses pictures, and the curve on which it stands."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.services.teaching import approximate

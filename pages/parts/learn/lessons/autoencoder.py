@@ -1,12 +1,10 @@
 """A point in a triangle mixes three codes; the decoder draws what lies there."""
 
-from __future__ import annotations
-
 import numpy as np
 import streamlit as st
 
 from pages.parts import cached, cached_learn
-from pages.parts.cached_learn import gallery
+from pages.parts.cached_learn import gallery, means
 from pages.parts.learn import dials, shown, widgets
 from pages.parts.words import caption, quiet
 
@@ -17,10 +15,7 @@ FRAME = (-1.2, -0.95, 1.2, 1.1)
 
 
 def measured() -> dict[str, str]:
-    return {
-        name: f"{cached_learn.ask('board.mean', encoder, 'hit@1'):.0%}"
-        for name, encoder in FACTS.items()
-    }
+    return means(FACTS)
 
 
 def live() -> None:

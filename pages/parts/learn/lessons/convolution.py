@@ -1,12 +1,10 @@
 """Channels of a layer over a picture, and the pictures that excite one of them most."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.services.teaching import layers
 from pages.parts import cached, cached_learn, components
-from pages.parts.cached_learn import gallery
+from pages.parts.cached_learn import gallery, means
 from pages.parts.learn import dials, shown
 from pages.parts.learn.predict import encoder_titles
 from pages.parts.words import caption, quiet
@@ -17,10 +15,7 @@ CHANNEL = "learn_channel"
 
 
 def measured() -> dict[str, str]:
-    return {
-        name: f"{cached_learn.ask('board.mean', encoder, 'hit@1'):.0%}"
-        for name, encoder in FACTS.items()
-    }
+    return means(FACTS)
 
 
 def live() -> None:

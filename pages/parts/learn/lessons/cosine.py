@@ -1,7 +1,5 @@
 """Vectors that are dragged, and neighbours that vote."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.services.teaching import geometry

@@ -1,11 +1,9 @@
 """One query before and after, the classes, and what happened to other sets."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from pages.parts import cached_learn, palette
-from pages.parts.cached_learn import gallery
+from pages.parts.cached_learn import gallery, means
 from pages.parts.learn import dials, shown
 from pages.parts.learn.predict import encoder_titles
 from pages.parts.words import caption, quiet, table
@@ -15,10 +13,7 @@ FACTS = {"before": BEFORE, "siamese": AFTER[0], "triplet": AFTER[1]}
 
 
 def measured() -> dict[str, str]:
-    return {
-        name: f"{cached_learn.ask('board.mean', encoder, 'mAP'):.2f}"
-        for name, encoder in FACTS.items()
-    }
+    return means(FACTS, "mAP", ".2f")
 
 
 def live() -> None:

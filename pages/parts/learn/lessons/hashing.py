@@ -1,7 +1,5 @@
 """Bits in bands, and the collision curve with the student's point on it."""
 
-from __future__ import annotations
-
 import numpy as np
 import streamlit as st
 

@@ -1,12 +1,10 @@
 """Key points of two pictures joined by lines; one of the pictures is turned, shrunk and moved."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.services.teaching import points
 from pages.parts import cached, cached_learn
-from pages.parts.cached_learn import gallery
+from pages.parts.cached_learn import gallery, means
 from pages.parts.learn import dials, shown, widgets
 from pages.parts.words import quiet
 
@@ -17,10 +15,7 @@ MOST_REJECTED = 60
 
 
 def measured() -> dict[str, str]:
-    return {
-        name: f"{cached_learn.ask('board.mean', encoder, 'hit@1'):.0%}"
-        for name, encoder in FACTS.items()
-    }
+    return means(FACTS)
 
 
 def live() -> None:

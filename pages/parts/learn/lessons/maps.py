@@ -1,7 +1,5 @@
 """A probe over a map: real neighbours, and dots that only look near."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.services.teaching import plane

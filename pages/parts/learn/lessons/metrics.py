@@ -1,7 +1,5 @@
 """A ranked list in the student's order, scored by the system."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.metrics import table

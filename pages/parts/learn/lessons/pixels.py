@@ -1,12 +1,10 @@
 """A picture that is changed, and the encoders that still find it."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from core.services.teaching import pictures
 from pages.parts import cached, cached_learn
-from pages.parts.cached_learn import gallery
+from pages.parts.cached_learn import gallery, means
 from pages.parts.learn import dials, shown
 from pages.parts.words import caption, quiet
 
@@ -16,10 +14,7 @@ FACTS = {"tiny": "tiny.16x16", "hsv": "hsv.12x4x4", "phash": "phash.16x16", "hog
 
 def measured() -> dict[str, str]:
     """hit@1 of each encoder over all queries of the gallery."""
-    return {
-        name: f"{cached_learn.ask('board.mean', encoder, 'hit@1'):.0%} of queries"
-        for name, encoder in FACTS.items()
-    }
+    return {name: f"{mean} of queries" for name, mean in means(FACTS).items()}
 
 
 def live() -> None:

@@ -1,12 +1,10 @@
 """A patch that is dragged over the picture, and where it looks."""
 
-from __future__ import annotations
-
 import numpy as np
 import streamlit as st
 
 from pages.parts import cached, cached_learn
-from pages.parts.cached_learn import gallery
+from pages.parts.cached_learn import gallery, means
 from pages.parts.learn import dials, shown, widgets
 from pages.parts.words import quiet
 
@@ -16,10 +14,7 @@ SIDE = 340
 
 
 def measured() -> dict[str, str]:
-    return {
-        name: f"{cached_learn.ask('board.mean', encoder, 'hit@1'):.0%}"
-        for name, encoder in FACTS.items()
-    }
+    return means(FACTS)
 
 
 def live() -> None:

@@ -1,8 +1,6 @@
 """Options behind a colon that change the vector: ``resnet50.tv_in1k:pool=gem,size=288``,
 ``hsv.12x4x4:pca=64``."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from core.errors import UserError

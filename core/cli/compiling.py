@@ -1,0 +1,38 @@
+"""``compile``: make networks ready for this processor before they are needed."""
+
+import argparse
+
+from core.cli.output import Progress, command, emit
+from core.services.embedding import compiling
+
+
+def add_commands(commands: argparse._SubParsersAction) -> None:
+    made = command(
+        commands,
+        "compile",
+        _compile,
+        "Compile networks for this processor, once a machine: their vectors stay the same but for"
+        " rounding, and take half of the time or less. Builds of 256 pictures or more do it by"
+        " themselves.",
+        "",
+        "--encoders resnet50.tv_in1k,siamese.lookalike",
+    )
+    made.add_argument(
+        "--encoders", metavar="A,B", help="default: every network that is on this machine"
+    )
+
+
+def _compile(options: argparse.Namespace) -> None:
+    given = options.encoders
+    names = (
+        [one.strip() for one in given.split(",") if one.strip()] if given else compiling.at_hand()
+    )
+    progress = Progress("compiling networks", None)
+    with progress.ending():
+        rows = compiling.compile_networks(names, progress)
+        progress.end("done", f"{sum(row.compiled for row in rows)} of {len(rows)} compiled.")
+    if options.json:
+        return emit(compiling.told(rows))
+    for row in rows:
+        gain = f", {row.gain:.1f} times as fast as torch" if row.gain else ""
+        print(f"{row.encoder}: " + (f"compiled{gain}" if row.compiled else f"torch ({row.reason})"))

@@ -1,0 +1,287 @@
+"""Networks compiled for this processor by OpenVINO (an optional package): in float32 the same
+numbers but for rounding, two to three times as fast, and without torch once the graph is on disk.
+
+The graph of a network is kept beside the other caches, for these weights on this machine. It is
+used where it gives the vectors of torch and was measured to be faster; everything else (positions,
+drawings, training) asks torch as before. In bf16 it is one more number format to choose from
+(:mod:`core.encoders.trial`).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import warnings
+from abc import abstractmethod
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import numpy as np
+
+from core import store
+from core.encoders import forms
+from core.encoders.base import Encoder
+from core.encoders.precision import FP32, device_kind, device_name
+from core.faiss_loader import team
+from core.types import Progress
+from core.weights import graphs
+from core.weights.graphs import FILE, KIND
+
+if TYPE_CHECKING:
+    import torch
+
+log = logging.getLogger(__name__)
+VERSION = 1
+BF16 = "bf16-graph"
+HINTS = {FP32: "f32", BF16: "bf16"}
+"""The number formats of a graph, in OpenVINO's words."""
+TOLERANCE = 1e-4
+"""The largest difference of a unit vector's values from torch's that counts as rounding."""
+TRIED, ROUNDS = 16, 3
+"""Pictures in a batch of the measurement, and how often each side takes its turn."""
+
+
+class Source(Protocol):
+    """A network of torch that can be compiled."""
+
+    name: str
+
+    @property
+    def form(self) -> str: ...
+
+    @property
+    def model(self) -> torch.nn.Module: ...
+
+    def fingerprint(self) -> dict: ...
+
+    def prepare(self, image: np.ndarray) -> np.ndarray: ...
+
+    def whole(self, model: torch.nn.Module, pictures: torch.Tensor) -> torch.Tensor: ...
+
+
+class Graph:
+    """A compiled network. Several threads may call it at once; each call runs on one core."""
+
+    def __init__(self, file: Path, form: str = FP32) -> None:
+        import openvino
+
+        cores = team()
+        options = {
+            "NUM_STREAMS": cores,
+            "INFERENCE_NUM_THREADS": cores,
+            "INFERENCE_PRECISION_HINT": HINTS[form],  # some processors would round unasked
+            "ENABLE_CPU_PINNING": False,  # cores are shared with other processes
+        }
+        self._compiled = openvino.Core().compile_model(str(file), "CPU", options)
+        self._mine = threading.local()
+
+    def __call__(self, pictures: np.ndarray) -> np.ndarray:
+        """uint8 (n, height, width, 3), prepared -> float32 (n, dim), not normalised."""
+        if (request := getattr(self._mine, "request", None)) is None:
+            request = self._mine.request = self._compiled.create_infer_request()
+        return request.infer([np.ascontiguousarray(pictures)])[0]
+
+
+def usable() -> str | None:
+    """The version of OpenVINO to compile with; None where it is not installed, switched off, or a
+    GPU does the work."""
+    if not graphs.on() or device_kind() != "cpu":
+        return None
+    try:
+        return version(graphs.PACKAGE)
+    except PackageNotFoundError:
+        return None
+
+
+class Compilable(Encoder):
+    """An encoder whose network can be compiled."""
+
+    _graphs: dict[str, Graph]
+
+    @property
+    @abstractmethod
+    def form(self) -> str:
+        """The number format that it encodes in."""
+
+    def compile(self, progress: Progress | None = None) -> None:
+        """The graph of this network, made once a machine (some seconds)."""
+        if (
+            self.graph is None
+            and self.form in HINTS
+            and (made := make(cast("Source", self), progress))
+        ):
+            self._graphs[self.form] = made
+
+    @property
+    def graph(self) -> Graph | None:
+        """What encodes in place of torch, where there is something."""
+        return self._graphs.get(self.form)
+
+    def _find_graph(self) -> bool:
+        """Whether there is a graph for the number format, read from the disk where need be."""
+        if self.graph is None and self.form in HINTS and (known := found(cast("Source", self))):
+            self._graphs[self.form] = known
+        return self.graph is not None
+
+
+def found(source: Source, form: str | None = None) -> Graph | None:
+    """What :func:`make` made of this network before; None where there is nothing, or torch is as
+    good.
+
+    Args:
+        form: its number format, where it is not the network's own.
+    """
+    if (by := usable()) is None:
+        return None
+    name = store.key(_causes(source, by))
+    folder = store.find(KIND, name) or _set_up(name)
+    return _read(folder, form or source.form) if folder else None
+
+
+def make(source: Source, progress: Progress | None = None) -> Graph | None:
+    """The network compiled, once a machine: some seconds. None where torch stays in use, because
+    OpenVINO is missing, can't take the network, gives other vectors, or is slower; and for a
+    visitor, in whose folder nothing lies for long.
+
+    Raises:
+        UserError: the weights can't be read, or the disk is full.
+    """
+    known = found(source)
+    if known is not None or (by := usable()) is None or store.root() != store.base():
+        return known
+    folder = store.get_or_build(
+        KIND, _causes(source, by), lambda folder: _write(source, folder), progress
+    )
+    return _read(folder, source.form)
+
+
+def measured(source: Any) -> tuple[float | None, str]:
+    """How many times the processor time of its graph torch took for a network when it was compiled,
+    and, where torch stays in use, why."""
+    if (by := usable()) is None:
+        return None, "OpenVINO is not installed, or switched off"
+    if source.form not in HINTS:
+        return None, f"it runs in {source.form}"
+    name = store.key(_causes(source, by))
+    folder = store.find(KIND, name) or _set_up(name)
+    meta = (store.read_meta(folder) if folder else None) or {}
+    if not meta.get("graph_s"):
+        return None, meta.get("reason", "not compiled yet")
+    gain = round(meta["torch_s"] / meta["graph_s"], 2)
+    if meta["used"]:
+        return gain, ""
+    wrong = meta["difference"] > TOLERANCE
+    return gain, "its vectors differ from torch's" if wrong else "torch is as fast"
+
+
+def _set_up(name: str) -> Path | None:
+    """An entry that was made when the product was set up, whose artifacts folder it is now."""
+    folder = store.shipped() / "cache" / KIND / name
+    return folder if folder.is_dir() and store.sound(folder) else None
+
+
+def _causes(source: Source, by: str) -> dict:
+    network = {**source.fingerprint(), "precision": FP32}
+    return {"network": network, "openvino": by, "device": device_name(), "version": VERSION}
+
+
+def _read(folder: Path, form: str) -> Graph | None:
+    if not (folder / FILE).is_file():
+        return None
+    try:
+        return Graph(folder / FILE, form)
+    except (ImportError, RuntimeError) as error:  # RuntimeError is OpenVINO's own for everything
+        store.drop(folder, error)
+        return None
+
+
+def _write(source: Source, folder: Path) -> dict:
+    """Fill an entry: the graph where it is worth using, and in any case what was measured."""
+    model = source.model
+    shape = source.prepare(np.zeros((64, 64, 3), np.uint8)).shape
+    noise = np.random.default_rng(0).integers(0, 256, (TRIED, *shape), dtype=np.uint8)
+    file = folder / FILE
+    try:
+        _convert(source.whole, model, noise[:2], file)
+        graph = Graph(file)
+        with forms.one_core():  # as builds run networks, and as graphs run
+            torch_s, graph_s, difference = _compared(_torch(source.whole, model), graph, noise)
+    except Exception as error:  # whatever a network holds that OpenVINO does not know
+        log.info("%s stays with torch: %s", source.name, str(error)[:300])
+        _forget(folder)
+        return {"used": False, "reason": str(error)[:300]}
+    used = difference <= TOLERANCE and graph_s < torch_s
+    if not used:
+        _forget(folder)
+    return {"used": used, "torch_s": torch_s, "graph_s": graph_s, "difference": difference}
+
+
+def _forget(folder: Path) -> None:
+    for path in folder.glob(f"{Path(FILE).stem}.*"):
+        path.unlink()
+
+
+def _torch(whole: Callable, model: torch.nn.Module) -> Callable[[np.ndarray], np.ndarray]:
+    import torch
+
+    def run(pictures: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return whole(model, torch.from_numpy(pictures)).float().numpy()
+
+    return run
+
+
+def _compared(
+    first: Callable[[np.ndarray], np.ndarray],
+    second: Callable[[np.ndarray], np.ndarray],
+    pictures: np.ndarray,
+) -> tuple[float, float, float]:
+    """Seconds of processor time for the pictures, the best of some turns each, and the largest
+    difference between values of their unit vectors."""
+    one, two = (
+        vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        for vectors in (first(pictures), second(pictures))
+    )
+    taken: tuple[list[float], list[float]] = ([], [])
+    for _ in range(ROUNDS):
+        for run, times in zip((first, second), taken, strict=True):
+            started = time.process_time()
+            run(pictures)
+            times.append(time.process_time() - started)
+    difference = float(np.abs(one - two).max())
+    return min(taken[0]), min(taken[1]), difference if np.isfinite(difference) else np.inf
+
+
+def _convert(whole: Callable, model: torch.nn.Module, pictures: np.ndarray, file: Path) -> None:
+    """Write ``whole(model, ...)`` as OpenVINO's graph for any number of pictures of this shape.
+
+    The front end is asked directly: ``openvino.convert_model`` reports to a server where the
+    package for that is installed.
+    """
+    import openvino
+    import torch
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+    class Whole(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, given: Any) -> Any:
+            return whole(self.model, given)
+
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's, on tracing shapes: they are fixed here
+        traced = TorchScriptPythonDecoder(
+            Whole().eval(), example_input=(torch.from_numpy(pictures),)
+        )
+        front = FrontEndManager().load_by_framework("pytorch")
+        graph = front.convert(front.load(traced))
+    graph.inputs[0].get_node().set_element_type(openvino.Type.u8)
+    graph.inputs[0].get_node().set_partial_shape(openvino.PartialShape([-1, *pictures.shape[1:]]))
+    graph.validate_nodes_and_infer_types()
+    openvino.save_model(graph, str(file), compress_to_fp16=False)
