@@ -2,9 +2,9 @@
 
 Whoever comes while an encoder is at work waits in its line; the next call takes all who wait, up to
 ``LOOKALIKE_BATCH``. Nobody is made to wait for a batch to fill: one who comes alone is encoded
-alone, as without this. A compiled network needs none of it: each call runs on one core, as many at a
-time as there are. Other networks take turns, because each would use every core, and beside one that
-takes its time the others go on; on a public server as many are at work as there are cores
+alone, as without this. A compiled network needs none of it: each call runs on one core, as many at
+a time as there are. Other networks take turns, because each would use every core, and beside one
+that takes its time the others go on; on a public server as many are at work as there are cores
 (:mod:`.cores`). An encoder without a network takes no turn: it uses one core for a moment.
 """
 
