@@ -124,7 +124,7 @@ class Compilable(Encoder):
     def one_core(self) -> bool:  # type: ignore[override]
         return self.graph is not None
 
-    def _find_graph(self) -> bool:
+    def find_graph(self) -> bool:
         """Whether there is a graph for the number format, read from the disk where need be."""
         if self.graph is None and self.form in HINTS and (known := found(cast("Source", self))):
             self._graphs[self.form] = known

@@ -154,7 +154,7 @@ class Network(compiled.Compilable):
             Cancelled: ``progress(done_bytes, total_bytes)`` said stop.
         """
         with self._lock:
-            if self._model is None and not (self.ready and self._find_graph()):
+            if self._model is None and not (self.ready and self.find_graph()):
                 self._read(progress)
 
     def _read(self, progress: Progress | None = None) -> None:
@@ -180,7 +180,7 @@ class Network(compiled.Compilable):
             if self.form == "bf16-weights" != form:
                 self._model = None  # rounded weights can't be made whole again: read them anew
             self.form = form
-            self._find_graph()
+            self.find_graph()
             if self._model is not None:
                 self._model = forms.converted(self._model, form)
 

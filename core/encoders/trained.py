@@ -83,7 +83,7 @@ class Trained(compiled.Compilable):
 
     def load(self, progress: Progress | None = None) -> None:
         """Read the weights. Raises UserError where they are missing, damaged or not the card's."""
-        if self._network is None and not self._find_graph():
+        if self._network is None and not self.find_graph():
             self._read()
 
     def _read(self) -> None:
@@ -93,7 +93,7 @@ class Trained(compiled.Compilable):
     def use_precision(self, form: str) -> None:
         """Encode in this number format from now on; drawings and distances stay in fp32."""
         self.form = form
-        self._find_graph()
+        self.find_graph()
 
     @property
     def model(self) -> torch.nn.Module:

@@ -1,6 +1,8 @@
 """Where the graphs of compiled networks lie (:mod:`core.encoders.compiled` makes them)."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 
 from core import store
@@ -14,6 +16,17 @@ ENV = "LOOKALIKE_COMPILED"
 def on() -> bool:
     """Whether graphs are used in this process, if there are any."""
     return os.environ.get(ENV) != "0" and find_spec(PACKAGE) is not None
+
+
+@contextmanager
+def switched(*, on: bool) -> Iterator[None]:
+    """Whether graphs are used inside the block, whatever the environment says."""
+    before = os.environ.get(ENV)
+    os.environ[ENV] = "1" if on else "0"
+    try:
+        yield
+    finally:
+        os.environ.pop(ENV) if before is None else os.environ.update({ENV: before})
 
 
 def kept() -> bool:

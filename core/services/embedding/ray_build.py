@@ -25,6 +25,7 @@ from typing import Any
 from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder
+from core.encoders.compiled import Compilable
 from core.errors import UserError
 from core.faiss_loader import team, threads
 from core.services.embedding.contents import Notes, digest
@@ -148,6 +149,10 @@ def _connected(address: str, progress: Progress | None) -> Iterator[Any]:
             ray.shutdown()
 
 
+def _compiled(encoder: Encoder) -> bool:
+    return isinstance(encoder, Compilable) and encoder.find_graph()
+
+
 def _settings(address: str) -> dict:
     home = Path(__file__).parents[3]
     told = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
@@ -248,6 +253,7 @@ class _Run:
             probe,
             self.cpus,
             self.streamed,
+            tuple(place for place, one in enumerate(encoders) if _compiled(one)),
         )
         self._wait_for_room()
         done = 0

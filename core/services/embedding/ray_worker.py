@@ -22,6 +22,7 @@ from core.services.embedding.contents import digest
 from core.services.embedding.feed import Prepared, prepare_one
 from core.services.embedding.parquet_parts import Home, Rows, file_name, packed
 from core.types import Item
+from core.weights import graphs
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ class Task:
     ``causes``: the fingerprint of each encoder as the driver has it. ``homes``: where its parts are
     written, None = they are sent to the driver. ``streamed``: each of ``threads`` encodes batches
     on one core, as :mod:`core.services.embedding.streams` does; else they prepare pictures, and a
-    network has all of them.
+    network has all of them. ``compiled``: the encoders, by place, whose compiled networks the driver
+    uses: their vectors differ from torch's by rounding, and all machines are to give the same.
     """
 
     sources: tuple[Dataset, ...]
@@ -75,6 +77,7 @@ class Task:
     probe: Probe | None
     threads: int
     streamed: bool = False
+    compiled: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +135,11 @@ class Worker:
             self._refused = error
 
     def _begin(self) -> None:
-        for encoder, causes in zip(self.task.encoders, self.task.causes, strict=True):
-            encoder.load()
+        told = zip(self.task.encoders, self.task.causes, strict=True)
+        for place, (encoder, causes) in enumerate(told):
+            with graphs.switched(on=place in self.task.compiled):
+                encoder.load()
+                encoder.compile()
             if store.fingerprint(encoder.fingerprint()) != causes:
                 raise UserError(
                     f"{encoder.name} on {platform.node()} is not the one of the machine that the"
