@@ -66,8 +66,9 @@ class Task:
     ``causes``: the fingerprint of each encoder as the driver has it. ``homes``: where its parts are
     written, None = they are sent to the driver. ``streamed``: each of ``threads`` encodes batches
     on one core, as :mod:`core.services.embedding.streams` does; else they prepare pictures, and a
-    network has all of them. ``compiled``: the encoders, by place, whose compiled networks the driver
-    uses: their vectors differ from torch's by rounding, and all machines are to give the same.
+    network has all of them. ``compiled``: the encoders, by place, whose compiled networks the
+    driver uses: their vectors differ from torch's by rounding, and all machines are to give the
+    same.
     """
 
     sources: tuple[Dataset, ...]
