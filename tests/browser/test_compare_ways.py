@@ -23,8 +23,16 @@ def test_a_photograph_taken_with_the_camera_is_the_query(open_at):
     becomes(
         page, lambda: page.locator("video").evaluate_all(films), True
     )  # a photograph of nothing is none
-    page.get_by_role("button", name="Take Photo").click()
-    expect(page.locator(".ll-asked b")).to_have_text("Your picture")
+    asked, shutter = page.locator(".ll-asked b"), page.get_by_role("button", name="Take Photo")
+
+    def photographed() -> str:
+        """Pressed again where Chromium's own picture had no frame just then."""
+        if shutter.is_visible():
+            shutter.click()
+            page.wait_for_timeout(2000)
+        return asked.text_content()
+
+    becomes(page, photographed, "Your picture")
     expect(page).to_have_url(re.compile("query=up(%3A|:)"))
     eventually(page, lambda: ids(page), lambda found: len(found) == 30 and found != before)
 
