@@ -7,6 +7,7 @@ lacks.
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -50,4 +51,14 @@ async def begun(_: App) -> AsyncIterator[dict]:
 app = App(ROOT / "streamlit_app.py", lifespan=begun, middleware=[Middleware(Front)])
 
 if __name__ == "__main__":
-    cli.main(["run", __file__, *sys.argv[1:]])
+    code: object = 1
+    try:
+        cli.main(["run", __file__, *sys.argv[1:]])
+    except SystemExit as left:
+        code = left.code
+    atexit._run_exitfuncs()  # what engines beside the product have to end
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Networks may be at work in threads that nobody waits for; taking their libraries down under
+    # them would end the process with an abort.
+    os._exit(code if isinstance(code, int) else int(code is not None))
