@@ -12,7 +12,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "compile",
         _compile,
         "Compile networks for this processor, once a machine: their vectors stay the same but for"
-        " rounding, and take half of the time or less. Builds of 256 pictures or more do it by"
+        " rounding, and take up to half of the time less. Builds of 256 pictures or more do it by"
         " themselves.",
         "",
         "--encoders siamese.lookalike,vgg.lookalike",

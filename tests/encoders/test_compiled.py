@@ -64,7 +64,7 @@ def test_a_graph_gives_the_vectors_of_torch_without_its_network(
     one = encoders.get(NAME)
     vectors = one.encode(pictures)
     assert vectors.dtype == np.float32
-    if one.graph is None:  # a processor on which torch is as fast
+    if one.graph is None:  # a processor on which torch is faster
         pytest.skip(compiled.measured(one)[1])
     assert one._network is None
     np.testing.assert_allclose(vectors, by_torch(pictures, monkeypatch), atol=1e-5)
@@ -114,7 +114,7 @@ def test_a_damaged_graph_is_passed_over(
     [
         ("_convert", lambda *a: (_ for _ in ()).throw(RuntimeError("an operation")), "operation"),
         ("_compared", lambda *a: (1.0, 0.5, 0.2), "vectors differ"),
-        ("_compared", lambda *a: (1.0, 1.5, 0.0), "as fast"),
+        ("_compared", lambda *a: (1.0, 1.5, 0.0), "is faster"),
         ("_compared", lambda *a: (1.0, 0.5, float("inf")), "vectors differ"),
     ],
 )
