@@ -6,7 +6,7 @@ import math
 import streamlit as st
 
 from core.services.evaluation.cells import Cell
-from pages.parts import cached_metrics, palette
+from pages.parts import cached_metrics, palette, presenting
 from pages.parts.metrics import missing
 from pages.parts.metrics.choice import Choice
 from pages.parts.words import caption, quiet
@@ -78,7 +78,7 @@ def _figure(cell: dict | None) -> str:
     digits = 0 if cell["high"] >= 9.95 else 1
     span = f"{cell['low']:.{digits}f}–{cell['high']:.{digits}f}"
     lift = f"{cell['lift']:.{0 if cell['lift'] >= 99.5 else 1}f}"
-    return f"{lift}×<br><span style='font-size:9px'>{span}</span>"
+    return f"{lift}×<br><span style='font-size:{presenting.below()}px'>{span}</span>"
 
 
 def _hint(cell: dict | None) -> str:

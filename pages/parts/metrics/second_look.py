@@ -4,7 +4,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from core.services.evaluation.cells import Cell
-from pages.parts import cached_metrics, palette
+from pages.parts import cached_metrics, palette, presenting
 from pages.parts.metrics.choice import Choice
 from pages.parts.metrics.naming import short
 from pages.parts.words import caption, heading, quiet, table
@@ -105,7 +105,7 @@ def figure(cell: dict | None) -> str:
     if cell is None:
         return ""
     span = "" if cell["low"] is None else f"{cell['low']:+.3f} to {cell['high']:+.3f}"
-    return f"{cell['gain']:+.3f}<br><span style='font-size:9px'>{span}</span>"
+    return f"{cell['gain']:+.3f}<br><span style='font-size:{presenting.below()}px'>{span}</span>"
 
 
 def hint(cell: dict | None) -> str:
