@@ -78,6 +78,8 @@ class Graph:
             "INFERENCE_PRECISION_HINT": HINTS[form],  # some processors would round unasked
             "ENABLE_CPU_PINNING": False,  # cores are shared with other processes
         }
+        self.ram_bytes = file.with_suffix(".bin").stat().st_size
+        """About what it takes in memory: its weights."""
         self._compiled = openvino.Core().compile_model(str(file), "CPU", options)
         self._mine = threading.local()
 
@@ -122,6 +124,11 @@ class Compilable(Encoder):
     def graph(self) -> Graph | None:
         """What encodes in place of torch, where there is something."""
         return self._graphs.get(self.form)
+
+    @property
+    def graphs(self) -> list[Graph]:
+        """All that are in memory, in every number format."""
+        return list(self._graphs.values())
 
     @property
     def one_core(self) -> bool:  # type: ignore[override]

@@ -94,7 +94,7 @@ def _loose() -> Iterator[Damage]:
 
 
 def _text(path: Path, what: str, rebuilt: bool) -> Iterator[Damage]:
-    """A file of JSON, if it is there and is none."""
+    """A file of JSON, where it exists and can't be read as that."""
     try:
         json.loads(path.read_text())
     except (FileNotFoundError, NotADirectoryError):

@@ -179,7 +179,7 @@ def _free_code(open_file: sqlite3.Connection) -> str:
 
 
 def room(code: str) -> Room:
-    """The room of a code, in capitals or not. Raises UserError where there is none."""
+    """The room of a code, in capitals or not. Raises UserError where no room has it."""
     code = code.strip().upper()
     with _connection() as open_file:
         row = open_file.execute(

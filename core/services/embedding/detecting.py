@@ -106,7 +106,7 @@ def bring_upload(file: str, data: bytes, name: str) -> str:
 
 
 def remove(name: str) -> None:
-    """Delete the copy of a network that was brought. Raises UserError where there is none."""
+    """Delete the copy of a network that was brought. Raises UserError for a name without one."""
     if not name.startswith(yolo.PREFIX) or name not in detectors.names():
         brought = [known for known in detectors.names() if known.startswith(yolo.PREFIX)]
         raise UserError(

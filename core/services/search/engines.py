@@ -12,6 +12,7 @@ import numpy as np
 
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder
+from core.encoders.compiled import Compilable, Graph
 from core.errors import UserError
 from core.images import decode
 from core.items import taken
@@ -437,13 +438,16 @@ class Engine:
 
 
 def _networks(encoder: Encoder) -> list:
-    """The networks that an encoder, or one inside it, holds."""
+    """The networks that an encoder, or one inside it, holds, compiled or not."""
     inside = list(vars(encoder).values())
     found = [one for one in inside if hasattr(one, "parameters")]
+    found += encoder.graphs if isinstance(encoder, Compilable) else []
     return found + [net for one in inside if isinstance(one, Encoder) for net in _networks(one)]
 
 
 def _bytes_of(network) -> int:
+    if isinstance(network, Graph):
+        return network.ram_bytes
     return sum(one.nbytes for one in network.parameters())
 
 
