@@ -7,14 +7,12 @@ import numpy as np
 import streamlit as st
 
 from core.services.maps import data as map_data
-from pages.parts import cached, cached_maps, components
+from pages.parts import cached, cached_maps, components, url_state
 from pages.parts.map import board, component, readings
 from pages.parts.map import view as views
 from pages.parts.map.shown import Shown, name_of, title
 from pages.parts.map.view import MapView
 from pages.parts.words import heading, note, quiet
-
-PAIR = "keep_map_pair"
 
 
 def show(view: MapView, maps: Sequence[Shown]) -> None:
@@ -22,12 +20,11 @@ def show(view: MapView, maps: Sequence[Shown]) -> None:
     if len(maps) < 2:
         note("A morph goes from one map to another.", "Choose two encoders.")
         return
-    pairs = [f"{a.encoder} → {b.encoder}" for a in maps for b in maps if a.encoder != b.encoder]
-    if st.session_state.get(PAIR) not in pairs:
-        st.session_state[PAIR] = pairs[0]
-    if len(maps) > 2:
-        st.selectbox("From, to", pairs, key=PAIR, format_func=_titles, width=420)
-    names = st.session_state[PAIR].split(" → ")
+    encoders = [one.encoder for one in maps]
+    pairs = [f"{a} {b}" for a in encoders for b in encoders if a != b]
+    url_state.heal(views.PAIR, pairs)
+    st.selectbox("From, to", pairs, key=views.PAIR, format_func=_titles, width=420)
+    names = st.session_state[views.PAIR].split(" ")
     first, second = (next(one for one in maps if one.encoder == name) for name in names)
     quiet(
         f"Each dot goes from its place on the map by {title(names[0])} to its place on the map by"
@@ -45,7 +42,7 @@ def _keep(said: dict) -> None:
 
 
 def _titles(pair: str) -> str:
-    return " → ".join(title(name) for name in pair.split(" → "))
+    return " → ".join(map(title, pair.split(" ")))
 
 
 def _data(view: MapView, first: Shown, second: Shown) -> dict:
