@@ -8,8 +8,6 @@ from core.datasets.base import Dataset
 from core.encoders.base import unit_rows
 from core.neighbours import cosine_matrix
 from core.services.embedding.bound import bound
-from core.services.search.request import item_of
-from core.services.search.result import verdict
 from core.services.teaching import pictures
 from core.services.teaching.contests import Found
 
@@ -44,11 +42,9 @@ def mixed(dataset: Dataset, ids: tuple[str, ...], weights: tuple[float, ...], k:
     code = (np.asarray(weights, np.float32)[:, None] * codes).sum(axis=0, keepdims=True)
     scores = cosine_matrix(unit_rows(code), found.vectors)[0]
     order = np.argsort(-scores, kind="stable")[:k]
-    main = item_of(dataset, ids[int(np.argmax(weights))])
-    hits = [item_of(dataset, found.ids[int(row)]) for row in order]
     return Drawn(
         pictures.webp(encoder.draw(code)[0], 320),
-        tuple(Found(hit.id, verdict(main, hit)) for hit in hits),
+        tuple(Found(found.ids[int(row)], None) for row in order),
         tuple(float(scores[row]) for row in order),
     )
 
