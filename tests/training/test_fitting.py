@@ -91,7 +91,9 @@ def planned(monkeypatch):
     def make(pictures: int, images_s: float | None) -> budget.Fitted:
         monkeypatch.setattr(budget, "outline", lambda settings, labels: [lines_of(pictures)])
         monkeypatch.setattr(
-            budget, "recall", lambda settings: images_s and images_s * (176 / settings.crop) ** 2
+            budget,
+            "recall_pace",
+            lambda settings: images_s and images_s * (176 / settings.crop) ** 2,
         )
         return fitted(draft(override(read_recipe("finetune"), {"datasets": ("d",)})))
 
