@@ -31,7 +31,7 @@ from core.encoders.network import Network
 from core.encoders.packaged import PACKAGES
 from core.encoders.precision import FP32
 from core.metrics import stream
-from core.services.embedding.feed import feed
+from core.services.embedding.encoding import feed
 from core.services.embedding.roles import roles_of
 from core.services.hardware import busy, hardware
 from core.training.settings import expanded

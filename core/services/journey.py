@@ -11,7 +11,7 @@ from core.datasets.base import Dataset, datasets
 from core.errors import UserError
 from core.items import coded
 from core.services import saved_reports
-from core.services.embedding.content import known_hash
+from core.services.embedding.contents import known_hash
 from core.services.library import library
 from core.services.training import runs
 
