@@ -2,9 +2,9 @@
 query.
 
 Every picture of the gallery asks the rest of it, with its own class taken out: such a query is one
-of a thing that the gallery does not hold, in the gallery's own style. The 1st percentile of the best
-scores is the usual score. A query whose best hit scores less finds less than 99 of 100 pictures find
-after all that is like them is gone.
+of a thing that the gallery does not hold, in the gallery's own style. The 1st percentile of the
+best scores is the usual score. A query whose best hit scores less finds less than 99 of 100
+pictures find after all that is like them is gone.
 
 The class is the category, or the label where no category is known; where there is no class (or only
 one), each picture asks all others, and the 1st percentile of plain nearest neighbours is used. That
