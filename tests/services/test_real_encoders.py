@@ -9,7 +9,7 @@ import shutil
 import pytest
 
 from core import store
-from core.encoders import forms as running
+from core.encoders import precision as running
 from core.encoders import trial
 from core.encoders.base import encoders
 from core.services.embedding import bound

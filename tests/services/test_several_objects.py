@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.detectors.base import Box
-from core.detectors.choose import with_margin
+from core.detectors.base import Box, with_margin
 from core.encoders.base import encoders
 from core.errors import UserError
 from core.images import crop

@@ -35,7 +35,7 @@ import numpy as np
 
 from core import store
 from core.datasets.folder import Folder
-from core.encoders import forms, precision
+from core.encoders import precision
 from core.encoders.base import encoders
 from core.encoders.network import Network
 from core.faiss_loader import team
@@ -132,7 +132,7 @@ def sides(dataset: Some, encoder: Network) -> dict[str, Callable[[], None]]:
         return [made[number % len(made)] for number in range(max(1, count // size))]
 
     def forward(pixels, form: str = encoder.form) -> None:
-        forms.run(encoder.model, encoder._features, pixels, form)
+        precision.run(encoder.model, encoder._features, pixels, form)
 
     large, small = batches(WHOLE), batches(encoding.BATCH)
 

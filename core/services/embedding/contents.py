@@ -4,7 +4,8 @@ Pictures whose bytes were encoded before under another name or time (moved, touc
 again in another zip) take their vectors over by the digest of the content. Only finished embeddings
 by the same encoder count, its fit and weights included: where an encoder was fitted again nothing
 is alike. The hash of a whole data set is what another person with the same files gets too, and its
-marks are those by which some of them are known again (times and places do not count)."""
+marks are those by which some of them are known again (times and places do not count).
+"""
 
 import hashlib
 import io

@@ -16,8 +16,19 @@ from typing import Any, cast
 import numpy as np
 
 from core import store
-from core.detectors.base import WHOLE, Box, Detector, NothingToFind, detectors
-from core.detectors.choose import MARGIN, SQUARE, Edges, first_boxes, part, with_margin
+from core.detectors.base import (
+    MARGIN,
+    SQUARE,
+    WHOLE,
+    Box,
+    Detector,
+    Edges,
+    NothingToFind,
+    detectors,
+    first_boxes,
+    part,
+    with_margin,
+)
 from core.encoders.base import Encoder, Words, encoders
 from core.errors import UserError
 from core.images import crop

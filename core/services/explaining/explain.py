@@ -9,8 +9,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from core.datasets.base import Dataset
-from core.detectors.base import Box
-from core.detectors.choose import with_margin
+from core.detectors.base import Box, with_margin
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.explainers.base import Codes, Explainer, Explanation, Pair, Pairs, explainers

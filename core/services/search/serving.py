@@ -2,7 +2,8 @@
 
 Engines are in memory: made when they are first asked, or beforehand in the background, so that
 nobody waits behind another. Background threads are daemons: a process that ends does not wait for
-them."""
+them.
+"""
 
 import logging
 import os

@@ -4,7 +4,8 @@ with.
 A picture is decoded once for all the encoders that are asked with it, one after another. What is
 shown meanwhile does not wait for a detector (:func:`begin`): pictures are looked at one after
 another in the background, since a detector uses every core, and two at once would only hold each
-other up. On a public server each uses one core (:func:`.batching.run`)."""
+other up. On a public server each uses one core (:func:`.batching.run`).
+"""
 
 import hashlib
 import logging
@@ -21,8 +22,18 @@ import numpy as np
 
 from core import store
 from core.datasets.base import Dataset
-from core.detectors.base import Box, Detector, NothingToFind, detectors, inside_picture
-from core.detectors.choose import Edges, main_box, part, rule, with_margin
+from core.detectors.base import (
+    Box,
+    Detector,
+    Edges,
+    NothingToFind,
+    detectors,
+    inside_picture,
+    main_box,
+    part,
+    rule,
+    with_margin,
+)
 from core.encoders.base import Encoder, Prepared
 from core.errors import UserError
 from core.images import crop, decode, decoded_size
