@@ -199,7 +199,7 @@ def test_16_bits_of_a_graph_are_one_more_number_format(
     prepared = [one.prepare(picture) for picture in pictures] * 10
     real = trial._timed
     rates = {precision.FP32: 10.0, "bf16-autocast": 20.0, compiled.BF16: 30.0}
-    monkeypatch.setattr(trial.forms, "offered", lambda: ("bf16-autocast",))
+    monkeypatch.setattr(precision, "offered", lambda: ("bf16-autocast",))
     monkeypatch.setattr(trial, "_timed", lambda *a: (real(*a)[0], rates[a[2]]))
     monkeypatch.setattr(trial, "OVERLAP", 0.0)
     assert trial.measure(one, prepared).form == compiled.BF16

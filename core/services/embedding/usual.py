@@ -102,8 +102,8 @@ def percentiles(scores: np.ndarray) -> tuple[float, ...]:
 
 
 def random_scores(vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Cosines of ``PAIRS`` random pairs of different pictures, float32 (PAIRS,); the same pairs
-    every time.
+    """Cosines of ``RANDOM_PAIRS`` random pairs of different pictures, float32 (RANDOM_PAIRS,); the
+    same every time.
 
     Args:
         vectors: float32 (n, dim) unit rows, memory-mapped or not.
