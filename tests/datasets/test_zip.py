@@ -160,11 +160,11 @@ def test_archives_that_claim_too_much_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "SMALL", 1 << 20)
     with pytest.raises(UserError, match="unpack"):
         _ = Zip(path).items
-    monkeypatch.setattr(zipped, "MAX_MEMBERS", 3)
+    monkeypatch.setattr(module, "MAX_MEMBERS", 3)
     with pytest.raises(UserError, match="too many members"):
         _ = Zip(path).items
-    monkeypatch.setattr(zipped, "MAX_DIRECTORY", 10)
-    monkeypatch.setattr(zipped, "_entries", None)
+    monkeypatch.setattr(module, "MAX_DIRECTORY", 10)
+    monkeypatch.setattr(module, "_entries", None)
     with pytest.raises(UserError, match="too many members"):
         _ = Zip(path).items
 
