@@ -24,8 +24,8 @@ from core.services.evaluation.leaderboard import (
 )
 from core.services.library import library
 from core.services.library.library import Dataset
-from core.services.naming import split_names
-from core.services.search import reranking, together
+from core.services.search import looking, together
+from core.services.specs import split_names
 
 METRICS = ("mAP", "hit@1", "precision@10")
 
@@ -138,7 +138,7 @@ def _add_second_look(made: argparse.ArgumentParser) -> None:
         "--rerank",
         default="",
         metavar="NAMES",
-        help=f"also with the first hits in a new order: {', '.join(reranking.names()[1:])}",
+        help=f"also with the first hits in a new order: {', '.join(looking.reranker_names()[1:])}",
     )
     made.add_argument(
         "--fuse",

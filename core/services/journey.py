@@ -10,7 +10,7 @@ from core import store
 from core.datasets.base import SEARCH, Dataset, datasets
 from core.errors import UserError
 from core.services import saved_reports
-from core.services.embedding.content import known_hash
+from core.services.embedding.contents import known_hash
 from core.services.library import library
 from core.services.training import runs
 

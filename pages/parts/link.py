@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.services.library import compared
-from core.services.naming import split_names
 from core.services.search.together import TOGETHER
+from core.services.specs import split_names
 from pages.parts import builds, crop, given, part, refine, second, url_state, why
 from pages.parts.beside import ALONE, Beside
 from pages.parts.encoder_names import meant

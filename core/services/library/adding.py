@@ -21,7 +21,7 @@ from core.datasets.names import is_picture
 from core.datasets.paths import ACCEPTED, open_path
 from core.disk import remove
 from core.errors import UserError
-from core.services.embedding.feed import refusal
+from core.services.embedding.encoding import refusal
 from core.services.hosting import limits
 from core.services.library import layouts, library, passed_over
 
