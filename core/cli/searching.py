@@ -12,14 +12,14 @@ from core.datasets.names import shown
 from core.errors import UserError
 from core.services.embedding import build
 from core.services.library import downloads, library
-from core.services.naming import split_names
-from core.services.search import reranking, together
+from core.services.search import looking, together
 from core.services.search.compare import Agreement, Comparison, compare, decode_ms
 from core.services.search.engines import RUNS
 from core.services.search.export import plain
 from core.services.search.request import MAX_K, Mix, Query, SearchRequest, Weights
 from core.services.search.result import IDENTICAL, SearchResult
-from core.services.search.search import query_from_file, search
+from core.services.search.serving import query_from_file, search
+from core.services.specs import split_names
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -72,7 +72,7 @@ def add_query(made: argparse.ArgumentParser, *, required: bool = True) -> None:
     option(
         made,
         "--rerank NAME",
-        f"give the first hits a new order: {', '.join(reranking.names())}",
+        f"give the first hits a new order: {', '.join(looking.reranker_names())}",
         default="",
     )
     flag(made, "--include-self", "let pictures that are asked with find themselves")

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from core.cli.building import ready
 from core.cli.output import Progress, command, emit, option, table
 from core.services.evaluation import audit, health, perturb, probes
-from core.services.naming import split_names
+from core.services.specs import split_names
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:

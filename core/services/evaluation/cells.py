@@ -19,12 +19,12 @@ from core.neighbours import rank, without_own
 from core.rerankers.base import rerankers
 from core.services.embedding import embed, galleries
 from core.services.embedding.bound import bound
-from core.services.embedding.content import content_hash
+from core.services.embedding.contents import content_hash
 from core.services.embedding.roles import asking_encoder, cluster_of, digest, group_of, roles_for
 from core.services.evaluation import lists
 from core.services.evaluation.seen import seen
 from core.services.hardware import hardware, versions
-from core.services.search.reranking import SecondLook
+from core.services.search.looking import SecondLook
 from core.services.specs import IndexSpec
 from core.types import Item, Progress, Protocol, report
 

@@ -31,7 +31,7 @@ def show(shown: Choice, cells: list[Cell]) -> None:
     ]
     beside = {name: cached_metrics.means(*shown.key, name, shown.group) for name in others}
     _table(board, {(cell.encoder, cell.index): cell for cell in cells}, beside)
-    heading(verdict(board))
+    heading(verdict(board) + _unfair(board, cells))
     quiet(_grounds(board))
     _pairs(board)
 
@@ -54,6 +54,20 @@ def verdict(board: Leaderboard) -> str:
             f" The lead over {behind} is significant (p {_p(second.p_to_best)}, corrected for all"
             " pairs)."
         )
+    return said
+
+
+def _unfair(board: Leaderboard, cells: list[Cell]) -> str:
+    """That the best one learned from these very pictures, and which is the best of those that did
+    not; empty where it did not."""
+    learned = {(cell.encoder, cell.index) for cell in cells if cell.card.get("seen") == ALL}
+    if (board.standings[0].encoder, board.standings[0].index) not in learned:
+        return ""
+    said = " It was trained on these very pictures, so new ones will not be found as well."
+    fair = [one for one in board.standings if (one.encoder, one.index) not in learned]
+    if fair:
+        name = name_of(fair[0].encoder, fair[0].index)
+        said += f" Best of those that were not: {name}, {fair[0].mean:.3f}."
     return said
 
 
