@@ -78,6 +78,8 @@ def test_arrows_are_a_controls_while_it_has_the_focus_and_pages_always_step(open
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Present", exact=True).click()
     scene, slider = page.locator(".ll-scene"), page.get_by_label("Turn, degrees")
+    slider.wait_for()
+    settle(page)  # a control that is drawn anew loses the focus
     slider.focus()
     expect(page.locator(".bar .hint")).to_contain_text("Page")
     slider.press("ArrowRight")
@@ -87,6 +89,8 @@ def test_arrows_are_a_controls_while_it_has_the_focus_and_pages_always_step(open
     expect(scene).to_have_text("Votes")
     page.keyboard.press("PageUp")
     expect(scene).to_have_text("Points")
+    slider.wait_for()
+    settle(page)
     slider.focus()
     page.keyboard.press("?")
     expect(page.locator(".bar .keys")).to_contain_text("a clicker sends them")
