@@ -52,7 +52,7 @@ class Network(compiled.Compilable):
 
     tier = "pretrained"
     batch = property(lambda self: forms.batch(32))  # type: ignore[assignment]
-    has_positions = True
+    has_positions = resizes = True
     streams = property(lambda self: precision.device_kind() == "cpu")
     _library = ""
 
