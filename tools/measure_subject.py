@@ -27,8 +27,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from core.detectors.auto import Auto, settled
-from core.detectors.base import WHOLE, Box, iou
-from core.detectors.choose import MARGIN, SQUARE, main_box, with_margin
+from core.detectors.base import MARGIN, SQUARE, WHOLE, Box, iou, main_box, with_margin
 from core.detectors.objects import Objects
 from core.detectors.saliency import Saliency
 from core.encoders.base import encoders

@@ -16,7 +16,7 @@ from core.services.index_lab.waterfall import CODES, Chain, Stage, Waterfall, mo
 from core.services.library import library
 from core.services.search.request import Query, item_of
 from core.services.search.result import IDENTICAL
-from core.services.search.search import query_from_file
+from core.services.search.serving import query_from_file
 
 HASHED = {"lsh": {"bits": 64, "threshold": 0.4, "hash_dim": 64}}
 """What bands of bits begin with: no index has them. The others begin as their indexes do."""

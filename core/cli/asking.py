@@ -11,7 +11,7 @@ from core.datasets.names import shown
 from core.errors import UserError
 from core.services.library import downloads
 from core.services.search.request import MAX_K, Mix, Query, Weights
-from core.services.search.search import query_from_file
+from core.services.search.serving import query_from_file
 
 FIRST_K = 10
 WEIGHTS = Weights()

@@ -12,7 +12,7 @@ from core.services.embedding import build, crops, embed, ray_build
 from core.services.embedding.estimate import Estimate, estimate
 from core.services.library import content_check, library
 from core.services.maps import maps
-from core.services.naming import split_names
+from core.services.specs import split_names
 
 TOLD = 100
 """From so many pictures on a build says where its time went."""

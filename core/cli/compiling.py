@@ -3,7 +3,7 @@
 import argparse
 
 from core.cli.output import Progress, command, emit
-from core.services.embedding import compiling
+from core.services.library import downloads
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -25,14 +25,14 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 def _compile(options: argparse.Namespace) -> None:
     given = options.encoders
     names = (
-        [one.strip() for one in given.split(",") if one.strip()] if given else compiling.at_hand()
+        [one.strip() for one in given.split(",") if one.strip()] if given else downloads.at_hand()
     )
     progress = Progress("compiling networks", None)
     with progress.ending():
-        rows = compiling.compile_networks(names, progress)
+        rows = downloads.compile_networks(names, progress)
         progress.end("done", f"{sum(row.compiled for row in rows)} of {len(rows)} compiled.")
     if options.json:
-        return emit(compiling.told(rows))
+        return emit(downloads.told(rows))
     for row in rows:
         gain = f", {row.gain:.1f} times as fast as torch" if row.gain else ""
         print(f"{row.encoder}: " + (f"compiled{gain}" if row.compiled else f"torch ({row.reason})"))

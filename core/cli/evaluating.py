@@ -24,8 +24,8 @@ from core.services.evaluation.leaderboard import (
 )
 from core.services.library import library
 from core.services.library.library import Dataset
-from core.services.naming import split_names
-from core.services.search import reranking, together
+from core.services.search import looking, together
+from core.services.specs import split_names
 
 METRICS = ("mAP", "hit@1", "precision@10")
 
@@ -138,7 +138,7 @@ def _add_second_look(made: argparse.ArgumentParser) -> None:
         "--rerank",
         default="",
         metavar="NAMES",
-        help=f"also with the first hits in a new order: {', '.join(reranking.names()[1:])}",
+        help=f"also with the first hits in a new order: {', '.join(looking.reranker_names()[1:])}",
     )
     made.add_argument(
         "--fuse",
@@ -155,43 +155,44 @@ def _add_second_look(made: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    datasets = _datasets(options)
-    wanted = split_names(options.encoders)
-    if wanted == ["ready"]:
-        wanted = [row["name"] for row in library.encoder_rows() if row["state"] == "ready"]
     progress = Progress("evaluating", options.log)
-    try:
-        report = evaluate(
-            options.name,
-            datasets,
-            wanted,
-            split_names(options.indexes),
-            split_names(options.protocols),
-            progress,
-            timed=not options.no_latency,
-            crop=options.crop,
-            rerank=split_names(options.rerank),
-            fuse=split_names(options.fuse),
-            weights=together.weights_of(options.fuse_weights),
-        )
-        folder = report.save(
-            Path(options.out).expanduser() if options.out else None, small=options.small
-        )
-        if options.studies:
-            studies.make(folder, report, datasets, progress=Progress("studying", options.log))
-    except BaseException as error:
-        progress.end("failed" if isinstance(error, UserError) else "cancelled", str(error))
-        raise
-    progress.end(
-        "done",
-        f"saved as {folder.name}"
-        + (f"; {len(report.left_out)} left out" if report.left_out else ""),
-    )
+    with progress.ending():
+        report, folder = _made(options, progress)
+    made = len({cell.encoder for cell in report.cells})
+    left = f"; {len(report.left_out)} left out" if report.left_out else ""
+    progress.end("done", f"{made} encoder{'' if made == 1 else 's'} evaluated{left}.")
+    print(f"Saved as {folder.name}.", file=sys.stderr)
     for line in report.left_out:
         print(f"Left out: {line}", file=sys.stderr)
     if options.json:
         return emit(report_json(report, options.metric))
     print_report(report, options.metric)
+
+
+def _made(options: argparse.Namespace, progress: Progress) -> tuple[reports.Report, Path]:
+    """The report that is asked for, and the folder that it was saved in."""
+    datasets = _datasets(options)
+    wanted = split_names(options.encoders)
+    if wanted == ["ready"]:
+        wanted = [row["name"] for row in library.encoder_rows() if row["state"] == "ready"]
+    report = evaluate(
+        options.name,
+        datasets,
+        wanted,
+        split_names(options.indexes),
+        split_names(options.protocols),
+        progress,
+        timed=not options.no_latency,
+        crop=options.crop,
+        rerank=split_names(options.rerank),
+        fuse=split_names(options.fuse),
+        weights=together.weights_of(options.fuse_weights),
+    )
+    to = Path(options.out).expanduser() if options.out else None
+    folder = report.save(to, small=options.small)
+    if options.studies:
+        studies.make(folder, report, datasets, progress=Progress("studying", options.log))
+    return report, folder
 
 
 def _datasets(options: argparse.Namespace) -> list[Dataset]:

@@ -7,8 +7,8 @@ from core.cli.output import command, emit, say
 from core.cli.searching import prepare
 from core.explainers.base import Map
 from core.services.explaining import drawing
+from core.services.explaining.drawing import whole
 from core.services.explaining.explain import Explained, explain
-from core.services.explaining.maps import whole
 from core.services.search.subject import cropped
 
 

@@ -9,7 +9,7 @@ from core.services.embedding import build
 from core.services.library import library
 from core.services.maps import atlas, maps
 from core.services.maps import page as map_page
-from core.services.naming import split_names
+from core.services.specs import split_names
 
 COLUMNS = [
     "encoder",

@@ -13,14 +13,14 @@ from core.datasets.names import shown
 from core.errors import UserError
 from core.services.embedding import build
 from core.services.library import library
-from core.services.naming import split_names
-from core.services.search import reranking, together
+from core.services.search import looking, together
 from core.services.search.compare import Agreement, Comparison, compare, decode_ms
 from core.services.search.engines import RUNS
 from core.services.search.export import plain
 from core.services.search.request import Mix, Query, SearchRequest
 from core.services.search.result import IDENTICAL, SearchResult
-from core.services.search.search import query_from_file, search
+from core.services.search.serving import query_from_file, search
+from core.services.specs import split_names
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -82,7 +82,7 @@ def add_query(made: argparse.ArgumentParser, *, required: bool = True) -> None:
         "--rerank",
         default="",
         metavar="NAME",
-        help=f"give the first hits a new order: {', '.join(reranking.names())}",
+        help=f"give the first hits a new order: {', '.join(looking.reranker_names())}",
     )
     made.add_argument(
         "--include-self",

@@ -9,7 +9,7 @@ from core.cli.output import Progress, command, emit, table
 from core.services.embedding import build
 from core.services.evaluation import audit, health, perturb, probes
 from core.services.library import library
-from core.services.naming import split_names
+from core.services.specs import split_names
 
 DATASET: dict[str, Any] = {"required": True, "metavar": "PATH_OR_NAME"}
 

@@ -13,7 +13,7 @@ from core.errors import UserError
 from core.services.embedding.build import is_built
 from core.services.evaluation import boards
 from core.services.library import library
-from core.services.search import loading
+from core.services.search import serving
 
 log = logging.getLogger(__name__)
 SWITCH, REPORT = "LOOKALIKE_WARM", "leaderboard"
@@ -62,9 +62,9 @@ def _warm(locator: str, encoders: Sequence[str], index: str) -> None:
 
 def _begin(dataset: Dataset, name: str, index: str) -> None:
     if is_built(dataset, name):
-        loading.begin(dataset, name, index)
+        serving.begin(dataset, name, index)
 
 
 def _finish(dataset: Dataset, name: str, index: str) -> None:
-    while loading.state(dataset, name, index) == "loading":
-        loading.wait(dataset, [name], index, 1.0)
+    while serving.state(dataset, name, index) == "loading":
+        serving.wait(dataset, [name], index, 1.0)

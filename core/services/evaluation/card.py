@@ -9,7 +9,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.metrics.stream import Roles
 from core.rerankers.base import rerankers
-from core.services.embedding.content import content_hash
+from core.services.embedding.contents import content_hash
 from core.services.hardware import hardware, versions
 from core.services.specs import IndexSpec
 from core.types import Protocol

@@ -20,7 +20,7 @@ from core.services.embedding.roles import asking_encoder, cluster_of, digest, gr
 from core.services.evaluation import lists
 from core.services.evaluation.card import card
 from core.services.evaluation.seen import seen
-from core.services.search.reranking import SecondLook
+from core.services.search.looking import SecondLook
 from core.services.specs import IndexSpec
 from core.types import Item, Progress, Protocol, report
 

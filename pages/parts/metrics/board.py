@@ -3,6 +3,7 @@ nothing is certain."""
 
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.leaderboard import Leaderboard
+from core.services.evaluation.seen import ALL
 from pages.parts import cached_metrics
 from pages.parts.metrics import pairs, standings
 from pages.parts.metrics.choice import Choice
@@ -22,7 +23,7 @@ def show(choice: Choice, cells: list[Cell]) -> None:
     ]
     beside = {name: cached_metrics.means(*choice.key, name, choice.group) for name in others}
     standings.show(board, {(cell.encoder, cell.index): cell for cell in cells}, beside)
-    heading(verdict(board))
+    heading(verdict(board) + _unfair(board, cells))
     quiet(_grounds(board))
     pairs.show(board)
 
@@ -45,6 +46,20 @@ def verdict(board: Leaderboard) -> str:
             f" The lead over {behind} is significant (p {_p(second.p_to_best)}, corrected for all"
             " pairs)."
         )
+    return said
+
+
+def _unfair(board: Leaderboard, cells: list[Cell]) -> str:
+    """That the best one learned from these very pictures, and which is the best of those that did
+    not; empty where it did not."""
+    learned = {(cell.encoder, cell.index) for cell in cells if cell.card.get("seen") == ALL}
+    if (board.standings[0].encoder, board.standings[0].index) not in learned:
+        return ""
+    said = " It was trained on these very pictures, so new ones will not be found as well."
+    fair = [one for one in board.standings if (one.encoder, one.index) not in learned]
+    if fair:
+        name = name_of(fair[0].encoder, fair[0].index)
+        said += f" Best of those that were not: {name}, {fair[0].mean:.3f}."
     return said
 
 
