@@ -31,6 +31,8 @@ READY = State("ready")
 GALLERY_SPLITS = ("gallery", "train", "trainval", "training", "database", "index")
 QUERY_SPLITS = ("query", "queries", "test", "testing", "validation", "valid", "val")
 WORDS = ("id", "label", "instance", "category", "split")
+SEARCH = "search"
+"""The protocol of a set whose labels tell nothing apart."""
 EVERY = 4
 """Where every picture searches all others, each protocol also comes in a quick form with each
 fourth picture as query."""
@@ -227,9 +229,7 @@ def usual_protocols(items: Sequence[Item]) -> tuple[Protocol, ...]:
         )
     if not made:
         return (
-            Protocol(
-                "search", "label", gallery, queries, note="no labels: nothing can be evaluated"
-            ),
+            Protocol(SEARCH, "label", gallery, queries, note="no labels: nothing can be evaluated"),
         )
     return tuple(made) if queries else (*made, *map(_fewer, made))
 

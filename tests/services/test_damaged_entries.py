@@ -32,8 +32,8 @@ from core.services.library import library, uploads
 from core.services.maps import atlas, maps
 from core.services.search import serving
 from core.services.specs import EXACT, index_spec
-from core.training.pictures import cached_pictures
 from core.training.runs import Run
+from core.training.sources import cached_pictures
 from core.weights import files as weights
 from tests.plugged import paint
 

@@ -38,6 +38,8 @@ from core.types import Item, Progress, report
 SMALL = 96
 """Below this many pictures worker processes cost more than they save."""
 MAX_WORKERS = 8
+THUMBNAIL = 32
+"""Pixels that tell whether a picture can be decoded: a JPEG is then read at an eighth."""
 
 
 class Absent(str):
@@ -79,6 +81,14 @@ def prepare_one(dataset: Dataset, item: Item, preparers: Sequence[Encoder]) -> P
     """Read, decode and prepare a picture; what can't be done comes back as its reason instead of
     raising."""
     return prepared_from(dataset, read_one(dataset, item), preparers)
+
+
+def refusal(dataset: Dataset, item: Item) -> str | None:
+    """Why a build will pass over a picture, found by reading and decoding it; None where it can be
+    used."""
+    data = read_one(dataset, item).data
+    decoded = data if isinstance(data, str) else _decoded(data, THUMBNAIL)
+    return decoded if isinstance(decoded, str) else None
 
 
 def read_one(dataset: Dataset, item: Item) -> Read:

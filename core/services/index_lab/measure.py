@@ -16,7 +16,7 @@ import numpy as np
 from core import store
 from core.errors import UserError
 from core.indexes.base import Away, Index, indexes
-from core.metrics.latency import summary
+from core.metrics.statistics import summary
 from core.services.hardware import busy, processor
 from core.services.index_lab.point import Point
 from core.services.index_lab.space import Space, answers, depth, recall

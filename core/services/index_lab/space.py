@@ -18,7 +18,7 @@ from core.encoders.base import Encoder
 from core.errors import UserError
 from core.indexes.base import Index
 from core.items import coded, json_list
-from core.metrics import retrieval
+from core.metrics import table
 from core.neighbours import rank, rows_without_own
 from core.services.embedding import embed, galleries
 from core.services.embedding.bound import with_vectors
@@ -277,4 +277,4 @@ def scored(space: Space, ids: np.ndarray) -> Hits:
 def recall(found: Hits, truth: Hits) -> np.ndarray:
     """Share of the exact top k that was found, float64 (q,): what is as similar as the exact k-th
     counts."""
-    return retrieval.index_recall(found.scores, truth.scores)
+    return table.index_recall(found.scores, truth.scores)
