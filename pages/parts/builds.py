@@ -17,6 +17,9 @@ the ids of those whose result no page has opened with yet, in the order of their
 REFUSED = "job_refused"
 """Why the last job was not started, until it was said."""
 
+MAX_NAMED = 3
+"""So many encoders stand in the title of a build by name."""
+
 JUST_S = 3600.0
 """So long a build has only just ended."""
 
@@ -42,7 +45,12 @@ def start(
         return running.id
     arguments = ["build", "--dataset", locator, "--encoders", ",".join(encoders), "--index", index]
     arguments += ["--check-content"] if check_content else []
-    made = ", ".join(map(_title, encoders)) + ("" if index == "exact" else f" and {index}")
+    made = (
+        ", ".join(map(_title, encoders))
+        if len(encoders) <= MAX_NAMED
+        else count(len(encoders), "encoder")
+    )
+    made += "" if index == "exact" else f" and {index}"
     job = begin(f"Build {made} for {cached.dataset(locator).title or locator}", arguments)
     if job is None:
         return ""

@@ -13,10 +13,10 @@ from pages.parts import (
     builds,
     cached,
     cached_library,
+    encoder_names,
     evaluations,
     guard,
     link,
-    suggested,
     watching,
 )
 from pages.parts.library import place
@@ -83,11 +83,11 @@ def _next(row: dict, version: str, built: list[str], states: dict[str, str]) -> 
 
 
 def _build(row: dict, version: str, built: list[str]) -> None:
-    names = suggested.names()
-    costs = suggested.seconds(row["pictures"], names)
+    names = encoder_names.suggested()
+    costs = encoder_names.suggested_seconds(row["pictures"], names)
     quiet(
-        f"{suggested.titles(names)} encode every picture once; a search then takes milliseconds."
-        " Others are under Encoders and builds."
+        f"{encoder_names.titles(names)} encode every picture once; a search then takes"
+        " milliseconds. Others are under Encoders and builds."
     )
     label = f"Build {count(len(names), 'encoder')}"
     label += "" if costs is None else f", {builds.about(costs)}"
