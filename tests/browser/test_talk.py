@@ -77,7 +77,7 @@ def test_arrows_are_a_controls_while_it_has_the_focus_and_pages_always_step(open
     page.get_by_text("1. Points").wait_for()
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Present", exact=True).click()
-    scene, slider = page.locator(".ll-scene"), page.get_by_label("Turn, degrees")
+    scene, slider = page.locator(".ll-scene"), page.locator("input[type=range]").first
     slider.wait_for()
     settle(page)  # a control that is drawn anew loses the focus
     slider.focus()
