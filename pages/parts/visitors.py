@@ -2,7 +2,6 @@
 in front sets none."""
 
 import threading
-from collections import OrderedDict
 
 import streamlit as st
 from streamlit import runtime
@@ -13,7 +12,7 @@ from core.services.hosting.settings import hosted
 from core.services.hosting.web import COOKIE
 
 MAX_SESSIONS = 20_000
-_keys: OrderedDict[str, str] = OrderedDict()
+_keys: dict[str, str] = {}
 """Session -> key: a key stays with its session, whatever becomes of the connection."""
 _unset: set[str] = set()
 """Sessions whose browser came without a key."""
@@ -33,9 +32,9 @@ def browser_key() -> str | None:
     context = get_script_run_ctx(suppress_warning=True)
     if context is None:
         return None
-    with _lock:
-        known = _keys.get(context.session_id)
-    return known or _first(context.session_id)
+    # Asked for hundreds of times by every run of a page, so without the lock: a thread that is
+    # interrupted while it holds one keeps all others waiting for it, one after another.
+    return _keys.get(context.session_id) or _first(context.session_id)
 
 
 def _first(session: str) -> str:
@@ -46,7 +45,9 @@ def _first(session: str) -> str:
             if given is None:
                 _unset.add(session)
             while len(_keys) > MAX_SESSIONS:
-                _unset.discard(_keys.popitem(last=False)[0])
+                oldest = next(iter(_keys))
+                _unset.discard(oldest)
+                del _keys[oldest]
         return _keys[session]
 
 
