@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from core.detectors.base import Box, iou
+from core.detectors.base import Box, NothingToFind, iou, refuse_empty
 from core.detectors.choose import main_box, rule, weight, with_margin
 
 
@@ -15,6 +16,14 @@ def test_size_place_and_score_each_decide_alone():
         assert main_box([other, middle]) == middle
     assert main_box([]) is None
     assert main_box([middle, Box(0.3, 0.3, 0.7, 0.7, 0.8, "second")]) == middle
+
+
+def test_one_small_thing_between_the_pixels_looked_at_first_is_not_one_colour():
+    picture = np.full((90, 90, 3), 77, np.uint8)
+    with pytest.raises(NothingToFind, match="one colour"):
+        refuse_empty(picture)
+    picture[33:36, 49:52] = 200
+    refuse_empty(picture)
 
 
 def test_the_weight_is_what_the_rule_says():
