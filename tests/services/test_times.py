@@ -104,9 +104,14 @@ def test_an_encoder_that_writes_into_its_picture_spoils_no_other(dataset, monkey
 
 
 def test_what_is_kept_of_decoded_pictures_is_bounded(dataset, monkeypatch):
+    monkeypatch.setattr(decoded, "KEPT", 4)
     for number in range(12):
         search.search(SearchRequest(Query(item_id=f"{number:05d}.png"), "tiny.16x16"), dataset)
     assert len(decoded._pictures) == decoded.KEPT
+    held = [one.bytes for _, one in decoded._pictures]
+    monkeypatch.setattr(decoded, "KEPT_BYTES", sum(held[-2:]))
+    search.search(SearchRequest(Query(item_id="00014.png"), "tiny.16x16"), dataset)
+    assert len(decoded._pictures) == 3, "the two before it, and it"
     monkeypatch.setattr(decoded, "KEPT_BYTES", 1)
     search.search(SearchRequest(Query(item_id="00015.png"), "tiny.16x16"), dataset)
     assert len(decoded._pictures) == 1

@@ -16,9 +16,10 @@ from core.errors import UserError
 from core.images import crop, decode, decoded_size
 from core.services.search.request import Query, item_of
 
-KEPT, KEPT_BYTES, KEPT_S = 4, 32 << 20, 60.0
-"""So many pictures stay in memory for the next encoder, each at most so large and for at most so
-many seconds."""
+KEPT, KEPT_BYTES, KEPT_S = 32, 128 << 20, 60.0
+"""So many pictures stay in memory for the next encoder, so many bytes in all, and each for at most
+so many seconds. Several visitors ask at once, and none of them may push out what another one's
+encoders still need."""
 Box = tuple[float, float, float, float]
 
 
@@ -115,9 +116,7 @@ def picture(query: Query, dataset: Dataset | None) -> Picture:
     read_ms = (time.perf_counter() - started) * 1000
     home = store.root()  # no visitor meets what another one's picture left in memory
     with _lock:
-        _pictures[:] = [
-            one for one in _pictures if now - one[0] < KEPT_S and one[1].bytes <= KEPT_BYTES
-        ]
+        _let_go(now)
         known = next(
             (
                 found
@@ -131,3 +130,13 @@ def picture(query: Query, dataset: Dataset | None) -> Picture:
             _pictures.append((now, known))
             del _pictures[:-KEPT]
     return known
+
+
+def _let_go(now: float) -> None:
+    """Drop what is old, then the oldest over the limit of bytes."""
+    left, kept = KEPT_BYTES, []
+    for since, one in reversed(_pictures):
+        left -= one.bytes
+        if now - since < KEPT_S and left >= 0:
+            kept.append((since, one))
+    _pictures[:] = kept[::-1]
