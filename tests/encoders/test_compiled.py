@@ -84,6 +84,29 @@ def test_vectors_do_not_depend_on_the_batch_or_the_thread(
     np.testing.assert_allclose(together, singles, atol=1e-6)
 
 
+@pytest.mark.parametrize(("pixels", "calls"), [(1, [1] * 5), (3 * 96 * 96, [3, 2]), (10**6, [5])])
+def test_a_graph_is_given_few_pictures_at_once(
+    pixels: int, calls: list[int], set_up: Path, pictures: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = encoders.get(NAME)
+    whole = one.encode(pictures)
+    assert one.graph is not None
+    monkeypatch.setattr(compiled, "AT_ONCE", pixels)
+    given: list[int] = []
+
+    class Watched:
+        def __init__(self, request) -> None:
+            self.request = request
+
+        def infer(self, inputs: list[np.ndarray]):
+            given.append(len(inputs[0]))
+            return self.request.infer(inputs)
+
+    one.graph._mine.request = Watched(one.graph._mine.request)
+    np.testing.assert_allclose(one.encode(pictures), whole, atol=1e-6)
+    assert given == calls
+
+
 def test_fingerprints_stay_those_of_torch(set_up: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = encoders.get(NAME)
     one.load()
