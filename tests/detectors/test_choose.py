@@ -5,8 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.detectors.base import Box, NothingToFind, iou, refuse_empty
-from core.detectors.choose import main_box, rule, weight, with_margin
+from core.detectors.base import (
+    Box,
+    NothingToFind,
+    iou,
+    main_box,
+    refuse_empty,
+    rule,
+    weight,
+    with_margin,
+)
 
 
 def test_size_place_and_score_each_decide_alone():

@@ -15,8 +15,8 @@ from core import store
 from core.errors import UserError
 from core.services.hosting import limits, ownership
 from core.services.hosting.settings import value
-from core.services.search import decoded
 from core.services.search.request import Query
+from core.services.search.subject import picture_of
 
 KEEP_FILES = 400
 KEEP_BYTES = 400 << 20
@@ -34,7 +34,7 @@ def keep(data: bytes) -> str:
     Raises:
         UserError: not a picture, damaged or too large; or a visitor's room is used up.
     """
-    decoded.picture(Query(data=data), None).image(SEEN)  # kept for whoever is asked with it
+    picture_of(Query(data=data), None).image(SEEN)  # kept for whoever is asked with it
     limits.check_room(len(data))
     token = _token(data, store.root())
     store.write_bytes(store.root() / PLACE / token, data, durable=False)

@@ -9,8 +9,8 @@ from core import images
 from core.datasets.base import Dataset
 from core.errors import UserError
 from core.fileformats import webp_pixels
-from core.services.search import decoded
 from core.services.search.request import Query, item_of
+from core.services.search.subject import picture_of
 
 SIDE = 224
 Edges = tuple[float, float, float, float]
@@ -39,7 +39,7 @@ def thumbnail_of_query(data: bytes, side: int, box: Edges | None = None) -> byte
     once for all of them."""
     if box is not None:
         return thumbnail_of(data, side, box)
-    image, _ = decoded.picture(Query(data=data), None).image(-(-side // 2))
+    image, _ = picture_of(Query(data=data), None).image(-(-side // 2))
     return images.thumbnail(image, side)
 
 
