@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import numpy as np
 
 from core import store
-from core.encoders import forms
+from core.encoders import precision
 from core.encoders.base import Encoder
 from core.encoders.precision import FP32, device_kind, device_name
 from core.faiss_loader import team
@@ -229,7 +229,7 @@ def _write(source: Source, folder: Path) -> dict:
     try:
         _convert(source.whole, model, noise[:2], file)
         graph = Graph(file)
-        with forms.one_core():  # as builds run networks, and as graphs run
+        with precision.one_core():  # as builds run networks, and as graphs run
             torch_s, graph_s, difference = _compared(_torch(source.whole, model), graph, noise)
     except Exception as error:  # whatever a network holds that OpenVINO does not know
         log.info("%s stays with torch: %s", source.name, str(error)[:300])

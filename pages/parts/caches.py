@@ -1,5 +1,6 @@
 """The two caches of Streamlit and a quicker one, shared by all sessions but for what is a visitor's
-own: that is kept for its session alone and goes with it.
+own: that is kept for its session alone and goes with it. A value that is slow to make can be kept,
+and made again in the background once it is old, so that no visitor waits for it twice.
 
 ``gallery`` says of a function that what it gives follows from its arguments, data sets, encoders,
 jobs and what they made: of visitors who have given query pictures and nothing else, only what names
@@ -11,11 +12,12 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from core import store
 from core.services.hosting import ownership
 
 OWN_ENTRIES = 400
@@ -140,3 +142,50 @@ def _kept(cache: Callable, function: Callable, options: dict) -> Callable:
     kept.clear = clear
     kept.__name__, kept.__doc__, kept.__wrapped__ = function.__name__, function.__doc__, function
     return kept
+
+
+T = TypeVar("T")
+QUICK_S = 0.1
+"""So long a caller waits for the next value: what is made within this is never older than it should
+be."""
+
+
+class Fresh(Generic[T]):
+    """``make()`` is called at once, then again whenever :meth:`get` finds the value older than
+    ``ttl`` seconds.
+
+    Raises:
+        UserError: whatever ``make`` raises, from the constructor and from :meth:`get`.
+    """
+
+    def __init__(self, make: Callable[[], T], ttl: float) -> None:
+        self._make, self._ttl = make, ttl
+        self._lock, self._failed = threading.Lock(), False
+        self._remake()
+
+    def get(self) -> T:
+        """The value; an old one that takes long to make is returned once more while a thread makes
+        the next."""
+        if (
+            not self._failed
+            and time.monotonic() - self._made > self._ttl
+            and self._lock.acquire(blocking=False)
+        ):
+            worker = threading.Thread(target=store.carried(self._in_background), daemon=True)
+            worker.start()
+            worker.join(QUICK_S)
+        if self._failed:
+            self._remake()
+        return self._value
+
+    def _remake(self) -> None:
+        self._value = self._make()
+        self._made, self._failed = time.monotonic(), False
+
+    def _in_background(self) -> None:
+        try:
+            self._remake()
+        except Exception:  # the caller tries again, and meets the error itself
+            self._failed = True
+        finally:
+            self._lock.release()

@@ -8,8 +8,15 @@ from typing import TypeVar
 from core import store
 from core.errors import UserError
 from core.services.hosting import logs, ownership
-from pages.parts.hosting import hosted
 from pages.parts.words import trouble
+
+
+def hosted() -> bool:
+    """Whether a stranger looks at this page: no paths of the server, and of what the operator
+    provides nothing can be changed. ``LOOKALIKE_HOSTED=1`` says so; the operator's token ends
+    it."""
+    return ownership.is_visitor()
+
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

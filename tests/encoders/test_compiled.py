@@ -16,7 +16,7 @@ from core.disk import in_layer
 from core.encoders import compiled, precision, trial
 from core.encoders.base import encoders
 from core.errors import UserError
-from core.services.embedding import compiling
+from core.services.library import downloads
 from core.services.search.engines import _bytes_of, _networks
 from core.weights import graphs
 
@@ -199,7 +199,7 @@ def test_16_bits_of_a_graph_are_one_more_number_format(
     prepared = [one.prepare(picture) for picture in pictures] * 10
     real = trial._timed
     rates = {precision.FP32: 10.0, "bf16-autocast": 20.0, compiled.BF16: 30.0}
-    monkeypatch.setattr(trial.forms, "offered", lambda: ("bf16-autocast",))
+    monkeypatch.setattr(precision, "offered", lambda: ("bf16-autocast",))
     monkeypatch.setattr(trial, "_timed", lambda *a: (real(*a)[0], rates[a[2]]))
     monkeypatch.setattr(trial, "OVERLAP", 0.0)
     assert trial.measure(one, prepared).form == compiled.BF16
@@ -214,9 +214,9 @@ def test_networks_are_compiled_by_command(set_up: Path, here) -> None:
     assert code == 0
     assert out.startswith(NAME)
     with pytest.raises(UserError, match="is no network"):
-        compiling.compile_networks(["hog.8x8"])
-    assert NAME in compiling.at_hand()
-    assert "hog.8x8" not in compiling.at_hand()
+        downloads.compile_networks(["hog.8x8"])
+    assert NAME in downloads.at_hand()
+    assert "hog.8x8" not in downloads.at_hand()
 
 
 def test_a_graph_counts_in_the_memory_that_models_may_take(set_up: Path) -> None:

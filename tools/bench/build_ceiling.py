@@ -35,13 +35,13 @@ import numpy as np
 
 from core import store
 from core.datasets.folder import Folder
-from core.encoders import forms, precision
+from core.encoders import precision
 from core.encoders.base import encoders
 from core.encoders.network import Network
 from core.faiss_loader import team
-from core.services.embedding import embed, streams
+from core.services.embedding import embed, encoding
 from core.services.embedding.bound import prepared
-from core.services.embedding.feed import prepare_one
+from core.services.embedding.encoding import prepare_one
 from core.services.hardware import busy, hardware
 from core.weights import files as weights
 from tools.bench.ratios import Row
@@ -56,14 +56,17 @@ AIM = 0.85
 OF_HALF = 0.7
 """Aim for a network that ranks differently in 16 bits: its builds beside torch in bf16."""
 LITE0 = "tf_efficientnet_lite0.in1k"
+ALONE = 320
+"""Pictures that the network alone is measured on, at most: its rate does not depend on them."""
 MEASURED = (
-    ("ResNet-50", "resnet50.tv_in1k", "bf16-graph"),
-    ("ViT-S/16", "vit_small_patch16_224.augreg_in21k_ft_in1k", "bf16-graph"),
-    ("EfficientNet-Lite0", LITE0, "fp32"),
+    ("ResNet-50", "resnet50.tv_in1k", "bf16-graph", 320),
+    ("ViT-S/16", "vit_small_patch16_224.augreg_in21k_ft_in1k", "bf16-graph", 320),
+    ("EfficientNet-Lite0", LITE0, "fp32", 1280),
 )
-"""What ``make bench`` measures. The first two have random weights here, the third its own: it ranks
-differently in bf16, so that its ceiling is that of fp32 (docs/measured.md)."""
-PICTURES, ROUNDS = 320, 3
+"""What ``make bench`` measures, with the pictures of a build. The first two have random weights
+here, the third its own: it ranks differently in bf16, so that its ceiling is that of fp32
+(docs/measured.md)."""
+ROUNDS = 3
 
 
 class Some(Folder):
@@ -118,13 +121,13 @@ def drawn(name: str) -> None:
 
 
 def sides(dataset: Some, encoder: Network) -> dict[str, Callable[[], None]]:
-    """What is timed: each takes as many pictures as the data set has."""
+    """What is timed: the build takes as many pictures as the data set has, the others ``ALONE``."""
     import torch
 
     step = max(1, len(dataset.items) // IN_MEMORY)
     arrays = [prepare_one(dataset, item, [encoder]).array(0) for item in dataset.items[::step]]
     arrays = [array for array in arrays if array is not None]
-    count = len(dataset.items)
+    count = min(len(dataset.items), ALONE)
 
     def batches(size: int) -> list:
         cut = [arrays[at : at + size] for at in range(0, len(arrays) - size + 1, size)]
@@ -132,9 +135,9 @@ def sides(dataset: Some, encoder: Network) -> dict[str, Callable[[], None]]:
         return [made[number % len(made)] for number in range(max(1, count // size))]
 
     def forward(pixels, form: str = encoder.form) -> None:
-        forms.run(encoder.model, encoder._features, pixels, form)
+        precision.run(encoder.model, encoder._features, pixels, form)
 
-    large, small = batches(WHOLE), batches(streams.BATCH)
+    large, small = batches(WHOLE), batches(encoding.BATCH)
 
     def whole() -> None:
         for pixels in large:
@@ -148,7 +151,7 @@ def sides(dataset: Some, encoder: Network) -> dict[str, Callable[[], None]]:
 
     made = {"whole": whole, "streams": lambda: streamed(forward, small)}
     if encoder.graph is not None:
-        of = [np.stack(arrays[at : at + streams.BATCH]) for at in range(0, len(arrays), 16)]
+        of = [np.stack(arrays[at : at + encoding.BATCH]) for at in range(0, len(arrays), 16)]
         raw = [of[number % len(of)] for number in range(len(small))]
         made["graph"] = lambda: streamed(encoder.graph, raw)
     if encoder.form == precision.FP32:
@@ -193,11 +196,11 @@ def measured(
     for number in range(rounds):
         for side in works if number % 2 else reversed(works):
             taken[side].append(timed(works[side]))
-    count = len(dataset.items)
-    found = {
-        side: (count / median(wall for wall, _ in runs), median(1000 * c / count for _, c in runs))
-        for side, runs in taken.items()
-    }
+    found = {}
+    for side, runs in taken.items():
+        count = len(dataset.items) if side == "build" else min(len(dataset.items), ALONE)
+        wall, spent = (median(each) for each in zip(*runs, strict=True))
+        found[side] = count / wall, 1000 * spent / count
     whole = sum(SPENT.values())
     shares = ", ".join(f"{stage} {100 * spent / whole:.1f} %" for stage, spent in SPENT.items())
     return f"{encoder.name} in {encoder.form}, {count:,} pictures", found, shares
@@ -213,9 +216,9 @@ def ratios(found: dict[str, tuple[float, float]]) -> tuple[float, float]:
 def rows() -> Iterator[Row]:
     if not photographs().is_dir():
         return
-    for title, name, form in MEASURED:
+    for title, name, form, pictures in MEASURED:
         with alone(form):
-            _, found, shares = measured(name, PICTURES, ROUNDS)
+            _, found, shares = measured(name, pictures, ROUNDS)
         clock, cpu = ratios(found)
         rates = {side: f"{rate:.0f}" for side, (rate, _) in found.items()}
         yield Row(

@@ -16,10 +16,11 @@ import numpy as np
 
 from core import store
 from core.datasets.base import Dataset
+from core.encoders import resampling
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.services.embedding.contents import digest
-from core.services.embedding.feed import Prepared, prepare_one
+from core.services.embedding.encoding import Prepared, prepare_one
 from core.services.embedding.parquet_parts import Home, Rows, file_name, packed
 from core.types import Item
 from core.weights import graphs
@@ -65,7 +66,7 @@ class Task:
 
     ``causes``: the fingerprint of each encoder as the driver has it. ``homes``: where its parts are
     written, None = they are sent to the driver. ``streamed``: each of ``threads`` encodes batches
-    on one core, as :mod:`core.services.embedding.streams` does; else they prepare pictures, and a
+    on one core, as :mod:`core.services.embedding.encoding` does; else they prepare pictures, and a
     network has all of them. ``compiled``: the encoders, by place, whose compiled networks the
     driver uses: their vectors differ from torch's by rounding, and all machines are to give the
     same.
@@ -147,6 +148,8 @@ class Worker:
                     " build was started on: its weights or its code differ.",
                     fix="Give every machine the same version and the same weights.",
                 )
+        if any(encoder.resizes for encoder in self.task.encoders):
+            resampling.load()
         if torch := sys.modules.get("torch"):
             torch.set_num_threads(self.task.threads)  # of this thread, and of those that it starts
         if self.task.probe is not None:

@@ -8,7 +8,8 @@ import streamlit as st
 from core.errors import UserError
 from core.services import journey
 from core.services.hosting import limits
-from pages.parts import builds, cached, cached_library, evaluations, link, suggested, watching
+from core.services.library import compared
+from pages.parts import builds, cached, cached_library, encoder_names, evaluations, link, watching
 from pages.parts.library import place
 from pages.parts.words import count, note, quiet, trouble
 
@@ -39,7 +40,7 @@ def _line(row: dict, was_working: bool) -> None:
     built = cached_library.built(locator, version)
     states = journey.states(
         bool(built),
-        locator in st.session_state.get(link.COMPARED, ()),
+        compared.was(locator),
         cached_library.evaluated(locator, version) is not None,
         bool(cached_library.trained_on(locator)),
         cached_library.labelled(locator, version),
@@ -71,11 +72,11 @@ def _next(row: dict, version: str, built: list[str], states: dict[str, str]) -> 
 
 
 def _build(row: dict, version: str, built: list[str]) -> None:
-    names = suggested.names()
-    costs = suggested.seconds(row["pictures"], names)
+    names = encoder_names.suggested()
+    costs = encoder_names.suggested_seconds(row["pictures"], names)
     quiet(
-        f"{suggested.titles(names)} encode every picture once; a search then takes milliseconds."
-        " Others are under Encoders and builds."
+        f"{encoder_names.titles(names)} encode every picture once; a search then takes"
+        " milliseconds. Others are under Encoders and builds."
     )
     label = f"Build {count(len(names), 'encoder')}"
     label += "" if costs is None else f", {builds.about(costs)}"

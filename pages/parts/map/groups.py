@@ -6,9 +6,9 @@ import streamlit as st
 
 from core.services.maps import colours as map_colours
 from core.services.maps import maps
-from core.services.maps.naming import Named
+from core.services.maps.colours import NamedCluster
 from pages.parts import cached, cached_maps, components
-from pages.parts.map import board, readings
+from pages.parts.map import board, shown
 from pages.parts.map import view as views
 from pages.parts.map.shown import Shown, title
 from pages.parts.map.view import MapView
@@ -34,7 +34,7 @@ def _of(view: MapView, one: Shown) -> None:
     names = [map_colours.words(found.items[found.rows[id]].value(field)) for id in one.found.ids]
     agreement = maps.against_labels(one.found, names)
     caption(title(one.encoder))
-    quiet(readings.of_clusters(one, agreement, field))
+    quiet(shown.of_clusters(one, agreement, field))
     if not len(one.found.medoids):
         return
     version = cached.version(view.base.dataset)
@@ -57,7 +57,7 @@ def _of(view: MapView, one: Shown) -> None:
         st.rerun()
 
 
-def _said(cluster: Named) -> dict:
+def _said(cluster: NamedCluster) -> dict:
     """``60 · mug 95 %``: the size of a cluster and the class that most of it is."""
     words = f" · {cluster.words}" if cluster.words else ""
     most = f", {cluster.share:.0%} of them {cluster.name}" if cluster.name else ""
