@@ -211,7 +211,7 @@ def upload(token: str, side: int = 448, box: Box = None) -> str:
 @caches.data(max_entries=60, ttl=3600.0, show_spinner=False)
 def _upload(query: str, side: int, box: Box) -> str:
     """Of ``up:<token>``, so that it is kept for the session of whoever asks and no other."""
-    return data_uri(pictures.thumbnail_of(uploads.read(query[3:]), side, box))
+    return data_uri(pictures.thumbnail_of_query(uploads.read(query[3:]), side, box))
 
 
 @caches.quick(max_entries=600, ttl=3600.0, gallery=True)

@@ -38,9 +38,13 @@ def mixed(dataset: Dataset, ids: tuple[str, ...], weights: tuple[float, ...], k:
     """The code ``sum(weight * code)`` of some pictures, drawn. Raises UserError."""
     ready = bound(dataset, ENCODER)
     encoder, found = ready.loaded(), ready.vectors()
-    codes = encoder.codes([pictures.image_of(dataset, id) for id in ids])
-    code = (np.asarray(weights, np.float32)[:, None] * codes).sum(axis=0, keepdims=True)
-    scores = cosine_matrix(unit_rows(code), found.vectors)[0]
+    images = [pictures.image_of(dataset, id) for id in ids]
+    mix = np.asarray(weights, np.float32)[None]
+    code = mix @ encoder.codes(images)
+    vector = unit_rows(code)
+    if encoder.blueprint.mirror:  # what the embedding adds: the same mixture of mirror images
+        vector = unit_rows(vector + unit_rows(mix @ encoder.codes([i[:, ::-1] for i in images])))
+    scores = cosine_matrix(vector, found.vectors)[0]
     order = np.argsort(-scores, kind="stable")[:k]
     return Drawn(
         pictures.webp(encoder.draw(code)[0], 320),
