@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from core.datasets.base import Dataset
 from core.errors import UserError
 from core.services.embedding.build import is_built
-from core.services.evaluation import boards
+from core.services.evaluation import leaderboard
 from core.services.library import library
 from core.services.search import serving
 
@@ -53,7 +53,7 @@ def _warm(locator: str, encoders: Sequence[str], index: str) -> None:
                 log.exception("%s was not loaded beforehand", name)
     time.sleep(LATER_S)
     try:
-        boards.prepare(REPORT)
+        leaderboard.prepare(REPORT)
     except Exception:
         log.exception("the first leaderboard was not prepared")
     gc.collect()

@@ -13,7 +13,7 @@ from core.services.embedding import build, crops, embed
 from core.services.embedding.bound import prepared
 from core.services.evaluation.audit import audit
 from core.services.evaluation.evaluate import evaluate
-from core.services.evaluation.first_hits import first_hits
+from core.services.evaluation.fused import first_hits
 from core.services.library import library
 from core.services.search import serving
 from core.services.search.request import Query, SearchRequest

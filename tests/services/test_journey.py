@@ -8,7 +8,7 @@ from core.errors import UserError
 from core.services import journey, saved_reports
 from core.services.embedding.build import build
 from core.services.embedding.opening import BuildTimes
-from core.services.evaluation import pace
+from core.services.evaluation import latency
 from core.services.evaluation.evaluate import evaluate
 from core.services.library import compared, library
 
@@ -102,7 +102,7 @@ def test_an_estimate_grows_with_what_is_not_built(pictures):
     times = BuildTimes({"tiny.16x16": 0.5, "hsv.12x4x4": 0.001}, {})
     names = ["tiny.16x16", "hsv.12x4x4"]
     nothing, slow, both = (
-        pace.seconds(dataset, names, built, times) for built in ([], ["hsv.12x4x4"], names)
+        latency.estimate(dataset, names, built, times) for built in ([], ["hsv.12x4x4"], names)
     )
     assert nothing > slow > both > 0
     assert nothing - both == pytest.approx((0.5 + 0.001) * len(dataset.items))

@@ -13,7 +13,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.indexes.base import Index
-from core.metrics.latency import summary
+from core.metrics.statistics import summary
 from core.neighbours import cosines, rows_without_own
 from core.services.embedding import embed, galleries
 from core.services.embedding.bound import with_vectors
