@@ -12,7 +12,7 @@ from core.errors import Cancelled, UserError
 from core.indexes.base import indexes
 from core.neighbours import rows_without_own
 from core.services.embedding import build, galleries
-from core.services.index_lab import answers, costs, curves, grid, memory, space, view, waterfall
+from core.services.index_lab import costs, curves, grid, measure, memory, space, view, waterfall
 from core.services.library import library
 from tests.lab.conftest import ENCODER
 from tests.plugged import numbered, paint
@@ -57,13 +57,13 @@ def test_equals_of_the_last_count_as_hits():
     made = space.Space(
         "", "", vectors, np.arange(5), vectors[:2], np.arange(2), np.array([0, 1]), {}
     )
-    truth = answers.scored(made, np.array([[1, 2], [2, 3]]))
-    other = answers.scored(made, np.array([[4, 3], [3, 2]]))
+    truth = measure.scored(made, np.array([[1, 2], [2, 3]]))
+    other = measure.scored(made, np.array([[4, 3], [3, 2]]))
     np.testing.assert_array_equal(
-        answers.recall(other, truth), [1.0, 1.0]
+        measure.recall(other, truth), [1.0, 1.0]
     )  # to the first query all others are equally far
-    worse = answers.scored(made, np.array([[4, -1], [3, 0]]))
-    np.testing.assert_array_equal(answers.recall(worse, truth), [0.5, 0.5])
+    worse = measure.scored(made, np.array([[4, -1], [3, 0]]))
+    np.testing.assert_array_equal(measure.recall(worse, truth), [0.5, 0.5])
 
 
 def test_measured_once_and_resumed(catalogue, monkeypatch):

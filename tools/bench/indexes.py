@@ -32,9 +32,8 @@ from core.cli.output import Progress, table
 from core.indexes.base import indexes
 from core.services.embedding import build
 from core.services.hardware import busy, hardware
-from core.services.index_lab import answers
 from core.services.index_lab.grid import usual
-from core.services.index_lab.measure import measured
+from core.services.index_lab.measure import answers, measured
 from core.services.index_lab.point import Point
 from core.services.index_lab.space import Space, open_space
 from core.services.library import library
@@ -75,7 +74,7 @@ def opened(locator: str, encoder: str, size: int) -> Space:
 def measure(space: Space, names: list[str]) -> list[Point]:
     exact = indexes.get("exact")
     exact.build(np.asarray(space.vectors))
-    truth, found = answers.answers(exact, space, K, {}), []
+    truth, found = answers(exact, space, K, {}), []
     for name in names:
         index, spec, started = indexes.get(name), index_spec(name), time.perf_counter()
         try:

@@ -1,12 +1,12 @@
-"""From measured points to a choice: the fastest at a wanted recall."""
+"""From measured points to a choice: the fastest at a wanted recall; and one sentence of advice,
+from what was measured, else from documented rules."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from core.services.index_lab.advice import Advice, enough, recommend
+from core.errors import UserError
 from core.services.index_lab.point import BUSY, Point, speed
-
-__all__ = ["Advice", "Equal", "equal_recall", "recommend"]
+from core.services.specs import index_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +61,282 @@ def _sentence(points: Sequence[Point], best: Sequence[Point], recall: float, bat
 
 def _ms(point: Point, batch: bool) -> float:
     return max(point.batch_p50 if batch else point.p50, 1e-6)
+
+
+FEW = 20_000
+NEAR = 2.0
+"""Points speak for galleries of up to so many times their size, and down to that part of it."""
+ENOUGH_MS = 1.0
+"""A search of so many milliseconds is never what somebody waits for: to encode a picture takes ten
+times as long. Exact search that is as fast is enough, whatever is faster."""
+HNSW_LINKS = 32
+SOURCE = "faiss's guidelines to choose an index"
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """``sentence`` with its reason; ``source`` is ``measured`` or ``rule`` (then ``rule`` says
+    which and where it comes from); ``text`` the index as it is typed; ``bytes`` in memory."""
+
+    sentence: str
+    index: str
+    text: str
+    source: str
+    rule: str
+    bytes: int
+    point: Point | None
+
+
+def recommend(
+    size: int,
+    dim: int,
+    memory_bytes: int,
+    recall: float = 0.95,
+    points: Sequence[Point] = (),
+    k: int = 10,
+) -> Advice:
+    """One sentence for a gallery of ``size`` vectors of ``dim`` dimensions.
+
+    From the points where some were measured at about this size (a factor of 2) and dimension, else
+    from documented rules.
+
+    Raises:
+        UserError: a size, a memory or a recall that makes no sense; or nothing fits into the memory
+            (with what would).
+    """
+    if size < 1 or dim < 1 or memory_bytes < 1 or not 0 < recall <= 1:
+        given = (
+            f"{size:,} vectors of {dim} dimensions, {memory_bytes:,} bytes and a recall of"
+            f" {recall:g} were given."
+        )
+        raise UserError(given, "All are above 0, and a recall is at most 1.")
+    near = [
+        p for p in points if p.dim == dim and p.k == k and p.size / NEAR <= size <= p.size * NEAR
+    ]
+    fitting = [p for p in near if _grown(p, size) <= memory_bytes]
+    good = [p for p in fitting if p.recall >= recall]
+    open_ = [
+        rule for rule in _left(size, dim, memory_bytes, recall, near) if rule.bytes <= memory_bytes
+    ]
+    if good or (fitting and not open_):
+        return _measured(size, dim, memory_bytes, recall, near, good, fitting)
+    return _ruled(size, dim, memory_bytes, recall, near)
+
+
+def _grown(point: Point, size: int) -> int:
+    """Bytes of a point's index at another size."""
+    return int(point.ram_bytes * size / point.size)
+
+
+def _measured(
+    size: int,
+    dim: int,
+    memory: int,
+    recall: float,
+    near: Sequence[Point],
+    good: Sequence[Point],
+    fitting: Sequence[Point],
+) -> Advice:
+    best = (
+        min(good, key=lambda p: (p.p50, p.ram_bytes))
+        if good
+        else max(fitting, key=lambda p: (p.recall, -p.p50))
+    )
+    if (plain := enough(fitting, size)) is not None and not best.exact:
+        return _exact_is_enough(size, dim, plain, best)
+    taken = _grown(best, size)
+    base = min((p for p in near if p.exact), key=lambda p: p.p50, default=None)
+    slower = None if best.exact else base
+    against = f", {speed(best.p50, slower.p50)} comparing with every one" if slower else ""
+    figures = (
+        f"it finds {best.recall:.3f} of the true {best.k} in {best.p50:.3g} ms{against}, with"
+        f" {_bytes(taken)} of memory"
+    )
+    care = _care(best, slower)
+    sentence = (
+        f"For {size:,} vectors of {dim} dimensions take {best.title} ({best.text}): {figures}; "
+    )
+    return Advice(
+        f"{sentence}{_reason(len(good), recall, memory)}.{care}",
+        best.index,
+        best.text,
+        "measured",
+        "",
+        taken,
+        best,
+    )
+
+
+def enough(points: Sequence[Point], size: int) -> Point | None:
+    """Exact search, where it takes no time worth saving in a gallery of ``size``; else None."""
+    plain = min((p for p in points if p.exact), key=lambda p: p.p50, default=None)
+    if plain is None or plain.p50 * size / plain.size > ENOUGH_MS:
+        return None
+    return plain
+
+
+def _exact_is_enough(size: int, dim: int, plain: Point, other: Point) -> Advice:
+    """Exact search, and what the fastest approximation would save."""
+    saved = max(plain.p50 - other.p50, 0.0)
+    taken = _grown(plain, size)
+    sentence = (
+        f"For {size:,} vectors of {dim} dimensions exact search is enough: {plain.p50:.3g} ms per"
+        f" query and nothing missed, with {_bytes(taken)} of memory; {other.title} ({other.text})"
+        f" would save {saved:.2g} ms and find {other.recall:.3f} of the true {plain.k}."
+    )
+    return Advice(sentence, plain.index, plain.text, "measured", "", taken, plain)
+
+
+def _reason(good: int, recall: float, memory: int) -> str:
+    """Why this one, of ``good`` settings that do what is wanted."""
+    wanted = f"{recall:g} in {_bytes(memory)}"
+    if not good:
+        return f"no measured setting reaches {wanted}, and this one comes nearest"
+    if good == 1:
+        return f"no other measured setting reaches {wanted}"
+    return f"of the {good} measured settings that reach {wanted} it is the fastest"
+
+
+def _care(best: Point, base: Point | None) -> str:
+    """What to say of times that were taken while other programs ran."""
+    if base is not None and (best.crowded or base.crowded):
+        return BUSY
+    alone = (
+        " Other processes used the processor while this was measured: alone it is faster; measure"
+        " again when it is quiet."
+    )
+    return alone if best.crowded else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """An index as it is typed, its bytes for the gallery in question, why it is taken, and whether
+    the size is one for it."""
+
+    text: str
+    bytes: int
+    why: str
+    suits: bool
+
+    @property
+    def index(self) -> str:
+        return self.text.partition(":")[0]
+
+
+def _rules(size: int, dim: int, memory: int, recall: float) -> list[_Rule]:
+    """Sizes and manners by the formulas of the faiss wiki, the most wanted first; which a recall
+    needs, by its guidelines."""
+    plain, graph, short = 4 * size * dim, size * (4 * dim + 8 * HNSW_LINKS), size * dim
+    pieces = max(m for m in range(1, max(dim // 8, 1) + 1) if dim % m == 0)
+    effort = 16 if recall <= 0.9 else 64 if recall <= 0.97 else 256
+    probes, again = (8, 10) if recall <= 0.9 else (32, 20) if recall <= 0.97 else (64, 40)
+    few = (
+        "only codes of a few bytes fit into memory"
+        if short > memory
+        else "so many 8-bit codes take long to compare one by one"
+    )
+    rough = recall < 1
+    return [
+        _Rule(
+            "exact",
+            plain,
+            f"so few are compared in milliseconds (up to {FEW:,})",
+            size <= FEW or not rough,
+        ),
+        _Rule(
+            f"hnsw:M={HNSW_LINKS},efSearch={effort}",
+            graph,
+            "a graph is the fastest where it fits into memory",
+            rough,
+        ),
+        _Rule(
+            "sq8",
+            short,
+            "scalar quantisation loses next to no recall and takes a quarter of the memory",
+            rough and size <= 10**6,
+        ),
+        _Rule(
+            f"ivf_pq:nprobe={probes},rerank={again}",
+            size * (pieces + 8) + 4 * dim * 256,
+            few,
+            rough and size >= 10_000,
+        ),
+        _Rule(f"pq:rerank={again}", size * pieces + 4 * dim * 256, few, rough and size >= 256),
+    ]
+
+
+def _ruled(size: int, dim: int, memory: int, recall: float, near: Sequence[Point]) -> Advice:
+    """By the first rule that fits; of what was measured (``near``) nothing does, or nothing finds
+    enough."""
+    rules = _left(size, dim, memory, recall, near)
+    fitting = [rule for rule in rules if rule.bytes <= memory]
+    if not fitting:
+        least = min(
+            [*(rule.bytes for rule in rules), *(_grown(point, size) for point in near)],
+            default=4 * size * dim,
+        )
+        given = f"Nothing holds {size:,} vectors of {dim} dimensions in {_bytes(memory)}."
+        raise UserError(
+            given,
+            f"At least {_bytes(least)} are needed.",
+            "Give more memory, or an encoder with fewer dimensions: :pca=64 behind its name"
+            " makes 64.",
+        )
+    rule = fitting[0]
+    sentence = (
+        f"For {size:,} vectors of {dim} dimensions take {rule.text}, about {_bytes(rule.bytes)} of"
+        f" memory: {rule.why}{_slow(rule, size, dim)}; {_unmeasured(near, size, memory, recall)},"
+        f" so this is a rule ({SOURCE})."
+    )
+    return Advice(
+        sentence, rule.index, rule.text, "rule", f"{rule.why} ({SOURCE})", rule.bytes, None
+    )
+
+
+def _left(size: int, dim: int, memory: int, recall: float, near: Sequence[Point]) -> list[_Rule]:
+    """The rules that suit, without those that were measured: these are no longer up to a rule."""
+    return [
+        rule
+        for rule in _rules(size, dim, memory, recall)
+        if rule.suits and not _measured_as(rule.text, near)
+    ]
+
+
+def _measured_as(text: str, near: Sequence[Point]) -> bool:
+    """Whether the build of a setting is among the points."""
+    spec = index_spec(text)
+    return any(point.index == spec.name and dict(point.build) == dict(spec.build) for point in near)
+
+
+def _slow(rule: _Rule, size: int, dim: int) -> str:
+    """What a large gallery pays for codes."""
+    if size <= FEW or rule.index not in ("sq8", "pq", "ivf_pq"):
+        return ""
+    every = (
+        ""
+        if rule.index == "ivf_pq"
+        else "; it compares every code, so that its time grows with the gallery"
+    )
+    return (
+        f"{every}; re-ranking reads full vectors from disk, where they take"
+        f" {_bytes(4 * size * dim)}"
+    )
+
+
+def _unmeasured(near: Sequence[Point], size: int, memory: int, recall: float) -> str:
+    if not near:
+        return "nothing of this size was measured here"
+    some = "the one setting" if len(near) == 1 else f"none of the {len(near)} settings"
+    fits = any(_grown(point, size) <= memory for point in near)
+    if len(near) == 1:
+        return (
+            f"{some} measured here does not"
+            f" {f'reach {recall:g}' if fits else f'fit into {_bytes(memory)}'}"
+        )
+    return (
+        f"{some} measured here {f'reaches {recall:g} in' if fits else 'fits into'} {_bytes(memory)}"
+    )
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 1e9:.3g} GB" if count >= 1e9 else f"{count / 1e6:.3g} MB"

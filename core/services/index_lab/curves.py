@@ -13,7 +13,7 @@ from core.errors import UserError
 from core.indexes.base import Away, Index, indexes
 from core.services.embedding import embed, galleries
 from core.services.embedding.bound import with_vectors
-from core.services.index_lab import answers, costs, memory, point
+from core.services.index_lab import costs, measure, memory, point
 from core.services.index_lab.grid import grid, settings, written
 from core.services.index_lab.measure import measured
 from core.services.index_lab.point import KIND, Point
@@ -255,7 +255,7 @@ class _Lab:
             self._space = open_space(self.dataset, self.encoder, QUERIES, self.size, self.progress)
             exact = indexes.get("exact")
             exact.build(np.asarray(self._space.vectors))
-            self._truth = answers.answers(exact, self._space, self.k, {})
+            self._truth = measure.answers(exact, self._space, self.k, {})
         return self._space, self._truth
 
     def _built(self, space: Space, spec: IndexSpec) -> tuple[Index, Cost]:

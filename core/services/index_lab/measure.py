@@ -1,14 +1,16 @@
 """Times and recall of one setting of a built index."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from core.indexes.base import Index
+from core.metrics import table
 from core.metrics.statistics import summary
+from core.neighbours import rank, rows_without_own
 from core.services.hardware import busy
-from core.services.index_lab import answers
 from core.services.index_lab.point import Point
 from core.services.index_lab.space import Space
 from core.services.specs import IndexSpec
@@ -31,9 +33,9 @@ def measured(
     progress: Progress | None = None,
 ) -> Point:
     """The point of one setting. ``truth`` (q, k): the exact answer."""
-    knobs, wanted = dict(spec.search), answers.depth(space, k)
-    found = answers.answers(index, space, k, knobs)
-    recall = answers.recall(found, truth)
+    knobs, wanted = dict(spec.search), depth(space, k)
+    found = answers(index, space, k, knobs)
+    kept = recall(found, truth)
     report(progress, 0, 1)
     ones = [space.queries[row : row + 1] for row in range(len(space.queries))]
     single = timed(lambda query: index.search(query, wanted, **knobs), ones, WARM, LEAST_RUNS)
@@ -54,8 +56,8 @@ def measured(
         dim=int(space.vectors.shape[1]),
         k=k,
         queries=len(space.queries),
-        recall=round(float(recall.mean()), 6),
-        worst=round(float(np.quantile(recall, 0.05, method="inverted_cdf")), 6),
+        recall=round(float(kept.mean()), 6),
+        worst=round(float(np.quantile(kept, 0.05, method="inverted_cdf")), 6),
         p50=one["p50"],
         p95=one["p95"],
         batch_p50=each["p50"],
@@ -96,3 +98,33 @@ def _batches(queries: np.ndarray) -> list[np.ndarray]:
     """Batches of ``BATCH`` queries; the last is filled up from the front."""
     order = np.resize(np.arange(len(queries)), -(-len(queries) // BATCH) * BATCH)
     return [np.ascontiguousarray(queries[part]) for part in order.reshape(-1, BATCH)]
+
+
+STEP = 256
+
+
+def answers(index: Index, space: Space, k: int, knobs: Mapping[str, Any]) -> Hits:
+    """The ``k`` best of each query other than itself. A score is the cosine of the space's own
+    vectors, so that answers of any index, which may score by codes or bits, can be compared."""
+    wanted = depth(space, k)
+    found = [
+        index.search(space.queries[at : at + STEP], wanted, **knobs).ids
+        for at in range(0, len(space.queries), STEP)
+    ]
+    return scored(space, rows_without_own(np.concatenate(found), space.own, k))
+
+
+def depth(space: Space, k: int) -> int:
+    """How many hits are asked for to have ``k`` besides the query."""
+    return min(k + int((space.own >= 0).any()), space.size)
+
+
+def scored(space: Space, ids: np.ndarray) -> Hits:
+    """Rows (q, k) as hits in the one order: by exact cosine, ties by id."""
+    return rank(space.queries, space.vectors.__getitem__, ids, ids.shape[1])
+
+
+def recall(found: Hits, truth: Hits) -> np.ndarray:
+    """Share of the exact top k that was found, float64 (q,): what is as similar as the exact k-th
+    counts."""
+    return table.index_recall(found.scores, truth.scores)

@@ -11,7 +11,7 @@ from core.metrics import statistics, stream, table
 from core.metrics.statistics import summary
 from core.neighbours import rows_without_own
 from core.services.embedding.roles import cluster_of, roles_of
-from core.services.index_lab import answers, stages
+from core.services.index_lab import measure, stages
 from core.services.index_lab.measure import timed
 from core.services.index_lab.space import Space
 from core.services.index_lab.stages import Chain, Loss, Stage, Waterfall
@@ -181,7 +181,7 @@ def _ask(
 def _all(
     search: Callable[[np.ndarray, int], np.ndarray], queries: np.ndarray, count: int
 ) -> np.ndarray:
-    step = answers.STEP
+    step = measure.STEP
     return np.concatenate(
         [search(queries[at : at + step], count) for at in range(0, len(queries), step)]
     )
@@ -189,7 +189,7 @@ def _all(
 
 def _reranked(space: Space, found: _Answer, k: int, wide: int) -> _Answer:
     """The candidates by their full vectors; what stands behind them keeps its place."""
-    best = answers.scored(space, found.top).ids
+    best = measure.scored(space, found.top).ids
     rest = np.where((found.deep[:, :, None] == best[:, None, :]).any(axis=2), -1, found.deep)
     behind = rows_without_own(
         np.concatenate([best, rest], axis=1), np.full(len(best), -2), found.deep.shape[1]
@@ -213,7 +213,7 @@ class _Evaluation:
         self.evaluated = 0
 
     def stage(self, step: _Step) -> Stage:
-        found = answers.scored(self.space, step.answer.top[:, : self.k])
+        found = measure.scored(self.space, step.answer.top[:, : self.k])
         self.truth = self.truth or found
         missing, scores = self._missing(found), self._scores(step.answer.deep)
         use = ~np.isnan(scores[self.metrics[0]])
@@ -232,7 +232,7 @@ class _Evaluation:
             step.name,
             step.title,
             step.about,
-            round(float(np.nanmean(answers.recall(found, self.truth))), 6),
+            round(float(np.nanmean(measure.recall(found, self.truth))), 6),
             quality,
             low,
             high,
