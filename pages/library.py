@@ -4,9 +4,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.parts import cached, mine
+from pages.parts import cached, visitors
 from pages.parts.guard import run
-from pages.parts.library import add, caches, cards, lists, one_set, place
+from pages.parts.library import add, caches, cards, one_set, place
 from pages.parts.shell import shell
 from pages.parts.words import count, quiet
 
@@ -35,10 +35,10 @@ def _all() -> None:
     with tabs[0]:
         quiet(_datasets(cached.dataset_rows()))
         cards.show()
-        mine.panel()
+        visitors.panel()
     with tabs[1]:
         quiet(_encoders(cached.encoder_rows()))
-        lists.encoders()
+        cards.encoders()
     with tabs[2]:
         caches.show(may_delete=True)
 

@@ -8,8 +8,15 @@ from typing import TypeVar
 from core import store
 from core.errors import UserError
 from core.services.hosting import logs, ownership
-from pages.parts.hosting import hosted
 from pages.parts.words import trouble
+
+
+def hosted() -> bool:
+    """Whether a stranger looks at this page: no paths of the server, and of what the operator
+    provides nothing can be changed. ``LOOKALIKE_HOSTED=1`` says so; the operator's token ends
+    it."""
+    return ownership.is_visitor()
+
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -47,6 +54,7 @@ def public(words: str) -> str:
 def run(page: Callable[[], None], name: str) -> None:
     """Draw a page; what can't be drawn is said where it would have stood."""
     try:
-        guarded(page, f"The page {name}")
+        with ownership.settled():
+            guarded(page, f"The page {name}")
     except UserError as error:
         trouble(error)

@@ -20,6 +20,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from core.services.index_lab.space import answers
+
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
@@ -32,8 +34,8 @@ from core.cli.output import Progress, table
 from core.indexes.base import indexes
 from core.services.embedding import build
 from core.services.hardware import busy, hardware
-from core.services.index_lab.grid import usual
-from core.services.index_lab.measure import answers, measured
+from core.services.index_lab.curves import usual
+from core.services.index_lab.measure import measured
 from core.services.index_lab.point import Point
 from core.services.index_lab.space import Space, open_space
 from core.services.library import library

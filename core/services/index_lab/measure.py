@@ -1,18 +1,25 @@
-"""Times and recall of one setting of a built index."""
+"""Times and recall of one setting of a built index.
 
+And what a measurement will take, before it starts: small builds on a sample of the same vectors,
+and their growth.
+"""
+
+import json
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from core.indexes.base import Index
-from core.metrics import table
+from core import store
+from core.errors import UserError
+from core.indexes.base import Away, Index, indexes
 from core.metrics.statistics import summary
-from core.neighbours import rank, rows_without_own
-from core.services.hardware import busy
+from core.services.hardware import busy, processor
 from core.services.index_lab.point import Point
-from core.services.index_lab.space import Space
+from core.services.index_lab.space import Space, answers, depth, recall
 from core.services.specs import IndexSpec
 from core.types import Cost, Hits, Progress, report
 
@@ -35,7 +42,7 @@ def measured(
     """The point of one setting. ``truth`` (q, k): the exact answer."""
     knobs, wanted = dict(spec.search), depth(space, k)
     found = answers(index, space, k, knobs)
-    kept = recall(found, truth)
+    reached = recall(found, truth)
     report(progress, 0, 1)
     ones = [space.queries[row : row + 1] for row in range(len(space.queries))]
     single = timed(lambda query: index.search(query, wanted, **knobs), ones, WARM, LEAST_RUNS)
@@ -56,8 +63,8 @@ def measured(
         dim=int(space.vectors.shape[1]),
         k=k,
         queries=len(space.queries),
-        recall=round(float(kept.mean()), 6),
-        worst=round(float(np.quantile(kept, 0.05, method="inverted_cdf")), 6),
+        recall=round(float(reached.mean()), 6),
+        worst=round(float(np.quantile(reached, 0.05, method="inverted_cdf")), 6),
         p50=one["p50"],
         p95=one["p95"],
         batch_p50=each["p50"],
@@ -100,31 +107,109 @@ def _batches(queries: np.ndarray) -> list[np.ndarray]:
     return [np.ascontiguousarray(queries[part]) for part in order.reshape(-1, BATCH)]
 
 
-STEP = 256
+KIND = "pilots"
+VERSION = 1
+SAMPLES = (500, 2000)
+SMALL = 5000
+"""Up to this size the smaller sample alone is built: more would take as long as what is
+estimated."""
+ASKED = 10
+BUILD_GROWTH, SEARCH_GROWTH = (1.0, 1.5), (0.0, 1.0)
+"""Bounds of the exponent with which seconds grow with the number of vectors."""
 
 
-def answers(index: Index, space: Space, k: int, knobs: Mapping[str, Any]) -> Hits:
-    """The ``k`` best of each query other than itself. A score is the cosine of the space's own
-    vectors, so that answers of any index, which may score by codes or bits, can be compared."""
-    wanted = depth(space, k)
-    found = [
-        index.search(space.queries[at : at + STEP], wanted, **knobs).ids
-        for at in range(0, len(space.queries), STEP)
-    ]
-    return scored(space, rows_without_own(np.concatenate(found), space.own, k))
+@dataclass(frozen=True, slots=True)
+class Pilot:
+    """Builds on samples of ``sizes`` rows: seconds to build, seconds a query, bytes in memory.
+    Empty: none was possible."""
+
+    sizes: tuple[int, ...]
+    build_s: tuple[float, ...]
+    search_s: tuple[float, ...]
+    ram: tuple[int, ...]
+
+    def build_seconds(self, size: int) -> float:
+        return _grown(self.sizes, self.build_s, size, BUILD_GROWTH)
+
+    def point_seconds(self, size: int, queries: int) -> float:
+        """One setting: recall over all queries, then the timed runs."""
+        each = _grown(self.sizes, self.search_s, size, SEARCH_GROWTH)
+        return queries * each + 2 * min(LIMIT_S, queries * each) + 10 * each
+
+    def ram_bytes(self, size: int) -> int:
+        if len(self.sizes) < 2:
+            return int(self.ram[0] / self.sizes[0] * size) if self.sizes else 0
+        slope = (self.ram[1] - self.ram[0]) / (self.sizes[1] - self.sizes[0])
+        return int(self.ram[0] + max(slope, 0.0) * (size - self.sizes[0]))
 
 
-def depth(space: Space, k: int) -> int:
-    """How many hits are asked for to have ``k`` besides the query."""
-    return min(k + int((space.own >= 0).any()), space.size)
+def measured_before(point: Point) -> Pilot:
+    """What a setting of the same build took. An index over a gallery as it is lies in the store,
+    and is not built again."""
+    build_s = 0.0 if point.size == point.real else point.build_s
+    return Pilot((point.size,), (build_s,), (point.p50 / 1000,), (point.ram_bytes,))
 
 
-def scored(space: Space, ids: np.ndarray) -> Hits:
-    """Rows (q, k) as hits in the one order: by exact cosine, ties by id."""
-    return rank(space.queries, space.vectors.__getitem__, ids, ids.shape[1])
+def pilot(spec: IndexSpec, vectors: np.ndarray, size: int) -> Pilot:
+    """Build on samples of the first vectors, for an index over ``size`` of them, and ask with the
+    default knobs; kept for this build, dimension and machine."""
+    samples = SAMPLES[:1] if size <= SMALL else SAMPLES
+    sizes = tuple(dict.fromkeys(min(sample, len(vectors)) for sample in samples))
+    causes = {
+        **indexes.get(spec.name).fingerprint(**spec.build),
+        "sizes": list(sizes),
+        "dim": int(vectors.shape[1]),
+        "hardware": processor(),
+        "pilot": VERSION,
+    }
+
+    def write(folder: Path) -> dict:
+        rows = [
+            row
+            for size in sizes
+            if (row := _try(spec, np.ascontiguousarray(vectors[:size]))) is not None
+        ]
+        (folder / "pilot.json").write_text(json.dumps(rows))
+        return {"index_name": spec.text}
+
+    return store.kept(KIND, causes, write, _read)
 
 
-def recall(found: Hits, truth: Hits) -> np.ndarray:
-    """Share of the exact top k that was found, float64 (q,): what is as similar as the exact k-th
-    counts."""
-    return table.index_recall(found.scores, truth.scores)
+def _read(folder: Path) -> Pilot:
+    rows = json.loads((folder / "pilot.json").read_text())
+    return (
+        Pilot(*(tuple(column) for column in zip(*rows, strict=True)))
+        if rows
+        else Pilot((), (), (), ())
+    )
+
+
+def _try(spec: IndexSpec, vectors: np.ndarray) -> tuple[int, float, float, int] | None:
+    index = indexes.get(spec.name)
+    try:
+        started = time.perf_counter()
+        index.build(vectors, **spec.build)
+        built = time.perf_counter() - started
+        index.search(vectors[:1], 1)
+        started = time.perf_counter()
+        for row in range(min(ASKED, len(vectors))):
+            index.search(vectors[row : row + 1], min(10, len(vectors)))
+        asked = (time.perf_counter() - started) / min(ASKED, len(vectors))
+    except Away:
+        raise
+    except UserError:  # so few vectors can't be indexed this way: the whole gallery may be enough
+        return None
+    return len(vectors), built, asked, int(index.cost().ram_bytes)
+
+
+def _grown(
+    sizes: Sequence[int], seconds: Sequence[float], size: int, bounds: tuple[float, float]
+) -> float:
+    """Seconds at ``size``, from the largest sample and the growth between the two, within
+    ``bounds``; of one, amid these."""
+    if not sizes:
+        return 0.0
+    power = sum(bounds) / 2
+    if len(sizes) > 1 and min(seconds) > 0:
+        power = math.log(seconds[-1] / seconds[0]) / math.log(sizes[-1] / sizes[0])
+    return seconds[-1] * (size / sizes[-1]) ** min(max(power, bounds[0]), bounds[1])

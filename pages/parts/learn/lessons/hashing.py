@@ -7,7 +7,7 @@ from core.services.index_lab.buckets import Buckets
 from core.services.teaching import hashes
 from pages.parts import cached, cached_learn
 from pages.parts.cached_learn import gallery
-from pages.parts.lab import bits as signatures
+from pages.parts.lab import rows as signatures
 from pages.parts.learn import dials, shown, widgets
 from pages.parts.words import caption, quiet
 
