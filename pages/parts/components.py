@@ -162,10 +162,13 @@ def picture_grid(
     return _grid(key=key, data=[data], on_picked_change=_nothing).picked
 
 
-def stepper(key: str, place: str) -> int | None:
-    """The keys and buttons that step through a talk; ``place`` says which scene it is. 1, -1, or 0
-    for the end of the show; None where nothing was pressed."""
-    return _stepper(key=key, data={"place": place}, on_step_change=_nothing).step
+def stepper(key: str, at: int, count: int, show: str) -> int | None:
+    """The keys and buttons that step through a talk, which shows scene ``at`` of ``count``, from 0.
+    ``show`` tells this show from another one. Returns the scene to go to, -1 for the end of the
+    show; None where nothing was pressed."""
+    return _stepper(
+        key=key, data={"at": at, "count": count, "show": show}, on_to_change=_nothing
+    ).to
 
 
 def copy_link(key: str) -> None:

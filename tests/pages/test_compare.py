@@ -361,5 +361,6 @@ def test_the_agreement_is_the_overlap_of_what_is_shown(compare):
         for j, b in enumerate(tops):
             share = len(a & b) / 10
             assert i == j or f'<td style="--v:{share:.2f}">' in text
-    app.segmented_control(key="measure").set_value("Rank-biased").run()
+    app.segmented_control(key="keep_measure").set_value("Rank-biased").run()
     assert "Rank-biased overlap (p = 0.9)" in html(app)
+    assert param(app, "agreement") == "Rank-biased"
