@@ -52,6 +52,16 @@ def test_pictures_are_counted_over_all_data_sets_of_a_visitor(visiting, anna, be
         library.add_archive("one.zip", zipped(6))
 
 
+def test_a_build_that_the_room_of_a_visitor_does_not_hold_is_refused(visiting, anna, monkeypatch):
+    with visiting(anna):
+        dataset = library.open_dataset(library.add_archive("own.zip", zipped()))
+        most = store.folder_bytes(anna.folder) + 1000
+        monkeypatch.setenv("LOOKALIKE_VISITOR_MB", str(most / 1e6))
+        with pytest.raises(UserError, match=r"needs 0\.0 MB, and you use"):
+            build(dataset, ["hog.8x8"])
+        assert store.folder_bytes(anna.folder) <= most
+
+
 def test_the_least_recently_used_query_pictures_go_beyond_the_limit(visiting, anna, monkeypatch):
     monkeypatch.setenv("LOOKALIKE_VISITOR_UPLOADS", "3")
     with visiting(anna):

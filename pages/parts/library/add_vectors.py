@@ -29,7 +29,10 @@ def show(close: Callable[[], None]) -> None:
     left, right = st.columns(2)
     most = int(value("visitor_zip_mb")) if hosted() else None
     vectors = left.file_uploader(
-        "Vectors", type=list(KINDS), key="add_vectors_file", max_upload_size=most
+        f"Vectors, at most {most:,} MB" if most else "Vectors",
+        type=list(KINDS),
+        key="add_vectors_file",
+        max_upload_size=most,
     )
     ids = right.file_uploader(
         "Ids, one a line", type=["txt", "csv", "json"], key="add_vectors_ids",

@@ -108,10 +108,12 @@ def _evaluate(row: dict, version: str, built: list[str]) -> None:
 
 
 def _improve(row: dict, version: str, built: list[str]) -> None:
+    if not limits.may("train"):
+        quiet("Training is switched off on this server. On your own machine you can fine-tune an"
+              " encoder on these pictures, and see what that changes.")  # fmt: skip
+        return
     quiet("Fine-tune an encoder on these pictures, and see what it changed.")
-    if st.button(
-        "Train on it", type="primary", key="path_improve", disabled=not limits.may("train")
-    ):
+    if st.button("Train on it", type="primary", key="path_improve"):
         st.session_state[TRAIN_DATA] = [row["locator"]]
         link.to("train")
 
