@@ -26,8 +26,7 @@ from pages.parts.metrics import (
     second_look,
     subject,
 )
-from pages.parts.metrics.choice import Choice
-from pages.parts.metrics.sets import Entry
+from pages.parts.metrics.choice import Choice, Entry
 from pages.parts.shell import shell
 from pages.parts.words import note, short, trouble
 

@@ -25,7 +25,7 @@ from core.encoders import hog
 from core.encoders.base import unit_rows
 from core.images import decode_file
 from core.metrics.ranked import rank
-from core.metrics.retrieval import average_precision
+from core.metrics.table import average_precision
 from core.services.library import library
 
 WINDOWS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.4, 1.7, 2.0, np.inf)

@@ -23,9 +23,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from core.services.explaining.explain import Query, explain, methods
 from core.services.library import library
-from core.services.search.loading import engine
 from core.services.search.request import SearchRequest
-from core.services.search.search import search
+from core.services.search.serving import engine, search
 
 PAGE = Path(__file__).parent.parent / "docs" / "explanations.md"
 BEGIN, END = "<!-- deletion table: begin -->", "<!-- deletion table: end -->"

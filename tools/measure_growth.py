@@ -48,9 +48,8 @@ from core.services.embedding.roles import roles_of
 from core.services.hardware import busy, hardware
 from core.services.library import imports, library
 from core.services.maps import maps
-from core.services.search.loading import engine
 from core.services.search.request import Query, SearchRequest
-from core.services.search.search import search
+from core.services.search.serving import engine, search
 
 SIZES = (1000, 10_000, 50_000, 500_000, 1_000_000)
 FAR = 100_000_000

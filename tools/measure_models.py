@@ -25,7 +25,7 @@ from core import store
 from core.datasets.base import Dataset
 from core.datasets.paths import open_dataset
 from core.encoders.base import Encoder, encoders
-from core.encoders.packaged import PACKAGES
+from core.encoders.timm_models import PACKAGES
 from core.encoders.trained import CARD, UNTRAINED, Untrained, read_card
 from core.services.embedding import embed
 from core.services.embedding.bound import prepared

@@ -25,13 +25,13 @@ import numpy as np
 
 from core.datasets.base import Dataset
 from core.datasets.paths import open_dataset
-from core.encoders import forms
+from core.encoders import precision
 from core.encoders.base import encoders, unit_rows
 from core.encoders.network import Network
-from core.encoders.packaged import PACKAGES
 from core.encoders.precision import FP32
+from core.encoders.timm_models import PACKAGES
 from core.metrics import stream
-from core.services.embedding.feed import feed
+from core.services.embedding.encoding import feed
 from core.services.embedding.roles import roles_of
 from core.services.hardware import busy, hardware
 from core.training.settings import expanded
@@ -111,8 +111,8 @@ def encoded(
     network."""
     encoder.use_precision(FP32)
     models = {
-        form: forms.converted(copy.deepcopy(encoder.model), form)
-        for form in (FP32, *forms.offered())
+        form: precision.converted(copy.deepcopy(encoder.model), form)
+        for form in (FP32, *precision.offered())
     }
     kept: list[Item] = []
     rows: dict[str, list[np.ndarray]] = {form: [] for form in models}

@@ -27,14 +27,14 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from core.detectors.auto import Auto, settled
-from core.detectors.base import WHOLE, Box, iou
-from core.detectors.choose import MARGIN, SQUARE, main_box, with_margin
+from core.detectors.base import MARGIN, SQUARE, WHOLE, Box, iou, main_box, with_margin
 from core.detectors.objects import Objects
 from core.detectors.saliency import Saliency
 from core.encoders.base import encoders
 from core.images import crop, decode, decode_file
-from core.metrics import ranked, retrieval
+from core.metrics import ranked
 from core.metrics.statistics import interval
+from core.metrics.table import average_precision, hit_at
 from core.services.embedding import embed
 from core.services.embedding.bound import prepared
 from core.services.embedding.build import build
@@ -164,7 +164,7 @@ class Asked:
             self.seen.update(zip(part, made, strict=True))
         vectors = np.stack([self.seen[key] for key in enumerate(edges)])
         lists = ranked.rank(vectors @ self.vectors.T, self.relevant & ~self.junk, self.junk)
-        return np.stack([retrieval.average_precision(lists), retrieval.hit_at(lists, 1)], axis=1)
+        return np.stack([average_precision(lists), hit_at(lists, 1)], axis=1)
 
 
 def search_rows(

@@ -22,13 +22,13 @@ sys.path.insert(0, str(ROOT))
 from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import encoders
-from core.services.embedding import fits, shipped
+from core.services.embedding import bound, shipped
 from core.services.embedding.bound import prepared
 from core.services.embedding.build import build
 from core.services.embedding.opening import FIRST_ENCODERS
 from core.services.library import library
 from core.services.maps import atlas, maps
-from core.services.maps import shipped as shipped_maps
+from core.services.maps import placed as shipped_maps
 from core.services.maps.maps import Wanted
 
 DATASET = "catalogue"
@@ -74,8 +74,8 @@ def ship_embeddings(dataset: Dataset, name: str) -> None:
 def ship_fit(dataset: Dataset, name: str) -> None:
     encoder = encoders.get(name)
     if encoder.base is None and not encoder.fitted:
-        key = store.key(fits.fit_causes(dataset, encoder))
-        if (path := store.find(fits.KIND, key)) is not None:
+        key = store.key(bound.fit_causes(dataset, encoder))
+        if (path := store.find(bound.FITS, key)) is not None:
             print(
                 f"fit of {name}: {store.folder_bytes(shipped.ship_fit(path, name)) / 1e3:,.0f} kB"
             )

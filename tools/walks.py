@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 SHARED = (
     *("checksums.py", "datasets/", "disk.py", "errors.py", "images.py", "items.py", "registry.py"),
     *("store.py", "types.py", "cli/output.py", "colours.py", "services/hardware.py"),
-    *("services/hosting/", "services/library/", "services/naming.py", "services/specs.py"),
+    *("services/hosting/", "services/library/", "services/specs.py"),
 )
 """What every walk passes through; docs/architecture.md names it once."""
 WALKS = {

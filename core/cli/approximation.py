@@ -6,8 +6,8 @@ import math
 import os
 from dataclasses import asdict
 
-from core.cli.output import Progress, command, emit, say, table
-from core.cli.tuning import ready
+from core.cli.building import ready
+from core.cli.output import Progress, command, emit, log_option, option, say, table
 from core.datasets.base import Dataset
 from core.errors import UserError
 from core.services.index_lab.buckets import METHODS, Buckets, buckets
@@ -16,7 +16,7 @@ from core.services.index_lab.waterfall import CODES, Chain, Stage, Waterfall, mo
 from core.services.library import library
 from core.services.search.request import Query, item_of
 from core.services.search.result import IDENTICAL
-from core.services.search.search import query_from_file
+from core.services.search.serving import query_from_file
 
 HASHED = {"lsh": {"bits": 64, "threshold": 0.4, "hash_dim": 64}}
 """What bands of bits begin with: no index has them. The others begin as their indexes do."""
@@ -38,33 +38,35 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     )
     _shared(made)
     usual = Chain()
-    made.add_argument(
+    option(
+        made,
         "--pca",
+        f"dimensions after PCA; 0 = none (default: {usual.pca}, or as many as there are)",
         type=int,
-        help=f"dimensions after PCA; 0 = none (default: {usual.pca}, or as many as there are)",
     )
-    made.add_argument(
+    option(
+        made,
         "--code",
+        f"quantisation (default: {usual.code}, which is SQ8)",
         choices=CODES,
         default=usual.code,
-        help=f"quantisation (default: {usual.code}, which is SQ8)",
     )
-    made.add_argument(
-        "--pq-bytes", type=int, default=0, help="bytes of a PQ code; 0 = by the dimension"
-    )
-    made.add_argument(
+    option(made, "--pq-bytes", "bytes of a PQ code; 0 = by the dimension", type=int, default=0)
+    option(
+        made,
         "--index",
+        f"index over the codes; exact = none (default: {usual.index})",
         default=usual.index,
-        help=f"index over the codes; exact = none (default: {usual.index})",
     )
-    made.add_argument(
+    option(
+        made,
         "--rerank",
+        "candidates for each hit, compared by full vectors; 0 = none",
         type=int,
         default=usual.rerank,
-        help="candidates for each hit, compared by full vectors; 0 = none",
     )
-    made.add_argument("--protocol", help="default: the data set's usual one")
-    made.add_argument("--log", help=argparse.SUPPRESS)
+    option(made, "--protocol", "default: the data set's usual one")
+    log_option(made)
     _add_missed(commands)
     _add_buckets(commands)
 
@@ -80,15 +82,13 @@ def _add_missed(commands: argparse._SubParsersAction) -> None:
         former=("ghosts",),
     )
     _shared(made)
-    made.add_argument(
-        "--query",
+    option(
+        made,
+        "--query FILE",
+        "a picture file, or id:NAME for a picture of the dataset",
         required=True,
-        metavar="FILE",
-        help="a picture file, or id:NAME for a picture of the dataset",
     )
-    made.add_argument(
-        "--index", default="hnsw:efSearch=16", help="with knobs (default: hnsw:efSearch=16)"
-    )
+    option(made, "--index", "with knobs (default: hnsw:efSearch=16)", default="hnsw:efSearch=16")
 
 
 def _add_buckets(commands: argparse._SubParsersAction) -> None:
@@ -102,35 +102,40 @@ def _add_buckets(commands: argparse._SubParsersAction) -> None:
         " --threshold .5",
     )
     _shared(made)
-    made.add_argument("--query", required=True, metavar="id:NAME", help="a picture of the dataset")
-    made.add_argument("--method", choices=METHODS, default="lsh")
+    option(made, "--query id:NAME", "a picture of the dataset", required=True)
+    option(made, "--method", choices=METHODS, default="lsh")
     usual, own = HASHED["lsh"], "for minhash that of the index"
-    made.add_argument(
+    option(
+        made,
         "--bits",
+        f"bits, or permutations of minhash (default: {usual['bits']}; {own})",
         type=int,
-        help=f"bits, or permutations of minhash (default: {usual['bits']}; {own})",
     )
-    made.add_argument("--rows", type=int, help=f"bits in a band of lsh (default: {ROWS})")
-    made.add_argument(
+    option(made, "--rows", f"bits in a band of lsh (default: {ROWS})", type=int)
+    option(
+        made,
         "--threshold",
+        f"similarity from which pairs should collide (default: {usual['threshold']:g}; {own})",
         type=float,
-        help=f"similarity from which pairs should collide (default: {usual['threshold']:g}; {own})",
     )
-    made.add_argument(
-        "--hash-dim", type=int, help="bits that minhash makes a set of (default: that of the index)"
+    option(
+        made,
+        "--hash-dim",
+        "bits that minhash makes a set of (default: that of the index)",
+        type=int,
     )
 
 
 def _shared(made: argparse.ArgumentParser) -> None:
-    made.add_argument("--dataset", required=True, metavar="PATH_OR_NAME")
-    made.add_argument("--encoder", required=True, metavar="NAME")
-    made.add_argument("-k", type=int, default=10, help="hits that count (default: 10)")
+    option(made, "--dataset PATH_OR_NAME", required=True)
+    option(made, "--encoder NAME", required=True)
+    option(made, "-k", "hits that count (default: 10)", type=int, default=10)
 
 
 def _waterfall(options: argparse.Namespace) -> None:
     progress = Progress("stages", options.log)
     with progress.ending():
-        dataset = ready(options.dataset, options.encoder)
+        dataset = ready(options.dataset, [options.encoder])
         pca = (
             min(Chain().pca, most_pca(dataset, options.encoder))
             if options.pca is None
@@ -199,7 +204,7 @@ def _asked(dataset: Dataset, text: str) -> Query:
 
 
 def _missed(options: argparse.Namespace) -> None:
-    dataset = ready(options.dataset, options.encoder)
+    dataset = ready(options.dataset, [options.encoder])
     asked = _asked(dataset, options.query)
     found = query_view(
         dataset,
@@ -232,7 +237,7 @@ def _missed(options: argparse.Namespace) -> None:
 
 
 def _buckets(options: argparse.Namespace) -> None:
-    dataset = ready(options.dataset, options.encoder)
+    dataset = ready(options.dataset, [options.encoder])
     asked = _asked(dataset, options.query)
     if asked.item_id is None:
         raise UserError(

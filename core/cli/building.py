@@ -6,13 +6,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from core.cli.output import Progress, command, emit, table
+from core.cli.output import Progress, command, emit, flag, log_option, option, table
+from core.datasets.base import Dataset
 from core.errors import UserError
 from core.services.embedding import build, crops, embed, ray_build
 from core.services.embedding.estimate import Estimate, estimate
 from core.services.library import content_check, library
 from core.services.maps import maps
-from core.services.naming import split_names
+from core.services.specs import split_names
 
 TOLD = 100
 """From so many pictures on a build says where its time went."""
@@ -30,80 +31,71 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--dataset ~/Pictures --encoders tiny.16x16 --crop saliency",
         "--dataset ~/Pictures --encoders tiny.16x16 --crop objects --objects 3",
     )
-    made.add_argument("--dataset", required=True, metavar="PATH_OR_NAME")
-    made.add_argument(
-        "--encoders",
-        "--encoder",
-        required=True,
-        metavar="NAMES",
-        help="one or more, separated by commas",
+    option(made, "--dataset PATH_OR_NAME", required=True)
+    option(made, "--encoders --encoder NAMES", "one or more, separated by commas", required=True)
+    option(
+        made,
+        "--crop DETECTOR",
+        "encode what this detector finds in each picture: the encoder is NAME@DETECTOR then",
     )
-    made.add_argument(
-        "--crop",
-        metavar="DETECTOR",
-        help="encode what this detector finds in each picture: the encoder is NAME@DETECTOR then",
-    )
-    made.add_argument(
-        "--objects",
+    option(
+        made,
+        "--objects N",
+        "with --crop, so many boxes of each picture: the encoder is NAME@DETECTOR:N then, and a"
+        " picture is found by its best one (default: 1, the main box)",
         type=int,
         default=1,
-        metavar="N",
-        help=(
-            "with --crop, so many boxes of each picture: the encoder is NAME@DETECTOR:N then, and a"
-            " picture is found by its best one (default: 1, the main box)"
-        ),
     )
-    made.add_argument(
-        "--index", default="exact", help="index to build over the gallery (default: exact)"
-    )
-    made.add_argument(
+    option(made, "--index", "index to build over the gallery (default: exact)", default="exact")
+    flag(
+        made,
         "--check-content",
-        action="store_true",
-        help=(
-            "read every picture first: one that was changed in place, with the same size and time,"
-            " is encoded again"
-        ),
+        "read every picture first: one that was changed in place, with the same size and time,"
+        " is encoded again",
     )
-    made.add_argument(
-        "--estimate", action="store_true", help="say what it would cost, and do nothing"
-    )
-    made.add_argument("--log", help=argparse.SUPPRESS)
+    flag(made, "--estimate", "say what it would cost, and do nothing")
+    log_option(made)
     _add_machines(made.add_argument_group("on several machines (docs/ray.md)"))
 
 
 def _add_machines(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
+    option(
+        group,
         "--engine",
+        "who encodes: this process, or workers of a Ray cluster (default: local)",
         choices=("local", "ray"),
         default="local",
-        help="who encodes: this process, or workers of a Ray cluster (default: local)",
     )
-    group.add_argument(
-        "--address",
-        metavar="HOST:PORT",
-        help="of a running Ray cluster, or auto (default: RAY_ADDRESS, else Ray starts here)",
+    option(
+        group,
+        "--address HOST:PORT",
+        "of a running Ray cluster, or auto (default: RAY_ADDRESS, else Ray starts here)",
     )
-    group.add_argument(
-        "--ray-workers", type=int, metavar="N", help="workers (default: as many as there is room)"
-    )
-    group.add_argument(
-        "--ray-cpus",
+    option(group, "--ray-workers N", "workers (default: as many as there is room)", type=int)
+    option(
+        group,
+        "--ray-cpus N",
+        "CPUs of each worker (default: as many as this process may use)",
         type=int,
-        metavar="N",
-        help="CPUs of each worker (default: as many as this process may use)",
     )
-    group.add_argument(
-        "--ray-gpus", type=float, metavar="N", help="GPUs of each worker, 0.5 for half of one"
-    )
-    group.add_argument(
-        "--shards",
+    option(group, "--ray-gpus N", "GPUs of each worker, 0.5 for half of one", type=float)
+    option(
+        group,
+        "--shards PLACE",
+        "a folder or an address for finished parts as Parquet: workers write them there, and"
+        " every build finds what lies there (default: inside the artifacts)",
         default="",
-        metavar="PLACE",
-        help=(
-            "a folder or an address for finished parts as Parquet: workers write them there, and"
-            " every build finds what lies there (default: inside the artifacts)"
-        ),
     )
+
+
+def ready(locator: str, encoders: Sequence[str]) -> Dataset:
+    """An open dataset whose embeddings are built (said on standard error where they are not
+    yet)."""
+    dataset = library.open_dataset(locator)
+    missing = [name for name in encoders if not build.is_built(dataset, name)]
+    if missing:
+        build.build(dataset, missing, progress=Progress(f"building {', '.join(missing)}"))
+    return dataset
 
 
 def _elsewhere(options: argparse.Namespace) -> embed.Elsewhere | None:

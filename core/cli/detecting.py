@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from core.cli.listing import state_of
-from core.cli.output import Progress, command, emit, table
+from core.cli.output import Progress, command, emit, option, table
 from core.errors import UserError
 from core.images import read_file
 from core.services.embedding import detecting
@@ -24,13 +24,8 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--image photo.jpg",
         "--image photo.jpg --detector fasterrcnn --json",
     )
-    made.add_argument("--image", required=True, metavar="FILE", help="a picture file")
-    made.add_argument(
-        "--detector",
-        default=USUAL,
-        metavar="NAME",
-        help=f"see the command detectors (default: {USUAL})",
-    )
+    option(made, "--image FILE", "a picture file", required=True)
+    option(made, "--detector NAME", f"see the command detectors (default: {USUAL})", default=USUAL)
     made = command(
         commands,
         "detectors",
@@ -40,32 +35,23 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--bring best.onnx --name mine",
         "--remove yolo.mine",
     )
-    made.add_argument(
-        "--bring",
-        metavar="FILE",
-        help="an ONNX file of a YOLO network; it becomes the detector yolo.NAME",
+    option(
+        made, "--bring FILE", "an ONNX file of a YOLO network; it becomes the detector yolo.NAME"
     )
-    made.add_argument("--name", help="what to call it")
-    made.add_argument(
-        "--remove", metavar="NAME", help="delete the copy of one that was brought; your file stays"
-    )
+    option(made, "--name", "what to call it")
+    option(made, "--remove NAME", "delete the copy of one that was brought; your file stays")
 
 
 def add_choice(made: argparse.ArgumentParser) -> None:
     """``--box`` or ``--crop`` for a command with a query."""
     part = made.add_mutually_exclusive_group()
-    part.add_argument(
-        "--box",
+    option(
+        part,
+        "--box x0,y0,x1,y1",
+        "search with this part of the picture alone: fractions from 0 to 1, origin top left",
         type=edges,
-        metavar="x0,y0,x1,y1",
-        help="search with this part of the picture alone: fractions from 0 to 1, origin top left",
     )
-    part.add_argument(
-        "--crop",
-        default="",
-        metavar="NAME",
-        help="search with the main box that this detector finds",
-    )
+    option(part, "--crop NAME", "search with the main box that this detector finds", default="")
 
 
 def edges(text: str) -> tuple[float, float, float, float]:

@@ -1,9 +1,9 @@
-"""``download``: fetch a public dataset, or the weights of an encoder, its text tower or a detector,
-before they are needed."""
+"""``download`` and ``compile``: what is fetched, and networks made ready for this processor, before
+they are needed."""
 
 import argparse
 
-from core.cli.output import Progress, command, emit
+from core.cli.output import Progress, command, emit, log_option, option
 from core.errors import UserError
 from core.services.library import downloads
 
@@ -20,11 +20,12 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--detector ssdlite",
         "--dataset flowers102",
     )
-    made.add_argument("--dataset", metavar="NAME")
-    made.add_argument("--encoder", metavar="NAME")
-    made.add_argument("--text", metavar="NAME", help="the text tower of this encoder")
-    made.add_argument("--detector", metavar="NAME")
-    made.add_argument("--log", help=argparse.SUPPRESS)
+    option(made, "--dataset NAME")
+    option(made, "--encoder NAME")
+    option(made, "--text NAME", "the text tower of this encoder")
+    option(made, "--detector NAME")
+    log_option(made)
+    _add_compile(commands)
 
 
 FETCH = {
@@ -52,3 +53,33 @@ def _download(options: argparse.Namespace) -> None:
     if options.json:
         return emit(row)
     print(f"{row['name']}: {state}")
+
+
+def _add_compile(commands: argparse._SubParsersAction) -> None:
+    made = command(
+        commands,
+        "compile",
+        _compile,
+        "Compile networks for this processor, once a machine: their vectors stay the same but for"
+        " rounding, and take up to half of the time less. Builds of 256 pictures or more do it by"
+        " themselves.",
+        "",
+        "--encoders siamese.lookalike,vgg.lookalike",
+    )
+    option(made, "--encoders A,B", "default: every network that is on this machine")
+
+
+def _compile(options: argparse.Namespace) -> None:
+    given = options.encoders
+    names = (
+        [one.strip() for one in given.split(",") if one.strip()] if given else downloads.at_hand()
+    )
+    progress = Progress("compiling networks", None)
+    with progress.ending():
+        rows = downloads.compile_networks(names, progress)
+        progress.end("done", f"{sum(row.compiled for row in rows)} of {len(rows)} compiled.")
+    if options.json:
+        return emit(downloads.told(rows))
+    for row in rows:
+        gain = f", {row.gain:.1f} times as fast as torch" if row.gain else ""
+        print(f"{row.encoder}: " + (f"compiled{gain}" if row.compiled else f"torch ({row.reason})"))

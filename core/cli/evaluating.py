@@ -1,11 +1,10 @@
-"""``evaluate`` and ``report``: how good encoders are, and what was found, for people and for other
-programs."""
+"""``evaluate``: how good encoders are; a report for people and for other programs."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from core.cli.output import Progress, command, emit, table
+from core.cli.output import Progress, command, emit, flag, log_option, option, table
 from core.errors import UserError
 from core.services.embedding.roles import CROSS_DOMAIN
 from core.services.evaluation import crossing, gains, reports, studies
@@ -24,17 +23,13 @@ from core.services.evaluation.leaderboard import (
 )
 from core.services.library import library
 from core.services.library.library import Dataset
-from core.services.naming import split_names
-from core.services.search import reranking, together
+from core.services.search import looking, together
+from core.services.specs import split_names
 
 METRICS = ("mAP", "hit@1", "precision@10")
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
-    _add_evaluate(commands)
-
-
-def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     made = command(
         commands,
         "evaluate",
@@ -50,148 +45,125 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     )
     _add_what(made)
     _add_how(made)
-    made.add_argument(
-        "--name", default="latest", help="what the report is called (default: latest)"
-    )
-    made.add_argument(
-        "--out", metavar="FOLDER", help="where to write it (default: the artifacts folder)"
-    )
-    made.add_argument(
-        "--small", action="store_true", help="keep fewer per-query scores, in half precision"
-    )
-    made.add_argument(
-        "--studies", action="store_true", help="add shared factors, robustness and data health"
-    )
-    made.add_argument("--no-latency", action="store_true", help="measure no times")
-    made.add_argument("--log", help=argparse.SUPPRESS)
+    option(made, "--name", "what the report is called (default: latest)", default="latest")
+    option(made, "--out FOLDER", "where to write it (default: the artifacts folder)")
+    flag(made, "--small", "keep fewer per-query scores, in half precision")
+    flag(made, "--studies", "add shared factors, robustness and data health")
+    flag(made, "--no-latency", "measure no times")
+    log_option(made)
 
 
 def _add_what(made: argparse.ArgumentParser) -> None:
     """Which pictures search which."""
-    made.add_argument(
-        "--datasets", default="", metavar="NAMES", help="names or paths, separated by commas"
-    )
-    made.add_argument(
-        "--queries",
+    option(made, "--datasets NAMES", "names or paths, separated by commas", default="")
+    option(
+        made,
+        "--queries NAMES",
+        "cross-domain: data sets whose queries search the gallery of another",
         default="",
-        metavar="NAMES",
-        help="cross-domain: data sets whose queries search the gallery of another",
     )
-    made.add_argument(
-        "--gallery",
+    option(
+        made,
+        "--gallery NAME",
+        "the data set that is searched (default: what --join names)",
         default="",
-        metavar="NAME",
-        help="the data set that is searched (default: what --join names)",
     )
-    made.add_argument(
-        "--join",
+    option(
+        made,
+        "--join NAME",
+        "which class is which: a CSV with the columns query_class,gallery_class, or"
+        f" {', '.join(crossing.names())} (default: {crossing.SAME})",
         default="",
-        metavar="NAME",
-        help=(
-            "which class is which: a CSV with the columns query_class,gallery_class, or"
-            f" {', '.join(crossing.names())} (default: {crossing.SAME})"
-        ),
     )
 
 
 def _add_how(made: argparse.ArgumentParser) -> None:
     """What searches them, and by which rules."""
-    made.add_argument(
-        "--encoders",
-        default="ready",
-        metavar="NAMES",
-        help="names, or 'ready': those that need no download",
+    option(
+        made, "--encoders NAMES", "names, or 'ready': those that need no download", default="ready"
     )
-    made.add_argument(
-        "--indexes",
-        default="exact",
-        metavar="NAMES",
-        help="with knobs as hnsw:efSearch=64 (default: exact)",
+    option(
+        made, "--indexes NAMES", "with knobs as hnsw:efSearch=64 (default: exact)", default="exact"
     )
-    made.add_argument(
-        "--protocols",
+    option(
+        made,
+        "--protocols NAMES",
+        "names, or by:ATTRIBUTE; default: every full protocol",
         default="",
-        metavar="NAMES",
-        help="names, or by:ATTRIBUTE; default: every full protocol",
     )
-    made.add_argument(
-        "--crop",
+    option(
+        made,
+        "--crop DETECTOR",
+        "ask with the main box that this detector finds in each "
+        "query; for galleries of crops too, name encoders as NAME@DETECTOR",
         default="",
-        metavar="DETECTOR",
-        help=(
-            "ask with the main box that this detector finds in each "
-            "query; for galleries of crops too, name encoders as NAME@DETECTOR"
-        ),
     )
     _add_second_look(made)
-    made.add_argument(
+    option(
+        made,
         "--metric",
-        help=(
-            "what the printed ranks are by (default: mAP; hit@1 with approximate indexes and "
-            "cross-domain)"
-        ),
+        "what the printed ranks are by (default: mAP; hit@1 with approximate indexes and "
+        "cross-domain)",
     )
 
 
 def _add_second_look(made: argparse.ArgumentParser) -> None:
-    made.add_argument(
-        "--rerank",
+    option(
+        made,
+        "--rerank NAMES",
+        f"also with the first hits in a new order: {', '.join(looking.reranker_names()[1:])}",
         default="",
-        metavar="NAMES",
-        help=f"also with the first hits in a new order: {', '.join(reranking.names()[1:])}",
     )
-    made.add_argument(
-        "--fuse",
-        default="",
-        metavar="NAMES",
-        help=f"also all encoders as one: {', '.join(together.METHODS)}",
+    option(
+        made, "--fuse NAMES", f"also all encoders as one: {', '.join(together.METHODS)}", default=""
     )
-    made.add_argument(
-        "--fuse-weights",
+    option(
+        made,
+        "--fuse-weights W,W",
+        "of the fused encoders, or 'learned' on one half of the queries for the other",
         default="",
-        metavar="W,W",
-        help="of the fused encoders, or 'learned' on one half of the queries for the other",
     )
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    datasets = _datasets(options)
-    wanted = split_names(options.encoders)
-    if wanted == ["ready"]:
-        wanted = [row["name"] for row in library.encoder_rows() if row["state"] == "ready"]
     progress = Progress("evaluating", options.log)
-    try:
-        report = evaluate(
-            options.name,
-            datasets,
-            wanted,
-            split_names(options.indexes),
-            split_names(options.protocols),
-            progress,
-            timed=not options.no_latency,
-            crop=options.crop,
-            rerank=split_names(options.rerank),
-            fuse=split_names(options.fuse),
-            weights=together.weights_of(options.fuse_weights),
-        )
-        folder = report.save(
-            Path(options.out).expanduser() if options.out else None, small=options.small
-        )
-        if options.studies:
-            studies.make(folder, report, datasets, progress=Progress("studying", options.log))
-    except BaseException as error:
-        progress.end("failed" if isinstance(error, UserError) else "cancelled", str(error))
-        raise
-    progress.end(
-        "done",
-        f"saved as {folder.name}"
-        + (f"; {len(report.left_out)} left out" if report.left_out else ""),
-    )
+    with progress.ending():
+        report, folder = _made(options, progress)
+    made = len({cell.encoder for cell in report.cells})
+    left = f"; {len(report.left_out)} left out" if report.left_out else ""
+    progress.end("done", f"{made} encoder{'' if made == 1 else 's'} evaluated{left}.")
+    print(f"Saved as {folder.name}.", file=sys.stderr)
     for line in report.left_out:
         print(f"Left out: {line}", file=sys.stderr)
     if options.json:
         return emit(report_json(report, options.metric))
     print_report(report, options.metric)
+
+
+def _made(options: argparse.Namespace, progress: Progress) -> tuple[reports.Report, Path]:
+    """The report that is asked for, and the folder that it was saved in."""
+    datasets = _datasets(options)
+    wanted = split_names(options.encoders)
+    if wanted == ["ready"]:
+        wanted = [row["name"] for row in library.encoder_rows() if row["state"] == "ready"]
+    report = evaluate(
+        options.name,
+        datasets,
+        wanted,
+        split_names(options.indexes),
+        split_names(options.protocols),
+        progress,
+        timed=not options.no_latency,
+        crop=options.crop,
+        rerank=split_names(options.rerank),
+        fuse=split_names(options.fuse),
+        weights=together.weights_of(options.fuse_weights),
+    )
+    to = Path(options.out).expanduser() if options.out else None
+    folder = report.save(to, small=options.small)
+    if options.studies:
+        studies.make(folder, report, datasets, progress=Progress("studying", options.log))
+    return report, folder
 
 
 def _datasets(options: argparse.Namespace) -> list[Dataset]:

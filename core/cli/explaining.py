@@ -3,12 +3,12 @@
 import argparse
 
 from core.cli.detecting import add_choice
-from core.cli.output import command, emit, say
+from core.cli.output import command, emit, option, say
 from core.cli.searching import prepare
 from core.explainers.base import Map
 from core.services.explaining import drawing
+from core.services.explaining.drawing import whole
 from core.services.explaining.explain import Explained, explain
-from core.services.explaining.maps import whole
 from core.services.search.subject import cropped
 
 
@@ -25,34 +25,35 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--dataset catalogue --encoder hog.8x8 --query photo.jpg --hit mug-15-1 --rerank geometric"
         " --method matches",
     )
-    made.add_argument("--encoder", required=True)
-    made.add_argument("--dataset", required=True, metavar="PATH_OR_NAME")
-    made.add_argument(
-        "--query",
+    option(made, "--encoder", required=True)
+    option(made, "--dataset PATH_OR_NAME", required=True)
+    option(
+        made,
+        "--query FILE",
+        "a picture file, or id:NAME for a picture of the dataset",
         required=True,
-        metavar="FILE",
-        help="a picture file, or id:NAME for a picture of the dataset",
     )
-    made.add_argument("--hit", required=True, metavar="ID", help="a picture of the dataset")
-    made.add_argument(
-        "--method",
+    option(made, "--hit ID", "a picture of the dataset", required=True)
+    option(
+        made,
+        "--method NAME",
+        "default: the encoder's own; occlusion works for every encoder",
         default="",
-        metavar="NAME",
-        help="default: the encoder's own; occlusion works for every encoder",
     )
-    made.add_argument(
+    option(
+        made,
         "--index",
+        "the index that was searched: of lsh, hamming and minhash, buckets are shown",
         default="exact",
-        help="the index that was searched: of lsh, hamming and minhash, buckets are shown",
     )
-    made.add_argument(
-        "--rerank",
+    option(
+        made,
+        "--rerank NAME",
+        "the re-ranker that was searched with: of geometric, matched key points are shown",
         default="",
-        metavar="NAME",
-        help="the re-ranker that was searched with: of geometric, matched key points are shown",
     )
     add_choice(made)
-    made.add_argument("--out", metavar="FILE.png", help="draw the explanation")
+    option(made, "--out FILE.png", "draw the explanation")
 
 
 def _explain(options: argparse.Namespace) -> None:

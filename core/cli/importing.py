@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from core.cli.output import command, emit, listed, table
+from core.cli.output import command, emit, flag, listed, option, table
 from core.errors import UserError
 from core.services.library import imports
 
@@ -19,25 +19,13 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--dataset ~/Pictures --file vectors.npy --check",
         "--remove mymodel",
     )
-    made.add_argument(
-        "--dataset", metavar="PATH_OR_NAME", help="whose pictures the vectors belong to"
-    )
-    made.add_argument("--name", help="what to call them: they become the encoder imported.NAME")
-    made.add_argument(
-        "--file", help=".npy of shape (n, dim), or Parquet with columns 'id' and 'vector'"
-    )
-    made.add_argument(
-        "--ids",
-        metavar="FILE",
-        help="ids of the rows of a .npy: .txt, .json, .csv (default: beside it)",
-    )
-    made.add_argument(
-        "--check", action="store_true", help="count what could be used, and take nothing"
-    )
-    made.add_argument(
-        "--replace", action="store_true", help="take the place of vectors of the same name"
-    )
-    made.add_argument("--remove", metavar="NAME", help="forget vectors; your files stay")
+    option(made, "--dataset PATH_OR_NAME", "whose pictures the vectors belong to")
+    option(made, "--name", "what to call them: they become the encoder imported.NAME")
+    option(made, "--file", ".npy of shape (n, dim), or Parquet with columns 'id' and 'vector'")
+    option(made, "--ids FILE", "ids of the rows of a .npy: .txt, .json, .csv (default: beside it)")
+    flag(made, "--check", "count what could be used, and take nothing")
+    flag(made, "--replace", "take the place of vectors of the same name")
+    option(made, "--remove NAME", "forget vectors; your files stay")
 
 
 def _vectors(options: argparse.Namespace) -> None:

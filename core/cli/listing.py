@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from core.cli.output import command, emit, listed, table
+from core.cli.output import command, emit, listed, option, table
 from core.errors import UserError
 from core.services.library import changing, layouts, library
 
@@ -17,27 +17,23 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "",
         "--dataset ~/Pictures --json",
     )
-    made.add_argument(
-        "--dataset",
-        metavar="PATH_OR_NAME",
-        help="show one dataset: its contents, protocols and skipped files",
+    option(
+        made,
+        "--dataset PATH_OR_NAME",
+        "show one dataset: its contents, protocols and skipped files",
     )
-    made.add_argument(
-        "--add", metavar="PATH", help="add a folder, zip, CSV manifest or Parquet to the library"
-    )
-    made.add_argument(
-        "--layout",
-        metavar="LEVELS",
-        help=(
-            "with --dataset or --add: what its folders mean, as split/class, category/instance or"
-            " */class (* says nothing); 'found' goes back to what is found"
-        ),
+    option(made, "--add PATH", "add a folder, zip, CSV manifest or Parquet to the library")
+    option(
+        made,
+        "--layout LEVELS",
+        "with --dataset or --add: what its folders mean, as split/class, category/instance or"
+        " */class (* says nothing); 'found' goes back to what is found",
     )
     _add_changes(made)
-    made.add_argument(
-        "--remove",
-        metavar="PATH",
-        help="remove an added one and delete what was built for it; its files stay",
+    option(
+        made,
+        "--remove PATH",
+        "remove an added one and delete what was built for it; its files stay",
     )
     made = command(
         commands,
@@ -47,23 +43,23 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "",
         "--json",
     )
-    made.add_argument("--name", help="show one, listed or not (any timm name)")
+    option(made, "--name", "show one, listed or not (any timm name)")
     command(commands, "indexes", _indexes, "List indexes with their knobs.", "", "--json")
 
 
 def _add_changes(made: argparse.ArgumentParser) -> None:
     """Options that change the pictures of a set."""
-    made.add_argument(
-        "--add-pictures",
+    option(
+        made,
+        "--add-pictures FILE",
+        "with --dataset: add pictures, or those of one zip, to a set that was uploaded",
         nargs="+",
-        metavar="FILE",
-        help="with --dataset: add pictures, or those of one zip, to a set that was uploaded",
     )
-    made.add_argument(
-        "--remove-pictures",
+    option(
+        made,
+        "--remove-pictures ID",
+        "with --dataset: remove pictures of a set that was uploaded",
         nargs="+",
-        metavar="ID",
-        help="with --dataset: remove pictures of a set that was uploaded",
     )
 
 

@@ -12,7 +12,6 @@ from core import store
 from core.cli import (
     approximation,
     building,
-    compiling,
     detecting,
     diagnosis,
     downloading,
@@ -60,7 +59,6 @@ def parser() -> argparse.ArgumentParser:
         listing,
         downloading,
         building,
-        compiling,
         searching,
         explaining,
         detecting,

@@ -3,13 +3,13 @@
 import argparse
 from pathlib import Path
 
-from core.cli.output import Progress, command, emit, table
-from core.errors import Cancelled, UserError
+from core.cli.output import Progress, command, emit, flag, log_option, many, option, table, writing
+from core.errors import UserError
 from core.services.embedding import build
 from core.services.library import library
 from core.services.maps import atlas, maps
 from core.services.maps import page as map_page
-from core.services.naming import split_names
+from core.services.specs import split_names
 
 COLUMNS = [
     "encoder",
@@ -33,52 +33,21 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--dataset ~/Pictures --encoders hsv.12x4x4,hog.8x8 --projection aligned --set"
         " neighbours=30 --json",
     )
-    made.add_argument("--dataset", required=True, metavar="PATH_OR_NAME")
-    made.add_argument(
-        "--encoders",
-        "--encoder",
-        required=True,
-        metavar="NAMES",
-        help="one to four, separated by commas",
-    )
-    made.add_argument(
-        "--projection", default="aligned", help="aligned (default), umap, pca or tsne"
-    )
-    made.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a parameter of the projection",
-    )
-    made.add_argument(
-        "--out", metavar="FILE", help="write one self-contained HTML page with hover pictures"
-    )
-    made.add_argument(
-        "--colour", default="", metavar="FIELD", help="label, instance, category or an attribute"
-    )
-    made.add_argument(
-        "--redraw",
-        action="store_true",
-        help="draw maps anew on which pictures were placed that came later",
-    )
-    made.add_argument("--log", help=argparse.SUPPRESS)
+    option(made, "--dataset PATH_OR_NAME", required=True)
+    option(made, "--encoders --encoder NAMES", "one to four, separated by commas", required=True)
+    option(made, "--projection", "aligned (default), umap, pca or tsne", default="aligned")
+    many(made, "--set NAME=VALUE", "a parameter of the projection")
+    option(made, "--out FILE", "write one self-contained HTML page with hover pictures")
+    option(made, "--colour FIELD", "label, instance, category or an attribute", default="")
+    flag(made, "--redraw", "draw maps anew on which pictures were placed that came later")
+    log_option(made)
 
 
 def write_map(options: argparse.Namespace) -> None:
     """Maps as ``options`` name them, and the page where they name a file."""
     progress = Progress(f"maps of {options.dataset}", options.log)
-    try:
+    with progress.ending():
         rows = _make(options, progress)
-    except (KeyboardInterrupt, Cancelled):
-        progress.end("cancelled", "Stopped. Finished maps are kept.")
-        raise
-    except Exception as error:
-        progress.end(
-            "failed",
-            str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}",
-        )
-        raise
     progress.end("done", f"{len(rows)} map{'s' if len(rows) > 1 else ''} ready")
     if options.json:
         return emit(rows)
@@ -120,13 +89,8 @@ def _make(options: argparse.Namespace, progress: Progress) -> list[dict]:
         atlas.get(dataset, progress)
         return rows
     page, pictures = map_page.write(dataset, found, options.colour, progress)
-    target = Path(options.out)
-    try:
-        target.write_bytes(page)
-    except OSError as error:
-        raise UserError(
-            f"{options.out} can't be written ({error.strerror}).", fix="Choose another file name."
-        ) from error
+    with writing(options.out):
+        Path(options.out).write_bytes(page)
     return [{**row, "out": options.out, "bytes": len(page), "pictures": pictures} for row in rows]
 
 

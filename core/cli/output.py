@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from core.errors import Cancelled, UserError
 from core.services import jobs
@@ -46,6 +46,33 @@ def command(
     made.add_argument("--json", action="store_true", help="print JSON on standard output")
     made.set_defaults(run=run)
     return made
+
+
+Options = argparse.ArgumentParser | argparse._ArgumentGroup
+
+
+def option(made: Options, spelt: str, about: str | None = None, **more: Any) -> None:
+    """An option with a value, spelt as its help shows it: ``--datasets NAMES``. ``more`` as in
+    ``add_argument``."""
+    names = spelt.split()
+    if not names[-1].startswith("-"):
+        more["metavar"] = names.pop()
+    made.add_argument(*names, help=about, **more)
+
+
+def many(made: Options, spelt: str, about: str) -> None:
+    """An option that may be given several times."""
+    option(made, spelt, about, action="append", default=[])
+
+
+def flag(made: Options, name: str, about: str | None = None) -> None:
+    """An option that is there or not."""
+    made.add_argument(name, action="store_true", help=about)
+
+
+def log_option(made: Options) -> None:
+    """Where a job writes its progress: for pages, not in the help."""
+    made.add_argument("--log", help=argparse.SUPPRESS)
 
 
 def emit(value: object) -> None:
@@ -92,6 +119,17 @@ def _cell(value: object) -> str:
     return printable(
         f"{value:.4g}" if isinstance(value, float) else str("" if value is None else value)
     )
+
+
+@contextmanager
+def writing(name: str) -> Iterator[None]:
+    """A block that writes the file that somebody named. Raises UserError where that can't be."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"{name} can't be written ({error.strerror}).", fix="Choose another file name."
+        ) from error
 
 
 def say(text: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from core import store
 from core.cli import mapping, searching
 from core.cli.evaluating import print_report, report_json
-from core.cli.output import command, emit, table
+from core.cli.output import command, emit, flag, option, table, writing
 from core.errors import UserError
 from core.services.evaluation import report_files, reports
 from core.services.library import library
@@ -36,44 +36,30 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--map --dataset catalogue --encoders hog.8x8 --out map.html",
         "--talk talk.json --out talk.html",
     )
-    made.add_argument("--name", help="a report; without, all are listed")
-    made.add_argument("--metric", help="what the ranks are by")
-    made.add_argument("--csv", action="store_true", help="every figure as CSV")
-    made.add_argument("--latex", metavar="DATASET/PROTOCOL", help="one board as a LaTeX table")
-    made.add_argument(
-        "--markdown", metavar="DATASET/PROTOCOL", help="one board as a Markdown table"
-    )
-    made.add_argument(
-        "--scores", metavar="DATASET/PROTOCOL", help="every query's scores on one board as CSV"
-    )
-    made.add_argument(
-        "--trec-run", metavar="DATASET", help="ranked lists of --encoder in the form of trec_eval"
-    )
-    made.add_argument(
-        "--trec-qrels", metavar="DATASET", help="what is relevant, in the form of trec_eval"
-    )
-    made.add_argument("--encoder", help="for the TREC forms")
-    made.add_argument("--protocol", help="for the TREC forms (default: the data set's usual one)")
+    option(made, "--name", "a report; without, all are listed")
+    option(made, "--metric", "what the ranks are by")
+    flag(made, "--csv", "every figure as CSV")
+    option(made, "--latex DATASET/PROTOCOL", "one board as a LaTeX table")
+    option(made, "--markdown DATASET/PROTOCOL", "one board as a Markdown table")
+    option(made, "--scores DATASET/PROTOCOL", "every query's scores on one board as CSV")
+    option(made, "--trec-run DATASET", "ranked lists of --encoder in the form of trec_eval")
+    option(made, "--trec-qrels DATASET", "what is relevant, in the form of trec_eval")
+    option(made, "--encoder", "for the TREC forms")
+    option(made, "--protocol", "for the TREC forms (default: the data set's usual one)")
     _add_files(made)
 
 
 def _add_files(made: argparse.ArgumentParser) -> None:
     """One HTML file: of what, and where to."""
     kind = made.add_mutually_exclusive_group()
-    kind.add_argument(
-        "--compare", action="store_true", help="HTML of a comparison: --dataset --encoders --query"
-    )
-    kind.add_argument(
-        "--evaluate", action="store_true", help="HTML of the leaderboards of the report --name"
-    )
-    kind.add_argument("--map", action="store_true", help="HTML of maps: --dataset --encoders")
-    kind.add_argument(
-        "--talk", metavar="FILE", help="HTML of a talk: the JSON file that Export talk writes"
-    )
-    kind.add_argument("--effect", metavar="RUN", help="HTML of what a training run changed")
-    made.add_argument("--out", metavar="FILE", help="the HTML file to write")
-    made.add_argument("--encoders", metavar="NAMES", help="separated by commas")
-    made.add_argument("--projection", default="aligned", help="of --map (default: aligned)")
+    flag(kind, "--compare", "HTML of a comparison: --dataset --encoders --query")
+    flag(kind, "--evaluate", "HTML of the leaderboards of the report --name")
+    flag(kind, "--map", "HTML of maps: --dataset --encoders")
+    option(kind, "--talk FILE", "HTML of a talk: the JSON file that Export talk writes")
+    option(kind, "--effect RUN", "HTML of what a training run changed")
+    option(made, "--out FILE", "the HTML file to write")
+    option(made, "--encoders NAMES", "separated by commas")
+    option(made, "--projection", "of --map (default: aligned)", default="aligned")
     searching.add_query(made, required=False)
     made.set_defaults(set=[], log=None, colour="", redraw=False)
 
@@ -129,12 +115,8 @@ def _file(options: argparse.Namespace) -> None:
         _need(options, "--map", "dataset", "encoders")
         return mapping.write_map(options)
     page = _page(options)
-    try:
+    with writing(options.out):
         store.write_text(Path(options.out).expanduser(), page)
-    except OSError as error:
-        raise UserError(
-            f"{options.out} can't be written ({error.strerror}).", fix="Choose another file name."
-        ) from error
     size = len(page.encode())
     if options.json:
         return emit({"out": options.out, "bytes": size})

@@ -3,24 +3,23 @@
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
-from core.cli import asking
 from core.cli.detecting import add_choice, fetched
-from core.cli.output import Progress, command, emit, say, table
+from core.cli.output import Progress, command, emit, flag, many, option, say, table
 from core.datasets.base import Dataset
 from core.datasets.names import shown
 from core.errors import UserError
 from core.services.embedding import build
-from core.services.library import library
-from core.services.naming import split_names
-from core.services.search import reranking, together
+from core.services.library import downloads, library
+from core.services.search import looking, together
 from core.services.search.compare import Agreement, Comparison, compare, decode_ms
 from core.services.search.engines import RUNS
 from core.services.search.export import plain
-from core.services.search.request import Mix, Query, SearchRequest
+from core.services.search.request import MAX_K, Mix, Query, SearchRequest, Weights
 from core.services.search.result import IDENTICAL, SearchResult
-from core.services.search.search import query_from_file, search
+from core.services.search.serving import query_from_file, search
+from core.services.specs import split_names
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -40,7 +39,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--dataset catalogue --encoder hsv.12x4x4 --query id:mug-00-0 --threshold 0.8",
         "--dataset catalogue --encoder hog.8x8 --query photo.jpg --rerank geometric",
     )
-    made.add_argument("--encoder", required=True)
+    option(made, "--encoder", required=True)
     add_query(made)
     made = command(
         commands,
@@ -52,43 +51,31 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query photo.jpg --crop saliency",
         "--dataset catalogue --encoders hsv.12x4x4,hog.8x8 --query photo.jpg --fuse rrf",
     )
-    made.add_argument("--encoders", required=True, metavar="NAMES", help="separated by commas")
-    made.add_argument(
-        "--fuse", default="", metavar="NAME", help=f"also as one: {', '.join(together.METHODS)}"
-    )
-    made.add_argument(
-        "--fuse-weights", default="", metavar="W,W", help="of the fused encoders (default: equal)"
-    )
+    option(made, "--encoders NAMES", "separated by commas", required=True)
+    option(made, "--fuse NAME", f"also as one: {', '.join(together.METHODS)}", default="")
+    option(made, "--fuse-weights W,W", "of the fused encoders (default: equal)", default="")
     add_query(made)
 
 
 def add_query(made: argparse.ArgumentParser, *, required: bool = True) -> None:
     """The options that say what is searched with, and where."""
-    made.add_argument("--dataset", required=required, metavar="PATH_OR_NAME")
-    made.add_argument(
-        "--index", default="exact", help="with knobs as hnsw:efSearch=64 (default: exact)"
+    option(made, "--dataset PATH_OR_NAME", required=required)
+    option(made, "--index", "with knobs as hnsw:efSearch=64 (default: exact)", default="exact")
+    many(
+        made,
+        "--where FIELD=VALUE",
+        "only pictures with this category, label, split or attribute; several must all hold",
     )
-    made.add_argument(
-        "--where",
-        action="append",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="only pictures with this category, label, split or attribute; several must all hold",
-    )
-    asking.add_query(made)
+    _add_parts(made)
     add_choice(made)
-    asking.add_end(made)
-    made.add_argument(
-        "--rerank",
+    _add_end(made)
+    option(
+        made,
+        "--rerank NAME",
+        f"give the first hits a new order: {', '.join(looking.reranker_names())}",
         default="",
-        metavar="NAME",
-        help=f"give the first hits a new order: {', '.join(reranking.names())}",
     )
-    made.add_argument(
-        "--include-self",
-        action="store_true",
-        help="let pictures that are asked with find themselves",
-    )
+    flag(made, "--include-self", "let pictures that are asked with find themselves")
 
 
 def prepare(options: argparse.Namespace, wanted: list[str]):
@@ -102,8 +89,8 @@ def prepare(options: argparse.Namespace, wanted: list[str]):
 def _asked(options: argparse.Namespace, wanted: list[str]) -> tuple[Dataset, SearchRequest]:
     """The same where more than a query may be asked with: the request of the first encoder."""
     dataset = _opened(options)
-    query, mix = asking.query_of(options, dataset)
-    asking.fetch_text(options, wanted)
+    query, mix = _query_of(options, dataset)
+    _fetch_text(options, wanted)
     _complete(options, dataset, wanted)
     first = wanted[0] if wanted else ""
     return dataset, _request(options, replace(query, box=options.box), mix, first)
@@ -138,7 +125,7 @@ def _request(options: argparse.Namespace, query: Query, mix: Mix, encoder: str) 
         query,
         encoder,
         options.index,
-        asking.count(options),
+        _count(options),
         tuple(options.where),
         options.include_self,
         options.crop,
@@ -207,7 +194,7 @@ def _fusion(options: argparse.Namespace) -> tuple[str, Sequence[float]] | None:
 
 def _told(options: argparse.Namespace) -> dict:
     query = None if options.query is None else shown(options.query)
-    return {"query": query, **asking.told(options)}
+    return {"query": query, **_parts_told(options)}
 
 
 def _part(options: argparse.Namespace, answer: SearchResult) -> dict:
@@ -286,3 +273,107 @@ def _show_agreement(agreement: Agreement) -> None:
             for name, line in zip(agreement.encoders, matrix, strict=True)
         ]
         table(rows, ["", *agreement.encoders])
+
+
+FIRST_K = 10
+WEIGHTS = Weights()
+
+
+def _add_parts(made: argparse.ArgumentParser) -> None:
+    """``--query`` and what may stand beside it or in its place."""
+    option(made, "--query FILE", "a picture file, or id:NAME for a picture of the dataset")
+    for name, what in (("plus", "more like"), ("minus", "less like")):
+        many(
+            made,
+            f"--{name} FILE",
+            f"{what} this picture: a file or id:NAME; may be given several times",
+        )
+    option(
+        made,
+        "--text WORDS",
+        "search with words, by an encoder that was trained with captions (CLIP, SigLIP)",
+    )
+    option(
+        made,
+        "--weights NAME=W,...",
+        "what each part weighs in the mean that is searched with (default:"
+        f" {', '.join(f'{name}={weight:g}' for name, weight in asdict(WEIGHTS).items())})",
+        type=weights,
+        default=WEIGHTS,
+    )
+
+
+def _add_end(made: argparse.ArgumentParser) -> None:
+    """How many hits, or to which score, and from which end."""
+    option(made, "-k", f"how many hits (default: {FIRST_K}; {MAX_K:,} with --threshold)", type=int)
+    option(
+        made,
+        "--threshold S",
+        "every hit whose score reaches S; with --least, stays at or below it",
+        type=float,
+    )
+    flag(made, "--least", "the least similar pictures, the least of all first")
+
+
+def _count(options: argparse.Namespace) -> int:
+    """How many hits at most."""
+    if options.k is not None:
+        return options.k
+    return FIRST_K if options.threshold is None else MAX_K
+
+
+def _query_of(options: argparse.Namespace, dataset: Dataset) -> tuple[Query, Mix]:
+    """The query and what is asked with beside it. Raises UserError where there is nothing."""
+    given = options.query is not None or options.plus or options.minus
+    if not given and options.text is None:
+        raise UserError(
+            "There is no query.",
+            fix="Give a picture.",
+            command="Give --query FILE, --plus FILE, --minus FILE or --text WORDS.",
+        )
+    query = Query() if options.query is None else query_from_file(dataset, options.query)
+    plus, minus = (
+        [query_from_file(dataset, file) for file in files]
+        for files in (options.plus, options.minus)
+    )
+    return query, Mix(plus, minus, options.text, options.weights)
+
+
+def _fetch_text(options: argparse.Namespace, encoders: Sequence[str]) -> None:
+    """The text towers that words need, said on standard error. Raises UserError."""
+    for name in dict.fromkeys(encoders) if options.text is not None else ():
+        downloads.fetch_text(name, Progress(f"downloading the text tower of {name}"))
+
+
+def _parts_told(options: argparse.Namespace) -> dict:
+    """What was asked beside a query and a number of hits, for JSON; empty where nothing was."""
+    asked = {
+        "plus": [shown(file) for file in options.plus],
+        "minus": [shown(file) for file in options.minus],
+        "text": options.text,
+        "threshold": options.threshold,
+        "least": options.least,
+    }
+    if not any(value not in (None, False, []) for value in asked.values()):
+        return {}
+    return {"asked": {**asked, "weights": asdict(options.weights)}}
+
+
+def weights(text: str) -> Weights:
+    """``plus=1,minus=0.5`` as weights; those that are not named keep theirs."""
+    made: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, value = (one.strip() for one in part.partition("="))
+        try:
+            if name not in asdict(WEIGHTS):
+                raise ValueError(name)
+            made[name] = float(value)
+        except ValueError:
+            raise argparse.ArgumentTypeError(
+                f"{part!r} is no weight: write it as plus=1 or query=0;"
+                f" there are {', '.join(asdict(WEIGHTS))}"
+            ) from None
+    try:
+        return Weights(**made)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

@@ -3,15 +3,11 @@ query."""
 
 import argparse
 from dataclasses import asdict
-from typing import Any
 
-from core.cli.output import Progress, command, emit, table
-from core.services.embedding import build
+from core.cli.building import ready
+from core.cli.output import Progress, command, emit, option, table
 from core.services.evaluation import audit, health, perturb, probes
-from core.services.library import library
-from core.services.naming import split_names
-
-DATASET: dict[str, Any] = {"required": True, "metavar": "PATH_OR_NAME"}
+from core.services.specs import split_names
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -23,9 +19,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--dataset catalogue --encoders hsv.12x4x4,hog.8x8",
     )
     _add_encoders(made)
-    made.add_argument(
-        "-k", type=int, default=probes.K, help=f"neighbours looked at (default: {probes.K})"
-    )
+    option(made, "-k", f"neighbours looked at (default: {probes.K})", type=int, default=probes.K)
     made = command(
         commands,
         "perturb",
@@ -34,9 +28,9 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--dataset catalogue --encoders tiny.16x16 --distortions rotate,blur",
     )
     _add_encoders(made)
-    made.add_argument("--distortions", default="", metavar="NAMES", help="default: all")
-    made.add_argument(
-        "--sample", type=int, default=perturb.SAMPLE, help=f"pictures (default: {perturb.SAMPLE})"
+    option(made, "--distortions NAMES", "default: all", default="")
+    option(
+        made, "--sample", f"pictures (default: {perturb.SAMPLE})", type=int, default=perturb.SAMPLE
     )
     made = command(
         commands,
@@ -46,7 +40,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--dataset catalogue --encoders hog.8x8 --json",
     )
     _add_encoders(made)
-    made.add_argument("--protocol", help="default: the data set's usual one")
+    option(made, "--protocol", "default: the data set's usual one")
     made = command(
         commands,
         "audit",
@@ -54,31 +48,21 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "One query's list under every published definition.",
         "--dataset catalogue --encoder hog.8x8 --query mug-15-0",
     )
-    made.add_argument("--dataset", **DATASET)
-    made.add_argument("--encoder", required=True)
-    made.add_argument(
-        "--query", required=True, metavar="ID", help="id of a query picture, as NAME or id:NAME"
-    )
-    made.add_argument("--protocol", help="default: the data set's usual one")
-    made.add_argument("-k", type=int, default=10)
+    option(made, "--dataset PATH_OR_NAME", required=True)
+    option(made, "--encoder", required=True)
+    option(made, "--query ID", "id of a query picture, as NAME or id:NAME", required=True)
+    option(made, "--protocol", "default: the data set's usual one")
+    option(made, "-k", type=int, default=10)
 
 
 def _add_encoders(made: argparse.ArgumentParser) -> None:
-    made.add_argument("--dataset", **DATASET)
-    made.add_argument("--encoders", required=True, metavar="NAMES", help="separated by commas")
-
-
-def _ready(options: argparse.Namespace, wanted: list[str]):
-    dataset = library.open_dataset(options.dataset)
-    missing = [name for name in wanted if not build.is_built(dataset, name)]
-    if missing:
-        build.build(dataset, missing, progress=Progress(f"building {', '.join(missing)}"))
-    return dataset
+    option(made, "--dataset PATH_OR_NAME", required=True)
+    option(made, "--encoders NAMES", "separated by commas", required=True)
 
 
 def _probe(options: argparse.Namespace) -> None:
     wanted = split_names(options.encoders)
-    dataset = _ready(options, wanted)
+    dataset = ready(options.dataset, wanted)
     found = {
         name: probes.probe(dataset, name, options.k, Progress(f"probing {name}")) for name in wanted
     }
@@ -101,7 +85,7 @@ def _probe(options: argparse.Namespace) -> None:
 
 def _perturb(options: argparse.Namespace) -> None:
     wanted = split_names(options.encoders)
-    dataset = _ready(options, wanted)
+    dataset = ready(options.dataset, wanted)
     chosen = split_names(options.distortions)
     found = {
         name: perturb.robustness(
@@ -123,7 +107,7 @@ def _perturb(options: argparse.Namespace) -> None:
 
 def _health(options: argparse.Namespace) -> None:
     wanted = split_names(options.encoders)
-    dataset = _ready(options, wanted)
+    dataset = ready(options.dataset, wanted)
     found = {
         name: health.health(dataset, name, options.protocol, Progress(f"examining {name}"))
         for name in wanted
@@ -159,7 +143,7 @@ def _health(options: argparse.Namespace) -> None:
 
 
 def _audit(options: argparse.Namespace) -> None:
-    dataset = _ready(options, [options.encoder])
+    dataset = ready(options.dataset, [options.encoder])
     query = options.query if options.query in dataset.rows else options.query.removeprefix("id:")
     found = audit.audit(dataset, options.encoder, query, options.protocol, options.k)
     if options.json:

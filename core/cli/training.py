@@ -3,14 +3,14 @@
 import argparse
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from core.cli import effects
-from core.cli.output import Progress, command, emit, table
-from core.errors import Cancelled, UserError
+from core.cli.output import Progress, command, emit, flag, log_option, many, option, table
+from core.errors import UserError
 from core.services.library import models
-from core.services.training import runs, train
+from core.services.training import effect, runs, train
 from core.training.runs import Run, refuse_changes
 from core.training.settings import Settings, parse_pairs
 
@@ -18,7 +18,7 @@ from core.training.settings import Settings, parse_pairs
 def add_commands(commands: argparse._SubParsersAction) -> None:
     _add_train(commands)
     _add_import(commands)
-    effects.add_commands(commands)
+    _add_effect(commands)
 
 
 def _add_train(commands: argparse._SubParsersAction) -> None:
@@ -36,67 +36,40 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
     )
     _add_settings(made)
     _add_run(made)
-    made.add_argument("--list-recipes", action="store_true")
-    made.add_argument("--list-runs", action="store_true")
-    made.add_argument("--log", help=argparse.SUPPRESS)
+    flag(made, "--list-recipes")
+    flag(made, "--list-runs")
+    log_option(made)
 
 
 def _add_settings(made: argparse.ArgumentParser) -> None:
     """What is trained, on what."""
-    made.add_argument(
+    option(
+        made,
         "--recipe",
-        help=f"objective and its settings: see --list-recipes (default: {train.DEFAULT})",
+        f"objective and its settings: see --list-recipes (default: {train.DEFAULT})",
     )
-    made.add_argument(
-        "--dataset",
-        action="append",
-        default=[],
-        metavar="PATH_OR_NAME",
-        help="training data; repeatable",
-    )
-    made.add_argument("--backbone", help="resnet-slim, vgg-slim, vit-slim, or any timm name")
-    made.add_argument(
-        "--pretrained",
-        action="store_true",
-        help="published weights as initial weights of a timm backbone",
-    )
-    made.add_argument(
-        "--start-from",
-        metavar="NAME",
-        help="initial weights: those of a model that was trained here",
-    )
-    made.add_argument("--epochs", type=int)
-    made.add_argument("--name", metavar="ARCHITECTURE.TAG", help="what the result is called")
-    made.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="any other setting; repeatable",
-    )
+    many(made, "--dataset PATH_OR_NAME", "training data; repeatable")
+    option(made, "--backbone", "resnet-slim, vgg-slim, vit-slim, or any timm name")
+    flag(made, "--pretrained", "published weights as initial weights of a timm backbone")
+    option(made, "--start-from NAME", "initial weights: those of a model that was trained here")
+    option(made, "--epochs", type=int)
+    option(made, "--name ARCHITECTURE.TAG", "what the result is called")
+    many(made, "--set KEY=VALUE", "any other setting; repeatable")
 
 
 def _add_run(made: argparse.ArgumentParser) -> None:
     """How the run goes."""
-    made.add_argument(
-        "--run",
+    option(
+        made,
+        "--run ID",
+        "id of the run (train-...), resumed if it exists",
         dest="run_id",
         default="",
-        metavar="ID",
-        help="id of the run (train-...), resumed if it exists",
     )
-    made.add_argument("--resume", metavar="ID", help="continue a run")
-    made.add_argument(
-        "--estimate", action="store_true", help="say what it would cost, and do nothing"
-    )
-    made.add_argument(
-        "--no-compare",
-        action="store_true",
-        help="do not measure before and after when the training ends",
-    )
-    made.add_argument(
-        "--threads", type=int, help="threads to compute with (default: torch's own choice)"
-    )
+    option(made, "--resume ID", "continue a run")
+    flag(made, "--estimate", "say what it would cost, and do nothing")
+    flag(made, "--no-compare", "do not measure before and after when the training ends")
+    option(made, "--threads", "threads to compute with (default: torch's own choice)", type=int)
 
 
 def _add_import(commands: argparse._SubParsersAction) -> None:
@@ -107,17 +80,16 @@ def _add_import(commands: argparse._SubParsersAction) -> None:
         "Make an encoder from your own weights (.pth state dict or safetensors).",
         "--file resnet18.pth --backbone resnet18 --name resnet.mine",
     )
-    made.add_argument("--file", required=True, metavar="FILE")
-    made.add_argument(
+    option(made, "--file FILE", required=True)
+    option(
+        made,
         "--backbone",
+        "the timm name of its architecture, or a slim one of this project",
         required=True,
-        help="the timm name of its architecture, or a slim one of this project",
     )
-    made.add_argument("--name", required=True, metavar="ARCHITECTURE.TAG")
-    made.add_argument("--size", type=int, default=224, help="image size in pixels (default: 224)")
-    made.add_argument(
-        "--dim", type=int, default=512, help="dimensions of the vectors (default: 512)"
-    )
+    option(made, "--name ARCHITECTURE.TAG", required=True)
+    option(made, "--size", "image size in pixels (default: 224)", type=int, default=224)
+    option(made, "--dim", "dimensions of the vectors (default: 512)", type=int, default=512)
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -131,14 +103,8 @@ def _train(options: argparse.Namespace) -> None:
 
         torch.set_num_threads(max(1, min(options.threads, os.cpu_count() or 1)))
     progress = Progress("Training", options.log)
-    try:
+    with progress.ending():
         folder = _run(options, progress)
-    except (KeyboardInterrupt, Cancelled):
-        progress.end("cancelled", "Stopped. What was finished is kept.")
-        raise
-    except Exception as error:
-        progress.fail(error)
-        raise
     if folder:
         progress.end("done", f"{folder.name} is ready")
         _report(folder, options.json)
@@ -245,13 +211,13 @@ def _report(folder: Path, as_json: bool) -> None:
     card = json.loads((folder / "card.json").read_text())
     found, why = train.compared(Run(card["run"]))
     if as_json:
-        return emit({**card, "effect": [effects.row(one) for one in found]})
+        return emit({**card, "effect": [effect_row(one) for one in found]})
     size = f"{card['parameters'] / 1e6:.1f} million parameters, {card['bytes'] / 1e6:.1f} MB"
     print(f"{card['name']}: {size}, best epoch {card['best_epoch']}")
     _show_pairs(card["validation"], "validation", False)
     print(f"It is an encoder now: python -m core build --dataset ... --encoders {card['name']}")
     if found:
-        effects.show(found)
+        show_effects(found)
         print(f"On other data: python -m core effect --run {card['run']} --also DATASET")
     else:
         print(
@@ -282,3 +248,62 @@ def _import(options: argparse.Namespace) -> None:
         return emit({"model": folder.name, "missing": missing, "unused": unused})
     print(f"{folder.name} is an encoder now. Missing keys: {', '.join(missing) or 'none'}.")
     print(f"Unexpected keys, not used: {', '.join(unused) or 'none'}.")
+
+
+ASKED = {"split": "of the query split", "held": "held out", "other": "", "all": "trained on"}
+"""Which pictures the queries are, as the table says it."""
+
+
+def _add_effect(commands: argparse._SubParsersAction) -> None:
+    made = command(
+        commands,
+        "effect",
+        _effect,
+        "Before and after a training run: the change of mAP, and forgetting on other data.",
+        "--run train-20260101-120000-abcdef",
+        "--run train-20260101-120000-abcdef --also catalogue",
+    )
+    option(made, "--run ID", "a finished run: see train --list-runs", dest="run_id", required=True)
+    many(made, "--also PATH_OR_NAME", "another dataset; repeatable")
+    log_option(made)
+
+
+def _effect(options: argparse.Namespace) -> None:
+    progress = Progress("before and after", options.log)
+    with progress.ending():
+        found = effect.before_after(options.run_id, options.also, progress=progress)
+        progress.end("done", f"{len(found)} comparisons.")
+    if options.json:
+        return emit([effect_row(one) for one in found])
+    show_effects(found)
+
+
+def effect_row(one: effect.Effect) -> dict:
+    """An effect for programs."""
+    return {**asdict(one), "change": one.change}
+
+
+def show_effects(found: Sequence[effect.Effect]) -> None:
+    """Before and after, for people."""
+    rows = [
+        {
+            "dataset": one.dataset,
+            "relevant": one.protocol,
+            "queries": f"{one.queries} {ASKED[one.asked]}",
+            "mAP": _pair((one.before, one.after)),
+            "change": f"{one.change:+.3f}",
+            "95 % interval": f"{one.low:+.3f} to {one.high:+.3f}",
+            "hit@1": _pair(one.hit1),
+            "P@10": _pair(one.p10),
+            "better": one.better,
+            "worse": one.poorer,
+        }
+        for one in found
+    ]
+    if found:
+        print(f"Before: {found[0].encoders[0]}. After: {found[0].encoders[1]}.")
+    table(rows, list(rows[0]) if rows else ["dataset"])
+
+
+def _pair(values: tuple[float, float] | None) -> str:
+    return f"{values[0]:.3f} > {values[1]:.3f}" if values else ""

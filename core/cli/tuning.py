@@ -8,10 +8,10 @@ import sys
 from dataclasses import asdict, fields
 from pathlib import Path
 
-from core.cli.output import Progress, command, emit, table
+from core.cli.building import ready
+from core.cli.output import Progress, command, emit, flag, log_option, option, table, writing
 from core.datasets.base import Dataset
 from core.errors import UserError
-from core.services.embedding import build
 from core.services.index_lab import choose, memory
 from core.services.index_lab.curves import Plan, curves, plan
 from core.services.index_lab.enlarge import Likeness
@@ -46,51 +46,29 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--dataset catalogue --encoder hsv.12x4x4 --indexes hnsw --size 1000000 --estimate",
         "--dataset catalogue --encoder hog.8x8 --indexes exact,hnsw --again",
     )
-    made.add_argument("--dataset", required=True, metavar="PATH_OR_NAME")
-    made.add_argument("--encoder", required=True, metavar="NAME")
-    made.add_argument(
-        "--indexes",
+    option(made, "--dataset PATH_OR_NAME", required=True)
+    option(made, "--encoder NAME", required=True)
+    option(
+        made,
+        "--indexes NAMES",
+        "names, or one setting as hnsw:efSearch=64; apart by , or ; (default: all)",
         default="",
-        metavar="NAMES",
-        help="names, or one setting as hnsw:efSearch=64; apart by , or ; (default: all)",
     )
-    made.add_argument(
-        "--recall", type=float, default=0.95, help="compare indexes at this recall (default: .95)"
+    option(
+        made, "--recall", "compare indexes at this recall (default: .95)", type=float, default=0.95
     )
-    made.add_argument("-k", type=int, default=10, help="hits that count (default: 10)")
-    made.add_argument(
-        "--size", type=int, default=0, help="enlarge the gallery to so many vectors, like its own"
+    option(made, "-k", "hits that count (default: 10)", type=int, default=10)
+    option(
+        made, "--size", "enlarge the gallery to so many vectors, like its own", type=int, default=0
     )
-    made.add_argument(
-        "--full",
-        action="store_true",
-        help="points along the build knobs too: one build for each value",
+    flag(made, "--full", "points along the build knobs too: one build for each value")
+    option(
+        made, "--memory GB", "memory that the index may take (default: what is free)", type=float
     )
-    made.add_argument(
-        "--memory",
-        type=float,
-        metavar="GB",
-        help="memory that the index may take (default: what is free)",
-    )
-    made.add_argument(
-        "--estimate", action="store_true", help="say how long it would take, and do nothing"
-    )
-    made.add_argument(
-        "--again",
-        action="store_true",
-        help="measure anew what was measured before, as on a busy machine",
-    )
-    made.add_argument("--csv", metavar="FILE", help="write the points")
-    made.add_argument("--log", help=argparse.SUPPRESS)
-
-
-def ready(locator: str, encoder: str) -> Dataset:
-    """An open dataset whose embeddings are built (said on standard error where they are not
-    yet)."""
-    dataset = library.open_dataset(locator)
-    if not build.is_built(dataset, encoder):
-        build.build(dataset, [encoder], progress=Progress(f"building {encoder}"))
-    return dataset
+    flag(made, "--estimate", "say how long it would take, and do nothing")
+    flag(made, "--again", "measure anew what was measured before, as on a busy machine")
+    option(made, "--csv FILE", "write the points")
+    log_option(made)
 
 
 def _tune(options: argparse.Namespace) -> None:
@@ -111,7 +89,7 @@ def _tune(options: argparse.Namespace) -> None:
         dataset = (
             library.open_dataset(options.dataset)
             if options.estimate
-            else ready(options.dataset, options.encoder)
+            else ready(options.dataset, [options.encoder])
         )
         named = split(options.indexes)
         if options.indexes and not named:
@@ -261,15 +239,11 @@ def _writable(name: str) -> None:
 
 
 def _write(name: str, points: list[Point]) -> None:
-    try:
-        with open(Path(name).expanduser(), "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(field.name for field in fields(Point))
-            writer.writerows([_flat(value) for value in asdict(point).values()] for point in points)
-    except OSError as error:
-        raise UserError(
-            f"{name} can't be written ({error.strerror}).", fix="Choose another file name."
-        ) from error
+    path = Path(name).expanduser()
+    with writing(name), open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(field.name for field in fields(Point))
+        writer.writerows([_flat(value) for value in asdict(point).values()] for point in points)
 
 
 def _flat(value: object) -> object:

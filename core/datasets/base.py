@@ -1,9 +1,12 @@
 """What every source of pictures gives: items, their bytes, and the protocols it can be judged
-by."""
+by. Pictures that were changed without a change of size and time, as a check of contents found, have
+a mark behind their stamp."""
 
 from __future__ import annotations
 
 import hashlib
+import json
+import logging
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.datasets.marks import marked, marks_of
+from core import store
 from core.datasets.names import nfc
 from core.errors import UserError
 from core.items import Coded, Items, coded, lines
@@ -28,6 +31,8 @@ READY = State("ready")
 GALLERY_SPLITS = ("gallery", "train", "trainval", "training", "database", "index")
 QUERY_SPLITS = ("query", "queries", "test", "testing", "validation", "valid", "val")
 WORDS = ("id", "label", "instance", "category", "split")
+SEARCH = "search"
+"""The protocol of a set whose labels tell nothing apart."""
 EVERY = 4
 """Where every picture searches all others, each protocol also comes in a quick form with each
 fourth picture as query."""
@@ -224,9 +229,7 @@ def usual_protocols(items: Sequence[Item]) -> tuple[Protocol, ...]:
         )
     if not made:
         return (
-            Protocol(
-                "search", "label", gallery, queries, note="no labels: nothing can be evaluated"
-            ),
+            Protocol(SEARCH, "label", gallery, queries, note="no labels: nothing can be evaluated"),
         )
     return tuple(made) if queries else (*made, *map(_fewer, made))
 
@@ -331,3 +334,50 @@ def file_stamp(path: Path | str) -> str:
 def stat_stamp(stat: os.stat_result) -> str:
     """:func:`file_stamp` where the system has been asked already."""
     return f"{stat.st_size}-{stat.st_mtime_ns}"
+
+
+log = logging.getLogger(__name__)
+SIGN = "#"
+"""Between the stamp that the source gives and the mark."""
+
+
+def marks_file(locator: str) -> Path:
+    """Where the marks of a source lie."""
+    return store.root() / "library" / "contents" / f"{store.fingerprint(locator)}.json"
+
+
+def marks_of(locator: str) -> dict[str, tuple[str, str]]:
+    """Item id -> its plain stamp and the mark of its content; none where nothing was ever found
+    changed."""
+    try:
+        found = json.loads(store.existing(marks_file(locator)).read_text())
+        return {str(id): (str(stamp), str(mark)) for id, (stamp, mark) in found.items()}
+    except FileNotFoundError:
+        return {}
+    except store.UNREADABLE as error:
+        if not isinstance(error, OSError):
+            log.warning("ignoring the marks of changed pictures of %s: %s", locator, error)
+        return {}
+
+
+def keep_marks(locator: str, marks: Mapping[str, tuple[str, str]]) -> None:
+    """Write the marks of a source."""
+    store.write_text(marks_file(locator), json.dumps(marks))
+
+
+def marked(locator: str, items: Sequence[Item]) -> list[Item]:
+    """Items, with a mark behind the stamp of those that have one for just this stamp."""
+    marks = marks_of(locator)
+    return [restamped(item, marks) for item in items] if marks else list(items)
+
+
+def restamped(item: Item, marks: Mapping[str, tuple[str, str]]) -> Item:
+    """An item with its mark, if it has one; an earlier mark goes."""
+    stamp, mark = marks.get(item.id, ("", ""))
+    wanted = f"{stamp}{SIGN}{mark}" if mark and plain(item) == stamp else plain(item)
+    return item if item.stamp == wanted else replace(item, stamp=wanted)
+
+
+def plain(item: Item) -> str:
+    """The stamp as the source gives it."""
+    return item.stamp.partition(SIGN)[0]

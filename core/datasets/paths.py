@@ -11,8 +11,7 @@ from core.datasets.manifest import Manifest
 from core.datasets.names import ARCHIVES, is_hidden, is_picture, real, shown
 from core.datasets.parquet import Parquet
 from core.datasets.public import Public
-from core.datasets.remote import open_address
-from core.datasets.uris import EXAMPLES, is_address
+from core.datasets.remote import EXAMPLES, is_address, open_address
 from core.datasets.zipped import Zip
 from core.errors import UserError
 from core.registry import UnknownName

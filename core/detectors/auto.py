@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from core.detectors.base import Box, Detector, detectors
-from core.detectors.choose import main_box
+from core.detectors.base import Box, Detector, detectors, main_box
 from core.detectors.objects import Objects
 from core.detectors.saliency import Saliency
 from core.types import Progress, State

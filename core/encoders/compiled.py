@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import numpy as np
 
 from core import store
-from core.encoders import forms
+from core.encoders import precision
 from core.encoders.base import Encoder
 from core.encoders.precision import FP32, device_kind, device_name
 from core.faiss_loader import team
@@ -43,6 +43,9 @@ TOLERANCE = 1e-4
 SLOWER = 1.2
 """So many times the time of torch a graph may take: a server without torch needs half of the
 memory, and calls of several networks run beside each other."""
+AT_ONCE = 4 * 224 * 224
+"""Pixels that a graph is given at once: what a layer makes of more falls out of the caches
+before the next one reads it, which takes up to a fifth longer (docs/measured.md)."""
 TRIED, ROUNDS = 16, 3
 """Pictures in a batch of the measurement, and how often each side takes its turn."""
 
@@ -84,10 +87,15 @@ class Graph:
         self._mine = threading.local()
 
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
-        """uint8 (n, height, width, 3), prepared -> float32 (n, dim), not normalised."""
+        """uint8 (n, height, width, 3), prepared -> float32 (n, dim), not normalised. Vectors do not
+        depend on ``n``."""
         if (request := getattr(self._mine, "request", None)) is None:
             request = self._mine.request = self._compiled.create_infer_request()
-        return request.infer([np.ascontiguousarray(pictures)])[0]
+        given = np.ascontiguousarray(pictures)
+        most = max(1, AT_ONCE // (given.shape[1] * given.shape[2]))
+        calls = -(-len(given) // most)
+        made = [request.infer([few])[0] for few in np.array_split(given, calls)]
+        return made[0] if len(made) == 1 else np.concatenate(made)
 
 
 def usable() -> str | None:
@@ -221,7 +229,7 @@ def _write(source: Source, folder: Path) -> dict:
     try:
         _convert(source.whole, model, noise[:2], file)
         graph = Graph(file)
-        with forms.one_core():  # as builds run networks, and as graphs run
+        with precision.one_core():  # as builds run networks, and as graphs run
             torch_s, graph_s, difference = _compared(_torch(source.whole, model), graph, noise)
     except Exception as error:  # whatever a network holds that OpenVINO does not know
         log.info("%s stays with torch: %s", source.name, str(error)[:300])

@@ -15,12 +15,46 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core import options as opt
-from core.encoders import compiled, forms, pooling, positions, precision
-from core.encoders.pooling import ALL
+from core.encoders import compiled, positions, precision
 from core.encoders.preprocess import Preprocess
 from core.types import Positions, Progress, State
 from core.weights import files as weights
 from core.weights import folding
+
+if TYPE_CHECKING:
+    import torch
+
+MAP = ("avg", "max", "gem")
+TOKENS = ("cls", "avg", "max")
+ALL = ("avg", "max", "gem", "cls")
+GEM_POWER = 3.0
+
+
+def allowed(ndim: int, prefix: int) -> tuple[str, ...]:
+    """What can pool features of ``ndim`` dimensions (4 = a map, 3 = tokens) with ``prefix`` tokens
+    before the patches."""
+    if ndim == 4:
+        return MAP
+    return TOKENS if prefix else TOKENS[1:]
+
+
+def pool(features: torch.Tensor, kind: str, prefix: int = 0) -> torch.Tensor:
+    """(n, channels, h, w) or (n, tokens, channels) -> (n, channels).
+
+    ``gem`` is the generalised mean with power 3 over values clamped to be positive (Radenovic et
+    al., TPAMI 2019); ``cls`` is the first token; ``avg`` and ``max`` are over the patches alone.
+    """
+    if features.ndim == 3:
+        if kind == "cls":
+            return features[:, 0]
+        features = features[:, prefix:].transpose(1, 2).unsqueeze(-1)
+    features = features.float()
+    if kind == "max":
+        return features.amax(dim=(2, 3))
+    if kind == "gem":
+        return features.clamp(min=1e-6).pow(GEM_POWER).mean(dim=(2, 3)).pow(1.0 / GEM_POWER)
+    return features.mean(dim=(2, 3))
+
 
 if TYPE_CHECKING:
     import torch
@@ -51,7 +85,7 @@ class Network(compiled.Compilable):
     """
 
     tier = "pretrained"
-    batch = property(lambda self: forms.batch(32))  # type: ignore[assignment]
+    batch = property(lambda self: precision.batch(32))  # type: ignore[assignment]
     has_positions = True
     streams = property(lambda self: precision.device_kind() == "cpu")
     _library = ""
@@ -158,8 +192,8 @@ class Network(compiled.Compilable):
                 self._read(progress)
 
     def _read(self, progress: Progress | None = None) -> None:
-        self._model = forms.converted(
-            forms.placed(self._folded(self.published(progress))), self.form
+        self._model = precision.converted(
+            precision.placed(self._folded(self.published(progress))), self.form
         )
 
     def published(self, progress: Progress | None = None) -> torch.nn.Module:
@@ -182,12 +216,12 @@ class Network(compiled.Compilable):
             self.form = form
             self.find_graph()
             if self._model is not None:
-                self._model = forms.converted(self._model, form)
+                self._model = precision.converted(self._model, form)
 
     def run(self, batch: Sequence[np.ndarray], model: torch.nn.Module, form: str) -> np.ndarray:
         """Prepared pictures through ``model`` in a given number format -> float32 (n, dim), not
         normalised."""
-        return forms.run(model, self._features, self._normalised(batch, model), form)
+        return precision.run(model, self._features, self._normalised(batch, model), form)
 
     def whole(self, model: torch.nn.Module, pictures: torch.Tensor) -> torch.Tensor:
         """uint8 (n, size, size, 3) -> float32 (n, dim): all of it, as one graph."""
@@ -221,10 +255,10 @@ class Network(compiled.Compilable):
         prepared = [self.prepare(image) for image in images]
         pixels = self._normalised(prepared, self.model)
         try:
-            parts = forms.run(self.model, self._parts, pixels, self.form)
+            parts = precision.run(self.model, self._parts, pixels, self.form)
         except positions.NoGrid:
             return None
-        how = positions.HOW.get(self.pool or "avg", "").format(power=pooling.GEM_POWER)
+        how = positions.HOW.get(self.pool or "avg", "").format(power=GEM_POWER)
         return positions.told(parts, self.encode_prepared(prepared), how)
 
     def _encode(self, batch: Sequence[np.ndarray]) -> np.ndarray:
@@ -238,7 +272,7 @@ class Network(compiled.Compilable):
         import torch
 
         device = next(model.parameters()).device
-        pixels = forms.sent(batch, device).float().div_(255.0)
+        pixels = precision.sent(batch, device).float().div_(255.0)
         lines = pixels.flatten(2)  # by whole lines: by channel takes eight times as long
         for values, change in (
             (self.preprocess.mean, lines.sub_),

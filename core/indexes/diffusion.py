@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from core.diffusion import normalised, spread
-from core.indexes.base import Knob, Unreadable, indexes
-from core.indexes.beside import Beside
+from core.indexes.base import Beside, Knob, Unreadable, indexes
 from core.indexes.graph import knn
 from core.neighbours import best, nearest
 from core.types import Cost, Hits, Progress

@@ -18,8 +18,7 @@ import numpy as np
 
 from core.errors import UserError
 from core.faiss_loader import faiss
-from core.indexes.base import Knob, indexes
-from core.indexes.beside import Beside, blocks
+from core.indexes.base import Beside, Knob, blocks, indexes
 from core.indexes.faiss_calls import (
     best_of_codes,
     parameters,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from core.faiss_loader import faiss
-from core.indexes.beside import blocks
+from core.indexes.base import blocks
 from core.neighbours import nearest, rank, without_own
 from core.types import Hits, Progress, report
 

@@ -20,8 +20,7 @@ from typing import Any
 import numpy as np
 
 from core.faiss_loader import faiss, team
-from core.indexes.base import Unreadable, indexes
-from core.indexes.beside import Beside, blocks
+from core.indexes.base import Beside, Unreadable, blocks, indexes
 from core.neighbours import best, cosines, nothing, slack
 from core.types import Cost, Hits, Progress
 

@@ -16,8 +16,7 @@ import numpy as np
 
 from core.errors import UserError
 from core.faiss_loader import faiss
-from core.indexes.base import Knob, indexes
-from core.indexes.beside import Beside, blocks
+from core.indexes.base import Beside, Knob, blocks, indexes
 from core.indexes.faiss_calls import parameters, read, sample, write, written_bytes
 from core.indexes.planes import Planes, are_bits, learned_planes, own_planes, random_planes
 from core.neighbours import best, rank

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.indexes.base import Knob, Unreadable, indexes
-from core.indexes.beside import Beside
+from core.indexes.base import Beside, Knob, Unreadable, indexes
 from core.indexes.graph import copies_of, knn
 from core.neighbours import rank
 from core.types import Cost, Hits, Progress

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.indexes.base import Knob, Unreadable, indexes
-from core.indexes.beside import Beside
+from core.indexes.base import Beside, Knob, Unreadable, indexes
 from core.indexes.milvus_engine import (
     Gone,
     Place,

@@ -25,8 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import UserError
-from core.indexes.base import Knob, Unreadable, indexes
-from core.indexes.beside import Beside, blocks
+from core.indexes.base import Beside, Knob, Unreadable, blocks, indexes
 from core.indexes.planes import Planes, learned_planes, random_planes
 from core.neighbours import nearest, nothing
 from core.types import Cost, Hits, Progress

@@ -8,6 +8,7 @@ drawn and flipped together. Seeds are fixed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -212,3 +213,18 @@ def smallest_difference(
     residual = data.sums[:, 0] - data.means[0] * data.sizes
     error = np.sqrt((residual**2).sum() * len(data) / (len(data) - 1)) / data.sizes.sum()
     return float((ndtri(1 - alpha / 2) + ndtri(power)) * error)
+
+
+PERCENTILES = (50, 95, 99)
+
+
+def summary(milliseconds: Sequence[float]) -> dict[str, float]:
+    """``p50``, ``p95``, ``p99`` in ms and ``runs``; empty where nothing was timed. A percentile is
+    a time that occurred."""
+    if not len(milliseconds):
+        return {}
+    values = np.percentile(np.asarray(milliseconds, float), PERCENTILES, method="inverted_cdf")
+    return {
+        **{f"p{p}": round(float(v), 4) for p, v in zip(PERCENTILES, values, strict=True)},
+        "runs": len(milliseconds),
+    }

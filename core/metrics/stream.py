@@ -1,18 +1,92 @@
 """From vectors to per-query scores, a block of queries at a time: memory stays flat whatever the
 gallery's size."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from core.metrics import counted, table
-from core.metrics.curves import Curves
-from core.metrics.ranked import Ranked, Roles, rank
-from core.neighbours import cosine_matrix
+from core.metrics import table
+from core.metrics.ranked import JUNK, Ranked, Roles, columns_of, labels_at, packed, rank
+from core.neighbours import COLUMNS, cosine_matrix
 from core.types import Progress, report
 
-__all__ = ["Evaluated", "Roles", "blocks", "evaluate", "listed"]
+LEVELS = np.linspace(0.0, 1.0, 101)
+DEEPEST = 100
+
+
+def interpolated_precision(lists: Ranked, levels: np.ndarray = LEVELS) -> np.ndarray:
+    """Precision at recall levels, (q, levels): the best precision at any rank whose recall is at
+    least the level.
+
+    NaN where R = 0, and 0 where the list ends before that recall.
+    """
+    most = int(max(lists.relevant.max(initial=0), lists.order.max(initial=0), 1))
+    best = np.zeros((len(lists), most))
+    best[lists.row, lists.order - 1] = lists.order / lists.rank
+    best = np.maximum.accumulate(best[:, ::-1], axis=1)[:, ::-1]
+    wanted = np.ceil(levels[None, :] * lists.relevant[:, None] - 1e-9).astype(np.int64)
+    found = np.take_along_axis(best, np.clip(wanted - 1, 0, most - 1), axis=1)
+    return np.where(lists.relevant[:, None] > 0, found, np.nan)
+
+
+def hits_within(lists: Ranked, deepest: int = DEEPEST) -> np.ndarray:
+    """Relevant items among the first 1, 2, ... ``deepest`` of each list, int64 (q, deepest)."""
+    near = lists.rank <= deepest
+    places = lists.row[near] * deepest + lists.rank[near] - 1
+    return (
+        np.bincount(places, minlength=len(lists) * deepest)
+        .reshape(len(lists), deepest)
+        .cumsum(axis=1)
+    )
+
+
+@dataclass
+class Curves:
+    """Means over evaluated queries of precision@K, recall@K and hit@K for K = 1..100, and of
+    precision at 101 recall levels.
+
+    With ``groups`` > 1 the same for each class of queries.
+    """
+
+    groups: int = 1
+    evaluated: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    sums: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def add(self, lists: Ranked, codes: np.ndarray | None = None) -> None:
+        """Take in a block; ``codes`` int64 (q,) say which class each query is of, from 0 to
+        ``groups`` - 1."""
+        use = lists.relevant > 0
+        within = hits_within(lists)[use].astype(np.float64)
+        codes = np.zeros(len(lists), np.int64) if codes is None else codes
+        of = (codes[use] == np.arange(self.groups)[:, None]).astype(np.float64)
+        self.evaluated = np.bincount(codes[use], minlength=self.groups) + (
+            self.evaluated if len(self.evaluated) else 0
+        )
+        self._add("precision@K", of @ (within / np.arange(1, DEEPEST + 1)))
+        self._add("recall@K", of @ (within / lists.relevant[use][:, None]))
+        self._add("hit@K", of @ np.minimum(within, 1.0))
+        self._add("precision_at_recall", of @ interpolated_precision(lists)[use])
+
+    def _add(self, name: str, sums: np.ndarray) -> None:
+        self.sums[name] = self.sums.get(name, 0.0) + sums
+
+    def means(self) -> dict[str, list[float]]:
+        """Curve name -> values; empty where no query could be evaluated."""
+        total = int(self.evaluated.sum())
+        return (
+            {name: (sums.sum(axis=0) / total).tolist() for name, sums in self.sums.items()}
+            if total
+            else {}
+        )
+
+    def class_means(self) -> dict[str, np.ndarray]:
+        """Curve name -> float64 (groups, values); NaN where no query of a class could be
+        evaluated."""
+        evaluated = np.where(self.evaluated > 0, self.evaluated, np.nan)[:, None]
+        return {name: sums / evaluated for name, sums in self.sums.items()}
+
+
 CELLS = 4_000_000
 """Scores held at once (queries of a block x gallery): about 150 MB while they are ranked."""
 MOST_TOP = 8192
@@ -37,10 +111,10 @@ def blocks(
 ) -> Iterator[Ranked]:
     """Ranked lists over the whole gallery, exactly, a block of queries at a time in the order of
     ``roles.queries``. Of a gallery of which few lists fit at once ranks are counted
-    (:mod:`core.metrics.counted`): the same lists, in as little memory however large it is."""
+    (:func:`counted`): the same lists, in as little memory however large it is."""
     step = max(1, CELLS // max(1, len(roles.gallery)))
     if step < SORTED_FROM and top <= MOST_TOP:
-        yield from counted.blocks(vectors, roles, step, top, progress)
+        yield from counted(vectors, roles, step, top, progress)
         return
     labels, asking = (
         roles.relevant[roles.gallery],
@@ -104,3 +178,140 @@ def evaluate(
         curves.means(),
         curves.class_means(),
     )
+
+
+QUERIES = 512
+RELEVANT = 2_000_000
+"""Relevant items of a block of queries; one query alone may have more."""
+
+
+def counted(
+    vectors: np.ndarray, roles: Roles, step: int, top: int, progress: Progress | None = None
+) -> Iterator[Ranked]:
+    """Ranked lists over the whole gallery, ``step`` queries at a time in the order of
+    ``roles.queries``, the ``top`` first columns of each among them, without holding any whole: the
+    rank of a relevant item is one more than the number of items that stand before it.
+
+    The gallery is read twice for each block of queries, in pieces: first for the scores of the
+    relevant items, then to count, by the same numbers and the same rule for equal scores that
+    :mod:`core.metrics.ranked` sorts by. Memory: ``QUERIES`` x ``COLUMNS`` scores, a piece of
+    vectors in float64, and at most ``RELEVANT`` relevant items, about 120 MB beside 0.07 MB for
+    each dimension, whatever the gallery holds.
+    """
+    total = len(roles.queries)
+    for start, stop in _stretches(roles, step):
+        counting = _Counting(vectors, roles, roles.queries[start:stop], top)
+
+        def seen(share: float, start: int = start, stop: int = stop) -> None:
+            report(progress, start + int(share * (stop - start)), total)
+
+        counting.look(seen)
+        counting.count(seen)
+        yield from _split(counting.lists(), step)
+    report(progress, total, total)
+
+
+def _stretches(roles: Roles, step: int) -> Iterator[tuple[int, int]]:
+    """Where blocks of queries begin and end: whole steps, as many as memory takes."""
+    codes, sizes = np.unique(roles.relevant[roles.gallery], return_counts=True)
+    at = np.minimum(np.searchsorted(codes, roles.relevant[roles.queries]), len(codes) - 1)
+    most = np.where(codes[at] == roles.relevant[roles.queries], sizes[at], 0)
+    start, held = 0, 0
+    for place in range(0, len(roles.queries), step):
+        more = int(most[place : place + step].sum())
+        if place > start and (place + step - start > QUERIES or held + more > RELEVANT):
+            yield start, place
+            start, held = place, 0
+        held += more
+    if start < len(roles.queries):
+        yield start, len(roles.queries)
+
+
+class _Counting:
+    """Two looks of ``rows`` (q,) at the gallery."""
+
+    def __init__(self, vectors: np.ndarray, roles: Roles, rows: np.ndarray, top: int) -> None:
+        self._vectors, self._roles, self._rows = vectors, roles, rows
+        self._asking = np.asarray((vectors if roles.asking is None else roles.asking)[rows])
+        self._top = np.full((len(rows), min(top, len(roles.gallery))), JUNK, np.uint64)
+        self._length = np.full(len(rows), len(roles.gallery))
+        self._keys: list[np.ndarray] = []
+        self._before: list[np.ndarray] = []
+
+    def look(self, seen: Callable[[float], None]) -> None:
+        """Keep the relevant items of each query, uint64, best first. Pieces that hold none are not
+        read."""
+        found: list[list[np.ndarray]] = [[] for _ in self._rows]
+        for part, junk, right in self._pieces(seen, 0.0):
+            self._length -= junk.sum(axis=1)
+            asked = np.flatnonzero(right.any(axis=1))
+            if len(asked):
+                keys = self._packed(part, junk, right)
+                for row in asked:
+                    found[row].append(keys[row, right[row]])
+        none = np.zeros(0, np.uint64)
+        self._keys = [np.sort(np.concatenate([none, *parts])) for parts in found]
+        self._before = [np.zeros(len(keys), np.int64) for keys in self._keys]
+
+    def count(self, seen: Callable[[float], None]) -> None:
+        """Add up what stands before each of them, and keep the first of all."""
+        width = self._top.shape[1]
+        for piece in self._pieces(seen, 0.5):
+            keys = self._packed(*piece)
+            keys.sort(axis=1)
+            for own, wanted, before in zip(keys, self._keys, self._before, strict=True):
+                if len(wanted):
+                    before += np.searchsorted(own, wanted)
+            if width:
+                first = np.concatenate([self._top, keys[:, :width]], axis=1)
+                first.sort(axis=1)
+                self._top = first[:, :width]
+
+    def _pieces(
+        self, seen: Callable[[float], None], done: float
+    ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+        """Pieces of the gallery, with what is junk and what is right there, bool (q, columns).
+        ``done`` is the share of the work that lies before this look."""
+        count = len(self._roles.gallery)
+        for start in range(0, count, COLUMNS):
+            seen(done + start / count / 2)
+            part = slice(start, start + COLUMNS)
+            junk = self._roles.junk(self._rows, part)
+            yield part, junk, self._roles.right(self._rows, part) & ~junk
+
+    def _packed(self, part: slice, junk: np.ndarray, right: np.ndarray) -> np.ndarray:
+        scores = cosine_matrix(self._asking, self._vectors, self._roles.gallery[part])
+        return packed(scores, right, junk, part.start)
+
+    def lists(self) -> Ranked:
+        """The lists of all queries of the block."""
+        sizes = np.array([len(keys) for keys in self._keys])
+        columns, none = columns_of(self._top), np.zeros(0, np.int64)
+        labels = self._roles.relevant[self._roles.gallery]
+        return Ranked(
+            np.repeat(np.arange(len(sizes)), sizes),
+            np.concatenate([none, *self._before]) + 1,
+            np.concatenate([none, *(np.arange(1, size + 1) for size in sizes)]),
+            sizes,
+            self._length,
+            columns,
+            labels_at(labels, columns),
+            self._roles.relevant[self._rows],
+        )
+
+
+def _split(lists: Ranked, step: int) -> Iterator[Ranked]:
+    """The same lists, ``step`` at a time."""
+    for start in range(0, len(lists), step):
+        part = slice(start, start + step)
+        own = slice(*np.searchsorted(lists.row, (start, start + step)))
+        yield Ranked(
+            lists.row[own] - start,
+            lists.rank[own],
+            lists.order[own],
+            lists.relevant[part],
+            lists.length[part],
+            lists.top[part],
+            None if lists.labels is None else lists.labels[part],
+            None if lists.own is None else lists.own[part],
+        )

@@ -1,5 +1,10 @@
-"""Every metric in one row: what it is called, how it is shown, and the function that computes
-it."""
+"""Every metric in one row: what it is called, how it is shown, and the function that computes it:
+:class:`~core.metrics.ranked.Ranked` lists in, one score a query out, float64 (q,).
+
+A query without anything relevant in the gallery (R = 0) gives NaN: it is left out of means and
+counted. A cut K beyond the end of a list changes nothing but the divisor of precision@K, as in
+trec_eval.
+"""
 
 import re
 from collections.abc import Callable, Sequence
@@ -8,8 +13,123 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import UserError
-from core.metrics import retrieval
 from core.metrics.ranked import Ranked
+
+LABEL_CELLS = 4_000_000
+
+
+def hit_at(lists: Ranked, k: int) -> np.ndarray:
+    """1 where any of the top ``k`` is relevant. Metric learning calls it Recall@K, person search
+    CMC@K."""
+    return _judged(lists, np.minimum(_count(lists, lists.rank <= k), 1.0))
+
+
+def precision_at(lists: Ranked, k: int) -> np.ndarray:
+    """Relevant items in the top ``k``, divided by ``k``."""
+    return _judged(lists, _count(lists, lists.rank <= k) / k)
+
+
+def recall_at(lists: Ranked, k: int) -> np.ndarray:
+    """Relevant items in the top ``k``, divided by R: information retrieval's recall."""
+    return _judged(lists, _count(lists, lists.rank <= k) / _some(lists))
+
+
+def r_precision(lists: Ranked) -> np.ndarray:
+    """Precision at rank R."""
+    return _judged(lists, _count(lists, lists.rank <= lists.relevant[lists.row]) / _some(lists))
+
+
+def average_precision(lists: Ranked) -> np.ndarray:
+    """AP over the whole list: 1/R * sum of P(i) rel_i (trec_eval ``map``)."""
+    return _judged(lists, _sum(lists, lists.order / lists.rank) / _some(lists))
+
+
+def average_precision_at(lists: Ranked, k: int) -> np.ndarray:
+    """AP cut at ``k`` and still divided by R (trec_eval ``map_cut``)."""
+    return _judged(lists, _sum(lists, lists.order / lists.rank * (lists.rank <= k)) / _some(lists))
+
+
+def map_at_r(lists: Ranked) -> np.ndarray:
+    """AP cut at R: 1/R * sum over i <= R of P(i) rel_i (Musgrave et al., 2020)."""
+    within = lists.rank <= lists.relevant[lists.row]
+    return _judged(lists, _sum(lists, lists.order / lists.rank * within) / _some(lists))
+
+
+def reciprocal_rank(lists: Ranked) -> np.ndarray:
+    """1 / rank of the first relevant item; 0 where the list holds none."""
+    return _judged(lists, _sum(lists, (lists.order == 1) / lists.rank))
+
+
+def ndcg_at(lists: Ranked, k: int) -> np.ndarray:
+    """DCG of the top ``k`` with discount log2(rank + 1), divided by that of min(K, R) relevant
+    items in front."""
+    gained = _sum(lists, (lists.rank <= k) / np.log2(lists.rank + 1.0))
+    most = int(min(k, lists.relevant.max(initial=0)))
+    ideal = np.concatenate([[1.0], np.cumsum(1.0 / np.log2(np.arange(2.0, most + 2.0)))])
+    return _judged(lists, gained / ideal[np.minimum(lists.relevant, most)])
+
+
+def revisited_ap(lists: Ranked) -> np.ndarray:
+    """AP as the area of trapezoids under the precision-recall curve (revisited Oxford and Paris;
+    Radenovic et al., 2018)."""
+    before = np.where(lists.rank == 1, 1.0, (lists.order - 1) / np.maximum(lists.rank - 1, 1))
+    return _judged(lists, _sum(lists, (before + lists.order / lists.rank) / 2.0) / _some(lists))
+
+
+def label_accuracy_at(lists: Ranked, k: int) -> np.ndarray:
+    """1 where the most frequent label of the top ``k`` is the query's own (kNN accuracy).
+
+    Labels that are equally frequent: the one whose first item stands higher wins. Needs ``labels``
+    of at least
+    min(K, n) places.
+    """
+    if lists.labels is None or lists.own is None:
+        raise ValueError("retrieval accuracy needs the labels of the lists")
+    right = np.zeros(len(lists))
+    step = max(1, LABEL_CELLS // max(1, min(k, lists.labels.shape[1]) ** 2))
+    for start in range(0, len(lists), step):
+        part = slice(start, start + step)
+        labels, there = lists.labels[part, :k], lists.top[part, :k] >= 0
+        votes = ((labels[:, :, None] == labels[:, None, :]) & there[:, None, :]).sum(axis=2) * there
+        winner = (
+            np.take_along_axis(labels, votes.argmax(axis=1)[:, None], axis=1)[:, 0]
+            if labels.shape[1]
+            else -1
+        )
+        right[part] = (winner == lists.own[part]) & there.any(axis=1)
+    return _judged(lists, right)
+
+
+def index_recall(scores: np.ndarray, exact: np.ndarray) -> np.ndarray:
+    """Overlap of an index's answer with the exact top K, (q,): items at least as similar as the
+    exact K-th count as hits.
+
+    Args:
+        scores: (q, K), scores of what the index found, -inf where it found fewer.
+        exact: (q, K), scores of the exact answer, best first, -inf where the gallery has fewer than
+            K.
+    """
+    wanted = np.isfinite(exact).sum(axis=1)
+    last = np.take_along_axis(exact, np.maximum(wanted - 1, 0)[:, None], axis=1)
+    good = (np.isfinite(scores) & (scores >= last)).sum(axis=1)
+    return np.where(wanted > 0, np.minimum(good, wanted) / np.maximum(wanted, 1), np.nan)
+
+
+def _sum(lists: Ranked, values: np.ndarray) -> np.ndarray:
+    return np.bincount(lists.row, weights=values, minlength=len(lists))
+
+
+def _count(lists: Ranked, which: np.ndarray) -> np.ndarray:
+    return np.bincount(lists.row[which], minlength=len(lists)).astype(np.float64)
+
+
+def _some(lists: Ranked) -> np.ndarray:
+    return np.maximum(lists.relevant, 1)
+
+
+def _judged(lists: Ranked, values: np.ndarray) -> np.ndarray:
+    return np.where(lists.relevant > 0, values, np.nan)
+
 
 CUT = re.compile(r"(.+)@(\d{1,6})")
 
@@ -36,7 +156,7 @@ TABLE: dict[str, Metric] = {
             "mAP",
             "mean of AP over queries, 0 to 1",
             "higher",
-            retrieval.average_precision,
+            average_precision,
             about=(
                 "AP = (1/R) Σ P(i)·rel(i) over the whole list: the mean of the precision at each"
                 " relevant hit"
@@ -47,7 +167,7 @@ TABLE: dict[str, Metric] = {
             "mAP@K",
             "mean of AP cut at K, 0 to 1",
             "higher",
-            retrieval.average_precision_at,
+            average_precision_at,
             True,
             about="AP@K = (1/R) Σ P(i)·rel(i) for i ≤ K, still divided by R as trec_eval does",
         ),
@@ -56,7 +176,7 @@ TABLE: dict[str, Metric] = {
             "MAP@R",
             "mean of AP cut at R, 0 to 1",
             "higher",
-            retrieval.map_at_r,
+            map_at_r,
             about="AP@R = (1/R) Σ P(i)·rel(i) for i ≤ R (Musgrave et al., 2020)",
         ),
         Metric(
@@ -64,7 +184,7 @@ TABLE: dict[str, Metric] = {
             "hit@K (Recall@K)",
             "share of queries, 0 to 1",
             "higher",
-            retrieval.hit_at,
+            hit_at,
             True,
             about=(
                 "hit@K = 1 if any rel(i) = 1 for i ≤ K, else 0; metric learning calls it Recall@K,"
@@ -76,7 +196,7 @@ TABLE: dict[str, Metric] = {
             "P@K",
             "share of the top K, 0 to 1",
             "higher",
-            retrieval.precision_at,
+            precision_at,
             True,
             about="P@K = (1/K) Σ rel(i) for i ≤ K: the share of the first K hits that is relevant",
         ),
@@ -85,7 +205,7 @@ TABLE: dict[str, Metric] = {
             "recall@K (information retrieval)",
             "share of the relevant items, 0 to 1",
             "higher",
-            retrieval.recall_at,
+            recall_at,
             True,
             about=(
                 "recall@K = (1/R) Σ rel(i) for i ≤ K: the share of all relevant pictures among the"
@@ -97,7 +217,7 @@ TABLE: dict[str, Metric] = {
             "R-precision",
             "share of the top R, 0 to 1",
             "higher",
-            retrieval.r_precision,
+            r_precision,
             about="R-precision = (1/R) Σ rel(i) for i ≤ R",
         ),
         Metric(
@@ -105,7 +225,7 @@ TABLE: dict[str, Metric] = {
             "MRR",
             "mean of 1 / rank of the first hit, 0 to 1",
             "higher",
-            retrieval.reciprocal_rank,
+            reciprocal_rank,
             about="RR = 1 / rank of the first relevant hit, 0 if there is none",
         ),
         Metric(
@@ -113,7 +233,7 @@ TABLE: dict[str, Metric] = {
             "nDCG@K",
             "share of the ideal gain, 0 to 1",
             "higher",
-            retrieval.ndcg_at,
+            ndcg_at,
             True,
             about="nDCG@K = DCG@K / ideal DCG@K, DCG@K = Σ rel(i) / log2(i + 1) for i ≤ K",
         ),
@@ -122,7 +242,7 @@ TABLE: dict[str, Metric] = {
             "kNN accuracy@K",
             "share of queries, 0 to 1",
             "higher",
-            retrieval.label_accuracy_at,
+            label_accuracy_at,
             True,
             about="1 if the most frequent label of the first K hits is the query's, else 0",
             needs_labels=True,
@@ -132,7 +252,7 @@ TABLE: dict[str, Metric] = {
             "AP, trapezoid (revisited Oxford / Paris)",
             "area under precision-recall, 0 to 1",
             "higher",
-            retrieval.revisited_ap,
+            revisited_ap,
             about="area under the precision-recall curve by the trapezoidal rule",
         ),
     )

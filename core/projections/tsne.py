@@ -6,7 +6,7 @@ from types import MappingProxyType
 import numpy as np
 
 from core.projections.base import SEED, Projection, Setting, register
-from core.projections.placing import SETTLED, place
+from core.projections.layout import SETTLED, place
 from core.types import Progress, report
 
 

@@ -5,10 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from core.projections.base import SEED, Projection, Setting, register
-from core.projections.layout import optimise
-from core.projections.neighbours import in_space
-from core.projections.placing import SETTLED, place
+from core.projections.base import SEED, Projection, Setting, in_space, register
+from core.projections.layout import SETTLED, optimise, place
 from core.types import Progress
 
 SPECTRAL_FROM = 20
@@ -43,7 +41,7 @@ SETTINGS = MappingProxyType(
 @register
 class Umap(Projection):
     """McInnes, Healy and Melville, 2018. New vectors are placed among their neighbours
-    (:mod:`core.projections.placing`)."""
+    (:mod:`core.projections.layout`)."""
 
     name = "umap"
     version = 2

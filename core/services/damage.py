@@ -20,7 +20,7 @@ from core.errors import UserError
 from core.services import saved_reports
 from core.services.embedding import shipped
 from core.services.index_lab import point
-from core.services.maps import shipped as shipped_maps
+from core.services.maps import placed as shipped_maps
 
 AGAIN = "It counts as absent, and is built again when it is asked for."
 FOREIGN = "It is never read; delete it on the Library page."

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core import store
-from core.datasets.base import Dataset, datasets
+from core.datasets.base import SEARCH, Dataset, datasets
 from core.errors import UserError
-from core.items import coded
 from core.services import saved_reports
-from core.services.embedding.content import known_hash
+from core.services.embedding.contents import known_hash
 from core.services.library import library
 from core.services.training import runs
 
@@ -89,9 +88,9 @@ def trained_on(locator: str) -> list[str]:
 
 
 def has_labels(dataset: Dataset) -> bool:
-    """Whether it says of some picture what is relevant to it, so that encoders can be
-    evaluated."""
-    return any(coded(dataset.items, name).known for name in ("label", "instance"))
+    """Whether its labels tell pictures apart, so that encoders can be evaluated: some protocol
+    says what is relevant."""
+    return dataset.protocol().name != SEARCH
 
 
 def states(

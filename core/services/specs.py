@@ -1,4 +1,5 @@
-"""An index as a person writes it: ``exact``, ``hnsw``, ``hnsw:M=16,efSearch=64``."""
+"""What people write: an index with its knobs (``hnsw:M=16,efSearch=64``), and lists of names in one
+line of text, on the command line and in a link."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -87,3 +88,27 @@ def _pair(text: str, part: str) -> tuple[str, float]:
             fix="Write it as hnsw:efSearch=64.",
         )
     return knob.strip(), int(number) if number.is_integer() else number
+
+
+def split_names(text: str) -> list[str]:
+    """``a,b,c`` -> its parts. Commas inside options (``resnet50:pool=gem,size=288``) stay with
+    their name.
+
+    So do the parts of a faiss factory string (``factory:IVF64,PQ16``), which begin with a capital
+    letter, as no name does.
+    """
+    parts: list[str] = []
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        if parts and (_of_factory(parts[-1], part) or _option(parts[-1], part)):
+            parts[-1] += f",{part}"
+        else:
+            parts.append(part)
+    return parts
+
+
+def _of_factory(name: str, part: str) -> bool:
+    return name.startswith("factory:") and (part[0].isupper() or "=" in part)
+
+
+def _option(name: str, part: str) -> bool:
+    return ":" in name and "=" in part and ":" not in part and "." not in part.split("=")[0]

@@ -13,7 +13,7 @@ from core.services.hosting import ownership
 from core.services.hosting.ownership import Visitor
 from core.services.hosting.settings import hosted, value
 from core.services.library import library, uploads
-from core.services.search import loading
+from core.services.search import serving
 
 log = logging.getLogger(__name__)
 SWEEP_S, AHEAD_S = 300.0, 3600.0
@@ -48,7 +48,7 @@ def delete(one: Visitor) -> int:
             jobs.cancel(job.id)
     freed = store.folder_bytes(one.folder)
     library.forget(one.folder)
-    loading.forget(one.folder)
+    serving.forget(one.folder)
     jobs.forget(one.folder)
     for entry in store.entries(home=one.folder):
         store.let_go(entry.kind, entry.path)

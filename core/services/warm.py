@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from core.datasets.base import Dataset
 from core.errors import UserError
 from core.services.embedding.build import is_built
-from core.services.evaluation import boards
+from core.services.evaluation import leaderboard
 from core.services.library import library
-from core.services.search import loading
+from core.services.search import serving
 
 log = logging.getLogger(__name__)
 SWITCH, REPORT = "LOOKALIKE_WARM", "leaderboard"
@@ -53,7 +53,7 @@ def _warm(locator: str, encoders: Sequence[str], index: str) -> None:
                 log.exception("%s was not loaded beforehand", name)
     time.sleep(LATER_S)
     try:
-        boards.prepare(REPORT)
+        leaderboard.prepare(REPORT)
     except Exception:
         log.exception("the first leaderboard was not prepared")
     gc.collect()
@@ -62,9 +62,9 @@ def _warm(locator: str, encoders: Sequence[str], index: str) -> None:
 
 def _begin(dataset: Dataset, name: str, index: str) -> None:
     if is_built(dataset, name):
-        loading.begin(dataset, name, index)
+        serving.begin(dataset, name, index)
 
 
 def _finish(dataset: Dataset, name: str, index: str) -> None:
-    while loading.state(dataset, name, index) == "loading":
-        loading.wait(dataset, [name], index, 1.0)
+    while serving.state(dataset, name, index) == "loading":
+        serving.wait(dataset, [name], index, 1.0)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from core.errors import UserError
-from core.training.metric_learning import leave_faiss_alone
+from core.training.losses import leave_faiss_alone
 from core.training.settings import Settings
 from core.training.sources import Source
 

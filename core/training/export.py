@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core import store
-from core.encoders import quantised
+from core.encoders import trained
 from core.encoders.trained import CARD, WEIGHTS
 from core.encoders.trained_networks import Blueprint, build
 from core.errors import UserError
@@ -35,7 +35,7 @@ def write_model(
     with store.new_folder(final) as folder:
         state = network.state_dict()
         packed = (
-            quantised.pack(state)
+            trained.pack(state)
             if stored == "int8"
             else {key: _small(one) for key, one in state.items()}
         )

@@ -1,7 +1,10 @@
 """The loop: batches in, better weights out; stopped and resumed anywhere with the same result."""
 
+from __future__ import annotations
+
 import logging
 import time
+import types
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -11,11 +14,9 @@ import torch
 from core.encoders.trained_networks import Blueprint, to_input
 from core.errors import Cancelled, UserError
 from core.training import checkpoint, schedule
-from core.training.augment import augmenter
+from core.training.augment import augmenter, recoloured
 from core.training.batches import epoch_batches, steps_per_epoch
-from core.training.depthwise import keep_whole
 from core.training.losses import needs
-from core.training.recolour import recoloured
 from core.training.runs import LEARNING, Run
 from core.training.settings import Settings
 from core.training.sources import Source
@@ -24,6 +25,21 @@ from core.training.validate import validate
 from core.types import Progress, report
 
 log = logging.getLogger(__name__)
+
+
+def keep_whole(network: torch.nn.Module) -> torch.nn.Module:
+    """The network, each of its grouped convolutions left out of autocast from now on: on a CPU
+    their backward pass in bf16 takes 2 to 15 times as long (``tools/bench/depthwise.py``), and
+    EfficientNet is full of them. Copies of it behave alike."""
+    for part in network.modules():
+        if isinstance(part, torch.nn.Conv2d) and part.groups > 1:
+            part.forward = types.MethodType(_in_float32, part)
+    return network
+
+
+def _in_float32(self: torch.nn.Conv2d, pixels: torch.Tensor) -> torch.Tensor:
+    with torch.autocast(pixels.device.type, enabled=False):
+        return type(self).forward(self, pixels.float())
 
 
 @dataclass

@@ -1,12 +1,24 @@
 """The table of losses, and the sum of terms that a recipe asks for."""
 
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
 
 from core.errors import UserError
-from core.training.metric_learning import leave_faiss_alone
 from core.training.settings import Settings
+
+PATCH = "faiss.contrib.torch_utils"
+
+
+def leave_faiss_alone() -> None:
+    """Call before the package is first imported in a process.
+
+    On import it loads a module of faiss that replaces the search of every faiss index by one
+    without search knobs. Nothing here uses that module, so an empty one takes its place.
+    """
+    sys.modules.setdefault(PATCH, ModuleType(PATCH))
 
 
 @dataclass(frozen=True, slots=True)

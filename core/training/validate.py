@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.metrics import retrieval
+from core.metrics import table
 from core.metrics.ranked import rank
 from core.neighbours import cosine_matrix
 from core.training.augment import augmenter
@@ -31,7 +31,7 @@ def map_at_r(vectors: np.ndarray, labels: np.ndarray, queries: int | None = None
     """
     scores = cosine_matrix(vectors[:queries], vectors)
     lists = rank(scores, labels[:queries, None] == labels, np.eye(*scores.shape, dtype=bool))
-    found = retrieval.map_at_r(lists)
+    found = table.map_at_r(lists)
     return float(np.nanmean(found)) if np.isfinite(found).any() else float("nan")
 
 

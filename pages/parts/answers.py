@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.jobs import JobStatus
-from core.services.search import batching, loading
+from core.services.search import batching, serving
 from core.services.search.engines import RUNS, may_repeat
 from core.services.search.result import SearchResult
 from core.services.search.together import DEPTH
@@ -137,7 +137,7 @@ def _ask_at_once(view: View, names: Sequence[str]) -> None:
     anything is drawn."""
     began, dataset = time.monotonic(), cached.dataset(view.dataset)
     for name in names:
-        loading.begin(dataset, name, view.index)
+        serving.begin(dataset, name, view.index)
     left = [
         name for name in names if _row(name).get("tier") in AT_ONCE and not _under_way(view, name)
     ]
@@ -145,7 +145,7 @@ def _ask_at_once(view: View, names: Sequence[str]) -> None:
     while left and (spare := began + _patience_s() - time.monotonic()) > 0:
         there = [one for one in left if _state(view, one) != "loading"]
         if not there:
-            loading.wait(dataset, left, view.index, spare)
+            serving.wait(dataset, left, view.index, spare)
             continue
         name = min(there, key=lambda one: _takes_ms(view, one))
         left.remove(name)
@@ -185,7 +185,7 @@ def _until_answered(view: View, found: Gathered) -> None:
         if asking.wait_for(keys, LOOK_S, all_of=crowd):
             if not crowd or all(map(asking.under_way, keys)):
                 return
-        elif found.loading and loading.wait(dataset, found.loading, view.index, 0.0):
+        elif found.loading and serving.wait(dataset, found.loading, view.index, 0.0):
             return
 
 
@@ -237,7 +237,7 @@ def _wait(view: View, names: Sequence[str], more: Callable[[float], bool] | None
     dataset = cached.dataset(view.dataset)
     while names or more:
         st.session_state.get(OUTCOMES)  # a look at the session is what lets a click in
-        if names and loading.wait(dataset, names, view.index, 0.0 if more else LOOK_S):
+        if names and serving.wait(dataset, names, view.index, 0.0 if more else LOOK_S):
             return True
         if more and more(LOOK_S):
             more = None
@@ -271,11 +271,11 @@ def _row(name: str) -> dict:
 
 def _takes_ms(view: View, name: str) -> float:
     """About how long an answer takes; 0 where only asking tells."""
-    return loading.query_ms(cached.dataset(view.dataset), name, view.index)
+    return serving.query_ms(cached.dataset(view.dataset), name, view.index)
 
 
 def _state(view: View, name: str) -> str:
-    return loading.state(cached.dataset(view.dataset), name, view.index)
+    return serving.state(cached.dataset(view.dataset), name, view.index)
 
 
 def _key(view: View, version: str, name: str) -> tuple:

@@ -9,7 +9,7 @@ from core.services import jobs
 from core.services.embedding.build import check_disk
 from core.services.jobs import JobStatus
 from pages.parts import cached
-from pages.parts.words import count, duration, size
+from pages.parts.words import count, duration, per_second, size
 
 STARTED, UNSEEN = "builds_started", "builds_unseen"
 """Jobs that this session started: (locator, encoder) -> id, so that it can tell how they ended; and
@@ -133,21 +133,15 @@ def last_of(locator: str) -> dict[str, str]:
 
 def progress_words(job: JobStatus) -> str:
     """``1,200 of 2,720 · 350 per second · 4 s left``; of a download ``12.0 MB of 103 MB · 4.1 MB
-    per second · 22 s left``."""
+    per second · 22 s left``; of a training with what it counts: ``Learning: 3 of 40 · ...``."""
     if not job.total:
         return job.message or "Starting"
     fetched = job.arguments[0] == "download"
-    parts = [
-        f"{size(job.done)} of {size(job.total)}" if fetched else f"{job.done:,} of {job.total:,}"
-    ]
+    far = f"{size(job.done)} of {size(job.total)}" if fetched else f"{job.done:,} of {job.total:,}"
+    counts = job.message and job.arguments[0] == "train"
+    parts = [f"{job.message}: {far}" if counts else far]
     if job.rate:
-        rate = (
-            size(job.rate)
-            if fetched
-            else f"{job.rate:,.0f}"
-            if job.rate >= 10
-            else f"{job.rate:.1f}"
-        )
+        rate = size(job.rate) if fetched else per_second(job.rate)
         parts.append(f"{rate} per second")
     if job.seconds_left is not None:
         parts.append(f"{duration(job.seconds_left)} left")

@@ -21,8 +21,8 @@ from core.services.library.library import Dataset
 from core.services.search import pictures
 from core.services.search.request import Mix, Query, SearchRequest
 from core.services.search.result import Place, SearchResult
-from core.services.search.search import place as place_of
-from core.services.search.search import search
+from core.services.search.serving import place as place_of
+from core.services.search.serving import search
 from pages.parts import caches
 from pages.parts.beside import ALONE, MINUS, PLUS, Beside
 from pages.parts.fresh import Fresh

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from core import items
 from core.errors import UserError
 from core.services import journey
-from core.services.evaluation import pace
+from core.services.evaluation import latency
 from core.services.library import changing, library
 from pages.parts import cached
 from pages.parts import caches as shared
@@ -56,7 +56,7 @@ def evaluation_seconds(locator: str, version: str, encoders: tuple[str, ...]) ->
     """About how long an evaluation of these encoders takes."""
     there = built(locator, version)
     try:
-        return pace.seconds(cached.dataset(locator), encoders, there, cached.build_times())
+        return latency.estimate(cached.dataset(locator), encoders, there, cached.build_times())
     except UserError:
         return None
 

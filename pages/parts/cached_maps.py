@@ -14,8 +14,7 @@ from core.errors import UserError
 from core.services.library import uploads
 from core.services.maps import atlas, maps
 from core.services.maps import colours as map_colours
-from core.services.maps import data as map_data
-from core.services.maps import naming as map_naming
+from core.services.maps import page as map_page
 from core.services.maps import views as map_views
 from core.services.maps.colours import Colouring
 from core.services.maps.maps import Map, Wanted
@@ -88,10 +87,10 @@ def common(
 
 
 @caches.resource(max_entries=60, show_spinner=False)
-def frames(keys: tuple[tuple[str, str, str, str], ...]) -> tuple[map_data.Box, map_data.Box]:
+def frames(keys: tuple[tuple[str, str, str, str], ...]) -> tuple[map_page.Box, map_page.Box]:
     """The square that holds these maps, and the part of it that they open with."""
     found = [read(*key) for key in keys]
-    return map_data.box(found), map_data.focus(found)
+    return map_page.box(found), map_page.focus_of(found)
 
 
 @caches.resource(max_entries=12, show_spinner=False)
@@ -117,10 +116,10 @@ def coded(
 @caches.resource(max_entries=24, show_spinner=False)
 def clusters(
     locator: str, version: str, spec: str, path: str, field: str
-) -> list[map_naming.Named]:
+) -> list[map_colours.NamedCluster]:
     """The clusters of a map with the class that most of each is."""
     codes, names = coded(locator, version, spec, path, field)
-    return map_naming.named(read(locator, version, spec, path), codes, names)
+    return map_colours.named_clusters(read(locator, version, spec, path), codes, names)
 
 
 @caches.resource(max_entries=12, show_spinner=False)
@@ -173,7 +172,7 @@ def _sheet(locator: str, version: str) -> atlas.Atlas:
 
 @caches.data(max_entries=12, show_spinner=False)
 def sheet_uri(locator: str, version: str) -> str:
-    return map_data.webp_uri(sheet(locator, version).sheets[0])
+    return map_page.webp_uri(sheet(locator, version).sheets[0])
 
 
 @caches.data(max_entries=60, show_spinner=False)
@@ -182,7 +181,7 @@ def raster(
 ) -> str:
     """All dots of a large map as one picture."""
     found = read(locator, version, spec, path)
-    return map_data.raster(
+    return map_page.raster(
         found.positions, colours(locator, version, spec, path, field, chosen), frame
     )
 

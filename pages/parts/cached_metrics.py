@@ -2,8 +2,16 @@
 
 from core.errors import UserError
 from core.services import journey, saved_reports
-from core.services.evaluation import audit, boards, crossing, perturb, report_files, reports, worth
-from core.services.evaluation import first_hits as lists
+from core.services.evaluation import (
+    audit,
+    crossing,
+    leaderboard,
+    perturb,
+    report_files,
+    reports,
+    worth,
+)
+from core.services.evaluation import fused as lists
 from core.services.evaluation import gains as second_looks
 from core.services.evaluation import leaderboard as leaderboards
 from core.services.evaluation import studies as closer
@@ -71,7 +79,7 @@ def standings(
 ) -> leaderboards.Leaderboard:
     """The leaderboard of one board under one metric. Raises UserError."""
     folder = reports.find(name)
-    return boards.standings(report(name, stamp), folder, dataset, protocol, metric, group)
+    return leaderboard.standings(report(name, stamp), folder, dataset, protocol, metric, group)
 
 
 @caches.resource(max_entries=300, show_spinner=False)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.items import among, taken
-from core.services.search import filters
+from core.services.search import request
 from core.types import Item
 from pages.parts import cached, caches
 
@@ -20,7 +20,7 @@ def choices(locator: str, version: str) -> dict[str, list[str]]:
     that a link cannot say."""
     known = {
         name: [value for value in values if _plain(value)]
-        for name, values in filters.fields(_gallery(locator)).items()
+        for name, values in request.fields(_gallery(locator)).items()
     }
     kept = {
         name: values
@@ -40,7 +40,7 @@ def left(locator: str, version: str, where: tuple[str, ...]) -> tuple[int, int]:
     """How many pictures of the gallery meet the conditions, and how many there are. Raises
     UserError."""
     items = _gallery(locator)
-    mask = filters.allowed(items, where)
+    mask = request.allowed(items, where)
     return (len(items) if mask is None else int(mask.sum())), len(items)
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from core.errors import UserError
-from core.services.embedding.calibration import Calibration
+from core.services.embedding.usual import Calibration
 from core.services.library.library import Dataset
-from core.services.search import reranking
+from core.services.search import looking
 from core.services.search.compare import letters
 from core.services.search.result import IDENTICAL, Hit, SearchResult
 from core.services.search.together import METHODS, TOGETHER
@@ -106,7 +106,7 @@ def done(
     return {
         **head(row),
         "state": "done",
-        "second": reranking.title_of(answer.reranker),
+        "second": looking.title_of(answer.reranker),
         "remark": answer.reranked,
         **figures,
         "usual": None if known is None else round(known.usual, 4),

@@ -6,8 +6,7 @@ import streamlit as st
 from core.errors import UserError
 from core.services.embedding.opening import FIRST_DATASET, FIRST_ENCODERS, FIRST_INDEX, FIRST_ITEM
 from core.services.library import names
-from core.services.naming import split_names
-from core.services.specs import index_spec
+from core.services.specs import index_spec, split_names
 from pages.parts import cached
 from pages.parts.hosting import expiry
 from pages.parts.url_state import Refused

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from core.services.naming import split_names
+from core.services.library import compared
 from core.services.search.together import TOGETHER
+from core.services.specs import split_names
 from pages.parts import builds, crop, given, part, refine, second, url_state, why
 from pages.parts.beside import ALONE, Beside
 from pages.parts.encoder_names import meant
@@ -260,7 +261,9 @@ def publish() -> View:
     state, params = st.session_state, PARAMS.written()
     url_state.publish(params)
     state[LINK] = params
-    state.setdefault(COMPARED, set()).add(state[DATASET])
+    if state[DATASET] not in state.setdefault(COMPARED, set()):
+        state[COMPARED].add(state[DATASET])
+        compared.note(state[DATASET])
     return current()
 
 

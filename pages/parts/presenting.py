@@ -6,7 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.errors import UserError
-from core.services.search import loading
+from core.services.search import serving
 from core.services.sharing import talks
 from core.services.sharing.talks import Scene
 from pages.parts import cached, components
@@ -49,7 +49,7 @@ def warm() -> None:
             continue
         for name in scene.params.get("encoders", "").split(","):
             if name:
-                loading.begin(found, name, scene.params.get("index", "exact"))
+                serving.begin(found, name, scene.params.get("index", "exact"))
 
 
 def frame(page: str, paths: dict[str, str]) -> None:

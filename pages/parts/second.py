@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.errors import UserError
-from core.services.naming import split_names
-from core.services.search import reranking, together
+from core.services.search import looking, together
+from core.services.specs import split_names
 from pages.parts import cached, palette
 from pages.parts.url_state import Kind, Param, Refused, choice
 from pages.parts.words import short
@@ -34,11 +34,11 @@ def _rerankers(text: str) -> dict[str, str]:
     for pair in split_names(text):
         encoder, _, name = pair.rpartition(JOINT)
         try:
-            spelt = reranking.spelt(name)
+            spelt = looking.spelt(name)
         except UserError as error:
             remarks.append(f"{short(error.given, 80)} {short(error.allowed, 160)}")
             continue
-        if encoder in _chosen() and spelt != reranking.NONE:
+        if encoder in _chosen() and spelt != looking.NONE:
             found[encoder] = spelt
     if remarks:
         raise Refused(found, *remarks)
@@ -83,7 +83,7 @@ def choose(action: str) -> None:
     """``hog.8x8~geometric``, as a column's menu asks; ``none`` is no re-ranker."""
     encoder, _, name = action.rpartition(JOINT)
     known = {one: by for one, by in st.session_state.get(RERANK, {}).items() if one != encoder}
-    if name in reranking.names() and name != reranking.NONE:
+    if name in looking.reranker_names() and name != looking.NONE:
         known[encoder] = name
     st.session_state[RERANK] = known
 
@@ -114,8 +114,8 @@ def menu(name: str) -> dict:
     if not row.get("reranks", True):
         free = [one for one in row["matchers"] if one[0] == name or one[0] not in _chosen()]
         return {"matcher": {"now": name, "choices": [[*one, _MATCHED] for one in free]}}
-    now = st.session_state.get(RERANK, {}).get(name, reranking.NONE)
-    rows = [[row["name"], row["title"], row["about"]] for row in reranking.reranker_rows()]
+    now = st.session_state.get(RERANK, {}).get(name, looking.NONE)
+    rows = [[row["name"], row["title"], row["about"]] for row in looking.reranker_rows()]
     return {"rerank": {"now": now, "choices": rows}}
 
 

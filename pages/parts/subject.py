@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.errors import UserError
 from core.services.library.library import Dataset
-from core.services.search import finding
+from core.services.search import subject
 from core.services.search.request import Query
 from core.services.search.subject import Subject as Found
 from core.services.search.subject import rule, with_margin
@@ -53,7 +53,7 @@ def now() -> Subject:
 
 def known(view: View) -> Found | None:
     """What has been found on the query; None where nothing looks, or it has not ended."""
-    return _asking(finding.found, view)
+    return _asking(subject.found, view)
 
 
 def begin(view: View, place: DeltaGenerator) -> Callable[[float], bool] | None:
@@ -66,7 +66,7 @@ def begin(view: View, place: DeltaGenerator) -> Callable[[float], bool] | None:
     """
     if crop.detector() == crop.OFF or known(view) is not None:
         return None
-    wait = _asking(finding.begin, view)
+    wait = _asking(subject.begin, view)
     return None if wait is None else partial(_come, view, place, wait)
 
 

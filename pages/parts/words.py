@@ -118,6 +118,11 @@ def duration(seconds: float | None) -> str:
     return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:.0f} min"
 
 
+def per_second(rate: float) -> str:
+    """A rate for people: 1.7, 350."""
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
+
+
 def ago(seconds: float) -> str:
     """How long ago, for people."""
     return (
@@ -137,6 +142,11 @@ def _days(seconds: float) -> str:
 def count(number: int, noun: str, plural: str = "") -> str:
     """``1 picture``, ``2,720 pictures``; ``plural`` where it is not the noun with an s."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def sentence(words: str) -> str:
+    """With a capital at its beginning."""
+    return words[:1].upper() + words[1:]
 
 
 def short(words: str, limit: int = 60) -> str:

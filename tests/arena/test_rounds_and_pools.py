@@ -11,7 +11,7 @@ import pytest
 from core.errors import UserError
 from core.services.arena import ballots, drawing, pools
 from core.services.embedding.build import build
-from core.services.evaluation.first_hits import first_hits
+from core.services.evaluation.fused import first_hits
 from core.services.evaluation.leaderboard import leaderboard
 from core.services.evaluation.reports import Report
 from core.services.library.library import open_dataset

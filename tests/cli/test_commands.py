@@ -17,7 +17,7 @@ from PIL import Image
 from core.services.embedding import galleries
 from core.services.library import library
 from core.services.search.request import Query, SearchRequest
-from core.services.search.search import search
+from core.services.search.serving import search
 from tests.plugged import numbered, paint, wait_for
 
 SEARCH = ("search", "--dataset", "catalogue", "--encoder", "hsv.12x4x4")

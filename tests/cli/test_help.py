@@ -8,7 +8,7 @@ import shlex
 import pytest
 
 from core.cli.main import main, parser
-from core.services.naming import split_names
+from core.services.specs import split_names
 
 
 def commands() -> dict:

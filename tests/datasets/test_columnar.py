@@ -18,7 +18,7 @@ from core.datasets.parquet import Parquet
 from core.datasets.parquet_columns import Columns
 from core.items import Items
 from core.services.embedding import roles, usual
-from core.services.search import filters
+from core.services.search.request import allowed
 from core.types import Protocol
 
 COUNT = 11
@@ -105,9 +105,9 @@ def test_what_is_asked_of_all_at_once(both):
         assert usual_protocols(some) == usual_protocols(plain)
         for fields in (("category", "instance"), ("", "label"), ("label", "")):
             assert usual._digest(some, fields) == usual._digest(plain, fields)
-        assert filters.fields(some) == filters.fields(plain)
+        assert fields(some) == fields(plain)
         told = "colours=blue|r\u00e9d"
-        np.testing.assert_array_equal(filters.allowed(some, [told]), filters.allowed(plain, [told]))
+        np.testing.assert_array_equal(allowed(some, [told]), allowed(plain, [told]))
 
 
 def test_roles_and_splits(both):

@@ -10,7 +10,7 @@ import pytest
 
 from core.datasets.encodings import utf8_or
 from core.datasets.tables import decoded
-from core.datasets.zip_directory import Member, read_names
+from core.datasets.zipped import Member, read_names
 
 WORDS = {
     "German": "Kätzchen Übung Straße Ärger Öl FÜSSE GRÖSSE ö",

@@ -16,7 +16,7 @@ from core.datasets.parquet import Parquet
 from core.datasets.zipped import Zip
 from core.services.library import imports, library
 from core.services.search.request import Query, SearchRequest
-from core.services.search.search import search
+from core.services.search.serving import search
 from tests.datasets.odd_inputs import Written, odd_parquet, odd_table, odd_vectors, odd_zip
 from tests.plugged import numbered, paint
 

@@ -8,7 +8,6 @@ import zipfile
 
 import pytest
 
-from core.datasets import zip_directory
 from core.datasets import zipped as module
 from core.datasets.folder import Folder
 from core.datasets.names import passed_over
@@ -161,11 +160,11 @@ def test_archives_that_claim_too_much_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "SMALL", 1 << 20)
     with pytest.raises(UserError, match="unpack"):
         _ = Zip(path).items
-    monkeypatch.setattr(zip_directory, "MAX_MEMBERS", 3)
+    monkeypatch.setattr(module, "MAX_MEMBERS", 3)
     with pytest.raises(UserError, match="too many members"):
         _ = Zip(path).items
-    monkeypatch.setattr(zip_directory, "MAX_DIRECTORY", 10)
-    monkeypatch.setattr(zip_directory, "_entries", None)
+    monkeypatch.setattr(module, "MAX_DIRECTORY", 10)
+    monkeypatch.setattr(module, "_entries", None)
     with pytest.raises(UserError, match="too many members"):
         _ = Zip(path).items
 

@@ -10,8 +10,7 @@ import zlib
 import pytest
 
 from core.datasets.encodings import TITLES
-from core.datasets.zip_directory import place
-from core.datasets.zipped import OUTSIDE, Zip
+from core.datasets.zipped import OUTSIDE, Zip, place
 from core.errors import UserError
 from tests.datasets.layouts import picture
 from tests.datasets.odd_inputs import Entry, write_zip

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.detectors.base import Box, iou
-from core.detectors.choose import main_box, rule, weight, with_margin
+from core.detectors.base import Box, iou, main_box, rule, weight, with_margin
 
 
 def test_size_place_and_score_each_decide_alone():

@@ -11,8 +11,7 @@ import pytest
 
 from core import store
 from core.detectors.auto import SURE, Auto
-from core.detectors.base import Box, detectors, iou
-from core.detectors.choose import main_box
+from core.detectors.base import Box, detectors, iou, main_box
 from core.detectors.objects import FOLDER, WEIGHTS, Objects, without_doubles
 from core.encoders.base import encoders
 from core.errors import UserError

@@ -16,7 +16,7 @@ from core.disk import in_layer
 from core.encoders import compiled, precision, trial
 from core.encoders.base import encoders
 from core.errors import UserError
-from core.services.embedding import compiling
+from core.services.library import downloads
 from core.services.search.engines import _bytes_of, _networks
 from core.weights import graphs
 
@@ -82,6 +82,29 @@ def test_vectors_do_not_depend_on_the_batch_or_the_thread(
     with ThreadPoolExecutor(4) as pool:
         singles = np.concatenate(list(pool.map(lambda picture: one.encode([picture]), pictures)))
     np.testing.assert_allclose(together, singles, atol=1e-6)
+
+
+@pytest.mark.parametrize(("pixels", "calls"), [(1, [1] * 5), (3 * 96 * 96, [3, 2]), (10**6, [5])])
+def test_a_graph_is_given_few_pictures_at_once(
+    pixels: int, calls: list[int], set_up: Path, pictures: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = encoders.get(NAME)
+    whole = one.encode(pictures)
+    assert one.graph is not None
+    monkeypatch.setattr(compiled, "AT_ONCE", pixels)
+    given: list[int] = []
+
+    class Watched:
+        def __init__(self, request) -> None:
+            self.request = request
+
+        def infer(self, inputs: list[np.ndarray]):
+            given.append(len(inputs[0]))
+            return self.request.infer(inputs)
+
+    one.graph._mine.request = Watched(one.graph._mine.request)
+    np.testing.assert_allclose(one.encode(pictures), whole, atol=1e-6)
+    assert given == calls
 
 
 def test_fingerprints_stay_those_of_torch(set_up: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +199,7 @@ def test_16_bits_of_a_graph_are_one_more_number_format(
     prepared = [one.prepare(picture) for picture in pictures] * 10
     real = trial._timed
     rates = {precision.FP32: 10.0, "bf16-autocast": 20.0, compiled.BF16: 30.0}
-    monkeypatch.setattr(trial.forms, "offered", lambda: ("bf16-autocast",))
+    monkeypatch.setattr(precision, "offered", lambda: ("bf16-autocast",))
     monkeypatch.setattr(trial, "_timed", lambda *a: (real(*a)[0], rates[a[2]]))
     monkeypatch.setattr(trial, "OVERLAP", 0.0)
     assert trial.measure(one, prepared).form == compiled.BF16
@@ -191,9 +214,9 @@ def test_networks_are_compiled_by_command(set_up: Path, here) -> None:
     assert code == 0
     assert out.startswith(NAME)
     with pytest.raises(UserError, match="is no network"):
-        compiling.compile_networks(["hog.8x8"])
-    assert NAME in compiling.at_hand()
-    assert "hog.8x8" not in compiling.at_hand()
+        downloads.compile_networks(["hog.8x8"])
+    assert NAME in downloads.at_hand()
+    assert "hog.8x8" not in downloads.at_hand()
 
 
 def test_a_graph_counts_in_the_memory_that_models_may_take(set_up: Path) -> None:

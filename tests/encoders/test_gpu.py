@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.encoders import forms, precision
+from core.encoders import precision
 from core.encoders.base import encoders
 from core.encoders.trained import encoding_network
 
@@ -19,7 +19,7 @@ PICTURES = [np.full((50, 60, 3), shade, np.uint8) for shade in (10, 200)]
 def elsewhere(monkeypatch):
     """Networks are placed on another device than the processor's memory."""
     encoding_network.cache_clear()
-    monkeypatch.setattr(forms, "device_kind", lambda: "meta")
+    monkeypatch.setattr(precision, "device_kind", lambda: "meta")
     yield "meta"
     encoding_network.cache_clear()
 
@@ -54,22 +54,22 @@ def test_a_gpu_is_used_where_a_driver_and_torch_both_know_one(monkeypatch, tmp_p
 
 
 def test_half_precision_on_a_gpu_is_what_it_computes_in_hardware(monkeypatch):
-    monkeypatch.setattr(forms, "device_kind", lambda: "cuda")
+    monkeypatch.setattr(precision, "device_kind", lambda: "cuda")
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
-    assert forms.offered() == ("fp16-autocast", "bf16-autocast")
+    assert precision.offered() == ("fp16-autocast", "bf16-autocast")
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
-    assert forms.offered() == ("fp16-autocast",)
-    assert set(forms.offered()) <= set(precision.KNOWN)
+    assert precision.offered() == ("fp16-autocast",)
+    assert set(precision.offered()) <= set(precision.KNOWN)
 
 
 def test_fp32_on_a_gpu_keeps_all_its_bits_and_its_fast_convolutions():
     before = torch.backends.cudnn.enabled, torch.backends.cudnn.allow_tf32
-    with forms.whole(True):
+    with precision.whole(True):
         assert torch.backends.cudnn.enabled
         assert not torch.backends.cudnn.allow_tf32
     assert (torch.backends.cudnn.enabled, torch.backends.cudnn.allow_tf32) == before
     assert not torch.backends.cuda.matmul.allow_tf32
-    with forms.whole(False):
+    with precision.whole(False):
         assert (torch.backends.cudnn.enabled, torch.backends.cudnn.allow_tf32) == before
 
 
@@ -93,17 +93,17 @@ def test_pictures_go_to_a_gpu_from_locked_memory_in_large_batches(publish, monke
 
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: asked.append("locked") or self)
     monkeypatch.setattr(torch.Tensor, "to", sent)
-    pixels = forms.sent(PICTURES, torch.device("cuda"))
+    pixels = precision.sent(PICTURES, torch.device("cuda"))
     assert pixels.dtype == torch.uint8
     assert asked == ["locked", ((torch.device("cuda"),), {"non_blocking": True})]
     asked.clear()
-    forms.sent(PICTURES, torch.device("cpu"))
+    precision.sent(PICTURES, torch.device("cpu"))
     assert asked == [((torch.device("cpu"),), {})]
     publish(NAME)
     few = [encoders.get(name).batch for name in (NAME, OWN)]
     assert all(encoders.get(name).streams for name in (NAME, OWN))
-    for module in (forms, precision):
+    for module in (precision, precision):
         monkeypatch.setattr(module, "device_kind", lambda: "cuda")
-    assert [encoders.get(name).batch for name in (NAME, OWN)] == [forms.GPU_BATCH] * 2
-    assert max(few) < forms.GPU_BATCH
+    assert [encoders.get(name).batch for name in (NAME, OWN)] == [precision.GPU_BATCH] * 2
+    assert max(few) < precision.GPU_BATCH
     assert not any(encoders.get(name).streams for name in (NAME, OWN))

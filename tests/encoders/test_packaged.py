@@ -10,9 +10,9 @@ import shutil
 import numpy as np
 import pytest
 
-from core.encoders import packaged
+from core.encoders import timm_models
 from core.encoders.base import encoders
-from core.encoders.packaged import PACKAGES
+from core.encoders.timm_models import PACKAGES
 from core.errors import UserError
 from core.weights import graphs, packages
 
@@ -69,12 +69,11 @@ def test_ready_offline_and_says_where_it_comes_from(name, images):
 
 @pytest.mark.parametrize("name", PACKAGES)
 def test_the_row_says_what_the_file_and_timm_say(name):
-    from core.encoders import timm_models
 
     row = PACKAGES[name]
     assert row.preprocess == timm_models._record(name)
     assert row.dim == timm_models._dim(name, None, None)
-    assert hashlib.sha256(packaged.installed(row).read_bytes()).hexdigest() == row.sha256
+    assert hashlib.sha256(timm_models.installed(row).read_bytes()).hexdigest() == row.sha256
     with open("requirements.txt") as file:
         assert row.requirement in file.read().split()
 
@@ -87,15 +86,14 @@ def test_known_pictures_get_their_imagenet_class(name, photographs):
     import torch
 
     from core.datasets.paths import open_dataset
-    from core.encoders import timm_models
     from core.images import decode
     from core.weights import files as weights
 
     row = PACKAGES[name]
-    state = packaged.renamed(
-        row, weights.read(packaged.installed(row)), timm_models._shapes(name), name
+    state = timm_models.renamed(
+        row, weights.read(timm_models.installed(row)), timm_models._shapes(name), name
     )
-    model = timm_models._create(name, None, state=state, path=packaged.installed(row)).eval()
+    model = timm_models._create(name, None, state=state, path=timm_models.installed(row)).eval()
     info, encoder = timm.data.ImageNetInfo(), encoders.get(name)
     dataset = open_dataset(str(photographs / "tiny_imagenet" / "validation.parquet"))
     for label, synset in KNOWN.items():
@@ -114,15 +112,14 @@ def test_the_same_tensors_through_the_hub_give_the_same_vectors(hub, images, mon
     import timm
     from safetensors.torch import save
 
-    from core.encoders import timm_models
     from core.weights import files as weights
 
     row = PACKAGES[LITE0]
     wanted = encoders.get(LITE0).encode(images)
-    state = packaged.renamed(
-        row, weights.read(packaged.installed(row)), timm_models._shapes(LITE0), LITE0
+    state = timm_models.renamed(
+        row, weights.read(timm_models.installed(row)), timm_models._shapes(LITE0), LITE0
     )
-    monkeypatch.setattr(packaged, "installed", lambda row: None)
+    monkeypatch.setattr(timm_models, "installed", lambda row: None)
     whole = {key: value.contiguous() for key, value in state.items()}
     hub.put(timm.models.get_pretrained_cfg(LITE0).hf_hub_id, "model.safetensors", save(whole))
     fetched = encoders.get(LITE0)
@@ -192,12 +189,11 @@ def test_a_file_of_another_size_is_another_version(replaced, change):
 
 
 def test_tensors_of_another_network_are_refused():
-    from core.encoders import timm_models
     from core.weights import files as weights
 
-    held = weights.read(packaged.installed(PACKAGES[LITE0]))
+    held = weights.read(timm_models.installed(PACKAGES[LITE0]))
     with pytest.raises(UserError, match="does not hold the weights of tf_efficientnet_lite2"):
-        packaged.renamed(
+        timm_models.renamed(
             PACKAGES["tf_efficientnet_lite2.in1k"],
             held,
             timm_models._shapes("tf_efficientnet_lite2.in1k"),

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from core.encoders import forms, precision, trial
+from core.encoders import precision, trial
 from core.encoders.base import encoders
 from core.errors import UserError
 from tests.encoders.conftest import smooth
@@ -24,7 +24,7 @@ def sample(hub):
 def fast(monkeypatch):
     """Let half precision be the faster one, whatever this machine is busy with: what is tested is
     the other condition."""
-    monkeypatch.setattr(forms, "offered", lambda: ("bf16-autocast", "bf16-weights"))
+    monkeypatch.setattr(precision, "offered", lambda: ("bf16-autocast", "bf16-weights"))
     real, ticks = trial._timed, {"fp32": 10.0, "bf16-autocast": 30.0, "bf16-weights": 20.0}
     monkeypatch.setattr(
         trial, "_timed", lambda encoder, sample, form: (real(encoder, sample, form)[0], ticks[form])
@@ -71,7 +71,7 @@ def test_collapsed_vectors_fall_back(hub, sample, fast):
 
 def test_a_slower_form_is_not_kept(publish, sample, monkeypatch):
     publish(NAME)
-    monkeypatch.setattr(forms, "offered", lambda: ("bf16-autocast",))
+    monkeypatch.setattr(precision, "offered", lambda: ("bf16-autocast",))
     real, ticks = trial._timed, {"fp32": 30.0, "bf16-autocast": 10.0}
     monkeypatch.setattr(
         trial, "_timed", lambda encoder, sample, form: (real(encoder, sample, form)[0], ticks[form])
@@ -172,7 +172,7 @@ def test_half_precision_ranks_the_same_and_leaves_the_shared_network_whole(name)
         assert trial.top_overlap(wanted, other.encode_prepared(prepared)) > 0.8, form
     np.testing.assert_array_equal(whole.encode_prepared(prepared), wanted)
     assert "precision" not in whole.fingerprint()
-    if forms.offered():
+    if precision.offered():
         record = trial.decide(encoders.get(name), prepared)
         assert record.pictures == 40
         assert encoders.get(name).form == record.form

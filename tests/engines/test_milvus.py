@@ -22,7 +22,7 @@ from core.services.index_lab import point
 from core.services.index_lab.curves import curves, plan
 from core.services.library import library
 from core.services.search.request import Query, SearchRequest
-from core.services.search.search import search
+from core.services.search.serving import search
 from tests.contracts.indexed import brute, clustered, unit
 from tests.engines.served import PROGRAM, ROOT
 

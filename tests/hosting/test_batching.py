@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core.encoders.base import Encoder
-from core.services.search import batching, cores
+from core.services.search import batching
 
 
 class Counting(Encoder):
@@ -97,7 +97,7 @@ def test_one_by_one_where_the_setting_says_so(monkeypatch):
 
 def test_a_network_that_takes_its_time_keeps_no_other_one_waiting(monkeypatch):
     monkeypatch.setattr(batching, "SLOW_S", 0.01)
-    monkeypatch.setattr(cores, "hosted", lambda: False)  # there each has a core of its own
+    monkeypatch.setattr(batching, "hosted", lambda: False)  # there each has a core of its own
     slow, quick, [picture] = Counting(), Counting(), pictures(1)
     slow.network = quick.network = SimpleNamespace(parameters=list)
     thread = threading.Thread(target=batching.encode, args=(slow, picture), daemon=True)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from core.services.hosting import settings
-from core.services.search import batching, cores
+from core.services.search import batching
 from tests.hosting.test_batching import Counting, asked, pictures
 
 
@@ -17,11 +17,11 @@ def two_cores(monkeypatch):
     """Threads begin anew, on a machine of two cores."""
     before = torch.get_num_threads()
     torch.set_num_threads(2)
-    monkeypatch.setattr(cores, "team", lambda: 2)
-    monkeypatch.setattr(cores, "_pool", None)
+    monkeypatch.setattr(batching, "team", lambda: 2)
+    monkeypatch.setattr(batching, "_pool", None)
     yield
-    if cores._pool is not None:
-        cores._pool.shutdown()
+    if batching._pool is not None:
+        batching._pool.shutdown()
     torch.set_num_threads(before)
 
 
@@ -30,7 +30,7 @@ def where() -> tuple[str, int]:
 
 
 def test_each_call_has_one_core_and_other_threads_keep_theirs():
-    found = [cores.run(where) for _ in range(4)]
+    found = [batching.run(where) for _ in range(4)]
     assert {threads for _, threads in found} == {1}
     assert all(name.startswith("one core") for name, _ in found)
     assert torch.get_num_threads() == 2
@@ -54,7 +54,7 @@ def test_no_more_calls_are_at_work_than_there_are_cores():
         with guard:
             inside[0] -= 1
 
-    threads = [threading.Thread(target=cores.run, args=(work,)) for _ in range(3 * 2)]
+    threads = [threading.Thread(target=batching.run, args=(work,)) for _ in range(3 * 2)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -64,12 +64,12 @@ def test_no_more_calls_are_at_work_than_there_are_cores():
 
 def test_an_error_comes_to_whoever_called():
     with pytest.raises(ZeroDivisionError):
-        cores.run(lambda: 1 / 0)
+        batching.run(lambda: 1 / 0)
 
 
 def test_where_nobody_is_a_stranger_a_call_stays_in_its_thread(monkeypatch):
     monkeypatch.setenv(settings.SWITCH, "0")
-    assert cores.run(where) == where()
+    assert batching.run(where) == where()
 
 
 def test_only_networks_take_a_core_of_their_own():

@@ -13,7 +13,7 @@ from core.services import jobs
 from core.services.embedding.build import build
 from core.services.hosting import limits, settings
 from core.services.library import library, uploads
-from core.services.search import loading
+from core.services.search import serving
 from tests.hosting.conftest import picture, zipped
 from tests.plugged import wait_for
 
@@ -132,16 +132,16 @@ def test_models_are_released_beyond_their_memory(pictures, monkeypatch):
     dataset = library.open_dataset(library.add_folder(str(pictures)))
     names = ["hsv.12x4x4", ENCODER, "hog.8x8"]
     build(dataset, names)
-    monkeypatch.setattr(loading, "_engines", type(loading._engines)())
+    monkeypatch.setattr(serving, "_engines", type(serving._engines)())
     monkeypatch.setenv("LOOKALIKE_MODEL_MB", "0.001")
     for name in names:
-        loading.engine(dataset, name)
-    assert [key[1] for key in loading._engines] == ["hog.8x8"]
+        serving.engine(dataset, name)
+    assert [key[1] for key in serving._engines] == ["hog.8x8"]
     monkeypatch.setenv("LOOKALIKE_MODEL_MB", "1000")
     for name in names:
-        loading.engine(dataset, name)
-    assert {key[1] for key in loading._engines} == set(names)
-    assert loading.held_bytes() > 12 * 3 * 4
+        serving.engine(dataset, name)
+    assert {key[1] for key in serving._engines} == set(names)
+    assert serving.held_bytes() > 12 * 3 * 4
 
 
 def test_a_setting_that_is_no_number_is_an_error_that_names_it(monkeypatch):

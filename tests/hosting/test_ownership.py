@@ -13,9 +13,9 @@ from core.services import jobs, visitors
 from core.services.embedding.build import build, is_built
 from core.services.hosting import ownership, settings
 from core.services.library import library, uploads
-from core.services.search import loading
+from core.services.search import serving
 from core.services.search.request import Query, SearchRequest
-from core.services.search.search import search
+from core.services.search.serving import search
 from pages.parts.beside import Beside
 from tests.hosting.conftest import picture, zipped
 
@@ -185,7 +185,7 @@ def test_delete_mine_leaves_nothing_on_disk_and_touches_nobody_else(
         assert kept[anna] not in [row["locator"] for row in library.dataset_rows()]
     left = [path for path in artifacts.rglob("*") if anna.name in str(path)]
     assert left == []
-    assert not [key for key in loading._engines if anna.name in key[0]]
+    assert not [key for key in serving._engines if anna.name in key[0]]
     with visiting(bela):
         assert len(library.open_dataset(kept[bela]).items) == 6
 

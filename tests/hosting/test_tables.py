@@ -13,7 +13,7 @@ from core.encoders.base import encoders
 from core.errors import UserError
 from core.services.library import adding, imports, library
 from core.services.search.request import Query, SearchRequest
-from core.services.search.search import search
+from core.services.search.serving import search
 from tests.hosting.conftest import picture, zipped
 
 PICTURES = [(f"shots/{number}.png", picture(number)) for number in range(4)]

@@ -18,7 +18,6 @@ from core.services.embedding import build
 from core.services.library import library
 from core.services.maps import atlas, maps
 from core.services.maps import colours as map_colours
-from core.services.maps import data as map_data
 from core.services.maps import page as map_page
 from core.services.maps import views as map_views
 from core.services.maps.maps import Map, Wanted
@@ -233,12 +232,12 @@ def test_every_field_of_the_catalogue_has_colours():
 
 def test_places_survive_the_wire():
     positions = np.random.default_rng(0).normal(size=(500, 2)).astype(np.float32)
-    frame = map_data.box([made_up(positions)])
-    raw = np.frombuffer(base64.b64decode(map_data.places(positions, frame)), "<u2").reshape(-1, 2)
+    frame = map_page.box([made_up(positions)])
+    raw = np.frombuffer(base64.b64decode(map_page.places(positions, frame)), "<u2").reshape(-1, 2)
     back = np.array(frame[:2]) + raw / 65535 * frame[2]
     assert np.abs(back - positions).max() <= frame[2] / 65535
     flags = np.unpackbits(
-        np.frombuffer(base64.b64decode(map_data.bits(np.array([0, 9, 17]), 20)), np.uint8),
+        np.frombuffer(base64.b64decode(map_page.bits(np.array([0, 9, 17]), 20)), np.uint8),
         bitorder="little",
     )
     assert list(np.flatnonzero(flags)) == [0, 9, 17]
@@ -247,7 +246,7 @@ def test_places_survive_the_wire():
 def test_a_raster_stays_small():
     positions = np.random.default_rng(0).normal(size=(500_000, 2)).astype(np.float32)
     colours = map_colours.named([str(number % 200) for number in range(500_000)])
-    uri = map_data.raster(positions, colours, map_data.box([made_up(positions)]))
+    uri = map_page.raster(positions, colours, map_page.box([made_up(positions)]))
     assert uri.startswith("data:image/png;base64,")
     assert len(uri) < 700_000
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core.errors import Cancelled
-from core.metrics import counted, stream
+from core.metrics import stream
 from core.metrics.stream import Roles
 
 
@@ -40,9 +40,9 @@ def test_counting_gives_what_sorting_gives(monkeypatch, crops):
     monkeypatch.setattr(stream, "SORTED_FROM", 0)
     wanted = list(stream.blocks(vectors, roles, 12))
     monkeypatch.setattr(stream, "SORTED_FROM", 32)
-    monkeypatch.setattr(counted, "COLUMNS", 700)
-    monkeypatch.setattr(counted, "QUERIES", 50)
-    monkeypatch.setattr(counted, "RELEVANT", 3000)
+    monkeypatch.setattr(stream, "COLUMNS", 700)
+    monkeypatch.setattr(stream, "QUERIES", 50)
+    monkeypatch.setattr(stream, "RELEVANT", 3000)
     ours = list(stream.blocks(vectors, roles, 12))
     assert len(ours) == len(wanted) > 40
     for one, other in zip(ours, wanted, strict=True):
@@ -73,8 +73,8 @@ def test_memory_does_not_follow_the_vectors(monkeypatch, tmp_path):
         np.arange(count), np.arange(0, count, 200), np.arange(count) % 100, np.arange(count)
     )
     monkeypatch.setattr(stream, "CELLS", 10 * count)
-    monkeypatch.setattr(counted, "COLUMNS", 512)
-    monkeypatch.setattr(counted, "QUERIES", 30)
+    monkeypatch.setattr(stream, "COLUMNS", 512)
+    monkeypatch.setattr(stream, "QUERIES", 30)
     tracemalloc.start()
     try:
         scores = stream.evaluate(stream.blocks(vectors, roles, 10)).scores
@@ -88,7 +88,7 @@ def test_memory_does_not_follow_the_vectors(monkeypatch, tmp_path):
 def test_it_counts_up_and_stops(monkeypatch):
     vectors, roles = gallery(1000)
     monkeypatch.setattr(stream, "SORTED_FROM", 10**9)
-    monkeypatch.setattr(counted, "COLUMNS", 100)
+    monkeypatch.setattr(stream, "COLUMNS", 100)
     seen = []
     for _ in stream.blocks(vectors, roles, 0, lambda done, total: seen.append(done) or True):
         pass

@@ -16,7 +16,7 @@ from core.errors import Cancelled, UserError
 from core.metrics import stream
 from core.services.evaluation import cells, report_files
 from core.services.evaluation import evaluate as evaluation
-from core.services.evaluation.evaluate import evaluate, evaluate_one
+from core.services.evaluation.evaluate import evaluate
 from core.services.evaluation.leaderboard import (
     leaderboard,
     means_of,
@@ -69,8 +69,7 @@ def test_figures_are_those_worked_by_hand(dataset, report):
         expected = by_hand(dataset, cell.encoder)
         assert means["mAP"] == pytest.approx(expected["mAP"], abs=1e-12)
         assert means["hit@1"] == expected["hit@1"]
-        short = evaluate_one(dataset, cell.encoder)
-        assert (short["queries"], short["unjudged"], short["mAP"]) == (12, 0, means["mAP"])
+        assert (len(cell.queries), int((~cell.evaluated).sum())) == (12, 0)
 
 
 def test_trec_files_give_the_same_figures_in_trec_eval(dataset, report):

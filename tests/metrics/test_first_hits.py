@@ -10,8 +10,7 @@ import pytest
 from core.errors import UserError
 from core.services.embedding.build import build
 from core.services.evaluation.cells import cell
-from core.services.evaluation.first_hits import first_hits
-from core.services.evaluation.fused import fused_cell
+from core.services.evaluation.fused import first_hits, fused_cell
 from core.services.evaluation.leaderboard import separate, worst
 from core.services.evaluation.reports import Report
 from core.services.library import library

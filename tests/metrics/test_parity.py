@@ -13,7 +13,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from core.metrics import curves, table
+from core.metrics import stream, table
 from core.metrics.ranked import rank
 from tests.metrics.lists import Case, cases, trec, untied
 
@@ -67,7 +67,7 @@ def test_trec_eval_interpolated_precision(case: Case):
 
     qrels, run = trec(case)
     theirs = pytrec_eval.RelevanceEvaluator(qrels, {"iprec_at_recall"}).evaluate(run) if run else {}
-    mine = curves.interpolated_precision(
+    mine = stream.interpolated_precision(
         rank(case.scores, case.relevant, case.junk), np.linspace(0, 1, 11)
     )
     for q, row in theirs.items():

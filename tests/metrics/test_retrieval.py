@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from core.errors import UserError
-from core.metrics import curves, retrieval, table
+from core.metrics import stream, table
 from core.metrics.ranked import rank
 from tests.metrics.lists import Case, cases
 
@@ -110,36 +110,36 @@ def test_nothing_relevant_is_left_out_of_means():
 
 def test_a_cut_beyond_the_list():
     lists = one((1, 3), 2, length=4)
-    assert retrieval.precision_at(lists, 10)[0] == 2 / 10
-    assert retrieval.recall_at(lists, 10)[0] == 1
-    assert retrieval.ndcg_at(lists, 10)[0] == retrieval.ndcg_at(lists, 4)[0]
+    assert table.precision_at(lists, 10)[0] == 2 / 10
+    assert table.recall_at(lists, 10)[0] == 1
+    assert table.ndcg_at(lists, 10)[0] == table.ndcg_at(lists, 4)[0]
 
 
 def test_accuracy_is_a_vote_and_ties_go_to_the_nearer_label():
     labels, own = np.array([[7, 8, 8, 7]]), np.array([7])
     lists = rank(-np.arange(4.0)[None], labels == 7, top=4, labels=labels, own=own)
-    assert retrieval.label_accuracy_at(lists, 1)[0] == 1
-    assert retrieval.label_accuracy_at(lists, 3)[0] == 0  # 7, 8, 8
-    assert retrieval.label_accuracy_at(lists, 4)[0] == 1  # two each, 7 stands first
-    assert retrieval.label_accuracy_at(lists, 50)[0] == 1
+    assert table.label_accuracy_at(lists, 1)[0] == 1
+    assert table.label_accuracy_at(lists, 3)[0] == 0  # 7, 8, 8
+    assert table.label_accuracy_at(lists, 4)[0] == 1  # two each, 7 stands first
+    assert table.label_accuracy_at(lists, 50)[0] == 1
     with pytest.raises(ValueError, match="labels"):
-        retrieval.label_accuracy_at(one((1,), 1), 1)
+        table.label_accuracy_at(one((1,), 1), 1)
 
 
 def test_index_recall_counts_equal_distances_as_hits():
     exact = np.array([[0.9, 0.8, 0.8], [0.5, -np.inf, -np.inf], [-np.inf] * 3])
     found = np.array([[0.9, 0.8, 0.7], [0.5, -np.inf, -np.inf], [-np.inf] * 3])
-    np.testing.assert_array_equal(retrieval.index_recall(found, exact), [2 / 3, 1.0, np.nan])
+    np.testing.assert_array_equal(table.index_recall(found, exact), [2 / 3, 1.0, np.nan])
 
 
 @given(cases())
 @settings(max_examples=100, deadline=None)
 def test_interpolated_precision_is_the_best_at_that_recall_or_beyond(case: Case):
-    got = curves.interpolated_precision(rank(case.scores, case.relevant, case.junk))
+    got = stream.interpolated_precision(rank(case.scores, case.relevant, case.junk))
     for q, order in enumerate(case.orders):
         hits = np.cumsum([case.relevant[q, c] for c in order]) if order else np.zeros(0)
         total = case.relevant[q].sum()
-        for place, level in enumerate(curves.LEVELS):
+        for place, level in enumerate(stream.LEVELS):
             if not total:
                 assert np.isnan(got[q, place])
                 continue
@@ -150,15 +150,15 @@ def test_interpolated_precision_is_the_best_at_that_recall_or_beyond(case: Case)
 def test_curves_add_up_over_blocks():
     rng = np.random.default_rng(0)
     scores, relevant = rng.random((9, 30)), rng.random((9, 30)) < 0.1
-    whole, parts = curves.Curves(), curves.Curves()
+    whole, parts = stream.Curves(), stream.Curves()
     whole.add(rank(scores, relevant))
     for q in range(9):
         parts.add(rank(scores[q : q + 1], relevant[q : q + 1]))
     for name, values in whole.means().items():
         np.testing.assert_allclose(values, parts.means()[name], rtol=1e-12)
-    ten = np.nanmean(retrieval.precision_at(rank(scores, relevant), 10))
+    ten = np.nanmean(table.precision_at(rank(scores, relevant), 10))
     assert whole.means()["precision@K"][9] == pytest.approx(ten)
-    assert curves.Curves().means() == {}
+    assert stream.Curves().means() == {}
 
 
 def test_curves_of_a_class_are_those_of_its_queries_alone():
@@ -166,11 +166,11 @@ def test_curves_of_a_class_are_those_of_its_queries_alone():
     scores, relevant = rng.random((12, 30)), rng.random((12, 30)) < 0.2
     codes = np.arange(12) % 3
     relevant[codes == 2] = False
-    both = curves.Curves(3)
+    both = stream.Curves(3)
     for part in (slice(0, 5), slice(5, 12)):
         both.add(rank(scores[part], relevant[part]), codes[part])
     for code in (0, 1):
-        alone = curves.Curves()
+        alone = stream.Curves()
         alone.add(rank(scores[codes == code], relevant[codes == code]))
         for name, values in both.class_means().items():
             np.testing.assert_allclose(values[code], alone.means()[name], rtol=1e-12)

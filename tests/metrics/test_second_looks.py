@@ -20,7 +20,7 @@ from core.services.evaluation.gains import gain_rows, gains, measured
 from core.services.evaluation.reports import Report
 from core.services.library import library
 from core.services.search.request import Query, SearchRequest
-from core.services.search.search import search
+from core.services.search.serving import search
 from core.services.specs import EXACT, index_and_reranker, index_spec
 
 PAIR = ("tiny.16x16", "hsv.12x4x4")

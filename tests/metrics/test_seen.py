@@ -13,7 +13,7 @@ from PIL import Image
 
 from core.encoders.base import encoders
 from core.encoders.trained_networks import Blueprint, build
-from core.services.embedding import content
+from core.services.embedding import contents
 from core.services.evaluation import crossing, seen
 from core.services.evaluation.evaluate import evaluate
 from core.services.evaluation.report_files import csv, latex
@@ -80,7 +80,7 @@ def test_marks_know_the_pictures_whatever_they_are_called(model, pets, tmp_path)
     folder = model(settings={**SETTINGS, "datasets": [str(pets)]})
     seen.remember(folder)
     (told,) = json.loads((folder / "card.json").read_text())["data"]
-    assert (len(told["marks"]), told["of"], told["classes"]) == (content.MARKS, 160, 2)
+    assert (len(told["marks"]), told["of"], told["classes"]) == (contents.MARKS, 160, 2)
     assert asked("resnet.mine", pets).kind == seen.PART
     with zipfile.ZipFile(tmp_path / "animals.zip", "w") as archive:
         for path in pets.rglob("*.png"):
@@ -193,8 +193,8 @@ def test_what_a_network_began_as_counts_and_its_teacher_is_named(model, synsets,
 def test_tiny_imagenet_is_known_by_its_pictures(photographs):
     tiny = library.open_dataset(str(photographs / "tiny_imagenet"))
     assert (
-        content.share_of(
-            content.digests(tiny),
+        contents.share_of(
+            contents.digests(tiny),
             *(seen.known_sets()["Tiny ImageNet"][key] for key in ("marks", "of")),
         )
         == 1

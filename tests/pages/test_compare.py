@@ -16,7 +16,7 @@ from core.encoders.tiny import TinyImage
 from core.services import jobs
 from core.services.embedding.opening import FIRST_ENCODERS
 from core.services.library import library
-from core.services.search import engines, loading
+from core.services.search import engines, serving
 from pages.parts import answers, cached, components
 from tests.pages.reading import LIGHT, asked, columns, component, give, html, notes, param
 from tests.plugged import wait_for
@@ -118,7 +118,7 @@ def test_while_an_encoder_loads_its_column_alone_says_so(compare, monkeypatch):
     assert [shown[name]["state"] for name in shown] == ["done", "loading", "done"]
     assert shown[Gated.name]["headline"] == "Loading Gated\u00a0…"
     Gated.gate.set()
-    wait_for(lambda: not loading._loads)
+    wait_for(lambda: not serving._loads)
 
 
 def test_a_letter_stands_on_the_same_picture_in_every_column_and_only_on_shared_ones(compare):

@@ -16,7 +16,7 @@ from core.services.embedding import detecting
 from core.services.library import addresses, uploads
 from core.services.search import export
 from core.services.search.request import Query, SearchRequest
-from core.services.search.search import search
+from core.services.search.serving import search
 from tests.detectors.conftest import network  # noqa: F401 (a fixture)
 from tests.pages.reading import html, param
 

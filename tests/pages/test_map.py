@@ -282,7 +282,7 @@ def test_the_encoder_that_cannot_be_drawn_is_named(open_page, pictures, tmp_path
 
 
 def test_a_large_set_is_drawn_as_a_picture_that_says_so(open_page, monkeypatch, catalogue):
-    from core.services.maps import data as map_data
+    from core.services.maps import page as map_data
 
     monkeypatch.setattr(map_data, "VECTOR_UP_TO", 1000)
     sheet = atlas.get(catalogue)

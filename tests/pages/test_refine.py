@@ -13,7 +13,7 @@ from core.encoders.base import encoders, unit_rows
 from core.services.embedding.build import build
 from core.services.library import library, uploads
 from core.services.search.request import Mix, Query, SearchRequest, Weights
-from core.services.search.search import search
+from core.services.search.serving import search
 from core.types import State
 from pages.parts import downloads, link, refine
 from tests.pages.reading import columns, component, html, notes, param, picture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.services.search import reranking, together
+from core.services.search import looking, together
 from pages.parts import components
 from tests.pages.reading import columns as by_key
 from tests.pages.reading import component, notes, param
@@ -43,7 +43,7 @@ def test_a_link_chooses_a_reranker_for_one_column(compare):
     assert param(app, "rerank") == "hog.8x8~k-reciprocal"
     assert any(hit.get("how", "").startswith("was at rank") for hit in first["hits"])
     assert not any("how" in hit for hit in second["hits"])
-    assert {one[0] for one in first["rerank"]["choices"]} == set(reranking.names())
+    assert {one[0] for one in first["rerank"]["choices"]} == set(looking.reranker_names())
     assert first["rerank"]["now"] == "k-reciprocal"
 
 

@@ -18,9 +18,9 @@ from core.errors import UserError
 from core.services.embedding import detecting
 from core.services.library import uploads
 from core.services.library.library import open_dataset
-from core.services.search import finding
+from core.services.search import subject
 from core.services.search.request import Query, SearchRequest
-from core.services.search.search import place, search
+from core.services.search.serving import place, search
 from core.types import State
 from pages.parts import answers, caches, crop, link
 from pages.parts.subject import take
@@ -57,7 +57,7 @@ def corner(monkeypatch) -> type[Corner]:
     detectors.names()
     monkeypatch.setitem(detectors._makers, Corner.name, Corner)
     detecting._loaded.clear()
-    finding._found.clear()
+    subject._known.clear()
     return Corner
 
 
@@ -69,7 +69,7 @@ def compare(open_page, corner):
     return opened
 
 
-def subject(app) -> dict:
+def shown_subject(app) -> dict:
     """What stands on the query's picture: what came after it was drawn goes before."""
     drawn = component(app, "query")["subject"]
     sent = [one.proto.component_name for one in app.get("bidi_component")]
@@ -113,7 +113,7 @@ def chosen(app, box):
 def test_the_whole_picture_answers_and_what_was_found_stands_on_it(compare, catalogue):
     app = compare()
     assert not app.exception
-    shown = subject(app)
+    shown = shown_subject(app)
     assert [frame["edges"] for frame in shown["frames"]] == [
         [0.55, 0.55, 0.95, 0.95],
         [0.1, 0.1, 0.2, 0.2],
@@ -135,7 +135,7 @@ def test_a_part_that_is_chosen_is_searched_in_every_column_and_stands_in_the_lin
     assert param(app, "box") == "0.2,0.25,0.8,0.75"
     assert ids(app) == expected(catalogue, box) != expected(catalogue, None)
     again = compare(box="0.2,0.25,0.8,0.75")
-    assert subject(again)["box"] == list(box)
+    assert shown_subject(again)["box"] == list(box)
     assert ids(again) == ids(app)
     assert "Not everything" not in html(again)
     back = chosen(app, None)
@@ -167,11 +167,11 @@ def test_what_the_picture_sends_is_checked(monkeypatch, text, kept):
 def test_the_main_subject_is_always_searched_with_where_that_was_asked(compare, catalogue):
     app = compare(always="1")
     box = (0.48, 0.48, 1.0, 1.0)
-    assert subject(app)["box"] == pytest.approx(box)
+    assert shown_subject(app)["box"] == pytest.approx(box)
     assert (param(app, "box"), param(app, "always")) == ("0.48,0.48,1,1", "1")
     assert ids(app) == expected(catalogue, box)
     whole = chosen(app, crop.WHOLE)
-    assert subject(whole)["box"] is None
+    assert shown_subject(whole)["box"] is None
     assert param(whole, "box") == "0,0,1,1"
     assert ids(compare(always="1", box="0,0,1,1")) == expected(catalogue, None)
 
@@ -204,7 +204,7 @@ def test_an_impossible_box_gives_a_remark_and_the_whole_picture(compare, catalog
     assert said in notes(app)
     assert WHOLE in notes(app)
     assert "<script>" not in html(app)
-    assert subject(app)["box"] is None
+    assert shown_subject(app)["box"] is None
     assert "box" not in app.query_params
     assert ids(app) == expected(catalogue, None)
 
@@ -216,7 +216,7 @@ def test_a_box_beyond_the_edge_ends_at_the_edge(compare):
 def test_a_detector_that_nobody_knows_gives_a_remark(compare):
     app = compare(subject="<b>nothing")
     assert "There is no detector named" in notes(app)
-    assert subject(app)["off"]
+    assert shown_subject(app)["off"]
     assert "subject" not in app.query_params
 
 
@@ -232,19 +232,23 @@ def test_a_detector_that_nobody_knows_gives_a_remark(compare):
 )
 def test_a_picture_with_nothing_to_find_is_searched_whole(compare, data, said):
     app = compare(query=f"up:{uploads.keep(png(data))}", always="1")
-    assert said in subject(app)["note"]
-    assert subject(app)["note"].endswith(WHOLE)
-    assert (subject(app)["box"], subject(app)["frames"], subject(app)["main"]) == (None, [], None)
+    assert said in shown_subject(app)["note"]
+    assert shown_subject(app)["note"].endswith(WHOLE)
+    assert (
+        shown_subject(app)["box"],
+        shown_subject(app)["frames"],
+        shown_subject(app)["main"],
+    ) == (None, [], None)
     assert all(column["state"] == "done" for column in columns(app).values())
 
 
 def test_a_detector_that_finds_nothing_or_fails_says_so(compare, corner, monkeypatch):
     monkeypatch.setattr(corner, "finds", ())
-    assert subject(compare())["note"] == f"Corner found nothing. {WHOLE}"
-    finding._found.clear()
+    assert shown_subject(compare())["note"] == f"Corner found nothing. {WHOLE}"
+    subject._known.clear()
     monkeypatch.setattr(corner, "_detect", lambda self, image: 1 / 0)
     assert (
-        subject(compare())["note"]
+        shown_subject(compare())["note"]
         == f"The detector corner.test failed (ZeroDivisionError). {WHOLE}"
     )
 
@@ -254,14 +258,14 @@ def test_a_detector_that_is_not_installed_says_so_without_a_command(
 ):
     monkeypatch.setattr(onnx_file, "PACKAGE", "no_such_package")
     app = compare(subject="saliency")
-    assert "onnxruntime is not installed" in subject(app)["note"]
-    assert subject(app)["note"].endswith(WHOLE)
-    assert "pip" not in subject(app)["note"]
+    assert "onnxruntime is not installed" in shown_subject(app)["note"]
+    assert shown_subject(app)["note"].endswith(WHOLE)
+    assert "pip" not in shown_subject(app)["note"]
     assert ids(app) == expected(catalogue, None)
     monkeypatch.setattr(crop, "FIRST", "saliency")
     caches.forget()
     plain = compare(subject="whole")
-    assert subject(plain)["note"] == "", "nobody asked for it"
+    assert shown_subject(plain)["note"] == "", "nobody asked for it"
     assert "subject" not in plain.query_params
 
 
@@ -271,16 +275,16 @@ def test_answers_are_drawn_while_a_detector_still_looks(compare, corner, monkeyp
     monkeypatch.setattr(answers, "_wait", lambda *given: st.stop())
     app = compare()
     assert all(column["state"] == "done" for column in columns(app).values())
-    assert subject(app)["note"].startswith("Looking for the subject")
+    assert shown_subject(app)["note"].startswith("Looking for the subject")
     gate.set()
-    wait_for(lambda: not finding._at_work)
+    wait_for(lambda: not subject._at_work)
     assert len(subject(app.run())["frames"]) == 2
 
 
 def test_the_way_to_choose_a_detector(compare, corner):
     app = compare(subject="whole")
-    assert subject(app)["off"]
-    assert subject(app)["frames"] == []
+    assert shown_subject(app)["off"]
+    assert shown_subject(app)["frames"] == []
     app.session_state["keep_subject"] = corner.name
     assert len(subject(app.run())["frames"]) == 2
 

@@ -8,8 +8,8 @@ from sklearn.manifold import trustworthiness
 
 from core.errors import Cancelled
 from core.neighbours import rows_without_own
-from core.projections import clusters
-from core.projections.neighbours import in_space, on_map
+from core.projections import quality
+from core.projections.base import in_space, on_map
 from core.projections.quality import measure
 
 
@@ -115,22 +115,22 @@ def test_clusters_are_found_ordered_and_compared():
         [rng.normal((10 * g, 0), 0.3, (30 + 20 * g, 2)) for g in range(3)]
     ).astype(np.float32)
     labels = [f"c{g}" for g in range(3) for _ in range(30 + 20 * g)]
-    found = clusters.find(positions)
+    found = quality.find(positions)
     assert set(found) - {-1} == {0, 1, 2}
     assert (found[-70:] == 0).mean() > 0.9  # the largest is number 0
-    agreed = clusters.against_labels(found, labels)
+    agreed = quality.against_labels(found, labels)
     assert agreed.rand > 0.95
     assert agreed.information > 0.95
-    shuffled = clusters.against_labels(found, list(rng.permutation(labels)))
+    shuffled = quality.against_labels(found, list(rng.permutation(labels)))
     assert abs(shuffled.rand) < 0.1
-    assert clusters.against_labels(found, [None] * len(labels)) is None
+    assert quality.against_labels(found, [None] * len(labels)) is None
 
 
 def test_a_medoid_is_the_most_typical_by_definition():
     vectors, _ = cloud(90)
     group = np.repeat([0, 1, 2], 30)
     group[::10] = -1
-    for number, row in enumerate(clusters.medoids(vectors, group)):
+    for number, row in enumerate(quality.medoids(vectors, group)):
         own = np.flatnonzero(group == number)
         assert row == own[(1 - vectors[own] @ vectors[own].T).sum(axis=1).argmin()]
-    assert len(clusters.medoids(vectors, np.full(90, -1))) == 0
+    assert len(quality.medoids(vectors, np.full(90, -1))) == 0

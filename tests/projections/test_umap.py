@@ -10,9 +10,8 @@ from sklearn.manifold import trustworthiness
 
 from core.projections import umap as ours
 from core.projections.aligned import AlignedUmap, turned_onto
-from core.projections.layout import optimise
-from core.projections.neighbours import in_space
-from core.projections.placing import memberships
+from core.projections.base import in_space
+from core.projections.layout import memberships, optimise
 
 
 def blobs(n: int = 240, noise: float = 0.5, seed: int = 0) -> np.ndarray:

@@ -21,7 +21,7 @@ from core.services.embedding import embed, estimate
 from core.services.embedding.build import build, is_built
 from core.services.library import library
 from core.services.search.request import Query, SearchRequest
-from core.services.search.search import search
+from core.services.search.serving import search
 from tests.plugged import numbered, paint
 
 ROOT = Path(__file__).parents[2]

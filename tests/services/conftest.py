@@ -13,7 +13,7 @@ from core.encoders.base import Encoder, encoders
 from core.errors import UserError
 from core.services.embedding import build, detecting
 from core.services.library import library
-from core.services.search import decoded, loading
+from core.services.search import serving, subject
 from core.types import State
 from tests.plugged import Plugged, numbered, paint
 
@@ -111,9 +111,9 @@ def fitted(monkeypatch) -> type[Fitted]:
 def nothing_held() -> Iterator[None]:
     """What is kept in memory between searches belongs to one test."""
     yield
-    loading._engines.clear()
-    loading._failures.clear()
-    decoded._pictures.clear()
+    serving._engines.clear()
+    serving._failures.clear()
+    subject._pictures.clear()
     library._open.clear()
 
 

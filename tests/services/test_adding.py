@@ -36,6 +36,24 @@ def test_a_preview_says_what_adding_gives_and_leaves_nothing(artifacts, given):
     assert len(seen.skipped) == row["skipped"]
 
 
+def test_a_preview_opens_the_pictures_and_names_those_that_can_not_be_read(artifacts):
+    cut = png(3)[:40]
+    seen = adding.preview_files([*FOLDER, ("set/cats/cut.png", cut), ("set/dogs/empty.png", b"")])
+    assert (seen.pictures, seen.opened) == (4, 4)
+    assert [row["picture"] for row in seen.unreadable] == ["cats/cut.png", "dogs/empty.png"]
+    told = dict(seen.reasons)
+    assert all(told[row["reason"]] == 1 for row in (*seen.unreadable, *seen.skipped))
+    with pytest.raises(UserError, match="holds no picture that can be read"):
+        adding.preview_files([("cut.png", cut), ("words.png", b"words")])
+
+
+def test_a_table_is_called_as_the_folder_that_it_came_in(artifacts):
+    seen = adding.preview_files([(f"snaps/{name}", data) for name, data in TABLE])
+    assert (seen.title, seen.pictures) == ("snaps", 2)
+    with pytest.raises(UserError, match="pictures together"):
+        adding.preview_files(TABLE[:1])
+
+
 def test_the_same_files_are_the_same_set():
     assert adding.add_files(FOLDER) == adding.add_files(FOLDER)
     assert len(library.added()) == 1

@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from core.errors import UserError
-from core.services.embedding import calibration, usual
+from core.services.embedding import usual
 from core.services.embedding.build import build
-from core.services.embedding.calibration import LEVELS, Calibration
+from core.services.embedding.usual import LEVELS, Calibration
 from core.services.library import library
-from core.services.search import search
+from core.services.search import serving
 from core.services.search.request import Query, SearchRequest
 from core.types import Item
 from tests.plugged import numbered
@@ -53,19 +53,18 @@ def test_without_groups_the_nearest_picture_counts_and_a_lone_one_asks_nobody():
 def test_random_pairs_are_pairs_of_different_pictures_of_the_gallery():
     vectors, rows = unit(400), np.arange(0, 400, 2)
     scores = (vectors[rows] @ vectors[rows].T)[np.triu_indices(200, 1)]
-    drawn = calibration.random_scores(vectors, rows)
-    assert len(drawn) == calibration.PAIRS
+    drawn = usual.random_scores(vectors, rows)
+    assert len(drawn) == usual.RANDOM_PAIRS
     assert drawn.max() < 0.9999
     assert np.percentile(drawn, [5, 50, 95]) == pytest.approx(
         np.percentile(scores, [5, 50, 95]), abs=0.02
     )
-    assert np.array_equal(drawn, calibration.random_scores(vectors, rows))
+    assert np.array_equal(drawn, usual.random_scores(vectors, rows))
 
 
 def test_a_bar_goes_from_random_pairs_to_true_neighbours():
     known = Calibration(
-        calibration.percentiles(np.linspace(0, 0.4, 1001)),
-        calibration.percentiles(np.linspace(0.6, 0.8, 1001)),
+        usual.percentiles(np.linspace(0, 0.4, 1001)), usual.percentiles(np.linspace(0.6, 0.8, 1001))
     )
     assert known.share(0.2) == pytest.approx(0, abs=1e-4)
     assert known.share(-1) == 0
@@ -94,8 +93,8 @@ def test_an_encoder_that_tells_nothing_apart_has_no_half_full_bars():
     ],
 )
 def test_the_finest_field_that_pictures_share_makes_true_neighbours(make, expected):
-    assert calibration.true_field([Item(str(n), "p", **make(n)) for n in range(20)]) == expected
-    assert calibration.true_field([Item(str(n), "p", **make(n)) for n in range(4)]) == ""
+    assert usual.true_field([Item(str(n), "p", **make(n)) for n in range(20)]) == expected
+    assert usual.true_field([Item(str(n), "p", **make(n)) for n in range(4)]) == ""
 
 
 @pytest.fixture
@@ -115,9 +114,9 @@ def dataset(counting, tmp_path):
 @pytest.mark.parametrize("where", [(), ("label=cold",)])
 def test_the_place_of_a_picture_is_its_rank_in_the_whole_answer(dataset, where):
     query = Query(item_id="cold/00003.png")
-    answer = search.search(SearchRequest(query, "counting.test", k=39, where=where), dataset)
+    answer = serving.search(SearchRequest(query, "counting.test", k=39, where=where), dataset)
     for hit in answer.hits[::5]:
-        found = search.place(SearchRequest(query, "counting.test", where=where), dataset, hit.id)
+        found = serving.place(SearchRequest(query, "counting.test", where=where), dataset, hit.id)
         assert found.rank == hit.rank
         assert found.cosine == pytest.approx(hit.score, abs=1e-5)
         assert hit.cosine == pytest.approx(hit.score, abs=1e-5)
@@ -125,16 +124,16 @@ def test_the_place_of_a_picture_is_its_rank_in_the_whole_answer(dataset, where):
 
 def test_a_copy_of_the_query_takes_no_rank(dataset):
     data = dataset.read(dataset.items[dataset.rows["cold/00003.png"]])
-    first = search.search(SearchRequest(Query(data=data), "counting.test", k=1), dataset).hits[0]
+    first = serving.search(SearchRequest(Query(data=data), "counting.test", k=1), dataset).hits[0]
     request = SearchRequest(Query(data=data), "counting.test")
-    assert search.place(request, dataset, first.id).rank == 1
+    assert serving.place(request, dataset, first.id).rank == 1
 
 
 def test_a_picture_outside_of_what_is_searched_has_no_place(dataset):
     query = Query(item_id="cold/00003.png")
     request = SearchRequest(query, "counting.test", where=["label=cold"])
     with pytest.raises(UserError, match="not in what is searched"):
-        search.place(request, dataset, "warm/00030.png")
+        serving.place(request, dataset, "warm/00030.png")
 
 
 def test_an_index_whose_scores_are_no_cosines_gives_them_beside(dataset):
@@ -143,9 +142,9 @@ def test_an_index_whose_scores_are_no_cosines_gives_them_beside(dataset):
     query = Query(data=out.getvalue())
     exact = {
         hit.id: hit.cosine
-        for hit in search.search(SearchRequest(query, "counting.test", k=40), dataset).hits
+        for hit in serving.search(SearchRequest(query, "counting.test", k=40), dataset).hits
     }
-    found = search.search(SearchRequest(query, "counting.test", "diffusion", 20), dataset)
+    found = serving.search(SearchRequest(query, "counting.test", "diffusion", 20), dataset)
     assert [hit.cosine for hit in found.hits] == pytest.approx(
         [exact[hit.id] for hit in found.hits], abs=1e-5
     )

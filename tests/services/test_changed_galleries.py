@@ -226,12 +226,12 @@ def test_several_encoders_see_what_each_sees_alone(counting, photographs, tmp_pa
 
 
 def test_worker_processes_give_the_vectors_of_one_process(counting, tmp_path, monkeypatch):
-    from core.services.embedding import feed
+    from core.services.embedding import encoding
 
     folder = paint(tmp_path / "many", numbered(130))
     (folder / "bad.png").write_bytes(b"bad")
     _, row, parallel = built(folder)
-    monkeypatch.setattr(feed, "SMALL", 10_000)
+    monkeypatch.setattr(encoding, "SMALL", 10_000)
     monkeypatch.setenv("LOOKALIKE_ARTIFACTS", str(tmp_path / "one"))
     _, _, single = built(folder)
     assert (row.pictures, row.skipped) == (130, 1)

@@ -13,7 +13,7 @@ from core.errors import UserError
 from core.services import doctor, jobs
 from core.services.embedding.build import build
 from core.services.library import imports, library, uploads
-from core.services.search import search
+from core.services.search import serving
 from core.services.search.request import SearchRequest
 from tests.plugged import numbered, paint
 
@@ -68,7 +68,7 @@ def test_reading_goes_on(closed, counting, gallery):
     assert library.added() == []
     assert library.dataset_row(str(gallery))["pictures"] == 20
     with pytest.raises(UserError, match="no embeddings"):
-        search.search(SearchRequest(search.Query(item_id="00000.png"), "counting.test"), dataset)
+        serving.search(SearchRequest(serving.Query(item_id="00000.png"), "counting.test"), dataset)
     with pytest.raises(UserError, match="no longer"):
         uploads.read("0" * 24)
 

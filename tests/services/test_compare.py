@@ -11,7 +11,7 @@ import pytest
 from core.errors import UserError
 from core.services.embedding.build import build
 from core.services.library import library
-from core.services.search import decoded, loading
+from core.services.search import serving, subject
 from core.services.search.compare import (
     _shared,
     agreement,
@@ -167,9 +167,9 @@ def test_encoders_that_run_on_one_core_are_at_work_beside_each_other(
     requests = SearchRequest(query, "", k=5).each(names)
     alone = compare(requests, dataset)
     both_there = threading.Barrier(2, timeout=60)  # broken, with an error, where one waits alone
-    decoded._pictures.clear()
+    subject._pictures.clear()
     for name in names[:2]:
-        one = loading.engine(dataset, name).encoder
+        one = serving.engine(dataset, name).encoder
         monkeypatch.setattr(one, "one_core", True)
         encode = one._encode
         monkeypatch.setattr(

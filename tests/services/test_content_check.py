@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from core import store
-from core.datasets.marks import marks_file
+from core.datasets.base import marks_file
 from core.services.embedding import contents, embed, galleries
 from core.services.embedding.build import build
 from core.services.library import content_check, library

@@ -13,9 +13,9 @@ from core.services.embedding import build, crops, embed
 from core.services.embedding.bound import prepared
 from core.services.evaluation.audit import audit
 from core.services.evaluation.evaluate import evaluate
-from core.services.evaluation.first_hits import first_hits
+from core.services.evaluation.fused import first_hits
 from core.services.library import library
-from core.services.search import search
+from core.services.search import serving
 from core.services.search.request import Query, SearchRequest
 
 NAME = "tiny.16x16@corner.test"
@@ -70,7 +70,7 @@ def test_another_detector_is_another_gallery(dataset, corner, monkeypatch, chang
 
 
 def test_a_query_is_cropped_as_the_gallery_is(dataset, tmp_path):
-    found = search.search(
+    found = serving.search(
         SearchRequest(Query(item_id="odd/3.png"), NAME, k=8, include_self=True), dataset
     )
     assert (found.hits[0].id, found.hits[0].score) == ("odd/3.png", pytest.approx(1.0, abs=1e-6))
@@ -81,7 +81,7 @@ def test_a_query_is_cropped_as_the_gallery_is(dataset, tmp_path):
     )
     assert list(found.timing_ms) == ["decode", "detect", "preprocess", "encode", "search"]
     data = (tmp_path / "quarters" / "odd" / "3.png").read_bytes()
-    brought = search.search(SearchRequest(Query(data=data), NAME, k=8), dataset)
+    brought = serving.search(SearchRequest(Query(data=data), NAME, k=8), dataset)
     assert [hit.id for hit in brought.hits if hit.identical] == ["odd/3.png"]
     assert [hit.score for hit in brought.hits] == pytest.approx([hit.score for hit in found.hits])
 
@@ -89,7 +89,7 @@ def test_a_query_is_cropped_as_the_gallery_is(dataset, tmp_path):
 def test_a_drawn_box_is_not_cropped_again(dataset, corner):
     looked = len(corner.seen)
     box = (0.5, 0.5, 1.0, 1.0)
-    found = search.search(
+    found = serving.search(
         SearchRequest(Query(item_id="odd/3.png", box=box), NAME, k=8, include_self=True), dataset
     )
     assert (found.box, found.crop, len(corner.seen)) == (box, "", looked)

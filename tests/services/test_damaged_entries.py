@@ -23,17 +23,17 @@ from core import store
 from core.errors import UserError
 from core.indexes.base import indexes
 from core.services import damage, doctor, jobs
-from core.services.embedding import build, content, embed, galleries, shipped, usual
+from core.services.embedding import build, contents, embed, galleries, shipped, usual
 from core.services.embedding.bound import prepared
 from core.services.embedding.shards import Shards
 from core.services.evaluation import cells, health, latency, perturb, probes, reports
 from core.services.index_lab import costs, point, space, waterfall
 from core.services.library import library, uploads
 from core.services.maps import atlas, maps
-from core.services.search import loading
+from core.services.search import serving
 from core.services.specs import EXACT, index_spec
-from core.training.pictures import cached_pictures
 from core.training.runs import Run
+from core.training.sources import cached_pictures
 from core.weights import files as weights
 from tests.plugged import paint
 
@@ -130,7 +130,7 @@ def _latency(world: World):
 
 
 def _hashes(world: World):
-    return content.content_hash(world.dataset), content.digests(world.dataset).tolist()
+    return contents.content_hash(world.dataset), contents.digests(world.dataset).tolist()
 
 
 def _pictures(world: World):
@@ -258,7 +258,7 @@ def entry_of(kind: str, before: set[Path]) -> Path:
 
 
 def forget() -> None:
-    loading._engines.clear()
+    serving._engines.clear()
     shipped._unpacked.cache_clear()
 
 

@@ -10,8 +10,10 @@ from core.errors import UserError
 from core.services.embedding import embed
 from core.services.embedding.bound import prepared
 from core.services.embedding.build import build
-from core.services.evaluation import evaluate
+from core.services.embedding.roles import protocol_named
+from core.services.evaluation.cells import cell
 from core.services.library import library
+from core.services.specs import EXACT
 from tests.plugged import paint
 
 
@@ -46,6 +48,13 @@ def by_hand(items, vectors, protocol) -> dict:
     }
 
 
+def judged_by(dataset, encoder: str, protocol: str | None = None) -> dict:
+    """Means over the evaluated queries by exact search, and how many were asked and left out."""
+    made = cell(dataset, encoder, protocol_named(dataset, protocol), EXACT)
+    counts = {"queries": len(made.queries), "unjudged": int((~made.evaluated).sum())}
+    return counts | made.means()
+
+
 @pytest.fixture
 def objects(counting, tmp_path):
     """3 categories x 3 objects x 4 views, and a category with a single picture."""
@@ -64,7 +73,7 @@ def objects(counting, tmp_path):
 def test_figures_are_those_of_the_definitions(objects, name):
     found = embed.read(objects, prepared(objects, "counting.test").loaded())
     expected = by_hand(objects.items, found.vectors, objects.protocol(name))
-    judged = evaluate.evaluate_one(objects, "counting.test", name)
+    judged = judged_by(objects, "counting.test", name)
     assert judged.keys() >= expected.keys()
     assert {key: judged[key] for key in expected} == pytest.approx(expected)
     if not name.endswith("4"):
@@ -82,7 +91,7 @@ def test_splits_are_kept_apart(counting, tmp_path):
     build(dataset, ["counting.test"])
     found = embed.read(dataset, prepared(dataset, "counting.test").loaded())
     expected = by_hand(dataset.items, found.vectors, dataset.protocol())
-    judged = evaluate.evaluate_one(dataset, "counting.test")
+    judged = judged_by(dataset, "counting.test")
     assert {key: judged[key] for key in expected} == pytest.approx(expected)
     assert judged["queries"] == 6
 
@@ -90,17 +99,17 @@ def test_splits_are_kept_apart(counting, tmp_path):
 def test_without_labels_nothing_is_judged(counting, gallery):
     dataset = library.open_dataset(str(gallery))
     build(dataset, ["counting.test"])
-    judged = evaluate.evaluate_one(dataset, "counting.test")
+    judged = judged_by(dataset, "counting.test")
     assert (judged["queries"], judged["unjudged"], judged["mAP"]) == (20, 20, None)
 
 
 def test_what_is_not_built_or_known_is_refused(counting, gallery):
     dataset = library.open_dataset(str(gallery))
     with pytest.raises(UserError, match="no embeddings"):
-        evaluate.evaluate_one(dataset, "counting.test")
+        judged_by(dataset, "counting.test")
     build(dataset, ["counting.test"])
     with pytest.raises(UserError, match="no protocol"):
-        evaluate.evaluate_one(dataset, "counting.test", "revisited")
+        judged_by(dataset, "counting.test", "revisited")
 
 
 @pytest.mark.parametrize(
@@ -110,7 +119,7 @@ def test_what_is_not_built_or_known_is_refused(counting, gallery):
 def test_baselines_on_real_photographs(photographs, encoder, expected):
     dataset = library.open_dataset(str(photographs / "clothing"))
     build(dataset, [encoder])
-    judged = evaluate.evaluate_one(dataset, encoder)
+    judged = judged_by(dataset, encoder)
     assert judged["queries"] == 372
     assert (judged["mAP"], judged["hit@1"], judged["precision@10"]) == pytest.approx(
         expected, abs=0.01

@@ -14,14 +14,12 @@ from core.errors import UserError
 from core.explainers.base import Map
 from core.registry import UnknownName
 from core.services.embedding import build, crops
-from core.services.explaining import gallery_pairs
-from core.services.explaining.drawing import png, veiled
+from core.services.explaining import explain as explaining
+from core.services.explaining.drawing import png, veiled, whole
 from core.services.explaining.explain import explain, methods
-from core.services.explaining.maps import whole
 from core.services.library import imports, library
-from core.services.search.loading import engine
 from core.services.search.request import Query, SearchRequest
-from core.services.search.search import search
+from core.services.search.serving import engine, search
 from tests.plugged import paint
 
 CATALOGUE = "catalogue"
@@ -133,13 +131,13 @@ def test_a_gallery_of_one_has_no_pairs_but_an_explanation(tmp_path):
     build.build(dataset, ["hog.8x8"])
     made = explain(Query(item_id="only.png"), dataset, "hog.8x8", "only.png")
     assert made.score == pytest.approx(1, abs=1e-5)
-    assert gallery_pairs.pairs(engine(dataset, "hog.8x8")).startswith("This gallery holds one")
+    assert explaining.pairs(engine(dataset, "hog.8x8")).startswith("This gallery holds one")
 
 
 def test_pairs_of_a_gallery_are_the_ones_that_its_labels_say(pictures):
     dataset = library.open_dataset(str(pictures))
     build.build(dataset, ["hsv.12x4x4"])
-    known = gallery_pairs.pairs(engine(dataset, "hsv.12x4x4"))
+    known = explaining.pairs(engine(dataset, "hsv.12x4x4"))
     assert known.noun == "the same class"
     assert len(known.same) == 2 * 15
     assert known.weights[0] == 1

@@ -16,7 +16,7 @@ from core.services.library.library import open_dataset
 from core.services.search import export
 from core.services.search.request import Mix, Query, SearchRequest, Weights
 from core.services.search.result import SearchResult
-from core.services.search.search import search
+from core.services.search.serving import search
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from core.errors import UserError
-from core.services.embedding import calibration, usual
+from core.services.embedding import usual
 from core.services.embedding.build import build
 from core.services.library import library
-from core.services.search import loading, search
+from core.services.search import serving
 from core.services.search.request import Query, SearchRequest
 from core.services.search.result import Hit, SearchResult
 from core.types import Item
@@ -113,12 +113,12 @@ def png(tmp_path, colour) -> bytes:
 def test_what_lies_farther_than_another_class_is_told_and_what_is_of_the_gallery_is_not(
     dataset, tmp_path
 ):
-    own = search.search(
+    own = serving.search(
         SearchRequest(Query(item_id="cold/00003.png"), "counting.test", k=3), dataset
     )
     assert (own.far, own.notice, own.apart) == (False, None, "label")
     assert own.best == pytest.approx(own.hits[0].score)
-    green = search.search(
+    green = serving.search(
         SearchRequest(Query(data=png(tmp_path, (0, 255, 0))), "counting.test", k=3), dataset
     )
     assert green.far
@@ -130,7 +130,7 @@ def test_what_lies_farther_than_another_class_is_told_and_what_is_of_the_gallery
         == f"The best score is {green.best:.3f}; even pictures of different classes in the gallery"
         f" usually reach {green.usual:.3f}."
     )
-    part = search.search(
+    part = serving.search(
         SearchRequest(
             Query(data=png(tmp_path, (0, 255, 0))), "counting.test", k=3, where=["label=cold"]
         ),
@@ -141,9 +141,11 @@ def test_what_lies_farther_than_another_class_is_told_and_what_is_of_the_gallery
 
 def test_the_best_hit_is_compared_by_its_cosine_whatever_the_index_says(dataset, tmp_path):
     data = png(tmp_path, (0, 255, 0))
-    exact = search.search(SearchRequest(Query(data=data), "counting.test", k=120), dataset)
+    exact = serving.search(SearchRequest(Query(data=data), "counting.test", k=120), dataset)
     for index in ("hamming", "diffusion"):
-        found = search.search(SearchRequest(Query(data=data), "counting.test", index, 120), dataset)
+        found = serving.search(
+            SearchRequest(Query(data=data), "counting.test", index, 120), dataset
+        )
         assert (found.usual, found.far) == (exact.usual, True), index
         assert found.best == pytest.approx(exact.best, abs=1e-5), index
 
@@ -151,27 +153,27 @@ def test_the_best_hit_is_compared_by_its_cosine_whatever_the_index_says(dataset,
 def test_it_is_computed_once_and_again_when_classes_change(
     dataset, gallery, artifacts, monkeypatch
 ):
-    first = search.search(
+    first = serving.search(
         SearchRequest(Query(item_id="cold/00003.png"), "counting.test"), dataset
     ).usual
     (entry,) = (artifacts / "cache" / "usual").iterdir()
     told = json.loads((entry / "usual.json").read_text())
     assert (told["score"], told["apart"], told["by"]) == (first, "label", "label")
-    assert len(told["random"]) == len(told["near"]) == len(calibration.LEVELS)
+    assert len(told["random"]) == len(told["near"]) == len(usual.LEVELS)
     assert [row["encoder"] for row in library.cache_rows() if row["kind"] == "usual"] == [
         "counting.test"
     ]
-    loading._engines.clear()
+    serving._engines.clear()
     with monkeypatch.context() as patch:
         patch.setattr(usual, "measure", lambda *given: pytest.fail("computed again"))
         assert (
-            search.search(
+            serving.search(
                 SearchRequest(Query(item_id="cold/00003.png"), "counting.test"), dataset
             ).usual
             == first
         )
         assert (
-            search.search(
+            serving.search(
                 SearchRequest(Query(item_id="cold/00003.png"), "counting.test", "hamming"), dataset
             ).usual
             == first
@@ -181,7 +183,7 @@ def test_it_is_computed_once_and_again_when_classes_change(
     build(fewer, ["counting.test"])
     assert not entry.exists(), "what it was measured on is gone"
     assert (
-        search.search(SearchRequest(Query(item_id="cold/00003.png"), "counting.test"), fewer).usual
+        serving.search(SearchRequest(Query(item_id="cold/00003.png"), "counting.test"), fewer).usual
         is not None
     )
     csv = gallery / "list.csv"
@@ -194,7 +196,7 @@ def test_it_is_computed_once_and_again_when_classes_change(
     relabelled = library.open_dataset(str(csv), fresh=True)
     build(relabelled, ["counting.test"])
     assert (
-        search.search(
+        serving.search(
             SearchRequest(Query(item_id="cold/00003.png"), "counting.test"), relabelled
         ).usual
         > first
@@ -202,7 +204,7 @@ def test_it_is_computed_once_and_again_when_classes_change(
 
 
 def asked(found):
-    return search.search(SearchRequest(Query(item_id="cold/00003.png"), "counting.test"), found)
+    return serving.search(SearchRequest(Query(item_id="cold/00003.png"), "counting.test"), found)
 
 
 def told_of(artifacts) -> dict:
@@ -215,7 +217,7 @@ def test_a_large_gallery_of_an_older_build_is_measured_in_the_background(
 ):
     at_once = asked(dataset).usual
     shutil.rmtree(artifacts / "cache" / "usual")
-    loading._engines.clear()
+    serving._engines.clear()
     monkeypatch.setattr(usual, "_is_quick", lambda rows: False)
     go, real = threading.Event(), usual.measure
 
@@ -265,7 +267,7 @@ def test_a_cache_that_can_not_be_written_costs_the_notice_and_not_the_answer(dat
         return real(kind, *given, **named)
 
     monkeypatch.setattr(usual.store, "get_or_build", full)
-    found = search.search(SearchRequest(query, "counting.test", k=3), dataset)
+    found = serving.search(SearchRequest(query, "counting.test", k=3), dataset)
     assert len(found.hits) == 3
     assert (found.usual, found.far) == (None, False)
 

@@ -12,7 +12,7 @@ from core.services.embedding.bound import prepared
 from core.services.embedding.build import build
 from core.services.library import library
 from core.services.search.request import Query, SearchRequest
-from core.services.search.search import search
+from core.services.search.serving import search
 
 NAME = "tf_efficientnet_lite0.in1k"
 COUNTERPARTS = {

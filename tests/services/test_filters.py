@@ -13,9 +13,9 @@ from core.cli.main import main
 from core.errors import UserError
 from core.services.embedding import build
 from core.services.library import library
-from core.services.search import filters
+from core.services.search import request
 from core.services.search.request import Query, SearchRequest
-from core.services.search.search import search
+from core.services.search.serving import search
 from core.types import Item
 
 ITEMS = [
@@ -55,7 +55,7 @@ ITEMS = [
     ],
 )
 def test_conditions(conditions, mask):
-    found = filters.allowed(ITEMS, conditions)
+    found = request.allowed(ITEMS, conditions)
     assert mask is None if found is None else "".join(str(int(one)) for one in found) == mask
 
 
@@ -72,7 +72,7 @@ def test_conditions(conditions, mask):
 )
 def test_wrong_conditions_name_what_there_is(condition, said):
     with pytest.raises(UserError, match=said) as told:
-        filters.allowed(ITEMS, [condition])
+        request.allowed(ITEMS, [condition])
     assert len(str(told.value)) < 500
 
 

@@ -12,7 +12,7 @@ from core.services.embedding import embed
 from core.services.embedding.bound import gallery_vectors, prepared
 from core.services.embedding.build import build, is_built
 from core.services.library import library
-from core.services.search import search
+from core.services.search import serving
 from core.services.search.request import SearchRequest
 from tests.plugged import numbered, paint
 
@@ -28,8 +28,8 @@ def test_a_fit_is_made_once_and_queries_use_it(fitted, gallery):
     assert fitted.fits == [20]
     assert row.encoded == 20
     built(gallery)
-    answer = search.search(
-        SearchRequest(search.Query(item_id="00003.png"), "fitted.test", k=1, include_self=True),
+    answer = serving.search(
+        SearchRequest(serving.Query(item_id="00003.png"), "fitted.test", k=1, include_self=True),
         dataset,
     )
     assert answer.hits[0].id == "00003.png"
@@ -89,7 +89,7 @@ def test_a_search_never_fits(fitted, gallery):
     dataset = library.open_dataset(str(gallery))
     assert not is_built(dataset, "fitted.test")
     with pytest.raises(UserError, match="no embeddings"):
-        search.search(SearchRequest(search.Query(item_id="00003.png"), "fitted.test"), dataset)
+        serving.search(SearchRequest(serving.Query(item_id="00003.png"), "fitted.test"), dataset)
     assert fitted.fits == []
 
 
@@ -121,8 +121,8 @@ def test_a_whitened_encoder_builds_its_base_and_answers(counting, gallery):
     dataset, _ = built(gallery, "counting.test:pca=8")
     assert len(counting.seen) == 20
     assert is_built(dataset, "counting.test"), "the base is there as well"
-    query = search.Query(data=(gallery / "00003.png").read_bytes())
-    answer = search.search(
+    query = serving.Query(data=(gallery / "00003.png").read_bytes())
+    answer = serving.search(
         SearchRequest(query, "counting.test:pca=8", k=1, include_self=True), dataset
     )
     assert answer.hits[0].id == "00003.png"
@@ -133,9 +133,9 @@ def test_whitening_of_an_encoder_that_has_to_be_fitted_too(fitted, gallery):
     dataset, row = built(gallery, "fitted.test:pca=4")
     assert fitted.fits == [20]
     assert row.pictures == 20
-    answer = search.search(
+    answer = serving.search(
         SearchRequest(
-            search.Query(item_id="00003.png"), "fitted.test:pca=4", k=1, include_self=True
+            serving.Query(item_id="00003.png"), "fitted.test:pca=4", k=1, include_self=True
         ),
         dataset,
     )

@@ -10,7 +10,7 @@ from core.encoders.base import encoders
 from core.services.embedding import bound
 from core.services.embedding.build import build, is_built
 from core.services.library import library
-from core.services.search import loading, search
+from core.services.search import serving
 from core.services.search.request import SearchRequest
 from tests.plugged import numbered, paint
 from tests.services.conftest import Counting
@@ -60,9 +60,9 @@ def choosing(monkeypatch):
 
 
 def own_score(dataset) -> float:
-    query = search.Query(item_id=dataset.items[0].id)
+    query = serving.Query(item_id=dataset.items[0].id)
     return (
-        search.search(SearchRequest(query, "choosing.test", k=1, include_self=True), dataset)
+        serving.search(SearchRequest(query, "choosing.test", k=1, include_self=True), dataset)
         .hits[0]
         .score
     )
@@ -95,7 +95,7 @@ def test_a_decision_for_another_gallery_leaves_what_is_built_alone(
     build(library.open_dataset(str(paint(tmp_path / "large", numbered(40)))), ["choosing.test"])
     assert choosing.decided == "bf16-autocast"
     assert is_built(small, "choosing.test")
-    loading._engines.clear()
+    serving._engines.clear()
     assert own_score(small) == pytest.approx(1.0)
     choosing.seen.clear()
     paint(gallery, ["new.png"])

@@ -16,7 +16,7 @@ from core.services.embedding.build import build, is_built
 from core.services.library import imports, library, passed_over
 from core.services.search.compare import compare
 from core.services.search.request import Query, SearchRequest
-from core.services.search.search import search
+from core.services.search.serving import search
 from tests.plugged import numbered, paint
 
 

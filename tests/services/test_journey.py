@@ -8,9 +8,9 @@ from core.errors import UserError
 from core.services import journey, saved_reports
 from core.services.embedding.build import build
 from core.services.embedding.opening import BuildTimes
-from core.services.evaluation import pace
+from core.services.evaluation import latency
 from core.services.evaluation.evaluate import evaluate
-from core.services.library import library
+from core.services.library import compared, library
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,26 @@ def test_one_step_is_next(built, compared, evaluated, improved, labelled, follow
     )
     assert states["Add"] == "done"
     assert (states["Evaluate"] == "closed") == (not labelled and not evaluated)
+
+
+def test_that_a_set_was_compared_is_kept_until_it_is_removed(pictures, artifacts):
+    locator = library.add_folder(str(pictures))
+    assert not compared.was(locator)
+    compared.note(locator)
+    assert compared.was(locator)
+    (artifacts / compared.LIST).write_text('{"x": 1')
+    assert not compared.was(locator), "a list that can't be read is none"
+    compared.note(locator)
+    library.remove_dataset(locator)
+    assert not compared.was(locator)
+
+
+def test_labels_count_where_they_tell_pictures_apart(pictures, tmp_path):
+    assert journey.has_labels(library.open_dataset(str(pictures)))
+    table = tmp_path / "one.csv"
+    rows = [f"{file},same" for file in sorted(pictures.rglob("*.png"))]
+    table.write_text("\n".join(["path,label", *rows]))
+    assert not journey.has_labels(library.open_dataset(str(table)))
 
 
 def test_the_newest_report_about_these_very_pictures_counts(pictures, tmp_path):
@@ -82,7 +102,7 @@ def test_an_estimate_grows_with_what_is_not_built(pictures):
     times = BuildTimes({"tiny.16x16": 0.5, "hsv.12x4x4": 0.001}, {})
     names = ["tiny.16x16", "hsv.12x4x4"]
     nothing, slow, both = (
-        pace.seconds(dataset, names, built, times) for built in ([], ["hsv.12x4x4"], names)
+        latency.estimate(dataset, names, built, times) for built in ([], ["hsv.12x4x4"], names)
     )
     assert nothing > slow > both > 0
     assert nothing - both == pytest.approx((0.5 + 0.001) * len(dataset.items))

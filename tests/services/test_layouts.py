@@ -10,7 +10,7 @@ from core.errors import UserError
 from core.services.embedding.build import build
 from core.services.library import layouts, library
 from core.services.search.request import Query, SearchRequest
-from core.services.search.search import search
+from core.services.search.serving import search
 from tests.plugged import paint
 
 NAMES = ["shop/cups/1.png", "shop/cups/2.png", "shop/plants/3.png", "home/plants/4.png"]

@@ -22,7 +22,7 @@ from core.services.embedding.build import build
 from core.services.library import library, uploads
 from core.services.search import pictures
 from core.services.search.request import Query, SearchRequest
-from core.services.search.search import search
+from core.services.search.serving import search
 from tests.plugged import paint
 
 

@@ -15,7 +15,7 @@ from core.errors import UserError
 from core.services import warm
 from core.services.embedding.build import build
 from core.services.library import library
-from core.services.search import loading, search
+from core.services.search import serving
 from core.services.search.request import Query, SearchRequest
 from tests.plugged import ROOT, wait_for
 from tests.services.conftest import Counting
@@ -46,7 +46,7 @@ def gated(monkeypatch):
     monkeypatch.setattr(Gated, "broken", False)
     yield Gated
     Gated.gate.set()
-    wait_for(lambda: not loading._loads, PATIENCE_S)
+    wait_for(lambda: not serving._loads, PATIENCE_S)
 
 
 @pytest.fixture
@@ -59,60 +59,60 @@ def dataset(counting, gated, gallery):
 
 
 def state(dataset) -> str:
-    return loading.state(dataset, "gated.test")
+    return serving.state(dataset, "gated.test")
 
 
 def test_while_one_loads_the_others_answer(dataset, gated):
     assert state(dataset) == "absent"
-    loading.begin(dataset, "gated.test")
-    loading.begin(dataset, "gated.test")
+    serving.begin(dataset, "gated.test")
+    serving.begin(dataset, "gated.test")
     assert state(dataset) == "loading"
-    assert len(loading._loads) == 1
+    assert len(serving._loads) == 1
     assert (
         len(
-            search.search(
+            serving.search(
                 SearchRequest(Query(item_id="00003.png"), "counting.test", k=5), dataset
             ).hits
         )
         == 5
     )
-    assert loading.wait(dataset, ["gated.test", "counting.test"]), "one of them is not loading"
-    assert not loading.wait(dataset, ["gated.test"], timeout_s=0.01)
+    assert serving.wait(dataset, ["gated.test", "counting.test"]), "one of them is not loading"
+    assert not serving.wait(dataset, ["gated.test"], timeout_s=0.01)
     assert state(dataset) == "loading"
     gated.gate.set()
-    assert loading.wait(dataset, ["gated.test"], timeout_s=PATIENCE_S)
+    assert serving.wait(dataset, ["gated.test"], timeout_s=PATIENCE_S)
     assert state(dataset) == "ready"
-    assert loading.engine(dataset, "gated.test") is loading.engine(dataset, "gated.test")
-    loading.begin(dataset, "gated.test")
+    assert serving.engine(dataset, "gated.test") is serving.engine(dataset, "gated.test")
+    serving.begin(dataset, "gated.test")
     assert state(dataset) == "ready"
 
 
 def test_who_asks_while_it_loads_gets_what_is_loaded(dataset, gated):
-    loading.begin(dataset, "gated.test")
+    serving.begin(dataset, "gated.test")
     made = []
-    asker = threading.Thread(target=lambda: made.append(loading.engine(dataset, "gated.test")))
+    asker = threading.Thread(target=lambda: made.append(serving.engine(dataset, "gated.test")))
     asker.start()
     gated.gate.set()
     asker.join(PATIENCE_S)
-    assert made == [loading.engine(dataset, "gated.test")]
-    assert len(loading._engines) == 1
+    assert made == [serving.engine(dataset, "gated.test")]
+    assert len(serving._engines) == 1
 
 
 def test_a_failure_is_told_to_who_asks_and_then_tried_again(dataset, gated):
     gated.broken = True
     gated.gate.set()
-    loading.begin(dataset, "gated.test")
-    assert loading.wait(dataset, ["gated.test"], timeout_s=PATIENCE_S)
+    serving.begin(dataset, "gated.test")
+    assert serving.wait(dataset, ["gated.test"], timeout_s=PATIENCE_S)
     assert state(dataset) == "failed"
-    loading.begin(dataset, "gated.test")
+    serving.begin(dataset, "gated.test")
     assert state(dataset) == "failed", "nobody has asked yet"
     with pytest.raises(ZeroDivisionError, match="on purpose"):
-        search.search(SearchRequest(Query(item_id="00003.png"), "gated.test"), dataset)
+        serving.search(SearchRequest(Query(item_id="00003.png"), "gated.test"), dataset)
     gated.broken = False
     assert state(dataset) == "absent"
     assert (
         len(
-            search.search(
+            serving.search(
                 SearchRequest(Query(item_id="00003.png"), "gated.test", k=5), dataset
             ).hits
         )
@@ -121,13 +121,13 @@ def test_a_failure_is_told_to_who_asks_and_then_tried_again(dataset, gated):
 
 
 def test_what_can_not_be_loaded_is_told_to_who_asks(dataset):
-    loading.begin(dataset, "gated.test", "no such index")
-    assert loading.state(dataset, "gated.test", "no such index") == "failed"
-    assert not loading._loads
-    loading.begin(dataset, "tiny.16x16")
-    assert loading.wait(dataset, ["tiny.16x16"], timeout_s=PATIENCE_S)
+    serving.begin(dataset, "gated.test", "no such index")
+    assert serving.state(dataset, "gated.test", "no such index") == "failed"
+    assert not serving._loads
+    serving.begin(dataset, "tiny.16x16")
+    assert serving.wait(dataset, ["tiny.16x16"], timeout_s=PATIENCE_S)
     with pytest.raises(UserError, match="no embeddings"):
-        search.search(SearchRequest(Query(item_id="00003.png"), "tiny.16x16"), dataset)
+        serving.search(SearchRequest(Query(item_id="00003.png"), "tiny.16x16"), dataset)
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_a_server_warms_up_once_and_passes_over_what_is_not_built(dataset, gated
     names = ["hsv.12x4x4", "counting.test", "gated.test"]
     thread = warm.start(dataset.locator, names)
     thread.join(PATIENCE_S)
-    assert [loading.state(dataset, name) for name in names] == ["absent", "ready", "ready"]
+    assert [serving.state(dataset, name) for name in names] == ["absent", "ready", "ready"]
     assert not list(library.store.cache("embeddings").parent.glob("partial/*"))
     assert warm.start(dataset.locator, names) is None
 
@@ -151,7 +151,7 @@ def test_a_server_warms_up_once_and_passes_over_what_is_not_built(dataset, gated
 def test_a_data_set_that_is_gone_is_no_trouble(gated, cold):
     thread = warm.start("no such data set", ["gated.test"])
     thread.join(PATIENCE_S)
-    assert not loading._engines
+    assert not serving._engines
 
 
 def test_it_can_be_switched_off(dataset, cold, monkeypatch):

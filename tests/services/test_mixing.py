@@ -14,7 +14,7 @@ from core.services.embedding.bound import bound
 from core.services.embedding.build import build
 from core.services.library import library
 from core.services.library.imports import import_vectors
-from core.services.search import mixing, search
+from core.services.search import mixing, serving
 from core.services.search.compare import compare
 from core.services.search.request import MAX_TEXT, Mix, Query, SearchRequest, Weights
 from core.services.search.together import fused
@@ -74,7 +74,7 @@ def dataset(counting, captioned, tmp_path):
 
 
 def asked(dataset, encoder="captioned.test", query=None, k=12, **more):
-    return search.search(SearchRequest(query or Query(), encoder, k=k, **more), dataset)
+    return serving.search(SearchRequest(query or Query(), encoder, k=k, **more), dataset)
 
 
 def item(id: str) -> Query:
@@ -139,7 +139,7 @@ def test_a_picture_need_not_be_the_query(dataset):
 def test_files_are_examples_as_well(dataset, tmp_path):
     file = tmp_path / "new.png"
     Image.new("RGB", (8, 8), (200, 30, 30)).save(file)
-    new = search.query_from_file(dataset, str(file))
+    new = serving.query_from_file(dataset, str(file))
     assert labels(asked(dataset, mix=Mix([new]), k=4)) == ["red"] * 4
     pulled = asked(dataset, query=item("blue/1.png"), mix=Mix([new], weights=Weights(plus=9)), k=4)
     assert labels(pulled) == ["red"] * 4
@@ -317,10 +317,10 @@ def test_the_place_of_a_picture_is_its_rank_for_all_that_is_asked(dataset):
             least=least,
             where=["label=red|blue"],
         )
-        answer = search.search(request, dataset)
+        answer = serving.search(request, dataset)
         assert len(answer.hits) == 6
         for hit in answer.hits:
-            found = search.place(request, dataset, hit.id)
+            found = serving.place(request, dataset, hit.id)
             assert (found.rank, found.cosine) == (hit.rank, pytest.approx(hit.score, abs=1e-6))
 
 
@@ -365,5 +365,5 @@ def test_a_threshold_is_one_of_the_new_scores(dataset):
 def test_the_least_similar_of_several_encoders_are_fused_from_the_same_end(dataset, method):
     request = SearchRequest(item("red/3.png"), "", k=4, mix=Mix([item("red/2.png")]), least=True)
     found = fused(request.each(["counting.test", "captioned.test"]), dataset, method)
-    assert ids(found) == ids(search.search(replace(request, encoder="counting.test"), dataset))
+    assert ids(found) == ids(serving.search(replace(request, encoder="counting.test"), dataset))
     assert (found.examples, found.least) == (("red/2.png",), True)

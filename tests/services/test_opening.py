@@ -11,7 +11,7 @@ from core.encoders.base import encoders
 from core.services.embedding import opening
 from core.services.embedding.bound import prepared
 from core.services.embedding.build import build
-from core.services.embedding.content import content_hash, known_hash
+from core.services.embedding.contents import content_hash, known_hash
 from core.services.evaluation import latency, reports
 from core.services.evaluation.evaluate import evaluate
 from core.services.library import library

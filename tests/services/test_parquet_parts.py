@@ -16,7 +16,7 @@ from core.datasets.paths import open_dataset
 from core.encoders.base import encoders
 from core.errors import UserError
 from core.services.embedding import build, contents, embed, ray_build, shipped
-from core.services.embedding.feed import stretches
+from core.services.embedding.encoding import stretches
 from core.services.embedding.parquet_parts import Home, Rows, address, file_name, packed
 from core.services.embedding.ray_worker import Probe, Task, Worker
 from tests.plugged import numbered, paint
@@ -167,7 +167,7 @@ def test_only_what_lies_there_is_not_encoded_again(broken, tmp_path):
 
 def test_batches_are_those_of_a_local_build(tmp_path, monkeypatch):
     """Of 100 pictures, more than one worker process of a local build gets some."""
-    monkeypatch.setattr("core.services.embedding.feed.threads", lambda: 3)
+    monkeypatch.setattr("core.services.embedding.encoding.threads", lambda: 3)
     monkeypatch.setattr("core.encoders.base.Encoder.batch", 8)
     dataset = open_dataset(str(paint(tmp_path / "many", numbered(100))))
     run, planned = run_of(dataset)

@@ -9,14 +9,14 @@ import shutil
 import pytest
 
 from core import store
-from core.encoders import forms as running
+from core.encoders import precision as running
 from core.encoders import trial
 from core.encoders.base import encoders
 from core.services.embedding import bound
 from core.services.embedding.build import build, is_built
 from core.services.embedding.estimate import estimate
 from core.services.library import library
-from core.services.search import search
+from core.services.search import serving
 from core.services.search.request import SearchRequest
 from tests.encoders.conftest import hub, publish  # noqa: F401
 from tests.plugged import ROOT
@@ -35,11 +35,11 @@ def products(tmp_path):
     return folder
 
 
-def itself(dataset, encoder: str) -> search.Hit:
+def itself(dataset, encoder: str) -> serving.Hit:
     """The best hit of a picture of the gallery, itself allowed."""
     data = dataset.read(dataset.items[5])
-    return search.search(
-        SearchRequest(search.Query(data=data), encoder, k=1, include_self=True), dataset
+    return serving.search(
+        SearchRequest(serving.Query(data=data), encoder, k=1, include_self=True), dataset
     ).hits[0]
 
 
@@ -83,7 +83,7 @@ def test_a_network_is_downloaded_measured_and_searched_in_one_format(
     (record,) = (artifacts / "cache" / "precision").glob("*.json")
     form = json.loads(record.read_text())["form"]
     assert is_built(dataset, NETWORK)
-    engine = search.engine(dataset, NETWORK)
+    engine = serving.engine(dataset, NETWORK)
     assert engine.encoder.form == form
     assert itself(dataset, NETWORK).score == pytest.approx(1.0, abs=2e-2)
     (again,) = build(dataset, [NETWORK])
@@ -100,5 +100,5 @@ def test_one_network_in_memory_serves_all_its_galleries(hub, publish, products, 
     for folder in (products, few):
         dataset = library.open_dataset(str(folder))
         build(dataset, [NETWORK])
-        engines.append(search.engine(dataset, NETWORK))
+        engines.append(serving.engine(dataset, NETWORK))
     assert engines[0].encoder is engines[1].encoder

@@ -16,10 +16,10 @@ from core.services.embedding.bound import prepared
 from core.services.embedding.build import build
 from core.services.library import library
 from core.services.library.imports import import_vectors
-from core.services.search import loading, search
+from core.services.search import serving
 from core.services.search.request import Query, SearchRequest
 from core.services.search.result import verdict
-from core.services.search.search import query_from_file
+from core.services.search.serving import query_from_file
 from core.types import Item
 from tests.plugged import numbered, paint
 
@@ -40,7 +40,9 @@ def dataset(counting, gallery):
 
 
 def test_hits_are_those_of_plain_cosine(dataset, gallery):
-    answer = search.search(SearchRequest(Query(item_id="00004.png"), "counting.test", k=5), dataset)
+    answer = serving.search(
+        SearchRequest(Query(item_id="00004.png"), "counting.test", k=5), dataset
+    )
     encoder = prepared(dataset, "counting.test").loaded()
     names = [item.id for item in dataset.items]
     vectors = encoder.encode([decode_file(gallery / name) for name in names])
@@ -55,11 +57,11 @@ def test_hits_are_those_of_plain_cosine(dataset, gallery):
 def test_a_picture_of_the_gallery_never_finds_itself_unless_asked(dataset):
     for item in dataset.items:
         query = Query(item_id=item.id)
-        answer = search.search(SearchRequest(query, "counting.test", k=20), dataset)
+        answer = serving.search(SearchRequest(query, "counting.test", k=20), dataset)
         assert item.id not in ids(answer)
         assert (len(answer.hits), answer.left_out, answer.searched) == (19, item.id, 19)
         assert answer.remarks == (f"Left out: {item.id}, the query itself.",)
-    answer = search.search(SearchRequest(query, "counting.test", k=3, include_self=True), dataset)
+    answer = serving.search(SearchRequest(query, "counting.test", k=3, include_self=True), dataset)
     assert answer.hits[0].id == item.id
     assert answer.hits[0].score == pytest.approx(1.0)
 
@@ -70,13 +72,13 @@ def marked(answer) -> list[str]:
 
 def test_a_file_brought_from_elsewhere_finds_its_copies_and_they_are_marked(dataset, gallery):
     data = (gallery / "00002.png").read_bytes()
-    answer = search.search(SearchRequest(Query(data=data), "counting.test", k=5), dataset)
+    answer = serving.search(SearchRequest(Query(data=data), "counting.test", k=5), dataset)
     assert (ids(answer)[0], marked(answer)) == ("00002.png", ["00002.png"])
     assert (answer.left_out, answer.remarks, answer.searched) == (None, (), 20)
     again = io.BytesIO()
     Image.open(gallery / "00002.png").save(again, "PNG", compress_level=1)
     assert again.getvalue() != data
-    answer = search.search(
+    answer = serving.search(
         SearchRequest(Query(data=again.getvalue()), "counting.test", k=5), dataset
     )
     assert (ids(answer)[0], marked(answer)) == ("00002.png", []), (
@@ -96,7 +98,7 @@ def copied(gallery, count: int) -> list[str]:
 def test_however_many_copies_there_are_all_are_shown(counting, gallery, index):
     names = copied(gallery, 30)
     dataset = opened(gallery)
-    brought = search.search(
+    brought = serving.search(
         SearchRequest(Query(data=(gallery / names[0]).read_bytes()), "counting.test", index, 40),
         dataset,
     )
@@ -105,7 +107,7 @@ def test_however_many_copies_there_are_all_are_shown(counting, gallery, index):
         names,
         40,
     )
-    chosen = search.search(
+    chosen = serving.search(
         SearchRequest(Query(item_id="copy-07.png"), "counting.test", index, 40), dataset
     )
     others = [name for name in names if name != "copy-07.png"]
@@ -118,13 +120,13 @@ def test_a_part_of_a_picture_is_searched_and_the_picture_itself_is_marked(counti
     whole.crop((12, 12, 24, 24)).save(gallery / "corner.png")
     dataset = opened(gallery)
     box = (0.5, 0.5, 1.0, 1.0)
-    answer = search.search(
+    answer = serving.search(
         SearchRequest(Query(item_id="00003.png", box=box), "counting.test", k=20), dataset
     )
     assert answer.hits[0].id == "corner.png"
     assert answer.hits[0].score == pytest.approx(1.0)
     assert (answer.left_out, marked(answer)) == ("00003.png", [])
-    brought = search.search(
+    brought = serving.search(
         SearchRequest(
             Query(data=(gallery / "00003.png").read_bytes(), box=box), "counting.test", k=21
         ),
@@ -137,7 +139,7 @@ def test_a_part_of_a_picture_is_searched_and_the_picture_itself_is_marked(counti
 def test_a_copy_that_can_not_be_read_any_more_is_an_answer_without_a_mark(dataset, gallery):
     data = (gallery / "00002.png").read_bytes()
     (gallery / "00002.png").unlink()
-    answer = search.search(SearchRequest(Query(data=data), "counting.test", k=5), dataset)
+    answer = serving.search(SearchRequest(Query(data=data), "counting.test", k=5), dataset)
     assert (ids(answer)[0], marked(answer)) == ("00002.png", [])
 
 
@@ -151,17 +153,17 @@ def test_own_vectors_mark_copies_too(counting, gallery, tmp_path):
     imported = import_vectors(
         dataset.locator, "mine", str(tmp_path / "mine.npy"), str(tmp_path / "mine.txt")
     )
-    answer = search.search(SearchRequest(Query(item_id=names[0]), imported, k=5), dataset)
+    answer = serving.search(SearchRequest(Query(item_id=names[0]), imported, k=5), dataset)
     assert (sorted(marked(answer)), answer.left_out) == (names[1:], names[0])
 
 
 def test_a_gallery_of_one_picture_says_that_there_is_no_other(counting, tmp_path):
     folder = paint(tmp_path / "one", ["only.png"])
     dataset = opened(folder)
-    answer = search.search(SearchRequest(Query(item_id="only.png"), "counting.test"), dataset)
+    answer = serving.search(SearchRequest(Query(item_id="only.png"), "counting.test"), dataset)
     assert (answer.hits, answer.left_out, answer.searched) == ((), "only.png", 0)
     assert answer.notice == ("There is no other picture", "This gallery holds the query alone.")
-    brought = search.search(
+    brought = serving.search(
         SearchRequest(Query(data=(folder / "only.png").read_bytes()), "counting.test"), dataset
     )
     assert (marked(brought), brought.remarks) == (["only.png"], ())
@@ -169,14 +171,14 @@ def test_a_gallery_of_one_picture_says_that_there_is_no_other(counting, tmp_path
 
 def test_a_part_of_the_gallery_that_holds_the_query_alone_says_so(counting, tmp_path):
     dataset = opened(paint(tmp_path / "set", ["a/1.png", "b/2.png", "b/3.png"]))
-    answer = search.search(
+    answer = serving.search(
         SearchRequest(Query(item_id="a/1.png"), "counting.test", where=["label=a"]), dataset
     )
     assert answer.notice == (
         "There is no other picture",
         "This part of the gallery holds the query alone.",
     )
-    other = search.search(
+    other = serving.search(
         SearchRequest(Query(item_id="a/1.png"), "counting.test", where=["label=b"]), dataset
     )
     assert (len(other.hits), other.left_out, other.remarks) == (2, None, ()), (
@@ -186,7 +188,7 @@ def test_a_part_of_the_gallery_that_holds_the_query_alone_says_so(counting, tmp_
 
 def test_an_index_that_reaches_a_part_alone_says_how_much(counting, tmp_path):
     dataset = opened(paint(tmp_path / "many", numbered(160)))
-    answer = search.search(
+    answer = serving.search(
         SearchRequest(
             Query(item_id="00000.png"), "counting.test", "ivf_flat:nlist=4,nprobe=1", 159
         ),
@@ -201,7 +203,7 @@ def test_an_index_that_reaches_a_part_alone_says_how_much(counting, tmp_path):
 @pytest.mark.parametrize("box", [(0.1, 0.1, float("nan"), 1), (0, 0, float("inf"), 1), (0.1, 0.2)])
 def test_a_forged_box_is_refused(dataset, box):
     with pytest.raises(UserError, match="box"):
-        search.search(SearchRequest(Query(item_id="00003.png", box=box), "counting.test"), dataset)
+        serving.search(SearchRequest(Query(item_id="00003.png", box=box), "counting.test"), dataset)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +212,7 @@ def test_a_forged_box_is_refused(dataset, box):
 def test_an_odd_box_is_brought_inside(dataset, box):
     assert (
         len(
-            search.search(
+            serving.search(
                 SearchRequest(Query(item_id="00003.png", box=box), "counting.test"), dataset
             ).hits
         )
@@ -221,7 +223,7 @@ def test_an_odd_box_is_brought_inside(dataset, box):
 def test_k_may_be_larger_than_the_gallery(dataset):
     assert (
         len(
-            search.search(
+            serving.search(
                 SearchRequest(Query(item_id="00000.png"), "counting.test", k=1000), dataset
             ).hits
         )
@@ -232,7 +234,7 @@ def test_k_may_be_larger_than_the_gallery(dataset):
 @pytest.mark.parametrize("k", [0, -1, 10**9])
 def test_k_out_of_range_is_refused(dataset, k):
     with pytest.raises(UserError, match="from 1 to 1000"):
-        search.search(SearchRequest(Query(item_id="00000.png"), "counting.test", k=k), dataset)
+        serving.search(SearchRequest(Query(item_id="00000.png"), "counting.test", k=k), dataset)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +243,7 @@ def test_k_out_of_range_is_refused(dataset, k):
 )
 def test_an_unknown_or_forged_item_is_refused(dataset, name):
     with pytest.raises(UserError, match="no picture") as told:
-        search.search(SearchRequest(Query(item_id=name), "counting.test"), dataset)
+        serving.search(SearchRequest(Query(item_id=name), "counting.test"), dataset)
     assert len(str(told.value)) < 500
 
 
@@ -256,22 +258,22 @@ def test_an_unknown_item_gets_a_suggestion(dataset):
 )
 def test_an_unknown_or_forged_encoder_is_refused(dataset, name):
     with pytest.raises(UserError):
-        search.search(SearchRequest(Query(item_id="00000.png"), name), dataset)
+        serving.search(SearchRequest(Query(item_id="00000.png"), name), dataset)
 
 
 def test_without_a_picture_or_with_a_broken_one_the_query_is_refused(dataset):
     for query in (Query(), Query(data=b""), Query(data=b"no picture")):
         with pytest.raises(UserError):
-            search.search(SearchRequest(query, "counting.test"), dataset)
+            serving.search(SearchRequest(query, "counting.test"), dataset)
 
 
 def test_a_query_that_can_not_be_decoded_any_more_is_refused(dataset, gallery):
     (gallery / "00001.png").write_bytes(b"gone bad")
     with pytest.raises(UserError):
-        search.search(SearchRequest(Query(item_id="00001.png"), "counting.test"), dataset)
+        serving.search(SearchRequest(Query(item_id="00001.png"), "counting.test"), dataset)
     (gallery / "00001.png").unlink()
     with pytest.raises(UserError, match="can't be read"):
-        search.search(SearchRequest(Query(item_id="00001.png"), "counting.test"), dataset)
+        serving.search(SearchRequest(Query(item_id="00001.png"), "counting.test"), dataset)
 
 
 def test_what_is_not_built_is_said_with_the_command_that_builds_it(counting, gallery):
@@ -279,7 +281,7 @@ def test_what_is_not_built_is_said_with_the_command_that_builds_it(counting, gal
     with pytest.raises(
         UserError, match=r"python -m core build --dataset .*gallery.* --encoders counting\.test"
     ):
-        search.search(SearchRequest(Query(item_id="00000.png"), "counting.test"), dataset)
+        serving.search(SearchRequest(Query(item_id="00000.png"), "counting.test"), dataset)
 
 
 def test_files_of_the_dataset_are_recognised_however_they_are_spelt(
@@ -322,7 +324,7 @@ def test_only_the_gallery_is_searched_where_there_are_splits(counting, tmp_path)
         [f"train/a/{n}" for n in numbered(8)] + [f"test/a/{n}" for n in numbered(4, start=50)],
     )
     dataset = opened(folder)
-    answer = search.search(
+    answer = serving.search(
         SearchRequest(Query(item_id="test/a/00050.png"), "counting.test", k=100), dataset
     )
     assert {hit.split for hit in answer.hits} == {"train"}
@@ -360,15 +362,15 @@ def test_verdicts(query, hit, expected):
 def test_an_engine_is_kept_while_nothing_changes_and_made_anew_when_something_does(
     dataset, gallery
 ):
-    first = search.engine(dataset, "counting.test")
-    assert search.engine(dataset, "counting.test") is first
-    assert search.engine(library.open_dataset(str(gallery), fresh=True), "counting.test") is first
+    first = serving.engine(dataset, "counting.test")
+    assert serving.engine(dataset, "counting.test") is first
+    assert serving.engine(library.open_dataset(str(gallery), fresh=True), "counting.test") is first
     paint(gallery, ["new.png"])
     changed = opened(gallery)
-    assert search.engine(changed, "counting.test") is not first
+    assert serving.engine(changed, "counting.test") is not first
     assert (
         len(
-            search.search(
+            serving.search(
                 SearchRequest(Query(item_id="00000.png"), "counting.test", k=100), changed
             ).hits
         )
@@ -383,26 +385,26 @@ def test_labels_that_changed_without_their_pictures_are_seen(counting, gallery):
     query = Query(item_id="00000.png")
     assert {
         hit.verdict
-        for hit in search.search(SearchRequest(query, "counting.test", k=19), opened(csv)).hits
+        for hit in serving.search(SearchRequest(query, "counting.test", k=19), opened(csv)).hits
     } == {"same", "other"}
     csv.write_text("path,label\n" + "\n".join(f"{name},a" for name in numbered(20)))
     assert {
         hit.verdict
-        for hit in search.search(SearchRequest(query, "counting.test", k=19), opened(csv)).hits
+        for hit in serving.search(SearchRequest(query, "counting.test", k=19), opened(csv)).hits
     } == {"same"}
 
 
 def test_a_deleted_cache_is_not_answered_from_memory(dataset):
-    search.search(SearchRequest(Query(item_id="00000.png"), "counting.test"), dataset)
+    serving.search(SearchRequest(Query(item_id="00000.png"), "counting.test"), dataset)
     for row in library.cache_rows():
         library.delete_cache(row["kind"], row["key"])
     with pytest.raises(UserError, match="no embeddings"):
-        search.search(SearchRequest(Query(item_id="00000.png"), "counting.test"), dataset)
+        serving.search(SearchRequest(Query(item_id="00000.png"), "counting.test"), dataset)
 
 
 def test_no_more_engines_are_held_than_allowed(counting, tmp_path, monkeypatch):
-    monkeypatch.setattr(loading, "MAX_ENGINES", 2)
+    monkeypatch.setattr(serving, "MAX_ENGINES", 2)
     for number in range(4):
         dataset = opened(paint(tmp_path / f"set-{number}", numbered(3)))
-        search.search(SearchRequest(Query(item_id="00000.png"), "counting.test"), dataset)
-    assert len(loading._engines) == 2
+        serving.search(SearchRequest(Query(item_id="00000.png"), "counting.test"), dataset)
+    assert len(serving._engines) == 2

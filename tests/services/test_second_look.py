@@ -20,10 +20,10 @@ from core.services.evaluation import health, probes
 from core.services.index_lab import curves
 from core.services.library import library
 from core.services.maps import maps
-from core.services.search import reranking, together
+from core.services.search import looking, together
 from core.services.search.compare import compare
 from core.services.search.request import Query, SearchRequest
-from core.services.search.search import search
+from core.services.search.serving import search
 from tests.encoders.conftest import smooth
 
 SCENES, VIEWS = 12, 3
@@ -94,8 +94,8 @@ def test_a_picture_that_is_not_of_the_gallery_finds_its_scene(scenes):
 
 
 def test_vectors_choose_what_is_compared_in_a_large_gallery(scenes, monkeypatch):
-    monkeypatch.setattr(reranking, "COMPARED_ALL", 10)
-    monkeypatch.setattr(reranking, "PRESELECTED", 4)
+    monkeypatch.setattr(looking, "COMPARED_ALL", 10)
+    monkeypatch.setattr(looking, "PRESELECTED", 4)
     near = search(asked("sift.vlad32", k=4), scenes)
     answer = search(asked("sift.match", k=4), scenes)
     assert {hit.id for hit in answer.hits} == {hit.id for hit in near.hits}

@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.detectors.base import Box
-from core.detectors.choose import with_margin
+from core.detectors.base import Box, with_margin
 from core.encoders.base import encoders
 from core.errors import UserError
 from core.images import crop
 from core.services.embedding import build, crops, embed
 from core.services.embedding.bound import prepared
 from core.services.evaluation.evaluate import evaluate
-from core.services.search import search
+from core.services.search import serving
 from core.services.search.request import Query, SearchRequest
 
 NAME = "tiny.16x16@corner.test:2"
@@ -35,7 +34,7 @@ def part(item, edges) -> np.ndarray:
 
 
 def ask(dataset, data=None, **more):
-    return search.search(SearchRequest(Query(**(data or {})), NAME, **more), dataset)
+    return serving.search(SearchRequest(Query(**(data or {})), NAME, **more), dataset)
 
 
 def test_every_object_is_kept_with_its_edges_the_main_one_first(dataset):
@@ -72,10 +71,10 @@ def test_scores_are_the_best_of_both_objects(dataset):
     image = np.asarray(Image.open(dataset.items[2].path))
     vector = encoders.get("tiny.16x16").encode([crop(image, UPPER)])[0]
     wanted = np.maximum(*(held.parts.vectors(rows, np.full(8, place)) @ vector for place in (0, 1)))
-    hits = search.search(SearchRequest(query, NAME, k=8), dataset).hits
+    hits = serving.search(SearchRequest(query, NAME, k=8), dataset).hits
     for hit in hits:
         assert hit.cosine == pytest.approx(wanted[held.ids.index(hit.id)], abs=1e-5)
-        assert search.place(SearchRequest(query, NAME), dataset, hit.id).rank == hit.rank
+        assert serving.place(SearchRequest(query, NAME), dataset, hit.id).rank == hit.rank
 
 
 def test_the_query_leaves_itself_out_and_filters_hold(dataset):

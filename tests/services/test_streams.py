@@ -14,7 +14,7 @@ from PIL import Image
 from core import store
 from core.encoders.base import Encoder
 from core.errors import Cancelled
-from core.services.embedding import embed, encoding, streams
+from core.services.embedding import embed, encoding
 from core.services.library import library
 
 COUNT = 40
@@ -47,9 +47,9 @@ class Alone(Means):
 @pytest.fixture
 def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of pictures and one file that is none; few are many here."""
-    monkeypatch.setattr(streams, "SMALL", 8)
-    monkeypatch.setattr(streams, "BATCH", 4)
-    monkeypatch.setattr(streams, "team", lambda: 2)
+    monkeypatch.setattr(encoding, "SMALL", 8)
+    monkeypatch.setattr(encoding, "BATCH", 4)
+    monkeypatch.setattr(encoding, "team", lambda: 2)
     folder, rng = tmp_path / "many", np.random.default_rng(0)
     folder.mkdir()
     for number in range(COUNT):
@@ -78,17 +78,17 @@ def test_threads_give_the_vectors_of_one_process(many):
 
 def test_a_pass_with_an_encoder_that_does_not_stream_takes_the_other_way(many):
     dataset = library.open_dataset(str(many), fresh=True)
-    assert streams.streamed(dataset.items, [Means()])
-    assert not streams.streamed(dataset.items, [Means(), Alone()])
-    assert not streams.streamed(dataset.items[:4], [Means()])
-    assert not streams.streamed(dataset.items, [])
+    assert encoding.streamed(dataset.items, [Means()])
+    assert not encoding.streamed(dataset.items, [Means(), Alone()])
+    assert not encoding.streamed(dataset.items[:4], [Means()])
+    assert not encoding.streamed(dataset.items, [])
 
 
 def test_batches_come_in_order_and_small(many):
     dataset, encoder = library.open_dataset(str(many), fresh=True), Means()
     seen = [
         one.item.id
-        for batch, count in streams.through(dataset, dataset.items, [encoder], len)
+        for batch, count in encoding.through(dataset, dataset.items, [encoder], len)
         for one in batch
         if count == len(batch) <= 4
     ]
@@ -109,8 +109,8 @@ def test_beside_a_gpu_batches_are_received_while_it_computes(many, monkeypatch):
         raise RuntimeError("out of memory")
 
     with pytest.raises(RuntimeError, match="out of memory"):
-        list(streams.overlapped(iter([[1], [2], [3]]), fails))
-    assert [made for _, made in streams.overlapped(iter([[1], [2, 3]]), len)] == [1, 2]
+        list(encoding.overlapped(iter([[1], [2], [3]]), fails))
+    assert [made for _, made in encoding.overlapped(iter([[1], [2, 3]]), len)] == [1, 2]
 
 
 def test_a_stop_keeps_what_is_finished_and_ends_the_threads(many):
@@ -144,7 +144,7 @@ def test_threads_that_begin_later_have_all_cores_again(many):
     )
     inside = [
         count
-        for _, count in streams.through(
+        for _, count in encoding.through(
             dataset, dataset.items, [Means()], lambda _: torch.get_num_threads()
         )
     ]

@@ -9,7 +9,7 @@ from PIL import Image
 
 from core.errors import UserError
 from core.services.embedding import detecting
-from core.services.search import compare, search, subject
+from core.services.search import compare, serving, subject
 from core.services.search.request import Query, SearchRequest
 
 pytestmark = pytest.mark.usefixtures("corner")
@@ -24,19 +24,19 @@ CROP = pytest.approx((0.6125, 0.6125, 0.9375, 0.9375))
 
 
 def test_a_crop_finds_what_the_same_box_finds(dataset):
-    found = search.search(
+    found = serving.search(
         SearchRequest(Query(item_id="odd/3.png"), "counting.test", k=5, crop="corner.test"), dataset
     )
     assert (found.box, found.crop, found.note) == (CROP, "corner.test", "")
     assert list(found.timing_ms) == ["decode", "detect", "preprocess", "encode", "search"]
-    drawn = search.search(
+    drawn = serving.search(
         SearchRequest(Query(item_id="odd/3.png", box=found.box), "counting.test", k=5), dataset
     )
     assert drawn.hits == found.hits
     assert (drawn.box, drawn.crop) == (found.box, "")
     assert "detect" not in drawn.timing_ms
     assert (
-        search.search(SearchRequest(Query(item_id="odd/3.png"), "counting.test", k=5), dataset).box
+        serving.search(SearchRequest(Query(item_id="odd/3.png"), "counting.test", k=5), dataset).box
         is None
     )
 
@@ -54,7 +54,7 @@ def test_all_encoders_share_one_look(dataset, corner):
 
 
 def test_a_drawn_box_goes_before_a_detector(dataset, corner):
-    found = search.search(
+    found = serving.search(
         SearchRequest(
             Query(item_id="odd/3.png", box=(0, 0, 0.5, 0.5)), "counting.test", crop="corner.test"
         ),
@@ -73,8 +73,8 @@ def test_the_picture_is_looked_at_whole_and_its_boxes_told(dataset):
 
 def whole(dataset, query: Query, crop: str = "corner.test"):
     """The answer, after it was held against a search with the whole picture."""
-    found = search.search(SearchRequest(query, "counting.test", k=5, crop=crop), dataset)
-    plain = search.search(
+    found = serving.search(SearchRequest(query, "counting.test", k=5, crop=crop), dataset)
+    plain = serving.search(
         SearchRequest(Query(query.item_id, query.data), "counting.test", k=5), dataset
     )
     assert (found.box, found.hits) == (None, plain.hits)
@@ -148,13 +148,13 @@ def test_boxes_that_hold_nothing(dataset, box, why):
 
 
 def test_a_box_is_cut_at_the_edge_of_the_picture(dataset):
-    assert search.search(
+    assert serving.search(
         SearchRequest(Query(item_id="odd/3.png", box=(0.5, -1, 7, 0.5)), "counting.test"), dataset
     ).box == (0.5, 0, 1, 0.5)
 
 
 def test_the_whole_picture_is_no_part(dataset):
-    found = search.search(
+    found = serving.search(
         SearchRequest(Query(item_id="odd/3.png"), "counting.test", crop="whole"), dataset
     )
     assert (found.box, found.crop, found.note) == (None, "whole", "")
@@ -162,7 +162,7 @@ def test_the_whole_picture_is_no_part(dataset):
 
 def test_an_unknown_detector_is_an_error(dataset):
     with pytest.raises(UserError, match=r"no detector named 'corner'.*corner\.test"):
-        search.search(
+        serving.search(
             SearchRequest(Query(item_id="odd/3.png"), "counting.test", crop="corner"), dataset
         )
 

@@ -17,7 +17,7 @@ from core.services.library import library
 from core.services.maps import maps, views
 from core.services.maps.maps import Wanted
 from core.services.search.request import Query, SearchRequest
-from core.services.search.search import search
+from core.services.search.serving import search
 from core.services.teaching import (
     approximate,
     attention,

@@ -13,7 +13,7 @@ from core.encoders.base import encoders
 from core.images import decode, decoded_size
 from core.services.embedding.build import build
 from core.services.library import library
-from core.services.search import compare, decoded, engines, loading, search
+from core.services.search import compare, engines, serving, subject
 from core.services.search.request import Query, SearchRequest
 
 NAMES = ["counting.test", "tiny.16x16", "hog.8x8", "hsv.12x4x4"]
@@ -24,7 +24,7 @@ def dataset(counting, gallery):
     found = library.open_dataset(str(gallery), fresh=True)
     build(found, NAMES)
     for name in NAMES:
-        loading.engine(found, name)
+        serving.engine(found, name)
     return found
 
 
@@ -37,7 +37,7 @@ def decodings(monkeypatch) -> list[int | None]:
         seen.append(side)
         return decode(data, side)
 
-    monkeypatch.setattr(decoded, "decode", counted)
+    monkeypatch.setattr(subject, "decode", counted)
     return seen
 
 
@@ -56,12 +56,12 @@ def test_a_picture_is_decoded_once_for_all_encoders(dataset, decodings):
     assert len(decodings) == 1
     assert len({answer.timing_ms["decode"] for answer in found.answers}) == 1
     assert compare.decode_ms(found.answers) == (found.answers[0].timing_ms["decode"],)
-    search.search(SearchRequest(Query(item_id="00004.png"), "tiny.16x16"), dataset)
-    search.search(SearchRequest(Query(item_id="00004.png"), "counting.test"), dataset)
+    serving.search(SearchRequest(Query(item_id="00004.png"), "tiny.16x16"), dataset)
+    serving.search(SearchRequest(Query(item_id="00004.png"), "counting.test"), dataset)
     assert len(decodings) == 2
     box = (0.0, 0.0, 0.5, 0.5)
     for name in NAMES:
-        search.search(SearchRequest(Query(item_id="00004.png", box=box), name), dataset)
+        serving.search(SearchRequest(Query(item_id="00004.png", box=box), name), dataset)
     assert len(decodings) == 3
 
 
@@ -69,11 +69,11 @@ def test_a_large_jpeg_is_decoded_once_for_each_size_and_every_encoder_sees_its_o
     dataset, decodings, monkeypatch
 ):
     data = jpeg(1200, 900)
-    sides = {name: loading.engine(dataset, name).encoder.side for name in NAMES}
+    sides = {name: serving.engine(dataset, name).encoder.side for name in NAMES}
     sizes = {decoded_size(data, side) for side in sides.values()}
     seen: dict[str, np.ndarray] = {}
     for name in NAMES:
-        encoder = loading.engine(dataset, name).encoder
+        encoder = serving.engine(dataset, name).encoder
         prepare = encoder.prepare
         monkeypatch.setattr(
             encoder,
@@ -87,8 +87,8 @@ def test_a_large_jpeg_is_decoded_once_for_each_size_and_every_encoder_sees_its_o
 
 
 def test_an_encoder_that_writes_into_its_picture_spoils_no_other(dataset, monkeypatch):
-    before = search.search(SearchRequest(Query(item_id="00003.png"), "tiny.16x16", k=5), dataset)
-    encoder = loading.engine(dataset, "counting.test").encoder
+    before = serving.search(SearchRequest(Query(item_id="00003.png"), "tiny.16x16", k=5), dataset)
+    encoder = serving.engine(dataset, "counting.test").encoder
     prepare = encoder.prepare
 
     def spoil(image):
@@ -96,8 +96,8 @@ def test_an_encoder_that_writes_into_its_picture_spoils_no_other(dataset, monkey
         return prepare(image)
 
     monkeypatch.setattr(encoder, "prepare", spoil)
-    search.search(SearchRequest(Query(item_id="00003.png"), "counting.test", k=5), dataset)
-    after = search.search(SearchRequest(Query(item_id="00003.png"), "tiny.16x16", k=5), dataset)
+    serving.search(SearchRequest(Query(item_id="00003.png"), "counting.test", k=5), dataset)
+    after = serving.search(SearchRequest(Query(item_id="00003.png"), "tiny.16x16", k=5), dataset)
     assert [(hit.id, hit.score) for hit in after.hits] == [
         (hit.id, hit.score) for hit in before.hits
     ]
@@ -105,15 +105,15 @@ def test_an_encoder_that_writes_into_its_picture_spoils_no_other(dataset, monkey
 
 def test_what_is_kept_of_decoded_pictures_is_bounded(dataset, monkeypatch):
     for number in range(12):
-        search.search(SearchRequest(Query(item_id=f"{number:05d}.png"), "tiny.16x16"), dataset)
-    assert len(decoded._pictures) == decoded.KEPT
-    monkeypatch.setattr(decoded, "KEPT_BYTES", 1)
-    search.search(SearchRequest(Query(item_id="00015.png"), "tiny.16x16"), dataset)
-    assert len(decoded._pictures) == 1
-    monkeypatch.setattr(decoded, "KEPT_BYTES", 1 << 20)
-    monkeypatch.setattr(decoded, "KEPT_S", -1.0)
-    search.search(SearchRequest(Query(item_id="00016.png"), "tiny.16x16"), dataset)
-    assert len(decoded._pictures) == 1
+        serving.search(SearchRequest(Query(item_id=f"{number:05d}.png"), "tiny.16x16"), dataset)
+    assert len(subject._pictures) == subject.KEPT
+    monkeypatch.setattr(subject, "KEPT_BYTES", 1)
+    serving.search(SearchRequest(Query(item_id="00015.png"), "tiny.16x16"), dataset)
+    assert len(subject._pictures) == 1
+    monkeypatch.setattr(subject, "KEPT_BYTES", 1 << 20)
+    monkeypatch.setattr(subject, "KEPT_S", -1.0)
+    serving.search(SearchRequest(Query(item_id="00016.png"), "tiny.16x16"), dataset)
+    assert len(subject._pictures) == 1
 
 
 class Clock:
@@ -128,7 +128,7 @@ class Clock:
 
 @pytest.fixture
 def clock(dataset, monkeypatch):
-    made, encoder = Clock(), loading.engine(dataset, "counting.test").encoder
+    made, encoder = Clock(), serving.engine(dataset, "counting.test").encoder
     real = encoder._encode
 
     def timed(batch):
@@ -142,7 +142,7 @@ def clock(dataset, monkeypatch):
 
 def test_a_quick_answer_is_repeated_for_the_median(dataset, clock):
     clock.next = [50.0, 31.0, 9.0, 20.0]
-    found = search.search(
+    found = serving.search(
         SearchRequest(Query(item_id="00003.png"), "counting.test", runs=3), dataset
     )
     assert (found.runs, found.timing_ms["encode"]) == (3, pytest.approx(20.0))
@@ -153,7 +153,7 @@ def test_a_quick_answer_is_repeated_for_the_median(dataset, clock):
 @pytest.mark.parametrize("taken", [[61.0, 61.0], [61.0, 9.0, 61.0], [601.0]])
 def test_a_slow_answer_keeps_its_first_run(dataset, clock, taken):
     clock.next = list(taken)
-    found = search.search(
+    found = serving.search(
         SearchRequest(Query(item_id="00003.png"), "counting.test", runs=3), dataset
     )
     assert (found.runs, found.timing_ms["encode"]) == (1, pytest.approx(taken[0]))
@@ -162,7 +162,7 @@ def test_a_slow_answer_keeps_its_first_run(dataset, clock, taken):
 
 def test_a_first_run_that_was_slow_by_chance_is_tried_once_more(dataset, clock):
     clock.next = [400.0, 31.0, 9.0, 20.0]
-    found = search.search(
+    found = serving.search(
         SearchRequest(Query(item_id="00003.png"), "counting.test", runs=3), dataset
     )
     assert (found.runs, found.timing_ms["encode"]) == (3, pytest.approx(20.0))
@@ -170,13 +170,15 @@ def test_a_first_run_that_was_slow_by_chance_is_tried_once_more(dataset, clock):
 
 def test_without_being_told_nothing_is_repeated(dataset, clock):
     clock.next = [5.0]
-    found = search.search(SearchRequest(Query(item_id="00003.png"), "counting.test"), dataset)
+    found = serving.search(SearchRequest(Query(item_id="00003.png"), "counting.test"), dataset)
     assert (found.runs, found.timing_ms["encode"], clock.next) == (1, pytest.approx(5.0), [])
 
 
 def test_the_same_hits_whether_repeated_or_not(dataset):
     once, often = (
-        search.search(SearchRequest(Query(item_id="00003.png"), "hog.8x8", k=5, runs=runs), dataset)
+        serving.search(
+            SearchRequest(Query(item_id="00003.png"), "hog.8x8", k=5, runs=runs), dataset
+        )
         for runs in (1, 3)
     )
     assert once.hits == often.hits
@@ -204,7 +206,7 @@ def test_a_picture_is_prepared_once_for_encoders_that_prepare_alike(monkeypatch)
     monkeypatch.setattr(
         type(one), "prepare", lambda self, image: made.append(1) or real(self, image)
     )
-    picture = decoded.Picture(out.getvalue(), None)
+    picture = subject.Picture(out.getvalue(), None)
     first, again = picture.prepared(one), picture.prepared(other)
     assert first[0] is again[0]
     assert first[1:] == again[1:], "the times are those of the one time"

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from core.encoders import quantised
+from core.encoders import trained
 from core.encoders.base import encoders
 from core.encoders.trained_networks import Blueprint, build
 from core.errors import UserError
 from core.training import schedule
 from core.training.augment import pasted
-from core.training.depthwise import keep_whole
+from core.training.loop import keep_whole
 from core.training.resolve import published_teacher, resolve
 from core.training.settings import override, read_recipe
 from core.training.terms import ranked_unlike
@@ -109,26 +109,26 @@ def test_depthwise_convolutions_stay_in_float32_under_autocast_also_in_copies(li
 
 def test_weights_in_8_bits_come_back_within_half_a_step(lite):
     state = lite.state_dict()
-    packed = quantised.pack(state)
-    back = quantised.unpack(packed)
+    packed = trained.pack(state)
+    back = trained.unpack(packed)
     assert back.keys() == state.keys()
     assert sum(v.numel() * v.element_size() for v in packed.values()) < 0.3 * sum(
         v.numel() * v.element_size() for v in state.values()
     )
     for name, value in state.items():
-        if name + quantised.SCALE in packed:
-            step = value.flatten(1).abs().amax(dim=1) / quantised.LEVELS
+        if name + trained.SCALE in packed:
+            step = value.flatten(1).abs().amax(dim=1) / trained.LEVELS
             assert ((back[name] - value).flatten(1).abs() <= 0.5001 * step[:, None] + 1e-9).all(), (
                 name
             )
         else:
             torch.testing.assert_close(back[name].float(), value.float(), atol=1e-3, rtol=1e-3)
-    assert quantised.unpack(state).keys() == state.keys()
+    assert trained.unpack(state).keys() == state.keys()
 
 
 def test_a_row_of_zeros_is_stored_as_zeros():
     state = {"w": torch.zeros(4, 400)}
-    assert torch.equal(quantised.unpack(quantised.pack(state))["w"], state["w"])
+    assert torch.equal(trained.unpack(trained.pack(state))["w"], state["w"])
 
 
 def test_pasted_pictures_lie_whole_on_another():

@@ -15,7 +15,7 @@ from core.cli.main import main
 from core.datasets.paths import open_dataset
 from core.encoders.base import encoders
 from core.encoders.trained import find_model
-from core.services.training import budget, effect, pace, plan, runs, train
+from core.services.training import budget, effect, plan, runs, train
 from core.services.training.budget import MAX_PASSES, fitted
 from core.training.batches import fit_batch, quotas, shared_out
 from core.training.resolve import draft, resolve
@@ -91,7 +91,9 @@ def planned(monkeypatch):
     def make(pictures: int, images_s: float | None) -> budget.Fitted:
         monkeypatch.setattr(budget, "outline", lambda settings, labels: [lines_of(pictures)])
         monkeypatch.setattr(
-            pace, "recall", lambda settings: images_s and images_s * (176 / settings.crop) ** 2
+            budget,
+            "recall_pace",
+            lambda settings: images_s and images_s * (176 / settings.crop) ** 2,
         )
         return fitted(draft(override(read_recipe("finetune"), {"datasets": ("d",)})))
 

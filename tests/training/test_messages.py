@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from core.encoders.packaged import PACKAGES, broken
+from core.encoders.timm_models import PACKAGES
 from core.encoders.trained_networks import Blueprint, wrong_size
 from core.errors import UserError
 from core.services.training import train
@@ -20,6 +20,7 @@ from core.training.resolve import resolve
 from core.training.settings import override, read_recipe
 from core.training.terms import Terms
 from core.training.train import begin
+from core.weights.packages import broken
 
 ROOT = Path(__file__).parents[2]
 COMMAND = re.compile(r"(^|[\s:(`])--[a-z]|\bpip install\b|\bpython -m\b|\bCtrl\b|\bmake [a-z]+`")

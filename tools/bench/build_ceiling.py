@@ -35,13 +35,13 @@ import numpy as np
 
 from core import store
 from core.datasets.folder import Folder
-from core.encoders import forms, precision
+from core.encoders import precision
 from core.encoders.base import encoders
 from core.encoders.network import Network
 from core.faiss_loader import team
-from core.services.embedding import embed, streams
+from core.services.embedding import embed, encoding
 from core.services.embedding.bound import prepared
-from core.services.embedding.feed import prepare_one
+from core.services.embedding.encoding import prepare_one
 from core.services.hardware import busy, hardware
 from core.weights import files as weights
 from tools.bench.ratios import Row
@@ -132,9 +132,9 @@ def sides(dataset: Some, encoder: Network) -> dict[str, Callable[[], None]]:
         return [made[number % len(made)] for number in range(max(1, count // size))]
 
     def forward(pixels, form: str = encoder.form) -> None:
-        forms.run(encoder.model, encoder._features, pixels, form)
+        precision.run(encoder.model, encoder._features, pixels, form)
 
-    large, small = batches(WHOLE), batches(streams.BATCH)
+    large, small = batches(WHOLE), batches(encoding.BATCH)
 
     def whole() -> None:
         for pixels in large:
@@ -148,7 +148,7 @@ def sides(dataset: Some, encoder: Network) -> dict[str, Callable[[], None]]:
 
     made = {"whole": whole, "streams": lambda: streamed(forward, small)}
     if encoder.graph is not None:
-        of = [np.stack(arrays[at : at + streams.BATCH]) for at in range(0, len(arrays), 16)]
+        of = [np.stack(arrays[at : at + encoding.BATCH]) for at in range(0, len(arrays), 16)]
         raw = [of[number % len(of)] for number in range(len(small))]
         made["graph"] = lambda: streamed(encoder.graph, raw)
     if encoder.form == precision.FP32:

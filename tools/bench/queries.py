@@ -31,10 +31,10 @@ from PIL import Image
 
 from core.services.hardware import busy, hardware
 from core.services.library import library
-from core.services.search import loading
+from core.services.search import serving
 from core.services.search.compare import compare
-from core.services.search.decoded import Picture
 from core.services.search.request import Query, SearchRequest
+from core.services.search.subject import Picture
 from tools.bench.ratios import Row
 
 TITLE = "One query through several encoders"
@@ -68,7 +68,7 @@ def measured(names: tuple[str, ...], count: int) -> Times:
     """(clock ms, CPU ms) of the comparison and of the forwards, each as a median (2,), and stage
     -> mean ms over all encoders."""
     dataset = library.open_dataset("catalogue")
-    engines = [loading.engine(dataset, name) for name in names]
+    engines = [serving.engine(dataset, name) for name in names]
     whole, alone, stages = [], [], {}
     for number, data in enumerate(pictures(WARM + count)):
         requests = [SearchRequest(Query(data=data, name="q"), name, "exact", K) for name in names]

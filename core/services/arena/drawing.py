@@ -9,7 +9,7 @@ import numpy as np
 from core.datasets.base import Dataset
 from core.errors import UserError
 from core.services.arena.ballots import Round
-from core.services.evaluation.first_hits import Beginning, first_hits
+from core.services.evaluation.fused import Beginning, first_hits
 from core.services.search.compare import overlap
 
 CANDIDATES = 24

@@ -19,7 +19,7 @@ from core.neighbours import cosine_matrix
 from core.services.embedding import embed
 from core.services.embedding.bound import bound
 from core.services.evaluation.cells import Cell
-from core.services.evaluation.first_hits import first_hits
+from core.services.evaluation.fused import first_hits
 from core.services.evaluation.reports import Report
 
 DEPTH = 10

@@ -1,8 +1,16 @@
 """From a name to an encoder that can encode for a given dataset: loaded, fitted, at the right
-precision."""
+precision.
 
+What some encoders learn from the gallery before they can encode (a codebook, a whitening) belongs
+to a source and an encoder. Such a fit is kept while the gallery grows or shrinks, so that new
+pictures cost only themselves; when the gallery has halved or doubled it is made again. Its numbers
+are part of the encoder's fingerprint.
+"""
+
+import hashlib
 import os
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,14 +24,126 @@ from core.encoders import precision, trial
 from core.encoders.base import Encoder, encoders
 from core.errors import UserError
 from core.items import among
-from core.services.embedding import crops, embed, fits
-from core.services.embedding.feed import prepare_one
-from core.types import Embeddings, Progress, report
+from core.services.embedding import crops, embed, shipped
+from core.services.embedding.encoding import feed, gone, prepare_one
+from core.types import Embeddings, Item, Progress, report
 
 __all__ = ["Bound", "NoVectors", "bound", "crops", "gallery_vectors", "prepared", "with_vectors"]
 # crops: names of the form NAME@DETECTOR are found from now on
 _loaded: WeakValueDictionary[str, Encoder] = WeakValueDictionary()
 _loading: dict[str, threading.Lock] = {}
+WORTH = 1000
+"""From this many pictures to encode a measurement pays for itself."""
+COMPILED = 256
+"""From this many pictures left to encode the seconds that compiling takes pay for themselves."""
+SAMPLE = 256
+FITS = "fits"
+FIT_SAMPLE = 600
+"""Pictures that a fit looks at: a fixed pseudo-random choice from the gallery."""
+
+
+def fit_causes(dataset: Dataset, encoder: Encoder) -> dict:
+    return {"source": dataset.locator, "encoder": encoder.fingerprint()}
+
+
+def known_fit(dataset: Dataset, encoder: Encoder) -> dict[str, np.ndarray] | None:
+    """The arrays of an earlier fit that still suits this gallery, or None."""
+    key = store.key(fit_causes(dataset, encoder))
+    path = store.find(FITS, key) or shipped.find_fit(key, encoder.name)
+    meta = store.read_meta(path) if path else None
+    if (
+        path is None
+        or meta is None
+        or not 0.5 < len(dataset.items) / max(meta.get("pictures", 0), 1) < 2
+    ):
+        return None
+    try:
+        return read_arrays(path)
+    except store.UNREADABLE as error:
+        store.drop(path, error)
+        return known_fit(dataset, encoder)
+
+
+def remember_fit(dataset: Dataset, encoder: Encoder, arrays: dict[str, np.ndarray]) -> None:
+    """Keep a fit, in place of an older one."""
+    causes = fit_causes(dataset, encoder)
+    store.delete(FITS, store.key(causes))
+
+    def write(folder: Path) -> dict:
+        for name, array in arrays.items():
+            np.save(folder / f"{name}.npy", array)
+        noted = {
+            "source": dataset.locator,
+            "dataset_name": dataset.name,
+            "encoder_name": encoder.name,
+        }
+        return {**noted, "pictures": len(dataset.items)}
+
+    store.get_or_build(FITS, causes, write)
+
+
+def sample_items(items: Sequence[Item], count: int = FIT_SAMPLE) -> list[Item]:
+    """A choice of items that does not depend on their order and hardly changes when some come or
+    go."""
+
+    def draw(item: Item) -> bytes:
+        return hashlib.blake2b(item.id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+
+    return sorted(items, key=draw)[:count]
+
+
+def sample(dataset: Dataset) -> list[Item]:
+    """The pictures of the gallery that a fit looks at."""
+    protocol = dataset.protocol()
+    return sample_items([item for item in dataset.items if protocol.in_gallery(item)])
+
+
+def is_ahead(dataset: Dataset, encoder: Encoder) -> bool:
+    """Whether a build has to fit the encoder on pictures first."""
+    own = encoder.base is None and not encoder.fitted
+    return own and encoder.state().kind == "ready" and known_fit(dataset, encoder) is None
+
+
+def fit_on_pictures(
+    dataset: Dataset, encoder: Encoder, progress: Progress | None = None
+) -> dict[str, np.ndarray]:
+    """Fit on prepared pictures of the gallery. ``progress`` counts them, and the fit itself as a
+    quarter as many."""
+    chosen = sample(dataset)
+    prepared: list[np.ndarray] = []
+    seen = 0
+    for batch in feed(dataset, chosen, [encoder], encoder.batch):
+        prepared += [array for one in batch if (array := one.array(0)) is not None]
+        if absent := sum(one.absent for one in batch):
+            raise gone(dataset, absent)
+        seen += len(batch)
+        report(progress, seen, fit_units(len(chosen)))
+    if not prepared:
+        raise UserError(
+            f"No picture of {dataset.title or dataset.name} can be used, so {encoder.name} can't be"
+            " fitted."
+        )
+
+    def fitting(done: int, total: int) -> bool:
+        whole = fit_units(len(chosen))
+        at = len(chosen) + (whole - len(chosen)) * done / max(total, 1)
+        return progress is None or progress(round(at), whole)
+
+    return encoder.fit(prepared, fitting)
+
+
+def fit_units(pictures: int) -> int:
+    """What a fit on so many pictures counts in its progress: they, and a quarter as many."""
+    return pictures + pictures // 4
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of a folder. Raises ValueError and the like where one is unreadable, or there is
+    none."""
+    found = {file.stem: np.load(file) for file in sorted(path.glob("*.npy"))}
+    if not found:
+        raise ValueError("there is no array")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +226,7 @@ def _resolved(
         encoder = _own(dataset, encoder, progress, build, load)
     if encoder.fitted:
         return encoder
-    arrays = fits.known_fit(dataset, encoder)
+    arrays = known_fit(dataset, encoder)
     if arrays is None and not build:
         raise embed.not_built(dataset, name)
     return encoder.with_fit(_fit(dataset, encoder, progress) if arrays is None else arrays)
@@ -139,18 +259,18 @@ def _shared(encoder: Encoder, progress: Progress | None) -> Encoder:
 
 def _fit(dataset: Dataset, encoder: Encoder, progress: Progress | None) -> dict[str, np.ndarray]:
     """Fit and keep; two builders that need the same fit make it once."""
-    with store.lock(f"fitting-{store.key(fits.fit_causes(dataset, encoder))}", progress):
-        arrays = fits.known_fit(dataset, encoder)
+    with store.lock(f"fitting-{store.key(fit_causes(dataset, encoder))}", progress):
+        arrays = known_fit(dataset, encoder)
         if arrays is None:
             arrays = _fitted(dataset, encoder, progress)
-            fits.remember_fit(dataset, encoder, arrays)
+            remember_fit(dataset, encoder, arrays)
         return arrays
 
 
 def _fitted(dataset: Dataset, encoder: Encoder, progress: Progress | None) -> dict[str, np.ndarray]:
     if encoder.base is None:
         encoder.load(progress)
-        return fits.fit_on_pictures(dataset, encoder, progress)
+        return fit_on_pictures(dataset, encoder, progress)
     base = prepared(dataset, encoder.base, progress).encoder
     embed.embed(dataset, [base], progress)
     return encoder.fit(gallery_vectors(dataset, base), progress)
@@ -161,13 +281,6 @@ def gallery_vectors(dataset: Dataset, encoder: Encoder) -> np.ndarray:
     found, protocol = embed.read(dataset, encoder), dataset.protocol()
     keep = np.flatnonzero(among(embed.item_rows(dataset, found), protocol.gallery))
     return found.vectors if len(keep) == len(found.ids) else found.vectors[keep]
-
-
-WORTH = 1000
-"""From this many pictures to encode a measurement pays for itself."""
-COMPILED = 256
-"""From this many pictures left to encode the seconds that compiling takes pay for themselves."""
-SAMPLE = 256
 
 
 def _choose_format(
@@ -204,9 +317,7 @@ def _built_form(dataset: Dataset, encoder: Any, *, by_parts: bool) -> str | None
 
 def _measure(dataset: Dataset, encoder: Encoder, progress: Progress | None) -> None:
     protocol = dataset.protocol()
-    sample = fits.sample_items(
-        [item for item in dataset.items if protocol.in_gallery(item)], SAMPLE
-    )
+    sample = sample_items([item for item in dataset.items if protocol.in_gallery(item)], SAMPLE)
     usable = []
     for item in sample:
         report(progress, 0, 0)

@@ -17,8 +17,8 @@ from core.encoders.imported import Imported
 from core.errors import UserError
 from core.indexes.base import indexes
 from core.items import taken
-from core.services.embedding import crops, embed, estimate, fits, galleries, points, usual
-from core.services.embedding.bound import bound, prepared
+from core.services.embedding import crops, embed, estimate, galleries, points, usual
+from core.services.embedding.bound import bound, fit_units, is_ahead, prepared, sample
 from core.services.embedding.embed import KIND, causes, drop_replaced, meta_of
 from core.services.embedding.shards import BLOCK, key_of, write_matrix
 from core.services.hosting import limits
@@ -98,8 +98,8 @@ class _Passes:
 
     def __init__(self, progress: Progress | None, dataset: Dataset, names: Sequence[str]) -> None:
         self.progress, self.begun, self.last = progress, 0, 0
-        ahead = sum(fits.is_ahead(dataset, encoders.get(name)) for name in dict.fromkeys(names))
-        self.each = fits.fit_units(len(fits.sample(dataset))) if ahead else 0
+        ahead = sum(is_ahead(dataset, encoders.get(name)) for name in dict.fromkeys(names))
+        self.each = fit_units(len(sample(dataset))) if ahead else 0
         self.fits = self.each * ahead
         self.whole = self.fits + len(dataset.items)
 

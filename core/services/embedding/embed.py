@@ -12,10 +12,9 @@ from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
-from core.services.embedding import alike, shipped
+from core.services.embedding import contents, shipped
 from core.services.embedding.contents import Notes
-from core.services.embedding.encoding import Work, encode
-from core.services.embedding.feed import gone
+from core.services.embedding.encoding import Work, encode, gone
 from core.services.embedding.parquet_parts import Home, address
 from core.services.embedding.shards import Finished, Shards, assemble, key_of
 from core.types import Embeddings, Item, Parts, Progress, Skipped
@@ -197,7 +196,7 @@ def _borrow(dataset: Dataset, encoder: Encoder) -> None:
     held = {member: path for member in dataset.members if (path := find(member, encoder))}
     if held:
         done = {key for _, keys, _ in _plan(dataset, encoder).reused for key in keys}
-        keys, vectors = alike.borrowed(dataset, held, done)
+        keys, vectors = contents.borrowed(dataset, held, done)
         if keys:
             _keep(dataset, encoder, keys, vectors)
 
@@ -205,10 +204,10 @@ def _borrow(dataset: Dataset, encoder: Encoder) -> None:
 def _take_over(dataset: Dataset, wanted: Sequence[Encoder], kept: str) -> None:
     """What needs no encoding: rows of the sets that this one is put together from, and of pictures
     with the same content."""
-    reader, folders = alike.Reader(dataset), store.folders(KIND)
+    reader, folders = contents.Reader(dataset), store.folders(KIND)
     for encoder in wanted:
         _borrow(dataset, encoder)
-        known = alike.known_by(encoder, folders)
+        known = contents.known_by(encoder, folders)
         todo = _plan(dataset, encoder, kept).pending if known.rows else set()
         items = [item for item in dataset.items if key_of(item) in todo]
         keys, vectors = reader.alike(items, known)
@@ -229,7 +228,7 @@ def _earlier(dataset: Dataset, encoder: Encoder) -> list[Finished]:
     pictures."""
     key, held = store.fingerprint(encoder.fingerprint()), of_source(KIND, dataset, encoder)
     folders = [path for path, meta in held if meta.get("encoder_key") == key]
-    return alike.finished(folders, encoder.stored_dim)
+    return contents.finished(folders, encoder.stored_dim)
 
 
 def of_source(kind: str, dataset: Dataset, encoder: Encoder) -> list[tuple[Path, dict]]:

@@ -12,7 +12,7 @@ from core.errors import UserError
 from core.faiss_loader import threads
 from core.services.embedding import embed, opening, points
 from core.services.embedding.bound import bound
-from core.services.embedding.feed import MAX_WORKERS, prepare_one
+from core.services.embedding.encoding import MAX_WORKERS, prepare_one
 
 PROBE = 8
 PROBE_S = 3.0

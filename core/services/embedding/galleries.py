@@ -1,8 +1,18 @@
-"""The part of a dataset that is searched: its rows, its index, its items."""
+"""The part of a dataset that is searched: its rows, its index, its items, and what is usual there.
 
-from collections.abc import Mapping
+Of a gallery that changed an index that was built before serves again where that is possible: it
+keeps the key of the picture in each of its rows, so that it needs nothing of the embeddings that it
+was built from.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import numpy as np
 
@@ -12,11 +22,14 @@ from core.encoders.base import Encoder
 from core.errors import UserError
 from core.indexes.base import Index, Unreadable, indexes
 from core.items import among, coded, json_list, taken
-from core.services.embedding import embed, following, said
-from core.services.embedding.objects import ObjectIndex
+from core.services.embedding import embed, said
+from core.services.embedding.bound import Bound
+from core.services.embedding.crops import ObjectIndex
 from core.services.embedding.pieces import Pieces
-from core.services.embedding.shards import BLOCK, write_matrix
-from core.types import Progress, Protocol
+from core.services.embedding.shards import BLOCK, key_of, write_matrix
+from core.services.embedding.usual import Usual, usual_or_later
+from core.services.specs import IndexSpec
+from core.types import Embeddings, Progress, Protocol
 
 KIND = embed.INDEXES
 GATHERED = "gathered.npy"
@@ -81,7 +94,7 @@ def gallery_index(
 def follow(dataset: Dataset, encoder: Encoder, progress: Progress | None = None) -> None:
     """After pictures came or went: make the indexes that the gallery had before and that can
     follow it, and delete what they replace."""
-    for key, name, knobs in following.left(dataset, encoder):
+    for key, name, knobs in left_behind(dataset, encoder):
         with suppress(UserError):  # too few vectors by now, or a package that is gone
             if name:
                 gallery_index(dataset, encoder, name, progress, **knobs)
@@ -172,10 +185,10 @@ def _write(
         index.told(key, said.said(items))
     followed = False
     if index.grows and not objects:
-        keys = following.keys_of(dataset, found, rows)
-        before = following.earlier(dataset, encoder, _causes(dataset, encoder, index, knobs, False))
-        followed = following.follow(index, before, keys, vectors, knobs)
-        np.save(path / following.KEYS, keys)
+        keys = keys_of(dataset, found, rows)
+        before = earlier(dataset, encoder, _causes(dataset, encoder, index, knobs, False))
+        followed = taken_over(index, before, keys, vectors, knobs)
+        np.save(path / KEYS, keys)
     if not followed:
         index.build(np.ascontiguousarray(vectors), progress, **knobs)
     index.save(path)
@@ -194,3 +207,131 @@ def _write(
         "build_s": cost.build_s,
         "followed": followed,
     }
+
+
+log = logging.getLogger(__name__)
+KEYS = embed.INDEX_KEYS
+OF_THE_GALLERY = ("dataset", "splits")
+"""The causes of an index that a picture changes which comes or goes."""
+
+
+def keys_of(dataset: Dataset, found: Embeddings, rows: np.ndarray) -> np.ndarray:
+    """uint64 (n, 2): which state of which picture stands in each of ``rows`` int64 (n,) of
+    embeddings."""
+    items = embed.item_rows(dataset, found)
+    held = b"".join(bytes.fromhex(key_of(items[row])) for row in rows)
+    return np.frombuffer(held, np.uint64).reshape(-1, 2)
+
+
+def taken_over(
+    index: Index,
+    candidates: list[Path],
+    keys: np.ndarray,
+    vectors: np.ndarray,
+    knobs: Mapping[str, float],
+) -> bool:
+    """Whether ``index`` became the one over ``vectors`` (n, dim) of the pictures ``keys`` by taking
+    over one of the ``candidates`` (:func:`earlier`); else it is to be built."""
+    for path in candidates:
+        try:
+            place = places(np.load(path / KEYS, allow_pickle=False), keys)
+            if index.follow(path, place, vectors, **knobs):
+                return True
+        except (RuntimeError, UserError, *store.UNREADABLE) as error:
+            log.warning("the index in %s can't be taken over: %s", path, error)
+    return False
+
+
+def earlier(dataset: Dataset, encoder: Encoder, causes: dict) -> list[Path]:
+    """Sound indexes of this source that differ from the one with these causes in the gallery alone,
+    newest first."""
+    wanted, found = _without_gallery(causes), []
+    for path, meta in embed.of_source(embed.INDEXES, dataset, encoder):
+        own = meta.get("causes") or {}
+        if _without_gallery(own) == wanted and (path / KEYS).exists() and store.sound(path):
+            found.append((float(meta.get("built") or 0.0), path))
+    return [path for _, path in sorted(found, reverse=True)]
+
+
+def left_behind(dataset: Dataset, encoder: Encoder) -> list[tuple[str, str, dict]]:
+    """``(key, index, knobs)`` of what is left of an earlier gallery and has not followed yet; the
+    name is empty where its vectors were made otherwise."""
+    now, own = store.key(embed.causes(dataset, encoder)), encoder.fingerprint()
+    found = []
+    for path, meta in embed.of_source(embed.INDEXES, dataset, encoder):
+        causes = meta.get("causes") or {}
+        if meta.get("embeddings") != now and (path / KEYS).exists():
+            serves = store.fingerprint(causes.get("encoder")) == store.fingerprint(own)
+            found.append((path.name, causes["index"] if serves else "", causes.get("knobs", {})))
+    return found
+
+
+def _without_gallery(causes: dict) -> str:
+    kept = {name: value for name, value in causes.items() if name not in OF_THE_GALLERY}
+    return store.fingerprint(kept)
+
+
+def places(before: np.ndarray, now: np.ndarray) -> np.ndarray:
+    """int64 (rows before): the row among the keys ``now`` (n, 2) of each of those ``before``, -1
+    where it is gone."""
+    row_of = {tuple(key): row for row, key in enumerate(now.tolist())}
+    return np.array([row_of.get(tuple(key), -1) for key in before.tolist()], np.int64)
+
+
+@dataclass(slots=True)
+class Stored:
+    """Vectors with their folder, the index over the gallery with the embedding row of each of its
+    rows, and what is usual there, which may be known later."""
+
+    path: Path | None
+    found: Embeddings
+    index: Index
+    rows: np.ndarray
+    usual: Usual = field(default_factory=lambda: Usual(None))
+
+    def tell(self, known: Usual) -> None:
+        """What is usual is known now."""
+        self.usual = known
+
+
+def read_gallery(made: Bound, index: IndexSpec) -> tuple[Any, Stored]:
+    """The encoder, loaded, and what is on the disk for it.
+
+    The first network of a process waits two seconds for its library, on one core; meanwhile
+    vectors are unpacked and compared on another.
+
+    Raises:
+        UserError: weights that can't be read, or embeddings that are not built.
+    """
+    if made.encoder.state().kind != "ready":  # weights that are not here are a cause of vectors
+        encoder = made.loaded()
+        return encoder, _stored(made.dataset, encoder, index)
+    found = _begun(lambda: _stored(made.dataset, made.encoder, index), f"read {made.encoder.name}")
+    try:
+        encoder = made.loaded()
+    finally:
+        wait([found])
+    return encoder, found.result()
+
+
+def _begun(act: Callable[[], Stored], name: str) -> Future[Stored]:
+    """``act`` at work in a daemon thread, which the end of the process does not wait for."""
+    done: Future[Stored] = Future()
+
+    def work() -> None:
+        try:
+            done.set_result(act())
+        except BaseException as error:  # told to who waits
+            done.set_exception(error)
+
+    Thread(target=store.carried(work), name=name, daemon=True).start()
+    return done
+
+
+def _stored(dataset: Dataset, encoder: Encoder, index: IndexSpec) -> Stored:
+    path, found = embed.find(dataset, encoder), embed.read(dataset, encoder)
+    made, rows = gallery_index(dataset, encoder, index.name, objects=True, **index.build)
+    kept = Stored(path, found, made, rows)
+    if not encoder.matches:
+        usual_or_later(dataset, encoder, found, rows, kept.tell)
+    return kept

@@ -13,8 +13,8 @@ from core.errors import UserError
 from core.faiss_loader import threads
 from core.services import saved_reports
 from core.services.embedding import embed
-from core.services.embedding.content import known_hash
-from core.services.embedding.feed import MAX_WORKERS
+from core.services.embedding.contents import known_hash
+from core.services.embedding.encoding import MAX_WORKERS
 
 BEST_LEARNED = "siamese.lookalike"
 """The best of our metric-learned networks, by the shipped leaderboard."""

@@ -28,7 +28,7 @@ import numpy as np
 
 from core import store
 from core.datasets.base import Dataset
-from core.datasets.uris import opened
+from core.datasets.remote import opened
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.services.embedding.pieces import Piece, mapped

@@ -17,7 +17,7 @@ from core.errors import UserError
 from core.faiss_loader import threads
 from core.images import decode
 from core.keypoints import MAX_POINTS, SIDE, KeyPoints, detect
-from core.services.embedding.feed import feed
+from core.services.embedding.encoding import feed
 from core.types import Progress, report
 
 KIND = "keypoints"

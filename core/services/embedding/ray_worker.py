@@ -19,7 +19,7 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.services.embedding.contents import digest
-from core.services.embedding.feed import Prepared, prepare_one
+from core.services.embedding.encoding import Prepared, prepare_one
 from core.services.embedding.parquet_parts import Home, Rows, file_name, packed
 from core.types import Item
 from core.weights import graphs
@@ -65,7 +65,7 @@ class Task:
 
     ``causes``: the fingerprint of each encoder as the driver has it. ``homes``: where its parts are
     written, None = they are sent to the driver. ``streamed``: each of ``threads`` encodes batches
-    on one core, as :mod:`core.services.embedding.streams` does; else they prepare pictures, and a
+    on one core, as :mod:`core.services.embedding.encoding` does; else they prepare pictures, and a
     network has all of them. ``compiled``: the encoders, by place, whose compiled networks the
     driver uses: their vectors differ from torch's by rounding, and all machines are to give the
     same.

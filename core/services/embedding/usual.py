@@ -2,10 +2,9 @@
 query.
 
 Every picture of the gallery asks the rest of it, with its own class taken out: such a query is one
-of a thing that the
-gallery does not hold, in the gallery's own style. The 1st percentile of the best scores is the
-usual score. A query whose best hit scores less finds less than 99 of 100 pictures find after all
-that is like them is gone.
+of a thing that the gallery does not hold, in the gallery's own style. The 1st percentile of the
+best scores is the usual score. A query whose best hit scores less finds less than 99 of 100
+pictures find after all that is like them is gone.
 
 The class is the category, or the label where no category is known; where there is no class (or only
 one), each picture asks all others, and the 1st percentile of plain nearest neighbours is used. That
@@ -13,7 +12,12 @@ one is far stricter: with networks, pictures of another style (a photograph agai
 gallery) nearly always score below it, whether or not the gallery holds the thing. docs/measured.md
 has both.
 
-The same comparisons give the calibration of scores, see :mod:`core.services.embedding.calibration`.
+The same comparisons give the calibration of scores: where one lies among the scores of its encoder
+in its gallery. Cosines of two encoders can't be compared: 0.9 is next to nothing for a colour
+histogram and a near copy for a network. Two distributions of the gallery itself say what a score
+means for one encoder, whatever the others do: the scores of random pairs of pictures, and the score
+of each picture with its nearest true neighbour (the same object, else the same label, else the same
+category; where nothing is known of the pictures, simply the nearest other picture).
 
 A build measures it, so that opening a gallery only reads it. What an older build lacks is measured
 when the gallery is first opened: at once where that takes a moment, in the background otherwise.
@@ -35,11 +39,103 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.items import coded, lines, taken
-from core.services.embedding import calibration, embed
-from core.services.embedding.calibration import Calibration
+from core.services.embedding import embed
 from core.services.embedding.roles import codes_of
 from core.services.embedding.shards import key_of
 from core.types import Embeddings, Item, Progress, report, tell
+
+LEVELS = (*range(100), 99.5, 99.9, 100)
+"""Percentiles that are kept of each distribution."""
+MIN_PARTNERS = 10
+"""Fewer pictures with a true neighbour say nothing of what is usual."""
+RANDOM_PAIRS = 20_000
+"""Random pairs that are compared."""
+PAIRS_BLOCK = 1024
+FIELDS = ("instance", "label", "category")
+BOTTOM, MIDDLE, TOP = LEVELS.index(50), LEVELS.index(50), LEVELS.index(95)
+"""A bar begins at the median of random pairs and is full at the 95th percentile of true
+neighbours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Percentiles (at ``LEVELS``, rising cosines) of random pairs and of true neighbours; ``by``:
+    the field that makes a neighbour a true one, empty where the nearest picture was taken."""
+
+    random: tuple[float, ...]
+    near: tuple[float, ...]
+    by: str = ""
+
+    @property
+    def usual(self) -> float:
+        """Where the median of true neighbours lies on a bar, 0 to 1."""
+        return self.share(self.near[MIDDLE])
+
+    def share(self, cosine: float) -> float:
+        """How much of a bar a cosine fills, 0 to 1: from the median of random pairs to the closest
+        true neighbours."""
+        return float(np.clip(self.scaled(np.array([cosine])), 0.0, 1.0)[0])
+
+    def scaled(self, cosines: np.ndarray) -> np.ndarray:
+        """The same for many, float64 (n,), below 0 and above 1 too."""
+        low, high = self.random[BOTTOM], self.near[TOP]
+        if high - low < 1e-6:  # this encoder does not tell true neighbours from others
+            return (cosines >= high).astype(np.float64)
+        return (np.asarray(cosines, np.float64) - low) / (high - low)
+
+    def above_random(self, cosine: float) -> float:
+        """The percentage of random pairs that are less similar."""
+        return _percent(self.random, cosine)
+
+    def above_near(self, cosine: float) -> float:
+        """The percentage of pictures whose nearest true neighbour is less similar."""
+        return _percent(self.near, cosine)
+
+
+def _percent(values: Sequence[float], cosine: float) -> float:
+    return float(np.interp(cosine, values, LEVELS))
+
+
+def percentiles(scores: np.ndarray) -> tuple[float, ...]:
+    """``scores`` (n,) at ``LEVELS``."""
+    return tuple(round(float(value), 5) for value in np.percentile(scores, LEVELS))
+
+
+def random_scores(vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Cosines of ``RANDOM_PAIRS`` random pairs of different pictures, float32 (RANDOM_PAIRS,); the
+    same every time.
+
+    Args:
+        vectors: float32 (n, dim) unit rows, memory-mapped or not.
+        rows: int64 (g,), the rows of the gallery, two at least.
+    """
+    rng = np.random.default_rng(1)
+    one = rng.integers(0, len(rows), RANDOM_PAIRS)
+    other = (one + rng.integers(1, len(rows), RANDOM_PAIRS)) % len(rows)
+    starts = range(0, RANDOM_PAIRS, PAIRS_BLOCK)
+    return np.concatenate(
+        [
+            _cosines(vectors, rows[one[at : at + PAIRS_BLOCK]], rows[other[at : at + PAIRS_BLOCK]])
+            for at in starts
+        ]
+    )
+
+
+def _cosines(vectors: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    return np.einsum(
+        "nd,nd->n", np.asarray(vectors[left], np.float32), np.asarray(vectors[right], np.float32)
+    )
+
+
+def true_field(items: Sequence[Item]) -> str:
+    """The finest field that enough of these pictures share with another one; empty where there is
+    none."""
+    return next((name for name in FIELDS if _with_partner(items, name) >= MIN_PARTNERS), "")
+
+
+def _with_partner(items: Sequence[Item], name: str) -> int:
+    return sum(count for count in coded(items, name).counts().values() if count > 1)
+
 
 log = logging.getLogger(__name__)
 KIND = embed.USUAL
@@ -141,7 +237,7 @@ class _Measured:
         self.dataset, self.encoder, self.found, self.rows = dataset, encoder, found, rows
         self.progress = progress
         self.items = taken(embed.item_rows(dataset, found), rows)
-        self.apart, self.by = class_field(self.items), calibration.true_field(self.items)
+        self.apart, self.by = class_field(self.items), true_field(self.items)
         self.causes = {
             **embed.causes(dataset, encoder),
             "classes": _digest(self.items, (self.apart, self.by)),
@@ -231,13 +327,11 @@ def measure(
         together: the same for true neighbours; None takes the nearest picture, whatever it shows.
     """
     others, near = best_scores(vectors, rows, apart, together, progress)
-    known = len(near) >= calibration.MIN_PICTURES
+    known = len(near) >= MIN_PARTNERS
     return {
         "score": _first_percentile(others),
-        "random": (
-            calibration.percentiles(calibration.random_scores(vectors, rows)) if known else None
-        ),
-        "near": calibration.percentiles(near) if known else None,
+        "random": (percentiles(random_scores(vectors, rows)) if known else None),
+        "near": percentiles(near) if known else None,
     }
 
 

@@ -14,7 +14,7 @@ from core.metrics import definitions, stream
 from core.services.embedding import embed
 from core.services.embedding.bound import with_vectors
 from core.services.embedding.roles import protocol_named, roles_for
-from core.training.metric_learning import leave_faiss_alone
+from core.training.losses import leave_faiss_alone
 
 FIRST = 20
 

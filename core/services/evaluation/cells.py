@@ -1,6 +1,7 @@
 """One cell of a comparison: a dataset under a protocol, searched by an encoder through an index.
 Evaluated once, then cached."""
 
+import datetime
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -12,17 +13,103 @@ import numpy as np
 from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder
-from core.metrics import retrieval, stream, table
+from core.metrics import stream, table
+from core.metrics.stream import Roles
 from core.neighbours import rank, without_own
+from core.rerankers.base import rerankers
 from core.services.embedding import embed, galleries
 from core.services.embedding.bound import bound
+from core.services.embedding.contents import content_hash
 from core.services.embedding.roles import asking_encoder, cluster_of, digest, group_of, roles_for
 from core.services.evaluation import lists
-from core.services.evaluation.card import card
 from core.services.evaluation.seen import seen
-from core.services.search.reranking import SecondLook
+from core.services.hardware import hardware, versions
+from core.services.search.looking import SecondLook
 from core.services.specs import IndexSpec
 from core.types import Item, Progress, Protocol, report
+
+SEED = 0
+TIES = "equal scores are ordered by picture id"
+SELF = "the query itself is never its own hit"
+
+
+def card(
+    dataset: Dataset,
+    encoder: Encoder,
+    protocol: Protocol,
+    index: IndexSpec,
+    roles: Roles,
+    relevant: np.ndarray,
+    depth: int,
+) -> dict:
+    """Plain texts and numbers, in the order in which they are read. Whether the encoder has *seen*
+    the pictures is added to it by :func:`core.services.evaluation.cells.cell`."""
+    return {
+        "dataset": dataset.title or dataset.name,
+        "kind": dataset.kind,
+        "dataset hash": content_hash(dataset),
+        "protocol": protocol.name,
+        "relevant": protocol.note or f"same {protocol.relevant}",
+        "gallery": f"{len(roles.gallery):,} pictures ({_splits(protocol.gallery)})",
+        "queries": f"{len(roles.queries):,} ({_splits(protocol.queries)}{_every(protocol)})",
+        **dataset.told(protocol),
+        "queries without anything relevant": int((relevant == 0).sum()),
+        "self": SELF,
+        "junk": (
+            f"pictures of the same {protocol.ignore} are neither right nor wrong"
+            if protocol.ignore
+            else "none"
+        ),
+        "ties": TIES,
+        "encoder": encoder.name,
+        "dimensions": encoder.dim,
+        **_input(encoder),
+        "normalisation": (
+            "key points matched, inliers of one homography"
+            if encoder.matches
+            else "vectors of length 1, cosine similarity"
+        ),
+        "index": (
+            f"{index.text} (exact, whole gallery ranked)"
+            if index.exact
+            else f"{index.text} (first {depth:,} hits scored)"
+        ),
+        **({"re-ranking": _reranking(index)} if index.reranker else {}),
+        "seed": SEED,
+        "encoder causes": encoder.fingerprint(),
+        "hardware": hardware(),
+        "versions": versions(),
+        "date": datetime.date.today().isoformat(),
+    }
+
+
+def _reranking(index: IndexSpec) -> str:
+    made = rerankers.get(index.reranker)
+    return f"{made.title} of the first {made.depth:,} hits"
+
+
+def _splits(names: tuple[str, ...]) -> str:
+    return f"split {', '.join(names)}" if names else "all pictures"
+
+
+def _every(protocol: Protocol) -> str:
+    return f", every {protocol.every}th by id" if protocol.every > 1 else ""
+
+
+def _input(encoder: Encoder) -> dict[str, str]:
+    """Image size and pooling, as far as the encoder states them."""
+    record = encoder.fingerprint().get("preprocess")
+    made = (
+        ", ".join(f"{key} {value}" for key, value in record.items())
+        if isinstance(record, dict)
+        else ""
+    )
+    side = f"{encoder.side} px on the short side" if encoder.side else "as the picture is"
+    return {
+        "image size": made or side,
+        "pooling": getattr(encoder, "pool", None) or "the encoder's own",
+    }
+
 
 KIND = "scores"
 VERSION = 2
@@ -304,7 +391,7 @@ def _answers(
         found = found if made.score == "cosine" else rank(queries, made.rows, found.ids, near)
         pair, own = (found, exact.search(queries, near)), own_rows[roles.queries[part]]
         overlap.append(
-            retrieval.index_recall(*(without_own(hits, own, RECALL_K).scores for hits in pair))
+            table.index_recall(*(without_own(hits, own, RECALL_K).scores for hits in pair))
         )
         hits.append(place[np.where(answer.ids >= 0, np.asarray(rows)[answer.ids], len(vectors))])
     report(progress, len(roles.queries), len(roles.queries))

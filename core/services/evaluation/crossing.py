@@ -18,7 +18,7 @@ from core.datasets.joined import SUFFIX, Joined, Side, classes_of, definition, r
 from core.datasets.names import nfc
 from core.datasets.tables import GUESSED, parse_table
 from core.errors import UserError
-from core.services.embedding.content import content_hash
+from core.services.embedding.contents import content_hash
 from core.services.library import library
 
 HOME = Path(__file__).parent / "joins"

@@ -19,36 +19,10 @@ from core.services.evaluation import latency
 from core.services.evaluation.cells import Cell, cell
 from core.services.evaluation.fused import fused_cell
 from core.services.evaluation.reports import Report
-from core.services.specs import EXACT, IndexSpec, index_spec
+from core.services.specs import IndexSpec, index_spec
 from core.types import Progress, report
 
 log = logging.getLogger(__name__)
-SHORT = ("mAP", "hit@1", "precision@10")
-
-
-def evaluate_one(
-    dataset: Dataset,
-    encoder_name: str,
-    protocol_name: str | None = None,
-    progress: Progress | None = None,
-) -> dict:
-    """Means over the evaluated queries of a built dataset, by exact search.
-
-    Returns:
-        ``queries`` (asked), ``unjudged`` (of these, without anything relevant in the gallery: left
-        out of the means), and ``mAP``, ``hit@1``, ``precision@10``; None where no query can be
-        evaluated.
-
-    Raises:
-        UserError: unknown names, or embeddings that are not built.
-    """
-    made = cell(dataset, encoder_name, protocol_named(dataset, protocol_name), EXACT, progress)
-    means = made.means()
-    return {
-        "queries": len(made.queries),
-        "unjudged": int((~made.evaluated).sum()),
-        **{name: means[name] for name in SHORT},
-    }
 
 
 def evaluate(
@@ -180,8 +154,7 @@ def _cells(
         if not build.is_built(dataset, by):
             build.build(dataset, [by])
     times = latency.measured(dataset, encoder, spec) if timed else {}
-    made = [cell(dataset, encoder, protocol, spec) for protocol in named]
-    return [latency.with_times(one, times) for one in made]
+    return [replace(cell(dataset, encoder, one, spec), latency=times) for one in named]
 
 
 def _protocols(dataset: Dataset, wanted: Sequence[str], crop: str = "") -> list[str]:

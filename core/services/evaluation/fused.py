@@ -1,4 +1,5 @@
-"""Cells of fused encoders: each query's lists by several encoders as one list."""
+"""Cells of fused encoders: each query's lists by several encoders as one list; and the beginning of
+such a list, or of one encoder's, as it was evaluated."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -13,14 +14,20 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.metrics import stream, table
-from core.metrics.ranked import Ranked, rank
+from core.metrics.ranked import Ranked, Roles, rank
 from core.services.embedding import embed
 from core.services.embedding.bound import bound
-from core.services.embedding.roles import cluster_of, digest, group_of, roles_of
+from core.services.embedding.roles import (
+    cluster_of,
+    digest,
+    group_of,
+    protocol_named,
+    roles_for,
+    roles_of,
+)
 from core.services.embedding.usual import usual
 from core.services.evaluation import lists
-from core.services.evaluation.card import card
-from core.services.evaluation.cells import DEPTH, KIND, Cell, keep, read
+from core.services.evaluation.cells import DEPTH, KIND, Cell, card, keep, read
 from core.services.evaluation.seen import KINDS, seen
 from core.services.search.together import LEARNED, named, placed
 from core.services.specs import EXACT
@@ -40,7 +47,7 @@ class _Member:
 
     encoder: Encoder
     found: Embeddings
-    roles: stream.Roles
+    roles: Roles
     place: Callable[[np.ndarray, np.ndarray], np.ndarray]
     looker: lists.Looker | None
 
@@ -118,7 +125,7 @@ def fused_cell(
 
 def beginnings(
     dataset: Dataset, name: str, protocol: Protocol, queries: Sequence[str], top: int
-) -> tuple[list[Item], stream.Roles, Iterator[Ranked]]:
+) -> tuple[list[Item], Roles, Iterator[Ranked]]:
     """The lists of a fusion by its ``name`` for some queries: the pictures that all members hold,
     who asks among them, and the ranked lists in that order, each with its first ``top``.
 
@@ -136,10 +143,8 @@ def beginnings(
         )
     made = [bound(dataset, one).encoder for one in names]
     members, items, roles = _members(dataset, made, protocol)
-    wanted = set(queries)
-    asked = np.array([row for row in roles.queries if items[row].id in wanted], np.int64)
-    some = replace(roles, queries=asked)
-    shares = np.broadcast_to(fusion.shares(weights, len(names)), (len(asked), len(names)))
+    some = _asked(items, roles, queries)
+    shares = np.broadcast_to(fusion.shares(weights, len(names)), (len(some.queries), len(names)))
     return items, some, _blocks(members, some, shares, fusion.method(method), None, top)
 
 
@@ -207,7 +212,7 @@ def _said(weights: np.ndarray) -> str:
 
 def _members(
     dataset: Dataset, encoders: Sequence[Encoder], protocol: Protocol
-) -> tuple[list[_Member], list[Item], stream.Roles]:
+) -> tuple[list[_Member], list[Item], Roles]:
     """The encoders over the pictures that all of them hold."""
     held = [embed.read(dataset, encoder) for encoder in encoders]
     shared = set.intersection(*(set(found.ids) for found in held))
@@ -219,7 +224,7 @@ def _members(
 
 
 def _member(
-    dataset: Dataset, encoder: Encoder, found: Embeddings, ids: tuple[str, ...], roles: stream.Roles
+    dataset: Dataset, encoder: Encoder, found: Embeddings, ids: tuple[str, ...], roles: Roles
 ) -> _Member:
     row_of = {id: row for row, id in enumerate(found.ids)}
     vectors = np.asarray(found.vectors[[row_of[id] for id in ids]])
@@ -234,7 +239,7 @@ def _member(
 
 def _blocks(
     members: Sequence[_Member],
-    roles: stream.Roles,
+    roles: Roles,
     weights: np.ndarray,
     method: fusion.Method,
     progress: Progress | None,
@@ -261,7 +266,7 @@ def _ranked(
     scores: np.ndarray,
     weights: np.ndarray,
     method: fusion.Method,
-    roles: stream.Roles,
+    roles: Roles,
     part: slice,
     labels: np.ndarray | None = None,
     top: int = 0,
@@ -292,7 +297,7 @@ def fused_order(
 
 def _learned(
     members: Sequence[_Member],
-    roles: stream.Roles,
+    roles: Roles,
     clusters: np.ndarray,
     method: fusion.Method,
     progress: Progress | None,
@@ -310,7 +315,7 @@ def _learned(
 
 def _best(
     members: Sequence[_Member],
-    roles: stream.Roles,
+    roles: Roles,
     some: np.ndarray,
     method: fusion.Method,
     progress: Progress | None,
@@ -321,7 +326,7 @@ def _best(
         return fusion.shares((), len(members))
     report(progress, 0, len(roles.queries))
     ranks, scores = _listed(members, rows)
-    asked = stream.Roles(roles.gallery, rows, roles.relevant, roles.ignore)
+    asked = Roles(roles.gallery, rows, roles.relevant, roles.ignore)
     best, kept = -1.0, fusion.shares((), len(members))
     for weights in _grid(len(members)):
         report(progress, 0, len(roles.queries))
@@ -366,3 +371,60 @@ def parts_of(name: str) -> tuple[str, tuple[str, ...], tuple[float, ...] | str]:
         return found["method"], names, LEARNED
     each = [one.rpartition("*")[0] for one in found["members"].split("+")]
     return found["method"], names, tuple(float(one) for one in each) if all(each) else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """One query's list: ``hits`` are (item id, relevant) from rank 1; ``first`` is the rank of the
+    first relevant item of the whole list, None where there is none."""
+
+    hits: tuple[tuple[str, bool], ...]
+    first: int | None
+
+
+def first_hits(
+    dataset: Dataset, encoder_name: str, protocol_name: str | None, queries: Sequence[str], k: int
+) -> dict[str, Beginning]:
+    """The first ``k`` hits of each query by exact search, without itself and without what the
+    protocol ignores. ``encoder_name`` may be that of a fusion.
+
+    Ids that are no query under the protocol, or were passed over when the embeddings were built,
+    are left out.
+
+    Raises:
+        UserError: the embeddings are not built, an unknown encoder or protocol, or a fusion with
+            weights that were learned.
+    """
+    protocol = protocol_named(dataset, protocol_name)
+    ask = beginnings if members_of(encoder_name) else _alone
+    items, some, found = ask(dataset, encoder_name, protocol, queries, k)
+    made: dict[str, Beginning] = {}
+    for block in found:
+        for number in range(len(block)):
+            ranks = block.rank[block.row == number]
+            shown = [items[some.gallery[column]].id for column in block.top[number] if column >= 0]
+            hits = tuple((id, place in ranks) for place, id in enumerate(shown, start=1))
+            made[items[some.queries[len(made)]].id] = Beginning(
+                hits, int(ranks[0]) if len(ranks) else None
+            )
+    return made
+
+
+def _alone(
+    dataset: Dataset, name: str, protocol: Protocol, queries: Sequence[str], k: int
+) -> tuple[Sequence[Item], Roles, Iterator[Ranked]]:
+    """As :func:`beginnings`, of a single encoder."""
+    encoder = bound(dataset, name).encoder
+    found = embed.read(dataset, encoder)
+    items = embed.item_rows(dataset, found)
+    roles = roles_for(dataset, encoder, found, protocol)
+    look = lists.look_of(encoder, EXACT, protocol, len(roles.gallery))
+    some = _asked(items, roles, queries)
+    return items, some, lists.blocks(look, dataset, found, some, k)
+
+
+def _asked(items: Sequence[Item], roles: Roles, queries: Sequence[str]) -> Roles:
+    """The same roles, these queries alone."""
+    wanted = set(queries)
+    rows = [row for row in roles.queries if items[row].id in wanted]
+    return replace(roles, queries=np.array(rows, np.int64))

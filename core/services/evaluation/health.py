@@ -8,7 +8,7 @@ import numpy as np
 
 from core import store
 from core.datasets.base import Dataset
-from core.metrics import geometry, retrieval, statistics, stream
+from core.metrics import geometry, statistics, stream, table
 from core.metrics.ranked import Ranked, rank
 from core.neighbours import cosine_matrix
 from core.services.embedding import build, embed
@@ -152,8 +152,8 @@ def _duplicates(
 ) -> dict:
     """Near-duplicates, and what they are worth: scores of the same queries with and without
     them."""
-    before = np.concatenate([retrieval.average_precision(block) for block in plain])
-    after = np.concatenate([retrieval.average_precision(block) for block in clean])
+    before = np.concatenate([table.average_precision(block) for block in plain])
+    after = np.concatenate([table.average_precision(block) for block in clean])
     both = ~np.isnan(before) & ~np.isnan(after)
     clusters = np.array([cluster_of(items[row]) for row in roles.queries])
     low, high = (

@@ -1,10 +1,9 @@
 """How long a search takes, stage by stage: after warm-up, one picture at a time and in batches,
-each with its count."""
+each with its count. And how long an evaluation will take, before it starts."""
 
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,12 +12,14 @@ import numpy as np
 from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder
+from core.encoders.base import encoders as registry
 from core.images import decode
 from core.indexes.base import Index
-from core.metrics.latency import summary
+from core.items import among
+from core.metrics.statistics import summary
 from core.services.embedding import embed
 from core.services.embedding.bound import bound
-from core.services.evaluation.cells import Cell
+from core.services.embedding.opening import BuildTimes
 from core.services.hardware import busy, hardware
 from core.services.search.engines import Engine
 from core.services.search.request import Query, SearchRequest
@@ -118,11 +119,6 @@ def _disturbed(then: float | None, now: float | None) -> bool:
     return then is not None and now is not None and then > BUSY and now < then / 2
 
 
-def with_times(cell: Cell, times: dict) -> Cell:
-    """The cell with the latency measured for it."""
-    return replace(cell, latency=times)
-
-
 def _measure(dataset: Dataset, encoder_name: str, spec: IndexSpec) -> dict:
     engine = Engine(bound(dataset, encoder_name), spec)
     table: dict = {"build": _build(dataset, engine.encoder, engine.index), "busy": busy()}
@@ -166,3 +162,49 @@ def _timed(
     if stage in times:
         times[stage].append((time.perf_counter() - started) * 1000 / pictures)
     return made
+
+
+START_S = 3.0
+"""A process begins and reads every picture once for the hash of the set."""
+LOAD_S = 1.5
+"""An encoder and its index are loaded."""
+ALONE = 3.0
+"""A picture encoded alone takes about so many times its share of a build, which has all cores and
+whole batches."""
+PRODUCT_S, QUERY_S = 1.2e-10, 1.5e-4
+"""Seconds for one product of two numbers in the search, and for the metrics of one query; measured
+on two cores."""
+UNKNOWN_S = 0.05
+
+
+def estimate(
+    dataset: Dataset, encoders: Sequence[str], built: Sequence[str], times: BuildTimes
+) -> float:
+    """About how long it takes to evaluate these encoders on a data set; those not among ``built``
+    are built first. A machine that has evaluated an encoder before knows its times."""
+    total = START_S
+    for name in encoders:
+        each = times.each.get(name, UNKNOWN_S)
+        total += 0.0 if name in built else each * len(dataset.items)
+        total += LOAD_S + _latency(name, each)
+    protocol = dataset.protocol()
+    queries = int(among(dataset.items, protocol.queries).sum())
+    gallery = int(among(dataset.items, protocol.gallery).sum())
+    dims = sum(max(registry.get(name).dim, 1) for name in encoders)
+    rounds = max(sum(one.every == 1 for one in dataset.protocols()), 1)
+    pairs = float(queries) * gallery * dims
+    return total + rounds * (PRODUCT_S * pairs + QUERY_S * queries * len(encoders))
+
+
+def _latency(name: str, each: float) -> float:
+    """Seconds to measure how long a search takes: as the last time here, else from the share of a
+    build."""
+    past = [
+        entry.meta["seconds"]
+        for entry in store.entries("latency")
+        if entry.meta.get("encoder_name") == name and entry.meta.get("seconds")
+    ]
+    if past:
+        return float(np.median(past))
+    alone = min((WARM + RUNS) * each * ALONE, LIMIT_S)
+    return alone + min((BATCHES + 1) * BATCH * each, LIMIT_S)

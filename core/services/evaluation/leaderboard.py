@@ -1,13 +1,17 @@
 """Standings of one (dataset, protocol): means with intervals, shared ranks, and which queries
 separate two encoders."""
 
+import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 
+from core import store
 from core.errors import UserError
 from core.metrics import statistics, table
+from core.services import saved_reports
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.reports import Report
 from core.services.evaluation.seen import NONE
@@ -368,3 +372,58 @@ def metrics_of(report: Report) -> list[str]:
     """Metrics whose per-query scores every cell of the report keeps, in the order of the table."""
     kept = set.intersection(*(set(cell.scores) for cell in report.cells)) if report.cells else set()
     return [name for name in table.DEFAULT if name in kept]
+
+
+KIND, VERSION = "boards", 1
+
+
+def standings(
+    report: Report,
+    folder: Path,
+    dataset: str,
+    protocol: str,
+    metric: str = "mAP",
+    group: str | None = None,
+) -> Leaderboard:
+    """:func:`core.services.evaluation.leaderboard.leaderboard` of a report that lies in ``folder``,
+    from the disk where it was worked out before.
+
+    Raises:
+        UserError: as there.
+    """
+    made: list[Leaderboard] = []
+
+    def write(place: Path) -> dict:
+        made.append(leaderboard(report, dataset, protocol, metric, group))
+        (place / "board.json").write_text(json.dumps(_noted(made[0])))
+        return {"dataset_name": dataset}
+
+    causes = {
+        "scores": store.digest(folder / "scores.npz"),
+        "rows": store.digest(folder / "report.json"),
+        "board": [dataset, protocol, metric, group],
+        "method": [statistics.LEVEL, statistics.RESAMPLES, statistics.FLIPS, VERSION],
+    }
+    kept = store.kept(KIND, causes, write, _read, durable=False)
+    return made[0] if made else kept
+
+
+def prepare(report: str, metric: str = "mAP") -> None:
+    """Work out the first board of a report before anybody asks for it; nothing where there is no
+    such report."""
+    try:
+        folder = saved_reports.find(report)
+        read = Report.load(folder)
+        standings(read, folder, read.cells[0].dataset, read.cells[0].protocol, metric)
+    except UserError:
+        return
+
+
+def _noted(board: Leaderboard) -> dict:
+    return asdict(board) | {"adjusted": board.adjusted.tolist()}
+
+
+def _read(place: Path) -> Leaderboard:
+    noted = json.loads((place / "board.json").read_text())
+    rows = tuple(Standing(**row) for row in noted.pop("standings"))
+    return Leaderboard(**{**noted, "standings": rows, "adjusted": np.array(noted["adjusted"])})

@@ -13,7 +13,7 @@ from core.metrics import stream
 from core.metrics.ranked import Ranked, rank
 from core.neighbours import cosine_matrix
 from core.services.embedding import points
-from core.services.search.reranking import SecondLook, looked_at, second_look
+from core.services.search.looking import SecondLook, looked_at, second_look
 from core.services.specs import IndexSpec
 from core.types import Embeddings, Progress, Protocol, report
 

@@ -23,7 +23,7 @@ from core.encoders.base import Encoder, encoders
 from core.encoders.trained import CARD, Untrained, find_model
 from core.encoders.trained_networks import SLIM
 from core.errors import UserError
-from core.services.embedding import content
+from core.services.embedding import contents
 from core.training.settings import expanded
 from core.training.sources import training_items
 from core.types import Item, Protocol
@@ -107,7 +107,7 @@ def remember(folder: Path) -> None:
             items = training_items(dataset)
         except UserError:
             continue
-        source |= {"marks": content.marks(dataset, items), "of": len(items)}
+        source |= {"marks": contents.marks(dataset, items), "of": len(items)}
     names = {source["name"] for source in card.get("data", [])}
     with suppress(Unknown):
         earlier = {
@@ -225,12 +225,12 @@ def _kind(source: Source, dataset: Dataset) -> str:
         return _of_imagenet(dataset)
     asking = [row for row, item in enumerate(dataset.items) if dataset.protocol().is_query(item)]
     if source.marks:
-        digests = content.digests(dataset)
+        digests = contents.digests(dataset)
         learned = [dataset.rows[item.id] for item in training_items(dataset)]
-        if content.share_of(digests[asking], source.marks, source.of) >= ENOUGH:
+        if contents.share_of(digests[asking], source.marks, source.of) >= ENOUGH:
             return ALL
         return (
-            PART if content.share_of(digests[learned], source.marks, source.of) >= ENOUGH else NONE
+            PART if contents.share_of(digests[learned], source.marks, source.of) >= ENOUGH else NONE
         )
     if source.name == dataset.name or source.locator == dataset.locator:
         return PART if dataset.protocol().queries else ALL
@@ -264,7 +264,7 @@ def _synset(item: Item) -> bool:
 
 def _is_tiny(dataset: Dataset) -> bool:
     known = known_sets()["Tiny ImageNet"]
-    return content.share_of(content.digests(dataset), known["marks"], known["of"]) >= ENOUGH
+    return contents.share_of(contents.digests(dataset), known["marks"], known["of"]) >= ENOUGH
 
 
 @cache

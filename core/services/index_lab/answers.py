@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from core.indexes.base import Index
-from core.metrics import retrieval
+from core.metrics import table
 from core.neighbours import rank, rows_without_own
 from core.services.index_lab.space import Space
 from core.types import Hits
@@ -39,4 +39,4 @@ def scored(space: Space, ids: np.ndarray) -> Hits:
 def recall(found: Hits, truth: Hits) -> np.ndarray:
     """Share of the exact top k that was found, float64 (q,): what is as similar as the exact k-th
     counts."""
-    return retrieval.index_recall(found.scores, truth.scores)
+    return table.index_recall(found.scores, truth.scores)

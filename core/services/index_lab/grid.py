@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from core.indexes.base import Index, Knob, indexes
-from core.services.naming import split_names
-from core.services.specs import IndexSpec, index_spec
+from core.services.specs import IndexSpec, index_spec, split_names
 
 
 def grid(index: str, *, full: bool = False) -> tuple[IndexSpec, ...]:

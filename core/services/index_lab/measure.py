@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from core.indexes.base import Index
-from core.metrics.latency import summary
+from core.metrics.statistics import summary
 from core.services.hardware import busy
 from core.services.index_lab import answers
 from core.services.index_lab.point import Point

@@ -8,7 +8,7 @@ import numpy as np
 
 from core.indexes.base import Index, indexes
 from core.metrics import statistics, stream, table
-from core.metrics.latency import summary
+from core.metrics.statistics import summary
 from core.neighbours import rows_without_own
 from core.services.embedding.roles import cluster_of, roles_of
 from core.services.index_lab import answers, stages

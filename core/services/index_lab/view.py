@@ -13,13 +13,13 @@ from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.indexes.base import Index
-from core.metrics.latency import summary
+from core.metrics.statistics import summary
 from core.neighbours import cosines, rows_without_own
 from core.services.embedding import embed, galleries
 from core.services.embedding.bound import with_vectors
-from core.services.search.loading import engine
 from core.services.search.request import Query, item_of
 from core.services.search.result import NEAR, same_file, verdict
+from core.services.search.serving import engine
 from core.services.specs import IndexSpec, index_spec
 
 MOST_K = 100
@@ -36,7 +36,7 @@ class Shown:
     ``state``: ``found`` (belongs to the exact top k and is there), ``ghost`` (a missed neighbour:
     belongs there and was not found) or ``extra`` (is there and does not belong). ``rank`` is the
     place in the index's answer (0 for a missed one), ``true_rank`` the place in the exact answer (0
-    where it is beyond the top k). ``verdict`` as in :class:`core.services.search.search.Hit`.
+    where it is beyond the top k). ``verdict`` as in :class:`core.services.search.serving.Hit`.
     """
 
     id: str

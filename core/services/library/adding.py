@@ -6,10 +6,12 @@ with the pictures that it names. They become one source of pictures, kept among 
 
 import io
 import os
+import random
 import re
 import tempfile
+import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -19,11 +21,15 @@ from core.datasets.names import is_picture
 from core.datasets.paths import ACCEPTED, open_path
 from core.disk import remove
 from core.errors import UserError
+from core.services.embedding.encoding import refusal
 from core.services.hosting import limits
 from core.services.library import layouts, library, passed_over
 
 TABLES, PACKED, COLUMNS = (".csv", ".tsv"), ".zip", (".parquet", ".pq")
 MAX_EXAMPLES = 4
+MAX_OPENED, OPENING_S = 1000, 3.0
+"""So many pictures are opened for a preview, as long as that takes no longer."""
+TOGETHER = "Drop the table and its pictures together, or give the path of the table."
 Files = Sequence[tuple[str, bytes]]
 """Name (with ``/`` between folders) and content of what a browser sent."""
 
@@ -31,7 +37,8 @@ Files = Sequence[tuple[str, bytes]]
 @dataclass(frozen=True, slots=True)
 class Preview:
     """What would be added: ``labels`` are classes, ``splits`` pictures of each, ``skipped`` rows of
-    picture and reason, ``reasons`` how often each is given, ``remarks`` rows of where and remark,
+    picture and reason, ``opened`` how many pictures were read to find the ``unreadable`` among them
+    (rows as well), ``reasons`` how often each is given, ``remarks`` rows of where and remark,
     ``layout`` how folders are read as labels, ``examples`` some pictures with what their folders
     say. ``known`` is the locator where it was added before."""
 
@@ -40,6 +47,8 @@ class Preview:
     labels: int
     splits: dict[str, int]
     skipped: tuple[dict, ...]
+    opened: int
+    unreadable: tuple[dict, ...]
     reasons: tuple[tuple[str, int], ...]
     remarks: tuple[dict, ...]
     layout: str
@@ -102,18 +111,42 @@ def _seen(dataset: Dataset) -> Preview:
     row = library.contents(dataset)
     listed = passed_over.rows(dataset)
     told = layouts.told(dataset) or {}
+    opened, unreadable = _opened(dataset, {one["picture"] for one in listed})
+    if len(unreadable) == len(dataset.items):
+        first = unreadable[0]
+        raise UserError(
+            f"{dataset.title or dataset.name} holds no picture that can be read."
+            f" {first['picture']}: {first['reason']}",
+            fix="Choose another source.",
+        )
     return Preview(
         dataset.title or dataset.name,
         row["pictures"],
         row["labels"],
         row["splits"],
         tuple(listed),
-        tuple(passed_over.reasons(listed)),
+        opened,
+        tuple(unreadable),
+        tuple(passed_over.reasons([*unreadable, *listed])),
         tuple(row["remarks"]),
         row["layout"],
         tuple(told.get("examples", ())[:MAX_EXAMPLES]),
         dataset.locator if dataset.locator in library.added() else "",
     )
+
+
+def _opened(dataset: Dataset, known: Collection[str]) -> tuple[int, list[dict]]:
+    """How many pictures were opened, chosen evenly, and those of them that can't be read; what is
+    ``known`` to be so is not told again."""
+    drawn = random.Random(0).sample(range(len(dataset.items)), min(len(dataset.items), MAX_OPENED))
+    until, opened, found = time.monotonic() + OPENING_S, 0, []
+    for place in drawn:
+        if opened and time.monotonic() > until:
+            break
+        item, opened = dataset.items[place], opened + 1
+        if item.id not in known and (reason := refusal(dataset, item)):
+            found.append({"picture": item.id, "reason": reason})
+    return opened, sorted(found, key=lambda one: one["picture"])
 
 
 def packed(files: Files) -> tuple[str, bytes | None]:
@@ -135,7 +168,7 @@ def packed(files: Files) -> tuple[str, bytes | None]:
     if len(tables) > 1:
         raise UserError(f"{len(tables)} tables were given.", "One CSV with its pictures.")
     if tables or alone.lower().endswith(COLUMNS):
-        return _stem(tables[0] if tables else alone), None
+        return _around(files) or _stem(tables[0] if tables else alone), None
     if alone:
         return files[0][0], files[0][1]
     return f"{_common(files)}.zip", _zip(files)
@@ -161,6 +194,8 @@ def _staged(folder: Path, files: Files) -> Path:
         return path
     for given, content in files:
         path = folder.joinpath(*_parts(given))
+        if path.suffix.lower() in TABLES:  # called as the folder that it came in
+            path = path.with_name(f"{name}{path.suffix}")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     return _source(folder)
@@ -176,6 +211,7 @@ def _open(path: Path) -> Dataset:
     """What was uploaded; a table may name nothing but what was uploaded with it."""
     found = open_path(path)
     if path.suffix.lower() in TABLES:
+        _refuse_empty(found)
         home = os.path.realpath(path.parent)
         away = [
             item.id
@@ -186,9 +222,17 @@ def _open(path: Path) -> Dataset:
             raise UserError(
                 f"The table names a file that was not given with it: {away[0]}.",
                 "Files that are given together with the table.",
-                "Drop the table and its pictures together, or give the path of the table.",
+                TOGETHER,
             )
     return found
+
+
+def _refuse_empty(table: Dataset) -> None:
+    """Raises UserError where a table has rows, but none of their pictures came with it."""
+    try:
+        _ = table.items
+    except UserError as error:
+        raise UserError(error.given, error.allowed, TOGETHER if error.fix else "") from error
 
 
 def _parts(name: str) -> list[str]:
@@ -204,10 +248,15 @@ def _stem(name: str) -> str:
 
 
 def _common(files: Files) -> str:
-    """What files that were given together are called: the folder that holds them all."""
-    tops = {name.replace("\\", "/").split("/")[0] for name, _ in files if "/" in name}
-    inside = all("/" in name.replace("\\", "/") for name, _ in files)
-    return tops.pop() if len(tops) == 1 and inside else "pictures"
+    """What files that were given together are called."""
+    return _around(files) or "pictures"
+
+
+def _around(files: Files) -> str:
+    """The one folder that holds all files; empty where there is none."""
+    places = [name.replace("\\", "/").split("/") for name, _ in files]
+    tops = {place[0] for place in places}
+    return tops.pop() if len(tops) == 1 and all(len(place) > 1 for place in places) else ""
 
 
 def _without(folder: str, error: UserError) -> UserError:

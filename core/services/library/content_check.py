@@ -9,8 +9,7 @@ built again.
 from dataclasses import dataclass
 
 from core import store
-from core.datasets.base import Dataset
-from core.datasets.marks import keep_marks, marks_of, plain, restamped
+from core.datasets.base import Dataset, keep_marks, marks_of, plain, restamped
 from core.errors import UserError
 from core.services.embedding import embed
 from core.services.embedding.contents import digest, known, short, write

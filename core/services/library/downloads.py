@@ -1,13 +1,20 @@
 """Fetching what is public and not here yet: datasets, and weights of encoders, of their text towers
-and of detectors."""
+and of detectors; and networks compiled for this processor beforehand, when the product is set up or
+by command."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from core.datasets.base import datasets
 from core.detectors.base import detectors
+from core.encoders import compiled
 from core.encoders.base import encoders
+from core.errors import UserError
 from core.services.embedding import detecting
 from core.services.library import library
 from core.services.search.mixing import reads_none
-from core.types import Progress
+from core.types import Progress, report
 
 
 def fetch_dataset(name: str, progress: Progress | None = None) -> dict:
@@ -61,3 +68,62 @@ def fetch_detector(name: str, progress: Progress | None = None) -> dict:
     if detector.state().kind == "download":
         detector.load(progress)
     return detecting.detector_row(detector)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What compiling one network came to. ``gain``: processor time of torch over that of the graph,
+    as measured when it was made."""
+
+    encoder: str
+    compiled: bool
+    gain: float | None
+    reason: str
+
+
+def at_hand() -> list[str]:
+    """Encoders whose networks are on this machine and can be compiled: those that came with the
+    code or in a package, and those that were trained here."""
+    kinds = ("bundled", "packaged", "trained")
+    return [
+        name
+        for name in encoders.names()
+        if isinstance(one := encoders.get(name), compiled.Compilable)
+        and one.tier in kinds
+        and one.state().kind == "ready"
+    ]
+
+
+def compile_networks(names: Sequence[str], progress: Progress | None = None) -> list[Row]:
+    """Compile some networks, each once a machine, some seconds each.
+
+    Raises:
+        UserError: an unknown name, an encoder without a network, weights that are not here.
+    """
+    found = [_checked(name) for name in names]
+    rows = []
+    for at, one in enumerate(found):
+        report(progress, at, len(found))
+        one.compile(progress)
+        rows.append(_row(one))
+    report(progress, len(found), len(found))
+    return rows
+
+
+def _checked(name: str) -> compiled.Compilable:
+    one: Any = encoders.get(name)
+    if not isinstance(one, compiled.Compilable):
+        raise UserError(f"{name} is no network.", f"Networks here: {', '.join(at_hand())}.")
+    if one.state().kind != "ready":
+        raise UserError(f"The weights of {name} are not here.", fix="Download it first.")
+    return one
+
+
+def _row(one: compiled.Compilable) -> Row:
+    gain, reason = compiled.measured(one)
+    return Row(one.name, one.graph is not None, gain, reason)
+
+
+def told(rows: Sequence[Row]) -> list[dict]:
+    """The rows as JSON takes them."""
+    return [asdict(row) for row in rows]

@@ -8,6 +8,8 @@ from core.errors import UserError
 from core.services.library import library
 
 EXAMPLES = 6
+FLAT = layout.FLAT
+"""The layout of a set without folders."""
 FOUND = "found"
 """The word for the layout that is found from the folders."""
 

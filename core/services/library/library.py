@@ -23,7 +23,7 @@ from core.indexes.base import Index, indexes
 from core.items import coded
 from core.keypoints import MATCHERS
 from core.services.hosting import limits, ownership
-from core.services.library import passed_over
+from core.services.library import compared, passed_over
 
 log = logging.getLogger(__name__)
 FRESH_S = 5.0
@@ -428,6 +428,7 @@ def remove_dataset(locator: str) -> None:
         path.unlink(missing_ok=True) if path.is_file() else shutil.rmtree(path, ignore_errors=True)
     with store.lock("library"):  # last: a removal that is killed before can be done again
         _keep_list([one for one in own_added() if one != locator])
+    compared.forget(locator)
     _open.pop(locator, None)
 
 

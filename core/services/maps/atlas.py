@@ -13,8 +13,8 @@ from core import store
 from core.datasets.base import Dataset
 from core.errors import UserError
 from core.images import decode
-from core.services.embedding.fits import sample_items
-from core.services.maps import shipped as shipped_maps
+from core.services.embedding.bound import sample_items
+from core.services.maps import placed as shipped_maps
 from core.types import Item, Progress, report
 
 SIDE = 48

@@ -17,14 +17,30 @@ from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import encoders
 from core.errors import UserError
-from core.projections import clusters, quality
+from core.projections import quality
 from core.projections.base import LEAST, Projection, Setting, check, projections, too_few
 from core.services.embedding import embed, shipped
 from core.services.embedding.bound import NoVectors, with_vectors
 from core.services.maps import placed
-from core.services.maps import shipped as shipped_maps
-from core.services.steps import Steps
+from core.services.maps import placed as shipped_maps
 from core.types import Embeddings, Progress, report
+
+
+class Steps:
+    """Several phases as one progress: each counts from nothing to its end, and they follow one
+    another."""
+
+    def __init__(self, progress: Progress | None, parts: int = 4) -> None:
+        self.progress, self.parts, self.at, self.share = progress, parts, 0, 0.0
+
+    def __call__(self, done: int, total: int) -> bool:
+        share = done / total if total else 1.0
+        if share < self.share:
+            self.at = min(self.at + 1, self.parts - 1)
+        self.share = share
+        whole = round(1000 * (self.at + share) / self.parts)
+        return self.progress is None or self.progress(min(whole, 1000), 1000)
+
 
 log = logging.getLogger(__name__)
 KIND = placed.KIND
@@ -263,11 +279,11 @@ def _write(
     if chosen is not None:
         np.save(folder / placed.LANDMARKS, chosen)
     measured = quality.measure(found.vectors, made.positions, progress=progress)
-    groups = clusters.find(made.positions)
+    groups = quality.find(made.positions)
     layers = (measured.trust, measured.continuity, measured.kept, measured.nearest, groups)
     for name, layer in zip(LAYERS, layers, strict=True):
         np.save(folder / f"{name}.npy", layer)
-    np.save(folder / "medoids.npy", clusters.medoids(found.vectors, groups))
+    np.save(folder / "medoids.npy", quality.medoids(found.vectors, groups))
     (folder / "ids.json").write_text(json.dumps(list(found.ids)))
     facts = {
         "points": len(found.ids),
@@ -278,7 +294,7 @@ def _write(
         "continuity": measured.mean_continuity,
         "kept": float(np.nanmean(measured.kept)),
         "clusters": int(groups.max(initial=-1)) + 1,
-        "smallest_cluster": clusters.usual_size(len(groups)),
+        "smallest_cluster": quality.usual_size(len(groups)),
         "fit_s": round(time.perf_counter() - started, 2),
         **({"share": made.share.tolist()} if hasattr(made, "share") else {}),
     }
@@ -432,9 +448,9 @@ def row_dict(found: Map) -> dict:
     return {**causes, **found.facts}
 
 
-def against_labels(found: Map, labels: Sequence[object]) -> clusters.Agreement | None:
+def against_labels(found: Map, labels: Sequence[object]) -> quality.Agreement | None:
     """How far a map's clusters are the classes; None where nothing can be compared."""
-    return clusters.against_labels(found.clusters, labels)
+    return quality.against_labels(found.clusters, labels)
 
 
 def title(name: str) -> str:

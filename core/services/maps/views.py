@@ -11,13 +11,13 @@ from core.errors import UserError
 from core.images import decode
 from core.neighbours import nearest as nearest_rows
 from core.neighbours import rows_without_own
-from core.projections.neighbours import on_map
+from core.projections.base import on_map
 from core.services.embedding import embed
 from core.services.embedding.bound import bound
 from core.services.maps import maps
 from core.services.maps.maps import Map
 from core.services.search.request import Query, SearchRequest
-from core.services.search.search import search
+from core.services.search.serving import search
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from core import store
 from core.datasets.base import Dataset
 from core.errors import UserError
 from core.faiss_loader import team
-from core.services.search import loading, subject
+from core.services.search import serving, subject
 from core.services.search.request import Query, SearchRequest
 from core.services.search.result import SearchResult
-from core.services.search.search import search
+from core.services.search.serving import search
 
 PERSISTENCE = 0.9
 
@@ -42,7 +42,7 @@ def compare(requests: Sequence[SearchRequest], dataset: Dataset) -> Comparison:
     """Each request, and how far their answers agree: usually one query,
     :meth:`SearchRequest.each` of several encoders.
 
-    The picture is decoded once, see :mod:`core.services.search.decoded`, and a detector looks at it
+    The picture is decoded once, see :mod:`core.services.search.subject`, and a detector looks at it
     once. Encoders that run on one core are asked beside each other, as many at a time as there are
     cores; others one after another.
 
@@ -86,8 +86,8 @@ def _on_one_core(request: SearchRequest, dataset: Dataset) -> bool:
     """Whether its encoder is in memory, and leaves a core to another one."""
     names = request.encoder, request.index
     return (
-        loading.state(dataset, *names) == "ready"
-        and loading.engine(dataset, *names).encoder.one_core
+        serving.state(dataset, *names) == "ready"
+        and serving.engine(dataset, *names).encoder.one_core
     )
 
 

@@ -18,24 +18,27 @@ from core.images import decode
 from core.items import taken
 from core.keypoints import SIDE, KeyPoints, detect
 from core.neighbours import cosine_matrix, dots
-from core.services.embedding import embed, points
+from core.services.embedding import embed, galleries, points
 from core.services.embedding.bound import Bound
-from core.services.embedding.crops import Cropped, Edges
-from core.services.embedding.objects import frames, nearest_objects
+from core.services.embedding.crops import Cropped, Edges, frames, nearest_objects
 from core.services.embedding.usual import Usual
-from core.services.search import batching, decoded, filters, mixing, stored, subject
-from core.services.search.decoded import Picture
-from core.services.search.looking import Pairs, Scope, least_similar, most_similar, reaching
-from core.services.search.request import Query, SearchRequest, item_of
-from core.services.search.reranking import (
+from core.services.search import batching, mixing, subject
+from core.services.search.looking import (
     COMPARED_ALL,
     PAIR_MS,
     Pair,
+    Pairs,
+    Scope,
+    least_similar,
     looked_at,
+    most_similar,
+    reaching,
     second_look,
     unlooked,
 )
+from core.services.search.request import Query, SearchRequest, allowed, item_of, read_where
 from core.services.search.result import NEAR, ONCE, Hit, Place, SearchResult, same_file, verdict
+from core.services.search.subject import Picture
 from core.services.specs import IndexSpec
 from core.types import Item
 
@@ -50,7 +53,7 @@ class Engine:
 
     def __init__(self, made: Bound, index: IndexSpec) -> None:
         self.dataset = made.dataset
-        self.encoder, kept = stored.read(made, index)
+        self.encoder, kept = galleries.read_gallery(made, index)
         self.path, self.found = kept.path, kept.found
         self.index, self.rows, self._kept = kept.index, kept.rows, kept
         ids = self.found.ids
@@ -174,7 +177,7 @@ class Engine:
                 "Key points are compared with a picture, and there is no query picture.",
                 fix="Give one, or choose an encoder and a re-ranking without key points.",
             )
-        where = filters.asked(request.where)
+        where = read_where(request.where)
         return Scope.of(request, size, allowed, kept, second, where)
 
     def _best(self, pairs: Sequence[Pair], vector: np.ndarray) -> float | None:
@@ -185,7 +188,7 @@ class Engine:
         if not where:
             return None
         items = taken(embed.item_rows(self.dataset, self.found), np.asarray(self.rows))
-        return filters.allowed(items, where)
+        return allowed(items, where)
 
     def _looker(
         self, request: SearchRequest, scope: Scope, knobs: Mapping[str, float]
@@ -211,7 +214,7 @@ class Engine:
             return [(row, score, None) for row, score in others], ""
 
         def of_query() -> KeyPoints:
-            seen = decoded.picture(query, self.dataset) if picture is None else picture
+            seen = subject.picture_of(query, self.dataset) if picture is None else picture
             return detect(seen.image(SIDE)[0])
 
         def of_rows(rows: Sequence[int]) -> list[KeyPoints]:
@@ -272,7 +275,7 @@ class Engine:
     def _picture(self, query: Query) -> Picture | None:
         if self.encoder.tier == "imported" or query.nothing:
             return None
-        return decoded.picture(query, self.dataset)
+        return subject.picture_of(query, self.dataset)
 
     def _asked(
         self,

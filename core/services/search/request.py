@@ -1,4 +1,6 @@
-"""What is asked: a picture, and everything else that an answer depends on."""
+"""What is asked: a picture, and everything else that an answer depends on; among it the part of
+the gallery that is searched: ``category=shoe``, ``split=train``, ``label=mug|cup``, which must all
+hold."""
 
 from __future__ import annotations
 
@@ -7,9 +9,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from core.datasets.base import Dataset
 from core.datasets.names import nfc
 from core.errors import UserError
+from core.items import coded
+from core.services.embedding.said import names, words
 from core.types import Item
 
 MAX_K = 1000
@@ -107,7 +113,7 @@ class SearchRequest:
     """By name, with knobs where they are set: ``hnsw:M=16,efSearch=64``."""
     k: int = 10
     where: Sequence[str] = ()
-    """Conditions that narrow the search, see :mod:`core.services.search.filters`."""
+    """Conditions that narrow the search, see :func:`read_where`."""
     include_self: bool = False
     """Whether a query that was chosen from the gallery may find itself."""
     crop: str = ""
@@ -167,3 +173,66 @@ def item_of(dataset: Dataset, item_id: str) -> Item:
     )
     given = f"{dataset.title or dataset.name} has no picture {item_id[:200]!r}."
     raise UserError(given, fix=f"Did you mean {' or '.join(near)}?" if near else "")
+
+
+SHOWN = 12
+
+
+def read_where(conditions: Sequence[str]) -> list[tuple[str, frozenset[str]]]:
+    """Conditions ``field=value|value`` as fields with the values of which one must be there.
+
+    Raises:
+        UserError: a condition that is none.
+    """
+    found = []
+    for condition in conditions:
+        field, sign, wanted = condition.partition("=")
+        one_of = frozenset(nfc(value.strip()) for value in wanted.split("|") if value.strip())
+        if not sign or not one_of:
+            raise UserError(
+                f"{condition[:80]!r} is no filter.",
+                fix="Write it as category=shoe, or label=mug|cup.",
+            )
+        found.append((nfc(field.strip()), one_of))
+    return found
+
+
+def allowed(items: Sequence[Item], conditions: Sequence[str]) -> np.ndarray | None:
+    """Which items (n) meet every condition ``field=value|value``: bool (n,); None where nothing is
+    asked.
+
+    Raises:
+        UserError: no such field or value in these items, or a condition that is none.
+    """
+    if not conditions:
+        return None
+    mask = np.ones(len(items), bool)
+    for name, one_of in read_where(conditions):
+        mask &= _meets(items, name, one_of)
+    return mask
+
+
+def fields(items: Sequence[Item]) -> dict[str, list[str]]:
+    """Fields and attributes that the items have, with their values, sorted."""
+    found = {name: coded(items, name).values for name in names(items)}
+    return {name: sorted(set().union(*map(words, values))) for name, values in found.items()}
+
+
+def _meets(items: Sequence[Item], field: str, wanted: frozenset[str]) -> np.ndarray:
+    held = coded(items, field)
+    known: set[str] = set().union(*map(words, held.values))
+    if not known:
+        raise UserError(
+            f"No picture says {field[:80]!r}.", f"Known: {', '.join(fields(items)) or 'nothing'}."
+        )
+    if missing := sorted(wanted - known):
+        near = difflib.get_close_matches(missing[0][:200], known, n=3, cutoff=0.5)
+        listed = sorted(known)[:SHOWN]
+        more = "" if len(known) <= SHOWN else f" and {len(known) - SHOWN} more"
+        hint = f"Did you mean {' or '.join(near)}?" if near else ""
+        raise UserError(
+            f"No picture has {field} {missing[0][:80]!r}.",
+            f"Known: {', '.join(listed)}{more}.",
+            hint,
+        )
+    return held.mask(lambda value: bool(words(value) & wanted))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from core.datasets.base import Dataset
 from core.errors import UserError
-from core.services.embedding.calibration import Calibration
+from core.services.embedding.usual import Calibration
 from core.services.search.request import Mix
 from core.types import Item
 

@@ -1,17 +1,45 @@
-"""The subject of a query: what a detector finds in it, and the part that is searched with."""
+"""The picture of a query, its subject (what a detector finds in it), and the part that is searched
+with.
 
+A picture is decoded once for all the encoders that are asked with it, one after another. What is
+shown meanwhile does not wait for a detector (:func:`begin`): pictures are looked at one after
+another in the background, since a detector uses every core, and two at once would only hold each
+other up. On a public server each uses one core (:func:`.batching.run`).
+"""
+
+import hashlib
+import logging
+import threading
 import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from core import store
 from core.datasets.base import Dataset
-from core.detectors.base import Box, Detector, NothingToFind, detectors, inside_picture
-from core.detectors.choose import Edges, main_box, part, rule, with_margin
+from core.detectors.base import (
+    Box,
+    Detector,
+    Edges,
+    NothingToFind,
+    detectors,
+    inside_picture,
+    main_box,
+    part,
+    rule,
+    with_margin,
+)
+from core.encoders.base import Encoder, Prepared
 from core.errors import UserError
+from core.images import crop, decode, decoded_size
 from core.services.embedding.detecting import ready_detector
-from core.services.search import cores, decoded
-from core.services.search.request import Query
+from core.services.search import batching
+from core.services.search.request import Query, item_of
 from core.services.search.result import SearchResult
 
 __all__ = [
@@ -80,10 +108,10 @@ def located(query: Query, detector: str, dataset: Dataset | None = None) -> Subj
 def _found(
     query: Query, made: Detector, dataset: Dataset | None, *, forgiving: bool = False
 ) -> Subject:
-    image, _ = decoded.picture(replace(query, box=None), dataset).image(made.side)
+    image, _ = picture_of(replace(query, box=None), dataset).image(made.side)
     started = time.perf_counter()
     try:
-        boxes = cores.run(made.detect, image)
+        boxes = batching.run(made.detect, image)
     except NothingToFind as error:
         return Subject(made.name, note=f"{error.plain} {WHOLE}")
     except UserError as error:
@@ -140,3 +168,205 @@ def settled(query: Query) -> tuple[Query, str]:
     x0, y0, x1, y1 = query.box
     why = "has no area" if x0 == x1 or y0 == y1 else "lies outside the picture"
     return replace(query, box=None), f"The box {x0:g}, {y0:g}, {x1:g}, {y1:g} {why}. {WHOLE}"
+
+
+KEPT, KEPT_BYTES, KEPT_S = 4, 32 << 20, 60.0
+"""So many pictures stay in memory for the next encoder, each at most so large and for at most so
+many seconds."""
+
+
+class Picture:
+    """The bytes of a picture and its pixels, of the part inside ``box`` where there is one.
+
+    An encoder must see the pixels that it would see alone. Most files decode to the same ones for
+    every encoder; a large JPEG is reduced while it is decoded, by a factor that depends on the
+    encoder: it is decoded once for each factor.
+    """
+
+    def __init__(
+        self, data: bytes, box: Edges | None, read_ms: float = 0.0, home: Path | None = None
+    ) -> None:
+        self.data, self.box, self.home, self._read_ms = data, box, home, read_ms
+        self._made: dict[tuple[int, int] | None, tuple[np.ndarray, float]] = {}
+        self._sizes: dict[int | None, tuple[int, int] | None] = {}
+        self._prepared: dict[Hashable, tuple[Prepared, float]] = {}
+        self.encoded: WeakKeyDictionary[Encoder, tuple[np.ndarray, float]] = WeakKeyDictionary()
+        """By encoder: its vector float32 (1, dim), only to be read, and the milliseconds of it."""
+        self._lock = threading.Lock()
+
+    def image(self, side: int | None) -> tuple[np.ndarray, float]:
+        """RGB uint8 (h, w, 3) of the caller's own for an encoder that needs ``side`` pixels, and
+        the milliseconds that it took to read and decode it, however long ago that was. Raises
+        UserError."""
+        image, _, spent = self._image(side)
+        return image.copy(), spent
+
+    def prepared(self, encoder: Encoder, *, anew: bool = False) -> tuple[Prepared, float, float]:
+        """What ``encoder.prepare`` makes of it, the milliseconds of reading and decoding, and those
+        of preparing, however long ago that was: encoders that prepare alike share it, unless it is
+        asked for ``anew``. Only to be read. Raises UserError."""
+        image, size, decode_ms = self._image(encoder.side)
+        how = encoder.preparation
+        with self._lock:
+            known = None if how is None or anew else self._prepared.get((size, how))
+        if known is None:
+            started = time.perf_counter()
+            made = encoder.prepare(image if how is not None else image.copy())
+            known = made, round((time.perf_counter() - started) * 1000, 3)
+            if how is not None:
+                with self._lock:
+                    self._prepared[size, how] = known
+        return known[0], decode_ms, known[1]
+
+    def _image(self, side: int | None) -> tuple[np.ndarray, tuple[int, int] | None, float]:
+        """The pixels, shared; the size that they were decoded to; and milliseconds."""
+        with self._lock:
+            size = self._size(None if self.box else side)
+            if size not in self._made:
+                started = time.perf_counter()
+                whole = decode(self.data, None if self.box else side)
+                image = crop(whole, self.box) if self.box else whole
+                self._made[size] = image, (time.perf_counter() - started) * 1000
+            image, spent = self._made[size]
+        return image, size, round(self._read_ms + spent, 3)
+
+    def _size(self, side: int | None) -> tuple[int, int] | None:
+        """What it decodes to; the header is read as seldom as can be."""
+        if None not in self._sizes:
+            self._sizes[None] = decoded_size(self.data)
+        full = self._sizes[None]
+        if side is None or full is None or min(full) < 4 * side:  # too small to be reduced
+            return full
+        if side not in self._sizes:
+            self._sizes[side] = decoded_size(self.data, side)
+        return self._sizes[side]
+
+    @property
+    def bytes(self) -> int:
+        """What the decoded pixels take, and what was made of them."""
+        held = [*self._made.values(), *self._prepared.values()]
+        return sum(getattr(one, "nbytes", 0) for one, _ in held)
+
+
+_pictures: list[tuple[float, Picture]] = []
+_pictures_lock = threading.Lock()
+
+
+def picture_of(query: Query, dataset: Dataset | None) -> Picture:
+    """The picture of a query, as its file is now; decoded already where another encoder was asked
+    with it a moment ago.
+
+    Raises:
+        UserError: there is no picture, or it can't be read.
+    """
+    now, started = time.monotonic(), time.perf_counter()
+    data = query.data
+    if query.item_id is not None and dataset is not None:
+        data = dataset.read(item_of(dataset, query.item_id))
+    if data is None:
+        raise UserError("No query picture was given.")
+    read_ms = (time.perf_counter() - started) * 1000
+    home = store.root()  # no visitor meets what another one's picture left in memory
+    with _pictures_lock:
+        _pictures[:] = [
+            one for one in _pictures if now - one[0] < KEPT_S and one[1].bytes <= KEPT_BYTES
+        ]
+        known = next(
+            (
+                found
+                for _, found in _pictures
+                if (found.box, found.home) == (query.box, home) and found.data == data
+            ),
+            None,
+        )
+        if known is None:
+            known = Picture(data, query.box, read_ms, home)
+            _pictures.append((now, known))
+            del _pictures[:-KEPT]
+    return known
+
+
+log = logging.getLogger(__name__)
+MAX_KEPT = 300
+Key = tuple[str, str]
+_known: OrderedDict[Key, Subject] = OrderedDict()
+_at_work: set[Key] = set()
+_changed = threading.Condition()
+_turn = threading.Lock()
+
+
+def found(query: Query, detector: str, dataset: Dataset) -> Subject | None:
+    """What the detector found in the picture of a query; None where nobody has asked it
+    (:func:`begin`), or it still looks.
+
+    Raises:
+        UserError: a name that no detector has.
+    """
+    key = _key(query, detector, dataset)
+    with _changed:
+        if key in _known:
+            _known.move_to_end(key)
+        return _known.get(key)
+
+
+def begin(query: Query, detector: str, dataset: Dataset) -> Callable[[float], bool]:
+    """Let the detector look in the background, unless it does or has. What goes wrong is the
+    ``note`` of what it found.
+
+    Returns:
+        What waits until it no longer looks, so many seconds at most, and says whether it does not.
+
+    Raises:
+        UserError: a name that no detector has.
+    """
+    key = _key(query, detector, dataset)
+    with _changed:
+        if key in _known or key in _at_work:
+            return partial(_wait, key)
+        _at_work.add(key)
+    threading.Thread(
+        target=store.carried(_look_for),
+        args=(key, query, detector, dataset),
+        name=f"look with {detector}",
+        daemon=True,
+    ).start()
+    return partial(_wait, key)
+
+
+def _wait(key: Key, timeout_s: float) -> bool:
+    with _changed:
+        return _changed.wait_for(lambda: key not in _at_work, timeout_s)
+
+
+def _key(query: Query, detector: str, dataset: Dataset) -> Key:
+    """Every cause of what is found. A state is one: what could not be used may be there now."""
+    made = detectors.get(detector)
+    seen = (
+        (str(store.root()), hashlib.sha256(query.data or b"").hexdigest())
+        if query.item_id is None
+        else (dataset.fingerprint(), query.item_id)
+    )
+    return made.name, store.fingerprint(
+        {"detector": made.fingerprint(), "state": made.state().kind, "picture": seen}
+    )
+
+
+def _look_for(key: Key, query: Query, detector: str, dataset: Dataset) -> None:
+    try:
+        with batching.turn(_turn):
+            subject = located(query, detector, dataset)
+    except UserError as error:
+        subject = Subject(detector, note=f"{error.plain} {WHOLE}")
+    except (
+        Exception
+    ) as error:  # a bug, or a file of the user's: the page goes on with the whole picture
+        log.exception("%s failed", detector)
+        subject = Subject(
+            detector, note=f"The detector {detector} failed ({type(error).__name__}). {WHOLE}"
+        )
+    with _changed:
+        _at_work.discard(key)
+        _known[key] = subject
+        while len(_known) > MAX_KEPT:
+            _known.popitem(last=False)
+        _changed.notify_all()

@@ -9,7 +9,7 @@ import numpy as np
 from core import fusion
 from core.datasets.base import Dataset
 from core.errors import UserError
-from core.services.embedding.calibration import Calibration
+from core.services.embedding.usual import Calibration
 from core.services.search.compare import compare
 from core.services.search.request import SearchRequest
 from core.services.search.result import Hit, SearchResult

@@ -22,12 +22,12 @@ from core.services.library import library, names, uploads
 from core.services.library.library import get_encoder_row
 from core.services.maps import colours, maps
 from core.services.maps import page as map_page
-from core.services.naming import split_names
 from core.services.search import pictures, together
 from core.services.search.compare import compare
 from core.services.search.request import Mix, Query, SearchRequest
 from core.services.sharing import comparison, drawn, paper, standings, training
 from core.services.sharing.talks import Scene
+from core.services.specs import split_names
 from core.services.teaching import contests
 from core.services.teaching.contests import Contender
 

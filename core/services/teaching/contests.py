@@ -19,7 +19,7 @@ from core.neighbours import rows_without_own
 from core.services.embedding import embed
 from core.services.embedding.bound import bound
 from core.services.embedding.roles import cluster_of, roles_of
-from core.services.evaluation.first_hits import first_hits
+from core.services.evaluation.fused import first_hits
 from core.services.index_lab.view import held
 from core.services.maps import maps, views
 from core.services.maps.maps import Wanted

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from core.datasets.base import Dataset
-from core.services.evaluation.first_hits import first_hits
+from core.services.evaluation.fused import first_hits
 from core.services.search.request import item_of
 from core.services.teaching.contests import Found, candidates
 

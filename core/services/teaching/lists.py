@@ -11,7 +11,7 @@ from core.metrics.ranked import rank
 from core.services.embedding import embed
 from core.services.embedding.bound import bound
 from core.services.embedding.roles import roles_of
-from core.services.evaluation.first_hits import first_hits
+from core.services.evaluation.fused import first_hits
 from core.services.search.request import item_of
 from core.services.teaching.contests import candidates
 

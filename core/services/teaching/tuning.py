@@ -7,7 +7,7 @@ import numpy as np
 
 from core import store
 from core.datasets.base import Dataset
-from core.services.evaluation.first_hits import first_hits
+from core.services.evaluation.fused import first_hits
 from core.services.search.request import item_of
 from core.services.teaching.contests import candidates, precisions
 

@@ -1,11 +1,14 @@
 """A run fitted to its pictures and to the time it may take: batch size, epochs, crops, and the
-seconds of each phase."""
+seconds of each phase. How fast this machine trains what is remembered, as last measured."""
 
+import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from core.services.training import pace
+from core import store
+from core.services.hardware import hardware
 from core.training.batches import fit_batch, steps_of
 from core.training.losses import needs_labels
 from core.training.runs import COMPARING, LEARNING, PICTURES, WEIGHTS
@@ -63,10 +66,10 @@ def fitted(settings: Settings, measure: Measure | None = None) -> Fitted:
     found = outline(settings, needs_labels(settings))
     counts = [source.learned for source in found]
     settings, notes = fit_batch(settings, counts, max(source.largest for source in found))
-    images_s = pace.recall(settings)
+    images_s = recall_pace(settings)
     if images_s is None and measure is not None:
         images_s = measure(settings, found)
-        pace.remember(settings, images_s)
+        remember_pace(settings, images_s)
     if settings.minutes:
         settings, images_s = _fit_time(settings, found, images_s)
     steps = steps_of(sum(counts), settings) * settings.epochs
@@ -105,7 +108,7 @@ def _fit_time(
         else [int(side * share) // 16 * 16 for share in CROPS if side * share >= 64] or [side]
     )
     for chosen in sides:
-        speed = pace.recall(replace(settings, crop=chosen)) if chosen != side else images_s
+        speed = recall_pace(replace(settings, crop=chosen)) if chosen != side else images_s
         speed = speed or images_s * (side / chosen) ** 2
         passes = learning * speed / learned
         if passes >= MIN_PASSES:
@@ -170,3 +173,67 @@ def _seconds(
         LEARNING: learning,
         COMPARING: around[COMPARING],
     }
+
+
+CAUSES = (
+    "kind",
+    "backbone",
+    "levels",
+    "dim",
+    "size",
+    "crop",
+    "loss",
+    "teacher",
+    "batch",
+    "augment",
+    "ema",
+    "freeze_epochs",
+    "neck",
+    "freeze_norm",
+    "frozen_stages",
+    "paste",
+    "teacher_size",
+)
+"""The settings that decide how long a step takes."""
+KEEP = 200
+
+
+def remember_pace(settings: Settings, images_s: float) -> None:
+    """Note pictures a second; the newest figure of a kind is the one that counts."""
+    with store.lock("pace"):
+        noted = {**_noted(), _key(settings): [round(images_s, 2), time.time()]}
+        newest = dict(sorted(noted.items(), key=lambda pair: pair[1][1])[-KEEP:])
+        store.write_text(_file(), json.dumps(newest))
+
+
+def recall_pace(settings: Settings) -> float | None:
+    """Pictures a second of steps like these on this machine; None where none were measured."""
+    found = _noted().get(_key(settings))
+    return found[0] if found and found[0] > 0 else None
+
+
+def forget_pace(settings: Settings) -> None:
+    """Measure steps like these anew."""
+    with store.lock("pace"):
+        store.write_text(
+            _file(),
+            json.dumps({key: value for key, value in _noted().items() if key != _key(settings)}),
+        )
+
+
+def _key(settings: Settings) -> str:
+    return store.fingerprint(
+        [hardware().split(",")[0], {name: getattr(settings, name) for name in CAUSES}]
+    )
+
+
+def _file():
+    return store.root() / "cache" / "pace.json"
+
+
+def _noted() -> dict[str, list[float]]:
+    try:
+        found = json.loads(store.existing(_file()).read_text())
+        return {key: [float(speed), float(when)] for key, (speed, when) in found.items()}
+    except store.UNREADABLE:
+        return {}

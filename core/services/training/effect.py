@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from core import store
-from core.datasets.base import Dataset
+from core.datasets.base import SEARCH, Dataset
 from core.datasets.paths import open_dataset
 from core.encoders.base import Encoder, encoders
 from core.encoders.trained import UNTRAINED, find_model, read_card
@@ -143,7 +143,7 @@ def obstacle(run: str) -> str:
 
 
 def _protocols(dataset: Dataset) -> list[Protocol]:
-    return [one for one in dataset.protocols() if one.every == 1 and one.name != "search"]
+    return [one for one in dataset.protocols() if one.every == 1 and one.name != SEARCH]
 
 
 def starting_point(run: str) -> str:

@@ -118,8 +118,7 @@ def starts(kind: str) -> list[dict]:
             _row("scratch", "", "Autoencoder", "A small convolutional network that draws"),
             *own,
         ]
-    from core.encoders.packaged import PACKAGES, installed
-    from core.encoders.timm_models import TABLE
+    from core.encoders.timm_models import PACKAGES, TABLE, installed
 
     here = "pretrained, ready without a network"
     return [

@@ -13,7 +13,7 @@ from core.errors import Cancelled, UserError
 from core.services import jobs
 from core.services.evaluation import seen
 from core.services.hosting import ownership
-from core.services.training import effect, pace
+from core.services.training import budget, effect
 from core.services.training.budget import PROBE_STEPS, Fitted, fitted, measured
 from core.services.training.runs import is_running, job_of
 from core.training import runs
@@ -88,7 +88,7 @@ def estimate(settings: Settings, progress: Progress | None = None) -> TrainingEs
     tell(progress, WEIGHTS)
     parameters = sum(one.numel() for one in make_network(settings, progress)[0].parameters())
     tell(progress, PACE)
-    pace.forget(settings)  # measured anew, whatever is remembered
+    budget.forget_pace(settings)  # measured anew, whatever is remembered
     found = fitted(settings, measured)
     store.check_space(store.root(), disk_bytes(parameters) + runs.SPARE)
     return TrainingEstimate(
@@ -231,7 +231,7 @@ def _remember_pace(run: Run) -> None:
     seconds = steps[-1]["time"] - steps[0]["time"] if len(steps) > 1 else 0.0
     if seconds > 0:
         settings = run.settings()
-        pace.remember(settings, (len(steps) - 1) * settings.batch / seconds)
+        budget.remember_pace(settings, (len(steps) - 1) * settings.batch / seconds)
 
 
 def start(settings: Settings) -> tuple[str, str]:

@@ -8,7 +8,7 @@ import streamlit as st
 from core.errors import UserError
 from core.services.arena import ballots, drawing
 from core.services.arena.ballots import Room
-from core.services.naming import split_names
+from core.services.specs import split_names
 from pages.parts import cached, given, url_state
 from pages.parts.url_state import FLAG, Kind, Param, Params, Refused
 from pages.parts.words import short, trouble

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.errors import UserError
-from core.services.naming import split_names
+from core.services.specs import split_names
 from pages.parts import cached, cached_lab, link, url_state
 from pages.parts.shell import hosted
 from pages.parts.url_state import FLAG, LATE, TEXT, Kind, Param, Params, Refused, number

@@ -7,13 +7,13 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.hosting.settings import value
-from core.services.library import adding, library
+from core.services.library import adding, layouts, library
 from core.services.library.adding import Preview
 from pages.parts import builds, cached, downloads, shell, suggested
 from pages.parts.hosting import hosted
 from pages.parts.library import add_vectors, one_set, place
 from pages.parts.library.lists import state_tag
-from pages.parts.words import count, note, quiet, row_html, table, trouble
+from pages.parts.words import count, note, quiet, row_html, sentence, table, trouble
 
 HOW, PATH, ROUND, SEEN, OPEN = "add_how", "add_path", "add_round", "add_seen", "add_open"
 FILES, FOLDER, PLACE, PUBLIC, VECTORS = (
@@ -148,22 +148,42 @@ def _offer(seen: Preview, add: Callable[[], str]) -> None:
 def told(seen: Preview) -> None:
     """What would be added: how many, which classes and splits, what is skipped and why."""
     parts = [count(seen.pictures, "picture")]
+    if seen.unreadable:
+        parts[0] += f", {len(seen.unreadable):,} of them can't be read"
     parts.append(count(seen.labels, "class", "classes") if seen.labels else "no classes")
     parts += [f"{name} {number:,}" for name, number in list(seen.splits.items())[:4]]
     parts.append(f"{len(seen.skipped):,} skipped")
     row_html(seen.title, " · ".join(parts))
-    if seen.examples:
-        quiet(f"Folders are read as {seen.layout}; this can be corrected afterwards.")
-        shown = [n for n in ("label", "split", "category", "instance")
-                 if any(one[n] for one in seen.examples)]  # fmt: skip
-        titles = {"label": "Class", "instance": "Object"}
-        head = ["Picture", *(titles.get(name, name.capitalize()) for name in shown)]
-        table(head, [[one["picture"], *(one[n] for n in shown)] for one in seen.examples])
+    _folders(seen)
     if seen.reasons:
-        rows = [[f"{number:,}", reason] for reason, number in seen.reasons[:MAX_REASONS]]
-        table(["Skipped", "Why"], rows)
+        example = {one["reason"]: one["picture"] for one in (*seen.skipped, *seen.unreadable)}
+        rows = [
+            [f"{number:,}", sentence(reason), example[reason]]
+            for reason, number in seen.reasons[:MAX_REASONS]
+        ]
+        table(["Not used", "Why", "For example"], rows)
+    if seen.opened < seen.pictures:
+        quiet(f"{seen.opened:,} of the pictures were opened; a build looks at the others.")
     for one in seen.remarks[:MAX_REASONS]:
         quiet(f"{one['where']}: {one['remark']}")
+
+
+def _folders(seen: Preview) -> None:
+    """How folders are read as labels, where there are folders."""
+    if not seen.examples or seen.layout == layouts.FLAT:
+        return
+    shown = [
+        name
+        for name in ("label", "split", "category", "instance")
+        if any(one[name] for one in seen.examples)
+    ]
+    if not shown:
+        quiet("One folder around all pictures is no class; this can be corrected afterwards.")
+        return
+    quiet(f"Folders are read as {seen.layout}; this can be corrected afterwards.")
+    titles = {"label": "Class", "instance": "Object"}
+    head = ["Picture", *(titles.get(name, name.capitalize()) for name in shown)]
+    table(head, [[one["picture"], *(one[n] for n in shown)] for one in seen.examples])
 
 
 def _add(add: Callable[[], str], encoders: list[str]) -> None:

@@ -13,7 +13,7 @@ from pages.parts.library import place
 from pages.parts.library.lists import state_tag
 from pages.parts.words import ago, count, quiet, row_html, size
 
-PICTURES, CHIPS = 4, 4
+PICTURES, CHIPS, MAX_SPARE = 4, 4, 8
 
 
 def show() -> None:
@@ -58,11 +58,13 @@ def _card(row: dict, number: int) -> None:
 def _pictures(locator: str, version: str) -> str:
     """A few pictures, one of each class as far as there are so many."""
     found = []
-    for id in cached.examples(locator, version, PICTURES)[:PICTURES]:
-        try:
-            uri = cached.thumbnail(locator, version, id, 112)
-        except UserError:
-            continue
+    try:
+        unread = {one["picture"] for one in cached_library.skipped(locator, version)}
+    except UserError:
+        unread = set()
+    ids = cached.examples(locator, version, PICTURES + min(len(unread), MAX_SPARE))
+    for id in [one for one in ids if one not in unread][:PICTURES]:
+        uri = cached.thumbnail(locator, version, id, 112)
         found.append(f'<img src="{uri}" alt="" loading="lazy">')
     return f'<div class="ll-thumbs">{"".join(found)}</div>'
 

@@ -8,6 +8,7 @@ import streamlit as st
 from core.errors import UserError
 from core.services import journey
 from core.services.hosting import limits
+from core.services.library import compared
 from pages.parts import builds, cached, cached_library, evaluations, link, suggested, watching
 from pages.parts.library import place
 from pages.parts.words import count, note, quiet, trouble
@@ -39,7 +40,7 @@ def _line(row: dict, was_working: bool) -> None:
     built = cached_library.built(locator, version)
     states = journey.states(
         bool(built),
-        locator in st.session_state.get(link.COMPARED, ()),
+        compared.was(locator),
         cached_library.evaluated(locator, version) is not None,
         bool(cached_library.trained_on(locator)),
         cached_library.labelled(locator, version),

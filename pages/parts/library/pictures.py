@@ -7,10 +7,11 @@ from core.errors import UserError
 from core.services.library import passed_over
 from pages.parts import cached, cached_library, components, gallery, link
 from pages.parts.library import change
-from pages.parts.words import count, heading, note, quiet, table, trouble
+from pages.parts.words import count, heading, note, quiet, sentence, table, trouble
 
 PAGE, MAX_SKIPPED = 60, 500
 EVERY = "All classes"
+NOT_READ = ": can't be read"
 CLASS, WORDS, AT = "keep_library_class", "keep_library_words", "library_page"
 
 
@@ -48,13 +49,10 @@ def _grid(locator: str, version: str, ids: list[str], asked: str) -> list[str]:
     last = (len(ids) - 1) // PAGE
     page = min(state[AT], last)
     shown, found = ids[page * PAGE : (page + 1) * PAGE], cached.dataset(locator)
-    items = []
+    items, unread = [], {one["picture"] for one in _unused(locator, version)}
     for id in shown:
-        name = gallery.name_of(found, id)
-        try:
-            uri = cached.thumbnail(locator, version, id, 112)
-        except UserError:  # it can't be decoded: the list below says why
-            uri = ""
+        name = f"{gallery.name_of(found, id)}{NOT_READ if id in unread else ''}"
+        uri = cached.thumbnail(locator, version, id, 112)
         items.append({"id": id, "uri": uri, "alt": f"{name} ({id})", "caption": name})
     picked = components.picture_grid(items, "Pictures", "library_grid", side=96)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -69,6 +67,14 @@ def _grid(locator: str, version: str, ids: list[str], asked: str) -> list[str]:
     if picked and picked in shown:
         link.to("compare", dataset=locator, query=f"item:{picked}")
     return shown
+
+
+def _unused(locator: str, version: str) -> list[dict]:
+    """What could not be used; none where that can't be told, which the list below says."""
+    try:
+        return cached_library.skipped(locator, version)
+    except UserError:
+        return []
 
 
 def _skipped(row: dict, version: str) -> None:
@@ -93,11 +99,13 @@ def listed(title: str, found: list[dict]) -> None:
     """Files that were passed over: how often each reason is given, then each file."""
     quiet(f"{count(len(found), 'file')} of {title} could not be used. Everything else is searched.")
     reasons = passed_over.reasons(found)
-    if 1 < len(reasons) < len(found):
+    if 1 < len(reasons) <= len(found) // 2:
         table(
             ["How often", "Why"],
-            [[f"{number:,}", reason] for reason, number in reasons[:MAX_SKIPPED]],
+            [[f"{number:,}", sentence(reason)] for reason, number in reasons[:MAX_SKIPPED]],
         )
-    table(["File", "Why"], [[one["picture"], one["reason"]] for one in found[:MAX_SKIPPED]])
+    table(
+        ["File", "Why"], [[one["picture"], sentence(one["reason"])] for one in found[:MAX_SKIPPED]]
+    )
     if len(found) > MAX_SKIPPED:
         quiet(f"The first {MAX_SKIPPED} of {len(found):,} are shown, rare reasons first.")

@@ -7,7 +7,6 @@ import numpy as np
 
 from core.errors import UserError
 from core.services.maps import colours as map_colours
-from core.services.maps import data as map_data
 from core.services.maps import page as map_page
 from core.services.maps.colours import Colouring
 from core.services.maps.maps import Map
@@ -31,7 +30,7 @@ def data(view: MapView, maps: Sequence[Shown], ids: Sequence[str], selection: np
     """The whole view of one to four linked maps."""
     together = any(one.found.wanted.anchor for one in maps)
     frames = [cached_maps.frames((one.key,)) for one in maps]  # each cloud fills its own frame
-    large = len(ids) > map_data.VECTOR_UP_TO
+    large = len(ids) > map_page.VECTOR_UP_TO
     rows = overlay(view, maps, ids) if large else np.arange(len(ids))
     hues = [colours(view, one) for one in maps]
     drawn = [
@@ -50,7 +49,7 @@ def data(view: MapView, maps: Sequence[Shown], ids: Sequence[str], selection: np
         "legend": _legend(view, hues),
         "scale": hues[0].scale,
         "atlas": atlas(view, ids, rows),
-        "selection": map_data.bits(chosen, len(rows)) if chosen is not None else "",
+        "selection": map_page.bits(chosen, len(rows)) if chosen is not None else "",
         **labels(view, [ids[row] for row in rows]),
     }
 
@@ -87,7 +86,7 @@ def labels(view: MapView, ids: Sequence[str]) -> dict:
     known = {name: number for number, name in enumerate(dict.fromkeys(names))}
     return {
         "labels": list(known)[:NO_SLOT],
-        "label": map_data.b64(np.array([min(known[name], NO_SLOT - 1) for name in names], "<u2")),
+        "label": map_page.b64(np.array([min(known[name], NO_SLOT - 1) for name in names], "<u2")),
     }
 
 
@@ -95,7 +94,7 @@ def _map(
     view: MapView,
     one: Shown,
     hue: Colouring,
-    frames: tuple[map_data.Box, map_data.Box],
+    frames: tuple[map_page.Box, map_page.Box],
     rows: np.ndarray,
     selection: np.ndarray,
     large: bool,
@@ -111,12 +110,12 @@ def _map(
         "note": map_page.note(one.found) + _own_counts(view, hue, one.found),
         "box": frame,
         "focus": focus,
-        "xy": map_data.places(positions[rows], frame),
-        "colour": map_data.b64(index[rows]),
+        "xy": map_page.places(positions[rows], frame),
+        "colour": map_page.b64(index[rows]),
         **_query(view, one),
         **_point(view, one),
     }
-    if far := map_data.outside(positions, focus):
+    if far := map_page.outside(positions, focus):
         made["note"] += f" · {far:,} far out, press Whole map"
     if view.lasso and view.lasso[0] == one.encoder:
         made["lasso"] = view.lasso[1]
@@ -125,8 +124,8 @@ def _map(
         made["note"] += f" · drawn as a picture, {len(rows):,} of them as dots"
         if len(selection):
             vivid = Colouring(index[selection], (*hue.palette[:-1], CHOSEN))
-            made["chosen"] = map_data.raster(
-                positions[selection], vivid, frame, map_data.PIXELS // 4, solid=True
+            made["chosen"] = map_page.raster(
+                positions[selection], vivid, frame, map_page.PIXELS // 4, solid=True
             )
     return made
 
@@ -201,6 +200,6 @@ def atlas(view: MapView, ids: Sequence[str], rows: np.ndarray) -> dict | None:
         "side": sheet.side,
         "columns": sheet.columns,
         "per": sheet.per_sheet,
-        "slot": map_data.b64(slots),
+        "slot": map_page.b64(slots),
         "sheets": [cached_maps.sheet_uri(view.base.dataset, version)],
     }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.services.maps import data as map_data
+from core.services.maps import page as map_page
 from pages.parts.components import WEB, _nothing
 
 SENT = "map_pieces_sent"
@@ -14,7 +14,7 @@ SIZE = "map_message_bytes"
 LARGE = 600
 MOST = 80
 EVENTS = ("selected", "picked", "opened", "morphed", "hovered", "needed")
-_script, _style = map_data.engine()
+_script, _style = map_page.engine()
 _maps = st.components.v2.component(
     "lookalike_maps",
     css=_style,

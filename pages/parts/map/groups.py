@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.services.maps import colours as map_colours
 from core.services.maps import maps
-from core.services.maps.naming import Named
+from core.services.maps.colours import NamedCluster
 from pages.parts import cached, cached_maps, components
 from pages.parts.map import board, readings
 from pages.parts.map import view as views
@@ -57,7 +57,7 @@ def _of(view: MapView, one: Shown) -> None:
         st.rerun()
 
 
-def _said(cluster: Named) -> dict:
+def _said(cluster: NamedCluster) -> dict:
     """``60 · mug 95 %``: the size of a cluster and the class that most of it is."""
     words = f" · {cluster.words}" if cluster.words else ""
     most = f", {cluster.share:.0%} of them {cluster.name}" if cluster.name else ""

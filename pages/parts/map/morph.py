@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import streamlit as st
 
-from core.services.maps import data as map_data
+from core.services.maps import page as map_page
 from pages.parts import cached, cached_maps, components
 from pages.parts.map import board, component, readings
 from pages.parts.map import view as views
@@ -52,10 +52,10 @@ def _data(view: MapView, first: Shown, second: Shown) -> dict:
     ids, a, b = cached_maps.comparable(*first.key, *second.key[2:])
     rows = (
         board.overlay(view, [first, second], ids)
-        if len(ids) > map_data.VECTOR_UP_TO
+        if len(ids) > map_page.VECTOR_UP_TO
         else np.arange(len(ids))
     )
-    frame = map_data.box([SimpleNamespace(positions=a[rows]), SimpleNamespace(positions=b[rows])])
+    frame = map_page.box([SimpleNamespace(positions=a[rows]), SimpleNamespace(positions=b[rows])])
     hue, place = board.colours(view, first), {id: row for row, id in enumerate(first.found.ids)}
     index = hue.index[[place[ids[row]] for row in rows]]
     chosen = [
@@ -72,7 +72,7 @@ def _data(view: MapView, first: Shown, second: Shown) -> dict:
     both = f"{title(first.encoder)} → {title(second.encoder)}"
     shared = {
         "box": frame,
-        "colour": map_data.b64(index),
+        "colour": map_page.b64(index),
         "note": f"{note} · the {int(chosen[0].sum())} that move farthest are highlighted",
     }
     return {
@@ -84,11 +84,11 @@ def _data(view: MapView, first: Shown, second: Shown) -> dict:
         "legend": hue.legend,
         "scale": hue.scale,
         "atlas": board.atlas(view, ids, rows),
-        "selection": map_data.bits(np.flatnonzero(chosen[0]), len(rows)),
+        "selection": map_page.bits(np.flatnonzero(chosen[0]), len(rows)),
         **board.labels(view, [ids[row] for row in rows]),
         "hint": "Move the slider, or press Play. Drag and scroll as on the maps.",
         "maps": [
-            {**shared, "title": both, "xy": map_data.places(side[rows], frame)} for side in (a, b)
+            {**shared, "title": both, "xy": map_page.places(side[rows], frame)} for side in (a, b)
         ],
     }
 

@@ -9,6 +9,7 @@ from core.services.evaluation.cells import Cell
 from pages.parts import cached, cached_metrics, palette, url_state
 from pages.parts.metrics import choice
 from pages.parts.metrics.choice import Choice
+from pages.parts.metrics.views import built_of
 from pages.parts.words import caption, note, quiet, table
 
 PACKAGES = {
@@ -22,12 +23,7 @@ KS = ("1", "3", "5", "10", "20", "50")
 def show(shown: Choice, cells: list[Cell]) -> None:
     evaluated = cells[0].queries[cells[0].evaluated].tolist()
     locator = cached_metrics.locator_of(shown.dataset, str(evaluated[0]))
-    version = cached.version(locator) if locator else ""
-    encoders = [
-        e
-        for e in dict.fromkeys(cell.encoder for cell in cells)
-        if locator and cached.built(locator, version, e)
-    ]
+    encoders = built_of(locator, cells)
     if not encoders:
         note(
             f"The pictures or vectors of {shown.dataset} are not in this library.",
@@ -35,6 +31,7 @@ def show(shown: Choice, cells: list[Cell]) -> None:
             " page.",
         )
         return
+    version = cached.version(locator)
     found = cached_metrics.audited(locator, version, *_chosen(cells, evaluated, encoders, shown))
     caption(
         f"R = {found.relevant} of {found.length:,} pictures are relevant; the first"

@@ -9,7 +9,7 @@ import streamlit as st
 from core.services.evaluation.cells import Cell
 from pages.parts import cached_metrics, palette
 from pages.parts.metrics.choice import Choice
-from pages.parts.metrics.naming import name_of, short
+from pages.parts.metrics.views import name_of, short
 from pages.parts.words import caption, note, quiet
 
 ACROSS_UP_TO = 24

@@ -12,7 +12,7 @@ from core.services.evaluation.cells import Cell
 from pages.parts import palette
 from pages.parts.metrics import evaluation
 from pages.parts.metrics.choice import Choice
-from pages.parts.metrics.naming import name_of
+from pages.parts.metrics.views import name_of
 from pages.parts.words import caption, note, quiet
 
 CHARTS = (

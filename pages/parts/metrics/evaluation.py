@@ -4,8 +4,10 @@ import re
 
 import streamlit as st
 
+from core.errors import UserError
 from core.services.embedding import opening
 from core.services.embedding.roles import BY
+from core.services.evaluation import crossing
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.crossing import SUFFIX
 from core.services.hosting import limits
@@ -22,10 +24,10 @@ from pages.parts import (
 )
 from pages.parts.encoder_names import meant
 from pages.parts.guard import public
-from pages.parts.metrics import choice, cross
-from pages.parts.metrics.choice import Choice
-from pages.parts.metrics.sets import Entry
-from pages.parts.words import count, note, quiet
+from pages.parts.metrics import choice
+from pages.parts.metrics.choice import Choice, Entry
+from pages.parts.metrics.views import encoders_of, place_of
+from pages.parts.words import count, note, quiet, trouble
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,59}")
 OPEN = "metrics_evaluate_open"
@@ -88,16 +90,8 @@ def offer(shown: Choice, cells: list[Cell], studies: bool = False) -> None:
     ``studies`` with these, too."""
     if not limits.may("evaluate"):
         return
-    locator = (
-        cached_metrics.locator_of(shown.dataset, str(cells[0].queries[0]))
-        if len(cells[0].queries)
-        else None
-    )
-    chosen: dict[str, object] = {
-        OPEN: True,
-        ENCODERS: list(dict.fromkeys(cell.encoder for cell in cells)),
-        CROSS: False,
-    }
+    locator = place_of(shown, cells)
+    chosen: dict[str, object] = {OPEN: True, ENCODERS: encoders_of(cells), CROSS: False}
     if locator:
         chosen |= {
             SETS: [locator],
@@ -111,6 +105,24 @@ def offer(shown: Choice, cells: list[Cell], studies: bool = False) -> None:
         on_click=st.session_state.update,
         args=(chosen,),
     )
+
+
+STUDY_TITLES = {"probes": "shared factors", "robustness": "robustness", "health": "data health"}
+
+
+def studied(kind: str, shown: Choice, cells: list[Cell]) -> dict[str, dict]:
+    """Encoder -> its study of one kind. Where there is none the page says why: the reason that the
+    data set gave, or how to make the study."""
+    found = cached_metrics.studies(*shown.key, kind)
+    known = {encoder: row["result"] for encoder, row in found.items() if row.get("result")}
+    reasons = [row["why"] for row in found.values() if row.get("why")]
+    if not known and reasons:
+        note("This data set can't answer that.", reasons[0])
+    elif not known:
+        fix = "Evaluate again with studies to get it."
+        note(f"This report has no study of {STUDY_TITLES[kind]} for this data set.", fix)
+        offer(shown, cells, studies=True)
+    return known
 
 
 def arrive() -> None:
@@ -200,7 +212,7 @@ def _sets(ready: dict[str, str]) -> tuple[list[str], str, list[str]]:
 def _crossed(ready: dict[str, str]) -> tuple[list[str], str, list[str]]:
     """The same for a cross-domain one."""
     simple = {locator: title for locator, title in ready.items() if not locator.endswith(SUFFIX)}
-    what = cross.panel(simple)
+    what = cross_panel(simple)
     if not what:
         return [], "", []
     return (
@@ -230,3 +242,68 @@ def _spoken(protocol: str) -> str:
 def _start(arguments: list[str], what: str, studies: bool) -> None:
     told = ["evaluate", *arguments, *(["--studies"] if studies else [])]
     evaluations.begin(f"Evaluate {what}", told)
+
+
+OWN = "A table of my own"
+CROSS_KEY = "metrics_cross"
+
+
+def cross_panel(ready: dict[str, str]) -> list[str]:
+    """The controls over the data sets that are here (locator -> title); returns arguments of the
+    evaluation, empty until they make one."""
+
+    def title(locator: str) -> str:
+        return ready.get(locator, locator)
+
+    queries = st.multiselect(
+        "Queries of", list(ready), key=f"{CROSS_KEY}_queries", format_func=title
+    )
+    gallery = st.selectbox("Gallery", list(ready), key=f"{CROSS_KEY}_gallery", format_func=title)
+    join = _join()
+    if not queries or not gallery or join is None:
+        return []
+    try:
+        told = cached_metrics.crossed(tuple(queries), gallery, join)
+    except UserError as error:
+        trouble(error)
+        return []
+    quiet(f"Queries: {told['queries']}. Joined: {told['joined classes']}.")
+    return ["--queries", ",".join(queries), "--gallery", gallery, "--join", join]
+
+
+def _join() -> str | None:
+    """A join by name, or the path of an uploaded table; None while there is none."""
+    options = [*crossing.names(), OWN]
+    chosen = st.selectbox(
+        "Classes joined by",
+        options,
+        options.index(crossing.SAME),
+        key=f"{CROSS_KEY}_join",
+        format_func=_join_title,
+        help="Which class of the queries is which class of the gallery.",
+    )
+    if chosen != OWN:
+        return chosen
+    file = st.file_uploader(
+        "A CSV with the columns query_class and gallery_class",
+        ["csv"],
+        key=f"{CROSS_KEY}_file",
+        max_upload_size=1,
+        help=(
+            "One row for each class that has a counterpart. A column query_set keeps a row to the"
+            " data set of that name."
+        ),
+    )
+    if file is None:
+        return None
+    try:
+        return crossing.keep_table(file.name, file.getvalue())
+    except UserError as error:
+        trouble(error)
+        return None
+
+
+def _join_title(name: str) -> str:
+    return {crossing.SAME: "Classes of the same name", OWN: OWN}.get(name) or crossing.table(
+        name
+    ).title

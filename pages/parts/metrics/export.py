@@ -7,6 +7,7 @@ from core.services.evaluation.cells import Cell
 from core.services.sharing.standings import leaderboard_page
 from pages.parts import cached, cached_metrics, components, palette
 from pages.parts.metrics.choice import Choice
+from pages.parts.metrics.views import built_of, place_of
 from pages.parts.words import quiet
 
 MOST_LINES = 2_000_000
@@ -73,14 +74,8 @@ def _scores(shown: Choice) -> str:
 
 def _trec(shown: Choice, cells: list[Cell], name: str) -> None:
     """Ranked lists and judgements need the vectors: they are offered for what is built here."""
-    locator = (
-        cached_metrics.locator_of(shown.dataset, str(cells[0].queries[0]))
-        if len(cells[0].queries)
-        else None
-    )
-    version = cached.version(locator) if locator else ""
-    names = dict.fromkeys(cell.encoder for cell in cells)
-    built = [one for one in names if locator and cached.built(locator, version, one)]
+    locator = place_of(shown, cells)
+    built = built_of(locator, cells)
     if not built:
         quiet("TREC run and qrels: once the pictures and an encoder's vectors are in this library.")
         return

@@ -6,25 +6,22 @@ import math
 import streamlit as st
 
 from core.services.evaluation.cells import Cell
-from pages.parts import cached_metrics, palette, presenting
-from pages.parts.metrics import missing
+from pages.parts import palette, presenting
 from pages.parts.metrics.choice import Choice
+from pages.parts.metrics.evaluation import studied
+from pages.parts.metrics.views import encoders_of
 from pages.parts.words import caption, quiet
 
 
-def show(choice: Choice, cells: list[Cell]) -> None:
-    found = cached_metrics.studies(*choice.key, "probes")
-    known = {encoder: row["result"] for encoder, row in found.items() if row.get("result")}
+def show(shown: Choice, cells: list[Cell]) -> None:
+    known = studied("probes", shown, cells)
     if not known:
-        missing.say(found, "probes", choice, cells)
         return
     caption(
         "How many times more often than by chance the ten nearest pictures share this with the"
         " query"
     )
-    encoders = [
-        encoder for encoder in dict.fromkeys(cell.encoder for cell in cells) if encoder in known
-    ]
+    encoders = encoders_of(cells, known)
     lifts = {encoder: {row["factor"]: row for row in known[encoder]} for encoder in encoders}
     factors = sorted(
         {f for rows in lifts.values() for f in rows},

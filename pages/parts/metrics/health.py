@@ -8,31 +8,28 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from core.services.evaluation.cells import Cell
-from pages.parts import cached_metrics, palette, url_state
-from pages.parts.metrics import choice, missing
+from pages.parts import palette, url_state
+from pages.parts.metrics import choice
 from pages.parts.metrics.choice import Choice
+from pages.parts.metrics.evaluation import studied
+from pages.parts.metrics.views import encoders_of
 from pages.parts.words import caption, heading, quiet, table
 
 SAME, DIFFERENT = "#0072B2", "#E69F00"
 
 
 def show(shown: Choice, cells: list[Cell]) -> None:
-    found = cached_metrics.studies(*shown.key, "health")
-    known = {encoder: row["result"] for encoder, row in found.items() if row.get("result")}
+    known = studied("health", shown, cells)
     if not known:
-        missing.say(found, "health", shown, cells)
         return
     heading("Near-duplicates between query and gallery")
     _duplicates(known)
     heading("Hubs and crowding")
     _space(known)
-    encoders = [
-        encoder for encoder in dict.fromkeys(cell.encoder for cell in cells) if encoder in known
-    ]
     heading("Score calibration")
     chosen = st.selectbox(
         "Encoder",
-        url_state.heal(choice.ENCODER, encoders),
+        url_state.heal(choice.ENCODER, encoders_of(cells, known)),
         key=choice.ENCODER,
         format_func=palette.title,
     )

@@ -10,9 +10,8 @@ from core.services.embedding.roles import CROSS_DOMAIN
 from core.services.evaluation.cells import Cell
 from core.services.evaluation.leaderboard import cells_of, method, seen_in_words
 from pages.parts import cached_metrics, given, palette, url_state
-from pages.parts.metrics import choice, sets
-from pages.parts.metrics.choice import Choice
-from pages.parts.metrics.sets import Entry
+from pages.parts.metrics import choice
+from pages.parts.metrics.choice import Choice, Entry
 from pages.parts.words import caption, facts, quiet
 
 HIDDEN = (
@@ -33,7 +32,7 @@ HELP = "The protocol card says it in full."
 def data_set() -> Entry | None:
     """The menu of data sets, and where several reports hold one the menu of these; None where there
     is neither a report nor a set with labels."""
-    known = {one.key: one for one in sets.entries()}
+    known = {one.key: one for one in choice.entries()}
     if not known:
         return None
     state = st.session_state

@@ -6,22 +6,22 @@ from html import escape
 
 import streamlit as st
 
+from core.errors import UserError
 from core.services.evaluation.cells import Cell
-from core.services.evaluation.fused import members_of, parts_of
+from core.services.evaluation.fused import Beginning, members_of, parts_of
 from core.services.evaluation.leaderboard import Separation
-from pages.parts import cached_metrics, link, palette, second, url_state
-from pages.parts.metrics import duels
+from pages.parts import cached, cached_metrics, gallery, link, palette, second, url_state
+from pages.parts.components import WEB, _nothing
+from pages.parts.guard import guarded
 from pages.parts.metrics.choice import ONE, OTHER, Choice
+from pages.parts.metrics.views import encoders_of, place_of
 from pages.parts.words import caption, heading, note, quiet
 
 ROWS, MOST, WORST_HITS = 3, 40, 6
 
 
 def show(shown: Choice, cells: list[Cell]) -> None:
-    encoders = list(dict.fromkeys(cell.encoder for cell in cells))
-    locator = cached_metrics.locator_of(
-        shown.dataset, str(cells[0].queries[0]) if len(cells[0].queries) else ""
-    )
+    encoders, locator = encoders_of(cells), place_of(shown, cells)
     if locator is None:
         note(
             f"The pictures of {shown.dataset} are not in this library.",
@@ -53,12 +53,14 @@ def _worst(shown: Choice, cell: Cell, locator: str | None) -> None:
         quiet(", ".join(f"{id} ({value:.2f})" for id, value in wanted))
         return
     ids = [id for id, _ in wanted]
-    lists = duels.found_by(locator, shown.protocol, (encoder,), ids, WORST_HITS)
+    lists = found_by(locator, shown.protocol, (encoder,), ids, WORST_HITS)
     rows = [
         (id, f"{int(cell.relevant[cell.queries == id][0]):,} relevant", (value,))
         for id, value in wanted
     ]
-    _open(duels.show(locator, (encoder,), lists, rows, key, WORST_HITS), ids, locator, (encoder,))
+    _open(
+        _rows_of_hits(locator, (encoder,), lists, rows, key, WORST_HITS), ids, locator, (encoder,)
+    )
     _more(key, len(wanted), len(worst))
 
 
@@ -81,9 +83,7 @@ def _separating(shown: Choice, encoders: list[str], locator: str | None) -> None
         for key, places in zip(keys, (found.best, found.least), strict=True)
     ]
     lists = (
-        duels.found_by(
-            locator, shown.protocol, (one, other), [row[0] for rows in parts for row in rows]
-        )
+        found_by(locator, shown.protocol, (one, other), [row[0] for rows in parts for row in rows])
         if locator
         else []
     )
@@ -100,7 +100,7 @@ def _separating(shown: Choice, encoders: list[str], locator: str | None) -> None
             quiet(", ".join(f"{id} ({words})" for id, words, _ in rows))
         elif rows:
             _open(
-                duels.show(locator, (one, other), lists, rows, key),
+                _rows_of_hits(locator, (one, other), lists, rows, key),
                 [row[0] for row in rows],
                 locator,
                 (one, other),
@@ -198,3 +198,82 @@ def _open(picked: str | None, shown: list[str], locator: str, encoders: Sequence
             scale = max(1.0, max(weights) / second.MAX_WEIGHT)
             more["weights"] = ",".join(f"{one / scale:.3g}" for one in weights)
     link.to("compare", dataset=locator, query=f"item:{picked}", encoders=",".join(names), **more)
+
+
+HITS = 5
+_duels = st.components.v2.component(
+    "lookalike_duels",
+    css=(WEB / "duels.css").read_text("utf-8"),
+    js=(WEB / "mark.js").read_text("utf-8") + (WEB / "duels.js").read_text("utf-8"),
+)
+
+
+def found_by(
+    locator: str, protocol: str, encoders: Sequence[str], ids: Sequence[str], k: int = HITS
+) -> list[dict[str, Beginning] | str]:
+    """The first ``k`` that each encoder found for some queries, or why that can't be shown."""
+    version = cached.version(locator)
+    return [_found(locator, version, name, protocol, tuple(ids), k) for name in encoders]
+
+
+def _found(
+    locator: str, version: str, encoder: str, protocol: str, ids: tuple[str, ...], k: int
+) -> dict[str, Beginning] | str:
+    if not all(cached.built(locator, version, one) for one in members_of(encoder) or (encoder,)):
+        return "Its hits can be shown once it is built for this data set, on the Library page."
+    try:
+        return guarded(
+            lambda: cached_metrics.first_hits(locator, version, encoder, protocol, ids, k),
+            f"The hits of {encoder}",
+        )
+    except UserError as error:
+        return str(error)
+
+
+def _rows_of_hits(
+    locator: str,
+    encoders: Sequence[str],
+    lists: Sequence[dict[str, Beginning] | str],
+    rows: Sequence[tuple[str, str, Sequence[float]]],
+    key: str,
+    places: int = HITS,
+) -> str | None:
+    """Draw ``rows`` of (query id, words under its name, the score by each encoder) with what
+    :func:`found_by` gave; returns the id of the query clicked."""
+    version, ids = cached.version(locator), [id for id, _, _ in rows]
+    begun = [
+        found[id] for found in lists if not isinstance(found, str) for id in ids if id in found
+    ]
+    shown = {*ids, *(hit for one in begun for hit, _ in one.hits)}
+    data = {
+        "sides": [{"title": palette.title(name), "mark": palette.mark(name)} for name in encoders],
+        "rows": [_hits_row(locator, one, lists, encoders) for one in rows],
+        "pictures": {id: cached.thumbnail(locator, version, id, 112) for id in sorted(shown)},
+        "places": places,
+    }
+    return _duels(key=key, data=data, on_picked_change=_nothing).picked
+
+
+def _hits_row(locator: str, row: tuple, lists: Sequence, encoders: Sequence[str]) -> dict:
+    id, words, scores = row
+    name = gallery.name_of(cached.dataset(locator), id)
+    said = ", ".join(
+        f"{palette.title(one)} {score:.2f}" for one, score in zip(encoders, scores, strict=True)
+    )
+    sides = [_hits_side(found, id, score) for found, score in zip(lists, scores, strict=True)]
+    label = f"Open {name} in Compare. {said}."
+    return {"id": id, "name": name, "words": words, "label": label, "sides": sides}
+
+
+def _hits_side(found: dict[str, Beginning] | str, id: str, score: float) -> dict:
+    begun = None if isinstance(found, str) else found.get(id)
+    if begun is None:
+        return {
+            "score": f"{score:.2f}",
+            "why": found if isinstance(found, str) else "Its hits are not here.",
+            "hits": [],
+        }
+    late = begun.first is not None and not any(right for _, right in begun.hits)
+    note = f"first relevant hit at rank {begun.first:,}" if late else ""
+    hits = [{"id": hit, "right": right} for hit, right in begun.hits]
+    return {"score": f"{score:.2f}", "why": "", "hits": hits, "note": note}

@@ -8,9 +8,11 @@ from core.services.evaluation.cells import Cell
 from core.services.evaluation.distortions import DISTORTIONS
 from core.services.evaluation.perturb import Outcome
 from pages.parts import cached, cached_metrics, given, palette, url_state
-from pages.parts.metrics import choice, missing
+from pages.parts.metrics import choice
 from pages.parts.metrics.choice import Choice
 from pages.parts.metrics.curves import legend
+from pages.parts.metrics.evaluation import studied
+from pages.parts.metrics.views import built_of, place_of
 from pages.parts.words import caption, count, heading, note, quiet, table
 
 MEASURES = {
@@ -30,12 +32,8 @@ LIVE_MOST = 6
 
 
 def show(shown: Choice, cells: list[Cell]) -> None:
-    found = cached_metrics.studies(*shown.key, "robustness")
-    known = {encoder: row["result"] for encoder, row in found.items() if row.get("result")}
-    if known:
+    if known := studied("robustness", shown, cells):
         _curves(known, [cell for cell in cells if cell.encoder in known and cell.index == "exact"])
-    else:
-        missing.say(found, "robustness", shown, cells)
     heading("One picture, live")
     _live(shown, cells)
 
@@ -111,11 +109,7 @@ def _mean(values: list[float]) -> float:
 
 def _live(shown: Choice, cells: list[Cell]) -> None:
     """A slider, the distorted picture, and where its original stands now."""
-    locator = (
-        cached_metrics.locator_of(shown.dataset, str(cells[0].queries[0]))
-        if len(cells[0].queries)
-        else None
-    )
+    locator = place_of(shown, cells)
     if locator is None:
         note(
             f"The pictures of {shown.dataset} are not in this library.",
@@ -123,11 +117,7 @@ def _live(shown: Choice, cells: list[Cell]) -> None:
         )
         return
     version = cached.version(locator)
-    ready = [
-        e
-        for e in dict.fromkeys(cell.encoder for cell in cells)
-        if cached.built(locator, version, e)
-    ][:LIVE_MOST]
+    ready = built_of(locator, cells)[:LIVE_MOST]
     left, right = st.columns((1, 2), gap="medium")
     with left:
         kind, strength, item = _controls(cached.examples(locator, version, 12))

@@ -6,7 +6,7 @@ import streamlit as st
 from core.services.evaluation.cells import Cell
 from pages.parts import cached_metrics, palette, presenting
 from pages.parts.metrics.choice import Choice
-from pages.parts.metrics.naming import short
+from pages.parts.metrics.views import short
 from pages.parts.words import caption, heading, quiet, table
 
 FULL = 0.15

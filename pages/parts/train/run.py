@@ -12,7 +12,17 @@ from core.services.training import runs, train
 from core.services.training.runs import RunStatus
 from pages.parts import cached_train, guard, url_state
 from pages.parts.train import capabilities, curves, effects, listing, more, state
-from pages.parts.words import caption, duration, facts, heading, note, quiet, size, trouble
+from pages.parts.words import (
+    caption,
+    duration,
+    facts,
+    heading,
+    note,
+    per_second,
+    quiet,
+    size,
+    trouble,
+)
 
 WORDS = {
     "running": "Running",
@@ -141,7 +151,7 @@ def _reading(found: RunStatus) -> str:
         parts.append(f"epoch {epoch} of {found.steps // found.epoch_steps}")
     if found.state == "running" and found.images_s:
         parts.append(
-            f"{found.images_s:,.0f} pictures per"
+            f"{per_second(found.images_s)} pictures per"
             f" second{' on the GPU' if found.device == 'cuda' else ''}"
         )
     if found.state == "running" and found.seconds_left is not None:

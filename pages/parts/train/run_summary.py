@@ -11,7 +11,7 @@ from core.services.training import train
 from core.services.training.plan import Plan
 from pages.parts import builds, cached, cached_train, guard
 from pages.parts.train import setup, state
-from pages.parts.words import count, duration, facts, note, quiet, size, trouble
+from pages.parts.words import count, duration, facts, note, per_second, quiet, size, trouble
 
 
 def panel(recipe: str, values: dict) -> None:
@@ -73,7 +73,7 @@ def _facts(found: Plan, job: JobStatus | None) -> list[tuple[str, str]]:
         ("Time", time),
     ]
     if found.images_s:
-        rows.append(("Throughput", f"{found.images_s:.0f} pictures per second"))
+        rows.append(("Throughput", f"{per_second(found.images_s)} pictures per second"))
     return rows + ([("Download first", size(found.download_bytes))] if found.download_bytes else [])
 
 
