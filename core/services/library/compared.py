@@ -4,8 +4,9 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from core import store
+from core import disk, store
 from core.errors import UserError
+from core.services.hosting import ownership
 
 LIST = Path("library", "compared.json")
 
@@ -16,7 +17,10 @@ def was(locator: str) -> bool:
 
 
 def note(locator: str) -> None:
-    """They were now. Where nothing can be written, nothing is kept."""
+    """They were now. Where nothing can be written, nothing is kept; neither of what the operator of
+    a public server provides, since a visitor who only looks has nothing here."""
+    if ownership.is_visitor() and not disk.is_visitors(locator):
+        return
     if not was(locator):
         _change(locator, there=True)
 

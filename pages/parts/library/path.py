@@ -40,7 +40,7 @@ def _line(row: dict, was_working: bool) -> None:
     built = cached_library.built(locator, version)
     states = journey.states(
         bool(built),
-        compared.was(locator),
+        compared.was(locator) or locator in st.session_state.get(link.COMPARED, ()),
         cached_library.evaluated(locator, version) is not None,
         bool(cached_library.trained_on(locator)),
         cached_library.labelled(locator, version),
