@@ -25,7 +25,7 @@ from pages.parts import (
     why_panel,
 )
 from pages.parts.answers import Gathered
-from pages.parts.cached_part import left
+from pages.parts.cached import left
 from pages.parts.given import opening
 from pages.parts.guard import run
 from pages.parts.link import View

@@ -7,7 +7,7 @@ import streamlit as st
 from core.errors import UserError
 from pages.parts import components, link, query, url_state
 from pages.parts.guard import guarded, run
-from pages.parts.lab import advice, curves, hashing, loss, making, one_query, panel, state
+from pages.parts.lab import advice, curves, hashing, loss, measuring, one_query, panel, state
 from pages.parts.shell import shell
 from pages.parts.words import trouble
 
@@ -49,7 +49,7 @@ def _answer() -> None:
     )
     now = state.current()
     try:
-        if making.ready(now):
+        if measuring.ready(now):
             guarded(lambda: VIEWS[now.mode](now), f"The view {now.mode}")
     except UserError as error:
         trouble(error)

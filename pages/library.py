@@ -4,14 +4,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.parts import cached, mine
+from pages.parts import cached, visitors
 from pages.parts.guard import run
-from pages.parts.library import add, caches, cards, lists, one_set, place
+from pages.parts.library import add, caches, cards, one_set, place
 from pages.parts.shell import shell
 from pages.parts.words import count, quiet
 
 STYLE = Path(__file__).parent / "parts" / "web" / "library.css"
-TABS = ("Data sets", "Encoders", "Caches")
 """Words that never change: a tab whose name changes is another tab, and the page would jump back to
 the first."""
 
@@ -31,14 +30,14 @@ def main() -> None:
 
 
 def _all() -> None:
-    tabs = st.tabs(TABS)
+    tabs = st.tabs(place.TABS, key=place.TAB, on_change="rerun")
     with tabs[0]:
         quiet(_datasets(cached.dataset_rows()))
         cards.show()
-        mine.panel()
+        visitors.panel()
     with tabs[1]:
         quiet(_encoders(cached.encoder_rows()))
-        lists.encoders()
+        cards.encoders()
     with tabs[2]:
         caches.show(may_delete=True)
 

@@ -9,21 +9,7 @@ import streamlit as st
 from core.errors import UserError
 from pages.parts import components, link, query, url_state
 from pages.parts.guard import guarded, run
-from pages.parts.map import (
-    acts,
-    board,
-    component,
-    controls,
-    groups,
-    making,
-    morph,
-    point,
-    readings,
-    selection,
-    shown,
-    vectors,
-    view,
-)
+from pages.parts.map import board, controls, groups, making, morph, point, selection, shown, view
 from pages.parts.map.shown import Shown
 from pages.parts.map.view import MapView
 from pages.parts.shell import shell
@@ -87,17 +73,17 @@ def _answer(now: MapView) -> None:
 
 
 def _maps(now: MapView, maps: Sequence[Shown], ids: Sequence[str]) -> None:
-    acts.follow(now)
+    selection.follow(now)
     rows = shown.selected(now, maps)
-    quiet(readings.of_maps(now, maps))
-    vectors.panel(now)
+    quiet(shown.of_maps(now, maps))
+    making.missing_vectors(now)
     with st.container(key="map_beside" if now.lasso else "map_alone"):
         with st.container(key="map_board"):
-            component.draw(
+            morph.draw(
                 board.data(now, maps, ids, rows),
                 "maps",
-                partial(acts.obey, now, maps),
-                partial(acts.look, now, maps),
+                partial(selection.obey, now, maps),
+                partial(selection.look, now, maps),
             )
         with st.container(key="map_drawer"):
             selection.panel(now, maps, ids, rows)

@@ -42,8 +42,8 @@ def main() -> None:
         )
         return
     quiet(
-        f"{count(len(talk.scenes), 'scene')}. While you present, arrows or a clicker step, and"
-        " Escape ends the show."
+        f"{count(len(talk.scenes), 'scene')}. While you present, arrows or a clicker (Page Down,"
+        " Page Up) step, Escape ends the show, and ? shows all keys."
     )
     for place, scene in enumerate(talk.scenes):
         _scene(place, scene, len(talk.scenes))

@@ -12,10 +12,10 @@ from core.cli.building import ready
 from core.cli.output import Progress, command, emit, flag, log_option, option, table, writing
 from core.datasets.base import Dataset
 from core.errors import UserError
-from core.services.index_lab import choose, memory
-from core.services.index_lab.curves import Plan, curves, plan
+from core.services.index_lab import space
+from core.services.index_lab.advice import Advice, equal_recall, recommend
+from core.services.index_lab.curves import Plan, curves, plan, split
 from core.services.index_lab.enlarge import Likeness
-from core.services.index_lab.grid import split
 from core.services.index_lab.point import Point
 from core.services.index_lab.space import likeness_of
 from core.services.library import library
@@ -129,7 +129,7 @@ def _nothing(planned: Plan) -> UserError:
 def _report(
     options: argparse.Namespace, dataset: Dataset, points: list[Point], planned: Plan
 ) -> None:
-    equal = choose.equal_recall(points, options.recall)
+    equal = equal_recall(points, options.recall)
     like = likeness_of(dataset, options.encoder) if points[0].real < points[0].size else None
     if options.csv:
         _write(options.csv, points)
@@ -177,9 +177,9 @@ def _show_likeness(like: Likeness, size: int, real: int) -> None:
     print()
 
 
-def _advice(options: argparse.Namespace, points: list[Point], size: int) -> choose.Advice:
-    free = options.memory * 1e9 if options.memory else memory.free_bytes() or 4e9
-    return choose.recommend(size, points[0].dim, int(free), options.recall, points, options.k)
+def _advice(options: argparse.Namespace, points: list[Point], size: int) -> Advice:
+    free = options.memory * 1e9 if options.memory else space.free_bytes() or 4e9
+    return recommend(size, points[0].dim, int(free), options.recall, points, options.k)
 
 
 def _command(options: argparse.Namespace, index: str) -> str:

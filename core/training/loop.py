@@ -281,12 +281,18 @@ class Trainer:
         with torch.inference_mode(), self._autocast():
             return self.kept.eval()(to_input(views.to(self.device), self.blueprint)).float()
 
+    def code(self, views: torch.Tensor) -> torch.Tensor:
+        """uint8 (n, 3, size, size) -> an autoencoder's codes (n, dim) by the network that is
+        kept."""
+        with torch.inference_mode(), self._autocast():
+            return self.kept.eval().code(to_input(views.to(self.device), self.blueprint))
+
     def explained(self, views: torch.Tensor) -> np.ndarray:
         """uint8 (n, 3, size, size) -> share (n,) of each picture's own variance that its drawing
         explains."""
         with torch.inference_mode(), self._autocast():
             shown = to_input(views.to(self.device), self.blueprint)
-            drawn = self.kept.decode(self.kept.eval()(shown)).float()
+            drawn = self.kept.decode(self.kept.eval().code(shown)).float()
         around = (
             (shown - shown.mean(dim=(2, 3), keepdim=True))
             .square()

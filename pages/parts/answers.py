@@ -15,8 +15,7 @@ from core.services.search.result import SearchResult
 from core.services.search.together import DEPTH
 from core.services.search.together import together as joined
 from pages.parts import asking, builds, cached, columns, components, refine, unread
-from pages.parts.guard import guarded
-from pages.parts.hosting import hosted
+from pages.parts.guard import guarded, hosted
 from pages.parts.link import View
 from pages.parts.words import count
 

@@ -2,12 +2,14 @@
 has a bound."""
 
 import base64
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from core import items
 from core.errors import UserError
+from core.items import among, taken
 from core.services import jobs
 from core.services.embedding import detecting, opening
 from core.services.embedding.build import is_built, lacks_index
@@ -18,14 +20,15 @@ from core.services.hosting import settings
 from core.services.jobs import JobStatus
 from core.services.library import imports, library, uploads
 from core.services.library.library import Dataset
-from core.services.search import pictures
+from core.services.search import pictures, request
 from core.services.search.request import Mix, Query, SearchRequest
 from core.services.search.result import Place, SearchResult
 from core.services.search.serving import place as place_of
 from core.services.search.serving import search
+from core.types import Item
 from pages.parts import caches
 from pages.parts.beside import ALONE, MINUS, PLUS, Beside
-from pages.parts.fresh import Fresh
+from pages.parts.caches import Fresh
 
 Box = tuple[float, float, float, float] | None
 """The part of a query that is searched with, in fractions of the picture; None = all of it."""
@@ -210,7 +213,7 @@ def upload(token: str, side: int = 448, box: Box = None) -> str:
 @caches.data(max_entries=60, ttl=3600.0, show_spinner=False)
 def _upload(query: str, side: int, box: Box) -> str:
     """Of ``up:<token>``, so that it is kept for the session of whoever asks and no other."""
-    return data_uri(pictures.thumbnail_of(uploads.read(query[3:]), side, box))
+    return data_uri(pictures.thumbnail_of_query(uploads.read(query[3:]), side, box))
 
 
 @caches.quick(max_entries=600, ttl=3600.0, gallery=True)
@@ -375,3 +378,53 @@ def _said(item) -> str:
 def data_uri(webp: bytes) -> str:
     """A WebP picture as the address of itself."""
     return "data:image/webp;base64," + base64.b64encode(webp).decode()
+
+
+MOST = 500
+"""A field with more values names single pictures; nobody looks for a part of the gallery among
+them."""
+
+
+@caches.data(max_entries=20, show_spinner=False, gallery=True)
+def choices(locator: str, version: str) -> dict[str, list[str]]:
+    """Field -> its values in the gallery, where there are two at least; no measured numbers, none
+    that a link cannot say."""
+    known = {
+        name: [value for value in values if _plain(value)]
+        for name, values in request.fields(_gallery(locator)).items()
+    }
+    kept = {
+        name: values
+        for name, values in known.items()
+        if 2 <= len(values) <= MOST and "=" not in name and _plain(name)
+    }
+    kept = {name: values for name, values in kept.items() if not _measured(values)}
+    return {
+        name: values
+        for name, values in kept.items()
+        if name != "label" or values != kept.get("category")
+    }
+
+
+@caches.data(max_entries=200, show_spinner=False, gallery=True)
+def left(locator: str, version: str, where: tuple[str, ...]) -> tuple[int, int]:
+    """How many pictures of the gallery meet the conditions, and how many there are. Raises
+    UserError."""
+    items = _gallery(locator)
+    mask = request.allowed(items, where)
+    return (len(items) if mask is None else int(mask.sum())), len(items)
+
+
+def _gallery(locator: str) -> Sequence[Item]:
+    items, protocol = dataset(locator).items, dataset(locator).protocol()
+    return taken(items, np.flatnonzero(among(items, protocol.gallery)))
+
+
+def _measured(values: list[str]) -> bool:
+    return any("." in value for value in values) and all(
+        value.lstrip("-").replace(".", "", 1).isdigit() for value in values
+    )
+
+
+def _plain(text: str) -> bool:
+    return bool(text) and "|" not in text and text == text.strip()

@@ -4,8 +4,8 @@ comes out is only read.
 Indexes are given as one text, joined by ``;``; knobs as ``name=value``, joined by ``,``.
 """
 
-from core.services.index_lab import buckets, choose, curves, space, view, waterfall
-from core.services.index_lab.choose import Advice
+from core.services.index_lab import buckets, curves, space, view, waterfall
+from core.services.index_lab.advice import Advice, recommend
 from core.services.index_lab.curves import Plan
 from core.services.index_lab.enlarge import Likeness
 from core.services.index_lab.view import QueryView
@@ -119,7 +119,7 @@ def hashed(
 
 def advice(size: int, dim: int, memory: int, recall: float, points: tuple, k: int) -> Advice:
     """One sentence; quick, so not kept. Raises UserError."""
-    return choose.recommend(size, dim, memory, recall, points, k)
+    return recommend(size, dim, memory, recall, points, k)
 
 
 def forget() -> None:

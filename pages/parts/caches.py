@@ -1,21 +1,24 @@
 """The two caches of Streamlit and a quicker one, shared by all sessions but for what is a visitor's
-own: that is kept for its session alone and goes with it.
+own: that is kept for its session alone and goes with it. A value that is slow to make can be kept,
+and made again in the background once it is old, so that no visitor waits for it twice.
 
 ``gallery`` says of a function that what it gives follows from its arguments, data sets, encoders,
 jobs and what they made: of visitors who have given query pictures and nothing else, only what names
 such a picture is their own then.
 """
 
+from __future__ import annotations
+
 import functools
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from core import store
 from core.services.hosting import ownership
 
 OWN_ENTRIES = 400
@@ -44,6 +47,16 @@ def quick(*, max_entries: int, ttl: float | None = None, gallery: bool = False) 
     return made
 
 
+class _Kept:
+    """What was made, when, and when it was asked for last."""
+
+    __slots__ = ("made", "used", "value")
+
+    def __init__(self, value: object) -> None:
+        self.value, self.made = value, time.monotonic()
+        self.used = self.made
+
+
 class _Quick:
     """A cached function; what may be a visitor's own is left to ``private``."""
 
@@ -58,7 +71,7 @@ class _Quick:
         functools.update_wrapper(self, function)
         self._private, self._most, self._gallery = private, max_entries, gallery
         self._ttl = float("inf") if ttl is None else ttl
-        self._known: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
+        self._known: dict[Hashable, _Kept] = {}
         self._making: dict[Hashable, threading.Lock] = {}
         self._lock = threading.Lock()
         _quick.append(self)
@@ -69,7 +82,7 @@ class _Quick:
         # be.
         lately = not ownership.is_private(*words, lately=True, gallery=self._gallery)
         if lately and (known := self._look(key)) is not None:
-            return known[1]
+            return known.value
         if not lately or ownership.is_private(*words, gallery=self._gallery):
             return self._private(*given, **named)
         with self._lock:
@@ -77,26 +90,28 @@ class _Quick:
         try:
             with making:  # what many ask for at once is made once
                 if (known := self._look(key)) is None:
-                    known = time.monotonic(), self.__wrapped__(*given, **named)
+                    known = _Kept(self.__wrapped__(*given, **named))
                     self._keep(key, known)
         finally:
             self._making.pop(key, None)
-        return known[1]
+        return known.value
 
-    def _look(self, key: Hashable) -> tuple[float, Any] | None:
-        with self._lock:
-            known = self._known.get(key)
-            if known is None or time.monotonic() - known[0] >= self._ttl:
-                return None
-            self._known.move_to_end(key)
-            return known
+    def _look(self, key: Hashable) -> _Kept | None:
+        """Without the lock: the pages of all visitors look hundreds of times in each run."""
+        known = self._known.get(key)
+        now = time.monotonic()
+        if known is None or now - known.made >= self._ttl:
+            return None
+        known.used = now
+        return known
 
-    def _keep(self, key: Hashable, known: tuple[float, Any]) -> None:
+    def _keep(self, key: Hashable, known: _Kept) -> None:
         with self._lock:
             self._known[key] = known
-            self._known.move_to_end(key)
-            while len(self._known) > self._most:
-                self._known.popitem(last=False)
+            if len(self._known) > self._most:
+                there = sorted(self._known.items(), key=lambda one: one[1].used)
+                for old, _ in there[: max(1, self._most // 10)]:
+                    del self._known[old]
 
     def clear(self) -> None:
         with self._lock:
@@ -140,3 +155,50 @@ def _kept(cache: Callable, function: Callable, options: dict) -> Callable:
     kept.clear = clear
     kept.__name__, kept.__doc__, kept.__wrapped__ = function.__name__, function.__doc__, function
     return kept
+
+
+T = TypeVar("T")
+QUICK_S = 0.1
+"""So long a caller waits for the next value: what is made within this is never older than it should
+be."""
+
+
+class Fresh(Generic[T]):
+    """``make()`` is called at once, then again whenever :meth:`get` finds the value older than
+    ``ttl`` seconds.
+
+    Raises:
+        UserError: whatever ``make`` raises, from the constructor and from :meth:`get`.
+    """
+
+    def __init__(self, make: Callable[[], T], ttl: float) -> None:
+        self._make, self._ttl = make, ttl
+        self._lock, self._failed = threading.Lock(), False
+        self._remake()
+
+    def get(self) -> T:
+        """The value; an old one that takes long to make is returned once more while a thread makes
+        the next."""
+        if (
+            not self._failed
+            and time.monotonic() - self._made > self._ttl
+            and self._lock.acquire(blocking=False)
+        ):
+            worker = threading.Thread(target=store.carried(self._in_background), daemon=True)
+            worker.start()
+            worker.join(QUICK_S)
+        if self._failed:
+            self._remake()
+        return self._value
+
+    def _remake(self) -> None:
+        self._value = self._make()
+        self._made, self._failed = time.monotonic(), False
+
+    def _in_background(self) -> None:
+        try:
+            self._remake()
+        except Exception:  # the caller tries again, and meets the error itself
+            self._failed = True
+        finally:
+            self._lock.release()

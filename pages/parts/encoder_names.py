@@ -4,12 +4,16 @@ such words mean."""
 from collections.abc import Callable, Container, Iterable, Sequence
 from functools import cache
 
-from pages.parts import builds, cached
+from core.services.embedding.opening import FIRST_ENCODERS
+from pages.parts import builds, cached, palette
 from pages.parts.words import size
 
 WORDS = {"ready": "", "download": " · needs download", "unavailable": " · not available"}
 """What stands after the title of an index, by its state."""
 BEFORE_STATE = " · "
+SUGGESTED, START_S = 3, 3.0
+"""Encoders that a new data set is begun with, where the first ones are missing; and seconds until a
+process has loaded its networks."""
 
 
 def title(name: str) -> str:
@@ -71,3 +75,23 @@ def _name(words: str) -> str:
         if said.lower() in titles:
             return titles[said.lower()]
     return bare
+
+
+def suggested() -> list[str]:
+    """A pretrained network, the best one of our own, a classical one as contrast; of these what
+    needs no download."""
+    rows = {row["name"]: row for row in cached.encoder_rows() if row["state"] == "ready"}
+    first = [name for name in FIRST_ENCODERS if name in rows]
+    return first or list(rows)[:SUGGESTED]
+
+
+def suggested_seconds(pictures: int, encoders: Sequence[str]) -> float | None:
+    """About how long these take for so many pictures; None where nothing is known of one."""
+    each = [cached.build_times().each.get(name) for name in encoders]
+    return None if None in each else START_S + sum(each) * pictures
+
+
+def titles(encoders: Sequence[str]) -> str:
+    """``A, B and C``."""
+    said = [palette.title(name) for name in encoders]
+    return " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)

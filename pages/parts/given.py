@@ -8,7 +8,7 @@ from core.services.embedding.opening import FIRST_DATASET, FIRST_ENCODERS, FIRST
 from core.services.library import names
 from core.services.specs import index_spec, split_names
 from pages.parts import cached
-from pages.parts.hosting import expiry
+from pages.parts.guard import expiry
 from pages.parts.url_state import Refused
 from pages.parts.words import short
 

@@ -8,8 +8,21 @@ from typing import TypeVar
 from core import store
 from core.errors import UserError
 from core.services.hosting import logs, ownership
-from pages.parts.hosting import hosted
+from core.services.library import uploads
 from pages.parts.words import trouble
+
+
+def hosted() -> bool:
+    """Whether a stranger looks at this page: no paths of the server, and of what the operator
+    provides nothing can be changed. ``LOOKALIKE_HOSTED=1`` says so; the operator's token ends
+    it."""
+    return ownership.is_visitor()
+
+
+def expiry() -> str:
+    """A sentence, after a space, for a stranger who looks for something that is no longer here."""
+    return f" What you bring is kept for {uploads.kept_for()}." if hosted() else ""
+
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -47,6 +60,7 @@ def public(words: str) -> str:
 def run(page: Callable[[], None], name: str) -> None:
     """Draw a page; what can't be drawn is said where it would have stood."""
     try:
-        guarded(page, f"The page {name}")
+        with ownership.settled():
+            guarded(page, f"The page {name}")
     except UserError as error:
         trouble(error)

@@ -3,7 +3,7 @@ searched."""
 
 import streamlit as st
 
-from pages.parts import cached, cached_part, given
+from pages.parts import cached, given
 from pages.parts.url_state import Kind, Param, Refused
 from pages.parts.words import quiet, short
 
@@ -25,7 +25,7 @@ def clear() -> None:
 
 def heal(locator: str) -> None:
     """Search the whole gallery where it holds no longer what was chosen."""
-    known = cached_part.choices(locator, cached.version(locator)).get(
+    known = cached.choices(locator, cached.version(locator)).get(
         st.session_state.get(FIELD, WHOLE), []
     )
     if not known or not set(st.session_state[VALUES]) <= set(known):
@@ -37,7 +37,7 @@ def read(text: str) -> tuple[str, ...]:
     locator = st.session_state[given.DATASET]
     field, _, wanted = text.partition("=")
     values = list(dict.fromkeys(wanted.split("|")))
-    known = cached_part.choices(locator, cached.version(locator)).get(field, [])
+    known = cached.choices(locator, cached.version(locator)).get(field, [])
     kept = [value for value in values if value in known][:MOST_CHOSEN]
     chosen = (f"{field}={'|'.join(kept)}",) if kept else ()
     if text and len(kept) < len(values):
@@ -60,7 +60,7 @@ PARAM = Param("where", kind=Kind(read, "".join), default=(), get=where, put=choo
 def control(locator: str) -> None:
     """The fold in which a part is chosen, and under it how many pictures that leaves."""
     version, state = cached.version(locator), st.session_state
-    known = cached_part.choices(locator, version)
+    known = cached.choices(locator, version)
     if not known:
         return
     with st.expander("Part of the gallery", expanded=bool(where())):
@@ -77,7 +77,7 @@ def control(locator: str) -> None:
                 select_all=False,
             )
     if asked := where():
-        some, every = cached_part.left(locator, version, asked)
+        some, every = cached.left(locator, version, asked)
         quiet(f"{some:,} of {every:,} pictures remain.")
 
 

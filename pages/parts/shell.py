@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core.services import warm
 from pages.parts import components, given, presenting, tray, visitors
 from pages.parts.builds import REFUSED
-from pages.parts.hosting import hosted
+from pages.parts.guard import hosted
 from pages.parts.words import trouble
 
 __all__ = ["MENU", "hosted", "shell"]

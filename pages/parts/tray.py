@@ -1,17 +1,85 @@
 """The tray of jobs, at the same place on every page: what waits, what is at work, how the last ones
-ended, and what to do about each."""
+ended, and what to do about each; and where the result of a job is looked at."""
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import streamlit as st
 
 from core.errors import UserError
 from core.services import jobs
 from core.services.jobs import JobStatus
-from pages.parts import builds, cached, guard, job_results
-from pages.parts.hosting import hosted
+from pages.parts import builds, cached, given, guard
+from pages.parts.guard import hosted
 from pages.parts.words import ago, count, quiet, row_html, trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A button's words, and the page with the parameters that it opens."""
+
+    label: str
+    page: str
+    params: dict[str, str]
+
+
+def of(job: JobStatus) -> Result | None:
+    """What a job that ended well has made; None where no page shows it."""
+    told = builds.options(job)
+    ready = {row["locator"] for row in cached.dataset_rows() if row["state"] == "ready"}
+    made = _OF.get(job.arguments[0] if job.arguments else "")
+    found = made(told) if made else None
+    if found is None or found.params.get("dataset", next(iter(ready), "")) not in ready:
+        return None
+    if "dataset" in found.params:
+        found.params["dataset"] = given.public_name(found.params["dataset"])
+    return found
+
+
+def _build(told: dict[str, str]) -> Result | None:
+    wanted = {"dataset": "--dataset", "encoders": "--encoders", "index": "--index"}
+    made = {name: told[option] for name, option in wanted.items() if option in told}
+    return Result("Compare", "pages/compare.py", made) if "dataset" in made else None
+
+
+def _evaluate(told: dict[str, str]) -> Result | None:
+    name = told.get("--name", "latest")
+    return Result("Open the result", "pages/metrics.py", {"report": name})
+
+
+def _map(told: dict[str, str]) -> Result | None:
+    if "--encoders" not in told or "--dataset" not in told:
+        return None
+    params = {"dataset": told["--dataset"], "encoders": told["--encoders"]}
+    return Result("Open the map", "pages/map.py", params)
+
+
+def _train(told: dict[str, str]) -> Result | None:
+    run = told.get("--resume")
+    return Result("Open the run", "pages/train.py", {"run": run}) if run else None
+
+
+def _lab(told: dict[str, str]) -> Result | None:
+    if "--dataset" not in told or "--encoder" not in told:
+        return None
+    params = {"dataset": told["--dataset"], "encoder": told["--encoder"]}
+    return Result("Open the lab", "pages/index_lab.py", params)
+
+
+def _download(told: dict[str, str]) -> Result | None:
+    return Result("Library", "pages/library.py", {})
+
+
+_OF = {
+    "build": _build,
+    "evaluate": _evaluate,
+    "map": _map,
+    "train": _train,
+    "tune": _lab,
+    "download": _download,
+}
+
 
 RECENT, RECENT_S = 12, 7 * 86400.0
 """So many jobs that have ended are listed, of the last week."""
@@ -103,7 +171,7 @@ def _over(job: JobStatus) -> None:
     with st.container(key=f"row_job_{job.id}"):
         row_html(job.title, words, *TAGS[job.state])
         with st.container(horizontal=True, gap="small"):
-            made = job_results.of(job) if job.state == "done" else None
+            made = of(job) if job.state == "done" else None
             if made and st.button(made.label, key=f"tray_open_{job.id}", type="primary"):
                 st.switch_page(made.page, query_params=made.params)
             if job.state != "done" and st.button("Try again", key=f"tray_retry_{job.id}"):

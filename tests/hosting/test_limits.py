@@ -9,7 +9,7 @@ from PIL import Image
 
 from core import store
 from core.errors import UserError
-from core.services import jobs
+from core.services import jobs, visitors
 from core.services.embedding.build import build
 from core.services.hosting import limits, settings
 from core.services.library import library, uploads
@@ -62,6 +62,25 @@ def test_a_build_that_the_room_of_a_visitor_does_not_hold_is_refused(visiting, a
         assert store.folder_bytes(anna.folder) <= most
 
 
+def test_the_room_of_all_is_counted_seldom_and_before_any_refusal(
+    visiting, anna, bela, monkeypatch
+):
+    counted, real = [], limits.store.folder_bytes
+    monkeypatch.setattr(
+        limits.store, "folder_bytes", lambda path: counted.append(path) or real(path)
+    )
+    monkeypatch.setenv("LOOKALIKE_VISITORS_GB", "0.00002")  # 20 kB
+    with visiting(anna):
+        for seed in (1, 2):
+            uploads.keep(picture(seed))  # 7 kB each
+        assert counted.count(anna.folder) == 2, "its own room each time, that of all only once"
+    with visiting(bela), pytest.raises(UserError, match="all visitors together use"):
+        uploads.keep(picture(3))
+    visitors.delete(anna)
+    with visiting(bela):
+        uploads.keep(picture(3))
+
+
 def test_the_least_recently_used_query_pictures_go_beyond_the_limit(visiting, anna, monkeypatch):
     monkeypatch.setenv("LOOKALIKE_VISITOR_UPLOADS", "3")
     with visiting(anna):
@@ -105,7 +124,7 @@ def test_a_job_waits_for_its_turn_and_says_so(visiting, anna, monkeypatch):
         job = jobs.start("Build", ["build", "--dataset", locator, "--encoders", ENCODER])
         wait_for(lambda: jobs.status(job).state != "starting")
         assert jobs.status(job).state == jobs.QUEUED
-        assert "1 jobs run at a time" in jobs.status(job).message
+        assert "1 job runs at a time" in jobs.status(job).message
         jobs.cancel(job)
         assert jobs.status(job).state == "cancelled"
 

@@ -242,6 +242,18 @@ def test_the_operators_token_opens_the_rest_and_tries_are_counted(anna, monkeypa
         ownership.become_admin("correct horse battery staple")
 
 
+def test_inside_a_page_who_asks_is_found_out_once(anna, monkeypatch):
+    key, asked = ownership.new_key(), []
+    monkeypatch.setattr(ownership, "_who", [lambda: asked.append(1) or key])
+    one = ownership.visitor_of(key)
+    with ownership.settled():
+        assert [ownership.visitor() for _ in range(3)] == [one] * 3
+        assert store.root() == one.folder
+    assert asked == [1]
+    assert ownership.visitor() == one
+    assert len(asked) == 2
+
+
 def test_a_key_is_256_random_bits_and_its_folder_does_not_tell_it():
     keys = {ownership.new_key() for _ in range(200)}
     assert len(keys) == 200

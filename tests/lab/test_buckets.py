@@ -9,8 +9,7 @@ from core.errors import UserError
 from core.indexes import planes
 from core.indexes.base import indexes
 from core.services.embedding.bound import bound
-from core.services.index_lab import collisions
-from core.services.index_lab.buckets import buckets
+from core.services.index_lab.buckets import buckets, in_bands, jaccard, meet
 from tests.lab.conftest import ENCODER
 
 QUERY = "mug-15-0"
@@ -22,10 +21,8 @@ def test_random_planes_meet_as_the_formula_says(cosine, rows, bands):
     rng, draws = np.random.default_rng(5), 20_000
     pair = np.array([[1.0, 0.0], [cosine, np.sqrt(1 - cosine**2)]])
     bits = np.einsum("vd,dnb->vnb", pair, rng.standard_normal((2, draws, rows * bands))) > 0
-    met = collisions.in_bands(bits[0], bits[1], rows, bands).any(axis=-1).mean()
-    assert met == pytest.approx(
-        float(collisions.meet("lsh", np.array(cosine), rows, bands)), abs=0.015
-    )
+    met = in_bands(bits[0], bits[1], rows, bands).any(axis=-1).mean()
+    assert met == pytest.approx(float(meet("lsh", np.array(cosine), rows, bands)), abs=0.015)
 
 
 @pytest.mark.parametrize("shared", [2, 8, 14])
@@ -36,16 +33,16 @@ def test_minima_meet_as_the_formula_says(shared):
     one, other = np.arange(16), np.arange(16 - shared, 32 - shared)
     ranks = rng.random((draws, rows * bands, 32)).argsort(axis=-1).argsort(axis=-1)
     minima = ranks[..., one].min(axis=-1), ranks[..., other].min(axis=-1)
-    met = collisions.in_bands(*minima, rows, bands).any(axis=-1).mean()
+    met = in_bands(*minima, rows, bands).any(axis=-1).mean()
     assert met == pytest.approx(
-        float(collisions.meet("minhash", np.array(shared / (32 - shared)), rows, bands)), abs=0.025
+        float(meet("minhash", np.array(shared / (32 - shared)), rows, bands)), abs=0.025
     )
 
 
 def test_jaccard_is_that_of_the_sets():
     rng = np.random.default_rng(7)
     one, other = rng.random((20, 12)) > 0.5, rng.random((20, 12)) > 0.5
-    for a, b, value in zip(one, other, collisions.jaccard(one, other), strict=True):
+    for a, b, value in zip(one, other, jaccard(one, other), strict=True):
         left, right = set(enumerate(a.tolist())), set(enumerate(b.tolist()))
         assert value == pytest.approx(len(left & right) / len(left | right))
 
@@ -57,7 +54,7 @@ def test_pairs_lie_beside_the_curve_together_because_they_share_a_draw(catalogue
         monkeypatch.setattr(planes, "SEED", seed)
         found = buckets(catalogue, ENCODER, "lsh", QUERY, bits=64, rows=8, hits=1)
         at, share, _ = map(np.array, zip(*found.measured, strict=True))
-        far.append(share - collisions.meet("lsh", at, 8, 8))
+        far.append(share - meet("lsh", at, 8, 8))
     assert np.abs(np.mean(far, axis=0)).max() < 0.06
     assert max(min((one > 0).mean(), (one < 0).mean()) for one in far) < 0.5
     assert "share this draw" in found.about

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from core.errors import UserError
-from core.services.index_lab.choose import equal_recall, recommend
+from core.services.index_lab.advice import equal_recall, recommend
 from core.services.index_lab.point import Point, speed
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from core.cli import approximation
 from core.services.index_lab import curves
-from core.services.index_lab.stages import Stage
+from core.services.index_lab.stage_run import Stage
 from tests.lab.conftest import ENCODER
 from tests.plugged import numbered, paint
 

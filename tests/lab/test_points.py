@@ -12,7 +12,7 @@ from core.errors import Cancelled, UserError
 from core.indexes.base import indexes
 from core.neighbours import rows_without_own
 from core.services.embedding import build, galleries
-from core.services.index_lab import answers, costs, curves, grid, memory, space, view, waterfall
+from core.services.index_lab import curves, measure, space, view, waterfall
 from core.services.library import library
 from tests.lab.conftest import ENCODER
 from tests.plugged import numbered, paint
@@ -57,13 +57,13 @@ def test_equals_of_the_last_count_as_hits():
     made = space.Space(
         "", "", vectors, np.arange(5), vectors[:2], np.arange(2), np.array([0, 1]), {}
     )
-    truth = answers.scored(made, np.array([[1, 2], [2, 3]]))
-    other = answers.scored(made, np.array([[4, 3], [3, 2]]))
+    truth = space.scored(made, np.array([[1, 2], [2, 3]]))
+    other = space.scored(made, np.array([[4, 3], [3, 2]]))
     np.testing.assert_array_equal(
-        answers.recall(other, truth), [1.0, 1.0]
+        space.recall(other, truth), [1.0, 1.0]
     )  # to the first query all others are equally far
-    worse = answers.scored(made, np.array([[4, -1], [3, 0]]))
-    np.testing.assert_array_equal(answers.recall(worse, truth), [0.5, 0.5])
+    worse = space.scored(made, np.array([[4, -1], [3, 0]]))
+    np.testing.assert_array_equal(space.recall(worse, truth), [0.5, 0.5])
 
 
 def test_measured_once_and_resumed(catalogue, monkeypatch):
@@ -144,7 +144,7 @@ def test_what_can_not_be_built_is_told_before_and_after_and_tried_again(catalogu
 def test_the_grid_follows_the_declared_knobs():
     for name in indexes.names():
         index = indexes.get(name)
-        usual, full = grid.grid(name), grid.grid(name, full=True)
+        usual, full = curves.grid(name), curves.grid(name, full=True)
         shown = {knob: {spec.search[knob] for spec in usual} for knob in index.search_knobs}
         tried = {
             knob: made.values if made.more else () for knob, made in index.search_knobs.items()
@@ -174,9 +174,9 @@ def test_an_estimate_comes_before(catalogue):
 def test_an_estimate_builds_little(catalogue, monkeypatch):
     """A small gallery is tried at the smaller sample alone; what was measured before needs no
     trial; progress counts builds."""
-    tried, real, told = [], costs._try, []
+    tried, real, told = [], measure._try, []
     monkeypatch.setattr(
-        costs, "_try", lambda spec, rows: tried.append((spec.name, len(rows))) or real(spec, rows)
+        measure, "_try", lambda spec, rows: tried.append((spec.name, len(rows))) or real(spec, rows)
     )
     curves.plan(
         catalogue,
@@ -203,11 +203,11 @@ def test_sizes_that_make_no_sense(catalogue, size):
 
 
 def test_memory_is_looked_at_first(catalogue, monkeypatch):
-    monkeypatch.setattr(memory, "free_bytes", lambda: 10_000_000)
+    monkeypatch.setattr(space, "free_bytes", lambda: 10_000_000)
     with pytest.raises(UserError, match=r"0\.1 GB of memory"):
         list(curves.curves(catalogue, ENCODER, ["exact"], size=100_000))
     monkeypatch.undo()
-    free = memory.free_bytes()
+    free = space.free_bytes()
     assert free is None or free > 1_000_000
 
 
@@ -221,15 +221,15 @@ def test_nonsense_is_refused(catalogue, indexes_named, k):
 
 
 def test_indexes_in_one_line():
-    assert grid.split("exact,hnsw:efSearch=64,M=16,lsh") == [
+    assert curves.split("exact,hnsw:efSearch=64,M=16,lsh") == [
         "exact",
         "hnsw:efSearch=64,M=16",
         "lsh",
     ]
     many = ["exact", "factory:IVF16,PQ16", "hnsw:M=16,efSearch=4"]
-    assert grid.split(grid.written(many)) == many
-    assert grid.split(grid.written(["exact", "hnsw"])) == ["exact", "hnsw"]
-    typed = grid.settings(["factory:IVF16,Flat"])
+    assert curves.split(curves.written(many)) == many
+    assert curves.split(curves.written(["exact", "hnsw"])) == ["exact", "hnsw"]
+    typed = curves.settings(["factory:IVF16,Flat"])
     assert {spec.name for spec in typed} == {"factory:IVF16,Flat"}
     assert {spec.search["nprobe"] for spec in typed} == {1, 4, 8, 16, 64}
 

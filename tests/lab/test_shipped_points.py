@@ -9,7 +9,7 @@ import pytest
 
 from core.services.embedding.bound import bound
 from core.services.index_lab import curves, point, space
-from core.services.index_lab.grid import settings
+from core.services.index_lab.curves import settings
 from tests.lab.conftest import ENCODER
 
 ONE = ("lsh:bits=64,rerank=1",)

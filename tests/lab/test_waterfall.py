@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from core.errors import UserError
-from core.services.index_lab import stage_run, stages
-from core.services.index_lab.stages import Chain
+from core.services.index_lab import stage_run
+from core.services.index_lab.stage_run import Chain
 from core.services.index_lab.waterfall import waterfall
 from core.services.library import library
 from tests.lab.conftest import ENCODER
@@ -116,7 +116,7 @@ def test_codes_come_back_as_the_vectors_nearly(code, closeness):
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((600, 32)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    change, size = stages.coder(vectors, code)
+    change, size = stage_run.coder(vectors, code)
     made = change(vectors)
     np.testing.assert_allclose(np.linalg.norm(made, axis=1), 1, atol=1e-5)
     assert np.abs(made - vectors).max() < closeness

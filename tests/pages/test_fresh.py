@@ -8,8 +8,8 @@ import time
 import pytest
 
 from core.errors import UserError
-from pages.parts import fresh
-from pages.parts.fresh import Fresh
+from pages.parts import caches
+from pages.parts.caches import Fresh
 
 
 def wait_for(condition, timeout_s: float = 300.0) -> None:
@@ -20,7 +20,7 @@ def wait_for(condition, timeout_s: float = 300.0) -> None:
 
 
 def test_a_slow_value_is_served_while_the_next_is_made(monkeypatch):
-    monkeypatch.setattr(fresh, "QUICK_S", 0.0)
+    monkeypatch.setattr(caches, "QUICK_S", 0.0)
     made, go = [], threading.Event()
 
     def make() -> int:
@@ -36,7 +36,7 @@ def test_a_slow_value_is_served_while_the_next_is_made(monkeypatch):
 
 
 def test_a_quick_value_is_made_on_the_spot_once_it_is_old(monkeypatch):
-    monkeypatch.setattr(fresh, "QUICK_S", 60.0)
+    monkeypatch.setattr(caches, "QUICK_S", 60.0)
     numbers = iter(range(100))
     held = Fresh(lambda: next(numbers), ttl=0.0)
     time.sleep(0.001)
@@ -46,7 +46,7 @@ def test_a_quick_value_is_made_on_the_spot_once_it_is_old(monkeypatch):
 
 
 def test_what_can_not_be_made_again_is_said_and_tried_again(monkeypatch):
-    monkeypatch.setattr(fresh, "QUICK_S", 0.0)
+    monkeypatch.setattr(caches, "QUICK_S", 0.0)
     state = {"gone": False}
 
     def make() -> str:

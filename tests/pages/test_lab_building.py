@@ -8,14 +8,14 @@ from core.services import jobs
 from core.services.embedding import build
 from core.services.library import library
 from pages.parts import caches
-from pages.parts.lab import making
+from pages.parts.lab import measuring
 from tests.pages.reading import html, notes
 
 
 def test_an_index_of_a_large_gallery_is_offered_built_and_asked(open_page, pictures, monkeypatch):
     dataset = library.open_dataset(library.add_folder(str(pictures)))
     build.build(dataset, ["tiny.16x16"])
-    monkeypatch.setattr(making, "AT_ONCE", 5)
+    monkeypatch.setattr(measuring, "AT_ONCE", 5)
     link = {
         "view": "One query",
         "dataset": str(pictures),
@@ -43,7 +43,7 @@ def test_an_index_of_a_large_gallery_is_offered_built_and_asked(open_page, pictu
 def test_a_build_that_fails_says_why(open_page, pictures, monkeypatch):
     dataset = library.open_dataset(library.add_folder(str(pictures)))
     build.build(dataset, ["tiny.16x16"])
-    monkeypatch.setattr(making, "AT_ONCE", 5)
+    monkeypatch.setattr(measuring, "AT_ONCE", 5)
     app = open_page(
         "index_lab", view="One query", dataset=str(pictures), encoder="tiny.16x16", **{"try": "pq"}
     )

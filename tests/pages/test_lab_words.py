@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from core.services.index_lab.point import Point
-from pages.parts.lab import chart, knobs, loss, state
+from pages.parts.lab import chart, loss, one_query, state
 
 
 @pytest.mark.parametrize(
@@ -56,10 +56,10 @@ def test_a_line_has_the_automatic_value_where_its_recall_belongs(monkeypatch):
 
 def test_a_slider_of_sub_vectors_offers_what_divides(monkeypatch):
     shown = {}
-    monkeypatch.setattr(knobs.st, "session_state", {})
+    monkeypatch.setattr(one_query.st, "session_state", {})
     monkeypatch.setattr(
-        knobs.st, "select_slider", lambda name, options, **more: shown.update({name: options})
+        one_query.st, "select_slider", lambda name, options, **more: shown.update({name: options})
     )
-    knobs._slider("pq", "m", state.index_row("pq")["build_knobs"]["m"], 192)
+    one_query._slider("pq", "m", state.index_row("pq")["build_knobs"]["m"], 192)
     assert {0, 16, 32, 64} <= set(shown["m"])
     assert not any(192 % one for one in shown["m"] if one)

@@ -27,7 +27,7 @@ from core.services.embedding import build, contents, embed, galleries, shipped, 
 from core.services.embedding.bound import prepared
 from core.services.embedding.shards import Shards
 from core.services.evaluation import cells, health, latency, perturb, probes, reports
-from core.services.index_lab import costs, point, space, waterfall
+from core.services.index_lab import measure, point, space, waterfall
 from core.services.library import library, uploads
 from core.services.maps import atlas, maps
 from core.services.search import serving
@@ -158,7 +158,7 @@ def _point(world: World):
 
 
 def _pilot(world: World):
-    made = costs.pilot(index_spec("exact"), np.asarray(world.embeddings().vectors), 112)
+    made = measure.pilot(index_spec("exact"), np.asarray(world.embeddings().vectors), 112)
     return made.sizes, made.ram
 
 

@@ -17,7 +17,8 @@ from core.services.embedding.build import build, is_built
 from core.services.embedding.estimate import estimate
 from core.services.library import library
 from core.services.search import serving
-from core.services.search.request import SearchRequest
+from core.services.search.request import Query, SearchRequest
+from core.services.search.result import Hit
 from tests.encoders.conftest import hub, publish  # noqa: F401
 from tests.plugged import ROOT
 
@@ -35,11 +36,11 @@ def products(tmp_path):
     return folder
 
 
-def itself(dataset, encoder: str) -> serving.Hit:
+def itself(dataset, encoder: str) -> Hit:
     """The best hit of a picture of the gallery, itself allowed."""
     data = dataset.read(dataset.items[5])
     return serving.search(
-        SearchRequest(serving.Query(data=data), encoder, k=1, include_self=True), dataset
+        SearchRequest(Query(data=data), encoder, k=1, include_self=True), dataset
     ).hits[0]
 
 

@@ -20,6 +20,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from core.services.index_lab.space import answers
+
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
@@ -32,8 +34,7 @@ from core.cli.output import Progress, table
 from core.indexes.base import indexes
 from core.services.embedding import build
 from core.services.hardware import busy, hardware
-from core.services.index_lab import answers
-from core.services.index_lab.grid import usual
+from core.services.index_lab.curves import usual
 from core.services.index_lab.measure import measured
 from core.services.index_lab.point import Point
 from core.services.index_lab.space import Space, open_space
@@ -75,7 +76,7 @@ def opened(locator: str, encoder: str, size: int) -> Space:
 def measure(space: Space, names: list[str]) -> list[Point]:
     exact = indexes.get("exact")
     exact.build(np.asarray(space.vectors))
-    truth, found = answers.answers(exact, space, K, {}), []
+    truth, found = answers(exact, space, K, {}), []
     for name in names:
         index, spec, started = indexes.get(name), index_spec(name), time.perf_counter()
         try:

@@ -25,7 +25,7 @@ from core.services.embedding import embed, usual
 from core.services.embedding.crops import Cropped, Edges, Several, frames, nearest_objects
 from core.services.embedding.embed import item_rows
 from core.services.embedding.roles import codes
-from core.services.index_lab import collisions
+from core.services.index_lab import buckets
 from core.services.search import subject
 from core.services.search.engines import Engine
 from core.services.search.request import Query, item_of
@@ -245,8 +245,8 @@ def _codes_of(index: Index, spec: IndexSpec, query: np.ndarray, hit: np.ndarray)
     index = cast(MinHashIndex, index)  # or one of objects, which answers like it
     threshold = spec.search.get("threshold", index.search_knobs["threshold"].default)
     bands, rows = index.bands(threshold)
-    similarity = collisions.jaccard(*index.bits(np.stack([query, hit])))
-    chance = float(collisions.meet("minhash", similarity, rows, bands))
+    similarity = buckets.jaccard(*index.bits(np.stack([query, hit])))
+    chance = float(buckets.meet("minhash", similarity, rows, bands))
     return Codes(index.name, "minima", made[0], made[1], bands, rows, chance)
 
 

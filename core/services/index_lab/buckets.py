@@ -1,4 +1,11 @@
-"""Hashing made visible: which bits or bands of two pictures collide, and how probable that was."""
+"""Hashing made visible: which bits or bands of two pictures collide, and how probable that was.
+
+How probable it is that two vectors collide in a bucket: random planes (Charikar, 2002; Goemans and
+Williamson, 1995): a bit of two vectors at an angle agrees with p = 1 - angle / pi. MinHash (Broder,
+1997): a minimum of two sets agrees with p = their Jaccard similarity. r of these in a band all
+agree with p^r, and one of b bands does so with 1 - (1 - p^r)^b (Leskovec, Rajaraman and Ullman,
+Mining of Massive Datasets, ch. 3).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,8 +20,83 @@ from core.indexes.planes import random_planes
 from core.neighbours import cosine_matrix, dots
 from core.services.embedding import embed, galleries
 from core.services.embedding.bound import with_vectors
-from core.services.index_lab import collisions
 from core.services.search.request import item_of
+
+FORMULA = {
+    "lsh": "1 - (1 - p^r)^b with p = 1 - arccos(cosine) / pi, r bits in a band and b bands",
+    "minhash": (
+        "1 - (1 - s^r)^b with s = Jaccard similarity of the sets, r minima in a band and b bands"
+    ),
+}
+SOURCE = {
+    "lsh": "Charikar, Similarity estimation techniques from rounding algorithms, STOC 2002",
+    "minhash": (
+        "Broder, On the resemblance and containment of documents, 1997; bands: Mining of Massive"
+        " Datasets, ch. 3"
+    ),
+}
+ABOUT = {
+    "lsh": (
+        "The curve is the mean over all random planes. The measured points (diamonds) are real"
+        " pairs under the one draw that is shown, that of the index hamming without learning. All"
+        " pairs share this draw, so where they leave the curve they leave it together."
+    ),
+    "minhash": (
+        "The curve is the mean over all permutations. The measured points (diamonds) are real pairs"
+        " under the one draw of the index minhash. All pairs share this draw, so where they leave"
+        " the curve they leave it together."
+    ),
+}
+SEARCH = {
+    "lsh": (
+        "Bands are the textbook scheme (Indyk and Motwani, Approximate nearest neighbors, STOC"
+        " 1998): a search by them compares only the pictures that collide with the query. The"
+        " indexes lsh and hamming here have no bands: they compare the code of every picture, so no"
+        " neighbour is missed for an empty bucket."
+    ),
+    "minhash": (
+        "The index minhash compares only the pictures that collide with the query, and never looks"
+        " at the others."
+    ),
+}
+"""What a search makes of those that collide."""
+POINTS = 201
+
+
+def agree(method: str, similarity: np.ndarray) -> np.ndarray:
+    """Probability that one bit (lsh, by cosine) or one minimum (minhash, by Jaccard) is the
+    same."""
+    if method == "minhash":
+        return np.clip(similarity, 0.0, 1.0)
+    return 1.0 - np.arccos(np.clip(similarity, -1.0, 1.0)) / np.pi
+
+
+def meet(method: str, similarity: np.ndarray, rows: int, bands: int) -> np.ndarray:
+    """Probability that some band agrees as a whole."""
+    return 1.0 - (1.0 - agree(method, np.asarray(similarity, float)) ** rows) ** bands
+
+
+def curve(method: str, rows: int, bands: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """Similarities, probabilities, and the similarity where these rise most."""
+    similarity = np.linspace(0.0, 1.0, POINTS)
+    probability = meet(method, similarity, rows, bands)
+    rise = np.diff(probability)
+    return similarity, probability, float((similarity[:-1] + similarity[1:])[rise.argmax()] / 2)
+
+
+def in_bands(codes: np.ndarray, other: np.ndarray, rows: int, bands: int) -> np.ndarray:
+    """bool (..., bands): which bands of two signatures (..., bits) are equal as a whole; what fills
+    no band counts nowhere."""
+    same = (codes == other)[..., : rows * bands]
+    return same.reshape(*same.shape[:-1], bands, rows).all(axis=-1)
+
+
+def jaccard(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Of the sets of (place, bit) pairs of bool (..., hash_dim): equal places / (2 * places - equal
+    places)."""
+    equal = (one == other).sum(axis=-1)
+    return equal / (2 * one.shape[-1] - equal)
+
 
 METHODS = ("lsh", "minhash")
 RANGES = {
@@ -128,7 +210,7 @@ def buckets(
         hashed.pair(at, row, item_of(dataset, found.ids[row]))
         for row in _neighbours(found.vectors, at, gallery, hits)
     ]
-    similarity, probability, steepest = collisions.curve(method, hashed.rows, hashed.bands)
+    similarity, probability, steepest = curve(method, hashed.rows, hashed.bands)
     sample = np.sort(np.random.default_rng(SEED).permutation(gallery)[:SAMPLE])
     return Buckets(
         method,
@@ -142,18 +224,18 @@ def buckets(
         probability,
         hashed.measured(sample),
         threshold,
-        float(collisions.meet(method, np.array(threshold), hashed.rows, hashed.bands)),
+        float(meet(method, np.array(threshold), hashed.rows, hashed.bands)),
         steepest,
         hashed.share(at, sample),
-        collisions.FORMULA[method],
-        collisions.SOURCE[method],
+        FORMULA[method],
+        SOURCE[method],
         {
             "bits": bits,
             "threshold": threshold,
             **({"rows": rows} if method == "lsh" else {"hash_dim": hash_dim}),
         },
-        collisions.ABOUT[method],
-        collisions.SEARCH[method],
+        ABOUT[method],
+        SEARCH[method],
     )
 
 
@@ -173,11 +255,12 @@ def _check(method: str, **given: float) -> None:
 
 
 def _neighbours(vectors: np.ndarray, at: int, gallery: np.ndarray, hits: int) -> list[int]:
-    """The nearest, and then others spread over the whole order to its far end."""
+    """The nearest, and then as many spread over the rest to its far end, none of them the next
+    nearest."""
     order = gallery[
         np.argsort(-cosine_matrix(vectors[at : at + 1], vectors, gallery)[0], kind="stable")
     ]
-    far = order[np.unique(np.linspace(min(hits, len(order) - 1), len(order) - 1, hits).astype(int))]
+    far = order[np.linspace(min(hits, len(order)) - 1, len(order) - 1, hits + 1)[1:].astype(int)]
     return list(dict.fromkeys([*order[:hits].tolist(), *far.tolist()]))
 
 
@@ -210,16 +293,14 @@ class _Hashed:
         """What the method hashes, for rows (n) against rows (n)."""
         if self.method == "lsh":
             return dots(self.vectors[one], self.vectors[other])
-        return collisions.jaccard(
-            self.planes.bits(self.vectors[one]), self.planes.bits(self.vectors[other])
-        )
+        return jaccard(self.planes.bits(self.vectors[one]), self.planes.bits(self.vectors[other]))
 
     def pair(self, at: int, row: int, item) -> Pair:
         mine, theirs = self.codes(np.array([at, row]))
-        bands = collisions.in_bands(mine, theirs, self.rows, self.bands)
+        bands = in_bands(mine, theirs, self.rows, self.bands)
         similar = float(self.similarity(np.array([at]), np.array([row]))[0])
         cosine = float(dots(self.vectors[at], self.vectors[row]))
-        expected = float(collisions.meet(self.method, np.array(similar), self.rows, self.bands))
+        expected = float(meet(self.method, np.array(similar), self.rows, self.bands))
         label = item.label if item.label is not None else item.category
         return Pair(
             item.id,
@@ -242,9 +323,7 @@ class _Hashed:
         for step in sorted({*np.unique(np.geomspace(1, len(sample) - 1, 24).astype(int)).tolist()}):
             one, other = np.arange(len(sample) - step), np.arange(step, len(sample))
             similar.append(self.similarity(sample[one], sample[other]))
-            met.append(
-                collisions.in_bands(codes[one], codes[other], self.rows, self.bands).any(axis=-1)
-            )
+            met.append(in_bands(codes[one], codes[other], self.rows, self.bands).any(axis=-1))
         values, hit = np.concatenate(similar), np.concatenate(met)
         which = np.clip((values * BINS).astype(int), 0, BINS - 1)
         bins = [(which == place) & (values >= 0) for place in range(BINS)]
@@ -257,6 +336,4 @@ class _Hashed:
     def share(self, at: int, sample: np.ndarray) -> float:
         """Of a sample of the gallery, how much meets one row."""
         mine = self.codes(np.array([at]))
-        return float(
-            collisions.in_bands(self.codes(sample), mine, self.rows, self.bands).any(axis=-1).mean()
-        )
+        return float(in_bands(self.codes(sample), mine, self.rows, self.bands).any(axis=-1).mean())

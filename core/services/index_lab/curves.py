@@ -1,5 +1,8 @@
 """Recall against latency for indexes on the user's own vectors: a point for each setting, kept once
-measured."""
+measured.
+
+The settings of an index that are worth measuring are the values that its knobs declare.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,16 +13,99 @@ import numpy as np
 from core import store
 from core.datasets.base import Dataset
 from core.errors import UserError
-from core.indexes.base import Away, Index, indexes
+from core.indexes.base import Away, Index, Knob, indexes
 from core.services.embedding import embed, galleries
 from core.services.embedding.bound import with_vectors
-from core.services.index_lab import answers, costs, memory, point
-from core.services.index_lab.grid import grid, settings, written
+from core.services.index_lab import measure, point
 from core.services.index_lab.measure import measured
 from core.services.index_lab.point import KIND, Point
-from core.services.index_lab.space import QUERIES, Space, causes, checked_size, open_space
-from core.services.specs import IndexSpec
+from core.services.index_lab.space import (
+    QUERIES,
+    Space,
+    answers,
+    causes,
+    checked_size,
+    free_bytes,
+    need,
+    open_space,
+)
+from core.services.specs import IndexSpec, index_spec, split_names
 from core.types import Cost, Hits, Progress, report
+
+
+def grid(index: str, *, full: bool = False) -> tuple[IndexSpec, ...]:
+    """Settings along each search knob at the default build; ``full`` adds those along each build
+    knob.
+
+    A search knob that is no question of effort (how many answers are wanted at most) stays at its
+    default.
+
+    Raises:
+        UserError: no such index.
+    """
+    made = indexes.get(index)
+    builds = along(made.build_knobs) if full else [{}]
+    effort = {name: knob for name, knob in made.search_knobs.items() if knob.more}
+    return tuple(_spec(index, made, build | search) for build in builds for search in along(effort))
+
+
+def settings(wanted: Sequence[str], *, full: bool = False) -> tuple[IndexSpec, ...]:
+    """The settings of indexes by name, or of one setting as ``hnsw:efSearch=64``; where none is
+    named, of all that can be used here and rank by cosine.
+
+    Raises:
+        UserError: unknown index or knob, or a value out of its range.
+    """
+    found: dict[tuple, IndexSpec] = {}
+    for text in wanted or usual():
+        for spec in [index_spec(text)] if "=" in text else grid(text.strip(), full=full):
+            found.setdefault((spec.name, *spec.build.items(), *spec.search.items()), spec)
+    return tuple(found.values())
+
+
+def usual() -> list[str]:
+    """Indexes that can be used here and answer by cosine: recall says nothing of what ranks by
+    something else."""
+    made = {name: indexes.get(name) for name in indexes.names()}
+    return [
+        name
+        for name, index in made.items()
+        if index.state().kind == "ready" and index.score == "cosine"
+    ]
+
+
+def written(wanted: Sequence[str]) -> str:
+    """Indexes in one line, as :func:`split` reads it."""
+    return ";".join(wanted) if any("," in text for text in wanted) else ",".join(wanted)
+
+
+def split(text: str) -> list[str]:
+    """``a,b:knob=1,c`` or ``a;factory:IVF64,PQ16`` -> its parts."""
+    return (
+        [part.strip() for part in text.split(";") if part.strip()]
+        if ";" in text
+        else split_names(text)
+    )
+
+
+def along(knobs: Mapping[str, Knob]) -> list[dict[str, float]]:
+    """Each knob's values in turn, the others at their defaults; rising, each combination once."""
+    lines = [
+        {name: value}
+        for name, knob in knobs.items()
+        for value in sorted({knob.default, *knob.values})
+    ]
+    defaults = {name: knob.default for name, knob in knobs.items()}
+    found = {tuple((defaults | line).items()): line for line in lines}
+    return [{name: value for name, value in key if value != defaults[name]} for key in found] or [
+        {}
+    ]
+
+
+def _spec(name: str, index: Index, given: Mapping[str, float]) -> IndexSpec:
+    shown = ",".join(f"{knob}={value:g}" for knob, value in given.items())
+    return index_spec(f"{name}{',' if ':' in name else ':'}{shown}" if shown else name)
+
 
 __all__ = ["KIND", "Plan", "Point", "curves", "grid", "job_arguments", "plan"]
 MOST_K = 100
@@ -101,21 +187,11 @@ def plan(
     if timed:
         left = [spec for spec, one in known if (one is None or again) and spec.text not in refused]
         seconds, ram = _estimate(
-            left, points, vectors.vectors[rows[: max(costs.SAMPLES)]], size, real, progress
+            left, points, vectors.vectors[rows[: max(measure.SAMPLES)]], size, real, progress
         )
     basis = BASIS if timed else ""
     return Plan(
-        dataset.name,
-        encoder,
-        k,
-        size,
-        specs,
-        found,
-        refused,
-        seconds,
-        basis,
-        ram,
-        memory.free_bytes(),
+        dataset.name, encoder, k, size, specs, found, refused, seconds, basis, ram, free_bytes()
     )
 
 
@@ -131,11 +207,11 @@ def _estimate(
     the sample."""
     seconds, most = 0.0, 0
     groups = [(build, list(group)) for build, group in groupby(left, key=_build)]
-    known = {(one.index, *one.build.items()): costs.measured_before(one) for one in points}
+    known = {(one.index, *one.build.items()): measure.measured_before(one) for one in points}
     report(progress, 0, len(groups))
     for done, (build, specs) in enumerate(groups, start=1):
         try:
-            tried = known.get(build) or costs.pilot(specs[0], sample, size)
+            tried = known.get(build) or measure.pilot(specs[0], sample, size)
         except Away:  # it went away since it was asked whether it can hold the gallery
             continue
         seconds += tried.build_seconds(size) + len(specs) * tried.point_seconds(size, QUERIES)
@@ -143,7 +219,7 @@ def _estimate(
         report(progress, done, len(groups))
     vectors = 4 * size * sample.shape[1] if size > real else 0
     if left and size > real:
-        seconds += GROW_S * size + (FIT_S if real > costs.SAMPLES[-1] else FIT_S / 5)
+        seconds += GROW_S * size + (FIT_S if real > measure.SAMPLES[-1] else FIT_S / 5)
     return seconds, most + vectors
 
 
@@ -255,7 +331,7 @@ class _Lab:
             self._space = open_space(self.dataset, self.encoder, QUERIES, self.size, self.progress)
             exact = indexes.get("exact")
             exact.build(np.asarray(self._space.vectors))
-            self._truth = answers.answers(exact, self._space, self.k, {})
+            self._truth = answers(exact, self._space, self.k, {})
         return self._space, self._truth
 
     def _built(self, space: Space, spec: IndexSpec) -> tuple[Index, Cost]:
@@ -265,8 +341,8 @@ class _Lab:
                 self.dataset, self.ready, spec.name, self.progress, **spec.build
             )
             return index, index.cost()
-        pilot = costs.pilot(spec, space.vectors[: max(costs.SAMPLES)], space.size)
-        memory.need(
+        pilot = measure.pilot(spec, space.vectors[: max(measure.SAMPLES)], space.size)
+        need(
             pilot.ram_bytes(space.size),
             f"{spec.name} over {space.size:,} vectors",
             "Choose a smaller size.",

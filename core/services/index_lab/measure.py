@@ -1,16 +1,25 @@
-"""Times and recall of one setting of a built index."""
+"""Times and recall of one setting of a built index.
 
+And what a measurement will take, before it starts: small builds on a sample of the same vectors,
+and their growth.
+"""
+
+import json
+import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from core.indexes.base import Index
+from core import store
+from core.errors import UserError
+from core.indexes.base import Away, Index, indexes
 from core.metrics.statistics import summary
-from core.services.hardware import busy
-from core.services.index_lab import answers
+from core.services.hardware import busy, processor
 from core.services.index_lab.point import Point
-from core.services.index_lab.space import Space
+from core.services.index_lab.space import Space, answers, depth, recall
 from core.services.specs import IndexSpec
 from core.types import Cost, Hits, Progress, report
 
@@ -31,9 +40,9 @@ def measured(
     progress: Progress | None = None,
 ) -> Point:
     """The point of one setting. ``truth`` (q, k): the exact answer."""
-    knobs, wanted = dict(spec.search), answers.depth(space, k)
-    found = answers.answers(index, space, k, knobs)
-    recall = answers.recall(found, truth)
+    knobs, wanted = dict(spec.search), depth(space, k)
+    found = answers(index, space, k, knobs)
+    reached = recall(found, truth)
     report(progress, 0, 1)
     ones = [space.queries[row : row + 1] for row in range(len(space.queries))]
     single = timed(lambda query: index.search(query, wanted, **knobs), ones, WARM, LEAST_RUNS)
@@ -54,8 +63,8 @@ def measured(
         dim=int(space.vectors.shape[1]),
         k=k,
         queries=len(space.queries),
-        recall=round(float(recall.mean()), 6),
-        worst=round(float(np.quantile(recall, 0.05, method="inverted_cdf")), 6),
+        recall=round(float(reached.mean()), 6),
+        worst=round(float(np.quantile(reached, 0.05, method="inverted_cdf")), 6),
         p50=one["p50"],
         p95=one["p95"],
         batch_p50=each["p50"],
@@ -96,3 +105,111 @@ def _batches(queries: np.ndarray) -> list[np.ndarray]:
     """Batches of ``BATCH`` queries; the last is filled up from the front."""
     order = np.resize(np.arange(len(queries)), -(-len(queries) // BATCH) * BATCH)
     return [np.ascontiguousarray(queries[part]) for part in order.reshape(-1, BATCH)]
+
+
+KIND = "pilots"
+VERSION = 1
+SAMPLES = (500, 2000)
+SMALL = 5000
+"""Up to this size the smaller sample alone is built: more would take as long as what is
+estimated."""
+ASKED = 10
+BUILD_GROWTH, SEARCH_GROWTH = (1.0, 1.5), (0.0, 1.0)
+"""Bounds of the exponent with which seconds grow with the number of vectors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pilot:
+    """Builds on samples of ``sizes`` rows: seconds to build, seconds a query, bytes in memory.
+    Empty: none was possible."""
+
+    sizes: tuple[int, ...]
+    build_s: tuple[float, ...]
+    search_s: tuple[float, ...]
+    ram: tuple[int, ...]
+
+    def build_seconds(self, size: int) -> float:
+        return _grown(self.sizes, self.build_s, size, BUILD_GROWTH)
+
+    def point_seconds(self, size: int, queries: int) -> float:
+        """One setting: recall over all queries, then the timed runs."""
+        each = _grown(self.sizes, self.search_s, size, SEARCH_GROWTH)
+        return queries * each + 2 * min(LIMIT_S, queries * each) + 10 * each
+
+    def ram_bytes(self, size: int) -> int:
+        if len(self.sizes) < 2:
+            return int(self.ram[0] / self.sizes[0] * size) if self.sizes else 0
+        slope = (self.ram[1] - self.ram[0]) / (self.sizes[1] - self.sizes[0])
+        return int(self.ram[0] + max(slope, 0.0) * (size - self.sizes[0]))
+
+
+def measured_before(point: Point) -> Pilot:
+    """What a setting of the same build took. An index over a gallery as it is lies in the store,
+    and is not built again."""
+    build_s = 0.0 if point.size == point.real else point.build_s
+    return Pilot((point.size,), (build_s,), (point.p50 / 1000,), (point.ram_bytes,))
+
+
+def pilot(spec: IndexSpec, vectors: np.ndarray, size: int) -> Pilot:
+    """Build on samples of the first vectors, for an index over ``size`` of them, and ask with the
+    default knobs; kept for this build, dimension and machine."""
+    samples = SAMPLES[:1] if size <= SMALL else SAMPLES
+    sizes = tuple(dict.fromkeys(min(sample, len(vectors)) for sample in samples))
+    causes = {
+        **indexes.get(spec.name).fingerprint(**spec.build),
+        "sizes": list(sizes),
+        "dim": int(vectors.shape[1]),
+        "hardware": processor(),
+        "pilot": VERSION,
+    }
+
+    def write(folder: Path) -> dict:
+        rows = [
+            row
+            for size in sizes
+            if (row := _try(spec, np.ascontiguousarray(vectors[:size]))) is not None
+        ]
+        (folder / "pilot.json").write_text(json.dumps(rows))
+        return {"index_name": spec.text}
+
+    return store.kept(KIND, causes, write, _read)
+
+
+def _read(folder: Path) -> Pilot:
+    rows = json.loads((folder / "pilot.json").read_text())
+    return (
+        Pilot(*(tuple(column) for column in zip(*rows, strict=True)))
+        if rows
+        else Pilot((), (), (), ())
+    )
+
+
+def _try(spec: IndexSpec, vectors: np.ndarray) -> tuple[int, float, float, int] | None:
+    index = indexes.get(spec.name)
+    try:
+        started = time.perf_counter()
+        index.build(vectors, **spec.build)
+        built = time.perf_counter() - started
+        index.search(vectors[:1], 1)
+        started = time.perf_counter()
+        for row in range(min(ASKED, len(vectors))):
+            index.search(vectors[row : row + 1], min(10, len(vectors)))
+        asked = (time.perf_counter() - started) / min(ASKED, len(vectors))
+    except Away:
+        raise
+    except UserError:  # so few vectors can't be indexed this way: the whole gallery may be enough
+        return None
+    return len(vectors), built, asked, int(index.cost().ram_bytes)
+
+
+def _grown(
+    sizes: Sequence[int], seconds: Sequence[float], size: int, bounds: tuple[float, float]
+) -> float:
+    """Seconds at ``size``, from the largest sample and the growth between the two, within
+    ``bounds``; of one, amid these."""
+    if not sizes:
+        return 0.0
+    power = sum(bounds) / 2
+    if len(sizes) > 1 and min(seconds) > 0:
+        power = math.log(seconds[-1] / seconds[0]) / math.log(sizes[-1] / sizes[0])
+    return seconds[-1] * (size / sizes[-1]) ** min(max(power, bounds[0]), bounds[1])

@@ -1,8 +1,14 @@
-"""The vectors that a lab works on: a gallery, and queries over it."""
+"""The vectors that a lab works on: a gallery, and queries over it.
+
+What an index answers to many queries is scored by the vectors alone. How much memory is free is
+asked before, and too little refused.
+"""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,12 +16,66 @@ from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
+from core.indexes.base import Index
 from core.items import coded, json_list
+from core.metrics import table
+from core.neighbours import rank, rows_without_own
 from core.services.embedding import embed, galleries
 from core.services.embedding.bound import with_vectors
 from core.services.embedding.roles import roles_of
-from core.services.index_lab import enlarge, memory
-from core.types import Progress
+from core.services.index_lab import enlarge
+from core.types import Hits, Progress
+
+SHARE = 0.9
+"""So much of what is free may be taken."""
+GROUP = Path("/sys/fs/cgroup")
+
+
+def free_bytes() -> int | None:
+    """Bytes that this process may still take: of the machine, or of its container; None where the
+    system does not say."""
+    known = [value for value in (_machine(), _group()) if value is not None]
+    return min(known) if known else None
+
+
+def need(wanted: int, what: str, fix: str) -> None:
+    """Raises UserError: ``what`` needs more than ``SHARE`` of the free memory."""
+    free = free_bytes()
+    if free is not None and wanted > SHARE * free:
+        raise UserError(
+            f"{what} needs about {wanted / 1e9:.1f} GB of memory.",
+            f"{free / 1e9:.1f} GB are free.",
+            fix,
+        )
+
+
+def _machine() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(
+            int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")
+        )
+    except (OSError, ValueError, StopIteration):
+        return None
+
+
+def _group() -> int | None:
+    try:
+        return max(
+            0,
+            int((GROUP / "memory.max").read_text())
+            - int((GROUP / "memory.current").read_text())
+            + _reclaimable(),
+        )
+    except (OSError, ValueError):  # no such group, or "max": no limit
+        return None
+
+
+def _reclaimable() -> int:
+    """Cached files count as taken until somebody needs the room."""
+    lines = (GROUP / "memory.stat").read_text().splitlines()
+    return next((int(line.split()[1]) for line in lines if line.startswith("inactive_file ")), 0)
+
 
 KIND = "kernels"
 QUERIES = 200
@@ -76,7 +136,7 @@ def open_space(
     vectors = found.vectors if len(rows) == len(found.ids) else found.vectors[rows]
     if size > len(rows):
         wanted = 4 * size * found.vectors.shape[1]
-        memory.need(wanted, f"A gallery of {size:,} vectors", "Choose a smaller size.")
+        need(wanted, f"A gallery of {size:,} vectors", "Choose a smaller size.")
         vectors = enlarge.enlarge(
             np.asarray(vectors), kernel(dataset, ready, vectors, progress)[0], size, progress
         )
@@ -188,3 +248,33 @@ def _kernel(path: Path) -> tuple[enlarge.Kernel, enlarge.Likeness]:
     if near.ndim != 2:
         raise ValueError(f"neighbours of shape {near.shape}")
     return enlarge.Kernel(near, noted["width"]), like
+
+
+STEP = 256
+
+
+def answers(index: Index, space: Space, k: int, knobs: Mapping[str, Any]) -> Hits:
+    """The ``k`` best of each query other than itself. A score is the cosine of the space's own
+    vectors, so that answers of any index, which may score by codes or bits, can be compared."""
+    wanted = depth(space, k)
+    found = [
+        index.search(space.queries[at : at + STEP], wanted, **knobs).ids
+        for at in range(0, len(space.queries), STEP)
+    ]
+    return scored(space, rows_without_own(np.concatenate(found), space.own, k))
+
+
+def depth(space: Space, k: int) -> int:
+    """How many hits are asked for to have ``k`` besides the query."""
+    return min(k + int((space.own >= 0).any()), space.size)
+
+
+def scored(space: Space, ids: np.ndarray) -> Hits:
+    """Rows (q, k) as hits in the one order: by exact cosine, ties by id."""
+    return rank(space.queries, space.vectors.__getitem__, ids, ids.shape[1])
+
+
+def recall(found: Hits, truth: Hits) -> np.ndarray:
+    """Share of the exact top k that was found, float64 (q,): what is as similar as the exact k-th
+    counts."""
+    return table.index_recall(found.scores, truth.scores)

@@ -14,8 +14,7 @@ from core.services.embedding.bound import with_vectors
 from core.services.embedding.roles import digest, protocol_named
 from core.services.hardware import processor
 from core.services.index_lab.space import QUERIES, causes, open_space
-from core.services.index_lab.stage_run import run
-from core.services.index_lab.stages import CODES, Chain, Loss, Stage, Waterfall
+from core.services.index_lab.stage_run import CODES, Chain, Loss, Stage, Waterfall, run
 from core.services.specs import index_spec
 from core.types import Progress
 

@@ -4,8 +4,7 @@ that the student chooses."""
 import numpy as np
 
 from core.datasets.base import Dataset
-from core.services.index_lab import collisions
-from core.services.index_lab.buckets import Buckets, buckets
+from core.services.index_lab.buckets import Buckets, agree, buckets, meet
 
 SHOWN = 3
 """So many nearest pictures, and as many far ones, show their bits."""
@@ -24,7 +23,4 @@ def chance(found: Buckets, similarity: float) -> tuple[float, float]:
     """Probability that one bit (or minimum) of a pair this similar agrees, and that the pair
     collides in some band."""
     at = np.asarray(similarity, float)
-    return (
-        float(collisions.agree(found.method, at)),
-        float(collisions.meet(found.method, at, found.rows, found.bands)),
-    )
+    return (float(agree(found.method, at)), float(meet(found.method, at, found.rows, found.bands)))

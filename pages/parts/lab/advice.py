@@ -4,11 +4,11 @@ from html import escape
 
 import streamlit as st
 
-from core.services.index_lab.choose import Advice
+from core.services.index_lab.advice import Advice
 from core.services.index_lab.curves import Point
 from pages.parts import cached, cached_lab
 from pages.parts.guard import guarded
-from pages.parts.lab import chart, hues, state
+from pages.parts.lab import chart, state
 from pages.parts.lab.live import live
 from pages.parts.lab.panel import SIZES as ENLARGED
 from pages.parts.lab.state import LabView
@@ -87,8 +87,8 @@ def _draw(said: Advice, count: int, dim: int) -> None:
         (
             "Index",
             (
-                f"{hues.title(said.index)} ({said.text})"
-                if said.text != hues.title(said.index)
+                f"{state.title(said.index)} ({said.text})"
+                if said.text != state.title(said.index)
                 else said.text
             ),
         ),

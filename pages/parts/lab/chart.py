@@ -12,7 +12,7 @@ import streamlit as st
 
 from core.services.index_lab.curves import Point
 from pages.parts import palette
-from pages.parts.lab import hues, state
+from pages.parts.lab import state
 from pages.parts.words import size
 
 TICKS = [base * 10.0**power for power in range(-5, 5) for base in (1, 2, 5)]
@@ -113,15 +113,15 @@ def _lines(
     chart: go.Figure, drawn: list[tuple[str, int, list[Point]]], time: str, batch: bool
 ) -> None:
     for index, number, group in drawn:
-        hue = hues.colour(index)
+        hue = state.colour(index)
         chart.add_scatter(
             x=[milliseconds(point, time, batch) for point in group],
             y=[point.recall for point in group],
             mode="lines+markers",
-            line={"color": hue, "dash": "dot" if number else hues.dash(index), "width": 2},
+            line={"color": hue, "dash": "dot" if number else state.dash(index), "width": 2},
             cliponaxis=False,
-            marker={"size": 8, "symbol": hues.symbol(index), "color": hue},
-            name=hues.title(index),
+            marker={"size": 8, "symbol": state.symbol(index), "color": hue},
+            name=state.title(index),
             text=[settings(point) for point in group],
             customdata=[hint(point) for point in group],
             hovertemplate="%{customdata}<extra></extra>",
@@ -215,8 +215,8 @@ def legend(points: Sequence[Point]) -> str:
     """Names with the colours and lines of their indexes."""
     names = dict.fromkeys(point.index for point in points)
     marks = [
-        f'<span><i class="{hues.dash(name)}" style="--c:{hues.colour(name)}"></i>'
-        f"{escape(hues.title(name))}</span>"
+        f'<span><i class="{state.dash(name)}" style="--c:{state.colour(name)}"></i>'
+        f"{escape(state.title(name))}</span>"
         for name in names
     ]
     return f'<div class="ll-names">{"".join(marks)}</div>'

@@ -1,24 +1,85 @@
 """Recall against time for the chosen indexes on the user's own vectors, and what each costs at
-equal recall."""
+equal recall.
+
+While a measurement runs its chart is drawn again every second, in the same place, without a
+flicker. Streamlit takes a Plotly chart with another dot for another chart and makes it anew, which
+leaves the place empty for a moment; this component is one and the same all along. Its dots can't be
+clicked: they still move.
+"""
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 import streamlit as st
 
-from core.services.index_lab import choose
-from core.services.index_lab.choose import Equal
+from core.services.index_lab import advice
+from core.services.index_lab.advice import Equal
 from core.services.index_lab.curves import Plan, Point
 from pages.parts import cached, cached_lab, link
 from pages.parts.guard import guarded
-from pages.parts.lab import chart, growing, measuring, state
+from pages.parts.lab import chart, measuring, state
 from pages.parts.lab.chart import ms, settings
 from pages.parts.lab.live import live
-from pages.parts.lab.state import LabView
-from pages.parts.lab.words import said
+from pages.parts.lab.state import LabView, said
 from pages.parts.words import caption, count, heading, note, quiet, size, table
+
+WEB = Path(__file__).parent.parent / "web"
+HEIGHT = 400
+STEPS = (0.01, 0.02, 0.05, 0.1, 0.2)
+_growing = st.components.v2.component(
+    "lookalike_growing",
+    css=(WEB / "growing.css").read_text("utf-8"),
+    js=(WEB / "growing.js").read_text("utf-8"),
+)
+
+
+def draw_growing(
+    points: Sequence[Point], time: str, batch: bool, wanted: float, best: Point | None
+) -> None:
+    """As :func:`pages.parts.lab.chart.draw`."""
+    low, high, bottom, top = chart.window(points, time, batch, wanted)
+
+    def across(milliseconds: float) -> float:
+        return round(100 * math.log(milliseconds / low) / math.log(high / low), 2)
+
+    def up(recall: float) -> float:
+        return round(100 * (recall - bottom) / (top - bottom), 2)
+
+    def place(point: Point) -> list[float]:
+        return [across(chart.milliseconds(point, time, batch)), up(point.recall)]
+
+    lines = [
+        {
+            "colour": state.colour(index),
+            "dashed": bool(number) or state.dash(index) != "solid",
+            "dots": [[*place(point), f"{point.title} {chart.settings(point)}"] for point in group],
+        }
+        for index, number, group in chart.lines(points)
+    ]
+    data = {
+        "height": HEIGHT,
+        "alt": chart.alt(points, batch),
+        "lines": lines,
+        "best": place(best) if best else None,
+        "wanted": [up(wanted), f"target: {wanted:g}"],
+        "across": chart.across(time, batch),
+        "up": f"recall@{points[0].k}",
+        "columns": [[across(tick), f"{tick:g}"] for tick in chart.ticks(low, high)],
+        "rows": [[up(tick), f"{tick:g}"] for tick in _rows(bottom)],
+    }
+    _growing(key="lab_growing", data=data)
+
+
+def _rows(bottom: float) -> list[float]:
+    """Round shares from the bottom up to 1, at most eight or so."""
+    step = next((one for one in STEPS if (1 - bottom) / one <= 8), STEPS[-1])
+    first = math.ceil(round(bottom / step, 6))
+    return [round(place * step, 4) for place in range(first, round(1 / step) + 1)]
+
 
 WAS_BUSY = "lab_was_busy"
 TIMES = {"p50": "Median (p50)", "p95": "Tail (p95)"}
@@ -91,9 +152,9 @@ def _measured(plan: Plan, busy: bool) -> None:
         )
     state.publish()
     batch = asked == "batch"
-    equal = choose.equal_recall(plan.found, wanted, batch=batch)
+    equal = advice.equal_recall(plan.found, wanted, batch=batch)
     st.html(chart.legend(plan.found))
-    draw = growing.draw if busy else chart.draw
+    draw = draw_growing if busy else chart.draw
     clicked = draw(plan.found, time, batch, wanted, equal.best[0] if equal.best else None)
     if clicked is not None:
         state.go(state.VIEWS[1], clicked.index, {**clicked.build, **clicked.search})
@@ -117,7 +178,7 @@ def _facts(plan: Plan, busy: bool) -> None:
 
 
 def _tables(plan: Plan) -> None:
-    equal = choose.equal_recall(
+    equal = advice.equal_recall(
         plan.found, state.value("recall"), batch=state.value("asked") == "batch"
     )
     heading(f"At a recall of at least {equal.recall:g}")

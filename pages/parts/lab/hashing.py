@@ -11,10 +11,10 @@ import streamlit as st
 from core.services.index_lab.buckets import Buckets
 from pages.parts import cached_lab, palette
 from pages.parts.guard import guarded
-from pages.parts.lab import bits, state
+from pages.parts.lab import state
 from pages.parts.lab.live import live
-from pages.parts.lab.state import LabView
-from pages.parts.lab.words import said
+from pages.parts.lab.rows import draw, how_to_read
+from pages.parts.lab.state import LabView, said
 from pages.parts.words import heading, note, quiet
 
 METHODS = {"lsh": "Random hyperplanes (LSH)", "minhash": "MinHash"}
@@ -51,8 +51,8 @@ def _live(now: LabView) -> None:
     _said(found)
     quiet(found.search)
     heading("The bits" if found.method == "lsh" else "The signatures")
-    quiet(bits.how_to_read(found))
-    st.html(bits.draw(found, *now.key[:2]))
+    quiet(how_to_read(found))
+    st.html(draw(found, *now.key[:2]))
     heading("The collision curve")
     _chart(found)
     quiet(f"{found.formula} ({found.source}).")

@@ -8,10 +8,9 @@ from core.metrics import table as metrics
 from core.services.index_lab.waterfall import CODES, Stage, Waterfall
 from pages.parts import cached, cached_lab, components, gallery, link, palette
 from pages.parts.guard import guarded
-from pages.parts.lab import hues, making, rows, state
+from pages.parts.lab import measuring, rows, state
 from pages.parts.lab.chart import ms
-from pages.parts.lab.state import LabView
-from pages.parts.lab.words import said
+from pages.parts.lab.state import LabView, said
 from pages.parts.words import caption, count, facts, heading, note, quiet, table
 
 DIMS = (0, 8, 16, 32, 64, 128, 256, 512, 1024)
@@ -30,7 +29,7 @@ def show(now: LabView) -> None:
     state.publish()
     key = (*now.key, *chain, now.base.k)
     known = st.session_state.setdefault(KNOWN, {})
-    large = len(cached.dataset(now.base.dataset).items) > making.AT_ONCE
+    large = len(cached.dataset(now.base.dataset).items) > measuring.AT_ONCE
     if large and key not in known:
         note(
             "Each stage is measured on the same queries.",
@@ -70,7 +69,7 @@ def _controls(now: LabView) -> tuple[int, str, str, int]:
         )
         names = state.index_names(*state.value("indexes"), state.value("through"))
         index = st.selectbox(
-            "Index", names, key=state.key("through"), format_func=hues.title, width=220
+            "Index", names, key=state.key("through"), format_func=state.title, width=220
         )
         again = sorted({*RERANKS, state.value("rerank")})
         rerank = st.select_slider(
@@ -242,7 +241,7 @@ def _items(now: LabView, stage: Stage) -> list[dict]:
                     now, loss.lost, "lost", f"missed {loss.rank}", str(loss.rank), right or "Missed"
                 )
             )
-    called = rows.names(
+    called = rows.names_of(
         cached.dataset(now.base.dataset), dict.fromkeys(item["id"] for item in items)
     )
     return [{**item, "caption": f"{item['caption']}\n{called[item['id']]}"} for item in items]

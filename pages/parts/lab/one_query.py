@@ -8,11 +8,69 @@ from core.services.index_lab.point import Point, speed
 from core.services.index_lab.view import QueryView
 from pages.parts import builds, cached, cached_lab, watching
 from pages.parts.guard import guarded
-from pages.parts.lab import custom, hues, knobs, making, measuring, rows, state
+from pages.parts.lab import measuring, rows, state
 from pages.parts.lab.chart import ms
 from pages.parts.lab.live import live
+from pages.parts.lab.panel import field
 from pages.parts.lab.state import LabView
 from pages.parts.words import caption, note, quiet, size
+
+STEPS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
+
+
+def knob_panel(index: str, dim: int) -> None:
+    """Search knobs, free at query time, then build knobs, each of which makes another index."""
+    row = state.index_row(index)
+    groups = (
+        ("search_knobs", "Search parameters"),
+        ("build_knobs", "Build parameters: another value builds the index again"),
+    )
+    for group, words in groups:
+        if row.get(group):
+            caption(words)
+            with st.container(horizontal=True, key=f"lab_{group}"):
+                for name, knob in row[group].items():
+                    _slider(index, name, knob, dim)
+    if not row.get("search_knobs") and not row.get("build_knobs"):
+        quiet("This index has no parameters: it compares the query with every vector.")
+
+
+def _slider(index: str, name: str, knob: dict, dim: int) -> None:
+    key = state.setting_key(index, name)
+    st.session_state.setdefault(key, knob["default"])
+    options = values(knob, st.session_state[key])
+    if name == "m" and dim:  # sub-vectors divide the dimensions
+        options = [
+            one for one in options if one == st.session_state[key] or not one or dim % one == 0
+        ]
+    about = knob["about"][0].upper() + knob["about"][1:] if knob["about"] else None
+    if len(options) > 1:
+        st.select_slider(
+            name, options, key=key, help=about, width=190, format_func=lambda one: _said(one, knob)
+        )
+
+
+def _said(value: float, knob: dict) -> str:
+    return "auto" if value == 0 and "0 =" in knob["about"] else f"{value:g}"
+
+
+def values(knob: dict, chosen: float) -> list[float]:
+    """Where the slider can stand: what the index says is worth trying, with steps of two between
+    and around."""
+    worth = {knob["default"], chosen, *knob["values"]}
+    if not isinstance(knob["default"], int):
+        low, high = max(knob["low"], 0.0), min(knob["high"], 1.0)
+        return sorted(worth | {round(low + (high - low) * step / 10, 3) for step in range(1, 10)})
+    known = knob["values"] or (knob["default"],)
+    if knob["more"] == 0 or max(known) <= 1:
+        return sorted(worth)
+    low, high = max(knob["low"], 1), min(knob["high"], 2 * max(known))
+    if min(known) < 8:
+        more = {step for step in STEPS if low <= step <= high}
+    else:
+        more = {step for step in STEPS if max(low, min(known) // 4) <= step <= high}
+    return sorted(worth | (more if max(known) <= STEPS[-1] else set()))
+
 
 MOST_SHOWN = 20
 
@@ -27,18 +85,18 @@ def _live(now: LabView) -> None:
     with st.container(key="panel_lab_knobs"):
         left, right = st.columns((4, 7), gap="medium")
         with left:
-            index = st.selectbox("Index", names, key=state.key("try"), format_func=hues.title)
+            index = st.selectbox("Index", names, key=state.key("try"), format_func=state.title)
             quiet(state.index_row(index).get("about", ""))
-            custom.field("try")
+            field("try")
         with right:
-            knobs.panel(index, int((cached.encoder_row(now.encoder) or {}).get("dim") or 0))
+            knob_panel(index, int((cached.encoder_row(now.encoder) or {}).get("dim") or 0))
     state.publish()
     row = state.index_row(index)
     if row.get("state", "ready") != "ready":
-        note(f"{hues.title(index)} can't be used here.", row.get("detail", ""), tone="bad")
+        note(f"{state.title(index)} can't be used here.", row.get("detail", ""), tone="bad")
         return
     spec = state.spec(index)
-    if not guarded(lambda: making.index_ready(now, spec), "Looking for the index"):
+    if not guarded(lambda: measuring.index_ready(now, spec), "Looking for the index"):
         return
     view = guarded(
         lambda: cached_lab.one_query(*now.key, spec, now.base.query, min(now.base.k, MOST_SHOWN)),
@@ -120,7 +178,7 @@ def _pictures(now: LabView, view: QueryView) -> None:
     locator, version, _ = now.key
     caption(
         f"Above: the {len(view.exact)} nearest by exact search. Below: what"
-        f" {hues.title(view.index)} found and missed"
+        f" {state.title(view.index)} found and missed"
     )
     rows.grid(locator, version, view.merged)
     st.html(rows.KEY)

@@ -1,12 +1,55 @@
 """What is measured: gallery, encoder, K; and for the curves the indexes and how large the gallery
-is to be."""
+is to be; a faiss factory string typed by a person becomes one more index, or a sentence that says
+why not."""
 
 import streamlit as st
 
-from pages.parts import cached, encoder_names, link, settings
-from pages.parts.lab import custom, hues, state
+from core.errors import UserError
+from pages.parts import cached, cached_lab, encoder_names, link, settings
+from pages.parts.lab import state
 from pages.parts.shell import hosted
-from pages.parts.words import caption, quiet
+from pages.parts.words import caption, quiet, trouble
+
+PREFIX = "factory:"
+TROUBLE = "lab_custom_trouble"
+
+
+def field(param: str) -> None:
+    """The field; what is typed is added to the choice ``param`` (a list), or becomes it."""
+    key = f"lab_custom_{param}"
+    st.text_input(
+        "Or a faiss factory string",
+        key=key,
+        placeholder="IVF64,PQ16",
+        max_chars=80,
+        on_change=_typed,
+        args=(key, param),
+        help=(
+            "How faiss writes an index: IVF64,PQ16 · OPQ16_64,IVF256,PQ16x4fs · PCA64,SQ8 · HNSW32"
+            " · ITQ64,LSHt"
+        ),
+    )
+    if error := st.session_state.get(TROUBLE):
+        trouble(error)
+
+
+def _typed(key: str, param: str) -> None:
+    text = st.session_state[key].strip().replace(" ", "")
+    st.session_state.pop(TROUBLE, None)
+    if not text:
+        return
+    name = PREFIX + text.removeprefix(PREFIX)
+    try:
+        cached_lab.index_row(name)
+    except UserError as error:
+        st.session_state[TROUBLE] = error
+        return
+    chosen = st.session_state[state.key(param)]
+    st.session_state[state.key(param)] = (
+        list(dict.fromkeys([*chosen, name])) if isinstance(chosen, list) else name
+    )
+    st.session_state[key] = ""
+
 
 SIZES = (5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000)
 
@@ -50,7 +93,7 @@ def _curves() -> None:
         placeholder="Choose some",
         select_all=False,
         format_func=lambda name: (
-            hues.title(name) + ("" if rows[name]["state"] == "ready" else " · missing")
+            state.title(name) + ("" if rows[name]["state"] == "ready" else " · missing")
         ),
     )
     left, right = st.columns(2)
@@ -64,7 +107,7 @@ def _curves() -> None:
         args=(list(state.FIRST_INDEXES),),
         width="stretch",
     )
-    custom.field("indexes")
+    field("indexes")
     if not hosted():
         real = len(cached.dataset(st.session_state[link.DATASET]).items)
         sizes = [0, *(size for size in SIZES if size > real)]

@@ -1,14 +1,17 @@
 """What the Index lab shows, and its link: each restores the other. A forged link gives a remark and
 the default."""
 
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 
 import streamlit as st
 
 from core.errors import UserError
+from core.services import marks
 from core.services.specs import split_names
-from pages.parts import cached, cached_lab, link, url_state
+from pages.parts import cached, cached_lab, link, palette, url_state
 from pages.parts.shell import hosted
 from pages.parts.url_state import FLAG, LATE, TEXT, Kind, Param, Params, Refused, number
 from pages.parts.words import short
@@ -235,3 +238,37 @@ def wanted_indexes() -> Sequence[str]:
     """The indexes that are compared; what can't be used here stays chosen, and is said where it
     matters."""
     return tuple(value("indexes"))
+
+
+SYMBOLS = ("circle", "diamond-open", "square", "triangle-up-open")
+
+
+def _place(index: str) -> int:
+    names = [row["name"] for row in cached.index_rows()]
+    return (
+        names.index(index)
+        if index in names
+        else len(names) + zlib.crc32(index.encode()) % len(marks.COLOURS)
+    )
+
+
+def colour(index: str) -> str:
+    return marks.COLOURS[_place(index) % len(marks.COLOURS)]
+
+
+def dash(index: str) -> str:
+    return palette.DASHES[_place(index) // len(marks.COLOURS) % len(palette.DASHES)]
+
+
+def symbol(index: str) -> str:
+    return SYMBOLS[_place(index) // len(marks.COLOURS) % len(SYMBOLS)]
+
+
+def title(index: str) -> str:
+    """What people call an index."""
+    return index_row(index).get("title") or index
+
+
+def said(words: str) -> None:
+    """A sentence that reads a chart, larger than the text around it."""
+    st.html(f'<p class="lab-said">{escape(words)}</p>')

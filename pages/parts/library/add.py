@@ -1,5 +1,6 @@
 """Adding pictures of one's own: one window for every way. What would be added is shown before
-anything is written, with what the suggested encoders will take."""
+anything is written, with what the suggested encoders will take. Vectors of a model that is not ours
+are counted, then taken."""
 
 from collections.abc import Callable
 
@@ -7,13 +8,75 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.hosting.settings import value
-from core.services.library import adding, layouts, library
+from core.services.library import adding, imports, layouts, library
 from core.services.library.adding import Preview
-from pages.parts import builds, cached, downloads, shell, suggested
-from pages.parts.hosting import hosted
-from pages.parts.library import add_vectors, one_set, place
-from pages.parts.library.lists import state_tag
+from pages.parts import builds, cached, downloads, encoder_names, shell
+from pages.parts.guard import hosted
+from pages.parts.library import one_set, place
+from pages.parts.library.cards import state_tag
 from pages.parts.words import count, note, quiet, row_html, sentence, table, trouble
+
+KINDS = ("npy", "parquet", "pq")
+MAX_SKIPPED = 8
+
+
+def show(close: Callable[[], None]) -> None:
+    """Data set, files and a name; what is in the files; and the button, which ``close``s the
+    window."""
+    rows = {row["locator"]: row for row in cached.dataset_rows() if row["state"] == "ready"}
+    locator = st.selectbox(
+        "For the pictures of",
+        list(rows),
+        key="add_vectors_set",
+        format_func=lambda one: rows[one]["title"],
+    )
+    left, right = st.columns(2)
+    most = int(value("visitor_zip_mb")) if hosted() else None
+    vectors = left.file_uploader(
+        f"Vectors, at most {most:,} MB" if most else "Vectors",
+        type=list(KINDS),
+        key="add_vectors_file",
+        max_upload_size=most,
+    )
+    ids = right.file_uploader(
+        "Ids, one a line", type=["txt", "csv", "json"], key="add_vectors_ids",
+        help="Which picture each vector is of; not needed where the file of vectors holds them.",
+    )  # fmt: skip
+    name = st.text_input("Name", "mine", key="add_vectors_name", max_chars=imports.MAX_NAME)
+    if vectors is None:
+        quiet(
+            "One row for each picture, as .npy or Parquet. They become an encoder"
+            " that can be compared with all others."
+        )
+        return
+    given = (vectors.name, vectors.getvalue()), ids and (ids.name, ids.getvalue())
+    try:
+        found = imports.check_upload(locator, *given)
+    except UserError as error:
+        trouble(error)
+        return
+    note(f"{found}", tone="good")
+    if found.skipped:
+        table(["Skipped", "Why"], [[one.id, one.reason] for one in found.skipped[:MAX_SKIPPED]])
+    if st.button("Add these vectors", type="primary", key="add_vectors"):
+        _take(close, locator, name.strip(), *given)
+
+
+def _take(
+    close: Callable[[], None], locator: str, name: str, vectors: tuple, ids: tuple | None
+) -> None:
+    try:
+        with st.spinner("Building the index"):
+            imports.import_upload(locator, name, vectors, ids)
+    except UserError as error:
+        trouble(error)
+        return
+    close()
+    cached.forget_datasets()
+    cached.forget_builds()
+    place.show(locator, place.ENCODERS)
+    st.rerun()
+
 
 HOW, PATH, ROUND, SEEN, OPEN = "add_how", "add_path", "add_round", "add_seen", "add_open"
 FILES, FOLDER, PLACE, PUBLIC, VECTORS = (
@@ -62,7 +125,7 @@ def window() -> None:
         on_change=_forget,
     )  # fmt: skip
     if how == VECTORS:
-        add_vectors.show(_close)
+        show(_close)
     elif how == PUBLIC:
         _public()
     elif how == PLACE:
@@ -126,8 +189,8 @@ def _seen(asked: object, look: Callable[[], Preview]) -> Preview | None:
 
 def _offer(seen: Preview, add: Callable[[], str]) -> None:
     """The preview, and the buttons that add."""
-    names = suggested.names()
-    seconds = suggested.seconds(seen.pictures, names)
+    names = encoder_names.suggested()
+    seconds = encoder_names.suggested_seconds(seen.pictures, names)
     with st.container(key="add_actions", horizontal=True, vertical_alignment="center"):
         if seen.known:
             note(f"{seen.title} is in the library already.")
@@ -142,7 +205,7 @@ def _offer(seen: Preview, add: Callable[[], str]) -> None:
             _add(add, [])
     told(seen)
     if names:
-        quiet(f"Suggested encoders: {suggested.titles(names)}.")
+        quiet(f"Suggested encoders: {encoder_names.titles(names)}.")
 
 
 def told(seen: Preview) -> None:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.errors import UserError
-from core.types import Cost
+from core.services.embedding.estimate import Estimate
 from pages.parts import builds, cached, given, settings
 from pages.parts.encoder_names import meant
 from pages.parts.guard import guarded
@@ -69,7 +69,7 @@ def _offer(locator: str, encoders: list[str], index: str) -> None:
         st.rerun()
 
 
-def _costs(costs: list[Cost], todo: int) -> None:
+def _costs(costs: list[Estimate], todo: int) -> None:
     """What the build of all encoders would take; ``todo`` pictures are not encoded yet."""
     known = [cost.seconds for cost in costs if cost.seconds is not None]
     facts(

@@ -1,15 +1,17 @@
 """What was built and can be built again, by data set: size, age, delete; what is unused for longest
-first."""
+first; what one data set takes of the disk, and its removal."""
 
 import time
 from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from core.errors import UserError
 from core.services import journey
 from core.services.library import library
 from pages.parts import cached, cached_library, palette
-from pages.parts.words import ago, count, note, quiet, row_html, size
+from pages.parts.library import place
+from pages.parts.words import ago, count, heading, note, quiet, row_html, size, trouble
 
 FIRST = 20
 STEPS_GB = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
@@ -130,5 +132,45 @@ def _delete(row: Mapping) -> None:
             "Delete", key=f"delete_{row['kind']}_{row['key']}", type="primary", width="stretch"
         ):
             library.delete_cache(row["kind"], row["key"])
+            cached.forget_builds()
+            st.rerun()
+
+
+def show_storage(row: dict) -> None:
+    """Its cache entries, then what its removal frees."""
+    rows = cached_library.caches().get(row["locator"], [])
+    if rows:
+        quiet(f"{summed(rows)}. All of it can be built again.")
+        entries(rows, may_delete=True)
+    else:
+        note(
+            "Nothing has been built from it on this machine.", "What a build makes is listed here."
+        )
+    if row["added"]:
+        _removal(row, rows)
+
+
+def summed(rows: Sequence[Mapping]) -> str:
+    """``12 entries, 34.5 MB``."""
+    total = size(sum(row["bytes"] for row in rows))
+    return f"{count(len(rows), 'entry', 'entries')}, {total}"
+
+
+def _removal(row: dict, rows: Sequence[Mapping]) -> None:
+    heading("Remove the data set")
+    own = library.upload_bytes(row["locator"])
+    frees = size(journey.removal_bytes(row["locator"], rows))
+    what = "The uploaded pictures and" if own else "Pictures in a folder of yours stay;"
+    quiet(f"{what} its caches are deleted: {frees} are freed.")
+    with st.popover("Remove"):
+        quiet(f"{row['title']} is no longer listed. {frees} are freed.")
+        if st.button("Remove", key="remove_set", type="primary", width="stretch"):
+            try:
+                library.remove_dataset(row["locator"])
+            except UserError as error:
+                trouble(error)
+                return
+            place.show()
+            cached.forget_datasets()
             cached.forget_builds()
             st.rerun()

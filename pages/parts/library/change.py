@@ -1,5 +1,5 @@
 """Pictures that are added to a data set or removed from it, and what was built that then has to
-follow."""
+follow; and how its labels were read from its folders: shown with examples, and corrected."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,11 +7,11 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.hosting.settings import value
-from core.services.library import changing, library
+from core.services.library import changing, layouts, library
 from core.services.library.changing import Change
 from pages.parts import builds, cached, cached_library, gallery
-from pages.parts.hosting import hosted
-from pages.parts.words import count, note, quiet, trouble
+from pages.parts.guard import hosted
+from pages.parts.words import count, note, quiet, table, trouble
 
 ROUND, PICKED, EVERY, SAID = "change_round", "change_picked", "change_every", "change_said"
 
@@ -146,3 +146,80 @@ def _take(locator: str, change: Callable[[], Change]) -> None:
 def _build(locator: str, names: Sequence[str]) -> None:
     if names:
         builds.start(locator, list(names))
+
+
+CHOICE, OUTCOME = "layout_choice", "layout_outcome"
+COLUMNS = {
+    "picture": "Picture",
+    "label": "Class",
+    "split": "Split",
+    "category": "Category",
+    "instance": "Object",
+}
+HELP = (
+    "One word for each level of folders; * ignores a level. Relevance goes by class, or by category"
+    " and object."
+)
+
+
+def offer(row: dict) -> None:
+    """The button of one data set, where its labels come from folders. A demo's visitors don't
+    change them for one another."""
+    if (
+        row["layout"]
+        and (row["added"] or not hosted())
+        and st.button("Labels", key="labels", help="How the folders are read as labels")
+    ):
+        _labels(row)
+
+
+@st.dialog("Labels from folders", width="large")
+def _labels(row: dict) -> None:
+    try:
+        told = layouts.layout_row(row["locator"])
+    except UserError as error:
+        trouble(error)
+        return
+    if told is None:
+        return
+    shown = [
+        name for name in COLUMNS if name == "picture" or any(one[name] for one in told["examples"])
+    ]
+    quiet(
+        f"Folders of {row['title']} are read as"
+        f" {told['layout']}{', by your choice' if told['chosen'] else ''}."
+    )
+    table(
+        [COLUMNS[name] for name in shown],
+        [[one[name] for name in shown] for one in told["examples"]],
+    )
+    index = told["choices"].index(told["layout"])
+    st.selectbox(
+        "Read the folders as",
+        told["choices"],
+        index,
+        key=CHOICE,
+        help=HELP,
+        accept_new_options=True,
+    )
+    used = st.button(
+        "Use it",
+        key="layout_use",
+        type="primary",
+        on_click=_use,
+        args=(row["locator"], told["found"]),
+    )
+    wrong = st.session_state.pop(OUTCOME, None)
+    if wrong is not None:
+        trouble(wrong)
+    elif used:
+        st.rerun()
+
+
+def _use(locator: str, found: str) -> None:
+    chosen = st.session_state[CHOICE] or layouts.FOUND
+    try:
+        layouts.choose_layout(locator, layouts.FOUND if chosen == found else chosen)
+        cached.forget_datasets()
+    except UserError as error:
+        st.session_state[OUTCOME] = error

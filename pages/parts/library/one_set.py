@@ -7,9 +7,8 @@ import streamlit as st
 from core.errors import UserError
 from core.services.hosting import limits
 from pages.parts import cached, cached_library, cached_train, evaluations, link, palette
-from pages.parts.guard import guarded
-from pages.parts.hosting import hosted
-from pages.parts.library import build, cards, change, layout, path, pictures, place, storage
+from pages.parts.guard import guarded, hosted
+from pages.parts.library import build, caches, cards, change, path, pictures, place
 from pages.parts.words import ago, count, note, row_html, trouble
 
 ADDED = "library_added"
@@ -22,7 +21,7 @@ def show(row: dict) -> None:
               on_click=place.show)  # fmt: skip
     if row["state"] != "ready":
         note(f"{row['title']} can't be opened now.", row["detail"])
-        storage.show(row)
+        caches.show_storage(row)
         return
     _head(row)
     path.show(row)
@@ -43,7 +42,7 @@ def _head(row: dict) -> None:
     hint = "" if hosted() else row["locator"]
     with st.container(horizontal=True, vertical_alignment="center", key="set_head"):
         row_html(row["title"], cards.contents(row), row["kind"], "plain", row["note"], hint)
-        layout.offer(row)
+        change.offer(row)
 
 
 def _encoders(row: dict) -> None:
@@ -63,7 +62,7 @@ def _built(row: dict, name: str, number: int) -> None:
     held = [
         one for one in cached_library.caches().get(row["locator"], ()) if one["encoder"] == name
     ]
-    said = storage.summed(held) if held else "came with the code"
+    said = caches.summed(held) if held else "came with the code"
     about = (cached.encoder_row(name) or {}).get("family", "")
     with st.container(key=f"row_built_{number}", horizontal=True, vertical_alignment="center"):
         row_html(palette.title(name), " · ".join(part for part in (about, said) if part))
@@ -124,5 +123,5 @@ _VIEWS = {
     place.ENCODERS: _encoders,
     place.EVALUATION: _evaluation,
     place.TRAINING: _training,
-    place.STORAGE: storage.show,
+    place.STORAGE: caches.show_storage,
 }

@@ -9,7 +9,16 @@ from core.errors import UserError
 from core.services import journey
 from core.services.hosting import limits
 from core.services.library import compared
-from pages.parts import builds, cached, cached_library, evaluations, link, suggested, watching
+from pages.parts import (
+    builds,
+    cached,
+    cached_library,
+    encoder_names,
+    evaluations,
+    guard,
+    link,
+    watching,
+)
 from pages.parts.library import place
 from pages.parts.words import count, note, quiet, trouble
 
@@ -50,6 +59,8 @@ def _line(row: dict, was_working: bool) -> None:
         if job is not None:
             watching.bar(job, f"path_{job.id}")
         elif built or not cached_library.behind(locator, version):
+            if (last := builds.failed(locator)) is not None:
+                note(f"{last.title}: failed.", guard.public(last.message), "bad")
             _next(row, version, built, states)
 
 
@@ -72,11 +83,11 @@ def _next(row: dict, version: str, built: list[str], states: dict[str, str]) -> 
 
 
 def _build(row: dict, version: str, built: list[str]) -> None:
-    names = suggested.names()
-    costs = suggested.seconds(row["pictures"], names)
+    names = encoder_names.suggested()
+    costs = encoder_names.suggested_seconds(row["pictures"], names)
     quiet(
-        f"{suggested.titles(names)} encode every picture once; a search then takes milliseconds."
-        " Others are under Encoders and builds."
+        f"{encoder_names.titles(names)} encode every picture once; a search then takes"
+        " milliseconds. Others are under Encoders and builds."
     )
     label = f"Build {count(len(names), 'encoder')}"
     label += "" if costs is None else f", {builds.about(costs)}"

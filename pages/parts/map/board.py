@@ -11,7 +11,7 @@ from core.services.maps import page as map_page
 from core.services.maps.colours import Colouring
 from core.services.maps.maps import Map
 from pages.parts import cached, cached_maps, gallery, palette
-from pages.parts.map import acts
+from pages.parts.map.selection import card
 from pages.parts.map.shown import Shown, title
 from pages.parts.map.view import MapView
 from pages.parts.words import count
@@ -44,7 +44,7 @@ def data(view: MapView, maps: Sequence[Shown], ids: Sequence[str], selection: np
         "pictures": view.pictures,
         "overlay": large,
         "maps": drawn,
-        "card": acts.card(view, maps),
+        "card": card(view, maps),
         "palette": hues[0].palette,
         "legend": _legend(view, hues),
         "scale": hues[0].scale,

@@ -8,7 +8,7 @@ from core.services.maps import colours as map_colours
 from core.services.maps import maps
 from core.services.maps.colours import NamedCluster
 from pages.parts import cached, cached_maps, components
-from pages.parts.map import board, readings
+from pages.parts.map import board, shown
 from pages.parts.map import view as views
 from pages.parts.map.shown import Shown, title
 from pages.parts.map.view import MapView
@@ -34,7 +34,7 @@ def _of(view: MapView, one: Shown) -> None:
     names = [map_colours.words(found.items[found.rows[id]].value(field)) for id in one.found.ids]
     agreement = maps.against_labels(one.found, names)
     caption(title(one.encoder))
-    quiet(readings.of_clusters(one, agreement, field))
+    quiet(shown.of_clusters(one, agreement, field))
     if not len(one.found.medoids):
         return
     version = cached.version(view.base.dataset)

@@ -1,20 +1,95 @@
-"""From one encoder's map to another's: a slider, and the pictures that go farthest."""
+"""From one encoder's map to another's: a slider, and the pictures that go farthest; and the maps as
+a component: what it is sent, piece by piece, and what it says back."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import streamlit as st
 
 from core.services.maps import page as map_page
-from pages.parts import cached, cached_maps, components
-from pages.parts.map import board, component, readings
+from pages.parts import cached, cached_maps, components, url_state
+from pages.parts.components import WEB, _nothing
+from pages.parts.map import board, shown
 from pages.parts.map import view as views
 from pages.parts.map.shown import Shown, name_of, title
 from pages.parts.map.view import MapView
 from pages.parts.words import heading, note, quiet
 
-PAIR = "keep_map_pair"
+SENT = "map_pieces_sent"
+SIZE = "map_message_bytes"
+LARGE = 600
+MOST = 80
+EVENTS = ("selected", "picked", "opened", "morphed", "hovered", "needed")
+_script, _style = map_page.engine()
+_maps = st.components.v2.component(
+    "lookalike_maps",
+    css=_style,
+    js=f"{_script}\n{Path(WEB, 'map_adapter.js').read_text(encoding='utf-8')}",
+)
+
+
+def draw(
+    view: dict, key: str, obey: Callable[[dict], None], look: Callable[[dict], dict] | None = None
+) -> None:
+    """Draw maps. ``obey`` is given what a person did: ``selected``, ``picked``, ``opened``,
+    ``morphed``, where not None.
+
+    Long texts (places, colours, pictures) go once in a session and are then known by their key; the
+    sheets of small pictures go when the maps are drawn and the browser asks for them, and so does
+    what a browser has lost. ``look`` answers where the pointer rests on a map of very many dots
+    (``map``, ``x``, ``y``, ``reach``); only the maps then run, not the page.
+    """
+    pieces: dict[str, str] = {}
+    slim = _slim(view, pieces)
+    st.fragment(_draw)(slim, pieces, key, obey, look)
+
+
+def _draw(
+    slim: dict, pieces: dict[str, str], key: str, obey: Callable, look: Callable | None
+) -> None:
+    said = st.session_state.get(key, {})
+    new, under = _unsent(slim, pieces, said.get("needed")), said.get("hovered")
+    data = {"view": slim, "pieces": new, "under": look(under) if look and under else None}
+    result = _maps(key=key, data=data, **{f"on_{name}_change": _nothing for name in EVENTS})
+    st.session_state[SIZE] = sum(map(len, new.values())) + len(str(slim))
+    done = {
+        name: result[name]
+        for name in ("selected", "picked", "opened", "morphed")
+        if result[name] is not None
+    }
+    if done:
+        obey(done)
+
+
+def _unsent(slim: dict, pieces: dict[str, str], asked: str | None) -> dict[str, str]:
+    """What the browser lacks, noted as sent: no sheets before it asks for one; everything where it
+    has lost something."""
+    sent, late = st.session_state.setdefault(SENT, {}), set((slim["atlas"] or {}).get("sheets", ()))
+    if asked in sent:
+        sent.clear()
+    new = {
+        name: text
+        for name, text in pieces.items()
+        if name not in sent and (asked or name not in late)
+    }
+    sent.update(dict.fromkeys(new))
+    while len(sent) > MOST:
+        sent.pop(next(iter(sent)))
+    return new
+
+
+def _slim(value, pieces: dict[str, str]):
+    """``value`` with every long text replaced by its key."""
+    if isinstance(value, str) and len(value) > LARGE:
+        name = "@" + hashlib.blake2b(value.encode(), digest_size=10).hexdigest()
+        pieces[name] = value
+        return name
+    if isinstance(value, dict):
+        return {key: _slim(one, pieces) for key, one in value.items()}
+    return [_slim(one, pieces) for one in value] if isinstance(value, list | tuple) else value
 
 
 def show(view: MapView, maps: Sequence[Shown]) -> None:
@@ -22,18 +97,17 @@ def show(view: MapView, maps: Sequence[Shown]) -> None:
     if len(maps) < 2:
         note("A morph goes from one map to another.", "Choose two encoders.")
         return
-    pairs = [f"{a.encoder} → {b.encoder}" for a in maps for b in maps if a.encoder != b.encoder]
-    if st.session_state.get(PAIR) not in pairs:
-        st.session_state[PAIR] = pairs[0]
-    if len(maps) > 2:
-        st.selectbox("From, to", pairs, key=PAIR, format_func=_titles, width=420)
-    names = st.session_state[PAIR].split(" → ")
+    encoders = [one.encoder for one in maps]
+    pairs = [f"{a} {b}" for a in encoders for b in encoders if a != b]
+    url_state.heal(views.PAIR, pairs)
+    st.selectbox("From, to", pairs, key=views.PAIR, format_func=_titles, width=420)
+    names = st.session_state[views.PAIR].split(" ")
     first, second = (next(one for one in maps if one.encoder == name) for name in names)
     quiet(
         f"Each dot goes from its place on the map by {title(names[0])} to its place on the map by"
         f" {title(names[1])}."
     )
-    component.draw(_data(view, first, second), "maps_morph", _keep)
+    draw(_data(view, first, second), "maps_morph", _keep)
     _movers(view, first, second)
 
 
@@ -45,7 +119,7 @@ def _keep(said: dict) -> None:
 
 
 def _titles(pair: str) -> str:
-    return " → ".join(title(name) for name in pair.split(" → "))
+    return " → ".join(map(title, pair.split(" ")))
 
 
 def _data(view: MapView, first: Shown, second: Shown) -> dict:
@@ -98,9 +172,7 @@ def _movers(view: MapView, first: Shown, second: Shown) -> None:
     if not found:
         return
     heading("Largest neighbourhood changes")
-    quiet(
-        readings.of_movers(first, second, float(np.mean([one.kept for one in found])), found[0].k)
-    )
+    quiet(shown.of_movers(first, second, float(np.mean([one.kept for one in found])), found[0].k))
     version = cached.version(view.base.dataset)
     items = [
         {

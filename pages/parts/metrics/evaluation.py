@@ -17,9 +17,9 @@ from pages.parts import (
     cached,
     cached_library,
     cached_metrics,
+    encoder_names,
     evaluations,
     settings,
-    suggested,
     watching,
 )
 from pages.parts.encoder_names import meant
@@ -165,12 +165,12 @@ def first(entry: Entry) -> None:
     """A data set that was not evaluated yet: what that would show, and one button."""
     version = cached.version(entry.locator)
     built = cached_library.built(entry.locator, version)
-    names = built[:MAX_FIRST] or suggested.names()
+    names = built[:MAX_FIRST] or encoder_names.suggested()
     note(f"{entry.title} has not been evaluated yet.",
          "Its labels say which hits are right: an evaluation says which encoder is best for it, and"
          " whether that is certain.")  # fmt: skip
     more = "" if built else " They are built first."
-    quiet(f"{count(len(names), 'encoder')}: {suggested.titles(names)}.{more}")
+    quiet(f"{count(len(names), 'encoder')}: {encoder_names.titles(names)}.{more}")
     if not limits.may("evaluate"):
         return
     label = evaluations.words(entry.locator, version, names)
