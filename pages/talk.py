@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.sharing import talks
-from core.services.sharing.talk import talk_page
+from core.services.sharing.scenes import talk_page
 from core.services.sharing.talks import Scene, Talk
 from pages.parts import presenting
 from pages.parts.guard import run

@@ -16,9 +16,7 @@ from core.encoders.trained import find_model, load_network
 from core.encoders.trained_networks import SLIM, Blueprint, build
 from core.errors import UserError
 from core.training import export, runs
-from core.training.augment import augmenter
-from core.training.batches import check_batch, steps_per_epoch
-from core.training.checkpoint import load
+from core.training.batches import augmenter, check_batch, steps_per_epoch
 from core.training.loop import State, Trainer
 from core.training.losses import needs_labels
 from core.training.resolve import (
@@ -29,7 +27,7 @@ from core.training.resolve import (
     refuse_taken,
     resolve,
 )
-from core.training.runs import LEARNING, PICTURES, WEIGHTS, Run
+from core.training.runs import LEARNING, PICTURES, WEIGHTS, Run, load_checkpoint
 from core.training.settings import Settings
 from core.training.sources import Source, open_sources
 from core.training.validate import BATCH, DRAWING, RETRIEVAL, embed_pictures, pair_threshold
@@ -174,7 +172,7 @@ def work(run: Run, progress: Progress | None = None) -> Path:
     )
     tell(progress, LEARNING)
     state = trainer.fit(progress)
-    load(run.best, {"network": trainer.kept})
+    load_checkpoint(run.best, {"network": trainer.kept})
     if settings.principal:
         trainer.kept.scale_directions(_sample_codes(trainer, sources), settings.principal)
     told = card(run, settings, sources, state, trainer)

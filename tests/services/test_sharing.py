@@ -18,8 +18,8 @@ from core.services.search.request import Query, SearchRequest
 from core.services.search.together import together
 from core.services.sharing import drawn
 from core.services.sharing.comparison import comparison_page
+from core.services.sharing.scenes import talk_page
 from core.services.sharing.standings import leaderboard_page
-from core.services.sharing.talk import talk_page
 from core.services.sharing.talks import Scene, Talk
 from core.services.sharing.training import effect_page
 from core.services.training import effect

@@ -82,7 +82,7 @@ def test_saved_and_loaded_vectors_are_those_of_the_network_in_memory(finished):
     from core.training import train as training
 
     network, blueprint = training.make_network(finished.settings())
-    training.load(finished.best, {"network": network})
+    training.load_checkpoint(finished.best, {"network": network})
     from core.encoders.base import unit_rows
     from core.encoders.trained_networks import to_input
 
