@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.services import visitors
 from core.services.hosting import ownership
-from core.services.library import compared, library, uploads
+from core.services.library import library, uploads
 from pages.parts import caches
 from pages.parts.visitors import browser_key
 from tests.hosting.conftest import picture, zipped
@@ -76,12 +76,3 @@ def test_a_page_of_a_set_that_expired_says_so_and_names_no_place(visiting, opene
     assert "24 hours after your last visit" in notes(app)
     for place in (str(Path(locator).parent), owner.name):
         assert place not in html(app)
-
-
-def test_a_visitor_who_only_looks_has_nothing_here(visiting, anna, bela):
-    with visiting(anna):
-        compared.note("catalogue")
-        assert not anna.owns
-    with visiting(bela):
-        compared.note(own := library.add_archive("own.zip", zipped()))
-        assert compared.was(own)
