@@ -18,7 +18,8 @@ from core.encoders.base import encoders
 from core.errors import UserError
 from core.services import jobs
 from core.services.embedding import embed, estimate
-from core.services.embedding.build import build, is_built
+from core.services.embedding.bound import is_built
+from core.services.embedding.build import build
 from core.services.library import library
 from core.services.search.request import Query, SearchRequest
 from core.services.search.serving import search

@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 import numpy as np
 from PIL import Image
 
-from core.services.embedding.shipped import vectors
+from core.services.embedding.stored import vectors
 
 TURNS = 2
 

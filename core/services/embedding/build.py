@@ -18,9 +18,9 @@ from core.errors import UserError
 from core.indexes.base import indexes
 from core.items import taken
 from core.services.embedding import crops, embed, estimate, galleries, points, usual
-from core.services.embedding.bound import bound, fit_units, is_ahead, prepared, sample
+from core.services.embedding.bound import fit_units, is_ahead, prepared, sample
 from core.services.embedding.embed import KIND, causes, drop_replaced, meta_of
-from core.services.embedding.shards import BLOCK, key_of, write_matrix
+from core.services.embedding.stored import BLOCK, key_of, write_matrix
 from core.services.specs import index_spec
 from core.types import Embeddings, Item, Progress
 
@@ -137,39 +137,6 @@ def check_disk(dataset: Dataset, names: Sequence[str]) -> None:
     needed = sum(estimate.disk_bytes(dataset, encoders.get(name)) for name in names)
     if needed:
         store.check_space(store.root(), needed + (64 << 20))
-
-
-def is_built(dataset: Dataset, name: str) -> bool:
-    """Whether a search needs no build first."""
-    try:
-        encoder = bound(dataset, name).encoder
-        if encoder.matches and not points.are_built(dataset):
-            return False
-        return encoder.state().kind == "ready" and embed.find(dataset, encoder) is not None
-    except UserError:
-        return False
-
-
-def lacks_index(dataset: Dataset, name: str, index: str) -> bool:
-    """Whether a search by ``index`` through an encoder that is built would have to build the index
-    first, and that takes a while.
-
-    What can't be built at all is not lacking: the search says what is wrong with it.
-    """
-    try:
-        spec = index_spec(index)
-        made = indexes.get(spec.name)
-        if made.exact or made.state().kind != "ready":
-            return False
-        encoder = bound(dataset, name).encoder
-        if encoder.matches:
-            return False
-        rows = len(dataset.items)
-        made.fits(rows, encoder.dim, **spec.build)
-        instant = galleries.is_instant(made, rows, encoder.dim, spec.build)
-        return not instant and not galleries.is_built(dataset, encoder, spec.name, **spec.build)
-    except UserError:
-        return False
 
 
 def _own(encoder: Encoder) -> bool:

@@ -23,12 +23,12 @@ from core.errors import UserError
 from core.indexes.base import Index, Unreadable, indexes
 from core.items import among, coded, json_list, taken
 from core.services.embedding import embed, said
-from core.services.embedding.bound import Bound
+from core.services.embedding.bound import Bound, bound
 from core.services.embedding.crops import ObjectIndex
 from core.services.embedding.pieces import Pieces
-from core.services.embedding.shards import BLOCK, key_of, write_matrix
+from core.services.embedding.stored import BLOCK, key_of, write_matrix
 from core.services.embedding.usual import Usual, usual_or_later
-from core.services.specs import IndexSpec
+from core.services.specs import IndexSpec, index_spec
 from core.types import Embeddings, Progress, Protocol
 
 KIND = embed.INDEXES
@@ -112,6 +112,28 @@ def is_built(dataset: Dataset, encoder: Encoder, name: str, **knobs: float) -> b
     unknown."""
     causes = _causes(dataset, encoder, indexes.get(name), knobs, has_objects(encoder))
     return store.find(KIND, store.key(causes)) is not None
+
+
+def lacks_index(dataset: Dataset, name: str, index: str) -> bool:
+    """Whether a search by ``index`` through an encoder that is built would have to build the index
+    first, and that takes a while.
+
+    What can't be built at all is not lacking: the search says what is wrong with it.
+    """
+    try:
+        spec = index_spec(index)
+        made = indexes.get(spec.name)
+        if made.exact or made.state().kind != "ready":
+            return False
+        encoder = bound(dataset, name).encoder
+        if encoder.matches:
+            return False
+        rows = len(dataset.items)
+        made.fits(rows, encoder.dim, **spec.build)
+        instant = is_instant(made, rows, encoder.dim, spec.build)
+        return not instant and not is_built(dataset, encoder, spec.name, **spec.build)
+    except UserError:
+        return False
 
 
 def is_instant(index: Index, rows: int, dim: int, knobs: Mapping[str, float]) -> bool:
