@@ -19,6 +19,9 @@ def on_white(image: Image.Image, low: Image.Image | None = None) -> np.ndarray:
 
     ``low`` is what :func:`low_bytes` gave for it.
     """
+    small = image.width * image.height <= STRIP_PIXELS
+    if small and image.mode == "RGB" and "transparency" not in image.info:
+        return np.array(image)  # most pictures: nothing to convert
     rgb = np.empty((image.height, image.width, 3), np.uint8)
     black, white = _range(image)
     for top, strip in _strips(image):

@@ -71,6 +71,8 @@ class Encoder(ABC):
     streams: bool = False
     """True for a network that several threads may run at once, each on one core, and whose
     ``prepare`` spends its time outside of Python: a build then needs no worker processes."""
+    resizes: bool = False
+    """True where most of ``prepare`` is what :mod:`core.encoders.resampling` makes quicker."""
     one_core: bool = False
     """True while each call runs on one core, so that others can be at work beside it."""
     has_positions: bool = False

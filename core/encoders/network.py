@@ -86,7 +86,7 @@ class Network(compiled.Compilable):
 
     tier = "pretrained"
     batch = property(lambda self: precision.batch(32))  # type: ignore[assignment]
-    has_positions = True
+    has_positions = resizes = True
     streams = property(lambda self: precision.device_kind() == "cpu")
     _library = ""
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from PIL import Image
 
+from core.encoders import resampling
 from core.errors import UserError
 
 FILTERS = {
@@ -53,15 +54,20 @@ class Preprocess:
     def pixels(self, image: np.ndarray) -> np.ndarray:
         """RGB uint8 (h, w, 3) of any shape -> RGB uint8 (size, size, 3), as torchvision's
         transforms do on a PIL image."""
-        picture, kind = Image.fromarray(image), FILTERS[self.interpolation]
+        kind = FILTERS[self.interpolation]
         if self.mode == "squash":
-            return np.asarray(_centre(picture.resize((self.resize, self.resize), kind), self.size))
-        if self.mode == "border":
-            return self._bordered(picture, kind)
-        width, height = _short_side(picture.size, self.resize)
-        if max(width, height) > LONGEST * min(width, height):
-            return self._strip(picture, (width, height), kind)
-        return np.asarray(_centre(picture.resize((width, height), kind), self.size))
+            picture = Image.fromarray(image).resize((self.resize, self.resize), kind)
+            return np.asarray(_centre(picture, self.size))
+        return self._bordered(image, kind) if self.mode == "border" else self._middle(image, kind)
+
+    def _middle(self, image: np.ndarray, kind: Image.Resampling) -> np.ndarray:
+        scaled = _short_side((image.shape[1], image.shape[0]), self.resize)
+        if max(scaled) > LONGEST * min(scaled):
+            return self._strip(Image.fromarray(image), scaled, kind)
+        made = resampling.window(image, scaled, self.size, kind)
+        if made is None:
+            made = np.asarray(_centre(Image.fromarray(image).resize(scaled, kind), self.size))
+        return made
 
     def seen(self, width: int, height: int) -> tuple[float, float, float, float]:
         """The part of a picture that :meth:`pixels` keeps: x0, y0, x1, y1 in fractions of it;
@@ -88,7 +94,8 @@ class Preprocess:
             picture.resize((self.size, self.size), kind, box=(box[0], box[2], box[1], box[3]))
         )
 
-    def _bordered(self, picture: Image.Image, kind: Image.Resampling) -> np.ndarray:
+    def _bordered(self, image: np.ndarray, kind: Image.Resampling) -> np.ndarray:
+        picture = Image.fromarray(image)
         scale = self.resize / max(picture.size)
         width, height = (max(1, round(length * scale)) for length in picture.size)
         paper = Image.new(

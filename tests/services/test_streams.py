@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from core import store
+from core.encoders import resampling
 from core.encoders.base import Encoder
 from core.errors import Cancelled
 from core.services.embedding import embed, encoding
@@ -74,6 +75,19 @@ def test_threads_give_the_vectors_of_one_process(many):
     assert one.ids == other.ids == tuple(f"{number:03}.png" for number in range(COUNT))
     np.testing.assert_array_equal(one.vectors, other.vectors)
     assert [skipped.id for skipped in one.skipped] == ["bad.png"]
+
+
+@pytest.mark.parametrize(("resizes", "enough"), [(True, True), (True, False), (False, True)])
+def test_only_large_builds_that_resize_load_what_resizes_quickly(
+    many: Path, resizes: bool, enough: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[bool] = []
+    monkeypatch.setattr(resampling, "load", lambda: loaded.append(True))
+    monkeypatch.setattr(resampling, "MANY", COUNT if enough else COUNT + 2)
+    encoder = Means()
+    encoder.resizes = resizes
+    embed.embed(library.open_dataset(str(many), fresh=True), [encoder])
+    assert bool(loaded) == (resizes and enough)
 
 
 def test_a_pass_with_an_encoder_that_does_not_stream_takes_the_other_way(many):

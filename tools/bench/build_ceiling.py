@@ -56,14 +56,17 @@ AIM = 0.85
 OF_HALF = 0.7
 """Aim for a network that ranks differently in 16 bits: its builds beside torch in bf16."""
 LITE0 = "tf_efficientnet_lite0.in1k"
+ALONE = 320
+"""Pictures that the network alone is measured on, at most: its rate does not depend on them."""
 MEASURED = (
-    ("ResNet-50", "resnet50.tv_in1k", "bf16-graph"),
-    ("ViT-S/16", "vit_small_patch16_224.augreg_in21k_ft_in1k", "bf16-graph"),
-    ("EfficientNet-Lite0", LITE0, "fp32"),
+    ("ResNet-50", "resnet50.tv_in1k", "bf16-graph", 320),
+    ("ViT-S/16", "vit_small_patch16_224.augreg_in21k_ft_in1k", "bf16-graph", 320),
+    ("EfficientNet-Lite0", LITE0, "fp32", 1280),
 )
-"""What ``make bench`` measures. The first two have random weights here, the third its own: it ranks
-differently in bf16, so that its ceiling is that of fp32 (docs/measured.md)."""
-PICTURES, ROUNDS = 320, 3
+"""What ``make bench`` measures, with the pictures of a build. The first two have random weights
+here, the third its own: it ranks differently in bf16, so that its ceiling is that of fp32
+(docs/measured.md)."""
+ROUNDS = 3
 
 
 class Some(Folder):
@@ -118,13 +121,13 @@ def drawn(name: str) -> None:
 
 
 def sides(dataset: Some, encoder: Network) -> dict[str, Callable[[], None]]:
-    """What is timed: each takes as many pictures as the data set has."""
+    """What is timed: the build takes as many pictures as the data set has, the others ``ALONE``."""
     import torch
 
     step = max(1, len(dataset.items) // IN_MEMORY)
     arrays = [prepare_one(dataset, item, [encoder]).array(0) for item in dataset.items[::step]]
     arrays = [array for array in arrays if array is not None]
-    count = len(dataset.items)
+    count = min(len(dataset.items), ALONE)
 
     def batches(size: int) -> list:
         cut = [arrays[at : at + size] for at in range(0, len(arrays) - size + 1, size)]
@@ -193,11 +196,11 @@ def measured(
     for number in range(rounds):
         for side in works if number % 2 else reversed(works):
             taken[side].append(timed(works[side]))
-    count = len(dataset.items)
-    found = {
-        side: (count / median(wall for wall, _ in runs), median(1000 * c / count for _, c in runs))
-        for side, runs in taken.items()
-    }
+    found = {}
+    for side, runs in taken.items():
+        count = len(dataset.items) if side == "build" else min(len(dataset.items), ALONE)
+        wall, spent = (median(each) for each in zip(*runs, strict=True))
+        found[side] = count / wall, 1000 * spent / count
     whole = sum(SPENT.values())
     shares = ", ".join(f"{stage} {100 * spent / whole:.1f} %" for stage, spent in SPENT.items())
     return f"{encoder.name} in {encoder.form}, {count:,} pictures", found, shares
@@ -213,9 +216,9 @@ def ratios(found: dict[str, tuple[float, float]]) -> tuple[float, float]:
 def rows() -> Iterator[Row]:
     if not photographs().is_dir():
         return
-    for title, name, form in MEASURED:
+    for title, name, form, pictures in MEASURED:
         with alone(form):
-            _, found, shares = measured(name, PICTURES, ROUNDS)
+            _, found, shares = measured(name, pictures, ROUNDS)
         clock, cpu = ratios(found)
         rates = {side: f"{rate:.0f}" for side, (rate, _) in found.items()}
         yield Row(

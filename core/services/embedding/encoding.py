@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from core.datasets.base import Dataset
-from core.encoders import precision
+from core.encoders import precision, resampling
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.faiss_loader import team, threads
@@ -387,6 +387,8 @@ def encode(dataset: Dataset, works: list[Work], progress: Progress | None) -> se
     works = [work for work in works if work.pending]
     for work in works:
         work.encoder.load(progress)
+    if len(items) >= resampling.MANY and any(work.encoder.resizes for work in works):
+        resampling.load()
     threads = team() if streamed(items, [work.encoder for work in works]) else 1
     done, started, notes = 0, time.perf_counter(), Notes()
     absent: set[str] = set()

@@ -16,6 +16,7 @@ import numpy as np
 
 from core import store
 from core.datasets.base import Dataset
+from core.encoders import resampling
 from core.encoders.base import Encoder
 from core.errors import UserError
 from core.services.embedding.contents import digest
@@ -147,6 +148,8 @@ class Worker:
                     " build was started on: its weights or its code differ.",
                     fix="Give every machine the same version and the same weights.",
                 )
+        if any(encoder.resizes for encoder in self.task.encoders):
+            resampling.load()
         if torch := sys.modules.get("torch"):
             torch.set_num_threads(self.task.threads)  # of this thread, and of those that it starts
         if self.task.probe is not None:
