@@ -11,7 +11,7 @@ from core.datasets.base import Dataset
 from core.errors import UserError
 from core.services.embedding import build, crops, embed, ray_build
 from core.services.embedding.bound import is_built
-from core.services.embedding.estimate import Estimate, estimate
+from core.services.embedding.build import Estimate, estimate
 from core.services.library import content_check, library
 from core.services.maps import maps
 from core.services.specs import split_names

@@ -15,8 +15,7 @@ from core.images import decode
 from core.rerankers.base import rerankers
 from core.services.embedding import points
 from core.services.embedding.bound import is_built
-from core.services.embedding.build import build
-from core.services.embedding.estimate import estimate
+from core.services.embedding.build import build, estimate
 from core.services.embedding.galleries import lacks_index
 from core.services.evaluation import health, probes
 from core.services.index_lab import curves

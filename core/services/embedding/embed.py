@@ -355,3 +355,18 @@ def nothing_decoded(dataset: Dataset, skipped: Sequence[Skipped]) -> UserError:
         f"None of the {len(dataset.items)} pictures of {dataset.title or dataset.name} can be"
         f" used.{first}"
     )
+
+
+def keys_of(dataset: Dataset, found: Embeddings, rows: np.ndarray) -> np.ndarray:
+    """uint64 (n, 2): which state of which picture stands in each of ``rows`` int64 (n,) of
+    embeddings."""
+    items = item_rows(dataset, found)
+    held = b"".join(bytes.fromhex(key_of(items[row])) for row in rows)
+    return np.frombuffer(held, np.uint64).reshape(-1, 2)
+
+
+def places(before: np.ndarray, now: np.ndarray) -> np.ndarray:
+    """int64 (rows before): the row among the keys ``now`` (n, 2) of each of those ``before``, -1
+    where it is gone."""
+    row_of = {tuple(key): row for row, key in enumerate(now.tolist())}
+    return np.array([row_of.get(tuple(key), -1) for key in before.tolist()], np.int64)
