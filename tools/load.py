@@ -157,23 +157,33 @@ class _Page:
     """Compare as a browser shows it: what is asked here is read until the page has come whole."""
 
     def __init__(self, socket: ClientConnection) -> None:
-        self.socket, self.picture = socket, ""
+        self.socket, self.picture, self.shown = socket, "", ""
+        self.page = ""
+        """What the server calls the page that is shown; a browser says so with what it asks there,
+        else all that it holds of the page begins anew."""
 
     async def pick(self, item: str) -> None:
         """Ask with a picture of the gallery."""
-        asked = BackMsg()
-        asked.rerun_script.page_name = "compare"
+        asked = self._rerun()
         asked.rerun_script.query_string = _link(f"item:{item}")
         await self._answered(asked, f"item:{item}")
 
     async def upload(self, uri: str) -> None:
         """Ask with a picture that is dropped on the query."""
-        asked = BackMsg()
-        asked.rerun_script.page_name = "compare"
+        asked, before = self._rerun(), self.shown
         given = asked.rerun_script.widget_states.widgets.add()
         given.id = f"$$STREAMLIT_INTERNAL_KEY_{self.picture}__events"
         given.json_trigger_value = json.dumps([{"event": "given", "value": uri}])
         await self._answered(asked, "up:")
+        assert self.shown != before, "the upload was passed over"
+
+    def _rerun(self) -> BackMsg:
+        asked = BackMsg()
+        if self.page:
+            asked.rerun_script.page_script_hash = self.page
+        else:
+            asked.rerun_script.page_name = "compare"
+        return asked
 
     async def _answered(self, asked: BackMsg, query: str) -> None:
         """Send, and read until every encoder has answered to a query that begins so."""
@@ -182,7 +192,9 @@ class _Page:
         while True:
             said = ForwardMsg.FromString(await self.socket.recv())
             kind = said.WhichOneof("type")
-            if kind == "delta":
+            if kind == "navigation":
+                self.page = said.navigation.page_script_hash
+            elif kind == "delta":
                 element = said.delta.new_element
                 assert element.WhichOneof("type") != "exception", element.exception.message
                 sent = element.bidi_component
@@ -197,10 +209,10 @@ class _Page:
                     said.script_finished
                 )
                 assert shown.startswith(query), f"asked with {query}, shown {shown}"
+                self.shown = shown
                 if hits >= 10 * ENCODERS:
                     return
-                again = BackMsg()  # an encoder was not there yet
-                again.rerun_script.page_name = "compare"
+                again = self._rerun()  # an encoder was not there yet
                 again.rerun_script.query_string = _link(shown)
                 await self.socket.send(again.SerializeToString())
 
@@ -220,7 +232,7 @@ def run(visitors: int, seconds: float, batch: int, think: Think = AT_ONCE) -> di
         asyncio.run(_all(address, 1, 1.0, Load(), _Watched()))  # encoders load
         load, watched = Load(), _Watched(_server(address))
         asyncio.run(_all(address, visitors, seconds, load, watched, think))
-        memory, spent = watched.memory, watched.spent()
+        memory, spent, asking = watched.memory, watched.spent(), watched.asking
     after = statistics.median(mb for at, mb in memory if at >= min(MINUTE_S, seconds / 2))
     first = next(mb for at, mb in memory if at >= min(MINUTE_S, seconds / 2))
     end = statistics.median(mb for _, mb in memory[-5:])
@@ -234,6 +246,7 @@ def run(visitors: int, seconds: float, batch: int, think: Think = AT_ONCE) -> di
         "p95_s": round(took[int(0.95 * (len(took) - 1))], 3),
         "per_s": round(len(load.took) / seconds, 3),
         "processor_s": round(spent / max(1, len(load.took)), 3),
+        "visitors_processor_s": round(asking / max(1, len(load.took)), 4),
         "mb_after_1_min": round(first),
         "mb_median": round(after),
         "mb_end": round(end),
@@ -267,21 +280,24 @@ def _server(address: str) -> psutil.Process:
 
 
 class _Watched:
-    """Notes a server's memory (MB, without jobs) every second, and its time of the processor."""
+    """Notes a server's memory (MB, without jobs) every second, and its time of the processor;
+    ``asking`` is that of the visitors in this process, seconds."""
 
     def __init__(self, server: psutil.Process | None = None) -> None:
         self.server, self.memory = server, []
         self._stop, self._before, self._after = threading.Event(), 0.0, 0.0
+        self.asking = 0.0
 
     def __enter__(self) -> None:
         if self.server is not None:
-            self._before = self._processor_s()
+            self._before, self.asking = self._processor_s(), -time.process_time()
             threading.Thread(target=self._look, daemon=True).start()
 
     def __exit__(self, *error: object) -> None:
         self._stop.set()
         if self.server is not None:
             self._after = self._processor_s()
+            self.asking += time.process_time()
 
     def spent(self) -> float:
         """Seconds of the processor inside the block."""

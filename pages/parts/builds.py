@@ -17,6 +17,9 @@ the ids of those whose result no page has opened with yet, in the order of their
 REFUSED = "job_refused"
 """Why the last job was not started, until it was said."""
 
+MAX_NAMED = 3
+"""So many encoders stand in the title of a build by name."""
+
 JUST_S = 3600.0
 """So long a build has only just ended."""
 
@@ -42,7 +45,12 @@ def start(
         return running.id
     arguments = ["build", "--dataset", locator, "--encoders", ",".join(encoders), "--index", index]
     arguments += ["--check-content"] if check_content else []
-    made = ", ".join(map(_title, encoders)) + ("" if index == "exact" else f" and {index}")
+    made = (
+        ", ".join(map(_title, encoders))
+        if len(encoders) <= MAX_NAMED
+        else count(len(encoders), "encoder")
+    )
+    made += "" if index == "exact" else f" and {index}"
     job = begin(f"Build {made} for {cached.dataset(locator).title or locator}", arguments)
     if job is None:
         return ""
@@ -125,11 +133,23 @@ def last_of(locator: str) -> dict[str, str]:
     return what(max(done, key=lambda job: job.updated)) if done else {}
 
 
+def failed(locator: str) -> JobStatus | None:
+    """The newest build or evaluation of a data set, where it failed and that was not dismissed."""
+    tries = [
+        job
+        for job in cached.recent_jobs()
+        if job.arguments[0] in ("build", "evaluate")
+        and locator in (options(job).get("--dataset"), options(job).get("--datasets"))
+    ]
+    last = max(tries, key=lambda job: job.started, default=None)
+    return last if last and last.state == "failed" and not last.dismissed else None
+
+
 def progress_words(job: JobStatus) -> str:
     """``1,200 of 2,720 · 350 per second · 4 s left``; of a download ``12.0 MB of 103 MB · 4.1 MB
     per second · 22 s left``; of a training with what it counts: ``Learning: 3 of 40 · ...``."""
-    if not job.total:
-        return job.message or "Starting"
+    if not job.total:  # what a command calls its own work is not for pages
+        return job.message if job.message[:1].isupper() else "Starting"
     fetched = job.arguments[0] == "download"
     far = f"{size(job.done)} of {size(job.total)}" if fetched else f"{job.done:,} of {job.total:,}"
     counts = job.message and job.arguments[0] == "train"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 import zipfile
 from types import SimpleNamespace
@@ -260,6 +261,27 @@ def test_a_build_runs_as_a_job_and_leads_to_compare(open_page, pictures):
     again.multiselect(key="keep_build_encoders").set_value(["tiny.16x16"]).run()
     assert again.button(key="build").label == "Already built"
     assert again.button(key="build").disabled
+
+
+def test_the_path_says_that_the_last_build_failed_until_it_is_dismissed(
+    open_page, pictures, artifacts
+):
+    locator = library.add_folder(str(pictures))
+    id = time.strftime("%Y%m%d-%H%M%S-abcdef")
+    folder = artifacts / "runs" / id
+    folder.mkdir(parents=True)
+    told = {
+        "title": "Build HOG for pictures",
+        "arguments": ["build", "--dataset", locator, "--encoders", "hog.8x8"],
+        "started": time.time(),
+    }
+    (folder / "job.json").write_text(json.dumps(told))
+    jobs.write_line(folder / "log.jsonl", state="failed", message="The disk is full.")
+    app = open_page("library", set=locator)
+    said = "Build HOG for pictures: failed. <span>The disk is full."
+    assert said in html(app)
+    app.button(key=f"tray_dismiss_{id}").click().run()
+    assert said not in html(app)
 
 
 def test_the_path_of_a_set_says_what_is_next(open_page, report, judged):

@@ -9,7 +9,16 @@ from core.errors import UserError
 from core.services import journey
 from core.services.hosting import limits
 from core.services.library import compared
-from pages.parts import builds, cached, cached_library, encoder_names, evaluations, link, watching
+from pages.parts import (
+    builds,
+    cached,
+    cached_library,
+    encoder_names,
+    evaluations,
+    guard,
+    link,
+    watching,
+)
 from pages.parts.library import place
 from pages.parts.words import count, note, quiet, trouble
 
@@ -50,6 +59,8 @@ def _line(row: dict, was_working: bool) -> None:
         if job is not None:
             watching.bar(job, f"path_{job.id}")
         elif built or not cached_library.behind(locator, version):
+            if (last := builds.failed(locator)) is not None:
+                note(f"{last.title}: failed.", guard.public(last.message), "bad")
             _next(row, version, built, states)
 
 

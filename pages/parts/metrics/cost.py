@@ -80,7 +80,7 @@ def _stages(cells: list[Cell]) -> None:
     chart.update_layout(
         legend={"y": 1.02, "yanchor": "bottom", "traceorder": "normal"}, margin={"t": 30}
     )
-    chart.update_xaxes(title={"text": "milliseconds per picture, p50 of each stage"})
+    chart.update_xaxes(title={"text": "milliseconds per picture (p50)"})
     palette.draw(chart, "metrics_stages", "Milliseconds of each stage for each encoder")
     slow = ordered[0]
     stage = max(STAGES, key=lambda name: slow.latency.get(name, {}).get("single", {}).get("p50", 0))
@@ -131,17 +131,16 @@ def _once(cells: list[Cell]) -> None:
                 size(once["index_bytes"]) if "index_bytes" in once else "",
             ]
         )
-    words_table(
-        [
-            "Encoder",
-            "Dimensions",
-            "Bytes per vector",
-            "Encoding the gallery",
-            "Building the index",
-            "Index on disk",
-        ],
-        rows,
-    )
+    head = [
+        "Encoder",
+        "Dimensions",
+        "Bytes per vector",
+        "Encoding the gallery",
+        "Building the index",
+        "Index on disk",
+    ]
+    with st.container(key="metrics_once"):
+        words_table(head, rows)
     quiet("Encoders that were built together share one pass over the pictures, and its time.")
 
 
