@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from core.datasets.base import Dataset
 from core.errors import UserError
-from core.services.embedding.build import is_built
+from core.services.embedding.bound import is_built
 from core.services.evaluation import leaderboard
 from core.services.library import library
 from core.services.search import serving

@@ -10,7 +10,8 @@ import pytest
 from core import store
 from core.errors import UserError
 from core.services import jobs, visitors
-from core.services.embedding.build import build, is_built
+from core.services.embedding.bound import is_built
+from core.services.embedding.build import build
 from core.services.hosting import ownership, settings
 from core.services.library import compared, library, uploads
 from core.services.search import serving
@@ -200,6 +201,12 @@ def test_what_was_not_visited_for_long_expires(visiting, anna, bela):
     store.write_text(anna.folder / ownership.SEEN, f'{{"seen": {seen - hours * 3600 - 60}}}')
     assert visitors.expire(seen) == [anna.name]
     assert [one.name for one in ownership.visitors()] == [bela.name]
+
+
+@pytest.mark.parametrize(("hours", "seconds"), [("24", 300), ("0.05", 18)])
+def test_what_expires_soon_is_looked_for_often(monkeypatch, hours, seconds):
+    monkeypatch.setenv("LOOKALIKE_VISITOR_HOURS", hours)
+    assert visitors.pause_s() == pytest.approx(seconds)
 
 
 def test_after_the_clock_was_set_back_things_are_kept_for_a_day_and_no_longer(visiting, anna):
