@@ -27,6 +27,7 @@ from core.datasets.base import Dataset
 from core.errors import UserError
 from core.indexes.base import indexes
 from core.services.embedding import build
+from core.services.embedding.bound import is_built
 from core.services.hardware import hardware
 from core.services.index_lab import curves
 from core.services.index_lab.curves import Plan, Point
@@ -160,7 +161,7 @@ def _run(chosen: argparse.Namespace) -> None:
     for name in names:
         indexes.get(name)  # a name typed wrong is said before hours of work
     dataset = library.open_dataset(chosen.dataset)
-    if not build.is_built(dataset, chosen.encoder):
+    if not is_built(dataset, chosen.encoder):
         build.build(
             dataset,
             [chosen.encoder],

@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))
 from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import encoders
-from core.services.embedding import bound, shipped
+from core.services.embedding import bound, stored
 from core.services.embedding.bound import prepared
 from core.services.embedding.build import build
 from core.services.embedding.opening import FIRST_ENCODERS
@@ -41,20 +41,20 @@ def main(given: list[str]) -> None:
     dataset = library.open_dataset(DATASET)
     names = list(dict.fromkeys([*FIRST_ENCODERS, *(given or offline())]))
     build(dataset, names)
-    for folder in (shipped.NAME, shipped.FITS):
+    for folder in (stored.NAME, stored.FITS):
         keep_only(folder, names)
     for name in names:
         ship_embeddings(dataset, name)
         ship_fit(dataset, name)
     ship_maps(dataset, names)
     sizes = {
-        name: store.folder_bytes(store.shipped() / shipped.NAME / name)
+        name: store.folder_bytes(store.shipped() / stored.NAME / name)
         for name in names
         if name not in FIRST_ENCODERS
     }
     for name in sorted(sizes, key=sizes.__getitem__, reverse=True):
         if tracked_bytes() > LIMIT - SPARE:
-            shutil.rmtree(store.shipped() / shipped.NAME / name)
+            shutil.rmtree(store.shipped() / stored.NAME / name)
             print(f"No room for the embeddings by {name}: they are made when they are needed")
     print(f"All files together: {tracked_bytes() / 1e6:.1f} of {LIMIT / 1e6:.0f} MB")
 
@@ -70,7 +70,7 @@ def offline() -> list[str]:
 
 def ship_embeddings(dataset: Dataset, name: str) -> None:
     found = prepared(dataset, name).path
-    path = found if (found / shipped.PACKED).exists() else shipped.ship(found, dataset, name)
+    path = found if (found / stored.PACKED).exists() else stored.ship(found, dataset, name)
     print(f"embeddings by {name}: {store.folder_bytes(path) / 1e3:,.0f} kB", flush=True)
 
 
@@ -79,9 +79,7 @@ def ship_fit(dataset: Dataset, name: str) -> None:
     if encoder.base is None and not encoder.fitted:
         key = store.key(bound.fit_causes(dataset, encoder))
         if (path := store.find(bound.FITS, key)) is not None:
-            print(
-                f"fit of {name}: {store.folder_bytes(shipped.ship_fit(path, name)) / 1e3:,.0f} kB"
-            )
+            print(f"fit of {name}: {store.folder_bytes(stored.ship_fit(path, name)) / 1e3:,.0f} kB")
 
 
 def ship_maps(dataset: Dataset, names: list[str]) -> None:

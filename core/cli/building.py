@@ -10,7 +10,8 @@ from core.cli.output import Progress, command, emit, flag, log_option, option, t
 from core.datasets.base import Dataset
 from core.errors import UserError
 from core.services.embedding import build, crops, embed, ray_build
-from core.services.embedding.estimate import Estimate, estimate
+from core.services.embedding.bound import is_built
+from core.services.embedding.build import Estimate, estimate
 from core.services.library import content_check, library
 from core.services.maps import maps
 from core.services.specs import split_names
@@ -92,7 +93,7 @@ def ready(locator: str, encoders: Sequence[str]) -> Dataset:
     """An open dataset whose embeddings are built (said on standard error where they are not
     yet)."""
     dataset = library.open_dataset(locator)
-    missing = [name for name in encoders if not build.is_built(dataset, name)]
+    missing = [name for name in encoders if not is_built(dataset, name)]
     if missing:
         build.build(dataset, missing, progress=Progress(f"building {', '.join(missing)}"))
     return dataset

@@ -6,6 +6,7 @@ from pathlib import Path
 from core.cli.output import Progress, command, emit, flag, log_option, many, option, table, writing
 from core.errors import UserError
 from core.services.embedding import build
+from core.services.embedding.bound import is_built
 from core.services.library import library
 from core.services.maps import atlas, maps
 from core.services.maps import page as map_page
@@ -77,7 +78,7 @@ def _make(options: argparse.Namespace, progress: Progress) -> list[dict]:
         for name in (one.encoder, one.anchor)
         if name
     }
-    missing = [name for name in wanted if name in needed and not build.is_built(dataset, name)]
+    missing = [name for name in wanted if name in needed and not is_built(dataset, name)]
     if missing:
         build.build(dataset, missing, progress=progress)
     found = [

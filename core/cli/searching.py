@@ -11,6 +11,8 @@ from core.datasets.base import Dataset
 from core.datasets.names import shown
 from core.errors import UserError
 from core.services.embedding import build
+from core.services.embedding.bound import is_built
+from core.services.embedding.galleries import lacks_index
 from core.services.library import downloads, library
 from core.services.search import looking, together
 from core.services.search.compare import Agreement, Comparison, compare, decode_ms
@@ -106,10 +108,10 @@ def _opened(options: argparse.Namespace) -> Dataset:
 def _complete(options: argparse.Namespace, dataset: Dataset, wanted: list[str]) -> None:
     """Fetch and build what a search needs."""
     fetched(options.crop)
-    missing = [name for name in wanted if not build.is_built(dataset, name)]
+    missing = [name for name in wanted if not is_built(dataset, name)]
     if missing:
         build.build(dataset, missing, options.index, Progress(f"building {', '.join(missing)}"))
-    without = [name for name in wanted if build.lacks_index(dataset, name, options.index)]
+    without = [name for name in wanted if lacks_index(dataset, name, options.index)]
     if without:
         build.build(
             dataset,

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from core.projections.base import Setting, register
-from core.projections.layout import optimise
-from core.projections.umap import SETTINGS, Umap, fuzzy_graph, start
+from core.projections.umap import SETTINGS, Umap, fuzzy_graph, optimise, start
 from core.types import Progress
 
 

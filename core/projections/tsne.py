@@ -5,8 +5,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from core.projections.base import SEED, Projection, Setting, register
-from core.projections.layout import SETTLED, place
+from core.projections.base import SEED, SETTLED, Projection, Setting, place, register
 from core.types import Progress, report
 
 

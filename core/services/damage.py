@@ -18,14 +18,14 @@ from core.encoders.imported import home as vectors_home
 from core.encoders.trained import CARD, DETECTOR, WEIGHTS, homes, read_card
 from core.errors import UserError
 from core.services import saved_reports
-from core.services.embedding import shipped
+from core.services.embedding import stored
 from core.services.index_lab import point
 from core.services.maps import placed as shipped_maps
 
 AGAIN = "It counts as absent, and is built again when it is asked for."
 FOREIGN = "It is never read; delete it on the Library page."
 RESTORE = "Get it from the repository again."
-SHIPPED = (shipped.NAME, shipped.FITS, shipped_maps.NAME)
+SHIPPED = (stored.NAME, stored.FITS, shipped_maps.NAME)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from core.errors import UserError
 from core.items import among, taken
 from core.services import jobs
 from core.services.embedding import detecting, opening
-from core.services.embedding.build import is_built, lacks_index
-from core.services.embedding.estimate import estimate as estimate_build
+from core.services.embedding.bound import is_built
+from core.services.embedding.build import estimate as estimate_build
+from core.services.embedding.galleries import lacks_index
 from core.services.explaining.explain import Explained, Explainer, explain
 from core.services.explaining.explain import methods_of as explaining_methods
 from core.services.hosting import settings

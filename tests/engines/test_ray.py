@@ -23,7 +23,7 @@ import psutil
 import pytest
 
 from core.services.embedding.parquet_parts import Home
-from core.services.embedding.shipped import vectors
+from core.services.embedding.stored import vectors
 from tests.plugged import ROOT, Plugged, family, numbered, paint, wait_for
 
 pytest.importorskip("ray", reason="Ray is not installed: make test-engines installs it")

@@ -10,7 +10,8 @@ import pytest
 from core import store
 from core.errors import UserError
 from core.services import jobs, visitors
-from core.services.embedding.build import build, is_built
+from core.services.embedding.bound import is_built
+from core.services.embedding.build import build
 from core.services.hosting import ownership, settings
 from core.services.library import compared, library, uploads
 from core.services.search import serving

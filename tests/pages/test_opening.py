@@ -190,12 +190,12 @@ def test_an_encoder_that_nobody_measured_is_not_built(own, monkeypatch):
 def test_opening_a_page_probes_and_loads_nothing(open_page, own, monkeypatch):
     from core.encoders.network import Network
     from core.encoders.trained import Trained
-    from core.services.embedding import estimate
+    from core.services.embedding import build
 
     made(own, "tiny.16x16")
     for kind in (Network, Trained):
         monkeypatch.setattr(kind, "load", lambda *given: pytest.fail("weights were loaded"))
-    monkeypatch.setattr(estimate, "_probe", lambda *given: pytest.fail("pictures were encoded"))
+    monkeypatch.setattr(build, "_probe", lambda *given: pytest.fail("pictures were encoded"))
     assert list(columns(open_page("compare", dataset=own))) == ["tiny.16x16"]
 
 

@@ -10,7 +10,7 @@ import pytest
 from core import store
 from core.cli.main import main
 from core.services import jobs
-from core.services.embedding import shipped
+from core.services.embedding import stored
 from core.services.embedding.opening import FIRST_ENCODERS
 from core.services.evaluation import reports
 from core.services.library import library
@@ -25,7 +25,7 @@ PAIR = "phash.16x16,dhash.16x16"
 @pytest.fixture
 def no_vectors(monkeypatch):
     """As if no embeddings had come with the code."""
-    monkeypatch.setattr(shipped, "find", lambda key, encoder: None)
+    monkeypatch.setattr(stored, "find", lambda key, encoder: None)
 
 
 @pytest.fixture

@@ -278,7 +278,7 @@ def test_answers_are_drawn_while_a_detector_still_looks(compare, corner, monkeyp
     assert shown_subject(app)["note"].startswith("Looking for the subject")
     gate.set()
     wait_for(lambda: not subject._at_work)
-    assert len(subject(app.run())["frames"]) == 2
+    assert len(shown_subject(app.run())["frames"]) == 2
 
 
 def test_the_way_to_choose_a_detector(compare, corner):
@@ -286,7 +286,7 @@ def test_the_way_to_choose_a_detector(compare, corner):
     assert shown_subject(app)["off"]
     assert shown_subject(app)["frames"] == []
     app.session_state["keep_subject"] = corner.name
-    assert len(subject(app.run())["frames"]) == 2
+    assert len(shown_subject(app.run())["frames"]) == 2
 
 
 def test_a_hit_is_opened_beside_the_part_and_its_place_is_the_parts(compare, catalogue):

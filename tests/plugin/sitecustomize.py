@@ -14,14 +14,14 @@ import numpy as np
 from PIL import Image
 
 from core.encoders.base import Encoder, encoders
-from core.services.embedding import shards
+from core.services.embedding import stored
 
 if (
     signal.getsignal(signal.SIGINT) == signal.SIG_IGN
 ):  # tests that run in the background of a shell: children inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-shards.SECONDS = float(os.environ.get("TEST_PART_SECONDS", "0.3"))
+stored.SECONDS = float(os.environ.get("TEST_PART_SECONDS", "0.3"))
 
 
 class Slow(Encoder):

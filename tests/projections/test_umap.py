@@ -10,8 +10,8 @@ from sklearn.manifold import trustworthiness
 
 from core.projections import umap as ours
 from core.projections.aligned import AlignedUmap, turned_onto
-from core.projections.base import in_space
-from core.projections.layout import memberships, optimise
+from core.projections.base import in_space, memberships
+from core.projections.umap import optimise
 
 
 def blobs(n: int = 240, noise: float = 0.5, seed: int = 0) -> np.ndarray:

@@ -17,8 +17,9 @@ from core import store
 from core.encoders.base import encoders
 from core.errors import UserError
 from core.services import jobs
-from core.services.embedding import embed, estimate
-from core.services.embedding.build import build, is_built
+from core.services.embedding import embed
+from core.services.embedding.bound import is_built
+from core.services.embedding.build import build, estimate
 from core.services.library import library
 from core.services.search.request import Query, SearchRequest
 from core.services.search.serving import search
@@ -64,7 +65,7 @@ def test_a_clock_that_is_set_back_during_a_build_changes_nothing(gallery, monkey
     assert all(entry.meta["seconds"] >= 0 for entry in store.entries(embed.KIND))
     (row,) = [row for row in library.cache_rows() if row["kind"] == embed.KIND]
     assert row["rows"] == 12
-    told = estimate.estimate(opened(gallery), "hsv.12x4x4")
+    told = estimate(opened(gallery), "hsv.12x4x4")
     assert told.seconds >= 0
 
 
@@ -157,7 +158,7 @@ def test_pictures_that_change_after_a_build_are_said_and_made_anew(gallery):
     assert not is_built(opened(gallery), NAME)
     with pytest.raises(UserError, match=r"have changed since tiny\.16x16 was built: 1 of 12"):
         hits(gallery)
-    assert "1 of 12" in estimate.estimate(opened(gallery), NAME).changed
+    assert "1 of 12" in estimate(opened(gallery), NAME).changed
     (made,) = build(opened(gallery), [NAME])
     assert made.encoded == 1
     assert hits(gallery) != before

@@ -12,8 +12,8 @@ from core import store
 from core.errors import Cancelled, UserError
 from core.images import decode_file
 from core.services.embedding import embed
-from core.services.embedding.bound import prepared
-from core.services.embedding.build import build, is_built
+from core.services.embedding.bound import is_built, prepared
+from core.services.embedding.build import build
 from core.services.library import library
 from tests.plugged import numbered, paint
 

@@ -10,7 +10,7 @@ from PIL import Image
 from core.encoders.base import encoders
 from core.errors import UserError
 from core.services.embedding import build, crops, embed
-from core.services.embedding.bound import prepared
+from core.services.embedding.bound import is_built, prepared
 from core.services.evaluation.audit import audit
 from core.services.evaluation.evaluate import evaluate
 from core.services.evaluation.fused import first_hits
@@ -64,7 +64,7 @@ def test_another_detector_is_another_gallery(dataset, corner, monkeypatch, chang
     if change == "version":
         monkeypatch.setattr(corner, "version", 2)
         assert prepared(dataset, NAME).encoder.fingerprint() != before
-        assert not build.is_built(dataset, NAME)
+        assert not is_built(dataset, NAME)
     else:
         assert prepared(dataset, "tiny.16x16@whole").encoder.fingerprint() != before
 

@@ -23,9 +23,9 @@ from core import store
 from core.errors import UserError
 from core.indexes.base import indexes
 from core.services import damage, doctor, jobs
-from core.services.embedding import build, contents, embed, galleries, shipped, usual
+from core.services.embedding import build, contents, embed, galleries, stored, usual
 from core.services.embedding.bound import prepared
-from core.services.embedding.shards import Shards
+from core.services.embedding.stored import Shards
 from core.services.evaluation import cells, health, latency, perturb, probes, reports
 from core.services.index_lab import measure, point, space, waterfall
 from core.services.library import library, uploads
@@ -259,7 +259,7 @@ def entry_of(kind: str, before: set[Path]) -> Path:
 
 def forget() -> None:
     serving._engines.clear()
-    shipped._unpacked.cache_clear()
+    stored._unpacked.cache_clear()
 
 
 def ready_entry(kind: str, world: World) -> tuple[Path, object]:

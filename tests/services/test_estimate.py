@@ -9,8 +9,7 @@ from collections import namedtuple
 import pytest
 
 from core.errors import UserError
-from core.services.embedding.build import build
-from core.services.embedding.estimate import estimate
+from core.services.embedding.build import build, estimate
 from core.services.library import imports, library
 from core.types import State
 from tests.plugged import numbered, paint

@@ -9,8 +9,8 @@ from core import store
 from core.encoders.base import encoders
 from core.errors import UserError
 from core.services.embedding import embed
-from core.services.embedding.bound import gallery_vectors, prepared
-from core.services.embedding.build import build, is_built
+from core.services.embedding.bound import gallery_vectors, is_built, prepared
+from core.services.embedding.build import build
 from core.services.library import library
 from core.services.search import serving
 from core.services.search.request import SearchRequest

@@ -8,7 +8,8 @@ import pytest
 from core.encoders import precision, trial
 from core.encoders.base import encoders
 from core.services.embedding import bound
-from core.services.embedding.build import build, is_built
+from core.services.embedding.bound import is_built
+from core.services.embedding.build import build
 from core.services.library import library
 from core.services.search import serving
 from core.services.search.request import SearchRequest

@@ -12,7 +12,8 @@ import pytest
 from core import store
 from core.encoders.base import encoders
 from core.errors import UserError
-from core.services.embedding.build import build, is_built
+from core.services.embedding.bound import is_built
+from core.services.embedding.build import build
 from core.services.library import imports, library, passed_over
 from core.services.search.compare import compare
 from core.services.search.request import Query, SearchRequest

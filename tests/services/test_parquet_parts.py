@@ -15,7 +15,7 @@ from core import store
 from core.datasets.paths import open_dataset
 from core.encoders.base import encoders
 from core.errors import UserError
-from core.services.embedding import build, contents, embed, ray_build, shipped
+from core.services.embedding import build, contents, embed, ray_build, stored
 from core.services.embedding.encoding import stretches
 from core.services.embedding.parquet_parts import Home, Rows, address, file_name, packed
 from core.services.embedding.ray_worker import Probe, Task, Worker
@@ -75,7 +75,7 @@ def held() -> dict[str, list[bytes]]:
     """Everything that finished embeddings hold."""
     return {
         name: [
-            np.asarray(shipped.vectors(path)).tobytes(),
+            np.asarray(stored.vectors(path)).tobytes(),
             *((path / o).read_bytes() for o in FILES),
         ]
         for name, path in folders().items()
@@ -103,7 +103,7 @@ def test_vectors_that_were_left_in_place_are_those_of_one_matrix(broken, tmp_pat
     worked(broken, str(tmp_path / "parts"))
     build.build(broken, NAMES[:1], elsewhere=embed.Elsewhere(str(tmp_path / "parts")))
     (path,) = folders().values()
-    found = shipped.vectors(path)
+    found = stored.vectors(path)
     whole = np.asarray(found)
     assert (found.shape, found.nbytes, len(found)) == (whole.shape, whole.nbytes, len(whole))
     mask = np.arange(len(whole)) % 3 == 0

@@ -13,8 +13,8 @@ from core.encoders import precision as running
 from core.encoders import trial
 from core.encoders.base import encoders
 from core.services.embedding import bound
-from core.services.embedding.build import build, is_built
-from core.services.embedding.estimate import estimate
+from core.services.embedding.bound import is_built
+from core.services.embedding.build import build, estimate
 from core.services.library import library
 from core.services.search import serving
 from core.services.search.request import Query, SearchRequest

@@ -14,8 +14,9 @@ from core.errors import UserError
 from core.images import decode
 from core.rerankers.base import rerankers
 from core.services.embedding import points
-from core.services.embedding.build import build, is_built, lacks_index
-from core.services.embedding.estimate import estimate
+from core.services.embedding.bound import is_built
+from core.services.embedding.build import build, estimate
+from core.services.embedding.galleries import lacks_index
 from core.services.evaluation import health, probes
 from core.services.index_lab import curves
 from core.services.library import library

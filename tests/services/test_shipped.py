@@ -7,11 +7,11 @@ import pytest
 
 from core import store
 from core.images import decode
-from core.services.embedding import embed, shipped
+from core.services.embedding import embed, stored
 from core.services.embedding.bound import prepared
 from core.services.library import library
 
-NAMES = [path.name for path in store.listed(store.shipped() / shipped.NAME)]
+NAMES = [path.name for path in store.listed(store.shipped() / stored.NAME)]
 
 
 def test_the_first_page_is_shipped():
@@ -24,7 +24,7 @@ def test_the_first_page_is_shipped():
 def test_shipped_embeddings_are_current(name):
     dataset = library.open_dataset("catalogue")
     encoder = prepared(dataset, name).loaded()
-    assert embed.find(dataset, encoder) == store.shipped() / shipped.NAME / name, (
+    assert embed.find(dataset, encoder) == store.shipped() / stored.NAME / name, (
         "stale: run make shipped"
     )
     found = embed.read(dataset, encoder)

@@ -20,8 +20,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from core.services.index_lab.space import answers
-
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
@@ -33,11 +31,12 @@ import numpy as np
 from core.cli.output import Progress, table
 from core.indexes.base import indexes
 from core.services.embedding import build
+from core.services.embedding.bound import is_built
 from core.services.hardware import busy, hardware
 from core.services.index_lab.curves import usual
 from core.services.index_lab.measure import measured
 from core.services.index_lab.point import Point
-from core.services.index_lab.space import Space, open_space
+from core.services.index_lab.space import Space, answers, open_space
 from core.services.library import library
 from core.services.specs import index_spec
 from tools.bench.ratios import Row
@@ -68,7 +67,7 @@ def galleries() -> list[str]:
 
 def opened(locator: str, encoder: str, size: int) -> Space:
     dataset = library.open_dataset(locator)
-    if not build.is_built(dataset, encoder):
+    if not is_built(dataset, encoder):
         build.build(dataset, [encoder], progress=Progress(f"embedding {dataset.name} by {encoder}"))
     return open_space(dataset, encoder, size=size)
 

@@ -24,7 +24,7 @@ from core.encoders import precision, trial
 from core.encoders.base import Encoder, encoders
 from core.errors import UserError
 from core.items import among
-from core.services.embedding import crops, embed, shipped
+from core.services.embedding import crops, embed, points, stored
 from core.services.embedding.encoding import feed, gone, prepare_one
 from core.types import Embeddings, Item, Progress, report
 
@@ -49,7 +49,7 @@ def fit_causes(dataset: Dataset, encoder: Encoder) -> dict:
 def known_fit(dataset: Dataset, encoder: Encoder) -> dict[str, np.ndarray] | None:
     """The arrays of an earlier fit that still suits this gallery, or None."""
     key = store.key(fit_causes(dataset, encoder))
-    path = store.find(FITS, key) or shipped.find_fit(key, encoder.name)
+    path = store.find(FITS, key) or stored.find_fit(key, encoder.name)
     meta = store.read_meta(path) if path else None
     if (
         path is None
@@ -178,6 +178,17 @@ def bound(dataset: Dataset, name: str) -> Bound:
         UserError: an unknown name, or one that has to be fitted and is not.
     """
     return Bound(dataset, _resolved(dataset, name, None, build=False, load=False))
+
+
+def is_built(dataset: Dataset, name: str) -> bool:
+    """Whether a search needs no build first."""
+    try:
+        encoder = bound(dataset, name).encoder
+        if encoder.matches and not points.are_built(dataset):
+            return False
+        return encoder.state().kind == "ready" and embed.find(dataset, encoder) is not None
+    except UserError:
+        return False
 
 
 class NoVectors(UserError):

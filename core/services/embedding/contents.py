@@ -22,8 +22,8 @@ from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
-from core.services.embedding import pieces, shipped
-from core.services.embedding.shards import Finished, key_of, short_of
+from core.services.embedding import pieces, stored
+from core.services.embedding.stored import Finished, key_of, short_of
 from core.types import Item
 
 KIND = "contents"
@@ -118,7 +118,7 @@ class Known:
     def vectors(self, digests: Sequence[int]) -> np.ndarray:
         """float32 (n, dim) of known contents."""
         found = [self.rows[one] for one in digests]
-        return np.stack([np.asarray(shipped.vectors(path)[row]) for path, row in found])
+        return np.stack([np.asarray(stored.vectors(path)[row]) for path, row in found])
 
 
 def known_by(encoder: Encoder, folders: Sequence[Path]) -> Known:
@@ -141,7 +141,7 @@ def known_by(encoder: Encoder, folders: Sequence[Path]) -> Known:
 
 def _take(found: Known, path: Path, digests: dict[int, int], dim: int) -> None:
     keys = keys_in(path)
-    if shipped.vectors(path).shape != (len(keys), dim):
+    if stored.vectors(path).shape != (len(keys), dim):
         return
     for row, key in enumerate(keys):
         digest = digests.get(short_of(key))
@@ -195,7 +195,7 @@ def finished(folders: Sequence[Path], dim: int) -> list[Finished]:
             skipped = json.loads((path / "skipped.json").read_text())
             there = (path / pieces.FILE).exists()
             source = pieces.read(path) if there else path / "vectors.npy"
-            if shipped.vectors(path).shape == (len(keys), dim):
+            if stored.vectors(path).shape == (len(keys), dim):
                 found.append((source, keys, skipped))
         except store.UNREADABLE:
             continue
@@ -208,10 +208,7 @@ def borrowed(
     """Keys and vectors of pictures that sets have which a set is put together from; ``held`` are
     their embeddings, ``done`` the keys that are there."""
     rows = {
-        member: (
-            shipped.vectors(path),
-            {id: row for row, id in enumerate(shipped.ids(path, member))},
-        )
+        member: (stored.vectors(path), {id: row for row, id in enumerate(stored.ids(path, member))})
         for member, path in held.items()
     }
     keys, vectors = [], []

@@ -12,11 +12,11 @@ from core import store
 from core.datasets.base import Dataset
 from core.encoders.base import Encoder
 from core.errors import UserError
-from core.services.embedding import contents, shipped
+from core.services.embedding import contents, stored
 from core.services.embedding.contents import Notes
 from core.services.embedding.encoding import Work, encode, gone
 from core.services.embedding.parquet_parts import Home, address
-from core.services.embedding.shards import Finished, Shards, assemble, key_of
+from core.services.embedding.stored import Finished, Shards, assemble, key_of
 from core.types import Embeddings, Item, Parts, Progress, Skipped
 
 KIND = "embeddings"
@@ -35,7 +35,7 @@ def causes(dataset: Dataset, encoder: Encoder) -> dict:
 def find(dataset: Dataset, encoder: Encoder) -> Path | None:
     """The folder of finished embeddings, or None."""
     key = store.key(causes(dataset, encoder))
-    return store.find(KIND, key) or shipped.find(key, encoder.name)
+    return store.find(KIND, key) or stored.find(key, encoder.name)
 
 
 def read(dataset: Dataset, encoder: Encoder) -> Embeddings:
@@ -79,7 +79,7 @@ def since(dataset: Dataset, encoder: Encoder) -> str:
 
 
 def read_folder(path: Path, dataset: Dataset, encoder: Encoder) -> Embeddings:
-    skipped, vectors = shipped.skipped(path), shipped.vectors(path)
+    skipped, vectors = stored.skipped(path), stored.vectors(path)
     names = {key_of(item): item.id for item in dataset.items} if skipped else {}
     if vectors.shape[1:] != (encoder.stored_dim,):
         raise ValueError(
@@ -87,7 +87,7 @@ def read_folder(path: Path, dataset: Dataset, encoder: Encoder) -> Embeddings:
         )
     several = encoder.stored_dim != encoder.dim
     return Embeddings(
-        ids=shipped.ids(path, dataset),
+        ids=stored.ids(path, dataset),
         vectors=vectors[:, : encoder.dim] if several else vectors,
         parts=Parts(vectors, encoder.dim) if several else None,
         dataset=dataset.fingerprint(),
@@ -323,7 +323,7 @@ def skipped_in(dataset: Dataset) -> tuple[Skipped, ...]:
         now = meta.get("causes", {}).get("dataset") == dataset.fingerprint()
         if now and meta.get("source") == dataset.locator:
             with suppress(*store.UNREADABLE):  # it counts as absent
-                found |= dict.fromkeys(shipped.skipped(path).items())
+                found |= dict.fromkeys(stored.skipped(path).items())
     names = {key_of(item): item.id for item in dataset.items} if found else {}
     return tuple(Skipped(names[key], reason) for key, reason in found if key in names)
 
@@ -355,3 +355,18 @@ def nothing_decoded(dataset: Dataset, skipped: Sequence[Skipped]) -> UserError:
         f"None of the {len(dataset.items)} pictures of {dataset.title or dataset.name} can be"
         f" used.{first}"
     )
+
+
+def keys_of(dataset: Dataset, found: Embeddings, rows: np.ndarray) -> np.ndarray:
+    """uint64 (n, 2): which state of which picture stands in each of ``rows`` int64 (n,) of
+    embeddings."""
+    items = item_rows(dataset, found)
+    held = b"".join(bytes.fromhex(key_of(items[row])) for row in rows)
+    return np.frombuffer(held, np.uint64).reshape(-1, 2)
+
+
+def places(before: np.ndarray, now: np.ndarray) -> np.ndarray:
+    """int64 (rows before): the row among the keys ``now`` (n, 2) of each of those ``before``, -1
+    where it is gone."""
+    row_of = {tuple(key): row for row, key in enumerate(now.tolist())}
+    return np.array([row_of.get(tuple(key), -1) for key in before.tolist()], np.int64)

@@ -32,7 +32,7 @@ from core.faiss_loader import team, threads
 from core.images import decode
 from core.services.embedding.contents import Notes, digest
 from core.services.embedding.parquet_parts import Home
-from core.services.embedding.shards import Finished, Shards, key_of
+from core.services.embedding.stored import Finished, Shards, key_of
 from core.types import Item, Progress, report
 
 SMALL = 96

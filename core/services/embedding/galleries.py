@@ -23,12 +23,12 @@ from core.errors import UserError
 from core.indexes.base import Index, Unreadable, indexes
 from core.items import among, coded, json_list, taken
 from core.services.embedding import embed, said
-from core.services.embedding.bound import Bound
+from core.services.embedding.bound import Bound, bound
 from core.services.embedding.crops import ObjectIndex
 from core.services.embedding.pieces import Pieces
-from core.services.embedding.shards import BLOCK, key_of, write_matrix
+from core.services.embedding.stored import BLOCK, write_matrix
 from core.services.embedding.usual import Usual, usual_or_later
-from core.services.specs import IndexSpec
+from core.services.specs import IndexSpec, index_spec
 from core.types import Embeddings, Progress, Protocol
 
 KIND = embed.INDEXES
@@ -114,6 +114,28 @@ def is_built(dataset: Dataset, encoder: Encoder, name: str, **knobs: float) -> b
     return store.find(KIND, store.key(causes)) is not None
 
 
+def lacks_index(dataset: Dataset, name: str, index: str) -> bool:
+    """Whether a search by ``index`` through an encoder that is built would have to build the index
+    first, and that takes a while.
+
+    What can't be built at all is not lacking: the search says what is wrong with it.
+    """
+    try:
+        spec = index_spec(index)
+        made = indexes.get(spec.name)
+        if made.exact or made.state().kind != "ready":
+            return False
+        encoder = bound(dataset, name).encoder
+        if encoder.matches:
+            return False
+        rows = len(dataset.items)
+        made.fits(rows, encoder.dim, **spec.build)
+        instant = is_instant(made, rows, encoder.dim, spec.build)
+        return not instant and not is_built(dataset, encoder, spec.name, **spec.build)
+    except UserError:
+        return False
+
+
 def is_instant(index: Index, rows: int, dim: int, knobs: Mapping[str, float]) -> bool:
     """Whether ``rows`` vectors of ``dim`` dimensions are indexed while nobody notices, by an
     estimate: an exact index copies them, a tiny gallery takes no time, and some indexes say how
@@ -185,7 +207,7 @@ def _write(
         index.told(key, said.said(items))
     followed = False
     if index.grows and not objects:
-        keys = keys_of(dataset, found, rows)
+        keys = embed.keys_of(dataset, found, rows)
         before = earlier(dataset, encoder, _causes(dataset, encoder, index, knobs, False))
         followed = taken_over(index, before, keys, vectors, knobs)
         np.save(path / KEYS, keys)
@@ -215,14 +237,6 @@ OF_THE_GALLERY = ("dataset", "splits")
 """The causes of an index that a picture changes which comes or goes."""
 
 
-def keys_of(dataset: Dataset, found: Embeddings, rows: np.ndarray) -> np.ndarray:
-    """uint64 (n, 2): which state of which picture stands in each of ``rows`` int64 (n,) of
-    embeddings."""
-    items = embed.item_rows(dataset, found)
-    held = b"".join(bytes.fromhex(key_of(items[row])) for row in rows)
-    return np.frombuffer(held, np.uint64).reshape(-1, 2)
-
-
 def taken_over(
     index: Index,
     candidates: list[Path],
@@ -234,7 +248,7 @@ def taken_over(
     over one of the ``candidates`` (:func:`earlier`); else it is to be built."""
     for path in candidates:
         try:
-            place = places(np.load(path / KEYS, allow_pickle=False), keys)
+            place = embed.places(np.load(path / KEYS, allow_pickle=False), keys)
             if index.follow(path, place, vectors, **knobs):
                 return True
         except (RuntimeError, UserError, *store.UNREADABLE) as error:
@@ -269,13 +283,6 @@ def left_behind(dataset: Dataset, encoder: Encoder) -> list[tuple[str, str, dict
 def _without_gallery(causes: dict) -> str:
     kept = {name: value for name, value in causes.items() if name not in OF_THE_GALLERY}
     return store.fingerprint(kept)
-
-
-def places(before: np.ndarray, now: np.ndarray) -> np.ndarray:
-    """int64 (rows before): the row among the keys ``now`` (n, 2) of each of those ``before``, -1
-    where it is gone."""
-    row_of = {tuple(key): row for row, key in enumerate(now.tolist())}
-    return np.array([row_of.get(tuple(key), -1) for key in before.tolist()], np.int64)
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 other machines write, and what any tool can read.
 
 One file is one stretch of pictures: ``id``, ``key`` (one state of one picture, as in
-:mod:`core.services.embedding.shards`), ``content`` (a digest of its bytes, where the key does not
+:mod:`core.services.embedding.stored`), ``content`` (a digest of its bytes, where the key does not
 follow from them), ``skipped`` (why there is no vector) and ``vector``, a list of fixed size,
 neither compressed nor encoded. A file appears whole or not at all, under a name that follows from
 its pictures: one that is made twice, because a worker died, is the same file.

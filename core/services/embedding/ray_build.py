@@ -31,7 +31,7 @@ from core.faiss_loader import team, threads
 from core.services.embedding.contents import Notes, digest
 from core.services.embedding.encoding import BATCH, STAGES, Work, streamed, stretches
 from core.services.embedding.ray_worker import Made, Picture, Probe, Reply, Stretch, Task, Worker
-from core.services.embedding.shards import SECONDS, key_of
+from core.services.embedding.stored import SECONDS, key_of
 from core.types import Item, Progress, report, tell
 
 MOST = 1024

@@ -41,7 +41,7 @@ from core.errors import UserError
 from core.items import coded, lines, taken
 from core.services.embedding import embed
 from core.services.embedding.roles import codes_of
-from core.services.embedding.shards import key_of
+from core.services.embedding.stored import key_of
 from core.types import Embeddings, Item, Progress, report, tell
 
 LEVELS = (*range(100), 99.5, 99.9, 100)

@@ -14,6 +14,7 @@ from core.encoders.base import encoders as registry
 from core.errors import UserError
 from core.rerankers.base import NONE, rerankers
 from core.services.embedding import build, crops
+from core.services.embedding.bound import is_built
 from core.services.embedding.roles import BY, CROP, protocol_named
 from core.services.evaluation import latency
 from core.services.evaluation.cells import Cell, cell
@@ -147,11 +148,11 @@ def _fused(
 def _cells(
     dataset: Dataset, encoder: str, spec: IndexSpec, protocols: Sequence[str], timed: bool
 ) -> list[Cell]:
-    if not build.is_built(dataset, encoder):
+    if not is_built(dataset, encoder):
         build.build(dataset, [encoder])
     named = [protocol_named(dataset, name) for name in protocols]
     for by in dict.fromkeys(crops.named(encoder, one.crop) for one in named if one.crop):
-        if not build.is_built(dataset, by):
+        if not is_built(dataset, by):
             build.build(dataset, [by])
     times = latency.measured(dataset, encoder, spec) if timed else {}
     return [replace(cell(dataset, encoder, one, spec), latency=times) for one in named]

@@ -12,7 +12,7 @@ from core.metrics import geometry, statistics, stream, table
 from core.metrics.ranked import Ranked, rank
 from core.neighbours import cosine_matrix
 from core.services.embedding import build, embed
-from core.services.embedding.bound import prepared, with_vectors
+from core.services.embedding.bound import is_built, prepared, with_vectors
 from core.services.embedding.roles import cluster_of, digest, protocol_named, roles_of
 from core.services.evaluation.cells import cell
 from core.services.evaluation.leaderboard import nothing_to_evaluate
@@ -84,7 +84,7 @@ def _read(folder: Path) -> dict:
 
 def _bits(dataset: Dataset, items: Sequence[Item]) -> np.ndarray:
     """The fingerprints of the same items, bool (n, 256)."""
-    if not build.is_built(dataset, FINGERPRINT):
+    if not is_built(dataset, FINGERPRINT):
         build.build(dataset, [FINGERPRINT])
     known = prepared(dataset, FINGERPRINT).vectors()
     row_of = {id: row for row, id in enumerate(known.ids)}

@@ -19,9 +19,9 @@ from core.datasets.base import Dataset
 from core.datasets.zipped import Zip, around
 from core.disk import flush_file
 from core.errors import UserError
-from core.services.embedding import embed, shipped
+from core.services.embedding import embed, stored
 from core.services.embedding.contents import keys_in
-from core.services.embedding.shards import key_of
+from core.services.embedding.stored import key_of
 from core.services.hosting import limits, ownership
 from core.services.library import adding, library
 from core.services.library.adding import Files
@@ -89,8 +89,8 @@ def since_built(dataset: Dataset, encoder: str) -> Difference:
     ]
     for _, path in sorted(held, reverse=True):
         with suppress(*store.UNREADABLE):
-            rows = zip(shipped.ids(path, dataset), keys_in(path), strict=True)
-            return _difference(dict(rows), shipped.skipped(path), dataset)
+            rows = zip(stored.ids(path, dataset), keys_in(path), strict=True)
+            return _difference(dict(rows), stored.skipped(path), dataset)
     return _difference({}, (), dataset)
 
 

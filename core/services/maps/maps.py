@@ -19,7 +19,7 @@ from core.encoders.base import encoders
 from core.errors import UserError
 from core.projections import quality
 from core.projections.base import LEAST, Projection, Setting, check, projections, too_few
-from core.services.embedding import embed, shipped
+from core.services.embedding import embed, stored
 from core.services.embedding.bound import NoVectors, with_vectors
 from core.services.maps import placed
 from core.services.maps import placed as shipped_maps
@@ -413,7 +413,7 @@ def _load(dataset: Dataset, wanted: Wanted, path: Path) -> Map:
         name: layer.astype(np.float32 if layer.dtype.kind == "f" else np.int32)
         for name, layer in layers.items()
     }
-    ids = shipped.ids(path, dataset)
+    ids = stored.ids(path, dataset)
     positions = np.load(path / "positions.npy", allow_pickle=False).astype(np.float32)
     facts = (store.read_meta(path) or {})["facts"]
     lengths = {len(rows) for rows in (ids, positions, *(layers[name] for name in LAYERS))}

@@ -27,7 +27,7 @@ from core.encoders.base import Encoder
 from core.neighbours import dots, nearest
 from core.projections import quality
 from core.projections.base import on_map, projections
-from core.services.embedding import embed, galleries
+from core.services.embedding import embed
 from core.types import Embeddings, Progress
 
 KIND = "maps"
@@ -60,7 +60,7 @@ class Earlier:
 
 def noted(dataset: Dataset, encoder: Encoder, found: Embeddings, folder: Path) -> dict:
     """Keep, beside a map, what it needs to follow; what is for its meta."""
-    np.save(folder / KEYS, galleries.keys_of(dataset, found, np.arange(len(found.ids))))
+    np.save(folder / KEYS, embed.keys_of(dataset, found, np.arange(len(found.ids))))
     return {"encoder_key": store.fingerprint(encoder.fingerprint())}
 
 
@@ -104,7 +104,7 @@ def _without_gallery(causes: dict) -> str:
 
 def _compared(dataset: Dataset, found: Embeddings, path: Path, meta: dict) -> Earlier:
     keys = np.load(path / KEYS, allow_pickle=False)
-    place = galleries.places(keys, galleries.keys_of(dataset, found, np.arange(len(found.ids))))
+    place = embed.places(keys, embed.keys_of(dataset, found, np.arange(len(found.ids))))
     rows = np.flatnonzero(place >= 0)
     new = np.setdiff1d(np.arange(len(found.ids)), place)
     return Earlier(path, meta["facts"], rows, place[rows], new, len(place))

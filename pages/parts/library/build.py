@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.errors import UserError
-from core.services.embedding.estimate import Estimate
+from core.services.embedding.build import Estimate
 from pages.parts import builds, cached, given, settings
 from pages.parts.encoder_names import meant
 from pages.parts.guard import guarded
