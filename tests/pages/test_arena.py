@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 import pytest
 
@@ -31,7 +32,7 @@ def test_names_are_hidden_until_a_vote_and_the_result_follows(arena):
     (room,) = ballots.rooms()
     rounds = ballots.rounds(room.code)
     for one in rounds:
-        page = html(app)
+        page = re.sub('data:image[^"]*', "", html(app))  # base64 may spell a name
         assert f"Round {one.number} of 3" in page
         assert not any(name in page for name in ("HSV histogram", "Tiny image", "HOG"))
         app = press(app, "A is better")
