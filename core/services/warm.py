@@ -21,6 +21,9 @@ SWITCH, REPORT = "LOOKALIKE_WARM", "leaderboard"
 LATER_S = 5.0
 """So long after the engines are there the rest waits: whoever opened the first page while they
 loaded is answered just then."""
+SELDOM = 5000
+"""So many new objects, not 700, until the next collection: one of all that pages hold stops every
+thread for 0.2 s, and came every 6 s of the processor with 12 visitors."""
 _started = threading.Lock()
 
 
@@ -58,6 +61,7 @@ def _warm(locator: str, encoders: Sequence[str], index: str) -> None:
         log.exception("the first leaderboard was not prepared")
     gc.collect()
     gc.freeze()  # what is in memory now stays: no later collection has to go through it
+    gc.set_threshold(SELDOM)
 
 
 def _begin(dataset: Dataset, name: str, index: str) -> None:
