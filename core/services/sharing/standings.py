@@ -146,7 +146,8 @@ def _chart(found: Leaderboard, cells: Sequence[Cell]) -> str:
     drawn = [f'<path class="axis" fill="none" d="M50 8V{HIGH - 36}H{WIDE - 8}"/>']
     for tick in [t for n in range(-2, 6) for t in (10**n,) if low <= n <= high]:
         x = 50 + (WIDE - 60) * (log10(tick) - low) / (high - low)
-        drawn.append(f'<text x="{x:.0f}" y="{HIGH - 18}" text-anchor="middle">{tick:g} ms</text>')
+        side = "end" if x > WIDE - 24 else "middle"
+        drawn.append(f'<text x="{x:.0f}" y="{HIGH - 18}" text-anchor="{side}">{tick:g} ms</text>')
     for share in (0, 0.5, 1):
         y = HIGH - 36 - (HIGH - 50) * share
         drawn.append(f'<text x="44" y="{y + 4:.0f}" text-anchor="end">{share * top:.2f}</text>')
@@ -154,6 +155,8 @@ def _chart(found: Leaderboard, cells: Sequence[Cell]) -> str:
     names = charts.beside(at, (54, 4, WIDE - 4, HIGH - 40))
     for (one, ms), (x, y, title), name in zip(points, at, names, strict=True):
         mark = marks.mark(one.encoder, beside)
+        if abs(name.y - y) > charts.LEVEL:  # which mark the name belongs to
+            drawn.append(f'<path class="axis" d="M{x:.1f} {y:.1f}L{name.x:.1f} {name.y:.1f}"/>')
         drawn.append(
             f'<g transform="translate({x - 6:.1f} {y - 6:.1f})"><path d="{mark["path"]}"'
             f' fill="{mark["colour"]}"/><title>{html.escape(title)}:'
