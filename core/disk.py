@@ -44,7 +44,7 @@ _finders: list[Callable[[], Path | None]] = []
 def root() -> Path:
     """The artifacts folder that is written: that of the visitor who asks on a public server, else
     ``LOOKALIKE_ARTIFACTS`` where set, else the project's own."""
-    return _asked_layer() or _path(os.environ.get("LOOKALIKE_ARTIFACTS") or SHIPPED)
+    return layer() or _path(os.environ.get("LOOKALIKE_ARTIFACTS") or SHIPPED)
 
 
 def base() -> Path:
@@ -100,7 +100,7 @@ def in_layer(folder: Path | None) -> Iterator[None]:
 
 def carried(call: Callable[..., object]) -> Callable[..., object]:
     """``call`` for another thread, in the artifacts folder of this one."""
-    folder = _asked_layer()
+    folder = layer()
 
     def inside(*given: object) -> object:
         with in_layer(folder):
@@ -109,7 +109,9 @@ def carried(call: Callable[..., object]) -> Callable[..., object]:
     return inside
 
 
-def _asked_layer() -> Path | None:
+def layer() -> Path | None:
+    """The artifacts folder that this thread works in by :func:`in_layer`, else by who asks; None
+    where neither says."""
     if (folder := _layer.get()) is not None:
         return folder
     return next((folder for finder in _finders if (folder := finder()) is not None), None)

@@ -50,6 +50,8 @@ FILLING = (
 )
 """Pretended continuations of a scan: different enough that one which is read shows in the
 pixels."""
+VP8_START = b"\x9d\x01\x2a"
+"""What a whole frame of a WebP begins with, before its size."""
 PADDING = bytes(16)
 """So many zeros at the end fill up a file; fewer may be its contents."""
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
@@ -251,6 +253,18 @@ def _gif_blocks(data: bytes, at: int) -> int:
 
 def _webp_end(data: bytes) -> int:
     return 8 + struct.unpack_from("<I", data, 4)[0]
+
+
+def webp_pixels(data: bytes) -> tuple[int, int] | None:
+    """Width and height of a WebP that is one opaque picture and nothing else: no metadata, no
+    profile, no second frame, not a byte behind it. None for every other file."""
+    if len(data) < 30 or data[:4] != b"RIFF" or data[8:16] != b"WEBPVP8 ":
+        return None
+    whole, frame = (struct.unpack_from("<I", data, at)[0] for at in (4, 16))
+    if len(data) != 8 + whole or whole != 12 + frame + frame % 2 or data[23:26] != VP8_START:
+        return None
+    width, height = struct.unpack_from("<HH", data, 26)
+    return width & 0x3FFF, height & 0x3FFF
 
 
 def _bmp_end(data: bytes) -> int:

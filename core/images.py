@@ -253,7 +253,9 @@ def crop(image: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarra
 def thumbnail(image: np.ndarray, side: int = 224) -> bytes:
     """A WebP of at most ``side`` pixels on the long side, for showing."""
     small = Image.fromarray(image)
-    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    # Differs from the slowest filter by less (44 dB) than WebP does from both (41 dB), in 2 ms, not
+    # 5.
+    small.thumbnail((side, side), Image.Resampling.HAMMING)
     out = io.BytesIO()
     small.save(out, "WEBP", quality=82, method=2)
     return out.getvalue()

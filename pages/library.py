@@ -11,7 +11,6 @@ from pages.parts.shell import shell
 from pages.parts.words import count, quiet
 
 STYLE = Path(__file__).parent / "parts" / "web" / "library.css"
-TABS = ("Data sets", "Encoders", "Caches")
 """Words that never change: a tab whose name changes is another tab, and the page would jump back to
 the first."""
 
@@ -31,7 +30,7 @@ def main() -> None:
 
 
 def _all() -> None:
-    tabs = st.tabs(TABS)
+    tabs = st.tabs(place.TABS, key=place.TAB, on_change="rerun")
     with tabs[0]:
         quiet(_datasets(cached.dataset_rows()))
         cards.show()

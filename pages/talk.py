@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.sharing import talks
-from core.services.sharing.talk import talk_page
+from core.services.sharing.scenes import talk_page
 from core.services.sharing.talks import Scene, Talk
 from pages.parts import presenting
 from pages.parts.guard import run
@@ -42,8 +42,8 @@ def main() -> None:
         )
         return
     quiet(
-        f"{count(len(talk.scenes), 'scene')}. While you present, arrows or a clicker step, and"
-        " Escape ends the show."
+        f"{count(len(talk.scenes), 'scene')}. While you present, arrows or a clicker (Page Down,"
+        " Page Up) step, Escape ends the show, and ? shows all keys."
     )
     for place, scene in enumerate(talk.scenes):
         _scene(place, scene, len(talk.scenes))

@@ -157,23 +157,33 @@ class _Page:
     """Compare as a browser shows it: what is asked here is read until the page has come whole."""
 
     def __init__(self, socket: ClientConnection) -> None:
-        self.socket, self.picture = socket, ""
+        self.socket, self.picture, self.shown = socket, "", ""
+        self.page = ""
+        """What the server calls the page that is shown; a browser says so with what it asks there,
+        else all that it holds of the page begins anew."""
 
     async def pick(self, item: str) -> None:
         """Ask with a picture of the gallery."""
-        asked = BackMsg()
-        asked.rerun_script.page_name = "compare"
+        asked = self._rerun()
         asked.rerun_script.query_string = _link(f"item:{item}")
         await self._answered(asked, f"item:{item}")
 
     async def upload(self, uri: str) -> None:
         """Ask with a picture that is dropped on the query."""
-        asked = BackMsg()
-        asked.rerun_script.page_name = "compare"
+        asked, before = self._rerun(), self.shown
         given = asked.rerun_script.widget_states.widgets.add()
         given.id = f"$$STREAMLIT_INTERNAL_KEY_{self.picture}__events"
         given.json_trigger_value = json.dumps([{"event": "given", "value": uri}])
         await self._answered(asked, "up:")
+        assert self.shown != before, "the upload was passed over"
+
+    def _rerun(self) -> BackMsg:
+        asked = BackMsg()
+        if self.page:
+            asked.rerun_script.page_script_hash = self.page
+        else:
+            asked.rerun_script.page_name = "compare"
+        return asked
 
     async def _answered(self, asked: BackMsg, query: str) -> None:
         """Send, and read until every encoder has answered to a query that begins so."""
@@ -182,7 +192,9 @@ class _Page:
         while True:
             said = ForwardMsg.FromString(await self.socket.recv())
             kind = said.WhichOneof("type")
-            if kind == "delta":
+            if kind == "navigation":
+                self.page = said.navigation.page_script_hash
+            elif kind == "delta":
                 element = said.delta.new_element
                 assert element.WhichOneof("type") != "exception", element.exception.message
                 sent = element.bidi_component
@@ -197,10 +209,10 @@ class _Page:
                     said.script_finished
                 )
                 assert shown.startswith(query), f"asked with {query}, shown {shown}"
+                self.shown = shown
                 if hits >= 10 * ENCODERS:
                     return
-                again = BackMsg()  # an encoder was not there yet
-                again.rerun_script.page_name = "compare"
+                again = self._rerun()  # an encoder was not there yet
                 again.rerun_script.query_string = _link(shown)
                 await self.socket.send(again.SerializeToString())
 

@@ -60,9 +60,12 @@ def main(given: list[str]) -> None:
 
 
 def offline() -> list[str]:
-    """Every listed encoder that comes with the code or with its packages, the user's own models
-    aside."""
-    return [row["name"] for row in library.encoder_rows() if row["tier"] in ("bundled", "packaged")]
+    """Every listed encoder with vectors of its own that comes with the code or with its packages,
+    the user's own models aside."""
+    names = [
+        row["name"] for row in library.encoder_rows() if row["tier"] in ("bundled", "packaged")
+    ]
+    return [name for name in names if encoders.get(name).base is None]
 
 
 def ship_embeddings(dataset: Dataset, name: str) -> None:

@@ -13,8 +13,8 @@ from core.services.evaluation import report_files, reports
 from core.services.library import library
 from core.services.sharing import talks
 from core.services.sharing.comparison import comparison_page
+from core.services.sharing.scenes import talk_page
 from core.services.sharing.standings import leaderboard_page
-from core.services.sharing.talk import talk_page
 from core.services.sharing.training import effect_page
 
 

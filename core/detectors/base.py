@@ -27,6 +27,8 @@ MIN_SIDE = 32
 """A picture with fewer pixels on a side shows nothing that could be told from what surrounds it."""
 EVEN = 2
 """Grey levels by which every channel of a picture may vary and still count as one colour."""
+SKIPPED = 16
+"""Of a picture that is not of one colour, every such row and column mostly shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +121,14 @@ def refuse_empty(image: np.ndarray) -> None:
             f"The picture has {width} x {height} pixels: too few to find a part of it.",
             f"A detector needs {MIN_SIDE} x {MIN_SIDE}.",
         )
-    lows, highs = image.min(axis=(0, 1)).astype(int), image.max(axis=(0, 1)).astype(int)
-    if (highs - lows <= EVEN).all():
+    # A few pixels mostly tell; going through all took 13 ms of half a million.
+    if _is_even(image[::SKIPPED, ::SKIPPED]) and _is_even(image):
         raise NothingToFind("The picture is of one colour: there is nothing to find in it.")
+
+
+def _is_even(image: np.ndarray) -> bool:
+    lows, highs = image.min(axis=(0, 1)).astype(int), image.max(axis=(0, 1)).astype(int)
+    return bool((highs - lows <= EVEN).all())
 
 
 def checked(boxes: Iterable[Box], name: str = "detector") -> tuple[Box, ...]:

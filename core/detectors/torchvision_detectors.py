@@ -14,7 +14,7 @@ import numpy as np
 
 from core.detectors.base import Box, Detector, detectors
 from core.types import Progress, State
-from core.weights import files, lean, torchvision_files
+from core.weights import download, files, lean
 
 if TYPE_CHECKING:
     import torch
@@ -120,7 +120,9 @@ class TorchvisionDetector(Detector):
             if self._model is not None:
                 return
             path = files.found(self.row.weights)
-            path = path or torchvision_files.fetch(self.row.weights, record(self.row).url, progress)
+            path = path or download.fetch_torchvision(
+                self.row.weights, record(self.row).url, progress
+            )
             state, model = files.read(path), create(self.row)
             try:
                 model.load_state_dict(state, strict=True)

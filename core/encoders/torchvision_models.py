@@ -17,8 +17,8 @@ from core.encoders.network import Listed, Network
 from core.encoders.preprocess import Preprocess
 from core.errors import UserError
 from core.types import Progress
+from core.weights import download, lean
 from core.weights import files as weights
-from core.weights import lean, torchvision_files
 
 if TYPE_CHECKING:
     import torch
@@ -72,7 +72,9 @@ class TorchvisionNetwork(Network):
         return _dim(self.weights_name, self.pool, self.size)
 
     def _fetch(self, progress: Progress | None) -> Path:
-        return torchvision_files.fetch(self.weights_name, _weights(self.weights_name).url, progress)
+        return download.fetch_torchvision(
+            self.weights_name, _weights(self.weights_name).url, progress
+        )
 
     def _build(self, state: dict[str, torch.Tensor], path: Path) -> torch.nn.Module:
         model = _create(self.weights_name, self.size)

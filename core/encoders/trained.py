@@ -217,9 +217,14 @@ class Trained(compiled.Compilable):
         return self.blueprint.kind
 
     def codes(self, images: Sequence[np.ndarray]) -> np.ndarray:
-        """The vectors of RGB uint8 pictures with their lengths, float32 (n, dim): what an
-        autoencoder draws from."""
-        return self._encode([self.prepare(image) for image in images])
+        """What an autoencoder draws from: the codes of RGB uint8 pictures, not mirrored, with their
+        lengths, float32 (n, dim). Raises UserError."""
+        import torch
+
+        self._need_decoder()
+        with torch.inference_mode():
+            pixels = self._input([self.prepare(image) for image in images])
+            return self._ready().code(pixels).cpu().numpy()
 
     def draw(self, codes: np.ndarray) -> np.ndarray:
         """An autoencoder's drawings of codes (n, dim): uint8 (n, size, size, 3). Raises
@@ -238,14 +243,9 @@ class Trained(compiled.Compilable):
             raise UserError(f"{self.name} can't draw pictures.", "Only an autoencoder can.")
 
     def reconstruct(self, images: Sequence[np.ndarray]) -> np.ndarray:
-        """An autoencoder's drawing of RGB uint8 pictures from their vectors: uint8 (n, size, size,
+        """An autoencoder's drawing of RGB uint8 pictures from their codes: uint8 (n, size, size,
         3). Raises UserError."""
-        import torch
-
-        self._need_decoder()
-        with torch.inference_mode():
-            codes = self._ready()(self._input([self.prepare(image) for image in images]))
-        return self.draw(codes.cpu().numpy())
+        return self.draw(self.codes(images))
 
     def distance(self, left: Sequence[np.ndarray], right: Sequence[np.ndarray]) -> np.ndarray:
         """A siamese network's learned distance of pairs of RGB uint8 pictures: float32 (n,), 0 to

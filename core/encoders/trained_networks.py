@@ -114,7 +114,7 @@ def build(blueprint: Blueprint) -> torch.nn.Module:
     from core.encoders.nets.embedder import Embedder
 
     if blueprint.backbone == AUTOENCODER:
-        return Autoencoder(blueprint.dim, blueprint.size)
+        return Autoencoder(blueprint.dim, blueprint.size, blueprint.mirror)
     return Embedder(
         backbone(blueprint),
         blueprint.dim,

@@ -13,9 +13,8 @@ import torch
 
 from core.encoders.trained_networks import Blueprint, to_input
 from core.errors import Cancelled, UserError
-from core.training import checkpoint, schedule
-from core.training.augment import augmenter, recoloured
-from core.training.batches import epoch_batches, steps_per_epoch
+from core.training import runs, schedule
+from core.training.batches import augmenter, epoch_batches, recoloured, steps_per_epoch
 from core.training.losses import needs
 from core.training.runs import LEARNING, Run
 from core.training.settings import Settings
@@ -140,8 +139,10 @@ class Trainer:
         if not self.run.checkpoint.exists():
             return False
         try:
-            self.state = State(**checkpoint.load(self.run.checkpoint, self.parts, self.optimiser))
-        except checkpoint.Damaged as error:
+            self.state = State(
+                **runs.load_checkpoint(self.run.checkpoint, self.parts, self.optimiser)
+            )
+        except runs.Damaged as error:
             message = f"{error.given} The run starts from its beginning."
             log.warning(message)
             self.run.rewind(0)
@@ -281,12 +282,18 @@ class Trainer:
         with torch.inference_mode(), self._autocast():
             return self.kept.eval()(to_input(views.to(self.device), self.blueprint)).float()
 
+    def code(self, views: torch.Tensor) -> torch.Tensor:
+        """uint8 (n, 3, size, size) -> an autoencoder's codes (n, dim) by the network that is
+        kept."""
+        with torch.inference_mode(), self._autocast():
+            return self.kept.eval().code(to_input(views.to(self.device), self.blueprint))
+
     def explained(self, views: torch.Tensor) -> np.ndarray:
         """uint8 (n, 3, size, size) -> share (n,) of each picture's own variance that its drawing
         explains."""
         with torch.inference_mode(), self._autocast():
             shown = to_input(views.to(self.device), self.blueprint)
-            drawn = self.kept.decode(self.kept.eval()(shown)).float()
+            drawn = self.kept.decode(self.kept.eval().code(shown)).float()
         around = (
             (shown - shown.mean(dim=(2, 3), keepdim=True))
             .square()
@@ -330,7 +337,7 @@ class Trainer:
             0,
             scores,
         )
-        checkpoint.save(
+        runs.save_checkpoint(
             self.run.best, {"network": self.kept}, None, {"epoch": epoch, "scores": scores}
         )
 
@@ -354,5 +361,7 @@ class Trainer:
             self._save()
 
     def _save(self) -> None:
-        checkpoint.save(self.run.checkpoint, self.parts, self.optimiser, dict(vars(self.state)))
+        runs.save_checkpoint(
+            self.run.checkpoint, self.parts, self.optimiser, dict(vars(self.state))
+        )
         self._saved = time.monotonic()

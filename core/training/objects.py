@@ -20,7 +20,7 @@ from core import store
 from core.datasets.base import Dataset
 from core.detectors.nets.objects import PLACES, SIDE, STAGES, Head, backbone, batch, peaks
 from core.images import decode
-from core.training import checkpoint
+from core.training import runs
 from core.training.composites import Edges, Mixture, cut_out, drawn, overlap
 from core.training.schedule import rate
 from core.types import Item
@@ -192,7 +192,7 @@ def train(
     chosen = torch.optim.AdamW(head.parameters(), settings.lr, weight_decay=settings.weight_decay)
     path, first, told = folder / "checkpoint.safetensors", 0, {}
     if path.exists():
-        told = checkpoint.load(path, {"head": head}, chosen)
+        told = runs.load_checkpoint(path, {"head": head}, chosen)
         first = told["epoch"]
     for epoch in range(first, settings.epochs):
         head.train()
@@ -213,7 +213,7 @@ def train(
             chosen.step()
             total += float(value.detach())
         told = {"epoch": epoch + 1, "loss": total / steps_each, **validated(head, *checking)}
-        checkpoint.save(path, {"head": head}, chosen, told)
+        runs.save_checkpoint(path, {"head": head}, chosen, told)
         say(json.dumps({**told, "seconds": round(time.time() - started)}))
     return told
 

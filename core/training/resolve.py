@@ -143,6 +143,13 @@ def _check_loss(settings: Settings) -> None:
             f"The loss {settings.loss!r} and the kind {settings.kind!r} do not go together.",
             "An autoencoder learns by reconstruction, and nothing else does.",
         )
+    if settings.principal and settings.kind != "autoencoder":
+        raise UserError(
+            f"The setting principal={settings.principal:g} and the kind {settings.kind!r} do not go"
+            " together.",
+            "Only the directions of an autoencoder's code are scaled.",
+            "Set principal to 0.",
+        )
     if settings.teacher and not isinstance(_network(settings.teacher), TimmNetwork):
         model_card(settings.teacher)
     if needs(settings, "teacher") != bool(settings.teacher):

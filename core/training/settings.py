@@ -57,6 +57,10 @@ class Settings:
     mirror: bool = False
     """Whether a picture is encoded as the mean of itself and its mirror image: twice the work, and
     better."""
+    principal: float = 0.0
+    """Power of its standard deviation by which each principal direction of an autoencoder's code is
+    scaled after the training: above 0 what varies most counts more, -1 whitens. Drawings stay the
+    same."""
     resize: int = 0
     """Image size with which training of another network is continued; 0 = as large as it was."""
     size: int = 0

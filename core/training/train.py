@@ -8,14 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from core import store
 from core.encoders.base import encoders
 from core.encoders.trained import find_model, load_network
 from core.encoders.trained_networks import SLIM, Blueprint, build
 from core.errors import UserError
 from core.training import export, runs
-from core.training.batches import check_batch, steps_per_epoch
-from core.training.checkpoint import load
+from core.training.batches import augmenter, check_batch, steps_per_epoch
 from core.training.loop import State, Trainer
 from core.training.losses import needs_labels
 from core.training.resolve import (
@@ -26,14 +27,17 @@ from core.training.resolve import (
     refuse_taken,
     resolve,
 )
-from core.training.runs import LEARNING, PICTURES, WEIGHTS, Run
+from core.training.runs import LEARNING, PICTURES, WEIGHTS, Run, load_checkpoint
 from core.training.settings import Settings
 from core.training.sources import Source, open_sources
-from core.training.validate import DRAWING, RETRIEVAL, embed_pictures, pair_threshold
+from core.training.validate import BATCH, DRAWING, RETRIEVAL, embed_pictures, pair_threshold
 from core.types import Progress, tell
 
 if TYPE_CHECKING:
     import torch
+
+SAMPLE = 8000
+"""Pictures whose codes say what an autoencoder's principal directions are."""
 
 
 def begin(
@@ -168,13 +172,31 @@ def work(run: Run, progress: Progress | None = None) -> Path:
     )
     tell(progress, LEARNING)
     state = trainer.fit(progress)
-    load(run.best, {"network": trainer.kept})
+    load_checkpoint(run.best, {"network": trainer.kept})
+    if settings.principal:
+        trainer.kept.scale_directions(_sample_codes(trainer, sources), settings.principal)
     told = card(run, settings, sources, state, trainer)
     if settings.kind == "siamese":
         told["threshold"] = threshold(trainer, sources)
     folder = export.write_model(settings.name, trainer.kept, blueprint, told, settings.stored)
     run.write("end", state.step, model=settings.name, best_epoch=state.best_epoch)
     return folder
+
+
+def _sample_codes(trainer: Trainer, sources: Sequence[Source]) -> torch.Tensor:
+    """An autoencoder's codes (n, dim) of pictures that it learned from, each dataset by its
+    share."""
+    import torch
+
+    settings, plain = trainer.settings, augmenter("none", trainer.settings.size)
+    shares = np.array(settings.shares or [len(source.train) for source in sources], float)
+    chance, codes = np.random.default_rng(settings.seed), []
+    for source, share in zip(sources, shares / shares.sum(), strict=True):
+        count = min(len(source.train), max(round(SAMPLE * share), 1))
+        rows = np.sort(chance.choice(source.train, count, replace=False))
+        for start in range(0, count, BATCH):
+            codes.append(trainer.code(plain(source.pictures[rows[start : start + BATCH]])))
+    return torch.cat(codes).float()
 
 
 def threshold(trainer: Trainer, sources: Sequence[Source]) -> float | None:

@@ -11,7 +11,7 @@ import numpy as np
 from core.metrics import table
 from core.metrics.ranked import rank
 from core.neighbours import cosine_matrix
-from core.training.augment import augmenter
+from core.training.batches import augmenter
 from core.training.sources import Source
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 its own name."""
 
 import os
+import re
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from core import store
 from core.disk import flush_file, flush_folder, make_folder
 from core.errors import UserError
 from core.types import Progress, report
+from core.weights import files
 
 CONNECT_S, READ_S = 5, 20
 ATTEMPTS = 4
@@ -182,3 +184,27 @@ def by_hand(name: str, url: str, target: Path, why: str) -> UserError:
         f"Connect to the network and try again, or put the file by hand at {where} in the artifacts"
         f" folder ({store.root()}).",
     )
+
+
+TORCHVISION_MIRROR = "LOOKALIKE_TORCHVISION_URL"
+"""Environment variable: where the files lie instead of the address that torchvision knows."""
+
+
+def fetch_torchvision(name: str, url: str, progress: Progress | None = None) -> Path:
+    """The weights called ``name``, downloaded from ``url`` unless they are here. Two at once
+    download once.
+
+    Raises:
+        UserError: offline (it says which file to put where), refused, or not the file that its name
+            promises.
+        Cancelled: ``progress(done_bytes, total_bytes)`` said stop.
+    """
+    mirror, file = os.environ.get(TORCHVISION_MIRROR, "").rstrip("/"), url.rsplit("/", 1)[1]
+    prefix = re.search(r"-([0-9a-f]{8,})\.", file)
+    target = files.folder(name) / file
+    with store.lock(f"model-{name}", progress):
+        if (path := files.found(name)) is not None:
+            return path
+        source = Source(f"{mirror}/{file}" if mirror else url, sha256=prefix[1] if prefix else "")
+        files.remember(target, fetch(reach(source, name, target), target, progress))
+    return target

@@ -6,21 +6,23 @@ from html import escape
 import streamlit as st
 
 from core.services.search.compare import Agreement
+from pages.parts.url_state import Param, choice
 from pages.parts.words import caption, quiet
+
+MEASURE = "keep_measure"
+MEASURES = ("Overlap", "Rank-biased")
+PARAM = Param("agreement", MEASURE, choice(*MEASURES), MEASURES[0])
 
 
 def show(agreement: Agreement, titles: Sequence[str], marks: Sequence[str]) -> None:
     """Overlap@K above, rank-biased overlap on request, and one sentence that reads it; ``marks``:
     of the encoders, as HTML."""
     caption("Agreement")
+    st.session_state.setdefault(MEASURE, MEASURES[0])
     measure = st.segmented_control(
-        "Measure",
-        ("Overlap", "Rank-biased"),
-        default="Overlap",
-        key="measure",
-        label_visibility="collapsed",
+        "Measure", MEASURES, key=MEASURE, required=True, label_visibility="collapsed"
     )
-    ranked = measure == "Rank-biased"
+    ranked = measure == MEASURES[1]
     st.html(table(agreement.rbo if ranked else agreement.overlap, titles, marks))
     quiet(_explain(ranked, agreement.k) + " " + reading(agreement, titles))
 

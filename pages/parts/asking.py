@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import streamlit as st
 from streamlit.runtime.scriptrunner import add_script_run_ctx
 
+from core import store
 from core.errors import UserError
 
 ASKS = "asks"
@@ -35,7 +36,7 @@ def begin(key: Hashable, call: Callable[[], object]) -> None:
     asks = _asks()
     if key in asks:
         return
-    done: Future = Future()
+    done, call = Future(), store.carried(call)  # what is a visitor's own stays theirs
 
     def work() -> None:
         try:
@@ -45,7 +46,7 @@ def begin(key: Hashable, call: Callable[[], object]) -> None:
 
     asks[key] = _Ask(time.monotonic(), done)
     thread = threading.Thread(target=work, name="ask", daemon=True)
-    add_script_run_ctx(thread)  # what is a visitor's own stays theirs
+    add_script_run_ctx(thread)
     thread.start()
 
 

@@ -45,7 +45,7 @@ def dataset_rows() -> list[dict]:
     return _dataset_rows().get()
 
 
-@caches.resource(max_entries=1, show_spinner=False, gallery=True)
+@caches.quick(max_entries=1, gallery=True)
 def _dataset_rows() -> Fresh[list[dict]]:
     return Fresh(library.dataset_rows, LONG)
 
@@ -67,7 +67,7 @@ def encoder_row(name: str) -> dict | None:
         return None
 
 
-@caches.data(max_entries=4, ttl=60.0, show_spinner=False, gallery=True)
+@caches.quick(max_entries=4, ttl=60.0, gallery=True)
 def index_rows() -> list[dict]:
     return library.index_rows()
 
@@ -108,7 +108,7 @@ def build_times() -> opening.BuildTimes:
     return opening.build_times()
 
 
-@caches.data(max_entries=100, ttl=SHORT, show_spinner=False, gallery=True)
+@caches.quick(max_entries=100, ttl=SHORT, gallery=True)
 def built_best_first(locator: str, version: str) -> list[str]:
     """Every encoder that is built for a data set, listed or not, the best one first."""
     names = dict.fromkeys(
@@ -125,12 +125,12 @@ def estimate(locator: str, version: str, encoder: str, probe: bool = False):
     return estimate_build(dataset(locator), encoder, probe=probe)
 
 
-@caches.resource(max_entries=2, ttl=0.8, show_spinner=False, gallery=True)
+@caches.quick(max_entries=2, ttl=0.8, gallery=True)
 def active_jobs() -> list[JobStatus]:
     return jobs.listing(active_only=True)
 
 
-@caches.resource(max_entries=2, ttl=2.0, show_spinner=False, gallery=True)
+@caches.quick(max_entries=2, ttl=2.0, gallery=True)
 def recent_jobs() -> list[JobStatus]:
     return jobs.listing()[:20]
 
@@ -140,7 +140,7 @@ def cache_rows() -> list[dict]:
     return library.cache_rows()
 
 
-@caches.data(max_entries=100, ttl=10 * LONG, show_spinner=False, gallery=True)
+@caches.quick(max_entries=100, ttl=10 * LONG, gallery=True)
 def skipped(locator: str) -> int:
     """How many pictures were passed over, in listing and in builds."""
     try:
@@ -149,7 +149,7 @@ def skipped(locator: str) -> int:
         return 0
 
 
-@caches.data(max_entries=2, ttl=LONG, show_spinner=False, gallery=True)
+@caches.quick(max_entries=2, ttl=LONG, gallery=True)
 def own_vectors() -> dict[str, str]:
     """For the encoder of each file of vectors that was brought: how many of them are used."""
     return {
@@ -211,7 +211,7 @@ def upload(token: str, side: int = 448, box: Box = None) -> str:
 @caches.data(max_entries=60, ttl=3600.0, show_spinner=False)
 def _upload(query: str, side: int, box: Box) -> str:
     """Of ``up:<token>``, so that it is kept for the session of whoever asks and no other."""
-    return data_uri(pictures.thumbnail_of(uploads.read(query[3:]), side, box))
+    return data_uri(pictures.thumbnail_of_query(uploads.read(query[3:]), side, box))
 
 
 @caches.quick(max_entries=600, ttl=3600.0, gallery=True)
@@ -293,19 +293,19 @@ def asked(query: str, box: Box = None) -> Query:
     return Query(data=uploads.read(name), name="uploaded picture", box=box)
 
 
-@caches.resource(max_entries=2, ttl=SHORT, show_spinner=False, gallery=True)
+@caches.quick(max_entries=2, ttl=SHORT, gallery=True)
 def detector_rows() -> list[dict]:
     """Every detector of subjects. Read the rows, never change them."""
     return detecting.detector_rows()
 
 
-@caches.data(max_entries=40, ttl=LONG, show_spinner=False, gallery=True)
+@caches.quick(max_entries=40, ttl=LONG, gallery=True)
 def evaluated(locator: str, version: str) -> dict[str, float]:
     """Encoder -> mAP on a data set, from the newest report that holds it."""
     return opening.evaluated(dataset(locator))
 
 
-@caches.data(max_entries=20, show_spinner=False, gallery=True)
+@caches.quick(max_entries=20, gallery=True)
 def examples(locator: str, version: str, wanted: int = 8) -> list[str]:
     """Ids of a few varied pictures: one of each class, classes spread evenly, then others from all
     over the set; of query splits where there are any."""
@@ -327,7 +327,7 @@ def examples(locator: str, version: str, wanted: int = 8) -> list[str]:
     return [pictures[int(row)].id for row in rows]
 
 
-@caches.data(max_entries=20, show_spinner=False, gallery=True)
+@caches.quick(max_entries=20, gallery=True)
 def one_of_each(locator: str, version: str) -> dict[str, str]:
     """Category (else label) -> id of its first picture, sorted by category."""
     pictures = dataset(locator).items
@@ -338,7 +338,7 @@ def one_of_each(locator: str, version: str) -> dict[str, str]:
     return {name: pictures[row].id for name, row in sorted(rows.items())}
 
 
-@caches.data(max_entries=20, show_spinner=False, gallery=True)
+@caches.quick(max_entries=20, gallery=True)
 def classes(locator: str, version: str) -> list[str]:
     """The categories (else the labels) of a data set, sorted."""
     return sorted(items.classes(dataset(locator).items).values)
@@ -383,7 +383,7 @@ MOST = 500
 them."""
 
 
-@caches.data(max_entries=20, show_spinner=False, gallery=True)
+@caches.quick(max_entries=20, gallery=True)
 def choices(locator: str, version: str) -> dict[str, list[str]]:
     """Field -> its values in the gallery, where there are two at least; no measured numbers, none
     that a link cannot say."""
@@ -404,7 +404,7 @@ def choices(locator: str, version: str) -> dict[str, list[str]]:
     }
 
 
-@caches.data(max_entries=200, show_spinner=False, gallery=True)
+@caches.quick(max_entries=200, gallery=True)
 def left(locator: str, version: str, where: tuple[str, ...]) -> tuple[int, int]:
     """How many pictures of the gallery meet the conditions, and how many there are. Raises
     UserError."""

@@ -7,10 +7,11 @@ jobs and what they made: of visitors who have given query pictures and nothing e
 such a picture is their own then.
 """
 
+from __future__ import annotations
+
 import functools
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, Generic, TypeVar
 
@@ -46,6 +47,16 @@ def quick(*, max_entries: int, ttl: float | None = None, gallery: bool = False) 
     return made
 
 
+class _Kept:
+    """What was made, when, and when it was asked for last."""
+
+    __slots__ = ("made", "used", "value")
+
+    def __init__(self, value: object) -> None:
+        self.value, self.made = value, time.monotonic()
+        self.used = self.made
+
+
 class _Quick:
     """A cached function; what may be a visitor's own is left to ``private``."""
 
@@ -60,7 +71,7 @@ class _Quick:
         functools.update_wrapper(self, function)
         self._private, self._most, self._gallery = private, max_entries, gallery
         self._ttl = float("inf") if ttl is None else ttl
-        self._known: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
+        self._known: dict[Hashable, _Kept] = {}
         self._making: dict[Hashable, threading.Lock] = {}
         self._lock = threading.Lock()
         _quick.append(self)
@@ -71,7 +82,7 @@ class _Quick:
         # be.
         lately = not ownership.is_private(*words, lately=True, gallery=self._gallery)
         if lately and (known := self._look(key)) is not None:
-            return known[1]
+            return known.value
         if not lately or ownership.is_private(*words, gallery=self._gallery):
             return self._private(*given, **named)
         with self._lock:
@@ -79,26 +90,28 @@ class _Quick:
         try:
             with making:  # what many ask for at once is made once
                 if (known := self._look(key)) is None:
-                    known = time.monotonic(), self.__wrapped__(*given, **named)
+                    known = _Kept(self.__wrapped__(*given, **named))
                     self._keep(key, known)
         finally:
             self._making.pop(key, None)
-        return known[1]
+        return known.value
 
-    def _look(self, key: Hashable) -> tuple[float, Any] | None:
-        with self._lock:
-            known = self._known.get(key)
-            if known is None or time.monotonic() - known[0] >= self._ttl:
-                return None
-            self._known.move_to_end(key)
-            return known
+    def _look(self, key: Hashable) -> _Kept | None:
+        """Without the lock: the pages of all visitors look hundreds of times in each run."""
+        known = self._known.get(key)
+        now = time.monotonic()
+        if known is None or now - known.made >= self._ttl:
+            return None
+        known.used = now
+        return known
 
-    def _keep(self, key: Hashable, known: tuple[float, Any]) -> None:
+    def _keep(self, key: Hashable, known: _Kept) -> None:
         with self._lock:
             self._known[key] = known
-            self._known.move_to_end(key)
-            while len(self._known) > self._most:
-                self._known.popitem(last=False)
+            if len(self._known) > self._most:
+                there = sorted(self._known.items(), key=lambda one: one[1].used)
+                for old, _ in there[: max(1, self._most // 10)]:
+                    del self._known[old]
 
     def clear(self) -> None:
         with self._lock:

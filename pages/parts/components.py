@@ -115,8 +115,9 @@ def query_picture(
     key: str,
     turn: int = 0,
     subject: dict | None = None,
+    on_given: Callable[[], None] = _nothing,
     on_boxed: Callable[[], None] | None = None,
-) -> str | None:
+) -> None:
     """The query, large: a picture can be dropped on it, pasted anywhere on the page, or chosen by a
     click.
 
@@ -127,10 +128,8 @@ def query_picture(
         subject: as :class:`pages.parts.subject.Subject` makes it: found boxes and the one that is
             searched with, which can be drawn, moved and resized; ``on_boxed`` is called with each
             choice in ``st.session_state[key]["boxed"]``.
-
-    Returns:
-        A data URL of the file given, or ``item:<id>`` of a hit that was dragged here; None where
-        nothing happened.
+        on_given: called, before the page runs, with a data URL of the file given, or ``item:<id>``
+            of a hit that was dragged here, in ``st.session_state[key]["given"]``.
     """
     data = {
         "uri": uri,
@@ -140,9 +139,7 @@ def query_picture(
         "turn": turn,
         "subject": subject,
     }
-    return _query(
-        key=key, data=[data], on_given_change=_nothing, on_boxed_change=on_boxed or _nothing
-    ).given
+    _query(key=key, data=[data], on_given_change=on_given, on_boxed_change=on_boxed or _nothing)
 
 
 def found_subject(subject: dict, key: str) -> None:
@@ -165,10 +162,13 @@ def picture_grid(
     return _grid(key=key, data=[data], on_picked_change=_nothing).picked
 
 
-def stepper(key: str, place: str) -> int | None:
-    """The keys and buttons that step through a talk; ``place`` says which scene it is. 1, -1, or 0
-    for the end of the show; None where nothing was pressed."""
-    return _stepper(key=key, data={"place": place}, on_step_change=_nothing).step
+def stepper(key: str, at: int, count: int, show: str) -> int | None:
+    """The keys and buttons that step through a talk, which shows scene ``at`` of ``count``, from 0.
+    ``show`` tells this show from another one. Returns the scene to go to, -1 for the end of the
+    show; None where nothing was pressed."""
+    return _stepper(
+        key=key, data={"at": at, "count": count, "show": show}, on_to_change=_nothing
+    ).to
 
 
 def copy_link(key: str) -> None:

@@ -54,6 +54,7 @@ def public(words: str) -> str:
 def run(page: Callable[[], None], name: str) -> None:
     """Draw a page; what can't be drawn is said where it would have stood."""
     try:
-        guarded(page, f"The page {name}")
+        with ownership.settled():
+            guarded(page, f"The page {name}")
     except UserError as error:
         trouble(error)

@@ -9,7 +9,7 @@ import streamlit as st
 from core.services.library import compared
 from core.services.search.together import TOGETHER
 from core.services.specs import split_names
-from pages.parts import builds, crop, given, part, refine, second, url_state, why
+from pages.parts import agreement, builds, crop, given, part, refine, second, url_state, why
 from pages.parts.beside import ALONE, Beside
 from pages.parts.encoder_names import meant
 from pages.parts.given import DATASET
@@ -248,6 +248,7 @@ PARAMS = Params(
         Param("size", SIZE, Kind(_size), FIRST_SIZE),
         Param("hide", HIDDEN, Kind(_columns, ",".join), list, get=lambda: current().hidden),
         Param("pin", PINNED, Kind(_column), get=lambda: current().pinned),
+        agreement.PARAM,
     )
 )
 

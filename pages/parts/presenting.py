@@ -1,5 +1,6 @@
 """Presenting: scenes one after another without controls, in a size that the last row reads."""
 
+import secrets
 from html import escape
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from pages.parts.words import trouble
 
 SHOWN = "talk_scene"
 """Place from 0 of the scene that this session shows; absent while it does not present."""
+SHOW = "talk_show"
+"""Tells this show from another one."""
 PERSONAL = ("voter",)
 """What a link says of the person who looks, and a scene does not."""
 ASKS = ("Learn", "Arena")
@@ -34,7 +37,7 @@ def below() -> int:
 
 def begin(place: int = 0) -> None:
     """Present from this scene on, from the next run."""
-    st.session_state[SHOWN] = place
+    st.session_state[SHOWN], st.session_state[SHOW] = place, secrets.token_hex(4)
     warm()
 
 
@@ -59,10 +62,11 @@ def frame(page: str, paths: dict[str, str]) -> None:
         del st.session_state[SHOWN]
         return
     st.html(STYLE)
-    step = components.stepper("talk_step", f"{place + 1} / {len(talk.scenes)}")
-    if step is not None:
-        _step(place + step if step else None, paths)
-    scene = talk.scenes[min(place, len(talk.scenes) - 1)]
+    place = min(place, len(talk.scenes) - 1)
+    to = components.stepper("talk_step", place, len(talk.scenes), st.session_state.get(SHOW, ""))
+    if to is not None:
+        _step(to if to >= 0 else None, paths)
+    scene = talk.scenes[place]
     if scene.page != page or not _there(scene):
         _go(scene, paths)
     kind = "asks" if page in ASKS else "shows"

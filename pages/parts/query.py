@@ -30,12 +30,9 @@ def panel(view: View, subject: Subject | None = None) -> None:
     version, turn = cached.version(view.dataset), st.session_state.setdefault(ROUND, 0)
     title, detail = names(view)
     drawn = subject.drawn if subject else {}
-    given = components.query_picture(
-        picture(view), title, detail, EXTENSIONS, PICTURE, turn, **drawn
+    components.query_picture(
+        picture(view), title, detail, EXTENSIONS, PICTURE, turn, on_given=_given, **drawn
     )
-    if given:
-        take(view, given)
-        st.rerun()
     if error := st.session_state.get(TROUBLE):
         trouble(error)
     with st.container(key="chips"):
@@ -100,12 +97,23 @@ def picture(view: View, side: int = 448, box: cached.Box = None) -> str:
     return cached.thumbnail(view.dataset, cached.version(view.dataset), name, side, box)
 
 
-def take(view: View, given: str) -> None:
+def _given() -> None:
+    """The picture was given another one. Called before the page runs, so that it runs once."""
+    given = st.session_state[PICTURE]["given"]
+    if not isinstance(given, str) or not given or link.QUERY not in st.session_state:
+        return
+    try:
+        guarded(lambda: take(st.session_state[link.DATASET], given), "Taking the picture")
+    except UserError as error:
+        st.session_state[TROUBLE] = error
+
+
+def take(dataset: str, given: str) -> None:
     """Make the next query of what the picture was given: ``item:<id>`` of a hit, or the data URL of
     a file."""
-    st.session_state[ROUND] += 1
+    st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
     if given.startswith("item:"):
-        if given[5:] in cached.dataset(view.dataset).rows:
+        if given[5:] in cached.dataset(dataset).rows:
             _take(given)
         return
     try:

@@ -3,7 +3,6 @@ in front sets none; what a visitor has here and until when, its deletion, and th
 entrance."""
 
 import threading
-from collections import OrderedDict
 
 import streamlit as st
 from streamlit import runtime
@@ -18,7 +17,7 @@ from pages.parts import cached
 from pages.parts.words import caption, count, note, quiet, size, trouble
 
 MAX_SESSIONS = 20_000
-_keys: OrderedDict[str, str] = OrderedDict()
+_keys: dict[str, str] = {}
 """Session -> key: a key stays with its session, whatever becomes of the connection."""
 _unset: set[str] = set()
 """Sessions whose browser came without a key."""
@@ -38,9 +37,9 @@ def browser_key() -> str | None:
     context = get_script_run_ctx(suppress_warning=True)
     if context is None:
         return None
-    with _lock:
-        known = _keys.get(context.session_id)
-    return known or _first(context.session_id)
+    # Asked for hundreds of times by every run of a page, so without the lock: a thread that is
+    # interrupted while it holds one keeps all others waiting for it, one after another.
+    return _keys.get(context.session_id) or _first(context.session_id)
 
 
 def _first(session: str) -> str:
@@ -51,7 +50,9 @@ def _first(session: str) -> str:
             if given is None:
                 _unset.add(session)
             while len(_keys) > MAX_SESSIONS:
-                _unset.discard(_keys.popitem(last=False)[0])
+                oldest = next(iter(_keys))
+                _unset.discard(oldest)
+                del _keys[oldest]
         return _keys[session]
 
 

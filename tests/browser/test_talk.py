@@ -67,6 +67,41 @@ def test_a_view_becomes_a_scene_and_arrows_step(open_at):
     expect(window.get_by_text("Nothing is presented yet.")).to_be_visible()
 
 
+def test_arrows_are_a_controls_while_it_has_the_focus_and_pages_always_step(open_at, tmp_path):
+    scenes = (Scene("Points", "Learn", {"lesson": "keypoints"}), Scene("Votes", "Arena"))
+    file = tmp_path / "talk.json"
+    file.write_text(talks.written(Talk(scenes)), "utf-8")
+    page = open_at("talk", width=1920, height=1080)
+    page.get_by_role("button", name="File").click()
+    page.locator("input[type=file]").set_input_files(file)
+    page.get_by_text("1. Points").wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Present", exact=True).click()
+    scene, slider = page.locator(".ll-scene"), page.locator("input[type=range]").first
+    slider.wait_for()
+    settle(page)  # a control that is drawn anew loses the focus
+    slider.focus()
+    expect(page.locator(".bar .hint")).to_contain_text("Page")
+    slider.press("ArrowRight")
+    expect(slider).to_have_value("40")
+    expect(scene).to_have_text("Points")
+    slider.press("PageDown")
+    expect(scene).to_have_text("Votes")
+    page.keyboard.press("PageUp")
+    expect(scene).to_have_text("Points")
+    slider.wait_for()
+    settle(page)
+    slider.focus()
+    page.keyboard.press("?")
+    expect(page.locator(".bar .keys")).to_contain_text("a clicker sends them")
+    slider.press("Escape")
+    expect(page.locator(".bar .keys")).to_be_hidden()
+    slider.press("Escape")
+    expect(slider).not_to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(scene).to_have_text("Votes")
+
+
 @pytest.mark.slow
 def test_the_last_row_reads_every_page(open_at, tmp_path):
     scenes = [

@@ -9,8 +9,8 @@ from core.services.library import library
 from core.services.search.compare import compare
 from core.services.search.request import Query, SearchRequest
 from core.services.sharing.comparison import comparison_page
+from core.services.sharing.scenes import talk_page
 from core.services.sharing.standings import leaderboard_page
-from core.services.sharing.talk import talk_page
 from core.services.sharing.talks import Scene, Talk
 
 SIX = (

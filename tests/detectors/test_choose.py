@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from core.detectors.base import Box, iou, main_box, rule, weight, with_margin
+from core.detectors.base import (
+    Box,
+    NothingToFind,
+    iou,
+    main_box,
+    refuse_empty,
+    rule,
+    weight,
+    with_margin,
+)
 
 
 def test_size_place_and_score_each_decide_alone():
@@ -14,6 +24,14 @@ def test_size_place_and_score_each_decide_alone():
         assert main_box([other, middle]) == middle
     assert main_box([]) is None
     assert main_box([middle, Box(0.3, 0.3, 0.7, 0.7, 0.8, "second")]) == middle
+
+
+def test_one_small_thing_between_the_pixels_looked_at_first_is_not_one_colour():
+    picture = np.full((90, 90, 3), 77, np.uint8)
+    with pytest.raises(NothingToFind, match="one colour"):
+        refuse_empty(picture)
+    picture[33:36, 49:52] = 200
+    refuse_empty(picture)
 
 
 def test_the_weight_is_what_the_rule_says():

@@ -36,6 +36,19 @@ def test_what_was_made_once_is_given_again_and_the_oldest_goes():
     assert len(calls) == 5
 
 
+def test_what_was_asked_for_lately_stays_when_a_tenth_of_a_full_cache_goes():
+    cached, calls = counted(max_entries=20)
+    first = cached(0)
+    for number in range(1, 20):
+        cached(number)
+    assert cached(0) is first
+    cached(20)
+    assert cached(0) is first
+    assert [number for (number,) in calls].count(0) == 1
+    cached(1), cached(2)
+    assert len(calls) == 23
+
+
 def test_what_is_old_is_made_again():
     cached, calls = counted(max_entries=2, ttl=0.0)
     assert cached("a") is not cached("a")

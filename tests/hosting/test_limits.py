@@ -9,7 +9,7 @@ from PIL import Image
 
 from core import store
 from core.errors import UserError
-from core.services import jobs
+from core.services import jobs, visitors
 from core.services.embedding.build import build
 from core.services.hosting import limits, settings
 from core.services.library import library, uploads
@@ -50,6 +50,25 @@ def test_pictures_are_counted_over_all_data_sets_of_a_visitor(visiting, anna, be
             library.add_archive("two.zip", zipped(6, 20))
     with visiting(bela):
         library.add_archive("one.zip", zipped(6))
+
+
+def test_the_room_of_all_is_counted_seldom_and_before_any_refusal(
+    visiting, anna, bela, monkeypatch
+):
+    counted, real = [], limits.store.folder_bytes
+    monkeypatch.setattr(
+        limits.store, "folder_bytes", lambda path: counted.append(path) or real(path)
+    )
+    monkeypatch.setenv("LOOKALIKE_VISITORS_GB", "0.00002")  # 20 kB
+    with visiting(anna):
+        for seed in (1, 2):
+            uploads.keep(picture(seed))  # 7 kB each
+        assert counted.count(anna.folder) == 2, "its own room each time, that of all only once"
+    with visiting(bela), pytest.raises(UserError, match="all visitors together use"):
+        uploads.keep(picture(3))
+    visitors.delete(anna)
+    with visiting(bela):
+        uploads.keep(picture(3))
 
 
 def test_the_least_recently_used_query_pictures_go_beyond_the_limit(visiting, anna, monkeypatch):

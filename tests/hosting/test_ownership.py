@@ -12,7 +12,7 @@ from core.errors import UserError
 from core.services import jobs, visitors
 from core.services.embedding.build import build, is_built
 from core.services.hosting import ownership, settings
-from core.services.library import library, uploads
+from core.services.library import compared, library, uploads
 from core.services.search import serving
 from core.services.search.request import Query, SearchRequest
 from core.services.search.serving import search
@@ -234,6 +234,30 @@ def test_the_operators_token_opens_the_rest_and_tries_are_counted(anna, monkeypa
         ownership.become_admin("wrong")
     with pytest.raises(UserError, match="At most 5 a minute"):
         ownership.become_admin("correct horse battery staple")
+
+
+def test_who_only_looks_leaves_nothing_on_disk_and_shares_what_pages_remember(visiting, anna):
+    with visiting(anna):
+        compared.note("catalogue")
+        assert not anna.owns
+        uploads.keep(picture())
+        compared.note("catalogue")
+        assert not ownership.is_private("catalogue", gallery=True)
+        own = library.add_archive("shoes.zip", zipped())
+        compared.note(own)
+        assert compared.was(own)
+
+
+def test_inside_a_page_who_asks_is_found_out_once(anna, monkeypatch):
+    key, asked = ownership.new_key(), []
+    monkeypatch.setattr(ownership, "_who", [lambda: asked.append(1) or key])
+    one = ownership.visitor_of(key)
+    with ownership.settled():
+        assert [ownership.visitor() for _ in range(3)] == [one] * 3
+        assert store.root() == one.folder
+    assert asked == [1]
+    assert ownership.visitor() == one
+    assert len(asked) == 2
 
 
 def test_a_key_is_256_random_bits_and_its_folder_does_not_tell_it():

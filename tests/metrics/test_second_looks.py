@@ -15,12 +15,13 @@ from core.rerankers.base import rerankers
 from core.services.embedding.build import build
 from core.services.evaluation.cells import cell
 from core.services.evaluation.evaluate import evaluate
-from core.services.evaluation.fused import fused_cell, fused_order, members_of
+from core.services.evaluation.fused import fused_cell, fused_order
 from core.services.evaluation.gains import gain_rows, gains, measured
 from core.services.evaluation.reports import Report
 from core.services.library import library
 from core.services.search.request import Query, SearchRequest
 from core.services.search.serving import search
+from core.services.search.together import members_of
 from core.services.specs import EXACT, index_and_reranker, index_spec
 
 PAIR = ("tiny.16x16", "hsv.12x4x4")

@@ -8,11 +8,9 @@ import io
 import json
 from pathlib import Path
 
-import pytest
 from PIL import Image
+from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.testing.v1 import AppTest
-
-from pages.parts import components
 
 PAGES = Path(__file__).parent.parent.parent / "pages"
 
@@ -63,20 +61,20 @@ def notes(app: AppTest) -> str:
     )
 
 
-def give(app, data: bytes):
+def give(app: AppTest, data: bytes) -> AppTest:
     """Run the page as it runs when a picture was dropped on the query."""
-    drawn, given = (
-        components.query_picture,
-        ["data:image/png;base64," + base64.b64encode(data).decode()],
-    )
+    return dropped(app, "data:image/png;base64," + base64.b64encode(data).decode())
 
-    def dropped(*arguments, **named):
-        drawn(*arguments, **named)
-        return given.pop() if given else None
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(components, "query_picture", dropped)
-        return app.run()
+def dropped(app: AppTest, given: str) -> AppTest:
+    """The same for whatever the browser says that was dropped there."""
+    drawn = [one.proto for one in app.get("bidi_component")]
+    place = next(one.id for one in drawn if one.component_name == "lookalike_query")
+    event = json.dumps([{"event": "given", "value": given}])
+    state = WidgetState(id=f"$$STREAMLIT_INTERNAL_KEY_{place}__events", json_trigger_value=event)
+    sent = app._tree.get_widget_states()
+    sent.widgets.append(state)
+    return app._run(sent)
 
 
 def asked(app) -> str:

@@ -17,8 +17,8 @@ from core.services import jobs
 from core.services.embedding.opening import FIRST_ENCODERS
 from core.services.library import library
 from core.services.search import engines, serving
-from pages.parts import answers, cached, components
-from tests.pages.reading import LIGHT, asked, columns, component, give, html, notes, param
+from pages.parts import answers, cached
+from tests.pages.reading import LIGHT, asked, columns, component, dropped, give, html, notes, param
 from tests.plugged import wait_for
 
 
@@ -261,12 +261,7 @@ def test_a_hit_dragged_on_the_query_and_a_picture_that_is_none(compare):
         ("item:nothing", f"item:{hit}"),
         ("data:,zz", f"item:{hit}"),
     ):
-        once = [given]
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(
-                components, "query_picture", lambda *a, once=once, **b: once.pop() if once else None
-            )
-            app.run()
+        dropped(app, given)
         assert param(app, "query") == expected
     assert "What was given is not a picture." in notes(app)
 
@@ -366,5 +361,6 @@ def test_the_agreement_is_the_overlap_of_what_is_shown(compare):
         for j, b in enumerate(tops):
             share = len(a & b) / 10
             assert i == j or f'<td style="--v:{share:.2f}">' in text
-    app.segmented_control(key="measure").set_value("Rank-biased").run()
+    app.segmented_control(key="keep_measure").set_value("Rank-biased").run()
     assert "Rank-biased overlap (p = 0.9)" in html(app)
+    assert param(app, "agreement") == "Rank-biased"

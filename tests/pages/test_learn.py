@@ -62,6 +62,48 @@ def test_a_link_restores_what_was_set(open_page):
     assert (param(app, "lesson"), param(app, "bits")) == ("hashing", "128")
 
 
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("cosine", {"unit": "1", "at_query": "-0.5_0.25", "at_c": "0.1_1"}),
+        ("certainty", {"draws": "3"}),
+        ("convolution", {"channel": "29", "round": "2"}),
+        ("metrics", {"list": "0123456798"}),
+    ],
+)
+def test_a_link_says_what_has_no_control_of_its_own(open_page, name, given):
+    app = open_page("learn", lesson=name, **given)
+    assert notes(app) == ""
+    assert {key: param(app, key) for key in given} == given
+    app.run()
+    assert {key: param(app, key) for key in given} == given
+
+
+def test_a_linked_list_lies_as_it_was_put_and_begins_anew_with_another_query(open_page):
+    app = open_page("learn", lesson="metrics")
+    own = [one["id"] for one in component(app, "learn_ranking")["items"]]
+    app = open_page("learn", lesson="metrics", list="1023456789")
+    put = [one["id"] for one in component(app, "learn_ranking")["items"]]
+    assert put == [own[1], own[0], *own[2:]]
+    app.selectbox(key="keep_learn_metrics_encoder").set_value("hog.8x8").run()
+    assert "list" not in app.query_params
+    app.button(key="learn_order_best").click().run()
+    right = [one["right"] for one in component(app, "learn_ranking")["items"]]
+    assert right == sorted(right, reverse=True)
+
+
+def test_the_next_prediction_stands_in_the_link_and_what_was_chosen_does_not(open_page):
+    app = open_page("learn", lesson="cosine")
+    app.button(key="learn_choose_cosine_nobody").click().run()
+    assert set(app.query_params) == {"lesson"}
+    app.button(key="learn_next_cosine").click().run()
+    assert param(app, "round") == "2"
+    del app.query_params["round"]
+    app.run()
+    assert component(app, "learn_tally")["outcome"] is None
+    assert "round" not in app.query_params
+
+
 def test_a_second_link_in_one_session_sets_every_control(open_page):
     app = open_page("learn", lesson="metrics", encoder="hog.8x8")
     box = app.selectbox(key="keep_learn_metrics_encoder")
@@ -82,6 +124,8 @@ def test_a_forged_link_shows_defaults_and_says_so(open_page):
     assert notes(app).count("which is not possible here") == 3
     assert app.segmented_control(key="keep_learn_hashing_hash").value == "lsh"
     assert "bits" not in app.query_params
+    app = open_page("learn", lesson="cosine", at_query="9_9", at_a="nan_0", round="0")
+    assert notes(app).count("which is not possible here") == 3
 
 
 def test_a_lesson_that_is_not_there_leads_to_the_cards(open_page):

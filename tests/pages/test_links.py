@@ -41,6 +41,7 @@ COMPARE = {
     "size": "L",
     "hide": "tiny.16x16",
     "pin": "hog.8x8",
+    "agreement": "Rank-biased",
     "why": "|hog.8x8|ring-15-4",
 }
 MAP = {
@@ -52,6 +53,7 @@ MAP = {
     "picked": "chair-04-0",
     "lasso": "hog.8x8;0,0;1,0;1,1",
     "morph": "0.5",
+    "pair": "hog.8x8 tiny.16x16",
 }
 LAB = {
     "view": "Advice",
@@ -100,7 +102,7 @@ def test_every_parameter_that_is_declared_is_tried_here():
     of_views = {name for one in METRICS.values() for name in one}
     others = {"report", "view", "precision", "pictures", "worth", "detector"}
     assert set(choice.PARAMS.by_name) == {*others, *ON_BOARD, *of_views}
-    assert set(library_page.PARAMS.by_name) == {"set", "view"}
+    assert set(library_page.PARAMS.by_name) == {"set", "view", "tab"}
     assert set(train.PARAMS.by_name) == {"run", "model", "view"}
 
 

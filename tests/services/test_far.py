@@ -258,6 +258,26 @@ def test_a_large_gallery_keeps_what_is_usual_until_a_fifth_of_it_is_another(
     assert now["rows"] == 120
 
 
+def test_a_small_gallery_keeps_what_is_usual_until_a_fiftieth_of_it_is_another(
+    counting, gallery, artifacts, monkeypatch
+):
+    measured, real = [], usual.measure
+    monkeypatch.setattr(usual, "measure", lambda *given: measured.append(1) or real(*given))
+
+    def built():
+        build(library.open_dataset(str(gallery), fresh=True), ["counting.test"])
+        return len(measured), told_of(artifacts)
+
+    _, first = built()
+    paint(gallery / "warm", ["new.png"])
+    (gallery / "cold" / "00000.png").unlink()
+    assert built() == (1, first), "one of 120 is another"
+    paint(gallery / "warm", ["newer.png"])
+    assert built() == (1, first), "121, of which 119 were measured"
+    paint(gallery / "warm", numbered(2))
+    assert built()[0] == 2, "123: counted from what was measured, not from the last build"
+
+
 def test_a_cache_that_can_not_be_written_costs_the_notice_and_not_the_answer(dataset, monkeypatch):
     query, real = Query(item_id="cold/00003.png"), usual.store.get_or_build
 

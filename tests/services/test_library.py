@@ -214,6 +214,35 @@ def test_thumbnails_are_small_and_a_broken_picture_is_a_grey_tile(gallery, tmp_p
         pictures.thumbnail_of(b"x")
 
 
+def _webp(**more: object) -> bytes:
+    out = io.BytesIO()
+    image = Image.effect_noise((90, 60), 80).convert("RGB")
+    if more.pop("clear", False):
+        image.putalpha(90)
+    image.save(out, "WEBP", quality=80, **more)
+    return out.getvalue()
+
+
+def test_a_small_webp_of_pixels_alone_is_its_own_thumbnail(tmp_path):
+    frames = [Image.new("RGB", (90, 60), colour) for colour in ("red", "blue")]
+    made = {
+        "plain": _webp(),
+        "exif": _webp(exif=b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0"),
+        "clear": _webp(clear=True),
+        "lossless": _webp(lossless=True),
+        "moving": _webp(save_all=True, append_images=frames),
+        "more": _webp() + b"<script>",
+    }
+    for name, data in made.items():
+        (tmp_path / f"{name}.webp").write_bytes(data)
+    dataset = library.open_dataset(str(tmp_path))
+    shown = {name: pictures.thumbnail(dataset, f"{name}.webp", 90) for name in made}
+    assert {name for name, data in made.items() if shown[name] == data} == {"plain"}
+    assert all(decode(data).shape == (60, 90, 3) for data in shown.values())
+    assert all(b"Exif" not in data and b"script" not in data for data in shown.values())
+    assert decode(pictures.thumbnail(dataset, "plain.webp", 60)).shape == (40, 60, 3)
+
+
 def test_the_doctor_finds_a_sound_installation_sound(counting, gallery):
     build(library.open_dataset(str(gallery)), ["counting.test"])
     rows = {row["check"]: row for row in doctor.examine()}

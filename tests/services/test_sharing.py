@@ -16,9 +16,10 @@ from core.services.library.library import open_dataset
 from core.services.search.compare import compare
 from core.services.search.request import Query, SearchRequest
 from core.services.search.together import together
+from core.services.sharing import drawn
 from core.services.sharing.comparison import comparison_page
+from core.services.sharing.scenes import talk_page
 from core.services.sharing.standings import leaderboard_page
-from core.services.sharing.talk import talk_page
 from core.services.sharing.talks import Scene, Talk
 from core.services.sharing.training import effect_page
 from core.services.training import effect
@@ -210,3 +211,19 @@ def test_what_can_not_be_drawn_says_why_and_the_rest_stands():
     assert all(word in one for word, one in zip(words, said, strict=True))
     with pytest.raises(UserError, match="no scene"):
         talk_page(Talk())
+
+
+def test_names_of_marks_that_crowd_meet_neither_one_another_nor_the_frame():
+    crowd = [(60 + 9 * n, 295 - 3 * n, f"An encoder number {n}") for n in range(6)]
+    crowd.append((880, 12, "At the right edge"))
+    frame = (54, 4, 896, 300)
+    boxes = [
+        drawn._box(place, name)
+        for place, (_, _, name) in zip(drawn.beside(crowd, frame), crowd, strict=True)
+    ]
+    assert all(frame[0] <= box[0] and box[2] <= frame[2] for box in boxes)
+    assert all(frame[1] <= box[1] and box[3] <= frame[3] for box in boxes)
+    marked = [(x - 6, y - 6, x + 6, y + 6) for x, y, _ in crowd]
+    met = [drawn._meet(one, other) for one in boxes for other in marked]
+    met += [drawn._meet(one, other) for n, one in enumerate(boxes) for other in boxes[:n]]
+    assert not any(met)

@@ -104,9 +104,14 @@ def test_an_encoder_that_writes_into_its_picture_spoils_no_other(dataset, monkey
 
 
 def test_what_is_kept_of_decoded_pictures_is_bounded(dataset, monkeypatch):
+    monkeypatch.setattr(subject, "KEPT", 4)
     for number in range(12):
         serving.search(SearchRequest(Query(item_id=f"{number:05d}.png"), "tiny.16x16"), dataset)
     assert len(subject._pictures) == subject.KEPT
+    held = [one.bytes for _, one in subject._pictures]
+    monkeypatch.setattr(subject, "KEPT_BYTES", sum(held[-2:]))
+    serving.search(SearchRequest(Query(item_id="00014.png"), "tiny.16x16"), dataset)
+    assert len(subject._pictures) == 3, "the two before it, and it"
     monkeypatch.setattr(subject, "KEPT_BYTES", 1)
     serving.search(SearchRequest(Query(item_id="00015.png"), "tiny.16x16"), dataset)
     assert len(subject._pictures) == 1

@@ -14,7 +14,7 @@ from core.encoders.base import encoders
 from core.encoders.trained_networks import Blueprint, build
 from core.errors import UserError
 from core.training import schedule
-from core.training.augment import pasted
+from core.training.batches import pasted
 from core.training.loop import keep_whole
 from core.training.resolve import published_teacher, resolve
 from core.training.settings import override, read_recipe

@@ -149,8 +149,8 @@ def test_training_leaves_the_search_of_faiss_as_it_is():
     code = (
         "import numpy as np\n"
         "from core.indexes.base import indexes\n"
-        "from core.training import metric_learning\n"
-        "metric_learning.leave_faiss_alone()\n"
+        "from core.training import losses\n"
+        "losses.leave_faiss_alone()\n"
         "import pytorch_metric_learning.losses\n"
         "vectors = np.eye(64, dtype=np.float32)\n"
         "index = indexes.get('hnsw'); index.build(vectors)\n"

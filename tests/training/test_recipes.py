@@ -21,6 +21,7 @@ from core.training.settings import override, read_recipe, recipe_names
 from core.training.train import begin, work
 from tests.training.conftest import TINY, paint_textures
 
+MIRRORED = {"mirror": True, "principal": 0.5}
 GENERAL = [name for name in recipe_names() if "/" not in name]
 
 
@@ -81,7 +82,7 @@ def test_saved_and_loaded_vectors_are_those_of_the_network_in_memory(finished):
     from core.training import train as training
 
     network, blueprint = training.make_network(finished.settings())
-    training.load(finished.best, {"network": network})
+    training.load_checkpoint(finished.best, {"network": network})
     from core.encoders.base import unit_rows
     from core.encoders.trained_networks import to_input
 
@@ -120,6 +121,38 @@ def test_an_autoencoder_draws_and_a_siamese_network_tells_distances(tiny):
         drawer.distance(pictures, pictures)
     with pytest.raises(UserError, match="no pairs"):
         pair.distance(pictures, pictures[:1])
+
+
+def test_an_autoencoder_with_mirror_images_and_scaled_directions(tiny):
+    """It draws the same as without both, and its embedding does not change with the mirror."""
+    noise = list(np.random.default_rng(0).integers(0, 255, (6, 32, 32, 3), np.uint8))
+    turned = [image[:, ::-1] for image in noise]
+    plain, made = (
+        Trained(work(begin(tiny("autoencoder", epochs=1, stored="half", **changes))))
+        for changes in ({"name": "auto.plain"}, {"name": "auto.both", **MIRRORED})
+    )
+    drawn = made.reconstruct(noise).astype(int)
+    assert np.abs(drawn - plain.reconstruct(noise)).max() <= 2
+    assert made.encode(noise) == pytest.approx(made.encode(turned), abs=1e-4)
+    assert np.abs(plain.encode(noise) - plain.encode(turned)).max() > 0.01
+    spread = [np.linalg.eigvalsh(np.cov(one.codes(noise).T))[-2:] for one in (plain, made)]
+    assert spread[1][1] / spread[1][0] > spread[0][1] / spread[0][0]
+
+
+def test_whitened_directions_have_one_variance():
+    import torch
+
+    from core.encoders.nets.autoencoder import Autoencoder
+
+    torch.manual_seed(0)
+    network = Autoencoder(8, 16).eval()
+    shown = torch.rand(200, 3, 16, 16)
+    with torch.no_grad():
+        drawn = network.decode(network.code(shown))
+        network.scale_directions(network.code(shown), -1.0)
+        codes = network.code(shown)
+        assert network.decode(codes) == pytest.approx(drawn, abs=1e-4)
+    assert torch.cov(codes.T).numpy() == pytest.approx(np.eye(8), abs=1e-2)
 
 
 def test_the_reconstruction_gets_closer_to_the_picture(tiny, textures):

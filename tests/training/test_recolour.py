@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from core.errors import UserError
-from core.training.augment import recoloured
+from core.training.batches import recoloured
 from core.training.settings import override, read_recipe
 from core.training.terms import Terms
 from core.training.train import begin, work

@@ -59,6 +59,7 @@ def test_settings_that_are_no_settings(pairs, says):
         ("classify", {"shares": (1.0, 2.0)}, "2 shares for 1"),
         ("classify", {"backbone": "vit_tiny_patch16_224", "size": 60}, "60 x 60"),
         ("autoencoder", {"size": 40}, "multiple of 16"),
+        ("classify", {"principal": 0.4}, "Only the directions of an autoencoder"),
         ("classify", {"backbone": "resnet-slim", "pretrained": True}, "no published weights"),
         ("classify", {"datasets": ()}, "No dataset"),
         ("classify", {"target": "instance"}, "have no instance"),
@@ -82,6 +83,7 @@ def test_a_class_with_one_picture(tiny, textures):
 def test_one_class_alone(tiny, textures):
     for label in "bcd":
         shutil.rmtree(textures / label)
+    Image.new("RGB", (40, 40)).save(textures / "beside.png")  # one folder round all is no class
     with pytest.raises(UserError, match="the same label, 'a'"):
         begin(tiny("classify"))
 

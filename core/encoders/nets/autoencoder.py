@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from core.encoders import positions
+
 
 class Centre(nn.Module):
     """Take the mean away, the batch's while learning and the usual one afterwards. Scales stay:
@@ -28,12 +30,17 @@ class Centre(nn.Module):
 
 class Autoencoder(nn.Module):
     """Squeeze a picture into ``dim`` numbers and draw it again from them (Hinton, Salakhutdinov,
-    2006)."""
+    2006).
+
+    The embedding is this code; with ``mirror`` the sum of two unit vectors, of the picture's code
+    and of its mirror image's. Drawings are always of one code.
+    """
 
     widths = (32, 64, 128, 192)
 
-    def __init__(self, dim: int, size: int) -> None:
+    def __init__(self, dim: int, size: int, mirror: bool = False) -> None:
         super().__init__()
+        self.mirror = mirror
         self.cell = max(size // 2 ** len(self.widths), 1)
         flat = self.widths[-1] * self.cell**2
         self.encoder = nn.Sequential(*self._down(), nn.Flatten())
@@ -62,12 +69,39 @@ class Autoencoder(nn.Module):
         return [*layers, nn.ConvTranspose2d(self.widths[0], 3, 4, 2, 1)]
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
+        code = self.code(images)
+        if self.training or not self.mirror:
+            return code
+        normal = nn.functional.normalize
+        return normal(code) + normal(self.code(images.flip(3)))
+
+    def code(self, images: torch.Tensor) -> torch.Tensor:
+        """float32 (n, dim): what the pictures are drawn from."""
         return self.latent(self.encoder(images).float())
 
+    def scale_directions(self, codes: torch.Tensor, power: float) -> None:
+        """Scale each principal direction of ``codes`` (n, dim), by this network, with its standard
+        deviation to the ``power``: 0 changes nothing, -1 whitens. Drawings stay the same."""
+        covariance = torch.cov(codes.double().T)
+        variances, directions = torch.linalg.eigh(covariance)
+        scales = variances.clamp(min=variances.max() * 1e-9).sqrt() ** power
+        linear, centre = self.latent
+        with torch.no_grad():
+            turned = (directions * scales).T  # (dim, dim), rows are the new coordinates
+            back = directions / scales
+            linear.weight.copy_(turned @ linear.weight.double())
+            centre.mean.copy_(turned @ centre.mean.double())
+            self.spread.weight.copy_(self.spread.weight.double() @ back)
+
     def parts(self, images: torch.Tensor) -> torch.Tensor:
-        """What each position of the encoder's last map adds to the code, float32 (n, cell, cell,
-        dim): the linear layer behind it is a sum over positions, with weights of its own for
+        """What each position of the encoder's last map adds to the embedding, float32 (n, cell,
+        cell, dim): the linear layer behind it is a sum over positions, with weights of its own for
         each."""
+        found = self._parts(images)
+        mirror = self.mirror and not self.training
+        return positions.mirrored(found, self._parts(images.flip(3))) if mirror else found
+
+    def _parts(self, images: torch.Tensor) -> torch.Tensor:
         width, cells = self.widths[-1], self.cell**2
         maps = self.encoder(images).float().unflatten(1, (width, cells))
         weight = self.latent[0].weight.unflatten(1, (width, cells))

@@ -146,9 +146,10 @@ MIN_PICTURES = 100
 ASKED, MIN_ASKED, PAIRS = 4096, 1024, 20_000_000
 """Up to so many pictures ask; in a large gallery a sample, so that about so many pairs are
 compared, but never fewer pictures (docs/measured.md has what a sample costs)."""
-CARRIED = 0.8
-"""In a gallery that takes more pairs than that, what was measured before stays while so much of
-the gallery is still what was measured."""
+CARRIED, CARRIED_QUICK = 0.8, 0.98
+"""What was measured before stays while so much of the gallery is still what was measured: in one
+that takes more pairs than that, and in one that is measured in a moment, which is most of the time
+that a build takes after a few pictures came or went."""
 BLOCK = 2048
 CLASSES = ("category", "label")
 
@@ -246,7 +247,7 @@ class _Measured:
 
     def write(self, folder: Path) -> dict:
         quick = _is_quick(len(self.rows))
-        told = None if quick else next(self._before(), None)
+        told = next(self._before(CARRIED_QUICK if quick else CARRIED), None)
         if told is None:
             items, by = self.items, self.by
             together = _groups(items, by) if by else None
@@ -257,8 +258,7 @@ class _Measured:
                 self.found.vectors, self.rows, _groups(items, self.apart), together, progress
             )
             told |= {"apart": self.apart, "by": by, "rows": len(self.rows)}
-            if not quick:
-                told["asked"] = [self._note(items[int(row)]) for row in _asking(len(self.rows))]
+            told["asked"] = [self._note(items[int(row)]) for row in _asking(len(self.rows))]
         (folder / "usual.json").write_text(json.dumps(told))
         return {
             "source": self.dataset.locator,
@@ -272,9 +272,9 @@ class _Measured:
         """A picture that asked, and what it was held for."""
         return [item.id, key_of(item), *(item.value(one) for one in (self.apart, self.by) if one)]
 
-    def _before(self) -> Iterator[dict]:
-        """What was measured when this gallery held a few other pictures: of those that asked most
-        are still there, held for the same, among about as many others."""
+    def _before(self, share: float) -> Iterator[dict]:
+        """What was measured when this gallery held a few other pictures: of those that asked at
+        least ``share`` are still there, held for the same, among about as many others."""
         for path, meta in embed.of_source(KIND, self.dataset, self.encoder):
             causes = meta.get("causes") or {}
             alike = all(causes.get(one) == self.causes[one] for one in ("encoder", "version"))
@@ -284,8 +284,8 @@ class _Measured:
                 told = json.loads((path / "usual.json").read_text())
                 size, asked = told.get("rows", 0), told.get("asked", ())
                 fields = (told["apart"], told["by"]) == (self.apart, self.by)
-                near = CARRIED * size <= len(self.rows) <= size / CARRIED
-                if fields and near and self._still(asked) >= CARRIED * len(asked) > 0:
+                near = share * size <= len(self.rows) <= size / share
+                if fields and near and self._still(asked) >= share * len(asked) > 0:
                     yield told
 
     def _still(self, asked: Sequence[list]) -> int:

@@ -1,7 +1,6 @@
 """Cells of fused encoders: each query's lists by several encoders as one list; and the beginning of
 such a list, or of one encoder's, as it was evaluated."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -29,7 +28,7 @@ from core.services.embedding.usual import usual
 from core.services.evaluation import lists
 from core.services.evaluation.cells import DEPTH, KIND, Cell, card, keep, read
 from core.services.evaluation.seen import KINDS, seen
-from core.services.search.together import LEARNED, named, placed
+from core.services.search.together import members_of, named, parts_of, placed
 from core.services.specs import EXACT
 from core.types import Embeddings, Item, Progress, Protocol, report
 
@@ -349,28 +348,6 @@ def _grid(count: int) -> list[np.ndarray]:
     steps = STEPS if count < 4 else STEPS // 2
     parts = product(range(steps + 1), repeat=count)
     return [equal, *(np.array(one) / steps for one in parts if sum(one) == steps)]
-
-
-NAME = re.compile(r"(?P<method>\w+?)(?P<learned>-learned)?\((?P<members>.+)\)")
-
-
-def members_of(name: str) -> tuple[str, ...]:
-    """The encoders of a fused one, without their weights; empty for any other name."""
-    if (found := NAME.fullmatch(name)) is None or found["method"] not in fusion.METHODS:
-        return ()
-    return tuple(one.rpartition("*")[2] for one in found["members"].split("+"))
-
-
-def parts_of(name: str) -> tuple[str, tuple[str, ...], tuple[float, ...] | str]:
-    """Method, members and weights of a fused one (none: equal ones). Raises UserError for any other
-    name."""
-    names, found = members_of(name), NAME.fullmatch(name)
-    if not names or found is None:
-        raise UserError(f"{name} is no fusion.", fix="Name one as an evaluation does.")
-    if found["learned"]:
-        return found["method"], names, LEARNED
-    each = [one.rpartition("*")[0] for one in found["members"].split("+")]
-    return found["method"], names, tuple(float(one) for one in each) if all(each) else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@ beside its best member, query by query."""
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +12,10 @@ from core import fusion, store
 from core.errors import UserError
 from core.metrics import statistics
 from core.services.evaluation.cells import Cell
-from core.services.evaluation.fused import members_of
 from core.services.evaluation.leaderboard import aligned, boards, by_class, cells_of
 from core.services.evaluation.reports import Report
 from core.services.search.looking import title_of
+from core.services.search.together import members_of
 from core.services.specs import index_and_reranker
 
 WORST = 3
@@ -128,22 +128,11 @@ def gain_rows(found: Sequence[Gain]) -> list[dict]:
     """As plain rows for JSON."""
     return [
         {
-            "dataset": one.dataset,
-            "protocol": one.protocol,
-            "encoder": one.encoder,
-            "index": one.index,
-            "way": one.way,
-            "title": one.title,
+            **asdict(one),
             "against": one.against or None,
-            "queries": one.queries,
-            "before": one.before,
-            "mean": one.mean,
-            "gain": one.gain,
             "low": one.low if np.isfinite(one.low) else None,
             "high": one.high if np.isfinite(one.high) else None,
             "verdict": one.verdict,
-            "helped": one.helped,
-            "harmed": one.harmed,
             "hurt": [{"class": c, "difference": d, "queries": n} for c, d, n in one.hurt],
         }
         for one in found

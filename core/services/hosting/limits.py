@@ -2,7 +2,10 @@
 built again makes room by itself, the least recently used first."""
 
 import logging
+import threading
 import time
+from dataclasses import dataclass
+from pathlib import Path
 
 from core import store
 from core.errors import UserError
@@ -21,6 +24,20 @@ OPENED = {
 }
 """Commands that are the operator's until a setting opens them to visitors; all others stay so."""
 _swept = [0.0]
+COUNTED_S = 5.0
+
+
+@dataclass(slots=True)
+class _Count:
+    """What all visitors keep, and until when that is taken as known."""
+
+    until: float
+    bytes: int
+
+
+_counted: dict[Path, _Count] = {}
+"""By the folder of the operator."""
+_counting = threading.Lock()
 
 
 def check_room(more: int) -> None:
@@ -39,14 +56,27 @@ def check_room(more: int) -> None:
             f"A visitor of this server has {most / MB:,.0f} MB.",
             FREE,
         )
-    everybody = sum(store.folder_bytes(other.folder) for other in ownership.visitors())
-    if everybody + more > value("visitors_gb") * GB:
+    room = value("visitors_gb") * GB
+    if _used_by_all() + more > room and (everybody := _used_by_all(anew=True)) + more > room:
         raise UserError(
             f"This needs {_mb(more)} MB, and all visitors together use {_mb(everybody)} MB.",
             f"They have {value('visitors_gb'):g} GB together.",
             f"Try again later: things are deleted {value('visitor_hours'):g} hours after a"
             " visitor's last visit.",
         )
+    with _counting:
+        _counted[store.base()].bytes += more
+
+
+def _used_by_all(*, anew: bool = False) -> int:
+    """Bytes of all visitors, and what was allowed since they were counted: counting walks through
+    all that lies here, so it is done every ``COUNTED_S`` at most, or ``anew``."""
+    now, base = time.monotonic(), store.base()
+    with _counting:
+        if anew or base not in _counted or now >= _counted[base].until:
+            told = sum(store.folder_bytes(other.folder) for other in ownership.visitors())
+            _counted[base] = _Count(now + COUNTED_S, told)
+        return _counted[base].bytes
 
 
 def check_zip(size: int) -> None:

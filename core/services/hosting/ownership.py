@@ -18,7 +18,8 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -112,14 +113,12 @@ def ask_by(finder: Callable[[], str | None]) -> None:
 def visitor() -> Visitor | None:
     """The stranger that this thread works for; None for the operator, and where nobody is a
     stranger."""
-    if not hosted():
-        return None
-    own, base = str(store.root()), str(store.base())
-    home, _, name = own.rpartition(os.sep)
-    return _named(name) if home == f"{base}{os.sep}{FOLDER}" else None
+    return _in_folder(store.root(), store.base()) if hosted() else None
 
 
-_named = lru_cache(maxsize=4096)(Visitor)
+@lru_cache(maxsize=4096)
+def _in_folder(own: Path, base: Path) -> Visitor | None:
+    return Visitor(own.name) if own.parent == base / FOLDER else None
 
 
 def is_visitor() -> bool:
@@ -161,8 +160,18 @@ def _names_upload(word: object) -> bool:
     return isinstance(word, str) and word.startswith("up:")
 
 
+@contextmanager
+def settled() -> Iterator[None]:
+    """Who asks does not change inside the block, in this thread: it is found out once, and not for
+    each of the hundreds of paths and caches that a page asks for."""
+    folder = store.layer()
+    with nullcontext() if folder is None else store.in_layer(folder):
+        yield
+
+
 def _layer() -> Path | None:
-    """Whose folder this thread works in; called for every path, so it only compares."""
+    """Whose folder this thread works in; called for every path where :func:`settled` is not, so it
+    only compares."""
     if not hosted() or (key := next((who() for who in _who), None)) is None:
         return None
     one = visitor_of(key)

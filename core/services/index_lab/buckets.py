@@ -255,11 +255,12 @@ def _check(method: str, **given: float) -> None:
 
 
 def _neighbours(vectors: np.ndarray, at: int, gallery: np.ndarray, hits: int) -> list[int]:
-    """The nearest, and then others spread over the whole order to its far end."""
+    """The nearest, and then as many spread over the rest to its far end, none of them the next
+    nearest."""
     order = gallery[
         np.argsort(-cosine_matrix(vectors[at : at + 1], vectors, gallery)[0], kind="stable")
     ]
-    far = order[np.unique(np.linspace(min(hits, len(order) - 1), len(order) - 1, hits).astype(int))]
+    far = order[np.linspace(min(hits, len(order)) - 1, len(order) - 1, hits + 1)[1:].astype(int)]
     return list(dict.fromkeys([*order[:hits].tolist(), *far.tolist()]))
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from core import store
 from core.errors import UserError
+from core.services.hosting import ownership
 
 LIST = Path("library", "compared.json")
 
@@ -16,8 +17,11 @@ def was(locator: str) -> bool:
 
 
 def note(locator: str) -> None:
-    """They were now. Where nothing can be written, nothing is kept."""
-    if not was(locator):
+    """They were now. Where nothing can be written, nothing is kept; nor of a visitor who has no
+    data set or build here: looking at what the operator provides is nobody's way, and who has
+    nothing of their own shares what pages remember with all others."""
+    one = ownership.visitor()
+    if (one is None or one.adds) and not was(locator):
         _change(locator, there=True)
 
 

@@ -1,4 +1,5 @@
-"""Small pictures for showing, never the originals."""
+"""Small pictures for showing, never the originals but where they are as small and hold nothing but
+pixels."""
 
 import functools
 
@@ -7,7 +8,9 @@ import numpy as np
 from core import images
 from core.datasets.base import Dataset
 from core.errors import UserError
-from core.services.search.request import item_of
+from core.fileformats import webp_pixels
+from core.services.search.request import Query, item_of
+from core.services.search.subject import picture_of
 
 SIDE = 224
 Edges = tuple[float, float, float, float]
@@ -23,9 +26,21 @@ def thumbnail(dataset: Dataset, item_id: str, side: int = SIDE, box: Edges | Non
     """
     item = item_of(dataset, item_id)
     try:
-        return thumbnail_of(dataset.read(item), side, box)
+        data = dataset.read(item)
+        if box is None and max(webp_pixels(data) or (side + 1,)) <= side:
+            return data  # as small and better than encoded once more
+        return thumbnail_of(data, side, box)
     except UserError:
         return _blank(side)
+
+
+def thumbnail_of_query(data: bytes, side: int, box: Edges | None = None) -> bytes:
+    """:func:`thumbnail_of` for a picture that encoders and a detector are asked with: it is decoded
+    once for all of them."""
+    if box is not None:
+        return thumbnail_of(data, side, box)
+    image, _ = picture_of(Query(data=data), None).image(-(-side // 2))
+    return images.thumbnail(image, side)
 
 
 def thumbnail_of(data: bytes, side: int = 2 * SIDE, box: Edges | None = None) -> bytes:
@@ -35,7 +50,7 @@ def thumbnail_of(data: bytes, side: int = 2 * SIDE, box: Edges | None = None) ->
         UserError: not a picture.
     """
     if box is None:
-        return images.thumbnail(images.decode(data, side), side)
+        return images.thumbnail(images.decode(data, -(-side // 2)), side)
     return images.thumbnail(images.crop(images.decode(data), box), side)
 
 

@@ -170,9 +170,10 @@ def settled(query: Query) -> tuple[Query, str]:
     return replace(query, box=None), f"The box {x0:g}, {y0:g}, {x1:g}, {y1:g} {why}. {WHOLE}"
 
 
-KEPT, KEPT_BYTES, KEPT_S = 4, 32 << 20, 60.0
-"""So many pictures stay in memory for the next encoder, each at most so large and for at most so
-many seconds."""
+KEPT, KEPT_BYTES, KEPT_S = 32, 128 << 20, 60.0
+"""So many pictures stay in memory for the next encoder, so many bytes in all, and each for at most
+so many seconds. Several visitors ask at once, and none of them may push out what another one's
+encoders still need."""
 
 
 class Picture:
@@ -268,9 +269,7 @@ def picture_of(query: Query, dataset: Dataset | None) -> Picture:
     read_ms = (time.perf_counter() - started) * 1000
     home = store.root()  # no visitor meets what another one's picture left in memory
     with _pictures_lock:
-        _pictures[:] = [
-            one for one in _pictures if now - one[0] < KEPT_S and one[1].bytes <= KEPT_BYTES
-        ]
+        _let_go(now)
         known = next(
             (
                 found
@@ -284,6 +283,16 @@ def picture_of(query: Query, dataset: Dataset | None) -> Picture:
             _pictures.append((now, known))
             del _pictures[:-KEPT]
     return known
+
+
+def _let_go(now: float) -> None:
+    """Drop what is old, then the oldest over the limit of bytes."""
+    left, kept = KEPT_BYTES, []
+    for since, one in reversed(_pictures):
+        left -= one.bytes
+        if now - since < KEPT_S and left >= 0:
+            kept.append((since, one))
+    _pictures[:] = kept[::-1]
 
 
 log = logging.getLogger(__name__)

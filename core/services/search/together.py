@@ -1,5 +1,6 @@
 """Several encoders' answers to one query as one answer."""
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -34,6 +35,28 @@ def named(method: str, encoders: Sequence[str], weights: Sequence[float] | str =
         else encoders
     )
     return f"{method}({'+'.join(parts)})"
+
+
+NAME = re.compile(r"(?P<method>\w+?)(?P<learned>-learned)?\((?P<members>.+)\)")
+
+
+def members_of(name: str) -> tuple[str, ...]:
+    """The encoders of a fused one, without their weights; empty for any other name."""
+    if (found := NAME.fullmatch(name)) is None or found["method"] not in fusion.METHODS:
+        return ()
+    return tuple(one.rpartition("*")[2] for one in found["members"].split("+"))
+
+
+def parts_of(name: str) -> tuple[str, tuple[str, ...], tuple[float, ...] | str]:
+    """Method, members and weights of a fused one (none: equal ones). Raises UserError for any other
+    name."""
+    names, found = members_of(name), NAME.fullmatch(name)
+    if not names or found is None:
+        raise UserError(f"{name} is no fusion.", fix="Name one as an evaluation does.")
+    if found["learned"]:
+        return found["method"], names, LEARNED
+    each = [one.rpartition("*")[0] for one in found["members"].split("+")]
+    return found["method"], names, tuple(float(one) for one in each) if all(each) else ()
 
 
 def weights_of(text: str) -> tuple[float, ...] | str:

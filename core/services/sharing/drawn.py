@@ -14,6 +14,8 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 230, 10, 40
 """Pixels of a chart, and of what stands around its plot: at the right the names of the lines."""
 FEW, LEVEL = 24, 15
 """A line of so many points has a mark at each; pixels between two names."""
+MARK, LETTER = 6, 6.3
+"""Half of a mark's side, and how wide a letter of a name is on average, in pixels."""
 MAP, DOTS, RADIUS = 420, 6000, 3.2
 """Side of a map in pixels, the most dots in one, and the width of a dot."""
 
@@ -73,7 +75,8 @@ def _lines(
                 for x, y in points
             ]
         drawn.append(
-            f'<text x="{WIDE - RIGHT + 10}" y="{level + 4:.1f}" style="fill:{line.colour}">'
+            f'<path d="M{WIDE - RIGHT + 10} {level:.1f}h12" stroke="{line.colour}"'
+            f' stroke-width="4"/><text x="{WIDE - RIGHT + 28}" y="{level + 4:.1f}">'
             f"{html.escape(line.name)}</text>"
         )
     return drawn
@@ -93,9 +96,64 @@ def _apart(levels: Sequence[float]) -> list[float]:
 
 def _ticks(low: float, high: float, logarithmic: bool) -> list[float]:
     if logarithmic:
-        return [10.0**power for power in range(-5, 6) if low <= 10.0**power <= high]
+        decades = [10.0**power for power in range(-5, 6) if low <= 10.0**power <= high]
+        if len(decades) > 1:
+            return decades
+        steps = [step * 10.0**power for power in range(-6, 6) for step in (1, 2, 5)]
+        return [one for one in steps if low <= one <= high]
     step = max(1, round((high - low) / 8))
     return [low + step * number for number in range(int((high - low) / step) + 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a name stands beside its mark: ``x`` is its start, or its end where ``before``; ``y``
+    its middle."""
+
+    x: float
+    y: float
+    before: bool
+
+
+def beside(
+    marks: Sequence[tuple[float, float, str]], frame: tuple[float, float, float, float]
+) -> list[Place]:
+    """A place for the name of each mark (x, y, name) within ``frame`` (left, top, right, bottom),
+    where it meets neither another mark nor another name; the nearest one, and where there is none
+    beside its mark."""
+    left, top, right, bottom = frame
+    taken = [(x - MARK, y - MARK, x + MARK, y + MARK) for x, y, _ in marks]
+    found = []
+    for x, y, name in marks:
+        tried = [
+            (Place(x + (-side * (MARK + 3)), y + by, side > 0), by)
+            for by in sorted(range(-8 * LEVEL, 8 * LEVEL + 1, LEVEL), key=abs)
+            for side in (-1, 1)
+        ]
+        boxes = [(place, _box(place, name)) for place, _ in tried]
+        place, box = next(
+            (
+                (place, box)
+                for place, box in boxes
+                if left <= box[0] and box[2] <= right and top <= box[1] and box[3] <= bottom
+                if not any(_meet(box, other) for other in taken)
+            ),
+            boxes[0],
+        )
+        taken.append(box)
+        found.append(place)
+    return found
+
+
+def _box(place: Place, name: str) -> tuple[float, float, float, float]:
+    long, half = LETTER * len(name), LEVEL / 2 - 1
+    start = place.x - long if place.before else place.x
+    return start, place.y - half, start + long, place.y + half
+
+
+def _meet(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    across = one[0] < other[2] and other[0] < one[2]
+    return across and one[1] < other[3] and other[1] < one[3]
 
 
 def chart(inside: str, alt: str, wide: int, high: int) -> str:

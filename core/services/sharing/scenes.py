@@ -3,6 +3,7 @@
 
 import html
 import math
+import time
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -26,7 +27,7 @@ from core.services.search import pictures, together
 from core.services.search.compare import compare
 from core.services.search.request import Mix, Query, SearchRequest
 from core.services.sharing import comparison, drawn, paper, standings, training
-from core.services.sharing.talks import Scene
+from core.services.sharing.talks import Scene, Talk
 from core.services.specs import split_names
 from core.services.teaching import contests
 from core.services.teaching.contests import Contender
@@ -248,9 +249,9 @@ def _lab(params: Params) -> str:
 def _front(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     """The points, by rising time, that find more than every faster one."""
     kept: list[tuple[float, float]] = []
-    for time, recall in sorted(points):
+    for ms, recall in sorted(points):
         if not kept or recall > kept[-1][1]:
-            kept.append((time, recall))
+            kept.append((ms, recall))
     return kept
 
 
@@ -355,3 +356,40 @@ DRAWN: dict[str, Callable[[Params], str]] = {
     "Train": _train,
     "Library": _library,
 }
+
+
+KEYS = (
+    ("→ ←", "next and previous scene"),
+    ("R", "reveal what the system answers"),
+    ("N", "notes of the speaker"),
+    ("P", "present, or read all scenes one below the other"),
+    ("Home End", "first and last scene"),
+)
+
+
+def talk_page(talk: Talk) -> str:
+    """One HTML document of every scene, in order.
+
+    Raises:
+        UserError: the talk has no scene.
+    """
+    if not talk.scenes:
+        raise UserError("The talk has no scene yet.", fix="Press Add to talk on any page.")
+    count = len(talk.scenes)
+    drawn = [_scene_article(place, scene, count) for place, scene in enumerate(talk.scenes, 1)]
+    keys = "".join(f"<dt>{key}</dt><dd>{html.escape(words)}</dd>" for key, words in KEYS)
+    drawn.append(f'<nav class="steps" aria-label="Scenes"><dl>{keys}</dl></nav>')
+    made = time.strftime("%Y-%m-%d")
+    lead = f"{count} scene{'s' * (count > 1)}, made on {made}. P presents, N shows the notes."
+    return paper.page(talk.scenes[0].title, drawn, lead, more="talk")
+
+
+def _scene_article(place: int, scene: Scene, count: int) -> str:
+    title = html.escape(scene.title)
+    notes = "".join(f"<p>{html.escape(line)}</p>" for line in scene.notes.splitlines() if line)
+    told = f'<aside class="notes" hidden aria-label="Notes">{notes}</aside>' if notes else ""
+    return (
+        f'<article class="scene" id="{place}" aria-label="Scene {place} of {count}">'
+        f"<h1>{title}<small>{html.escape(scene.page)} · {place} / {count}</small></h1>"
+        f"<div class='stage'>{body(scene)}</div>{told}</article>"
+    )

@@ -19,6 +19,7 @@ from core.services.evaluation.leaderboard import (
 )
 from core.services.evaluation.reports import Report
 from core.services.library.library import get_encoder_row
+from core.services.sharing import drawn as charts
 from core.services.sharing import paper
 
 WIDE, HIGH, BAR = 900, 340, 180
@@ -149,16 +150,16 @@ def _chart(found: Leaderboard, cells: Sequence[Cell]) -> str:
     for share in (0, 0.5, 1):
         y = HIGH - 36 - (HIGH - 50) * share
         drawn.append(f'<text x="44" y="{y + 4:.0f}" text-anchor="end">{share * top:.2f}</text>')
-    taken: list[tuple[float, float]] = []
-    for one, ms in points:
-        x, y = place(one, ms)
-        level = _free(taken, x, y)
+    at = [(*place(one, ms), _title(one.encoder)) for one, ms in points]
+    names = charts.beside(at, (54, 4, WIDE - 4, HIGH - 40))
+    for (one, ms), (x, y, title), name in zip(points, at, names, strict=True):
         mark = marks.mark(one.encoder, beside)
         drawn.append(
             f'<g transform="translate({x - 6:.1f} {y - 6:.1f})"><path d="{mark["path"]}"'
-            f' fill="{mark["colour"]}"/><title>{html.escape(_title(one.encoder))}:'
+            f' fill="{mark["colour"]}"/><title>{html.escape(title)}:'
             f" {one.mean:.3f}, {ms:.1f} ms</title></g>"
-            f'<text x="{x + 9:.1f}" y="{level + 4:.1f}">{html.escape(_title(one.encoder))}</text>'
+            f'<text x="{name.x:.1f}" y="{name.y + 4:.1f}" text-anchor="'
+            f'{"end" if name.before else "start"}">{html.escape(title)}</text>'
         )
     alt = f"{table.label(found.metric)} against the time of a query"
     return (
@@ -166,17 +167,6 @@ def _chart(found: Leaderboard, cells: Sequence[Cell]) -> str:
         f' width="{WIDE}" height="{HIGH}" viewBox="0 0 {WIDE} {HIGH}">{"".join(drawn)}</svg>'
         f"<figcaption><p>{alt}, median of all stages.</p></figcaption></figure>"
     )
-
-
-def _free(taken: list[tuple[float, float]], x: float, y: float) -> float:
-    """Where a label beside (x, y) meets none that is there: its height, noted in ``taken``."""
-    level = y
-    for step in (0, 13, -13, 26, -26, 39, -39, 52, -52):
-        level = y + step
-        if all(abs(level - other) >= 13 or abs(x - at) > 190 for at, other in taken):
-            break
-    taken.append((x, level))
-    return level
 
 
 def _card(cells: Sequence[Cell]) -> str:

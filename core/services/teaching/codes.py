@@ -8,8 +8,6 @@ from core.datasets.base import Dataset
 from core.encoders.base import unit_rows
 from core.neighbours import cosine_matrix
 from core.services.embedding.bound import bound
-from core.services.search.request import item_of
-from core.services.search.result import verdict
 from core.services.teaching import pictures
 from core.services.teaching.contests import Found
 
@@ -40,15 +38,17 @@ def mixed(dataset: Dataset, ids: tuple[str, ...], weights: tuple[float, ...], k:
     """The code ``sum(weight * code)`` of some pictures, drawn. Raises UserError."""
     ready = bound(dataset, ENCODER)
     encoder, found = ready.loaded(), ready.vectors()
-    codes = encoder.codes([pictures.image_of(dataset, id) for id in ids])
-    code = (np.asarray(weights, np.float32)[:, None] * codes).sum(axis=0, keepdims=True)
-    scores = cosine_matrix(unit_rows(code), found.vectors)[0]
+    images = [pictures.image_of(dataset, id) for id in ids]
+    mix = np.asarray(weights, np.float32)[None]
+    code = mix @ encoder.codes(images)
+    vector = unit_rows(code)
+    if encoder.blueprint.mirror:  # what the embedding adds: the same mixture of mirror images
+        vector = unit_rows(vector + unit_rows(mix @ encoder.codes([i[:, ::-1] for i in images])))
+    scores = cosine_matrix(vector, found.vectors)[0]
     order = np.argsort(-scores, kind="stable")[:k]
-    main = item_of(dataset, ids[int(np.argmax(weights))])
-    hits = [item_of(dataset, found.ids[int(row)]) for row in order]
     return Drawn(
         pictures.webp(encoder.draw(code)[0], 320),
-        tuple(Found(hit.id, verdict(main, hit)) for hit in hits),
+        tuple(Found(found.ids[int(row)], None) for row in order),
         tuple(float(scores[row]) for row in order),
     )
 

@@ -3,6 +3,7 @@
 import base64
 from collections import Counter
 from html import escape
+from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -43,7 +44,7 @@ def _show(code: str) -> None:
             key=f"arena_on_{one.number}",
             on_click=None if last else _to,
             args=(code, room.round + 1),
-            shortcut="Right",
+            shortcut="Enter",
         )
         if pressed and last:
             st.session_state[place.RESULT] = True
@@ -56,7 +57,7 @@ def _show(code: str) -> None:
             on_click=ballots.show,
             args=(code, one.number),
             kwargs={"revealed": True},
-            shortcut="Right",
+            shortcut="Enter",
         )
 
 
@@ -79,6 +80,11 @@ def _door(room: Room) -> None:
         f"<div><p>Join on your phone</p><b>{escape(room.code)}</b>"
         f"<p>{escape(where)}</p></div></div>"
     )
+    if urlsplit(where).hostname in ("localhost", "127.0.0.1", "::1"):
+        quiet(
+            "This address is this machine's own, and no phone reaches it. Open the app by the"
+            " machine's address in the network: the code then says that one."
+        )
 
 
 def _bars(one: Round, cast: Counter) -> None:

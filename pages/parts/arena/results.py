@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from html import escape
 
 import streamlit as st
@@ -112,7 +113,7 @@ def votes_csv(rooms: Sequence[Room]) -> str:
                 one.other,
                 vote.voter,
                 vote.choice,
-                vote.at,
+                datetime.fromtimestamp(vote.at, UTC).isoformat(timespec="milliseconds"),
             )
         )
     return out.getvalue()

@@ -1,5 +1,7 @@
 """A vote: alone, with the names after each, or in a room whose leader shows the rounds."""
 
+from collections.abc import Collection
+
 import streamlit as st
 
 from core.errors import UserError
@@ -10,11 +12,12 @@ from pages.parts.arena import lists, place, results
 from pages.parts.words import heading, note, quiet, trouble
 
 BUTTONS = (
-    ("left", "A is better", "Left"),
-    ("tie", "Equal", "Down"),
-    ("right", "B is better", "Right"),
-    ("bad", "Neither fits", ""),
+    ("left", "A is better", "A"),
+    ("tie", "Equal", "E"),
+    ("right", "B is better", "B"),
+    ("bad", "Neither fits", "N"),
 )
+"""What is voted, its words and its key; arrows are left to whoever presents."""
 SAID = {"left": "A", "right": "B", "tie": "equal", "bad": "neither"}
 CHOSEN = {"left": "one", "right": "other"}
 
@@ -23,7 +26,7 @@ def alone(room: Room) -> None:
     """Rounds one after another; after each vote the names."""
     rounds, voter = ballots.rounds(room.code), place.voter()
     mine = {vote.number: vote.choice for vote in ballots.votes([room.code])}
-    number = st.session_state.get(_at(room), 1)
+    number = st.session_state.setdefault(_at(room), _first_open(len(rounds), mine))
     if number > len(rounds):
         results.show(room, "Your votes")
         return
@@ -44,6 +47,11 @@ def alone(room: Room) -> None:
         args=(room, number + 1),
         shortcut="Enter",
     )
+
+
+def _first_open(rounds: int, mine: Collection[int]) -> int:
+    """The first round without a vote: where a page that is opened again goes on."""
+    return next((number for number in range(1, rounds + 1) if number not in mine), rounds + 1)
 
 
 def _revealed(one: Round, choice: str) -> str:
@@ -71,7 +79,7 @@ def _buttons(room: Room, one: Round, voter: str, mine: str = "") -> None:
                 on_click=_vote,
                 args=(room.code, one.number, voter, choice),
                 type="primary" if choice == mine else "secondary",
-                shortcut=key or None,
+                shortcut=key,
                 width="stretch",
             )
 
@@ -105,7 +113,11 @@ def joined(code: str, voter: str) -> None:
     lists.show(room.dataset, one, revealed=room.revealed)
     if room.revealed:
         note(_revealed(one, mine), tone="good")
-        quiet("Wait for the next round.")
+        if not place.over(room):
+            quiet("Wait for the next round.")
+        elif st.button("See the result", key="arena_joined_result"):
+            place.go(room=code, result=True)
+            st.rerun()
         return
     _buttons(room, one, voter, mine)
     if mine:

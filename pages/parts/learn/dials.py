@@ -43,6 +43,54 @@ def _start(name: str, default, kind: Kind) -> str:
     return one.key
 
 
+def kept(name: str, default, kind: Kind) -> str:
+    """The session's key of what a lesson keeps without a control of its own: it stands in the link
+    as a control's value does."""
+    return _start(name, default, kind)
+
+
+def keep(name: str, value: object) -> None:
+    """Another value for what is kept under that name."""
+    st.session_state[_key(name)] = value
+
+
+def own(name: str, start=None):
+    """What a lesson keeps and its link does not say: ``start`` anew with every link."""
+    return st.session_state.setdefault(_key(name), start)
+
+
+def fresh() -> bool:
+    """Whether a link was opened, or gone back to, with this run."""
+    return st.session_state.get(FRESH, False)
+
+
+def places(
+    sketch: str, start: dict[str, tuple[float, float]], frame: tuple[float, float, float, float]
+) -> dict[str, tuple[float, float]]:
+    """Where the handles of a sketch lie now, from where they began; its ``frame`` is left, bottom,
+    right, top."""
+    state, point = st.session_state, _point(frame)
+    keys = {name: kept(f"at_{name}", at, point) for name, at in start.items()}
+    moved, seen = (state.get(sketch) or {}).get("moved"), f"{sketch}_seen"
+    if moved and moved != state.get(seen) and moved["name"] in keys:
+        state[seen] = moved
+        state[keys[moved["name"]]] = (float(moved["at"][0]), float(moved["at"][1]))
+    return {name: state[key] for name, key in keys.items()}
+
+
+def _point(frame: tuple[float, float, float, float]) -> Kind:
+    """A place within a frame, as ``0.62_-0.5``."""
+    left, bottom, right, top = frame
+
+    def read(text: str) -> tuple[float, float]:
+        x, y = map(float, text.split("_"))
+        if not (left <= x <= right and bottom <= y <= top):
+            raise ValueError(text)
+        return x, y
+
+    return Kind(read, lambda at: f"{at[0]:g}_{at[1]:g}")
+
+
 def _one_of(options: Sequence) -> Kind:
     known = {str(one): one for one in options}
     return Kind(known.__getitem__, str)
@@ -79,14 +127,15 @@ def switch(name: str, label: str) -> bool:
     return st.toggle(label, key=_start(name, False, FLAG))
 
 
-def publish() -> None:
+def publish(tell: bool = True) -> None:
     """The address bar says the lesson and every control that stands elsewhere than at its default.
-    What could not be restored is said until something else is chosen."""
+    What could not be restored is said (where ``tell``) until something else is chosen."""
     state = st.session_state
     written = {name: one.written for name, one in state[DRAWN].items()}
     params = {PARAM: state[SHOWN]} | {name: text for name, text in written.items() if text}
     if not state.pop(FRESH, False) and params != state.get(SEEN):
         state[REMARKS] = []
-    url_state.tell(state[REMARKS])
+    if tell:
+        url_state.tell(state[REMARKS])
     url_state.publish(params)
     state[SEEN] = params

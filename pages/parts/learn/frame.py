@@ -17,10 +17,11 @@ from pages.parts.words import caption, quiet, trouble
 def show(lesson: Lesson) -> None:
     """All parts of a lesson; one that fails says so, and the others stand."""
     dials.begin(lesson.name)
+    predict.begin()
     facts = _facts(lesson)
     parts: list[tuple[str, Callable[[], None]]] = [
         ("Try it", lambda: _try(lesson, facts)),
-        ("Predict, then reveal", lambda: live(predict.show, lesson, facts)),
+        ("Predict, then reveal", lambda: live(_predict, lesson, facts)),
         ("Three questions", lambda: _questions(lesson, facts)),
         ("In the field", lambda: _field(lesson, facts)),
     ]
@@ -67,6 +68,11 @@ def _live(lesson: Lesson) -> None:
     with st.container(key="learn_live"):
         lesson.live()
     dials.publish()
+
+
+def _predict(lesson: Lesson, facts: dict[str, str]) -> None:
+    predict.show(lesson, facts)
+    dials.publish(tell=False)
 
 
 def _questions(lesson: Lesson, facts: dict[str, str]) -> None:

@@ -3,13 +3,22 @@
 import streamlit as st
 
 from core.services.teaching.contests import SAMPLE, Result
-from pages.parts import cached, cached_lab, cached_learn, cached_maps, palette
+from pages.parts import cached, cached_lab, cached_learn, cached_maps, palette, url_state
 from pages.parts.cached_learn import gallery
-from pages.parts.learn import shown, widgets
+from pages.parts.learn import dials, shown, widgets
 from pages.parts.learn.lesson import Lesson, Prediction, filled
 from pages.parts.words import note, quiet, text
 
 NOBODY = "nobody"
+ROUND, CHOSEN = "round", "chosen"
+"""Which query is asked stands in the link; what was chosen does not, as progress does not."""
+MAX_ROUNDS = 1000
+
+
+def begin() -> None:
+    """Read the round from the link, before anything else of the lesson writes it."""
+    dials.kept(ROUND, 1, url_state.number(1, MAX_ROUNDS))
+    dials.own(CHOSEN)
 
 
 def show(lesson: Lesson, facts: dict[str, str]) -> None:
@@ -18,9 +27,9 @@ def show(lesson: Lesson, facts: dict[str, str]) -> None:
     wanted = lesson.predict
     key = (*gallery(), wanted.contenders, wanted.measure)
     queries = cached_learn.rounds(*key, wanted.k)
-    place = int(st.session_state.get(_name(lesson, "round"), 0)) % len(queries)
+    place = (dials.own(ROUND, 1) - 1) % len(queries)
     results = cached_learn.play(*key, queries[place], wanted.k)
-    chosen = st.session_state.get(_name(lesson, "chosen"))
+    chosen = dials.own(CHOSEN)
     with st.container(horizontal=True, key="learn_asked"):
         if not queries[place].startswith(SAMPLE):
             with st.container(width=150):
@@ -42,18 +51,14 @@ def show(lesson: Lesson, facts: dict[str, str]) -> None:
         key=f"learn_next_{lesson.name}",
         icon=":material/arrow_forward:",
         on_click=_turn,
-        args=(lesson, place + 1, None),
+        args=((place + 1) % len(queries) + 1, None),
     )
 
 
-def _turn(lesson: Lesson, place: int, chosen: str | None) -> None:
+def _turn(round_: int, chosen: str | None) -> None:
     """Another round, or another choice in this one."""
-    st.session_state[_name(lesson, "round")] = place
-    st.session_state[_name(lesson, "chosen")] = chosen
-
-
-def _name(lesson: Lesson, what: str) -> str:
-    return f"learn_predict_{lesson.name}_{what}"
+    dials.keep(ROUND, round_)
+    dials.keep(CHOSEN, chosen)
 
 
 def _choices(lesson: Lesson, results: tuple[Result, ...], chosen: str | None, place: int) -> None:
@@ -70,7 +75,7 @@ def _choices(lesson: Lesson, results: tuple[Result, ...], chosen: str | None, pl
                 type="primary" if option == chosen else "secondary",
                 disabled=chosen is not None,
                 on_click=_turn,
-                args=(lesson, place, option),
+                args=(place + 1, option),
             )
 
 

@@ -108,7 +108,7 @@ def sketch(
         handles: points that can be dragged: ``name``, ``at``, ``label``, and may have ``short``,
             ``colour``, ``said`` and ``along`` (points of a curve that it stays on). Where one was
             put is read by
-            :func:`places` before the next drawing.
+            :func:`pages.parts.learn.dials.places` before the next drawing.
         marks: what lies around them: dicts with a ``kind`` (``line``, ``path``, ``arrow``,
             ``circle``, ``dots``, ``image``, ``text``) and what ``learn_sketch.js`` takes for it.
     """
@@ -121,15 +121,3 @@ def sketch(
         "height": size[1],
     }
     _sketch(key=key, data=data, on_moved_change=_nothing)
-
-
-def places(key: str, start: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
-    """Where the handles of a sketch lie now, from where they began."""
-    store = f"{key}_places"
-    there = {**start, **st.session_state.get(store, {})}
-    moved = (st.session_state.get(key) or {}).get("moved")
-    if moved and moved != st.session_state.get(f"{store}_seen") and moved["name"] in start:
-        st.session_state[f"{store}_seen"] = moved
-        there[moved["name"]] = (float(moved["at"][0]), float(moved["at"][1]))
-    st.session_state[store] = there
-    return there

@@ -7,7 +7,9 @@ from pages.parts import cached, given, url_state
 from pages.parts.url_state import Kind, Param, Params, Refused
 from pages.parts.words import short
 
-SET, VIEW, LINK = "library_set", "keep_library_view", "library_link"
+SET, VIEW, TAB, LINK = "library_set", "keep_library_view", "keep_library_tab", "library_link"
+TABS = ("Data sets", "Encoders", "Caches")
+"""Of the Library where no set is shown."""
 PICTURES, ENCODERS, EVALUATION, TRAINING, STORAGE = VIEWS = (
     "Pictures",
     "Encoders and builds",
@@ -37,6 +39,7 @@ PARAMS = Params(
     (
         Param("set", SET, Kind(_locator, given.public_name)),
         Param("view", VIEW, url_state.choice(*VIEWS), VIEWS[0]),
+        Param("tab", TAB, url_state.choice(*TABS), TABS[0]),
     )
 )
 
@@ -49,8 +52,9 @@ def restore() -> None:
         PARAMS.take(params, remarks)
     if row() is None:
         state[SET] = PARAMS["set"].read(state.get(SET, ""), remarks)
-    if state.get(VIEW) not in VIEWS:
-        state[VIEW] = VIEWS[0]
+    for key, known in ((VIEW, VIEWS), (TAB, TABS)):
+        if state.get(key) not in known:
+            state[key] = known[0]
     url_state.tell(remarks)
 
 
@@ -67,7 +71,8 @@ def show(locator: str = "", view: str = VIEWS[0]) -> None:
 
 def publish() -> None:
     """The address bar says what is shown."""
-    params = PARAMS.written() if st.session_state.get(SET) else {}
+    here = PARAMS.but({"tab"} if st.session_state.get(SET) else {"set", "view"})
+    params = here.written()
     url_state.publish(params)
     st.session_state[LINK] = params
 

@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from core.services.maps import page as map_page
-from pages.parts import cached, cached_maps, components
+from pages.parts import cached, cached_maps, components, url_state
 from pages.parts.components import WEB, _nothing
 from pages.parts.map import board, shown
 from pages.parts.map import view as views
@@ -92,20 +92,16 @@ def _slim(value, pieces: dict[str, str]):
     return [_slim(one, pieces) for one in value] if isinstance(value, list | tuple) else value
 
 
-PAIR = "keep_map_pair"
-
-
 def show(view: MapView, maps: Sequence[Shown]) -> None:
     """The morph of two maps and its movers."""
     if len(maps) < 2:
         note("A morph goes from one map to another.", "Choose two encoders.")
         return
-    pairs = [f"{a.encoder} → {b.encoder}" for a in maps for b in maps if a.encoder != b.encoder]
-    if st.session_state.get(PAIR) not in pairs:
-        st.session_state[PAIR] = pairs[0]
-    if len(maps) > 2:
-        st.selectbox("From, to", pairs, key=PAIR, format_func=_titles, width=420)
-    names = st.session_state[PAIR].split(" → ")
+    encoders = [one.encoder for one in maps]
+    pairs = [f"{a} {b}" for a in encoders for b in encoders if a != b]
+    url_state.heal(views.PAIR, pairs)
+    st.selectbox("From, to", pairs, key=views.PAIR, format_func=_titles, width=420)
+    names = st.session_state[views.PAIR].split(" ")
     first, second = (next(one for one in maps if one.encoder == name) for name in names)
     quiet(
         f"Each dot goes from its place on the map by {title(names[0])} to its place on the map by"
@@ -123,7 +119,7 @@ def _keep(said: dict) -> None:
 
 
 def _titles(pair: str) -> str:
-    return " → ".join(title(name) for name in pair.split(" → "))
+    return " → ".join(map(title, pair.split(" ")))
 
 
 def _data(view: MapView, first: Shown, second: Shown) -> dict:

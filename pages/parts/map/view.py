@@ -19,6 +19,8 @@ PROJECTION, COLOUR, CLASSES, PICTURES, MODE = (
 )
 SETTING = "keep_map_set_"
 PICKED, LASSO, MORPH, SEEN = "map_picked", "map_lasso", "map_morph", "map_seen"
+PAIR = "keep_map_pair"
+"""From which encoder's map the morph goes to whose."""
 MODES = ("Maps", "Morph", "Clusters")
 FIRST_PROJECTION = "aligned"
 MOST_CORNERS = 80
@@ -92,6 +94,26 @@ def _lasso(text: str) -> tuple[str, tuple[tuple[float, float], ...]]:
     )
 
 
+def _pair(text: str) -> str:
+    pair, known = text.split(" "), st.session_state[link.ENCODERS]
+    if len(set(pair)) == len(pair) == 2 and set(pair) <= set(known):
+        return text
+    raise ValueError(text)
+
+
+def _first_pair() -> str:
+    """The morph that a view opens with."""
+    return " ".join(st.session_state[link.ENCODERS][:2])
+
+
+def _pair_now() -> str:
+    """The first one where what was chosen is no longer mapped."""
+    try:
+        return _pair(st.session_state.get(PAIR, ""))
+    except ValueError:
+        return _first_pair()
+
+
 def _lasso_words(lasso: tuple[str, tuple[tuple[float, float], ...]]) -> str:
     return ";".join([lasso[0], *(f"{x:.4g},{y:.4g}" for x, y in lasso[1])])
 
@@ -106,6 +128,7 @@ PARAMS = Params(
         Param("picked", PICKED, Kind(_picked)),
         Param("lasso", LASSO, Kind(_lasso, _lasso_words), None),
         Param("morph", MORPH, url_state.number(0, 1, whole=False), 0.0),
+        Param("pair", PAIR, Kind(_pair), _first_pair, get=_pair_now),
     )
 )
 OWN = frozenset(PARAMS.by_name)

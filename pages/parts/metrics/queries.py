@@ -8,8 +8,9 @@ import streamlit as st
 
 from core.errors import UserError
 from core.services.evaluation.cells import Cell
-from core.services.evaluation.fused import Beginning, members_of, parts_of
+from core.services.evaluation.fused import Beginning
 from core.services.evaluation.leaderboard import Separation
+from core.services.search.together import members_of, parts_of
 from pages.parts import cached, cached_metrics, gallery, link, palette, second, url_state
 from pages.parts.components import WEB, _nothing
 from pages.parts.guard import guarded

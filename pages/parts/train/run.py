@@ -11,7 +11,7 @@ from core.services.hosting import limits
 from core.services.training import runs, train
 from core.services.training.runs import RunStatus
 from pages.parts import cached_train, guard, url_state
-from pages.parts.train import capabilities, curves, effects, listing, more, state
+from pages.parts.train import capabilities, curves, effects, listing, setup, state
 from pages.parts.words import (
     caption,
     duration,
@@ -48,7 +48,7 @@ def show(run: str) -> None:
     st.fragment(_progress, run_every=1.0 if found.state == "running" else None)(run, found.state)
     views = {state.CURVES: lambda: _curves(found), state.FACTS: lambda: _of_run(run)}
     if found.state == "done":
-        more = (
+        setup = (
             {state.CAPABILITIES: lambda: capabilities.show(found.model)}
             if capabilities.has(found.model)
             else {}
@@ -56,7 +56,7 @@ def show(run: str) -> None:
         views = {
             state.CURVES: views[state.CURVES],
             state.EFFECT: lambda: effects.show(run),
-            **more,
+            **setup,
             state.FACTS: views[state.FACTS],
         }
     ended = found.state == "done" and st.session_state.get(SEEN) == (run, "running")
@@ -209,7 +209,7 @@ def _of_run(run: str) -> None:
     """Every setting that is not the recipe's own, the way to do it again, and the card once there
     is one."""
     told = cached_train.told(run)
-    usual = {row["name"]: row["value"] for row in more.rows(told["recipe"], {})}
+    usual = {row["name"]: row["value"] for row in setup.setting_rows(told["recipe"], {})}
     same = {
         name: list(value) if isinstance(value, tuple) else value for name, value in usual.items()
     }

@@ -4,6 +4,7 @@ const NARROWEST_PHONE = 150;
 const PHONE = 480;
 const PEEK = 28;
 const SIGNS = { "+": "plus", "=": "plus", "-": "minus", "\u2212": "minus" };
+const SIDEWAYS = new Set(["ArrowLeft", "ArrowRight"]);
 const SIZES = { S: "Small: a list", M: "Medium", L: "Large pictures" };
 
 // How many pictures stand side by side in a column of this width.
@@ -206,9 +207,15 @@ function dragging(state) {
   state.board.addEventListener("dragend", () => { clear(); state.dragged = null; });
 }
 
+// While a talk is presented left and right are the talk's.
+function presented(state) {
+  return getComputedStyle(state.root).getPropertyValue("--ll-controls").trim() === "none";
+}
+
 // One card is in the tab order; arrows move between ranks (up, down; in a grid also along it) and encoders (left, right).
 function move(state, event) {
   const at = event.target.closest?.(".hit");
+  if (SIDEWAYS.has(event.key) && presented(state)) return;
   if (!at || event.altKey || event.ctrlKey || event.metaKey) return;
   const columns = [...state.columns.querySelectorAll("ol")].map((list) => [...list.querySelectorAll(".hit")]).filter((c) => c.length);
   let x = columns.findIndex((c) => c.includes(at));

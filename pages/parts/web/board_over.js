@@ -104,8 +104,7 @@ function openDetail(state, id, key) {
       if (card) focusCard(state, card);
     });
     dialog.addEventListener("keydown", (event) => {
-      const presented = getComputedStyle(state.root).getPropertyValue("--ll-controls").trim() === "none"; // left and right are the talk's then
-      const step = { ArrowDown: 1, ArrowUp: -1, ...(presented ? {} : { ArrowRight: 1, ArrowLeft: -1 }) }[event.key];
+      const step = { ArrowDown: 1, ArrowUp: -1, ...(presented(state) ? {} : { ArrowRight: 1, ArrowLeft: -1 }) }[event.key];
       if (step) { event.preventDefault(); stepDetail(state, step); }
     });
     dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });

@@ -95,8 +95,11 @@ export default function (component) {
   const text = JSON.stringify([data.items, data.turn]);
   if (text === state.text) return;
   state.text = text;
+  const order = data.items.map((one) => one.id), same = state.turn === data.turn && order.join() === state.order?.join();
   state.items = data.items;
-  state.order = data.items.map((one) => one.id);
+  state.turn = data.turn;
+  if (same) return; // the page says what was put here: whoever moves a picture by keys keeps hold of it
+  state.order = order;
   state.home.setAttribute("aria-label", data.label);
   draw(state);
 }

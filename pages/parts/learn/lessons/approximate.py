@@ -92,7 +92,7 @@ def _curve(stops: tuple, recalls: tuple, value: int, here: float, title: str) ->
         hovertemplate="this query: recall %{y:.2f}<extra></extra>",
     )
     chart.update_xaxes(title={"text": title}, type="category")
-    chart.update_yaxes(title={"text": f"recall@{K}"}, range=[0, 1.06], tickvals=[0, 0.5, 1])
+    chart.update_yaxes(title={"text": f"recall@{K}"}, range=[-0.06, 1.06], tickvals=[0, 0.5, 1])
     alt = f"Mean recall against the knob; {recalls[at]:.2f} at {value}"
     palette.draw(chart, "learn_recall", alt)
     quiet(f"Ring: the mean at your setting, {recalls[at]:.2f}. Diamond: this query, {here:.2f}.")

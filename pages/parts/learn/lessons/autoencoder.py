@@ -25,7 +25,7 @@ def live() -> None:
             dials.pick(name, f"Corner {place}", queries, queries[start], shown.name_of)
             for place, (name, start) in enumerate((("a", 0), ("b", 3), ("c", 7)), start=1)
         )
-    at = widgets.places("learn_code", START)["code"]
+    at = dials.places("learn_code", START, FRAME)["code"]
     weights = mixture(at)
     drawn = cached_learn.ask("codes.mixed", ids, weights)
     left, right = st.columns((6, 5), gap="medium")

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.services.teaching import certainty
-from pages.parts import cached_learn, palette
+from pages.parts import cached_learn, palette, url_state
 from pages.parts.learn import dials, shown
 from pages.parts.learn.predict import encoder_titles
 from pages.parts.words import quiet
@@ -17,7 +17,7 @@ ENCODERS = (
     "hog.8x8",
 )
 FACTS = {"vit": "vit.lookalike", "lite": "tf_efficientnet_lite0.in1k"}
-DRAWS = "learn_draws"
+DRAWS = "draws"
 MOST_DRAWS = 1000
 
 
@@ -27,6 +27,7 @@ def measured() -> dict[str, str]:
 
 def live() -> None:
     titles = encoder_titles(ENCODERS)
+    key = dials.kept(DRAWS, 1, url_state.number(1, MOST_DRAWS))
     with st.container(horizontal=True, key="learn_dials", vertical_alignment="bottom"):
         one = dials.pick("one", "Encoder", ENCODERS, ENCODERS[1], titles.get)
         rest = tuple(name for name in ENCODERS if name != one)
@@ -37,11 +38,11 @@ def live() -> None:
                 f"Draw again{f', {count} times' if count > 1 else ''}",
                 key=f"learn_draw_{count}",
                 on_click=_more,
-                args=(count,),
+                args=(key, count),
             )
-        st.button("Start again", key="learn_draw_none", on_click=_more, args=(0,))
+        st.button("Start again", key="learn_draw_none", on_click=_more, args=(key, 0))
     known = cached_learn.ask("certainty.certainty", one, other, products)
-    draws = int(st.session_state.get(DRAWS, 1))
+    draws = st.session_state[key]
     means, last = certainty.drawn(
         cached_learn.ask("certainty.measured", one, other, products), draws
     )
@@ -63,9 +64,8 @@ def live() -> None:
     _last(last, draws)
 
 
-def _more(count: int) -> None:
-    now = int(st.session_state.get(DRAWS, 1))
-    st.session_state[DRAWS] = min(now + count, MOST_DRAWS) if count else 1
+def _more(key: str, count: int) -> None:
+    st.session_state[key] = min(st.session_state[key] + count, MOST_DRAWS) if count else 1
 
 
 def _chart(means: tuple[float, ...], known: certainty.Certainty) -> None:
@@ -84,7 +84,9 @@ def _chart(means: tuple[float, ...], known: certainty.Certainty) -> None:
     chart.add_vline(x=known.difference, line={"color": tone["accent"], "width": 3})
     chart.add_vline(x=means[-1], line={"color": "#E69F00", "width": 3})
     chart.update_xaxes(title={"text": "difference of the two mAP"}, range=[-reach, reach])
-    chart.update_yaxes(title={"text": "draws"}, tickformat="d", nticks=4)
+    chart.update_yaxes(
+        title={"text": "draws"}, tickformat="d", nticks=4, dtick=1 if len(means) < 4 else None
+    )
     palette.draw(chart, "learn_draws_chart", f"{len(means)} draws of the difference")
     quiet(
         "Band: the 95 % interval. Green: all queries. Orange: the last draw. Dashed: no difference."

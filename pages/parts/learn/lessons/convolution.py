@@ -7,11 +7,12 @@ from pages.parts import cached, cached_learn, components
 from pages.parts.cached_learn import gallery, means
 from pages.parts.learn import dials, shown
 from pages.parts.learn.predict import encoder_titles
+from pages.parts.url_state import Kind
 from pages.parts.words import caption, quiet
 
 ENCODERS = ("resnet.lookalike", "vgg.lookalike")
 FACTS = {"vgg": "vgg.lookalike", "resnet": "resnet.lookalike", "lite": "tf_efficientnet_lite0.in1k"}
-CHANNEL = "learn_channel"
+CHANNEL = Kind(int)
 
 
 def measured() -> dict[str, str]:
@@ -47,7 +48,8 @@ def live() -> None:
 def _channels(found: layers.Stage, key: str) -> int:
     """The strongest channels; returns the one that is looked at."""
     numbers = [one.number for one in found.strongest]
-    chosen = st.session_state.get(CHANNEL)
+    own = dials.kept("channel", None, CHANNEL)
+    chosen = st.session_state[own]
     chosen = chosen if chosen in numbers else numbers[0]
     items = [
         {
@@ -62,7 +64,7 @@ def _channels(found: layers.Stage, key: str) -> int:
         items, "Channels", f"learn_channels_{key}", side=84, selected=str(chosen)
     )
     if picked is not None and int(picked) != chosen:
-        st.session_state[CHANNEL] = int(picked)
+        st.session_state[own] = int(picked)
         st.rerun(scope="fragment")
     return chosen
 

@@ -1,5 +1,7 @@
 """Vectors that are dragged, and neighbours that vote."""
 
+import math
+
 import streamlit as st
 
 from core.services.teaching import geometry
@@ -13,7 +15,7 @@ PICTURES = {
     "b": ("teapot-14-1", "#E69F00"),
     "c": ("lamp-18-2", "#009E73"),
 }
-START = {"query": (0.62, 0.5), "a": (0.3, 0.7), "b": (1.0, 0.5), "c": (-0.55, 0.42)}
+START = {"query": (0.62, 0.5), "a": (0.38, 0.72), "b": (1.0, 0.5), "c": (-0.55, 0.42)}
 ENCODERS = ("tf_efficientnet_lite0.in1k", "hog.8x8", "hsv.12x4x4", "vit.lookalike")
 FRAME = (-1.35, -1.08, 1.35, 1.28)
 MEASURES = {"product": "inner product", "distance": "Euclidean distance", "cosine": "cosine"}
@@ -23,7 +25,7 @@ def live() -> None:
     left, right = st.columns((6, 5), gap="medium")
     with right:
         unit = dials.switch("unit", "Length 1 (L2 normalisation)")
-    given = widgets.places("learn_vectors", START)
+    given = dials.places("learn_vectors", START, FRAME)
     names = list(given)
     ends = geometry.normalised(list(given.values())).tolist() if unit else list(given.values())
     at = dict(zip(names, map(tuple, ends), strict=True))
@@ -50,8 +52,9 @@ def _plane(given: dict, at: dict, unit: bool) -> None:
     for name, (id, colour) in PICTURES.items():
         x, y = at[name]
         marks.append({"kind": "arrow", "from": (0, 0), "to": (x, y), "colour": colour})
-        beside = (x + (0.2 if x >= 0 else -0.2), y)
-        marks.append({"kind": "image", "at": beside, "side": 40, "uri": shown.picture(id, 96)})
+        marks.append(
+            {"kind": "image", "at": _beyond(x, y), "side": 40, "uri": shown.picture(id, 96)}
+        )
     marks.append({"kind": "arrow", "from": (0, 0), "to": at["query"]})
     handles = [{"name": "query", "at": given["query"], "label": "The query", "short": "query"}]
     handles += [
@@ -66,6 +69,14 @@ def _plane(given: dict, at: dict, unit: bool) -> None:
         "Four vectors from the middle: the query and three pictures",
         (440, 385),
     )
+
+
+def _beyond(x: float, y: float) -> tuple[float, float]:
+    """Where the picture of an arrow stands: past its tip, and within the frame."""
+    long = math.hypot(x, y) or 1.0
+    (left, bottom, right, top), half = FRAME, 0.13
+    at_x, at_y = (value + 0.24 * value / long for value in (x, y))
+    return min(max(at_x, left + half), right - half), min(max(at_y, bottom + half), top - half)
 
 
 def _orders(near: geometry.Nearness) -> None:

@@ -26,7 +26,7 @@ def live() -> None:
         with st.container(width=150):
             shown.query(query)
         with st.container(width="stretch"):
-            results = cached_learn.play(*gallery(), (BEFORE, after), "first", query, 8)
+            results = cached_learn.play(*gallery(), (BEFORE, after), "first", query, 7)
             shown.answers(
                 [
                     shown.answer_html(

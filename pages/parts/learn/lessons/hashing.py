@@ -52,7 +52,7 @@ def _curve(found: Buckets) -> float:
         for x, y in zip(found.similarity, found.probability, strict=True)
         if x >= 0
     ]
-    similarity = float(np.clip(widgets.places("learn_curve", START)["you"][0], 0.0, 1.0))
+    similarity = float(np.clip(dials.places("learn_curve", START, FRAME)["you"][0], 0.0, 1.0))
     _, chance = hashes.chance(found, similarity)
     name = "cosine" if found.method == "lsh" else "Jaccard similarity"
     marks = [

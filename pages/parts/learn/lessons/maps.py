@@ -12,12 +12,13 @@ from pages.parts.words import caption, quiet
 ENCODERS = ("hog.8x8", "tf_efficientnet_lite0.in1k", "siamese.lookalike")
 TITLES = {"umap": "UMAP", "pca": "PCA", "tsne": "t-SNE"}
 START = {"probe": (0.1, 0.1)}
+FRAME = (-1.05, -1.05, 1.05, 1.05)
 SIZE = (500, 460)
 
 
 def measured() -> dict[str, str]:
     return {
-        name: f"{cached_learn.ask('plane.plane', ENCODERS[1], name).trustworthiness:.2f}"
+        name: f"{cached_learn.ask('plane.plane', ENCODERS[1], name).trustworthiness:.3f}"
         for name in TITLES
     }
 
@@ -28,7 +29,7 @@ def live() -> None:
         projection = dials.choice("projection", "Projection", tuple(TITLES), "umap", TITLES.get)
         encoder = dials.pick("encoder", "Encoder", ENCODERS, ENCODERS[0], titles.get)
     found = cached_learn.ask("plane.plane", encoder, projection)
-    x, y = widgets.places("learn_map", START)["probe"]
+    x, y = dials.places("learn_map", START, FRAME)["probe"]
     probe = cached_learn.ask("plane.probe", encoder, projection, round(x, 2), round(y, 2))
     left, right = st.columns((6, 5), gap="medium")
     with left:
@@ -60,7 +61,7 @@ def _map(found: plane.Plane, probe: plane.Probe, projection: str) -> None:
         "label": f"The probe, at {shown.name_of(found.ids[probe.row])}",
     }
     alt = f"{TITLES[projection]} of the gallery with the neighbours of one picture"
-    widgets.sketch("learn_map", (-1.05, -1.05, 1.05, 1.05), [handle], marks, alt, SIZE)
+    widgets.sketch("learn_map", FRAME, [handle], marks, alt, SIZE)
 
 
 def _neighbours(found: plane.Plane, probe: plane.Probe) -> None:

@@ -23,7 +23,7 @@ def live() -> None:
     with st.container(horizontal=True, key="learn_dials"):
         query = dials.pick("query", "Picture", queries, queries[-1], shown.name_of)
         kind = dials.pick("change", "What changes", tuple(titles), pictures.MOVE, titles.get)
-        share = dials.number("strength", "How much, % of the most", 0, 100, 30, 5) / 100
+        share = dials.number("strength", "Strength, % of the most", 0, 100, 30, 5) / 100
     found = cached_learn.ask("pixels.kept", query, kind, share, ENCODERS)
     seen = cached_learn.ask("pixels.seen", query, kind, share)
     left, right = st.columns((4, 6), gap="medium")
@@ -31,7 +31,8 @@ def live() -> None:
         _seen(query, kind, share, seen)
     with right:
         alive = sum(one.rank == 1 for one in found)
-        shown.said(f"{alive} of {len(found)} encoders still find the picture at rank 1.")
+        find = "finds" if alive == 1 else "find"
+        shown.said(f"{alive} of {len(found)} encoders still {find} the picture at rank 1.")
         shown.bars(
             [
                 (

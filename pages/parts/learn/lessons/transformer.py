@@ -10,6 +10,7 @@ from pages.parts.words import quiet
 
 FACTS = {"vit": "vit.lookalike", "resnet": "resnet.lookalike", "lite": "tf_efficientnet_lite0.in1k"}
 START = {"patch": (0.55, 0.55)}
+FRAME = (0, 0, 1, 1)
 SIDE = 340
 
 
@@ -26,7 +27,7 @@ def live() -> None:
         head = dials.choice(
             "head", "Head", tuple(range(heads + 1)), 0, lambda one: f"{one}" if one else "mean"
         )
-    x, y = widgets.places("learn_patch", START)["patch"]
+    x, y = dials.places("learn_patch", START, FRAME)["patch"]
     column, row = min(int(x * side), side - 1), min(int((1 - y) * side), side - 1)
     patch = row * side + column
     picture, weights = cached_learn.ask("attention.looks", query, block - 1, head - 1, patch)
@@ -57,7 +58,7 @@ def _patches(query: str, side: int, at: tuple[int, int], place: tuple[float, flo
     corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
     marks.append({"kind": "path", "points": corners, "look": "good wide"})
     handle = {"name": "patch", "at": place, "label": f"Patch in row {row + 1}, column {column + 1}"}
-    widgets.sketch("learn_patch", (0, 0, 1, 1), [handle], marks, "Patches", (SIDE, SIDE))
+    widgets.sketch("learn_patch", FRAME, [handle], marks, "Patches", (SIDE, SIDE))
 
 
 def _figures(weights: np.ndarray, row: int, column: int) -> None:

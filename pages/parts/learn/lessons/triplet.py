@@ -32,7 +32,7 @@ def live() -> None:
         loss = dials.choice("loss", "Loss", tuple(LOSSES), "triplet", LOSSES.get)
         usual = triplets.usual_margin(loss)
         margin = dials.number(f"margin_{loss}", "Margin", 0.0, 1.0, usual, 0.05)
-    given = widgets.places("learn_triplet", {name: at for name, (_, at) in POINTS.items()})
+    given = dials.places("learn_triplet", {name: at for name, (_, at) in POINTS.items()}, FRAME)
     units = {name: _onto_circle(place) for name, place in given.items()}
     found = triplets.pull(loss, float(margin), np.array(list(units.values())))
     left, right = st.columns((6, 5), gap="medium")
